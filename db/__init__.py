@@ -1,0 +1,1 @@
+"""Sources, descriptors, units, and the database that keeps them on disk."""

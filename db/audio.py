@@ -1,0 +1,262 @@
+"""Audio files in: open, check, read, resample.
+
+Files are recognised by their content, never by their name. A file is either read right or refused with an `AudioError`:
+libsndfile alone would load a truncated WAV with fewer samples and say nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from db.errors import AudioError
+
+AUDIO_SUFFIXES = frozenset(
+    [
+        ".wav",
+        ".wave",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".au",
+        ".snd",
+        ".caf",
+        ".w64",
+        ".rf64",
+        ".m4a",
+        ".aac",
+        ".mp4",
+        ".wma",
+    ]
+)
+UNREADABLE_SUFFIXES = frozenset([".m4a", ".aac", ".mp4", ".wma"])  # libsndfile has no decoder for these
+SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
+BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
+MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that promises more is not believed
+MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
+STREAMED_SIZES = (0, 0xFFFFFF00)  # a recorder that could not seek back leaves 0 or about 2^32 as data size
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of an audio file says, checked.
+
+    `seekable`: spans can be read directly and exactly. False for lossy formats, where only a whole read is right.
+    """
+
+    sample_rate: int
+    channels: int
+    n_samples: int
+    seekable: bool
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Decoded audio: `samples` float32, shape (n_samples, channels), and its `sample_rate` in Hz."""
+
+    samples: np.ndarray
+    sample_rate: int
+
+
+def probe(path: str | Path) -> AudioInfo:
+    """Read and check the header of an audio file.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable, empty, truncated, or states an absurd sample rate or length.
+    """
+    with _open(path) as file:
+        return AudioInfo(file.samplerate, file.channels, file.frames, _is_seekable(file))
+
+
+def read_audio(path: str | Path) -> Audio:
+    """Decode a whole file.
+
+    Returns
+    -------
+    Audio
+        float32 samples, shape (n_samples, channels), at the file's own rate.
+
+    Raises
+    ------
+    AudioError
+        As `probe`, and if the file ends before its header says, or holds NaN or infinite samples.
+    """
+    with _open(path) as file:
+        samples = file.read(dtype="float32", always_2d=True)
+        _check_complete(path, file, len(samples))
+        _check_finite(path, samples)
+        return Audio(samples, file.samplerate)
+
+
+def read_mono(path: str | Path) -> tuple[np.ndarray, AudioInfo]:
+    """Decode a whole file to the mean of its channels, never holding more than the mono signal and one block.
+
+    Returns
+    -------
+    mono : ndarray, float32, shape (n_samples,), at the file's own rate
+    info : AudioInfo
+
+    Raises
+    ------
+    AudioError
+        As `read_audio`.
+    """
+    with _open(path) as file:
+        info = AudioInfo(file.samplerate, file.channels, file.frames, _is_seekable(file))
+        if not info.seekable:  # lossy formats come out right in one whole read only
+            samples = file.read(dtype="float32", always_2d=True)
+            mono, n_read = to_mono(samples), len(samples)
+        else:
+            mono, n_read = np.empty(info.n_samples, np.float32), 0
+            while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+                mono[n_read : n_read + len(block)] = to_mono(block)
+                n_read += len(block)
+        _check_complete(path, file, n_read)
+        _check_finite(path, mono)
+        return mono[:n_read], info
+
+
+def to_mono(samples: np.ndarray) -> np.ndarray:
+    """Mean of the channels: (n_samples, channels) -> (n_samples,)."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    if samples.shape[1] == 2:
+        return (samples[:, 0] + samples[:, 1]) * np.float32(0.5)
+    return samples.mean(axis=1)
+
+
+def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
+    """Length of `n_samples` at `from_rate` once at `to_rate`: rounded up, as librosa.resample does."""
+    return -(-n_samples * to_rate // from_rate)
+
+
+def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Resample with soxr HQ, librosa's default.
+
+    Parameters
+    ----------
+    samples : ndarray, float32, shape (n_samples,) or (n_samples, channels)
+    from_rate, to_rate : int > 0
+        Hz.
+
+    Returns
+    -------
+    ndarray, float32, shape (resampled_length, ...)
+    """
+    if from_rate == to_rate:
+        return samples
+    length = resampled_length(len(samples), from_rate, to_rate)
+    out = soxr.resample(samples, from_rate, to_rate, quality="HQ").astype(np.float32, copy=False)
+    if len(out) < length:  # soxr rounds the length; the last fraction of a sample is silence
+        out = np.concatenate([out, np.zeros((length - len(out), *out.shape[1:]), np.float32)])
+    return out[:length]
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[sf.SoundFile]:
+    """A checked, open file; what libsndfile finds wrong while reading it becomes an `AudioError`."""
+    path = Path(path)
+    with _open_checked(path) as file:
+        try:
+            yield file
+        except sf.LibsndfileError as error:
+            raise AudioError(f"{path.name}: damaged ({_reason(error)}); copy or export the file again, or remove it") from error
+
+
+def _open_checked(path: Path) -> sf.SoundFile:
+    if path.suffix.lower() in UNREADABLE_SUFFIXES:
+        raise AudioError(
+            f"{path.name}: AAC and WMA are not readable; convert it first, e.g. ffmpeg -i {path.name} {path.stem}.flac"
+        )
+    if not path.is_file():
+        raise AudioError(f"{path}: no such audio file; check the name")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path.name}: 0 bytes; re-export the file or remove it")
+    try:
+        file = sf.SoundFile(path)
+    except (sf.LibsndfileError, TypeError, OSError) as error:
+        raise AudioError(
+            f"{path.name}: not readable as audio ({_reason(error)}); re-export the file as WAV or FLAC, or remove it"
+        ) from error
+    try:
+        _check_header(path, file)
+    except AudioError:
+        file.close()
+        raise
+    return file
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "error_string", "") or str(error)
+    return text.strip().rstrip(".") or "unknown format"
+
+
+def _is_seekable(file: sf.SoundFile) -> bool:
+    return file.format in SEEKABLE_FORMATS and file.seekable()
+
+
+def _check_header(path: Path, file: sf.SoundFile) -> None:
+    if (shortfall := _truncation(file)) is not None:
+        raise AudioError(f"{path.name}: truncated, {shortfall}; copy or export the file again, or remove it")
+    if file.frames <= 0:
+        raise AudioError(f"{path.name}: 0 samples; re-export the file or remove it")
+    if not MIN_RATE <= file.samplerate <= MAX_RATE:
+        raise AudioError(
+            f"{path.name}: sample rate {file.samplerate} Hz is not within {MIN_RATE} to {MAX_RATE}; re-export the file"
+        )
+    if file.frames > MAX_SAMPLES:
+        raise AudioError(
+            f"{path.name}: the header promises {file.frames} samples, the limit is {MAX_SAMPLES}; split or re-export the file"
+        )
+
+
+def _truncation(file: sf.SoundFile) -> str | None:
+    """What the header promises against what is there, from libsndfile's own reading log; None if all is there."""
+    log = file.extra_info
+    found = re.search(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    if found:
+        promised, there = map(int, found.groups())
+        if there < promised and STREAMED_SIZES[0] < promised < STREAMED_SIZES[1]:
+            return f"its header promises {promised} bytes of audio and {there} are there"
+    found = re.search(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log)
+    if found and int(found[1]) < int(found[2]):
+        return f"its header promises {found[2]} samples and {found[1]} are there"
+    if "without an End-Of-Stream flag" in log or "lacks an end-of-stream bit" in log:
+        return "its last page is missing"
+    return None
+
+
+def _check_complete(path: str | Path, file: sf.SoundFile, n_read: int) -> None:
+    if n_read < file.frames and (file.format != "MP3" or _has_mp3_length(path)):
+        raise AudioError(
+            f"{Path(path).name}: truncated, its header promises {file.frames} samples and {n_read} can be read; "
+            "copy or export the file again, or remove it"
+        )
+
+
+def _has_mp3_length(path: str | Path) -> bool:
+    """Without a Xing/Info header the length of an MP3 is only libsndfile's estimate."""
+    with open(path, "rb") as file:
+        head = file.read(1 << 16)
+    return b"Xing" in head or b"Info" in head
+
+
+def _check_finite(path: str | Path, samples: np.ndarray) -> None:
+    if not np.isfinite(samples).all():
+        bad = np.argwhere(~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1))
+        raise AudioError(
+            f"{Path(path).name}: {len(bad)} samples are NaN or infinite, the first at sample {bad[0, 0]}; "
+            "repair or re-export the file, or remove it"
+        )

@@ -1,0 +1,28 @@
+"""The one family of errors a user can meet.
+
+Every message gives the value, the rule and the remedy; the command line prints it as it is.
+"""
+
+
+class DemiurgeError(Exception):
+    """Root of every error caused by input, files or settings."""
+
+
+class ParameterError(DemiurgeError, ValueError):
+    """An argument is outside its documented range."""
+
+
+class AudioError(DemiurgeError):
+    """An audio file cannot be used."""
+
+
+class DatabaseError(DemiurgeError):
+    """A database is missing, damaged, of another version or of other settings."""
+
+
+class CheckpointError(DemiurgeError):
+    """A model is missing, damaged, of another version or of other settings."""
+
+
+class PlanError(DemiurgeError):
+    """A plan is malformed, of another version, or asks for audio that is not there."""

@@ -1,0 +1,103 @@
+"""manifest.sqlite: what the database holds. The shards hold rows, this file says whose they are."""
+
+import sqlite3
+from pathlib import Path
+
+from db.errors import DatabaseError
+
+FILE_NAME = "manifest.sqlite"
+
+
+def m001_sources_and_spans(connection: sqlite3.Connection) -> None:
+    """Configuration, sources, where each source's rows are, and the normaliser."""
+    _execute_each(
+        connection,
+        """
+        CREATE TABLE config (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+        CREATE TABLE sources (
+            id INTEGER PRIMARY KEY,
+            path TEXT NOT NULL UNIQUE,       -- relative to the corpus root, with /
+            content_hash TEXT NOT NULL,      -- of the file's bytes
+            n_bytes INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,       -- with n_bytes: a quick sign that nothing changed
+            sample_rate INTEGER NOT NULL,    -- of the file, Hz
+            channels INTEGER NOT NULL,
+            n_samples INTEGER NOT NULL,      -- at the database's sample rate
+            state TEXT NOT NULL CHECK (state IN ('ok', 'failed')),
+            error TEXT
+        );
+        CREATE TABLE spans (
+            source_id INTEGER PRIMARY KEY REFERENCES sources (id) ON DELETE CASCADE,
+            shard INTEGER NOT NULL,
+            first_row INTEGER NOT NULL,
+            n_rows INTEGER NOT NULL,
+            crc32 INTEGER NOT NULL
+        );
+        CREATE TABLE shards (shard INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL);  -- committed length, dead rows included
+        CREATE TABLE normaliser (id INTEGER PRIMARY KEY CHECK (id = 0), mean BLOB NOT NULL, std BLOB NOT NULL)
+        """,
+    )
+
+
+MIGRATIONS = (m001_sources_and_spans,)
+
+
+def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
+    """Open the manifest, creating it (`write` only) or migrating it to this version.
+
+    Raises
+    ------
+    DatabaseError
+        If it is missing, not a Demiurge database, damaged, or written by a newer version.
+    """
+    path = folder / FILE_NAME
+    if not write and not path.is_file():
+        raise DatabaseError(f"{folder}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR {folder}")
+    try:
+        connection = _connect(path, write=write)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            connection.close()
+            raise DatabaseError(
+                f"{path} is of version {version}, this Demiurge knows versions up to {len(MIGRATIONS)}; update Demiurge"
+            )
+        if write:
+            _migrate(connection, version)
+        elif version < len(MIGRATIONS):
+            connection.close()
+            raise DatabaseError(
+                f"{path} is of version {version}, not {len(MIGRATIONS)}; run demiurge db build again to update it"
+            )
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(
+            f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build again"
+        ) from error
+    return connection
+
+
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    if write:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")  # stays DELETE by itself where WAL cannot work
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:  # a read-only folder: WAL wants to write beside the file, immutable does not
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        migration(connection)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+
+def _execute_each(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):  # executescript would commit between them
+        connection.execute(statement)

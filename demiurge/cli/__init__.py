@@ -1,0 +1,43 @@
+"""The command `demiurge`. Commands import what is slow (torch, librosa, faiss) inside, so that --help answers at once."""
+
+import click
+
+from db.errors import DemiurgeError, ParameterError
+from demiurge.cli.bench import bench
+from demiurge.cli.db import db
+from demiurge.cli.demo import demo
+from demiurge.cli.playback import playback
+from demiurge.cli.query import query
+from demiurge.cli.render import mosaic, render
+from demiurge.cli.sequencer import sequencer
+from demiurge.cli.synth import synth
+
+
+class Main(click.Group):
+    """Turns the errors a user can meet into one line and an exit status: 2 for wrong usage, 1 for the rest."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except DemiurgeError as error:
+            failure = click.ClickException(str(error))
+            failure.exit_code = 2 if isinstance(error, ParameterError) else 1
+            raise failure from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the work, not of the alphabet
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="demiurge-sequencer", prog_name="demiurge")
+def main() -> None:
+    """Continue a sound file with real segments of a corpus, chosen by a trained forecaster.
+
+    \b
+    demiurge demo                                   the whole chain on the bundled sounds
+    demiurge db build my_sounds my.db               then with your own
+    """
+
+
+for command in (demo, db, sequencer, query, render, mosaic, playback, synth, bench):
+    main.add_command(command)

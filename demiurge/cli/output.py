@@ -1,0 +1,71 @@
+"""How commands speak: one JSON document for machines, tables and progress bars for people, nothing over what exists."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from db.errors import ParameterError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+audio_out_option = click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The WAV file to write.")
+
+
+def echo_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=1, allow_nan=False, default=str))
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Refuse early what would fail late: an output that exists, or a folder that does not.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if path.exists() and not force:
+        raise ParameterError(f"{path} exists; give another name, or --force to replace it")
+    if not path.absolute().parent.is_dir():
+        raise ParameterError(f"{path}: the folder {path.absolute().parent} does not exist; make it first")
+
+
+def check_wav(path: Path, *, force: bool) -> None:
+    """`check_output` for audio; only WAV is written."""
+    if path.suffix.lower() != ".wav":
+        raise ParameterError(f"{path}: audio is written as WAV; give a name that ends in .wav")
+    check_output(path, force=force)
+
+
+@contextmanager
+def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on standard error, fed by calls of (done, total, what); silent if `quiet` or not on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total, what="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[what]}")
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, what="")
+        yield lambda done, total, what="": bar.update(task, completed=done, total=total, what=what[-40:])
+
+
+def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """A table; every column but the first is right-aligned. Full width where the output is not a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    table = Table(title=title, title_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

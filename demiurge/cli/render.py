@@ -1,0 +1,95 @@
+"""demiurge render and demiurge mosaic: from a file to a WAV made of the corpus."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from demiurge.cli.output import audio_out_option, check_wav, echo_json, force_option, json_option, progress_bar
+
+
+def selection_options(command: Callable) -> Callable:
+    """How units are chosen and joined; the same for render and mosaic."""
+    for option in (
+        click.option("-k", type=click.IntRange(1), default=32, show_default=True, help="Candidates per step."),
+        click.option(
+            "--continuity", type=click.FloatRange(0), default=1.0, show_default=True,
+            help="Weight of the joins: 0 takes the nearest unit of every step, more gives longer runs of one source.",
+        ),
+        click.option("--crossfade", "crossfade_ms", type=click.FloatRange(0), default=22.0, show_default=True, help="Milliseconds."),
+        click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog="\b\nExamples:\n  demiurge render seed.wav my.db my.model -o out.wav\n"
+    "  demiurge render seed.wav my.db my.model -o out.wav --steps 1000 --seed 7 --temperature 0.8"
+)
+@click.argument("seed", type=click.Path(path_type=Path))
+@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
+@audio_out_option
+@click.option("--steps", type=click.IntRange(1), default=430, show_default=True, help="Units to add: 430 is 10 s.")
+@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0: always the likeliest.")
+@click.option("--seed", "random_seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same bytes.")
+@selection_options
+@force_option
+@json_option
+def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_json: bool, **options) -> None:
+    """Forecast how SEED goes on, find the sequence in DB, and write it to a WAV. OUT.plan.json is written beside it."""
+    from demiurge.pipeline import plan_path, render_continuation
+
+    check_wav(out, force=force)
+    check_wav_plan(plan_path(out), force=force)
+    with progress_bar("rendering", quiet=as_json) as progress:
+        result = render_continuation(seed, database, model, out, progress=progress, **options)
+    echo_result(result, as_json=as_json)
+
+
+@click.command(
+    epilog="\b\nExamples:\n  demiurge mosaic voice.wav my.db -o out.wav\n  demiurge mosaic voice.wav my.db -o out.wav --continuity 0"
+)
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@audio_out_option
+@selection_options
+@force_option
+@json_option
+def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, **options) -> None:
+    """Rebuild TARGET out of units of DB, without a forecast. OUT.plan.json is written beside it."""
+    from demiurge.pipeline import plan_path, render_mosaic
+
+    check_wav(out, force=force)
+    check_wav_plan(plan_path(out), force=force)
+    with progress_bar("rendering", quiet=as_json) as progress:
+        result = render_mosaic(target, database, out, progress=progress, **options)
+    echo_result(result, as_json=as_json)
+
+
+def check_wav_plan(path: Path, *, force: bool) -> None:
+    from demiurge.cli.output import check_output
+
+    check_output(path, force=force)
+
+
+def echo_result(result, *, as_json: bool) -> None:
+    """What was written, and of what it is made."""
+    plan, summary = result.plan, result.summary
+    facts = {
+        "wav": str(result.wav), "plan": str(result.plan_file), "samples": summary.n_samples,
+        "seconds": summary.n_samples / plan.sample_rate, "steps": len(plan.steps), "sources": result.n_sources,
+        "distinct_units": result.n_distinct_units, "joins": result.n_joins, "mean_distance": result.mean_distance,
+        "peak": summary.peak, "gain_db": summary.gain_db,
+    }  # fmt: skip
+    if as_json:
+        echo_json(facts)
+        return
+    click.echo(
+        f"{result.wav}: {facts['seconds']:.2f} s of {facts['steps']} units ({facts['distinct_units']} distinct) "
+        f"from {facts['sources']} sources, {facts['joins']} joins"
+    )
+    if summary.gain_db:
+        click.echo(f"  lowered by {-summary.gain_db:.1f} dB to stay below full scale")
+    click.echo(f"{result.plan_file}: the plan; edit it and play it with: demiurge playback {result.plan_file} -o NEW.wav")
