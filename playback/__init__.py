@@ -1,0 +1,1 @@
+"""From a plan to audio: reading spans of sources, crossfades, writing."""

@@ -1,0 +1,1 @@
+"""Forecasters: how descriptors follow each other, and what comes next."""

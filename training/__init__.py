@@ -1,0 +1,1 @@
+"""Parts every training loop shares: checkpoints, the training log."""

@@ -26,7 +26,12 @@ def db() -> None:
 )
 @json_option
 def build(
-    audio_dir: Path, database: Path, prune: bool, sample_rate: int | None, hop_length: int | None, window_centre: str | None,
+    audio_dir: Path,
+    database: Path,
+    prune: bool,
+    sample_rate: int | None,
+    hop_length: int | None,
+    window_centre: str | None,
     as_json: bool,
 ) -> None:
     """Analyse the audio under AUDIO_DIR into the database DB.
@@ -48,7 +53,9 @@ def build(
         with progress_bar("analysing", quiet=as_json) as progress:
             report = build_database(audio_dir, database, settings=settings, prune=prune, progress=progress)
     except KeyboardInterrupt:
-        raise click.ClickException(f"interrupted; what was analysed is kept in {database}. Run the same command to go on") from None
+        raise click.ClickException(
+            f"interrupted; what was analysed is kept in {database}. Run the same command to go on"
+        ) from None
     if as_json:
         echo_json(
             {

@@ -7,7 +7,9 @@ import click
 from demiurge.cli.output import audio_out_option, check_wav, echo_json, force_option, json_option, progress_bar
 
 
-@click.command(epilog="\b\nExamples:\n  demiurge playback out.plan.json -o again.wav\n  demiurge playback out.plan.json -o a.wav --root D")
+@click.command(
+    epilog="\b\nExamples:\n  demiurge playback out.plan.json -o again.wav\n  demiurge playback out.plan.json -o a.wav --root D"
+)
 @click.argument("plan", type=click.Path(path_type=Path))
 @audio_out_option
 @click.option("--crossfade", "crossfade_ms", type=click.FloatRange(0), help="Milliseconds. [default: the plan's]")
@@ -26,7 +28,13 @@ def playback(plan: Path, out: Path, crossfade_ms: float | None, root: Path | Non
     seconds = summary.n_samples / loaded.sample_rate
     if as_json:
         echo_json(
-            {"wav": str(out), "samples": summary.n_samples, "seconds": seconds, "peak": summary.peak, "gain_db": summary.gain_db}
+            {
+                "wav": str(out),
+                "samples": summary.n_samples,
+                "seconds": seconds,
+                "peak": summary.peak,
+                "gain_db": summary.gain_db,
+            }
         )
         return
     click.echo(f"{out}: {seconds:.2f} s, {len(loaded.steps)} units")

@@ -13,7 +13,9 @@ SHOWN_STEPS = 20  # rows a person can take in; --json has all
 @click.argument("seed", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="Units per step.")
-@click.option("--steps", type=click.IntRange(1), help=f"Steps to look up. [default: {SHOWN_STEPS} in the table, all with --json]")
+@click.option(
+    "--steps", type=click.IntRange(1), help=f"Steps to look up. [default: {SHOWN_STEPS} in the table, all with --json]"
+)
 @json_option
 def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool) -> None:
     """List the nearest units in DB of each step of SEED, an audio or a forecast file."""

@@ -1,0 +1,147 @@
+"""The plan: what is played when. It is the playback engine's only input, and made to be edited by hand."""
+
+import json
+import math
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from db.atomic import replacing
+from db.errors import PlanError
+
+FORMAT, VERSION = "demiurge-plan", 1
+MAX_CHANNELS = 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """One unit and when it is played. Positions and lengths are integer samples at the plan's sample rate.
+
+    `source` is relative to the corpus root; `at_sample` is the position in the output. `unit`, `distance` and
+    `alternatives` (units that fit nearly as well, each {"unit", "distance"}) say why it was chosen; playback ignores them.
+    """
+
+    unit: int
+    source: str
+    start_sample: int
+    n_samples: int
+    at_sample: int
+    gain_db: float = 0.0
+    distance: float = 0.0
+    alternatives: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def end_sample(self) -> int:
+        """End in the source."""
+        return self.start_sample + self.n_samples
+
+    @property
+    def until_sample(self) -> int:
+        """End in the output."""
+        return self.at_sample + self.n_samples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in time order, without overlap; what lies between them is silence.
+
+    `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "crossfade_ms" and whatever
+    else says how the plan was made.
+    """
+
+    sample_rate: int
+    channels: int
+    database: dict[str, str]
+    steps: tuple[Step, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_samples(self) -> int:
+        """Length of what the plan plays."""
+        return self.steps[-1].until_sample
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON, one step per line."""
+        head = {"format": FORMAT, "version": VERSION, "sample_rate": self.sample_rate, "channels": self.channels}
+        head |= {"database": self.database, "settings": self.settings}
+        lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}," for key, value in head.items()]
+        steps = ",\n".join("  " + json.dumps(asdict(step), allow_nan=False) for step in self.steps)
+        with replacing(path) as temporary:
+            temporary.write_text("\n".join(["{", *lines, ' "steps": [', steps, " ]", "}", ""]))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read and check a plan.
+
+        Raises
+        ------
+        PlanError
+            If it is not a plan, of a newer version, or a step breaks a rule; the message names the step, counted from 0.
+        """
+        try:
+            document = json.loads(Path(path).read_text())
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise PlanError(f"{path}: not a readable plan ({error}); give a plan file that demiurge render wrote") from error
+        try:
+            return _parse(cls, document)
+        except PlanError as error:
+            raise PlanError(f"{path}: {error}") from None
+
+
+def _parse(cls: type[Plan], document: Any) -> Any:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise PlanError(f'"format" must be "{FORMAT}"; give a plan file that demiurge render wrote')
+    if document.get("version") != VERSION:
+        raise PlanError(f'"version" is {document.get("version")}, this Demiurge reads {VERSION}; update Demiurge')
+    _check_keys("the plan", document, {"format", "version", "sample_rate", "channels", "database", "settings", "steps"}, set())
+    _check_integer("sample_rate", document["sample_rate"], minimum=1)
+    _check_integer("channels", document["channels"], minimum=1)
+    if document["channels"] > MAX_CHANNELS:
+        raise PlanError(f"channels={document['channels']} must be 1 to {MAX_CHANNELS}")
+    database, settings, steps = document["database"], document["settings"], document["steps"]
+    if not isinstance(database, dict) or not all(isinstance(database.get(key), str) for key in ("id", "root")):
+        raise PlanError('"database" must have "id" and "root", both text')
+    if not isinstance(settings, dict):
+        raise PlanError('"settings" must be an object')
+    if not isinstance(steps, list) or not steps:
+        raise PlanError('"steps" must be a list of at least one step')
+    parsed = []
+    for number, step in enumerate(steps):
+        parsed.append(_parse_step(f"step {number}", step))
+        if number and parsed[-1].at_sample < parsed[-2].until_sample:
+            raise PlanError(
+                f"step {number}: at_sample={parsed[-1].at_sample} lies before step {number - 1} ends, at "
+                f"{parsed[-2].until_sample}; steps must be in order and not overlap"
+            )
+    return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings)
+
+
+def _parse_step(where: str, step: Any) -> Step:
+    if not isinstance(step, dict):
+        raise PlanError(f"{where}: must be an object")
+    required = {f.name for f in fields(Step) if f.default is MISSING}
+    _check_keys(where, step, required, {f.name for f in fields(Step)} - required)
+    for name, minimum in {"unit": 0, "start_sample": 0, "n_samples": 1, "at_sample": 0}.items():
+        _check_integer(f"{where}: {name}", step[name], minimum=minimum)
+    for name in ("gain_db", "distance"):
+        value = step.get(name, 0.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise PlanError(f"{where}: {name}={value!r} must be a finite number")
+    source = step["source"]
+    if not isinstance(source, str) or not source or PurePosixPath(source).is_absolute() or ".." in PurePosixPath(source).parts:
+        raise PlanError(f"{where}: source={source!r} must be a path within the corpus folder, relative to it")
+    if not isinstance(step.get("alternatives", []), list):
+        raise PlanError(f"{where}: alternatives must be a list")
+    return Step(**{**step, "alternatives": tuple(step.get("alternatives", ()))})
+
+
+def _check_keys(where: str, document: dict, required: set[str], optional: set[str]) -> None:
+    if missing := sorted(required - set(document)):
+        raise PlanError(f"{where}: {', '.join(missing)} missing; add it")
+    if unknown := sorted(set(document) - required - optional):
+        raise PlanError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(required | optional))}")
+
+
+def _check_integer(name: str, value: Any, *, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise PlanError(f"{name}={value!r} must be an integer of at least {minimum}")

@@ -1,0 +1,101 @@
+"""A forecaster: body, head, the statistics that normalise its input, and its checkpoint.
+
+Δ and ΔΔ are computed from neighbouring frames, the ones to come included, so a model that saw them would be told part of the
+answer. It sees and forecasts the static coefficients; the derivatives of a forecast follow from it.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from db.errors import CheckpointError, DemiurgeError
+from db.normaliser import Normaliser
+from db.settings import DescriptorSettings
+from sequencer.mixture import MixtureHead
+from sequencer.models import build_body
+from training.checkpoint import load_checkpoint, save_checkpoint
+
+KIND = "forecaster"
+N_COMPONENTS = 8
+
+
+@dataclass
+class ForecasterConfig:
+    """Everything a checkpoint needs to rebuild its model. `window`: steps of context it was trained with."""
+
+    model: str
+    settings: DescriptorSettings
+    window: int
+    body: dict[str, Any] = field(default_factory=dict)
+    n_components: int = N_COMPONENTS
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+class Forecaster(nn.Module):
+    """Sequences (batch, steps, n_mfcc), raw static descriptors, to a distribution over each next step."""
+
+    mean: Tensor
+    std: Tensor
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, config: ForecasterConfig) -> None:
+        super().__init__()
+        self.config = config
+        n = config.settings.n_mfcc
+        self.body = build_body(config.model, n, config.body)
+        self.head = MixtureHead(self.body.hidden_size, n, n_components=config.n_components)  # type: ignore[arg-type]
+        for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
+            self.register_buffer(name, torch.full((n,), value))
+
+    def set_statistics(self, normaliser: Normaliser, *, low: Tensor, high: Tensor) -> None:
+        """Take over the database's normaliser and the z-scored range of the training data, each shape (n_mfcc,)."""
+        n = self.config.settings.n_mfcc
+        self.mean.copy_(torch.from_numpy(normaliser.mean[:n].copy()))
+        self.std.copy_(torch.from_numpy(normaliser.std[:n].copy()))
+        self.low.copy_(low)
+        self.high.copy_(high)
+
+    def normalise(self, static: Tensor) -> Tensor:
+        return (static - self.mean) / self.std
+
+    def denormalise(self, scores: Tensor) -> Tensor:
+        return scores * self.std + self.mean
+
+    def forward(self, scores: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """z-scored (batch, steps, n_mfcc) -> hidden (batch, steps, hidden_size) for the head, and the state."""
+        return self.body(scores, state)
+
+    def save(self, folder: str | Path) -> None:
+        config = self.config
+        values = {
+            "model": config.model, "window": config.window, "body": config.body, "n_components": config.n_components,
+            "descriptors": config.settings.to_dict(), "descriptor_hash": config.settings.hash, "training": config.training,
+        }  # fmt: skip
+        save_checkpoint(folder, kind=KIND, config=values, tensors=self.state_dict())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Rebuild a forecaster from its checkpoint, ready to forecast.
+
+        Raises
+        ------
+        CheckpointError
+            If it is missing, damaged, of another kind or version, or its parts do not fit each other.
+        """
+        values, tensors = load_checkpoint(folder, kind=KIND)
+        try:
+            settings = DescriptorSettings.from_dict(values["descriptors"])
+            config = ForecasterConfig(
+                values["model"], settings, values["window"], values["body"], values["n_components"], values["training"]
+            )
+            model = cls(config)
+            model.load_state_dict(tensors)
+        except DemiurgeError as error:
+            raise CheckpointError(f"{folder}: {error}") from error
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
+        return model.eval()

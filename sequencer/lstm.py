@@ -1,0 +1,42 @@
+"""LSTM body (Hochreiter & Schmidhuber 1997, Neural Computation 9(8)): causal, constant cost per step, state of fixed size."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class LSTMConfig:
+    """Sizes of the body."""
+
+    hidden_size: int = 192  # trains on two cores in seconds; larger gained nothing held-out on small corpora
+    n_layers: int = 2
+    dropout: float = 0.2  # between layers and before the head: small corpora are memorised within a few epochs
+
+
+class LSTMBody(nn.Module):
+    """(batch, steps, n_in) -> (batch, steps, hidden_size), and the state after the last step."""
+
+    def __init__(self, n_in: int, *, hidden_size: int, n_layers: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.lstm = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=dropout if n_layers > 1 else 0.0)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        hidden, state = self.lstm(x, state)
+        return self.dropout(hidden), state
+
+
+def build(n_in: int, config: dict[str, float]) -> LSTMBody:
+    """A body from the plain values of `LSTMConfig`."""
+    checked = LSTMConfig(**config)  # type: ignore[arg-type]
+    body = LSTMBody(n_in, hidden_size=checked.hidden_size, n_layers=checked.n_layers, dropout=checked.dropout)
+    with torch.no_grad():
+        for name, bias in body.lstm.named_parameters():
+            if name.startswith("bias_ih"):  # forget gate open at the start (Gers et al. 2000)
+                bias[checked.hidden_size : 2 * checked.hidden_size].fill_(1.0)
+    return body

@@ -1,0 +1,57 @@
+"""Gaussian mixture head (Bishop 1994, Mixture Density Networks): a distribution over the next step, not one point.
+
+A head trained on squared error predicts the mean of all that could follow, and its rollouts fall asleep. This one is
+trained on likelihood and sampled. It models the change from the current step, which is small and centred on zero.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MIN_STD = 0.02  # of a z-scored descriptor: repeated frames would otherwise earn unbounded likelihood
+
+
+class MixtureHead(nn.Module):
+    """hidden (..., hidden_size) -> mixture parameters; diagonal Gaussians over n_out values."""
+
+    def __init__(self, hidden_size: int, n_out: int, *, n_components: int) -> None:
+        super().__init__()
+        self.n_out, self.n_components = n_out, n_components
+        self.projection = nn.Linear(hidden_size, n_components * (1 + 2 * n_out))
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (..., components), means and standard deviations (..., components, n_out)."""
+        logits, mean, raw_std = self.projection(hidden).split(
+            [self.n_components, self.n_components * self.n_out, self.n_components * self.n_out], dim=-1
+        )
+        shape = (*logits.shape, self.n_out)
+        return logits, mean.view(shape), F.softplus(raw_std.view(shape)) + MIN_STD
+
+    def log_likelihood(self, hidden: Tensor, change: Tensor) -> Tensor:
+        """Log density of `change` (..., n_out) in nats, shape (...)."""
+        logits, mean, std = self(hidden)
+        standard = (change.unsqueeze(-2) - mean) / std
+        component = -0.5 * (standard**2 + math.log(2 * math.pi)).sum(-1) - std.log().sum(-1)
+        return torch.logsumexp(logits.log_softmax(-1) + component, dim=-1)
+
+    def expectation(self, hidden: Tensor) -> Tensor:
+        """Mean of the mixture, (..., n_out)."""
+        logits, mean, _ = self(hidden)
+        return (logits.softmax(-1).unsqueeze(-1) * mean).sum(-2)
+
+    def sample(self, hidden: Tensor, *, temperature: float, generator: torch.Generator) -> Tensor:
+        """Draw a change, (batch, n_out).
+
+        `temperature` divides the component logits and multiplies the standard deviations; 0 takes the mean of the
+        likeliest component.
+        """
+        logits, mean, std = self(hidden)
+        if temperature == 0:
+            choice = logits.argmax(-1)
+        else:
+            choice = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator).squeeze(-1)
+        index = choice[:, None, None].expand(-1, 1, self.n_out)
+        noise = torch.randn(mean.shape[0], self.n_out, generator=generator)
+        return mean.gather(1, index).squeeze(1) + temperature * std.gather(1, index).squeeze(1) * noise

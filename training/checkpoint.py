@@ -1,0 +1,64 @@
+"""Checkpoints: a folder with config.json and model.safetensors. Nothing that could run code is ever read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from db.atomic import replacing
+from db.errors import CheckpointError, ParameterError
+
+VERSION = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the last good one.
+
+    The weights are written first and the config names them by size, so that a mixed pair is recognised.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{folder}: cannot make this folder ({error.strerror}); choose another place") from error
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+    with replacing(folder / CONFIG) as temporary:
+        temporary.write_text(json.dumps({"kind": kind, "version": VERSION, **config}, indent=1, allow_nan=False))
+
+
+def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read a checkpoint of the given kind.
+
+    Returns
+    -------
+    config : dict
+    tensors : dict of Tensor
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, it is damaged, of another kind, or of a newer version.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(f"{folder}: no model here (no {CONFIG}); train one, or check the name")
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        found = (config["kind"], config["version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / CONFIG}: damaged ({error!r}); train the model again or restore a copy") from error
+    if not isinstance(found[1], int) or found[1] > VERSION:
+        raise CheckpointError(
+            f"{folder} is of version {found[1]}, this Demiurge knows versions up to {VERSION}; update Demiurge"
+        )
+    if found[0] != kind:
+        raise CheckpointError(f"{folder} holds a {found[0]}, not a {kind}; give another model")
+    try:
+        return config, load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy") from error

@@ -1,0 +1,72 @@
+"""The training log: JSON lines always, Weights & Biases when asked for. A tracking error never stops training."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from db.errors import ParameterError
+
+LOG = "log.jsonl"
+
+
+class Tracker:
+    """Appends one JSON line per call to `folder/log.jsonl`, and mirrors it to W&B if `wandb` is true."""
+
+    def __init__(self, folder: str | Path, *, wandb: bool = False, config: dict[str, Any] | None = None) -> None:
+        """Start a new log.
+
+        Raises
+        ------
+        ParameterError
+            If W&B is asked for and not installed, or the folder cannot be written.
+        """
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = open(folder / LOG, "w", encoding="utf-8")  # noqa: SIM115  closed by __exit__
+        except OSError as error:
+            raise ParameterError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
+        self._run: Any = None
+        if wandb:
+            try:
+                self._run = _start_wandb(folder, config or {})
+            except ParameterError:
+                self._file.close()
+                raise
+
+    def log(self, values: dict[str, Any]) -> None:
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+        if self._run is not None:
+            try:
+                self._run.log(values)
+            except Exception as error:  # whatever the service does, training goes on; the log file has it all
+                print(f"warning: W&B stopped ({error}); {LOG} goes on", file=sys.stderr)
+                self._run = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        if self._run is not None:
+            self._run.finish(exit_code=0 if kind is None else 1)
+
+
+def _start_wandb(folder: Path, config: dict[str, Any]) -> Any:
+    try:
+        import wandb
+    except ImportError as error:
+        raise ParameterError(
+            'W&B is not installed; pip install "demiurge-sequencer[wandb]", or train without --track'
+        ) from error
+    if not os.environ.get("WANDB_API_KEY") and "WANDB_MODE" not in os.environ:
+        os.environ["WANDB_MODE"] = "offline"
+    try:
+        return wandb.init(project="demiurge", dir=str(folder), config=config)
+    except Exception as error:  # as above
+        print(f"warning: W&B could not start ({error}); {LOG} is written all the same", file=sys.stderr)
+        return None
