@@ -6,6 +6,7 @@ padded to one length and a mask keeps the padding out of the loss, so that no ra
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ def cut_windows(lengths: list[int], *, window: int, rng: np.random.Generator | N
         transitions = length - 1
         phase = int(rng.integers(window)) if rng is not None else 0
         edges = [0, *range(phase or window, transitions, window), transitions]
-        rows += [(number, a, b - a) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+        rows += [(number, a, b - a) for a, b in pairwise(edges) if b > a]
     return np.array(rows, np.int64).reshape(-1, 3)
 
 

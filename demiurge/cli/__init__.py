@@ -10,7 +10,10 @@ from demiurge.cli.playback import playback
 from demiurge.cli.query import query
 from demiurge.cli.render import mosaic, render
 from demiurge.cli.sequencer import sequencer
-from demiurge.cli.synth import synth
+
+
+class WrongUsage(click.ClickException):
+    exit_code = 2
 
 
 class Main(click.Group):
@@ -20,9 +23,7 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except DemiurgeError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = 2 if isinstance(error, ParameterError) else 1
-            raise failure from error
+            raise (WrongUsage if isinstance(error, ParameterError) else click.ClickException)(str(error)) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the work, not of the alphabet
@@ -39,5 +40,5 @@ def main() -> None:
     """
 
 
-for command in (demo, db, sequencer, query, render, mosaic, playback, synth, bench):
+for command in (demo, db, sequencer, query, render, mosaic, playback, bench):
     main.add_command(command)

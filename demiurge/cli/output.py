@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -14,6 +14,15 @@ from db.errors import ParameterError
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
 audio_out_option = click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The WAV file to write.")
+
+
+class Bar(Protocol):
+    """Tells how far the work is."""
+
+    def __call__(self, done: int, total: int, what: str = "", /) -> None: ...
+
+
+def _ignore(done: int, total: int, what: str = "", /) -> None: ...
 
 
 def echo_json(document: Any) -> None:
@@ -41,10 +50,10 @@ def check_wav(path: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
+def progress_bar(label: str, *, quiet: bool = False) -> Iterator["Bar"]:
     """A bar on standard error, fed by calls of (done, total, what); silent if `quiet` or not on a terminal."""
     if quiet or not sys.stderr.isatty():
-        yield lambda done, total, what="": None
+        yield _ignore
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -58,7 +67,11 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, what="")
-        yield lambda done, total, what="": bar.update(task, completed=done, total=total, what=what[-40:])
+
+        def update(done: int, total: int, what: str = "", /) -> None:
+            bar.update(task, completed=done, total=total, what=what[-40:])
+
+        yield update
 
 
 def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

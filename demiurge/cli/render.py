@@ -16,7 +16,9 @@ def selection_options(command: Callable) -> Callable:
             "--continuity", type=click.FloatRange(0), default=1.0, show_default=True,
             help="Weight of the joins: 0 takes the nearest unit of every step, more gives longer runs of one source.",
         ),
-        click.option("--crossfade", "crossfade_ms", type=click.FloatRange(0), default=22.0, show_default=True, help="Milliseconds."),
+        click.option(
+            "--crossfade", "crossfade_ms", type=click.FloatRange(0), default=22.0, show_default=True, help="Milliseconds."
+        ),
         click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."),
     ):  # fmt: skip
         command = option(command)
@@ -49,7 +51,8 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
 
 
 @click.command(
-    epilog="\b\nExamples:\n  demiurge mosaic voice.wav my.db -o out.wav\n  demiurge mosaic voice.wav my.db -o out.wav --continuity 0"
+    epilog="\b\nExamples:\n  demiurge mosaic voice.wav my.db -o out.wav\n"
+    "  demiurge mosaic voice.wav my.db -o out.wav --continuity 0"
 )
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))

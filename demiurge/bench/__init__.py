@@ -1,0 +1,88 @@
+"""Benchmarks: each measures a path of ours and a named baseline in turn, in one run, and gives the ratio of medians."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+
+from db.audio import read_audio, resample
+from db.errors import ParameterError
+from demiurge.corpus import CORPUS_DIR
+from playback.sources import fit_channels
+
+SAMPLE_RATE = 44100
+FILE_SECONDS = 60  # of the WAVs made for measuring
+N_FILES = 10
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measurement: medians in seconds, and the seconds of audio that were worked on or made."""
+
+    name: str
+    what: str
+    baseline: str
+    seconds: float
+    baseline_seconds: float
+    audio_seconds: float
+    repeats: int
+    facts: dict[str, Any]
+
+    @property
+    def ratio(self) -> float:
+        return self.baseline_seconds / self.seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "ratio": self.ratio}
+
+
+def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int) -> list[Result]:
+    """Run the named benchmarks, all if none is named.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown or `audio` is not a folder.
+    """
+    from demiurge.bench.db import bench_db
+    from demiurge.bench.playback import bench_playback
+
+    known: dict[str, Callable[[Path, int], Result]] = {"db": bench_db, "playback": bench_playback}
+    if unknown := [name for name in names if name not in known]:
+        raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")
+    if audio is not None and not audio.is_dir():
+        raise ParameterError(f"{audio}: no such folder; give a folder with audio files")
+    with tempfile.TemporaryDirectory() as folder:
+        if audio is None:
+            audio = Path(folder)
+            make_wavs(audio)
+        return [known[name](audio, repeats) for name in names or known]
+
+
+def make_wavs(folder: Path) -> None:
+    """Stereo 16-bit WAVs made of the bundled sounds, end to end, starting with another sound in each file."""
+    sounds = []
+    for path in sorted(CORPUS_DIR.glob("*.ogg")):
+        audio = read_audio(path)
+        sounds.append(fit_channels(resample(audio.samples, audio.sample_rate, SAMPLE_RATE), 2))
+    for number in range(N_FILES):
+        shift = number * len(sounds) // N_FILES
+        samples = np.concatenate(sounds[shift:] + sounds[:shift])[: FILE_SECONDS * SAMPLE_RATE]
+        sf.write(folder / f"{number:02d}.wav", np.clip(samples, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+
+
+def medians(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int) -> tuple[float, float]:
+    """Median seconds of each, run in turn so that a drift of the machine's speed meets both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for function, seconds in zip((ours, theirs), times, strict=True):
+            started = time.perf_counter()
+            function()
+            seconds.append(time.perf_counter() - started)
+    return statistics.median(times[0]), statistics.median(times[1])

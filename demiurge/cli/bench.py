@@ -1,0 +1,34 @@
+"""demiurge bench: this machine against the reference path."""
+
+from pathlib import Path
+
+import click
+
+from demiurge.cli.output import echo_json, echo_table, json_option
+
+
+@click.command(epilog="\b\nExamples:\n  demiurge bench\n  demiurge bench db --audio my_sounds --json")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option(
+    "--audio", type=click.Path(path_type=Path), help="Folder to measure on. [default: WAVs made of the bundled sounds]"
+)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Runs of each; the median counts.")
+@json_option
+def bench(names: tuple[str, ...], audio: Path | None, repeats: int, as_json: bool) -> None:
+    """Measure NAMEs (db, playback; all by default) as ratios against a named baseline in the same run."""
+    from demiurge.bench import run_benchmarks
+
+    results = run_benchmarks(names, audio=audio, repeats=repeats)
+    if as_json:
+        echo_json([result.to_dict() for result in results])
+        return
+    for result in results:
+        rows = [
+            ["Demiurge", f"{result.seconds:.3f} s", f"{result.audio_seconds / result.seconds:.0f} × real time"],
+            [
+                result.baseline,
+                f"{result.baseline_seconds:.3f} s",
+                f"{result.audio_seconds / result.baseline_seconds:.0f} × real time",
+            ],
+        ]
+        echo_table(f"{result.name}: {result.ratio:.1f} × faster; {result.what}", ["path", "time (median)", "speed"], rows)

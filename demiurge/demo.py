@@ -1,0 +1,102 @@
+"""The demo: the whole chain on the bundled sounds, told in plain words."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+
+from db.audio import read_audio, resample
+from db.build import build_database
+from db.database import Database
+from db.errors import ParameterError
+from demiurge.corpus import CORPUS_DIR, SEED_FILE
+from demiurge.overview import save_overview
+from demiurge.pipeline import Rendering, render_continuation
+from playback.sources import fit_channels
+from sequencer.train import TrainingOptions, train_forecaster
+
+STEPS = 430  # 10 s
+K = 32
+CONTINUITY = 1.0
+
+
+def run_demo(
+    out: Path, *, random_seed: int, say: Callable[[str], None], progress: Callable[[int, int, str], None]
+) -> dict[str, Any]:
+    """Build, train, forecast, query and render into the folder `out`; returns the figures of each stage."""
+    started = time.perf_counter()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{out}: cannot make this folder ({error.strerror}); choose another with --out") from error
+    say("1. Analysing the bundled sounds (CC0, from the Sonic Pi collection) …")
+    report = build_database(CORPUS_DIR, out / "corpus.db")
+    database = Database(out / "corpus.db")
+    minutes = sum(source.n_samples for source in database.sources) / database.sample_rate / 60
+    say(
+        f"   {len(database.sources)} recordings, {minutes:.1f} minutes, {database.n_units} units of 23 ms, "
+        f"in {report.seconds:.1f} s"
+    )
+    say("2. Training an LSTM on how their descriptors follow each other …")
+    summary = train_forecaster(
+        list(database.sequences()), out / "forecaster", settings=database.settings, normaliser=database.normaliser,
+        options=TrainingOptions(seed=random_seed), progress=progress,
+    )  # fmt: skip
+    say(
+        f"   {summary.epochs} epochs in {summary.seconds:.0f} s; error on recordings it has not seen {summary.error:.2f}, "
+        f"where assuming no change gives {summary.error_persistence:.2f} and the average {summary.error_mean:.2f}"
+    )
+    say(f"3. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
+    rendering = render_continuation(
+        SEED_FILE, out / "corpus.db", out / "forecaster", out / "continuation.wav", steps=STEPS, k=K, continuity=CONTINUITY,
+        random_seed=random_seed,
+    )  # fmt: skip
+    seconds = rendering.summary.n_samples / database.sample_rate
+    say(
+        f"   {seconds:.1f} s made of {len(rendering.plan.steps)} units from {rendering.n_sources} recordings, "
+        f"{rendering.n_joins} joins, the rest runs on as recorded"
+    )
+    title = f"{SEED_FILE.stem} continued with {rendering.n_sources} of {len(database.sources)} bundled recordings"
+    save_overview(rendering, database, out / "overview.png", title=title)
+    _save_with_seed(rendering, out / "seed_and_continuation.wav")
+    total = time.perf_counter() - started
+    say(_farewell(out, total))
+    return {
+        "out": str(out), "seconds": total, "sources": len(database.sources), "units": database.n_units,
+        "training": asdict(summary),
+        "continuation": {
+            "samples": rendering.summary.n_samples, "steps": len(rendering.plan.steps), "sources": rendering.n_sources,
+            "joins": rendering.n_joins, "distinct_units": rendering.n_distinct_units, "mean_distance": rendering.mean_distance,
+        },
+    }  # fmt: skip
+
+
+def _save_with_seed(rendering: Rendering, path: Path) -> None:
+    """The seed followed at once by its continuation: how a listener judges it."""
+    plan = rendering.plan
+    seed = read_audio(SEED_FILE)
+    before = fit_channels(resample(seed.samples, seed.sample_rate, plan.sample_rate), plan.channels)
+    after, _ = sf.read(rendering.wav, dtype="float32", always_2d=True)
+    both = np.concatenate([before, after])
+    sf.write(path, both / max(1.0, float(np.abs(both).max())), plan.sample_rate, subtype="PCM_24")
+
+
+def _farewell(out: Path, seconds: float) -> str:
+    return f"""
+Done in {seconds:.0f} s. In {out}/:
+  continuation.wav           the continuation
+  seed_and_continuation.wav  the seed, then the continuation
+  continuation.plan.json     where every sample of it came from; edit it and play it with demiurge playback
+  overview.png               a picture of it
+  corpus.db, forecaster      the database and the trained model
+
+Next, with your own sounds (a folder of them, and one file to continue):
+  demiurge db build MY_SOUNDS my.db
+  demiurge sequencer train my.db my.model
+  demiurge render MY_FILE.wav my.db my.model -o out.wav
+Or rebuild any file out of them:
+  demiurge mosaic MY_FILE.wav my.db -o out.wav"""

@@ -1,0 +1,212 @@
+"""The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a room."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from db.audio import probe, read_mono, resample
+from db.database import Database
+from db.errors import DatabaseError
+from db.mfcc import mfcc_descriptors
+from db.sequence_file import load_sequence
+from db.settings import DescriptorSettings
+from playback.plan import MAX_CHANNELS, Plan, Step
+from playback.render import CROSSFADE_MS, RenderSummary, render
+from query.index import UnitIndex
+from query.path import UnitPath, select_path
+
+ALTERNATIVES = 8  # other matches kept per step in a plan
+
+Progress = Callable[[int, int], None]  # samples done, samples in all
+
+
+@dataclass(frozen=True)
+class Described:
+    """A file as a sequence: raw descriptors (steps, n_descriptors), and how many samples each step lasts, (steps,)."""
+
+    sequence: np.ndarray
+    step_samples: np.ndarray
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What was made: `target` is the sequence that was looked for, raw, (steps, n_descriptors)."""
+
+    wav: Path
+    plan_file: Path
+    plan: Plan
+    target: np.ndarray
+    path: UnitPath
+    summary: RenderSummary
+
+    @property
+    def n_sources(self) -> int:
+        return len({step.source for step in self.plan.steps})
+
+    @property
+    def n_distinct_units(self) -> int:
+        return len({step.unit for step in self.plan.steps})
+
+    @property
+    def n_joins(self) -> int:
+        """Boundaries where sound does not simply go on in its source."""
+        steps = self.plan.steps
+        pairs = pairwise(steps)
+        return sum(a.source != b.source or a.end_sample != b.start_sample for a, b in pairs)
+
+    @property
+    def mean_distance(self) -> float:
+        return float(self.path.distances.mean())
+
+
+def plan_path(wav: Path) -> Path:
+    """OUT.wav -> OUT.plan.json."""
+    return wav.with_suffix(".plan.json")
+
+
+def describe(path: str | Path, settings: DescriptorSettings) -> Described:
+    """Read an audio file, a forecast or an original Demiurge descriptor file (.json) as a sequence.
+
+    Raises
+    ------
+    AudioError, ParameterError
+        If it cannot be read.
+    DatabaseError
+        If a forecast was made with other settings.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        sequence, theirs = load_sequence(path)
+        if theirs is not None:
+            settings.check_matches(theirs, mine="the database", theirs=str(path))
+        return Described(sequence, np.full(len(sequence), settings.hop_length))
+    mono, info = read_mono(path)
+    mono = resample(mono, info.sample_rate, settings.sample_rate)
+    n_steps = -(-len(mono) // settings.hop_length)
+    step_samples = np.full(n_steps, settings.hop_length)
+    step_samples[-1] = len(mono) - (n_steps - 1) * settings.hop_length
+    return Described(mfcc_descriptors(mono, settings)[:n_steps], step_samples)
+
+
+def forecast(
+    seed: str | Path, model: str | Path, *, steps: int, temperature: float, random_seed: int, database: Database | None = None
+) -> tuple[np.ndarray, DescriptorSettings]:
+    """How the seed goes on, raw descriptors (steps, n_descriptors), and the settings they are in.
+
+    Raises
+    ------
+    CheckpointError, AudioError, ParameterError
+        If the model or the seed cannot be used.
+    DatabaseError
+        If model and database have other descriptor settings.
+    """
+    import torch
+
+    from sequencer.forecaster import Forecaster
+    from sequencer.rollout import rollout
+
+    forecaster = Forecaster.load(model)
+    settings = forecaster.config.settings
+    if database is not None:
+        database.settings.check_matches(settings, mine=f"the database {database.path}", theirs=f"the model {model}")
+    sequence = describe(seed, settings).sequence
+    generator = torch.Generator().manual_seed(random_seed)
+    return rollout(forecaster, sequence, steps=steps, temperature=temperature, generator=generator), settings
+
+
+def render_continuation(
+    seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int, temperature: float = 1.0,
+    random_seed: int = 0, k: int, continuity: float, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None,
+    progress: Progress | None = None,
+) -> Rendering:  # fmt: skip
+    """Forecast how the seed goes on and write it to `out` as `steps × hop_length` samples of the database's units."""
+    opened = Database(database, root=root)
+    target, _ = forecast(seed, model, steps=steps, temperature=temperature, random_seed=random_seed, database=opened)
+    settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "random_seed": random_seed}
+    described = Described(target, np.full(steps, opened.hop_length))
+    return _render(described, opened, out, settings, k=k, continuity=continuity, crossfade_ms=crossfade_ms, progress=progress)
+
+
+def render_mosaic(
+    target: str | Path, database: str | Path, out: Path, *, k: int, continuity: float, crossfade_ms: float = CROSSFADE_MS,
+    root: Path | None = None, progress: Progress | None = None,
+) -> Rendering:  # fmt: skip
+    """Rebuild the target out of the database's units and write it to `out`, as long as the target."""
+    opened = Database(database, root=root)
+    described = describe(target, opened.settings)
+    return _render(
+        described,
+        opened,
+        out,
+        {"target": str(target)},
+        k=k,
+        continuity=continuity,
+        crossfade_ms=crossfade_ms,
+        progress=progress,
+    )
+
+
+def render_plan(
+    plan: Plan, out: Path, *, root: Path | None = None, crossfade_ms: float | None = None, progress: Progress | None = None
+) -> RenderSummary:
+    """Write a plan, with its own crossfade unless another is given."""
+    if crossfade_ms is None:
+        crossfade_ms = plan.settings.get("crossfade_ms", CROSSFADE_MS)
+    return render(plan, out, root=root, crossfade_ms=crossfade_ms, progress=progress)
+
+
+def _render(
+    described: Described, database: Database, out: Path, settings: dict, *, k: int, continuity: float, crossfade_ms: float,
+    progress: Progress | None,
+) -> Rendering:  # fmt: skip
+    longest = int(min(described.step_samples.max(), database.units.n_samples.max(initial=0)))
+    index = UnitIndex(database, min_samples=longest)  # a shorter unit would leave a hole
+    path = select_path(
+        index, described.sequence, k=min(k, len(index)), continuity=continuity, step_samples=described.step_samples
+    )
+    settings |= {"k": k, "continuity": continuity, "crossfade_ms": crossfade_ms}
+    plan = make_plan(path, database, described.step_samples, settings)
+    summary = render(plan, out, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
+    plan.save(plan_path(out))
+    return Rendering(out, plan_path(out), plan, described.sequence, path, summary)
+
+
+def make_plan(path: UnitPath, database: Database, step_samples: np.ndarray, settings: dict) -> Plan:
+    """A plan that plays one unit per step, each from where its step begins."""
+    units, steps, at = database.units, [], 0
+    positions = np.searchsorted(units.ids, path.units)
+    for i, (position, lasts) in enumerate(zip(positions, step_samples, strict=True)):
+        alternatives = [
+            {"unit": int(unit), "distance": round(float(distance), 6)}
+            for unit, distance in zip(path.matches.units[i], path.matches.distances[i], strict=True)
+            if unit != path.units[i]
+        ][:ALTERNATIVES]
+        steps.append(
+            Step(
+                unit=int(path.units[i]), source=database.sources[units.source[position]].path,
+                start_sample=int(units.start_sample[position]), n_samples=int(min(units.n_samples[position], lasts)),
+                at_sample=at, distance=round(float(path.distances[i]), 6), alternatives=tuple(alternatives),
+            )
+        )  # fmt: skip
+        at += int(lasts)
+    used = {database.sources[i] for i in units.source[positions]}
+    _check_sources(database, used)
+    channels = min(max(source.channels for source in used), MAX_CHANNELS)
+    return Plan(database.sample_rate, channels, {"id": database.id, "root": str(database.root)}, tuple(steps), settings)
+
+
+def _check_sources(database: Database, used: set) -> None:
+    """Name every source that is missing or has another length than when it was analysed, before anything is written."""
+    missing = sorted(source.path for source in used if not (database.root / source.path).is_file())
+    if missing:
+        raise DatabaseError(
+            f"{len(missing)} sources are not in {database.root}: {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}; "
+            "put them back, name the folder with --root, or build the database again with --prune"
+        )
+    for source in used:
+        info = probe(database.root / source.path)
+        if info.sample_rate != source.sample_rate or info.channels != source.channels:
+            raise DatabaseError(f"{source.path} has changed since it was analysed; run demiurge db build again")
