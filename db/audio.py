@@ -225,11 +225,11 @@ def _check_header(path: Path, file: sf.SoundFile) -> None:
 def _truncation(file: sf.SoundFile) -> str | None:
     """What the header promises against what is there, from libsndfile's own reading log; None if all is there."""
     log = file.extra_info
-    found = re.search(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    found = re.search(r"^\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
     if found:
         promised, there = map(int, found.groups())
         if there < promised and STREAMED_SIZES[0] < promised < STREAMED_SIZES[1]:
-            return f"its header promises {promised} bytes of audio and {there} are there"
+            return f"its header promises {promised} bytes and {there} are there"
     found = re.search(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log)
     if found and int(found[1]) < int(found[2]):
         return f"its header promises {found[2]} samples and {found[1]} are there"

@@ -1,7 +1,11 @@
 """Gaussian mixture head (Bishop 1994, Mixture Density Networks): a distribution over the next step, not one point.
 
 A head trained on squared error predicts the mean of all that could follow, and its rollouts fall asleep. This one is
-trained on likelihood and sampled. It models the change from the current step, which is small and centred on zero.
+trained on likelihood and sampled.
+
+Each component pulls the current step towards a goal: mean = goal + keep · (current - goal), keep between 0 and KEEP. Adding
+changes without a goal (keep = 1) is a random walk, and leaves the data: on the bundled corpus its rollouts are 6.7 from the
+nearest unit where these are 2.2, or fall silent and stay so. Goals alone (keep = 0) forecast one step worse than no change.
 """
 
 import math
@@ -11,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MIN_STD = 0.02  # of a z-scored descriptor: repeated frames would otherwise earn unbounded likelihood
+KEEP = 0.7  # largest share of the current step carried into the next mean; see the module docstring
 
 
 class MixtureHead(nn.Module):
@@ -19,35 +24,35 @@ class MixtureHead(nn.Module):
     def __init__(self, hidden_size: int, n_out: int, *, n_components: int) -> None:
         super().__init__()
         self.n_out, self.n_components = n_out, n_components
-        self.projection = nn.Linear(hidden_size, n_components * (1 + 2 * n_out))
+        self.projection = nn.Linear(hidden_size, n_components * (1 + 3 * n_out))
 
-    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, hidden: Tensor, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (..., components), means and standard deviations (..., components, n_out)."""
-        logits, mean, raw_std = self.projection(hidden).split(
-            [self.n_components, self.n_components * self.n_out, self.n_components * self.n_out], dim=-1
-        )
-        shape = (*logits.shape, self.n_out)
-        return logits, mean.view(shape), F.softplus(raw_std.view(shape)) + MIN_STD
+        n_values = self.n_components * self.n_out
+        logits, *values = self.projection(hidden).split([self.n_components, n_values, n_values, n_values], dim=-1)
+        goal, keep, std = (value.view(*logits.shape, self.n_out) for value in values)
+        mean = goal + KEEP * torch.sigmoid(keep) * (current.unsqueeze(-2) - goal)
+        return logits, mean, F.softplus(std) + MIN_STD
 
-    def log_likelihood(self, hidden: Tensor, change: Tensor) -> Tensor:
-        """Log density of `change` (..., n_out) in nats, shape (...)."""
-        logits, mean, std = self(hidden)
-        standard = (change.unsqueeze(-2) - mean) / std
+    def log_likelihood(self, hidden: Tensor, current: Tensor, following: Tensor) -> Tensor:
+        """Log density of the next step `following` (..., n_out) in nats, shape (...)."""
+        logits, mean, std = self(hidden, current)
+        standard = (following.unsqueeze(-2) - mean) / std
         component = -0.5 * (standard**2 + math.log(2 * math.pi)).sum(-1) - std.log().sum(-1)
         return torch.logsumexp(logits.log_softmax(-1) + component, dim=-1)
 
-    def expectation(self, hidden: Tensor) -> Tensor:
+    def expectation(self, hidden: Tensor, current: Tensor) -> Tensor:
         """Mean of the mixture, (..., n_out)."""
-        logits, mean, _ = self(hidden)
+        logits, mean, _ = self(hidden, current)
         return (logits.softmax(-1).unsqueeze(-1) * mean).sum(-2)
 
-    def sample(self, hidden: Tensor, *, temperature: float, generator: torch.Generator) -> Tensor:
-        """Draw a change, (batch, n_out).
+    def sample(self, hidden: Tensor, current: Tensor, *, temperature: float, generator: torch.Generator) -> Tensor:
+        """Draw the next step, (batch, n_out).
 
         `temperature` divides the component logits and multiplies the standard deviations; 0 takes the mean of the
         likeliest component.
         """
-        logits, mean, std = self(hidden)
+        logits, mean, std = self(hidden, current)
         if temperature == 0:
             choice = logits.argmax(-1)
         else:

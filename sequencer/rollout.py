@@ -40,7 +40,7 @@ def rollout(
     hidden, state = forecaster(scores)
     current, drawn = scores[:, -1], []
     for _ in range(steps):
-        current = current + forecaster.head.sample(hidden[:, -1], temperature=temperature, generator=generator)
+        current = forecaster.head.sample(hidden[:, -1], current, temperature=temperature, generator=generator)
         current = current.clamp(forecaster.low, forecaster.high)
         drawn.append(current)
         hidden, state = forecaster(current[:, None], state)

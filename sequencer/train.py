@@ -21,6 +21,7 @@ from sequencer.windows import Batch, batches
 from training.tracking import Tracker
 
 GRADIENT_CLIP = 1.0
+CONTEXT_WINDOWS = 4  # a training excerpt is this many windows long: loops and one-shots differ only over seconds
 
 
 class TrainingError(DemiurgeError):
@@ -34,8 +35,8 @@ class TrainingOptions:
     model: str = "lstm"
     epochs: int = 60  # at most: training stops when the held-out likelihood does
     patience: int = 6  # epochs without improvement
-    window: int = 64  # steps: 1.5 s
-    batch_size: int = 32
+    window: int = 64  # steps, 1.5 s: the shortest seed
+    batch_size: int = 16
     learning_rate: float = 2e-3
     seed: int = 0
     device: str = "cpu"
@@ -145,7 +146,7 @@ def _train_epoch(
     """One pass over the training sequences; mean negative log-likelihood per step."""
     model.train()
     total, count = 0.0, 0.0
-    for batch in batches(sequences, window=options.window, batch_size=options.batch_size, rng=rng):
+    for batch in batches(sequences, window=CONTEXT_WINDOWS * options.window, batch_size=options.batch_size, rng=rng):
         nll, n_steps = _nll(model, batch)
         loss = nll / n_steps
         if not torch.isfinite(loss):
@@ -162,7 +163,7 @@ def _train_epoch(
 def held_out_nll(model: Forecaster, sequences: list[Tensor], options: TrainingOptions) -> float:
     """Mean negative log-likelihood per step, in nats."""
     model.eval()
-    parts = [_nll(model, b) for b in batches(sequences, window=options.window, batch_size=options.batch_size)]
+    parts = [_nll(model, b) for b in batches(sequences, window=CONTEXT_WINDOWS * options.window, batch_size=options.batch_size)]
     return float(sum(nll for nll, _ in parts) / sum(n for _, n in parts))
 
 
@@ -171,10 +172,10 @@ def one_step_errors(model: Forecaster, sequences: list[Tensor], options: Trainin
     """Mean squared error one step ahead of the model, of persistence (nothing changes) and of the mean (always zero)."""
     model.eval()
     device, sums, count = model.mean.device, np.zeros(3), 0.0
-    for batch in batches(sequences, window=options.window, batch_size=options.batch_size):
+    for batch in batches(sequences, window=CONTEXT_WINDOWS * options.window, batch_size=options.batch_size):
         inputs, targets, mask = (t.to(device) for t in (batch.inputs, batch.targets, batch.mask))
-        change = model.head.expectation(model(inputs)[0])
-        for i, error in enumerate((targets - inputs - change, targets - inputs, targets)):
+        expected = model.head.expectation(model(inputs)[0], inputs)
+        for i, error in enumerate((targets - expected, targets - inputs, targets)):
             sums[i] += float((error.square().mean(-1) * mask).sum())
         count += float(mask.sum())
     error, persistence, mean = sums / count
@@ -185,7 +186,7 @@ def _nll(model: Forecaster, batch: Batch) -> tuple[Tensor, Tensor]:
     device = model.mean.device
     inputs, targets, mask = (t.to(device) for t in (batch.inputs, batch.targets, batch.mask))
     hidden, _ = model(inputs)
-    return -(model.head.log_likelihood(hidden, targets - inputs) * mask).sum(), mask.sum()
+    return -(model.head.log_likelihood(hidden, inputs, targets) * mask).sum(), mask.sum()
 
 
 def _static(part: Named, settings: DescriptorSettings, normaliser: Normaliser) -> list[Tensor]:

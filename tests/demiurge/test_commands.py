@@ -1,0 +1,238 @@
+"""The program as people run it: every command on real audio, and every bad input with its message and exit status."""
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+
+from demiurge.cli import main
+from demiurge.corpus import CORPUS_DIR, SEED_FILE
+
+RATE, HOP = 44100, 1024
+
+
+def run(*arguments, expect=0):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == expect, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A small corpus of bundled sounds with a database and a model made by the commands."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "sounds").mkdir()
+    for path in sorted(CORPUS_DIR.glob("*.ogg"))[::4]:
+        samples, rate = sf.read(path)
+        sf.write(folder / "sounds" / f"{path.stem}.wav", np.clip(samples, -1, 1), rate)
+    run("db", "build", folder / "sounds", folder / "my.db")
+    run("sequencer", "train", folder / "my.db", folder / "my.model", "--epochs", 2)
+    return folder
+
+
+def test_help_answers_at_once_and_every_command_has_two_examples():
+    started = time.process_time()
+    run("--help")
+    assert time.process_time() - started < 0.3
+    groups = [(name, command) for name, command in main.commands.items()]
+    leaves = [c for _, command in groups for c in getattr(command, "commands", {"": command}).values()]
+    for command in leaves:
+        assert (command.epilog or "").count("\n  demiurge ") >= 2, command.name
+
+
+def test_render_is_exact_in_length_finite_and_below_full_scale(work, tmp_path):
+    document = json.loads(
+        run("render", SEED_FILE, work / "my.db", work / "my.model", "-o", tmp_path / "o.wav", "--steps", 50, "--json")
+    )
+    samples, rate = sf.read(tmp_path / "o.wav", always_2d=True)
+    assert (len(samples), rate, document["samples"]) == (50 * HOP, RATE, 50 * HOP)
+    assert np.isfinite(samples).all()
+    assert 0 < np.abs(samples).max() < 1
+    assert json.loads((tmp_path / "o.plan.json").read_text())["format"] == "demiurge-plan"
+
+
+def test_same_seed_gives_the_same_bytes_and_another_does_not(work, tmp_path):
+    contents = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run(
+            "render",
+            SEED_FILE,
+            work / "my.db",
+            work / "my.model",
+            "-o",
+            tmp_path / f"{name}.wav",
+            "--steps",
+            40,
+            "--seed",
+            seed,
+        )
+        contents.append(((tmp_path / f"{name}.wav").read_bytes(), (tmp_path / f"{name}.plan.json").read_bytes()))
+    assert contents[0] == contents[1]
+    assert contents[0][0] != contents[2][0]
+
+
+def test_plan_plays_again_bit_exactly(work, tmp_path):
+    run("render", SEED_FILE, work / "my.db", work / "my.model", "-o", tmp_path / "o.wav", "--steps", 40, "--crossfade", 10)
+    run("playback", tmp_path / "o.plan.json", "-o", tmp_path / "again.wav")
+    assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "again.wav").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["loop_mika", "ambi_piano", "drum_heavy_kick"])
+def test_mosaic_of_a_file_of_the_database_is_that_file(tmp_path, name):
+    samples, rate = sf.read(CORPUS_DIR / f"{name}.ogg", dtype="float32", always_2d=True)
+    (tmp_path / "sounds").mkdir()
+    for other in (name, "loop_amen", "guit_em9"):
+        audio, _ = sf.read(CORPUS_DIR / f"{other}.ogg", dtype="float32", always_2d=True)
+        sf.write(tmp_path / "sounds" / f"{other}.wav", np.clip(audio, -1, 1), rate, subtype="PCM_16")
+    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    run("mosaic", tmp_path / "sounds" / f"{name}.wav", tmp_path / "db", "-o", tmp_path / "o.wav")
+    target, _ = sf.read(tmp_path / "sounds" / f"{name}.wav", always_2d=True)
+    out, _ = sf.read(tmp_path / "o.wav", always_2d=True)
+    assert len(out) == len(target)
+    inside = slice(HOP, -HOP)
+    error = np.sum((out[inside, : target.shape[1]] - target[inside]) ** 2)
+    assert error == 0 or 10 * np.log10(np.sum(target[inside] ** 2) / error) > 90
+
+
+def test_forecast_is_a_file_in_the_originals_columns_that_query_reads(work, tmp_path):
+    run("sequencer", "forecast", work / "my.model", SEED_FILE, "--steps", 12, "-o", tmp_path / "f.json")
+    document = json.loads((tmp_path / "f.json").read_text())
+    assert [len(document[f"mfcc{i}"]) for i in range(39)] == [12] * 39
+    found = json.loads(run("query", tmp_path / "f.json", work / "my.db", "-k", 3, "--json"))
+    assert [len(step) for step in found["steps"]] == [3] * 12
+    distances = [match["distance"] for match in found["steps"][0]]
+    assert distances == sorted(distances)
+    assert "drum" in run("query", tmp_path / "f.json", work / "my.db", "-k", 40, "--steps", 1)
+
+
+def test_query_finds_a_file_of_the_database_in_itself(work):
+    path = work / "sounds" / "ambi_choir.wav"
+    found = json.loads(run("query", path, work / "my.db", "-k", 1, "--steps", 20, "--json"))
+    for i, step in enumerate(found["steps"]):
+        assert (step[0]["source"], step[0]["start_sample"], step[0]["distance"]) == ("ambi_choir.wav", i * HOP, 0)
+
+
+def test_info_counts_what_was_built(work):
+    facts = json.loads(run("db", "info", work / "my.db", "--json"))
+    files = list((work / "sounds").iterdir())
+    assert facts["sources"] == len(files)
+    assert facts["units"] == sum(-(-sf.info(f).frames // HOP) for f in files)
+    assert str(len(files)) in run("db", "info", work / "my.db")
+
+
+def test_one_bad_file_is_named_the_rest_kept_and_the_status_is_1(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    sf.write(tmp_path / "sounds" / "good.wav", tabla, RATE)
+    (tmp_path / "sounds" / "bad.wav").write_text("no audio")
+    report = json.loads(run("db", "build", tmp_path / "sounds", tmp_path / "db", "--json", expect=1))
+    assert (report["added"], list(report["failed"])) == (["good.wav"], ["bad.wav"])
+    assert "failed: bad.wav: not readable as audio" in run("db", "build", tmp_path / "sounds", tmp_path / "db", expect=1)
+
+
+@pytest.fixture
+def refused(work, tmp_path, tabla):
+    """Run a command with {names} filled in; check status and message, and that nothing was written."""
+    sf.write(tmp_path / "brief.wav", tabla[:20000], RATE)
+    sf.write(tmp_path / "there.wav", tabla, RATE)
+    (tmp_path / "empty").mkdir()
+    names = {"db": work / "my.db", "model": work / "my.model", "sounds": work / "sounds", "seed": SEED_FILE, "tmp": tmp_path}
+
+    def check(line, message, status):
+        before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+        output = " ".join(run(*line.format(**names).split(), expect=status).split())
+        assert message in output
+        assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "status"),
+    [
+        ("db build {tmp}/empty {tmp}/new", "no audio files in this folder; put some there", 2),
+        ("db build {tmp}/nowhere {tmp}/new", "no such folder; give a folder with audio files", 2),
+        ("db build {sounds} {db} --hop-length 512", "hop_length is 1024 in the database", 1),
+        ("db build {sounds} {db} --hop-length 0", "0 is not in the range x>=1", 2),
+        ("db info {tmp}/nowhere", "no database here", 1),
+        ("sequencer train {tmp}/nowhere {tmp}/m", "no database here", 1),
+        ("sequencer train {db} {model}", "exists; give another name, or --force", 2),
+        ("sequencer train {db} {tmp}/m --epochs 0", "0 is not in the range x>=1", 2),
+        ("sequencer train {db} {tmp}/no/m", "does not exist; make it first", 2),
+        (
+            "sequencer forecast {model} {tmp}/brief.wav --steps 3 -o {tmp}/f.json",
+            "the model's window is 64 (1.49 s); give a longer",
+            2,
+        ),
+        ("sequencer forecast {tmp}/nowhere {seed} --steps 3 -o {tmp}/f.json", "no model here", 1),
+        ("sequencer forecast {model} {seed} --steps 0 -o {tmp}/f.json", "0 is not in the range x>=1", 2),
+        ("query {seed} {db} -k 0", "0 is not in the range x>=1", 2),
+        ("query {seed} {db} -k 999999", "k=999999 must be between 1 and", 2),
+        ("query {tmp}/nothing.wav {db}", "no such audio file", 1),
+        ("render {seed} {db} {model} -o {tmp}/there.wav", "there.wav exists; give another name, or --force", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.mp3", "give a name that ends in .wav", 2),
+        ("render {seed} {db} {model} -o {tmp}/no/o.wav", "does not exist; make it first", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --steps 0", "0 is not in the range x>=1", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --steps -5", "-5 is not in the range x>=1", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --temperature -1", "-1.0 is not in the range x>=0", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/nowhere", "give the corpus folder", 1),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "sources are not in", 1),
+        ("mosaic {seed} {tmp}/nowhere -o {tmp}/o.wav", "no database here", 1),
+        ("mosaic {seed} {db} -o {tmp}/o.wav --continuity -1", "-1.0 is not in the range x>=0", 2),
+        ("playback {tmp}/nothing.json -o {tmp}/o.wav", "not a readable plan", 1),
+        ("playback {tmp}/brief.wav -o {tmp}/o.wav", "not a readable plan", 1),
+        ("bench nothing", "unknown benchmark 'nothing'; known are db, playback", 2),
+        ("demo --out {tmp}/empty", "exists; give another folder with --out, or --force", 2),
+    ],
+)
+def test_bad_input_is_refused(refused, line, message, status):
+    refused(line, message, status)
+
+
+def test_model_of_other_settings_is_refused_with_both_values(work, tmp_path):
+    run("db", "build", work / "sounds", tmp_path / "db", "--hop-length", 512)
+    arguments = ("render", SEED_FILE, tmp_path / "db", work / "my.model", "-o", tmp_path / "o.wav")
+    assert "hop_length is 512 in the database" in " ".join(run(*arguments, expect=1).split())
+
+
+def test_forecast_of_other_settings_is_refused(work, tmp_path):
+    run("sequencer", "forecast", work / "my.model", SEED_FILE, "--steps", 3, "-o", tmp_path / "f.json")
+    run("db", "build", work / "sounds", tmp_path / "db", "--window-centre", "start")
+    assert "window_centre is start in the database" in run("query", tmp_path / "f.json", tmp_path / "db", expect=1)
+
+
+def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    sf.write(tmp_path / "sounds" / "a.wav", tabla, RATE)
+    sf.write(tmp_path / "t.wav", tabla, RATE)
+    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    (tmp_path / "sounds" / "a.wav").unlink()
+    assert "1 sources are not in" in run("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", expect=1)
+    assert not (tmp_path / "o.wav").exists()
+
+
+def test_force_replaces(work, tmp_path):
+    for options in ((), ("--force",)):
+        run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", *options)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_permission_is_refused(work, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    output = run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "locked" / "o.wav", expect=2)
+    assert "cannot be written" in output
+
+
+def test_corpus_of_brief_sounds_only_still_plays(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    for i in range(5):
+        sf.write(tmp_path / "sounds" / f"{i}.wav", tabla[i * 900 : i * 900 + 700], RATE)
+    sf.write(tmp_path / "t.wav", tabla, RATE)
+    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    run("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav")
+    assert np.isfinite(sf.read(tmp_path / "o.wav")[0]).all()

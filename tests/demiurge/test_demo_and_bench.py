@@ -1,0 +1,62 @@
+import json
+
+import matplotlib.image
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+
+from db.errors import ParameterError
+from demiurge.bench import run_benchmarks
+from demiurge.cli import main
+from demiurge.corpus import SEED_FILE
+
+
+@pytest.mark.slow
+def test_demo_leaves_what_it_says(tmp_path):
+    result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "demo")], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    out = tmp_path / "demo"
+    for name in (
+        "continuation.wav",
+        "seed_and_continuation.wav",
+        "continuation.plan.json",
+        "overview.png",
+        "corpus.db",
+        "forecaster",
+    ):
+        assert name in result.output
+        assert (out / name).exists()
+    samples, rate = sf.read(out / "continuation.wav", always_2d=True)
+    assert (len(samples), rate) == (430 * 1024, 44100)
+    assert 0.02 < np.abs(samples).max() < 1
+    plan = json.loads((out / "continuation.plan.json").read_text())
+    assert SEED_FILE.name not in {step["source"] for step in plan["steps"]}
+    assert sf.info(out / "seed_and_continuation.wav").frames == len(samples) + sf.info(SEED_FILE).frames
+    picture = matplotlib.image.imread(out / "overview.png")
+    assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 200
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    for i in range(2):
+        samples, rate = sf.read(SEED_FILE, always_2d=True)
+        sf.write(folder / f"{i}.wav", samples[i * 9999 :], rate)
+    return folder
+
+
+@pytest.mark.slow
+def test_benchmarks_measure_both_paths_and_agree(small):
+    results = {result.name: result for result in run_benchmarks((), audio=small, repeats=1)}
+    assert set(results) == {"db", "playback"}
+    assert results["db"].facts["largest_difference"] < 1e-3
+    assert results["db"].audio_seconds == pytest.approx(2 * 10.667, abs=0.5)
+    for result in results.values():
+        assert result.ratio == pytest.approx(result.baseline_seconds / result.seconds)
+        assert min(result.seconds, result.baseline_seconds) > 0
+
+
+def test_benchmark_of_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="no such folder"):
+        run_benchmarks(("db",), audio=tmp_path / "nowhere", repeats=1)

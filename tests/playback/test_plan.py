@@ -1,0 +1,84 @@
+import json
+
+import pytest
+
+from db.errors import PlanError
+from playback.plan import Plan, Step
+
+STEPS = (
+    Step(7, "a/x.wav", 0, 1024, 0, distance=1.5, alternatives=({"unit": 9, "distance": 2.0},)),
+    Step(8, "b/x.wav", 2048, 1000, 1024, gain_db=-3.0),
+)
+PLAN = Plan(44100, 2, {"id": "d", "root": "/sounds"}, STEPS, {"crossfade_ms": 22.0})
+
+
+def test_plan_comes_back_as_it_was_saved(tmp_path):
+    PLAN.save(tmp_path / "p.json")
+    assert Plan.load(tmp_path / "p.json") == PLAN
+    assert PLAN.n_samples == 2024
+
+
+def test_file_has_one_step_per_line_and_the_documented_keys(tmp_path):
+    PLAN.save(tmp_path / "p.json")
+    text = (tmp_path / "p.json").read_text()
+    assert sum('"unit"' in line and '"source"' in line for line in text.splitlines()) == 2
+    assert list(json.loads(text)) == ["format", "version", "sample_rate", "channels", "database", "settings", "steps"]
+
+
+def edit(path, change):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
+        (lambda d: d.update(version=2), '"version" is 2, this Demiurge reads 1'),
+        (lambda d: d.pop("channels"), "the plan: channels missing"),
+        (lambda d: d.update(tempo=3), "the plan: unknown key tempo"),
+        (lambda d: d.update(channels=0), "channels=0 must be an integer of at least 1"),
+        (lambda d: d.update(channels=9), "channels=9 must be 1 to 8"),
+        (lambda d: d.update(sample_rate=44100.0), "sample_rate=44100.0 must be an integer"),
+        (lambda d: d.update(database={}), '"database" must have "id" and "root"'),
+        (lambda d: d.update(settings=[]), '"settings" must be an object'),
+        (lambda d: d.update(steps=[]), "at least one step"),
+        (lambda d: d["steps"].__setitem__(1, 5), "step 1: must be an object"),
+        (lambda d: d["steps"][1].pop("source"), "step 1: source missing"),
+        (lambda d: d["steps"][1].update(colour="red"), "step 1: unknown key colour"),
+        (lambda d: d["steps"][1].update(start_sample=-1), "step 1: start_sample=-1 must be an integer of at least 0"),
+        (lambda d: d["steps"][1].update(n_samples=0), "step 1: n_samples=0 must be an integer of at least 1"),
+        (lambda d: d["steps"][1].update(unit=True), "step 1: unit=True must be an integer"),
+        (lambda d: d["steps"][1].update(gain_db="loud"), "step 1: gain_db='loud' must be a finite number"),
+        (lambda d: d["steps"][1].update(gain_db=float("inf")), "step 1: gain_db=inf must be a finite number"),
+        (lambda d: d["steps"][1].update(at_sample=1000), "step 1: at_sample=1000 lies before step 0 ends, at 1024"),
+        (lambda d: d["steps"].reverse(), "step 1: at_sample=0 lies before step 0 ends"),
+        (lambda d: d["steps"][0].update(source="/etc/passwd"), "step 0: source='/etc/passwd' must be a path within"),
+        (lambda d: d["steps"][0].update(source="a/../../x.wav"), "step 0: source=.* must be a path within"),
+        (lambda d: d["steps"][0].update(alternatives=3), "step 0: alternatives must be a list"),
+    ],
+)
+def test_bad_plan_is_refused_by_name(tmp_path, change, message):
+    PLAN.save(tmp_path / "p.json")
+    edit(tmp_path / "p.json", change)
+    with pytest.raises(PlanError, match=f"p.json: .*{message}"):
+        Plan.load(tmp_path / "p.json")
+
+
+def test_absent_optional_keys_mean_untouched(tmp_path):
+    PLAN.save(tmp_path / "p.json")
+    edit(tmp_path / "p.json", lambda d: [s.pop(k) for s in d["steps"] for k in ("gain_db", "distance", "alternatives")])
+    assert Plan.load(tmp_path / "p.json").steps[1] == Step(8, "b/x.wav", 2048, 1000, 1024)
+
+
+@pytest.mark.parametrize("content", ["", "hello", "[1]", "{}"])
+def test_other_files_are_refused(tmp_path, content):
+    (tmp_path / "p.json").write_text(content)
+    with pytest.raises(PlanError, match="give a plan file"):
+        Plan.load(tmp_path / "p.json")
+
+
+def test_missing_plan_is_refused(tmp_path):
+    with pytest.raises(PlanError, match="not a readable plan"):
+        Plan.load(tmp_path / "p.json")

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db.errors import ParameterError
+from sequencer.split import split_sequences
+from sequencer.windows import batches
+
+
+def counting_sequences(lengths):
+    """Every step carries (sequence, step), so that what a batch holds can be recognised."""
+    return [torch.stack([torch.full((n,), float(i)), torch.arange(n).float()], dim=1) for i, n in enumerate(lengths)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.lists(st.integers(1, 90), min_size=1, max_size=8),
+    window=st.integers(1, 40),
+    batch_size=st.integers(1, 5),
+    shuffled=st.booleans(),
+)
+def test_every_transition_is_in_the_loss_once_per_epoch(lengths, window, batch_size, shuffled):
+    rng = np.random.default_rng(0) if shuffled else None
+    seen = []
+    for batch in batches(counting_sequences(lengths), window=window, batch_size=batch_size, rng=rng):
+        assert batch.inputs.shape[1] <= window
+        real = batch.mask.bool()
+        seen += [(tuple(a.tolist()), tuple(b.tolist())) for a, b in zip(batch.inputs[real], batch.targets[real], strict=True)]
+    expected = [((float(i), float(t)), (float(i), float(t + 1))) for i, n in enumerate(lengths) for t in range(n - 1)]
+    assert sorted(seen) == expected
+
+
+def test_time_is_never_spliced_within_a_window():
+    for batch in batches(counting_sequences([50, 33]), window=8, batch_size=4, rng=np.random.default_rng(3)):
+        steps = batch.inputs[..., 1]
+        following = batch.mask[:, 1:].bool()
+        assert ((steps[:, 1:] - steps[:, :-1])[following] == 1).all()
+
+
+def test_cuts_fall_elsewhere_each_epoch():
+    rng = np.random.default_rng(0)
+    firsts = [
+        sorted(b.inputs[0, 0, 1].item() for b in batches(counting_sequences([100]), window=9, batch_size=1, rng=rng))
+        for _ in "ab"
+    ]
+    assert firsts[0] != firsts[1]
+
+
+def named(*lengths):
+    return [(f"s{i}", np.zeros((n, 3), np.float32)) for i, n in enumerate(lengths)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(lengths=st.lists(st.integers(2, 200), min_size=2, max_size=30), seed=st.integers(0, 5))
+def test_split_by_source_is_disjoint_and_complete(lengths, seed):
+    split = split_sequences(named(*lengths), seed=seed)
+    train, held_out = {n for n, _ in split.train}, {n for n, _ in split.held_out}
+    assert split.by == "source"
+    assert train
+    assert held_out
+    assert not train & held_out
+    assert len(train) + len(held_out) == len(lengths)
+
+
+def test_about_a_tenth_is_held_out():
+    split = split_sequences(named(*[50] * 100), seed=0)
+    assert sum(len(rows) for _, rows in split.held_out) == 500
+
+
+def test_split_depends_on_the_seed_alone():
+    names = [[n for n, _ in split_sequences(named(*[9] * 50), seed=s).held_out] for s in (1, 1, 2)]
+    assert names[0] == names[1] != names[2]
+
+
+def test_single_source_is_split_by_time_without_overlap():
+    rows = np.arange(300, dtype=np.float32).reshape(100, 3)
+    split = split_sequences([("only", rows)], seed=0)
+    assert split.by == "time"
+    np.testing.assert_array_equal(np.concatenate([split.train[0][1], split.held_out[0][1]]), rows)
+    assert len(split.held_out[0][1]) == 10
+
+
+@pytest.mark.parametrize("lengths", [(), (1,), (3,), (1, 1, 1), (2,)])
+def test_too_little_to_train_on_is_refused(lengths):
+    with pytest.raises(ParameterError, match="too few to train on.*add longer audio"):
+        split_sequences(named(*lengths), seed=0)
