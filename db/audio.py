@@ -138,7 +138,7 @@ def to_mono(samples: np.ndarray) -> np.ndarray:
 
 
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
-    """Length of `n_samples` at `from_rate` once at `to_rate`: rounded up, as librosa.resample does."""
+    """Length of `n_samples` at `from_rate` once at `to_rate`: rounded up, in exact arithmetic."""
     return -(-n_samples * to_rate // from_rate)
 
 

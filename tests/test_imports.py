@@ -1,4 +1,4 @@
-"""Imports flow one way: the table of docs/design.md against the code."""
+"""Imports flow one way: the allowed directions against the code."""
 
 import ast
 import subprocess

@@ -85,10 +85,9 @@ def test_plan_plays_again_bit_exactly(work, tmp_path):
 
 @pytest.mark.parametrize("name", ["loop_mika", "ambi_piano", "drum_heavy_kick"])
 def test_mosaic_of_a_file_of_the_database_is_that_file(tmp_path, name):
-    samples, rate = sf.read(CORPUS_DIR / f"{name}.ogg", dtype="float32", always_2d=True)
     (tmp_path / "sounds").mkdir()
     for other in (name, "loop_amen", "guit_em9"):
-        audio, _ = sf.read(CORPUS_DIR / f"{other}.ogg", dtype="float32", always_2d=True)
+        audio, rate = sf.read(CORPUS_DIR / f"{other}.ogg", dtype="float32", always_2d=True)
         sf.write(tmp_path / "sounds" / f"{other}.wav", np.clip(audio, -1, 1), rate, subtype="PCM_16")
     run("db", "build", tmp_path / "sounds", tmp_path / "db")
     run("mosaic", tmp_path / "sounds" / f"{name}.wav", tmp_path / "db", "-o", tmp_path / "o.wav")
