@@ -1,0 +1,1 @@
+"""The synthesis engine (vocoders, generators): nothing here yet."""

@@ -75,14 +75,15 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator["Bar"]:
 
 
 def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table; every column but the first is right-aligned. Full width where the output is not a terminal."""
+    """A table; columns of numbers are right-aligned. Full width where the output is not a terminal."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console() if sys.stdout.isatty() else Console(width=160)
     table = Table(title=title, title_justify="left")
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
+        numeric = all(cell[:1].isdigit() or not cell for cell in cells)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
