@@ -107,6 +107,7 @@ def forecast(
 
     from sequencer.forecaster import Forecaster
     from sequencer.rollout import rollout
+    from training.threads import torch_threads
 
     forecaster = Forecaster.load(model)
     settings = forecaster.config.settings
@@ -114,7 +115,8 @@ def forecast(
         database.settings.check_matches(settings, mine=f"the database {database.path}", theirs=f"the model {model}")
     sequence = describe(seed, settings).sequence
     generator = torch.Generator().manual_seed(random_seed)
-    return rollout(forecaster, sequence, steps=steps, temperature=temperature, generator=generator), settings
+    with torch_threads(1):
+        return rollout(forecaster, sequence, steps=steps, temperature=temperature, generator=generator), settings
 
 
 def render_continuation(

@@ -18,6 +18,7 @@ from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.split import Named, Split, split_sequences
 from sequencer.windows import Batch, batches
+from training.threads import torch_threads
 from training.tracking import Tracker
 
 GRADIENT_CLIP = 1.0
@@ -40,9 +41,10 @@ class TrainingOptions:
     learning_rate: float = 2e-3
     seed: int = 0
     device: str = "cpu"
+    threads: int = 1  # at these sizes two gain a third, and only on an idle machine
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "window", "batch_size"):
+        for name in ("epochs", "patience", "window", "batch_size", "threads"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name}={getattr(self, name)} must be at least 1")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
@@ -106,7 +108,7 @@ def train_forecaster(
     rng = np.random.default_rng(options.seed)
     best, best_epoch, epoch, interrupted = math.inf, 0, 0, False
     weights: dict[str, Tensor] = {}
-    with Tracker(out, wandb=wandb, config=asdict(options)) as tracker:
+    with torch_threads(options.threads), Tracker(out, wandb=wandb, config=asdict(options)) as tracker:
         try:
             for epoch in range(1, options.epochs + 1):
                 loss = _train_epoch(model, train, options, optimiser, rng)
@@ -125,7 +127,8 @@ def train_forecaster(
                 raise
             interrupted = True
     model.load_state_dict(weights)
-    error, persistence, mean = one_step_errors(model, held_out, options)
+    with torch_threads(options.threads):
+        error, persistence, mean = one_step_errors(model, held_out, options)
     summary = TrainingSummary(
         options.model, epoch, best_epoch, time.perf_counter() - started, split.by, len(split.train), _steps(split.train),
         len(split.held_out), _steps(split.held_out), best, error, persistence, mean, interrupted,

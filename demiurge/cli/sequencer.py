@@ -27,6 +27,7 @@ def sequencer() -> None:
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, …")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor threads.")
 @click.option("--track", type=click.Choice(["wandb"]), help="Mirror the training log, MODEL/log.jsonl, to a service.")
 @force_option
 @json_option
