@@ -4,4 +4,4 @@ from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
 CORPUS_DIR = DATA / "corpus"
-SEED_FILE = DATA / "seed" / "loop_tabla.ogg"
+SEED_FILE = DATA / "seed" / "loop_amen_full.ogg"

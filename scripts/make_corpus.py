@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-SEED = "loop_tabla"
+SEED = "loop_amen_full"
 COMPRESSION = 0.45  # libsndfile's scale, 0 best to 1 smallest: everything fits in 5 MB
 BLOCK_SAMPLES = 1 << 16
 DATA = Path(__file__).parents[1] / "demiurge" / "data"

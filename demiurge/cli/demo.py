@@ -14,7 +14,7 @@ from demiurge.cli.output import echo_json, force_option, json_option, progress_b
 @force_option
 @json_option
 def demo(out: Path, seed: int, force: bool, as_json: bool) -> None:
-    """Continue a tabla loop with the bundled sounds: build, train, forecast, query, render. Takes a minute or two."""
+    """Continue a drum loop with the bundled sounds: build, train, forecast, query, render. Takes a minute or two."""
     from demiurge.demo import run_demo
 
     if out.exists() and not force:
