@@ -21,7 +21,7 @@ from sequencer.train import TrainingOptions, train_forecaster
 
 STEPS = 430  # 10 s
 K = 32
-CONTINUITY = 1.0
+CONTINUITY = 0.3
 
 
 def run_demo(

@@ -13,7 +13,7 @@ def selection_options(command: Callable) -> Callable:
     for option in (
         click.option("-k", type=click.IntRange(1), default=32, show_default=True, help="Candidates per step."),
         click.option(
-            "--continuity", type=click.FloatRange(0), default=1.0, show_default=True,
+            "--continuity", type=click.FloatRange(0), default=0.3, show_default=True,
             help="Weight of the joins: 0 takes the nearest unit of every step, more gives longer runs of one source.",
         ),
         click.option(
