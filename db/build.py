@@ -9,34 +9,46 @@ import os
 import sqlite3
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from db.analyse import Analysis, analyse, find_audio, printable
+from db.analyse import Analysis, analyse, printable
 from db.audio import AUDIO_SUFFIXES
 from db.errors import DatabaseError, ParameterError
-from db.manifest import FILE_NAME, open_manifest
+from db.executors import run_tasks
+from db.manifest import FILE_NAME, find_root, root_entries
+from db.scan import find_audio
 from db.settings import DescriptorSettings
-from db.writer import Transaction, Writer, WriterLock
-
-QUEUED_PER_WORKER = 2  # sources read ahead; bounds memory
+from db.shards import rows_per_shard
+from db.writer import SourceRow, Writer, transaction, writing
 
 
 @dataclass
 class BuildReport:
-    """What a build did. Paths are relative to the corpus root; `failed` pairs them with the reason."""
+    """What a build did. Paths are relative to the corpus root; `failed` pairs them with the reason, `renamed` is (old, new)."""
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     pruned: bool = False
     audio_seconds: float = 0.0  # of sources analysed now
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class BuildProgress:
+    """How far a build is: files looked at, in all, audio analysed, time taken, failures, and the file just done."""
+
+    files: int
+    total: int
+    audio_seconds: float
+    seconds: float
+    failed: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -51,14 +63,12 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One file after the build has looked at it."""
+class Task:
+    """One file to look at. Content that is known under its name, or under a name that has vanished, is not analysed again."""
 
-    name: str
-    n_bytes: int
-    mtime_ns: int
-    analysis: Analysis
-    known: Known | None
+    path: str
+    settings: DescriptorSettings
+    known_hashes: frozenset[str]
 
 
 def build_database(
@@ -67,8 +77,11 @@ def build_database(
     *,
     settings: DescriptorSettings | None = None,
     prune: bool = False,
-    workers: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    moved: bool = False,
+    executor: str = "threads",
+    jobs: int | None = None,
+    address: str | None = None,
+    progress: Callable[[BuildProgress], None] | None = None,
 ) -> BuildReport:
     """Bring the database in folder `path` up to date with the audio under `audio_dir`.
 
@@ -78,9 +91,12 @@ def build_database(
         Defaults to the database's own, or the class's defaults for a new one.
     prune : bool
         Remove sources whose files have vanished.
-    workers : int, optional
-        Threads that analyse; the processor count by default. The result does not depend on it.
-    progress : callable (files done, files in all, path)
+    moved : bool
+        The corpus is in `audio_dir` now, though the folder it was built from still exists.
+    executor, jobs, address
+        Where files are analysed, see `db.executors`; `jobs` is the processor count by default. The result does not depend
+        on them.
+    progress : callable (BuildProgress)
 
     Raises
     ------
@@ -93,120 +109,153 @@ def build_database(
     root, path = Path(audio_dir).absolute(), Path(path)
     if not root.is_dir():
         raise ParameterError(f"{audio_dir}: no such folder; give a folder with audio files")
-    files = find_audio(root, exclude=path.resolve())
+    report = BuildReport(pruned=prune)
+    unreadable: list[str] = []
+
+    def tell(folder: str, error: OSError) -> None:
+        unreadable.append(folder)
+        report.failed.append((printable(folder), f"the folder cannot be read ({error.strerror}); check its permissions"))
+
+    files = find_audio(root, exclude=path.resolve(), unreadable=tell)
     if not files and not (path / FILE_NAME).exists():
         kinds = " ".join(sorted(AUDIO_SUFFIXES))
         raise ParameterError(f"{audio_dir}: no audio files in this folder; put some there ({kinds})")
-    with WriterLock(path):
-        connection = open_manifest(path, write=True)
+    with writing(path, create=True) as connection:
+        settings = configure(connection, path, root, settings, moved=moved)
+        build = _Build(connection, path, root, settings, report, progress, started)
+        build.find_vanished(files, unreadable)
         try:
-            settings = _configure(connection, path, root, settings)
-            report = BuildReport(pruned=prune)
-            known = {
-                row[0]: Known(*row[1:])
-                for row in connection.execute("SELECT path, content_hash, n_bytes, mtime_ns, state, error FROM sources")
-            }
-            report.vanished = sorted(set(known) - set(files))
-            writer = Writer(connection, path, settings)
-            try:
-                outcomes = _outcomes(root, files, known, settings, workers or os.cpu_count() or 1)
-                for done, outcome in enumerate(outcomes, start=1):
-                    _record(writer, report, outcome)
-                    if progress:
-                        progress(done, len(files), printable(outcome.name))
-                if prune:
-                    writer.remove(report.vanished)
-            finally:  # an interrupted build keeps what it has
-                writer.finish()
-        finally:
-            connection.close()
+            build.run(files, executor=executor, jobs=jobs or os.cpu_count() or 1, address=address)
+            if prune:
+                build.writer.remove(report.vanished)
+        finally:  # an interrupted build keeps what it has
+            build.writer.finish()
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _record(writer: Writer, report: BuildReport, outcome: Outcome) -> None:
-    """Put one file's outcome in the database and in the report."""
-    name, known, analysis = outcome.name, outcome.known, outcome.analysis
-    if analysis.rows is None and analysis.error is None:  # what the manifest knows still holds
-        assert known is not None
-        if outcome.mtime_ns != known.mtime_ns:
-            writer.touch(name, outcome.mtime_ns)
-        if known.state == "failed":
-            report.failed.append((name, known.error or ""))
-        else:
-            report.unchanged.append(name)
-        return
-    head = (name, analysis.content_hash, outcome.n_bytes, outcome.mtime_ns)
-    if analysis.rows is None or analysis.info is None:
-        report.failed.append((printable(name), analysis.error or ""))
-        if printable(name) == name:  # a name that is not text cannot be kept in the manifest
-            writer.add((*head, 0, 0, 0, "failed", analysis.error), None)
-        return
-    writer.add((*head, analysis.info.sample_rate, analysis.info.channels, analysis.n_samples, "ok", None), analysis.rows)
-    report.audio_seconds += analysis.n_samples / writer.settings.sample_rate
-    (report.added if known is None or known.state == "failed" else report.changed).append(name)
+class _Build:
+    """One run of `build_database`: what the manifest knew, and what has been found so far."""
 
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, root: Path, settings: DescriptorSettings, report: BuildReport,
+        progress: Callable[[BuildProgress], None] | None, started: float,
+    ) -> None:  # fmt: skip
+        self.root, self.settings, self.report, self._progress, self._started = root, settings, report, progress, started
+        query = "SELECT path, content_hash, n_bytes, mtime_ns, state, error FROM sources"
+        self.known = {row[0]: Known(*row[1:]) for row in connection.execute(query)}
+        self._lost: dict[str, list[str]] = {}  # content hash -> vanished paths
+        self.writer = Writer(connection, path, settings)
 
-def _outcomes(
-    root: Path, files: list[str], known: dict[str, Known], settings: DescriptorSettings, workers: int
-) -> Iterator[Outcome]:
-    """Outcome of every file, in order; numpy, scipy, soundfile and soxr release the GIL, so threads share the work."""
-    queue: deque[tuple[str, os.stat_result | None, Future[Analysis] | None]] = deque()
+    def find_vanished(self, files: list[str], unreadable: list[str]) -> None:
+        """Known paths without a file; those in folders that cannot be read now may still be there."""
+        hidden = tuple(f"{folder}/" for folder in unreadable)
+        gone = sorted(set(self.known) - set(files))
+        self.report.vanished = [name for name in gone if not (name.startswith(hidden) or "." in unreadable)]
+        for name in self.report.vanished:
+            if self.known[name].state == "ok":
+                self._lost.setdefault(self.known[name].content_hash, []).append(name)
 
-    def results(limit: int) -> Iterator[Outcome]:
-        while len(queue) > limit:
-            name, stat, future = queue.popleft()
-            analysis = future.result() if future else Analysis(known[name].content_hash)
-            yield Outcome(name, stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0, analysis, known.get(name))
+    def run(self, files: list[str], *, executor: str, jobs: int, address: str | None) -> None:
+        """Look at every file and record what is found."""
+        todo = [name for name in files if not self._is_as_before(name)]
+        lost = frozenset(self._lost)
+        own = {name: known.content_hash for name, known in self.known.items()}
+        tasks = (
+            Task(os.path.join(self.root, name), self.settings, lost | {own[name]} if own.get(name) else lost) for name in todo
+        )
+        done = len(files) - len(todo)
+        results = run_tasks(look_at, tasks, executor=executor, jobs=jobs, address=address)
+        for name, analysis in zip(todo, results, strict=True):
+            self._record(name, analysis)
+            done += 1
+            self._tell(done, len(files), name)
+        self.report.unchanged.sort()
 
-    with ThreadPoolExecutor(workers) as pool:
+    def _is_as_before(self, name: str) -> bool:
+        """Same size and time as when it was read; a file that could not be read at all is tried again."""
+        known = self.known.get(name)
+        if known is None or not known.content_hash:
+            return False
         try:
-            for name in files:
-                stat, before = _stat(root / name), known.get(name)
-                future = (
-                    None
-                    if _looks_same(stat, before)
-                    else pool.submit(analyse, root / name, settings, before.content_hash if before else None)
-                )
-                queue.append((name, stat, future))
-                yield from results(workers * QUEUED_PER_WORKER)
-            yield from results(0)
-        finally:
-            for _, _, future in queue:
-                if future:
-                    future.cancel()
+            stat = os.stat(os.path.join(self.root, name))
+        except OSError:  # vanished since it was listed; analyse() says so
+            return False
+        if (stat.st_size, stat.st_mtime_ns) != (known.n_bytes, known.mtime_ns):
+            return False
+        self._keep(name, known)
+        return True
+
+    def _keep(self, name: str, known: Known) -> None:
+        if known.state == "failed":
+            self.report.failed.append((name, known.error or ""))
+        else:
+            self.report.unchanged.append(name)
+
+    def _record(self, name: str, analysis: Analysis) -> None:
+        """Put one file's analysis in the database and in the report."""
+        known, report = self.known.get(name), self.report
+        if analysis.description is None and analysis.error is None:  # its content is known
+            if known and known.content_hash == analysis.content_hash:
+                self.writer.touch(name, analysis.n_bytes, analysis.mtime_ns)
+                self._keep(name, known)
+                return
+            if before := self._lost.get(analysis.content_hash):
+                self._rename(before.pop(0), name, analysis)
+                return
+            analysis = look_at(Task(os.path.join(self.root, name), self.settings, frozenset()))  # another copy took the name
+        stamp = (name, analysis.content_hash, analysis.n_bytes, analysis.mtime_ns)
+        description, info = analysis.description, analysis.info
+        error = analysis.error
+        if description is not None and len(description.frames) > rows_per_shard(self.settings.n_descriptors):
+            error = f"{len(description.frames)} frames are too many; split the file or choose a longer hop"
+        if error is not None or description is None or info is None:
+            report.failed.append((printable(name), error or ""))
+            if printable(name) == name and (analysis.content_hash or known is None):
+                self.writer.add_failure(SourceRow(*stamp, state="failed", error=error))
+            return  # a name that is not text cannot be kept; a file that cannot be read just now keeps what it had
+        self.writer.add(SourceRow(*stamp, info.sample_rate, info.channels, description.n_samples), description)
+        report.audio_seconds += description.n_samples / self.settings.sample_rate
+        (report.added if known is None or known.state == "failed" else report.changed).append(name)
+
+    def _rename(self, before: str, after: str, analysis: Analysis) -> None:
+        self.writer.rename(before, after, analysis.mtime_ns)
+        self.report.vanished.remove(before)
+        self.report.renamed.append((before, after))
+
+    def _tell(self, done: int, total: int, name: str) -> None:
+        if self._progress:
+            report = self.report
+            seconds = time.perf_counter() - self._started
+            self._progress(BuildProgress(done, total, report.audio_seconds, seconds, len(report.failed), printable(name)))
 
 
-def _looks_same(stat: os.stat_result | None, known: Known | None) -> bool:
-    """Same size and time as when it was read; a file that could not be read at all is tried again."""
-    return bool(stat and known and known.content_hash and (stat.st_size, stat.st_mtime_ns) == (known.n_bytes, known.mtime_ns))
+def look_at(task: Task) -> Analysis:
+    """What a worker does with one file."""
+    return analyse(task.path, task.settings, task.known_hashes)
 
 
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:  # vanished since it was listed; analyse() says so
-        return None
-
-
-def _configure(
-    connection: sqlite3.Connection, path: Path, root: Path, settings: DescriptorSettings | None
+def configure(
+    connection: sqlite3.Connection, path: Path, root: Path, settings: DescriptorSettings | None, *, moved: bool
 ) -> DescriptorSettings:
-    """Write the configuration of a new database, or check an old one's against what is asked for."""
+    """Write the configuration of a new database, or check an old one's against what is asked for; arguments and errors as
+    `build_database`."""
     config = dict(connection.execute("SELECT key, value FROM config"))
     if not config:
         settings = settings or DescriptorSettings()
-        values = {"id": uuid.uuid4().hex, "root": str(root), "descriptors": json.dumps(settings.to_dict())}
-        with Transaction(connection):
+        values = {"id": uuid.uuid4().hex, "descriptors": json.dumps(settings.to_dict()), **root_entries(path, root)}
+        with transaction(connection):
             connection.executemany("INSERT INTO config VALUES (?, ?)", values.items())
         return settings
     stored = DescriptorSettings.from_dict(json.loads(config["descriptors"]))
     if settings is not None:
         stored.check_matches(settings, mine=f"the database {path}", theirs="what was asked for")
-    if Path(config["root"]) != root:
-        if Path(config["root"]).is_dir():
-            raise DatabaseError(
-                f"{path} was built from {config['root']}, not {root}; give that folder, or build another database"
-            )
-        connection.execute("UPDATE config SET value = ? WHERE key = 'root'", (str(root),))  # the corpus has moved
+    current = find_root(path, config)
+    if current != root and current.is_dir() and not moved and not os.path.samefile(current, root):
+        raise DatabaseError(
+            f"{path} was built from {current}, not {root}; give that folder, build another database, or say --moved if the "
+            "corpus is here now"
+        )
+    with transaction(connection):
+        connection.executemany("INSERT OR REPLACE INTO config VALUES (?, ?)", root_entries(path, root).items())
     return stored

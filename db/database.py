@@ -9,20 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from db.errors import DatabaseError
-from db.manifest import open_manifest
+from db.errors import DatabaseError, ParameterError
+from db.manifest import SPAN_TABLES, find_root, kinds, open_manifest
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
-from db.shards import map_shard, rows_per_shard
+from db.shards import checksum, map_shard, rows_per_shard, shard_path
 
 
-@dataclass(frozen=True)
-class Source:
-    """One analysed audio file. `n_samples` is at the database's sample rate; `first_unit` is its first unit's id."""
+class Source(NamedTuple):
+    """One analysed audio file. `n_samples` is at the database's sample rate; `first_unit` is its first unit's id.
+
+    `shard` and `first_row` say where its frames are.
+    """
 
     id: int
     path: str
@@ -31,6 +33,9 @@ class Source:
     n_samples: int
     first_unit: int
     n_units: int
+    shard: int
+    first_row: int
+    n_frames: int
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,15 @@ class Failure:
 class Units:
     """What can be selected and played, column by column; all int64, shape (n_units,), ordered by id.
 
-    `source` is a position in `Database.sources`. Units tile each source from sample 0 to its end.
+    `source` is a position in `Database.sources`. Units tile each source from sample 0 to its end; `room` is how many samples
+    there are from a unit's start to the end of its source.
     """
 
     ids: np.ndarray
     source: np.ndarray
     start_sample: np.ndarray
     n_samples: np.ndarray
+    room: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,7 +73,7 @@ class Database:
     id : str
         Made at random when the database was made.
     root : Path
-        The corpus folder; the paths of sources are relative to it.
+        The corpus folder; the paths of sources are relative to it. A corpus that moved together with its database is found.
     settings : DescriptorSettings
     sources : list of Source
         Analysed sources in the order of their rows, so that units, descriptors and sources are ordered alike.
@@ -85,7 +92,7 @@ class Database:
         connection = open_manifest(self.path, write=False)
         try:
             self._read(connection)
-        except (sqlite3.DatabaseError, KeyError, ValueError) as error:
+        except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
             raise DatabaseError(
                 f"{self.path}: the manifest is damaged ({error}); restore it from a copy or build again"
             ) from error
@@ -97,20 +104,34 @@ class Database:
                 raise DatabaseError(f"{root}: no such folder; give the corpus folder of {self.path} as root")
 
     def _read(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")  # one moment of the database, though a writer may be at work
         config = dict(connection.execute("SELECT key, value FROM config"))
-        self.id, self.root = config["id"], Path(config["root"])
+        self.id, self.root = config["id"], find_root(self.path, config)
         self.settings = DescriptorSettings.from_dict(json.loads(config["descriptors"]))
-        capacity = rows_per_shard(self.settings.n_descriptors)
+        self._kind = list(kinds(self.settings))[-1]
+        unit_spans = SPAN_TABLES[self._kind][0]
         query = (
-            "SELECT s.id, path, sample_rate, channels, n_samples, shard * ? + first_row, n_rows "
-            "FROM sources s JOIN spans ON source_id = s.id ORDER BY shard, first_row"
+            "SELECT s.id, path, sample_rate, channels, n_samples, u.shard * ? + u.first_row, u.n_rows, f.shard, f.first_row, "
+            f"f.n_rows FROM sources s JOIN spans f ON f.source_id = s.id JOIN {unit_spans} u ON u.source_id = s.id "
+            "ORDER BY u.shard, u.first_row"
         )
-        self.sources = [Source(*row) for row in connection.execute(query, (capacity,))]
+        capacity = rows_per_shard(self.settings.n_descriptors)
+        self.sources = list(map(Source._make, connection.execute(query, (capacity,))))
+        checks = (
+            f"SELECT f.crc32, u.crc32, {'lengths' if self._kind == 'units' else 'NULL'} FROM spans f "
+            f"JOIN {unit_spans} u ON u.source_id = f.source_id ORDER BY u.shard, u.first_row"
+        )
+        rows = connection.execute(checks).fetchall()
+        self._crc = {"frames": np.array([row[0] for row in rows], np.uint32)}
+        if self._kind == "units":
+            self._crc["units"] = np.array([row[1] for row in rows], np.uint32)
+        self._lengths = [row[2] for row in rows]
         failed = connection.execute("SELECT path, error FROM sources WHERE state = 'failed' ORDER BY path")
         self.failures = [Failure(*row) for row in failed]
-        self._shard_rows = dict(connection.execute("SELECT shard, n_rows FROM shards"))
+        self._shard_rows = {kind: dict(connection.execute(f"SELECT * FROM {SPAN_TABLES[kind][1]}")) for kind in self._crc}
         stored = connection.execute("SELECT mean, std FROM normaliser").fetchone()
         self._normaliser = Normaliser(*(np.frombuffer(blob, "<f4") for blob in stored)) if stored else None
+        self._intact = {kind: np.zeros(len(self.sources), bool) for kind in self._crc}
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +153,7 @@ class Database:
 
     @property
     def normaliser(self) -> Normaliser:
-        """Mean and standard deviation over all rows.
+        """Mean and standard deviation over all units.
 
         Raises
         ------
@@ -144,18 +165,66 @@ class Database:
         return self._normaliser
 
     @cached_property
-    def _shards(self) -> dict[int, np.ndarray]:
-        folder, n_descriptors = self.path / "shards", self.settings.n_descriptors
-        return {shard: map_shard(folder, shard, rows, n_descriptors) for shard, rows in self._shard_rows.items()}
+    def _shards(self) -> dict[str, dict[int, np.ndarray]]:
+        folder, columns = self.path / "shards", kinds(self.settings)
+        return {
+            kind: {shard: map_shard(shard_path(folder, kind, shard), n, columns[kind]) for shard, n in rows.items()}
+            for kind, rows in self._shard_rows.items()
+        }
 
-    def source_descriptors(self, source: Source) -> np.ndarray:
-        """The sequence of one source, float32, shape (n_units, n_descriptors), straight from disk."""
-        shard, first = divmod(source.first_unit, rows_per_shard(self.settings.n_descriptors))
-        return self._shards[shard][first : first + source.n_units]
+    def _rows(self, kind: str, position: int) -> np.ndarray:
+        """Rows of the source at `position`, straight from disk, checked against their checksum the first time."""
+        source = self.sources[position]
+        if kind == "frames":
+            shard, first, n_rows = source.shard, source.first_row, source.n_frames
+        else:
+            shard, first = divmod(source.first_unit, rows_per_shard(self.settings.n_descriptors))
+            n_rows = source.n_units
+        rows = self._shards[kind][shard][first : first + n_rows]
+        if not self._intact[kind][position]:
+            if checksum(rows) != self._crc[kind][position]:
+                raise DatabaseError(
+                    f"{self.path}: the descriptors of {source.path} are damaged on disk; run demiurge db verify --repair "
+                    f"{self.path}, then demiurge db build"
+                )
+            self._intact[kind][position] = True
+        return rows
+
+    def source_descriptors(self, position: int) -> np.ndarray:
+        """The sequence of the source at a position in `sources`, float32, shape (n_units, n_descriptors).
+
+        Raises
+        ------
+        DatabaseError
+            If it was damaged on disk.
+        """
+        return self._rows(self._kind, position)
+
+    def source_frames(self, position: int) -> np.ndarray:
+        """The frames of the source at a position in `sources`, float32, shape (n_frames, len(settings.frame_names)).
+
+        They are its units' descriptors too where units are frames. Raises as `source_descriptors`.
+        """
+        return self._rows("frames", position)
+
+    def source_facts(self) -> list[dict[str, Any]]:
+        """What the manifest keeps of each source, in the order of `sources`: path, content_hash, rate, channels, length."""
+        connection = open_manifest(self.path, write=False)
+        try:
+            hashes = dict(connection.execute("SELECT id, content_hash FROM sources"))
+        finally:
+            connection.close()
+        return [
+            {
+                "path": s.path, "content_hash": hashes[s.id], "sample_rate": s.sample_rate, "channels": s.channels,
+                "n_samples": s.n_samples,
+            }
+            for s in self.sources
+        ]  # fmt: skip
 
     def sequences(self) -> Iterator[tuple[str, np.ndarray]]:
         """(path, sequence) of every source."""
-        return ((source.path, self.source_descriptors(source)) for source in self.sources)
+        return ((source.path, self.source_descriptors(i)) for i, source in enumerate(self.sources))
 
     @cached_property
     def descriptors(self) -> np.ndarray:
@@ -164,14 +233,57 @@ class Database:
             return np.empty((0, self.settings.n_descriptors), np.float32)
         return np.concatenate([rows for _, rows in self.sequences()])
 
+    def unit_descriptors(self, unit_ids: np.ndarray) -> np.ndarray:
+        """Descriptors of some units without reading the others, float32, shape (len(unit_ids), n_descriptors).
+
+        Raises
+        ------
+        ParameterError
+            If there is no such unit.
+        DatabaseError
+            If one was damaged on disk.
+        """
+        unit_ids = np.asarray(unit_ids, np.int64)
+        first, counts = self._unit_ranges
+        positions = np.searchsorted(first, unit_ids, side="right") - 1
+        known = (
+            (positions >= 0) & (unit_ids - first[positions] < counts[positions])
+            if len(first)
+            else np.zeros(len(unit_ids), bool)
+        )
+        if not known.all():
+            raise ParameterError(f"unit {unit_ids[~known][0]} is not in {self.path}; it holds {self.n_units} units")
+        for position in np.unique(positions[~self._intact[self._kind][positions]]):
+            self._rows(self._kind, position)  # checks them
+        shards, rows = np.divmod(unit_ids, rows_per_shard(self.settings.n_descriptors))
+        out = np.empty((len(unit_ids), self.settings.n_descriptors), np.float32)
+        for shard in np.unique(shards):
+            own = shards == shard
+            out[own] = self._shards[self._kind][int(shard)][rows[own]]
+        return out
+
+    @cached_property
+    def _unit_ranges(self) -> tuple[np.ndarray, np.ndarray]:
+        """First unit id and number of units of each source, int64."""
+        return (
+            np.array([source.first_unit for source in self.sources], np.int64),
+            np.array([source.n_units for source in self.sources], np.int64),
+        )
+
     @cached_property
     def units(self) -> Units:
         """Every unit, ordered by id."""
-        counts = np.array([source.n_units for source in self.sources], np.int64)
+        first_unit, counts = self._unit_ranges
         source = np.repeat(np.arange(len(counts)), counts)
         first_position = np.cumsum(counts) - counts
         step = np.arange(counts.sum()) - first_position[source]
-        first_unit = np.array([s.first_unit for s in self.sources], np.int64)
         length = np.array([s.n_samples for s in self.sources], np.int64)
-        start = step * self.hop_length
-        return Units(first_unit[source] + step, source, start, np.minimum(self.hop_length, length[source] - start))
+        if self._kind == "units":
+            lengths = np.frombuffer(b"".join(self._lengths), "<i4").astype(np.int64)
+            ends = np.cumsum(lengths)
+            start = ends - lengths
+            start -= start[first_position][source] if len(lengths) else 0
+        else:
+            start = step * self.hop_length
+            lengths = np.minimum(self.hop_length, length[source] - start)
+        return Units(first_unit[source] + step, source, start, lengths, length[source] - start)

@@ -1,11 +1,20 @@
 """manifest.sqlite: what the database holds. The shards hold rows, this file says whose they are."""
 
+import os
 import sqlite3
 from pathlib import Path
 
 from db.errors import DatabaseError
+from db.settings import DescriptorSettings
 
 FILE_NAME = "manifest.sqlite"
+SPAN_TABLES = {"frames": ("spans", "shards"), "units": ("unit_spans", "unit_shards")}  # kind of rows -> its tables
+
+
+def kinds(settings: DescriptorSettings) -> dict[str, int]:
+    """Kinds of rows that a database keeps, and how many columns each has."""
+    frames = {"frames": len(settings.frame_names)}
+    return frames if settings.units == "frame" else frames | {"units": settings.n_descriptors}
 
 
 def m001_sources_and_spans(connection: sqlite3.Connection) -> None:
@@ -39,7 +48,26 @@ def m001_sources_and_spans(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS = (m001_sources_and_spans,)
+def m002_units(connection: sqlite3.Connection) -> None:
+    """Units longer than a frame: where their rows are, and how long each is."""
+    _execute_each(
+        connection,
+        """
+        CREATE TABLE unit_spans (
+            source_id INTEGER PRIMARY KEY REFERENCES sources (id) ON DELETE CASCADE,
+            shard INTEGER NOT NULL,
+            first_row INTEGER NOT NULL,
+            n_rows INTEGER NOT NULL,
+            crc32 INTEGER NOT NULL,
+            lengths BLOB NOT NULL            -- samples of each unit, little-endian int32, which tile the source
+        );
+        CREATE TABLE unit_shards (shard INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL);
+        UPDATE sources SET n_bytes = -1      -- contents were hashed in another way: look at every file again
+        """,
+    )
+
+
+MIGRATIONS = (m001_sources_and_spans, m002_units)
 
 
 def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
@@ -101,3 +129,17 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 def _execute_each(connection: sqlite3.Connection, statements: str) -> None:
     for statement in statements.split(";"):  # executescript would commit between them
         connection.execute(statement)
+
+
+def root_entries(path: Path, root: Path) -> dict[str, str]:
+    """The corpus folder as the configuration keeps it: as it is, and as seen from the database, should both move together."""
+    return {"root": str(root), "root_from_database": os.path.relpath(root.resolve(), path.resolve())}
+
+
+def find_root(path: Path, config: dict[str, str]) -> Path:
+    """The corpus folder of a database: where it was built, or as far from the database as it was then."""
+    root = Path(config["root"])
+    relative = config.get("root_from_database")
+    if not root.is_dir() and relative and (path / relative).is_dir():
+        return (path / relative).resolve()
+    return root

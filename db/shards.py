@@ -1,12 +1,13 @@
 """Descriptor rows on disk: append-only files of little-endian float32, C order, read through np.memmap.
 
-A source's rows are contiguous within one shard. A row's number, `shard * capacity + row in shard`, never changes.
+Frames have shards, and units too where they are longer than a frame. A source's rows are contiguous within one shard. A row's
+number, `shard * capacity + row in shard`, stays the same until the database is compacted, and is never used again.
 """
 
 import os
 import zlib
+from io import BufferedWriter
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
@@ -15,71 +16,91 @@ from db.errors import DatabaseError
 SHARD_BYTES = 2 << 30  # a shard is sealed when the next source would make it larger
 
 
-def rows_per_shard(n_descriptors: int) -> int:
+def rows_per_shard(n_columns: int) -> int:
     """Row numbers set aside for each shard."""
-    return SHARD_BYTES // (4 * n_descriptors)
+    return SHARD_BYTES // (4 * n_columns)
 
 
-def shard_path(folder: Path, shard: int) -> Path:
-    return folder / f"{shard:05d}.f32"
+def shard_path(folder: Path, kind: str, shard: int) -> Path:
+    """`kind` is "frames" or "units"."""
+    return folder / (f"{shard:05d}.f32" if kind == "frames" else f"{kind}-{shard:05d}.f32")
+
+
+def read_rows(path: Path, first: int, n_rows: int, n_columns: int) -> np.ndarray:
+    """Rows read into memory, not mapped: a pass over a large database then stays small. Fewer if the file is cut short."""
+    with open(path, "rb") as file:
+        file.seek(4 * first * n_columns)
+        values = np.fromfile(file, "<f4", n_rows * n_columns)
+    return values[: len(values) // n_columns * n_columns].reshape(-1, n_columns)
 
 
 def checksum(rows: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(rows, "<f4").data)
 
 
-def map_shard(folder: Path, shard: int, n_rows: int, n_descriptors: int) -> np.ndarray:
-    """The committed rows of a shard, read-only, shape (n_rows, n_descriptors).
+def map_shard(path: Path, n_rows: int, n_columns: int) -> np.ndarray:
+    """The committed rows of a shard, read-only, shape (n_rows, n_columns).
 
     Raises
     ------
     DatabaseError
         If the file is missing or shorter than what was committed.
     """
-    path = shard_path(folder, shard)
-    needed = 4 * n_rows * n_descriptors
+    _check_length(path, 4 * n_rows * n_columns)
+    if n_rows == 0:
+        return np.empty((0, n_columns), np.float32)
+    return np.memmap(path, "<f4", "r", shape=(n_rows, n_columns))
+
+
+def _check_length(path: Path, needed: int) -> None:
     size = path.stat().st_size if path.exists() else -1
     if size < needed:
         state = "missing" if size < 0 else f"{size} bytes long where {needed} were committed"
-        raise DatabaseError(f"{path} is {state}; restore it from a copy, or delete the database and build it again")
-    if n_rows == 0:
-        return np.empty((0, n_descriptors), np.float32)
-    return np.memmap(path, "<f4", "r", shape=(n_rows, n_descriptors))
+        raise DatabaseError(
+            f"{path} is {state}; run demiurge db verify --repair on the database, then demiurge db build (or restore a copy)"
+        )
 
 
 class ShardWriter:
     """Appends rows. What `sync` has not reached may be lost in a crash; the manifest is written after `sync`."""
 
-    def __init__(self, folder: Path, n_descriptors: int, *, shard: int, committed_rows: int) -> None:
-        """Open `shard` for appending after its `committed_rows`; whatever follows them was never committed and is cut."""
-        self._folder, self._n_descriptors = folder, n_descriptors
-        self._open(shard, committed_rows)
+    def __init__(self, folder: Path, kind: str, n_columns: int, *, shard: int, committed_rows: int) -> None:
+        """Open `shard` for appending after its `committed_rows`; whatever follows them was never committed and is cut.
 
-    def _open(self, shard: int, rows: int) -> None:
-        self.shard, self.rows = shard, rows
-        self._file = open(shard_path(self._folder, shard), "ab")  # noqa: SIM115  closed by close()
-        self._file.truncate(4 * rows * self._n_descriptors)
+        Raises
+        ------
+        DatabaseError
+            If committed rows are missing.
+        """
+        self._folder, self._kind, self._n_columns = folder, kind, n_columns
+        self._file: BufferedWriter | None = None
+        self.shard, self.rows = shard, committed_rows
+        if committed_rows:
+            _check_length(shard_path(folder, kind, shard), 4 * committed_rows * n_columns)
+            self._open()
+
+    def _open(self) -> BufferedWriter:
+        self._file = open(shard_path(self._folder, self._kind, self.shard), "ab")  # noqa: SIM115  closed by close()
+        self._file.truncate(4 * self.rows * self._n_columns)
+        return self._file
 
     def append(self, rows: np.ndarray) -> tuple[int, int]:
         """Append the rows of one source and return (shard, first row)."""
-        if self.rows and self.rows + len(rows) > rows_per_shard(self._n_descriptors):
+        if self.rows and self.rows + len(rows) > rows_per_shard(self._n_columns):
+            self.sync()
             self.close()
-            self._open(self.shard + 1, 0)
+            self.shard, self.rows = self.shard + 1, 0
         first = self.rows
-        self._file.write(np.ascontiguousarray(rows, "<f4").data)
+        (self._file or self._open()).write(np.ascontiguousarray(rows, "<f4").data)
         self.rows += len(rows)
         return self.shard, first
 
     def sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        if self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        self.sync()
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file:
+            self._file.close()
+            self._file = None

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from db.atomic import replacing
 from db.database import Database
+from db.descriptors.derived import static_columns
 from demiurge.pipeline import Rendering
 
 NAMED_SOURCES = 12  # as many as a legend can tell apart; the rest are grey
@@ -26,19 +27,20 @@ def save_overview(rendering: Rendering, database: Database, path: Path, *, title
     seconds = rendering.summary.n_samples / rate
     figure.suptitle(title, x=0.01, ha="left")
     _draw_waveform(wave, rendering)
-    n = database.settings.n_mfcc
+    columns = static_columns(database.settings)
+    n = len(columns)
     positions = np.searchsorted(database.units.ids, rendering.path.units)
     for axes, rows, label in (
         (wanted, rendering.target, "wanted: forecast or target"),
         (found, database.descriptors[positions], "found: the units played"),
     ):
-        scores = database.normaliser.apply(rows)[:, :n].T
+        scores = database.normaliser.apply(rows)[:, columns].T
         image = axes.imshow(
             scores, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-3, vmax=3, extent=(0, seconds, -0.5, n - 0.5),
             interpolation="nearest",
         )  # fmt: skip
         axes.set_title(label, loc="left", fontsize=9)
-        axes.set_ylabel("MFCC")
+        axes.set_ylabel("descriptor")
     figure.colorbar(image, ax=[wanted, found], label="standard deviations", pad=0.01)
     distance.step([step.at_sample / rate for step in steps], rendering.path.distances, where="post", color="0.2", lw=0.8)
     distance.set_ylim(0)

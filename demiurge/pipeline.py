@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from db.audio import probe, read_mono, resample
+from db.analyse import describe_file
+from db.audio import probe
 from db.database import Database
 from db.errors import DatabaseError
-from db.mfcc import mfcc_descriptors
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
+from db.units import step_lengths
 from playback.plan import MAX_CHANNELS, Plan, Step
 from playback.render import CROSSFADE_MS, RenderSummary, render
 from query.index import UnitIndex
@@ -82,13 +83,9 @@ def describe(path: str | Path, settings: DescriptorSettings) -> Described:
         sequence, theirs = load_sequence(path)
         if theirs is not None:
             settings.check_matches(theirs, mine="the database", theirs=str(path))
-        return Described(sequence, np.full(len(sequence), settings.hop_length))
-    mono, info = read_mono(path)
-    mono = resample(mono, info.sample_rate, settings.sample_rate)
-    n_steps = -(-len(mono) // settings.hop_length)
-    step_samples = np.full(n_steps, settings.hop_length)
-    step_samples[-1] = len(mono) - (n_steps - 1) * settings.hop_length
-    return Described(mfcc_descriptors(mono, settings)[:n_steps], step_samples)
+        return Described(sequence, step_lengths(sequence, settings))
+    _, description = describe_file(path, settings)
+    return Described(description.units, description.lengths)
 
 
 def forecast(
@@ -124,12 +121,18 @@ def render_continuation(
     random_seed: int = 0, k: int, continuity: float, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None,
     progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
-    """Forecast how the seed goes on and write it to `out` as `steps × hop_length` samples of the database's units."""
+    """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
+
+    Units of one length make `steps` times that many samples; onset and beat units last as long as they last.
+    """
     opened = Database(database, root=root)
     target, _ = forecast(seed, model, steps=steps, temperature=temperature, random_seed=random_seed, database=opened)
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "random_seed": random_seed}
-    described = Described(target, np.full(steps, opened.hop_length))
-    return _render(described, opened, out, settings, k=k, continuity=continuity, crossfade_ms=crossfade_ms, progress=progress)
+    described = Described(target, step_lengths(target, opened.settings))
+    return _render(
+        described, opened, out, settings, k=k, continuity=continuity, crossfade_ms=crossfade_ms,
+        whole_units=opened.settings.units in ("onset", "beat"), progress=progress,
+    )  # fmt: skip
 
 
 def render_mosaic(
@@ -162,24 +165,32 @@ def render_plan(
 
 def _render(
     described: Described, database: Database, out: Path, settings: dict, *, k: int, continuity: float, crossfade_ms: float,
-    progress: Progress | None,
+    progress: Progress | None, whole_units: bool = False,
 ) -> Rendering:  # fmt: skip
-    longest = int(min(described.step_samples.max(), database.units.n_samples.max(initial=0)))
-    index = UnitIndex(database, min_samples=longest)  # a shorter unit would leave a hole
-    path = select_path(
-        index, described.sequence, k=min(k, len(index)), continuity=continuity, step_samples=described.step_samples
-    )
+    """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
+    lasting = None if whole_units else described.step_samples
+    shortest = 1
+    if database.settings.units not in ("onset", "beat"):
+        assert lasting is not None
+        shortest = int(min(lasting.max(), database.units.room.max(initial=0)))  # less sound would leave a hole
+    index = UnitIndex(database, min_samples=shortest)
+    path = select_path(index, described.sequence, k=min(k, len(index)), continuity=continuity, step_samples=lasting)
     settings |= {"k": k, "continuity": continuity, "crossfade_ms": crossfade_ms}
-    plan = make_plan(path, database, described.step_samples, settings)
+    plan = make_plan(path, database, lasting, settings)
     summary = render(plan, out, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
     plan.save(plan_path(out))
     return Rendering(out, plan_path(out), plan, described.sequence, path, summary)
 
 
-def make_plan(path: UnitPath, database: Database, step_samples: np.ndarray, settings: dict) -> Plan:
-    """A plan that plays one unit per step, each from where its step begins."""
+def make_plan(path: UnitPath, database: Database, step_samples: np.ndarray | None, settings: dict) -> Plan:
+    """A plan that plays one unit per step, each from where its step begins and for as long as it lasts.
+
+    Where a step lasts longer than its unit, the source plays on behind the unit.
+    """
     units, steps, at = database.units, [], 0
     positions = np.searchsorted(units.ids, path.units)
+    if step_samples is None:
+        step_samples = units.n_samples[positions]
     for i, (position, lasts) in enumerate(zip(positions, step_samples, strict=True)):
         alternatives = [
             {"unit": int(unit), "distance": round(float(distance), 6)}
@@ -189,7 +200,7 @@ def make_plan(path: UnitPath, database: Database, step_samples: np.ndarray, sett
         steps.append(
             Step(
                 unit=int(path.units[i]), source=database.sources[units.source[position]].path,
-                start_sample=int(units.start_sample[position]), n_samples=int(min(units.n_samples[position], lasts)),
+                start_sample=int(units.start_sample[position]), n_samples=int(min(units.room[position], lasts)),
                 at_sample=at, distance=round(float(path.distances[i]), 6), alternatives=tuple(alternatives),
             )
         )  # fmt: skip

@@ -43,22 +43,22 @@ class UnitIndex:
     """
 
     def __init__(self, database: Database, *, min_samples: int = 1) -> None:
-        """Index the units that are at least `min_samples` long.
+        """Index the units with at least `min_samples` of sound from their start to the end of their source.
 
         Raises
         ------
         DatabaseError
             If the database holds no units.
         ParameterError
-            If none of its units is that long.
+            If no unit has as much.
         """
         self.database = database
         self.scores = database.normaliser.apply(database.descriptors)
         units = database.units
-        long_enough = units.n_samples >= min_samples
+        long_enough = units.room >= min_samples
         if not long_enough.any():
             raise ParameterError(
-                f"{database.path}: no unit lasts {min_samples} samples (the longest: {units.n_samples.max()}); add longer audio"
+                f"{database.path}: no source lasts {min_samples} samples (the longest: {units.room.max()}); add longer audio"
             )
         self._faiss = faiss.IndexIDMap2(faiss.IndexFlatL2(self.scores.shape[1]))
         self._faiss.add_with_ids(self.scores[long_enough], units.ids[long_enough])

@@ -40,7 +40,9 @@ class UnitPath:
     cost: float
 
 
-def select_path(index: UnitIndex, sequence: np.ndarray, *, k: int, continuity: float, step_samples: np.ndarray) -> UnitPath:
+def select_path(
+    index: UnitIndex, sequence: np.ndarray, *, k: int, continuity: float, step_samples: np.ndarray | None
+) -> UnitPath:
     """The path of least total cost through the candidates.
 
     Parameters
@@ -50,8 +52,9 @@ def select_path(index: UnitIndex, sequence: np.ndarray, *, k: int, continuity: f
         Nearest units considered at each step.
     continuity : float >= 0
         Weight of the join costs: 0 is the nearest unit of every step; more gives longer runs of one source.
-    step_samples : ndarray, int64, shape (steps,)
-        How long each step lasts; a unit that follows on is considered only if it lasts as long.
+    step_samples : ndarray, int64, shape (steps,), or None
+        How long each step lasts. A unit after whose start its source is over sooner is not considered, unless no candidate
+        lasts. None: a step lasts as long as its unit.
 
     Raises
     ------
@@ -62,19 +65,23 @@ def select_path(index: UnitIndex, sequence: np.ndarray, *, k: int, continuity: f
         raise ParameterError(f"continuity={continuity} must be a finite number of at least 0")
     matches = index.search(sequence, k=k)
     targets, nearest = index.normalise(sequence), index.positions(matches.units)
-    lengths, successor = index.database.units.n_samples, _successors(index)
+    room, successor = index.database.units.room, _successors(index)
+    lasting = np.ones(len(targets), np.int64) if step_samples is None else step_samples
     candidates: list[np.ndarray] = []
     origins: list[np.ndarray] = []
     cost = np.zeros(0)
     for step, target in enumerate(targets):
+        near = nearest[step]
+        if (long_enough := room[near] >= lasting[step]).any():
+            near = near[long_enough]
         if not candidates:
-            here = np.unique(nearest[step])
+            here = np.unique(near)
             cost = np.zeros(len(here))
         else:
             before = candidates[-1]
             following = successor[before[np.argsort(cost, kind="stable")[:k]]]
             following = following[following >= 0]
-            here = np.unique(np.concatenate([nearest[step], following[lengths[following] >= step_samples[step]]]))
+            here = np.unique(np.concatenate([near, following[room[following] >= lasting[step]]]))
             total = cost[:, None] + continuity * _join_costs(index.scores, before, here, successor)
             origins.append(total.argmin(axis=0))
             cost = total.min(axis=0)

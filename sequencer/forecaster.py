@@ -1,7 +1,6 @@
 """A forecaster: body, head, the statistics that normalise its input, and its checkpoint.
 
-Δ and ΔΔ are computed from neighbouring frames, the ones to come included, so a model that saw them would be told part of the
-answer. It sees and forecasts the static coefficients; the derivatives of a forecast follow from it.
+It sees and forecasts the independent columns, of MFCC the static coefficients; see `db.descriptors.derived`.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from db.descriptors.derived import static_columns
 from db.errors import CheckpointError, DemiurgeError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
@@ -35,7 +35,7 @@ class ForecasterConfig:
 
 
 class Forecaster(nn.Module):
-    """Sequences (batch, steps, n_mfcc), raw static descriptors, to a distribution over each next step."""
+    """Sequences (batch, steps, n_static), raw independent columns, to a distribution over each next step."""
 
     mean: Tensor
     std: Tensor
@@ -45,17 +45,17 @@ class Forecaster(nn.Module):
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
         self.config = config
-        n = config.settings.n_mfcc
+        n = len(static_columns(config.settings))
         self.body = build_body(config.model, n, config.body)
         self.head = MixtureHead(self.body.hidden_size, n, n_components=config.n_components)  # type: ignore[arg-type]
         for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
             self.register_buffer(name, torch.full((n,), value))
 
     def set_statistics(self, normaliser: Normaliser, *, low: Tensor, high: Tensor) -> None:
-        """Take over the database's normaliser and the z-scored range of the training data, each shape (n_mfcc,)."""
-        n = self.config.settings.n_mfcc
-        self.mean.copy_(torch.from_numpy(normaliser.mean[:n].copy()))
-        self.std.copy_(torch.from_numpy(normaliser.std[:n].copy()))
+        """Take over the database's normaliser and the z-scored range of the training data, each shape (n_static,)."""
+        columns = static_columns(self.config.settings)
+        self.mean.copy_(torch.from_numpy(normaliser.mean[columns]))
+        self.std.copy_(torch.from_numpy(normaliser.std[columns]))
         self.low.copy_(low)
         self.high.copy_(high)
 
@@ -66,7 +66,7 @@ class Forecaster(nn.Module):
         return scores * self.std + self.mean
 
     def forward(self, scores: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """z-scored (batch, steps, n_mfcc) -> hidden (batch, steps, hidden_size) for the head, and the state."""
+        """z-scored (batch, steps, n_static) -> hidden (batch, steps, hidden_size) for the head, and the state."""
         return self.body(scores, state)
 
     def save(self, folder: str | Path) -> None:

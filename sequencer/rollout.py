@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from db.descriptors.derived import complete, static_columns
 from db.errors import ParameterError
-from db.mfcc import add_deltas
 from sequencer.forecaster import Forecaster
 
 
@@ -25,7 +25,7 @@ def rollout(
     Returns
     -------
     ndarray, float32, shape (steps, n_descriptors), raw
-        Static coefficients as drawn, held within the range of the training data; Δ and ΔΔ computed from them, the seed's
+        Independent columns as drawn, held within the range of the training data; Δ and ΔΔ computed from them, the seed's
         last steps included.
 
     Raises
@@ -35,7 +35,7 @@ def rollout(
     """
     _check(forecaster, seed, steps, temperature)
     settings = forecaster.config.settings
-    static = torch.from_numpy(np.array(seed[:, : settings.n_mfcc], np.float32))
+    static = torch.from_numpy(np.array(seed[:, static_columns(settings)], np.float32))
     scores = forecaster.normalise(static)[None]
     hidden, state = forecaster(scores)
     current, drawn = scores[:, -1], []
@@ -45,7 +45,7 @@ def rollout(
         drawn.append(current)
         hidden, state = forecaster(current[:, None], state)
     forecast = forecaster.denormalise(torch.cat(drawn))
-    return add_deltas(torch.cat([static, forecast]).numpy(), width=settings.delta_width)[len(static) :]
+    return complete(torch.cat([static, forecast]).numpy(), settings)[len(static) :]
 
 
 def _check(forecaster: Forecaster, seed: np.ndarray, steps: int, temperature: float) -> None:
@@ -59,9 +59,10 @@ def _check(forecaster: Forecaster, seed: np.ndarray, steps: int, temperature: fl
             f"a seed of shape {seed.shape} does not fit the model: it must be (steps, {settings.n_descriptors})"
         )
     if len(seed) < window:
-        seconds = window * settings.hop_length / settings.sample_rate
+        lasting = window * (settings.fixed_samples or settings.hop_length) / settings.sample_rate
+        seconds = f" ({lasting:.2f} s)" if settings.units not in ("onset", "beat") else ""
         raise ParameterError(
-            f"the seed has {len(seed)} steps and the model's window is {window} ({seconds:.2f} s); "
+            f"the seed has {len(seed)} steps and the model's window is {window}{seconds}; "
             f"give a longer seed, or train a model with --window {len(seed)}"
         )
     if not np.isfinite(seed).all():

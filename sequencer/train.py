@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from db.descriptors.derived import static_columns
 from db.errors import DemiurgeError, ParameterError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
@@ -193,8 +194,9 @@ def _nll(model: Forecaster, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def _static(part: Named, settings: DescriptorSettings, normaliser: Normaliser) -> list[Tensor]:
-    """z-scored static coefficients of each sequence."""
-    return [torch.from_numpy(normaliser.apply(rows)[:, : settings.n_mfcc].copy()) for _, rows in part]
+    """z-scored independent columns of each sequence."""
+    columns = static_columns(settings)
+    return [torch.from_numpy(normaliser.apply(rows)[:, columns]) for _, rows in part]
 
 
 def _device(name: str) -> torch.device:

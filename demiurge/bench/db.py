@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from db.analyse import find_audio
 from db.build import build_database
 from db.database import Database
+from db.scan import find_audio
 from db.settings import DescriptorSettings
 from demiurge.bench import Result, medians
 
@@ -32,7 +32,7 @@ def bench_db(audio: Path, repeats: int) -> Result:
         database = Database(Path(folder) / "0.db")
         first = database.sources[0]
         expected = reference_path(audio / first.path, Path(folder), settings)[: first.n_units]
-        difference = float(np.abs(database.source_descriptors(first) - expected).max())
+        difference = float(np.abs(database.source_descriptors(0) - expected).max())
         audio_seconds = sum(source.n_samples for source in database.sources) / database.sample_rate
     return Result(
         "db", f"{len(files)} files, {audio_seconds / 60:.1f} minutes into a database; largest difference {difference:.1e}",

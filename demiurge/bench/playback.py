@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from db.analyse import find_audio
 from db.audio import probe
+from db.scan import find_audio
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from playback.plan import Plan, Step
 from playback.render import CROSSFADE_MS, render

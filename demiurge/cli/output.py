@@ -69,7 +69,7 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator["Bar"]:
         task = bar.add_task(label, what="")
 
         def update(done: int, total: int, what: str = "", /) -> None:
-            bar.update(task, completed=done, total=total, what=what[-40:])
+            bar.update(task, completed=done, total=total, what=what)
 
         yield update
 

@@ -24,7 +24,8 @@ def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool) 
     from query.index import UnitIndex
 
     opened = Database(database)
-    sequence = describe(seed, opened.settings).sequence
+    described = describe(seed, opened.settings)
+    sequence = described.sequence
     shown = sequence[: steps or (len(sequence) if as_json else SHOWN_STEPS)]
     matches = UnitIndex(opened).search(shown, k=k)
     positions = opened.units.ids.searchsorted(matches.units)
@@ -42,10 +43,10 @@ def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool) 
     if as_json:
         echo_json({"seed": str(seed), "database": str(database), "k": k, "steps": found})
         return
-    rate = opened.sample_rate
+    rate, at = opened.sample_rate, [0, *described.step_samples.cumsum()]
     rows = [
         [
-            f"{step * opened.hop_length / rate:.3f} s" if rank == 0 else "", str(rank + 1), match["source"],
+            f"{at[step] / rate:.3f} s" if rank == 0 else "", str(rank + 1), match["source"],
             f"{match['start_sample'] / rate:.3f} s", str(match["unit"]), f"{match['distance']:.3f}",
         ]
         for step, row in enumerate(found) for rank, match in enumerate(row)

@@ -70,7 +70,7 @@ def echo_summary(model_dir: Path, summary) -> None:
 )
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
 @click.argument("seed_file", metavar="SEED", type=click.Path(path_type=Path))
-@click.option("--steps", type=click.IntRange(1), required=True, help="Steps to forecast; one is hop_length samples.")
+@click.option("--steps", type=click.IntRange(1), required=True, help="Steps to forecast; one is one unit.")
 @click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0: always the likeliest.")
 @click.option("--seed", "random_seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The forecast file (JSON) to write.")
@@ -81,13 +81,14 @@ def forecast(
 ) -> None:
     """Forecast how SEED, an audio or descriptor file, goes on."""
     from db.sequence_file import save_sequence
+    from db.units import step_lengths
     from demiurge import pipeline
 
     check_output(out, force=force)
     sequence, settings = pipeline.forecast(seed_file, model, steps=steps, temperature=temperature, random_seed=random_seed)
     origin = {"model": model.name, "random_seed": random_seed, "temperature": temperature, "seed": seed_file.name}
     save_sequence(out, sequence, settings, origin=origin)
-    seconds = len(sequence) * settings.hop_length / settings.sample_rate
+    seconds = step_lengths(sequence, settings).sum() / settings.sample_rate
     if as_json:
         echo_json({"forecast": str(out), "steps": len(sequence), "seconds": seconds})
     else:

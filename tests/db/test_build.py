@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from db.audio import read_mono
+from db.analyse import describe_file
 from db.build import build_database
 from db.database import Database
 from db.errors import DatabaseError, ParameterError
-from db.mfcc import mfcc_descriptors
 from db.settings import DescriptorSettings
 
 
@@ -19,9 +18,9 @@ def test_database_holds_every_source_and_its_descriptors(corpus, tmp_path):
     report = build_database(corpus, tmp_path / "db")
     assert report.added == ["a/x.wav", "b/x.wav", "short.flac", "stereo.wav"]
     database = Database(tmp_path / "db")
-    for source in database.sources:
-        expected = mfcc_descriptors(read_mono(corpus / source.path)[0], database.settings)
-        np.testing.assert_array_equal(database.source_descriptors(source), expected)
+    for i, source in enumerate(database.sources):
+        expected = describe_file(corpus / source.path, database.settings)[1].frames
+        np.testing.assert_array_equal(database.source_descriptors(i), expected)
 
 
 def test_units_tile_every_source_from_its_first_sample_to_its_last(corpus, tmp_path):
@@ -37,8 +36,8 @@ def test_units_tile_every_source_from_its_first_sample_to_its_last(corpus, tmp_p
 
 def test_same_name_in_two_folders_is_two_sources(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")
-    a, b = (s for s in Database(tmp_path / "db").sources if s.path.endswith("x.wav"))
     database = Database(tmp_path / "db")
+    a, b = (i for i, s in enumerate(database.sources) if s.path.endswith("x.wav"))
     assert not np.allclose(database.source_descriptors(a), database.source_descriptors(b))
 
 
@@ -100,17 +99,17 @@ def test_bad_files_are_named_and_the_rest_is_built(corpus, tmp_path, tabla):
     assert build_database(corpus, tmp_path / "db").added == ["text.wav"]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_result_does_not_depend_on_workers(corpus, tmp_path, workers):
-    build_database(corpus, tmp_path / "one", workers=1)
-    build_database(corpus, tmp_path / "many", workers=workers)
+@pytest.mark.parametrize(("executor", "jobs"), [("threads", 1), ("threads", 5), ("processes", 2)])
+def test_result_does_not_depend_on_executor_or_jobs(corpus, tmp_path, executor, jobs):
+    build_database(corpus, tmp_path / "one", executor="serial")
+    build_database(corpus, tmp_path / "many", executor=executor, jobs=jobs)
     one, many = tmp_path / "one" / "shards" / "00000.f32", tmp_path / "many" / "shards" / "00000.f32"
     assert one.read_bytes() == many.read_bytes()
 
 
 def test_interrupted_build_keeps_what_it_has_and_goes_on(corpus, tmp_path):
-    def interrupt(done, total, what):
-        if done == 2:
+    def interrupt(progress):
+        if progress.files == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -129,9 +128,9 @@ def test_uncommitted_tail_of_a_shard_is_cut(corpus, tmp_path, tabla):
     sf.write(corpus / "new.wav", tabla, 44100)
     build_database(corpus, tmp_path / "db")
     assert shard.stat().st_size == size + 44 * 39 * 4
-    expected = mfcc_descriptors(read_mono(corpus / "new.wav")[0], DescriptorSettings())
+    expected = describe_file(corpus / "new.wav", DescriptorSettings())[1].frames
     database = Database(tmp_path / "db")
-    np.testing.assert_array_equal(database.source_descriptors(database.sources[-1]), expected)
+    np.testing.assert_array_equal(database.source_descriptors(len(database.sources) - 1), expected)
 
 
 def test_moved_corpus_and_database_are_found_again(corpus, tmp_path):
@@ -200,7 +199,7 @@ def test_missing_newer_and_damaged_databases_are_refused(corpus, tmp_path):
     connection = sqlite3.connect(tmp_path / "db" / "manifest.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(DatabaseError, match="version 99, this Demiurge knows versions up to 1; update"):
+    with pytest.raises(DatabaseError, match="version 99, this Demiurge knows versions up to 2; update"):
         Database(tmp_path / "db")
     (tmp_path / "db" / "manifest.sqlite").write_bytes(b"something else entirely" * 100)
     with pytest.raises(DatabaseError, match="not a readable Demiurge manifest"):

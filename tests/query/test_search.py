@@ -97,7 +97,7 @@ def path_cost(index, units, targets, continuity):
 @pytest.mark.parametrize("source", [0, 3])
 def test_a_sources_own_sequence_is_found_as_it_is(index, source):
     chosen = index.database.sources[source]
-    sequence = index.database.source_descriptors(chosen)
+    sequence = index.database.source_descriptors(source)
     path = select_path(index, sequence, k=8, continuity=1.0, step_samples=np.append(lasting(len(sequence) - 1), 1))
     np.testing.assert_array_equal(path.units, chosen.first_unit + np.arange(chosen.n_units))
     assert path.cost == pytest.approx(0, abs=1e-3)
@@ -138,7 +138,7 @@ def test_more_continuity_gives_fewer_joins(index):
 
 def test_a_unit_that_follows_on_but_is_too_short_is_not_played(index):
     database = index.database
-    short = next(s for s in database.sources if s.path == "short.flac")  # its eighth unit has 182 samples
+    short = next(i for i, s in enumerate(database.sources) if s.path == "short.flac")  # its eighth unit has 182 samples
     sequence = database.source_descriptors(short)
     full = UnitIndex(database, min_samples=1024)
     path = select_path(full, sequence, k=4, continuity=5.0, step_samples=lasting(len(sequence)))

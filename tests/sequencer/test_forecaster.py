@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from db.descriptors.mfcc import add_deltas
 from db.errors import CheckpointError, ParameterError
-from db.mfcc import add_deltas
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
