@@ -42,6 +42,7 @@ AUDIO_SUFFIXES = frozenset(
 UNREADABLE_SUFFIXES = frozenset([".m4a", ".aac", ".mp4", ".wma"])  # libsndfile has no decoder for these
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
+CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time: they stay in the processor's cache
 MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that promises more is not believed
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
 STREAMED_SIZES = (0, 0xFFFFFF00)  # a recorder that could not seek back leaves 0 or about 2^32 as data size
@@ -156,7 +157,12 @@ def _integers_to_mono(block: np.ndarray) -> np.ndarray:
     """int16 (n_samples, 1 or 2) -> float32 (n_samples,); exact: 17 bits fit a float32."""
     if block.shape[1] == 1:
         return block[:, 0] * np.float32(1 / 32768)
-    return np.add(block[:, 0], block[:, 1], dtype=np.int32).astype(np.float32) * np.float32(1 / 65536)
+    mono = np.empty(len(block), np.float32)
+    for start in range(0, len(block), CACHED_SAMPLES):
+        pairs = block[start : start + CACHED_SAMPLES].astype(np.float32)
+        np.add(pairs[:, 0], pairs[:, 1], out=mono[start : start + CACHED_SAMPLES])
+    mono *= np.float32(1 / 65536)
+    return mono
 
 
 def to_mono(samples: np.ndarray) -> np.ndarray:

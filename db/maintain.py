@@ -4,7 +4,8 @@ import fnmatch
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,24 +85,18 @@ def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, in
         for kind, n_columns in kinds(settings).items():
             spans, shards = SPAN_TABLES[kind]
             last = connection.execute(f"SELECT max(shard) FROM {shards}").fetchone()[0]
-            writer = ShardWriter(folder, kind, n_columns, shard=-1 if last is None else last, committed_rows=0)
-            writer.shard += 1  # numbers of shards, and so of units, are never used again
-            moved[kind], lengths[kind] = [], {writer.shard: 0}
-            rows_of = f"SELECT source_id, shard, first_row, n_rows, crc32, path FROM {spans} JOIN sources ON id = source_id"
-            for source, shard, first, n_rows, crc, name in connection.execute(
-                f"{rows_of} ORDER BY shard, first_row"
-            ).fetchall():
-                rows = read_rows(shard_path(folder, kind, shard), first, n_rows, n_columns)
-                if len(rows) < n_rows or checksum(rows) != crc:
-                    raise DatabaseError(f"{path}: the rows of {name} are damaged; run demiurge db verify --repair {path} first")
-                number, start = writer.append(rows)
-                moved[kind].append((number, start, source))
-                lengths[kind][number] = start + n_rows
-                done += 1
-                if progress:
-                    progress(done, total, name)
-            writer.sync()
-            writer.close()
+            moved[kind], lengths[kind] = [], {}
+            first_free = -1 if last is None else last  # numbers of shards, and so of units, are never used again
+            with closing(ShardWriter(folder, kind, n_columns, shard=first_free + 1, committed_rows=0)) as writer:
+                lengths[kind][writer.shard] = 0
+                for source, rows, name in _live_sources(connection, path, kind, n_columns):
+                    number, start = writer.append(rows)
+                    moved[kind].append((number, start, source))
+                    lengths[kind][number] = start + len(rows)
+                    done += 1
+                    if progress:
+                        progress(done, total, name)
+                writer.sync()
         with transaction(connection):
             for kind, places in moved.items():
                 spans, shards = SPAN_TABLES[kind]
@@ -112,6 +107,18 @@ def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, in
             remove_strays(folder, kind, set(lengths[kind]))
         connection.execute("VACUUM")
         return before, _shard_bytes(folder)
+
+
+def _live_sources(
+    connection: sqlite3.Connection, path: str | Path, kind: str, n_columns: int
+) -> Iterator[tuple[int, np.ndarray, str]]:
+    """Id, rows and path of every source in the order of its rows, checked."""
+    query = f"SELECT id, path, shard, first_row, n_rows, crc32 FROM {SPAN_TABLES[kind][0]} JOIN sources ON id = source_id"
+    for source, name, shard, first, n_rows, crc in connection.execute(f"{query} ORDER BY shard, first_row").fetchall():
+        rows = read_rows(shard_path(Path(path) / "shards", kind, shard), first, n_rows, n_columns)
+        if len(rows) < n_rows or checksum(rows) != crc:
+            raise DatabaseError(f"{path}: the rows of {name} are damaged; run demiurge db verify --repair {path} first")
+        yield source, rows, name
 
 
 @dataclass

@@ -11,6 +11,8 @@ while the file streams past: 3 kB for each second, whatever its length.
 
 from __future__ import annotations
 
+from bisect import bisect
+
 import numpy as np
 
 from db.descriptors.frames import Frames
@@ -20,9 +22,10 @@ ENVELOPE_SAMPLES = 64  # 1.5 ms at 44.1 kHz: shorter than any attack we can hear
 FLOOR_DB = -25.0  # mel power below this, 60 dB under a full-scale sine's, does not count as sound
 PEAK_FRAMES = 2  # frames on either side that a peak must exceed, 46 ms
 MEAN_FRAMES = 8  # frames on either side whose mean a peak must exceed by RISE_DB, 186 ms
-RISE_DB = 1.5  # mean rise over the mel bands
+RISE_DB = 1.0  # mean rise over the mel bands; 1 to 1.5 did best on drums and plucked strings, see docs/database.md
 ATTACK_BLOCKS = 8  # envelope blocks compared on either side of an attack, 12 ms
-BACK_BLOCKS = 6  # at most this far before the steepest rise does a unit begin, 9 ms
+BACK_BLOCKS = 16  # at most this far before the steepest rise does a unit begin, 23 ms
+QUIET = 2.0  # times the energy of the quietest block is as good as quiet: the latest such block is taken, 3 dB
 
 
 def frame_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
@@ -100,7 +103,7 @@ def _beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
     """Frames of the beats, by librosa's tracker (Ellis, 2007)."""
     import librosa
 
-    if not flux.any():
+    if len(flux) < MEAN_FRAMES or not flux.any():  # nothing can be counted in so little
         return np.empty(0, np.int64)
     _, beats = librosa.beat.beat_track(onset_envelope=flux, sr=settings.sample_rate, hop_length=settings.hop_length, trim=False)
     return np.unique(beats.astype(np.int64))
@@ -126,9 +129,9 @@ def _attack(frame: int, energy: np.ndarray, quietest: np.ndarray, settings: Desc
 
 
 def _quiet_sample(first: int, last: int, energy: np.ndarray, quietest: np.ndarray) -> int:
-    """The quietest sample of the quietest envelope block from first to last; of equals, the latest."""
+    """The quietest sample of the latest envelope block from first to last that is as good as quiet."""
     window = energy[first : last + 1]
-    block = last - int(window[::-1].argmin()) if len(window) else first
+    block = first + int(np.flatnonzero(window <= QUIET * window.min())[-1])
     return block * ENVELOPE_SAMPLES + int(quietest[block])
 
 
@@ -136,14 +139,11 @@ def _far_apart(starts: list[int], strengths: np.ndarray, n_samples: int, shortes
     """0 and the strongest of the starts that leave every unit `shortest` samples; in order."""
     kept = [0]
     for i in np.argsort(-strengths, kind="stable"):
-        if starts[i] <= n_samples - shortest and all(abs(starts[i] - other) >= shortest for other in _around(kept, starts[i])):
-            kept.insert(int(np.searchsorted(kept, starts[i])), starts[i])
+        place = bisect(kept, starts[i])
+        neighbours = kept[place - 1 : place + 1]
+        if starts[i] <= n_samples - shortest and all(abs(starts[i] - other) >= shortest for other in neighbours):
+            kept.insert(place, starts[i])
     return kept
-
-
-def _around(kept: list[int], start: int) -> list[int]:
-    i = int(np.searchsorted(kept, start))
-    return kept[max(i - 1, 0) : i + 1]
 
 
 def _split_long(starts: list[int], n_samples: int, longest: int, energy: np.ndarray, quietest: np.ndarray) -> list[int]:

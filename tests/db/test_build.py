@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from db import maintain
 from db.analyse import describe_file
 from db.build import build_database
 from db.database import Database
@@ -80,6 +81,93 @@ def test_vanished_source_is_kept_until_pruned(corpus, tmp_path):
     assert [s.path for s in Database(tmp_path / "db").sources] == ["a/x.wav", "b/x.wav", "stereo.wav"]
 
 
+def test_renamed_file_keeps_its_rows_and_unit_ids(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db")
+    before = {s.path: s.first_unit for s in Database(tmp_path / "db").sources}
+    (corpus / "c").mkdir()
+    (corpus / "b" / "x.wav").rename(corpus / "c" / "y.wav")
+    report = build_database(corpus, tmp_path / "db")
+    assert (report.renamed, report.added, report.vanished) == ([("b/x.wav", "c/y.wav")], [], [])
+    after = {s.path: s.first_unit for s in Database(tmp_path / "db").sources}
+    assert after == {"c/y.wav" if path == "b/x.wav" else path: unit for path, unit in before.items()}
+
+
+def test_two_copies_of_a_vanished_file_are_one_renamed_and_one_new(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db")
+    shutil.copy(corpus / "short.flac", corpus / "one.flac")
+    shutil.move(corpus / "short.flac", corpus / "two.flac")
+    report = build_database(corpus, tmp_path / "db")
+    assert (report.renamed, report.added) == ([("short.flac", "one.flac")], ["two.flac"])
+    database = Database(tmp_path / "db")
+    one, two = (next(i for i, s in enumerate(database.sources) if s.path == name) for name in ("one.flac", "two.flac"))
+    np.testing.assert_array_equal(database.source_descriptors(one), database.source_descriptors(two))
+
+
+def test_files_that_swap_names_are_analysed_again(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db")
+    a, b = corpus / "a" / "x.wav", corpus / "b" / "x.wav"
+    a.rename(corpus / "swap")
+    b.rename(a)
+    (corpus / "swap").rename(b)
+    os.utime(a, ns=(1, 1))
+    os.utime(b, ns=(1, 1))
+    assert build_database(corpus, tmp_path / "db").changed == ["a/x.wav", "b/x.wav"]
+    assert maintain.verify(tmp_path / "db").ok
+
+
+def test_file_that_cannot_be_read_now_keeps_what_was_known(corpus, tmp_path, monkeypatch):
+    build_database(corpus, tmp_path / "db")
+    os.utime(corpus / "stereo.wav", ns=(1, 1))
+
+    def deny(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("db.analyse.hash_file", deny)
+    report = build_database(corpus, tmp_path / "db", executor="serial")
+    assert report.failed == [("stereo.wav", "cannot be read (Permission denied); check the file and its permissions")]
+    assert "stereo.wav" in {s.path for s in Database(tmp_path / "db").sources}
+    monkeypatch.undo()
+    assert len(build_database(corpus, tmp_path / "db").unchanged) == 4
+
+
+def test_file_that_changes_while_being_read_is_named_and_tried_again(corpus, tmp_path, monkeypatch):
+    from db import analyse
+
+    describe = analyse.describe_file
+
+    def grow(path, settings):
+        result = describe(path, settings)
+        if path.endswith("short.flac"):
+            os.utime(path, ns=(5, 5))
+        return result
+
+    monkeypatch.setattr("db.analyse.describe_file", grow)
+    report = build_database(corpus, tmp_path / "db", executor="serial")
+    assert report.failed == [("short.flac", "changed while it was being read; build again when it is complete")]
+    monkeypatch.undo()
+    assert build_database(corpus, tmp_path / "db").added == ["short.flac"]
+
+
+def test_file_that_vanishes_while_the_folder_is_read_is_named(corpus, tmp_path):
+    def vanish(progress):
+        (corpus / "stereo.wav").unlink(missing_ok=True)
+
+    many = [shutil.copy(corpus / "short.flac", corpus / f"s{i}.flac") for i in range(9)]
+    report = build_database(corpus, tmp_path / "db", executor="serial", progress=vanish)
+    assert [name for name, _ in report.failed] == ["stereo.wav"]
+    assert len(report.added) == 3 + len(many)
+
+
+def test_progress_says_how_far_how_fast_and_what_failed(corpus, tmp_path):
+    (corpus / "text.wav").write_text("not audio")
+    seen = []
+    build_database(corpus, tmp_path / "db", progress=seen.append)
+    assert [(p.files, p.total) for p in seen] == [(i, 5) for i in range(1, 6)]
+    assert seen[-1].audio_seconds == pytest.approx(1 + 1 + 1 + 7350 / 44100)
+    assert (seen[-1].failed, seen[-1].name) == (1, "text.wav")
+    assert all(p.seconds > 0 for p in seen)
+
+
 def test_bad_files_are_named_and_the_rest_is_built(corpus, tmp_path, tabla):
     (corpus / "text.wav").write_text("not audio")
     (corpus / "empty.wav").write_bytes(b"")
@@ -141,6 +229,63 @@ def test_moved_corpus_and_database_are_found_again(corpus, tmp_path):
     report = build_database(tmp_path / "elsewhere", tmp_path / "other.db")
     assert len(report.unchanged) == 4
     assert Database(tmp_path / "other.db").root == tmp_path / "elsewhere"
+
+
+def test_corpus_and_database_that_move_together_find_each_other(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db")
+    (tmp_path / "stick").mkdir()
+    for name in ("corpus", "db"):
+        shutil.move(tmp_path / name, tmp_path / "stick" / name)
+    assert Database(tmp_path / "stick" / "db").root == tmp_path / "stick" / "corpus"
+    assert len(build_database(tmp_path / "stick" / "corpus", tmp_path / "stick" / "db").unchanged) == 4
+
+
+def test_copy_of_the_corpus_is_taken_when_said(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db")
+    shutil.copytree(corpus, tmp_path / "copy")
+    with pytest.raises(DatabaseError, match="say --moved if the corpus is here now"):
+        build_database(tmp_path / "copy", tmp_path / "db")
+    assert len(build_database(tmp_path / "copy", tmp_path / "db", moved=True).unchanged) == 4
+    assert Database(tmp_path / "db").root == tmp_path / "copy"
+
+
+@pytest.mark.parametrize("units", ["frame", "onset", "fixed:200"])
+def test_some_units_are_read_without_the_others(corpus, tmp_path, units):
+    build_database(corpus, tmp_path / "db", settings=DescriptorSettings(units=units))
+    database = Database(tmp_path / "db")
+    order = np.random.default_rng(0).permutation(len(database.units))
+    np.testing.assert_array_equal(database.unit_descriptors(database.units.ids[order]), database.descriptors[order])
+    with pytest.raises(ParameterError, match="unit 99999999 is not in"):
+        database.unit_descriptors(np.array([0, 99999999]))
+
+
+@pytest.mark.parametrize("units", ["onset", "beat", "fixed:200"])
+def test_long_units_tile_their_sources_and_their_frames_are_kept(corpus, tmp_path, units):
+    settings = DescriptorSettings(units=units, descriptors=("mfcc", "loudness"))
+    build_database(corpus, tmp_path / "db", settings=settings)
+    database = Database(tmp_path / "db")
+    assert database.settings == settings
+    for i, source in enumerate(database.sources):
+        own = database.units.source == i
+        description = describe_file(corpus / source.path, settings)[1]
+        np.testing.assert_array_equal(database.units.n_samples[own], description.lengths)
+        np.testing.assert_array_equal(database.units.start_sample[own], np.cumsum(description.lengths) - description.lengths)
+        np.testing.assert_array_equal(database.units.room[own], source.n_samples - database.units.start_sample[own])
+        np.testing.assert_array_equal(database.source_descriptors(i), description.units)
+        np.testing.assert_array_equal(database.source_frames(i), description.frames)
+
+
+def test_a_source_larger_than_a_shard_opens_the_next(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("db.shards.SHARD_BYTES", 60 * 39 * 4)  # 60 rows: one source of a second each
+    build_database(corpus, tmp_path / "db")
+    assert len(list((tmp_path / "db" / "shards").iterdir())) == 3
+    database = Database(tmp_path / "db")
+    assert [s.first_unit for s in database.sources] == [0, 60, 104, 120] or len({s.shard for s in database.sources}) == 3
+    for i, source in enumerate(database.sources):
+        np.testing.assert_array_equal(
+            database.source_descriptors(i), describe_file(corpus / source.path, database.settings)[1].frames
+        )
+    assert maintain.verify(tmp_path / "db").ok
 
 
 def test_other_rate_is_resampled_and_positions_are_at_the_databases_rate(tmp_path, tabla):

@@ -7,9 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.analyse import describe_signal
+from db.audio import read_mono
+from db.descriptors.derived import complete, static_columns
 from db.descriptors.frames import mel_filterbank
+from db.descriptors.loudness import k_weighting
 from db.descriptors.mfcc import add_deltas
+from db.errors import ParameterError
 from db.settings import DescriptorSettings
+from demiurge.corpus import CORPUS_DIR
 
 START = DescriptorSettings(window_centre="start")
 SPAN = DescriptorSettings()
@@ -88,3 +93,116 @@ def test_deltas_below_three_steps_are_zero(steps):
 def test_every_window_row_is_independent_of_block_boundaries(tabla):
     long = np.tile(tabla, 8)  # 345 frames: three blocks
     np.testing.assert_allclose(descriptors_of(long, START), librosa_descriptors(long), atol=1e-3)
+
+
+def columns(samples: np.ndarray, *names: str, **options) -> dict[str, np.ndarray]:
+    settings = DescriptorSettings(descriptors=names, **options)
+    return dict(zip(settings.frame_names, describe_signal([samples], settings).frames.T, strict=True))
+
+
+def tone(frequency: float, seconds: float = 1.0, rate: int = 44100) -> np.ndarray:
+    return np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate).astype(np.float32)
+
+
+def test_spectral_equals_librosa_on_real_audio(tabla):
+    ours = columns(tabla, "spectral", window_centre="start")
+    magnitude = np.abs(librosa.stft(tabla, hop_length=1024))
+    for name, expected in {
+        "centroid": librosa.feature.spectral_centroid(S=magnitude, sr=44100),
+        "flatness": librosa.feature.spectral_flatness(S=magnitude),
+        "rolloff": librosa.feature.spectral_rolloff(S=magnitude, sr=44100),
+        "rms": librosa.feature.rms(y=tabla, frame_length=2048, hop_length=1024),
+    }.items():
+        # float32 sums in another order may put a rolloff of thousands of Hz one bin further
+        np.testing.assert_allclose(ours[name], expected[0], rtol=1e-3, atol=22 if name == "rolloff" else 1e-5)
+
+
+def test_chroma_equals_librosa_on_real_audio(tabla):
+    ours = np.stack(list(columns(tabla, "chroma", window_centre="start").values()))
+    expected = librosa.feature.chroma_stft(y=tabla, sr=44100, hop_length=1024, tuning=0.0)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("frequency", "pitch_class"), [(440.0, 9), (261.63, 0), (110.0, 9), (987.77, 11)])
+def test_a_tone_reads_its_frequency_and_pitch_class(frequency, pitch_class):
+    ours = columns(tone(frequency), "spectral", "chroma")
+    inside = slice(2, -2)
+    np.testing.assert_allclose(ours["f0"][inside], frequency, rtol=1e-3)
+    np.testing.assert_allclose(ours["centroid"][inside], frequency, rtol=0.05)
+    np.testing.assert_allclose(ours["rolloff"][inside], frequency, atol=44)  # two bins
+    np.testing.assert_allclose(ours["rms"][inside], 0.5**0.5, rtol=0.02)
+    assert ours["flatness"][inside].max() < 1e-3
+    chroma = np.stack([ours[f"chroma{i}"] for i in range(12)])[:, inside]
+    assert (chroma.argmax(axis=0) == pitch_class).all()
+
+
+@pytest.mark.parametrize("name", ["guit_em9", "bass_woodsy_c", "guit_harmonics"])
+def test_pitch_of_real_notes_agrees_with_librosa(name):
+    samples, info = read_mono(CORPUS_DIR / f"{name}.ogg")
+    ours = columns(samples, "spectral", sample_rate=info.sample_rate, window_centre="start")
+    theirs = librosa.yin(samples, fmin=50, fmax=2000, sr=info.sample_rate, frame_length=2048, hop_length=1024)
+    theirs = theirs[: len(ours["f0"])]
+    pitched = (ours["f0"] > 60) & (ours["rms"] > 0.1 * ours["rms"].max())
+    assert pitched.sum() > 20
+    ratio = ours["f0"][pitched] / theirs[pitched]
+    assert (np.abs(np.log2(ratio)) < 1 / 24).mean() > 0.9  # within a quarter tone
+
+
+def test_noise_and_silence_have_no_pitch():
+    noise = np.random.default_rng(0).normal(0, 0.1, 44100).astype(np.float32)
+    ours = columns(noise, "spectral")
+    assert (ours["f0"] == 0).mean() > 0.95
+    assert ours["flatness"].min() > 0.3
+    silent = columns(np.zeros(9000, np.float32), "mfcc", "spectral", "chroma", "loudness")
+    assert all(np.isfinite(column).all() for column in silent.values())
+    assert not silent["f0"].any()
+    assert (silent["loudness"] == -70).all()
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 22050])
+def test_full_scale_997_hz_reads_minus_3_lufs(rate):
+    loudness = columns(tone(997, rate=rate), "loudness", sample_rate=rate)["loudness"]
+    np.testing.assert_allclose(loudness[3:-3], -3.01, atol=0.03)
+    quieter = columns(0.1 * tone(997, rate=rate), "loudness", sample_rate=rate)["loudness"]
+    np.testing.assert_allclose(quieter[3:-3], -23.01, atol=0.03)
+
+
+def test_k_weighting_at_48_khz_has_the_published_coefficients():
+    (shelf_b, shelf_a), (pass_b, pass_a) = k_weighting(48000)
+    np.testing.assert_allclose(shelf_b, [1.53512485958697, -2.69169618940638, 1.19839281085285], atol=1e-7)
+    np.testing.assert_allclose(shelf_a, [1, -1.69065929318241, 0.73248077421585], atol=1e-7)
+    np.testing.assert_allclose(pass_b, [1, -2, 1])
+    np.testing.assert_allclose(pass_a, [1, -1.99004745483398, 0.99007225036621], atol=1e-7)
+
+
+def test_combined_descriptors_are_those_of_each_alone(tabla):
+    both = columns(tabla, "loudness", "mfcc")
+    assert list(both)[:2] == ["loudness", "mfcc0"]
+    np.testing.assert_array_equal(both["loudness"], columns(tabla, "loudness")["loudness"])
+    np.testing.assert_array_equal(both["mfcc38"], columns(tabla, "mfcc")["mfcc38"])
+
+
+def test_dependent_columns_follow_from_the_others(tabla):
+    settings = DescriptorSettings(descriptors=("chroma", "mfcc", "loudness"))
+    rows = describe_signal([tabla], settings).frames
+    np.testing.assert_allclose(complete(rows[:, static_columns(settings)], settings), rows, atol=1e-4)
+    units = DescriptorSettings(descriptors=("mfcc",), units="onset")
+    assert len(static_columns(units)) == units.n_descriptors == 39 + 13 + 1
+
+
+@pytest.mark.parametrize("n_fft", [256, 1024, 4096, 1000])
+@pytest.mark.parametrize("centre", ["span", "start"])
+def test_windows_longer_and_shorter_than_the_hop_sit_where_they_should(tabla, n_fft, centre):
+    settings = DescriptorSettings(n_fft=n_fft, descriptors=("spectral",), window_centre=centre)
+    rms = describe_signal(np.array_split(tabla, 7), settings).frames[:, 3]
+    padded = np.pad(tabla, n_fft + 1024)
+    middle = 512 if centre == "span" else 0
+    starts = [n_fft + 1024 + 1024 * t + middle - n_fft // 2 for t in range(len(rms))]
+    expected = [np.sqrt(np.mean(padded[s : s + n_fft].astype(np.float64) ** 2)) for s in starts]
+    np.testing.assert_allclose(rms, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [(), ("mfcc", "zcr"), ("mfcc", "mfcc")])
+def test_unknown_descriptors_are_refused(names):
+    with pytest.raises(ParameterError, match="descriptors.*(choose among mfcc, spectral, chroma, loudness|name each once)"):
+        DescriptorSettings(descriptors=names)

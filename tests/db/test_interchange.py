@@ -1,0 +1,166 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from db.build import build_database
+from db.database import Database
+from db.errors import DatabaseError, ParameterError
+from db.interchange import export_database, import_files
+from db.maintain import verify
+from db.settings import DescriptorSettings
+
+SUFFIX = {"csv": ".csv", "npz": ".npz", "parquet": ".parquet", "demiurge-json": ".json"}
+
+
+@pytest.fixture
+def database(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db")
+    return Database(tmp_path / "db")
+
+
+@pytest.mark.parametrize("format", ["csv", "npz", "parquet"])
+def test_round_trip_keeps_everything(database, corpus, tmp_path, format):
+    file = tmp_path / f"table{SUFFIX[format]}"
+    assert export_database(database, file, format=format) == database.n_units
+    import_files([file], tmp_path / "copy", root=corpus)
+    copy = Database(tmp_path / "copy")
+    assert copy.settings == database.settings
+    assert copy.source_facts() == database.source_facts()
+    np.testing.assert_array_equal(copy.descriptors, database.descriptors)
+    np.testing.assert_array_equal(copy.units.start_sample, database.units.start_sample)
+    np.testing.assert_array_equal(copy.normaliser.std, database.normaliser.std)
+    assert verify(tmp_path / "copy").ok
+    assert len(build_database(corpus, tmp_path / "copy").unchanged) == 4
+
+
+@pytest.mark.parametrize("format", ["csv", "npz", "parquet"])
+def test_round_trip_keeps_other_descriptors_and_settings(corpus, tmp_path, format):
+    settings = DescriptorSettings(descriptors=("loudness", "chroma"), hop_length=512, sample_rate=22050)
+    build_database(corpus, tmp_path / "db", settings=settings)
+    file = tmp_path / f"table{SUFFIX[format]}"
+    export_database(Database(tmp_path / "db"), file, format=format)
+    import_files([file], tmp_path / "copy", root=corpus)
+    copy = Database(tmp_path / "copy")
+    assert copy.settings == settings
+    np.testing.assert_array_equal(copy.descriptors, Database(tmp_path / "db").descriptors)
+
+
+def test_original_file_is_read_and_written_as_it_was(fixtures, tmp_path):
+    (tmp_path / "audio").mkdir()
+    shutil.copy(fixtures / "tabla_44k.wav", tmp_path / "audio")
+    import_files([fixtures / "tabla_44k_demiurge.json"], tmp_path / "db", root=tmp_path / "audio")
+    database = Database(tmp_path / "db")
+    assert database.settings == DescriptorSettings(window_centre="start")
+    export_database(database, tmp_path / "again.json", format="demiurge-json")
+    original, again = (json.loads(p.read_text()) for p in (fixtures / "tabla_44k_demiurge.json", tmp_path / "again.json"))
+    assert list(again) == list(original)
+    for name in original:
+        if name.startswith("_"):
+            assert again[name] == original[name]
+        else:
+            np.testing.assert_array_equal(np.float32(again[name]), np.float32(original[name]))
+
+
+def test_imported_sources_join_and_replace_those_of_a_database(database, corpus, tmp_path, tabla):
+    export_database(database, tmp_path / "all.npz", format="npz")
+    sf.write(corpus / "new.wav", tabla, 44100)
+    build_database(corpus, tmp_path / "db")
+    assert len(import_files([tmp_path / "all.npz"], tmp_path / "db")) == 4
+    assert len(Database(tmp_path / "db").sources) == 5
+    assert verify(tmp_path / "db").ok
+
+
+def test_imported_rows_of_other_audio_are_analysed_again_by_a_build(database, corpus, tmp_path, tabla):
+    export_database(database, tmp_path / "all.npz", format="npz")
+    sf.write(corpus / "short.flac", tabla[:5000], 44100)
+    import_files([tmp_path / "all.npz"], tmp_path / "copy", root=corpus)
+    assert build_database(corpus, tmp_path / "copy").changed == ["short.flac"]
+
+
+def test_csv_is_read_by_other_programs(database, tmp_path):
+    export_database(database, tmp_path / "t.csv", format="csv")
+    with open(tmp_path / "t.csv", newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    assert (rows[1]["source"], rows[1]["start_sample"], rows[1]["n_samples"]) == ("a/x.wav", "1024", "1024")
+    np.testing.assert_array_equal(np.float32([r["mfcc38"] for r in rows]), database.descriptors[:, 38])
+
+
+def test_flucoma_dataset_has_its_columns_and_names(database, tmp_path):
+    export_database(database, tmp_path / "d.json", format="flucoma")
+    document = json.loads((tmp_path / "d.json").read_text())
+    assert document["cols"] == 39
+    assert len(document["data"]) == database.n_units
+    np.testing.assert_array_equal(np.float32(document["data"]["b/x.wav:2048"]), database.source_descriptors(1)[2])
+
+
+def test_longer_units_are_written_but_not_read_back(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db", settings=DescriptorSettings(units="onset"))
+    database = Database(tmp_path / "db")
+    export_database(database, tmp_path / "t.npz", format="npz")
+    assert len(np.load(tmp_path / "t.npz")["descriptors"]) == database.n_units
+    with pytest.raises(ParameterError, match="holds onset units without their frames; build from the audio"):
+        import_files([tmp_path / "t.npz"], tmp_path / "copy", root=corpus)
+    with pytest.raises(ParameterError, match="demiurge-json holds frames; choose another"):
+        export_database(database, tmp_path / "t.json", format="demiurge-json")
+
+
+def test_other_settings_do_not_mix(database, corpus, tmp_path):
+    build_database(corpus, tmp_path / "other", settings=DescriptorSettings(hop_length=512))
+    export_database(database, tmp_path / "t.csv", format="csv")
+    with pytest.raises(DatabaseError, match="hop_length is 512 in the database .* and 1024"):
+        import_files([tmp_path / "t.csv"], tmp_path / "other")
+
+
+def edit(path, change):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("mfcc7"), "column mfcc7 is missing"),
+        (lambda d: d["mfcc3"].pop(), "not a readable .json table"),
+        (lambda d: d["mfcc3"].__setitem__(5, float("nan")), "row 5 is not finite"),
+        (lambda d: d["_sample"].__setitem__(5, 7), "its rows are not every 1024 samples from 0"),
+        (lambda d: [column.pop() for column in d.values()], "43 rows for 44 frames"),
+        (lambda d: [column.clear() for column in d.values()], "no rows"),
+        (lambda d: d.update(_id=["gone.wav"] * 44), "gone.wav: its audio is not in"),
+        (lambda d: d["_id"].__setitem__(20, "short.flac"), "rows"),
+    ],
+)
+def test_bad_tables_are_refused_and_nothing_is_kept(database, corpus, tmp_path, tabla, change, message):
+    (tmp_path / "audio").mkdir()
+    sf.write(tmp_path / "audio" / "x.wav", tabla, 44100)
+    sf.write(tmp_path / "audio" / "short.flac", tabla[:1024], 44100)
+    build_database(tmp_path / "audio", tmp_path / "one")
+    from db.maintain import remove_sources
+
+    remove_sources(tmp_path / "one", ["short.flac"])
+    export_database(Database(tmp_path / "one"), tmp_path / "t.json", format="demiurge-json")
+    edit(tmp_path / "t.json", change)
+    with pytest.raises(ParameterError, match=message):
+        import_files([tmp_path / "t.json"], tmp_path / "new", root=tmp_path / "audio")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".npz", ".parquet"])
+def test_files_that_are_something_else_are_refused(tmp_path, corpus, suffix):
+    (tmp_path / f"t{suffix}").write_bytes(b"\x89PNG not a table")
+    with pytest.raises(ParameterError, match=f"t{suffix}: "):
+        import_files([tmp_path / f"t{suffix}"], tmp_path / "db", root=corpus)
+
+
+def test_what_is_asked_wrongly_is_refused(database, tmp_path):
+    with pytest.raises(ParameterError, match="format='xml' is not known; choose among demiurge-json, csv"):
+        export_database(database, tmp_path / "t.xml", format="xml")
+    export_database(database, tmp_path / "t.csv", format="csv")
+    with pytest.raises(ParameterError, match="a new database needs the folder of its audio; give it with --root"):
+        import_files([tmp_path / "t.csv"], tmp_path / "new")
+    with pytest.raises(ParameterError, match=r"t.txt: .txt is not read; give a file that ends in .json, .csv"):
+        import_files([tmp_path / "t.txt"], tmp_path / "new")

@@ -1,0 +1,206 @@
+import os
+import sqlite3
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from db.build import build_database
+from db.database import Database
+from db.errors import DatabaseError, ParameterError
+from db.maintain import compact, remove_sources, verify
+from db.settings import DescriptorSettings
+
+UNITS = pytest.mark.parametrize("units", ["frame", "onset"])
+
+
+@pytest.fixture
+def build(corpus, tmp_path):
+    def build(units: str = "frame"):
+        build_database(corpus, tmp_path / "db", settings=DescriptorSettings(units=units))
+        return tmp_path / "db"
+
+    return build
+
+
+def rows(path) -> dict[str, bytes]:
+    database = Database(path)
+    return {
+        source.path: database.source_descriptors(i).tobytes() + database.source_frames(i).tobytes()
+        for i, source in enumerate(database.sources)
+    }
+
+
+@UNITS
+def test_untouched_database_verifies(build, units):
+    path = build(units)
+    found = verify(path)
+    assert (found.ok, found.sources, found.dead_rows) == (True, 4, 0)
+    database = Database(path)
+    assert found.rows == sum(s.n_frames for s in database.sources) + (database.n_units if units == "onset" else 0)
+
+
+@UNITS
+def test_removed_sources_are_gone_until_the_next_build(build, corpus, units):
+    path = build(units)
+    before = rows(path)
+    assert remove_sources(path, ["*/x.wav"]) == ["a/x.wav", "b/x.wav"]
+    assert rows(path) == {name: before[name] for name in ("short.flac", "stereo.wav")}
+    assert verify(path).dead_rows > 0
+    assert build_database(corpus, path).added == ["a/x.wav", "b/x.wav"]
+    assert rows(path) == before
+
+
+def test_removing_brings_the_normaliser_up_to_date(build):
+    path = build()
+    remove_sources(path, ["stereo.wav"])
+    database = Database(path)
+    np.testing.assert_allclose(database.normaliser.apply(database.descriptors).std(axis=0), 1, atol=1e-4)
+
+
+def test_a_pattern_that_matches_nothing_removes_nothing(build):
+    path = build()
+    with pytest.raises(ParameterError, match=r"'kick\*' matches none of the 4 sources"):
+        remove_sources(path, ["short.flac", "kick*"])
+    assert len(Database(path).sources) == 4
+
+
+@UNITS
+def test_compacting_gives_back_the_space_and_keeps_the_rest(build, corpus, tabla, units):
+    path = build(units)
+    sf.write(corpus / "stereo.wav", tabla[:30000], 44100)
+    build_database(corpus, path)
+    remove_sources(path, ["a/x.wav"])
+    before, dead = rows(path), verify(path).dead_rows
+    old_ids = set(Database(path).units.ids.tolist())
+    size_before, size_after = compact(path)
+    assert size_after < size_before
+    assert dead > 0
+    assert verify(path).dead_rows == 0
+    assert rows(path) == before
+    assert not old_ids & set(Database(path).units.ids.tolist())  # a plan's unit can not come to mean another
+    database = Database(path)
+    needed = sum(s.n_frames for s in database.sources) * 39 * 4
+    needed += database.n_units * database.settings.n_descriptors * 4 if units == "onset" else 0
+    assert size_after == needed
+    sf.write(corpus / "more.wav", tabla, 44100)
+    build_database(corpus, path)
+    assert verify(path).ok
+
+
+def test_compacting_an_empty_database_keeps_it_usable(build, corpus):
+    path = build()
+    remove_sources(path, ["*"])
+    assert compact(path)[1] == 0
+    assert len(build_database(corpus, path).added) == 4
+    assert verify(path).ok
+
+
+@pytest.mark.parametrize("moment", ["append", "unlink"])
+def test_interrupted_compaction_leaves_a_whole_database(build, corpus, monkeypatch, moment):
+    path = build()
+    remove_sources(path, ["a/x.wav"])
+    before = rows(path)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if moment == "append":
+            patch.setattr("db.shards.ShardWriter.sync", die)
+        else:
+            patch.setattr("db.maintain.remove_strays", die)
+        with pytest.raises(KeyboardInterrupt):
+            compact(path)
+    assert rows(path) == before
+    build_database(corpus, path)  # clears what is left over
+    assert verify(path).ok
+    assert len(list((path / "shards").iterdir())) == 1
+
+
+@UNITS
+def test_flipped_byte_is_never_read_as_right(build, corpus, units):
+    path = build(units)
+    shard = path / "shards" / ("00000.f32" if units == "frame" else "units-00000.f32")
+    database = Database(path)
+    victim = database.sources[1]
+    before = rows(path)
+    position = 4 * victim.first_unit * database.settings.n_descriptors + 5
+    content = bytearray(shard.read_bytes())
+    content[position] ^= 0x10
+    shard.write_bytes(content)
+    damaged = Database(path)
+    with pytest.raises(DatabaseError, match=f"the descriptors of {victim.path} are damaged on disk; run demiurge db verify"):
+        damaged.descriptors  # noqa: B018
+    with pytest.raises(DatabaseError, match="damaged on disk"):
+        Database(path).unit_descriptors(np.array([victim.first_unit]))
+    found = verify(path)
+    assert [name for name, _ in found.damaged] == [victim.path]
+    with pytest.raises(DatabaseError, match="rows of .* are damaged; run demiurge db verify --repair"):
+        compact(path)
+    assert verify(path, repair=True).repaired == [victim.path]
+    assert build_database(corpus, path).added == [victim.path]
+    assert rows(path) == before
+    assert verify(path).ok
+
+
+@pytest.mark.parametrize("kept_bytes", [None, 0, 5000, 8000])
+@UNITS
+def test_shard_that_is_missing_or_cut_short_is_refused_and_repaired(build, corpus, units, kept_bytes):
+    path = build(units)
+    before = rows(path)
+    shard = path / "shards" / "00000.f32"
+    content = shard.read_bytes()
+    if kept_bytes is None:
+        shard.unlink()
+    else:
+        shard.write_bytes(content[:kept_bytes])
+    with pytest.raises(DatabaseError, match=r"00000.f32 is .*; run demiurge db verify --repair"):
+        Database(path).source_frames(0)
+    os.utime(corpus / "short.flac", ns=(1, 1))
+    with pytest.raises(DatabaseError, match=r"00000.f32 is .*; run demiurge db verify --repair"):
+        build_database(corpus, path)
+    found = verify(path, repair=True)
+    assert found.damaged
+    build_database(corpus, path)
+    assert rows(path) == before
+    assert verify(path).ok
+
+
+def test_changed_missing_and_unreadable_files_are_named(build, corpus, tabla):
+    path = build()
+    sf.write(corpus / "a" / "x.wav", tabla[:999], 44100)
+    (corpus / "short.flac").unlink()
+    found = verify(path)
+    assert [name for name, _ in found.files] == ["a/x.wav", "short.flac"]
+    assert "has changed since it was analysed" in found.files[0][1]
+    assert "is gone" in found.files[1][1]
+    assert not found.damaged
+    assert not found.ok
+    assert verify(path, check_files=False).ok
+
+
+def test_verify_looks_for_files_where_it_is_told(build, corpus, tmp_path):
+    path = build()
+    corpus.rename(tmp_path / "moved")
+    assert len(verify(path).files) == 4
+    assert verify(path, root=tmp_path / "moved").ok
+
+
+def test_broken_normaliser_and_units_are_found(build):
+    path = build("onset")
+    connection = sqlite3.connect(path / "manifest.sqlite")
+    connection.execute("UPDATE normaliser SET std = zeroblob(8)")
+    connection.execute("UPDATE unit_spans SET lengths = zeroblob(length(lengths)) WHERE source_id = 1")
+    connection.commit()
+    connection.close()
+    found = verify(path)
+    assert {problem for _, problem in found.damaged} == {"its units do not tile it", "missing or not finite"}
+    assert verify(path, repair=True).damaged
+    assert "normaliser" not in {name for name, _ in verify(path).damaged}
+
+
+def test_upkeep_of_nothing_is_refused(tmp_path):
+    for act in (lambda: compact(tmp_path), lambda: remove_sources(tmp_path, ["*"]), lambda: verify(tmp_path, repair=True)):
+        with pytest.raises(DatabaseError, match="no database here"):
+            act()

@@ -1,0 +1,156 @@
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db.aggregate import unit_descriptors
+from db.analyse import describe_file, describe_signal
+from db.audio import read_mono, resample
+from db.errors import ParameterError
+from db.settings import DURATION, DescriptorSettings
+from db.units import step_lengths
+from demiurge.corpus import CORPUS_DIR
+
+RATE = 44100
+
+
+def sound(name: str) -> np.ndarray:
+    mono, info = read_mono(CORPUS_DIR / f"{name}.ogg")
+    return resample(mono, info.sample_rate, RATE)
+
+
+def starts_of(samples: np.ndarray, **options) -> np.ndarray:
+    lengths = describe_signal([samples], DescriptorSettings(**options)).lengths
+    return np.cumsum(lengths) - lengths
+
+
+def drum_pattern() -> tuple[np.ndarray, list[int]]:
+    """Five seconds of bundled drums, one every 300 to 600 ms, and where each attack is."""
+    rng = np.random.default_rng(0)
+    pattern, attacks, at = np.zeros(5 * RATE, np.float32), [], 4000
+    for name in ("bd_808", "sn_dolf", "drum_tom_hi_soft", "drum_cymbal_pedal", "tabla_tun1", "bd_haus", "tabla_na", "sn_zome"):
+        hit = sound(name)[: 5 * RATE - at]
+        hit = hit / np.abs(hit).max()
+        attacks.append(at + int(np.argmax(np.abs(hit) > 0.3)))
+        pattern[at : at + len(hit)] += 0.5 * hit
+        at += int(rng.uniform(0.3, 0.6) * RATE)
+    return pattern, attacks
+
+
+def test_every_attack_begins_a_unit_and_is_whole():
+    pattern, attacks = drum_pattern()
+    starts = starts_of(pattern, units="onset")
+    for attack in attacks:
+        before = attack - starts[starts <= attack].max()  # the unit that the attack is in began at most 25 ms before it
+        assert before < 0.025 * RATE, attack / RATE
+
+
+def test_onset_boundaries_lie_where_the_signal_is_nearly_zero():
+    pattern, _ = drum_pattern()
+    starts = starts_of(pattern, units="onset")[1:]
+    around = [np.abs(pattern[s - 200 : s + 200]).max() for s in starts]
+    assert np.median(np.abs(pattern[starts]) / np.maximum(around, 1e-9)) < 0.05
+
+
+def test_onsets_are_found_at_least_as_well_as_by_librosa():
+    pattern, attacks = drum_pattern()
+    theirs = librosa.onset.onset_detect(y=pattern, sr=RATE, hop_length=512, units="samples")
+
+    def f_measure(starts):
+        hits = sum(any(abs(start - attack) < 0.05 * RATE for start in starts) for attack in attacks)
+        return 2 * hits / (len(starts) + len(attacks))
+
+    assert f_measure(starts_of(pattern, units="onset")[1:]) >= f_measure(theirs)
+
+
+@pytest.mark.parametrize("name", ["loop_amen", "loop_mika", "loop_safari"])
+def test_beats_of_a_loop_are_evenly_spaced(name):
+    loop = np.tile(sound(name), 4)
+    lengths = np.diff(starts_of(loop, units="beat", max_unit_ms=4000.0))
+    tempo, _ = librosa.beat.beat_track(y=loop, sr=RATE)
+    assert np.median(lengths) == pytest.approx(60 / float(np.ravel(tempo)[0]) * RATE, rel=0.05)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n_samples=st.integers(1, 60_000), units=st.sampled_from(["onset", "beat", "fixed:10", "fixed:700", "frame"]),
+    seed=st.integers(0, 5), block=st.integers(1, 20_000),
+)  # fmt: skip
+def test_units_tile_any_signal_within_their_limits(n_samples, units, seed, block):
+    rng = np.random.default_rng(seed)
+    loop = sound("loop_breakbeat")
+    first = int(rng.integers(len(loop) - 60_000))
+    samples = loop[first : first + n_samples] * np.float32(rng.integers(2))  # now and then silence
+    asked = DescriptorSettings(units=units, min_unit_ms=50, max_unit_ms=300)
+    description = describe_signal([samples[i : i + block] for i in range(0, n_samples, block)], asked)
+    assert description.lengths.sum() == n_samples
+    assert description.lengths.min() >= 1
+    assert description.units.shape == (len(description.lengths), asked.n_descriptors)
+    assert np.isfinite(description.units).all()
+    if units in ("onset", "beat"):
+        assert description.lengths.max() <= 0.3 * RATE
+        assert len(description.lengths) == 1 or description.lengths.min() >= 0.05 * RATE - 1
+
+
+def test_cutting_the_signal_differently_changes_nothing():
+    loop = sound("loop_breakbeat")
+    asked = DescriptorSettings(units="onset", descriptors=("mfcc", "spectral", "chroma", "loudness"))
+    whole = describe_signal([loop], asked)
+    for size in (997, 65536):
+        parts = describe_signal([loop[i : i + size] for i in range(0, len(loop), size)], asked)
+        np.testing.assert_array_equal(parts.frames, whole.frames)
+        np.testing.assert_array_equal(parts.units, whole.units)
+
+
+def test_fixed_units_have_the_asked_length_and_the_last_the_rest(tabla):
+    description = describe_signal([tabla], DescriptorSettings(units="fixed:300"))
+    np.testing.assert_array_equal(description.lengths, [13230, 13230, 13230, 4410])
+    np.testing.assert_allclose(description.units[:, -1], np.log2([0.3, 0.3, 0.3, 0.1]), atol=1e-6)
+
+
+def test_unit_mean_and_deviation_weigh_frames_by_their_share():
+    asked = DescriptorSettings(n_mfcc=1, hop_length=100, units="fixed:100", sample_rate=1000)
+    frames = np.zeros((4, 3), np.float32)
+    frames[:, 0] = [1, 2, 4, 8]
+    units = unit_descriptors(frames, np.array([150, 250]), asked)
+    # 100 samples at 1 and 50 at 2; 50 at 2, 100 at 4 and 100 at 8
+    np.testing.assert_allclose(units[:, 0], [(100 + 2 * 50) / 150, (2 * 50 + 400 + 800) / 250], rtol=1e-6)
+    expected = [np.std([1, 1, 2]), np.std([2, 4, 4, 8, 8])]
+    np.testing.assert_allclose(units[:, 3], expected, rtol=1e-5)
+
+
+def test_mean_pitch_leaves_unpitched_frames_out():
+    asked = DescriptorSettings(descriptors=("spectral",), hop_length=100, units="fixed:100", sample_rate=1000)
+    frames = np.zeros((4, 5), np.float32)
+    frames[:, 4] = [0, 440, 220, 0]
+    units = unit_descriptors(frames, np.array([200, 200]), asked)
+    np.testing.assert_allclose(units[:, 4], [440, 220])
+
+
+def test_steps_of_event_units_last_as_long_as_their_duration_says():
+    asked = DescriptorSettings(units="onset")
+    sequence = np.zeros((2, asked.n_descriptors), np.float32)
+    sequence[:, asked.names.index(DURATION)] = [-1, 0.5]
+    np.testing.assert_array_equal(step_lengths(sequence, asked), [22050, round(RATE * 2**0.5)])
+
+
+def test_file_and_signal_are_described_alike(tmp_path, tabla):
+    import soundfile as sf
+
+    sf.write(tmp_path / "x.wav", tabla, RATE)
+    asked = DescriptorSettings(units="onset")
+    _, description = describe_file(tmp_path / "x.wav", asked)
+    np.testing.assert_array_equal(description.units, describe_signal([tabla], asked).units)
+
+
+@pytest.mark.parametrize("units", ["frames", "fixed", "fixed:", "fixed:x", "fixed:-5", "fixed:0.001", "fixed:inf", "fixed:nan"])
+def test_unknown_units_are_refused(units):
+    with pytest.raises(ParameterError, match="units=.* must be frame, fixed:MS, onset or beat"):
+        DescriptorSettings(units=units)
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(0, 100), (-1, 100), (100, 150), (60, float("inf"))])
+def test_unit_limits_that_cannot_hold_are_refused(shortest, longest):
+    with pytest.raises(ParameterError, match="longest unit must last at least twice the shortest"):
+        DescriptorSettings(units="onset", min_unit_ms=shortest, max_unit_ms=longest)
