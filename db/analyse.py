@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ def analyse(path: str, settings: DescriptorSettings, known_hashes: frozenset[str
     name = os.path.basename(path)
     try:
         before = os.stat(path)
+        if not stat.S_ISREG(before.st_mode):  # reading a pipe would wait for ever
+            return Analysis("", error="not a file but a pipe, socket or device; remove it")
         content_hash = hash_file(path)
         stamp = (content_hash, before.st_size, before.st_mtime_ns)
         if content_hash in known_hashes:

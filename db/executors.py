@@ -11,6 +11,7 @@ At most `QUEUED_PER_WORKER` tasks per worker are under way or waiting: memory do
 
 import multiprocessing
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as FutureExecutor
@@ -22,6 +23,7 @@ from db.errors import DemiurgeError, ParameterError
 
 EXECUTORS = ("serial", "threads", "processes", "ray")
 QUEUED_PER_WORKER = 4
+ANSWER_SECONDS = 10.0  # for a cluster to answer
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -87,8 +89,12 @@ def _on_ray(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int
     started = not ray.is_initialized()
     if started:
         try:
-            ray.init(address=address, num_cpus=None if address else jobs, log_to_driver=False, include_dashboard=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+            if address is None:
+                ray.init(num_cpus=jobs, log_to_driver=False, include_dashboard=False)
+            else:
+                _check_answers(address)
+                ray.init(address=address, log_to_driver=False)
+        except (OSError, ValueError, RuntimeError) as error:
             raise ParameterError(f"address={address!r}: no Ray cluster answers there ({error}); check it") from error
     try:
         remote = ray.remote(max_retries=-1)(function)  # a dead node's tasks go to another; they can be run twice
@@ -96,6 +102,13 @@ def _on_ray(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int
     finally:
         if started:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray would try a dead address for over a minute, then end the process."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
 
 
 def _in_order(submit: Callable[[Task], Any], wait: Callable[[Any], Any], tasks: Iterable[Task], jobs: int) -> Iterator[Any]:
