@@ -45,7 +45,8 @@ BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
 CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time: they stay in the processor's cache
 MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that promises more is not believed
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
-STREAMED_SIZES = (0, 0xFFFFFF00)  # a recorder that could not seek back leaves 0 or about 2^32 as data size
+# A recorder that could not seek back leaves 0, about 2^32 or about 2^64 as size.
+STREAMED_SIZES = (range(1), range(0xFFFFFF00, 1 << 32), range(0xFFFFFF00 << 32, 1 << 64))
 
 
 @dataclass(frozen=True)
@@ -292,10 +293,10 @@ def _check_header(path: Path, file: sf.SoundFile) -> None:
 def _truncation(file: sf.SoundFile) -> str | None:
     """What the header promises against what is there, from libsndfile's own reading log; None if all is there."""
     log = file.extra_info
-    found = re.search(r"^\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    found = re.search(r"^\s*(?:data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
     if found:
         promised, there = map(int, found.groups())
-        if there < promised and STREAMED_SIZES[0] < promised < STREAMED_SIZES[1]:
+        if there < promised and not any(promised in sizes for sizes in STREAMED_SIZES):
             return f"its header promises {promised} bytes and {there} are there"
     found = re.search(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log)
     if found and int(found[1]) < int(found[2]):

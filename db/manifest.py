@@ -77,6 +77,8 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
     ------
     DatabaseError
         If it is missing, not a Demiurge database, damaged, or written by a newer version.
+    sqlite3.OperationalError
+        With `write`, if it cannot be written.
     """
     path = folder / FILE_NAME
     if not write and not path.is_file():
@@ -97,6 +99,8 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
                 f"{path} is of version {version}, not {len(MIGRATIONS)}; run demiurge db build again to update it"
             )
     except sqlite3.DatabaseError as error:
+        if write and isinstance(error, sqlite3.OperationalError):
+            raise  # the disk's fault, not the file's: `db.writer.writing` says so
         raise DatabaseError(
             f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build again"
         ) from error

@@ -36,7 +36,7 @@ def find_audio(
             inner = []
             for entry in visible:
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir():
+                if _is_folder(entry):
                     if exclude is None or Path(entry.path).resolve() != exclude:
                         inner.append(name)
                 elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
@@ -46,3 +46,10 @@ def find_audio(
             if unreadable:
                 unreadable(folder or ".", error)
     return sorted(found)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

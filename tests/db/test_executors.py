@@ -56,7 +56,10 @@ def test_a_worker_that_dies_is_reported():
     [
         ({"executor": "dask", "jobs": 1}, "executor='dask' is not known; choose among serial, threads, processes, ray"),
         ({"executor": "threads", "jobs": 0}, "jobs=0 must be at least 1"),
-        ({"executor": "threads", "jobs": 1, "address": "auto"}, "address='auto' is of a Ray cluster and goes with executor ray"),
+        (
+            {"executor": "threads", "jobs": 1, "address": "auto"},
+            "address='auto' is of a Ray cluster and goes with executor ray",
+        ),
     ],
 )
 def test_wrong_options_are_refused(options, message):

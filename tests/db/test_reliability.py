@@ -160,8 +160,14 @@ def test_a_reader_sees_one_moment_while_a_writer_works(corpus, tmp_path, tabla):
 def wav_header(rate: int, channels: int, n_bytes: int, bits: int = 16) -> bytes:
     block = channels * bits // 8
     body = struct.pack("<HHIIHH", 1, channels, rate & 0xFFFFFFFF, (rate * block) & 0xFFFFFFFF, block & 0xFFFF, bits)
-    return b"RIFF" + struct.pack("<I", 36 + n_bytes & 0xFFFFFFFF) + b"WAVEfmt " + struct.pack("<I", 16) + body + b"data" + struct.pack(
-        "<I", n_bytes & 0xFFFFFFFF
+    return (
+        b"RIFF"
+        + struct.pack("<I", 36 + n_bytes & 0xFFFFFFFF)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + body
+        + b"data"
+        + struct.pack("<I", n_bytes & 0xFFFFFFFF)
     )
 
 
