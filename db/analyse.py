@@ -1,8 +1,8 @@
 """From a file to its descriptors and units, in one pass over its samples and in memory that does not grow with its length."""
 
+import errno
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -64,8 +64,6 @@ def analyse(path: str, settings: DescriptorSettings, known_hashes: frozenset[str
     name = os.path.basename(path)
     try:
         before = os.stat(path)
-        if not stat.S_ISREG(before.st_mode):  # reading a pipe would wait for ever
-            return Analysis("", error="not a file but a pipe, socket or device; remove it")
         content_hash = hash_file(path)
         stamp = (content_hash, before.st_size, before.st_mtime_ns)
         if content_hash in known_hashes:
@@ -130,7 +128,10 @@ def hash_file(path: str | Path) -> str:
     Raises
     ------
     OSError
+        If it cannot be read, or is no regular file.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would wait for ever
+        raise OSError(errno.EINVAL, "it is no regular file")
     with open(path, "rb") as file:
         return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()  # type: ignore[arg-type]
 

@@ -19,11 +19,12 @@ from playback.sources import fit_channels
 SAMPLE_RATE = 44100
 FILE_SECONDS = 60  # of the WAVs made for measuring
 N_FILES = 10
+N_FILES_FULL = 240  # 4 h
 
 
 @dataclass(frozen=True)
 class Result:
-    """One measurement: medians in seconds, and the seconds of audio that were worked on or made."""
+    """One measurement: medians in seconds, and the seconds of audio that were worked on or made (0: not about audio)."""
 
     name: str
     what: str
@@ -42,8 +43,15 @@ class Result:
         return {**asdict(self), "ratio": self.ratio}
 
 
-def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int) -> list[Result]:
+def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, full: bool = False) -> list[Result]:
     """Run the named benchmarks, all if none is named.
+
+    Parameters
+    ----------
+    audio : Path, optional
+        Folder to measure on; WAVs made of the bundled sounds by default.
+    full : bool
+        At the sizes of the published figures: hours of audio, 20 000 files, a million units. Takes many minutes.
 
     Raises
     ------
@@ -53,7 +61,7 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int) 
     from demiurge.bench.db import bench_db
     from demiurge.bench.playback import bench_playback
 
-    known: dict[str, Callable[[Path, int], Result]] = {"db": bench_db, "playback": bench_playback}
+    known: dict[str, Callable[[Path, int, bool], list[Result]]] = {"db": bench_db, "playback": bench_playback}
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")
     if audio is not None and not audio.is_dir():
@@ -61,20 +69,20 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int) 
     with tempfile.TemporaryDirectory() as folder:
         if audio is None:
             audio = Path(folder)
-            make_wavs(audio)
-        return [known[name](audio, repeats) for name in names or known]
+            make_wavs(audio, N_FILES_FULL if full else N_FILES)
+        return [result for name in names or known for result in known[name](audio, repeats, full)]
 
 
-def make_wavs(folder: Path) -> None:
+def make_wavs(folder: Path, n_files: int) -> None:
     """Stereo 16-bit WAVs made of the bundled sounds, end to end, starting with another sound in each file."""
     sounds = []
     for path in sorted(CORPUS_DIR.glob("*.ogg")):
         audio = read_audio(path)
         sounds.append(fit_channels(resample(audio.samples, audio.sample_rate, SAMPLE_RATE), 2))
-    for number in range(N_FILES):
-        shift = number * len(sounds) // N_FILES
-        samples = np.concatenate(sounds[shift:] + sounds[:shift])[: FILE_SECONDS * SAMPLE_RATE]
-        sf.write(folder / f"{number:02d}.wav", np.clip(samples, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+    whole = np.clip(np.concatenate(sounds), -1, 1)
+    for number in range(n_files):
+        samples = np.roll(whole, -number * len(whole) // n_files, axis=0)[: FILE_SECONDS * SAMPLE_RATE]
+        sf.write(folder / f"{number:03d}.wav", samples, SAMPLE_RATE, subtype="PCM_16")
 
 
 def medians(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int) -> tuple[float, float]:

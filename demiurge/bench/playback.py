@@ -17,18 +17,19 @@ N_STEPS = 60 * SAMPLE_RATE // HOP  # a minute
 SEED = 0
 
 
-def bench_playback(audio: Path, repeats: int) -> Result:
+def bench_playback(audio: Path, repeats: int, full: bool) -> list[Result]:
     plan = random_plan(audio)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.wav"
         seconds, reference_seconds = medians(
             lambda: render(plan, out), lambda: reference_path(plan, Path(folder) / "reference.wav"), repeats
         )
-    return Result(
+    result = Result(
         "playback", f"{N_STEPS} units drawn at random, {plan.channels} channels, crossfade {CROSSFADE_MS:g} ms",
         "per segment: read the whole file, cut, crossfade onto the result", seconds, reference_seconds,
         plan.n_samples / plan.sample_rate, repeats, {"steps": N_STEPS},
     )  # fmt: skip
+    return [result]
 
 
 def random_plan(audio: Path) -> Plan:

@@ -47,9 +47,11 @@ def small(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_benchmarks_measure_both_paths_and_agree(small):
+def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
+    monkeypatch.setattr("demiurge.bench.db.SMALL_FILES", 50)
+    monkeypatch.setattr("demiurge.bench.db.UNITS", 5000)
     results = {result.name: result for result in run_benchmarks((), audio=small, repeats=1)}
-    assert set(results) == {"db", "playback"}
+    assert set(results) == {"db", "db update", "db open", "db read", "playback"}
     assert results["db"].facts["largest_difference"] < 1e-3
     assert results["db"].audio_seconds == pytest.approx(2 * 6.86, abs=0.5)
     for result in results.values():
