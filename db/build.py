@@ -16,7 +16,7 @@ from pathlib import Path
 from db.analyse import Analysis, analyse, printable
 from db.audio import AUDIO_SUFFIXES
 from db.errors import DatabaseError, ParameterError
-from db.executors import run_tasks
+from db.executors import best_executor, run_tasks
 from db.manifest import FILE_NAME, find_root, root_entries
 from db.scan import find_audio
 from db.settings import DescriptorSettings
@@ -78,7 +78,7 @@ def build_database(
     settings: DescriptorSettings | None = None,
     prune: bool = False,
     moved: bool = False,
-    executor: str = "threads",
+    executor: str | None = "threads",
     jobs: int | None = None,
     address: str | None = None,
     progress: Callable[[BuildProgress], None] | None = None,
@@ -94,8 +94,9 @@ def build_database(
     moved : bool
         The corpus is in `audio_dir` now, though the folder it was built from still exists.
     executor, jobs, address
-        Where files are analysed, see `db.executors`; `jobs` is the processor count by default. The result does not depend
-        on them.
+        Where files are analysed, see `db.executors`; `jobs` is the processor count by default. None takes "processes" if
+        there is much to do: a script must then guard its start with `if __name__ == "__main__":`, as always with spawned
+        processes. The result does not depend on them.
     progress : callable (BuildProgress)
 
     Raises
@@ -156,7 +157,7 @@ class _Build:
             if self.known[name].state == "ok":
                 self._lost.setdefault(self.known[name].content_hash, []).append(name)
 
-    def run(self, files: list[str], *, executor: str, jobs: int, address: str | None) -> None:
+    def run(self, files: list[str], *, executor: str | None, jobs: int, address: str | None) -> None:
         """Look at every file and record what is found."""
         todo = [name for name in files if not self._is_as_before(name)]
         lost = frozenset(self._lost)
@@ -165,6 +166,8 @@ class _Build:
             Task(os.path.join(self.root, name), self.settings, lost | {own[name]} if own.get(name) else lost) for name in todo
         )
         done = len(files) - len(todo)
+        if executor is None:
+            executor = best_executor(len(todo), sum(_size(self.root, name) for name in todo), jobs)
         results = run_tasks(look_at, tasks, executor=executor, jobs=jobs, address=address)
         for name, analysis in zip(todo, results, strict=True):
             self._record(name, analysis)
@@ -228,6 +231,13 @@ class _Build:
             report = self.report
             seconds = time.perf_counter() - self._started
             self._progress(BuildProgress(done, total, report.audio_seconds, seconds, len(report.failed), printable(name)))
+
+
+def _size(root: Path, name: str) -> int:
+    try:
+        return os.stat(os.path.join(root, name)).st_size
+    except OSError:  # vanished since it was listed
+        return 0
 
 
 def look_at(task: Task) -> Analysis:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import savgol_filter
+from scipy.ndimage import correlate1d
 
 from db.descriptors.descriptor import Descriptor
 
@@ -53,9 +53,26 @@ def add_deltas(static: np.ndarray, *, width: int) -> np.ndarray:
     width = min(width, steps - 1 + steps % 2)
     if width < 3:
         return np.concatenate([static, np.zeros((steps, 2 * static.shape[1]), np.float32)], axis=1)
-    delta = savgol_filter(static, width, polyorder=1, deriv=1, axis=0, mode="interp")
-    delta2 = savgol_filter(static, width, polyorder=2, deriv=2, axis=0, mode="interp")
-    return np.concatenate([static, delta, delta2], axis=1, dtype=np.float32)
+    rows = np.empty((steps, 3 * static.shape[1]), np.float32)
+    half = width // 2
+    n = static.shape[1]
+    rows[:, :n] = static
+    for columns, weights in zip((rows[:, n : 2 * n], rows[:, 2 * n :]), _derivatives(width), strict=True):
+        correlate1d(static, weights, axis=0, output=columns)
+        columns[:half], columns[steps - half :] = columns[half], columns[steps - half - 1]
+    return rows
+
+
+@lru_cache(maxsize=16)
+def _derivatives(width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of `width` neighbours x that give the slope of the line, and the curvature of the parabola, fitted to them.
+
+    Both are the same all along the fit: at the ends of a sequence, where the window cannot be centred, the first and last
+    whole window's value holds.
+    """
+    x = np.arange(width) - width // 2
+    s2, s4 = (x**2).sum(), (x**4).sum()
+    return x / s2, 2 * (width * x**2 - s2) / (width * s4 - s2**2)
 
 
 @lru_cache(maxsize=4)

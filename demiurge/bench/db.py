@@ -53,7 +53,7 @@ def _build(audio: Path, repeats: int, seconds: float | None = None) -> Result:
         reference_path(audio / files[0], Path(folder), SETTINGS)  # librosa compiles at its first call: not counted
 
         def ours() -> None:
-            build_database(audio, Path(folder) / f"{next(numbers)}.db", settings=SETTINGS)
+            build_database(audio, Path(folder) / f"{next(numbers)}.db", settings=SETTINGS, executor=None)
 
         def reference() -> None:
             for name in files:
@@ -144,7 +144,7 @@ def _update(audio: Path, n_files: int) -> Result:
             first = number * 37 % max(len(samples) - rate // 2, 1)
             sf.write(sounds / f"{number // 200:03d}" / f"{number:05d}.wav", samples[first : first + rate // 2, 0], rate)
         started = time.perf_counter()
-        build_database(sounds, Path(folder) / "db")
+        build_database(sounds, Path(folder) / "db", executor=None)
         built = time.perf_counter()
         report = build_database(sounds, Path(folder) / "db")
         again = time.perf_counter()

@@ -39,15 +39,13 @@ def db() -> None:
 @click.option(
     "--executor",
     type=click.Choice(["serial", "threads", "processes", "ray"]),
-    default="threads",
-    show_default=True,
-    help="Where files are analysed; the result is the same.",
+    help="Where files are analysed; the result is the same. [default: threads; processes for very much]",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Workers. [default: one per processor]")
 @click.option("--address", help="Of a running Ray cluster, with --executor ray; auto finds this machine's.")
 @json_option
 def build(
-    audio_dir: Path, database: Path, prune: bool, moved: bool, executor: str, jobs: int | None, address: str | None,
+    audio_dir: Path, database: Path, prune: bool, moved: bool, executor: str | None, jobs: int | None, address: str | None,
     as_json: bool, **asked,
 ) -> None:  # fmt: skip
     """Analyse the audio under AUDIO_DIR into the database DB.

@@ -6,7 +6,7 @@ import pytest
 
 from db.build import build_database
 from db.errors import DemiurgeError, ParameterError
-from db.executors import QUEUED_PER_WORKER, run_tasks
+from db.executors import QUEUED_PER_WORKER, best_executor, run_tasks
 
 
 def double(task):
@@ -28,6 +28,13 @@ def slow_first(task):
 def test_results_come_in_the_order_of_the_tasks(executor):
     assert list(run_tasks(double, range(30), executor=executor, jobs=2)) == list(range(0, 60, 2))
     assert list(run_tasks(slow_first, range(9), executor=executor, jobs=2)) == list(range(9))
+
+
+def test_processes_are_started_for_much_work_only():
+    assert best_executor(3, 10 << 20, 2) == "threads"
+    assert best_executor(20_000, 10 << 20, 2) == "processes"
+    assert best_executor(3, 40 << 30, 2) == "processes"
+    assert best_executor(20_000, 40 << 30, 1) == "threads"
 
 
 @pytest.mark.parametrize("executor", ["serial", "threads"])
