@@ -30,6 +30,16 @@ SMALL_FILES, SMALL_FILES_FULL = 2_000, 20_000
 UNITS, UNITS_FULL = 100_000, 1_000_000
 SOURCE_UNITS = 500  # units per source of the database that is opened, 12 s
 READ_UNITS = 512
+# A process started from a large one counts the large one's memory in ru_maxrss; VmHWM starts anew.
+PEAK_MEMORY = """
+import os, re, resource, sys
+from db.build import build_database
+if __name__ == "__main__":
+    build_database(sys.argv[1], sys.argv[2], executor=sys.argv[3])
+    own = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * os.cpu_count()
+    print((own + workers) / 1024)
+"""
 MEMORY_HOURS = (1, 8)  # of a folder, measured with --full
 
 
@@ -111,12 +121,8 @@ def _bare_costs(audio: Path, files: list[str]) -> dict[str, float]:
 
 
 def _peak_memory(audio: Path) -> dict[str, float]:
-    """Peak resident megabytes of a build, in a process of its own, at two sizes."""
+    """Peak resident megabytes of a build and its workers, in processes of their own, at two sizes."""
     peaks = {}
-    code = (
-        "import resource, sys\nfrom db.build import build_database\nbuild_database(sys.argv[1], sys.argv[2])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-    )
     names = find_audio(audio)
     seconds = sum(sf.info(audio / name).duration for name in names)
     for hours in MEMORY_HOURS:
@@ -128,9 +134,10 @@ def _peak_memory(audio: Path) -> dict[str, float]:
                 link = Path(folder) / "audio" / f"{number:05d}{Path(name).suffix}"
                 link.symlink_to((audio / name).resolve())  # the same files again if need be: memory does not mind
                 made, number = made + seconds / len(names), number + 1
-            arguments = [sys.executable, "-c", code, f"{folder}/audio", f"{folder}/db"]
-            result = subprocess.run(arguments, capture_output=True, text=True, check=True)
-            peaks[f"peak memory at {hours} h, MB"] = float(result.stdout)
+            for executor in ("threads", "processes"):
+                arguments = [sys.executable, "-c", PEAK_MEMORY, f"{folder}/audio", f"{folder}/{executor}.db", executor]
+                result = subprocess.run(arguments, capture_output=True, text=True, check=True)
+                peaks[f"peak memory at {hours} h, {executor}, MB"] = float(result.stdout)
     return peaks
 
 
