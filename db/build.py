@@ -10,13 +10,14 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.analyse import Analysis, analyse, printable
 from db.audio import AUDIO_SUFFIXES
 from db.errors import DatabaseError, ParameterError
-from db.executors import best_executor, run_tasks
+from db.executors import best_executor, check_executor, run_tasks
 from db.manifest import FILE_NAME, find_root, root_entries
 from db.scan import find_audio
 from db.settings import DescriptorSettings
@@ -107,6 +108,8 @@ def build_database(
         If the database has other settings or another corpus folder, or is being written by another process.
     """
     started = time.perf_counter()
+    jobs = jobs or os.cpu_count() or 1
+    check_executor(executor or "threads", jobs, address)
     root, path = Path(audio_dir).absolute(), Path(path)
     if not root.is_dir():
         raise ParameterError(f"{audio_dir}: no such folder; give a folder with audio files")
@@ -126,7 +129,7 @@ def build_database(
         build = _Build(connection, path, root, settings, report, progress, started)
         build.find_vanished(files, unreadable)
         try:
-            build.run(files, executor=executor, jobs=jobs or os.cpu_count() or 1, address=address)
+            build.run(files, executor=executor, jobs=jobs, address=address)
             if prune:
                 build.writer.remove(report.vanished)
         finally:  # an interrupted build keeps what it has
@@ -169,10 +172,11 @@ class _Build:
         if executor is None:
             executor = best_executor(len(todo), sum(_size(self.root, name) for name in todo), jobs)
         results = run_tasks(look_at, tasks, executor=executor, jobs=jobs, address=address)
-        for name, analysis in zip(todo, results, strict=True):
-            self._record(name, analysis)
-            done += 1
-            self._tell(done, len(files), name)
+        with closing(results):
+            for name, analysis in zip(todo, results, strict=True):
+                self._record(name, analysis)
+                done += 1
+                self._tell(done, len(files), name)
         self.report.unchanged.sort()
 
     def _is_as_before(self, name: str) -> bool:

@@ -13,7 +13,7 @@ import multiprocessing
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor as FutureExecutor
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -39,10 +39,20 @@ def best_executor(n_tasks: int, n_bytes: int, jobs: int) -> str:
     return "processes" if jobs > 1 and much else "threads"
 
 
+def check_executor(executor: str, jobs: int, address: str | None) -> None:
+    """Raise the `ParameterError` that `run_tasks` would."""
+    if executor not in EXECUTORS:
+        raise ParameterError(f"executor={executor!r} is not known; choose among {', '.join(EXECUTORS)}")
+    if jobs < 1:
+        raise ParameterError(f"jobs={jobs} must be at least 1")
+    if address is not None and executor != "ray":
+        raise ParameterError(f"address={address!r} is of a Ray cluster and goes with executor ray, not {executor}")
+
+
 def run_tasks(
     function: Callable[[Task], Result], tasks: Iterable[Task], *, executor: str, jobs: int, address: str | None = None
-) -> Iterator[Result]:
-    """Results of `function` for each task, in order.
+) -> Generator[Result, None, None]:
+    """Results of `function` for each task, in order. Close it if not all are wanted.
 
     Parameters
     ----------
@@ -62,14 +72,9 @@ def run_tasks(
     DemiurgeError
         If a worker dies.
     """
-    if executor not in EXECUTORS:
-        raise ParameterError(f"executor={executor!r} is not known; choose among {', '.join(EXECUTORS)}")
-    if jobs < 1:
-        raise ParameterError(f"jobs={jobs} must be at least 1")
-    if address is not None and executor != "ray":
-        raise ParameterError(f"address={address!r} is of a Ray cluster and goes with executor ray, not {executor}")
+    check_executor(executor, jobs, address)
     if executor == "serial":
-        return map(function, tasks)
+        return (function(task) for task in tasks)
     if executor == "threads":
         return _in_pool(ThreadPoolExecutor(jobs), function, tasks, jobs)
     if executor == "processes":
@@ -78,7 +83,9 @@ def run_tasks(
     return _on_ray(function, tasks, jobs, address)
 
 
-def _in_pool(pool: FutureExecutor, function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) -> Iterator[Result]:
+def _in_pool(
+    pool: FutureExecutor, function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int
+) -> Generator[Result, None, None]:
     with pool:
         try:
             yield from _in_order(lambda task: pool.submit(function, task), lambda future: future.result(), tasks, jobs)
@@ -91,7 +98,9 @@ def _in_pool(pool: FutureExecutor, function: Callable[[Task], Result], tasks: It
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _on_ray(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int, address: str | None) -> Iterator[Result]:
+def _on_ray(
+    function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int, address: str | None
+) -> Generator[Result, None, None]:
     try:
         import ray
     except ImportError:
@@ -121,7 +130,9 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
 
 
-def _in_order(submit: Callable[[Task], Any], wait: Callable[[Any], Any], tasks: Iterable[Task], jobs: int) -> Iterator[Any]:
+def _in_order(
+    submit: Callable[[Task], Any], wait: Callable[[Any], Any], tasks: Iterable[Task], jobs: int
+) -> Generator[Any, None, None]:
     queue: deque[Any] = deque()
     for task in tasks:
         queue.append(submit(task))

@@ -50,7 +50,7 @@ def test_no_more_tasks_are_taken_than_the_workers_can_hold(executor):
     for _ in range(10):
         next(results)
     assert len(taken) <= 10 + 2 * QUEUED_PER_WORKER
-    results.close() if executor == "threads" else None
+    results.close()
 
 
 def test_a_worker_that_dies_is_reported():

@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -134,6 +137,92 @@ def test_one_bad_file_is_named_the_rest_kept_and_the_status_is_1(tmp_path, tabla
     assert "failed: bad.wav: not readable as audio" in run("db", "build", tmp_path / "sounds", tmp_path / "db", expect=1)
 
 
+def test_database_is_kept_in_order_by_its_commands(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    for i in range(3):
+        sf.write(tmp_path / "sounds" / f"{i}.wav", tabla[i * 5000 :], RATE)
+    database = tmp_path / "my.db"
+    run("db", "build", tmp_path / "sounds", database, "--units", "onset", "--descriptors", "mfcc,loudness", "--jobs", 1)
+    assert "onset" in run("db", "info", database)
+    assert json.loads(run("db", "verify", database, "--json"))["ok"]
+    assert json.loads(run("db", "remove", database, "[01].wav", "--json"))["removed"] == ["0.wav", "1.wav"]
+    sizes = json.loads(run("db", "compact", database, "--json"))
+    assert sizes["bytes_after"] < sizes["bytes_before"]
+    (tmp_path / "sounds" / "2.wav").rename(tmp_path / "sounds" / "kick.wav")
+    report = json.loads(run("db", "build", tmp_path / "sounds", database, "--json"))
+    assert (report["renamed"], report["added"]) == ([["2.wav", "kick.wav"]], ["0.wav", "1.wav"])
+    assert "1 renamed" not in run("db", "build", tmp_path / "sounds", database)
+    assert json.loads(run("db", "info", database, "--json"))["source_paths"] == ["kick.wav", "0.wav", "1.wav"]
+
+
+def test_damage_is_named_and_mended_by_the_commands(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    for i in range(3):
+        sf.write(tmp_path / "sounds" / f"{i}.wav", tabla[i * 5000 :], RATE)
+    database = tmp_path / "my.db"
+    run("db", "build", tmp_path / "sounds", database)
+    with open(database / "shards" / "00000.f32", "r+b") as file:
+        file.seek(45 * 39 * 4)
+        file.write(b"\xff")
+    assert "1.wav: its frames in 00000.f32 do not agree" in run("db", "verify", database, expect=1)
+    assert "damaged on disk" in run("mosaic", SEED_FILE, database, "-o", tmp_path / "o.wav", expect=1)
+    assert "taken out: 1" in run("db", "verify", database, "--repair", expect=1)
+    assert "1 added" in run("db", "build", tmp_path / "sounds", database)
+    assert "0 damaged, 0 audio files differ" in run("db", "verify", database)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz", "parquet"])
+def test_export_and_import_by_command(work, tmp_path, suffix):
+    file = tmp_path / f"t.{suffix}"
+    run("db", "export", work / "my.db", file, "--format", suffix)
+    assert "imported" in run("db", "import", file, tmp_path / "copy.db", "--root", work / "sounds")
+    first, second = (json.loads(run("db", "info", path, "--json")) for path in (work / "my.db", tmp_path / "copy.db"))
+    assert (first["units"], sorted(first["source_paths"])) == (second["units"], sorted(second["source_paths"]))
+
+
+@pytest.mark.parametrize("units", ["onset", "beat", "fixed:250"])
+def test_chain_with_longer_units(work, tmp_path, units):
+    run("db", "build", work / "sounds", tmp_path / "db", "--units", units)
+    run("sequencer", "train", tmp_path / "db", tmp_path / "model", "--epochs", 2, "--window", 8)
+    out = tmp_path / "o.wav"
+    facts = json.loads(run("render", SEED_FILE, tmp_path / "db", tmp_path / "model", "-o", out, "--steps", 20, "--json"))
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    ends = [step["at_sample"] + step["n_samples"] for step in plan["steps"]]
+    assert [step["at_sample"] for step in plan["steps"]] == [0, *ends[:-1]]  # no gaps
+    assert facts["samples"] == ends[-1] == sf.info(out).frames
+    run("mosaic", SEED_FILE, tmp_path / "db", "-o", tmp_path / "m.wav")
+    assert sf.info(tmp_path / "m.wav").frames <= sf.info(SEED_FILE).frames * RATE / sf.info(SEED_FILE).samplerate + 1
+    run("sequencer", "forecast", tmp_path / "model", SEED_FILE, "--steps", 5, "-o", tmp_path / "f.json")
+    found = json.loads(run("query", tmp_path / "f.json", tmp_path / "db", "-k", 2, "--json"))
+    assert len(found["steps"]) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path, tabla, executor):
+    (tmp_path / "sounds").mkdir()
+    for i in range(400):
+        sf.write(tmp_path / "sounds" / f"{i:03d}.wav", np.tile(np.roll(tabla, i), 10), RATE)
+    program = "from db import writer; writer.COMMIT_SECONDS = 0.05; from demiurge.cli import main; main()"
+    arguments = ["db", "build", str(tmp_path / "sounds"), str(tmp_path / "db"), "--executor", executor]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    shard = tmp_path / "db" / "shards" / "00000.f32"
+    while not (shard.exists() and shard.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1, error
+    assert "interrupted; what was analysed is kept" in " ".join(error.split())
+    assert "Traceback" not in error
+    kept = json.loads(run("db", "info", tmp_path / "db", "--json"))["sources"]
+    assert 0 < kept < 400
+    report = json.loads(run("db", "build", tmp_path / "sounds", tmp_path / "db", "--json"))
+    assert (report["unchanged"], len(report["added"])) == (kept, 400 - kept)
+
+
 @pytest.fixture
 def refused(work, tmp_path, tabla):
     """Run a command with {names} filled in; check status and message, and that nothing was written."""
@@ -159,6 +248,22 @@ def refused(work, tmp_path, tabla):
         ("db build {sounds} {db} --hop-length 512", "hop_length is 1024 in the database", 1),
         ("db build {sounds} {db} --hop-length 0", "0 is not in the range x>=1", 2),
         ("db info {tmp}/nowhere", "no database here", 1),
+        ("db build {sounds} {tmp}/new --units bars", "units='bars' must be frame, fixed:MS, onset or beat", 2),
+        ("db build {sounds} {tmp}/new --units frame --min-unit 50", "go with --units onset or beat, not frame", 2),
+        ("db build {sounds} {tmp}/new --units onset --min-unit 900 --max-unit 1000", "at least twice the shortest", 2),
+        ("db build {sounds} {tmp}/new --descriptors mfcc,zcr", "'zcr' is not known; choose among mfcc, spectral", 2),
+        ("db build {sounds} {db} --units onset", "units is frame in the database", 1),
+        ("db build {sounds} {tmp}/new --executor dask", "'dask' is not one of", 2),
+        ("db build {sounds} {tmp}/new --address auto", "of a Ray cluster and goes with executor ray", 2),
+        ("db build {tmp} {db}", "say --moved if the corpus is here now", 1),
+        ("db info {db} --root {tmp}/nowhere", "no such folder; give the corpus folder", 1),
+        ("db verify {tmp}/nowhere", "no database here", 1),
+        ("db compact {tmp}/nowhere", "no database here", 1),
+        ("db remove {db} kazoo*", "'kazoo*' matches none of the", 2),
+        ("db export {db} {tmp}/there.wav --format csv", "there.wav exists; give another name, or --force", 2),
+        ("db export {db} {tmp}/t.xml --format xml", "'xml' is not one of", 2),
+        ("db import {tmp}/brief.wav {tmp}/new", ".wav is not read; give a file that ends in .json", 2),
+        ("db import {tmp}/nothing.csv {tmp}/new --root {sounds}", "not a readable .csv table", 2),
         ("sequencer train {tmp}/nowhere {tmp}/m", "no database here", 1),
         ("sequencer train {db} {model}", "exists; give another name, or --force", 2),
         ("sequencer train {db} {tmp}/m --epochs 0", "0 is not in the range x>=1", 2),
