@@ -45,14 +45,18 @@ def _f0(samples: np.ndarray, rms: np.ndarray, sample_rate: int) -> np.ndarray:
     shortest = int(sample_rate / MAX_F0)
     if not len(sounding) or half < shortest + 3:
         return pitch
-    frames = samples[sounding].astype(np.float64)
-    spectrum = rfft(frames, axis=1)
-    products = irfft(spectrum * rfft(frames[:, :half], n, axis=1).conj(), n, axis=1)[:, :half]  # Σ x[j] x[j+τ]
-    energy = np.cumsum(np.pad(frames**2, ((0, 0), (1, 0))), axis=1)
-    energies = energy[:, half : 2 * half] - energy[:, :half]  # Σ x[j+τ]²
-    difference = np.maximum(energies[:, :1] + energies - 2 * products, 0)
-    lags = np.arange(1, half)
-    mean = np.cumsum(difference[:, 1:], axis=1) / lags
+    frames = samples[sounding]
+    spectrum = np.conj(rfft(frames[:, :half], n, axis=1))
+    spectrum *= rfft(frames, axis=1)
+    products = irfft(spectrum, n, axis=1, overwrite_x=True)[:, :half]  # Σ x[j] x[j+τ]
+    squares = np.square(frames, dtype=np.float64)
+    energies = np.cumsum(squares[:, half : 2 * half] - squares[:, :half], axis=1)  # what Σ x[j+τ]² gains on Σ x[j]²
+    energies = np.concatenate([np.zeros((len(frames), 1)), energies[:, :-1]], axis=1)
+    difference = energies + 2 * squares[:, :half].sum(axis=1, keepdims=True)
+    difference -= 2 * products
+    np.maximum(difference, 0, out=difference)
+    mean = np.cumsum(difference[:, 1:], axis=1)
+    mean /= np.arange(1, half)
     normalised = np.ones_like(difference)
     np.divide(difference[:, 1:], mean, out=normalised[:, 1:], where=mean > 0)
     inside = normalised[:, 1:-1]
