@@ -14,26 +14,38 @@ from demiurge.corpus import CORPUS_DIR, SEED_FILE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+
+
+def shell_lines(text: str) -> list[str]:
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+
+
+def demiurge_commands(text: str) -> list[list[str]]:
+    return [shlex.split(line, comments=True)[1:] for line in shell_lines(text) if line.startswith("demiurge ")]
+
+
+def lay_out(folder: Path) -> None:
+    """What the commands work on: my_sounds and my_seed.wav."""
+    (folder / "my_sounds" / "old_takes").mkdir(parents=True)
+    for i, path in enumerate(sorted(CORPUS_DIR.glob("*.ogg"))[::6]):
+        (folder / "my_sounds" / ("old_takes" if i < 2 else "") / path.name).write_bytes(path.read_bytes())
+    samples, rate = sf.read(SEED_FILE)
+    sf.write(folder / "my_seed.wav", np.clip(samples, -1, 1), rate)
 
 
 def test_make_targets_exist():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
-    named = [shlex.split(line, comments=True)[1] for line in LINES if line.startswith("make ")]
+    named = [shlex.split(line, comments=True)[1] for line in shell_lines(README) if line.startswith("make ")]
     assert named == ["demo", "test"]
     assert set(named) <= set(targets)
 
 
 @pytest.mark.slow
 def test_commands_run_as_written(tmp_path, monkeypatch):
-    (tmp_path / "my_sounds").mkdir()
-    for path in sorted(CORPUS_DIR.glob("*.ogg"))[::6]:
-        (tmp_path / "my_sounds" / path.name).write_bytes(path.read_bytes())
-    samples, rate = sf.read(SEED_FILE)
-    sf.write(tmp_path / "my_seed.wav", np.clip(samples, -1, 1), rate)
+    lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
-    commands = [shlex.split(line, comments=True)[1:] for line in LINES if line.startswith("demiurge ")]
-    assert len(commands) == 10
+    commands = demiurge_commands(README)
+    assert len(commands) == 14
     for command in commands:
         result = CliRunner().invoke(main, command, catch_exceptions=False)
         assert result.exit_code == 0, (command, result.output)
@@ -41,10 +53,23 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     assert Path("again.wav").read_bytes() == Path("next.wav").read_bytes()
 
 
+@pytest.mark.slow
+def test_commands_of_the_database_page_run_as_written(tmp_path, monkeypatch):
+    lay_out(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "database.md").read_text().replace("/new/place/my_sounds", str(tmp_path / "my_sounds"))
+    commands = [command for command in demiurge_commands(text) if "ray" not in command]  # test_executors.py has a cluster
+    assert len(commands) == 14
+    for command in commands:
+        result = CliRunner().invoke(main, command, catch_exceptions=False)
+        assert result.exit_code == 0, (command, result.output)
+
+
 def test_numbers_of_bundled_recordings_is_right():
     assert f"{len(list(CORPUS_DIR.glob('*.ogg')))} bundled CC0 recordings" in README
 
 
-def test_linked_files_exist():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", ["README.md", "docs/database.md"])
+def test_linked_files_exist(page):
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / target).exists(), target
