@@ -49,8 +49,8 @@ def run_demo(
         options=TrainingOptions(seed=random_seed), progress=progress,
     )  # fmt: skip
     say(
-        f"   {summary.epochs} epochs in {summary.seconds:.0f} s; error on recordings it has not seen {summary.error:.2f}, "
-        f"where assuming no change gives {summary.error_persistence:.2f} and the average {summary.error_mean:.2f}"
+        f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings {summary.held_out_loss:.1f} nats "
+        f"per step, best after epoch {summary.best_epoch}"
     )
     say(f"3. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
     rendering = render_continuation(

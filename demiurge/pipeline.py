@@ -10,7 +10,7 @@ import numpy as np
 from db.analyse import describe_file
 from db.audio import probe
 from db.database import Database
-from db.errors import DatabaseError
+from db.errors import DatabaseError, ParameterError
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
@@ -89,14 +89,17 @@ def describe(path: str | Path, settings: DescriptorSettings) -> Described:
 
 
 def forecast(
-    seed: str | Path, model: str | Path, *, steps: int, temperature: float, random_seed: int, database: Database | None = None
-) -> tuple[np.ndarray, DescriptorSettings]:
-    """How the seed goes on, raw descriptors (steps, n_descriptors), and the settings they are in.
+    seeds: list[str | Path], model: str | Path, *, steps: int | None = None, seconds: float | None = None,
+    variations: int = 1, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0, database: Database | None = None,
+) -> tuple[list[list[np.ndarray]], DescriptorSettings]:  # fmt: skip
+    """How seeds go on: for each a list of variations, raw descriptors (steps, n_descriptors); and the settings they are in.
+
+    As long as `steps` or, at least, `seconds` say.
 
     Raises
     ------
     CheckpointError, AudioError, ParameterError
-        If the model or the seed cannot be used.
+        If the model or a seed cannot be used, or not exactly one of steps and seconds is given.
     DatabaseError
         If model and database have other descriptor settings.
     """
@@ -110,24 +113,55 @@ def forecast(
     settings = forecaster.config.settings
     if database is not None:
         database.settings.check_matches(settings, mine=f"the database {database.path}", theirs=f"the model {model}")
-    sequence = describe(seed, settings).sequence
+    most = _most_steps(settings, steps, seconds)
+    sequences = [describe(seed, settings).sequence for seed in seeds]
     generator = torch.Generator().manual_seed(random_seed)
     with torch_threads(1):
-        return rollout(forecaster, sequence, steps=steps, temperature=temperature, generator=generator), settings
+        drawn = rollout(
+            forecaster, sequences, steps=most, variations=variations, temperature=temperature, top_p=top_p, generator=generator
+        )
+    return [[_cut(sequence, settings, seconds) for sequence in of_seed] for of_seed in drawn], settings
+
+
+def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
+    """Steps that are certainly enough."""
+    if (steps is None) == (seconds is None):
+        raise ParameterError("give either a number of steps or of seconds")
+    if steps is not None:
+        return steps
+    assert seconds is not None
+    if not (np.isfinite(seconds) and seconds > 0):
+        raise ParameterError(f"seconds={seconds} must be a positive number")
+    shortest = settings.fixed_samples or settings.hop_length
+    if settings.units in ("onset", "beat"):
+        shortest = int(settings.min_unit_ms * settings.sample_rate / 1000)
+    return max(1, int(np.ceil(seconds * settings.sample_rate / shortest)))
+
+
+def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | None) -> np.ndarray:
+    """As many of the steps as it takes to last so long."""
+    if seconds is None:
+        return sequence
+    ends = np.cumsum(step_lengths(sequence, settings))
+    return sequence[: int(np.searchsorted(ends, seconds * settings.sample_rate)) + 1]
 
 
 def render_continuation(
-    seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int, temperature: float = 1.0,
-    random_seed: int = 0, k: int, continuity: float, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None,
-    progress: Progress | None = None,
+    seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int | None = None,
+    seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0, k: int,
+    continuity: float, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
 
     Units of one length make `steps` times that many samples; onset and beat units last as long as they last.
     """
     opened = Database(database, root=root)
-    target, _ = forecast(seed, model, steps=steps, temperature=temperature, random_seed=random_seed, database=opened)
-    settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "random_seed": random_seed}
+    (of_seed,), _ = forecast(
+        [seed], model, steps=steps, seconds=seconds, temperature=temperature, top_p=top_p, random_seed=random_seed,
+        database=opened,
+    )  # fmt: skip
+    target = of_seed[0]
+    settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
         described, opened, out, settings, k=k, continuity=continuity, crossfade_ms=crossfade_ms,

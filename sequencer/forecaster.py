@@ -14,12 +14,10 @@ from db.descriptors.derived import static_columns
 from db.errors import CheckpointError, DemiurgeError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
-from sequencer.mixture import MixtureHead
-from sequencer.models import build_body
+from sequencer.models import build_parts
 from training.checkpoint import load_checkpoint, save_checkpoint
 
 KIND = "forecaster"
-N_COMPONENTS = 8
 
 
 @dataclass
@@ -29,8 +27,9 @@ class ForecasterConfig:
     model: str
     settings: DescriptorSettings
     window: int
-    body: dict[str, Any] = field(default_factory=dict)
-    n_components: int = N_COMPONENTS
+    head: str = "mixture"
+    body_config: dict[str, Any] = field(default_factory=dict)
+    head_config: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,8 +45,7 @@ class Forecaster(nn.Module):
         super().__init__()
         self.config = config
         n = len(static_columns(config.settings))
-        self.body = build_body(config.model, n, config.body)
-        self.head = MixtureHead(self.body.hidden_size, n, n_components=config.n_components)  # type: ignore[arg-type]
+        self.body, self.head = build_parts(config.model, config.head, n, config.body_config, config.head_config)
         for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
             self.register_buffer(name, torch.full((n,), value))
 
@@ -65,14 +63,20 @@ class Forecaster(nn.Module):
     def denormalise(self, scores: Tensor) -> Tensor:
         return scores * self.std + self.mean
 
-    def forward(self, scores: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """z-scored (batch, steps, n_static) -> hidden (batch, steps, hidden_size) for the head, and the state."""
-        return self.body(scores, state)
+    def forward(self, scores: Tensor, n_context: int = 0) -> Tensor:
+        """z-scored (batch, n_context + steps, n_static) -> hidden (batch, steps, hidden_size) for the head.
+
+        The first `n_context` steps are what came before: an encoder reads them, a causal body goes through them.
+        """
+        inputs = self.head.encode(scores)
+        hidden, _ = self.body(inputs[:, n_context:], self.body.prime(inputs[:, :n_context]))
+        return hidden
 
     def save(self, folder: str | Path) -> None:
         config = self.config
         values = {
-            "model": config.model, "window": config.window, "body": config.body, "n_components": config.n_components,
+            "model": config.model, "head": config.head, "window": config.window, "body": config.body_config,
+            "head_config": config.head_config,
             "descriptors": config.settings.to_dict(), "descriptor_hash": config.settings.hash, "training": config.training,
         }  # fmt: skip
         save_checkpoint(folder, kind=KIND, config=values, tensors=self.state_dict())
@@ -90,7 +94,13 @@ class Forecaster(nn.Module):
         try:
             settings = DescriptorSettings.from_dict(values["descriptors"])
             config = ForecasterConfig(
-                values["model"], settings, values["window"], values["body"], values["n_components"], values["training"]
+                values["model"],
+                settings,
+                values["window"],
+                values["head"],
+                values["body"],
+                values["head_config"],
+                values["training"],
             )
             model = cls(config)
             model.load_state_dict(tensors)

@@ -20,23 +20,35 @@ class LSTMConfig:
 class LSTMBody(nn.Module):
     """(batch, steps, n_in) -> (batch, steps, hidden_size), and the state after the last step."""
 
+    context_steps = 0
+    learning_rate = 2e-3
+
     def __init__(self, n_in: int, *, hidden_size: int, n_layers: int, dropout: float) -> None:
         super().__init__()
         self.hidden_size = hidden_size
         self.lstm = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=dropout if n_layers > 1 else 0.0)
         self.dropout = nn.Dropout(dropout)
 
+    def prime(self, context: Tensor) -> State | None:
+        """The state after a context (batch, steps, n_in), which may be empty."""
+        return self(context)[1] if context.shape[1] else None
+
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         hidden, state = self.lstm(x, state)
         return self.dropout(hidden), state
+
+
+def open_forget_gates(lstm: nn.LSTM) -> None:
+    """Remember at first, forget when there is a reason (Gers et al. 2000)."""
+    with torch.no_grad():
+        for name, bias in lstm.named_parameters():
+            if name.startswith("bias_ih"):
+                bias[lstm.hidden_size : 2 * lstm.hidden_size].fill_(1.0)
 
 
 def build(n_in: int, config: dict[str, float]) -> LSTMBody:
     """A body from the plain values of `LSTMConfig`."""
     checked = LSTMConfig(**config)  # type: ignore[arg-type]
     body = LSTMBody(n_in, hidden_size=checked.hidden_size, n_layers=checked.n_layers, dropout=checked.dropout)
-    with torch.no_grad():
-        for name, bias in body.lstm.named_parameters():
-            if name.startswith("bias_ih"):  # forget gate open at the start (Gers et al. 2000)
-                bias[checked.hidden_size : 2 * checked.hidden_size].fill_(1.0)
+    open_forget_gates(body.lstm)
     return body

@@ -14,14 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sequencer.head import Draw, DrawnSteps, Head, Stream, draw_categories
+
 MIN_STD = 0.02  # of a z-scored descriptor: repeated frames would otherwise earn unbounded likelihood
 KEEP = 0.7  # largest share of the current step carried into the next mean; see the module docstring
 
 
-class MixtureHead(nn.Module):
+class MixtureHead(Head):
     """hidden (..., hidden_size) -> mixture parameters; diagonal Gaussians over n_out values."""
 
-    def __init__(self, hidden_size: int, n_out: int, *, n_components: int) -> None:
+    def __init__(self, hidden_size: int, n_out: int, *, n_components: int = 8) -> None:
         super().__init__()
         self.n_out, self.n_components = n_out, n_components
         self.projection = nn.Linear(hidden_size, n_components * (1 + 3 * n_out))
@@ -46,17 +48,20 @@ class MixtureHead(nn.Module):
         logits, mean, _ = self(hidden, current)
         return (logits.softmax(-1).unsqueeze(-1) * mean).sum(-2)
 
-    def sample(self, hidden: Tensor, current: Tensor, *, temperature: float, generator: torch.Generator) -> Tensor:
+    def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
+        """Negative log-likelihood in nats."""
+        return -(self.log_likelihood(hidden, sequence[:, :-1], sequence[:, 1:]) * mask).sum()
+
+    def start(self, seed: Tensor, draw: Draw) -> Stream:
+        return DrawnSteps(self.sample, seed[:, -1], draw)
+
+    def sample(self, hidden: Tensor, current: Tensor, draw: Draw) -> Tensor:
         """Draw the next step, (batch, n_out).
 
-        `temperature` divides the component logits and multiplies the standard deviations; 0 takes the mean of the
+        The temperature divides the component logits and multiplies the standard deviations; 0 takes the mean of the
         likeliest component.
         """
         logits, mean, std = self(hidden, current)
-        if temperature == 0:
-            choice = logits.argmax(-1)
-        else:
-            choice = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator).squeeze(-1)
-        index = choice[:, None, None].expand(-1, 1, self.n_out)
-        noise = torch.randn(mean.shape[0], self.n_out, generator=generator)
-        return mean.gather(1, index).squeeze(1) + temperature * std.gather(1, index).squeeze(1) * noise
+        index = draw_categories(logits, draw)[:, None, None].expand(-1, 1, self.n_out)
+        noise = torch.randn(mean.shape[0], self.n_out, generator=draw.generator).to(mean.device)
+        return mean.gather(1, index).squeeze(1) + draw.temperature * std.gather(1, index).squeeze(1) * noise

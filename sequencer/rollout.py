@@ -1,4 +1,4 @@
-"""From a seed to what comes next: prime the state on the whole seed, then draw step after step."""
+"""From seeds to what comes next: prime the state on each whole seed, then draw step after step."""
 
 import numpy as np
 import torch
@@ -6,64 +6,100 @@ import torch
 from db.descriptors.derived import complete, static_columns
 from db.errors import ParameterError
 from sequencer.forecaster import Forecaster
+from sequencer.head import Draw
 
 
 @torch.no_grad()
 def rollout(
-    forecaster: Forecaster, seed: np.ndarray, *, steps: int, temperature: float = 1.0, generator: torch.Generator
-) -> np.ndarray:
-    """Forecast how a sequence goes on.
+    forecaster: Forecaster, seeds: list[np.ndarray], *, steps: int, variations: int = 1, temperature: float = 1.0,
+    top_p: float = 1.0, generator: torch.Generator,
+) -> np.ndarray:  # fmt: skip
+    """Forecast how sequences go on, each in several ways.
 
     Parameters
     ----------
-    seed : ndarray, float32, shape (seed steps, n_descriptors), raw
-        At least the model's window long.
-    steps : int >= 1
+    seeds : list of ndarray, float32, shape (seed steps, n_descriptors), raw
+        Each at least the model's window long; those of one length are rolled out side by side.
+    steps, variations : int >= 1
     temperature : float >= 0
         1 draws as the model learned, less is calmer, 0 always takes the likeliest.
+    top_p : float, above 0 and at most 1
+        Only the likeliest choices that together make up this probability are drawn.
+    generator : torch.Generator
+        On the processor.
 
     Returns
     -------
-    ndarray, float32, shape (steps, n_descriptors), raw
+    ndarray, float32, shape (len(seeds), variations, steps, n_descriptors), raw
         Independent columns as drawn, held within the range of the training data; Δ and ΔΔ computed from them, the seed's
         last steps included.
 
     Raises
     ------
     ParameterError
-        If the seed is too short, of another width or not finite, or an option is out of range.
+        If a seed is too short, of another width or not finite, or an option is out of range.
     """
-    _check(forecaster, seed, steps, temperature)
+    _check(forecaster, seeds, steps, variations, temperature, top_p)
     settings = forecaster.config.settings
-    static = torch.from_numpy(np.array(seed[:, static_columns(settings)], np.float32))
-    scores = forecaster.normalise(static)[None]
-    hidden, state = forecaster(scores)
-    current, drawn = scores[:, -1], []
-    for _ in range(steps):
-        current = forecaster.head.sample(hidden[:, -1], current, temperature=temperature, generator=generator)
-        current = current.clamp(forecaster.low, forecaster.high)
-        drawn.append(current)
-        hidden, state = forecaster(current[:, None], state)
-    forecast = forecaster.denormalise(torch.cat(drawn))
-    return complete(torch.cat([static, forecast]).numpy(), settings)[len(static) :]
+    static = [np.asarray(seed[:, static_columns(settings)], np.float32) for seed in seeds]
+    result = np.empty((len(seeds), variations, steps, settings.n_descriptors), np.float32)
+    lengths = [len(seed) for seed in seeds]
+    for length in sorted(set(lengths)):
+        group = [i for i, n in enumerate(lengths) if n == length]
+        batch = torch.from_numpy(np.stack([static[i] for i in group])).repeat_interleave(variations, dim=0)
+        scores = forecaster.normalise(batch.to(forecaster.mean.device))
+        drawn = draw_steps(forecaster, scores, steps, temperature=temperature, top_p=top_p, generator=generator)
+        forecasts = forecaster.denormalise(drawn).cpu().numpy()
+        for row, forecast in enumerate(forecasts):
+            i = group[row // variations]
+            whole = np.concatenate([static[i], forecast])
+            result[i, row % variations] = complete(whole, settings)[length:]
+    return result
 
 
-def _check(forecaster: Forecaster, seed: np.ndarray, steps: int, temperature: float) -> None:
-    settings, window = forecaster.config.settings, forecaster.config.window
-    if steps < 1:
-        raise ParameterError(f"steps={steps} must be at least 1")
+@torch.no_grad()
+def draw_steps(
+    forecaster: Forecaster, seed: torch.Tensor, steps: int, *, temperature: float = 1.0, top_p: float = 1.0,
+    generator: torch.Generator,
+) -> torch.Tensor:  # fmt: skip
+    """z-scored seeds (batch, seed steps, n_static) -> z-scored steps drawn after them (batch, steps, n_static)."""
+    draw = Draw(temperature, top_p, generator, lambda scores: scores.clamp(forecaster.low, forecaster.high))
+    body, head = forecaster.body, forecaster.head
+    inputs = head.encode(seed)
+    state = body.prime(inputs[:, :-1])
+    following, stream, drawn = inputs[:, -1], head.start(seed, draw), []
+    for _ in range(steps + head.delay):
+        hidden, state = body(following[:, None], state)
+        following, step = stream.step(hidden[:, -1])
+        if step is not None:
+            drawn.append(step)
+    return torch.stack(drawn, dim=1)
+
+
+def _check(
+    forecaster: Forecaster, seeds: list[np.ndarray], steps: int, variations: int, temperature: float, top_p: float
+) -> None:
+    for name, value in {"steps": steps, "variations": variations}.items():
+        if value < 1:
+            raise ParameterError(f"{name}={value} must be at least 1")
     if not (np.isfinite(temperature) and temperature >= 0):
         raise ParameterError(f"temperature={temperature} must be a finite number of at least 0")
-    if seed.ndim != 2 or seed.shape[1] != settings.n_descriptors:
-        raise ParameterError(
-            f"a seed of shape {seed.shape} does not fit the model: it must be (steps, {settings.n_descriptors})"
-        )
-    if len(seed) < window:
-        lasting = window * (settings.fixed_samples or settings.hop_length) / settings.sample_rate
-        seconds = f" ({lasting:.2f} s)" if settings.units not in ("onset", "beat") else ""
-        raise ParameterError(
-            f"the seed has {len(seed)} steps and the model's window is {window}{seconds}; "
-            f"give a longer seed, or train a model with --window {len(seed)}"
-        )
-    if not np.isfinite(seed).all():
-        raise ParameterError(f"step {int(np.argwhere(~np.isfinite(seed))[0, 0])} of the seed is not finite; repair it")
+    if not 0 < top_p <= 1:
+        raise ParameterError(f"top_p={top_p} must be above 0 and at most 1")
+    if not seeds:
+        raise ParameterError("no seed is given; give at least one")
+    settings, window = forecaster.config.settings, forecaster.config.window
+    for seed in seeds:
+        if seed.ndim != 2 or seed.shape[1] != settings.n_descriptors:
+            raise ParameterError(
+                f"a seed of shape {seed.shape} does not fit the model: it must be (steps, {settings.n_descriptors})"
+            )
+        if len(seed) < window:
+            lasting = window * (settings.fixed_samples or settings.hop_length) / settings.sample_rate
+            seconds = f" ({lasting:.2f} s)" if settings.units not in ("onset", "beat") else ""
+            raise ParameterError(
+                f"the seed has {len(seed)} steps and the model's window is {window}{seconds}; "
+                f"give a longer seed, or train a model with --window {len(seed)}"
+            )
+        if not np.isfinite(seed).all():
+            raise ParameterError(f"step {int(np.argwhere(~np.isfinite(seed))[0, 0])} of the seed is not finite; repair it")

@@ -1,6 +1,5 @@
 """Train a forecaster on the sequences of a database: likelihood up, judged on sources it has not seen."""
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -18,12 +17,17 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.split import Named, Split, split_sequences
-from sequencer.windows import Batch, batches
+from sequencer.tokens import codebook_bits
+from sequencer.windows import Batch, Windows
+from training.checkpoint import load_training_state, save_training_state
 from training.threads import torch_threads
 from training.tracking import Tracker
 
 GRADIENT_CLIP = 1.0
+WARM_UP = 100  # batches in which the learning rate rises to its value
 CONTEXT_WINDOWS = 4  # a training excerpt is this many windows long: loops and one-shots differ only over seconds
+SAVE_SECONDS = 60.0  # between two saves of the training state within an epoch
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class TrainingError(DemiurgeError):
@@ -32,14 +36,17 @@ class TrainingError(DemiurgeError):
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train. The defaults suit ten minutes to a few hours of audio on a laptop."""
+    """How to train. The defaults suit ten minutes to a hundred hours of audio."""
 
     model: str = "lstm"
+    head: str = "mixture"
     epochs: int = 60  # at most: training stops when the held-out likelihood does
+    minutes: float | None = None  # at most, of this run
     patience: int = 6  # epochs without improvement
     window: int = 64  # steps, 1.5 s: the shortest seed
     batch_size: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None  # the model's own
+    precision: str = "float32"
     seed: int = 0
     device: str = "cpu"
     threads: int = 1  # at these sizes two gain a third, and only on an idle machine
@@ -48,15 +55,25 @@ class TrainingOptions:
         for name in ("epochs", "patience", "window", "batch_size", "threads"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name}={getattr(self, name)} must be at least 1")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ParameterError(f"learning_rate={self.learning_rate} must be a positive number")
+        for name in ("learning_rate", "minutes"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ParameterError(f"{name}={value} must be a positive number")
+        if self.precision not in PRECISIONS:
+            raise ParameterError(f"precision={self.precision!r} must be {' or '.join(PRECISIONS)}")
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the weights: not how long to train, where, or in how many sessions."""
+        values = asdict(self)
+        return {k: v for k, v in values.items() if k not in ("epochs", "minutes", "patience", "device", "threads")}
 
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """How training went. Errors are mean squared, of one z-scored step ahead, on held-out steps; likelihoods in nats."""
+    """How training went. The loss is nats per step, or mean squared error with the point head."""
 
     model: str
+    head: str
     epochs: int
     best_epoch: int
     seconds: float
@@ -65,11 +82,20 @@ class TrainingSummary:
     train_steps: int
     held_out_sources: int
     held_out_steps: int
-    held_out_nll: float
-    error: float
-    error_persistence: float  # nothing changes
-    error_mean: float  # always the average
-    interrupted: bool
+    held_out_loss: float
+    stopped_by: str  # "epochs", "patience", "minutes" or "interrupt"
+
+
+@dataclass
+class _Progress:
+    """Where a training stands; all of it is in the training state."""
+
+    epoch: int = 1
+    batch: int = 0  # done in this epoch
+    loss: float = 0.0  # summed over this epoch
+    steps: float = 0.0
+    best: float = math.inf
+    best_epoch: int = 0
 
 
 def train_forecaster(
@@ -79,121 +105,176 @@ def train_forecaster(
     settings: DescriptorSettings,
     normaliser: Normaliser,
     options: TrainingOptions,
+    resume: bool = False,
     wandb: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> TrainingSummary:
-    """Train and leave the best checkpoint, by held-out likelihood, in the folder `out`.
+    """Train and leave the best checkpoint, by held-out loss, in the folder `out`.
 
     Parameters
     ----------
     sequences : list of (name, ndarray (steps, n_descriptors) raw)
+    resume : bool
+        Go on where an earlier call with the same data and options was interrupted; the result is that of one call.
     progress : callable (epochs done, epochs at most, what)
 
     Raises
     ------
     ParameterError
-        If there is too little to train on, or an option is out of range.
+        If there is too little to train on, an option is out of range, or there is nothing to resume.
     TrainingError
         If the loss is not a number; the best checkpoint so far stays.
     """
-    started = time.perf_counter()
-    split = split_sequences(sequences, seed=options.seed)
-    device = _device(options.device)
-    torch.manual_seed(options.seed)
-    model = Forecaster(ForecasterConfig(options.model, settings, options.window))
-    train, held_out = (_static(part, settings, normaliser) for part in (split.train, split.held_out))
-    everything = torch.cat(train)
-    model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
-    model.to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate)
-    rng = np.random.default_rng(options.seed)
-    best, best_epoch, epoch, interrupted = math.inf, 0, 0, False
-    weights: dict[str, Tensor] = {}
-    with torch_threads(options.threads), Tracker(out, wandb=wandb, config=asdict(options)) as tracker:
-        try:
-            for epoch in range(1, options.epochs + 1):
-                loss = _train_epoch(model, train, options, optimiser, rng)
-                nll = held_out_nll(model, held_out, options)
-                tracker.log({"epoch": epoch, "train/nll": loss, "held_out/nll": nll, "seconds": time.perf_counter() - started})
-                if nll < best:
-                    best, best_epoch, weights = nll, epoch, copy.deepcopy(model.state_dict())
-                    model.config = replace(model.config, training={"epoch": epoch, "held_out_nll": nll, **asdict(options)})
-                    model.save(out)
-                if progress:
-                    progress(epoch, options.epochs, f"held-out {nll:.2f} nats (best {best:.2f})")
-                if epoch - best_epoch >= options.patience:
-                    break
-        except KeyboardInterrupt:
-            if not weights:
-                raise
-            interrupted = True
-    model.load_state_dict(weights)
-    with torch_threads(options.threads):
-        error, persistence, mean = one_step_errors(model, held_out, options)
-    summary = TrainingSummary(
-        options.model, epoch, best_epoch, time.perf_counter() - started, split.by, len(split.train), _steps(split.train),
-        len(split.held_out), _steps(split.held_out), best, error, persistence, mean, interrupted,
-    )  # fmt: skip
-    without_clock = {name: value for name, value in asdict(summary).items() if name != "seconds"}  # same seed, same bytes
-    model.config = replace(model.config, training={**asdict(options), **without_clock, "sources": _names(split)})
-    model.save(out)
-    return summary
+    return _Training(sequences, Path(out), settings, normaliser, options).run(resume=resume, wandb=wandb, tell=progress)
 
 
-def _train_epoch(
-    model: Forecaster,
-    sequences: list[Tensor],
-    options: TrainingOptions,
-    optimiser: torch.optim.Optimizer,
-    rng: np.random.Generator,
-) -> float:
-    """One pass over the training sequences; mean negative log-likelihood per step."""
-    model.train()
-    total, count = 0.0, 0.0
-    for batch in batches(sequences, window=CONTEXT_WINDOWS * options.window, batch_size=options.batch_size, rng=rng):
-        nll, n_steps = _nll(model, batch)
-        loss = nll / n_steps
-        if not torch.isfinite(loss):
-            raise TrainingError("the loss is not a number; train with a smaller --learning-rate, or look for broken audio")
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_CLIP)
-        optimiser.step()
-        total, count = total + float(nll.detach()), count + float(n_steps)
-    return total / count
+class _Training:
+    """One training: model, optimiser, data, and where it stands."""
+
+    def __init__(
+        self, sequences: Named, out: Path, settings: DescriptorSettings, normaliser: Normaliser, options: TrainingOptions
+    ) -> None:
+        self.out, self.options, self.started = out, options, time.perf_counter()
+        self.split = split_sequences(sequences, seed=options.seed)
+        device = _device(options.device)
+        train, held_out = (_independent(part, settings, normaliser) for part in (self.split.train, self.split.held_out))
+        everything = torch.cat(train)
+        torch.manual_seed(options.seed)
+        head_config = {"bits": codebook_bits(len(everything))} if options.head == "tokens" else {}
+        config = ForecasterConfig(options.model, settings, options.window, options.head, head_config=head_config)
+        self.model = Forecaster(config)
+        self.model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
+        self.model.head.fit(everything)
+        self.model.to(device)
+        sizes = {"window": CONTEXT_WINDOWS * options.window, "batch_size": options.batch_size}
+        context = self.model.body.context_steps
+        self.train, self.held_out = (Windows(part, **sizes, context=context) for part in (train, held_out))  # type: ignore[arg-type]
+        rate = options.learning_rate or self.model.body.learning_rate
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)  # type: ignore[arg-type]
+        self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimiser, 1 / WARM_UP, total_iters=WARM_UP)
+        self.at = _Progress()
+        self.saved = time.perf_counter()
+
+    def run(self, *, resume: bool, wandb: bool, tell: Callable[[int, int, str], None] | None) -> TrainingSummary:
+        options, stopped_by = self.options, "epochs"
+        if resume:
+            self._load()
+        else:
+            self._save()
+        with torch_threads(options.threads), Tracker(self.out, wandb=wandb, config=asdict(options), resume=resume) as tracker:
+            try:
+                while True:
+                    if not self._epoch():
+                        self._judge(tracker)
+                        stopped_by = "minutes"
+                        break
+                    loss = self._judge(tracker)
+                    if tell:
+                        tell(self.at.epoch, options.epochs, f"held-out {loss:.3f} (best {self.at.best:.3f})")
+                    if self.at.epoch - self.at.best_epoch >= options.patience:
+                        stopped_by = "patience"
+                        break
+                    if self.at.epoch == options.epochs:
+                        break
+                    self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, steps=0.0)
+                    self._save()
+            except KeyboardInterrupt:  # perhaps between two parts of an update: the last save is what can be gone on from
+                stopped_by = "interrupt"
+                if not self.at.best_epoch:
+                    self._judge(tracker)
+        return self._finish(stopped_by)
+
+    def _epoch(self) -> bool:
+        """Go through what is left of the epoch; False if time is up."""
+        self.model.train()
+        rng = np.random.default_rng([self.options.seed, self.at.epoch])
+        for batch in self.train.epoch(rng, skip=self.at.batch):
+            loss, n_steps = batch_loss(self.model, batch, self.options.precision)
+            mean = loss / n_steps
+            if not torch.isfinite(mean):
+                raise TrainingError("the loss is not a number; train with a smaller --learning-rate, or look for broken audio")
+            self.optimiser.zero_grad()
+            mean.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_CLIP)
+            self.optimiser.step()
+            self.schedule.step()
+            self.at.batch += 1
+            self.at.loss += float(loss.detach())
+            self.at.steps += float(n_steps)
+            now = time.perf_counter()
+            if self.options.minutes is not None and now - self.started > 60 * self.options.minutes:
+                self._save()
+                return False
+            if now - self.saved > SAVE_SECONDS:
+                self._save()
+        return True
+
+    def _judge(self, tracker: Tracker) -> float:
+        """Held-out loss of the model as it is; the best so far is kept."""
+        at, loss = self.at, held_out_loss(self.model, self.held_out)
+        seconds = time.perf_counter() - self.started
+        train_loss = at.loss / at.steps if at.steps else None
+        tracker.log({"epoch": at.epoch, "train/loss": train_loss, "held_out/loss": loss, "seconds": seconds})
+        if not math.isfinite(loss):
+            raise TrainingError("the held-out loss is not a number; train with a smaller --learning-rate")
+        if loss < at.best:
+            at.best, at.best_epoch = loss, at.epoch
+            summary = {**self.options.identity(), "epoch": at.epoch, "held_out_loss": loss, "sources": _names(self.split)}
+            self.model.config = replace(self.model.config, training=summary)
+            self.model.save(self.out)
+        return loss
+
+    def _finish(self, stopped_by: str) -> TrainingSummary:
+        at, split = self.at, self.split
+        return TrainingSummary(
+            self.options.model, self.options.head, at.epoch, at.best_epoch, time.perf_counter() - self.started, split.by,
+            len(split.train), _steps(split.train), len(split.held_out), _steps(split.held_out), at.best, stopped_by,
+        )  # fmt: skip
+
+    def _save(self) -> None:
+        state = {
+            "options": self.options.identity(), "sources": _names(self.split), "progress": asdict(self.at),
+            "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(), "rng": torch.get_rng_state(),
+        }  # fmt: skip
+        save_training_state(self.out, state)
+        self.saved = time.perf_counter()
+
+    def _load(self) -> None:
+        state = load_training_state(self.out)
+        for name, value in self.options.identity().items():
+            if state["options"].get(name) != value:
+                raise ParameterError(
+                    f"{self.out}: was trained with {name} {state['options'].get(name)}, not {value}; resume with the same"
+                )
+        if state["sources"] != _names(self.split):
+            raise ParameterError(f"{self.out}: was trained on other sources; the database has changed: train anew with --force")
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["rng"])
+        self.at = _Progress(**state["progress"])
 
 
-@torch.no_grad()
-def held_out_nll(model: Forecaster, sequences: list[Tensor], options: TrainingOptions) -> float:
-    """Mean negative log-likelihood per step, in nats."""
-    model.eval()
-    parts = [_nll(model, b) for b in batches(sequences, window=CONTEXT_WINDOWS * options.window, batch_size=options.batch_size)]
-    return float(sum(nll for nll, _ in parts) / sum(n for _, n in parts))
-
-
-@torch.no_grad()
-def one_step_errors(model: Forecaster, sequences: list[Tensor], options: TrainingOptions) -> tuple[float, float, float]:
-    """Mean squared error one step ahead of the model, of persistence (nothing changes) and of the mean (always zero)."""
-    model.eval()
-    device, sums, count = model.mean.device, np.zeros(3), 0.0
-    for batch in batches(sequences, window=CONTEXT_WINDOWS * options.window, batch_size=options.batch_size):
-        inputs, targets, mask = (t.to(device) for t in (batch.inputs, batch.targets, batch.mask))
-        expected = model.head.expectation(model(inputs)[0], inputs)
-        for i, error in enumerate((targets - expected, targets - inputs, targets)):
-            sums[i] += float((error.square().mean(-1) * mask).sum())
-        count += float(mask.sum())
-    error, persistence, mean = sums / count
-    return float(error), float(persistence), float(mean)
-
-
-def _nll(model: Forecaster, batch: Batch) -> tuple[Tensor, Tensor]:
+def batch_loss(model: Forecaster, batch: Batch, precision: str = "float32") -> tuple[Tensor, Tensor]:
+    """Loss summed over the real steps of a batch, and their number."""
     device = model.mean.device
-    inputs, targets, mask = (t.to(device) for t in (batch.inputs, batch.targets, batch.mask))
-    hidden, _ = model(inputs)
-    return -(model.head.log_likelihood(hidden, inputs, targets) * mask).sum(), mask.sum()
+    sequence, mask = batch.sequence.to(device), batch.mask.to(device)
+    dtype = PRECISIONS[precision]
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        hidden = model(sequence[:, :-1], batch.n_context)
+    return model.head.loss(hidden.float(), sequence[:, batch.n_context :], mask), mask.sum()
 
 
-def _static(part: Named, settings: DescriptorSettings, normaliser: Normaliser) -> list[Tensor]:
+@torch.no_grad()
+def held_out_loss(model: Forecaster, windows: Windows) -> float:
+    """Mean loss per step."""
+    model.eval()
+    parts = [batch_loss(model, batch) for batch in windows.epoch()]
+    return float(sum(loss for loss, _ in parts) / sum(n for _, n in parts))
+
+
+def _independent(part: Named, settings: DescriptorSettings, normaliser: Normaliser) -> list[Tensor]:
     """z-scored independent columns of each sequence."""
     columns = static_columns(settings)
     return [torch.from_numpy(normaliser.apply(rows)[:, columns]) for _, rows in part]

@@ -15,11 +15,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` and `targets` (batch, window, n), targets one step ahead; `mask` (batch, window) is 1 where they are real."""
+    """`sequence` (batch, n_context + steps + 1, n): what came before, then inputs and targets, one step apart.
 
-    inputs: Tensor
-    targets: Tensor
+    `mask` (batch, steps) is 1 where the target is real. `n_context` is as long as the earliest window of the batch allows.
+    """
+
+    sequence: Tensor
     mask: Tensor
+    n_context: int
 
 
 def cut_windows(lengths: list[int], *, window: int, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -33,29 +36,36 @@ def cut_windows(lengths: list[int], *, window: int, rng: np.random.Generator | N
     return np.array(rows, np.int64).reshape(-1, 3)
 
 
-def batches(
-    sequences: list[Tensor], *, window: int, batch_size: int, rng: np.random.Generator | None = None
-) -> Iterator[Batch]:
-    """One epoch over sequences (steps, n); shuffled with `rng`, in order without.
+class Windows:
+    """The windows of some sequences, epoch by epoch."""
 
-    Windows of similar length share a batch, so that little is spent on padding.
-    """
-    windows = cut_windows([len(s) for s in sequences], window=window, rng=rng)
-    if rng is not None:
-        windows = rng.permutation(windows)
-    windows = windows[np.argsort(windows[:, 2], kind="stable")]
-    groups = [windows[i : i + batch_size] for i in range(0, len(windows), batch_size)]
-    order = rng.permutation(len(groups)) if rng is not None else range(len(groups))
-    for i in order:
-        group = groups[i]
-        steps = int(group[:, 2].max())
-        # (batch, steps + 1) positions; past a window's end its last step is repeated and masked out
-        offsets = np.minimum(np.arange(steps + 1), group[:, 2:3])
-        rows = torch.stack(
-            [
-                sequences[number][torch.from_numpy(first + offset)]
-                for (number, first, _), offset in zip(group, offsets, strict=True)
-            ]
-        )
-        mask = torch.from_numpy(np.arange(steps) < group[:, 2:3]).float()
-        yield Batch(rows[:, :-1], rows[:, 1:], mask)
+    def __init__(self, sequences: list[Tensor], *, window: int, batch_size: int, context: int = 0) -> None:
+        """`sequences`: z-scored, each (steps, n). `context`: steps before a window that an encoder wants to read."""
+        self._lengths = [len(s) for s in sequences]
+        self._steps = torch.cat(sequences)  # one tensor: a batch is one indexing
+        self._first = np.cumsum([0, *self._lengths[:-1]])
+        self._window, self._batch_size, self._context = window, batch_size, context
+
+    def epoch(self, rng: np.random.Generator | None = None, *, skip: int = 0) -> Iterator[Batch]:
+        """Batches of one epoch after the first `skip`; shuffled with `rng`, in order without.
+
+        Windows of similar length and past share a batch, so that little is spent on padding.
+        """
+        windows = cut_windows(self._lengths, window=self._window, rng=rng)
+        if rng is not None:
+            windows = rng.permutation(windows)
+        past = np.minimum(windows[:, 1], self._context)
+        windows = windows[np.lexsort((past, windows[:, 2]))]
+        groups = [windows[i : i + self._batch_size] for i in range(0, len(windows), self._batch_size)]
+        order = rng.permutation(len(groups)) if rng is not None else np.arange(len(groups))
+        for i in order[skip:]:
+            yield self._gather(groups[i])
+
+    def _gather(self, group: np.ndarray) -> Batch:
+        number, first, n_transitions = group.T
+        steps, context = int(n_transitions.max()), int(min(first.min(), self._context))
+        # past a window's end its last step is repeated and masked out
+        offsets = np.minimum(np.arange(-context, steps + 1), n_transitions[:, None])
+        index = (self._first[number] + first)[:, None] + offsets
+        mask = torch.from_numpy(np.arange(steps) < n_transitions[:, None]).float()
+        return Batch(self._steps[torch.from_numpy(index)], mask, context)

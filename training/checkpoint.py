@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -12,7 +13,7 @@ from db.atomic import replacing
 from db.errors import CheckpointError, ParameterError
 
 VERSION = 1
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, STATE = "config.json", "model.safetensors", "training.pt"
 
 
 def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -62,3 +63,27 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
         return config, load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy") from error
+
+
+def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
+    """Write all that training needs to go on: tensors, numbers, text, and lists and dicts of them."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with replacing(Path(folder) / STATE) as temporary:
+        torch.save(state, temporary)
+
+
+def load_training_state(folder: str | Path) -> dict[str, Any]:
+    """Read what `save_training_state` wrote. Code in the file is refused, never run.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or it is damaged or not such a file.
+    """
+    path = Path(folder) / STATE
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: nothing to go on from (no {STATE}); train without --resume")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling and zip errors of many kinds
+        raise CheckpointError(f"{path}: damaged ({str(error).splitlines()[0]}); train anew with --force") from error

@@ -15,8 +15,10 @@ LOG = "log.jsonl"
 class Tracker:
     """Appends one JSON line per call to `folder/log.jsonl`, and mirrors it to W&B if `wandb` is true."""
 
-    def __init__(self, folder: str | Path, *, wandb: bool = False, config: dict[str, Any] | None = None) -> None:
-        """Start a new log.
+    def __init__(
+        self, folder: str | Path, *, wandb: bool = False, config: dict[str, Any] | None = None, resume: bool = False
+    ) -> None:
+        """Start a new log, or go on with an old one.
 
         Raises
         ------
@@ -26,7 +28,7 @@ class Tracker:
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(folder / LOG, "w", encoding="utf-8")  # noqa: SIM115  closed by __exit__
+            self._file = open(folder / LOG, "a" if resume else "w", encoding="utf-8")  # noqa: SIM115  closed by __exit__
         except OSError as error:
             raise ParameterError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
         self._run: Any = None

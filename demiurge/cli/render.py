@@ -5,7 +5,10 @@ from pathlib import Path
 
 import click
 
+from demiurge.cli.drawing import drawing_options
 from demiurge.cli.output import audio_out_option, check_wav, echo_json, force_option, json_option, progress_bar
+
+DEFAULT_STEPS = 430
 
 
 def selection_options(command: Callable) -> Callable:
@@ -33,9 +36,9 @@ def selection_options(command: Callable) -> Callable:
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
 @audio_out_option
-@click.option("--steps", type=click.IntRange(1), default=430, show_default=True, help="Units to add: 430 is 10 s.")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0: always the likeliest.")
-@click.option("--seed", "random_seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same bytes.")
+@click.option("--steps", type=click.IntRange(1), help="Units to add. [default: 430; of 23 ms these are 10 s]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to go on, instead of --steps.")
+@drawing_options
 @selection_options
 @force_option
 @json_option
@@ -45,6 +48,8 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
 
     check_wav(out, force=force)
     check_wav_plan(plan_path(out), force=force)
+    if options["steps"] is None and options["seconds"] is None:
+        options["steps"] = DEFAULT_STEPS
     with progress_bar("rendering", quiet=as_json) as progress:
         result = render_continuation(seed, database, model, out, progress=progress, **options)
     echo_result(result, as_json=as_json)

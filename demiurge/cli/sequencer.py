@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from demiurge.cli.output import check_output, echo_json, force_option, json_option, progress_bar
+from demiurge.cli.drawing import drawing_options
+from demiurge.cli.output import check_output, echo_json, echo_table, force_option, json_option, progress_bar
 
 
 @click.group()
@@ -20,31 +21,35 @@ def sequencer() -> None:
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option("--model", default="lstm", show_default=True, help="Architecture; demiurge sequencer models lists them.")
+@click.option("--head", default="mixture", show_default=True, help="What it predicts: point, mixture or tokens.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True, help="At most; stops when nothing improves.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="At most, of this run.")
+@click.option("--resume", is_flag=True, help="Go on where training with the same options was stopped.")
 @click.option(
     "--window", type=click.IntRange(1), default=64, show_default=True, help="Steps of context; seeds must be as long."
 )
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: the architecture's own]")
+@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, …")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor threads.")
 @click.option("--track", type=click.Choice(["wandb"]), help="Mirror the training log, MODEL/log.jsonl, to a service.")
 @force_option
 @json_option
-def train(database: Path, model_dir: Path, force: bool, as_json: bool, track: str | None, **options) -> None:
+def train(database: Path, model_dir: Path, force: bool, resume: bool, as_json: bool, track: str | None, **options) -> None:
     """Train a forecaster on the database DB and leave the best checkpoint, by held-out likelihood, in MODEL.
 
-    Interrupted with Ctrl-C, the best so far is kept.
+    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing had happened.
     """
     from db.database import Database
     from sequencer.train import TrainingOptions, train_forecaster
 
-    check_output(model_dir, force=force)
+    check_output(model_dir, force=force or resume)
     opened = Database(database)
     with progress_bar("training", quiet=as_json) as progress:
         summary = train_forecaster(
             list(opened.sequences()), model_dir, settings=opened.settings, normaliser=opened.normaliser,
-            options=TrainingOptions(**options), wandb=track == "wandb", progress=progress,
+            options=TrainingOptions(**options), resume=resume, wandb=track == "wandb", progress=progress,
         )  # fmt: skip
     if as_json:
         echo_json({"model": str(model_dir), **asdict(summary)})
@@ -54,56 +59,133 @@ def train(database: Path, model_dir: Path, force: bool, as_json: bool, track: st
 
 def echo_summary(model_dir: Path, summary) -> None:
     """How training went, in words."""
+    unit = "squared error" if summary.head == "point" else "nats per step"
+    stopped = {
+        "interrupt": " (interrupted; the best so far is kept, --resume goes on)",
+        "minutes": " (time is up; --resume goes on)",
+    }
     click.echo(
-        f"{model_dir}: {summary.model}, epoch {summary.best_epoch} of {summary.epochs} is the best, {summary.seconds:.0f} s"
-        f"{' (interrupted; the best so far is kept)' if summary.interrupted else ''}\n"
+        f"{model_dir}: {summary.model} with {summary.head} head, epoch {summary.best_epoch} of {summary.epochs} is the best, "
+        f"{summary.seconds:.0f} s{stopped.get(summary.stopped_by, '')}\n"
         f"  trained on {summary.train_steps} steps of {summary.train_sources} sources; judged on "
-        f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}\n"
-        f"  squared error one step ahead, held out: {summary.error:.3f} (nothing changes: {summary.error_persistence:.3f}, "
-        f"always the mean: {summary.error_mean:.3f}); {summary.held_out_nll:.2f} nats per step"
+        f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}: "
+        f"{summary.held_out_loss:.3f} {unit}"
     )
 
 
 @sequencer.command(
-    epilog="\b\nExamples:\n  demiurge sequencer forecast my.model seed.wav --steps 430 -o next.json\n"
-    "  demiurge sequencer forecast my.model seed.wav --steps 430 --temperature 0 -o calm.json"
+    epilog="\b\nExamples:\n  demiurge sequencer forecast my.model seed.wav --seconds 10 -o next.json\n"
+    "  demiurge sequencer forecast my.model a.wav b.wav --steps 430 --variations 3 --temperature 0.8 -o next.json"
 )
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument("seed_file", metavar="SEED", type=click.Path(path_type=Path))
-@click.option("--steps", type=click.IntRange(1), required=True, help="Steps to forecast; one is one unit.")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0: always the likeliest.")
-@click.option("--seed", "random_seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same bytes.")
+@click.argument("seed_files", metavar="SEED…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--steps", type=click.IntRange(1), help="Steps to forecast; one is one unit.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to forecast, instead of --steps.")
+@click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Different forecasts of each seed.")
+@drawing_options
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The forecast file (JSON) to write.")
 @force_option
 @json_option
-def forecast(
-    model: Path, seed_file: Path, steps: int, temperature: float, random_seed: int, out: Path, force: bool, as_json: bool
-) -> None:
-    """Forecast how SEED, an audio or descriptor file, goes on."""
+def forecast(model: Path, seed_files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **options) -> None:
+    """Forecast how each SEED, an audio or descriptor file, goes on.
+
+    Several forecasts are written as OUT-SEED-1.json, OUT-SEED-2.json, … beside each other.
+    """
     from db.sequence_file import save_sequence
     from db.units import step_lengths
     from demiurge import pipeline
 
-    check_output(out, force=force)
-    sequence, settings = pipeline.forecast(seed_file, model, steps=steps, temperature=temperature, random_seed=random_seed)
-    origin = {"model": model.name, "random_seed": random_seed, "temperature": temperature, "seed": seed_file.name}
-    save_sequence(out, sequence, settings, origin=origin)
-    seconds = step_lengths(sequence, settings).sum() / settings.sample_rate
+    paths = forecast_paths(out, seed_files, options["variations"])
+    for path in paths:
+        check_output(path, force=force)
+    forecasts, settings = pipeline.forecast(list(seed_files), model, **options)
+    written = []
+    pairs = [(seed, number, s) for seed, of_seed in zip(seed_files, forecasts, strict=True) for number, s in enumerate(of_seed)]
+    for path, (seed, number, sequence) in zip(paths, pairs, strict=True):
+        origin = {"model": model.name, "seed": seed.name, "variation": number + 1, **options}
+        save_sequence(path, sequence, settings, origin=origin)
+        lasting = float(step_lengths(sequence, settings).sum() / settings.sample_rate)
+        written.append({"forecast": str(path), "steps": len(sequence), "seconds": lasting})
     if as_json:
-        echo_json({"forecast": str(out), "steps": len(sequence), "seconds": seconds})
-    else:
-        click.echo(f"{out}: {len(sequence)} steps ({seconds:.2f} s); find them with: demiurge query {out} DB")
+        echo_json(written[0] if len(written) == 1 else written)
+        return
+    for one in written:
+        click.echo(f"{one['forecast']}: {one['steps']} steps ({one['seconds']:.2f} s)")
+    click.echo(f"find them with: demiurge query {paths[0]} DB")
+
+
+def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[Path]:
+    """One path for each variation of each seed; `out` itself if there is one."""
+    from db.errors import ParameterError
+
+    paths = []
+    for seed in seeds:
+        for number in range(1, variations + 1):
+            name = f"-{seed.stem}" * (len(seeds) > 1) + f"-{number}" * (variations > 1)
+            paths.append(out.with_name(f"{out.stem}{name}{out.suffix}"))
+    if len(set(paths)) < len(paths):
+        raise ParameterError("two seeds have the same name; forecast them one by one")
+    return paths
+
+
+@sequencer.command(
+    epilog="\b\nExamples:\n  demiurge sequencer evaluate my.model my.db\n"
+    "  demiurge sequencer evaluate lstm.model transformer.model my.db --json"
+)
+@click.argument("model_dirs", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same figures.")
+@json_option
+def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, as_json: bool) -> None:
+    """Judge MODELs, all trained on DB with one split, and the baselines on the sources that they have not heard."""
+    from db.database import Database
+    from sequencer.evaluate import WINDOWS, to_document
+    from sequencer.evaluate import evaluate as evaluate_models
+    from sequencer.forecaster import Forecaster
+
+    opened = Database(database)
+    models = {}
+    for folder in model_dirs:
+        models[folder.name] = Forecaster.load(folder)
+        mine, theirs = f"the database {database}", f"the model {folder}"
+        opened.settings.check_matches(models[folder.name].config.settings, mine=mine, theirs=theirs)
+    with progress_bar("evaluating", quiet=as_json) as progress:
+        found, floor = evaluate_models(models, list(opened.sequences()), opened.normaliser, seed=seed, progress=progress)
+    if as_json:
+        echo_json(to_document(found, floor))
+        return
+    columns = [
+        "forecaster",
+        *(f"error +{h}" for h in found[0].errors),
+        "loss",
+        "std",
+        "step",
+        *(f"Fréchet {w}" for w in WINDOWS),
+    ]
+    rows = [
+        [
+            e.name, *(f"{error:.3f}" for error in e.errors.values()), "" if e.loss is None else f"{e.loss:.2f}",
+            f"{e.std_ratio:.2f}", f"{e.step_ratio:.2f}", *(f"{value:.1f}" for value in e.frechet.values()),
+            f"{e.autocorrelation_error:.3f}", f"{e.distinct:.2f}",
+        ]
+        for e in found
+    ]  # fmt: skip
+    rows.append(
+        ["real against real", *[""] * len(found[0].errors), "", "1", "1", *(f"{v:.1f}" for v in floor.values()), "", ""]
+    )
+    echo_table(f"{database}, held-out sources", [*columns, "autocorr. error", "distinct"], rows)
 
 
 @sequencer.command(epilog="\b\nExamples:\n  demiurge sequencer models\n  demiurge sequencer models --json")
 @json_option
 def models(as_json: bool) -> None:
-    """List the architectures and their sizes."""
-    from sequencer.models import BODIES
+    """List the architectures and their sizes, and the heads."""
+    from sequencer.models import BODIES, HEADS
 
     defaults = {name: values for name, (_, values) in BODIES.items()}
     if as_json:
-        echo_json(defaults)
+        echo_json({"models": defaults, "heads": list(HEADS)})
         return
     for name, values in defaults.items():
         click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+    click.echo(f"heads: {', '.join(HEADS)}")

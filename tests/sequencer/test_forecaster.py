@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,15 +14,23 @@ from db.errors import CheckpointError, ParameterError
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
+from sequencer.head import Draw, draw_categories
 from sequencer.mixture import KEEP, MixtureHead
-from sequencer.models import BODIES
+from sequencer.models import BODIES, HEADS
 from sequencer.rollout import rollout
-from sequencer.train import TrainingError, TrainingOptions, _nll, train_forecaster
-from sequencer.windows import batches
+from sequencer.train import TrainingError, TrainingOptions, batch_loss, train_forecaster
+from sequencer.windows import Windows
 
 SETTINGS = DescriptorSettings(n_mfcc=4)
-TOY = {"hidden_size": 16, "n_layers": 2, "dropout": 0.1}
+TOY = {
+    "lstm": {"hidden_size": 16, "n_layers": 2, "dropout": 0.1},
+    "lstm-seq2seq": {"hidden_size": 16, "n_layers": 2, "dropout": 0.1, "context_steps": 12},
+    "transformer-encoder": {"dim": 16, "n_layers": 2, "n_heads": 2, "span": 10, "dropout": 0.1},
+    "transformer": {"dim": 16, "n_layers": 1, "n_heads": 2, "span": 10, "context_steps": 12, "dropout": 0.1},
+}
+TOY_HEAD = {"point": {}, "mixture": {"n_components": 3}, "tokens": {"levels": 3, "bits": 4}}
 WINDOW = 8
+ALL = [(model, head) for model in BODIES for head in HEADS]
 
 
 def song(steps, seed=0):
@@ -34,15 +44,22 @@ SONGS = [(f"song{i}", song(120, i)) for i in range(6)]
 NORMALISER = fit_normaliser([rows for _, rows in SONGS], 12)
 
 
-def toy(name="lstm"):
+def toy(name="lstm", head="mixture"):
     torch.manual_seed(0)
-    model = Forecaster(ForecasterConfig(name, SETTINGS, WINDOW, body=TOY, n_components=3))
+    model = Forecaster(ForecasterConfig(name, SETTINGS, WINDOW, head, TOY[name], TOY_HEAD[head]))
     model.set_statistics(NORMALISER, low=torch.full((4,), -3.0), high=torch.full((4,), 3.0))
+    model.head.fit(model.normalise(torch.from_numpy(np.concatenate([rows for _, rows in SONGS])[:, :4])))
     return model.eval()
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def roll(model, seed, steps, **options):
+    """One rollout after one seed."""
+    options = {"generator": generator(), **options}
+    return rollout(model, [seed], steps=steps, **options)[0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -53,43 +70,61 @@ def trained(tmp_path_factory):
     return out, summary
 
 
-@pytest.mark.parametrize("name", sorted(BODIES))
+@pytest.mark.parametrize(("name", "head"), ALL)
 class TestConformance:
-    def test_shapes(self, name):
-        hidden, _ = toy(name)(torch.zeros(5, 11, 4))
-        assert hidden.shape[:2] == (5, 11)
+    def test_shapes(self, name, head):
+        model = toy(name, head)
+        assert model(torch.zeros(5, 11, 4)).shape == (5, 11, model.body.hidden_size)
+        assert model(torch.zeros(5, 11, 4), 6).shape == (5, 5, model.body.hidden_size)
 
-    def test_is_causal(self, name):
-        model, x = toy(name), torch.randn(1, 20, 4, generator=generator())
+    def test_is_causal(self, name, head):
+        model, x = toy(name, head), torch.randn(1, 20, 4, generator=generator())
         changed = x.clone()
-        changed[:, 12:] += 1
-        torch.testing.assert_close(model(x)[0][:, :12], model(changed)[0][:, :12])
+        changed[:, 15:] += 1
+        torch.testing.assert_close(model(x, 3)[:, :12], model(changed, 3)[:, :12])
 
-    def test_state_goes_on_where_it_was(self, name):
-        model, x = toy(name), torch.randn(2, 20, 4, generator=generator())
-        whole, _ = model(x)
-        first, state = model(x[:, :13])
-        second, _ = model(x[:, 13:], state)
-        torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
+    def test_state_goes_on_where_it_was(self, name, head):
+        model = toy(name, head)
+        x = model.head.encode(torch.randn(2, 40, 4, generator=generator()))
+        state = model.body.prime(x[:, :7])
+        whole, _ = model.body(x[:, 7:], state)
+        parts = []
+        for first, last in ((7, 20), (20, 21), (21, 22), (22, 40)):
+            hidden, state = model.body(x[:, first:last], state)
+            parts.append(hidden)
+        torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
 
-    def test_save_and_load_give_the_same_output(self, name, tmp_path):
-        model = toy(name)
+    def test_a_batch_gives_what_each_of_its_rows_gives(self, name, head):
+        model = toy(name, head)
+        seeds = [song(30, 1), song(30, 2), song(37, 3)]
+        together = rollout(model, seeds, steps=9, temperature=0.0, generator=generator())
+        for seed, rows in zip(seeds, together[:, 0], strict=True):
+            np.testing.assert_allclose(roll(model, seed, 9, temperature=0.0), rows, atol=1e-3)
+
+    def test_save_and_load_give_the_same_output(self, name, head, tmp_path):
+        model = toy(name, head)
         model.save(tmp_path / "m")
         loaded = Forecaster.load(tmp_path / "m")
-        np.testing.assert_array_equal(*(rollout(m, song(30), steps=9, generator=generator()) for m in (model, loaded)))
+        np.testing.assert_array_equal(*(roll(m, song(30), 9) for m in (model, loaded)))
 
-    def test_one_batch_is_overfitted(self, name):
-        model = toy(name)
-        batch = next(batches([model.normalise(torch.from_numpy(song(20)[:, :4]))], window=19, batch_size=1))
+    def test_one_batch_is_overfitted(self, name, head):
+        model = toy(name, head)
+        windows = Windows([model.normalise(torch.from_numpy(song(40)[:, :4]))], window=19, batch_size=2, context=12)
+        batch = next(windows.epoch())
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
         losses = []
         for _ in range(150):
-            nll, n = _nll(model, batch)
+            loss, n = batch_loss(model, batch)
             optimiser.zero_grad()
-            (nll / n).backward()
+            (loss / n).backward()
             optimiser.step()
-            losses.append(float((nll / n).detach()))
-        assert losses[-1] < losses[0] - 4
+            losses.append(float((loss / n).detach()))
+        assert losses[-1] < {"point": 0.2 * losses[0], "mixture": losses[0] - 3, "tokens": 0.3 * losses[0]}[head]
+
+    def test_variations_differ_with_a_distribution_only(self, name, head):
+        model = toy(name, head)
+        a, b = rollout(model, [song(30)], steps=9, variations=2, generator=generator())[0]
+        assert (a.tobytes() == b.tobytes()) == (head == "point")
 
 
 def test_mixture_likelihood_of_one_component_is_the_gaussian_density():
@@ -112,7 +147,7 @@ def test_mixture_samples_follow_its_mean():
     torch.manual_seed(0)
     head = MixtureHead(3, 2, n_components=4)
     hidden, current = torch.randn(1, 3).expand(20000, 3), torch.zeros(20000, 2)
-    drawn = head.sample(hidden, current, temperature=1.0, generator=generator())
+    drawn = head.sample(hidden, current, Draw(1.0, 1.0, generator(), lambda scores: scores))
     torch.testing.assert_close(drawn.mean(0), head.expectation(hidden, current)[0].detach(), atol=0.03, rtol=0)
 
 
@@ -124,10 +159,10 @@ def test_current_step_is_never_carried_over_whole():
     assert ((far - near) < KEEP).all()
 
 
-def test_training_learns_and_reports_baselines(trained):
-    _, summary = trained
-    assert summary.error < summary.error_persistence
-    assert summary.error < summary.error_mean
+def test_training_learns(trained):
+    out, summary = trained
+    losses = [json.loads(line)["held_out/loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert summary.held_out_loss < losses[0] - 2
     assert (summary.train_sources, summary.held_out_sources, summary.split_by) == (5, 1, "source")
 
 
@@ -135,7 +170,7 @@ def test_log_has_a_line_per_epoch(trained):
     out, summary = trained
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, summary.epochs + 1))
-    assert min(line["held_out/nll"] for line in lines) == pytest.approx(summary.held_out_nll)
+    assert min(line["held_out/loss"] for line in lines) == pytest.approx(summary.held_out_loss)
 
 
 def test_same_seed_gives_the_same_bytes(tmp_path):
@@ -159,8 +194,74 @@ def test_interrupted_training_leaves_the_best_so_far(tmp_path):
         options=TrainingOptions(window=WINDOW),
         progress=interrupt,
     )
-    assert summary.interrupted
-    assert rollout(Forecaster.load(tmp_path / "m"), song(30), steps=3, generator=generator()).shape == (3, 12)
+    assert summary.stopped_by == "interrupt"
+    assert roll(Forecaster.load(tmp_path / "m"), song(30), 3).shape == (3, 12)
+
+
+@pytest.mark.parametrize(("name", "head"), [("lstm", "mixture"), ("transformer", "tokens")])
+@pytest.mark.parametrize("batches", [1, 5, 8])
+def test_training_goes_on_bit_exactly_where_it_was_stopped(tmp_path, monkeypatch, name, head, batches):
+    options = TrainingOptions(model=name, head=head, epochs=3, window=4, batch_size=16)
+    monkeypatch.setitem(BODIES, name, (BODIES[name][0], TOY[name]))
+    train = {"settings": SETTINGS, "normaliser": NORMALISER, "options": options}
+    train_forecaster(SONGS, tmp_path / "whole", **train)
+    monkeypatch.setattr("sequencer.train.SAVE_SECONDS", 0.0)
+    count = 0
+
+    def stop(*arguments):
+        nonlocal count
+        count += 1
+        if count > batches:
+            raise KeyboardInterrupt
+        return batch_loss(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sequencer.train.batch_loss", stop)
+        patch.setattr("sequencer.train._Training._judge", lambda self, tracker: 0.0)
+        train_forecaster(SONGS, tmp_path / "parts", **train)
+    train_forecaster(SONGS, tmp_path / "parts", **train, resume=True)
+    for file in ("model.safetensors", "config.json"):
+        assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_resuming_needs_the_same_options_sources_and_something_to_resume(tmp_path):
+    train = {"settings": SETTINGS, "normaliser": NORMALISER}
+    options = TrainingOptions(epochs=1, window=WINDOW)
+    with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
+        train_forecaster(SONGS, tmp_path / "m", **train, options=options, resume=True)
+    train_forecaster(SONGS, tmp_path / "m", **train, options=options)
+    with pytest.raises(ParameterError, match="was trained with head mixture, not point; resume with the same"):
+        train_forecaster(SONGS, tmp_path / "m", **train, options=replace(options, head="point"), resume=True)
+    with pytest.raises(ParameterError, match="was trained on other sources"):
+        train_forecaster(SONGS[:4], tmp_path / "m", **train, options=options, resume=True)
+
+
+class Hostile:
+    def __reduce__(self):
+        return (os.system, ("touch /tmp/hostile_pickle_was_run",))
+
+
+def test_training_state_with_code_in_it_is_refused_and_not_run(tmp_path):
+    train = {"settings": SETTINGS, "normaliser": NORMALISER, "options": TrainingOptions(epochs=1, window=WINDOW)}
+    train_forecaster(SONGS, tmp_path / "m", **train)
+    torch.save({"model": Hostile()}, tmp_path / "m" / "training.pt")
+    with pytest.raises(CheckpointError, match=r"training.pt: damaged .*train anew with --force"):
+        train_forecaster(SONGS, tmp_path / "m", **train, resume=True)
+    assert not os.path.exists("/tmp/hostile_pickle_was_run")
+
+
+def test_time_budget_ends_training_with_a_model(tmp_path):
+    options = TrainingOptions(epochs=10_000, patience=10_000, window=WINDOW, minutes=0.02)
+    summary = train_forecaster(SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    assert summary.stopped_by == "minutes"
+    assert summary.seconds < 20
+    assert roll(Forecaster.load(tmp_path / "m"), song(30), 3).shape == (3, 12)
+
+
+def test_half_precision_trains(tmp_path):
+    options = TrainingOptions(epochs=2, window=WINDOW, precision="bfloat16")
+    summary = train_forecaster(SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    assert math.isfinite(summary.held_out_loss)
 
 
 def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
@@ -179,7 +280,16 @@ def test_wandb_in_disabled_mode_does_not_change_training(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [{"epochs": 0}, {"window": -1}, {"batch_size": 0}, {"patience": 0}, {"learning_rate": 0.0}, {"learning_rate": math.nan}],
+    [
+        {"epochs": 0},
+        {"window": -1},
+        {"batch_size": 0},
+        {"patience": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": math.nan},
+        {"minutes": 0.0},
+        {"precision": "int3"},
+    ],
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ParameterError, match=f"{next(iter(options))}=.* must be"):
@@ -194,14 +304,14 @@ def test_unknown_device_is_refused(tmp_path):
 
 
 def test_rollout_lives(trained):
-    forecast = rollout(Forecaster.load(trained[0]), song(60, 9), steps=400, generator=generator())
+    forecast = roll(Forecaster.load(trained[0]), song(60, 9), 400)
     real = song(400, 9)
     assert 0.7 < forecast[:, :4].std() / real[:, :4].std() < 1.3
     assert 0.7 < np.abs(np.diff(forecast[:, :4], axis=0)).mean() / np.abs(np.diff(real[:, :4], axis=0)).mean() < 1.5
 
 
 def test_ten_thousand_steps_stay_in_range(trained):
-    forecast = rollout(Forecaster.load(trained[0]), song(60, 9), steps=10_000, generator=generator())
+    forecast = roll(Forecaster.load(trained[0]), song(60, 9), 10_000)
     assert np.isfinite(forecast).all()
     first, last = forecast[:1000, :4], forecast[-1000:, :4]
     assert last.std() / first.std() == pytest.approx(1, abs=0.25)
@@ -209,24 +319,24 @@ def test_ten_thousand_steps_stay_in_range(trained):
 
 def test_same_generator_gives_the_same_bytes_and_another_does_not(trained):
     model = Forecaster.load(trained[0])
-    a, b, c = (rollout(model, song(60), steps=50, generator=generator(s)) for s in (1, 1, 2))
+    a, b, c = (roll(model, song(60), 50, generator=generator(s)) for s in (1, 1, 2))
     assert a.tobytes() == b.tobytes() != c.tobytes()
 
 
 def test_temperature_zero_is_deterministic_and_more_gives_more_variance(trained):
     model = Forecaster.load(trained[0])
-    cold = [rollout(model, song(60), steps=20, temperature=0.0, generator=generator(s)) for s in (1, 2)]
+    cold = [roll(model, song(60), 20, temperature=0.0, generator=generator(s)) for s in (1, 2)]
     np.testing.assert_array_equal(*cold)
     spread = []
     for temperature in (0.25, 1.0, 2.0):
-        runs = [rollout(model, song(60), steps=20, temperature=temperature, generator=generator(s)) for s in range(8)]
+        runs = [roll(model, song(60), 20, temperature=temperature, generator=generator(s)) for s in range(8)]
         spread.append(np.std(runs, axis=0).mean())
     assert spread == sorted(spread)
 
 
 def test_deltas_of_a_forecast_follow_from_it(trained):
     seed = song(60)
-    forecast = rollout(Forecaster.load(trained[0]), seed, steps=30, generator=generator())
+    forecast = roll(Forecaster.load(trained[0]), seed, 30)
     whole = add_deltas(np.concatenate([seed[:, :4], forecast[:, :4]]), width=9)
     np.testing.assert_allclose(forecast, whole[60:], atol=1e-4)
 
@@ -238,13 +348,15 @@ def test_deltas_of_a_forecast_follow_from_it(trained):
         (song(60), {"steps": 0}, "steps=0 must be at least 1"),
         (song(60), {"temperature": -1.0}, "temperature=-1.0 must be a finite number of at least 0"),
         (song(60), {"temperature": math.nan}, "temperature=nan must be"),
+        (song(60), {"top_p": 0.0}, "top_p=0.0 must be above 0 and at most 1"),
+        (song(60), {"variations": 0}, "variations=0 must be at least 1"),
         (song(60)[:, :5], {}, "does not fit the model: it must be .steps, 12"),
         (np.full((20, 12), np.nan, np.float32), {}, "step 0 of the seed is not finite"),
     ],
 )
 def test_bad_rollouts_are_refused(seed, options, message):
     with pytest.raises(ParameterError, match=message):
-        rollout(toy(), seed, **{"steps": 3, **options}, generator=generator())
+        rollout(toy(), [seed], **{"steps": 3, **options}, generator=generator())
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):
@@ -273,3 +385,37 @@ def test_damaged_checkpoints_are_refused(tmp_path):
 def test_missing_model_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no model here .*train one"):
         Forecaster.load(tmp_path / "m")
+
+
+def test_nucleus_keeps_the_likeliest_that_make_up_top_p():
+    logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05])).expand(4000, 4)
+    for top_p, kept in ((1.0, {0, 1, 2, 3}), (0.9, {0, 1, 2}), (0.6, {0, 1}), (0.1, {0})):
+        drawn = draw_categories(logits, Draw(1.0, top_p, generator(), lambda scores: scores))
+        assert set(drawn.tolist()) == kept
+
+
+def test_quantised_steps_come_back_nearly_and_exactly_when_quantised_again():
+    head = toy("lstm", "tokens").head
+    scores = torch.from_numpy(NORMALISER.apply(song(200, 3))[:, :4].copy())
+    restored = head.restore(head.quantise(scores))
+    assert float((restored - scores).square().mean()) < 0.05
+    torch.testing.assert_close(head.restore(head.quantise(restored)), restored, atol=0.3, rtol=0)
+
+
+def test_levels_enter_the_body_in_the_delayed_pattern():
+    head = toy("lstm", "tokens").head
+    codes = torch.arange(12).reshape(1, 4, 3)
+    pad = head.n_codes
+    assert head._delayed(codes)[0].tolist() == [[0, pad, pad], [3, 1, pad], [6, 4, 2], [9, 7, 5]]
+
+
+def test_attention_with_its_cache_equals_attention_over_the_whole_history():
+    model = toy("transformer-encoder")
+    x = torch.randn(1, 60, 4, generator=generator())
+    whole, _ = model.body(x)
+    state, parts = None, []
+    for i in range(60):
+        hidden, state = model.body(x[:, i : i + 1], state)
+        parts.append(hidden)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
+    assert state[0].keys.shape[2] == 9  # span - 1, however long the history

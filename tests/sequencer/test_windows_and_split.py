@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from db.errors import ParameterError
 from sequencer.split import split_sequences
-from sequencer.windows import batches
+from sequencer.windows import Windows
 
 
 def counting_sequences(lengths):
@@ -20,29 +20,42 @@ def counting_sequences(lengths):
     window=st.integers(1, 40),
     batch_size=st.integers(1, 5),
     shuffled=st.booleans(),
+    context=st.integers(0, 20),
 )
-def test_every_transition_is_in_the_loss_once_per_epoch(lengths, window, batch_size, shuffled):
+def test_every_transition_is_in_the_loss_once_per_epoch(lengths, window, batch_size, shuffled, context):
     rng = np.random.default_rng(0) if shuffled else None
     seen = []
-    for batch in batches(counting_sequences(lengths), window=window, batch_size=batch_size, rng=rng):
-        assert batch.inputs.shape[1] <= window
+    windows = Windows(counting_sequences(lengths), window=window, batch_size=batch_size, context=context)
+    for batch in windows.epoch(rng):
+        inputs, targets = batch.sequence[:, batch.n_context : -1], batch.sequence[:, batch.n_context + 1 :]
+        assert inputs.shape[1] <= window
+        assert batch.n_context <= context
         real = batch.mask.bool()
-        seen += [(tuple(a.tolist()), tuple(b.tolist())) for a, b in zip(batch.inputs[real], batch.targets[real], strict=True)]
+        seen += [(tuple(a.tolist()), tuple(b.tolist())) for a, b in zip(inputs[real], targets[real], strict=True)]
     expected = [((float(i), float(t)), (float(i), float(t + 1))) for i, n in enumerate(lengths) for t in range(n - 1)]
     assert sorted(seen) == expected
 
 
 def test_time_is_never_spliced_within_a_window():
-    for batch in batches(counting_sequences([50, 33]), window=8, batch_size=4, rng=np.random.default_rng(3)):
-        steps = batch.inputs[..., 1]
-        following = batch.mask[:, 1:].bool()
-        assert ((steps[:, 1:] - steps[:, :-1])[following] == 1).all()
+    for batch in Windows(counting_sequences([50, 33]), window=8, batch_size=4, context=5).epoch(np.random.default_rng(3)):
+        steps = batch.sequence[..., 1]
+        real = torch.cat([torch.ones(len(steps), batch.n_context), batch.mask], dim=1).bool()
+        assert ((steps[:, 1:] - steps[:, :-1])[real] == 1).all()
+
+
+def test_skipped_batches_are_those_that_were_done():
+    windows = Windows(counting_sequences([100, 31, 7]), window=9, batch_size=2)
+    whole = list(windows.epoch(np.random.default_rng(5)))
+    rest = list(windows.epoch(np.random.default_rng(5), skip=3))
+    assert len(rest) == len(whole) - 3
+    for a, b in zip(whole[3:], rest, strict=True):
+        torch.testing.assert_close(a.sequence, b.sequence)
 
 
 def test_cuts_fall_elsewhere_each_epoch():
     rng = np.random.default_rng(0)
     firsts = [
-        sorted(b.inputs[0, 0, 1].item() for b in batches(counting_sequences([100]), window=9, batch_size=1, rng=rng))
+        sorted(b.sequence[0, 0, 1].item() for b in Windows(counting_sequences([100]), window=9, batch_size=1).epoch(rng))
         for _ in "ab"
     ]
     assert firsts[0] != firsts[1]

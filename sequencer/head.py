@@ -1,0 +1,90 @@
+"""What a head is: how sequences enter a body, what its hidden states say about the next step, and how that is drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How to draw: `temperature` 0 takes the likeliest, 1 draws as learned; only the likeliest that make up `top_p` count."""
+
+    temperature: float
+    top_p: float
+    generator: torch.Generator
+    hold: Callable[[Tensor], Tensor]  # keeps z-scored steps within the range of the training data
+
+
+class Stream:
+    """Draws a rollout after a seed: takes the body's hidden state, gives its next input, and each step once it is whole."""
+
+    def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        """hidden (batch, hidden_size) -> next input (batch, n_in), and a z-scored step (batch, n), None while none is whole."""
+        raise NotImplementedError
+
+
+class Head(nn.Module):
+    """Base of the heads; n is the number of independent descriptor columns.
+
+    Attributes
+    ----------
+    delay : int
+        Body steps between the first and the last part of a step.
+    """
+
+    delay: int = 0
+
+    @staticmethod
+    def input_size(n: int) -> int:
+        """Width of what the body is given."""
+        return n
+
+    def fit(self, scores: Tensor) -> None:
+        """Prepare on all z-scored training steps (steps, n), before training."""
+
+    def encode(self, sequence: Tensor) -> Tensor:
+        """z-scored (batch, steps, n) -> body inputs (batch, steps, n_in)."""
+        return sequence
+
+    def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
+        """Sum of the loss over the real targets.
+
+        Parameters
+        ----------
+        hidden : Tensor, shape (batch, steps, hidden_size)
+            The body's, for inputs `encode(sequence)[:, :-1]`.
+        sequence : Tensor, shape (batch, steps + 1, n), z-scored
+        mask : Tensor, shape (batch, steps)
+            1 where the target, one step on, is real.
+        """
+        raise NotImplementedError
+
+    def start(self, seed: Tensor, draw: Draw) -> Stream:
+        """A stream that goes on after a z-scored seed (batch, steps, n)."""
+        raise NotImplementedError
+
+
+class DrawnSteps(Stream):
+    """The stream of a head that draws whole steps from a distribution around the current one."""
+
+    def __init__(self, sample: Callable[[Tensor, Tensor, Draw], Tensor], current: Tensor, draw: Draw) -> None:
+        self._sample, self._current, self._draw = sample, current, draw
+
+    def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        self._current = self._draw.hold(self._sample(hidden, self._current, self._draw))
+        return self._current, self._current
+
+
+def draw_categories(logits: Tensor, draw: Draw) -> Tensor:
+    """Draw one category for each row of logits (..., categories), int64 (...): nucleus sampling (Holtzman et al. 2020)."""
+    if draw.temperature == 0:
+        return logits.argmax(-1)
+    probabilities = (logits / draw.temperature).softmax(-1)
+    if draw.top_p < 1:
+        ordered, order = probabilities.sort(dim=-1, descending=True)
+        beyond = ordered.cumsum(-1) - ordered >= draw.top_p  # the likeliest always stays
+        probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered.masked_fill(beyond, 0.0))
+    flat = probabilities.flatten(0, -2) if probabilities.dim() > 1 else probabilities
+    return torch.multinomial(flat, 1, generator=draw.generator).view(probabilities.shape[:-1])

@@ -1,0 +1,76 @@
+"""Causal transformer, one step ahead (Vaswani et al. 2017, arXiv 1706.03762); pre-norm (Xiong et al. 2020, 2002.04745)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sequencer.attention import CausalAttention, FeedForward, KeyValues
+
+CHUNK_STEPS = 512  # a longer input goes through the cache in parts: attention's memory grows with the part, not the whole
+
+State = list[KeyValues]
+
+
+@dataclass(frozen=True)
+class TransformerEncoderConfig:
+    """Sizes of the body."""
+
+    dim: int = 192  # as many parameters as the LSTM, about 1.8 million
+    n_layers: int = 4
+    n_heads: int = 4
+    span: int = 256  # steps that a layer looks back, 6 s of frames; four layers reach four times as far
+    dropout: float = 0.1
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward network, each added to what it was given."""
+
+    def __init__(self, dim: int, *, n_heads: int, span: int, dropout: float) -> None:
+        super().__init__()
+        self.attention_norm, self.attention = (
+            nn.LayerNorm(dim),
+            CausalAttention(dim, n_heads=n_heads, span=span, dropout=dropout),
+        )
+        self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim, dropout=dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, cache: KeyValues | None) -> tuple[Tensor, KeyValues]:
+        attended, cache = self.attention(self.attention_norm(x), cache)
+        x = x + self.dropout(attended)
+        return x + self.feed_forward(self.forward_norm(x)), cache
+
+
+class TransformerEncoderBody(nn.Module):
+    """(batch, steps, n_in) -> (batch, steps, dim), and the cache after the last step."""
+
+    context_steps = 0
+    learning_rate = 5e-4
+
+    def __init__(self, n_in: int, *, dim: int, n_layers: int, n_heads: int, span: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden_size = dim
+        self.embed = nn.Linear(n_in, dim)
+        self.blocks = nn.ModuleList(Block(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def prime(self, context: Tensor) -> State | None:
+        """The state after a context (batch, steps, n_in), which may be empty."""
+        return self(context)[1] if context.shape[1] else None
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        if x.shape[1] > CHUNK_STEPS:
+            first, state = self(x[:, :CHUNK_STEPS], state)
+            rest, state = self(x[:, CHUNK_STEPS:], state)
+            return torch.cat([first, rest], dim=1), state
+        hidden, caches = self.embed(x), []
+        for i, block in enumerate(self.blocks):
+            hidden, cache = block(hidden, state[i] if state else None)
+            caches.append(cache)
+        return self.norm(hidden), caches
+
+
+def build(n_in: int, config: dict[str, float]) -> TransformerEncoderBody:
+    """A body from the plain values of `TransformerEncoderConfig`."""
+    checked = TransformerEncoderConfig(**config)  # type: ignore[arg-type]
+    return TransformerEncoderBody(n_in, **vars(checked))
