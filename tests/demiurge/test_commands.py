@@ -113,6 +113,46 @@ def test_forecast_is_a_file_in_the_originals_columns_that_query_reads(work, tmp_
     assert "drum" in run("query", tmp_path / "f.json", work / "my.db", "-k", 40, "--steps", 1)
 
 
+def test_several_seeds_and_variations_are_all_answered(work, tmp_path):
+    other = work / "sounds" / "ambi_choir.wav"
+    options = ("--seconds", 1, "--variations", 2, "--top-p", 0.9, "-o", tmp_path / "f.json", "--json")
+    written = json.loads(run("sequencer", "forecast", work / "my.model", SEED_FILE, other, *options))
+    names = [f"f-{SEED_FILE.stem}-1", f"f-{SEED_FILE.stem}-2", "f-ambi_choir-1", "f-ambi_choir-2"]
+    assert [w["forecast"] for w in written] == [str(tmp_path / f"{name}.json") for name in names]
+    assert [w["steps"] for w in written] == [-(-RATE // HOP)] * 4
+    assert len({(tmp_path / f"{name}.json").read_text() for name in names}) == 4
+
+
+def test_render_of_so_many_seconds_lasts_as_long(work, tmp_path):
+    run("render", SEED_FILE, work / "my.db", work / "my.model", "-o", tmp_path / "o.wav", "--seconds", 2)
+    assert sf.info(tmp_path / "o.wav").frames == -(-2 * RATE // HOP) * HOP
+
+
+def test_training_is_resumed_by_command(work, tmp_path):
+    arguments = ("sequencer", "train", work / "my.db", tmp_path / "m", "--head", "tokens", "--epochs")
+    first = json.loads(run(*arguments, 1, "--json"))
+    second = json.loads(run(*arguments, 2, "--resume", "--json"))
+    assert (first["epochs"], second["epochs"], second["head"]) == (1, 2, "tokens")
+    assert "nats per step" in run(*arguments, 3, "--resume")
+
+
+def test_models_are_judged_by_command(work, tmp_path, monkeypatch):
+    import sequencer.evaluate as module
+
+    for name, value in {
+        "CONTEXTS": 8,
+        "SEED_STEPS": 10,
+        "LONGEST": 30,
+        "HORIZONS": (1, 2),
+        "WINDOWS": (1, 2),
+        "LAGS": 4,
+    }.items():
+        monkeypatch.setattr(module, name, value)
+    document = json.loads(run("sequencer", "evaluate", work / "my.model", work / "my.db", "--json"))
+    assert [e["name"] for e in document["evaluations"]] == ["my.model", "persistence", "mean", "ridge", "analogue"]
+    assert "real against real" in run("sequencer", "evaluate", work / "my.model", work / "my.db")
+
+
 def test_query_finds_a_file_of_the_database_in_itself(work):
     path = work / "sounds" / "ambi_choir.wav"
     found = json.loads(run("query", path, work / "my.db", "-k", 1, "--steps", 20, "--json"))
@@ -275,6 +315,18 @@ def refused(work, tmp_path, tabla):
         ),
         ("sequencer forecast {tmp}/nowhere {seed} --steps 3 -o {tmp}/f.json", "no model here", 1),
         ("sequencer forecast {model} {seed} --steps 0 -o {tmp}/f.json", "0 is not in the range x>=1", 2),
+        ("sequencer forecast {model} {seed} -o {tmp}/f.json", "give either a number of steps or of seconds", 2),
+        (
+            "sequencer forecast {model} {seed} --steps 3 --seconds 1 -o {tmp}/f.json",
+            "either a number of steps or of seconds",
+            2,
+        ),
+        ("sequencer forecast {model} {seed} --steps 3 --temperature -1 -o {tmp}/f.json", "-1.0 is not in the range x>=0", 2),
+        ("sequencer forecast {model} {seed} {seed} --steps 3 -o {tmp}/f.json", "two seeds have the same name", 2),
+        ("sequencer train {db} {tmp}/m --resume", "nothing to go on from", 1),
+        ("sequencer train {db} {tmp}/m --model oracle", "unknown forecaster 'oracle'; known are lstm, lstm-seq2seq", 1),
+        ("sequencer train {db} {tmp}/m --head oracle", "unknown head 'oracle'; known are point, mixture, tokens", 1),
+        ("sequencer evaluate {tmp}/nowhere {db}", "no model here", 1),
         ("query {seed} {db} -k 0", "0 is not in the range x>=1", 2),
         ("query {seed} {db} -k 999999", "k=999999 must be between 1 and", 2),
         ("query {tmp}/nothing.wav {db}", "no such audio file", 1),

@@ -1,0 +1,138 @@
+import json
+
+import numpy as np
+import pytest
+
+from db.descriptors.mfcc import add_deltas
+from db.errors import ParameterError
+from db.normaliser import fit_normaliser
+from db.settings import DescriptorSettings
+from sequencer import evaluate as module
+from sequencer.baselines import fit_baselines
+from sequencer.evaluate import evaluate, frechet_distance, to_document
+from sequencer.forecaster import Forecaster
+from sequencer.train import TrainingOptions, train_forecaster
+
+SETTINGS = DescriptorSettings(n_mfcc=3)
+RNG = np.random.default_rng(0)
+
+
+def autoregression(steps, seed):
+    """A sequence whose best linear forecast is known: x = 0.9 x + noise; two columns more that swing."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros((steps, 3), np.float32)
+    for t in range(1, steps):
+        x[t] = 0.9 * x[t - 1] + rng.normal(0, 1, 3)
+    return x
+
+
+@pytest.fixture
+def small(monkeypatch):
+    for name, value in {
+        "HORIZONS": (1, 4),
+        "CONTEXTS": 16,
+        "SEED_STEPS": 20,
+        "LONGEST": 250,
+        "WINDOWS": (1, 4),
+        "LAGS": 10,
+        "BLOCK": 10,
+    }.items():
+        monkeypatch.setattr(module, name, value)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    sequences = [(f"s{i}", add_deltas(autoregression(300, i), width=9)) for i in range(20)]
+    normaliser = fit_normaliser([rows for _, rows in sequences], 9)
+    out = tmp_path_factory.mktemp("model") / "m"
+    options = TrainingOptions(epochs=4, window=8)
+    train_forecaster(sequences, out, settings=SETTINGS, normaliser=normaliser, options=options)
+    return out, sequences, normaliser
+
+
+def test_frechet_distance_of_known_gaussians():
+    a = RNG.normal(0, 1, (200_000, 2))
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(a, a + np.array([3, 4])) == pytest.approx(25, rel=1e-3)
+    # of one dimension: (mean - mean)² + (std - std)²
+    assert frechet_distance(a[:, :1], 3 * a[:, :1]) == pytest.approx(4, rel=0.02)
+    b = RNG.normal(0, 1, (300, 3))
+    assert frechet_distance(a[:300, [0, 1, 1]], b) == pytest.approx(frechet_distance(b, a[:300, [0, 1, 1]]), rel=1e-6)
+
+
+def test_mean_forecast_of_few_draws_is_judged_without_their_variance():
+    truth = np.zeros((2000, 3))
+    draws = RNG.normal(0.5, 2.0, (4, 2000, 3))  # their true mean errs by 0.25
+    assert module._error_of_mean(draws, truth) == pytest.approx(0.25, abs=0.05)
+
+
+class TestBaselines:
+    train = [autoregression(2000, i) for i in range(5)]  # noqa: RUF012
+
+    def test_ridge_learns_the_autoregression(self):
+        seeds = np.stack([autoregression(40, 90 + i) for i in range(8)])
+        forecast = fit_baselines(self.train)["ridge"](seeds, 3, RNG)
+        for step in range(3):
+            np.testing.assert_allclose(forecast[:, step], 0.9 ** (step + 1) * seeds[:, -1], atol=0.35)
+
+    def test_analogue_plays_the_training_data_on(self):
+        forecast = fit_baselines(self.train)["analogue"](self.train[2][None, 100:140], 60, RNG)
+        np.testing.assert_array_equal(forecast[0], self.train[2][140:200])
+
+    def test_analogue_goes_on_after_the_end_of_what_it_found(self):
+        forecast = fit_baselines(self.train)["analogue"](self.train[0][None, -50:-10], 300, RNG)
+        assert forecast.shape == (1, 300, 3)
+        np.testing.assert_array_equal(forecast[0, :10], self.train[0][-10:])
+
+    def test_persistence_and_mean_stand_still(self):
+        seeds = self.train[0][None, :30]
+        baselines = fit_baselines(self.train)
+        np.testing.assert_array_equal(baselines["persistence"](seeds, 5, RNG), np.repeat(seeds[:, -1:], 5, axis=1))
+        assert not baselines["mean"](seeds, 5, RNG).any()
+
+
+def test_figures_say_who_sleeps_and_who_lives(trained, small):
+    out, sequences, normaliser = trained
+    found, floor = evaluate({"m": Forecaster.load(out)}, sequences, normaliser)
+    by_name = {e.name: e for e in found}
+    assert list(by_name) == ["m", "persistence", "mean", "ridge", "analogue"]
+    assert by_name["persistence"].step_ratio == by_name["mean"].std_ratio == 0
+    assert by_name["analogue"].std_ratio == pytest.approx(1, abs=0.3)
+    assert by_name["m"].std_ratio == pytest.approx(1, abs=0.4)
+    assert by_name["mean"].frechet[4] > 2 * floor[4]
+    # nothing can do better than the mean of an autoregression's noise, 1 - 0.81 of its variance; no change does worse
+    assert by_name["ridge"].errors[1] == pytest.approx(0.19, abs=0.06)
+    assert by_name["m"].errors[1] < by_name["mean"].errors[1]
+    assert by_name["m"].loss is not None
+    assert by_name["ridge"].loss is None
+    json.dumps(to_document(found, floor), allow_nan=False)
+
+
+def test_same_seed_gives_the_same_figures(trained, small):
+    out, sequences, normaliser = trained
+    first, second = (to_document(*evaluate({"m": Forecaster.load(out)}, sequences, normaliser, seed=3)) for _ in "ab")
+    assert first == second
+
+
+def test_only_held_out_sources_are_judged(trained, small, monkeypatch):
+    out, sequences, normaliser = trained
+    model = Forecaster.load(out)
+    held = set(model.config.training["sources"]["held_out"])
+    train, held_out = module._material({"m": model}, sequences, normaliser)
+    assert len(held_out) == len(held)
+    assert len(train) == len(sequences) - len(held)
+
+
+def test_what_cannot_be_judged_is_refused(trained, small):
+    out, sequences, normaliser = trained
+    model, other = Forecaster.load(out), Forecaster.load(out)
+    other.config.training["sources"] = {"train": ["x"], "held_out": ["y"]}
+    with pytest.raises(ParameterError, match="b was trained on other sources than a"):
+        evaluate({"a": model, "b": other}, sequences, normaliser)
+    with pytest.raises(ParameterError, match="y was held out and is not in the database"):
+        evaluate({"b": other}, sequences, normaliser)
+    with pytest.raises(ParameterError, match="no model is given"):
+        evaluate({}, sequences, normaliser)
+    short = [(name, rows[:20]) for name, rows in sequences]
+    with pytest.raises(ParameterError, match="held-out sources last less than"):
+        evaluate({"a": model}, short, normaliser)
