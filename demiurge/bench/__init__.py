@@ -60,8 +60,13 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     """
     from demiurge.bench.db import bench_db
     from demiurge.bench.playback import bench_playback
+    from demiurge.bench.sequencer import bench_sequencer
 
-    known: dict[str, Callable[[Path, int, bool], list[Result]]] = {"db": bench_db, "playback": bench_playback}
+    known: dict[str, Callable[[Path, int, bool], list[Result]]] = {
+        "db": bench_db,
+        "playback": bench_playback,
+        "sequencer": bench_sequencer,
+    }
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")
     if audio is not None and not audio.is_dir():

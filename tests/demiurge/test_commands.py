@@ -342,7 +342,7 @@ def refused(work, tmp_path, tabla):
         ("mosaic {seed} {db} -o {tmp}/o.wav --continuity -1", "-1.0 is not in the range x>=0", 2),
         ("playback {tmp}/nothing.json -o {tmp}/o.wav", "not a readable plan", 1),
         ("playback {tmp}/brief.wav -o {tmp}/o.wav", "not a readable plan", 1),
-        ("bench nothing", "unknown benchmark 'nothing'; known are db, playback", 2),
+        ("bench nothing", "unknown benchmark 'nothing'; known are db, playback, sequencer", 2),
         ("demo --out {tmp}/empty", "exists; give another folder with --out, or --force", 2),
     ],
 )

@@ -50,10 +50,13 @@ def small(tmp_path_factory):
 def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     monkeypatch.setattr("demiurge.bench.db.SMALL_FILES", 50)
     monkeypatch.setattr("demiurge.bench.db.UNITS", 5000)
+    monkeypatch.setattr("demiurge.bench.sequencer.ROLLOUT_STEPS", 20)
+    monkeypatch.setattr("demiurge.bench.sequencer.BATCHES", 3)
     results = {result.name: result for result in run_benchmarks((), audio=small, repeats=1)}
-    assert set(results) == {"db", "db update", "db open", "db read", "playback"}
+    assert set(results) == {"db", "db update", "db open", "db read", "playback", "sequencer rollout", "sequencer training"}
     assert results["db"].facts["largest_difference"] < 1e-3
     assert results["db"].audio_seconds == pytest.approx(2 * 6.86, abs=0.5)
+    assert results["sequencer rollout"].facts["largest_difference"] < 1e-4
     for result in results.values():
         assert result.ratio == pytest.approx(result.baseline_seconds / result.seconds)
         assert min(result.seconds, result.baseline_seconds) > 0

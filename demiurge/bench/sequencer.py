@@ -1,0 +1,106 @@
+"""Rollouts with a cache against re-running the history, and batches of windows against one data set item at a time."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from db.settings import DescriptorSettings
+from demiurge.bench import Result, medians
+from sequencer.forecaster import Forecaster, ForecasterConfig
+from sequencer.train import batch_loss
+from sequencer.windows import Windows
+from training.threads import torch_threads
+
+ROLLOUT_STEPS, ROLLOUT_STEPS_FULL = 256, 4096
+HOURS = 1.0  # of frames that windows are cut from
+SOURCES = 20
+WINDOW, BATCH_SIZE = 10, 64  # the original's
+BATCHES = 100  # trained on each time
+
+
+def bench_sequencer(audio: Path, repeats: int, full: bool) -> list[Result]:
+    with torch_threads(1):
+        return [_rollout(ROLLOUT_STEPS_FULL if full else ROLLOUT_STEPS, 1 if full else repeats), _training(repeats)]
+
+
+@torch.no_grad()
+def _rollout(steps: int, repeats: int) -> Result:
+    torch.manual_seed(0)
+    body = Forecaster(ForecasterConfig("transformer-encoder", DescriptorSettings(), 64)).eval().body
+    x = torch.randn(1, steps, 13)
+    outputs: dict[str, torch.Tensor] = {}
+
+    def cached() -> None:
+        state, hidden = None, []
+        for i in range(steps):
+            latest, state = body(x[:, i : i + 1], state)
+            hidden.append(latest[:, -1])
+        outputs["cached"] = torch.stack(hidden, dim=1)
+
+    def whole_history() -> None:
+        outputs["whole"] = torch.stack([body(x[:, : i + 1])[0][:, -1] for i in range(steps)], dim=1)
+
+    seconds, baseline = medians(cached, whole_history, repeats)
+    difference = float((outputs["cached"] - outputs["whole"]).abs().max())
+    return Result(
+        "sequencer rollout", f"{steps} steps of transformer-encoder", "re-running the whole history at each step", seconds,
+        baseline, 0, repeats, {"largest_difference": difference},
+    )  # fmt: skip
+
+
+class _OneAtATime(Dataset):
+    """The original's way: an item is a random window of a random file, cut in Python."""
+
+    def __init__(self, sequences: list[np.ndarray], n_items: int) -> None:
+        self._sequences, self._n_items = sequences, n_items
+
+    def __len__(self) -> int:
+        return self._n_items
+
+    def __getitem__(self, _: int) -> tuple[torch.Tensor, torch.Tensor]:
+        sequence = random.choice(self._sequences)
+        start = random.randrange(len(sequence) - WINDOW)
+        window = sequence[start : start + WINDOW + 1].tolist()
+        return torch.tensor(window[:-1]), torch.tensor(window[1:])
+
+
+def _training(repeats: int) -> Result:
+    """Training windows per second, with the same model and batch; and of the data paths alone."""
+    rng = np.random.default_rng(0)
+    sequences = [rng.normal(size=(int(HOURS * 3600 * 43 / SOURCES), 13)).astype(np.float32) for _ in range(SOURCES)]
+    body = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
+    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), WINDOW, "point", body))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    windows = Windows([torch.from_numpy(s) for s in sequences], window=WINDOW, batch_size=BATCH_SIZE)
+    items = DataLoader(_OneAtATime(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
+
+    def step(loss: torch.Tensor) -> None:
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    def ours(train: bool = True) -> None:
+        for _, batch in zip(range(BATCHES), windows.epoch(np.random.default_rng(0)), strict=False):
+            if train:
+                loss, n = batch_loss(model, batch)
+                step(loss / n)
+
+    def theirs(train: bool = True) -> None:
+        for inputs, targets in items:
+            if train:
+                step(torch.nn.functional.mse_loss(model.head.projection(model.body(inputs)[0]), targets))  # type: ignore[operator]
+
+    seconds, baseline = medians(ours, theirs, repeats)
+    data, data_baseline = medians(lambda: ours(train=False), lambda: theirs(train=False), repeats)
+    n_windows = BATCHES * BATCH_SIZE
+    return Result(
+        "sequencer training", f"{n_windows} windows of {WINDOW} steps, LSTM of 100, batches of {BATCH_SIZE}",
+        "one random window at a time, cut in Python", seconds, baseline, 0, repeats,
+        {
+            "windows per second": n_windows / seconds, "baseline, windows per second": n_windows / baseline,
+            "data path alone, ratio": data_baseline / data,
+        },
+    )  # fmt: skip
