@@ -2,7 +2,7 @@
 
 persistence   nothing changes
 mean          always the average of the training data
-ridge         vector autoregression: the next step is a linear function of the last ones (Lütkepohl 2005), ridge-regularised
+ridge         vector autoregression: the next step is a linear function of the last ones; see `sequencer.linear`
 analogue      finds the moment of the training data most like the last steps and plays on from there (Lorenz 1969)
 """
 
@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-ORDER = 8  # steps that ridge and analogue look back
-RIDGE = 10.0  # weight of the penalty, in training steps of unit variance
+from sequencer.linear import ORDER, contexts, fit_linear_prediction
 
 Continue = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 """(seeds (batch, steps, n), steps to go, rng) -> (batch, steps to go, n)"""
@@ -31,14 +30,7 @@ def _mean(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray
 
 
 def _fit_ridge(train: list[np.ndarray]) -> Continue:
-    n = train[0].shape[1]
-    gram, moment = np.zeros((n * ORDER + 1, n * ORDER + 1)), np.zeros((n * ORDER + 1, n))
-    for sequence in train:
-        past, following = _contexts(sequence)
-        rows = np.concatenate([past, np.ones((len(past), 1))], axis=1, dtype=np.float64)
-        gram += rows.T @ rows
-        moment += rows.T @ following
-    weights = np.linalg.solve(gram + RIDGE * np.eye(len(gram)), moment)
+    weights = fit_linear_prediction(train)
 
     def go_on(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
         past, out = seeds[:, -ORDER:].astype(np.float64), []
@@ -55,12 +47,12 @@ def _fit_ridge(train: list[np.ndarray]) -> Continue:
 def _fit_analogue(train: list[np.ndarray]) -> Continue:
     import faiss
 
-    contexts = [_contexts(sequence)[0] for sequence in train]
-    index = faiss.IndexFlatL2(contexts[0].shape[1])
-    for past in contexts:
+    pasts = [contexts(sequence)[0] for sequence in train]
+    index = faiss.IndexFlatL2(pasts[0].shape[1])
+    for past in pasts:
         index.add(np.ascontiguousarray(past, np.float32))
-    source = np.concatenate([np.full(len(past), i) for i, past in enumerate(contexts)])
-    following = np.concatenate([np.arange(ORDER, ORDER + len(past)) for past in contexts])
+    source = np.concatenate([np.full(len(past), i) for i, past in enumerate(pasts)])
+    following = np.concatenate([np.arange(ORDER, ORDER + len(past)) for past in pasts])
 
     def go_on(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
         """Plays on to the end of what was found, then looks for the next moment like its own last steps."""
@@ -73,11 +65,3 @@ def _fit_analogue(train: list[np.ndarray]) -> Continue:
         return np.stack([m[ORDER:] for m in made]).astype(np.float32)
 
     return go_on
-
-
-def _contexts(sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(steps, n) -> the last `ORDER` steps before each step, (steps - ORDER, ORDER · n), and those steps."""
-    if len(sequence) <= ORDER:
-        return np.empty((0, ORDER * sequence.shape[1]), np.float32), np.empty((0, sequence.shape[1]), np.float32)
-    past = np.lib.stride_tricks.sliding_window_view(sequence[:-1], ORDER, axis=0)  # (steps - ORDER, n, ORDER)
-    return past.transpose(0, 2, 1).reshape(len(past), -1), sequence[ORDER:]

@@ -18,7 +18,7 @@ from sequencer.baselines import Continue, fit_baselines
 from sequencer.forecaster import Forecaster
 from sequencer.rollout import draw_steps
 from sequencer.split import Named, split_sequences
-from sequencer.windows import Windows
+from sequencer.train import held_out_loss, windows_for
 
 HORIZONS = (1, 4, 16, 64)  # steps ahead
 CONTEXTS = 256  # moments of the held-out pieces from which the errors are taken
@@ -136,14 +136,7 @@ def _model(model: Forecaster) -> Continue:
 
 
 def _loss(model: Forecaster, held_out: list[np.ndarray]) -> float:
-    from sequencer.train import held_out_loss
-
-    windows = Windows(
-        [torch.from_numpy(rows) for rows in held_out],
-        window=256,
-        batch_size=16,
-        context=model.body.context_steps,  # type: ignore[arg-type]
-    )
+    windows = windows_for(model, [torch.from_numpy(rows) for rows in held_out], window=256, batch_size=16)
     return held_out_loss(model, windows)
 
 

@@ -22,11 +22,10 @@ KIND = "forecaster"
 
 @dataclass
 class ForecasterConfig:
-    """Everything a checkpoint needs to rebuild its model. `window`: steps of context it was trained with."""
+    """Everything a checkpoint needs to rebuild its model."""
 
     model: str
     settings: DescriptorSettings
-    window: int
     head: str = "mixture"
     body_config: dict[str, Any] = field(default_factory=dict)
     head_config: dict[str, Any] = field(default_factory=dict)
@@ -63,19 +62,20 @@ class Forecaster(nn.Module):
     def denormalise(self, scores: Tensor) -> Tensor:
         return scores * self.std + self.mean
 
-    def forward(self, scores: Tensor, n_context: int = 0) -> Tensor:
+    def forward(self, scores: Tensor, averages: Tensor, n_context: int = 0) -> Tensor:
         """z-scored (batch, n_context + steps, n_static) -> hidden (batch, steps, hidden_size) for the head.
 
-        The first `n_context` steps are what came before: an encoder reads them, a causal body goes through them.
+        The first `n_context` steps are what came before: an encoder reads them, a causal body goes through them. `averages`
+        are those of `sequencer.averages`, the head's delay ago.
         """
-        inputs = self.head.encode(scores)
+        inputs = torch.cat([self.head.encode(scores), averages], dim=-1)
         hidden, _ = self.body(inputs[:, n_context:], self.body.prime(inputs[:, :n_context]))
         return hidden
 
     def save(self, folder: str | Path) -> None:
         config = self.config
         values = {
-            "model": config.model, "head": config.head, "window": config.window, "body": config.body_config,
+            "model": config.model, "head": config.head, "body": config.body_config,
             "head_config": config.head_config,
             "descriptors": config.settings.to_dict(), "descriptor_hash": config.settings.hash, "training": config.training,
         }  # fmt: skip
@@ -96,7 +96,6 @@ class Forecaster(nn.Module):
             config = ForecasterConfig(
                 values["model"],
                 settings,
-                values["window"],
                 values["head"],
                 values["body"],
                 values["head_config"],

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sequencer.linear import ORDER
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -41,8 +43,8 @@ class Head(nn.Module):
         """Width of what the body is given."""
         return n
 
-    def fit(self, scores: Tensor) -> None:
-        """Prepare on all z-scored training steps (steps, n), before training."""
+    def fit(self, sequences: list[Tensor]) -> None:
+        """Prepare on all z-scored training sequences, each (steps, n), before training."""
 
     def encode(self, sequence: Tensor) -> Tensor:
         """z-scored (batch, steps, n) -> body inputs (batch, steps, n_in)."""
@@ -54,8 +56,8 @@ class Head(nn.Module):
         Parameters
         ----------
         hidden : Tensor, shape (batch, steps, hidden_size)
-            The body's, for inputs `encode(sequence)[:, :-1]`.
-        sequence : Tensor, shape (batch, steps + 1, n), z-scored
+            The body's, for the latest inputs of `encode(sequence)[:, :-1]`.
+        sequence : Tensor, shape (batch, context + steps + 1, n), z-scored
         mask : Tensor, shape (batch, steps)
             1 where the target, one step on, is real.
         """
@@ -67,14 +69,15 @@ class Head(nn.Module):
 
 
 class DrawnSteps(Stream):
-    """The stream of a head that draws whole steps from a distribution around the current one."""
+    """The stream of a head that draws whole steps, given the last `ORDER` ones (batch, ORDER, n)."""
 
-    def __init__(self, sample: Callable[[Tensor, Tensor, Draw], Tensor], current: Tensor, draw: Draw) -> None:
-        self._sample, self._current, self._draw = sample, current, draw
+    def __init__(self, sample: Callable[[Tensor, Tensor, Draw], Tensor], seed: Tensor, draw: Draw) -> None:
+        self._sample, self._recent, self._draw = sample, seed[:, -ORDER:], draw
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
-        self._current = self._draw.hold(self._sample(hidden, self._current, self._draw))
-        return self._current, self._current
+        step = self._draw.hold(self._sample(hidden, self._recent, self._draw))
+        self._recent = torch.cat([self._recent[:, 1:], step[:, None]], dim=1)
+        return step, step
 
 
 def draw_categories(logits: Tensor, draw: Draw) -> Tensor:

@@ -8,6 +8,7 @@ from torch import nn
 
 from db.errors import CheckpointError
 from sequencer import lstm, lstm_seq2seq, transformer, transformer_encoder
+from sequencer.averages import STEPS
 from sequencer.head import Head
 from sequencer.mixture import MixtureHead
 from sequencer.point import PointHead
@@ -35,5 +36,5 @@ def build_parts(model: str, head: str, n: int, body_config: dict[str, Any], head
     if head not in HEADS:
         raise CheckpointError(f"unknown head {head!r}; known are {', '.join(HEADS)}")
     build, defaults = BODIES[model]
-    body = build(HEADS[head].input_size(n), {**defaults, **body_config})
+    body = build(HEADS[head].input_size(n) + n * len(STEPS), {**defaults, **body_config})
     return body, HEADS[head](body.hidden_size, n, **head_config)  # type: ignore[arg-type]

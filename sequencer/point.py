@@ -18,9 +18,9 @@ class PointHead(Head):
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Squared error, mean over the descriptors."""
-        error = F.mse_loss(self.projection(hidden), sequence[:, 1:], reduction="none").mean(-1)
+        error = F.mse_loss(self.projection(hidden), sequence[:, -hidden.shape[1] :], reduction="none").mean(-1)
         return (error * mask).sum()
 
     def start(self, seed: Tensor, draw: Draw) -> Stream:
         """There is nothing to draw: temperature and top_p change nothing."""
-        return DrawnSteps(lambda hidden, current, draw: self.projection(hidden), seed[:, -1], draw)
+        return DrawnSteps(lambda hidden, recent, draw: self.projection(hidden), seed, draw)

@@ -1,12 +1,16 @@
 """From seeds to what comes next: prime the state on each whole seed, then draw step after step."""
 
+from collections import deque
+
 import numpy as np
 import torch
 
 from db.descriptors.derived import complete, static_columns
 from db.errors import ParameterError
+from sequencer.averages import SlowAverages, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.head import Draw
+from sequencer.linear import ORDER
 
 
 @torch.no_grad()
@@ -19,7 +23,7 @@ def rollout(
     Parameters
     ----------
     seeds : list of ndarray, float32, shape (seed steps, n_descriptors), raw
-        Each at least the model's window long; those of one length are rolled out side by side.
+        Each at least `ORDER` steps long; those of one length are rolled out side by side.
     steps, variations : int >= 1
     temperature : float >= 0
         1 draws as the model learned, less is calmer, 0 always takes the likeliest.
@@ -65,14 +69,19 @@ def draw_steps(
     """z-scored seeds (batch, seed steps, n_static) -> z-scored steps drawn after them (batch, steps, n_static)."""
     draw = Draw(temperature, top_p, generator, lambda scores: scores.clamp(forecaster.low, forecaster.high))
     body, head = forecaster.body, forecaster.head
-    inputs = head.encode(seed)
+    so_far = torch.from_numpy(slow_averages(seed.cpu().numpy(), delay=head.delay)).to(seed.device)
+    inputs = torch.cat([head.encode(seed), so_far], dim=-1)
     state = body.prime(inputs[:, :-1])
     following, stream, drawn = inputs[:, -1], head.start(seed, draw), []
+    known = seed.shape[1] - head.delay
+    averages, to_add = SlowAverages(seed[:, :known]), deque(seed[:, known:].unbind(1))
     for _ in range(steps + head.delay):
         hidden, state = body(following[:, None], state)
-        following, step = stream.step(hidden[:, -1])
+        encoded, step = stream.step(hidden[:, -1])
         if step is not None:
             drawn.append(step)
+            to_add.append(step)
+        following = torch.cat([encoded, averages.add(to_add.popleft())], dim=-1)
     return torch.stack(drawn, dim=1)
 
 
@@ -88,18 +97,15 @@ def _check(
         raise ParameterError(f"top_p={top_p} must be above 0 and at most 1")
     if not seeds:
         raise ParameterError("no seed is given; give at least one")
-    settings, window = forecaster.config.settings, forecaster.config.window
+    settings = forecaster.config.settings
     for seed in seeds:
         if seed.ndim != 2 or seed.shape[1] != settings.n_descriptors:
             raise ParameterError(
                 f"a seed of shape {seed.shape} does not fit the model: it must be (steps, {settings.n_descriptors})"
             )
-        if len(seed) < window:
-            lasting = window * (settings.fixed_samples or settings.hop_length) / settings.sample_rate
-            seconds = f" ({lasting:.2f} s)" if settings.units not in ("onset", "beat") else ""
+        if len(seed) < ORDER:
             raise ParameterError(
-                f"the seed has {len(seed)} steps and the model's window is {window}{seconds}; "
-                f"give a longer seed, or train a model with --window {len(seed)}"
+                f"the seed has {len(seed)} steps, a forecast needs at least {ORDER} to go on from; give a longer one"
             )
         if not np.isfinite(seed).all():
             raise ParameterError(f"step {int(np.argwhere(~np.isfinite(seed))[0, 0])} of the seed is not finite; repair it")

@@ -39,17 +39,19 @@ class TokensHead(Head):
         self.embeddings = nn.ModuleList(
             nn.Embedding(self.n_codes + 1, EMBEDDING_SIZE) for _ in range(levels)
         )  # one more: not yet known
+        self.place = nn.Linear(levels * n, EMBEDDING_SIZE)
         self.projection = nn.Linear(hidden_size, levels * self.n_codes)
+        self.direction = nn.Linear(hidden_size, levels * n, bias=False)
 
     @staticmethod
     def input_size(n: int) -> int:
         return EMBEDDING_SIZE
 
-    def fit(self, scores: Tensor) -> None:
+    def fit(self, sequences: list[Tensor]) -> None:
         """Train the codebooks."""
         import faiss
 
-        rows = scores.numpy()
+        rows = torch.cat(sequences).numpy()
         if len(rows) > FIT_ROWS:
             rows = rows[np.linspace(0, len(rows) - 1, FIT_ROWS).astype(np.int64)]
         quantiser = faiss.ResidualQuantizer(rows.shape[1], self.levels, int(np.log2(self.n_codes)))
@@ -77,14 +79,22 @@ class TokensHead(Head):
         return self.embed(self._delayed(self.quantise(sequence)))
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Delayed codes (..., levels) -> body inputs (..., n_in)."""
-        return sum(table(codes[..., level]) for level, table in enumerate(self.embeddings))  # type: ignore[return-value]
+        """Delayed codes (..., levels) -> body inputs (..., n_in): each code by name, and by its place among the descriptors."""
+        names = sum(table(codes[..., level]) for level, table in enumerate(self.embeddings))
+        places = [F.pad(book, (0, 0, 0, 1))[codes[..., level]] for level, book in enumerate(self.codebooks)]
+        return names + self.place(torch.cat(places, dim=-1))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., hidden_size) -> (..., levels, codes): of each code, and of its place among the descriptors."""
+        direction = self.direction(hidden).unflatten(-1, (self.levels, -1))
+        by_place = torch.einsum("...ln,lcn->...lc", direction, self.codebooks)
+        return self.projection(hidden).unflatten(-1, (self.levels, self.n_codes)) + by_place
 
     def _delayed(self, codes: Tensor) -> Tensor:
         """(batch, steps, levels) -> the same, level k moved k steps later; what is not known yet is `n_codes`."""
+        steps = codes.shape[1]
         levels = [
-            F.pad(codes[:, : codes.shape[1] - k, k], (min(k, codes.shape[1]), 0), value=self.n_codes)
-            for k in range(self.levels)
+            F.pad(codes[:, : max(steps - k, 0), k], (min(k, steps), 0), value=self.n_codes) for k in range(self.levels)
         ]
         return torch.stack(levels, dim=-1)
 
@@ -93,8 +103,8 @@ class TokensHead(Head):
 
         The upper levels of a window's last steps would be told after its end; other windows, cut elsewhere, have them.
         """
-        codes = self.quantise(sequence)
-        logits = self.projection(hidden).unflatten(-1, (self.levels, self.n_codes))
+        codes = self.quantise(sequence[:, -hidden.shape[1] - 1 :])
+        logits = self.logits(hidden)
         total = hidden.new_zeros(())
         for level in range(self.levels):
             steps = hidden.shape[1] - level
@@ -119,7 +129,7 @@ class _TokenStream(Stream):
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
         head = self._head
-        logits = head.projection(hidden).unflatten(-1, (head.levels, head.n_codes))
+        logits = head.logits(hidden)
         drawn = draw_categories(logits, self._draw)
         self._codes = [*self._codes[-head.levels :], torch.full_like(drawn, head.n_codes)]
         for level in range(min(self._n_steps + 1, head.levels)):  # of the steps before the rollout all levels are known

@@ -1,8 +1,10 @@
 """Train a forecaster on the sequences of a database: likelihood up, judged on sources it has not seen."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,19 @@ from db.errors import DemiurgeError, ParameterError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
+from sequencer.linear import ORDER
 from sequencer.split import Named, Split, split_sequences
 from sequencer.tokens import codebook_bits
 from sequencer.windows import Batch, Windows
 from training.checkpoint import load_training_state, save_training_state
+from training.processes import Processes
 from training.threads import torch_threads
 from training.tracking import Tracker
 
 GRADIENT_CLIP = 1.0
 WARM_UP = 100  # batches in which the learning rate rises to its value
-CONTEXT_WINDOWS = 4  # a training excerpt is this many windows long: loops and one-shots differ only over seconds
+JUDGE_BATCHES = 1000  # a long epoch is judged in between, so that hours of work are not saved at its end alone
+AVERAGED = 7  # weights are averaged over about the last 1 / (AVERAGED + 1) of all updates
 SAVE_SECONDS = 60.0  # between two saves of the training state within an epoch
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -43,7 +48,7 @@ class TrainingOptions:
     epochs: int = 60  # at most: training stops when the held-out likelihood does
     minutes: float | None = None  # at most, of this run
     patience: int = 6  # epochs without improvement
-    window: int = 64  # steps, 1.5 s: the shortest seed
+    window: int = 128  # steps of a training excerpt, 3 s of frames; slow averages tell of what was before
     batch_size: int = 16
     learning_rate: float | None = None  # the model's own
     precision: str = "float32"
@@ -92,6 +97,7 @@ class _Progress:
 
     epoch: int = 1
     batch: int = 0  # done in this epoch
+    updates: int = 0  # in all
     loss: float = 0.0  # summed over this epoch
     steps: float = 0.0
     best: float = math.inf
@@ -125,30 +131,43 @@ def train_forecaster(
     TrainingError
         If the loss is not a number; the best checkpoint so far stays.
     """
-    return _Training(sequences, Path(out), settings, normaliser, options).run(resume=resume, wandb=wandb, tell=progress)
+    with Processes() as processes:
+        training = _Training(sequences, Path(out), settings, normaliser, options, processes)
+        return training.run(resume=resume, wandb=wandb, tell=progress)
 
 
 class _Training:
-    """One training: model, optimiser, data, and where it stands."""
+    """One training: model, optimiser, data, and where it stands.
+
+    What is judged and kept is not the model that is trained but the average of its weights over the latest updates, which
+    does what lowering the learning rate does, and needs no plan of how long training will last (Karras et al. 2024, arXiv
+    2312.02696: the share of an update falls as a power of the number of updates since).
+    """
 
     def __init__(
-        self, sequences: Named, out: Path, settings: DescriptorSettings, normaliser: Normaliser, options: TrainingOptions
-    ) -> None:
-        self.out, self.options, self.started = out, options, time.perf_counter()
+        self, sequences: Named, out: Path, settings: DescriptorSettings, normaliser: Normaliser, options: TrainingOptions,
+        processes: Processes,
+    ) -> None:  # fmt: skip
+        self.out, self.options, self.processes, self.started = out, options, processes, time.perf_counter()
         self.split = split_sequences(sequences, seed=options.seed)
-        device = _device(options.device)
+        device = processes.device(options.device)
         train, held_out = (_independent(part, settings, normaliser) for part in (self.split.train, self.split.held_out))
         everything = torch.cat(train)
+        if len(everything) < options.window:
+            raise ParameterError(
+                f"{len(everything)} steps to train on are fewer than one window of {options.window}; "
+                f"add longer audio, or train with --window {max(len(everything) // 2, 1)}"
+            )
         torch.manual_seed(options.seed)
         head_config = {"bits": codebook_bits(len(everything))} if options.head == "tokens" else {}
-        config = ForecasterConfig(options.model, settings, options.window, options.head, head_config=head_config)
+        config = ForecasterConfig(options.model, settings, options.head, head_config=head_config)
         self.model = Forecaster(config)
         self.model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
-        self.model.head.fit(everything)
+        self.model.head.fit(train)
         self.model.to(device)
-        sizes = {"window": CONTEXT_WINDOWS * options.window, "batch_size": options.batch_size}
-        context = self.model.body.context_steps
-        self.train, self.held_out = (Windows(part, **sizes, context=context) for part in (train, held_out))  # type: ignore[arg-type]
+        self.average = copy.deepcopy(self.model).eval()
+        sizes = {"window": options.window, "batch_size": options.batch_size}
+        self.train, self.held_out = (windows_for(self.model, part, **sizes) for part in (train, held_out))
         rate = options.learning_rate or self.model.body.learning_rate
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)  # type: ignore[arg-type]
         self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimiser, 1 / WARM_UP, total_iters=WARM_UP)
@@ -159,12 +178,12 @@ class _Training:
         options, stopped_by = self.options, "epochs"
         if resume:
             self._load()
-        else:
+        elif self.processes.first:
             self._save()
-        with torch_threads(options.threads), Tracker(self.out, wandb=wandb, config=asdict(options), resume=resume) as tracker:
+        with torch_threads(options.threads), self._tracker(wandb=wandb, resume=resume) as tracker:
             try:
                 while True:
-                    if not self._epoch():
+                    if not self._epoch(tracker):
                         self._judge(tracker)
                         stopped_by = "minutes"
                         break
@@ -184,44 +203,65 @@ class _Training:
                     self._judge(tracker)
         return self._finish(stopped_by)
 
-    def _epoch(self) -> bool:
+    def _epoch(self, tracker: Tracker | None) -> bool:
         """Go through what is left of the epoch; False if time is up."""
         self.model.train()
         rng = np.random.default_rng([self.options.seed, self.at.epoch])
-        for batch in self.train.epoch(rng, skip=self.at.batch):
-            loss, n_steps = batch_loss(self.model, batch, self.options.precision)
-            mean = loss / n_steps
-            if not torch.isfinite(mean):
-                raise TrainingError("the loss is not a number; train with a smaller --learning-rate, or look for broken audio")
-            self.optimiser.zero_grad()
-            mean.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_CLIP)
-            self.optimiser.step()
-            self.schedule.step()
-            self.at.batch += 1
-            self.at.loss += float(loss.detach())
-            self.at.steps += float(n_steps)
+        share = (self.processes.rank, self.processes.number)
+        for batch in self.train.epoch(rng, skip=self.at.batch, share=share):
+            time_is_up = self._update(batch)
             now = time.perf_counter()
-            if self.options.minutes is not None and now - self.started > 60 * self.options.minutes:
+            if time_is_up:
                 self._save()
                 return False
             if now - self.saved > SAVE_SECONDS:
                 self._save()
+            if self.at.batch % JUDGE_BATCHES == 0:
+                self._judge(tracker)
         return True
 
-    def _judge(self, tracker: Tracker) -> float:
-        """Held-out loss of the model as it is; the best so far is kept."""
-        at, loss = self.at, held_out_loss(self.model, self.held_out)
+    def _update(self, batch: Batch) -> bool:
+        """One step of the optimiser; whether time is up for any of the processes."""
+        at, options = self.at, self.options
+        torch.manual_seed(
+            int(np.random.SeedSequence([options.seed, at.epoch, at.batch, self.processes.rank]).generate_state(1)[0])
+        )
+        loss, n_steps = batch_loss(self.model, batch, options.precision)
+        time_is_up = options.minutes is not None and time.perf_counter() - self.started > 60 * options.minutes
+        total, n_steps, late = self.processes.sum(loss.detach(), n_steps, loss.new_tensor(float(time_is_up)))
+        if not torch.isfinite(total):
+            raise TrainingError("the loss is not a number; train with a smaller --learning-rate, or look for broken audio")
+        self.optimiser.zero_grad()
+        (loss / n_steps).backward()
+        self.processes.sum_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_CLIP)
+        self.optimiser.step()
+        self.schedule.step()
+        at.batch += 1
+        at.updates += 1
+        at.loss += float(total)
+        at.steps += float(n_steps)
+        with torch.no_grad():
+            share = 1 - (1 - 1 / at.updates) ** (AVERAGED + 1)
+            for average, latest in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                average.lerp_(latest, share)
+        return bool(late)
+
+    def _judge(self, tracker: Tracker | None) -> float:
+        """Held-out loss of the averaged weights; the best so far is kept."""
+        at, loss = self.at, held_out_loss(self.average, self.held_out)
         seconds = time.perf_counter() - self.started
         train_loss = at.loss / at.steps if at.steps else None
-        tracker.log({"epoch": at.epoch, "train/loss": train_loss, "held_out/loss": loss, "seconds": seconds})
+        if tracker:
+            tracker.log({"epoch": at.epoch, "train/loss": train_loss, "held_out/loss": loss, "seconds": seconds})
         if not math.isfinite(loss):
             raise TrainingError("the held-out loss is not a number; train with a smaller --learning-rate")
         if loss < at.best:
             at.best, at.best_epoch = loss, at.epoch
             summary = {**self.options.identity(), "epoch": at.epoch, "held_out_loss": loss, "sources": _names(self.split)}
-            self.model.config = replace(self.model.config, training=summary)
-            self.model.save(self.out)
+            self.average.config = replace(self.average.config, training=summary)
+            if self.processes.first:
+                self.average.save(self.out)
         return loss
 
     def _finish(self, stopped_by: str) -> TrainingSummary:
@@ -231,14 +271,22 @@ class _Training:
             len(split.train), _steps(split.train), len(split.held_out), _steps(split.held_out), at.best, stopped_by,
         )  # fmt: skip
 
+    def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:
+        if not self.processes.first:
+            return nullcontext()
+        return Tracker(self.out, wandb=wandb, config=asdict(self.options), resume=resume)
+
     def _save(self) -> None:
+        self.saved = time.perf_counter()
+        if not self.processes.first:
+            return
         state = {
             "options": self.options.identity(), "sources": _names(self.split), "progress": asdict(self.at),
-            "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(), "rng": torch.get_rng_state(),
+            "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
+            "processes": self.processes.number,
         }  # fmt: skip
         save_training_state(self.out, state)
-        self.saved = time.perf_counter()
 
     def _load(self) -> None:
         state = load_training_state(self.out)
@@ -249,10 +297,14 @@ class _Training:
                 )
         if state["sources"] != _names(self.split):
             raise ParameterError(f"{self.out}: was trained on other sources; the database has changed: train anew with --force")
+        if state["processes"] != self.processes.number:
+            raise ParameterError(
+                f"{self.out}: was trained by {state['processes']} processes, not {self.processes.number}; resume with as many"
+            )
         self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["rng"])
         self.at = _Progress(**state["progress"])
 
 
@@ -262,8 +314,14 @@ def batch_loss(model: Forecaster, batch: Batch, precision: str = "float32") -> t
     sequence, mask = batch.sequence.to(device), batch.mask.to(device)
     dtype = PRECISIONS[precision]
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        hidden = model(sequence[:, :-1], batch.n_context)
-    return model.head.loss(hidden.float(), sequence[:, batch.n_context :], mask), mask.sum()
+        hidden = model(sequence[:, :-1], batch.averages.to(device), batch.n_context)
+    return model.head.loss(hidden.float(), sequence, mask), mask.sum()
+
+
+def windows_for(model: Forecaster, sequences: list[Tensor], *, window: int, batch_size: int) -> Windows:
+    """Windows with as much of the past as the model reads."""
+    context = max(model.body.context_steps, ORDER)  # type: ignore[arg-type]
+    return Windows(sequences, window=window, batch_size=batch_size, context=context, delay=model.head.delay)
 
 
 @torch.no_grad()
@@ -278,15 +336,6 @@ def _independent(part: Named, settings: DescriptorSettings, normaliser: Normalis
     """z-scored independent columns of each sequence."""
     columns = static_columns(settings)
     return [torch.from_numpy(normaliser.apply(rows)[:, columns]) for _, rows in part]
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ParameterError(f"device={name!r} cannot be used here ({str(error).splitlines()[0]}); use --device cpu") from error
-    return device
 
 
 def _steps(part: Named) -> int:

@@ -21,7 +21,7 @@ class TransformerConfig:
     dim: int = 160  # with its second set of layers as large as the other bodies
     n_layers: int = 3  # on either side
     n_heads: int = 4
-    span: int = 256  # steps that a decoder layer looks back
+    span: int = 128  # steps that a decoder layer looks back
     context_steps: int = 128  # steps that the encoder reads, 3 s of frames: the latest of a longer seed
     dropout: float = 0.1
 

@@ -19,7 +19,7 @@ class TransformerEncoderConfig:
     dim: int = 192  # as many parameters as the LSTM, about 1.8 million
     n_layers: int = 4
     n_heads: int = 4
-    span: int = 256  # steps that a layer looks back, 6 s of frames; four layers reach four times as far
+    span: int = 128  # steps that a layer looks back, as long as a training excerpt; four layers reach four times as far
     dropout: float = 0.1
 
 

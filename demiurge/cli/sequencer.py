@@ -25,9 +25,7 @@ def sequencer() -> None:
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True, help="At most; stops when nothing improves.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="At most, of this run.")
 @click.option("--resume", is_flag=True, help="Go on where training with the same options was stopped.")
-@click.option(
-    "--window", type=click.IntRange(1), default=64, show_default=True, help="Steps of context; seeds must be as long."
-)
+@click.option("--window", type=click.IntRange(1), default=128, show_default=True, help="Steps of a training excerpt.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: the architecture's own]")
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model.")

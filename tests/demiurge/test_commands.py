@@ -310,7 +310,7 @@ def refused(work, tmp_path, tabla):
         ("sequencer train {db} {tmp}/no/m", "does not exist; make it first", 2),
         (
             "sequencer forecast {model} {tmp}/brief.wav --steps 3 -o {tmp}/f.json",
-            "the model's window is 64 (1.49 s); give a longer",
+            "a forecast needs at least 8 to go on from; give a longer",
             2,
         ),
         ("sequencer forecast {tmp}/nowhere {seed} --steps 3 -o {tmp}/f.json", "no model here", 1),

@@ -13,9 +13,11 @@ from db.descriptors.mfcc import add_deltas
 from db.errors import CheckpointError, ParameterError
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
+from sequencer.averages import SlowAverages, slow_averages
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.head import Draw, draw_categories
-from sequencer.mixture import KEEP, MixtureHead
+from sequencer.linear import ORDER
+from sequencer.mixture import MixtureHead
 from sequencer.models import BODIES, HEADS
 from sequencer.rollout import rollout
 from sequencer.train import TrainingError, TrainingOptions, batch_loss, train_forecaster
@@ -29,7 +31,7 @@ TOY = {
     "transformer": {"dim": 16, "n_layers": 1, "n_heads": 2, "span": 10, "context_steps": 12, "dropout": 0.1},
 }
 TOY_HEAD = {"point": {}, "mixture": {"n_components": 3}, "tokens": {"levels": 3, "bits": 4}}
-WINDOW = 8
+WINDOW = 32
 ALL = [(model, head) for model in BODIES for head in HEADS]
 
 
@@ -46,9 +48,9 @@ NORMALISER = fit_normaliser([rows for _, rows in SONGS], 12)
 
 def toy(name="lstm", head="mixture"):
     torch.manual_seed(0)
-    model = Forecaster(ForecasterConfig(name, SETTINGS, WINDOW, head, TOY[name], TOY_HEAD[head]))
+    model = Forecaster(ForecasterConfig(name, SETTINGS, head, TOY[name], TOY_HEAD[head]))
     model.set_statistics(NORMALISER, low=torch.full((4,), -3.0), high=torch.full((4,), 3.0))
-    model.head.fit(model.normalise(torch.from_numpy(np.concatenate([rows for _, rows in SONGS])[:, :4])))
+    model.head.fit([model.normalise(torch.from_numpy(rows[:, :4])) for _, rows in SONGS])
     return model.eval()
 
 
@@ -74,18 +76,21 @@ def trained(tmp_path_factory):
 class TestConformance:
     def test_shapes(self, name, head):
         model = toy(name, head)
-        assert model(torch.zeros(5, 11, 4)).shape == (5, 11, model.body.hidden_size)
-        assert model(torch.zeros(5, 11, 4), 6).shape == (5, 5, model.body.hidden_size)
+        x, averages = torch.zeros(5, 11, 4), torch.zeros(5, 11, 8)
+        assert model(x, averages).shape == (5, 11, model.body.hidden_size)
+        assert model(x, averages, 6).shape == (5, 5, model.body.hidden_size)
 
     def test_is_causal(self, name, head):
         model, x = toy(name, head), torch.randn(1, 20, 4, generator=generator())
         changed = x.clone()
         changed[:, 15:] += 1
-        torch.testing.assert_close(model(x, 3)[:, :12], model(changed, 3)[:, :12])
+        before, after = (model(y, torch.from_numpy(slow_averages(y.numpy(), delay=model.head.delay)), 3) for y in (x, changed))
+        torch.testing.assert_close(before[:, :12], after[:, :12])
+        assert not torch.allclose(before[:, 12:], after[:, 12:])
 
     def test_state_goes_on_where_it_was(self, name, head):
         model = toy(name, head)
-        x = model.head.encode(torch.randn(2, 40, 4, generator=generator()))
+        x = torch.randn(2, 40, model.head.input_size(4) + 8, generator=generator())
         state = model.body.prime(x[:, :7])
         whole, _ = model.body(x[:, 7:], state)
         parts = []
@@ -129,10 +134,10 @@ class TestConformance:
 
 def test_mixture_likelihood_of_one_component_is_the_gaussian_density():
     head = MixtureHead(3, 2, n_components=1)
-    hidden, current, following = torch.randn(7, 3), torch.randn(7, 2), torch.randn(7, 2)
-    _, mean, std = head(hidden, current)
+    hidden, ground, following = torch.randn(7, 3), torch.randn(7, 2), torch.randn(7, 2)
+    _, mean, std = head(hidden, ground)
     expected = torch.distributions.Normal(mean[:, 0], std[:, 0]).log_prob(following).sum(-1)
-    torch.testing.assert_close(head.log_likelihood(hidden, current, following), expected)
+    torch.testing.assert_close(head.log_likelihood(hidden, ground, following), expected)
 
 
 def test_mixture_density_integrates_to_one():
@@ -146,17 +151,34 @@ def test_mixture_density_integrates_to_one():
 def test_mixture_samples_follow_its_mean():
     torch.manual_seed(0)
     head = MixtureHead(3, 2, n_components=4)
-    hidden, current = torch.randn(1, 3).expand(20000, 3), torch.zeros(20000, 2)
-    drawn = head.sample(hidden, current, Draw(1.0, 1.0, generator(), lambda scores: scores))
-    torch.testing.assert_close(drawn.mean(0), head.expectation(hidden, current)[0].detach(), atol=0.03, rtol=0)
+    hidden, recent = torch.randn(1, 3).expand(20000, 3), torch.zeros(20000, ORDER, 2)
+    drawn = head.sample(hidden, recent, Draw(1.0, 1.0, generator(), lambda scores: scores))
+    logits, mean, _ = head(hidden[:1], torch.zeros(1, 2))
+    expected = (logits.softmax(-1).unsqueeze(-1) * mean).sum(-2)[0].detach()
+    torch.testing.assert_close(drawn.mean(0), expected, atol=0.03, rtol=0)
 
 
-def test_current_step_is_never_carried_over_whole():
-    head = MixtureHead(3, 2, n_components=2)
-    hidden = torch.randn(5, 3)
-    _, near, _ = head(hidden, torch.zeros(5, 2))
-    _, far, _ = head(hidden, torch.ones(5, 2))
-    assert ((far - near) < KEEP).all()
+def test_ground_of_the_mixture_is_the_linear_prediction_from_the_last_steps():
+    head, x = toy().head, torch.from_numpy(NORMALISER.apply(song(50, 3))[:, :4].copy())
+    ground = head.ground(x[None])[0]
+    row = torch.cat([x[20 - ORDER + 1 : 21].flatten(), torch.ones(1)])
+    torch.testing.assert_close(ground[20], row @ head.prediction)
+    assert (ground[ORDER:-1] - x[ORDER + 1 :]).square().mean() < 0.3 * (x[ORDER:-1] - x[ORDER + 1 :]).square().mean()
+    torch.testing.assert_close(head.ground(x[None, 21 - ORDER : 21])[0, -1], ground[20])
+
+
+@pytest.mark.parametrize("delay", [0, 3])
+def test_slow_averages_are_means_at_first_and_the_same_step_by_step(delay):
+    x = np.random.default_rng(0).normal(1, 1, (2, 900, 3)).astype(np.float32)
+    averages = slow_averages(x, delay=delay)
+    assert averages.shape == (2, 900, 6)
+    assert not averages[:, :delay].any()
+    np.testing.assert_allclose(averages[:, delay, 3:], x[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(averages[:, delay + 19, 3:], x[:, :20].mean(1), atol=0.05)
+    stream = SlowAverages(torch.from_numpy(x[:, :50]))
+    for t in range(50, 900 - delay):
+        value = stream.add(torch.from_numpy(x[:, t]))
+        np.testing.assert_allclose(value, averages[:, t + delay], atol=1e-5)
 
 
 def test_training_learns(trained):
@@ -344,7 +366,7 @@ def test_deltas_of_a_forecast_follow_from_it(trained):
 @pytest.mark.parametrize(
     ("seed", "options", "message"),
     [
-        (song(7), {}, "7 steps and the model's window is 8 .*longer seed, or train a model with --window 7"),
+        (song(7), {}, "the seed has 7 steps, a forecast needs at least 8 to go on from; give a longer one"),
         (song(60), {"steps": 0}, "steps=0 must be at least 1"),
         (song(60), {"temperature": -1.0}, "temperature=-1.0 must be a finite number of at least 0"),
         (song(60), {"temperature": math.nan}, "temperature=nan must be"),
@@ -411,7 +433,7 @@ def test_levels_enter_the_body_in_the_delayed_pattern():
 
 def test_attention_with_its_cache_equals_attention_over_the_whole_history():
     model = toy("transformer-encoder")
-    x = torch.randn(1, 60, 4, generator=generator())
+    x = torch.randn(1, 60, 12, generator=generator())
     whole, _ = model.body(x)
     state, parts = None, []
     for i in range(60):
