@@ -1,7 +1,7 @@
 """Judge forecasters on material they have not heard: how near the next steps are, and whether free rollouts live like the data.
 
-All figures are of z-scored independent columns. Errors are of the mean forecast, estimated without bias from `DRAWS` of them. A
-rollout begins after a held-out seed and is as long as what remains of its piece, at most `LONGEST` steps.
+All figures are of z-scored independent columns. Errors are of the mean forecast, estimated without bias from `DRAWS` of them.
+Rollouts, `ROLLOUTS` of each held-out piece, begin after its first steps and are as long as what remains of it.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,18 @@ from sequencer.split import Named, split_sequences
 from sequencer.train import held_out_loss, windows_for
 
 HORIZONS = (1, 4, 16, 64)  # steps ahead
-CONTEXTS = 256  # moments of the held-out pieces from which the errors are taken
+CONTEXTS = 512  # moments of the held-out pieces from which the errors are taken
 DRAWS = 8
 SEED_STEPS = 128
-LONGEST = 2048  # steps of a rollout, 48 s of frames
+ROLLOUTS = 4  # of each piece
+LONGEST = 16384  # steps of a rollout, 6 min of frames
 WINDOWS = (1, 8, 32)  # steps whose joint statistics are compared
 BLOCK = 128  # steps
 LAGS = 64  # of the autocorrelation
+MATCHED = 1024  # steps of each piece's rollout of which the nearest training steps are looked up
+
+
+Gaussian = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -42,7 +47,7 @@ class Evaluation:
     step_ratio: float  # of the mean change from step to step
     frechet: dict[int, float]  # by window
     autocorrelation_error: float
-    distinct: float  # share of the rollout's nearest training steps that are different ones
+    distinct: float  # share of different ones among the training steps nearest to its first `MATCHED`
 
 
 def evaluate(
@@ -52,16 +57,17 @@ def evaluate(
     *,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
-) -> tuple[list[Evaluation], dict[int, float]]:
+) -> tuple[list[Evaluation], dict[str, dict[int, float]]]:
     """Evaluate models and all baselines on the sources that the models were not trained on.
 
     Returns
     -------
     evaluations : list of Evaluation
         Models first, then baselines.
-    floor : dict
-        Fréchet distance between two halves of the held-out data, blocks of `BLOCK` steps dealt in turn, by window: what
-        perfection would read.
+    floors : dict
+        Fréchet distances of real data from the held-out, by window: "real against real", of its two halves, blocks of `BLOCK`
+        steps dealt in turn, is what perfection would read; "training data" is what it would read that knows nothing of the
+        piece it is to continue.
 
     Raises
     ------
@@ -73,7 +79,10 @@ def evaluate(
     truths = [piece[SEED_STEPS : SEED_STEPS + LONGEST] for piece in held_out]
     contexts, futures = _moments(held_out, np.random.default_rng(seed))
     blocks = [t[i : i + BLOCK] for t in truths for i in range(0, len(t) - max(WINDOWS), BLOCK)]
-    floor = {w: frechet_distance(_windows(blocks[::2], w), _windows(blocks[1::2], w)) for w in WINDOWS}
+    floors = {
+        "real against real": _frechet(_gaussians(blocks[::2]), _gaussians(blocks[1::2])),
+        "training data": _frechet(_gaussians(train), _gaussians(truths)),
+    }
     contestants = {name: _model(model) for name, model in models.items()} | fit_baselines(train)
     evaluations = []
     for done, (name, go_on) in enumerate(contestants.items()):
@@ -81,7 +90,7 @@ def evaluate(
             progress(done, len(contestants), name)
         loss = _loss(models[name], held_out) if name in models else None
         evaluations.append(_judge(name, go_on, contexts, futures, seeds, truths, train, loss, seed))
-    return evaluations, floor
+    return evaluations, floors
 
 
 def _material(
@@ -145,17 +154,20 @@ def _judge(
     train: list[np.ndarray], loss: float | None, seed: int,
 ) -> Evaluation:  # fmt: skip
     rng = np.random.default_rng(seed)
-    draws = np.stack([go_on(contexts, futures.shape[1], rng) for _ in range(DRAWS if loss is not None else 1)])
+    learned = loss is not None
+    draws = np.stack([go_on(contexts, futures.shape[1], rng) for _ in range(DRAWS if learned else 1)])
     errors = {h: _error_of_mean(draws[:, :, h - 1], futures[:, h - 1]) for h in HORIZONS}
-    longest = go_on(np.stack(seeds), max(map(len, truths)), rng)
-    rollouts = [made[: len(t)] for made, t in zip(longest, truths, strict=True)]
+    each = ROLLOUTS if learned else 1
+    longest = go_on(np.tile(np.stack(seeds), (each, 1, 1)), max(map(len, truths)), rng)
+    rollouts = [made[: len(t)] for made, t in zip(longest, each * truths, strict=True)]
     made, real = np.concatenate(rollouts), np.concatenate(truths)
+    matched = np.concatenate([rollout[:MATCHED] for rollout in rollouts[: len(truths)]])
     stds = made.std(axis=0) / real.std(axis=0)
     changes = [np.concatenate([np.abs(np.diff(x, axis=0)) for x in part]).mean() for part in (rollouts, truths)]
     return Evaluation(
         name, errors, loss, float(made.std() / real.std()), stds.tolist(), float(changes[0] / changes[1]),
-        {w: frechet_distance(_windows(rollouts, w), _windows(truths, w)) for w in WINDOWS},
-        float(np.abs(_autocorrelation(rollouts) - _autocorrelation(truths)).mean()), _distinct(made, train),
+        _frechet(_gaussians(rollouts), _gaussians(truths)),
+        float(np.abs(_autocorrelation(rollouts) - _autocorrelation(truths)).mean()), _distinct(matched, train),
     )  # fmt: skip
 
 
@@ -165,23 +177,38 @@ def _error_of_mean(draws: np.ndarray, truth: np.ndarray) -> float:
     return float(error - (draws.var(axis=0, ddof=1).mean() / len(draws) if len(draws) > 1 else 0.0))
 
 
-def _windows(sequences: list[np.ndarray], steps: int) -> np.ndarray:
-    """Every `steps` successive steps as one row, (n_windows, steps · n)."""
-    views = [np.lib.stride_tricks.sliding_window_view(s, steps, axis=0).reshape(len(s) - steps + 1, -1) for s in sequences]
-    return np.concatenate(views)
+def _frechet(first: dict[int, Gaussian], second: dict[int, Gaussian]) -> dict[int, float]:
+    return {window: frechet_distance(first[window], second[window]) for window in WINDOWS}
 
 
-def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Fréchet distance of two Gaussians with the samples' means and covariances (Dowson & Landau 1982).
+def _gaussians(sequences: list[np.ndarray]) -> dict[int, Gaussian]:
+    return {window: window_statistics(sequences, window) for window in WINDOWS}
+
+
+def window_statistics(sequences: list[np.ndarray], steps: int) -> Gaussian:
+    """Mean (steps · n,) and covariance of every `steps` successive steps as one row."""
+    count, size = 0, steps * sequences[0].shape[1]
+    total, gram = np.zeros(size), np.zeros((size, size))
+    for sequence in sequences:
+        if len(sequence) >= steps:
+            rows = np.lib.stride_tricks.sliding_window_view(sequence, steps, axis=0).reshape(-1, size).astype(np.float64)
+            count += len(rows)
+            total += rows.sum(axis=0)
+            gram += rows.T @ rows
+    mean = total / count
+    return mean, gram / count - np.outer(mean, mean)
+
+
+def frechet_distance(first: Gaussian, second: Gaussian) -> float:
+    """Fréchet distance of two Gaussians, each mean (d,) and covariance (d, d) (Dowson & Landau 1982).
 
     |mean a - mean b|² + trace(A + B - 2 (A B)^½), with the trace of the root from eigenvalues of A^½ B A^½, which are real.
     """
-    mean = a.mean(axis=0) - b.mean(axis=0)
-    first, second = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a.astype(np.float64), b.astype(np.float64)))
-    values, vectors = np.linalg.eigh(first)
+    (mean_a, a), (mean_b, b) = first, second
+    values, vectors = np.linalg.eigh(a)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ second @ root), 0)).sum()
-    return float((mean.astype(np.float64) ** 2).sum() + np.trace(first) + np.trace(second) - 2 * cross)
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ b @ root), 0)).sum()
+    return float(((mean_a - mean_b) ** 2).sum() + np.trace(a) + np.trace(b) - 2 * cross)
 
 
 def _autocorrelation(sequences: list[np.ndarray]) -> np.ndarray:
@@ -206,6 +233,6 @@ def _distinct(made: np.ndarray, train: list[np.ndarray]) -> float:
     return len(np.unique(found)) / len(made)
 
 
-def to_document(evaluations: list[Evaluation], floor: dict[int, float]) -> dict[str, Any]:
+def to_document(evaluations: list[Evaluation], floors: dict[str, dict[int, float]]) -> dict[str, Any]:
     """For JSON."""
-    return {"floor": {"frechet": floor}, "evaluations": [vars(e) for e in evaluations]}
+    return {"frechet_of_real_data": floors, "evaluations": [vars(e) for e in evaluations]}

@@ -93,9 +93,7 @@ class TokensHead(Head):
     def _delayed(self, codes: Tensor) -> Tensor:
         """(batch, steps, levels) -> the same, level k moved k steps later; what is not known yet is `n_codes`."""
         steps = codes.shape[1]
-        levels = [
-            F.pad(codes[:, : max(steps - k, 0), k], (min(k, steps), 0), value=self.n_codes) for k in range(self.levels)
-        ]
+        levels = [F.pad(codes[:, : max(steps - k, 0), k], (min(k, steps), 0), value=self.n_codes) for k in range(self.levels)]
         return torch.stack(levels, dim=-1)
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:

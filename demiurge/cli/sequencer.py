@@ -148,9 +148,9 @@ def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, as_json: b
         mine, theirs = f"the database {database}", f"the model {folder}"
         opened.settings.check_matches(models[folder.name].config.settings, mine=mine, theirs=theirs)
     with progress_bar("evaluating", quiet=as_json) as progress:
-        found, floor = evaluate_models(models, list(opened.sequences()), opened.normaliser, seed=seed, progress=progress)
+        found, floors = evaluate_models(models, list(opened.sequences()), opened.normaliser, seed=seed, progress=progress)
     if as_json:
-        echo_json(to_document(found, floor))
+        echo_json(to_document(found, floors))
         return
     columns = [
         "forecaster",
@@ -168,9 +168,8 @@ def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, as_json: b
         ]
         for e in found
     ]  # fmt: skip
-    rows.append(
-        ["real against real", *[""] * len(found[0].errors), "", "1", "1", *(f"{v:.1f}" for v in floor.values()), "", ""]
-    )
+    blank = [""] * len(found[0].errors)
+    rows += [[name, *blank, "", "1", "1", *(f"{v:.1f}" for v in floor.values()), "", ""] for name, floor in floors.items()]
     echo_table(f"{database}, held-out sources", [*columns, "autocorr. error", "distinct"], rows)
 
 
