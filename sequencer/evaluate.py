@@ -21,7 +21,7 @@ from sequencer.split import Named, split_sequences
 from sequencer.train import held_out_loss, windows_for
 
 HORIZONS = (1, 4, 16, 64)  # steps ahead
-CONTEXTS = 512  # moments of the held-out pieces from which the errors are taken
+CONTEXTS = 256  # moments of the held-out pieces from which the errors are taken
 DRAWS = 8
 SEED_STEPS = 128
 ROLLOUTS = 4  # of each piece
@@ -74,7 +74,7 @@ def evaluate(
     ParameterError
         If the models were trained on different sources, or none of these is held out and long enough.
     """
-    train, held_out = _material(models, sequences, normaliser)
+    train, held_out = held_out_material(models, sequences, normaliser)
     seeds = [piece[:SEED_STEPS] for piece in held_out]
     truths = [piece[SEED_STEPS : SEED_STEPS + LONGEST] for piece in held_out]
     contexts, futures = _moments(held_out, np.random.default_rng(seed))
@@ -93,7 +93,7 @@ def evaluate(
     return evaluations, floors
 
 
-def _material(
+def held_out_material(
     models: dict[str, Forecaster], sequences: Named, normaliser: Normaliser
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """z-scored independent columns of the sources the models were trained on, and of the held-out ones."""

@@ -59,10 +59,11 @@ class Processes:
             parameter.grad = gradient
 
     def __enter__(self) -> Self:
-        if self.number > 1:
+        self._began = self.number > 1 and not torch.distributed.is_initialized()
+        if self._began:
             torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.number > 1:
+        if self._began:
             torch.distributed.destroy_process_group()

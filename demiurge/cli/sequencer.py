@@ -37,21 +37,24 @@ def sequencer() -> None:
 def train(database: Path, model_dir: Path, force: bool, resume: bool, as_json: bool, track: str | None, **options) -> None:
     """Train a forecaster on the database DB and leave the best checkpoint, by held-out likelihood, in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing had happened.
+    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing had happened. Several
+    processes share the work when started by torchrun: torchrun --nproc-per-node 2 --no-python demiurge sequencer train …
     """
     from db.database import Database
     from sequencer.train import TrainingOptions, train_forecaster
+    from training.processes import Processes
 
-    check_output(model_dir, force=force or resume)
+    first = Processes().first
+    check_output(model_dir, force=force or resume or not first)
     opened = Database(database)
-    with progress_bar("training", quiet=as_json) as progress:
+    with progress_bar("training", quiet=as_json or not first) as progress:
         summary = train_forecaster(
             list(opened.sequences()), model_dir, settings=opened.settings, normaliser=opened.normaliser,
             options=TrainingOptions(**options), resume=resume, wandb=track == "wandb", progress=progress,
         )  # fmt: skip
-    if as_json:
+    if as_json and first:
         echo_json({"model": str(model_dir), **asdict(summary)})
-    else:
+    elif first:
         echo_summary(model_dir, summary)
 
 
@@ -128,19 +131,24 @@ def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[
 
 @sequencer.command(
     epilog="\b\nExamples:\n  demiurge sequencer evaluate my.model my.db\n"
-    "  demiurge sequencer evaluate lstm.model transformer.model my.db --json"
+    "  demiurge sequencer evaluate lstm.model transformer.model my.db --json\n"
+    "  demiurge sequencer evaluate my.model my.db --picture forecasts.png"
 )
 @click.argument("model_dirs", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same figures.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw fans and rollouts into this PNG.")
+@force_option
 @json_option
-def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, as_json: bool) -> None:
+def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, picture: Path | None, force: bool, as_json: bool) -> None:
     """Judge MODELs, all trained on DB with one split, and the baselines on the sources that they have not heard."""
     from db.database import Database
     from sequencer.evaluate import WINDOWS, to_document
     from sequencer.evaluate import evaluate as evaluate_models
     from sequencer.forecaster import Forecaster
 
+    if picture:
+        check_output(picture, force=force)
     opened = Database(database)
     models = {}
     for folder in model_dirs:
@@ -148,7 +156,12 @@ def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, as_json: b
         mine, theirs = f"the database {database}", f"the model {folder}"
         opened.settings.check_matches(models[folder.name].config.settings, mine=mine, theirs=theirs)
     with progress_bar("evaluating", quiet=as_json) as progress:
-        found, floors = evaluate_models(models, list(opened.sequences()), opened.normaliser, seed=seed, progress=progress)
+        sequences = list(opened.sequences())
+        found, floors = evaluate_models(models, sequences, opened.normaliser, seed=seed, progress=progress)
+        if picture:
+            from sequencer.picture import save_evaluation_picture
+
+            save_evaluation_picture(models, sequences, opened.normaliser, picture, seed=seed, progress=progress)
     if as_json:
         echo_json(to_document(found, floors))
         return

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import matplotlib.image
 import numpy as np
 import pytest
 import soundfile as sf
@@ -150,7 +151,15 @@ def test_models_are_judged_by_command(work, tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, value)
     document = json.loads(run("sequencer", "evaluate", work / "my.model", work / "my.db", "--json"))
     assert [e["name"] for e in document["evaluations"]] == ["my.model", "persistence", "mean", "ridge", "analogue"]
-    assert "real against real" in run("sequencer", "evaluate", work / "my.model", work / "my.db")
+    picture = tmp_path / "p.png"
+    monkeypatch.setattr("sequencer.picture.DRAWS", 2)
+    text = run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture)
+    assert "real against real" in text
+    assert "training data" in text
+    image = matplotlib.image.imread(picture)
+    assert image.shape[1] == 1500
+    assert 0.02 < (image[..., :3].min(axis=-1) < 0.5).mean() < 0.5  # neither empty nor full
+    assert "exists" in run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture, expect=2)
 
 
 def test_query_finds_a_file_of_the_database_in_itself(work):

@@ -130,7 +130,7 @@ def test_only_held_out_sources_are_judged(trained, small, monkeypatch):
     out, sequences, normaliser = trained
     model = Forecaster.load(out)
     held = set(model.config.training["sources"]["held_out"])
-    train, held_out = module._material({"m": model}, sequences, normaliser)
+    train, held_out = module.held_out_material({"m": model}, sequences, normaliser)
     assert len(held_out) == len(held)
     assert len(train) == len(sequences) - len(held)
 
