@@ -1,6 +1,8 @@
 """Checkpoints: a folder with config.json and model.safetensors. Nothing that could run code is ever read."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,11 @@ def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], te
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ParameterError(f"{folder}: cannot make this folder ({error.strerror}); choose another place") from error
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
-    with replacing(folder / CONFIG) as temporary:
-        temporary.write_text(json.dumps({"kind": kind, "version": VERSION, **config}, indent=1, allow_nan=False))
+    with _saving(folder):
+        with replacing(folder / WEIGHTS) as temporary:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        with replacing(folder / CONFIG) as temporary:
+            temporary.write_text(json.dumps({"kind": kind, "version": VERSION, **config}, indent=1, allow_nan=False))
 
 
 def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -67,9 +70,22 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
 
 def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
     """Write all that training needs to go on: tensors, numbers, text, and lists and dicts of them."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with replacing(Path(folder) / STATE) as temporary:
-        torch.save(state, temporary)
+    folder = Path(folder)
+    with _saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / STATE) as temporary:
+            torch.save(state, temporary)
+
+
+@contextmanager
+def _saving(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:  # each library's way to say that the disk is full
+        raise ParameterError(
+            f"{folder}: cannot be saved ({getattr(error, 'strerror', None) or error}); what was saved before is whole: "
+            "make room, and go on with --resume"
+        ) from error
 
 
 def load_training_state(folder: str | Path) -> dict[str, Any]:

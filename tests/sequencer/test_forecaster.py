@@ -1,5 +1,6 @@
 """Every forecaster goes through these, at toy width; and what training and rollouts must hold."""
 
+import errno
 import json
 import math
 import os
@@ -441,3 +442,43 @@ def test_attention_with_its_cache_equals_attention_over_the_whole_history():
         parts.append(hidden)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
     assert state[0].keys.shape[2] == 9  # span - 1, however long the history
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_constant_descriptors_train_and_are_continued(tmp_path, head):
+    constant = [(f"c{i}", add_deltas(np.tile([1.0, 0.0, -300.0, 7.0], (90, 1)).astype(np.float32), width=9)) for i in range(3)]
+    train = {"settings": SETTINGS, "normaliser": fit_normaliser([rows for _, rows in constant], 12)}
+    train_forecaster(constant, tmp_path / "m", **train, options=TrainingOptions(head=head, epochs=2, window=WINDOW))
+    forecast = roll(Forecaster.load(tmp_path / "m"), constant[0][1], 20)
+    np.testing.assert_allclose(forecast[:, :4], constant[0][1][:20, :4], atol=1e-3)
+
+
+def test_one_source_is_split_by_time(tmp_path):
+    options = TrainingOptions(epochs=1, window=WINDOW)
+    summary = train_forecaster(SONGS[:1], tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    assert (summary.split_by, summary.train_steps, summary.held_out_steps) == ("time", 108, 12)
+
+
+def test_fewer_steps_than_a_window_are_refused(tmp_path):
+    options = TrainingOptions(window=1000)
+    with pytest.raises(ParameterError, match=r"600 steps to train on are fewer than one window of 1000; .*--window 300"):
+        train_forecaster(SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("function", ["training.checkpoint.save_file", "training.checkpoint.torch.save"])
+def test_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, function):
+    train = {"settings": SETTINGS, "normaliser": NORMALISER}
+    train_forecaster(SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=1, window=WINDOW))
+    before = {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir() if file.name != "log.jsonl"}
+
+    def full(what, path, *arguments):
+        path.write_bytes(b"half a ")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(function, full)
+    with pytest.raises(ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"):
+        train_forecaster(SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=2, window=WINDOW), resume=True)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir() if file.name != "log.jsonl"} == before
+    monkeypatch.undo()
+    train_forecaster(SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=2, window=WINDOW), resume=True)
