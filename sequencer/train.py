@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sequencer.split import Named, Split, split_sequences
 from sequencer.tokens import codebook_bits
 from sequencer.windows import Batch, Windows
 from training.checkpoint import load_training_state, save_training_state
+from training.curve import draw_curve
 from training.processes import Processes
 from training.threads import torch_threads
 from training.tracking import Tracker
@@ -88,6 +89,7 @@ class TrainingSummary:
     held_out_sources: int
     held_out_steps: int
     held_out_loss: float
+    losses: list[float]  # held out, one or more for each epoch
     stopped_by: str  # "epochs", "patience", "minutes" or "interrupt"
 
 
@@ -102,6 +104,7 @@ class _Progress:
     steps: float = 0.0
     best: float = math.inf
     best_epoch: int = 0
+    losses: list[float] = field(default_factory=list)  # held out, of every judgement
 
 
 def train_forecaster(
@@ -189,7 +192,8 @@ class _Training:
                         break
                     loss = self._judge(tracker)
                     if tell:
-                        tell(self.at.epoch, options.epochs, f"held-out {loss:.3f} (best {self.at.best:.3f})")
+                        curve = draw_curve(self.at.losses)
+                        tell(self.at.epoch, options.epochs, f"held-out loss {curve} {loss:.3f} (best {self.at.best:.3f})")
                     if self.at.epoch - self.at.best_epoch >= options.patience:
                         stopped_by = "patience"
                         break
@@ -250,6 +254,7 @@ class _Training:
     def _judge(self, tracker: Tracker | None) -> float:
         """Held-out loss of the averaged weights; the best so far is kept."""
         at, loss = self.at, held_out_loss(self.average, self.held_out)
+        at.losses.append(loss)
         seconds = time.perf_counter() - self.started
         train_loss = at.loss / at.steps if at.steps else None
         if tracker:
@@ -268,7 +273,7 @@ class _Training:
         at, split = self.at, self.split
         return TrainingSummary(
             self.options.model, self.options.head, at.epoch, at.best_epoch, time.perf_counter() - self.started, split.by,
-            len(split.train), _steps(split.train), len(split.held_out), _steps(split.held_out), at.best, stopped_by,
+            len(split.train), _steps(split.train), len(split.held_out), _steps(split.held_out), at.best, at.losses, stopped_by,
         )  # fmt: skip
 
     def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:

@@ -9,9 +9,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from db.settings import DescriptorSettings
 from demiurge.bench import Result, medians
+from sequencer.averages import STEPS
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.train import batch_loss
-from sequencer.windows import Windows
+from sequencer.windows import Batch, Windows
 from training.threads import torch_threads
 
 ROLLOUT_STEPS, ROLLOUT_STEPS_FULL = 256, 4096
@@ -29,8 +30,8 @@ def bench_sequencer(audio: Path, repeats: int, full: bool) -> list[Result]:
 @torch.no_grad()
 def _rollout(steps: int, repeats: int) -> Result:
     torch.manual_seed(0)
-    body = Forecaster(ForecasterConfig("transformer-encoder", DescriptorSettings(), 64)).eval().body
-    x = torch.randn(1, steps, 13)
+    model = Forecaster(ForecasterConfig("transformer-encoder", DescriptorSettings())).eval()
+    body, x = model.body, torch.randn(1, steps, 13 * (1 + len(STEPS)))
     outputs: dict[str, torch.Tensor] = {}
 
     def cached() -> None:
@@ -60,11 +61,10 @@ class _OneAtATime(Dataset):
     def __len__(self) -> int:
         return self._n_items
 
-    def __getitem__(self, _: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, _: int) -> torch.Tensor:
         sequence = random.choice(self._sequences)
         start = random.randrange(len(sequence) - WINDOW)
-        window = sequence[start : start + WINDOW + 1].tolist()
-        return torch.tensor(window[:-1]), torch.tensor(window[1:])
+        return torch.tensor(sequence[start : start + WINDOW + 1].tolist())
 
 
 def _training(repeats: int) -> Result:
@@ -72,26 +72,28 @@ def _training(repeats: int) -> Result:
     rng = np.random.default_rng(0)
     sequences = [rng.normal(size=(int(HOURS * 3600 * 43 / SOURCES), 13)).astype(np.float32) for _ in range(SOURCES)]
     body = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
-    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), WINDOW, "point", body))
+    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), "point", body))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
     windows = Windows([torch.from_numpy(s) for s in sequences], window=WINDOW, batch_size=BATCH_SIZE)
     items = DataLoader(_OneAtATime(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
 
-    def step(loss: torch.Tensor) -> None:
+    averages, mask = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(STEPS)), torch.ones(BATCH_SIZE, WINDOW)
+
+    def step(batch: Batch) -> None:
+        loss, n = batch_loss(model, batch)
         optimiser.zero_grad()
-        loss.backward()
+        (loss / n).backward()
         optimiser.step()
 
     def ours(train: bool = True) -> None:
         for _, batch in zip(range(BATCHES), windows.epoch(np.random.default_rng(0)), strict=False):
             if train:
-                loss, n = batch_loss(model, batch)
-                step(loss / n)
+                step(batch)
 
     def theirs(train: bool = True) -> None:
-        for inputs, targets in items:
+        for sequence in items:
             if train:
-                step(torch.nn.functional.mse_loss(model.head.projection(model.body(inputs)[0]), targets))  # type: ignore[operator]
+                step(Batch(sequence, averages, mask, 0))
 
     seconds, baseline = medians(ours, theirs, repeats)
     data, data_baseline = medians(lambda: ours(train=False), lambda: theirs(train=False), repeats)

@@ -60,6 +60,8 @@ def train(database: Path, model_dir: Path, force: bool, resume: bool, as_json: b
 
 def echo_summary(model_dir: Path, summary) -> None:
     """How training went, in words."""
+    from training.curve import draw_curve
+
     unit = "squared error" if summary.head == "point" else "nats per step"
     stopped = {
         "interrupt": " (interrupted; the best so far is kept, --resume goes on)",
@@ -70,7 +72,7 @@ def echo_summary(model_dir: Path, summary) -> None:
         f"{summary.seconds:.0f} s{stopped.get(summary.stopped_by, '')}\n"
         f"  trained on {summary.train_steps} steps of {summary.train_sources} sources; judged on "
         f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}: "
-        f"{summary.held_out_loss:.3f} {unit}"
+        f"{summary.held_out_loss:.3f} {unit}  {draw_curve(summary.losses)}"
     )
 
 

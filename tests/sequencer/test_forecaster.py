@@ -23,6 +23,7 @@ from sequencer.models import BODIES, HEADS
 from sequencer.rollout import rollout
 from sequencer.train import TrainingError, TrainingOptions, batch_loss, train_forecaster
 from sequencer.windows import Windows
+from training.curve import draw_curve
 
 SETTINGS = DescriptorSettings(n_mfcc=4)
 TOY = {
@@ -482,3 +483,10 @@ def test_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, functi
     assert {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir() if file.name != "log.jsonl"} == before
     monkeypatch.undo()
     train_forecaster(SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=2, window=WINDOW), resume=True)
+
+
+def test_loss_curve_shows_rise_and_fall():
+    assert draw_curve([8.0, 4.0, 1.0, 1.0, 2.0]) == "█▄▁▁▂"
+    assert draw_curve([]) == ""
+    assert draw_curve([3.0, 3.0]) == "▁▁"
+    assert draw_curve([float(n) for n in range(100, 0, -1)], width=8) == "█▇▆▅▄▃▂▁"
