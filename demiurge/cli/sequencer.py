@@ -144,13 +144,38 @@ def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[
 @json_option
 def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, picture: Path | None, force: bool, as_json: bool) -> None:
     """Judge MODELs, all trained on DB with one split, and the baselines on the sources that they have not heard."""
+    if picture:
+        check_output(picture, force=force)
+    _judge(list(model_dirs), database, seed=seed, picture=picture, as_json=as_json)
+
+
+@sequencer.command(
+    epilog="\b\nExamples:\n  demiurge sequencer compare my.db comparison\n"
+    "  demiurge sequencer compare my.db comparison --minutes 8 --json"
+)
+@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, help="For each model.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same split and start.")
+@json_option
+def compare(database: Path, out: Path, minutes: float, seed: int, as_json: bool) -> None:
+    """Train every architecture with every head on DB, one for each processor at a time, and evaluate them all.
+
+    The models are left in OUT_DIR, with a picture. Stopped and started again, those that are there are not trained anew.
+    """
+    from demiurge.compare import train_all
+
+    with progress_bar("training", quiet=as_json) as progress:
+        folders = train_all(database, out, minutes=minutes, seed=seed, progress=progress)
+    _judge(folders, database, seed=seed, picture=out / "forecasts.png", as_json=as_json)
+
+
+def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path | None, as_json: bool) -> None:
     from db.database import Database
     from sequencer.evaluate import WINDOWS, to_document
     from sequencer.evaluate import evaluate as evaluate_models
     from sequencer.forecaster import Forecaster
 
-    if picture:
-        check_output(picture, force=force)
     opened = Database(database)
     models = {}
     for folder in model_dirs:

@@ -14,6 +14,7 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from demiurge.cli import main
+from demiurge.compare import train_all
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 
 RATE, HOP = 44100, 1024
@@ -137,22 +138,19 @@ def test_training_is_resumed_by_command(work, tmp_path):
     assert "nats per step" in run(*arguments, 3, "--resume")
 
 
-def test_models_are_judged_by_command(work, tmp_path, monkeypatch):
-    import sequencer.evaluate as module
+@pytest.fixture
+def short(monkeypatch):
+    """Evaluation of short pieces."""
+    sizes = {"CONTEXTS": 8, "SEED_STEPS": 10, "LONGEST": 30, "HORIZONS": (1, 2), "WINDOWS": (1, 2), "LAGS": 4}
+    for name, value in sizes.items():
+        monkeypatch.setattr(f"sequencer.evaluate.{name}", value)
+    monkeypatch.setattr("sequencer.picture.DRAWS", 2)
 
-    for name, value in {
-        "CONTEXTS": 8,
-        "SEED_STEPS": 10,
-        "LONGEST": 30,
-        "HORIZONS": (1, 2),
-        "WINDOWS": (1, 2),
-        "LAGS": 4,
-    }.items():
-        monkeypatch.setattr(module, name, value)
+
+def test_models_are_judged_by_command(work, tmp_path, short):
     document = json.loads(run("sequencer", "evaluate", work / "my.model", work / "my.db", "--json"))
     assert [e["name"] for e in document["evaluations"]] == ["my.model", "persistence", "mean", "ridge", "analogue"]
     picture = tmp_path / "p.png"
-    monkeypatch.setattr("sequencer.picture.DRAWS", 2)
     text = run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture)
     assert "real against real" in text
     assert "training data" in text
@@ -160,6 +158,18 @@ def test_models_are_judged_by_command(work, tmp_path, monkeypatch):
     assert image.shape[1] == 1500
     assert 0.02 < (image[..., :3].min(axis=-1) < 0.5).mean() < 0.5  # neither empty nor full
     assert "exists" in run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture, expect=2)
+
+
+def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
+    out = tmp_path / "all"
+    document = json.loads(run("sequencer", "compare", work / "my.db", out, "--minutes", 0.001, "--json"))
+    names = [e["name"] for e in document["evaluations"]]
+    assert len(names) == 4 * 3 + 4
+    assert (out / "forecasts.png").stat().st_size > 10_000
+    written = {name: (out / name / "model.safetensors").stat().st_mtime_ns for name in names[:12]}
+    assert sorted(p.name for p in out.iterdir()) == sorted([*written, "forecasts.png"])
+    assert [folder.name for folder in train_all(work / "my.db", out, minutes=0.001, seed=0)] == names[:12]  # they are there
+    assert written == {name: (out / name / "model.safetensors").stat().st_mtime_ns for name in written}
 
 
 def test_query_finds_a_file_of_the_database_in_itself(work):
