@@ -16,6 +16,7 @@ from db.errors import ParameterError
 from db.normaliser import Normaliser
 from sequencer.baselines import Continue, fit_baselines
 from sequencer.forecaster import Forecaster
+from sequencer.linear import ORDER
 from sequencer.rollout import draw_steps
 from sequencer.split import Named, split_sequences
 from sequencer.train import held_out_loss, windows_for
@@ -23,7 +24,7 @@ from sequencer.train import held_out_loss, windows_for
 HORIZONS = (1, 4, 16, 64)  # steps ahead
 CONTEXTS = 256  # moments of the held-out pieces from which the errors are taken
 DRAWS = 8
-SEED_STEPS = 128
+SEED_STEPS = 128  # before a forecast, where the held-out pieces are long enough
 ROLLOUTS = 4  # of each piece
 LONGEST = 16384  # steps of a rollout, 6 min of frames
 WINDOWS = (1, 8, 32)  # steps whose joint statistics are compared
@@ -75,10 +76,12 @@ def evaluate(
         If the models were trained on different sources, or none of these is held out and long enough.
     """
     train, held_out = held_out_material(models, sequences, normaliser)
-    seeds = [piece[:SEED_STEPS] for piece in held_out]
-    truths = [piece[SEED_STEPS : SEED_STEPS + LONGEST] for piece in held_out]
-    contexts, futures = _moments(held_out, np.random.default_rng(seed))
-    blocks = [t[i : i + BLOCK] for t in truths for i in range(0, len(t) - max(WINDOWS), BLOCK)]
+    n_seed = seed_steps(held_out)
+    seeds = [piece[:n_seed] for piece in held_out]
+    truths = [piece[n_seed : n_seed + LONGEST] for piece in held_out]
+    contexts, futures = _moments(held_out, n_seed, np.random.default_rng(seed))
+    block = min(BLOCK, max(map(len, truths)) // 2)
+    blocks = [t[i : i + block] for t in truths for i in range(0, len(t) - max(WINDOWS) + 1, block)]
     floors = {
         "real against real": _frechet(_gaussians(blocks[::2]), _gaussians(blocks[1::2])),
         "training data": _frechet(_gaussians(train), _gaussians(truths)),
@@ -114,25 +117,27 @@ def held_out_material(
     else:
         train = [rows for name, rows in scores.items() if name not in held]
         held_out = [scores[name] for name in sorted(held)]
-    held_out = [rows for rows in held_out if len(rows) >= SEED_STEPS + 2 * max(WINDOWS)]
-    if len(held_out) < 2:
-        half = len(held_out[0]) // 2 if held_out else 0
-        if half < SEED_STEPS + 2 * max(WINDOWS):
-            raise ParameterError(
-                f"the held-out sources last less than {2 * (SEED_STEPS + 2 * max(WINDOWS))} steps; add longer audio"
-            )
-        held_out = [held_out[0][:half], held_out[0][half:]]
-    return train, held_out
+    longest = max(map(len, held_out))
+    if longest < ORDER + max(HORIZONS):
+        raise ParameterError(
+            f"the longest held-out source lasts {longest} steps, forecasts are judged on at least {ORDER + max(HORIZONS)}; "
+            "add longer audio, or train with another --seed"
+        )
+    return train, [rows for rows in held_out if len(rows) >= seed_steps(held_out) + max(HORIZONS)]
 
 
-def _moments(held_out: list[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Random contexts (CONTEXTS, SEED_STEPS, n) and what followed them, (CONTEXTS, longest horizon, n)."""
-    needed = SEED_STEPS + max(HORIZONS)
-    pieces = [piece for piece in held_out if len(piece) >= needed]
-    room = np.array([len(piece) - needed + 1 for piece in pieces])
-    which = rng.choice(len(pieces), CONTEXTS, p=room / room.sum())
-    cuts = np.stack([pieces[i][(first := rng.integers(room[i])) : first + needed] for i in which])
-    return cuts[:, :SEED_STEPS], cuts[:, SEED_STEPS:]
+def seed_steps(held_out: list[np.ndarray]) -> int:
+    """Steps before a forecast: `SEED_STEPS`, or fewer, so that the longest piece goes on for as long and the longest horizon."""
+    return min(SEED_STEPS, max((max(map(len, held_out)) - max(HORIZONS)) // 2, ORDER))
+
+
+def _moments(held_out: list[np.ndarray], n_seed: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Random contexts (CONTEXTS, n_seed, n) and what followed them, (CONTEXTS, longest horizon, n)."""
+    needed = n_seed + max(HORIZONS)
+    room = np.array([len(piece) - needed + 1 for piece in held_out])
+    which = rng.choice(len(held_out), CONTEXTS, p=room / room.sum())
+    cuts = np.stack([held_out[i][(first := rng.integers(room[i])) : first + needed] for i in which])
+    return cuts[:, :n_seed], cuts[:, n_seed:]
 
 
 def _model(model: Forecaster) -> Continue:

@@ -31,7 +31,7 @@ def save_evaluation_picture(
     """
     _, held_out = evaluate.held_out_material(models, sequences, normaliser)
     piece = max(held_out, key=len)
-    n_seed = evaluate.SEED_STEPS
+    n_seed = evaluate.seed_steps(held_out)
     start = max(min(len(piece) // 4, len(piece) - FAN_STEPS - n_seed), 0)
     before, truth = piece[start : start + n_seed], piece[start + n_seed :][:ROLLOUT_STEPS]
     settings = next(iter(models.values())).config.settings

@@ -65,11 +65,24 @@ def test_commands_of_the_database_page_run_as_written(tmp_path, monkeypatch):
         assert result.exit_code == 0, (command, result.output)
 
 
+@pytest.mark.slow
+def test_commands_of_the_forecasters_page_run_as_written(tmp_path, monkeypatch):
+    lay_out(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(main, ["db", "build", "my_sounds", "my.db"], catch_exceptions=False)
+    commands = demiurge_commands((ROOT / "docs" / "forecasters.md").read_text())
+    assert len(commands) == 5
+    for command in commands:
+        result = CliRunner().invoke(main, command, catch_exceptions=False)
+        assert result.exit_code == 0, (command, result.output)
+    assert len(list(Path().glob("next-*.json"))) == 3
+
+
 def test_numbers_of_bundled_recordings_is_right():
     assert f"{len(list(CORPUS_DIR.glob('*.ogg')))} bundled CC0 recordings" in README
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/database.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/database.md", "docs/forecasters.md"])
 def test_linked_files_exist(page):
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), target

@@ -30,7 +30,7 @@ def autoregression(steps, seed):
 @pytest.fixture
 def small(monkeypatch):
     for name, value in {
-        "HORIZONS": (1, 4),
+        "HORIZONS": (1, 8),
         "CONTEXTS": 16,
         "SEED_STEPS": 20,
         "LONGEST": 250,
@@ -145,6 +145,16 @@ def test_what_cannot_be_judged_is_refused(trained, small):
         evaluate({"b": other}, sequences, normaliser)
     with pytest.raises(ParameterError, match="no model is given"):
         evaluate({}, sequences, normaliser)
-    short = [(name, rows[:20]) for name, rows in sequences]
-    with pytest.raises(ParameterError, match="held-out sources last less than"):
-        evaluate({"a": model}, short, normaliser)
+    brief = [(name, rows[:15]) for name, rows in sequences]
+    with pytest.raises(ParameterError, match="longest held-out source lasts 15 steps, forecasts are judged on at least 16"):
+        evaluate({"a": model}, brief, normaliser)
+
+
+def test_brief_pieces_are_judged_after_brief_seeds(trained, small):
+    out, sequences, normaliser = trained
+    brief = [(name, rows[: 16 + i % 3]) for i, (name, rows) in enumerate(sequences)]
+    _, held_out = module.held_out_material({"m": Forecaster.load(out)}, brief, normaliser)
+    assert module.seed_steps(held_out) == 8
+    assert {len(piece) for piece in held_out} <= {16, 17, 18}
+    found, floors = evaluate({"m": Forecaster.load(out)}, brief, normaliser)
+    json.dumps(to_document(found, floors), allow_nan=False)
