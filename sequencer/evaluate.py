@@ -127,7 +127,7 @@ def held_out_material(
 
 
 def seed_steps(held_out: list[np.ndarray]) -> int:
-    """Steps before a forecast: `SEED_STEPS`, or fewer, so that the longest piece goes on for as long and the longest horizon."""
+    """Steps before a forecast: `SEED_STEPS`, or so few that the longest piece goes on for as long and the longest horizon."""
     return min(SEED_STEPS, max((max(map(len, held_out)) - max(HORIZONS)) // 2, ORDER))
 
 
