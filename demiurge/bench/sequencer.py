@@ -16,6 +16,7 @@ from sequencer.windows import Batch, Windows
 from training.threads import torch_threads
 
 ROLLOUT_STEPS, ROLLOUT_STEPS_FULL = 256, 4096
+MEASURED_EVERY = 16  # steps
 HOURS = 1.0  # of frames that windows are cut from
 SOURCES = 20
 WINDOW, BATCH_SIZE = 10, 64  # the original's
@@ -41,14 +42,17 @@ def _rollout(steps: int, repeats: int) -> Result:
             hidden.append(latest[:, -1])
         outputs["cached"] = torch.stack(hidden, dim=1)
 
+    measured = range(MEASURED_EVERY // 2, steps, MEASURED_EVERY)  # the cost grows evenly: these steps stand for all
+
     def whole_history() -> None:
-        outputs["whole"] = torch.stack([body(x[:, : i + 1])[0][:, -1] for i in range(steps)], dim=1)
+        outputs["whole"] = torch.stack([body(x[:, : i + 1])[0][:, -1] for i in measured], dim=1)
 
     seconds, baseline = medians(cached, whole_history, repeats)
-    difference = float((outputs["cached"] - outputs["whole"]).abs().max())
+    difference = float((outputs["cached"][:, measured] - outputs["whole"]).abs().max())
     return Result(
-        "sequencer rollout", f"{steps} steps of transformer-encoder", "re-running the whole history at each step", seconds,
-        baseline, 0, repeats, {"largest_difference": difference},
+        "sequencer rollout", f"{steps} steps of transformer-encoder",
+        f"re-running the whole history at each step (every {MEASURED_EVERY}th measured)", seconds,
+        baseline * steps / len(measured), 0, repeats, {"largest_difference": difference},
     )  # fmt: skip
 
 
