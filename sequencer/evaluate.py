@@ -1,6 +1,7 @@
 """Judge forecasters on material they have not heard: how near the next steps are, and whether free rollouts live like the data.
 
-All figures are of z-scored independent columns. Errors are of the mean forecast, estimated without bias from `DRAWS` of them.
+All figures are of z-scored independent columns. Errors are of the mean forecast: one step ahead the head's own, where it has
+one, else estimated without bias from `DRAWS` of them.
 Rollouts, `ROLLOUTS` of each held-out piece, begin after its first steps and are as long as what remains of it.
 """
 
@@ -14,6 +15,7 @@ import torch
 from db.descriptors.derived import static_columns
 from db.errors import ParameterError
 from db.normaliser import Normaliser
+from sequencer.averages import slow_averages
 from sequencer.baselines import Continue, fit_baselines
 from sequencer.forecaster import Forecaster
 from sequencer.linear import ORDER
@@ -91,8 +93,10 @@ def evaluate(
     for done, (name, go_on) in enumerate(contestants.items()):
         if progress:
             progress(done, len(contestants), name)
-        loss = _loss(models[name], held_out) if name in models else None
-        evaluations.append(_judge(name, go_on, contexts, futures, seeds, truths, train, loss, seed))
+        loss, one_step = None, None
+        if name in models:
+            loss, one_step = _loss(models[name], held_out), _error_of_expectation(models[name], contexts, futures[:, 0])
+        evaluations.append(_judge(name, go_on, contexts, futures, seeds, truths, train, loss, one_step, seed))
     return evaluations, floors
 
 
@@ -156,12 +160,14 @@ def _loss(model: Forecaster, held_out: list[np.ndarray]) -> float:
 
 def _judge(
     name: str, go_on: Continue, contexts: np.ndarray, futures: np.ndarray, seeds: list[np.ndarray], truths: list[np.ndarray],
-    train: list[np.ndarray], loss: float | None, seed: int,
+    train: list[np.ndarray], loss: float | None, one_step: float | None, seed: int,
 ) -> Evaluation:  # fmt: skip
     rng = np.random.default_rng(seed)
     learned = loss is not None
     draws = np.stack([go_on(contexts, futures.shape[1], rng) for _ in range(DRAWS if learned else 1)])
     errors = {h: _error_of_mean(draws[:, :, h - 1], futures[:, h - 1]) for h in HORIZONS}
+    if one_step is not None:
+        errors[1] = one_step
     each = ROLLOUTS if learned else 1
     longest = go_on(np.tile(np.stack(seeds), (each, 1, 1)), max(map(len, truths)), rng)
     rollouts = [made[: len(t)] for made, t in zip(longest, each * truths, strict=True)]
@@ -174,6 +180,15 @@ def _judge(
         _frechet(_gaussians(rollouts), _gaussians(truths)),
         float(np.abs(_autocorrelation(rollouts) - _autocorrelation(truths)).mean()), _distinct(matched, train),
     )  # fmt: skip
+
+
+@torch.no_grad()
+def _error_of_expectation(model: Forecaster, contexts: np.ndarray, following: np.ndarray) -> float | None:
+    """Mean squared error, one step ahead, of what the head says is the mean; None if it does not say."""
+    seen = torch.from_numpy(np.ascontiguousarray(contexts)).to(model.mean.device)
+    averages = torch.from_numpy(slow_averages(contexts, delay=model.head.delay)).to(seen.device)
+    expected = model.head.expectation(model(seen, averages, seen.shape[1] - 1), seen)  # as a rollout begins
+    return None if expected is None else float(((expected[:, -1].cpu().numpy() - following) ** 2).mean())
 
 
 def _error_of_mean(draws: np.ndarray, truth: np.ndarray) -> float:

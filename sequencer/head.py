@@ -63,6 +63,13 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
+    def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor | None:
+        """Mean of what follows each of the latest steps of `sequence` (batch, steps, n), for as many as `hidden` has.
+
+        None if it is not to be had in one step.
+        """
+        return None
+
     def start(self, seed: Tensor, draw: Draw) -> Stream:
         """A stream that goes on after a z-scored seed (batch, steps, n)."""
         raise NotImplementedError

@@ -59,6 +59,10 @@ class MixtureHead(Head):
         ground, steps = self.ground(sequence[:, :-1]), hidden.shape[1]
         return -(self.log_likelihood(hidden, ground[:, -steps:], sequence[:, -steps:]) * mask).sum()
 
+    def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor:
+        logits, mean, _ = self(hidden, self.ground(sequence)[:, -hidden.shape[1] :])
+        return (logits.softmax(-1).unsqueeze(-1) * mean).sum(-2)
+
     def start(self, seed: Tensor, draw: Draw) -> Stream:
         return DrawnSteps(self.sample, seed, draw)
 

@@ -21,6 +21,9 @@ class PointHead(Head):
         error = F.mse_loss(self.projection(hidden), sequence[:, -hidden.shape[1] :], reduction="none").mean(-1)
         return (error * mask).sum()
 
+    def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor:
+        return self.projection(hidden)
+
     def start(self, seed: Tensor, draw: Draw) -> Stream:
         """There is nothing to draw: temperature and top_p change nothing."""
         return DrawnSteps(lambda hidden, recent, draw: self.projection(hidden), seed, draw)
