@@ -45,7 +45,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
-    assert len(commands) == 14
+    assert len(commands) == 15
     for command in commands:
         result = CliRunner().invoke(main, command, catch_exceptions=False)
         assert result.exit_code == 0, (command, result.output)

@@ -285,7 +285,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path, tabla, execut
 @pytest.fixture
 def refused(work, tmp_path, tabla):
     """Run a command with {names} filled in; check status and message, and that nothing was written."""
-    sf.write(tmp_path / "brief.wav", tabla[:20000], RATE)
+    sf.write(tmp_path / "brief.wav", tabla[:5000], RATE)
     sf.write(tmp_path / "there.wav", tabla, RATE)
     (tmp_path / "empty").mkdir()
     names = {"db": work / "my.db", "model": work / "my.model", "sounds": work / "sounds", "seed": SEED_FILE, "tmp": tmp_path}
