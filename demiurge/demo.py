@@ -17,11 +17,10 @@ from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
 from demiurge.pipeline import Rendering, render_continuation
 from playback.sources import fit_channels
+from query.path import PathOptions
 from sequencer.train import TrainingOptions, train_forecaster
 
 STEPS = 430  # 10 s
-K = 32
-CONTINUITY = 0.3
 
 
 def run_demo(
@@ -54,7 +53,7 @@ def run_demo(
     )
     say(f"3. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
     rendering = render_continuation(
-        SEED_FILE, out / "corpus.db", out / "forecaster", out / "continuation.wav", steps=STEPS, k=K, continuity=CONTINUITY,
+        SEED_FILE, out / "corpus.db", out / "forecaster", out / "continuation.wav", steps=STEPS, path_options=PathOptions(),
         random_seed=random_seed,
     )  # fmt: skip
     seconds = rendering.summary.n_samples / database.sample_rate

@@ -1,7 +1,7 @@
 """The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a room."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from db.units import step_lengths
 from playback.plan import MAX_CHANNELS, Plan, Step
 from playback.render import CROSSFADE_MS, RenderSummary, render
 from query.index import UnitIndex
-from query.path import UnitPath, select_path
+from query.path import PathOptions, UnitPath, select_path
 
 ALTERNATIVES = 8  # other matches kept per step in a plan
 
@@ -148,8 +148,8 @@ def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | No
 
 def render_continuation(
     seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int | None = None,
-    seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0, k: int,
-    continuity: float, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
+    seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0,
+    path_options: PathOptions, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
 
@@ -164,13 +164,13 @@ def render_continuation(
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
-        described, opened, out, settings, k=k, continuity=continuity, crossfade_ms=crossfade_ms,
+        described, opened, out, settings, path_options, crossfade_ms=crossfade_ms,
         whole_units=opened.settings.units in ("onset", "beat"), progress=progress,
     )  # fmt: skip
 
 
 def render_mosaic(
-    target: str | Path, database: str | Path, out: Path, *, k: int, continuity: float, crossfade_ms: float = CROSSFADE_MS,
+    target: str | Path, database: str | Path, out: Path, *, path_options: PathOptions, crossfade_ms: float = CROSSFADE_MS,
     root: Path | None = None, progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
     """Rebuild the target out of the database's units and write it to `out`, as long as the target."""
@@ -181,8 +181,7 @@ def render_mosaic(
         opened,
         out,
         {"target": str(target)},
-        k=k,
-        continuity=continuity,
+        path_options,
         crossfade_ms=crossfade_ms,
         progress=progress,
     )
@@ -198,7 +197,7 @@ def render_plan(
 
 
 def _render(
-    described: Described, database: Database, out: Path, settings: dict, *, k: int, continuity: float, crossfade_ms: float,
+    described: Described, database: Database, out: Path, settings: dict, path_options: PathOptions, *, crossfade_ms: float,
     progress: Progress | None, whole_units: bool = False,
 ) -> Rendering:  # fmt: skip
     """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
@@ -208,8 +207,10 @@ def _render(
         assert lasting is not None
         shortest = int(min(lasting.max(), database.units.room.max(initial=0)))  # less sound would leave a hole
     index = UnitIndex(database, min_samples=shortest)
-    path = select_path(index, described.sequence, k=min(k, len(index)), continuity=continuity, step_samples=lasting)
-    settings |= {"k": k, "continuity": continuity, "crossfade_ms": crossfade_ms}
+    path_options = replace(path_options, k=min(path_options.k, len(index)))
+    path = select_path(index, described.sequence, path_options, step_samples=lasting)
+    selection = {name: value for name, value in asdict(path_options).items() if value != np.inf}
+    settings |= {"crossfade_ms": crossfade_ms, "selection": selection}
     plan = make_plan(path, database, lasting, settings)
     summary = render(plan, out, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
     plan.save(plan_path(out))

@@ -1,5 +1,6 @@
 """demiurge render and demiurge mosaic: from a file to a WAV made of the corpus."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,17 +14,33 @@ DEFAULT_STEPS = 430
 
 def selection_options(command: Callable) -> Callable:
     """How units are chosen and joined; the same for render and mosaic."""
-    for option in (
+    for option in reversed((
         click.option("-k", type=click.IntRange(1), default=32, show_default=True, help="Candidates per step."),
         click.option(
             "--continuity", type=click.FloatRange(0), default=0.3, show_default=True,
             help="Weight of the joins: 0 takes the nearest unit of every step, more gives longer runs of one source.",
         ),
         click.option(
+            "--search", type=click.Choice(["viterbi", "beam", "greedy"]), default="viterbi", show_default=True,
+            help="The best path, the best of 16 carried along, or the best unit at each step.",
+        ),
+        click.option(
+            "--novelty", type=click.FloatRange(0), default=0.0, show_default=True,
+            help="Cost of playing a unit again, for each doubling: 0 to about 5.",
+        ),
+        click.option(
+            "--min-reuse", type=click.FloatRange(0), default=0.0, show_default=True, metavar="SECONDS",
+            help="No unit is played again within so long.",
+        ),
+        click.option(
+            "--max-run", type=click.FloatRange(0, min_open=True), default=math.inf, metavar="SECONDS",
+            help="No run of one recording lasts longer. [default: no limit]",
+        ),
+        click.option(
             "--crossfade", "crossfade_ms", type=click.FloatRange(0), default=22.0, show_default=True, help="Milliseconds."
         ),
         click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."),
-    ):  # fmt: skip
+    )):  # fmt: skip
         command = option(command)
     return command
 
@@ -51,18 +68,28 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
     if options["steps"] is None and options["seconds"] is None:
         options["steps"] = DEFAULT_STEPS
     with progress_bar("rendering", quiet=as_json) as progress:
-        result = render_continuation(seed, database, model, out, progress=progress, **options)
+        path_options = take_path_options(options)
+        result = render_continuation(seed, database, model, out, path_options=path_options, progress=progress, **options)
     echo_result(result, as_json=as_json)
 
 
 @click.command(
     epilog="\b\nExamples:\n  demiurge mosaic voice.wav my.db -o out.wav\n"
-    "  demiurge mosaic voice.wav my.db -o out.wav --continuity 0"
+    "  demiurge mosaic voice.wav my.db -o out.wav --continuity 0\n"
+    "  demiurge mosaic voice.wav my.db -o out.wav --min-reuse 2 --max-run 1 --temperature 0.5 --seed 3"
 )
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @audio_out_option
 @selection_options
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Random variation of the choice, in standard deviations; 1 is already much.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another variation.")
 @force_option
 @json_option
 def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, **options) -> None:
@@ -72,8 +99,17 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
     check_wav(out, force=force)
     check_wav_plan(plan_path(out), force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
-        result = render_mosaic(target, database, out, progress=progress, **options)
+        path_options = take_path_options(options, temperature=options.pop("temperature"), seed=options.pop("seed"))
+        result = render_mosaic(target, database, out, path_options=path_options, progress=progress, **options)
     echo_result(result, as_json=as_json)
+
+
+def take_path_options(options: dict, **more):
+    """Take the options of `selection_options` that say what a path should be like out of `options`."""
+    from query.path import PathOptions
+
+    names = ("k", "search", "continuity", "novelty", "min_reuse", "max_run")
+    return PathOptions(**{name: options.pop(name) for name in names}, **more)
 
 
 def check_wav_plan(path: Path, *, force: bool) -> None:

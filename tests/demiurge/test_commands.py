@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import matplotlib.image
 import numpy as np
@@ -411,3 +412,31 @@ def test_corpus_of_brief_sounds_only_still_plays(tmp_path, tabla):
     run("db", "build", tmp_path / "sounds", tmp_path / "db")
     run("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav")
     assert np.isfinite(sf.read(tmp_path / "o.wav")[0]).all()
+
+
+def test_rules_against_repetition_hold_in_what_is_rendered(work, tmp_path):
+    rules = ("--min-reuse", 1.5, "--max-run", 0.3, "--novelty", 0.5, "--search", "beam")
+    run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", *rules)
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    assert plan["settings"]["selection"]["min_reuse"] == 1.5
+    begins = {}
+    for step in plan["steps"]:
+        assert step["at_sample"] - begins.get(step["unit"], -RATE * 10) >= 1.5 * RATE
+        begins[step["unit"]] = step["at_sample"]
+    length = longest = 0
+    for before, step in pairwise(plan["steps"]):
+        goes_on = (before["source"], before["start_sample"] + before["n_samples"]) == (step["source"], step["start_sample"])
+        length = length + step["n_samples"] if goes_on else step["n_samples"]
+        longest = max(longest, length)
+    assert longest <= 0.3 * RATE
+    seeds = [("--temperature", 0.5, "--seed", seed) for seed in (1, 1, 2)]
+    for i, options in enumerate(seeds):
+        run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / f"{i}.wav", *options)
+    a, b, c = ((tmp_path / f"{i}.wav").read_bytes() for i in range(3))
+    assert a == b != c
+
+
+def test_rules_that_cannot_hold_are_refused(work, tmp_path):
+    text = run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "-k", 1, "--min-reuse", 60, expect=2)
+    assert "min_reuse=60 s and max_run=inf s leave none of" in text
+    assert not (tmp_path / "o.wav").exists()

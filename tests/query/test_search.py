@@ -7,7 +7,7 @@ from db.build import build_database
 from db.database import Database
 from db.errors import DatabaseError, ParameterError
 from query.index import UnitIndex
-from query.path import select_path
+from query.path import PathOptions, select_path
 
 
 @pytest.fixture
@@ -98,14 +98,14 @@ def path_cost(index, units, targets, continuity):
 def test_a_sources_own_sequence_is_found_as_it_is(index, source):
     chosen = index.database.sources[source]
     sequence = index.database.source_descriptors(source)
-    path = select_path(index, sequence, k=8, continuity=1.0, step_samples=np.append(lasting(len(sequence) - 1), 1))
+    path = select_path(index, sequence, PathOptions(k=8, continuity=1.0), step_samples=np.append(lasting(len(sequence) - 1), 1))
     np.testing.assert_array_equal(path.units, chosen.first_unit + np.arange(chosen.n_units))
     assert path.cost == pytest.approx(0, abs=1e-3)
 
 
 def test_without_continuity_the_path_is_the_nearest_unit_of_each_step(index):
     sequence = index.database.descriptors[::5] + 3
-    path = select_path(index, sequence, k=4, continuity=0.0, step_samples=lasting(len(sequence)))
+    path = select_path(index, sequence, PathOptions(k=4, continuity=0.0), step_samples=lasting(len(sequence)))
     np.testing.assert_allclose(path.distances, index.search(sequence, k=1).distances[:, 0], rtol=1e-6)
 
 
@@ -114,7 +114,7 @@ def test_path_is_the_cheapest_of_all(index, continuity):
     rng = np.random.default_rng(1)
     sequence = index.database.normaliser.invert(rng.normal(size=(3, 39)).astype(np.float32))
     targets, k = index.normalise(sequence), len(index)  # all units are candidates: no path is left out
-    path = select_path(index, sequence, k=k, continuity=continuity, step_samples=np.ones(3, int))
+    path = select_path(index, sequence, PathOptions(k=k, continuity=continuity), step_samples=np.ones(3, int))
     ids = index.database.units.ids
     fit = np.linalg.norm(targets[:, None] - index.scores, axis=2)
     join = np.array(
@@ -130,7 +130,7 @@ def test_more_continuity_gives_fewer_joins(index):
     sequence = index.database.normaliser.invert(rng.normal(size=(60, 39)).astype(np.float32))
     joins = []
     for continuity in (0.0, 0.5, 2.0, 10.0):
-        path = select_path(index, sequence, k=16, continuity=continuity, step_samples=lasting(60))
+        path = select_path(index, sequence, PathOptions(k=16, continuity=continuity), step_samples=lasting(60))
         joins.append(int((np.diff(path.units) != 1).sum()))
     assert joins == sorted(joins, reverse=True)
     assert joins[-1] < joins[0]
@@ -141,11 +141,11 @@ def test_a_unit_that_follows_on_but_is_too_short_is_not_played(index):
     short = next(i for i, s in enumerate(database.sources) if s.path == "short.flac")  # its eighth unit has 182 samples
     sequence = database.source_descriptors(short)
     full = UnitIndex(database, min_samples=1024)
-    path = select_path(full, sequence, k=4, continuity=5.0, step_samples=lasting(len(sequence)))
+    path = select_path(full, sequence, PathOptions(k=4, continuity=5.0), step_samples=lasting(len(sequence)))
     assert database.units.n_samples[full.positions(path.units)].min() == 1024
 
 
 @pytest.mark.parametrize("continuity", [-1.0, float("nan"), float("inf")])
 def test_bad_continuity_is_refused(index, continuity):
     with pytest.raises(ParameterError, match="continuity=.* must be a finite number of at least 0"):
-        select_path(index, index.database.descriptors[:2], k=1, continuity=continuity, step_samples=lasting(2))
+        select_path(index, index.database.descriptors[:2], PathOptions(k=1, continuity=continuity), step_samples=lasting(2))
