@@ -16,6 +16,7 @@ from db.settings import DescriptorSettings
 from db.units import step_lengths
 from playback.plan import MAX_CHANNELS, Plan, Step
 from playback.render import CROSSFADE_MS, RenderSummary, render
+from query.filters import Filters
 from query.index import UnitIndex
 from query.path import PathOptions, UnitPath, select_path
 
@@ -149,7 +150,8 @@ def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | No
 def render_continuation(
     seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int | None = None,
     seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0,
-    path_options: PathOptions, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
+    path_options: PathOptions, filters: Filters | None = None, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None,
+    progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
 
@@ -164,14 +166,14 @@ def render_continuation(
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
-        described, opened, out, settings, path_options, crossfade_ms=crossfade_ms,
+        described, opened, out, settings, path_options, filters, crossfade_ms=crossfade_ms,
         whole_units=opened.settings.units in ("onset", "beat"), progress=progress,
     )  # fmt: skip
 
 
 def render_mosaic(
-    target: str | Path, database: str | Path, out: Path, *, path_options: PathOptions, crossfade_ms: float = CROSSFADE_MS,
-    root: Path | None = None, progress: Progress | None = None,
+    target: str | Path, database: str | Path, out: Path, *, path_options: PathOptions, filters: Filters | None = None,
+    crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
     """Rebuild the target out of the database's units and write it to `out`, as long as the target."""
     opened = Database(database, root=root)
@@ -182,6 +184,7 @@ def render_mosaic(
         out,
         {"target": str(target)},
         path_options,
+        filters,
         crossfade_ms=crossfade_ms,
         progress=progress,
     )
@@ -197,8 +200,8 @@ def render_plan(
 
 
 def _render(
-    described: Described, database: Database, out: Path, settings: dict, path_options: PathOptions, *, crossfade_ms: float,
-    progress: Progress | None, whole_units: bool = False,
+    described: Described, database: Database, out: Path, settings: dict, path_options: PathOptions,
+    filters: Filters | None, *, crossfade_ms: float, progress: Progress | None, whole_units: bool = False,
 ) -> Rendering:  # fmt: skip
     """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
     lasting = None if whole_units else described.step_samples
@@ -206,11 +209,11 @@ def _render(
     if database.settings.units not in ("onset", "beat"):
         assert lasting is not None
         shortest = int(min(lasting.max(), database.units.room.max(initial=0)))  # less sound would leave a hole
-    index = UnitIndex(database, min_samples=shortest)
+    index = UnitIndex(database, min_samples=shortest, filters=filters)
     path_options = replace(path_options, k=min(path_options.k, len(index)))
     path = select_path(index, described.sequence, path_options, step_samples=lasting)
     selection = {name: value for name, value in asdict(path_options).items() if value != np.inf}
-    settings |= {"crossfade_ms": crossfade_ms, "selection": selection}
+    settings |= {"crossfade_ms": crossfade_ms, "selection": selection, "filters": filters.to_dict() if filters else {}}
     plan = make_plan(path, database, lasting, settings)
     summary = render(plan, out, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
     plan.save(plan_path(out))

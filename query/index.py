@@ -11,6 +11,7 @@ import numpy as np
 
 from db.database import Database
 from db.errors import ParameterError
+from query.filters import Filters, select_units
 
 SPARE = 8  # proposals beyond k, so that rounding cannot push a true neighbour out
 RANK_STEPS = 1024  # steps measured again at a time; bounds memory
@@ -40,25 +41,29 @@ class UnitIndex:
     database : Database
     scores : ndarray, float32, shape (n_units, n_descriptors)
         z-scored descriptors of all units, ordered as `database.units`.
+    allowed : ndarray, bool, shape (n_units,)
+        Which of them pass the filters: only these are found, or played because they follow on.
     """
 
-    def __init__(self, database: Database, *, min_samples: int = 1) -> None:
-        """Index the units with at least `min_samples` of sound from their start to the end of their source.
+    def __init__(self, database: Database, *, min_samples: int = 1, filters: Filters | None = None) -> None:
+        """Index the units that pass the filters, with `min_samples` of sound from their start to the end of their source.
 
         Raises
         ------
         DatabaseError
             If the database holds no units.
         ParameterError
-            If no unit has as much.
+            If no unit has as much, or as `filters.select_units`.
         """
         self.database = database
         self.scores = database.normaliser.apply(database.descriptors)
         units = database.units
-        long_enough = units.room >= min_samples
+        self.allowed, _ = select_units(database, filters or Filters())
+        long_enough = self.allowed & (units.room >= min_samples)
         if not long_enough.any():
+            most = units.room[self.allowed].max()
             raise ParameterError(
-                f"{database.path}: no source lasts {min_samples} samples (the longest: {units.room.max()}); add longer audio"
+                f"{database.path}: no source lasts {min_samples} samples (the longest: {most}); add longer audio"
             )
         self._faiss = faiss.IndexIDMap2(faiss.IndexFlatL2(self.scores.shape[1]))
         self._faiss.add_with_ids(self.scores[long_enough], units.ids[long_enough])

@@ -138,7 +138,7 @@ class _Search:
         self.options, self.scores, self.units = options, index.scores, index.database.units
         self.matches = index.search(sequence, k=options.k)
         self.targets, self.nearest = index.normalise(sequence), index.positions(self.matches.units)
-        self.successor = _successors(self.units.source)
+        self.successor, self.allowed = _successors(self.units.source), index.allowed
         self.step_samples = step_samples
         rate = index.database.sample_rate
         self.max_run = options.max_run * rate
@@ -183,7 +183,7 @@ class _Search:
         if state is not None:
             following = self.successor[state.positions[state.best(max(self.options.k // 2, 1))]]
             following = following[following >= 0]
-            more.append(following[self.units.room[following] >= lasting])
+            more.append(following[self.allowed[following] & (self.units.room[following] >= lasting)])
         if offered is not None:
             more.append(offered[step : step + 1])
         here = np.sort(np.concatenate(more))

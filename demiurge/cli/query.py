@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from demiurge.cli.filtering import filter_options, take_filters
 from demiurge.cli.output import echo_json, echo_table, json_option
 
 SHOWN_STEPS = 20  # rows a person can take in; --json has all
@@ -16,18 +17,20 @@ SHOWN_STEPS = 20  # rows a person can take in; --json has all
 @click.option(
     "--steps", type=click.IntRange(1), help=f"Steps to look up. [default: {SHOWN_STEPS} in the table, all with --json]"
 )
+@filter_options
 @json_option
-def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool) -> None:
+def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool, **options) -> None:
     """List the nearest units in DB of each step of SEED, an audio or a forecast file."""
     from db.database import Database
     from demiurge.pipeline import describe
     from query.index import UnitIndex
 
-    opened = Database(database)
+    opened, filters = Database(database), take_filters(options)
     described = describe(seed, opened.settings)
     sequence = described.sequence
+    index = UnitIndex(opened, filters=filters)
     shown = sequence[: steps or (len(sequence) if as_json else SHOWN_STEPS)]
-    matches = UnitIndex(opened).search(shown, k=k)
+    matches = index.search(shown, k=k)
     positions = opened.units.ids.searchsorted(matches.units)
     found = [
         [
@@ -52,6 +55,6 @@ def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool) 
         for step, row in enumerate(found) for rank, match in enumerate(row)
     ]  # fmt: skip
     echo_table(
-        f"{seed}: {len(found)} of {len(sequence)} steps, nearest of {opened.n_units} units",
+        f"{seed}: {len(found)} of {len(sequence)} steps, nearest of {len(index)} units",
         ["at", "rank", "source", "start", "unit", "distance"], rows,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from demiurge.cli.drawing import drawing_options
+from demiurge.cli.filtering import filter_options, take_filters
 from demiurge.cli.output import audio_out_option, check_wav, echo_json, force_option, json_option, progress_bar
 
 DEFAULT_STEPS = 430
@@ -57,6 +58,7 @@ def selection_options(command: Callable) -> Callable:
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to go on, instead of --steps.")
 @drawing_options
 @selection_options
+@filter_options
 @force_option
 @json_option
 def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_json: bool, **options) -> None:
@@ -68,20 +70,22 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
     if options["steps"] is None and options["seconds"] is None:
         options["steps"] = DEFAULT_STEPS
     with progress_bar("rendering", quiet=as_json) as progress:
-        path_options = take_path_options(options)
-        result = render_continuation(seed, database, model, out, path_options=path_options, progress=progress, **options)
+        chosen = {"path_options": take_path_options(options), "filters": take_filters(options)}
+        result = render_continuation(seed, database, model, out, progress=progress, **chosen, **options)
     echo_result(result, as_json=as_json)
 
 
 @click.command(
     epilog="\b\nExamples:\n  demiurge mosaic voice.wav my.db -o out.wav\n"
     "  demiurge mosaic voice.wav my.db -o out.wav --continuity 0\n"
-    "  demiurge mosaic voice.wav my.db -o out.wav --min-reuse 2 --max-run 1 --temperature 0.5 --seed 3"
+    "  demiurge mosaic voice.wav my.db -o out.wav --min-reuse 2 --max-run 1 --temperature 0.5 --seed 3\n"
+    "  demiurge mosaic voice.wav my.db -o out.wav --source 'drums/*' --where 'mfcc0>-200'"
 )
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @audio_out_option
 @selection_options
+@filter_options
 @click.option(
     "--temperature",
     type=click.FloatRange(0),
@@ -100,7 +104,8 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
     check_wav_plan(plan_path(out), force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
         path_options = take_path_options(options, temperature=options.pop("temperature"), seed=options.pop("seed"))
-        result = render_mosaic(target, database, out, path_options=path_options, progress=progress, **options)
+        filters = take_filters(options)
+        result = render_mosaic(target, database, out, path_options=path_options, filters=filters, progress=progress, **options)
     echo_result(result, as_json=as_json)
 
 

@@ -360,6 +360,10 @@ def refused(work, tmp_path, tabla):
         ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "sources are not in", 1),
         ("mosaic {seed} {tmp}/nowhere -o {tmp}/o.wav", "no database here", 1),
         ("mosaic {seed} {db} -o {tmp}/o.wav --continuity -1", "-1.0 is not in the range x>=0", 2),
+        ("mosaic {seed} {db} -o {tmp}/o.wav --source nothing", "the filters leave no unit (all: ", 2),
+        ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),
+        ("query {seed} {db} --where centroid>1", "no descriptor 'centroid' in", 2),
+        ("query {seed} {db} --within 3", "'3' is not a range", 2),
         ("playback {tmp}/nothing.json -o {tmp}/o.wav", "not a readable plan", 1),
         ("playback {tmp}/brief.wav -o {tmp}/o.wav", "not a readable plan", 1),
         ("bench nothing", "unknown benchmark 'nothing'; known are db, playback, sequencer", 2),
@@ -440,3 +444,14 @@ def test_rules_that_cannot_hold_are_refused(work, tmp_path):
     text = run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "-k", 1, "--min-reuse", 60, expect=2)
     assert "min_reuse=60 s and max_run=inf s leave none of" in text
     assert not (tmp_path / "o.wav").exists()
+
+
+def test_only_what_passes_the_filters_is_played(work, tmp_path):
+    name = "ambi_choir.wav"
+    run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--source", "ambi_*", "--within", ":1")
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    assert plan["settings"]["filters"] == {"sources": ["ambi_*"], "seconds": [None, 1.0]}
+    assert {step["source"] for step in plan["steps"]} <= {p.name for p in (work / "sounds").glob("ambi_*")}
+    assert max(step["start_sample"] for step in plan["steps"]) <= RATE
+    found = json.loads(run("query", SEED_FILE, work / "my.db", "--source", name, "--steps", 5, "--json"))
+    assert {match["source"] for step in found["steps"] for match in step} == {name}

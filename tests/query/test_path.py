@@ -27,6 +27,7 @@ class Toy:
         left = np.concatenate([np.arange(length, 0, -1) for length in lengths]) * HOP
         units = Units(np.arange(n) + 7, source, np.zeros(n, np.int64), np.full(n, HOP), left)
         self.database = SimpleNamespace(units=units, sample_rate=RATE)
+        self.allowed = np.ones(n, bool)
 
     def __len__(self):
         return len(self.scores)

@@ -1,0 +1,134 @@
+"""Which units may be played: by source, place, length, or any descriptor. Conditions are parsed, never evaluated."""
+
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from db.database import Database
+from db.errors import ParameterError
+
+RELATIONS: dict[str, Callable] = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+CONDITION = re.compile(r"\s*([\w-]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
+
+Range = tuple[float, float]
+EVERYTHING: Range = (-np.inf, np.inf)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A descriptor against a number, in the descriptor's own unit."""
+
+    column: str
+    relation: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.column}{self.relation}{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a unit must fulfil, all of it.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Patterns of source paths, in which `*` also stands for /; one of them must fit. None: every source.
+    seconds : (least, most)
+        Where in its source a unit starts.
+    milliseconds : (least, most)
+        How long it lasts.
+    where : tuple of Condition
+    """
+
+    sources: tuple[str, ...] = ()
+    seconds: Range = EVERYTHING
+    milliseconds: Range = EVERYTHING
+    where: tuple[Condition, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is asked for, for JSON; open sides are null."""
+        facts: dict[str, Any] = {"sources": list(self.sources), "where": [str(condition) for condition in self.where]}
+        for name in ("seconds", "milliseconds"):
+            facts[name] = [side if np.isfinite(side) else None for side in getattr(self, name)]
+        return {name: value for name, value in facts.items() if value not in ([], [None, None])}
+
+
+def parse_condition(text: str) -> Condition:
+    """`centroid>1000` as a condition.
+
+    Raises
+    ------
+    ParameterError
+        If it is anything else.
+    """
+    match = CONDITION.fullmatch(text)
+    if not match:
+        raise ParameterError(f"{text!r} is not a condition; write a descriptor, one of {' '.join(RELATIONS)}, and a number")
+    return Condition(match[1], match[2], float(match[3]))
+
+
+def parse_range(text: str) -> Range:
+    """`0.5:2` as (0.5, 2.0); a side that is left out is open.
+
+    Raises
+    ------
+    ParameterError
+        If it is anything else, or empty.
+    """
+    sides = text.split(":")
+    try:
+        least, most = (float(side) if side.strip() else open_end for side, open_end in zip(sides, EVERYTHING, strict=True))
+    except ValueError:
+        raise ParameterError(f"{text!r} is not a range; write LEAST:MOST, where either may be left out") from None
+    if not least <= most:
+        raise ParameterError(f"{text!r} is an empty range; write the smaller number first")
+    return least, most
+
+
+def select_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
+    """Apply the filters one after another.
+
+    Returns
+    -------
+    allowed : ndarray, bool, shape (n_units,)
+    counts : dict
+        Units left after each filter, in order, by what it asks for.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such descriptor, or no unit is left; the message says how many each filter left.
+    """
+    allowed, counts = np.ones(len(database.units), bool), {"all": len(database.units)}
+    for name, fulfilled in _masks(database, filters):
+        allowed &= fulfilled
+        counts[name] = int(allowed.sum())
+    if not allowed.any():
+        left = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise ParameterError(f"{database.path}: the filters leave no unit ({left}); relax the one that leaves too few")
+    return allowed, counts
+
+
+def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:
+    units, names = database.units, database.settings.names
+    if filters.sources:
+        fits = [any(fnmatchcase(source.path, pattern) for pattern in filters.sources) for source in database.sources]
+        yield f"source {' or '.join(filters.sources)}", np.array(fits, bool)[units.source]
+    spans = {
+        "seconds": (filters.seconds, units.start_sample / database.sample_rate),
+        "milliseconds": (filters.milliseconds, units.n_samples * 1000 / database.sample_rate),
+    }
+    for name, ((least, most), values) in spans.items():
+        if (least, most) != EVERYTHING:
+            yield f"{least:g} to {most:g} {name}", (values >= least) & (values <= most)
+    for condition in filters.where:
+        if condition.column not in names:
+            raise ParameterError(f"no descriptor {condition.column!r} in {database.path}; it has {', '.join(names)}")
+        values = database.descriptors[:, names.index(condition.column)]
+        yield str(condition), RELATIONS[condition.relation](values, condition.value)

@@ -1,0 +1,108 @@
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.build import build_database
+from db.database import Database
+from db.errors import ParameterError
+from db.settings import DescriptorSettings
+from query.filters import Condition, Filters, parse_condition, parse_range, select_units
+from query.index import UnitIndex
+from query.path import PathOptions, select_path
+
+INF = float("inf")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory, tabla):
+    folder = tmp_path_factory.mktemp("filters")
+    (folder / "c" / "drums").mkdir(parents=True)
+    sf.write(folder / "c" / "a.wav", tabla[:40000], 44100)
+    sf.write(folder / "c" / "drums" / "b.wav", tabla[20000:90000], 44100)
+    build_database(folder / "c", folder / "db", settings=DescriptorSettings(descriptors=("mfcc", "loudness")))
+    return Database(folder / "db")
+
+
+def test_each_filter_leaves_what_it_says(database):
+    units, loudness = database.units, database.descriptors[:, database.settings.names.index("loudness")]
+    drums = np.array([source.path.startswith("drums/") for source in database.sources])[units.source]
+    start, length, middle = units.start_sample / 44100, units.n_samples / 44.1, float(np.median(loudness))
+    for filters, expected in [
+        (Filters(), np.ones(len(units), bool)),
+        (Filters(sources=("drums/*",)), drums),
+        (Filters(sources=("drums/*", "a.*")), np.ones(len(units), bool)),
+        (Filters(seconds=(0.5, 1.0)), (start >= 0.5) & (start <= 1.0)),
+        (Filters(milliseconds=(-INF, 20.0)), length <= 20),
+        (Filters(where=(Condition("loudness", ">", middle),)), loudness > middle),
+        (Filters(sources=("drums/*",), where=(Condition("loudness", "<=", middle),)), drums & (loudness <= middle)),
+    ]:
+        allowed, counts = select_units(database, filters)
+        np.testing.assert_array_equal(allowed, expected)
+        assert 0 < list(counts.values())[-1] == expected.sum()
+
+
+def test_what_does_not_pass_is_neither_found_nor_runs_on(database):
+    loudness = database.descriptors[:, database.settings.names.index("loudness")]
+    middle = float(np.median(loudness))
+    index = UnitIndex(database, filters=Filters(where=(Condition("loudness", ">", middle),)))
+    assert len(index) == (loudness > middle).sum() < len(database.units)
+    sequence = database.source_descriptors(0)
+    path = select_path(index, sequence, PathOptions(k=4, continuity=3.0), step_samples=np.ones(len(sequence), int))
+    assert (loudness[index.positions(path.units)] > middle).all()
+    assert (loudness[index.positions(path.matches.units)] > middle).all()
+
+
+def test_filters_that_leave_nothing_say_what_each_left(database):
+    n = len(database.units)
+    filters = Filters(sources=("drums/*",), seconds=(99.0, INF))
+    left = int((database.units.source == [s.path for s in database.sources].index("drums/b.wav")).sum())
+    with pytest.raises(ParameterError, match=rf"leave no unit \(all: {n}, source drums/\*: {left}, 99 to inf seconds: 0\)"):
+        select_units(database, filters)
+    with pytest.raises(ParameterError, match=r"no descriptor 'centroid' in .*; it has mfcc0, "):
+        select_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("centroid>1000", Condition("centroid", ">", 1000)),
+        (" loudness >= -30.5 ", Condition("loudness", ">=", -30.5)),
+        ("mfcc0_std<1e-3", Condition("mfcc0_std", "<", 0.001)),
+        ("f0<=.5", Condition("f0", "<=", 0.5)),
+    ],
+)
+def test_conditions_are_parsed(text, expected):
+    assert parse_condition(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "centroid", "centroid>", ">1", "a>1 or b<2", "__import__('os')>1", "a>nan", "a==1", "a>1>2"]
+)
+def test_what_is_no_condition_is_refused(text):
+    with pytest.raises(ParameterError, match="is not a condition; write a descriptor, one of >= <= > <, and a number"):
+        parse_condition(text)
+
+
+def test_ranges_are_parsed():
+    assert parse_range("0.5:2") == (0.5, 2.0)
+    assert parse_range(":2") == (-INF, 2.0)
+    assert parse_range("-30:") == (-30.0, INF)
+    for text, message in [
+        ("2", "is not a range"),
+        ("a:b", "is not a range"),
+        ("1:2:3", "is not a range"),
+        ("2:1", "is an empty range"),
+    ]:
+        with pytest.raises(ParameterError, match=message):
+            parse_range(text)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_parsed_or_refused(text):
+    for parse in (parse_condition, parse_range):
+        with suppress(ParameterError):
+            parse(text)
