@@ -150,8 +150,8 @@ def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | No
 def render_continuation(
     seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int | None = None,
     seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0,
-    path_options: PathOptions, filters: Filters | None = None, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None,
-    progress: Progress | None = None,
+    path_options: PathOptions, filters: Filters | None = None, weights: dict[str, float] | None = None,
+    crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
 
@@ -166,14 +166,15 @@ def render_continuation(
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
-        described, opened, out, settings, path_options, filters, crossfade_ms=crossfade_ms,
+        described, opened, out, settings, path_options, filters, weights, crossfade_ms=crossfade_ms,
         whole_units=opened.settings.units in ("onset", "beat"), progress=progress,
     )  # fmt: skip
 
 
 def render_mosaic(
     target: str | Path, database: str | Path, out: Path, *, path_options: PathOptions, filters: Filters | None = None,
-    crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
+    weights: dict[str, float] | None = None, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None,
+    progress: Progress | None = None,
 ) -> Rendering:  # fmt: skip
     """Rebuild the target out of the database's units and write it to `out`, as long as the target."""
     opened = Database(database, root=root)
@@ -185,6 +186,7 @@ def render_mosaic(
         {"target": str(target)},
         path_options,
         filters,
+        weights,
         crossfade_ms=crossfade_ms,
         progress=progress,
     )
@@ -201,7 +203,8 @@ def render_plan(
 
 def _render(
     described: Described, database: Database, out: Path, settings: dict, path_options: PathOptions,
-    filters: Filters | None, *, crossfade_ms: float, progress: Progress | None, whole_units: bool = False,
+    filters: Filters | None, weights: dict[str, float] | None, *, crossfade_ms: float, progress: Progress | None,
+    whole_units: bool = False,
 ) -> Rendering:  # fmt: skip
     """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
     lasting = None if whole_units else described.step_samples
@@ -209,11 +212,12 @@ def _render(
     if database.settings.units not in ("onset", "beat"):
         assert lasting is not None
         shortest = int(min(lasting.max(), database.units.room.max(initial=0)))  # less sound would leave a hole
-    index = UnitIndex(database, min_samples=shortest, filters=filters)
+    index = UnitIndex(database, min_samples=shortest, filters=filters, weights=weights)
     path_options = replace(path_options, k=min(path_options.k, len(index)))
     path = select_path(index, described.sequence, path_options, step_samples=lasting)
     selection = {name: value for name, value in asdict(path_options).items() if value != np.inf}
     settings |= {"crossfade_ms": crossfade_ms, "selection": selection, "filters": filters.to_dict() if filters else {}}
+    settings |= {"weights": weights or {}}
     plan = make_plan(path, database, lasting, settings)
     summary = render(plan, out, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
     plan.save(plan_path(out))

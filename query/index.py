@@ -1,4 +1,4 @@
-"""Nearest units of each step of a sequence, in z-scored descriptor space.
+"""Nearest units of each step of a sequence, in the space of z-scored, weighted descriptors.
 
 FAISS proposes, exact arithmetic decides: for many queries at once FAISS computes |x|² + |y|² - 2xy in float32, which reads
 identical vectors as slightly apart. The proposals are measured again as |x - y| and ordered by distance, then by unit.
@@ -12,6 +12,7 @@ import numpy as np
 from db.database import Database
 from db.errors import ParameterError
 from query.filters import Filters, select_units
+from query.weights import weight_columns
 
 SPARE = 8  # proposals beyond k, so that rounding cannot push a true neighbour out
 RANK_STEPS = 1024  # steps measured again at a time; bounds memory
@@ -26,7 +27,7 @@ class Matches:
     units : ndarray, int64, shape (steps, k)
         Unit ids, nearest first; ties by id.
     distances : ndarray, float32, shape (steps, k)
-        Euclidean distance of z-scored descriptors.
+        Euclidean distance of z-scored, weighted descriptors.
     """
 
     units: np.ndarray
@@ -40,12 +41,15 @@ class UnitIndex:
     ----------
     database : Database
     scores : ndarray, float32, shape (n_units, n_descriptors)
-        z-scored descriptors of all units, ordered as `database.units`.
+        z-scored and weighted descriptors of all units, ordered as `database.units`.
     allowed : ndarray, bool, shape (n_units,)
         Which of them pass the filters: only these are found, or played because they follow on.
     """
 
-    def __init__(self, database: Database, *, min_samples: int = 1, filters: Filters | None = None) -> None:
+    def __init__(
+        self, database: Database, *, min_samples: int = 1, filters: Filters | None = None,
+        weights: dict[str, float] | None = None,
+    ) -> None:  # fmt: skip
         """Index the units that pass the filters, with `min_samples` of sound from their start to the end of their source.
 
         Raises
@@ -53,10 +57,11 @@ class UnitIndex:
         DatabaseError
             If the database holds no units.
         ParameterError
-            If no unit has as much, or as `filters.select_units`.
+            If no unit has as much, or as `filters.select_units` and `weights.weight_columns`.
         """
         self.database = database
-        self.scores = database.normaliser.apply(database.descriptors)
+        self._factors = weight_columns(database.settings, weights or {})
+        self.scores = database.normaliser.apply(database.descriptors) * self._factors
         units = database.units
         self.allowed, _ = select_units(database, filters or Filters())
         long_enough = self.allowed & (units.room >= min_samples)
@@ -104,7 +109,7 @@ class UnitIndex:
         return Matches(units, distances)
 
     def normalise(self, sequence: np.ndarray) -> np.ndarray:
-        """z-score a raw sequence after checking it; raises as `search`."""
+        """z-score and weigh a raw sequence after checking it; raises as `search`."""
         sequence = np.asarray(sequence, np.float32)
         width = self.scores.shape[1]
         if sequence.ndim != 2 or sequence.shape[1] != width:
@@ -117,4 +122,4 @@ class UnitIndex:
             raise ParameterError(
                 f"step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} of the sequence is not finite; make it again"
             )
-        return self.database.normaliser.apply(sequence)
+        return self.database.normaliser.apply(sequence) * self._factors

@@ -1,4 +1,4 @@
-"""Which units may be played: the same options wherever units are looked for."""
+"""Which units may be played, and how distances are measured: the same options wherever units are looked for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +17,9 @@ def filter_options(command: Callable) -> Callable:
             "--where", multiple=True, metavar="CONDITION",
             help="Only units with, for example, centroid>1000 or loudness>=-30; of several all must hold.",
         ),
+        click.option(
+            "--weight", "weights", metavar="NAME=NUMBER,…", help="How much descriptors count: mfcc0=0.3,chroma=2. [default: 1]"
+        ),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -33,3 +36,11 @@ def take_filters(options: dict[str, Any]):
         milliseconds=parse_range(milliseconds) if milliseconds else EVERYTHING,
         where=tuple(parse_condition(text) for text in options.pop("where")),
     )
+
+
+def take_weights(options: dict[str, Any]) -> dict[str, float]:
+    """Take `--weight` out of `options`."""
+    from query.weights import parse_weights
+
+    text = options.pop("weights")
+    return parse_weights(text) if text else {}

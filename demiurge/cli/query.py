@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from demiurge.cli.filtering import filter_options, take_filters
+from demiurge.cli.filtering import filter_options, take_filters, take_weights
 from demiurge.cli.output import echo_json, echo_table, json_option
 
 SHOWN_STEPS = 20  # rows a person can take in; --json has all
@@ -25,10 +25,10 @@ def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool, 
     from demiurge.pipeline import describe
     from query.index import UnitIndex
 
-    opened, filters = Database(database), take_filters(options)
+    opened, filters, weights = Database(database), take_filters(options), take_weights(options)
     described = describe(seed, opened.settings)
     sequence = described.sequence
-    index = UnitIndex(opened, filters=filters)
+    index = UnitIndex(opened, filters=filters, weights=weights)
     shown = sequence[: steps or (len(sequence) if as_json else SHOWN_STEPS)]
     matches = index.search(shown, k=k)
     positions = opened.units.ids.searchsorted(matches.units)

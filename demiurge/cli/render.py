@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from demiurge.cli.drawing import drawing_options
-from demiurge.cli.filtering import filter_options, take_filters
+from demiurge.cli.filtering import filter_options, take_filters, take_weights
 from demiurge.cli.output import audio_out_option, check_wav, echo_json, force_option, json_option, progress_bar
 
 DEFAULT_STEPS = 430
@@ -71,6 +71,7 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
         options["steps"] = DEFAULT_STEPS
     with progress_bar("rendering", quiet=as_json) as progress:
         chosen = {"path_options": take_path_options(options), "filters": take_filters(options)}
+        chosen["weights"] = take_weights(options)
         result = render_continuation(seed, database, model, out, progress=progress, **chosen, **options)
     echo_result(result, as_json=as_json)
 
@@ -104,8 +105,8 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
     check_wav_plan(plan_path(out), force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
         path_options = take_path_options(options, temperature=options.pop("temperature"), seed=options.pop("seed"))
-        filters = take_filters(options)
-        result = render_mosaic(target, database, out, path_options=path_options, filters=filters, progress=progress, **options)
+        chosen = {"path_options": path_options, "filters": take_filters(options), "weights": take_weights(options)}
+        result = render_mosaic(target, database, out, progress=progress, **chosen, **options)
     echo_result(result, as_json=as_json)
 
 

@@ -364,6 +364,8 @@ def refused(work, tmp_path, tabla):
         ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),
         ("query {seed} {db} --where centroid>1", "no descriptor 'centroid' in", 2),
         ("query {seed} {db} --within 3", "'3' is not a range", 2),
+        ("query {seed} {db} --weight mfcc0", "'mfcc0' is not a weight", 2),
+        ("mosaic {seed} {db} -o {tmp}/o.wav --weight chroma=2", "no descriptor 'chroma' to weigh", 2),
         ("playback {tmp}/nothing.json -o {tmp}/o.wav", "not a readable plan", 1),
         ("playback {tmp}/brief.wav -o {tmp}/o.wav", "not a readable plan", 1),
         ("bench nothing", "unknown benchmark 'nothing'; known are db, playback, sequencer", 2),
@@ -448,9 +450,22 @@ def test_rules_that_cannot_hold_are_refused(work, tmp_path):
 
 def test_only_what_passes_the_filters_is_played(work, tmp_path):
     name = "ambi_choir.wav"
-    run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--source", "ambi_*", "--within", ":1")
+    run(
+        "mosaic",
+        SEED_FILE,
+        work / "my.db",
+        "-o",
+        tmp_path / "o.wav",
+        "--source",
+        "ambi_*",
+        "--within",
+        ":1",
+        "--weight",
+        "mfcc=2",
+    )
     plan = json.loads((tmp_path / "o.plan.json").read_text())
     assert plan["settings"]["filters"] == {"sources": ["ambi_*"], "seconds": [None, 1.0]}
+    assert plan["settings"]["weights"] == {"mfcc": 2.0}
     assert {step["source"] for step in plan["steps"]} <= {p.name for p in (work / "sounds").glob("ambi_*")}
     assert max(step["start_sample"] for step in plan["steps"]) <= RATE
     found = json.loads(run("query", SEED_FILE, work / "my.db", "--source", name, "--steps", 5, "--json"))

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import soundfile as sf
+
+from db.build import build_database
+from db.database import Database
+from db.errors import ParameterError
+from db.settings import DescriptorSettings
+from query.index import UnitIndex
+from query.weights import parse_weights, weight_columns
+
+SETTINGS = DescriptorSettings(n_mfcc=2, descriptors=("mfcc", "loudness"))
+UNITS = DescriptorSettings(n_mfcc=2, descriptors=("mfcc", "loudness"), units="onset")
+
+
+def test_weights_are_parsed():
+    assert parse_weights("mfcc0=0.3, chroma = 2") == {"mfcc0": 0.3, "chroma": 2.0}
+    for text in ("", "mfcc0", "mfcc0=-1", "mfcc0=x", "mfcc0=1;chroma=2", "a=1,"):
+        with pytest.raises(ParameterError, match="is not a weight; write DESCRIPTOR=NUMBER"):
+            parse_weights(text)
+
+
+def test_a_descriptor_weighs_all_its_columns_and_a_column_goes_first():
+    np.testing.assert_array_equal(weight_columns(SETTINGS, {}), np.ones(7))
+    factors = dict(zip(SETTINGS.names, weight_columns(SETTINGS, {"mfcc1": 3.0, "mfcc": 0.5}), strict=True))
+    assert factors == {"mfcc0": 0.5, "mfcc1": 3.0, **{f"mfcc{i}": 0.5 for i in range(2, 6)}, "loudness": 1.0}
+    longer = dict(zip(UNITS.names, weight_columns(UNITS, {"loudness": 0.0}), strict=True))
+    assert [name for name, factor in longer.items() if factor == 0] == ["loudness", "loudness_std"]
+
+
+def test_unknown_names_and_nothing_at_all_are_refused():
+    with pytest.raises(ParameterError, match="no descriptor 'chroma' to weigh; there are mfcc, loudness, and mfcc0, "):
+        weight_columns(SETTINGS, {"chroma": 1.0})
+    with pytest.raises(ParameterError, match="all weights are 0"):
+        weight_columns(SETTINGS, {"mfcc": 0.0, "loudness": 0.0})
+
+
+def test_distances_are_weighted(tmp_path, tabla):
+    (tmp_path / "c").mkdir()
+    sf.write(tmp_path / "c" / "a.wav", tabla, 44100)
+    build_database(tmp_path / "c", tmp_path / "db", settings=SETTINGS)
+    database = Database(tmp_path / "db")
+    weights = {"mfcc": 0.25, "loudness": 2.0}
+    sequence = database.descriptors[::7] + 1
+    matches = UnitIndex(database, weights=weights).search(sequence, k=3)
+    factors = weight_columns(SETTINGS, weights)
+    differences = (database.normaliser.apply(database.descriptors) - database.normaliser.apply(sequence)[:, None]) * factors
+    expected = np.sort(np.linalg.norm(differences, axis=2), axis=1)[:, :3]
+    np.testing.assert_allclose(matches.distances, expected, rtol=1e-4)
