@@ -63,6 +63,10 @@ class Units:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def successors(self, positions: np.ndarray) -> np.ndarray:
+        """Position of the unit that follows each in its source, -1 after the last."""
+        return np.where(self.room[positions] > self.n_samples[positions], positions + 1, -1)
+
 
 class Database:
     """Sources, units and descriptors of a corpus.
@@ -261,6 +265,30 @@ class Database:
             own = shards == shard
             out[own] = self._shards[self._kind][int(shard)][rows[own]]
         return out
+
+    def rows_at(self, positions: np.ndarray) -> np.ndarray:
+        """Descriptors of the units at positions in `units`, float32, shape (len(positions), n_descriptors); for many small calls.
+
+        Raises
+        ------
+        DatabaseError
+            If one was damaged on disk.
+        """
+        intact = self._intact[self._kind]
+        sources = self.units.source[positions]
+        if not intact[sources].all():
+            for source in np.unique(sources[~intact[sources]]):
+                self._rows(self._kind, source)  # checks them
+        if len(self._shards[self._kind]) == 1:
+            ((shard, rows),) = self._shards[self._kind].items()
+            first = shard * rows_per_shard(self.settings.n_descriptors)
+            return np.asarray(rows).take(self.units.ids[positions] - first, axis=0)
+        return self.unit_descriptors(self.units.ids[positions])
+
+    @property
+    def unit_checksums(self) -> np.ndarray:
+        """CRC-32 of the descriptors of each source in `sources`, uint32."""
+        return self._crc[self._kind]
 
     @cached_property
     def _unit_ranges(self) -> tuple[np.ndarray, np.ndarray]:

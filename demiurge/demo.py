@@ -17,7 +17,7 @@ from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
 from demiurge.pipeline import Rendering, render_continuation
 from playback.sources import fit_channels
-from query.path import PathOptions
+from query.options import PathOptions
 from sequencer.train import TrainingOptions, train_forecaster
 
 STEPS = 430  # 10 s

@@ -18,7 +18,8 @@ from playback.plan import MAX_CHANNELS, Plan, Step
 from playback.render import CROSSFADE_MS, RenderSummary, render
 from query.filters import Filters
 from query.index import UnitIndex
-from query.path import PathOptions, UnitPath, select_path
+from query.options import PathOptions
+from query.path import UnitPath, select_path
 
 ALTERNATIVES = 8  # other matches kept per step in a plan
 
@@ -207,36 +208,34 @@ def _render(
     whole_units: bool = False,
 ) -> Rendering:  # fmt: skip
     """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
-    lasting = None if whole_units else described.step_samples
+    lasting = described.step_samples
     shortest = 1
     if database.settings.units not in ("onset", "beat"):
-        assert lasting is not None
         shortest = int(min(lasting.max(), database.units.room.max(initial=0)))  # less sound would leave a hole
     index = UnitIndex(database, min_samples=shortest, filters=filters, weights=weights)
     path_options = replace(path_options, k=min(path_options.k, len(index)))
-    path = select_path(index, described.sequence, path_options, step_samples=lasting)
+    path = select_path(index, described.sequence, path_options, step_samples=lasting, whole_units=whole_units)
     selection = {name: value for name, value in asdict(path_options).items() if value != np.inf}
     settings |= {"crossfade_ms": crossfade_ms, "selection": selection, "filters": filters.to_dict() if filters else {}}
     settings |= {"weights": weights or {}}
-    plan = make_plan(path, database, lasting, settings)
+    plan = make_plan(path, database, settings)
     summary = render(plan, out, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
     plan.save(plan_path(out))
     return Rendering(out, plan_path(out), plan, described.sequence, path, summary)
 
 
-def make_plan(path: UnitPath, database: Database, step_samples: np.ndarray | None, settings: dict) -> Plan:
+def make_plan(path: UnitPath, database: Database, settings: dict) -> Plan:
     """A plan that plays one unit per step, each from where its step begins and for as long as it lasts.
 
     Where a step lasts longer than its unit, the source plays on behind the unit.
     """
     units, steps, at = database.units, [], 0
     positions = np.searchsorted(units.ids, path.units)
-    if step_samples is None:
-        step_samples = units.n_samples[positions]
-    for i, (position, lasts) in enumerate(zip(positions, step_samples, strict=True)):
+    for i, (position, lasts) in enumerate(zip(positions, path.n_samples, strict=True)):
+        of_step = path.steps[i]
         alternatives = [
             {"unit": int(unit), "distance": round(float(distance), 6)}
-            for unit, distance in zip(path.matches.units[i], path.matches.distances[i], strict=True)
+            for unit, distance in zip(path.matches.units[of_step], path.matches.distances[of_step], strict=True)
             if unit != path.units[i]
         ][:ALTERNATIVES]
         steps.append(

@@ -1,21 +1,41 @@
 """Nearest units of each step of a sequence, in the space of z-scored, weighted descriptors.
 
-FAISS proposes, exact arithmetic decides: for many queries at once FAISS computes |x|² + |y|² - 2xy in float32, which reads
-identical vectors as slightly apart. The proposals are measured again as |x - y| and ordered by distance, then by unit.
+FAISS proposes (`query.proposals`), exact arithmetic decides: for many queries at once FAISS computes |x|² + |y|² - 2xy in float32,
+which reads identical vectors as slightly apart, and for large corpora it reads compressed vectors. The proposals are measured
+again as |x - y| and ordered by distance, then by unit. Descriptors are read from the database as they are needed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import faiss
 import numpy as np
+import xxhash
 
 from db.database import Database
 from db.errors import ParameterError
+from query.cache import Cached, has_drifted, load_index, missing_sources, save_index, source_blocks, stale_ids
 from query.filters import Filters, select_units
+from query.metrics import Metric, parse_metric
+from query.proposals import (
+    GPU_MOST,
+    TRAINED,
+    choose_kind,
+    make_cells,
+    make_flat,
+    n_cells,
+    n_proposals,
+    on_gpu,
+    search_cells,
+)
 from query.weights import weight_columns
 
-SPARE = 8  # proposals beyond k, so that rounding cannot push a true neighbour out
-RANK_STEPS = 1024  # steps measured again at a time; bounds memory
+BLOCK_UNITS = 1 << 16  # units read and indexed at a time
+RANK_ROWS = 1 << 18  # proposals measured again at a time; bounds memory to 50 MB
+TRAINING_SEED = 0
+
+Progress = Callable[[int, int, str], None]  # units done, in all, of what
 
 
 @dataclass(frozen=True)
@@ -27,7 +47,7 @@ class Matches:
     units : ndarray, int64, shape (steps, k)
         Unit ids, nearest first; ties by id.
     distances : ndarray, float32, shape (steps, k)
-        Euclidean distance of z-scored, weighted descriptors.
+        Distance of z-scored, weighted descriptors.
     """
 
     units: np.ndarray
@@ -35,51 +55,77 @@ class Matches:
 
 
 class UnitIndex:
-    """Exact search over the units of a database.
+    """Search over the units of a database.
 
     Attributes
     ----------
     database : Database
-    scores : ndarray, float32, shape (n_units, n_descriptors)
-        z-scored and weighted descriptors of all units, ordered as `database.units`.
+    metric : Metric
+    kind : str
+        One of `query.proposals.KINDS`.
+    factors : ndarray, float32, shape (n_descriptors,)
+        How much each descriptor counts.
     allowed : ndarray, bool, shape (n_units,)
-        Which of them pass the filters: only these are found, or played because they follow on.
+        Which units pass the filters: only these are found, or played because they follow on.
+    counts : dict
+        Units left after each filter, by what it asks for.
     """
 
     def __init__(
         self, database: Database, *, min_samples: int = 1, filters: Filters | None = None,
-        weights: dict[str, float] | None = None,
+        weights: dict[str, float] | None = None, metric: str = "l2", kind: str = "auto", progress: Progress | None = None,
     ) -> None:  # fmt: skip
         """Index the units that pass the filters, with `min_samples` of sound from their start to the end of their source.
+
+        Parameters
+        ----------
+        metric : str
+            One of `query.metrics.METRICS`.
+        kind : str
+            One of `query.proposals.KINDS`, or "auto". Indexes other than flat are kept in the database's folder.
 
         Raises
         ------
         DatabaseError
             If the database holds no units.
         ParameterError
-            If no unit has as much, or as `filters.select_units` and `weights.weight_columns`.
+            If no unit has as much; if FAISS cannot do that kind of index with that metric; or as `metrics.parse_metric`,
+            `filters.select_units` and `weights.weight_columns`.
         """
-        self.database = database
-        self._factors = weight_columns(database.settings, weights or {})
-        self.scores = database.normaliser.apply(database.descriptors) * self._factors
-        units = database.units
-        self.allowed, _ = select_units(database, filters or Filters())
-        long_enough = self.allowed & (units.room >= min_samples)
-        if not long_enough.any():
+        self.database, self.metric = database, parse_metric(metric)
+        self.factors = weight_columns(database.settings, weights or {})
+        units, self._progress = database.units, progress or (lambda done, total, what: None)
+        self._mean, self._scale = database.normaliser.mean, self.factors / database.normaliser.std
+        self.allowed, self.counts = select_units(database, filters or Filters())
+        searchable = self.allowed & (units.room >= min_samples)
+        if not searchable.any():
             most = units.room[self.allowed].max()
             raise ParameterError(
                 f"{database.path}: no source lasts {min_samples} samples (the longest: {most}); add longer audio"
             )
-        self._faiss = faiss.IndexIDMap2(faiss.IndexFlatL2(self.scores.shape[1]))
-        self._faiss.add_with_ids(self.scores[long_enough], units.ids[long_enough])
+        self._searchable = np.flatnonzero(searchable)
+        self.kind = choose_kind(kind, self.metric, len(self), len(self.factors))
+        self._cells = None if self.kind == "flat" else self._open_cells()
 
     def __len__(self) -> int:
         """Number of units that can be found."""
-        return self._faiss.ntotal
+        return len(self._searchable)
 
     def positions(self, unit_ids: np.ndarray) -> np.ndarray:
-        """Rows of `database.units` and `scores` for unit ids, same shape."""
+        """Rows of `database.units` for unit ids, same shape."""
         return np.searchsorted(self.database.units.ids, unit_ids)
+
+    def scores(self, positions: np.ndarray) -> np.ndarray:
+        """z-scored, weighted descriptors of the units at positions in `database.units`, as they are compared, float32, (n, d)."""
+        return self.compared(self.database.rows_at(positions))
+
+    def compared(self, descriptors: np.ndarray) -> np.ndarray:
+        """Raw descriptors (..., d) as they are compared: z-scored, weighted, and of unit length if the metric is cosine."""
+        return self.metric.prepare((descriptors - self._mean) * self._scale)
+
+    def normalise(self, sequence: np.ndarray) -> np.ndarray:
+        """`compared` for a sequence that comes from outside, after checking it; raises as `search`."""
+        return self.compared(self._check(sequence))
 
     def search(self, sequence: np.ndarray, *, k: int) -> Matches:
         """The k nearest units of each step.
@@ -94,24 +140,26 @@ class UnitIndex:
         ParameterError
             If k is out of range, or the sequence is empty, of another width, or not finite.
         """
-        targets = self.normalise(sequence)
+        sequence = self._check(sequence)
         if not 1 <= k <= len(self):
             raise ParameterError(f"k={k} must be between 1 and {len(self)}, the number of units in {self.database.path}")
-        _, proposed = self._faiss.search(targets, min(k + SPARE, len(self)))
+        proposed, targets = self._propose(sequence, k), self.compared(sequence)
         units, distances = np.empty((len(targets), k), np.int64), np.empty((len(targets), k), np.float32)
-        for start in range(0, len(targets), RANK_STEPS):
-            span = slice(start, start + RANK_STEPS)
-            difference = self.scores[self.positions(proposed[span])] - targets[span, None]
-            exact = np.sqrt(np.einsum("skd,skd->sk", difference, difference))
-            order = np.lexsort((proposed[span], exact), axis=1)[:, :k]
-            units[span] = np.take_along_axis(proposed[span], order, axis=1)
+        block = max(RANK_ROWS // proposed.shape[1], 1)
+        for start in range(0, len(targets), block):
+            span = slice(start, start + block)
+            rows = proposed[span]
+            of_rows = self.scores(rows.ravel()).reshape(*rows.shape, -1)
+            exact = self.metric.of_differences(of_rows - targets[span, None])
+            exact[rows < 0] = np.inf
+            order = np.lexsort((rows, exact), axis=1)[:, :k]
+            units[span] = self.database.units.ids[np.take_along_axis(rows, order, axis=1)]
             distances[span] = np.take_along_axis(exact, order, axis=1)
         return Matches(units, distances)
 
-    def normalise(self, sequence: np.ndarray) -> np.ndarray:
-        """z-score and weigh a raw sequence after checking it; raises as `search`."""
+    def _check(self, sequence: np.ndarray) -> np.ndarray:
         sequence = np.asarray(sequence, np.float32)
-        width = self.scores.shape[1]
+        width = len(self.factors)
         if sequence.ndim != 2 or sequence.shape[1] != width:
             raise ParameterError(
                 f"a sequence of shape {sequence.shape} does not fit {self.database.path}: it must be (steps, {width})"
@@ -122,4 +170,74 @@ class UnitIndex:
             raise ParameterError(
                 f"step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} of the sequence is not finite; make it again"
             )
-        return self.database.normaliser.apply(sequence) * self._factors
+        return sequence
+
+    def _propose(self, sequence: np.ndarray, k: int) -> np.ndarray:
+        """Positions in `database.units` among which the k nearest should be, (steps, at least k); -1 where there are fewer."""
+        n = min(n_proposals(self.kind, k), len(self))
+        if self._cells is None:
+            index = self._fast if n <= GPU_MOST else self._flat
+            return self._searchable[index.search(self.compared(sequence), n)[1]]
+        targets = self._in_space_of(self._cells, sequence)
+        ids = search_cells(self._cells.index, targets, n, enough=k, allowed=self._allowed_bits)
+        return np.where(ids < 0, -1, self.positions(ids))
+
+    @cached_property
+    def _flat(self) -> faiss.Index:
+        index = make_flat(self.metric, len(self.factors))
+        for start in range(0, len(self), BLOCK_UNITS):
+            index.add(self.scores(self._searchable[start : start + BLOCK_UNITS]))
+        return index
+
+    @cached_property
+    def _fast(self) -> faiss.Index:
+        return on_gpu(self._flat)
+
+    @cached_property
+    def _allowed_bits(self) -> np.ndarray | None:
+        """A bit for each unit id that can be found; None if all can."""
+        ids = self.database.units.ids
+        if len(self) == len(ids):
+            return None
+        bits = np.zeros(ids[-1] + 1, bool)
+        bits[ids[self._searchable]] = True
+        return np.packbits(bits, bitorder="little")
+
+    def _in_space_of(self, cells: Cached, descriptors: np.ndarray) -> np.ndarray:
+        """`compared`, with the z-scores the cells were made with: the database may have grown since."""
+        return self.metric.prepare(cells.normaliser.apply(descriptors) * self.factors)
+
+    def _open_cells(self) -> Cached:
+        """The index of all units with cells: kept ones brought up to date, or new ones."""
+        database = self.database
+        key = f"{self.kind} {self.metric} {database.settings.hash} {self.factors.tobytes().hex()}"
+        path = database.path / "index" / f"{xxhash.xxh3_64_hexdigest(key)}.faiss"
+        cells = load_index(path, database.id)
+        if cells is None or has_drifted(cells, database):
+            cells = Cached(self._train_cells(), database.normaliser, frozenset())
+        gone = stale_ids(cells, database)
+        missing = list(missing_sources(cells.blocks, database))
+        if not len(gone) and not missing:
+            return cells
+        if len(gone):
+            cells.index.remove_ids(faiss.IDSelectorBatch(gone))
+        self._add_sources(cells, missing)
+        cells = replace(cells, blocks=frozenset(source_blocks(database)))
+        save_index(path, cells, database.id)
+        return cells
+
+    def _train_cells(self) -> faiss.Index:
+        n_units = len(self.database.units)
+        n_sample = min(TRAINED * n_cells(n_units), n_units)
+        self._progress(0, n_units, "finding the index's cells")
+        sample = np.random.default_rng(TRAINING_SEED).choice(n_units, n_sample, replace=False)
+        return make_cells(self.kind, self.metric, self.scores(np.sort(sample)), n_units)
+
+    def _add_sources(self, cells: Cached, positions: list[int]) -> None:
+        done, total = 0, sum(self.database.sources[position].n_units for position in positions)
+        for position in positions:
+            source = self.database.sources[position]
+            vectors = self._in_space_of(cells, self.database.source_descriptors(position))
+            cells.index.add_with_ids(vectors, source.first_unit + np.arange(source.n_units))
+            done += source.n_units
+            self._progress(done, total, "indexing units, once")

@@ -14,253 +14,300 @@ the hypothesis from which that is reached at the least cost, and carries on the 
 
 Each step's candidates are its k nearest units and the successors of the k / 2 best hypotheses, so that a run can go on where it
 is only the second-best fit everywhere; viterbi and beam are offered greedy's path besides, and are never worse.
+
+A step that lasts longer than any of its nearest units' recordings go on is split, and a step that nothing fits may rest.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from db.errors import ParameterError
 from query.index import Matches, UnitIndex
+from query.joins import JoinCosts, Sounds
+from query.options import PathOptions
 
-SEARCHES = ("viterbi", "beam", "greedy")
 BEAM = 16  # hypotheses
 LAG = 32  # steps after which what the best hypothesis has played counts as used for all
 NEAR = 2  # units on either side of a used one that sound so much alike that they count as used, too
-
-
-@dataclass(frozen=True)
-class PathOptions:
-    """What a path should be like.
-
-    Attributes
-    ----------
-    k : int
-        Nearest units considered at each step.
-    search : str
-        One of `SEARCHES`.
-    continuity : float >= 0
-        Weight of the join costs: 0 is the nearest unit of every step; more gives longer runs of one source.
-    novelty : float >= 0
-        Cost of a unit that was used before, in standard deviations, for each doubling of its uses.
-    min_reuse : float >= 0
-        Seconds within which no unit begins again.
-    max_run : float > 0
-        Seconds after which a run of several units of one source is over.
-    temperature : float >= 0
-        Random variation of the target costs, in standard deviations: other seeds, other paths.
-    seed : int
-    """
-
-    k: int = 32
-    search: str = "viterbi"
-    continuity: float = 0.3
-    novelty: float = 0.0
-    min_reuse: float = 0.0
-    max_run: float = np.inf
-    temperature: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.search not in SEARCHES:
-            raise ParameterError(f"search={self.search!r} must be one of {', '.join(SEARCHES)}")
-        for name in ("continuity", "novelty", "min_reuse", "temperature"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise ParameterError(f"{name}={value} must be a finite number of at least 0")
-        if not self.max_run > 0:
-            raise ParameterError(f"max_run={self.max_run} must be above 0")
+REST = -1  # in place of a unit
 
 
 @dataclass(frozen=True)
 class UnitPath:
-    """One unit per step.
+    """One unit per step, or several where a step lasts longer than any sound that would fit; or a rest.
 
     Attributes
     ----------
-    units : ndarray, int64, shape (steps,)
-        Unit ids.
-    distances : ndarray, float32, shape (steps,)
-        Target cost of each.
+    units : ndarray, int64, shape (n,)
+        Unit ids; `REST` where nothing is played.
+    steps : ndarray, int64, shape (n,)
+        The step of the sequence that each stands for, ascending.
+    n_samples : ndarray, int64, shape (n,)
+        How long each lasts.
+    distances, joins : ndarray, float32, shape (n,)
+        Target cost of each, and join cost from the one before; 0 at rests.
     matches : Matches
-        The k nearest of each step: what else could have been played.
+        The k nearest of each step of the sequence: what else could have been played.
     cost : float
         Target costs plus weighted join costs, and what novelty and temperature added.
     """
 
     units: np.ndarray
+    steps: np.ndarray
+    n_samples: np.ndarray
     distances: np.ndarray
+    joins: np.ndarray
     matches: Matches
     cost: float
 
 
-def select_path(index: UnitIndex, sequence: np.ndarray, options: PathOptions, *, step_samples: np.ndarray | None) -> UnitPath:
-    """The path of least total cost through the candidates that keeps to the rules.
+def select_paths(
+    index: UnitIndex, sequence: np.ndarray, options: PathOptions, *, step_samples: np.ndarray, whole_units: bool = False,
+    variations: int = 1,
+) -> list[UnitPath]:  # fmt: skip
+    """Paths of least total cost through the candidates that keep to the rules.
+
+    The first is the best. Each further one is the best where every unit that an earlier one plays at a step, or nearly the same
+    sound, costs as much more there as the candidates differ: another good path, not the first one perturbed (diverse M-best,
+    Batra et al. 2012).
 
     Parameters
     ----------
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
-    step_samples : ndarray, int64, shape (steps,), or None
-        How long each step lasts. A unit after whose start its source is over sooner is not considered, unless no candidate
-        lasts. None: a step lasts as long as its unit.
+    step_samples : ndarray, int64, shape (steps,)
+        How long each step lasts. A unit after whose start its source is over sooner is not considered.
+    whole_units : bool
+        A step lasts as long as its unit instead, and a rest as long as its step.
 
     Raises
     ------
     ParameterError
-        As `UnitIndex.search`; and if min_reuse and max_run leave nothing to play at some step.
+        As `UnitIndex.search`; if min_reuse and max_run leave nothing to play at some step, if nothing is near enough anywhere, or if
+        there are not as many paths.
     """
-    search = _Search(index, sequence, options, step_samples)
-    positions, cost = search.run(1, None)
-    if options.search != "greedy":
-        best = search.run(None if options.search == "viterbi" else BEAM, positions)
-        positions, cost = min((best, (positions, cost)), key=lambda found: found[1])
-    distances = np.linalg.norm(index.scores[positions] - search.targets, axis=1)
-    return UnitPath(index.database.units.ids[positions], distances, search.matches, cost)
+    search = _Search(index, sequence, options, step_samples, whole_units)
+    found: list[UnitPath] = []
+    for _ in range(variations):
+        path = search.best()
+        if any(np.array_equal(path.units, other.units) for other in found):
+            raise ParameterError(
+                f"variations={variations}: only {len(found)} different paths were found; consider more units with -k, or ask for fewer"
+            )
+        found.append(path)
+    return found
+
+
+def select_path(
+    index: UnitIndex, sequence: np.ndarray, options: PathOptions, *, step_samples: np.ndarray, whole_units: bool = False
+) -> UnitPath:
+    """The best of `select_paths`."""
+    return select_paths(index, sequence, options, step_samples=step_samples, whole_units=whole_units)[0]
 
 
 @dataclass
 class _Hypotheses:
     """Paths up to a step, one row each."""
 
-    positions: np.ndarray  # int64 (n,): the unit it ends in, as a row of `database.units`
+    positions: np.ndarray  # int64 (n,): the unit it ends in, as a row of `database.units`; a rest is one row, REST
     cost: np.ndarray  # float64 (n,)
     run: np.ndarray  # int64 (n,): samples for which it has gone on in one source
-    recent: np.ndarray  # int64 (n, window): the last units, latest last; -1 before the first
+    recent: np.ndarray  # int64 (n, window): the last units, latest last; REST before the first
+    follows: np.ndarray  # int64 (n,): the unit that comes next in its source; -1: none does
+    expected: Sounds | None  # what that sounds like; the last of a source stands for itself
 
     def best(self, n: int) -> np.ndarray:
         return np.argsort(self.cost, kind="stable")[:n]
 
+    def keep(self, rows: np.ndarray) -> "_Hypotheses":
+        assert self.expected is not None
+        return _Hypotheses(
+            self.positions[rows], self.cost[rows], self.run[rows], self.recent[rows], self.follows[rows], self.expected[rows]
+        )
+
 
 class _Search:
-    """What is the same for every search of one sequence."""
+    """What is the same for every search of one sequence; and what earlier paths played."""
 
-    def __init__(self, index: UnitIndex, sequence: np.ndarray, options: PathOptions, step_samples: np.ndarray | None) -> None:
-        self.options, self.scores, self.units = options, index.scores, index.database.units
+    def __init__(
+        self, index: UnitIndex, sequence: np.ndarray, options: PathOptions, step_samples: np.ndarray, whole_units: bool
+    ) -> None:
+        self.options, self.index, self.units, self.joins = options, index, index.database.units, JoinCosts(index)
+        self.whole_units, rate = whole_units, index.database.sample_rate
         self.matches = index.search(sequence, k=options.k)
-        self.targets, self.nearest = index.normalise(sequence), index.positions(self.matches.units)
-        self.successor, self.allowed = _successors(self.units.source), index.allowed
-        self.step_samples = step_samples
-        rate = index.database.sample_rate
-        self.max_run = options.max_run * rate
-        self.reuse_samples = options.min_reuse * rate
-        shortest = int((self.units.n_samples if step_samples is None else step_samples).min()) if len(self.targets) else 1
+        of_step = index.positions(self.matches.units)
+        self.steps, self.lasting = self._split(np.asarray(step_samples), of_step)
+        self.targets, self.nearest = index.normalise(sequence)[self.steps], np.sort(of_step, axis=1)[self.steps]
+        self.rests = (self.matches.distances[:, 0] > options.rest_threshold)[self.steps]
+        if self.rests.all():
+            raise ParameterError(
+                f"rest_threshold={options.rest_threshold:g} leaves nothing to play: the nearest unit of any step is "
+                f"{self.matches.distances[:, 0].min():.3g} away; raise it"
+            )
+        self.max_run, self.reuse_samples = options.max_run * rate, options.min_reuse * rate
+        shortest = int(self.units.n_samples.min() if whole_units else self.lasting.min())
         reuse_steps = int(np.ceil(self.reuse_samples / max(shortest, 1)))
-        self.window = max(min(reuse_steps, len(self.targets)), LAG if options.novelty else 0)
+        self.window = max(min(reuse_steps, len(self.steps)), LAG if options.novelty else 0)
+        self.earlier: list[np.ndarray] = []
+
+    def _split(self, step_samples: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Steps in parts that one of the nearest units at least can fill: the step of each part, and its samples."""
+        if self.whole_units:
+            return np.arange(len(step_samples)), step_samples
+        n_parts = -(-step_samples // self.units.room[nearest].max(axis=1))
+        steps = np.repeat(np.arange(len(step_samples)), n_parts)
+        part = np.arange(len(steps)) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
+        total, parts = step_samples[steps], n_parts[steps]
+        return steps, (part + 1) * total // parts - part * total // parts
+
+    def best(self) -> UnitPath:
+        """The best path that is not like an earlier one."""
+        positions, cost = self.run(1, None)
+        if self.options.search != "greedy":
+            best = self.run(None if self.options.search == "viterbi" else BEAM, positions)
+            positions, cost = min((best, (positions, cost)), key=lambda found: found[1])
+        cost -= sum(float(self._likeness(step, positions[step : step + 1])[0]) for step in range(len(positions)))
+        self.earlier.append(positions)
+        return self._describe(positions, cost)
+
+    def _describe(self, positions: np.ndarray, cost: float) -> UnitPath:
+        played = np.flatnonzero(positions != REST)
+        units, distances, joins = (np.full(len(positions), fill, kind) for fill, kind in ((REST, "i8"), (0, "f4"), (0, "f4")))
+        units[played] = self.units.ids[positions[played]]
+        distances[played] = self.index.metric.of_differences(self.index.scores(positions[played]) - self.targets[played])
+        joins[1:] = self.joins.along(positions)
+        lasting = np.where(positions == REST, self.lasting, self.units.n_samples[positions]) if self.whole_units else self.lasting
+        return UnitPath(units, self.steps, lasting, distances, joins, self.matches, cost)
+
+    @cached_property
+    def _spread(self) -> float:
+        """How much the target costs of a step's candidates differ; a little at least, where all are alike."""
+        distances = self.matches.distances
+        return max(float((distances[:, -1] - distances[:, 0]).mean()), 1e-3)
+
+    def _likeness(self, step: int, here: np.ndarray) -> np.ndarray:
+        """What candidates cost for being like what earlier paths play at this step."""
+        played = [path[step] for path in self.earlier if path[step] != REST]
+        return self._spread * sum((np.abs(here - position) <= NEAR for position in played), np.zeros(len(here)))
 
     def run(self, width: int | None, offered: np.ndarray | None) -> tuple[np.ndarray, float]:
         """The best path found with `width` hypotheses (None: one for each candidate), and its cost.
 
         `offered` (steps,) are candidates besides.
         """
-        self.used = np.zeros(len(self.units), np.int64)
+        self.used: dict[int, int] = {}
+        nothing = np.full(1, REST)
+        state = _Hypotheses(nothing, np.zeros(1), np.zeros(1, np.int64), np.full((1, self.window), REST), nothing, None)
         trace: list[tuple[np.ndarray, np.ndarray]] = []
-        state: _Hypotheses | None = None
-        for step, target in enumerate(self.targets):
-            here = self._candidates(step, state, offered)
-            lasting = self.units.n_samples[here] if self.step_samples is None else np.full(len(here), self.step_samples[step])
-            difference = self.scores[here] - target
-            cost = np.sqrt(np.einsum("ij,ij->i", difference, difference)).astype(np.float64)
-            if self.options.temperature:
-                cost -= self.options.temperature * _gumbel(self.options.seed, step, here)
-            origin, state = self._extend(step, state, here, cost, lasting)
-            if width is not None and len(here) > width:
-                kept = state.best(width)
-                origin = origin[kept]
-                state = _Hypotheses(state.positions[kept], state.cost[kept], state.run[kept], state.recent[kept])
+        for step in range(len(self.steps)):
+            if self.rests[step]:
+                origin, state = self._rest(state)
+            else:
+                origin, state = self._extend(step, state, self._candidates(step, state, offered))
+                if width is not None and len(state.positions) > width:
+                    kept = state.best(width)
+                    origin, state = origin[kept], state.keep(kept)
             trace.append((state.positions, origin))
             if self.options.novelty and step >= LAG:
                 self._use(int(state.recent[state.cost.argmin(), -LAG]))
-        assert state is not None
         return _trace_back(trace, int(state.cost.argmin())), float(state.cost.min())
 
-    def _candidates(self, step: int, state: _Hypotheses | None, offered: np.ndarray | None) -> np.ndarray:
+    def _rest(self, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
+        """Play nothing: what follows depends on the past no more, so only the best hypothesis goes on."""
+        origin = state.best(1)
+        recent = np.concatenate([state.recent[origin, 1:], [[REST]]], axis=1) if self.window else state.recent[origin]
+        nothing = np.full(1, REST)
+        return origin, _Hypotheses(nothing, state.cost[origin], np.zeros(1, np.int64), recent, nothing, None)
+
+    def _candidates(self, step: int, state: _Hypotheses, offered: np.ndarray | None) -> np.ndarray:
         """Units to consider at a step, in order."""
-        near = self.nearest[step]
-        lasting = 1 if self.step_samples is None else self.step_samples[step]
-        if (long_enough := self.units.room[near] >= lasting).any():
-            near = near[long_enough]
-        more = [near]
-        if state is not None:
-            following = self.successor[state.positions[state.best(max(self.options.k // 2, 1))]]
-            following = following[following >= 0]
-            more.append(following[self.allowed[following] & (self.units.room[following] >= lasting)])
+        more = [self.nearest[step]]
+        following = state.follows[state.best(max(self.options.k // 2, 1))]
+        more.append(following[(following >= 0) & self.index.allowed[following]])
         if offered is not None:
             more.append(offered[step : step + 1])
-        here = np.sort(np.concatenate(more))
+        here = np.concatenate(more)
+        if not self.whole_units:
+            here = here[self.units.room[here] >= self.lasting[step]]
+        here.sort()
         return here[np.concatenate([[True], here[1:] != here[:-1]])]
 
-    def _extend(
-        self, step: int, state: _Hypotheses | None, here: np.ndarray, cost: np.ndarray, lasting: np.ndarray
-    ) -> tuple[np.ndarray, _Hypotheses]:
+    def _extend(self, step: int, state: _Hypotheses, here: np.ndarray) -> tuple[np.ndarray, _Hypotheses]:
         """Reach each candidate from the hypothesis from which that costs least; which one, and the hypotheses that result."""
-        if state is None:
-            recent = np.full((len(here), self.window), -1)
-            if self.window:
-                recent[:, -1] = here
-            return np.zeros(len(here), np.int64), _Hypotheses(here, cost, lasting, recent)
-        follows = self.successor[state.positions]
-        expected = np.where(follows >= 0, follows, state.positions)  # the last of a source stands for itself
+        follows = self.units.successors(here)
+        scores, sounds = self.joins.sounds(np.concatenate([here, np.where(follows >= 0, follows, here)]))
+        cost = self.index.metric.of_differences(scores[: len(here)] - self.targets[step]).astype(np.float64)
+        if self.options.temperature:
+            cost -= self.options.temperature * _gumbel(self.options.seed, step, here)
+        if self.earlier:
+            cost += self._likeness(step, here)
+        lasting = self.units.n_samples[here] if self.whole_units else np.full(len(here), self.lasting[step])
+        expected = np.where(state.follows >= 0, state.follows, state.positions)  # the last of a source stands for itself
         column = np.minimum(np.searchsorted(here, expected), len(here) - 1)
-        offered = np.flatnonzero(here[column] == expected)  # hypotheses to which what they expect is offered, at `column`
-        total = self._join_costs(expected, here)
-        total[offered, column[offered]] = 0.0  # without rounding
+        met = np.flatnonzero(here[column] == expected)  # hypotheses to which what they expect is offered, at `column`
         least = state.cost.min()
+        if state.expected is not None and self.options.continuity:
+            total = self.joins.between(state.expected, sounds[: len(here)])
+            total *= self.options.continuity
+            total[met, column[met]] = 0.0  # without rounding
+        else:
+            total = np.zeros((len(state.cost), len(here)), np.float32)
         total += (state.cost - least)[:, None]  # in single precision, so only what differs
-        if self.options.novelty:
-            uses = self.used[here] + (state.recent[:, -LAG:, None] == here).sum(axis=1)
-            total += self.options.novelty * np.log2(1 + uses)
-        if np.isfinite(self.max_run):
-            goes_on = offered[follows[offered] >= 0]
-            over = goes_on[state.run[goes_on] + lasting[column[goes_on]] > self.max_run]
-            total[over, column[over]] = np.inf
-        if self.reuse_samples:
-            total[(self._within_reuse(step, state)[:, :, None] == here).any(axis=1)] = np.inf
+        if self.options.looks_back:
+            self._apply_rules(step, state, here, total, met[state.follows[met] >= 0], column, lasting)
         origin = total.argmin(axis=0)
-        cost = cost + least + total[origin, np.arange(len(here))]
-        if not np.isfinite(cost).all():
-            reached = np.flatnonzero(np.isfinite(cost))
-            if not len(reached):
-                raise ParameterError(
-                    f"step {step}: min_reuse={self.options.min_reuse:g} s and max_run={self.options.max_run:g} s leave none of "
-                    f"{len(here)} candidates to play; lower the one, raise the other, or consider more units with -k"
-                )
-            origin, here, cost, lasting = origin[reached], here[reached], cost[reached], lasting[reached]
-        run = np.where(follows[origin] == here, state.run[origin], 0) + lasting
+        cost += least + total[origin, np.arange(len(here))]
+        if self.options.looks_back and not np.isfinite(cost).all():
+            reached = self._reached(step, cost)
+            origin, here, cost, lasting, follows = (values[reached] for values in (origin, here, cost, lasting, follows))
+            sounds = sounds[np.concatenate([reached, len(scores) // 2 + reached])]
+        run = np.where(state.follows[origin] == here, state.run[origin], 0) + lasting
         recent = state.recent[origin]
         if self.window:
             recent = np.concatenate([recent[:, 1:], here[:, None]], axis=1)
-        return origin, _Hypotheses(here, cost, run, recent)
+        return origin, _Hypotheses(here, cost, run, recent, follows, sounds[len(here) :])
 
-    def _join_costs(self, before: np.ndarray, here: np.ndarray) -> np.ndarray:
-        """continuity · distance between the units `before` and `here`, float32, shape (len(before), len(here))."""
-        if not self.options.continuity:
-            return np.zeros((len(before), len(here)), np.float32)
-        expected, offered = self.scores[before], self.scores[here]
-        squared = expected @ offered.T
-        squared *= -2
-        squared += np.einsum("ij,ij->i", expected, expected)[:, None]
-        squared += np.einsum("ij,ij->i", offered, offered)
-        np.maximum(squared, 0, out=squared)
-        np.sqrt(squared, out=squared)
-        squared *= self.options.continuity
-        return squared
+    def _apply_rules(
+        self, step: int, state: _Hypotheses, here: np.ndarray, total: np.ndarray, on: np.ndarray, column: np.ndarray,
+        lasting: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Add what the rules that look back cost to `total`, (hypotheses, candidates)."""
+        if self.options.novelty:
+            uses = np.array([self.used.get(position, 0) for position in here.tolist()])
+            uses = uses + (state.recent[:, -LAG:, None] == here).sum(axis=1)
+            total += self.options.novelty * np.log2(1 + uses)
+        if np.isfinite(self.max_run):
+            over = on[state.run[on] + lasting[column[on]] > self.max_run]
+            total[over, column[over]] = np.inf
+        if self.reuse_samples:
+            total[(self._within_reuse(step, state)[:, :, None] == here).any(axis=1)] = np.inf
+
+    def _reached(self, step: int, cost: np.ndarray) -> np.ndarray:
+        reached = np.flatnonzero(np.isfinite(cost))
+        if not len(reached):
+            raise ParameterError(
+                f"step {self.steps[step]}: min_reuse={self.options.min_reuse:g} s and max_run={self.options.max_run:g} s leave none "
+                f"of {len(cost)} candidates to play; lower the one, raise the other, or consider more units with -k"
+            )
+        return reached
 
     def _within_reuse(self, step: int, state: _Hypotheses) -> np.ndarray:
         """`recent`, where a unit began less than min_reuse before this step, else -1."""
-        if self.step_samples is None:
-            played = np.where(state.recent >= 0, self.units.n_samples[state.recent], 0)
-        else:
-            first = max(step - self.window, 0)
-            played = np.zeros(self.window, np.int64)
-            played[self.window - (step - first) :] = self.step_samples[first:step]
+        first = max(step - self.window, 0)
+        played = np.zeros(self.window, np.int64)
+        played[self.window - (step - first) :] = self.lasting[first:step]
+        if self.whole_units:
+            played = np.where(state.recent == REST, played, self.units.n_samples[state.recent])
         ago = np.cumsum(played[..., ::-1], axis=-1)[..., ::-1]  # samples from the start of each to this step
-        return np.where(ago < self.reuse_samples, state.recent, -1)
+        return np.where(ago < self.reuse_samples, state.recent, REST)
 
     def _use(self, position: int) -> None:
         """Count a unit and its neighbours in the source as used once more."""
         source = self.units.source
-        near = np.arange(max(position - NEAR, 0), min(position + NEAR + 1, len(source)))
-        self.used[near[source[near] == source[position]]] += 1
+        for near in range(max(position - NEAR, 0), min(position + NEAR + 1, len(source))):
+            if position != REST and source[near] == source[position]:
+                self.used[near] = self.used.get(near, 0) + 1
 
 
 def _gumbel(seed: int, step: int, positions: np.ndarray) -> np.ndarray:
@@ -275,13 +322,6 @@ def _gumbel(seed: int, step: int, positions: np.ndarray) -> np.ndarray:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     uniform = ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) + 0.5
     return -np.log(-np.log(uniform / 2**53))
-
-
-def _successors(source: np.ndarray) -> np.ndarray:
-    """Position of the unit that follows each unit in its source, -1 for the last; shape (n_units,)."""
-    successor = np.arange(1, len(source) + 1)
-    successor[np.append(source[1:] != source[:-1], True)] = -1
-    return successor
 
 
 def _trace_back(trace: list[tuple[np.ndarray, np.ndarray]], last: int) -> np.ndarray:

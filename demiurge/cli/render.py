@@ -112,7 +112,7 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
 
 def take_path_options(options: dict, **more):
     """Take the options of `selection_options` that say what a path should be like out of `options`."""
-    from query.path import PathOptions
+    from query.options import PathOptions
 
     names = ("k", "search", "continuity", "novelty", "min_reuse", "max_run")
     return PathOptions(**{name: options.pop(name) for name in names}, **more)

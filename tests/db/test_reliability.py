@@ -252,7 +252,7 @@ def test_memory_does_not_grow_with_the_archive_or_a_file(tmp_path, tabla):
 @pytest.mark.parametrize("kind", ["one file", "one unit", "one sample", "identical", "silent", "constant"])
 def test_degenerate_corpora_are_built_searched_and_played(tmp_path, tabla, units, kind):
     from demiurge.pipeline import render_mosaic
-    from query.path import PathOptions
+    from query.options import PathOptions
 
     folder = tmp_path / "c"
     folder.mkdir()

@@ -12,7 +12,8 @@ from db.errors import ParameterError
 from db.settings import DescriptorSettings
 from query.filters import Condition, Filters, parse_condition, parse_range, select_units
 from query.index import UnitIndex
-from query.path import PathOptions, select_path
+from query.options import PathOptions
+from query.path import select_path
 
 INF = float("inf")
 

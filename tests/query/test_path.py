@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from db.database import Units
 from db.errors import ParameterError
 from query.index import Matches
-from query.path import SEARCHES, PathOptions, select_path
+from query.metrics import parse_metric
+from query.options import SEARCHES, PathOptions
+from query.path import select_path
 
 HOP, RATE = 100, 1000  # ten units a second
 
@@ -22,24 +24,33 @@ class Toy:
     def __init__(self, lengths, seed, width=3):
         rng = np.random.default_rng(seed)
         n = sum(lengths)
-        self.scores = rng.normal(size=(n, width)).astype(np.float32)
+        self.vectors = rng.normal(size=(n, width)).astype(np.float32)
+        self.metric, self.factors = parse_metric("l2"), np.ones(width, np.float32)
         source = np.repeat(np.arange(len(lengths)), lengths)
         left = np.concatenate([np.arange(length, 0, -1) for length in lengths]) * HOP
         units = Units(np.arange(n) + 7, source, np.zeros(n, np.int64), np.full(n, HOP), left)
-        self.database = SimpleNamespace(units=units, sample_rate=RATE)
+        names = tuple(f"x{i}" for i in range(width))
+        self.database = SimpleNamespace(
+            units=units, sample_rate=RATE, settings=SimpleNamespace(names=names), rows_at=lambda at: self.vectors[at]
+        )
         self.allowed = np.ones(n, bool)
 
     def __len__(self):
-        return len(self.scores)
+        return len(self.vectors)
 
     def positions(self, ids):
         return np.asarray(ids) - 7
 
-    def normalise(self, sequence):
-        return np.asarray(sequence, np.float32)
+    def compared(self, rows):
+        return np.asarray(rows, np.float32)
+
+    normalise = compared
+
+    def scores(self, at):
+        return self.vectors[at]
 
     def search(self, sequence, *, k):
-        distances = np.linalg.norm(self.scores - np.asarray(sequence)[:, None], axis=2)
+        distances = np.linalg.norm(self.vectors - np.asarray(sequence)[:, None], axis=2)
         order = distances.argsort(axis=1)[:, :k]
         return Matches(order + 7, np.take_along_axis(distances, order, axis=1).astype(np.float32))
 
@@ -50,11 +61,11 @@ def find(toy, targets, **options):
 
 def cost_of(toy, positions, targets, continuity):
     """From the definition."""
-    cost = np.linalg.norm(toy.scores[positions] - targets, axis=1).sum()
+    cost = np.linalg.norm(toy.vectors[positions] - targets, axis=1).sum()
     for a, b in pairwise(positions):
         last = a + 1 == len(toy) or toy.database.units.source[a + 1] != toy.database.units.source[a]
         if last or b != a + 1:
-            cost += continuity * np.linalg.norm(toy.scores[a if last else a + 1] - toy.scores[b])
+            cost += continuity * np.linalg.norm(toy.vectors[a if last else a + 1] - toy.vectors[b])
     return cost
 
 
@@ -150,7 +161,7 @@ def test_temperature_draws_as_boltzmann_and_the_same_seed_draws_the_same():
     toy = Toy([4], 1)
     targets = np.zeros((20_000, 3))
     path = find(toy, targets, k=4, continuity=0.0, temperature=0.7, seed=5)
-    weights = np.exp(-np.linalg.norm(toy.scores, axis=1) / 0.7)
+    weights = np.exp(-np.linalg.norm(toy.vectors, axis=1) / 0.7)
     shares = np.bincount(toy.positions(path.units), minlength=4) / len(targets)
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=0.015)
     again, other = (find(toy, targets[:50], k=4, temperature=0.7, seed=seed).units for seed in (5, 6))

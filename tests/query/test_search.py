@@ -7,7 +7,8 @@ from db.build import build_database
 from db.database import Database
 from db.errors import DatabaseError, ParameterError
 from query.index import UnitIndex
-from query.path import PathOptions, select_path
+from query.options import PathOptions
+from query.path import select_path
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def index(corpus, tmp_path):
 
 def test_search_equals_brute_force(index):
     rng = np.random.default_rng(0)
-    scores = index.scores
-    sequence = index.database.normaliser.invert(scores[rng.integers(len(scores), size=60)] + rng.normal(size=(60, 39)))
+    scores = index.scores(np.arange(len(index)))
+    sequence = index.database.descriptors[rng.integers(len(scores), size=60)] + 5 * rng.normal(size=(60, 39))
     matches = index.search(sequence, k=7)
     exact = np.linalg.norm(index.normalise(sequence)[:, None] - scores, axis=2)
     np.testing.assert_allclose(matches.distances, np.sort(exact, axis=1)[:, :7], rtol=1e-4)
@@ -84,13 +85,14 @@ def lasting(steps):
 
 def path_cost(index, units, targets, continuity):
     """Cost of any path, written out from the definition."""
-    database, scores = index.database, index.scores
+    database, scores = index.database, index.scores(np.arange(len(index)))
     positions = index.positions(np.asarray(units))
     cost = np.linalg.norm(scores[positions] - targets, axis=1).sum()
+    heard = scores * np.append(2, np.ones(38))  # level, mfcc0, counts double at joins
     for a, b in pairwise(positions):
         last = a + 1 == len(scores) or database.units.source[a + 1] != database.units.source[a]
         expected = a if last else a + 1
-        cost += continuity * (0 if not last and b == a + 1 else np.linalg.norm(scores[expected] - scores[b]))
+        cost += continuity * (0 if not last and b == a + 1 else np.linalg.norm(heard[expected] - heard[b]))
     return cost
 
 
@@ -104,7 +106,7 @@ def test_a_sources_own_sequence_is_found_as_it_is(index, source):
 
 
 def test_without_continuity_the_path_is_the_nearest_unit_of_each_step(index):
-    sequence = index.database.descriptors[::5] + 3
+    index, sequence = UnitIndex(index.database, min_samples=1024), index.database.descriptors[::5] + 3
     path = select_path(index, sequence, PathOptions(k=4, continuity=0.0), step_samples=lasting(len(sequence)))
     np.testing.assert_allclose(path.distances, index.search(sequence, k=1).distances[:, 0], rtol=1e-6)
 
@@ -116,9 +118,9 @@ def test_path_is_the_cheapest_of_all(index, continuity):
     targets, k = index.normalise(sequence), len(index)  # all units are candidates: no path is left out
     path = select_path(index, sequence, PathOptions(k=k, continuity=continuity), step_samples=np.ones(3, int))
     ids = index.database.units.ids
-    fit = np.linalg.norm(targets[:, None] - index.scores, axis=2)
+    fit = np.linalg.norm(targets[:, None] - index.scores(np.arange(len(index))), axis=2)
     join = np.array(
-        [[path_cost(index, (a, b), index.scores[index.positions(np.array([a, b]))], continuity) for b in ids] for a in ids]
+        [[path_cost(index, (a, b), index.scores(index.positions(np.array([a, b]))), continuity) for b in ids] for a in ids]
     )
     total = fit[0][:, None, None] + join[:, :, None] + fit[1][:, None] + join + fit[2]
     assert path.cost == pytest.approx(total.min(), rel=1e-3)

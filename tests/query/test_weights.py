@@ -21,11 +21,15 @@ def test_weights_are_parsed():
 
 
 def test_a_descriptor_weighs_all_its_columns_and_a_column_goes_first():
-    np.testing.assert_array_equal(weight_columns(SETTINGS, {}), np.ones(7))
     factors = dict(zip(SETTINGS.names, weight_columns(SETTINGS, {"mfcc1": 3.0, "mfcc": 0.5}), strict=True))
-    assert factors == {"mfcc0": 0.5, "mfcc1": 3.0, **{f"mfcc{i}": 0.5 for i in range(2, 6)}, "loudness": 1.0}
+    assert factors == {"mfcc0": 0.5, "mfcc1": 3.0, **{f"mfcc{i}": 0.25 for i in range(2, 6)}, "loudness": 1.0}
     longer = dict(zip(UNITS.names, weight_columns(UNITS, {"loudness": 0.0}), strict=True))
     assert [name for name, factor in longer.items() if factor == 0] == ["loudness", "loudness_std"]
+
+
+def test_what_follows_from_other_frames_counts_half_in_frames_and_whole_in_longer_units():
+    np.testing.assert_array_equal(weight_columns(SETTINGS, {}), [1, 1, 0.5, 0.5, 0.5, 0.5, 1])
+    np.testing.assert_array_equal(weight_columns(UNITS, {}), np.ones(len(UNITS.names)))
 
 
 def test_unknown_names_and_nothing_at_all_are_refused():

@@ -1,0 +1,116 @@
+"""Indexes that take long to build, kept beside the database: DB/index/KEY.faiss, and KEY.json, which says of what it is.
+
+A cache, never the data of record. An index of units that have been removed, or that misses some that were added, is brought up to
+date; one that is damaged, or of a database that has changed much, is built anew.
+"""
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from db.analyse import hash_file
+from db.atomic import replacing
+from db.database import Database
+from db.errors import ParameterError
+from db.normaliser import Normaliser
+
+FORMAT, VERSION = "demiurge-index", 1
+KEPT = 4  # indexes of one database: other weights or metrics, other indexes
+MOST_CHANGED = 0.2  # share of units added or removed after which the cells no longer suit
+MOST_DRIFT = 0.2  # standard deviations by which a descriptor's mean, or its deviation, may have moved
+
+log = logging.getLogger(__name__)
+
+Block = tuple[int, int, int]  # first unit id, number of units, checksum of their rows: one source
+
+
+@dataclass(frozen=True)
+class Cached:
+    """An index on disk: what FAISS holds, the z-scores it was built with, and of which sources."""
+
+    index: faiss.Index
+    normaliser: Normaliser
+    blocks: frozenset[Block]
+
+
+def load_index(path: Path, database_id: str) -> Cached | None:
+    """The index kept at `path` (KEY.faiss); None, and a word in the log, if there is none that is whole."""
+    record_path = path.with_suffix(".json")
+    if not record_path.exists():
+        return None
+    try:
+        record = json.loads(record_path.read_text())
+        _check(record, path, database_id)
+        normaliser = Normaliser(np.array(record["mean"], np.float32), np.array(record["std"], np.float32))
+        return Cached(faiss.read_index(str(path)), normaliser, frozenset(tuple(block) for block in record["sources"]))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        log.warning("%s cannot be used (%s); the index is built anew", path, error)
+        return None
+
+
+def _check(record: dict[str, Any], path: Path, database_id: str) -> None:
+    expected = {"format": FORMAT, "version": VERSION, "database": database_id}
+    for name, value in expected.items():
+        if record[name] != value:
+            raise ValueError(f"{name} is {record[name]!r}, not {value!r}")
+    if path.stat().st_size != record["size"]:
+        raise ValueError(f"it has {path.stat().st_size} bytes where {record['size']} were written")
+    if hash_file(path) != record["hash"]:
+        raise ValueError("its contents are not those that were written")
+
+
+def save_index(path: Path, cached: Cached, database_id: str) -> None:
+    """Keep an index; where the folder cannot be written, say so in the log and go on without."""
+    record = {"format": FORMAT, "version": VERSION, "database": database_id, "sources": sorted(cached.blocks)}
+    record |= {"mean": cached.normaliser.mean.tolist(), "std": cached.normaliser.std.tolist()}
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as temporary:
+            faiss.write_index(cached.index, str(temporary))
+            record |= {"size": temporary.stat().st_size, "hash": hash_file(temporary)}
+        with replacing(path.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(record))
+        _forget_oldest(path.parent)
+    except (OSError, RuntimeError, ParameterError) as error:
+        log.warning("the index cannot be kept in %s (%s); it will be built again the next time", path.parent, error)
+
+
+def _forget_oldest(folder: Path) -> None:
+    files = sorted(folder.glob("*.faiss"), key=lambda file: file.stat().st_mtime_ns)
+    for file in files[:-KEPT]:
+        for part in (file.with_suffix(".json"), file):
+            with contextlib.suppress(FileNotFoundError):  # another process had the same thought
+                part.unlink()
+
+
+def source_blocks(database: Database) -> dict[Block, int]:
+    """Every source's block, and its position in `database.sources`."""
+    checksums = database.unit_checksums
+    return {(s.first_unit, s.n_units, int(checksums[i])): i for i, s in enumerate(database.sources)}
+
+
+def has_drifted(cached: Cached, database: Database) -> bool:
+    """Whether the database is too different from when the index was built for it to be brought up to date."""
+    blocks = source_blocks(database)
+    changed = sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
+    then, now = cached.normaliser, database.normaliser
+    shift, scale = np.abs(then.mean - now.mean) / now.std, np.abs(then.std / now.std - 1)
+    return changed > MOST_CHANGED * max(cached.index.ntotal, 1) or float(max(shift.max(), scale.max())) > MOST_DRIFT
+
+
+def stale_ids(cached: Cached, database: Database) -> np.ndarray:
+    """Ids of units in the index that the database no longer has."""
+    gone = cached.blocks.difference(source_blocks(database))
+    return np.concatenate([np.arange(first, first + n) for first, n, _ in sorted(gone)] or [np.empty(0, np.int64)])
+
+
+def missing_sources(blocks: frozenset[Block], database: Database) -> Iterator[int]:
+    """Positions in `database.sources` of what is not among the blocks."""
+    return (position for block, position in source_blocks(database).items() if block not in blocks)

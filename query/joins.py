@@ -1,0 +1,70 @@
+"""Join cost: how badly one unit goes on from another.
+
+What would have followed a in its source is compared with b, by the same distance as targets are, with the columns of level
+counting double; and, where the pitch of both is known, by the octaves between them. If b is what follows, the cost is 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from query.index import UnitIndex
+
+LEVEL_COLUMNS = ("mfcc0", "loudness", "rms")
+LEVEL = 2.0  # a step of level at a seam is heard before anything else
+PITCH_COLUMN = "f0"
+PITCH = 1.0  # distance that an octave is worth
+AUDIBLE_HZ = 20.0  # lower: there is no pitch
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """What units are compared by at a join: vectors, float32, (n, d), and log2 of the pitch, (n,), NaN where there is none."""
+
+    vectors: np.ndarray
+    octave: np.ndarray | None
+
+    def __getitem__(self, which: np.ndarray | slice) -> "Sounds":
+        return Sounds(self.vectors[which], None if self.octave is None else self.octave[which])
+
+
+class JoinCosts:
+    """Join costs between units of an index."""
+
+    def __init__(self, index: UnitIndex) -> None:
+        self._index = index
+        names = index.database.settings.names
+        emphasis = np.array([LEVEL if name in LEVEL_COLUMNS else 1.0 for name in names], np.float32)
+        self._emphasis = emphasis if (emphasis != 1).any() else None
+        self._f0 = names.index(PITCH_COLUMN) if PITCH_COLUMN in names else None
+
+    def sounds(self, positions: np.ndarray) -> tuple[np.ndarray, Sounds]:
+        """Units at positions in `database.units`: as `UnitIndex.scores`, and as they are compared at joins."""
+        rows = self._index.database.rows_at(positions)
+        scores = self._index.compared(rows)
+        octave = None
+        if self._f0 is not None:
+            f0 = rows[:, self._f0]
+            octave = np.where(f0 > AUDIBLE_HZ, np.log2(np.maximum(f0, AUDIBLE_HZ)), np.nan)
+        return scores, Sounds(scores if self._emphasis is None else scores * self._emphasis, octave)
+
+    def between(self, expected: Sounds, offered: Sounds) -> np.ndarray:
+        """Join cost of each of `offered` (m) where each of `expected` (n) would have followed, float32, (n, m)."""
+        cost = self._index.metric.between(expected.vectors, offered.vectors)
+        if expected.octave is not None and offered.octave is not None:
+            cost += PITCH * np.nan_to_num(np.abs(expected.octave[:, None] - offered.octave))
+        return cost
+
+    def along(self, positions: np.ndarray) -> np.ndarray:
+        """Join cost at each boundary of a path of positions, -1 for a rest, float32, (n - 1,); 0 beside a rest."""
+        units = self._index.database.units
+        before, after = positions[:-1], positions[1:]
+        follows = units.successors(before)
+        joined = np.flatnonzero((before >= 0) & (after >= 0) & (after != follows))
+        cost = np.zeros(len(before), np.float32)
+        _, expected = self.sounds(np.where(follows >= 0, follows, before)[joined])
+        _, offered = self.sounds(after[joined])
+        cost[joined] = self._index.metric.of_differences(expected.vectors - offered.vectors)
+        if expected.octave is not None and offered.octave is not None:
+            cost[joined] += PITCH * np.nan_to_num(np.abs(expected.octave - offered.octave))
+        return cost

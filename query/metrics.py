@@ -1,0 +1,89 @@
+"""How far two descriptors are apart.
+
+l2       Euclidean
+cosine   Euclidean of unit-length vectors, √(2 - 2 cos): orders as the angle does, and level alone makes no difference
+l1       sum of differences
+linf     the largest difference
+lp:P     (Σ |x - y|^P)^(1/P), P ≥ 1
+
+FAISS can search l2 and cosine in compressed vectors; l1, linf and lp only in whole ones.
+"""
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from db.errors import ParameterError
+
+METRICS = ("l2", "cosine", "l1", "linf", "lp:P")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One of `METRICS`; `order` is P."""
+
+    name: str
+    order: float
+
+    def __str__(self) -> str:
+        return f"lp:{self.order:g}" if self.name == "lp" else self.name
+
+    @property
+    def faiss_metric(self) -> int:
+        return {"l1": faiss.METRIC_L1, "linf": faiss.METRIC_Linf, "lp": faiss.METRIC_Lp}.get(self.name, faiss.METRIC_L2)
+
+    @property
+    def euclidean(self) -> bool:
+        """Whether prepared vectors are compared by Euclidean distance."""
+        return self.name in ("l2", "cosine")
+
+    def prepare(self, vectors: np.ndarray) -> np.ndarray:
+        """z-scored, weighted vectors (..., d) as they are compared: of unit length for cosine."""
+        if self.name != "cosine":
+            return vectors
+        length = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
+        return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+
+    def of_differences(self, difference: np.ndarray) -> np.ndarray:
+        """Distances from differences of prepared vectors, (..., d) -> (...)."""
+        if self.euclidean:
+            return np.sqrt(np.einsum("...d,...d->...", difference, difference))
+        magnitude = np.abs(difference)
+        if self.name == "linf":
+            return magnitude.max(axis=-1)
+        return magnitude.sum(axis=-1) if self.name == "l1" else (magnitude**self.order).sum(axis=-1) ** (1 / self.order)
+
+    def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Distances of every a (n, d) from every b (m, d), float32, (n, m); Euclidean ones up to rounding of |a|² + |b|²."""
+        if not self.euclidean:
+            name = {"l1": "cityblock", "linf": "chebyshev"}.get(self.name)
+            return (cdist(a, b, name) if name else cdist(a, b, "minkowski", p=self.order)).astype(np.float32)
+        squared = a @ (-2 * b.T)
+        squared += np.einsum("nd,nd->n", a, a)[:, None]
+        squared += np.einsum("md,md->m", b, b)
+        np.maximum(squared, 0, out=squared)
+        return np.sqrt(squared, out=squared)
+
+
+def parse_metric(text: str) -> Metric:
+    """`l2` or `lp:3` as a metric.
+
+    Raises
+    ------
+    ParameterError
+        If it is none of `METRICS`.
+    """
+    name, _, order = text.partition(":")
+    if name == "lp":
+        try:
+            p = float(order)
+        except ValueError:
+            p = np.nan
+        if not 1 <= p < np.inf:
+            raise ParameterError(f"metric={text!r}: write lp:P with a number P of at least 1, for example lp:3")
+        return Metric("lp", p)
+    if text not in METRICS:
+        raise ParameterError(f"metric={text!r} must be one of {', '.join(METRICS)}")
+    return Metric(text, {"l1": 1.0, "linf": np.inf}.get(text, 2.0))
