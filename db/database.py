@@ -135,6 +135,7 @@ class Database:
         self._shard_rows = {kind: dict(connection.execute(f"SELECT * FROM {SPAN_TABLES[kind][1]}")) for kind in self._crc}
         stored = connection.execute("SELECT mean, std FROM normaliser").fetchone()
         self._normaliser = Normaliser(*(np.frombuffer(blob, "<f4") for blob in stored)) if stored else None
+        self._all_intact = False
         self._intact = {kind: np.zeros(len(self.sources), bool) for kind in self._crc}
 
     def __enter__(self) -> Self:
@@ -274,11 +275,11 @@ class Database:
         DatabaseError
             If one was damaged on disk.
         """
-        intact = self._intact[self._kind]
-        sources = self.units.source[positions]
-        if not intact[sources].all():
+        if not self._all_intact:
+            intact, sources = self._intact[self._kind], self.units.source[positions]
             for source in np.unique(sources[~intact[sources]]):
                 self._rows(self._kind, source)  # checks them
+            self._all_intact = bool(intact.all())
         if len(self._shards[self._kind]) == 1:
             ((shard, rows),) = self._shards[self._kind].items()
             first = shard * rows_per_shard(self.settings.n_descriptors)

@@ -12,8 +12,8 @@ the hypothesis from which that is reached at the least cost, and carries on the 
 `BEAM` of them (beam), or one (greedy). As long as no rule looks back, carrying all is exact: the path of least cost (Viterbi
 1967, IEEE Trans. Inf. Theory 13(2)).
 
-Each step's candidates are its k nearest units and the successors of the k / 2 best hypotheses, so that a run can go on where it
-is only the second-best fit everywhere; viterbi and beam are offered greedy's path besides, and are never worse.
+Each step's candidates are its k nearest units and the successors of the k / 4 best hypotheses, so that a run can go on where it
+is only the second-best fit everywhere; viterbi and beam consider what greedy would, too, and are never worse.
 
 A step that lasts longer than any of its nearest units' recordings go on is split, and a step that nothing fits may rest.
 """
@@ -32,6 +32,7 @@ BEAM = 16  # hypotheses
 LAG = 32  # steps after which what the best hypothesis has played counts as used for all
 NEAR = 2  # units on either side of a used one that sound so much alike that they count as used, too
 REST = -1  # in place of a unit
+_TRUE = np.ones(1, bool)
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,34 @@ class _Hypotheses:
 
     positions: np.ndarray  # int64 (n,): the unit it ends in, as a row of `database.units`; a rest is one row, REST
     cost: np.ndarray  # float64 (n,)
-    run: np.ndarray  # int64 (n,): samples for which it has gone on in one source
-    recent: np.ndarray  # int64 (n, window): the last units, latest last; REST before the first
     follows: np.ndarray  # int64 (n,): the unit that comes next in its source; -1: none does
     expected: Sounds | None  # what that sounds like; the last of a source stands for itself
+    past: "_Past | None" = None  # where rules look back
+    greedy: int = 0  # the row that `run(1)` would have found
 
     def best(self, n: int) -> np.ndarray:
         return np.argsort(self.cost, kind="stable")[:n]
 
     def keep(self, rows: np.ndarray) -> "_Hypotheses":
         assert self.expected is not None
-        return _Hypotheses(
-            self.positions[rows], self.cost[rows], self.run[rows], self.recent[rows], self.follows[rows], self.expected[rows]
-        )
+        past, greedy = self.past and self.past.keep(rows), int(np.searchsorted(rows, self.greedy))
+        return _Hypotheses(self.positions[rows], self.cost[rows], self.follows[rows], self.expected[rows], past, greedy)
+
+
+@dataclass
+class _Past:
+    """What the rules look back on, one row for each hypothesis."""
+
+    run: np.ndarray  # int64 (n,): samples for which it has gone on in one source
+    recent: np.ndarray  # int64 (n, window): the last units, latest last; REST before the first
+
+    def keep(self, rows: np.ndarray) -> "_Past":
+        return _Past(self.run[rows], self.recent[rows])
+
+    def then(self, positions: np.ndarray, run: np.ndarray) -> "_Past":
+        """After these have been played."""
+        recent = np.concatenate([self.recent, positions[:, None]], axis=1)[:, 1:] if self.recent.shape[1] else self.recent
+        return _Past(run, recent)
 
 
 class _Search:
@@ -138,7 +154,11 @@ class _Search:
         self.matches = index.search(sequence, k=options.k)
         of_step = index.positions(self.matches.units)
         self.steps, self.lasting = self._split(np.asarray(step_samples), of_step)
-        self.targets, self.nearest = index.normalise(sequence)[self.steps], np.sort(of_step, axis=1)[self.steps]
+        self.targets, nearest = index.normalise(sequence)[self.steps], np.sort(of_step, axis=1)[self.steps]
+        self.nearest: list[np.ndarray] = list(nearest)
+        if not whole_units:
+            lasts = self.units.room[nearest] >= self.lasting[:, None]
+            self.nearest = [row[enough] for row, enough in zip(nearest, lasts, strict=True)]
         self.rests = (self.matches.distances[:, 0] > options.rest_threshold)[self.steps]
         if self.rests.all():
             raise ParameterError(
@@ -163,10 +183,14 @@ class _Search:
 
     def best(self) -> UnitPath:
         """The best path that is not like an earlier one."""
-        positions, cost = self.run(1, None)
-        if self.options.search != "greedy":
-            best = self.run(None if self.options.search == "viterbi" else BEAM, positions)
-            positions, cost = min((best, (positions, cost)), key=lambda found: found[1])
+        width = {"viterbi": None, "beam": BEAM, "greedy": 1}[self.options.search]
+        if width == 1 or self.options.looks_back:
+            found = [self.run(1)]
+            if width != 1:
+                found.append(self.run(width, offered=found[0][0]))
+            positions, cost = min(found, key=lambda of_run: of_run[1])
+        else:
+            positions, cost = self.run(width, follow_greedy=True)
         cost -= sum(float(self._likeness(step, positions[step : step + 1])[0]) for step in range(len(positions)))
         self.earlier.append(positions)
         return self._describe(positions, cost)
@@ -191,50 +215,70 @@ class _Search:
         played = [path[step] for path in self.earlier if path[step] != REST]
         return self._spread * sum((np.abs(here - position) <= NEAR for position in played), np.zeros(len(here)))
 
-    def run(self, width: int | None, offered: np.ndarray | None) -> tuple[np.ndarray, float]:
+    def run(
+        self, width: int | None, *, offered: np.ndarray | None = None, follow_greedy: bool = False
+    ) -> tuple[np.ndarray, float]:
         """The best path found with `width` hypotheses (None: one for each candidate), and its cost.
 
-        `offered` (steps,) are candidates besides.
+        Parameters
+        ----------
+        offered : ndarray, int64, shape (steps,), optional
+            A path that is considered besides.
+        follow_greedy : bool
+            Consider the path that `run(1)` would find besides, found on the way; only where no rule looks back.
         """
         self.used: dict[int, int] = {}
         nothing = np.full(1, REST)
-        state = _Hypotheses(nothing, np.zeros(1), np.zeros(1, np.int64), np.full((1, self.window), REST), nothing, None)
+        past = _Past(np.zeros(1, np.int64), np.full((1, self.window), REST)) if self.options.looks_back else None
+        state = _Hypotheses(nothing, np.zeros(1), nothing, None, past)
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         for step in range(len(self.steps)):
             if self.rests[step]:
                 origin, state = self._rest(state)
             else:
-                origin, state = self._extend(step, state, self._candidates(step, state, offered))
+                follows = state.follows[state.greedy : state.greedy + 1] if follow_greedy else nothing
+                besides = self._playable(step, follows) if offered is None else offered[step : step + 1]
+                here = self._candidates(step, state, besides)
+                origin, state = self._extend(step, state, here, besides if follow_greedy else None)
                 if width is not None and len(state.positions) > width:
                     kept = state.best(width)
+                    if follow_greedy:
+                        kept = np.union1d(kept, state.greedy)
                     origin, state = origin[kept], state.keep(kept)
             trace.append((state.positions, origin))
             if self.options.novelty and step >= LAG:
-                self._use(int(state.recent[state.cost.argmin(), -LAG]))
+                assert state.past is not None
+                self._use(int(state.past.recent[state.cost.argmin(), -LAG]))
         return _trace_back(trace, int(state.cost.argmin())), float(state.cost.min())
 
     def _rest(self, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
         """Play nothing: what follows depends on the past no more, so only the best hypothesis goes on."""
-        origin = state.best(1)
-        recent = np.concatenate([state.recent[origin, 1:], [[REST]]], axis=1) if self.window else state.recent[origin]
-        nothing = np.full(1, REST)
-        return origin, _Hypotheses(nothing, state.cost[origin], np.zeros(1, np.int64), recent, nothing, None)
+        origin, nothing = state.best(1), np.full(1, REST)
+        past = state.past and state.past.keep(origin).then(nothing, np.zeros(1, np.int64))
+        return origin, _Hypotheses(nothing, state.cost[origin], nothing, None, past)
 
-    def _candidates(self, step: int, state: _Hypotheses, offered: np.ndarray | None) -> np.ndarray:
-        """Units to consider at a step, in order."""
-        more = [self.nearest[step]]
-        following = state.follows[state.best(max(self.options.k // 2, 1))]
-        more.append(following[(following >= 0) & self.index.allowed[following]])
-        if offered is not None:
-            more.append(offered[step : step + 1])
-        here = np.concatenate(more)
+    def _playable(self, step: int, units: np.ndarray) -> np.ndarray:
+        """Without REST, what the filters leave out, and what is over too soon."""
+        units = units[units >= 0]
+        playable = self.index.allowed[units]
         if not self.whole_units:
-            here = here[self.units.room[here] >= self.lasting[step]]
-        here.sort()
-        return here[np.concatenate([[True], here[1:] != here[:-1]])]
+            playable &= self.units.room[units] >= self.lasting[step]
+        return units[playable]
 
-    def _extend(self, step: int, state: _Hypotheses, here: np.ndarray) -> tuple[np.ndarray, _Hypotheses]:
-        """Reach each candidate from the hypothesis from which that costs least; which one, and the hypotheses that result."""
+    def _candidates(self, step: int, state: _Hypotheses, besides: np.ndarray) -> np.ndarray:
+        """Units to consider at a step, in order."""
+        following = state.follows[state.best(max(self.options.k // 4, 1))]
+        here = np.concatenate([self.nearest[step], self._playable(step, following), besides])
+        here.sort()
+        return here[np.concatenate([_TRUE, here[1:] != here[:-1]])]
+
+    def _extend(
+        self, step: int, state: _Hypotheses, here: np.ndarray, greedys: np.ndarray | None
+    ) -> tuple[np.ndarray, _Hypotheses]:
+        """Reach each candidate from the hypothesis from which that costs least; which one, and the hypotheses that result.
+
+        `greedys` is what could follow on from what greedy played; None: it need not be known.
+        """
         follows = self.units.successors(here)
         scores, sounds = self.joins.sounds(np.concatenate([here, np.where(follows >= 0, follows, here)]))
         cost = self.index.metric.of_differences(scores[: len(here)] - self.targets[step]).astype(np.float64)
@@ -242,7 +286,6 @@ class _Search:
             cost -= self.options.temperature * _gumbel(self.options.seed, step, here)
         if self.earlier:
             cost += self._likeness(step, here)
-        lasting = self.units.n_samples[here] if self.whole_units else np.full(len(here), self.lasting[step])
         expected = np.where(state.follows >= 0, state.follows, state.positions)  # the last of a source stands for itself
         column = np.minimum(np.searchsorted(here, expected), len(here) - 1)
         met = np.flatnonzero(here[column] == expected)  # hypotheses to which what they expect is offered, at `column`
@@ -253,35 +296,45 @@ class _Search:
             total[met, column[met]] = 0.0  # without rounding
         else:
             total = np.zeros((len(state.cost), len(here)), np.float32)
-        total += (state.cost - least)[:, None]  # in single precision, so only what differs
-        if self.options.looks_back:
-            self._apply_rules(step, state, here, total, met[state.follows[met] >= 0], column, lasting)
+        total += (state.cost - least).astype(np.float32)[:, None]  # in single precision, so only what differs
+        if state.past is None:
+            greedy = 0 if greedys is None else self._greedys_choice(step, here, cost + total[state.greedy], greedys)
+            origin = total.argmin(axis=0)
+            cost += least + total[origin, np.arange(len(here))]
+            return origin, _Hypotheses(here, cost, follows, sounds[len(here) :], greedy=greedy)
+        lasting = self.units.n_samples[here] if self.whole_units else np.full(len(here), self.lasting[step])
+        self._apply_rules(step, state.past, here, total, met[state.follows[met] >= 0], column, lasting)
         origin = total.argmin(axis=0)
         cost += least + total[origin, np.arange(len(here))]
-        if self.options.looks_back and not np.isfinite(cost).all():
-            reached = self._reached(step, cost)
-            origin, here, cost, lasting, follows = (values[reached] for values in (origin, here, cost, lasting, follows))
-            sounds = sounds[np.concatenate([reached, len(scores) // 2 + reached])]
-        run = np.where(state.follows[origin] == here, state.run[origin], 0) + lasting
-        recent = state.recent[origin]
-        if self.window:
-            recent = np.concatenate([recent[:, 1:], here[:, None]], axis=1)
-        return origin, _Hypotheses(here, cost, run, recent, follows, sounds[len(here) :])
+        reached = self._reached(step, cost)
+        origin, reaching = origin[reached], here[reached]
+        run = np.where(state.follows[origin] == reaching, state.past.run[origin], 0) + lasting[reached]
+        past = state.past.keep(origin).then(reaching, run)
+        return origin, _Hypotheses(reaching, cost[reached], follows[reached], sounds[len(here) + reached], past)
+
+    def _greedys_choice(self, step: int, here: np.ndarray, cost: np.ndarray, following: np.ndarray) -> int:
+        """Which of `here` greedy would take, where that costs it so much: one of the nearest, or what follows on."""
+        among = np.sort(np.searchsorted(here, np.concatenate([self.nearest[step], following])))
+        return int(among[cost[among].argmin()])
 
     def _apply_rules(
-        self, step: int, state: _Hypotheses, here: np.ndarray, total: np.ndarray, on: np.ndarray, column: np.ndarray,
+        self, step: int, past: _Past, here: np.ndarray, total: np.ndarray, on: np.ndarray, column: np.ndarray,
         lasting: np.ndarray,
     ) -> None:  # fmt: skip
-        """Add what the rules that look back cost to `total`, (hypotheses, candidates)."""
+        """Add what the rules that look back cost to `total`, (hypotheses, candidates).
+
+        `on` are the hypotheses whose run can go on, at `column`.
+        """
         if self.options.novelty:
             uses = np.array([self.used.get(position, 0) for position in here.tolist()])
-            uses = uses + (state.recent[:, -LAG:, None] == here).sum(axis=1)
+            uses = np.tile(uses, (len(total), 1))
+            np.add.at(uses, _found(past.recent[:, -LAG:], here), 1)
             total += self.options.novelty * np.log2(1 + uses)
         if np.isfinite(self.max_run):
-            over = on[state.run[on] + lasting[column[on]] > self.max_run]
+            over = on[past.run[on] + lasting[column[on]] > self.max_run]
             total[over, column[over]] = np.inf
         if self.reuse_samples:
-            total[(self._within_reuse(step, state)[:, :, None] == here).any(axis=1)] = np.inf
+            total[_found(self._within_reuse(step, past), here)] = np.inf
 
     def _reached(self, step: int, cost: np.ndarray) -> np.ndarray:
         reached = np.flatnonzero(np.isfinite(cost))
@@ -292,15 +345,15 @@ class _Search:
             )
         return reached
 
-    def _within_reuse(self, step: int, state: _Hypotheses) -> np.ndarray:
+    def _within_reuse(self, step: int, past: _Past) -> np.ndarray:
         """`recent`, where a unit began less than min_reuse before this step, else -1."""
         first = max(step - self.window, 0)
         played = np.zeros(self.window, np.int64)
         played[self.window - (step - first) :] = self.lasting[first:step]
         if self.whole_units:
-            played = np.where(state.recent == REST, played, self.units.n_samples[state.recent])
+            played = np.where(past.recent == REST, played, self.units.n_samples[past.recent])
         ago = np.cumsum(played[..., ::-1], axis=-1)[..., ::-1]  # samples from the start of each to this step
-        return np.where(ago < self.reuse_samples, state.recent, REST)
+        return np.where(ago < self.reuse_samples, past.recent, REST)
 
     def _use(self, position: int) -> None:
         """Count a unit and its neighbours in the source as used once more."""
@@ -308,6 +361,13 @@ class _Search:
         for near in range(max(position - NEAR, 0), min(position + NEAR + 1, len(source))):
             if position != REST and source[near] == source[position]:
                 self.used[near] = self.used.get(near, 0) + 1
+
+
+def _found(values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row in `values`, (n, m), and place in `here`, ascending, of every value that is there."""
+    column = np.minimum(np.searchsorted(here, values), len(here) - 1)
+    rows, places = np.nonzero(here[column] == values)
+    return rows, column[rows, places]
 
 
 def _gumbel(seed: int, step: int, positions: np.ndarray) -> np.ndarray:
