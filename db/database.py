@@ -82,6 +82,8 @@ class Database:
     sources : list of Source
         Analysed sources in the order of their rows, so that units, descriptors and sources are ordered alike.
     failures : list of Failure
+    tags : dict
+        The tags of each source that has some, by path.
     """
 
     def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
@@ -132,6 +134,9 @@ class Database:
         self._lengths = [row[2] for row in rows]
         failed = connection.execute("SELECT path, error FROM sources WHERE state = 'failed' ORDER BY path")
         self.failures = [Failure(*row) for row in failed]
+        self.tags: dict[str, set[str]] = {}
+        for path, tag in connection.execute("SELECT path, tag FROM tags ORDER BY path, tag"):
+            self.tags.setdefault(path, set()).add(tag)
         self._shard_rows = {kind: dict(connection.execute(f"SELECT * FROM {SPAN_TABLES[kind][1]}")) for kind in self._crc}
         stored = connection.execute("SELECT mean, std FROM normaliser").fetchone()
         self._normaliser = Normaliser(*(np.frombuffer(blob, "<f4") for blob in stored)) if stored else None
@@ -238,6 +243,11 @@ class Database:
             return np.empty((0, self.settings.n_descriptors), np.float32)
         return np.concatenate([rows for _, rows in self.sequences()])
 
+    def column(self, name: str) -> np.ndarray:
+        """One descriptor of all units, float32, shape (n_units,), ordered as `units`; `name` is one of `settings.names`."""
+        number = self.settings.names.index(name)
+        return np.concatenate([rows[:, number] for _, rows in self.sequences()])
+
     def unit_descriptors(self, unit_ids: np.ndarray) -> np.ndarray:
         """Descriptors of some units without reading the others, float32, shape (len(unit_ids), n_descriptors).
 
@@ -268,7 +278,7 @@ class Database:
         return out
 
     def rows_at(self, positions: np.ndarray) -> np.ndarray:
-        """Descriptors of the units at positions in `units`, float32, shape (len(positions), n_descriptors); for many small calls.
+        """Descriptors of the units at positions in `units`, float32, (len(positions), n_descriptors); for many small calls.
 
         Raises
         ------

@@ -42,19 +42,26 @@ def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
         If the database cannot be opened for writing.
     """
     with writing(Path(path)) as connection:
-        known = [name for (name,) in connection.execute("SELECT path FROM sources")]
-        removed: set[str] = set()
-        for pattern in patterns:
-            matched = fnmatch.filter(known, pattern)
-            if not matched:
-                raise ParameterError(
-                    f"{pattern!r} matches none of the {len(known)} sources; demiurge db info --json lists them"
-                )
-            removed.update(matched)
+        removed = {name for pattern in patterns for name in match_sources(connection, pattern)}
         writer = Writer(connection, Path(path), _settings(connection))
         writer.remove(sorted(removed))
         writer.finish()
     return sorted(removed)
+
+
+def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
+    """Paths of the sources that fit a pattern, sorted.
+
+    Raises
+    ------
+    ParameterError
+        If there are none.
+    """
+    known = [name for (name,) in connection.execute("SELECT path FROM sources")]
+    matched = sorted(fnmatch.filter(known, pattern))
+    if not matched:
+        raise ParameterError(f"{pattern!r} matches none of the {len(known)} sources; demiurge db info --json lists them")
+    return matched
 
 
 def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, int]:

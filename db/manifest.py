@@ -67,7 +67,12 @@ def m002_units(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS = (m001_sources_and_spans, m002_units)
+def m003_tags(connection: sqlite3.Connection) -> None:
+    """Words that people give to sources, by path: a source that is analysed again is another row, but keeps its tags."""
+    connection.execute("CREATE TABLE tags (path TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (path, tag)) WITHOUT ROWID")
+
+
+MIGRATIONS = (m001_sources_and_spans, m002_units, m003_tags)
 
 
 def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:

@@ -112,12 +112,14 @@ class Writer:
         with transaction(self._connection) as connection:
             connection.execute("DELETE FROM sources WHERE path = ?", (after,))
             connection.execute("UPDATE sources SET path = ?, mtime_ns = ? WHERE path = ?", (after, mtime_ns, before))
+            connection.execute("UPDATE OR REPLACE tags SET path = ? WHERE path = ?", (after, before))
 
     def remove(self, names: list[str]) -> None:
         self.commit()
         self._changed |= bool(names)
         with transaction(self._connection) as connection:
             connection.executemany("DELETE FROM sources WHERE path = ?", [(name,) for name in names])
+            connection.executemany("DELETE FROM tags WHERE path = ?", [(name,) for name in names])
 
     def finish(self) -> None:
         """Commit, and bring the normaliser up to date."""

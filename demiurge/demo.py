@@ -15,9 +15,8 @@ from db.database import Database
 from db.errors import ParameterError
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
-from demiurge.pipeline import Rendering, render_continuation
+from demiurge.pipeline import Rendering, Selection, render_continuation
 from playback.sources import fit_channels
-from query.options import PathOptions
 from sequencer.train import TrainingOptions, train_forecaster
 
 STEPS = 430  # 10 s
@@ -52,8 +51,8 @@ def run_demo(
         f"per step, best after epoch {summary.best_epoch}"
     )
     say(f"3. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
-    rendering = render_continuation(
-        SEED_FILE, out / "corpus.db", out / "forecaster", out / "continuation.wav", steps=STEPS, path_options=PathOptions(),
+    (rendering,) = render_continuation(
+        SEED_FILE, out / "corpus.db", out / "forecaster", out / "continuation.wav", steps=STEPS, selection=Selection(),
         random_seed=random_seed,
     )  # fmt: skip
     seconds = rendering.summary.n_samples / database.sample_rate

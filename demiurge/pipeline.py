@@ -1,9 +1,10 @@
 """The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a room."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +17,15 @@ from db.settings import DescriptorSettings
 from db.units import step_lengths
 from playback.plan import MAX_CHANNELS, Plan, Step
 from playback.render import CROSSFADE_MS, RenderSummary, render
+from query.explain import Explanation, explain
 from query.filters import Filters
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import UnitPath, select_path
+from query.path import REST, UnitPath, select_paths
 
 ALTERNATIVES = 8  # other matches kept per step in a plan
 
-Progress = Callable[[int, int], None]  # samples done, samples in all
+Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,28 @@ class Described:
 
     sequence: np.ndarray
     step_samples: np.ndarray
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What may be played, how distance is measured (both as `UnitIndex`), and what the path, or paths, should be like."""
+
+    path: PathOptions = field(default_factory=PathOptions)
+    variations: int = 1
+    filters: Filters = field(default_factory=Filters)
+    weights: dict[str, float] = field(default_factory=dict)
+    metric: str = "l2"
+    kind: str = "auto"
+
+    def index(self, database: Database, step_samples: np.ndarray, progress: "Progress | None" = None) -> UnitIndex:
+        """The units that may be played for steps that last so long."""
+        shortest = 1
+        if database.settings.units not in ("onset", "beat"):
+            shortest = int(min(step_samples.max(), database.units.room.max(initial=0)))  # less sound would need another join
+        return UnitIndex(
+            database, min_samples=shortest, filters=self.filters, weights=self.weights, metric=self.metric, kind=self.kind,
+            progress=progress,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,12 +86,17 @@ class Rendering:
 
     @property
     def mean_distance(self) -> float:
-        return float(self.path.distances.mean())
+        return float(self.path.distances[self.path.units != REST].mean())
 
 
 def plan_path(wav: Path) -> Path:
     """OUT.wav -> OUT.plan.json."""
     return wav.with_suffix(".plan.json")
+
+
+def variation_paths(out: Path, variations: int) -> list[Path]:
+    """OUT.wav, or OUT-1.wav, OUT-2.wav, … if there are several."""
+    return [out] if variations == 1 else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
 
 
 def describe(path: str | Path, settings: DescriptorSettings) -> Described:
@@ -151,12 +180,12 @@ def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | No
 def render_continuation(
     seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int | None = None,
     seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0,
-    path_options: PathOptions, filters: Filters | None = None, weights: dict[str, float] | None = None,
-    crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
-) -> Rendering:  # fmt: skip
+    selection: Selection, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
+) -> list[Rendering]:  # fmt: skip
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
 
-    Units of one length make `steps` times that many samples; onset and beat units last as long as they last.
+    Units of one length make `steps` times that many samples; onset and beat units last as long as they last. Several variations
+    are other paths for the same forecast, written as `variation_paths` says.
     """
     opened = Database(database, root=root)
     (of_seed,), _ = forecast(
@@ -167,30 +196,23 @@ def render_continuation(
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
-        described, opened, out, settings, path_options, filters, weights, crossfade_ms=crossfade_ms,
+        described, opened, out, settings, selection, crossfade_ms=crossfade_ms,
         whole_units=opened.settings.units in ("onset", "beat"), progress=progress,
     )  # fmt: skip
 
 
 def render_mosaic(
-    target: str | Path, database: str | Path, out: Path, *, path_options: PathOptions, filters: Filters | None = None,
-    weights: dict[str, float] | None = None, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None,
-    progress: Progress | None = None,
-) -> Rendering:  # fmt: skip
-    """Rebuild the target out of the database's units and write it to `out`, as long as the target."""
+    target: str | Path, database: str | Path, out: Path, *, selection: Selection, crossfade_ms: float = CROSSFADE_MS,
+    root: Path | None = None, progress: Progress | None = None,
+) -> list[Rendering]:  # fmt: skip
+    """Rebuild the target out of the database's units and write it to `out`, as long as the target.
+
+    Several variations are written as `variation_paths` says.
+    """
     opened = Database(database, root=root)
     described = describe(target, opened.settings)
-    return _render(
-        described,
-        opened,
-        out,
-        {"target": str(target)},
-        path_options,
-        filters,
-        weights,
-        crossfade_ms=crossfade_ms,
-        progress=progress,
-    )
+    settings = {"target": str(target)}
+    return _render(described, opened, out, settings, selection, crossfade_ms=crossfade_ms, progress=progress)
 
 
 def render_plan(
@@ -203,53 +225,74 @@ def render_plan(
 
 
 def _render(
-    described: Described, database: Database, out: Path, settings: dict, path_options: PathOptions,
-    filters: Filters | None, weights: dict[str, float] | None, *, crossfade_ms: float, progress: Progress | None,
-    whole_units: bool = False,
-) -> Rendering:  # fmt: skip
+    described: Described, database: Database, out: Path, settings: dict, selection: Selection, *, crossfade_ms: float,
+    progress: Progress | None, whole_units: bool = False,
+) -> list[Rendering]:  # fmt: skip
     """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
-    lasting = described.step_samples
-    shortest = 1
-    if database.settings.units not in ("onset", "beat"):
-        shortest = int(min(lasting.max(), database.units.room.max(initial=0)))  # less sound would leave a hole
-    index = UnitIndex(database, min_samples=shortest, filters=filters, weights=weights)
-    path_options = replace(path_options, k=min(path_options.k, len(index)))
-    path = select_path(index, described.sequence, path_options, step_samples=lasting, whole_units=whole_units)
-    selection = {name: value for name, value in asdict(path_options).items() if value != np.inf}
-    settings |= {"crossfade_ms": crossfade_ms, "selection": selection, "filters": filters.to_dict() if filters else {}}
-    settings |= {"weights": weights or {}}
-    plan = make_plan(path, database, settings)
-    summary = render(plan, out, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
-    plan.save(plan_path(out))
-    return Rendering(out, plan_path(out), plan, described.sequence, path, summary)
+    index = selection.index(database, described.step_samples, progress)
+    paths = select_paths(
+        index, described.sequence, selection.path, step_samples=described.step_samples, whole_units=whole_units,
+        variations=selection.variations,
+    )  # fmt: skip
+    settings |= {"crossfade_ms": crossfade_ms, **selection_facts(selection, index)}
+    renderings = []
+    for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
+        explanation = explain(index, path, selection.path)
+        of_path = settings | {"variation": number, "cost": round(path.cost, 6)}
+        plan = make_plan(path, explanation, database, of_path)
+        summary = render(plan, wav, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
+        plan.save(plan_path(wav))
+        renderings.append(Rendering(wav, plan_path(wav), plan, described.sequence, path, summary))
+    return renderings
 
 
-def make_plan(path: UnitPath, database: Database, settings: dict) -> Plan:
-    """A plan that plays one unit per step, each from where its step begins and for as long as it lasts.
+def selection_facts(selection: Selection, index: UnitIndex) -> dict[str, Any]:
+    """What was asked for and what the filters left, for a plan or for people."""
+    path = {name: value for name, value in asdict(selection.path).items() if value not in (np.inf, None)}
+    return {
+        "selection": path, "filters": selection.filters.to_dict(), "units": index.counts, "weights": selection.weights,
+        "metric": str(index.metric), "index": index.kind,
+    }  # fmt: skip
+
+
+def make_plan(path: UnitPath, explanation: Explanation, database: Database, settings: dict) -> Plan:
+    """A plan that plays one unit per step, each from where its step begins and for as long as it lasts; nothing at rests.
 
     Where a step lasts longer than its unit, the source plays on behind the unit.
     """
     units, steps, at = database.units, [], 0
     positions = np.searchsorted(units.ids, path.units)
-    for i, (position, lasts) in enumerate(zip(positions, path.n_samples, strict=True)):
-        of_step = path.steps[i]
-        alternatives = [
-            {"unit": int(unit), "distance": round(float(distance), 6)}
-            for unit, distance in zip(path.matches.units[of_step], path.matches.distances[of_step], strict=True)
-            if unit != path.units[i]
-        ][:ALTERNATIVES]
-        steps.append(
-            Step(
-                unit=int(path.units[i]), source=database.sources[units.source[position]].path,
-                start_sample=int(units.start_sample[position]), n_samples=int(min(units.room[position], lasts)),
-                at_sample=at, distance=round(float(path.distances[i]), 6), alternatives=tuple(alternatives),
-            )
-        )  # fmt: skip
-        at += int(lasts)
-    used = {database.sources[i] for i in units.source[positions]}
+    for i, (position, lasts) in enumerate(zip(positions, path.n_samples.tolist(), strict=True)):
+        if path.units[i] != REST:
+            steps.append(
+                Step(
+                    unit=int(path.units[i]), source=database.sources[units.source[position]].path,
+                    start_sample=int(units.start_sample[position]), n_samples=min(int(units.room[position]), lasts),
+                    at_sample=at, distance=round(float(path.distances[i]), 6), join=round(float(path.joins[i]), 6),
+                    alternatives=tuple(_alternatives(path, explanation, i)),
+                )
+            )  # fmt: skip
+        at += lasts
+    used = {database.sources[i] for i in units.source[positions[path.units != REST]]}
     _check_sources(database, used)
     channels = min(max(source.channels for source in used), MAX_CHANNELS)
-    return Plan(database.sample_rate, channels, {"id": database.id, "root": str(database.root)}, tuple(steps), settings)
+    origin = {"id": database.id, "root": str(database.root)}
+    return Plan(database.sample_rate, channels, origin, tuple(steps), settings, at - steps[-1].until_sample)
+
+
+def _alternatives(path: UnitPath, explanation: Explanation, part: int) -> list[dict[str, Any]]:
+    """The nearest other matches of a part of a path."""
+    step, found = path.steps[part], []
+    columns = zip(
+        path.matches.units[step].tolist(), path.matches.distances[step].tolist(), explanation.joins[part].tolist(),
+        explanation.removed[part], strict=True,
+    )  # fmt: skip
+    for unit, distance, join, removed in columns:
+        if unit != path.units[part]:
+            found.append({"unit": unit, "distance": round(distance, 6), "join": round(join, 6)})
+            if removed:
+                found[-1]["removed"] = removed
+    return found[:ALTERNATIVES]
 
 
 def _check_sources(database: Database, used: set) -> None:

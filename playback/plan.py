@@ -17,8 +17,10 @@ MAX_CHANNELS = 8
 class Step:
     """One unit and when it is played. Positions and lengths are integer samples at the plan's sample rate.
 
-    `source` is relative to the corpus root; `at_sample` is the position in the output. `unit`, `distance` and
-    `alternatives` (units that fit nearly as well, each {"unit", "distance"}) say why it was chosen; playback ignores them.
+    `source` is relative to the corpus root; `at_sample` is the position in the output. The rest says why it was chosen, and
+    playback ignores it: `unit`, how far it is from what was wanted (`distance`) and from what would have followed the step
+    before in its source (`join`), and `alternatives`, units that fit nearly as well, each with "unit", "distance", "join" and, if
+    a rule forbids it here, "removed".
     """
 
     unit: int
@@ -28,6 +30,7 @@ class Step:
     at_sample: int
     gain_db: float = 0.0
     distance: float = 0.0
+    join: float = 0.0
     alternatives: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -46,7 +49,7 @@ class Plan:
     """Steps in time order, without overlap; what lies between them is silence.
 
     `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "crossfade_ms" and whatever
-    else says how the plan was made.
+    else says how the plan was made. `tail_samples` of silence come after the last step.
     """
 
     sample_rate: int
@@ -54,16 +57,17 @@ class Plan:
     database: dict[str, str]
     steps: tuple[Step, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    tail_samples: int = 0
 
     @property
     def n_samples(self) -> int:
         """Length of what the plan plays."""
-        return self.steps[-1].until_sample
+        return self.steps[-1].until_sample + self.tail_samples
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, one step per line."""
         head = {"format": FORMAT, "version": VERSION, "sample_rate": self.sample_rate, "channels": self.channels}
-        head |= {"database": self.database, "settings": self.settings}
+        head |= {"database": self.database, "settings": self.settings, "tail_samples": self.tail_samples}
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}," for key, value in head.items()]
         steps = ",\n".join("  " + json.dumps(asdict(step), allow_nan=False) for step in self.steps)
         with replacing(path) as temporary:
@@ -93,11 +97,18 @@ def _parse(cls: type[Plan], document: Any) -> Any:
         raise PlanError(f'"format" must be "{FORMAT}"; give a plan file that demiurge render wrote')
     if document.get("version") != VERSION:
         raise PlanError(f'"version" is {document.get("version")}, this Demiurge reads {VERSION}; update Demiurge')
-    _check_keys("the plan", document, {"format", "version", "sample_rate", "channels", "database", "settings", "steps"}, set())
+    _check_keys(
+        "the plan",
+        document,
+        {"format", "version", "sample_rate", "channels", "database", "settings", "steps"},
+        {"tail_samples"},
+    )
     _check_integer("sample_rate", document["sample_rate"], minimum=1)
     _check_integer("channels", document["channels"], minimum=1)
     if document["channels"] > MAX_CHANNELS:
         raise PlanError(f"channels={document['channels']} must be 1 to {MAX_CHANNELS}")
+    tail_samples = document.get("tail_samples", 0)
+    _check_integer("tail_samples", tail_samples, minimum=0)
     database, settings, steps = document["database"], document["settings"], document["steps"]
     if not isinstance(database, dict) or not all(isinstance(database.get(key), str) for key in ("id", "root")):
         raise PlanError('"database" must have "id" and "root", both text')
@@ -113,7 +124,7 @@ def _parse(cls: type[Plan], document: Any) -> Any:
                 f"step {number}: at_sample={parsed[-1].at_sample} lies before step {number - 1} ends, at "
                 f"{parsed[-2].until_sample}; steps must be in order and not overlap"
             )
-    return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings)
+    return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings, tail_samples)
 
 
 def _parse_step(where: str, step: Any) -> Step:
@@ -123,7 +134,7 @@ def _parse_step(where: str, step: Any) -> Step:
     _check_keys(where, step, required, {f.name for f in fields(Step)} - required)
     for name, minimum in {"unit": 0, "start_sample": 0, "n_samples": 1, "at_sample": 0}.items():
         _check_integer(f"{where}: {name}", step[name], minimum=minimum)
-    for name in ("gain_db", "distance"):
+    for name in ("gain_db", "distance", "join"):
         value = step.get(name, 0.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise PlanError(f"{where}: {name}={value!r} must be a finite number")

@@ -84,6 +84,7 @@ def render_blocks(plan: Plan, reader: SourceReader, *, crossfade_ms: float = CRO
         yield from _run_blocks(run, reader, left, right, carried)
         carried = _read(reader, run, run.end_sample - right.pre, right.pre + right.post)
         before, done, left = run, run.until_sample, right
+    yield from _silence(plan.tail_samples, plan.channels)
 
 
 def _run_blocks(run: Step, reader: SourceReader, left: Seam, right: Seam, carried: np.ndarray) -> Iterator[np.ndarray]:

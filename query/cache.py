@@ -1,7 +1,7 @@
 """Indexes that take long to build, kept beside the database: DB/index/KEY.faiss, and KEY.json, which says of what it is.
 
-A cache, never the data of record. An index of units that have been removed, or that misses some that were added, is brought up to
-date; one that is damaged, or of a database that has changed much, is built anew.
+A cache, never the data of record. An index of units that have been removed, or that misses some that were added, is brought up
+to date; one that is damaged, or of a database that has changed much, is built anew.
 """
 
 import contextlib

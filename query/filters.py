@@ -1,4 +1,4 @@
-"""Which units may be played: by source, place, length, or any descriptor. Conditions are parsed, never evaluated."""
+"""Which units may be played: by source, tag, place, length, loudness, any descriptor. Conditions are parsed, not evaluated."""
 
 import operator
 import re
@@ -17,6 +17,7 @@ CONDITION = re.compile(r"\s*([\w-]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?
 
 Range = tuple[float, float]
 EVERYTHING: Range = (-np.inf, np.inf)
+LOUDNESS = "loudness"
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,32 @@ class Filters:
     ----------
     sources : tuple of str
         Patterns of source paths, in which `*` also stands for /; one of them must fit. None: every source.
+    tags : tuple of str
+        One of them the source must have. None: it need not.
     seconds : (least, most)
         Where in its source a unit starts.
     milliseconds : (least, most)
         How long it lasts.
+    loudness : (least, most)
+        LUFS.
     where : tuple of Condition
     """
 
     sources: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     seconds: Range = EVERYTHING
     milliseconds: Range = EVERYTHING
+    loudness: Range = EVERYTHING
     where: tuple[Condition, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What is asked for, for JSON; open sides are null."""
-        facts: dict[str, Any] = {"sources": list(self.sources), "where": [str(condition) for condition in self.where]}
-        for name in ("seconds", "milliseconds"):
+        facts: dict[str, Any] = {
+            "sources": list(self.sources),
+            "tags": list(self.tags),
+            "where": [str(condition) for condition in self.where],
+        }
+        for name in ("seconds", "milliseconds", "loudness"):
             facts[name] = [side if np.isfinite(side) else None for side in getattr(self, name)]
         return {name: value for name, value in facts.items() if value not in ([], [None, None])}
 
@@ -103,7 +114,7 @@ def select_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     Raises
     ------
     ParameterError
-        If there is no such descriptor, or no unit is left; the message says how many each filter left.
+        If there is no such descriptor or tag, or no unit is left; the message says how many each filter left.
     """
     allowed, counts = np.ones(len(database.units), bool), {"all": len(database.units)}
     for name, fulfilled in _masks(database, filters):
@@ -120,6 +131,15 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
     if filters.sources:
         fits = [any(fnmatchcase(source.path, pattern) for pattern in filters.sources) for source in database.sources]
         yield f"source {' or '.join(filters.sources)}", np.array(fits, bool)[units.source]
+    if filters.tags:
+        known = set().union(*database.tags.values())
+        if unknown := sorted(set(filters.tags) - known):
+            raise ParameterError(
+                f"no source of {database.path} is tagged {unknown[0]!r}; there are {', '.join(sorted(known)) or 'no tags'}: "
+                "give some with demiurge db tag"
+            )
+        tagged = [not database.tags.get(source.path, set()).isdisjoint(filters.tags) for source in database.sources]
+        yield f"tagged {' or '.join(filters.tags)}", np.array(tagged, bool)[units.source]
     spans = {
         "seconds": (filters.seconds, units.start_sample / database.sample_rate),
         "milliseconds": (filters.milliseconds, units.n_samples * 1000 / database.sample_rate),
@@ -127,8 +147,14 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
     for name, ((least, most), values) in spans.items():
         if (least, most) != EVERYTHING:
             yield f"{least:g} to {most:g} {name}", (values >= least) & (values <= most)
+    if filters.loudness != EVERYTHING:
+        if LOUDNESS not in names:
+            wanted = ",".join((*database.settings.descriptors, LOUDNESS))
+            raise ParameterError(f"{database.path} knows no loudness; build a database with --descriptors {wanted}")
+        values, (least, most) = database.column(LOUDNESS), filters.loudness
+        yield f"{least:g} to {most:g} LUFS", (values >= least) & (values <= most)
     for condition in filters.where:
         if condition.column not in names:
             raise ParameterError(f"no descriptor {condition.column!r} in {database.path}; it has {', '.join(names)}")
-        values = database.descriptors[:, names.index(condition.column)]
+        values = database.column(condition.column)
         yield str(condition), RELATIONS[condition.relation](values, condition.value)

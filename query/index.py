@@ -1,6 +1,6 @@
 """Nearest units of each step of a sequence, in the space of z-scored, weighted descriptors.
 
-FAISS proposes (`query.proposals`), exact arithmetic decides: for many queries at once FAISS computes |x|² + |y|² - 2xy in float32,
+FAISS proposes (`query.proposals`), exact arithmetic decides: for many queries at once it computes |x|² + |y|² - 2xy in float32,
 which reads identical vectors as slightly apart, and for large corpora it reads compressed vectors. The proposals are measured
 again as |x - y| and ordered by distance, then by unit. Descriptors are read from the database as they are needed.
 """
@@ -17,7 +17,7 @@ from db.database import Database
 from db.errors import ParameterError
 from query.cache import Cached, has_drifted, load_index, missing_sources, save_index, source_blocks, stale_ids
 from query.filters import Filters, select_units
-from query.metrics import Metric, parse_metric
+from query.metrics import parse_metric
 from query.proposals import (
     GPU_MOST,
     TRAINED,
@@ -116,7 +116,7 @@ class UnitIndex:
         return np.searchsorted(self.database.units.ids, unit_ids)
 
     def scores(self, positions: np.ndarray) -> np.ndarray:
-        """z-scored, weighted descriptors of the units at positions in `database.units`, as they are compared, float32, (n, d)."""
+        """Descriptors of the units at positions in `database.units` as they are compared, float32, (n, d)."""
         return self.compared(self.database.rows_at(positions))
 
     def compared(self, descriptors: np.ndarray) -> np.ndarray:
@@ -211,7 +211,7 @@ class UnitIndex:
         """The index of all units with cells: kept ones brought up to date, or new ones."""
         database = self.database
         key = f"{self.kind} {self.metric} {database.settings.hash} {self.factors.tobytes().hex()}"
-        path = database.path / "index" / f"{xxhash.xxh3_64_hexdigest(key)}.faiss"
+        path = database.path / "index" / f"{xxhash.xxh3_64_hexdigest(key.encode())}.faiss"
         cells = load_index(path, database.id)
         if cells is None or has_drifted(cells, database):
             cells = Cached(self._train_cells(), database.normaliser, frozenset())

@@ -55,16 +55,18 @@ class JoinCosts:
             cost += PITCH * np.nan_to_num(np.abs(expected.octave[:, None] - offered.octave))
         return cost
 
-    def along(self, positions: np.ndarray) -> np.ndarray:
-        """Join cost at each boundary of a path of positions, -1 for a rest, float32, (n - 1,); 0 beside a rest."""
+    def to_each(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Join cost of each of `after`, (n, k), where each of `before`, (n,), was played; float32, (n, k).
+
+        All are positions in `database.units`, or -1 for a rest. 0 for what follows in its source, and beside a rest.
+        """
         units = self._index.database.units
-        before, after = positions[:-1], positions[1:]
         follows = units.successors(before)
-        joined = np.flatnonzero((before >= 0) & (after >= 0) & (after != follows))
-        cost = np.zeros(len(before), np.float32)
-        _, expected = self.sounds(np.where(follows >= 0, follows, before)[joined])
-        _, offered = self.sounds(after[joined])
-        cost[joined] = self._index.metric.of_differences(expected.vectors - offered.vectors)
+        _, expected = self.sounds(np.where(follows >= 0, follows, before))
+        _, offered = self.sounds(after.ravel())
+        difference = offered.vectors.reshape(*after.shape, expected.vectors.shape[1]) - expected.vectors[:, None]
+        cost = self._index.metric.of_differences(difference).astype(np.float32)
         if expected.octave is not None and offered.octave is not None:
-            cost[joined] += PITCH * np.nan_to_num(np.abs(expected.octave - offered.octave))
+            cost += PITCH * np.nan_to_num(np.abs(expected.octave[:, None] - offered.octave.reshape(after.shape)))
+        cost[(before < 0)[:, None] | (after < 0) | (after == follows[:, None])] = 0
         return cost

@@ -6,6 +6,7 @@ import numpy as np
 
 from db.errors import ParameterError
 
+DEFAULT_K = 32
 SEARCHES = ("viterbi", "beam", "greedy")
 
 
@@ -15,8 +16,8 @@ class PathOptions:
 
     Attributes
     ----------
-    k : int
-        Nearest units considered at each step.
+    k : int, optional
+        Nearest units considered at each step; by default `DEFAULT_K`, or all if there are fewer.
     search : str
         One of `SEARCHES`.
     continuity : float >= 0
@@ -34,7 +35,7 @@ class PathOptions:
     seed : int
     """
 
-    k: int = 32
+    k: int | None = None
     search: str = "viterbi"
     continuity: float = 0.25  # 9 % above the best fit, 60 % fewer joins
     novelty: float = 0.0

@@ -26,7 +26,7 @@ import numpy as np
 from db.errors import ParameterError
 from query.index import Matches, UnitIndex
 from query.joins import JoinCosts, Sounds
-from query.options import PathOptions
+from query.options import DEFAULT_K, PathOptions
 
 BEAM = 16  # hypotheses
 LAG = 32  # steps after which what the best hypothesis has played counts as used for all
@@ -85,8 +85,8 @@ def select_paths(
     Raises
     ------
     ParameterError
-        As `UnitIndex.search`; if min_reuse and max_run leave nothing to play at some step, if nothing is near enough anywhere, or if
-        there are not as many paths.
+        As `UnitIndex.search`; if min_reuse and max_run leave nothing to play at some step, if nothing is near enough anywhere,
+        or if there are not as many paths.
     """
     search = _Search(index, sequence, options, step_samples, whole_units)
     found: list[UnitPath] = []
@@ -94,7 +94,8 @@ def select_paths(
         path = search.best()
         if any(np.array_equal(path.units, other.units) for other in found):
             raise ParameterError(
-                f"variations={variations}: only {len(found)} different paths were found; consider more units with -k, or ask for fewer"
+                f"variations={variations}: only {len(found)} different paths were found; consider more units with -k, "
+                "or ask for fewer"
             )
         found.append(path)
     return found
@@ -151,7 +152,8 @@ class _Search:
     ) -> None:
         self.options, self.index, self.units, self.joins = options, index, index.database.units, JoinCosts(index)
         self.whole_units, rate = whole_units, index.database.sample_rate
-        self.matches = index.search(sequence, k=options.k)
+        self.k = min(DEFAULT_K, len(index)) if options.k is None else options.k
+        self.matches = index.search(sequence, k=self.k)
         of_step = index.positions(self.matches.units)
         self.steps, self.lasting = self._split(np.asarray(step_samples), of_step)
         self.targets, nearest = index.normalise(sequence)[self.steps], np.sort(of_step, axis=1)[self.steps]
@@ -200,8 +202,10 @@ class _Search:
         units, distances, joins = (np.full(len(positions), fill, kind) for fill, kind in ((REST, "i8"), (0, "f4"), (0, "f4")))
         units[played] = self.units.ids[positions[played]]
         distances[played] = self.index.metric.of_differences(self.index.scores(positions[played]) - self.targets[played])
-        joins[1:] = self.joins.along(positions)
-        lasting = np.where(positions == REST, self.lasting, self.units.n_samples[positions]) if self.whole_units else self.lasting
+        joins[1:] = self.joins.to_each(positions[:-1], positions[1:, None])[:, 0]
+        lasting = (
+            np.where(positions == REST, self.lasting, self.units.n_samples[positions]) if self.whole_units else self.lasting
+        )
         return UnitPath(units, self.steps, lasting, distances, joins, self.matches, cost)
 
     @cached_property
@@ -267,7 +271,7 @@ class _Search:
 
     def _candidates(self, step: int, state: _Hypotheses, besides: np.ndarray) -> np.ndarray:
         """Units to consider at a step, in order."""
-        following = state.follows[state.best(max(self.options.k // 4, 1))]
+        following = state.follows[state.best(max(self.k // 4, 1))]
         here = np.concatenate([self.nearest[step], self._playable(step, following), besides])
         here.sort()
         return here[np.concatenate([_TRUE, here[1:] != here[:-1]])]
@@ -340,8 +344,8 @@ class _Search:
         reached = np.flatnonzero(np.isfinite(cost))
         if not len(reached):
             raise ParameterError(
-                f"step {self.steps[step]}: min_reuse={self.options.min_reuse:g} s and max_run={self.options.max_run:g} s leave none "
-                f"of {len(cost)} candidates to play; lower the one, raise the other, or consider more units with -k"
+                f"step {self.steps[step]}: min_reuse={self.options.min_reuse:g} s and max_run={self.options.max_run:g} s leave "
+                f"none of {len(cost)} candidates to play; lower the one, raise the other, or consider more units with -k"
             )
         return reached
 

@@ -1,5 +1,6 @@
 """demiurge db: build a descriptor database, look at it, keep it in order, and carry it elsewhere."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
     facts = {
         "database": str(database), "id": opened.id, "root": str(opened.root), "sources": len(opened.sources),
         "units": opened.n_units, "seconds": seconds, "bytes": size, "settings": settings.to_dict(),
-        "descriptors": list(settings.names), "missing": missing,
+        "descriptors": list(settings.names), "missing": missing, "tags": _tag_counts(opened),
         "failed": {failure.path: failure.error for failure in opened.failures},
     }  # fmt: skip
     if as_json:
@@ -149,12 +150,37 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
         ["units", f"{opened.n_units} ({settings.units}) {longest} at {settings.sample_rate} Hz"],
         ["descriptors", f"{settings.n_descriptors}: {', '.join(settings.descriptors)}"],
         ["frames", f"every {settings.hop_length} samples, windows of {settings.n_fft}"],
+        ["tags", ", ".join(f"{tag} ({count})" for tag, count in facts["tags"].items()) or "none"],
         ["size on disk", f"{size / 1e6:.1f} MB"],
         ["id", opened.id],
     ]
     echo_table(str(database), ["what", "value"], rows)
     for failure in opened.failures:
         click.echo(f"failed: {failure.path}: {failure.error}", err=True)
+
+
+def _tag_counts(database) -> dict[str, int]:
+    """How many sources have each tag."""
+    return dict(sorted(Counter(tag for tags in database.tags.values() for tag in tags).items()))
+
+
+@db.command(
+    epilog="\b\nExamples:\n  demiurge db tag my.db 'drums/*' drums loud\n  demiurge db tag my.db 'drums/quiet*' loud --remove"
+)
+@database_argument
+@click.argument("pattern")
+@click.argument("tags", metavar="TAG…", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Take the tags away.")
+@json_option
+def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_json: bool) -> None:
+    """Give the sources of DB that fit PATTERN tags, by which --tag chooses among them."""
+    from db.tags import tag_sources
+
+    matched = tag_sources(database, pattern, list(tags), remove=remove)
+    if as_json:
+        echo_json({"database": str(database), "tags": list(tags), "removed": remove, "sources": matched})
+        return
+    click.echo(f"{database}: {len(matched)} sources are {'no longer ' if remove else ''}tagged {', '.join(tags)}")
 
 
 @db.command(

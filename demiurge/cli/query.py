@@ -1,60 +1,132 @@
-"""demiurge query: the nearest units of each step."""
+"""demiurge query: the nearest units of each step, and why a path plays which of them."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from demiurge.cli.filtering import filter_options, take_filters, take_weights
-from demiurge.cli.output import echo_json, echo_table, json_option
+from demiurge.cli.output import echo_json, echo_table, json_option, progress_bar
+from demiurge.cli.selection import path_options, search_options, take_path, take_search, variation_options
 
 SHOWN_STEPS = 20  # rows a person can take in; --json has all
+PATH_OPTIONS = ("continuity", "search", "novelty", "min_reuse", "max_run", "rest_threshold", "temperature", "seed")
 
 
-@click.command(epilog="\b\nExamples:\n  demiurge query seed.wav my.db -k 10\n  demiurge query forecast.json my.db -k 3 --json")
-@click.argument("seed", type=click.Path(path_type=Path))
+@click.command(
+    epilog="\b\nExamples:\n  demiurge query seed.wav my.db -k 10\n  demiurge query forecast.json my.db -k 3 --json\n"
+    "  demiurge query seed.wav my.db -k 5 --explain --min-reuse 2"
+)
+@click.argument("seed_file", metavar="SEED", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="Units per step.")
 @click.option(
     "--steps", type=click.IntRange(1), help=f"Steps to look up. [default: {SHOWN_STEPS} in the table, all with --json]"
 )
-@filter_options
+@search_options
+@click.option(
+    "--explain", "with_path", is_flag=True, help="Choose a path, as mosaic would, and say what spoke for and against."
+)
+@path_options
+@variation_options
 @json_option
-def query(seed: Path, database: Path, k: int, steps: int | None, as_json: bool, **options) -> None:
+@click.pass_context
+def query(
+    context: click.Context,
+    seed_file: Path,
+    database: Path,
+    k: int,
+    steps: int | None,
+    with_path: bool,
+    as_json: bool,
+    **options,
+) -> None:
     """List the nearest units in DB of each step of SEED, an audio or a forecast file."""
     from db.database import Database
-    from demiurge.pipeline import describe
+    from demiurge.pipeline import Selection, describe
     from query.index import UnitIndex
 
-    opened, filters, weights = Database(database), take_filters(options), take_weights(options)
-    described = describe(seed, opened.settings)
-    sequence = described.sequence
-    index = UnitIndex(opened, filters=filters, weights=weights)
-    shown = sequence[: steps or (len(sequence) if as_json else SHOWN_STEPS)]
-    matches = index.search(shown, k=k)
-    positions = opened.units.ids.searchsorted(matches.units)
-    found = [
-        [
-            {
-                "unit": int(unit), "source": opened.sources[opened.units.source[position]].path,
-                "start_sample": int(opened.units.start_sample[position]), "n_samples": int(opened.units.n_samples[position]),
-                "distance": round(float(distance), 6),
-            }
-            for unit, position, distance in zip(*row, strict=True)
-        ]
-        for row in zip(matches.units, positions, matches.distances, strict=True)
-    ]  # fmt: skip
+    given = [name for name in PATH_OPTIONS if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    if given and not with_path:
+        raise click.UsageError(f"--{given[0].replace('_', '-')} says which path is chosen; add --explain")
+    opened, search, path = Database(database), take_search(options), take_path({**options, "k": k})
+    described = describe(seed_file, opened.settings)
+    shown = described.sequence[: steps or (len(described.sequence) if as_json else SHOWN_STEPS)]
+    lasting = described.step_samples[: len(shown)]
+    with progress_bar("indexing", quiet=as_json) as progress:
+        if with_path:
+            index = Selection(**search).index(opened, lasting, progress)
+        else:
+            index = UnitIndex(opened, progress=progress, **search)
+    rows = explained_steps(index, shown, lasting, path) if with_path else nearest_steps(index, shown, lasting, k)
     if as_json:
-        echo_json({"seed": str(seed), "database": str(database), "k": k, "steps": found})
+        facts = {"seed": str(seed_file), "database": str(database), "k": k, "units": index.counts, "index": index.kind}
+        echo_json({**facts, "metric": str(index.metric), "steps": rows})
         return
-    rate, at = opened.sample_rate, [0, *described.step_samples.cumsum()]
-    rows = [
-        [
-            f"{at[step] / rate:.3f} s" if rank == 0 else "", str(rank + 1), match["source"],
-            f"{match['start_sample'] / rate:.3f} s", str(match["unit"]), f"{match['distance']:.3f}",
+    title = f"{seed_file}: {len(shown)} of {len(described.sequence)} steps, nearest of {len(index)} units"
+    echo_table(title, *table(rows, opened.sample_rate, with_path=with_path))
+    if len(index.counts) > 1:
+        click.echo("units left by the filters: " + ", ".join(f"{name}: {count}" for name, count in index.counts.items()))
+
+
+def unit_facts(database, unit: int, distance: float) -> dict[str, Any]:
+    position = int(database.units.ids.searchsorted(unit))
+    return {
+        "unit": unit, "source": database.sources[database.units.source[position]].path,
+        "start_sample": int(database.units.start_sample[position]), "n_samples": int(database.units.n_samples[position]),
+        "distance": round(distance, 6),
+    }  # fmt: skip
+
+
+def nearest_steps(index, sequence, step_samples, k: int) -> list[dict[str, Any]]:
+    """The nearest units of each step."""
+    matches, rows, at = index.search(sequence, k=k), [], 0
+    for units, distances, lasts in zip(matches.units.tolist(), matches.distances.tolist(), step_samples.tolist(), strict=True):
+        found = [unit_facts(index.database, unit, distance) for unit, distance in zip(units, distances, strict=True)]
+        rows.append({"at_sample": at, "candidates": found})
+        at += lasts
+    return rows
+
+
+def explained_steps(index, sequence, step_samples, options) -> list[dict[str, Any]]:
+    """What a path plays at each step, and its candidates with their costs and what forbids them."""
+    from query.explain import explain
+    from query.path import REST, select_path
+
+    path = select_path(index, sequence, options, step_samples=step_samples)
+    explanation, rows, at = explain(index, path, options), [], 0
+    for part, step in enumerate(path.steps):
+        columns = zip(
+            path.matches.units[step].tolist(), path.matches.distances[step].tolist(), explanation.joins[part].tolist(),
+            explanation.removed[part], strict=True,
+        )  # fmt: skip
+        found = [
+            {**unit_facts(index.database, unit, distance), "join": round(join, 6), "removed": removed or None}
+            for unit, distance, join, removed in columns
         ]
-        for step, row in enumerate(found) for rank, match in enumerate(row)
-    ]  # fmt: skip
-    echo_table(
-        f"{seed}: {len(found)} of {len(sequence)} steps, nearest of {len(index)} units",
-        ["at", "rank", "source", "start", "unit", "distance"], rows,
-    )  # fmt: skip
+        chosen = None
+        if path.units[part] != REST:
+            chosen = unit_facts(index.database, int(path.units[part]), float(path.distances[part]))
+            chosen["join"] = round(float(path.joins[part]), 6)
+        rows.append({"at_sample": at, "chosen": chosen, "candidates": found})
+        at += int(path.n_samples[part])
+    return rows
+
+
+def table(steps: list[dict[str, Any]], sample_rate: int, *, with_path: bool) -> tuple[list[str], list[list[str]]]:
+    """Columns and cells for people. Every chosen unit is there, among the nearest (▶) or, where it follows on, above them."""
+    columns = ["at", "rank", "source", "start", "unit", "distance"] + (["join", "played"] if with_path else [])
+    rows = []
+    for step in steps:
+        ranked = [(str(rank), match) for rank, match in enumerate(step["candidates"], start=1)]
+        chosen = step.get("chosen")
+        if chosen and all(match["unit"] != chosen["unit"] for _, match in ranked):
+            ranked.insert(0, ("", chosen))
+        for line, (rank, match) in enumerate(ranked):
+            cells = ["" if line else f"{step['at_sample'] / sample_rate:.3f} s", rank, match["source"]]
+            cells += [f"{match['start_sample'] / sample_rate:.3f} s", str(match["unit"]), f"{match['distance']:.3f}"]
+            if with_path:
+                played = "▶" if chosen and match["unit"] == chosen["unit"] else match.get("removed") or ""
+                cells += [f"{match['join']:.3f}", played]
+            rows.append(cells)
+    return columns, rows

@@ -110,8 +110,8 @@ def test_forecast_is_a_file_in_the_originals_columns_that_query_reads(work, tmp_
     document = json.loads((tmp_path / "f.json").read_text())
     assert [len(document[f"mfcc{i}"]) for i in range(39)] == [12] * 39
     found = json.loads(run("query", tmp_path / "f.json", work / "my.db", "-k", 3, "--json"))
-    assert [len(step) for step in found["steps"]] == [3] * 12
-    distances = [match["distance"] for match in found["steps"][0]]
+    assert [len(step["candidates"]) for step in found["steps"]] == [3] * 12
+    distances = [match["distance"] for match in found["steps"][0]["candidates"]]
     assert distances == sorted(distances)
     assert "drum" in run("query", tmp_path / "f.json", work / "my.db", "-k", 40, "--steps", 1)
 
@@ -177,7 +177,9 @@ def test_query_finds_a_file_of_the_database_in_itself(work):
     path = work / "sounds" / "ambi_choir.wav"
     found = json.loads(run("query", path, work / "my.db", "-k", 1, "--steps", 20, "--json"))
     for i, step in enumerate(found["steps"]):
-        assert (step[0]["source"], step[0]["start_sample"], step[0]["distance"]) == ("ambi_choir.wav", i * HOP, 0)
+        nearest = step["candidates"][0]
+        assert (nearest["source"], nearest["start_sample"], nearest["distance"]) == ("ambi_choir.wav", i * HOP, 0)
+        assert step["at_sample"] == i * HOP
 
 
 def test_info_counts_what_was_built(work):
@@ -364,6 +366,20 @@ def refused(work, tmp_path, tabla):
         ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),
         ("query {seed} {db} --where centroid>1", "no descriptor 'centroid' in", 2),
         ("query {seed} {db} --within 3", "'3' is not a range", 2),
+        ("query {seed} {db} --tag loud", "is tagged 'loud'; there are no tags", 2),
+        ("query {seed} {db} --loudness -30:", "knows no loudness; build a database with --descriptors mfcc,loudness", 2),
+        ("query {seed} {db} --metric l3", "metric='l3' must be one of l2, cosine, l1, linf, lp:P", 2),
+        ("query {seed} {db} --metric l1 --index pq", "index=pq cannot measure l1", 2),
+        ("query {seed} {db} --novelty 1", "--novelty says which path is chosen; add --explain", 2),
+        ("mosaic {seed} {db} -o {tmp}/o.wav -k 999999", "k=999999 must be between 1 and", 2),
+        (
+            "mosaic {seed} {db} -o {tmp}/o.wav --rest-threshold 0.01",
+            "rest_threshold=0.01 leaves nothing to play: the nearest",
+            2,
+        ),
+        ("mosaic {seed} {db} -o {tmp}/o.wav -k 1 --search greedy --min-reuse 9", "leave none of 1 candidates to play", 2),
+        ("mosaic {seed} {db} -o {tmp}/o.wav -k 1 --continuity 0 --variations 2", "only 1 different paths were found", 2),
+        ("db tag {db} nothing* loud", "'nothing*' matches none of", 2),
         ("query {seed} {db} --weight mfcc0", "'mfcc0' is not a weight", 2),
         ("mosaic {seed} {db} -o {tmp}/o.wav --weight chroma=2", "no descriptor 'chroma' to weigh", 2),
         ("playback {tmp}/nothing.json -o {tmp}/o.wav", "not a readable plan", 1),
@@ -469,4 +485,82 @@ def test_only_what_passes_the_filters_is_played(work, tmp_path):
     assert {step["source"] for step in plan["steps"]} <= {p.name for p in (work / "sounds").glob("ambi_*")}
     assert max(step["start_sample"] for step in plan["steps"]) <= RATE
     found = json.loads(run("query", SEED_FILE, work / "my.db", "--source", name, "--steps", 5, "--json"))
-    assert {match["source"] for step in found["steps"] for match in step} == {name}
+    assert {match["source"] for step in found["steps"] for match in step["candidates"]} == {name}
+    assert found["units"][f"source {name}"] < found["units"]["all"]
+
+
+def test_variations_are_different_paths_each_with_its_plan(work, tmp_path):
+    facts = json.loads(run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--variations", 3, "--json"))
+    assert [fact["wav"] for fact in facts] == [str(tmp_path / f"o-{n}.wav") for n in (1, 2, 3)]
+    plans = [json.loads((tmp_path / f"o-{n}.plan.json").read_text()) for n in (1, 2, 3)]
+    units = [[step["unit"] for step in plan["steps"]] for plan in plans]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert sum(x == y for x, y in zip(units[a], units[b], strict=True)) < len(units[0]) / 4
+    costs = [plan["settings"]["cost"] for plan in plans]
+    assert costs[0] == min(costs)
+    assert max(costs) < 1.5 * costs[0]
+    run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--variations", 3, expect=2)  # they exist
+
+
+def test_explain_says_what_is_played_what_it_costs_and_what_was_removed(work):
+    arguments = (SEED_FILE, work / "my.db", "-k", 6, "--steps", 40, "--explain", "--min-reuse", 0.5, "--source", "drum*")
+    found = json.loads(run("query", *arguments, "--json"))
+    assert found["units"]["source drum*"] < found["units"]["all"]
+    removed = [match["removed"] for step in found["steps"] for match in step["candidates"]]
+    assert set(removed) == {None, "min_reuse"}
+    for before, step in pairwise(found["steps"]):
+        chosen = step["chosen"]
+        follows = chosen["unit"] == before["chosen"]["unit"] + 1 and chosen["source"] == before["chosen"]["source"]
+        assert (chosen["join"] == 0) == follows
+        mine = [match for match in step["candidates"] if match["unit"] == chosen["unit"]]
+        assert all(match["join"] == chosen["join"] and match["removed"] is None for match in mine)
+    text = run("query", *arguments)
+    assert "▶" in text
+    assert "min_reuse" in text
+    assert f"units left by the filters: all: {found['units']['all']}, source drum*: " in text
+
+
+def test_the_plan_says_what_else_could_have_been_played_and_why_not(work, tmp_path):
+    run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--max-run", 0.05)
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    alternatives = [other for step in plan["steps"] for other in step["alternatives"]]
+    assert {other.get("removed") for other in alternatives} == {None, "max_run"}
+    assert all(other["join"] >= 0 for other in alternatives)
+    assert plan["settings"]["units"]["all"] > 0
+
+
+def test_rests_are_silent_and_the_length_stays(work, tmp_path):
+    target = np.concatenate([np.zeros(RATE // 2), sf.read(SEED_FILE)[0][:RATE, 0], np.zeros(RATE // 2)])
+    sf.write(tmp_path / "t.wav", target, RATE)
+    at = json.loads(run("query", tmp_path / "t.wav", work / "my.db", "-k", 1, "--json"))["steps"]
+    distances = sorted(step["candidates"][0]["distance"] for step in at)
+    threshold = distances[len(distances) * 3 // 4]
+    run("mosaic", tmp_path / "t.wav", work / "my.db", "-o", tmp_path / "o.wav", "--rest-threshold", threshold)
+    samples, _ = sf.read(tmp_path / "o.wav", always_2d=True)
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    assert len(samples) == len(target)
+    sounding = np.zeros(len(samples), bool)
+    for step in plan["steps"]:
+        sounding[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
+    assert 0.2 < (~sounding).mean() < 0.3
+    assert np.abs(samples[~sounding]).max() == 0
+
+
+def test_tags_choose_what_is_played(work, tmp_path):
+    run("db", "tag", work / "my.db", "drum*", "hit", "old")
+    assert "hit" in run("db", "info", work / "my.db")
+    run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--tag", "hit")
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    assert {step["source"].split("_")[0] for step in plan["steps"]} == {"drum"}
+    run("db", "tag", work / "my.db", "*", "hit", "old", "--remove")
+    assert json.loads(run("db", "info", work / "my.db", "--json"))["tags"] == {}
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l1", "linf", "lp:3"])
+def test_every_metric_finds_a_file_in_itself(work, tmp_path, metric):
+    name = "ambi_choir.wav"
+    run("mosaic", work / "sounds" / name, work / "my.db", "-o", tmp_path / "o.wav", "--metric", metric)
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    assert [step["start_sample"] for step in plan["steps"]] == [i * HOP for i in range(len(plan["steps"]))]
+    assert {step["source"] for step in plan["steps"]} == {name}
+    assert plan["settings"]["metric"] == metric

@@ -22,7 +22,8 @@ def test_file_has_one_step_per_line_and_the_documented_keys(tmp_path):
     PLAN.save(tmp_path / "p.json")
     text = (tmp_path / "p.json").read_text()
     assert sum('"unit"' in line and '"source"' in line for line in text.splitlines()) == 2
-    assert list(json.loads(text)) == ["format", "version", "sample_rate", "channels", "database", "settings", "steps"]
+    keys = ["format", "version", "sample_rate", "channels", "database", "settings", "tail_samples", "steps"]
+    assert list(json.loads(text)) == keys
 
 
 def edit(path, change):
@@ -42,6 +43,7 @@ def edit(path, change):
         (lambda d: d.update(channels=9), "channels=9 must be 1 to 8"),
         (lambda d: d.update(sample_rate=44100.0), "sample_rate=44100.0 must be an integer"),
         (lambda d: d.update(database={}), '"database" must have "id" and "root"'),
+        (lambda d: d.update(tail_samples=-1), "tail_samples=-1 must be an integer of at least 0"),
         (lambda d: d.update(settings=[]), '"settings" must be an object'),
         (lambda d: d.update(steps=[]), "at least one step"),
         (lambda d: d["steps"].__setitem__(1, 5), "step 1: must be an object"),

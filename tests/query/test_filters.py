@@ -10,6 +10,7 @@ from db.build import build_database
 from db.database import Database
 from db.errors import ParameterError
 from db.settings import DescriptorSettings
+from db.tags import tag_sources
 from query.filters import Condition, Filters, parse_condition, parse_range, select_units
 from query.index import UnitIndex
 from query.options import PathOptions
@@ -25,6 +26,7 @@ def database(tmp_path_factory, tabla):
     sf.write(folder / "c" / "a.wav", tabla[:40000], 44100)
     sf.write(folder / "c" / "drums" / "b.wav", tabla[20000:90000], 44100)
     build_database(folder / "c", folder / "db", settings=DescriptorSettings(descriptors=("mfcc", "loudness")))
+    tag_sources(folder / "db", "a.wav", ["soft", "old"])
     return Database(folder / "db")
 
 
@@ -39,6 +41,8 @@ def test_each_filter_leaves_what_it_says(database):
         (Filters(seconds=(0.5, 1.0)), (start >= 0.5) & (start <= 1.0)),
         (Filters(milliseconds=(-INF, 20.0)), length <= 20),
         (Filters(where=(Condition("loudness", ">", middle),)), loudness > middle),
+        (Filters(loudness=(middle, INF)), loudness >= middle),
+        (Filters(tags=("soft",)), ~drums),
         (Filters(sources=("drums/*",), where=(Condition("loudness", "<=", middle),)), drums & (loudness <= middle)),
     ]:
         allowed, counts = select_units(database, filters)
@@ -63,6 +67,8 @@ def test_filters_that_leave_nothing_say_what_each_left(database):
     left = int((database.units.source == [s.path for s in database.sources].index("drums/b.wav")).sum())
     with pytest.raises(ParameterError, match=rf"leave no unit \(all: {n}, source drums/\*: {left}, 99 to inf seconds: 0\)"):
         select_units(database, filters)
+    with pytest.raises(ParameterError, match=r"no source of .* is tagged 'loud'; there are old, soft: give some"):
+        select_units(database, Filters(tags=("soft", "loud")))
     with pytest.raises(ParameterError, match=r"no descriptor 'centroid' in .*; it has mfcc0, "):
         select_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from db.database import Units
 from db.errors import ParameterError
 from query.index import Matches
+from query.joins import JoinCosts
 from query.metrics import parse_metric
 from query.options import SEARCHES, PathOptions
-from query.path import select_path
+from query.path import REST, select_path, select_paths
 
 HOP, RATE = 100, 1000  # ten units a second
 
@@ -169,9 +170,81 @@ def test_temperature_draws_as_boltzmann_and_the_same_seed_draws_the_same():
     assert (again != other).any()
 
 
+def test_nothing_is_played_where_nothing_is_near_and_the_path_is_the_best_around_it():
+    toy = Toy([30, 30], 7)
+    targets = np.random.default_rng(8).normal(size=(12, 3))
+    targets[[0, 5, 6, 11]] += 50
+    path = find(toy, targets, k=60, rest_threshold=20.0)
+    np.testing.assert_array_equal(path.units == REST, np.isin(np.arange(12), [0, 5, 6, 11]))
+    parts = [find(toy, targets[span], k=60) for span in (slice(1, 5), slice(7, 11))]
+    np.testing.assert_array_equal(path.units[path.units != REST], np.concatenate([part.units for part in parts]))
+    assert path.cost == pytest.approx(sum(part.cost for part in parts), rel=1e-5)
+    with pytest.raises(
+        ParameterError, match=r"rest_threshold=1 leaves nothing to play: the nearest unit of any step is .* away"
+    ):
+        find(toy, targets + 99, k=60, rest_threshold=1.0)
+
+
+def test_rules_hold_across_rests():
+    toy = Toy([30], 7)
+    targets = np.repeat(np.random.default_rng(8).normal(size=(1, 3)), 9, axis=0)
+    targets[4] += 50
+    path = find(toy, targets, k=30, rest_threshold=20.0, min_reuse=5 * HOP / RATE, novelty=0.5)
+    assert path.units[4] == REST
+    for step in range(5, 9):
+        assert path.units[step] not in path.units[step - 4 : step]
+
+
+def test_steps_longer_than_any_fitting_sound_are_split_and_leave_no_gap():
+    toy = Toy([1, 2, 3], 9)
+    targets, lasting = np.zeros((3, 3)), np.array([50, 950, 300])
+    path = select_path(toy, targets, PathOptions(k=6), step_samples=lasting)
+    np.testing.assert_array_equal(np.bincount(path.steps, weights=path.n_samples), lasting)
+    assert (toy.database.units.room[toy.positions(path.units)] >= path.n_samples).all()
+    assert list(path.steps) == [0, 1, 1, 1, 1, 2]  # 300 samples are the longest source
+
+
+def test_paths_of_units_of_different_lengths_last_as_long_as_they_do():
+    toy = Toy([30], 7)
+    toy.database.units.n_samples[:] = np.random.default_rng(0).integers(20, 300, size=30)
+    targets = np.random.default_rng(8).normal(size=(20, 3))
+    path = select_path(toy, targets, PathOptions(k=10, min_reuse=1.0), step_samples=np.full(20, HOP), whole_units=True)
+    positions = toy.positions(path.units)
+    np.testing.assert_array_equal(path.n_samples, toy.database.units.n_samples[positions])
+    begins = np.cumsum(path.n_samples) - path.n_samples
+    for position in set(positions):
+        assert (np.diff(begins[positions == position]) >= RATE).all()
+
+
+def test_variations_share_little_and_cost_little_more():
+    toy = Toy([60] * 4, 2)
+    targets = np.random.default_rng(3).normal(size=(40, 3))
+    lasting, options = np.full(40, HOP), PathOptions(k=24)
+    paths = select_paths(toy, targets, options, step_samples=lasting, variations=4)
+    assert paths[0].cost == min(path.cost for path in paths)
+    for i, path in enumerate(paths):
+        assert path.cost < 1.6 * paths[0].cost
+        assert path.cost == pytest.approx(cost_of(toy, toy.positions(path.units), targets, 0.25), rel=1e-4)
+        for other in paths[:i]:
+            assert (path.units == other.units).mean() < 0.2
+    with pytest.raises(ParameterError, match="variations=3: only 1 different paths were found"):
+        select_paths(toy, targets, PathOptions(k=1, continuity=0.0), step_samples=lasting, variations=3)
+
+
+def test_level_counts_double_and_octaves_count_at_joins():
+    toy = Toy([1, 1, 1], 0)
+    toy.database.settings.names = ("mfcc0", "f0", "x")
+    toy.factors[1] = 0
+    toy.vectors[:] = [[0, 220, 0], [1, 440, 0], [0, 0, 1]]
+    toy.compared = lambda rows: np.asarray(rows, np.float32) * toy.factors
+    cost = JoinCosts(toy).to_each(np.array([0, 0, REST]), np.array([[1, 2], [0, 2], [1, 2]]))
+    np.testing.assert_allclose(cost, [[2 + 1, 1], [0, 1], [0, 0]])  # no pitch, no octave
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"rest_threshold": 0.0}, "rest_threshold=0.0 must be above 0"),
         ({"search": "magic"}, "search='magic' must be one of viterbi, beam, greedy"),
         ({"novelty": -1.0}, "novelty=-1.0 must be a finite number of at least 0"),
         ({"min_reuse": float("nan")}, "min_reuse=nan must be"),

@@ -1,0 +1,168 @@
+"""Approximate indexes against the exact one on real sounds, and what is kept of them on disk."""
+
+import json
+import shutil
+
+import faiss
+import numpy as np
+import pytest
+import soundfile as sf
+
+from db.build import build_database
+from db.database import Database
+from db.maintain import compact, remove_sources
+from demiurge.corpus import CORPUS_DIR
+from query import proposals
+from query.filters import Filters
+from query.index import UnitIndex
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A third of the bundled sounds and their database."""
+    folder = tmp_path_factory.mktemp("cells")
+    (folder / "c").mkdir()
+    for path in sorted(CORPUS_DIR.glob("*.ogg"))[::3]:
+        shutil.copy(path, folder / "c")
+    build_database(folder / "c", folder / "db")
+    return folder
+
+
+@pytest.fixture
+def copied(corpus, tmp_path):
+    for part in ("c", "db"):
+        shutil.copytree(corpus / part, tmp_path / part, ignore=shutil.ignore_patterns("index"))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def targets(corpus):
+    """Steps that are not in the database: sounds of another third."""
+    target = corpus / "target.wav"
+    sounds = [sf.read(path)[0][:22050] for path in sorted(CORPUS_DIR.glob("*.ogg"))[1::3]]
+    mono = [sound.mean(axis=1) if sound.ndim > 1 else sound for sound in sounds]
+    sf.write(target, np.clip(np.concatenate(mono), -1, 1), 44100)
+    from demiurge.pipeline import describe
+
+    return describe(target, Database(corpus / "db").settings).sequence
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("ivf", "l2"), ("ivf", "l1"), ("ivf", "lp:3"), ("pq", "l2"), ("pq", "cosine")])
+def test_what_is_found_is_nearly_all_there_is_and_its_distance_exact(corpus, targets, kind, metric):
+    database = Database(corpus / "db")
+    exact = UnitIndex(database, metric=metric).search(targets, k=32)
+    found = UnitIndex(database, metric=metric, kind=kind).search(targets, k=32)
+    assert (found.units[:, 0] == exact.units[:, 0]).mean() >= 0.95
+    recall = np.mean([len(np.intersect1d(a, b)) / 32 for a, b in zip(found.units, exact.units, strict=True)])
+    assert recall >= 0.95
+    same = found.units == exact.units
+    np.testing.assert_allclose(found.distances[same], exact.distances[same], rtol=1e-5)
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("kind", ["ivf", "pq"])
+def test_there_are_always_k_and_all_pass_the_filters(corpus, targets, kind):
+    database = Database(corpus / "db")
+    name = min(database.sources, key=lambda source: source.n_units).path
+    index = UnitIndex(database, kind=kind, filters=Filters(sources=(name,)))
+    matches = index.search(targets[:50], k=len(index))
+    own = database.units.ids[[database.sources[i].path == name for i in database.units.source]]
+    for row in matches.units:
+        assert set(row) == set(own)
+    everything = UnitIndex(database, kind=kind)
+    assert (np.sort(everything.search(targets[:2], k=len(everything)).units) == database.units.ids).all()
+
+
+def kept(folder):
+    return sorted(path.name for path in (folder / "db" / "index").glob("*"))
+
+
+def built_anew(monkeypatch):
+    """Counts how often cells are found."""
+    counted = []
+    train = proposals.make_cells
+    monkeypatch.setattr("query.index.make_cells", lambda *a: counted.append(1) or train(*a))
+    return counted
+
+
+def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again(copied, monkeypatch, targets):
+    counted = built_anew(monkeypatch)
+    first = UnitIndex(Database(copied / "db"), kind="pq").search(targets, k=8)
+    assert len(kept(copied)) == 2
+    again = UnitIndex(Database(copied / "db"), kind="pq").search(targets, k=8)
+    np.testing.assert_array_equal(first.units, again.units)
+    assert len(counted) == 1
+    gone = min(Database(copied / "db").sources, key=lambda source: source.n_units)
+    remove_sources(copied / "db", [gone.path])
+    (copied / "c" / gone.path).unlink()
+    shutil.copy(sorted(CORPUS_DIR.glob("*.ogg"))[1], copied / "c" / "new.ogg")
+    build_database(copied / "c", copied / "db", moved=True)
+    database = Database(copied / "db")
+    index = UnitIndex(database, kind="pq")
+    assert len(counted) == 1
+    new = next(i for i, source in enumerate(database.sources) if source.path == "new.ogg")
+    found = index.search(database.source_descriptors(new), k=1)
+    np.testing.assert_array_equal(found.units[:, 0], database.sources[new].first_unit + np.arange(len(found.units)))
+    everything = index.search(targets[:1], k=len(index)).units[0]
+    np.testing.assert_array_equal(np.sort(everything), database.units.ids)
+    assert len(kept(copied)) == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f, j: f.write_bytes(f.read_bytes()[:-100]), "bytes where .* were written"),
+        (lambda f, j: f.write_bytes(f.read_bytes()[:-1] + b"?"), "its contents are not those that were written"),
+        (lambda f, j: f.unlink(), "No such file"),
+        (lambda f, j: j.write_text("{"), "cannot be used"),
+        (lambda f, j: j.write_text(json.dumps(json.loads(j.read_text()) | {"database": "other"})), "database is 'other', not"),
+        (lambda f, j: j.write_text(json.dumps(json.loads(j.read_text()) | {"version": 9})), "version is 9, not 1"),
+    ],
+)
+def test_a_damaged_or_foreign_index_is_said_to_be_so_and_built_anew(copied, monkeypatch, caplog, targets, damage, message):
+    first = UnitIndex(Database(copied / "db"), kind="ivf").search(targets, k=4)
+    (file,) = (copied / "db" / "index").glob("*.faiss")
+    damage(file, file.with_suffix(".json"))
+    counted = built_anew(monkeypatch)
+    again = UnitIndex(Database(copied / "db"), kind="ivf").search(targets, k=4)
+    np.testing.assert_array_equal(first.units, again.units)
+    assert len(counted) == 1
+    assert "the index is built anew" in caplog.text
+    import re
+
+    assert re.search(message, caplog.text)
+
+
+def test_an_index_of_what_has_changed_much_is_built_anew(copied, monkeypatch, targets):
+    UnitIndex(Database(copied / "db"), kind="pq")
+    counted = built_anew(monkeypatch)
+    remove_sources(copied / "db", ["loop_*"])
+    compact(copied / "db")
+    index = UnitIndex(Database(copied / "db"), kind="pq")
+    assert len(counted) == 1
+    assert set(index.search(targets, k=4).units.ravel()) <= set(index.database.units.ids)
+
+
+def test_indexes_of_other_weights_are_others_and_only_the_latest_are_kept(copied):
+    database = Database(copied / "db")
+    for weight in (1, 2, 3, 4, 5, 6):
+        UnitIndex(database, kind="pq", weights={"mfcc0": weight})
+    assert len(kept(copied)) == 8
+
+
+def test_where_it_cannot_be_kept_the_search_goes_on(copied, caplog, targets):
+    (copied / "db" / "index").write_text("in the way")
+    matches = UnitIndex(Database(copied / "db"), kind="ivf").search(targets, k=4)
+    assert matches.units.min() >= 0
+    assert "cannot be kept" in caplog.text
+
+
+def test_a_gpu_is_used_where_faiss_has_one(corpus, targets, monkeypatch):
+    moved = []
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
+    monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", lambda index: moved.append(index.ntotal) or index, raising=False)
+    index = UnitIndex(Database(corpus / "db"))
+    index.search(targets, k=4)
+    assert moved == [len(index)]
+    index.search(targets[:1], k=2048)  # more than a GPU gives
+    assert moved == [len(index)]
