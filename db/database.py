@@ -301,6 +301,20 @@ class Database:
         """CRC-32 of the descriptors of each source in `sources`, uint32."""
         return self._crc[self._kind]
 
+    def positions(self, unit_ids: np.ndarray) -> np.ndarray:
+        """Positions in `units` of unit ids that are in the database, int64, same shape."""
+        first, before = self._unit_ranges[0], self._units_before
+        if first[-1] - first[0] == before[-1]:  # no gaps between them
+            return unit_ids - first[0]
+        source = np.searchsorted(first, unit_ids, side="right") - 1
+        return (before - first)[source] + unit_ids
+
+    @cached_property
+    def _units_before(self) -> np.ndarray:
+        """Number of units in the sources before each, int64."""
+        _, counts = self._unit_ranges
+        return np.cumsum(counts) - counts
+
     @cached_property
     def _unit_ranges(self) -> tuple[np.ndarray, np.ndarray]:
         """First unit id and number of units of each source, int64."""
@@ -314,7 +328,7 @@ class Database:
         """Every unit, ordered by id."""
         first_unit, counts = self._unit_ranges
         source = np.repeat(np.arange(len(counts)), counts)
-        first_position = np.cumsum(counts) - counts
+        first_position = self._units_before
         step = np.arange(counts.sum()) - first_position[source]
         length = np.array([s.n_samples for s in self.sources], np.int64)
         if self._kind == "units":

@@ -261,7 +261,7 @@ def make_plan(path: UnitPath, explanation: Explanation, database: Database, sett
     Where a step lasts longer than its unit, the source plays on behind the unit.
     """
     units, steps, at = database.units, [], 0
-    positions = np.searchsorted(units.ids, path.units)
+    positions = np.where(path.units == REST, REST, database.positions(path.units))
     for i, (position, lasts) in enumerate(zip(positions, path.n_samples.tolist(), strict=True)):
         if path.units[i] != REST:
             steps.append(

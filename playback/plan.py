@@ -19,8 +19,8 @@ class Step:
 
     `source` is relative to the corpus root; `at_sample` is the position in the output. The rest says why it was chosen, and
     playback ignores it: `unit`, how far it is from what was wanted (`distance`) and from what would have followed the step
-    before in its source (`join`), and `alternatives`, units that fit nearly as well, each with "unit", "distance", "join" and, if
-    a rule forbids it here, "removed".
+    before in its source (`join`), and `alternatives`, units that fit nearly as well, each with "unit", "distance", "join" and,
+    if a rule forbids it here, "removed".
     """
 
     unit: int

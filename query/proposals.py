@@ -26,7 +26,7 @@ PROBED, LEAST_PROBED = 16, 16  # one in so many cells is searched, and at least 
 TRAINED = 64  # vectors per cell from which the cells are found
 ROUNDS = 10  # of k-means
 SPARE = 8  # whole vectors: proposals beyond k, so that rounding cannot push a true neighbour out
-COMPRESSED, LEAST_COMPRESSED = 4, 256  # compressed ones: proposals per neighbour wanted, and at least
+COMPRESSED, LEAST_COMPRESSED = 3, 192  # compressed ones: proposals per neighbour wanted, and at least
 
 
 def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:

@@ -1,7 +1,8 @@
 """How much each descriptor counts in distances.
 
 A frame's Δ and ΔΔ say how its sound moved in its own recording. Played among other frames it moves as they make it move, so
-these count half: on ten minutes of orchestra that brings the result, as heard, from 6.1 to 5.3 standard deviations of the target.
+these count half: on ten minutes of orchestra that brings the result, as heard, from
+6.1 to 5.3 standard deviations of the target.
 """
 
 import re

@@ -60,10 +60,12 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     """
     from demiurge.bench.db import bench_db
     from demiurge.bench.playback import bench_playback
+    from demiurge.bench.query import bench_query
     from demiurge.bench.sequencer import bench_sequencer
 
     known: dict[str, Callable[[Path, int, bool], list[Result]]] = {
         "db": bench_db,
+        "query": bench_query,
         "playback": bench_playback,
         "sequencer": bench_sequencer,
     }

@@ -70,7 +70,7 @@ def query(
 
 
 def unit_facts(database, unit: int, distance: float) -> dict[str, Any]:
-    position = int(database.units.ids.searchsorted(unit))
+    position = int(database.positions(unit))
     return {
         "unit": unit, "source": database.sources[database.units.source[position]].path,
         "start_sample": int(database.units.start_sample[position]), "n_samples": int(database.units.n_samples[position]),

@@ -50,10 +50,17 @@ def small(tmp_path_factory):
 def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     monkeypatch.setattr("demiurge.bench.db.SMALL_FILES", 50)
     monkeypatch.setattr("demiurge.bench.db.UNITS", 5000)
+    monkeypatch.setattr("demiurge.bench.query.UNITS", 3000)
+    monkeypatch.setattr("demiurge.bench.query.PATH_STEPS", 100)
     monkeypatch.setattr("demiurge.bench.sequencer.ROLLOUT_STEPS", 20)
     monkeypatch.setattr("demiurge.bench.sequencer.BATCHES", 3)
     results = {result.name: result for result in run_benchmarks((), audio=small, repeats=1)}
-    assert set(results) == {"db", "db update", "db open", "db read", "playback", "sequencer rollout", "sequencer training"}
+    assert set(results) == {
+        "db", "db update", "db open", "db read", "playback", "query search", "query path", "sequencer rollout",
+        "sequencer training",
+    }  # fmt: skip
+    assert all(value > 0.9 for name, value in results["query search"].facts.items() if "recall" in name)
+    assert results["query path"].facts["joins, % of steps"] < results["query path"].facts["joins of the nearest units, %"]
     assert results["db"].facts["largest_difference"] < 1e-3
     assert results["db"].audio_seconds == pytest.approx(2 * 6.86, abs=0.5)
     assert results["sequencer rollout"].facts["largest_difference"] < 1e-4
