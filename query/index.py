@@ -33,9 +33,10 @@ from query.weights import weight_columns
 
 BLOCK_UNITS = 1 << 16  # units read and indexed at a time
 RANK_ROWS = 1 << 14  # proposals measured again at a time: 3 MB, which stay in the processor's cache
+SEARCH_STEPS = 4096  # steps searched at a time, between words of progress
 TRAINING_SEED = 0
 
-Progress = Callable[[int, int, str], None]  # units done, in all, of what
+Progress = Callable[[int, int, str], None]  # done, in all, of what
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class UnitIndex:
         Which units pass the filters: only these are found, or played because they follow on.
     counts : dict
         Units left after each filter, by what it asks for.
+    progress : callable (done, in all, of what)
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class UnitIndex:
         """
         self.database, self.metric = database, parse_metric(metric)
         self.factors = weight_columns(database.settings, weights or {})
-        units, self._progress = database.units, progress or (lambda done, total, what: None)
+        units, self.progress = database.units, progress or (lambda done, total, what: None)
         self._mean, self._scale = database.normaliser.mean, self.factors / database.normaliser.std
         self.allowed, self.counts = select_units(database, filters or Filters())
         searchable = self.allowed & (units.room >= min_samples)
@@ -146,18 +148,26 @@ class UnitIndex:
         sequence = self._check(sequence)
         if not 1 <= k <= len(self):
             raise ParameterError(f"k={k} must be between 1 and {len(self)}, the number of units in {self.database.path}")
-        proposed, targets = self._propose(sequence, k), self.compared(sequence)
-        units, distances = np.empty((len(targets), k), np.int64), np.empty((len(targets), k), np.float32)
-        block = max(RANK_ROWS // proposed.shape[1], 1)
-        for start in range(0, len(targets), block):
-            span = slice(start, start + block)
-            rows = proposed[span]
-            of_rows = self.scores(rows.ravel()).reshape(*rows.shape, -1)
-            exact = self.metric.of_differences(of_rows - targets[span, None])
-            exact[rows < 0] = np.inf
-            nearest, distances[span] = _smallest(rows, exact, k)
+        units, distances = np.empty((len(sequence), k), np.int64), np.empty((len(sequence), k), np.float32)
+        for start in range(0, len(sequence), SEARCH_STEPS):
+            span = slice(start, start + SEARCH_STEPS)
+            nearest, distances[span] = self._nearest(sequence[span], k)
             units[span] = self.database.units.ids[nearest]
+            self.progress(min(start + SEARCH_STEPS, len(sequence)), len(sequence), "finding candidates")
         return Matches(units, distances)
+
+    def _nearest(self, sequence: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the k nearest units and their distances, (steps, k)."""
+        proposed, targets = self._propose(sequence, k), self.compared(sequence)
+        block, found = max(RANK_ROWS // proposed.shape[1], 1), []
+        for start in range(0, len(targets), block):
+            rows = proposed[start : start + block]
+            of_rows = self.scores(rows.ravel()).reshape(*rows.shape, -1)
+            exact = self.metric.of_differences(of_rows - targets[start : start + block, None])
+            exact[rows < 0] = np.inf
+            found.append(_smallest(rows, exact, k))
+        positions, distances = zip(*found, strict=True)
+        return np.concatenate(positions), np.concatenate(distances)
 
     def _check(self, sequence: np.ndarray) -> np.ndarray:
         sequence = np.asarray(sequence, np.float32)
@@ -231,7 +241,7 @@ class UnitIndex:
     def _train_cells(self) -> faiss.Index:
         n_units = len(self.database.units)
         n_sample = min(TRAINED * n_cells(n_units), n_units)
-        self._progress(0, n_units, "finding the index's cells")
+        self.progress(0, n_units, "finding the index's cells")
         sample = np.random.default_rng(TRAINING_SEED).choice(n_units, n_sample, replace=False)
         return make_cells(self.kind, self.metric, self.scores(np.sort(sample)), n_units)
 
@@ -242,7 +252,7 @@ class UnitIndex:
             vectors = self._in_space_of(cells, self.database.source_descriptors(position))
             cells.index.add_with_ids(vectors, source.first_unit + np.arange(source.n_units))
             done += source.n_units
-            self._progress(done, total, "indexing units, once")
+            self.progress(done, total, "indexing units, once")
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ from query.options import DEFAULT_K, PathOptions
 BEAM = 16  # hypotheses
 LAG = 32  # steps after which what the best hypothesis has played counts as used for all
 NEAR = 2  # units on either side of a used one that sound so much alike that they count as used, too
+TOLD_STEPS = 1024  # between words of progress
 REST = -1  # in place of a unit
 _TRUE = np.ones(1, bool)
 
@@ -237,6 +238,8 @@ class _Search:
         state = _Hypotheses(nothing, np.zeros(1), nothing, None, past)
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         for step in range(len(self.steps)):
+            if step % TOLD_STEPS == 0:
+                self.index.progress(step, len(self.steps), "choosing units")
             if self.rests[step]:
                 origin, state = self._rest(state)
             else:

@@ -101,8 +101,8 @@ def _search(database: Database, sequence: np.ndarray, repeats: int) -> Result:
         facts[f"{kind}: recall@1"] = _recall(found, exact, 1)
         facts[f"{kind}: recall@32"] = _recall(found, exact, 32)
     return Result(
-        "query search", f"{len(sequence)} steps, k = {K}, {len(index)} units", "torch.cdist + topk, all units", seconds, baseline,
-        0, repeats, facts,
+        "query search", f"{len(sequence)} steps, k = {K}, {len(index)} units", "torch.cdist + topk, all units", seconds,
+        baseline, 0, repeats, facts,
     )  # fmt: skip
 
 

@@ -344,7 +344,7 @@ def test_missing_newer_and_damaged_databases_are_refused(corpus, tmp_path):
     connection = sqlite3.connect(tmp_path / "db" / "manifest.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(DatabaseError, match="version 99, this Demiurge knows versions up to 2; update"):
+    with pytest.raises(DatabaseError, match="version 99, this Demiurge knows versions up to 3; update"):
         Database(tmp_path / "db")
     (tmp_path / "db" / "manifest.sqlite").write_bytes(b"something else entirely" * 100)
     with pytest.raises(DatabaseError, match="not a readable Demiurge manifest"):

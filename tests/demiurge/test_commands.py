@@ -384,7 +384,7 @@ def refused(work, tmp_path, tabla):
         ("mosaic {seed} {db} -o {tmp}/o.wav --weight chroma=2", "no descriptor 'chroma' to weigh", 2),
         ("playback {tmp}/nothing.json -o {tmp}/o.wav", "not a readable plan", 1),
         ("playback {tmp}/brief.wav -o {tmp}/o.wav", "not a readable plan", 1),
-        ("bench nothing", "unknown benchmark 'nothing'; known are db, playback, sequencer", 2),
+        ("bench nothing", "unknown benchmark 'nothing'; known are db, query, playback, sequencer", 2),
         ("demo --out {tmp}/empty", "exists; give another folder with --out, or --force", 2),
     ],
 )
@@ -544,6 +544,19 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
         sounding[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
     assert 0.2 < (~sounding).mean() < 0.3
     assert np.abs(samples[~sounding]).max() == 0
+
+
+def test_units_of_different_lengths_leave_no_gap(work, tmp_path):
+    run("db", "build", work / "sounds", tmp_path / "db", "--units", "onset")
+    run("mosaic", SEED_FILE, tmp_path / "db", "-o", tmp_path / "o.wav", "--source", "drum_*")  # short: long steps are split
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    at = 0
+    for step in plan["steps"]:
+        assert step["at_sample"] == at
+        at += step["n_samples"]
+    assert at == sf.info(tmp_path / "o.wav").frames
+    assert at == pytest.approx(sf.info(SEED_FILE).duration * RATE, abs=1)
+    assert len({step["n_samples"] for step in plan["steps"]}) > 5
 
 
 def test_tags_choose_what_is_played(work, tmp_path):

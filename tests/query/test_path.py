@@ -1,5 +1,6 @@
 """Paths over small made-up databases, against brute force and the rules."""
 
+import tracemalloc
 from itertools import pairwise, product
 from types import SimpleNamespace
 
@@ -35,6 +36,10 @@ class Toy:
             units=units, sample_rate=RATE, settings=SimpleNamespace(names=names), rows_at=lambda at: self.vectors[at]
         )
         self.allowed = np.ones(n, bool)
+        self.told = []
+
+    def progress(self, done, total, what):
+        self.told.append((done, total, what))
 
     def __len__(self):
         return len(self.vectors)
@@ -229,6 +234,22 @@ def test_variations_share_little_and_cost_little_more():
             assert (path.units == other.units).mean() < 0.2
     with pytest.raises(ParameterError, match="variations=3: only 1 different paths were found"):
         select_paths(toy, targets, PathOptions(k=1, continuity=0.0), step_samples=lasting, variations=3)
+
+
+def test_memory_does_not_grow_with_the_corpus_and_progress_is_told():
+    targets, peaks = np.random.default_rng(3).normal(size=(2000, 3)), []
+    for n in (50_000, 500_000):
+        toy = Toy([n], 2)
+        near = np.random.default_rng(4).integers(0, n, size=(len(targets), 16))
+        near.sort(axis=1)
+        matches = Matches(near + 7, np.ones(near.shape, np.float32))
+        toy.search = lambda sequence, *, k, matches=matches: matches
+        tracemalloc.start()
+        find(toy, targets, k=16, novelty=0.5, min_reuse=1.0)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert toy.told[:2] == [(0, 2000, "choosing units"), (1024, 2000, "choosing units")]
+    assert peaks[1] < 1.1 * peaks[0]
 
 
 def test_level_counts_double_and_octaves_count_at_joins():
