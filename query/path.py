@@ -290,7 +290,7 @@ class _Search:
         scores, sounds = self.joins.sounds(np.concatenate([here, np.where(follows >= 0, follows, here)]))
         cost = self.index.metric.of_differences(scores[: len(here)] - self.targets[step]).astype(np.float64)
         if self.options.temperature:
-            cost -= self.options.temperature * _gumbel(self.options.seed, step, here)
+            cost -= self.options.temperature * _gumbel(self.options.seed, here - step)  # the same all along a run
         if self.earlier:
             cost += self._likeness(step, here)
         expected = np.where(state.follows >= 0, state.follows, state.positions)  # the last of a source stands for itself
@@ -377,13 +377,13 @@ def _found(values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return rows, column[rows, places]
 
 
-def _gumbel(seed: int, step: int, positions: np.ndarray) -> np.ndarray:
+def _gumbel(seed: int, numbers: np.ndarray) -> np.ndarray:
     """Gumbel noise that depends on these numbers alone, so that every search of a sequence meets the same.
 
     The unit of least cost - temperature · noise is drawn with probability as exp(-cost / temperature) (Gumbel 1954). The random
     numbers are SplitMix64's (Steele et al. 2014).
     """
-    x = positions.astype(np.uint64) + (np.uint64(step) << np.uint64(40)) + np.uint64(0x9E3779B97F4A7C15)
+    x = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15)
     x += np.array([seed % 2**32], np.uint64) * np.uint64(0xD1342543DE82EF95)  # an array wraps around without a warning
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -27,10 +27,11 @@ SETTINGS: dict[str, dict] = {
     "continuity 0.1": {"continuity": 0.1},
     "continuity 0.5": {"continuity": 0.5},
     "continuity 1": {"continuity": 1.0},
+    "novelty 0.1": {"novelty": 0.1},
     "novelty 1": {"novelty": 1.0},
-    "novelty 3": {"novelty": 3.0},
     "min-reuse 2": {"min_reuse": 2.0},
-    "max-run 0.25": {"max_run": 0.25},
+    "max-run 0.1": {"max_run": 0.1},
+    "temperature 0.1": {"temperature": 0.1},
     "temperature 0.3": {"temperature": 0.3},
 }
 

@@ -45,7 +45,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
-    assert len(commands) == 15
+    assert len(commands) == 16
     for command in commands:
         result = CliRunner().invoke(main, command, catch_exceptions=False)
         assert result.exit_code == 0, (command, result.output)
@@ -82,7 +82,19 @@ def test_numbers_of_bundled_recordings_is_right():
     assert f"{len(list(CORPUS_DIR.glob('*.ogg')))} bundled CC0 recordings" in README
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/database.md", "docs/forecasters.md"])
+@pytest.mark.slow
+def test_commands_of_the_selection_page_run_as_written(tmp_path, monkeypatch):
+    lay_out(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(main, ["db", "build", "my_sounds", "my.db"], catch_exceptions=False)
+    commands = [line for line in demiurge_commands((ROOT / "docs" / "selection.md").read_text()) if line[0] != "bench"]
+    assert len(commands) == 6
+    for command in commands:
+        result = CliRunner().invoke(main, command, catch_exceptions=False)
+        assert result.exit_code == 0, (command, result.output)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md"])
 def test_linked_files_exist(page):
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), target

@@ -62,7 +62,7 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
 @click.command(
     epilog="\b\nExamples:\n  demiurge mosaic voice.wav my.db -o out.wav\n"
     "  demiurge mosaic voice.wav my.db -o out.wav --continuity 0\n"
-    "  demiurge mosaic voice.wav my.db -o out.wav --min-reuse 2 --max-run 1 --temperature 0.5 --seed 3\n"
+    "  demiurge mosaic voice.wav my.db -o out.wav --min-reuse 2 --max-run 1 --temperature 0.1 --seed 3\n"
     "  demiurge mosaic voice.wav my.db -o out.wav --variations 4 --source 'drums/*' --where 'mfcc0>-200'"
 )
 @click.argument("target", type=click.Path(path_type=Path))

@@ -80,7 +80,7 @@ def variation_options(command: Command) -> Command:
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another variation."),
         click.option(
             "--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
-            help="Random variation of the choice; 1 is already much.",
+            help="Random variation of the choice, alike all along a run: 0.1 changes most of it, 0.3 is much.",
         ),
     ):  # fmt: skip
         command = option(command)
