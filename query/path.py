@@ -27,12 +27,10 @@ from db.errors import ParameterError
 from query.index import Matches, UnitIndex
 from query.joins import JoinCosts, Sounds
 from query.options import DEFAULT_K, PathOptions
+from query.rules import NEAR, REST, Past, Rules
 
 BEAM = 16  # hypotheses
-LAG = 32  # steps after which what the best hypothesis has played counts as used for all
-NEAR = 2  # units on either side of a used one that sound so much alike that they count as used, too
 TOLD_STEPS = 1024  # between words of progress
-REST = -1  # in place of a unit
 _TRUE = np.ones(1, bool)
 
 
@@ -117,7 +115,7 @@ class _Hypotheses:
     cost: np.ndarray  # float64 (n,)
     follows: np.ndarray  # int64 (n,): the unit that comes next in its source; -1: none does
     expected: Sounds | None  # what that sounds like; the last of a source stands for itself
-    past: "_Past | None" = None  # where rules look back
+    past: Past | None = None  # where rules look back
     greedy: int = 0  # the row that `run(1)` would have found
 
     def best(self, n: int) -> np.ndarray:
@@ -129,22 +127,6 @@ class _Hypotheses:
         return _Hypotheses(self.positions[rows], self.cost[rows], self.follows[rows], self.expected[rows], past, greedy)
 
 
-@dataclass
-class _Past:
-    """What the rules look back on, one row for each hypothesis."""
-
-    run: np.ndarray  # int64 (n,): samples for which it has gone on in one source
-    recent: np.ndarray  # int64 (n, window): the last units, latest last; REST before the first
-
-    def keep(self, rows: np.ndarray) -> "_Past":
-        return _Past(self.run[rows], self.recent[rows])
-
-    def then(self, positions: np.ndarray, run: np.ndarray) -> "_Past":
-        """After these have been played."""
-        recent = np.concatenate([self.recent, positions[:, None]], axis=1)[:, 1:] if self.recent.shape[1] else self.recent
-        return _Past(run, recent)
-
-
 class _Search:
     """What is the same for every search of one sequence; and what earlier paths played."""
 
@@ -152,7 +134,7 @@ class _Search:
         self, index: UnitIndex, sequence: np.ndarray, options: PathOptions, step_samples: np.ndarray, whole_units: bool
     ) -> None:
         self.options, self.index, self.units, self.joins = options, index, index.database.units, JoinCosts(index)
-        self.whole_units, rate = whole_units, index.database.sample_rate
+        self.whole_units = whole_units
         self.k = min(DEFAULT_K, len(index)) if options.k is None else options.k
         self.matches = index.search(sequence, k=self.k)
         of_step = index.positions(self.matches.units)
@@ -168,10 +150,6 @@ class _Search:
                 f"rest_threshold={options.rest_threshold:g} leaves nothing to play: the nearest unit of any step is "
                 f"{self.matches.distances[:, 0].min():.3g} away; raise it"
             )
-        self.max_run, self.reuse_samples = options.max_run * rate, options.min_reuse * rate
-        shortest = int(self.units.n_samples.min() if whole_units else self.lasting.min())
-        reuse_steps = int(np.ceil(self.reuse_samples / max(shortest, 1)))
-        self.window = max(min(reuse_steps, len(self.steps)), LAG if options.novelty else 0)
         self.earlier: list[np.ndarray] = []
 
     def _split(self, step_samples: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -187,16 +165,21 @@ class _Search:
     def best(self) -> UnitPath:
         """The best path that is not like an earlier one."""
         width = {"viterbi": None, "beam": BEAM, "greedy": 1}[self.options.search]
-        if width == 1 or self.options.looks_back:
-            found = [self.run(1)]
-            if width != 1:
-                found.append(self.run(width, offered=found[0][0]))
-            positions, cost = min(found, key=lambda of_run: of_run[1])
+        if width == 1 or not self.options.looks_back:
+            positions, cost = self.run(width, follow_greedy=width != 1)
         else:
-            positions, cost = self.run(width, follow_greedy=True)
+            positions, cost = self._best_with_rules(width)
         cost -= sum(float(self._likeness(step, positions[step : step + 1])[0]) for step in range(len(positions)))
         self.earlier.append(positions)
         return self._describe(positions, cost)
+
+    def _best_with_rules(self, width: int | None) -> tuple[np.ndarray, float]:
+        """What `run` finds, or greedy's path where that is cheaper: with rules, carrying all hypotheses is not exact."""
+        try:
+            greedy = self.run(1)
+        except ParameterError:  # a dead end; where others go on it does not matter, and where none does, the next line says so
+            return self.run(width)
+        return min(self.run(width, offered=greedy[0]), greedy, key=lambda of_run: of_run[1])
 
     def _describe(self, positions: np.ndarray, cost: float) -> UnitPath:
         played = np.flatnonzero(positions != REST)
@@ -232,10 +215,11 @@ class _Search:
         follow_greedy : bool
             Consider the path that `run(1)` would find besides, found on the way; only where no rule looks back.
         """
-        self.used: dict[int, int] = {}
-        nothing = np.full(1, REST)
-        past = _Past(np.zeros(1, np.int64), np.full((1, self.window), REST)) if self.options.looks_back else None
-        state = _Hypotheses(nothing, np.zeros(1), nothing, None, past)
+        nothing, rules = np.full(1, REST), None
+        if self.options.looks_back:
+            rate = self.index.database.sample_rate
+            rules = Rules(self.options, self.units, self.lasting, rate, whole_units=self.whole_units)
+        state = _Hypotheses(nothing, np.zeros(1), nothing, None, rules.begin() if rules else None)
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         for step in range(len(self.steps)):
             if step % TOLD_STEPS == 0:
@@ -246,16 +230,15 @@ class _Search:
                 follows = state.follows[state.greedy : state.greedy + 1] if follow_greedy else nothing
                 besides = self._playable(step, follows) if offered is None else offered[step : step + 1]
                 here = self._candidates(step, state, besides)
-                origin, state = self._extend(step, state, here, besides if follow_greedy else None)
+                origin, state = self._extend(step, state, here, rules, besides if follow_greedy else None)
                 if width is not None and len(state.positions) > width:
                     kept = state.best(width)
                     if follow_greedy:
                         kept = np.union1d(kept, state.greedy)
                     origin, state = origin[kept], state.keep(kept)
             trace.append((state.positions, origin))
-            if self.options.novelty and step >= LAG:
-                assert state.past is not None
-                self._use(int(state.past.recent[state.cost.argmin(), -LAG]))
+            if rules and state.past:
+                rules.count_use(state.past, int(state.cost.argmin()))
         return _trace_back(trace, int(state.cost.argmin())), float(state.cost.min())
 
     def _rest(self, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
@@ -280,7 +263,7 @@ class _Search:
         return here[np.concatenate([_TRUE, here[1:] != here[:-1]])]
 
     def _extend(
-        self, step: int, state: _Hypotheses, here: np.ndarray, greedys: np.ndarray | None
+        self, step: int, state: _Hypotheses, here: np.ndarray, rules: Rules | None, greedys: np.ndarray | None
     ) -> tuple[np.ndarray, _Hypotheses]:
         """Reach each candidate from the hypothesis from which that costs least; which one, and the hypotheses that result.
 
@@ -304,13 +287,14 @@ class _Search:
         else:
             total = np.zeros((len(state.cost), len(here)), np.float32)
         total += (state.cost - least).astype(np.float32)[:, None]  # in single precision, so only what differs
-        if state.past is None:
+        if rules is None or state.past is None:
             greedy = 0 if greedys is None else self._greedys_choice(step, here, cost + total[state.greedy], greedys)
             origin = total.argmin(axis=0)
             cost += least + total[origin, np.arange(len(here))]
             return origin, _Hypotheses(here, cost, follows, sounds[len(here) :], greedy=greedy)
         lasting = self.units.n_samples[here] if self.whole_units else np.full(len(here), self.lasting[step])
-        self._apply_rules(step, state.past, here, total, met[state.follows[met] >= 0], column, lasting)
+        on = met[state.follows[met] >= 0]
+        rules.apply(step, state.past, here, total, (on, column[on]), lasting)
         origin = total.argmin(axis=0)
         cost += least + total[origin, np.arange(len(here))]
         reached = self._reached(step, cost)
@@ -324,25 +308,6 @@ class _Search:
         among = np.sort(np.searchsorted(here, np.concatenate([self.nearest[step], following])))
         return int(among[cost[among].argmin()])
 
-    def _apply_rules(
-        self, step: int, past: _Past, here: np.ndarray, total: np.ndarray, on: np.ndarray, column: np.ndarray,
-        lasting: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Add what the rules that look back cost to `total`, (hypotheses, candidates).
-
-        `on` are the hypotheses whose run can go on, at `column`.
-        """
-        if self.options.novelty:
-            uses = np.array([self.used.get(position, 0) for position in here.tolist()])
-            uses = np.tile(uses, (len(total), 1))
-            np.add.at(uses, _found(past.recent[:, -LAG:], here), 1)
-            total += self.options.novelty * np.log2(1 + uses)
-        if np.isfinite(self.max_run):
-            over = on[past.run[on] + lasting[column[on]] > self.max_run]
-            total[over, column[over]] = np.inf
-        if self.reuse_samples:
-            total[_found(self._within_reuse(step, past), here)] = np.inf
-
     def _reached(self, step: int, cost: np.ndarray) -> np.ndarray:
         reached = np.flatnonzero(np.isfinite(cost))
         if not len(reached):
@@ -351,30 +316,6 @@ class _Search:
                 f"none of {len(cost)} candidates to play; lower the one, raise the other, or consider more units with -k"
             )
         return reached
-
-    def _within_reuse(self, step: int, past: _Past) -> np.ndarray:
-        """`recent`, where a unit began less than min_reuse before this step, else -1."""
-        first = max(step - self.window, 0)
-        played = np.zeros(self.window, np.int64)
-        played[self.window - (step - first) :] = self.lasting[first:step]
-        if self.whole_units:
-            played = np.where(past.recent == REST, played, self.units.n_samples[past.recent])
-        ago = np.cumsum(played[..., ::-1], axis=-1)[..., ::-1]  # samples from the start of each to this step
-        return np.where(ago < self.reuse_samples, past.recent, REST)
-
-    def _use(self, position: int) -> None:
-        """Count a unit and its neighbours in the source as used once more."""
-        source = self.units.source
-        for near in range(max(position - NEAR, 0), min(position + NEAR + 1, len(source))):
-            if position != REST and source[near] == source[position]:
-                self.used[near] = self.used.get(near, 0) + 1
-
-
-def _found(values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row in `values`, (n, m), and place in `here`, ascending, of every value that is there."""
-    column = np.minimum(np.searchsorted(here, values), len(here) - 1)
-    rows, places = np.nonzero(here[column] == values)
-    return rows, column[rows, places]
 
 
 def _gumbel(seed: int, numbers: np.ndarray) -> np.ndarray:

@@ -140,6 +140,18 @@ def test_rules_that_leave_nothing_are_named():
         find(toy, np.zeros((3, 3)), k=2, min_reuse=1.0)
 
 
+def test_where_greedy_runs_into_a_dead_end_the_others_go_on():
+    toy = Toy([1, 1, 1], 0)
+    toy.vectors[:, 0], toy.vectors[:, 1:] = [0, -1, 1], 0
+    targets = np.array([[-0.4, 0, 0], [0.6, 0, 0], [0.6, 0, 0]])
+    options = {"k": 2, "min_reuse": 1.0, "continuity": 0.0}
+    with pytest.raises(ParameterError, match="step 2: min_reuse=1 s and max_run=inf s leave none of"):
+        find(toy, targets, search="greedy", **options)
+    for search in ("viterbi", "beam"):
+        path = find(toy, targets, search=search, **options)
+        assert list(toy.positions(path.units)) in ([1, 2, 0], [1, 0, 2])
+
+
 def test_runs_grow_with_continuity():
     toy = Toy([200] * 5, 3)
     targets = np.random.default_rng(4).normal(size=(150, 3))
