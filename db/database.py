@@ -67,6 +67,27 @@ class Units:
         """Position of the unit that follows each in its source, -1 after the last."""
         return np.where(self.room[positions] > self.n_samples[positions], positions + 1, -1)
 
+    def after(self, positions: np.ndarray, lasting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What there is in the source so many samples after each unit's start.
+
+        Returns
+        -------
+        sounding, starting : ndarray, int64, shape (n,)
+            Position of the unit that is sounding then, and of the one that starts just then; -1: none.
+        """
+        if (lasting == self.n_samples[positions]).all():
+            following = self.successors(positions)
+            return following, following
+        places = self._places[positions] + lasting
+        sounding = np.where(lasting < self.room[positions], np.searchsorted(self._places, places, side="right") - 1, -1)
+        return sounding, np.where((sounding >= 0) & (self._places[sounding] == places), sounding, -1)
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Where each unit would start if all sources were one after the other, int64."""
+        lengths = self.room[self.start_sample == 0]
+        return (np.cumsum(lengths) - lengths)[self.source] + self.start_sample
+
 
 class Database:
     """Sources, units and descriptors of a corpus.

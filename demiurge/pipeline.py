@@ -237,7 +237,7 @@ def _render(
     settings |= {"crossfade_ms": crossfade_ms, **selection_facts(selection, index)}
     renderings = []
     for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
-        explanation = explain(index, path, selection.path)
+        explanation = explain(index, path, selection.path, whole_units=whole_units)
         of_path = settings | {"variation": number, "cost": round(path.cost, 6)}
         plan = make_plan(path, explanation, database, of_path)
         summary = render(plan, wav, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
@@ -296,7 +296,7 @@ def _alternatives(path: UnitPath, explanation: Explanation, part: int) -> list[d
 
 
 def _check_sources(database: Database, used: set) -> None:
-    """Name every source that is missing or has another length than when it was analysed, before anything is written."""
+    """Name every source that is missing or has another rate or channel count than when it was analysed."""
     missing = sorted(source.path for source in used if not (database.root / source.path).is_file())
     if missing:
         raise DatabaseError(

@@ -29,25 +29,26 @@ class Explanation:
     removed: list[list[str]]
 
 
-def explain(index: UnitIndex, path: UnitPath, options: PathOptions) -> Explanation:
-    """What speaks against each match of each step, given the rest of the path."""
+def explain(index: UnitIndex, path: UnitPath, options: PathOptions, *, whole_units: bool = False) -> Explanation:
+    """What speaks against each match of each step, given the rest of the path; `whole_units` as in `select_paths`."""
     matches = index.positions(path.matches.units)[path.steps]
     played = np.where(path.units == REST, REST, index.positions(path.units))
     before = np.append(REST, played[:-1])
-    follows = np.where(before == REST, REST, index.database.units.successors(before))
+    units, lasting_before = index.database.units, np.append(0, path.n_samples[:-1])
+    follows = np.where(before == REST, REST, units.after(before, lasting_before)[1])
     joins = JoinCosts(index)
-    cost = np.concatenate(
-        [joins.to_each(before[at : at + BLOCK], matches[at : at + BLOCK]) for at in range(0, len(before), BLOCK)]
-    )
+    blocks = [slice(at, at + BLOCK) for at in range(0, len(before), BLOCK)]
+    cost = np.concatenate([joins.to_each(before[span], lasting_before[span], matches[span]) for span in blocks])
     removed = np.full(matches.shape, "", object)
-    removed[index.database.units.room[matches] < path.n_samples[:, None]] = "too short"
+    lasting = units.n_samples[matches] if whole_units else np.repeat(path.n_samples[:, None], matches.shape[1], axis=1)
+    removed[units.room[matches] < lasting] = "too short"
     if np.isfinite(options.max_run):
-        runs = _runs(played, follows, path.n_samples)
-        over = runs + path.n_samples > options.max_run * index.database.sample_rate
-        removed[(matches == follows[:, None]) & over[:, None]] = "max_run"
+        runs = _runs(played, follows, path.n_samples)[:, None]
+        over = runs + lasting > options.max_run * index.database.sample_rate
+        removed[(matches == follows[:, None]) & over] = "max_run"
     if options.min_reuse:
         removed[_just_used(played, matches, path.n_samples, options.min_reuse * index.database.sample_rate)] = "min_reuse"
-    removed[path.matches.distances[path.steps] > options.rest_threshold] = "rest_threshold"
+    removed[path.units == REST] = "rest_threshold"
     return Explanation(cost, removed.tolist())
 
 

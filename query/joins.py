@@ -1,10 +1,13 @@
 """Join cost: how badly one unit goes on from another.
 
 What would have followed a in its source is compared with b, by the same distance as targets are, with the columns of level
-counting double; and, where the pitch of both is known, by the octaves between them. If b is what follows, the cost is 0.
+counting double; and, where the pitch of both is known, by the octaves between them. If b is what follows, the cost is 0. After
+the end of a source nothing would have followed: any b joins as well or badly as two units do that are drawn by chance, and so
+does the start of a unit of which the middle would have followed.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +18,7 @@ LEVEL = 2.0  # a step of level at a seam is heard before anything else
 PITCH_COLUMN = "f0"
 PITCH = 1.0  # distance that an octave is worth
 AUDIBLE_HZ = 20.0  # lower: there is no pitch
+DRAWN, DRAWING_SEED = 1024, 0  # pairs of units drawn by chance
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,28 @@ class JoinCosts:
             cost += PITCH * np.nan_to_num(np.abs(expected.octave[:, None] - offered.octave))
         return cost
 
-    def to_each(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Join cost of each of `after`, (n, k), where each of `before`, (n,), was played; float32, (n, k).
+    @cached_property
+    def by_chance(self) -> float:
+        """Mean join cost of units drawn by chance."""
+        pairs = np.random.default_rng(DRAWING_SEED).integers(len(self._index.database.units), size=(2, DRAWN))
+        (_, a), (_, b) = (self.sounds(positions) for positions in pairs)
+        cost = self._index.metric.of_differences(a.vectors - b.vectors)
+        if a.octave is not None and b.octave is not None:
+            cost = cost + PITCH * np.nan_to_num(np.abs(a.octave - b.octave))
+        return float(cost.mean())
 
-        All are positions in `database.units`, or -1 for a rest. 0 for what follows in its source, and beside a rest.
+    def to_each(self, before: np.ndarray, lasting: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Join cost of each of `after`, (n, k), where each of `before` was played for `lasting` samples, (n,); float32, (n, k).
+
+        All are positions in `database.units`, or -1 for a rest. 0 for what starts there in its source, and beside a rest.
         """
-        units = self._index.database.units
-        follows = units.successors(before)
-        _, expected = self.sounds(np.where(follows >= 0, follows, before))
+        sounding, starting = self._index.database.units.after(before, lasting)
+        _, expected = self.sounds(np.maximum(sounding, 0))
         _, offered = self.sounds(after.ravel())
         difference = offered.vectors.reshape(*after.shape, expected.vectors.shape[1]) - expected.vectors[:, None]
         cost = self._index.metric.of_differences(difference).astype(np.float32)
         if expected.octave is not None and offered.octave is not None:
             cost += PITCH * np.nan_to_num(np.abs(expected.octave[:, None] - offered.octave.reshape(after.shape)))
-        cost[(before < 0)[:, None] | (after < 0) | (after == follows[:, None])] = 0
+        cost[(sounding < 0)[:, None] | (after == sounding[:, None])] = self.by_chance
+        cost[(before < 0)[:, None] | (after < 0) | (after == starting[:, None])] = 0
         return cost

@@ -113,8 +113,10 @@ class _Hypotheses:
 
     positions: np.ndarray  # int64 (n,): the unit it ends in, as a row of `database.units`; a rest is one row, REST
     cost: np.ndarray  # float64 (n,)
-    follows: np.ndarray  # int64 (n,): the unit that comes next in its source; -1: none does
-    expected: Sounds | None  # what that sounds like; the last of a source stands for itself
+    next: np.ndarray  # int64 (n,): the unit that comes next in its source, -1 after the last
+    follows: np.ndarray  # int64 (n,): the unit that starts in its source where it stops playing; -1: none does
+    sounding: np.ndarray  # int64 (n,): the unit that would sound in its source then; -1: it is over
+    expected: Sounds | None  # what that sounds like
     past: Past | None = None  # where rules look back
     greedy: int = 0  # the row that `run(1)` would have found
 
@@ -124,7 +126,10 @@ class _Hypotheses:
     def keep(self, rows: np.ndarray) -> "_Hypotheses":
         assert self.expected is not None
         past, greedy = self.past and self.past.keep(rows), int(np.searchsorted(rows, self.greedy))
-        return _Hypotheses(self.positions[rows], self.cost[rows], self.follows[rows], self.expected[rows], past, greedy)
+        return _Hypotheses(
+            self.positions[rows], self.cost[rows], self.next[rows], self.follows[rows], self.sounding[rows],
+            self.expected[rows], past, greedy,
+        )  # fmt: skip
 
 
 class _Search:
@@ -179,17 +184,20 @@ class _Search:
             greedy = self.run(1)
         except ParameterError:  # a dead end; where others go on it does not matter, and where none does, the next line says so
             return self.run(width)
-        return min(self.run(width, offered=greedy[0]), greedy, key=lambda of_run: of_run[1])
+        try:
+            return min(self.run(width, offered=greedy[0]), greedy, key=lambda of_run: of_run[1])
+        except ParameterError:  # each candidate carries one past only, and all of these may forbid what greedy's does not
+            return greedy
 
     def _describe(self, positions: np.ndarray, cost: float) -> UnitPath:
         played = np.flatnonzero(positions != REST)
         units, distances, joins = (np.full(len(positions), fill, kind) for fill, kind in ((REST, "i8"), (0, "f4"), (0, "f4")))
         units[played] = self.units.ids[positions[played]]
         distances[played] = self.index.metric.of_differences(self.index.scores(positions[played]) - self.targets[played])
-        joins[1:] = self.joins.to_each(positions[:-1], positions[1:, None])[:, 0]
-        lasting = (
-            np.where(positions == REST, self.lasting, self.units.n_samples[positions]) if self.whole_units else self.lasting
-        )
+        lasting = self.lasting
+        if self.whole_units:
+            lasting = np.where(positions == REST, lasting, self.units.n_samples[positions])
+        joins[1:] = self.joins.to_each(positions[:-1], lasting[:-1], positions[1:, None])[:, 0]
         return UnitPath(units, self.steps, lasting, distances, joins, self.matches, cost)
 
     @cached_property
@@ -200,8 +208,9 @@ class _Search:
 
     def _likeness(self, step: int, here: np.ndarray) -> np.ndarray:
         """What candidates cost for being like what earlier paths play at this step."""
-        played = [path[step] for path in self.earlier if path[step] != REST]
-        return self._spread * sum((np.abs(here - position) <= NEAR for position in played), np.zeros(len(here)))
+        played, source = [path[step] for path in self.earlier if path[step] != REST], self.units.source
+        like = ((np.abs(here - unit) <= NEAR) & (source[here] == source[unit]) for unit in played)
+        return self._spread * sum(like, np.zeros(len(here)))
 
     def run(
         self, width: int | None, *, offered: np.ndarray | None = None, follow_greedy: bool = False
@@ -219,7 +228,7 @@ class _Search:
         if self.options.looks_back:
             rate = self.index.database.sample_rate
             rules = Rules(self.options, self.units, self.lasting, rate, whole_units=self.whole_units)
-        state = _Hypotheses(nothing, np.zeros(1), nothing, None, rules.begin() if rules else None)
+        state = _Hypotheses(nothing, np.zeros(1), nothing, nothing, nothing, None, rules.begin() if rules else None)
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         for step in range(len(self.steps)):
             if step % TOLD_STEPS == 0:
@@ -227,8 +236,8 @@ class _Search:
             if self.rests[step]:
                 origin, state = self._rest(state)
             else:
-                follows = state.follows[state.greedy : state.greedy + 1] if follow_greedy else nothing
-                besides = self._playable(step, follows) if offered is None else offered[step : step + 1]
+                greedys = state.next[state.greedy : state.greedy + 1] if follow_greedy else nothing
+                besides = self._playable(step, greedys) if offered is None else offered[step : step + 1]
                 here = self._candidates(step, state, besides)
                 origin, state = self._extend(step, state, here, rules, besides if follow_greedy else None)
                 if width is not None and len(state.positions) > width:
@@ -245,7 +254,7 @@ class _Search:
         """Play nothing: what follows depends on the past no more, so only the best hypothesis goes on."""
         origin, nothing = state.best(1), np.full(1, REST)
         past = state.past and state.past.keep(origin).then(nothing, np.zeros(1, np.int64))
-        return origin, _Hypotheses(nothing, state.cost[origin], nothing, None, past)
+        return origin, _Hypotheses(nothing, state.cost[origin], nothing, nothing, nothing, None, past)
 
     def _playable(self, step: int, units: np.ndarray) -> np.ndarray:
         """Without REST, what the filters leave out, and what is over too soon."""
@@ -257,8 +266,8 @@ class _Search:
 
     def _candidates(self, step: int, state: _Hypotheses, besides: np.ndarray) -> np.ndarray:
         """Units to consider at a step, in order."""
-        following = state.follows[state.best(max(self.k // 4, 1))]
-        here = np.concatenate([self.nearest[step], self._playable(step, following), besides])
+        following = self._playable(step, state.next[state.best(max(self.k // 4, 1))])
+        here = np.concatenate([self.nearest[step], following, besides])
         here.sort()
         return here[np.concatenate([_TRUE, here[1:] != here[:-1]])]
 
@@ -269,21 +278,28 @@ class _Search:
 
         `greedys` is what could follow on from what greedy played; None: it need not be known.
         """
-        follows = self.units.successors(here)
-        scores, sounds = self.joins.sounds(np.concatenate([here, np.where(follows >= 0, follows, here)]))
+        lasting = self.units.n_samples[here] if self.whole_units else np.full(len(here), self.lasting[step])
+        sounding, follows = self.units.after(here, lasting)
+        following = follows if follows is sounding else self.units.successors(here)
+        scores, sounds = self.joins.sounds(np.concatenate([here, np.maximum(sounding, 0)]))
         cost = self.index.metric.of_differences(scores[: len(here)] - self.targets[step]).astype(np.float64)
         if self.options.temperature:
             cost -= self.options.temperature * _gumbel(self.options.seed, here - step)  # the same all along a run
         if self.earlier:
             cost += self._likeness(step, here)
-        expected = np.where(state.follows >= 0, state.follows, state.positions)  # the last of a source stands for itself
-        column = np.minimum(np.searchsorted(here, expected), len(here) - 1)
-        met = np.flatnonzero(here[column] == expected)  # hypotheses to which what they expect is offered, at `column`
+        column = np.minimum(np.searchsorted(here, state.sounding), len(here) - 1)
+        on = np.flatnonzero(here[column] == state.sounding)  # hypotheses to which what would sound on is offered, at `column`
+        starts = state.follows[on] >= 0  # not from its middle
+        on, again = on[starts], on[~starts]
         least = state.cost.min()
         if state.expected is not None and self.options.continuity:
             total = self.joins.between(state.expected, sounds[: len(here)])
+            if state.sounding.min() < 0:
+                total[state.sounding < 0] = self.joins.by_chance
+            if len(again):
+                total[again, column[again]] = self.joins.by_chance
             total *= self.options.continuity
-            total[met, column[met]] = 0.0  # without rounding
+            total[on, column[on]] = 0.0  # without rounding
         else:
             total = np.zeros((len(state.cost), len(here)), np.float32)
         total += (state.cost - least).astype(np.float32)[:, None]  # in single precision, so only what differs
@@ -291,9 +307,7 @@ class _Search:
             greedy = 0 if greedys is None else self._greedys_choice(step, here, cost + total[state.greedy], greedys)
             origin = total.argmin(axis=0)
             cost += least + total[origin, np.arange(len(here))]
-            return origin, _Hypotheses(here, cost, follows, sounds[len(here) :], greedy=greedy)
-        lasting = self.units.n_samples[here] if self.whole_units else np.full(len(here), self.lasting[step])
-        on = met[state.follows[met] >= 0]
+            return origin, _Hypotheses(here, cost, following, follows, sounding, sounds[len(here) :], greedy=greedy)
         rules.apply(step, state.past, here, total, (on, column[on]), lasting)
         origin = total.argmin(axis=0)
         cost += least + total[origin, np.arange(len(here))]
@@ -301,7 +315,9 @@ class _Search:
         origin, reaching = origin[reached], here[reached]
         run = np.where(state.follows[origin] == reaching, state.past.run[origin], 0) + lasting[reached]
         past = state.past.keep(origin).then(reaching, run)
-        return origin, _Hypotheses(reaching, cost[reached], follows[reached], sounds[len(here) + reached], past)
+        expected = sounds[len(here) + reached]
+        state = _Hypotheses(reaching, cost[reached], following[reached], follows[reached], sounding[reached], expected, past)
+        return origin, state
 
     def _greedys_choice(self, step: int, here: np.ndarray, cost: np.ndarray, following: np.ndarray) -> int:
         """Which of `here` greedy would take, where that costs it so much: one of the nearest, or what follows on."""

@@ -43,8 +43,13 @@ class Rules:
     def __init__(self, options: PathOptions, units: Units, lasting: np.ndarray, sample_rate: int, *, whole_units: bool) -> None:
         self._options, self._units, self._lasting, self._whole_units = options, units, lasting, whole_units
         self._max_run, self._reuse_samples = options.max_run * sample_rate, options.min_reuse * sample_rate
-        shortest = int(units.n_samples.min() if whole_units else lasting.min())
-        reuse_steps = min(int(np.ceil(self._reuse_samples / max(shortest, 1))), len(lasting))
+        if whole_units:
+            reuse_steps = min(int(np.ceil(self._reuse_samples / units.n_samples.min())), len(lasting))
+        else:
+            begins = np.cumsum(lasting) - lasting
+            reuse_steps = int(
+                (np.arange(len(begins)) - np.searchsorted(begins, begins - self._reuse_samples, "right")).max() + 1
+            )
         self._window = max(reuse_steps, LAG if options.novelty else 0)
         self._used: dict[int, int] = {}
 
@@ -64,7 +69,7 @@ class Rules:
         """
         if self._options.novelty:
             uses = np.tile([self._used.get(position, 0) for position in here.tolist()], (len(total), 1))
-            np.add.at(uses, _found(past.recent[:, -LAG:], here), 1)
+            np.add.at(uses, _found(past.recent[:, -LAG + 1 :], here), 1)  # before them, it is in _used
             total += self._options.novelty * np.log2(1 + uses)
         if np.isfinite(self._max_run):
             row, column = on

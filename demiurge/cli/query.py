@@ -10,7 +10,7 @@ from demiurge.cli.output import echo_json, echo_table, json_option, progress_bar
 from demiurge.cli.selection import path_options, search_options, take_path, take_search, variation_options
 
 SHOWN_STEPS = 20  # rows a person can take in; --json has all
-PATH_OPTIONS = ("continuity", "search", "novelty", "min_reuse", "max_run", "rest_threshold", "temperature", "seed")
+PATH_OPTIONS = ("continuity", "search", "novelty", "min_reuse", "max_run", "rest_threshold", "path_temperature", "path_seed")
 
 
 @click.command(
@@ -48,7 +48,7 @@ def query(
 
     given = [name for name in PATH_OPTIONS if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     if given and not with_path:
-        raise click.UsageError(f"--{given[0].replace('_', '-')} says which path is chosen; add --explain")
+        raise click.UsageError(f"--{given[0].removeprefix('path_').replace('_', '-')} says which path is chosen; add --explain")
     opened, search, path = Database(database), take_search(options), take_path({**options, "k": k})
     described = describe(seed_file, opened.settings)
     shown = described.sequence[: steps or (len(described.sequence) if as_json else SHOWN_STEPS)]

@@ -77,9 +77,11 @@ def path_options(command: Command) -> Command:
 def variation_options(command: Command) -> Command:
     """Other paths for the same target by chance. `render` draws its forecasts by chance instead."""
     for option in (
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another variation."),
         click.option(
-            "--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
+            "--seed", "path_seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another variation."
+        ),
+        click.option(
+            "--temperature", "path_temperature", type=click.FloatRange(0), default=0.0, show_default=True,
             help="Random variation of the choice, alike all along a run: 0.1 changes most of it, 0.3 is much.",
         ),
     ):  # fmt: skip
@@ -109,8 +111,9 @@ def take_path(options: dict[str, Any]):
     """Take what `path_options`, `variation_options` and -k gave out of `options`, as `query.options.PathOptions`."""
     from query.options import PathOptions
 
-    names = ("k", "search", "continuity", "novelty", "min_reuse", "max_run", "rest_threshold", "temperature", "seed")
-    return PathOptions(**{name: options.pop(name) for name in names if name in options})
+    names = ("k", "search", "continuity", "novelty", "min_reuse", "max_run", "rest_threshold")
+    chance = {name: options.pop(f"path_{name}") for name in ("temperature", "seed") if f"path_{name}" in options}
+    return PathOptions(**{name: options.pop(name) for name in names}, **chance)
 
 
 def take_selection(options: dict[str, Any]):

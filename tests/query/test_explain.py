@@ -53,3 +53,6 @@ def test_what_is_too_short_or_too_far_is_said():
     assert first == ["too short" if room < 3 else "" for room in left]
     assert path.units[1] == REST
     assert set(second) == {"rest_threshold"}
+    near = PathOptions(k=6, rest_threshold=float(np.sort(path.matches.distances[0])[2]))  # three of six are farther
+    path = select_path(toy, targets[:1], near, step_samples=np.array([HOP]))
+    assert set(explain(toy, path, near).removed[0]) == {""}

@@ -30,7 +30,8 @@ class Toy:
         self.metric, self.factors = parse_metric("l2"), np.ones(width, np.float32)
         source = np.repeat(np.arange(len(lengths)), lengths)
         left = np.concatenate([np.arange(length, 0, -1) for length in lengths]) * HOP
-        units = Units(np.arange(n) + 7, source, np.zeros(n, np.int64), np.full(n, HOP), left)
+        start = np.concatenate([np.arange(length) for length in lengths]) * HOP
+        units = Units(np.arange(n) + 7, source, start, np.full(n, HOP), left)
         names = tuple(f"x{i}" for i in range(width))
         self.database = SimpleNamespace(
             units=units, sample_rate=RATE, settings=SimpleNamespace(names=names), rows_at=lambda at: self.vectors[at]
@@ -70,8 +71,10 @@ def cost_of(toy, positions, targets, continuity):
     cost = np.linalg.norm(toy.vectors[positions] - targets, axis=1).sum()
     for a, b in pairwise(positions):
         last = a + 1 == len(toy) or toy.database.units.source[a + 1] != toy.database.units.source[a]
-        if last or b != a + 1:
-            cost += continuity * np.linalg.norm(toy.vectors[a if last else a + 1] - toy.vectors[b])
+        if last:
+            cost += continuity * JoinCosts(toy).by_chance
+        elif b != a + 1:
+            cost += continuity * np.linalg.norm(toy.vectors[a + 1] - toy.vectors[b])
     return cost
 
 
@@ -265,13 +268,33 @@ def test_memory_does_not_grow_with_the_corpus_and_progress_is_told():
 
 
 def test_level_counts_double_and_octaves_count_at_joins():
-    toy = Toy([1, 1, 1], 0)
+    toy = Toy([2, 2, 1], 0)
     toy.database.settings.names = ("mfcc0", "f0", "x")
     toy.factors[1] = 0
-    toy.vectors[:] = [[0, 220, 0], [1, 440, 0], [0, 0, 1]]
+    toy.vectors[:] = [[9, 9, 9], [0, 220, 0], [9, 9, 9], [1, 440, 0], [0, 0, 1]]
     toy.compared = lambda rows: np.asarray(rows, np.float32) * toy.factors
-    cost = JoinCosts(toy).to_each(np.array([0, 0, REST]), np.array([[1, 2], [0, 2], [1, 2]]))
-    np.testing.assert_allclose(cost, [[2 + 1, 1], [0, 1], [0, 0]])  # no pitch, no octave
+    before, lasting = np.array([0, 0, REST, 1]), np.array([HOP, HOP, HOP, HOP])
+    joins = JoinCosts(toy)
+    cost = joins.to_each(before, lasting, np.array([[3, 4], [1, 4], [3, 4], [1, 4]]))
+    chance = joins.by_chance
+    np.testing.assert_allclose(cost, [[2 + 1, 1], [0, 1], [0, 0], [chance, chance]])  # no pitch, no octave; the end of a source
+    assert chance > 1
+
+
+def test_only_what_starts_where_a_unit_stops_playing_follows_it():
+    toy = Toy([5, 5], 0)
+    units = toy.database.units
+    at = np.array([0, 0, 0, 0, 6, 4])
+    sounding, starting = units.after(at, np.array([HOP, HOP // 2, 2 * HOP, 9 * HOP, 3 * HOP + 1, 1]))
+    np.testing.assert_array_equal(sounding, [1, 0, 2, -1, 9, 4])
+    np.testing.assert_array_equal(starting, [1, -1, 2, -1, -1, -1])
+    np.testing.assert_array_equal(units.after(np.array([3, 4]), np.array([HOP, HOP]))[0], [4, -1])
+
+
+def test_one_shots_are_chosen_for_themselves_and_not_for_repeating():
+    toy = Toy([1] * 20, 4)
+    targets = toy.vectors[[3, 8, 1, 1, 15]]
+    np.testing.assert_array_equal(toy.positions(find(toy, targets, k=20, continuity=3.0).units), [3, 8, 1, 1, 15])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from db.build import build_database
 from db.database import Database
 from db.errors import DatabaseError, ParameterError
 from query.index import UnitIndex
+from query.joins import JoinCosts
 from query.options import PathOptions
 from query.path import select_path
 
@@ -90,9 +91,10 @@ def path_cost(index, units, targets, continuity):
     cost = np.linalg.norm(scores[positions] - targets, axis=1).sum()
     heard = scores * np.append(2, np.ones(38))  # level, mfcc0, counts double at joins
     for a, b in pairwise(positions):
-        last = a + 1 == len(scores) or database.units.source[a + 1] != database.units.source[a]
-        expected = a if last else a + 1
-        cost += continuity * (0 if not last and b == a + 1 else np.linalg.norm(heard[expected] - heard[b]))
+        if a + 1 == len(scores) or database.units.source[a + 1] != database.units.source[a]:
+            cost += continuity * JoinCosts(index).by_chance
+        elif b != a + 1:
+            cost += continuity * np.linalg.norm(heard[a + 1] - heard[b])
     return cost
 
 
@@ -116,7 +118,7 @@ def test_path_is_the_cheapest_of_all(index, continuity):
     rng = np.random.default_rng(1)
     sequence = index.database.normaliser.invert(rng.normal(size=(3, 39)).astype(np.float32))
     targets, k = index.normalise(sequence), len(index)  # all units are candidates: no path is left out
-    path = select_path(index, sequence, PathOptions(k=k, continuity=continuity), step_samples=np.ones(3, int))
+    path = select_path(index, sequence, PathOptions(k=k, continuity=continuity), step_samples=np.ones(3, int), whole_units=True)
     ids = index.database.units.ids
     fit = np.linalg.norm(targets[:, None] - index.scores(np.arange(len(index))), axis=2)
     join = np.array(
