@@ -14,6 +14,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import xxhash
 
 from db.analyse import hash_file
 from db.atomic import replacing
@@ -23,7 +24,7 @@ from db.normaliser import Normaliser
 
 FORMAT, VERSION = "demiurge-index", 1
 KEPT = 4  # indexes of one database: other weights or metrics, other indexes
-MOST_CHANGED = 0.2  # share of units added or removed after which the cells no longer suit
+MOST_CHANGED = 0.2  # share of units added or removed since the cells were found after which these no longer suit
 MOST_DRIFT = 0.2  # standard deviations by which a descriptor's mean, or its deviation, may have moved
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,15 @@ Block = tuple[int, int, int]  # first unit id, number of units, checksum of thei
 
 @dataclass(frozen=True)
 class Cached:
-    """An index on disk: what FAISS holds, the z-scores it was built with, and of which sources."""
+    """An index on disk: what FAISS holds, the z-scores it was built with, and of which sources.
+
+    `changed` counts the units added and removed since its cells were found.
+    """
 
     index: faiss.Index
     normaliser: Normaliser
     blocks: frozenset[Block]
+    changed: int
 
 
 def load_index(path: Path, database_id: str) -> Cached | None:
@@ -47,28 +52,33 @@ def load_index(path: Path, database_id: str) -> Cached | None:
         return None
     try:
         record = json.loads(record_path.read_text())
-        _check(record, path, database_id)
+        contents = np.fromfile(path, np.uint8)  # once: another process may replace the file at any moment
+        _check(record, contents, database_id)
         normaliser = Normaliser(np.array(record["mean"], np.float32), np.array(record["std"], np.float32))
-        return Cached(faiss.read_index(str(path)), normaliser, frozenset(tuple(block) for block in record["sources"]))
+        blocks = frozenset(tuple(block) for block in record["sources"])
+        with contextlib.suppress(OSError):  # where it cannot be written
+            path.touch()  # used: the others are forgotten first
+        return Cached(faiss.deserialize_index(contents), normaliser, blocks, record["changed"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         log.warning("%s cannot be used (%s); the index is built anew", path, error)
         return None
 
 
-def _check(record: dict[str, Any], path: Path, database_id: str) -> None:
+def _check(record: dict[str, Any], contents: np.ndarray, database_id: str) -> None:
     expected = {"format": FORMAT, "version": VERSION, "database": database_id}
     for name, value in expected.items():
         if record[name] != value:
             raise ValueError(f"{name} is {record[name]!r}, not {value!r}")
-    if path.stat().st_size != record["size"]:
-        raise ValueError(f"it has {path.stat().st_size} bytes where {record['size']} were written")
-    if hash_file(path) != record["hash"]:
+    if len(contents) != record["size"]:
+        raise ValueError(f"it has {len(contents)} bytes where {record['size']} were written")
+    if xxhash.xxh3_128_hexdigest(contents.data) != record["hash"]:
         raise ValueError("its contents are not those that were written")
 
 
 def save_index(path: Path, cached: Cached, database_id: str) -> None:
     """Keep an index; where the folder cannot be written, say so in the log and go on without."""
     record = {"format": FORMAT, "version": VERSION, "database": database_id, "sources": sorted(cached.blocks)}
+    record["changed"] = cached.changed
     record |= {"mean": cached.normaliser.mean.tolist(), "std": cached.normaliser.std.tolist()}
     try:
         path.parent.mkdir(exist_ok=True)
@@ -83,7 +93,7 @@ def save_index(path: Path, cached: Cached, database_id: str) -> None:
 
 
 def _forget_oldest(folder: Path) -> None:
-    files = sorted(folder.glob("*.faiss"), key=lambda file: file.stat().st_mtime_ns)
+    files = sorted(folder.glob("[!.]*.faiss"), key=lambda file: file.stat().st_mtime_ns)
     for file in files[:-KEPT]:
         for part in (file.with_suffix(".json"), file):
             with contextlib.suppress(FileNotFoundError):  # another process had the same thought
@@ -99,7 +109,7 @@ def source_blocks(database: Database) -> dict[Block, int]:
 def has_drifted(cached: Cached, database: Database) -> bool:
     """Whether the database is too different from when the index was built for it to be brought up to date."""
     blocks = source_blocks(database)
-    changed = sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
+    changed = cached.changed + sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
     then, now = cached.normaliser, database.normaliser
     shift, scale = np.abs(then.mean - now.mean) / now.std, np.abs(then.std / now.std - 1)
     return changed > MOST_CHANGED * max(cached.index.ntotal, 1) or float(max(shift.max(), scale.max())) > MOST_DRIFT

@@ -20,6 +20,7 @@ from query.filters import Filters, select_units
 from query.metrics import parse_metric
 from query.proposals import (
     GPU_MOST,
+    PQ_LEVELS,
     TRAINED,
     choose_kind,
     make_cells,
@@ -101,12 +102,16 @@ class UnitIndex:
         self.allowed, self.counts = select_units(database, filters or Filters())
         searchable = self.allowed & (units.room >= min_samples)
         if not searchable.any():
-            most = units.room[self.allowed].max()
+            most, left = units.room[self.allowed].max(), ", ".join(f"{name}: {n}" for name, n in self.counts.items())
+            remedy = "relax the filters, or add longer audio" if len(self.counts) > 1 else "add longer audio"
             raise ParameterError(
-                f"{database.path}: no source lasts {min_samples} samples (the longest: {most}); add longer audio"
+                f"{database.path}: of the units that may be played ({left}) none has {min_samples} samples from its start to "
+                f"the end of its source (the most: {most}); {remedy}"
             )
         self._searchable = np.flatnonzero(searchable)
         self.kind = choose_kind(kind, self.metric, len(self), len(self.factors))
+        if self.kind == "pq" and len(units) < PQ_LEVELS:
+            raise ParameterError(f"index=pq needs {PQ_LEVELS} units, {database.path} has {len(units)}; use flat")
         self._cells = None if self.kind == "flat" else self._open_cells()
 
     def __len__(self) -> int:
@@ -182,6 +187,12 @@ class UnitIndex:
             raise ParameterError(
                 f"step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} of the sequence is not finite; make it again"
             )
+        away, most = np.abs((sequence - self._mean) * self._scale).max(axis=1), self.metric.farthest
+        if not (away < most).all():
+            raise ParameterError(
+                f"step {int(np.argmax(~(away < most)))} of the sequence is {away.max():.3g} standard deviations from the mean of "
+                f"{self.database.path}; {self.metric} can measure up to {most:.3g}: make it again, or use another metric"
+            )
         return sequence
 
     def _propose(self, sequence: np.ndarray, k: int) -> np.ndarray:
@@ -211,9 +222,10 @@ class UnitIndex:
         ids = self.database.units.ids
         if len(self) == len(ids):
             return None
-        bits = np.zeros(ids[-1] + 1, bool)
-        bits[ids[self._searchable]] = True
-        return np.packbits(bits, bitorder="little")
+        allowed = ids[self._searchable]
+        bits = np.zeros(ids[-1] // 8 + 1, np.uint8)
+        np.bitwise_or.at(bits, allowed >> 3, (1 << (allowed & 7)).astype(np.uint8))
+        return bits
 
     def _in_space_of(self, cells: Cached, descriptors: np.ndarray) -> np.ndarray:
         """`compared`, with the z-scores the cells were made with: the database may have grown since."""
@@ -226,15 +238,15 @@ class UnitIndex:
         path = database.path / "index" / f"{xxhash.xxh3_64_hexdigest(key.encode())}.faiss"
         cells = load_index(path, database.id)
         if cells is None or has_drifted(cells, database):
-            cells = Cached(self._train_cells(), database.normaliser, frozenset())
+            cells = Cached(self._train_cells(), database.normaliser, frozenset(), changed=-len(database.units))
         gone = stale_ids(cells, database)
         missing = list(missing_sources(cells.blocks, database))
         if not len(gone) and not missing:
             return cells
         if len(gone):
             cells.index.remove_ids(faiss.IDSelectorBatch(gone))
-        self._add_sources(cells, missing)
-        cells = replace(cells, blocks=frozenset(source_blocks(database)))
+        added = self._add_sources(cells, missing)
+        cells = replace(cells, blocks=frozenset(source_blocks(database)), changed=cells.changed + added + len(gone))
         save_index(path, cells, database.id)
         return cells
 
@@ -245,7 +257,8 @@ class UnitIndex:
         sample = np.random.default_rng(TRAINING_SEED).choice(n_units, n_sample, replace=False)
         return make_cells(self.kind, self.metric, self.scores(np.sort(sample)), n_units)
 
-    def _add_sources(self, cells: Cached, positions: list[int]) -> None:
+    def _add_sources(self, cells: Cached, positions: list[int]) -> int:
+        """Add sources' units; how many."""
         done, total = 0, sum(self.database.sources[position].n_units for position in positions)
         for position in positions:
             source = self.database.sources[position]
@@ -253,6 +266,7 @@ class UnitIndex:
             cells.index.add_with_ids(vectors, source.first_unit + np.arange(source.n_units))
             done += source.n_units
             self.progress(done, total, "indexing units, once")
+        return total
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ l2       Euclidean
 cosine   Euclidean of unit-length vectors, √(2 - 2 cos): orders as the angle does, and level alone makes no difference
 l1       sum of differences
 linf     the largest difference
-lp:P     (Σ |x - y|^P)^(1/P), P ≥ 1
+lp:P     (Σ |x - y|^P)^(1/P), P from 1 to 10
 
 FAISS can search l2 and cosine in compressed vectors; l1, linf and lp only in whole ones.
 """
@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 from db.errors import ParameterError
 
 METRICS = ("l2", "cosine", "l1", "linf", "lp:P")
+HIGHEST_ORDER = 10  # far vectors' powers still fit in single precision, and linf is not far
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Metric:
     def euclidean(self) -> bool:
         """Whether prepared vectors are compared by Euclidean distance."""
         return self.name in ("l2", "cosine")
+
+    @property
+    def farthest(self) -> float:
+        """A coordinate whose power still fits in single precision, even summed with many others."""
+        return 1e36 ** (1 / max(self.order, 2)) if self.name == "lp" else 1e18
 
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
         """z-scored, weighted vectors (..., d) as they are compared: of unit length for cosine."""
@@ -81,8 +87,8 @@ def parse_metric(text: str) -> Metric:
             p = float(order)
         except ValueError:
             p = np.nan
-        if not 1 <= p < np.inf:
-            raise ParameterError(f"metric={text!r}: write lp:P with a number P of at least 1, for example lp:3")
+        if not 1 <= p <= HIGHEST_ORDER:
+            raise ParameterError(f"metric={text!r}: write lp:P with a number P from 1 to {HIGHEST_ORDER}, for example lp:3")
         return Metric("lp", p)
     if text not in METRICS:
         raise ParameterError(f"metric={text!r} must be one of {', '.join(METRICS)}")

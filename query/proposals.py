@@ -20,6 +20,7 @@ from query.metrics import Metric
 KINDS = ("flat", "ivf", "pq")
 FLAT_UNITS = 500_000  # up to here every unit is compared
 PQ_WIDTH = 16  # narrower vectors keep too little of themselves in 4 bits per descriptor
+PQ_LEVELS = 16  # of each descriptor: 4 bits
 GPU_BYTES = 4 << 30  # of vectors that a GPU is asked to hold; it compares them all
 GPU_MOST = 2048  # results that FAISS gives on a GPU
 PROBED, LEAST_PROBED = 16, 16  # one in so many cells is searched, and at least so many
@@ -61,8 +62,9 @@ def make_flat(metric: Metric, width: int) -> faiss.Index:
 
 
 def on_gpu(index: faiss.Index) -> faiss.Index:
-    """A flat index on the GPUs, if there are any; else itself."""
-    return faiss.index_cpu_to_all_gpus(index) if faiss.get_num_gpus() else index
+    """A flat index on the GPUs, if there are any and it fits; else itself."""
+    fits = 4 * index.d * index.ntotal <= GPU_BYTES
+    return faiss.index_cpu_to_all_gpus(index) if faiss.get_num_gpus() and fits else index
 
 
 def n_cells(n_units: int) -> int:
@@ -82,6 +84,8 @@ def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> f
         if metric.name == "lp":
             index.metric_arg = metric.order  # FAISS does not pass it on
     index.cp.niter, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = ROUNDS, TRAINED, 1
+    if kind == "pq":
+        index.pq.cp.min_points_per_centroid = 1  # few vectors are no reason for FAISS to write on the terminal
     index.train(sample)
     return index
 

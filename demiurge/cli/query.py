@@ -9,7 +9,7 @@ from click.core import ParameterSource
 from demiurge.cli.output import echo_json, echo_table, json_option, progress_bar
 from demiurge.cli.selection import path_options, search_options, take_path, take_search, variation_options
 
-SHOWN_STEPS = 20  # rows a person can take in; --json has all
+SHOWN_STEPS, SHOWN_UNITS, SHOWN_EXPLAINED = 20, 10, 5  # what a person can take in; --json has all
 PATH_OPTIONS = ("continuity", "search", "novelty", "min_reuse", "max_run", "rest_threshold", "path_temperature", "path_seed")
 
 
@@ -19,14 +19,12 @@ PATH_OPTIONS = ("continuity", "search", "novelty", "min_reuse", "max_run", "rest
 )
 @click.argument("seed_file", metavar="SEED", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
-@click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="Units per step.")
+@click.option("-k", type=click.IntRange(1), help="Units per step. [default: 10; with --explain 32, as mosaic]")
 @click.option(
     "--steps", type=click.IntRange(1), help=f"Steps to look up. [default: {SHOWN_STEPS} in the table, all with --json]"
 )
 @search_options
-@click.option(
-    "--explain", "with_path", is_flag=True, help="Choose a path, as mosaic would, and say what spoke for and against."
-)
+@click.option("--explain", "with_path", is_flag=True, help="Choose a path, as mosaic does, and say what spoke for and against.")
 @path_options
 @variation_options
 @json_option
@@ -35,7 +33,7 @@ def query(
     context: click.Context,
     seed_file: Path,
     database: Path,
-    k: int,
+    k: int | None,
     steps: int | None,
     with_path: bool,
     as_json: bool,
@@ -51,20 +49,23 @@ def query(
         raise click.UsageError(f"--{given[0].removeprefix('path_').replace('_', '-')} says which path is chosen; add --explain")
     opened, search, path = Database(database), take_search(options), take_path({**options, "k": k})
     described = describe(seed_file, opened.settings)
-    shown = described.sequence[: steps or (len(described.sequence) if as_json else SHOWN_STEPS)]
-    lasting = described.step_samples[: len(shown)]
-    with progress_bar("indexing", quiet=as_json) as progress:
+    shown = min(steps or (len(described.sequence) if as_json else SHOWN_STEPS), len(described.sequence))
+    with progress_bar("looking", quiet=as_json) as progress:
         if with_path:
-            index = Selection(**search).index(opened, lasting, progress)
+            index = Selection(**search).index(opened, described.step_samples, progress)
+            rows = explained_steps(index, described.sequence, described.step_samples, path, shown=shown)
         else:
             index = UnitIndex(opened, progress=progress, **search)
-    rows = explained_steps(index, shown, lasting, path) if with_path else nearest_steps(index, shown, lasting, k)
+            k = min(SHOWN_UNITS, len(index)) if k is None else k
+            rows = nearest_steps(index, described.sequence[:shown], described.step_samples[:shown], k)
     if as_json:
-        facts = {"seed": str(seed_file), "database": str(database), "k": k, "units": index.counts, "index": index.kind}
+        facts = {"seed": str(seed_file), "database": str(database), "units": index.counts, "index": index.kind}
         echo_json({**facts, "metric": str(index.metric), "steps": rows})
         return
-    title = f"{seed_file}: {len(shown)} of {len(described.sequence)} steps, nearest of {len(index)} units"
-    echo_table(title, *table(rows, opened.sample_rate, with_path=with_path))
+    title = f"{seed_file}: {shown} of {len(described.sequence)} steps, nearest of {len(index)} units"
+    echo_table(
+        title, *table(rows, opened.sample_rate, with_path=with_path, most=SHOWN_EXPLAINED if with_path and k is None else k)
+    )
     if len(index.counts) > 1:
         click.echo("units left by the filters: " + ", ".join(f"{name}: {count}" for name, count in index.counts.items()))
 
@@ -88,14 +89,14 @@ def nearest_steps(index, sequence, step_samples, k: int) -> list[dict[str, Any]]
     return rows
 
 
-def explained_steps(index, sequence, step_samples, options) -> list[dict[str, Any]]:
-    """What a path plays at each step, and its candidates with their costs and what forbids them."""
+def explained_steps(index, sequence, step_samples, options, *, shown: int) -> list[dict[str, Any]]:
+    """What a path plays at the first steps, and its candidates with their costs and what forbids them."""
     from query.explain import explain
     from query.path import REST, select_path
 
     path = select_path(index, sequence, options, step_samples=step_samples)
     explanation, rows, at = explain(index, path, options), [], 0
-    for part, step in enumerate(path.steps):
+    for part, step in enumerate(path.steps[path.steps < shown]):
         columns = zip(
             path.matches.units[step].tolist(), path.matches.distances[step].tolist(), explanation.joins[part].tolist(),
             explanation.removed[part], strict=True,
@@ -113,12 +114,14 @@ def explained_steps(index, sequence, step_samples, options) -> list[dict[str, An
     return rows
 
 
-def table(steps: list[dict[str, Any]], sample_rate: int, *, with_path: bool) -> tuple[list[str], list[list[str]]]:
-    """Columns and cells for people. Every chosen unit is there, among the nearest (▶) or, where it follows on, above them."""
+def table(
+    steps: list[dict[str, Any]], sample_rate: int, *, with_path: bool, most: int | None
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and cells for people: the `most` nearest, and the chosen unit among them (▶) or above them."""
     columns = ["at", "rank", "source", "start", "unit", "distance"] + (["join", "played"] if with_path else [])
     rows = []
     for step in steps:
-        ranked = [(str(rank), match) for rank, match in enumerate(step["candidates"], start=1)]
+        ranked = [(str(rank), match) for rank, match in enumerate(step["candidates"][:most], start=1)]
         chosen = step.get("chosen")
         if chosen and all(match["unit"] != chosen["unit"] for _, match in ranked):
             ranked.insert(0, ("", chosen))

@@ -520,6 +520,24 @@ def test_explain_says_what_is_played_what_it_costs_and_what_was_removed(work):
     assert f"units left by the filters: all: {found['units']['all']}, source drum*: " in text
 
 
+def test_what_is_explained_is_what_mosaic_plays(work, tmp_path):
+    run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--novelty", 0.5)
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    found = json.loads(run("query", SEED_FILE, work / "my.db", "--explain", "--novelty", 0.5, "--steps", 30, "--json"))
+    assert [step["chosen"]["unit"] for step in found["steps"]] == [step["unit"] for step in plan["steps"][:30]]
+    assert len(found["steps"][0]["candidates"]) == 32
+
+
+def test_renders_temperature_is_its_forecasts(work, tmp_path):
+    out = tmp_path / "o.wav"
+    run("render", SEED_FILE, work / "my.db", work / "my.model", "-o", out, "--steps", 20, "--temperature", 0.5, "--seed", 4)
+    settings = json.loads((tmp_path / "o.plan.json").read_text())["settings"]
+    assert (settings["temperature"], settings["random_seed"], settings["selection"]["temperature"]) == (0.5, 4, 0.0)
+    run("mosaic", SEED_FILE, work / "my.db", "-o", out, "--temperature", 0.5, "--seed", 4, "--force")
+    selection = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["selection"]
+    assert (selection["temperature"], selection["seed"]) == (0.5, 4)
+
+
 def test_the_plan_says_what_else_could_have_been_played_and_why_not(work, tmp_path):
     run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", "--max-run", 0.05)
     plan = json.loads((tmp_path / "o.plan.json").read_text())

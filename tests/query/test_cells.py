@@ -10,6 +10,7 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
+from db.errors import ParameterError
 from db.maintain import compact, remove_sources
 from demiurge.corpus import CORPUS_DIR
 from query import proposals
@@ -141,6 +142,48 @@ def test_an_index_of_what_has_changed_much_is_built_anew(copied, monkeypatch, ta
     index = UnitIndex(Database(copied / "db"), kind="pq")
     assert len(counted) == 1
     assert set(index.search(targets, k=4).units.ravel()) <= set(index.database.units.ids)
+
+
+def test_growth_in_small_steps_adds_up(copied, monkeypatch):
+    for path in sorted((copied / "c").glob("*.ogg"))[:20]:
+        path.rename(copied / path.name)
+    build_database(copied / "c", copied / "db", moved=True, prune=True)
+    UnitIndex(Database(copied / "db"), kind="pq")
+    counted = built_anew(monkeypatch)
+    for path in sorted(copied.glob("*.ogg")):
+        path.rename(copied / "c" / path.name)
+        build_database(copied / "c", copied / "db")
+        index = UnitIndex(Database(copied / "db"), kind="pq")
+        assert index._cells.index.ntotal == len(index.database.units)
+    assert 1 <= len(counted) <= 4
+
+
+def test_an_index_that_another_process_replaces_meanwhile_is_not_mixed_with_ours(copied, caplog):
+    """As if its file had been written between our reading of the record and of the file."""
+    UnitIndex(Database(copied / "db"), kind="ivf")
+    (file,) = (copied / "db" / "index").glob("*.faiss")
+    record = file.with_suffix(".json").read_text()
+    shutil.copy(sorted(CORPUS_DIR.glob("*.ogg"))[1], copied / "c" / "new.ogg")
+    build_database(copied / "c", copied / "db", moved=True)
+    UnitIndex(Database(copied / "db"), kind="ivf")
+    file.with_suffix(".json").write_text(record)
+    index = UnitIndex(Database(copied / "db"), kind="ivf")
+    assert "built anew" in caplog.text
+    assert index._cells.index.ntotal == len(index.database.units)
+
+
+def test_few_units_are_compared_one_by_one(copied):
+    remove_sources(copied / "db", ["*"])
+    keep = min((copied / "c").glob("*.ogg"), key=lambda path: sf.info(path).frames)
+    for path in (copied / "c").glob("*.ogg"):
+        if path != keep:
+            path.unlink()
+    build_database(copied / "c", copied / "db", moved=True)
+    database = Database(copied / "db")
+    if len(database.units) < 16:
+        with pytest.raises(ParameterError, match="index=pq needs 16 units, .* has .*; use flat"):
+            UnitIndex(database, kind="pq")
+    assert UnitIndex(database, kind="ivf").search(database.descriptors[:1], k=1).distances[0, 0] == 0
 
 
 def test_indexes_of_other_weights_are_others_and_only_the_latest_are_kept(copied):

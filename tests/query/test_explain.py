@@ -6,7 +6,7 @@ import pytest
 from query.explain import explain
 from query.options import PathOptions
 from query.path import REST, select_path
-from tests.query.test_path import HOP, RATE, Toy, find
+from tests.query.test_path import HOP, RATE, Toy, find, make_uneven
 
 
 def test_joins_of_the_chosen_are_those_of_the_path():
@@ -40,6 +40,19 @@ def test_what_is_removed_is_what_the_rules_forbid_after_this_path():
             expected = "min_reuse" if unit in recent else "max_run" if follows and (run + 1) * HOP > 0.2 * RATE else ""
             assert why == expected, (i, unit)
         assert row[list(units).index(path.units[i])] == ""
+
+
+def test_whole_units_are_never_too_short_and_runs_last_as_long_as_they_do():
+    toy = Toy([20, 30], 1)
+    make_uneven(toy, 0)
+    options = PathOptions(k=50, max_run=0.3, continuity=2.0)
+    targets = np.random.default_rng(2).normal(size=(30, 3))
+    path = select_path(toy, targets, options, step_samples=np.full(30, HOP), whole_units=True)
+    explanation = explain(toy, path, options, whole_units=True)
+    assert {why for row in explanation.removed for why in row} <= {"", "max_run"}
+    for units, row, unit in zip(path.matches.units, explanation.removed, path.units, strict=True):
+        if unit in units:
+            assert row[list(units).index(unit)] == ""
 
 
 def test_what_is_too_short_or_too_far_is_said():

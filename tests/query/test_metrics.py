@@ -29,7 +29,7 @@ def test_cosine_orders_as_the_angle_does_and_level_makes_no_difference():
 
 
 def test_names_and_what_an_index_cannot_measure_are_refused():
-    for text in ("l3", "", "lp", "lp:0.5", "lp:x", "lp:inf"):
+    for text in ("l3", "", "lp", "lp:0.5", "lp:x", "lp:inf", "lp:11"):
         with pytest.raises(ParameterError, match=f"metric='{text}'"):
             parse_metric(text)
     for name in ("l1", "linf", "lp:3"):

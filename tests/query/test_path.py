@@ -62,6 +62,17 @@ class Toy:
         return Matches(order + 7, np.take_along_axis(distances, order, axis=1).astype(np.float32))
 
 
+def make_uneven(toy, seed):
+    """Give the units other lengths, 20 to 300 samples."""
+    units = toy.database.units
+    units.n_samples[:] = np.random.default_rng(seed).integers(20, 300, size=len(units))
+    for source in range(units.source[-1] + 1):
+        own = units.source == source
+        ends = np.cumsum(units.n_samples[own])
+        units.start_sample[own] = ends - units.n_samples[own]
+        units.room[own] = ends[-1] - units.start_sample[own]
+
+
 def find(toy, targets, **options):
     return select_path(toy, targets, PathOptions(**options), step_samples=np.full(len(targets), HOP))
 
@@ -226,7 +237,7 @@ def test_steps_longer_than_any_fitting_sound_are_split_and_leave_no_gap():
 
 def test_paths_of_units_of_different_lengths_last_as_long_as_they_do():
     toy = Toy([30], 7)
-    toy.database.units.n_samples[:] = np.random.default_rng(0).integers(20, 300, size=30)
+    make_uneven(toy, 0)
     targets = np.random.default_rng(8).normal(size=(20, 3))
     path = select_path(toy, targets, PathOptions(k=10, min_reuse=1.0), step_samples=np.full(20, HOP), whole_units=True)
     positions = toy.positions(path.units)

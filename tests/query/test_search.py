@@ -65,6 +65,10 @@ def test_k_out_of_range_is_refused(index, k):
         (np.zeros(39), r"shape \(39,\) does not fit"),
         (np.zeros((0, 39)), "0 steps"),
         (np.array([[0.0] * 39, [np.nan] * 39]), "step 1 of the sequence is not finite"),
+        (
+            np.array([[0.0] * 39, [1e25] * 39]),
+            "step 1 of the sequence is .* standard deviations from the mean of .* within 1000",
+        ),
     ],
 )
 def test_bad_sequence_is_refused(index, sequence, message):
