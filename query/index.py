@@ -190,8 +190,8 @@ class UnitIndex:
         away, most = np.abs((sequence - self._mean) * self._scale).max(axis=1), self.metric.farthest
         if not (away < most).all():
             raise ParameterError(
-                f"step {int(np.argmax(~(away < most)))} of the sequence is {away.max():.3g} standard deviations from the mean of "
-                f"{self.database.path}; {self.metric} can measure up to {most:.3g}: make it again, or use another metric"
+                f"step {int(np.argmax(~(away < most)))} of the sequence is {away.max():.3g} standard deviations from the mean "
+                f"of {self.database.path}; {self.metric} can measure up to {most:.3g}: make it again, or use another metric"
             )
         return sequence
 
