@@ -85,6 +85,11 @@ class Rendering:
         return sum(a.source != b.source or a.end_sample != b.start_sample for a, b in pairs)
 
     @property
+    def rest_seconds(self) -> float:
+        """How long nothing is played."""
+        return (self.plan.n_samples - sum(step.n_samples for step in self.plan.steps)) / self.plan.sample_rate
+
+    @property
     def mean_distance(self) -> float:
         return float(self.path.distances[self.path.units != REST].mean())
 
@@ -238,7 +243,8 @@ def _render(
     renderings = []
     for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
         explanation = explain(index, path, selection.path, whole_units=whole_units)
-        of_path = settings | {"variation": number, "cost": round(path.cost, 6)}
+        cost = path.distances.sum() + selection.path.continuity * path.joins.sum()
+        of_path = settings | {"variation": number, "cost": round(float(cost), 6)}
         plan = make_plan(path, explanation, database, of_path)
         summary = render(plan, wav, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
         plan.save(plan_path(wav))

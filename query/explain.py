@@ -46,6 +46,7 @@ def explain(index: UnitIndex, path: UnitPath, options: PathOptions, *, whole_uni
         runs = _runs(played, follows, path.n_samples)[:, None]
         over = runs + lasting > options.max_run * index.database.sample_rate
         removed[(matches == follows[:, None]) & over] = "max_run"
+        removed[lasting > options.max_run * index.database.sample_rate] = "max_run"
     if options.min_reuse:
         removed[_just_used(played, matches, path.n_samples, options.min_reuse * index.database.sample_rate)] = "min_reuse"
     removed[path.units == REST] = "rest_threshold"

@@ -152,7 +152,9 @@ class UnitIndex:
         """
         sequence = self._check(sequence)
         if not 1 <= k <= len(self):
-            raise ParameterError(f"k={k} must be between 1 and {len(self)}, the number of units in {self.database.path}")
+            raise ParameterError(
+                f"k={k} must be between 1 and {len(self)}, the number of units of {self.database.path} that can be played"
+            )
         units, distances = np.empty((len(sequence), k), np.int64), np.empty((len(sequence), k), np.float32)
         for start in range(0, len(sequence), SEARCH_STEPS):
             span = slice(start, start + SEARCH_STEPS)

@@ -27,7 +27,7 @@ class PathOptions:
     min_reuse : float >= 0
         Seconds within which no unit begins again.
     max_run : float > 0
-        Seconds after which a run of several units of one source is over.
+        Seconds after which a run of one source is over.
     rest_threshold : float > 0
         Nothing is played where even the nearest unit is further away.
     temperature : float >= 0

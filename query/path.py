@@ -15,7 +15,8 @@ the hypothesis from which that is reached at the least cost, and carries on the 
 Each step's candidates are its k nearest units and the successors of the k / 4 best hypotheses, so that a run can go on where it
 is only the second-best fit everywhere; viterbi and beam consider what greedy would, too, and are never worse.
 
-A step that lasts longer than any of its nearest units' recordings go on is split, and a step that nothing fits may rest.
+A step that lasts longer than any of its nearest units' recordings go on, or than max_run, is split; one that nothing fits may
+rest.
 """
 
 from dataclasses import dataclass
@@ -158,10 +159,13 @@ class _Search:
         self.earlier: list[np.ndarray] = []
 
     def _split(self, step_samples: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Steps in parts that one of the nearest units at least can fill: the step of each part, and its samples."""
+        """Steps in parts that one of the nearest units at least can fill, none above max_run: step and samples of each."""
         if self.whole_units:
             return np.arange(len(step_samples)), step_samples
-        n_parts = -(-step_samples // self.units.room[nearest].max(axis=1))
+        longest = self.units.room[nearest].max(axis=1)
+        if np.isfinite(self.options.max_run):
+            longest = np.minimum(longest, max(int(self.options.max_run * self.index.database.sample_rate), 1))
+        n_parts = -(-step_samples // longest)
         steps = np.repeat(np.arange(len(step_samples)), n_parts)
         part = np.arange(len(steps)) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
         total, parts = step_samples[steps], n_parts[steps]
@@ -327,9 +331,11 @@ class _Search:
     def _reached(self, step: int, cost: np.ndarray) -> np.ndarray:
         reached = np.flatnonzero(np.isfinite(cost))
         if not len(reached):
+            given = {"min_reuse": self.options.min_reuse, "max_run": self.options.max_run}
+            rules = " and ".join(f"{name}={value:g} s" for name, value in given.items() if 0 < value < np.inf)
             raise ParameterError(
-                f"step {self.steps[step]}: min_reuse={self.options.min_reuse:g} s and max_run={self.options.max_run:g} s leave "
-                f"none of {len(cost)} candidates to play; lower the one, raise the other, or consider more units with -k"
+                f"step {self.steps[step]}: {rules} leave none of {len(cost)} candidates to play; lower min_reuse, raise max_run, "
+                "or consider more units with -k"
             )
         return reached
 

@@ -75,6 +75,7 @@ class Rules:
             row, column = on
             over = past.run[row] + lasting[column] > self._max_run
             total[row[over], column[over]] = np.inf
+            total[:, lasting > self._max_run] = np.inf  # of whole units; steps are split
         if self._reuse_samples:
             recent = self._within_reuse(step, past)
             shared = (recent == recent[0]).all(axis=0)  # all hypotheses but for the last steps go back to one

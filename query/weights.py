@@ -30,7 +30,11 @@ def parse_weights(text: str) -> dict[str, float]:
     for part in text.split(","):
         match = WEIGHT.fullmatch(part)
         if not match:
-            raise ParameterError(f"{part!r} is not a weight; write DESCRIPTOR=NUMBER, several with commas between them")
+            raise ParameterError(
+                f"{part!r} is not a weight; write DESCRIPTOR=NUMBER, at least 0, several with commas between them"
+            )
+        if match[1] in weights:
+            raise ParameterError(f"{text!r} weighs {match[1]} twice; weigh it once")
         weights[match[1]] = float(match[2])
     return weights
 

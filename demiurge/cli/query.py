@@ -108,6 +108,7 @@ def explained_steps(index, sequence, step_samples, options, *, shown: int) -> li
         chosen = None
         if path.units[part] != REST:
             chosen = unit_facts(index.database, int(path.units[part]), float(path.distances[part]))
+            chosen["n_samples"] = int(path.n_samples[part])  # as it is played
             chosen["join"] = round(float(path.joins[part]), 6)
         rows.append({"at_sample": at, "chosen": chosen, "candidates": found})
         at += int(path.n_samples[part])
@@ -125,6 +126,8 @@ def table(
         chosen = step.get("chosen")
         if chosen and all(match["unit"] != chosen["unit"] for _, match in ranked):
             ranked.insert(0, ("", chosen))
+        if with_path and not chosen:
+            rows.append([f"{step['at_sample'] / sample_rate:.3f} s", "", "(rest)", "", "", "", "", "▶"])
         for line, (rank, match) in enumerate(ranked):
             cells = ["" if line else f"{step['at_sample'] / sample_rate:.3f} s", rank, match["source"]]
             cells += [f"{match['start_sample'] / sample_rate:.3f} s", str(match["unit"]), f"{match['distance']:.3f}"]

@@ -104,6 +104,8 @@ def echo_results(results: list, *, as_json: bool) -> None:
             f"{result.wav}: {facts['seconds']:.2f} s of {facts['steps']} units ({facts['distinct_units']} distinct) "
             f"from {facts['sources']} sources, {facts['joins']} joins"
         )
+        if facts["rest_seconds"]:
+            click.echo(f"  rests for {facts['rest_seconds']:.2f} s, where no unit is near enough")
         if facts["gain_db"]:
             click.echo(f"  lowered by {-facts['gain_db']:.1f} dB to stay below full scale")
         click.echo(f"{plan}: the plan; edit it and play it with: demiurge playback {plan} -o NEW.wav")
@@ -115,5 +117,6 @@ def result_facts(result) -> dict[str, Any]:
         "wav": str(result.wav), "plan": str(result.plan_file), "samples": summary.n_samples,
         "seconds": summary.n_samples / plan.sample_rate, "steps": len(plan.steps), "sources": result.n_sources,
         "distinct_units": result.n_distinct_units, "joins": result.n_joins, "mean_distance": result.mean_distance,
+        "rest_seconds": result.rest_seconds,
         "peak": summary.peak, "gain_db": summary.gain_db,
     }  # fmt: skip

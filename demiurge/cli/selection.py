@@ -95,14 +95,14 @@ def take_search(options: dict[str, Any]) -> dict[str, Any]:
     from query.weights import parse_weights
 
     ranges = {name: options.pop(name) for name in ("within", "length", "loudness")}
-    within, length, loudness = (parse_range(text) if text else EVERYTHING for text in ranges.values())
+    within, length, loudness = (EVERYTHING if text is None else parse_range(text) for text in ranges.values())
     filters = Filters(
         sources=options.pop("sources"), tags=options.pop("tags"), seconds=within, milliseconds=length, loudness=loudness,
         where=tuple(parse_condition(text) for text in options.pop("where")),
     )  # fmt: skip
     weights = options.pop("weights")
     return {
-        "filters": filters, "weights": parse_weights(weights) if weights else {}, "metric": options.pop("metric"),
+        "filters": filters, "weights": {} if weights is None else parse_weights(weights), "metric": options.pop("metric"),
         "kind": options.pop("kind"),
     }  # fmt: skip
 

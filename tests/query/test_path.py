@@ -150,7 +150,7 @@ def test_rules_hold_on_every_path(seed, search, min_reuse, max_run, continuity):
 
 def test_rules_that_leave_nothing_are_named():
     toy = Toy([2], 0)
-    with pytest.raises(ParameterError, match=r"step 2: min_reuse=1 s and max_run=inf s leave none of .* candidates to play"):
+    with pytest.raises(ParameterError, match=r"step 2: min_reuse=1 s leave none of .* candidates to play"):
         find(toy, np.zeros((3, 3)), k=2, min_reuse=1.0)
 
 
@@ -159,7 +159,7 @@ def test_where_greedy_runs_into_a_dead_end_the_others_go_on():
     toy.vectors[:, 0], toy.vectors[:, 1:] = [0, -1, 1], 0
     targets = np.array([[-0.4, 0, 0], [0.6, 0, 0], [0.6, 0, 0]])
     options = {"k": 2, "min_reuse": 1.0, "continuity": 0.0}
-    with pytest.raises(ParameterError, match="step 2: min_reuse=1 s and max_run=inf s leave none of"):
+    with pytest.raises(ParameterError, match="step 2: min_reuse=1 s leave none of"):
         find(toy, targets, search="greedy", **options)
     for search in ("viterbi", "beam"):
         path = find(toy, targets, search=search, **options)
@@ -245,6 +245,24 @@ def test_paths_of_units_of_different_lengths_last_as_long_as_they_do():
     begins = np.cumsum(path.n_samples) - path.n_samples
     for position in set(positions):
         assert (np.diff(begins[positions == position]) >= RATE).all()
+
+
+def test_no_run_lasts_longer_than_it_may_even_within_a_step_or_a_unit():
+    toy = Toy([30, 20], 7)
+    targets = np.random.default_rng(8).normal(size=(9, 3))
+    for max_run in (0.05, 0.25):  # half a unit, two and a half
+        path = select_path(toy, targets, PathOptions(k=50, max_run=max_run, continuity=3.0), step_samples=np.full(9, 3 * HOP))
+        positions, run = toy.positions(path.units), 0
+        for i, lasts in enumerate(path.n_samples):
+            goes_on = i and toy.database.units.after(positions[i - 1 : i], path.n_samples[i - 1 : i])[1] == positions[i]
+            run = (run if goes_on else 0) + lasts
+            assert run <= max_run * RATE
+        assert path.n_samples.sum() == 27 * HOP
+    make_uneven(toy, 0)
+    path = select_path(toy, targets, PathOptions(k=50, max_run=0.1), step_samples=np.full(9, HOP), whole_units=True)
+    assert path.n_samples.max() <= 100
+    with pytest.raises(ParameterError, match="step 0: max_run=0.01 s leave none of 50 candidates"):
+        select_path(toy, targets, PathOptions(k=50, max_run=0.01), step_samples=np.full(9, HOP), whole_units=True)
 
 
 def test_variations_share_little_and_cost_little_more():

@@ -15,9 +15,14 @@ UNITS = DescriptorSettings(n_mfcc=2, descriptors=("mfcc", "loudness"), units="on
 
 def test_weights_are_parsed():
     assert parse_weights("mfcc0=0.3, chroma = 2") == {"mfcc0": 0.3, "chroma": 2.0}
-    for text in ("", "mfcc0", "mfcc0=-1", "mfcc0=x", "mfcc0=1;chroma=2", "a=1,"):
+    for text in ("", "mfcc0", "mfcc0=-1", "mfcc0=x", "mfcc0=1;chroma=2", "a=1,", "1=1=1"):
         with pytest.raises(ParameterError, match="is not a weight; write DESCRIPTOR=NUMBER"):
             parse_weights(text)
+
+
+def test_weights_are_given_once():
+    with pytest.raises(ParameterError, match="'a=1,a=2' weighs a twice"):
+        parse_weights("a=1,a=2")
 
 
 def test_a_descriptor_weighs_all_its_columns_and_a_column_goes_first():
