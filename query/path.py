@@ -334,8 +334,8 @@ class _Search:
             given = {"min_reuse": self.options.min_reuse, "max_run": self.options.max_run}
             rules = " and ".join(f"{name}={value:g} s" for name, value in given.items() if 0 < value < np.inf)
             raise ParameterError(
-                f"step {self.steps[step]}: {rules} leave none of {len(cost)} candidates to play; lower min_reuse, raise max_run, "
-                "or consider more units with -k"
+                f"step {self.steps[step]}: {rules} leave none of {len(cost)} candidates to play; lower min_reuse, raise "
+                "max_run, or consider more units with -k"
             )
         return reached
 
