@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import soundfile as sf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -29,7 +28,7 @@ def save_overview(rendering: Rendering, database: Database, path: Path, *, title
     _draw_waveform(wave, rendering)
     columns = static_columns(database.settings)
     n = len(columns)
-    positions = np.searchsorted(database.units.ids, rendering.path.units)
+    positions = database.positions(rendering.path.units)
     for axes, rows, label in (
         (wanted, rendering.target, "wanted: forecast or target"),
         (found, database.descriptors[positions], "found: the units played"),

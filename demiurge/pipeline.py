@@ -288,12 +288,8 @@ def make_plan(path: UnitPath, explanation: Explanation, database: Database, sett
 
 def _alternatives(path: UnitPath, explanation: Explanation, part: int) -> list[dict[str, Any]]:
     """The nearest other matches of a part of a path."""
-    step, found = path.steps[part], []
-    columns = zip(
-        path.matches.units[step].tolist(), path.matches.distances[step].tolist(), explanation.joins[part].tolist(),
-        explanation.removed[part], strict=True,
-    )  # fmt: skip
-    for unit, distance, join, removed in columns:
+    found: list[dict[str, Any]] = []
+    for unit, distance, join, removed in explanation.candidates(path, part):
         if unit != path.units[part]:
             found.append({"unit": unit, "distance": round(distance, 6), "join": round(join, 6)})
             if removed:

@@ -7,7 +7,7 @@ to date; one that is damaged, or of a database that has changed much, is built a
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,21 +106,15 @@ def source_blocks(database: Database) -> dict[Block, int]:
     return {(s.first_unit, s.n_units, int(checksums[i])): i for i, s in enumerate(database.sources)}
 
 
-def has_drifted(cached: Cached, database: Database) -> bool:
-    """Whether the database is too different from when the index was built for it to be brought up to date."""
-    blocks = source_blocks(database)
+def has_drifted(cached: Cached, blocks: Iterable[Block], now: Normaliser) -> bool:
+    """Whether the database's sources and z-scores are too different from the index's for it to be brought up to date."""
     changed = cached.changed + sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
-    then, now = cached.normaliser, database.normaliser
+    then = cached.normaliser
     shift, scale = np.abs(then.mean - now.mean) / now.std, np.abs(then.std / now.std - 1)
     return changed > MOST_CHANGED * max(cached.index.ntotal, 1) or float(max(shift.max(), scale.max())) > MOST_DRIFT
 
 
-def stale_ids(cached: Cached, database: Database) -> np.ndarray:
-    """Ids of units in the index that the database no longer has."""
-    gone = cached.blocks.difference(source_blocks(database))
+def stale_ids(cached: Cached, blocks: Iterable[Block]) -> np.ndarray:
+    """Ids of units in the index that are in none of the database's blocks any more."""
+    gone = cached.blocks.difference(blocks)
     return np.concatenate([np.arange(first, first + n) for first, n, _ in sorted(gone)] or [np.empty(0, np.int64)])
-
-
-def missing_sources(blocks: frozenset[Block], database: Database) -> Iterator[int]:
-    """Positions in `database.sources` of what is not among the blocks."""
-    return (position for block, position in source_blocks(database).items() if block not in blocks)

@@ -1,5 +1,6 @@
 """Why a path is as it is: what each step's other candidates would have cost where it goes, and which rule forbids them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ class Explanation:
 
     joins: np.ndarray
     removed: list[list[str]]
+
+    def candidates(self, path: UnitPath, part: int) -> Iterator[tuple[int, float, float, str]]:
+        """(unit, distance, join, removed) of each match of a part of the path that this explains, nearest first."""
+        units, distances = (column[path.steps[part]].tolist() for column in (path.matches.units, path.matches.distances))
+        return zip(units, distances, self.joins[part].tolist(), self.removed[part], strict=True)
 
 
 def explain(index: UnitIndex, path: UnitPath, options: PathOptions, *, whole_units: bool = False) -> Explanation:

@@ -121,9 +121,15 @@ def select_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
         allowed &= fulfilled
         counts[name] = int(allowed.sum())
     if not allowed.any():
-        left = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        raise ParameterError(f"{database.path}: the filters leave no unit ({left}); relax the one that leaves too few")
+        raise ParameterError(
+            f"{database.path}: the filters leave no unit ({counts_text(counts)}); relax the one that leaves too few"
+        )
     return allowed, counts
+
+
+def counts_text(counts: dict[str, int]) -> str:
+    """The counts of `select_units` for people."""
+    return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:

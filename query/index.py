@@ -15,8 +15,8 @@ import xxhash
 
 from db.database import Database
 from db.errors import ParameterError
-from query.cache import Cached, has_drifted, load_index, missing_sources, save_index, source_blocks, stale_ids
-from query.filters import Filters, select_units
+from query.cache import Cached, has_drifted, load_index, save_index, source_blocks, stale_ids
+from query.filters import Filters, counts_text, select_units
 from query.metrics import parse_metric
 from query.proposals import (
     GPU_MOST,
@@ -102,7 +102,7 @@ class UnitIndex:
         self.allowed, self.counts = select_units(database, filters or Filters())
         searchable = self.allowed & (units.room >= min_samples)
         if not searchable.any():
-            most, left = units.room[self.allowed].max(), ", ".join(f"{name}: {n}" for name, n in self.counts.items())
+            most, left = units.room[self.allowed].max(), counts_text(self.counts)
             remedy = "relax the filters, or add longer audio" if len(self.counts) > 1 else "add longer audio"
             raise ParameterError(
                 f"{database.path}: of the units that may be played ({left}) none has {min_samples} samples from its start to "
@@ -238,17 +238,17 @@ class UnitIndex:
         database = self.database
         key = f"{self.kind} {self.metric} {database.settings.hash} {self.factors.tobytes().hex()}"
         path = database.path / "index" / f"{xxhash.xxh3_64_hexdigest(key.encode())}.faiss"
-        cells = load_index(path, database.id)
-        if cells is None or has_drifted(cells, database):
+        cells, blocks = load_index(path, database.id), source_blocks(database)
+        if cells is None or has_drifted(cells, blocks, database.normaliser):
             cells = Cached(self._train_cells(), database.normaliser, frozenset(), changed=-len(database.units))
-        gone = stale_ids(cells, database)
-        missing = list(missing_sources(cells.blocks, database))
+        gone = stale_ids(cells, blocks)
+        missing = [position for block, position in blocks.items() if block not in cells.blocks]
         if not len(gone) and not missing:
             return cells
         if len(gone):
             cells.index.remove_ids(faiss.IDSelectorBatch(gone))
         added = self._add_sources(cells, missing)
-        cells = replace(cells, blocks=frozenset(source_blocks(database)), changed=cells.changed + added + len(gone))
+        cells = replace(cells, blocks=frozenset(blocks), changed=cells.changed + added + len(gone))
         save_index(path, cells, database.id)
         return cells
 

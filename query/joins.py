@@ -56,7 +56,7 @@ class JoinCosts:
         """Join cost of each of `offered` (m) where each of `expected` (n) would have followed, float32, (n, m)."""
         cost = self._index.metric.between(expected.vectors, offered.vectors)
         if expected.octave is not None and offered.octave is not None:
-            cost += PITCH * np.nan_to_num(np.abs(expected.octave[:, None] - offered.octave))
+            cost += _of_octaves(expected.octave[:, None], offered.octave)
         return cost
 
     @cached_property
@@ -66,7 +66,7 @@ class JoinCosts:
         (_, a), (_, b) = (self.sounds(positions) for positions in pairs)
         cost = self._index.metric.of_differences(a.vectors - b.vectors)
         if a.octave is not None and b.octave is not None:
-            cost = cost + PITCH * np.nan_to_num(np.abs(a.octave - b.octave))
+            cost = cost + _of_octaves(a.octave, b.octave)
         return float(cost.mean())
 
     def to_each(self, before: np.ndarray, lasting: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -80,7 +80,12 @@ class JoinCosts:
         difference = offered.vectors.reshape(*after.shape, expected.vectors.shape[1]) - expected.vectors[:, None]
         cost = self._index.metric.of_differences(difference).astype(np.float32)
         if expected.octave is not None and offered.octave is not None:
-            cost += PITCH * np.nan_to_num(np.abs(expected.octave[:, None] - offered.octave.reshape(after.shape)))
+            cost += _of_octaves(expected.octave[:, None], offered.octave.reshape(after.shape))
         cost[(sounding < 0)[:, None] | (after == sounding[:, None])] = self.by_chance
         cost[(before < 0)[:, None] | (after < 0) | (after == starting[:, None])] = 0
         return cost
+
+
+def _of_octaves(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """What the octaves between pitches cost; nothing where one has none."""
+    return PITCH * np.nan_to_num(np.abs(a - b))

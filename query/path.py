@@ -178,7 +178,8 @@ class _Search:
             positions, cost = self.run(width, follow_greedy=width != 1)
         else:
             positions, cost = self._best_with_rules(width)
-        cost -= sum(float(self._likeness(step, positions[step : step + 1])[0]) for step in range(len(positions)))
+        if self.earlier:
+            cost -= sum(float(self._likeness(step, positions[step : step + 1])[0]) for step in range(len(positions)))
         self.earlier.append(positions)
         return self._describe(positions, cost)
 

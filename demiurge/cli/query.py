@@ -42,6 +42,7 @@ def query(
     """List the nearest units in DB of each step of SEED, an audio or a forecast file."""
     from db.database import Database
     from demiurge.pipeline import Selection, describe
+    from query.filters import counts_text
     from query.index import UnitIndex
 
     given = [name for name in PATH_OPTIONS if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
@@ -67,7 +68,7 @@ def query(
         title, *table(rows, opened.sample_rate, with_path=with_path, most=SHOWN_EXPLAINED if with_path and k is None else k)
     )
     if len(index.counts) > 1:
-        click.echo("units left by the filters: " + ", ".join(f"{name}: {count}" for name, count in index.counts.items()))
+        click.echo("units left by the filters: " + counts_text(index.counts))
 
 
 def unit_facts(database, unit: int, distance: float) -> dict[str, Any]:
@@ -96,14 +97,10 @@ def explained_steps(index, sequence, step_samples, options, *, shown: int) -> li
 
     path = select_path(index, sequence, options, step_samples=step_samples)
     explanation, rows, at = explain(index, path, options), [], 0
-    for part, step in enumerate(path.steps[path.steps < shown]):
-        columns = zip(
-            path.matches.units[step].tolist(), path.matches.distances[step].tolist(), explanation.joins[part].tolist(),
-            explanation.removed[part], strict=True,
-        )  # fmt: skip
+    for part in range(int((path.steps < shown).sum())):
         found = [
             {**unit_facts(index.database, unit, distance), "join": round(join, 6), "removed": removed or None}
-            for unit, distance, join, removed in columns
+            for unit, distance, join, removed in explanation.candidates(path, part)
         ]
         chosen = None
         if path.units[part] != REST:
