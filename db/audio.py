@@ -53,13 +53,16 @@ STREAMED_SIZES = (range(1), range(0xFFFFFF00, 1 << 32), range(0xFFFFFF00 << 32, 
 class AudioInfo:
     """What the header of an audio file says, checked.
 
-    `seekable`: spans can be read directly and exactly. False for lossy formats, where only a whole read is right.
+    `seekable`: spans can be read directly and exactly. False for lossy formats, where only a whole read is right. `format` and
+    `subtype` are libsndfile's names for what it is.
     """
 
     sample_rate: int
     channels: int
     n_samples: int
     seekable: bool
+    format: str = ""
+    subtype: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def probe(path: str | Path) -> AudioInfo:
         If the file is missing, unreadable, empty, truncated, or states an absurd sample rate or length.
     """
     with _open(path) as file:
-        return AudioInfo(file.samplerate, file.channels, file.frames, _is_seekable(file))
+        return _info(file)
 
 
 def read_audio(path: str | Path) -> Audio:
@@ -135,7 +138,24 @@ def open_mono(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray
         As `read_audio`.
     """
     with _open(path, forward=True) as file:
-        yield AudioInfo(file.samplerate, file.channels, file.frames, _is_seekable(file)), _mono_blocks(path, file)
+        yield _info(file), _mono_blocks(path, file)
+
+
+@contextmanager
+def open_audio(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray]]]:
+    """As `open_mono` with the channels kept: blocks of float32, shape (n_samples, channels)."""
+    with _open(path, forward=True) as file:
+        yield _info(file), _blocks(path, file)
+
+
+def _blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
+    n_read = 0
+    while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+        if not (finite := np.isfinite(block).all(axis=1)).all():
+            raise _not_finite(path, int((~finite).sum()), n_read + int(finite.argmin()))
+        n_read += len(block)
+        yield block
+    _check_complete(path, file, n_read)
 
 
 def _mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
@@ -203,23 +223,24 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
 
 class Resampler:
-    """`resample` for a mono signal that comes in blocks; the samples are the same."""
+    """`resample` for a signal that comes in blocks; the samples are the same."""
 
-    def __init__(self, from_rate: int, to_rate: int) -> None:
+    def __init__(self, from_rate: int, to_rate: int, channels: int = 1) -> None:
         self._rates = (from_rate, to_rate)
-        self._stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+        self._stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
 
     def resample(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """float32 (n,) blocks -> blocks of `resampled_length` samples in all."""
-        n_in, n_out = 0, 0
+        """float32 (n,) or (n, channels) blocks -> blocks of `resampled_length` samples in all."""
+        n_in, n_out, shape = 0, 0, ()
         for block in blocks:
-            n_in += len(block)
+            n_in, shape = n_in + len(block), block.shape[1:]
             out = self._stream.resample_chunk(block)
             n_out += len(out)
             yield out
         length = resampled_length(n_in, *self._rates)
-        tail = self._stream.resample_chunk(np.empty(0, np.float32), last=True)[: length - n_out]
-        yield np.pad(tail, (0, length - n_out - len(tail)))  # soxr rounds the length; a last fraction of a sample is silence
+        tail = self._stream.resample_chunk(np.empty((0, *shape), np.float32), last=True)[: length - n_out]
+        missing = np.zeros((length - n_out - len(tail), *shape), np.float32)
+        yield np.concatenate([tail, missing])  # soxr rounds the length; a last fraction of a sample is silence
 
 
 class _ForwardFile(sf.SoundFile):
@@ -266,13 +287,13 @@ def _open_checked(path: Path, kind: type[sf.SoundFile]) -> sf.SoundFile:
     return file
 
 
+def _info(file: sf.SoundFile) -> AudioInfo:
+    return AudioInfo(file.samplerate, file.channels, file.frames, file.format in SEEKABLE_FORMATS, file.format, file.subtype)
+
+
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", "") or str(error)
     return text.strip().rstrip(".") or "unknown format"
-
-
-def _is_seekable(file: sf.SoundFile) -> bool:
-    return file.format in SEEKABLE_FORMATS
 
 
 def _check_header(path: Path, file: sf.SoundFile) -> None:

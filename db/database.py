@@ -6,6 +6,7 @@ Many readers may be open while one builder (`db.build`) writes: a reader sees wh
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,6 +130,16 @@ class Database:
             self.root = Path(root).absolute()
             if not self.root.is_dir():
                 raise DatabaseError(f"{root}: no such folder; give the corpus folder of {self.path} as root")
+
+    def stamps(self, paths: list[str]) -> dict[str, dict[str, Any]]:
+        """Which files were analysed: for each of these sources its "hash" (XXH3-128), "bytes" and "modified_ns".
+
+        One that was analysed by an older version, which hashed otherwise, is left out.
+        """
+        with closing(open_manifest(self.path, write=False)) as connection:
+            rows = connection.execute("SELECT path, content_hash, n_bytes, mtime_ns FROM sources WHERE n_bytes >= 0")
+            found = {path: {"hash": hashed, "bytes": size, "modified_ns": date} for path, hashed, size, date in rows}
+        return {path: found[path] for path in paths if path in found}
 
     def _read(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")  # one moment of the database, though a writer may be at work

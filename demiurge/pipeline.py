@@ -15,8 +15,9 @@ from db.errors import DatabaseError, ParameterError
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
+from playback.crossfade import SeamOptions
 from playback.plan import MAX_CHANNELS, Plan, Step
-from playback.render import CROSSFADE_MS, RenderSummary, render
+from playback.render import OutputOptions, RenderSummary, render
 from query.explain import Explanation, explain
 from query.filters import Filters
 from query.index import UnitIndex
@@ -59,6 +60,14 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Sounding:
+    """How what was selected is joined and written."""
+
+    seams: SeamOptions = field(default_factory=SeamOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+
+@dataclass(frozen=True)
 class Rendering:
     """What was made: `target` is the sequence that was looked for, raw, (steps, n_descriptors)."""
 
@@ -95,7 +104,7 @@ class Rendering:
 
 
 def plan_path(wav: Path) -> Path:
-    """OUT.wav -> OUT.plan.json."""
+    """OUT.wav, .flac or .ogg -> OUT.plan.json."""
     return wav.with_suffix(".plan.json")
 
 
@@ -185,7 +194,7 @@ def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | No
 def render_continuation(
     seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int | None = None,
     seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0,
-    selection: Selection, crossfade_ms: float = CROSSFADE_MS, root: Path | None = None, progress: Progress | None = None,
+    selection: Selection, sounding: Sounding | None = None, root: Path | None = None, progress: Progress | None = None,
 ) -> list[Rendering]:  # fmt: skip
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
 
@@ -201,13 +210,13 @@ def render_continuation(
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
-        described, opened, out, settings, selection, crossfade_ms=crossfade_ms,
+        described, opened, out, settings, selection, sounding,
         whole_units=opened.settings.units in ("onset", "beat"), progress=progress,
     )  # fmt: skip
 
 
 def render_mosaic(
-    target: str | Path, database: str | Path, out: Path, *, selection: Selection, crossfade_ms: float = CROSSFADE_MS,
+    target: str | Path, database: str | Path, out: Path, *, selection: Selection, sounding: Sounding | None = None,
     root: Path | None = None, progress: Progress | None = None,
 ) -> list[Rendering]:  # fmt: skip
     """Rebuild the target out of the database's units and write it to `out`, as long as the target.
@@ -217,21 +226,12 @@ def render_mosaic(
     opened = Database(database, root=root)
     described = describe(target, opened.settings)
     settings = {"target": str(target)}
-    return _render(described, opened, out, settings, selection, crossfade_ms=crossfade_ms, progress=progress)
-
-
-def render_plan(
-    plan: Plan, out: Path, *, root: Path | None = None, crossfade_ms: float | None = None, progress: Progress | None = None
-) -> RenderSummary:
-    """Write a plan, with its own crossfade unless another is given."""
-    if crossfade_ms is None:
-        crossfade_ms = plan.settings.get("crossfade_ms", CROSSFADE_MS)
-    return render(plan, out, root=root, crossfade_ms=crossfade_ms, progress=progress)
+    return _render(described, opened, out, settings, selection, sounding, progress=progress)
 
 
 def _render(
-    described: Described, database: Database, out: Path, settings: dict, selection: Selection, *, crossfade_ms: float,
-    progress: Progress | None, whole_units: bool = False,
+    described: Described, database: Database, out: Path, settings: dict, selection: Selection,
+    sounding: Sounding | None, *, progress: Progress | None, whole_units: bool = False,
 ) -> list[Rendering]:  # fmt: skip
     """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
     index = selection.index(database, described.step_samples, progress)
@@ -239,14 +239,18 @@ def _render(
         index, described.sequence, selection.path, step_samples=described.step_samples, whole_units=whole_units,
         variations=selection.variations,
     )  # fmt: skip
-    settings |= {"crossfade_ms": crossfade_ms, **selection_facts(selection, index)}
+    sounding = sounding or Sounding()
+    settings |= {"seams": asdict(sounding.seams), **selection_facts(selection, index)}
     renderings = []
     for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
         explanation = explain(index, path, selection.path, whole_units=whole_units)
         cost = path.distances.sum() + selection.path.continuity * path.joins.sum()
         of_path = settings | {"variation": number, "cost": round(float(cost), 6)}
         plan = make_plan(path, explanation, database, of_path)
-        summary = render(plan, wav, root=database.root, crossfade_ms=crossfade_ms, progress=progress)
+        summary = render(
+            plan, wav, root=database.root, seams=sounding.seams, output=sounding.output, title=plan_path(wav).name,
+            progress=progress,
+        )  # fmt: skip
         plan.save(plan_path(wav))
         renderings.append(Rendering(wav, plan_path(wav), plan, described.sequence, path, summary))
     return renderings
@@ -283,7 +287,8 @@ def make_plan(path: UnitPath, explanation: Explanation, database: Database, sett
     _check_sources(database, used)
     channels = min(max(source.channels for source in used), MAX_CHANNELS)
     origin = {"id": database.id, "root": str(database.root)}
-    return Plan(database.sample_rate, channels, origin, tuple(steps), settings, at - steps[-1].until_sample)
+    stamps = database.stamps(sorted(source.path for source in used))
+    return Plan(database.sample_rate, channels, origin, tuple(steps), settings, at - steps[-1].until_sample, stamps)
 
 
 def _alternatives(path: UnitPath, explanation: Explanation, part: int) -> list[dict[str, Any]]:

@@ -7,67 +7,326 @@
                              ╲ │ ╱
           (read before      ╱ ╲│╱ ╲     (read on past
            its start)      ╱   │   ╲     its end)
-                       b - pre │  b + post
+                         start │  start + length
 
-The boundary b stays where the plan puts it. The overlap is made of sound the units' sources hold beyond them: the outgoing
-source is read on for `post` samples, the incoming one from `pre` samples before. With x = (k + ½) / L over the L = pre + post
-samples, gains cos(πx/2) and sin(πx/2) satisfy cos² + sin² = 1: two uncorrelated sounds keep their summed power throughout.
+The boundary b stays where the plan puts it, and every sample keeps its time. The overlap is made of sound the units' sources
+hold beyond them: the outgoing source is read on, the incoming one from before its start. Half of each unit at most takes part
+in a seam, so no more than two units ever sound at once. Units that are adjacent in their source are one sound: nothing is done
+and the samples pass through untouched. A recording's own beginning and end are never faded.
 
-Half of each unit at most takes part in a seam, so no more than two units ever sound at once. Units that are adjacent in
-their source are one sound: nothing is done and the samples pass through untouched. A source's first and last sample are the
-recording's own beginning and end and are never faded.
+Shape. With x = (k + ½) / length and the pair c = cos(πx/2), s = sin(πx/2), two sounds of one power P and correlation ρ sum to
+
+    E[(c·a + s·b)²] = P (c² + s² + 2ρ·c·s) = P (1 + ρ·sin πx),
+
+so dividing both gains by √(1 + ρ·sin πx) keeps the power throughout: for ρ = 0 this is the equal-power fade, for ρ = 1 the two
+gains sum to one, and a sound that fades into itself comes out as it was (Fink, Holters & Zölzer, "Signal-matched
+power-complementary cross-fading and dry-wet mixing", DAFx-16). ρ is measured where both are heard, each sample weighted by c·s.
+
+Place. The middle of the overlap moves by up to `align_ms` to where the two waveforms agree best. An attack is left alone: the
+overlap ends before the first one from the boundary on and starts after the last one before it, whoever it belongs to; one that
+would only begin behind the unit's end is thereby never heard.
+
+Level. If one side is louder by d dB (at most ± `level_db`), each is brought halfway towards the other in the middle of the
+overlap and back to itself within the overlap's surroundings. Where the incoming unit begins with an attack, its level is music.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
+from db.errors import ParameterError, PlanError
+from playback.attacks import CONTEXT_MS, bracket
 from playback.plan import Step
 
-EDGE_FADE = 64  # samples, 1.5 ms at 44.1 kHz: the shortest fade that does not click
+FADES = ("matched", "equal-power", "linear")
+EDGE_MS = 1.5  # the shortest fade that does not click
+ALIGN_WINDOW_MS = 10.0  # of the waveforms that are compared
+ALIGN_GRID = 8  # samples
+ATTACK_TOLERANCE_MS = 4.0  # units begin that much before their attack, or a little behind its first rise
+QUIET = 1e-7  # mean square below which a level is not matched: -70 dB
 
 
 @dataclass(frozen=True)
-class Seam:
-    """What happens at the boundary of two steps, or at one end of a step beside silence.
+class SeamOptions:
+    """What is done at seams. Each part can be turned off; with all of them off, fades are plain.
 
-    An overlap of `pre + post` samples around the boundary, or (when there is none) fades inside the two units:
-    `fade_out` samples at the end of the outgoing one, `fade_in` at the start of the incoming one.
+    Attributes
+    ----------
+    crossfade_ms : float >= 0
+        Length of the overlaps; less is used where the sources or the units hold less. 0: every cut is hard.
+    fade : "matched", "equal-power" or "linear"
+        Shape; "matched" follows the correlation of the two sides.
+    align_ms : float >= 0
+        How far an overlap may move to where the waveforms agree.
+    attacks : bool
+        Whether fades keep off attacks.
+    level_db : float >= 0
+        Steps in level are evened out up to this.
     """
 
-    pre: int = 0
-    post: int = 0
-    fade_out: int = 0
-    fade_in: int = 0
+    crossfade_ms: float = 60.0  # where units are long enough; makes half as much of a seam as 22 ms, see docs/playback.md
+    fade: str = "matched"
+    align_ms: float = 5.0
+    attacks: bool = True
+    level_db: float = 12.0
+
+    def __post_init__(self) -> None:
+        for name in ("crossfade_ms", "align_ms", "level_db"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not (np.isfinite(value) and value >= 0):
+                raise ParameterError(f"{name}={value!r} must be a finite number of at least 0")
+        if self.fade not in FADES:
+            raise ParameterError(f"fade={self.fade!r} is unknown; known are {', '.join(FADES)}")
+        if not isinstance(self.attacks, bool):
+            raise ParameterError(f"attacks={self.attacks!r} must be true or false")
+
+    @classmethod
+    def plain(cls, crossfade_ms: float, fade: str = "equal-power") -> Self:
+        """Fades of one shape and length, in the middle, whatever the sound."""
+        return cls(crossfade_ms, fade, align_ms=0.0, attacks=False, level_db=0.0)
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> Self:
+        """What the settings of a plan say: under "seams" any of the attributes; older plans have plain fades of "crossfade_ms".
+
+        Raises
+        ------
+        PlanError
+            If an option is unknown or out of its range.
+        """
+        given = settings.get("seams", {})
+        try:
+            if "seams" not in settings and "crossfade_ms" in settings:
+                return cls.plain(settings["crossfade_ms"])
+            if not isinstance(given, dict) or (unknown := sorted(set(given) - {f.name for f in fields(cls)})):
+                known = ", ".join(f.name for f in fields(cls))
+                raise ParameterError(f"{unknown[0] if isinstance(given, dict) else given!r} is unknown; known are {known}")
+            return cls(**given)
+        except ParameterError as error:
+            raise PlanError(f'"settings": "seams": {error}') from None
+
+    def overlap(self, sample_rate: int) -> int:
+        """Length of a whole overlap in samples, even."""
+        return 2 * round(self.crossfade_ms * sample_rate / 2000)
+
+    def most(self, sample_rate: int) -> int:
+        """Samples on either side of a boundary that a seam changes at most."""
+        return self.overlap(sample_rate) // 2 + round(self.align_ms * sample_rate / 1000)
+
+    def context(self, sample_rate: int) -> int:
+        """Samples beyond those that are listened to."""
+        return round(CONTEXT_MS * sample_rate / 1000) if self.attacks else 0
 
 
-PLAIN = Seam()
+@dataclass(frozen=True)
+class Overlaps:
+    """How the seams of a batch are made; arrays of shape (seams,), samples counted from the boundary.
+
+    The outgoing side falls from `out_start` for `out_length` samples, the incoming one rises from `in_start` for `in_length`;
+    in an overlap these are the same. A length of 0 is a cut. `likeness` is ρ, `step_db` how much louder the incoming side is.
+    Nothing changes before `-left` and from `right` on.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    out_start: np.ndarray
+    out_length: np.ndarray
+    in_start: np.ndarray
+    in_length: np.ndarray
+    likeness: np.ndarray
+    step_db: np.ndarray
+
+    def row(self, number: int) -> Self:
+        """One seam of the batch, as a batch."""
+        return type(self)(*(getattr(self, f.name)[number : number + 1] for f in fields(self)))
+
+    @property
+    def extent(self) -> int:
+        """Samples on either side of the boundaries within which all of them lie."""
+        return int(max(self.left.max(initial=0), self.right.max(initial=0)))
 
 
-def plan_seam(outgoing: Step | None, incoming: Step | None, *, crossfade: int, outgoing_length: int = 0) -> Seam:
-    """Decide the seam between two steps of a plan; None stands for silence.
+@dataclass(frozen=True)
+class Room:
+    """What limits the seams of a batch; int64 arrays of shape (seams,), in samples.
+
+    `left` and `right` of the boundary belong to the units, as far as a seam may change them. An overlap must lie within
+    [first, last), counted from the boundary, for which there is sound on both sides. Where that is too short the outgoing side
+    ends in a fade of `fade_out` before the boundary, and the incoming one begins with one of `fade_in` behind it.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    fade_out: np.ndarray
+    fade_in: np.ndarray
+
+
+def cross(
+    outgoing: np.ndarray, incoming: np.ndarray, room: Room, *, options: SeamOptions, sample_rate: int
+) -> tuple[np.ndarray, Overlaps]:
+    """Decide seams by their sound, and make them.
 
     Parameters
     ----------
-    crossfade : int >= 0
-        Samples of overlap wanted; less is used where the sources or the units hold less. 0: every cut is plain.
-    outgoing_length : int
-        Length of the outgoing step's source in samples.
+    outgoing, incoming : ndarray, float32, shape (seams, 2 * reach, channels)
+        Both sides from `reach` samples before the boundary to as many after it; zeros where there is none.
+
+    Returns
+    -------
+    mixed : ndarray, float32, shape (seams, 2 * overlaps.extent, channels)
+        What is heard from `extent` samples before the boundary to as many after it.
+    overlaps : Overlaps
     """
-    if crossfade == 0:
-        return PLAIN
-    if outgoing and incoming and outgoing.until_sample == incoming.at_sample:
-        if is_contiguous(outgoing, incoming):
-            return PLAIN
-        pre = min(crossfade // 2, incoming.start_sample, outgoing.n_samples // 2)
-        post = min(crossfade - crossfade // 2, outgoing_length - outgoing.end_sample, incoming.n_samples // 2)
-        if pre + post >= min(EDGE_FADE, crossfade):
-            return Seam(pre, post)
-    edge = min(EDGE_FADE, crossfade)
-    fade_out = min(edge, outgoing.n_samples // 2) if outgoing and outgoing.end_sample < outgoing_length else 0
-    fade_in = min(edge, incoming.n_samples // 2) if incoming and incoming.start_sample > 0 else 0
-    return Seam(fade_out=fade_out, fade_in=fade_in)
+    overlaps = plan_overlaps(outgoing, incoming, room, options=options, sample_rate=sample_rate)
+    mixed = mix(outgoing, incoming, overlaps, options.fade)
+    highest = np.abs(mixed).max(axis=(1, 2), initial=0)
+    if (highest > 1).any():
+        over = (highest > 1) & (np.abs(outgoing).max(axis=(1, 2)) <= 1) & (np.abs(incoming).max(axis=(1, 2)) <= 1)
+        likeness, step_db = np.where(over, 1.0, overlaps.likeness), np.where(over, 0.0, overlaps.step_db)
+        overlaps = replace(overlaps, likeness=likeness, step_db=step_db)  # gains that sum to 1 cannot exceed both sides
+        mixed = mix(outgoing, incoming, overlaps, options.fade)
+    return mixed, overlaps
+
+
+def plan_overlaps(
+    outgoing: np.ndarray, incoming: np.ndarray, room: Room, *, options: SeamOptions, sample_rate: int
+) -> Overlaps:
+    """Where the overlaps of a batch lie, and what shapes them; arguments as `cross`."""
+    overlap = options.overlap(sample_rate)
+    shortest = min(overlap, round(EDGE_MS * sample_rate / 1000))
+    first, last = room.first, room.last
+    struck = np.zeros(len(outgoing), bool)
+    if options.attacks and overlap:
+        first, last, struck = _keep_off_attacks(outgoing, incoming, first, last, shortest, sample_rate)
+    length = np.minimum(last - first, overlap)
+    length = np.where((length >= shortest) & (length > 0), length // 2 * 2, 0)
+    lowest, highest = first + length // 2, last - length // 2
+    middle = np.clip(0, lowest, np.maximum(highest, lowest))
+    if options.align_ms and overlap:
+        middle = _align(outgoing, incoming, middle, lowest, highest, options, sample_rate)
+    start, cut, none = middle - length // 2, length == 0, np.zeros(len(outgoing))
+    likeness, step_db = none, none
+    if options.fade == "matched" or options.level_db:
+        likeness, step_db = _compare(outgoing, incoming, start, length)
+        step_db = np.where(struck, 0.0, np.clip(step_db, -options.level_db, options.level_db))
+    return Overlaps(
+        room.left, room.right,
+        out_start=np.where(cut, -room.fade_out, start), out_length=np.where(cut, room.fade_out, length),
+        in_start=np.where(cut, 0, start), in_length=np.where(cut, room.fade_in, length),
+        likeness=likeness if options.fade == "matched" else none, step_db=step_db,
+    )  # fmt: skip
+
+
+def _keep_off_attacks(
+    outgoing: np.ndarray, incoming: np.ndarray, first: np.ndarray, last: np.ndarray, shortest: int, sample_rate: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Narrow [first, last) to between the attacks on either side; and whether one of the incoming side follows."""
+    reach = outgoing.shape[1] // 2
+    pivot = reach - round(ATTACK_TOLERANCE_MS * sample_rate / 1000)
+    out_before, out_after = bracket(outgoing, sample_rate=sample_rate, pivot=pivot)
+    in_before, in_after = bracket(incoming, sample_rate=sample_rate, pivot=pivot)
+    until = np.minimum(last, np.minimum(out_after, in_after) - reach)
+    since = np.maximum(out_before, in_before) - reach
+    since = np.maximum(first, np.minimum(since, until - shortest))  # with too little room the coming attack goes before
+    return since, until, in_after < 2 * reach
+
+
+def _align(
+    outgoing: np.ndarray, incoming: np.ndarray, middle: np.ndarray, lowest: np.ndarray, highest: np.ndarray,
+    options: SeamOptions, sample_rate: int,
+) -> np.ndarray:  # fmt: skip
+    """Move each middle within [lowest, highest] to where the normalised correlation is highest.
+
+    Moving all the way must gain 0.1 of correlation.
+    """
+    most = options.align_ms * sample_rate / 1000
+    window = min(ALIGN_WINDOW_MS, options.crossfade_ms) * sample_rate / 1000
+    half = max(1, round(window / (2 * ALIGN_GRID)))  # in blocks of the grid
+    sums = [_window_sums(a, b, half) for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))]
+    likeness = sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-20))
+    places = (np.arange(likeness.shape[1]) + half) * ALIGN_GRID - outgoing.shape[1] // 2
+    away = np.abs(places - middle[:, None])
+    allowed = (places >= lowest[:, None]) & (places <= highest[:, None]) & (away <= most)
+    score = np.where(allowed, likeness - 0.1 * away / most, -np.inf)
+    return np.where(allowed.any(axis=1), places[score.argmax(axis=1)], middle)
+
+
+def _window_sums(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
+    """Sums of a·b over windows of 2 * half blocks of the grid, one a block."""
+    blocks = len(a), -1, ALIGN_GRID * a.shape[2]
+    products = np.einsum("sbi,sbi->sb", a.reshape(blocks), b.reshape(blocks))
+    summed = np.cumsum(np.pad(products, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
+    return summed[:, 2 * half :] - summed[:, : -2 * half]
+
+
+def _compare(
+    outgoing: np.ndarray, incoming: np.ndarray, start: np.ndarray, length: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """ρ within [0, 1], and by how many dB the incoming side is louder, over the overlaps; 0 where one side is silent."""
+    extent = int(max(-start.min(initial=0), (start + length).max(initial=0)))
+    outgoing, incoming = _middle(outgoing, extent), _middle(incoming, extent)
+    weight = np.sin(np.float32(np.pi) * _progress(start, length, extent))
+    ab, aa, bb = (
+        np.einsum("st,stc->s", weight, a * b).astype(np.float64)
+        for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))
+    )
+    heard = np.minimum(aa, bb) > QUIET * np.maximum(length, 1) * outgoing.shape[2]
+    likeness = np.where(heard, np.clip(ab / np.sqrt(np.maximum(aa * bb, 1e-20)), 0, 1), 0)
+    return likeness, 10 * np.log10(np.where(heard, bb, 1) / np.where(heard, aa, 1))
+
+
+def mix(outgoing: np.ndarray, incoming: np.ndarray, overlaps: Overlaps, fade: str) -> np.ndarray:
+    """What is heard around the boundaries, as `cross` returns it."""
+    extent = overlaps.extent
+    falling, rising = gains(overlaps, extent, fade)
+    return _middle(outgoing, extent) * falling[:, :, None] + _middle(incoming, extent) * rising[:, :, None]
+
+
+def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.ndarray]:
+    """Gains of the outgoing and the incoming side around the boundaries, float32, shape (seams, 2 * extent) each.
+
+    Exactly 1 and 0 before, 0 and 1 after the seam.
+    """
+    falling = 1 - _progress(overlaps.out_start, overlaps.out_length, extent)
+    rising = _progress(overlaps.in_start, overlaps.in_length, extent)
+    if fade != "linear":
+        falling, power = np.sin(np.float32(np.pi / 2) * falling), np.sin(np.float32(np.pi) * rising)
+        power *= overlaps.likeness.astype(np.float32)[:, None]
+        power = 1 / np.sqrt(power + 1)
+        falling, rising = falling * power, np.sin(np.float32(np.pi / 2) * rising) * power
+    if overlaps.step_db.any():
+        out_level, in_level = level_ramps(overlaps, extent)
+        falling, rising = falling * out_level, rising * in_level
+    return falling, rising
+
+
+def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray]:
+    """What evens out the levels: amplitudes of the two sides around the boundaries, float32, (seams, 2 * extent)."""
+    middle = overlaps.in_start + overlaps.in_length / 2
+    nepers = (np.log(10) / 40 * overlaps.step_db).astype(np.float32)[:, None]  # half of the step
+    ramps = []
+    for start, length, sign in ((-overlaps.left, middle + overlaps.left, 1), (middle, overlaps.right - middle, -1)):
+        x = _progress(start, length, extent)
+        if sign < 0:
+            x = 1 - x
+        ramps.append(np.exp(sign * nepers * (x * x * (3 - 2 * x))))
+    return ramps[0], ramps[1]
+
+
+def _progress(start: np.ndarray, length: np.ndarray, extent: int) -> np.ndarray:
+    """x of every sample around the boundaries, float32, shape (seams, 2 * extent): 0 before the fade, 1 after it."""
+    slope = 1 / np.maximum(length, 1e-3)
+    x = np.arange(-extent, extent, dtype=np.float32) * slope.astype(np.float32)[:, None]
+    x += ((0.5 - start) * slope).astype(np.float32)[:, None]
+    return np.clip(x, 0, 1, out=x)
+
+
+def _middle(zones: np.ndarray, extent: int) -> np.ndarray:
+    reach = zones.shape[1] // 2
+    return zones[:, reach - extent : reach + extent]
 
 
 def is_contiguous(outgoing: Step, incoming: Step) -> bool:
@@ -77,25 +336,5 @@ def is_contiguous(outgoing: Step, incoming: Step) -> bool:
         and outgoing.end_sample == incoming.start_sample
         and outgoing.until_sample == incoming.at_sample
         and outgoing.gain_db == incoming.gain_db
+        and not (outgoing.is_transformed or incoming.is_transformed)
     )
-
-
-def mix_overlap(outgoing: np.ndarray, incoming: np.ndarray) -> np.ndarray:
-    """Equal-power crossfade of two spans of one shape, (n_samples, channels).
-
-    Two loud sounds in phase would sum to more than either; where that would pass full scale although neither side does, the
-    fade is equal-gain instead: a weighted mean cannot exceed its parts.
-    """
-    fade_in = equal_power(len(incoming))[:, None]
-    mixed = outgoing * fade_in[::-1] + incoming * fade_in
-    if np.abs(mixed).max(initial=0) > 1 and max(np.abs(outgoing).max(), np.abs(incoming).max()) <= 1:
-        linear = ((np.arange(len(incoming), dtype=np.float32) + 0.5) / len(incoming))[:, None]
-        return outgoing * (1 - linear) + incoming * linear
-    return mixed
-
-
-@lru_cache(maxsize=64)
-def equal_power(n_samples: int) -> np.ndarray:
-    """Rising half of an equal-power fade, float32, shape (n_samples,); reversed it falls."""
-    x = (np.arange(n_samples) + 0.5) / n_samples
-    return np.sin(np.pi / 2 * x).astype(np.float32)

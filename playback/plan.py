@@ -17,10 +17,13 @@ MAX_CHANNELS = 8
 class Step:
     """One unit and when it is played. Positions and lengths are integer samples at the plan's sample rate.
 
-    `source` is relative to the corpus root; `at_sample` is the position in the output. The rest says why it was chosen, and
-    playback ignores it: `unit`, how far it is from what was wanted (`distance`) and from what would have followed the step
-    before in its source (`join`), and `alternatives`, units that fit nearly as well, each with "unit", "distance", "join" and,
-    if a rule forbids it here, "removed".
+    `source` is relative to the corpus root; `at_sample` is the position in the output, and the unit sounds there for
+    `n_samples`. `gain_db`, `reverse`, `transpose` (semitones) and `stretch` (2: twice as slow, so that half as much of the
+    source is played) say how; absent they leave it untouched.
+
+    The rest says why it was chosen, and playback ignores it: `unit`, how far it is from what was wanted (`distance`) and from
+    what would have followed the step before in its source (`join`), and `alternatives`, units that fit nearly as well, each
+    with "unit", "distance", "join" and, if a rule forbids it here, "removed".
     """
 
     unit: int
@@ -29,6 +32,9 @@ class Step:
     n_samples: int
     at_sample: int
     gain_db: float = 0.0
+    reverse: bool = False
+    transpose: float = 0.0
+    stretch: float = 1.0
     distance: float = 0.0
     join: float = 0.0
     alternatives: tuple[dict[str, Any], ...] = ()
@@ -36,7 +42,12 @@ class Step:
     @property
     def end_sample(self) -> int:
         """End in the source."""
-        return self.start_sample + self.n_samples
+        return self.start_sample + (self.n_samples if self.stretch == 1 else max(1, round(self.n_samples / self.stretch)))
+
+    @property
+    def is_transformed(self) -> bool:
+        """Whether it is played otherwise than it was recorded; gain does not count."""
+        return self.reverse or self.transpose != 0 or self.stretch != 1
 
     @property
     def until_sample(self) -> int:
@@ -49,7 +60,8 @@ class Plan:
     """Steps in time order, without overlap; what lies between them is silence.
 
     `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "crossfade_ms" and whatever
-    else says how the plan was made. `tail_samples` of silence come after the last step.
+    else says how the plan was made. `tail_samples` of silence come after the last step. `sources` tells for each source which
+    file it was: "hash" (XXH3-128), "bytes", "modified_ns"; one that is not named there is taken as it is.
     """
 
     sample_rate: int
@@ -58,6 +70,7 @@ class Plan:
     steps: tuple[Step, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     tail_samples: int = 0
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def n_samples(self) -> int:
@@ -69,13 +82,15 @@ class Plan:
         head = {"format": FORMAT, "version": VERSION, "sample_rate": self.sample_rate, "channels": self.channels}
         head |= {"database": self.database, "settings": self.settings, "tail_samples": self.tail_samples}
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}," for key, value in head.items()]
+        sources = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in self.sources.items())
+        lines.append(f' "sources": {{\n{sources}\n }},' if sources else ' "sources": {},')
         steps = ",\n".join("  " + json.dumps(asdict(step), allow_nan=False) for step in self.steps)
         with replacing(path) as temporary:
             temporary.write_text("\n".join(["{", *lines, ' "steps": [', steps, " ]", "}", ""]))
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read and check a plan.
+    def load(cls, path: str | Path, *, alternatives: bool = True) -> Self:
+        """Read and check a plan. Without the alternatives, which playback does not need, it takes a fifth of the memory.
 
         Raises
         ------
@@ -83,13 +98,18 @@ class Plan:
             If it is not a plan, of a newer version, or a step breaks a rule; the message names the step, counted from 0.
         """
         try:
-            document = json.loads(Path(path).read_text())
+            document = json.loads(Path(path).read_text(), object_hook=None if alternatives else _without_alternatives)
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise PlanError(f"{path}: not a readable plan ({error}); give a plan file that demiurge render wrote") from error
         try:
             return _parse(cls, document)
         except PlanError as error:
             raise PlanError(f"{path}: {error}") from None
+
+
+def _without_alternatives(document: dict[str, Any]) -> dict[str, Any]:
+    document.pop("alternatives", None)
+    return document
 
 
 def _parse(cls: type[Plan], document: Any) -> Any:
@@ -101,7 +121,7 @@ def _parse(cls: type[Plan], document: Any) -> Any:
         "the plan",
         document,
         {"format", "version", "sample_rate", "channels", "database", "settings", "steps"},
-        {"tail_samples"},
+        {"tail_samples", "sources"},
     )
     _check_integer("sample_rate", document["sample_rate"], minimum=1)
     _check_integer("channels", document["channels"], minimum=1)
@@ -124,7 +144,20 @@ def _parse(cls: type[Plan], document: Any) -> Any:
                 f"step {number}: at_sample={parsed[-1].at_sample} lies before step {number - 1} ends, at "
                 f"{parsed[-2].until_sample}; steps must be in order and not overlap"
             )
-    return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings, tail_samples)
+    sources = _parse_sources(document.get("sources", {}))
+    return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings, tail_samples, sources)
+
+
+def _parse_sources(sources: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(sources, dict):
+        raise PlanError('"sources" must be an object')
+    for name, stamp in sources.items():
+        kinds = {"hash": str, "bytes": int, "modified_ns": int}
+        if not isinstance(stamp, dict) or any(type(stamp.get(key)) is not kind for key, kind in kinds.items()):
+            raise PlanError(
+                f'"sources": {name!r} must have "hash" (text), "bytes" and "modified_ns" (integers); or leave it out'
+            )
+    return sources
 
 
 def _parse_step(where: str, step: Any) -> Step:
@@ -134,10 +167,14 @@ def _parse_step(where: str, step: Any) -> Step:
     _check_keys(where, step, required, {f.name for f in fields(Step)} - required)
     for name, minimum in {"unit": 0, "start_sample": 0, "n_samples": 1, "at_sample": 0}.items():
         _check_integer(f"{where}: {name}", step[name], minimum=minimum)
-    for name in ("gain_db", "distance", "join"):
-        value = step.get(name, 0.0)
+    for name in ("gain_db", "transpose", "stretch", "distance", "join"):
+        value = step.get(name, 1.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise PlanError(f"{where}: {name}={value!r} must be a finite number")
+    if not step.get("stretch", 1.0) > 0:
+        raise PlanError(f"{where}: stretch={step['stretch']!r} must be above 0; 2 is twice as slow")
+    if not isinstance(step.get("reverse", False), bool):
+        raise PlanError(f"{where}: reverse={step['reverse']!r} must be true or false")
     source = step["source"]
     if not isinstance(source, str) or not source or PurePosixPath(source).is_absolute() or ".." in PurePosixPath(source).parts:
         raise PlanError(f"{where}: source={source!r} must be a path within the corpus folder, relative to it")

@@ -1,190 +1,265 @@
-"""Plan to audio, step by step: each sample is read once or twice, memory does not depend on the plan's length.
+"""A plan to an audio file: loud enough, never over full scale, complete or not there at all."""
 
-steps ──► runs (adjacent units joined) ──► seams ──► blocks in output order ──► WAV
-"""
-
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-import soundfile as sf
 
 from db.atomic import replacing
-from db.errors import ParameterError, PlanError
-from playback.crossfade import Seam, equal_power, is_contiguous, mix_overlap, plan_seam
-from playback.plan import Plan, Step
-from playback.sources import SourceReader
+from db.errors import ParameterError
+from playback.crossfade import SeamOptions
+from playback.loudness import LoudnessMeter, TruePeakMeter
+from playback.plan import Plan
+from playback.sources import Sound, SourceReader, refuse, sources_of
+from playback.stitch import BLOCK_SAMPLES, DEFAULT_SEAMS, stitch
+from playback.writer import PCM_24_SCALE, AudioWriter, check_output_format
 
-CROSSFADE_MS = 22.0  # the original's
-BLOCK_SAMPLES = 1 << 17  # samples read or written at a time
-PCM_24_SCALE = 2.0**23  # what libsndfile divides 24-bit samples by; it would multiply by 2**23 - 1, so we do it ourselves
-SAFE_PEAK = 10 ** (-0.1 / 20)  # -0.1 dBFS, where an over-full render is brought to
+SAFE_PEAK_DB = -0.1  # dBFS, where an over-full render is brought to
+CEILING_DB = -1.0  # dBTP, the most a render of a given loudness may reach (EBU R 128)
+
+Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """How a render is written.
+
+    Attributes
+    ----------
+    bits : {"16", "24", "float"}, optional
+        24 unless said otherwise; OGG has none.
+    lufs : float, optional
+        Integrated loudness (ITU-R BS.1770) that the whole is brought to, as far as `true_peak_db` allows.
+    true_peak_db : float, optional
+        The true peak that may not be exceeded, in dBTP: the whole is lowered to it. -1 if `lufs` is given.
+    """
+
+    bits: str | None = None
+    lufs: float | None = None
+    true_peak_db: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("lufs", -70.0), ("true_peak_db", -60.0)):
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= 0:
+                raise ParameterError(f"{name}={value} must be {lowest:g} to 0")
 
 
 @dataclass(frozen=True)
 class RenderSummary:
-    """What was written. `gain_db` is 0 unless the whole was lowered to stay below full scale; `peak` is after that."""
+    """What was written: after the whole was changed by `gain_db`, its sample peak, and where they were measured its loudness
+    and true peak. `skipped` says what was wrong with each source that was left out."""
 
     n_samples: int
     peak: float
     gain_db: float
+    lufs: float | None = None
+    true_peak_db: float | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def render(
-    plan: Plan,
-    path: str | Path,
-    *,
-    root: str | Path | None = None,
-    crossfade_ms: float = CROSSFADE_MS,
-    progress: Callable[[int, int], None] | None = None,
-) -> RenderSummary:
-    """Write a plan as 24-bit WAV; 16- and 24-bit sources come back bit-exact where nothing is faded.
+    plan: Plan, path: str | Path, *, root: str | Path | None = None, seams: SeamOptions = DEFAULT_SEAMS,
+    output: OutputOptions | None = None, skip_missing: bool = False, title: str = "", progress: Progress | None = None,
+) -> RenderSummary:  # fmt: skip
+    """Write a plan as WAV, FLAC or OGG, whichever the suffix says.
+
+    16- and 24-bit sources come back bit-exact where nothing is faded. A render over full scale is lowered as a whole.
 
     Parameters
     ----------
     root : path, optional
         The corpus folder; the plan's own by default.
-    crossfade_ms : float >= 0
-        Length of the overlaps; 0 cuts plainly.
-    progress : callable (samples done, samples in all)
+    skip_missing : bool
+        Leave silence where a source is missing, unreadable, changed or too short, instead of refusing the plan.
+    title : str
+        Kept in the file; the plan's name.
+    progress : callable (done, in all, what)
 
     Raises
     ------
     PlanError
-        If a source is missing, too short, or gives samples that are not finite.
-    AudioError
-        If a source cannot be read.
+        If sources are missing, unreadable, changed or too short.
     ParameterError
-        If `crossfade_ms` is negative or `path` cannot be written.
+        If `path` cannot be written, or its format cannot hold this.
     """
-    with replacing(path) as temporary:
-        peak = _write(plan, temporary, root, crossfade_ms, gain=1.0, progress=progress)
-        gain = 1.0
-        if peak > 1:  # never clip: once more, lower as a whole
-            gain = SAFE_PEAK / peak
-            _write(plan, temporary, root, crossfade_ms, gain=gain, progress=progress)
-    return RenderSummary(plan.n_samples, peak * gain, 20 * float(np.log10(gain)))
+    output = output or OutputOptions()
+    check_output_format(path, output.bits, sample_rate=plan.sample_rate, channels=plan.channels)
+    with open_sources(plan, root) as reader:
+        plan, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        job = _Job(plan, reader, seams, output, title, progress)
+        with replacing(path) as temporary:
+            summary = job.write(temporary, Path(path))
+    return replace(summary, skipped=skipped)
 
 
-def render_blocks(plan: Plan, reader: SourceReader, *, crossfade_ms: float = CROSSFADE_MS) -> Iterator[np.ndarray]:
-    """Yield the plan's audio in order, float32, shape (any, channels); together exactly `plan.n_samples` samples."""
-    if not (np.isfinite(crossfade_ms) and crossfade_ms >= 0):
-        raise ParameterError(f"crossfade_ms={crossfade_ms} must be a finite number of at least 0")
-    crossfade = round(crossfade_ms * plan.sample_rate / 1000)
-    runs = _runs(plan.steps)
-    before, done, carried = None, 0, np.empty((0, plan.channels), np.float32)
-    left = Seam()
-    for run, after in zip(runs, [*runs[1:], None], strict=True):
-        if before is None or before.until_sample < run.at_sample:
-            yield from _silence(run.at_sample - done, plan.channels)
-            left = plan_seam(None, run, crossfade=crossfade)
-        adjacent = after if after and after.at_sample == run.until_sample else None
-        right = plan_seam(run, adjacent, crossfade=crossfade, outgoing_length=reader.length(run.source))
-        yield from _run_blocks(run, reader, left, right, carried)
-        carried = _read(reader, run, run.end_sample - right.pre, right.pre + right.post)
-        before, done, left = run, run.until_sample, right
-    yield from _silence(plan.tail_samples, plan.channels)
+def render_stems(
+    plan: Plan, folder: Path, *, suffix: str = ".wav", gain_db: float = 0.0, root: str | Path | None = None,
+    seams: SeamOptions = DEFAULT_SEAMS, bits: str | None = None, skip_missing: bool = False, progress: Progress | None = None,
+) -> list[Path]:  # fmt: skip
+    """Write what each source plays as a file of its own, all as long as the plan; together they are the whole.
+
+    Parameters
+    ----------
+    gain_db : float
+        What `render` changed the whole by, to be the same here.
+
+    Raises
+    ------
+    PlanError, ParameterError
+        As `render`; and if a part alone would pass full scale.
+    """
+    paths = []
+    with open_sources(plan, root) as reader:
+        plan, _ = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        for path, source in stem_paths(plan, folder, suffix).items():
+            with replacing(path) as temporary:
+                _Job(plan, reader, seams, OutputOptions(bits), source, progress).write_stem(temporary, path, source, gain_db)
+            paths.append(path)
+    return paths
 
 
-def _run_blocks(run: Step, reader: SourceReader, left: Seam, right: Seam, carried: np.ndarray) -> Iterator[np.ndarray]:
-    """One run, from its left overlap (mixed with `carried`, the sound of the run before) up to its right overlap."""
-    if left.pre + left.post:
-        yield mix_overlap(carried, _read(reader, run, run.start_sample - left.pre, left.pre + left.post))
-    start, stop = run.start_sample + left.post, run.end_sample - right.pre
-    for at in range(start, stop, BLOCK_SAMPLES):
-        block = _read(reader, run, at, min(BLOCK_SAMPLES, stop - at))
-        yield _edge_fades(block, at - run.start_sample, run.n_samples, left.fade_in, right.fade_out)
+def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
+    """The file of each source's part, numbered in the order in which they are first heard."""
+    sources = list(sources_of(plan))
+    width = len(str(len(sources)))
+    return {
+        folder / f"{number:0{width}d} {PurePosixPath(source).stem}{suffix}": source for number, source in enumerate(sources, 1)
+    }
 
 
-def _edge_fades(block: np.ndarray, offset: int, n_samples: int, fade_in: int, fade_out: int) -> np.ndarray:
-    """Fade the first `fade_in` and last `fade_out` samples of a run of `n_samples`, of which this block starts at `offset`."""
-    if offset < fade_in:
-        block = block.copy()
-        inside = min(fade_in - offset, len(block))
-        block[:inside] *= equal_power(fade_in)[offset : offset + inside, None]
-    tail = offset + len(block) - (n_samples - fade_out)  # samples of the block within the fade out
-    if tail > 0 and fade_out:
-        block = block.copy()
-        falling = equal_power(fade_out)[::-1]
-        inside = min(tail, len(block))
-        block[-inside:] *= falling[tail - inside : tail, None]
-    return block
+@dataclass
+class _PeakMeter:
+    """The sample peak of what streams by, in units of what 24-bit PCM can hold: 1 - 2⁻²³ upwards, 1 downwards."""
+
+    peak: float = 0.0
+
+    def add(self, block: np.ndarray) -> None:
+        self.peak = max(self.peak, float(block.max()) / (1 - 1 / PCM_24_SCALE), -float(block.min()))
 
 
-def _read(reader: SourceReader, run: Step, start: int, n_samples: int) -> np.ndarray:
-    samples = reader.read(run.source, start, n_samples)
-    if not np.isfinite(samples).all():
-        raise PlanError(f"{run.source}: samples {start} to {start + n_samples} are not all finite; repair the file")
-    return samples if run.gain_db == 0 else samples * np.float32(10 ** (run.gain_db / 20))
+class _OverFullScaleError(Exception):
+    """The whole must be lowered."""
 
 
-def _runs(steps: tuple[Step, ...]) -> list[Step]:
-    """Steps with adjacent units of one source joined into one."""
-    runs: list[Step] = []
-    first, last = steps[0], steps[0]
-    for step in steps[1:]:
-        if not is_contiguous(last, step):
-            runs.append(_joined(first, last))
-            first = step
-        last = step
-    runs.append(_joined(first, last))
-    return runs
+@dataclass
+class _Job:
+    """One plan with its sound, on the way to files."""
+
+    plan: Plan
+    sound: Sound
+    seams: SeamOptions
+    output: OutputOptions
+    title: str
+    progress: Progress | None
+
+    def write(self, temporary: Path, path: Path) -> RenderSummary:
+        """Write the whole, as loud as it should be."""
+        if self.output.lufs is not None or self.output.true_peak_db is not None:
+            return self._write_as_loud(temporary, path)
+        peak, gain_db = _PeakMeter(), 0.0
+        blocks = self._blocks("rendering")
+        try:
+            with self._writer(temporary, path) as writer:
+                for block in blocks:
+                    peak.add(block)
+                    if peak.peak > 1:
+                        raise _OverFullScaleError
+                    writer.write(block)
+        except _OverFullScaleError:  # never clip: hear the rest, then once more, lower as a whole
+            for block in blocks:
+                peak.add(block)
+            gain_db = SAFE_PEAK_DB - _db(peak.peak)
+            self._write_changed(temporary, path, gain_db)
+        return RenderSummary(self.plan.n_samples, peak.peak * _amplitude(gain_db), gain_db)
+
+    def write_stem(self, temporary: Path, path: Path, source: str, gain_db: float) -> None:
+        self._write_changed(temporary, path, gain_db, only=source)
+
+    def _write_as_loud(self, temporary: Path, path: Path) -> RenderSummary:
+        rate, channels = self.plan.sample_rate, self.plan.channels
+        peak, loudness, true_peak = _PeakMeter(), LoudnessMeter(rate, channels), TruePeakMeter(channels)
+        for block in self._blocks("measuring"):
+            for meter in (peak, loudness, true_peak):
+                meter.add(block)
+        lufs, true_peak_db = loudness.integrated(), _db(true_peak.peak())
+        gain_db = _gain_db(self.output, lufs, true_peak_db, _db(peak.peak))
+        self._write_changed(temporary, path, gain_db)
+        return RenderSummary(
+            self.plan.n_samples, peak.peak * _amplitude(gain_db), gain_db,
+            lufs + gain_db if math.isfinite(lufs) else None, true_peak_db + gain_db if math.isfinite(true_peak_db) else None,
+        )  # fmt: skip
+
+    def _write_changed(self, temporary: Path, path: Path, gain_db: float, only: str | None = None) -> None:
+        gain = np.float32(_amplitude(gain_db))
+        with self._writer(temporary, path) as writer:
+            for block in self._blocks(path.name, only):
+                writer.write(block if gain == 1 else block * gain)
+
+    def _writer(self, temporary: Path, path: Path) -> AudioWriter:
+        plan = self.plan
+        return AudioWriter(
+            temporary, plan.sample_rate, plan.channels, bits=self.output.bits, n_samples=plan.n_samples, title=self.title,
+            comment=f"plan: {self.title}, database: {plan.database['id']}" if self.title else "", shown=path,
+        )  # fmt: skip
+
+    def _blocks(self, what: str, only: str | None = None) -> Iterator[np.ndarray]:
+        """The plan's sound in blocks of some length, told of as they go by."""
+        done, waiting, size = 0, list[np.ndarray](), 0
+        for piece in stitch(self.plan, self.sound, seams=self.seams, only=only):
+            waiting.append(piece)
+            size += len(piece)
+            if size >= BLOCK_SAMPLES or done + size == self.plan.n_samples:
+                yield np.concatenate(waiting)
+                done, waiting, size = done + size, [], 0
+                if self.progress:
+                    self.progress(done, self.plan.n_samples, what)
 
 
-def _joined(first: Step, last: Step) -> Step:
-    return Step(
-        first.unit, first.source, first.start_sample, last.until_sample - first.at_sample, first.at_sample, first.gain_db
-    )
+def _gain_db(output: OutputOptions, lufs: float, true_peak_db: float, peak_db: float) -> float:
+    """What brings a render to its loudness, or as near as the peaks allow; silence stays as it is."""
+    if not (math.isfinite(lufs) and math.isfinite(true_peak_db)):
+        return 0.0
+    ceiling_db = CEILING_DB if output.true_peak_db is None else output.true_peak_db
+    wanted = 0.0 if output.lufs is None else output.lufs - lufs
+    return min(wanted, ceiling_db - true_peak_db, -peak_db)
 
 
-def _silence(n_samples: int, channels: int) -> Iterator[np.ndarray]:
-    for at in range(0, n_samples, BLOCK_SAMPLES):
-        yield np.zeros((min(BLOCK_SAMPLES, n_samples - at), channels), np.float32)
+def _db(amplitude: float) -> float:
+    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
 
 
-def _write(
-    plan: Plan,
-    path: Path,
-    root: str | Path | None,
-    crossfade_ms: float,
-    *,
-    gain: float,
-    progress: Callable[[int, int], None] | None,
-) -> float:
-    """Write one pass and return its peak before `gain`."""
-    peak, written, size = 0.0, 0, 0
-    waiting: list[np.ndarray] = []
-    reader = SourceReader(root or plan.database["root"], sample_rate=plan.sample_rate, channels=plan.channels)
-    with reader, sf.SoundFile(path, "w", plan.sample_rate, plan.channels, "PCM_24", format="WAV") as file:
-
-        def flush() -> None:
-            nonlocal peak, written, size
-            block = np.concatenate(waiting)
-            peak = max(peak, _peak(block))
-            file.write(_pcm_24(block if gain == 1 else block * np.float32(gain)))
-            written += len(block)
-            waiting.clear()
-            size = 0
-            if progress:
-                progress(written, plan.n_samples)
-
-        for block in render_blocks(plan, reader, crossfade_ms=crossfade_ms):
-            waiting.append(block)
-            size += len(block)
-            if size >= BLOCK_SAMPLES:
-                flush()
-        if waiting:
-            flush()
-    return peak
+def _amplitude(db: float) -> float:
+    return 10 ** (db / 20)
 
 
-def _peak(block: np.ndarray) -> float:
-    """Largest magnitude in units of what 24-bit PCM can hold: 1 - 2⁻²³ upwards, 1 downwards."""
-    return max(float(block.max()) / (1 - 1 / PCM_24_SCALE), -float(block.min()), 0.0)
+def open_sources(plan: Plan, root: str | Path | None) -> SourceReader:
+    """A reader of the files a plan plays."""
+    return SourceReader(root or plan.database["root"], sample_rate=plan.sample_rate, channels=plan.channels)
 
 
-def _pcm_24(block: np.ndarray) -> np.ndarray:
-    """float32 -> int32 whose upper 24 bits are the samples."""
-    top = PCM_24_SCALE - 1
-    return np.clip(np.rint(block.astype(np.float64) * PCM_24_SCALE), -PCM_24_SCALE, top).astype(np.int32) << 8
+def playable(
+    plan: Plan, reader: SourceReader, *, skip_missing: bool = False, progress: Progress | None = None
+) -> tuple[Plan, dict[str, str]]:
+    """Look at all of a plan's sources, and leave out the steps of those that cannot be played if that is asked for.
+
+    Returns
+    -------
+    plan : Plan
+    skipped : dict
+        What is wrong with each source that was left out.
+
+    Raises
+    ------
+    PlanError
+        If sources cannot be played, or none can.
+    """
+    problems = reader.prepare(plan, progress)
+    if not problems:
+        return plan, {}
+    steps = tuple(step for step in plan.steps if step.source not in problems)
+    if not (skip_missing and steps):
+        refuse(problems, reader.root)
+    return replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample), problems

@@ -13,7 +13,9 @@ from db.errors import ParameterError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
-audio_out_option = click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The WAV file to write.")
+audio_out_option = click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="The WAV, FLAC or OGG file to write."
+)
 
 
 class Bar(Protocol):
@@ -29,8 +31,8 @@ def echo_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=1, allow_nan=False, default=str))
 
 
-def check_output(path: Path, *, force: bool) -> None:
-    """Refuse early what would fail late: an output that exists, or a folder that does not.
+def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> None:
+    """Refuse early what would fail late: an output that exists, or a folder that does not and will not be made.
 
     Raises
     ------
@@ -38,14 +40,15 @@ def check_output(path: Path, *, force: bool) -> None:
     """
     if path.exists() and not force:
         raise ParameterError(f"{path} exists; give another name, or --force to replace it")
-    if not path.absolute().parent.is_dir():
+    if not folder_is_made and not path.absolute().parent.is_dir():
         raise ParameterError(f"{path}: the folder {path.absolute().parent} does not exist; make it first")
 
 
-def check_wav(path: Path, *, force: bool) -> None:
-    """`check_output` for audio; only WAV is written."""
-    if path.suffix.lower() != ".wav":
-        raise ParameterError(f"{path}: audio is written as WAV; give a name that ends in .wav")
+def check_audio_output(path: Path, *, force: bool, bits: str | None = None) -> None:
+    """`check_output` for audio."""
+    from playback.writer import check_output_format
+
+    check_output_format(path, bits)
     check_output(path, force=force)
 
 

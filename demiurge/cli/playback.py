@@ -1,42 +1,93 @@
-"""demiurge playback: render a plan."""
+"""demiurge playback: render a plan, hear it, or hand it to other tools."""
 
 from pathlib import Path
 
 import click
 
-from demiurge.cli.output import audio_out_option, check_wav, echo_json, force_option, json_option, progress_bar
+from db.errors import ParameterError
+from demiurge.cli.output import check_audio_output, check_output, echo_json, force_option, json_option, progress_bar
+from demiurge.cli.sounding import sounding_notes, sounding_options, take_sounding
+
+EXPORTS = ["reaper", "labels", "csv", "edl"]
 
 
 @click.command(
-    epilog="\b\nExamples:\n  demiurge playback out.plan.json -o again.wav\n  demiurge playback out.plan.json -o a.wav --root D"
+    epilog="\b\nExamples:\n  demiurge playback out.plan.json -o again.wav\n"
+    "  demiurge playback out.plan.json -o again.flac --lufs -16 --picture again.png\n"
+    "  demiurge playback out.plan.json --export reaper\n  demiurge playback out.plan.json --play"
 )
 @click.argument("plan", type=click.Path(path_type=Path))
-@audio_out_option
-@click.option("--crossfade", "crossfade_ms", type=click.FloatRange(0), help="Milliseconds. [default: the plan's]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The WAV, FLAC or OGG file to write.")
+@click.option("--play", is_flag=True, help="Hear it now, as it is made.")
+@click.option(
+    "--export", "exports", multiple=True, type=click.Choice(EXPORTS),
+    help="Write it for REAPER, as Audacity labels, as a table, or as a Samplitude EDL, beside OUT or PLAN; repeatable.",
+)  # fmt: skip
+@click.option("--stems", type=click.Path(path_type=Path), help="Write what each source plays into this folder, a file each.")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="Draw OUT into this PNG: its sources, its seams, its spectrum."
+)
+@click.option("--skip-missing", is_flag=True, help="Leave silence where a source cannot be played, and exit 1.")
 @click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved.")
+@sounding_options
 @force_option
 @json_option
-def playback(plan: Path, out: Path, crossfade_ms: float | None, root: Path | None, force: bool, as_json: bool) -> None:
-    """Render PLAN, as it was written or as you have edited it, to a WAV."""
-    from demiurge.pipeline import render_plan
+@click.pass_context
+def playback(
+    context: click.Context, plan: Path, out: Path | None, play: bool, exports: tuple[str, ...], stems: Path | None,
+    picture: Path | None, skip_missing: bool, root: Path | None, force: bool, as_json: bool, **options,
+) -> None:  # fmt: skip
+    """Render PLAN, as it was written or as you have edited it. Seams are as the plan says unless you say otherwise."""
+    from demiurge.playing import Targets, export_path, listen, play_plan
     from playback.plan import Plan
 
-    check_wav(out, force=force)
-    loaded = Plan.load(plan)
-    with progress_bar("rendering", quiet=as_json) as progress:
-        summary = render_plan(loaded, out, root=root, crossfade_ms=crossfade_ms, progress=progress)
-    seconds = summary.n_samples / loaded.sample_rate
+    if not (out or play or exports or stems):
+        raise ParameterError("nothing to do; give -o OUT, --play, --export or --stems")
+    if picture and not out:
+        raise ParameterError(f"--picture {picture} draws what is rendered; give -o OUT as well")
+    loaded = Plan.load(plan, alternatives=False)
+    sounding = take_sounding(options, loaded.settings)
+    targets = Targets(out, picture, stems, {kind: export_path(out or plan, kind) for kind in exports})
+    if out:
+        check_audio_output(out, force=force, bits=sounding.output.bits)
+    for path in targets.files(loaded):
+        if path == out:
+            continue
+        check_output(path, force=force, folder_is_made=bool(stems) and path.parent == stems)
+    with progress_bar("playback", quiet=as_json) as progress:
+        played = play_plan(loaded, plan.name, targets, sounding, root=root, skip_missing=skip_missing, progress=progress)
     if as_json:
-        echo_json(
-            {
-                "wav": str(out),
-                "samples": summary.n_samples,
-                "seconds": seconds,
-                "peak": summary.peak,
-                "gain_db": summary.gain_db,
-            }
-        )
-        return
-    click.echo(f"{out}: {seconds:.2f} s, {len(loaded.steps)} units")
-    if summary.gain_db:
-        click.echo(f"  lowered by {-summary.gain_db:.1f} dB to stay below full scale")
+        echo_json(_facts(loaded, played))
+    else:
+        _echo(loaded, played, out)
+    if play:
+        gain_db = played.summary.gain_db if played.summary else 0.0
+        with progress_bar("playing", quiet=as_json) as progress:
+            heard = listen(loaded, sounding, gain_db=gain_db, root=root, skip_missing=skip_missing, progress=progress)
+        if heard.underruns:
+            click.echo(f"the sound was interrupted {heard.underruns} times: the machine was too busy", err=True)
+    if played.skipped:
+        context.exit(1)
+
+
+def _facts(plan, played) -> dict:
+    summary = played.summary
+    facts = {
+        "files": [str(path) for path in played.files], "skipped": played.skipped, "samples": plan.n_samples,
+        "seconds": plan.n_samples / plan.sample_rate, "steps": len(plan.steps),
+    }  # fmt: skip
+    if summary:
+        facts |= {"peak": summary.peak, "gain_db": summary.gain_db, "lufs": summary.lufs, "true_peak_db": summary.true_peak_db}
+    return facts
+
+
+def _echo(plan, played, out: Path | None) -> None:
+    if out:
+        click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {len(plan.steps)} units")
+        for note in sounding_notes(played.summary):
+            click.echo(f"  {note}")
+    for path in played.files:
+        if path != out:
+            click.echo(path)
+    for source, problem in played.skipped.items():
+        click.echo(f"skipped {source}: {problem}", err=True)

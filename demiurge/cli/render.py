@@ -7,8 +7,17 @@ from typing import Any
 import click
 
 from demiurge.cli.drawing import drawing_options
-from demiurge.cli.output import audio_out_option, check_output, check_wav, echo_json, force_option, json_option, progress_bar
+from demiurge.cli.output import (
+    audio_out_option,
+    check_audio_output,
+    check_output,
+    echo_json,
+    force_option,
+    json_option,
+    progress_bar,
+)  # fmt: skip
 from demiurge.cli.selection import path_options, search_options, take_selection, variation_options
+from demiurge.cli.sounding import sounding_notes, sounding_options, take_sounding
 
 DEFAULT_STEPS = 430
 
@@ -23,9 +32,7 @@ def selection_options(command: Callable) -> Callable:
             help="So many different good paths: OUT-1.wav, OUT-2.wav, …, each with its plan.",
         ),
         search_options,
-        click.option(
-            "--crossfade", "crossfade_ms", type=click.FloatRange(0), default=22.0, show_default=True, help="Milliseconds."
-        ),
+        sounding_options,
         click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."),
     )):  # fmt: skip
         command = option(command)
@@ -52,10 +59,13 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
 
     if options["steps"] is None and options["seconds"] is None:
         options["steps"] = DEFAULT_STEPS
-    check_outputs(out, options["variations"], force=force)
+    sounding = take_sounding(options)
+    check_outputs(out, options["variations"], sounding.output.bits, force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
         selection = take_selection(options)
-        results = render_continuation(seed, database, model, out, selection=selection, progress=progress, **options)
+        results = render_continuation(
+            seed, database, model, out, selection=selection, sounding=sounding, progress=progress, **options
+        )
     echo_results(results, as_json=as_json)
 
 
@@ -76,19 +86,20 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
     """Rebuild TARGET out of units of DB, without a forecast. OUT.plan.json is written beside it."""
     from demiurge.pipeline import render_mosaic
 
-    check_outputs(out, options["variations"], force=force)
+    sounding = take_sounding(options)
+    check_outputs(out, options["variations"], sounding.output.bits, force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
         selection = take_selection(options)
-        results = render_mosaic(target, database, out, selection=selection, progress=progress, **options)
+        results = render_mosaic(target, database, out, selection=selection, sounding=sounding, progress=progress, **options)
     echo_results(results, as_json=as_json)
 
 
-def check_outputs(out: Path, variations: int, *, force: bool) -> None:
-    """Refuse early if a WAV, or the plan beside it, cannot be written."""
+def check_outputs(out: Path, variations: int, bits: str | None, *, force: bool) -> None:
+    """Refuse early if an audio file, or the plan beside it, cannot be written."""
     from demiurge.pipeline import plan_path, variation_paths
 
     for path in variation_paths(out, variations):
-        check_wav(path, force=force)
+        check_audio_output(path, force=force, bits=bits)
         check_output(plan_path(path), force=force)
 
 
@@ -106,8 +117,8 @@ def echo_results(results: list, *, as_json: bool) -> None:
         )
         if facts["rest_seconds"]:
             click.echo(f"  rests for {facts['rest_seconds']:.2f} s, where no unit is near enough")
-        if facts["gain_db"]:
-            click.echo(f"  lowered by {-facts['gain_db']:.1f} dB to stay below full scale")
+        for note in sounding_notes(result.summary):
+            click.echo(f"  {note}")
         click.echo(f"{plan}: the plan; edit it and play it with: demiurge playback {plan} -o NEW.wav")
 
 
@@ -118,5 +129,5 @@ def result_facts(result) -> dict[str, Any]:
         "seconds": summary.n_samples / plan.sample_rate, "steps": len(plan.steps), "sources": result.n_sources,
         "distinct_units": result.n_distinct_units, "joins": result.n_joins, "mean_distance": result.mean_distance,
         "rest_seconds": result.rest_seconds,
-        "peak": summary.peak, "gain_db": summary.gain_db,
+        "peak": summary.peak, "gain_db": summary.gain_db, "lufs": summary.lufs, "true_peak_db": summary.true_peak_db,
     }  # fmt: skip

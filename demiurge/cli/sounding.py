@@ -1,0 +1,66 @@
+"""How units are joined and written: the same options wherever audio is made."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+FADES = ["matched", "equal-power", "linear"]
+
+
+def sounding_options(command: Callable) -> Callable:
+    """Seams, then the file."""
+    for option in reversed((
+        click.option("--crossfade", "crossfade_ms", type=click.FloatRange(0), help="Most milliseconds. [default: 60]"),
+        click.option("--fade", type=click.Choice(FADES), help="Its shape. [default: matched to how alike the sounds are]"),
+        click.option(
+            "--align", "align_ms", type=click.FloatRange(0),
+            help="Move it by up to so many milliseconds to where the sounds agree. [default: 5]",
+        ),
+        click.option(
+            "--keep-attacks/--fade-attacks", "attacks", default=None, help="Whether it keeps off attacks. [default: it does]"
+        ),
+        click.option(
+            "--match-level", "level_db", type=click.FloatRange(0), help="Even out steps in level up to this, in dB. [default: 12]"
+        ),
+        click.option("--plain", is_flag=True, help="Fades only: 22 ms, equal-power, in the middle, whatever sounds."),
+        click.option("--bits", type=click.Choice(["16", "24", "float"]), help="[default: 24; 16 is dithered; OGG has none]"),
+        click.option("--lufs", type=click.FloatRange(-70, 0), help="Bring the whole to this loudness, if its peaks allow."),
+        click.option(
+            "--true-peak", "true_peak_db", type=click.FloatRange(-60, 0),
+            help="Lower the whole so that no peak, even between samples, passes this, in dB. [default with --lufs: -1]",
+        ),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def take_sounding(options: dict[str, Any], plan_settings: dict[str, Any] | None = None):
+    """Pop these options; what is not given is as the plan says, or as usual.
+
+    Raises
+    ------
+    PlanError
+        If the plan's settings are wrong.
+    """
+    from dataclasses import replace
+
+    from demiurge.pipeline import Sounding
+    from playback.crossfade import SeamOptions
+    from playback.render import OutputOptions
+
+    names = ("crossfade_ms", "fade", "align_ms", "attacks", "level_db")
+    given = {name: value for name in names if (value := options.pop(name)) is not None}
+    usual = SeamOptions.plain(22.0) if options.pop("plain") else SeamOptions.of(plan_settings or {})
+    output = OutputOptions(*(options.pop(name) for name in ("bits", "lufs", "true_peak_db")))
+    return Sounding(replace(usual, **given), output)
+
+
+def sounding_notes(summary) -> list[str]:
+    """What became of the level, for people."""
+    notes = []
+    if summary.lufs is not None:
+        notes.append(f"{summary.lufs:.1f} LUFS, true peak {summary.true_peak_db:.1f} dB, changed by {summary.gain_db:+.1f} dB")
+    elif summary.gain_db:
+        notes.append(f"lowered by {-summary.gain_db:.1f} dB to stay below full scale")
+    return notes

@@ -1,0 +1,108 @@
+"""Decoded audio, kept on disk between renders: raw float32, in a folder of bounded size that may be deleted at any time."""
+
+import errno
+import os
+import tempfile
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from db.audio import Resampler, open_audio
+from db.errors import AudioError, ParameterError
+
+CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
+FOLDER_VARIABLE = "DEMIURGE_CACHE"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A decoded file: little-endian float32, shape (n_samples, channels)."""
+
+    path: Path
+    n_samples: int
+
+
+class DecodedCache:
+    """Files are known by path, size, date and rate; the ones not used for longest are removed when there are too many."""
+
+    def __init__(self, folder: Path | None = None, max_bytes: int = CACHE_BYTES) -> None:
+        self._folder = folder or cache_folder()
+        self._max_bytes = max_bytes
+        self._used: set[Path] = set()
+        self._lock = threading.Lock()
+
+    def entry(self, source: Path, channels: int, sample_rate: int) -> Entry:
+        """The file decoded at `sample_rate`; this takes time only once.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be decoded, or there is no room for the result.
+        """
+        status = source.stat()
+        identity = os.fsencode(f"{source.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{sample_rate}")
+        path = self._folder / f"{xxhash.xxh3_128_hexdigest(identity)}.f32"
+        if not path.exists():
+            self._decode(source, path, channels, sample_rate)
+        os.utime(path)
+        with self._lock:
+            self._used.add(path)
+        return Entry(path, path.stat().st_size // (4 * channels))
+
+    def _decode(self, source: Path, path: Path, channels: int, sample_rate: int) -> None:
+        handle, name = -1, ""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
+            with open(handle, "wb") as file, open_audio(source) as (info, blocks):
+                same_rate = info.sample_rate == sample_rate
+                _write(file, blocks if same_rate else Resampler(info.sample_rate, sample_rate, channels).resample(blocks))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except OSError as error:
+            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            raise AudioError(
+                f"{source.name}: cannot be kept decoded in {self._folder} ({reason}); make room there, or name another folder "
+                f"with the environment variable {FOLDER_VARIABLE}"
+            ) from error
+        finally:
+            if name:
+                Path(name).unlink(missing_ok=True)
+
+    def prune(self) -> None:
+        """Remove what has not been used for longest, until the rest fits; what this object has used stays."""
+        entries = sorted(self._folder.glob("*.f32"), key=lambda path: path.stat().st_mtime_ns)
+        total = sum(path.stat().st_size for path in entries)
+        for path in entries:
+            if total <= self._max_bytes:
+                return
+            if path not in self._used:
+                total -= path.stat().st_size
+                path.unlink(missing_ok=True)
+
+
+def _write(file, blocks: Iterable[np.ndarray]) -> None:
+    for block in blocks:
+        file.write(np.ascontiguousarray(block, "<f4").data)
+
+
+def cache_folder() -> Path:
+    """Where decoded audio is kept: $DEMIURGE_CACHE, or the user's cache folder.
+
+    Raises
+    ------
+    ParameterError
+        If $DEMIURGE_CACHE is not an absolute path.
+    """
+    from platformdirs import user_cache_path
+
+    if given := os.environ.get(FOLDER_VARIABLE):
+        if not Path(given).is_absolute():
+            raise ParameterError(f"{FOLDER_VARIABLE}={given} must be an absolute path")
+        return Path(given)
+    return user_cache_path("demiurge") / "decoded"

@@ -1,0 +1,32 @@
+"""What units and their files are called in the files of other tools."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from db.errors import PlanError
+from playback.cues import Cue
+from playback.plan import Step
+
+UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes of a name that are not UTF-8
+
+
+def unit_name(step: Step) -> str:
+    """Source and unit, like "kick 17", on one line; what cannot be printed (tabs, line breaks) becomes a space."""
+    name = f"{PurePosixPath(step.source).stem} {step.unit}"
+    return "".join(character if character.isprintable() else " " for character in name)
+
+
+def source_path(cue: Cue, root: Path) -> str:
+    """Absolute path of a cue's source.
+
+    Raises
+    ------
+    PlanError
+        If no line of a text file can hold it.
+    """
+    path = str(Path(root).absolute() / cue.step.source)
+    if UNWRITABLE.search(path):
+        raise PlanError(
+            f"step {cue.number}: {path!r} has a line break or is not UTF-8, a project cannot name it; rename the file"
+        )
+    return path

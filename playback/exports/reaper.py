@@ -1,0 +1,114 @@
+"""A plan as a REAPER project that plays as our render does: one item per step, its gain, fades, envelope and way of playing.
+
+Neighbours overlap in their fades. Items alternate between two tracks, where none touches another, so that REAPER's own
+crossfades of overlapping items have nothing to do.
+
+A take with a play rate has its own clock: offsets into the source and points of its envelope run at that rate. A reversed
+take plays a section of its source backwards, and the section is just what is heard. Centre pan costs nothing (PANLAW 1),
+as here; a stereo source in a mono project is mixed down, and a mono one in a project of more than two channels plays on
+the first two only.
+
+Format: https://github.com/ReaTeam/Doc/blob/master/State%20Chunk%20Definitions, for envelopes at other rates
+https://github.com/jcsteh/osara/pull/713
+"""
+
+import zlib
+from pathlib import Path, PurePosixPath
+
+from db.errors import PlanError
+from playback.cues import Cue
+from playback.exports.names import source_path, unit_name
+from playback.plan import Plan
+
+SOURCE_TYPES = {".flac": "FLAC", ".ogg": "VORBIS", ".oga": "VORBIS", ".opus": "OPUS", ".mp3": "MP3"}  # the rest: WAVE
+QUOTES = ('"', "'", "`")
+NORMAL, MONO = 0, 2  # channel modes of a take
+SECTION_REVERSED = 2
+COLOR_SET, LIGHT = 0x1000000, 0x606060  # a colour is a flag and 24 bits; none is so dark that names cannot be read
+
+
+def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
+    """The whole project.
+
+    Raises
+    ------
+    PlanError
+        If a file's name has a line break or all three quotes that REAPER knows.
+    """
+    channels = max(2, plan.channels + plan.channels % 2)  # tracks have an even number
+    lines = ['<REAPER_PROJECT 0.1 "6.0" 0', "  RIPPLE 0", "  AUTOXFADE 0", "  PANLAW 1", "  TIMELOCKMODE 0", "  TEMPO 120 4 4"]
+    lines += [f"  SAMPLERATE {plan.sample_rate} 1 0", f"  MASTER_NCH {channels} 2", "  MASTER_VOLUME 1 0 -1 -1 1"]
+    for track in (1, 2):
+        lines += [
+            "  <TRACK",
+            f'    NAME "Demiurge {track}"',
+            "    VOLPAN 1 0 -1 -1 1",
+            f"    NCHAN {channels}",
+            "    MAINSEND 1 0",
+        ]
+        lines += ["    " + line for cue in cues[track - 1 :: 2] for line in _item(plan, cue, root)]
+        lines += ["  >"]
+    return "\n".join([*lines, ">", ""])
+
+
+def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
+    step, rate = cue.step, plan.sample_rate
+    start, length = _heard(cue)
+    source = _source(cue, root, _seconds(start, rate), _seconds(length, rate))
+    color = COLOR_SET | LIGHT | zlib.crc32(step.source.encode()) & 0xFFFFFF
+    return [
+        "<ITEM",
+        f"  POSITION {_seconds(cue.at_sample, rate)}",
+        "  SNAPOFFS 0",
+        f"  LENGTH {_seconds(cue.n_samples, rate)}",
+        "  LOOP 0",
+        f"  COLOR {color}",
+        f"  FADEIN 0 {_seconds(cue.fade_in, rate)} 0 0 0 0 0",
+        f"  FADEOUT 0 {_seconds(cue.fade_out, rate)} 0 0 0 0 0",
+        f"  NAME {_quoted(unit_name(step))}",
+        f"  VOLPAN 1 0 {10 ** (step.gain_db / 20):.14f} -1",
+        f"  SOFFS {_seconds(0 if step.reverse else start, rate)}",
+        f"  PLAYRATE {1 / step.stretch:.14f} 1 {step.transpose:.14f} -1",
+        f"  CHANMODE {MONO if plan.channels == 1 else NORMAL}",
+        *("  " + line for line in (*source, *_envelope(cue, rate))),
+        ">",
+    ]
+
+
+def _heard(cue: Cue) -> tuple[float, float]:
+    """Start and length, in samples of the source, of what is heard; overlaps included."""
+    step = cue.step
+    lead, length = cue.lead / step.stretch, cue.n_samples / step.stretch
+    if not step.reverse:
+        return max(0.0, step.start_sample - lead), length
+    end = step.end_sample + lead  # of the section: where the backwards sound begins
+    start = max(0.0, end - length)
+    return start, end - start
+
+
+def _source(cue: Cue, root: Path, start: str, length: str) -> list[str]:
+    path = source_path(cue, root)
+    if all(quote in path for quote in QUOTES):
+        raise PlanError(f"step {cue.number}: {path} has all of \" ' ` in it, and REAPER needs one to quote it; rename the file")
+    kind = SOURCE_TYPES.get(PurePosixPath(cue.step.source).suffix.lower(), "WAVE")
+    file = [f"<SOURCE {kind}", f"  FILE {_quoted(path)}", ">"]
+    if not cue.step.reverse:
+        return file
+    section = [f"LENGTH {length}", f"MODE {SECTION_REVERSED}", f"STARTPOS {start}", "OVERLAP 0"]
+    return ["<SOURCE SECTION", *("  " + line for line in (*section, *file)), ">"]
+
+
+def _envelope(cue: Cue, rate: int) -> list[str]:
+    if all(gain == 1 for _, gain in cue.envelope):
+        return []
+    points = [f"  PT {_seconds(offset / cue.step.stretch, rate)} {gain:.14f} 0" for offset, gain in cue.envelope]
+    return ["<VOLENV", "  ACT 1 -1", "  VIS 1 1 1", "  LANEHEIGHT 0 0", "  ARM 0", "  DEFSHAPE 0 -1 -1", *points, ">"]
+
+
+def _seconds(samples: float, rate: int) -> str:
+    return f"{samples / rate:.14f}"
+
+
+def _quoted(text: str) -> str:
+    quote = next(quote for quote in QUOTES if quote not in text)
+    return f"{quote}{text}{quote}"

@@ -1,0 +1,160 @@
+"""Audio to the loudspeakers while it is made, through PortAudio (optional package sounddevice).
+
+blocks ──► thread: up to 2 s ahead ──► blocking writes ──► device
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
+from typing import Any
+
+import numpy as np
+
+from db.errors import ParameterError
+
+AHEAD_S = 2.0  # made in advance, so that a slow file in between is not heard
+LATENCY_S = 0.2  # held by the device: outlasts whatever else the interpreter does meanwhile
+CHUNK_SAMPLES = 1024  # per write; 23 ms at 44.1 kHz, how soon Ctrl-C and `progress` answer
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was heard. `underruns` counts the writes that came too late: each is a gap."""
+
+    n_samples: int
+    underruns: int
+
+
+def play(
+    blocks: Iterator[np.ndarray],
+    *,
+    sample_rate: int,
+    channels: int,
+    device: str | int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Played:
+    """Play blocks one after the other; return when the last was heard. Ctrl-C silences at once and is raised.
+
+    Parameters
+    ----------
+    blocks : iterator of float32, shape (any, channels)
+        Taken from another thread, some two seconds ahead; what it raises is raised here.
+    device : str or int, optional
+        Number of the output, or part of its name; the system's own choice by default.
+    progress : callable (samples handed to the device)
+
+    Raises
+    ------
+    ParameterError
+        If sounddevice or PortAudio is missing, or no device plays this.
+    """
+    sounddevice = _sounddevice()
+    options = {"device": _output(sounddevice, device), "channels": channels, "dtype": "float32", "samplerate": sample_rate}
+    depth = max(2, round(AHEAD_S * sample_rate / CHUNK_SAMPLES))
+    with _ahead(_chunks(blocks, channels), depth) as chunks:
+        first = list(islice(chunks, depth // 2))  # a second in hand before the device starts to ask
+        try:
+            sounddevice.check_output_settings(**options)
+            return _write(sounddevice.OutputStream(**options, latency=LATENCY_S), chain(first, chunks), progress)
+        except sounddevice.PortAudioError as error:
+            raise ParameterError(
+                f"device={device!r} does not play {channels} channels at {sample_rate} Hz ({error}); choose another of "
+                f"{_names(sounddevice)}, or write a file with -o"
+            ) from error
+
+
+def _write(stream: Any, chunks: Iterator[np.ndarray], progress: Callable[[int], None] | None) -> Played:
+    played, underruns = 0, 0
+    try:
+        stream.start()
+        for chunk in chunks:
+            late = stream.write(chunk)
+            underruns += bool(late) and played > 0  # before the first write the device has nothing to play
+            played += len(chunk)
+            if progress:
+                progress(played)
+        stream.stop()  # waits for the last sample
+    finally:
+        stream.close()  # discards what was not yet heard
+    return Played(played, underruns)
+
+
+def _chunks(blocks: Iterator[np.ndarray], channels: int) -> Iterator[np.ndarray]:
+    """The same samples in chunks of `CHUNK_SAMPLES`, the last one shorter."""
+    waiting = np.empty((0, channels), np.float32)
+    for block in blocks:
+        waiting = np.ascontiguousarray(np.concatenate([waiting, block]), dtype=np.float32)
+        whole = len(waiting) - len(waiting) % CHUNK_SAMPLES
+        for at in range(0, whole, CHUNK_SAMPLES):
+            yield waiting[at : at + CHUNK_SAMPLES]
+        waiting = waiting[whole:]
+    if len(waiting):
+        yield waiting
+
+
+@contextmanager
+def _ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np.ndarray]]:
+    """Yield an iterator over `items` of which a thread has up to `depth` ready; leaving ends the thread."""
+    ready: SimpleQueue[np.ndarray | Exception | None] = SimpleQueue()
+    room, stopped = Semaphore(depth), Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                room.acquire()
+                if stopped.is_set():
+                    return
+                ready.put(item)
+        except Exception as error:
+            ready.put(error)
+        finally:
+            ready.put(None)
+
+    def take() -> Iterator[np.ndarray]:
+        while (item := ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            room.release()
+            yield item
+
+    thread = Thread(target=make, name="playback", daemon=True)
+    thread.start()
+    try:
+        yield take()
+    finally:
+        stopped.set()
+        room.release()
+        thread.join()
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise ParameterError('playing live needs the package sounddevice; pip install "demiurge-sequencer[live]"') from error
+    except OSError as error:
+        raise ParameterError(
+            f"playing live needs the library PortAudio ({error}); apt install libportaudio2 on Debian and Ubuntu "
+            "(on macOS and Windows it comes with the package: pip install --force-reinstall sounddevice)"
+        ) from error
+    return sounddevice
+
+
+def _output(sounddevice: Any, device: str | int | None) -> int:
+    """Number of the output device."""
+    names = _names(sounddevice)
+    if not names:
+        raise ParameterError("no audio output device; connect one or write a file with -o")
+    wanted = int(device) if isinstance(device, str) and device.isdigit() else device
+    try:
+        return sounddevice.query_devices(wanted, kind="output")["index"]
+    except (ValueError, sounddevice.PortAudioError) as error:
+        raise ParameterError(f"device={device!r}: no such audio output ({error}); choose one of {names}") from error
+
+
+def _names(sounddevice: Any) -> str:
+    outputs = [device for device in sounddevice.query_devices() if device["max_output_channels"] > 0]
+    return ", ".join(f"{device['index']} {device['name']}" for device in outputs)

@@ -1,0 +1,217 @@
+"""Plan to audio, boundary by boundary: memory does not depend on the plan's length.
+
+steps ──► runs (adjacent units joined) ──► boundaries, a batch at a time ──► blocks in output order ──► file
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from playback.crossfade import EDGE_MS, Overlaps, Room, SeamOptions, cross, is_contiguous, mix
+from playback.plan import Plan, Step
+from playback.sources import Sound
+from playback.voices import Voice
+
+BLOCK_SAMPLES = 1 << 17  # samples handed on at a time
+BATCH_VALUES = 1 << 19  # samples times channels of the seams that are made at once: what stays in the processor's cache
+ZONE_GRID = 64  # samples; what is looked at around a boundary is rounded up to this, so that many have the same
+DEFAULT_SEAMS = SeamOptions()
+
+
+@dataclass(frozen=True)
+class Run:
+    """Steps `first` to `last` of a plan, adjacent in their source, as one; `head` and `tail` are these two's lengths."""
+
+    step: Step
+    first: int
+    last: int
+    head: int
+    tail: int
+
+
+class Boundary(NamedTuple):
+    """Where one run ends and another begins, or one of them and silence; the runs' numbers."""
+
+    at_sample: int
+    outgoing: int | None
+    incoming: int | None
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Boundaries of a batch that are looked at equally far: their rows in it, and both sides as `crossfade.cross` has them."""
+
+    rows: list[int]
+    outgoing: np.ndarray
+    incoming: np.ndarray
+    room: Room
+
+
+@dataclass(frozen=True)
+class Seam:
+    """A boundary as it is made: `mixed` is heard from `left` samples before it to `right` behind it, (left + right, channels).
+
+    `overlaps` holds how, in its row `row`; its surroundings reach `reach` samples to either side.
+    """
+
+    boundary: Boundary
+    left: int
+    right: int
+    mixed: np.ndarray
+    overlaps: Overlaps
+    row: int
+    reach: int
+
+
+def stitch(plan: Plan, sound: Sound, *, seams: SeamOptions = DEFAULT_SEAMS, only: str | None = None) -> Iterator[np.ndarray]:
+    """Yield the plan's audio in order, float32, shape (any, channels); together exactly `plan.n_samples` samples.
+
+    Parameters
+    ----------
+    only : str, optional
+        Leave out all but this source's part; the parts of all sources add up to the whole.
+    """
+    runs = join_runs(plan.steps)
+    position = 0
+    for seam, voices in make_seams(plan, sound, runs, seams=seams, only=only):
+        start, number = seam.boundary.at_sample - seam.left, seam.boundary.outgoing
+        if number is None or only not in (None, runs[number].step.source):
+            yield from _silence(start - position, plan.channels)
+        else:
+            yield from _interior(voices[number], position, start, plan.channels)
+        yield seam.mixed
+        position = seam.boundary.at_sample + seam.right
+    yield from _silence(plan.n_samples - position, plan.channels)
+
+
+def make_seams(
+    plan: Plan, sound: Sound, runs: list[Run], *, seams: SeamOptions, only: str | None = None
+) -> Iterator[tuple[Seam, dict[int, Voice]]]:
+    """Make the boundaries of a plan's runs in order, with the voices they join. How one is made depends on its two runs alone.
+
+    A batch is mixed in a second thread while the next one is read.
+    """
+    boundaries, voices = _boundaries(runs), dict[int, Voice]()
+    zone = 2 * (seams.most(plan.sample_rate) + seams.context(plan.sample_rate)) + ZONE_GRID
+    size = max(1, BATCH_VALUES // (zone * plan.channels))
+    waiting = deque[tuple[dict[int, Voice], Future]]()
+    with ThreadPoolExecutor(1) as pool:
+        for first in range(0, len(boundaries), size):
+            batch = boundaries[first : first + size]
+            heard = sorted({n for b in batch for n in (b.outgoing, b.incoming) if n is not None})
+            voices = {n: voices.get(n) or Voice(runs[n].step, sound, plan) for n in heard}
+            zones = _read_zones(batch, runs, voices, seams, plan)
+            waiting.append((voices, pool.submit(_mix_zones, batch, runs, zones, seams, plan.sample_rate, only)))
+            if len(waiting) > 1:
+                yield from _finished(*waiting.popleft())
+        while waiting:
+            yield from _finished(*waiting.popleft())
+
+
+def _finished(voices: dict[int, Voice], mixing: Future) -> Iterator[tuple[Seam, dict[int, Voice]]]:
+    return ((seam, voices) for seam in mixing.result())
+
+
+def _read_zones(
+    batch: list[Boundary], runs: list[Run], voices: dict[int, Voice], seams: SeamOptions, plan: Plan
+) -> list[Zones]:
+    """Both sides of each boundary of a batch, sorted by how far they are looked at."""
+    rooms = [_room(boundary, runs, voices, seams, plan.sample_rate) for boundary in batch]
+    context = seams.context(plan.sample_rate)
+    reaches = [-(-(max(left, right) + context) // ZONE_GRID) * ZONE_GRID for left, right, *_ in rooms]
+    found = []
+    for reach in sorted(set(reaches)):
+        rows = [row for row, theirs in enumerate(reaches) if theirs == reach]
+        outgoing = np.zeros((len(rows), 2 * reach, plan.channels), np.float32)
+        incoming = np.zeros_like(outgoing)
+        for i, row in enumerate(rows):
+            _, out, into = batch[row]
+            if out is not None:
+                voices[out].read(outgoing[i], voices[out].run.n_samples - reach)
+            if into is not None:
+                voices[into].read_ahead(reach)
+                voices[into].read(incoming[i], -reach)
+        found.append(Zones(rows, outgoing, incoming, Room(*np.array([rooms[row] for row in rows], np.int64).T)))
+    return found
+
+
+def _mix_zones(
+    batch: list[Boundary], runs: list[Run], zones: list[Zones], seams: SeamOptions, sample_rate: int, only: str | None
+) -> list[Seam]:
+    made: dict[int, Seam] = {}
+    for zone in zones:
+        mixed, overlaps = cross(zone.outgoing, zone.incoming, zone.room, options=seams, sample_rate=sample_rate)
+        if only is not None:
+            for side, samples in ((1, zone.outgoing), (2, zone.incoming)):
+                numbers = [batch[row][side] for row in zone.rows]
+                samples[[n is None or runs[n].step.source != only for n in numbers]] = 0
+            mixed = mix(zone.outgoing, zone.incoming, overlaps, seams.fade)
+        reach = mixed.shape[1] // 2
+        for i, row in enumerate(zone.rows):
+            left, right = int(overlaps.left[i]), int(overlaps.right[i])
+            made[row] = Seam(batch[row], left, right, mixed[i, reach - left : reach + right], overlaps, i, reach)
+    return [made[row] for row in range(len(batch))]
+
+
+def join_runs(steps: tuple[Step, ...]) -> list[Run]:
+    """Steps with adjacent units of one source joined into one."""
+    runs: list[Run] = []
+    first = 0
+    for n in range(1, len(steps) + 1):
+        if n == len(steps) or not is_contiguous(steps[n - 1], steps[n]):
+            whole = steps[first]
+            if n - first > 1:
+                whole = replace(whole, n_samples=steps[n - 1].until_sample - whole.at_sample)
+            runs.append(Run(whole, first, n - 1, steps[first].n_samples, steps[n - 1].n_samples))
+            first = n
+    return runs
+
+
+def _boundaries(runs: list[Run]) -> list[Boundary]:
+    found = [Boundary(runs[0].step.at_sample, None, 0)]
+    for n in range(1, len(runs)):
+        end, start = runs[n - 1].step.until_sample, runs[n].step.at_sample
+        found += [Boundary(start, n - 1, n)] if end == start else [Boundary(end, n - 1, None), Boundary(start, None, n)]
+    return [*found, Boundary(runs[-1].step.until_sample, len(runs) - 1, None)]
+
+
+def _room(
+    boundary: Boundary, runs: list[Run], voices: dict[int, Voice], seams: SeamOptions, sample_rate: int
+) -> tuple[int, int, int, int, int, int]:
+    """What the runs on either side of a boundary leave to its seam, in the order of `Room`'s fields.
+
+    That is at most half of each run, and no more than the unit that ends or begins there.
+    """
+    most = seams.most(sample_rate)
+    edge = min(round(EDGE_MS * sample_rate / 1000), seams.overlap(sample_rate))
+    _, out, into = boundary
+    left = 0 if out is None else _up_to(min(runs[out].step.n_samples // 2, runs[out].tail), most)
+    right = 0 if into is None else _up_to(min(runs[into].step.n_samples // 2, runs[into].head), most)
+    first = last = 0
+    if out is not None and into is not None:
+        first, last = -min(left, voices[into].before), min(right, voices[out].after)
+    fade_out = min(edge, left) if out is not None and voices[out].after > 0 else 0
+    fade_in = min(edge, right) if into is not None and voices[into].before > 0 else 0
+    return left, right, first, last, fade_out, fade_in
+
+
+def _up_to(half: int, most: int) -> int:
+    """`most` samples of half a run; all of it if next to nothing would be left, which would be read for itself."""
+    return half if half < most + ZONE_GRID else most
+
+
+def _interior(voice: Voice, start: int, stop: int, channels: int) -> Iterator[np.ndarray]:
+    """What a run plays between its seams, from `start` to `stop` in the output."""
+    for at in range(start, stop, BLOCK_SAMPLES):
+        block = np.empty((min(BLOCK_SAMPLES, stop - at), channels), np.float32)
+        voice.read(block, at - voice.run.at_sample)
+        yield block
+
+
+def _silence(n_samples: int, channels: int) -> Iterator[np.ndarray]:
+    for at in range(0, n_samples, BLOCK_SAMPLES):
+        yield np.zeros((min(BLOCK_SAMPLES, n_samples - at), channels), np.float32)

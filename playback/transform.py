@@ -1,0 +1,76 @@
+"""Time-stretching and transposing by Signalsmith Stretch (Luff, MIT), from the optional package python-stretch.
+
+It overlaps spectra of one block (0.12 s), and is centred: what is at t in the input is at t * stretch in the output. Only what
+lies within a block of either end would be incomplete, so a block of silence is put around the input and cut off again.
+"""
+
+import math
+
+import numpy as np
+
+from db.errors import ParameterError
+
+MAX_STRETCH = 10.0  # and 1/10: beyond, a block turns into a drone or skips whole notes
+MAX_TRANSPOSE = 48.0  # semitones, up or down: four octaves leave nothing of most sounds
+SEED = 0  # it draws random phases for stretches of more than 2, the same ones every time
+
+
+def transform(samples: np.ndarray, *, sample_rate: int, stretch: float, transpose: float, n_out: int) -> np.ndarray:
+    """Make a sound longer or shorter, higher or lower. The same input gives the same bytes.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n_samples, channels)
+        Channels are transformed together: the stereo image stays.
+    stretch : float, 0.1 to 10
+        2: twice as long.
+    transpose : float, -48 to 48
+        Semitones.
+    n_out : int >= 1
+        Samples wanted, about `n_samples * stretch`; silence follows where the sound has ended.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_out, channels)
+        Sample t is what is at t / stretch in the input.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range, `samples` is empty, or python-stretch is not installed.
+    """
+    _check(samples, stretch=stretch, transpose=transpose, n_out=n_out)
+    engine = _engine(samples.shape[1], sample_rate)
+    engine.setTransposeSemitones(transpose)
+    engine.timeFactor = 1 / stretch
+    block = engine.blockSamples()
+    missing = max(0, math.ceil(n_out / stretch) - len(samples))
+    padded = np.pad(samples, ((block, block + missing), (0, 0)))
+    stretched = engine.process(np.ascontiguousarray(padded.T, dtype=np.float32))  # (channels, n_padded * stretch)
+    start = round(block * stretch)
+    return np.ascontiguousarray(stretched[:, start : start + n_out].T)
+
+
+def _check(samples: np.ndarray, *, stretch: float, transpose: float, n_out: int) -> None:
+    if not 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
+        raise ParameterError(f"stretch={stretch} must be {1 / MAX_STRETCH:g} to {MAX_STRETCH:g}; 2 is twice as long")
+    if not -MAX_TRANSPOSE <= transpose <= MAX_TRANSPOSE:
+        raise ParameterError(
+            f"transpose={transpose} must be {-MAX_TRANSPOSE:g} to {MAX_TRANSPOSE:g} semitones; 12 is an octave"
+        )
+    if n_out < 1:
+        raise ParameterError(f"n_out={n_out} must be at least 1 sample")
+    if samples.ndim != 2 or 0 in samples.shape:
+        raise ParameterError(f"samples of shape {samples.shape} must be (n_samples, channels), neither of them 0")
+
+
+def _engine(channels: int, sample_rate: int):
+    try:
+        from python_stretch.Signalsmith import Stretch
+    except ImportError as error:
+        raise ParameterError(
+            'stretch and transpose need the package python-stretch; pip install "demiurge-sequencer[stretch]"'
+        ) from error
+    engine = Stretch(SEED)
+    engine.preset(channels, sample_rate)
+    return engine

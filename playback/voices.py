@@ -1,0 +1,65 @@
+"""The sound of a step, readable from before its start to beyond its end: plain from its source, or transformed."""
+
+import numpy as np
+
+from playback.plan import Plan, Step
+from playback.sources import Sound
+from playback.transform import transform
+
+MARGIN_SECONDS = 0.25  # of source sound around a unit that is transformed with it
+
+
+class Voice:
+    """A run of a plan as a stretch of sound.
+
+    Attributes
+    ----------
+    before, after : int
+        Samples there are before the run's first and behind its last.
+    """
+
+    def __init__(self, run: Step, sound: Sound, plan: Plan) -> None:
+        self.run, self._sound, self._channels = run, sound, plan.channels
+        self._gain = np.float32(10 ** (run.gain_db / 20))
+        length = sound.length(run.source)
+        self.before, self.after = run.start_sample, length - run.end_sample
+        self._made = self._transformed(plan.sample_rate) if run.is_transformed else None
+        self._made_from = -self.before
+
+    def read(self, out: np.ndarray, offset: int) -> None:
+        """Fill `out`, shape (n_samples, channels), with what sounds `offset` samples after the run's start; 0 elsewhere."""
+        skipped = max(0, -self.before - offset)
+        n = min(len(out), self.run.n_samples + self.after - offset) - skipped
+        out[:skipped], out[skipped + max(n, 0) :] = 0, 0
+        if n <= 0:
+            return
+        first, span = offset + skipped, out[skipped : skipped + n]
+        if self._made is not None and self._made_from <= first and first + n <= self._made_from + len(self._made):
+            span[:] = self._made[first - self._made_from :][:n]
+            return
+        self._sound.read_into(span, self.run.source, self.run.start_sample + first)
+        if self._gain != 1:
+            span *= self._gain
+
+    def read_ahead(self, reach: int) -> None:
+        """If the run is so short that what surrounds its two ends meets, read all of it at once."""
+        if self._made is None and self.run.n_samples <= 2 * reach:
+            first, last = max(-reach, -self.before), self.run.n_samples + min(reach, self.after)
+            made = np.empty((last - first, self._channels), np.float32)
+            self.read(made, first)
+            self._made, self._made_from = made, first
+
+    def _transformed(self, sample_rate: int) -> np.ndarray:
+        """The unit and a margin of what surrounds it, reversed, transposed and stretched."""
+        run, margin = self.run, round(MARGIN_SECONDS * sample_rate)
+        first, last = run.start_sample - min(margin, self.before), run.end_sample + min(margin, self.after)
+        samples = np.empty((last - first, self._channels), np.float32)
+        self._sound.read_into(samples, run.source, first)
+        lead, trail = run.start_sample - first, last - run.end_sample
+        if run.reverse:
+            samples, lead, trail = samples[::-1].copy(), trail, lead
+        self.before, self.after = (round(n * run.stretch) for n in (lead, trail))
+        n_out = self.before + run.n_samples + self.after
+        if run.transpose or run.stretch != 1:
+            samples = transform(samples, sample_rate=sample_rate, stretch=run.stretch, transpose=run.transpose, n_out=n_out)
+        return samples * self._gain
