@@ -1,7 +1,5 @@
 """From a file to its descriptors and units, in one pass over its samples and in memory that does not grow with its length."""
 
-import errno
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -10,13 +8,13 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
 import numpy as np
-import xxhash
 
 from db.aggregate import unit_descriptors
 from db.audio import AudioInfo, Resampler, open_mono
 from db.descriptors import DESCRIPTORS
 from db.descriptors.frames import frames_of
 from db.errors import AudioError, DemiurgeError
+from db.hashing import hash_file
 from db.settings import DescriptorSettings
 from db.units import UnitFinder, frame_lengths
 
@@ -120,20 +118,6 @@ def describe_signal(blocks: Iterable[np.ndarray], settings: DescriptorSettings) 
         return Description(n_samples, table, frame_lengths(n_samples, settings.hop_length), table)
     lengths = finder.lengths(n_samples) if finder else frame_lengths(n_samples, settings.fixed_samples)
     return Description(n_samples, table, lengths, unit_descriptors(table, lengths, settings))
-
-
-def hash_file(path: str | Path) -> str:
-    """XXH3-128 of a file's bytes, 32 hex digits: who a source is, whatever its name.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, or is no regular file.
-    """
-    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would wait for ever
-        raise OSError(errno.EINVAL, "it is no regular file")
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()  # type: ignore[arg-type]
 
 
 def printable(name: str) -> str:

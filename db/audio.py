@@ -288,7 +288,8 @@ def _open_checked(path: Path, kind: type[sf.SoundFile]) -> sf.SoundFile:
 
 
 def _info(file: sf.SoundFile) -> AudioInfo:
-    return AudioInfo(file.samplerate, file.channels, file.frames, file.format in SEEKABLE_FORMATS, file.format, file.subtype)
+    seekable = file.format in SEEKABLE_FORMATS and sf.SoundFile.seekable(file)  # not GSM and G.72x, whatever they are in
+    return AudioInfo(file.samplerate, file.channels, file.frames, seekable, file.format, file.subtype)
 
 
 def _reason(error: Exception) -> str:

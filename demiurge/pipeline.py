@@ -15,9 +15,8 @@ from db.errors import DatabaseError, ParameterError
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
-from playback.crossfade import SeamOptions
 from playback.plan import MAX_CHANNELS, Plan, Step
-from playback.render import OutputOptions, RenderSummary, render
+from playback.render import RenderSummary, Sounding, render
 from query.explain import Explanation, explain
 from query.filters import Filters
 from query.index import UnitIndex
@@ -57,14 +56,6 @@ class Selection:
             database, min_samples=shortest, filters=self.filters, weights=self.weights, metric=self.metric, kind=self.kind,
             progress=progress,
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Sounding:
-    """How what was selected is joined and written."""
-
-    seams: SeamOptions = field(default_factory=SeamOptions)
-    output: OutputOptions = field(default_factory=OutputOptions)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from db.atomic import replacing
-from demiurge.pipeline import Sounding
 from playback.cues import make_cues
 from playback.exports import EXPORTS, SUFFIXES
 from playback.plan import Plan
-from playback.render import RenderSummary, open_sources, playable, render, render_stems, stem_paths
+from playback.render import RenderSummary, Sounding, open_sources, playable, render, render_stems, stem_paths
 from playback.stitch import stitch
 
 Progress = Callable[..., None]

@@ -9,7 +9,7 @@ from playback.plan import Plan, Step
 from playback.sources import Sound
 from playback.stitch import Run, Seam, join_runs, make_seams
 
-FADE_POINTS, LEVEL_POINTS = 16, 8  # straight lines that stand for a fade and for the evening out of levels beside it
+FADE_POINTS, LEVEL_POINTS = 32, 32  # straight lines that stand for a fade and for the evening out of levels beside it
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Cue:
         Lengths of the fades at its two ends; 0: none.
     envelope : tuple of (offset, gain)
         Amplitudes at samples counted from `at_sample`, joined by straight lines, in order. They multiply linear fades of those
-        lengths and the step's own `gain_db`.
+        lengths and the step's own `gain_db`. Without evening out of levels none is above π/2, 3.9 dB.
     """
 
     number: int
@@ -72,7 +72,7 @@ def _begin(ends: _Ends, seam: Seam, rising: np.ndarray) -> None:
     start, length = (int(values[seam.row]) for values in (seam.overlaps.in_start, seam.overlaps.in_length))
     ends.fade_in, ends.lead = length, -start
     for at in _grid(start, start + length, seam.right):
-        linear = min(max(at - start, 0.5) / length, 1) if length else 1.0
+        linear = min((at - start + 0.5) / length, 1) if length else 1.0
         ends.points.append((at, float(rising[at + seam.reach] / linear)))
 
 
@@ -81,7 +81,7 @@ def _end(ends: _Ends, n_samples: int, seam: Seam, falling: np.ndarray) -> None:
     ends.fade_out, ends.trail = length, start + length
     mirrored = [-1 - at for at in _grid(-start - length, -start, seam.left)]
     for at in reversed(mirrored):
-        linear = min((start + length - at) / length, 1) if length else 1.0
+        linear = min((start + length - at - 0.5) / length, 1) if length else 1.0
         ends.points.append((n_samples + at, float(falling[at + seam.reach] / linear)))
 
 

@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,10 @@ class DecodedCache:
         status = source.stat()
         identity = os.fsencode(f"{source.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{sample_rate}")
         path = self._folder / f"{xxhash.xxh3_128_hexdigest(identity)}.f32"
-        if not path.exists():
+        try:
+            os.utime(path)  # it was used now
+        except (FileNotFoundError, NotADirectoryError):
             self._decode(source, path, channels, sample_rate)
-        os.utime(path)
         with self._lock:
             self._used.add(path)
         return Entry(path, path.stat().st_size // (4 * channels))
@@ -76,13 +78,17 @@ class DecodedCache:
 
     def prune(self) -> None:
         """Remove what has not been used for longest, until the rest fits; what this object has used stays."""
-        entries = sorted(self._folder.glob("*.f32"), key=lambda path: path.stat().st_mtime_ns)
-        total = sum(path.stat().st_size for path in entries)
-        for path in entries:
+        entries = []
+        for path in self._folder.glob("*.f32"):
+            with suppress(FileNotFoundError):  # another process prunes as well
+                status = path.stat()
+                entries.append((status.st_mtime_ns, path, status.st_size))
+        total = sum(size for _, _, size in entries)
+        for _, path, size in sorted(entries):
             if total <= self._max_bytes:
                 return
             if path not in self._used:
-                total -= path.stat().st_size
+                total -= size
                 path.unlink(missing_ok=True)
 
 

@@ -7,7 +7,6 @@ length; the result depends on the samples alone, to the last bit, not on how the
 from array import array
 
 import numpy as np
-from scipy.signal import sosfilt
 
 from db.errors import ParameterError
 
@@ -79,6 +78,8 @@ class LoudnessMeter:
 
     def _power(self, samples: np.ndarray) -> tuple[float, np.ndarray]:
         """Weighted sum over the channels of the K-weighted mean square, and the filters' state after it."""
+        from scipy.signal import sosfilt  # takes a second to import
+
         filtered, state = sosfilt(self._sos, samples, axis=0, zi=self._state)
         state[np.abs(state) < VANISHED] = 0
         return float((np.square(filtered).mean(axis=0) * self._weights).sum()), state

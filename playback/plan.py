@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
+from sys import intern
 from typing import Any, Self
 
 from db.atomic import replacing
@@ -11,9 +12,12 @@ from db.errors import PlanError
 
 FORMAT, VERSION = "demiurge-plan", 1
 MAX_CHANNELS = 8
+MAX_GAIN_DB = 60
+MAX_STRETCH = 10.0  # and 1/10: beyond, a block turns into a drone or skips whole notes
+MAX_TRANSPOSE = 48.0  # semitones, up or down: four octaves leave nothing of most sounds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One unit and when it is played. Positions and lengths are integer samples at the plan's sample rate.
 
@@ -98,7 +102,7 @@ class Plan:
             If it is not a plan, of a newer version, or a step breaks a rule; the message names the step, counted from 0.
         """
         try:
-            document = json.loads(Path(path).read_text(), object_hook=None if alternatives else _without_alternatives)
+            document = json.loads(Path(path).read_text(), object_hook=_compact if alternatives else _without_alternatives)
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise PlanError(f"{path}: not a readable plan ({error}); give a plan file that demiurge render wrote") from error
         try:
@@ -107,9 +111,22 @@ class Plan:
             raise PlanError(f"{path}: {error}") from None
 
 
-def _without_alternatives(document: dict[str, Any]) -> dict[str, Any]:
-    document.pop("alternatives", None)
+class _Compact(tuple):
+    """A step as it was read, in the order of `Step`'s fields, `MISSING` where there is none: a fraction of a dict's size."""
+
+
+def _compact(document: dict[str, Any]) -> Any:
+    names = [f.name for f in fields(Step)]
+    if document.keys() <= set(names) and document.keys() >= {"source", "at_sample"}:
+        if isinstance(document["source"], str):
+            document["source"] = intern(document["source"])
+        return _Compact(document.get(name, MISSING) for name in names)
     return document
+
+
+def _without_alternatives(document: dict[str, Any]) -> Any:
+    document.pop("alternatives", None)
+    return _compact(document)
 
 
 def _parse(cls: type[Plan], document: Any) -> Any:
@@ -161,6 +178,8 @@ def _parse_sources(sources: Any) -> dict[str, dict[str, Any]]:
 
 
 def _parse_step(where: str, step: Any) -> Step:
+    if isinstance(step, _Compact):
+        step = {f.name: value for f, value in zip(fields(Step), step, strict=True) if value is not MISSING}
     if not isinstance(step, dict):
         raise PlanError(f"{where}: must be an object")
     required = {f.name for f in fields(Step) if f.default is MISSING}
@@ -171,8 +190,9 @@ def _parse_step(where: str, step: Any) -> Step:
         value = step.get(name, 1.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise PlanError(f"{where}: {name}={value!r} must be a finite number")
-    if not step.get("stretch", 1.0) > 0:
-        raise PlanError(f"{where}: stretch={step['stretch']!r} must be above 0; 2 is twice as slow")
+    _check_range(where, step, "gain_db", -200, MAX_GAIN_DB, "")
+    _check_range(where, step, "transpose", -MAX_TRANSPOSE, MAX_TRANSPOSE, " semitones")
+    _check_range(where, step, "stretch", 1 / MAX_STRETCH, MAX_STRETCH, "; 2 is twice as slow")
     if not isinstance(step.get("reverse", False), bool):
         raise PlanError(f"{where}: reverse={step['reverse']!r} must be true or false")
     source = step["source"]
@@ -188,6 +208,11 @@ def _check_keys(where: str, document: dict, required: set[str], optional: set[st
         raise PlanError(f"{where}: {', '.join(missing)} missing; add it")
     if unknown := sorted(set(document) - required - optional):
         raise PlanError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(required | optional))}")
+
+
+def _check_range(where: str, step: dict, name: str, lowest: float, highest: float, remark: str) -> None:
+    if not lowest <= step.get(name, 1.0) <= highest:
+        raise PlanError(f"{where}: {name}={step[name]!r} must be {lowest:g} to {highest:g}{remark}")
 
 
 def _check_integer(name: str, value: Any, *, minimum: int) -> None:

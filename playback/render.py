@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 
@@ -45,6 +47,14 @@ class OutputOptions:
             value = getattr(self, name)
             if value is not None and not lowest <= value <= 0:
                 raise ParameterError(f"{name}={value} must be {lowest:g} to 0")
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """How a plan is joined and written."""
+
+    seams: SeamOptions = field(default_factory=SeamOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
 
 
 @dataclass(frozen=True)
@@ -157,40 +167,44 @@ class _Job:
 
     def write(self, temporary: Path, path: Path) -> RenderSummary:
         """Write the whole, as loud as it should be."""
-        if self.output.lufs is not None or self.output.true_peak_db is not None:
-            return self._write_as_loud(temporary, path)
-        peak, gain_db = _PeakMeter(), 0.0
-        blocks = self._blocks("rendering")
-        try:
-            with self._writer(temporary, path) as writer:
-                for block in blocks:
-                    peak.add(block)
-                    if peak.peak > 1:
-                        raise _OverFullScaleError
-                    writer.write(block)
-        except _OverFullScaleError:  # never clip: hear the rest, then once more, lower as a whole
-            for block in blocks:
-                peak.add(block)
-            gain_db = SAFE_PEAK_DB - _db(peak.peak)
-            self._write_changed(temporary, path, gain_db)
-        return RenderSummary(self.plan.n_samples, peak.peak * _amplitude(gain_db), gain_db)
+        if self.output.lufs is None and self.output.true_peak_db is None:
+            peak = _PeakMeter()
+            try:
+                with self._writer(temporary, path) as writer:
+                    for block in self._blocks(path.name):
+                        peak.add(block)
+                        if peak.peak > 1:
+                            raise _OverFullScaleError
+                        writer.write(block)
+                return RenderSummary(self.plan.n_samples, peak.peak, 0.0)
+            except _OverFullScaleError:
+                pass  # never clip: once more, lower as a whole
+        return self._write_as_loud(temporary, path)
 
     def write_stem(self, temporary: Path, path: Path, source: str, gain_db: float) -> None:
         self._write_changed(temporary, path, gain_db, only=source)
 
     def _write_as_loud(self, temporary: Path, path: Path) -> RenderSummary:
+        """Measure it all first. It waits in a file beside the output, which goes away by itself."""
         rate, channels = self.plan.sample_rate, self.plan.channels
-        peak, loudness, true_peak = _PeakMeter(), LoudnessMeter(rate, channels), TruePeakMeter(channels)
-        for block in self._blocks("measuring"):
-            for meter in (peak, loudness, true_peak):
-                meter.add(block)
-        lufs, true_peak_db = loudness.integrated(), _db(true_peak.peak())
-        gain_db = _gain_db(self.output, lufs, true_peak_db, _db(peak.peak))
-        self._write_changed(temporary, path, gain_db)
-        return RenderSummary(
-            self.plan.n_samples, peak.peak * _amplitude(gain_db), gain_db,
-            lufs + gain_db if math.isfinite(lufs) else None, true_peak_db + gain_db if math.isfinite(true_peak_db) else None,
-        )  # fmt: skip
+        peak, loudness, true_peak = _PeakMeter(), None, None
+        if self.output.lufs is not None or self.output.true_peak_db is not None:
+            loudness, true_peak = LoudnessMeter(rate, channels), TruePeakMeter(channels)
+        with TemporaryFile(dir=temporary.parent) as waiting:
+            for block in self._blocks(path.name):
+                for meter in (peak, loudness, true_peak):
+                    if meter:
+                        meter.add(block)
+                _keep(block, waiting, path)
+            lufs = loudness.integrated() if loudness else None
+            true_peak_db = _db(true_peak.peak()) if true_peak else None
+            gain_db = _gain_db(self.output, lufs, true_peak_db, _db(peak.peak))
+            waiting.seek(0)
+            with self._writer(temporary, path) as writer:
+                while len(block := np.fromfile(waiting, np.float32, BLOCK_SAMPLES * channels).reshape(-1, channels)):
+                    writer.write(block * np.float32(_amplitude(gain_db)))
+        lufs, true_peak_db = (None if v is None or math.isinf(v) else v + gain_db for v in (lufs, true_peak_db))
+        return RenderSummary(self.plan.n_samples, peak.peak * _amplitude(gain_db), gain_db, lufs, true_peak_db)
 
     def _write_changed(self, temporary: Path, path: Path, gain_db: float, only: str | None = None) -> None:
         gain = np.float32(_amplitude(gain_db))
@@ -211,20 +225,31 @@ class _Job:
         for piece in stitch(self.plan, self.sound, seams=self.seams, only=only):
             waiting.append(piece)
             size += len(piece)
-            if size >= BLOCK_SAMPLES or done + size == self.plan.n_samples:
+            if size and (size >= BLOCK_SAMPLES or done + size == self.plan.n_samples):  # a cut may end it with nothing
                 yield np.concatenate(waiting)
                 done, waiting, size = done + size, [], 0
                 if self.progress:
                     self.progress(done, self.plan.n_samples, what)
 
 
-def _gain_db(output: OutputOptions, lufs: float, true_peak_db: float, peak_db: float) -> float:
+def _gain_db(output: OutputOptions, lufs: float | None, true_peak_db: float | None, peak_db: float) -> float:
     """What brings a render to its loudness, or as near as the peaks allow; silence stays as it is."""
-    if not (math.isfinite(lufs) and math.isfinite(true_peak_db)):
+    if lufs is None or true_peak_db is None:
+        return SAFE_PEAK_DB - peak_db
+    if math.isinf(lufs) or math.isinf(true_peak_db):
         return 0.0
     ceiling_db = CEILING_DB if output.true_peak_db is None else output.true_peak_db
     wanted = 0.0 if output.lufs is None else output.lufs - lufs
     return min(wanted, ceiling_db - true_peak_db, -peak_db)
+
+
+def _keep(block: np.ndarray, file: IO[bytes], path: Path) -> None:
+    try:
+        file.write(block.data)
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be written ({error.strerror}); free some space, or choose another place"
+        ) from error
 
 
 def _db(amplitude: float) -> float:

@@ -14,9 +14,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 import soundfile as sf
 
-from db.analyse import hash_file
 from db.audio import AudioInfo, probe
 from db.errors import AudioError, PlanError
+from db.hashing import hash_file
 from playback.decoded import DecodedCache
 from playback.plan import Plan
 
@@ -50,7 +50,8 @@ class _ThroughLibrary:
 
     def read(self, out: np.ndarray, start_sample: int) -> None:
         self._file.seek(start_sample)
-        self._file.read(out=out, always_2d=True)
+        if len(self._file.read(out=out, always_2d=True)) != len(out):
+            raise EOFError
 
     def close(self) -> None:
         self._file.close()
@@ -68,7 +69,7 @@ class _Raw:
         kept = np.empty(out.shape, "<i2") if self._integers else out
         at = self._offset + start_sample * self.channels * kept.itemsize
         if os.preadv(self._handle, [kept.data], at) != kept.nbytes:
-            raise AudioError("shorter than its header says; it changes while it is read: wait until it is complete")
+            raise EOFError
         if self._integers:
             np.multiply(kept, np.float32(1 / 32768), out=out)
 
@@ -77,16 +78,20 @@ class _Raw:
 
 
 def _open_pcm(path: Path, info: AudioInfo) -> _ThroughLibrary | _Raw:
-    if info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT"):
-        return _Raw(path, info.channels, info.n_samples, offset=_data_offset(path), integers=info.subtype == "PCM_16")
+    raw = info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT")
+    if raw and (offset := _data_offset(path)) is not None:
+        return _Raw(path, info.channels, info.n_samples, offset=offset, integers=info.subtype == "PCM_16")
     return _ThroughLibrary(path, info)
 
 
-def _data_offset(path: Path) -> int:
-    """Where the samples of a WAV begin; libsndfile has opened it, so that there are some."""
+def _data_offset(path: Path) -> int | None:
+    """Where the samples of a WAV begin; None if it is big-endian (RIFX) or libsndfile found them where no chunk says so."""
     with open(path, "rb") as file:
-        file.seek(12)
+        if file.read(12)[:4] != b"RIFF":
+            return None
         while (head := file.read(8))[:4] != b"data":
+            if len(head) < 8:
+                return None
             size = int.from_bytes(head[4:], "little")
             file.seek(size + size % 2, os.SEEK_CUR)
         return file.tell()
@@ -170,11 +175,15 @@ class SourceReader:
                 f"{source}: the plan plays samples {start_sample} to {end}, but the file has {file.n_samples}; "
                 "it has changed since the plan was made: restore it, or make the plan again"
             )
-        if file.channels == self._channels:
-            file.read(out, start_sample)
-        else:
-            samples = np.empty((len(out), file.channels), np.float32)
+        samples = out if file.channels == self._channels else np.empty((len(out), file.channels), np.float32)
+        try:
             file.read(samples, start_sample)
+        except (EOFError, sf.LibsndfileError) as error:
+            raise AudioError(
+                f"{source}: samples {start_sample} to {end} cannot be read, though its header promises {file.n_samples}; it is "
+                "damaged, or was being written: copy or export the file again"
+            ) from error
+        if samples is not out:
             out[:] = fit_channels(samples, self._channels)
         if not np.isfinite(out).all():
             raise PlanError(f"{source}: samples {start_sample} to {end} are not all finite; repair the file")

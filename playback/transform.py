@@ -9,9 +9,8 @@ import math
 import numpy as np
 
 from db.errors import ParameterError
+from playback.plan import MAX_STRETCH, MAX_TRANSPOSE
 
-MAX_STRETCH = 10.0  # and 1/10: beyond, a block turns into a drone or skips whole notes
-MAX_TRANSPOSE = 48.0  # semitones, up or down: four octaves leave nothing of most sounds
 SEED = 0  # it draws random phases for stretches of more than 2, the same ones every time
 
 

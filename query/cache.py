@@ -16,10 +16,10 @@ import faiss
 import numpy as np
 import xxhash
 
-from db.analyse import hash_file
 from db.atomic import replacing
 from db.database import Database
 from db.errors import ParameterError
+from db.hashing import hash_file
 from db.normaliser import Normaliser
 
 FORMAT, VERSION = "demiurge-index", 1

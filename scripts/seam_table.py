@@ -58,8 +58,8 @@ def main() -> None:
         print(f"\nunits: {units}{'' if units == 'onset' else ' ms'}\n")
         print("| seams | flux | step | rise | level |\n|---|---|---|---|---|")
         for name, way in WAYS.items():
-            flux, step, rise, level = measure(plan, way)
-            print(f"| {name} | {flux:.2f} dB | {step:.2f} dB | {rise:.2f} ms | {level:.2f} dB |", flush=True)
+            (flux, step, rise, level), late = measure(plan, way)
+            print(f"| {name} | {flux:.2f} dB | {step:.2f} dB | {rise:.2f} ms, {late:.0%} over 1 | {level:.2f} dB |", flush=True)
 
 
 def random_plan(corpus: Path, units: str, n_seams: int, rng: np.random.Generator) -> Plan:
@@ -95,7 +95,8 @@ def _spans(corpus: Path, units: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def measure(plan: Plan, way: SeamOptions) -> tuple[float, float, float, float]:
+def measure(plan: Plan, way: SeamOptions) -> tuple[list[float], float]:
+    """The means of the figures, and how many of the attacks rise more than 1 ms otherwise."""
     rows = []
     with SourceReader(plan.database["root"], sample_rate=plan.sample_rate, channels=1) as reader:
         reader.prepare(plan)
@@ -103,7 +104,8 @@ def measure(plan: Plan, way: SeamOptions) -> tuple[float, float, float, float]:
         for heard, outgoing, incoming in _around(plan, reader, whole):
             rows.append(seam_figures(heard, outgoing, incoming, plan.sample_rate))
     figures = np.array(rows)
-    return tuple(np.nanmean(figures, axis=0).tolist())
+    rises = figures[~np.isnan(figures[:, 2]), 2]
+    return np.nanmean(figures, axis=0).tolist(), float((rises > 1).mean())
 
 
 def _around(plan: Plan, reader: SourceReader, whole: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

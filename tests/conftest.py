@@ -1,5 +1,6 @@
 """Fixtures that several rooms' tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,15 @@ import soundfile as sf
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RATE = 44100
+
+
+@pytest.fixture(scope="session", autouse=True)
+def decoded_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where tests, and the programs they start, keep decoded audio: never in the user's cache."""
+    folder = tmp_path_factory.mktemp("decoded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEMIURGE_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def sounding_options(command: Callable) -> Callable:
             "--keep-attacks/--fade-attacks", "attacks", default=None, help="Whether it keeps off attacks. [default: it does]"
         ),
         click.option(
-            "--match-level", "level_db", type=click.FloatRange(0), help="Even out steps in level up to this, in dB. [default: 12]"
+            "--match-level", "level_db", type=click.FloatRange(0), help="Even out steps in level up to this (dB). [default: 12]"
         ),
         click.option("--plain", is_flag=True, help="Fades only: 22 ms, equal-power, in the middle, whatever sounds."),
         click.option("--bits", type=click.Choice(["16", "24", "float"]), help="[default: 24; 16 is dithered; OGG has none]"),
@@ -45,9 +45,8 @@ def take_sounding(options: dict[str, Any], plan_settings: dict[str, Any] | None 
     """
     from dataclasses import replace
 
-    from demiurge.pipeline import Sounding
     from playback.crossfade import SeamOptions
-    from playback.render import OutputOptions
+    from playback.render import OutputOptions, Sounding
 
     names = ("crossfade_ms", "fade", "align_ms", "attacks", "level_db")
     given = {name: value for name in names if (value := options.pop(name)) is not None}

@@ -9,7 +9,8 @@ STEPS = (
     Step(7, "a/x.wav", 0, 1024, 0, distance=1.5, alternatives=({"unit": 9, "distance": 2.0},)),
     Step(8, "b/x.wav", 2048, 1000, 1024, gain_db=-3.0),
 )
-PLAN = Plan(44100, 2, {"id": "d", "root": "/sounds"}, STEPS, {"crossfade_ms": 22.0})
+STAMPS = {"a/x.wav": {"hash": "0123", "bytes": 99, "modified_ns": 5}}
+PLAN = Plan(44100, 2, {"id": "d", "root": "/sounds"}, STEPS, {"seams": {"fade": "linear"}}, sources=STAMPS)
 
 
 def test_plan_comes_back_as_it_was_saved(tmp_path):
@@ -22,7 +23,7 @@ def test_file_has_one_step_per_line_and_the_documented_keys(tmp_path):
     PLAN.save(tmp_path / "p.json")
     text = (tmp_path / "p.json").read_text()
     assert sum('"unit"' in line and '"source"' in line for line in text.splitlines()) == 2
-    keys = ["format", "version", "sample_rate", "channels", "database", "settings", "tail_samples", "steps"]
+    keys = ["format", "version", "sample_rate", "channels", "database", "settings", "tail_samples", "sources", "steps"]
     assert list(json.loads(text)) == keys
 
 
@@ -58,6 +59,13 @@ def edit(path, change):
         (lambda d: d["steps"].reverse(), "step 1: at_sample=0 lies before step 0 ends"),
         (lambda d: d["steps"][0].update(source="/etc/passwd"), "step 0: source='/etc/passwd' must be a path within"),
         (lambda d: d["steps"][0].update(source="a/../../x.wav"), "step 0: source=.* must be a path within"),
+        (lambda d: d["steps"][1].update(transpose="up"), "step 1: transpose='up' must be a finite number"),
+        (lambda d: d["steps"][1].update(transpose=60), "step 1: transpose=60 must be -48 to 48 semitones"),
+        (lambda d: d["steps"][1].update(stretch=0), "step 1: stretch=0 must be 0.1 to 10; 2 is twice as slow"),
+        (lambda d: d["steps"][1].update(reverse=1), "step 1: reverse=1 must be true or false"),
+        (lambda d: d["steps"][1].update(gain_db=200), "step 1: gain_db=200 must be -200 to 60"),
+        (lambda d: d.update(sources=[]), '"sources" must be an object'),
+        (lambda d: d["sources"]["a/x.wav"].pop("hash"), '"sources": \'a/x.wav\' must have "hash"'),
         (lambda d: d["steps"][0].update(alternatives=3), "step 0: alternatives must be a list"),
     ],
 )
@@ -84,3 +92,17 @@ def test_other_files_are_refused(tmp_path, content):
 def test_missing_plan_is_refused(tmp_path):
     with pytest.raises(PlanError, match="not a readable plan"):
         Plan.load(tmp_path / "p.json")
+
+
+def test_alternatives_can_be_left_out(tmp_path):
+    PLAN.save(tmp_path / "p.json")
+    steps = Plan.load(tmp_path / "p.json", alternatives=False).steps
+    assert [step.alternatives for step in steps] == [(), ()]
+    assert steps[0].distance == 1.5
+
+
+def test_length_in_the_source_follows_the_stretch():
+    assert Step(0, "a", 100, 1000, 0).end_sample == 1100
+    assert Step(0, "a", 100, 1000, 0, stretch=2.0).end_sample == 600
+    assert Step(0, "a", 100, 1000, 0, stretch=0.5).end_sample == 2100
+    assert Step(0, "a", 100, 1, 0, stretch=8.0).end_sample == 101

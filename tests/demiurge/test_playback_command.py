@@ -1,0 +1,459 @@
+"""demiurge playback as people run it: on plans of real recordings, with everything it can make of them."""
+
+import csv
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib.image
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+
+from db.hashing import hash_file
+from demiurge.cli import main
+from demiurge.corpus import CORPUS_DIR, SEED_FILE
+from demiurge.playing import export_path
+from playback.crossfade import SeamOptions
+from playback.plan import Plan, Step
+from playback.render import render, stem_paths
+
+RATE, HOP = 44100, 1024
+SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg")
+EXPORTS = {"reaper": "o.rpp", "labels": "o.txt", "csv": "o.csv", "edl": "o.edl"}
+
+
+def run(*arguments, expect=0) -> SimpleNamespace:
+    result = CliRunner().invoke(main, ["playback", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == expect, result.output
+    return SimpleNamespace(out=result.stdout, err=result.stderr)
+
+
+def refusal(*arguments, expect=2) -> str:
+    """What is said, on one line, when it exits so."""
+    return " ".join(run(*arguments, expect=expect).err.split())
+
+
+def heard(path) -> np.ndarray:
+    return sf.read(path, dtype="float32", always_2d=True)[0]
+
+
+@pytest.fixture
+def plan(tmp_path) -> Plan:
+    """A second of three recordings, 24 units that mostly do not belong together."""
+    steps = tuple(
+        Step(i, SOUNDS[i // 2 % 3], (7 * i % 12) * HOP, 2 * HOP, i * 2 * HOP, gain_db=-9.0) for i in range(24)
+    )  # fmt: skip
+    stamps = {
+        name: {"hash": hash_file(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
+        for name in SOUNDS
+        for path in [CORPUS_DIR / name]
+    }
+    return Plan(RATE, 2, {"id": "x", "root": str(CORPUS_DIR)}, steps, {"seams": {"crossfade_ms": 30.0}}, 100, stamps)
+
+
+@pytest.fixture
+def saved(tmp_path, plan) -> Path:
+    plan.save(tmp_path / "p.plan.json")
+    return tmp_path / "p.plan.json"
+
+
+@pytest.fixture
+def moved(tmp_path, plan) -> Path:
+    """The recordings elsewhere; without the second one."""
+    (tmp_path / "moved").mkdir()
+    for name in (SOUNDS[0], SOUNDS[2]):
+        shutil.copy2(CORPUS_DIR / name, tmp_path / "moved" / name)
+    return tmp_path / "moved"
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def edit(path: Path, change) -> None:
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+# What it writes
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kind"),
+    [
+        ("o.wav", (), "PCM_24"),
+        ("o.wav", ("--bits", "float"), "FLOAT"),
+        ("o.flac", ("--bits", "16"), "PCM_16"),
+        ("o.ogg", (), "VORBIS"),
+    ],
+)
+def test_the_plan_is_written_as_the_name_says(tmp_path, plan, saved, name, options, kind):
+    told = run(saved, "-o", tmp_path / name, *options)
+    info = sf.info(tmp_path / name)
+    assert (info.subtype, info.frames, info.samplerate, info.channels) == (kind, plan.n_samples, RATE, 2)
+    assert told.out.startswith(f"{tmp_path / name}: 1.12 s, 24 units\n")
+    assert told.err == ""
+
+
+def test_it_is_what_the_library_renders(tmp_path, plan, saved):
+    run(saved, "-o", tmp_path / "o.wav")
+    render(plan, tmp_path / "p.wav", seams=SeamOptions(30.0), title="p.plan.json")
+    assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
+
+
+def test_loudness_is_reached_and_told(tmp_path, saved):
+    text = run(saved, "-o", tmp_path / "o.wav", "--lufs", -20).out
+    assert "-20.0 LUFS, true peak -" in text
+    facts = json.loads(run(saved, "-o", tmp_path / "p.wav", "--lufs", -20, "--true-peak", -30, "--json").out)
+    assert facts["true_peak_db"] == pytest.approx(-30)
+    assert facts["lufs"] < -20
+
+
+def test_lowering_is_told(tmp_path, plan, saved):
+    edit(saved, lambda document: [step.update(gain_db=12.0) for step in document["steps"]])
+    assert "lowered by" in run(saved, "-o", tmp_path / "o.wav").out
+
+
+def test_every_export_lies_beside_what_is_written(tmp_path, plan, saved):
+    options = [word for kind in EXPORTS for word in ("--export", kind)]
+    told = run(saved, "-o", tmp_path / "o.wav", *options)
+    assert files(tmp_path) == sorted(["p.plan.json", "o.wav", *EXPORTS.values()])
+    assert told.out.splitlines()[1:] == [str(tmp_path / name) for name in EXPORTS.values()]
+    assert (tmp_path / "o.rpp").read_text().startswith("<REAPER_PROJECT")
+    rows = list(csv.DictReader((tmp_path / "o.csv").read_text().splitlines()))
+    assert len(rows) == len(plan.steps)
+    assert len((tmp_path / "o.txt").read_text().splitlines()) == len(plan.steps)
+
+
+def test_exports_alone_lie_beside_the_plan(tmp_path, saved):
+    run(saved, "--export", "labels", "--export", "csv")
+    assert files(tmp_path) == ["p.csv", "p.plan.json", "p.txt"]
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"), [("a/o.wav", "a/o.rpp"), ("a/o.plan.json", "a/o.rpp"), ("o.json", "o.rpp"), ("a.b.ogg", "a.b.rpp")]
+)
+def test_export_names(base, expected):
+    assert export_path(Path(base), "reaper") == Path(expected)
+
+
+def test_exports_are_as_loud_as_the_render(tmp_path, plan, saved):
+    run(saved, "-o", tmp_path / "a.wav", "--export", "csv")
+    facts = json.loads(run(saved, "-o", tmp_path / "b.wav", "--lufs", -30, "--export", "csv", "--json").out)
+    gains = [
+        [float(row["gain_db"]) for row in csv.DictReader((tmp_path / name).read_text().splitlines())]
+        for name in ("a.csv", "b.csv")
+    ]
+    np.testing.assert_allclose(gains[1], np.array(gains[0]) + facts["gain_db"], atol=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_stems_are_the_whole_in_parts(tmp_path, plan, saved, suffix):
+    run(saved, "-o", tmp_path / f"o{suffix}", "--stems", tmp_path / "parts", "--lufs", -25)
+    names = [f"{n} {Path(sound).stem}{suffix}" for n, sound in enumerate(SOUNDS, start=1)]
+    assert files(tmp_path / "parts") == names
+    total = sum(heard(tmp_path / "parts" / name) for name in names)
+    np.testing.assert_allclose(total, heard(tmp_path / f"o{suffix}"), atol=1e-6)
+
+
+def test_stems_alone(tmp_path, saved):
+    text = run(saved, "--stems", tmp_path / "parts").out
+    assert text.splitlines() == [str(tmp_path / "parts" / f"{n} {Path(s).stem}.wav") for n, s in enumerate(SOUNDS, start=1)]
+
+
+def test_a_picture_is_drawn(tmp_path, saved):
+    run(saved, "-o", tmp_path / "o.wav", "--picture", tmp_path / "o.png")
+    image = matplotlib.image.imread(tmp_path / "o.png")[..., :3]
+    assert image.shape[1] == 1650
+    assert 0.05 < (image.min(axis=-1) < 0.5).mean() < 0.9  # neither empty nor full
+
+
+def test_json_tells_all_in_one_document(tmp_path, plan, saved):
+    options = ("--export", "csv", "--stems", tmp_path / "parts", "--picture", tmp_path / "o.png", "--json")
+    facts = json.loads(run(saved, "-o", tmp_path / "o.wav", *options).out)
+    expected = [tmp_path / "o.wav", tmp_path / "o.png", *stem_paths(plan, tmp_path / "parts", ".wav"), tmp_path / "o.csv"]
+    assert facts.pop("files") == [str(path) for path in expected]
+    assert all(path.stat().st_size for path in expected)
+    assert facts.pop("peak") == pytest.approx(np.abs(heard(tmp_path / "o.wav")).max(), rel=1e-5)
+    assert facts == {"skipped": {}, "samples": plan.n_samples, "seconds": plan.n_samples / RATE, "steps": 24, "gain_db": 0.0,
+                     "lufs": None, "true_peak_db": None}  # fmt: skip
+
+
+# How units are joined
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), SeamOptions(30.0)),
+        (("--crossfade", 5), SeamOptions(5.0)),
+        (("--fade", "linear"), SeamOptions(30.0, "linear")),
+        (("--align", 0, "--match-level", 3), SeamOptions(30.0, align_ms=0.0, level_db=3.0)),
+        (("--fade-attacks",), SeamOptions(30.0, attacks=False)),
+        (("--plain",), SeamOptions.plain(22.0)),
+        (("--plain", "--crossfade", 5, "--keep-attacks"), SeamOptions(5.0, "equal-power", 0.0, True, 0.0)),
+    ],
+)
+def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, options, expected):
+    run(saved, "-o", tmp_path / "o.wav", *options)
+    render(plan, tmp_path / "p.wav", seams=expected, title="p.plan.json")
+    assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"crossfade_ms": 15.0}, SeamOptions.plain(15.0)),  # as older versions wrote it
+        ({}, SeamOptions()),
+        ({"seams": {}}, SeamOptions()),
+        ({"seams": {"crossfade_ms": 15.0, "fade": "linear"}, "crossfade_ms": 99.0}, SeamOptions(15.0, "linear")),
+    ],
+)
+def test_older_and_shorter_settings_are_understood(tmp_path, plan, saved, settings, expected):
+    edit(saved, lambda document: document.update(settings=settings))
+    run(saved, "-o", tmp_path / "o.wav")
+    render(plan, tmp_path / "p.wav", seams=expected, title="p.plan.json")
+    assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
+
+
+@pytest.mark.parametrize("options", [(), ("--crossfade", 7, "--fade", "linear"), ("--plain",), ("--lufs", -20)])
+def test_what_mosaic_writes_plays_again_to_the_byte(tmp_path, options):
+    (tmp_path / "sounds").mkdir()
+    for name in SOUNDS:
+        shutil.copy2(CORPUS_DIR / name, tmp_path / "sounds" / name)
+    sf.write(tmp_path / "t.wav", heard(SEED_FILE)[:RATE], RATE)
+    for arguments in (
+        ("db", "build", tmp_path / "sounds", tmp_path / "db"),
+        ("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", *options),
+    ):
+        result = CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    plan = json.loads((tmp_path / "o.plan.json").read_text())
+    assert set(plan["settings"]["seams"]) == {"crossfade_ms", "fade", "align_ms", "attacks", "level_db"}
+    if "--crossfade" in options:
+        assert (plan["settings"]["seams"]["crossfade_ms"], plan["settings"]["seams"]["fade"]) == (7, "linear")
+    assert set(plan["sources"]) == {step["source"] for step in plan["steps"]}
+    run(tmp_path / "o.plan.json", "-o", tmp_path / "again.wav", *(options if "--lufs" in options else ()))
+    assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "again.wav").read_bytes()
+
+
+def test_an_edited_plan_plays_as_edited(tmp_path, plan, saved):
+    def silence_the_second_half(document):
+        del document["steps"][12:]
+        document["tail_samples"] = 5 * HOP
+        document["steps"][3]["reverse"] = True
+
+    edit(saved, silence_the_second_half)
+    run(saved, "-o", tmp_path / "o.wav", "--crossfade", 0)
+    out = heard(tmp_path / "o.wav")
+    assert len(out) == 29 * HOP
+    assert not out[24 * HOP :].any()
+    run(saved, "-o", tmp_path / "whole.wav", "--crossfade", 0, "--plain")
+    span = slice(6 * HOP, 8 * HOP)
+    recorded = heard(CORPUS_DIR / SOUNDS[1])[9 * HOP : 11 * HOP] * 10 ** (-9 / 20)
+    np.testing.assert_allclose(heard(tmp_path / "whole.wav")[span], recorded[::-1], atol=2e-7)
+
+
+# Listening
+
+
+@pytest.fixture
+def loudspeaker(monkeypatch) -> list[np.ndarray]:
+    """A stand-in for sounddevice; what it was given to play."""
+    played: list[np.ndarray] = []
+    device = {"index": 0, "name": "stand-in", "max_output_channels": 2}
+
+    def stream(**options):
+        return SimpleNamespace(start=lambda: None, stop=lambda: None, close=lambda: None,
+                               write=lambda chunk: played.append(chunk.copy()))  # fmt: skip
+
+    module = SimpleNamespace(
+        PortAudioError=OSError, check_output_settings=lambda **options: None, OutputStream=stream,
+        query_devices=lambda device_number=None, kind=None: [device] if kind is None else device,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    return played
+
+
+def test_what_is_heard_is_what_would_be_written(tmp_path, saved, loudspeaker):
+    run(saved, "--play")
+    assert files(tmp_path) == ["p.plan.json"]
+    run(saved, "-o", tmp_path / "o.wav", "--bits", "float")
+    np.testing.assert_array_equal(np.concatenate(loudspeaker), heard(tmp_path / "o.wav"))
+
+
+def test_what_is_heard_is_as_loud_as_what_is_written(tmp_path, saved, loudspeaker):
+    run(saved, "-o", tmp_path / "o.wav", "--bits", "float", "--lufs", -30, "--play")
+    np.testing.assert_allclose(np.concatenate(loudspeaker), heard(tmp_path / "o.wav"), atol=1e-7)
+
+
+def test_what_is_too_loud_is_heard_within_full_scale(tmp_path, saved, loudspeaker):
+    edit(saved, lambda document: [step.update(gain_db=12.0) for step in document["steps"]])
+    run(saved, "--play")
+    assert np.abs(np.concatenate(loudspeaker)).max() == 1
+
+
+def test_interruptions_are_told(saved, loudspeaker, monkeypatch):
+    stream = sys.modules["sounddevice"].OutputStream
+    late = lambda **options: SimpleNamespace(**{**vars(stream(**options)), "write": lambda chunk: True})  # noqa: E731
+    monkeypatch.setattr(sys.modules["sounddevice"], "OutputStream", late)
+    assert "the sound was interrupted" in run(saved, "--play").err
+
+
+def test_without_a_device_nothing_is_heard_and_the_file_is_written(tmp_path, saved, loudspeaker, monkeypatch):
+    monkeypatch.setattr(sys.modules["sounddevice"], "query_devices", lambda *_, **__: [])
+    assert "no audio output device; connect one or write a file with -o" in refusal(saved, "--play")
+    refusal(saved, "--play", "-o", tmp_path / "o.wav")
+    assert files(tmp_path) == ["o.wav", "p.plan.json"]
+    assert loudspeaker == []
+
+
+def test_without_the_package_its_name_is_told(saved, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert "playing live needs the package sounddevice; pip install" in refusal(saved, "--play")
+
+
+# Sources that are not there
+
+
+def test_missing_sources_are_named_and_nothing_is_written(tmp_path, saved, moved):
+    before = files(tmp_path)
+    text = refusal(saved, "-o", tmp_path / "o.wav", "--stems", tmp_path / "s", "--export", "csv", "--root", moved, expect=1)
+    assert f"1 source of the plan cannot be played from {moved}: ambi_choir.ogg (missing); restore it" in text
+    assert "--skip-missing" in text
+    assert files(tmp_path) == before
+
+
+def test_skipping_leaves_silence_names_them_and_exits_1(tmp_path, plan, saved, moved):
+    told = run(saved, "-o", tmp_path / "o.wav", "--root", moved, "--skip-missing", "--crossfade", 0, expect=1)
+    assert told.err == "skipped ambi_choir.ogg: missing\n"
+    out = heard(tmp_path / "o.wav")
+    assert len(out) == plan.n_samples
+    for step in plan.steps:
+        assert out[step.at_sample : step.until_sample].any() == (step.source != "ambi_choir.ogg")
+
+
+def test_skipping_is_told_to_programs_too(tmp_path, saved, moved, loudspeaker):
+    (moved / "ambi_choir.ogg").write_bytes((CORPUS_DIR / "ambi_choir.ogg").read_bytes()[:9000])
+    options = ("--root", moved, "--skip-missing", "--json", "--play")
+    facts = json.loads(run(saved, "-o", tmp_path / "o.wav", *options, expect=1).out)
+    assert list(facts["skipped"]) == ["ambi_choir.ogg"]
+    np.testing.assert_allclose(np.concatenate(loudspeaker), heard(tmp_path / "o.wav"), atol=2e-7)
+
+
+def test_another_file_of_that_name_is_refused(tmp_path, saved, moved):
+    sf.write(moved / "ambi_choir.ogg", heard(CORPUS_DIR / "ambi_choir.ogg")[::-1], RATE)
+    text = refusal(saved, "-o", tmp_path / "o.wav", "--root", moved, expect=1)
+    assert "ambi_choir.ogg (another file than the plan was made of)" in text
+    assert not (tmp_path / "o.wav").exists()
+
+
+def test_a_moved_corpus_plays_the_same(tmp_path, saved, moved):
+    shutil.copy(CORPUS_DIR / "ambi_choir.ogg", moved)
+    run(saved, "-o", tmp_path / "a.wav")
+    run(saved, "-o", tmp_path / "b.wav", "--root", moved)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
+    (tmp_path / "parts").mkdir()
+    run(saved, "--stems", tmp_path / "parts", "--root", moved, "--skip-missing", expect=1)
+    names = files(tmp_path / "parts")
+    (tmp_path / "parts" / names[-1]).write_text("mine")
+    for name in names[:-1]:
+        (tmp_path / "parts" / name).unlink()
+    assert f"{names[-1]} exists; give another name, or --force" in refusal(
+        saved, "--stems", tmp_path / "parts", "--root", moved, "--skip-missing"
+    )
+    assert (tmp_path / "parts" / names[-1]).read_text() == "mine"
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "status"),
+    [
+        ("", "nothing to do; give -o OUT, --play, --export or --stems", 2),
+        ("--json --force", "nothing to do", 2),
+        ("--export reaper --picture {tmp}/o.png", "o.png draws what is rendered; give -o OUT as well", 2),
+        ("-o {tmp}/o.mp3", "the suffix '.mp3' must be one of .wav, .flac, .ogg", 2),
+        ("-o {tmp}/o.ogg --bits 24", "bits='24' cannot be had in OGG", 2),
+        ("-o {tmp}/o.flac --bits float", "float samples need .wav", 2),
+        ("-o {tmp}/no/o.wav", "does not exist; make it first", 2),
+        ("-o {tmp}/o.wav --picture {tmp}/no/o.png", "does not exist; make it first", 2),
+        ("-o {tmp}/o.wav --picture {tmp}/o.jpg", "a picture is a PNG; give a name that ends in .png", 2),
+        ("-o {tmp}/o.wav --stems {tmp}/p.plan.json", "p.plan.json", 2),
+        ("-o {tmp}/o.wav --export midi", "'midi' is not one of 'reaper', 'labels', 'csv', 'edl'", 2),
+        ("-o {tmp}/o.wav --crossfade -1", "-1.0 is not in the range x>=0", 2),
+        ("-o {tmp}/o.wav --crossfade nan", "crossfade_ms=nan must be a finite number of at least 0", 2),
+        ("-o {tmp}/o.wav --lufs 3", "3.0 is not in the range -70<=x<=0", 2),
+        ("-o {tmp}/o.wav --true-peak 1", "1.0 is not in the range -60<=x<=0", 2),
+        ("-o {tmp}/o.wav --fade round", "'round' is not one of 'matched', 'equal-power', 'linear'", 2),
+        ("-o {tmp}/o.wav --root {tmp}/no", "3 sources of the plan cannot be played from", 1),
+        ("-o {tmp}/o.wav --root {tmp} --skip-missing", "3 sources of the plan cannot be played from", 1),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(tmp_path, saved, line, message, status):
+    assert message in refusal(saved, *line.format(tmp=tmp_path).split(), expect=status)
+    assert files(tmp_path) == ["p.plan.json"]
+
+
+@pytest.mark.parametrize("there", ["o.wav", "o.png", "o.rpp", "o.txt", "o.csv", "o.edl", "parts/2 ambi_choir.wav"])
+def test_nothing_is_replaced_unasked(tmp_path, saved, there):
+    options = [word for kind in EXPORTS for word in ("--export", kind)]
+    options += ["-o", tmp_path / "o.wav", "--picture", tmp_path / "o.png", "--stems", tmp_path / "parts"]
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_text("mine")
+    assert f"{tmp_path / there} exists; give another name, or --force to replace it" in refusal(saved, *options)
+    assert files(tmp_path) == sorted([there, "p.plan.json"])
+    assert (tmp_path / there).read_text() == "mine"
+    run(saved, *options, "--force")
+    assert (tmp_path / there).read_bytes() != b"mine"
+    assert len(files(tmp_path)) == 1 + 1 + 1 + 4 + 3
+
+
+def test_an_output_is_never_the_plan_itself(tmp_path, plan):
+    plan.save(tmp_path / "o.csv")
+    assert "o.csv exists" in refusal(tmp_path / "o.csv", "-o", tmp_path / "o.wav", "--export", "csv")
+
+
+def test_one_file_is_not_written_twice(tmp_path, saved):
+    assert "o.wav" in refusal(saved, "-o", tmp_path / "o.wav", "--picture", tmp_path / "o.wav")
+    assert files(tmp_path) == ["p.plan.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(version=2), '"version" is 2, this Demiurge reads 1; update Demiurge'),
+        (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
+        (lambda d: d["steps"][5].update(n_samples=0), "step 5: n_samples=0 must be an integer of at least 1"),
+        (lambda d: d["steps"][5].update(at_sample=9 * HOP), "step 5: at_sample=9216 lies before step 4 ends, at 10240"),
+        (lambda d: d["steps"][5].update(gain=3), "step 5: unknown key gain; known are"),
+        (lambda d: d["steps"][5].pop("source"), "step 5: source missing; add it"),
+        (lambda d: d["steps"][5].update(source="../x.wav"), "step 5: source='../x.wav' must be a path within the corpus"),
+        (lambda d: d["steps"][5].update(gain_db="loud"), "step 5: gain_db='loud' must be a finite number"),
+        (lambda d: d["steps"][5].update(stretch=0), "step 5: stretch=0 must be 0.1 to 10; 2 is twice as slow"),
+        (lambda d: d["steps"][5].update(stretch=99), "step 5: stretch=99 must be 0.1 to 10"),
+        (lambda d: d["steps"][5].update(transpose=99), "step 5: transpose=99 must be -48 to 48"),
+        (lambda d: d["steps"][5].update(reverse=1), "step 5: reverse=1 must be true or false"),
+        (lambda d: d["steps"][5].update(start_sample=10**7), "tabla_ghe3.ogg (has 105435 samples, the plan plays it up to"),
+        (lambda d: d.update(settings={"seams": {"crossfade_ms": -3}}), '"seams": crossfade_ms=-3 must be a finite number'),
+        (lambda d: d.update(settings={"seams": {"crossfade": 3}}), "'crossfade' is unknown; known are crossfade_ms, fade"),
+        (lambda d: d.update(settings={"seams": {"fade": "round"}}), "fade='round' is unknown; known are matched"),
+        (lambda d: d.update(settings={"crossfade_ms": "x"}), "crossfade_ms='x' must be a finite number of at least 0"),
+        (lambda d: d.update(sources={SOUNDS[0]: {"hash": "x"}}), '"modified_ns" (integers); or leave it out'),
+    ],
+)  # fmt: skip
+def test_an_edited_plan_that_breaks_a_rule_is_refused_by_name(tmp_path, saved, change, message):
+    edit(saved, change)
+    assert message in refusal(saved, "-o", tmp_path / "o.wav", expect=1)
+    assert files(tmp_path) == ["p.plan.json"]

@@ -1,0 +1,69 @@
+"""Cues, played by straight lines alone, sound as the plan does."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playback.crossfade import SeamOptions
+from playback.cues import make_cues
+from playback.plan import Step
+from tests.playback.sounds import HOP, Memory, noise, plan, played, units
+
+
+def play(cues, sources, n_samples):
+    """What another tool makes of cues: linear fades, an envelope of straight lines, a gain."""
+    out = np.zeros(n_samples)
+    for cue in cues:
+        at = np.arange(cue.n_samples)
+        start = cue.step.start_sample - cue.lead
+        sound = sources[cue.step.source][start : start + cue.n_samples] * 10 ** (cue.step.gain_db / 20)
+        sound = sound * np.interp(at, *zip(*cue.envelope, strict=True))
+        for length, since in ((cue.fade_in, at), (cue.fade_out, cue.n_samples - at)):
+            if length:
+                sound = sound * np.clip(since / length, 0, 1)
+        out[cue.at_sample : cue.at_sample + cue.n_samples] += sound
+    return out
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    starts=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 39)), min_size=1, max_size=12),
+    hop=st.sampled_from([300, 1024, 6000]), plain=st.booleans(),
+)  # fmt: skip
+def test_cues_play_as_the_plan_does(starts, hop, plain):
+    sources = {"a": noise(40 * hop), "b": noise(40 * hop, 1, 0.1)}
+    p = plan(units([(source, number * hop, hop) for source, number in starts], hop))
+    seams = SeamOptions.plain(22.0) if plain else SeamOptions()
+    cues = make_cues(p, Memory(**sources), seams=seams)
+    assert [cue.number for cue in cues] == list(range(len(starts)))
+    expected = played(p, Memory(**sources), seams=seams)[:, 0]
+    error = play(cues, sources, p.n_samples) - expected
+    assert np.sqrt(np.mean(error**2)) < 0.01 * np.sqrt(np.mean(expected**2))
+
+
+def test_adjacent_units_are_cues_side_by_side_without_fades():
+    p = plan(units([("a", (3 + i) * HOP, HOP) for i in range(4)]))
+    cues = make_cues(p, Memory(a=noise(9 * HOP)), seams=SeamOptions())
+    assert [(cue.at_sample, cue.n_samples) for cue in cues] == [(i * HOP, HOP) for i in range(4)]
+    assert [cue.fade_in for cue in cues[1:]] == [0, 0, 0]
+    assert cues[1].envelope == ((0, 1.0),)
+
+
+def test_overlap_is_in_both_cues():
+    p = plan(units([("a", 3 * HOP, HOP), ("b", 5 * HOP, HOP)]))
+    first, second = make_cues(p, Memory(a=noise(9 * HOP), b=noise(9 * HOP, 1)), seams=SeamOptions.plain(10.0))
+    assert first.fade_out == second.fade_in == 440
+    assert second.at_sample == HOP - 220
+    assert second.lead == 220
+    assert first.at_sample + first.n_samples == HOP + 220
+
+
+def test_gain_stays_the_step_s():
+    p = plan([Step(0, "a", HOP, HOP, 0, gain_db=-6.0), Step(1, "a", 5 * HOP, HOP, HOP)])
+    cues = make_cues(p, Memory(a=noise(9 * HOP)), seams=SeamOptions(level_db=0))
+    assert cues[0].step.gain_db == -6.0
+    assert max(gain for _, gain in cues[0].envelope) < np.pi / 2 + 1e-3
+    assert play(cues, {"a": noise(9 * HOP)}, p.n_samples)[HOP // 4] == pytest.approx(
+        noise(9 * HOP)[HOP + HOP // 4] * 0.501, rel=0.01
+    )

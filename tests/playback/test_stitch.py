@@ -1,0 +1,311 @@
+"""Defects 1 to 6 of the original, each by name, and what must always hold, with plain fades and with all that is done."""
+
+import tracemalloc
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from demiurge.corpus import CORPUS_DIR
+from playback import stitch as stitch_module
+from playback.crossfade import SeamOptions
+from playback.plan import Step
+from tests.playback.sounds import HOP, RATE, Memory, noise, plan, played, units
+
+PLAIN, USUAL = SeamOptions.plain(22.0), SeamOptions()
+BOTH = pytest.mark.parametrize("seams", [PLAIN, USUAL], ids=["plain", "usual"])
+
+
+@BOTH
+def test_defect_1_first_unit_of_a_source_plays_its_span_and_no_more(seams):
+    a = noise(10 * RATE)
+    out = played(plan(units([("a", 0, HOP)])), Memory(a=a), seams=replace(seams, crossfade_ms=0.0))
+    np.testing.assert_array_equal(out[:, 0], a[:HOP])
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    starts=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 39)), min_size=1, max_size=12),
+    hop=st.sampled_from([1, 2, 63, 100, 256, 1024]),
+    crossfade_ms=st.sampled_from([0.0, 0.01, 1.0, 22.0, 500.0]),
+    usual=st.booleans(),
+)
+def test_defect_2_n_units_of_h_samples_give_exactly_n_h_samples(starts, hop, crossfade_ms, usual):
+    sound = Memory(a=noise(40 * hop), b=noise(40 * hop, 1))
+    spans = [(source, number * hop, hop) for source, number in starts]
+    seams = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
+    out = played(plan(units(spans, hop)), sound, seams=seams)
+    assert out.shape == (len(starts) * hop, 1)
+    assert np.abs(out).max() <= 0.3 * np.sqrt(2) * 10 ** (6 / 20) + 1e-6  # equal power; a quiet side is raised by 6 dB at most
+
+
+@settings(deadline=None, max_examples=60)
+@given(tail=st.integers(1, HOP), crossfade_ms=st.sampled_from([0.0, 5.0, 22.0, 60.0]), usual=st.booleans())
+def test_defect_4_last_unit_of_any_length_plays(tail, crossfade_ms, usual):
+    a, b = noise(3 * HOP + tail), noise(4 * HOP, 1)
+    steps = [Step(0, "b", HOP, HOP, 0), Step(1, "a", 3 * HOP, tail, HOP), Step(2, "b", 0, HOP, HOP + tail)]
+    seams = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
+    assert len(played(plan(steps), Memory(a=a, b=b), seams=seams)) == 2 * HOP + tail
+
+
+@settings(deadline=None, max_examples=60)
+@given(start=st.integers(0, 5000), length=st.integers(1, 3000), at=st.integers(0, 3000))
+def test_defect_5_positions_are_exact_to_the_sample(start, length, at):
+    a = np.arange(1, 8001, dtype=np.float32) / 8001
+    out = played(plan([Step(0, "a", start, length, at)]), Memory(a=a), seams=SeamOptions.plain(0.0))
+    np.testing.assert_array_equal(out[:at], 0)
+    np.testing.assert_array_equal(out[at:, 0], a[start : start + length])
+
+
+@BOTH
+def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(seams):
+    class Counting(Memory):
+        n_read = 0
+
+        def read_into(self, out, source, start):
+            self.n_read += len(out)
+            super().read_into(out, source, start)
+
+    rng = np.random.default_rng(0)
+    sound = Counting(a=noise(400 * HOP))
+    peaks = []
+    for n_steps in (2000, 6000):
+        sound.n_read = 0
+        steps = units([("a", int(i) * HOP, HOP) for i in rng.integers(399, size=n_steps)])
+        tracemalloc.start()
+        for _ in stitch_module.stitch(plan(steps), sound, seams=seams):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert sound.n_read <= 4 * n_steps * HOP
+    assert peaks[1] < peaks[0] + 4000 * 1000  # the runs' bookkeeping; 4000 more hops of audio would be 16 MB
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    spans=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 20000), st.integers(1, 6000)), min_size=1, max_size=8),
+    gaps=st.lists(st.sampled_from([0, 0, 0, 1, 50, 5000]), min_size=8, max_size=8),
+    tail=st.integers(0, 100),
+)
+def test_any_plan_is_as_long_as_it_says_and_silent_where_nothing_is_planned(spans, gaps, tail):
+    steps, at = [], 0
+    for (source, start, n), gap in zip(spans, gaps, strict=False):
+        steps.append(Step(0, source, start, n, at + gap))
+        at += gap + n
+    p = plan(steps, tail_samples=tail)
+    out = played(p, Memory(a=noise(26000), b=noise(26000, 1)))
+    assert len(out) == at + tail
+    for before, after in pairwise([Step(0, "", 0, 1, -1), *steps]):
+        assert not out[before.until_sample : after.at_sample].any()
+    assert not out[at:].any()
+
+
+@BOTH
+def test_constant_in_constant_out(seams):
+    sound = Memory(a=np.full(60 * HOP, 0.4), b=np.full(60 * HOP, 0.4))
+    p = plan(units([("ab"[i % 2], (7 * i + 3) % 50 * HOP, HOP) for i in range(20)]))
+    out = played(p, sound, seams=replace(seams, fade="matched"))
+    np.testing.assert_allclose(out[70:-70], 0.4, atol=1e-6)  # beside silence it fades
+
+
+@BOTH
+def test_adjacent_units_are_bit_exact(seams, tabla):
+    spans = [("a", i * HOP, min(HOP, len(tabla) - i * HOP)) for i in range(44)]
+    np.testing.assert_array_equal(played(plan(units(spans)), Memory(a=tabla), seams=seams)[:, 0], tabla)
+
+
+@BOTH
+def test_adjacent_units_are_bit_exact_but_for_the_surroundings_of_a_seam(seams, tabla):
+    spans = [("a", i * HOP, HOP) for i in range(20)] + [("b", i * HOP, HOP) for i in range(20)]
+    out = played(plan(units(spans)), Memory(a=tabla, b=tabla[::-1]), seams=seams)[:, 0]
+    np.testing.assert_array_equal(out[: 19 * HOP], tabla[: 19 * HOP])
+    np.testing.assert_array_equal(out[21 * HOP : -70], tabla[::-1][HOP : 20 * HOP - 70])
+
+
+def palindrome(n, seed):
+    half = noise(n // 2, seed)
+    return np.concatenate([half, half[::-1]])
+
+
+@settings(deadline=None, max_examples=30)
+@given(starts=st.lists(st.integers(1, 30), min_size=2, max_size=6), align_ms=st.sampled_from([0.0, 5.0]))
+def test_time_reversed_plan_of_reversed_sources_is_the_result_reversed(starts, align_ms):
+    seams = replace(USUAL, attacks=False, align_ms=align_ms)  # an attack has a direction
+    sources = {"a": noise(32 * HOP), "b": noise(32 * HOP, 1)}
+    spans = [("ab"[i % 2], start * HOP, HOP) for i, start in enumerate(starts)]
+    mirrored = [(source, 32 * HOP - start - n, n) for source, start, n in reversed(spans)]
+    out = played(plan(units(spans)), Memory(**sources), seams=seams)
+    back = played(plan(units(mirrored)), Memory(**{name: a[::-1] for name, a in sources.items()}), seams=seams)
+    np.testing.assert_allclose(back[::-1], out, atol=2e-6)
+
+
+def test_symmetric_plan_of_symmetric_sources_sounds_the_same_backwards():
+    sound = Memory(a=palindrome(8 * HOP, 0), b=palindrome(8 * HOP, 1))
+    spans = [("a", 4 * HOP, HOP), ("b", 3 * HOP, 2 * HOP), ("a", 3 * HOP, HOP)]
+    steps, at = [], 0
+    for source, start, n in spans:
+        steps.append(Step(0, source, start, n, at))
+        at += n
+    out = played(plan(steps), sound, seams=replace(USUAL, attacks=False, align_ms=0.0))
+    np.testing.assert_allclose(out[::-1], out, atol=1e-6)
+
+
+def test_stereo_equals_two_monos_with_plain_fades():
+    left, right = noise(20 * HOP, 0), noise(20 * HOP, 1)
+    steps = units([("a", i * 3 * HOP, HOP) for i in range(6)])
+    stereo = played(plan(steps, 2), Memory(a=np.stack([left, right], axis=1)), seams=PLAIN)
+    for channel, samples in enumerate((left, right)):
+        np.testing.assert_array_equal(stereo[:, channel], played(plan(steps), Memory(a=samples), seams=PLAIN)[:, 0])
+
+
+@pytest.mark.parametrize("channels", [2, 3, 8])
+def test_channels_that_are_alike_sound_as_one_does(channels, tabla):
+    """With everything on a seam is decided for all channels together, so that the image does not move."""
+    steps = units([("a", start * HOP, HOP) for start in (1, 20, 7, 33, 2)])
+    many = played(plan(steps, channels), Memory(a=np.repeat(tabla[:, None], channels, axis=1)))
+    one = played(plan(steps), Memory(a=tabla))
+    np.testing.assert_allclose(many, np.repeat(one, channels, axis=1), atol=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize("block", [37, 1000, 1 << 17])
+def test_block_size_does_not_change_the_samples(monkeypatch, block, seams):
+    sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
+    p = plan([Step(0, "a", 100, 20 * HOP, 50), Step(1, "b", 7, 9 * HOP, 20 * HOP + 50), Step(2, "b", 5, 99, 40 * HOP)])
+    expected = played(p, sound, seams=seams)
+    monkeypatch.setattr(stitch_module, "BLOCK_SAMPLES", block)
+    np.testing.assert_array_equal(played(p, sound, seams=seams), expected)
+
+
+@BOTH
+@pytest.mark.parametrize("values", [1, 20_000])
+def test_how_many_seams_are_made_at_once_does_not_change_the_samples(monkeypatch, values, seams):
+    sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
+    p = plan(units([("ab"[i % 2], (7 * i + 3) % 50 * HOP, HOP) for i in range(40)]))
+    expected = played(p, sound, seams=seams)
+    monkeypatch.setattr(stitch_module, "BATCH_VALUES", values)
+    np.testing.assert_array_equal(played(p, sound, seams=seams), expected)
+
+
+def test_another_unit_changes_nothing_but_its_surroundings():
+    sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
+    steps = units([("ab"[i % 2], (7 * i + 3) % 50 * HOP, HOP) for i in range(40)])
+    out = played(plan(steps), sound)
+    steps[20] = replace(steps[20], start_sample=11 * HOP)
+    other = played(plan(steps), sound)
+    changed = np.flatnonzero((out != other).any(axis=1))
+    assert changed.min() >= 19 * HOP
+    assert changed.max() < 22 * HOP
+
+
+def test_parts_of_all_sources_add_up_to_the_whole():
+    sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1), c=noise(60 * HOP, 2))
+    steps = [*units([("abc"[i % 3], (7 * i + 3) % 50 * HOP, HOP) for i in range(20)]), Step(0, "b", 99, 5000, 22 * HOP)]
+    parts = [played(plan(steps), sound, only=source) for source in "abc"]
+    np.testing.assert_allclose(sum(parts), played(plan(steps), sound), atol=1e-6)
+    assert not parts[0][21 * HOP :].any()
+
+
+def test_uncorrelated_seam_keeps_its_power():
+    sound = Memory(a=noise(400 * HOP, 0), b=noise(400 * HOP, 1))
+    for seams in (PLAIN, USUAL):
+        out = played(plan(units([("ab"[i % 2], i * HOP, HOP) for i in range(300)])), sound, seams=seams)
+        around = np.concatenate([out[i * HOP - 200 : i * HOP + 200] for i in range(1, 300)])
+        assert np.mean(around**2) == pytest.approx(0.3**2 / 3, rel=0.04)
+
+
+@BOTH
+def test_seam_does_not_jump_more_than_the_sources_do(seams):
+    t = np.arange(40 * HOP)
+    a, b = 0.4 * np.sin(t * 0.05), 0.4 * np.sin(t * 0.031 + 1)
+    p = plan(units([("ab"[i % 2], (3 * i + 1) * HOP, HOP) for i in range(10)]))
+    largest = max(np.abs(np.diff(a)).max(), np.abs(np.diff(b)).max())
+    assert np.abs(np.diff(played(p, Memory(a=a, b=b), seams=seams)[:, 0])).max() < 1.5 * largest
+    assert np.abs(np.diff(played(p, Memory(a=a, b=b), seams=SeamOptions.plain(0.0))[:, 0])).max() > 0.1
+
+
+def test_units_keep_their_time_inside_a_crossfade():
+    a, b = np.zeros(8 * HOP, np.float32), np.zeros(8 * HOP, np.float32)
+    b[4 * HOP + 700] = 0.5  # after the overlap of the unit that starts at 4 hops
+    p = plan(units([("a", 0, HOP), ("b", 4 * HOP, HOP), ("a", 0, HOP)]))
+    for seams in (SeamOptions.plain(10.0), USUAL):
+        out = played(p, Memory(a=a, b=b), seams=seams)
+        assert np.flatnonzero(out).tolist() == [HOP + 700]
+    assert played(p, Memory(a=a, b=b), seams=SeamOptions.plain(10.0))[HOP + 700, 0] == 0.5
+
+
+@BOTH
+def test_gap_is_silence_and_its_edges_are_faded(seams):
+    sound = Memory(a=np.full(10 * HOP, 0.5))
+    out = played(plan([Step(0, "a", HOP, HOP, 0), Step(1, "a", 5 * HOP, HOP, 3 * HOP)]), sound, seams=seams)[:, 0]
+    assert len(out) == 4 * HOP
+    assert not out[HOP : 3 * HOP].any()
+    assert abs(out[HOP - 1]) < 0.02
+    assert abs(out[3 * HOP]) < 0.02
+    assert out[HOP // 2] == 0.5
+
+
+@BOTH
+def test_a_recordings_own_beginning_and_end_are_not_faded(seams):
+    sound = Memory(a=np.full(2 * HOP, 0.5))
+    np.testing.assert_array_equal(played(plan(units([("a", 0, HOP), ("a", HOP, HOP)])), sound, seams=seams), 0.5)
+
+
+@BOTH
+def test_loud_seam_stays_within_full_scale(seams):
+    sound = Memory(a=np.full(9 * HOP, 0.9), b=np.full(9 * HOP, 0.95), c=noise(9 * HOP, level=1.0), d=noise(9 * HOP, 1, 1.0))
+    for spans in ([("a", HOP, HOP), ("b", 3 * HOP, HOP)], [("c", HOP, HOP), ("d", 3 * HOP, HOP)]):
+        assert np.abs(played(plan(units(spans)), sound, seams=seams)).max() <= 1
+
+
+def test_gain_is_applied_and_makes_a_seam():
+    steps = [Step(0, "a", 0, HOP, 0), Step(1, "a", HOP, HOP, HOP, gain_db=-20.0)]
+    out = played(plan(steps), Memory(a=np.full(2 * HOP, 0.5)))
+    assert out[0, 0] == 0.5
+    assert out[-1, 0] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("crossfade_ms", [0.0, 60.0, 5000.0])
+def test_units_of_one_sample_and_of_minutes_side_by_side(crossfade_ms):
+    steps, at = [], 0
+    for i, n in enumerate([1, 1, 90 * RATE, 1, 2, 3, 700]):
+        steps.append(Step(i, "ab"[i % 2], 500 + 37 * i, n, at))
+        at += n
+    sound = Memory(a=noise(95 * RATE), b=noise(95 * RATE, 1))
+    out = played(plan(steps), sound, seams=replace(USUAL, crossfade_ms=crossfade_ms))
+    assert len(out) == at
+    np.testing.assert_array_equal(out[5 * RATE : 80 * RATE], sound.sources["a"][572 + 5 * RATE : 572 + 80 * RATE])
+
+
+@settings(deadline=None, max_examples=20)
+@given(attack=st.integers(-40, 500), quiet=st.floats(0.0, 0.02), seed=st.integers(0, 5))
+def test_attack_at_the_start_of_a_unit_is_untouched(attack, quiet, seed):
+    """Whatever went before: from the attack on the incoming sound is as it was."""
+    a, b = noise(20 * HOP, seed), noise(20 * HOP, seed + 1, quiet)
+    at = 8 * HOP + attack
+    b[at:] += noise(20 * HOP - at, seed + 2, 0.5) * np.exp(-np.arange(20 * HOP - at) / 4000).astype(np.float32)
+    steps = [Step(0, "a", HOP, 4 * HOP, 0), Step(1, "b", 8 * HOP, 4 * HOP, 4 * HOP)]
+    out = played(plan(steps), Memory(a=a, b=b))[:, 0]
+    np.testing.assert_array_equal(out[4 * HOP + attack + 8 : 7 * HOP], b[at + 8 : 11 * HOP])
+
+
+def test_attack_behind_the_end_of_the_outgoing_unit_is_not_heard():
+    a, b = noise(20 * HOP, 0, 0.01), noise(20 * HOP, 1, 0.01)
+    a[5 * HOP + 100 :] += noise(15 * HOP - 100, 2, 0.9)  # 2 ms behind its unit's end
+    steps = [Step(0, "a", HOP, 4 * HOP, 0), Step(1, "b", 8 * HOP, 4 * HOP, 4 * HOP)]
+    assert np.abs(played(plan(steps), Memory(a=a, b=b))).max() < 0.05
+    assert np.abs(played(plan(steps), Memory(a=a, b=b), seams=PLAIN)).max() > 0.2
+
+
+def test_real_units_with_everything_on_rise_as_in_their_sources():
+    kick = sf.read(next(CORPUS_DIR.glob("bd_haus.ogg")), dtype="float32", always_2d=True)[0].mean(axis=1)
+    pad = sf.read(next(CORPUS_DIR.glob("ambi_lunar_land.ogg")), dtype="float32", always_2d=True)[0].mean(axis=1)
+    kick = np.concatenate([np.zeros(RATE // 10, np.float32), kick])
+    n, start = 6000, RATE // 10 - 60
+    steps = [Step(0, "pad", RATE, RATE // 2, 0), Step(1, "kick", start, n, RATE // 2)]
+    out = played(plan(steps), Memory(pad=pad, kick=kick))[:, 0]
+    np.testing.assert_array_equal(out[RATE // 2 + 60 :][:3000], kick[start + 60 :][:3000])
