@@ -1,5 +1,6 @@
 """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db.errors import ParameterError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, none left of one's share, a file larger than allowed
 
 
 @contextmanager
@@ -16,7 +19,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     ParameterError
-        If the folder does not exist or cannot be written to.
+        If the folder does not exist or cannot be written to, or the disk is full.
     """
     path = Path(path)
     if path.is_dir():
@@ -35,5 +38,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise ParameterError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another place"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

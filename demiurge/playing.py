@@ -1,12 +1,15 @@
 """A plan, as it was written or edited: to a file, to parts, to other tools, to a picture, to the loudspeaker."""
 
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from db.atomic import replacing
+from db.errors import ParameterError
+from playback.crossfade import SeamOptions
 from playback.cues import make_cues
 from playback.exports import EXPORTS, SUFFIXES
 from playback.plan import Plan
@@ -27,13 +30,29 @@ class Targets:
     exports: dict[str, Path] = field(default_factory=dict)
 
     def files(self, plan: Plan) -> list[Path]:
-        """All that will be written."""
-        stems = stem_paths(plan, self.stems, self.suffix) if self.stems else ()
-        return [path for path in (self.out, self.picture, *stems, *self.exports.values()) if path]
+        """All that will be written.
+
+        Raises
+        ------
+        ParameterError
+            If one would be written over another, or the picture is no PNG.
+        """
+        if self.picture and self.picture.suffix.lower() != ".png":
+            raise ParameterError(f"{self.picture}: a picture is a PNG; give a name that ends in .png")
+        stems = self.stem_paths(plan)
+        files = [path for path in (self.out, self.picture, *stems, *self.exports.values()) if path]
+        counts = Counter(path.absolute() for path in files)
+        if twice := [path for path, count in counts.items() if count > 1]:
+            raise ParameterError(f"{twice[0]} would be written twice; give each output a name of its own")
+        return files
+
+    def stem_paths(self, plan: Plan) -> dict[Path, str]:
+        """The file of each source's part, in the format of the whole."""
+        return stem_paths(plan, self.stems, self.suffix) if self.stems else {}
 
     @property
     def suffix(self) -> str:
-        """Of the stems: as the whole."""
+        """Of the stems."""
         return self.out.suffix if self.out else ".wav"
 
 
@@ -63,41 +82,67 @@ def play_plan(
     PlanError, AudioError, ParameterError
         As `playback.render.render`.
     """
+    files, seams, summary = targets.files(plan), sounding.seams, None
     with open_sources(plan, root) as reader:
-        plan, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-    summary, seams = None, sounding.seams
+        _, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
     if targets.out:
-        summary = render(plan, targets.out, root=root, seams=seams, output=sounding.output, title=title, progress=progress)
-    gain_db = summary.gain_db if summary else 0.0
-    if targets.stems:
-        targets.stems.mkdir(parents=True, exist_ok=True)
-        render_stems(
-            plan, targets.stems, suffix=targets.suffix, gain_db=gain_db, root=root, seams=seams, bits=sounding.output.bits,
+        summary = render(
+            plan, targets.out, root=root, seams=seams, output=sounding.output, skip_missing=skip_missing, title=title,
             progress=progress,
         )  # fmt: skip
+    gain_db = summary.gain_db if summary else 0.0
+    if targets.stems:
+        make_folder(targets.stems)
+        render_stems(
+            plan, targets.stems, suffix=targets.suffix, gain_db=gain_db, root=root, seams=seams, bits=sounding.output.bits,
+            skip_missing=skip_missing, progress=progress,
+        )  # fmt: skip
     if targets.exports:
-        export(plan, targets.exports, sounding, gain_db=gain_db, root=root)
+        export(plan, targets.exports, seams, gain_db=gain_db, root=root, skip_missing=skip_missing)
     if targets.picture and targets.out:
-        draw(plan, targets.out, targets.picture, title)
-    return PlayedPlan(targets.files(plan), summary, skipped)
+        draw(plan, targets.out, targets.picture, title, skipped)
+    left_out = [path for path, source in targets.stem_paths(plan).items() if source in skipped]
+    return PlayedPlan([path for path in files if path not in left_out], summary, skipped)
 
 
-def export(plan: Plan, exports: dict[str, Path], sounding: Sounding, *, gain_db: float, root: Path | None) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there.
+
+    Raises
+    ------
+    ParameterError
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{folder}: cannot make this folder ({error.strerror}); choose another") from error
+
+
+def export(
+    plan: Plan, exports: dict[str, Path], seams: SeamOptions, *, gain_db: float, root: Path | None, skip_missing: bool
+) -> None:
     """Write a plan for other tools, as loud as it was rendered."""
     with open_sources(plan, root) as reader:
-        cues = make_cues(plan, reader, seams=sounding.seams)
-    louder = [replace(cue, step=replace(cue.step, gain_db=cue.step.gain_db + gain_db)) for cue in cues]
+        heard, skipped = playable(plan, reader, skip_missing=skip_missing)
+        cues = make_cues(heard, reader, seams=seams)
+    numbers = [number for number, step in enumerate(plan.steps) if step.source not in skipped]
+    cues = [
+        replace(cue, number=numbers[cue.number], step=replace(cue.step, gain_db=cue.step.gain_db + gain_db)) for cue in cues
+    ]
     for kind, path in exports.items():
-        text = EXPORTS[kind](plan, louder, Path(root or plan.database["root"]))
+        text = EXPORTS[kind](heard, cues, Path(root or plan.database["root"]))
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def draw(plan: Plan, audio: Path, picture: Path, title: str) -> None:
+def draw(plan: Plan, audio: Path, picture: Path, title: str, skipped: Collection[str]) -> None:
+    """A picture of what was rendered, without the sources that were left out."""
     from playback.picture import save_picture
     from playback.stitch import join_runs
 
-    seams = [run.step.at_sample for run in join_runs(plan.steps)[1:]]
+    steps = tuple(step for step in plan.steps if step.source not in skipped)
+    plan = replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample)
+    seams = [run.step.at_sample for run in join_runs(steps)[1:]]
     save_picture(audio, plan, picture, seams=seams, title=title)
 
 

@@ -210,7 +210,7 @@ def plan_overlaps(
     start, cut, none = middle - length // 2, length == 0, np.zeros(len(outgoing))
     likeness, step_db = none, none
     if options.fade == "matched" or options.level_db:
-        likeness, step_db = _compare(outgoing, incoming, start, length)
+        likeness, step_db = _compare(outgoing, incoming, start, length, options.context(sample_rate))
         step_db = np.where(struck, 0.0, np.clip(step_db, -options.level_db, options.level_db))
     return Overlaps(
         room.left, room.right,
@@ -263,10 +263,13 @@ def _window_sums(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
 
 
 def _compare(
-    outgoing: np.ndarray, incoming: np.ndarray, start: np.ndarray, length: np.ndarray
+    outgoing: np.ndarray, incoming: np.ndarray, start: np.ndarray, length: np.ndarray, context: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """ρ within [0, 1], and by how many dB the incoming side is louder, over the overlaps; 0 where one side is silent."""
-    extent = int(max(-start.min(initial=0), (start + length).max(initial=0)))
+    """ρ within [0, 1], and by how many dB the incoming side is louder, over the overlaps; 0 where one side is silent.
+
+    `context` samples at either end are in no overlap. How much is summed must not depend on the other seams of the batch.
+    """
+    extent = outgoing.shape[1] // 2 - context
     outgoing, incoming = _middle(outgoing, extent), _middle(incoming, extent)
     weight = np.sin(np.float32(np.pi) * _progress(start, length, extent))
     ab, aa, bb = (

@@ -4,6 +4,7 @@ import errno
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from db.audio import Resampler, open_audio
 from db.errors import AudioError, ParameterError
 
 CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
+PART_SECONDS = 24 * 3600  # no decoding goes on for longer without writing
 FOLDER_VARIABLE = "DEMIURGE_CACHE"
 
 
@@ -78,6 +80,10 @@ class DecodedCache:
 
     def prune(self) -> None:
         """Remove what has not been used for longest, until the rest fits; what this object has used stays."""
+        for path in self._folder.glob("*.part"):  # of a process that was killed
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - PART_SECONDS:
+                    path.unlink()
         entries = []
         for path in self._folder.glob("*.f32"):
             with suppress(FileNotFoundError):  # another process prunes as well

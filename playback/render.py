@@ -121,10 +121,12 @@ def render_stems(
     PlanError, ParameterError
         As `render`; and if a part alone would pass full scale.
     """
-    paths = []
+    paths, stems = [], stem_paths(plan, folder, suffix)
     with open_sources(plan, root) as reader:
-        plan, _ = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-        for path, source in stem_paths(plan, folder, suffix).items():
+        plan, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        for path, source in stems.items():
+            if source in skipped:
+                continue
             with replacing(path) as temporary:
                 _Job(plan, reader, seams, OutputOptions(bits), source, progress).write_stem(temporary, path, source, gain_db)
             paths.append(path)
@@ -286,5 +288,5 @@ def playable(
         return plan, {}
     steps = tuple(step for step in plan.steps if step.source not in problems)
     if not (skip_missing and steps):
-        refuse(problems, reader.root)
+        refuse(problems, reader.root, none_left=skip_missing)
     return replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample), problems

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 import soundfile as sf
@@ -19,6 +19,7 @@ from db.errors import AudioError, PlanError
 from db.hashing import hash_file
 from playback.decoded import DecodedCache
 from playback.plan import Plan
+from playback.spans import Raw, Spans, has_end, open_pcm
 
 OPEN_FILES = 64  # handles kept open at a time
 FLAC_SEEK_SECONDS = 0.4  # of FLAC are decoded in the time of one seek
@@ -34,76 +35,13 @@ class Sound(Protocol):
     def read_into(self, out: np.ndarray, source: str, start_sample: int) -> None: ...
 
 
-class _Sequential(sf.SoundFile):
-    """soundfile asks where it is before and after each read of a seekable file, which takes longer than the read."""
-
-    def seekable(self) -> bool:
-        return False
-
-
-class _ThroughLibrary:
-    """Spans of a file that libsndfile seeks in exactly."""
-
-    def __init__(self, path: Path, info: AudioInfo) -> None:
-        self.channels, self.n_samples = info.channels, info.n_samples
-        self._file = _Sequential(path)
-
-    def read(self, out: np.ndarray, start_sample: int) -> None:
-        self._file.seek(start_sample)
-        if len(self._file.read(out=out, always_2d=True)) != len(out):
-            raise EOFError
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Raw:
-    """Spans of little-endian float32 or 16-bit samples that lie in a file as they are: five times as fast."""
-
-    def __init__(self, path: Path, channels: int, n_samples: int, *, offset: int = 0, integers: bool = False) -> None:
-        self.channels, self.n_samples = channels, n_samples
-        self._offset, self._integers = offset, integers
-        self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-
-    def read(self, out: np.ndarray, start_sample: int) -> None:
-        kept = np.empty(out.shape, "<i2") if self._integers else out
-        at = self._offset + start_sample * self.channels * kept.itemsize
-        if os.preadv(self._handle, [kept.data], at) != kept.nbytes:
-            raise EOFError
-        if self._integers:
-            np.multiply(kept, np.float32(1 / 32768), out=out)
-
-    def close(self) -> None:
-        os.close(self._handle)
-
-
-def _open_pcm(path: Path, info: AudioInfo) -> _ThroughLibrary | _Raw:
-    raw = info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT")
-    if raw and (offset := _data_offset(path)) is not None:
-        return _Raw(path, info.channels, info.n_samples, offset=offset, integers=info.subtype == "PCM_16")
-    return _ThroughLibrary(path, info)
-
-
-def _data_offset(path: Path) -> int | None:
-    """Where the samples of a WAV begin; None if it is big-endian (RIFX) or libsndfile found them where no chunk says so."""
-    with open(path, "rb") as file:
-        if file.read(12)[:4] != b"RIFF":
-            return None
-        while (head := file.read(8))[:4] != b"data":
-            if len(head) < 8:
-                return None
-            size = int.from_bytes(head[4:], "little")
-            file.seek(size + size % 2, os.SEEK_CUR)
-        return file.tell()
-
-
 class SourceReader:
     """Reads spans of the files under `root`. A context manager: leaving it closes the files."""
 
     def __init__(self, root: str | Path, *, sample_rate: int, channels: int, cache: DecodedCache | None = None) -> None:
         self.root, self._sample_rate, self._channels = Path(root), sample_rate, channels
         self._cache = cache or DecodedCache()
-        self._open: OrderedDict[str, _ThroughLibrary | _Raw] = OrderedDict()
+        self._open: OrderedDict[str, Spans] = OrderedDict()
         self._lengths: dict[str, int] = {}
         self._in_place: set[str] = set()  # FLAC files of which so little is played that they are not decoded
 
@@ -202,6 +140,8 @@ class SourceReader:
             n_samples = info.n_samples
             if not self._reads_in_place(source, info):
                 n_samples = self._cache.entry(path, info.channels, self._sample_rate).n_samples
+            elif info.format == "FLAC" and not has_end(path, info):
+                return "truncated: its last samples cannot be read"
         except AudioError as error:
             return str(error).removeprefix(f"{path.name}: ")
         if n_samples < end:
@@ -212,7 +152,7 @@ class SourceReader:
     def _reads_in_place(self, source: str, info: AudioInfo) -> bool:
         return info.seekable and info.sample_rate == self._sample_rate and (info.format != "FLAC" or source in self._in_place)
 
-    def _get(self, source: str) -> _ThroughLibrary | _Raw:
+    def _get(self, source: str) -> Spans:
         if source in self._open:
             self._open.move_to_end(source)
             return self._open[source]
@@ -221,26 +161,27 @@ class SourceReader:
             raise PlanError(f"{source}: not in the corpus folder {self.root}; put it back, or name the folder with --root")
         info = probe(path)
         if self._reads_in_place(source, info):
-            file = _open_pcm(path, info)
+            file = open_pcm(path, info)
         else:
             entry = self._cache.entry(path, info.channels, self._sample_rate)
-            file = _Raw(entry.path, info.channels, entry.n_samples)
+            file = Raw(entry.path, info.channels, entry.n_samples)
         while len(self._open) >= OPEN_FILES:
             self._open.popitem(last=False)[1].close()
         self._open[source] = file
         return file
 
 
-def refuse(problems: dict[str, str], root: str | Path) -> None:
+def refuse(problems: dict[str, str], root: str | Path, *, none_left: bool = False) -> NoReturn:
     """Raise a PlanError that names the sources that cannot be played."""
     named = [f"{source} ({problem})" for source, problem in list(problems.items())[:5]]
     if len(problems) > 5:
         named.append(f"and {len(problems) - 5} more")
     one = len(problems) == 1
-    raise PlanError(
-        f"{len(problems)} source{'' if one else 's'} of the plan cannot be played from {root}: {', '.join(named)}; restore "
-        f"{'it' if one else 'them'}, name the corpus folder with --root, or leave silence there with --skip-missing"
-    )
+    remedy = f"restore {'it' if one else 'them'}, {'or ' if none_left else ''}name the corpus folder with --root"
+    if not none_left:
+        remedy += ", or leave silence there with --skip-missing"
+    which = "none of the plan's sources can" if none_left else f"{len(problems)} source{'' if one else 's'} of the plan cannot"
+    raise PlanError(f"{which} be played from {root}: {', '.join(named)}; {remedy}")
 
 
 def _what_changed(path: Path, stamp: dict[str, Any]) -> str | None:

@@ -22,7 +22,7 @@ ZONE_GRID = 64  # samples; what is looked at around a boundary is rounded up to 
 DEFAULT_SEAMS = SeamOptions()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """Steps `first` to `last` of a plan, adjacent in their source, as one; `head` and `tail` are these two's lengths."""
 

@@ -50,10 +50,13 @@ def playback(
     targets = Targets(out, picture, stems, {kind: export_path(out or plan, kind) for kind in exports})
     if out:
         check_audio_output(out, force=force, bits=sounding.output.bits)
+    elif (sounding.output.lufs, sounding.output.true_peak_db) != (None, None):
+        raise ParameterError("--lufs and --true-peak say how loud OUT is written; give -o OUT as well")
+    if stems and stems.exists() and not stems.is_dir():
+        raise ParameterError(f"--stems {stems} is a file; give the name of a folder")
     for path in targets.files(loaded):
-        if path == out:
-            continue
-        check_output(path, force=force, folder_is_made=bool(stems) and path.parent == stems)
+        if path != out:
+            check_output(path, force=force, folder_is_made=bool(stems) and path.parent == stems)
     with progress_bar("playback", quiet=as_json) as progress:
         played = play_plan(loaded, plan.name, targets, sounding, root=root, skip_missing=skip_missing, progress=progress)
     if as_json:

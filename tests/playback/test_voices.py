@@ -50,9 +50,9 @@ def test_stretched_unit_has_its_attack_in_its_place(tabla, stretch):
 
 def test_transposed_unit_is_higher_and_as_long(tabla):
     n = 20000
-    t = [np.abs(np.fft.rfft(x * np.hanning(n))) for x in (
-        tabla[10000 : 10000 + n], read(Voice(Step(0, "a", 10000, n, 0, transpose=12.0), Memory(a=tabla), plan([])), 0, n))]  # fmt: skip
-    centroids = [(x * np.arange(len(x))).sum() / x.sum() for x in t]
+    higher = read(Voice(Step(0, "a", 10000, n, 0, transpose=12.0), Memory(a=tabla), plan([])), 0, n)
+    spectra = [np.abs(np.fft.rfft(x * np.hanning(n))) for x in (tabla[10000 : 10000 + n], higher)]
+    centroids = [(x * np.arange(len(x))).sum() / x.sum() for x in spectra]
     assert 1.5 < centroids[1] / centroids[0] < 2.5
 
 

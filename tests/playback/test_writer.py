@@ -145,18 +145,18 @@ def ogg_crc(page: bytes) -> int:
 
 @pytest.mark.parametrize(("suffix", "bits"), KINDS)
 def test_title_comment_and_software_are_kept(tmp_path, tabla, suffix, bits):
-    path = write(tmp_path / f"Über uns.{suffix}", tabla[:, None], bits=bits, comment="seed 1, λ = 2")
+    path = write(tmp_path / f"x.{suffix}", tabla[:, None], bits=bits, title="Über uns", comment="seed 1, λ = 2")
     with sf.SoundFile(path) as file:
         assert (file.title, file.comment) == ("Über uns", "seed 1, λ = 2")
         assert file.software.startswith("Demiurge")
 
 
-def test_temporary_path_lends_neither_title_nor_suffix(tmp_path, tabla):
-    path = write(tmp_path / ".next-x1", tabla[:, None], suffix=".flac", title="next")
+def test_temporary_path_lends_neither_suffix_nor_name(tmp_path, tabla):
+    path = write(tmp_path / ".next-x1", tabla[:, None], shown=tmp_path / "next.flac")
     with sf.SoundFile(path) as file:
-        assert (file.format, file.title, file.comment) == ("FLAC", "next", "")
+        assert (file.format, file.title, file.comment) == ("FLAC", "", "")
     with pytest.raises(ParameterError, match="next.ogg: sample_rate=384000"):
-        AudioWriter(tmp_path / ".next-x1", 384000, 1, n_samples=1, suffix=".ogg", title="next")
+        AudioWriter(tmp_path / ".next-x1", 384000, 1, n_samples=1, shown=tmp_path / "next.ogg")
 
 
 def test_name_that_is_no_text_is_written(tmp_path, tabla):
