@@ -238,10 +238,7 @@ def _render(
         cost = path.distances.sum() + selection.path.continuity * path.joins.sum()
         of_path = settings | {"variation": number, "cost": round(float(cost), 6)}
         plan = make_plan(path, explanation, database, of_path)
-        summary = render(
-            plan, wav, root=database.root, seams=sounding.seams, output=sounding.output, title=plan_path(wav).name,
-            progress=progress,
-        )  # fmt: skip
+        summary = render(plan, wav, root=database.root, seams=sounding.seams, output=sounding.output, progress=progress)
         plan.save(plan_path(wav))
         renderings.append(Rendering(wav, plan_path(wav), plan, described.sequence, path, summary))
     return renderings

@@ -87,9 +87,8 @@ def play_plan(
         _, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
     if targets.out:
         summary = render(
-            plan, targets.out, root=root, seams=seams, output=sounding.output, skip_missing=skip_missing, title=title,
-            progress=progress,
-        )  # fmt: skip
+            plan, targets.out, root=root, seams=seams, output=sounding.output, skip_missing=skip_missing, progress=progress
+        )
     gain_db = summary.gain_db if summary else 0.0
     if targets.stems:
         make_folder(targets.stems)

@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 from sys import intern
 from typing import Any, Self
 
+import xxhash
+
 from db.atomic import replacing
 from db.errors import PlanError
 
@@ -80,6 +82,16 @@ class Plan:
     def n_samples(self) -> int:
         """Length of what the plan plays."""
         return self.steps[-1].until_sample + self.tail_samples
+
+    @property
+    def identity(self) -> str:
+        """XXH3-128 of what is played, 32 hex digits: plans that differ only in why they chose it have the same."""
+        played = xxhash.xxh3_128(f"{self.sample_rate} {self.channels} {self.database['id']} {self.n_samples}".encode())
+        for step in self.steps:
+            span = step.start_sample, step.n_samples, step.at_sample, step.reverse
+            how = float(step.gain_db), float(step.transpose), float(step.stretch)
+            played.update(f"\n{span} {how} {step.source}".encode(errors="surrogateescape"))
+        return played.hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, one step per line."""

@@ -72,9 +72,9 @@ class RenderSummary:
 
 def render(
     plan: Plan, path: str | Path, *, root: str | Path | None = None, seams: SeamOptions = DEFAULT_SEAMS,
-    output: OutputOptions | None = None, skip_missing: bool = False, title: str = "", progress: Progress | None = None,
+    output: OutputOptions | None = None, skip_missing: bool = False, progress: Progress | None = None,
 ) -> RenderSummary:  # fmt: skip
-    """Write a plan as WAV, FLAC or OGG, whichever the suffix says.
+    """Write a plan as WAV, FLAC or OGG, whichever the suffix says. The file names the plan by its identity.
 
     16- and 24-bit sources come back bit-exact where nothing is faded. A render over full scale is lowered as a whole.
 
@@ -84,8 +84,6 @@ def render(
         The corpus folder; the plan's own by default.
     skip_missing : bool
         Leave silence where a source is missing, unreadable, changed or too short, instead of refusing the plan.
-    title : str
-        Kept in the file; the plan's name.
     progress : callable (done, in all, what)
 
     Raises
@@ -99,7 +97,7 @@ def render(
     check_output_format(path, output.bits, sample_rate=plan.sample_rate, channels=plan.channels)
     with open_sources(plan, root) as reader:
         plan, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-        job = _Job(plan, reader, seams, output, title, progress)
+        job = _Job(plan, reader, seams, output, progress)
         with replacing(path) as temporary:
             summary = job.write(temporary, Path(path))
     return replace(summary, skipped=skipped)
@@ -128,7 +126,7 @@ def render_stems(
             if source in skipped:
                 continue
             with replacing(path) as temporary:
-                _Job(plan, reader, seams, OutputOptions(bits), source, progress).write_stem(temporary, path, source, gain_db)
+                _Job(plan, reader, seams, OutputOptions(bits), progress).write_stem(temporary, path, source, gain_db)
             paths.append(path)
     return paths
 
@@ -164,7 +162,6 @@ class _Job:
     sound: Sound
     seams: SeamOptions
     output: OutputOptions
-    title: str
     progress: Progress | None
 
     def write(self, temporary: Path, path: Path) -> RenderSummary:
@@ -184,7 +181,11 @@ class _Job:
         return self._write_as_loud(temporary, path)
 
     def write_stem(self, temporary: Path, path: Path, source: str, gain_db: float) -> None:
-        self._write_changed(temporary, path, gain_db, only=source)
+        """Write one source's part."""
+        gain = np.float32(_amplitude(gain_db))
+        with self._writer(temporary, path, title=source) as writer:
+            for block in self._blocks(path.name, source):
+                writer.write(block if gain == 1 else block * gain)
 
     def _write_as_loud(self, temporary: Path, path: Path) -> RenderSummary:
         """Measure it all first. It waits in a file beside the output, which goes away by itself."""
@@ -208,17 +209,12 @@ class _Job:
         lufs, true_peak_db = (None if v is None or math.isinf(v) else v + gain_db for v in (lufs, true_peak_db))
         return RenderSummary(self.plan.n_samples, peak.peak * _amplitude(gain_db), gain_db, lufs, true_peak_db)
 
-    def _write_changed(self, temporary: Path, path: Path, gain_db: float, only: str | None = None) -> None:
-        gain = np.float32(_amplitude(gain_db))
-        with self._writer(temporary, path) as writer:
-            for block in self._blocks(path.name, only):
-                writer.write(block if gain == 1 else block * gain)
-
-    def _writer(self, temporary: Path, path: Path) -> AudioWriter:
+    def _writer(self, temporary: Path, path: Path, title: str = "") -> AudioWriter:
         plan = self.plan
+        comment = f"Demiurge plan {plan.identity}, database {plan.database['id']}"
         return AudioWriter(
-            temporary, plan.sample_rate, plan.channels, bits=self.output.bits, n_samples=plan.n_samples, title=self.title,
-            comment=f"plan: {self.title}, database: {plan.database['id']}" if self.title else "", shown=path,
+            temporary, plan.sample_rate, plan.channels, bits=self.output.bits, n_samples=plan.n_samples, comment=comment,
+            title=title, shown=path,
         )  # fmt: skip
 
     def _blocks(self, what: str, only: str | None = None) -> Iterator[np.ndarray]:

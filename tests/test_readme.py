@@ -45,7 +45,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
-    assert len(commands) == 16
+    assert len(commands) == 18
     for command in commands:
         result = CliRunner().invoke(main, command, catch_exceptions=False)
         assert result.exit_code == 0, (command, result.output)
@@ -94,7 +94,22 @@ def test_commands_of_the_selection_page_run_as_written(tmp_path, monkeypatch):
         assert result.exit_code == 0, (command, result.output)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md"])
+@pytest.mark.slow
+def test_commands_of_the_playback_page_run_as_written(tmp_path, monkeypatch):
+    lay_out(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(main, ["db", "build", "my_sounds", "my.db"], catch_exceptions=False)
+    commands = demiurge_commands((ROOT / "docs" / "playback.md").read_text())
+    assert len(commands) == 5
+    for command in commands:
+        result = CliRunner().invoke(main, command, catch_exceptions=False)
+        assert result.exit_code == 0, (command, result.output)
+    assert Path("next.rpp").exists()
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/playback.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md"]
+)
 def test_linked_files_exist(page):
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), target

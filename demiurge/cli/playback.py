@@ -77,7 +77,7 @@ def _facts(plan, played) -> dict:
     summary = played.summary
     facts = {
         "files": [str(path) for path in played.files], "skipped": played.skipped, "samples": plan.n_samples,
-        "seconds": plan.n_samples / plan.sample_rate, "steps": len(plan.steps),
+        "seconds": plan.n_samples / plan.sample_rate, "steps": len(plan.steps), "plan": plan.identity,
     }  # fmt: skip
     if summary:
         facts |= {"peak": summary.peak, "gain_db": summary.gain_db, "lufs": summary.lufs, "true_peak_db": summary.true_peak_db}

@@ -353,7 +353,7 @@ def refused(work, tmp_path, tabla):
         ("query {seed} {db} -k 999999", "k=999999 must be between 1 and", 2),
         ("query {tmp}/nothing.wav {db}", "no such audio file", 1),
         ("render {seed} {db} {model} -o {tmp}/there.wav", "there.wav exists; give another name, or --force", 2),
-        ("render {seed} {db} {model} -o {tmp}/o.mp3", "give a name that ends in .wav", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.mp3", "the suffix '.mp3' must be one of .wav, .flac, .ogg", 2),
         ("render {seed} {db} {model} -o {tmp}/no/o.wav", "does not exist; make it first", 2),
         ("render {seed} {db} {model} -o {tmp}/o.wav --steps 0", "0 is not in the range x>=1", 2),
         ("render {seed} {db} {model} -o {tmp}/o.wav --steps -5", "-5 is not in the range x>=1", 2),

@@ -104,7 +104,7 @@ def test_the_plan_is_written_as_the_name_says(tmp_path, plan, saved, name, optio
 
 def test_it_is_what_the_library_renders(tmp_path, plan, saved):
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", seams=SeamOptions(30.0), title="p.plan.json")
+    render(plan, tmp_path / "p.wav", seams=SeamOptions(30.0))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -182,8 +182,8 @@ def test_json_tells_all_in_one_document(tmp_path, plan, saved):
     assert facts.pop("files") == [str(path) for path in expected]
     assert all(path.stat().st_size for path in expected)
     assert facts.pop("peak") == pytest.approx(np.abs(heard(tmp_path / "o.wav")).max(), rel=1e-5)
-    assert facts == {"skipped": {}, "samples": plan.n_samples, "seconds": plan.n_samples / RATE, "steps": 24, "gain_db": 0.0,
-                     "lufs": None, "true_peak_db": None}  # fmt: skip
+    assert facts == {"skipped": {}, "samples": plan.n_samples, "seconds": plan.n_samples / RATE, "steps": 24, "plan": plan.identity,
+                     "gain_db": 0.0, "lufs": None, "true_peak_db": None}  # fmt: skip
 
 
 # How units are joined
@@ -203,7 +203,7 @@ def test_json_tells_all_in_one_document(tmp_path, plan, saved):
 )
 def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, options, expected):
     run(saved, "-o", tmp_path / "o.wav", *options)
-    render(plan, tmp_path / "p.wav", seams=expected, title="p.plan.json")
+    render(plan, tmp_path / "p.wav", seams=expected)
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -219,7 +219,7 @@ def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, option
 def test_older_and_shorter_settings_are_understood(tmp_path, plan, saved, settings, expected):
     edit(saved, lambda document: document.update(settings=settings))
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", seams=expected, title="p.plan.json")
+    render(plan, tmp_path / "p.wav", seams=expected)
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -106,3 +107,11 @@ def test_length_in_the_source_follows_the_stretch():
     assert Step(0, "a", 100, 1000, 0, stretch=2.0).end_sample == 600
     assert Step(0, "a", 100, 1000, 0, stretch=0.5).end_sample == 2100
     assert Step(0, "a", 100, 1, 0, stretch=8.0).end_sample == 101
+
+
+def test_identity_is_of_what_is_played(tmp_path):
+    other = replace(PLAN, settings={}, steps=(replace(STEPS[0], distance=9.0, alternatives=()), STEPS[1]))
+    assert other.identity == PLAN.identity
+    assert len(PLAN.identity) == 32
+    for how in ({"gain_db": -1.0}, {"reverse": True}, {"start_sample": 1}, {"source": "a/y.wav"}, {"transpose": 1.0}):
+        assert replace(PLAN, steps=(replace(STEPS[0], **how), STEPS[1])).identity != PLAN.identity

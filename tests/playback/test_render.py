@@ -81,19 +81,19 @@ def test_the_suffix_and_bits_say_what_is_written(tmp_path, music, name, bits, ki
 
 @pytest.mark.parametrize("name", ["o.wav", "o.flac", "o.ogg"])
 def test_the_file_names_its_plan_and_database(tmp_path, music, name):
-    render(music, tmp_path / name, title="o.plan.json")
+    render(music, tmp_path / name)
     with sf.SoundFile(tmp_path / name) as file:
-        assert (file.title, file.comment) == ("o.plan.json", "plan: o.plan.json, database: a database")
+        assert (file.title, file.comment) == ("", f"Demiurge plan {music.identity}, database a database")
         assert file.software.startswith("Demiurge")
 
 
 @pytest.mark.parametrize(("name", "other"), [("o.wav", "another name.wav"), ("o.flac", "p.flac"), ("o.ogg", "p.ogg")])
 def test_a_plan_makes_the_same_bytes_under_any_name(tmp_path, music, name, other):
     for path in (tmp_path / name, tmp_path / other):
-        render(music, path, title="the plan")
+        render(music, path)
     first = (tmp_path / name).read_bytes()
     assert first == (tmp_path / other).read_bytes()
-    render(music, tmp_path / name, title="the plan")  # over itself
+    render(music, tmp_path / name)  # over itself
     assert first == (tmp_path / name).read_bytes()
 
 
