@@ -182,8 +182,9 @@ def test_json_tells_all_in_one_document(tmp_path, plan, saved):
     assert facts.pop("files") == [str(path) for path in expected]
     assert all(path.stat().st_size for path in expected)
     assert facts.pop("peak") == pytest.approx(np.abs(heard(tmp_path / "o.wav")).max(), rel=1e-5)
-    assert facts == {"skipped": {}, "samples": plan.n_samples, "seconds": plan.n_samples / RATE, "steps": 24, "plan": plan.identity,
-                     "gain_db": 0.0, "lufs": None, "true_peak_db": None}  # fmt: skip
+    assert facts.pop("plan") == plan.identity
+    assert facts == {"skipped": {}, "samples": plan.n_samples, "seconds": plan.n_samples / RATE, "steps": 24, "gain_db": 0.0,
+                     "lufs": None, "true_peak_db": None}  # fmt: skip
 
 
 # How units are joined
