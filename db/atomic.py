@@ -22,10 +22,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         If the folder does not exist or cannot be written to, or the disk is full.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()  # the file it stands for, not the link
     if path.is_dir():
         raise ParameterError(f"{path} is a folder; give the name of a file")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:20]}-", suffix=path.suffix)
     except OSError as error:
         raise ParameterError(f"{path}: cannot be written ({error.strerror}); choose a folder that you can write to") from error
     os.close(handle)

@@ -243,7 +243,7 @@ class Resampler:
         yield np.concatenate([tail, missing])  # soxr rounds the length; a last fraction of a sample is silence
 
 
-class _ForwardFile(sf.SoundFile):
+class ForwardFile(sf.SoundFile):
     """A file read from front to back only.
 
     soundfile seeks after each read of a seekable file: that costs half the time of FLAC, and MP3 then decodes wrong samples.
@@ -257,7 +257,7 @@ class _ForwardFile(sf.SoundFile):
 def _open(path: str | Path, *, forward: bool = False) -> Iterator[sf.SoundFile]:
     """A checked, open file; what libsndfile finds wrong while reading it becomes an `AudioError`."""
     path = Path(path)
-    with _open_checked(path, _ForwardFile if forward else sf.SoundFile) as file:
+    with _open_checked(path, ForwardFile if forward else sf.SoundFile) as file:
         try:
             yield file
         except sf.LibsndfileError as error:

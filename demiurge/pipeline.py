@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from db.settings import DescriptorSettings
 from db.units import step_lengths
 from playback.plan import MAX_CHANNELS, Plan, Step
 from playback.render import RenderSummary, Sounding, render
+from playback.stitch import join_runs
 from query.explain import Explanation, explain
 from query.filters import Filters
 from query.index import UnitIndex
@@ -80,9 +80,7 @@ class Rendering:
     @property
     def n_joins(self) -> int:
         """Boundaries where sound does not simply go on in its source."""
-        steps = self.plan.steps
-        pairs = pairwise(steps)
-        return sum(a.source != b.source or a.end_sample != b.start_sample for a, b in pairs)
+        return len(join_runs(self.plan.steps)) - 1
 
     @property
     def rest_seconds(self) -> float:

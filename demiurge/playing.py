@@ -1,7 +1,7 @@
 """A plan, as it was written or edited: to a file, to parts, to other tools, to a picture, to the loudspeaker."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,12 +9,21 @@ import numpy as np
 
 from db.atomic import replacing
 from db.errors import ParameterError
-from playback.crossfade import SeamOptions
-from playback.cues import make_cues
+from playback.cues import Cue, make_cues
 from playback.exports import EXPORTS, SUFFIXES
 from playback.plan import Plan
-from playback.render import RenderSummary, Sounding, open_sources, playable, render, render_stems, stem_paths
+from playback.render import (
+    RenderSummary,
+    Sounding,
+    check_targets,
+    open_sources,
+    playable,
+    render,
+    render_stems,
+    stem_paths,
+)  # fmt: skip
 from playback.stitch import stitch
+from playback.writer import check_output_format
 
 Progress = Callable[..., None]
 
@@ -41,7 +50,7 @@ class Targets:
             raise ParameterError(f"{self.picture}: a picture is a PNG; give a name that ends in .png")
         stems = self.stem_paths(plan)
         files = [path for path in (self.out, self.picture, *stems, *self.exports.values()) if path]
-        counts = Counter(path.absolute() for path in files)
+        counts = Counter(path.absolute() for path in (*files, *([self.stems] if self.stems else [])))
         if twice := [path for path, count in counts.items() if count > 1]:
             raise ParameterError(f"{twice[0]} would be written twice; give each output a name of its own")
         return files
@@ -58,11 +67,13 @@ class Targets:
 
 @dataclass(frozen=True)
 class PlayedPlan:
-    """What became of a plan. `summary` tells of the whole, `skipped` what was wrong with each source that was left out."""
+    """What became of a plan. `summary` tells of the whole, `skipped` what was wrong with each source, or step, that was left
+    out, and `n_steps` how many are heard."""
 
     files: list[Path]
     summary: RenderSummary | None
     skipped: dict[str, str]
+    n_steps: int
 
 
 def export_path(base: Path, kind: str) -> Path:
@@ -83,25 +94,45 @@ def play_plan(
         As `playback.render.render`.
     """
     files, seams, summary = targets.files(plan), sounding.seams, None
+    check_targets(plan, root, files)
+    if targets.out:
+        check_output_format(targets.out, sounding.output.bits, sample_rate=plan.sample_rate, channels=plan.channels)
     with open_sources(plan, root) as reader:
-        _, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        heard, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        cues = make_cues(heard, reader, seams=seams) if targets.exports else []
+    kept = [number for number, step in enumerate(plan.steps) if step.source not in skipped and f"step {number}" not in skipped]
+    cues = [replace(cue, number=kept[cue.number]) for cue in cues]
+    texts = export_texts(heard, cues, targets, root, gain_db=0.0)  # refused before anything is written
     if targets.out:
         summary = render(
             plan, targets.out, root=root, seams=seams, output=sounding.output, skip_missing=skip_missing, progress=progress
         )
-    gain_db = summary.gain_db if summary else 0.0
+    gain_db = summary.gain_db if summary else None
     if targets.stems:
         make_folder(targets.stems)
         render_stems(
             plan, targets.stems, suffix=targets.suffix, gain_db=gain_db, root=root, seams=seams, bits=sounding.output.bits,
             skip_missing=skip_missing, progress=progress,
         )  # fmt: skip
-    if targets.exports:
-        export(plan, targets.exports, seams, gain_db=gain_db, root=root, skip_missing=skip_missing)
+    if gain_db:
+        texts = export_texts(heard, cues, targets, root, gain_db=gain_db)
+    for path, text in texts.items():
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
     if targets.picture and targets.out:
-        draw(plan, targets.out, targets.picture, title, skipped)
+        draw(heard, targets.out, targets.picture, title)
     left_out = [path for path, source in targets.stem_paths(plan).items() if source in skipped]
-    return PlayedPlan([path for path in files if path not in left_out], summary, skipped)
+    return PlayedPlan([path for path in files if path not in left_out], summary, skipped, len(heard.steps))
+
+
+def export_texts(plan: Plan, cues: list[Cue], targets: Targets, root: Path | None, *, gain_db: float) -> dict[Path, str]:
+    """The plan for other tools; those that play it do so as loudly as it was rendered."""
+    louder = [replace(cue, step=replace(cue.step, gain_db=cue.step.gain_db + gain_db)) for cue in cues] if gain_db else cues
+    folder = Path(root or plan.database["root"])
+    return {
+        path: EXPORTS[kind](plan, louder if kind in ("reaper", "edl") else cues, folder)
+        for kind, path in targets.exports.items()
+    }
 
 
 def make_folder(folder: Path) -> None:
@@ -117,37 +148,18 @@ def make_folder(folder: Path) -> None:
         raise ParameterError(f"{folder}: cannot make this folder ({error.strerror}); choose another") from error
 
 
-def export(
-    plan: Plan, exports: dict[str, Path], seams: SeamOptions, *, gain_db: float, root: Path | None, skip_missing: bool
-) -> None:
-    """Write a plan for other tools, as loud as it was rendered."""
-    with open_sources(plan, root) as reader:
-        heard, skipped = playable(plan, reader, skip_missing=skip_missing)
-        cues = make_cues(heard, reader, seams=seams)
-    numbers = [number for number, step in enumerate(plan.steps) if step.source not in skipped]
-    cues = [
-        replace(cue, number=numbers[cue.number], step=replace(cue.step, gain_db=cue.step.gain_db + gain_db)) for cue in cues
-    ]
-    for kind, path in exports.items():
-        text = EXPORTS[kind](heard, cues, Path(root or plan.database["root"]))
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
-
-
-def draw(plan: Plan, audio: Path, picture: Path, title: str, skipped: Collection[str]) -> None:
-    """A picture of what was rendered, without the sources that were left out."""
+def draw(plan: Plan, audio: Path, picture: Path, title: str) -> None:
+    """A picture of what was rendered."""
     from playback.picture import save_picture
     from playback.stitch import join_runs
 
-    steps = tuple(step for step in plan.steps if step.source not in skipped)
-    plan = replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample)
-    seams = [run.step.at_sample for run in join_runs(steps)[1:]]
+    seams = [run.step.at_sample for run in join_runs(plan.steps)[1:]]
     save_picture(audio, plan, picture, seams=seams, title=title)
 
 
 def listen(
     plan: Plan, sounding: Sounding, *, gain_db: float = 0.0, root: Path | None = None, skip_missing: bool = False,
-    progress: Progress | None = None,
+    device: str | None = None, progress: Progress | None = None,
 ):  # fmt: skip
     """Play a plan on the machine's audio output as it is made, clipped where it passes full scale.
 
@@ -167,7 +179,7 @@ def listen(
         sound = blocks()
         try:
             return play(
-                sound, sample_rate=plan.sample_rate, channels=plan.channels,
+                sound, sample_rate=plan.sample_rate, channels=plan.channels, device=device,
                 progress=(lambda done: progress(done, plan.n_samples, "playing")) if progress else None,
             )  # fmt: skip
         finally:

@@ -12,7 +12,8 @@
 The boundary b stays where the plan puts it, and every sample keeps its time. The overlap is made of sound the units' sources
 hold beyond them: the outgoing source is read on, the incoming one from before its start. Half of each unit at most takes part
 in a seam, so no more than two units ever sound at once. Units that are adjacent in their source are one sound: nothing is done
-and the samples pass through untouched. A recording's own beginning and end are never faded.
+and the samples pass through untouched. A recording's own beginning and end are not faded, unless it
+starts or ends high beside another sound.
 
 Shape. With x = (k + ½) / length and the pair c = cos(πx/2), s = sin(πx/2), two sounds of one power P and correlation ρ sum to
 
@@ -39,8 +40,10 @@ from db.errors import ParameterError, PlanError
 from playback.attacks import CONTEXT_MS, bracket
 from playback.plan import Step
 
+LIMITS = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
 FADES = ("matched", "equal-power", "linear")
 EDGE_MS = 1.5  # the shortest fade that does not click
+BLINK_MS, HIGH = 0.5, 0.003  # a recording that starts or ends above -50 dB would click without at least so much of a fade
 ALIGN_WINDOW_MS = 10.0  # of the waveforms that are compared
 ALIGN_GRID = 8  # samples
 ATTACK_TOLERANCE_MS = 4.0  # units begin that much before their attack, or a little behind its first rise
@@ -53,15 +56,15 @@ class SeamOptions:
 
     Attributes
     ----------
-    crossfade_ms : float >= 0
+    crossfade_ms : float, 0 to 10 000
         Length of the overlaps; less is used where the sources or the units hold less. 0: every cut is hard.
     fade : "matched", "equal-power" or "linear"
         Shape; "matched" follows the correlation of the two sides.
-    align_ms : float >= 0
+    align_ms : float, 0 to 1000
         How far an overlap may move to where the waveforms agree.
     attacks : bool
         Whether fades keep off attacks.
-    level_db : float >= 0
+    level_db : float, 0 to 60
         Steps in level are evened out up to this.
     """
 
@@ -72,10 +75,10 @@ class SeamOptions:
     level_db: float = 12.0
 
     def __post_init__(self) -> None:
-        for name in ("crossfade_ms", "align_ms", "level_db"):
+        for name, highest in LIMITS.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not (np.isfinite(value) and value >= 0):
-                raise ParameterError(f"{name}={value!r} must be a finite number of at least 0")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
+                raise ParameterError(f"{name}={value!r} must be a number of 0 to {highest:g}")
         if self.fade not in FADES:
             raise ParameterError(f"fade={self.fade!r} is unknown; known are {', '.join(FADES)}")
         if not isinstance(self.attacks, bool):
@@ -116,7 +119,8 @@ class SeamOptions:
 
     def context(self, sample_rate: int) -> int:
         """Samples beyond those that are listened to."""
-        return round(CONTEXT_MS * sample_rate / 1000) if self.attacks else 0
+        wanted_ms = max(CONTEXT_MS if self.attacks else 0, ALIGN_WINDOW_MS if self.align_ms else 0)
+        return round(wanted_ms * sample_rate / 1000)
 
 
 @dataclass(frozen=True)
@@ -197,8 +201,7 @@ def plan_overlaps(
     """Where the overlaps of a batch lie, and what shapes them; arguments as `cross`."""
     overlap = options.overlap(sample_rate)
     shortest = min(overlap, round(EDGE_MS * sample_rate / 1000))
-    first, last = room.first, room.last
-    struck = np.zeros(len(outgoing), bool)
+    first, last, struck = room.first, room.last, np.full(len(outgoing), outgoing.shape[1])
     if options.attacks and overlap:
         first, last, struck = _keep_off_attacks(outgoing, incoming, first, last, shortest, sample_rate)
     length = np.minimum(last - first, overlap)
@@ -211,19 +214,40 @@ def plan_overlaps(
     likeness, step_db = none, none
     if options.fade == "matched" or options.level_db:
         likeness, step_db = _compare(outgoing, incoming, start, length, options.context(sample_rate))
-        step_db = np.where(struck, 0.0, np.clip(step_db, -options.level_db, options.level_db))
+        step_db = np.where(struck < outgoing.shape[1] // 2, 0.0, np.clip(step_db, -options.level_db, options.level_db))
+    fade_out, fade_in = _fades_of_cuts(outgoing, incoming, room, struck, shortest, sample_rate)
     return Overlaps(
         room.left, room.right,
-        out_start=np.where(cut, -room.fade_out, start), out_length=np.where(cut, room.fade_out, length),
-        in_start=np.where(cut, 0, start), in_length=np.where(cut, room.fade_in, length),
+        out_start=np.where(cut, -fade_out, start), out_length=np.where(cut, fade_out, length),
+        in_start=np.where(cut, 0, start), in_length=np.where(cut, fade_in, length),
         likeness=likeness if options.fade == "matched" else none, step_db=step_db,
     )  # fmt: skip
+
+
+def _fades_of_cuts(
+    outgoing: np.ndarray, incoming: np.ndarray, room: Room, struck: np.ndarray, shortest: int, sample_rate: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where there is no overlap: lengths of the fades, within the units, that end the outgoing and begin the incoming side.
+
+    They are as `room` says, but for attacks, and for a side that ends or starts high: it gets a blink, unless it is the
+    recording's own beginning or end beside silence.
+    """
+    reach, blink = outgoing.shape[1] // 2, min(shortest, round(BLINK_MS * sample_rate / 1000))
+    if not reach:
+        return room.fade_out, room.fade_in
+    meets = (room.left > 0) & (room.right > 0)
+    ends_high, starts_high = (np.abs(side).max(axis=1) > HIGH for side in (outgoing[:, reach - 1], incoming[:, reach]))
+    fade_in = np.minimum(room.fade_in, struck)
+    return (
+        np.where(ends_high & meets, np.maximum(room.fade_out, np.minimum(blink, room.left)), room.fade_out),
+        np.where(starts_high & (meets | (room.fade_in > 0)), np.maximum(fade_in, np.minimum(blink, room.right)), fade_in),
+    )
 
 
 def _keep_off_attacks(
     outgoing: np.ndarray, incoming: np.ndarray, first: np.ndarray, last: np.ndarray, shortest: int, sample_rate: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Narrow [first, last) to between the attacks on either side; and whether one of the incoming side follows."""
+    """Narrow [first, last) to between the attacks on either side; and when, from the boundary on, the incoming side has one."""
     reach = outgoing.shape[1] // 2
     pivot = reach - round(ATTACK_TOLERANCE_MS * sample_rate / 1000)
     out_before, out_after = bracket(outgoing, sample_rate=sample_rate, pivot=pivot)
@@ -231,7 +255,7 @@ def _keep_off_attacks(
     until = np.minimum(last, np.minimum(out_after, in_after) - reach)
     since = np.maximum(out_before, in_before) - reach
     since = np.maximum(first, np.minimum(since, until - shortest))  # with too little room the coming attack goes before
-    return since, until, in_after < 2 * reach
+    return since, until, np.maximum(in_after - reach, 0)
 
 
 def _align(
@@ -247,6 +271,8 @@ def _align(
     half = max(1, round(window / (2 * ALIGN_GRID)))  # in blocks of the grid
     sums = [_window_sums(a, b, half) for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))]
     likeness = sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-20))
+    if not likeness.shape[1]:
+        return middle
     places = (np.arange(likeness.shape[1]) + half) * ALIGN_GRID - outgoing.shape[1] // 2
     away = np.abs(places - middle[:, None])
     allowed = (places >= lowest[:, None]) & (places <= highest[:, None]) & (away <= most)

@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 
 from db.audio import Resampler, open_audio
-from db.errors import AudioError, ParameterError
+from db.errors import ParameterError
 
 CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
 PART_SECONDS = 24 * 3600  # no decoding goes on for longer without writing
@@ -44,18 +44,22 @@ class DecodedCache:
         Raises
         ------
         AudioError
-            If the file cannot be decoded, or there is no room for the result.
+            If the file cannot be decoded.
+        ParameterError
+            If there is no room for the result.
         """
         status = source.stat()
         identity = os.fsencode(f"{source.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{sample_rate}")
         path = self._folder / f"{xxhash.xxh3_128_hexdigest(identity)}.f32"
-        try:
-            os.utime(path)  # it was used now
-        except (FileNotFoundError, NotADirectoryError):
-            self._decode(source, path, channels, sample_rate)
         with self._lock:
             self._used.add(path)
-        return Entry(path, path.stat().st_size // (4 * channels))
+        while True:
+            try:
+                with suppress(PermissionError):  # another user's
+                    os.utime(path)  # it was used now
+                return Entry(path, path.stat().st_size // (4 * channels))
+            except (FileNotFoundError, NotADirectoryError):  # also if another process prunes just now
+                self._decode(source, path, channels, sample_rate)
 
     def _decode(self, source: Path, path: Path, channels: int, sample_rate: int) -> None:
         handle, name = -1, ""
@@ -70,7 +74,7 @@ class DecodedCache:
             os.replace(name, path)
         except OSError as error:
             reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-            raise AudioError(
+            raise ParameterError(
                 f"{source.name}: cannot be kept decoded in {self._folder} ({reason}); make room there, or name another folder "
                 f"with the environment variable {FOLDER_VARIABLE}"
             ) from error

@@ -143,6 +143,11 @@ def _sounddevice() -> Any:
     return sounddevice
 
 
+def check_output_device(device: str | int | None = None) -> None:
+    """Raise a ParameterError if nothing could be heard here."""
+    _output(_sounddevice(), device)
+
+
 def _output(sounddevice: Any, device: str | int | None) -> int:
     """Number of the output device."""
     names = _names(sounddevice)

@@ -94,6 +94,7 @@ def _draw_legend(axes, names: list[str], colours: np.ndarray, *, n_others: int) 
 
     stems = [PurePosixPath(name).stem for name in names]
     labels = [stem if stems.count(stem) == 1 else name for stem, name in zip(stems, names, strict=True)]
+    labels = ["".join(letter if letter.isprintable() else " " for letter in label) for label in labels]
     labels = [label if len(label) <= LABEL_LETTERS else f"{label[: LABEL_LETTERS - 1]}…" for label in labels]
     if n_others:
         labels.append(f"{n_others} other{'s'[: n_others - 1]}")

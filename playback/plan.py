@@ -1,7 +1,6 @@
 """The plan: what is played when. It is the playback engine's only input, and made to be edited by hand."""
 
 import json
-import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from sys import intern
@@ -10,9 +9,13 @@ from typing import Any, Self
 import xxhash
 
 from db.atomic import replacing
+from db.audio import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from db.errors import PlanError
 
 FORMAT, VERSION = "demiurge-plan", 1
+MAKERS = "demiurge render or mosaic"
+MAX_NUMBER = 1e300
+NO_UNIT = -1  # of a step written by hand
 MAX_CHANNELS = 8
 MAX_GAIN_DB = 60
 MAX_STRETCH = 10.0  # and 1/10: beyond, a block turns into a drone or skips whole notes
@@ -27,9 +30,9 @@ class Step:
     `n_samples`. `gain_db`, `reverse`, `transpose` (semitones) and `stretch` (2: twice as slow, so that half as much of the
     source is played) say how; absent they leave it untouched.
 
-    The rest says why it was chosen, and playback ignores it: `unit`, how far it is from what was wanted (`distance`) and from
-    what would have followed the step before in its source (`join`), and `alternatives`, units that fit nearly as well, each
-    with "unit", "distance", "join" and, if a rule forbids it here, "removed".
+    The rest says why it was chosen, and playback ignores it: `unit` (-1: by hand), how far it is from what was wanted
+    (`distance`) and from what would have followed the step before in its source (`join`), and `alternatives`, units that fit
+    nearly as well, each with "unit", "distance", "join" and, if a rule forbids it here, "removed".
     """
 
     unit: int
@@ -65,9 +68,10 @@ class Step:
 class Plan:
     """Steps in time order, without overlap; what lies between them is silence.
 
-    `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "crossfade_ms" and whatever
-    else says how the plan was made. `tail_samples` of silence come after the last step. `sources` tells for each source which
-    file it was: "hash" (XXH3-128), "bytes", "modified_ns"; one that is not named there is taken as it is.
+    `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "seams" (see
+    `crossfade.SeamOptions`) and whatever else says how the plan was made. `tail_samples` of silence come after the last step.
+    `sources` tells for each source which file it was: "hash" (XXH3-128), "bytes", "modified_ns"; one that is not named there is
+    taken as it is.
     """
 
     sample_rate: int
@@ -114,9 +118,19 @@ class Plan:
             If it is not a plan, of a newer version, or a step breaks a rule; the message names the step, counted from 0.
         """
         try:
-            document = json.loads(Path(path).read_text(), object_hook=_compact if alternatives else _without_alternatives)
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise PlanError(f"{path}: not a readable plan ({error}); give a plan file that demiurge render wrote") from error
+            text = Path(path).read_text(encoding="utf-8-sig")
+            document = json.loads(text, object_hook=_compact if alternatives else _without_alternatives)
+        except OSError as error:
+            raise PlanError(f"{path}: cannot be read ({error.strerror}); give a plan file that {MAKERS} wrote") from error
+        except UnicodeDecodeError as error:
+            raise PlanError(f"{path}: not a readable plan, but no text; give a plan file that {MAKERS} wrote") from error
+        except json.JSONDecodeError as error:
+            raise PlanError(
+                f"{path}: line {error.lineno}, column {error.colno}: {error.msg}; every step but the last ends in a comma, and "
+                "every bracket and quote has its partner"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise PlanError(f"{path}: not a readable plan ({error}); give a plan file that {MAKERS} wrote") from error
         try:
             return _parse(cls, document)
         except PlanError as error:
@@ -129,7 +143,7 @@ class _Compact(tuple):
 
 def _compact(document: dict[str, Any]) -> Any:
     names = [f.name for f in fields(Step)]
-    if document.keys() <= set(names) and document.keys() >= {"source", "at_sample"}:
+    if document.keys() <= set(names) and document.keys() >= {"source", "n_samples"}:
         if isinstance(document["source"], str):
             document["source"] = intern(document["source"])
         return _Compact(document.get(name, MISSING) for name in names)
@@ -143,35 +157,36 @@ def _without_alternatives(document: dict[str, Any]) -> Any:
 
 def _parse(cls: type[Plan], document: Any) -> Any:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise PlanError(f'"format" must be "{FORMAT}"; give a plan file that demiurge render wrote')
+        raise PlanError(f'"format" must be "{FORMAT}"; give a plan file that {MAKERS} wrote')
     if document.get("version") != VERSION:
         raise PlanError(f'"version" is {document.get("version")}, this Demiurge reads {VERSION}; update Demiurge')
     _check_keys(
         "the plan",
         document,
-        {"format", "version", "sample_rate", "channels", "database", "settings", "steps"},
-        {"tail_samples", "sources"},
+        {"format", "version", "sample_rate", "channels", "database", "steps"},
+        {"settings", "tail_samples", "sources"},
     )
-    _check_integer("sample_rate", document["sample_rate"], minimum=1)
+    _check_integer("sample_rate", document["sample_rate"], minimum=MIN_RATE, maximum=MAX_RATE)
     _check_integer("channels", document["channels"], minimum=1)
     if document["channels"] > MAX_CHANNELS:
         raise PlanError(f"channels={document['channels']} must be 1 to {MAX_CHANNELS}")
     tail_samples = document.get("tail_samples", 0)
     _check_integer("tail_samples", tail_samples, minimum=0)
-    database, settings, steps = document["database"], document["settings"], document["steps"]
+    database, settings, steps = document["database"], document.get("settings", {}), document["steps"]
     if not isinstance(database, dict) or not all(isinstance(database.get(key), str) for key in ("id", "root")):
         raise PlanError('"database" must have "id" and "root", both text')
     if not isinstance(settings, dict):
         raise PlanError('"settings" must be an object')
     if not isinstance(steps, list) or not steps:
         raise PlanError('"steps" must be a list of at least one step')
-    parsed = []
+    parsed: list[Step] = []
     for number, step in enumerate(steps):
-        parsed.append(_parse_step(f"step {number}", step))
-        if number and parsed[-1].at_sample < parsed[-2].until_sample:
+        free = parsed[-1].until_sample if parsed else 0
+        parsed.append(_parse_step(f"step {number}", step, free))
+        if parsed[-1].at_sample < free:
             raise PlanError(
-                f"step {number}: at_sample={parsed[-1].at_sample} lies before step {number - 1} ends, at "
-                f"{parsed[-2].until_sample}; steps must be in order and not overlap"
+                f"step {number}: at_sample={parsed[-1].at_sample} lies before step {number - 1} ends, at {free}; steps must be "
+                "in order and not overlap: move it, or leave at_sample out of it and of those that follow at once"
             )
     sources = _parse_sources(document.get("sources", {}))
     return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings, tail_samples, sources)
@@ -189,18 +204,20 @@ def _parse_sources(sources: Any) -> dict[str, dict[str, Any]]:
     return sources
 
 
-def _parse_step(where: str, step: Any) -> Step:
+def _parse_step(where: str, step: Any, free: int) -> Step:
+    """`free` is where a step begins that does not say so."""
     if isinstance(step, _Compact):
         step = {f.name: value for f, value in zip(fields(Step), step, strict=True) if value is not MISSING}
     if not isinstance(step, dict):
         raise PlanError(f"{where}: must be an object")
-    required = {f.name for f in fields(Step) if f.default is MISSING}
+    required = {"source", "start_sample", "n_samples"}
     _check_keys(where, step, required, {f.name for f in fields(Step)} - required)
-    for name, minimum in {"unit": 0, "start_sample": 0, "n_samples": 1, "at_sample": 0}.items():
+    step = {"unit": NO_UNIT, "at_sample": free} | step
+    for name, minimum in {"unit": NO_UNIT, "start_sample": 0, "n_samples": 1, "at_sample": 0}.items():
         _check_integer(f"{where}: {name}", step[name], minimum=minimum)
     for name in ("gain_db", "transpose", "stretch", "distance", "join"):
         value = step.get(name, 1.0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
             raise PlanError(f"{where}: {name}={value!r} must be a finite number")
     _check_range(where, step, "gain_db", -200, MAX_GAIN_DB, "")
     _check_range(where, step, "transpose", -MAX_TRANSPOSE, MAX_TRANSPOSE, " semitones")
@@ -227,6 +244,8 @@ def _check_range(where: str, step: dict, name: str, lowest: float, highest: floa
         raise PlanError(f"{where}: {name}={step[name]!r} must be {lowest:g} to {highest:g}{remark}")
 
 
-def _check_integer(name: str, value: Any, *, minimum: int) -> None:
+def _check_integer(name: str, value: Any, *, minimum: int, maximum: int = MAX_SAMPLES) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise PlanError(f"{name}={value!r} must be an integer of at least {minimum}")
+    if value > maximum:
+        raise PlanError(f"{name}={value} must be {maximum} at most")

@@ -1,8 +1,8 @@
 """A plan to an audio file: loud enough, never over full scale, complete or not there at all."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO
@@ -19,6 +19,7 @@ from playback.stitch import BLOCK_SAMPLES, DEFAULT_SEAMS, stitch
 from playback.writer import PCM_24_SCALE, AudioWriter, check_output_format
 
 SAFE_PEAK_DB = -0.1  # dBFS, where an over-full render is brought to
+STEM_LETTERS = 60  # of a source's name in the name of its stem
 CEILING_DB = -1.0  # dBTP, the most a render of a given loudness may reach (EBU R 128)
 
 Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
@@ -83,7 +84,7 @@ def render(
     root : path, optional
         The corpus folder; the plan's own by default.
     skip_missing : bool
-        Leave silence where a source is missing, unreadable, changed or too short, instead of refusing the plan.
+        Leave silence where a source is missing, unreadable or changed, or ends before a step does, instead of refusing.
     progress : callable (done, in all, what)
 
     Raises
@@ -95,38 +96,45 @@ def render(
     """
     output = output or OutputOptions()
     check_output_format(path, output.bits, sample_rate=plan.sample_rate, channels=plan.channels)
+    check_targets(plan, root, [Path(path)])
     with open_sources(plan, root) as reader:
-        plan, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-        job = _Job(plan, reader, seams, output, progress)
+        heard, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        job = _Job(heard, reader, seams, output, plan.identity, progress)
         with replacing(path) as temporary:
             summary = job.write(temporary, Path(path))
     return replace(summary, skipped=skipped)
 
 
 def render_stems(
-    plan: Plan, folder: Path, *, suffix: str = ".wav", gain_db: float = 0.0, root: str | Path | None = None,
+    plan: Plan, folder: Path, *, suffix: str = ".wav", gain_db: float | None = None, root: str | Path | None = None,
     seams: SeamOptions = DEFAULT_SEAMS, bits: str | None = None, skip_missing: bool = False, progress: Progress | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write what each source plays as a file of its own, all as long as the plan; together they are the whole.
 
     Parameters
     ----------
-    gain_db : float
-        What `render` changed the whole by, to be the same here.
+    gain_db : float, optional
+        What `render` changed the whole by, to be the same here. Otherwise what keeps the whole below full scale.
 
     Raises
     ------
     PlanError, ParameterError
-        As `render`; and if a part alone would pass full scale.
+        As `render`.
+    AudioError
+        If a part alone would pass full scale.
     """
     paths, stems = [], stem_paths(plan, folder, suffix)
+    check_targets(plan, root, stems)
     with open_sources(plan, root) as reader:
-        plan, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        heard, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
+        job = _Job(heard, reader, seams, OutputOptions(bits), plan.identity, progress)
+        if gain_db is None:
+            gain_db = job.safe_gain_db()
         for path, source in stems.items():
             if source in skipped:
                 continue
             with replacing(path) as temporary:
-                _Job(plan, reader, seams, OutputOptions(bits), progress).write_stem(temporary, path, source, gain_db)
+                job.write_stem(temporary, path, source, gain_db)
             paths.append(path)
     return paths
 
@@ -135,8 +143,10 @@ def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
     """The file of each source's part, numbered in the order in which they are first heard."""
     sources = list(sources_of(plan))
     width = len(str(len(sources)))
+    names = (" - ".join(PurePosixPath(source).with_suffix("").parts)[:STEM_LETTERS] for source in sources)
     return {
-        folder / f"{number:0{width}d} {PurePosixPath(source).stem}{suffix}": source for number, source in enumerate(sources, 1)
+        folder / f"{number:0{width}d} {name}{suffix}": source
+        for number, (name, source) in enumerate(zip(names, sources, strict=True), 1)
     }
 
 
@@ -162,6 +172,7 @@ class _Job:
     sound: Sound
     seams: SeamOptions
     output: OutputOptions
+    identity: str
     progress: Progress | None
 
     def write(self, temporary: Path, path: Path) -> RenderSummary:
@@ -179,6 +190,13 @@ class _Job:
             except _OverFullScaleError:
                 pass  # never clip: once more, lower as a whole
         return self._write_as_loud(temporary, path)
+
+    def safe_gain_db(self) -> float:
+        """What keeps the whole below full scale."""
+        peak = _PeakMeter()
+        for block in self._blocks("measuring"):
+            peak.add(block)
+        return SAFE_PEAK_DB - _db(peak.peak) if peak.peak > 1 else 0.0
 
     def write_stem(self, temporary: Path, path: Path, source: str, gain_db: float) -> None:
         """Write one source's part."""
@@ -211,7 +229,8 @@ class _Job:
 
     def _writer(self, temporary: Path, path: Path, title: str = "") -> AudioWriter:
         plan = self.plan
-        comment = f"Demiurge plan {plan.identity}, database {plan.database['id']}"
+        seams = " ".join(f"{name}={value}" for name, value in asdict(self.seams).items())
+        comment = f"Demiurge plan {self.identity}, database {plan.database['id']}, seams {seams}"
         return AudioWriter(
             temporary, plan.sample_rate, plan.channels, bits=self.output.bits, n_samples=plan.n_samples, comment=comment,
             title=title, shown=path,
@@ -232,12 +251,12 @@ class _Job:
 
 def _gain_db(output: OutputOptions, lufs: float | None, true_peak_db: float | None, peak_db: float) -> float:
     """What brings a render to its loudness, or as near as the peaks allow; silence stays as it is."""
+    if math.isinf(peak_db):
+        return 0.0
     if lufs is None or true_peak_db is None:
         return SAFE_PEAK_DB - peak_db
-    if math.isinf(lufs) or math.isinf(true_peak_db):
-        return 0.0
     ceiling_db = CEILING_DB if output.true_peak_db is None else output.true_peak_db
-    wanted = 0.0 if output.lufs is None else output.lufs - lufs
+    wanted = 0.0 if output.lufs is None or math.isinf(lufs) else output.lufs - lufs
     return min(wanted, ceiling_db - true_peak_db, -peak_db)
 
 
@@ -259,30 +278,62 @@ def _amplitude(db: float) -> float:
 
 
 def open_sources(plan: Plan, root: str | Path | None) -> SourceReader:
-    """A reader of the files a plan plays."""
-    return SourceReader(root or plan.database["root"], sample_rate=plan.sample_rate, channels=plan.channels)
+    """A reader of the files a plan plays.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such folder.
+    """
+    folder = Path(root or plan.database["root"])
+    if not folder.is_dir():
+        raise ParameterError(f"{folder}: no such folder; the corpus was there: say where it is now with --root")
+    return SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
 
 
 def playable(
     plan: Plan, reader: SourceReader, *, skip_missing: bool = False, progress: Progress | None = None
 ) -> tuple[Plan, dict[str, str]]:
-    """Look at all of a plan's sources, and leave out the steps of those that cannot be played if that is asked for.
+    """Look at all that a plan plays, and leave out the steps that cannot be played if that is asked for.
 
     Returns
     -------
     plan : Plan
     skipped : dict
-        What is wrong with each source that was left out.
+        What is wrong with each source, or single step, that was left out.
 
     Raises
     ------
     PlanError
-        If sources cannot be played, or none can.
+        If some cannot be played, or none can.
     """
     problems = reader.prepare(plan, progress)
+    steps = []
+    for number, step in enumerate(plan.steps):
+        if step.source in problems:
+            continue
+        if step.end_sample > (length := reader.length(step.source)):
+            problems[f"step {number}"] = (
+                f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which has {length}"
+            )
+        else:
+            steps.append(step)
     if not problems:
         return plan, {}
-    steps = tuple(step for step in plan.steps if step.source not in problems)
     if not (skip_missing and steps):
         refuse(problems, reader.root, none_left=skip_missing)
-    return replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample), problems
+    return replace(plan, steps=tuple(steps), tail_samples=plan.n_samples - steps[-1].until_sample), problems
+
+
+def check_targets(plan: Plan, root: str | Path | None, paths: Iterable[Path]) -> None:
+    """Refuse to write over a recording that the plan plays.
+
+    Raises
+    ------
+    ParameterError
+    """
+    folder = Path(root or plan.database["root"])
+    recordings = {(folder / source).resolve(): source for source in sources_of(plan)}
+    for path in paths:
+        if source := recordings.get(Path(path).resolve()):
+            raise ParameterError(f"{path} is the recording {source}, which the plan plays; give another name")

@@ -5,9 +5,10 @@ other rates need the whole file resampled: those are decoded once, whole, into t
 """
 
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, Self
 
@@ -19,7 +20,7 @@ from db.errors import AudioError, PlanError
 from db.hashing import hash_file
 from playback.decoded import DecodedCache
 from playback.plan import Plan
-from playback.spans import Raw, Spans, has_end, open_pcm
+from playback.spans import Raw, Spans, check_end, open_pcm
 
 OPEN_FILES = 64  # handles kept open at a time
 FLAC_SEEK_SECONDS = 0.4  # of FLAC are decoded in the time of one seek
@@ -59,16 +60,13 @@ class SourceReader:
         Returns
         -------
         dict
-            What is wrong with a source, for each that is missing, unreadable, changed, or shorter than the plan says.
+            What is wrong with a source, for each that is missing, unreadable or changed.
         """
-        spans: dict[str, tuple[int, int]] = {}
-        for step in plan.steps:
-            count, end = spans.get(step.source, (0, 0))
-            spans[step.source] = count + 1, max(end, step.end_sample)
+        counts = Counter(step.source for step in plan.steps)
         problems = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             work = {
-                pool.submit(self._prepare, source, *span, plan.sources.get(source)): source for source, span in spans.items()
+                pool.submit(self._prepare, source, count, plan.sources.get(source)): source for source, count in counts.items()
             }
             try:
                 for done, future in enumerate(as_completed(work), start=1):
@@ -80,7 +78,7 @@ class SourceReader:
                 pool.shutdown(cancel_futures=True)
                 raise
         self._cache.prune()
-        return {source: problems[source] for source in spans if source in problems}
+        return {source: problems[source] for source in counts if source in problems}
 
     def length(self, source: str) -> int:
         """Samples in the source at the plan's rate.
@@ -126,12 +124,12 @@ class SourceReader:
         if not np.isfinite(out).all():
             raise PlanError(f"{source}: samples {start_sample} to {end} are not all finite; repair the file")
 
-    def _prepare(self, source: str, n_reads: int, end: int, stamp: dict[str, Any] | None) -> str | None:
+    def _prepare(self, source: str, n_reads: int, stamp: dict[str, Any] | None) -> str | None:
         """Decode what must be, and say what is wrong with it."""
         path = self.root / source
-        if not path.is_file():
-            return "missing"
         try:
+            if not path.is_file():
+                return f"missing{_resembling(path)}"
             info = probe(path)
             if stamp and (changed := _what_changed(path, stamp)):
                 return changed
@@ -140,12 +138,14 @@ class SourceReader:
             n_samples = info.n_samples
             if not self._reads_in_place(source, info):
                 n_samples = self._cache.entry(path, info.channels, self._sample_rate).n_samples
-            elif info.format == "FLAC" and not has_end(path, info):
-                return "truncated: its last samples cannot be read"
+            elif info.format == "FLAC":
+                check_end(path, info)
         except AudioError as error:
             return str(error).removeprefix(f"{path.name}: ")
-        if n_samples < end:
-            return f"has {n_samples} samples, the plan plays it up to {end}"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        except UnicodeEncodeError:
+            return "its name is no text that can be opened; rename it"
         self._lengths[source] = n_samples
         return None
 
@@ -171,17 +171,19 @@ class SourceReader:
         return file
 
 
+def _resembling(path: Path) -> str:
+    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    found = get_close_matches(path.name, names, 1, 0.8)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
 def refuse(problems: dict[str, str], root: str | Path, *, none_left: bool = False) -> NoReturn:
     """Raise a PlanError that names the sources that cannot be played."""
-    named = [f"{source} ({problem})" for source, problem in list(problems.items())[:5]]
-    if len(problems) > 5:
-        named.append(f"and {len(problems) - 5} more")
-    one = len(problems) == 1
-    remedy = f"restore {'it' if one else 'them'}, {'or ' if none_left else ''}name the corpus folder with --root"
-    if not none_left:
-        remedy += ", or leave silence there with --skip-missing"
-    which = "none of the plan's sources can" if none_left else f"{len(problems)} source{'' if one else 's'} of the plan cannot"
-    raise PlanError(f"{which} be played from {root}: {', '.join(named)}; {remedy}")
+    named = "".join(f"\n  {what}: {problem}" for what, problem in problems.items())
+    remedy = "restore them, or name the corpus folder with --root"
+    if none_left:
+        raise PlanError(f"nothing of the plan can be played from {root}; {remedy}:{named}")
+    raise PlanError(f"not all of the plan can be played from {root}; {remedy}, or leave silence with --skip-missing:{named}")
 
 
 def _what_changed(path: Path, stamp: dict[str, Any]) -> str | None:

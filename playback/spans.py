@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 import soundfile as sf
 
-from db.audio import AudioInfo
+from db.audio import AudioInfo, ForwardFile
+from db.errors import AudioError
 
 
 class Spans(Protocol):
@@ -21,19 +22,12 @@ class Spans(Protocol):
     def close(self) -> None: ...
 
 
-class _Sequential(sf.SoundFile):
-    """soundfile asks where it is before and after each read of a seekable file, which takes longer than the read."""
-
-    def seekable(self) -> bool:
-        return False
-
-
 class ThroughLibrary:
     """Spans of a file that libsndfile seeks in exactly."""
 
     def __init__(self, path: Path, info: AudioInfo) -> None:
         self.channels, self.n_samples = info.channels, info.n_samples
-        self._file = _Sequential(path)
+        self._file = ForwardFile(path)
 
     def read(self, out: np.ndarray, start_sample: int) -> None:
         self._file.seek(start_sample)
@@ -55,8 +49,11 @@ class Raw:
     def read(self, out: np.ndarray, start_sample: int) -> None:
         kept = np.empty(out.shape, "<i2") if self._integers else out
         self._file.seek(self._offset + start_sample * self.channels * kept.itemsize)
-        if self._file.readinto(kept.data) != kept.nbytes:
-            raise EOFError
+        rest = kept.data.cast("B")
+        while rest:
+            if not (n_read := self._file.readinto(rest)):
+                raise EOFError
+            rest = rest[n_read:]
         if self._integers:
             np.multiply(kept, np.float32(1 / 32768), out=out)
 
@@ -85,13 +82,12 @@ def _data_offset(path: Path) -> int | None:
         return file.tell()
 
 
-def has_end(path: Path, info: AudioInfo) -> bool:
-    """Whether the last sample that the header promises can be read."""
+def check_end(path: Path, info: AudioInfo) -> None:
+    """Raise an AudioError unless the last sample that the header promises can be read."""
     file = open_pcm(path, info)
     try:
         file.read(np.empty((1, info.channels), np.float32), info.n_samples - 1)
-    except (EOFError, sf.LibsndfileError):
-        return False
+    except (EOFError, sf.LibsndfileError) as error:
+        raise AudioError(f"{path.name}: truncated: its last samples cannot be read") from error
     finally:
         file.close()
-    return True

@@ -95,13 +95,10 @@ def make_seams(
 
     A batch is mixed in a second thread while the next one is read.
     """
-    boundaries, voices = _boundaries(runs), dict[int, Voice]()
-    zone = 2 * (seams.most(plan.sample_rate) + seams.context(plan.sample_rate)) + ZONE_GRID
-    size = max(1, BATCH_VALUES // (zone * plan.channels))
+    voices = dict[int, Voice]()
     waiting = deque[tuple[dict[int, Voice], Future]]()
     with ThreadPoolExecutor(1) as pool:
-        for first in range(0, len(boundaries), size):
-            batch = boundaries[first : first + size]
+        for batch in _batches(_boundaries(runs), runs, plan, seams):
             heard = sorted({n for b in batch for n in (b.outgoing, b.incoming) if n is not None})
             voices = {n: voices.get(n) or Voice(runs[n].step, sound, plan) for n in heard}
             zones = _read_zones(batch, runs, voices, seams, plan)
@@ -177,6 +174,22 @@ def _boundaries(runs: list[Run]) -> list[Boundary]:
         end, start = runs[n - 1].step.until_sample, runs[n].step.at_sample
         found += [Boundary(start, n - 1, n)] if end == start else [Boundary(end, n - 1, None), Boundary(start, None, n)]
     return [*found, Boundary(runs[-1].step.until_sample, len(runs) - 1, None)]
+
+
+def _batches(boundaries: list[Boundary], runs: list[Run], plan: Plan, seams: SeamOptions) -> Iterator[list[Boundary]]:
+    """As many boundaries at a time as may be in memory, with the units that are there as a whole since they are transformed."""
+    zone = 2 * (seams.most(plan.sample_rate) + seams.context(plan.sample_rate)) + ZONE_GRID
+    batch, size = list[Boundary](), 0
+    for boundary in boundaries:
+        batch.append(boundary)
+        size += zone
+        if boundary.incoming is not None and runs[boundary.incoming].step.is_transformed:
+            size += runs[boundary.incoming].step.n_samples
+        if size * plan.channels >= BATCH_VALUES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _room(

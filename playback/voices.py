@@ -23,7 +23,9 @@ class Voice:
         self._gain = np.float32(10 ** (run.gain_db / 20))
         length = sound.length(run.source)
         self.before, self.after = run.start_sample, length - run.end_sample
-        self._made = self._transformed(plan.sample_rate) if run.is_transformed else None
+        if run.reverse:
+            self.before, self.after = self.after, self.before
+        self._made = self._transformed(plan.sample_rate) if run.transpose or run.stretch != 1 else None
         self._made_from = -self.before
 
     def read(self, out: np.ndarray, offset: int) -> None:
@@ -37,9 +39,7 @@ class Voice:
         if self._made is not None and self._made_from <= first and first + n <= self._made_from + len(self._made):
             span[:] = self._made[first - self._made_from :][:n]
             return
-        self._sound.read_into(span, self.run.source, self.run.start_sample + first)
-        if self._gain != 1:
-            span *= self._gain
+        self._read_source(span, first)
 
     def read_ahead(self, reach: int) -> None:
         """If the run is so short that what surrounds its two ends meets, read all of it at once."""
@@ -49,17 +49,22 @@ class Voice:
             self.read(made, first)
             self._made, self._made_from = made, first
 
-    def _transformed(self, sample_rate: int) -> np.ndarray:
-        """The unit and a margin of what surrounds it, reversed, transposed and stretched."""
-        run, margin = self.run, round(MARGIN_SECONDS * sample_rate)
-        first, last = run.start_sample - min(margin, self.before), run.end_sample + min(margin, self.after)
-        samples = np.empty((last - first, self._channels), np.float32)
-        self._sound.read_into(samples, run.source, first)
-        lead, trail = run.start_sample - first, last - run.end_sample
+    def _read_source(self, span: np.ndarray, first: int) -> None:
+        run = self.run
         if run.reverse:
-            samples, lead, trail = samples[::-1].copy(), trail, lead
+            self._sound.read_into(span, run.source, run.end_sample - first - len(span))
+            span[:] = span[::-1].copy()
+        else:
+            self._sound.read_into(span, run.source, run.start_sample + first)
+        if self._gain != 1:
+            span *= self._gain
+
+    def _transformed(self, sample_rate: int) -> np.ndarray:
+        """The unit and a margin of what surrounds it, transposed and stretched."""
+        run, margin = self.run, round(MARGIN_SECONDS * sample_rate)
+        lead, trail = min(margin, self.before), min(margin, self.after)
+        samples = np.empty((lead + run.end_sample - run.start_sample + trail, self._channels), np.float32)
+        self._read_source(samples, -lead)
         self.before, self.after = (round(n * run.stretch) for n in (lead, trail))
         n_out = self.before + run.n_samples + self.after
-        if run.transpose or run.stretch != 1:
-            samples = transform(samples, sample_rate=sample_rate, stretch=run.stretch, transpose=run.transpose, n_out=n_out)
-        return samples * self._gain
+        return transform(samples, sample_rate=sample_rate, stretch=run.stretch, transpose=run.transpose, n_out=n_out)

@@ -66,7 +66,7 @@ def random_plan(corpus: Path, units: str, n_seams: int, rng: np.random.Generator
     spans = [span for span in _spans(corpus, units) if span[2] > 0]
     rate = 44100
     steps, at = [], 0
-    for number in range(n_seams + 1):
+    for number in range(n_seams + 3):  # the first and the last seam have no sound on one side
         name, start, length = spans[rng.integers(len(spans))]
         steps.append(Step(number, name, start, length, at))
         at += length

@@ -19,6 +19,7 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The WAV, FLAC or OGG file to write.")
 @click.option("--play", is_flag=True, help="Hear it now, as it is made.")
+@click.option("--device", help="Where --play plays: an audio output's name or number. [default: the system's]")
 @click.option(
     "--export", "exports", multiple=True, type=click.Choice(EXPORTS),
     help="Write it for REAPER, as Audacity labels, as a table, or as a Samplitude EDL, beside OUT or PLAN; repeatable.",
@@ -34,43 +35,56 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
 @json_option
 @click.pass_context
 def playback(
-    context: click.Context, plan: Path, out: Path | None, play: bool, exports: tuple[str, ...], stems: Path | None,
-    picture: Path | None, skip_missing: bool, root: Path | None, force: bool, as_json: bool, **options,
+    context: click.Context, plan: Path, out: Path | None, play: bool, device: str | None, exports: tuple[str, ...],
+    stems: Path | None, picture: Path | None, skip_missing: bool, root: Path | None, force: bool, as_json: bool, **options,
 ) -> None:  # fmt: skip
     """Render PLAN, as it was written or as you have edited it. Seams are as the plan says unless you say otherwise."""
     from demiurge.playing import Targets, export_path, listen, play_plan
+    from playback.live import check_output_device
     from playback.plan import Plan
 
-    if not (out or play or exports or stems):
-        raise ParameterError("nothing to do; give -o OUT, --play, --export or --stems")
     if picture and not out:
         raise ParameterError(f"--picture {picture} draws what is rendered; give -o OUT as well")
+    if not (out or play or exports or stems):
+        raise ParameterError("nothing to do; give -o OUT, --play, --export or --stems")
+    if play:
+        check_output_device(device)
     loaded = Plan.load(plan, alternatives=False)
     sounding = take_sounding(options, loaded.settings)
     targets = Targets(out, picture, stems, {kind: export_path(out or plan, kind) for kind in exports})
-    if out:
-        check_audio_output(out, force=force, bits=sounding.output.bits)
-    elif (sounding.output.lufs, sounding.output.true_peak_db) != (None, None):
-        raise ParameterError("--lufs and --true-peak say how loud OUT is written; give -o OUT as well")
-    if stems and stems.exists() and not stems.is_dir():
-        raise ParameterError(f"--stems {stems} is a file; give the name of a folder")
-    for path in targets.files(loaded):
-        if path != out:
-            check_output(path, force=force, folder_is_made=bool(stems) and path.parent == stems)
+    _check_outputs(plan, targets.files(loaded), targets, sounding.output, force=force)
     with progress_bar("playback", quiet=as_json) as progress:
         played = play_plan(loaded, plan.name, targets, sounding, root=root, skip_missing=skip_missing, progress=progress)
     if as_json:
         echo_json(_facts(loaded, played))
     else:
-        _echo(loaded, played, out)
+        _echo(loaded, played, out, sounding.output.lufs)
     if play:
         gain_db = played.summary.gain_db if played.summary else 0.0
         with progress_bar("playing", quiet=as_json) as progress:
-            heard = listen(loaded, sounding, gain_db=gain_db, root=root, skip_missing=skip_missing, progress=progress)
+            heard = listen(
+                loaded, sounding, gain_db=gain_db, root=root, skip_missing=skip_missing, device=device, progress=progress
+            )
         if heard.underruns:
             click.echo(f"the sound was interrupted {heard.underruns} times: the machine was too busy", err=True)
     if played.skipped:
         context.exit(1)
+
+
+def _check_outputs(plan: Path, files: list[Path], targets, output, *, force: bool) -> None:
+    """Refuse early what cannot be written, or would take the place of something."""
+    if not targets.out and (output.lufs, output.true_peak_db) != (None, None):
+        raise ParameterError("--lufs and --true-peak say how loud OUT is written; give -o OUT as well")
+    if not (targets.out or targets.stems) and output.bits:
+        raise ParameterError("--bits says how OUT and the stems are written; give -o OUT or --stems as well")
+    if targets.out:
+        check_audio_output(targets.out, force=force, bits=output.bits)
+    if targets.stems and targets.stems.exists() and not targets.stems.is_dir():
+        raise ParameterError(f"--stems {targets.stems} is a file; give the name of a folder")
+    for path in files:
+        if path.resolve() == plan.resolve():
+            raise ParameterError(f"{path} is the plan itself; give another name")
+        check_output(path, force=force, folder_is_made=targets.stems is not None and path.parent == targets.stems)
 
 
 def _facts(plan, played) -> dict:
@@ -84,13 +98,15 @@ def _facts(plan, played) -> dict:
     return facts
 
 
-def _echo(plan, played, out: Path | None) -> None:
+def _echo(plan, played, out: Path | None, lufs: float | None) -> None:
     if out:
-        click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {len(plan.steps)} units")
-        for note in sounding_notes(played.summary):
+        click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {played.n_steps} units")
+        for note in sounding_notes(played.summary, lufs):
             click.echo(f"  {note}")
     for path in played.files:
         if path != out:
             click.echo(path)
-    for source, problem in played.skipped.items():
-        click.echo(f"skipped {source}: {problem}", err=True)
+    for what, problem in played.skipped.items():
+        lengths = [step.n_samples for step in plan.steps if step.source == what]
+        how_much = f" ({len(lengths)} steps, {sum(lengths) / plan.sample_rate:.2f} s)" if lengths else ""
+        click.echo(f"skipped {what}{how_much}: {problem}", err=True)

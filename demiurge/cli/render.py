@@ -66,7 +66,7 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
         results = render_continuation(
             seed, database, model, out, selection=selection, sounding=sounding, progress=progress, **options
         )
-    echo_results(results, as_json=as_json)
+    echo_results(results, sounding.output.lufs, as_json=as_json)
 
 
 @click.command(
@@ -91,7 +91,7 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
     with progress_bar("rendering", quiet=as_json) as progress:
         selection = take_selection(options)
         results = render_mosaic(target, database, out, selection=selection, sounding=sounding, progress=progress, **options)
-    echo_results(results, as_json=as_json)
+    echo_results(results, sounding.output.lufs, as_json=as_json)
 
 
 def check_outputs(out: Path, variations: int, bits: str | None, *, force: bool) -> None:
@@ -103,7 +103,7 @@ def check_outputs(out: Path, variations: int, bits: str | None, *, force: bool) 
         check_output(plan_path(path), force=force)
 
 
-def echo_results(results: list, *, as_json: bool) -> None:
+def echo_results(results: list, lufs: float | None, *, as_json: bool) -> None:
     """What was written, and of what it is made."""
     if as_json:
         documents = [result_facts(result) for result in results]
@@ -117,7 +117,7 @@ def echo_results(results: list, *, as_json: bool) -> None:
         )
         if facts["rest_seconds"]:
             click.echo(f"  rests for {facts['rest_seconds']:.2f} s, where no unit is near enough")
-        for note in sounding_notes(result.summary):
+        for note in sounding_notes(result.summary, lufs):
             click.echo(f"  {note}")
         click.echo(f"{plan}: the plan; edit it and play it with: demiurge playback {plan} -o NEW.wav")
 

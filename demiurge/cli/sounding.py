@@ -9,19 +9,19 @@ FADES = ["matched", "equal-power", "linear"]
 
 
 def sounding_options(command: Callable) -> Callable:
-    """Seams, then the file."""
+    """Seams, then the file. `playback` takes what is not given from the plan."""
     for option in reversed((
-        click.option("--crossfade", "crossfade_ms", type=click.FloatRange(0), help="Most milliseconds. [default: 60]"),
+        click.option("--crossfade", "crossfade_ms", type=click.FloatRange(0, 10_000), help="Most milliseconds. [default: 60]"),
         click.option("--fade", type=click.Choice(FADES), help="Its shape. [default: matched to how alike the sounds are]"),
         click.option(
-            "--align", "align_ms", type=click.FloatRange(0),
+            "--align", "align_ms", type=click.FloatRange(0, 1000),
             help="Move it by up to so many milliseconds to where the sounds agree. [default: 5]",
         ),
         click.option(
             "--keep-attacks/--fade-attacks", "attacks", default=None, help="Whether it keeps off attacks. [default: it does]"
         ),
         click.option(
-            "--match-level", "level_db", type=click.FloatRange(0), help="Even out steps in level up to this (dB). [default: 12]"
+            "--match-level", "level_db", type=click.FloatRange(0, 60), help="Even out steps in level, in dB. [default: 12]"
         ),
         click.option("--plain", is_flag=True, help="Fades only: 22 ms, equal-power, in the middle, whatever sounds."),
         click.option("--bits", type=click.Choice(["16", "24", "float"]), help="[default: 24; 16 is dithered; OGG has none]"),
@@ -55,11 +55,13 @@ def take_sounding(options: dict[str, Any], plan_settings: dict[str, Any] | None 
     return Sounding(replace(usual, **given), output)
 
 
-def sounding_notes(summary) -> list[str]:
-    """What became of the level, for people."""
-    notes = []
-    if summary.lufs is not None:
-        notes.append(f"{summary.lufs:.1f} LUFS, true peak {summary.true_peak_db:.1f} dB, changed by {summary.gain_db:+.1f} dB")
-    elif summary.gain_db:
-        notes.append(f"lowered by {-summary.gain_db:.1f} dB to stay below full scale")
+def sounding_notes(summary, lufs: float | None = None) -> list[str]:
+    """What became of the level, for people; `lufs` is what was asked for."""
+    if summary.lufs is None:
+        return [f"lowered by {-summary.gain_db:.1f} dB to stay below full scale"] if summary.gain_db else []
+    notes = [f"{summary.lufs:.1f} LUFS, true peak {summary.true_peak_db:.1f} dB, changed by {summary.gain_db:+.1f} dB"]
+    if lufs is not None and summary.lufs < lufs - 0.05:
+        notes.append(
+            f"{lufs:g} LUFS would need a limiter: the true peak allows no more; it may be higher with --true-peak, 0 at most"
+        )
     return notes

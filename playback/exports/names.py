@@ -11,8 +11,8 @@ UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes of a n
 
 
 def unit_name(step: Step) -> str:
-    """Source and unit, like "kick 17", on one line; what cannot be printed (tabs, line breaks) becomes a space."""
-    name = f"{PurePosixPath(step.source).stem} {step.unit}"
+    """Source and unit, like "drums/kick 17", on one line; what cannot be printed (tabs, line breaks) becomes a space."""
+    name = f"{PurePosixPath(step.source).with_suffix('')} {step.unit}"
     return "".join(character if character.isprintable() else " " for character in name)
 
 

@@ -24,6 +24,7 @@ SOURCE_TYPES = {".flac": "FLAC", ".ogg": "VORBIS", ".oga": "VORBIS", ".opus": "O
 QUOTES = ('"', "'", "`")
 NORMAL, MONO = 0, 2  # channel modes of a take
 SECTION_REVERSED = 2
+ENVELOPE_MAX = 1.99  # +6 dB
 COLOR_SET, LIGHT = 0x1000000, 0x606060  # a colour is a flag and 24 bits; none is so dark that names cannot be read
 
 
@@ -66,7 +67,7 @@ def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
         f"  FADEIN 0 {_seconds(cue.fade_in, rate)} 0 0 0 0 0",
         f"  FADEOUT 0 {_seconds(cue.fade_out, rate)} 0 0 0 0 0",
         f"  NAME {_quoted(unit_name(step))}",
-        f"  VOLPAN 1 0 {10 ** (step.gain_db / 20):.14f} -1",
+        f"  VOLPAN 1 0 {10 ** (step.gain_db / 20) * _excess(cue):.14f} -1",
         f"  SOFFS {_seconds(0 if step.reverse else start, rate)}",
         f"  PLAYRATE {1 / step.stretch:.14f} 1 {step.transpose:.14f} -1",
         f"  CHANMODE {MONO if plan.channels == 1 else NORMAL}",
@@ -101,8 +102,14 @@ def _source(cue: Cue, root: Path, start: str, length: str) -> list[str]:
 def _envelope(cue: Cue, rate: int) -> list[str]:
     if all(gain == 1 for _, gain in cue.envelope):
         return []
-    points = [f"  PT {_seconds(offset / cue.step.stretch, rate)} {gain:.14f} 0" for offset, gain in cue.envelope]
+    excess = _excess(cue)
+    points = [f"  PT {_seconds(offset / cue.step.stretch, rate)} {gain / excess:.14f} 0" for offset, gain in cue.envelope]
     return ["<VOLENV", "  ACT 1 -1", "  VIS 1 1 1", "  LANEHEIGHT 0 0", "  ARM 0", "  DEFSHAPE 0 -1 -1", *points, ">"]
+
+
+def _excess(cue: Cue) -> float:
+    """What of the envelope goes into the take's volume, because envelopes end at +6 dB."""
+    return max(1.0, max(gain for _, gain in cue.envelope) / ENVELOPE_MAX)
 
 
 def _seconds(samples: float, rate: int) -> str:
