@@ -39,7 +39,7 @@ WAYS = {
     "hard cuts": SeamOptions.plain(0),
     "**plain: linear, 22 ms**": SeamOptions.plain(22, "linear"),
     "equal-power, 22 ms": SeamOptions.plain(22),
-    "shape by correlation": SeamOptions(align_ms=0, attacks=False, level_db=0),
+    "up to 60 ms, shape by correlation": SeamOptions(align_ms=0, attacks=False, level_db=0),
     "+ alignment": SeamOptions(attacks=False, level_db=0),
     "+ attacks kept": SeamOptions(level_db=0),
     "**+ levels matched: the default**": SeamOptions(),
