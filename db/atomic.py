@@ -23,7 +23,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.is_symlink():
-        path = path.resolve()  # the file it stands for, not the link
+        path = Path(os.path.realpath(path))  # the file it stands for, not the link
     if path.is_dir():
         raise ParameterError(f"{path} is a folder; give the name of a file")
     try:

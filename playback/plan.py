@@ -1,6 +1,7 @@
 """The plan: what is played when. It is the playback engine's only input, and made to be edited by hand."""
 
 import json
+import os
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from sys import intern
@@ -56,7 +57,12 @@ class Step:
     @property
     def is_transformed(self) -> bool:
         """Whether it is played otherwise than it was recorded; gain does not count."""
-        return self.reverse or self.transpose != 0 or self.stretch != 1
+        return self.reverse or self.is_resampled
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether it must be made as a whole before any of it can be played."""
+        return self.transpose != 0 or self.stretch != 1
 
     @property
     def until_sample(self) -> int:
@@ -227,9 +233,18 @@ def _parse_step(where: str, step: Any, free: int) -> Step:
     source = step["source"]
     if not isinstance(source, str) or not source or PurePosixPath(source).is_absolute() or ".." in PurePosixPath(source).parts:
         raise PlanError(f"{where}: source={source!r} must be a path within the corpus folder, relative to it")
+    if "\0" in source or not _is_encodable(source):
+        raise PlanError(f"{where}: source={source!r} is no name that a file can have")
     if not isinstance(step.get("alternatives", []), list):
         raise PlanError(f"{where}: alternatives must be a list")
     return Step(**{**step, "alternatives": tuple(step.get("alternatives", ()))})
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        return bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_keys(where: str, document: dict, required: set[str], optional: set[str]) -> None:

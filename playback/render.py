@@ -1,6 +1,7 @@
 """A plan to an audio file: loud enough, never over full scale, complete or not there at all."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -333,7 +334,7 @@ def check_targets(plan: Plan, root: str | Path | None, paths: Iterable[Path]) ->
     ParameterError
     """
     folder = Path(root or plan.database["root"])
-    recordings = {(folder / source).resolve(): source for source in sources_of(plan)}
+    recordings = {os.path.realpath(folder / source): source for source in sources_of(plan)}
     for path in paths:
-        if source := recordings.get(Path(path).resolve()):
+        if source := recordings.get(os.path.realpath(path)):
             raise ParameterError(f"{path} is the recording {source}, which the plan plays; give another name")

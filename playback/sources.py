@@ -172,7 +172,7 @@ class SourceReader:
 
 
 def _resembling(path: Path) -> str:
-    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    names = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
     found = get_close_matches(path.name, names, 1, 0.8)
     return f"; did you mean {found[0]}?" if found else ""
 

@@ -183,7 +183,7 @@ def _batches(boundaries: list[Boundary], runs: list[Run], plan: Plan, seams: Sea
     for boundary in boundaries:
         batch.append(boundary)
         size += zone
-        if boundary.incoming is not None and runs[boundary.incoming].step.is_transformed:
+        if boundary.incoming is not None and runs[boundary.incoming].step.is_resampled:
             size += runs[boundary.incoming].step.n_samples
         if size * plan.channels >= BATCH_VALUES:
             yield batch

@@ -25,7 +25,7 @@ class Voice:
         self.before, self.after = run.start_sample, length - run.end_sample
         if run.reverse:
             self.before, self.after = self.after, self.before
-        self._made = self._transformed(plan.sample_rate) if run.transpose or run.stretch != 1 else None
+        self._made = self._transformed(plan.sample_rate) if run.is_resampled else None
         self._made_from = -self.before
 
     def read(self, out: np.ndarray, offset: int) -> None:

@@ -1,5 +1,6 @@
 """demiurge playback: render a plan, hear it, or hand it to other tools."""
 
+import os
 from pathlib import Path
 
 import click
@@ -82,7 +83,7 @@ def _check_outputs(plan: Path, files: list[Path], targets, output, *, force: boo
     if targets.stems and targets.stems.exists() and not targets.stems.is_dir():
         raise ParameterError(f"--stems {targets.stems} is a file; give the name of a folder")
     for path in files:
-        if path.resolve() == plan.resolve():
+        if os.path.realpath(path) == os.path.realpath(plan):
             raise ParameterError(f"{path} is the plan itself; give another name")
         check_output(path, force=force, folder_is_made=targets.stems is not None and path.parent == targets.stems)
 
@@ -91,7 +92,7 @@ def _facts(plan, played) -> dict:
     summary = played.summary
     facts = {
         "files": [str(path) for path in played.files], "skipped": played.skipped, "samples": plan.n_samples,
-        "seconds": plan.n_samples / plan.sample_rate, "steps": len(plan.steps), "plan": plan.identity,
+        "seconds": plan.n_samples / plan.sample_rate, "steps": played.n_steps, "plan": plan.identity,
     }  # fmt: skip
     if summary:
         facts |= {"peak": summary.peak, "gain_db": summary.gain_db, "lufs": summary.lufs, "true_peak_db": summary.true_peak_db}

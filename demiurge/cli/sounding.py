@@ -58,7 +58,8 @@ def take_sounding(options: dict[str, Any], plan_settings: dict[str, Any] | None 
 def sounding_notes(summary, lufs: float | None = None) -> list[str]:
     """What became of the level, for people; `lufs` is what was asked for."""
     if summary.lufs is None:
-        return [f"lowered by {-summary.gain_db:.1f} dB to stay below full scale"] if summary.gain_db else []
+        notes = [f"lowered by {-summary.gain_db:.1f} dB to stay below full scale"] if summary.gain_db else []
+        return notes if lufs is None else [*notes, "no loudness can be measured: it is left as it is"]
     notes = [f"{summary.lufs:.1f} LUFS, true peak {summary.true_peak_db:.1f} dB, changed by {summary.gain_db:+.1f} dB"]
     if lufs is not None and summary.lufs < lufs - 0.05:
         notes.append(

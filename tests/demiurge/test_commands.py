@@ -382,7 +382,11 @@ def refused(work, tmp_path, tabla):
         ("db tag {db} nothing* loud", "'nothing*' matches none of", 2),
         ("query {seed} {db} --weight mfcc0", "'mfcc0' is not a weight", 2),
         ("mosaic {seed} {db} -o {tmp}/o.wav --weight chroma=2", "no descriptor 'chroma' to weigh", 2),
-        ("playback {tmp}/nothing.json -o {tmp}/o.wav", "not a readable plan", 1),
+        (
+            "playback {tmp}/nothing.json -o {tmp}/o.wav",
+            "nothing.json: cannot be read (No such file or directory); give a plan",
+            1,
+        ),
         ("playback {tmp}/brief.wav -o {tmp}/o.wav", "not a readable plan", 1),
         ("bench nothing", "unknown benchmark 'nothing'; known are db, query, playback, sequencer", 2),
         ("demo --out {tmp}/empty", "exists; give another folder with --out, or --force", 2),

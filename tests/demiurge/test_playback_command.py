@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,6 +116,9 @@ def test_loudness_is_reached_and_told(tmp_path, saved):
     facts = json.loads(run(saved, "-o", tmp_path / "p.wav", "--lufs", -20, "--true-peak", -30, "--json").out)
     assert facts["true_peak_db"] == pytest.approx(-30)
     assert facts["lufs"] < -20
+    text = run(saved, "-o", tmp_path / "q.wav", "--lufs", -20, "--true-peak", -30).out
+    assert "-20 LUFS would need a limiter: the true peak allows no more; it may be higher with --true-peak" in text
+    assert "limiter" not in run(saved, "-o", tmp_path / "r.wav", "--lufs", -40).out
 
 
 def test_lowering_is_told(tmp_path, plan, saved):
@@ -144,14 +149,40 @@ def test_export_names(base, expected):
     assert export_path(Path(base), "reaper") == Path(expected)
 
 
-def test_exports_are_as_loud_as_the_render(tmp_path, plan, saved):
-    run(saved, "-o", tmp_path / "a.wav", "--export", "csv")
-    facts = json.loads(run(saved, "-o", tmp_path / "b.wav", "--lufs", -30, "--export", "csv", "--json").out)
-    gains = [
-        [float(row["gain_db"]) for row in csv.DictReader((tmp_path / name).read_text().splitlines())]
-        for name in ("a.csv", "b.csv")
+def test_projects_are_as_loud_as_the_render_and_the_table_is_the_plans(tmp_path, saved):
+    exports = [word for kind in EXPORTS for word in ("--export", kind)]
+    run(saved, "-o", tmp_path / "a.wav", *exports)
+    facts = json.loads(run(saved, "-o", tmp_path / "b.wav", "--lufs", -30, *exports, "--json").out)
+    assert abs(facts["gain_db"]) > 1
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
+    volumes = [
+        np.array(re.findall(r"VOLPAN 1 0 (\S+) -1\n", (tmp_path / name).read_text()), float) for name in ("a.rpp", "b.rpp")
     ]
-    np.testing.assert_allclose(gains[1], np.array(gains[0]) + facts["gain_db"], atol=0.01)
+    np.testing.assert_allclose(20 * np.log10(volumes[1] / volumes[0]), facts["gain_db"], atol=1e-6)
+    gains = [np.array(re.findall(r"^ *\d+ +[12] +.*? (-?\d+\.\d{4}) ", (tmp_path / name).read_text(), re.M), float)
+             for name in ("a.edl", "b.edl")]  # fmt: skip
+    assert len(volumes[0]) == len(gains[0]) == 24
+    np.testing.assert_allclose(gains[1] - gains[0], facts["gain_db"], atol=1e-3)
+
+
+def test_an_export_that_is_refused_leaves_nothing(tmp_path, saved):
+    edit(saved, lambda document: document["steps"][3].update(reverse=True))
+    options = ("--export", "csv", "--export", "edl", "--stems", tmp_path / "parts", "--picture", tmp_path / "o.png")
+    text = refusal(saved, "-o", tmp_path / "o.wav", *options, expect=1)
+    assert "step 3: reverse=True has no place in an EDL; export to reaper instead" in text
+    assert files(tmp_path) == ["p.plan.json"]
+
+
+def test_stems_and_labels_tell_recordings_of_one_name_apart(tmp_path, plan):
+    for folder in ("drums", "bass"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        shutil.copy(CORPUS_DIR / SOUNDS[2], tmp_path / "in" / folder / "hit.ogg")
+    steps = tuple(Step(i, f"{('drums', 'bass')[i]}/hit.ogg", 0, HOP, i * HOP) for i in range(2))
+    replace(plan, database={"id": "x", "root": str(tmp_path / "in")}, steps=steps, sources={}).save(tmp_path / "o.json")
+    run(tmp_path / "o.json", "--stems", tmp_path / "parts", "--export", "labels")
+    assert files(tmp_path / "parts") == ["1 drums - hit.wav", "2 bass - hit.wav"]
+    assert [line.split("\t")[2] for line in (tmp_path / "o.txt").read_text().splitlines()] == ["drums/hit 0", "bass/hit 1"]
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
@@ -308,11 +339,31 @@ def test_interruptions_are_told(saved, loudspeaker, monkeypatch):
     assert "the sound was interrupted" in run(saved, "--play").err
 
 
-def test_without_a_device_nothing_is_heard_and_the_file_is_written(tmp_path, saved, loudspeaker, monkeypatch):
+def test_the_device_that_is_named_plays(saved, loudspeaker, monkeypatch):
+    module, stream = sys.modules["sounddevice"], sys.modules["sounddevice"].OutputStream
+    asked, opened = [], []
+
+    def query_devices(device=None, kind=None):
+        asked.append(device)
+        return [{"index": 3, "name": "usb", "max_output_channels": 2}] if kind is None else {"index": 3}
+
+    def open_stream(**options):
+        opened.append(options["device"])
+        return stream(**options)
+
+    monkeypatch.setattr(module, "query_devices", query_devices)
+    monkeypatch.setattr(module, "OutputStream", open_stream)
+    run(saved, "--play", "--device", "usb")
+    assert "usb" in asked
+    assert opened == [3]
+
+
+def test_without_a_device_nothing_is_heard_or_written(tmp_path, saved, loudspeaker, monkeypatch):
     monkeypatch.setattr(sys.modules["sounddevice"], "query_devices", lambda *_, **__: [])
     assert "no audio output device; connect one or write a file with -o" in refusal(saved, "--play")
     refusal(saved, "--play", "-o", tmp_path / "o.wav")
-    assert files(tmp_path) == ["o.wav", "p.plan.json"]
+    refusal(saved, "--play", "--device", "usb", "--stems", tmp_path / "parts")
+    assert files(tmp_path) == ["p.plan.json"]
     assert loudspeaker == []
 
 
@@ -327,18 +378,37 @@ def test_without_the_package_its_name_is_told(saved, monkeypatch):
 def test_missing_sources_are_named_and_nothing_is_written(tmp_path, saved, moved):
     before = files(tmp_path)
     text = refusal(saved, "-o", tmp_path / "o.wav", "--stems", tmp_path / "s", "--export", "csv", "--root", moved, expect=1)
-    assert f"1 source of the plan cannot be played from {moved}: ambi_choir.ogg (missing); restore it" in text
-    assert "--skip-missing" in text
+    assert f"not all of the plan can be played from {moved}; restore them" in text
+    assert text.endswith("or leave silence with --skip-missing: ambi_choir.ogg: missing")
     assert files(tmp_path) == before
 
 
 def test_skipping_leaves_silence_names_them_and_exits_1(tmp_path, plan, saved, moved):
     told = run(saved, "-o", tmp_path / "o.wav", "--root", moved, "--skip-missing", "--crossfade", 0, expect=1)
-    assert told.err == "skipped ambi_choir.ogg: missing\n"
+    assert told.err == "skipped ambi_choir.ogg (8 steps, 0.37 s): missing\n"
+    assert told.out.startswith(f"{tmp_path / 'o.wav'}: 1.12 s, 16 units\n")
     out = heard(tmp_path / "o.wav")
     assert len(out) == plan.n_samples
     for step in plan.steps:
         assert out[step.at_sample : step.until_sample].any() == (step.source != "ambi_choir.ogg")
+
+
+def test_steps_beyond_the_end_are_skipped_alone(tmp_path, plan, saved):
+    edit(saved, lambda document: document["steps"][5].update(start_sample=105_000))
+    options = ("-o", tmp_path / "o.wav", "--export", "csv", "--stems", tmp_path / "parts", "--crossfade", 0)
+    told = run(saved, *options, "--skip-missing", expect=1)
+    assert told.err == "skipped step 5: plays samples 105000 to 107048 of tabla_ghe3.ogg, which has 105435\n"
+    out = heard(tmp_path / "o.wav")
+    assert [step.unit for step in plan.steps if not out[step.at_sample : step.until_sample].any()] == [5]
+    rows = csv.DictReader((tmp_path / "o.csv").read_text().splitlines())
+    assert [int(row["number"]) for row in rows] == [n for n in range(24) if n != 5]
+    assert len(files(tmp_path / "parts")) == 3
+
+
+def test_a_name_that_is_nearly_right_is_suggested(tmp_path, saved):
+    edit(saved, lambda document: document["steps"][2].update(source="ambi_chior.ogg"))
+    text = refusal(saved, "-o", tmp_path / "o.wav", expect=1)
+    assert "ambi_chior.ogg: missing; did you mean ambi_choir.ogg?" in text
 
 
 def test_skipping_is_told_to_programs_too(tmp_path, saved, moved, loudspeaker):
@@ -352,7 +422,7 @@ def test_skipping_is_told_to_programs_too(tmp_path, saved, moved, loudspeaker):
 def test_another_file_of_that_name_is_refused(tmp_path, saved, moved):
     sf.write(moved / "ambi_choir.ogg", heard(CORPUS_DIR / "ambi_choir.ogg")[::-1], RATE)
     text = refusal(saved, "-o", tmp_path / "o.wav", "--root", moved, expect=1)
-    assert "ambi_choir.ogg (another file than the plan was made of)" in text
+    assert "ambi_choir.ogg: another file than the plan was made of" in text
     assert not (tmp_path / "o.wav").exists()
 
 
@@ -393,13 +463,16 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
         ("-o {tmp}/o.wav --picture {tmp}/o.jpg", "a picture is a PNG; give a name that ends in .png", 2),
         ("-o {tmp}/o.wav --stems {tmp}/p.plan.json", "p.plan.json", 2),
         ("-o {tmp}/o.wav --export midi", "'midi' is not one of 'reaper', 'labels', 'csv', 'edl'", 2),
-        ("-o {tmp}/o.wav --crossfade -1", "-1.0 is not in the range x>=0", 2),
-        ("-o {tmp}/o.wav --crossfade nan", "crossfade_ms=nan must be a finite number of at least 0", 2),
+        ("-o {tmp}/o.wav --crossfade -1", "-1.0 is not in the range 0<=x<=10000", 2),
+        ("-o {tmp}/o.wav --crossfade 10001", "10001.0 is not in the range 0<=x<=10000", 2),
+        ("-o {tmp}/o.wav --crossfade nan", "crossfade_ms=nan must be a number of 0 to 10000", 2),
         ("-o {tmp}/o.wav --lufs 3", "3.0 is not in the range -70<=x<=0", 2),
         ("-o {tmp}/o.wav --true-peak 1", "1.0 is not in the range -60<=x<=0", 2),
         ("-o {tmp}/o.wav --fade round", "'round' is not one of 'matched', 'equal-power', 'linear'", 2),
-        ("-o {tmp}/o.wav --root {tmp}/no", "3 sources of the plan cannot be played from", 1),
-        ("-o {tmp}/o.wav --root {tmp} --skip-missing", "none of the plan's sources can be played from", 1),
+        ("-o {tmp}/o.wav --root {tmp}/no", "no: no such folder; the corpus was there: say where it is now with --root", 2),
+        ("-o {tmp}/o.wav --root {tmp}/p.plan.json", "p.plan.json: no such folder;", 2),
+        ("-o {tmp}/o.wav --root {tmp}", "not all of the plan can be played from", 1),
+        ("-o {tmp}/o.wav --root {tmp} --skip-missing", "nothing of the plan can be played from", 1),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(tmp_path, saved, line, message, status):
@@ -423,7 +496,22 @@ def test_nothing_is_replaced_unasked(tmp_path, saved, there):
 
 def test_an_output_is_never_the_plan_itself(tmp_path, plan):
     plan.save(tmp_path / "o.csv")
-    assert "o.csv exists" in refusal(tmp_path / "o.csv", "-o", tmp_path / "o.wav", "--export", "csv")
+    before = (tmp_path / "o.csv").read_bytes()
+    for force in ((), ("--force",)):
+        text = refusal(tmp_path / "o.csv", "-o", tmp_path / "o.wav", "--export", "csv", *force)
+        assert "o.csv is the plan itself; give another name" in text
+    assert files(tmp_path) == ["o.csv"]
+    assert (tmp_path / "o.csv").read_bytes() == before
+
+
+def test_an_output_is_never_a_recording_that_is_played(tmp_path, saved, moved):
+    shutil.copy(CORPUS_DIR / SOUNDS[1], moved)
+    (tmp_path / "link.ogg").symlink_to(moved / SOUNDS[1])
+    before = {name: (moved / name).read_bytes() for name in SOUNDS}
+    for path in (moved / SOUNDS[1], tmp_path / "link.ogg"):
+        text = refusal(saved, "-o", path, "--root", moved, "--force")
+        assert f"{path} is the recording ambi_choir.ogg, which the plan plays; give another name" in text
+    assert {name: (moved / name).read_bytes() for name in SOUNDS} == before
 
 
 def test_one_file_is_not_written_twice(tmp_path, saved):
@@ -446,11 +534,11 @@ def test_one_file_is_not_written_twice(tmp_path, saved):
         (lambda d: d["steps"][5].update(stretch=99), "step 5: stretch=99 must be 0.1 to 10"),
         (lambda d: d["steps"][5].update(transpose=99), "step 5: transpose=99 must be -48 to 48"),
         (lambda d: d["steps"][5].update(reverse=1), "step 5: reverse=1 must be true or false"),
-        (lambda d: d["steps"][5].update(start_sample=10**7), "tabla_ghe3.ogg (has 105435 samples, the plan plays it up to"),
-        (lambda d: d.update(settings={"seams": {"crossfade_ms": -3}}), '"seams": crossfade_ms=-3 must be a finite number'),
+        (lambda d: d["steps"][5].update(start_sample=10**7), "step 5: plays samples 10000000 to 10002048 of tabla_ghe3.ogg, "),
+        (lambda d: d.update(settings={"seams": {"crossfade_ms": -3}}), '"seams": crossfade_ms=-3 must be a number of 0 to 10'),
         (lambda d: d.update(settings={"seams": {"crossfade": 3}}), "'crossfade' is unknown; known are crossfade_ms, fade"),
         (lambda d: d.update(settings={"seams": {"fade": "round"}}), "fade='round' is unknown; known are matched"),
-        (lambda d: d.update(settings={"crossfade_ms": "x"}), "crossfade_ms='x' must be a finite number of at least 0"),
+        (lambda d: d.update(settings={"crossfade_ms": "x"}), "crossfade_ms='x' must be a number of 0 to 10000"),
         (lambda d: d.update(sources={SOUNDS[0]: {"hash": "x"}}), '"modified_ns" (integers); or leave it out'),
     ],
 )  # fmt: skip

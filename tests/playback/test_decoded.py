@@ -204,7 +204,7 @@ def test_a_full_disk_is_told_with_the_remedy(folder, oggs, monkeypatch, number, 
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(decoded, "_write", fail)
-    with pytest.raises(AudioError, match=f"a.flac: cannot be kept decoded in {folder} .{reason}.; make room there, or name "
+    with pytest.raises(ParameterError, match=f"a.flac: cannot be kept decoded in {folder} .{reason}.; make room there, or name "
                        "another folder with the environment variable DEMIURGE_CACHE"):  # fmt: skip
         DecodedCache(folder).entry(oggs[0], 1, RATE)
     assert names(folder) == []
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_with_the_remedy(folder, oggs, monkeypatch, number, 
 
 def test_a_cache_that_is_no_folder_is_told(tmp_path, oggs):
     (tmp_path / "file").write_text("")
-    with pytest.raises(AudioError, match=r"a.flac: cannot be kept decoded in .*file .*exists.*DEMIURGE_CACHE"):
+    with pytest.raises(ParameterError, match=r"a.flac: cannot be kept decoded in .*file .*exists.*DEMIURGE_CACHE"):
         DecodedCache(tmp_path / "file").entry(oggs[0], 1, RATE)
 
 

@@ -212,6 +212,17 @@ def test_reaper_envelope_points_run_at_the_take_rate(sounds):
     assert played[650] * 32768 == pytest.approx((1000 + 150 / 4) * 0.5)
 
 
+def test_reaper_envelope_above_its_limit_goes_into_the_volume(sounds):
+    envelope = ((0, 1.0), (100, 3.98), (200, 0.5))
+    cue = make_cue(make_step("ramp.wav", 1000, 201, 0, gain_db=-12), envelope=envelope)
+    text = export("reaper", [cue], sounds)
+    (item,) = items(text)
+    assert [gain for _, gain in item.all("VOLENV")[0].points] == pytest.approx([0.5, 1.99, 0.25])
+    assert item.number("VOLPAN", 2) == pytest.approx(2 * 10 ** (-12 / 20))
+    straight = np.interp(np.arange(201), *zip(*envelope, strict=True))
+    np.testing.assert_allclose(play(text) * 32768, (1000 + np.arange(201)) * straight * 10 ** (-12 / 20), atol=1e-6)
+
+
 def test_reaper_envelope_of_ones_is_left_out():
     (item,) = items(export("reaper", [make_cue(make_step(), envelope=((0, 1.0), (10, 1.0)))]))
     assert item.all("VOLENV") == []
@@ -239,7 +250,7 @@ def test_reaper_source_type_follows_the_suffix(source, kind):
 def test_reaper_odd_names_come_back(source):
     (item,) = items(export("reaper", [make_cue(make_step(source))]))
     assert item.all("SOURCE")[0].fields["FILE"] == [f"/sounds/{source}"]
-    assert item.fields["NAME"] == [f"{Path(source).stem} 7"]
+    assert item.fields["NAME"] == [f"{Path(source).with_suffix('')} 7"]
 
 
 def test_reaper_relative_root_becomes_absolute():
@@ -276,7 +287,7 @@ def test_reaper_colour_is_the_source_s():
 def test_labels_are_the_steps_own_times():
     cues = [make_cue(make_step("drums/kick.wav", n=22050, at=44100), lead=100, tail=100)]
     cues += [make_cue(make_step("a\tb\nc.wav", n=4410, at=66150, unit=12), number=1, lead=50)]
-    assert export("labels", cues) == "1.000000000\t1.500000000\tkick 7\n1.500000000\t1.600000000\ta b c 12\n"
+    assert export("labels", cues) == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta b c 12\n"
 
 
 def test_csv_reads_back():

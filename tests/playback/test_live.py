@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from db.errors import ParameterError, PlanError
-from playback.live import CHUNK_SAMPLES, Played, play
+from playback.live import CHUNK_SAMPLES, Played, check_output_device, play
 
 RATE = 44100
 OUTPUTS = [
@@ -187,6 +187,15 @@ def test_unknown_device_lists_those_there_are(stand_in):
     stand_in()
     with pytest.raises(ParameterError, match="device='usb': no such audio output.*choose one of 1 built-in, 2 interface"):
         play(blocks(10), sample_rate=RATE, channels=2, device="usb")
+
+
+def test_device_is_checked_without_a_sound(stand_in):
+    module = stand_in()
+    for device in (None, "interface", "2", 2):
+        check_output_device(device)
+    with pytest.raises(ParameterError, match="device='usb': no such audio output.*choose one of 1 built-in, 2 interface"):
+        check_output_device("usb")
+    assert (module.calls, module.options) == ([], {})
 
 
 def test_no_output_at_all(stand_in):

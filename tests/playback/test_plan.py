@@ -44,6 +44,9 @@ def edit(path, change):
         (lambda d: d.update(channels=0), "channels=0 must be an integer of at least 1"),
         (lambda d: d.update(channels=9), "channels=9 must be 1 to 8"),
         (lambda d: d.update(sample_rate=44100.0), "sample_rate=44100.0 must be an integer"),
+        (lambda d: d.update(sample_rate=999), "sample_rate=999 must be an integer of at least 1000"),
+        (lambda d: d.update(sample_rate=768001), "sample_rate=768001 must be 768000 at most"),
+        (lambda d: d.update(tail_samples=2**32 + 1), "tail_samples=4294967297 must be 4294967296 at most"),
         (lambda d: d.update(database={}), '"database" must have "id" and "root"'),
         (lambda d: d.update(tail_samples=-1), "tail_samples=-1 must be an integer of at least 0"),
         (lambda d: d.update(settings=[]), '"settings" must be an object'),
@@ -56,6 +59,11 @@ def edit(path, change):
         (lambda d: d["steps"][1].update(unit=True), "step 1: unit=True must be an integer"),
         (lambda d: d["steps"][1].update(gain_db="loud"), "step 1: gain_db='loud' must be a finite number"),
         (lambda d: d["steps"][1].update(gain_db=float("inf")), "step 1: gain_db=inf must be a finite number"),
+        (lambda d: d["steps"][1].update(gain_db=10**400), "step 1: gain_db=10{400} must be a finite number"),
+        (lambda d: d["steps"][1].update(join=1e301), "step 1: join=1e\\+301 must be a finite number"),
+        (lambda d: d["steps"][1].update(at_sample=2**40), "step 1: at_sample=1099511627776 must be 4294967296 at most"),
+        (lambda d: d["steps"][1].update(unit=-2), "step 1: unit=-2 must be an integer of at least -1"),
+        (lambda d: d["steps"][1].update(at_sample=None), "step 1: at_sample=None must be an integer of at least 0"),
         (lambda d: d["steps"][1].update(at_sample=1000), "step 1: at_sample=1000 lies before step 0 ends, at 1024"),
         (lambda d: d["steps"].reverse(), "step 1: at_sample=0 lies before step 0 ends"),
         (lambda d: d["steps"][0].update(source="/etc/passwd"), "step 0: source='/etc/passwd' must be a path within"),
@@ -83,16 +91,43 @@ def test_absent_optional_keys_mean_untouched(tmp_path):
     assert Plan.load(tmp_path / "p.json").steps[1] == Step(8, "b/x.wav", 2048, 1000, 1024)
 
 
-@pytest.mark.parametrize("content", ["", "hello", "[1]", "{}"])
-def test_other_files_are_refused(tmp_path, content):
-    (tmp_path / "p.json").write_text(content)
-    with pytest.raises(PlanError, match="give a plan file"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[1]", '"format" must be "demiurge-plan"; give a plan file'),
+        (b"{}", '"format" must be "demiurge-plan"; give a plan file'),
+        (b"RIFF\xff\xfe", "not a readable plan, but no text; give a plan file"),
+        (b"", "line 1, column 1: Expecting value; every step but the last ends in a comma"),
+        (b'{"a": 1,\n "b" 2}', "line 2, column 6: Expecting ':' delimiter; every step"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not a readable plan .Exceeds the limit .* give a plan file"),
+        (b"[" * 100_000, "not a readable plan .maximum recursion depth .* give a plan file"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, message):
+    (tmp_path / "p.json").write_bytes(content)
+    with pytest.raises(PlanError, match=f"p.json: {message}"):
         Plan.load(tmp_path / "p.json")
 
 
 def test_missing_plan_is_refused(tmp_path):
-    with pytest.raises(PlanError, match="not a readable plan"):
+    with pytest.raises(PlanError, match="p.json: cannot be read .No such file or directory.; give a plan file"):
         Plan.load(tmp_path / "p.json")
+
+
+def test_byte_order_mark_of_an_editor_is_passed_over(tmp_path):
+    PLAN.save(tmp_path / "p.json")
+    (tmp_path / "p.json").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "p.json").read_bytes())
+    assert Plan.load(tmp_path / "p.json") == PLAN
+
+
+def test_steps_written_by_hand_follow_each_other(tmp_path):
+    steps = [{"source": "a.wav", "start_sample": 9, "n_samples": n} for n in (100, 50, 25)]
+    steps[1]["at_sample"] = 130
+    document = {"format": "demiurge-plan", "version": 1, "sample_rate": 44100, "channels": 1}
+    (tmp_path / "p.json").write_text(json.dumps({**document, "database": {"id": "x", "root": "."}, "steps": steps}))
+    plan = Plan.load(tmp_path / "p.json")
+    assert plan.steps == (Step(-1, "a.wav", 9, 100, 0), Step(-1, "a.wav", 9, 50, 130), Step(-1, "a.wav", 9, 25, 180))
+    assert (plan.settings, plan.tail_samples, plan.sources) == ({}, 0, {})
 
 
 def test_alternatives_can_be_left_out(tmp_path):

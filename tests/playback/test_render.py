@@ -83,7 +83,8 @@ def test_the_suffix_and_bits_say_what_is_written(tmp_path, music, name, bits, ki
 def test_the_file_names_its_plan_and_database(tmp_path, music, name):
     render(music, tmp_path / name)
     with sf.SoundFile(tmp_path / name) as file:
-        assert (file.title, file.comment) == ("", f"Demiurge plan {music.identity}, database a database")
+        seams = "crossfade_ms=60.0 fade=matched align_ms=5.0 attacks=True level_db=12.0"
+        assert (file.title, file.comment) == ("", f"Demiurge plan {music.identity}, database a database, seams {seams}")
         assert file.software.startswith("Demiurge")
 
 
@@ -202,6 +203,18 @@ def test_silence_stays_silent(tmp_path):
     assert (summary.gain_db, summary.lufs, summary.true_peak_db, summary.peak) == (0, None, None, 0)
 
 
+@pytest.mark.parametrize("output", [OutputOptions(lufs=-14), OutputOptions(lufs=-14, true_peak_db=-20)])
+def test_sound_in_the_lfe_alone_keeps_its_ceiling(tmp_path, tabla, output):
+    samples = np.zeros((RATE, 6), np.float32)
+    samples[:, 3] = tabla / np.abs(tabla).max()
+    sf.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    summary = render(make_plan(tmp_path, ("a.wav", 0, RATE), channels=6), tmp_path / "o.wav", output=output)
+    ceiling_db = -1 if output.true_peak_db is None else output.true_peak_db
+    assert summary.lufs is None
+    assert summary.true_peak_db == pytest.approx(ceiling_db, abs=1e-6)
+    assert true_peak_db(heard(tmp_path / "o.wav")) == pytest.approx(ceiling_db, abs=0.001)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -252,8 +265,8 @@ def test_nothing_skipped_is_said_and_changes_nothing(tmp_path, music):
 
 @pytest.mark.parametrize("skip_missing", [True, False])
 def test_a_plan_without_any_source_is_refused(tmp_path, skip_missing):
-    which = "none of the plan's sources can" if skip_missing else "2 sources of the plan cannot"
-    with pytest.raises(PlanError, match=rf"{which} be played from .*: a.wav \(missing\), b.wav \(missing\);"):
+    which = "nothing" if skip_missing else "not all"
+    with pytest.raises(PlanError, match=rf"^{which} of the plan can be played from .*:\n  a.wav: missing\n  b.wav: missing$"):
         render(make_plan(tmp_path, ("a.wav", 0, 9), ("b.wav", 0, 9)), tmp_path / "o.wav", skip_missing=skip_missing)
     assert list(tmp_path.iterdir()) == []
 
@@ -261,16 +274,46 @@ def test_a_plan_without_any_source_is_refused(tmp_path, skip_missing):
 def test_sources_are_looked_for_in_the_folder_that_is_given(tmp_path, music):
     render(music, tmp_path / "a.wav")
     moved = replace(music, database={"id": "a database", "root": "/nowhere"})
-    with pytest.raises(PlanError, match=r"4 sources of the plan cannot be played from /nowhere: .*--root"):
+    with pytest.raises(ParameterError, match="^/nowhere: no such folder; .* say where it is now with --root"):
         render(moved, tmp_path / "b.wav")
     render(moved, tmp_path / "b.wav", root=CORPUS_DIR)
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
-def test_shortened_source_is_named_with_both_lengths(tmp_path, tabla):
-    sf.write(tmp_path / "a.wav", tabla[:500], RATE)
-    with pytest.raises(PlanError, match=r"a.wav \(has 500 samples, the plan plays it up to 1024\)"):
-        render(make_plan(tmp_path, ("a.wav", 0, HOP)), tmp_path / "o.wav")
+def test_steps_beyond_the_end_are_named_with_both_lengths_and_skipped_alone(tmp_path, tabla):
+    sf.write(tmp_path / "a.wav", tabla[:3000], RATE)
+    plan = make_plan(tmp_path, ("a.wav", 0, HOP), ("a.wav", 2000, HOP), ("a.wav", HOP, HOP), ("a.wav", 3000, 1))
+    problems = {f"step {number}": f"plays samples {start} to {end} of a.wav, which has 3000"
+                for number, start, end in ((1, 2000, 3024), (3, 3000, 3001))}  # fmt: skip
+    named = "".join(f"\n  {step}: {problem}" for step, problem in problems.items())
+    with pytest.raises(PlanError, match=f"^not all of the plan can be played from .*:{named}$"):
+        render(plan, tmp_path / "o.wav")
+    summary = render(plan, tmp_path / "o.wav", seams=CUTS, skip_missing=True)
+    silence = np.zeros(HOP, np.float32)
+    np.testing.assert_array_equal(heard(tmp_path / "o.wav")[:, 0], [*tabla[:HOP], *silence, *tabla[HOP : 2 * HOP], 0])
+    assert summary.skipped == problems
+
+
+@pytest.mark.parametrize("name", ["o.wav", "o.flac"])
+def test_what_is_skipped_keeps_the_identity_of_the_whole_plan(tmp_path, music, name):
+    plan = replace(music, steps=(*music.steps, Step(0, "gone.ogg", 0, HOP, music.n_samples)))
+    render(plan, tmp_path / name, skip_missing=True)
+    with sf.SoundFile(tmp_path / name) as file:
+        assert file.comment.startswith(f"Demiurge plan {plan.identity}, ")
+
+
+def test_recordings_that_are_played_are_never_written_over(tmp_path, tabla):
+    (tmp_path / "in").mkdir()
+    for name in ("1 x.wav", "x.wav"):
+        sf.write(tmp_path / "in" / name, tabla, RATE)
+    (tmp_path / "link.wav").symlink_to(tmp_path / "in" / "x.wav")
+    plan = make_plan(tmp_path / "in", ("x.wav", 0, HOP), ("1 x.wav", 0, HOP))
+    for path in (tmp_path / "in" / "x.wav", tmp_path / "in" / ".." / "in" / "x.wav", tmp_path / "link.wav"):
+        with pytest.raises(ParameterError, match=f"^{path} is the recording x.wav, which the plan plays; give another name$"):
+            render(plan, path)
+    with pytest.raises(ParameterError, match=r"1 x.wav is the recording 1 x.wav, which the plan plays"):
+        render_stems(plan, tmp_path / "in")
+    np.testing.assert_array_equal(heard(tmp_path / "in" / "x.wav")[:, 0], tabla)
 
 
 def test_non_finite_source_is_refused_and_nothing_is_left(tmp_path):
@@ -311,7 +354,7 @@ def test_stems_are_named_by_number_and_source(tmp_path, tabla):
         sf.write(tmp_path / source, tabla, RATE)
     plan = make_plan(tmp_path, *[(source, 0, HOP) for source in [*sources, *sources]])
     paths = render_stems(plan, tmp_path / "out", suffix=".flac")
-    assert [path.name for path in paths[:3]] == ["01 x.flac", "02 x.flac", "03 0.flac"]
+    assert [path.name for path in paths[:3]] == ["01 b - x.flac", "02 a - x.flac", "03 0.flac"]
     assert paths[-1].name == "10 7.flac"
     assert sorted(paths) == sorted((tmp_path / "out").iterdir())
     with sf.SoundFile(paths[1]) as file:
@@ -326,7 +369,40 @@ def test_stems_are_as_loud_as_they_are_told(tmp_path, music):
         np.testing.assert_allclose(heard(path), before * 0.1, atol=1e-7)
 
 
+def test_stems_of_an_over_full_plan_are_lowered_as_its_whole_is(tmp_path, tabla):
+    loud = tabla * np.float32(1.5 / np.abs(tabla).max())
+    for name in ("a.wav", "b.wav"):
+        sf.write(tmp_path / name, loud, RATE, subtype="FLOAT")
+    (tmp_path / "out").mkdir()
+    plan = make_plan(tmp_path, ("a.wav", 0, RATE), ("b.wav", 0, RATE))
+    summary = render(plan, tmp_path / "out" / "o.wav", output=OutputOptions("float", true_peak_db=0))
+    assert summary.gain_db < -3
+    paths = render_stems(plan, tmp_path / "out", seams=CUTS)
+    parts = [heard(path)[:, 0] for path in paths]
+    assert [np.abs(part).max() for part in parts] == pytest.approx([10 ** (-0.1 / 20)] * 2, abs=1e-6)
+    np.testing.assert_allclose(sum(parts), np.tile(loud, 2) / 1.5 * 10 ** (-0.1 / 20), atol=1e-6)
+
+
+def test_long_names_of_stems_are_cut(tmp_path):
+    (path,) = stem_paths(make_plan(tmp_path, ("drums/" + "k" * 99 + ".wav", 0, 1)), tmp_path, ".ogg")
+    assert path.name == f"1 drums - {'k' * 52}.ogg"
+
+
 # When it cannot be written
+
+
+def test_a_linked_output_writes_the_file_that_it_stands_for(tmp_path, music):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "o.wav").symlink_to(Path("there") / "real.wav")
+    render(music, tmp_path / "o.wav")
+    assert (tmp_path / "o.wav").is_symlink()
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["real.wav"]
+    assert len(heard(tmp_path / "there" / "real.wav")) == music.n_samples
+
+
+def test_the_longest_name_that_a_disk_takes_can_be_written(tmp_path, music):
+    path = tmp_path / f"{'n' * 245}.wav"
+    assert render(music, path).n_samples == len(heard(path))
 
 
 @pytest.mark.parametrize(

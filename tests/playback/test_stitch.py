@@ -256,6 +256,17 @@ def test_a_recordings_own_beginning_and_end_are_not_faded(seams):
 
 
 @BOTH
+def test_recordings_cut_off_high_do_not_click_beside_each_other(seams):
+    t = np.arange(4 * HOP)
+    sound = Memory(a=0.4 * np.cos(t * 0.02), b=-0.4 * np.cos(t * 0.02))
+    out = played(plan([Step(0, "a", 0, 4 * HOP, 0), Step(1, "b", 0, 4 * HOP, 4 * HOP)]), sound, seams=seams)[:, 0]
+    assert np.abs(np.diff(out)).max() < 0.06  # a fade of 22 samples; a hard cut jumps by 0.8
+    np.testing.assert_array_equal(out[: 4 * HOP - 22], sound.sources["a"][:-22, 0])
+    np.testing.assert_array_equal(out[4 * HOP + 22 :], sound.sources["b"][22:, 0])
+    assert (out[0], out[-1]) == (sound.sources["a"][0, 0], sound.sources["b"][-1, 0])
+
+
+@BOTH
 def test_loud_seam_stays_within_full_scale(seams):
     sound = Memory(a=np.full(9 * HOP, 0.9), b=np.full(9 * HOP, 0.95), c=noise(9 * HOP, level=1.0), d=noise(9 * HOP, 1, 1.0))
     for spans in ([("a", HOP, HOP), ("b", 3 * HOP, HOP)], [("c", HOP, HOP), ("d", 3 * HOP, HOP)]):
@@ -279,6 +290,30 @@ def test_units_of_one_sample_and_of_minutes_side_by_side(crossfade_ms):
     out = played(plan(steps), sound, seams=replace(USUAL, crossfade_ms=crossfade_ms))
     assert len(out) == at
     np.testing.assert_array_equal(out[5 * RATE : 80 * RATE], sound.sources["a"][572 + 5 * RATE : 572 + 80 * RATE])
+
+
+@pytest.mark.parametrize("n", [1, 2, 20, 100, 500])
+@pytest.mark.parametrize("options", [{}, {"align_ms": 0.0}, {"align_ms": 1000.0}, {"crossfade_ms": 0.0}])
+def test_short_units_whose_attacks_are_faded_play(n, options):
+    p = plan(units([("ab"[i % 2], 3000 + 7 * i, n) for i in range(5)], n))
+    sound = Memory(a=noise(9000), b=noise(9000, 1))
+    assert len(played(p, sound, seams=replace(USUAL, attacks=False, **options))) == 5 * n
+
+
+@pytest.mark.parametrize(("stretch", "n_made"), [(1.0, 20), (2.0, 6)])
+def test_few_transformed_units_are_in_memory_at_once(monkeypatch, stretch, n_made):
+    pytest.importorskip("python_stretch")
+    voice, made = stitch_module.Voice, []
+
+    def make(*given):
+        made.append(given)
+        return voice(*given)
+
+    monkeypatch.setattr(stitch_module, "Voice", make)
+    monkeypatch.setattr(stitch_module, "BATCH_VALUES", 3 * RATE)  # three of these units; two batches are in hand
+    p = plan(replace(step, stretch=stretch) for step in units([("a", RATE * i // 2, RATE) for i in range(20)], RATE))
+    next(stitch_module.make_seams(p, Memory(a=noise(12 * RATE)), stitch_module.join_runs(p.steps), seams=USUAL))
+    assert len(made) == n_made
 
 
 @settings(deadline=None, max_examples=20)

@@ -36,6 +36,21 @@ def test_gain_counts_in_decibels(tabla):
     np.testing.assert_allclose(read(voice, -10, 70), tabla[90:160] * 0.1, rtol=1e-6)
 
 
+def test_reversed_unit_is_read_where_it_is_heard(tabla):
+    class Counting(Memory):
+        n_read = 0
+
+        def read_into(self, out, source, start):
+            self.n_read += len(out)
+            super().read_into(out, source, start)
+
+    sound = Counting(a=tabla)
+    voice = Voice(Step(0, "a", 1000, 40_000, 0, reverse=True, gain_db=-20.0), sound, plan([]))
+    assert sound.n_read == 0
+    np.testing.assert_allclose(read(voice, -5, 30), tabla[40_975:41_005][::-1] * 0.1, rtol=1e-6)
+    assert sound.n_read == 30
+
+
 @pytest.mark.parametrize("stretch", [0.5, 1.5, 2.0])
 def test_stretched_unit_has_its_attack_in_its_place(tabla, stretch):
     """The loudest stroke of the fixture, by the time at which its energy has half come."""
