@@ -1,6 +1,5 @@
 """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db.errors import ParameterError
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, none left of one's share, a file larger than allowed
 
 
 @contextmanager
@@ -19,7 +16,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     ParameterError
-        If the folder does not exist or cannot be written to, or the disk is full.
+        If the folder does not exist or cannot be written to.
     """
     path = Path(path)
     if path.is_symlink():
@@ -40,11 +37,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file, UTF-8 and with its line ends as they are, in the place of what was there.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be written, or the disk is full.
+    """
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        if error.errno not in FULL:
-            raise
         raise ParameterError(
             f"{path}: cannot be written ({error.strerror}); free some space or choose another place"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from db.atomic import replacing
+from db.atomic import write_text
 from db.errors import ParameterError
 from playback.cues import Cue, make_cues
 from playback.exports import EXPORTS, SUFFIXES
@@ -117,8 +117,7 @@ def play_plan(
     if gain_db:
         texts = export_texts(heard, cues, targets, root, gain_db=gain_db)
     for path, text in texts.items():
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+        write_text(path, text)
     if targets.picture and targets.out:
         draw(heard, targets.out, targets.picture, title)
     left_out = [path for path, source in targets.stem_paths(plan).items() if source in skipped]

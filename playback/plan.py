@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import xxhash
 
-from db.atomic import replacing
+from db.atomic import write_text
 from db.audio import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from db.errors import PlanError
 
@@ -111,8 +111,7 @@ class Plan:
         sources = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in self.sources.items())
         lines.append(f' "sources": {{\n{sources}\n }},' if sources else ' "sources": {},')
         steps = ",\n".join("  " + json.dumps(asdict(step), allow_nan=False) for step in self.steps)
-        with replacing(path) as temporary:
-            temporary.write_text("\n".join(["{", *lines, ' "steps": [', steps, " ]", "}", ""]))
+        write_text(path, "\n".join(["{", *lines, ' "steps": [', steps, " ]", "}", ""]))
 
     @classmethod
     def load(cls, path: str | Path, *, alternatives: bool = True) -> Self:

@@ -29,30 +29,31 @@ SEED = 0
 def bench_playback(audio: Path, repeats: int, full: bool) -> list[Result]:
     """The folder's files as they are, and as FLAC and OGG; with plain fades, and with all that is done at seams."""
     results = []
-    with tempfile.TemporaryDirectory() as name, _own_cache(Path(name) / "cache"):
-        folder = Path(name)
-        for container in REFERENCE_EVERY:
+    with tempfile.TemporaryDirectory() as temporary, _own_cache(Path(temporary) / "cache"):
+        folder = Path(temporary)
+        for container, every in REFERENCE_EVERY.items():
             root = audio if container == "WAV" else _converted(audio, folder / container, f".{container.lower()}")
             plan = random_plan(root)
             started = time.perf_counter()
             render(plan, folder / "first.wav")
             first = time.perf_counter() - started
-            for what, seams in (("plain 22 ms fades", SeamOptions.plain(PLAIN_MS)), ("seams as usual", SeamOptions())):
-                results.append(_compare(plan, seams, f"{container}, {what}", container, first, repeats, folder))
+            for what, seams in ((f"{container} plain", SeamOptions.plain(PLAIN_MS)), (container, SeamOptions())):
+                results.append(_compare(f"playback {what}", plan, seams, every, first, repeats, folder))
     return results
 
 
-def _compare(plan: Plan, seams: SeamOptions, what: str, container: str, first: float, repeats: int, folder: Path) -> Result:
-    every = REFERENCE_EVERY[container]
+def _compare(
+    name: str, plan: Plan, seams: SeamOptions, every: int, first: float, repeats: int, folder: Path
+) -> Result:  # fmt: skip
     seconds, reference_seconds = medians(
         lambda: render(plan, folder / "out.wav", seams=seams),
         lambda: reference_path(plan, folder / "reference.wav", every),
         repeats,
     )
     baseline = "per segment: read the whole file, cut, crossfade onto the result"
+    what = f"{len(plan.steps)} units of 23 ms at random, {plan.channels} channels, fades up to {seams.crossfade_ms:g} ms"
     return Result(
-        "playback", f"{len(plan.steps)} units of 23 ms at random, {plan.channels} channels, {what}",
-        baseline if every == 1 else f"{baseline}, every {every}th measured", seconds, reference_seconds * every,
+        name, what, baseline if every == 1 else f"{baseline}, every {every}th measured", seconds, reference_seconds * every,
         plan.n_samples / plan.sample_rate, repeats, {"steps": len(plan.steps), "first_render_seconds": first},
     )  # fmt: skip
 

@@ -52,11 +52,13 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     monkeypatch.setattr("demiurge.bench.db.UNITS", 5000)
     monkeypatch.setattr("demiurge.bench.query.UNITS", 3000)
     monkeypatch.setattr("demiurge.bench.query.PATH_STEPS", 100)
+    monkeypatch.setattr("demiurge.bench.playback.N_STEPS", 150)
     monkeypatch.setattr("demiurge.bench.sequencer.ROLLOUT_STEPS", 20)
     monkeypatch.setattr("demiurge.bench.sequencer.BATCHES", 3)
     results = {result.name: result for result in run_benchmarks((), audio=small, repeats=1)}
     assert set(results) == {
-        "db", "db update", "db open", "db read", "playback", "query search", "query path", "sequencer rollout",
+        "db", "db update", "db open", "db read", "playback WAV plain", "playback WAV", "playback FLAC plain", "playback FLAC",
+        "playback OGG plain", "playback OGG", "query search", "query path", "sequencer rollout",
         "sequencer training",
     }  # fmt: skip
     assert all(value > 0.9 for name, value in results["query search"].facts.items() if "recall" in name)

@@ -99,7 +99,7 @@ def test_legend_tells_sources_of_one_name_apart_and_shortens(axes, audio):
     assert legend(axes) == ["a/x.wav", "b/x.wav", "_y", "$1$", "longlonglonglonglonglon…"]
 
 
-@pytest.mark.parametrize(("seconds", "rate", "channels"), [(0.02, 44100, 1), (2, 44100, 2), (3, 8000, 8), (1, 96000, 1)])
+@pytest.mark.parametrize(("seconds", "rate", "channels"), [(0.02, 44100, 1), (3, 8000, 8)])
 def test_same_audio_gives_the_same_bytes(tmp_path, seconds, rate, channels):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, (round(seconds * rate), channels))
     sf.write(tmp_path / "a.wav", samples, rate)
