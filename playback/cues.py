@@ -26,7 +26,7 @@ class Cue:
         Lengths of the fades at its two ends; 0: none.
     envelope : tuple of (offset, gain)
         Amplitudes at samples counted from `at_sample`, joined by straight lines, in order. They multiply linear fades of those
-        lengths and the step's own `gain_db`. Without evening out of levels none is above π/2, 3.9 dB.
+        lengths and the step's own `gain_db`. Without evening out of levels none is above 2.4.
     """
 
     number: int
@@ -72,7 +72,7 @@ def _begin(ends: _Ends, seam: Seam, rising: np.ndarray) -> None:
     start, length = (int(values[seam.row]) for values in (seam.overlaps.in_start, seam.overlaps.in_length))
     ends.fade_in, ends.lead = length, -start
     for at in _grid(start, start + length, seam.right):
-        linear = min((at - start + 0.5) / length, 1) if length else 1.0
+        linear = min(max(at - start, 1) / length, 1) if length else 1.0
         ends.points.append((at, float(rising[at + seam.reach] / linear)))
 
 
@@ -81,13 +81,18 @@ def _end(ends: _Ends, n_samples: int, seam: Seam, falling: np.ndarray) -> None:
     ends.fade_out, ends.trail = length, start + length
     mirrored = [-1 - at for at in _grid(-start - length, -start, seam.left)]
     for at in reversed(mirrored):
-        linear = min((start + length - at - 0.5) / length, 1) if length else 1.0
+        linear = min((start + length - at) / length, 1) if length else 1.0
         ends.points.append((n_samples + at, float(falling[at + seam.reach] / linear)))
 
 
 def _grid(start: int, stop: int, until: int) -> list[int]:
     """Samples at which gains are taken: densely in the fade, sparsely from its end to where nothing changes any more."""
-    fade = np.linspace(start, max(stop - 1, start), FADE_POINTS)
+    fade = sorted(
+        {
+            *np.linspace(start, max(stop - 1, start), FADE_POINTS).astype(int),
+            *(start + n for n in (1, 2, 4, 8, 16) if start + n < stop),
+        }
+    )
     level = np.linspace(stop, max(until - 1, stop), LEVEL_POINTS)
     return list(dict.fromkeys(int(at) for at in (*fade, *level) if at < until))
 

@@ -39,7 +39,7 @@ def test_cues_play_as_the_plan_does(starts, hop, plain):
     assert [cue.number for cue in cues] == list(range(len(starts)))
     expected = played(p, Memory(**sources), seams=seams)[:, 0]
     error = play(cues, sources, p.n_samples) - expected
-    assert np.sqrt(np.mean(error**2)) < 0.01 * np.sqrt(np.mean(expected**2))
+    assert np.sqrt(np.mean(error**2)) < 0.005 * np.sqrt(np.mean(expected**2))
 
 
 def test_adjacent_units_are_cues_side_by_side_without_fades():
@@ -63,7 +63,7 @@ def test_gain_stays_the_step_s():
     p = plan([Step(0, "a", HOP, HOP, 0, gain_db=-6.0), Step(1, "a", 5 * HOP, HOP, HOP)])
     cues = make_cues(p, Memory(a=noise(9 * HOP)), seams=SeamOptions(level_db=0))
     assert cues[0].step.gain_db == -6.0
-    assert max(gain for _, gain in cues[0].envelope) < np.pi / 2 + 1e-3
+    assert max(gain for _, gain in cues[0].envelope) < 2.4
     assert play(cues, {"a": noise(9 * HOP)}, p.n_samples)[HOP // 4] == pytest.approx(
         noise(9 * HOP)[HOP + HOP // 4] * 0.501, rel=0.01
     )
