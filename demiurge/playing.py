@@ -1,7 +1,7 @@
 """A plan, as it was written or edited: to a file, to parts, to other tools, to a picture, to the loudspeaker."""
 
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from playback.cues import Cue, make_cues
 from playback.exports import EXPORTS, SUFFIXES
 from playback.plan import Plan
 from playback.render import (
+    Progress,
     RenderSummary,
     Sounding,
     check_targets,
@@ -22,10 +23,8 @@ from playback.render import (
     render_stems,
     stem_paths,
 )  # fmt: skip
-from playback.stitch import stitch
+from playback.stitch import join_runs, stitch
 from playback.writer import check_output_format
-
-Progress = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,6 @@ def make_folder(folder: Path) -> None:
 def draw(plan: Plan, audio: Path, picture: Path, title: str) -> None:
     """A picture of what was rendered."""
     from playback.picture import save_picture
-    from playback.stitch import join_runs
 
     seams = [run.step.at_sample for run in join_runs(plan.steps)[1:]]
     save_picture(audio, plan, picture, seams=seams, title=title)

@@ -33,6 +33,12 @@ def lay_out(folder: Path) -> None:
     sf.write(folder / "my_seed.wav", np.clip(samples, -1, 1), rate)
 
 
+def run_as_written(commands: list[list[str]]) -> None:
+    for command in commands:
+        result = CliRunner().invoke(main, command, catch_exceptions=False)
+        assert result.exit_code == 0, (command, result.output)
+
+
 def test_make_targets_exist():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
     named = [shlex.split(line, comments=True)[1] for line in shell_lines(README) if line.startswith("make ")]
@@ -46,9 +52,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
     assert len(commands) == 18
-    for command in commands:
-        result = CliRunner().invoke(main, command, catch_exceptions=False)
-        assert result.exit_code == 0, (command, result.output)
+    run_as_written(commands)
     assert sf.info("next.wav").frames == 430 * 1024
     assert Path("again.wav").read_bytes() == Path("next.wav").read_bytes()
 
@@ -60,9 +64,7 @@ def test_commands_of_the_database_page_run_as_written(tmp_path, monkeypatch):
     text = (ROOT / "docs" / "database.md").read_text().replace("/new/place/my_sounds", str(tmp_path / "my_sounds"))
     commands = [command for command in demiurge_commands(text) if "ray" not in command]  # test_executors.py has a cluster
     assert len(commands) == 14
-    for command in commands:
-        result = CliRunner().invoke(main, command, catch_exceptions=False)
-        assert result.exit_code == 0, (command, result.output)
+    run_as_written(commands)
 
 
 @pytest.mark.slow
@@ -72,9 +74,7 @@ def test_commands_of_the_forecasters_page_run_as_written(tmp_path, monkeypatch):
     CliRunner().invoke(main, ["db", "build", "my_sounds", "my.db"], catch_exceptions=False)
     commands = demiurge_commands((ROOT / "docs" / "forecasters.md").read_text())
     assert len(commands) == 5
-    for command in commands:
-        result = CliRunner().invoke(main, command, catch_exceptions=False)
-        assert result.exit_code == 0, (command, result.output)
+    run_as_written(commands)
     assert len(list(Path().glob("next-*.json"))) == 3
 
 
@@ -89,9 +89,7 @@ def test_commands_of_the_selection_page_run_as_written(tmp_path, monkeypatch):
     CliRunner().invoke(main, ["db", "build", "my_sounds", "my.db"], catch_exceptions=False)
     commands = [line for line in demiurge_commands((ROOT / "docs" / "selection.md").read_text()) if line[0] != "bench"]
     assert len(commands) == 6
-    for command in commands:
-        result = CliRunner().invoke(main, command, catch_exceptions=False)
-        assert result.exit_code == 0, (command, result.output)
+    run_as_written(commands)
 
 
 @pytest.mark.slow
@@ -101,9 +99,7 @@ def test_commands_of_the_playback_page_run_as_written(tmp_path, monkeypatch):
     CliRunner().invoke(main, ["db", "build", "my_sounds", "my.db"], catch_exceptions=False)
     commands = demiurge_commands((ROOT / "docs" / "playback.md").read_text())
     assert len(commands) == 5
-    for command in commands:
-        result = CliRunner().invoke(main, command, catch_exceptions=False)
-        assert result.exit_code == 0, (command, result.output)
+    run_as_written(commands)
     assert Path("next.rpp").exists()
 
 
