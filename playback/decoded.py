@@ -14,11 +14,11 @@ import numpy as np
 import xxhash
 
 from db.audio import Resampler, open_audio
+from db.cache import FOLDER_VARIABLE, cache_folder
 from db.errors import ParameterError
 
 CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
 PART_SECONDS = 24 * 3600  # no decoding goes on for longer without writing
-FOLDER_VARIABLE = "DEMIURGE_CACHE"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DecodedCache:
     """Files are known by path, size, date and rate; the ones not used for longest are removed when there are too many."""
 
     def __init__(self, folder: Path | None = None, max_bytes: int = CACHE_BYTES) -> None:
-        self._folder = folder or cache_folder()
+        self._folder = folder or cache_folder("decoded")
         self._max_bytes = max_bytes
         self._used: set[Path] = set()
         self._lock = threading.Lock()
@@ -105,20 +105,3 @@ class DecodedCache:
 def _write(file, blocks: Iterable[np.ndarray]) -> None:
     for block in blocks:
         file.write(np.ascontiguousarray(block, "<f4").data)
-
-
-def cache_folder() -> Path:
-    """Where decoded audio is kept: $DEMIURGE_CACHE, or the user's cache folder.
-
-    Raises
-    ------
-    ParameterError
-        If $DEMIURGE_CACHE is not an absolute path.
-    """
-    from platformdirs import user_cache_path
-
-    if given := os.environ.get(FOLDER_VARIABLE):
-        if not Path(given).is_absolute():
-            raise ParameterError(f"{FOLDER_VARIABLE}={given} must be an absolute path")
-        return Path(given)
-    return user_cache_path("demiurge") / "decoded"

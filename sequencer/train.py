@@ -22,6 +22,7 @@ from sequencer.linear import ORDER
 from sequencer.split import Named, Split, split_sequences
 from sequencer.tokens import codebook_bits
 from sequencer.windows import Batch, Windows
+from training.average import update_average
 from training.checkpoint import load_training_state, save_training_state
 from training.curve import draw_curve
 from training.processes import Processes
@@ -31,7 +32,6 @@ from training.tracking import Tracker
 GRADIENT_CLIP = 1.0
 WARM_UP = 100  # batches in which the learning rate rises to its value
 JUDGE_BATCHES = 1000  # a long epoch is judged in between, so that hours of work are not saved at its end alone
-AVERAGED = 7  # weights are averaged over about the last 1 / (AVERAGED + 1) of all updates
 SAVE_SECONDS = 60.0  # between two saves of the training state within an epoch
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -245,10 +245,7 @@ class _Training:
         at.updates += 1
         at.loss += float(total)
         at.steps += float(n_steps)
-        with torch.no_grad():
-            share = 1 - (1 - 1 / at.updates) ** (AVERAGED + 1)
-            for average, latest in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                average.lerp_(latest, share)
+        update_average(self.average, self.model, at.updates)
         return bool(late)
 
     def _judge(self, tracker: Tracker | None) -> float:

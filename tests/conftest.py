@@ -14,10 +14,10 @@ RATE = 44100
 @pytest.fixture(scope="session", autouse=True)
 def decoded_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where tests, and the programs they start, keep decoded audio: never in the user's cache."""
-    folder = tmp_path_factory.mktemp("decoded")
+    folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEMIURGE_CACHE", str(folder))
-        yield folder
+        yield folder / "decoded"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,15 +40,24 @@ class Tracker:
                 self._file.close()
                 raise
 
-    def log(self, values: dict[str, Any]) -> None:
+    def log(self, values: dict[str, Any], shown: dict[str, Any] | None = None) -> None:
+        """Write `values`; W&B gets what is `shown` as well."""
         self._file.write(json.dumps(values) + "\n")
         self._file.flush()
         if self._run is not None:
             try:
-                self._run.log(values)
+                self._run.log({**values, **(shown or {})})
             except Exception as error:  # whatever the service does, training goes on; the log file has it all
                 print(f"warning: W&B stopped ({error}); {LOG} goes on", file=sys.stderr)
                 self._run = None
+
+    def show(self, paths: Iterable[Path], step: int) -> None:
+        """Mirror pictures and sounds, which lie in the folder already."""
+        if self._run is not None:
+            import wandb
+
+            kinds: dict[str, Any] = {".png": wandb.Image, ".wav": wandb.Audio}
+            self.log({"step": step}, {path.stem: kinds[path.suffix](str(path)) for path in paths})
 
     def __enter__(self) -> Self:
         return self

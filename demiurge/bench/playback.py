@@ -11,10 +11,10 @@ import numpy as np
 import soundfile as sf
 
 from db.audio import probe
+from db.cache import FOLDER_VARIABLE
 from db.scan import find_audio
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from playback.crossfade import SeamOptions
-from playback.decoded import FOLDER_VARIABLE
 from playback.plan import Plan, Step
 from playback.render import render
 from playback.writer import AudioWriter

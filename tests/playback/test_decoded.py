@@ -13,9 +13,10 @@ import pytest
 import soundfile as sf
 
 from db.audio import open_audio, read_audio, resample
+from db.cache import cache_folder
 from db.errors import AudioError, ParameterError
 from playback import decoded
-from playback.decoded import DecodedCache, cache_folder
+from playback.decoded import DecodedCache
 from playback.plan import Plan, Step
 from playback.render import render
 from playback.sources import SourceReader
@@ -218,7 +219,7 @@ def test_a_cache_that_is_no_folder_is_told(tmp_path, oggs):
 
 def test_the_environment_says_where(tmp_path, monkeypatch):
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
+    assert cache_folder("decoded") == tmp_path / "decoded"
     monkeypatch.setenv("DEMIURGE_CACHE", "here")
     with pytest.raises(ParameterError, match="DEMIURGE_CACHE=here must be an absolute path"):
         DecodedCache()
@@ -226,14 +227,14 @@ def test_the_environment_says_where(tmp_path, monkeypatch):
         monkeypatch.delenv("DEMIURGE_CACHE")
         if unset is not None:
             monkeypatch.setenv("DEMIURGE_CACHE", unset)
-        assert cache_folder().is_absolute()
-        assert cache_folder().parts[-2:] == ("demiurge", "decoded")
+        assert cache_folder("decoded").is_absolute()
+        assert cache_folder("decoded").parts[-2:] == ("demiurge", "decoded")
         monkeypatch.setenv("DEMIURGE_CACHE", "here")
 
 
 def test_tests_and_the_programs_they_start_keep_out_of_the_users_cache(decoded_folder):
-    assert cache_folder() == decoded_folder
-    code = "from playback.decoded import cache_folder; print(cache_folder())"
+    assert cache_folder("decoded") == decoded_folder
+    code = "from db.cache import cache_folder; print(cache_folder('decoded'))"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == f"{decoded_folder}\n"
     )

@@ -1,0 +1,167 @@
+"""A generator: a UNAGAN, the mel it speaks, the statistics that normalise it, and its checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from db.errors import CheckpointError, DemiurgeError, ParameterError
+from synth.mel import MelSettings
+from synth.unagan import UnaganConfig, build_unagan
+from training.checkpoint import load_checkpoint, save_checkpoint
+
+KIND = "generator"
+CHUNK_FRAMES = 1024  # frames of one pass, 12 s at 22.05 kHz / 256: about what UNAGAN trains on
+OVERLAP_FRAMES = 192  # shared by neighbouring chunks, so that their GRUs have warmed up where they meet
+FADE_FRAMES = 64  # the middle of the overlap, where one chunk gives way to the next
+BATCH_CHUNKS = 16  # chunks generated together, twice as fast as one by one; half a gigabyte at width 512
+
+
+class Generator(nn.Module):
+    """Seeds to log-mel spectrograms."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: UnaganConfig, mel: MelSettings, *, training: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.config, self.mel = config, mel
+        self.training_summary = training or {}
+        self.network = build_unagan(mel.n_mels, config)
+        self.register_buffer("mean", torch.zeros(mel.n_mels))
+        self.register_buffer("std", torch.ones(mel.n_mels))
+
+    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Take over the mean and standard deviation of the training mels, each shape (n_mels,)."""
+        if mean.shape != self.mean.shape or std.shape != self.std.shape:
+            raise ParameterError(
+                f"statistics of shapes {tuple(mean.shape)}, {tuple(std.shape)} must be ({self.mel.n_mels},) each"
+            )
+        if not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
+            raise ParameterError("the mean must be finite and the standard deviation positive in every mel band")
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def normalise(self, mel: Tensor) -> Tensor:
+        """Log-mel (..., n_mels, frames) -> z-scores."""
+        return (mel - self.mean[:, None]) / self.std[:, None]
+
+    def denormalise(self, scores: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return scores * self.std[:, None] + self.mean[:, None]
+
+    @torch.no_grad()
+    def sample(self, frames: int, *, seeds: Sequence[int]) -> Tensor:
+        """Generate one clip per seed.
+
+        Up to CHUNK_FRAMES a clip is one pass; a longer one is chunks that overlap, of equal length, and see the same noise
+        where they do:
+
+            ________________
+                         \\ fade
+                   warm-up \\________________
+
+        Parameters
+        ----------
+        frames : int > 0
+        seeds : sequence of int >= 0
+            A clip depends on its seed and on `frames`, not on its neighbours (to rounding, 1e-5).
+
+        Returns
+        -------
+        Tensor, shape (len(seeds), n_mels, frames)
+            Log-mel, not below silence, on the CPU.
+        """
+        _check_request(frames, seeds)
+        per_step = self.config.frames_per_step
+        length, starts = chunk_plan(-(-frames // per_step), per_step)
+        noise = [_noise(seed, starts[-1] + length, self.config.z_channels) for seed in seeds]
+        rows = [(row, chunk) for chunk in range(len(starts)) for row in range(len(seeds))]
+        mels = torch.zeros(len(seeds), self.mel.n_mels, (starts[-1] + length) * per_step)
+        for i in range(0, len(rows), BATCH_CHUNKS):
+            batch = rows[i : i + BATCH_CHUNKS]
+            z = torch.stack([noise[row][:, starts[chunk] : starts[chunk] + length] for row, chunk in batch])
+            states = [_state_generator(seeds[row], chunk) for row, chunk in batch]
+            scores = self.network(z.to(self.mean), states)
+            for (row, chunk), part in zip(batch, self.denormalise(scores).cpu(), strict=True):
+                weights = _weights(length, per_step, first=chunk == 0, last=chunk == len(starts) - 1)
+                start = starts[chunk] * per_step
+                mels[row, :, start : start + length * per_step] += part * weights
+        return mels[..., :frames].clamp_min(self.mel.silence)
+
+    def save(self, folder: str | Path) -> None:
+        values = {"unagan": asdict(self.config), "mel": self.mel.to_dict(), "training": self.training_summary}
+        save_checkpoint(folder, kind=KIND, config=values, tensors=self.state_dict())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Rebuild a generator from its checkpoint, ready to sample. Weights of any precision become float32.
+
+        Raises
+        ------
+        CheckpointError
+            If it is missing, damaged, of another kind or version, or its parts do not fit each other.
+        """
+        values, tensors = load_checkpoint(folder, kind=KIND)
+        try:
+            sizes = {**values["unagan"], "upsamplings": tuple(values["unagan"]["upsamplings"])}
+            generator = cls(UnaganConfig(**sizes), MelSettings.from_dict(values["mel"]), training=values["training"])
+            generator.load_state_dict(tensors)
+            generator.set_statistics(generator.mean, generator.std)  # checks them
+        except DemiurgeError as error:
+            raise CheckpointError(f"{folder}: {error}") from error
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
+        return generator.eval()
+
+
+def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
+    """Chunks of equal length that cover `steps` steps of noise, and end less than a step per chunk behind them.
+
+    Returns
+    -------
+    length : int
+        Steps of every chunk, at most CHUNK_FRAMES of frames.
+    starts : list of int
+        First step of each.
+    """
+    longest = CHUNK_FRAMES // frames_per_step
+    if steps <= longest:
+        return steps, [0]
+    overlap = -(-OVERLAP_FRAMES // frames_per_step)
+    n_chunks = -(-(steps - overlap) // (longest - overlap))
+    hop = -(-(steps - overlap) // n_chunks)
+    return hop + overlap, [i * hop for i in range(n_chunks)]
+
+
+def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> Tensor:
+    """What each frame of a chunk of `length` steps counts; with those of its neighbours they sum to 1."""
+    overlap = -(-OVERLAP_FRAMES // frames_per_step) * frames_per_step
+    rise = ((torch.arange(overlap) + 0.5 - overlap / 2) / FADE_FRAMES + 0.5).clamp(0, 1)
+    weights = torch.ones(length * frames_per_step)
+    if not first:
+        weights[:overlap] = rise
+    if not last:
+        weights[-overlap:] *= rise.flip(0)
+    return weights
+
+
+def _noise(seed: int, steps: int, channels: int) -> Tensor:
+    """(channels, steps): normal, drawn step by step, so that a step's noise does not depend on how many follow."""
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal((steps, channels), dtype=np.float32).T)
+
+
+def _state_generator(seed: int, chunk: int) -> torch.Generator:
+    """What draws the initial GRU states of a chunk."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, chunk + 1]).generate_state(1)[0]))
+
+
+def _check_request(frames: int, seeds: Sequence[int]) -> None:
+    if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
+        raise ParameterError(f"frames={frames!r} must be a positive integer")
+    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        raise ParameterError(f"seeds={seeds!r} must be a list of integers that are not negative, one per clip")

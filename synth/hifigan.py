@@ -1,0 +1,156 @@
+"""HiFi-GAN generator (Kong, Kim & Bae 2020, arXiv 2010.05646): log-mel to waveform by transposed convolutions.
+
+Each stage lengthens the sequence, halves its channels and takes the mean of residual blocks of several kernel sizes: the
+"multi-receptive field fusion" of section 2.2. Submodules carry the published names, so that published weights fit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from db.errors import ParameterError
+from synth.melgan import EDGE_KERNEL, check_upsampling, context_frames, upsampling
+
+SLOPE = 0.1  # of the leaky ReLU, but
+LAST_SLOPE = 0.01  # before the last convolution, where the published code leaves torch's default
+INITIAL_STD = 0.01
+
+
+@dataclass(frozen=True)
+class HiFiGANConfig:
+    """Sizes of the generator. The defaults are V1, the paper's best and largest (appendix A.1)."""
+
+    upsample_rates: Sequence[int] = (8, 8, 2, 2)  # multiply to the hop length, 256
+    upsample_kernel_sizes: Sequence[int] = (16, 16, 4, 4)  # twice the rate: every sample sees two inputs, no checkerboard
+    channels: int = 512  # before the first stage; every stage halves them
+    resblock: int = 1  # 1: pairs of a dilated and a plain convolution; 2: dilated ones only, half the work
+    kernel_sizes: Sequence[int] = (3, 7, 11)  # of the residual blocks beside each other: fine and coarse patterns
+    dilations: Sequence[Sequence[int]] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))  # of the layers within each block
+
+    def __post_init__(self) -> None:
+        check_upsampling(self.upsample_rates, self.upsample_kernel_sizes)
+        if self.channels < 1 or self.channels % 2 ** len(self.upsample_rates):
+            halvings = len(self.upsample_rates)
+            raise ParameterError(
+                f"channels={self.channels} must be a positive multiple of {2**halvings}, to be halved {halvings} times"
+            )
+        if self.resblock not in (1, 2):
+            raise ParameterError(f"resblock={self.resblock!r} must be 1 or 2")
+        if not self.kernel_sizes or any(kernel_size < 1 or kernel_size % 2 == 0 for kernel_size in self.kernel_sizes):
+            raise ParameterError(
+                f"kernel_sizes={self.kernel_sizes} must be odd numbers, one for each residual block of a stage"
+            )
+        if len(self.dilations) != len(self.kernel_sizes) or any(not row or min(row) < 1 for row in self.dilations):
+            raise ParameterError(
+                f"dilations={self.dilations} must have a row of positive integers for each of {self.kernel_sizes}"
+            )
+
+
+V1 = HiFiGANConfig()
+V2 = HiFiGANConfig(channels=128)
+V3 = HiFiGANConfig(
+    upsample_rates=(8, 8, 4),
+    upsample_kernel_sizes=(16, 16, 8),
+    channels=256,
+    resblock=2,
+    kernel_sizes=(3, 5, 7),
+    dilations=((1, 2), (2, 6), (3, 12)),
+)
+
+
+def convolution(channels: int, kernel_size: int, dilation: int) -> nn.Conv1d:
+    """Keeps channels and length."""
+    return nn.Conv1d(channels, channels, kernel_size, dilation=dilation, padding=dilation * (kernel_size // 2))
+
+
+class ResBlock1(nn.Module):
+    """Residual pairs of a dilated and a plain convolution. (batch, channels, n) -> the same shape."""
+
+    def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(convolution(channels, kernel_size, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(convolution(channels, kernel_size, 1) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            hidden = dilated(F.leaky_relu(x, SLOPE))
+            hidden = plain(F.leaky_relu(hidden, SLOPE, inplace=True))
+            x = hidden.add_(x)
+        return x
+
+
+class ResBlock2(nn.Module):
+    """Residual dilated convolutions. (batch, channels, n) -> the same shape."""
+
+    def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(convolution(channels, kernel_size, dilation) for dilation in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dilated in self.convs:
+            x = dilated(F.leaky_relu(x, SLOPE)).add_(x)
+        return x
+
+
+class HiFiGAN(nn.Module):
+    """Log-mel (batch, n_mels, frames) -> waveform within ±1 (batch, 1, frames * hop_length)."""
+
+    weight_norm = True
+
+    def __init__(self, n_mels: int, config: HiFiGANConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.channels >> stage for stage in range(len(config.upsample_rates) + 1)]
+        block = ResBlock1 if config.resblock == 1 else ResBlock2
+        branches = list(zip(config.kernel_sizes, config.dilations, strict=True))
+        self.conv_pre = nn.Conv1d(n_mels, widths[0], EDGE_KERNEL, padding=EDGE_KERNEL // 2)
+        self.ups = nn.ModuleList(
+            upsampling(n_in, n_out, rate, kernel_size)
+            for (n_in, n_out), rate, kernel_size in zip(
+                pairwise(widths), config.upsample_rates, config.upsample_kernel_sizes, strict=True
+            )
+        )
+        self.resblocks = nn.ModuleList(block(width, *branch) for width in widths[1:] for branch in branches)
+        self.conv_post = nn.Conv1d(widths[-1], 1, EDGE_KERNEL, padding=EDGE_KERNEL // 2)
+        for part in (self.ups, self.resblocks, self.conv_post):
+            part.apply(initialise)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per mel frame."""
+        return prod(self.config.upsample_rates)
+
+    @property
+    def context_frames(self) -> int:
+        """How many mel frames on each side can touch the samples of one frame."""
+        c = self.config
+        pairs = 1 if c.resblock == 1 else 0  # the plain convolution after each dilated one
+        radius = max(k // 2 * sum(d + pairs for d in row) for k, row in zip(c.kernel_sizes, c.dilations, strict=True))
+        return context_frames([(u, k, radius) for u, k in zip(c.upsample_rates, c.upsample_kernel_sizes, strict=True)])
+
+    def forward(self, mel: Tensor) -> Tensor:
+        n_branches = len(self.config.kernel_sizes)
+        x = self.conv_pre(mel)
+        for stage, up in enumerate(self.ups):
+            x = up(F.leaky_relu(x, SLOPE, inplace=True))
+            x = mean_of_branches(self.resblocks[stage * n_branches : (stage + 1) * n_branches], x)
+        return torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE, inplace=True)))
+
+
+def mean_of_branches(branches: nn.ModuleList, x: Tensor) -> Tensor:
+    """The mean of what each branch makes of x, which stays as it is."""
+    total = branches[0](x)
+    for branch in branches[1:]:
+        total += branch(x)
+    return total.div_(len(branches))
+
+
+def initialise(layer: nn.Module) -> None:
+    """The published initial weights: small, so that a residual block begins as the identity."""
+    if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
+        nn.init.normal_(layer.weight, std=INITIAL_STD)

@@ -1,0 +1,177 @@
+"""The one mel front end: waveform to log-mel spectrogram, as the published vocoders compute it.
+
+Both publications reflect (n_fft - hop_length) / 2 samples at each end, so that n samples give exactly n / hop_length frames,
+take STFT magnitudes, sum them in slaney mel bands, and clamp the logarithm. They differ in the upper band edge, the base of the
+logarithm and a guard under the square root (HiFi-GAN, arXiv 2010.05646; MelGAN, arXiv 1910.06711).
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from db.errors import ParameterError
+
+LOGS = ("ln", "log10")
+TINY_POWER = 1e-20  # the gradient of a square root at 0 is infinite
+BLOCK_FRAMES = 4096  # of a spectrogram at a time: 9 MB each
+
+
+@dataclass(frozen=True)
+class MelSettings:
+    """What a log-mel spectrogram is made with. Travels with every checkpoint; a mismatch is an error."""
+
+    sample_rate: int = 22050  # Hz
+    n_fft: int = 1024
+    hop_length: int = 256  # samples
+    n_mels: int = 80
+    f_min: float = 0.0  # Hz
+    f_max: float = 11025.0  # Hz
+    log: str = "ln"
+    power_floor: float = 0.0  # added to the power before its square root
+    floor: float = 1e-5  # magnitudes below count as this
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "n_fft", "hop_length", "n_mels"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ParameterError(f"{name}={value!r} must be a positive integer")
+        if self.hop_length > self.n_fft or (self.n_fft - self.hop_length) % 2:
+            raise ParameterError(f"hop_length={self.hop_length} must be at most n_fft={self.n_fft}, and an even number less")
+        if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
+            raise ParameterError(
+                f"bands of {self.f_min} to {self.f_max} Hz must rise and end at {self.sample_rate / 2} Hz, half the sample rate"
+            )
+        if self.log not in LOGS:
+            raise ParameterError(f"log={self.log!r} must be {' or '.join(LOGS)}")
+        if not self.power_floor >= 0 or not self.floor > 0:
+            raise ParameterError(f"power_floor={self.power_floor} must not be negative and floor={self.floor} must be positive")
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_length
+
+    @property
+    def silence(self) -> float:
+        """The log-mel value of silence, the lowest there is."""
+        return math.log(self.floor) if self.log == "ln" else math.log10(self.floor)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Raises ParameterError for settings this version does not know or that are missing."""
+        names = {f.name for f in fields(cls)}
+        if set(values) != names:
+            raise ParameterError(f"mel settings {sorted(set(values) ^ names)} are unknown or missing; update Demiurge")
+        return cls(**values)
+
+    def check_matches(self, other: "MelSettings", *, mine: str, theirs: str) -> None:
+        """Raise ParameterError, naming both values, if the mels of `mine` are not those of `theirs`."""
+        for name, value in asdict(self).items():
+            if value != (their := getattr(other, name)):
+                raise ParameterError(
+                    f"mel {name} is {value} in {mine} and {their} in {theirs}; take two of the same mel settings"
+                )
+
+
+PRESETS = {
+    "22k": MelSettings(),
+    "44k": MelSettings(sample_rate=44100, n_fft=2048, hop_length=512, n_mels=128, f_max=22050.0),
+    "hifigan": MelSettings(f_max=8000.0, power_floor=1e-9),
+    "melgan": MelSettings(log="log10"),
+}
+
+
+class LogMel(nn.Module):
+    """Waveform to log-mel spectrogram."""
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, settings: MelSettings) -> None:
+        super().__init__()
+        import librosa
+
+        self.settings = settings
+        filters = librosa.filters.mel(
+            sr=settings.sample_rate, n_fft=settings.n_fft, n_mels=settings.n_mels, fmin=settings.f_min, fmax=settings.f_max
+        )
+        self.register_buffer("window", torch.hann_window(settings.n_fft), persistent=False)
+        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
+
+    @property
+    def padding(self) -> int:
+        """Samples reflected at each end."""
+        return (self.settings.n_fft - self.settings.hop_length) // 2
+
+    def spectrum(self, padded: Tensor) -> Tensor:
+        """(batch, n_samples + 2 * padding) -> complex STFT (batch, n_fft // 2 + 1, n_samples // hop_length)."""
+        s = self.settings
+        return torch.stft(padded, s.n_fft, s.hop_length, window=self.window, center=False, return_complex=True)
+
+    def magnitudes(self, spectrum: Tensor) -> Tensor:
+        power = spectrum.real.square() + spectrum.imag.square() + self.settings.power_floor
+        return power.clamp_min(TINY_POWER).sqrt()
+
+    def log_mel(self, padded: Tensor) -> Tensor:
+        """(batch, n_samples + 2 * padding) -> log-mel (batch, n_mels, n_samples // hop_length)."""
+        return self.compress(self.filters @ self.magnitudes(self.spectrum(padded)))
+
+    def pad(self, audio: Tensor) -> Tensor:
+        """(batch, n_samples) -> (batch, n_samples + 2 * padding), reflected.
+
+        Raises
+        ------
+        ParameterError
+            If the audio is too short to be reflected.
+        """
+        if audio.shape[-1] <= self.padding:
+            raise ParameterError(
+                f"{audio.shape[-1]} samples are too few for a mel spectrogram; at least {self.padding + 1} are needed"
+            )
+        return F.pad(audio[:, None], (self.padding, self.padding), mode="reflect")[:, 0]
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """(batch, n_samples) at `sample_rate`, within ±1 -> log-mel (batch, n_mels, n_samples // hop_length)."""
+        return self.log_mel(self.pad(audio))
+
+    def compress(self, mel: Tensor) -> Tensor:
+        """Mel magnitudes -> their clamped logarithm."""
+        mel = mel.clamp_min(self.settings.floor)
+        return mel.log() if self.settings.log == "ln" else mel.log10()
+
+    def expand(self, log_mel: Tensor) -> Tensor:
+        """The inverse of `compress`."""
+        return log_mel.exp() if self.settings.log == "ln" else 10**log_mel
+
+
+@torch.no_grad()
+def log_mel(audio: np.ndarray, settings: MelSettings) -> np.ndarray:
+    """Log-mel spectrogram of a signal of any length, in blocks; the same values as `LogMel`.
+
+    Parameters
+    ----------
+    audio : ndarray, float32, shape (n_samples,)
+        At `settings.sample_rate`. What is left over after the last whole hop is followed by silence.
+
+    Returns
+    -------
+    ndarray, float32, shape (n_mels, ceil(n_samples / hop_length))
+    """
+    front_end, hop = LogMel(settings), settings.hop_length
+    n_frames = max(-(-len(audio) // hop), 1)
+    n_samples = max(n_frames * hop, front_end.padding + 1)
+    padded = front_end.pad(torch.from_numpy(np.pad(audio, (0, n_samples - len(audio))))[None])
+    out = np.empty((settings.n_mels, n_frames), np.float32)
+    for start in range(0, n_frames, BLOCK_FRAMES):
+        stop = min(start + BLOCK_FRAMES, n_frames)
+        part = padded[:, start * hop : (stop - 1) * hop + settings.n_fft]
+        out[:, start:stop] = front_end.log_mel(part)[0]
+    return out

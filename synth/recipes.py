@@ -1,0 +1,73 @@
+"""How each vocoder is trained: discriminators, losses and their weights, optimiser. As published, and for processors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from synth.discriminators import (
+    MelGANDiscriminator,
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+    MultiScaleDiscriminator,
+    Verdicts,
+)
+from synth.losses import (
+    clamped_hinge_generator,
+    hinge_discriminator,
+    hinge_generator,
+    least_squares_discriminator,
+    least_squares_generator,
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Training of one architecture.
+
+    `discriminators` has (make, weight) by name; `feature`, `mel` and `stft` are the weights of the other losses of the vocoder.
+    """
+
+    segment_frames: int
+    learning_rate: float
+    betas: tuple[float, float]
+    discriminators: dict[str, tuple[Callable[[], nn.Module], float]]
+    discriminator_loss: Callable[[Verdicts, Verdicts], Tensor]
+    generator_loss: Callable[[Verdicts], Tensor]
+    feature: float
+    mel: float
+    stft: float = 0.0
+    feature_is_mean: bool = False  # over views, not their sum
+    decay: float = 1.0  # of the learning rate, for every epoch
+    weight_decay: float = 0.01
+    adversarial_from: int = 0  # updates before the discriminators join
+    clip: float | None = None  # of the gradient's norm
+
+
+HIFIGAN = Recipe(  # arXiv 2010.05646, section 2.4 and 3: least squares, feature matching 2, mel 45
+    segment_frames=32, learning_rate=2e-4, betas=(0.8, 0.99), decay=0.999,
+    discriminators={"period": (MultiPeriodDiscriminator, 1.0), "scale": (MultiScaleDiscriminator, 1.0)},
+    discriminator_loss=least_squares_discriminator, generator_loss=least_squares_generator, feature=2.0, mel=45.0,
+)  # fmt: skip
+MELGAN = Recipe(  # arXiv 1910.06711, section 2.3 and appendix: hinge, feature matching 10, no mel loss
+    segment_frames=32, learning_rate=1e-4, betas=(0.5, 0.9), weight_decay=0.0,
+    discriminators={"melgan": (MelGANDiscriminator, 1.0)},
+    discriminator_loss=hinge_discriminator, generator_loss=hinge_generator, feature=10.0, mel=0.0,
+)  # fmt: skip
+VOCOS = Recipe(  # arXiv 2306.00814, section 3: hinge, spectrogram discriminators at a tenth, mel 45
+    segment_frames=64, learning_rate=2e-4, betas=(0.9, 0.999),
+    discriminators={"period": (MultiPeriodDiscriminator, 1.0), "resolution": (MultiResolutionDiscriminator, 0.1)},
+    discriminator_loss=hinge_discriminator, generator_loss=clamped_hinge_generator, feature=1.0, mel=45.0, feature_is_mean=True,
+)  # fmt: skip
+VOCOS_SMALL = Recipe(  # ours: spectral losses first, then narrow discriminators, a hundredth of the work
+    segment_frames=64, learning_rate=5e-4, betas=(0.8, 0.99), clip=10.0, adversarial_from=4000,
+    discriminators={
+        "period": (lambda: MultiPeriodDiscriminator(channels=4), 1.0),
+        "resolution": (lambda: MultiResolutionDiscriminator(channels=8), 1.0),
+    },
+    discriminator_loss=least_squares_discriminator, generator_loss=least_squares_generator, feature=2.0, mel=45.0, stft=30.0,
+)  # fmt: skip
+RECIPES = {
+    "vocos-small": VOCOS_SMALL, "vocos": VOCOS, "melgan": MELGAN,
+    "hifigan-v1": HIFIGAN, "hifigan-v2": HIFIGAN, "hifigan-v3": HIFIGAN,
+}  # fmt: skip

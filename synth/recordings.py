@@ -1,0 +1,140 @@
+"""A folder of audio, decoded once to mono, with its mel spectrograms: what vocoders and generators are trained on."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from db.atomic import replacing
+from db.audio import read_mono, resample
+from db.cache import FOLDER_VARIABLE, cache_folder
+from db.errors import AudioError, ParameterError
+from db.scan import find_audio
+from synth.mel import MelSettings, log_mel
+
+VERSION = 1
+SILENT = 1e-4  # a recording whose peak is below, -80 dB, has nothing to teach
+Tell = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file: its frames within the whole."""
+
+    name: str
+    start_frame: int
+    n_frames: int
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """All files of a folder. `audio` is (n_frames * hop_length,) and `mels` (n_frames, n_mels), read from disk as needed."""
+
+    settings: MelSettings
+    entries: tuple[Recording, ...]
+    left_out: dict[str, str]  # name to reason
+    identity: str
+    audio: np.ndarray
+    mels: np.ndarray
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.mels)
+
+    @property
+    def seconds(self) -> float:
+        return self.n_frames / self.settings.frame_rate
+
+    def audio_of(self, entry: Recording, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Samples of the frames `start` to `stop` of one file."""
+        hop, stop = self.settings.hop_length, entry.n_frames if stop is None else stop
+        return self.audio[(entry.start_frame + start) * hop : (entry.start_frame + stop) * hop]
+
+    def mel_of(self, entry: Recording, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Log-mel (n_mels, frames) of the frames `start` to `stop` of one file."""
+        stop = entry.n_frames if stop is None else stop
+        return self.mels[entry.start_frame + start : entry.start_frame + stop].T
+
+
+def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell | None = None) -> Recordings:
+    """Decode every audio file below a folder, or find what was decoded before.
+
+    Files are known by name, size and date. What cannot be read, and what is silent, is left out by name.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such folder, nothing in it can be used, or the disk is full.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ParameterError(f"{folder}: no such folder; give a folder of audio files")
+    names = find_audio(folder)
+    if not names:
+        raise ParameterError(f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files")
+    stats = [(folder / name).stat() for name in names]
+    stamps = [[name, s.st_size, s.st_mtime_ns] for name, s in zip(names, stats, strict=True)]
+    what = json.dumps([VERSION, str(folder.resolve()), settings.to_dict(), stamps])
+    identity = xxhash.xxh3_128_hexdigest(what.encode())
+    kept = cache_folder("recordings") / identity
+    if not (kept / "index.json").is_file():
+        _decode(folder, names, settings, kept, progress)
+    return _open(kept, settings, identity, folder)
+
+
+def _decode(folder: Path, names: Sequence[str], settings: MelSettings, kept: Path, progress: Tell | None) -> None:
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        with replacing(kept / "audio.f32") as audio, replacing(kept / "mels.f32") as mels:
+            entries, left_out = _write(folder, names, settings, audio, mels, progress)
+        with replacing(kept / "index.json") as index_path:
+            index_path.write_text(json.dumps({"entries": [asdict(e) for e in entries], "left_out": left_out}))
+    except OSError as error:
+        raise ParameterError(
+            f"{folder}: cannot be kept decoded in {kept.parent} ({error.strerror}); make room there, or name another folder "
+            f"with the environment variable {FOLDER_VARIABLE}"
+        ) from error
+
+
+def _write(
+    folder: Path, names: Sequence[str], settings: MelSettings, audio_path: Path, mels_path: Path, progress: Tell | None
+) -> tuple[list[Recording], dict[str, str]]:
+    entries: list[Recording] = []
+    left_out, n_frames = {}, 0
+    with open(audio_path, "wb") as audio_file, open(mels_path, "wb") as mels_file:
+        for number, name in enumerate(names):
+            if progress:
+                progress(number, len(names), name)
+            try:
+                audio = _read(folder / name, settings)
+            except AudioError as error:
+                left_out[name] = str(error)
+                continue
+            mel = log_mel(audio, settings)
+            audio_file.write(np.pad(audio, (0, mel.shape[1] * settings.hop_length - len(audio))).tobytes())
+            mels_file.write(np.ascontiguousarray(mel.T).tobytes())
+            entries.append(Recording(name, n_frames, mel.shape[1]))
+            n_frames += mel.shape[1]
+    return entries, left_out
+
+
+def _read(path: Path, settings: MelSettings) -> np.ndarray:
+    audio, info = read_mono(path)
+    audio = resample(audio, info.sample_rate, settings.sample_rate)
+    if np.abs(audio).max(initial=0) < SILENT:
+        raise AudioError(f"{path.name}: silent; nothing can be learnt from it")
+    return audio
+
+
+def _open(kept: Path, settings: MelSettings, identity: str, folder: Path) -> Recordings:
+    index = json.loads((kept / "index.json").read_text())
+    entries = tuple(Recording(**values) for values in index["entries"])
+    if not entries:
+        reasons = "; ".join(list(index["left_out"].values())[:3])
+        raise ParameterError(f"{folder}: none of its {len(index['left_out'])} audio files can be used ({reasons})")
+    audio = np.memmap(kept / "audio.f32", np.float32, "r")
+    mels = np.memmap(kept / "mels.f32", np.float32, "r").reshape(-1, settings.n_mels)
+    return Recordings(settings, entries, index["left_out"], identity, audio, mels)

@@ -1,0 +1,48 @@
+"""Mel refinement: a waveform brought closer to the log-mel spectrogram it should have.
+
+One step analyses the waveform, multiplies every bin by the ratio of the wanted to the found mel of its bands, and overlap-adds
+the result. It is Griffin and Lim's projection (IEEE TASSP 32, 1984) with the mel in place of the magnitudes, so that what lies
+within a band keeps the shape it was given; the momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). A network
+trained through a few steps, as in Deep Griffin-Lim (Masuyama et al., arXiv 1903.03971), leaves to them what they do best.
+"""
+
+from torch import Tensor, nn
+
+from synth.mel import LogMel, MelSettings
+from synth.stft import InverseSTFT, spread_of_bands
+
+MOMENTUM = 0.3
+MAX_GAIN = 10.0  # of one step: where the found mel is nearly nothing, the ratio says nothing
+GUARD = 1e-6  # magnitude
+
+
+class MelRefinement(nn.Module):
+    """`n_steps` refinements of (batch, n_samples) audio towards a log-mel (batch, n_mels, frames)."""
+
+    shares: Tensor
+
+    def __init__(self, mel: MelSettings, n_steps: int) -> None:
+        super().__init__()
+        self.n_steps, self.front_end = n_steps, LogMel(mel)
+        self.inverse_stft = InverseSTFT(mel.n_fft, mel.hop_length)
+        self.register_buffer("shares", spread_of_bands(mel), persistent=False)
+
+    @property
+    def context_frames(self) -> int:
+        """Frames on each side that a sample depends on."""
+        s = self.front_end.settings
+        return self.n_steps * 2 * -(-s.n_fft // (2 * s.hop_length))
+
+    def forward(self, audio: Tensor, mel: Tensor) -> Tensor:
+        target, previous = self.front_end.expand(mel), None
+        for _ in range(self.n_steps):
+            refined = self._step(audio, target)
+            audio = refined if previous is None else refined + MOMENTUM * (refined - previous)
+            previous = refined
+        return audio
+
+    def _step(self, audio: Tensor, target: Tensor) -> Tensor:
+        spectrum = self.front_end.spectrum(self.front_end.pad(audio))
+        found = self.front_end.filters @ self.front_end.magnitudes(spectrum)
+        gain = ((target + GUARD) / (found + GUARD)).clamp(1 / MAX_GAIN, MAX_GAIN)
+        return self.inverse_stft(spectrum * (self.shares @ gain))

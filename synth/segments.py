@@ -1,0 +1,90 @@
+"""Equal excerpts of recordings for training: every frame is heard in every epoch, and none in training and judging both."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from db.errors import ParameterError
+from synth.recordings import Recording, Recordings
+
+HELD_OUT_SHARE = 0.05  # of the audio, judged on and never trained on, but
+MAX_HELD_OUT_SECONDS = 120.0  # no more than this: more would only cost time
+
+
+def split_entries(recordings: Recordings, segment_frames: int, *, seed: int) -> tuple[list[Recording], list[Recording]]:
+    """Entries to train on and held-out ones: whole recordings, chosen by the seed, or the end of the only one.
+
+    Raises
+    ------
+    ParameterError
+        If there is less audio than one segment for each part.
+    """
+    total, second = recordings.n_frames, recordings.settings.frame_rate
+    if total < 2 * segment_frames:
+        raise ParameterError(
+            f"{recordings.seconds:.2f} s of audio are too little: at least {2 * segment_frames / second:.2f} s are needed, one "
+            "segment to train on and one to judge; add recordings"
+        )
+    wanted = max(min(HELD_OUT_SHARE * total, MAX_HELD_OUT_SECONDS * second), segment_frames)
+    if len(recordings.entries) == 1:
+        (only,) = recordings.entries
+        cut = total - int(wanted)
+        return [Recording(only.name, 0, cut)], [Recording(only.name, cut, total - cut)]
+    order = np.random.default_rng(seed).permutation(len(recordings.entries))
+    held_out: list[Recording] = []
+    for index in order[:-1]:
+        held_out.append(recordings.entries[index])
+        if sum(entry.n_frames for entry in held_out) >= wanted:
+            break
+    return [entry for entry in recordings.entries if entry not in held_out], held_out
+
+
+class Segments:
+    """Segments of `n_frames` frames. Recordings that are shorter are followed by silence, and counted in `n_padded`."""
+
+    def __init__(self, recordings: Recordings, entries: Sequence[Recording], n_frames: int) -> None:
+        self.recordings, self.entries, self.n_frames = recordings, entries, n_frames
+        self.n_padded = sum(entry.n_frames < n_frames for entry in entries)
+
+    def __len__(self) -> int:
+        """Segments of an epoch, about: the offsets change from one to the next."""
+        return sum(-(-entry.n_frames // self.n_frames) for entry in self.entries)
+
+    def places(self, rng: np.random.Generator) -> list[tuple[Recording, int]]:
+        """An epoch in random order: places a segment apart, from a random offset in each recording, that leave out no frame."""
+        found = []
+        for entry in self.entries:
+            last = max(entry.n_frames - self.n_frames, 0)
+            shift = int(rng.integers(self.n_frames)) if last else 0
+            starts = np.arange(-shift, entry.n_frames, self.n_frames).clip(0, last)
+            found += [(entry, int(start)) for start in np.unique(starts)]
+        return [found[i] for i in rng.permutation(len(found))]
+
+    def batches(
+        self, rng: np.random.Generator, batch_size: int, *, skip: int = 0, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch: of `share` = (rank, number) processes each gets its own part of every batch.
+
+        The last batch is filled up with the first segments. Yields audio (batch, n_frames * hop_length) and log-mel
+        (batch, n_mels, n_frames).
+        """
+        places, (rank, number) = self.places(rng), share
+        whole = batch_size * number
+        n_batches = -(-len(places) // whole)
+        places = [places[i % len(places)] for i in range(n_batches * whole)]
+        for index in range(skip, n_batches):
+            start = index * whole + rank * batch_size
+            yield self._cut(places[start : start + batch_size])
+
+    def _cut(self, places: Sequence[tuple[Recording, int]]) -> tuple[Tensor, Tensor]:
+        settings = self.recordings.settings
+        audio = np.zeros((len(places), self.n_frames * settings.hop_length), np.float32)
+        mel = np.full((len(places), settings.n_mels, self.n_frames), settings.silence, np.float32)
+        for row, (entry, start) in enumerate(places):
+            stop = min(start + self.n_frames, entry.n_frames)
+            samples = self.recordings.audio_of(entry, start, stop)
+            audio[row, : len(samples)] = samples
+            mel[row, :, : stop - start] = self.recordings.mel_of(entry, start, stop)
+        return torch.from_numpy(audio), torch.from_numpy(mel)

@@ -1,0 +1,241 @@
+"""Train a vocoder on recordings: to sound like them, given their mel spectrograms."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from db.errors import ParameterError
+from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell
+from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
+from synth.mel import PRESETS, LogMel
+from synth.recipes import RECIPES, Recipe
+from synth.recordings import Recordings, open_recordings
+from synth.segments import Segments, split_entries
+from synth.show import save_sounds
+from synth.vocoder import DEFAULT, Vocoder
+from synth.weight_norm import add_weight_norm
+from training.average import update_average
+from training.processes import Processes
+
+JUDGED = 16  # held-out excerpts of
+JUDGED_FRAMES = 256  # frames, 3 s at 22.05 kHz
+
+
+@dataclass(frozen=True)
+class VocoderOptions(LoopOptions):
+    """How to train a vocoder."""
+
+    architecture: str = DEFAULT
+    mel: str = "22k"
+    segment_frames: int | None = None  # the recipe's own
+    adversarial_from: int | None = None  # updates before the discriminators join; the recipe's own
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mel not in PRESETS:
+            raise ParameterError(f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}")
+        if self.architecture not in RECIPES:
+            raise ParameterError(f"vocoder {self.architecture!r} is not known; choose one of {', '.join(RECIPES)}")
+        if self.segment_frames is not None and self.segment_frames < 16:
+            raise ParameterError(f"segment_frames={self.segment_frames} must be at least 16")
+
+
+@dataclass(frozen=True)
+class VocoderSummary(LoopSummary):
+    """How training went; `best` is the held-out mel L1 + multi-resolution STFT distance."""
+
+    architecture: str
+    train_seconds: float  # of audio
+    held_out_seconds: float
+    n_padded: int  # recordings shorter than a segment
+    left_out: dict[str, str]  # files that could not be used, and why
+
+
+def train_vocoder(
+    audio: Path, out: Path, *, options: VocoderOptions, start: Vocoder | None = None, resume: bool = False, wandb: bool = False,
+    progress: Tell | None = None,
+) -> VocoderSummary:  # fmt: skip
+    """Train on a folder of audio and leave the best weights, by held-out distance, in `out`.
+
+    Parameters
+    ----------
+    start : Vocoder, optional
+        To go on from, on other recordings; its architecture and mel settings are taken over.
+
+    Raises
+    ------
+    ParameterError
+        If there is too little audio, or options do not fit.
+    TrainingError
+        If a loss is not finite.
+    """
+    with Processes() as processes:
+        mel = start.mel if start else PRESETS[options.mel]
+        recordings = open_recordings(audio, mel, progress=progress)
+        training = VocoderTraining(recordings, options, processes, start)
+        summary = Loop(training, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)
+    rate = mel.frame_rate
+    lengths = [sum(e.n_frames for e in part) / rate for part in (training.train.entries, training.held_out)]
+    values = {f.name: getattr(summary, f.name) for f in fields(summary)}
+    return VocoderSummary(
+        **values, architecture=training.vocoder.architecture, train_seconds=lengths[0], held_out_seconds=lengths[1],
+        n_padded=training.train.n_padded, left_out=recordings.left_out,
+    )  # fmt: skip
+
+
+class VocoderTraining:
+    """The trainee of `synth.loop`: vocoder, its average, discriminators, their optimisers."""
+
+    def __init__(
+        self, recordings: Recordings, options: VocoderOptions, processes: Processes, start: Vocoder | None = None
+    ) -> None:
+        self.options, self.processes, self.device = options, processes, processes.device(options.device)
+        torch.manual_seed(options.seed)
+        self.vocoder = copy.deepcopy(start) if start else Vocoder(options.architecture, PRESETS[options.mel])
+        self.recipe: Recipe = RECIPES[self.vocoder.architecture]
+        frames = options.segment_frames or self.recipe.segment_frames
+        train, self.held_out = split_entries(recordings, frames, seed=options.seed)
+        self.recordings, self.train = recordings, Segments(recordings, train, frames)
+        if self.vocoder.network.weight_norm:
+            add_weight_norm(self.vocoder.network)
+        self.vocoder.train().to(self.device)
+        self.average = copy.deepcopy(self.vocoder).eval()
+        made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
+        self.discriminators = nn.ModuleDict(made).to(self.device)
+        self.front_end, self.stft = LogMel(self.vocoder.mel).to(self.device), MultiResolutionSTFT().to(self.device)
+        self.optimisers = {"vocoder": self._optimiser(self.vocoder), "discriminators": self._optimiser(self.discriminators)}
+        given = options.adversarial_from
+        self.adversarial_from = self.recipe.adversarial_from if given is None else given
+        self.identity = {
+            "architecture": self.vocoder.architecture, "mel": self.vocoder.mel.to_dict(), "segment_frames": frames,
+            "adversarial_from": self.adversarial_from, "recordings": recordings.identity,
+        }  # fmt: skip
+
+    def _optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
+        recipe = self.recipe
+        rate = self.options.learning_rate or recipe.learning_rate
+        return torch.optim.AdamW(module.parameters(), lr=rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
+
+    def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+        share = (self.processes.rank, self.processes.number)
+        return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
+
+    def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
+        """One update of the discriminators, when they have joined, and one of the vocoder."""
+        audio, mel = (part.to(self.device) for part in batch)
+        real = audio[:, None]
+        with self._precision():
+            fake = self.vocoder(mel)
+        fake = fake.float()
+        adversarial = n_updates > self.adversarial_from
+        told = self._step_discriminators(real, fake.detach()) if adversarial else {}
+        losses = self._spectral_losses(fake, real, mel)
+        if adversarial:
+            losses |= self._adversarial_losses(fake, real)
+        loss = torch.stack(list(losses.values())).sum()
+        self._update("vocoder", self.vocoder, loss)
+        update_average(self.average, self.vocoder, n_updates)
+        return told | {f"vocoder/{name}": value.item() for name, value in losses.items()}
+
+    def _step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
+        with self._precision():
+            losses = {
+                name: self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
+                for name, discriminator in self.discriminators.items()
+            }
+        self._update("discriminators", self.discriminators, torch.stack(list(losses.values())).sum())
+        return {f"discriminator/{name}": loss.item() for name, loss in losses.items()}
+
+    def _spectral_losses(self, fake: Tensor, real: Tensor, mel: Tensor) -> dict[str, Tensor]:
+        losses, recipe = {}, self.recipe
+        if recipe.mel:
+            losses["mel"] = recipe.mel * (self.front_end(fake[:, 0]) - self.front_end(real[:, 0])).abs().mean()
+        if recipe.stft:
+            losses["stft"] = recipe.stft * self.stft(fake[:, 0], real[:, 0])
+        return losses
+
+    def _adversarial_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        losses, recipe = {}, self.recipe
+        for name, discriminator in self.discriminators.items():
+            discriminator.requires_grad_(False)
+            with self._precision():
+                of_fake: Verdicts = discriminator(fake)
+                with torch.no_grad():
+                    of_real: Verdicts = discriminator(real)
+            discriminator.requires_grad_(True)
+            weight = recipe.discriminators[name][1]
+            views = len(of_fake) if recipe.feature_is_mean else 1
+            losses[f"adversarial_{name}"] = weight * recipe.generator_loss(of_fake)
+            losses[f"feature_{name}"] = weight * recipe.feature * feature_matching(of_real, of_fake) / views
+        return losses
+
+    def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
+        self.optimisers[name].zero_grad()
+        (loss / self.processes.number).backward()
+        self.processes.sum_gradients(module)
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip)
+        self.optimisers[name].step()
+
+    def _precision(self) -> torch.autocast:
+        dtype = PRECISIONS[self.options.precision]
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+
+    def end_epoch(self) -> None:
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] *= self.recipe.decay
+
+    @torch.inference_mode()
+    def judge(self) -> dict[str, float]:
+        """Distances of the averaged weights' output from held-out recordings, means over excerpts."""
+        found = []
+        for audio, mel in self._excerpts():
+            fake = self.average(mel[None])[:, 0]
+            real = audio[None]
+            mel_l1 = (self.front_end(fake) - self.front_end(real)).abs().mean()
+            found.append((float(mel_l1), float(self.stft(fake, real))))
+        mel_l1, stft = np.mean(found, axis=0).tolist()
+        return {"distance": mel_l1 + stft, "mel_l1": mel_l1, "stft": stft}
+
+    def _excerpts(self, n: int = JUDGED) -> Iterator[tuple[Tensor, Tensor]]:
+        """Excerpts spread evenly over the held-out recordings: audio (n,), mel (n_mels, frames)."""
+        entries, recordings = self.held_out, self.recordings
+        for index in np.linspace(0, len(entries) - 1, min(n, len(entries))).astype(int):
+            entry = entries[index]
+            frames = min(entry.n_frames, JUDGED_FRAMES)
+            start = (entry.n_frames - frames) // 2
+            parts = recordings.audio_of(entry, start, start + frames), recordings.mel_of(entry, start, start + frames)
+            audio, mel = (torch.from_numpy(np.array(part)).to(self.device) for part in parts)
+            yield audio, mel
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "vocoder": self.vocoder.state_dict(), "average": self.average.state_dict(),
+            "discriminators": self.discriminators.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+        }  # fmt: skip
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        for name in ("vocoder", "average", "discriminators"):
+            getattr(self, name).load_state_dict(state[name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+
+    def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
+        seen = {name: value for name, value in asdict(self.options).items() if name not in ("device", "threads")}
+        names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
+        self.average.training_summary = {**summary, "options": seen, **names}
+        self.average.save(folder)
+
+    @torch.inference_mode()
+    def show(self, folder: Path, step: int) -> list[Path]:
+        """A few held-out excerpts as they are and as they come back."""
+        pairs = [(audio, self.average(mel[None])[0, 0], mel) for audio, mel in self._excerpts(3)]
+        return save_sounds(folder, step, [tuple(part.cpu().numpy() for part in pair) for pair in pairs], self.vocoder.mel)

@@ -1,0 +1,140 @@
+"""A vocoder: network, mel settings, checkpoint. Log-mel spectrograms to audio, of any length."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from db.errors import CheckpointError, DemiurgeError, ParameterError
+from synth.hifigan import V1, V2, V3, HiFiGAN
+from synth.mel import MelSettings
+from synth.melgan import MelGAN, MelGANConfig
+from synth.vocos import PUBLISHED, SMALL, Vocos, wrap
+from synth.weight_norm import plain_state
+from training.checkpoint import load_checkpoint, save_checkpoint
+
+KIND = "vocoder"
+CHUNK_FRAMES = 512  # of output at a time: activations stay in the processor's cache, memory is bounded
+
+Network = Vocos | HiFiGAN | MelGAN
+Build = Callable[[MelSettings, Any], Network]
+ARCHITECTURES: dict[str, tuple[Build, Any]] = {
+    "vocos-small": (Vocos, SMALL),
+    "vocos": (Vocos, PUBLISHED),
+    "hifigan-v1": (lambda mel, config: HiFiGAN(mel.n_mels, config), V1),
+    "hifigan-v2": (lambda mel, config: HiFiGAN(mel.n_mels, config), V2),
+    "hifigan-v3": (lambda mel, config: HiFiGAN(mel.n_mels, config), V3),
+    "melgan": (lambda mel, config: MelGAN(mel.n_mels, config), MelGANConfig()),
+}
+DEFAULT = "vocos-small"
+
+
+class Vocoder(nn.Module):
+    """Log-mel (batch, n_mels, frames) to waveform (batch, 1, frames * hop_length)."""
+
+    def __init__(
+        self,
+        architecture: str,
+        mel: MelSettings,
+        *,
+        config: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+    ) -> None:
+        """Raises ParameterError for an unknown architecture or sizes that do not fit together."""
+        super().__init__()
+        if architecture not in ARCHITECTURES:
+            raise ParameterError(f"vocoder {architecture!r} is not known; choose one of {', '.join(ARCHITECTURES)}")
+        build, preset = ARCHITECTURES[architecture]
+        try:
+            self.config = replace(preset, **(config or {}))
+        except TypeError as error:
+            raise ParameterError(f"{architecture}: {error}; take the sizes of {', '.join(asdict(preset))}") from error
+        self.architecture, self.mel, self.training_summary = architecture, mel, training or {}
+        self.network: Network = build(mel, self.config)
+        if self.network.hop_length != mel.hop_length:
+            raise ParameterError(
+                f"{architecture} gives {self.network.hop_length} samples a frame, the mel's hop_length is {mel.hop_length}; "
+                "choose rates that multiply to it"
+            )
+
+    def forward(self, mel: Tensor) -> Tensor:
+        return self.network(mel)
+
+    @torch.inference_mode()
+    def synthesise(self, log_mel: np.ndarray) -> np.ndarray:
+        """Audio of a log-mel spectrogram of any length, in chunks that see as much of their surroundings as the network does.
+
+        Parameters
+        ----------
+        log_mel : ndarray, float32, shape (n_mels, frames)
+
+        Returns
+        -------
+        ndarray, float32, shape (frames * hop_length,)
+
+        Raises
+        ------
+        ParameterError
+            If the spectrogram has no frames or other bands, or is not finite.
+        """
+        self._check(log_mel)
+        n_frames, hop, context = log_mel.shape[1], self.mel.hop_length, self.network.context_frames
+        out = np.empty(n_frames * hop, np.float32)
+        known: tuple[int, Tensor] | None = None  # the phase summed up to the last frame of the chunk before
+        for start in range(0, n_frames, CHUNK_FRAMES):
+            stop = min(start + CHUNK_FRAMES, n_frames)
+            first, last = max(start - context, 0), min(stop + context, n_frames)
+            part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last])).to(self.device)[None]
+            if isinstance(self.network, Vocos):
+                audio, summed = self.network.render(part, known and (known[0] - first, known[1]))
+                known = stop - 1, wrap(summed[:, :, stop - 1 - first])
+            else:
+                audio = self.network(part)
+            samples = audio[0, 0].float().cpu().numpy()
+            out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
+        return out
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def _check(self, log_mel: np.ndarray) -> None:
+        if log_mel.ndim != 2 or log_mel.shape[0] != self.mel.n_mels or not log_mel.shape[1]:
+            raise ParameterError(
+                f"a spectrogram of shape {log_mel.shape} cannot be vocoded; it must be ({self.mel.n_mels}, frames), frames > 0"
+            )
+        if not np.isfinite(log_mel).all():
+            raise ParameterError("the spectrogram holds NaN or infinite values; make it again from sound audio")
+
+    def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
+        """Write the checkpoint, without weight norm; `dtype` float16 takes half the space."""
+        values = {
+            "architecture": self.architecture, "sizes": asdict(self.config), "mel": self.mel.to_dict(),
+            "training": self.training_summary,
+        }  # fmt: skip
+        tensors = {name: tensor.to(dtype) for name, tensor in plain_state(self.network).items()}
+        save_checkpoint(folder, kind=KIND, config=values, tensors=tensors)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Rebuild a vocoder from its checkpoint, ready to use.
+
+        Raises
+        ------
+        CheckpointError
+            If it is missing, damaged, of another kind or version, or its parts do not fit each other.
+        """
+        values, tensors = load_checkpoint(folder, kind=KIND)
+        try:
+            mel = MelSettings.from_dict(values["mel"])
+            vocoder = cls(values["architecture"], mel, config=values["sizes"], training=values["training"])
+            vocoder.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        except DemiurgeError as error:
+            raise CheckpointError(f"{folder}: {error}") from error
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
+        return vocoder.eval()

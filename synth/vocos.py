@@ -1,0 +1,148 @@
+"""Vocos (Siuzdak 2023, arXiv 2306.00814): ConvNeXt blocks at the frame rate, and an inverse STFT in place of upsampling.
+
+Every frame's magnitudes and phases are predicted at once, so that nearly all work is done once per hop, not once per sample.
+Three additions, off in the published configuration, let a small network learn in an hour on a processor what it otherwise does
+not in days:
+
+- `prior`: magnitudes start from the mel, spread over the bins it was summed from (as FreeV, arXiv 2406.08196, starts from the
+  pseudo-inverse of the filterbank), and the network predicts the factors.
+- `integrate`: the network predicts how far the phase of each bin advances, and the advances are summed over time, with an
+  offset for onsets. A steady tone has a constant mel, and from a constant input a convolution can only make a sound that
+  repeats every hop, out of tune; a constant advance makes the tone.
+- `refinements`: steps of `synth.refinement` at the end, in training too.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from db.errors import ParameterError
+from synth.mel import LogMel, MelSettings
+from synth.refinement import MelRefinement
+from synth.stft import InverseSTFT, spread_of_bands
+
+MAX_LOG_MAGNITUDE = math.log(1e2)  # as published: an exploding magnitude is clipped
+KERNEL = 7  # frames, of every convolution
+
+
+@dataclass(frozen=True)
+class VocosConfig:
+    """Defaults are the published sizes, 13.5 million parameters."""
+
+    dim: int = 512
+    intermediate_dim: int = 1536  # three times `dim`
+    n_layers: int = 8
+    prior: bool = False
+    integrate: bool = False
+    refinements: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "intermediate_dim", "n_layers"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.refinements < 0:
+            raise ParameterError(f"refinements={self.refinements} must not be negative")
+
+
+PUBLISHED = VocosConfig()
+SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, integrate=True, refinements=3)  # for processors without a GPU
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution over time, then a two-layer perceptron at each frame (Liu et al. 2022, arXiv 2201.03545)."""
+
+    def __init__(self, dim: int, intermediate_dim: int, *, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(dim, dim, KERNEL, padding=KERNEL // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.expand = nn.Linear(dim, intermediate_dim)
+        self.contract = nn.Linear(intermediate_dim, dim)
+        self.scale = nn.Parameter(torch.full((dim,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)"""
+        h = self.depthwise(x).transpose(1, 2)  # (B, C, T) -> (B, T, C)
+        h = self.contract(F.gelu(self.expand(self.norm(h))))
+        return x + (self.scale * h).transpose(1, 2)
+
+
+class Vocos(nn.Module):
+    """Log-mel to waveform."""
+
+    weight_norm = False
+    bins_of_bands: Tensor
+    own_advance: Tensor
+
+    def __init__(self, mel: MelSettings, config: VocosConfig) -> None:
+        super().__init__()
+        self.mel, self.config = mel, config
+        self.embed = nn.Conv1d(mel.n_mels, config.dim, KERNEL, padding=KERNEL // 2)
+        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(config.dim, config.intermediate_dim, scale=1 / config.n_layers) for _ in range(config.n_layers)
+        )
+        self.final_norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.head = nn.Linear(config.dim, (3 if config.integrate else 2) * (mel.n_fft // 2 + 1))
+        self.inverse_stft = InverseSTFT(mel.n_fft, mel.hop_length)
+        self.refinement = MelRefinement(mel, config.refinements)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv1d):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        per_bin = spread_of_bands(mel) / LogMel(mel).filters.sum(1)
+        self.register_buffer("bins_of_bands", per_bin, persistent=False)
+        turns = (
+            torch.arange(mel.n_fft // 2 + 1) * mel.hop_length % mel.n_fft / mel.n_fft
+        )  # per hop, at each bin's own frequency
+        self.register_buffer("own_advance", wrap(2 * math.pi * turns)[:, None], persistent=False)
+
+    @property
+    def hop_length(self) -> int:
+        return self.mel.hop_length
+
+    @property
+    def context_frames(self) -> int:
+        """Mel frames on each side that an output frame depends on."""
+        overlap = -(-self.mel.n_fft // (2 * self.mel.hop_length))
+        return KERNEL // 2 * (1 + self.config.n_layers) + overlap + self.refinement.context_frames
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """(B, n_mels, frames) -> (B, 1, frames * hop_length)"""
+        return self.render(mel)[0]
+
+    def render(self, mel: Tensor, known: tuple[int, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """As `forward`, for a part of a longer spectrogram.
+
+        Parameters
+        ----------
+        known : (int, Tensor of shape (B, n_bins)), optional
+            A frame, and the phase summed up to it, from the part before.
+
+        Returns
+        -------
+        audio : Tensor, shape (B, 1, frames * hop_length)
+        summed : Tensor, shape (B, n_bins, frames)
+            The phase that has come together at each frame; zeros without `integrate`.
+        """
+        h = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)  # (B, C, T) -> (B, T, C) -> (B, C, T)
+        for block in self.blocks:
+            h = block(h)
+        h = self.head(self.final_norm(h.transpose(1, 2))).transpose(1, 2).float()  # STFTs know no bfloat16
+        log_magnitude, phase, *advance = h.chunk(3 if self.config.integrate else 2, dim=1)
+        if self.config.prior:
+            magnitudes = self.bins_of_bands @ self.refinement.front_end.expand(mel)
+            log_magnitude = log_magnitude + magnitudes.clamp_min(self.mel.floor).log()
+        summed = torch.cumsum(self.own_advance + advance[0], dim=-1) if advance else torch.zeros_like(phase)
+        if known is not None:
+            frame, there = known
+            summed = summed + (there - summed[:, :, frame])[:, :, None]
+        spectrum = torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase + summed)
+        return self.refinement(self.inverse_stft(spectrum), mel)[:, None], summed
+
+
+def wrap(phase: Tensor) -> Tensor:
+    """Radians to within ±pi, so that sums of them stay exact."""
+    return torch.remainder(phase + math.pi, 2 * math.pi) - math.pi
