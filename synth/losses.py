@@ -15,7 +15,9 @@ from torch.nn import functional as F
 from db.errors import ParameterError
 from synth.discriminators import Verdicts
 
-RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT size, window, hop, in samples
+Resolutions = tuple[tuple[int, int, int], ...]
+RESOLUTIONS: Resolutions = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))  # FFT size, window, hop, in samples
+COARSE = ((512, 512, 128), (1024, 1024, 256), (2048, 2048, 512))  # half as many frames: a training step takes 2/3 of the time
 POWER_FLOOR = 1e-7  # powers below count as this, so that the logarithm of silence is finite, and its gradient
 
 
@@ -96,9 +98,10 @@ class MultiResolutionSTFT(nn.Module):
     those of the whole batch, so that one silent clip in it divides by nothing small.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resolutions: Resolutions = RESOLUTIONS) -> None:
         super().__init__()
-        for n_fft, window, _ in RESOLUTIONS:
+        self.resolutions = resolutions
+        for n_fft, window, _ in resolutions:
             self.register_buffer(f"window_{n_fft}", torch.hann_window(window), persistent=False)
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
@@ -111,13 +114,13 @@ class MultiResolutionSTFT(nn.Module):
         """
         if fake.shape != real.shape:
             raise ParameterError(f"audio of shapes {tuple(fake.shape)} and {tuple(real.shape)} must have one shape")
-        least = max(n_fft for n_fft, _, _ in RESOLUTIONS) // 2 + 1
+        least = max(n_fft for n_fft, _, _ in self.resolutions) // 2 + 1
         if fake.ndim < 1 or fake.shape[-1] < least:
             raise ParameterError(
                 f"audio of shape {tuple(fake.shape)} is too short to compare; at least {least} samples are needed"
             )
         distances = []
-        for n_fft, _, hop in RESOLUTIONS:
+        for n_fft, _, hop in self.resolutions:
             window = self.get_buffer(f"window_{n_fft}")
             distances.append(distance(magnitudes(fake, n_fft, hop, window), magnitudes(real, n_fft, hop, window)))
         return torch.stack(distances).mean()

@@ -13,6 +13,9 @@ from synth.discriminators import (
     Verdicts,
 )
 from synth.losses import (
+    COARSE,
+    RESOLUTIONS,
+    Resolutions,
     clamped_hinge_generator,
     hinge_discriminator,
     hinge_generator,
@@ -37,6 +40,7 @@ class Recipe:
     feature: float
     mel: float
     stft: float = 0.0
+    resolutions: Resolutions = RESOLUTIONS  # of the STFT loss
     feature_is_mean: bool = False  # over views, not their sum
     decay: float = 1.0  # of the learning rate, for every epoch
     weight_decay: float = 0.01
@@ -66,6 +70,7 @@ VOCOS_SMALL = Recipe(  # ours: spectral losses first, then narrow discriminators
         "resolution": (lambda: MultiResolutionDiscriminator(channels=8), 1.0),
     },
     discriminator_loss=least_squares_discriminator, generator_loss=least_squares_generator, feature=2.0, mel=45.0, stft=30.0,
+    resolutions=COARSE,
 )  # fmt: skip
 RECIPES = {
     "vocos-small": VOCOS_SMALL, "vocos": VOCOS, "melgan": MELGAN,

@@ -109,6 +109,7 @@ class VocoderTraining:
         made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
         self.discriminators = nn.ModuleDict(made).to(self.device)
         self.front_end, self.stft = LogMel(self.vocoder.mel).to(self.device), MultiResolutionSTFT().to(self.device)
+        self.stft_loss = MultiResolutionSTFT(self.recipe.resolutions).to(self.device)
         self.optimisers = {"vocoder": self._optimiser(self.vocoder), "discriminators": self._optimiser(self.discriminators)}
         given = options.adversarial_from
         self.adversarial_from = self.recipe.adversarial_from if given is None else given
@@ -157,7 +158,7 @@ class VocoderTraining:
         if recipe.mel:
             losses["mel"] = recipe.mel * (self.front_end(fake[:, 0]) - self.front_end(real[:, 0])).abs().mean()
         if recipe.stft:
-            losses["stft"] = recipe.stft * self.stft(fake[:, 0], real[:, 0])
+            losses["stft"] = recipe.stft * self.stft_loss(fake[:, 0], real[:, 0])
         return losses
 
     def _adversarial_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,252 @@
+"""Train a UNAGAN on recordings: to make mel spectrograms like theirs from noise (arXiv 2005.08526, BEGAN arXiv 1703.10717)."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from db.errors import ParameterError
+from synth.began import BeganBalance, MelAutoencoder
+from synth.frechet import frechet_distance
+from synth.generator import Generator
+from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell
+from synth.mel import PRESETS, MelSettings
+from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
+from synth.recordings import Recordings, open_recordings
+from synth.segments import Segments, split_entries
+from synth.show import save_mels
+from synth.unagan import MelEncoder, UnaganConfig
+from training.average import update_average
+from training.processes import Processes
+
+LEARNING_RATE = 1e-4  # as published, and the next two
+GRADIENT_CLIP = 3.0
+CYCLE_WEIGHT = 1.0
+JUDGED_CLIPS = 32  # generated to be compared with the held-out recordings
+SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
+ARCHITECTURES = ("hierarchical", "nonhierarchical")
+
+
+@dataclass(frozen=True)
+class UnaganOptions(LoopOptions):
+    """How to train a UNAGAN. The defaults are the published ones, which want a GPU."""
+
+    batch_size: int = 5
+    architecture: str = "hierarchical"
+    cycle: bool = True
+    width: int = 512
+    adversary_width: int = 512
+    clip_frames: int = 864  # 10 s at 22.05 kHz / 256
+    mel: str = "22k"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mel not in PRESETS:
+            raise ParameterError(f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}")
+        if self.architecture not in ARCHITECTURES:
+            raise ParameterError(f"architecture={self.architecture!r} is not known; choose {' or '.join(ARCHITECTURES)}")
+        if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
+            raise ParameterError(f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}")
+
+    def config(self) -> UnaganConfig:
+        upsamplings = UnaganConfig().upsamplings if self.architecture == "hierarchical" else ()
+        return UnaganConfig(width=self.width, upsamplings=upsamplings)
+
+
+@dataclass(frozen=True)
+class UnaganSummary(LoopSummary):
+    """How training went; `best` is the Fréchet distance of mel statistics to held-out recordings."""
+
+    architecture: str
+    train_seconds: float  # of audio
+    held_out_seconds: float
+    n_padded: int  # recordings shorter than a clip
+    left_out: dict[str, str]  # files that could not be used, and why
+
+
+def train_unagan(
+    audio: Path, out: Path, *, options: UnaganOptions, start: Generator | None = None, resume: bool = False,
+    wandb: bool = False, progress: Tell | None = None,
+) -> UnaganSummary:  # fmt: skip
+    """Train on a folder of audio and leave the best weights, by held-out Fréchet distance, in `out`.
+
+    Parameters
+    ----------
+    start : Generator, optional
+        To go on from, on other recordings; its sizes, mel settings and statistics are taken over.
+
+    Raises
+    ------
+    ParameterError
+        If there is too little audio, or options do not fit.
+    TrainingError
+        If a loss is not finite.
+    """
+    with Processes() as processes:
+        mel = start.mel if start else PRESETS[options.mel]
+        recordings = open_recordings(audio, mel, progress=progress)
+        training = UnaganTraining(recordings, options, processes, start)
+        summary = Loop(training, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)
+    lengths = [sum(e.n_frames for e in part) / mel.frame_rate for part in (training.train.entries, training.held_out)]
+    values = {f.name: getattr(summary, f.name) for f in fields(summary)}
+    return UnaganSummary(
+        **values, architecture=options.architecture, train_seconds=lengths[0], held_out_seconds=lengths[1],
+        n_padded=training.train.n_padded, left_out=recordings.left_out,
+    )  # fmt: skip
+
+
+class UnaganTraining:
+    """The trainee of `synth.loop`: generator, its average, adversary, encoder of the cycle, balance."""
+
+    def __init__(
+        self, recordings: Recordings, options: UnaganOptions, processes: Processes, start: Generator | None = None
+    ) -> None:
+        self.options, self.processes, self.device = options, processes, processes.device(options.device)
+        train, self.held_out = split_entries(recordings, options.clip_frames, seed=options.seed)
+        self.recordings, self.train = recordings, Segments(recordings, train, options.clip_frames)
+        torch.manual_seed(options.seed)
+        self.generator = copy.deepcopy(start) if start else self._new(recordings.settings)
+        self.generator.train().to(self.device)
+        self.average = copy.deepcopy(self.generator).eval()
+        self.adversary = MelAutoencoder(recordings.settings.n_mels, options.adversary_width).to(self.device)
+        self.encoder = MelEncoder(recordings.settings.n_mels, self.generator.config).to(self.device) if options.cycle else None
+        self.balance = BeganBalance()
+        self.makers = nn.ModuleList(filter(None, [self.generator.network, self.encoder]))
+        rate = options.learning_rate or LEARNING_RATE
+        self.optimisers = {
+            "generator": torch.optim.Adam(self.makers.parameters(), rate),
+            "adversary": torch.optim.Adam(self.adversary.parameters(), rate),
+        }
+        self.judged = self._statistics_of_held_out()
+        names = ("architecture", "cycle", "width", "adversary_width", "clip_frames")
+        self.identity = {
+            **{name: getattr(options, name) for name in names},
+            "mel": recordings.settings.to_dict(), "recordings": recordings.identity,
+        }  # fmt: skip
+
+    def _new(self, mel: MelSettings) -> Generator:
+        generator = Generator(self.options.config(), mel)
+        sums, squares, n = np.zeros(mel.n_mels), np.zeros(mel.n_mels), 0
+        for entry in self.train.entries:
+            frames = self.recordings.mel_of(entry).astype(np.float64)
+            sums, squares, n = sums + frames.sum(1), squares + np.square(frames).sum(1), n + frames.shape[1]
+        mean = sums / n
+        std = np.sqrt(np.maximum(squares / n - mean**2, 1e-4))  # a band that is always silent has no spread
+        generator.set_statistics(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
+        return generator
+
+    def _statistics_of_held_out(self) -> np.ndarray:
+        parts = []
+        for entry in self.held_out:
+            mel = torch.from_numpy(np.array(self.recordings.mel_of(entry))).to(self.device)
+            if mel.shape[1] >= WINDOW_FRAMES:
+                parts.append(mel_statistics(self.generator.normalise(mel)[None].cpu().numpy()))
+        if not parts:
+            second = self.recordings.settings.frame_rate
+            raise ParameterError(
+                f"the held-out recordings are all shorter than {WINDOW_FRAMES / second:.1f} s; join short files to longer ones"
+            )
+        return np.concatenate(parts)
+
+    def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+        share = (self.processes.rank, self.processes.number)
+        return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
+
+    def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
+        """One update of the generator (and encoder), one of the adversary, one of their balance."""
+        real = self.generator.normalise(batch[1].to(self.device))
+        z = self._noise(*real.shape[::2])
+        states = torch.Generator(self.device).manual_seed(int(torch.randint(1 << 62, ())))
+        with self._precision():
+            fake = self.generator.network(z, states).float()
+            losses = self._losses(fake, real, z, states)
+        self._update("generator", self.makers, sum(losses.values(), torch.zeros((), device=self.device)))
+        update_average(self.average, self.generator, n_updates)
+        with self._precision():
+            of_real, of_fake = self._reconstruction(real), self._reconstruction(fake.detach())
+        self._update("adversary", self.adversary, of_real - self.balance.k * of_fake)
+        means = [part.item() / self.processes.number for part in self.processes.sum(of_real.detach(), of_fake.detach())]
+        if all(np.isfinite(means)):
+            self.balance.update(*means)
+        told = {f"generator/{name}": loss.item() for name, loss in losses.items()}
+        began = {"began/real": means[0], "began/fake": means[1], "began/k": self.balance.k}
+        return {**told, **began, "began/convergence": self.balance.measure}
+
+    def _losses(self, fake: Tensor, real: Tensor, z: Tensor, states: torch.Generator) -> dict[str, Tensor]:
+        self.adversary.requires_grad_(False)
+        losses = {"adversarial": self._reconstruction(fake)}
+        self.adversary.requires_grad_(True)
+        if self.encoder:
+            losses["cycle_z"] = CYCLE_WEIGHT * (self.encoder(fake) - z).abs().mean()
+            again = self.generator.network(self.encoder(real), states)
+            losses["cycle_mel"] = CYCLE_WEIGHT * (again - real).abs().mean()
+        return losses
+
+    def _reconstruction(self, mel: Tensor) -> Tensor:
+        return (self.adversary(mel) - mel).abs().mean(dtype=torch.float32)
+
+    def _noise(self, batch: int, frames: int) -> Tensor:
+        config = self.generator.config
+        return torch.randn(batch, config.z_channels, frames // config.frames_per_step).to(self.device)
+
+    def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
+        self.optimisers[name].zero_grad()
+        (loss / self.processes.number).backward()
+        self.processes.sum_gradients(module)
+        nn.utils.clip_grad_norm_(module.parameters(), GRADIENT_CLIP)
+        self.optimisers[name].step()
+
+    def _precision(self) -> torch.autocast:
+        dtype = PRECISIONS[self.options.precision]
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+
+    def end_epoch(self) -> None:
+        """Nothing changes from one epoch to the next."""
+
+    def judge(self) -> dict[str, float]:
+        """Fréchet distance of the mel statistics of generated clips and held-out recordings, and how much clips differ."""
+        sampled = self._sample(JUDGED_CLIPS, self.options.clip_frames)
+        clips = self.average.normalise(sampled.to(self.device)).cpu().numpy()
+        spread = clips.mean(axis=2).std(axis=0).mean()  # of the clips' mean spectra: 0 if all are the same
+        return {"frechet": frechet_distance(mel_statistics(clips), self.judged), "clip_spread": float(spread)}
+
+    def _sample(self, n_clips: int, frames: int) -> Tensor:
+        return self.average.sample(frames, seeds=range(n_clips))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator.state_dict(), "average": self.average.state_dict(),
+            "adversary": self.adversary.state_dict(), "balance": self.balance.state_dict(),
+            "encoder": self.encoder.state_dict() if self.encoder else {},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+        }  # fmt: skip
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        for name in ("generator", "average", "adversary", "balance"):
+            getattr(self, name).load_state_dict(state[name])
+        if self.encoder:
+            self.encoder.load_state_dict(state["encoder"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+
+    def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
+        seen = {name: value for name, value in asdict(self.options).items() if name not in ("device", "threads")}
+        names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
+        self.average.training_summary = {**summary, "options": seen, **names}
+        self.average.save(folder)
+
+    def show(self, folder: Path, step: int) -> list[Path]:
+        """Two generated clips and a recording."""
+        folder.mkdir(parents=True, exist_ok=True)
+        longest = max(self.held_out, key=lambda entry: entry.n_frames)
+        frames = min(longest.n_frames, SHOWN_FRAMES)
+        generated = self._sample(2, frames).numpy()
+        picture = folder / f"step-{step:07}.png"
+        recorded = np.array(self.recordings.mel_of(longest, 0, frames))
+        save_mels(picture, {"recorded": recorded, "generated": generated[0], "another": generated[1]}, self.average.mel)
+        return [picture]
