@@ -13,7 +13,7 @@ from db.errors import CheckpointError, DemiurgeError, ParameterError
 from synth.hifigan import V1, V2, V3, HiFiGAN
 from synth.mel import MelSettings
 from synth.melgan import MelGAN, MelGANConfig
-from synth.vocos import PUBLISHED, SMALL, Vocos, wrap
+from synth.vocos import PUBLISHED, SMALL, Vocos
 from synth.weight_norm import plain_state
 from training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -84,17 +84,11 @@ class Vocoder(nn.Module):
         self._check(log_mel)
         n_frames, hop, context = log_mel.shape[1], self.mel.hop_length, self.network.context_frames
         out = np.empty(n_frames * hop, np.float32)
-        known: tuple[int, Tensor] | None = None  # the phase summed up to the last frame of the chunk before
         for start in range(0, n_frames, CHUNK_FRAMES):
             stop = min(start + CHUNK_FRAMES, n_frames)
             first, last = max(start - context, 0), min(stop + context, n_frames)
-            part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last])).to(self.device)[None]
-            if isinstance(self.network, Vocos):
-                audio, summed = self.network.render(part, known and (known[0] - first, known[1]))
-                known = stop - 1, wrap(summed[:, :, stop - 1 - first])
-            else:
-                audio = self.network(part)
-            samples = audio[0, 0].float().cpu().numpy()
+            part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last])).to(self.device)
+            samples = self.network(part[None])[0, 0].float().cpu().numpy()
             out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
         return out
 

@@ -1,14 +1,11 @@
 """Vocos (Siuzdak 2023, arXiv 2306.00814): ConvNeXt blocks at the frame rate, and an inverse STFT in place of upsampling.
 
 Every frame's magnitudes and phases are predicted at once, so that nearly all work is done once per hop, not once per sample.
-Three additions, off in the published configuration, let a small network learn in an hour on a processor what it otherwise does
+Two additions, off in the published configuration, let a small network learn in an hour on a processor what it otherwise does
 not in days:
 
 - `prior`: magnitudes start from the mel, spread over the bins it was summed from (as FreeV, arXiv 2406.08196, starts from the
   pseudo-inverse of the filterbank), and the network predicts the factors.
-- `integrate`: the network predicts how far the phase of each bin advances, and the advances are summed over time, with an
-  offset for onsets. A steady tone has a constant mel, and from a constant input a convolution can only make a sound that
-  repeats every hop, out of tune; a constant advance makes the tone.
 - `refinements`: steps of `synth.refinement` at the end, in training too.
 """
 
@@ -36,7 +33,6 @@ class VocosConfig:
     intermediate_dim: int = 1536  # three times `dim`
     n_layers: int = 8
     prior: bool = False
-    integrate: bool = False
     refinements: int = 0
 
     def __post_init__(self) -> None:
@@ -48,7 +44,7 @@ class VocosConfig:
 
 
 PUBLISHED = VocosConfig()
-SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, integrate=True, refinements=3)  # for processors without a GPU
+SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=3)  # for processors without a GPU
 
 
 class ConvNeXtBlock(nn.Module):
@@ -74,7 +70,6 @@ class Vocos(nn.Module):
 
     weight_norm = False
     bins_of_bands: Tensor
-    own_advance: Tensor
 
     def __init__(self, mel: MelSettings, config: VocosConfig) -> None:
         super().__init__()
@@ -85,7 +80,7 @@ class Vocos(nn.Module):
             ConvNeXtBlock(config.dim, config.intermediate_dim, scale=1 / config.n_layers) for _ in range(config.n_layers)
         )
         self.final_norm = nn.LayerNorm(config.dim, eps=1e-6)
-        self.head = nn.Linear(config.dim, (3 if config.integrate else 2) * (mel.n_fft // 2 + 1))
+        self.head = nn.Linear(config.dim, mel.n_fft + 2)
         self.inverse_stft = InverseSTFT(mel.n_fft, mel.hop_length)
         self.refinement = MelRefinement(mel, config.refinements)
         for module in self.modules():
@@ -94,10 +89,6 @@ class Vocos(nn.Module):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         per_bin = spread_of_bands(mel) / LogMel(mel).filters.sum(1)
         self.register_buffer("bins_of_bands", per_bin, persistent=False)
-        turns = (
-            torch.arange(mel.n_fft // 2 + 1) * mel.hop_length % mel.n_fft / mel.n_fft
-        )  # per hop, at each bin's own frequency
-        self.register_buffer("own_advance", wrap(2 * math.pi * turns)[:, None], persistent=False)
 
     @property
     def hop_length(self) -> int:
@@ -111,38 +102,13 @@ class Vocos(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """(B, n_mels, frames) -> (B, 1, frames * hop_length)"""
-        return self.render(mel)[0]
-
-    def render(self, mel: Tensor, known: tuple[int, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        """As `forward`, for a part of a longer spectrogram.
-
-        Parameters
-        ----------
-        known : (int, Tensor of shape (B, n_bins)), optional
-            A frame, and the phase summed up to it, from the part before.
-
-        Returns
-        -------
-        audio : Tensor, shape (B, 1, frames * hop_length)
-        summed : Tensor, shape (B, n_bins, frames)
-            The phase that has come together at each frame; zeros without `integrate`.
-        """
         h = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)  # (B, C, T) -> (B, T, C) -> (B, C, T)
         for block in self.blocks:
             h = block(h)
         h = self.head(self.final_norm(h.transpose(1, 2))).transpose(1, 2).float()  # STFTs know no bfloat16
-        log_magnitude, phase, *advance = h.chunk(3 if self.config.integrate else 2, dim=1)
+        log_magnitude, phase = h.chunk(2, dim=1)
         if self.config.prior:
             magnitudes = self.bins_of_bands @ self.refinement.front_end.expand(mel)
             log_magnitude = log_magnitude + magnitudes.clamp_min(self.mel.floor).log()
-        summed = torch.cumsum(self.own_advance + advance[0], dim=-1) if advance else torch.zeros_like(phase)
-        if known is not None:
-            frame, there = known
-            summed = summed + (there - summed[:, :, frame])[:, :, None]
-        spectrum = torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase + summed)
-        return self.refinement(self.inverse_stft(spectrum), mel)[:, None], summed
-
-
-def wrap(phase: Tensor) -> Tensor:
-    """Radians to within ±pi, so that sums of them stay exact."""
-    return torch.remainder(phase + math.pi, 2 * math.pi) - math.pi
+        spectrum = torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase)
+        return self.refinement(self.inverse_stft(spectrum), mel)[:, None]
