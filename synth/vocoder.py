@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from db.errors import CheckpointError, DemiurgeError, ParameterError
 from synth.hifigan import V1, V2, V3, HiFiGAN
+from synth.inference import for_inference
 from synth.mel import MelSettings
 from synth.melgan import MelGAN, MelGANConfig
 from synth.vocos import PUBLISHED, SMALL, Vocos
@@ -18,6 +19,7 @@ from synth.weight_norm import plain_state
 from training.checkpoint import load_checkpoint, save_checkpoint
 
 KIND = "vocoder"
+PRECISIONS = ("float32", "bfloat16")
 CHUNK_FRAMES = 512  # of output at a time: activations stay in the processor's cache, memory is bounded
 
 Network = Vocos | HiFiGAN | MelGAN
@@ -55,6 +57,7 @@ class Vocoder(nn.Module):
             raise ParameterError(f"{architecture}: {error}; take the sizes of {', '.join(asdict(preset))}") from error
         self.architecture, self.mel, self.training_summary = architecture, mel, training or {}
         self.network: Network = build(mel, self.config)
+        self.precision = "float32"
         if self.network.hop_length != mel.hop_length:
             raise ParameterError(
                 f"{architecture} gives {self.network.hop_length} samples a frame, the mel's hop_length is {mel.hop_length}; "
@@ -88,9 +91,22 @@ class Vocoder(nn.Module):
             stop = min(start + CHUNK_FRAMES, n_frames)
             first, last = max(start - context, 0), min(stop + context, n_frames)
             part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last])).to(self.device)
-            samples = self.network(part[None])[0, 0].float().cpu().numpy()
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+                samples = self.network(part[None])[0, 0].float().cpu().numpy()
             out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
         return out
+
+    def prepare(self, *, precision: str = "float32", device: torch.device | str = "cpu") -> Self:
+        """Take the form that runs fastest there, in float32 or bfloat16. Only for synthesis: it cannot be saved any more.
+
+        bfloat16 is quicker on machines that compute in it, and less exact.
+        """
+        if precision not in PRECISIONS:
+            raise ParameterError(f"precision={precision!r} must be {' or '.join(PRECISIONS)}")
+        self.precision = precision
+        if torch.device(device).type == "cpu":
+            self.network = for_inference(self.network)
+        return self.to(device)
 
     @property
     def device(self) -> torch.device:
