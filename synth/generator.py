@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from db.errors import CheckpointError, DemiurgeError, ParameterError
+from synth.latent import LatentNoise
 from synth.mel import MelSettings
 from synth.unagan import UnaganConfig, build_unagan
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -27,11 +28,14 @@ class Generator(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: UnaganConfig, mel: MelSettings, *, training: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, config: UnaganConfig, mel: MelSettings, *, latent_order: int = 0, training: dict[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self.config, self.mel = config, mel
         self.training_summary = training or {}
         self.network = build_unagan(mel.n_mels, config)
+        self.latent = LatentNoise(config.z_channels, latent_order)
         self.register_buffer("mean", torch.zeros(mel.n_mels))
         self.register_buffer("std", torch.ones(mel.n_mels))
 
@@ -79,7 +83,7 @@ class Generator(nn.Module):
         _check_request(frames, seeds)
         per_step = self.config.frames_per_step
         length, starts = chunk_plan(-(-frames // per_step), per_step)
-        noise = [_noise(seed, starts[-1] + length, self.config.z_channels) for seed in seeds]
+        noise = [self.latent.draw(np.random.default_rng(seed), starts[-1] + length) for seed in seeds]
         rows = [(row, chunk) for chunk in range(len(starts)) for row in range(len(seeds))]
         mels = torch.zeros(len(seeds), self.mel.n_mels, (starts[-1] + length) * per_step)
         for i in range(0, len(rows), BATCH_CHUNKS):
@@ -93,9 +97,16 @@ class Generator(nn.Module):
                 mels[row, :, start : start + length * per_step] += part * weights
         return mels[..., :frames].clamp_min(self.mel.silence)
 
-    def save(self, folder: str | Path) -> None:
-        values = {"unagan": asdict(self.config), "mel": self.mel.to_dict(), "training": self.training_summary}
-        save_checkpoint(folder, kind=KIND, config=values, tensors=self.state_dict())
+    def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
+        """Write the checkpoint; the network's weights as `dtype`: float16 takes half the space."""
+        values = {
+            "unagan": asdict(self.config), "mel": self.mel.to_dict(), "latent_order": self.latent.order,
+            "training": self.training_summary,
+        }  # fmt: skip
+        tensors = {
+            name: tensor.to(dtype) if name.startswith("network.") else tensor for name, tensor in self.state_dict().items()
+        }
+        save_checkpoint(folder, kind=KIND, config=values, tensors=tensors)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -109,7 +120,8 @@ class Generator(nn.Module):
         values, tensors = load_checkpoint(folder, kind=KIND)
         try:
             sizes = {**values["unagan"], "upsamplings": tuple(values["unagan"]["upsamplings"])}
-            generator = cls(UnaganConfig(**sizes), MelSettings.from_dict(values["mel"]), training=values["training"])
+            mel, order = MelSettings.from_dict(values["mel"]), values["latent_order"]
+            generator = cls(UnaganConfig(**sizes), mel, latent_order=order, training=values["training"])
             generator.load_state_dict(tensors)
             generator.set_statistics(generator.mean, generator.std)  # checks them
         except DemiurgeError as error:
@@ -148,11 +160,6 @@ def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> T
     if not last:
         weights[-overlap:] *= rise.flip(0)
     return weights
-
-
-def _noise(seed: int, steps: int, channels: int) -> Tensor:
-    """(channels, steps): normal, drawn step by step, so that a step's noise does not depend on how many follow."""
-    return torch.from_numpy(np.random.default_rng(seed).standard_normal((steps, channels), dtype=np.float32).T)
 
 
 def _state_generator(seed: int, chunk: int) -> torch.Generator:

@@ -5,12 +5,11 @@ On processors, 2-d convolutions over (batch, channels, 1, n) whose channels lie 
 """
 
 import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -22,7 +21,7 @@ class FlatConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(layer.weight.detach()[:, :, None].to(memory_format=torch.channels_last))
         self.bias = layer.bias
-        self.sizes = {
+        self.sizes: dict[str, Any] = {
             "stride": (1, layer.stride[0]), "padding": (0, layer.padding[0]), "dilation": (1, layer.dilation[0]),
             "groups": layer.groups,
         }  # fmt: skip

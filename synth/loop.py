@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import soundfile as sf
 import torch
 
-from db.errors import DemiurgeError, ParameterError
-from training.checkpoint import load_training_state, save_training_state
+from db.errors import CheckpointError, DemiurgeError, ParameterError
+from training.checkpoint import STATE, load_training_state, save_training_state
 from training.processes import Processes
 from training.threads import torch_threads
 from training.tracking import Tracker
@@ -157,7 +158,7 @@ class Loop:
                     self._log(tracker)
                 if self._look(tracker, tell):
                     return "minutes"
-            if at.step == options.steps:
+            if at.step >= options.steps:
                 self._save()
                 return "steps"
             self.trainee.end_epoch()
@@ -195,7 +196,7 @@ class Loop:
             self._judge(tracker)
         if tracker and now - self.shown > 60 * options.show_minutes:
             self.shown = now
-            tracker.show(self.trainee.show(self.out / "samples", at.step), at.step)
+            tracker.show(self._show(), at.step)
         if late or now - self.saved > SAVE_SECONDS:
             self._save()
         if tell:
@@ -203,6 +204,13 @@ class Loop:
             best = f", best {at.best:.3f} at {at.best_step}" if at.best_step else ""
             tell(round(1000 * min(done, 1.0)), 1000, f"step {at.step}, {at.step / at.seconds:.1f}/s{best}")
         return late
+
+    def _show(self) -> list[Path]:
+        folder = self.out / "samples"
+        try:
+            return self.trainee.show(folder, self.at.step)
+        except (OSError, sf.SoundFileError) as error:
+            raise ParameterError(f"{folder}: cannot be written ({error}); make room, and go on with --resume") from error
 
     def _judge(self, tracker: Tracker | None) -> None:
         at, measures = self.at, self.trainee.judge()
@@ -234,12 +242,20 @@ class Loop:
 
     def _load(self) -> None:
         state = load_training_state(self.out)
+        if not isinstance(state, dict) or set(state) != {"identity", "progress", "trainee"}:
+            raise CheckpointError(f"{self.out / STATE}: of another kind of model; choose another folder, or --force a new start")
         for name, value in self._identity().items():
             if (before := state["identity"].get(name)) != value:
                 raise ParameterError(
                     f"{self.out}: was trained with {name} {before}, not {value}; resume with the same, or --force a new start"
                 )
-        self.trainee.load_state(state["trainee"])
+        try:
+            self.trainee.load_state(state["trainee"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{self.out / STATE}: does not fit the model ({str(error).splitlines()[0]}); go on --from the same model as at "
+                "its start, or --force a new start"
+            ) from error
         self.at = Progress(**{f.name: state["progress"][f.name] for f in fields(Progress)})
 
     def _identity(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from db.scan import find_audio
 from synth.mel import MelSettings, log_mel
 
 VERSION = 1
+KEPT = ("audio.f32", "mels.f32", "index.json")  # the last is written last
 SILENT = 1e-4  # a recording whose peak is below, -80 dB, has nothing to teach
 Tell = Callable[[int, int, str], None]
 
@@ -75,14 +76,22 @@ def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell
     names = find_audio(folder)
     if not names:
         raise ParameterError(f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files")
-    stats = [(folder / name).stat() for name in names]
-    stamps = [[name, s.st_size, s.st_mtime_ns] for name, s in zip(names, stats, strict=True)]
-    what = json.dumps([VERSION, str(folder.resolve()), settings.to_dict(), stamps])
+    stamps = [_stamp(folder / name) for name in names]
+    what = json.dumps([VERSION, str(folder.resolve()), settings.to_dict(), [[n, *s] for n, s in zip(names, stamps, strict=True)]])
     identity = xxhash.xxh3_128_hexdigest(what.encode())
     kept = cache_folder("recordings") / identity
-    if not (kept / "index.json").is_file():
+    if not all((kept / name).is_file() for name in KEPT):
         _decode(folder, names, settings, kept, progress)
     return _open(kept, settings, identity, folder)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Size and date; nothing for a link that leads nowhere."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _decode(folder: Path, names: Sequence[str], settings: MelSettings, kept: Path, progress: Tell | None) -> None:

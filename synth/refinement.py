@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from synth.mel import LogMel, MelSettings
 from synth.stft import InverseSTFT, spread_of_bands
 
-MOMENTUM = 0.3
+MOMENTUM = 0.6
 MAX_GAIN = 10.0  # of one step: where the found mel is nearly nothing, the ratio says nothing
 GUARD = 1e-6  # magnitude
 
@@ -34,6 +34,8 @@ class MelRefinement(nn.Module):
         return self.n_steps * 2 * -(-s.n_fft // (2 * s.hop_length))
 
     def forward(self, audio: Tensor, mel: Tensor) -> Tensor:
+        if audio.shape[-1] <= self.front_end.padding:  # a frame or two: too short to be analysed
+            return audio
         target, previous = self.front_end.expand(mel), None
         for _ in range(self.n_steps):
             refined = self._step(audio, target)

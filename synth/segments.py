@@ -76,9 +76,10 @@ class Segments:
         places = [places[i % len(places)] for i in range(n_batches * whole)]
         for index in range(skip, n_batches):
             start = index * whole + rank * batch_size
-            yield self._cut(places[start : start + batch_size])
+            yield self.cut(places[start : start + batch_size])
 
-    def _cut(self, places: Sequence[tuple[Recording, int]]) -> tuple[Tensor, Tensor]:
+    def cut(self, places: Sequence[tuple[Recording, int]]) -> tuple[Tensor, Tensor]:
+        """Audio and log-mel at each (recording, first frame), shapes as above."""
         settings = self.recordings.settings
         audio = np.zeros((len(places), self.n_frames * settings.hop_length), np.float32)
         mel = np.full((len(places), settings.n_mels, self.n_frames), settings.silence, np.float32)

@@ -4,16 +4,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from db.errors import ParameterError
 from synth.mel import LogMel, MelSettings
 
 
 class InverseSTFT(nn.Module):
-    """Overlap-add of windowed frames, divided by the sum of the squared windows."""
+    """Overlap-add of windowed frames, divided by the sum of the squared windows.
+
+    Raises
+    ------
+    ParameterError
+        If frames do not overlap: the window is 0 at its ends.
+    """
 
     window: Tensor
 
     def __init__(self, n_fft: int, hop_length: int) -> None:
         super().__init__()
+        if hop_length >= n_fft:
+            raise ParameterError(f"hop_length={hop_length} must be less than n_fft={n_fft}, for frames to overlap")
         self.n_fft, self.hop_length = n_fft, hop_length
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 

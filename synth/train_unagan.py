@@ -28,6 +28,9 @@ LEARNING_RATE = 1e-4  # as published, and the next two
 GRADIENT_CLIP = 3.0
 CYCLE_WEIGHT = 1.0
 JUDGED_CLIPS = 32  # generated to be compared with the held-out recordings
+MAX_LATENT_ORDER = 16
+FIT_FRAMES = 4096  # of each recording are encoded at a time to fit the noise
+FIT_RECORDINGS = 32
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 ARCHITECTURES = ("hierarchical", "nonhierarchical")
 
@@ -43,6 +46,8 @@ class UnaganOptions(LoopOptions):
     adversary_width: int = 512
     clip_frames: int = 864  # 10 s at 22.05 kHz / 256
     mel: str = "22k"
+    adversarial_from: int = 0  # updates of the cycle alone before the adversary joins
+    latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,6 +57,14 @@ class UnaganOptions(LoopOptions):
             raise ParameterError(f"architecture={self.architecture!r} is not known; choose {' or '.join(ARCHITECTURES)}")
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
             raise ParameterError(f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}")
+
+        if (self.adversarial_from or self.latent_order) and not self.cycle:
+            raise ParameterError("adversarial_from and latent_order need the cycle's encoder; train with --cycle")
+        if self.adversarial_from < 0 or not 0 <= self.latent_order <= MAX_LATENT_ORDER:
+            raise ParameterError(
+                f"adversarial_from={self.adversarial_from} must not be negative, and latent_order={self.latent_order} "
+                f"must be 0 to {MAX_LATENT_ORDER}"
+            )
 
     def config(self) -> UnaganConfig:
         upsamplings = UnaganConfig().upsamplings if self.architecture == "hierarchical" else ()
@@ -123,14 +136,16 @@ class UnaganTraining:
             "adversary": torch.optim.Adam(self.adversary.parameters(), rate),
         }
         self.judged = self._statistics_of_held_out()
-        names = ("architecture", "cycle", "width", "adversary_width", "clip_frames")
+        names = (
+            "architecture", "cycle", "width", "adversary_width", "clip_frames", "adversarial_from", "latent_order",
+        )  # fmt: skip
         self.identity = {
             **{name: getattr(options, name) for name in names},
             "mel": recordings.settings.to_dict(), "recordings": recordings.identity,
         }  # fmt: skip
 
     def _new(self, mel: MelSettings) -> Generator:
-        generator = Generator(self.options.config(), mel)
+        generator = Generator(self.options.config(), mel, latent_order=self.options.latent_order)
         sums, squares, n = np.zeros(mel.n_mels), np.zeros(mel.n_mels), 0
         for entry in self.train.entries:
             frames = self.recordings.mel_of(entry).astype(np.float64)
@@ -158,41 +173,67 @@ class UnaganTraining:
         return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
 
     def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
-        """One update of the generator (and encoder), one of the adversary, one of their balance."""
+        """One update of the generator (and encoder), then, once the adversary has joined, of it and of their balance."""
         real = self.generator.normalise(batch[1].to(self.device))
-        z = self._noise(*real.shape[::2])
         states = torch.Generator(self.device).manual_seed(int(torch.randint(1 << 62, ())))
+        adversarial = n_updates > self.options.adversarial_from
+        losses: dict[str, Tensor] = {}
         with self._precision():
-            fake = self.generator.network(z, states).float()
-            losses = self._losses(fake, real, z, states)
-        self._update("generator", self.makers, sum(losses.values(), torch.zeros((), device=self.device)))
+            if adversarial:
+                z = self._noise(*real.shape[::2])
+                fake = self.generator.network(z, states).float()
+                losses |= self._adversarial_losses(fake, z)
+            if self.encoder:
+                again = self.generator.network(self.encoder(real), states)
+                losses["cycle_mel"] = CYCLE_WEIGHT * (again - real).abs().mean()
+        self._update("generator", self.makers, torch.stack(list(losses.values())).sum())
         update_average(self.average, self.generator, n_updates)
-        with self._precision():
-            of_real, of_fake = self._reconstruction(real), self._reconstruction(fake.detach())
-        self._update("adversary", self.adversary, of_real - self.balance.k * of_fake)
-        means = [part.item() / self.processes.number for part in self.processes.sum(of_real.detach(), of_fake.detach())]
-        if all(np.isfinite(means)):
-            self.balance.update(*means)
         told = {f"generator/{name}": loss.item() for name, loss in losses.items()}
-        began = {"began/real": means[0], "began/fake": means[1], "began/k": self.balance.k}
-        return {**told, **began, "began/convergence": self.balance.measure}
+        return told | (self._step_adversary(real, fake.detach()) if adversarial else {})
 
-    def _losses(self, fake: Tensor, real: Tensor, z: Tensor, states: torch.Generator) -> dict[str, Tensor]:
+    def _adversarial_losses(self, fake: Tensor, z: Tensor) -> dict[str, Tensor]:
         self.adversary.requires_grad_(False)
         losses = {"adversarial": self._reconstruction(fake)}
         self.adversary.requires_grad_(True)
         if self.encoder:
             losses["cycle_z"] = CYCLE_WEIGHT * (self.encoder(fake) - z).abs().mean()
-            again = self.generator.network(self.encoder(real), states)
-            losses["cycle_mel"] = CYCLE_WEIGHT * (again - real).abs().mean()
         return losses
+
+    def _step_adversary(self, real: Tensor, fake: Tensor) -> dict[str, float]:
+        with self._precision():
+            of_real, of_fake = self._reconstruction(real), self._reconstruction(fake)
+        self._update("adversary", self.adversary, of_real - self.balance.k * of_fake)
+        means = [part.item() / self.processes.number for part in self.processes.sum(of_real.detach(), of_fake.detach())]
+        if all(np.isfinite(means)):
+            self.balance.update(*means)
+        began = {"real": means[0], "fake": means[1], "k": self.balance.k, "convergence": self.balance.measure}
+        return {f"began/{name}": value for name, value in began.items()}
 
     def _reconstruction(self, mel: Tensor) -> Tensor:
         return (self.adversary(mel) - mel).abs().mean(dtype=torch.float32)
 
     def _noise(self, batch: int, frames: int) -> Tensor:
-        config = self.generator.config
-        return torch.randn(batch, config.z_channels, frames // config.frames_per_step).to(self.device)
+        """(batch, z_channels, steps) of the noise that is in use now."""
+        rng = np.random.default_rng(int(torch.randint(1 << 62, ())))
+        steps = frames // self.generator.config.frames_per_step
+        return torch.stack([self.generator.latent.draw(rng, steps) for _ in range(batch)]).to(self.device)
+
+    @torch.no_grad()
+    def _fit_noise(self) -> None:
+        """Fit the noise to what the encoder makes of recordings, for the generator and its average."""
+        assert self.encoder is not None
+        per_step, latents = self.generator.config.frames_per_step, []
+        chosen = np.linspace(0, len(self.train.entries) - 1, min(FIT_RECORDINGS, len(self.train.entries))).astype(int)
+        for index in chosen:
+            entry = self.train.entries[index]
+            frames = min(entry.n_frames, FIT_FRAMES) // per_step * per_step
+            if frames > per_step * self.options.latent_order:
+                mel = torch.from_numpy(np.array(self.recordings.mel_of(entry, 0, frames))).to(self.device)
+                with self._precision():
+                    latents.append(self.encoder(self.generator.normalise(mel)[None])[0].float().cpu().numpy())
+        if latents:
+            self.generator.latent.fit(latents)
+            self.average.latent.load_state_dict(self.generator.latent.state_dict())
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
         self.optimisers[name].zero_grad()
@@ -210,6 +251,8 @@ class UnaganTraining:
 
     def judge(self) -> dict[str, float]:
         """Fréchet distance of the mel statistics of generated clips and held-out recordings, and how much clips differ."""
+        if self.generator.latent.order:
+            self._fit_noise()
         sampled = self._sample(JUDGED_CLIPS, self.options.clip_frames)
         clips = self.average.normalise(sampled.to(self.device)).cpu().numpy()
         spread = clips.mean(axis=2).std(axis=0).mean()  # of the clips' mean spectra: 0 if all are the same

@@ -206,12 +206,13 @@ class VocoderTraining:
         return {"distance": mel_l1 + stft, "mel_l1": mel_l1, "stft": stft}
 
     def _excerpts(self, n: int = JUDGED) -> Iterator[tuple[Tensor, Tensor]]:
-        """Excerpts spread evenly over the held-out recordings: audio (n,), mel (n_mels, frames)."""
-        entries, recordings = self.held_out, self.recordings
-        for index in np.linspace(0, len(entries) - 1, min(n, len(entries))).astype(int):
-            entry = entries[index]
+        """Up to `n` excerpts spread evenly over the held-out recordings: audio (n,), mel (n_mels, frames)."""
+        recordings = self.recordings
+        places = [(entry, start) for entry in self.held_out for start in range(0, entry.n_frames, JUDGED_FRAMES)]
+        for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
+            entry, start = places[index]
             frames = min(entry.n_frames, JUDGED_FRAMES)
-            start = (entry.n_frames - frames) // 2
+            start = min(start, entry.n_frames - frames)
             parts = recordings.audio_of(entry, start, start + frames), recordings.mel_of(entry, start, start + frames)
             audio, mel = (torch.from_numpy(np.array(part)).to(self.device) for part in parts)
             yield audio, mel

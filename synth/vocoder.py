@@ -90,7 +90,7 @@ class Vocoder(nn.Module):
         for start in range(0, n_frames, CHUNK_FRAMES):
             stop = min(start + CHUNK_FRAMES, n_frames)
             first, last = max(start - context, 0), min(stop + context, n_frames)
-            part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last])).to(self.device)
+            part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last], np.float32)).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 samples = self.network(part[None])[0, 0].float().cpu().numpy()
             out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
@@ -145,6 +145,6 @@ class Vocoder(nn.Module):
             vocoder.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         except DemiurgeError as error:
             raise CheckpointError(f"{folder}: {error}") from error
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
         return vocoder.eval()

@@ -54,7 +54,7 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
     try:
         config = json.loads((folder / CONFIG).read_text())
         found = (config["kind"], config["version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{folder / CONFIG}: damaged ({error!r}); train the model again or restore a copy") from error
     if not isinstance(found[1], int) or found[1] > VERSION:
         raise CheckpointError(

@@ -10,6 +10,7 @@ from demiurge.cli.playback import playback
 from demiurge.cli.query import query
 from demiurge.cli.render import mosaic, render
 from demiurge.cli.sequencer import sequencer
+from demiurge.cli.synth import synth
 
 
 class WrongUsage(click.ClickException):
@@ -40,5 +41,5 @@ def main() -> None:
     """
 
 
-for command in (demo, db, sequencer, query, render, mosaic, playback, bench):
+for command in (demo, db, sequencer, query, render, mosaic, playback, synth, bench):
     main.add_command(command)

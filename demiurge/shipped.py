@@ -1,0 +1,19 @@
+"""The weights that come with Demiurge (demiurge/data/weights/MODEL_CARD.md)."""
+
+from pathlib import Path
+
+from demiurge.corpus import DATA
+
+WEIGHTS = DATA / "weights"
+SHIPPED = "shipped"
+
+
+def shipped_model(kind: str) -> Path:
+    """The folder of the shipped "vocoder" or "unagan"."""
+    return WEIGHTS / kind
+
+
+def model_path(name: str | Path, kind: str) -> Path:
+    """`name` as a folder: the word "shipped" means what comes with Demiurge, unless there is a folder called so."""
+    path = Path(name)
+    return shipped_model(kind) if str(path) == SHIPPED and not path.is_dir() else path

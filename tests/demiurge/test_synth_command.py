@@ -1,0 +1,261 @@
+"""demiurge synth as people run it: on bundled recordings, at toy sizes."""
+
+import dataclasses
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import matplotlib.image
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from click.testing import CliRunner
+
+from demiurge.cli import main
+from demiurge.corpus import CORPUS_DIR
+from demiurge.shipped import model_path
+from synth.generator import Generator
+from synth.mel import PRESETS
+from synth.musicnn import Musicnn
+from synth.train_unagan import ARCHITECTURES as UNAGANS
+from synth.train_unagan import UnaganOptions
+from synth.train_vocoder import VocoderOptions, VocoderSummary
+from synth.unagan import UnaganConfig
+from synth.vocoder import ARCHITECTURES, Vocoder
+
+QUICK = ("--judge-steps", 1, "--batch-size", 1, "--threads", 1)
+TOY_UNAGAN = ("--width", 8, "--adversary-width", 16, "--clip-frames", 128)
+COMMANDS = main.commands["synth"].commands
+MEL = PRESETS["22k"]
+
+
+def run(*arguments, expect=0) -> SimpleNamespace:
+    result = CliRunner().invoke(main, ["synth", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == expect, result.output
+    return SimpleNamespace(out=result.stdout, err=result.stderr)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Bundled loops and pads, and toy models of equal mel settings."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "sounds").mkdir()
+    for name in ("loop_amen", "ambi_choir", "guit_em9", "ambi_haunted_hum"):
+        (folder / "sounds" / f"{name}.ogg").write_bytes((CORPUS_DIR / f"{name}.ogg").read_bytes())
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        Vocoder("vocos-small", MEL, config={"dim": 16, "intermediate_dim": 16}).save(folder / "vocoder")
+        generator = Generator(UnaganConfig(z_channels=6, width=16), MEL)
+    generator.set_statistics(torch.full((80,), -5.0), torch.full((80,), 2.0))
+    generator.save(folder / "unagan")
+    return folder
+
+
+@pytest.fixture
+def embedding(monkeypatch):
+    """A stand-in for MusiCNN: the spectrum of each 2 s, in 8 bands."""
+
+    def embed(audio, sample_rate):
+        length = 2 * sample_rate
+        windows = audio[: len(audio) // length * length].reshape(-1, length)
+        bands = np.array_split(np.abs(np.fft.rfft(windows)), 8, axis=1)
+        return np.log(np.stack([band.mean(axis=1) for band in bands], axis=1) + 1e-6)
+
+    found = []
+    monkeypatch.setattr(Musicnn, "find", lambda folder: found.append(folder) or SimpleNamespace(embed=embed))
+    return found
+
+
+def leaves(group: click.Group):
+    for command in group.commands.values():
+        yield from leaves(command) if isinstance(command, click.Group) else [command]
+
+
+def test_every_command_has_two_examples_and_json():
+    for command in leaves(main.commands["synth"]):
+        assert (command.epilog or "").count("\n  demiurge synth ") >= 2, command.name
+        assert "as_json" in {parameter.name for parameter in command.params}, command.name
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "architectures"),
+    [("train-vocoder", VocoderOptions, ARCHITECTURES), ("train-unagan", UnaganOptions, UNAGANS)],
+)
+def test_training_options_are_those_of_the_library(name, made, architectures):
+    defaults = COMMANDS[name].make_context(name, ["sounds", "model"]).params
+    shown = {parameter.name: parameter for parameter in COMMANDS[name].params}
+    for option, value in dataclasses.asdict(made()).items():
+        default = defaults[option]
+        assert default == value or (default is None and f"[default: {value}" in shown[option].help), option
+    assert list(shown["architecture"].type.choices) == list(architectures)
+    assert list(shown["mel"].type.choices) == list(PRESETS)
+
+
+def test_vocoder_is_trained_resumed_and_trained_on(work, tmp_path):
+    model = tmp_path / "v"
+    said = run("train-vocoder", work / "sounds", model, "--steps", 2, "--segment-frames", 16, *QUICK)
+    assert "vocos-small, best after" in said.out
+    assert "of 2 updates" in said.out
+    assert run("train-vocoder", work / "sounds", model, expect=2).err.endswith("or --force to replace it\n")
+    arguments = ("train-vocoder", work / "sounds", model, "--segment-frames", 16, *QUICK, "--resume", "--json")
+    document = json.loads(run(*arguments, "--steps", 3).out)
+    assert (document["steps"], len(document["judged"]), document["architecture"]) == (3, 3, "vocos-small")
+    assert document["left_out"] == {}
+    start = ("--from", model, "--segment-frames", 16, *QUICK)
+    tuned = json.loads(run("train-vocoder", work / "sounds", tmp_path / "w", "--steps", 1, *start, "--json").out)
+    assert tuned["judged"][0] == pytest.approx(document["best"], rel=0.2)
+    message = run("train-vocoder", work / "sounds", tmp_path / "x", *start, "--mel", "44k", expect=2).err
+    assert "--mel: the model that --from names has its own; leave it out" in message
+
+
+def test_files_that_cannot_be_used_are_named_and_the_model_is_kept(work, tmp_path):
+    (tmp_path / "sounds" / "sub").mkdir(parents=True)
+    for path in (work / "sounds").iterdir():
+        (tmp_path / "sounds" / path.name).symlink_to(path)
+    (tmp_path / "sounds" / "sub" / "bad.wav").write_bytes(b"no audio")
+    sf.write(tmp_path / "sounds" / "mute.wav", np.zeros(30000), 44100)
+    arguments = ("train-vocoder", tmp_path / "sounds", tmp_path / "v", "--steps", 1, "--segment-frames", 16, *QUICK)
+    said = run(*arguments, expect=1)
+    assert "left out: mute.wav: silent" in said.err
+    assert "left out: sub/bad.wav: not readable as audio" in said.err
+    assert Vocoder.load(tmp_path / "v").architecture == "vocos-small"
+    assert set(json.loads(run(*arguments, "--force", "--json", expect=1).out)["left_out"]) == {"mute.wav", "sub/bad.wav"}
+
+
+def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch):
+    loop = {"steps": 1, "epochs": 0, "best_step": 1, "best": 2.0, "judged": [2.0], "seconds": 1.0, "wait_share": 0.0}
+    data = {"train_seconds": 9.0, "held_out_seconds": 3.0, "n_padded": 1, "left_out": {}}
+    summary = VocoderSummary(**loop, **data, stopped_by="steps", architecture="vocos")
+    monkeypatch.setattr("synth.train_vocoder.train_vocoder", lambda *_, **__: summary)
+    (tmp_path / "v").mkdir()
+    monkeypatch.setenv("RANK", "1")
+    assert run("train-vocoder", work / "sounds", tmp_path / "v") == SimpleNamespace(out="", err="")
+    monkeypatch.setenv("RANK", "0")
+    assert "followed by silence: 1\n" in run("train-vocoder", work / "sounds", tmp_path / "v", "--force").out
+
+
+def test_unagan_is_trained_and_trained_on(work, tmp_path):
+    arguments = ("train-unagan", work / "sounds", tmp_path / "g", "--steps", 1, *TOY_UNAGAN, "--no-cycle", *QUICK)
+    assert "hierarchical, best after 1 of 1 updates" in run(*arguments).out
+    assert Generator.load(tmp_path / "g").config == UnaganConfig(width=8)
+    start = ("--from", tmp_path / "g", *TOY_UNAGAN[2:], *QUICK, "--steps", 1)
+    assert json.loads(run("train-unagan", work / "sounds", tmp_path / "h", *start, "--json").out)["steps"] == 1
+    assert Generator.load(tmp_path / "h").config == UnaganConfig(width=8)
+    message = run("train-unagan", work / "sounds", tmp_path / "i", *start, "--width", 8, expect=2).err
+    assert "--width: the model that --from names has its own" in message
+
+
+def test_generate_fills_a_folder_and_goes_on(work, tmp_path):
+    models = (work / "unagan", work / "vocoder")
+    for name in ("a", "b"):
+        run("generate", *models, tmp_path / name, "--minutes", 0.05, "--seconds", 1.5, "--seed", 3, "--workers", 1)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert len([name for name in files if name.endswith(".flac")]) == 2
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
+    arguments = ("generate", *models, tmp_path / "a", "--minutes", 0.075, "--seconds", 1.5, "--workers", 1)
+    document = json.loads(run(*arguments, "--seed", 3, "--json").out)
+    assert (document["made"], document["kept"], document["failed"]) == (1, 2, [])
+    run(*arguments, "--seed", 4, expect=2)
+    assert "3 files made" in run(*arguments, "--seed", 4, "--force").out
+
+
+def test_generate_refuses_models_of_other_mels(work, tmp_path):
+    Vocoder("hifigan-v2", PRESETS["hifigan"], config={"channels": 16}).save(tmp_path / "v")
+    message = run("generate", work / "unagan", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=2).err
+    assert "mel f_max is 11025.0 in unagan and 8000.0 in v" in message
+    assert "no model here" in run("generate", "shipped_", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=1).err
+
+
+def test_resynth_keeps_length_and_channels(work, tmp_path, tabla):
+    stereo = np.stack([tabla, 0.5 * tabla[::-1]], axis=1)
+    sf.write(tmp_path / "in.wav", stereo, 44100)
+    document = json.loads(run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.wav", "--json").out)
+    samples, rate = sf.read(tmp_path / "o.wav")
+    assert (samples.shape, rate) == ((22050, 2), 22050)
+    assert document == {
+        "file": str(tmp_path / "o.wav"), "seconds": 1.0, "sample_rate": 22050, "channels": 2, "gain": document["gain"],
+    }  # fmt: skip
+    assert 0 < np.abs(samples).max() <= 1
+    assert "exists" in run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.wav", expect=2).err
+    assert "1.00 s at 22050 Hz" in run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.flac").out
+    assert "suffix" in run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.mp3", expect=2).err
+
+
+def test_import_makes_a_model_and_tells_what_it_is(fixtures, tmp_path):
+    checkpoint = (fixtures / "hifigan_v3_layout.pt", tmp_path / "v", "--config", fixtures / "hifigan_v3_layout.json")
+    assert "hifigan-v3 of 0.04 million parameters; 80 mel bands every 256 samples at 22050 Hz" in run("import", *checkpoint).out
+    assert "exists" in run("import", *checkpoint, expect=2).err
+    document = json.loads(run("import", *checkpoint, "--force", "--json").out)
+    assert (document["kind"], document["mel"]["f_max"], document["note"]) == ("vocoder", 8000.0, None)
+
+
+def test_import_says_that_mels_without_statistics_are_normalised(fixtures, tmp_path):
+    files = (
+        fixtures / "unagan_hierarchical_layout.pt",
+        tmp_path / "g",
+        "--config",
+        fixtures / "unagan_hierarchical_layout.json",
+    )
+    assert "normalised mel" in run("import", *files).out
+    for name in ("mean", "std"):
+        np.save(tmp_path / f"{name}.npy", np.full((1, 80, 1), 2.0))
+    said = run("import", *files, "--force", "--statistics", tmp_path / "mean.npy", tmp_path / "std.npy").out
+    assert "normalised" not in said
+    assert Generator.load(tmp_path / "g").mean.unique().tolist() == [2.0]
+
+
+def test_import_of_what_does_not_fit_leaves_nothing(fixtures, tmp_path):
+    files = (fixtures / "melgan_layout.pt", tmp_path / "v", "--config", fixtures / "hifigan_v2_layout.json")
+    assert "n_mel_channels, ngf, n_residual_layers, ratios are missing" in run("import", *files, expect=1).err
+    assert not (tmp_path / "v").exists()
+
+
+def test_vocoders_are_evaluated_without_musicnn(work, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = run("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--json")
+    assert said.err == "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR\n"
+    toy, griffin_lim = json.loads(said.out)
+    assert (toy["name"], toy["fad"]) == (str(work / "vocoder"), None)
+    assert griffin_lim["mel_l1"] < toy["mel_l1"]  # better than random weights
+
+
+def test_vocoders_are_evaluated_with_embeddings(work, embedding, tmp_path):
+    arguments = ("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--musicnn", work)
+    said = run(*arguments, "--picture", tmp_path / "p.png").out
+    assert embedding == [work]
+    assert all(text in said for text in ("Griffin-Lim", "recordings, other half", "FAD of so few windows is too high"))
+    assert matplotlib.image.imread(tmp_path / "p.png").std() > 0.1
+    assert "exists" in run(*arguments, "--picture", tmp_path / "p.png", expect=2).err
+
+
+def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("mine", "theirs"):
+        (tmp_path / name).mkdir()
+        audio = [sf.read(path, always_2d=True)[0][:, 0] for path in sorted((work / "sounds").iterdir())]
+        sf.write(tmp_path / name / "long.wav", 0.5 * np.resize(np.concatenate(audio), 82 * 44100) + 0.01 * rng.random(), 44100)
+    arguments = ("evaluate", "generator", work / "unagan", work / "vocoder", tmp_path / "mine", "--minutes", 0.67)
+    said = run(*arguments, "--other", f"theirs={tmp_path / 'theirs'}")
+    assert all(name in said.out for name in ("generated", "theirs", "white noise", "nearest recording"))
+    assert "must be NAME=DIR" in run(*arguments, "--other", "theirs", expect=2).err
+    assert "must be NAME=DIR" in run(*arguments, "--other", "a=x", "--other", "a=y", expect=2).err
+
+
+def test_generator_cannot_be_evaluated_without_musicnn(work, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = run("evaluate", "generator", work / "unagan", work / "vocoder", work / "sounds", expect=1)
+    assert "pip install --no-deps musicnn==0.1.0" in said.err
+
+
+def test_shipped_is_the_bundled_model_unless_a_folder_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("demiurge.shipped.WEIGHTS", Path("/data/weights"))
+    assert model_path(Path("shipped"), "vocoder") == Path("/data/weights/vocoder")
+    assert model_path(Path("shipped"), "unagan") == Path("/data/weights/unagan")
+    assert model_path(Path("x/shipped"), "unagan") == Path("x/shipped")
+    (tmp_path / "shipped").mkdir()
+    assert model_path(Path("shipped"), "vocoder") == Path("shipped")

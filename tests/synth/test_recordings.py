@@ -1,0 +1,272 @@
+"""Folders of audio as training sees them: decoded and kept, cut into segments, split."""
+
+import errno
+import os
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from db.audio import read_mono, resample
+from db.errors import ParameterError
+from demiurge.corpus import CORPUS_DIR
+from synth.mel import MelSettings, log_mel
+from synth.recordings import Recording, Recordings, open_recordings
+from synth.segments import HELD_OUT_SHARE, Segments, split_entries
+
+MEL = MelSettings(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20, f_max=4000.0)
+RATE = 44100
+
+
+@pytest.fixture
+def folder(tmp_path, tabla):
+    """Seven seconds in every form that matters: rates, channels, lossy formats, a folder within, a click."""
+    folder = tmp_path / "audio"
+    (folder / "in").mkdir(parents=True)
+    sf.write(folder / "a.wav", tabla, RATE)
+    sf.write(folder / "b.flac", resample(tabla, RATE, 48000), 48000)
+    sf.write(folder / "c.ogg", np.stack([tabla, 0 * tabla], axis=1), RATE)
+    sf.write(folder / "d.mp3", np.stack([tabla, tabla], axis=1), RATE)
+    sf.write(folder / "in" / "e.wav", resample(tabla, RATE, 8000), 8000)
+    sf.write(folder / "f.wav", tabla[5000:5040], RATE)
+    shutil.copy(CORPUS_DIR / "loop_breakbeat.ogg", folder / "in" / "g.ogg")
+    return folder
+
+
+def made(*n_frames, hop=4, n_mels=2):
+    """Recordings whose every sample and mel value is the number of its frame, from 1."""
+    entries = [Recording(f"{i}.wav", sum(n_frames[:i]), n) for i, n in enumerate(n_frames)]
+    settings = MelSettings(sample_rate=400, n_fft=16, hop_length=hop, n_mels=n_mels, f_max=200.0)
+    numbers = np.arange(1, sum(n_frames) + 1, dtype=np.float32)
+    mels = np.repeat(numbers[:, None], n_mels, axis=1)
+    return Recordings(settings, tuple(entries), {}, "made", np.repeat(numbers, hop), mels)
+
+
+def test_every_form_of_audio_becomes_mono_at_one_rate(folder, tabla):
+    recordings = open_recordings(folder, MEL)
+    assert [entry.name for entry in recordings.entries] == ["a.wav", "b.flac", "c.ogg", "d.mp3", "f.wav", "in/e.wav", "in/g.ogg"]
+    assert recordings.left_out == {}
+    assert recordings.n_frames == sum(entry.n_frames for entry in recordings.entries)
+    assert recordings.seconds == pytest.approx(5 * 1.0 + 1.905, abs=0.2)
+    expected = resample(tabla, RATE, 8000)
+    by_name = {entry.name: recordings.audio_of(entry) for entry in recordings.entries}
+    for name, gain, tolerance in (("a.wav", 1, 1e-3), ("b.flac", 1, 5e-3), ("c.ogg", 0.5, 0.1), ("in/e.wav", 1, 1e-3)):
+        np.testing.assert_allclose(by_name[name][:7900], gain * expected[:7900], atol=tolerance)
+    assert len(by_name["f.wav"]) == 64
+
+
+def test_mels_are_those_of_the_audio(folder):
+    recordings = open_recordings(folder, MEL)
+    for entry in recordings.entries:
+        audio, info = read_mono(folder / entry.name)
+        expected = log_mel(resample(audio, info.sample_rate, 8000), MEL)
+        assert len(recordings.audio_of(entry)) == 64 * entry.n_frames
+        np.testing.assert_array_equal(recordings.mel_of(entry), expected)
+    entry = recordings.entries[-1]
+    np.testing.assert_array_equal(recordings.mel_of(entry, 7, 19), recordings.mel_of(entry)[:, 7:19])
+    np.testing.assert_array_equal(recordings.audio_of(entry, 7, 19), recordings.audio_of(entry)[7 * 64 : 19 * 64])
+
+
+def test_what_cannot_be_used_is_left_out_by_name(folder, tabla):
+    sf.write(folder / "quiet.wav", 1e-5 * tabla, RATE, subtype="FLOAT")
+    sf.write(folder / "nan.wav", np.full(999, np.nan), RATE, subtype="FLOAT")
+    (folder / "text.wav").write_text("not audio")
+    (folder / "empty.wav").touch()
+    (folder / "song.m4a").write_bytes(b"\0" * 99)
+    (folder / "cut.wav").write_bytes((folder / "a.wav").read_bytes()[:5000])
+    (folder / "lost.wav").symlink_to(folder / "nowhere.wav")
+    told = []
+    recordings = open_recordings(folder, MEL, progress=lambda done, total, name: told.append((done, total, name)))
+    assert len(recordings.entries) == 7
+    reasons = {
+        "quiet.wav": "silent; nothing can be learnt", "nan.wav": "999 samples are NaN", "text.wav": "not readable as audio",
+        "empty.wav": "0 bytes", "song.m4a": "AAC and WMA are not readable", "cut.wav": "truncated", "lost.wav": "no such audio",
+    }  # fmt: skip
+    assert set(recordings.left_out) == set(reasons)
+    assert all(reason in recordings.left_out[name] for name, reason in reasons.items())
+    assert [done for done, _, _ in told] == list(range(14)) and told[0] == (0, 14, "a.wav")
+
+
+def test_decoded_once_and_again_only_when_something_changes(folder, tabla, monkeypatch):
+    decoded = []
+    monkeypatch.setattr("synth.recordings.read_mono", lambda path: decoded.append(path.name) or read_mono(path))
+    first = open_recordings(folder, MEL)
+    assert len(decoded) == 7
+    again = open_recordings(str(folder), MEL)
+    assert len(decoded) == 7
+    assert (again.identity, again.entries) == (first.identity, first.entries)
+    np.testing.assert_array_equal(again.audio, first.audio)
+
+    sf.write(folder / "a.wav", tabla[::-1], RATE)
+    os.utime(folder / "a.wav", ns=(1, 1))
+    changed = open_recordings(folder, MEL)
+    assert changed.identity != first.identity and len(decoded) == 14
+    assert not np.array_equal(changed.audio_of(changed.entries[0]), first.audio_of(first.entries[0]))
+    assert open_recordings(folder, replace(MEL, log="log10")).identity != changed.identity
+    (folder / "d.mp3").unlink()
+    assert len(open_recordings(folder, MEL).entries) == 6
+
+
+@pytest.mark.parametrize("lost", ["audio.f32", "mels.f32", "index.json"])
+def test_a_cache_that_lost_a_file_is_made_again(folder, lost, decoded_folder):
+    first = open_recordings(folder, MEL)
+    (decoded_folder.parent / "recordings" / first.identity / lost).unlink()
+    np.testing.assert_array_equal(open_recordings(folder, MEL).mels, first.mels)
+
+
+def test_same_files_give_the_same_bytes(folder, decoded_folder):
+    first = open_recordings(folder, MEL)
+    kept = decoded_folder.parent / "recordings" / first.identity
+    before = {file.name: file.read_bytes() for file in kept.iterdir()}
+    shutil.rmtree(kept)
+    open_recordings(folder, MEL)
+    assert {file.name: file.read_bytes() for file in kept.iterdir()} == before
+    assert set(before) == {"audio.f32", "mels.f32", "index.json"}
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_full_disk_is_named_with_a_remedy_and_leaves_nothing_half(folder, decoded_folder, monkeypatch, where):
+    count = 0
+
+    def full(*arguments):
+        nonlocal count
+        count += 1
+        if where == "first" or count == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return log_mel(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("synth.recordings.log_mel", full)
+        with pytest.raises(ParameterError, match=r"cannot be kept decoded in .*No space left on device.*DEMIURGE_CACHE"):
+            open_recordings(folder, MEL)
+    left = [file.name for file in (decoded_folder.parent / "recordings").glob("*/*") if file.name.startswith(".")]
+    assert left == []
+    assert len(open_recordings(folder, MEL).entries) == 7
+
+
+def test_folders_without_audio_are_refused(tmp_path, tabla):
+    with pytest.raises(ParameterError, match="nowhere: no such folder; give a folder of audio files"):
+        open_recordings(tmp_path / "nowhere", MEL)
+    with pytest.raises(ParameterError, match="no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files"):
+        open_recordings(tmp_path, MEL)
+    sf.write(tmp_path / "x.wav", 0 * tabla, RATE)
+    (tmp_path / "y.wav").write_text("no")
+    for _ in range(2):
+        with pytest.raises(ParameterError, match=r"none of its 2 audio files can be used \(x.wav: silent; .*y.wav: not"):
+            open_recordings(tmp_path, MEL)
+
+
+@pytest.mark.parametrize("n_frames", [(100,), (7, 64, 65, 8, 9), (8, 16), (1, 300)])
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_every_frame_comes_out_in_every_epoch(n_frames, batch_size):
+    recordings = made(*n_frames)
+    segments = Segments(recordings, recordings.entries, 8)
+    for epoch in range(5):
+        seen = Counter()
+        for audio, mel in segments.batches(np.random.default_rng(epoch), batch_size):
+            assert audio.shape == (batch_size, 32) and mel.shape == (batch_size, 2, 8)
+            assert audio.dtype == mel.dtype == torch.float32
+            numbers = audio.reshape(batch_size, 8, 4)
+            assert (numbers == numbers[:, :, :1]).all()
+            heard = numbers[:, :, 0] > 0
+            torch.testing.assert_close(mel[:, 0][heard], numbers[:, :, 0][heard])
+            assert (mel[:, 0][~heard] == recordings.settings.silence).all()
+            seen.update(numbers[:, :, 0].flatten().tolist())
+        assert set(seen) - {0.0} == set(range(1, sum(n_frames) + 1))
+
+
+def test_segments_never_cross_from_one_recording_into_the_next():
+    recordings = made(20, 21, 22)
+    entries = [recordings.entries[0], recordings.entries[2]]
+    for audio, _ in Segments(recordings, entries, 8).batches(np.random.default_rng(0), 1):
+        first, last = int(audio[0, 0]), int(audio[0, -1])
+        assert last - first == 7
+        assert last <= 20 or first > 41
+
+
+def test_short_recordings_are_followed_by_silence_and_counted():
+    recordings = made(3, 8, 30, 7)
+    segments = Segments(recordings, recordings.entries, 8)
+    assert segments.n_padded == 2
+    ((audio, mel),) = Segments(recordings, recordings.entries[:1], 8).batches(np.random.default_rng(0), 1)
+    assert audio[0].reshape(8, 4)[:, 0].tolist() == [1, 2, 3, 0, 0, 0, 0, 0]
+    assert mel[0, 0].tolist() == pytest.approx([1, 2, 3, *[recordings.settings.silence] * 5])
+
+
+def test_epochs_differ_in_order_and_offset_and_the_seed_decides():
+    recordings = made(100, 50)
+    segments = Segments(recordings, recordings.entries, 8)
+    a, b, c = (segments.places(np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert a == b != c
+    assert {start for entry, start in a} != {start for entry, start in c}
+    assert abs(len(a) - len(segments)) <= 2
+
+
+def test_the_last_batch_is_filled_up_with_the_first_segments():
+    recordings = made(8, 8, 8)
+    whole = [audio[:, 0] for audio, _ in Segments(recordings, recordings.entries, 8).batches(np.random.default_rng(0), 5)]
+    assert len(whole) == 1
+    numbers = whole[0].tolist()
+    assert sorted(numbers[:3]) == [1, 9, 17] and numbers[3:] == numbers[:2]
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_shares_of_processes_are_disjoint_and_together_whole(number):
+    recordings = made(*[8] * 4 * number)
+    segments = Segments(recordings, recordings.entries, 8)
+    shares = [
+        torch.cat([audio[:, 0] for audio, _ in segments.batches(np.random.default_rng(3), 2, share=(rank, number))]).tolist()
+        for rank in range(number)
+    ]
+    assert [len(share) for share in shares] == [4] * number
+    assert sorted(sum(shares, [])) == [1 + 8 * i for i in range(4 * number)]
+
+
+def test_skipped_batches_are_those_before():
+    recordings = made(100, 50)
+    segments = Segments(recordings, recordings.entries, 8)
+    whole = list(segments.batches(np.random.default_rng(0), 3))
+    for skip in range(len(whole) + 1):
+        rest = list(segments.batches(np.random.default_rng(0), 3, skip=skip))
+        assert len(rest) == len(whole) - skip
+        for (a, _), (b, _) in zip(rest, whole[skip:], strict=True):
+            assert torch.equal(a, b)
+
+
+def test_split_is_disjoint_whole_and_by_seed():
+    recordings = made(*[50] * 40)
+    train, held_out = split_entries(recordings, 8, seed=0)
+    assert len(held_out) == 40 * HELD_OUT_SHARE
+    assert sorted([*train, *held_out], key=lambda e: e.start_frame) == list(recordings.entries)
+    assert split_entries(recordings, 8, seed=0) == (train, held_out)
+    assert any(split_entries(recordings, 8, seed=seed)[1] != held_out for seed in (1, 2, 3))
+
+
+def test_split_holds_out_at_least_a_segment_and_no_more_than_two_minutes():
+    train, held_out = split_entries(made(5, 5, 5, 5, 5), 9, seed=0)
+    assert sum(entry.n_frames for entry in held_out) == 10 and len(train) == 3
+    rate = made(1).settings.frame_rate
+    train, held_out = split_entries(made(*[int(60 * rate)] * 100), 9, seed=0)
+    assert len(held_out) == 2
+
+
+def test_one_file_is_split_by_time():
+    ((train,), (held_out,)) = split_entries(made(100), 8, seed=0)
+    assert (train.start_frame, train.n_frames, held_out.start_frame, held_out.n_frames) == (0, 92, 92, 8)
+    ((train,), (held_out,)) = split_entries(made(1000), 8, seed=1)
+    assert (train.n_frames, held_out.n_frames) == (950, 50)
+
+
+def test_one_recording_is_left_to_train_on():
+    train, held_out = split_entries(made(9, 9), 9, seed=0)
+    assert len(train) == len(held_out) == 1
+
+
+def test_too_little_audio_says_how_much_is_needed():
+    with pytest.raises(ParameterError, match=r"0\.15 s of audio are too little: at least 0\.16 s are needed, one segment to"):
+        split_entries(made(15), 8, seed=0)
+    split_entries(made(16), 8, seed=0)

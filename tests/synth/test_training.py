@@ -1,0 +1,534 @@
+"""Vocoders and generators learn; what was interrupted ends as what was not; what goes wrong is told and leaves the last good."""
+
+import errno
+import functools
+import json
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from db.errors import CheckpointError, ParameterError
+from demiurge.corpus import CORPUS_DIR
+from synth.discriminators import (
+    MelGANDiscriminator,
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+    MultiScaleDiscriminator,
+)
+from synth.generator import Generator
+from synth.loop import Loop, TrainingError
+from synth.mel import PRESETS, LogMel, MelSettings
+from synth.recipes import RECIPES
+from synth.recordings import open_recordings
+from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
+from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
+from synth.vocoder import Vocoder
+from training.average import AVERAGED, update_average
+from training.checkpoint import load_training_state
+from training.processes import Processes
+
+MEL = MelSettings(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20, f_max=4000.0)
+HIFIGAN = {"upsample_rates": (8, 8), "upsample_kernel_sizes": (16, 16), "channels": 16}
+TOY = {
+    "vocos-small": {"dim": 16, "intermediate_dim": 32, "n_layers": 1, "refinements": 1},
+    "vocos": {"dim": 16, "intermediate_dim": 32, "n_layers": 1},
+    "hifigan-v1": HIFIGAN, "hifigan-v2": HIFIGAN, "hifigan-v3": HIFIGAN, "melgan": {"channels": 4, "rates": (8, 8)},
+}  # fmt: skip
+NARROW = {
+    "period": functools.partial(MultiPeriodDiscriminator, (2, 3), 1),
+    "scale": functools.partial(MultiScaleDiscriminator, 2),
+    "resolution": functools.partial(MultiResolutionDiscriminator, (256,), 2),
+    "melgan": functools.partial(MelGANDiscriminator, 2, 2),
+}
+SOUNDS = ("ambi_choir", "loop_amen", "loop_breakbeat", "tabla_tun3", "ambi_piano", "drum_splash_hard", "elec_chime")
+VOCODER = {"batch_size": 8, "segment_frames": 32, "adversarial_from": 2, "judge_steps": 4, "threads": 1, "learning_rate": 2e-3}
+UNAGAN = {
+    "batch_size": 3, "clip_frames": 128, "width": 16, "adversary_width": 16, "mel": "toy", "judge_steps": 4, "threads": 1,
+    "learning_rate": 1e-3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def audio(tmp_path_factory):
+    """Fifteen seconds of real sounds in seven files."""
+    folder = tmp_path_factory.mktemp("audio")
+    for name in SOUNDS:
+        shutil.copy(CORPUS_DIR / f"{name}.ogg", folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """Discriminators at toy width, a toy mel among the presets, one thread."""
+    monkeypatch.setitem(PRESETS, "toy", MEL)
+    for name, recipe in RECIPES.items():
+        discriminators = {key: (NARROW[key], weight) for key, (_, weight) in recipe.discriminators.items()}
+        monkeypatch.setitem(RECIPES, name, replace(recipe, discriminators=discriminators))
+
+
+def toy(architecture="vocos-small"):
+    torch.manual_seed(0)
+    return Vocoder(architecture, MEL, config=TOY[architecture])
+
+
+def vocoder(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
+    options = VocoderOptions(**{**VOCODER, "steps": steps, **options})
+    return train_vocoder(audio, out, options=options, start=start or toy(), resume=resume, progress=progress)
+
+
+def unagan(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
+    options = UnaganOptions(**{**UNAGAN, "steps": steps, **options})
+    return train_unagan(audio, out, options=options, start=start, resume=resume, progress=progress)
+
+
+TRAIN = {"vocoder": vocoder, "unagan": unagan}
+TRAINEES = {"vocoder": VocoderTraining, "unagan": UnaganTraining}
+LOADERS = {"vocoder": Vocoder, "unagan": Generator}
+both = pytest.mark.parametrize("kind", TRAIN)
+
+
+def log(out):
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def equal(a, b):
+    """Whether two states hold the same, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
+
+
+def interrupt(monkeypatch, kind, after):
+    """Ctrl-C within the step after so many."""
+    step, count = TRAINEES[kind].step, 0
+
+    def stop(self, *arguments):
+        nonlocal count
+        count += 1
+        if count > after:
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    monkeypatch.setattr(TRAINEES[kind], "step", stop)
+
+
+@pytest.mark.parametrize("architecture", TOY)
+def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
+    options = VocoderOptions(batch_size=4, segment_frames=32, adversarial_from=0, learning_rate=5e-3)
+    training = VocoderTraining(open_recordings(audio, MEL), options, Processes(), toy(architecture))
+    batch = next(training.batches(np.random.default_rng(0), 0))
+    front_end, distances = LogMel(MEL), []
+    for update in range(1, 61):
+        told = training.step(batch, update)
+        assert all(map(math.isfinite, told.values()))
+        if update in (1, 60):
+            with torch.no_grad():
+                fake = training.vocoder(batch[1])[:, 0]
+            distances.append(float((front_end(fake) - front_end(batch[0])).abs().mean()))
+    names = {name.split("/")[1].removeprefix("adversarial_") for name in told if "adversarial_" in name}
+    assert names == set(RECIPES[architecture].discriminators)
+    assert distances[1] < 0.7 * distances[0]
+
+
+@pytest.mark.parametrize("architecture", ["hierarchical", "nonhierarchical"])
+@pytest.mark.parametrize("cycle", [True, False])
+def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
+    values = {**UNAGAN, "architecture": architecture, "cycle": cycle, "learning_rate": 5e-3}
+    training = UnaganTraining(open_recordings(audio, MEL), UnaganOptions(**values), Processes())
+    batch = next(training.batches(np.random.default_rng(0), 0))
+    told = [training.step(batch, update) for update in range(1, 41)]
+    assert told[-1]["began/real"] < 0.7 * told[0]["began/real"]
+    assert 0 < told[-1]["began/k"] < 1
+    assert ("generator/cycle_mel" in told[0]) == ("generator/cycle_z" in told[0]) == cycle
+    if cycle:
+        assert told[-1]["generator/cycle_mel"] < 0.8 * told[0]["generator/cycle_mel"]
+
+
+@both
+@pytest.mark.parametrize(("stop", "every"), [(1, 1), (2, 3), ("epoch", 1), (7, 1), (7, 3)])
+def test_training_goes_on_bit_exactly_where_it_was_stopped(kind, stop, every, audio, tmp_path, undisturbed, monkeypatch):
+    """Stopped at a save (`every` step) and between two; at the end of an epoch and in the next one."""
+    whole, epoch = undisturbed(kind)
+    save = Loop._save
+    with monkeypatch.context() as patch:
+        patch.setattr("synth.loop.SAVE_SECONDS", 0.0)
+        patch.setattr(Loop, "_save", lambda self: save(self) if self.at.step % every == 0 else None)
+        interrupt(patch, kind, epoch if stop == "epoch" else stop)
+        summary = TRAIN[kind](audio, tmp_path / "m", steps=9)
+    assert summary.stopped_by == "interrupt"
+    TRAIN[kind](audio, tmp_path / "m", steps=9, resume=True)
+    assert equal(*(load_training_state(folder)["trainee"] for folder in (tmp_path / "m", whole)))
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(audio, tmp_path_factory):
+    """Nine steps at a stretch, made once for each kind: the folder, and how many batches an epoch has."""
+
+    @functools.cache
+    def train(kind):
+        folder = tmp_path_factory.mktemp("whole") / kind
+        TRAIN[kind](audio, folder, steps=9)
+        progress = load_training_state(folder)["progress"]
+        epoch = (9 - progress["batch"]) // progress["epoch"]
+        assert progress["epoch"] >= 1 and epoch < 7
+        return folder, epoch
+
+    return train
+
+
+@both
+def test_same_seed_gives_the_same_bytes_and_another_does_not(kind, audio, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        TRAIN[kind](audio, tmp_path / name, steps=3, seed=seed)
+    a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+@both
+def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=5)
+    assert (summary.steps, summary.stopped_by, summary.left_out, summary.n_padded) == (5, "steps", {}, 0)
+    assert summary.train_seconds + summary.held_out_seconds == pytest.approx(15, abs=1.5)
+    assert len(summary.judged) == 2 and summary.best == min(summary.judged) and 0 <= summary.wait_share < 1
+    config = json.loads((tmp_path / "m" / "config.json").read_text())["training"]
+    assert sorted(config["train"] + config["held_out"]) == sorted(f"{name}.ogg" for name in SOUNDS)
+    assert config["options"]["batch_size"] == (VOCODER if kind == "vocoder" else UNAGAN)["batch_size"]
+    assert config["step"] == summary.best_step
+
+
+@both
+def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio, tmp_path):
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=100_000, minutes=0.004, judge_steps=1000)
+    assert summary.stopped_by == "minutes" and summary.seconds < 5
+    assert summary.best_step == summary.steps == load_training_state(tmp_path / "m")["progress"]["step"]
+    LOADERS[kind].load(tmp_path / "m")
+    again = TRAIN[kind](audio, tmp_path / "m", steps=summary.steps + 1, judge_steps=1000, resume=True)
+    assert again.steps == summary.steps + 1
+    LOADERS[kind].load(tmp_path / "m")
+
+
+def test_going_on_to_fewer_steps_than_were_made_ends_at_once(audio, tmp_path):
+    vocoder(audio, tmp_path / "m", steps=4)
+    before = load_training_state(tmp_path / "m")["trainee"]
+    assert vocoder(audio, tmp_path / "m", steps=2, resume=True).steps == 4
+    assert equal(load_training_state(tmp_path / "m")["trainee"], before)
+
+
+@both
+def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monkeypatch):
+    interrupt(monkeypatch, kind, 3)
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=9, judge_steps=2)
+    assert (summary.stopped_by, summary.best_step in (2, 3)) == ("interrupt", True)
+    LOADERS[kind].load(tmp_path / "m")
+
+
+@both
+def test_the_best_by_held_out_measure_is_kept(kind, audio, tmp_path, monkeypatch):
+    values = iter([3.0, 1.0, 2.0, 1.0])
+    monkeypatch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": next(values)})
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=4, judge_steps=1)
+    assert (summary.best_step, summary.best, summary.judged) == (2, 1.0, [3.0, 1.0, 2.0, 1.0])
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
+    kept, now = LOADERS[kind].load(tmp_path / "m"), load_training_state(tmp_path / "m")["trainee"]["average"]
+    assert not equal(dict(kept.state_dict()), {name: now[name] for name in kept.state_dict()})
+
+
+@both
+@pytest.mark.parametrize("when", ["step", "judge"])
+def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_state(kind, when, audio, tmp_path, monkeypatch):
+    TRAIN[kind](audio, tmp_path / "m", steps=2, judge_steps=2)
+    before = {name: (tmp_path / "m" / name).read_bytes() for name in ("training.pt", "model.safetensors", "config.json")}
+    monkeypatch.setattr("synth.loop.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(TRAINEES[kind], when, lambda *arguments: {"vocoder/mel": math.nan})
+    if when == "judge":
+        monkeypatch.setattr(TRAINEES[kind], "step", lambda *arguments: {"loss": 1.0})
+        monkeypatch.setattr("synth.loop.SAVE_SECONDS", 1e9)
+    with pytest.raises(TrainingError, match=r"step [34]: .*mel is not a number; .*smaller --learning-rate"):
+        TRAIN[kind](audio, tmp_path / "m", steps=9, judge_steps=2, resume=True)
+    assert {name: (tmp_path / "m" / name).read_bytes() for name in before} == before
+
+
+@both
+def test_exploding_training_stops_with_advice(kind, audio, tmp_path):
+    with pytest.raises(TrainingError, match="is not a number; .*--learning-rate"):
+        TRAIN[kind](audio, tmp_path / "m", steps=50, learning_rate=1e30)
+
+
+def test_average_weighs_late_updates_more():
+    model, average = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    values = [3.0, -1.0, 4.0, 1.0, 5.0]
+    for n, value in enumerate(values, start=1):
+        torch.nn.init.constant_(model.weight, value)
+        update_average(average, model, n)
+    shares = np.diff((np.arange(6) / 5) ** (AVERAGED + 1))
+    assert shares.sum() == pytest.approx(1)
+    assert float(average.weight) == pytest.approx(float(shares @ values))
+
+
+def test_the_average_is_what_is_saved(audio, tmp_path):
+    vocoder(audio, tmp_path / "m", steps=4, judge_steps=4)
+    state, loaded = load_training_state(tmp_path / "m")["trainee"], Vocoder.load(tmp_path / "m").state_dict()
+    assert all(torch.equal(tensor, state["average"][name]) for name, tensor in loaded.items())
+    assert not any(torch.equal(loaded[name], state["vocoder"][name]) for name in loaded if name.endswith("head.weight"))
+
+
+def test_discriminators_join_when_they_should(audio, tmp_path, monkeypatch):
+    monkeypatch.setattr("synth.loop.LOG_STEPS", 1)
+    vocoder(audio, tmp_path / "m", steps=4, adversarial_from=2, judge_steps=100)
+    steps = [line for line in log(tmp_path / "m") if "vocoder/mel" in line]
+    assert ["discriminator/period" in line for line in steps] == [False, False, True, True]
+
+
+@both
+def test_log_lines(kind, audio, tmp_path, monkeypatch):
+    monkeypatch.setattr("synth.loop.LOG_STEPS", 2)
+    told = []
+    TRAIN[kind](audio, tmp_path / "m", steps=6, judge_steps=3, progress=lambda *said: told.append(said))
+    lines = log(tmp_path / "m")
+    trained, judged = ([line for line in lines if ("epoch" in line) == yes] for yes in (True, False))
+    assert [line["step"] for line in trained] == [2, 4, 6] and [line["step"] for line in judged] == [3, 6]
+    assert {"seconds", "steps_per_second", "wait_share"} <= set(trained[0])
+    names = {"vocoder": ("vocoder/mel", "held_out/distance"), "unagan": ("generator/cycle_mel", "held_out/frechet")}[kind]
+    assert names[0] in trained[0] and names[1] in judged[0]
+    said = [text for _, _, text in told if text.startswith("step ")]
+    assert len(said) == 6 and "best" in said[-1] and [done for done, _, _ in told][-1] == 1000
+    TRAIN[kind](audio, tmp_path / "m", steps=8, judge_steps=3, resume=True)
+    assert [line["step"] for line in log(tmp_path / "m") if "epoch" in line] == [2, 4, 6, 8]
+
+
+@both
+def test_pictures_and_sounds_are_written(kind, audio, tmp_path):
+    TRAIN[kind](audio, tmp_path / "m", steps=1, show_minutes=1e-9)
+    samples = tmp_path / "m" / "samples"
+    assert (samples / "step-0000001.png").read_bytes()[:4] == b"\x89PNG"
+    sounds = sorted(path.name for path in samples.glob("*.wav"))
+    assert sounds == (["recorded-1.wav", "step-0000001-1.wav"] if kind == "vocoder" else [])
+    for name in sounds:
+        info = sf.info(samples / name)
+        assert info.samplerate == 8000 and info.duration > 1
+
+
+def test_full_disk_while_showing_is_told(audio, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("synth.show.save_mels", full)
+    with pytest.raises(ParameterError, match="samples: cannot be written .*No space left on device.*--resume"):
+        vocoder(audio, tmp_path / "m", show_minutes=1e-9)
+
+
+@both
+@pytest.mark.parametrize("function", ["training.checkpoint.save_file", "training.checkpoint.torch.save"])
+def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_path, monkeypatch):
+    TRAIN[kind](audio, tmp_path / "m", steps=2)
+    names = ("training.pt", "model.safetensors", "config.json")
+    before = {name: (tmp_path / "m" / name).read_bytes() for name in names}
+
+    def full(what, path, *arguments):
+        path.write_bytes(b"half a ")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(function, full)
+        patch.setattr("synth.loop.SAVE_SECONDS", 0.0)
+        patch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": -1.0})
+        with pytest.raises(ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"):
+            TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
+    assert {name: (tmp_path / "m" / name).read_bytes() for name in names} == before
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {*names, "log.jsonl"}
+    TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
+
+
+@both
+def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(kind, audio, tmp_path):
+    train = TRAIN[kind]
+    with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
+        train(audio, tmp_path / "m", resume=True)
+    train(audio, tmp_path / "m", steps=1)
+    with pytest.raises(ParameterError, match="was trained with batch_size [38], not 2; resume with the same, or --force"):
+        train(audio, tmp_path / "m", batch_size=2, resume=True)
+    with pytest.raises(ParameterError, match="was trained with seed 0, not 1"):
+        train(audio, tmp_path / "m", seed=1, resume=True)
+    shutil.copytree(audio, tmp_path / "other")
+    with pytest.raises(ParameterError, match="was trained with recordings"):
+        train(tmp_path / "other", tmp_path / "m", resume=True)
+    other = "unagan" if kind == "vocoder" else "vocoder"
+    with pytest.raises(ParameterError, match="was trained with"):
+        TRAIN[other](audio, tmp_path / "m", resume=True)
+    torch.save({"model": 1}, tmp_path / "m" / "training.pt")
+    with pytest.raises(CheckpointError, match=r"training.pt: of another kind of model; .*--force"):
+        train(audio, tmp_path / "m", resume=True)
+
+
+def test_resuming_with_other_sizes_is_refused(audio, tmp_path):
+    vocoder(audio, tmp_path / "m", steps=1)
+    wide = Vocoder("vocos-small", MEL, config={**TOY["vocos-small"], "dim": 24})
+    with pytest.raises(CheckpointError, match=r"training.pt: does not fit the model \(.*--from"):
+        vocoder(audio, tmp_path / "m", start=wide, resume=True)
+
+
+@both
+def test_training_goes_on_from_a_checkpoint(kind, audio, tmp_path):
+    TRAIN[kind](audio, tmp_path / "m", steps=3, judge_steps=3)
+    start = LOADERS[kind].load(tmp_path / "m")
+    before = {name: tensor.clone() for name, tensor in start.state_dict().items()}
+    TRAIN[kind](audio, tmp_path / "n", start=start, steps=1, learning_rate=1e-12, seed=5)
+    tuned = LOADERS[kind].load(tmp_path / "n").state_dict()
+    for name, tensor in before.items():
+        torch.testing.assert_close(tuned[name], tensor, atol=1e-6, rtol=0)
+        assert torch.equal(start.state_dict()[name], tensor)
+
+
+def test_weight_norm_does_not_outlive_training(audio, tmp_path):
+    start = toy("melgan")
+    names = list(start.state_dict())
+    vocoder(audio, tmp_path / "m", start=start, steps=2, adversarial_from=0)
+    assert list(start.state_dict()) == names == list(Vocoder.load(tmp_path / "m").state_dict())
+
+
+@both
+def test_half_precision_trains(kind, audio, tmp_path):
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=3, precision="bfloat16")
+    assert math.isfinite(summary.best)
+
+
+@both
+def test_silent_parts_train(kind, audio, tmp_path):
+    """Digital silence for most of a file: no logarithm and no spread of zero."""
+    click = np.zeros(40_000, np.float32)
+    click[100:200] = 0.5
+    for name in "abc":
+        sf.write(tmp_path / f"{name}.wav", click, 8000)
+    assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).best)
+
+
+def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, tabla):
+    for number in range(40):
+        sf.write(tmp_path / f"{number}.wav", tabla[1000 * number : 1000 * number + 900], 44100)
+    summary = vocoder(tmp_path, tmp_path / "m", steps=2, show_minutes=1e-9)
+    assert summary.n_padded > 20 and math.isfinite(summary.best)
+
+
+def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabla):
+    for number in range(9):
+        sf.write(tmp_path / f"{number}.wav", tabla, 44200)
+    with pytest.raises(ParameterError, match="held-out recordings are all shorter than 1.0 s; join short files"):
+        unagan(tmp_path, tmp_path / "m")
+
+
+@both
+def test_too_little_audio_says_how_much_is_needed(kind, tmp_path, tabla):
+    sf.write(tmp_path / "x.wav", tabla[:11025], 44100)
+    least = {"vocoder": "0.51", "unagan": "2.05"}[kind]
+    with pytest.raises(ParameterError, match=rf"0.26 s of audio are too little: at least {least} s are needed"):
+        TRAIN[kind](tmp_path, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+@both
+def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
+    absent = "cuda:99" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(ParameterError, match=f"device='{absent}' cannot be used here .*--device cpu"):
+        TRAIN[kind](audio, tmp_path / "m", device=absent)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: VocoderOptions(steps=0), "steps=0 must be at least 1"),
+        (lambda: VocoderOptions(batch_size=0), "batch_size=0 must be"),
+        (lambda: VocoderOptions(judge_steps=-1), "judge_steps=-1 must be"),
+        (lambda: VocoderOptions(threads=0), "threads=0 must be"),
+        (lambda: VocoderOptions(minutes=0.0), "minutes=0.0 must be a positive number"),
+        (lambda: VocoderOptions(learning_rate=math.nan), "learning_rate=nan must be"),
+        (lambda: VocoderOptions(show_minutes=math.inf), "show_minutes=inf must be"),
+        (lambda: VocoderOptions(precision="int3"), "precision='int3' must be float32 or bfloat16"),
+        (lambda: VocoderOptions(mel="8k"), "mel='8k' is not known; choose one of 22k"),
+        (lambda: VocoderOptions(architecture="wavenet"), "vocoder 'wavenet' is not known; choose one of vocos-small"),
+        (lambda: VocoderOptions(segment_frames=15), "segment_frames=15 must be at least 16"),
+        (lambda: VocoderOptions(adversarial_from=-1), "adversarial_from=-1 must not be negative"),
+        (lambda: UnaganOptions(mel="8k"), "mel='8k' is not known; choose one of 22k"),
+        (lambda: UnaganOptions(architecture="flat"), "architecture='flat' is not known; choose hierarchical or"),
+        (lambda: UnaganOptions(clip_frames=112), "clip_frames=112 must be a multiple of 16, at least 128"),
+        (lambda: UnaganOptions(clip_frames=136), "clip_frames=136 must be a multiple of 16, at least 128"),
+    ],
+)
+def test_bad_options_are_refused(make, message):
+    with pytest.raises(ParameterError, match=message):
+        make()
+
+
+def test_melgan_cannot_wait_for_its_discriminators(audio, tmp_path):
+    with pytest.raises(ParameterError, match="adversarial_from=2 must be 0: melgan learns from nothing but its discriminators"):
+        vocoder(audio, tmp_path / "m", start=toy("melgan"))
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+import test_training as t
+from synth.loop import Loop
+from synth.mel import PRESETS
+
+PRESETS["toy"] = t.MEL
+audio, out, run = Path(sys.argv[2]), Path(sys.argv[3]), Loop.run
+rank = t.os.environ["RANK"]
+
+def keep(self, **arguments):
+    summary = run(self, **arguments)
+    torch.save({"trainee": self.trainee.state(), "judged": summary.judged}, out / f"{type(self.trainee).__name__}{rank}.pt")
+    return summary
+
+Loop.run = keep
+t.vocoder(audio, out / "vocoder", steps=4, adversarial_from=1, batch_size=2, start=t.toy())
+t.unagan(audio, out / "unagan", steps=3, batch_size=1, judge_steps=3)
+"""
+
+
+def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
+    """As torchrun starts them: by the environment."""
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    here = Path(__file__).parent
+    environment = {
+        **os.environ, "PYTHONPATH": str(here.parents[1]), "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+    }  # fmt: skip
+    open_recordings(audio, MEL)
+    running = [
+        subprocess.Popen(
+            [sys.executable, script, here, audio, tmp_path],
+            env={**environment, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    for process in running:
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors[-3000:]
+    for kind in TRAINEES.values():
+        first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))
+        for part in ("vocoder", "generator", "average", "encoder", "optimisers"):
+            assert equal(first["trainee"].get(part), second["trainee"].get(part))
+        assert first["judged"] == second["judged"]
+    with pytest.raises(ParameterError, match="was trained with processes 2, not 1"):
+        vocoder(audio, tmp_path / "vocoder", steps=4, adversarial_from=1, batch_size=2, resume=True)
