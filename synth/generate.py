@@ -105,7 +105,7 @@ def generate(
     ParameterError
         If the two models have different mel settings, `out` was made with other models or options, or cannot be written.
     """
-    generator.mel.check_matches(vocoder.mel, mine=names[0], theirs=names[1])
+    generator.mel.check_matches(vocoder.mel, mine=f"the generator {names[0]}", theirs=f"the vocoder {names[1]}")
     started, header = (
         time.perf_counter(),
         make_header(generator, vocoder, seconds=options.seconds, seed=options.seed, names=names),

@@ -161,10 +161,11 @@ class UnaganTraining:
             mel = torch.from_numpy(np.array(self.recordings.mel_of(entry))).to(self.device)
             if mel.shape[1] >= WINDOW_FRAMES:
                 parts.append(mel_statistics(self.generator.normalise(mel)[None].cpu().numpy()))
-        if not parts:
+        if (n := sum(map(len, parts))) < 2:
             second = self.recordings.settings.frame_rate
             raise ParameterError(
-                f"the held-out recordings are all shorter than {WINDOW_FRAMES / second:.1f} s; join short files to longer ones"
+                f"the held-out recordings hold {n} excerpts of {WINDOW_FRAMES / second:.1f} s, and at least 2 are needed to be "
+                "compared with; add recordings, or join short files to longer ones"
             )
         return np.concatenate(parts)
 

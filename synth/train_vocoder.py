@@ -44,6 +44,8 @@ class VocoderOptions(LoopOptions):
             raise ParameterError(f"vocoder {self.architecture!r} is not known; choose one of {', '.join(RECIPES)}")
         if self.segment_frames is not None and self.segment_frames < 16:
             raise ParameterError(f"segment_frames={self.segment_frames} must be at least 16")
+        if self.adversarial_from is not None and self.adversarial_from < 0:
+            raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,11 @@ class VocoderTraining:
         self.optimisers = {"vocoder": self._optimiser(self.vocoder), "discriminators": self._optimiser(self.discriminators)}
         given = options.adversarial_from
         self.adversarial_from = self.recipe.adversarial_from if given is None else given
+        if self.adversarial_from and not (self.recipe.mel or self.recipe.stft):
+            raise ParameterError(
+                f"adversarial_from={self.adversarial_from} must be 0: {self.vocoder.architecture} learns from nothing but its "
+                "discriminators"
+            )
         self.identity = {
             "architecture": self.vocoder.architecture, "mel": self.vocoder.mel.to_dict(), "segment_frames": frames,
             "adversarial_from": self.adversarial_from, "recordings": recordings.identity,
@@ -206,16 +213,14 @@ class VocoderTraining:
         return {"distance": mel_l1 + stft, "mel_l1": mel_l1, "stft": stft}
 
     def _excerpts(self, n: int = JUDGED) -> Iterator[tuple[Tensor, Tensor]]:
-        """Up to `n` excerpts spread evenly over the held-out recordings: audio (n,), mel (n_mels, frames)."""
-        recordings = self.recordings
+        """Up to `n` excerpts spread evenly over the held-out recordings, a segment or longer: audio (n,), mel (n_mels, frames)."""
         places = [(entry, start) for entry in self.held_out for start in range(0, entry.n_frames, JUDGED_FRAMES)]
         for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
             entry, start = places[index]
-            frames = min(entry.n_frames, JUDGED_FRAMES)
-            start = min(start, entry.n_frames - frames)
-            parts = recordings.audio_of(entry, start, start + frames), recordings.mel_of(entry, start, start + frames)
-            audio, mel = (torch.from_numpy(np.array(part)).to(self.device) for part in parts)
-            yield audio, mel
+            frames = min(max(entry.n_frames, self.train.n_frames), JUDGED_FRAMES)
+            start = max(min(start, entry.n_frames - frames), 0)
+            audio, mel = Segments(self.recordings, self.held_out, frames).cut([(entry, start)])
+            yield audio[0].to(self.device), mel[0].to(self.device)
 
     def state(self) -> dict[str, Any]:
         return {

@@ -50,7 +50,7 @@ NARROW = {
     "resolution": functools.partial(MultiResolutionDiscriminator, (256,), 2),
     "melgan": functools.partial(MelGANDiscriminator, 2, 2),
 }
-SOUNDS = ("ambi_choir", "loop_amen", "loop_breakbeat", "tabla_tun3", "ambi_piano", "drum_splash_hard", "elec_chime")
+SOUNDS = ("tabla_tas2", "bass_drop_c", "elec_chime", "tabla_tun3", "ambi_piano", "drum_splash_hard")
 VOCODER = {"batch_size": 8, "segment_frames": 32, "adversarial_from": 2, "judge_steps": 4, "threads": 1, "learning_rate": 2e-3}
 UNAGAN = {
     "batch_size": 3, "clip_frames": 128, "width": 16, "adversary_width": 16, "mel": "toy", "judge_steps": 4, "threads": 1,
@@ -60,7 +60,7 @@ UNAGAN = {
 
 @pytest.fixture(scope="module")
 def audio(tmp_path_factory):
-    """Fifteen seconds of real sounds in seven files."""
+    """Thirteen seconds of real sounds in six files."""
     folder = tmp_path_factory.mktemp("audio")
     for name in SOUNDS:
         shutil.copy(CORPUS_DIR / f"{name}.ogg", folder)
@@ -72,8 +72,12 @@ def narrow(monkeypatch):
     """Discriminators at toy width, a toy mel among the presets, one thread."""
     monkeypatch.setitem(PRESETS, "toy", MEL)
     for name, recipe in RECIPES.items():
-        discriminators = {key: (NARROW[key], weight) for key, (_, weight) in recipe.discriminators.items()}
-        monkeypatch.setitem(RECIPES, name, replace(recipe, discriminators=discriminators))
+        monkeypatch.setitem(RECIPES, name, narrowed(recipe))
+
+
+def narrowed(recipe):
+    discriminators = {key: (NARROW[key], weight) for key, (_, weight) in recipe.discriminators.items()}
+    return replace(recipe, discriminators=discriminators)
 
 
 def toy(architecture="vocos-small"):
@@ -185,7 +189,7 @@ def undisturbed(audio, tmp_path_factory):
         TRAIN[kind](audio, folder, steps=9)
         progress = load_training_state(folder)["progress"]
         epoch = (9 - progress["batch"]) // progress["epoch"]
-        assert progress["epoch"] >= 1 and epoch < 7
+        assert 2 < epoch < 7
         return folder, epoch
 
     return train
@@ -203,7 +207,7 @@ def test_same_seed_gives_the_same_bytes_and_another_does_not(kind, audio, tmp_pa
 def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
     summary = TRAIN[kind](audio, tmp_path / "m", steps=5)
     assert (summary.steps, summary.stopped_by, summary.left_out, summary.n_padded) == (5, "steps", {}, 0)
-    assert summary.train_seconds + summary.held_out_seconds == pytest.approx(15, abs=1.5)
+    assert summary.train_seconds + summary.held_out_seconds == pytest.approx(13.5, abs=1)
     assert len(summary.judged) == 2 and summary.best == min(summary.judged) and 0 <= summary.wait_share < 1
     config = json.loads((tmp_path / "m" / "config.json").read_text())["training"]
     assert sorted(config["train"] + config["held_out"]) == sorted(f"{name}.ogg" for name in SOUNDS)
@@ -277,7 +281,7 @@ def test_average_weighs_late_updates_more():
         update_average(average, model, n)
     shares = np.diff((np.arange(6) / 5) ** (AVERAGED + 1))
     assert shares.sum() == pytest.approx(1)
-    assert float(average.weight) == pytest.approx(float(shares @ values))
+    assert average.weight.item() == pytest.approx(float(shares @ values))
 
 
 def test_the_average_is_what_is_saved(audio, tmp_path):
@@ -317,7 +321,8 @@ def test_pictures_and_sounds_are_written(kind, audio, tmp_path):
     samples = tmp_path / "m" / "samples"
     assert (samples / "step-0000001.png").read_bytes()[:4] == b"\x89PNG"
     sounds = sorted(path.name for path in samples.glob("*.wav"))
-    assert sounds == (["recorded-1.wav", "step-0000001-1.wav"] if kind == "vocoder" else [])
+    names = [f"{name}-{number}.wav" for name in ("recorded", "step-0000001") for number in (1, 2)]
+    assert [sound for sound in sounds if sound[-5] != "3"] == (names if kind == "vocoder" else [])
     for name in sounds:
         info = sf.info(samples / name)
         assert info.samplerate == 8000 and info.duration > 1
@@ -345,7 +350,6 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
 
     with monkeypatch.context() as patch:
         patch.setattr(function, full)
-        patch.setattr("synth.loop.SAVE_SECONDS", 0.0)
         patch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": -1.0})
         with pytest.raises(ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"):
             TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
@@ -427,7 +431,7 @@ def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, ta
 def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabla):
     for number in range(9):
         sf.write(tmp_path / f"{number}.wav", tabla, 44200)
-    with pytest.raises(ParameterError, match="held-out recordings are all shorter than 1.0 s; join short files"):
+    with pytest.raises(ParameterError, match="held-out recordings hold 0 excerpts of 1.0 s, and at least 2 are needed .*join short files"):
         unagan(tmp_path, tmp_path / "m")
 
 
@@ -488,6 +492,8 @@ from synth.loop import Loop
 from synth.mel import PRESETS
 
 PRESETS["toy"] = t.MEL
+for name, recipe in t.RECIPES.items():
+    t.RECIPES[name] = t.narrowed(recipe)
 audio, out, run = Path(sys.argv[2]), Path(sys.argv[3]), Loop.run
 rank = t.os.environ["RANK"]
 
@@ -497,8 +503,9 @@ def keep(self, **arguments):
     return summary
 
 Loop.run = keep
-t.vocoder(audio, out / "vocoder", steps=4, adversarial_from=1, batch_size=2, start=t.toy())
-t.unagan(audio, out / "unagan", steps=3, batch_size=1, judge_steps=3)
+with t.Processes():
+    t.vocoder(audio, out / "vocoder", steps=4, adversarial_from=1, batch_size=2, start=t.toy())
+    t.unagan(audio, out / "unagan", steps=3, batch_size=1, judge_steps=3)
 """
 
 
@@ -523,7 +530,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         for rank in "01"
     ]  # fmt: skip
     for process in running:
-        _, errors = process.communicate(timeout=200)
+        _, errors = process.communicate(timeout=100)
         assert process.returncode == 0, errors[-3000:]
     for kind in TRAINEES.values():
         first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))

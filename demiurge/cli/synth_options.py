@@ -1,0 +1,37 @@
+"""What the commands of demiurge synth have in common."""
+
+from pathlib import Path
+
+import click
+
+from demiurge.shipped import model_path
+
+audio_argument = click.argument("audio_dir", metavar="AUDIO_DIR", type=click.Path(path_type=Path))
+model_argument = click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
+unagan_argument = click.argument("unagan_dir", metavar="UNAGAN", type=click.Path(path_type=Path))
+vocoder_argument = click.argument("vocoder_dir", metavar="VOCODER", type=click.Path(path_type=Path))
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result."
+)  # fmt: skip
+mel_option = click.option(
+    "--mel", type=click.Choice(["22k", "44k", "hifigan", "melgan"]), help="What the spectrograms are like. [default: 22k]"
+)
+precision_option = click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
+    help="bfloat16 is less exact, and faster on processors that know it.",
+)  # fmt: skip
+musicnn_option = click.option(
+    "--musicnn", type=click.Path(path_type=Path), help="Folder of the unpacked package musicnn. [default: the installed one]"
+)
+
+
+def load_vocoder(name: Path):
+    from synth.vocoder import Vocoder
+
+    return Vocoder.load(model_path(name, "vocoder"))
+
+
+def load_generator(name: Path):
+    from synth.generator import Generator
+
+    return Generator.load(model_path(name, "unagan"))

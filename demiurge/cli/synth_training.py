@@ -1,0 +1,177 @@
+"""demiurge synth train-vocoder and train-unagan."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from db.errors import ParameterError
+from demiurge.cli.output import check_output, echo_json, force_option, json_option, progress_bar
+from demiurge.cli.synth_options import (
+    audio_argument,
+    load_generator,
+    load_vocoder,
+    mel_option,
+    model_argument,
+    precision_option,
+)  # fmt: skip
+
+
+def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
+    """How and how long a network is trained, whatever it is."""
+
+    def add(command: Callable) -> Callable:
+        for option in reversed((
+            click.option("--minutes", type=click.FloatRange(0, min_open=True), help="At most, of this run."),
+            click.option("--steps", type=click.IntRange(1), default=1_000_000, show_default=True, help="Updates, at most."),
+            click.option("--batch-size", type=click.IntRange(1), default=batch_size, show_default=True),
+            click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: the architecture's own]"),
+            precision_option,
+            click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model."),
+            click.option("--device", default="cpu", show_default=True, help="cpu, cuda, …"),
+            click.option("--threads", type=click.IntRange(1), help="Processor threads. [default: all]"),
+            click.option(
+                "--judge-steps", type=click.IntRange(1), default=1000, show_default=True,
+                help="Updates between two judgements on held-out recordings; the best weights so judged are kept.",
+            ),
+            click.option(
+                "--show-minutes", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
+                help="Minutes between two pictures (and sounds) in MODEL/samples.",
+            ),
+            click.option(
+                "--from", "start", metavar="MODEL", type=click.Path(path_type=Path), help="Go on from this model's weights."
+            ),
+            click.option("--resume", is_flag=True, help="Go on where training with the same options was stopped."),
+            click.option("--track", type=click.Choice(["wandb"]), help="Mirror the log, MODEL/log.jsonl, to a service."),
+            force_option,
+            json_option,
+        )):  # fmt: skip
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.command(
+    "train-vocoder",
+    epilog="\b\nExamples:\n  demiurge synth train-vocoder my_sounds my.vocoder --minutes 600\n"
+    "  demiurge synth train-vocoder my_sounds my.vocoder --from shipped --minutes 60\n"
+    "  demiurge synth train-vocoder my_sounds v1.vocoder --architecture hifigan-v1 --mel hifigan --device cuda",
+)
+@audio_argument
+@model_argument
+@click.option(
+    "--architecture",
+    type=click.Choice(["vocos-small", "vocos", "hifigan-v1", "hifigan-v2", "hifigan-v3", "melgan"]),
+    help="[default: vocos-small]",
+)
+@mel_option
+@click.option(
+    "--segment-frames", type=click.IntRange(16), help="Frames of a training excerpt. [default: the architecture's own]"
+)
+@click.option(
+    "--adversarial-from", type=click.IntRange(0), help="Updates before discriminators join. [default: the architecture's own]"
+)
+@training_options(batch_size=16)
+def train_vocoder(audio_dir: Path, model_dir: Path, start: Path | None, **options) -> None:
+    """Train a vocoder on the audio below AUDIO_DIR and leave the best, by held-out distance, in MODEL.
+
+    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on. Several processes share the work when
+    started by torchrun: torchrun --nproc-per-node 2 --no-python demiurge synth train-vocoder …
+    """
+    from synth.train_vocoder import VocoderOptions
+    from synth.train_vocoder import train_vocoder as train
+
+    started = None
+    if start:
+        _refuse_sizes(options, "architecture", "mel")
+        started = load_vocoder(start)
+        options["architecture"] = started.architecture
+    _train(train, VocoderOptions, audio_dir, model_dir, started, "mel and STFT distance", **options)
+
+
+@click.command(
+    "train-unagan",
+    epilog="\b\nExamples:\n  demiurge synth train-unagan my_sounds my.unagan --width 64 --adversary-width 64 --minutes 600\n"
+    "  demiurge synth train-unagan my_sounds my.unagan --device cuda --precision bfloat16",
+)
+@audio_argument
+@model_argument
+@click.option("--architecture", type=click.Choice(["hierarchical", "nonhierarchical"]), help="[default: hierarchical]")
+@mel_option
+@click.option("--cycle/--no-cycle", default=True, show_default=True, help="Whether noise must be found again in what it made.")
+@click.option("--width", type=click.IntRange(1), help="Channels of the generator; 64 trains on a CPU. [default: 512]")
+@click.option("--adversary-width", type=click.IntRange(1), default=512, show_default=True, help="Channels of its adversary.")
+@click.option("--clip-frames", type=click.IntRange(1), default=864, show_default=True, help="Frames of a training excerpt.")
+@click.option(
+    "--adversarial-from", type=click.IntRange(0), default=0, show_default=True, help="Updates before the adversary joins."
+)
+@click.option(
+    "--latent-order", type=click.IntRange(0, 16),
+    help="Make noise like what recordings come from, by an autoregression of so many steps. [default: 0, white]",
+)  # fmt: skip
+@training_options(batch_size=5)
+def train_unagan(audio_dir: Path, model_dir: Path, start: Path | None, **options) -> None:
+    """Train a UNAGAN on the audio below AUDIO_DIR and leave the best, by held-out Fréchet distance, in MODEL.
+
+    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on. torchrun works as with train-vocoder.
+    """
+    from synth.train_unagan import UnaganOptions
+    from synth.train_unagan import train_unagan as train
+
+    started = None
+    if start:
+        _refuse_sizes(options, "architecture", "mel", "width", "latent_order")
+        started = load_generator(start)
+        options["architecture"] = "hierarchical" if started.config.upsamplings else "nonhierarchical"
+        options["width"], options["latent_order"] = started.config.width, started.latent.order
+    _train(train, UnaganOptions, audio_dir, model_dir, started, "Fréchet distance", **options)
+
+
+def _refuse_sizes(options: dict[str, Any], *names: str) -> None:
+    """Refuse sizes beside --from, whose model has its own."""
+    if given := [f"--{name.replace('_', '-')}" for name in names if options[name] is not None]:
+        raise ParameterError(f"{', '.join(given)}: the model that --from names has its own; leave it out")
+
+
+def _train(
+    train: Callable, make_options: Callable, audio_dir: Path, model_dir: Path, start: Any, measure: str, *, resume: bool,
+    track: str | None, force: bool, as_json: bool, **options,
+) -> None:  # fmt: skip
+    from training.processes import Processes
+
+    first = Processes().first
+    check_output(model_dir, force=force or resume or not first)
+    given = make_options(**{name: value for name, value in options.items() if value is not None})
+    with progress_bar("training", quiet=as_json or not first) as progress:
+        summary = train(
+            audio_dir, model_dir, options=given, start=start, resume=resume, wandb=track == "wandb", progress=progress
+        )
+    if as_json and first:
+        echo_json({"model": str(model_dir), **asdict(summary)})
+    elif first:
+        _echo_training(model_dir, summary, measure)
+    if summary.left_out:
+        raise SystemExit(1)
+
+
+def _echo_training(model_dir: Path, summary, measure: str) -> None:
+    """How training went, in words."""
+    from training.curve import draw_curve
+
+    stopped = {
+        "interrupt": " (interrupted; the best so far is kept, --resume goes on)",
+        "minutes": " (time is up; --resume goes on)",
+    }
+    click.echo(
+        f"{model_dir}: {summary.architecture}, best after {summary.best_step} of {summary.steps} updates, "
+        f"{summary.seconds:.0f} s{stopped.get(summary.stopped_by, '')}\n"
+        f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; {measure} on {summary.held_out_seconds:.0f} s "
+        f"of others: {summary.best:.3f}  {draw_curve(summary.judged)}"
+    )
+    if summary.n_padded:
+        click.echo(f"  recordings shorter than an excerpt, followed by silence: {summary.n_padded}")
+    for name, reason in summary.left_out.items():
+        click.echo(f"  left out: {name}: {reason.removeprefix(f'{Path(name).name}: ')}", err=True)
