@@ -1,5 +1,6 @@
 """The demo: the whole chain on the bundled sounds, told in plain words."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,10 +17,15 @@ from db.errors import ParameterError
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
 from demiurge.pipeline import Rendering, Selection, render_continuation
+from demiurge.shipped import shipped_model
 from playback.sources import fit_channels
 from sequencer.train import TrainingOptions, train_forecaster
+from synth.generate import GenerateOptions, GenerateSummary, generate
+from synth.generator import Generator
+from synth.vocoder import Vocoder
 
 STEPS = 430  # 10 s
+GENERATED_MINUTES = 1.0
 
 
 def run_demo(
@@ -31,8 +37,11 @@ def run_demo(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ParameterError(f"{out}: cannot make this folder ({error.strerror}); choose another with --out") from error
-    say("1. Analysing the bundled sounds (CC0, from the Sonic Pi collection) …")
-    report = build_database(CORPUS_DIR, out / "corpus.db")
+    say("1. Making piano sound from noise with the shipped UNAGAN and vocoder …")
+    made = _lay_out_sounds(out / "sounds", random_seed, progress)
+    say(f"   {made.audio_seconds:.0f} s in {made.seconds:.1f} s, {made.real_time:.0f} times faster than it plays")
+    say("2. Analysing it, and the bundled sounds (CC0, from the Sonic Pi collection) …")
+    report = build_database(out / "sounds", out / "corpus.db")
     database = Database(out / "corpus.db")
     minutes = sum(source.n_samples for source in database.sources) / database.sample_rate / 60
     say(
@@ -40,8 +49,8 @@ def run_demo(
         f"in {report.seconds:.1f} s"
     )
     # The single hits and chords all fade to silence within a second or two; what goes on and on is learned from loops.
-    loops = [(name, rows) for name, rows in database.sequences() if name.startswith("loop_")]
-    say(f"2. Training an LSTM on how descriptors follow each other in the {len(loops)} loops among them …")
+    loops = [(name, rows) for name, rows in database.sequences() if name.startswith("recorded/loop_")]
+    say(f"3. Training an LSTM on how descriptors follow each other in the {len(loops)} loops among them …")
     summary = train_forecaster(
         loops, out / "forecaster", settings=database.settings, normaliser=database.normaliser,
         options=TrainingOptions(seed=random_seed), progress=progress,
@@ -50,7 +59,7 @@ def run_demo(
         f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings {summary.held_out_loss:.1f} nats "
         f"per step, best after epoch {summary.best_epoch}"
     )
-    say(f"3. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
+    say(f"4. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
     (rendering,) = render_continuation(
         SEED_FILE, out / "corpus.db", out / "forecaster", out / "continuation.wav", steps=STEPS, selection=Selection(),
         random_seed=random_seed,
@@ -60,19 +69,33 @@ def run_demo(
         f"   {seconds:.1f} s made of {len(rendering.plan.steps)} units from {rendering.n_sources} recordings, "
         f"{rendering.n_joins} joins, the rest runs on as recorded"
     )
-    title = f"{SEED_FILE.stem} continued with {rendering.n_sources} of {len(database.sources)} bundled recordings"
+    title = f"{SEED_FILE.stem} continued with {rendering.n_sources} of {len(database.sources)} sounds"
     save_overview(rendering, database, out / "overview.png", title=title)
     _save_with_seed(rendering, out / "seed_and_continuation.wav")
     total = time.perf_counter() - started
     say(_farewell(out, total))
     return {
-        "out": str(out), "seconds": total, "sources": len(database.sources), "units": database.n_units,
+        "out": str(out), "seconds": total, "generated": asdict(made), "sources": len(database.sources),
+        "units": database.n_units,
         "training": asdict(summary),
         "continuation": {
             "samples": rendering.summary.n_samples, "steps": len(rendering.plan.steps), "sources": rendering.n_sources,
             "joins": rendering.n_joins, "distinct_units": rendering.n_distinct_units, "mean_distance": rendering.mean_distance,
         },
     }  # fmt: skip
+
+
+def _lay_out_sounds(folder: Path, random_seed: int, progress: Callable[[int, int, str], None]) -> GenerateSummary:
+    """Two folders: the bundled recordings, and generated sound. Both are there to be looked at."""
+    (folder / "recorded").mkdir(parents=True, exist_ok=True)
+    for path in CORPUS_DIR.iterdir():
+        shutil.copyfile(path, folder / "recorded" / path.name)
+    unagan, vocoder = shipped_model("unagan"), shipped_model("vocoder")
+    return generate(
+        Generator.load(unagan), Vocoder.load(vocoder).prepare(), folder / "generated",
+        options=GenerateOptions(minutes=GENERATED_MINUTES, seconds=10.0, seed=random_seed),
+        names=(unagan.name, vocoder.name), force=True, progress=progress,
+    )  # fmt: skip
 
 
 def _save_with_seed(rendering: Rendering, path: Path) -> None:
@@ -92,6 +115,7 @@ Done in {seconds:.0f} s. In {out}/:
   seed_and_continuation.wav  the seed, then the continuation
   continuation.plan.json     where every sample of it came from; edit it and play it with demiurge playback
   overview.png               a picture of it
+  sounds                     what it is made of: the bundled recordings, and what the shipped models made from noise
   corpus.db, forecaster      the database and the trained model
 
 Next, with your own sounds (a folder of them, and one file to continue):

@@ -65,6 +65,7 @@ class Trainee(Protocol):
     """What is trained. `judge` returns held-out measures; the first decides which weights are the best."""
 
     identity: dict[str, Any]  # of the data and the recipe
+    adversarial_from: int  # updates before an adversary joins
 
     def batches(self, rng: np.random.Generator, skip: int) -> Iterator[Any]: ...
     def step(self, batch: Any, n_updates: int) -> dict[str, float]: ...
@@ -222,6 +223,8 @@ class Loop:
                 f"step {at.step}: the held-out {next(iter(measures))} is not a number; use a smaller --learning-rate"
             )
         at.judged.append(value)
+        if at.best_step <= self.trainee.adversarial_from < at.step:
+            at.best_step = 0  # what was made before the adversary joined does not compete
         if value < at.best or not at.best_step:
             at.best, at.best_step = value, at.step
             if self.processes.first:
@@ -243,7 +246,9 @@ class Loop:
     def _load(self) -> None:
         state = load_training_state(self.out)
         if not isinstance(state, dict) or set(state) != {"identity", "progress", "trainee"}:
-            raise CheckpointError(f"{self.out / STATE}: of another kind of model; choose another folder, or --force a new start")
+            raise CheckpointError(
+                f"{self.out / STATE}: of another kind of model; choose another folder, or --force a new start"
+            )
         for name, value in self._identity().items():
             if (before := state["identity"].get(name)) != value:
                 raise ParameterError(

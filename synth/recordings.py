@@ -76,8 +76,8 @@ def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell
     names = find_audio(folder)
     if not names:
         raise ParameterError(f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files")
-    stamps = [_stamp(folder / name) for name in names]
-    what = json.dumps([VERSION, str(folder.resolve()), settings.to_dict(), [[n, *s] for n, s in zip(names, stamps, strict=True)]])
+    stamps = [[name, *_stamp(folder / name)] for name in names]
+    what = json.dumps([VERSION, str(folder.resolve()), settings.to_dict(), stamps])
     identity = xxhash.xxh3_128_hexdigest(what.encode())
     kept = cache_folder("recordings") / identity
     if not all((kept / name).is_file() for name in KEPT):

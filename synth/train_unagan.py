@@ -29,8 +29,7 @@ GRADIENT_CLIP = 3.0
 CYCLE_WEIGHT = 1.0
 JUDGED_CLIPS = 32  # generated to be compared with the held-out recordings
 MAX_LATENT_ORDER = 16
-FIT_FRAMES = 4096  # of each recording are encoded at a time to fit the noise
-FIT_RECORDINGS = 32
+FIT_BATCH, FIT_BATCHES = 64, 4  # clips that the noise is fitted to
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 ARCHITECTURES = ("hierarchical", "nonhierarchical")
 
@@ -58,6 +57,10 @@ class UnaganOptions(LoopOptions):
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
             raise ParameterError(f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}")
 
+        if self.latent_order >= self.clip_frames // 16:
+            raise ParameterError(
+                f"latent_order={self.latent_order} must be less than clip_frames / 16, {self.clip_frames // 16}"
+            )
         if (self.adversarial_from or self.latent_order) and not self.cycle:
             raise ParameterError("adversarial_from and latent_order need the cycle's encoder; train with --cycle")
         if self.adversarial_from < 0 or not 0 <= self.latent_order <= MAX_LATENT_ORDER:
@@ -135,6 +138,7 @@ class UnaganTraining:
             "generator": torch.optim.Adam(self.makers.parameters(), rate),
             "adversary": torch.optim.Adam(self.adversary.parameters(), rate),
         }
+        self.adversarial_from = options.adversarial_from
         self.judged = self._statistics_of_held_out()
         names = (
             "architecture", "cycle", "width", "adversary_width", "clip_frames", "adversarial_from", "latent_order",
@@ -177,7 +181,7 @@ class UnaganTraining:
         """One update of the generator (and encoder), then, once the adversary has joined, of it and of their balance."""
         real = self.generator.normalise(batch[1].to(self.device))
         states = torch.Generator(self.device).manual_seed(int(torch.randint(1 << 62, ())))
-        adversarial = n_updates > self.options.adversarial_from
+        adversarial = n_updates > self.adversarial_from
         losses: dict[str, Tensor] = {}
         with self._precision():
             if adversarial:
@@ -223,18 +227,13 @@ class UnaganTraining:
     def _fit_noise(self) -> None:
         """Fit the noise to what the encoder makes of recordings, for the generator and its average."""
         assert self.encoder is not None
-        per_step, latents = self.generator.config.frames_per_step, []
-        chosen = np.linspace(0, len(self.train.entries) - 1, min(FIT_RECORDINGS, len(self.train.entries))).astype(int)
-        for index in chosen:
-            entry = self.train.entries[index]
-            frames = min(entry.n_frames, FIT_FRAMES) // per_step * per_step
-            if frames > per_step * self.options.latent_order:
-                mel = torch.from_numpy(np.array(self.recordings.mel_of(entry, 0, frames))).to(self.device)
-                with self._precision():
-                    latents.append(self.encoder(self.generator.normalise(mel)[None])[0].float().cpu().numpy())
-        if latents:
-            self.generator.latent.fit(latents)
-            self.average.latent.load_state_dict(self.generator.latent.state_dict())
+        excerpts = Segments(self.recordings, self.train.entries, self.options.clip_frames)
+        latents: list[np.ndarray] = []
+        for _, (_, mel) in zip(range(FIT_BATCHES), excerpts.batches(np.random.default_rng(0), FIT_BATCH), strict=False):
+            with self._precision():
+                latents += list(self.encoder(self.generator.normalise(mel.to(self.device))).float().cpu().numpy())
+        self.generator.latent.fit(latents)
+        self.average.latent.load_state_dict(self.generator.latent.state_dict())
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
         self.optimisers[name].zero_grad()

@@ -213,7 +213,7 @@ class VocoderTraining:
         return {"distance": mel_l1 + stft, "mel_l1": mel_l1, "stft": stft}
 
     def _excerpts(self, n: int = JUDGED) -> Iterator[tuple[Tensor, Tensor]]:
-        """Up to `n` excerpts spread evenly over the held-out recordings, a segment or longer: audio (n,), mel (n_mels, frames)."""
+        """Up to `n` excerpts, a segment or longer, spread over the held-out recordings: audio (n,), mel (n_mels, frames)."""
         places = [(entry, start) for entry in self.held_out for start in range(0, entry.n_frames, JUDGED_FRAMES)]
         for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
             entry, start = places[index]

@@ -62,12 +62,14 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     from demiurge.bench.playback import bench_playback
     from demiurge.bench.query import bench_query
     from demiurge.bench.sequencer import bench_sequencer
+    from demiurge.bench.synth import bench_synth
 
     known: dict[str, Callable[[Path, int, bool], list[Result]]] = {
         "db": bench_db,
         "query": bench_query,
         "playback": bench_playback,
         "sequencer": bench_sequencer,
+        "synth": bench_synth,
     }
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")

@@ -166,7 +166,7 @@ def test_generate_fills_a_folder_and_goes_on(work, tmp_path):
 def test_generate_refuses_models_of_other_mels(work, tmp_path):
     Vocoder("hifigan-v2", PRESETS["hifigan"], config={"channels": 16}).save(tmp_path / "v")
     message = run("generate", work / "unagan", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=2).err
-    assert "mel f_max is 11025.0 in unagan and 8000.0 in v" in message
+    assert "mel f_max is 11025.0 in the generator unagan and 8000.0 in the vocoder v" in message
     assert "no model here" in run("generate", "shipped_", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=1).err
 
 

@@ -48,7 +48,16 @@ def made(*n_frames, hop=4, n_mels=2):
 
 def test_every_form_of_audio_becomes_mono_at_one_rate(folder, tabla):
     recordings = open_recordings(folder, MEL)
-    assert [entry.name for entry in recordings.entries] == ["a.wav", "b.flac", "c.ogg", "d.mp3", "f.wav", "in/e.wav", "in/g.ogg"]
+    names = [entry.name for entry in recordings.entries]
+    assert names == [
+        "a.wav",
+        "b.flac",
+        "c.ogg",
+        "d.mp3",
+        "f.wav",
+        "in/e.wav",
+        "in/g.ogg",
+    ]
     assert recordings.left_out == {}
     assert recordings.n_frames == sum(entry.n_frames for entry in recordings.entries)
     assert recordings.seconds == pytest.approx(5 * 1.0 + 1.905, abs=0.2)
@@ -88,7 +97,8 @@ def test_what_cannot_be_used_is_left_out_by_name(folder, tabla):
     }  # fmt: skip
     assert set(recordings.left_out) == set(reasons)
     assert all(reason in recordings.left_out[name] for name, reason in reasons.items())
-    assert [done for done, _, _ in told] == list(range(14)) and told[0] == (0, 14, "a.wav")
+    assert [done for done, _, _ in told] == list(range(14))
+    assert told[0] == (0, 14, "a.wav")
 
 
 def test_decoded_once_and_again_only_when_something_changes(folder, tabla, monkeypatch):
@@ -104,7 +114,8 @@ def test_decoded_once_and_again_only_when_something_changes(folder, tabla, monke
     sf.write(folder / "a.wav", tabla[::-1], RATE)
     os.utime(folder / "a.wav", ns=(1, 1))
     changed = open_recordings(folder, MEL)
-    assert changed.identity != first.identity and len(decoded) == 14
+    assert changed.identity != first.identity
+    assert len(decoded) == 14
     assert not np.array_equal(changed.audio_of(changed.entries[0]), first.audio_of(first.entries[0]))
     assert open_recordings(folder, replace(MEL, log="log10")).identity != changed.identity
     (folder / "d.mp3").unlink()
@@ -168,7 +179,8 @@ def test_every_frame_comes_out_in_every_epoch(n_frames, batch_size):
     for epoch in range(5):
         seen = Counter()
         for audio, mel in segments.batches(np.random.default_rng(epoch), batch_size):
-            assert audio.shape == (batch_size, 32) and mel.shape == (batch_size, 2, 8)
+            assert audio.shape == (batch_size, 32)
+            assert mel.shape == (batch_size, 2, 8)
             assert audio.dtype == mel.dtype == torch.float32
             numbers = audio.reshape(batch_size, 8, 4)
             assert (numbers == numbers[:, :, :1]).all()
@@ -211,7 +223,8 @@ def test_the_last_batch_is_filled_up_with_the_first_segments():
     whole = [audio[:, 0] for audio, _ in Segments(recordings, recordings.entries, 8).batches(np.random.default_rng(0), 5)]
     assert len(whole) == 1
     numbers = whole[0].tolist()
-    assert sorted(numbers[:3]) == [1, 9, 17] and numbers[3:] == numbers[:2]
+    assert sorted(numbers[:3]) == [1, 9, 17]
+    assert numbers[3:] == numbers[:2]
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -223,7 +236,7 @@ def test_shares_of_processes_are_disjoint_and_together_whole(number):
         for rank in range(number)
     ]
     assert [len(share) for share in shares] == [4] * number
-    assert sorted(sum(shares, [])) == [1 + 8 * i for i in range(4 * number)]
+    assert sorted(number for share in shares for number in share) == [1 + 8 * i for i in range(4 * number)]
 
 
 def test_skipped_batches_are_those_before():
@@ -248,7 +261,8 @@ def test_split_is_disjoint_whole_and_by_seed():
 
 def test_split_holds_out_at_least_a_segment_and_no_more_than_two_minutes():
     train, held_out = split_entries(made(5, 5, 5, 5, 5), 9, seed=0)
-    assert sum(entry.n_frames for entry in held_out) == 10 and len(train) == 3
+    assert sum(entry.n_frames for entry in held_out) == 10
+    assert len(train) == 3
     rate = made(1).settings.frame_rate
     train, held_out = split_entries(made(*[int(60 * rate)] * 100), 9, seed=0)
     assert len(held_out) == 2

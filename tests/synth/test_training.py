@@ -1,4 +1,4 @@
-"""Vocoders and generators learn; what was interrupted ends as what was not; what goes wrong is told and leaves the last good."""
+"""Vocoders and generators learn; the interrupted end as the undisturbed; what goes wrong is told and leaves the last good."""
 
 import errno
 import functools
@@ -27,7 +27,7 @@ from synth.discriminators import (
 )
 from synth.generator import Generator
 from synth.loop import Loop, TrainingError
-from synth.mel import PRESETS, LogMel, MelSettings
+from synth.mel import PRESETS, MelSettings
 from synth.recipes import RECIPES
 from synth.recordings import open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
@@ -38,7 +38,7 @@ from training.checkpoint import load_training_state
 from training.processes import Processes
 
 MEL = MelSettings(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20, f_max=4000.0)
-HIFIGAN = {"upsample_rates": (8, 8), "upsample_kernel_sizes": (16, 16), "channels": 16}
+HIFIGAN = {"upsample_rates": (8, 8), "upsample_kernel_sizes": (16, 16), "channels": 8}
 TOY = {
     "vocos-small": {"dim": 16, "intermediate_dim": 32, "n_layers": 1, "refinements": 1},
     "vocos": {"dim": 16, "intermediate_dim": 32, "n_layers": 1},
@@ -50,17 +50,17 @@ NARROW = {
     "resolution": functools.partial(MultiResolutionDiscriminator, (256,), 2),
     "melgan": functools.partial(MelGANDiscriminator, 2, 2),
 }
-SOUNDS = ("tabla_tas2", "bass_drop_c", "elec_chime", "tabla_tun3", "ambi_piano", "drum_splash_hard")
-VOCODER = {"batch_size": 8, "segment_frames": 32, "adversarial_from": 2, "judge_steps": 4, "threads": 1, "learning_rate": 2e-3}
+SOUNDS = ("tabla_ghe3", "bass_drop_c", "elec_chime", "tabla_tun3", "ambi_piano", "drum_splash_hard")
+VOCODER = {"batch_size": 10, "segment_frames": 32, "adversarial_from": 2, "judge_steps": 4, "threads": 1, "learning_rate": 2e-3}
 UNAGAN = {
-    "batch_size": 3, "clip_frames": 128, "width": 16, "adversary_width": 16, "mel": "toy", "judge_steps": 4, "threads": 1,
+    "batch_size": 3, "clip_frames": 128, "width": 16, "adversary_width": 16, "mel": "toy", "architecture": "nonhierarchical", "judge_steps": 4, "threads": 1,
     "learning_rate": 1e-3,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def audio(tmp_path_factory):
-    """Thirteen seconds of real sounds in six files."""
+    """Fourteen seconds of real sounds in six files."""
     folder = tmp_path_factory.mktemp("audio")
     for name in SOUNDS:
         shutil.copy(CORPUS_DIR / f"{name}.ogg", folder)
@@ -71,6 +71,7 @@ def audio(tmp_path_factory):
 def narrow(monkeypatch):
     """Discriminators at toy width, a toy mel among the presets, one thread."""
     monkeypatch.setitem(PRESETS, "toy", MEL)
+    monkeypatch.setattr("synth.train_unagan.JUDGED_CLIPS", 4)
     for name, recipe in RECIPES.items():
         monkeypatch.setitem(RECIPES, name, narrowed(recipe))
 
@@ -132,20 +133,19 @@ def interrupt(monkeypatch, kind, after):
 
 @pytest.mark.parametrize("architecture", TOY)
 def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
-    options = VocoderOptions(batch_size=4, segment_frames=32, adversarial_from=0, learning_rate=5e-3)
+    """The vocoder gets nearer to discriminators that stand still; then these learn to tell it from the recordings."""
+    options = VocoderOptions(batch_size=2, segment_frames=32, adversarial_from=0, learning_rate=5e-3)
     training = VocoderTraining(open_recordings(audio, MEL), options, Processes(), toy(architecture))
-    batch = next(training.batches(np.random.default_rng(0), 0))
-    front_end, distances = LogMel(MEL), []
-    for update in range(1, 61):
-        told = training.step(batch, update)
-        assert all(map(math.isfinite, told.values()))
-        if update in (1, 60):
-            with torch.no_grad():
-                fake = training.vocoder(batch[1])[:, 0]
-            distances.append(float((front_end(fake) - front_end(batch[0])).abs().mean()))
-    names = {name.split("/")[1].removeprefix("adversarial_") for name in told if "adversarial_" in name}
-    assert names == set(RECIPES[architecture].discriminators)
-    assert distances[1] < 0.7 * distances[0]
+    batch, step_discriminators = next(training.batches(np.random.default_rng(0), 0)), training._step_discriminators
+    training._step_discriminators = lambda real, fake: {}
+    losses = [sum(training.step(batch, update).values()) for update in range(1, 31)]
+    assert losses[-1] < 0.8 * losses[0]
+
+    with torch.no_grad():
+        fake = training.vocoder(batch[1])
+    told = [step_discriminators(batch[0][:, None], fake) for _ in range(30)]
+    assert {name.removeprefix("discriminator/") for name in told[0]} == set(RECIPES[architecture].discriminators)
+    assert sum(told[-1].values()) < 0.95 * sum(told[0].values())
 
 
 @pytest.mark.parametrize("architecture", ["hierarchical", "nonhierarchical"])
@@ -154,7 +154,7 @@ def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
     values = {**UNAGAN, "architecture": architecture, "cycle": cycle, "learning_rate": 5e-3}
     training = UnaganTraining(open_recordings(audio, MEL), UnaganOptions(**values), Processes())
     batch = next(training.batches(np.random.default_rng(0), 0))
-    told = [training.step(batch, update) for update in range(1, 41)]
+    told = [training.step(batch, update) for update in range(1, 13)]
     assert told[-1]["began/real"] < 0.7 * told[0]["began/real"]
     assert 0 < told[-1]["began/k"] < 1
     assert ("generator/cycle_mel" in told[0]) == ("generator/cycle_z" in told[0]) == cycle
@@ -163,7 +163,7 @@ def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
 
 
 @both
-@pytest.mark.parametrize(("stop", "every"), [(1, 1), (2, 3), ("epoch", 1), (7, 1), (7, 3)])
+@pytest.mark.parametrize(("stop", "every"), [(2, 3), ("epoch", 1), (7, 3)])
 def test_training_goes_on_bit_exactly_where_it_was_stopped(kind, stop, every, audio, tmp_path, undisturbed, monkeypatch):
     """Stopped at a save (`every` step) and between two; at the end of an epoch and in the next one."""
     whole, epoch = undisturbed(kind)
@@ -207,8 +207,10 @@ def test_same_seed_gives_the_same_bytes_and_another_does_not(kind, audio, tmp_pa
 def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
     summary = TRAIN[kind](audio, tmp_path / "m", steps=5)
     assert (summary.steps, summary.stopped_by, summary.left_out, summary.n_padded) == (5, "steps", {}, 0)
-    assert summary.train_seconds + summary.held_out_seconds == pytest.approx(13.5, abs=1)
-    assert len(summary.judged) == 2 and summary.best == min(summary.judged) and 0 <= summary.wait_share < 1
+    assert summary.train_seconds + summary.held_out_seconds == pytest.approx(14.5, abs=0.5)
+    assert len(summary.judged) == 2
+    assert summary.best == min(summary.judged)
+    assert 0 <= summary.wait_share < 1
     config = json.loads((tmp_path / "m" / "config.json").read_text())["training"]
     assert sorted(config["train"] + config["held_out"]) == sorted(f"{name}.ogg" for name in SOUNDS)
     assert config["options"]["batch_size"] == (VOCODER if kind == "vocoder" else UNAGAN)["batch_size"]
@@ -218,7 +220,8 @@ def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
 @both
 def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio, tmp_path):
     summary = TRAIN[kind](audio, tmp_path / "m", steps=100_000, minutes=0.004, judge_steps=1000)
-    assert summary.stopped_by == "minutes" and summary.seconds < 5
+    assert summary.stopped_by == "minutes"
+    assert summary.seconds < 5
     assert summary.best_step == summary.steps == load_training_state(tmp_path / "m")["progress"]["step"]
     LOADERS[kind].load(tmp_path / "m")
     again = TRAIN[kind](audio, tmp_path / "m", steps=summary.steps + 1, judge_steps=1000, resume=True)
@@ -305,12 +308,16 @@ def test_log_lines(kind, audio, tmp_path, monkeypatch):
     TRAIN[kind](audio, tmp_path / "m", steps=6, judge_steps=3, progress=lambda *said: told.append(said))
     lines = log(tmp_path / "m")
     trained, judged = ([line for line in lines if ("epoch" in line) == yes] for yes in (True, False))
-    assert [line["step"] for line in trained] == [2, 4, 6] and [line["step"] for line in judged] == [3, 6]
+    assert [line["step"] for line in trained] == [2, 4, 6]
+    assert [line["step"] for line in judged] == [3, 6]
     assert {"seconds", "steps_per_second", "wait_share"} <= set(trained[0])
     names = {"vocoder": ("vocoder/mel", "held_out/distance"), "unagan": ("generator/cycle_mel", "held_out/frechet")}[kind]
-    assert names[0] in trained[0] and names[1] in judged[0]
+    assert names[0] in trained[0]
+    assert names[1] in judged[0]
     said = [text for _, _, text in told if text.startswith("step ")]
-    assert len(said) == 6 and "best" in said[-1] and [done for done, _, _ in told][-1] == 1000
+    assert len(said) == 6
+    assert "best" in said[-1]
+    assert [done for done, _, _ in told][-1] == 1000
     TRAIN[kind](audio, tmp_path / "m", steps=8, judge_steps=3, resume=True)
     assert [line["step"] for line in log(tmp_path / "m") if "epoch" in line] == [2, 4, 6, 8]
 
@@ -325,7 +332,8 @@ def test_pictures_and_sounds_are_written(kind, audio, tmp_path):
     assert [sound for sound in sounds if sound[-5] != "3"] == (names if kind == "vocoder" else [])
     for name in sounds:
         info = sf.info(samples / name)
-        assert info.samplerate == 8000 and info.duration > 1
+        assert info.samplerate == 8000
+        assert info.duration > 1
 
 
 def test_full_disk_while_showing_is_told(audio, tmp_path, monkeypatch):
@@ -351,6 +359,7 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(function, full)
         patch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": -1.0})
+        patch.setattr("synth.loop.SAVE_SECONDS", 0.0 if function.endswith("torch.save") else 1e9)
         with pytest.raises(ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"):
             TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
     assert {name: (tmp_path / "m" / name).read_bytes() for name in names} == before
@@ -364,7 +373,7 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
         train(audio, tmp_path / "m", resume=True)
     train(audio, tmp_path / "m", steps=1)
-    with pytest.raises(ParameterError, match="was trained with batch_size [38], not 2; resume with the same, or --force"):
+    with pytest.raises(ParameterError, match="was trained with batch_size (10|3), not 2; resume with the same, or --force"):
         train(audio, tmp_path / "m", batch_size=2, resume=True)
     with pytest.raises(ParameterError, match="was trained with seed 0, not 1"):
         train(audio, tmp_path / "m", seed=1, resume=True)
@@ -425,13 +434,14 @@ def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, ta
     for number in range(40):
         sf.write(tmp_path / f"{number}.wav", tabla[1000 * number : 1000 * number + 900], 44100)
     summary = vocoder(tmp_path, tmp_path / "m", steps=2, show_minutes=1e-9)
-    assert summary.n_padded > 20 and math.isfinite(summary.best)
+    assert summary.n_padded > 20
+    assert math.isfinite(summary.best)
 
 
 def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabla):
     for number in range(9):
         sf.write(tmp_path / f"{number}.wav", tabla, 44200)
-    with pytest.raises(ParameterError, match="held-out recordings hold 0 excerpts of 1.0 s, and at least 2 are needed .*join short files"):
+    with pytest.raises(ParameterError, match="held-out recordings hold 0 excerpts of 1.0 s, and at least 2 are needed"):
         unagan(tmp_path, tmp_path / "m")
 
 
@@ -504,8 +514,8 @@ def keep(self, **arguments):
 
 Loop.run = keep
 with t.Processes():
-    t.vocoder(audio, out / "vocoder", steps=4, adversarial_from=1, batch_size=2, start=t.toy())
-    t.unagan(audio, out / "unagan", steps=3, batch_size=1, judge_steps=3)
+    t.vocoder(audio, out / "vocoder", steps=3, adversarial_from=1, batch_size=2, start=t.toy())
+    t.unagan(audio, out / "unagan", steps=2, batch_size=1)
 """
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from db.audio import read_mono, resample
 from db.errors import CheckpointError, ParameterError
 from demiurge.corpus import CORPUS_DIR
-from db.audio import read_mono, resample
 from synth.mel import LogMel, MelSettings, log_mel
 from synth.refinement import MelRefinement
 from synth.stft import InverseSTFT, spread_of_bands
@@ -67,7 +67,8 @@ def test_chunks_equal_the_whole(architecture, config, chunk, music_mel, monkeypa
         whole = vocoder(torch.from_numpy(mel)[None])[0, 0].numpy()
     monkeypatch.setattr("synth.vocoder.CHUNK_FRAMES", chunk)
     audio = vocoder.synthesise(mel)
-    assert audio.dtype == np.float32 and audio.shape == (mel.shape[1] * 64,)
+    assert audio.dtype == np.float32
+    assert audio.shape == (mel.shape[1] * 64,)
     assert np.abs(whole).max() > 1e-3
     np.testing.assert_allclose(audio, whole, atol=2e-4 * np.abs(whole).max())
 
@@ -127,7 +128,8 @@ def test_refinement_leaves_what_is_right_as_it_is_and_passes_gradients(music):
     refined = MelRefinement(MEL, 2)(audio, LogMel(MEL)(audio.detach()))
     torch.testing.assert_close(refined[:, 512:-512], audio[:, 512:-512], atol=2e-3, rtol=0)
     refined.square().sum().backward()
-    assert audio.grad.isfinite().all() and audio.grad.abs().sum() > 0
+    assert audio.grad.isfinite().all()
+    assert audio.grad.abs().sum() > 0
 
 
 def test_published_size_of_vocos():
@@ -146,7 +148,8 @@ def test_save_and_load_give_the_same_audio(architecture, dtype, tolerance, tmp_p
     assert {tensor.dtype for tensor in load_checkpoint(tmp_path / "m", kind="vocoder")[1].values()} == {dtype}
     loaded = Vocoder.load(tmp_path / "m")
     assert (loaded.architecture, loaded.mel, loaded.training_summary) == (architecture, MEL, {"steps": 3})
-    assert {p.dtype for p in loaded.parameters()} == {torch.float32} and not loaded.training
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    assert not loaded.training
     expected, audio = vocoder.synthesise(music_mel[:, :60]), loaded.synthesise(music_mel[:, :60])
     np.testing.assert_allclose(audio, expected, atol=max(tolerance, 1e-6) * np.abs(expected).max())
 
@@ -232,7 +235,9 @@ def test_damaged_or_foreign_weights_are_refused(tmp_path):
 
 @pytest.mark.parametrize("architecture", ["wavenet", "", "VOCOS", "hifigan"])
 def test_unknown_architecture_is_refused(architecture):
-    with pytest.raises(ParameterError, match=f"vocoder '{architecture}' is not known; choose one of {', '.join(ARCHITECTURES)}"):
+    with pytest.raises(
+        ParameterError, match=f"vocoder '{architecture}' is not known; choose one of {', '.join(ARCHITECTURES)}"
+    ):
         Vocoder(architecture, MEL)
 
 
