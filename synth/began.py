@@ -19,6 +19,9 @@ TIME_DILATIONS_1D = (1, 16, 32, 64, 128)
 class MelAutoencoder(nn.Module):
     """Normalised mel (batch, n_mels, frames) -> its reconstruction, the same shape; the loss is their mean absolute difference.
 
+    Strides, dilations and norms of the 2-d convolutions are the published ones; their widths, and that the 1-d ones have no
+    norm, are our reading.
+
     Parameters
     ----------
     n_mels : int > 0

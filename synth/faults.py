@@ -25,7 +25,7 @@ def audio_fault(audio: np.ndarray, settings: MelSettings) -> str | None:
     if abs(audio.mean(dtype=np.float64)) > MAX_OFFSET * math.sqrt(np.square(audio).mean(dtype=np.float64)):
         return "constant offset"
     whole = audio[: len(audio) // settings.hop_length * settings.hop_length]
-    edge = settings.n_fft // (2 * settings.hop_length)  # frames that see the reflection, where a steady tone changes
+    edge = -(-settings.n_fft // (2 * settings.hop_length))  # frames that see the reflection, where a steady tone changes
     return mel_fault(log_mel(whole, settings)[:, edge:-edge], settings)
 
 

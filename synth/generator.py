@@ -126,7 +126,7 @@ class Generator(nn.Module):
             generator.set_statistics(generator.mean, generator.std)  # checks them
         except DemiurgeError as error:
             raise CheckpointError(f"{folder}: {error}") from error
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
         return generator.eval()
 

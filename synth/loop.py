@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import soundfile as sf
 import torch
 
 from db.errors import CheckpointError, DemiurgeError, ParameterError
+from synth.mel import PRESETS, MelSettings
 from training.checkpoint import STATE, load_training_state, save_training_state
 from training.processes import Processes
 from training.threads import torch_threads
@@ -37,6 +38,8 @@ class LoopOptions:
     judge_steps: int = 1000  # between two looks at the held-out recordings
     show_minutes: float = 10.0  # between two pictures and sounds
     batch_size: int = 16
+    mel: str = "22k"
+    n_mels: int | None = None  # the preset's own
     learning_rate: float | None = None  # the recipe's own
     precision: str = "float32"
     seed: int = 0
@@ -52,8 +55,14 @@ class LoopOptions:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ParameterError(f"{name}={value} must be a positive number")
+        if self.mel not in PRESETS:
+            raise ParameterError(f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}")
         if self.precision not in PRECISIONS:
             raise ParameterError(f"precision={self.precision!r} must be {' or '.join(PRECISIONS)}")
+
+    def mel_settings(self) -> MelSettings:
+        preset = PRESETS[self.mel]
+        return replace(preset, n_mels=preset.n_mels if self.n_mels is None else self.n_mels)
 
     def identity(self) -> dict[str, Any]:
         """What decides the weights: not how long to train, where, or in how many sessions."""
@@ -105,6 +114,15 @@ class LoopSummary:
     stopped_by: str  # steps, minutes or interrupt
 
 
+def check_gradient(norm: torch.Tensor, name: str) -> None:
+    """Refuse to learn from a gradient that is not finite: the weights would be lost. Raises TrainingError."""
+    if not torch.isfinite(norm):
+        raise TrainingError(
+            f"the gradient of the {name} is not a number; the last state is saved: go on with a smaller --learning-rate "
+            "(--from), in --precision float32, or look for broken audio"
+        )
+
+
 class Loop:
     """Trains a trainee in a folder. An interrupted run that is resumed ends with the weights of an undisturbed one."""
 
@@ -133,7 +151,7 @@ class Loop:
         with torch_threads(threads), self._tracker(wandb=wandb, resume=resume) as tracker:
             try:
                 stopped_by = self._train(tracker, tell)
-                if not self.at.judged or self.at.step % self.options.judge_steps:
+                if not self.at.best_step:
                     self._judge(tracker)
             except KeyboardInterrupt:  # perhaps within an update: the last save is what can be gone on from
                 stopped_by = "interrupt"
@@ -160,6 +178,8 @@ class Loop:
                 if self._look(tracker, tell):
                     return "minutes"
             if at.step >= options.steps:
+                if at.step % options.judge_steps:
+                    self._judge(tracker)
                 self._save()
                 return "steps"
             self.trainee.end_epoch()
@@ -228,7 +248,7 @@ class Loop:
         if value < at.best or not at.best_step:
             at.best, at.best_step = value, at.step
             if self.processes.first:
-                self.trainee.save_best(self.out, {"step": at.step, "seconds": at.seconds, "held_out": measures})
+                self.trainee.save_best(self.out, {"step": at.step, "held_out": measures})
 
     def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:
         if not self.processes.first:

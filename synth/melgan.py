@@ -43,6 +43,14 @@ def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
         )
 
 
+def fit_rates(rates: Sequence[int], hop_length: int) -> tuple[int, ...]:
+    """Rates that multiply to `hop_length`: the smallest doubled as often as it takes; unchanged if none do."""
+    fitted = list(rates)
+    while prod(fitted) < hop_length:
+        fitted[fitted.index(min(fitted))] *= 2
+    return tuple(fitted) if prod(fitted) == hop_length else tuple(rates)
+
+
 def upsampling(n_in: int, n_out: int, rate: int, kernel_size: int) -> nn.ConvTranspose1d:
     """Transposed convolution (batch, n_in, n) -> (batch, n_out, n * rate), exactly, odd rates too."""
     excess = kernel_size - rate

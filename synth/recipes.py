@@ -58,7 +58,9 @@ MELGAN = Recipe(  # arXiv 1910.06711, section 2.3 and appendix: hinge, feature m
     discriminators={"melgan": (MelGANDiscriminator, 1.0)},
     discriminator_loss=hinge_discriminator, generator_loss=hinge_generator, feature=10.0, mel=0.0,
 )  # fmt: skip
-VOCOS = Recipe(  # arXiv 2306.00814, section 3: hinge, spectrogram discriminators at a tenth, mel 45
+# arXiv 2306.00814, section 3: hinge, spectrogram discriminators at a tenth, mel 45. The published cosine decay needs the length
+# of training to be known; the averaged weights stand in for it.
+VOCOS = Recipe(
     segment_frames=64, learning_rate=2e-4, betas=(0.9, 0.999),
     discriminators={"period": (MultiPeriodDiscriminator, 1.0), "resolution": (MultiResolutionDiscriminator, 0.1)},
     discriminator_loss=hinge_discriminator, generator_loss=clamped_hinge_generator, feature=1.0, mel=45.0, feature_is_mean=True,

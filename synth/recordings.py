@@ -77,7 +77,7 @@ def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell
     if not names:
         raise ParameterError(f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files")
     stamps = [[name, *_stamp(folder / name)] for name in names]
-    what = json.dumps([VERSION, str(folder.resolve()), settings.to_dict(), stamps])
+    what = json.dumps([VERSION, settings.to_dict(), stamps])
     identity = xxhash.xxh3_128_hexdigest(what.encode())
     kept = cache_folder("recordings") / identity
     if not all((kept / name).is_file() for name in KEPT):

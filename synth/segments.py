@@ -11,10 +11,11 @@ from synth.recordings import Recording, Recordings
 
 HELD_OUT_SHARE = 0.05  # of the audio, judged on and never trained on, but
 MAX_HELD_OUT_SECONDS = 120.0  # no more than this: more would only cost time
+LONG_SECONDS = 2 * MAX_HELD_OUT_SECONDS  # of a recording that is longer only the end is held out
 
 
 def split_entries(recordings: Recordings, segment_frames: int, *, seed: int) -> tuple[list[Recording], list[Recording]]:
-    """Entries to train on and held-out ones: whole recordings, chosen by the seed, or the end of the only one.
+    """Entries to train on and held-out ones: whole recordings, chosen by the seed; of long ones, and of an only one, the end.
 
     Raises
     ------
@@ -32,13 +33,19 @@ def split_entries(recordings: Recordings, segment_frames: int, *, seed: int) -> 
         (only,) = recordings.entries
         cut = total - int(wanted)
         return [Recording(only.name, 0, cut)], [Recording(only.name, cut, total - cut)]
-    order = np.random.default_rng(seed).permutation(len(recordings.entries))
-    held_out: list[Recording] = []
-    for index in order[:-1]:
-        held_out.append(recordings.entries[index])
-        if sum(entry.n_frames for entry in held_out) >= wanted:
+    train, held_out, n_held_out = list(recordings.entries), [], 0
+    for index in np.random.default_rng(seed).permutation(len(recordings.entries))[:-1]:
+        entry = recordings.entries[index]
+        train.remove(entry)
+        if entry.n_frames > max(LONG_SECONDS * second, 2 * wanted):
+            rest = entry.n_frames - int(wanted - n_held_out)
+            train.append(Recording(entry.name, entry.start_frame, rest))
+            entry = Recording(entry.name, entry.start_frame + rest, entry.n_frames - rest)
+        held_out.append(entry)
+        n_held_out += entry.n_frames
+        if n_held_out >= wanted:
             break
-    return [entry for entry in recordings.entries if entry not in held_out], held_out
+    return train, held_out
 
 
 class Segments:
@@ -47,10 +54,6 @@ class Segments:
     def __init__(self, recordings: Recordings, entries: Sequence[Recording], n_frames: int) -> None:
         self.recordings, self.entries, self.n_frames = recordings, entries, n_frames
         self.n_padded = sum(entry.n_frames < n_frames for entry in entries)
-
-    def __len__(self) -> int:
-        """Segments of an epoch, about: the offsets change from one to the next."""
-        return sum(-(-entry.n_frames // self.n_frames) for entry in self.entries)
 
     def places(self, rng: np.random.Generator) -> list[tuple[Recording, int]]:
         """An epoch in random order: places a segment apart, from a random offset in each recording, that leave out no frame."""

@@ -2,11 +2,12 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile as sf
 import torch
 from torch import Tensor, nn
 
@@ -14,8 +15,9 @@ from db.errors import ParameterError
 from synth.began import BeganBalance, MelAutoencoder
 from synth.frechet import frechet_distance
 from synth.generator import Generator
-from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell
-from synth.mel import PRESETS, MelSettings
+from synth.griffin_lim import griffin_lim
+from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell, check_gradient
+from synth.mel import MelSettings
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
 from synth.recordings import Recordings, open_recordings
 from synth.segments import Segments, split_entries
@@ -28,6 +30,7 @@ LEARNING_RATE = 1e-4  # as published, and the next two
 GRADIENT_CLIP = 3.0
 CYCLE_WEIGHT = 1.0
 JUDGED_CLIPS = 32  # generated to be compared with the held-out recordings
+MIN_STD = 0.1  # of a mel band: one that is always silent has no spread, and must not blow up other recordings
 MAX_LATENT_ORDER = 16
 FIT_BATCH, FIT_BATCHES = 64, 4  # clips that the noise is fitted to
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
@@ -44,14 +47,11 @@ class UnaganOptions(LoopOptions):
     width: int = 512
     adversary_width: int = 512
     clip_frames: int = 864  # 10 s at 22.05 kHz / 256
-    mel: str = "22k"
     adversarial_from: int = 0  # updates of the cycle alone before the adversary joins
     latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mel not in PRESETS:
-            raise ParameterError(f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}")
         if self.architecture not in ARCHITECTURES:
             raise ParameterError(f"architecture={self.architecture!r} is not known; choose {' or '.join(ARCHITECTURES)}")
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
@@ -104,8 +104,9 @@ def train_unagan(
         If a loss is not finite.
     """
     with Processes() as processes:
-        mel = start.mel if start else PRESETS[options.mel]
-        recordings = open_recordings(audio, mel, progress=progress)
+        mel = start.mel if start else options.mel_settings()
+        processes.device(options.device)  # before hours of audio are decoded
+        recordings = processes.first_then_others(lambda: open_recordings(audio, mel, progress=progress))
         training = UnaganTraining(recordings, options, processes, start)
         summary = Loop(training, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)
     lengths = [sum(e.n_frames for e in part) / mel.frame_rate for part in (training.train.entries, training.held_out)]
@@ -127,6 +128,11 @@ class UnaganTraining:
         self.recordings, self.train = recordings, Segments(recordings, train, options.clip_frames)
         torch.manual_seed(options.seed)
         self.generator = copy.deepcopy(start) if start else self._new(recordings.settings)
+        if options.clip_frames % self.generator.config.frames_per_step:
+            raise ParameterError(
+                f"clip_frames={options.clip_frames} must be a multiple of {self.generator.config.frames_per_step}, the frames "
+                "this generator makes of a step of noise"
+            )
         self.generator.train().to(self.device)
         self.average = copy.deepcopy(self.generator).eval()
         self.adversary = MelAutoencoder(recordings.settings.n_mels, options.adversary_width).to(self.device)
@@ -155,7 +161,7 @@ class UnaganTraining:
             frames = self.recordings.mel_of(entry).astype(np.float64)
             sums, squares, n = sums + frames.sum(1), squares + np.square(frames).sum(1), n + frames.shape[1]
         mean = sums / n
-        std = np.sqrt(np.maximum(squares / n - mean**2, 1e-4))  # a band that is always silent has no spread
+        std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), MIN_STD)
         generator.set_statistics(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
         return generator
 
@@ -239,7 +245,8 @@ class UnaganTraining:
         self.optimisers[name].zero_grad()
         (loss / self.processes.number).backward()
         self.processes.sum_gradients(module)
-        nn.utils.clip_grad_norm_(module.parameters(), GRADIENT_CLIP)
+        for part in module if isinstance(module, nn.ModuleList) else [module]:
+            check_gradient(nn.utils.clip_grad_norm_(part.parameters(), GRADIENT_CLIP), name)
         self.optimisers[name].step()
 
     def _precision(self) -> torch.autocast:
@@ -276,15 +283,16 @@ class UnaganTraining:
             self.encoder.load_state_dict(state["encoder"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
+        self.judged = self._statistics_of_held_out()  # in the statistics of the generator that was loaded
 
     def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
-        seen = {name: value for name, value in asdict(self.options).items() if name not in ("device", "threads")}
+        seen = {name: value for name, value in self.identity.items() if name != "recordings"}
         names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
-        self.average.training_summary = {**summary, "options": seen, **names}
+        self.average.training_summary = {**summary, **self.options.identity(), **seen, **names}
         self.average.save(folder)
 
     def show(self, folder: Path, step: int) -> list[Path]:
-        """Two generated clips and a recording."""
+        """Two generated clips and a recording; the clips also as sound, by Griffin-Lim."""
         folder.mkdir(parents=True, exist_ok=True)
         longest = max(self.held_out, key=lambda entry: entry.n_frames)
         frames = min(longest.n_frames, SHOWN_FRAMES)
@@ -292,4 +300,7 @@ class UnaganTraining:
         picture = folder / f"step-{step:07}.png"
         recorded = np.array(self.recordings.mel_of(longest, 0, frames))
         save_mels(picture, {"recorded": recorded, "generated": generated[0], "another": generated[1]}, self.average.mel)
-        return [picture]
+        sounds = [folder / f"step-{step:07}-{number}.wav" for number in (1, 2)]
+        for path, clip in zip(sounds, generated, strict=True):
+            sf.write(path, np.clip(griffin_lim(clip, self.average.mel), -1, 1), self.average.mel.sample_rate)
+        return [picture, *sounds]

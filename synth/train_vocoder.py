@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from db.errors import ParameterError
-from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell
+from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell, check_gradient
 from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
-from synth.mel import PRESETS, LogMel
+from synth.mel import LogMel
 from synth.recipes import RECIPES, Recipe
 from synth.recordings import Recordings, open_recordings
 from synth.segments import Segments, split_entries
@@ -32,14 +32,11 @@ class VocoderOptions(LoopOptions):
     """How to train a vocoder."""
 
     architecture: str = DEFAULT
-    mel: str = "22k"
     segment_frames: int | None = None  # the recipe's own
     adversarial_from: int | None = None  # updates before the discriminators join; the recipe's own
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mel not in PRESETS:
-            raise ParameterError(f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}")
         if self.architecture not in RECIPES:
             raise ParameterError(f"vocoder {self.architecture!r} is not known; choose one of {', '.join(RECIPES)}")
         if self.segment_frames is not None and self.segment_frames < 16:
@@ -78,8 +75,9 @@ def train_vocoder(
         If a loss is not finite.
     """
     with Processes() as processes:
-        mel = start.mel if start else PRESETS[options.mel]
-        recordings = open_recordings(audio, mel, progress=progress)
+        mel = start.mel if start else options.mel_settings()
+        processes.device(options.device)  # before hours of audio are decoded
+        recordings = processes.first_then_others(lambda: open_recordings(audio, mel, progress=progress))
         training = VocoderTraining(recordings, options, processes, start)
         summary = Loop(training, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)
     rate = mel.frame_rate
@@ -99,7 +97,7 @@ class VocoderTraining:
     ) -> None:
         self.options, self.processes, self.device = options, processes, processes.device(options.device)
         torch.manual_seed(options.seed)
-        self.vocoder = copy.deepcopy(start) if start else Vocoder(options.architecture, PRESETS[options.mel])
+        self.vocoder = copy.deepcopy(start) if start else Vocoder(options.architecture, recordings.settings)
         self.recipe: Recipe = RECIPES[self.vocoder.architecture]
         frames = options.segment_frames or self.recipe.segment_frames
         train, self.held_out = split_entries(recordings, frames, seed=options.seed)
@@ -110,7 +108,9 @@ class VocoderTraining:
         self.average = copy.deepcopy(self.vocoder).eval()
         made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
         self.discriminators = nn.ModuleDict(made).to(self.device)
-        self.front_end, self.stft = LogMel(self.vocoder.mel).to(self.device), MultiResolutionSTFT().to(self.device)
+        mel = self.vocoder.mel
+        heard = replace(mel, f_max=mel.sample_rate / 2, log="ln")  # as published, the loss hears all bands
+        self.front_end, self.stft = LogMel(heard).to(self.device), MultiResolutionSTFT().to(self.device)
         self.stft_loss = MultiResolutionSTFT(self.recipe.resolutions).to(self.device)
         self.optimisers = {"vocoder": self._optimiser(self.vocoder), "discriminators": self._optimiser(self.discriminators)}
         given = options.adversarial_from
@@ -154,7 +154,7 @@ class VocoderTraining:
     def _step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
         with self._precision():
             losses = {
-                name: self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
+                name: self._weight(name) * self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
                 for name, discriminator in self.discriminators.items()
             }
         self._update("discriminators", self.discriminators, torch.stack(list(losses.values())).sum())
@@ -177,7 +177,7 @@ class VocoderTraining:
                 with torch.no_grad():
                     of_real: Verdicts = discriminator(real)
             discriminator.requires_grad_(True)
-            weight = recipe.discriminators[name][1]
+            weight = self._weight(name)
             views = len(of_fake) if recipe.feature_is_mean else 1
             losses[f"adversarial_{name}"] = weight * recipe.generator_loss(of_fake)
             losses[f"feature_{name}"] = weight * recipe.feature * feature_matching(of_real, of_fake) / views
@@ -187,9 +187,11 @@ class VocoderTraining:
         self.optimisers[name].zero_grad()
         (loss / self.processes.number).backward()
         self.processes.sum_gradients(module)
-        if self.recipe.clip:
-            nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip)
+        check_gradient(nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip or float("inf")), name)
         self.optimisers[name].step()
+
+    def _weight(self, discriminator: str) -> float:
+        return self.recipe.discriminators[discriminator][1]
 
     def _precision(self) -> torch.autocast:
         dtype = PRECISIONS[self.options.precision]
@@ -236,9 +238,9 @@ class VocoderTraining:
             optimiser.load_state_dict(state["optimisers"][name])
 
     def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
-        seen = {name: value for name, value in asdict(self.options).items() if name not in ("device", "threads")}
+        seen = {name: value for name, value in self.identity.items() if name not in ("recordings", "mel")}
         names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
-        self.average.training_summary = {**summary, "options": seen, **names}
+        self.average.training_summary = {**summary, **self.options.identity(), **seen, **names}
         self.average.save(folder)
 
     @torch.inference_mode()

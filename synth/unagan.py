@@ -156,7 +156,7 @@ def build_unagan(n_mels: int, config: UnaganConfig) -> HierarchicalUnagan | NonH
 class MelEncoder(nn.Module):
     """Normalised mel (batch, n_mels, frames) -> noise (batch, z_channels, frames / frames_per_step): the cycle's way back.
 
-    The hierarchical generator in mirror image, with averages for its upsamplings.
+    Its layout is ours: the hierarchical generator in mirror image, with averages for its upsamplings.
     """
 
     def __init__(self, n_mels: int, config: UnaganConfig) -> None:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from db.errors import CheckpointError, DemiurgeError, ParameterError
-from synth.hifigan import V1, V2, V3, HiFiGAN
+from synth.hifigan import V1, V2, V3, HiFiGAN, HiFiGANConfig
 from synth.inference import for_inference
 from synth.mel import MelSettings
-from synth.melgan import MelGAN, MelGANConfig
+from synth.melgan import MelGAN, MelGANConfig, fit_rates
 from synth.vocos import PUBLISHED, SMALL, Vocos
 from synth.weight_norm import plain_state
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -35,6 +35,14 @@ ARCHITECTURES: dict[str, tuple[Build, Any]] = {
 DEFAULT = "vocos-small"
 
 
+def fit_preset(preset: Any, hop_length: int) -> Any:
+    """The published sizes for another hop length than theirs: other rates, with kernels of twice their size."""
+    if isinstance(preset, HiFiGANConfig):
+        rates = fit_rates(preset.upsample_rates, hop_length)
+        return replace(preset, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * rate for rate in rates))
+    return replace(preset, rates=fit_rates(preset.rates, hop_length)) if isinstance(preset, MelGANConfig) else preset
+
+
 class Vocoder(nn.Module):
     """Log-mel (batch, n_mels, frames) to waveform (batch, 1, frames * hop_length)."""
 
@@ -52,7 +60,7 @@ class Vocoder(nn.Module):
             raise ParameterError(f"vocoder {architecture!r} is not known; choose one of {', '.join(ARCHITECTURES)}")
         build, preset = ARCHITECTURES[architecture]
         try:
-            self.config = replace(preset, **(config or {}))
+            self.config = replace(fit_preset(preset, mel.hop_length), **(config or {}))
         except TypeError as error:
             raise ParameterError(f"{architecture}: {error}; take the sizes of {', '.join(asdict(preset))}") from error
         self.architecture, self.mel, self.training_summary = architecture, mel, training or {}

@@ -44,7 +44,7 @@ class VocosConfig:
 
 
 PUBLISHED = VocosConfig()
-SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=3)  # for processors without a GPU
+SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=5)  # for processors without a GPU
 
 
 class ConvNeXtBlock(nn.Module):
@@ -105,10 +105,14 @@ class Vocos(nn.Module):
         h = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)  # (B, C, T) -> (B, T, C) -> (B, C, T)
         for block in self.blocks:
             h = block(h)
-        h = self.head(self.final_norm(h.transpose(1, 2))).transpose(1, 2).float()  # STFTs know no bfloat16
+        with torch.autocast(h.device.type, enabled=False):  # half precision rounds phases to a tenth
+            return self._audio(h.float(), mel.float())[:, None]
+
+    def _audio(self, h: Tensor, mel: Tensor) -> Tensor:
+        h = self.head(self.final_norm(h.transpose(1, 2))).transpose(1, 2)
         log_magnitude, phase = h.chunk(2, dim=1)
         if self.config.prior:
             magnitudes = self.bins_of_bands @ self.refinement.front_end.expand(mel)
             log_magnitude = log_magnitude + magnitudes.clamp_min(self.mel.floor).log()
         spectrum = torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase)
-        return self.refinement(self.inverse_stft(spectrum), mel)[:, None]
+        return self.refinement(self.inverse_stft(spectrum), mel)

@@ -19,10 +19,7 @@ CONFIG, WEIGHTS, STATE = "config.json", "model.safetensors", "training.pt"
 
 
 def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the last good one.
-
-    The weights are written first and the config names them by size, so that a mixed pair is recognised.
-    """
+    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the last good one."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +81,7 @@ def _saving(folder: Path) -> Iterator[None]:
     except (OSError, RuntimeError, SafetensorError) as error:  # each library's way to say that the disk is full
         raise ParameterError(
             f"{folder}: cannot be saved ({getattr(error, 'strerror', None) or error}); what was saved before is whole: "
-            "make room, and go on with --resume"
+            "make room, and give the command again (training goes on with --resume)"
         ) from error
 
 

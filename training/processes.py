@@ -4,13 +4,16 @@ Started by torchrun, which sets RANK, WORLD_SIZE and LOCAL_RANK; without it ther
 """
 
 import os
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from db.errors import ParameterError
+
+Result = TypeVar("Result")
 
 
 class Processes:
@@ -57,6 +60,13 @@ class Processes:
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         for parameter, gradient in zip(parameters, self.sum(*gradients), strict=True):
             parameter.grad = gradient
+
+    def first_then_others(self, work: Callable[[], Result]) -> Result:
+        """What `work` gives: the first process does it, and the others when it is done, to find what it left."""
+        if self.first:
+            result = work()
+        self.sum(torch.zeros(1))
+        return result if self.first else work()
 
     def __enter__(self) -> Self:
         self._began = self.number > 1 and not torch.distributed.is_initialized()

@@ -40,13 +40,16 @@ class Tracker:
                 self._file.close()
                 raise
 
-    def log(self, values: dict[str, Any], shown: dict[str, Any] | None = None) -> None:
-        """Write `values`; W&B gets what is `shown` as well."""
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
+    def log(self, values: dict[str, Any], *, shown: Iterable[Path] = ()) -> None:
+        """Write `values`; W&B also gets the pictures and sounds that are `shown`."""
+        try:
+            self._file.write(json.dumps(values) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise ParameterError(f"{self._file.name}: cannot be written ({error.strerror}); make room, and --resume") from error
         if self._run is not None:
             try:
-                self._run.log({**values, **(shown or {})})
+                self._run.log({**values, **{path.stem: _media(path) for path in shown}})
             except Exception as error:  # whatever the service does, training goes on; the log file has it all
                 print(f"warning: W&B stopped ({error}); {LOG} goes on", file=sys.stderr)
                 self._run = None
@@ -54,10 +57,7 @@ class Tracker:
     def show(self, paths: Iterable[Path], step: int) -> None:
         """Mirror pictures and sounds, which lie in the folder already."""
         if self._run is not None:
-            import wandb
-
-            kinds: dict[str, Any] = {".png": wandb.Image, ".wav": wandb.Audio}
-            self.log({"step": step}, {path.stem: kinds[path.suffix](str(path)) for path in paths})
+            self.log({"step": step}, shown=paths)
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +66,13 @@ class Tracker:
         self._file.close()
         if self._run is not None:
             self._run.finish(exit_code=0 if kind is None else 1)
+
+
+def _media(path: Path) -> Any:
+    import wandb
+
+    kinds: dict[str, Any] = {".png": wandb.Image, ".wav": wandb.Audio}
+    return kinds[path.suffix](str(path))
 
 
 def _start_wandb(folder: Path, config: dict[str, Any]) -> Any:

@@ -68,6 +68,7 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
     help="[default: vocos-small]",
 )
 @mel_option
+@click.option("--n-mels", type=click.IntRange(1), help="Mel bands. [default: those of --mel]")
 @click.option(
     "--segment-frames", type=click.IntRange(16), help="Frames of a training excerpt. [default: the architecture's own]"
 )
@@ -86,7 +87,7 @@ def train_vocoder(audio_dir: Path, model_dir: Path, start: Path | None, **option
 
     started = None
     if start:
-        _refuse_sizes(options, "architecture", "mel")
+        _refuse_sizes(options, "architecture", "mel", "n_mels")
         started = load_vocoder(start)
         options["architecture"] = started.architecture
     _train(train, VocoderOptions, audio_dir, model_dir, started, "mel and STFT distance", **options)
@@ -101,6 +102,7 @@ def train_vocoder(audio_dir: Path, model_dir: Path, start: Path | None, **option
 @model_argument
 @click.option("--architecture", type=click.Choice(["hierarchical", "nonhierarchical"]), help="[default: hierarchical]")
 @mel_option
+@click.option("--n-mels", type=click.IntRange(1), help="Mel bands. [default: those of --mel]")
 @click.option("--cycle/--no-cycle", default=True, show_default=True, help="Whether noise must be found again in what it made.")
 @click.option("--width", type=click.IntRange(1), help="Channels of the generator; 64 trains on a CPU. [default: 512]")
 @click.option("--adversary-width", type=click.IntRange(1), default=512, show_default=True, help="Channels of its adversary.")
@@ -123,7 +125,7 @@ def train_unagan(audio_dir: Path, model_dir: Path, start: Path | None, **options
 
     started = None
     if start:
-        _refuse_sizes(options, "architecture", "mel", "width", "latent_order")
+        _refuse_sizes(options, "architecture", "mel", "n_mels", "width", "latent_order")
         started = load_generator(start)
         options["architecture"] = "hierarchical" if started.config.upsamplings else "nonhierarchical"
         options["width"], options["latent_order"] = started.config.width, started.latent.order
@@ -153,7 +155,7 @@ def _train(
         echo_json({"model": str(model_dir), **asdict(summary)})
     elif first:
         _echo_training(model_dir, summary, measure)
-    if summary.left_out:
+    if summary.left_out and first:  # of several processes one says so: torchrun would stop the others
         raise SystemExit(1)
 
 

@@ -278,7 +278,9 @@ def test_out_that_is_a_file_raises(generator, vocoder, tmp_path):
 
 def test_models_of_different_mels_raise(generator, tmp_path):
     other = tiny_vocoder(mel=PRESETS["hifigan"])
-    with pytest.raises(ParameterError, match=r"mel f_max is 11025.0 in the generator models/unagan and 8000.0 in the vocoder models/vocoder"):
+    with pytest.raises(
+        ParameterError, match=r"mel f_max is 11025.0 in the generator models/unagan and 8000.0 in the vocoder models/vocoder"
+    ):
         generate(generator, other, tmp_path / "out", options=OPTIONS, names=NAMES)
     assert not (tmp_path / "out").exists()
 
