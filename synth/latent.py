@@ -17,9 +17,13 @@ SETTLING_STEPS = 64  # drawn and thrown away before the first
 
 
 class LatentNoise(nn.Module):
-    """z[t] = mean + sum over i of transitions[i] (z[t - 1 - i] - mean) + factor e[t], e white. Order 0 starts as e itself."""
+    """z[t] = m + sum over i of transitions[i] (z[t - 1 - i] - m) + factor e[t], e white, m = mean + between u, u drawn once.
+
+    So a clip differs from the next as recordings do, and moves within itself as they do. Order 0 starts as e itself.
+    """
 
     mean: Tensor
+    between: Tensor
     transitions: Tensor
     factor: Tensor
 
@@ -27,15 +31,16 @@ class LatentNoise(nn.Module):
         super().__init__()
         self.order = order
         self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("between", torch.zeros(channels, channels))
         self.register_buffer("transitions", torch.zeros(order, channels, channels))
         self.register_buffer("factor", torch.eye(channels))
 
     def fit(self, latents: Sequence[np.ndarray]) -> None:
-        """Least squares on sequences, each shape (channels, steps), steps > order."""
-        mean = np.concatenate(latents, axis=1).mean(1, keepdims=True, dtype=np.float64)
+        """Least squares on sequences of different recordings, each shape (channels, steps), steps > order."""
+        means = np.stack([latent.mean(1, dtype=np.float64) for latent in latents])
         now, before = [], []
-        for latent in latents:
-            centred = latent.astype(np.float64) - mean
+        for latent, own_mean in zip(latents, means, strict=True):
+            centred = latent - own_mean[:, None]
             n = centred.shape[1]
             now.append(centred[:, self.order :])
             lags = [centred[:, self.order - 1 - i : n - 1 - i] for i in range(self.order)]
@@ -45,23 +50,27 @@ class LatentNoise(nn.Module):
         gram += RIDGE * np.trace(gram) / max(len(gram), 1) * np.eye(len(gram))
         coefficients = np.linalg.solve(gram, x @ y.T).T  # (channels, order * channels)
         residual = y - coefficients @ x
-        channels = len(mean)
+        channels = means.shape[1]
+        deviations = means - means.mean(0)
+        spread = deviations.T @ deviations / len(means) + 1e-8 * np.eye(channels)
         transitions = coefficients.reshape(channels, self.order, channels).transpose(1, 0, 2)
         covariance = residual @ residual.T / residual.shape[1] + 1e-8 * np.eye(channels)
-        self.mean.copy_(torch.from_numpy(mean[:, 0]))
+        self.mean.copy_(torch.from_numpy(means.mean(0)))
+        self.between.copy_(torch.from_numpy(np.linalg.cholesky(spread)))
         self.transitions.copy_(torch.from_numpy(settled(transitions).copy()))
         self.factor.copy_(torch.from_numpy(np.linalg.cholesky(covariance)))
 
     def draw(self, rng: np.random.Generator, steps: int) -> Tensor:
         """(channels, steps), drawn step by step, so that a step does not depend on how many follow."""
         settling = SETTLING_STEPS if self.order else 0
+        own_mean = self.mean.cpu().numpy() + self.between.cpu().numpy() @ rng.standard_normal(len(self.mean), dtype=np.float32)
         white = rng.standard_normal((settling + steps, len(self.mean)), dtype=np.float32)
         innovations = white @ self.factor.cpu().numpy().T
         z = np.zeros((self.order + len(white), len(self.mean)), np.float32)
         transitions = self.transitions.flip(0).cpu().numpy().transpose(1, 0, 2).reshape(len(self.mean), -1)  # oldest first
         for t, innovation in enumerate(innovations, start=self.order):
             z[t] = innovation + transitions @ z[t - self.order : t].ravel()
-        z = z[self.order + settling :] + self.mean.cpu().numpy()
+        z = z[self.order + settling :] + own_mean
         return torch.from_numpy(np.ascontiguousarray(z.T))
 
 
