@@ -63,7 +63,9 @@ class LatentNoise(nn.Module):
     def draw(self, rng: np.random.Generator, steps: int) -> Tensor:
         """(channels, steps), drawn step by step, so that a step does not depend on how many follow."""
         settling = SETTLING_STEPS if self.order else 0
-        own_mean = self.mean.cpu().numpy() + self.between.cpu().numpy() @ rng.standard_normal(len(self.mean), dtype=np.float32)
+        own_mean = self.mean.cpu().numpy()
+        if self.order:
+            own_mean = own_mean + self.between.cpu().numpy() @ rng.standard_normal(len(own_mean), dtype=np.float32)
         white = rng.standard_normal((settling + steps, len(self.mean)), dtype=np.float32)
         innovations = white @ self.factor.cpu().numpy().T
         z = np.zeros((self.order + len(white), len(self.mean)), np.float32)

@@ -28,7 +28,8 @@ from synth.losses import (
 class Recipe:
     """Training of one architecture.
 
-    `discriminators` has (make, weight) by name; `feature`, `mel` and `stft` are the weights of the other losses of the vocoder.
+    `discriminators` has (make, weight in the vocoder's loss) by name; `feature`, `mel` and `stft` are the weights of its other
+    losses.
     """
 
     segment_frames: int

@@ -154,7 +154,7 @@ class VocoderTraining:
     def _step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
         with self._precision():
             losses = {
-                name: self._weight(name) * self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
+                name: self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
                 for name, discriminator in self.discriminators.items()
             }
         self._update("discriminators", self.discriminators, torch.stack(list(losses.values())).sum())
@@ -177,7 +177,7 @@ class VocoderTraining:
                 with torch.no_grad():
                     of_real: Verdicts = discriminator(real)
             discriminator.requires_grad_(True)
-            weight = self._weight(name)
+            weight = recipe.discriminators[name][1]
             views = len(of_fake) if recipe.feature_is_mean else 1
             losses[f"adversarial_{name}"] = weight * recipe.generator_loss(of_fake)
             losses[f"feature_{name}"] = weight * recipe.feature * feature_matching(of_real, of_fake) / views
@@ -189,9 +189,6 @@ class VocoderTraining:
         self.processes.sum_gradients(module)
         check_gradient(nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip or float("inf")), name)
         self.optimisers[name].step()
-
-    def _weight(self, discriminator: str) -> float:
-        return self.recipe.discriminators[discriminator][1]
 
     def _precision(self) -> torch.autocast:
         dtype = PRECISIONS[self.options.precision]
