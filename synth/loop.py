@@ -248,7 +248,7 @@ class Loop:
         if value < at.best or not at.best_step:
             at.best, at.best_step = value, at.step
             if self.processes.first:
-                self.trainee.save_best(self.out, {"step": at.step, "held_out": measures})
+                self.trainee.save_best(self.out, {"step": at.step, "measured": measures})
 
     def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:
         if not self.processes.first:

@@ -51,7 +51,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
-    assert len(commands) == 18
+    assert len(commands) == 21
     run_as_written(commands)
     assert sf.info("next.wav").frames == 430 * 1024
     assert Path("again.wav").read_bytes() == Path("next.wav").read_bytes()
@@ -103,8 +103,22 @@ def test_commands_of_the_playback_page_run_as_written(tmp_path, monkeypatch):
     assert Path("next.rpp").exists()
 
 
+@pytest.mark.slow
+def test_commands_of_the_synthesis_page_run_as_written(tmp_path, monkeypatch):
+    """As written, but for the hours."""
+    lay_out(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "synthesis.md").read_text()
+    commands = demiurge_commands(re.sub(r"--minutes 60", "--minutes 0.01", text).replace("--minutes 1 ", "--minutes 0.4 "))
+    assert len(commands) == 7
+    run_as_written(commands)
+    assert len(list(Path("generated").glob("*.flac"))) == 3
+    assert sf.info("again.wav").samplerate == 22050
+
+
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/playback.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md"]
+    "page",
+    ["README.md", "docs/playback.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md", "docs/synthesis.md"],
 )
 def test_linked_files_exist(page):
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
