@@ -18,25 +18,32 @@ class InverseSTFT(nn.Module):
     """
 
     window: Tensor
+    summed_squares: Tensor
 
     def __init__(self, n_fft: int, hop_length: int) -> None:
         super().__init__()
         if hop_length >= n_fft:
             raise ParameterError(f"hop_length={hop_length} must be less than n_fft={n_fft}, for frames to overlap")
         self.n_fft, self.hop_length = n_fft, hop_length
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        window = torch.hann_window(n_fft)
+        self.register_buffer("window", window, persistent=False)
+        hops = F.pad(window.square(), (0, -n_fft % hop_length)).view(-1, hop_length)  # of one frame, one after another
+        self.register_buffer("summed_squares", F.pad(hops, (0, 0, 1, 0)).cumsum(0), persistent=False)
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Complex (batch, n_fft // 2 + 1, frames) -> (batch, frames * hop_length)."""
-        frames = torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None]
-        weights = self.window.square()[None, :, None].expand(1, -1, frames.shape[-1])
-        pad, n_samples = (self.n_fft - self.hop_length) // 2, frames.shape[-1] * self.hop_length
-        audio, weight = (self._overlap_add(part)[:, pad : pad + n_samples] for part in (frames, weights))
-        return audio / weight
-
-    def _overlap_add(self, frames: Tensor) -> Tensor:
-        length = (frames.shape[-1] - 1) * self.hop_length + self.n_fft
-        return F.fold(frames, (1, length), (1, self.n_fft), stride=(1, self.hop_length))[:, 0, 0]
+        n_frames, hop, pad = spectrum.shape[-1], self.hop_length, (self.n_fft - self.hop_length) // 2
+        frames = torch.fft.irfft(spectrum.transpose(1, 2), self.n_fft) * self.window  # (B, T, n_fft)
+        hops = F.pad(frames, (0, -self.n_fft % hop)).unflatten(-1, (-1, hop))  # (B, T, hops of a frame, hop)
+        n_hops = hops.shape[2]
+        audio = hops.new_zeros(len(hops), n_frames + n_hops - 1, hop)
+        for i in range(n_hops):
+            audio[:, i : i + n_frames] += hops[:, :, i]
+        at = torch.arange(n_frames + n_hops - 1, device=spectrum.device)  # hops of the result, each a sum of some of a frame's
+        first, last = (at - n_frames + 1).clamp_min(0), at.clamp_max(n_hops - 1)
+        weight = self.summed_squares[last + 1] - self.summed_squares[first]
+        cut = slice(pad, pad + n_frames * hop)
+        return audio.flatten(1)[:, cut] / weight.flatten()[cut]
 
 
 def spread_of_bands(mel: MelSettings) -> Tensor:

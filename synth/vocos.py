@@ -44,7 +44,7 @@ class VocosConfig:
 
 
 PUBLISHED = VocosConfig()
-SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=5)  # for processors without a GPU
+SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=7)  # for processors without a GPU
 
 
 class ConvNeXtBlock(nn.Module):
