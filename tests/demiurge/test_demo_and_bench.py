@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from db.errors import ParameterError
 from demiurge.bench import run_benchmarks
 from demiurge.cli import main
-from demiurge.corpus import SEED_FILE
+from demiurge.corpus import CORPUS_DIR, SEED_FILE
 
 
 @pytest.mark.slow
@@ -24,6 +25,7 @@ def test_demo_leaves_what_it_says(tmp_path):
         "overview.png",
         "corpus.db",
         "forecaster",
+        "sounds",
     ):
         assert name in result.output
         assert (out / name).exists()
@@ -31,7 +33,10 @@ def test_demo_leaves_what_it_says(tmp_path):
     assert (len(samples), rate) == (430 * 1024, 44100)
     assert 0.02 < np.abs(samples).max() < 1
     plan = json.loads((out / "continuation.plan.json").read_text())
-    assert SEED_FILE.name not in {step["source"] for step in plan["steps"]}
+    assert SEED_FILE.name not in {Path(step["source"]).name for step in plan["steps"]}
+    generated = sorted((out / "sounds" / "generated").glob("*.flac"))
+    assert [sf.info(path).duration for path in generated] == [10.0] * 6
+    assert len(list((out / "sounds" / "recorded").iterdir())) == len(list(CORPUS_DIR.iterdir()))
     assert sf.info(out / "seed_and_continuation.wav").frames == len(samples) + sf.info(SEED_FILE).frames
     picture = matplotlib.image.imread(out / "overview.png")
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 200
@@ -55,17 +60,29 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     monkeypatch.setattr("demiurge.bench.playback.N_STEPS", 150)
     monkeypatch.setattr("demiurge.bench.sequencer.ROLLOUT_STEPS", 20)
     monkeypatch.setattr("demiurge.bench.sequencer.BATCHES", 3)
+    few = {
+        "SECONDS": 0.5,
+        "SHIPPED_SECONDS": 4.0,
+        "CLIP_SECONDS": 0.5,
+        "N_CLIPS": 2,
+        "STEPS": 1,
+        "ARCHITECTURES": ["hifigan-v3"],
+    }
+    for name, value in few.items():
+        monkeypatch.setattr(f"demiurge.bench.synth.{name}", value)
     results = {result.name: result for result in run_benchmarks((), audio=small, repeats=1)}
     assert set(results) == {
         "db", "db update", "db open", "db read", "playback WAV plain", "playback WAV", "playback FLAC plain", "playback FLAC",
         "playback OGG plain", "playback OGG", "query search", "query path", "sequencer rollout",
-        "sequencer training",
+        "sequencer training", "synth hifigan-v3", "synth unagan", "synth shipped vocoder", "synth generate",
+        "synth training vocos-small", "synth training unagan-small",
     }  # fmt: skip
     assert all(value > 0.9 for name, value in results["query search"].facts.items() if "recall" in name)
     assert results["query path"].facts["joins, % of steps"] < results["query path"].facts["joins of the nearest units, %"]
     assert results["db"].facts["largest_difference"] < 1e-3
     assert results["db"].audio_seconds == pytest.approx(2 * 6.86, abs=0.5)
     assert results["sequencer rollout"].facts["largest_difference"] < 1e-4
+    assert results["synth hifigan-v3"].facts["largest difference, of full scale"] < 1e-4
     for result in results.values():
         assert result.ratio == pytest.approx(result.baseline_seconds / result.seconds)
         assert min(result.seconds, result.baseline_seconds) > 0
