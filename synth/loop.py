@@ -75,6 +75,7 @@ class Trainee(Protocol):
 
     identity: dict[str, Any]  # of the data and the recipe
     adversarial_from: int  # updates before an adversary joins
+    started: bool  # from trained weights
 
     def batches(self, rng: np.random.Generator, skip: int) -> Iterator[Any]: ...
     def step(self, batch: Any, n_updates: int) -> dict[str, float]: ...
@@ -96,7 +97,7 @@ class Progress:
     seconds: float = 0.0  # in all runs
     waited: float = 0.0  # for data, of those
     best: float = math.inf
-    best_step: int = 0
+    best_step: int = -1  # none yet
     judged: list[float] = field(default_factory=list)
 
 
@@ -150,12 +151,14 @@ class Loop:
         threads = self.options.threads or torch.get_num_threads()
         with torch_threads(threads), self._tracker(wandb=wandb, resume=resume) as tracker:
             try:
+                if self.trainee.started and not self.at.step:
+                    self._judge(tracker)  # the weights that training starts from are to be beaten
                 stopped_by = self._train(tracker, tell)
-                if not self.at.best_step:
+                if self.at.best_step < 0:
                     self._judge(tracker)
             except KeyboardInterrupt:  # perhaps within an update: the last save is what can be gone on from
                 stopped_by = "interrupt"
-                if not self.at.best_step:
+                if self.at.best_step < 0:
                     self._judge(tracker)
         at = self.at
         wait_share = at.waited / at.seconds if at.seconds else 0.0
@@ -222,7 +225,7 @@ class Loop:
             self._save()
         if tell:
             done = (now - self.started) / (60 * options.minutes) if options.minutes else at.step / options.steps
-            best = f", best {at.best:.3f} at {at.best_step}" if at.best_step else ""
+            best = f", best {at.best:.3f} at {at.best_step}" if at.best_step >= 0 else ""
             tell(round(1000 * min(done, 1.0)), 1000, f"step {at.step}, {at.step / at.seconds:.1f}/s{best}")
         return late
 
@@ -243,9 +246,9 @@ class Loop:
                 f"step {at.step}: the held-out {next(iter(measures))} is not a number; use a smaller --learning-rate"
             )
         at.judged.append(value)
-        if at.best_step <= self.trainee.adversarial_from < at.step:
-            at.best_step = 0  # what was made before the adversary joined does not compete
-        if value < at.best or not at.best_step:
+        if 0 < at.best_step <= self.trainee.adversarial_from < at.step:
+            at.best_step = -1  # what was made before the adversary joined does not compete
+        if value < at.best or at.best_step < 0:
             at.best, at.best_step = value, at.step
             if self.processes.first:
                 self.trainee.save_best(self.out, {"step": at.step, "measured": measures})

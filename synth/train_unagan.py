@@ -119,6 +119,7 @@ class UnaganTraining:
     def __init__(
         self, recordings: Recordings, options: UnaganOptions, processes: Processes, start: Generator | None = None
     ) -> None:
+        self.started, self.encoder_has_learnt = start is not None, start is None
         self.options, self.processes, self.device = options, processes, processes.device(options.device)
         train, self.held_out = split_entries(recordings, options.clip_frames, seed=options.seed)
         self.recordings, self.train = recordings, Segments(recordings, train, options.clip_frames)
@@ -193,6 +194,7 @@ class UnaganTraining:
             if self.encoder:
                 again = self.generator.network(self.encoder(real), states)
                 losses["cycle_mel"] = CYCLE_WEIGHT * (again - real).abs().mean()
+        self.encoder_has_learnt = True
         self._update("generator", self.makers, torch.stack(list(losses.values())).sum())
         update_average(self.average, self.generator, n_updates)
         told = {f"generator/{name}": loss.item() for name, loss in losses.items()}
@@ -253,7 +255,7 @@ class UnaganTraining:
 
     def judge(self) -> dict[str, float]:
         """Fréchet distance of the mel statistics of generated clips and held-out recordings, and how much clips differ."""
-        if self.generator.latent.order:
+        if self.generator.latent.order and self.encoder_has_learnt:
             self._fit_noise()
         sampled = self._sample(JUDGED_CLIPS, self.options.clip_frames)
         clips = self.average.normalise(sampled.to(self.device)).cpu().numpy()
@@ -278,6 +280,7 @@ class UnaganTraining:
             self.encoder.load_state_dict(state["encoder"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
+        self.encoder_has_learnt = True
         self.judged = self._statistics_of_held_out()  # in the statistics of the generator that was loaded
 
     def save_best(self, folder: Path, summary: dict[str, Any]) -> None:

@@ -95,6 +95,7 @@ class VocoderTraining:
     def __init__(
         self, recordings: Recordings, options: VocoderOptions, processes: Processes, start: Vocoder | None = None
     ) -> None:
+        self.started = start is not None
         self.options, self.processes, self.device = options, processes, processes.device(options.device)
         torch.manual_seed(options.seed)
         self.vocoder = copy.deepcopy(start) if start else Vocoder(options.architecture, recordings.settings)

@@ -19,7 +19,6 @@ from synth.mel import PRESETS, log_mel
 from synth.recordings import Recordings, open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining
 from synth.train_vocoder import VocoderOptions, VocoderTraining
-from synth.unagan import UnaganConfig
 from synth.vocoder import ARCHITECTURES, Vocoder
 from training.processes import Processes
 
@@ -40,7 +39,13 @@ def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
     presets = TRAINED_FULL if full else TRAINED
     with tempfile.TemporaryDirectory() as folder:
         training = [_training(name, recordings, Path(folder)) for name in presets]
-    return [*published, _unagan(repeats), _shipped_vocoder(mel, repeats), _shipped_chain(repeats), *training]
+    return [
+        *published,
+        *(_unagan(kind, repeats) for kind in ("hierarchical", "nonhierarchical")),
+        _shipped_vocoder(mel, repeats),
+        _shipped_chain(repeats),
+        *training,
+    ]
 
 
 def _vocoder(architecture: str, mel: np.ndarray, repeats: int) -> Result:
@@ -81,20 +86,22 @@ def _vocoder(architecture: str, mel: np.ndarray, repeats: int) -> Result:
     )  # fmt: skip
 
 
-def _unagan(repeats: int) -> Result:
+def _unagan(kind: str, repeats: int) -> Result:
     torch.manual_seed(0)
-    generator = Generator(UnaganConfig(), PRESETS["22k"]).eval()
+    generator = Generator(UnaganOptions(architecture=kind).config(), PRESETS["22k"]).eval()
     frames = int(CLIP_SECONDS * generator.mel.frame_rate) // 16 * 16
 
     def one_by_one() -> None:
         with torch.inference_mode():
             for _ in range(N_CLIPS):
-                generator.network(torch.randn(1, generator.config.z_channels, frames // 16))
+                generator.network(torch.randn(1, generator.config.z_channels, frames // generator.config.frames_per_step))
 
     seconds, baseline = medians(lambda: generator.sample(frames, seeds=range(N_CLIPS)), one_by_one, repeats)
     length = N_CLIPS * frames / generator.mel.frame_rate
-    what = f"{N_CLIPS} clips of {CLIP_SECONDS:.0f} s, hierarchical, width 512"
-    return Result("synth unagan", what, "plain eager float32 module, clip by clip", seconds, baseline, length, repeats, {})
+    what = f"{N_CLIPS} clips of {CLIP_SECONDS:.0f} s, width {generator.config.width}"
+    return Result(
+        f"synth unagan {kind}", what, "plain eager float32 module, clip by clip", seconds, baseline, length, repeats, {}
+    )
 
 
 def _shipped_vocoder(mel: np.ndarray, repeats: int) -> Result:
@@ -148,24 +155,25 @@ def _training(name: str, recordings: Recordings, folder: Path) -> Result:
         training = UnaganTraining(recordings, small if name == "unagan-small" else UnaganOptions(), processes)
     else:
         training = VocoderTraining(recordings, VocoderOptions(architecture=name, adversarial_from=0), processes)
+    n_steps = STEPS if name in TRAINED else 1  # the published sizes take up to a minute each
     batches = training.batches(np.random.default_rng(0), 0)
     n_updates, waits = iter(range(1, 1_000_000)), []
 
     def steps(source: Iterator[tuple[Tensor, Tensor]]) -> None:
-        for _ in range(STEPS):
+        for _ in range(n_steps):
             training.step(next(source), next(n_updates))
 
     steps(batches)
     decoding = _decoded_each_time(recordings, training.options.batch_size, training.train.n_frames)
     seconds, baseline = medians(lambda: steps(batches), lambda: steps(decoding), 1)
     waited, waited_baseline = medians(
-        lambda: waits.append(list(islice(batches, STEPS))), lambda: list(islice(decoding, STEPS)), 1
+        lambda: waits.append(list(islice(batches, n_steps))), lambda: list(islice(decoding, n_steps)), 1
     )
     return Result(
-        f"synth training {name}", f"{STEPS} steps, {torch.get_num_threads()} threads, float32",
+        f"synth training {name}", f"{n_steps} steps, {torch.get_num_threads()} threads, float32",
         "every segment's file decoded and analysed as it is needed", seconds, baseline, 0, 1,
         {
-            "steps per second": STEPS / seconds, "share of time waiting for data": waited / seconds,
+            "steps per second": n_steps / seconds, "share of time waiting for data": waited / seconds,
             "baseline's share": waited_baseline / baseline,
         },
     )  # fmt: skip

@@ -1,10 +1,12 @@
 """demiurge synth: train vocoders and generators, make audio with them, import published ones, evaluate them."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from db.errors import ParameterError
 from demiurge.cli.output import (
     audio_out_option,
     check_audio_output,
@@ -43,7 +45,7 @@ def synth() -> None:
 @unagan_argument
 @vocoder_argument
 @click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), required=True, help="Audio to make, in all.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), required=True, help="Audio to make, in whole files.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True, help="Of each file.")
 @seed_option
 @click.option("--workers", type=click.IntRange(1), help="Files made side by side. [default: one per processor]")
@@ -104,6 +106,8 @@ def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: boo
     from synth.resynth import resynthesise
 
     check_audio_output(out, force=force)
+    if out.exists() and out.samefile(audio):
+        raise ParameterError(f"{out} is the recording itself; give the output another name")
     vocoder = load_vocoder(vocoder_dir).prepare()
     samples = resynthesise(audio, vocoder)
     rate, gain = vocoder.mel.sample_rate, 1 / max(abs(samples).max(), 1)
@@ -116,7 +120,7 @@ def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: boo
     if as_json:
         echo_json({**facts, "gain": float(gain)})
         return
-    lowered = ", lowered to stay below full scale" if gain < 1 else ""
+    lowered = f", lowered by {-20 * math.log10(gain):.1f} dB to stay below full scale" if gain < 1 else ""
     click.echo(f"{out}: {facts['seconds']:.2f} s at {rate} Hz, channels: {facts['channels']}{lowered}")
 
 

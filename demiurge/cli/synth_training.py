@@ -104,7 +104,7 @@ def train_vocoder(audio_dir: Path, model_dir: Path, start: Path | None, **option
 @mel_option
 @click.option("--n-mels", type=click.IntRange(1), help="Mel bands. [default: those of --mel]")
 @click.option("--cycle/--no-cycle", default=True, show_default=True, help="Whether noise must be found again in what it made.")
-@click.option("--width", type=click.IntRange(1), help="Channels of the generator; 64 trains on a CPU. [default: 512]")
+@click.option("--width", type=click.IntRange(1), help="Channels of the generator; 160 trains on a CPU. [default: 512]")
 @click.option("--adversary-width", type=click.IntRange(1), default=512, show_default=True, help="Channels of its adversary.")
 @click.option("--clip-frames", type=click.IntRange(1), default=864, show_default=True, help="Frames of a training excerpt.")
 @click.option(

@@ -74,7 +74,8 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     assert set(results) == {
         "db", "db update", "db open", "db read", "playback WAV plain", "playback WAV", "playback FLAC plain", "playback FLAC",
         "playback OGG plain", "playback OGG", "query search", "query path", "sequencer rollout",
-        "sequencer training", "synth hifigan-v3", "synth unagan", "synth shipped vocoder", "synth generate",
+        "sequencer training", "synth hifigan-v3", "synth unagan hierarchical",
+        "synth unagan nonhierarchical", "synth shipped vocoder", "synth generate",
         "synth training vocos-small", "synth training unagan-small",
     }  # fmt: skip
     assert all(value > 0.9 for name, value in results["query search"].facts.items() if "recall" in name)

@@ -32,7 +32,7 @@ from synth.recipes import RECIPES
 from synth.recordings import open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
-from synth.vocoder import Vocoder
+from synth.vocoder import ARCHITECTURES, Vocoder
 from training.average import AVERAGED, update_average
 from training.checkpoint import load_training_state
 from training.processes import Processes
@@ -51,7 +51,10 @@ NARROW = {
     "melgan": functools.partial(MelGANDiscriminator, 2, 2),
 }
 SOUNDS = ("tabla_ghe3", "bass_drop_c", "elec_chime", "tabla_tun3", "ambi_piano", "drum_splash_hard")
-VOCODER = {"batch_size": 2, "segment_frames": 32, "adversarial_from": 2, "judge_steps": 4, "threads": 1, "learning_rate": 2e-3}
+VOCODER = {
+    "batch_size": 2, "segment_frames": 32, "mel": "toy", "adversarial_from": 2, "judge_steps": 4, "threads": 1,
+    "learning_rate": 2e-3,
+}  # fmt: skip
 UNAGAN = {
     "batch_size": 3, "clip_frames": 128, "width": 16, "adversary_width": 16, "mel": "toy", "architecture": "nonhierarchical",
     "judge_steps": 4, "threads": 1, "learning_rate": 1e-3,
@@ -69,7 +72,9 @@ def audio(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    """Discriminators at toy width, a toy mel among the presets, one thread."""
+    """Vocoder and discriminators at toy width, a toy mel among the presets, one thread."""
+    build, preset = ARCHITECTURES["vocos-small"]
+    monkeypatch.setitem(ARCHITECTURES, "vocos-small", (build, replace(preset, **TOY["vocos-small"])))
     monkeypatch.setitem(PRESETS, "toy", MEL)
     monkeypatch.setattr("synth.train_unagan.JUDGED_CLIPS", 4)
     for name, recipe in RECIPES.items():
@@ -88,7 +93,7 @@ def toy(architecture="vocos-small"):
 
 def vocoder(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
     options = VocoderOptions(**{**VOCODER, "steps": steps, **options})
-    return train_vocoder(audio, out, options=options, start=start or toy(), resume=resume, progress=progress)
+    return train_vocoder(audio, out, options=options, start=start, resume=resume, progress=progress)
 
 
 def unagan(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
@@ -552,3 +557,13 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         assert first["judged"] == second["judged"]
     with pytest.raises(ParameterError, match="was trained with processes 2, not 1"):
         vocoder(audio, tmp_path / "vocoder", steps=4, adversarial_from=1, batch_size=2, resume=True)
+
+
+def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, monkeypatch):
+    vocoder(audio, tmp_path / "first", steps=4, judge_steps=4)
+    start = Vocoder.load(tmp_path / "first")
+    values = iter([1.0, 3.0, 2.0])
+    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    summary = vocoder(audio, tmp_path / "second", steps=4, judge_steps=2, start=start)
+    assert (summary.best_step, summary.judged) == (0, [1.0, 3.0, 2.0])
+    assert equal(Vocoder.load(tmp_path / "second").state_dict(), start.state_dict())
