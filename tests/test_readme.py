@@ -107,6 +107,8 @@ def test_commands_of_the_playback_page_run_as_written(tmp_path, monkeypatch):
 def test_commands_of_the_synthesis_page_run_as_written(tmp_path, monkeypatch):
     """As written, but for the hours."""
     lay_out(tmp_path)
+    for path in CORPUS_DIR.glob("[la]*_*.ogg"):  # loops and ambience: a generator learns from what goes on for seconds
+        (tmp_path / "my_sounds" / path.name).write_bytes(path.read_bytes())
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / "synthesis.md").read_text()
     commands = demiurge_commands(re.sub(r"--minutes 60", "--minutes 0.01", text).replace("--minutes 1 ", "--minutes 0.4 "))
