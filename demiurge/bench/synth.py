@@ -37,8 +37,7 @@ def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
     short = mel[:, : int((SECONDS_FULL if full else SECONDS) * recordings.settings.frame_rate)]
     published = [_vocoder(name, short, repeats) for name in ARCHITECTURES]
     presets = TRAINED_FULL if full else TRAINED
-    with tempfile.TemporaryDirectory() as folder:
-        training = [_training(name, recordings, Path(folder)) for name in presets]
+    training = [_training(name, recordings) for name in presets]
     return [
         *published,
         *(_unagan(kind, repeats) for kind in ("hierarchical", "nonhierarchical")),
@@ -146,7 +145,7 @@ def _shipped_chain(repeats: int) -> Result:
     )  # fmt: skip
 
 
-def _training(name: str, recordings: Recordings, folder: Path) -> Result:
+def _training(name: str, recordings: Recordings) -> Result:
     """Steps per second, with the share of time spent waiting for data; and with files decoded for every segment."""
     processes = Processes()
     training: VocoderTraining | UnaganTraining

@@ -50,10 +50,11 @@ def synth() -> None:
 @seed_option
 @click.option("--workers", type=click.IntRange(1), help="Files made side by side. [default: one per processor]")
 @precision_option
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, …")
 @force_option
 @json_option
 def generate(
-    unagan_dir: Path, vocoder_dir: Path, out: Path, precision: str, force: bool, as_json: bool, **options
+    unagan_dir: Path, vocoder_dir: Path, out: Path, precision: str, device: str, force: bool, as_json: bool, **options
 ) -> None:  # fmt: skip
     """Fill OUT_DIR with audio that a UNAGAN and a vocoder make from noise.
 
@@ -62,9 +63,12 @@ def generate(
     """
     from synth.generate import GenerateOptions
     from synth.generate import generate as generate_audio
+    from training.processes import Processes
 
     asked, names = GenerateOptions(**options), (unagan_dir.absolute().name, vocoder_dir.absolute().name)
-    generator, vocoder = load_generator(unagan_dir), load_vocoder(vocoder_dir).prepare(precision=precision)
+    there = Processes().device(device)
+    generator = load_generator(unagan_dir).to(there)
+    vocoder = load_vocoder(vocoder_dir).prepare(precision=precision, device=there)
     try:
         with progress_bar("generating", quiet=as_json) as progress:
             summary = generate_audio(generator, vocoder, out, options=asked, names=names, force=force, progress=progress)

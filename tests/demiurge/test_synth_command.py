@@ -259,3 +259,22 @@ def test_shipped_is_the_bundled_model_unless_a_folder_is_called_so(tmp_path, mon
     assert model_path(Path("x/shipped"), "unagan") == Path("x/shipped")
     (tmp_path / "shipped").mkdir()
     assert model_path(Path("shipped"), "vocoder") == Path("shipped")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one here")
+def test_generate_on_a_device_that_is_not_there_says_so(work, tmp_path):
+    message = run(
+        "generate", work / "unagan", work / "vocoder", tmp_path / "out", "--minutes", 1, "--device", "cuda", expect=2
+    ).err
+    assert "device='cuda' cannot be used here" in message
+    assert "use --device cpu" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_resynth_does_not_write_over_its_recording(tmp_path, tabla):
+    path = tmp_path / "in.wav"
+    sf.write(path, tabla, 44100)
+    before = path.read_bytes()
+    message = run("resynth", path, "shipped", "-o", path, "--force", expect=2).err
+    assert "is the recording itself; give the output another name" in message
+    assert path.read_bytes() == before
