@@ -144,7 +144,7 @@ class VocoderTraining:
         fake = fake.float()
         adversarial = n_updates > self.adversarial_from
         told = self._step_discriminators(real, fake.detach()) if adversarial else {}
-        losses = self._spectral_losses(fake, real, mel)
+        losses = self._spectral_losses(fake, real)
         if adversarial:
             losses |= self._adversarial_losses(fake, real)
         loss = torch.stack(list(losses.values())).sum()
@@ -161,7 +161,7 @@ class VocoderTraining:
         self._update("discriminators", self.discriminators, torch.stack(list(losses.values())).sum())
         return {f"discriminator/{name}": loss.item() for name, loss in losses.items()}
 
-    def _spectral_losses(self, fake: Tensor, real: Tensor, mel: Tensor) -> dict[str, Tensor]:
+    def _spectral_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
         losses, recipe = {}, self.recipe
         if recipe.mel:
             losses["mel"] = recipe.mel * (self.front_end(fake[:, 0]) - self.front_end(real[:, 0])).abs().mean()
