@@ -265,12 +265,12 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path, tabla, execut
     (tmp_path / "sounds").mkdir()
     for i in range(400):
         sf.write(tmp_path / "sounds" / f"{i:03d}.wav", np.tile(np.roll(tabla, i), 10), RATE)
-    program = "from db import writer; writer.COMMIT_SECONDS = 0.05; from demiurge.cli import main; main()"
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs are deaf
+    program = f"{hearing}; from db import writer; writer.COMMIT_SECONDS = 0.05; from demiurge.cli import main; main()"
     arguments = ["db", "build", str(tmp_path / "sounds"), str(tmp_path / "db"), "--executor", executor]
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs are deaf to it
-    )  # fmt: skip
+        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     shard = tmp_path / "db" / "shards" / "00000.f32"
     while not (shard.exists() and shard.stat().st_size > 200_000):  # of three sources
         assert process.poll() is None
