@@ -32,7 +32,8 @@ CYCLE_WEIGHT = 1.0
 JUDGED_CLIPS = 32  # generated to be compared with the held-out recordings
 MIN_STD = 0.1  # of a mel band: one that is always silent has no spread, and must not blow up other recordings
 MAX_LATENT_ORDER = 16
-FIT_EXCERPTS, FIT_FRAMES = 96, 512  # that the noise is fitted to, 6 s each
+FIT_UPDATES, FIT_EARLY = 250, (1, 16, 64)  # updates between two fits of the noise, and the first
+FIT_EXCERPTS, FIT_FRAMES = 96, 512  # that it is fitted to, 6 s each
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 ARCHITECTURES = ("hierarchical", "nonhierarchical")
 
@@ -119,7 +120,7 @@ class UnaganTraining:
     def __init__(
         self, recordings: Recordings, options: UnaganOptions, processes: Processes, start: Generator | None = None
     ) -> None:
-        self.started, self.encoder_has_learnt = start is not None, start is None
+        self.started = start is not None
         self.options, self.processes, self.device = options, processes, processes.device(options.device)
         train, self.held_out = split_entries(recordings, options.clip_frames, seed=options.seed)
         self.recordings, self.train = recordings, Segments(recordings, train, options.clip_frames)
@@ -194,9 +195,10 @@ class UnaganTraining:
             if self.encoder:
                 again = self.generator.network(self.encoder(real), states)
                 losses["cycle_mel"] = CYCLE_WEIGHT * (again - real).abs().mean()
-        self.encoder_has_learnt = True
         self._update("generator", self.makers, torch.stack(list(losses.values())).sum())
         update_average(self.average, self.generator, n_updates)
+        if self.generator.latent.order and (n_updates % FIT_UPDATES == 0 or (n_updates in FIT_EARLY and not self.started)):
+            self._fit_noise()
         told = {f"generator/{name}": loss.item() for name, loss in losses.items()}
         return told | (self._step_adversary(real, fake.detach()) if adversarial else {})
 
@@ -255,8 +257,6 @@ class UnaganTraining:
 
     def judge(self) -> dict[str, float]:
         """Fréchet distance of the mel statistics of generated clips and held-out recordings, and how much clips differ."""
-        if self.generator.latent.order and self.encoder_has_learnt:
-            self._fit_noise()
         sampled = self._sample(JUDGED_CLIPS, self.options.clip_frames)
         clips = self.average.normalise(sampled.to(self.device)).cpu().numpy()
         spread = clips.mean(axis=2).std(axis=0).mean()  # of the clips' mean spectra: 0 if all are the same
@@ -280,7 +280,6 @@ class UnaganTraining:
             self.encoder.load_state_dict(state["encoder"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        self.encoder_has_learnt = True
         self.judged = self._statistics_of_held_out()  # in the statistics of the generator that was loaded
 
     def save_best(self, folder: Path, summary: dict[str, Any]) -> None:

@@ -567,3 +567,24 @@ def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, mon
     summary = vocoder(audio, tmp_path / "second", steps=4, judge_steps=2, start=start)
     assert (summary.best_step, summary.judged) == (0, [1.0, 3.0, 2.0])
     assert equal(Vocoder.load(tmp_path / "second").state_dict(), start.state_dict())
+
+
+def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch):
+    monkeypatch.setattr("synth.train_unagan.FIT_EXCERPTS", 4)
+    monkeypatch.setattr("synth.train_unagan.FIT_UPDATES", 2)
+    options = {"latent_order": 2, "adversarial_from": 2, "judge_steps": 2}
+    unagan(audio, tmp_path / "whole", steps=5, **options)
+    unagan(audio, tmp_path / "parts", steps=3, **options)
+    unagan(audio, tmp_path / "parts", steps=5, resume=True, **options)
+    whole, parts = (load_training_state(tmp_path / name)["trainee"] for name in ("whole", "parts"))
+    assert equal(whole, parts)
+    latent = Generator.load(tmp_path / "whole").latent
+    assert latent.order == 2
+    assert latent.transitions.abs().max() > 0.01
+    assert not torch.equal(latent.between, torch.zeros_like(latent.between))
+
+
+def test_noise_cannot_be_fitted_without_the_cycle(audio, tmp_path):
+    for options in ({"latent_order": 2}, {"adversarial_from": 2}):
+        with pytest.raises(ParameterError, match="need the cycle's encoder; train with --cycle"):
+            unagan(audio, tmp_path / "m", cycle=False, **options)
