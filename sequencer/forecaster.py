@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from db.descriptors.derived import static_columns
-from db.errors import CheckpointError, DemiurgeError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from sequencer.models import build_parts
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
 KIND = "forecaster"
 
@@ -91,7 +90,7 @@ class Forecaster(nn.Module):
             If it is missing, damaged, of another kind or version, or its parts do not fit each other.
         """
         values, tensors = load_checkpoint(folder, kind=KIND)
-        try:
+        with rebuilding(folder):
             settings = DescriptorSettings.from_dict(values["descriptors"])
             config = ForecasterConfig(
                 values["model"],
@@ -103,8 +102,4 @@ class Forecaster(nn.Module):
             )
             model = cls(config)
             model.load_state_dict(tensors)
-        except DemiurgeError as error:
-            raise CheckpointError(f"{folder}: {error}") from error
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
         return model.eval()

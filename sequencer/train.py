@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from db.descriptors.derived import static_columns
-from db.errors import DemiurgeError, ParameterError
+from db.errors import ParameterError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
@@ -25,6 +25,8 @@ from sequencer.windows import Batch, Windows
 from training.average import update_average
 from training.checkpoint import load_training_state, save_training_state
 from training.curve import draw_curve
+from training.errors import TrainingError
+from training.precision import autocast, check_precision
 from training.processes import Processes
 from training.threads import torch_threads
 from training.tracking import Tracker
@@ -33,11 +35,6 @@ GRADIENT_CLIP = 1.0
 WARM_UP = 100  # batches in which the learning rate rises to its value
 JUDGE_BATCHES = 1000  # a long epoch is judged in between, so that hours of work are not saved at its end alone
 SAVE_SECONDS = 60.0  # between two saves of the training state within an epoch
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-class TrainingError(DemiurgeError):
-    """Training went wrong."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,7 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ParameterError(f"{name}={value} must be a positive number")
-        if self.precision not in PRECISIONS:
-            raise ParameterError(f"precision={self.precision!r} must be {' or '.join(PRECISIONS)}")
+        check_precision(self.precision)
 
     def identity(self) -> dict[str, Any]:
         """What decides the weights: not how long to train, where, or in how many sessions."""
@@ -314,8 +310,7 @@ def batch_loss(model: Forecaster, batch: Batch, precision: str = "float32") -> t
     """Loss summed over the real steps of a batch, and their number."""
     device = model.mean.device
     sequence, mask = batch.sequence.to(device), batch.mask.to(device)
-    dtype = PRECISIONS[precision]
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+    with autocast(device, precision):
         hidden = model(sequence[:, :-1], batch.averages.to(device), batch.n_context)
     return model.head.loss(hidden.float(), sequence, mask), mask.sum()
 

@@ -29,8 +29,8 @@ from db.errors import ParameterError
 from synth.faults import audio_fault, mel_fault
 from synth.generated import MANIFEST, Entry, append_entry, explained, make_header, open_folder, write_manifest
 from synth.generator import Generator
-from synth.loop import Tell
 from synth.mel import MelSettings
+from synth.recordings import Tell
 from synth.vocoder import Vocoder
 from training.threads import torch_threads
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from db.errors import CheckpointError, DemiurgeError, ParameterError
+from db.errors import ParameterError
 from synth.latent import LatentNoise
 from synth.mel import MelSettings
 from synth.unagan import UnaganConfig, build_unagan
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
 KIND = "generator"
 CHUNK_FRAMES = 1024  # frames of one pass, 12 s at 22.05 kHz / 256: about what UNAGAN trains on
@@ -118,16 +118,12 @@ class Generator(nn.Module):
             If it is missing, damaged, of another kind or version, or its parts do not fit each other.
         """
         values, tensors = load_checkpoint(folder, kind=KIND)
-        try:
+        with rebuilding(folder):
             sizes = {**values["unagan"], "upsamplings": tuple(values["unagan"]["upsamplings"])}
             mel, order = MelSettings.from_dict(values["mel"]), values["latent_order"]
             generator = cls(UnaganConfig(**sizes), mel, latent_order=order, training=values["training"])
             generator.load_state_dict(tensors)
             generator.set_statistics(generator.mean, generator.std)  # checks them
-        except DemiurgeError as error:
-            raise CheckpointError(f"{folder}: {error}") from error
-        except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-            raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
         return generator.eval()
 
 

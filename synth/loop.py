@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -12,21 +12,18 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from db.errors import CheckpointError, DemiurgeError, ParameterError
+from db.errors import CheckpointError, ParameterError
 from synth.mel import PRESETS, MelSettings
+from synth.recordings import Tell
 from training.checkpoint import STATE, load_training_state, save_training_state
+from training.errors import TrainingError
+from training.precision import check_precision
 from training.processes import Processes
 from training.threads import torch_threads
 from training.tracking import Tracker
 
 SAVE_SECONDS = 120.0  # between two saves of the training state
 LOG_STEPS = 50
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-Tell = Callable[[int, int, str], None]
-
-
-class TrainingError(DemiurgeError):
-    """Training went wrong."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,7 @@ class LoopOptions:
                 raise ParameterError(f"{name}={value} must be a positive number")
         if self.mel not in PRESETS:
             raise ParameterError(f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}")
-        if self.precision not in PRECISIONS:
-            raise ParameterError(f"precision={self.precision!r} must be {' or '.join(PRECISIONS)}")
+        check_precision(self.precision)
 
     def mel_settings(self) -> MelSettings:
         preset = PRESETS[self.mel]

@@ -16,14 +16,15 @@ from synth.began import BeganBalance, MelAutoencoder
 from synth.frechet import frechet_distance
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
-from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell, check_gradient
+from synth.loop import Loop, LoopOptions, LoopSummary, check_gradient
 from synth.mel import MelSettings
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
-from synth.recordings import Recordings, open_recordings
+from synth.recordings import Recordings, Tell, open_recordings
 from synth.segments import Segments, split_entries
 from synth.show import save_mels
 from synth.unagan import MelEncoder, UnaganConfig
 from training.average import update_average
+from training.precision import autocast
 from training.processes import Processes
 
 LEARNING_RATE = 1e-4  # as published, and the next two
@@ -249,8 +250,7 @@ class UnaganTraining:
         self.optimisers[name].step()
 
     def _precision(self) -> torch.autocast:
-        dtype = PRECISIONS[self.options.precision]
-        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+        return autocast(self.device, self.options.precision)
 
     def end_epoch(self) -> None:
         """Nothing changes from one epoch to the next."""

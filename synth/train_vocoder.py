@@ -11,16 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from db.errors import ParameterError
-from synth.loop import PRECISIONS, Loop, LoopOptions, LoopSummary, Tell, check_gradient
+from synth.loop import Loop, LoopOptions, LoopSummary, check_gradient
 from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
 from synth.mel import LogMel
 from synth.recipes import RECIPES, Recipe
-from synth.recordings import Recordings, open_recordings
+from synth.recordings import Recordings, Tell, open_recordings
 from synth.segments import Segments, split_entries
 from synth.show import save_sounds
 from synth.vocoder import DEFAULT, Vocoder
 from synth.weight_norm import add_weight_norm
 from training.average import update_average
+from training.precision import autocast
 from training.processes import Processes
 
 JUDGED = 16  # held-out excerpts of
@@ -192,8 +193,7 @@ class VocoderTraining:
         self.optimisers[name].step()
 
     def _precision(self) -> torch.autocast:
-        dtype = PRECISIONS[self.options.precision]
-        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+        return autocast(self.device, self.options.precision)
 
     def end_epoch(self) -> None:
         for optimiser in self.optimisers.values():

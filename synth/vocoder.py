@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from db.errors import CheckpointError, DemiurgeError, ParameterError
+from db.errors import ParameterError
 from synth.hifigan import V1, V2, V3, HiFiGAN, HiFiGANConfig
 from synth.inference import for_inference
 from synth.mel import MelSettings
 from synth.melgan import MelGAN, MelGANConfig, fit_rates
 from synth.vocos import PUBLISHED, SMALL, Vocos
 from synth.weight_norm import plain_state
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
+from training.precision import autocast, check_precision
 from training.threads import torch_threads
 
 KIND = "vocoder"
-PRECISIONS = ("float32", "bfloat16")
 CHUNK_FRAMES = 1024  # of output at a time: activations stay in the processor's cache, memory is bounded
 
 Network = Vocos | HiFiGAN | MelGAN
@@ -113,7 +113,7 @@ class Vocoder(nn.Module):
         stop = min(start + CHUNK_FRAMES, log_mel.shape[1])
         first, last = max(start - context, 0), min(stop + context, log_mel.shape[1])
         part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last], np.float32)).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with autocast(self.device, self.precision):
             samples = self.network(part[None])[0, 0].float().cpu().numpy()
         out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
 
@@ -122,8 +122,7 @@ class Vocoder(nn.Module):
 
         bfloat16 is quicker on machines that compute in it, and less exact.
         """
-        if precision not in PRECISIONS:
-            raise ParameterError(f"precision={precision!r} must be {' or '.join(PRECISIONS)}")
+        check_precision(precision)
         self.precision = precision
         if torch.device(device).type == "cpu":
             self.network = for_inference(self.network)
@@ -160,12 +159,8 @@ class Vocoder(nn.Module):
             If it is missing, damaged, of another kind or version, or its parts do not fit each other.
         """
         values, tensors = load_checkpoint(folder, kind=KIND)
-        try:
+        with rebuilding(folder):
             mel = MelSettings.from_dict(values["mel"])
             vocoder = cls(values["architecture"], mel, config=values["sizes"], training=values["training"])
             vocoder.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        except DemiurgeError as error:
-            raise CheckpointError(f"{folder}: {error}") from error
-        except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-            raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
         return vocoder.eval()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from db.atomic import replacing
-from db.errors import CheckpointError, ParameterError
+from db.errors import CheckpointError, DemiurgeError, ParameterError
 
 VERSION = 1
 CONFIG, WEIGHTS, STATE = "config.json", "model.safetensors", "training.pt"
@@ -63,6 +63,17 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
         return config, load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy") from error
+
+
+@contextmanager
+def rebuilding(folder: str | Path) -> Iterator[None]:
+    """A block that makes a model of what `load_checkpoint` read; if its parts do not fit each other, a `CheckpointError`."""
+    try:
+        yield
+    except DemiurgeError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
+    except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
+        raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
 
 
 def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:

@@ -1,0 +1,7 @@
+"""What can go wrong while training."""
+
+from db.errors import DemiurgeError
+
+
+class TrainingError(DemiurgeError):
+    """Training went wrong."""
