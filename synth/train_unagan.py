@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from synth.began import BeganBalance, MelAutoencoder
 from synth.frechet import frechet_distance
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
-from synth.loop import Loop, LoopOptions, LoopSummary, check_gradient
+from synth.loop import LoopOptions, check_gradient
 from synth.mel import MelSettings
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
-from synth.recordings import Recordings, Tell, open_recordings
+from synth.recordings import Recordings, Tell
 from synth.segments import Segments, split_entries
 from synth.show import save_mels
+from synth.train import TrainingSummary, train_on_folder
 from synth.unagan import MelEncoder, UnaganConfig
 from training.average import update_average
 from training.precision import autocast
@@ -72,22 +73,11 @@ class UnaganOptions(LoopOptions):
         return UnaganConfig(width=self.width, upsamplings=upsamplings)
 
 
-@dataclass(frozen=True)
-class UnaganSummary(LoopSummary):
-    """How training went; `best` is the Fréchet distance of mel statistics to held-out recordings."""
-
-    architecture: str
-    train_seconds: float  # of audio
-    held_out_seconds: float
-    n_padded: int  # recordings shorter than a clip
-    left_out: dict[str, str]  # files that could not be used, and why
-
-
 def train_unagan(
     audio: Path, out: Path, *, options: UnaganOptions, start: Generator | None = None, resume: bool = False,
     wandb: bool = False, progress: Tell | None = None,
-) -> UnaganSummary:  # fmt: skip
-    """Train on a folder of audio and leave the best weights, by held-out Fréchet distance, in `out`.
+) -> TrainingSummary:  # fmt: skip
+    """Train on a folder of audio and leave the best weights, by held-out Fréchet distance of mel statistics, in `out`.
 
     Parameters
     ----------
@@ -101,17 +91,9 @@ def train_unagan(
     TrainingError
         If a loss is not finite.
     """
-    with Processes() as processes:
-        mel = start.mel if start else options.mel_settings()
-        processes.device(options.device)  # before hours of audio are decoded
-        recordings = processes.first_then_others(lambda: open_recordings(audio, mel, progress=progress))
-        training = UnaganTraining(recordings, options, processes, start)
-        summary = Loop(training, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)
-    lengths = [sum(e.n_frames for e in part) / mel.frame_rate for part in (training.train.entries, training.held_out)]
-    values = {f.name: getattr(summary, f.name) for f in fields(summary)}
-    return UnaganSummary(
-        **values, architecture=options.architecture, train_seconds=lengths[0], held_out_seconds=lengths[1],
-        n_padded=training.train.n_padded, left_out=recordings.left_out,
+    return train_on_folder(
+        audio, out, lambda recordings, processes: UnaganTraining(recordings, options, processes, start),
+        mel=start.mel if start else options.mel_settings(), options=options, resume=resume, wandb=wandb, progress=progress,
     )  # fmt: skip
 
 
@@ -121,7 +103,7 @@ class UnaganTraining:
     def __init__(
         self, recordings: Recordings, options: UnaganOptions, processes: Processes, start: Generator | None = None
     ) -> None:
-        self.started = start is not None
+        self.started, self.architecture = start is not None, options.architecture
         self.options, self.processes, self.device = options, processes, processes.device(options.device)
         train, self.held_out = split_entries(recordings, options.clip_frames, seed=options.seed)
         self.recordings, self.train = recordings, Segments(recordings, train, options.clip_frames)

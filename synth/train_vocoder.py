@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from db.errors import ParameterError
-from synth.loop import Loop, LoopOptions, LoopSummary, check_gradient
+from synth.loop import LoopOptions, check_gradient
 from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
 from synth.mel import LogMel
 from synth.recipes import RECIPES, Recipe
-from synth.recordings import Recordings, Tell, open_recordings
+from synth.recordings import Recordings, Tell
 from synth.segments import Segments, split_entries
 from synth.show import save_sounds
+from synth.train import TrainingSummary, train_on_folder
 from synth.vocoder import DEFAULT, Vocoder
 from synth.weight_norm import add_weight_norm
 from training.average import update_average
@@ -46,22 +47,11 @@ class VocoderOptions(LoopOptions):
             raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
 
 
-@dataclass(frozen=True)
-class VocoderSummary(LoopSummary):
-    """How training went; `best` is the held-out mel L1 + multi-resolution STFT distance."""
-
-    architecture: str
-    train_seconds: float  # of audio
-    held_out_seconds: float
-    n_padded: int  # recordings shorter than a segment
-    left_out: dict[str, str]  # files that could not be used, and why
-
-
 def train_vocoder(
     audio: Path, out: Path, *, options: VocoderOptions, start: Vocoder | None = None, resume: bool = False, wandb: bool = False,
     progress: Tell | None = None,
-) -> VocoderSummary:  # fmt: skip
-    """Train on a folder of audio and leave the best weights, by held-out distance, in `out`.
+) -> TrainingSummary:  # fmt: skip
+    """Train on a folder of audio and leave the best weights, by held-out mel L1 + multi-resolution STFT distance, in `out`.
 
     Parameters
     ----------
@@ -75,18 +65,9 @@ def train_vocoder(
     TrainingError
         If a loss is not finite.
     """
-    with Processes() as processes:
-        mel = start.mel if start else options.mel_settings()
-        processes.device(options.device)  # before hours of audio are decoded
-        recordings = processes.first_then_others(lambda: open_recordings(audio, mel, progress=progress))
-        training = VocoderTraining(recordings, options, processes, start)
-        summary = Loop(training, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)
-    rate = mel.frame_rate
-    lengths = [sum(e.n_frames for e in part) / rate for part in (training.train.entries, training.held_out)]
-    values = {f.name: getattr(summary, f.name) for f in fields(summary)}
-    return VocoderSummary(
-        **values, architecture=training.vocoder.architecture, train_seconds=lengths[0], held_out_seconds=lengths[1],
-        n_padded=training.train.n_padded, left_out=recordings.left_out,
+    return train_on_folder(
+        audio, out, lambda recordings, processes: VocoderTraining(recordings, options, processes, start),
+        mel=start.mel if start else options.mel_settings(), options=options, resume=resume, wandb=wandb, progress=progress,
     )  # fmt: skip
 
 
@@ -100,7 +81,8 @@ class VocoderTraining:
         self.options, self.processes, self.device = options, processes, processes.device(options.device)
         torch.manual_seed(options.seed)
         self.vocoder = copy.deepcopy(start) if start else Vocoder(options.architecture, recordings.settings)
-        self.recipe: Recipe = RECIPES[self.vocoder.architecture]
+        self.architecture = self.vocoder.architecture
+        self.recipe: Recipe = RECIPES[self.architecture]
         frames = options.segment_frames or self.recipe.segment_frames
         train, self.held_out = split_entries(recordings, frames, seed=options.seed)
         self.recordings, self.train = recordings, Segments(recordings, train, frames)

@@ -19,9 +19,10 @@ from demiurge.shipped import model_path
 from synth.generator import Generator
 from synth.mel import PRESETS
 from synth.musicnn import Musicnn
+from synth.train import TrainingSummary
 from synth.train_unagan import ARCHITECTURES as UNAGANS
 from synth.train_unagan import UnaganOptions
-from synth.train_vocoder import VocoderOptions, VocoderSummary
+from synth.train_vocoder import VocoderOptions
 from synth.unagan import UnaganConfig
 from synth.vocoder import ARCHITECTURES, Vocoder
 
@@ -129,7 +130,7 @@ def test_files_that_cannot_be_used_are_named_and_the_model_is_kept(work, tmp_pat
 def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch):
     loop = {"steps": 1, "epochs": 0, "best_step": 1, "best": 2.0, "judged": [2.0], "seconds": 1.0, "wait_share": 0.0}
     data = {"train_seconds": 9.0, "held_out_seconds": 3.0, "n_padded": 1, "left_out": {}}
-    summary = VocoderSummary(**loop, **data, stopped_by="steps", architecture="vocos")
+    summary = TrainingSummary(**loop, **data, stopped_by="steps", architecture="vocos")
     monkeypatch.setattr("synth.train_vocoder.train_vocoder", lambda *_, **__: summary)
     (tmp_path / "v").mkdir()
     monkeypatch.setenv("RANK", "1")
