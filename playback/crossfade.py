@@ -293,13 +293,14 @@ def _compare(
 ) -> tuple[np.ndarray, np.ndarray]:
     """ρ within [0, 1], and by how many dB the incoming side is louder, over the overlaps; 0 where one side is silent.
 
-    `context` samples at either end are in no overlap. How much is summed must not depend on the other seams of the batch.
+    `context` samples at either end are in no overlap. How much is summed, and in which order, must not depend on the other
+    seams of the batch: np.einsum sums a batch of one otherwise.
     """
     extent = outgoing.shape[1] // 2 - context
     outgoing, incoming = _middle(outgoing, extent), _middle(incoming, extent)
-    weight = np.sin(np.float32(np.pi) * _progress(start, length, extent))
+    weight = np.repeat(np.sin(np.float32(np.pi) * _progress(start, length, extent)), outgoing.shape[2], axis=1)
     ab, aa, bb = (
-        np.einsum("st,stc->s", weight, a * b).astype(np.float64)
+        ((a * b).reshape(weight.shape) * weight).sum(axis=1).astype(np.float64)
         for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))
     )
     heard = np.minimum(aa, bb) > QUIET * np.maximum(length, 1) * outgoing.shape[2]

@@ -1,8 +1,9 @@
 """The plan: what is played when. It is the playback engine's only input, and made to be edited by hand."""
 
 import json
+import math
 import os
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from sys import intern
 from typing import Any, Self
@@ -12,11 +13,13 @@ import xxhash
 from db.atomic import write_text
 from db.audio import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from db.errors import PlanError
+from playback.targets import Targets
 
 FORMAT, VERSION = "demiurge-plan", 1
 MAKERS = "demiurge render or mosaic"
 MAX_NUMBER = 1e300
 NO_UNIT = -1  # of a step written by hand
+NO_TARGET = -1  # of a step that nothing was looked for
 MAX_CHANNELS = 8
 MAX_GAIN_DB = 60
 MAX_STRETCH = 10.0  # and 1/10: beyond, a block turns into a drone or skips whole notes
@@ -32,8 +35,9 @@ class Step:
     source is played) say how; absent they leave it untouched.
 
     The rest says why it was chosen, and playback ignores it: `unit` (-1: by hand), how far it is from what was wanted
-    (`distance`) and from what would have followed the step before in its source (`join`), and `alternatives`, units that fit
-    nearly as well, each with "unit", "distance", "join" and, if a rule forbids it here, "removed".
+    (`distance`) and from what would have followed the step before in its source (`join`), which row of the plan's targets that
+    was (`target`; -1: none), whether it stays when the rest is chosen again (`locked`), and `alternatives`, units that fit
+    nearly as well, each with "unit", "distance", "join", "source", "start_sample" and, if a rule forbids it here, "removed".
     """
 
     unit: int
@@ -47,6 +51,8 @@ class Step:
     stretch: float = 1.0
     distance: float = 0.0
     join: float = 0.0
+    target: int = NO_TARGET
+    locked: bool = False
     alternatives: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -69,6 +75,13 @@ class Step:
         """End in the output."""
         return self.at_sample + self.n_samples
 
+    def to_dict(self) -> dict[str, Any]:
+        """As a plan file holds it."""
+        return {key: getattr(self, key) for key in STEP_KEYS}
+
+
+STEP_KEYS = tuple(f.name for f in fields(Step))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -77,7 +90,7 @@ class Plan:
     `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "seams" (see
     `crossfade.SeamOptions`) and whatever else says how the plan was made. `tail_samples` of silence come after the last step.
     `sources` tells for each source which file it was: "hash" (XXH3-128), "bytes", "modified_ns"; one that is not named there is
-    taken as it is.
+    taken as it is. `targets` are what was looked for, if it is known.
     """
 
     sample_rate: int
@@ -87,6 +100,7 @@ class Plan:
     settings: dict[str, Any] = field(default_factory=dict)
     tail_samples: int = 0
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    targets: Targets | None = None
 
     @property
     def n_samples(self) -> int:
@@ -110,8 +124,9 @@ class Plan:
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}," for key, value in head.items()]
         sources = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in self.sources.items())
         lines.append(f' "sources": {{\n{sources}\n }},' if sources else ' "sources": {},')
-        steps = ",\n".join("  " + json.dumps(asdict(step), allow_nan=False) for step in self.steps)
-        write_text(path, "\n".join(["{", *lines, ' "steps": [', steps, " ]", "}", ""]))
+        steps = ",\n".join("  " + json.dumps(step.to_dict(), allow_nan=False) for step in self.steps)
+        end = [" ],", f' "targets": {json.dumps(self.targets.to_dict())}'] if self.targets else [" ]"]
+        write_text(path, "\n".join(["{", *lines, ' "steps": [', steps, *end, "}", ""]))
 
     @classmethod
     def load(cls, path: str | Path, *, alternatives: bool = True) -> Self:
@@ -147,11 +162,10 @@ class _Compact(tuple):
 
 
 def _compact(document: dict[str, Any]) -> Any:
-    names = [f.name for f in fields(Step)]
-    if document.keys() <= set(names) and document.keys() >= {"source", "n_samples"}:
+    if document.keys() <= set(STEP_KEYS) and document.keys() >= {"source", "n_samples"}:
         if isinstance(document["source"], str):
             document["source"] = intern(document["source"])
-        return _Compact(document.get(name, MISSING) for name in names)
+        return _Compact(document.get(key, MISSING) for key in STEP_KEYS)
     return document
 
 
@@ -165,12 +179,8 @@ def _parse(cls: type[Plan], document: Any) -> Any:
         raise PlanError(f'"format" must be "{FORMAT}"; give a plan file that {MAKERS} wrote')
     if document.get("version") != VERSION:
         raise PlanError(f'"version" is {document.get("version")}, this Demiurge reads {VERSION}; update Demiurge')
-    _check_keys(
-        "the plan",
-        document,
-        {"format", "version", "sample_rate", "channels", "database", "steps"},
-        {"settings", "tail_samples", "sources"},
-    )
+    required = {"format", "version", "sample_rate", "channels", "database", "steps"}
+    _check_keys("the plan", document, required, {"settings", "tail_samples", "sources", "targets"})
     _check_integer("sample_rate", document["sample_rate"], minimum=MIN_RATE, maximum=MAX_RATE)
     _check_integer("channels", document["channels"], minimum=1)
     if document["channels"] > MAX_CHANNELS:
@@ -180,21 +190,30 @@ def _parse(cls: type[Plan], document: Any) -> Any:
     database, settings, steps = document["database"], document.get("settings", {}), document["steps"]
     if not isinstance(database, dict) or not all(isinstance(database.get(key), str) for key in ("id", "root")):
         raise PlanError('"database" must have "id" and "root", both text')
-    if not isinstance(settings, dict):
-        raise PlanError('"settings" must be an object')
+    if not isinstance(settings, dict) or not _is_finite(settings):
+        raise PlanError('"settings" must be an object, and all numbers in it finite')
     if not isinstance(steps, list) or not steps:
         raise PlanError('"steps" must be a list of at least one step')
+    targets = Targets.from_dict(document["targets"]) if "targets" in document else None
+    n_targets = len(targets.rows) if targets else 0
     parsed: list[Step] = []
     for number, step in enumerate(steps):
         free = parsed[-1].until_sample if parsed else 0
-        parsed.append(_parse_step(f"step {number}", step, free))
+        parsed.append(_parse_step(f"step {number}", step, free, n_targets))
         if parsed[-1].at_sample < free:
             raise PlanError(
                 f"step {number}: at_sample={parsed[-1].at_sample} lies before step {number - 1} ends, at {free}; steps must be "
                 "in order and not overlap: move it, or leave at_sample out of it and of those that follow at once"
             )
     sources = _parse_sources(document.get("sources", {}))
-    return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings, tail_samples, sources)
+    return cls(document["sample_rate"], document["channels"], database, tuple(parsed), settings, tail_samples, sources, targets)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether JSON can hold it: no NaN, no infinity, however deep."""
+    if isinstance(value, dict | list):
+        return all(map(_is_finite, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _parse_sources(sources: Any) -> dict[str, dict[str, Any]]:
@@ -209,34 +228,55 @@ def _parse_sources(sources: Any) -> dict[str, dict[str, Any]]:
     return sources
 
 
-def _parse_step(where: str, step: Any, free: int) -> Step:
+def _parse_step(where: str, step: Any, free: int, n_targets: int) -> Step:
     """`free` is where a step begins that does not say so."""
     if isinstance(step, _Compact):
-        step = {f.name: value for f, value in zip(fields(Step), step, strict=True) if value is not MISSING}
+        step = {key: value for key, value in zip(STEP_KEYS, step, strict=True) if value is not MISSING}
     if not isinstance(step, dict):
         raise PlanError(f"{where}: must be an object")
     required = {"source", "start_sample", "n_samples"}
-    _check_keys(where, step, required, {f.name for f in fields(Step)} - required)
-    step = {"unit": NO_UNIT, "at_sample": free} | step
-    for name, minimum in {"unit": NO_UNIT, "start_sample": 0, "n_samples": 1, "at_sample": 0}.items():
+    _check_keys(where, step, required, set(STEP_KEYS) - required)
+    step = {"unit": NO_UNIT, "at_sample": free, "target": NO_TARGET} | step
+    _check_numbers(where, step)
+    if step["target"] >= n_targets:
+        rule = f"a row of the targets, 0 to {n_targets - 1}, or -1 for none" if n_targets else "-1: the plan holds no targets"
+        raise PlanError(f"{where}: target={step['target']} must be {rule}")
+    for name in ("reverse", "locked"):
+        if not isinstance(step.get(name, False), bool):
+            raise PlanError(f"{where}: {name}={step[name]!r} must be true or false")
+    _check_source(where, step["source"])
+    alternatives = step.get("alternatives", [])
+    if not isinstance(alternatives, list) or not all(map(_is_alternative, alternatives)):
+        raise PlanError(f'{where}: alternatives must be a list of objects with "unit" and "distance", numbers; or leave it out')
+    return Step(**{**step, "alternatives": tuple(alternatives)})
+
+
+def _check_numbers(where: str, step: dict) -> None:
+    for name, minimum in {"unit": NO_UNIT, "start_sample": 0, "n_samples": 1, "at_sample": 0, "target": NO_TARGET}.items():
         _check_integer(f"{where}: {name}", step[name], minimum=minimum)
     for name in ("gain_db", "transpose", "stretch", "distance", "join"):
-        value = step.get(name, 1.0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
+        if not _is_number(value := step.get(name, 1.0)):
             raise PlanError(f"{where}: {name}={value!r} must be a finite number")
     _check_range(where, step, "gain_db", -200, MAX_GAIN_DB, "")
     _check_range(where, step, "transpose", -MAX_TRANSPOSE, MAX_TRANSPOSE, " semitones")
     _check_range(where, step, "stretch", 1 / MAX_STRETCH, MAX_STRETCH, "; 2 is twice as slow")
-    if not isinstance(step.get("reverse", False), bool):
-        raise PlanError(f"{where}: reverse={step['reverse']!r} must be true or false")
-    source = step["source"]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+
+
+def _is_alternative(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("source", ""), str):
+        return False
+    return type(value.get("unit")) is type(value.get("start_sample", 0)) is int and _is_number(value.get("distance"))
+
+
+def _check_source(where: str, source: Any) -> None:
     if not isinstance(source, str) or not source or PurePosixPath(source).is_absolute() or ".." in PurePosixPath(source).parts:
         raise PlanError(f"{where}: source={source!r} must be a path within the corpus folder, relative to it")
     if "\0" in source or not _is_encodable(source):
         raise PlanError(f"{where}: source={source!r} is no name that a file can have")
-    if not isinstance(step.get("alternatives", []), list):
-        raise PlanError(f"{where}: alternatives must be a list")
-    return Step(**{**step, "alternatives": tuple(step.get("alternatives", ()))})
 
 
 def _is_encodable(name: str) -> bool:

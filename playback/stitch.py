@@ -3,14 +3,17 @@
 steps ──► runs (adjacent units joined) ──► boundaries, a batch at a time ──► blocks in output order ──► file
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 
+from db.errors import ParameterError
 from playback.crossfade import EDGE_MS, Overlaps, Room, SeamOptions, cross, is_contiguous, mix
 from playback.plan import Plan, Step
 from playback.sources import Sound
@@ -31,6 +34,14 @@ class Run:
     last: int
     head: int
     tail: int
+
+    def head_room(self, most: int) -> int:
+        """Samples at its start that a seam may change: half of it and one unit at most, and not much more than `most`."""
+        return _up_to(min(self.step.n_samples // 2, self.head), most)
+
+    def tail_room(self, most: int) -> int:
+        """As `head_room`, at its end."""
+        return _up_to(min(self.step.n_samples // 2, self.tail), most)
 
 
 class Boundary(NamedTuple):
@@ -67,25 +78,66 @@ class Seam:
     reach: int
 
 
-def stitch(plan: Plan, sound: Sound, *, seams: SeamOptions = DEFAULT_SEAMS, only: str | None = None) -> Iterator[np.ndarray]:
-    """Yield the plan's audio in order, float32, shape (any, channels); together exactly `plan.n_samples` samples.
+def stitch(
+    plan: Plan, sound: Sound, *, seams: SeamOptions = DEFAULT_SEAMS, only: str | None = None, start: int = 0,
+    stop: int | None = None,
+) -> Iterator[np.ndarray]:  # fmt: skip
+    """Yield the plan's audio in order, float32, shape (any, channels); together exactly `stop - start` samples.
 
     Parameters
     ----------
     only : str, optional
         Leave out all but this source's part; the parts of all sources add up to the whole.
+    start, stop : int
+        The part of the output that is wanted, by default all. It has the very samples that the whole has there, and costs what
+        its own length takes.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such part.
     """
-    runs = join_runs(plan.steps)
-    position = 0
+    stop = plan.n_samples if stop is None else stop
+    if not 0 <= start <= stop <= plan.n_samples:
+        raise ParameterError(f"start={start}, stop={stop} must be in order, and within the plan's 0 to {plan.n_samples}")
+    runs, position = join_runs(_around(plan.steps, start, stop)), start
     for seam, voices in make_seams(plan, sound, runs, seams=seams, only=only):
-        start, number = seam.boundary.at_sample - seam.left, seam.boundary.outgoing
+        begin, number = seam.boundary.at_sample - seam.left, seam.boundary.outgoing
         if number is None or only not in (None, runs[number].step.source):
-            yield from _silence(start - position, plan.channels)
+            yield from _silence(min(begin, stop) - position, plan.channels)
         else:
-            yield from _interior(voices[number], position, start, plan.channels)
-        yield seam.mixed
-        position = seam.boundary.at_sample + seam.right
-    yield from _silence(plan.n_samples - position, plan.channels)
+            yield from _interior(voices[number], position, min(begin, stop), plan.channels)
+        position = max(position, min(begin, stop))
+        mixed = seam.mixed[max(position - begin, 0) : max(stop - begin, 0)]
+        yield mixed
+        position += len(mixed)
+    yield from _silence(stop - position, plan.channels)
+
+
+def _around(steps: Sequence[Step], start: int, stop: int) -> Sequence[Step]:
+    """The steps that decide what is heard from `start` to `stop`: those that sound there, as whole runs, and one run more on
+    either side. Half of a run at most takes part in a seam, so that what lies beyond the outer ones is not heard there."""
+    first = bisect_right(steps, start, key=attrgetter("until_sample"))
+    last = bisect_left(steps, stop, key=attrgetter("at_sample")) - 1
+    first = _run_start(steps, _run_start(steps, first) - 1)
+    last = _run_end(steps, _run_end(steps, last) + 1)
+    return steps[first : last + 1]
+
+
+def _run_start(steps: Sequence[Step], number: int) -> int:
+    """The first step of the run that a step belongs to."""
+    number = min(max(number, 0), len(steps) - 1)
+    while number > 0 and is_contiguous(steps[number - 1], steps[number]):
+        number -= 1
+    return number
+
+
+def _run_end(steps: Sequence[Step], number: int) -> int:
+    """The last step of the run that a step belongs to."""
+    number = min(max(number, 0), len(steps) - 1)
+    while number < len(steps) - 1 and is_contiguous(steps[number], steps[number + 1]):
+        number += 1
+    return number
 
 
 def make_seams(
@@ -154,7 +206,7 @@ def _mix_zones(
     return [made[row] for row in range(len(batch))]
 
 
-def join_runs(steps: tuple[Step, ...]) -> list[Run]:
+def join_runs(steps: Sequence[Step]) -> list[Run]:
     """Steps with adjacent units of one source joined into one."""
     runs: list[Run] = []
     first = 0
@@ -202,8 +254,8 @@ def _room(
     most = seams.most(sample_rate)
     edge = min(round(EDGE_MS * sample_rate / 1000), seams.overlap(sample_rate))
     _, out, into = boundary
-    left = 0 if out is None else _up_to(min(runs[out].step.n_samples // 2, runs[out].tail), most)
-    right = 0 if into is None else _up_to(min(runs[into].step.n_samples // 2, runs[into].head), most)
+    left = 0 if out is None else runs[out].tail_room(most)
+    right = 0 if into is None else runs[into].head_room(most)
     first = last = 0
     if out is not None and into is not None:
         first, last = -min(left, voices[into].before), min(right, voices[out].after)

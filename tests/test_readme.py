@@ -98,7 +98,7 @@ def test_commands_of_the_playback_page_run_as_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     CliRunner().invoke(main, ["db", "build", "my_sounds", "my.db"], catch_exceptions=False)
     commands = demiurge_commands((ROOT / "docs" / "playback.md").read_text())
-    assert len(commands) == 5
+    assert len(commands) == 6
     run_as_written(commands)
     assert Path("next.rpp").exists()
 

@@ -17,6 +17,8 @@ audio_out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="The WAV, FLAC or OGG file to write."
 )
 
+MOST_COLUMNS = 400  # of a table that goes to a file or a pipe
+
 
 class Bar(Protocol):
     """Tells how far the work is."""
@@ -78,11 +80,12 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator["Bar"]:
 
 
 def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table; columns of numbers are right-aligned. Full width where the output is not a terminal."""
+    """A table; columns of numbers are right-aligned. As wide as its cells where the output is not a terminal."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    width = None if sys.stdout.isatty() else MOST_COLUMNS
+    console = Console(width=width, markup=False, emoji=False)  # names of files may look like markup
     table = Table(title=title, title_justify="left")
     for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
         numeric = all(cell[:1].isdigit() or not cell for cell in cells)

@@ -1,4 +1,4 @@
-"""demiurge playback: render a plan, hear it, or hand it to other tools."""
+"""demiurge playback: render a plan, hear it, read it, or hand it to other tools."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,8 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
 @click.command(
     epilog="\b\nExamples:\n  demiurge playback out.plan.json -o again.wav\n"
     "  demiurge playback out.plan.json -o again.flac --lufs -16 --picture again.png\n"
-    "  demiurge playback out.plan.json --export reaper\n  demiurge playback out.plan.json --play"
+    "  demiurge playback out.plan.json --export reaper\n  demiurge playback out.plan.json --play\n"
+    "  demiurge playback out.plan.json --show"
 )
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The WAV, FLAC or OGG file to write.")
@@ -29,6 +30,7 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="Draw OUT into this PNG: its sources, its seams, its spectrum."
 )
+@click.option("--show", is_flag=True, help="List its steps: what is played when, why, and what else would have fitted.")
 @click.option("--skip-missing", is_flag=True, help="Leave silence where a source cannot be played, and exit 1.")
 @click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved.")
 @sounding_options
@@ -37,17 +39,21 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
 @click.pass_context
 def playback(
     context: click.Context, plan: Path, out: Path | None, play: bool, device: str | None, exports: tuple[str, ...],
-    stems: Path | None, picture: Path | None, skip_missing: bool, root: Path | None, force: bool, as_json: bool, **options,
+    stems: Path | None, picture: Path | None, show: bool, skip_missing: bool, root: Path | None, force: bool, as_json: bool,
+    **options,
 ) -> None:  # fmt: skip
     """Render PLAN, as it was written or as you have edited it. Seams are as the plan says unless you say otherwise."""
     from demiurge.playing import Targets, export_path, listen, play_plan
     from playback.live import check_output_device
     from playback.plan import Plan
 
+    if show:
+        show_plan(plan, root, options, makes=bool(out or play or exports or stems or picture), as_json=as_json)
+        return
     if picture and not out:
         raise ParameterError(f"--picture {picture} draws what is rendered; give -o OUT as well")
     if not (out or play or exports or stems):
-        raise ParameterError("nothing to do; give -o OUT, --play, --export or --stems")
+        raise ParameterError("nothing to do; give -o OUT, --play, --show, --export or --stems")
     if play:
         check_output_device(device)
     loaded = Plan.load(plan, alternatives=False)
@@ -70,6 +76,21 @@ def playback(
             click.echo(f"the sound was interrupted {heard.underruns} times: the machine was too busy", err=True)
     if played.skipped:
         context.exit(1)
+
+
+def show_plan(plan: Path, root: Path | None, options: dict, *, makes: bool, as_json: bool) -> None:
+    """List a plan's steps."""
+    from demiurge.cli.plan_table import echo_plan, plan_facts
+    from playback.plan import Plan
+
+    if makes:
+        raise ParameterError("--show lists the plan and makes nothing; leave out -o, --play, --export, --stems and --picture")
+    loaded = Plan.load(plan)
+    facts = plan_facts(loaded, plan, take_sounding(options, loaded.settings).seams, root)
+    if as_json:
+        echo_json(facts)
+    else:
+        echo_plan(facts)
 
 
 def _check_outputs(plan: Path, files: list[Path], targets, output, *, force: bool) -> None:

@@ -17,11 +17,13 @@ from click.testing import CliRunner
 
 from db.hashing import hash_file
 from demiurge.cli import main
+from demiurge.cli.plan_table import how_played
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.playing import export_path
 from playback.crossfade import SeamOptions
 from playback.plan import Plan, Step
 from playback.render import render, stem_paths
+from playback.targets import Targets
 
 RATE, HOP = 44100, 1024
 SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg")
@@ -372,6 +374,109 @@ def test_without_the_package_its_name_is_told(saved, monkeypatch):
     assert "playing live needs the package sounddevice; pip install" in refusal(saved, "--play")
 
 
+# Reading it
+
+
+@pytest.fixture
+def found(tmp_path, plan) -> Path:
+    """The plan as a path search leaves it, with a step written by hand, a rest, and all that can be done to a unit."""
+    also = {"unit": 99, "distance": 2.5, "join": 1.0, "source": SOUNDS[2], "start_sample": 22050, "removed": "min_reuse"}
+    steps = [replace(s, gain_db=0.0, distance=1.25, join=3.5, target=i, alternatives=(also,)) for i, s in enumerate(plan.steps)]
+    steps[1] = replace(steps[1], start_sample=steps[0].end_sample, alternatives=({"unit": 7, "distance": 2.0}, also))
+    steps[3] = replace(steps[3], locked=True, gain_db=-6.0)
+    steps[4] = replace(steps[4], reverse=True)
+    steps[23] = Step(-1, SOUNDS[0], 0, HOP, steps[23].at_sample + HOP)
+    targets = Targets.of(np.zeros((24, 39)))
+    replace(plan, steps=tuple(steps), targets=targets, tail_samples=RATE).save(tmp_path / "f.plan.json")
+    return tmp_path / "f.plan.json"
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of a printed table, without its head."""
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line.startswith("│")]
+
+
+def test_the_table_has_a_line_per_step(found):
+    told = run(found, "--show")
+    rows = rows_of(told.out)
+    assert [row[0] for row in rows] == [str(n) for n in range(24)]
+    name, second, third = SOUNDS
+    nearest = f"2.500 {third} 0.500 s (min_reuse)"
+    assert rows[0] == ["0", "0.000 s", "0.046 s", name, "0.000 s", "0", "1.250", "", "", "1", nearest]
+    assert rows[1] == ["1", "0.046 s", "0.046 s", name, "0.046 s", "1", "1.250", "", "", "2", "2.000 unit 7"]
+    assert rows[2] == ["2", "0.093 s", "0.046 s", second, "0.046 s", "2", "1.250", "3.500", "", "1", nearest]
+    assert [rows[3][8], rows[4][8]] == ["locked, -6 dB", "reversed"]
+    assert rows[23] == ["23", "1.091 s", "0.023 s", name, "0.000 s", "", "", "", "", "", ""]
+
+
+def test_its_head_tells_of_the_whole(found):
+    lines = run(found, "--show", "--crossfade", 5).out.splitlines()
+    assert lines[0].startswith(f"{found}: 2.11 s, 24 units of 3 sources, 22 joins; where no join is told, the sound goes on")
+    assert lines[1:4] == [
+        "  rests for 1.02 s",
+        f"  database x, corpus {CORPUS_DIR}",
+        "  seams crossfade_ms 5.0, fade matched, align_ms 5.0, attacks True, level_db 12.0",
+    ]
+
+
+def test_columns_that_would_be_empty_are_left_out(tmp_path, plan):
+    steps = tuple(Step(-1, SOUNDS[0], 0, HOP, i * HOP) for i in range(3))
+    replace(plan, steps=steps).save(tmp_path / "p.plan.json")
+    text = run(tmp_path / "p.plan.json", "--show").out
+    assert [len(row) for row in rows_of(text)] == [5, 5, 5]
+    assert not any(word in text for word in ("unit ", "distance", "how", "also", "nearest"))
+
+
+def test_all_that_is_done_to_a_unit_is_told():
+    step = Step(3, SOUNDS[0], 0, HOP, 0, gain_db=1.5, reverse=True, transpose=-5.0, stretch=1.5, locked=True)
+    assert how_played(step.to_dict()) == "locked, +1.5 dB, reversed, -5 semitones, stretched by 1.5"
+
+
+def test_programs_get_the_same_facts_in_one_document(found):
+    plan, facts = Plan.load(found), json.loads(run(found, "--show", "--json").out)
+    rows = facts.pop("steps")
+    for number, (row, step) in enumerate(zip(rows, plan.steps, strict=True)):
+        said = {"number": number, "contiguous": number == 1, "missing": False, **step.to_dict()}
+        assert row == {**said, "alternatives": list(step.alternatives)}
+    sources = facts.pop("sources")
+    assert [(source["path"], source["steps"], source["missing"]) for source in sources] == [
+        (SOUNDS[0], 9, False), (SOUNDS[1], 8, False), (SOUNDS[2], 7, False)
+    ]  # fmt: skip
+    assert sum(source["seconds"] for source in sources) == pytest.approx(47 * HOP / RATE, abs=1e-5)
+    assert facts == {
+        "file": str(found), "plan": plan.identity, "database": plan.database, "sample_rate": RATE, "channels": 2,
+        "samples": plan.n_samples, "seconds": plan.n_samples / RATE, "rest_seconds": round((HOP + RATE) / RATE, 6), "joins": 22,
+        "seams": {"crossfade_ms": 30.0, "fade": "matched", "align_ms": 5.0, "attacks": True, "level_db": 12.0},
+        "settings": plan.settings, "targets": 24,
+    }  # fmt: skip
+
+
+def test_reading_needs_no_sound_and_leaves_nothing(tmp_path, found, moved):
+    before = files(tmp_path)
+    edit(found, lambda document: document["database"].update(root=str(tmp_path / "gone")))
+    assert "the corpus is not there, so that it cannot be played; say where it is now with --root" in run(found, "--show").out
+    assert {source["missing"] for source in json.loads(run(found, "--show", "--json").out)["sources"]} == {None}
+    told = run(found, "--show", "--root", moved)
+    assert f"  missing: {SOUNDS[1]}; put them back, or say with --root where the corpus is" in told.out
+    assert {row[3] for row in rows_of(told.out)} == {SOUNDS[0], f"{SOUNDS[1]} (missing)", SOUNDS[2]}
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "status"),
+    [
+        ("-o {tmp}/o.wav", "--show lists the plan and makes nothing; leave out -o, --play, --export, --stems and --pict", 2),
+        ("--export csv", "--show lists the plan and makes nothing", 2),
+        ("--play", "--show lists the plan and makes nothing", 2),
+        ("--root {tmp}/no", "no: no such folder; say where the corpus is with --root, or leave it out", 2),
+        ("--crossfade nan", "crossfade_ms=nan must be a number of 0 to 10000", 2),
+    ],
+)
+def test_what_reading_refuses(tmp_path, saved, line, message, status):
+    assert message in refusal(saved, "--show", *line.format(tmp=tmp_path).split(), expect=status)
+    assert files(tmp_path) == ["p.plan.json"]
+
+
 # Sources that are not there
 
 
@@ -452,7 +557,7 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
 @pytest.mark.parametrize(
     ("line", "message", "status"),
     [
-        ("", "nothing to do; give -o OUT, --play, --export or --stems", 2),
+        ("", "nothing to do; give -o OUT, --play, --show, --export or --stems", 2),
         ("--json --force", "nothing to do", 2),
         ("--export reaper --picture {tmp}/o.png", "o.png draws what is rendered; give -o OUT as well", 2),
         ("-o {tmp}/o.mp3", "the suffix '.mp3' must be one of .wav, .flac, .ogg", 2),

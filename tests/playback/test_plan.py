@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from db.errors import PlanError
 from playback.plan import Plan, Step
+from playback.targets import Targets
 
 STEPS = (
     Step(7, "a/x.wav", 0, 1024, 0, distance=1.5, alternatives=({"unit": 9, "distance": 2.0},)),
@@ -12,6 +14,8 @@ STEPS = (
 )
 STAMPS = {"a/x.wav": {"hash": "0123", "bytes": 99, "modified_ns": 5}}
 PLAN = Plan(44100, 2, {"id": "d", "root": "/sounds"}, STEPS, {"seams": {"fade": "linear"}}, sources=STAMPS)
+WANTED = np.array([[0.5, -2.0, 3.0], [1e-9, 4.0, -0.0]], np.float32)
+FOUND = replace(PLAN, steps=(replace(STEPS[0], target=1, locked=True), STEPS[1]), targets=Targets.of(WANTED))
 
 
 def test_plan_comes_back_as_it_was_saved(tmp_path):
@@ -26,6 +30,49 @@ def test_file_has_one_step_per_line_and_the_documented_keys(tmp_path):
     assert sum('"unit"' in line and '"source"' in line for line in text.splitlines()) == 2
     keys = ["format", "version", "sample_rate", "channels", "database", "settings", "tail_samples", "sources", "steps"]
     assert list(json.loads(text)) == keys
+
+
+def test_plan_with_targets_comes_back_as_it_was_saved(tmp_path):
+    FOUND.save(tmp_path / "p.json")
+    for alternatives in (True, False):
+        loaded = Plan.load(tmp_path / "p.json", alternatives=alternatives)
+        assert loaded.targets == FOUND.targets
+        assert loaded.targets.rows.tobytes() == WANTED.tobytes()
+        assert [(step.target, step.locked) for step in loaded.steps] == [(1, True), (-1, False)]
+    assert Plan.load(tmp_path / "p.json") == FOUND
+    assert Plan.load(tmp_path / "p.json") != PLAN
+
+
+def test_targets_are_one_line_behind_the_steps(tmp_path):
+    FOUND.save(tmp_path / "p.json")
+    lines = (tmp_path / "p.json").read_text().splitlines()
+    assert lines[-2] == ' "targets": {"n_descriptors": 3, "float32": "AAAAPwAAAMAAAEBAX3CJMAAAgEAAAACA"}'
+    document = json.loads((tmp_path / "p.json").read_text())
+    assert list(document)[-1] == "targets"
+    assert (document["steps"][1]["target"], document["steps"][1]["locked"]) == (-1, False)
+
+
+def test_targets_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        FOUND.targets.rows[0, 0] = 1
+    kept = Targets.of(changing := WANTED.astype(np.float64).T.copy().T)
+    changing[:] = 0
+    np.testing.assert_array_equal(kept.rows, WANTED)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "message"),
+    [
+        (WANTED[0], "of shape .3,. must be a sequence"),
+        (WANTED[:0], "0 bytes must be one or more rows of 3 float32 values"),
+        (WANTED[:, :0], "n_descriptors=0 must be an integer of at least 1"),
+        (np.where(WANTED == 4, np.nan, WANTED), "row 1 must be finite"),
+        (np.where(WANTED == 3, np.inf, WANTED), "row 0 must be finite"),
+    ],
+)
+def test_what_cannot_be_targets_is_refused(sequence, message):
+    with pytest.raises(PlanError, match=f'"targets".*{message}'):
+        Targets.of(sequence)
 
 
 def edit(path, change):
@@ -76,10 +123,31 @@ def edit(path, change):
         (lambda d: d.update(sources=[]), '"sources" must be an object'),
         (lambda d: d["sources"]["a/x.wav"].pop("hash"), '"sources": \'a/x.wav\' must have "hash"'),
         (lambda d: d["steps"][0].update(alternatives=3), "step 0: alternatives must be a list"),
+        (lambda d: d["steps"][0].update(alternatives=[3]), 'step 0: .* a list of objects with "unit" and "distance", numbers'),
+        (lambda d: d["steps"][0]["alternatives"][0].pop("unit"), "step 0: alternatives must be a list of objects"),
+        (lambda d: d["steps"][0]["alternatives"][0].update(distance="far"), "step 0: alternatives must be a list of objects"),
+        (lambda d: d["steps"][0]["alternatives"][0].update(source=3), "step 0: alternatives must be a list of objects"),
+        (lambda d: d["steps"][0]["alternatives"][0].update(start_sample=0.5), "step 0: alternatives must be a list of objects"),
+        (lambda d: d["steps"][1].update(locked=1), "step 1: locked=1 must be true or false"),
+        (lambda d: d["steps"][1].update(target=2), "step 1: target=2 must be a row of the targets, 0 to 1, or -1 for none"),
+        (lambda d: d["steps"][1].update(target=-2), "step 1: target=-2 must be an integer of at least -1"),
+        (lambda d: d["steps"][1].update(target=0.0), "step 1: target=0.0 must be an integer of at least -1"),
+        (lambda d: d.pop("targets"), "step 0: target=1 must be -1: the plan holds no targets"),
+        (lambda d: d.update(targets=None), '"targets" must have "n_descriptors" and "float32" and no more; or leave it out'),
+        (lambda d: d["targets"].update(colour="red"), '"targets" must have "n_descriptors" and "float32" and no more'),
+        (lambda d: d["targets"].update(n_descriptors=True), '"targets": n_descriptors=True must be an integer of at least 1'),
+        (lambda d: d["targets"].update(n_descriptors=0), '"targets": n_descriptors=0 must be an integer of at least 1'),
+        (lambda d: d["targets"].update(n_descriptors=4), '"targets": 24 bytes must be one or more rows of 4 float32 values'),
+        (lambda d: d["targets"].update(float32=""), '"targets": 0 bytes must be one or more rows of 3 float32 values'),
+        (lambda d: d["targets"].update(float32="AAA"), '"targets": float32 must be base64 .Incorrect padding.; make the plan'),
+        (lambda d: d["targets"].update(float32="AA A"), '"targets": float32 must be base64 .*; make the plan'),
+        (lambda d: d["targets"].update(float32="é"), '"targets": float32 must be base64 .*; make the plan'),
+        (lambda d: d["targets"].update(float32=7), '"targets": float32 must be base64 .*; make the plan'),
+        (lambda d: d["targets"].update(float32="AADAfw==", n_descriptors=1), '"targets": row 0 must be finite; make the plan'),
     ],
 )
 def test_bad_plan_is_refused_by_name(tmp_path, change, message):
-    PLAN.save(tmp_path / "p.json")
+    FOUND.save(tmp_path / "p.json")
     edit(tmp_path / "p.json", change)
     with pytest.raises(PlanError, match=f"p.json: .*{message}"):
         Plan.load(tmp_path / "p.json")
@@ -146,7 +214,16 @@ def test_length_in_the_source_follows_the_stretch():
 
 def test_identity_is_of_what_is_played(tmp_path):
     other = replace(PLAN, settings={}, steps=(replace(STEPS[0], distance=9.0, alternatives=()), STEPS[1]))
-    assert other.identity == PLAN.identity
+    assert other.identity == PLAN.identity == FOUND.identity
     assert len(PLAN.identity) == 32
     for how in ({"gain_db": -1.0}, {"reverse": True}, {"start_sample": 1}, {"source": "a/y.wav"}, {"transpose": 1.0}):
         assert replace(PLAN, steps=(replace(STEPS[0], **how), STEPS[1])).identity != PLAN.identity
+
+
+@pytest.mark.parametrize("value", [np.nan, [1, {"deep": np.inf}]])
+def test_settings_that_json_cannot_hold_are_refused(tmp_path, value):
+    document = {"format": "demiurge-plan", "version": 1, "sample_rate": 44100, "channels": 1, "steps": []}
+    document |= {"database": {"id": "x", "root": "."}, "settings": {"cost": value}}
+    (tmp_path / "a.plan.json").write_text(json.dumps(document))
+    with pytest.raises(PlanError, match='"settings" must be an object, and all numbers in it finite'):
+        Plan.load(tmp_path / "a.plan.json")

@@ -10,10 +10,12 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from db.errors import ParameterError
 from demiurge.corpus import CORPUS_DIR
 from playback import stitch as stitch_module
 from playback.crossfade import SeamOptions
 from playback.plan import Step
+from tests.playback.drawn_plans import NAMES, SEAMS, SOUND, drawn_plans
 from tests.playback.sounds import HOP, RATE, Memory, noise, plan, played, units
 
 PLAIN, USUAL = SeamOptions.plain(22.0), SeamOptions()
@@ -193,6 +195,16 @@ def test_how_many_seams_are_made_at_once_does_not_change_the_samples(monkeypatch
     np.testing.assert_array_equal(played(p, sound, seams=seams), expected)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_long_seams_are_made_alone_as_among_others(monkeypatch, channels):
+    """How sums are rounded depends on how numpy takes a batch of one, which it does in pieces of 8192."""
+    starts = np.random.default_rng(1).integers(RATE, size=12)
+    p = plan([Step(i, NAMES[i % 3], int(s), 12_000, i * 12_000) for i, s in enumerate(starts)], channels)
+    expected = played(p, SOUND[channels], seams=SeamOptions(200.0))
+    monkeypatch.setattr(stitch_module, "BATCH_VALUES", 1)
+    np.testing.assert_array_equal(played(p, SOUND[channels], seams=SeamOptions(200.0)), expected)
+
+
 def test_another_unit_changes_nothing_but_its_surroundings():
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
     steps = units([("ab"[i % 2], (7 * i + 3) % 50 * HOP, HOP) for i in range(40)])
@@ -346,3 +358,79 @@ def test_real_units_with_everything_on_rise_as_in_their_sources():
     steps = [Step(0, "pad", RATE, RATE // 2, 0), Step(1, "kick", start, n, RATE // 2)]
     out = played(plan(steps), Memory(pad=pad, kick=kick))[:, 0]
     np.testing.assert_array_equal(out[RATE // 2 + 60 :][:3000], kick[start + 60 :][:3000])
+
+
+# A part of the whole
+
+
+def part(plan, sound, **options):
+    """Stitched from `start` to `stop`, also where that is nothing."""
+    return np.concatenate([np.empty((0, plan.channels), np.float32), *stitch_module.stitch(plan, sound, **options)])
+
+
+@settings(deadline=None, max_examples=50)
+@given(drawn_plans(), SEAMS, st.data())
+def test_a_part_has_the_samples_of_the_whole(drawn, seams, data):
+    only = data.draw(st.sampled_from([None, drawn.steps[0].source]))
+    whole = played(drawn, SOUND[drawn.channels], seams=seams, only=only)
+    edges = st.sampled_from([edge for step in drawn.steps for edge in (step.at_sample, step.until_sample)])
+    places = edges | st.integers(0, drawn.n_samples)
+    for _ in range(4):
+        start, stop = sorted((data.draw(places), data.draw(places)))
+        found = part(drawn, SOUND[drawn.channels], seams=seams, only=only, start=start, stop=stop)
+        assert found.shape == (stop - start, drawn.channels)
+        assert found.tobytes() == whole[start:stop].tobytes()
+
+
+@settings(deadline=None, max_examples=15)
+@given(drawn_plans(), SEAMS, st.data())
+def test_parts_side_by_side_are_the_whole(drawn, seams, data):
+    cuts = sorted(data.draw(st.lists(st.integers(0, drawn.n_samples), max_size=6)))
+    parts = [
+        part(drawn, SOUND[drawn.channels], seams=seams, start=start, stop=stop)
+        for start, stop in pairwise([0, *cuts, drawn.n_samples])
+    ]
+    assert np.concatenate(parts).tobytes() == played(drawn, SOUND[drawn.channels], seams=seams).tobytes()
+
+
+@BOTH
+def test_a_part_of_many_seams_has_the_samples_of_the_whole(seams):
+    """They are made in other batches than those of the whole."""
+    starts = np.random.default_rng(3).integers(60, size=400)
+    p = plan([Step(i, ("ambi_choir", "loop_amen")[i % 2], int(s) * HOP, HOP, i * HOP) for i, s in enumerate(starts)], 2)
+    whole = played(p, SOUND[2], seams=seams)
+    for start, stop in ((0, 5 * HOP), (150 * HOP + 7, 390 * HOP), (399 * HOP + 1, 400 * HOP), (77, 400 * HOP - 77)):
+        np.testing.assert_array_equal(part(p, SOUND[2], seams=seams, start=start, stop=stop), whole[start:stop])
+
+
+def test_a_part_costs_what_it_holds():
+    """However long the plan: its own samples, and what its seams listen to."""
+
+    class Counting(Memory):
+        n_read = 0
+
+        def read_into(self, out, source, start):
+            self.n_read += len(out)
+            super().read_into(out, source, start)
+
+    sound = Counting(a=noise(400 * HOP))
+    long = [Step(i, "a", 0, 390 * HOP, i * 390 * HOP, gain_db=-float(i)) for i in range(9)]
+    assert part(plan(long), sound, start=1700 * HOP, stop=1710 * HOP).any()
+    assert sound.n_read < 10 * HOP + 3 * 2 * 2 * 1600  # both ends of three units, looked at for 1600 samples either way
+    frames = units([("a", int(i) * HOP, HOP) for i in np.random.default_rng(0).integers(399, size=2000)])
+    sound.n_read = 0
+    part(plan(frames), sound, start=1000 * HOP, stop=1010 * HOP)
+    assert sound.n_read < 4 * 14 * HOP
+
+
+def test_what_lies_in_a_rest_or_behind_the_last_step_is_silence():
+    p = plan([Step(0, "a", 0, HOP, HOP), Step(1, "a", 5 * HOP, HOP, 4 * HOP)], tail_samples=3 * HOP)
+    for start, stop in ((0, HOP), (10, 20), (2 * HOP, 4 * HOP), (5 * HOP, 8 * HOP), (6 * HOP, 7 * HOP), (8 * HOP, 8 * HOP)):
+        np.testing.assert_array_equal(part(p, Memory(a=noise(9 * HOP)), start=start, stop=stop), np.zeros((stop - start, 1)))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 5), (6, 5), (0, 2 * HOP + 1), (2 * HOP + 1, None)])
+def test_a_part_that_is_not_there_is_refused(start, stop):
+    p = plan(units([("a", 0, HOP), ("a", 3 * HOP, HOP)]))
+    with pytest.raises(ParameterError, match=f"start={start}, stop=.* must be in order, and within the plan's 0 to 2048"):
+        part(p, Memory(a=noise(9 * HOP)), start=start, stop=stop)
