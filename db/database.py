@@ -278,7 +278,7 @@ class Database:
     def column(self, name: str) -> np.ndarray:
         """One descriptor of all units, float32, shape (n_units,), ordered as `units`; `name` is one of `settings.names`."""
         number = self.settings.names.index(name)
-        return np.concatenate([rows[:, number] for _, rows in self.sequences()])
+        return np.concatenate([np.empty(0, np.float32), *(rows[:, number] for _, rows in self.sequences())])
 
     def unit_descriptors(self, unit_ids: np.ndarray) -> np.ndarray:
         """Descriptors of some units without reading the others, float32, shape (len(unit_ids), n_descriptors).

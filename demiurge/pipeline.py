@@ -1,29 +1,32 @@
 """The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a room."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from db.analyse import describe_file
-from db.audio import probe
 from db.database import Database
-from db.errors import DatabaseError, ParameterError
+from db.errors import ParameterError, PlanError
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
-from playback.plan import MAX_CHANNELS, Plan, Step
+from demiurge.planning import make_plan, total_cost
+from playback.plan import Plan
 from playback.render import RenderSummary, Sounding, render
 from playback.stitch import join_runs
-from query.explain import Explanation, explain
+from query.explain import explain
 from query.filters import Filters
 from query.index import UnitIndex
+from query.metrics import parse_metric
 from query.options import PathOptions
 from query.path import REST, UnitPath, select_paths
 
-ALTERNATIVES = 8  # other matches kept per step in a plan
+KINDS = {str: "text", float: "a number"}
+MOST_VARIATIONS = 1000  # of a plan that can be found again
 
 Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
 
@@ -47,6 +50,26 @@ class Selection:
     metric: str = "l2"
     kind: str = "auto"
 
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """What the settings of a plan ask for, the defaults where they say nothing; it finds as many variations as it takes
+        to find the plan's own again.
+
+        Raises
+        ------
+        PlanError
+            If they ask for what there is not.
+        """
+        try:
+            path, filters = _take_path(settings.get("selection", {})), Filters.from_dict(settings.get("filters", {}))
+            metric = str(parse_metric(str(settings.get("metric", "l2"))))
+        except ParameterError as error:
+            raise PlanError(f"the plan's settings: {error}") from error
+        variation = settings.get("variation", 1)
+        if type(variation) is not int or not 1 <= variation <= MOST_VARIATIONS:
+            raise PlanError(f"the plan's settings: variation={variation!r} must be an integer from 1 to {MOST_VARIATIONS}")
+        return cls(path, variation, filters, _take_weights(settings.get("weights", {})), metric)
+
     def index(self, database: Database, step_samples: np.ndarray, progress: "Progress | None" = None) -> UnitIndex:
         """The units that may be played for steps that last so long."""
         shortest = 1
@@ -56,6 +79,23 @@ class Selection:
             database, min_samples=shortest, filters=self.filters, weights=self.weights, metric=self.metric, kind=self.kind,
             progress=progress,
         )  # fmt: skip
+
+
+def _take_path(facts: Any) -> PathOptions:
+    kinds: dict[str, Any] = {option.name: option.type for option in fields(PathOptions)}
+    if not isinstance(facts, dict) or not facts.keys() <= kinds.keys():
+        raise ParameterError(f"selection={facts!r} must be an object with some of {', '.join(kinds)}")
+    for name, value in facts.items():
+        kind = int | float if kinds[name] is float else kinds[name]
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise ParameterError(f"selection: {name}={value!r} must be {KINDS.get(kinds[name], 'an integer')}")
+    return PathOptions(**facts)
+
+
+def _take_weights(weights: Any) -> dict[str, float]:
+    if not isinstance(weights, dict) or not all(type(w) in (int, float) and isfinite(w) and w >= 0 for w in weights.values()):
+        raise PlanError(f"the plan's settings: weights={weights!r} must be an object of numbers, 0 at least, by descriptor")
+    return weights
 
 
 @dataclass(frozen=True)
@@ -125,6 +165,7 @@ def describe(path: str | Path, settings: DescriptorSettings) -> Described:
 def forecast(
     seeds: list[str | Path], model: str | Path, *, steps: int | None = None, seconds: float | None = None,
     variations: int = 1, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0, database: Database | None = None,
+    progress: Progress | None = None,
 ) -> tuple[list[list[np.ndarray]], DescriptorSettings]:  # fmt: skip
     """How seeds go on: for each a list of variations, raw descriptors (steps, n_descriptors); and the settings they are in.
 
@@ -152,8 +193,9 @@ def forecast(
     generator = torch.Generator().manual_seed(random_seed)
     with torch_threads(1):
         drawn = rollout(
-            forecaster, sequences, steps=most, variations=variations, temperature=temperature, top_p=top_p, generator=generator
-        )
+            forecaster, sequences, steps=most, variations=variations, temperature=temperature, top_p=top_p, generator=generator,
+            progress=progress,
+        )  # fmt: skip
     return [[_cut(sequence, settings, seconds) for sequence in of_seed] for of_seed in drawn], settings
 
 
@@ -193,7 +235,7 @@ def render_continuation(
     opened = Database(database, root=root)
     (of_seed,), _ = forecast(
         [seed], model, steps=steps, seconds=seconds, temperature=temperature, top_p=top_p, random_seed=random_seed,
-        database=opened,
+        database=opened, progress=progress,
     )  # fmt: skip
     target = of_seed[0]
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
@@ -229,13 +271,13 @@ def _render(
         variations=selection.variations,
     )  # fmt: skip
     sounding = sounding or Sounding()
-    settings |= {"seams": asdict(sounding.seams), **selection_facts(selection, index)}
+    settings |= {"seams": asdict(sounding.seams), "whole_units": whole_units, **selection_facts(selection, index)}
     renderings = []
     for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
         explanation = explain(index, path, selection.path, whole_units=whole_units)
-        cost = path.distances.sum() + selection.path.continuity * path.joins.sum()
-        of_path = settings | {"variation": number, "cost": round(float(cost), 6)}
-        plan = make_plan(path, explanation, database, of_path)
+        plan = make_plan(path, explanation, database, described.sequence, settings)
+        cost = total_cost(plan.steps, selection.path.continuity)
+        plan = replace(plan, settings={**settings, "variation": number, "cost": cost})
         summary = render(plan, wav, root=database.root, seams=sounding.seams, output=sounding.output, progress=progress)
         plan.save(plan_path(wav))
         renderings.append(Rendering(wav, plan_path(wav), plan, described.sequence, path, summary))
@@ -249,54 +291,3 @@ def selection_facts(selection: Selection, index: UnitIndex) -> dict[str, Any]:
         "selection": path, "filters": selection.filters.to_dict(), "units": index.counts, "weights": selection.weights,
         "metric": str(index.metric), "index": index.kind,
     }  # fmt: skip
-
-
-def make_plan(path: UnitPath, explanation: Explanation, database: Database, settings: dict) -> Plan:
-    """A plan that plays one unit per step, each from where its step begins and for as long as it lasts; nothing at rests.
-
-    Where a step lasts longer than its unit, the source plays on behind the unit.
-    """
-    units, steps, at = database.units, [], 0
-    positions = np.where(path.units == REST, REST, database.positions(path.units))
-    for i, (position, lasts) in enumerate(zip(positions, path.n_samples.tolist(), strict=True)):
-        if path.units[i] != REST:
-            steps.append(
-                Step(
-                    unit=int(path.units[i]), source=database.sources[units.source[position]].path,
-                    start_sample=int(units.start_sample[position]), n_samples=min(int(units.room[position]), lasts),
-                    at_sample=at, distance=round(float(path.distances[i]), 6), join=round(float(path.joins[i]), 6),
-                    alternatives=tuple(_alternatives(path, explanation, i)),
-                )
-            )  # fmt: skip
-        at += lasts
-    used = {database.sources[i] for i in units.source[positions[path.units != REST]]}
-    _check_sources(database, used)
-    channels = min(max(source.channels for source in used), MAX_CHANNELS)
-    origin = {"id": database.id, "root": str(database.root)}
-    stamps = database.stamps(sorted(source.path for source in used))
-    return Plan(database.sample_rate, channels, origin, tuple(steps), settings, at - steps[-1].until_sample, stamps)
-
-
-def _alternatives(path: UnitPath, explanation: Explanation, part: int) -> list[dict[str, Any]]:
-    """The nearest other matches of a part of a path."""
-    found: list[dict[str, Any]] = []
-    for unit, distance, join, removed in explanation.candidates(path, part):
-        if unit != path.units[part]:
-            found.append({"unit": unit, "distance": round(distance, 6), "join": round(join, 6)})
-            if removed:
-                found[-1]["removed"] = removed
-    return found[:ALTERNATIVES]
-
-
-def _check_sources(database: Database, used: set) -> None:
-    """Name every source that is missing or has another rate or channel count than when it was analysed."""
-    missing = sorted(source.path for source in used if not (database.root / source.path).is_file())
-    if missing:
-        raise DatabaseError(
-            f"{len(missing)} sources are not in {database.root}: {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}; "
-            "put them back, name the folder with --root, or build the database again with --prune"
-        )
-    for source in used:
-        info = probe(database.root / source.path)
-        if info.sample_rate != source.sample_rate or info.channels != source.channels:
-            raise DatabaseError(f"{source.path} has changed since it was analysed; run demiurge db build again")

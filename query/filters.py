@@ -3,9 +3,9 @@
 import operator
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ CONDITION = re.compile(r"\s*([\w-]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?
 Range = tuple[float, float]
 EVERYTHING: Range = (-np.inf, np.inf)
 LOUDNESS = "loudness"
+RANGES = ("seconds", "milliseconds", LOUDNESS)  # of `Filters`
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Condition:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.column}{self.relation}{self.value:g}"
+        return f"{self.column}{self.relation}{self.value!r}".removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,25 @@ class Filters:
             "tags": list(self.tags),
             "where": [str(condition) for condition in self.where],
         }
-        for name in ("seconds", "milliseconds", "loudness"):
+        for name in RANGES:
             facts[name] = [side if np.isfinite(side) else None for side in getattr(self, name)]
         return {name: value for name, value in facts.items() if value not in ([], [None, None])}
+
+    @classmethod
+    def from_dict(cls, facts: Any) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises
+        ------
+        ParameterError
+            If they are anything else.
+        """
+        names = [one.name for one in fields(cls)]
+        if not isinstance(facts, dict) or not facts.keys() <= set(names):
+            raise ParameterError(f"filters={facts!r} must be an object with some of {', '.join(names)}")
+        sources, tags, where = (_take_texts(name, facts.get(name, [])) for name in ("sources", "tags", "where"))
+        ranges = {name: _take_range(name, facts.get(name, [None, None])) for name in RANGES}
+        return cls(sources, tags, where=tuple(map(parse_condition, where)), **ranges)
 
 
 def parse_condition(text: str) -> Condition:
@@ -99,6 +116,23 @@ def parse_range(text: str) -> Range:
         raise ParameterError(f"{text!r} is not a range; write LEAST:MOST, where either may be left out") from None
     if not least <= most:
         raise ParameterError(f"{text!r} is an empty range; write the smaller number first")
+    return least, most
+
+
+def _take_texts(name: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ParameterError(f"{name}={values!r} must be a list of texts")
+    return tuple(values)
+
+
+def _take_range(name: str, sides: Any) -> Range:
+    """[least, most] from JSON, where null is open."""
+    numbers = isinstance(sides, list) and all(side is None or type(side) in (int, float) for side in sides)
+    if not numbers or len(sides) != len(EVERYTHING):
+        raise ParameterError(f"{name}={sides!r} must be [least, most], two numbers, or null where it is open")
+    least, most = (end if side is None else float(side) for side, end in zip(sides, EVERYTHING, strict=True))
+    if not least <= most:
+        raise ParameterError(f"{name}={sides!r} is an empty range; write the smaller number first")
     return least, most
 
 

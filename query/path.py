@@ -16,9 +16,10 @@ Each step's candidates are its k nearest units and the successors of the k / 4 b
 is only the second-best fit everywhere; viterbi and beam consider what greedy would, too, and are never worse.
 
 A step that lasts longer than any of its nearest units' recordings go on, or than max_run, is split; one that nothing fits may
-rest.
+rest. A locked step has one candidate, whatever the rules say, and the others find their way through it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +28,7 @@ import numpy as np
 from db.errors import ParameterError
 from query.index import Matches, UnitIndex
 from query.joins import JoinCosts, Sounds
+from query.locks import locate_locked
 from query.options import DEFAULT_K, PathOptions
 from query.rules import NEAR, REST, Past, Rules
 
@@ -66,7 +68,7 @@ class UnitPath:
 
 def select_paths(
     index: UnitIndex, sequence: np.ndarray, options: PathOptions, *, step_samples: np.ndarray, whole_units: bool = False,
-    variations: int = 1,
+    fill: bool = False, variations: int = 1, locked: Mapping[int, int] | None = None,
 ) -> list[UnitPath]:  # fmt: skip
     """Paths of least total cost through the candidates that keep to the rules.
 
@@ -81,18 +83,27 @@ def select_paths(
         How long each step lasts. A unit after whose start its source is over sooner is not considered.
     whole_units : bool
         A step lasts as long as its unit instead, and a rest as long as its step.
+    fill : bool
+        With whole units, consider for the last path only those that could go on as long as the step, where one of the nearest
+        could: it can then be played in time.
+    locked : mapping of int to int, optional
+        The unit id that a step of the sequence must play, or `REST`: the step is not split, and neither filters nor min_reuse,
+        max_run and rest_threshold apply to it. To the other steps they do: none plays a locked unit within min_reuse of it,
+        but a run may go on into a locked step. Where steps are locked, several paths may be alike.
 
     Raises
     ------
     ParameterError
-        As `UnitIndex.search`; if min_reuse and max_run leave nothing to play at some step, if nothing is near enough anywhere,
-        or if there are not as many paths.
+        As `UnitIndex.search` and `locate_locked`; if min_reuse and max_run leave nothing to play at some step, if nothing is
+        near enough anywhere, or if there are not as many paths.
     """
-    search = _Search(index, sequence, options, step_samples, whole_units)
+    search = _Search(index, sequence, options, step_samples, whole_units, locked or {})
     found: list[UnitPath] = []
-    for _ in range(variations):
+    for number in range(variations):
+        if fill and number == variations - 1:
+            search.fill_steps()
         path = search.best()
-        if any(np.array_equal(path.units, other.units) for other in found):
+        if not locked and any(np.array_equal(path.units, other.units) for other in found):
             raise ParameterError(
                 f"variations={variations}: only {len(found)} different paths were found; consider more units with -k, "
                 "or ask for fewer"
@@ -102,10 +113,11 @@ def select_paths(
 
 
 def select_path(
-    index: UnitIndex, sequence: np.ndarray, options: PathOptions, *, step_samples: np.ndarray, whole_units: bool = False
-) -> UnitPath:
+    index: UnitIndex, sequence: np.ndarray, options: PathOptions, *, step_samples: np.ndarray, whole_units: bool = False,
+    locked: Mapping[int, int] | None = None,
+) -> UnitPath:  # fmt: skip
     """The best of `select_paths`."""
-    return select_paths(index, sequence, options, step_samples=step_samples, whole_units=whole_units)[0]
+    return select_paths(index, sequence, options, step_samples=step_samples, whole_units=whole_units, locked=locked)[0]
 
 
 @dataclass
@@ -137,39 +149,57 @@ class _Search:
     """What is the same for every search of one sequence; and what earlier paths played."""
 
     def __init__(
-        self, index: UnitIndex, sequence: np.ndarray, options: PathOptions, step_samples: np.ndarray, whole_units: bool
-    ) -> None:
+        self, index: UnitIndex, sequence: np.ndarray, options: PathOptions, step_samples: np.ndarray, whole_units: bool,
+        locked: Mapping[int, int],
+    ) -> None:  # fmt: skip
         self.options, self.index, self.units, self.joins = options, index, index.database.units, JoinCosts(index)
-        self.whole_units = whole_units
+        self.whole_units, self.fill = whole_units, not whole_units
         self.k = min(DEFAULT_K, len(index)) if options.k is None else options.k
         self.matches = index.search(sequence, k=self.k)
         of_step = index.positions(self.matches.units)
-        self.steps, self.lasting = self._split(np.asarray(step_samples), of_step)
+        held = locate_locked(self.units, locked, step_samples, whole_units=whole_units)
+        self.steps, self.lasting = self._split(np.asarray(step_samples), of_step, list(held))
         self.targets, nearest = index.normalise(sequence)[self.steps], np.sort(of_step, axis=1)[self.steps]
         self.nearest: list[np.ndarray] = list(nearest)
-        if not whole_units:
+        if self.fill:
             lasts = self.units.room[nearest] >= self.lasting[:, None]
             self.nearest = [row[enough] for row, enough in zip(nearest, lasts, strict=True)]
         self.rests = (self.matches.distances[:, 0] > options.rest_threshold)[self.steps]
-        if self.rests.all():
+        self.locked = self._lock(held)
+        if self.rests.all() and len(self.locked) < len(self.steps):
             raise ParameterError(
                 f"rest_threshold={options.rest_threshold:g} leaves nothing to play: the nearest unit of any step is "
                 f"{self.matches.distances[:, 0].min():.3g} away; raise it"
             )
         self.earlier: list[np.ndarray] = []
 
-    def _split(self, step_samples: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Steps in parts that one of the nearest units at least can fill, none above max_run: step and samples of each."""
+    def _split(self, step_samples: np.ndarray, nearest: np.ndarray, locked: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Steps in parts that one of the nearest units at least can fill, none above max_run, but locked ones as they are:
+        step and samples of each."""
         if self.whole_units:
             return np.arange(len(step_samples)), step_samples
         longest = self.units.room[nearest].max(axis=1)
         if np.isfinite(self.options.max_run):
             longest = np.minimum(longest, max(int(self.options.max_run * self.index.database.sample_rate), 1))
         n_parts = -(-step_samples // longest)
+        n_parts[locked] = 1
         steps = np.repeat(np.arange(len(step_samples)), n_parts)
         part = np.arange(len(steps)) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
         total, parts = step_samples[steps], n_parts[steps]
         return steps, (part + 1) * total // parts - part * total // parts
+
+    def _lock(self, held: dict[int, int]) -> dict[int, int]:
+        """Leave one candidate, or none but a rest, to steps that are held: the position of each, by its part."""
+        locked = {part: held[step] for part, step in enumerate(self.steps.tolist()) if step in held} if held else {}
+        for part, position in locked.items():
+            self.nearest[part], self.rests[part] = np.array([position]), position == REST
+        return locked
+
+    def fill_steps(self) -> None:
+        """Consider only units that could go on for as long as the step from now on, where one of the nearest could."""
+        self.fill = True
+        lasts = [self.units.room[near] >= lasting for near, lasting in zip(self.nearest, self.lasting, strict=True)]
+        self.nearest = [near[long] if long.any() else near for near, long in zip(self.nearest, lasts, strict=True)]
 
     def best(self) -> UnitPath:
         """The best path that is not like an earlier one."""
@@ -232,7 +262,7 @@ class _Search:
         nothing, rules = np.full(1, REST), None
         if self.options.looks_back:
             rate = self.index.database.sample_rate
-            rules = Rules(self.options, self.units, self.lasting, rate, whole_units=self.whole_units)
+            rules = Rules(self.options, self.units, self.lasting, rate, whole_units=self.whole_units, locked=self.locked)
         state = _Hypotheses(nothing, np.zeros(1), nothing, nothing, nothing, None, rules.begin() if rules else None)
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         for step in range(len(self.steps)):
@@ -262,10 +292,10 @@ class _Search:
         return origin, _Hypotheses(nothing, state.cost[origin], nothing, nothing, nothing, None, past)
 
     def _playable(self, step: int, units: np.ndarray) -> np.ndarray:
-        """Without REST, what the filters leave out, and what is over too soon."""
-        units = units[units >= 0]
+        """Without REST, what the filters leave out, and what is over too soon; none at a locked step."""
+        units = units[:0] if step in self.locked else units[units >= 0]
         playable = self.index.allowed[units]
-        if not self.whole_units:
+        if self.fill:
             playable &= self.units.room[units] >= self.lasting[step]
         return units[playable]
 

@@ -3,6 +3,7 @@
 They see what each hypothesis of the search has played, and forbid candidates or make them dearer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,15 +39,21 @@ class Rules:
     ----------
     lasting : ndarray, int64, shape (n,)
         Samples of each step; with `whole_units` of rests only, and units last as long as they do.
+    locked : mapping of int to int
+        Unit, as a position, or REST that must be played at some of the steps.
     """
 
-    def __init__(self, options: PathOptions, units: Units, lasting: np.ndarray, sample_rate: int, *, whole_units: bool) -> None:
+    def __init__(
+        self, options: PathOptions, units: Units, lasting: np.ndarray, sample_rate: int, *, whole_units: bool,
+        locked: Mapping[int, int],
+    ) -> None:  # fmt: skip
         self._options, self._units, self._lasting, self._whole_units = options, units, lasting, whole_units
         self._max_run, self._reuse_samples = options.max_run * sample_rate, options.min_reuse * sample_rate
+        self._begins = begins = np.cumsum(lasting) - lasting
+        self._locked, self._held = locked, np.array(sorted(locked.items()), np.int64).reshape(-1, 2)
         if whole_units:
             reuse_steps = min(int(np.ceil(self._reuse_samples / units.n_samples.min())), len(lasting))
         else:
-            begins = np.cumsum(lasting) - lasting
             reuse_steps = int(
                 (np.arange(len(begins)) - np.searchsorted(begins, begins - self._reuse_samples, "right")).max() + 1
             )
@@ -71,6 +78,8 @@ class Rules:
             uses = np.tile([self._used.get(position, 0) for position in here.tolist()], (len(total), 1))
             np.add.at(uses, _found(past.recent[:, -LAG + 1 :], here), 1)  # before them, it is in _used
             total += self._options.novelty * np.log2(1 + uses)
+        if step in self._locked:
+            return
         if np.isfinite(self._max_run):
             row, column = on
             over = past.run[row] + lasting[column] > self._max_run
@@ -81,6 +90,8 @@ class Rules:
             shared = (recent == recent[0]).all(axis=0)  # all hypotheses but for the last steps go back to one
             total[:, _found(recent[:1, shared], here)[1]] = np.inf
             total[_found(recent[:, ~shared], here)] = np.inf
+            if len(self._locked):
+                total[:, np.isin(here, self._locked_soon(step))] = np.inf
 
     def _within_reuse(self, step: int, past: Past) -> np.ndarray:
         """`recent`, where a unit began less than min_reuse before this step, else REST."""
@@ -91,6 +102,12 @@ class Rules:
             played = np.where(past.recent == REST, played, self._units.n_samples[past.recent])
         ago = np.cumsum(played[..., ::-1], axis=-1)[..., ::-1]  # samples from the start of each to this step
         return np.where(ago < self._reuse_samples, past.recent, REST)
+
+    def _locked_soon(self, step: int) -> np.ndarray:
+        """Units that are locked less than min_reuse after this step begins; a whole unit counts as long as was asked for."""
+        within = int(np.searchsorted(self._begins, self._begins[step] + self._reuse_samples))
+        first, last = np.searchsorted(self._held[:, 0], (step + 1, within))
+        return self._held[first:last, 1]
 
     def count_use(self, past: Past, best: int) -> None:
         """Count what the best hypothesis played `LAG` steps ago, and its neighbours in the source, as used once more."""

@@ -1,6 +1,7 @@
 """From seeds to what comes next: prime the state on each whole seed, then draw step after step."""
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,11 +13,15 @@ from sequencer.forecaster import Forecaster
 from sequencer.head import Draw
 from sequencer.linear import ORDER
 
+TOLD_STEPS = 64  # between words of progress
+
+Progress = Callable[[int, int, str], None]  # done, in all, of what
+
 
 @torch.no_grad()
 def rollout(
     forecaster: Forecaster, seeds: list[np.ndarray], *, steps: int, variations: int = 1, temperature: float = 1.0,
-    top_p: float = 1.0, generator: torch.Generator,
+    top_p: float = 1.0, generator: torch.Generator, progress: Progress | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Forecast how sequences go on, each in several ways.
 
@@ -31,6 +36,7 @@ def rollout(
         Only the likeliest choices that together make up this probability are drawn.
     generator : torch.Generator
         On the processor.
+    progress : callable (done, in all, of what)
 
     Returns
     -------
@@ -48,11 +54,17 @@ def rollout(
     static = [np.asarray(seed[:, static_columns(settings)], np.float32) for seed in seeds]
     result = np.empty((len(seeds), variations, steps, settings.n_descriptors), np.float32)
     lengths = [len(seed) for seed in seeds]
-    for length in sorted(set(lengths)):
+    total = steps * len(set(lengths))
+    for earlier, length in enumerate(sorted(set(lengths))):
+
+        def tell(done: int, before: int = earlier * steps) -> None:
+            if progress:
+                progress(before + done, total, "forecasting")
+
         group = [i for i, n in enumerate(lengths) if n == length]
         batch = torch.from_numpy(np.stack([static[i] for i in group])).repeat_interleave(variations, dim=0)
         scores = forecaster.normalise(batch.to(forecaster.mean.device))
-        drawn = draw_steps(forecaster, scores, steps, temperature=temperature, top_p=top_p, generator=generator)
+        drawn = draw_steps(forecaster, scores, steps, temperature=temperature, top_p=top_p, generator=generator, tell=tell)
         forecasts = forecaster.denormalise(drawn).cpu().numpy()
         for row, forecast in enumerate(forecasts):
             i = group[row // variations]
@@ -64,7 +76,7 @@ def rollout(
 @torch.no_grad()
 def draw_steps(
     forecaster: Forecaster, seed: torch.Tensor, steps: int, *, temperature: float = 1.0, top_p: float = 1.0,
-    generator: torch.Generator,
+    generator: torch.Generator, tell: Callable[[int], None] = lambda done: None,
 ) -> torch.Tensor:  # fmt: skip
     """z-scored seeds (batch, seed steps, n_static) -> z-scored steps drawn after them (batch, steps, n_static)."""
     draw = Draw(temperature, top_p, generator, lambda scores: scores.clamp(forecaster.low, forecaster.high))
@@ -81,6 +93,8 @@ def draw_steps(
         if step is not None:
             drawn.append(step)
             to_add.append(step)
+            if len(drawn) % TOLD_STEPS == 0 or len(drawn) == steps:
+                tell(len(drawn))
         following = torch.cat([encoded, averages.add(to_add.popleft())], dim=-1)
     return torch.stack(drawn, dim=1)
 

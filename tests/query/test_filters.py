@@ -1,3 +1,4 @@
+import json
 from contextlib import suppress
 
 import numpy as np
@@ -113,3 +114,41 @@ def test_any_text_is_parsed_or_refused(text):
     for parse in (parse_condition, parse_range):
         with suppress(ParameterError):
             parse(text)
+
+
+@given(
+    st.builds(
+        Filters,
+        sources=st.lists(st.text(), max_size=2).map(tuple),
+        tags=st.lists(st.text(), max_size=2).map(tuple),
+        seconds=st.sampled_from([(-INF, INF), (0.1, INF), (1 / 3, 2e9)]),
+        loudness=st.sampled_from([(-INF, -20.5), (-60, -6)]),
+        where=st.lists(
+            st.builds(
+                Condition, st.just("mfcc0"), st.sampled_from([">", "<="]), st.floats(allow_nan=False, allow_infinity=False)
+            ),
+            max_size=2,
+        ).map(tuple),
+    )
+)
+def test_filters_come_back_from_json(filters):
+    assert Filters.from_dict(json.loads(json.dumps(filters.to_dict()))) == filters
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ([], r"filters=\[\] must be an object with some of sources, tags, seconds, milliseconds, loudness, where"),
+        ({"colour": ["red"]}, "filters={'colour': .* must be an object with some of sources, tags"),
+        ({"sources": "a*"}, r"sources='a\*' must be a list of texts"),
+        ({"tags": [1]}, r"tags=\[1\] must be a list of texts"),
+        ({"where": ["x"]}, "'x' is not a condition"),
+        ({"seconds": [1]}, r"seconds=\[1\] must be \[least, most\]"),
+        ({"seconds": {"a": 1, "b": 2}}, r"seconds={.*} must be \[least, most\]"),
+        ({"loudness": [True, None]}, r"loudness=\[True, None\] must be \[least, most\], two numbers, or null where it is open"),
+        ({"milliseconds": [2, 1]}, r"milliseconds=\[2, 1\] is an empty range; write the smaller number first"),
+    ],
+)
+def test_filters_that_are_none_are_refused(facts, message):
+    with pytest.raises(ParameterError, match=message):
+        Filters.from_dict(facts)
