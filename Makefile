@@ -8,8 +8,16 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/demiurge demo --out demo --force
 
-test: .venv/installed-dev check
+test: .venv/installed-dev check browser
 	WANDB_MODE=disabled $(BIN)/python -m pytest
+
+# The pages are tested in a real browser. Debian's is installed where that may be done; without one these tests are skipped,
+# and say so, except where CI is set.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "No Chromium: the tests of the web pages will be skipped. On Debian: sudo apt-get install chromium" >&2; fi
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -21,11 +29,11 @@ check: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,web]"
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,web,map,dev]"
 	@touch $@
 
 clean:

@@ -4,6 +4,7 @@ import click
 
 from db.errors import DemiurgeError, ParameterError
 from demiurge.cli.bench import bench
+from demiurge.cli.browse import browse
 from demiurge.cli.db import db
 from demiurge.cli.demo import demo
 from demiurge.cli.playback import playback
@@ -41,5 +42,5 @@ def main() -> None:
     """
 
 
-for command in (demo, db, sequencer, query, render, mosaic, playback, synth, bench):
+for command in (demo, db, sequencer, query, render, mosaic, playback, browse, synth, bench):
     main.add_command(command)

@@ -16,7 +16,7 @@ from demiurge.cli.output import echo_json, echo_table, json_option
 @click.option("--full", is_flag=True, help="Hours of audio, 20 000 files, a million units: the published sizes. Many minutes.")
 @json_option
 def bench(names: tuple[str, ...], audio: Path | None, repeats: int, full: bool, as_json: bool) -> None:
-    """Measure NAMEs (db, query, playback, sequencer, synth; all by default) against a named baseline in one run."""
+    """Measure NAMEs (db, query, playback, sequencer, synth, web; all by default) against a named baseline in one run."""
     from demiurge.bench import run_benchmarks
 
     results = run_benchmarks(names, audio=audio, repeats=repeats, full=full)

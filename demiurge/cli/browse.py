@@ -1,0 +1,73 @@
+"""demiurge browse: the page."""
+
+import threading
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from db.errors import ParameterError
+
+NEEDED = ("starlette", "uvicorn", "jinja2")
+
+
+@click.command(
+    epilog="\b\nExamples:\n  demiurge browse my.db\n  demiurge browse my.db --plan out.plan.json --model my.model\n"
+    "  demiurge browse my.db --host 0.0.0.0 --port 9000 --no-open"
+)
+@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@click.option("--plan", "plans", multiple=True, type=click.Path(path_type=Path), help="Open this plan; repeatable.")
+@click.option(
+    "--model", "models", multiple=True, type=click.Path(path_type=Path),
+    help="Offer this forecaster, beside those in the folder of DB and in the current folder; repeatable.",
+)  # fmt: skip
+@click.option("--folder", type=click.Path(path_type=Path), help="Where plans are kept. [default: DB with the suffix .plans]")
+@click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to serve; 0.0.0.0: to all who know the token.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="[default: 8421, or any other if that is in use]")
+@click.option(
+    "--token", help="What whoever asks must know, at least 16 characters. [default: drawn by lot, where one is needed]"
+)
+@click.option("--no-open", is_flag=True, help="Do not open a browser.")
+def browse(
+    database: Path, plans: tuple[Path, ...], models: tuple[Path, ...], folder: Path | None, root: Path | None, host: str,
+    port: int | None, token: str | None, no_open: bool,
+) -> None:  # fmt: skip
+    """See and hear DB as a map, see why a plan plays what it plays, change it, make new ones: in a browser. Ctrl-C ends it."""
+    check_installed()
+    from demiurge.web.plans import plans_of
+    from demiurge.web.serve import address_of, listen, make_server, secure
+    from demiurge.web.workspace import Workspace
+
+    opened = Workspace(database, plans=plans, models=models, folder=folder, root=root)
+    with closing(opened) as workspace, closing(listen(host, port)) as sock:
+        plans_of(workspace)  # a wrong one is refused now
+        security = secure(host, sock.getsockname()[1], token)
+        server = make_server(workspace, security)
+        click.echo(f"{database} is at {address_of(security)} until you press Ctrl-C")
+        if not no_open:
+            threading.Thread(target=show, args=(address_of(security),), daemon=True).start()
+        try:
+            server.run(sockets=[sock])
+        except KeyboardInterrupt:  # which the server has already followed
+            click.echo("ended")
+
+
+def check_installed() -> None:
+    """Raise a ParameterError that says how to get what the page needs, if it is not there."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise ParameterError(f'the page needs {", ".join(missing)}; install with: pip install "demiurge-sequencer[web]"')
+
+
+def show(address: str) -> None:
+    from demiurge.web.serve import open_browser
+
+    if not open_browser(address):
+        click.echo("no browser could be opened: open the address in one", err=True)

@@ -1,0 +1,74 @@
+"""The application: the routes of all views, what stands before them, and errors as answers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from db.errors import DemiurgeError
+from demiurge.web import make, map, timeline, units
+from demiurge.web.answers import error_answer, page, wants_html
+from demiurge.web.security import Guard, Security
+from demiurge.web.workspace import Workspace
+
+STATIC = Path(__file__).parent / "static"
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
+TITLES = {404: "Not found", 410: "No longer there"}
+
+
+def create_app(workspace: Workspace, security: Security) -> Starlette:
+    """The page of one database. The workspace is closed when the server ends."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        workspace.layouts.start_pca()
+        workspace.executor.submit(workspace.missing_sources)
+        yield
+        await run_in_threadpool(workspace.close)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        return error_page(request, workspace, error)
+
+    routes = [route for views in (map, units, timeline, make) for route in views.routes(workspace)]
+    app = Starlette(
+        routes=[*routes, Route("/events", workspace.events.answer), static_route()],
+        middleware=[Middleware(Guard, security=security)],
+        exception_handlers={HTTPException: failed, DemiurgeError: failed},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def error_page(request: Request, workspace: Workspace, error: Exception) -> Response:
+    """What went wrong, as JSON, or as a page for people. An error that a user can meet is a 422."""
+    status, message, headers = 422, str(error), None
+    if isinstance(error, HTTPException):
+        status, message, headers = error.status_code, error.detail, dict(error.headers or {})
+        if message == HTTPStatus(status).phrase:  # Starlette's own
+            message = f"{request.method} {request.url.path}: {message.lower()}"
+    if not wants_html(request):
+        return error_answer(message, status, headers)
+    title = TITLES.get(status, "That is not possible")
+    return page(request, workspace, "error.html", status=status, title=title, message=message)
+
+
+def static_route() -> Route:
+    """The files that come with the program, by name: only these, looked up once."""
+    files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
+
+    def static(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in files:
+            raise HTTPException(404, f"there is no {name}")
+        return FileResponse(files[name], media_type=MEDIA_TYPES.get(files[name].suffix, "text/plain"))
+
+    return Route("/static/{name:path}", static)

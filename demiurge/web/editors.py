@@ -1,0 +1,120 @@
+"""The plans that are open: each opened once, however many look at it, and none closed with edits that are not saved."""
+
+import threading
+from concurrent.futures import wait
+from pathlib import Path
+
+import click
+from starlette.exceptions import HTTPException
+
+from db.cache import cache_folder
+from db.errors import DemiurgeError
+from demiurge.web.editor import Editor
+from demiurge.web.heard import Corpus
+from demiurge.web.plans import PlanFile, plans_of
+from demiurge.web.workspace import Workspace
+from playback.plan import Plan
+
+KEPT = 8  # plans that stay open when nobody looks at them
+PATIENCE_SECONDS = 0.5  # in which most plans are rendered: whoever opens one is told only then
+
+
+class Editors:
+    """The open plans of a workspace. Safe to be used from several threads."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._plans = workspace, plans_of(workspace)
+        self._open: dict[str, Editor] = {}  # by plan, the one used last at the end
+        self._stamps: dict[str, tuple[int, int] | None] = {}  # by plan: size and date of its file when it was opened
+        self._opening = threading.Lock()
+        workspace.on_close.append(self.close)
+
+    def get(self, plan_id: str) -> Editor:
+        """The editor of a plan, opened if need be, and again if its file was edited by hand; its sound is then made in the
+        background.
+
+        Raises
+        ------
+        HTTPException
+            404 if there is no such plan.
+        PlanError
+            If it cannot be opened.
+        """
+        with self._opening:
+            if editor := self._present(plan_id):
+                return editor
+            file = self._plans.get(plan_id)
+            if file is None:
+                raise HTTPException(404, "there is no such plan; it may have been moved or removed: see the list of plans")
+            self._stamps[plan_id] = _stamp(file)
+            editor = self._open[plan_id] = self._make(file)
+            self._close_some()
+            rendering = self._workspace.executor.submit(editor.render, self._workspace.check_open)
+        wait([rendering], PATIENCE_SECONDS)
+        return editor
+
+    def _present(self, plan_id: str) -> Editor | None:
+        """The editor that is open, if there is one and it has what is in the plan's file, or edits that are not saved."""
+        editor = self._open.pop(plan_id, None)
+        if editor is None:
+            return None
+        if editor.state.dirty or _stamp(editor.state.file) in (None, self._stamps[plan_id]):
+            self._open[plan_id] = editor
+            return editor
+        editor.corpus.close()
+        return None
+
+    def _make(self, file: PlanFile) -> Editor:
+        plan, workspace = Plan.load(file.path), self._workspace
+        own = plan.database["id"] == workspace.database.id
+        corpus = Corpus(
+            workspace.root if own else Path(plan.database["root"]), sample_rate=plan.sample_rate, channels=plan.channels,
+            cache=workspace.decoded,
+        )  # fmt: skip
+        return Editor(file, plan, corpus, tapes=cache_folder("recordings"), publish=workspace.events.publish)
+
+    def _close_some(self) -> None:
+        """Close what was not used for longest, if it is saved and its sound is made."""
+        for plan_id, editor in list(self._open.items())[:-KEPT]:
+            if not editor.state.dirty and editor.audio["state"] != "rendering":
+                del self._open[plan_id]
+                editor.corpus.close()
+
+    def save(self, editor: Editor, name: str | None) -> PlanFile:
+        """Write the plan of an editor to a new file, under which it goes on.
+
+        Raises
+        ------
+        ParameterError
+            As `Plans.save`.
+        """
+        with editor.lock:
+            state = editor.state
+            saved = self._plans.save(state.plan, name) if name else self._plans.save_edited(state.plan, state.file)
+            editor.saved_as(saved, state.plan)
+        with self._opening:
+            self._open.pop(state.file.id, None)
+            self._open[saved.id], self._stamps[saved.id] = editor, _stamp(saved)
+        return saved
+
+    def close(self) -> None:
+        """Before the server ends: write every plan with unsaved edits to a file of its own, and say so in the terminal."""
+        for editor in self._open.values():
+            state = editor.state
+            editor.corpus.close()
+            if not state.dirty:
+                continue
+            try:
+                saved = self._plans.save(state.plan, f"{state.file.name}-unsaved")
+                click.echo(f"{state.file.name} had unsaved edits: they are in {saved.path}", err=True)
+            except DemiurgeError as error:
+                click.echo(f"{state.file.name} had unsaved edits, which are lost: {error}", err=True)
+
+
+def _stamp(file: PlanFile) -> tuple[int, int] | None:
+    """Tells whether somebody has written to a plan's file since; None if it is gone."""
+    try:
+        status = file.path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

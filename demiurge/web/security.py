@@ -1,0 +1,192 @@
+"""Who may ask: this machine's browser, or one that has the token; never a page of another site.
+
+A page of another site can make the browser send requests here, and can make its own name mean this address (DNS rebinding).
+Against the first, requests that change something must say in Origin, which pages cannot forge, that they come from here;
+against the second, Host must be an address or a name that only this machine goes by.
+"""
+
+import hmac
+import ipaddress
+import logging
+import re
+import secrets
+import socket
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.errors import ParameterError
+from demiurge.web.answers import error_answer, wants_html
+
+METHODS = ("GET", "HEAD", "POST")
+LEAST_TOKEN = 16  # characters
+PAGES = re.compile(r"/(map|make|timeline(/[^/]+)?)?")
+UNEXPECTED = "an unexpected error; the terminal that runs demiurge browse tells more"
+POLICY = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'{compiling}; style-src 'self' 'nonce-{nonce}'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Security:
+    """Where the page is served, and what it takes to see it.
+
+    Attributes
+    ----------
+    host : str
+        The address or name that is listened on.
+    port : int
+    token : str, optional
+        Must be known by whoever asks.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8421
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.token is None and not is_loopback(self.host):
+            raise ParameterError(f"host={self.host} is reached by other machines; serve it with a token")
+        if self.token is not None and len(self.token) < LEAST_TOKEN:
+            raise ParameterError(f"the token has {len(self.token)} characters and needs at least {LEAST_TOKEN}")
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header names this server: its port, and a name or address that nobody else can hand out."""
+        found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+)(?::(\d{1,5}))?", host, re.ASCII)
+        if not found or int(found[2] or 80) != self.port:
+            return False
+        name = found[1].strip("[]").lower().rstrip(".")
+        if name == "localhost" or is_loopback(name):
+            return True
+        own = {self.host.lower(), socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        return not is_loopback(self.host) and (name in own or _address(name) is not None)
+
+    @property
+    def cookie(self) -> str:
+        """Its name; cookies do not know of ports."""
+        return f"demiurge-{self.port}"
+
+    @property
+    def cookie_value(self) -> str:
+        """What stands for the token in the cookie, whatever characters it has."""
+        return sha256(f"demiurge {self.token}".encode()).hexdigest()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a host: localhost, 127.x.x.x, ::1."""
+    address = _address(host)
+    return host.lower() == "localhost" or (address is not None and address.is_loopback)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+class Guard:
+    """The outermost layer: refuses what may not be asked, and gives every answer its headers, also after an error."""
+
+    def __init__(self, app: ASGIApp, security: Security) -> None:
+        self.app, self.security = app, security
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope["nonce"] = secrets.token_urlsafe(16)
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _add_headers(message, _policy(request, scope["nonce"]))
+            await send(message)
+
+        request = Request(scope)
+        try:
+            await (self._refusal(request) or self.app)(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("%s %s", scope["method"], scope["path"])
+            if started:
+                raise  # the rest of the answer is lost, and the connection with it
+            await _refuse(request, UNEXPECTED, 500)(scope, receive, send_with_headers)
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Why a request is not answered, or where its token is taken; None if it may go on."""
+        headers = request.headers
+        if not self.security.knows(headers.get("host", "")) or len(headers.getlist("host")) > 1:
+            return _refuse(request, "the page has another address; open the one that demiurge browse has printed", 400)
+        if request.method not in METHODS:
+            return _refuse(request, f"{request.method} is not answered here", 405, {"Allow": ", ".join(METHODS)})
+        if request.method == "POST" and headers.get("origin") != f"{request.url.scheme}://{headers['host']}":
+            return _refuse(request, "changes are taken only from this server's own pages (Origin must be theirs)", 403)
+        if _is_from_elsewhere(request):
+            return _refuse(request, "pages of other sites may not ask here; open the address in a tab of its own", 403)
+        return self._check_token(request) if self.security.token else None
+
+    def _check_token(self, request: Request) -> Response | None:
+        given = request.query_params.get("token")
+        if given is not None and _same(given, self.security.token or ""):
+            answer = RedirectResponse(_without_token(request), 303)
+            answer.set_cookie(self.security.cookie, self.security.cookie_value, httponly=True, samesite="strict")
+            return answer
+        if given is None and _same(request.cookies.get(self.security.cookie, ""), self.security.cookie_value):
+            return None
+        return _refuse(request, "a token is needed; open the address that demiurge browse has printed, token included", 401)
+
+
+def _is_from_elsewhere(request: Request) -> bool:
+    """Whether a page of another site, or of another port of this machine, asks; following a link to a page is fine."""
+    site, mode = (request.headers.get(f"sec-fetch-{what}", "") for what in ("site", "mode"))
+    if site in ("", "none", "same-origin"):
+        return False
+    is_link = mode == "navigate" and request.headers.get("sec-fetch-dest") == "document"
+    return not (is_link and request.method in ("GET", "HEAD") and PAGES.fullmatch(request.url.path))
+
+
+def _without_token(request: Request) -> str:
+    """The same address on this server, without the token."""
+    rest = urlencode([(name, value) for name, value in parse_qsl(request.url.query) if name != "token"])
+    return "/" + quote(request.scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
+
+
+def _same(a: str, b: str) -> bool:
+    return hmac.compare_digest(a.encode(errors="replace"), b.encode(errors="replace"))
+
+
+def _refuse(request: Request, message: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    if wants_html(request):
+        return PlainTextResponse(message, status, headers)
+    return error_answer(message, status, headers)
+
+
+def _policy(request: Request, nonce: str) -> str:
+    """What the answer's page may load and run. Only a map that asks for it may compile what draws it, for a graphics driver
+    that it was not prepared for (static/map/gl.js)."""
+    compiles = request.url.path == "/map" and request.query_params.get("compile") == "1"
+    return POLICY.format(nonce=nonce, compiling=" 'unsafe-eval'" if compiles else "")
+
+
+def _add_headers(message: Message, policy: str) -> None:
+    headers = MutableHeaders(scope=message)
+    headers["Content-Security-Policy"] = policy
+    for name, value in HEADERS.items():
+        headers[name] = value
+    headers.setdefault("Cache-Control", "no-cache")

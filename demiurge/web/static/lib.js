@@ -1,0 +1,224 @@
+// What all pages share: talking to the server and to the user, one sound at a time, keys, colours, the theme.
+
+/** The JSON that the page came with. */
+export const data = () => JSON.parse(document.getElementById("data")?.textContent ?? "null");
+
+async function answer(url, options) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch {
+    throw new Error("The server does not answer. Is demiurge browse still running in its terminal?");
+  }
+  if (!response.ok) throw new Error(await errorOf(response));
+  return response;
+}
+
+async function errorOf(response) {
+  try {
+    return (await response.json()).error;
+  } catch {
+    return `${response.status} ${response.statusText}`;
+  }
+}
+
+/** @returns {Promise<object>} the document, or an Error with the server's message */
+export const getJson = async (url) => (await answer(url)).json();
+
+/** Send a JSON document. */
+export async function postJson(url, body = {}) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  return (await answer(url, options)).json();
+}
+
+/** Send a file's bytes as they are. */
+export const postFile = async (url, file) => (await answer(url, { method: "POST", body: file })).json();
+
+/** @returns {Promise<Float32Array>} */
+export const getFloats = async (url) => new Float32Array(await (await answer(url)).arrayBuffer());
+
+/** @returns {Promise<Uint32Array>} */
+export const getUints = async (url) => new Uint32Array(await (await answer(url)).arrayBuffer());
+
+/** Say something to everybody: as a toast, and to screen readers. */
+export function say(text, { warn = false, quiet = false } = {}) {
+  document.getElementById("status").textContent = text;
+  if (quiet) return;
+  const toast = h("div", { class: warn ? "toast warn" : "toast" }, text);
+  document.getElementById("toasts").append(toast);
+  setTimeout(() => toast.remove(), warn ? 9000 : 4000);
+}
+
+/** Say what went wrong. */
+export function fail(error) {
+  console.warn(error);
+  say(error.message, { warn: true });
+}
+
+/** A DOM node: h("a", {href: "/map", onclick: f}, "text", child). A property where there is one, else an attribute; null and false leave it out. */
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "class") node.className = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name in node && !name.startsWith("aria") && name !== "list" && name !== "form") node[name] = value;
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+let stream = null;
+let lost = false;
+
+/** Call `handler` with each event of this kind that the server sends. */
+export function events(kind, handler) {
+  if (!stream) {
+    stream = new EventSource("/events");
+    stream.addEventListener("error", () => {
+      if (!lost) say("The connection to the server is lost; trying again.", { warn: true });
+      lost = true;
+    });
+    stream.addEventListener("open", () => {
+      if (lost) document.dispatchEvent(new Event("reconnected"));
+      lost = false;
+    });
+  }
+  stream.addEventListener(kind, (event) => handler(JSON.parse(event.data)));
+}
+
+const audio = new Audio();
+let ended = null;
+audio.addEventListener("ended", () => {
+  const callback = ended;
+  ended = null;
+  callback?.();
+});
+
+/** Play a sound instead of the one that plays. @returns {Promise<boolean>} whether it began; rejects with the server's message */
+export async function play(url, { onEnded = null } = {}) {
+  const stopped = ended;
+  ended = onEnded;
+  stopped?.();
+  audio.src = url;
+  try {
+    await audio.play();
+    return true;
+  } catch (error) {
+    if (error.name === "AbortError") return false; // another sound was asked for meanwhile
+    if (error.name === "NotAllowedError") throw new Error("The browser plays sound only after a click on the page.");
+    const response = await fetch(url, { headers: { Range: "bytes=0-0" } }).catch(() => null);
+    throw new Error(response && !response.ok ? await errorOf(response) : `This sound cannot be played (${error.message}).`);
+  }
+}
+
+/** Stop what plays. */
+export function stop() {
+  audio.pause();
+  const callback = ended;
+  ended = null;
+  callback?.();
+}
+
+/** Whether a sound plays. */
+export const playing = () => !audio.paused && !audio.ended;
+
+const keys = new Map();
+
+/** Take keys: {" ": {run, help: "play or stop"}, "Shift+L": …}; names as in KeyboardEvent.key, with "Ctrl+", "Shift+" before. They fill the dialog under "?". */
+export function shortcuts(bindings) {
+  const list = document.querySelector("#shortcuts dl");
+  for (const [name, binding] of Object.entries(bindings)) {
+    keys.set(name.toLowerCase(), binding.run);
+    if (binding.help) list.append(h("dt", {}, h("kbd", {}, binding.shown ?? shownKey(name))), h("dd", {}, binding.help));
+  }
+}
+
+const shownKey = (name) => ({ " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" })[name] ?? name;
+
+function onKey(event) {
+  if (document.querySelector("dialog[open], :popover-open")) return; // they close by Escape themselves
+  const typing = event.target.closest?.("input:not([type=range], [type=checkbox], [type=radio]), select, textarea");
+  if (event.defaultPrevented || event.altKey || (typing && event.key !== "Escape")) return;
+  if (event.target.closest?.("button, a, summary, input") && (event.key === " " || event.key === "Enter")) return;
+  if (event.target.type === "range" && event.key.startsWith("Arrow")) return;
+  const modifiers = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + (event.shiftKey && event.key.length > 1 ? "shift+" : "");
+  const run = keys.get(modifiers + event.key.toLowerCase());
+  if (!run) return;
+  event.preventDefault();
+  run(event);
+}
+
+/** 83.4 -> "1:23.40"; below a minute "3.40 s", below a tenth of a second "23 ms". */
+export function formatSeconds(seconds) {
+  if (seconds > 0 && seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds.toFixed(2)} s`;
+  const hundredths = Math.round(seconds * 100);
+  const rest = ((hundredths % 6000) / 100).toFixed(2).padStart(5, "0");
+  return `${Math.floor(hundredths / 6000)}:${rest}`;
+}
+
+const FIRST_HUES = [235, 55, 150, 25, 300, 100, 195, 345, 270, 75];
+
+/** Colour of a source, cluster or anything else that is counted: "#rrggbb", neighbours well apart, for the present theme. */
+export function colorOf(index) {
+  const hue = index < FIRST_HUES.length ? FIRST_HUES[index] : (index * 137.508) % 360;
+  const level = [0, 0.08, -0.07][Math.floor(index / FIRST_HUES.length) % 3];
+  return isDark() ? oklch(0.74 + level, 0.13, hue) : oklch(0.58 + level, 0.14, hue);
+}
+
+/** Colour of a value in [0, 1]: dark blue over green to yellow, lighter throughout. */
+export function colorOfValue(x) {
+  const clamped = Math.min(1, Math.max(0, x));
+  return oklch(0.36 + 0.5 * clamped, 0.12 + 0.03 * Math.sin(Math.PI * clamped), 275 - 175 * clamped);
+}
+
+/** OKLCH (Ottosson 2020) as "#rrggbb". */
+export function oklch(lightness, chroma, hue) {
+  const a = chroma * Math.cos((hue * Math.PI) / 180);
+  const b = chroma * Math.sin((hue * Math.PI) / 180);
+  const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const s = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const linear = [
+    4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s,
+    -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
+    -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
+  ];
+  return `#${linear.map((value) => Math.round(255 * encoded(value)).toString(16).padStart(2, "0")).join("")}`;
+}
+
+function encoded(value) {
+  const clamped = Math.min(1, Math.max(0, value));
+  return clamped <= 0.0031308 ? 12.92 * clamped : 1.055 * clamped ** (1 / 2.4) - 0.055;
+}
+
+/** Whether the page is dark now. */
+export function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+const themeHandlers = [];
+
+/** Call `handler` when the page turns light or dark. */
+export function onTheme(handler) {
+  themeHandlers.push(handler);
+}
+
+/** A colour of the style sheet: cssColor("--accent"). */
+export const cssColor = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function toggleTheme() {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem("theme", theme);
+  themeHandlers.forEach((handler) => handler());
+}
+
+document.addEventListener("keydown", onKey);
+document.getElementById("theme").addEventListener("click", toggleTheme);
+document.getElementById("keys").addEventListener("click", () => document.getElementById("shortcuts").showModal());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => themeHandlers.forEach((handler) => handler()));
+shortcuts({ "?": { run: () => document.getElementById("shortcuts").showModal(), help: "this list" } });

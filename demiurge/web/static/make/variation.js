@@ -1,0 +1,198 @@
+// A variation: a card to hear it, to see what it is made of, and to take it further.
+
+import { events, fail, formatSeconds, getJson, h, onTheme } from "../lib.js";
+import * as player from "./player.js";
+import { drawVariation, sourceAt } from "./wave.js";
+
+const BUCKETS = 600; // of peaks, across a card
+const LEAST_BUCKET = 16; // samples
+const SKIP = 1; // seconds, by an arrow key
+
+const keep = document.getElementById("keep");
+const cards = new Map(); // plan id -> Variation
+let turn = Promise.resolve();
+const unseen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting) loadInTurn(cards.get(target.dataset.plan));
+});
+
+/** Fetch one card after another, for the server keeps few plans open; not if it has this revision when its turn comes. */
+function loadInTurn(card, revision = null) {
+  turn = turn.then(() => card.has(revision) || card.load()).catch((error) => card.refuse(error.message));
+}
+
+/** One plan of a job, as a card. It is fetched when it comes into view. */
+export class Variation {
+  constructor(id, number) {
+    this.id = id;
+    this.number = number;
+    this.name = `Variation ${number}`;
+    this.url = `/plans/${id}/audio.wav`;
+    this.began = false; // to be fetched
+    this.plan = null;
+    this.seconds = 0;
+    this.peaks = null;
+    this.waiting = null; // seconds from which to play as soon as there is sound
+    this.node = this.build();
+    cards.set(id, this);
+    unseen.observe(this.node);
+    new ResizeObserver(() => this.draw()).observe(this.canvas);
+    onTheme(() => this.draw());
+  }
+
+  build() {
+    const play = { type: "button", class: "play", disabled: true, onclick: () => this.toggle() };
+    this.button = h("button", play, String(this.number));
+    this.facts = h("span", { class: "facts muted" }, "…");
+    this.canvas = h("canvas");
+    this.played = h("div", { class: "played", hidden: true });
+    this.wave = h("div", { class: "wave", tabindex: "0", role: "slider", ...this.position() }, this.canvas, this.played);
+    this.wave.addEventListener("click", (event) => this.seek(this.timeAt(event)));
+    this.wave.addEventListener("keydown", (event) => this.onKey(event));
+    this.wave.addEventListener("pointermove", (event) => this.showSource(event));
+    this.label(false);
+    const head = h("div", { class: "head" }, this.button, this.facts);
+    return h("li", { class: "variation", "data-plan": this.id }, head, this.wave, this.links());
+  }
+
+  /** What a screen reader says of the waveform, which is a slider to it. */
+  position(seconds = 0) {
+    return {
+      "aria-label": `Position in variation ${this.number}`, "aria-valuemin": "0", "aria-valuemax": this.seconds.toFixed(1),
+      "aria-valuenow": seconds.toFixed(1), "aria-valuetext": seconds > 0 ? formatSeconds(seconds) : "at the start",
+    }; // prettier-ignore
+  }
+
+  links() {
+    const link = (href, text, title, more) => {
+      const label = `${text}, variation ${this.number}: ${title}`;
+      return h("a", { class: "button", href, title, "aria-label": label, ...more }, text);
+    };
+    const file = (kind) => `/plans/${this.id}/download/${kind}`;
+    return h(
+      "div", { class: "row links" },
+      link(`/timeline/${this.id}`, "Timeline", "see why it plays what it plays, and change it"),
+      link(`/map?plan=${this.id}`, "On the map", "its path from unit to unit"),
+      link(file("wav"), "WAV", "download the sound", { download: "" }),
+      link(file("plan"), "Plan", "download the plan", { download: "" }),
+    ); // prettier-ignore
+  }
+
+  async load() {
+    unseen.unobserve(this.node);
+    this.began = true;
+    this.plan = await getJson(`/plans/${this.id}.json`);
+    const { audio, revision, n_samples: length } = this.plan;
+    this.showFacts();
+    if (audio.state === "failed") this.refuse(audio.error);
+    this.peaks = audio.state === "ready" ? await getPeaks(this.id, length) : null;
+    this.draw();
+    if (!this.peaks) return; // there will be an event
+    this.url = `/plans/${this.id}/audio.wav?revision=${revision}`;
+    this.button.disabled = false;
+    if (this.waiting !== null) this.seek(this.waiting);
+  }
+
+  /** The server says that the sound of a revision is made, or cannot be. */
+  hear({ revision, audio }) {
+    if (this.began && audio.state !== "rendering") loadInTurn(this, revision);
+  }
+
+  has(revision) {
+    return this.peaks !== null && this.plan.revision === revision && this.waiting === null;
+  }
+
+  showFacts() {
+    const { steps, sample_rate: rate, n_samples: length } = this.plan;
+    const sources = new Set(steps.source).size;
+    const joins = steps.contiguous.filter((goesOn) => !goesOn).length - 1;
+    this.seconds = length / rate;
+    this.wave.setAttribute("aria-valuemax", this.seconds.toFixed(1));
+    this.facts.textContent = [formatSeconds(this.seconds), count(sources, "source"), count(joins, "join")].join(" · ");
+    this.facts.classList.remove("warn");
+  }
+
+  /** Say in place of the facts what is wrong. */
+  refuse(message) {
+    this.facts.textContent = message;
+    this.facts.classList.add("warn");
+  }
+
+  draw() {
+    if (this.plan && this.canvas.clientWidth > 0) drawVariation(this.canvas, this.plan, this.peaks);
+  }
+
+  /** Play, or stop. Where another variation plays, this one goes on at its position, if it lasts so long and that is wished. */
+  toggle() {
+    if (player.current() === this) return player.stop();
+    const from = keepsPosition() && player.current() instanceof Variation ? player.position() : 0;
+    this.seek(from < this.seconds ? from : 0);
+  }
+
+  seek(seconds) {
+    if (this.button.disabled) return;
+    const from = Math.min(Math.max(seconds, 0), this.seconds);
+    this.show(from);
+    for (const [name, value] of Object.entries(this.position(from))) this.wave.setAttribute(name, value);
+    player.start(this, from).then(
+      () => { this.waiting = null; },
+      (error) => this.renew(error, from),
+    ); // prettier-ignore
+  }
+
+  /** It does not play: the server may have put the plan away and make its sound again, or the plan was edited. */
+  renew(error, from) {
+    const again = this.waiting !== null;
+    this.waiting = again ? null : from;
+    if (again) fail(error);
+    else loadInTurn(this);
+  }
+
+  /** Called by the player: the position in seconds, or null when it no longer plays. */
+  show(position) {
+    const plays = position !== null;
+    this.played.hidden = !plays;
+    if (plays) this.played.style.width = `${Math.min(100, (100 * position) / this.seconds)}%`;
+    if (plays !== this.node.classList.contains("playing")) this.label(plays);
+  }
+
+  label(plays) {
+    this.button.setAttribute("aria-label", `${plays ? "Stop" : "Play"} variation ${this.number}`);
+    this.button.classList.toggle("on", plays);
+    this.node?.classList.toggle("playing", plays);
+  }
+
+  timeAt(event) {
+    const box = this.wave.getBoundingClientRect();
+    return (this.seconds * Math.min(box.width, Math.max(0, event.clientX - box.left))) / box.width;
+  }
+
+  showSource(event) {
+    if (this.plan) this.wave.title = sourceAt(this.plan, this.timeAt(event) * this.plan.sample_rate) ?? "a rest";
+  }
+
+  onKey(event) {
+    const here = player.current() === this ? player.position() : 0;
+    const to = { ArrowLeft: here - SKIP, ArrowRight: here + SKIP, Home: 0, Enter: here }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.seek(to);
+  }
+}
+
+const keepsPosition = () => keep.getAttribute("aria-pressed") === "true";
+
+/** Whether another variation goes on where the one before was: change it. */
+export const toggleKeep = () => keep.setAttribute("aria-pressed", String(!keepsPosition()));
+
+const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
+/** The highest and lowest samples across a card; null while the sound is being made. */
+async function getPeaks(id, length) {
+  const response = await fetch(`/plans/${id}/peaks?samples=${Math.max(LEAST_BUCKET, Math.ceil(length / BUCKETS))}`);
+  if (response.status === 202) return null;
+  if (!response.ok) throw new Error((await response.json()).error);
+  return new Float32Array(await response.arrayBuffer());
+}
+
+keep.addEventListener("click", toggleKeep);
+events("plan", (told) => cards.get(told.id)?.hear(told));

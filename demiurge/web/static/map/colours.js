@@ -1,0 +1,90 @@
+// Which colour each unit has, by source, cluster or a value, and the legend that says so.
+import { colorOf, colorOfValue, cssColor, h } from "../lib.js";
+import { innerRange } from "./ranges.js";
+import { baseName, counted, formatCount, formatValue } from "./units.js";
+
+const MOST_COLOURS = 240; // more sources than this share colours
+const LEVELS = 64;
+const FADED = 0.16; // what is left of a faded colour
+const MOST_ROWS = 150; // of the legend
+
+/** The colours of all units by one value. @returns {{palette: string[], colours: Uint16Array, legend: object}} */
+export async function colourBy(units, name) {
+  if (name === "source") return colourBySource(units);
+  const values = await units.values(name);
+  if (name === "cluster") return colourByGroup(values, (index) => ({ name: `Cluster ${index + 1}`, missing: null }));
+  return colourByValue(values, name);
+}
+
+const colourBySource = ({ source, sources }) =>
+  colourByGroup(source, (index) => ({ name: baseName(sources[index].path), missing: sources[index].missing }));
+
+function colourByGroup(groups, factsOf) {
+  const counts = new Map();
+  for (const group of groups) counts.set(group, (counts.get(group) ?? 0) + 1);
+  const size = Math.min(MOST_COLOURS, groups.reduce((most, group) => Math.max(most, group), 0) + 1);
+  const rows = [...counts].map(([group, count]) => ({ group, count, ...factsOf(group), colour: () => colorOf(group % size) }));
+  rows.sort((a, b) => b.count - a.count);
+  return {
+    palette: () => Array.from({ length: size }, (_, index) => colorOf(index)),
+    colours: Uint16Array.from(groups, (group) => group % size),
+    legend: { rows, members: (group) => positionsOf(groups, group) },
+  };
+}
+
+function positionsOf(groups, wanted) {
+  const positions = [];
+  groups.forEach((group, position) => {
+    if (group === wanted) positions.push(position);
+  });
+  return positions;
+}
+
+function colourByValue(values, name) {
+  const [low, high] = innerRange(values);
+  const scale = (LEVELS - 1) / (high - low || 1);
+  return {
+    palette: () => Array.from({ length: LEVELS }, (_, level) => colorOfValue(level / (LEVELS - 1))),
+    colours: Uint16Array.from(values, (value) => Math.min(LEVELS - 1, Math.max(0, Math.round((value - low) * scale)))),
+    legend: { low, high, name },
+  };
+}
+
+/** The same colours as nearly the ground's. */
+export function fade(palette) {
+  const ground = channels(cssColor("--ground"));
+  return palette.map((colour) => {
+    const mixed = channels(colour).map((value, i) => Math.round(FADED * value + (1 - FADED) * ground[i]));
+    return `#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+  });
+}
+
+const channels = (hex) => [1, 3, 5].map((start) => Number.parseInt(hex.slice(start, start + 2), 16));
+
+/** The legend's contents: a bar with values, or names that call `choose(positions, name)`. */
+export const legendNodes = (legend, choose) => (legend.rows ? groupNodes(legend, choose) : barNodes(legend));
+
+function groupNodes({ rows, members }, choose) {
+  const item = ({ group, name, count, missing, colour }) => {
+    const swatch = h("span", { class: "swatch" });
+    swatch.style.background = colour();
+    const label = `${name}: show its ${counted(count, "unit")} only`;
+    const attributes = { type: "button", class: "legend-row", title: missing ?? name, "aria-label": label };
+    const button = h("button", { ...attributes, onclick: () => choose(members(group), name) },
+      swatch, h("span", { class: "name" }, name), h("span", { class: "muted" }, formatCount(count)));
+    button.classList.toggle("missing", missing !== null);
+    return h("li", {}, button);
+  };
+  const list = h("ul", { class: "legend-list" }, rows.slice(0, MOST_ROWS).map(item));
+  if (rows.length <= MOST_ROWS) return [list];
+  return [list, h("p", { class: "muted small" }, `and ${formatCount(rows.length - MOST_ROWS)} with fewer units: search them by name`)];
+}
+
+function barNodes({ low, high, name }) {
+  const bar = h("div", { class: "colour-bar" });
+  const stops = Array.from({ length: 13 }, (_, i) => colorOfValue(i / 12));
+  bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+  const values = [low, (low + high) / 2, high].map((value) => h("span", {}, formatValue(value, name)));
+  const label = `${name}: dark is ${formatValue(low, name)}, light is ${formatValue(high, name)}`;
+  return [h("div", { role: "img", "aria-label": label }, bar, h("div", { class: "colour-values" }, values))];
+}

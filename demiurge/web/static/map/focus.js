@@ -1,0 +1,74 @@
+// What stands out: units that are searched for and selected; the others, and those whose file is missing, are faded.
+import { colourBy, fade, legendNodes } from "./colours.js";
+
+/** Colours of all units, which of them are faded, and which are shown at all. */
+export class Focus {
+  #masks = new Map();
+  #kept = null;
+  #colouring = null;
+  #choose = null;
+  #wanted = null;
+
+  constructor(units, plot, legend) {
+    this.units = units;
+    this.plot = plot;
+    this.legend = legend;
+  }
+
+  /** Let only these units stand out for a reason ("search", "selection"); null: all. */
+  set(reason, positions) {
+    if (positions) this.#masks.set(reason, maskOf(this.units.length, positions));
+    else if (!this.#masks.delete(reason)) return;
+    this.paint();
+  }
+
+  /** Show these units only (rising positions); null: all. */
+  keep(positions) {
+    this.#kept = positions && maskOf(this.units.length, positions);
+    return this.plot.keep(positions);
+  }
+
+  /** Whether a unit is shown and, but for one reason, stands out. */
+  includes(position, { but = null } = {}) {
+    if (this.#kept && !this.#kept[position]) return false;
+    for (const [reason, mask] of this.#masks) if (reason !== but && !mask[position]) return false;
+    return true;
+  }
+
+  /** Colour by source, cluster or a value; names in the legend call `choose(positions, name)`. */
+  async colour(name, choose) {
+    this.#wanted = name;
+    const colouring = await colourBy(this.units, name);
+    if (this.#wanted !== name) return null;
+    this.#colouring = colouring;
+    this.#choose = choose;
+    return this.updateTheme();
+  }
+
+  /** Take the colours that the present theme has. */
+  updateTheme() {
+    this.legend.replaceChildren(...legendNodes(this.#colouring.legend, this.#choose));
+    return this.paint();
+  }
+
+  /** Draw the points in their colours. */
+  paint() {
+    if (!this.#colouring) return null;
+    const { palette: makePalette, colours: full } = this.#colouring;
+    const palette = makePalette();
+    const colours = full.slice();
+    const faded = [];
+    for (let i = 0; i < colours.length; i++) {
+      if (this.includes(i) && !this.units.missing(i)) continue;
+      colours[i] += palette.length;
+      faded.push(i);
+    }
+    return this.plot.paint([...palette, ...fade(palette)], colours, this.#masks.size ? faded : null);
+  }
+}
+
+function maskOf(length, positions) {
+  const mask = new Uint8Array(length);
+  for (const position of positions) mask[position] = 1;
+  return mask;
+}

@@ -1,0 +1,213 @@
+// The corpus map: brings its parts together.
+import { fail, h, onTheme, shortcuts, stop } from "../lib.js";
+import { addressWith, recall, remember } from "./address.js";
+import { axesLayer } from "./axes.js";
+import { Cursor } from "./cursor.js";
+import { Ear } from "./ear.js";
+import { Focus } from "./focus.js";
+import { NoWebGL } from "./gl.js";
+import { Layouts } from "./layouts.js";
+import { Overlay } from "./overlay.js";
+import { Pins } from "./pins.js";
+import { PlanPath } from "./plan.js";
+import { Plot } from "./plot.js";
+import { Search } from "./search.js";
+import { Selection } from "./selection.js";
+import { takeTouches } from "./touch.js";
+import { Units } from "./units.js";
+
+const ZOOM = 1.3;
+const CLICK_PIXELS = 4; // a click may slip so far
+const RESIZE_MS = 150;
+
+const element = (id) => document.getElementById(id);
+const canvas = element("points");
+
+async function start() {
+  const units = await Units.load();
+  const plot = new Plot(canvas, units.length);
+  const overlay = new Overlay(element("overlay"), plot);
+  const focus = new Focus(units, plot, element("legend"));
+  const layouts = makeLayouts(units, plot);
+  overlay.add(axesLayer(layouts));
+  const ear = new Ear(units, element("listen"), element("sound-hint"));
+  const plan = makePlan(units, plot, overlay);
+  ear.isTaken = () => plan.isPlaying;
+  const parts = { units, plot, overlay, focus, ear, layouts, plan };
+  parts.colour = element("colour");
+  parts.pins = makePins(parts);
+  parts.cursor = parts.pins.cursor = new Cursor({ ...parts, tooltip: element("tooltip"), reading: element("reading") });
+  parts.selection = makeSelection(parts);
+  parts.search = new Search({ ...parts, field: element("search"), count: element("search-count"), clear: element("search-clear") });
+  connect(parts);
+  await colour(parts);
+  await layouts.place();
+  document.body.dataset.ready = "";
+  window.demiurgeMap = { screenPosition: (unit) => plot.screenPosition(units.positionOf(unit)) }; // for tests
+  await plan.start(element("map").dataset.plan);
+}
+
+function makeLayouts(units, plot) {
+  const controls = {
+    kinds: document.querySelectorAll("[name=layout]"), x: element("axis-x"), y: element("axis-y"), rim: element("rim"),
+    quality: {
+      box: element("quality"), text: element("quality-text"), progress: element("quality-progress"), start: element("quality-start"),
+    },
+  };
+  const axes = [...units.descriptors, "time", "length"];
+  for (const select of [controls.x, controls.y, element("colour")]) select.append(...axes.map(valueOption));
+  const asked = (name, choices, otherwise) => (choices.includes(recall(name)) ? recall(name) : otherwise);
+  return new Layouts(units, plot, controls, {
+    kind: asked("layout", ["pca", "quality", "axes"], "pca"), x: asked("x", axes, axes[0]), y: asked("y", axes, axes[1]),
+  });
+}
+
+const valueOption = (name) => h("option", { value: name }, name);
+
+function makePlan(units, plot, overlay) {
+  const section = {
+    choice: element("plan-choice"), none: element("plan-none"), box: element("plan-box"), link: element("plan-link"),
+    facts: element("plan-facts"), notes: element("plan-notes"), play: element("plan-play"), seek: element("plan-seek"),
+  };
+  return new PlanPath({ units, plot, overlay, section });
+}
+
+function makePins(parts) {
+  const section = { list: element("pins"), none: element("pins-none"), clear: element("pins-clear") };
+  const shownValues = () => [...(parts.layouts.kind === "axes" ? [parts.layouts.x, parts.layouts.y] : []), parts.colour.value];
+  return new Pins({ ...parts, section, shownValues });
+}
+
+function makeSelection(parts) {
+  const section = {
+    box: element("selection"), title: element("selection-title"), count: element("selection-count"), list: element("selection-list"),
+    more: element("selection-more"), play: element("selection-play"), keep: element("selection-keep"), clear: element("selection-clear"),
+  };
+  const kept = { box: element("kept"), text: element("kept-text"), all: element("kept-all") };
+  return new Selection({ ...parts, section, kept });
+}
+
+async function colour({ focus, colour: select, selection, pins }) {
+  await focus.colour(select.value, (positions, name) => selection.choose(positions, name));
+  pins.show();
+}
+
+function connect(parts) {
+  const { plot, overlay, focus, layouts, pins, cursor } = parts;
+  connectColour(parts);
+  connectPointer(parts);
+  takeTouches(plot);
+  connectButtons(parts);
+  shortcuts(unitKeys(parts));
+  shortcuts({ 0: { run: () => plot.goHome(), help: "show the whole map" } });
+  shortcuts(viewKeys(parts));
+  onTheme(() => {
+    plot.updateTheme();
+    focus.updateTheme();
+    overlay.refresh();
+  });
+  element("rim").addEventListener("change", () => pins.show());
+  let timer = null;
+  new ResizeObserver(() => {
+    clearTimeout(timer);
+    timer = setTimeout(() => plot.isHome && layouts.place().catch(fail), RESIZE_MS);
+  }).observe(canvas);
+}
+
+function connectColour(parts) {
+  const { colour: select } = parts;
+  if ([...select.options].some(({ value }) => value === recall("colour"))) select.value = recall("colour");
+  select.addEventListener("change", () => {
+    remember("colour", select.value === "source" ? null : select.value);
+    colour(parts).catch(fail);
+  });
+}
+
+// Taken before regl-scatterplot sees them: a click pins, which is not its selecting.
+function connectPointer({ cursor, pins, plot }) {
+  let down = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    down = { x: event.clientX, y: event.clientY, isTouch: event.pointerType === "touch", position: cursor.shown };
+  }, { capture: true });
+  canvas.addEventListener("click", (event) => {
+    event.stopImmediatePropagation();
+    const isClick = down && Math.hypot(event.clientX - down.x, event.clientY - down.y) < CLICK_PIXELS;
+    if (!isClick || !cursor.isNear(event.offsetX, event.offsetY)) return;
+    if (!down.isTouch || down.position === cursor.shown) pins.toggle(cursor.position); // a first touch only sounds
+  }, { capture: true });
+  canvas.addEventListener("dblclick", (event) => event.stopImmediatePropagation(), { capture: true });
+}
+
+function connectButtons({ plot }) {
+  element("zoom-in").addEventListener("click", () => plot.zoom(ZOOM));
+  element("zoom-out").addEventListener("click", () => plot.zoom(1 / ZOOM));
+  element("zoom-home").addEventListener("click", () => plot.goHome());
+  element("lasso").addEventListener("click", () => toggleLasso(plot));
+}
+
+function toggleLasso(plot, lasso = !plot.isLassoing) {
+  plot.isLassoing = lasso;
+  element("lasso").setAttribute("aria-pressed", String(lasso));
+}
+
+function unitKeys({ cursor, ear, pins }) {
+  const atUnit = (run) => () => cursor.isShown && run(cursor.position);
+  return {
+    ArrowRight: { run: () => cursor.move(1, 0), shown: "← → ↑ ↓", help: "go to the next unit in that direction" },
+    ArrowLeft: { run: () => cursor.move(-1, 0) },
+    ArrowUp: { run: () => cursor.move(0, 1) },
+    ArrowDown: { run: () => cursor.move(0, -1) },
+    Enter: { run: atUnit((position) => ear.hear(position)), shown: "Enter, Space", help: "play the unit" },
+    " ": { run: atUnit((position) => ear.hear(position)) },
+    p: { run: atUnit((position) => pins.toggle(position)), shown: "P", help: "pin the unit, or unpin it" },
+  };
+}
+
+function viewKeys(parts) {
+  const { plot, plan, search } = parts;
+  return {
+    "+": { run: () => plot.zoom(ZOOM), shown: "+ −", help: "zoom" },
+    "=": { run: () => plot.zoom(ZOOM) },
+    "-": { run: () => plot.zoom(1 / ZOOM) },
+    l: { run: () => toggleLasso(plot), shown: "L, Shift+drag", help: "select units with a lasso" },
+    "/": { run: () => search.field.focus(), help: "search sources by name" },
+    k: { run: () => plan.playOrStop(), shown: "K", help: "play the plan, or pause it" },
+    Escape: { run: () => escape(parts), shown: "Esc", help: "stop, and clear what is selected or searched" },
+  };
+}
+
+// What was done last is undone first.
+function escape({ plot, ear, plan, selection, search, pins, cursor }) {
+  if (plan.isPlaying) plan.playOrStop();
+  else if (ear.isBusy) ear.stop();
+  else if (plot.isLassoing) toggleLasso(plot, false);
+  else if (selection.positions) selection.clear();
+  else if (search.isActive) search.clear();
+  else if (!pins.clearSimilar()) cursor.leave();
+  stop();
+}
+
+/** Show in the map's place why there is none. */
+function explain(title, ...text) {
+  element("map").replaceWith(h("section", { class: "message" }, h("h1", {}, title), ...text));
+}
+
+function onFailure(error) {
+  console.warn(error);
+  if (error instanceof EvalError) {
+    explain("The map needs to be compiled for this browser",
+      h("p", {}, "Its drawing code was prepared for another browser or graphics driver. This one may make its own, for this page only."),
+      h("p", {}, h("a", { class: "button primary", href: addressWith("compile", "1") }, "Compile it here")));
+  } else if (error instanceof NoWebGL) {
+    explain("The map cannot be drawn",
+      h("p", {}, `It needs WebGL, and ${error.message}.`),
+      h("p", {}, "Turn on hardware acceleration in the browser's settings, or open this page in another browser. The other pages do without it."),
+      h("p", {}, h("a", { class: "button", href: "/timeline" }, "To the timelines")));
+  } else {
+    const again = h("a", { class: "button", href: location.href }, "Try again");
+    explain("The map cannot be shown", h("p", {}, error.message), h("p", {}, again));
+  }
+}
+
+addEventListener("error", ({ error }) => error instanceof EvalError && onFailure(error));
+if (canvas) start().catch(onFailure);

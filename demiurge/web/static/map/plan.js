@@ -1,0 +1,174 @@
+// The plan that is shown on the map: chosen in a list, drawn as a path, played with a marker that follows.
+import { events, fail, formatSeconds, getJson, h, stop } from "../lib.js";
+import { recall, remember } from "./address.js";
+import { relabel } from "./icons.js";
+import { pathLayer } from "./path.js";
+import { counted, formatCount } from "./units.js";
+
+/** The plan's section of the panel and its path. */
+export class PlanPath {
+  #plan = null;
+  #path = { nodes: [], at: null };
+  #audio = new Audio();
+
+  constructor({ units, plot, overlay, section }) {
+    Object.assign(this, { units, plot, overlay, section });
+    const draw = pathLayer(plot, this.#path);
+    overlay.add((context, view) => this.#path.nodes.length && draw(context, view));
+    section.choice.addEventListener("change", () => this.#choose(section.choice.value));
+    section.play.addEventListener("click", () => this.playOrStop());
+    section.seek.addEventListener("input", () => this.#seek(Number(section.seek.value)));
+    for (const event of ["play", "pause", "ended"]) this.#audio.addEventListener(event, () => this.#onPlaying());
+    this.#audio.addEventListener("error", () => this.#onError());
+    events("plan", (event) => event.id === this.#plan?.id && this.#load(event.id));
+    events("job", (job) => job.state === "done" && this.#list().catch(fail));
+  }
+
+  /** Fill the list and show the plan of the address, or the one given when the program was started. */
+  async start(given) {
+    const plans = await this.#list();
+    const wanted = recall("plan") ?? given ?? "";
+    if (wanted && plans.some(({ id }) => id === wanted)) await this.#choose(wanted);
+  }
+
+  async #list() {
+    const { plans } = await getJson("/plans.json");
+    const { choice, none } = this.section;
+    const chosen = choice.value;
+    choice.replaceChildren(h("option", { value: "" }, plans.length ? "None" : "There is none yet"),
+      ...plans.map(({ id, name, seconds }) => h("option", { value: id }, `${name} (${formatSeconds(seconds)})`)));
+    choice.value = chosen;
+    choice.disabled = plans.length === 0;
+    none.hidden = plans.length > 0;
+    return plans;
+  }
+
+  async #choose(id) {
+    this.section.choice.value = id;
+    remember("plan", id);
+    this.stop();
+    if (id) return this.#load(id);
+    this.#show(null);
+    return null;
+  }
+
+  async #load(id) {
+    try {
+      this.#show(await getJson(`/plans/${encodeURIComponent(id)}.json`));
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #show(plan) {
+    const isOther = plan?.id !== this.#plan?.id || plan?.revision !== this.#plan?.revision;
+    this.#plan = plan;
+    this.#path.nodes = plan ? this.#nodesOf(plan) : [];
+    this.section.box.hidden = !plan;
+    if (plan) this.#describe(plan);
+    if (plan && isOther) this.stop();
+    this.overlay.refresh();
+  }
+
+  // A step counts where its unit is this database's: of the same source.
+  #nodesOf({ steps, sources }) {
+    return steps.unit.map((unit, step) => {
+      const position = this.units.positionOf(unit);
+      const path = sources[steps.source[step]]?.path;
+      return position >= 0 && this.units.sourceOf(position).path === path ? position : -1;
+    });
+  }
+
+  #describe({ id, n_samples, sample_rate, audio, notes }) {
+    const { link, facts, notes: list, play, seek } = this.section;
+    const { nodes } = this.#path;
+    const absent = nodes.filter((position) => position < 0).length;
+    link.href = `/timeline/${encodeURIComponent(id)}`;
+    const distinct = new Set(nodes.filter((position) => position >= 0)).size;
+    facts.textContent = `${counted(nodes.length, "step")}, ${counted(distinct, "unit")}, ${formatSeconds(n_samples / sample_rate)}`;
+    const left = `${formatCount(absent)} of the steps are rests or play no unit of this database; the path leaves them out.`;
+    const rendering = { rendering: "Its sound is being rendered.", failed: `Its sound could not be rendered: ${audio.error}` }[audio.state];
+    list.replaceChildren(...[...notes, absent && left, rendering].filter(Boolean).map((note) => h("p", { class: "note" }, note)));
+    play.disabled = seek.disabled = audio.state !== "ready";
+    seek.max = nodes.length - 1;
+  }
+
+  get isPlaying() {
+    return !this.#audio.paused && !this.#audio.ended;
+  }
+
+  /** Play the plan from where it was stopped, or stop it. */
+  async playOrStop() {
+    if (!this.#plan || this.section.play.disabled) return;
+    if (this.isPlaying) {
+      this.#audio.pause();
+      return;
+    }
+    stop();
+    this.#useAudio();
+    try {
+      await this.#audio.play();
+    } catch (error) {
+      if (error.name !== "AbortError" && error.name !== "NotSupportedError") fail(error); // the latter: see #onError
+    }
+  }
+
+  #useAudio() {
+    const url = `/plans/${encodeURIComponent(this.#plan.id)}/audio.wav?revision=${this.#plan.revision}`;
+    if (!this.#audio.src.endsWith(url)) this.#audio.src = url;
+  }
+
+  async #onError() {
+    if (!this.#audio.getAttribute("src")) return;
+    const answer = await fetch(this.#audio.src, { headers: { Range: "bytes=0-0" } }).catch(() => null);
+    const message = answer?.ok === false ? (await answer.json()).error : "The plan's sound cannot be played.";
+    fail(new Error(message));
+  }
+
+  /** Stop, and forget where it was. */
+  stop() {
+    this.#audio.pause();
+    this.#audio.removeAttribute("src");
+    this.#path.at = null;
+    this.section.seek.value = 0;
+    this.overlay.refresh();
+  }
+
+  #seek(step) {
+    this.#useAudio();
+    this.#audio.currentTime = this.#plan.steps.at_sample[step] / this.#plan.sample_rate;
+    this.#setStep(step);
+  }
+
+  #onPlaying() {
+    relabel(this.section.play, this.isPlaying ? "pause" : "play", this.isPlaying ? "Pause the plan" : "Play the plan");
+    if (this.isPlaying) this.#follow();
+    else if (this.#audio.ended) this.#setStep(null);
+  }
+
+  #follow() {
+    if (!this.isPlaying) return;
+    this.#setStep(stepAt(this.#plan.steps.at_sample, this.#audio.currentTime * this.#plan.sample_rate));
+    requestAnimationFrame(() => this.#follow());
+  }
+
+  #setStep(step) {
+    if (step === this.#path.at) return;
+    this.#path.at = step;
+    this.section.seek.value = step ?? 0;
+    this.section.seek.setAttribute("aria-valuetext", `step ${(step ?? 0) + 1} of ${this.#path.nodes.length}`);
+    this.overlay.refresh();
+  }
+}
+
+/** The last step that has begun. */
+function stepAt(starts, sample) {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle] <= sample) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

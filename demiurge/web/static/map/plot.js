@@ -1,0 +1,198 @@
+// The points, drawn by regl-scatterplot. Plot coordinates: y from -1 to 1, x so that both have one scale.
+import createScatterplot, { createRenderer } from "regl-scatterplot";
+import { cssColor } from "../lib.js";
+import { createDevice } from "./gl.js";
+import { mainRange } from "./ranges.js";
+
+const HOME_DISTANCE = 1.1; // a tenth more than the points need, as a margin
+const FILLED = 0.4; // of the area, if no two points overlapped
+const MOST_BLENDED = 400_000; // more points are drawn as opaque squares
+const MOST_MOVED = 300_000; // more points jump from layout to layout
+const MOVE_MS = 600;
+const LEAST_SEEN = 0.05;
+const [LEAST_SCALE, MOST_SCALE] = [0.3, 2000];
+
+/** All units as points on a canvas: where they are, what colour they have, which part is seen. */
+export class Plot {
+  #scatterplot;
+  #points;
+  #pending = null;
+  #drawing = null;
+  #isPlaced = false;
+  #moved = false;
+  #kept = null;
+
+  constructor(canvas, count) {
+    this.canvas = canvas;
+    this.isMoving = false;
+    this.#points = Array.from({ length: count }, () => [0.5, 0.5, 0.5]); // halves: kept as doubles from the start
+    const renderer = this.#createRenderer();
+    this.pointSize = Math.min(8, Math.max(1.5, 30 * count ** -0.2));
+    this.#scatterplot = createScatterplot({
+      canvas, renderer, width: "auto", height: "auto", syncEvents: true, spatialIndexUseWorker: false,
+      performanceMode: count > MOST_BLENDED, pointSize: this.pointSize, pointSizeMouseDetection: Math.max(6, this.pointSize),
+      colorBy: "category", opacity: 1, actionKeyMap: { lasso: "shift" }, deselectOnDblClick: false, deselectOnEscape: false,
+      cameraDistance: HOME_DISTANCE, lassoMinDelay: 8,
+    });
+    this.#scatterplot.get("camera").setScaleBounds([[LEAST_SCALE, MOST_SCALE], [LEAST_SCALE, MOST_SCALE]]);
+    this.#scatterplot.subscribe("view", () => this.#adaptOpacity());
+    this.#scatterplot.subscribe("transitionEnd", () => (this.isMoving = false));
+    this.updateTheme();
+  }
+
+  #createRenderer() {
+    const { regl, canvas } = createDevice();
+    const renderer = createRenderer({ regl, canvas });
+    renderer.resize();
+    addEventListener("resize", () => renderer.resize());
+    return renderer;
+  }
+
+  /** Call `handler` on an event of regl-scatterplot: "drawing", "pointover", "select", "lassoStart", … */
+  on(event, handler) {
+    this.#scatterplot.subscribe(event, handler);
+  }
+
+  /** Take the colours of the lasso from the page. */
+  updateTheme() {
+    this.#scatterplot.set({ backgroundColor: cssColor("--ground"), lassoColor: cssColor("--accent") });
+  }
+
+  get aspect() {
+    return this.canvas.clientWidth / this.canvas.clientHeight;
+  }
+
+  /** Put the points elsewhere, moving them there unless they are too many. */
+  place(x, y, { move = false } = {}) {
+    this.#points.forEach((point, i) => {
+      point[0] = x[i];
+      point[1] = y[i];
+    });
+    this.#moved = this.#isPlaced = true;
+    const transition = move && x.length <= MOST_MOVED && !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.isMoving = transition;
+    return this.#draw({ transition, transitionDuration: MOVE_MS });
+  }
+
+  /** Give point i the colour palette[colours[i]], once it has a place. Points of `under` are drawn below the others. */
+  async paint(palette, colours, under) {
+    this.#points.forEach((point, i) => (point[2] = colours[i]));
+    this.#scatterplot.set({ pointColor: palette });
+    if (this.#isPlaced) await this.#draw({});
+    this.#scatterplot.set({ pointOrder: under });
+  }
+
+  // Draws one after the other; what is asked for meanwhile is drawn once.
+  #draw(options) {
+    this.#pending = { ...this.#pending, ...options };
+    this.#drawing ??= this.#drawPending().finally(() => (this.#drawing = null));
+    return this.#drawing;
+  }
+
+  async #drawPending() {
+    while (this.#pending) {
+      const options = { ...this.#pending, zDataType: "categorical", preventFilterReset: true };
+      if (!this.#moved) options.spatialIndex = this.#scatterplot.get("spatialIndex");
+      this.#pending = null;
+      this.#moved = false;
+      this.#adaptOpacity();
+      await this.#scatterplot.draw(this.#points, options);
+    }
+  }
+
+  /** Show these points only (rising positions); null: all. */
+  async keep(positions) {
+    this.#kept = positions;
+    await this.#drawing;
+    await (positions ? this.#scatterplot.filter(positions, { preventEvent: true }) : this.#scatterplot.unfilter());
+    this.#adaptOpacity();
+  }
+
+  // As opaque as leaves a good part of the background bare, were the points spread evenly.
+  #adaptOpacity() {
+    const count = this.#kept?.length ?? this.#points.length;
+    if (this.#points.length > MOST_BLENDED) return;
+    const { width, height, scale } = this.#view();
+    const size = this.pointSize * (scale > 1 ? Math.asinh(scale) / Math.asinh(1) : 1);
+    const covered = (count * size * size * 0.785) / (scale * scale);
+    const opacity = Math.min(0.92, Math.max(0.12, (FILLED * width * height) / covered));
+    const present = this.#scatterplot.get("opacity");
+    if (Math.abs(opacity / present - 1) > 0.04) this.#scatterplot.set({ opacity });
+  }
+
+  #view() {
+    const { view, scaling } = this.#scatterplot.get("camera");
+    return { view, scale: scaling[0], width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+  }
+
+  /** From plot coordinates to pixels of the canvas: [x * xScale + xOffset, y * yScale + yOffset]. */
+  get transform() {
+    const { view, width, height } = this.#view();
+    return {
+      xScale: (view[0] * height) / 2, xOffset: width / 2 + (view[12] * height) / 2,
+      yScale: (-view[5] * height) / 2, yOffset: height / 2 - (view[13] * height) / 2, width, height,
+    };
+  }
+
+  coordinates(position) {
+    return this.#points[position];
+  }
+
+  /** Where a point is, in pixels from the canvas' upper left corner. */
+  screenPosition(position) {
+    const { xScale, xOffset, yScale, yOffset } = this.transform;
+    const [x, y] = this.#points[position];
+    return [x * xScale + xOffset, y * yScale + yOffset];
+  }
+
+  /** Whether all points are seen as at the start. */
+  get isHome() {
+    const { view } = this.#view();
+    return Math.abs(view[0] * HOME_DISTANCE - 1) < 0.01 && Math.hypot(view[12], view[13]) < 0.01;
+  }
+
+  goHome({ move = true } = {}) {
+    return this.#scatterplot.zoomToLocation([0, 0], HOME_DISTANCE, { transition: move, transitionDuration: MOVE_MS });
+  }
+
+  /** Show these points, but for a few far from the others, as large as there is room. */
+  goTo(positions) {
+    const [x, y] = [0, 1].map((axis) => mainRange(positions.map((position) => this.#points[position][axis])));
+    const [width, height] = [x, y].map(([low, high]) => Math.max(LEAST_SEEN, (high - low) * 1.3));
+    if (width > 2 * this.aspect || height > 2) return this.goHome();
+    const area = { x: (x[0] + x[1] - width) / 2, y: (y[0] + y[1] - height) / 2, width, height };
+    return this.#scatterplot.zoomToArea(area, { transition: true, transitionDuration: MOVE_MS });
+  }
+
+  /** Move what is seen by pixels. */
+  pan(dx, dy) {
+    const { height } = this.#view();
+    this.#scatterplot.get("camera").pan([(2 * dx) / height, (-2 * dy) / height]);
+    this.#scatterplot.redraw();
+  }
+
+  /** Zoom in by `factor` about a pixel, by default the middle. */
+  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
+    const { width, height } = this.#view();
+    this.#scatterplot.get("camera").scale([factor, factor], [(2 * x - width) / height, 1 - (2 * y) / height]);
+    this.#scatterplot.redraw();
+  }
+
+  set isLassoing(lasso) {
+    this.#scatterplot.set({ mouseMode: lasso ? "lasso" : "panZoom" });
+    this.canvas.classList.toggle("lasso", lasso);
+  }
+
+  get isLassoing() {
+    return this.#scatterplot.get("mouseMode") === "lasso";
+  }
+
+  /** Forget what regl-scatterplot has selected: the page shows selections by fading the rest. */
+  deselect() {
+    this.#scatterplot.deselect({ preventEvent: true });
+  }
+
+  redraw() {
+    this.#scatterplot.redraw();
+  }
+}

@@ -1,0 +1,27 @@
+// Between which values nearly all lie: a few far out would press the others together.
+
+const SAMPLED = 20_000; // values are looked at
+const TAIL = 0.005; // of the values at either end may be out of sight
+const ROOM = 0.15; // beyond those that are not, as a share of their range
+
+/** What is to be seen: nearly all values with a margin. @returns {[number, number]} */
+export function mainRange(values) {
+  const sorted = sample(values);
+  const [low, high] = [quantile(sorted, TAIL), quantile(sorted, 1 - TAIL)];
+  const room = (high - low) * ROOM;
+  return [Math.max(sorted[0], low - room), Math.min(sorted[sorted.length - 1], high + room)];
+}
+
+/** What colours are to tell apart: values farther out have the colour of the end. @returns {[number, number]} */
+export function innerRange(values) {
+  const sorted = sample(values);
+  return [quantile(sorted, 2 * TAIL), quantile(sorted, 1 - 2 * TAIL)];
+}
+
+const quantile = (sorted, share) => sorted[Math.round(share * (sorted.length - 1))];
+
+/** Evenly taken values, enough to tell how all are spread, rising. */
+function sample(values) {
+  const step = Math.max(1, Math.floor(values.length / SAMPLED));
+  return Float32Array.from({ length: Math.ceil(values.length / step) }, (_, i) => values[i * step]).sort();
+}

@@ -1,0 +1,105 @@
+// Units chosen with the lasso or in the legend: how many of which source, to be heard and kept.
+import { colorOf, h, say } from "../lib.js";
+import { icon } from "./icons.js";
+import { baseName, counted, formatCount } from "./units.js";
+
+const MOST_ROWS = 60;
+
+/** What is selected, and its section of the panel. */
+export class Selection {
+  #caught = null;
+
+  constructor({ units, plot, focus, ear, cursor, section, kept }) {
+    Object.assign(this, { units, plot, focus, ear, cursor, section, kept });
+    this.positions = null;
+    plot.on("lassoStart", () => this.#onStart());
+    plot.on("select", ({ points }) => this.#onSelect(points));
+    plot.on("lassoEnd", () => this.#onEnd());
+    section.play.addEventListener("click", () => this.#playOrStop());
+    section.keep.addEventListener("click", () => this.keep());
+    section.clear.addEventListener("click", () => this.clear());
+    kept.all.addEventListener("click", () => this.showAll());
+  }
+
+  #onStart() {
+    this.#caught = [];
+    this.cursor.leave();
+  }
+
+  #onSelect(points) {
+    if (this.#caught) this.#caught = [...points];
+  }
+
+  #onEnd() {
+    const caught = this.#caught ?? [];
+    this.#caught = null;
+    this.plot.deselect();
+    const positions = caught.filter((position) => this.focus.includes(position, { but: "selection" })).sort((a, b) => a - b);
+    if (positions.length) this.choose(positions, "Selection");
+    else this.clear();
+  }
+
+  /** Select units (rising positions); `name` says what they are. */
+  choose(positions, name) {
+    this.positions = positions;
+    this.focus.set("selection", positions);
+    this.#show(name);
+    say(`${name}: ${counted(positions.length, "unit")}`, { quiet: true });
+  }
+
+  clear() {
+    if (!this.positions) return;
+    this.ear.stop();
+    this.positions = null;
+    this.focus.set("selection", null);
+    this.section.box.hidden = true;
+  }
+
+  /** Show the selected units only. */
+  keep() {
+    const { positions } = this;
+    this.clear();
+    this.focus.keep(positions);
+    this.kept.text.textContent = `${formatCount(positions.length)} of ${counted(this.units.length, "unit")} shown`;
+    this.kept.box.hidden = false;
+  }
+
+  showAll() {
+    this.focus.keep(null);
+    this.kept.box.hidden = true;
+  }
+
+  #playOrStop() {
+    if (this.ear.isBusy) return this.ear.stop();
+    this.#showPlaying(true);
+    return this.ear.hearAll(this.positions.filter((position) => !this.units.missing(position)), (position) => {
+      if (position === null) this.#showPlaying(false);
+      else this.cursor.show(position);
+    });
+  }
+
+  #showPlaying(plays) {
+    this.section.play.replaceChildren(icon(plays ? "pause" : "play"), plays ? "Stop" : "Play");
+    this.section.play.setAttribute("aria-pressed", String(plays));
+  }
+
+  #show(name) {
+    const counts = new Map();
+    for (const position of this.positions) counts.set(this.units.source[position], (counts.get(this.units.source[position]) ?? 0) + 1);
+    const rows = [...counts].sort((a, b) => b[1] - a[1]);
+    this.section.title.textContent = name;
+    this.section.count.textContent = `${counted(this.positions.length, "unit")} of ${counted(rows.length, "source")}`;
+    this.section.list.replaceChildren(...rows.slice(0, MOST_ROWS).map((row) => this.#row(row, rows[0][1])));
+    const more = rows.length - MOST_ROWS;
+    this.section.more.textContent = more > 0 ? `and ${counted(more, "source")} with fewer` : "";
+    this.section.box.hidden = false;
+  }
+
+  #row([source, count], most) {
+    const { path } = this.units.sources[source];
+    const bar = h("span", { class: "share" });
+    bar.style.width = `${(100 * count) / most}%`;
+    bar.style.background = colorOf(source);
+    return h("li", { title: path }, h("span", { class: "name" }, baseName(path)), h("span", { class: "muted" }, formatCount(count)), bar);
+  }
+}

@@ -1,0 +1,94 @@
+// What is known of the units, column by column; a unit is named by its position in these columns, or by its id.
+import { formatSeconds, getJson, getUints } from "../lib.js";
+
+const ASK_AGAIN_MS = 400;
+const VALUE_UNITS = { time: " s", length: " ms" };
+
+/** The units of the database and their sources. */
+export class Units {
+  #values = new Map();
+  #layouts = new Map();
+
+  constructor(facts, ids) {
+    this.facts = facts;
+    this.ids = ids;
+    this.length = ids.length;
+    this.sources = facts.sources;
+    this.descriptors = facts.descriptors;
+  }
+
+  /** All that the first picture needs. */
+  static async load() {
+    const [facts, ids] = await Promise.all([getJson("/map.json"), getUints("/map/units")]);
+    const units = new Units(facts, ids);
+    const [source, time, length] = await Promise.all(["source", "time", "length"].map((name) => units.values(name)));
+    const indices = new Map(facts.sources.map(({ id }, index) => [id, index]));
+    units.source = Uint32Array.from(source, (id) => indices.get(id));
+    units.time = time;
+    units.duration = length;
+    return units;
+  }
+
+  /** A value of every unit. @returns {Promise<Float32Array>} */
+  values(name) {
+    if (!this.#values.has(name)) this.#values.set(name, getReady(`/map/values/${encodeURIComponent(name)}`));
+    return this.#values.get(name);
+  }
+
+  /** Where a layout puts every unit, all x then all y, once it is there. @returns {Promise<Float32Array>} */
+  layout(name) {
+    if (!this.#layouts.has(name)) this.#layouts.set(name, getReady(`/map/layouts/${name}`));
+    return this.#layouts.get(name);
+  }
+
+  /** Where a unit stands in the columns, -1: nowhere. Ids rise. */
+  positionOf(id) {
+    let low = 0;
+    let high = this.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      if (this.ids[middle] === id) return middle;
+      if (this.ids[middle] < id) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  sourceOf(position) {
+    return this.sources[this.source[position]];
+  }
+
+  /** Why a unit cannot be heard, or null. */
+  missing(position) {
+    return this.sourceOf(position).missing;
+  }
+
+  /** "at 3.25 s for 23 ms" */
+  when(position) {
+    return `at ${formatSeconds(this.time[position])} for ${formatSeconds(this.duration[position] / 1000)}`;
+  }
+}
+
+/** The file's name in a path, without what comes before it. */
+export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
+
+/** A value as people read it: four digits or so, with its unit. */
+export function formatValue(value, name = "") {
+  const digits = Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 100 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
+  return `${Number(value.toFixed(digits)).toLocaleString("en").replace("-", "−")}${VALUE_UNITS[name] ?? ""}`;
+}
+
+/** 13012 -> "13,012" */
+export const formatCount = (count) => count.toLocaleString("en");
+
+/** "1 unit", "13,012 units" */
+export const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+/** Numbers from the server; what is still being computed is asked for again. */
+async function getReady(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error((await response.json()).error);
+  if (response.status !== 202) return new Float32Array(await response.arrayBuffer());
+  await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+  return getReady(url);
+}

@@ -1,0 +1,54 @@
+// Colours of the sources, the same as long as the page is open, and those of the style sheet that the canvas needs.
+
+import { colorOf, cssColor, h, onTheme } from "../lib.js";
+
+const numbers = new Map();
+let cache = new Map();
+
+/** The colour of a source. */
+export function colorOfSource(path) {
+  if (!numbers.has(path)) numbers.set(path, numbers.size);
+  if (!cache.has(path)) cache.set(path, colorOf(numbers.get(path)));
+  return cache.get(path);
+}
+
+/** The square in the colour of a source. */
+export function swatch(path) {
+  const square = h("span", { class: "swatch" });
+  square.style.background = colorOfSource(path);
+  return square;
+}
+
+/** Black or white, whichever is read better on this colour ("#rrggbb"). */
+export function inkOn(color) {
+  const [r, g, b] = [1, 3, 5].map((i) => (parseInt(color.slice(i, i + 2), 16) / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.2 ? "#101214" : "#ffffff";
+}
+
+let theme = null;
+
+/** The colours of the style sheet by name: colors().ink. */
+export function colors() {
+  const names = ["ink", "muted", "line", "panel", "sunken", "accent", "warn", "wanted", "matched", "target", "join"];
+  theme ??= Object.fromEntries(names.map((name) => [name, cssColor(`--${name}`)]));
+  return theme;
+}
+
+/** A pattern of slanted lines in this colour. */
+export function hatching(context, color) {
+  const tile = new OffscreenCanvas(6, 6);
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = color;
+  pen.lineWidth = 1.5;
+  for (const x of [-6, 0, 6]) {
+    pen.moveTo(x, 6);
+    pen.lineTo(x + 6, 0);
+  }
+  pen.stroke();
+  return context.createPattern(tile, "repeat");
+}
+
+onTheme(() => {
+  cache = new Map();
+  theme = null;
+});

@@ -1,0 +1,39 @@
+// Dragging the right edge of a step: to the right it is played again, to the left it and those before it go.
+
+/** What dragging the edge of `step` by so many pixels asks for, and where: {kind, from, until, text}, with step and times or steps. */
+export function askedFor({ plan, view, step, pixels }) {
+  const width = (plan.end(step) - plan.start(step)) * view.scale;
+  const times = Math.round(pixels / width);
+  if (times >= 1) {
+    const until = plan.end(step) + times * (plan.end(step) - plan.start(step));
+    return { kind: "repeat", step, times, from: plan.end(step), until, text: `repeat ${times === 1 ? "once" : `${times} times`}` };
+  }
+  const edge = plan.end(step) + pixels / view.scale;
+  let first = step + 1;
+  while (first > 0 && plan.start(first - 1) + plan.end(first - 1) > 2 * edge) first -= 1;
+  if (first > step || first === 0) return null;
+  const steps = Array.from({ length: step - first + 1 }, (_, i) => first + i);
+  const text = steps.length === 1 ? "remove" : `remove ${steps.length} steps`;
+  return { kind: "remove", steps, from: plan.start(first), until: plan.end(step), text };
+}
+
+/** A gesture that repeats or removes. */
+export function edgeDrag({ session, view, stage }, step, from) {
+  const show = (ghost) => {
+    stage.ghost = ghost;
+    stage.redraw();
+  };
+  if (!session.selected.includes(step)) session.select(step);
+  return {
+    move: ({ x }) => show(askedFor({ plan: session.plan, view, step, pixels: x - from.x })),
+    cancel: () => show(null),
+    end: () => {
+      const asked = stage.ghost;
+      show(null);
+      if (asked) session.edit(() => editOf(asked));
+    },
+  };
+}
+
+const editOf = ({ kind, step, times, steps }) =>
+  kind === "repeat" ? { what: "Repeat", kind, step, times } : { what: "Remove", kind, steps };

@@ -1,0 +1,152 @@
+// Beside the timeline: the selected step, why it was chosen and what else fits; without one the sources of the plan.
+
+import { formatSeconds, getJson, h, onTheme, say } from "../lib.js";
+import { colorOfSource, swatch } from "./colors.js";
+import { icon } from "./icons.js";
+import { shortName } from "./plan.js";
+
+const PATIENCE = 70; // ms that the selection rests before alternatives are asked for
+
+/** Fills the panel. */
+export class Inspector {
+  constructor(session, audition, alternatives, actions, element) {
+    [this.session, this.audition, this.alternatives] = [session, audition, alternatives];
+    [this.actions, this.element] = [actions, element];
+    session.on("selection", () => this.show());
+    session.on("pending", () => element.setAttribute("aria-busy", session.pending !== null));
+    audition.addEventListener("heard", () => this.#showHeard());
+    onTheme(() => this.show());
+    this.show();
+  }
+
+  /** Draw the panel for what is selected now. */
+  show() {
+    const { step, plan } = this.session;
+    const focus = this.element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    clearTimeout(this.waiting);
+    if (step < 0) this.element.replaceChildren(...this.#planPanel());
+    else {
+      this.element.replaceChildren(...this.#stepPanel(step), this.alternatives.element);
+      this.alternatives.expect(step);
+      if (!plan.isOwn) this.alternatives.explain("They are in the database that the plan was made from.");
+      else this.waiting = setTimeout(() => this.#fetch(step), PATIENCE);
+    }
+    this.#showHeard();
+    if (focus) this.element.querySelector(`[data-key="${focus}"]`)?.focus();
+  }
+
+  async #fetch(step) {
+    const { plan } = this.session;
+    const current = () => this.session.plan === plan && this.session.step === step;
+    try {
+      const found = await getJson(`/plans/${plan.id}/steps/${step}/alternatives.json?k=9`);
+      if (current()) this.alternatives.show(step, found);
+    } catch (error) {
+      if (current()) this.alternatives.explain(error.message);
+    }
+  }
+
+  #showHeard() {
+    for (const button of this.element.querySelectorAll("[data-heard]")) {
+      const heard = button.dataset.heard === this.audition.heard;
+      button.setAttribute("aria-pressed", heard);
+    }
+  }
+
+  #planPanel() {
+    const { plan } = this.session;
+    const shares = plan.shares();
+    const used = `${plan.length.toLocaleString("en")} steps in ${plan.nRuns.toLocaleString("en")} runs of ${shares.length} sources`;
+    return [
+      h("h2", {}, "Sources"),
+      h("p", { class: "muted facts" }, `${used}. Click a step to see why it was chosen, and what else fits.`),
+      h("ul", { class: "shares" }, ...shares.map((share) => this.#share(share, shares[0].seconds))),
+    ];
+  }
+
+  #share({ path, seconds, missing, index }, longest) {
+    const bar = h("span", { class: "bar" });
+    bar.style.width = `${(100 * seconds) / longest}%`;
+    bar.style.background = colorOfSource(path);
+    const title = missing ? `${path}: ${missing}` : `${path}: go to where it is heard next`;
+    const attributes = { type: "button", class: "quiet share", title, onclick: () => this.actions.goToSource(index) };
+    const button = h("button", attributes,
+      h("span", { class: "name" }, shortName(path), missing && h("em", { class: "warn" }, " missing")),
+      h("span", { class: "number" }, formatSeconds(seconds)), h("span", { class: "track" }, bar));
+    return h("li", {}, button);
+  }
+
+  #stepPanel(step) {
+    const { plan, selected } = this.session;
+    const source = plan.source(step);
+    const number = (n) => n.toLocaleString("en");
+    const close = { type: "button", class: "quiet small", title: "Back to the sources (Esc)", "data-key": "close" };
+    const path = source.path.split("/");
+    return [
+      h("div", { class: "head" },
+        h("h2", {}, `Step ${number(step + 1)}`, h("span", { class: "muted" }, ` of ${number(plan.length)}`)),
+        h("button", { ...close, onclick: () => this.session.select(-1) }, "Close")),
+      h("div", { class: "source", title: source.path },
+        swatch(source.path), h("strong", {}, path.pop()), h("span", { class: "muted" }, path.join("/"))),
+      source.missing && h("p", { class: "note" }, `This source is missing: ${source.missing}`),
+      factTable(plan, step),
+      this.#stepButtons(step, source),
+      selected.length > 1 && h("p", { class: "facts muted" }, selectionText(plan, this.session.range)),
+    ].filter(Boolean);
+  }
+
+  #stepButtons(step, { missing }) {
+    const { plan, selected } = this.session;
+    const unit = plan.steps.unit[step];
+    const remove = selected.length > 1 ? `Remove these ${selected.length} steps (Delete)` : "Remove this step (Delete)";
+    return h("div", { class: "row buttons" },
+      this.#button("hear", "play", "Alone", "Hear the unit alone (A)", {
+        "data-heard": `alone ${unit}`, onclick: () => this.audition.alone(unit), disabled: !plan.isOwn || unit < 0 || Boolean(missing),
+      }),
+      this.#button("place", "within", "In place", "Hear it in place, with a second around it (Enter)", {
+        "data-heard": "in place now", onclick: () => this.audition.inPlace(step),
+      }),
+      this.#lockButton(),
+      this.#button("repeat", "repeat", null, "Repeat this step (R)", { onclick: this.actions.repeat }),
+      this.#button("remove", "remove", null, remove, { onclick: this.actions.remove }));
+  }
+
+  #lockButton() {
+    const locked = this.session.selected.every((step) => this.session.plan.steps.locked[step]);
+    const title = `${locked ? "Unlock" : "Lock"}: locked steps stay when the rest is chosen again (L)`;
+    const attributes = { onclick: this.actions.lock, "aria-pressed": String(locked) };
+    return this.#button("lock", locked ? "locked" : "unlocked", locked ? "Locked" : "Lock", title, attributes);
+  }
+
+  #button(key, name, text, title, attributes) {
+    const all = { type: "button", "data-key": key, title, "aria-label": title };
+    return h("button", { ...all, ...attributes }, icon(name), text && h("span", {}, text));
+  }
+}
+
+function factTable(plan, step) {
+  const { start_sample, n_samples, distance, join, gain_db } = plan.steps;
+  const seconds = (samples) => formatSeconds(samples / plan.rate);
+  const next = step + 1 < plan.length ? join[step + 1].toFixed(2) : "none";
+  const facts = [
+    ["In its source", seconds(start_sample[step])], ["Target cost", distance[step].toFixed(2)],
+    ["In the plan", formatSeconds(plan.start(step))], ["Join before", join[step].toFixed(2)],
+    ["Length", seconds(n_samples[step])], ["Join behind", next],
+  ];
+  if (gain_db[step]) facts.push(["Gain", `${gain_db[step].toFixed(1)} dB`]);
+  return h("dl", { class: "figures" }, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+const selectionText = (plan, [first, last]) =>
+  `${last - first + 1} steps selected, ${formatSeconds(plan.end(last) - plan.start(first))}: lock and remove take all.`;
+
+/** Tell screen readers which step is selected. */
+export function speak(session) {
+  const { plan, step, range } = session;
+  if (step < 0) return;
+  const { distance, join, start_sample, locked } = plan.steps;
+  const from = `${plan.source(step).path.split("/").at(-1)} at ${formatSeconds(start_sample[step] / plan.rate)}`;
+  const costs = `target ${distance[step].toFixed(1)}, join ${join[step].toFixed(1)}`;
+  const many = range[1] > range[0] ? `; ${range[1] - range[0] + 1} steps selected` : "";
+  say(`step ${step + 1} of ${plan.length}, ${from}, ${costs}${locked[step] ? ", locked" : ""}${many}`, { quiet: true });
+}

@@ -1,0 +1,26 @@
+// The list of plans, kept up to date as jobs make more.
+
+import { data, events, fail, formatSeconds, getJson, h } from "../lib.js";
+
+const ORIGINS = { opened: "opened from the terminal", made: "Make", saved: "saved here" };
+
+function show({ plans }) {
+  document.getElementById("plans").hidden = plans.length === 0;
+  document.getElementById("none").hidden = plans.length > 0;
+  document.querySelector("#plans tbody").replaceChildren(...plans.map(row));
+}
+
+function row({ id, name, seconds, steps, modified, kind, error }) {
+  const when = modified ? new Date(1000 * modified) : null;
+  const link = h("a", { href: `/timeline/${id}` }, name);
+  const date = when && h("time", { datetime: when.toISOString() }, when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" }));
+  return h("tr", {},
+    h("td", {}, error ? [h("strong", {}, name), h("div", { class: "warn" }, error)] : link),
+    h("td", { class: "number" }, seconds === null ? "" : formatSeconds(seconds)),
+    h("td", { class: "number" }, steps === null ? "" : steps.toLocaleString("en")),
+    h("td", { class: "muted" }, ORIGINS[kind]),
+    h("td", { class: "muted" }, date));
+}
+
+show(data());
+events("job", ({ state }) => state === "done" && getJson("/plans.json").then(show, fail));

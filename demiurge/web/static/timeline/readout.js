@@ -1,0 +1,50 @@
+// The figures at the head of each lane: those of the step under the pointer, else of the selected one.
+
+import { fail, formatSeconds, getFloats, h } from "../lib.js";
+
+const byId = (id) => document.getElementById(id);
+
+/** Fills the heads of the lanes; the descriptor chosen there is drawn by the stage. */
+export class Readout {
+  constructor(session, stage) {
+    [this.session, this.stage] = [session, stage];
+    this.values = null;
+    const { descriptors } = session.plan;
+    const first = descriptors.includes("loudness") ? "loudness" : descriptors[0];
+    byId("curve-heads").hidden = !session.plan.isOwn;
+    byId("no-curves").hidden = session.plan.isOwn;
+    byId("descriptor").append(...descriptors.map((name) => h("option", { value: name, selected: name === first }, name)));
+    byId("descriptor").addEventListener("change", () => this.load());
+    for (const what of ["hover", "selection"]) session.on(what, () => this.show());
+    session.on("plan", () => this.load());
+    this.load();
+  }
+
+  /** Get the curves of the chosen descriptor. */
+  async load() {
+    const { plan } = this.session;
+    const name = byId("descriptor").value;
+    if (!name) return;
+    try {
+      const values = await getFloats(`/plans/${plan.id}/curves/${encodeURIComponent(name)}`);
+      if (this.session.plan !== plan || byId("descriptor").value !== name) return;
+      this.values = values;
+      this.stage.showCurve(values);
+      this.show();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  show() {
+    const { plan, hovered, step: selected } = this.session;
+    const step = hovered >= 0 ? hovered : selected;
+    const figure = (value) => (step < 0 || value === undefined || Number.isNaN(value) ? "" : value.toPrecision(4));
+    const loaded = this.values?.length === 2 * plan.length ? this.values : [];
+    byId("at").textContent = step < 0 ? "" : `${(step + 1).toLocaleString("en")} at ${formatSeconds(plan.start(step))}`;
+    byId("wanted").textContent = plan.has_targets ? figure(loaded[step]) : "unknown";
+    byId("matched").textContent = figure(loaded[plan.length + step]);
+    byId("target-cost").textContent = step < 0 ? "" : plan.steps.distance[step].toFixed(2);
+    byId("join-cost").textContent = step < 0 ? "" : plan.steps.join[step].toFixed(2);
+  }
+}

@@ -1,0 +1,132 @@
+// The open plan: what it is now, what is selected, and the edits on their way to the server.
+
+import { events, fail, getJson, postJson, say } from "../lib.js";
+import { Plan } from "./plan.js";
+
+/** Tells "plan" (with the change in its sound), "audio", "selection", "hover" and "pending". */
+export class Session extends EventTarget {
+  constructor(document) {
+    super();
+    this.plan = new Plan(document);
+    this.step = -1; // what the inspector shows
+    this.anchor = -1; // where the selection was begun
+    this.last = -1; // where it was extended to
+    this.hovered = -1;
+    this.pending = null; // {what, steps} while an edit runs
+    this.queue = Promise.resolve();
+    events("plan", (news) => this.#hear(news));
+    globalThis.document.addEventListener("reconnected", () => this.catchUp());
+  }
+
+  tell(what, detail = null) {
+    this.dispatchEvent(new CustomEvent(what, { detail }));
+  }
+
+  on(what, handler) {
+    this.addEventListener(what, (event) => handler(event.detail));
+  }
+
+  /** Selected steps, first and last; [-1, -1] if none is. */
+  get range() {
+    return [Math.min(this.anchor, this.last), Math.max(this.anchor, this.last)];
+  }
+
+  get selected() {
+    const [first, last] = this.range;
+    return first < 0 ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  }
+
+  /** Select a step, or up to it from where the selection began. */
+  select(step, { extend = false } = {}) {
+    if (step < 0) return this.selectRange(-1, -1);
+    const to = Math.min(step, this.plan.length - 1);
+    return this.selectRange(extend && this.anchor >= 0 ? this.anchor : to, to);
+  }
+
+  /** Select steps; the inspector shows `step`. */
+  selectRange(anchor, last, step = last) {
+    if (anchor === this.anchor && last === this.last && step === this.step) return;
+    [this.anchor, this.last, this.step] = [anchor, last, step];
+    this.tell("selection");
+  }
+
+  selectRun(run, step = this.plan.runFirst(run)) {
+    this.selectRange(this.plan.runFirst(run), this.plan.runLast(run), step);
+  }
+
+  hover(step) {
+    if (step === this.hovered) return;
+    this.hovered = step;
+    this.tell("hover");
+  }
+
+  /** Make an edit of the plan as it is when the edits before are through; `make` gives none if there is nothing to do. */
+  edit(make) {
+    this.queue = this.queue.then(async () => {
+      const edit = make();
+      if (edit) await this.#send(edit);
+    });
+    return this.queue;
+  }
+
+  async #send({ what, ...edit }) {
+    this.pending = { what, steps: edit.steps ?? (edit.step === undefined ? [] : [edit.step]) };
+    this.tell("pending");
+    try {
+      const document = await postJson(`/plans/${this.plan.id}/edits`, { revision: this.plan.revision, edit });
+      this.replace(document);
+      say(`${what}: done`, { quiet: true });
+    } catch (error) {
+      if (!(await this.catchUp())) fail(error);
+    } finally {
+      this.pending = null;
+      this.tell("pending");
+    }
+  }
+
+  /** Go on with another revision of the plan. */
+  replace(document) {
+    this.plan = new Plan(document);
+    this.hovered = -1;
+    const most = this.plan.length - 1;
+    [this.anchor, this.last, this.step] = [this.anchor, this.last, this.step].map((step) => Math.min(step, most));
+    this.tell("plan", document.changed ?? null);
+    this.tell("selection");
+  }
+
+  /** Load the plan if it is another than ours by now. @returns {Promise<boolean>} whether it has been edited */
+  async catchUp() {
+    try {
+      const document = await getJson(`/plans/${this.plan.id}.json`);
+      const isEdited = document.revision !== this.plan.revision;
+      if (isEdited) say("The plan was changed elsewhere; this is how it is now.", { warn: true });
+      if (isEdited || document.audio.state !== this.plan.audio.state) this.replace(document);
+      return isEdited;
+    } catch (error) {
+      fail(error);
+      return true; // said already
+    }
+  }
+
+  #hear(news) {
+    if (news.id !== this.plan.id || this.pending) return;
+    if (news.revision !== this.plan.revision || news.audio.state !== this.plan.audio.state) {
+      this.queue = this.queue.then(() => this.catchUp());
+      return;
+    }
+    this.plan.audio = news.audio;
+    this.tell("audio");
+  }
+
+  /** Save under a new name, the server's choice if none is given. */
+  async save(name = null) {
+    try {
+      const saved = await postJson(`/plans/${this.plan.id}/save`, name ? { name } : {});
+      history.replaceState(null, "", `/timeline/${saved.id}`);
+      this.replace(await getJson(`/plans/${saved.id}.json`));
+      say(`Saved as ${saved.file}`);
+    } catch (error) {
+      fail(error);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+// What is heard and its waveform: a media element that plays the rendered plan, drawn by wavesurfer from the server's peaks.
+
+import { cssColor, getFloats, onTheme } from "../lib.js";
+import WaveSurfer from "../vendor/wavesurfer/wavesurfer.esm.js";
+
+const MOST_PEAKS = 1 << 17;
+const FINEST = 16; // samples a peak
+const HANDOVER = 0.03; // seconds until another element is heard
+
+/** Tells "state" when it plays or pauses, "time" as it plays, "drawn" when the waveform was drawn anew,
+ *  "broken" when it cannot go on. */
+export class Sound extends EventTarget {
+  constructor(container, nonce) {
+    super();
+    this.media = this.#listened(new Audio());
+    this.loading = 0;
+    this.moved = same;
+    this.ready = false;
+    this.container = container;
+    this.surfer = WaveSurfer.create({
+      container, media: this.media, cspNonce: nonce, height: "auto", interact: false, autoScroll: false, hideScrollbar: true,
+      normalize: true, cursorWidth: 0, ...colors(),
+    });
+    this.surfer.on("redrawcomplete", () => this.dispatchEvent(new Event("drawn")));
+    onTheme(() => this.surfer.setOptions(colors()));
+  }
+
+  #listened(media) {
+    const tell = (name) => () => media === this.media && this.dispatchEvent(new Event(name));
+    for (const name of ["play", "pause", "ended"]) media.addEventListener(name, tell("state"));
+    media.addEventListener("play", () => this.#tick());
+    media.addEventListener("error", tell("broken"));
+    return media;
+  }
+
+  #tick() {
+    this.dispatchEvent(new Event("time"));
+    if (this.playing) requestAnimationFrame(() => this.#tick());
+  }
+
+  get playing() {
+    return !this.media.paused && !this.media.ended;
+  }
+
+  get time() {
+    return this.surfer.getCurrentTime();
+  }
+
+  seek(seconds) {
+    if (!this.ready) return;
+    this.surfer.setTime(seconds);
+    this.dispatchEvent(new Event("time"));
+  }
+
+  async toggle() {
+    if (this.playing) return this.pause();
+    if (!this.ready) return;
+    if (this.media.ended) this.seek(0);
+    await this.media.play();
+  }
+
+  pause() {
+    this.media.pause();
+  }
+
+  /** Draw so many pixels a second; 0: the whole of it. */
+  zoom(scale) {
+    this.surfer.setOptions({ minPxPerSec: scale });
+  }
+
+  /** Scroll to this pixel of a waveform that is `stretch` times as wide as it was drawn. */
+  scroll(left, stretch) {
+    this.surfer.setScroll(left / stretch);
+    const shift = stretch === 1 ? 0 : stretch * this.surfer.getScroll() - left;
+    this.container.style.transform = stretch === 1 ? "" : `translateX(${shift}px) scaleX(${stretch})`;
+  }
+
+  /** A flat line as long as the plan, until its sound is made. */
+  async blank(plan) {
+    await this.surfer.load("", [new Float32Array(1024)], plan.seconds);
+  }
+
+  /** Play this revision from now on, where the old one is: `moved` tells the time in the new one. */
+  async load(plan, moved = same) {
+    const turn = ++this.loading;
+    const before = this.moved; // of revisions that were never heard
+    this.moved = (seconds) => moved(before(seconds));
+    try {
+      await this.#load(plan, turn);
+    } catch (error) {
+      if (turn === this.loading) throw error;
+    }
+  }
+
+  async #load(plan, turn) {
+    const url = new URL(`/plans/${plan.id}/audio.wav?revision=${plan.revision}`, location).href;
+    const drawn = getPeaks(plan);
+    drawn.catch(() => null); // it is awaited later
+    const media = await cued(url, this.moved(this.time));
+    if (turn !== this.loading) return;
+    await this.#swap(media);
+    const peaks = await drawn;
+    if (turn !== this.loading) return;
+    await this.surfer.load(url, peaks, plan.seconds);
+    if (!this.playing) this.surfer.setTime(this.time);
+  }
+
+  async #swap(media) {
+    const before = this.media;
+    if (this.playing) {
+      await soughtTo(media, this.moved(before.currentTime + HANDOVER));
+      await media.play();
+    } else await soughtTo(media, this.moved(this.time));
+    this.moved = same;
+    this.media = this.#listened(media);
+    this.surfer.setMediaElement(media);
+    before.pause();
+    before.removeAttribute("src");
+    before.load();
+    this.ready = true;
+    this.dispatchEvent(new Event("state"));
+    this.#tick();
+  }
+}
+
+const same = (seconds) => seconds;
+const colors = () => ({ waveColor: cssColor("--wave"), progressColor: cssColor("--wave-played") });
+
+/** Highest and lowest sample of each bucket, above and below the middle line. */
+async function getPeaks(plan) {
+  let samples = FINEST;
+  while (plan.n_samples / samples > MOST_PEAKS) samples *= 2;
+  const peaks = await getFloats(`/plans/${plan.id}/peaks?samples=${samples}`);
+  const n = peaks.length / 2;
+  return [peaks.subarray(0, n).map((high) => Math.max(0, high)), peaks.subarray(n).map((low) => Math.max(0, -low))];
+}
+
+/** A media element that can play from there at once. */
+async function cued(url, seconds) {
+  const media = new Audio();
+  media.preload = "auto";
+  await new Promise((resolve, reject) => {
+    media.addEventListener("canplay", resolve, { once: true });
+    media.addEventListener("error", () => reject(new Error(`The sound cannot be played (${media.error.message}).`)), { once: true });
+    media.src = url;
+  });
+  await soughtTo(media, seconds);
+  return media;
+}
+
+async function soughtTo(media, seconds) {
+  if (Math.abs(media.currentTime - seconds) < 0.001) return;
+  const sought = new Promise((resolve) => media.addEventListener("seeked", resolve, { once: true }));
+  media.currentTime = Math.min(seconds, media.duration);
+  await sought;
+}

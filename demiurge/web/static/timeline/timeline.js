@@ -1,0 +1,109 @@
+// The page of one plan: puts its parts together.
+
+import { fail, getJson, h } from "../lib.js";
+import { makeActions } from "./actions.js";
+import { Alternatives } from "./alternatives.js";
+import { Audition } from "./audition.js";
+import { placeIcons } from "./icons.js";
+import { Inspector, speak } from "./inspector.js";
+import { listenToKeys } from "./keys.js";
+import { Overview } from "./overview.js";
+import { Playhead } from "./playhead.js";
+import { listenToPointer } from "./pointer.js";
+import { Readout } from "./readout.js";
+import { Session } from "./session.js";
+import { Sound } from "./sound.js";
+import { Stage } from "./stage.js";
+import { Transport } from "./transport.js";
+import { View } from "./view.js";
+
+const byId = (id) => document.getElementById(id);
+
+async function open() {
+  placeIcons();
+  const session = new Session(await getJson(`/plans/${byId("timeline").dataset.plan}.json`));
+  const sound = new Sound(byId("wave"), document.querySelector("script[nonce]").nonce);
+  await sound.blank(session.plan);
+  const view = new View(sound);
+  const stage = new Stage(session, view, byId("stage"));
+  const audition = new Audition(session, sound);
+  const alternatives = new Alternatives(session, audition);
+  const playhead = new Playhead(sound, view);
+  const page = { session, sound, view, stage, audition, alternatives, playhead };
+  const actions = makeActions(page);
+  new Inspector(session, audition, alternatives, actions, byId("inspector"));
+  new Transport(session, sound, view, actions);
+  new Readout(session, stage);
+  new Overview(session, view, byId("overview"), playhead.letGo);
+  listenToPointer({ ...page, onScroll: playhead.letGo });
+  listenToKeys(actions);
+  listenToClicks();
+  session.on("selection", () => speak(session));
+  keepSound(session, sound);
+  showNotes(session);
+}
+
+/** Load the sound of each revision that sounds otherwise, as soon as it is made. */
+function keepSound(session, sound) {
+  let loaded = null;
+  const show = async (change) => {
+    const { plan } = session;
+    if (plan.audio.state !== "ready" || loaded === null) showMaking(plan.audio);
+    const needed = `${plan.id} ${plan.revision}`;
+    if (plan.audio.state !== "ready" || loaded === needed) return;
+    const same = loaded?.startsWith(plan.id) && change && change.start === change.old_stop && change.start === change.new_stop;
+    loaded = needed;
+    if (!same) await sound.load(plan, movedBy(change, plan.rate)).catch(fail);
+    byId("making").hidden = true;
+  };
+  const again = () => {
+    loaded = null; // the server keeps the sound of the last revisions only
+    return show(null);
+  };
+  session.on("plan", show);
+  session.on("audio", () => show(null));
+  sound.addEventListener("broken", again);
+  show(null);
+}
+
+/** Where a time of the sound before is in the sound as it is now. */
+function movedBy(change, rate) {
+  if (!change) return (seconds) => seconds;
+  const { old_stop, new_stop } = change;
+  return (seconds) => (seconds * rate >= old_stop ? seconds + (new_stop - old_stop) / rate : Math.min(seconds, new_stop / rate));
+}
+
+function showMaking({ state, done, error }) {
+  const rendering = `Making the sound: ${Math.round(100 * done)} %`;
+  const words = { rendering, failed: `The sound could not be made: ${error}`, ready: "Loading the sound…" };
+  byId("making").hidden = false;
+  byId("making-text").textContent = words[state];
+  byId("making-bar").hidden = state !== "rendering";
+  byId("making-bar").value = done;
+}
+
+/** What somebody should know of the plan, until it is dismissed. */
+function showNotes(session) {
+  const dismissed = new Set();
+  const show = () => {
+    const notes = session.plan.notes.filter((text) => !dismissed.has(text)).map((text) => {
+      const button = h("button", { type: "button", class: "quiet", onclick: () => show(dismissed.add(text)) }, "Dismiss");
+      return h("div", { class: "note" }, h("span", {}, text), button);
+    });
+    byId("notes").replaceChildren(...notes);
+  };
+  session.on("plan", show);
+  show();
+}
+
+/** After a click on a button the keys are the timeline's again; who came by keyboard stays where they are. */
+function listenToClicks() {
+  byId("timeline").addEventListener("click", (event) => {
+    if (event.detail > 0 && event.target.closest("button:not([popovertarget])")) byId("stage").focus({ preventScroll: true });
+  });
+}
+
+open().catch((error) => {
+  byId("notes").replaceChildren(h("p", { class: "note", role: "alert" }, error.message));
+  fail(error);
+});

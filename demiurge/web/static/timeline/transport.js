@@ -1,0 +1,111 @@
+// The bar above the timeline: playing, the scale, and what is done to the plan as a whole.
+
+import { fail, formatSeconds } from "../lib.js";
+import { setIcon } from "./icons.js";
+import { listenToMenus } from "./menus.js";
+
+const byId = (id) => document.getElementById(id);
+
+/** Shows and changes the state of session, sound and view. */
+export class Transport {
+  constructor(session, sound, view, actions) {
+    [this.session, this.sound, this.view] = [session, sound, view];
+    listenToMenus();
+    for (const [id, run] of Object.entries({
+      play: actions.play, follow: actions.follow, undo: actions.undo, redo: actions.redo, save: actions.save,
+      "zoom-in": actions.zoomIn, "zoom-out": actions.zoomOut, fit: actions.fit,
+    })) byId(id).addEventListener("click", run);
+    byId("zoom").addEventListener("input", (event) => view.zoom(view.whole * (view.closest / view.whole) ** event.target.value));
+    byId("save-as").addEventListener("submit", (event) => this.#saveAs(event));
+    byId("reselect").addEventListener("submit", (event) => this.#reselect(event));
+    byId("another-seed").addEventListener("click", () => (byId("seed").value = Math.floor(Math.random() * 1e6)));
+    view.addEventListener("change", () => this.#showScale());
+    for (const name of ["state", "time"]) sound.addEventListener(name, () => this.showTime());
+    session.on("plan", () => this.show());
+    session.on("pending", () => this.show());
+    this.fillOptions();
+    this.show();
+  }
+
+  /** Show what the plan is and what may be done. */
+  show() {
+    const { plan, pending } = this.session;
+    document.title = `${plan.dirty ? "• " : ""}${plan.name} · Demiurge`;
+    byId("name").textContent = plan.name;
+    byId("unsaved").hidden = !plan.dirty;
+    for (const way of ["undo", "redo"]) {
+      byId(way).disabled = !plan[`can_${way}`] || pending !== null;
+      const label = `${way === "undo" ? "Undo" : "Redo"}${plan[way] ? `: ${plan[way]}` : ""}`;
+      byId(way).title = `${label} (${way === "undo" ? "Ctrl+Z" : "Ctrl+Shift+Z"})`;
+      byId(way).setAttribute("aria-label", label);
+    }
+    byId("working").hidden = pending === null;
+    byId("working").textContent = pending ? `${pending.what}…` : "";
+    for (const link of document.querySelectorAll("[data-download]")) link.href = `/plans/${plan.id}/download/${link.dataset.download}`;
+    byId("map").href = `/map?plan=${plan.id}`;
+    this.#showReselect();
+    this.showTime();
+  }
+
+  /** Show where it plays. */
+  showTime() {
+    const { sound, session } = this;
+    byId("position").textContent = clock(sound.time);
+    byId("length").textContent = clock(session.plan.seconds);
+    byId("play").disabled = !sound.ready;
+    setIcon(byId("play"), sound.playing ? "pause" : "play");
+    byId("play").setAttribute("aria-label", sound.playing ? "Pause" : "Play");
+  }
+
+  /** Put the plan's own options into the form. */
+  fillOptions() {
+    const { options } = this.session.plan;
+    for (const name of ["continuity", "novelty", "min_reuse", "temperature", "seed"]) byId(name).value = options[name] ?? 0;
+  }
+
+  #showScale() {
+    const { view } = this;
+    const range = Math.log(view.closest / view.whole);
+    byId("zoom").value = range > 0 ? Math.log(view.scale / view.whole) / range : 0;
+    byId("zoom").setAttribute("aria-valuetext", `${formatSeconds(view.end - view.start)} in view`);
+  }
+
+  #showReselect() {
+    const { plan, pending } = this.session;
+    const free = plan.length - plan.nLocked;
+    const around = `Choose again around ${count(plan.nLocked, "locked step")}`;
+    byId("reselect-go").textContent = plan.nLocked ? around : "Choose all steps again";
+    byId("reselect-go").disabled = !plan.has_targets || !plan.isOwn || pending !== null || free === 0;
+    byId("reselect-note").textContent = noteOf(plan, free);
+  }
+
+  #reselect(event) {
+    event.preventDefault();
+    const values = ["continuity", "novelty", "min_reuse", "temperature", "seed"].map((name) => [name, byId(name).valueAsNumber]);
+    const wrong = values.find(([, value]) => !Number.isFinite(value));
+    if (wrong) return fail(new Error(`${wrong[0].replace("_", " ")} must be a number.`));
+    byId("reselect-menu").hidePopover();
+    return this.session.edit(() => ({ what: "Choose again", kind: "reselect", ...Object.fromEntries(values) }));
+  }
+
+  #saveAs(event) {
+    event.preventDefault();
+    byId("save-menu").hidePopover();
+    this.session.save(byId("save-name").value.trim() || null);
+  }
+}
+
+function noteOf(plan, free) {
+  if (!plan.isOwn) return "This plan was made from another database.";
+  if (!plan.has_targets) return "This plan does not hold what was wanted at its steps; make it again to choose again.";
+  if (free === 0) return "All steps are locked; unlock some.";
+  return `${count(free, "step")} will be chosen anew; lock what should stay.`;
+}
+
+const count = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+
+/** 83.4 -> "1:23.40". */
+export function clock(seconds) {
+  const hundredths = Math.round(seconds * 100);
+  return `${Math.floor(hundredths / 6000)}:${((hundredths % 6000) / 100).toFixed(2).padStart(5, "0")}`;
+}

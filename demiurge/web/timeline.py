@@ -1,0 +1,193 @@
+"""Views of plans: what is played when, heard, seen, changed and taken away."""
+
+from typing import Any
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from db.errors import ParameterError
+from demiurge.editing import replace_unit
+from demiurge.web.alternatives import alternatives_document
+from demiurge.web.answers import bytes_answer, json_answer, numbers_answer, page, takes_json, wav_answer, wav_header
+from demiurge.web.downloads import KINDS, download
+from demiurge.web.editor import Editor, Rerendering
+from demiurge.web.editors import Editors
+from demiurge.web.edits import MOST_NUMBER, parse_edit
+from demiurge.web.plan_document import curves, is_own, plan_document
+from demiurge.web.plans import plans_of
+from demiurge.web.recording import Recording
+from demiurge.web.values import ask_integer, ask_number, check_keys, take_integer, take_text
+from demiurge.web.workspace import Workspace
+
+ALTERNATIVES, MOST_ALTERNATIVES = 9, 64
+CONTEXT_SECONDS, MOST_CONTEXT_SECONDS = 1.0, 10.0
+FADE_SECONDS = 0.005  # at both ends of what is heard of a plan: cut off, it would click
+PCM_16_SCALE = 2.0**15
+FLOAT_BYTES, RIFF_BYTES = 4, (1 << 32) - 64
+
+
+class TimelineViews:
+    """The plans of a workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace, self.database, self.editors = workspace, workspace.database, Editors(workspace)
+
+    def plans(self, request: Request) -> Response:
+        return page(request, self.workspace, "plans.html", page="timeline", data=self._plans())
+
+    def plans_json(self, request: Request) -> Response:
+        return json_answer(self._plans())
+
+    def _plans(self) -> dict[str, Any]:
+        return {"plans": plans_of(self.workspace).documents()}
+
+    def timeline(self, request: Request) -> Response:
+        file = self._editor(request).state.file
+        return page(request, self.workspace, "timeline.html", plan=file.id, data={"id": file.id, "name": file.name})
+
+    def plan_json(self, request: Request) -> Response:
+        return json_answer(plan_document(self._editor(request), self.database))
+
+    def curves(self, request: Request) -> Response:
+        """A descriptor as it was wanted at each step, then as it is, float32; NaN where that is not known."""
+        plan, name = self._editor(request).state.plan, request.path_params["name"]
+        if not is_own(plan, self.database) or name not in self.database.settings.names:
+            raise HTTPException(404, f"nothing is known of {name[:40]} in this plan")
+        return numbers_answer(request, curves(plan, self.database, name))
+
+    def audio(self, request: Request) -> Response:
+        """All of the sound as a 32-bit float WAV, or a range of it; 202 while it is being made."""
+        editor = self._editor(request)
+        recording = editor.recording(ask_integer(request, "revision", 0, MOST_NUMBER))
+        if recording is None:
+            return _not_yet(editor)
+        body = _Samples(recording)
+        if len(body) > RIFF_BYTES:
+            raise ParameterError("the plan is too long for one WAV; take it away with the command: demiurge playback")
+        silence = np.broadcast_to(np.float32(0), (recording.n_samples, recording.tape.channels))
+        parts: list[Any] = [wav_header(silence, editor.state.plan.sample_rate), body]
+        return bytes_answer(request, parts, "audio/wav")
+
+    def peaks(self, request: Request) -> Response:
+        """The highest sample of every so many, then the lowest, float32."""
+        editor, samples = self._editor(request), ask_integer(request, "samples", 16, 1 << 24, 256)
+        recording = editor.state.recording
+        return _not_yet(editor) if recording is None else numbers_answer(request, recording.peaks(samples))
+
+    def alternatives(self, request: Request) -> Response:
+        editor, k = self._editor(request), ask_integer(request, "k", 1, MOST_ALTERNATIVES, ALTERNATIVES)
+        return json_answer(alternatives_document(editor, self.workspace, _step(request, editor), k))
+
+    def step_audio(self, request: Request) -> Response:
+        """A step with what is around it, as it is or with another unit, as a 16-bit WAV."""
+        editor = self._editor(request)
+        plan, number, unit = editor.state.plan, _step(request, editor), ask_integer(request, "unit", 0, MOST_NUMBER)
+        context = round(ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS) * plan.sample_rate)
+        revision = ask_integer(request, "revision", 0, MOST_NUMBER)
+        if revision is not None:
+            editor.check_revision(revision)
+        if unit is not None:
+            plan = replace_unit(plan, number, unit, self.database)
+        step = plan.steps[number]
+        editor.corpus.look(plan)
+        if not editor.corpus.is_audible(step):
+            raise HTTPException(410, f"{step.source}: {editor.corpus.problem(step.source) or 'is over too soon'}")
+        samples = editor.preview(plan, step.at_sample - context, step.until_sample + context)
+        return wav_answer(request, _to_hear(samples, plan.sample_rate), plan.sample_rate, {"Cache-Control": "no-store"})
+
+    def edit(self, request: Request, body: dict[str, Any]) -> Response:
+        check_keys("the request", body, ("revision", "edit"))
+        editor, revision, edit = self._editor(request), take_integer(body, "revision", 0, MOST_NUMBER), body.get("edit")
+        if edit == {"kind": "undo"}:
+            made = editor.undo(revision)
+        elif edit == {"kind": "redo"}:
+            made = editor.redo(revision)
+        else:
+            change, what = parse_edit(edit, self.workspace)
+            made = editor.edit(revision, change, what)
+        document = plan_document(editor, self.database)
+        return json_answer(document | {"changed": _changed(made, document["sample_rate"])})
+
+    def save(self, request: Request, body: dict[str, Any]) -> Response:
+        check_keys("the request", body, ("name",))
+        editor = self._editor(request)
+        saved = self.editors.save(editor, take_text(body, "name") if body.get("name") is not None else None)
+        return json_answer({"id": saved.id, "file": saved.path.name}, 201)
+
+    def download(self, request: Request) -> Response:
+        state, kind = self._editor(request).state, request.path_params["kind"]
+        if kind not in KINDS:
+            raise HTTPException(404, f"a plan can be had as {', '.join(KINDS)}, not as {kind[:20]}")
+        root = self.workspace.root if is_own(state.plan, self.database) else None
+        return download(state.plan, kind, state.file.name, root)
+
+    def _editor(self, request: Request) -> Editor:
+        return self.editors.get(request.path_params["plan"])
+
+
+class _Samples:
+    """The bytes of a recording, as loud as it is heard, made as they are read."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording, self._frame_bytes = recording, FLOAT_BYTES * recording.tape.channels
+
+    def __len__(self) -> int:
+        return self._recording.n_samples * self._frame_bytes
+
+    def __getitem__(self, span: slice) -> bytes:
+        first, last = span.start // self._frame_bytes, -(-span.stop // self._frame_bytes)
+        samples = (self._recording.read(first, last) * self._recording.gain).astype("<f4", copy=False)
+        offset = span.start - first * self._frame_bytes
+        return samples.tobytes()[offset : offset + span.stop - span.start]
+
+
+def _step(request: Request, editor: Editor) -> int:
+    number, n_steps = request.path_params["step"], len(editor.state.plan.steps)
+    if number >= n_steps:
+        raise HTTPException(404, f"there is no such step: the plan has steps 0 to {n_steps - 1}")
+    return number
+
+
+def _not_yet(editor: Editor) -> Response:
+    if editor.error:
+        raise ParameterError(editor.error)
+    return json_answer(editor.audio, 202)
+
+
+def _to_hear(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Faded at its ends, int16."""
+    faded = min(round(FADE_SECONDS * sample_rate), len(samples) // 2)
+    rise = np.linspace(0, 1, faded, dtype=np.float32)[:, None]
+    samples[:faded] *= rise
+    samples[len(samples) - faded :] *= rise[::-1]
+    return np.clip(np.rint(samples * PCM_16_SCALE), -PCM_16_SCALE, PCM_16_SCALE - 1).astype(np.int16)
+
+
+def _changed(made: Rerendering, sample_rate: int) -> dict[str, Any] | None:
+    """What an edit changed of the sound; None while all of it is being made."""
+    if made.change is None:
+        return None
+    change = made.change
+    seconds = (change.new_stop - change.start) / sample_rate
+    return vars(change) | {"seconds_rendered": seconds, "milliseconds": round(made.milliseconds, 1)}
+
+
+def routes(workspace: Workspace) -> list[Route]:
+    views = TimelineViews(workspace)
+    return [
+        Route("/timeline", views.plans),
+        Route("/plans.json", views.plans_json),
+        Route("/timeline/{plan}", views.timeline),
+        Route("/plans/{plan}.json", views.plan_json),
+        Route("/plans/{plan}/curves/{name}", views.curves),
+        Route("/plans/{plan}/audio.wav", views.audio),
+        Route("/plans/{plan}/peaks", views.peaks),
+        Route("/plans/{plan}/steps/{step:int}/alternatives.json", views.alternatives),
+        Route("/plans/{plan}/steps/{step:int}/audio.wav", views.step_audio),
+        Route("/plans/{plan}/edits", takes_json(views.edit), methods=["POST"]),
+        Route("/plans/{plan}/save", takes_json(views.save), methods=["POST"]),
+        Route("/plans/{plan}/download/{kind}", views.download),
+    ]

@@ -1,0 +1,324 @@
+"""The corpus map as people use it: in Chromium, with a mouse, with keys, and where something is missing."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import soundfile as sf
+from playwright.sync_api import expect
+
+from db.build import build_database
+
+STAGE = "#points"
+INK = """(canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, i) => i % 4 === 3 && value).length;
+}"""
+NO_WEBGL = """const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind === "webgl" ? null : get.call(this, kind, ...rest);
+};"""
+
+
+@pytest.fixture
+def open_map(page):
+    """`open_map(query)` opens the map and waits until it is drawn; the plan the site was started with is not shown."""
+
+    def open_it(query="?plan="):
+        page.goto(f"/map{query}")
+        page.wait_for_selector("body[data-ready]")
+
+    return open_it
+
+
+@pytest.fixture
+def units(page):
+    """The ids of all units."""
+    return np.frombuffer(page.request.get("/map/units").body(), "<u4").tolist()
+
+
+@pytest.fixture
+def places(page):
+    """`places(units)`: where units are in the window, (n, 2)."""
+
+    def find(units):
+        box = page.locator(STAGE).bounding_box()
+        found = page.evaluate("(units) => units.map((unit) => demiurgeMap.screenPosition(unit))", units)
+        return np.array(found) + np.array([box["x"], box["y"]])
+
+    return find
+
+
+@pytest.fixture
+def lone(page, units, places):
+    """`lone(choice)`: those of some units that have no other near them on the stage, so that the pointer can only mean them."""
+
+    def find(choice=units):
+        box = page.locator(STAGE).bounding_box()
+        found = places(units)
+        distances = np.linalg.norm(found[:, None] - found[None], axis=-1) + 1000 * np.eye(len(found))
+        inner = (found > [box["x"] + 60, box["y"] + 90]) & (
+            found < [box["x"] + box["width"] - 120, box["y"] + box["height"] - 60]
+        )
+        alone = np.flatnonzero(inner.all(1) & (distances.min(1) > 18))
+        return [(units[i], found[i]) for i in alone if units[i] in choice]
+
+    return find
+
+
+@pytest.fixture
+def lasso(page):
+    """`lasso(corners)`: draw around with Shift held."""
+
+    def draw(corners):
+        page.keyboard.down("Shift")
+        page.mouse.move(*corners[0])
+        page.mouse.down()
+        for corner in [corners[0] + 1, *corners[1:]]:
+            page.mouse.move(*corner, steps=6)
+            page.wait_for_timeout(30)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+
+    return draw
+
+
+def test_every_unit_is_drawn(page, open_map, units, places, pixels):
+    open_map()
+    seen = pixels(page).astype(int)
+    ground = seen[150, 5]
+    corner, box = (210, 95), page.locator(STAGE).bounding_box()
+    stage = seen[corner[1] : int(box["y"] + box["height"]), : int(box["width"]) - 60]
+    away = stage[np.abs(stage - ground).sum(-1) > 90]
+    assert len(np.unique(away, axis=0)) > 40
+    for x, y in places(units).round().astype(int):
+        if 2 <= x < box["width"] - 60 and box["y"] + 2 < y < 700:
+            assert np.abs(seen[y - 1 : y + 2, x - 1 : x + 2] - ground).sum(-1).max() > 40
+
+
+def test_hover_plays_the_unit(page, open_map, lone):
+    open_map()
+    unit, place = lone()[0]
+    with page.expect_response(re.compile(rf"/units/{unit}/audio\.wav")) as answer:
+        page.mouse.move(*place, steps=3)
+    assert answer.value.status in {200, 206}
+    assert answer.value.headers["content-type"] == "audio/wav"
+    facts = page.request.get(f"/units/{unit}.json").json()
+    expect(page.locator("#tooltip")).to_contain_text(facts["source"]["path"])
+    expect(page.locator("#reading")).to_contain_text(facts["source"]["path"])
+    sound = page.request.get(answer.value.url).body()
+    assert sound[:4] == b"RIFF" and sound[8:12] == b"WAVE"  # noqa: PT018
+
+
+def test_listen_length_is_what_is_asked_for(page, open_map, lone):
+    open_map()
+    _, place = lone()[0]
+    page.select_option("#listen", "2")
+    with page.expect_request(re.compile(r"/audio\.wav\?context=2$")):
+        page.mouse.move(*place, steps=3)
+
+
+def test_click_pins_and_similar_units_are_listed(page, open_map, lone):
+    open_map()
+    for _, place in lone()[:2]:
+        page.mouse.move(*place, steps=3)
+        page.mouse.click(*place)
+    expect(page.locator("#pins > li")).to_have_count(2)
+    before = page.locator("#overlay").evaluate(INK)
+    page.get_by_label("Units similar to number 1").click()
+    expect(page.locator(".similar li")).to_have_count(8)
+    distances = [float(text) for text in page.locator(".similar .number").all_text_contents()]
+    assert distances == sorted(distances)
+    assert page.locator("#overlay").evaluate(INK) > before
+    page.reload()
+    expect(page.locator("#pins > li")).to_have_count(2)
+    page.get_by_label("Unpin number 1").click()
+    expect(page.locator("#pins > li")).to_have_count(1)
+
+
+def test_lasso_counts_what_is_in_it(page, open_map, units, places, lasso):
+    open_map()
+    found = places(units)
+    (left, top), (right, bottom) = np.quantile(found, [0.1, 0.9], axis=0)
+    inside = int(((found > [left, top]) & (found < [right, bottom])).all(1).sum())
+    lasso(np.array([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]))
+    expect(page.locator("#selection")).to_be_visible()
+    counts = [int(text.replace(",", "")) for text in page.locator("#selection-list .muted").all_text_contents()]
+    expect(page.locator("#selection-count")).to_contain_text(f"{sum(counts):,} units")
+    assert sum(counts) == pytest.approx(inside, rel=0.05)  # the line goes by steps of some pixels
+    page.click("#selection-keep")
+    expect(page.locator("#kept-text")).to_have_text(f"{sum(counts):,} of {len(units):,} units shown")
+    page.click("#kept-all")
+    expect(page.locator("#kept")).to_be_hidden()
+
+
+def test_selection_is_played_one_after_another(page, open_map):
+    open_map()
+    heard = []
+    page.on("request", lambda request: heard.append(request.url) if "/audio.wav" in request.url else None)
+    page.select_option("#listen", "0")
+    page.locator(".legend-row", has_text="tabla_ghe3").click()
+    page.click("#selection-play")
+    page.wait_for_timeout(1200)
+    page.keyboard.press("Escape")
+    expect(page.locator("#selection-play")).to_contain_text("Play")
+    assert len(set(heard)) >= 3
+
+
+def test_search_fades_the_others_and_enter_goes_there(page, open_map, units, places, pixels):
+    open_map()
+    (choir,) = [source for source in page.request.get("/map.json").json()["sources"] if "choir" in source["path"]]
+    colourful = lambda: int((np.ptp(pixels(page.locator(STAGE)).astype(int), axis=-1) > 60).sum())  # noqa: E731
+    before = colourful()
+    page.keyboard.press("/")
+    page.keyboard.type("CHOIR")
+    expect(page.locator("#search-count")).to_have_text(f"ambi_choir.ogg · {choir['n_units']} units")
+    page.wait_for_timeout(300)
+    assert colourful() < before / 2
+    spread = np.ptp(places(units), axis=0)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(900)
+    assert (np.ptp(places(units), axis=0) > 1.1 * spread).all()
+    page.keyboard.press("Escape")
+    expect(page.locator("#search-count")).to_be_empty()
+
+
+def test_axes_place_the_units_by_two_descriptors(page, open_map, units, places):
+    open_map()
+    before = places(units)
+    page.click("button[value=axes]")
+    page.select_option("#axis-x", "mfcc3")
+    page.select_option("#axis-y", "time")
+    page.wait_for_timeout(1500)
+    found = places(units)
+    assert not np.allclose(found, before, atol=3)
+    x, y = (np.frombuffer(page.request.get(f"/map/values/{name}").body(), "<f4") for name in ("mfcc3", "time"))
+    assert np.corrcoef(found[:, 0], x)[0, 1] > 0.999
+    assert np.corrcoef(found[:, 1], y)[0, 1] < -0.999
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_timeout(300)
+    np.testing.assert_allclose(places(units), found, atol=1)
+
+
+def test_colour_by_a_descriptor(page, open_map, pixels):
+    open_map()
+    before = pixels(page.locator(STAGE))
+    page.select_option("#colour", "mfcc1")
+    expect(page.locator(".colour-values span")).to_have_count(3)
+    page.wait_for_timeout(300)
+    assert (pixels(page.locator(STAGE)) != before).any(-1).mean() > 0.01
+    page.select_option("#colour", "cluster")
+    expect(page.locator(".legend-row").first).to_contain_text("Cluster")
+
+
+def test_plan_is_a_path_and_plays_along_it(page, open_map):
+    open_map()
+    without = page.locator("#overlay").evaluate(INK)
+    plan = page.request.get("/plans.json").json()["plans"][0]
+    page.select_option("#plan-choice", plan["id"])
+    expect(page.locator("#plan-facts")).to_contain_text(f"{plan['steps']} steps")
+    page.wait_for_timeout(200)
+    assert page.locator("#overlay").evaluate(INK) > without + 1000
+    assert f"plan={plan['id']}" in page.url
+    expect(page.locator("#plan-link")).to_have_attribute("href", f"/timeline/{plan['id']}")
+    expect(page.locator("#plan-play")).to_be_enabled()
+    page.click("#plan-play")
+    expect(page.locator("#plan-seek")).to_have_attribute("aria-valuetext", re.compile(r"step \d\d of"))
+    page.keyboard.press("k")
+    expect(page.get_by_label("Play the plan", exact=True)).to_be_visible()
+
+
+def test_map_without_a_mouse(page, open_map, units, places):
+    open_map()
+    page.focus(STAGE)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#tooltip")).to_be_visible()
+    told = page.locator("#reading").text_content()
+    for key in ("ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+        expect(page.locator("#reading")).not_to_have_text(told)
+        told = page.locator("#reading").text_content()
+    page.keyboard.press("p")
+    expect(page.locator("#pins > li")).to_have_count(1)
+    home = places(units)
+    page.keyboard.press("+")
+    page.wait_for_timeout(200)
+    assert (np.ptp(places(units), axis=0) > 1.2 * np.ptp(home, axis=0)).all()
+    page.keyboard.press("0")
+    page.wait_for_timeout(900)
+    np.testing.assert_allclose(places(units), home, atol=1)
+    page.select_option("#listen", "1")
+    page.focus(STAGE)
+    with page.expect_request(re.compile(r"/audio\.wav\?context=1$")):
+        page.keyboard.press("Enter")
+
+
+def test_theme_recolours_the_map(page, open_map, pixels):
+    open_map()
+    assert pixels(page.locator(STAGE)).mean() > 200
+    page.click("#theme")
+    page.wait_for_timeout(500)
+    assert pixels(page.locator(STAGE)).mean() < 80
+
+
+def test_missing_file_is_told(page, open_map, site, units, lone):
+    file = site.folder / "sounds" / "ambi_choir.ogg"
+    file.rename(file.with_suffix(".away"))
+    try:
+        open_map()
+        sources = page.request.get("/map.json").json()["sources"]
+        (gone,) = [source for source in sources if source["missing"]]
+        number = np.frombuffer(page.request.get("/map/values/source").body(), "<f4")
+        _, place = lone([unit for unit, source in zip(units, number, strict=True) if source == gone["id"]])[0]
+        page.mouse.move(*place, steps=3)
+        expect(page.locator("#tooltip")).to_contain_text("the file is missing")
+        expect(page.locator(".legend-row.missing")).to_contain_text("ambi_choir")
+    finally:
+        file.with_suffix(".away").rename(file)
+
+
+def test_browser_that_needs_other_code_may_compile_it(page):
+    page.route("**/precompiled.js", lambda route: route.fulfill(body="export default {};", content_type="text/javascript"))
+    page.goto("/map?plan=")
+    page.get_by_role("link", name="Compile it here").click()
+    page.wait_for_selector("body[data-ready]")
+    assert "compile=1" in page.url
+
+
+def test_browser_without_webgl(page):
+    page.add_init_script(NO_WEBGL)
+    page.goto("/map")
+    expect(page.get_by_role("heading", name="The map cannot be drawn")).to_be_visible()
+
+
+def test_server_error_is_shown_in_the_maps_place(page, problems):
+    page.route("**/map/units", lambda route: route.fulfill(status=422, body=json.dumps({"error": "the shards are damaged"})))
+    page.goto("/map")
+    expect(page.locator(".message")).to_contain_text("the shards are damaged")
+    problems.clear()
+
+
+def test_empty_database(browse, page, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("empty")
+    (folder / "sounds").mkdir()
+    sf.write(folder / "sounds" / "nothing.wav", np.zeros(0), 44100)
+    build_database(folder / "sounds", folder / "empty.db")
+    page.goto(f"{browse(folder, 'empty.db')}/map")
+    expect(page.locator(".message")).to_contain_text("demiurge db build AUDIO_DIR empty.db")
+
+
+@pytest.mark.slow
+def test_quality_layout_is_computed_once(page, open_map, units, places):
+    pytest.importorskip("umap")
+    open_map()
+    before = places(units)
+    page.click("button[value=quality]")
+    page.click("#quality-start")
+    expect(page.locator("#quality-text")).to_contain_text("Computing")
+    page.wait_for_selector("#quality", state="hidden", timeout=180_000)
+    page.wait_for_timeout(1000)
+    assert not np.allclose(places(units), before, atol=3)
+    open_map("?plan=&layout=quality")
+    expect(page.locator("#quality")).to_be_hidden()

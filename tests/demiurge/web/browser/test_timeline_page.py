@@ -1,0 +1,329 @@
+"""The timeline in a real browser: seen, heard, changed and taken away."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import Browser, Locator, Page
+
+from demiurge.cli import main
+from playback.plan import Plan
+
+Pixels = Callable[[Page | Locator], np.ndarray]
+TABLET = {"width": 1024, "height": 768}
+PATIENCE_SECONDS = 10
+
+
+@pytest.fixture
+def timeline(page: Page) -> Page:
+    """The plan that the server was opened with, its sound loaded."""
+    page.goto("/")
+    return loaded(page)
+
+
+def loaded(page: Page) -> Page:
+    page.locator("#play:enabled").wait_for()
+    page.locator("#making").wait_for(state="hidden")
+    return page
+
+
+def plan_of(page: Page) -> dict:
+    """The plan as the server has it now."""
+    name = page.evaluate("location.pathname.split('/').at(-1)")
+    return page.evaluate("name => fetch(`/plans/${name}.json`).then(answer => answer.json())", name)
+
+
+def place_of(page: Page, step: int, *, edge: bool = False) -> tuple[float, float]:
+    """Where on the page the middle of a step's block, or its right edge, is while the whole plan is seen."""
+    plan, box = plan_of(page), page.locator("#stage").bounding_box()
+    lane = page.locator("[data-lane=units]").bounding_box()
+    assert box
+    assert lane
+    at = plan["steps"]["at_sample"][step] + plan["steps"]["n_samples"][step] * (1 if edge else 0.5)
+    return box["x"] + box["width"] * at / plan["n_samples"], lane["y"] + lane["height"] / 2
+
+
+def click_step(page: Page, step: int) -> None:
+    page.mouse.click(*place_of(page, step))
+    page.get_by_role("heading", name=f"Step {step + 1} of").wait_for()
+
+
+def edited(page: Page, do: Callable[[], None]) -> dict:
+    """Do what sends an edit; the server's answer, once its sound is loaded."""
+    with page.expect_response("**/edits") as answer:
+        do()
+    page.locator("#working").wait_for(state="hidden")
+    return answer.value.json()
+
+
+def press(page: Page, keys: str) -> Callable[[], None]:
+    return lambda: page.keyboard.press(keys)
+
+
+def until(true: Callable[[], bool]) -> bool:
+    """Whether it comes true soon."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def test_the_plan_is_drawn_within_the_window(timeline: Page, pixels: Pixels) -> None:
+    stage, lane = timeline.locator("#stage").bounding_box(), timeline.locator("[data-lane=units]").bounding_box()
+    assert stage
+    assert lane
+    seen = pixels(timeline)
+    middle = seen[round(lane["y"] + lane["height"] / 2), round(stage["x"]) : round(stage["x"] + stage["width"])]
+    assert len(np.unique(middle, axis=0)) >= len({*plan_of(timeline)["steps"]["source"]})
+    assert pixels(timeline.locator("#wave")).std() > 30
+    assert timeline.evaluate("document.scrollingElement.scrollHeight") == 720
+
+
+def test_dark_is_dark(browser: Browser, site, pixels: Pixels) -> None:
+    context = browser.new_context(base_url=site.address, color_scheme="dark")
+    tab = context.new_page()
+    tab.goto("/")
+    assert pixels(loaded(tab)).mean() < 90
+    context.close()
+
+
+def test_a_step_says_why_it_was_chosen_and_what_else_fits(timeline: Page) -> None:
+    click_step(timeline, 5)
+    timeline.locator(".alternatives li").nth(9).wait_for()
+    steps = plan_of(timeline)["steps"]
+    inspector = timeline.locator("#inspector").inner_text()
+    assert f"{steps['distance'][5]:.2f}" in inspector
+    assert timeline.locator(".alternatives li").count() == 10  # itself and nine others
+    assert "step 6 of" in timeline.locator("#status").inner_text()
+
+
+def test_an_alternative_is_heard_alone_and_in_place(timeline: Page) -> None:
+    click_step(timeline, 5)
+    for title, address in (("Hear it alone", "**/units/*/audio.wav"), ("Hear it in place", "**/steps/5/audio.wav*unit=*")):
+        button = timeline.locator(f".alternatives li:nth-child(3) button[title^='{title}']")
+        with timeline.expect_response(address) as answer:
+            button.click()
+        assert answer.value.status in (200, 206)
+        timeline.locator(f".alternatives button[title^='{title}'][aria-pressed=true]").wait_for()
+
+
+def test_choosing_another_unit_changes_sound_and_picture_and_undo_brings_them_back(timeline: Page, pixels: Pixels) -> None:
+    wave = timeline.locator("#wave")
+    click_step(timeline, 12)
+    use = timeline.locator(".alternatives li:nth-child(4)").get_by_role("button", name="Use")
+    use.hover()
+    before, plan = pixels(wave), plan_of(timeline)
+    changed = edited(timeline, use.click)
+    assert changed["revision"] > plan["revision"]
+    assert changed["steps"]["unit"][12] != plan["steps"]["unit"][12]
+    assert 0 < changed["changed"]["seconds_rendered"] < plan["n_samples"] / plan["sample_rate"]
+    assert until(lambda: not np.array_equal(pixels(wave), before))
+    undone = edited(timeline, press(timeline, "Control+z"))
+    assert undone["steps"] == plan["steps"]
+    assert until(lambda: np.array_equal(pixels(wave), before))
+
+
+def test_it_plays_on_through_an_edit_and_the_view_follows(timeline: Page) -> None:
+    box = timeline.locator("#wave").bounding_box()
+    assert box
+    timeline.mouse.click(box["x"] + box["width"] / 4, box["y"] + 20)
+    assert timeline.locator("#position").inner_text() == "0:00.25"
+    for keys in ("Home", "+", "+", "+", "+", "+", " "):
+        timeline.keyboard.press(keys)
+    timeline.locator("#play[aria-label=Pause]").wait_for()
+    edited(timeline, press(timeline, "r"))
+    assert until(lambda: int(timeline.locator("#overview").get_attribute("aria-valuenow") or 0) > 40)
+    assert until(lambda: timeline.locator("#position").inner_text() > "0:00.60")
+    edited(timeline, press(timeline, "Control+z"))
+
+
+def test_dragging_an_edge_to_the_right_repeats_and_to_the_left_removes(timeline: Page) -> None:
+    n_steps = len(plan_of(timeline)["steps"]["unit"])
+    x, y = place_of(timeline, 8, edge=True)
+    width = 2 * (x - place_of(timeline, 8)[0])
+
+    def drag(by: float) -> None:
+        timeline.mouse.move(x - 2, y)
+        timeline.mouse.down()
+        timeline.mouse.move(x + by / 2, y)
+        timeline.mouse.move(x + by, y)
+        timeline.mouse.up()
+
+    click_step(timeline, 8)
+    repeated = edited(timeline, lambda: drag(2 * width))["steps"]["unit"]
+    assert repeated[8:11] == [repeated[8]] * 3
+    assert len(repeated) == n_steps + 2
+    edited(timeline, press(timeline, "Control+z"))
+    assert len(edited(timeline, lambda: drag(-1.7 * width))["steps"]["unit"]) == n_steps - 2
+    edited(timeline, press(timeline, "Control+z"))
+
+
+def test_locked_steps_stay_when_the_rest_is_chosen_again(timeline: Page) -> None:
+    click_step(timeline, 10)
+    for _ in range(4):
+        timeline.keyboard.press("Shift+ArrowRight")
+    locked = edited(timeline, press(timeline, "l"))
+    assert [i for i, is_locked in enumerate(locked["steps"]["locked"]) if is_locked] == [10, 11, 12, 13, 14]
+    timeline.get_by_role("button", name="Choose again").click()
+    timeline.get_by_label("Continuity").fill("3")
+    timeline.get_by_label("Temperature").fill("20")
+    again = edited(timeline, timeline.get_by_role("button", name="Choose again around 5 locked steps").click)
+    assert again["steps"]["unit"][10:15] == locked["steps"]["unit"][10:15]
+    assert again["steps"]["unit"] != locked["steps"]["unit"]
+    assert again["options"]["continuity"] == 3
+
+
+def test_the_downloaded_sound_is_what_playback_makes_of_the_downloaded_plan(timeline: Page, site, tmp_path: Path) -> None:
+    click_step(timeline, 3)
+    edited(timeline, press(timeline, "r"))
+    plan, wav = (download(timeline, kind, tmp_path) for kind in ("plan", "wav"))
+    result = CliRunner().invoke(
+        main, ["playback", str(plan), "--root", str(site.folder / "sounds"), "-o", str(tmp_path / "own.wav")]
+    )
+    assert result.exit_code == 0, result.output
+    assert wav.read_bytes() == (tmp_path / "own.wav").read_bytes()
+    assert len(Plan.load(plan).steps) == len(plan_of(timeline)["steps"]["unit"])
+
+
+def download(page: Page, kind: str, folder: Path) -> Path:
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as started:
+        page.locator(f"[data-download={kind}]").click()
+    path = folder / started.value.suggested_filename
+    started.value.save_as(path)
+    return path
+
+
+def test_all_of_it_by_the_keyboard(timeline: Page) -> None:
+    n_steps = len(plan_of(timeline)["steps"]["unit"])
+    for keys in ("Home", "ArrowRight", "ArrowRight", "+", "+", "0"):
+        timeline.keyboard.press(keys)
+    assert "step 3 of" in timeline.locator("#status").inner_text()
+    timeline.locator(".alternatives li").nth(9).wait_for()
+    with timeline.expect_response("**/steps/2/audio.wav*"):
+        timeline.keyboard.press("Enter")
+    with timeline.expect_response("**/steps/2/audio.wav*unit=*"):
+        timeline.keyboard.press("Shift+Digit2")
+    timeline.keyboard.press("Escape")
+    edited(timeline, press(timeline, "Digit2"))
+    assert len(edited(timeline, press(timeline, "r"))["steps"]["unit"]) == n_steps + 1
+    assert len(edited(timeline, press(timeline, "Delete"))["steps"]["unit"]) == n_steps
+    assert (
+        edited(timeline, press(timeline, "l"))["steps"]["locked"][2]
+        != edited(timeline, press(timeline, "l"))["steps"]["locked"][2]
+    )
+    edited(timeline, press(timeline, "Control+z"))
+    edited(timeline, press(timeline, "Control+Shift+z"))
+    assert timeline.locator("#unsaved").is_visible()
+    address = timeline.url
+    timeline.keyboard.press("s")
+    timeline.locator("#unsaved").wait_for(state="hidden")
+    assert timeline.url != address
+    timeline.keyboard.press("?")
+    assert "hear the step in place" in timeline.locator("#shortcuts").inner_text()
+    timeline.keyboard.press("Escape")
+    assert timeline.locator("#shortcuts").is_hidden()
+
+
+def test_a_plan_is_saved_under_a_name(timeline: Page, site) -> None:
+    timeline.get_by_role("button", name="Save under a name").click()
+    timeline.get_by_label("Name", exact=True).fill("Rain on tabla")
+    with timeline.expect_response("**/save"):
+        timeline.keyboard.press("Enter")
+    assert until((site.folder / "plans" / "Rain on tabla.plan.json").is_file)
+    assert until(lambda: timeline.locator("#name").inner_text() == "Rain on tabla")
+    timeline.goto("/timeline")
+    assert "Rain on tabla" in timeline.locator("#plans").inner_text()
+
+
+def test_an_edit_in_another_tab_is_shown(timeline: Page, browser: Browser, site) -> None:
+    context = browser.new_context(base_url=site.address)
+    other = context.new_page()
+    other.goto(timeline.url)
+    click_step(loaded(other), 4)
+    n_steps = len(edited(other, press(other, "r"))["steps"]["unit"])
+    timeline.get_by_text(f"{n_steps} steps in").wait_for()
+    edited(other, press(other, "Control+z"))
+    context.close()
+
+
+def test_fingers_on_a_tablet_tap_pan_and_pinch(browser: Browser, site) -> None:
+    context = browser.new_context(base_url=site.address, viewport=TABLET, has_touch=True)
+    tab = context.new_page()
+    tab.goto("/")
+    loaded(tab)
+    assert tab.evaluate("document.scrollingElement.scrollHeight") == TABLET["height"]
+    x, y = place_of(tab, 20)
+    tab.touchscreen.tap(x, y)
+    tab.get_by_role("heading", name="Step 21 of").wait_for()
+    touch = context.new_cdp_session(tab)
+
+    def fingers(kind: str, *places: float) -> None:
+        points = [{"x": place, "y": y, "id": number} for number, place in enumerate(places)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", x - 20)
+    fingers("touchStart", x - 20, x + 20)
+    for apart in (40, 60, 80):
+        fingers("touchMove", x - apart, x + apart)
+    fingers("touchEnd")
+    assert until(lambda: float(tab.locator("#zoom").input_value()) > 0.1)
+    start = tab.locator("#overview").get_attribute("aria-valuenow")
+    fingers("touchStart", x)
+    fingers("touchMove", x - 40)
+    fingers("touchMove", x - 90)
+    fingers("touchEnd")
+    assert until(lambda: tab.locator("#overview").get_attribute("aria-valuenow") != start)
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def poor(site, tmp_path_factory: pytest.TempPathFactory, browse: Callable[..., str]) -> str:
+    """A server whose plan has lost one of its sources, and of another database one more plan."""
+    folder = tmp_path_factory.mktemp("poor")
+    shutil.copytree(site.folder, folder, dirs_exist_ok=True)
+    plan = Plan.load(folder / "tabla.plan.json")
+    (folder / "sounds" / plan.steps[0].source).unlink()
+    foreign = (folder / "tabla.plan.json").read_text().replace(plan.database["id"], "f" * 32)
+    (folder / "foreign.plan.json").write_text(foreign)
+    plans = ("--plan", "tabla.plan.json", "--plan", "foreign.plan.json", "--folder", "none")
+    return browse(folder, "small.db", "--root", "sounds", *plans)
+
+
+def test_what_is_missing_is_said_and_the_rest_works(poor: str, page: Page) -> None:
+    page.goto(f"{poor}/")
+    loaded(page)
+    page.get_by_text("silent").wait_for()
+    page.get_by_role("button", name="Dismiss").click()
+    click_step(page, 0)
+    page.get_by_text("This source is missing").wait_for()
+    assert page.get_by_role("button", name="Hear the unit alone").is_disabled()
+    edited(page, press(page, "l"))
+
+
+def test_a_plan_of_another_database_is_played_and_cut_but_offers_no_units(poor: str, page: Page) -> None:
+    page.goto(f"{poor}/timeline")
+    page.get_by_role("link", name="foreign").click()
+    loaded(page)
+    page.get_by_text("was made from another database").first.wait_for()
+    click_step(page, 1)
+    page.get_by_text("They are in the database that the plan was made from").wait_for()
+    edited(page, press(page, "Delete"))
+
+
+def test_without_a_plan_the_page_says_how_to_get_one(site, browse: Callable[..., str], page: Page) -> None:
+    page.goto(f"{browse(site.folder, 'small.db', '--folder', 'nothing')}/timeline")
+    assert "There is no plan yet" in page.locator("#main").inner_text()
+    assert page.get_by_role("link", name="Make one").get_attribute("href") == "/make"
+
+
+def test_an_edit_that_is_refused_is_explained(timeline: Page, problems: list[str]) -> None:
+    timeline.route("**/edits", lambda route: route.fulfill(status=422, json={"error": "the last step cannot be removed"}))
+    click_step(timeline, 2)
+    timeline.keyboard.press("Delete")
+    timeline.get_by_text("the last step cannot be removed").first.wait_for()
+    problems.clear()  # the browser notes every answer of this kind

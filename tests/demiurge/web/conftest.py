@@ -1,0 +1,73 @@
+"""A small real database, and its page as a client sees it."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from db.build import build_database
+from demiurge.corpus import CORPUS_DIR
+from demiurge.web.app import create_app
+from demiurge.web.security import Security
+from demiurge.web.serve import address_of, listen, make_server
+from demiurge.web.workspace import Workspace
+
+SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg", "drum_heavy_kick.ogg")
+ADDRESS = "http://127.0.0.1:8421"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `sounds` and `small.db`, which no test changes."""
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "sounds").mkdir()
+    for name in SOUNDS:
+        shutil.copyfile(CORPUS_DIR / name, folder / "sounds" / name)
+    build_database(folder / "sounds", folder / "small.db")
+    return folder
+
+
+@pytest.fixture
+def own(built: Path, tmp_path: Path) -> Path:
+    """A copy of `built`, which a test may change."""
+    shutil.copytree(built, tmp_path / "own")
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def workspace(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Of the small database, with an empty folder for plans; closed by the client's end."""
+    monkeypatch.chdir(tmp_path)  # where models are looked for
+    return Workspace(built / "small.db", folder=tmp_path / "plans")
+
+
+@pytest.fixture
+def client(workspace: Workspace) -> Iterator[TestClient]:
+    """A browser's, on a page of this server."""
+    with visit(workspace) as client:
+        yield client
+
+
+def visit(workspace: Workspace, security: Security | None = None) -> TestClient:
+    """To be entered; it sends the Origin that a browser would."""
+    app = create_app(workspace, security or Security())
+    return TestClient(app, base_url=ADDRESS, headers={"Origin": ADDRESS}, follow_redirects=False)
+
+
+@contextmanager
+def serving(workspace: Workspace) -> Iterator[str]:
+    """A real server, at the address that is given."""
+    sock = listen("127.0.0.1", None)
+    security = Security("127.0.0.1", sock.getsockname()[1])
+    server = make_server(workspace, security)
+    thread = threading.Thread(target=server.run, args=([sock],))
+    thread.start()
+    try:
+        yield address_of(security)
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,344 @@
+"""The editor: whatever is done to a plan, what is heard is what stitching it anew would give, bit for bit."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+
+from db.errors import AudioError, ParameterError, PlanError
+from demiurge.editing import lock_steps, remove_steps, repeat_step, replace_unit, reselect
+from demiurge.pipeline import Selection, render_mosaic
+from demiurge.web import editor as editor_module
+from demiurge.web import recording as recording_module
+from demiurge.web.editor import Editor
+from demiurge.web.editors import KEPT, Editors
+from demiurge.web.heard import Corpus
+from demiurge.web.plans import PlanFile
+from demiurge.web.recording import BLOCK_SAMPLES, Piece, Recording, Tape
+from demiurge.web.workspace import Workspace
+from playback.changes import Change
+from playback.crossfade import SeamOptions
+from playback.decoded import DecodedCache
+from playback.plan import Plan
+from playback.render import open_sources, playable, render
+from playback.stitch import stitch
+
+RATE = 44100
+FILE = PlanFile("id", "name", Path("name.plan.json"), "opened")
+
+
+@pytest.fixture(scope="module")
+def made(built, tmp_path_factory, fixtures_folder=Path(__file__).parents[2] / "fixtures") -> Plan:
+    """A second of tabla, made of other sounds."""
+    out = tmp_path_factory.mktemp("made") / "tabla.wav"
+    (rendering,) = render_mosaic(fixtures_folder / "tabla_44k.wav", built / "small.db", out, selection=Selection())
+    return rendering.plan
+
+
+@pytest.fixture
+def opened(workspace):
+    """A function that opens a plan; what it opened is closed in the end."""
+    editors = []
+
+    def open_plan(plan, root=None):
+        editors.append(edited(workspace, plan, root))
+        return editors[-1]
+
+    yield open_plan
+    for editor in editors:
+        editor.corpus.close()
+    workspace.close()
+
+
+def edited(workspace: Workspace, plan: Plan, root: Path | None = None) -> Editor:
+    """An editor whose first rendering is done."""
+    corpus = Corpus(root or workspace.root, sample_rate=plan.sample_rate, channels=plan.channels, cache=DecodedCache())
+    editor = Editor(FILE, plan, corpus, tapes=workspace.folder, publish=lambda kind, data: None)
+    editor.render(lambda: None)
+    return editor
+
+
+def anew(plan: Plan, root: Path) -> np.ndarray:
+    """What a plan sounds like, by the ordinary way; silence where nothing can be played."""
+    with open_sources(plan, root) as reader:
+        try:
+            heard, _ = playable(plan, reader, skip_missing=True)
+        except PlanError:
+            return np.zeros((plan.n_samples, plan.channels), np.float32)
+        return np.concatenate([*stitch(heard, reader, seams=SeamOptions.of(plan.settings))])
+
+
+def sounds(editor: Editor) -> np.ndarray:
+    recording = editor.state.recording
+    assert recording.n_samples == editor.state.plan.n_samples
+    return recording.read(0, recording.n_samples)
+
+
+@st.composite
+def edits(draw):
+    """A function of the number of steps and the plan's candidates, so that most edits make sense."""
+    kind = draw(st.sampled_from(["choose", "choose", "repeat", "remove", "lock", "reselect", "shape", "undo", "redo"]))
+    return kind, draw(st.integers(0, 1 << 20)), draw(st.integers(0, 1 << 20))
+
+
+def do(editor: Editor, workspace: Workspace, kind: str, a: int, b: int) -> None:
+    n_steps, revision, database = len(editor.state.plan.steps), editor.state.revision, workspace.database
+    step, unit = a % n_steps, int(database.units.ids[b % database.n_units])
+    if kind in ("undo", "redo"):
+        if getattr(editor.state, kind):
+            getattr(editor, kind)(revision)
+        return
+    changes = {
+        "choose": lambda plan: replace_unit(plan, step, unit, database),
+        "repeat": lambda plan: repeat_step(plan, step, 1 + b % 3),
+        "remove": lambda plan: remove_steps(plan, {step, b % n_steps} if n_steps > 2 else [step][: n_steps - 1]),
+        "lock": lambda plan: lock_steps(plan, [step], bool(b % 2)),
+        "reselect": lambda plan: reselect(plan, workspace.index(Selection()), replace(Selection().path, continuity=b % 5 / 4)),
+        "shape": lambda plan: shaped(plan, step, b),
+    }
+    editor.edit(revision, changes[kind], kind)
+
+
+def shaped(plan: Plan, number: int, how: int) -> Plan:
+    """A step with another gain, played backwards, or shorter, so that a rest follows it."""
+    step = plan.steps[number]
+    n_samples = step.n_samples if how % 3 else max(step.n_samples * 2 // 3, 1)
+    other = replace(step, gain_db=float(how % 7 - 3), reverse=how % 5 == 0, n_samples=n_samples)
+    tail = plan.tail_samples + (step.n_samples - n_samples if number == len(plan.steps) - 1 else 0)
+    return replace(plan, steps=(*plan.steps[:number], other, *plan.steps[number + 1 :]), tail_samples=tail)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(done=st.lists(edits(), min_size=1, max_size=8), crossfade_ms=st.sampled_from([0.0, 20.0, 60.0, 200.0]))
+def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_ms):
+    plan = replace(made, settings=made.settings | {"seams": {"crossfade_ms": crossfade_ms}})
+    editor = edited(workspace, plan)
+    assert np.array_equal(sounds(editor), anew(plan, workspace.root))
+    for edit in done:
+        do(editor, workspace, *edit)
+        assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root)), edit
+    editor.corpus.close()
+
+
+def test_only_what_changed_is_made_anew(opened, made, workspace):
+    editor = opened(made)
+    unit = next(other["unit"] for other in made.steps[20].alternatives)
+    result = editor.edit(editor.state.revision, lambda plan: replace_unit(plan, 20, unit, workspace.database), "another unit")
+    step = made.steps[20]
+    assert result.change.old_stop == result.change.new_stop
+    assert result.change.start <= step.at_sample < step.until_sample <= result.change.new_stop
+    assert result.change.new_stop - result.change.start < 8 * step.n_samples
+    locked = editor.edit(editor.state.revision, lambda plan: lock_steps(plan, [20], True), "locked")
+    assert locked.change == Change(0, 0, 0)
+
+
+def test_history_goes_back_and_forth_and_forgets_what_was_undone(opened, made):
+    editor = opened(made)
+    first = editor.state.revision
+    with pytest.raises(ParameterError, match="nothing was edited that could be undone"):
+        editor.undo(first)
+    for number in range(3):
+        editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 0, 1), f"edit {number}")
+    assert (editor.state.undo, editor.state.redo, editor.state.dirty) == ("edit 2", None, True)
+    for _ in range(3):
+        editor.undo(editor.state.revision)
+    assert editor.state.plan is made
+    assert (editor.state.undo, editor.state.redo, editor.state.dirty) == (None, "edit 0", False)
+    editor.redo(editor.state.revision)
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "other")
+    assert (editor.state.undo, editor.state.redo) == ("other", None)
+    with pytest.raises(ParameterError, match="nothing was undone"):
+        editor.redo(editor.state.revision)
+    assert editor.state.revision > first
+    assert editor.edit(editor.state.revision, lambda plan: plan, "nothing").milliseconds == 0
+    assert editor.state.undo == "other"
+
+
+def test_history_is_bounded(opened, made, monkeypatch):
+    monkeypatch.setattr(editor_module, "MOST_VERSIONS", 5)
+    editor = opened(made)
+    for _ in range(8):
+        editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
+    for _ in range(4):
+        editor.undo(editor.state.revision)
+    assert editor.state.undo is None
+    assert len(editor.state.plan.steps) == len(made.steps) - 4
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, editor.corpus.root))
+
+
+def test_edit_of_another_revision_is_refused(opened, made):
+    editor = opened(made)
+    old = editor.state.revision
+    editor.edit(old, lambda plan: remove_steps(plan, [0]), "shorter")
+    for late in (lambda: editor.edit(old, lambda plan: plan, ""), lambda: editor.undo(old), lambda: editor.redo(old)):
+        with pytest.raises(HTTPException, match="edited elsewhere") as refusal:
+            late()
+        assert refusal.value.status_code == 409
+    assert editor.recording(old).n_samples == made.n_samples  # whoever still plays it may
+    with pytest.raises(HTTPException, match="409"):
+        editor.recording(1)
+
+
+def test_edits_of_many_threads_are_made_one_after_another(opened, made):
+    editor, refused = opened(made), []
+
+    def edit():
+        for _ in range(5):
+            try:
+                editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 3, 1), "again")
+            except HTTPException as error:
+                refused.append(error.status_code)
+
+    threads = [threading.Thread(target=edit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(editor.state.plan.steps) == len(made.steps) + 20 - len(refused)
+    assert set(refused) <= {409}
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, editor.corpus.root))
+
+
+def test_failed_edit_changes_nothing(opened, made, workspace):
+    editor = opened(made)
+    before, heard = editor.state, sounds(editor)
+    with pytest.raises(ParameterError, match="there is no step 9999"):
+        editor.edit(before.revision, lambda plan: replace_unit(plan, 9999, 0, workspace.database), "")
+    assert editor.state is before
+    assert np.array_equal(sounds(editor), heard)
+
+
+def test_steps_of_a_missing_source_are_silent_and_the_rest_is_heard(opened, made, own, workspace):
+    used = sorted({step.source for step in made.steps})
+    (own / "sounds" / used[0]).unlink()
+    editor = opened(made, own / "sounds")
+    assert editor.corpus.problem(used[0]).startswith("missing")
+    assert np.array_equal(sounds(editor), anew(made, own / "sounds"))
+    silent = next(number for number, step in enumerate(made.steps) if step.source == used[0])
+    assert not editor.corpus.is_audible(made.steps[silent])
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [silent]), "")
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, own / "sounds"))
+
+
+def test_source_that_vanishes_while_the_plan_is_open(opened, made, own):
+    editor = opened(made, own / "sounds")
+    source = made.steps[10].source
+    (own / "sounds" / source).unlink()
+    editor.corpus.close()
+    editor.edit(editor.state.revision, lambda plan: shaped(plan, 10, 4), "louder")
+    assert editor.corpus.problem(source).startswith("missing")
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, own / "sounds"))
+
+
+def test_plan_of_which_nothing_can_be_played_is_silence(opened, made, tmp_path):
+    editor = opened(made, tmp_path)
+    assert editor.audio["state"] == "ready"
+    assert not sounds(editor).any()
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0, 1]), "")
+    assert not sounds(editor).any()
+
+
+def test_edits_before_the_sound_is_made(workspace, made):
+    corpus = Corpus(workspace.root, sample_rate=RATE, channels=made.channels, cache=DecodedCache())
+    told = []
+    editor = Editor(FILE, made, corpus, tapes=workspace.folder, publish=lambda kind, data: told.append(data["audio"]["state"]))
+    assert editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [4, 5]), "").change is None
+    assert editor.audio["state"] == "rendering"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(editor, "_record", interrupted(editor, editor._record))
+        editor.render(lambda: None)
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
+    assert len(editor.state.plan.steps) == len(made.steps) - 3
+    assert (told[0], told[-1]) == ("rendering", "ready")
+    corpus.close()
+    workspace.close()
+
+
+def interrupted(editor: Editor, record):
+    """Record, and edit the plan meanwhile."""
+
+    def recorded(plan, check_open):
+        sounding = record(plan, check_open)
+        editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [7]), "meanwhile")
+        return sounding
+
+    return recorded
+
+
+def test_rendering_that_fails_says_so(workspace, made):
+    def refuse() -> None:
+        raise AudioError("it is over")
+
+    corpus = Corpus(workspace.root, sample_rate=RATE, channels=made.channels, cache=DecodedCache())
+    editor = Editor(FILE, made, corpus, tapes=workspace.folder, publish=lambda kind, data: None)
+    editor.render(refuse)
+    assert (editor.audio["state"], editor.audio["error"]) == ("failed", "it is over")
+    corpus.close()
+    workspace.close()
+
+
+def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, tmp_path):
+    loud = replace(made, steps=tuple(replace(step, gain_db=20.0) for step in made.steps))
+    editor = opened(loud)
+    summary = render(loud, tmp_path / "loud.wav", root=editor.corpus.root, seams=SeamOptions.of(loud.settings))
+    assert editor.audio["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
+    assert summary.gain_db < 0
+    peaks = editor.state.recording.peaks(256)
+    assert np.abs(peaks).max() == pytest.approx(10 ** (-0.1 / 20), abs=1e-3)
+    assert opened(made).audio["gain_db"] == 0
+
+
+def test_recording_in_pieces_reads_as_one(tmp_path):
+    tape, rng = Tape(2, tmp_path), np.random.default_rng(0)
+    a, b = (rng.uniform(-1, 1, (n, 2)).astype(np.float32) for n in (3 * BLOCK_SAMPLES + 7, 500))
+    recording = Recording(tape, [tape.append([a[:100], a[100:]])])
+    spliced = recording.spliced(Change(1000, 5000, 1500), tape.append([b]))
+    whole = np.concatenate([a[:1000], b, a[5000:]])
+    assert np.array_equal(spliced.read(0, len(whole)), whole)
+    assert np.array_equal(spliced.read(900, 1600), whole[900:1600])
+    assert np.array_equal(recording.read(0, len(a)), a)
+    for start, stop in ((0, len(a)), (5, 6), (100, BLOCK_SAMPLES), (4000, 2 * BLOCK_SAMPLES + 1)):
+        assert tape.extremes(start, stop - start) == (a[start:stop].max(), a[start:stop].min())
+    peaks = spliced.peaks(256).reshape(2, -1)
+    assert peaks.shape[1] == -(-len(whole) // 256)
+    assert peaks[0, 3] == whole[768:1024].max()
+    assert peaks[1, -1] == whole[256 * (peaks.shape[1] - 1) :].min()
+    assert Recording(tape, []).n_samples == 0
+
+
+def test_tape_of_which_most_is_of_no_use_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording_module, "SPARE_SAMPLES", 0)
+    tape = Tape(1, tmp_path)
+    samples = np.random.default_rng(0).uniform(-1, 1, (BLOCK_SAMPLES, 1)).astype(np.float32)
+    recording = Recording(tape, [tape.append([samples])])
+    for _ in range(3):
+        recording = recording.spliced(Change(0, BLOCK_SAMPLES, BLOCK_SAMPLES), recording.tape.append([samples]))
+    assert recording.tape is not tape
+    assert np.array_equal(recording.read(0, BLOCK_SAMPLES), samples)
+    assert recording.pieces == [Piece(0, BLOCK_SAMPLES)]
+    assert list(tmp_path.iterdir()) == []  # its file has no name
+
+
+def test_few_plans_stay_open_but_none_is_closed_with_unsaved_edits(workspace, made, capsys):
+    workspace.make_folder()
+    for number in range(KEPT + 3):
+        made.save(workspace.folder / f"plan {number:02}.plan.json")
+    editors = Editors(workspace)
+    files = sorted(editors._plans.files(), key=lambda file: file.name)
+    first = editors.get(files[0].id)
+    assert editors.get(files[0].id) is first
+    first.edit(first.state.revision, lambda plan: remove_steps(plan, [0]), "")
+    for file in files[1:]:
+        editors.get(file.id)
+    assert len(editors._open) == KEPT + 1
+    assert editors.get(files[0].id) is first
+    assert files[1].id not in editors._open
+    workspace.close()
+    assert "plan 00 had unsaved edits" in capsys.readouterr().err
+    saved = Plan.load(workspace.folder / "plan 00-unsaved.plan.json")
+    assert saved == first.state.plan

@@ -1,0 +1,223 @@
+"""Jobs: made by a process beside the server, one at a time, remembered on disk; whatever happens to one, the next is done."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+
+from db.database import Database
+from db.errors import ParameterError
+from demiurge.cli import main
+from demiurge.web import jobs as jobs_module
+from demiurge.web.events import Events
+from demiurge.web.jobs import Job, Jobs, new_id
+from demiurge.web.plans import Plans
+from demiurge.web.worker import RenderTask, Worker, _Teller
+from playback.plan import Plan
+
+RATE = 44100
+PATIENCE = 30.0  # seconds; on an idle machine a job here takes one
+ENDED = ("done", "failed", "cancelled", "interrupted")
+
+
+@pytest.fixture(scope="module")
+def model(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A forecaster that has learned nothing: it goes on all the same."""
+    import torch
+
+    from sequencer.forecaster import Forecaster, ForecasterConfig
+
+    database = Database(built / "small.db")
+    torch.manual_seed(0)
+    forecaster = Forecaster(ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16}))
+    bounds = torch.full_like(forecaster.low, -2.0), torch.full_like(forecaster.high, 2.0)
+    forecaster.set_statistics(database.normaliser, low=bounds[0], high=bounds[1])
+    folder = tmp_path_factory.mktemp("models") / "untrained"
+    forecaster.save(folder)
+    return folder
+
+
+@pytest.fixture
+def told(monkeypatch) -> list:
+    """Every event, as (kind, data); before there is a client."""
+    events = []
+    monkeypatch.setattr(Events, "publish", lambda self, kind, data: events.append((kind, data)))
+    return events
+
+
+@pytest.fixture
+def seed(client, tabla, tmp_path) -> str:
+    sf.write(tmp_path / "tabla.wav", tabla, RATE)
+    return client.post("/seeds?name=tabla.wav", content=(tmp_path / "tabla.wav").read_bytes()).json()["id"]
+
+
+def asked(client, seed, **options):
+    return client.post("/jobs", json={"seed": seed, "model": None, "variations": 1, **options})
+
+
+def wait(client, job, states=ENDED) -> dict:
+    """The job, once it is in one of these states."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        now = client.get(f"/jobs/{job['id']}.json").json()
+        if now["state"] in states:
+            return now
+        time.sleep(0.02)
+    raise AssertionError(f"{now} is in none of the states {states}")
+
+
+def test_mosaic_of_a_seed(told, client, workspace, seed):
+    answer = asked(client, seed, variations=2, continuity=0.5, temperature=0, random_seed=3)
+    assert answer.status_code == 202
+    job = wait(client, answer.json())
+    assert (job["state"], job["error"], job["seed"]["name"], job["model"]) == ("done", None, "tabla.wav", None)
+    assert job["created"] <= job["started"] <= job["finished"]
+    assert client.get("/jobs.json").json()["jobs"] == client.get("/make.json").json()["jobs"] == [job]
+    plans = {plan["id"]: plan for plan in client.get("/plans.json").json()["plans"]}
+    assert list(plans) == list(reversed(job["plans"]))
+    moment = time.strftime("%H:%M", time.localtime(job["created"]))
+    assert [plans[one]["name"] for one in job["plans"]] == [f"tabla {number} ({moment})" for number in (1, 2)]
+    assert all(plan["kind"] == "made" and plan["job"] == job["id"] and plan["seconds"] == 1 for plan in plans.values())
+    folder = workspace.folder / "jobs" / job["id"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "job.json", "variation-1.plan.json", "variation-1.wav", "variation-2.plan.json", "variation-2.wav"
+    ]  # fmt: skip
+    first, second = (Plan.load(folder / f"variation-{number}.plan.json") for number in (1, 2))
+    assert first.settings["selection"]["continuity"] == 0.5
+    assert [step.unit for step in first.steps] != [step.unit for step in second.steps]
+    states = [data["state"] for kind, data in told if kind == "job" and data["id"] == job["id"]]
+    assert (states[0], states[1], states[-1]) == ("queued", "running", "done")
+
+
+def test_variations_of_a_continuation_are_those_of_the_next_seeds(client, built, seed, model, tmp_path):
+    target = tmp_path / model.name  # the current folder, where models are looked for
+    target.symlink_to(model)
+    known = client.get("/make.json").json()["models"]
+    assert [one["name"] for one in known] == ["untrained"]
+    made = asked(client, seed, model=known[0]["id"], variations=2, seconds=0.5, random_seed=7, temperature=0.9)
+    job = wait(client, made.json())
+    assert (job["state"], job["error"]) == ("done", None)
+    assert job["model"]["name"] == "untrained"
+    arguments = ["render", str(tmp_path / "tabla.wav"), str(built / "small.db"), str(model), "-o", str(tmp_path / "out.wav")]
+    result = CliRunner().invoke(main, [*arguments, "--seconds", "0.5", "--seed", "8", "--temperature", "0.9"])
+    assert result.exit_code == 0, result.output
+    sound = client.get(f"/plans/{job['plans'][1]}/download/wav")
+    assert sound.content == (tmp_path / "out.wav").read_bytes()
+
+
+def test_wrong_requests_are_refused_at_the_door(client, seed):
+    wrong = {
+        "seconds": [0.4, 601, "10", True, None], "variations": [0, 9, 2.5, True], "continuity": [-1, 1e300, [1]],
+        "temperature": [-0.1, 11], "random_seed": [-1, 1 << 32, 0.5], "novelty": ["much"], "tempo": [1],
+    }  # fmt: skip
+    for name, values in wrong.items():
+        for value in values:
+            answer = asked(client, seed, **{name: value})
+            assert answer.status_code == 422, (name, value)
+            assert name in answer.json()["error"]
+    assert asked(client, "0" * 32).status_code == 404
+    assert asked(client, "../../etc").status_code == 404
+    assert asked(client, 7).status_code == 422
+    assert "no such model" in asked(client, seed, model="nothing").json()["error"]
+    assert client.post("/jobs", content=b'{"seconds": NaN}', headers={"Content-Type": "application/json"}).status_code == 400
+    assert client.get("/jobs/nothing.json").status_code == client.post("/jobs/nothing/cancel").status_code == 404
+    assert client.get("/jobs.json").json() == {"jobs": []}
+
+
+def test_cancelled_jobs_end_and_the_next_is_done(client, seed, workspace):
+    running, waiting, last = (asked(client, seed).json() for _ in range(3))
+    wait(client, running, ("running",))
+    assert client.post(f"/jobs/{waiting['id']}/cancel").json()["state"] == "cancelled"
+    cancelled = client.post(f"/jobs/{running['id']}/cancel").json()
+    assert cancelled["state"] == "cancelled"
+    assert cancelled["plans"] == []
+    assert wait(client, last)["state"] == "done"
+    assert client.post(f"/jobs/{last['id']}/cancel").json()["state"] == "done"
+    assert [client.get(f"/jobs/{one['id']}.json").json()["state"] for one in (running, waiting)] == ["cancelled"] * 2
+
+
+def test_worker_that_dies_fails_its_job_only(client, seed, workspace, monkeypatch):
+    workers = []
+    start = Worker._start
+    monkeypatch.setattr(Worker, "_start", lambda self: (start(self), workers.append(self._process.pid)))
+    dying, next_one = asked(client, seed).json(), asked(client, seed).json()
+    wait(client, dying, ("running",))
+    while not workers:
+        time.sleep(0.01)
+    os.kill(workers[0], signal.SIGKILL)
+    failed = wait(client, dying)
+    assert failed["state"] == "failed"
+    assert "died" in failed["error"]
+    assert wait(client, next_one)["state"] == "done"
+    assert len(workers) == 2
+
+
+def test_failure_is_told_in_words_and_the_worker_goes_on(client, seed, workspace):
+    (workspace.folder / "seeds" / f"{seed}.wav").write_bytes(b"nothing any more")
+    failed = wait(client, asked(client, seed).json())
+    assert failed["state"] == "failed"
+    assert "not readable as audio" in failed["error"]
+
+
+def test_jobs_of_another_day(tmp_path):
+    jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
+    begun = Job(new_id(), {"id": "s", "name": "a.b.wav"}, None, {"variations": 2}, 1000.0, state="running", made=2)
+    for job in (begun, replace(begun, id="waiting", state="queued", made=0), replace(begun, id="ended", state="done", made=0)):
+        (tmp_path / "jobs" / job.id).mkdir(parents=True)
+        jobs._change(job)
+    (tmp_path / "jobs" / begun.id / "variation-1.plan.json").write_text("{}")
+    (tmp_path / "jobs" / "broken").mkdir()
+    (tmp_path / "jobs" / "broken" / "job.json").write_text('{"id": 1}')
+    plans = Plans(tmp_path)
+    again = Jobs(tmp_path / "jobs", plans, lambda kind, data: None)
+    states = {job["id"]: job["state"] for job in again.documents()}
+    assert states == {begun.id: "interrupted", "waiting": "interrupted", "ended": "done"}
+    assert json.loads((tmp_path / "jobs" / begun.id / "job.json").read_text())["state"] == "interrupted"
+    (made,) = plans.files()  # the second was removed by somebody
+    assert made.name.startswith("a.b 1 (")
+    assert again.document(again.get(begun.id))["plans"] == [made.id]
+
+
+def test_server_that_ends_leaves_its_jobs_interrupted(client, seed, workspace):
+    job = asked(client, seed).json()
+    wait(client, job, ("running",))
+    workspace.close()
+    again = Jobs(workspace.folder / "jobs", Plans(workspace.folder), lambda kind, data: None)
+    assert [one["state"] for one in again.documents()] == ["interrupted"]
+
+
+def test_only_so_many_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs_module, "MOST_WAITING", 0)
+    jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
+    with pytest.raises(ParameterError, match="0 jobs are waiting; cancel some"):
+        jobs.submit(Job("a", {}, None, {}, 0.0), task(tmp_path))
+
+
+def task(folder: Path, **options) -> RenderTask:
+    values = {"seconds": 1.0, "continuity": 0.25, "novelty": 0.0, "temperature": 1.0, "variations": 2, "random_seed": 0}
+    return RenderTask(folder / "s.wav", None, folder / "d.db", None, folder, **(values | options))
+
+
+def test_progress_is_told_ten_times_a_second_at_most(tmp_path):
+    said = []
+    told = _Teller(task(tmp_path), lambda kind, what: said.append((kind, what)))
+    started = time.monotonic()
+    told.begin(1)
+    while time.monotonic() < started + 0.35:
+        told(1, 10, "choosing units")
+    assert 3 <= len(said) <= 5
+    (tmp_path / "variation-1.plan.json").touch()
+    time.sleep(0.1)
+    told(2, 10, "variation-2.wav")
+    assert said[-2:] == [("made", 1), ("progress", {"what": "writing", "done": 2, "total": 10, "variation": 2})]
+    (tmp_path / "variation-2.plan.json").touch()
+    told.look()
+    assert said[-1] == ("made", 2)
+    assert np.all([kind == "progress" for kind, _ in said[:3]])

@@ -1,0 +1,280 @@
+"""Seeds: real recordings are kept and heard; whatever else somebody sends is refused in words, and leaves nothing behind."""
+
+import asyncio
+import io
+import json
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from db.errors import AudioError
+from demiurge.corpus import CORPUS_DIR, SEED_FILE
+from demiurge.web import checking
+from demiurge.web import seeds as seeds_module
+from demiurge.web.checking import check_audio, examine
+from demiurge.web.make import MakeViews
+from demiurge.web.seeds import Seeds, clean_name
+from tests.demiurge.web.conftest import serving
+
+RATE = 44100
+
+
+async def stream(*chunks: bytes, pause: float = 0.0):
+    for chunk in chunks:
+        await asyncio.sleep(pause)
+        yield chunk
+
+
+def take(seeds: Seeds, *chunks: bytes, name="a.wav", announced=None, pause=0.0):
+    return asyncio.run(seeds.take(stream(*chunks, pause=pause), name, announced))
+
+
+def wav(samples: np.ndarray, rate=RATE, subtype="PCM_16", kind="WAV") -> bytes:
+    file = io.BytesIO()
+    sf.write(file, samples, rate, subtype, format=kind)
+    return file.getvalue()
+
+
+def refused(tmp_path: Path, content: bytes, shown="sound.wav") -> str:
+    path = tmp_path / "upload.wav"
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=shown) as refusal:
+        examine(path, shown, tmp_path / "preview.wav")
+    assert "upload" not in str(refusal.value)
+    return str(refusal.value)
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*")) if folder.exists() else []
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Files are examined here, without a process: as strictly, but quicker."""
+    monkeypatch.setattr(seeds_module, "check_audio", examine)
+
+
+def test_recording_is_kept_heard_and_known_again(client):
+    answer = client.post("/seeds?name=../../amen%20break.ogg", content=SEED_FILE.read_bytes())
+    assert answer.status_code == 201
+    seed = answer.json()
+    assert seed["name"] == "amen break.ogg"
+    assert seed["channels"] == 2
+    assert seed["sample_rate"] == RATE
+    original, _ = sf.read(SEED_FILE, dtype="float32")
+    assert seed["seconds"] == pytest.approx(len(original) / RATE)
+    again = client.post("/seeds?name=other.ogg", content=SEED_FILE.read_bytes()).json()
+    assert again == seed | {"name": "other.ogg"}
+    assert client.get("/make.json").json()["seeds"] == [again]
+    heard, rate = sf.read(io.BytesIO(client.get(f"/seeds/{seed['id']}/audio.wav").content), dtype="float32")
+    assert rate == RATE
+    assert heard.shape == original.shape
+    assert np.abs(heard - original.clip(-1, 1)).max() < 1e-4
+    part = client.get(f"/seeds/{seed['id']}/audio.wav", headers={"Range": "bytes=0-3"})
+    assert part.status_code == 206
+    assert part.content == b"RIFF"
+
+
+def test_seed_is_there_after_a_restart_unless_its_file_is_gone(tmp_path, tabla, unchecked):
+    first, second = take(Seeds(tmp_path), wav(tabla)), take(Seeds(tmp_path), wav(tabla / 2), name="b.wav")
+    again = Seeds(tmp_path)
+    assert [seed["id"] for seed in again.documents()] == [second.id, first.id]
+    again.path(first).unlink()
+    (tmp_path / "broken.json").write_text("{")
+    assert [seed["id"] for seed in Seeds(tmp_path).documents()] == [second.id]
+    assert left(tmp_path) == sorted(
+        ["broken.json", f"{first.id}.json", f"{first.id}.preview.wav"]
+        + [f"{second.id}{end}" for end in (".json", ".preview.wav", ".wav")]
+    )
+
+
+def test_nothing_is_left_of_what_was_refused(client, workspace):
+    for content, message in ((b"", "0 bytes"), (b"just some text" * 99, "not readable as audio")):
+        answer = client.post("/seeds?name=sound.wav", content=content)
+        assert answer.status_code == 422
+        assert message in answer.json()["error"]
+        assert "sound.wav" in answer.json()["error"]
+    assert left(workspace.folder / "seeds") == []
+    assert client.get("/seeds/../../etc/passwd/audio.wav").status_code == 404
+    assert client.get(f"/seeds/{'0' * 32}/audio.wav").json()["error"].startswith("there is no such seed")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("promises_gigabytes", "truncated"), ("truncated_ogg", "last page is missing"), ("not_finite", "NaN or infinite"),
+        ("too_short", "too short"), ("many_channels", "32"), ("quick", "above 192000"), ("no_samples", "0 samples"),
+    ],
+)  # fmt: skip
+def test_malformed_sound_is_refused(tmp_path, tabla, name, message):
+    whole = bytearray(wav(tabla))
+    promise = whole[:40] + struct.pack("<I", 3 << 30) + whole[44:]
+    content = {
+        "promises_gigabytes": bytes(promise),
+        "truncated_ogg": SEED_FILE.read_bytes()[:20_000],
+        "not_finite": wav(np.where(np.arange(len(tabla)) == 99, np.nan, tabla), subtype="FLOAT"),
+        "too_short": wav(tabla[:4000]),
+        "many_channels": wav(np.repeat(tabla[:8000, None], 40, axis=1)),
+        "quick": wav(np.tile(tabla, 5), rate=384_000),
+        "no_samples": wav(tabla[:0]),
+    }[name]
+    assert message in refused(tmp_path, content)
+
+
+def test_a_little_file_of_hours_of_silence_is_refused(tmp_path):
+    bomb = wav(np.zeros(2000 * 8000, np.int16), rate=8000, kind="FLAC")
+    assert len(bomb) < 100_000
+    assert "longer than 20 minutes" in refused(tmp_path, bomb)
+    headless = bytearray(bomb)  # which does not say how long it is
+    headless[21] &= 0xF0
+    headless[22:26] = bytes(4)
+    assert refused(tmp_path, bytes(headless))
+
+
+def test_length_is_counted_whatever_the_header_says(tmp_path, tabla, monkeypatch):
+    monkeypatch.setattr(checking, "MOST_SECONDS", 2.0)
+    vorbis = wav(np.tile(tabla, 3), kind="OGG", subtype="VORBIS")  # whose length is an estimate
+    assert "longer than" in refused(tmp_path, vorbis)
+
+
+def test_preview_is_of_two_channels_and_48_khz_at_most(tmp_path, tabla):
+    (tmp_path / "a").write_bytes(wav(np.repeat(tabla[:, None], 3, axis=1), rate=96_000))
+    found = examine(tmp_path / "a", "a.wav", tmp_path / "preview.wav")
+    assert (found.channels, found.sample_rate, found.suffix) == (3, 96_000, ".wav")
+    heard, rate = sf.read(tmp_path / "preview.wav", always_2d=True)
+    assert rate == 48_000
+    assert heard.shape == (len(tabla) // 2, 2)
+
+
+def test_decoding_process_that_takes_too_long_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "DECODING_SECONDS", 0.01)
+    with pytest.raises(AudioError, match=r"a\.ogg: not decoded within"):
+        check_audio(SEED_FILE, "a.ogg", tmp_path / "preview.wav")
+
+
+def test_decoding_process_that_dies_is_an_answer():
+    with pytest.raises(AudioError, match=r"a\.ogg: cannot be decoded: the decoder gave up"):
+        check_audio(SEED_FILE, "a.ogg", None)  # an error that nobody foresaw
+
+
+def test_decoding_process_gets_so_much_memory_and_time_only():
+    code = (
+        "import resource; from demiurge.web import checking; checking._limit_process(); "
+        "print(resource.getrlimit(resource.RLIMIT_CPU)[0], resource.getrlimit(resource.RLIMIT_CORE)[0]); bytearray(3 << 30)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stdout.split() == ["60", "0"]
+    assert ended.stderr.strip().endswith("MemoryError")
+
+
+def test_upload_is_limited_in_size_whatever_it_announces(tmp_path, monkeypatch):
+    monkeypatch.setattr(seeds_module, "MOST_BYTES", 1 << 20)
+    seeds = Seeds(tmp_path)
+    with pytest.raises(HTTPException, match="at most 1 MB") as refusal:
+        take(seeds, announced=(1 << 20) + 1)
+    assert refusal.value.status_code == 413
+    with pytest.raises(HTTPException, match="at most 1 MB"):
+        take(seeds, *[bytes(1 << 19)] * 3, announced=10)
+    assert left(tmp_path) == []
+
+
+def test_slow_trickle_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(seeds_module, "RECEIVE_SECONDS", 0.05)
+    with pytest.raises(HTTPException, match="did not come within") as refusal:
+        take(Seeds(tmp_path), *[b"."] * 100, pause=0.01)
+    assert refusal.value.status_code == 408
+    assert left(tmp_path) == []
+
+
+def test_two_are_taken_at_a_time_and_others_wait_or_are_sent_away(tmp_path, tabla, monkeypatch, unchecked):
+    contents = [wav(tabla * level) for level in (1, 0.9, 0.8, 0.7)]
+
+    async def crowd() -> list:
+        seeds, free = Seeds(tmp_path), asyncio.Event()
+
+        async def held(content: bytes):
+            await free.wait()
+            yield content
+
+        taken = [asyncio.create_task(seeds.take(held(content), "a.wav", None)) for content in contents]
+        await asyncio.sleep(0.01)
+        monkeypatch.setattr(seeds_module, "WAIT_SECONDS", 0.0)
+        with pytest.raises(HTTPException, match="other files are being taken") as refusal:
+            await seeds.take(held(b""), "b.wav", None)
+        assert refusal.value.status_code == 503
+        assert "Retry-After" in refusal.value.headers
+        free.set()
+        return await asyncio.gather(*taken)
+
+    assert len({seed.id for seed in asyncio.run(crowd())}) == 4
+
+
+def test_upload_that_breaks_off_leaves_nothing(workspace):
+    views = MakeViews(workspace)
+    messages = [{"type": "http.request", "body": b"RIFF", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return messages.pop(0)
+
+    scope = {"type": "http", "method": "POST", "path": "/seeds", "query_string": b"name=a.wav", "headers": []}
+    answer = asyncio.run(views.upload(Request(scope, receive)))
+    assert answer.status_code == 400
+    assert "end" in json.loads(answer.body)["error"]
+    assert left(workspace.folder / "seeds") == []
+
+
+def test_lengths_that_are_lies_over_a_real_connection(workspace, monkeypatch):
+    monkeypatch.setattr(seeds_module, "MOST_BYTES", 1 << 16)
+    chunk = b"4000\r\n" + bytes(1 << 14) + b"\r\n"
+    with serving(workspace) as address:
+        for head, body, status in (
+            (b"Content-Length: 1000", b"RIFF", b""),  # more than comes, and then nobody is there any more
+            (b"Content-Length: 4", b"RIFF and more", b"422"),
+            (b"Content-Length: 99999999999", b"RIFF", b"413"),
+            (b"Transfer-Encoding: chunked", chunk * 5, b"413"),
+        ):
+            answer = send_raw(address, head, body, breaks_off=not status)
+            assert answer.split(b" ")[1:2] == ([status] if status else [])
+    assert left(workspace.folder / "seeds") == []
+
+
+def send_raw(address: str, head: bytes, body: bytes, *, breaks_off: bool) -> bytes:
+    """What a server answers to the start of a request, after which nothing more is sent, or the connection is closed."""
+    host = address.removeprefix("http://").encode().rstrip(b"/")
+    with socket.create_connection(("127.0.0.1", int(host.split(b":")[1])), timeout=10) as connection:
+        connection.sendall(b"POST /seeds HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\n%s\r\n\r\n%s" % (host, host, head, body))
+        if breaks_off:
+            connection.shutdown(socket.SHUT_WR)
+        return connection.recv(1 << 16)
+
+
+def test_names_are_for_people_only():
+    assert clean_name("../../etc/passwd") == "passwd"
+    assert clean_name("C:\\sounds\\kick drum.wav") == "kick drum.wav"
+    assert clean_name("a\0b\nc\x1b[31m.ogg") == "abc[31m.ogg"
+    assert clean_name("Über größe 🎵.flac") == "Über größe 🎵.flac"
+    assert clean_name("x" * 500 + ".flac") == "x" * 75 + ".flac"
+    assert clean_name("") == clean_name(" / ") == "seed"
+
+
+def test_bundled_sounds_of_every_format_are_taken(tmp_path, tabla):
+    for kind, subtype in (
+        ("WAV", "FLOAT"),
+        ("FLAC", "PCM_24"),
+        ("OGG", "VORBIS"),
+        ("MP3", "MPEG_LAYER_III"),
+        ("AIFF", "PCM_16"),
+    ):
+        (tmp_path / "a").write_bytes(wav(tabla, kind=kind, subtype=subtype))
+        found = examine(tmp_path / "a", "a", tmp_path / "preview.wav")
+        assert found.suffix == f".{kind.lower()}"
+        assert found.seconds == pytest.approx(1.0, abs=0.1)
+    assert examine(CORPUS_DIR / "loop_amen.ogg", "a", tmp_path / "preview.wav").suffix == ".ogg"

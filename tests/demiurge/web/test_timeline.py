@@ -1,0 +1,372 @@
+"""Plans in the page: what is shown, heard, changed, saved and taken away, as a client asks for it."""
+
+import io
+import shutil
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+
+from db.errors import PlanError
+from demiurge.cli import main
+from demiurge.editing import replace_unit
+from demiurge.pipeline import Selection, render_mosaic
+from demiurge.web.app import create_app
+from demiurge.web.security import Security
+from demiurge.web.workspace import Workspace
+from playback.plan import Plan, Step
+from tests.demiurge.web.conftest import SOUNDS, visit
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def made(built, tmp_path_factory) -> Path:
+    """A second of tabla, made of other sounds: its plan, with its WAV beside it."""
+    out = tmp_path_factory.mktemp("made") / "tabla.wav"
+    (rendering,) = render_mosaic(FIXTURES / "tabla_44k.wav", built / "small.db", out, selection=Selection())
+    return rendering.plan_file
+
+
+@pytest.fixture
+def workspace(built, made, tmp_path, monkeypatch) -> Workspace:
+    """Opened with the plan."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(made, tmp_path / "tabla.plan.json")
+    return Workspace(built / "small.db", plans=[tmp_path / "tabla.plan.json"], folder=tmp_path / "plans")
+
+
+@pytest.fixture
+def plan(client) -> str:
+    """The address of the plan."""
+    return "/plans/" + client.get("/").headers["location"].removeprefix("/timeline/")
+
+
+def facts(client, plan) -> dict:
+    return client.get(f"{plan}.json").json()
+
+
+def edit(client, plan, revision=None, **wanted):
+    revision = facts(client, plan)["revision"] if revision is None else revision
+    return client.post(f"{plan}/edits", json={"revision": revision, "edit": wanted})
+
+
+def floats(answer) -> np.ndarray:
+    assert answer.status_code == 200, answer.text
+    return np.frombuffer(answer.content, "<f4")
+
+
+def sound(answer) -> np.ndarray:
+    assert answer.status_code == 200, answer.text
+    return sf.read(io.BytesIO(answer.content), dtype="float32", always_2d=True)[0]
+
+
+def run(*arguments) -> None:
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == 0, result.output
+
+
+def test_plan_is_shown_as_it_is(client, plan, made):
+    loaded, shown = Plan.load(made), facts(client, plan)
+    assert (shown["name"], shown["dirty"], shown["can_undo"], shown["can_redo"]) == ("tabla", False, False, False)
+    assert shown["audio"] == {"state": "ready", "done": 1.0, "error": None, "gain_db": 0.0}
+    assert (shown["n_samples"], shown["sample_rate"], shown["has_targets"]) == (loaded.n_samples, RATE, True)
+    assert shown["options"]["continuity"] == 0.25
+    assert shown["options"]["max_run"] is None
+    assert shown["notes"] == []
+    assert len(shown["descriptors"]) == 39
+    steps = shown["steps"]
+    for name in ("unit", "start_sample", "n_samples", "at_sample", "distance", "join", "target", "locked"):
+        assert steps[name] == [getattr(step, name) for step in loaded.steps]
+    assert [shown["sources"][number]["path"] for number in steps["source"]] == [step.source for step in loaded.steps]
+    goes_on = [a.source == b.source and a.end_sample == b.start_sample for a, b in pairwise(loaded.steps)]
+    assert steps["contiguous"] == [False, *goes_on]
+
+
+def test_sound_is_that_of_the_plan_whole_and_in_parts(client, plan, made):
+    whole = client.get(f"{plan}/audio.wav")
+    rendered, _ = sf.read(made.with_name("tabla.wav"), dtype="float32", always_2d=True)
+    assert np.abs(sound(whole) - rendered).max() < 2**-23  # that has 24 bits
+    assert sf.info(io.BytesIO(whole.content)).subtype == "FLOAT"
+    parts = []
+    for start in range(0, len(whole.content), 60_001):
+        span = f"bytes={start}-{start + 60_000}"
+        parts.append(client.get(f"{plan}/audio.wav", headers={"Range": span}))
+    assert {part.status_code for part in parts} == {206}
+    assert b"".join(part.content for part in parts) == whole.content
+    beyond = client.get(f"{plan}/audio.wav", headers={"Range": f"bytes={len(whole.content)}-"})
+    assert beyond.status_code == 416
+    assert client.head(f"{plan}/audio.wav").headers["content-length"] == str(len(whole.content))
+    assert client.get(f"{plan}/audio.wav?revision=12").status_code == 409
+    assert client.get(f"{plan}/audio.wav?revision=x").status_code == 422
+
+
+def test_peaks_hold_the_sound(client, plan):
+    heard, peaks = sound(client.get(f"{plan}/audio.wav")), floats(client.get(f"{plan}/peaks?samples=1000"))
+    high, low = peaks.reshape(2, -1)
+    assert len(high) == -(-len(heard) // 1000)
+    assert high[3] == heard[3000:4000].max()
+    assert low[-1] == heard[1000 * (len(low) - 1) :].min()
+    assert client.get(f"{plan}/peaks?samples=0").status_code == 422
+
+
+def test_curves_are_what_was_wanted_and_what_was_found(client, plan, made, workspace):
+    loaded, names = Plan.load(made), workspace.database.settings.names
+    wanted, matched = floats(client.get(f"{plan}/curves/mfcc1")).reshape(2, -1)
+    assert np.array_equal(wanted, loaded.targets.rows[[step.target for step in loaded.steps], names.index("mfcc1")])
+    own = workspace.database.unit_descriptors(np.array([step.unit for step in loaded.steps]))
+    assert np.array_equal(matched, own[:, names.index("mfcc1")])
+    assert client.get(f"{plan}/curves/nothing").status_code == 404
+
+
+def test_alternatives_are_the_nearest_others(client, plan, made, workspace):
+    step = Plan.load(made).steps[12]
+    answer = client.get(f"{plan}/steps/12/alternatives.json?k=5").json()
+    index = workspace.index(Selection())
+    target = Plan.load(made).targets.rows[step.target]
+    nearest = index.search(target[None], k=6).units[0].tolist()
+    units = [other["unit"] for other in answer["alternatives"]]
+    assert units == [unit for unit in nearest if unit != step.unit][:5]
+    chosen = answer["chosen"]
+    assert (chosen["unit"], chosen["distance"], chosen["join"]) == (step.unit, step.distance, step.join)
+    assert answer["revision"] == facts(client, plan)["revision"]
+    for other in answer["alternatives"]:  # costs are those that choosing it gives
+        chosen = replace_unit(Plan.load(made), 12, other["unit"], workspace.database)
+        assert chosen.steps[12].distance == pytest.approx(other["distance"], abs=1e-4)
+        assert chosen.steps[12].join == pytest.approx(other["join"], abs=1e-4)
+        assert chosen.steps[13].join == pytest.approx(other["join_next"], abs=1e-4)
+        assert other["missing"] is None
+    assert client.get(f"{plan}/steps/9999/alternatives.json").status_code == 404
+    assert client.get(f"{plan}/steps/1/alternatives.json?k=0").status_code == 422
+
+
+def test_step_is_heard_in_place(client, plan, made):
+    step, before = Plan.load(made).steps[20], sound(client.get(f"{plan}/audio.wav"))
+    span, fade = slice(step.at_sample - RATE // 10, step.until_sample + RATE // 10), slice(300, -300)
+    heard = sound(client.get(f"{plan}/steps/20/audio.wav?context=0.1"))
+    assert np.abs(heard[fade] - before[span][fade]).max() < 1e-4
+    assert np.abs(heard[[0, -1]]).max() == 0
+    other = client.get(f"{plan}/steps/20/alternatives.json").json()["alternatives"][3]["unit"]
+    heard = sound(client.get(f"{plan}/steps/20/audio.wav?context=0.1&unit={other}"))
+    assert np.abs(heard[fade] - before[span][fade]).max() > 1e-3
+    assert edit(client, plan, kind="choose", step=20, unit=other).status_code == 200
+    assert np.abs(heard[fade] - sound(client.get(f"{plan}/audio.wav"))[span][fade]).max() < 1e-4
+    assert client.get(f"{plan}/steps/0/audio.wav?context=10").status_code == 200
+    for wrong in ("context=11", "context=nan", "unit=-1", "unit=999999", "revision=1.5"):
+        assert client.get(f"{plan}/steps/20/audio.wav?{wrong}").status_code == 422, wrong
+    assert client.get(f"{plan}/steps/20/audio.wav?revision=1").status_code == 409
+
+
+def test_every_edit_can_be_made_and_undone(client, plan, made):
+    before = facts(client, plan)
+    other = client.get(f"{plan}/steps/3/alternatives.json").json()["alternatives"][0]["unit"]
+    chosen = edit(client, plan, kind="choose", step=3, unit=other).json()
+    assert chosen["steps"]["unit"][3] == other
+    assert 0 < chosen["changed"]["seconds_rendered"] < 0.5
+    assert (chosen["dirty"], chosen["can_undo"], chosen["undo"]) == (True, True, "another unit")
+    longer = edit(client, plan, kind="repeat", step=3, times=2).json()
+    assert longer["steps"]["unit"][2:7] == [chosen["steps"]["unit"][2], other, other, other, chosen["steps"]["unit"][4]]
+    assert longer["n_samples"] == before["n_samples"] + 2 * before["steps"]["n_samples"][3]
+    assert longer["changed"]["new_stop"] - longer["changed"]["old_stop"] == longer["n_samples"] - before["n_samples"]
+    shorter = edit(client, plan, kind="remove", steps=[4, 5]).json()
+    assert shorter["steps"]["unit"] == chosen["steps"]["unit"]
+    assert shorter["steps"]["join"][4] == chosen["steps"]["join"][4]
+    locked = edit(client, plan, kind="lock", steps=[3, 4], locked=True).json()
+    assert locked["steps"]["locked"][2:6] == [False, True, True, False]
+    assert locked["changed"]["seconds_rendered"] == 0
+    again = edit(client, plan, kind="reselect", continuity=0.9, temperature=0.3, seed=5).json()
+    assert again["steps"]["unit"][3:5] == locked["steps"]["unit"][3:5]
+    assert again["steps"]["unit"] != locked["steps"]["unit"]
+    assert again["options"]["continuity"] == 0.9
+    for _ in range(5):
+        undone = edit(client, plan, kind="undo").json()
+    assert undone["steps"] == before["steps"]
+    assert (undone["dirty"], undone["can_undo"], undone["redo"]) == (False, False, "another unit")
+    assert edit(client, plan, kind="redo").json()["steps"] == chosen["steps"]
+    assert edit(client, plan, kind="undo").status_code == 200
+    assert edit(client, plan, kind="undo").status_code == 422
+
+
+def test_wrong_edits_are_refused_in_words(client, plan):
+    before = facts(client, plan)
+    wrong = [
+        ({"kind": "choose", "step": 0, "unit": 99999999}, "unit 99999999 is not in"),
+        ({"kind": "choose", "step": 9999, "unit": 0}, "no step 9999"),
+        ({"kind": "choose", "step": True, "unit": 0}, "step=True must be an integer"),
+        ({"kind": "choose", "unit": 0}, "step=None must be an integer"),
+        ({"kind": "choose", "step": 0, "unit": 10**30}, "unit=1000"),
+        ({"kind": "repeat", "step": 0, "times": 0}, "times=0 must be"),
+        ({"kind": "repeat", "step": 0, "times": 10**6}, "times=1000000 must be"),
+        ({"kind": "remove", "steps": list(range(len(before["steps"]["unit"])))}, "cannot be removed"),
+        ({"kind": "remove", "steps": []}, "at least one integer"),
+        ({"kind": "lock", "steps": [0], "locked": 1}, "locked=1 must be true or false"),
+        ({"kind": "reselect", "continuity": -1}, "continuity=-1 must be"),
+        ({"kind": "reselect", "colour": 1}, "'colour' is unknown"),
+        ({"kind": "delete"}, "whose kind is one of"),
+        ("undo", "an edit must be an object"),
+        (None, "an edit must be an object"),
+    ]  # fmt: skip
+    for wanted, message in wrong:
+        answer = client.post(f"{plan}/edits", json={"revision": before["revision"], "edit": wanted})
+        assert answer.status_code == 422, wanted
+        assert message in answer.json()["error"]
+    late = edit(client, plan, revision=before["revision"] - 1, kind="remove", steps=[0])
+    assert late.status_code == 409
+    assert "reload" in late.json()["error"]
+    assert client.post(f"{plan}/edits", content=b"{" * 9, headers={"Content-Type": "application/json"}).status_code == 400
+    assert facts(client, plan) == before
+
+
+def test_downloaded_sound_is_that_of_the_downloaded_plan_byte_for_byte(client, plan, tmp_path):
+    edit(client, plan, kind="repeat", step=5, times=3)
+    edit(client, plan, kind="reselect", continuity=0.6, seed=2)
+    files = {kind: client.get(f"{plan}/download/{kind}") for kind in ("plan", "wav", "reaper", "labels", "csv", "edl")}
+    assert files["wav"].headers["content-disposition"] == "attachment; filename*=utf-8''tabla.wav"
+    (tmp_path / "o.plan.json").write_bytes(files["plan"].content)
+    run("playback", tmp_path / "o.plan.json", "-o", tmp_path / "o.wav")
+    assert files["wav"].content == (tmp_path / "o.wav").read_bytes()
+    exports = {"reaper": "o.rpp", "labels": "o.txt", "csv": "o.csv", "edl": "o.edl"}
+    run("playback", tmp_path / "o.plan.json", *(word for kind in exports for word in ("--export", kind)))
+    for kind, name in exports.items():
+        assert files[kind].content == (tmp_path / name).read_bytes(), kind
+    assert client.get(f"{plan}/download/mp3").status_code == 404
+
+
+def test_saving_writes_a_new_file_and_goes_on_there(client, plan, workspace, tmp_path):
+    before = (tmp_path / "tabla.plan.json").read_bytes()
+    edited = edit(client, plan, kind="remove", steps=[0]).json()
+    saved = client.post(f"{plan}/save", json={})
+    assert saved.status_code == 201
+    assert saved.json()["file"] == "tabla-2.plan.json"
+    new = f"/plans/{saved.json()['id']}"
+    shown = facts(client, new)
+    assert (shown["name"], shown["dirty"], shown["undo"]) == ("tabla-2", False, "a step removed")
+    assert shown["steps"] == edited["steps"]
+    assert (tmp_path / "tabla.plan.json").read_bytes() == before
+    assert facts(client, plan)["n_samples"] == shown["n_samples"] + shown["steps"]["n_samples"][0]
+    assert edit(client, new, kind="undo").json()["dirty"]
+    assert client.post(f"{new}/save", json={}).json()["file"] == "tabla-3.plan.json"
+    names = {"../../evil": "evil.plan.json", "my take: 7/8": "my take- 7-8.plan.json", "tabla": "tabla.plan.json"}
+    for name, file in names.items():
+        assert client.post(f"{plan}/save", json={"name": name}).json()["file"] == file
+    assert client.post(f"{plan}/save", json={"name": "tabla"}).json()["file"] == "tabla-4.plan.json"
+    assert client.post(f"{plan}/save", json={"name": "..."}).status_code == 422
+    assert client.post(f"{plan}/save", json={"name": 7}).status_code == 422
+    assert sorted(path.name for path in workspace.folder.glob("*.json")) == sorted(
+        [*names.values(), "tabla-2.plan.json", "tabla-3.plan.json", "tabla-4.plan.json"]
+    )
+
+
+def test_list_tells_of_plans_and_of_what_is_wrong_with_them(client, plan, workspace):
+    workspace.make_folder()
+    (workspace.folder / "broken.plan.json").write_text('{"format": "demiurge-plan"')
+    client.post(f"{plan}/save", json={"name": "fine"})
+    plans = {one["name"]: one for one in client.get("/plans.json").json()["plans"]}
+    assert set(plans) == {"tabla", "fine", "broken"}
+    assert (plans["fine"]["kind"], plans["tabla"]["kind"]) == ("saved", "opened")
+    assert plans["fine"]["steps"] == plans["tabla"]["steps"] > 0
+    assert plans["tabla"]["seconds"] == pytest.approx(1, abs=0.05)
+    assert "every bracket" in plans["broken"]["error"]
+    assert client.get(f"/plans/{plans['broken']['id']}.json").status_code == 422
+
+
+def test_plan_of_another_database_can_be_heard_but_not_chosen_for(client, workspace, made, built):
+    other = replace(Plan.load(made), database={"id": "another", "root": str(built / "sounds")})
+    workspace.make_folder()
+    other.save(workspace.folder / "other.plan.json")
+    plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "other")
+    shown = facts(client, plan)
+    assert "another database (another)" in shown["notes"][0]
+    assert sound(client.get(f"{plan}/audio.wav")).any()
+    for answer in (
+        client.get(f"{plan}/steps/3/alternatives.json"), edit(client, plan, kind="choose", step=3, unit=0),
+        edit(client, plan, kind="reselect"), client.get(f"{plan}/steps/3/audio.wav?unit=0"),
+    ):  # fmt: skip
+        assert answer.status_code == 422
+        assert "another" in answer.json()["error"]
+    assert edit(client, plan, kind="repeat", step=3, times=1).status_code == 200
+    assert client.get(f"{plan}/steps/3/audio.wav").status_code == 200
+
+
+def test_vanished_sources_are_shown_and_the_rest_works(own, made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loaded = Plan.load(made)
+    gone = max(SOUNDS, key=[step.source for step in loaded.steps].count)
+    (own / "sounds" / gone).unlink()
+    workspace = Workspace(own / "small.db", plans=[made], folder=tmp_path / "plans", root=own / "sounds")
+    with visit(workspace) as client:
+        plan = "/plans/" + client.get("/").headers["location"].removeprefix("/timeline/")
+        shown = facts(client, plan)
+        assert next(source for source in shown["sources"] if source["path"] == gone)["missing"].startswith("missing")
+        assert "silent" in shown["notes"][0]
+        silent = next(number for number, step in enumerate(loaded.steps) if step.source == gone)
+        assert client.get(f"{plan}/steps/{silent}/audio.wav").status_code == 410
+        others = client.get(f"{plan}/steps/{silent}/alternatives.json?k=64").json()["alternatives"]
+        assert {bool(other["missing"]) for other in others if other["source"] == gone} == {True}
+        other = next(other["unit"] for other in others if not other["missing"])
+        assert edit(client, plan, kind="choose", step=silent, unit=other).status_code == 200
+        download = client.get(f"{plan}/download/wav")
+        assert download.headers["x-demiurge-skipped"] == "1"
+        heard = sound(client.get(f"{plan}/audio.wav"))
+        assert np.abs(sound(download) - heard).max() < 2**-23
+        missing = next(source.first_unit for source in workspace.database.sources if source.path == gone)
+        assert "are not in" in edit(client, plan, kind="choose", step=0, unit=missing).json()["error"]
+
+
+def test_loud_plan_is_served_below_full_scale(client, made, workspace):
+    loaded = Plan.load(made)
+    workspace.make_folder()
+    loud = replace(loaded, steps=tuple(replace(step, gain_db=20.0) for step in loaded.steps))
+    loud.save(workspace.folder / "loud.plan.json")
+    plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "loud")
+    heard = sound(client.get(f"{plan}/audio.wav"))
+    assert np.abs(heard).max() == pytest.approx(10 ** (-0.1 / 20), abs=1e-5)
+    assert np.abs(heard - sound(client.get(f"{plan}/download/wav"))).max() < 1e-6
+    assert facts(client, plan)["audio"]["gain_db"] < -5
+
+
+def test_plan_written_by_hand_is_shown_heard_and_changed(client, workspace, built):
+    steps = tuple(Step(-1, SOUNDS[0], 5000 * n, 5000, 6000 * n) for n in range(4))
+    workspace.make_folder()
+    Plan(RATE, 1, {"id": workspace.database.id, "root": str(built / "sounds")}, steps).save(workspace.folder / "hand.plan.json")
+    plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "hand")
+    shown = facts(client, plan)
+    assert (shown["has_targets"], shown["steps"]["target"]) == (False, [-1] * 4)
+    assert np.isnan(floats(client.get(f"{plan}/curves/mfcc0"))).all()
+    assert "by hand" in client.get(f"{plan}/steps/0/alternatives.json").json()["error"]
+    assert "no targets" in edit(client, plan, kind="reselect").json()["error"]
+    assert edit(client, plan, kind="choose", step=1, unit=7).json()["steps"]["unit"] == [-1, 7, -1, -1]
+    assert edit(client, plan, kind="remove", steps=[0]).status_code == 200
+
+
+def test_what_is_not_known_is_not_found(client, plan):
+    for path in ("/plans/nothing.json", "/plans/..%2F..%2Fetc%2Fpasswd.json", "/plans/0/audio.wav", "/timeline/nothing"):
+        assert client.get(path).status_code == 404, path
+    assert client.get(f"{plan}/steps/-1/alternatives.json").status_code == 404
+
+
+def test_broken_plan_is_refused_before_anything_is_served(built, tmp_path):
+    (tmp_path / "p.plan.json").write_text("[]")
+    workspace = Workspace(built / "small.db", plans=[tmp_path / "p.plan.json"], folder=tmp_path / "plans")
+    with pytest.raises(PlanError, match=r"p\.plan\.json"):
+        create_app(workspace, Security())
+    workspace.close()
+
+
+def test_plan_that_was_edited_by_hand_is_read_again_unless_it_was_edited_here(client, plan, made, tmp_path):
+    loaded = Plan.load(made)
+    before = facts(client, plan)
+    replace(loaded, steps=loaded.steps[:-1]).save(tmp_path / "tabla.plan.json")
+    after = facts(client, plan)
+    assert len(after["steps"]["unit"]) == len(before["steps"]["unit"]) - 1
+    assert edit(client, plan, kind="remove", steps=[0]).status_code == 200
+    loaded.save(tmp_path / "tabla.plan.json")
+    assert len(facts(client, plan)["steps"]["unit"]) == len(before["steps"]["unit"]) - 2
+    (tmp_path / "tabla.plan.json").unlink()
+    assert edit(client, plan, kind="undo").status_code == 200
+    assert facts(client, plan)["dirty"] is False
