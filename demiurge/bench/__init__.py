@@ -63,6 +63,7 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     from demiurge.bench.query import bench_query
     from demiurge.bench.sequencer import bench_sequencer
     from demiurge.bench.synth import bench_synth
+    from demiurge.bench.web import bench_web
 
     known: dict[str, Callable[[Path, int, bool], list[Result]]] = {
         "db": bench_db,
@@ -70,6 +71,7 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
         "playback": bench_playback,
         "sequencer": bench_sequencer,
         "synth": bench_synth,
+        "web": bench_web,
     }
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")

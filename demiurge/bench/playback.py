@@ -29,7 +29,7 @@ SEED = 0
 def bench_playback(audio: Path, repeats: int, full: bool) -> list[Result]:
     """The folder's files as they are, and as FLAC and OGG; with plain fades, and with all that is done at seams."""
     results = []
-    with tempfile.TemporaryDirectory() as temporary, _own_cache(Path(temporary) / "cache"):
+    with tempfile.TemporaryDirectory() as temporary, own_cache(Path(temporary) / "cache"):
         folder = Path(temporary)
         for container, every in REFERENCE_EVERY.items():
             root = audio if container == "WAV" else _converted(audio, folder / container, f".{container.lower()}")
@@ -97,7 +97,7 @@ def _converted(audio: Path, folder: Path, suffix: str) -> Path:
 
 
 @contextmanager
-def _own_cache(folder: Path) -> Iterator[None]:
+def own_cache(folder: Path) -> Iterator[None]:
     """Decoded audio is kept apart, so that the first render is a first one."""
     before = os.environ.get(FOLDER_VARIABLE)
     os.environ[FOLDER_VARIABLE] = str(folder)

@@ -38,7 +38,7 @@ def bench_query(audio: Path, repeats: int, full: bool) -> list[Result]:
     target = _describe(audio / longest, 1.0, 0).units
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "db"
-        _make_database(path, audio, [name for name in names if name != longest] or names, UNITS_FULL if full else UNITS)
+        make_database(path, audio, [name for name in names if name != longest] or names, UNITS_FULL if full else UNITS)
         database = Database(path)
         return [
             _search(database, _repeated(target, STEPS), repeats),
@@ -65,7 +65,7 @@ def _without_first(blocks: Iterator[np.ndarray], offset: int) -> Iterator[np.nda
         offset = max(offset - len(block), 0)
 
 
-def _make_database(path: Path, audio: Path, names: list[str], n_units: int) -> None:
+def make_database(path: Path, audio: Path, names: list[str], n_units: int) -> None:
     """A database of about `n_units` units of real sound, written as a build writes."""
     with writing(path, create=True) as connection:
         writer, made = Writer(connection, path, configure(connection, path, audio, SETTINGS, moved=False)), 0
