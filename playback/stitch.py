@@ -119,12 +119,12 @@ def _around(steps: Sequence[Step], start: int, stop: int) -> Sequence[Step]:
     either side. Half of a run at most takes part in a seam, so that what lies beyond the outer ones is not heard there."""
     first = bisect_right(steps, start, key=attrgetter("until_sample"))
     last = bisect_left(steps, stop, key=attrgetter("at_sample")) - 1
-    first = _run_start(steps, _run_start(steps, first) - 1)
-    last = _run_end(steps, _run_end(steps, last) + 1)
+    first = run_start(steps, run_start(steps, first) - 1)
+    last = run_end(steps, run_end(steps, last) + 1)
     return steps[first : last + 1]
 
 
-def _run_start(steps: Sequence[Step], number: int) -> int:
+def run_start(steps: Sequence[Step], number: int) -> int:
     """The first step of the run that a step belongs to."""
     number = min(max(number, 0), len(steps) - 1)
     while number > 0 and is_contiguous(steps[number - 1], steps[number]):
@@ -132,7 +132,7 @@ def _run_start(steps: Sequence[Step], number: int) -> int:
     return number
 
 
-def _run_end(steps: Sequence[Step], number: int) -> int:
+def run_end(steps: Sequence[Step], number: int) -> int:
     """The last step of the run that a step belongs to."""
     number = min(max(number, 0), len(steps) - 1)
     while number < len(steps) - 1 and is_contiguous(steps[number], steps[number + 1]):

@@ -5,7 +5,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from time import perf_counter, sleep
@@ -45,10 +45,13 @@ def bench_web(audio: Path, repeats: int, full: bool) -> list[Result]:
 
 
 class Client:
-    """One connection to a server, kept open."""
+    """One connection to a server, kept open; after a while without requests the server ends it, and `renew` begins another."""
 
     def __init__(self, port: int) -> None:
         self._connection, self._origin = HTTPConnection("127.0.0.1", port), f"http://127.0.0.1:{port}"
+
+    def renew(self) -> None:
+        self._connection.close()
 
     def get(self, path: str) -> bytes:
         return self._ask("GET", path, None)
@@ -96,11 +99,13 @@ def serve(database: Path, plans: tuple[Path, ...] = ()) -> Iterator[Client]:
 def _first_picture(database: Path, repeats: int) -> Result:
     """From opening the database to the last byte that the browser needs to draw it. The cache is empty each time."""
     sizes: dict[str, int] = {}
+    servers = ExitStack()  # ended when all is measured: that takes a moment, too
 
     def ours() -> None:
-        with tempfile.TemporaryDirectory() as cache, own_cache(Path(cache)), serve(database) as client:
-            parts = [client.get(path) for path in ("/map", "/map/units", "/map/layouts/pca", "/map/values/source")]
-            sizes["MB sent"] = sum(map(len, parts)) // 10**6
+        servers.enter_context(own_cache(Path(servers.enter_context(tempfile.TemporaryDirectory()))))
+        client = servers.enter_context(serve(database))
+        parts = [client.get(path) for path in ("/map", "/map/units", "/map/layouts/pca", "/map/values/source")]
+        sizes["MB sent"] = sum(map(len, parts)) // 10**6
 
     def usual() -> None:
         from sklearn.decomposition import PCA
@@ -115,7 +120,8 @@ def _first_picture(database: Path, repeats: int) -> Result:
         sizes["MB of the JSON"] = len(text) // 10**6
         json.loads(text)
 
-    seconds, baseline = medians(ours, usual, repeats)
+    with servers:
+        seconds, baseline = medians(ours, usual, repeats)
     return Result(
         "browse map", f"first picture of {Database(database).n_units} units, PCA included", "scikit-learn's PCA, units as JSON",
         seconds, baseline, 0, repeats, sizes,
@@ -136,6 +142,7 @@ def _units_heard(database: Path, repeats: int) -> Result:
     with serve(database) as client:
 
         def ours() -> None:
+            client.renew()
             for unit in opened.units.ids[chosen]:
                 started = perf_counter()
                 client.get(f"/units/{unit}/audio.wav?context={HEARD_SECONDS}")
@@ -164,6 +171,7 @@ def _edit(database: Path, repeats: int, seconds_long: int) -> Result:
 
             def ours() -> None:
                 nonlocal revision, changed
+                client.renew()
                 edit = {"kind": "choose", "step": next(numbers), "unit": int(opened.units.ids[0])}
                 answer = client.post(f"/plans/{name}/edits", {"revision": revision, "edit": edit})
                 revision, changed = answer["revision"], answer["changed"]

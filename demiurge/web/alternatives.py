@@ -44,7 +44,8 @@ def _place(editor: Editor, workspace: Workspace, unit: int, step: Step) -> dict[
     position = int(workspace.database.positions(np.array(unit)))
     path = workspace.source_of(position).path
     return {
-        "source": path, "missing": editor.corpus.problem(path), "start_seconds": int(units.start_sample[position]) / rate,
+        "source": path, "source_number": workspace.source_numbers[path], "missing": editor.corpus.problem(path),
+        "start_seconds": int(units.start_sample[position]) / rate,
         "seconds": min(int(units.room[position]), step.n_samples) / rate,
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from db.database import Database
 from db.errors import PlanError
 from demiurge.pipeline import Selection
 from demiurge.web.editor import Editor, State
+from demiurge.web.workspace import Workspace
 from playback.crossfade import is_contiguous
 from playback.plan import Plan
 from playback.sources import sources_of
@@ -18,9 +19,9 @@ from query.locks import find_units
 COLUMNS = ("unit", "start_sample", "n_samples", "at_sample", "gain_db", "distance", "join", "target", "locked")
 
 
-def plan_document(editor: Editor, database: Database) -> dict[str, Any]:
+def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
     """All about the plan as it is now."""
-    state, plan = editor.state, editor.state.plan
+    state, plan, database = editor.state, editor.state.plan, workspace.database
     sources = {source: number for number, source in enumerate(sources_of(plan))}
     return {
         "id": state.file.id, "name": state.file.name, "revision": state.revision, "dirty": state.dirty,
@@ -29,7 +30,10 @@ def plan_document(editor: Editor, database: Database) -> dict[str, Any]:
         "settings": plan.settings, "options": options_of(plan), "has_targets": plan.targets is not None,
         "descriptors": list(database.settings.names) if is_own(plan, database) else [],
         "notes": _notes(editor, state, database),
-        "sources": [{"path": source, "missing": editor.corpus.problem(source)} for source in sources],
+        "sources": [
+            {"path": source, "number": workspace.source_numbers.get(source), "missing": editor.corpus.problem(source)}
+            for source in sources
+        ],
         "steps": _columns(plan, sources),
     }  # fmt: skip
 

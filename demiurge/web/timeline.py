@@ -49,7 +49,7 @@ class TimelineViews:
         return page(request, self.workspace, "timeline.html", plan=file.id, data={"id": file.id, "name": file.name})
 
     def plan_json(self, request: Request) -> Response:
-        return json_answer(plan_document(self._editor(request), self.database))
+        return json_answer(plan_document(self._editor(request), self.workspace))
 
     def curves(self, request: Request) -> Response:
         """A descriptor as it was wanted at each step, then as it is, float32; NaN where that is not known."""
@@ -108,7 +108,7 @@ class TimelineViews:
         else:
             change, what = parse_edit(edit, self.workspace)
             made = editor.edit(revision, change, what)
-        document = plan_document(editor, self.database)
+        document = plan_document(editor, self.workspace)
         return json_answer(document | {"changed": _changed(made, document["sample_rate"])})
 
     def save(self, request: Request, body: dict[str, Any]) -> Response:

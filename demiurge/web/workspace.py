@@ -164,6 +164,11 @@ class Workspace:
         self.check_open()
         self.events.publish("index", {"done": done, "total": total, "what": what})
 
+    @cached_property
+    def source_numbers(self) -> dict[str, int]:
+        """The place of each source in `database.sources`, by its path: pages know a source, and its colour, by it."""
+        return {source.path: number for number, source in enumerate(self.database.sources)}
+
     def source_of(self, position: int) -> Source:
         """The source of the unit at a position in `database.units`."""
         return self.database.sources[int(self.database.units.source[position])]

@@ -187,3 +187,14 @@ def test_a_source_that_only_one_plan_names_is_the_same():
     named = replace(old, sources={"loop_amen": {"hash": "a", "bytes": 1, "modified_ns": 1}})
     assert changed(old, named, SEAMS_OF_20_MS) is None
     assert changed(named, old, SEAMS_OF_20_MS) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn_plans(most_runs=12), SEAMS, st.data())
+def test_steps_that_two_plans_share_need_not_be_looked_at(old, seams, data):
+    numbers = data.draw(st.sets(st.integers(0, len(old.steps) - 1), min_size=1, max_size=3))
+    steps = tuple(replace(s, gain_db=s.gain_db - 3) if number in numbers else s for number, s in enumerate(old.steps))
+    new = replace(old, steps=steps)
+    apart = replace(old, steps=tuple(map(replace, old.steps)))
+    assert all(a is not b for a, b in zip(apart.steps, new.steps, strict=True))
+    assert changed(old, new, seams) == changed(apart, new, seams)

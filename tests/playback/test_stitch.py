@@ -77,7 +77,7 @@ def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(
     rng = np.random.default_rng(0)
     sound = Counting(a=noise(400 * HOP))
     peaks = []
-    for n_steps in (400, 1400):
+    for n_steps in (400, 4400):
         sound.n_read = 0
         steps = units([("a", int(i) * HOP, HOP) for i in rng.integers(399, size=n_steps)])
         tracemalloc.start()
@@ -86,7 +86,7 @@ def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert sound.n_read <= 4 * n_steps * HOP
-    assert peaks[1] < peaks[0] + 1000 * 1000  # the runs' bookkeeping; 1000 more hops of audio would be 4 MB
+    assert peaks[1] < peaks[0] + 4000 * 1000  # the runs' bookkeeping, a batch more or less; 4000 more hops would be 16 MB
 
 
 @settings(deadline=None, max_examples=60)

@@ -34,8 +34,11 @@ export async function postJson(url, body = {}) {
 /** Send a file's bytes as they are. */
 export const postFile = async (url, file) => (await answer(url, { method: "POST", body: file })).json();
 
-/** @returns {Promise<Float32Array>} */
-export const getFloats = async (url) => new Float32Array(await (await answer(url)).arrayBuffer());
+/** @returns {Promise<Float32Array|null>} null while the server is still making them */
+export async function getFloats(url) {
+  const response = await answer(url);
+  return response.status === 202 ? null : new Float32Array(await response.arrayBuffer());
+}
 
 /** @returns {Promise<Uint32Array>} */
 export const getUints = async (url) => new Uint32Array(await (await answer(url)).arrayBuffer());
@@ -168,6 +171,23 @@ export function colorOf(index) {
   return isDark() ? oklch(0.74 + level, 0.13, hue) : oklch(0.58 + level, 0.14, hue);
 }
 
+/** More sources than this share colours. */
+export const MOST_COLOURS = 240;
+
+const numbers = new Map(); // of sources in the database, by path
+const sourceColours = new Map(); // for the present theme
+
+/** Learn the numbers of sources: [{path, number}]; null for one that the database does not have. */
+export function numberSources(sources) {
+  for (const { path, number } of sources) numbers.set(path, (number ?? numbers.size) % MOST_COLOURS);
+}
+
+/** The colour of a source by its path, the same on all pages. */
+export function colorOfSource(path) {
+  if (!sourceColours.has(path)) sourceColours.set(path, colorOf(numbers.get(path) ?? 0));
+  return sourceColours.get(path);
+}
+
 /** Colour of a value in [0, 1]: dark blue over green to yellow, lighter throughout. */
 export function colorOfValue(x) {
   const clamped = Math.min(1, Math.max(0, x));
@@ -200,7 +220,7 @@ export function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-const themeHandlers = [];
+const themeHandlers = [() => sourceColours.clear()];
 
 /** Call `handler` when the page turns light or dark. */
 export function onTheme(handler) {

@@ -1,6 +1,6 @@
 // A variation: a card to hear it, to see what it is made of, and to take it further.
 
-import { events, fail, formatSeconds, getJson, h, onTheme } from "../lib.js";
+import { events, fail, formatSeconds, getFloats, getJson, h, numberSources, onTheme } from "../lib.js";
 import * as player from "./player.js";
 import { drawVariation, sourceAt } from "./wave.js";
 
@@ -81,6 +81,7 @@ export class Variation {
     unseen.unobserve(this.node);
     this.began = true;
     this.plan = await getJson(`/plans/${this.id}.json`);
+    numberSources(this.plan.sources);
     const { audio, revision, n_samples: length } = this.plan;
     this.showFacts();
     if (audio.state === "failed") this.refuse(audio.error);
@@ -187,12 +188,7 @@ export const toggleKeep = () => keep.setAttribute("aria-pressed", String(!keepsP
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 /** The highest and lowest samples across a card; null while the sound is being made. */
-async function getPeaks(id, length) {
-  const response = await fetch(`/plans/${id}/peaks?samples=${Math.max(LEAST_BUCKET, Math.ceil(length / BUCKETS))}`);
-  if (response.status === 202) return null;
-  if (!response.ok) throw new Error((await response.json()).error);
-  return new Float32Array(await response.arrayBuffer());
-}
+const getPeaks = (id, length) => getFloats(`/plans/${id}/peaks?samples=${Math.max(LEAST_BUCKET, Math.ceil(length / BUCKETS))}`);
 
 keep.addEventListener("click", toggleKeep);
 events("plan", (told) => cards.get(told.id)?.hear(told));

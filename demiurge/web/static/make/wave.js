@@ -1,16 +1,9 @@
 // A variation as a small picture: its waveform, and beneath it a strip that is coloured by source.
 
-import { colorOf, cssColor } from "../lib.js";
+import { colorOfSource, cssColor } from "../lib.js";
 
 const STRIP = 8; // CSS pixels, as is
 const GAP = 3; // between it and the waveform
-const numbers = new Map();
-
-/** The colour of a source, the same in all variations. */
-function colorOfSource(path) {
-  if (!numbers.has(path)) numbers.set(path, numbers.size);
-  return colorOf(numbers.get(path));
-}
 
 /** Draw a plan document and its peaks (the highest sample of each bucket, then the lowest) over the whole canvas. */
 export function drawVariation(canvas, plan, peaks) {

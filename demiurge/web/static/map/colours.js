@@ -1,9 +1,8 @@
 // Which colour each unit has, by source, cluster or a value, and the legend that says so.
-import { colorOf, colorOfValue, cssColor, h } from "../lib.js";
+import { MOST_COLOURS, colorOf, colorOfValue, cssColor, h } from "../lib.js";
 import { innerRange } from "./ranges.js";
 import { baseName, counted, formatCount, formatValue } from "./units.js";
 
-const MOST_COLOURS = 240; // more sources than this share colours
 const LEVELS = 64;
 const FADED = 0.16; // what is left of a faded colour
 const MOST_ROWS = 150; // of the legend

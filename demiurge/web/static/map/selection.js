@@ -1,5 +1,5 @@
 // Units chosen with the lasso or in the legend: how many of which source, to be heard and kept.
-import { colorOf, h, say } from "../lib.js";
+import { MOST_COLOURS, colorOf, h, say } from "../lib.js";
 import { icon } from "./icons.js";
 import { baseName, counted, formatCount } from "./units.js";
 
@@ -99,7 +99,7 @@ export class Selection {
     const { path } = this.units.sources[source];
     const bar = h("span", { class: "share" });
     bar.style.width = `${(100 * count) / most}%`;
-    bar.style.background = colorOf(source);
+    bar.style.background = colorOf(source % MOST_COLOURS);
     return h("li", { title: path }, h("span", { class: "name" }, baseName(path)), h("span", { class: "muted" }, formatCount(count)), bar);
   }
 }

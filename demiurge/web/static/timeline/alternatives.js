@@ -1,6 +1,6 @@
 // The alternatives of a step: each with what it would cost, so that one sees why the step is what it is.
 
-import { formatSeconds, h } from "../lib.js";
+import { formatSeconds, h, numberSources } from "../lib.js";
 import { swatch } from "./colors.js";
 import { icon } from "./icons.js";
 
@@ -35,6 +35,7 @@ export class Alternatives {
   show(step, found) {
     if (!found.alternatives.length) return this.explain("No other unit of the database may be played here.");
     this.found = found;
+    numberSources(found.alternatives.map((match) => ({ path: match.source, number: match.source_number })));
     const weight = this.session.plan.options.continuity ?? 0;
     const costs = [found.chosen, ...found.alternatives].map((match) => parts(match, weight));
     const most = Math.max(...costs.map(({ target, before, behind }) => target + before + behind), 1e-9);

@@ -1,16 +1,6 @@
-// Colours of the sources, the same as long as the page is open, and those of the style sheet that the canvas needs.
+// What is drawn in the colours of sources, and the colours of the style sheet that the canvas needs.
 
-import { colorOf, cssColor, h, onTheme } from "../lib.js";
-
-const numbers = new Map();
-let cache = new Map();
-
-/** The colour of a source. */
-export function colorOfSource(path) {
-  if (!numbers.has(path)) numbers.set(path, numbers.size);
-  if (!cache.has(path)) cache.set(path, colorOf(numbers.get(path)));
-  return cache.get(path);
-}
+import { colorOfSource, cssColor, h, onTheme } from "../lib.js";
 
 /** The square in the colour of a source. */
 export function swatch(path) {
@@ -49,6 +39,5 @@ export function hatching(context, color) {
 }
 
 onTheme(() => {
-  cache = new Map();
   theme = null;
 });

@@ -1,7 +1,7 @@
 // Beside the timeline: the selected step, why it was chosen and what else fits; without one the sources of the plan.
 
-import { formatSeconds, getJson, h, onTheme, say } from "../lib.js";
-import { colorOfSource, swatch } from "./colors.js";
+import { colorOfSource, formatSeconds, getJson, h, onTheme, say } from "../lib.js";
+import { swatch } from "./colors.js";
 import { icon } from "./icons.js";
 import { shortName } from "./plan.js";
 

@@ -1,7 +1,7 @@
 // The whole plan as a strip: its sources, the part that is seen, which can be dragged, and where it plays.
 
-import { onTheme } from "../lib.js";
-import { colorOfSource, colors } from "./colors.js";
+import { colorOfSource, onTheme } from "../lib.js";
+import { colors } from "./colors.js";
 import { visibleRuns } from "./units.js";
 
 /** Draws the strip and lets it scroll the view. */

@@ -1,8 +1,11 @@
 // One revision of a plan. Its steps are columns in time order, so that a place in time is found by bisection.
 
+import { numberSources } from "../lib.js";
+
 /** A plan as the server describes it; times in samples unless the name says seconds. */
 export class Plan {
   constructor(document) {
+    numberSources(document.sources);
     const { steps, ...rest } = document;
     Object.assign(this, rest);
     this.rate = document.sample_rate;

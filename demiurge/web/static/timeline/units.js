@@ -1,7 +1,7 @@
 // The lane of the units: blocks in the colours of their sources, steps that go on in their source as one.
 
-import { formatSeconds, isDark } from "../lib.js";
-import { colorOfSource, hatching, inkOn } from "./colors.js";
+import { colorOfSource, formatSeconds, isDark } from "../lib.js";
+import { hatching, inkOn } from "./colors.js";
 import { shortName } from "./plan.js";
 
 const DIVIDED = 4; // pixels of a step from which on it is told from its neighbours
