@@ -118,6 +118,9 @@ Done in {seconds:.0f} s. In {out}/:
   sounds                     what it is made of: the bundled recordings, and what the shipped models made from noise
   corpus.db, forecaster      the database and the trained model
 
+See and hear all of it, and change it, in your browser:
+  demiurge browse {out}/corpus.db --plan {out}/continuation.plan.json
+
 Next, with your own sounds (a folder of them, and one file to continue):
   demiurge db build MY_SOUNDS my.db
   demiurge sequencer train my.db my.model

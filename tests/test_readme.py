@@ -2,6 +2,11 @@
 
 import re
 import shlex
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +40,30 @@ def lay_out(folder: Path) -> None:
 
 def run_as_written(commands: list[list[str]]) -> None:
     for command in commands:
+        if command[0] == "browse":
+            check_page(command)
+            continue
         result = CliRunner().invoke(main, command, catch_exceptions=False)
         assert result.exit_code == 0, (command, result.output)
+
+
+def check_page(command: list[str]) -> None:
+    """The page is there while the command runs, for whoever is told its address only if others can reach it; Ctrl-C ends it."""
+    with subprocess.Popen([sys.executable, "-m", "demiurge", *command, "--no-open"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            address = re.search(r"http://\S+", server.stdout.readline())[0]
+            port = re.search(r":(\d+)", address)[1]
+            if "--host" in command:
+                assert "token=" in address
+                with pytest.raises(urllib.error.HTTPError, match="401"):
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/map.json")
+            else:
+                with urllib.request.urlopen(f"{address}/map.json") as answer:
+                    assert answer.status == 200
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
 
 
 def test_make_targets_exist():
@@ -51,7 +78,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
-    assert len(commands) == 21
+    assert len(commands) == 22
     run_as_written(commands)
     assert sf.info("next.wav").frames == 430 * 1024
     assert Path("again.wav").read_bytes() == Path("next.wav").read_bytes()
@@ -104,6 +131,16 @@ def test_commands_of_the_playback_page_run_as_written(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_commands_of_the_browsing_page_run_as_written(tmp_path, monkeypatch):
+    lay_out(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run_as_written([["db", "build", "my_sounds", "my.db"], ["mosaic", "my_seed.wav", "my.db", "-o", "next.wav"]])
+    commands = demiurge_commands((ROOT / "docs" / "browsing.md").read_text())
+    assert len(commands) == 5
+    run_as_written(commands)
+
+
+@pytest.mark.slow
 def test_commands_of_the_synthesis_page_run_as_written(tmp_path, monkeypatch):
     """As written, but for the hours."""
     lay_out(tmp_path)
@@ -120,7 +157,7 @@ def test_commands_of_the_synthesis_page_run_as_written(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/playback.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md", "docs/synthesis.md"],
+    ["README.md", "docs/playback.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md", "docs/synthesis.md", "docs/browsing.md"],
 )
 def test_linked_files_exist(page):
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
