@@ -28,6 +28,8 @@ from query.path import REST, UnitPath, select_paths
 KINDS = {str: "text", float: "a number"}
 MOST_VARIATIONS = 1000  # of a plan that can be found again
 
+SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
+
 Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
 
 
@@ -229,20 +231,22 @@ def render_continuation(
 ) -> list[Rendering]:  # fmt: skip
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
 
-    Units of one length make `steps` times that many samples; onset and beat units last as long as they last. Several variations
-    are other paths for the same forecast, written as `variation_paths` says.
+    Units of one length make `steps` times that many samples; onset and beat units last as long as they last, and as many are
+    played as begin within `seconds`. Several variations are other paths for the same forecast, named by `variation_paths`.
     """
     opened = Database(database, root=root)
+    whole_units = opened.settings.units in ("onset", "beat")
+    enough = seconds and seconds * (SPARE_FORECAST if whole_units else 1)
     (of_seed,), _ = forecast(
-        [seed], model, steps=steps, seconds=seconds, temperature=temperature, top_p=top_p, random_seed=random_seed,
+        [seed], model, steps=steps, seconds=enough, temperature=temperature, top_p=top_p, random_seed=random_seed,
         database=opened, progress=progress,
     )  # fmt: skip
     target = of_seed[0]
     settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
-        described, opened, out, settings, selection, sounding,
-        whole_units=opened.settings.units in ("onset", "beat"), progress=progress,
+        described, opened, out, settings, selection, sounding, whole_units=whole_units,
+        seconds=seconds if whole_units else None, progress=progress,
     )  # fmt: skip
 
 
@@ -262,9 +266,10 @@ def render_mosaic(
 
 def _render(
     described: Described, database: Database, out: Path, settings: dict, selection: Selection,
-    sounding: Sounding | None, *, progress: Progress | None, whole_units: bool = False,
+    sounding: Sounding | None, *, progress: Progress | None, whole_units: bool = False, seconds: float | None = None,
 ) -> list[Rendering]:  # fmt: skip
-    """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for."""
+    """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for; and only
+    what begins within `seconds` is played."""
     index = selection.index(database, described.step_samples, progress)
     paths = select_paths(
         index, described.sequence, selection.path, step_samples=described.step_samples, whole_units=whole_units,
@@ -274,6 +279,8 @@ def _render(
     settings |= {"seams": asdict(sounding.seams), "whole_units": whole_units, **selection_facts(selection, index)}
     renderings = []
     for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
+        if seconds is not None:
+            path = _beginning(path, seconds * database.sample_rate)  # noqa: PLW2901
         explanation = explain(index, path, selection.path, whole_units=whole_units)
         plan = make_plan(path, explanation, database, described.sequence, settings)
         cost = total_cost(plan.steps, selection.path.continuity)
@@ -282,6 +289,13 @@ def _render(
         plan.save(plan_path(wav))
         renderings.append(Rendering(wav, plan_path(wav), plan, described.sequence, path, summary))
     return renderings
+
+
+def _beginning(path: UnitPath, n_samples: float) -> UnitPath:
+    """As much of a path as begins within so many samples."""
+    n = int(np.searchsorted(np.cumsum(path.n_samples) - path.n_samples, n_samples))
+    columns = ("units", "steps", "n_samples", "distances", "joins")
+    return replace(path, **{name: getattr(path, name)[:n] for name in columns})
 
 
 def selection_facts(selection: Selection, index: UnitIndex) -> dict[str, Any]:

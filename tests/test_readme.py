@@ -49,7 +49,8 @@ def run_as_written(commands: list[list[str]]) -> None:
 
 def check_page(command: list[str]) -> None:
     """The page is there while the command runs, for whoever is told its address only if others can reach it; Ctrl-C ends it."""
-    with subprocess.Popen([sys.executable, "-m", "demiurge", *command, "--no-open"], stdout=subprocess.PIPE, text=True) as server:
+    whole = [sys.executable, "-m", "demiurge", *command, "--no-open"]
+    with subprocess.Popen(whole, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
             address = re.search(r"http://\S+", server.stdout.readline())[0]
@@ -157,7 +158,10 @@ def test_commands_of_the_synthesis_page_run_as_written(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/playback.md", "docs/database.md", "docs/forecasters.md", "docs/selection.md", "docs/synthesis.md", "docs/browsing.md"],
+    [
+        "README.md",
+        *(f"docs/{name}.md" for name in ("playback", "database", "forecasters", "selection", "synthesis", "browsing")),
+    ],
 )
 def test_linked_files_exist(page):
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):

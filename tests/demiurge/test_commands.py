@@ -252,6 +252,9 @@ def test_chain_with_longer_units(work, tmp_path, units):
     ends = [step["at_sample"] + step["n_samples"] for step in plan["steps"]]
     assert [step["at_sample"] for step in plan["steps"]] == [0, *ends[:-1]]  # no gaps
     assert facts["samples"] == ends[-1] == sf.info(out).frames
+    run("render", SEED_FILE, tmp_path / "db", tmp_path / "model", "-o", out, "--seconds", 2, "--force")
+    last = json.loads((tmp_path / "o.plan.json").read_text())["steps"][-1]
+    assert last["at_sample"] < 2 * RATE <= last["at_sample"] + last["n_samples"] == sf.info(out).frames
     run("mosaic", SEED_FILE, tmp_path / "db", "-o", tmp_path / "m.wav")
     assert sf.info(tmp_path / "m.wav").frames <= sf.info(SEED_FILE).frames * RATE / sf.info(SEED_FILE).samplerate + 1
     run("sequencer", "forecast", tmp_path / "model", SEED_FILE, "--steps", 5, "-o", tmp_path / "f.json")
