@@ -13,6 +13,7 @@ import numpy as np
 from db.audio import MAX_SAMPLES
 from db.database import Database
 from db.errors import ParameterError, PlanError
+from demiurge.belonging import check_database, position_of
 from demiurge.pipeline import Selection, selection_facts
 from demiurge.planning import DECIMALS, check_sources, describe_choice, make_step, total_cost
 from playback.plan import NO_TARGET, NO_UNIT, Plan, Step
@@ -24,7 +25,7 @@ from query.locks import find_units
 from query.options import PathOptions
 from query.path import REST, UnitPath, select_paths
 
-MOST_TIMES = 1000  # that a step is repeated at once
+MOST_TIMES = 100  # that a step is repeated at once
 
 
 def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan:
@@ -126,7 +127,7 @@ def refresh_costs(plan: Plan, numbers: Iterable[int], database: Database) -> Pla
     index = UnitIndex(database, weights=selection.weights, metric=selection.metric, kind="flat")  # to measure, not to search
     joins = JoinCosts(index)
     for number in _numbers(plan, numbers):
-        position, step = _position(steps[number], database), steps[number]
+        position, step = position_of(steps[number], database), steps[number]
         if position == REST:
             continue
         if step.target != NO_TARGET and plan.targets:
@@ -143,7 +144,7 @@ def _join(step: Step, position: int, before: Step | None, joins: JoinCosts, data
     ids = [other["unit"] if 0 <= other["unit"] <= MAX_SAMPLES else REST for other in step.alternatives]
     others = find_units(database.units, np.array(ids, np.int64))
     from_position, lasted = REST, 0
-    if before and (from_position := _position(before, database)) != REST:
+    if before and (from_position := position_of(before, database)) != REST:
         lasted = before.end_sample - int(database.units.start_sample[from_position])
     costs = joins.to_each(np.array([from_position]), np.array([lasted]), np.array([[position, *others]]))[0].tolist()
     join, *of_others = (round(cost, DECIMALS) for cost in costs)
@@ -166,6 +167,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         what there is not.
     ParameterError
         As `query.path.select_paths`.
+    DatabaseError
+        If the source of a unit that is chosen is missing or has changed.
     """
     check_database(plan, index.database)
     if plan.targets is None:
@@ -187,6 +190,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         elif before and _stays(before):
             steps.append(before)
         at += lasts
+    played = {(step.at_sample, step.unit) for step in plan.steps}
+    check_sources(index.database, {step.source for step in steps if (step.at_sample, step.unit) not in played})
     chosen, settings = tuple(steps), plan.settings | selection_facts(selection, index)
     tail_samples = plan.n_samples - chosen[-1].until_sample
     sources = _stamps(plan, chosen, index.database)
@@ -228,7 +233,7 @@ def _locked(rows: list[_Row], database: Database) -> dict[int, int]:
     locked = {}
     for number, (step, n_samples) in enumerate((row.step, row.n_samples) for row in rows):
         if step is None or _stays(step):
-            position = REST if step is None else _position(step, database)
+            position = REST if step is None else position_of(step, database)
             fits = position != REST and database.units.room[position] >= n_samples
             locked[number] = step.unit if step and fits else REST
     return locked
@@ -254,14 +259,6 @@ def _chosen(before: Step, unit: int, database: Database, *, at_sample: int, n_sa
     return make_step(database, unit, n_samples=n_samples, at_sample=at_sample, target=before.target, **facts)
 
 
-def check_database(plan: Plan, database: Database) -> None:
-    """Raise a PlanError if the plan was made from another database."""
-    if plan.database["id"] != database.id:
-        raise PlanError(
-            f"the plan was made from database {plan.database['id']}, {database.path} is {database.id}; open it with its own"
-        )
-
-
 def _numbers(plan: Plan, numbers: Iterable[int]) -> list[int]:
     """Numbers of steps, checked."""
     numbers, last = list(numbers), len(plan.steps) - 1
@@ -269,13 +266,6 @@ def _numbers(plan: Plan, numbers: Iterable[int]) -> list[int]:
         if type(number) is not int or not 0 <= number <= last:
             raise ParameterError(f"there is no step {number!r}: the plan has steps 0 to {last}")
     return numbers
-
-
-def _position(step: Step, database: Database) -> int:
-    """Of a step's unit in `database.units`; `REST` if it is none, or another source's."""
-    position = int(find_units(database.units, np.array(step.unit)))
-    known = position != REST and database.sources[database.units.source[position]].path == step.source
-    return position if known else REST
 
 
 def _with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from time import perf_counter, sleep
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from playback.render import render
 UNITS, UNITS_FULL = 100_000, 1_000_000
 PLAN_SECONDS, PLAN_SECONDS_FULL = 600, 3600
 HEARD = 50  # units
+STARTING_SECONDS = 60  # at most
 HEARD_SECONDS = 0.5
 SEED = 0
 
@@ -88,7 +89,8 @@ def serve(database: Path, plans: tuple[Path, ...] = ()) -> Iterator[Client]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
         try:
-            while not server.started:
+            deadline = monotonic() + STARTING_SECONDS
+            while not server.started and monotonic() < deadline:
                 sleep(0.001)
             yield Client(port)
         finally:
@@ -165,7 +167,7 @@ def _edit(database: Path, repeats: int, seconds_long: int) -> Result:
         plan.save(file)
         with serve(database, (file,)) as client:
             name = json.loads(client.get("/plans.json"))["plans"][0]["id"]
-            while (document := json.loads(client.get(f"/plans/{name}.json")))["audio"]["state"] != "ready":
+            while (document := json.loads(client.get(f"/plans/{name}.json")))["audio"]["state"] == "rendering":
                 sleep(0.1)
             revision, changed = document["revision"], {}
 

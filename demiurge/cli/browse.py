@@ -1,7 +1,7 @@
 """demiurge browse: the page."""
 
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,21 +42,23 @@ def browse(
     """See and hear DB as a map, see why a plan plays what it plays, change it, make new ones: in a browser. Ctrl-C ends it."""
     check_installed()
     from demiurge.web.plans import plans_of
-    from demiurge.web.serve import address_of, listen, make_server, secure
+    from demiurge.web.serve import address_of, allow_files, listen, make_server, secure
+    from demiurge.web.signals import ended_by_signals
     from demiurge.web.workspace import Workspace
 
+    allow_files()
     opened = Workspace(database, plans=plans, models=models, folder=folder, root=root)
     with closing(opened) as workspace, closing(listen(host, port)) as sock:
         plans_of(workspace)  # a wrong one is refused now
         security = secure(host, sock.getsockname()[1], token)
         server = make_server(workspace, security)
-        click.echo(f"{database} is at {address_of(security)} until you press Ctrl-C")
-        if not no_open:
-            threading.Thread(target=show, args=(address_of(security),), daemon=True).start()
-        try:
+        with ended_by_signals(server):
+            click.echo(f"{database} is at {address_of(security)} until you press Ctrl-C")
+            if not no_open:
+                threading.Thread(target=show, args=(address_of(security),), daemon=True).start()
             server.run(sockets=[sock])
-        except KeyboardInterrupt:  # which the server has already followed
-            click.echo("ended")
+            with suppress(OSError):  # the terminal may be closed
+                click.echo("ended")
 
 
 def check_installed() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 JSON_BYTES, JSON_SECONDS = 1 << 18, 10.0  # a request's document may be so long, and take so long to come
 CHUNK_BYTES = 1 << 18
+UNEXPECTED = "an unexpected error; the terminal that runs demiurge browse tells more"
+View = Callable[[Request], Response]
 PAGES = Jinja2Templates(Path(__file__).parent / "templates")
 
 
@@ -40,11 +43,12 @@ def wants_html(request: Request) -> bool:
 
 
 def page(
-    request: Request, workspace: "Workspace", template: str, *, plan: str | None = None, status: int = 200, **context: Any
-) -> Response:
+    request: Request, workspace: "Workspace", template: str, *, plan: str | None = None, status: int = 200,
+    headers: dict[str, str] | None = None, **context: Any,
+) -> Response:  # fmt: skip
     """A template as HTML; its name without suffix is the page that the navigation shows as the present one."""
     shared = {"page": template.removesuffix(".html"), "plan": plan, **shared_context(request, workspace)}
-    return PAGES.TemplateResponse(request, template, shared | context, status)
+    return PAGES.TemplateResponse(request, template, shared | context, status, headers)
 
 
 def shared_context(request: Request, workspace: "Workspace") -> dict[str, Any]:
@@ -88,10 +92,10 @@ def bytes_answer(
     status = 200 if span is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, media_type=media_type, headers=headers)
-    return StreamingResponse(_chunks(parts, start, stop), status, headers, media_type)
+    return StreamingResponse(chunks(parts, start, stop), status, headers, media_type)
 
 
-def _chunks(parts: Sequence[bytes | memoryview], start: int, stop: int) -> Iterator[bytes]:
+def chunks(parts: Sequence[bytes | memoryview], start: int, stop: int) -> Iterator[bytes]:
     """Bytes [start, stop) of the parts, a chunk at a time."""
     before = 0
     for part in parts:
@@ -148,6 +152,16 @@ def takes_json(view: Callable[[Request, dict[str, Any]], Response]) -> Callable[
     async def endpoint(request: Request) -> Response:
         body = await read_json(request)
         return await run_in_threadpool(view, request, body)
+
+    return endpoint
+
+
+def takes_turns(view: View, limiter: CapacityLimiter) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that runs a view which takes long, so many at a time, and leaves the threads of all others to them."""
+
+    @wraps(view)
+    async def endpoint(request: Request) -> Response:
+        return await to_thread.run_sync(view, request, limiter=limiter)
 
     return endpoint
 

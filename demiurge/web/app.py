@@ -1,12 +1,12 @@
 """The application: the routes of all views, what stands before them, and errors as answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from db.errors import DemiurgeError
 from demiurge.web import make, map, timeline, units
 from demiurge.web.answers import error_answer, page, wants_html
 from demiurge.web.security import Guard, Security
+from demiurge.web.values import printable
 from demiurge.web.workspace import Workspace
 
 STATIC = Path(__file__).parent / "static"
@@ -32,7 +33,7 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
         workspace.layouts.start_pca()
         workspace.executor.submit(workspace.missing_sources)
         yield
-        await run_in_threadpool(workspace.close)
+        await asyncio.to_thread(workspace.close)  # the threads of the views may all be busy
 
     async def failed(request: Request, error: Exception) -> Response:
         return error_page(request, workspace, error)
@@ -58,7 +59,7 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
     if not wants_html(request):
         return error_answer(message, status, headers)
     title = TITLES.get(status, "That is not possible")
-    return page(request, workspace, "error.html", status=status, title=title, message=message)
+    return page(request, workspace, "error.html", status=status, title=title, message=printable(message), headers=headers)
 
 
 def static_route() -> Route:

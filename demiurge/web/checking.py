@@ -1,23 +1,30 @@
 """A bounded process for each upload: it decodes what may be anything, and cannot do harm."""
 
+import json
 import multiprocessing
-import signal
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from db.audio import AudioInfo, Resampler, open_audio
 from db.errors import AudioError, DemiurgeError
+from demiurge.web.records import as_record
+from demiurge.web.signals import leave_to_server
 
 LEAST_SECONDS, MOST_SECONDS = 0.1, 1200.0  # of a seed
 MOST_RATE, MOST_CHANNELS = 192_000, 32  # of a seed: what its analysis holds in memory at a time
 PREVIEW_RATE, PREVIEW_CHANNELS = 48_000, 2  # at most, of what is heard of a seed in the page
 DECODING_SECONDS = 60.0  # until a decoding process is ended, whatever it does
 DECODING_BYTES = 2 << 30  # of memory that it may ask for
-PREVIEW_BYTES = 1 << 28  # that it may write: 20 minutes of two channels of 16 bits at 48 kHz, and their header
+PREVIEW_BYTES = 1 << 28  # that it may write: 20 minutes of two channels of 16 bits at 48 kHz, even if nothing is gained
+MOST_ANSWER = 1 << 16  # bytes that it may say
+NO_FILE = "File does not exist or is not a regular file (possibly a pipe?)"  # libsndfile, of MP3s without MP3
+OTHER_SUFFIX = ".audio"
 SUFFIXES = {
     "WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "W64": ".w64", "AIFF": ".aiff", "FLAC": ".flac", "OGG": ".ogg",
     "MP3": ".mp3", "AU": ".au", "CAF": ".caf",
@@ -35,7 +42,7 @@ class Checked:
 
 
 def check_audio(path: Path, shown: str, preview: Path) -> Checked:
-    """Decode a file that may be anything, in a process that cannot do harm, and write what it sounds like to `preview`, a WAV.
+    """Decode a file that may be anything, in a process that cannot do harm, and write what it sounds like to `preview`, a FLAC.
 
     Raises
     ------
@@ -50,8 +57,8 @@ def check_audio(path: Path, shown: str, preview: Path) -> Checked:
     try:
         if not answers.poll(DECODING_SECONDS):
             raise AudioError(f"{shown}: not decoded within {DECODING_SECONDS:.0f} s; export it again as WAV, or shorten it")
-        found = answers.recv()
-    except EOFError:
+        found = json.loads(answers.recv_bytes(MOST_ANSWER))
+    except (EOFError, OSError):
         raise AudioError(f"{shown}: cannot be decoded: the decoder gave up; export it again as WAV") from None
     finally:
         process.kill()
@@ -59,19 +66,32 @@ def check_audio(path: Path, shown: str, preview: Path) -> Checked:
         answers.close()
     if isinstance(found, str):
         raise AudioError(found)
-    return found
+    checked = as_record(Checked, found)
+    if checked.suffix not in (*SUFFIXES.values(), OTHER_SUFFIX):
+        raise AudioError(f"{shown}: cannot be decoded; export it again as WAV")
+    return checked
 
 
 def _decode(answers: Connection, path: Path, shown: str, preview: Path) -> None:
     """What the decoding process does: answer with what was found, or with what is wrong."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_to_server()
     _limit_process()
     try:
-        answers.send(examine(path, shown, preview))
+        _say(answers, asdict(examine(path, shown, preview)))
     except DemiurgeError as error:
-        answers.send(str(error))
+        _say(answers, str(error))
     except MemoryError:
-        answers.send(f"{shown}: decoding it takes too much memory; export it again as WAV with two channels")
+        _say(answers, f"{shown}: decoding it takes too much memory; export it again as WAV with two channels")
+
+
+def _of_upload(message: str) -> str:
+    """What is wrong with a file, for whoever has sent it: it is in no corpus that it could be removed from."""
+    return re.sub(r",? or remove it", "", message.replace(NO_FILE, "it is damaged, or not what its name says"))
+
+
+def _say(answers: Connection, what: Any) -> None:
+    """As JSON, which does no harm when it is read, even if a file has taken the process over."""
+    answers.send_bytes(json.dumps(what).encode())
 
 
 def examine(path: Path, shown: str, preview: Path) -> Checked:
@@ -81,11 +101,11 @@ def examine(path: Path, shown: str, preview: Path) -> Checked:
             _check_header(info, shown)
             n_samples = _write_preview(_counted(blocks, info.sample_rate, shown), info, preview)
     except DemiurgeError as error:
-        raise AudioError(str(error).replace(path.name, shown)) from error
+        raise AudioError(_of_upload(str(error).replace(path.name, shown))) from error
     seconds = n_samples / info.sample_rate
     if seconds < LEAST_SECONDS:
         raise AudioError(f"{shown}: {seconds:.3f} s is too short; a seed lasts {LEAST_SECONDS:g} s at least")
-    return Checked(SUFFIXES.get(info.format, ".audio"), seconds, info.sample_rate, info.channels)
+    return Checked(SUFFIXES.get(info.format, OTHER_SUFFIX), seconds, info.sample_rate, info.channels)
 
 
 def _limit_process() -> None:
@@ -125,7 +145,7 @@ def _too_long(shown: str) -> AudioError:
 
 
 def _write_preview(blocks: Iterator[np.ndarray], info: AudioInfo, path: Path) -> int:
-    """Write the blocks as a 16-bit WAV that any browser plays; how many samples they held."""
+    """Write the blocks as a 16-bit FLAC, which any browser plays; how many samples they held."""
     import soundfile as sf
 
     from playback.sources import fit_channels
@@ -139,7 +159,7 @@ def _write_preview(blocks: Iterator[np.ndarray], info: AudioInfo, path: Path) ->
             yield fit_channels(block, channels)
 
     heard = fitted() if rate == info.sample_rate else Resampler(info.sample_rate, rate, channels).resample(fitted())
-    with sf.SoundFile(path, "w", rate, channels, "PCM_16", format="WAV") as file:
+    with sf.SoundFile(path, "w", rate, channels, "PCM_16", format="FLAC") as file:
         for block in heard:
             file.write(block)
     return n_samples

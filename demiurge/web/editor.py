@@ -16,6 +16,7 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from db.errors import AudioError, DemiurgeError, ParameterError, PlanError
+from demiurge.web.answers import UNEXPECTED
 from demiurge.web.heard import Corpus
 from demiurge.web.plans import PlanFile
 from demiurge.web.recording import SILENCE, Piece, Recording, Tape
@@ -24,10 +25,9 @@ from playback.crossfade import SeamOptions
 from playback.plan import Plan
 from playback.stitch import stitch
 
-MOST_VERSIONS, MOST_STEPS = 200, 5_000_000  # of one history: plans, and steps in all of them
+MOST_VERSIONS, MOST_STEPS = 200, 1_000_000  # of one history: plans, and steps in all of them, of 144 bytes each
 TOLD_SECONDS = 0.1  # between words of progress
-RECENT = 4  # recordings that are kept for whoever has not heard of the newest yet
-UNEXPECTED = "an unexpected error; the terminal that runs demiurge browse tells more"
+RECENT = 4  # different recordings that are kept for whoever has not heard of the newest yet
 
 log = logging.getLogger(__name__)
 _revisions = itertools.count(time.time_ns() // 1_000_000)  # never twice the same, not even after a restart
@@ -95,6 +95,15 @@ class Editor:
             log.exception("rendering %s", self.state.file.path)
         self._tell()
 
+    def begin_again(self) -> bool:
+        """Whether the first rendering has failed and may be tried again: whoever asks must do it."""
+        with self.lock:
+            if self.error is None:
+                return False
+            self.error, self.done = None, 0.0
+            self.corpus.look_at_problems(self.state.plan)
+            return True
+
     def _record(self, plan: Plan, check_open: Callable[[], None]) -> "_Sounding":
         tape, told = Tape(plan.channels, self._tapes), 0.0
 
@@ -113,7 +122,7 @@ class Editor:
         return _Sounding(heard, Recording(tape, [tape.append(blocks)]))
 
     def edit(self, revision: int, change: Callable[[Plan], Plan], what: str) -> Rerendering:
-        """Change the plan; `what` says how, for people.
+        """Change the plan; `what` says how, for people. If it is edited while `change` works, this is refused.
 
         Raises
         ------
@@ -124,8 +133,11 @@ class Editor:
         """
         with self.lock:
             self.check_revision(revision)
-            plan = change(self.state.plan)
-            if plan == self.state.plan:
+            before = self.state.plan
+        plan = change(before)
+        with self.lock:
+            self.check_revision(revision)
+            if plan == before:
                 return Rerendering(Change(0, 0, 0), 0.0)
             versions, edits = [*self._versions[: self._at + 1], plan], [*self._edits[: self._at + 1], what]
             while len(versions) > 2 and (len(versions) > MOST_VERSIONS or sum(len(v.steps) for v in versions) > MOST_STEPS):
@@ -157,6 +169,17 @@ class Editor:
         self._tell()
         return Rerendering(change, 1000 * (time.perf_counter() - started))
 
+    def look_again(self) -> None:
+        """Have sources heard that were put back since they were looked at."""
+        with self.lock:
+            if self._sounding is None or not self.corpus.look_at_problems(self.state.plan):
+                return
+            sounding, _ = self._follow(self.state.plan, self._sounding)
+            if sounding.recording is self._sounding.recording:
+                return
+            self._renew(next(_revisions), sounding)
+        self._tell()
+
     def _follow(self, plan: Plan, sounding: "_Sounding") -> tuple["_Sounding", Change]:
         """The sound of another plan, made from what there is."""
         try:
@@ -171,10 +194,15 @@ class Editor:
     def _splice(self, plan: Plan, sounding: "_Sounding") -> tuple["_Sounding", Change]:
         heard, recording = self.corpus.audible(plan), sounding.recording
         change = Change(0, recording.n_samples, plan.n_samples)
+        if heard is None and sounding.heard is None and plan.n_samples == recording.n_samples:
+            return sounding, Change(0, 0, 0)
         if heard is None:
             return _Sounding(None, recording.spliced(change, Piece(SILENCE, plan.n_samples))), change
         if sounding.heard is not None:
-            change = changed(sounding.heard, heard, self.seams) or Change(0, 0, 0)
+            found = changed(sounding.heard, heard, self.seams)
+            if found is None:
+                return _Sounding(heard, recording), Change(0, 0, 0)
+            change = found
         blocks = stitch(heard, self.corpus, seams=self.seams, start=change.start, stop=change.new_stop)
         return _Sounding(heard, recording.spliced(change, recording.tape.append(blocks))), change
 
@@ -195,10 +223,11 @@ class Editor:
         HTTPException
             409 if it is a revision of long ago.
         """
-        if revision is not None and revision in self._recent:
-            return self._recent[revision]
-        if revision is not None:
-            self.check_revision(revision)
+        if revision is None:
+            return self.state.recording
+        if found := self._recent.get(revision):
+            return found
+        self.check_revision(revision)
         return self.state.recording
 
     def saved_as(self, file: PlanFile, plan: Plan) -> None:
@@ -227,7 +256,9 @@ class Editor:
         redo = self._edits[at + 1] if at + 1 < len(self._versions) else None
         undo, recording = self._edits[at] if at else None, sounding.recording if sounding else None
         if recording is not None:
-            self._recent = dict([*self._recent.items(), (revision, recording)][-RECENT:])
+            recent = {**self._recent, revision: recording}
+            kept = list(dict.fromkeys(reversed(recent.values())))[:RECENT]
+            self._recent = {number: one for number, one in recent.items() if one in kept}
         self._sounding = sounding
         self.state = State(self.state.file, revision, plan, recording, plan is not self._saved, undo, redo)
 

@@ -1,7 +1,9 @@
 """The plans that are open: each opened once, however many look at it, and none closed with edits that are not saved."""
 
+import tempfile
 import threading
 from concurrent.futures import wait
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,11 +13,12 @@ from db.cache import cache_folder
 from db.errors import DemiurgeError
 from demiurge.web.editor import Editor
 from demiurge.web.heard import Corpus
-from demiurge.web.plans import PlanFile, plans_of
+from demiurge.web.plans import PlanFile, Plans, plans_of
 from demiurge.web.workspace import Workspace
 from playback.plan import Plan
 
 KEPT = 8  # plans that stay open when nobody looks at them
+EDIT_SECONDS = 2.0  # that an edit may still take when the server ends
 PATIENCE_SECONDS = 0.5  # in which most plans are rendered: whoever opens one is told only then
 
 
@@ -26,7 +29,7 @@ class Editors:
         self._workspace, self._plans = workspace, plans_of(workspace)
         self._open: dict[str, Editor] = {}  # by plan, the one used last at the end
         self._stamps: dict[str, tuple[int, int] | None] = {}  # by plan: size and date of its file when it was opened
-        self._opening = threading.Lock()
+        self._lock, self._turns = threading.Lock(), dict[str, threading.Lock]()  # by plan: one opens it, others wait for that
         workspace.on_close.append(self.close)
 
     def get(self, plan_id: str) -> Editor:
@@ -40,17 +43,29 @@ class Editors:
         PlanError
             If it cannot be opened.
         """
-        with self._opening:
-            if editor := self._present(plan_id):
-                return editor
-            file = self._plans.get(plan_id)
-            if file is None:
-                raise HTTPException(404, "there is no such plan; it may have been moved or removed: see the list of plans")
-            self._stamps[plan_id] = _stamp(file)
-            editor = self._open[plan_id] = self._make(file)
-            self._close_some()
+        file = self._plans.get(plan_id)
+        if file is None:
+            raise HTTPException(404, "there is no such plan; it may have been moved or removed: see the list of plans")
+        with self._lock:
+            turn = self._turns.setdefault(plan_id, threading.Lock())
+        with turn:
+            with self._lock:
+                if editor := self._present(plan_id):
+                    return editor
+            stamp, editor = _stamp(file), self._make(file)
+            with self._lock:
+                self._open[plan_id], self._stamps[plan_id] = editor, stamp
+                self._close_some()
             rendering = self._workspace.executor.submit(editor.render, self._workspace.check_open)
         wait([rendering], PATIENCE_SECONDS)
+        return editor
+
+    def visit(self, plan_id: str) -> Editor:
+        """As `get`, for a page that is opened: what could not be heard is tried again. Raises as `get` and `Editor.edit`."""
+        editor = self.get(plan_id)
+        editor.look_again()
+        if editor.begin_again():
+            wait([self._workspace.executor.submit(editor.render, self._workspace.check_open)], PATIENCE_SECONDS)
         return editor
 
     def _present(self, plan_id: str) -> Editor | None:
@@ -92,23 +107,44 @@ class Editors:
             state = editor.state
             saved = self._plans.save(state.plan, name) if name else self._plans.save_edited(state.plan, state.file)
             editor.saved_as(saved, state.plan)
-        with self._opening:
-            self._open.pop(state.file.id, None)
-            self._open[saved.id], self._stamps[saved.id] = editor, _stamp(saved)
+            with self._lock:
+                self._open.pop(state.file.id, None)
+                self._open[saved.id], self._stamps[saved.id] = editor, _stamp(saved)
         return saved
 
     def close(self) -> None:
         """Before the server ends: write every plan with unsaved edits to a file of its own, and say so in the terminal."""
-        for editor in self._open.values():
-            state = editor.state
-            editor.corpus.close()
-            if not state.dirty:
-                continue
+        with self._lock:
+            editors = list(self._open.values())
+        for editor in editors:
+            is_still = editor.lock.acquire(timeout=EDIT_SECONDS)  # else an edit goes on, and is not waited for
             try:
-                saved = self._plans.save(state.plan, f"{state.file.name}-unsaved")
-                click.echo(f"{state.file.name} had unsaved edits: they are in {saved.path}", err=True)
+                self._keep_edits(editor)
+            finally:
+                if is_still:
+                    editor.lock.release()
+        for editor in editors:
+            editor.corpus.close()
+
+    def _keep_edits(self, editor: Editor) -> None:
+        """Where plans are kept, or where anything can be written."""
+        state = editor.state
+        if not state.dirty:
+            return
+        for folder in (self._plans.folder, Path.cwd(), Path(tempfile.gettempdir())):
+            try:
+                saved = Plans(folder).save(state.plan, f"{state.file.name}-unsaved")
             except DemiurgeError as error:
-                click.echo(f"{state.file.name} had unsaved edits, which are lost: {error}", err=True)
+                _say(f"{state.file.name}: {error}")
+            else:
+                _say(f"{state.file.name} had unsaved edits: they are in {saved.path}")
+                return
+        _say(f"{state.file.name} had unsaved edits, which are lost")
+
+
+def _say(message: str) -> None:
+    with suppress(OSError):  # the terminal may be closed
+        click.echo(message, err=True)
 
 
 def _stamp(file: PlanFile) -> tuple[int, int] | None:

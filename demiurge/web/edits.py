@@ -5,20 +5,20 @@ from dataclasses import replace
 from typing import Any
 
 from db.errors import ParameterError
-from demiurge.editing import check_database, lock_steps, refresh_costs, remove_steps, repeat_step, replace_unit, reselect
+from demiurge.belonging import belongs, check_database
+from demiurge.editing import MOST_TIMES, lock_steps, refresh_costs, remove_steps, repeat_step, replace_unit, reselect
 from demiurge.pipeline import Selection
 from demiurge.web.values import check_keys, take_integer, take_integers, take_number, take_switch
 from demiurge.web.workspace import Workspace
 from playback.plan import Plan
 
 MOST_NUMBER = 1 << 53  # what JavaScript can count to
-MOST_TIMES = 100  # that a step is repeated at once
 KNOBS = {"continuity": 1e6, "novelty": 1e6, "min_reuse": 1e6, "temperature": 1e6}  # and the most they can be
 
-Change = Callable[[Plan], Plan]
+Edit = Callable[[Plan], Plan]
 
 
-def parse_edit(edit: Any, workspace: Workspace) -> tuple[Change, str]:
+def parse_edit(edit: Any, workspace: Workspace) -> tuple[Edit, str]:
     """What an edit does to a plan, and how it is called.
 
     Raises
@@ -34,12 +34,12 @@ def parse_edit(edit: Any, workspace: Workspace) -> tuple[Change, str]:
     return parse(edit, workspace)
 
 
-def _choose(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
+def _choose(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
     step, unit = (take_integer(edit, name, 0, MOST_NUMBER) for name in ("step", "unit"))
     return lambda plan: replace_unit(plan, step, unit, workspace.database), "another unit"
 
 
-def _repeat(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
+def _repeat(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
     step, times = take_integer(edit, "step", 0, MOST_NUMBER), take_integer(edit, "times", 1, MOST_TIMES)
 
     def repeated(plan: Plan) -> Plan:
@@ -48,7 +48,7 @@ def _repeat(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
     return repeated, "a step repeated"
 
 
-def _remove(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
+def _remove(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
     steps = sorted(set(take_integers(edit, "steps", 0, MOST_NUMBER)))
 
     def removed(plan: Plan) -> Plan:
@@ -58,12 +58,12 @@ def _remove(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
     return removed, f"{_steps(steps)} removed"
 
 
-def _lock(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
+def _lock(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
     steps, locked = take_integers(edit, "steps", 0, MOST_NUMBER), take_switch(edit, "locked")
     return lambda plan: lock_steps(plan, steps, locked), f"{_steps(steps)} {'locked' if locked else 'unlocked'}"
 
 
-def _reselect(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
+def _reselect(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
     given: dict[str, Any] = {name: take_number(edit, name, 0, most) for name, most in KNOBS.items() if name in edit}
     if "seed" in edit:
         given["seed"] = take_integer(edit, "seed", 0, MOST_NUMBER)
@@ -76,7 +76,7 @@ def _reselect(edit: dict[str, Any], workspace: Workspace) -> tuple[Change, str]:
     return reselected, "the rest chosen again"
 
 
-EDITS: dict[str, tuple[Callable[[dict[str, Any], Workspace], tuple[Change, str]], tuple[str, ...]]] = {
+EDITS: dict[str, tuple[Callable[[dict[str, Any], Workspace], tuple[Edit, str]], tuple[str, ...]]] = {
     "choose": (_choose, ("step", "unit")),
     "repeat": (_repeat, ("step", "times")),
     "remove": (_remove, ("steps",)),
@@ -87,7 +87,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any], Workspace], tuple[Change, str]]
 
 def _refreshed(plan: Plan, numbers: Iterable[int], workspace: Workspace) -> Plan:
     """The plan with the costs of steps that have another step before them now; of another database they stay unknown."""
-    if plan.database["id"] != workspace.database.id:
+    if not belongs(plan, workspace.database):
         return plan
     return refresh_costs(plan, sorted({number for number in numbers if number < len(plan.steps)}), workspace.database)
 

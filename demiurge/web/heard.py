@@ -1,7 +1,7 @@
 """What of a plan can be heard: its sources, looked at once, and read by several threads."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,11 +40,20 @@ class Corpus:
 
     def look(self, plan: Plan, progress: Progress | None = None, *, again: bool = False) -> None:
         """Look at the sources of a plan that were not looked at before, or at all of them, and decode what must be decoded."""
-        new = {source for source in sources_of(plan) if again or source not in self._problems}
-        if new:
+        self._look(plan, {source for source in sources_of(plan) if again or source not in self._problems}, progress)
+
+    def look_at_problems(self, plan: Plan) -> bool:
+        """Look again at the sources of a plan that could not be played; whether there were any."""
+        sources = {source for source in sources_of(plan) if self._problems.get(source)}
+        self._look(plan, sources)
+        return bool(sources)
+
+    def _look(self, plan: Plan, sources: Set[str], progress: Progress | None = None) -> None:
+        if sources:
             with self._reading:
-                found = self._reader.prepare(replace(plan, steps=tuple(s for s in plan.steps if s.source in new)), progress)
-            self._problems |= {source: found.get(source) for source in new}
+                part = replace(plan, steps=tuple(step for step in plan.steps if step.source in sources))
+                found = self._reader.prepare(part, progress)
+            self._problems |= {source: found.get(source) for source in sources}
 
     def problem(self, source: str) -> str | None:
         """Why a source cannot be played; until it has been looked at, only whether it is there."""

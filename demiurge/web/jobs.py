@@ -21,10 +21,12 @@ from typing import Any
 from db.atomic import write_text
 from db.errors import DemiurgeError, ParameterError
 from demiurge.pipeline import plan_path
+from demiurge.web.answers import UNEXPECTED
 from demiurge.web.plans import Plans
+from demiurge.web.records import read_record
 from demiurge.web.worker import END_SECONDS, RenderTask, Worker, variation_path
 
-MOST_WAITING = 64
+MOST_WAITING, MOST_VARIATIONS = 64, 8
 QUEUED, RUNNING, DONE, FAILED, CANCELLED, INTERRUPTED = "queued", "running", "done", "failed", "cancelled", "interrupted"
 NO_PROGRESS: dict[str, Any] = {"what": "", "done": 0, "total": 0, "variation": 0}
 STARTING = NO_PROGRESS | {"what": "starting"}
@@ -131,7 +133,7 @@ class Jobs:
                 self._fail(job_id, str(error))
             except Exception:
                 log.exception("job %s", job_id)
-                self._fail(job_id, "an unexpected error; the terminal that runs demiurge browse tells more")
+                self._fail(job_id, UNEXPECTED)
 
     def _hear(self, job_id: str, kind: str, what: Any) -> None:
         """Take in what the worker says of a running job."""
@@ -188,10 +190,10 @@ class Jobs:
     def _remember(self, record: Path) -> None:
         """A job of another day."""
         try:
-            job = Job(**json.loads(record.read_text()))
-            if job.id != record.parent.name:
+            job = read_record(Job, record)
+            if job.id != record.parent.name or "name" not in job.seed or not 0 <= job.made <= MOST_VARIATIONS:
                 raise ValueError(f"it is of job {job.id}")
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             log.warning("%s cannot be used (%s); remove it", record, error)
             return
         self._jobs[job.id] = job

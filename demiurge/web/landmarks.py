@@ -7,7 +7,6 @@ unit then lies where those landmarks are whose descriptors are nearest to its ow
 import contextlib
 import io
 import re
-import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -20,6 +19,7 @@ from db.database import Database
 from db.errors import DatabaseError, DemiurgeError
 from demiurge.web.layout_files import layout_key
 from demiurge.web.points import SEED, fit_square, score_blocks
+from demiurge.web.signals import leave_to_server
 
 LANDMARKS = 4000  # UMAP compares every pair of fewer than 4096 exactly
 LEAST_UNITS = 16
@@ -48,7 +48,7 @@ def draw(path: Path, key: str, positions: np.ndarray, first: np.ndarray, connect
     first : ndarray, float32, shape (landmarks, 2)
         Where the landmarks are to begin with.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends it
+    leave_to_server()
     try:
         connection.send(_points(path, key, positions, first, lambda *done: connection.send(done)))
     except DemiurgeError as error:
@@ -66,11 +66,11 @@ def _points(path: Path, key: str, positions: np.ndarray, first: np.ndarray, tell
 
 def choose_landmarks(clusters: np.ndarray) -> np.ndarray:
     """Positions of at most `LANDMARKS` units, ascending; of a rare cluster a larger share, so that rare sounds have some."""
+    if len(clusters) <= LANDMARKS:
+        return np.arange(len(clusters))
     sizes = np.bincount(clusters)
     wanted = np.sqrt(sizes) * LANDMARKS / np.sqrt(sizes).sum()
     rng = np.random.default_rng(SEED)
-    if len(clusters) <= LANDMARKS:
-        return np.arange(len(clusters))
     members = [np.flatnonzero(clusters == cluster) for cluster in range(len(sizes))]
     chosen = [rng.choice(own, min(int(n), len(own)), replace=False) for own, n in zip(members, wanted, strict=True)]
     return np.sort(np.concatenate(chosen))

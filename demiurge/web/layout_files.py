@@ -13,7 +13,7 @@ from db.cache import cache_folder
 from db.database import Database
 from db.errors import ParameterError
 
-VERSION = 1  # of how layouts are made: those made otherwise are not looked at
+VERSION = 2  # of how layouts are made: those made otherwise are not looked at
 KEPT = 32  # files
 
 log = logging.getLogger(__name__)

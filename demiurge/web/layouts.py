@@ -108,7 +108,7 @@ class Layouts:
         try:
             projection = self.start_pca().result()
             self.quality = self._draw(choose_landmarks(projection.clusters), projection)
-        except (DemiurgeError, EOFError, CancelledError) as error:
+        except (DemiurgeError, EOFError, CancelledError, OSError, RuntimeError) as error:
             self._tell("quality", State("failed", note=str(error) or DIED))
             return
         self._tell("quality", State("ready", 1.0))
@@ -134,6 +134,9 @@ class Layouts:
                 if isinstance(message, DemiurgeError):
                     raise message
                 self._tell("quality", State("running", *message))
+        except EOFError:
+            self._workspace.check_open()  # which ends all processes
+            raise
         finally:
             process.terminate()
             process.join()

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from demiurge.web.answers import error_answer, json_answer, page, takes_json
-from demiurge.web.jobs import Job, Jobs, new_id
+from demiurge.web.jobs import MOST_VARIATIONS, Job, Jobs, new_id
 from demiurge.web.models import Model
 from demiurge.web.plans import plans_of
 from demiurge.web.seeds import MOST_BYTES, Seed, Seeds
@@ -21,8 +21,9 @@ from demiurge.web.workspace import Workspace
 DEFAULTS = {
     "seconds": 10.0, "continuity": 0.25, "novelty": 0.0, "temperature": 1.0, "variations": 3, "random_seed": 0,
 }  # fmt: skip
+MOSAIC_TEMPERATURE = 0.0  # of the path, not of a forecast: variations are other paths
 BOUNDS = {"seconds": (0.5, 600), "continuity": (0, 1000), "novelty": (0, 1000), "temperature": (0, 10)}
-MOST_VARIATIONS, MOST_RANDOM_SEED = 8, (1 << 32) - 1
+MOST_RANDOM_SEED = (1 << 32) - 1
 ADVICE = (
     "No model goes with this database yet, so only a mosaic can be made. Train one with: demiurge sequencer train {database} "
     "my.model, then reload this page."
@@ -49,7 +50,7 @@ class MakeViews:
         models = self.workspace.models()
         return {
             "models": [_model_facts(model) for model in models], "seeds": self.seeds.documents(), "jobs": self.jobs.documents(),
-            "defaults": DEFAULTS,
+            "defaults": {**DEFAULTS, "mosaic_temperature": MOSAIC_TEMPERATURE},
             "limits": {"bytes": MOST_BYTES, "seconds": BOUNDS["seconds"][1], "variations": MOST_VARIATIONS},
             "advice": None if models else ADVICE.format(database=self.workspace.database.path),
         }  # fmt: skip
@@ -69,18 +70,19 @@ class MakeViews:
         path = self.seeds.preview(self._seed(request.path_params["seed"]))
         if not path.is_file():
             raise HTTPException(410, "the seed's file is gone; drop it on the page again")
-        return FileResponse(path, media_type="audio/wav")
+        return FileResponse(path, media_type="audio/flac")
 
     def submit(self, request: Request, body: dict[str, Any]) -> Response:
         """Put a job in the queue."""
         check_keys("a job", body, ("seed", "model", *DEFAULTS))
         seed, model = self._seed(take_text(body, "seed")), self._model(body)
-        options: dict[str, Any] = {name: take_number(body, name, *bounds, DEFAULTS[name]) for name, bounds in BOUNDS.items()}
+        defaults = DEFAULTS if model else DEFAULTS | {"temperature": MOSAIC_TEMPERATURE}
+        options: dict[str, Any] = {name: take_number(body, name, *bounds, defaults[name]) for name, bounds in BOUNDS.items()}
         options["variations"] = take_integer(body, "variations", 1, MOST_VARIATIONS, int(DEFAULTS["variations"]))
         options["random_seed"] = take_integer(body, "random_seed", 0, MOST_RANDOM_SEED, int(DEFAULTS["random_seed"]))
         database, job_id = self.workspace.database, new_id()
         task = RenderTask(
-            self.seeds.path(seed).absolute(), model.path if model else None, database.path.absolute(),
+            self.seeds.path(seed).absolute(), seed.name, model.path if model else None, database.path.absolute(),
             Path(self.workspace.root).absolute(), self.jobs.folder.absolute() / job_id, **options,
         )  # fmt: skip
         asked = Job(job_id, {"id": seed.id, "name": seed.name}, _model_facts(model) if model else None, options, time.time())

@@ -30,7 +30,7 @@ class MapViews:
         """With the plan that is asked for, or else the first that the server was started with."""
         plans = plans_of(self.workspace)
         asked = plans.get(request.query_params.get("plan", "")) or next(iter(plans.given), None)
-        return page(request, self.workspace, "map.html", plan=asked.id if asked else None, data=self.document())
+        return page(request, self.workspace, "map.html", plan=asked.id if asked else None)
 
     def document_json(self, request: Request) -> Response:
         return json_answer(self.document())
@@ -41,8 +41,7 @@ class MapViews:
         self.layouts.start_pca()
         return {
             "database": self.database_facts(), "sources": self.source_facts(), "descriptors": list(database.settings.names),
-            "layouts": self.layouts.states(), "failures": len(database.failures),
-            "plans": [{"id": file.id, "name": file.name} for file in plans_of(self.workspace).files()],
+            "layouts": self.layouts.states(),
         }  # fmt: skip
 
     def database_facts(self) -> dict[str, Any]:

@@ -8,20 +8,23 @@ import numpy as np
 
 from db.database import Database
 from db.errors import PlanError
+from demiurge.belonging import check_database, positions_of
 from demiurge.pipeline import Selection
 from demiurge.web.editor import Editor, State
+from demiurge.web.values import printable
 from demiurge.web.workspace import Workspace
 from playback.crossfade import is_contiguous
 from playback.plan import Plan
 from playback.sources import sources_of
-from query.locks import find_units
+from query.path import REST
 
 COLUMNS = ("unit", "start_sample", "n_samples", "at_sample", "gain_db", "distance", "join", "target", "locked")
 
 
 def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
     """All about the plan as it is now."""
-    state, plan, database = editor.state, editor.state.plan, workspace.database
+    state, database = editor.state, workspace.database
+    plan = state.plan
     sources = {source: number for number, source in enumerate(sources_of(plan))}
     return {
         "id": state.file.id, "name": state.file.name, "revision": state.revision, "dirty": state.dirty,
@@ -66,11 +69,12 @@ def _notes(editor: Editor, state: State, database: Database) -> list[str]:
     plan, notes = state.plan, []
     if not is_own(plan, database):
         notes.append(
-            f"This plan was made from another database ({plan.database['id']}): it can be heard, repeated, cut and locked, but "
-            "other units cannot be chosen here. Open it with its own: demiurge browse ITS_DB --plan …"
+            f"This plan was made from another database, of {printable(plan.database['root'])}: it can be heard, repeated, cut "
+            "and locked, but other units cannot be chosen here. Open it with its own: demiurge browse ITS_DB --plan …"
         )
     else:
         try:
+            check_database(plan, database)
             Selection.from_settings(plan.settings)
         except PlanError as error:
             notes.append(f"Other units cannot be chosen: {error}.")
@@ -91,7 +95,6 @@ def curves(plan: Plan, database: Database, name: str) -> np.ndarray:
     if plan.targets is not None and plan.targets.n_descriptors == database.settings.n_descriptors:
         rows = np.array([step.target for step in plan.steps])
         wanted[rows >= 0] = plan.targets.rows[rows[rows >= 0], column]
-    ids = np.array([step.unit for step in plan.steps], np.int64)
-    known = find_units(database.units, ids) >= 0 if len(database.units) else np.zeros(len(ids), bool)
-    matched[known] = database.unit_descriptors(ids[known])[:, column]
+    positions = positions_of(plan.steps, database)
+    matched[positions != REST] = database.rows_at(positions[positions != REST])[:, column]
     return np.concatenate([wanted, matched])

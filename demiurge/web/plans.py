@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import xxhash
 
 from db.errors import ParameterError, PlanError
+from demiurge.web.values import printable
 from playback.plan import Plan
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Plans:
 
 def stem_of(path: Path) -> str:
     """some/OUT.plan.json -> OUT."""
-    return path.name.removesuffix(".json").removesuffix(".plan")
+    return printable(path.name.removesuffix(".json").removesuffix(".plan"))
 
 
 def clean_name(name: str) -> str:

@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -21,20 +21,21 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import ParameterError
-from demiurge.web.answers import error_answer, wants_html
+from demiurge.web.answers import UNEXPECTED, error_answer, wants_html
 
 METHODS = ("GET", "HEAD", "POST")
 LEAST_TOKEN = 16  # characters
 PAGES = re.compile(r"/(map|make|timeline(/[^/]+)?)?")
-UNEXPECTED = "an unexpected error; the terminal that runs demiurge browse tells more"
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'{compiling}; style-src 'self' 'nonce-{nonce}'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of what no other page leads to
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -52,11 +53,14 @@ class Security:
     port : int
     token : str, optional
         Must be known by whoever asks.
+    salt : bytes
+        Of the cookie: another one each time.
     """
 
     host: str = "127.0.0.1"
     port: int = 8421
     token: str | None = None
+    salt: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
@@ -82,8 +86,8 @@ class Security:
 
     @property
     def cookie_value(self) -> str:
-        """What stands for the token in the cookie, whatever characters it has."""
-        return sha256(f"demiurge {self.token}".encode()).hexdigest()
+        """What stands for the token in the cookie, whatever characters it has, until the server ends."""
+        return hmac.new(self.salt, f"demiurge {self.token}".encode(), sha256).hexdigest()
 
 
 def is_loopback(host: str) -> bool:
@@ -123,7 +127,7 @@ class Guard:
         try:
             await (self._refusal(request) or self.app)(scope, receive, send_with_headers)
         except Exception:
-            log.exception("%s %s", scope["method"], scope["path"])
+            log.exception("%s %.200r", scope["method"], scope["path"])
             if started:
                 raise  # the rest of the answer is lost, and the connection with it
             await _refuse(request, UNEXPECTED, 500)(scope, receive, send_with_headers)
@@ -135,7 +139,7 @@ class Guard:
             return _refuse(request, "the page has another address; open the one that demiurge browse has printed", 400)
         if request.method not in METHODS:
             return _refuse(request, f"{request.method} is not answered here", 405, {"Allow": ", ".join(METHODS)})
-        if request.method == "POST" and headers.get("origin") != f"{request.url.scheme}://{headers['host']}":
+        if request.method == "POST" and headers.getlist("origin") != [f"{request.url.scheme}://{headers['host']}"]:
             return _refuse(request, "changes are taken only from this server's own pages (Origin must be theirs)", 403)
         if _is_from_elsewhere(request):
             return _refuse(request, "pages of other sites may not ask here; open the address in a tab of its own", 403)
@@ -155,7 +159,7 @@ class Guard:
 def _is_from_elsewhere(request: Request) -> bool:
     """Whether a page of another site, or of another port of this machine, asks; following a link to a page is fine."""
     site, mode = (request.headers.get(f"sec-fetch-{what}", "") for what in ("site", "mode"))
-    if site in ("", "none", "same-origin"):
+    if site in OWN_SITES:
         return False
     is_link = mode == "navigate" and request.headers.get("sec-fetch-dest") == "document"
     return not (is_link and request.method in ("GET", "HEAD") and PAGES.fullmatch(request.url.path))
@@ -178,9 +182,10 @@ def _refuse(request: Request, message: str, status: int, headers: dict[str, str]
 
 
 def _policy(request: Request, nonce: str) -> str:
-    """What the answer's page may load and run. Only a map that asks for it may compile what draws it, for a graphics driver
-    that it was not prepared for (static/map/gl.js)."""
+    """What the answer's page may load and run. Only a map that asks for it, but for no other site's link, may compile what
+    draws it, for a graphics driver that it was not prepared for (static/map/gl.js)."""
     compiles = request.url.path == "/map" and request.query_params.get("compile") == "1"
+    compiles = compiles and request.headers.get("sec-fetch-site", "") in OWN_SITES
     return POLICY.format(nonce=nonce, compiling=" 'unsafe-eval'" if compiles else "")
 
 

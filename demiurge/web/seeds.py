@@ -1,7 +1,7 @@
 """Seeds: files that somebody drops on the page. They may be anything, so each is bounded, checked, and kept under its hash.
 
 request ──► FOLDER/seeds/.upload-… ──► a bounded process decodes all of it ──► FOLDER/seeds/HASH.ogg   the file itself
-            (so long, so large)                                                 HASH.preview.wav       what is heard of it
+            (so long, so large)                                                 HASH.preview.flac      what is heard of it
                                                                                 HASH.json              its name and length
 """
 
@@ -25,6 +25,7 @@ from db.atomic import write_text
 from db.audio import AUDIO_SUFFIXES
 from db.errors import ParameterError
 from demiurge.web.checking import check_audio
+from demiurge.web.records import read_record
 
 MOST_BYTES = 64 << 20
 RECEIVE_SECONDS = 60.0  # in which all of a file must come
@@ -74,7 +75,7 @@ class Seeds:
 
     def preview(self, seed: Seed) -> Path:
         """What any browser can play."""
-        return self.folder / f"{seed.id}.preview.wav"
+        return self.folder / f"{seed.id}.preview.flac"
 
     async def take(self, stream: AsyncIterator[bytes], name: str, announced: int | None) -> Seed:
         """Take a file as it comes; `announced` is how long it is said to be. The same bytes again are the same seed.
@@ -117,14 +118,17 @@ class Seeds:
 
     def _check(self, path: Path, seed_id: str, name: str) -> Seed:
         """Decode a received file, unless it is known, and keep it."""
-        if known := self.get(seed_id):
+        if (known := self.get(seed_id)) and self._is_there(known):
             return self._keep(replace(known, name=name))
-        preview = path.with_name("preview.wav")
+        preview = path.with_name("preview.flac")
         found = check_audio(path, name, preview)
         seed = Seed(seed_id, name, found.suffix, found.seconds, found.sample_rate, found.channels, time.time())
         path.replace(self.path(seed))
         preview.replace(self.preview(seed))
         return self._keep(seed)
+
+    def _is_there(self, seed: Seed) -> bool:
+        return self.path(seed).is_file() and self.preview(seed).is_file()
 
     def _keep(self, seed: Seed) -> Seed:
         write_text(self.folder / f"{seed.id}.json", json.dumps(asdict(seed)))
@@ -135,11 +139,11 @@ class Seeds:
     def _read(self, record: Path) -> Seed | None:
         """A seed of another day; None, and a word in the log, if it is not whole."""
         try:
-            seed = Seed(**json.loads(record.read_text()))
-            if record.stem == seed.id and self.path(seed).is_file() and self.preview(seed).is_file():
+            seed = read_record(Seed, record)
+            if record.stem == seed.id and self._is_there(seed):
                 return seed
             log.warning("%s is of no seed that is there; remove it", record)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             log.warning("%s cannot be used (%s); remove it", record, error)
         return None
 

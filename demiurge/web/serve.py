@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 import webbrowser
+from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import urlencode
 
 import uvicorn
@@ -20,6 +21,7 @@ BACKLOG = 2048  # connections that may wait
 GRACE_SECONDS = 3  # for answers that are on their way when the server ends
 TOKEN_BYTES = 24
 WINDOWS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # one of these is set where a browser can show itself
+OPEN_FILES = 4096  # that may be open at a time, where the system allows it: of the plans that are open
 EVERYWHERE = ("", "0.0.0.0", "::")
 
 
@@ -46,8 +48,8 @@ class PortInUseError(ParameterError):
 def _bind(host: str, port: int) -> socket.socket:
     sock = None
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(family, kind)
+        family, kind, protocol, _, address = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)  # without it asyncio sends small answers late
         if os.name == "posix":  # where it means no more than: a port that was left a moment ago
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
@@ -66,6 +68,18 @@ def _refused(host: str, port: int, error: OSError | UnicodeError) -> ParameterEr
     if number == errno.EACCES:
         return ParameterError(f"port {port} may not be used by this user; give one from 1024 on with --port")
     return ParameterError(f"host={host} is no address of this machine ({error}); give one with --host, or none")
+
+
+def allow_files() -> None:
+    """Let this process open as many files as the plans that are open may play."""
+    if os.name != "posix":
+        return
+    import resource
+
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(most, OPEN_FILES)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def secure(host: str, port: int, token: str | None) -> Security:
@@ -105,13 +119,17 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._workspace = workspace
 
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Not here, where it begins late and ends with a traceback: `signals.ended_by_signals` does it."""
+        return nullcontext()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._workspace.give_up()
         await super().shutdown(sockets)
 
 
 def make_server(workspace: Workspace, security: Security) -> Server:
-    """Run it with `run(sockets=[sock])`; it ends with the process's SIGINT or SIGTERM, and closes the workspace."""
+    """Run it with `run(sockets=[sock])`, until its `should_exit`; then it closes the workspace."""
     config = uvicorn.Config(
         create_app(workspace, security), log_config=None, log_level="warning", access_log=False, server_header=False,
         backlog=BACKLOG, timeout_graceful_shutdown=GRACE_SECONDS, ws="none", lifespan="on",

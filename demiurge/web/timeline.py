@@ -1,8 +1,10 @@
 """Views of plans: what is played when, heard, seen, changed and taken away."""
 
+import re
 from typing import Any
 
 import numpy as np
+from anyio import CapacityLimiter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,21 +13,31 @@ from starlette.routing import Route
 from db.errors import ParameterError
 from demiurge.editing import replace_unit
 from demiurge.web.alternatives import alternatives_document
-from demiurge.web.answers import bytes_answer, json_answer, numbers_answer, page, takes_json, wav_answer, wav_header
-from demiurge.web.downloads import KINDS, download
+from demiurge.web.answers import (
+    bytes_answer,
+    json_answer,
+    numbers_answer,
+    page,
+    takes_json,
+    takes_turns,
+    wav_answer,
+    wav_header,
+)
+from demiurge.web.downloads import KINDS, download, download_headers, media_type
 from demiurge.web.editor import Editor, Rerendering
 from demiurge.web.editors import Editors
 from demiurge.web.edits import MOST_NUMBER, parse_edit
+from demiurge.web.excerpts import excerpt
 from demiurge.web.plan_document import curves, is_own, plan_document
 from demiurge.web.plans import plans_of
 from demiurge.web.recording import Recording
-from demiurge.web.values import ask_integer, ask_number, check_keys, take_integer, take_text
+from demiurge.web.values import ask_integer, ask_integers, ask_number, check_keys, take_integer, take_text
 from demiurge.web.workspace import Workspace
+from playback.plan import Plan
 
-ALTERNATIVES, MOST_ALTERNATIVES = 9, 64
+ALTERNATIVES, MOST_ALTERNATIVES, MOST_PINNED = 9, 64, 16
 CONTEXT_SECONDS, MOST_CONTEXT_SECONDS = 1.0, 10.0
-FADE_SECONDS = 0.005  # at both ends of what is heard of a plan: cut off, it would click
-PCM_16_SCALE = 2.0**15
+RENDERED_AT_A_TIME = 4  # downloads, and steps with what is around them
 FLOAT_BYTES, RIFF_BYTES = 4, (1 << 32) - 64
 
 
@@ -45,7 +57,7 @@ class TimelineViews:
         return {"plans": plans_of(self.workspace).documents()}
 
     def timeline(self, request: Request) -> Response:
-        file = self._editor(request).state.file
+        file = self.editors.visit(request.path_params["plan"]).state.file
         return page(request, self.workspace, "timeline.html", plan=file.id, data={"id": file.id, "name": file.name})
 
     def plan_json(self, request: Request) -> Response:
@@ -79,12 +91,15 @@ class TimelineViews:
 
     def alternatives(self, request: Request) -> Response:
         editor, k = self._editor(request), ask_integer(request, "k", 1, MOST_ALTERNATIVES, ALTERNATIVES)
-        return json_answer(alternatives_document(editor, self.workspace, _step(request, editor), k))
+        state = editor.state
+        number, pinned = _step(request, state.plan), ask_integers(request, "units", MOST_PINNED)
+        return json_answer(alternatives_document(state, editor.corpus, self.workspace, number, k, pinned))
 
     def step_audio(self, request: Request) -> Response:
         """A step with what is around it, as it is or with another unit, as a 16-bit WAV."""
         editor = self._editor(request)
-        plan, number, unit = editor.state.plan, _step(request, editor), ask_integer(request, "unit", 0, MOST_NUMBER)
+        plan = editor.state.plan
+        number, unit = _step(request, plan), ask_integer(request, "unit", 0, MOST_NUMBER)
         context = round(ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS) * plan.sample_rate)
         revision = ask_integer(request, "revision", 0, MOST_NUMBER)
         if revision is not None:
@@ -96,7 +111,8 @@ class TimelineViews:
         if not editor.corpus.is_audible(step):
             raise HTTPException(410, f"{step.source}: {editor.corpus.problem(step.source) or 'is over too soon'}")
         samples = editor.preview(plan, step.at_sample - context, step.until_sample + context)
-        return wav_answer(request, _to_hear(samples, plan.sample_rate), plan.sample_rate, {"Cache-Control": "no-store"})
+        heard = excerpt(samples, plan.sample_rate, fade_in=True)
+        return wav_answer(request, heard, plan.sample_rate, {"Cache-Control": "no-store"})
 
     def edit(self, request: Request, body: dict[str, Any]) -> Response:
         check_keys("the request", body, ("revision", "edit"))
@@ -122,7 +138,9 @@ class TimelineViews:
         if kind not in KINDS:
             raise HTTPException(404, f"a plan can be had as {', '.join(KINDS)}, not as {kind[:20]}")
         root = self.workspace.root if is_own(state.plan, self.database) else None
-        return download(state.plan, kind, state.file.name, root)
+        if request.method == "HEAD":
+            return Response(headers=download_headers(kind, state.file.name), media_type=media_type(kind))
+        return download(state.plan, kind, state.file.name, root, self.workspace.check_open)
 
     def _editor(self, request: Request) -> Editor:
         return self.editors.get(request.path_params["plan"])
@@ -144,26 +162,17 @@ class _Samples:
         return samples.tobytes()[offset : offset + span.stop - span.start]
 
 
-def _step(request: Request, editor: Editor) -> int:
-    number, n_steps = request.path_params["step"], len(editor.state.plan.steps)
-    if number >= n_steps:
+def _step(request: Request, plan: Plan) -> int:
+    text, n_steps = request.path_params["step"], len(plan.steps)
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or int(text) >= n_steps:
         raise HTTPException(404, f"there is no such step: the plan has steps 0 to {n_steps - 1}")
-    return number
+    return int(text)
 
 
 def _not_yet(editor: Editor) -> Response:
     if editor.error:
         raise ParameterError(editor.error)
     return json_answer(editor.audio, 202)
-
-
-def _to_hear(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Faded at its ends, int16."""
-    faded = min(round(FADE_SECONDS * sample_rate), len(samples) // 2)
-    rise = np.linspace(0, 1, faded, dtype=np.float32)[:, None]
-    samples[:faded] *= rise
-    samples[len(samples) - faded :] *= rise[::-1]
-    return np.clip(np.rint(samples * PCM_16_SCALE), -PCM_16_SCALE, PCM_16_SCALE - 1).astype(np.int16)
 
 
 def _changed(made: Rerendering, sample_rate: int) -> dict[str, Any] | None:
@@ -176,7 +185,7 @@ def _changed(made: Rerendering, sample_rate: int) -> dict[str, Any] | None:
 
 
 def routes(workspace: Workspace) -> list[Route]:
-    views = TimelineViews(workspace)
+    views, limiter = TimelineViews(workspace), CapacityLimiter(RENDERED_AT_A_TIME)
     return [
         Route("/timeline", views.plans),
         Route("/plans.json", views.plans_json),
@@ -185,9 +194,9 @@ def routes(workspace: Workspace) -> list[Route]:
         Route("/plans/{plan}/curves/{name}", views.curves),
         Route("/plans/{plan}/audio.wav", views.audio),
         Route("/plans/{plan}/peaks", views.peaks),
-        Route("/plans/{plan}/steps/{step:int}/alternatives.json", views.alternatives),
-        Route("/plans/{plan}/steps/{step:int}/audio.wav", views.step_audio),
+        Route("/plans/{plan}/steps/{step}/alternatives.json", views.alternatives),
+        Route("/plans/{plan}/steps/{step}/audio.wav", takes_turns(views.step_audio, limiter)),
         Route("/plans/{plan}/edits", takes_json(views.edit), methods=["POST"]),
         Route("/plans/{plan}/save", takes_json(views.save), methods=["POST"]),
-        Route("/plans/{plan}/download/{kind}", views.download),
+        Route("/plans/{plan}/download/{kind}", takes_turns(views.download, limiter)),
     ]

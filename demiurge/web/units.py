@@ -15,16 +15,17 @@ from starlette.routing import Route
 from db.database import Source
 from demiurge.pipeline import Selection
 from demiurge.web.answers import is_known, json_answer, wav_answer
+from demiurge.web.excerpts import excerpt
+from demiurge.web.passages import new_passages
 from demiurge.web.values import ask_integer, ask_number
 from demiurge.web.workspace import Workspace
 from playback.sources import SourceReader
-from playback.writer import PCM_16_SCALE
 from query.proposals import FLAT_UNITS
 
 SIMILAR, MOST_SIMILAR = 8, 64
+PASSAGE_UNITS = 20  # that are looked at for each one shown: as many frames as a passage has
 MOST_COMPARED = 4_000_000  # units in memory to look for similar ones: 600 MB
 CONTEXT_SECONDS, MOST_CONTEXT_SECONDS = 0.4, 10.0
-FADE_SECONDS = 0.005  # at the end of what is heard: cut off, it would click
 CHANNELS = 2  # of more, the first ones are heard
 
 
@@ -49,17 +50,21 @@ class UnitViews:
         })  # fmt: skip
 
     def similar(self, request: Request) -> Response:
-        """The units nearest to one, itself left out."""
+        """The units nearest to one, one of each passage, and none of its own."""
         position, k = self._position(request), ask_integer(request, "k", 1, MOST_SIMILAR, SIMILAR)
         index, units = self.workspace.index(Selection(kind=self._index_kind)), self.database.units
-        matches = index.search(self.database.rows_at(np.array([position])), k=min(k + 1, len(index)))
+        matches = index.search(self.database.rows_at(np.array([position])), k=min(PASSAGE_UNITS * (k + 1), len(index)))
+        positions = self.database.positions(matches.units[0]).tolist()
+        are_new = new_passages(positions, self.database, [position])
         found = [
             {
                 "unit": unit, "source": self.workspace.source_of(at).path,
                 "start_seconds": int(units.start_sample[at]) / self.database.sample_rate, "distance": round(distance, 6),
             }
-            for unit, distance in zip(matches.units[0].tolist(), matches.distances[0].tolist(), strict=True)
-            if (at := int(self.database.positions(unit))) != position
+            for unit, at, distance, is_new in zip(
+                matches.units[0].tolist(), positions, matches.distances[0].tolist(), are_new, strict=True
+            )
+            if is_new
         ]  # fmt: skip
         return json_answer({"units": found[:k]})
 
@@ -90,9 +95,7 @@ class UnitViews:
             with self._decoding[source.path]:
                 reader.length(source.path)
             reader.read_into(samples, source.path, start)
-        faded = min(round(FADE_SECONDS * rate), n_samples)
-        samples[n_samples - faded :] *= np.linspace(1, 0, faded, dtype=np.float32)[:, None]
-        return np.clip(np.rint(samples * PCM_16_SCALE), -PCM_16_SCALE, PCM_16_SCALE - 1).astype(np.int16)
+        return excerpt(samples, rate, fade_in=False)
 
     def _position(self, request: Request) -> int:
         """Where the unit that the address names is in `Database.units`."""

@@ -68,6 +68,11 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
+def printable(text: str) -> str:
+    """The text with a ? for what is no text: names of files may hold any bytes."""
+    return text.encode(errors="replace").decode()
+
+
 def ask_number(request: Request, name: str, least: float, most: float, default: float) -> float:
     """A number of the address's query."""
     text = request.query_params.get(name)
@@ -78,6 +83,14 @@ def ask_number(request: Request, name: str, least: float, most: float, default: 
     if not least <= value <= most:
         raise ParameterError(f"{name}={_shown(text)} must be a number of {least:g} to {most:g}")
     return value
+
+
+def ask_integers(request: Request, name: str, most: int) -> list[int]:
+    """Whole numbers of the address's query with commas between them, so many at most, each once; none if nothing is asked."""
+    text = request.query_params.get(name, "")
+    if text and not re.fullmatch(rf"\d{{1,17}}(,\d{{1,17}}){{0,{most - 1}}}", text, re.ASCII):
+        raise ParameterError(f"{name}={_shown(text)} must be 1 to {most} whole numbers with commas between them")
+    return list(dict.fromkeys(int(number) for number in text.split(",") if number))
 
 
 @overload

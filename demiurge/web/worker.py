@@ -1,22 +1,22 @@
 """The process that renders, beside the server: what a job asks for, with word of how it goes on.
 
-It is spawned, ignores Ctrl-C (the server decides when it ends), and ends with the server: its pipe closes.
+It is spawned, ignores Ctrl-C and the end of its terminal (the server decides when it ends), and ends with the server: its pipe
+closes.
 """
 
 import contextlib
 import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from db.errors import DemiurgeError
+from demiurge.web.signals import leave_to_server
 
 TOLD_SECONDS = 0.1  # between words of progress
-PATH_TEMPERATURE = 0.1  # of a mosaic's choice for a job's temperature of 1: changes most of it, and still fits
 END_SECONDS = 5.0  # for the process to be gone
 DIED = "the process that makes it died, most likely for lack of memory; ask for less, or close other programs"
 
@@ -27,10 +27,12 @@ Say = Callable[[str, Any], None]
 class RenderTask:
     """What a job asks for. It becomes variation-1.wav, variation-2.wav, … in `folder`, each with its plan.
 
-    `model` is None for a mosaic of the seed: then `seconds` does not count, for it lasts as long as the seed.
+    `model` is None for a mosaic of the seed: then `seconds` does not count, for it lasts as long as the seed, and `temperature`
+    is that of its path. Plans tell of the seed by `seed_name`.
     """
 
     seed: Path
+    seed_name: str
     model: Path | None
     database: Path
     root: Path | None
@@ -96,7 +98,7 @@ def serve_renders(connection: Connection) -> None:
 
     What it says are pairs: ("progress", dict), ("made", number of the variation), ("failed", message) and ("done", None).
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_to_server()
 
     def say(kind: str, what: Any) -> None:
         connection.send((kind, what))
@@ -146,8 +148,7 @@ def _rebuild(task: RenderTask, out: Path, told: "_Teller", *, variations: int) -
     from query.options import PathOptions
 
     options = PathOptions(
-        continuity=task.continuity, novelty=task.novelty, temperature=PATH_TEMPERATURE * task.temperature,
-        seed=task.random_seed,
+        continuity=task.continuity, novelty=task.novelty, temperature=task.temperature, seed=task.random_seed,
     )  # fmt: skip
     selection = Selection(path=options, variations=variations)
     render_mosaic(task.seed, task.database, out, selection=selection, root=task.root, progress=told)
@@ -177,9 +178,20 @@ class _Teller:
         """Say which variations have become complete: a plan is written when its sound is."""
         from demiurge.pipeline import plan_path
 
-        while self._made < self._task.variations and plan_path(variation_path(self._task.folder, self._made + 1)).exists():
+        while self._made < self._task.variations:
+            path = plan_path(variation_path(self._task.folder, self._made + 1))
+            if not path.exists():
+                return
             self._made += 1
+            self._name_seed(path)
             self._say("made", self._made)
+
+    def _name_seed(self, path: Path) -> None:
+        """Have a plan tell of the seed by the name that people know."""
+        from playback.plan import Plan
+
+        plan, what = Plan.load(path), "target" if self._task.model is None else "seed"
+        replace(plan, settings={**plan.settings, what: self._task.seed_name}).save(path)
 
     def _tell(self, what: str, done: int, total: int) -> None:
         self._next = time.monotonic() + TOLD_SECONDS

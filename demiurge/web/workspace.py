@@ -1,6 +1,7 @@
 """What all views share: the database, its corpus, its plans' folder, models, an index, and background work."""
 
 import json
+import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -13,18 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from db.database import Database, Source
-from db.errors import DemiurgeError, ParameterError
+from db.errors import DemiurgeError
 from demiurge.web.events import Events
 from demiurge.web.layouts import Layouts
 from demiurge.web.models import Model, find_models
+from demiurge.web.values import printable
 from playback.decoded import DecodedCache
-from playback.sources import SourceReader
 
 if TYPE_CHECKING:
     from demiurge.pipeline import Selection
     from query.index import UnitIndex
 
 BACKGROUND_THREADS = 2
+INDEXES = 3  # kept: what sounds similar on the map, and two plans that ask for other units
 
 
 class ClosedError(DemiurgeError):
@@ -40,15 +42,13 @@ class Workspace:
     root : Path
         The corpus folder.
     folder : Path
-        Where plans are kept; `make_folder` makes it.
+        Where plans are kept; it need not be there yet.
     plan_files : list of Path
         Plans that were asked for.
     events : Events
     layouts : Layouts
     executor : ThreadPoolExecutor
         For work in the background, which should call `check_open` now and then.
-    reading : Lock
-        To be held while a shared `reader` is in use.
     decoded : DecodedCache
         Safe to be shared.
     on_close : list of callable
@@ -76,10 +76,9 @@ class Workspace:
         self.models()  # a wrong one is refused now
         self.events = Events()
         self.executor = ThreadPoolExecutor(BACKGROUND_THREADS, "background")
-        self.reading, self._indexing = threading.Lock(), threading.Lock()
+        self._indexing = threading.Lock()
         self.decoded = DecodedCache()
-        self._readers: dict[int, SourceReader] = {}
-        self._indexes: dict[str, UnitIndex] = {}
+        self._indexes: dict[str, UnitIndex] = {}  # the one used last at the end
         self._missing: dict[str, str] | None = None
         self._closing = threading.Event()
         self.layouts = Layouts(self)
@@ -87,23 +86,7 @@ class Workspace:
 
     @property
     def name(self) -> str:
-        return self.database.path.resolve().name
-
-    def make_folder(self) -> Path:
-        """The folder of plans, which is there from now on.
-
-        Raises
-        ------
-        ParameterError
-            If it cannot be made.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ParameterError(
-                f"{self.folder}: cannot be made ({error.strerror}); name another place for plans with --folder"
-            ) from error
-        return self.folder
+        return printable(self.database.path.resolve().name)
 
     def models(self) -> list[Model]:
         """Forecasters that go with the database: those given, and those beside it and in the current folder.
@@ -114,14 +97,6 @@ class Workspace:
             If a given one cannot be used.
         """
         return find_models(self._given_models, [self.database.path.absolute().parent, Path.cwd()], self.database)
-
-    def reader(self, channels: int) -> SourceReader:
-        """The shared reader of sources at the database's rate and so many channels. Hold `reading` while you use it."""
-        if channels not in self._readers:
-            self._readers[channels] = SourceReader(
-                self.root, sample_rate=self.database.sample_rate, channels=channels, cache=self.decoded
-            )
-        return self._readers[channels]
 
     def missing_sources(self, *, again: bool = False) -> dict[str, str]:
         """What is wrong with each source that is not there, by path; looked up once, unless `again`."""
@@ -148,11 +123,14 @@ class Workspace:
         facts = (selection.filters.to_dict(), selection.weights, selection.metric, selection.kind)
         key = json.dumps(facts, sort_keys=True)
         with self._indexing:
-            if key not in self._indexes:
+            index = self._indexes.pop(key, None)
+            if index is None:
                 index = selection.index(self.database, self._usual_samples, self._tell_indexing)
                 index.search(self.database.unit_descriptors(self.database.units.ids[:1]), k=1)  # makes what is made late
-                self._indexes[key] = index
-            return self._indexes[key]
+            self._indexes[key] = index
+            for old in list(self._indexes)[:-INDEXES]:
+                del self._indexes[old]
+            return index
 
     @cached_property
     def _usual_samples(self) -> np.ndarray:
@@ -186,13 +164,9 @@ class Workspace:
     def close(self) -> None:
         """End what goes on, and run `on_close`: all of it, whatever goes wrong."""
         self.give_up()
+        for process in multiprocessing.active_children():  # whoever waits for one goes on, to the end
+            process.kill()
         with ExitStack() as stack:
-            stack.callback(self._close_readers)
             stack.callback(self.executor.shutdown, cancel_futures=True)
             while self.on_close:
                 stack.callback(self.on_close.pop())
-
-    def _close_readers(self) -> None:
-        with self.reading:
-            for reader in self._readers.values():
-                reader.__exit__(None, None, None)

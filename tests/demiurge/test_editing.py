@@ -13,6 +13,7 @@ from db.build import build_database
 from db.database import Database
 from db.errors import DatabaseError, ParameterError, PlanError
 from db.settings import DescriptorSettings
+from demiurge.belonging import position_of, positions_of
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.editing import lock_steps, refresh_costs, remove_steps, repeat_step, replace_unit, reselect
 from demiurge.pipeline import Described, Selection, _render, describe
@@ -303,8 +304,8 @@ def test_a_plan_without_settings_is_edited_with_the_defaults(databases, make):
         (lambda plan, db: replace_unit(plan, 1, 1 << 70, db), ParameterError, "unit 1180591620717411303424 is not in"),
         (lambda plan, db: replace_unit(plan, 1, "7", db), ParameterError, "unit '7' is not in"),
         (lambda plan, db: repeat_step(plan, 99, 1), ParameterError, "there is no step 99"),
-        (lambda plan, db: repeat_step(plan, 1, 0), ParameterError, "times=0 must be an integer from 1 to 1000 to repeat"),
-        (lambda plan, db: repeat_step(plan, 1, 1001), ParameterError, "times=1001 must be"),
+        (lambda plan, db: repeat_step(plan, 1, 0), ParameterError, "times=0 must be an integer from 1 to 100 to repeat"),
+        (lambda plan, db: repeat_step(plan, 1, 101), ParameterError, "times=101 must be"),
         (lambda plan, db: repeat_step(plan, 1, 1.5), ParameterError, "times=1.5 must be"),
         (lambda plan, db: remove_steps(plan, [3, 80]), ParameterError, "there is no step 80"),
         (lambda plan, db: remove_steps(plan, range(80)), ParameterError, "all 80 steps cannot be removed: .*; leave one"),
@@ -335,3 +336,27 @@ def test_a_unit_of_a_missing_source_is_not_chosen_by_hand(databases, make, tmp_p
     database = Database(databases("frame").path, root=tmp_path)
     with pytest.raises(DatabaseError, match=r"1 sources are not in .*: .*\.wav; put them back"):
         replace_unit(make("frame"), 3, 7, database)
+
+
+def test_units_of_missing_sources_are_not_chosen_anew(databases, make, tmp_path):
+    plan, database = make("frame"), Database(databases("frame").path, root=tmp_path)
+    with pytest.raises(DatabaseError, match=r"sources are not in .*: .*\.wav.*; put them back"):
+        reselected(plan, database, PathOptions(novelty=2.0, temperature=1.0))
+    assert reselected(plan, database) == plan  # nothing is played that was not before
+
+
+def test_a_plan_of_another_rate_is_refused(databases, make):
+    plan, database = replace(make("frame"), sample_rate=48000), databases("frame")
+    for edit in (lambda: replace_unit(plan, 3, 7, database), lambda: reselected(plan, database)):
+        with pytest.raises(PlanError, match="the plan has a sample rate of 48000 Hz, .* one of 44100; make the plan again"):
+            edit()
+
+
+def test_a_unit_is_known_only_in_its_own_source(databases, make):
+    plan, database = make("frame"), databases("frame")
+    other = next(source.path for source in database.sources if source.path != plan.steps[1].source)
+    steps = [plan.steps[0], replace(plan.steps[1], source=other), replace(plan.steps[2], unit=10**6), plan.steps[3]]
+    found = positions_of(steps, database)
+    assert found.tolist() == [position_of(step, database) for step in steps]
+    assert (found[1:3] == -1).all()
+    assert database.units.ids[found[[0, 3]]].tolist() == [plan.steps[0].unit, plan.steps[3].unit]

@@ -1,7 +1,13 @@
 // What all pages share: talking to the server and to the user, one sound at a time, keys, colours, the theme.
 
+const TELL_MS = 50;
+const OF_RANGES = /^(Arrow.*|Home|End|PageUp|PageDown)$/; // keys that move a focused range
+
+/** An element of the page. */
+export const byId = (id) => document.getElementById(id);
+
 /** The JSON that the page came with. */
-export const data = () => JSON.parse(document.getElementById("data")?.textContent ?? "null");
+export const data = () => JSON.parse(byId("data")?.textContent ?? "null");
 
 async function answer(url, options) {
   let response;
@@ -43,12 +49,16 @@ export async function getFloats(url) {
 /** @returns {Promise<Uint32Array>} */
 export const getUints = async (url) => new Uint32Array(await (await answer(url)).arrayBuffer());
 
+let telling = null;
+
 /** Say something to everybody: as a toast, and to screen readers. */
 export function say(text, { warn = false, quiet = false } = {}) {
-  document.getElementById("status").textContent = text;
+  byId("status").textContent = ""; // the same words twice would be no change to screen readers
+  clearTimeout(telling);
+  telling = setTimeout(() => (byId("status").textContent = text), TELL_MS);
   if (quiet) return;
   const toast = h("div", { class: warn ? "toast warn" : "toast" }, text);
-  document.getElementById("toasts").append(toast);
+  byId("toasts").append(toast);
   setTimeout(() => toast.remove(), warn ? 9000 : 4000);
 }
 
@@ -72,38 +82,61 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
+const listeners = [];
 let stream = null;
-let lost = false;
+let lost = false; // and said so
+let behind = false; // what the server told meanwhile is not known
 
-/** Call `handler` with each event of this kind that the server sends. */
+/** Call `handler` with each event of this kind that the server sends; after a gap in them the document gets "reconnected". */
 export function events(kind, handler) {
-  if (!stream) {
-    stream = new EventSource("/events");
-    stream.addEventListener("error", () => {
-      if (!lost) say("The connection to the server is lost; trying again.", { warn: true });
-      lost = true;
-    });
-    stream.addEventListener("open", () => {
-      if (lost) document.dispatchEvent(new Event("reconnected"));
-      lost = false;
-    });
+  const listener = [kind, (event) => handler(JSON.parse(event.data))];
+  listeners.push(listener);
+  if (stream) stream.addEventListener(...listener);
+  else connect();
+}
+
+// Only while the page is seen: all tabs of a browser share six connections to a server.
+function connect() {
+  stream?.close();
+  stream = null;
+  if (document.hidden) {
+    behind = true;
+    return;
   }
-  stream.addEventListener(kind, (event) => handler(JSON.parse(event.data)));
+  stream = new EventSource("/events");
+  stream.addEventListener("error", onLost);
+  stream.addEventListener("open", onConnected);
+  for (const listener of listeners) stream.addEventListener(...listener);
+}
+
+function onLost() {
+  if (!lost) say("The connection to the server is lost; trying again.", { warn: true });
+  lost = behind = true;
+}
+
+function onConnected() {
+  const missed = behind;
+  lost = behind = false;
+  if (missed) document.dispatchEvent(new Event("reconnected"));
 }
 
 const audio = new Audio();
 let ended = null;
-audio.addEventListener("ended", () => {
+audio.addEventListener("ended", () => leave(true));
+
+function leave(whole) {
   const callback = ended;
   ended = null;
-  callback?.();
-});
+  callback?.(whole);
+}
 
-/** Play a sound instead of the one that plays. @returns {Promise<boolean>} whether it began; rejects with the server's message */
+/**
+ * Play a sound instead of the one that plays; `onEnded(whole)` is called once, with whether it was heard to its end.
+ * @returns {Promise<boolean>} whether it began; rejects with the server's message
+ */
 export async function play(url, { onEnded = null } = {}) {
-  const stopped = ended;
+  leave(false);
   ended = onEnded;
-  stopped?.();
   audio.src = url;
   try {
     await audio.play();
@@ -111,29 +144,32 @@ export async function play(url, { onEnded = null } = {}) {
   } catch (error) {
     if (error.name === "AbortError") return false; // another sound was asked for meanwhile
     if (error.name === "NotAllowedError") throw new Error("The browser plays sound only after a click on the page.");
-    const response = await fetch(url, { headers: { Range: "bytes=0-0" } }).catch(() => null);
-    throw new Error(response && !response.ok ? await errorOf(response) : `This sound cannot be played (${error.message}).`);
+    throw new Error(await whySilent(url));
   }
+}
+
+/** Why a sound does not play: the server's message, or that the browser cannot. */
+export async function whySilent(url) {
+  const response = await fetch(url, { headers: { Range: "bytes=0-0" } }).catch(() => null);
+  return response && !response.ok ? errorOf(response) : "This sound cannot be played.";
 }
 
 /** Stop what plays. */
 export function stop() {
   audio.pause();
-  const callback = ended;
-  ended = null;
-  callback?.();
+  leave(false);
 }
-
-/** Whether a sound plays. */
-export const playing = () => !audio.paused && !audio.ended;
 
 const keys = new Map();
 
-/** Take keys: {" ": {run, help: "play or stop"}, "Shift+L": …}; names as in KeyboardEvent.key, with "Ctrl+", "Shift+" before. They fill the dialog under "?". */
+/**
+ * Take keys: {" ": {run, help: "play or stop", once: true}, "Shift+L": …}; names as in KeyboardEvent.key, with "Ctrl+", "Shift+" before.
+ * With `once` a key that is held counts once. They fill the dialog under "?".
+ */
 export function shortcuts(bindings) {
   const list = document.querySelector("#shortcuts dl");
   for (const [name, binding] of Object.entries(bindings)) {
-    keys.set(name.toLowerCase(), binding.run);
+    keys.set(name.toLowerCase(), binding);
     if (binding.help) list.append(h("dt", {}, h("kbd", {}, binding.shown ?? shownKey(name))), h("dd", {}, binding.help));
   }
 }
@@ -145,22 +181,35 @@ function onKey(event) {
   const typing = event.target.closest?.("input:not([type=range], [type=checkbox], [type=radio]), select, textarea");
   if (event.defaultPrevented || event.altKey || (typing && event.key !== "Escape")) return;
   if (event.target.closest?.("button, a, summary, input") && (event.key === " " || event.key === "Enter")) return;
-  if (event.target.type === "range" && event.key.startsWith("Arrow")) return;
+  if (event.target.type === "range" && OF_RANGES.test(event.key)) return;
   const modifiers = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + (event.shiftKey && event.key.length > 1 ? "shift+" : "");
-  const run = keys.get(modifiers + event.key.toLowerCase());
-  if (!run) return;
+  const binding = keys.get(modifiers + event.key.toLowerCase());
+  if (!binding) return;
   event.preventDefault();
-  run(event);
+  if (!(binding.once && event.repeat)) binding.run(event);
 }
 
 /** 83.4 -> "1:23.40"; below a minute "3.40 s", below a tenth of a second "23 ms". */
 export function formatSeconds(seconds) {
   if (seconds > 0 && seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(2)} s`;
-  const hundredths = Math.round(seconds * 100);
-  const rest = ((hundredths % 6000) / 100).toFixed(2).padStart(5, "0");
-  return `${Math.floor(hundredths / 6000)}:${rest}`;
+  return seconds < 60 ? `${seconds.toFixed(2)} s` : clock(seconds);
 }
+
+/** 83.4 -> "1:23.40", without hundredths "1:23". */
+export function clock(seconds, { hundredths = true } = {}) {
+  const whole = hundredths ? Math.round(seconds * 100) : Math.floor(seconds) * 100;
+  const rest = ((whole % 6000) / 100).toFixed(hundredths ? 2 : 0);
+  return `${Math.floor(whole / 6000)}:${rest.padStart(hundredths ? 5 : 2, "0")}`;
+}
+
+/** 13012 -> "13,012" */
+export const formatCount = (count) => count.toLocaleString("en");
+
+/** "1 unit", "13,012 units" */
+export const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+/** The file's name in a path, without what comes before it. */
+export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
 const FIRST_HUES = [235, 55, 150, 25, 300, 100, 195, 345, 270, 75];
 
@@ -195,7 +244,7 @@ export function colorOfValue(x) {
 }
 
 /** OKLCH (Ottosson 2020) as "#rrggbb". */
-export function oklch(lightness, chroma, hue) {
+function oklch(lightness, chroma, hue) {
   const a = chroma * Math.cos((hue * Math.PI) / 180);
   const b = chroma * Math.sin((hue * Math.PI) / 180);
   const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
@@ -238,7 +287,8 @@ function toggleTheme() {
 }
 
 document.addEventListener("keydown", onKey);
-document.getElementById("theme").addEventListener("click", toggleTheme);
-document.getElementById("keys").addEventListener("click", () => document.getElementById("shortcuts").showModal());
+document.addEventListener("visibilitychange", () => listeners.length && connect());
+byId("theme").addEventListener("click", toggleTheme);
+byId("keys").addEventListener("click", () => byId("shortcuts").showModal());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => themeHandlers.forEach((handler) => handler()));
-shortcuts({ "?": { run: () => document.getElementById("shortcuts").showModal(), help: "this list" } });
+shortcuts({ "?": { run: () => byId("shortcuts").showModal(), help: "this list" } });

@@ -2,7 +2,8 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def visit(workspace: Workspace, security: Security | None = None) -> TestClient:
     return TestClient(app, base_url=ADDRESS, headers={"Origin": ADDRESS}, follow_redirects=False)
 
 
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something, but not for ever."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 @contextmanager
 def serving(workspace: Workspace) -> Iterator[str]:
     """A real server, at the address that is given."""
@@ -70,4 +79,5 @@ def serving(workspace: Workspace) -> Iterator[str]:
         yield address_of(security)
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(30)
+        assert not thread.is_alive()

@@ -2,21 +2,29 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
+from db.database import Database
 from db.errors import ParameterError
 from demiurge.cli import main
 from demiurge.web.security import Security
 from demiurge.web.serve import Server, address_of, listen, open_browser, secure
+from demiurge.web.signals import ended_by_signals
+from playback.plan import Plan, Step
+from tests.demiurge.web.conftest import SOUNDS
 
 TOKEN = "correct-horse-battery"
 
@@ -64,6 +72,73 @@ def test_it_serves_opens_a_browser_and_ends_on_ctrl_c_though_pages_listen(built,
     assert (process.returncode, out.strip(), err) == (0, "ended", "")  # no task had to be cancelled
     assert (tmp_path / "opened").read_text().strip() == address
     assert not (tmp_path / "plans").exists()
+
+
+@pytest.fixture
+def plan(built, tmp_path) -> Path:
+    """Four steps, written by hand."""
+    steps = tuple(Step(-1, SOUNDS[0], 5000 * n, 5000, 6000 * n) for n in range(4))
+    origin = {"id": Database(built / "small.db").id, "root": str(built / "sounds")}
+    Plan(44100, 1, origin, steps).save(tmp_path / "hand.plan.json")
+    return tmp_path / "hand.plan.json"
+
+
+def edit(address: str) -> None:
+    """Leave out a step of each plan."""
+    with httpx.Client(base_url=address, headers={"Origin": address}, trust_env=False) as client:
+        for one in client.get("/plans.json").json()["plans"]:
+            revision = client.get(f"/plans/{one['id']}.json").json()["revision"]
+            wanted = {"revision": revision, "edit": {"kind": "remove", "steps": [0]}}
+            assert client.post(f"/plans/{one['id']}/edits", json=wanted).status_code == 200
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_it_unsaved_edits_are_kept(built, plan, tmp_path, sent):
+    process, address = start(built / "small.db", "--plan", plan, "--folder", tmp_path / "plans", "--no-open")
+    edit(address)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=30)
+    kept = tmp_path / "plans" / "hand-unsaved.plan.json"
+    assert (process.returncode, out, err) == (0, "ended\n", f"hand had unsaved edits: they are in {kept}\n")
+    assert len(Plan.load(kept).steps) == 3
+
+
+def test_unsaved_edits_are_kept_though_nobody_can_be_told(built, plan, tmp_path):
+    other = plan.with_name("other.plan.json")
+    shutil.copyfile(plan, other)
+    process, address = start(built / "small.db", "--plan", plan, "--plan", other, "--folder", tmp_path / "plans", "--no-open")
+    edit(address)
+    process.stdout.close()
+    process.stderr.close()
+    process.send_signal(signal.SIGHUP)
+    process.wait(30)
+    assert sorted(path.name for path in (tmp_path / "plans").glob("*.json")) == [
+        "hand-unsaved.plan.json", "other-unsaved.plan.json"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_at_once_or_again_and_again_ends_it_without_a_traceback(built, tmp_path, times):
+    process, _ = start(built / "small.db", "--folder", tmp_path / "plans", "--no-open")
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.03 * (times > 1))
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "ended\n", "")
+
+
+def test_what_nohup_wants_is_left_so_and_all_else_is_put_back():
+    server, before = SimpleNamespace(should_exit=False), signal.getsignal(signal.SIGTERM)
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals(server):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert not server.should_exit
+            signal.raise_signal(signal.SIGTERM)
+        assert server.should_exit
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGHUP, hung_up)
 
 
 def test_without_a_browser_it_says_so_and_serves(built, tmp_path):

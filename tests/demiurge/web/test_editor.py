@@ -15,7 +15,7 @@ from demiurge.editing import lock_steps, remove_steps, repeat_step, replace_unit
 from demiurge.pipeline import Selection, render_mosaic
 from demiurge.web import editor as editor_module
 from demiurge.web import recording as recording_module
-from demiurge.web.editor import Editor
+from demiurge.web.editor import RECENT, Editor
 from demiurge.web.editors import KEPT, Editors
 from demiurge.web.heard import Corpus
 from demiurge.web.plans import PlanFile
@@ -27,6 +27,7 @@ from playback.decoded import DecodedCache
 from playback.plan import Plan
 from playback.render import open_sources, playable, render
 from playback.stitch import stitch
+from tests.demiurge.web.conftest import wait_until
 
 RATE = 44100
 FILE = PlanFile("id", "name", Path("name.plan.json"), "opened")
@@ -282,6 +283,74 @@ def test_rendering_that_fails_says_so(workspace, made):
     workspace.close()
 
 
+def test_edits_that_change_no_sound_keep_the_recording_and_what_is_playing(opened, made):
+    editor = opened(made)
+    first, sound = editor.state.revision, editor.state.recording
+    for number in range(2 * RECENT):
+        editor.edit(editor.state.revision, lambda plan, number=number: lock_steps(plan, [number], True), "locked")
+    assert editor.state.recording is editor.recording(first) is sound
+    for _ in range(RECENT - 1):
+        editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
+    assert editor.recording(first) is sound
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
+    with pytest.raises(HTTPException, match="409"):
+        editor.recording(first)
+
+
+def test_source_that_is_put_back_is_heard_when_a_page_is_opened(opened, made, own):
+    source = made.steps[10].source
+    path, away = own / "sounds" / source, own / "away"
+    path.rename(away)
+    editor = opened(made, own / "sounds")
+    before = editor.state.revision
+    editor.look_again()
+    assert editor.state.revision == before
+    away.rename(path)
+    editor.look_again()
+    assert editor.corpus.problem(source) is None
+    assert editor.state.revision > before
+    assert editor.state.dirty is False
+    assert np.array_equal(sounds(editor), anew(made, own / "sounds"))
+    assert np.abs(sounds(editor)).max() > 0
+    editor.look_again()
+    assert editor.corpus.problem(source) is None
+
+
+def test_corpus_that_is_put_back_is_heard(opened, made, own):
+    (own / "sounds").rename(own / "away")
+    editor = opened(made, own / "sounds")
+    silence = editor.state.recording
+    editor.look_again()
+    assert editor.state.recording is silence
+    (own / "away").rename(own / "sounds")
+    editor.look_again()
+    assert np.array_equal(sounds(editor), anew(made, own / "sounds"))
+
+
+def test_long_edits_let_others_edit_and_are_then_refused(opened, made):
+    editor, begun, go_on = opened(made), threading.Event(), threading.Event()
+    refused = []
+
+    def slow(plan):
+        begun.set()
+        assert go_on.wait(10)
+        return remove_steps(plan, [0])
+
+    def edit_slowly():
+        try:
+            editor.edit(editor.state.revision, slow, "slow")
+        except HTTPException as error:
+            refused.append(error.status_code)
+
+    thread = threading.Thread(target=edit_slowly)
+    thread.start()
+    assert begun.wait(10)
+    editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 0, 1), "quick")
+    go_on.set()
+    thread.join(10)
+    assert (refused, editor.state.undo) == ([409], "quick")
+
+
 def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, tmp_path):
     loud = replace(made, steps=tuple(replace(step, gain_db=20.0) for step in made.steps))
     editor = opened(loud)
@@ -325,7 +394,7 @@ def test_tape_of_which_most_is_of_no_use_is_left_behind(tmp_path, monkeypatch):
 
 
 def test_few_plans_stay_open_but_none_is_closed_with_unsaved_edits(workspace, made, capsys):
-    workspace.make_folder()
+    workspace.folder.mkdir()
     for number in range(KEPT + 3):
         made.save(workspace.folder / f"plan {number:02}.plan.json")
     editors = Editors(workspace)
@@ -342,3 +411,47 @@ def test_few_plans_stay_open_but_none_is_closed_with_unsaved_edits(workspace, ma
     assert "plan 00 had unsaved edits" in capsys.readouterr().err
     saved = Plan.load(workspace.folder / "plan 00-unsaved.plan.json")
     assert saved == first.state.plan
+
+
+def test_rendering_that_failed_is_tried_again_when_a_page_is_opened(workspace, made, monkeypatch):
+    workspace.folder.mkdir()
+    made.save(workspace.folder / "a.plan.json")
+    editors, record = Editors(workspace), Editor._record
+    (file,) = editors._plans.files()
+    monkeypatch.setattr(Editor, "_record", lambda *_: (_ for _ in ()).throw(ParameterError("no room")))
+    editor = editors.visit(file.id)
+    wait_until(lambda: editor.audio["state"] == "failed")
+    monkeypatch.setattr(Editor, "_record", record)
+    assert editors.get(file.id).audio["error"] == "no room"  # who only asks how it is going does not start it
+    assert editors.visit(file.id) is editor
+    wait_until(lambda: editor.audio["state"] == "ready")
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
+    workspace.close()
+
+
+def test_plan_that_takes_long_to_open_keeps_nobody_from_others(workspace, made, monkeypatch):
+    workspace.folder.mkdir()
+    for name in ("long", "short"):
+        made.save(workspace.folder / f"{name}.plan.json")
+    editors, load, begun, go_on = Editors(workspace), Plan.load, threading.Event(), threading.Event()
+    files = {file.name: file.id for file in editors._plans.files()}
+
+    def slow(path):
+        if path.name.startswith("long"):
+            begun.set()
+            assert go_on.wait(10)
+        return load(path)
+
+    monkeypatch.setattr(Plan, "load", slow)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(editors.get(files["long"]))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    assert editors.get(files["short"]).state.plan == made
+    assert found == []
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(set(map(id, found))) == 1  # who came meanwhile has the same
+    workspace.close()

@@ -3,13 +3,12 @@
 import asyncio
 import json
 import threading
-import time
 
 import httpx
 import pytest
 
 from demiurge.web.events import Events
-from tests.demiurge.web.conftest import serving
+from tests.demiurge.web.conftest import serving, wait_until
 
 
 async def opened(events: Events):
@@ -74,8 +73,9 @@ def test_readers_who_leave_are_forgotten():
     async def listen():
         events = Events()
         task = asyncio.create_task(anext_of(events))
-        await asyncio.sleep(0.05)
-        assert len(events._readers) == 1
+        async with asyncio.timeout(30):
+            while not events._readers:
+                await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -104,12 +104,10 @@ def test_pages_hear_events_over_http_and_the_server_still_ends_at_once(workspace
     with serving(workspace) as address:
         thread = threading.Thread(target=read, args=(address,))
         thread.start()
-        while len(heard) < 2:
-            time.sleep(0.01)
+        wait_until(lambda: len(heard) > 1)
         workspace.events.publish("plan", {"id": "a", "revision": 3})
-        while 'data: {"id": "a", "revision": 3}' not in heard:
-            time.sleep(0.01)
-    thread.join()
+        wait_until(lambda: 'data: {"id": "a", "revision": 3}' in heard)
+    thread.join(30)
     assert "Cancel" not in caplog.text  # nobody had to be cut off
     assert heard[0].startswith("text/event-stream")
     assert "event: plan" in heard

@@ -6,6 +6,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from db.database import Database
 from db.errors import ParameterError
 from demiurge.cli import main
 from demiurge.web import jobs as jobs_module
+from demiurge.web import worker as worker_module
 from demiurge.web.events import Events
 from demiurge.web.jobs import Job, Jobs, new_id
 from demiurge.web.plans import Plans
-from demiurge.web.worker import RenderTask, Worker, _Teller
+from demiurge.web.worker import RenderTask, Worker, _render_variations, _Teller
 from playback.plan import Plan
+from tests.demiurge.web.conftest import wait_until
 
 RATE = 44100
 PATIENCE = 30.0  # seconds; on an idle machine a job here takes one
@@ -149,8 +152,7 @@ def test_worker_that_dies_fails_its_job_only(client, seed, workspace, monkeypatc
     monkeypatch.setattr(Worker, "_start", lambda self: (start(self), workers.append(self._process.pid)))
     dying, next_one = asked(client, seed).json(), asked(client, seed).json()
     wait(client, dying, ("running",))
-    while not workers:
-        time.sleep(0.01)
+    wait_until(lambda: workers)
     os.kill(workers[0], signal.SIGKILL)
     failed = wait(client, dying)
     assert failed["state"] == "failed"
@@ -166,18 +168,28 @@ def test_failure_is_told_in_words_and_the_worker_goes_on(client, seed, workspace
     assert "not readable as audio" in failed["error"]
 
 
-def test_jobs_of_another_day(tmp_path):
+WRONG = [  # in the record of a job
+    {"made": "3"}, {"made": True}, {"created": "today"}, {"created": float("nan")}, {"seed": {"id": "s"}}, {"seed": "s"},
+    {"seed": {"name": 1}}, {"model": []}, {"options": None}, {"progress": [1]}, {"error": 3}, {"colour": 1},
+]  # fmt: skip
+
+
+def test_jobs_of_another_day(tmp_path, caplog):
     jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
     begun = Job(new_id(), {"id": "s", "name": "a.b.wav"}, None, {"variations": 2}, 1000.0, state="running", made=2)
     for job in (begun, replace(begun, id="waiting", state="queued", made=0), replace(begun, id="ended", state="done", made=0)):
         (tmp_path / "jobs" / job.id).mkdir(parents=True)
         jobs._change(job)
     (tmp_path / "jobs" / begun.id / "variation-1.plan.json").write_text("{}")
-    (tmp_path / "jobs" / "broken").mkdir()
-    (tmp_path / "jobs" / "broken" / "job.json").write_text('{"id": 1}')
+    record = json.loads((tmp_path / "jobs" / "ended" / "job.json").read_text())
+    broken = ['{"id": 1}', "[]", "[" * 10**6, "nothing", *(json.dumps(record | {"id": "no", **wrong}) for wrong in WRONG)]
+    for number, text in enumerate(broken):
+        (tmp_path / "jobs" / f"broken-{number}").mkdir()
+        (tmp_path / "jobs" / f"broken-{number}" / "job.json").write_text(text.replace('"no"', f'"broken-{number}"'))
     plans = Plans(tmp_path)
     again = Jobs(tmp_path / "jobs", plans, lambda kind, data: None)
     states = {job["id"]: job["state"] for job in again.documents()}
+    assert [f"broken-{number}" in caplog.text for number in range(len(broken))] == [True] * len(broken)
     assert states == {begun.id: "interrupted", "waiting": "interrupted", "ended": "done"}
     assert json.loads((tmp_path / "jobs" / begun.id / "job.json").read_text())["state"] == "interrupted"
     (made,) = plans.files()  # the second was removed by somebody
@@ -205,19 +217,33 @@ def task(folder: Path, **options) -> RenderTask:
     return RenderTask(folder / "s.wav", None, folder / "d.db", None, folder, **(values | options))
 
 
-def test_progress_is_told_ten_times_a_second_at_most(tmp_path):
-    said = []
+def test_progress_is_told_ten_times_a_second_at_most(tmp_path, monkeypatch):
+    said, now = [], 50.0
+    monkeypatch.setattr(worker_module, "time", SimpleNamespace(monotonic=lambda: now))
     told = _Teller(task(tmp_path), lambda kind, what: said.append((kind, what)))
-    started = time.monotonic()
     told.begin(1)
-    while time.monotonic() < started + 0.35:
+    for _ in range(35):
+        now += 0.01
         told(1, 10, "choosing units")
-    assert 3 <= len(said) <= 5
+    assert len(said) == 4
     (tmp_path / "variation-1.plan.json").touch()
-    time.sleep(0.1)
+    now += 0.1
     told(2, 10, "variation-2.wav")
     assert said[-2:] == [("made", 1), ("progress", {"what": "writing", "done": 2, "total": 10, "variation": 2})]
     (tmp_path / "variation-2.plan.json").touch()
     told.look()
     assert said[-1] == ("made", 2)
     assert np.all([kind == "progress" for kind, _ in said[:3]])
+
+
+def test_progress_of_the_forecast_is_told_too(built, model, tabla, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_module, "TOLD_SECONDS", 0)
+    sf.write(tmp_path / "s.wav", tabla, RATE)
+    said = []
+    asked_for = replace(task(tmp_path, variations=1), model=model, database=built / "small.db", root=None)
+    _render_variations(asked_for, lambda kind, what: said.append(what))
+    told = [what for what in said[:-1] if what["what"] == "forecasting"]
+    assert told[0] == {"what": "forecasting", "done": 0, "total": 0, "variation": 1}
+    assert [what["done"] for what in told] == sorted(what["done"] for what in told)
+    assert told[-1]["done"] <= told[-1]["total"] > 0
+    assert {what["variation"] for what in said[:-1]} == {said[-1]} == {1}

@@ -16,6 +16,7 @@ from demiurge.web.landmarks import LANDMARKS, choose_landmarks, place
 from demiurge.web.layout_files import layout_key
 from demiurge.web.points import by_size, fit_square, principal_axes, project
 from demiurge.web.workspace import Workspace
+from tests.demiurge.web.conftest import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -186,7 +187,8 @@ def die(*arguments) -> None:
     os._exit(9)
 
 
-def hang(*arguments) -> None:
+def hang(path, key, positions, first, connection) -> None:
+    connection.send((0.5, "hanging"))
     time.sleep(600)
 
 
@@ -200,10 +202,22 @@ def test_a_process_that_dies_is_told_and_can_be_started_again(workspace, monkeyp
     workspace.close()
 
 
+@pytest.mark.parametrize("error", [OSError("no more processes"), RuntimeError("cannot schedule new futures")])
+def test_a_process_that_cannot_be_had_is_told(workspace, monkeypatch, error):
+    def refuse(*arguments):
+        raise error
+
+    monkeypatch.setattr(layouts.Layouts, "_draw", refuse)
+    workspace.layouts.start_quality()
+    state = wait(workspace, 60)
+    assert (state["state"], state["note"]) == ("failed", str(error))
+    workspace.close()
+
+
 def test_the_end_of_the_server_ends_the_process(workspace, monkeypatch):
     monkeypatch.setattr(layouts, "draw", hang)
     workspace.layouts.start_quality()
-    time.sleep(0.2)
+    wait_until(lambda: workspace.layouts.states()["quality"]["note"] == "hanging", 60)
     workspace.close()
     assert wait(workspace)["note"] == "demiurge browse is ending"
 

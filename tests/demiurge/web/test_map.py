@@ -52,7 +52,6 @@ def test_map_says_what_there_is(client, database):
     assert [source["missing"] for source in facts["sources"]] == [None] * 4
     assert facts["descriptors"] == [f"mfcc{i}" for i in range(39)]
     assert set(facts["layouts"]) == {"pca", "quality"}
-    assert (facts["failures"], facts["plans"]) == (0, [])
 
 
 def test_numbers_are_those_of_the_database_unit_by_unit(client, database):
@@ -228,7 +227,7 @@ def test_an_empty_database_has_an_empty_map(tmp_path, units):
     build_database(tmp_path / "sounds", tmp_path / "empty.db", settings=DescriptorSettings(units=units))
     with visit(Workspace(tmp_path / "empty.db")) as client:
         facts = client.get("/map.json").json()
-        assert (facts["database"]["units"], facts["sources"], facts["failures"]) == (0, [], 1)
+        assert (facts["database"]["units"], facts["sources"]) == (0, [])
         assert facts["layouts"]["quality"]["state"] == "unavailable"
         for path in ("units", "layouts/pca", "values/mfcc0", "values/source", "values/cluster", "values/time"):
             assert numbers(client.get(f"/map/{path}")).size == 0

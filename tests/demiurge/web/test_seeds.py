@@ -47,7 +47,7 @@ def refused(tmp_path: Path, content: bytes, shown="sound.wav") -> str:
     path = tmp_path / "upload.wav"
     path.write_bytes(content)
     with pytest.raises(AudioError, match=shown) as refusal:
-        examine(path, shown, tmp_path / "preview.wav")
+        examine(path, shown, tmp_path / "preview.flac")
     assert "upload" not in str(refusal.value)
     return str(refusal.value)
 
@@ -80,7 +80,7 @@ def test_recording_is_kept_heard_and_known_again(client):
     assert np.abs(heard - original.clip(-1, 1)).max() < 1e-4
     part = client.get(f"/seeds/{seed['id']}/audio.wav", headers={"Range": "bytes=0-3"})
     assert part.status_code == 206
-    assert part.content == b"RIFF"
+    assert part.content == b"fLaC"
 
 
 def test_seed_is_there_after_a_restart_unless_its_file_is_gone(tmp_path, tabla, unchecked):
@@ -88,11 +88,16 @@ def test_seed_is_there_after_a_restart_unless_its_file_is_gone(tmp_path, tabla, 
     again = Seeds(tmp_path)
     assert [seed["id"] for seed in again.documents()] == [second.id, first.id]
     again.path(first).unlink()
+    record = json.loads((tmp_path / f"{second.id}.json").read_text())
+    (tmp_path / f"{first.id}.json").write_text(json.dumps(record | {"id": first.id, "created": "today"}))
+    (tmp_path / f"{first.id}.wav").touch()
+    assert [seed["id"] for seed in Seeds(tmp_path).documents()] == [second.id]
+    (tmp_path / f"{first.id}.wav").unlink()
     (tmp_path / "broken.json").write_text("{")
     assert [seed["id"] for seed in Seeds(tmp_path).documents()] == [second.id]
     assert left(tmp_path) == sorted(
-        ["broken.json", f"{first.id}.json", f"{first.id}.preview.wav"]
-        + [f"{second.id}{end}" for end in (".json", ".preview.wav", ".wav")]
+        ["broken.json", f"{first.id}.json", f"{first.id}.preview.flac"]
+        + [f"{second.id}{end}" for end in (".json", ".preview.flac", ".wav")]
     )
 
 
@@ -147,9 +152,9 @@ def test_length_is_counted_whatever_the_header_says(tmp_path, tabla, monkeypatch
 
 def test_preview_is_of_two_channels_and_48_khz_at_most(tmp_path, tabla):
     (tmp_path / "a").write_bytes(wav(np.repeat(tabla[:, None], 3, axis=1), rate=96_000))
-    found = examine(tmp_path / "a", "a.wav", tmp_path / "preview.wav")
+    found = examine(tmp_path / "a", "a.wav", tmp_path / "preview.flac")
     assert (found.channels, found.sample_rate, found.suffix) == (3, 96_000, ".wav")
-    heard, rate = sf.read(tmp_path / "preview.wav", always_2d=True)
+    heard, rate = sf.read(tmp_path / "preview.flac", always_2d=True)
     assert rate == 48_000
     assert heard.shape == (len(tabla) // 2, 2)
 
@@ -157,7 +162,7 @@ def test_preview_is_of_two_channels_and_48_khz_at_most(tmp_path, tabla):
 def test_decoding_process_that_takes_too_long_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(checking, "DECODING_SECONDS", 0.01)
     with pytest.raises(AudioError, match=r"a\.ogg: not decoded within"):
-        check_audio(SEED_FILE, "a.ogg", tmp_path / "preview.wav")
+        check_audio(SEED_FILE, "a.ogg", tmp_path / "preview.flac")
 
 
 def test_decoding_process_that_dies_is_an_answer():
@@ -274,7 +279,7 @@ def test_bundled_sounds_of_every_format_are_taken(tmp_path, tabla):
         ("AIFF", "PCM_16"),
     ):
         (tmp_path / "a").write_bytes(wav(tabla, kind=kind, subtype=subtype))
-        found = examine(tmp_path / "a", "a", tmp_path / "preview.wav")
+        found = examine(tmp_path / "a", "a", tmp_path / "preview.flac")
         assert found.suffix == f".{kind.lower()}"
         assert found.seconds == pytest.approx(1.0, abs=0.1)
-    assert examine(CORPUS_DIR / "loop_amen.ogg", "a", tmp_path / "preview.wav").suffix == ".ogg"
+    assert examine(CORPUS_DIR / "loop_amen.ogg", "a", tmp_path / "preview.flac").suffix == ".ogg"

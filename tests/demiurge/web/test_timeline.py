@@ -15,6 +15,7 @@ from db.errors import PlanError
 from demiurge.cli import main
 from demiurge.editing import replace_unit
 from demiurge.pipeline import Selection, render_mosaic
+from demiurge.web import timeline
 from demiurge.web.app import create_app
 from demiurge.web.security import Security
 from demiurge.web.workspace import Workspace
@@ -145,6 +146,48 @@ def test_alternatives_are_the_nearest_others(client, plan, made, workspace):
     assert client.get(f"{plan}/steps/1/alternatives.json?k=0").status_code == 422
 
 
+@pytest.mark.parametrize("what", ["alternatives.json", "audio.wav"])
+def test_steps_are_those_of_one_moment(client, plan, monkeypatch, what):
+    last, find = len(facts(client, plan)["steps"]["unit"]) - 1, timeline._step
+
+    def find_and_edit(request, *arguments):
+        number = find(request, *arguments)
+        assert edit(client, plan, kind="remove", steps=[0, 1]).status_code == 200
+        return number
+
+    monkeypatch.setattr(timeline, "_step", find_and_edit)
+    assert client.get(f"{plan}/steps/{last}/{what}").status_code == 200
+
+
+def test_unit_of_another_source_than_the_step_is_not_known(client, made, workspace):
+    loaded, number = Plan.load(made), 9
+    steps = list(loaded.steps)
+    steps[number] = replace(steps[number], source=next(name for name in SOUNDS if name != steps[number].source), target=-1)
+    workspace.folder.mkdir()
+    replace(loaded, steps=tuple(steps)).save(workspace.folder / "moved.plan.json")
+    plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "moved")
+    _, matched = floats(client.get(f"{plan}/curves/mfcc0")).reshape(2, -1)
+    assert np.flatnonzero(np.isnan(matched)).tolist() == [number]
+    assert "by hand" in client.get(f"{plan}/steps/{number}/alternatives.json").json()["error"]
+    before = client.get(f"{plan}/steps/{number - 1}/alternatives.json").json()
+    assert {one["join_next"] for one in before["alternatives"]} == {0}
+
+
+def test_plan_of_another_rate_can_be_heard_but_not_chosen_for(client, made, workspace):
+    workspace.folder.mkdir()
+    replace(Plan.load(made), sample_rate=48000).save(workspace.folder / "fast.plan.json")
+    plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "fast")
+    message = "the plan has a sample rate of 48000 Hz"
+    assert message in facts(client, plan)["notes"][0]
+    for answer in (
+        client.get(f"{plan}/steps/3/alternatives.json"), edit(client, plan, kind="choose", step=3, unit=0),
+        edit(client, plan, kind="reselect"),
+    ):  # fmt: skip
+        assert answer.status_code == 422
+        assert message in answer.json()["error"]
+    assert edit(client, plan, kind="repeat", step=3, times=1).status_code == 200
+
+
 def test_step_is_heard_in_place(client, plan, made):
     step, before = Plan.load(made).steps[20], sound(client.get(f"{plan}/audio.wav"))
     span, fade = slice(step.at_sample - RATE // 10, step.until_sample + RATE // 10), slice(300, -300)
@@ -263,7 +306,7 @@ def test_saving_writes_a_new_file_and_goes_on_there(client, plan, workspace, tmp
 
 
 def test_list_tells_of_plans_and_of_what_is_wrong_with_them(client, plan, workspace):
-    workspace.make_folder()
+    workspace.folder.mkdir()
     (workspace.folder / "broken.plan.json").write_text('{"format": "demiurge-plan"')
     client.post(f"{plan}/save", json={"name": "fine"})
     plans = {one["name"]: one for one in client.get("/plans.json").json()["plans"]}
@@ -277,7 +320,7 @@ def test_list_tells_of_plans_and_of_what_is_wrong_with_them(client, plan, worksp
 
 def test_plan_of_another_database_can_be_heard_but_not_chosen_for(client, workspace, made, built):
     other = replace(Plan.load(made), database={"id": "another", "root": str(built / "sounds")})
-    workspace.make_folder()
+    workspace.folder.mkdir()
     other.save(workspace.folder / "other.plan.json")
     plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "other")
     shown = facts(client, plan)
@@ -318,9 +361,25 @@ def test_vanished_sources_are_shown_and_the_rest_works(own, made, tmp_path, monk
         assert "are not in" in edit(client, plan, kind="choose", step=0, unit=missing).json()["error"]
 
 
+def test_source_that_is_put_back_is_heard_after_a_reload(own, made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gone = Plan.load(made).steps[0].source
+    (own / "sounds" / gone).rename(own / "away")
+    with visit(Workspace(own / "small.db", plans=[made], folder=tmp_path / "plans", root=own / "sounds")) as client:
+        page = client.get("/").headers["location"]
+        plan = "/plans/" + page.removeprefix("/timeline/")
+        assert len(facts(client, plan)["notes"]) == 1
+        (own / "away").rename(own / "sounds" / gone)
+        assert client.get(page).status_code == 200
+        shown = facts(client, plan)
+        assert (shown["notes"], {source["missing"] for source in shown["sources"]}) == ([], {None})
+        rendered, _ = sf.read(made.with_name("tabla.wav"), dtype="float32", always_2d=True)
+        assert np.abs(sound(client.get(f"{plan}/audio.wav")) - rendered).max() < 2**-23
+
+
 def test_loud_plan_is_served_below_full_scale(client, made, workspace):
     loaded = Plan.load(made)
-    workspace.make_folder()
+    workspace.folder.mkdir()
     loud = replace(loaded, steps=tuple(replace(step, gain_db=20.0) for step in loaded.steps))
     loud.save(workspace.folder / "loud.plan.json")
     plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "loud")
@@ -332,7 +391,7 @@ def test_loud_plan_is_served_below_full_scale(client, made, workspace):
 
 def test_plan_written_by_hand_is_shown_heard_and_changed(client, workspace, built):
     steps = tuple(Step(-1, SOUNDS[0], 5000 * n, 5000, 6000 * n) for n in range(4))
-    workspace.make_folder()
+    workspace.folder.mkdir()
     Plan(RATE, 1, {"id": workspace.database.id, "root": str(built / "sounds")}, steps).save(workspace.folder / "hand.plan.json")
     plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "hand")
     shown = facts(client, plan)

@@ -9,6 +9,7 @@ import pytest
 from db.errors import CheckpointError, DatabaseError
 from db.settings import DescriptorSettings
 from demiurge.pipeline import Selection
+from demiurge.web import workspace as workspace_module
 from demiurge.web.workspace import ClosedError, Workspace
 from tests.demiurge.web.conftest import SOUNDS
 
@@ -71,13 +72,10 @@ def test_plans_are_kept_beside_the_database_unless_told_otherwise(own, tmp_path)
 
 def test_everything_is_closed_in_order_whatever_goes_wrong(workspace):
     closed = []
-    reader = workspace.reader(2)
-    reader.length(SOUNDS[0])
     workspace.on_close += [lambda: closed.append(1), lambda: closed.append(1 / 0), lambda: closed.append(3)]
     with pytest.raises(ZeroDivisionError, match="division by zero"):
         workspace.close()
     assert closed == [1, 3]
-    assert not reader._open
     workspace.close()
     assert closed == [1, 3]
 
@@ -92,7 +90,7 @@ def test_long_work_is_given_up_at_the_end(workspace):
             time.sleep(0.01)
 
     future = workspace.executor.submit(work)
-    begun.wait()
+    assert begun.wait(10)
     workspace.close()
     with pytest.raises(ClosedError, match="is ending"):
         future.result(1)
@@ -104,4 +102,16 @@ def test_the_making_of_an_index_is_told(workspace):
     assert len(workspace.index(Selection())) > 0
     assert told[-1][0] == "index"
     assert set(told[-1][1]) == {"done", "total", "what"}
+    workspace.close()
+
+
+def test_few_indexes_are_kept_those_used_last(workspace, monkeypatch):
+    monkeypatch.setattr(workspace_module, "INDEXES", 2)
+    first, second, third = (Selection(weights={"mfcc0": weight}) for weight in (1.0, 2.0, 3.0))
+    made = workspace.index(first)
+    other = workspace.index(second)
+    assert workspace.index(first) is made
+    workspace.index(third)
+    assert workspace.index(first) is made
+    assert workspace.index(second) is not other
     workspace.close()

@@ -1,7 +1,7 @@
 // The form: model and knobs, and what is asked for with them.
 
-import { h, postJson, say } from "../lib.js";
-import { chooseSeed, fillSeeds, isBusy, refuseSeed, seed, startSeed } from "./seed.js";
+import { byId, h, postJson, say } from "../lib.js";
+import { chooseSeed, dropSeed, fillSeeds, isBusy, seed, startSeed } from "./seed.js";
 
 const KNOBS = ["seconds", "variations", "continuity", "novelty", "temperature", "random_seed"];
 const MOST_RANDOM_SEED = 9999;
@@ -10,29 +10,28 @@ const KEPT = "make"; // in the session's storage, so that a look at another page
 const HELP = {
   forecast: {
     model: "Forecasts how the seed goes on.",
-    temperature: "Lower: a calmer forecast. Higher: a wilder one.",
+    temperature: "Of the forecast. Lower: calmer. Higher: wilder.",
     seconds: "How long the continuation lasts.",
   },
   mosaic: {
     model: "Rebuilds the seed itself out of the units, without a forecast.",
-    temperature: "0: what fits best. Higher: more chance.",
+    temperature: "Of the path (1 is 0.1 in Choose again). 0: what fits best. Higher: more chance.",
     seconds: "A mosaic lasts as long as its seed.",
   },
 };
 
-const $ = (id) => document.getElementById(id);
 let defaults = {};
 
 /** Take what the server offers. What is set already stays; the first time, what was set when this page was left. */
 export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
   const first = Object.keys(defaults).length === 0;
-  const model = $("model").value;
+  const model = chosenModel();
   defaults = offered;
   const options = models.map(({ id, name, architecture }) => h("option", { value: id }, `${name} (${architecture})`));
-  $("model").replaceChildren(...options, h("option", { value: "" }, "none: rebuild the seed itself (mosaic)"));
-  $("advice").textContent = advice ?? "";
-  $("advice").hidden = !advice;
-  $("variations").max = slider("variations").max = limits.variations;
+  byId("model").replaceChildren(...options, h("option", { value: "" }, "none: rebuild the seed itself (mosaic)"));
+  byId("advice").textContent = advice ?? "";
+  byId("advice").hidden = !advice;
+  byId("variations").max = slider("variations").max = limits.variations;
   fillSeeds(seeds, limits);
   if (first) restore();
   else setModel(model);
@@ -40,29 +39,30 @@ export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
 
 /** Fill in what a job was made with. */
 export function takeJob({ seed: of, model, options }) {
-  if (!chooseSeed(of.id)) refuseSeed(`${of.name} is no longer there; drop it again.`);
   setModel(model?.id ?? "");
   setKnobs(options);
+  if (!chooseSeed(of.id)) dropSeed(`${of.name} is no longer there; drop it again, or take another seed.`);
   keep();
-  $("make").focus();
+  byId("make").focus();
+  if (chosenModel() === null) refuse(`The model ${model.name} is no longer there; choose another one.`);
 }
 
 /** Wire the controls; `onJob` is called with each job that the server takes. */
 export function startForm(onJob) {
   startSeed(keep);
-  for (const name of KNOBS) $(name).addEventListener("input", () => showKnob(name));
+  for (const name of KNOBS) byId(name).addEventListener("input", () => showKnob(name));
   for (const range of document.querySelectorAll("[data-of]")) {
     range.addEventListener("input", () => setKnobs({ [range.dataset.of]: range.value }));
   }
-  $("random_seed-new").addEventListener("click", () => setKnobs({ random_seed: drawSeed() }));
-  $("defaults").addEventListener("click", () => setKnobs(defaults));
-  $("form").addEventListener("change", (event) => event.target.id === "model" && setModel($("model").value));
-  for (const kind of ["input", "change", "click"]) $("form").addEventListener(kind, keep);
-  $("form").addEventListener("submit", (event) => {
+  byId("random_seed-new").addEventListener("click", () => setKnobs({ random_seed: drawSeed() }));
+  byId("defaults").addEventListener("click", () => setKnobs(defaults));
+  byId("form").addEventListener("change", (event) => event.target.id === "model" && setModel(chosenModel()));
+  for (const kind of ["input", "change", "click"]) byId("form").addEventListener(kind, keep);
+  byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
     make(onJob);
   });
-  $("form").addEventListener("keydown", (event) => {
+  byId("form").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     make(onJob);
@@ -71,75 +71,84 @@ export function startForm(onJob) {
 
 /** Ask the server for a job with what is set. */
 export async function make(onJob) {
+  if (isAsking()) return;
   const problem = whatIsMissing();
   refuse(problem);
   if (problem) return;
-  $("make").disabled = true;
+  byId("make").setAttribute("aria-disabled", "true"); // not disabled: it would lose the focus
   try {
-    const job = await postJson("/jobs", { seed: seed().id, model: $("model").value || null, ...knobs() });
+    const job = await postJson("/jobs", { seed: seed().id, model: chosenModel() || null, ...knobs() });
     onJob(job);
     say(`${job.seed.name}: ${job.state}`, { quiet: true });
   } catch (error) {
     refuse(error.message);
   } finally {
-    $("make").disabled = false;
+    byId("make").removeAttribute("aria-disabled");
   }
 }
 
+const isAsking = () => byId("make").hasAttribute("aria-disabled");
 const drawSeed = () => Math.floor(Math.random() * (MOST_RANDOM_SEED + 1));
 
 function whatIsMissing() {
   if (isBusy()) return "The seed is still being looked at; in a moment.";
   if (!seed()) {
-    $("seed-choose").focus();
+    byId("seed-choose").focus();
     return "There is no seed yet: drop a sound on the page, or choose a file.";
   }
-  const empty = KNOBS.find((name) => Number.isNaN($(name).valueAsNumber));
+  if (chosenModel() === null) {
+    byId("model").focus();
+    return "There is no model chosen: choose one, or none.";
+  }
+  const empty = KNOBS.find((name) => Number.isNaN(byId(name).valueAsNumber));
   if (!empty) return null;
-  $(empty).focus();
+  byId(empty).focus();
   return `${document.querySelector(`label[for=${empty}]`).textContent} needs a number.`;
 }
 
 function refuse(message) {
-  $("form-error").textContent = message ?? "";
-  $("form-error").hidden = !message;
+  byId("form-error").textContent = message ?? "";
+  byId("form-error").hidden = !message;
 }
 
 const slider = (name) => document.querySelector(`[data-of=${name}]`);
 
-const knobs = () => Object.fromEntries(KNOBS.map((name) => [name, $(name).valueAsNumber]));
+const knobs = () => Object.fromEntries(KNOBS.map((name) => [name, byId(name).valueAsNumber]));
 
 function setKnobs(values) {
   for (const name of KNOBS) {
     if (values[name] === undefined || values[name] === null) continue;
-    $(name).value = values[name];
+    byId(name).value = values[name];
     showKnob(name);
   }
 }
 
 function showKnob(name) {
-  if (slider(name)) slider(name).value = $(name).value;
+  if (slider(name)) slider(name).value = byId(name).value;
 }
 
-/** Choose a model by id, if it is there, and say what the knobs do with it. */
+/** The id of the model, "" for a mosaic, null if none is chosen. */
+const chosenModel = () => (byId("model").selectedIndex < 0 ? null : byId("model").value);
+
+/** Choose a model by id, none if it is not there, and say what the knobs do with it. */
 function setModel(id) {
-  const there = [...$("model").options].some((option) => option.value === id);
-  if (there) $("model").value = id;
-  const mosaic = $("model").value === "";
+  byId("model").selectedIndex = [...byId("model").options].findIndex((option) => option.value === id);
+  const mosaic = chosenModel() === "";
   const help = mosaic ? HELP.mosaic : HELP.forecast;
-  for (const [name, text] of Object.entries(help)) $(`${name}-help`).textContent = text;
-  $("seconds").disabled = slider("seconds").disabled = mosaic;
+  for (const [name, text] of Object.entries(help)) byId(`${name}-help`).textContent = text;
+  byId("seconds").disabled = slider("seconds").disabled = mosaic;
 }
 
 function keep() {
   refuse(null);
-  const kept = { seed: seed()?.id ?? null, model: $("model").value, ...knobs() };
+  const kept = { seed: seed()?.id ?? null, model: chosenModel(), ...knobs() };
   sessionStorage.setItem(KEPT, JSON.stringify(kept));
 }
 
 function restore() {
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
   setKnobs({ ...defaults, ...Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== null)) });
-  setModel(kept.model ?? $("model").value);
+  setModel(kept.model ?? chosenModel());
+  if (chosenModel() === null) setModel(byId("model").options[0].value);
   if (kept.seed) chooseSeed(kept.seed);
 }

@@ -1,12 +1,12 @@
 // The jobs, the newest first: what each is doing, and what it has made.
 
-import { fail, h, postJson, say } from "../lib.js";
+import { byId, clock, counted, fail, h, postJson, say } from "../lib.js";
 import * as player from "./player.js";
 import { Variation } from "./variation.js";
 
 const GOES_ON = ["queued", "running"];
 const INTERRUPTED = "The server ended while this was being made. What it had made is here; make the rest again.";
-const list = document.getElementById("jobs");
+const list = byId("jobs");
 const views = new Map(); // job id -> JobView
 let takeAgain = () => {};
 let keysAreOf = null; // the JobView whose variations the number keys play
@@ -66,8 +66,8 @@ class JobView {
     const { started, finished, state } = this.job;
     const parts = [];
     if (finished) parts.push(moment(finished));
-    if (started && finished) parts.push(clock(finished - started));
-    if (state === "running") parts.push(clock(Date.now() / 1000 - started));
+    if (started && finished) parts.push(lasting(finished - started));
+    if (state === "running") parts.push(lasting(Date.now() / 1000 - started));
     this.elapsed.textContent = parts.join(" · ");
   }
 
@@ -127,14 +127,12 @@ const stage = ({ started, finished }) => (finished ? 2 : started ? 1 : 0);
 
 function describe({ model, options }) {
   const { seconds, variations, continuity, novelty, temperature, random_seed: seed } = options;
-  const parts = [count(variations), `continuity ${continuity}`, `novelty ${novelty}`, `temperature ${temperature}`];
+  const parts = [counted(variations, "variation"), `continuity ${continuity}`, `novelty ${novelty}`, `temperature ${temperature}`];
   return [...(model ? [`${seconds} s`] : []), ...parts, `random seed ${seed}`].join(" · ");
 }
 
-const count = (n) => `${n} variation${n === 1 ? "" : "s"}`;
-
 function spoken({ state, seed, plans, error }) {
-  const ends = { done: `: ${count(plans.length)}`, failed: `: ${error}` };
+  const ends = { done: `: ${counted(plans.length, "variation")}`, failed: `: ${error}` };
   return `${seed.name}: ${state}${ends[state] ?? ""}`;
 }
 
@@ -145,8 +143,7 @@ function moment(seconds) {
   return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
 }
 
-/** 83 -> "1:23". */
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+const lasting = (seconds) => clock(seconds, { hundredths: false });
 
 setInterval(() => {
   for (const view of views.values()) if (view.job.state === "running") view.showElapsed();

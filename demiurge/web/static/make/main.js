@@ -1,10 +1,11 @@
 // Make: a seed, a model and knobs go in; variations come out.
 
-import { events, fail, getJson, shortcuts } from "../lib.js";
+import { byId, events, fail, getJson, shortcuts } from "../lib.js";
 import { fillForm, make, startForm, takeJob } from "./form.js";
 import { playNumber, showJob, showJobs } from "./jobs.js";
 import * as player from "./player.js";
 import { toggleKeep } from "./variation.js";
+import { listenToDownloads } from "../timeline/download.js";
 
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8];
 const PLAYS = "play or stop a variation of the marked job";
@@ -13,15 +14,16 @@ async function refresh() {
   const offered = await getJson("/make.json");
   fillForm(offered);
   showJobs(offered.jobs, takeJob);
-  document.getElementById("empty").hidden = offered.jobs.length > 0;
+  byId("empty").hidden = offered.jobs.length > 0;
 }
 
 function addJob(job) {
   showJob(job);
-  document.getElementById("empty").hidden = true;
+  byId("empty").hidden = true;
 }
 
 startForm(addJob);
+listenToDownloads();
 events("job", addJob);
 document.addEventListener("reconnected", () => refresh().catch(fail));
 shortcuts({

@@ -1,6 +1,9 @@
 // One sound at a time, from any position of it, and where it is.
 
+import { fail, whySilent } from "../lib.js";
+
 const audio = new Audio();
+let frame = null;
 let track = null;
 
 /** The track ({name, url, show(position)}) that plays or pauses, or null. */
@@ -20,9 +23,9 @@ export async function start(next, from = 0) {
   } catch (error) {
     if (error.name === "AbortError") return; // another sound was asked for meanwhile
     leave();
-    throw new Error(`${next.name} cannot be played (${error.message})`);
+    throw new Error(`${next.name}: ${await whySilent(next.url)}`);
   }
-  requestAnimationFrame(follow);
+  follow();
 }
 
 /** Stop what plays. */
@@ -35,7 +38,7 @@ export function stop() {
 export function pause() {
   if (!track) return false;
   if (!audio.paused) audio.pause();
-  else audio.play().then(() => requestAnimationFrame(follow));
+  else start(track, audio.currentTime).catch(fail);
   return true;
 }
 
@@ -49,9 +52,10 @@ function leave() {
 }
 
 function follow() {
+  cancelAnimationFrame(frame);
   if (!track) return;
   track.show(audio.currentTime);
-  if (!audio.paused) requestAnimationFrame(follow);
+  if (!audio.paused) frame = requestAnimationFrame(follow);
 }
 
 audio.addEventListener("ended", leave);

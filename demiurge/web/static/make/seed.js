@@ -1,9 +1,8 @@
 // The seed: dropped anywhere, chosen as a file, or one used before.
 
-import { fail, formatSeconds, h, postFile, say } from "../lib.js";
+import { byId, fail, formatSeconds, h, postFile, say } from "../lib.js";
 import * as player from "./player.js";
 
-const $ = (id) => document.getElementById(id);
 const MEGABYTE = 2 ** 20;
 
 let known = [];
@@ -16,8 +15,8 @@ const track = {
   url: null,
   show(position) {
     const plays = position !== null;
-    $("seed-play").classList.toggle("on", plays);
-    $("seed-play").setAttribute("aria-label", plays ? "Stop the seed" : "Play the seed");
+    byId("seed-play").classList.toggle("on", plays);
+    byId("seed-play").setAttribute("aria-label", plays ? "Stop the seed" : "Play the seed");
   },
 };
 
@@ -39,22 +38,33 @@ export function chooseSeed(id) {
 }
 
 /** Whether a file is being looked at. */
-export const isBusy = () => $("drop").hasAttribute("aria-busy");
+export const isBusy = () => byId("drop").hasAttribute("aria-busy");
 
 /** Say in the place of the seed what is wrong with it. */
-export function refuseSeed(message) {
-  $("seed-error").textContent = message;
-  $("seed-error").hidden = false;
-  $("seed-error").scrollIntoView({ block: "nearest" });
+function refuseSeed(message) {
+  byId("seed-error").textContent = message;
+  byId("seed-error").hidden = false;
+  byId("seed-error").scrollIntoView({ block: "nearest" });
+}
+
+/** Choose none, and say why. */
+export function dropSeed(message) {
+  if (player.current() === track) player.stop();
+  chosen = null;
+  byId("seed").hidden = true;
+  byId("seed-none").hidden = false;
+  byId("seed-choose").textContent = "Choose a file…";
+  showUsed();
+  refuseSeed(message);
 }
 
 /** Wire the controls; `onChange` is called whenever another seed is chosen. */
 export function startSeed(onChange) {
   changed = onChange;
-  $("seed-choose").addEventListener("click", () => $("seed-file").click());
-  $("seed-file").addEventListener("change", takeFile);
-  $("seed-used").addEventListener("change", () => chooseSeed($("seed-used").value));
-  $("seed-play").addEventListener("click", togglePlay);
+  byId("seed-choose").addEventListener("click", () => byId("seed-file").click());
+  byId("seed-file").addEventListener("change", takeFile);
+  byId("seed-used").addEventListener("change", () => chooseSeed(byId("seed-used").value));
+  byId("seed-play").addEventListener("click", togglePlay);
   document.addEventListener("dragenter", showVeil);
   document.addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
   document.addEventListener("dragleave", (event) => event.relatedTarget === null && hideVeil());
@@ -65,12 +75,12 @@ function choose(one) {
   if (player.current() === track) player.stop();
   chosen = one;
   track.url = `/seeds/${one.id}/audio.wav`;
-  $("seed").hidden = false;
-  $("seed-none").hidden = true;
-  $("seed-error").hidden = true;
-  $("seed-name").textContent = $("seed-name").title = one.name;
-  $("seed-facts").textContent = facts(one);
-  $("seed-choose").textContent = "Another file…";
+  byId("seed").hidden = false;
+  byId("seed-none").hidden = true;
+  byId("seed-error").hidden = true;
+  byId("seed-name").textContent = byId("seed-name").title = one.name;
+  byId("seed-facts").textContent = facts(one);
+  byId("seed-choose").textContent = "Another file…";
   showUsed();
   changed();
 }
@@ -83,7 +93,7 @@ function facts({ seconds, sample_rate: rate, channels }) {
 }
 
 function showUsed() {
-  const select = $("seed-used");
+  const select = byId("seed-used");
   select.hidden = known.length === 0;
   const options = known.map(({ id, name, seconds }) => h("option", { value: id }, `${name} (${formatSeconds(seconds)})`));
   select.replaceChildren(h("option", { value: "" }, "Used before…"), ...options);
@@ -91,9 +101,9 @@ function showUsed() {
 }
 
 function takeFile() {
-  const [file] = $("seed-file").files;
+  const [file] = byId("seed-file").files;
   if (file) upload(file);
-  $("seed-file").value = ""; // so that the same file can be chosen again
+  byId("seed-file").value = ""; // so that the same file can be chosen again
 }
 
 function takeDrop(event) {
@@ -108,9 +118,9 @@ function takeDrop(event) {
 }
 
 async function upload(file) {
-  $("seed-error").hidden = true;
+  byId("seed-error").hidden = true;
   if (file.size > limits.bytes) return refuseSeed(tooLarge(file));
-  $("drop").setAttribute("aria-busy", "true");
+  byId("drop").setAttribute("aria-busy", "true");
   try {
     const one = await postFile(`/seeds?name=${encodeURIComponent(file.name)}`, file);
     known = [one, ...known.filter(({ id }) => id !== one.id)];
@@ -118,7 +128,7 @@ async function upload(file) {
   } catch (error) {
     refuseSeed(error.message);
   } finally {
-    $("drop").removeAttribute("aria-busy");
+    byId("drop").removeAttribute("aria-busy");
   }
 }
 
@@ -135,9 +145,9 @@ function togglePlay() {
 const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
 
 function showVeil(event) {
-  if (hasFiles(event)) $("veil").hidden = false;
+  if (hasFiles(event)) byId("veil").hidden = false;
 }
 
 function hideVeil() {
-  $("veil").hidden = true;
+  byId("veil").hidden = true;
 }

@@ -1,6 +1,6 @@
 // A variation: a card to hear it, to see what it is made of, and to take it further.
 
-import { events, fail, formatSeconds, getFloats, getJson, h, numberSources, onTheme } from "../lib.js";
+import { byId, counted, events, fail, formatSeconds, getFloats, getJson, h, numberSources, onTheme } from "../lib.js";
 import * as player from "./player.js";
 import { drawVariation, sourceAt } from "./wave.js";
 
@@ -8,7 +8,7 @@ const BUCKETS = 600; // of peaks, across a card
 const LEAST_BUCKET = 16; // samples
 const SKIP = 1; // seconds, by an arrow key
 
-const keep = document.getElementById("keep");
+const keep = byId("keep");
 const cards = new Map(); // plan id -> Variation
 let turn = Promise.resolve();
 const unseen = new IntersectionObserver((entries) => {
@@ -98,6 +98,11 @@ export class Variation {
     if (this.began && audio.state !== "rendering") loadInTurn(this, revision);
   }
 
+  /** There may have been such a word while there was no connection. */
+  catchUp() {
+    if (this.began && this.peaks === null) loadInTurn(this);
+  }
+
   has(revision) {
     return this.peaks !== null && this.plan.revision === revision && this.waiting === null;
   }
@@ -108,7 +113,7 @@ export class Variation {
     const joins = steps.contiguous.filter((goesOn) => !goesOn).length - 1;
     this.seconds = length / rate;
     this.wave.setAttribute("aria-valuemax", this.seconds.toFixed(1));
-    this.facts.textContent = [formatSeconds(this.seconds), count(sources, "source"), count(joins, "join")].join(" · ");
+    this.facts.textContent = [formatSeconds(this.seconds), counted(sources, "source"), counted(joins, "join")].join(" · ");
     this.facts.classList.remove("warn");
   }
 
@@ -185,10 +190,9 @@ const keepsPosition = () => keep.getAttribute("aria-pressed") === "true";
 /** Whether another variation goes on where the one before was: change it. */
 export const toggleKeep = () => keep.setAttribute("aria-pressed", String(!keepsPosition()));
 
-const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
-
 /** The highest and lowest samples across a card; null while the sound is being made. */
 const getPeaks = (id, length) => getFloats(`/plans/${id}/peaks?samples=${Math.max(LEAST_BUCKET, Math.ceil(length / BUCKETS))}`);
 
 keep.addEventListener("click", toggleKeep);
 events("plan", (told) => cards.get(told.id)?.hear(told));
+document.addEventListener("reconnected", () => cards.forEach((card) => card.catchUp()));

@@ -1,9 +1,10 @@
 // Which colour each unit has, by source, cluster or a value, and the legend that says so.
-import { MOST_COLOURS, colorOf, colorOfValue, cssColor, h } from "../lib.js";
+import { MOST_COLOURS, baseName, colorOf, colorOfValue, counted, cssColor, formatCount, h } from "../lib.js";
 import { innerRange } from "./ranges.js";
-import { baseName, counted, formatCount, formatValue } from "./units.js";
+import { formatValue } from "./units.js";
 
 const LEVELS = 64;
+const PITCH = "f0"; // 0: there is none
 const FADED = 0.16; // what is left of a faded colour
 const MOST_ROWS = 150; // of the legend
 
@@ -19,33 +20,42 @@ const colourBySource = ({ source, sources }) =>
   colourByGroup(source, (index) => ({ name: baseName(sources[index].path), missing: sources[index].missing }));
 
 function colourByGroup(groups, factsOf) {
-  const counts = new Map();
-  for (const group of groups) counts.set(group, (counts.get(group) ?? 0) + 1);
   const size = Math.min(MOST_COLOURS, groups.reduce((most, group) => Math.max(most, group), 0) + 1);
-  const rows = [...counts].map(([group, count]) => ({ group, count, ...factsOf(group), colour: () => colorOf(group % size) }));
-  rows.sort((a, b) => b.count - a.count);
+  const rowsOf = (counts) => [...counts].map(([group, count]) => ({ group, count, ...factsOf(group), colour: colorOf(group % size) }));
   return {
     palette: () => Array.from({ length: size }, (_, index) => colorOf(index)),
     colours: Uint16Array.from(groups, (group) => group % size),
-    legend: { rows, members: (group) => positionsOf(groups, group) },
+    legend: {
+      rows: (isShown) => rowsOf(countsOf(groups, isShown)).sort((a, b) => b.count - a.count),
+      members: (group, isShown) => positionsOf(groups, group, isShown),
+    },
   };
 }
 
-function positionsOf(groups, wanted) {
+function countsOf(groups, isShown) {
+  const counts = new Map();
+  groups.forEach((group, position) => isShown(position) && counts.set(group, (counts.get(group) ?? 0) + 1));
+  return counts;
+}
+
+function positionsOf(groups, wanted, isShown) {
   const positions = [];
   groups.forEach((group, position) => {
-    if (group === wanted) positions.push(position);
+    if (group === wanted && isShown(position)) positions.push(position);
   });
   return positions;
 }
 
 function colourByValue(values, name) {
-  const [low, high] = innerRange(values);
+  const isAbsent = (value) => name === PITCH && value === 0;
+  const present = name === PITCH ? values.filter((value) => value !== 0) : values;
+  const [low, high] = innerRange(present.length ? present : values);
   const scale = (LEVELS - 1) / (high - low || 1);
+  const levelOf = (value) => Math.min(LEVELS - 1, Math.max(0, Math.round((value - low) * scale)));
   return {
-    palette: () => Array.from({ length: LEVELS }, (_, level) => colorOfValue(level / (LEVELS - 1))),
-    colours: Uint16Array.from(values, (value) => Math.min(LEVELS - 1, Math.max(0, Math.round((value - low) * scale)))),
-    legend: { low, high, name },
+    palette: () => [...Array.from({ length: LEVELS }, (_, level) => colorOfValue(level / (LEVELS - 1))), cssColor("--muted")],
+    colours: Uint16Array.from(values, (value) => (isAbsent(value) ? LEVELS : levelOf(value))),
+    legend: { low, high, name, hasAbsent: present.length < values.length },
   };
 }
 
@@ -60,18 +70,20 @@ export function fade(palette) {
 
 const channels = (hex) => [1, 3, 5].map((start) => Number.parseInt(hex.slice(start, start + 2), 16));
 
-/** The legend's contents: a bar with values, or names that call `choose(positions, name)`. */
-export const legendNodes = (legend, choose) => (legend.rows ? groupNodes(legend, choose) : barNodes(legend));
+/** The legend's contents: a bar with values, or names, of units that `isShown(position)`, that call `choose(positions, name, group)`. */
+export const legendNodes = (legend, isShown, choose) => (legend.rows ? groupNodes(legend, isShown, choose) : barNodes(legend));
 
-function groupNodes({ rows, members }, choose) {
+function groupNodes({ rows: rowsOf, members }, isShown, choose) {
+  const rows = rowsOf(isShown);
   const item = ({ group, name, count, missing, colour }) => {
     const swatch = h("span", { class: "swatch" });
-    swatch.style.background = colour();
+    swatch.style.background = colour;
     const label = `${name}: show its ${counted(count, "unit")} only`;
-    const attributes = { type: "button", class: "legend-row", title: missing ?? name, "aria-label": label };
-    const button = h("button", { ...attributes, onclick: () => choose(members(group), name) },
+    const attributes = { type: "button", class: "legend-row", title: missing ?? name, "aria-label": label, "aria-pressed": "false" };
+    const button = h("button", { ...attributes, onclick: () => choose(members(group, isShown), name, group) },
       swatch, h("span", { class: "name" }, name), h("span", { class: "muted" }, formatCount(count)));
     button.classList.toggle("missing", missing !== null);
+    button.dataset.group = group;
     return h("li", {}, button);
   };
   const list = h("ul", { class: "legend-list" }, rows.slice(0, MOST_ROWS).map(item));
@@ -79,11 +91,18 @@ function groupNodes({ rows, members }, choose) {
   return [list, h("p", { class: "muted small" }, `and ${formatCount(rows.length - MOST_ROWS)} with fewer units: search them by name`)];
 }
 
-function barNodes({ low, high, name }) {
+function barNodes({ low, high, name, hasAbsent }) {
   const bar = h("div", { class: "colour-bar" });
   const stops = Array.from({ length: 13 }, (_, i) => colorOfValue(i / 12));
   bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   const values = [low, (low + high) / 2, high].map((value) => h("span", {}, formatValue(value, name)));
   const label = `${name}: dark is ${formatValue(low, name)}, light is ${formatValue(high, name)}`;
-  return [h("div", { role: "img", "aria-label": label }, bar, h("div", { class: "colour-values" }, values))];
+  const picture = h("div", { role: "img", "aria-label": label }, bar, h("div", { class: "colour-values" }, values));
+  return hasAbsent ? [picture, absentNode()] : [picture];
+}
+
+function absentNode() {
+  const swatch = h("span", { class: "swatch" });
+  swatch.style.background = cssColor("--muted");
+  return h("p", { class: "small" }, swatch, " no pitch");
 }

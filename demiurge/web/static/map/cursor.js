@@ -1,7 +1,6 @@
 // The unit under the pointer or reached by keys: a ring and a tooltip on the map, words for screen readers, and its sound.
-import { cssColor, h } from "../lib.js";
+import { baseName, cssColor, h } from "../lib.js";
 import { drawRing } from "./overlay.js";
-import { baseName } from "./units.js";
 
 const REST_MS = 60; // as long the pointer rests on a point before it sounds
 const ASIDE = 1.2; // arrows look this far aside, as a multiple of the way ahead
@@ -11,6 +10,7 @@ const NEAR = 12; // pixels from a point's rim that count as on it
 /** Where the user is on the map. */
 export class Cursor {
   #timer = null;
+  #pointed = -1; // the unit under the pointer
 
   constructor({ units, plot, overlay, focus, ear, tooltip, reading }) {
     Object.assign(this, { units, plot, overlay, focus, ear, tooltip, reading });
@@ -19,8 +19,8 @@ export class Cursor {
     this.isDragging = false;
     plot.canvas.addEventListener("pointerdown", () => (this.isDragging = true));
     for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => (this.isDragging = false));
-    plot.on("pointover", (position) => this.#onPointer(position));
-    plot.on("pointout", () => this.leave());
+    plot.canvas.addEventListener("mousemove", (event) => this.#onMove(event));
+    plot.canvas.addEventListener("mouseleave", () => this.#point(-1));
     overlay.add((context) => this.#draw(context));
   }
 
@@ -29,10 +29,16 @@ export class Cursor {
     return this.isShown ? this.position : null;
   }
 
-  #onPointer(position) {
-    if (this.isDragging) return;
+  #onMove({ offsetX, offsetY }) {
+    if (this.isDragging || this.plot.isMoving) return;
+    this.#point(this.plot.nearest(offsetX, offsetY, (position) => this.focus.includes(position)));
+  }
+
+  #point(position) {
+    if (position === this.#pointed) return;
+    this.#pointed = position;
     this.leave();
-    if (!this.focus.includes(position)) return;
+    if (position < 0) return;
     this.position = position;
     this.#timer = setTimeout(() => this.#arrive(), REST_MS);
   }

@@ -1,5 +1,5 @@
 // Hearing units: alone or a while longer, and many one after another.
-import { fail, play, playing, say, stop } from "../lib.js";
+import { fail, play, say, stop } from "../lib.js";
 
 const STORED = "map.listen";
 
@@ -12,17 +12,22 @@ export class Ear {
     this.units = units;
     this.select = select;
     this.hint = hint;
-    this.isTaken = () => false; // by another sound, which is not to be interrupted by hovering
+    this.plan = null; // its sound is not interrupted by hovering, but by all else that is heard
     const usual = units.facts.database.kind === "frame" ? "0.5" : "0";
     select.value = localStorage.getItem(STORED) ?? usual;
     if (!select.value) select.value = usual;
     select.addEventListener("change", () => localStorage.setItem(STORED, select.value));
-    addEventListener("pointerdown", () => (hint.hidden = true));
+    for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => (hint.hidden = true));
+  }
+
+  /** Whether units play one after another. */
+  get isInSeries() {
+    return this.#series !== null;
   }
 
   /** Whether something plays that is not to be interrupted by hovering. */
   get isBusy() {
-    return this.#series !== null || this.isTaken();
+    return this.isInSeries || this.plan.isPlaying;
   }
 
   /** Play a unit; says why if it cannot be heard. */
@@ -33,6 +38,7 @@ export class Ear {
   }
 
   async #play(position, onEnded) {
+    this.plan.pause();
     try {
       await play(`/units/${this.units.ids[position]}/audio.wav?context=${this.select.value}`, { onEnded });
     } catch (error) {
@@ -42,30 +48,27 @@ export class Ear {
     }
   }
 
-  /** Play units one after another, calling `onStep(position)` with each and with null at the end. */
+  /** Play units one after another, calling `onStep(position, index)` with each and with null at the end. */
   hearAll(positions, onStep) {
     this.stop();
     const series = { onStep };
     const step = (index) => {
-      const ends = this.#series !== series || playing() || index >= positions.length; // playing: something else instead
-      if (ends) return this.#endSeries(series);
-      onStep(positions[index]);
-      return this.#play(positions[index], () => step(index + 1));
+      if (index >= positions.length) return this.#endSeries(series);
+      onStep(positions[index], index);
+      return this.#play(positions[index], (whole) => (whole ? step(index + 1) : this.#endSeries(series)));
     };
     this.#series = series;
     step(0);
   }
 
   #endSeries(series) {
-    if (this.#series === series) this.#series = null;
+    if (this.#series !== series) return;
+    this.#series = null;
     series.onStep(null);
   }
 
   /** Be silent. */
   stop() {
-    const series = this.#series;
-    this.#series = null;
-    stop();
-    series?.onStep(null);
+    stop(); // ends a series too
   }
 }

@@ -8,6 +8,7 @@ export class Focus {
   #colouring = null;
   #choose = null;
   #wanted = null;
+  #group = null;
 
   constructor(units, plot, legend) {
     this.units = units;
@@ -22,9 +23,22 @@ export class Focus {
     this.paint();
   }
 
+  /** The row of the legend that is selected, or null. */
+  get group() {
+    return this.#group;
+  }
+
+  set group(group) {
+    this.#group = group;
+    for (const row of this.legend.querySelectorAll("[data-group]")) {
+      row.setAttribute("aria-pressed", String(row.dataset.group === String(group)));
+    }
+  }
+
   /** Show these units only (rising positions); null: all. */
   keep(positions) {
     this.#kept = positions && maskOf(this.units.length, positions);
+    this.#showLegend();
     return this.plot.keep(positions);
   }
 
@@ -42,13 +56,20 @@ export class Focus {
     if (this.#wanted !== name) return null;
     this.#colouring = colouring;
     this.#choose = choose;
+    this.#group = null;
     return this.updateTheme();
   }
 
   /** Take the colours that the present theme has. */
   updateTheme() {
-    this.legend.replaceChildren(...legendNodes(this.#colouring.legend, this.#choose));
+    this.#showLegend();
     return this.paint();
+  }
+
+  #showLegend() {
+    const isShown = (position) => !this.#kept || Boolean(this.#kept[position]);
+    this.legend.replaceChildren(...legendNodes(this.#colouring.legend, isShown, this.#choose));
+    this.group = this.#group;
   }
 
   /** Draw the points in their colours. */

@@ -3,9 +3,12 @@ import { events, fail, getJson, h, postJson, say } from "../lib.js";
 import { remember } from "./address.js";
 import { mainRange } from "./ranges.js";
 
+const SEEN = 1.01; // of plot coordinates: rounding is not out of sight
+
 /** What the points are placed by, and the controls that choose it. */
 export class Layouts {
   #placed = Promise.resolve();
+  #included = []; // positions that are seen, however far out
 
   constructor(units, plot, controls, { kind, x, y }) {
     this.units = units;
@@ -45,6 +48,16 @@ export class Layouts {
     return placed;
   }
 
+  /** Let the whole map show these positions too. */
+  include(positions) {
+    this.#included = positions;
+    const isOut = (position) => {
+      const [x, y] = this.plot.coordinates(position);
+      return Math.abs(x) > SEEN * this.plot.aspect || Math.abs(y) > SEEN;
+    };
+    if (this.plot.isHome && positions.some(isOut)) this.place().catch(fail);
+  }
+
   async #place(move) {
     const [x, y, axes] = this.kind === "axes" ? await this.#axes() : await this.#layout();
     if (move && !this.plot.isHome) await this.plot.goHome({ move: false });
@@ -56,12 +69,12 @@ export class Layouts {
     const ready = this.kind === "quality" && this.quality.state === "ready";
     const flat = await this.units.layout(ready ? "quality" : "pca");
     const count = this.units.length;
-    return [...fitted(flat.subarray(0, count), flat.subarray(count), this.plot.aspect), null];
+    return [...fitted(flat.subarray(0, count), flat.subarray(count), this.plot.aspect, this.#included), null];
   }
 
   async #axes() {
     const [x, y] = await Promise.all([this.units.values(this.x), this.units.values(this.y)]);
-    const [xs, ys] = [spread(x, this.plot.aspect), spread(y, 1)];
+    const [xs, ys] = [spread(x, this.plot.aspect, this.#included), spread(y, 1, this.#included)];
     return [xs.places, ys.places, { x: { name: this.x, ...xs }, y: { name: this.y, ...ys } }];
   }
 
@@ -109,25 +122,25 @@ export class Layouts {
 
 function qualityText(state, done, note) {
   const head = {
-    absent: "Neighbours stay neighbours in this layout (UMAP). It takes a while, once.",
+    absent: "Not computed yet: PCA is shown. In this layout (UMAP) neighbours stay neighbours; it takes less than a minute for most corpora, once.",
     running: done ? `Computing the quality layout: ${Math.round(100 * done)} %.` : "Computing the quality layout.",
-    failed: "The quality layout could not be computed.",
-    unavailable: "The quality layout is not available.",
+    failed: "The quality layout could not be computed: PCA is shown.",
+    unavailable: "The quality layout is not available: PCA is shown.",
   }[state];
-  return [head, " ", h("span", { class: "muted" }, note || (state === "running" ? "The map can be used meanwhile." : ""))];
+  return [head, " ", h("span", { class: "muted" }, note || (state === "running" ? "PCA is shown, and can be used, meanwhile." : ""))];
 }
 
 /** Columns centred and enlarged, with one scale, to fill plot coordinates with nearly all points. */
-function fitted(x, y, aspect) {
-  const [left, right] = mainRange(x);
-  const [bottom, top] = mainRange(y);
+function fitted(x, y, aspect, included) {
+  const [left, right] = mainRange(x, included);
+  const [bottom, top] = mainRange(y, included);
   const scale = Math.min((2 * aspect) / (right - left || 1), 2 / (top - bottom || 1));
   return [x.map((value) => (value - (left + right) / 2) * scale), y.map((value) => (value - (bottom + top) / 2) * scale)];
 }
 
 /** Values spread over [-extent, extent], but for a few far out. */
-function spread(values, extent) {
-  const [low, high] = mainRange(values);
+function spread(values, extent, included) {
+  const [low, high] = mainRange(values, included);
   const scale = (2 * extent) / (high - low || 1);
   return { places: values.map((value) => (value - (low + high) / 2) * scale), scale, middle: (low + high) / 2 };
 }

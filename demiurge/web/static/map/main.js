@@ -1,5 +1,5 @@
 // The corpus map: brings its parts together.
-import { fail, h, onTheme, shortcuts, stop } from "../lib.js";
+import { byId, fail, h, onTheme, shortcuts } from "../lib.js";
 import { addressWith, recall, remember } from "./address.js";
 import { axesLayer } from "./axes.js";
 import { Cursor } from "./cursor.js";
@@ -15,80 +15,80 @@ import { Search } from "./search.js";
 import { Selection } from "./selection.js";
 import { takeTouches } from "./touch.js";
 import { Units } from "./units.js";
+import { byMeaning, valueOptions } from "./values.js";
 
 const ZOOM = 1.3;
 const CLICK_PIXELS = 4; // a click may slip so far
 const RESIZE_MS = 150;
 
-const element = (id) => document.getElementById(id);
-const canvas = element("points");
+const canvas = byId("points");
 
 async function start() {
   const units = await Units.load();
   const plot = new Plot(canvas, units.length);
-  const overlay = new Overlay(element("overlay"), plot);
-  const focus = new Focus(units, plot, element("legend"));
+  const overlay = new Overlay(byId("overlay"), plot);
+  const focus = new Focus(units, plot, byId("legend"));
   const layouts = makeLayouts(units, plot);
-  overlay.add(axesLayer(layouts));
-  const ear = new Ear(units, element("listen"), element("sound-hint"));
-  const plan = makePlan(units, plot, overlay);
-  ear.isTaken = () => plan.isPlaying;
+  const ear = new Ear(units, byId("listen"), byId("sound-hint"));
+  const plan = (ear.plan = makePlan({ units, plot, overlay, ear, layouts }));
+  overlay.add(axesLayer(layouts)); // above the path
   const parts = { units, plot, overlay, focus, ear, layouts, plan };
-  parts.colour = element("colour");
+  parts.colour = byId("colour");
   parts.pins = makePins(parts);
-  parts.cursor = parts.pins.cursor = new Cursor({ ...parts, tooltip: element("tooltip"), reading: element("reading") });
+  parts.cursor = parts.pins.cursor = new Cursor({ ...parts, tooltip: byId("tooltip"), reading: byId("reading") });
   parts.selection = makeSelection(parts);
-  parts.search = new Search({ ...parts, field: element("search"), count: element("search-count"), clear: element("search-clear") });
+  parts.search = new Search({ ...parts, field: byId("search"), count: byId("search-count"), clear: byId("search-clear") });
   connect(parts);
   await colour(parts);
   await layouts.place();
   document.body.dataset.ready = "";
   window.demiurgeMap = { screenPosition: (unit) => plot.screenPosition(units.positionOf(unit)) }; // for tests
-  await plan.start(element("map").dataset.plan);
+  await plan.start(byId("map").dataset.plan).catch(fail);
 }
 
 function makeLayouts(units, plot) {
   const controls = {
-    kinds: document.querySelectorAll("[name=layout]"), x: element("axis-x"), y: element("axis-y"), rim: element("rim"),
+    kinds: document.querySelectorAll("[name=layout]"), x: byId("axis-x"), y: byId("axis-y"), rim: byId("rim"),
     quality: {
-      box: element("quality"), text: element("quality-text"), progress: element("quality-progress"), start: element("quality-start"),
+      box: byId("quality"), text: byId("quality-text"), progress: byId("quality-progress"), start: byId("quality-start"),
     },
   };
-  const axes = [...units.descriptors, "time", "length"];
-  for (const select of [controls.x, controls.y, element("colour")]) select.append(...axes.map(valueOption));
+  const axes = [...byMeaning(units.descriptors), "time", "length"];
+  for (const select of [controls.x, controls.y, byId("colour")]) select.append(...valueOptions(units.descriptors));
   const asked = (name, choices, otherwise) => (choices.includes(recall(name)) ? recall(name) : otherwise);
   return new Layouts(units, plot, controls, {
     kind: asked("layout", ["pca", "quality", "axes"], "pca"), x: asked("x", axes, axes[0]), y: asked("y", axes, axes[1]),
   });
 }
 
-const valueOption = (name) => h("option", { value: name }, name);
-
-function makePlan(units, plot, overlay) {
+function makePlan(parts) {
   const section = {
-    choice: element("plan-choice"), none: element("plan-none"), box: element("plan-box"), link: element("plan-link"),
-    facts: element("plan-facts"), notes: element("plan-notes"), play: element("plan-play"), seek: element("plan-seek"),
+    choice: byId("plan-choice"), none: byId("plan-none"), box: byId("plan-box"), link: byId("plan-link"),
+    facts: byId("plan-facts"), notes: byId("plan-notes"), play: byId("plan-play"), seek: byId("plan-seek"),
   };
-  return new PlanPath({ units, plot, overlay, section });
+  return new PlanPath({ ...parts, section });
 }
 
 function makePins(parts) {
-  const section = { list: element("pins"), none: element("pins-none"), clear: element("pins-clear") };
+  const section = { list: byId("pins"), none: byId("pins-none"), clear: byId("pins-clear") };
   const shownValues = () => [...(parts.layouts.kind === "axes" ? [parts.layouts.x, parts.layouts.y] : []), parts.colour.value];
   return new Pins({ ...parts, section, shownValues });
 }
 
 function makeSelection(parts) {
   const section = {
-    box: element("selection"), title: element("selection-title"), count: element("selection-count"), list: element("selection-list"),
-    more: element("selection-more"), play: element("selection-play"), keep: element("selection-keep"), clear: element("selection-clear"),
+    box: byId("selection"), title: byId("selection-title"), count: byId("selection-count"), list: byId("selection-list"),
+    more: byId("selection-more"), progress: byId("selection-progress"), play: byId("selection-play"), keep: byId("selection-keep"), clear: byId("selection-clear"),
   };
-  const kept = { box: element("kept"), text: element("kept-text"), all: element("kept-all") };
+  const kept = { box: byId("kept"), text: byId("kept-text"), all: byId("kept-all") };
   return new Selection({ ...parts, section, kept });
 }
 
 async function colour({ focus, colour: select, selection, pins }) {
-  await focus.colour(select.value, (positions, name) => selection.choose(positions, name));
+  await focus.colour(select.value, (positions, name, group) => {
+    if (group === focus.group) selection.clear();
+    else selection.choose(positions, name, group);
+  });
   pins.show();
 }
 
@@ -106,7 +106,7 @@ function connect(parts) {
     focus.updateTheme();
     overlay.refresh();
   });
-  element("rim").addEventListener("change", () => pins.show());
+  byId("rim").addEventListener("change", () => pins.show());
   let timer = null;
   new ResizeObserver(() => {
     clearTimeout(timer);
@@ -133,21 +133,22 @@ function connectPointer({ cursor, pins, plot }) {
     event.stopImmediatePropagation();
     const isClick = down && Math.hypot(event.clientX - down.x, event.clientY - down.y) < CLICK_PIXELS;
     if (!isClick || !cursor.isNear(event.offsetX, event.offsetY)) return;
-    if (!down.isTouch || down.position === cursor.shown) pins.toggle(cursor.position); // a first touch only sounds
+    if (!down.isTouch || down.position === cursor.position) pins.toggle(cursor.position); // a first touch only sounds
   }, { capture: true });
   canvas.addEventListener("dblclick", (event) => event.stopImmediatePropagation(), { capture: true });
 }
 
 function connectButtons({ plot }) {
-  element("zoom-in").addEventListener("click", () => plot.zoom(ZOOM));
-  element("zoom-out").addEventListener("click", () => plot.zoom(1 / ZOOM));
-  element("zoom-home").addEventListener("click", () => plot.goHome());
-  element("lasso").addEventListener("click", () => toggleLasso(plot));
+  byId("zoom-in").addEventListener("click", () => plot.zoom(ZOOM));
+  byId("zoom-out").addEventListener("click", () => plot.zoom(1 / ZOOM));
+  byId("zoom-home").addEventListener("click", () => plot.goHome());
+  byId("lasso").addEventListener("click", () => toggleLasso(plot));
+  byId("selection-keep").addEventListener("click", () => toggleLasso(plot, false));
 }
 
 function toggleLasso(plot, lasso = !plot.isLassoing) {
   plot.isLassoing = lasso;
-  element("lasso").setAttribute("aria-pressed", String(lasso));
+  byId("lasso").setAttribute("aria-pressed", String(lasso));
 }
 
 function unitKeys({ cursor, ear, pins }) {
@@ -157,9 +158,9 @@ function unitKeys({ cursor, ear, pins }) {
     ArrowLeft: { run: () => cursor.move(-1, 0) },
     ArrowUp: { run: () => cursor.move(0, 1) },
     ArrowDown: { run: () => cursor.move(0, -1) },
-    Enter: { run: atUnit((position) => ear.hear(position)), shown: "Enter, Space", help: "play the unit" },
-    " ": { run: atUnit((position) => ear.hear(position)) },
-    p: { run: atUnit((position) => pins.toggle(position)), shown: "P", help: "pin the unit, or unpin it" },
+    Enter: { run: atUnit((position) => ear.hear(position)), once: true, shown: "Enter, Space", help: "play the unit" },
+    " ": { run: atUnit((position) => ear.hear(position)), once: true },
+    p: { run: atUnit((position) => pins.toggle(position)), once: true, shown: "P", help: "pin the unit, or unpin it" },
   };
 }
 
@@ -169,27 +170,27 @@ function viewKeys(parts) {
     "+": { run: () => plot.zoom(ZOOM), shown: "+ −", help: "zoom" },
     "=": { run: () => plot.zoom(ZOOM) },
     "-": { run: () => plot.zoom(1 / ZOOM) },
-    l: { run: () => toggleLasso(plot), shown: "L, Shift+drag", help: "select units with a lasso" },
+    l: { run: () => toggleLasso(plot), once: true, shown: "L, Shift+drag", help: "select units with a lasso" },
     "/": { run: () => search.field.focus(), help: "search sources by name" },
-    k: { run: () => plan.playOrStop(), shown: "K", help: "play the plan, or pause it" },
-    Escape: { run: () => escape(parts), shown: "Esc", help: "stop, and clear what is selected or searched" },
+    k: { run: () => plan.playOrStop(), once: true, shown: "K", help: "play the plan, or pause it" },
+    Escape: { run: () => escape(parts), once: true, shown: "Esc", help: "stop, and clear what is selected or searched" },
   };
 }
 
 // What was done last is undone first.
 function escape({ plot, ear, plan, selection, search, pins, cursor }) {
-  if (plan.isPlaying) plan.playOrStop();
-  else if (ear.isBusy) ear.stop();
+  if (plan.isPlaying) plan.pause();
+  else if (ear.isInSeries) ear.stop();
   else if (plot.isLassoing) toggleLasso(plot, false);
   else if (selection.positions) selection.clear();
   else if (search.isActive) search.clear();
   else if (!pins.clearSimilar()) cursor.leave();
-  stop();
+  ear.stop();
 }
 
 /** Show in the map's place why there is none. */
 function explain(title, ...text) {
-  element("map").replaceWith(h("section", { class: "message" }, h("h1", {}, title), ...text));
+  byId("map").replaceWith(h("section", { class: "message" }, h("h1", {}, title), ...text));
 }
 
 function onFailure(error) {

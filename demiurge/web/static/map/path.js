@@ -3,7 +3,8 @@ import { cssColor } from "../lib.js";
 import { drawRing } from "./overlay.js";
 
 const SHADES = 24;
-const [FIRST_ALPHA, LAST_ALPHA] = [0.7, 0.12];
+const [FIRST_ALPHA, LAST_ALPHA] = [0.95, 0.4];
+const HALO = { width: 4, alpha: 0.75 };
 const MOST_NODES = 4000; // longer paths are lines only
 const TAIL = 8; // steps behind the marker that are seen well
 
@@ -12,11 +13,13 @@ export const pathLayer = (plot, path) => (context, view) => {
   const points = path.nodes.map((position) => (position < 0 ? null : toPixels(plot.coordinates(position), view)));
   const colours = { ink: cssColor("--ink"), accent: cssColor("--accent"), ground: cssColor("--ground") };
   const dimmed = path.at === null ? 1 : 0.45;
+  const hasNodes = points.length <= MOST_NODES;
+  if (hasNodes) drawHalo(context, points, dimmed, colours.ground);
   for (let shade = 0; shade < SHADES; shade++) {
     const [from, to] = [shade, shade + 1].map((k) => Math.round((k * (points.length - 1)) / SHADES));
     context.globalAlpha = dimmed * (FIRST_ALPHA + ((LAST_ALPHA - FIRST_ALPHA) * shade) / (SHADES - 1));
-    drawLine(context, points, from, to, { colour: colours.ink, width: 1 });
-    if (points.length <= MOST_NODES) drawNodes(context, points, from, to + 1, colours.ink);
+    drawLine(context, points, from, to, { colour: colours.ink, width: 1.2 });
+    if (hasNodes) drawNodes(context, points, from, to + 1, { colour: colours.ink, size: 4 });
   }
   context.globalAlpha = 1;
   const start = points.find(Boolean);
@@ -25,6 +28,12 @@ export const pathLayer = (plot, path) => (context, view) => {
 };
 
 const toPixels = ([x, y], { xScale, xOffset, yScale, yOffset }) => [x * xScale + xOffset, y * yScale + yOffset];
+
+function drawHalo(context, points, dimmed, ground) {
+  context.globalAlpha = dimmed * HALO.alpha;
+  drawLine(context, points, 0, points.length - 1, { colour: ground, width: HALO.width });
+  drawNodes(context, points, 0, points.length, { colour: ground, size: 7 });
+}
 
 function drawLine(context, points, from, to, { colour, width }) {
   context.strokeStyle = colour;
@@ -41,9 +50,9 @@ function drawLine(context, points, from, to, { colour, width }) {
   context.stroke();
 }
 
-function drawNodes(context, points, from, to, colour) {
+function drawNodes(context, points, from, to, { colour, size }) {
   context.fillStyle = colour;
-  for (let i = from; i < to; i++) if (points[i]) context.fillRect(points[i][0] - 1.5, points[i][1] - 1.5, 3, 3);
+  for (let i = from; i < to; i++) if (points[i]) context.fillRect(points[i][0] - size / 2, points[i][1] - size / 2, size, size);
 }
 
 function drawMarker(context, points, at, { accent, ground }) {

@@ -1,8 +1,9 @@
 // Units that are put by: to be heard again, compared, and asked for similar ones, which are marked on the map.
-import { cssColor, fail, formatSeconds, getJson, h, say } from "../lib.js";
+import { baseName, counted, cssColor, fail, formatSeconds, getJson, h, say } from "../lib.js";
 import { iconButton } from "./icons.js";
 import { drawRing, drawTag } from "./overlay.js";
-import { baseName, counted, formatValue } from "./units.js";
+import { askOnce, formatValue } from "./units.js";
+import { byMeaning } from "./values.js";
 
 const SIMILAR = 8;
 const SHOWN_VALUES = 3;
@@ -88,9 +89,8 @@ export class Pins {
   async #fill(node, position) {
     try {
       const id = this.units.ids[position];
-      if (!this.facts.has(id)) this.facts.set(id, getJson(`/units/${id}.json`));
-      const { descriptors } = await this.facts.get(id);
-      const names = [...new Set([...this.shownValues(), ...this.units.descriptors])].filter((name) => name in descriptors);
+      const { descriptors } = await askOnce(this.facts, id, () => getJson(`/units/${id}.json`));
+      const names = [...new Set([...this.shownValues(), ...byMeaning(this.units.descriptors)])].filter((name) => name in descriptors);
       node.replaceChildren(...names.slice(0, SHOWN_VALUES).map((name) => h("span", {}, `${name} ${formatValue(descriptors[name])}`)));
     } catch (error) {
       fail(error);

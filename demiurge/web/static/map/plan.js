@@ -1,18 +1,18 @@
 // The plan that is shown on the map: chosen in a list, drawn as a path, played with a marker that follows.
-import { events, fail, formatSeconds, getJson, h, stop } from "../lib.js";
+import { counted, events, fail, formatCount, formatSeconds, getJson, h, whySilent } from "../lib.js";
 import { recall, remember } from "./address.js";
 import { relabel } from "./icons.js";
 import { pathLayer } from "./path.js";
-import { counted, formatCount } from "./units.js";
 
 /** The plan's section of the panel and its path. */
 export class PlanPath {
   #plan = null;
   #path = { nodes: [], at: null };
   #audio = new Audio();
+  #frame = null;
 
-  constructor({ units, plot, overlay, section }) {
-    Object.assign(this, { units, plot, overlay, section });
+  constructor({ units, plot, overlay, ear, layouts, section }) {
+    Object.assign(this, { units, plot, overlay, ear, layouts, section });
     const draw = pathLayer(plot, this.#path);
     overlay.add((context, view) => this.#path.nodes.length && draw(context, view));
     section.choice.addEventListener("change", () => this.#choose(section.choice.value));
@@ -20,8 +20,19 @@ export class PlanPath {
     section.seek.addEventListener("input", () => this.#seek(Number(section.seek.value)));
     for (const event of ["play", "pause", "ended"]) this.#audio.addEventListener(event, () => this.#onPlaying());
     this.#audio.addEventListener("error", () => this.#onError());
-    events("plan", (event) => event.id === this.#plan?.id && this.#load(event.id));
+    events("plan", (event) => this.#isNews(event) && this.#load(event.id));
     events("job", (job) => job.state === "done" && this.#list().catch(fail));
+    document.addEventListener("reconnected", () => this.#catchUp().catch(fail));
+  }
+
+  // While a plan is rendered there is an event for each stretch of it.
+  #isNews({ id, revision, audio }) {
+    return id === this.#plan?.id && (revision !== this.#plan.revision || audio.state !== this.#plan.audio.state);
+  }
+
+  async #catchUp() {
+    await this.#list();
+    if (this.#plan) await this.#load(this.#plan.id);
   }
 
   /** Fill the list and show the plan of the address, or the one given when the program was started. */
@@ -36,7 +47,8 @@ export class PlanPath {
     const { choice, none } = this.section;
     const chosen = choice.value;
     choice.replaceChildren(h("option", { value: "" }, plans.length ? "None" : "There is none yet"),
-      ...plans.map(({ id, name, seconds }) => h("option", { value: id }, `${name} (${formatSeconds(seconds)})`)));
+      ...plans.map(({ id, name, seconds, error }) =>
+        h("option", { value: id, disabled: Boolean(error) }, `${name} (${error ? "cannot be read" : formatSeconds(seconds)})`)));
     choice.value = chosen;
     choice.disabled = plans.length === 0;
     none.hidden = plans.length > 0;
@@ -54,8 +66,10 @@ export class PlanPath {
 
   async #load(id) {
     try {
-      this.#show(await getJson(`/plans/${encodeURIComponent(id)}.json`));
+      const plan = await getJson(`/plans/${encodeURIComponent(id)}.json`);
+      if (this.section.choice.value === id) this.#show(plan);
     } catch (error) {
+      if (this.section.choice.value === id && this.#plan?.id !== id) this.#show(null);
       fail(error);
     }
   }
@@ -64,6 +78,7 @@ export class PlanPath {
     const isOther = plan?.id !== this.#plan?.id || plan?.revision !== this.#plan?.revision;
     this.#plan = plan;
     this.#path.nodes = plan ? this.#nodesOf(plan) : [];
+    this.layouts.include(this.#path.nodes.filter((position) => position >= 0));
     this.section.box.hidden = !plan;
     if (plan) this.#describe(plan);
     if (plan && isOther) this.stop();
@@ -101,16 +116,20 @@ export class PlanPath {
   async playOrStop() {
     if (!this.#plan || this.section.play.disabled) return;
     if (this.isPlaying) {
-      this.#audio.pause();
+      this.pause();
       return;
     }
-    stop();
+    this.ear.stop();
     this.#useAudio();
     try {
       await this.#audio.play();
     } catch (error) {
       if (error.name !== "AbortError" && error.name !== "NotSupportedError") fail(error); // the latter: see #onError
     }
+  }
+
+  pause() {
+    this.#audio.pause();
   }
 
   #useAudio() {
@@ -120,9 +139,7 @@ export class PlanPath {
 
   async #onError() {
     if (!this.#audio.getAttribute("src")) return;
-    const answer = await fetch(this.#audio.src, { headers: { Range: "bytes=0-0" } }).catch(() => null);
-    const message = answer?.ok === false ? (await answer.json()).error : "The plan's sound cannot be played.";
-    fail(new Error(message));
+    fail(new Error(await whySilent(this.#audio.src)));
   }
 
   /** Stop, and forget where it was. */
@@ -147,9 +164,10 @@ export class PlanPath {
   }
 
   #follow() {
+    cancelAnimationFrame(this.#frame);
     if (!this.isPlaying) return;
     this.#setStep(stepAt(this.#plan.steps.at_sample, this.#audio.currentTime * this.#plan.sample_rate));
-    requestAnimationFrame(() => this.#follow());
+    this.#frame = requestAnimationFrame(() => this.#follow());
   }
 
   #setStep(step) {

@@ -2,6 +2,7 @@
 import createScatterplot, { createRenderer } from "regl-scatterplot";
 import { cssColor } from "../lib.js";
 import { createDevice } from "./gl.js";
+import { Grid } from "./nearest.js";
 import { mainRange } from "./ranges.js";
 
 const HOME_DISTANCE = 1.1; // a tenth more than the points need, as a margin
@@ -10,12 +11,14 @@ const MOST_BLENDED = 400_000; // more points are drawn as opaque squares
 const MOST_MOVED = 300_000; // more points jump from layout to layout
 const MOVE_MS = 600;
 const LEAST_SEEN = 0.05;
+const NEAR = 7; // pixels from a point's rim that count as on it
 const [LEAST_SCALE, MOST_SCALE] = [0.3, 2000];
 
 /** All units as points on a canvas: where they are, what colour they have, which part is seen. */
 export class Plot {
   #scatterplot;
   #points;
+  #grid = null;
   #pending = null;
   #drawing = null;
   #isPlaced = false;
@@ -30,14 +33,24 @@ export class Plot {
     this.pointSize = Math.min(8, Math.max(1.5, 30 * count ** -0.2));
     this.#scatterplot = createScatterplot({
       canvas, renderer, width: "auto", height: "auto", syncEvents: true, spatialIndexUseWorker: false,
-      performanceMode: count > MOST_BLENDED, pointSize: this.pointSize, pointSizeMouseDetection: Math.max(6, this.pointSize),
+      performanceMode: count > MOST_BLENDED, pointSize: this.pointSize,
       colorBy: "category", opacity: 1, actionKeyMap: { lasso: "shift" }, deselectOnDblClick: false, deselectOnEscape: false,
       cameraDistance: HOME_DISTANCE, lassoMinDelay: 8,
     });
     this.#scatterplot.get("camera").setScaleBounds([[LEAST_SCALE, MOST_SCALE], [LEAST_SCALE, MOST_SCALE]]);
     this.#scatterplot.subscribe("view", () => this.#adaptOpacity());
     this.#scatterplot.subscribe("transitionEnd", () => (this.isMoving = false));
+    this.#hidePointer();
     this.updateTheme();
+  }
+
+  // regl-scatterplot draws all points anew at each that is pointed at: it is to know the pointer only while that is pressed.
+  #hidePointer() {
+    const hide = (event) => event.isTrusted && event.stopImmediatePropagation();
+    for (const kind of ["mouseenter", "mouseleave"]) this.canvas.addEventListener(kind, hide, { capture: true });
+    const leave = () => this.canvas.dispatchEvent(new MouseEvent("mouseleave"));
+    addEventListener("blur", leave); // after which it would look where the pointer is
+    leave();
   }
 
   #createRenderer() {
@@ -48,7 +61,7 @@ export class Plot {
     return renderer;
   }
 
-  /** Call `handler` on an event of regl-scatterplot: "drawing", "pointover", "select", "lassoStart", … */
+  /** Call `handler` on an event of regl-scatterplot: "drawing", "select", "lassoStart", … */
   on(event, handler) {
     this.#scatterplot.subscribe(event, handler);
   }
@@ -68,6 +81,7 @@ export class Plot {
       point[0] = x[i];
       point[1] = y[i];
     });
+    this.#grid = new Grid(x, y);
     this.#moved = this.#isPlaced = true;
     const transition = move && x.length <= MOST_MOVED && !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.isMoving = transition;
@@ -113,11 +127,16 @@ export class Plot {
     const count = this.#kept?.length ?? this.#points.length;
     if (this.#points.length > MOST_BLENDED) return;
     const { width, height, scale } = this.#view();
-    const size = this.pointSize * (scale > 1 ? Math.asinh(scale) / Math.asinh(1) : 1);
-    const covered = (count * size * size * 0.785) / (scale * scale);
+    const covered = (count * this.#drawnSize ** 2 * 0.785) / (scale * scale);
     const opacity = Math.min(0.92, Math.max(0.12, (FILLED * width * height) / covered));
     const present = this.#scatterplot.get("opacity");
     if (Math.abs(opacity / present - 1) > 0.04) this.#scatterplot.set({ opacity });
+  }
+
+  // Points grow as one zooms in, but less than their distances.
+  get #drawnSize() {
+    const { scale } = this.#view();
+    return this.pointSize * (scale > 1 ? Math.asinh(scale) / Math.asinh(1) : 1);
   }
 
   #view() {
@@ -143,6 +162,13 @@ export class Plot {
     const { xScale, xOffset, yScale, yOffset } = this.transform;
     const [x, y] = this.#points[position];
     return [x * xScale + xOffset, y * yScale + yOffset];
+  }
+
+  /** The nearest of the points that `counts(position)` to a pixel of the canvas, -1: none is near. */
+  nearest(x, y, counts) {
+    if (!this.#grid) return -1;
+    const { xScale, xOffset, yScale, yOffset } = this.transform;
+    return this.#grid.nearest((x - xOffset) / xScale, (y - yOffset) / yScale, (this.#drawnSize / 2 + NEAR) / xScale, counts);
   }
 
   /** Whether all points are seen as at the start. */
@@ -190,9 +216,5 @@ export class Plot {
   /** Forget what regl-scatterplot has selected: the page shows selections by fading the rest. */
   deselect() {
     this.#scatterplot.deselect({ preventEvent: true });
-  }
-
-  redraw() {
-    this.#scatterplot.redraw();
   }
 }

@@ -1,5 +1,5 @@
 // Finding sources by name.
-import { baseName, counted } from "./units.js";
+import { baseName, counted } from "../lib.js";
 
 const PAUSE_MS = 120;
 

@@ -1,7 +1,7 @@
 // Units chosen with the lasso or in the legend: how many of which source, to be heard and kept.
-import { MOST_COLOURS, colorOf, h, say } from "../lib.js";
+import { MOST_COLOURS, baseName, colorOf, counted, formatCount, h, say } from "../lib.js";
 import { icon } from "./icons.js";
-import { baseName, counted, formatCount } from "./units.js";
+import { walk } from "./walk.js";
 
 const MOST_ROWS = 60;
 
@@ -39,9 +39,11 @@ export class Selection {
     else this.clear();
   }
 
-  /** Select units (rising positions); `name` says what they are. */
-  choose(positions, name) {
+  /** Select units (rising positions); `name` says what they are, `group` which row of the legend. */
+  choose(positions, name, group = null) {
+    this.ear.stop();
     this.positions = positions;
+    this.focus.group = group;
     this.focus.set("selection", positions);
     this.#show(name);
     say(`${name}: ${counted(positions.length, "unit")}`, { quiet: true });
@@ -51,6 +53,7 @@ export class Selection {
     if (!this.positions) return;
     this.ear.stop();
     this.positions = null;
+    this.focus.group = null;
     this.focus.set("selection", null);
     this.section.box.hidden = true;
   }
@@ -70,17 +73,21 @@ export class Selection {
   }
 
   #playOrStop() {
-    if (this.ear.isBusy) return this.ear.stop();
+    if (this.ear.isInSeries) return this.ear.stop();
+    const heard = this.positions.filter((position) => !this.units.missing(position));
+    const ordered = walk(heard, (position) => this.plot.coordinates(position));
     this.#showPlaying(true);
-    return this.ear.hearAll(this.positions.filter((position) => !this.units.missing(position)), (position) => {
-      if (position === null) this.#showPlaying(false);
-      else this.cursor.show(position);
+    return this.ear.hearAll(ordered, (position, index) => {
+      if (position === null) return this.#showPlaying(false);
+      this.section.progress.textContent = `${formatCount(index + 1)} of ${formatCount(ordered.length)}`;
+      return this.cursor.show(position);
     });
   }
 
   #showPlaying(plays) {
     this.section.play.replaceChildren(icon(plays ? "pause" : "play"), plays ? "Stop" : "Play");
     this.section.play.setAttribute("aria-pressed", String(plays));
+    this.section.progress.textContent = "";
   }
 
   #show(name) {

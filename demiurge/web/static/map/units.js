@@ -31,14 +31,12 @@ export class Units {
 
   /** A value of every unit. @returns {Promise<Float32Array>} */
   values(name) {
-    if (!this.#values.has(name)) this.#values.set(name, getReady(`/map/values/${encodeURIComponent(name)}`));
-    return this.#values.get(name);
+    return askOnce(this.#values, name, () => getReady(`/map/values/${encodeURIComponent(name)}`));
   }
 
   /** Where a layout puts every unit, all x then all y, once it is there. @returns {Promise<Float32Array>} */
   layout(name) {
-    if (!this.#layouts.has(name)) this.#layouts.set(name, getReady(`/map/layouts/${name}`));
-    return this.#layouts.get(name);
+    return askOnce(this.#layouts, name, () => getReady(`/map/layouts/${name}`));
   }
 
   /** Where a unit stands in the columns, -1: nowhere. Ids rise. */
@@ -69,20 +67,20 @@ export class Units {
   }
 }
 
-/** The file's name in a path, without what comes before it. */
-export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
-
 /** A value as people read it: four digits or so, with its unit. */
 export function formatValue(value, name = "") {
   const digits = Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 100 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
   return `${Number(value.toFixed(digits)).toLocaleString("en").replace("-", "−")}${VALUE_UNITS[name] ?? ""}`;
 }
 
-/** 13012 -> "13,012" */
-export const formatCount = (count) => count.toLocaleString("en");
-
-/** "1 unit", "13,012 units" */
-export const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+/** What `ask` promises, kept in a Map by its name; what failed is asked for again the next time. */
+export function askOnce(kept, name, ask) {
+  if (!kept.has(name)) {
+    kept.set(name, ask());
+    kept.get(name).catch(() => kept.delete(name));
+  }
+  return kept.get(name);
+}
 
 /** Numbers from the server; what is still being computed is asked for again. */
 async function getReady(url) {

@@ -1,6 +1,6 @@
 // What the user can do, however it is asked for: by a button, a key or the pointer.
 
-import { fail, say } from "../lib.js";
+import { fail } from "../lib.js";
 
 const CLOSER = 1.5;
 
@@ -21,9 +21,7 @@ function listening({ session, sound, audition, alternatives }) {
     hearAlone: () => step((number) => unitOf(number) >= 0 && audition.alone(unitOf(number))),
     hearAlternative: (number) => alternatives.hear(number),
     leave: () => {
-      const open = document.querySelector("dialog[open], :popover-open");
-      if (open) open.matches("dialog") ? open.close() : open.hidePopover();
-      else if (audition.heard === null) session.select(-1);
+      if (audition.heard === null) session.select(-1);
       else audition.stop();
     },
   };
@@ -62,7 +60,7 @@ function changing({ session, alternatives }) {
   return {
     undo: () => session.edit(() => (session.plan.can_undo ? { what: "Undo", kind: "undo" } : null)),
     redo: () => session.edit(() => (session.plan.can_redo ? { what: "Redo", kind: "redo" } : null)),
-    save: () => (session.plan.dirty ? session.save() : say("There is nothing to save.")),
+    save: () => session.save(),
     repeat: () => session.edit(() => (session.step < 0 ? null : { what: "Repeat", kind: "repeat", step: session.step, times: 1 })),
     remove: () => selected((steps) => ({ what: "Remove", kind: "remove", steps })),
     lock: () =>

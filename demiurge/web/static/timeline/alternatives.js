@@ -1,7 +1,7 @@
 // The alternatives of a step: each with what it would cost, so that one sees why the step is what it is.
 
-import { formatSeconds, h, numberSources } from "../lib.js";
-import { swatch } from "./colors.js";
+import { baseName, formatSeconds, h, numberSources } from "../lib.js";
+import { swatch } from "./colours.js";
 import { icon } from "./icons.js";
 
 /** The list; `found` is what it shows, as the server answered. */
@@ -52,7 +52,7 @@ export class Alternatives {
   choose(number) {
     const [step, match] = [this.step, this.#playable(number)];
     if (!match) return;
-    this.session.edit(() => ({ what: `Use ${fileName(match)}`, kind: "choose", step, unit: match.unit }));
+    this.session.edit(() => ({ what: `Use ${baseName(match.source)}`, kind: "choose", step, unit: match.unit }));
   }
 
   /** Hear the alternative of this number in place. */
@@ -67,7 +67,7 @@ export class Alternatives {
   }
 
   #row(step, match, number, costBars) {
-    const name = fileName(match);
+    const name = baseName(match.source);
     const { unit, missing, too_short, seconds, start_seconds } = match;
     const about = missing ? `missing: ${missing}` : too_short ? `lasts only ${formatSeconds(seconds)}` : "";
     const all = { type: "button", class: "small", disabled: Boolean(missing) };
@@ -90,13 +90,11 @@ export class Alternatives {
   }
 }
 
-const fileName = ({ source }) => source.split("/").at(-1);
-
 const nowRow = (match, costBars) =>
   h("li", { class: "now", title: match.source }, h("kbd", {}, "now"), h("div", { class: "what" }, titleOf(match, ""), costBars));
 
 const titleOf = (match, about) =>
-  h("div", { class: "title" }, swatch(match.source), h("span", { class: "name" }, fileName(match)),
+  h("div", { class: "title" }, swatch(match.source), h("span", { class: "name" }, baseName(match.source)),
     h("span", { class: about ? "warn" : "muted" }, match.missing ? "missing" : formatSeconds(match.start_seconds)));
 
 /** What the search adds up: the target cost, and the joins to both neighbours times the continuity. */

@@ -37,16 +37,16 @@ function* columns({ plan, view }, values) {
 }
 
 /** Draw a column of values as a line of steps within the box. */
-export function drawLine(scene, box, values, [low, high], { color, width }) {
+export function drawLine(scene, box, values, [low, high], { colour, width }) {
   const { context, plan, view } = scene;
   const y = (value) => box.top + 4 + (box.height - 8) * (1 - (value - low) / (high - low));
-  if ((view.scale * plan.seconds) / plan.length < 1) drawDense(context, columns(scene, values), y, { color, width });
-  else drawSteps(context, columns(scene, values), y, { color, width });
+  if ((view.scale * plan.seconds) / plan.length < 1) drawDense(context, columns(scene, values), y, { colour, width });
+  else drawSteps(context, columns(scene, values), y, { colour, width });
 }
 
 /** A step or more on each pixel: a bar from the lowest to the highest that touches the one before. */
-function drawDense(context, columns, y, { color, width }) {
-  context.fillStyle = color;
+function drawDense(context, columns, y, { colour, width }) {
+  context.fillStyle = colour;
   let before = null;
   for (const column of columns) {
     const bar = column && { top: y(column.high), bottom: y(column.low) };
@@ -58,8 +58,8 @@ function drawDense(context, columns, y, { color, width }) {
   }
 }
 
-function drawSteps(context, columns, y, { color, width }) {
-  context.strokeStyle = color;
+function drawSteps(context, columns, y, { colour, width }) {
+  context.strokeStyle = colour;
   context.lineWidth = width;
   context.beginPath();
   let pen = false;
@@ -75,11 +75,11 @@ function drawSteps(context, columns, y, { color, width }) {
 }
 
 /** Draw a column of costs as bars that stand on the floor of the box. */
-export function drawCosts(scene, box, values, highest, color) {
+export function drawCosts(scene, box, values, highest, colour) {
   const { context } = scene;
   const floor = box.top + box.height - 1;
   const scale = (box.height - 6) / (highest || 1);
-  context.fillStyle = color;
+  context.fillStyle = colour;
   for (const column of columns(scene, values)) {
     if (!column) continue;
     const gap = column.right - column.left > 4 ? 1 : 0;

@@ -1,9 +1,12 @@
 // Dragging the right edge of a step: to the right it is played again, to the left it and those before it go.
 
+const STILL = 6; // pixels that a pointer may move without dragging
+const MOST_TIMES = 100; // that the server repeats a step at once
+
 /** What dragging the edge of `step` by so many pixels asks for, and where: {kind, from, until, text}, with step and times or steps. */
 export function askedFor({ plan, view, step, pixels }) {
   const width = (plan.end(step) - plan.start(step)) * view.scale;
-  const times = Math.round(pixels / width);
+  const times = Math.min(MOST_TIMES, Math.round(pixels / width));
   if (times >= 1) {
     const until = plan.end(step) + times * (plan.end(step) - plan.start(step));
     return { kind: "repeat", step, times, from: plan.end(step), until, text: `repeat ${times === 1 ? "once" : `${times} times`}` };
@@ -17,17 +20,26 @@ export function askedFor({ plan, view, step, pixels }) {
   return { kind: "remove", steps, from: plan.start(first), until: plan.end(step), text };
 }
 
-/** A gesture that repeats or removes. */
-export function edgeDrag({ session, view, stage }, step, from) {
+/** A gesture that repeats or removes; `onClick` is called if the pointer stays where it is. */
+export function edgeDrag({ session, view, stage }, step, from, onClick) {
+  let moved = false;
   const show = (ghost) => {
     stage.ghost = ghost;
     stage.redraw();
   };
-  if (!session.selected.includes(step)) session.select(step);
+  const begin = () => {
+    moved = true;
+    if (!session.selected.includes(step)) session.select(step);
+  };
   return {
-    move: ({ x }) => show(askedFor({ plan: session.plan, view, step, pixels: x - from.x })),
+    move: ({ x }) => {
+      if (!moved && Math.abs(x - from.x) <= STILL) return;
+      if (!moved) begin();
+      show(askedFor({ plan: session.plan, view, step, pixels: x - from.x }));
+    },
     cancel: () => show(null),
     end: () => {
+      if (!moved) onClick();
       const asked = stage.ghost;
       show(null);
       if (asked) session.edit(() => editOf(asked));

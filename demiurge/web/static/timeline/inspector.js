@@ -1,7 +1,7 @@
 // Beside the timeline: the selected step, why it was chosen and what else fits; without one the sources of the plan.
 
-import { colorOfSource, formatSeconds, getJson, h, onTheme, say } from "../lib.js";
-import { swatch } from "./colors.js";
+import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say } from "../lib.js";
+import { swatch } from "./colours.js";
 import { icon } from "./icons.js";
 import { shortName } from "./plan.js";
 
@@ -22,7 +22,7 @@ export class Inspector {
   /** Draw the panel for what is selected now. */
   show() {
     const { step, plan } = this.session;
-    const focus = this.element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
     clearTimeout(this.waiting);
     if (step < 0) this.element.replaceChildren(...this.#planPanel());
     else {
@@ -32,7 +32,7 @@ export class Inspector {
       else this.waiting = setTimeout(() => this.#fetch(step), PATIENCE);
     }
     this.#showHeard();
-    if (focus) this.element.querySelector(`[data-key="${focus}"]`)?.focus();
+    if (focused) (this.element.querySelector(`[data-key="${focused.dataset.key}"]`) ?? byId("stage")).focus();
   }
 
   async #fetch(step) {
@@ -56,7 +56,7 @@ export class Inspector {
   #planPanel() {
     const { plan } = this.session;
     const shares = plan.shares();
-    const used = `${plan.length.toLocaleString("en")} steps in ${plan.nRuns.toLocaleString("en")} runs of ${shares.length} sources`;
+    const used = `${counted(plan.length, "step")} in ${counted(plan.nRuns, "run")} of ${counted(shares.length, "source")}`;
     return [
       h("h2", {}, "Sources"),
       h("p", { class: "muted facts" }, `${used}. Click a step to see why it was chosen, and what else fits.`),
@@ -79,15 +79,13 @@ export class Inspector {
   #stepPanel(step) {
     const { plan, selected } = this.session;
     const source = plan.source(step);
-    const number = (n) => n.toLocaleString("en");
     const close = { type: "button", class: "quiet small", title: "Back to the sources (Esc)", "data-key": "close" };
-    const path = source.path.split("/");
     return [
       h("div", { class: "head" },
-        h("h2", {}, `Step ${number(step + 1)}`, h("span", { class: "muted" }, ` of ${number(plan.length)}`)),
+        h("h2", {}, `Step ${formatCount(step)}`),
         h("button", { ...close, onclick: () => this.session.select(-1) }, "Close")),
       h("div", { class: "source", title: source.path },
-        swatch(source.path), h("strong", {}, path.pop()), h("span", { class: "muted" }, path.join("/"))),
+        swatch(source.path), h("strong", {}, baseName(source.path)), h("span", { class: "muted" }, folderOf(source.path))),
       source.missing && h("p", { class: "note" }, `This source is missing: ${source.missing}`),
       factTable(plan, step),
       this.#stepButtons(step, source),
@@ -98,7 +96,7 @@ export class Inspector {
   #stepButtons(step, { missing }) {
     const { plan, selected } = this.session;
     const unit = plan.steps.unit[step];
-    const remove = selected.length > 1 ? `Remove these ${selected.length} steps (Delete)` : "Remove this step (Delete)";
+    const remove = selected.length > 1 ? `Remove these ${counted(selected.length, "step")} (Delete)` : "Remove this step (Delete)";
     return h("div", { class: "row buttons" },
       this.#button("hear", "play", "Alone", "Hear the unit alone (A)", {
         "data-heard": `alone ${unit}`, onclick: () => this.audition.alone(unit), disabled: !plan.isOwn || unit < 0 || Boolean(missing),
@@ -138,15 +136,17 @@ function factTable(plan, step) {
 }
 
 const selectionText = (plan, [first, last]) =>
-  `${last - first + 1} steps selected, ${formatSeconds(plan.end(last) - plan.start(first))}: lock and remove take all.`;
+  `${counted(last - first + 1, "step")} selected, ${formatSeconds(plan.end(last) - plan.start(first))}: lock and remove take all.`;
+
+const folderOf = (path) => path.slice(0, -baseName(path).length - 1);
 
 /** Tell screen readers which step is selected. */
 export function speak(session) {
   const { plan, step, range } = session;
   if (step < 0) return;
   const { distance, join, start_sample, locked } = plan.steps;
-  const from = `${plan.source(step).path.split("/").at(-1)} at ${formatSeconds(start_sample[step] / plan.rate)}`;
+  const from = `${baseName(plan.source(step).path)} at ${formatSeconds(start_sample[step] / plan.rate)}`;
   const costs = `target ${distance[step].toFixed(1)}, join ${join[step].toFixed(1)}`;
-  const many = range[1] > range[0] ? `; ${range[1] - range[0] + 1} steps selected` : "";
-  say(`step ${step + 1} of ${plan.length}, ${from}, ${costs}${locked[step] ? ", locked" : ""}${many}`, { quiet: true });
+  const many = range[1] > range[0] ? `; ${counted(range[1] - range[0] + 1, "step")} selected` : "";
+  say(`step ${formatCount(step)}, ${from}, ${costs}${locked[step] ? ", locked" : ""}${many}`, { quiet: true });
 }

@@ -2,7 +2,7 @@
 
 import { shortcuts } from "../lib.js";
 
-const TYPING = "input:not([type=range], [type=checkbox], [type=radio]), select, textarea, dialog";
+const TYPING = "input:not([type=range], [type=checkbox], [type=radio]), select, textarea";
 
 /** Let the keys do the `actions`. They are listed in this order. */
 export function listenToKeys(actions) {
@@ -10,9 +10,9 @@ export function listenToKeys(actions) {
     " ": { run: actions.play, help: "play or pause" },
     Enter: { run: actions.hearInPlace, help: "hear the step in place" },
     A: { run: actions.hearAlone, help: "hear its unit alone" },
-    "Shift+1": { run: () => actions.hearAlternative(1), shown: "Shift + 1 … 9", help: "hear an alternative in place" },
+    "Shift+1": { shown: "Shift + 1 … 9", help: "hear an alternative in place" },
   });
-  shortcuts({ 1: { run: () => actions.chooseAlternative(1), shown: "1 … 9", help: "use it" } });
+  shortcuts({ 1: { shown: "1 … 9", help: "use it" } });
   shortcuts({
     ArrowLeft: { run: () => actions.step(-1), shown: "← →", help: "step before, step behind" },
     ArrowRight: { run: () => actions.step(1) },
@@ -25,13 +25,13 @@ export function listenToKeys(actions) {
     Home: { run: actions.first, shown: "Home, End", help: "first step, last step" },
     End: { run: actions.last },
     Escape: { run: actions.leave, shown: "Esc", help: "stop listening, then select nothing" },
-    L: { run: actions.lock, help: "lock or unlock the selected steps" },
-    R: { run: actions.repeat, help: "repeat the step" },
-    Delete: { run: actions.remove, help: "remove the selected steps" },
-    Backspace: { run: actions.remove },
+    L: { run: actions.lock, once: true, help: "lock or unlock the selected steps" },
+    R: { run: actions.repeat, once: true, help: "repeat the step" },
+    Delete: { run: actions.remove, once: true, help: "remove the selected steps" },
+    Backspace: { run: actions.remove, once: true },
     "Ctrl+Z": { run: (event) => (event.shiftKey ? actions.redo() : actions.undo()), shown: "Ctrl + Z", help: "undo; with Shift redo" },
     "Ctrl+Y": { run: actions.redo },
-    S: { run: actions.save, help: "save as a new file" },
+    S: { run: actions.save, once: true, help: "save as a new file" },
     F: { run: actions.follow, help: "follow what plays" },
     "+": { run: actions.zoomIn, shown: "+ −", help: "nearer, further" },
     "=": { run: actions.zoomIn },
@@ -43,9 +43,11 @@ export function listenToKeys(actions) {
 
 /** 1 to 9 by their place on the keyboard: what they type, and with Shift, differs from country to country. */
 function onDigit(event, actions) {
+  if (document.querySelector("dialog[open], :popover-open")) return;
   const digit = (/^Digit([1-9])$/.exec(event.code) ?? /^([1-9])$/.exec(event.key))?.[1];
   if (!digit || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(TYPING)) return;
   event.preventDefault();
+  if (event.repeat) return;
   if (event.shiftKey) actions.hearAlternative(Number(digit));
   else actions.chooseAlternative(Number(digit));
 }

@@ -1,9 +1,11 @@
 // Small panels under their buttons: <button popovertarget="…">.
 
+import { byId } from "../lib.js";
+
 /** Place each panel under its button as it opens, within the window. */
 export function listenToMenus() {
   for (const button of document.querySelectorAll("[popovertarget]")) {
-    const menu = document.getElementById(button.getAttribute("popovertarget"));
+    const menu = byId(button.getAttribute("popovertarget"));
     button.setAttribute("aria-expanded", "false");
     menu.addEventListener("click", (event) => event.target.closest("a") && menu.hidePopover());
     menu.addEventListener("toggle", (event) => {

@@ -1,8 +1,10 @@
 // The whole plan as a strip: its sources, the part that is seen, which can be dragged, and where it plays.
 
 import { colorOfSource, onTheme } from "../lib.js";
-import { colors } from "./colors.js";
+import { themeColours } from "./colours.js";
 import { visibleRuns } from "./units.js";
+
+const NUDGE = 0.25; // of what is seen, by an arrow key
 
 /** Draws the strip and lets it scroll the view. */
 export class Overview {
@@ -15,6 +17,7 @@ export class Overview {
     onTheme(() => this.draw());
     view.addEventListener("change", () => this.#place());
     element.addEventListener("pointerdown", (event) => this.#grab(event));
+    element.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
   /** Draw all sources. */
@@ -31,7 +34,7 @@ export class Overview {
       context.fillStyle = colorOfSource(plan.source(plan.runFirst(run)).path);
       context.fillRect(left, 4, right - left, height - 8);
     }
-    context.fillStyle = colors().ink;
+    context.fillStyle = themeColours().ink;
     for (const [first, last] of plan.lockedSpans) {
       context.fillRect(plan.start(first) * scale, 1, Math.max(1, (plan.end(last) - plan.start(first)) * scale), 2);
     }
@@ -46,6 +49,18 @@ export class Overview {
     this.window.style.width = `${width}px`;
     this.window.style.transform = `translateX(${Math.min(start * element.clientWidth, element.clientWidth - width)}px)`;
     element.setAttribute("aria-valuenow", Math.round((100 * start) / Math.max(1 - share, 0.0001)));
+  }
+
+  #onKey(event) {
+    const { left, width, total, scale } = this.view;
+    const to = {
+      ArrowLeft: left - width * NUDGE, ArrowRight: left + width * NUDGE, PageUp: left - width, PageDown: left + width,
+      Home: 0, End: total * scale,
+    }[event.key];
+    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    this.onScroll();
+    this.view.scrollTo(to);
   }
 
   #grab(event) {

@@ -1,6 +1,6 @@
 // One revision of a plan. Its steps are columns in time order, so that a place in time is found by bisection.
 
-import { numberSources } from "../lib.js";
+import { baseName, numberSources } from "../lib.js";
 
 /** A plan as the server describes it; times in samples unless the name says seconds. */
 export class Plan {
@@ -109,4 +109,4 @@ export function countUpTo(values, limit) {
 }
 
 /** A source's name without its folder and suffix. */
-export const shortName = (path) => path.split("/").at(-1).replace(/\.[^.]+$/, "");
+export const shortName = (path) => baseName(path).replace(/\.[^.]+$/, "");

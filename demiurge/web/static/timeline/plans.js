@@ -1,12 +1,12 @@
 // The list of plans, kept up to date as jobs make more.
 
-import { data, events, fail, formatSeconds, getJson, h } from "../lib.js";
+import { byId, data, events, fail, formatCount, formatSeconds, getJson, h } from "../lib.js";
 
 const ORIGINS = { opened: "opened from the terminal", made: "Make", saved: "saved here" };
 
 function show({ plans }) {
-  document.getElementById("plans").hidden = plans.length === 0;
-  document.getElementById("none").hidden = plans.length > 0;
+  byId("plans").hidden = plans.length === 0;
+  byId("none").hidden = plans.length > 0;
   document.querySelector("#plans tbody").replaceChildren(...plans.map(row));
 }
 
@@ -17,10 +17,13 @@ function row({ id, name, seconds, steps, modified, kind, error }) {
   return h("tr", {},
     h("td", {}, error ? [h("strong", {}, name), h("div", { class: "warn" }, error)] : link),
     h("td", { class: "number" }, seconds === null ? "" : formatSeconds(seconds)),
-    h("td", { class: "number" }, steps === null ? "" : steps.toLocaleString("en")),
+    h("td", { class: "number" }, steps === null ? "" : formatCount(steps)),
     h("td", { class: "muted" }, ORIGINS[kind]),
     h("td", { class: "muted" }, date));
 }
 
+const refresh = () => getJson("/plans.json").then(show, fail);
+
 show(data());
-events("job", ({ state }) => state === "done" && getJson("/plans.json").then(show, fail));
+events("job", ({ state }) => state === "done" && refresh());
+document.addEventListener("reconnected", refresh);

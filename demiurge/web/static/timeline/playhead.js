@@ -1,5 +1,7 @@
 // The line where it plays, and the view following it.
 
+import { byId } from "../lib.js";
+
 const TURN = 0.94; // of the window that the line crosses before the view moves on
 const BACK = 0.06;
 
@@ -7,8 +9,8 @@ const BACK = 0.06;
 export class Playhead {
   constructor(sound, view) {
     [this.sound, this.view] = [sound, view];
-    this.line = document.getElementById("playhead");
-    this.button = document.getElementById("follow");
+    this.line = byId("playhead");
+    this.button = byId("follow");
     this.follow = true;
     view.addEventListener("change", () => this.#place());
     sound.addEventListener("time", () => this.#go());

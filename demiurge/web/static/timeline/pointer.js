@@ -24,8 +24,8 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
   const stepWidth = (step) => (session.plan.end(step) - session.plan.start(step)) * view.scale;
   const stepAt = (x) => session.plan.at(view.seconds(x));
   const nearEdge = (x, near) => {
-    const [first, last] = session.range;
-    if (first >= 0 && Math.abs(view.x(session.plan.end(last)) - x) <= near) return last;
+    const [, last] = session.range;
+    if (last >= 0 && stepWidth(last) > 2 * near && Math.abs(view.x(session.plan.end(last)) - x) <= near) return last;
     const step = stepAt(x);
     return step >= 0 && stepWidth(step) > 4 * near && view.x(session.plan.end(step)) - x <= near ? step : -1;
   };
@@ -77,7 +77,7 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
     const finger = event.pointerType === "touch";
     const lane = stage.laneAt(at.y);
     const edge = lane === "units" ? nearEdge(at.x, finger ? NEAR_FINGER : NEAR_MOUSE) : -1;
-    if (edge >= 0 && !event.shiftKey) return edgeDrag({ session, view, stage }, edge, at);
+    if (edge >= 0 && !event.shiftKey) return edgeDrag({ session, view, stage }, edge, at, () => take(stepAt(at.x), false));
     if (lane === "ruler" || (lane === "wave" && !finger && event.button === 0)) {
       const gesture = scrub();
       gesture.move(at);

@@ -1,8 +1,6 @@
 // The figures at the head of each lane: those of the step under the pointer, else of the selected one.
 
-import { fail, formatSeconds, getFloats, h } from "../lib.js";
-
-const byId = (id) => document.getElementById(id);
+import { byId, fail, formatCount, formatSeconds, getFloats, h } from "../lib.js";
 
 /** Fills the heads of the lanes; the descriptor chosen there is drawn by the stage. */
 export class Readout {
@@ -41,7 +39,7 @@ export class Readout {
     const step = hovered >= 0 ? hovered : selected;
     const figure = (value) => (step < 0 || value === undefined || Number.isNaN(value) ? "" : value.toPrecision(4));
     const loaded = this.values?.length === 2 * plan.length ? this.values : [];
-    byId("at").textContent = step < 0 ? "" : `${(step + 1).toLocaleString("en")} at ${formatSeconds(plan.start(step))}`;
+    byId("at").textContent = step < 0 ? "" : `${formatCount(step)} at ${formatSeconds(plan.start(step))}`;
     byId("wanted").textContent = plan.has_targets ? figure(loaded[step]) : "unknown";
     byId("matched").textContent = figure(loaded[plan.length + step]);
     byId("target-cost").textContent = step < 0 ? "" : plan.steps.distance[step].toFixed(2);

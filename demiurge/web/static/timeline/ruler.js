@@ -4,14 +4,14 @@ const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10
 const APART = 84; // pixels between labels at least
 
 /** Draw the times that are seen, and their lines down to `bottom`. */
-export function drawRuler({ context, view, colors }, box, bottom) {
+export function drawRuler({ context, view, colours }, box, bottom) {
   const step = STEPS.find((seconds) => seconds * view.scale >= APART) ?? 7200;
   const minor = step / 5;
   const base = box.top + box.height;
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = "middle";
-  context.strokeStyle = colors.line;
-  context.fillStyle = colors.muted;
+  context.strokeStyle = colours.line;
+  context.fillStyle = colours.muted;
   context.lineWidth = 1;
   context.beginPath();
   for (let n = Math.floor(view.start / minor); n * minor <= Math.min(view.end, view.total); n += 1) {

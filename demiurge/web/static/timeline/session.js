@@ -12,10 +12,10 @@ export class Session extends EventTarget {
     this.anchor = -1; // where the selection was begun
     this.last = -1; // where it was extended to
     this.hovered = -1;
-    this.pending = null; // {what, steps} while an edit runs
+    this.pending = null; // {what, steps} while an edit runs or the plan is saved
     this.queue = Promise.resolve();
     events("plan", (news) => this.#hear(news));
-    globalThis.document.addEventListener("reconnected", () => this.catchUp());
+    globalThis.document.addEventListener("reconnected", () => this.#then(() => this.catchUp()));
   }
 
   tell(what, detail = null) {
@@ -62,26 +62,52 @@ export class Session extends EventTarget {
 
   /** Make an edit of the plan as it is when the edits before are through; `make` gives none if there is nothing to do. */
   edit(make) {
-    this.queue = this.queue.then(async () => {
+    return this.#then(async () => {
       const edit = make();
-      if (edit) await this.#send(edit);
+      if (edit) await this.#during(edit.what, stepsOf(edit), () => this.#send(edit));
     });
+  }
+
+  /** Save as the plan is when the edits before are through, under a new name: the server's choice if none is given. */
+  save(name = null) {
+    return this.#then(async () => {
+      if (name === null && !this.plan.dirty) say("There is nothing to save.");
+      else await this.#during("Save", [], () => this.#save(name));
+    });
+  }
+
+  /** One thing after another. */
+  #then(run) {
+    this.queue = this.queue.then(run).catch(fail);
     return this.queue;
   }
 
-  async #send({ what, ...edit }) {
-    this.pending = { what, steps: edit.steps ?? (edit.step === undefined ? [] : [edit.step]) };
+  async #during(what, steps, run) {
+    this.pending = { what, steps };
     this.tell("pending");
+    try {
+      await run();
+    } finally {
+      this.pending = null;
+      this.tell("pending");
+    }
+  }
+
+  async #send({ what, ...edit }) {
     try {
       const document = await postJson(`/plans/${this.plan.id}/edits`, { revision: this.plan.revision, edit });
       this.replace(document);
       say(`${what}: done`, { quiet: true });
     } catch (error) {
       if (!(await this.catchUp())) fail(error);
-    } finally {
-      this.pending = null;
-      this.tell("pending");
     }
+  }
+
+  async #save(name) {
+    const saved = await postJson(`/plans/${this.plan.id}/save`, name ? { name } : {});
+    history.replaceState(null, "", `/timeline/${saved.id}`);
+    this.replace(await getJson(`/plans/${saved.id}.json`));
+    say(`Saved as ${saved.file}`);
   }
 
   /** Go on with another revision of the plan. */
@@ -109,24 +135,19 @@ export class Session extends EventTarget {
   }
 
   #hear(news) {
-    if (news.id !== this.plan.id || this.pending) return;
+    if (news.id !== this.plan.id || news.revision < this.plan.revision) return;
+    if (this.pending) {
+      this.#then(() => this.#hear(news));
+      return;
+    }
     if (news.revision !== this.plan.revision || news.audio.state !== this.plan.audio.state) {
-      this.queue = this.queue.then(() => this.catchUp());
+      this.#then(() => this.catchUp());
       return;
     }
     this.plan.audio = news.audio;
     this.tell("audio");
   }
-
-  /** Save under a new name, the server's choice if none is given. */
-  async save(name = null) {
-    try {
-      const saved = await postJson(`/plans/${this.plan.id}/save`, name ? { name } : {});
-      history.replaceState(null, "", `/timeline/${saved.id}`);
-      this.replace(await getJson(`/plans/${saved.id}.json`));
-      say(`Saved as ${saved.file}`);
-    } catch (error) {
-      fail(error);
-    }
-  }
 }
+
+/** The steps that an edit is about, as far as it names them. */
+const stepsOf = ({ step, steps }) => steps ?? (step === undefined ? [] : [step]);

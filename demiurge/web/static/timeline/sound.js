@@ -13,16 +13,18 @@ export class Sound extends EventTarget {
   constructor(container, nonce) {
     super();
     this.media = this.#listened(new Audio());
-    this.loading = 0;
+    this.loading = 0; // counts them
+    this.loads = Promise.resolve(); // one after another
+    this.frame = null;
     this.moved = same;
     this.ready = false;
     this.container = container;
     this.surfer = WaveSurfer.create({
       container, media: this.media, cspNonce: nonce, height: "auto", interact: false, autoScroll: false, hideScrollbar: true,
-      normalize: true, cursorWidth: 0, ...colors(),
+      normalize: true, cursorWidth: 0, ...colours(),
     });
     this.surfer.on("redrawcomplete", () => this.dispatchEvent(new Event("drawn")));
-    onTheme(() => this.surfer.setOptions(colors()));
+    onTheme(() => this.surfer.setOptions(colours()));
   }
 
   #listened(media) {
@@ -34,8 +36,9 @@ export class Sound extends EventTarget {
   }
 
   #tick() {
+    cancelAnimationFrame(this.frame);
     this.dispatchEvent(new Event("time"));
-    if (this.playing) requestAnimationFrame(() => this.#tick());
+    if (this.playing) this.frame = requestAnimationFrame(() => this.#tick());
   }
 
   get playing() {
@@ -85,32 +88,36 @@ export class Sound extends EventTarget {
     const turn = ++this.loading;
     const before = this.moved; // of revisions that were never heard
     this.moved = (seconds) => moved(before(seconds));
+    const load = this.loads.then(() => this.#load(plan, turn));
+    this.loads = load.catch(() => null);
     try {
-      await this.#load(plan, turn);
+      await load;
     } catch (error) {
       if (turn === this.loading) throw error;
     }
   }
 
   async #load(plan, turn) {
+    if (turn !== this.loading) return;
     const url = new URL(`/plans/${plan.id}/audio.wav?revision=${plan.revision}`, location).href;
     const drawn = getPeaks(plan);
     drawn.catch(() => null); // it is awaited later
     const media = await cued(url, this.moved(this.time));
     if (turn !== this.loading) return;
-    await this.#swap(media);
+    await this.#swap(media, turn);
     const peaks = await drawn;
     if (turn !== this.loading) return;
     await this.surfer.load(url, peaks, plan.seconds);
     if (!this.playing) this.surfer.setTime(this.time);
   }
 
-  async #swap(media) {
+  async #swap(media, turn) {
     const before = this.media;
-    if (this.playing) {
-      await soughtTo(media, this.moved(before.currentTime + HANDOVER));
-      await media.play();
-    } else await soughtTo(media, this.moved(this.time));
+    await soughtTo(media, this.moved(this.time + (this.playing ? HANDOVER : 0)));
+    if (turn !== this.loading) return;
+    if (this.playing) await media.play();
+    if (before.paused || turn !== this.loading) media.pause();
+    if (turn !== this.loading) return;
     this.moved = same;
     this.media = this.#listened(media);
     this.surfer.setMediaElement(media);
@@ -124,7 +131,7 @@ export class Sound extends EventTarget {
 }
 
 const same = (seconds) => seconds;
-const colors = () => ({ waveColor: cssColor("--wave"), progressColor: cssColor("--wave-played") });
+const colours = () => ({ waveColor: cssColor("--wave"), progressColor: cssColor("--wave-played") });
 
 /** Highest and lowest sample of each bucket, above and below the middle line. */
 async function getPeaks(plan) {

@@ -1,12 +1,12 @@
 // The canvas beneath the waveform: all lanes, the selection, and what a drag would do.
 
 import { onTheme } from "../lib.js";
-import { colors } from "./colors.js";
+import { themeColours } from "./colours.js";
 import { drawCosts, drawLine, extent } from "./curves.js";
 import { drawRuler } from "./ruler.js";
 import { drawTint, drawUnits } from "./units.js";
 
-const ROOMY = 14; // pixels of a selection that a handle does not hide
+const ROOMY = 14; // pixels of a step that a handle does not hide
 
 /** Draws the lanes where the style sheet puts them; `ghost` ({kind, from, until, text}) is what a drag would do. */
 export class Stage {
@@ -19,6 +19,7 @@ export class Stage {
     this.ghost = null;
     this.boxes = {};
     this.#measureCosts();
+    this.#resize();
     new ResizeObserver(() => this.#resize()).observe(element);
     view.addEventListener("change", () => this.#draw());
     session.on("plan", () => this.#adopt());
@@ -69,7 +70,7 @@ export class Stage {
     cancelAnimationFrame(this.asked);
     this.asked = null;
     const { context, view, boxes } = this;
-    const scene = { context, view, plan: this.session.plan, colors: colors() };
+    const scene = { context, view, plan: this.session.plan, colours: themeColours() };
     context.setTransform(window.devicePixelRatio, 0, 0, window.devicePixelRatio, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     drawTint(scene, boxes.wave);
@@ -80,58 +81,58 @@ export class Stage {
   }
 
   #drawCurves(scene) {
-    const { plan, colors: color } = scene;
+    const { plan, colours: colour } = scene;
     if (this.curve && this.curve.wanted.length === plan.length) {
       const step = (scene.view.scale * plan.seconds) / plan.length; // pixels
       const width = Math.max(1.5, Math.min(4, step / 2));
-      drawLine(scene, this.boxes.curve, this.curve.wanted, this.curve.extent, { color: color.wanted, width });
-      drawLine(scene, this.boxes.curve, this.curve.matched, this.curve.extent, { color: color.matched, width: 1.5 });
+      drawLine(scene, this.boxes.curve, this.curve.wanted, this.curve.extent, { colour: colour.wanted, width });
+      drawLine(scene, this.boxes.curve, this.curve.matched, this.curve.extent, { colour: colour.matched, width: 1.5 });
     }
-    drawCosts(scene, this.boxes.target, plan.steps.distance, this.costs.target, color.target);
-    drawCosts(scene, this.boxes.join, plan.steps.join, this.costs.join, color.join);
+    drawCosts(scene, this.boxes.target, plan.steps.distance, this.costs.target, colour.target);
+    drawCosts(scene, this.boxes.join, plan.steps.join, this.costs.join, colour.join);
   }
 
   #drawMarks(scene) {
     const { session } = this;
     const [first, last] = session.range;
     if (first >= 0) this.#drawSelection(scene, first, last);
-    if (session.hovered >= 0) this.#outline(scene, session.hovered, session.hovered, { width: 1, color: scene.colors.ink });
-    const pending = { width: 2, color: scene.colors.warn, dash: [4, 3] };
+    if (session.hovered >= 0) this.#outline(scene, session.hovered, session.hovered, { width: 1, colour: scene.colours.ink });
+    const pending = { width: 2, colour: scene.colours.warn, dash: [4, 3] };
     for (const step of session.pending?.steps ?? []) this.#outline(scene, step, step, pending);
     if (this.ghost) this.#drawGhost(scene);
   }
 
   #drawSelection(scene, first, last) {
-    const { context, view, plan, colors: color } = scene;
+    const { context, view, plan, colours: colour } = scene;
     const [left, right] = [view.x(plan.start(first)), view.x(plan.end(last))];
-    context.fillStyle = color.accent;
+    context.fillStyle = colour.accent;
     context.globalAlpha = 0.14;
     const { wave, join } = this.boxes;
     context.fillRect(left, wave.top, Math.max(2, right - left), join.top + join.height - wave.top);
     context.globalAlpha = 1;
-    this.#outline(scene, first, last, { width: 2, color: color.ink });
+    this.#outline(scene, first, last, { width: 2, colour: colour.ink });
     const { step } = this.session;
     const isSeen = first !== last && (plan.end(step) - plan.start(step)) * view.scale > 3;
-    if (isSeen) this.#outline(scene, step, step, { width: 1, color: color.ink });
-    if (right - left > ROOMY) this.#drawGrip(scene, right);
+    if (isSeen) this.#outline(scene, step, step, { width: 1, colour: colour.ink });
+    if (right - view.x(plan.start(last)) > ROOMY) this.#drawGrip(scene, right);
   }
 
   /** The handle at the right edge of the selection. */
-  #drawGrip({ context, view, colors: color }, right) {
+  #drawGrip({ context, view, colours: colour }, right) {
     if (right < 0 || right > view.width + 4) return;
     const { top, height } = this.boxes.units;
-    context.fillStyle = color.ink;
+    context.fillStyle = colour.ink;
     context.beginPath();
     context.roundRect(right - 3, top + height / 2 - 9, 6, 18, 3);
     context.fill();
   }
 
-  #outline({ context, view, plan }, first, last, { width, color, dash = [] }) {
+  #outline({ context, view, plan }, first, last, { width, colour, dash = [] }) {
     const { top, height } = this.boxes.units;
     const left = view.x(plan.start(first));
     const across = Math.max(1, view.x(plan.end(last)) - left);
     if (left > view.width || left + across < 0) return;
-    context.strokeStyle = color;
+    context.strokeStyle = colour;
     context.lineWidth = width;
     context.setLineDash(dash);
     context.strokeRect(left - width / 2, top + width / 2, across + width, height - width); // around it: thin ones stay seen
@@ -139,22 +140,22 @@ export class Stage {
   }
 
   #drawGhost(scene) {
-    const { context, view, colors: color } = scene;
+    const { context, view, colours: colour } = scene;
     const { top, height } = this.boxes.units;
     const { kind, from, until, text } = this.ghost;
     const [left, right] = [view.x(from), view.x(until)];
-    context.fillStyle = kind === "repeat" ? color.accent : color.warn;
+    context.fillStyle = kind === "repeat" ? colour.accent : colour.warn;
     context.globalAlpha = 0.45;
     context.fillRect(left, top, right - left, height);
     context.globalAlpha = 1;
     context.font = "600 12px system-ui, sans-serif";
     const across = context.measureText(text).width + 14;
     const at = Math.min(Math.max(4, right - across), view.width - across - 4);
-    context.fillStyle = color.ink;
+    context.fillStyle = colour.ink;
     context.beginPath();
     context.roundRect(at, top + height + 3, across, 22, 4);
     context.fill();
-    context.fillStyle = color.panel;
+    context.fillStyle = colour.panel;
     context.textBaseline = "middle";
     context.fillText(text, at + 7, top + height + 14);
   }

@@ -1,9 +1,10 @@
 // The page of one plan: puts its parts together.
 
-import { fail, getJson, h } from "../lib.js";
+import { byId, fail, getJson, h } from "../lib.js";
 import { makeActions } from "./actions.js";
 import { Alternatives } from "./alternatives.js";
 import { Audition } from "./audition.js";
+import { listenToDownloads } from "./download.js";
 import { placeIcons } from "./icons.js";
 import { Inspector, speak } from "./inspector.js";
 import { listenToKeys } from "./keys.js";
@@ -16,8 +17,6 @@ import { Sound } from "./sound.js";
 import { Stage } from "./stage.js";
 import { Transport } from "./transport.js";
 import { View } from "./view.js";
-
-const byId = (id) => document.getElementById(id);
 
 async function open() {
   placeIcons();
@@ -37,6 +36,7 @@ async function open() {
   new Overview(session, view, byId("overview"), playhead.letGo);
   listenToPointer({ ...page, onScroll: playhead.letGo });
   listenToKeys(actions);
+  listenToDownloads();
   listenToClicks();
   session.on("selection", () => speak(session));
   keepSound(session, sound);

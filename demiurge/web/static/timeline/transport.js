@@ -1,10 +1,11 @@
 // The bar above the timeline: playing, the scale, and what is done to the plan as a whole.
 
-import { fail, formatSeconds } from "../lib.js";
+import { byId, clock, counted, events, fail, formatSeconds } from "../lib.js";
 import { setIcon } from "./icons.js";
 import { listenToMenus } from "./menus.js";
 
-const byId = (id) => document.getElementById(id);
+const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "seed"];
+const CHOOSE = "Choose again";
 
 /** Shows and changes the state of session, sound and view. */
 export class Transport {
@@ -21,26 +22,29 @@ export class Transport {
     byId("another-seed").addEventListener("click", () => (byId("seed").value = Math.floor(Math.random() * 1e6)));
     view.addEventListener("change", () => this.#showScale());
     for (const name of ["state", "time"]) sound.addEventListener(name, () => this.showTime());
-    session.on("plan", () => this.show());
+    session.on("plan", () => {
+      this.fillOptions();
+      this.show();
+    });
     session.on("pending", () => this.show());
+    events("index", (told) => this.#showIndexing(told));
     this.fillOptions();
     this.show();
   }
 
   /** Show what the plan is and what may be done. */
   show() {
-    const { plan, pending } = this.session;
+    const { plan } = this.session;
     document.title = `${plan.dirty ? "• " : ""}${plan.name} · Demiurge`;
     byId("name").textContent = plan.name;
     byId("unsaved").hidden = !plan.dirty;
     for (const way of ["undo", "redo"]) {
-      byId(way).disabled = !plan[`can_${way}`] || pending !== null;
+      byId(way).setAttribute("aria-disabled", !plan[`can_${way}`]); // not disabled: it would lose the focus
       const label = `${way === "undo" ? "Undo" : "Redo"}${plan[way] ? `: ${plan[way]}` : ""}`;
       byId(way).title = `${label} (${way === "undo" ? "Ctrl+Z" : "Ctrl+Shift+Z"})`;
       byId(way).setAttribute("aria-label", label);
     }
-    byId("working").hidden = pending === null;
-    byId("working").textContent = pending ? `${pending.what}…` : "";
+    this.#showWorking();
     for (const link of document.querySelectorAll("[data-download]")) link.href = `/plans/${plan.id}/download/${link.dataset.download}`;
     byId("map").href = `/map?plan=${plan.id}`;
     this.#showReselect();
@@ -57,10 +61,26 @@ export class Transport {
     byId("play").setAttribute("aria-label", sound.playing ? "Pause" : "Play");
   }
 
-  /** Put the plan's own options into the form. */
+  /** Put the plan's own options into the form where they are others than before, unless somebody writes there. */
   fillOptions() {
     const { options } = this.session.plan;
-    for (const name of ["continuity", "novelty", "min_reuse", "temperature", "seed"]) byId(name).value = options[name] ?? 0;
+    const asText = JSON.stringify(options);
+    if (asText === this.filled || byId("reselect-menu").matches(":popover-open")) return;
+    this.filled = asText;
+    for (const name of OPTIONS) byId(name).value = options[name] ?? 0;
+  }
+
+  #showWorking() {
+    const { pending } = this.session;
+    byId("working").hidden = pending === null;
+    byId("working-what").textContent = pending ? `${pending.what}…` : "";
+    byId("working-done").textContent = "";
+  }
+
+  /** The server indexes all units, once, and then looks for candidates. */
+  #showIndexing({ done, total }) {
+    if (this.session.pending?.what !== CHOOSE) return;
+    byId("working-done").textContent = total > 0 ? `${Math.round((100 * done) / total)} %` : "";
   }
 
   #showScale() {
@@ -73,7 +93,7 @@ export class Transport {
   #showReselect() {
     const { plan, pending } = this.session;
     const free = plan.length - plan.nLocked;
-    const around = `Choose again around ${count(plan.nLocked, "locked step")}`;
+    const around = `Choose again around ${counted(plan.nLocked, "locked step")}`;
     byId("reselect-go").textContent = plan.nLocked ? around : "Choose all steps again";
     byId("reselect-go").disabled = !plan.has_targets || !plan.isOwn || pending !== null || free === 0;
     byId("reselect-note").textContent = noteOf(plan, free);
@@ -81,11 +101,11 @@ export class Transport {
 
   #reselect(event) {
     event.preventDefault();
-    const values = ["continuity", "novelty", "min_reuse", "temperature", "seed"].map((name) => [name, byId(name).valueAsNumber]);
+    const values = OPTIONS.map((name) => [name, byId(name).valueAsNumber]);
     const wrong = values.find(([, value]) => !Number.isFinite(value));
-    if (wrong) return fail(new Error(`${wrong[0].replace("_", " ")} must be a number.`));
+    if (wrong) return fail(new Error(`${byId(wrong[0]).labels[0].textContent} must be a number.`));
     byId("reselect-menu").hidePopover();
-    return this.session.edit(() => ({ what: "Choose again", kind: "reselect", ...Object.fromEntries(values) }));
+    return this.session.edit(() => ({ what: CHOOSE, kind: "reselect", ...Object.fromEntries(values) }));
   }
 
   #saveAs(event) {
@@ -99,13 +119,5 @@ function noteOf(plan, free) {
   if (!plan.isOwn) return "This plan was made from another database.";
   if (!plan.has_targets) return "This plan does not hold what was wanted at its steps; make it again to choose again.";
   if (free === 0) return "All steps are locked; unlock some.";
-  return `${count(free, "step")} will be chosen anew; lock what should stay.`;
-}
-
-const count = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
-
-/** 83.4 -> "1:23.40". */
-export function clock(seconds) {
-  const hundredths = Math.round(seconds * 100);
-  return `${Math.floor(hundredths / 6000)}:${((hundredths % 6000) / 100).toFixed(2).padStart(5, "0")}`;
+  return `${counted(free, "step")} will be chosen anew; lock what should stay.`;
 }

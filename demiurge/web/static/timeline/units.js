@@ -1,7 +1,7 @@
 // The lane of the units: blocks in the colours of their sources, steps that go on in their source as one.
 
 import { colorOfSource, formatSeconds, isDark } from "../lib.js";
-import { hatching, inkOn } from "./colors.js";
+import { hatching, inkOn } from "./colours.js";
 import { shortName } from "./plan.js";
 
 const DIVIDED = 4; // pixels of a step from which on it is told from its neighbours
@@ -34,9 +34,9 @@ export function visibleSteps(plan, view) {
 
 /** Draw the blocks. */
 export function drawUnits(scene, box) {
-  const { context, view, plan, colors } = scene;
+  const { context, view, plan, colours } = scene;
   const [top, height] = [box.top + BAR + 1, box.height - BAR - 2];
-  context.fillStyle = colors.sunken;
+  context.fillStyle = colours.sunken;
   context.fillRect(0, box.top, view.x(view.total), box.height);
   const runs = [...visibleRuns(plan, view)];
   for (const { run, left, right } of runs) {
@@ -51,20 +51,20 @@ export function drawUnits(scene, box) {
   drawRests(scene, box);
 }
 
-function drawBlock({ context, colors }, { path, missing }, { left, top, width, height }) {
-  const color = colorOfSource(path);
-  context.fillStyle = missing ? colors.panel : color;
+function drawBlock({ context, colours }, { path, missing }, { left, top, width, height }) {
+  const colour = colorOfSource(path);
+  context.fillStyle = missing ? colours.panel : colour;
   context.fillRect(left, top, width, height);
   if (!missing) return;
-  context.fillStyle = hatching(context, color);
+  context.fillStyle = hatching(context, colour);
   context.fillRect(left, top, width, height);
 }
 
 /** The boundaries between steps, where there is room. */
-function drawDivisions({ context, view, plan, colors }, top, height) {
+function drawDivisions({ context, view, plan, colours }, top, height) {
   const [first, end] = visibleSteps(plan, view);
   if ((end - first) * DIVIDED > view.width) return;
-  context.fillStyle = colors.panel;
+  context.fillStyle = colours.panel;
   context.globalAlpha = 0.55;
   for (let step = first; step < end; step += 1) {
     if (plan.steps.contiguous[step]) context.fillRect(Math.round(view.x(plan.start(step))) - 0.5, top, 1, height);
@@ -72,7 +72,7 @@ function drawDivisions({ context, view, plan, colors }, top, height) {
   context.globalAlpha = 1;
 }
 
-function drawLabel({ context, view, plan, colors }, { left, right, top, height }, step) {
+function drawLabel({ context, view, plan, colours }, { left, right, top, height }, step) {
   const { path, missing } = plan.source(step);
   const from = Math.max(left, 0) + 6;
   const room = Math.min(right, view.width) - from - 4;
@@ -81,7 +81,7 @@ function drawLabel({ context, view, plan, colors }, { left, right, top, height }
   context.beginPath();
   context.rect(from, top, room, height);
   context.clip();
-  context.fillStyle = missing ? colors.ink : inkOn(colorOfSource(path));
+  context.fillStyle = missing ? colours.ink : inkOn(colorOfSource(path));
   context.textBaseline = "middle";
   context.font = "600 11px system-ui, sans-serif";
   context.fillText(fitted(context, shortName(path), room), from, top + 12);
@@ -101,23 +101,23 @@ function fitted(context, text, room) {
   return `${text.slice(0, end)}…`;
 }
 
-function drawLocks({ context, view, plan, colors }, box) {
+function drawLocks({ context, view, plan, colours }, box) {
   for (const [first, last] of plan.lockedSpans) {
     const [left, right] = [view.x(plan.start(first)), view.x(plan.end(last))];
     if (right < 0 || left > view.width) continue;
-    context.fillStyle = colors.ink;
+    context.fillStyle = colours.ink;
     context.fillRect(left, box.top, Math.max(1, right - left - 1), BAR);
-    if (right - left > 16) drawLock(context, Math.min(right, view.width) - 14, box.top + box.height - 16, colors);
+    if (right - left > 16) drawLock(context, Math.min(right, view.width) - 14, box.top + box.height - 16, colours);
   }
 }
 
 /** A small padlock on a plate. */
-function drawLock(context, x, y, colors) {
-  context.fillStyle = colors.ink;
+function drawLock(context, x, y, colours) {
+  context.fillStyle = colours.ink;
   context.beginPath();
   context.roundRect(x - 1, y - 1, 13, 14, 3);
   context.fill();
-  context.fillStyle = context.strokeStyle = colors.panel;
+  context.fillStyle = context.strokeStyle = colours.panel;
   context.lineWidth = 1.4;
   context.fillRect(x + 2, y + 5, 7, 5);
   context.beginPath();
@@ -125,10 +125,10 @@ function drawLock(context, x, y, colors) {
   context.stroke();
 }
 
-function drawRests({ context, view, plan, colors }, box) {
+function drawRests({ context, view, plan, colours }, box) {
   const [first, end] = visibleSteps(plan, view);
   if ((end - first) * 3 > view.width) return;
-  context.fillStyle = colors.muted;
+  context.fillStyle = colours.muted;
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = "middle";
   for (let step = first; step <= end && step <= plan.length; step += 1) {
@@ -139,7 +139,7 @@ function drawRests({ context, view, plan, colors }, box) {
 }
 
 /** Behind the waveform: a breath of the sources' colours, and lines where sound does not simply go on. */
-export function drawTint({ context, view, plan, colors }, box) {
+export function drawTint({ context, view, plan, colours }, box) {
   const alpha = isDark() ? 0.22 : 0.14;
   for (const { run, left, right } of visibleRuns(plan, view)) {
     context.globalAlpha = alpha;
@@ -147,7 +147,7 @@ export function drawTint({ context, view, plan, colors }, box) {
     context.fillRect(left, box.top, right - left, box.height);
     if (right - left < 4) continue;
     context.globalAlpha = 0.5;
-    context.fillStyle = colors.line;
+    context.fillStyle = colours.line;
     context.fillRect(left, box.top, 1, box.height);
   }
   context.globalAlpha = 1;

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def browse() -> Iterator[Callable[..., str]]:
 
 @contextmanager
 def _serving(folder: Path, arguments: list[str]) -> Iterator[str]:
-    command = [Path(sys.executable).with_name("demiurge"), "browse", *arguments, "--no-open"]
+    command = [str(Path(sys.executable).with_name("demiurge")), "browse", *arguments, "--no-open"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -93,16 +94,30 @@ def problems() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, site: Site, problems: list[str]) -> Iterator[Page]:
-    """A tab of its own, with nothing stored, for addresses relative to the site's. In the end it must have had no problems."""
-    context = browser.new_context(base_url=site.address, viewport=SIZE, color_scheme="light", accept_downloads=True)
-    context.set_default_timeout(TIMEOUT_MS)
-    tab = context.new_page()
-    tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    tab.on("pageerror", lambda error: problems.append(str(error)))
-    yield tab
-    context.close()
+def tab(browser: Browser, site: Site, problems: list[str]) -> Iterator[Callable[..., Page]]:
+    """`tab(**options)`: one with nothing stored, for addresses relative to the site's, as Playwright's `new_context` makes it.
+
+    In the end none may have had problems.
+    """
+    usual: dict[str, Any] = {"base_url": site.address, "viewport": SIZE, "color_scheme": "light", "accept_downloads": True}
+    with ExitStack() as stack:
+
+        def open_it(**options: Any) -> Page:
+            context = browser.new_context(**(usual | options))
+            stack.callback(context.close)
+            context.set_default_timeout(TIMEOUT_MS)
+            context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+            context.on("weberror", lambda error: problems.append(str(error.error)))
+            return context.new_page()
+
+        yield open_it
     assert problems == []
+
+
+@pytest.fixture
+def page(tab: Callable[..., Page]) -> Page:
+    """A tab with the usual options."""
+    return tab()
 
 
 @pytest.fixture

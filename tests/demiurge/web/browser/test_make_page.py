@@ -4,10 +4,11 @@ import base64
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from db.database import Database
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
@@ -49,11 +50,18 @@ def open_with_seed(page: Page) -> None:
     expect(page.locator("#seed-name")).to_have_text(SEED_FILE.name)
 
 
-def make(page: Page, *, model: str = "none: rebuild the seed itself (mosaic)", **knobs: float) -> None:
+def set_knobs(page: Page, *, model: str = "none: rebuild the seed itself (mosaic)", **knobs: float) -> None:
     page.select_option("#model", label=model)
     for name, value in knobs.items():
         page.fill(f"#{name}", str(value))
+
+
+def make(page: Page, **knobs: Any) -> None:
+    """Have a job made with a model and knobs; in the end it is listed."""
+    set_knobs(page, **knobs)
+    before = page.locator(".job").count()
     page.click("#make")
+    expect(page.locator(".job")).to_have_count(before + 1)
 
 
 def newest(page: Page, state: str):
@@ -139,7 +147,8 @@ def test_large_file_is_refused_before_it_is_sent(page, tmp_path):
 
 def test_wrong_knob_is_refused_with_the_servers_message(page, problems):
     open_with_seed(page)
-    make(page, variations=2, continuity=-1)
+    set_knobs(page, variations=2, continuity=-1)
+    page.click("#make")
     expect(page.locator("#form-error")).to_contain_text("continuity=-1")
     problems.clear()  # the browser's own word of the 422
     page.fill("#continuity", "")
@@ -201,6 +210,7 @@ def test_knobs_of_a_job_fill_the_form(page):
     open_with_seed(page)
     make(page, variations=2, continuity=1.5, novelty=0.7, temperature=0.4, random_seed=77)
     job = newest(page, "done")
+    expect(page.locator("#make")).to_be_focused()
     page.click("#defaults")
     expect(page.locator("#continuity")).to_have_value("0.25")
     job.get_by_role("button", name="Make again").click()
@@ -209,6 +219,23 @@ def test_knobs_of_a_job_fill_the_form(page):
     }
     assert values == {"variations": "2", "continuity": "1.5", "novelty": "0.7", "temperature": "0.4", "random_seed": "77"}
     assert page.input_value("#model") == ""
+
+    def forget(route: Route) -> None:
+        offered = route.fetch().json()
+        gone = {"id": "f" * 16, "name": "gone"}
+        jobs = [job | {"model": gone} for job in offered["jobs"]]
+        route.fulfill(json=offered | {"seeds": [], "jobs": jobs})
+
+    page.route("**/make.json", forget)
+    page.reload()
+    job.get_by_role("button", name="Make again").click()
+    expect(page.locator("#seed-error")).to_contain_text(f"{SEED_FILE.name} is no longer there")
+    expect(page.locator("#form-error")).to_contain_text("The model gone is no longer there")
+    page.set_input_files("#seed-file", SEED_FILE)
+    expect(page.locator("#seed-name")).to_have_text(SEED_FILE.name)
+    page.click("#make")
+    expect(page.locator("#form-error")).to_contain_text("There is no model chosen")
+    expect(page.locator("#model")).to_be_focused()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1024, 768), (480, 800)])

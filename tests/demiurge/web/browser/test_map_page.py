@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -19,6 +20,66 @@ NO_WEBGL = """const get = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return kind === "webgl" ? null : get.call(this, kind, ...rest);
 };"""
+
+COUNT_DRAWS = """window.draws = 0;
+for (const name of ["drawArrays", "drawElements"]) {
+  const draw = WebGLRenderingContext.prototype[name];
+  WebGLRenderingContext.prototype[name] = function (...rest) { window.draws++; return draw.apply(this, rest); };
+}"""
+KEEP_STREAM = """window.EventSource = class extends EventSource {
+  constructor(...rest) { super(...rest); window.stream = this; }
+};"""
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+REMOVE_STEP = """async (id) => {
+  const { getJson, postJson } = await import("/static/lib.js");
+  const { revision } = await getJson(`/plans/${id}.json`);
+  await postJson(`/plans/${id}/edits`, { revision, edit: { kind: "remove", steps: [0] } });
+}"""
+SAY_TWICE = """async () => {
+  const { say } = await import("/static/lib.js");
+  const wait = () => new Promise((resolve) => setTimeout(resolve, 150));
+  say("Again.", { quiet: true });
+  await wait();
+  let changes = 0;
+  new MutationObserver(() => changes++).observe(document.getElementById("status"), { childList: true });
+  say("Again.", { quiet: true });
+  await wait();
+  return [changes, document.getElementById("status").textContent];
+}"""
+WORDS = """async () => {
+  const { baseName, clock, counted, formatSeconds } = await import("/static/lib.js");
+  const times = [clock(83.4), clock(59.999), clock(3600, { hundredths: false }), formatSeconds(0.0231), formatSeconds(3.4)];
+  return [...times, counted(1, "unit"), counted(13012, "unit"), baseName("a/b c.ogg"), baseName("b.ogg")];
+}"""
+WALK = """async (places) => {
+  const { walk } = await import("/static/map/walk.js");
+  return walk(places.map((_, i) => i), (i) => places[i]);
+}"""
+MENU = """async (names) => {
+  const { valueOptions } = await import("/static/map/values.js");
+  return valueOptions(names).map((node) => [node.label || node.text, node.children.length]);
+}"""
+PITCH_COLOURS = """async (values) => {
+  const { colourBy } = await import("/static/map/colours.js");
+  const { colours, legend } = await colourBy({ values: async () => Float32Array.from(values) }, "f0");
+  return [[...colours], legend.hasAbsent, legend.low];
+}"""
+NEAREST = """async (places) => {
+  const { Grid } = await import("/static/map/nearest.js");
+  const [x, y] = [0, 1].map((axis) => Float32Array.from(places, (place) => place[axis]));
+  const grid = new Grid(x, y);
+  return places.map(([ownX, ownY], i) => grid.nearest(ownX, ownY, 0.2, (other) => other !== i && other % 3 > 0));
+}"""
+
+MIDDLE_PLACE = """() => {
+  const { left, top, width, height } = document.getElementById("points").getBoundingClientRect();
+  const far = ([x, y]) => Math.hypot(x - width / 2, y - height / 2);
+  const places = Array.from({ length: 50 }, (_, i) => demiurgeMap.screenPosition(i + 1)).sort((a, b) => far(a) - far(b));
+  return [places[0][0] + left, places[0][1] + top];
+}"""
 
 
 @pytest.fixture
@@ -112,8 +173,11 @@ def test_every_unit_is_drawn(page, open_map, units, places, pixels):
 
 
 def test_hover_plays_the_unit(page, open_map, lone):
+    page.add_init_script(COUNT_DRAWS)
     open_map()
     unit, place = lone()[0]
+    page.wait_for_timeout(200)
+    drawn = page.evaluate("draws")
     with page.expect_response(re.compile(rf"/units/{unit}/audio\.wav")) as answer:
         page.mouse.move(*place, steps=3)
     assert answer.value.status in {200, 206}
@@ -121,8 +185,39 @@ def test_hover_plays_the_unit(page, open_map, lone):
     facts = page.request.get(f"/units/{unit}.json").json()
     expect(page.locator("#tooltip")).to_contain_text(facts["source"]["path"])
     expect(page.locator("#reading")).to_contain_text(facts["source"]["path"])
+    assert page.evaluate("draws") == drawn > 0, "a million points would be drawn anew for each that is pointed at"
+    page.mouse.move(place[0], 20, steps=3)
+    expect(page.locator("#tooltip")).to_be_hidden()
     sound = page.request.get(answer.value.url).body()
     assert sound[:4] == b"RIFF" and sound[8:12] == b"WAVE"  # noqa: PT018
+
+
+def test_nearest_point_is_found_as_by_looking_at_all(page):
+    page.goto("/make")
+    places = np.random.default_rng(0).normal(size=(500, 2)).astype("f4") * [[1.0, 0.3]]
+    places[::50] *= 100
+    expected = []
+    for i, place in enumerate(places):
+        distances = np.linalg.norm(places - place, axis=1)
+        distances[[i, *range(0, len(places), 3)]] = np.inf
+        expected.append(int(distances.argmin()) if distances.min() < 0.2 else -1)
+    assert -1 in expected
+    assert page.evaluate(NEAREST, places.tolist()) == expected
+
+
+def test_orders_and_colours_that_the_map_uses(page):
+    page.goto("/make")
+    square = [(x, y) for y in range(4) for x in range(4)]
+    walked = page.evaluate(WALK, square)
+    assert sorted(walked) == list(range(16))
+    steps = np.linalg.norm(np.diff(np.array(square)[walked], axis=0), axis=1)
+    assert steps.max() < 3.2, "no jump from one side to the other"
+    names = [*[f"mfcc{i}" for i in range(6)], "centroid", "f0", "loudness", "chroma0", "mfcc0_std", "log2_duration"]
+    assert page.evaluate(MENU, names) == [
+        ["loudness", 0], ["centroid", 0], ["f0", 0], ["time", 0], ["length", 0],
+        ["MFCC", 2], ["MFCC Δ", 2], ["MFCC ΔΔ", 2], ["Chroma", 1], ["Deviation", 1], ["Others", 1],
+    ]  # fmt: skip
+    assert page.evaluate(PITCH_COLOURS, [0, 100, 200, 0]) == [[64, 0, 63, 64], True, 100]
 
 
 def test_listen_length_is_what_is_asked_for(page, open_map, lone):
@@ -161,22 +256,41 @@ def test_lasso_counts_what_is_in_it(page, open_map, units, places, lasso):
     counts = [int(text.replace(",", "")) for text in page.locator("#selection-list .muted").all_text_contents()]
     expect(page.locator("#selection-count")).to_contain_text(f"{sum(counts):,} units")
     assert sum(counts) == pytest.approx(inside, rel=0.05)  # the line goes by steps of some pixels
+    page.click("#lasso")
     page.click("#selection-keep")
+    expect(page.locator("#lasso")).to_have_attribute("aria-pressed", "false")
     expect(page.locator("#kept-text")).to_have_text(f"{sum(counts):,} of {len(units):,} units shown")
+    listed = [int(text.replace(",", "")) for text in page.locator("#legend .muted").all_text_contents()]
+    assert sorted(listed) == sorted(counts), "the legend counts what is shown"
     page.click("#kept-all")
     expect(page.locator("#kept")).to_be_hidden()
 
 
 def test_selection_is_played_one_after_another(page, open_map, eventually):
-    open_map()
+    open_map("")
     heard = []
     page.on("request", lambda request: heard.append(request.url) if "/audio.wav" in request.url else None)
     page.select_option("#listen", "0")
-    page.locator(".legend-row", has_text="tabla_ghe3").click()
+    row = page.locator(".legend-row", has_text="tabla_ghe3")
+    row.click()
+    expect(row).to_have_attribute("aria-pressed", "true")
     page.click("#selection-play")
+    expect(page.locator("#selection-progress")).to_have_text(re.compile(r"^\d+ of \d+$"))
     assert eventually(lambda: len(set(heard)) >= 3)
     page.keyboard.press("Escape")
     expect(page.locator("#selection-play")).to_contain_text("Play")
+    page.click("#selection-play")
+    expect(page.locator("#selection-play")).to_contain_text("Stop")
+    expect(page.locator("#plan-play")).to_be_enabled()
+    page.keyboard.press("k")
+    expect(page.get_by_label("Pause the plan")).to_be_visible()
+    expect(page.locator("#selection-play")).to_contain_text("Play")
+    heard.clear()
+    page.wait_for_timeout(500)
+    assert [url for url in heard if "/units/" in url] == []
+    page.click("#selection-play")
+    expect(page.get_by_label("Play the plan", exact=True)).to_be_visible()
+    expect(page.locator("#selection-play")).to_contain_text("Stop")
 
 
 def test_search_fades_the_others_and_enter_goes_there(page, open_map, units, places, pixels, eventually):
@@ -211,9 +325,15 @@ def test_axes_place_the_units_by_two_descriptors(page, open_map, units, places, 
     assert eventually(lambda: np.allclose(places(units), found, atol=1))
 
 
-def test_colour_by_a_descriptor(page, open_map, pixels, eventually):
+def test_colour_by_a_descriptor(page, open_map, pixels, eventually, problems):
     open_map()
     before = pixels(page.locator(STAGE))
+    page.route("**/map/values/mfcc1", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        page.select_option("#colour", "mfcc1")
+    expect(page.locator(".toast")).to_be_visible()
+    problems.clear()
+    page.select_option("#colour", "source")
     page.select_option("#colour", "mfcc1")
     expect(page.locator(".colour-values span")).to_have_count(3)
     assert eventually(lambda: (pixels(page.locator(STAGE)) != before).any(-1).mean() > 0.01)
@@ -224,7 +344,7 @@ def test_colour_by_a_descriptor(page, open_map, pixels, eventually):
 def test_plan_is_a_path_and_plays_along_it(page, open_map, eventually):
     open_map()
     without = page.locator("#overlay").evaluate(INK)
-    plan = page.request.get("/plans.json").json()["plans"][0]
+    (plan,) = [plan for plan in page.request.get("/plans.json").json()["plans"] if plan["kind"] == "opened"]
     page.select_option("#plan-choice", plan["id"])
     expect(page.locator("#plan-facts")).to_contain_text(f"{plan['steps']} steps")
     assert eventually(lambda: page.locator("#overlay").evaluate(INK) > without + 1000)
@@ -235,6 +355,93 @@ def test_plan_is_a_path_and_plays_along_it(page, open_map, eventually):
     expect(page.locator("#plan-seek")).to_have_attribute("aria-valuetext", re.compile(r"step \d\d of"))
     page.keyboard.press("k")
     expect(page.get_by_label("Play the plan", exact=True)).to_be_visible()
+    page.focus("#plan-seek")
+    for key, step in (("End", plan["steps"]), ("Home", 1)):
+        page.keyboard.press(key)
+        expect(page.locator("#plan-seek")).to_have_attribute("aria-valuetext", f"step {step} of {plan['steps']}")
+
+
+@pytest.fixture
+def saved(page, site):
+    """`saved(name)`: the facts of a copy of the plan, saved under that name."""
+
+    def save(name):
+        (site.folder / "plans").mkdir(exist_ok=True)
+        shutil.copyfile(site.folder / "tabla.plan.json", site.folder / "plans" / f"{name}.plan.json")
+        (found,) = [plan for plan in page.request.get("/plans.json").json()["plans"] if plan["name"] == name]
+        return found
+
+    return save
+
+
+def test_plan_that_is_damaged_or_comes_late(page, site, saved, eventually):
+    late, other = saved("late"), saved("other")
+    (site.folder / "plans" / "damaged.plan.json").write_text("{")
+    held = []
+    page.route(f"**/plans/{late['id']}.json", lambda route: held.append(route))
+    page.goto(f"/map?plan={late['id']}")
+    expect(page.locator("#plan-choice option", has_text="damaged (cannot be read)")).to_be_disabled()
+    assert eventually(lambda: held)
+    page.select_option("#plan-choice", other["id"])
+    expect(page.locator("#plan-link")).to_have_attribute("href", f"/timeline/{other['id']}")
+    with page.expect_response(f"**/plans/{late['id']}.json"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    expect(page.locator("#plan-link")).to_have_attribute("href", f"/timeline/{other['id']}")
+
+
+def test_plan_is_loaded_again_only_if_it_changed(page, open_map, saved, eventually):
+    page.add_init_script(KEEP_STREAM)
+    plan, asked = saved("followed"), []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith(f"{plan['id']}.json") else None)
+    open_map(f"?plan={plan['id']}")
+    expect(page.locator("#plan-play")).to_be_enabled()
+    before = len(asked)
+    facts = page.request.get(f"/plans/{plan['id']}.json").json()
+    for revision in (0, 0, 0, 1):
+        news = {"id": plan["id"], "revision": facts["revision"] + revision, "audio": facts["audio"]}
+        page.evaluate("(data) => stream.dispatchEvent(new MessageEvent('plan', { data }))", json.dumps(news))
+    assert eventually(lambda: len(asked) > before)
+    page.wait_for_timeout(200)
+    assert len(asked) == before + 1
+
+
+def test_hidden_tab_gives_its_stream_back_and_catches_up(page, open_map, saved):
+    plan = saved("edited")
+    open_map(f"?plan={plan['id']}")
+    expect(page.locator("#plan-facts")).to_contain_text(f"{plan['steps']} steps")
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
+        page.evaluate(HIDE, True)
+    other = page.context.new_page()
+    other.goto("/make")
+    other.evaluate(REMOVE_STEP, plan["id"])
+    other.close()
+    page.wait_for_timeout(200)
+    expect(page.locator("#plan-facts")).to_contain_text(f"{plan['steps']} steps")
+    page.evaluate(HIDE, False)
+    expect(page.locator("#plan-facts")).to_contain_text(f"{plan['steps'] - 1} steps")
+
+
+def test_words_that_all_pages_use(page):
+    page.goto("/make")
+    times = ["1:23.40", "1:00.00", "60:00", "23 ms", "3.40 s"]
+    assert page.evaluate(WORDS) == [*times, "1 unit", "13,012 units", "b c.ogg", "b.ogg"]
+    changes, text = page.evaluate(SAY_TWICE)
+    assert changes == 2
+    assert text == "Again."
+
+
+def test_fingers_hear_first_and_pin_then(tab):
+    page = tab(has_touch=True, is_mobile=True)
+    page.goto("/map?plan=")
+    page.wait_for_selector("body[data-ready]")
+    for target in ("#search", "#colour", "#lasso", "#zoom-in"):
+        assert page.locator(target).bounding_box()["height"] >= 40
+    place = page.evaluate(MIDDLE_PLACE)
+    for pinned in (0, 1, 0):
+        page.touchscreen.tap(*place)
+        expect(page.locator("#tooltip")).to_be_visible()
+        expect(page.locator("#pins > li")).to_have_count(pinned)
 
 
 def test_map_without_a_mouse(page, open_map, units, places, eventually):
@@ -247,7 +454,9 @@ def test_map_without_a_mouse(page, open_map, units, places, eventually):
         page.keyboard.press(key)
         expect(page.locator("#reading")).not_to_have_text(told)
         told = page.locator("#reading").text_content()
-    page.keyboard.press("p")
+    page.keyboard.down("p")
+    page.keyboard.down("p")  # held, it comes again
+    page.keyboard.up("p")
     expect(page.locator("#pins > li")).to_have_count(1)
     home = places(units)
     page.keyboard.press("+")

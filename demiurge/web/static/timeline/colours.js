@@ -10,25 +10,25 @@ export function swatch(path) {
 }
 
 /** Black or white, whichever is read better on this colour ("#rrggbb"). */
-export function inkOn(color) {
-  const [r, g, b] = [1, 3, 5].map((i) => (parseInt(color.slice(i, i + 2), 16) / 255) ** 2.2);
+export function inkOn(colour) {
+  const [r, g, b] = [1, 3, 5].map((i) => (parseInt(colour.slice(i, i + 2), 16) / 255) ** 2.2);
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.2 ? "#101214" : "#ffffff";
 }
 
 let theme = null;
 
-/** The colours of the style sheet by name: colors().ink. */
-export function colors() {
+/** The colours of the style sheet by name: themeColours().ink. */
+export function themeColours() {
   const names = ["ink", "muted", "line", "panel", "sunken", "accent", "warn", "wanted", "matched", "target", "join"];
   theme ??= Object.fromEntries(names.map((name) => [name, cssColor(`--${name}`)]));
   return theme;
 }
 
 /** A pattern of slanted lines in this colour. */
-export function hatching(context, color) {
+export function hatching(context, colour) {
   const tile = new OffscreenCanvas(6, 6);
   const pen = tile.getContext("2d");
-  pen.strokeStyle = color;
+  pen.strokeStyle = colour;
   pen.lineWidth = 1.5;
   for (const x of [-6, 0, 6]) {
     pen.moveTo(x, 6);
