@@ -44,12 +44,21 @@ def find_alternatives(
         As `UnitIndex.search`; or if there is no such unit.
     """
     matches = index.search(np.asarray(target)[None], k=min(k, len(index)))
-    units, found, joins = index.database.units, index.positions(matches.units[0]), JoinCosts(index)
+    return measure_units(index, target, matches.units[0], before=before, after=after, n_samples=n_samples)
+
+
+def measure_units(
+    index: UnitIndex, target: np.ndarray, unit_ids: np.ndarray, *, before: tuple[int, int] | None, after: int | None,
+    n_samples: int,
+) -> list[Alternative]:  # fmt: skip
+    """What given units, int64, shape (n,), would cost at a step, in their order; the rest as `find_alternatives`."""
+    units, found, joins = index.database.units, index.positions(unit_ids), JoinCosts(index)
     unit_before, lasted = before or (REST, 0)
     ends = [_position(index, REST if unit is None else unit) for unit in (unit_before, after)]
+    distances = index.metric.of_differences(index.scores(found) - index.normalise(np.asarray(target)[None]))
     join = joins.to_each(np.array(ends[:1]), np.array([lasted]), found[None])[0]
     join_next = joins.to_each(found, np.full(len(found), n_samples), np.full((len(found), 1), ends[1]))[:, 0]
-    facts = matches.units[0], matches.distances[0], join, join_next, units.room[found] < n_samples
+    facts = unit_ids, distances, join, join_next, units.room[found] < n_samples
     return [Alternative(*of_unit) for of_unit in zip(*(column.tolist() for column in facts), strict=True)]
 
 

@@ -1,7 +1,6 @@
 """What else could be played at a step of an open plan, and what that would cost."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,7 @@ from demiurge.web.heard import Corpus
 from demiurge.web.passages import new_passages
 from demiurge.web.workspace import Workspace
 from playback.plan import NO_TARGET, Plan, Step
-from query.alternatives import Alternative, find_alternatives
-from query.index import UnitIndex
-from query.joins import JoinCosts
+from query.alternatives import Alternative, find_alternatives, measure_units
 from query.locks import find_units
 from query.path import REST
 
@@ -30,7 +27,7 @@ def alternatives_document(
 ) -> dict[str, Any]:
     """k units near to what was wanted at a step, without the one that is played there; and those of `pinned` that there are.
 
-    The cheapest come first, as the plan's path pays: distance + continuity * join. One of each passage comes first.
+    The cheapest come first, by what the path pays: distance + continuity * (join + join_next); of those, one of each passage.
 
     Raises
     ------
@@ -44,19 +41,21 @@ def alternatives_document(
     selection = Selection.from_settings(plan.settings)
     index, target = workspace.index(selection), _target(plan, number, database)
     before, after = _before(plan, number, database), _after(plan, number, database)
-    joined = partial(find_alternatives, before=before, after=after, n_samples=step.n_samples)
-    measured = partial(_measured, before=before, after=after, n_samples=step.n_samples)
-    found = [one for one in joined(index, target, k=MORE * k + 1) if one.unit != step.unit]
-    found.sort(key=lambda one: one.distance + selection.path.continuity * one.join)
+    found = find_alternatives(index, target, k=MORE * k + 1, before=before, after=after, n_samples=step.n_samples)
+    others = [other for other in found if other.unit != step.unit]
+    others.sort(key=lambda other: other.distance + selection.path.continuity * (other.join + other.join_next))
     known = [unit for unit in pinned if find_units(database.units, np.array(unit)) != REST]
+    asked_for = (
+        measure_units(index, target, np.array(known), before=before, after=after, n_samples=step.n_samples) if known else []
+    )
 
     def rows(alternatives: list[Alternative]) -> list[dict[str, Any]]:
         return [_rounded(one) | _place(corpus, workspace, one.unit, step) for one in alternatives]
 
     return {
         "step": number, "revision": state.revision, "chosen": _chosen(corpus, plan, number),
-        "alternatives": rows(_varied(found, step, database)[:k]),
-        "pinned": rows(measured(index, target, known)) if known else [],
+        "alternatives": rows(_varied(others, step, database)[:k]),
+        "pinned": rows(asked_for),
     }  # fmt: skip
 
 
@@ -66,20 +65,6 @@ def _varied(found: list[Alternative], step: Step, database: Database) -> list[Al
     positions = database.positions(np.array([one.unit for one in found], np.int64)).tolist()
     are_new = new_passages(positions, database, [] if played == REST else [played])
     return [one for wanted in (True, False) for one, is_new in zip(found, are_new, strict=True) if is_new == wanted]
-
-
-def _measured(
-    index: UnitIndex, target: np.ndarray, units: list[int], *, before: tuple[int, int] | None, after: int | None, n_samples: int
-) -> list[Alternative]:
-    """What units cost that are not found by what was wanted, as `find_alternatives` has it."""
-    database, joins, positions = index.database, JoinCosts(index), index.positions(np.array(units))
-    unit_before, lasted = before or (REST, 0)
-    first, last = (REST if unit is None else int(find_units(database.units, np.array(unit))) for unit in (unit_before, after))
-    distances = index.metric.of_differences(index.scores(positions) - index.normalise(target[None]))
-    join = joins.to_each(np.array([first]), np.array([lasted]), positions[None])[0]
-    join_next = joins.to_each(positions, np.full(len(units), n_samples), np.full((len(units), 1), last))[:, 0]
-    columns = distances.tolist(), join.tolist(), join_next.tolist(), (database.units.room[positions] < n_samples).tolist()
-    return [Alternative(*facts) for facts in zip(units, *columns, strict=True)]
 
 
 def _place(corpus: Corpus, workspace: Workspace, unit: int, step: Step) -> dict[str, Any]:

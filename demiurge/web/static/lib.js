@@ -184,7 +184,7 @@ function onKey(event) {
   if (event.target.type === "range" && OF_RANGES.test(event.key)) return;
   const modifiers = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + (event.shiftKey && event.key.length > 1 ? "shift+" : "");
   const binding = keys.get(modifiers + event.key.toLowerCase());
-  if (!binding) return;
+  if (!binding?.run) return; // some are only listed
   event.preventDefault();
   if (!(binding.once && event.repeat)) binding.run(event);
 }
@@ -204,6 +204,9 @@ export function clock(seconds, { hundredths = true } = {}) {
 
 /** 13012 -> "13,012" */
 export const formatCount = (count) => count.toLocaleString("en");
+
+/** "-6.07" -> "−6.07", as the numbers of all pages. */
+export const withMinus = (text) => text.replace("-", "−");
 
 /** "1 unit", "13,012 units" */
 export const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,6 +162,21 @@ def test_a_port_in_use_is_refused_and_without_one_another_is_found(built, ended_
         port = first.getsockname()[1]
         assert port != second.getsockname()[1]
         assert f"port {port} is in use; give another with --port" in refused(built / "small.db", "--port", port, "--no-open")
+
+
+def test_small_answers_are_sent_at_once():
+    with closing(listen("127.0.0.1", None)) as sock:
+        assert sock.proto == socket.IPPROTO_TCP  # where asyncio looks before it sets TCP_NODELAY
+
+
+def test_many_files_may_be_open():
+    code = (
+        "import resource as r; from demiurge.web.serve import allow_files; most = r.getrlimit(r.RLIMIT_NOFILE)[1]; "
+        "r.setrlimit(r.RLIMIT_NOFILE, (100, most)); allow_files(); print(r.getrlimit(r.RLIMIT_NOFILE)[0] >= min(most, 4096)); "
+        "r.setrlimit(r.RLIMIT_NOFILE, (100, 100)); allow_files(); print(r.getrlimit(r.RLIMIT_NOFILE) == (100, 100))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.split() == ["True", "True"]
 
 
 def test_a_port_that_was_left_a_moment_ago_is_taken():

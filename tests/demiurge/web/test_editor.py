@@ -18,7 +18,7 @@ from demiurge.web import recording as recording_module
 from demiurge.web.editor import RECENT, Editor
 from demiurge.web.editors import KEPT, Editors
 from demiurge.web.heard import Corpus
-from demiurge.web.plans import PlanFile
+from demiurge.web.plans import PlanFile, plans_of
 from demiurge.web.recording import BLOCK_SAMPLES, Piece, Recording, Tape
 from demiurge.web.workspace import Workspace
 from playback.changes import Change
@@ -411,6 +411,18 @@ def test_few_plans_stay_open_but_none_is_closed_with_unsaved_edits(workspace, ma
     assert "plan 00 had unsaved edits" in capsys.readouterr().err
     saved = Plan.load(workspace.folder / "plan 00-unsaved.plan.json")
     assert saved == first.state.plan
+
+
+def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(workspace, made, tmp_path, capsys):
+    made.save(tmp_path / "tabla.plan.json")
+    editor = Editors(workspace).get(plans_of(workspace).add(tmp_path / "tabla.plan.json", kind="opened").id)
+    workspace.folder.write_text("not a folder")
+    editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 3, 1), "repeat")
+    workspace.close()
+    assert Plan.load(tmp_path / "tabla-unsaved.plan.json") == editor.state.plan
+    told = capsys.readouterr().err
+    assert "make room" in told
+    assert "are in" in told
 
 
 def test_rendering_that_failed_is_tried_again_when_a_page_is_opened(workspace, made, monkeypatch):

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,9 +94,30 @@ def test_mosaic_of_a_seed(told, client, workspace, seed):
     ]  # fmt: skip
     first, second = (Plan.load(folder / f"variation-{number}.plan.json") for number in (1, 2))
     assert first.settings["selection"]["continuity"] == 0.5
+    assert first.settings["target"] == second.settings["target"] == "tabla.wav"
     assert [step.unit for step in first.steps] != [step.unit for step in second.steps]
     states = [data["state"] for kind, data in told if kind == "job" and data["id"] == job["id"]]
     assert (states[0], states[1], states[-1]) == ("queued", "running", "done")
+
+
+def test_temperature_of_a_mosaic_is_that_of_its_path_and_none_unless_asked(client, workspace, seed):
+    defaults = client.get("/make.json").json()["defaults"]
+    assert (defaults["temperature"], defaults["mosaic_temperature"]) == (1, 0)
+    for options, temperature in (({}, 0), ({"temperature": 0.3}, 0.3)):
+        job = wait(client, asked(client, seed, **options).json())
+        assert job["options"]["temperature"] == temperature
+        plan = Plan.load(workspace.folder / "jobs" / job["id"] / "variation-1.plan.json")
+        assert plan.settings["selection"]["temperature"] == temperature
+
+
+def test_job_that_says_it_has_made_too_much_is_left_out(tmp_path, caplog):
+    for job_id, made in (("a", 8), ("b", 9), ("c", -1), ("d", 10**12)):
+        (tmp_path / "jobs" / job_id).mkdir(parents=True)
+        record = asdict(Job(job_id, {"id": "s", "name": "s.wav"}, None, {}, 0.0, state="done", made=made))
+        (tmp_path / "jobs" / job_id / "job.json").write_text(json.dumps(record))
+    jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
+    assert [job["id"] for job in jobs.documents()] == ["a"]
+    assert caplog.text.count("cannot be used") == 3
 
 
 def test_variations_of_a_continuation_are_those_of_the_next_seeds(client, built, seed, model, tmp_path):
@@ -108,6 +129,7 @@ def test_variations_of_a_continuation_are_those_of_the_next_seeds(client, built,
     job = wait(client, made.json())
     assert (job["state"], job["error"]) == ("done", None)
     assert job["model"]["name"] == "untrained"
+    assert client.get(f"/plans/{job['plans'][0]}.json").json()["settings"]["seed"] == "tabla.wav"
     arguments = ["render", str(tmp_path / "tabla.wav"), str(built / "small.db"), str(model), "-o", str(tmp_path / "out.wav")]
     result = CliRunner().invoke(main, [*arguments, "--seconds", "0.5", "--seed", "8", "--temperature", "0.9"])
     assert result.exit_code == 0, result.output
@@ -214,12 +236,13 @@ def test_only_so_many_wait(tmp_path, monkeypatch):
 
 def task(folder: Path, **options) -> RenderTask:
     values = {"seconds": 1.0, "continuity": 0.25, "novelty": 0.0, "temperature": 1.0, "variations": 2, "random_seed": 0}
-    return RenderTask(folder / "s.wav", None, folder / "d.db", None, folder, **(values | options))
+    return RenderTask(folder / "s.wav", "kick.wav", None, folder / "d.db", None, folder, **(values | options))
 
 
 def test_progress_is_told_ten_times_a_second_at_most(tmp_path, monkeypatch):
     said, now = [], 50.0
     monkeypatch.setattr(worker_module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(_Teller, "_name_seed", lambda told, path: None)
     told = _Teller(task(tmp_path), lambda kind, what: said.append((kind, what)))
     told.begin(1)
     for _ in range(35):

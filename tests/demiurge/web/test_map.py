@@ -102,6 +102,11 @@ def test_similar_units_are_the_nearest_others(client, database):
     assert distances == sorted(distances)
     other = client.get(f"/units/{found[0]['unit']}.json").json()
     assert (other["source"]["path"], other["start_seconds"]) == (found[0]["source"], found[0]["start_seconds"])
+    places = [(one["source"], one["start_seconds"]) for one in found]
+    own = client.get(f"/units/{unit}.json").json()
+    places.append((own["source"]["path"], own["start_seconds"]))
+    for at, (source, start) in enumerate(places):  # each of another passage
+        assert all(abs(start - other) > 0.2 for name, other in places[:at] if name == source)
     three = client.get(f"/units/{unit}/similar.json", params={"k": 3}).json()["units"]
     assert three == found[:3]
 

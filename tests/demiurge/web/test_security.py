@@ -155,7 +155,7 @@ def test_every_answer_has_the_policy(client, path):
     assert "http" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
-    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
     assert not any(name.startswith("access-control") for name in headers)
 
 
@@ -163,6 +163,25 @@ def test_only_a_map_that_asks_for_it_may_compile(client):
     assert "'unsafe-eval'" in client.get("/map?compile=1").headers["content-security-policy"]
     for path in ("/make?compile=1", "/map?compile=2", "/map.json?compile=1"):
         assert "unsafe" not in client.get(path).headers["content-security-policy"]
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    linked = client.get("/map?compile=1", headers=link)
+    assert linked.status_code == 200
+    assert "unsafe" not in linked.headers["content-security-policy"]
+
+
+def test_two_origins_are_none(client):
+    answer = client.post("/jobs", json={}, headers=[("Origin", ADDRESS), ("Origin", "http://evil.example")])
+    assert answer.status_code == 403
+
+
+def test_cookies_of_another_run_are_worth_nothing():
+    first, second = (Security("127.0.0.1", 8421, "a" * 16) for _ in range(2))
+    assert first.cookie_value == first.cookie_value != second.cookie_value
+
+
+def test_pages_of_errors_keep_their_headers(client):
+    answer = client.post("/map", headers={"Accept": "text/html"})
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
 
 
 def test_refusals_have_the_policy_and_nonces_are_used_once(client):

@@ -101,6 +101,23 @@ def test_seed_is_there_after_a_restart_unless_its_file_is_gone(tmp_path, tabla, 
     )
 
 
+def test_seed_whose_file_is_gone_can_be_sent_again(tmp_path, tabla, unchecked):
+    seeds = Seeds(tmp_path)
+    for gone in (seeds.path, seeds.preview):
+        seed = take(seeds, wav(tabla))
+        gone(seed).unlink()
+        again = take(seeds, wav(tabla))
+        assert again.id == seed.id
+        assert gone(again).is_file()
+
+
+def test_what_is_wrong_is_told_as_of_a_seed(tmp_path):
+    (tmp_path / "upload.mp3").write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(AudioError, match=r"^a\.mp3: not readable as audio \(it is damaged, .*WAV or FLAC$"):
+        examine(tmp_path / "upload.mp3", "a.mp3", tmp_path / "preview.flac")
+    assert "remove" not in refused(tmp_path, b"")
+
+
 def test_nothing_is_left_of_what_was_refused(client, workspace):
     for content, message in ((b"", "0 bytes"), (b"just some text" * 99, "not readable as audio")):
         answer = client.post("/seeds?name=sound.wav", content=content)

@@ -1,7 +1,9 @@
 """Plans in the page: what is shown, heard, changed, saved and taken away, as a client asks for it."""
 
 import io
+import os
 import shutil
+import threading
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
+from starlette.responses import Response
 
 from db.errors import PlanError
 from demiurge.cli import main
@@ -17,10 +20,11 @@ from demiurge.editing import replace_unit
 from demiurge.pipeline import Selection, render_mosaic
 from demiurge.web import timeline
 from demiurge.web.app import create_app
+from demiurge.web.downloads import KINDS
 from demiurge.web.security import Security
 from demiurge.web.workspace import Workspace
 from playback.plan import Plan, Step
-from tests.demiurge.web.conftest import SOUNDS, visit
+from tests.demiurge.web.conftest import SOUNDS, visit, wait_until
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 RATE = 44100
@@ -125,14 +129,30 @@ def test_curves_are_what_was_wanted_and_what_was_found(client, plan, made, works
     assert client.get(f"{plan}/curves/nothing").status_code == 404
 
 
-def test_alternatives_are_the_nearest_others(client, plan, made, workspace):
+def cost(made, other) -> float:
+    continuity = Plan.load(made).settings["selection"]["continuity"]
+    return other["distance"] + continuity * (other["join"] + other["join_next"])
+
+
+def test_alternatives_are_the_cheapest_of_the_nearest_others_of_each_passage_first(client, plan, made, workspace):
     step = Plan.load(made).steps[12]
     answer = client.get(f"{plan}/steps/12/alternatives.json?k=5").json()
     index = workspace.index(Selection())
     target = Plan.load(made).targets.rows[step.target]
-    nearest = index.search(target[None], k=6).units[0].tolist()
+    nearest = index.search(target[None], k=21).units[0].tolist()
     units = [other["unit"] for other in answer["alternatives"]]
-    assert units == [unit for unit in nearest if unit != step.unit][:5]
+    assert set(units) < set(nearest) - {step.unit}
+    assert len(units) == 5
+    all_others = client.get(f"{plan}/steps/12/alternatives.json?k=64").json()["alternatives"]
+    places, n_new = [(step.source, step.start_sample / RATE)], 0
+    for other in all_others:
+        if any(other["source"] == source and abs(other["start_seconds"] - start) <= 0.2 for source, start in places):
+            break
+        places.append((other["source"], other["start_seconds"]))
+        n_new += 1
+    assert n_new > 1
+    costs = [cost(made, other) for other in all_others]
+    assert costs == sorted(costs[:n_new]) + sorted(costs[n_new:])
     chosen = answer["chosen"]
     assert (chosen["unit"], chosen["distance"], chosen["join"]) == (step.unit, step.distance, step.join)
     assert answer["revision"] == facts(client, plan)["revision"]
@@ -144,6 +164,26 @@ def test_alternatives_are_the_nearest_others(client, plan, made, workspace):
         assert other["missing"] is None
     assert client.get(f"{plan}/steps/9999/alternatives.json").status_code == 404
     assert client.get(f"{plan}/steps/1/alternatives.json?k=0").status_code == 422
+
+
+def test_units_of_somebodys_own_are_measured_too(client, plan, made, workspace):
+    known = [other["unit"] for other in client.get(f"{plan}/steps/12/alternatives.json?k=3").json()["alternatives"]]
+    wanted = ",".join(str(unit) for unit in [known[2], 10**12, known[0], known[2], int(workspace.database.units.ids[-1])])
+    answer = client.get(f"{plan}/steps/12/alternatives.json?k=3&units={wanted}").json()
+    assert [one["unit"] for one in answer["pinned"]] == [known[2], known[0], int(workspace.database.units.ids[-1])]
+    for pinned, found in zip(answer["pinned"], (answer["alternatives"][2], answer["alternatives"][0]), strict=False):
+        assert pinned.keys() == found.keys()
+        for name, value in found.items():
+            assert pinned[name] == (pytest.approx(value, abs=1e-4) if isinstance(value, float) else value)
+    last = answer["pinned"][-1]
+    assert replace_unit(Plan.load(made), 12, last["unit"], workspace.database).steps[12].distance == pytest.approx(
+        last["distance"], abs=1e-4
+    )
+    assert client.get(f"{plan}/steps/12/alternatives.json").json()["pinned"] == []
+    for wrong in ("x", "1,", "-1", "1.5", ",".join(["1"] * 17), "9" * 18):
+        answer = client.get(f"{plan}/steps/12/alternatives.json?units={wrong}")
+        assert answer.status_code == 422
+        assert "whole numbers with commas" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("what", ["alternatives.json", "audio.wav"])
@@ -280,6 +320,62 @@ def test_downloaded_sound_is_that_of_the_downloaded_plan_byte_for_byte(client, p
     assert client.get(f"{plan}/download/mp3").status_code == 404
 
 
+def test_names_of_files_may_hold_any_bytes(client, made, workspace):
+    workspace.folder.mkdir()
+    shutil.copyfile(made, os.fsdecode(os.fsencode(workspace.folder) + b"/a\xff.plan.json"))
+    (plan,) = (one["id"] for one in client.get("/plans.json").json()["plans"] if one["name"] == "a?")
+    assert "a?" in client.get(f"/timeline/{plan}").text
+    for kind in KINDS:
+        answer = client.get(f"/plans/{plan}/download/{kind}")
+        assert answer.status_code == 200
+        assert "filename*=utf-8''a%3F." in answer.headers["content-disposition"]
+
+
+def test_download_that_is_only_asked_about_is_not_made(client, plan, monkeypatch):
+    monkeypatch.setattr(timeline, "download", None)
+    answer = client.head(f"{plan}/download/wav")
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"", "audio/wav")
+
+
+def test_download_without_room_is_refused_in_words(client, plan, tmp_path, monkeypatch):
+    facts(client, plan)
+    (tmp_path / "full").touch()
+    monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "full"))
+    answer = client.get(f"{plan}/download/csv")
+    assert answer.status_code == 422
+    assert answer.json()["error"].endswith("make room there")
+
+
+def test_many_downloads_keep_nobody_from_other_views(client, plan, monkeypatch):
+    facts(client, plan)
+    begun, go_on = [], threading.Event()
+
+    def slow(*_):
+        begun.append(True)
+        go_on.wait(30)
+        return Response()
+
+    monkeypatch.setattr(timeline, "download", slow)
+    threads = [threading.Thread(target=client.get, args=(f"{plan}/download/wav",)) for _ in range(44)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: len(begun) == timeline.RENDERED_AT_A_TIME)
+        assert client.get("/make.json").status_code == 200
+        assert len(begun) == timeline.RENDERED_AT_A_TIME
+    finally:
+        go_on.set()
+        for thread in threads:
+            thread.join(30)
+    assert len(begun) == 44
+
+
+def test_download_is_given_up_when_the_server_ends(client, plan, workspace):
+    facts(client, plan)
+    workspace.give_up()
+    assert "is ending" in client.get(f"{plan}/download/wav").json()["error"]
+
+
 def test_saving_writes_a_new_file_and_goes_on_there(client, plan, workspace, tmp_path):
     before = (tmp_path / "tabla.plan.json").read_bytes()
     edited = edit(client, plan, kind="remove", steps=[0]).json()
@@ -324,7 +420,7 @@ def test_plan_of_another_database_can_be_heard_but_not_chosen_for(client, worksp
     other.save(workspace.folder / "other.plan.json")
     plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "other")
     shown = facts(client, plan)
-    assert "another database (another)" in shown["notes"][0]
+    assert f"another database, of {built / 'sounds'}:" in shown["notes"][0]
     assert sound(client.get(f"{plan}/audio.wav")).any()
     for answer in (
         client.get(f"{plan}/steps/3/alternatives.json"), edit(client, plan, kind="choose", step=3, unit=0),
@@ -406,7 +502,9 @@ def test_plan_written_by_hand_is_shown_heard_and_changed(client, workspace, buil
 def test_what_is_not_known_is_not_found(client, plan):
     for path in ("/plans/nothing.json", "/plans/..%2F..%2Fetc%2Fpasswd.json", "/plans/0/audio.wav", "/timeline/nothing"):
         assert client.get(path).status_code == 404, path
-    assert client.get(f"{plan}/steps/-1/alternatives.json").status_code == 404
+    for step in ("-1", "x", "9" * 5000, "1.0"):
+        assert client.get(f"{plan}/steps/{step}/alternatives.json").status_code == 404
+        assert client.get(f"{plan}/steps/{step}/audio.wav").status_code == 404
 
 
 def test_broken_plan_is_refused_before_anything_is_served(built, tmp_path):

@@ -1,6 +1,8 @@
 """What all views share: models that go with the database, sources that are there, and an orderly end."""
 
 import json
+import multiprocessing
+import signal
 import threading
 import time
 
@@ -78,6 +80,14 @@ def test_everything_is_closed_in_order_whatever_goes_wrong(workspace):
     assert closed == [1, 3]
     workspace.close()
     assert closed == [1, 3]
+
+
+def test_processes_do_not_outlive_it(workspace):
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
+    process.start()
+    workspace.close()
+    process.join(10)
+    assert process.exitcode == -signal.SIGKILL
 
 
 def test_long_work_is_given_up_at_the_end(workspace):

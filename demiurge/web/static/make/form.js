@@ -15,7 +15,7 @@ const HELP = {
   },
   mosaic: {
     model: "Rebuilds the seed itself out of the units, without a forecast.",
-    temperature: "Of the path (1 is 0.1 in Choose again). 0: what fits best. Higher: more chance.",
+    temperature: "Of the path, as in Choose again. 0: what fits best. Higher: more chance.",
     seconds: "A mosaic lasts as long as its seed.",
   },
 };
@@ -55,8 +55,8 @@ export function startForm(onJob) {
     range.addEventListener("input", () => setKnobs({ [range.dataset.of]: range.value }));
   }
   byId("random_seed-new").addEventListener("click", () => setKnobs({ random_seed: drawSeed() }));
-  byId("defaults").addEventListener("click", () => setKnobs(defaults));
-  byId("form").addEventListener("change", (event) => event.target.id === "model" && setModel(chosenModel()));
+  byId("defaults").addEventListener("click", () => setKnobs(ownDefaults()));
+  byId("form").addEventListener("change", (event) => event.target.id === "model" && changeModel());
   for (const kind of ["input", "change", "click"]) byId("form").addEventListener(kind, keep);
   byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -139,6 +139,15 @@ function setModel(id) {
   byId("seconds").disabled = slider("seconds").disabled = mosaic;
 }
 
+/** The temperatures of a forecast and of a path have nothing to do with each other. */
+function changeModel() {
+  setModel(chosenModel());
+  setKnobs({ temperature: ownDefaults().temperature });
+}
+
+/** The defaults for what is chosen. */
+const ownDefaults = () => ({ ...defaults, temperature: chosenModel() === "" ? defaults.mosaic_temperature : defaults.temperature });
+
 function keep() {
   refuse(null);
   const kept = { seed: seed()?.id ?? null, model: chosenModel(), ...knobs() };
@@ -147,8 +156,8 @@ function keep() {
 
 function restore() {
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
-  setKnobs({ ...defaults, ...Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== null)) });
   setModel(kept.model ?? chosenModel());
   if (chosenModel() === null) setModel(byId("model").options[0].value);
+  setKnobs({ ...ownDefaults(), ...Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== null)) });
   if (kept.seed) chooseSeed(kept.seed);
 }

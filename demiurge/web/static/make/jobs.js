@@ -74,12 +74,13 @@ class JobView {
   showVariations(plans) {
     this.cards.dataset.count = this.job.options.variations;
     this.cards.hidden = plans.length === 0;
-    if (plans.length > 0 && this.variations.size === 0 && !player.isPlaying()) giveKeys(this);
+    const isFirst = plans.length > 0 && this.variations.size === 0;
     plans.forEach((id, i) => {
       if (this.variations.has(id)) return;
       this.variations.set(id, new Variation(id, i + 1));
       this.cards.append(this.variations.get(id).node);
     });
+    if (isFirst && !player.isPlaying()) giveKeys(this);
   }
 }
 
@@ -109,6 +110,7 @@ export function playNumber(number) {
 const cancel = (id) => postJson(`/jobs/${id}/cancel`).then(showJob).catch(fail);
 
 function giveKeys(view) {
+  if (view.variations.size === 0) return;
   keysAreOf?.node.classList.remove("has-keys");
   keysAreOf = view;
   view.node.classList.add("has-keys");

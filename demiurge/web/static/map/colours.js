@@ -53,7 +53,7 @@ function colourByValue(values, name) {
   const scale = (LEVELS - 1) / (high - low || 1);
   const levelOf = (value) => Math.min(LEVELS - 1, Math.max(0, Math.round((value - low) * scale)));
   return {
-    palette: () => [...Array.from({ length: LEVELS }, (_, level) => colorOfValue(level / (LEVELS - 1))), cssColor("--muted")],
+    palette: () => [...Array.from({ length: LEVELS }, (_, level) => colorOfValue(level / (LEVELS - 1))), cssColor("--absent")],
     colours: Uint16Array.from(values, (value) => (isAbsent(value) ? LEVELS : levelOf(value))),
     legend: { low, high, name, hasAbsent: present.length < values.length },
   };
@@ -103,6 +103,6 @@ function barNodes({ low, high, name, hasAbsent }) {
 
 function absentNode() {
   const swatch = h("span", { class: "swatch" });
-  swatch.style.background = cssColor("--muted");
+  swatch.style.background = cssColor("--absent");
   return h("p", { class: "small" }, swatch, " no pitch");
 }

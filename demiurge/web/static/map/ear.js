@@ -6,6 +6,7 @@ const STORED = "map.listen";
 /** Plays units for as long as the user wants to listen. */
 export class Ear {
   #series = null;
+  #told = null; // what went wrong last, said once until the user does something
 
   /** `select` says how many seconds are heard at least; `hint` is shown while the browser does not play yet. */
   constructor(units, select, hint) {
@@ -17,7 +18,7 @@ export class Ear {
     select.value = localStorage.getItem(STORED) ?? usual;
     if (!select.value) select.value = usual;
     select.addEventListener("change", () => localStorage.setItem(STORED, select.value));
-    for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => (hint.hidden = true));
+    for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => this.#onAct());
   }
 
   /** Whether units play one after another. */
@@ -42,10 +43,20 @@ export class Ear {
     try {
       await play(`/units/${this.units.ids[position]}/audio.wav?context=${this.select.value}`, { onEnded });
     } catch (error) {
-      if (navigator.userActivation?.hasBeenActive === false) this.hint.hidden = false;
-      else fail(error);
+      this.#tell(error);
       this.stop();
     }
+  }
+
+  #tell(error) {
+    if (navigator.userActivation?.hasBeenActive === false) this.hint.hidden = false;
+    else if (error.message !== this.#told) fail(error);
+    this.#told = error.message;
+  }
+
+  #onAct() {
+    this.hint.hidden = true;
+    this.#told = null;
   }
 
   /** Play units one after another, calling `onStep(position, index)` with each and with null at the end. */

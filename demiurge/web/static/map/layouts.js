@@ -3,6 +3,7 @@ import { events, fail, getJson, h, postJson, say } from "../lib.js";
 import { remember } from "./address.js";
 import { mainRange } from "./ranges.js";
 
+const AXES_ROOM = 0.3; // values, unlike places in a layout, are not drawn in where they are far out
 const SEEN = 1.01; // of plot coordinates: rounding is not out of sight
 
 /** What the points are placed by, and the controls that choose it. */
@@ -122,7 +123,7 @@ export class Layouts {
 
 function qualityText(state, done, note) {
   const head = {
-    absent: "Not computed yet: PCA is shown. In this layout (UMAP) neighbours stay neighbours; it takes less than a minute for most corpora, once.",
+    absent: "PCA is shown until this layout (UMAP) is computed: less than a minute for most, once.",
     running: done ? `Computing the quality layout: ${Math.round(100 * done)} %.` : "Computing the quality layout.",
     failed: "The quality layout could not be computed: PCA is shown.",
     unavailable: "The quality layout is not available: PCA is shown.",
@@ -132,15 +133,15 @@ function qualityText(state, done, note) {
 
 /** Columns centred and enlarged, with one scale, to fill plot coordinates with nearly all points. */
 function fitted(x, y, aspect, included) {
-  const [left, right] = mainRange(x, included);
-  const [bottom, top] = mainRange(y, included);
+  const [left, right] = mainRange(x, { included });
+  const [bottom, top] = mainRange(y, { included });
   const scale = Math.min((2 * aspect) / (right - left || 1), 2 / (top - bottom || 1));
   return [x.map((value) => (value - (left + right) / 2) * scale), y.map((value) => (value - (bottom + top) / 2) * scale)];
 }
 
 /** Values spread over [-extent, extent], but for a few far out. */
 function spread(values, extent, included) {
-  const [low, high] = mainRange(values, included);
+  const [low, high] = mainRange(values, { included, room: AXES_ROOM });
   const scale = (2 * extent) / (high - low || 1);
   return { places: values.map((value) => (value - (low + high) / 2) * scale), scale, middle: (low + high) / 2 };
 }

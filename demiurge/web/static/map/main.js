@@ -78,7 +78,8 @@ function makePins(parts) {
 function makeSelection(parts) {
   const section = {
     box: byId("selection"), title: byId("selection-title"), count: byId("selection-count"), list: byId("selection-list"),
-    more: byId("selection-more"), progress: byId("selection-progress"), play: byId("selection-play"), keep: byId("selection-keep"), clear: byId("selection-clear"),
+    more: byId("selection-more"), progress: byId("selection-progress"), play: byId("selection-play"),
+    keep: byId("selection-keep"), clear: byId("selection-clear"),
   };
   const kept = { box: byId("kept"), text: byId("kept-text"), all: byId("kept-all") };
   return new Selection({ ...parts, section, kept });

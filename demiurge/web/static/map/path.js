@@ -3,8 +3,8 @@ import { cssColor } from "../lib.js";
 import { drawRing } from "./overlay.js";
 
 const SHADES = 24;
-const [FIRST_ALPHA, LAST_ALPHA] = [0.95, 0.4];
-const HALO = { width: 4, alpha: 0.75 };
+const [FIRST_ALPHA, LAST_ALPHA] = [0.9, 0.3];
+const HALO = { width: 4, alpha: 0.65 };
 const MOST_NODES = 4000; // longer paths are lines only
 const TAIL = 8; // steps behind the marker that are seen well
 
@@ -18,8 +18,8 @@ export const pathLayer = (plot, path) => (context, view) => {
   for (let shade = 0; shade < SHADES; shade++) {
     const [from, to] = [shade, shade + 1].map((k) => Math.round((k * (points.length - 1)) / SHADES));
     context.globalAlpha = dimmed * (FIRST_ALPHA + ((LAST_ALPHA - FIRST_ALPHA) * shade) / (SHADES - 1));
-    drawLine(context, points, from, to, { colour: colours.ink, width: 1.2 });
-    if (hasNodes) drawNodes(context, points, from, to + 1, { colour: colours.ink, size: 4 });
+    drawLine(context, points, from, to, { colour: colours.ink, width: 1 });
+    if (hasNodes) drawNodes(context, points, from, to + 1, { colour: colours.ink, size: 3 });
   }
   context.globalAlpha = 1;
   const start = points.find(Boolean);
@@ -32,7 +32,7 @@ const toPixels = ([x, y], { xScale, xOffset, yScale, yOffset }) => [x * xScale +
 function drawHalo(context, points, dimmed, ground) {
   context.globalAlpha = dimmed * HALO.alpha;
   drawLine(context, points, 0, points.length - 1, { colour: ground, width: HALO.width });
-  drawNodes(context, points, 0, points.length, { colour: ground, size: 7 });
+  drawNodes(context, points, 0, points.length, { colour: ground, size: 6 });
 }
 
 function drawLine(context, points, from, to, { colour, width }) {

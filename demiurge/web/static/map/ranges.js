@@ -2,14 +2,14 @@
 
 const SAMPLED = 20_000; // values are looked at
 const TAIL = 0.005; // of the values at either end may be out of sight
-const ROOM = 0.3; // beyond those that are not, as a share of their range
+const ROOM = 0.15; // beyond those that are not, as a share of their range
 
 /** What is to be seen: nearly all values with a margin, and those at `included` positions. @returns {[number, number]} */
-export function mainRange(values, included = []) {
+export function mainRange(values, { included = [], room = ROOM } = {}) {
   const sorted = sample(values);
   const [low, high] = [quantile(sorted, TAIL), quantile(sorted, 1 - TAIL)];
-  const room = (high - low) * ROOM;
-  const main = [Math.max(sorted[0], low - room), Math.min(sorted[sorted.length - 1], high + room)];
+  const margin = (high - low) * room;
+  const main = [Math.max(sorted[0], low - margin), Math.min(sorted[sorted.length - 1], high + margin)];
   return included.reduce(([least, most], i) => [Math.min(least, values[i]), Math.max(most, values[i])], main);
 }
 

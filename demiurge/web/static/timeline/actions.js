@@ -17,7 +17,7 @@ function listening({ session, sound, audition, alternatives }) {
       audition.stop();
       sound.toggle().catch(fail);
     },
-    hearInPlace: () => step((number) => audition.inPlace(number)),
+    hearInPlace: () => step(() => audition.selected()),
     hearAlone: () => step((number) => unitOf(number) >= 0 && audition.alone(unitOf(number))),
     hearAlternative: (number) => alternatives.hear(number),
     leave: () => {

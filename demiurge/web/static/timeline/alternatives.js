@@ -12,12 +12,14 @@ export class Alternatives {
     this.step = -1;
     this.list = h("ol", { class: "alternatives", "aria-label": "Alternatives" });
     this.note = h("p", { class: "muted facts" });
-    this.element = h("section", {}, h("div", { class: "head" }, h("h3", {}, "Alternatives"), this.note), this.list);
+    this.pinned = h("ul", { class: "alternatives", "aria-label": "Pinned on the map" });
+    this.ofMap = h("div", { hidden: true }, h("div", { class: "head" }, h("h3", {}, "Pinned on the map")), this.pinned);
+    this.element = h("section", {}, h("div", { class: "head" }, h("h3", {}, "Alternatives"), this.note), this.list, this.ofMap);
   }
 
   /** Another step: what is shown is not its list any more. */
   expect(step) {
-    if (this.step !== step) this.list.replaceChildren();
+    if (this.step !== step) this.#clear();
     this.step = step;
     this.found = null;
     this.note.textContent = "Looking for others…";
@@ -27,32 +29,42 @@ export class Alternatives {
   /** Why there is no list. */
   explain(text) {
     this.note.textContent = text;
-    this.list.replaceChildren();
+    this.#clear();
     this.list.removeAttribute("aria-busy");
+  }
+
+  #clear() {
+    this.list.replaceChildren();
+    this.ofMap.hidden = true;
   }
 
   /** List what the server found for a step. */
   show(step, found) {
-    if (!found.alternatives.length) return this.explain("No other unit of the database may be played here.");
     this.found = found;
-    numberSources(found.alternatives.map((match) => ({ path: match.source, number: match.source_number })));
+    const { chosen, alternatives } = found;
+    const pinned = found.pinned.filter(({ unit }) => unit !== chosen.unit);
+    numberSources([...alternatives, ...pinned].map((match) => ({ path: match.source, number: match.source_number })));
     const weight = this.session.plan.options.continuity ?? 0;
-    const costs = [found.chosen, ...found.alternatives].map((match) => parts(match, weight));
-    const most = Math.max(...costs.map(({ target, before, behind }) => target + before + behind), 1e-9);
-    const focus = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    const rows = found.alternatives.map((match, i) => this.#row(step, match, i + 1, bars(match, costs[i + 1], most)));
-    this.list.replaceChildren(nowRow(found.chosen, bars(found.chosen, costs[0], most)), ...rows);
+    const most = Math.max(...[chosen, ...alternatives, ...pinned].map((match) => totalOf(parts(match, weight))), 1e-9);
+    const barsOf = (match) => bars(parts(match, weight), most);
+    const focus = this.element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const rows = alternatives.map((match, i) => this.#row(step, match, { number: i + 1, costBars: barsOf(match) }));
+    this.list.replaceChildren(nowRow(chosen, barsOf(chosen)), ...rows);
+    this.pinned.replaceChildren(...pinned.map((match) => this.#row(step, match, { costBars: barsOf(match) })));
+    this.ofMap.hidden = pinned.length === 0;
     this.list.removeAttribute("aria-busy");
-    this.note.replaceChildren(...legend(weight));
-    if (focus) this.list.querySelector(`[data-key="${focus}"]`)?.focus();
-    return undefined;
+    this.note.replaceChildren(...(alternatives.length ? legend(weight) : ["No other unit of the database may be played here."]));
+    if (focus) this.element.querySelector(`[data-key="${focus}"]`)?.focus();
   }
 
   /** Use the alternative of this number, counted from 1. */
   choose(number) {
-    const [step, match] = [this.step, this.#playable(number)];
-    if (!match) return;
-    this.session.edit(() => ({ what: `Use ${baseName(match.source)}`, kind: "choose", step, unit: match.unit }));
+    const match = this.#playable(number);
+    if (match) this.#use(this.step, match);
+  }
+
+  #use(step, { unit, source }) {
+    this.session.edit(() => ({ what: `Use ${baseName(source)}`, kind: "choose", step, unit }));
   }
 
   /** Hear the alternative of this number in place. */
@@ -66,27 +78,28 @@ export class Alternatives {
     return match && !match.missing ? match : null;
   }
 
-  #row(step, match, number, costBars) {
+  #row(step, match, { number = null, costBars }) {
     const name = baseName(match.source);
     const { unit, missing, too_short, seconds, start_seconds } = match;
     const about = missing ? `missing: ${missing}` : too_short ? `lasts only ${formatSeconds(seconds)}` : "";
+    const key = (text) => (number ? ` (${text})` : "");
     const all = { type: "button", class: "small", disabled: Boolean(missing) };
     const button = (kind, title, label, inner, attributes) =>
-      h("button", { ...all, "data-key": `${kind} ${number}`, title, "aria-label": label, ...attributes }, inner);
+      h("button", { ...all, "data-key": `${kind} ${number ?? `pinned ${unit}`}`, title, "aria-label": label, ...attributes }, inner);
     const acts = [
       button("alone", "Hear it alone", `Hear ${name} alone`, icon("play"), {
         "data-heard": `alone ${unit}`, onclick: () => this.audition.alone(unit),
       }),
-      button("within", `Hear it in place (Shift+${number})`, `Hear ${name} in place`, icon("within"), {
-        "data-heard": `in place ${unit}`, onclick: () => this.hear(number),
+      button("within", `Hear it in place${key(`Shift+${number}`)}`, `Hear ${name} in place`, icon("within"), {
+        "data-heard": `in place ${unit}`, onclick: () => this.audition.inPlace(step, unit),
       }),
-      button("use", `Use it (${number})`, `Use ${name} at ${formatSeconds(start_seconds)}`, "Use", {
-        onclick: () => this.choose(number),
+      button("use", `Use it${key(number)}`, `Use ${name} at ${formatSeconds(start_seconds)}`, "Use", {
+        onclick: () => this.#use(step, match),
       }),
     ];
     const what = h("div", { class: "what" }, titleOf(match, about), costBars);
     return h("li", { title: about ? `${match.source}\n${about}` : match.source },
-      h("kbd", {}, String(number)), what, h("div", { class: "acts" }, ...acts));
+      number && h("kbd", {}, String(number)), what, h("div", { class: "acts" }, ...acts));
   }
 }
 
@@ -100,15 +113,17 @@ const titleOf = (match, about) =>
 /** What the search adds up: the target cost, and the joins to both neighbours times the continuity. */
 const parts = ({ distance, join, join_next }, weight) => ({ target: distance, before: weight * join, behind: weight * join_next });
 
-function bars({ distance, join, join_next }, cost, most) {
+const totalOf = ({ target, before, behind }) => target + before + behind;
+
+function bars(cost, most) {
   const stack = Object.entries(cost).map(([name, value]) => {
     const bar = h("span", { class: name });
     bar.style.width = `${(100 * value) / most}%`;
     return bar;
   });
-  const [target, before, behind] = [distance, join, join_next].map((value) => value.toFixed(1));
-  const label = `target ${target}, join before ${before}, join behind ${behind}`;
-  const sum = h("span", { class: "sum" }, `${target} · ${before} · ${behind}`);
+  const [target, before, behind, total] = [...Object.values(cost), totalOf(cost)].map((value) => value.toFixed(1));
+  const label = `${total} in all: target ${target}, join before ${before}, join behind ${behind}`;
+  const sum = h("strong", { class: "sum" }, total);
   return h("div", { class: "bars", role: "img", "aria-label": label, title: label }, h("span", { class: "stack" }, ...stack), sum);
 }
 

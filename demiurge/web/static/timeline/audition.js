@@ -2,6 +2,10 @@
 
 import { fail, play, stop } from "../lib.js";
 
+const ALONE = 0.5; // seconds that are heard of a unit at least
+const AROUND = 1; // seconds heard on both sides of what is heard in place
+const MOST_AROUND = 10; // that the server makes
+
 /** Tells "heard" when another sound is heard, or none: `heard` is what it was called. */
 export class Audition extends EventTarget {
   constructor(session, sound) {
@@ -11,15 +15,28 @@ export class Audition extends EventTarget {
     sound.addEventListener("state", () => sound.playing && this.stop());
   }
 
-  /** A unit by itself; what is heard already stops. */
+  /** A unit by itself, with what follows it in its source if it is short; what is heard already stops. */
   alone(unit) {
-    return this.#hear(`alone ${unit}`, `/units/${unit}/audio.wav`);
+    return this.#hear(`alone ${unit}`, `/units/${unit}/audio.wav?context=${ALONE}`);
   }
 
   /** A unit at a step, with what is played before and behind it; without a unit the step as it is. */
   inPlace(step, unit = null) {
+    return this.#inPlace(step, AROUND, unit);
+  }
+
+  /** All selected steps, as they are; of very long selections the middle. */
+  selected() {
+    const { plan, range: [first, last] } = this.session;
+    const [start, end] = [plan.start(first), plan.end(last)];
+    const middle = Math.min(last, Math.max(first, plan.firstAfter((start + end) / 2)));
+    const around = AROUND + Math.max(plan.start(middle) - start, end - plan.end(middle));
+    return this.#inPlace(middle, Math.min(MOST_AROUND, around));
+  }
+
+  #inPlace(step, context, unit = null) {
     const { id, revision } = this.session.plan;
-    const asked = new URLSearchParams({ context: "1", revision, ...(unit === null ? {} : { unit }) });
+    const asked = new URLSearchParams({ context, revision, ...(unit === null ? {} : { unit }) });
     return this.#hear(`in place ${unit ?? "now"}`, `/plans/${id}/steps/${step}/audio.wav?${asked}`);
   }
 

@@ -1,15 +1,18 @@
 // Dragging the right edge of a step: to the right it is played again, to the left it and those before it go.
 
+import { formatSeconds } from "../lib.js";
+
 const STILL = 6; // pixels that a pointer may move without dragging
 const MOST_TIMES = 100; // that the server repeats a step at once
 
-/** What dragging the edge of `step` by so many pixels asks for, and where: {kind, from, until, text}, with step and times or steps. */
+/** What dragging the edge of `step` by so many pixels asks for, and from where until where; what is repeated goes in between what there is: {kind, from, until, text}, with step and times or steps. */
 export function askedFor({ plan, view, step, pixels }) {
   const width = (plan.end(step) - plan.start(step)) * view.scale;
   const times = Math.min(MOST_TIMES, Math.round(pixels / width));
   if (times >= 1) {
-    const until = plan.end(step) + times * (plan.end(step) - plan.start(step));
-    return { kind: "repeat", step, times, from: plan.end(step), until, text: `repeat ${times === 1 ? "once" : `${times} times`}` };
+    const length = plan.seconds + times * (plan.end(step) - plan.start(step));
+    const text = `repeat ${times === 1 ? "once" : `${times} times`}: ${formatSeconds(length)} in all`;
+    return { kind: "repeat", step, times, from: plan.end(step), until: plan.end(step), text };
   }
   const edge = plan.end(step) + pixels / view.scale;
   let first = step + 1;

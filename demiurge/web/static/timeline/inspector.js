@@ -1,8 +1,9 @@
 // Beside the timeline: the selected step, why it was chosen and what else fits; without one the sources of the plan.
 
-import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say } from "../lib.js";
+import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say, withMinus } from "../lib.js";
 import { swatch } from "./colours.js";
 import { icon } from "./icons.js";
+import { pinnedUnits } from "./pinned.js";
 import { shortName } from "./plan.js";
 
 const PATIENCE = 70; // ms that the selection rests before alternatives are asked for
@@ -39,7 +40,9 @@ export class Inspector {
     const { plan } = this.session;
     const current = () => this.session.plan === plan && this.session.step === step;
     try {
-      const found = await getJson(`/plans/${plan.id}/steps/${step}/alternatives.json?k=9`);
+      const pinned = await pinnedUnits();
+      const asked = pinned.length ? `&units=${pinned.join(",")}` : "";
+      const found = await getJson(`/plans/${plan.id}/steps/${step}/alternatives.json?k=9${asked}`);
       if (current()) this.alternatives.show(step, found);
     } catch (error) {
       if (current()) this.alternatives.explain(error.message);
@@ -89,23 +92,24 @@ export class Inspector {
       source.missing && h("p", { class: "note" }, `This source is missing: ${source.missing}`),
       factTable(plan, step),
       this.#stepButtons(step, source),
-      selected.length > 1 && h("p", { class: "facts muted" }, selectionText(plan, this.session.range)),
+      selected.length > 1 && h("p", { class: "facts muted" }, selectionText(plan, this.session.range, step)),
     ].filter(Boolean);
   }
 
   #stepButtons(step, { missing }) {
     const { plan, selected } = this.session;
     const unit = plan.steps.unit[step];
-    const remove = selected.length > 1 ? `Remove these ${counted(selected.length, "step")} (Delete)` : "Remove this step (Delete)";
+    const many = selected.length > 1;
+    const remove = many ? `Remove these ${counted(selected.length, "step")} (Delete)` : "Remove this step (Delete)";
     return h("div", { class: "row buttons" },
-      this.#button("hear", "play", "Alone", "Hear the unit alone (A)", {
+      this.#button("hear", "play", "Alone", "Hear the unit alone, if it is short with what follows it in its source (A)", {
         "data-heard": `alone ${unit}`, onclick: () => this.audition.alone(unit), disabled: !plan.isOwn || unit < 0 || Boolean(missing),
       }),
-      this.#button("place", "within", "In place", "Hear it in place, with a second around it (Enter)", {
-        "data-heard": "in place now", onclick: () => this.audition.inPlace(step),
+      this.#button("place", "within", "In place", `Hear ${many ? "the selected steps" : "it"} in place, with a second around (Enter)`, {
+        "data-heard": "in place now", onclick: this.actions.hearInPlace,
       }),
       this.#lockButton(),
-      this.#button("repeat", "repeat", null, "Repeat this step (R)", { onclick: this.actions.repeat }),
+      this.#button("repeat", "repeat", null, many ? `Repeat step ${formatCount(step)} alone (R)` : "Repeat this step (R)", { onclick: this.actions.repeat }),
       this.#button("remove", "remove", null, remove, { onclick: this.actions.remove }));
   }
 
@@ -131,12 +135,12 @@ function factTable(plan, step) {
     ["In the plan", formatSeconds(plan.start(step))], ["Join before", join[step].toFixed(2)],
     ["Length", seconds(n_samples[step])], ["Join behind", next],
   ];
-  if (gain_db[step]) facts.push(["Gain", `${gain_db[step].toFixed(1)} dB`]);
+  if (gain_db[step]) facts.push(["Gain", `${withMinus(gain_db[step].toFixed(1))} dB`]);
   return h("dl", { class: "figures" }, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-const selectionText = (plan, [first, last]) =>
-  `${counted(last - first + 1, "step")} selected, ${formatSeconds(plan.end(last) - plan.start(first))}: lock and remove take all.`;
+const selectionText = (plan, [first, last], step) =>
+  `${counted(last - first + 1, "step")} selected, ${formatSeconds(plan.end(last) - plan.start(first))}: In place, Lock and Remove take all, Alone and Repeat step ${formatCount(step)}.`;
 
 const folderOf = (path) => path.slice(0, -baseName(path).length - 1);
 

@@ -8,7 +8,7 @@ const TYPING = "input:not([type=range], [type=checkbox], [type=radio]), select, 
 export function listenToKeys(actions) {
   shortcuts({
     " ": { run: actions.play, help: "play or pause" },
-    Enter: { run: actions.hearInPlace, help: "hear the step in place" },
+    Enter: { run: actions.hearInPlace, help: "hear the selected steps in place" },
     A: { run: actions.hearAlone, help: "hear its unit alone" },
     "Shift+1": { shown: "Shift + 1 … 9", help: "hear an alternative in place" },
   });

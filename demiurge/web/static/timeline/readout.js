@@ -1,6 +1,6 @@
 // The figures at the head of each lane: those of the step under the pointer, else of the selected one.
 
-import { byId, fail, formatCount, formatSeconds, getFloats, h } from "../lib.js";
+import { byId, fail, formatCount, formatSeconds, getFloats, h, withMinus } from "../lib.js";
 
 /** Fills the heads of the lanes; the descriptor chosen there is drawn by the stage. */
 export class Readout {
@@ -15,6 +15,8 @@ export class Readout {
     byId("descriptor").addEventListener("change", () => this.load());
     for (const what of ["hover", "selection"]) session.on(what, () => this.show());
     session.on("plan", () => this.load());
+    for (const what of ["plan", "audio"]) session.on(what, () => this.showGain());
+    this.showGain();
     this.load();
   }
 
@@ -34,10 +36,16 @@ export class Readout {
     }
   }
 
+  /** Say how much lower everything is heard, if it is. */
+  showGain() {
+    const { gain_db: gain } = this.session.plan.audio;
+    byId("gain").textContent = gain < -0.05 ? `lowered by ${(-gain).toFixed(1)} dB to stay below full scale` : "";
+  }
+
   show() {
     const { plan, hovered, step: selected } = this.session;
     const step = hovered >= 0 ? hovered : selected;
-    const figure = (value) => (step < 0 || value === undefined || Number.isNaN(value) ? "" : value.toPrecision(4));
+    const figure = (value) => (step < 0 || value === undefined || Number.isNaN(value) ? "" : withMinus(value.toPrecision(4)));
     const loaded = this.values?.length === 2 * plan.length ? this.values : [];
     byId("at").textContent = step < 0 ? "" : `${formatCount(step)} at ${formatSeconds(plan.start(step))}`;
     byId("wanted").textContent = plan.has_targets ? figure(loaded[step]) : "unknown";

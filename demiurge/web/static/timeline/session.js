@@ -96,6 +96,7 @@ export class Session extends EventTarget {
   async #send({ what, ...edit }) {
     try {
       const document = await postJson(`/plans/${this.plan.id}/edits`, { revision: this.plan.revision, edit });
+      if (edit.kind === "remove") this.anchor = this.last = this.step = edit.steps[0]; // not as many again
       this.replace(document);
       say(`${what}: done`, { quiet: true });
     } catch (error) {

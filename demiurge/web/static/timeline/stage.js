@@ -139,15 +139,31 @@ export class Stage {
     context.setLineDash([]);
   }
 
+  /** Where something goes in between: a line through all lanes, which what is behind moves away from. */
+  #drawInsertion({ context, colours: colour }, x) {
+    const { units, wave, join } = this.boxes;
+    const middle = units.top + units.height / 2;
+    context.fillStyle = colour.accent;
+    context.fillRect(x - 1.5, wave.top, 3, join.top + join.height - wave.top);
+    context.beginPath();
+    context.moveTo(x + 4, middle - 8);
+    context.lineTo(x + 15, middle);
+    context.lineTo(x + 4, middle + 8);
+    context.fill();
+  }
+
   #drawGhost(scene) {
     const { context, view, colours: colour } = scene;
     const { top, height } = this.boxes.units;
     const { kind, from, until, text } = this.ghost;
     const [left, right] = [view.x(from), view.x(until)];
-    context.fillStyle = kind === "repeat" ? colour.accent : colour.warn;
-    context.globalAlpha = 0.45;
-    context.fillRect(left, top, right - left, height);
-    context.globalAlpha = 1;
+    if (kind === "repeat") this.#drawInsertion(scene, left);
+    else {
+      context.fillStyle = colour.warn;
+      context.globalAlpha = 0.45;
+      context.fillRect(left, top, right - left, height);
+      context.globalAlpha = 1;
+    }
     context.font = "600 12px system-ui, sans-serif";
     const across = context.measureText(text).width + 14;
     const at = Math.min(Math.max(4, right - across), view.width - across - 4);

@@ -1,11 +1,13 @@
 // The bar above the timeline: playing, the scale, and what is done to the plan as a whole.
 
-import { byId, clock, counted, events, fail, formatSeconds } from "../lib.js";
+import { byId, clock, counted, events, fail, formatSeconds, say } from "../lib.js";
 import { setIcon } from "./icons.js";
 import { listenToMenus } from "./menus.js";
 
 const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "seed"];
 const CHOOSE = "Choose again";
+const A_LITTLE = 0.1; // temperature
+const SAME = "Nothing changed: another random seed with a temperature above 0, or another continuity, gives other units.";
 
 /** Shows and changes the state of session, sound and view. */
 export class Transport {
@@ -19,7 +21,7 @@ export class Transport {
     byId("zoom").addEventListener("input", (event) => view.zoom(view.whole * (view.closest / view.whole) ** event.target.value));
     byId("save-as").addEventListener("submit", (event) => this.#saveAs(event));
     byId("reselect").addEventListener("submit", (event) => this.#reselect(event));
-    byId("another-seed").addEventListener("click", () => (byId("seed").value = Math.floor(Math.random() * 1e6)));
+    byId("another-seed").addEventListener("click", drawSeed);
     view.addEventListener("change", () => this.#showScale());
     for (const name of ["state", "time"]) sound.addEventListener(name, () => this.showTime());
     session.on("plan", () => {
@@ -97,15 +99,24 @@ export class Transport {
     byId("reselect-go").textContent = plan.nLocked ? around : "Choose all steps again";
     byId("reselect-go").disabled = !plan.has_targets || !plan.isOwn || pending !== null || free === 0;
     byId("reselect-note").textContent = noteOf(plan, free);
+    byId("choose-again").disabled = !plan.isOwn;
+    byId("choose-again").title = plan.isOwn ? "" : `${noteOf(plan, free)} Its units are not here.`;
   }
 
-  #reselect(event) {
+  async #reselect(event) {
     event.preventDefault();
     const values = OPTIONS.map((name) => [name, byId(name).valueAsNumber]);
     const wrong = values.find(([, value]) => !Number.isFinite(value));
     if (wrong) return fail(new Error(`${byId(wrong[0]).labels[0].textContent} must be a number.`));
     byId("reselect-menu").hidePopover();
-    return this.session.edit(() => ({ what: CHOOSE, kind: "reselect", ...Object.fromEntries(values) }));
+    let before = null;
+    await this.session.edit(() => {
+      before = this.session.plan;
+      return { what: CHOOSE, kind: "reselect", ...Object.fromEntries(values) };
+    });
+    const { plan } = this.session;
+    if (plan !== before && String(plan.steps.unit) === String(before.steps.unit)) say(SAME);
+    return undefined;
   }
 
   #saveAs(event) {
@@ -113,6 +124,12 @@ export class Transport {
     byId("save-menu").hidePopover();
     this.session.save(byId("save-name").value.trim() || null);
   }
+}
+
+/** Another random seed counts only where chance takes part. */
+function drawSeed() {
+  byId("seed").value = Math.floor(Math.random() * 1e6);
+  if (byId("temperature").valueAsNumber === 0) byId("temperature").value = A_LITTLE;
 }
 
 function noteOf(plan, free) {

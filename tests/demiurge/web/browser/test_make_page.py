@@ -212,6 +212,7 @@ def test_knobs_of_a_job_fill_the_form(page):
     job = newest(page, "done")
     expect(page.locator("#make")).to_be_focused()
     page.click("#defaults")
+    expect(page.locator("#temperature")).to_have_value("0")  # of the path
     expect(page.locator("#continuity")).to_have_value("0.25")
     job.get_by_role("button", name="Make again").click()
     values = {

@@ -26,6 +26,8 @@ for (const name of ["drawArrays", "drawElements"]) {
   const draw = WebGLRenderingContext.prototype[name];
   WebGLRenderingContext.prototype[name] = function (...rest) { window.draws++; return draw.apply(this, rest); };
 }"""
+REFUSE = """HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException("", "NotAllowedError"));
+Object.defineProperty(navigator, "userActivation", { value: { hasBeenActive: false } });"""
 KEEP_STREAM = """window.EventSource = class extends EventSource {
   constructor(...rest) { super(...rest); window.stream = this; }
 };"""
@@ -190,6 +192,17 @@ def test_hover_plays_the_unit(page, open_map, lone):
     expect(page.locator("#tooltip")).to_be_hidden()
     sound = page.request.get(answer.value.url).body()
     assert sound[:4] == b"RIFF" and sound[8:12] == b"WAVE"  # noqa: PT018
+
+
+def test_browser_that_does_not_play_yet_is_told_of_quietly(page, open_map, lone):
+    page.add_init_script(REFUSE)
+    open_map()
+    for _, place in lone()[:2]:
+        page.mouse.move(*place, steps=3)
+        expect(page.locator("#sound-hint")).to_be_visible()
+    expect(page.locator(".toast")).to_have_count(0)
+    page.click("#lasso")
+    expect(page.locator("#sound-hint")).to_be_hidden()
 
 
 def test_nearest_point_is_found_as_by_looking_at_all(page):

@@ -158,6 +158,8 @@ def test_a_step_says_why_it_was_chosen_and_what_else_fits(timeline: Page) -> Non
     assert f"{steps['distance'][5]:.2f}" in inspector
     assert timeline.locator(".alternatives li").count() == 10  # itself and nine others
     assert said(timeline, "step 5, ")
+    tracks = timeline.locator(".alternatives .stack").evaluate_all("found => found.map((track) => track.clientWidth)")
+    assert len({*tracks}) == 1  # one scale
     timeline.get_by_role("button", name="Close").focus()
     timeline.keyboard.press("Enter")
     expect(timeline.locator("#stage")).to_be_focused()
@@ -171,7 +173,7 @@ def test_a_step_says_why_it_was_chosen_and_what_else_fits(timeline: Page) -> Non
 
 def test_an_alternative_is_heard_alone_and_in_place(timeline: Page) -> None:
     click_step(timeline, 5)
-    for title, address in (("Hear it alone", "**/units/*/audio.wav"), ("Hear it in place", "**/steps/5/audio.wav*unit=*")):
+    for title, address in (("Hear it alone", "**/units/*/audio.wav*"), ("Hear it in place", "**/steps/5/audio.wav*unit=*")):
         button = timeline.locator(f".alternatives li:nth-child(3) button[title^='{title}']")
         with timeline.expect_response(address) as answer:
             button.click()
@@ -259,6 +261,42 @@ def test_dragging_an_edge_to_the_right_repeats_and_to_the_left_removes(timeline:
     drag(60)
     assert said(timeline, "steps selected")
     assert len(plan_of(timeline)["steps"]["unit"]) == n_steps
+
+
+def test_a_unit_pinned_on_the_map_is_used_at_a_step(timeline: Page) -> None:
+    unit = plan_of(timeline)["steps"]["unit"][20]
+    keep = "unit => fetch('/map.json').then(answer => answer.json())"
+    keep += ".then(({ database }) => localStorage.setItem(`map.pins.${database.id}`, JSON.stringify([unit])))"
+    timeline.evaluate(keep, unit)
+    click_step(timeline, 5)
+    pinned = timeline.get_by_role("list", name="Pinned on the map")
+    expect(pinned.get_by_role("listitem")).to_have_count(1)
+    used = edited(timeline, pinned.get_by_role("button", name="Use").click)
+    assert used["steps"]["unit"][5] == unit
+    edited(timeline, press(timeline, "Control+z"))
+
+
+def test_several_steps_are_heard_in_place_and_after_a_removal_one_is_selected(timeline: Page) -> None:
+    click_step(timeline, 5)
+    timeline.keyboard.press("Shift+ArrowRight")
+    timeline.keyboard.press("Shift+ArrowRight")
+    with timeline.expect_response("**/steps/6/audio.wav*") as answer:
+        timeline.keyboard.press("Enter")
+    assert "context=1." in answer.value.url
+    timeline.keyboard.press("Escape")
+    edited(timeline, press(timeline, "Delete"))
+    timeline.get_by_role("heading", name="Step 5", exact=True).wait_for()
+    assert "steps selected" not in timeline.locator("#inspector").inner_text()
+    edited(timeline, press(timeline, "Control+z"))
+
+
+def test_choosing_the_same_again_says_so(timeline: Page) -> None:
+    timeline.get_by_role("button", name="Choose again").click()
+    edited(timeline, timeline.locator("#reselect-go").click)
+    timeline.get_by_text("Nothing changed: another random seed").first.wait_for()
+    timeline.get_by_role("button", name="Choose again").click()
+    timeline.get_by_role("button", name="Another random seed").click()
+    expect(timeline.locator("#temperature")).to_have_value("0.1")
 
 
 def test_locked_steps_stay_when_the_rest_is_chosen_again(page: Page) -> None:
@@ -351,7 +389,7 @@ def test_all_of_it_by_the_keyboard(timeline: Page, site) -> None:
     timeline.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: '2', code: 'Digit2', repeat: true}))")
     assert plan_of(timeline)["revision"] == revision
     timeline.keyboard.press("?")
-    assert "hear the step in place" in timeline.locator("#shortcuts").inner_text()
+    assert "hear the selected steps in place" in timeline.locator("#shortcuts").inner_text()
     timeline.keyboard.press("Escape")
     assert timeline.locator("#shortcuts").is_hidden()
 
@@ -437,6 +475,7 @@ def test_a_plan_of_another_database_is_played_and_cut_but_offers_no_units(poor: 
     page.get_by_text("was made from another database").first.wait_for()
     click_step(page, 1)
     page.get_by_text("They are in the database that the plan was made from").wait_for()
+    expect(page.locator("#choose-again")).to_be_disabled()
     edited(page, press(page, "Delete"))
 
 
