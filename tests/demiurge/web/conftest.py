@@ -41,7 +41,8 @@ def own(built: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workspace(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Of the small database, with an empty folder for plans; closed by the client's end."""
+    """Of the small database, with an empty folder for plans and an empty cache; closed by the client's end."""
+    monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)  # where models are looked for
     return Workspace(built / "small.db", folder=tmp_path / "plans")
 

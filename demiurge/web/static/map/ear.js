@@ -6,6 +6,7 @@ const STORED = "map.listen";
 /** Plays units for as long as the user wants to listen. */
 export class Ear {
   #series = null;
+  #hasActed = false; // a click or a key: from then on browsers play
   #told = null; // what went wrong last, said once until the user does something
 
   /** `select` says how many seconds are heard at least; `hint` is shown while the browser does not play yet. */
@@ -49,12 +50,13 @@ export class Ear {
   }
 
   #tell(error) {
-    if (navigator.userActivation?.hasBeenActive === false) this.hint.hidden = false;
+    if (!this.#hasActed && navigator.userActivation?.hasBeenActive === false) this.hint.hidden = false;
     else if (error.message !== this.#told) fail(error);
     this.#told = error.message;
   }
 
   #onAct() {
+    this.#hasActed = true;
     this.hint.hidden = true;
     this.#told = null;
   }
