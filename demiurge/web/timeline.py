@@ -96,14 +96,15 @@ class TimelineViews:
         return json_answer(alternatives_document(state, editor.corpus, self.workspace, number, k, pinned))
 
     def step_audio(self, request: Request) -> Response:
-        """A step with what is around it, as it is or with another unit, as a 16-bit WAV."""
+        """A step with what is around it, as it is or with another unit, as a 16-bit WAV.
+
+        Pages put the revision into the address, so that no browser plays what it heard before an edit; here it makes no
+        difference, for an edit may come between.
+        """
         editor = self._editor(request)
         plan = editor.state.plan
         number, unit = _step(request, plan), ask_integer(request, "unit", 0, MOST_NUMBER)
         context = round(ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS) * plan.sample_rate)
-        revision = ask_integer(request, "revision", 0, MOST_NUMBER)
-        if revision is not None:
-            editor.check_revision(revision)
         if unit is not None:
             plan = replace_unit(plan, number, unit, self.database)
         step = plan.steps[number]

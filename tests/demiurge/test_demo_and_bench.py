@@ -60,6 +60,9 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     monkeypatch.setattr("demiurge.bench.playback.N_STEPS", 150)
     monkeypatch.setattr("demiurge.bench.sequencer.ROLLOUT_STEPS", 20)
     monkeypatch.setattr("demiurge.bench.sequencer.BATCHES", 3)
+    monkeypatch.setattr("demiurge.bench.web.UNITS", 3000)
+    monkeypatch.setattr("demiurge.bench.web.PLAN_SECONDS", 5)
+    monkeypatch.setattr("demiurge.bench.web.HEARD", 3)
     few = {
         "SECONDS": 0.5,
         "SHIPPED_SECONDS": 4.0,
@@ -76,7 +79,7 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
         "playback OGG plain", "playback OGG", "query search", "query path", "sequencer rollout",
         "sequencer training", "synth hifigan-v3", "synth unagan hierarchical",
         "synth unagan nonhierarchical", "synth shipped vocoder", "synth generate",
-        "synth training vocos-small", "synth training unagan-small",
+        "synth training vocos-small", "synth training unagan-small", "browse map", "browse unit", "browse edit",
     }  # fmt: skip
     assert all(value > 0.9 for name, value in results["query search"].facts.items() if "recall" in name)
     assert results["query path"].facts["joins, % of steps"] < results["query path"].facts["joins of the nearest units, %"]
@@ -84,6 +87,7 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     assert results["db"].audio_seconds == pytest.approx(2 * 6.86, abs=0.5)
     assert results["sequencer rollout"].facts["largest_difference"] < 1e-4
     assert results["synth hifigan-v3"].facts["largest difference, of full scale"] < 1e-4
+    assert 0 < results["browse edit"].facts["sound made anew, s"] < 0.5
     for result in results.values():
         assert result.ratio == pytest.approx(result.baseline_seconds / result.seconds)
         assert min(result.seconds, result.baseline_seconds) > 0
