@@ -174,6 +174,7 @@ def test_audition_goes_on_at_the_position_of_the_variation_before(page):
     expect(cards.nth(2)).to_have_class("variation playing")
     assert share_played(page) < at
     page.keyboard.press(" ")
+    page.wait_for_timeout(150)  # the line is drawn once more
     held = share_played(page)
     page.wait_for_timeout(150)
     assert share_played(page) == held
