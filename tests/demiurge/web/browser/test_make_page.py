@@ -173,6 +173,7 @@ def test_audition_goes_on_at_the_position_of_the_variation_before(page):
     page.keyboard.press("3")
     expect(cards.nth(2)).to_have_class("variation playing")
     assert share_played(page) < at
+    page.wait_for_timeout(400)  # until it plays, and is not about to
     page.keyboard.press(" ")
     page.wait_for_timeout(150)  # the line is drawn once more
     held = share_played(page)
