@@ -11,14 +11,19 @@ from query.locks import find_units
 from query.path import REST
 
 
+def is_own(plan: Plan, database: Database) -> bool:
+    """Whether a plan was made from the database, so that its units mean something there."""
+    return plan.database["id"] == database.id
+
+
 def belongs(plan: Plan, database: Database) -> bool:
     """Whether units of the database can be played by the plan: it was made from it, and counts in its samples."""
-    return plan.database["id"] == database.id and plan.sample_rate == database.sample_rate
+    return is_own(plan, database) and plan.sample_rate == database.sample_rate
 
 
 def check_database(plan: Plan, database: Database) -> None:
     """Raise a PlanError if the plan does not belong to the database."""
-    if plan.database["id"] != database.id:
+    if not is_own(plan, database):
         raise PlanError(
             f"the plan was made from database {plan.database['id']}, {database.path} is {database.id}; open it with its own"
         )

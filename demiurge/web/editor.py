@@ -27,7 +27,7 @@ from playback.stitch import stitch
 
 MOST_VERSIONS, MOST_STEPS = 200, 1_000_000  # of one history: plans, and steps in all of them, of 144 bytes each
 TOLD_SECONDS = 0.1  # between words of progress
-RECENT = 16  # different recordings that are kept for whoever has not heard of the newest yet
+RECENT = 4  # different recordings that are kept for whoever has not heard of the newest yet
 
 log = logging.getLogger(__name__)
 _revisions = itertools.count(time.time_ns() // 1_000_000)  # never twice the same, not even after a restart
@@ -229,6 +229,10 @@ class Editor:
             return found
         self.check_revision(revision)
         return self.state.recording
+
+    def has_recording(self, revision: int) -> bool:
+        """Whether the sound of a revision can be had here."""
+        return revision in self._recent
 
     def saved_as(self, file: PlanFile, plan: Plan) -> None:
         """The plan was saved, and goes on under that name."""

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from db.cache import cache_folder
 from db.errors import DemiurgeError
+from demiurge.belonging import is_own
 from demiurge.web.editor import Editor
 from demiurge.web.heard import Corpus
 from demiurge.web.plans import PlanFile, Plans, plans_of
@@ -68,6 +69,12 @@ class Editors:
             wait([self._workspace.executor.submit(editor.render, self._workspace.check_open)], PATIENCE_SECONDS)
         return editor
 
+    def hearing(self, plan_id: str, revision: int) -> Editor:
+        """The editor that made a revision: it may have been saved under another name meanwhile. Raises as `get`."""
+        with self._lock:
+            found = [editor for editor in self._open.values() if editor.has_recording(revision)]
+        return found[0] if found else self.get(plan_id)
+
     def _present(self, plan_id: str) -> Editor | None:
         """The editor that is open, if there is one and it has what is in the plan's file, or edits that are not saved."""
         editor = self._open.pop(plan_id, None)
@@ -81,11 +88,8 @@ class Editors:
 
     def _make(self, file: PlanFile) -> Editor:
         plan, workspace = Plan.load(file.path), self._workspace
-        own = plan.database["id"] == workspace.database.id
-        corpus = Corpus(
-            workspace.root if own else Path(plan.database["root"]), sample_rate=plan.sample_rate, channels=plan.channels,
-            cache=workspace.decoded,
-        )  # fmt: skip
+        root = workspace.root if is_own(plan, workspace.database) else Path(plan.database["root"])
+        corpus = Corpus(root, sample_rate=plan.sample_rate, channels=plan.channels, cache=workspace.decoded)
         return Editor(file, plan, corpus, tapes=cache_folder("recordings"), publish=workspace.events.publish)
 
     def _close_some(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from db.database import Database
 from db.errors import PlanError
-from demiurge.belonging import check_database, positions_of
+from demiurge.belonging import check_database, is_own, positions_of
 from demiurge.pipeline import Selection
 from demiurge.web.editor import Editor, State
 from demiurge.web.values import printable
@@ -39,11 +39,6 @@ def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
         ],
         "steps": _columns(plan, sources),
     }  # fmt: skip
-
-
-def is_own(plan: Plan, database: Database) -> bool:
-    """Whether a plan was made from the database, so that its units mean something there."""
-    return plan.database["id"] == database.id
 
 
 def options_of(plan: Plan) -> dict[str, Any]:

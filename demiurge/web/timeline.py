@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from db.errors import ParameterError
+from demiurge.belonging import is_own
 from demiurge.editing import replace_unit
 from demiurge.web.alternatives import alternatives_document
 from demiurge.web.answers import (
@@ -28,7 +29,7 @@ from demiurge.web.editor import Editor, Rerendering
 from demiurge.web.editors import Editors
 from demiurge.web.edits import MOST_NUMBER, parse_edit
 from demiurge.web.excerpts import excerpt
-from demiurge.web.plan_document import curves, is_own, plan_document
+from demiurge.web.plan_document import curves, plan_document
 from demiurge.web.plans import plans_of
 from demiurge.web.recording import Recording
 from demiurge.web.values import ask_integer, ask_integers, ask_number, check_keys, take_integer, take_text
@@ -72,8 +73,9 @@ class TimelineViews:
 
     def audio(self, request: Request) -> Response:
         """All of the sound as a 32-bit float WAV, or a range of it; 202 while it is being made."""
-        editor = self._editor(request)
-        recording = editor.recording(ask_integer(request, "revision", 0, MOST_NUMBER))
+        revision = ask_integer(request, "revision", 0, MOST_NUMBER)
+        editor = self._editor(request) if revision is None else self.editors.hearing(request.path_params["plan"], revision)
+        recording = editor.recording(revision)
         if recording is None:
             return _not_yet(editor)
         body = _Samples(recording)

@@ -93,6 +93,17 @@ def test_plan_is_shown_as_it_is(client, plan, made):
     assert steps["contiguous"] == [False, *goes_on]
 
 
+def test_sound_of_a_revision_is_had_under_the_old_name_after_saving(client, plan):
+    assert edit(client, plan, kind="remove", steps=[0]).status_code == 200
+    revision = facts(client, plan)["revision"]
+    before = client.get(f"{plan}/audio.wav?revision={revision}")
+    saved = client.post(f"{plan}/save", json={}).json()["id"]
+    assert f"/plans/{saved}" != plan
+    after = client.get(f"{plan}/audio.wav?revision={revision}")  # the page still plays what it asked for before
+    assert (after.status_code, after.content) == (200, before.content)
+    assert client.get(f"/plans/{saved}/audio.wav?revision={revision}").content == before.content
+
+
 def test_sound_is_that_of_the_plan_whole_and_in_parts(client, plan, made):
     whole = client.get(f"{plan}/audio.wav")
     rendered, _ = sf.read(made.with_name("tabla.wav"), dtype="float32", always_2d=True)
