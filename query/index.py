@@ -124,14 +124,17 @@ class UnitIndex:
 
     def scores(self, positions: np.ndarray) -> np.ndarray:
         """Descriptors of the units at positions in `database.units` as they are compared, float32, (n, d)."""
-        rows = self.database.rows_at(positions)  # a copy
-        rows -= self._mean
+        rows = self.database.rows_at(positions)
+        return self.compared(rows, out=rows)
+
+    def compared(self, descriptors: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Raw descriptors (..., d) as they are compared: z-scored, weighted, and of unit length if the metric is cosine.
+
+        Where `out` is given, it is written to.
+        """
+        rows = np.subtract(descriptors, self._mean, out=out)
         rows *= self._scale
         return self.metric.prepare(rows)
-
-    def compared(self, descriptors: np.ndarray) -> np.ndarray:
-        """Raw descriptors (..., d) as they are compared: z-scored, weighted, and of unit length if the metric is cosine."""
-        return self.metric.prepare((descriptors - self._mean) * self._scale)
 
     def normalise(self, sequence: np.ndarray) -> np.ndarray:
         """`compared` for a sequence that comes from outside, after checking it; raises as `search`."""
