@@ -4,18 +4,17 @@ blocks of any length ──► checks ──► blocks of 2¹⁶ samples ──�
 from the clock (the time in a float WAV's PEAK chunk, the serial number of an Ogg stream) made constant.
 """
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import SEEK_CUR
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 import soundfile as sf
 
 from db.errors import AudioError, ParameterError, PlanError
+from playback.constant_bytes import make_constant
 
 BLOCK_SAMPLES = 1 << 16  # handed to libsndfile at a time: Vorbis crashes on millions, and encodes other blocks otherwise
 PCM_16_SCALE, PCM_24_SCALE = 2.0**15, 2.0**23  # what libsndfile divides by; it would multiply by one less, so we do it here
@@ -23,7 +22,6 @@ DITHER_SEED = 16
 VORBIS_QUALITY = 0.6  # of 1; about 190 kbit/s for two channels at 44.1 kHz
 FLAC_COARSE_RATE = 65535  # Hz; beyond it a FLAC stream counts in tens of Hz
 RIFF_BYTES = (1 << 32) - (1 << 20)  # what 32-bit sizes can say, less room for the chunks beside the samples
-OGG_POLYNOMIAL, OGG_SERIAL = 0x104C11DB7, 1
 
 
 @dataclass(frozen=True)
@@ -235,66 +233,6 @@ def pcm_16(block: np.ndarray, dither: np.random.Generator) -> np.ndarray:
     noise = dither.random((*block.shape, 2)).sum(axis=-1) - 1
     steps = np.where(exact == np.rint(exact), exact, np.rint(exact + noise))
     return np.clip(steps, -PCM_16_SCALE, PCM_16_SCALE - 1).astype(np.int16)
-
-
-def make_constant(path: Path) -> None:
-    """Set what libsndfile takes from the clock: the time in a WAV's PEAK chunk to 0, an Ogg stream's serial number to 1."""
-    with open(path, "r+b") as file:
-        start = file.read(4)
-        if start == b"OggS":
-            _set_serials(file)
-        elif start == b"RIFF":
-            _zero_peak_time(file)
-
-
-def _zero_peak_time(file: BinaryIO) -> None:
-    file.seek(12)  # past the size and "WAVE"
-    name, size = struct.unpack("<4sI", file.read(8))
-    while name not in (b"PEAK", b"data"):
-        file.seek(size + size % 2, SEEK_CUR)
-        name, size = struct.unpack("<4sI", file.read(8))
-    if name == b"PEAK":
-        file.seek(4, SEEK_CUR)  # the version
-        file.write(bytes(4))
-
-
-def _set_serials(file: BinaryIO) -> None:
-    """A page: 27 bytes, among them serial number, page number and checksum from byte 14; segments' lengths; segments.
-
-    The checksum, a CRC without offset, is linear: it changes by the CRC of the change, whatever else is in the page.
-    """
-    at = 0
-    while True:
-        file.seek(at)
-        head = bytearray(file.read(27 + 255))
-        if not head:
-            return
-        length = 27 + head[26] + sum(head[27 : 27 + head[26]])
-        serial, number, checksum = struct.unpack_from("<III", head, 14)
-        change = int.from_bytes(struct.pack("<I", serial ^ OGG_SERIAL), "big")
-        struct.pack_into("<III", head, 14, OGG_SERIAL, number, checksum ^ _crc_shift(change, length - 14))
-        file.seek(at)
-        file.write(head[:27])
-        at += length
-
-
-def _crc_shift(value: int, n_bytes: int) -> int:
-    """A 32-bit polynomial times x to the 8 n_bytes, modulo Ogg's."""
-    power = 1 << 8
-    while n_bytes:
-        if n_bytes & 1:
-            value = _crc_multiply(value, power)
-        power = _crc_multiply(power, power)
-        n_bytes >>= 1
-    return value
-
-
-def _crc_multiply(a: int, b: int) -> int:
-    product = 0
-    for bit in range(31, -1, -1):
-        product <<= 1
-        product ^= OGG_POLYNOMIAL * (product >> 32) ^ a * (b >> bit & 1)
-    return product
 
 
 def _refusal(path: Path) -> str:
