@@ -16,7 +16,8 @@ from db.errors import ParameterError, PlanError
 from demiurge.belonging import check_database, position_of
 from demiurge.pipeline import Selection, selection_facts
 from demiurge.planning import DECIMALS, check_sources, describe_choice, make_step, total_cost
-from playback.plan import NO_TARGET, NO_UNIT, Plan, Step
+from playback.plan import Plan, Step
+from playback.steps import NO_TARGET, NO_UNIT
 from playback.targets import Targets
 from query.explain import explain
 from query.index import UnitIndex

@@ -37,15 +37,15 @@ from typing import Any, Self
 import numpy as np
 
 from db.errors import ParameterError, PlanError
+from playback import alignment
 from playback.attacks import CONTEXT_MS, bracket
-from playback.plan import Step
+from playback.gains import Overlaps, fade_progress, gains
+from playback.steps import Step
 
 LIMITS = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
 FADES = ("matched", "equal-power", "linear")
 EDGE_MS = 1.5  # the shortest fade that does not click
 BLINK_MS, HIGH = 0.5, 0.003  # a recording that starts or ends above -50 dB would click without at least so much of a fade
-ALIGN_WINDOW_MS = 10.0  # of the waveforms that are compared
-ALIGN_GRID = 8  # samples
 ATTACK_TOLERANCE_MS = 4.0  # units begin that much before their attack, or a little behind its first rise
 QUIET = 1e-7  # mean square below which a level is not matched: -70 dB
 
@@ -119,36 +119,8 @@ class SeamOptions:
 
     def context(self, sample_rate: int) -> int:
         """Samples beyond those that are listened to."""
-        wanted_ms = max(CONTEXT_MS if self.attacks else 0, ALIGN_WINDOW_MS if self.align_ms else 0)
+        wanted_ms = max(CONTEXT_MS if self.attacks else 0, alignment.WINDOW_MS if self.align_ms else 0)
         return round(wanted_ms * sample_rate / 1000)
-
-
-@dataclass(frozen=True)
-class Overlaps:
-    """How the seams of a batch are made; arrays of shape (seams,), samples counted from the boundary.
-
-    The outgoing side falls from `out_start` for `out_length` samples, the incoming one rises from `in_start` for `in_length`;
-    in an overlap these are the same. A length of 0 is a cut. `likeness` is ρ, `step_db` how much louder the incoming side is.
-    Nothing changes before `-left` and from `right` on.
-    """
-
-    left: np.ndarray
-    right: np.ndarray
-    out_start: np.ndarray
-    out_length: np.ndarray
-    in_start: np.ndarray
-    in_length: np.ndarray
-    likeness: np.ndarray
-    step_db: np.ndarray
-
-    def row(self, number: int) -> Self:
-        """One seam of the batch, as a batch."""
-        return type(self)(*(getattr(self, f.name)[number : number + 1] for f in fields(self)))
-
-    @property
-    def extent(self) -> int:
-        """Samples on either side of the boundaries within which all of them lie."""
-        return int(max(self.left.max(initial=0), self.right.max(initial=0)))
 
 
 @dataclass(frozen=True)
@@ -209,7 +181,9 @@ def plan_overlaps(
     lowest, highest = first + length // 2, last - length // 2
     middle = np.clip(0, lowest, np.maximum(highest, lowest))
     if options.align_ms and overlap:
-        middle = _align(outgoing, incoming, middle, lowest, highest, options, sample_rate)
+        window_ms = min(alignment.WINDOW_MS, options.crossfade_ms)
+        most, window = (ms * sample_rate / 1000 for ms in (options.align_ms, window_ms))
+        middle = alignment.align(outgoing, incoming, middle, lowest, highest, most=most, window=window)
     start, cut, none = middle - length // 2, length == 0, np.zeros(len(outgoing))
     likeness, step_db = none, none
     if options.fade == "matched" or options.level_db:
@@ -258,36 +232,6 @@ def _keep_off_attacks(
     return since, until, np.maximum(in_after - reach, 0)
 
 
-def _align(
-    outgoing: np.ndarray, incoming: np.ndarray, middle: np.ndarray, lowest: np.ndarray, highest: np.ndarray,
-    options: SeamOptions, sample_rate: int,
-) -> np.ndarray:  # fmt: skip
-    """Move each middle within [lowest, highest] to where the normalised correlation is highest.
-
-    Moving all the way must gain 0.1 of correlation.
-    """
-    most = options.align_ms * sample_rate / 1000
-    window = min(ALIGN_WINDOW_MS, options.crossfade_ms) * sample_rate / 1000
-    half = max(1, round(window / (2 * ALIGN_GRID)))  # in blocks of the grid
-    sums = [_window_sums(a, b, half) for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))]
-    likeness = sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-20))
-    if not likeness.shape[1]:
-        return middle
-    places = (np.arange(likeness.shape[1]) + half) * ALIGN_GRID - outgoing.shape[1] // 2
-    away = np.abs(places - middle[:, None])
-    allowed = (places >= lowest[:, None]) & (places <= highest[:, None]) & (away <= most)
-    score = np.where(allowed, likeness - 0.1 * away / most, -np.inf)
-    return np.where(allowed.any(axis=1), places[score.argmax(axis=1)], middle)
-
-
-def _window_sums(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
-    """Sums of a·b over windows of 2 * half blocks of the grid, one a block."""
-    blocks = len(a), -1, ALIGN_GRID * a.shape[2]
-    products = np.einsum("sbi,sbi->sb", a.reshape(blocks), b.reshape(blocks))
-    summed = np.cumsum(np.pad(products, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
-    return summed[:, 2 * half :] - summed[:, : -2 * half]
-
-
 def _compare(
     outgoing: np.ndarray, incoming: np.ndarray, start: np.ndarray, length: np.ndarray, context: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -298,7 +242,7 @@ def _compare(
     """
     extent = outgoing.shape[1] // 2 - context
     outgoing, incoming = _middle(outgoing, extent), _middle(incoming, extent)
-    weight = np.repeat(np.sin(np.float32(np.pi) * _progress(start, length, extent)), outgoing.shape[2], axis=1)
+    weight = np.repeat(np.sin(np.float32(np.pi) * fade_progress(start, length, extent)), outgoing.shape[2], axis=1)
     ab, aa, bb = (
         ((a * b).reshape(weight.shape) * weight).sum(axis=1).astype(np.float64)
         for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))
@@ -313,45 +257,6 @@ def mix(outgoing: np.ndarray, incoming: np.ndarray, overlaps: Overlaps, fade: st
     extent = overlaps.extent
     falling, rising = gains(overlaps, extent, fade)
     return _middle(outgoing, extent) * falling[:, :, None] + _middle(incoming, extent) * rising[:, :, None]
-
-
-def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.ndarray]:
-    """Gains of the outgoing and the incoming side around the boundaries, float32, shape (seams, 2 * extent) each.
-
-    Exactly 1 and 0 before, 0 and 1 after the seam.
-    """
-    falling = 1 - _progress(overlaps.out_start, overlaps.out_length, extent)
-    rising = _progress(overlaps.in_start, overlaps.in_length, extent)
-    if fade != "linear":
-        falling, power = np.sin(np.float32(np.pi / 2) * falling), np.sin(np.float32(np.pi) * rising)
-        power *= overlaps.likeness.astype(np.float32)[:, None]
-        power = 1 / np.sqrt(power + 1)
-        falling, rising = falling * power, np.sin(np.float32(np.pi / 2) * rising) * power
-    if overlaps.step_db.any():
-        out_level, in_level = level_ramps(overlaps, extent)
-        falling, rising = falling * out_level, rising * in_level
-    return falling, rising
-
-
-def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray]:
-    """What evens out the levels: amplitudes of the two sides around the boundaries, float32, (seams, 2 * extent)."""
-    middle = overlaps.in_start + overlaps.in_length / 2
-    nepers = (np.log(10) / 40 * overlaps.step_db).astype(np.float32)[:, None]  # half of the step
-    ramps = []
-    for start, length, sign in ((-overlaps.left, middle + overlaps.left, 1), (middle, overlaps.right - middle, -1)):
-        x = _progress(start, length, extent)
-        if sign < 0:
-            x = 1 - x
-        ramps.append(np.exp(sign * nepers * (x * x * (3 - 2 * x))))
-    return ramps[0], ramps[1]
-
-
-def _progress(start: np.ndarray, length: np.ndarray, extent: int) -> np.ndarray:
-    """x of every sample around the boundaries, float32, shape (seams, 2 * extent): 0 before the fade, 1 after it."""
-    slope = 1 / np.maximum(length, 1e-3)
-    x = np.arange(-extent, extent, dtype=np.float32) * slope.astype(np.float32)[:, None]
-    x += ((0.5 - start) * slope).astype(np.float32)[:, None]
-    return np.clip(x, 0, 1, out=x)
 
 
 def _middle(zones: np.ndarray, extent: int) -> np.ndarray:

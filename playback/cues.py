@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from playback.crossfade import SeamOptions, gains
+from playback.crossfade import SeamOptions
+from playback.gains import gains
 from playback.plan import Plan, Step
 from playback.sources import Sound
 from playback.stitch import Run, Seam, join_runs, make_seams

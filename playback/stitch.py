@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from db.errors import ParameterError
-from playback.crossfade import EDGE_MS, Overlaps, Room, SeamOptions, cross, is_contiguous, mix
+from playback.crossfade import EDGE_MS, Room, SeamOptions, cross, is_contiguous, mix
+from playback.gains import Overlaps
 from playback.plan import Plan, Step
 from playback.sources import Sound
 from playback.voices import Voice

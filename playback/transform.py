@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from db.errors import ParameterError
-from playback.plan import MAX_STRETCH, MAX_TRANSPOSE
+from playback.steps import MAX_STRETCH, MAX_TRANSPOSE
 
 SEED = 0  # it draws random phases for stretches of more than 2, the same ones every time
 

@@ -14,7 +14,8 @@ from demiurge.web.editor import State
 from demiurge.web.heard import Corpus
 from demiurge.web.passages import new_passages
 from demiurge.web.workspace import Workspace
-from playback.plan import NO_TARGET, Plan, Step
+from playback.plan import Plan, Step
+from playback.steps import NO_TARGET
 from query.alternatives import Alternative, find_alternatives, measure_units
 from query.locks import find_units
 from query.path import REST

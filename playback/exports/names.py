@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from db.errors import PlanError
 from playback.cues import Cue
-from playback.plan import Step
+from playback.steps import Step
 
 UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes of a name that are not UTF-8
 

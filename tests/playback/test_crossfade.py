@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.errors import ParameterError, PlanError
-from playback.crossfade import Room, SeamOptions, cross, gains, plan_overlaps
+from playback.crossfade import Room, SeamOptions, cross, plan_overlaps
+from playback.gains import gains
 from tests.playback.sounds import RATE, noise
 
 REACH = 2048
@@ -70,6 +71,14 @@ def test_overlap_moves_to_where_the_waveforms_agree():
     still = overlaps_of(a, b, SeamOptions(crossfade_ms=6, attacks=False, level_db=0, align_ms=0))
     assert still.in_start[0] + still.in_length[0] // 2 == 0
     assert found.likeness[0] > still.likeness[0] + 0.1
+
+
+@pytest.mark.parametrize("align_ms", [1e-308, 5e-324])
+def test_a_tiny_align_ms_is_as_none_and_overflows_nowhere(align_ms):
+    a, b = noise(2 * REACH, 0), noise(2 * REACH, 1)
+    with np.errstate(all="raise"):
+        found = overlaps_of(a, b, SeamOptions(align_ms=align_ms, attacks=False))
+    assert found.in_start[0] + found.in_length[0] // 2 == 0
 
 
 @settings(deadline=None, max_examples=60)
