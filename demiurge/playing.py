@@ -10,25 +10,18 @@ import numpy as np
 from db.atomic import write_text
 from db.errors import ParameterError
 from playback.cues import Cue, make_cues
+from playback.decibels import to_amplitude
 from playback.exports import EXPORTS, SUFFIXES
+from playback.live import Played, play
+from playback.opened import OpenPlan
 from playback.plan import Plan
-from playback.render import (
-    Progress,
-    RenderSummary,
-    Sounding,
-    check_targets,
-    open_sources,
-    playable,
-    render,
-    render_stems,
-    stem_paths,
-)  # fmt: skip
+from playback.render import RenderSummary, Sounding, stem_paths, write_stems, write_whole
+from playback.sources import Progress
 from playback.stitch import join_runs, stitch
-from playback.writer import check_output_format
 
 
 @dataclass(frozen=True)
-class Targets:
+class Outputs:
     """What is wanted of a plan: audio in `out`, a `picture` of it, one file per source in `stems`, files for other tools by
     their format, each where it should lie."""
 
@@ -82,9 +75,8 @@ def export_path(base: Path, kind: str) -> Path:
 
 
 def play_plan(
-    plan: Plan, title: str, targets: Targets, sounding: Sounding, *, root: Path | None = None, skip_missing: bool = False,
-    progress: Progress | None = None,
-) -> PlayedPlan:  # fmt: skip
+    opened: OpenPlan, title: str, outputs: Outputs, sounding: Sounding, *, progress: Progress | None = None
+) -> PlayedPlan:
     """Make of a plan whatever is wanted.
 
     Raises
@@ -92,44 +84,35 @@ def play_plan(
     PlanError, AudioError, ParameterError
         As `playback.render.render`.
     """
-    files, seams, summary = targets.files(plan), sounding.seams, None
-    check_targets(plan, root, files)
-    if targets.out:
-        check_output_format(targets.out, sounding.output.bits, sample_rate=plan.sample_rate, channels=plan.channels)
-    with open_sources(plan, root) as reader:
-        heard, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-        cues = make_cues(heard, reader, seams=seams) if targets.exports else []
-    kept = [number for number, step in enumerate(plan.steps) if step.source not in skipped and f"step {number}" not in skipped]
-    cues = [replace(cue, number=kept[cue.number]) for cue in cues]
-    texts = export_texts(heard, cues, targets, root, gain_db=0.0)  # refused before anything is written
-    if targets.out:
-        summary = render(
-            plan, targets.out, root=root, seams=seams, output=sounding.output, skip_missing=skip_missing, progress=progress
-        )
+    files, seams, summary = outputs.files(opened.whole), sounding.seams, None
+    cues = make_cues(opened.plan, opened.sound, seams=seams) if outputs.exports else []
+    cues = [replace(cue, number=opened.numbers[cue.number]) for cue in cues]
+    texts = export_texts(opened, cues, outputs, gain_db=0.0)  # refused before anything is written
+    if outputs.out:
+        summary = write_whole(opened, outputs.out, seams=seams, output=sounding.output, progress=progress)
     gain_db = summary.gain_db if summary else None
-    if targets.stems:
-        make_folder(targets.stems)
-        render_stems(
-            plan, targets.stems, suffix=targets.suffix, gain_db=gain_db, root=root, seams=seams, bits=sounding.output.bits,
-            skip_missing=skip_missing, progress=progress,
+    if outputs.stems:
+        make_folder(outputs.stems)
+        write_stems(
+            opened, outputs.stems, suffix=outputs.suffix, gain_db=gain_db, seams=seams, bits=sounding.output.bits,
+            progress=progress,
         )  # fmt: skip
     if gain_db:
-        texts = export_texts(heard, cues, targets, root, gain_db=gain_db)
+        texts = export_texts(opened, cues, outputs, gain_db=gain_db)
     for path, text in texts.items():
         write_text(path, text)
-    if targets.picture and targets.out:
-        draw(heard, targets.out, targets.picture, title)
-    left_out = [path for path, source in targets.stem_paths(plan).items() if source in skipped]
-    return PlayedPlan([path for path in files if path not in left_out], summary, skipped, len(heard.steps))
+    if outputs.picture and outputs.out:
+        draw(opened.plan, outputs.out, outputs.picture, title)
+    left_out = [path for path, source in outputs.stem_paths(opened.whole).items() if source in opened.skipped]
+    return PlayedPlan([path for path in files if path not in left_out], summary, opened.skipped, len(opened.plan.steps))
 
 
-def export_texts(plan: Plan, cues: list[Cue], targets: Targets, root: Path | None, *, gain_db: float) -> dict[Path, str]:
+def export_texts(opened: OpenPlan, cues: list[Cue], outputs: Outputs, *, gain_db: float) -> dict[Path, str]:
     """The plan for other tools; those that play it do so as loudly as it was rendered."""
     louder = [replace(cue, step=replace(cue.step, gain_db=cue.step.gain_db + gain_db)) for cue in cues] if gain_db else cues
-    folder = Path(root or plan.database["root"])
     return {
-        path: EXPORTS[kind](plan, louder if kind in ("reaper", "edl") else cues, folder)
-        for kind, path in targets.exports.items()
+        path: EXPORTS[kind](opened.plan, louder if kind in ("reaper", "edl") else cues, opened.sound.root)
+        for kind, path in outputs.exports.items()
     }
 
 
@@ -155,9 +138,8 @@ def draw(plan: Plan, audio: Path, picture: Path, title: str) -> None:
 
 
 def listen(
-    plan: Plan, sounding: Sounding, *, gain_db: float = 0.0, root: Path | None = None, skip_missing: bool = False,
-    device: str | None = None, progress: Progress | None = None,
-):  # fmt: skip
+    opened: OpenPlan, sounding: Sounding, *, gain_db: float = 0.0, device: str | None = None, progress: Progress | None = None
+) -> Played:
     """Play a plan on the machine's audio output as it is made, clipped where it passes full scale.
 
     Raises
@@ -165,19 +147,17 @@ def listen(
     ParameterError
         If there is no output, or the extra `live` is not installed.
     """
-    from playback.live import play
+    plan, gain = opened.plan, np.float32(to_amplitude(gain_db))
 
     def blocks() -> Generator[np.ndarray, None, None]:
-        for block in stitch(plan, reader, seams=sounding.seams):
-            yield np.clip(block * np.float32(10 ** (gain_db / 20)), -1, 1)
+        for block in stitch(plan, opened.sound, seams=sounding.seams):
+            yield np.clip(block * gain, -1, 1)
 
-    with open_sources(plan, root) as reader:
-        plan, _ = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-        sound = blocks()
-        try:
-            return play(
-                sound, sample_rate=plan.sample_rate, channels=plan.channels, device=device,
-                progress=(lambda done: progress(done, plan.n_samples, "playing")) if progress else None,
-            )  # fmt: skip
-        finally:
-            sound.close()
+    sound = blocks()
+    try:
+        return play(
+            sound, sample_rate=plan.sample_rate, channels=plan.channels, device=device,
+            progress=(lambda done: progress(done, plan.n_samples, "playing")) if progress else None,
+        )  # fmt: skip
+    finally:
+        sound.close()

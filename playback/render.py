@@ -1,9 +1,8 @@
 """A plan to an audio file: loud enough, never over full scale, complete or not there at all."""
 
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO
@@ -13,17 +12,17 @@ import numpy as np
 from db.atomic import replacing
 from db.errors import ParameterError
 from playback.crossfade import SeamOptions
+from playback.decibels import to_amplitude, to_decibels
 from playback.loudness import LoudnessMeter, TruePeakMeter
+from playback.opened import OpenPlan, open_plan
 from playback.plan import Plan
-from playback.sources import Sound, SourceReader, refuse, sources_of
+from playback.sources import Progress, sources_of
 from playback.stitch import BLOCK_SAMPLES, DEFAULT_SEAMS, stitch
 from playback.writer import PCM_24_SCALE, AudioWriter, check_output_format
 
 SAFE_PEAK_DB = -0.1  # dBFS, where an over-full render is brought to
 STEM_LETTERS = 60  # of a source's name in the name of its stem
 CEILING_DB = -1.0  # dBTP, the most a render of a given loudness may reach (EBU R 128)
-
-Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,18 @@ class Sounding:
 @dataclass(frozen=True)
 class RenderSummary:
     """What was written: after the whole was changed by `gain_db`, its sample peak, and where they were measured its loudness
-    and true peak. `skipped` says what was wrong with each source that was left out."""
+    and true peak."""
 
     n_samples: int
     peak: float
     gain_db: float
     lufs: float | None = None
     true_peak_db: float | None = None
-    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def render(
     plan: Plan, path: str | Path, *, root: str | Path | None = None, seams: SeamOptions = DEFAULT_SEAMS,
-    output: OutputOptions | None = None, skip_missing: bool = False, progress: Progress | None = None,
+    output: OutputOptions | None = None, progress: Progress | None = None,
 ) -> RenderSummary:  # fmt: skip
     """Write a plan as WAV, FLAC or OGG, whichever the suffix says. The file names the plan by its identity.
 
@@ -84,8 +82,6 @@ def render(
     ----------
     root : path, optional
         The corpus folder; the plan's own by default.
-    skip_missing : bool
-        Leave silence where a source is missing, unreadable or changed, or ends before a step does, instead of refusing.
     progress : callable (done, in all, what)
 
     Raises
@@ -97,25 +93,29 @@ def render(
     """
     output = output or OutputOptions()
     check_output_format(path, output.bits, sample_rate=plan.sample_rate, channels=plan.channels)
-    check_targets(plan, root, [Path(path)])
-    with open_sources(plan, root) as reader:
-        heard, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-        job = _Job(heard, reader, seams, output, plan.identity, progress)
-        with replacing(path) as temporary:
-            summary = job.write(temporary, Path(path))
-    return replace(summary, skipped=skipped)
+    with open_plan(plan, root, outputs=[path], progress=progress) as opened:
+        return write_whole(opened, Path(path), seams=seams, output=output, progress=progress)
 
 
-def render_stems(
-    plan: Plan, folder: Path, *, suffix: str = ".wav", gain_db: float | None = None, root: str | Path | None = None,
-    seams: SeamOptions = DEFAULT_SEAMS, bits: str | None = None, skip_missing: bool = False, progress: Progress | None = None,
+def write_whole(
+    opened: OpenPlan, path: Path, *, seams: SeamOptions, output: OutputOptions, progress: Progress | None = None
+) -> RenderSummary:
+    """`render` for a plan whose sources have been looked at."""
+    job = _Job(opened, seams, output, progress)
+    with replacing(path) as temporary:
+        return job.write(temporary, path)
+
+
+def write_stems(
+    opened: OpenPlan, folder: Path, *, suffix: str = ".wav", gain_db: float | None = None, seams: SeamOptions = DEFAULT_SEAMS,
+    bits: str | None = None, progress: Progress | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write what each source plays as a file of its own, all as long as the plan; together they are the whole.
 
     Parameters
     ----------
     gain_db : float, optional
-        What `render` changed the whole by, to be the same here. Otherwise what keeps the whole below full scale.
+        What the whole was changed by, to be the same here. Otherwise what keeps it below full scale.
 
     Raises
     ------
@@ -124,20 +124,14 @@ def render_stems(
     AudioError
         If a part alone would pass full scale.
     """
-    paths, stems = [], stem_paths(plan, folder, suffix)
-    check_targets(plan, root, stems)
-    with open_sources(plan, root) as reader:
-        heard, skipped = playable(plan, reader, skip_missing=skip_missing, progress=progress)
-        job = _Job(heard, reader, seams, OutputOptions(bits), plan.identity, progress)
-        if gain_db is None:
-            gain_db = job.safe_gain_db()
-        for path, source in stems.items():
-            if source in skipped:
-                continue
-            with replacing(path) as temporary:
-                job.write_stem(temporary, path, source, gain_db)
-            paths.append(path)
-    return paths
+    job = _Job(opened, seams, OutputOptions(bits), progress)
+    if gain_db is None:
+        gain_db = job.safe_gain_db()
+    paths = {path: source for path, source in stem_paths(opened.whole, folder, suffix).items() if source not in opened.skipped}
+    for path, source in paths.items():
+        with replacing(path) as temporary:
+            job.write_stem(temporary, path, source, gain_db)
+    return list(paths)
 
 
 def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
@@ -169,12 +163,14 @@ class _OverFullScaleError(Exception):
 class _Job:
     """One plan with its sound, on the way to files."""
 
-    plan: Plan
-    sound: Sound
+    opened: OpenPlan
     seams: SeamOptions
     output: OutputOptions
-    identity: str
     progress: Progress | None
+
+    @property
+    def plan(self) -> Plan:
+        return self.opened.plan
 
     def write(self, temporary: Path, path: Path) -> RenderSummary:
         """Write the whole, as loud as it should be."""
@@ -197,11 +193,11 @@ class _Job:
         peak = _PeakMeter()
         for block in self._blocks("measuring"):
             peak.add(block)
-        return SAFE_PEAK_DB - _db(peak.peak) if peak.peak > 1 else 0.0
+        return SAFE_PEAK_DB - to_decibels(peak.peak) if peak.peak > 1 else 0.0
 
     def write_stem(self, temporary: Path, path: Path, source: str, gain_db: float) -> None:
         """Write one source's part."""
-        gain = np.float32(_amplitude(gain_db))
+        gain = np.float32(to_amplitude(gain_db))
         with self._writer(temporary, path, title=source) as writer:
             for block in self._blocks(path.name, source):
                 writer.write(block if gain == 1 else block * gain)
@@ -219,19 +215,19 @@ class _Job:
                         meter.add(block)
                 _keep(block, waiting, path)
             lufs = loudness.integrated() if loudness else None
-            true_peak_db = _db(true_peak.peak()) if true_peak else None
-            gain_db = _gain_db(self.output, lufs, true_peak_db, _db(peak.peak))
+            true_peak_db = to_decibels(true_peak.peak()) if true_peak else None
+            gain_db = _gain_db(self.output, lufs, true_peak_db, to_decibels(peak.peak))
             waiting.seek(0)
             with self._writer(temporary, path) as writer:
                 while len(block := np.fromfile(waiting, np.float32, BLOCK_SAMPLES * channels).reshape(-1, channels)):
-                    writer.write(block * np.float32(_amplitude(gain_db)))
+                    writer.write(block * np.float32(to_amplitude(gain_db)))
         lufs, true_peak_db = (None if v is None or math.isinf(v) else v + gain_db for v in (lufs, true_peak_db))
-        return RenderSummary(self.plan.n_samples, peak.peak * _amplitude(gain_db), gain_db, lufs, true_peak_db)
+        return RenderSummary(self.plan.n_samples, peak.peak * to_amplitude(gain_db), gain_db, lufs, true_peak_db)
 
     def _writer(self, temporary: Path, path: Path, title: str = "") -> AudioWriter:
         plan = self.plan
         seams = " ".join(f"{name}={value}" for name, value in asdict(self.seams).items())
-        comment = f"Demiurge plan {self.identity}, database {plan.database['id']}, seams {seams}"
+        comment = f"Demiurge plan {self.opened.whole.identity}, database {plan.database['id']}, seams {seams}"
         return AudioWriter(
             temporary, plan.sample_rate, plan.channels, bits=self.output.bits, n_samples=plan.n_samples, comment=comment,
             title=title, shown=path,
@@ -240,7 +236,7 @@ class _Job:
     def _blocks(self, what: str, only: str | None = None) -> Iterator[np.ndarray]:
         """The plan's sound in blocks of some length, told of as they go by."""
         done, waiting, size = 0, list[np.ndarray](), 0
-        for piece in stitch(self.plan, self.sound, seams=self.seams, only=only):
+        for piece in stitch(self.plan, self.opened.sound, seams=self.seams, only=only):
             waiting.append(piece)
             size += len(piece)
             if size and (size >= BLOCK_SAMPLES or done + size == self.plan.n_samples):  # a cut may end it with nothing
@@ -268,73 +264,3 @@ def _keep(block: np.ndarray, file: IO[bytes], path: Path) -> None:
         raise ParameterError(
             f"{path}: cannot be written ({error.strerror}); free some space, or choose another place"
         ) from error
-
-
-def _db(amplitude: float) -> float:
-    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
-
-
-def _amplitude(db: float) -> float:
-    return 10 ** (db / 20)
-
-
-def open_sources(plan: Plan, root: str | Path | None) -> SourceReader:
-    """A reader of the files a plan plays.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such folder.
-    """
-    folder = Path(root or plan.database["root"])
-    if not folder.is_dir():
-        raise ParameterError(f"{folder}: no such folder; the corpus was there: say where it is now with --root")
-    return SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
-
-
-def playable(
-    plan: Plan, reader: SourceReader, *, skip_missing: bool = False, progress: Progress | None = None
-) -> tuple[Plan, dict[str, str]]:
-    """Look at all that a plan plays, and leave out the steps that cannot be played if that is asked for.
-
-    Returns
-    -------
-    plan : Plan
-    skipped : dict
-        What is wrong with each source, or single step, that was left out.
-
-    Raises
-    ------
-    PlanError
-        If some cannot be played, or none can.
-    """
-    problems = reader.prepare(plan, progress)
-    steps = []
-    for number, step in enumerate(plan.steps):
-        if step.source in problems:
-            continue
-        if step.end_sample > (length := reader.length(step.source)):
-            problems[f"step {number}"] = (
-                f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which has {length}"
-            )
-        else:
-            steps.append(step)
-    if not problems:
-        return plan, {}
-    if not (skip_missing and steps):
-        refuse(problems, reader.root, none_left=skip_missing)
-    return replace(plan, steps=tuple(steps), tail_samples=plan.n_samples - steps[-1].until_sample), problems
-
-
-def check_targets(plan: Plan, root: str | Path | None, paths: Iterable[Path]) -> None:
-    """Refuse to write over a recording that the plan plays.
-
-    Raises
-    ------
-    ParameterError
-    """
-    folder = Path(root or plan.database["root"])
-    recordings = {os.path.realpath(folder / source): source for source in sources_of(plan)}
-    for path in paths:
-        if source := recordings.get(os.path.realpath(path)):
-            raise ParameterError(f"{path} is the recording {source}, which the plan plays; give another name")

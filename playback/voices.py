@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from playback.decibels import to_amplitude
 from playback.plan import Plan, Step
 from playback.sources import Sound
 from playback.transform import transform
@@ -20,7 +21,7 @@ class Voice:
 
     def __init__(self, run: Step, sound: Sound, plan: Plan) -> None:
         self.run, self._sound, self._channels = run, sound, plan.channels
-        self._gain = np.float32(10 ** (run.gain_db / 20))
+        self._gain = np.float32(to_amplitude(run.gain_db))
         length = sound.length(run.source)
         self.before, self.after = run.start_sample, length - run.end_sample
         if run.reverse:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from db.errors import ParameterError
-from demiurge.cli.output import check_audio_output, check_output, echo_json, force_option, json_option, progress_bar
+from demiurge.cli.output import check_output, echo_json, force_option, json_option, progress_bar
 from demiurge.cli.sounding import sounding_notes, sounding_options, take_sounding
 
 EXPORTS = ["reaper", "labels", "csv", "edl"]
@@ -43,8 +43,9 @@ def playback(
     **options,
 ) -> None:  # fmt: skip
     """Render PLAN, as it was written or as you have edited it. Seams are as the plan says unless you say otherwise."""
-    from demiurge.playing import Targets, export_path, listen, play_plan
+    from demiurge.playing import Outputs, export_path, listen, play_plan
     from playback.live import check_output_device
+    from playback.opened import open_plan
     from playback.plan import Plan
 
     if show:
@@ -58,22 +59,24 @@ def playback(
         check_output_device(device)
     loaded = Plan.load(plan, alternatives=False)
     sounding = take_sounding(options, loaded.settings)
-    targets = Targets(out, picture, stems, {kind: export_path(out or plan, kind) for kind in exports})
-    _check_outputs(plan, targets.files(loaded), targets, sounding.output, force=force)
-    with progress_bar("playback", quiet=as_json) as progress:
-        played = play_plan(loaded, plan.name, targets, sounding, root=root, skip_missing=skip_missing, progress=progress)
-    if as_json:
-        echo_json(_facts(loaded, played))
-    else:
-        _echo(loaded, played, out, sounding.output.lufs)
-    if play:
-        gain_db = played.summary.gain_db if played.summary else 0.0
-        with progress_bar("playing", quiet=as_json) as progress:
-            heard = listen(
-                loaded, sounding, gain_db=gain_db, root=root, skip_missing=skip_missing, device=device, progress=progress
-            )
-        if heard.underruns:
-            click.echo(f"the sound was interrupted {heard.underruns} times: the machine was too busy", err=True)
+    outputs = Outputs(out, picture, stems, {kind: export_path(out or plan, kind) for kind in exports})
+    files = outputs.files(loaded)
+    _check_outputs(plan, loaded, outputs, files, sounding.output, force=force)
+    with progress_bar("reading", quiet=as_json) as progress:
+        opened = open_plan(loaded, root, outputs=files, skip_missing=skip_missing, progress=progress)
+    with opened:
+        with progress_bar("playback", quiet=as_json) as progress:
+            played = play_plan(opened, plan.name, outputs, sounding, progress=progress)
+        if as_json:
+            echo_json(_facts(loaded, played))
+        else:
+            _echo(loaded, played, out, sounding.output.lufs)
+        if play:
+            gain_db = played.summary.gain_db if played.summary else 0.0
+            with progress_bar("playing", quiet=as_json) as progress:
+                heard = listen(opened, sounding, gain_db=gain_db, device=device, progress=progress)
+            if heard.underruns:
+                click.echo(f"the sound was interrupted {heard.underruns} times: the machine was too busy", err=True)
     if played.skipped:
         context.exit(1)
 
@@ -93,20 +96,22 @@ def show_plan(plan: Path, root: Path | None, options: dict, *, makes: bool, as_j
         echo_plan(facts)
 
 
-def _check_outputs(plan: Path, files: list[Path], targets, output, *, force: bool) -> None:
+def _check_outputs(plan: Path, loaded, outputs, files: list[Path], output, *, force: bool) -> None:
     """Refuse early what cannot be written, or would take the place of something."""
-    if not targets.out and (output.lufs, output.true_peak_db) != (None, None):
+    from playback.writer import check_output_format
+
+    if not outputs.out and (output.lufs, output.true_peak_db) != (None, None):
         raise ParameterError("--lufs and --true-peak say how loud OUT is written; give -o OUT as well")
-    if not (targets.out or targets.stems) and output.bits:
+    if not (outputs.out or outputs.stems) and output.bits:
         raise ParameterError("--bits says how OUT and the stems are written; give -o OUT or --stems as well")
-    if targets.out:
-        check_audio_output(targets.out, force=force, bits=output.bits)
-    if targets.stems and targets.stems.exists() and not targets.stems.is_dir():
-        raise ParameterError(f"--stems {targets.stems} is a file; give the name of a folder")
+    if outputs.out:
+        check_output_format(outputs.out, output.bits, sample_rate=loaded.sample_rate, channels=loaded.channels)
+    if outputs.stems and outputs.stems.exists() and not outputs.stems.is_dir():
+        raise ParameterError(f"--stems {outputs.stems} is a file; give the name of a folder")
     for path in files:
         if os.path.realpath(path) == os.path.realpath(plan):
             raise ParameterError(f"{path} is the plan itself; give another name")
-        check_output(path, force=force, folder_is_made=targets.stems is not None and path.parent == targets.stems)
+        check_output(path, force=force, folder_is_made=outputs.stems is not None and path.parent == outputs.stems)
 
 
 def _facts(plan, played) -> dict:

@@ -10,11 +10,12 @@ from starlette.responses import Response, StreamingResponse
 
 from db.cache import cache_folder
 from db.errors import ParameterError
-from demiurge.playing import Targets, play_plan
+from demiurge.playing import Outputs, play_plan
 from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
 from playback.crossfade import SeamOptions
 from playback.exports import SUFFIXES
+from playback.opened import open_plan
 from playback.plan import Plan
 from playback.render import Sounding
 
@@ -62,9 +63,11 @@ def _write(plan: Plan, kind: str, path: Path, root: Path | None, check_open: Cal
     if kind == "plan":
         plan.save(path)
         return 0
-    targets = Targets(out=path) if kind == "wav" else Targets(exports={kind: path})
-    sounding = Sounding(SeamOptions.of(plan.settings))
-    played = play_plan(
-        plan, path.name, targets, sounding, root=root, skip_missing=True, progress=lambda *_: check_open()
-    )  # fmt: skip
+    outputs = Outputs(out=path) if kind == "wav" else Outputs(exports={kind: path})
+
+    def progress(*_: object) -> None:
+        check_open()
+
+    with open_plan(plan, root, skip_missing=True, progress=progress) as opened:
+        played = play_plan(opened, path.name, outputs, Sounding(SeamOptions.of(plan.settings)), progress=progress)
     return len(played.skipped)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from db.errors import PlanError
 from playback.cues import Cue
+from playback.decibels import to_amplitude
 from playback.exports.names import source_path, unit_name
 from playback.plan import Plan
 
@@ -67,7 +68,7 @@ def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
         f"  FADEIN 0 {_seconds(cue.fade_in, rate)} 0 0 0 0 0",
         f"  FADEOUT 0 {_seconds(cue.fade_out, rate)} 0 0 0 0 0",
         f"  NAME {_quoted(unit_name(step))}",
-        f"  VOLPAN 1 0 {10 ** (step.gain_db / 20) * _excess(cue):.14f} -1",
+        f"  VOLPAN 1 0 {to_amplitude(step.gain_db) * _excess(cue):.14f} -1",
         f"  SOFFS {_seconds(0 if step.reverse else start, rate)}",
         f"  PLAYRATE {1 / step.stretch:.14f} 1 {step.transpose:.14f} -1",
         f"  CHANMODE {MONO if plan.channels == 1 else NORMAL}",

@@ -23,6 +23,7 @@ from demiurge.playing import export_path
 from playback.crossfade import SeamOptions
 from playback.plan import Plan, Step
 from playback.render import render, stem_paths
+from playback.sources import SourceReader
 from playback.targets import Targets
 
 RATE, HOP = 44100, 1024
@@ -326,6 +327,14 @@ def test_what_is_heard_is_what_would_be_written(tmp_path, saved, loudspeaker):
 def test_what_is_heard_is_as_loud_as_what_is_written(tmp_path, saved, loudspeaker):
     run(saved, "-o", tmp_path / "o.wav", "--bits", "float", "--lufs", -30, "--play")
     np.testing.assert_allclose(np.concatenate(loudspeaker), heard(tmp_path / "o.wav"), atol=1e-7)
+
+
+def test_sources_are_looked_at_once_whatever_is_made_of_them(tmp_path, saved, loudspeaker, monkeypatch):
+    prepare, looks = SourceReader.prepare, []
+    monkeypatch.setattr(SourceReader, "prepare", lambda *given: looks.append(1) or prepare(*given))
+    run(saved, "-o", tmp_path / "o.wav", "--stems", tmp_path / "parts", "--export", "reaper", "--play")
+    assert len(looks) == 1
+    assert loudspeaker
 
 
 def test_what_is_too_loud_is_heard_within_full_scale(tmp_path, saved, loudspeaker):

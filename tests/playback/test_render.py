@@ -16,8 +16,9 @@ from demiurge.corpus import CORPUS_DIR
 from playback import render as render_module
 from playback.crossfade import SeamOptions
 from playback.loudness import TruePeakMeter
+from playback.opened import open_plan
 from playback.plan import Plan, Step
-from playback.render import OutputOptions, render, render_stems, stem_paths
+from playback.render import OutputOptions, render, stem_paths, write_stems, write_whole
 
 RATE, HOP = 44100, 1024
 PLAIN = SeamOptions.plain(22.0)
@@ -47,6 +48,19 @@ def music() -> Plan:
 
 def heard(path, dtype="float32") -> np.ndarray:
     return sf.read(path, dtype=dtype, always_2d=True)[0]
+
+
+def render_the_rest(plan: Plan, path, seams: SeamOptions | None = None) -> dict[str, str]:
+    """Render what there is of a plan; what is skipped."""
+    with open_plan(plan, skip_missing=True) as opened:
+        summary = write_whole(opened, path, seams=seams or SeamOptions(), output=OutputOptions())
+    assert summary.n_samples == plan.n_samples
+    return opened.skipped
+
+
+def render_stems(plan: Plan, folder, **options) -> list[Path]:
+    with open_plan(plan) as opened:
+        return write_stems(opened, folder, **options)
 
 
 def true_peak_db(samples: np.ndarray) -> float:
@@ -238,18 +252,17 @@ def test_skipping_leaves_silence_of_the_right_length_in_the_right_place(tmp_path
         (name, i * HOP, HOP) for i, name in enumerate(["no.wav", "a.wav", "no.wav", "nor.wav", "a.wav", "a.wav", "no.wav"])
     ]
     plan = make_plan(tmp_path, *spans, tail_samples=9)
-    summary = render(plan, tmp_path / "o.wav", seams=CUTS, skip_missing=True)
+    skipped = render_the_rest(plan, tmp_path / "o.wav", CUTS)
     expected = np.zeros(7 * HOP + 9, np.float32)
     for i in (1, 4, 5):
         expected[i * HOP : (i + 1) * HOP] = tabla[i * HOP : (i + 1) * HOP]
     np.testing.assert_array_equal(heard(tmp_path / "o.wav")[:, 0], expected)
-    assert summary.skipped == {"no.wav": "missing", "nor.wav": "missing"}
-    assert summary.n_samples == plan.n_samples
+    assert skipped == {"no.wav": "missing", "nor.wav": "missing"}
 
 
 def test_with_seams_what_is_skipped_is_silent_and_the_rest_sounds(tmp_path, music):
     plan = replace(music, steps=tuple(replace(s, source=s.source.replace("ambi_choir", "gone")) for s in music.steps))
-    render(plan, tmp_path / "o.wav", skip_missing=True)
+    render_the_rest(plan, tmp_path / "o.wav")
     out = heard(tmp_path / "o.wav")
     assert len(out) == music.n_samples
     for step in plan.steps:
@@ -258,7 +271,7 @@ def test_with_seams_what_is_skipped_is_silent_and_the_rest_sounds(tmp_path, musi
 
 
 def test_nothing_skipped_is_said_and_changes_nothing(tmp_path, music):
-    assert render(music, tmp_path / "a.wav", skip_missing=True).skipped == {}
+    assert render_the_rest(music, tmp_path / "a.wav") == {}
     render(music, tmp_path / "b.wav")
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
@@ -267,7 +280,7 @@ def test_nothing_skipped_is_said_and_changes_nothing(tmp_path, music):
 def test_a_plan_without_any_source_is_refused(tmp_path, skip_missing):
     which = "nothing" if skip_missing else "not all"
     with pytest.raises(PlanError, match=rf"^{which} of the plan can be played from .*:\n  a.wav: missing\n  b.wav: missing$"):
-        render(make_plan(tmp_path, ("a.wav", 0, 9), ("b.wav", 0, 9)), tmp_path / "o.wav", skip_missing=skip_missing)
+        open_plan(make_plan(tmp_path, ("a.wav", 0, 9), ("b.wav", 0, 9)), skip_missing=skip_missing)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -288,16 +301,16 @@ def test_steps_beyond_the_end_are_named_with_both_lengths_and_skipped_alone(tmp_
     named = "".join(f"\n  {step}: {problem}" for step, problem in problems.items())
     with pytest.raises(PlanError, match=f"^not all of the plan can be played from .*:{named}$"):
         render(plan, tmp_path / "o.wav")
-    summary = render(plan, tmp_path / "o.wav", seams=CUTS, skip_missing=True)
+    skipped = render_the_rest(plan, tmp_path / "o.wav", CUTS)
     silence = np.zeros(HOP, np.float32)
     np.testing.assert_array_equal(heard(tmp_path / "o.wav")[:, 0], [*tabla[:HOP], *silence, *tabla[HOP : 2 * HOP], 0])
-    assert summary.skipped == problems
+    assert skipped == problems
 
 
 @pytest.mark.parametrize("name", ["o.wav", "o.flac"])
 def test_what_is_skipped_keeps_the_identity_of_the_whole_plan(tmp_path, music, name):
     plan = replace(music, steps=(*music.steps, Step(0, "gone.ogg", 0, HOP, music.n_samples)))
-    render(plan, tmp_path / name, skip_missing=True)
+    render_the_rest(plan, tmp_path / name)
     with sf.SoundFile(tmp_path / name) as file:
         assert file.comment.startswith(f"Demiurge plan {plan.identity}, ")
 
@@ -312,7 +325,7 @@ def test_recordings_that_are_played_are_never_written_over(tmp_path, tabla):
         with pytest.raises(ParameterError, match=f"^{path} is the recording x.wav, which the plan plays; give another name$"):
             render(plan, path)
     with pytest.raises(ParameterError, match=r"1 x.wav is the recording 1 x.wav, which the plan plays"):
-        render_stems(plan, tmp_path / "in")
+        open_plan(plan, outputs=stem_paths(plan, tmp_path / "in", ".wav"))
     np.testing.assert_array_equal(heard(tmp_path / "in" / "x.wav")[:, 0], tabla)
 
 
@@ -449,14 +462,15 @@ def test_an_interrupted_render_leaves_what_was_there(tmp_path, music, monkeypatc
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
+from playback.opened import open_plan
 from playback.plan import Plan
-from playback.render import OutputOptions, render, render_stems
+from playback.render import OutputOptions, render, write_stems
 from db.errors import ParameterError
 plan = Plan.load(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:
     if sys.argv[3] == "stems":
-        render_stems(plan, Path(sys.argv[2]).parent)
+        write_stems(open_plan(plan), Path(sys.argv[2]).parent)
     else:
         render(plan, sys.argv[2], output=OutputOptions(lufs=None if sys.argv[3] == "whole" else -20.0))
 except ParameterError as error:

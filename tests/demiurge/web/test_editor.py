@@ -24,8 +24,9 @@ from demiurge.web.workspace import Workspace
 from playback.changes import Change
 from playback.crossfade import SeamOptions
 from playback.decoded import DecodedCache
+from playback.opened import open_plan
 from playback.plan import Plan
-from playback.render import open_sources, playable, render
+from playback.render import render
 from playback.stitch import stitch
 from tests.demiurge.web.conftest import wait_until
 
@@ -66,12 +67,12 @@ def edited(workspace: Workspace, plan: Plan, root: Path | None = None) -> Editor
 
 def anew(plan: Plan, root: Path) -> np.ndarray:
     """What a plan sounds like, by the ordinary way; silence where nothing can be played."""
-    with open_sources(plan, root) as reader:
-        try:
-            heard, _ = playable(plan, reader, skip_missing=True)
-        except PlanError:
-            return np.zeros((plan.n_samples, plan.channels), np.float32)
-        return np.concatenate([*stitch(heard, reader, seams=SeamOptions.of(plan.settings))])
+    try:
+        opened = open_plan(plan, root, skip_missing=True)
+    except PlanError:
+        return np.zeros((plan.n_samples, plan.channels), np.float32)
+    with opened:
+        return np.concatenate([*stitch(opened.plan, opened.sound, seams=SeamOptions.of(plan.settings))])
 
 
 def sounds(editor: Editor) -> np.ndarray:
