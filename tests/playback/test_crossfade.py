@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from db.errors import ParameterError, PlanError
 from playback.crossfade import Room, SeamOptions, cross, plan_overlaps
-from playback.gains import gains
+from playback.gains import gains, level_ramps
 from tests.playback.sounds import RATE, noise
 
 REACH = 2048
@@ -73,6 +73,12 @@ def test_overlap_moves_to_where_the_waveforms_agree():
     assert found.likeness[0] > still.likeness[0] + 0.1
 
 
+def test_overlap_stays_where_it_gains_nothing_by_moving():
+    x = noise(2 * REACH)
+    found = overlaps_of(x, x, SeamOptions(crossfade_ms=6, attacks=False))
+    assert found.in_start[0] + found.in_length[0] // 2 == 0
+
+
 @pytest.mark.parametrize("align_ms", [1e-308, 5e-324])
 def test_a_tiny_align_ms_is_as_none_and_overflows_nowhere(align_ms):
     a, b = noise(2 * REACH, 0), noise(2 * REACH, 1)
@@ -107,6 +113,17 @@ def test_level_step_is_met_half_way_within_its_limit():
         assert found.step_db[0] == pytest.approx(met, abs=0.5)
         assert found.extent == 1500
     assert overlaps_of(a, b, SeamOptions(attacks=False, level_db=0)).step_db[0] == 0
+
+
+def test_each_side_comes_half_the_step_towards_the_other_in_the_middle_of_the_overlap():
+    a, b = noise(2 * REACH, 0, 0.1), noise(2 * REACH, 1, 0.2)
+    found = overlaps_of(a, b, SeamOptions(attacks=False, align_ms=0))
+    out_level, in_level = level_ramps(found, found.extent)
+    step, middle = 10 ** (found.step_db[0] / 20), found.extent
+    assert out_level[0, middle] == pytest.approx(np.sqrt(step), rel=1e-3)
+    assert in_level[0, middle] == pytest.approx(1 / np.sqrt(step), rel=1e-3)
+    assert out_level[0, 0] == pytest.approx(1, abs=1e-3)
+    assert in_level[0, -1] == pytest.approx(1, abs=1e-3)
 
 
 def test_level_of_an_attack_or_of_silence_is_left_alone():

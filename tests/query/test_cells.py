@@ -12,8 +12,10 @@ from db.build import build_database
 from db.database import Database
 from db.errors import ParameterError
 from db.maintain import compact, remove_sources
+from db.normaliser import Normaliser
 from demiurge.corpus import CORPUS_DIR
 from query import proposals
+from query.cache import Cached, has_drifted
 from query.filters import Filters
 from query.index import UnitIndex
 
@@ -72,6 +74,17 @@ def test_there_are_always_k_and_all_pass_the_filters(corpus, targets, kind):
         assert set(row) == set(own)
     everything = UnitIndex(database, kind=kind)
     assert (np.sort(everything.search(targets[:2], k=len(everything)).units) == database.units.ids).all()
+
+
+def test_where_the_nearest_cells_hold_few_units_none_is_found_twice(corpus):
+    """As many are proposed as there are: the rest is -1, which is a position in numpy, too."""
+    database = Database(corpus / "db")
+    last = len(database.sources) - 1
+    index = UnitIndex(database, kind="ivf", filters=Filters(sources=(database.sources[last].path,)))
+    matches = index.search(database.source_descriptors(last), k=2)
+    assert (matches.units[:, 0] != matches.units[:, 1]).all()
+    exact = UnitIndex(database, filters=Filters(sources=(database.sources[last].path,)))
+    np.testing.assert_array_equal(matches.units[:, 0], exact.search(database.source_descriptors(last), k=1).units[:, 0])
 
 
 def kept(folder):
@@ -158,6 +171,19 @@ def test_growth_in_small_steps_adds_up(copied, monkeypatch):
     assert 1 <= len(counted) <= 4
 
 
+@pytest.mark.parametrize(
+    ("change", "drifted"), [((0.1, 1.0), False), ((0.3, 1.0), True), ((0.0, 1.3), True), ((0.0, 0.7), True)]
+)
+def test_an_index_whose_z_scores_are_no_longer_the_databases_has_drifted(corpus, change, drifted):
+    """Of a descriptor, the mean by so many standard deviations, or the deviation by a factor."""
+    now, (shift, factor) = Database(corpus / "db").normaliser, change
+    mean, std = now.mean.copy(), now.std.copy()
+    mean[3] += shift * std[3]
+    std[3] *= factor
+    cached = Cached(faiss.IndexFlat(39), Normaliser(mean, std), frozenset(), changed=0)
+    assert has_drifted(cached, [], now) == drifted
+
+
 def test_an_index_that_another_process_replaces_meanwhile_is_not_mixed_with_ours(copied, caplog):
     """As if its file had been written between our reading of the record and of the file."""
     UnitIndex(Database(copied / "db"), kind="ivf")
@@ -191,6 +217,21 @@ def test_indexes_of_other_weights_are_others_and_only_the_latest_are_kept(copied
     for weight in (1, 2, 3, 4, 5, 6):
         UnitIndex(database, kind="pq", weights={"mfcc0": weight})
     assert len(kept(copied)) == 8
+
+
+def test_an_index_that_is_used_is_not_the_first_to_be_forgotten(copied):
+    database = Database(copied / "db")
+
+    def use(weight):
+        """The files of the index with this weight."""
+        before = set(kept(copied))
+        UnitIndex(database, kind="ivf", weights={"mfcc0": weight})
+        return set(kept(copied)) - before
+
+    first, *_ = [use(weight) for weight in (1, 2, 3, 4)]
+    assert use(1) == set()
+    use(5)
+    assert first <= set(kept(copied))
 
 
 def test_where_it_cannot_be_kept_the_search_goes_on(copied, caplog, targets):

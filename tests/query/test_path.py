@@ -281,8 +281,8 @@ def test_variations_share_little_and_cost_little_more():
 
 
 def test_memory_does_not_grow_with_the_corpus_and_progress_is_told():
-    targets, peaks = np.random.default_rng(3).normal(size=(2000, 3)), []
-    for n in (50_000, 500_000):
+    targets, peaks = np.random.default_rng(3).normal(size=(1100, 3)), []
+    for n in (20_000, 200_000):
         toy = Toy([n], 2)
         near = np.random.default_rng(4).integers(0, n, size=(len(targets), 16))
         near.sort(axis=1)
@@ -292,7 +292,7 @@ def test_memory_does_not_grow_with_the_corpus_and_progress_is_told():
         find(toy, targets, k=16, novelty=0.5, min_reuse=1.0)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert toy.told[:2] == [(0, 2000, "choosing units"), (1024, 2000, "choosing units")]
+        assert toy.told[:2] == [(0, 1100, "choosing units"), (1024, 1100, "choosing units")]
     assert peaks[1] < 1.1 * peaks[0]
 
 
@@ -308,6 +308,19 @@ def test_level_counts_double_and_octaves_count_at_joins():
     chance = joins.by_chance
     np.testing.assert_allclose(cost, [[2 + 1, 1], [0, 1], [0, 0], [chance, chance]])  # no pitch, no octave; the end of a source
     assert chance > 1
+
+
+def test_octaves_count_in_the_search_as_they_do_in_the_path_and_by_chance():
+    toy = Toy([2, 2, 1], 0)
+    toy.database.settings.names = ("x", "f0", "y")
+    toy.factors[1] = 0
+    toy.vectors[:] = [[0, 220, 0], [0, 220, 0], [0, 880, 0], [0, 880, 0], [0, 0, 0]]
+    toy.compared = lambda rows: np.asarray(rows, np.float32) * toy.factors
+    joins = JoinCosts(toy)
+    (_, low), (_, high), (_, unpitched) = (joins.sounds(np.array([at])) for at in (0, 2, 4))
+    assert (joins.between(low, high), joins.between(low, low), joins.between(low, unpitched)) == (2, 0, 0)
+    octaves = [2.0 * ((a in (0, 1) and b in (2, 3)) or (a in (2, 3) and b in (0, 1))) for a, b in product(range(5), repeat=2)]
+    assert joins.by_chance == pytest.approx(np.mean(octaves), rel=0.1)
 
 
 def test_only_what_starts_where_a_unit_stops_playing_follows_it():

@@ -50,6 +50,8 @@ def test_all_units_can_be_asked_for(index):
 def test_short_units_are_left_out_where_a_length_is_asked_for(index):
     full = UnitIndex(index.database, min_samples=1024)
     assert len(full) == (index.database.units.n_samples == 1024).sum() < len(index)
+    room = np.unique(index.database.units.room)[5]
+    assert len(UnitIndex(index.database, min_samples=int(room))) == (index.database.units.room >= room).sum()
 
 
 @pytest.mark.parametrize("k", [0, -1, 10**6])
