@@ -1,11 +1,13 @@
 """demiurge render and demiurge mosaic: from a file to a WAV made of the corpus."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from db.errors import ParameterError
 from demiurge.cli.drawing import drawing_options
 from demiurge.cli.output import (
     audio_out_option,
@@ -60,7 +62,7 @@ def render(seed: Path, database: Path, model: Path, out: Path, force: bool, as_j
     if options["steps"] is None and options["seconds"] is None:
         options["steps"] = DEFAULT_STEPS
     sounding = take_sounding(options)
-    check_outputs(out, options["variations"], sounding.output.bits, force=force)
+    check_outputs(seed, out, options["variations"], sounding.output.bits, force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
         selection = take_selection(options)
         results = render_continuation(
@@ -87,18 +89,20 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
     from demiurge.pipeline import render_mosaic
 
     sounding = take_sounding(options)
-    check_outputs(out, options["variations"], sounding.output.bits, force=force)
+    check_outputs(target, out, options["variations"], sounding.output.bits, force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
         selection = take_selection(options)
         results = render_mosaic(target, database, out, selection=selection, sounding=sounding, progress=progress, **options)
     echo_results(results, sounding.output.lufs, as_json=as_json)
 
 
-def check_outputs(out: Path, variations: int, bits: str | None, *, force: bool) -> None:
-    """Refuse early if an audio file, or the plan beside it, cannot be written."""
+def check_outputs(given: Path, out: Path, variations: int, bits: str | None, *, force: bool) -> None:
+    """Refuse early if an audio file, or the plan beside it, cannot be written, or would take the place of the file given."""
     from demiurge.pipeline import plan_path, variation_paths
 
     for path in variation_paths(out, variations):
+        if os.path.realpath(given) in map(os.path.realpath, (path, plan_path(path))):
+            raise ParameterError(f"{given} would be written over; give another name with -o")
         check_audio_output(path, force=force, bits=bits)
         check_output(plan_path(path), force=force)
 

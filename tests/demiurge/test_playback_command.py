@@ -628,6 +628,21 @@ def test_an_output_is_never_a_recording_that_is_played(tmp_path, saved, moved):
     assert {name: (moved / name).read_bytes() for name in SOUNDS} == before
 
 
+@pytest.mark.parametrize(
+    "arguments", [("mosaic", "t.wav", "db", "-o", "t.wav"), ("mosaic", "t-2.wav", "db", "-o", "t.wav", "--variations", "2"),
+                  ("render", "t.wav", "db", "model", "-o", "link.wav")],
+)  # fmt: skip
+def test_what_is_given_is_never_written_over(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(SEED_FILE, arguments[1])
+    Path("link.wav").symlink_to("t.wav")
+    before = Path(arguments[1]).read_bytes()
+    result = CliRunner().invoke(main, [*arguments, "--force"])
+    assert result.exit_code == 2
+    assert f"{arguments[1]} would be written over; give another name with -o" in result.stderr
+    assert Path(arguments[1]).read_bytes() == before
+
+
 def test_one_file_is_not_written_twice(tmp_path, saved):
     assert "o.wav" in refusal(saved, "-o", tmp_path / "o.wav", "--picture", tmp_path / "o.wav")
     assert files(tmp_path) == ["p.plan.json"]
