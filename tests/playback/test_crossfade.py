@@ -131,6 +131,8 @@ def test_level_of_an_attack_or_of_silence_is_left_alone():
     b[REACH + 50 :] *= 60
     assert overlaps_of(a, b).step_db[0] == 0
     assert overlaps_of(np.zeros(2 * REACH), noise(2 * REACH)).step_db[0] == 0
+    found = overlaps_of(noise(2 * REACH, 0, 1e-4), noise(2 * REACH, 0), SeamOptions(attacks=False))
+    assert (found.step_db[0], found.likeness[0]) == (0, 0)
 
 
 @pytest.mark.parametrize(("attack_of", "at"), [("incoming", 0), ("incoming", 300), ("outgoing", 200), ("outgoing", -100)])

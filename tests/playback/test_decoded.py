@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_a_second_render_decodes_nothing(tmp_path, tabla, decodes):
 
 
 def test_a_changed_file_is_decoded_again(tmp_path, folder, tabla, decodes):
-    path = tmp_path / "a.ogg"
+    path = tmp_path / "a.wav"  # the first two are equally large
     cache, found = DecodedCache(folder), []
     for samples_now, date in ((tabla, 10**18), (tabla[::-1], 2 * 10**18), (tabla[:9000], 2 * 10**18)):
         sf.write(path, samples_now, RATE)
@@ -89,7 +90,7 @@ def test_a_changed_file_is_decoded_again(tmp_path, folder, tabla, decodes):
         for _ in range(2):
             found.append(samples(cache.entry(path, 1, RATE)))
         np.testing.assert_array_equal(found[-1], read_audio(path).samples)
-    assert decodes == ["a.ogg"] * 3
+    assert decodes == ["a.wav"] * 3
 
 
 def test_the_same_name_elsewhere_and_another_rate_are_other_entries(tmp_path, folder, tabla):
@@ -136,6 +137,23 @@ def test_what_is_in_use_stays_though_it_is_too_much(folder, oggs):
     cache.prune()
     assert names(folder) == sorted(used)
     assert not old.exists()
+
+
+def test_looking_at_a_plan_removes_what_is_too_much(tmp_path, folder, oggs):
+    DecodedCache(folder).entry(oggs[0], 1, 48000)
+    plan = Plan(48000, 1, {"id": "x", "root": str(tmp_path)}, (Step(0, "b.flac", 0, 100, 0),))
+    with SourceReader(tmp_path, sample_rate=48000, channels=1, cache=DecodedCache(folder, max_bytes=0)) as reader:
+        reader.prepare(plan)
+    assert names(folder) == [DecodedCache(folder).entry(oggs[1], 1, 48000).path.name]
+
+
+def test_what_a_killed_process_left_goes_after_a_day(folder):
+    folder.mkdir()
+    for name, days in (("old.part", 2), ("new.part", 0)):
+        (folder / name).write_text("")
+        os.utime(folder / name, (time.time() - days * 24 * 3600,) * 2)
+    DecodedCache(folder).prune()
+    assert names(folder) == ["new.part"]
 
 
 def test_pruning_touches_nothing_else_and_needs_no_folder(folder, oggs):

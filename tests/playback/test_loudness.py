@@ -87,6 +87,12 @@ def test_silence_and_nothing_are_minus_infinity():
     assert LoudnessMeter(RATE, 2).integrated() == -np.inf
 
 
+def test_what_is_below_minus_70_lufs_alone_is_nothing():
+    tone = sine(997, 1)
+    assert loudness(tone * np.float32(10 ** (-72 / 20))) == -np.inf
+    assert loudness(tone * np.float32(10 ** (-64 / 20))) == pytest.approx(-67, abs=0.1)
+
+
 def test_asking_in_between_changes_nothing(tabla):
     meter = LoudnessMeter(RATE, 1)
     for block in np.array_split(tabla[:, None], 9):
@@ -124,6 +130,13 @@ def test_true_peak_between_samples():
 def test_true_peak_of_a_sine_is_its_amplitude(fraction):
     fade = np.hanning(RATE).astype(np.float32)[:, None]
     assert 20 * np.log10(true_peak(sine(fraction * RATE, 1, phase=0.3) * fade)) == pytest.approx(0, abs=0.2)
+
+
+def test_true_peak_of_a_stream_that_comes_sample_by_sample(tabla):
+    part, meter = tabla[9000:9400, None], TruePeakMeter(1)
+    for sample in part[:, None]:
+        meter.add(sample)
+    assert meter.peak() == true_peak(part) > np.abs(part).max()
 
 
 def test_true_peak_is_never_below_a_sample(tabla):

@@ -216,8 +216,16 @@ def test_identity_is_of_what_is_played(tmp_path):
     other = replace(PLAN, settings={}, steps=(replace(STEPS[0], distance=9.0, alternatives=()), STEPS[1]))
     assert other.identity == PLAN.identity == FOUND.identity
     assert len(PLAN.identity) == 32
-    for how in ({"gain_db": -1.0}, {"reverse": True}, {"start_sample": 1}, {"source": "a/y.wav"}, {"transpose": 1.0}):
+    for how in (
+        {"gain_db": -1.0},
+        {"reverse": True},
+        {"start_sample": 1},
+        {"source": "a/y.wav"},
+        {"transpose": 1.0},
+        {"stretch": 2.0},
+    ):
         assert replace(PLAN, steps=(replace(STEPS[0], **how), STEPS[1])).identity != PLAN.identity
+    assert replace(PLAN, tail_samples=1).identity != PLAN.identity
 
 
 @pytest.mark.parametrize("value", [np.nan, [1, {"deep": np.inf}]])

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from db.audio import open_audio, read_audio, resample
+from db.audio import open_audio, probe, read_audio, resample
 from db.errors import AudioError, ParameterError, PlanError
 from db.hashing import hash_file
 from demiurge.corpus import CORPUS_DIR
 from playback import decoded
 from playback.plan import Plan, Step
 from playback.sources import OPEN_FILES, SourceReader, fit_channels, refuse, sources_of
+from playback.spans import Raw, open_pcm
 
 RATE = 44100
 STARTS = (0, 12345, 7, 43101, 20000, 1)  # back and forth
@@ -142,6 +143,9 @@ def test_wav_with_chunks_before_its_samples(tmp_path, tabla, never_decoding, sub
     )
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         np.testing.assert_array_equal(read(reader, "a.wav", 0, RATE)[:, 0], tabla)
+    file = open_pcm(tmp_path / "a.wav", probe(tmp_path / "a.wav"))
+    file.close()
+    assert isinstance(file, Raw)
 
 
 @pytest.mark.parametrize(("name", "options"), [("gsm.wav", {"subtype": "GSM610"}), ("g721.au", {"subtype": "G721_32"})])

@@ -61,6 +61,7 @@ def test_units_of_different_lengths_join_where_the_step_ends():
         found = find_alternatives(toy, targets[step], k=30, before=before, after=after, n_samples=int(lasting[step]))
         (played,) = [one for one in found if one.unit == path.units[step]]
         np.testing.assert_allclose((played.join, played.join_next), path.joins[step : step + 2], rtol=1e-6)
+    assert path.cost == pytest.approx(path.distances.sum() + 0.25 * path.joins.sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize("around", [{"before": (99, HOP), "after": None}, {"before": None, "after": 99}])

@@ -40,6 +40,7 @@ def test_each_filter_leaves_what_it_says(database):
         (Filters(sources=("drums/*",)), drums),
         (Filters(sources=("drums/*", "a.*")), np.ones(len(units), bool)),
         (Filters(seconds=(0.5, 1.0)), (start >= 0.5) & (start <= 1.0)),
+        (Filters(seconds=(float(start[3]), float(start[7]))), (start >= start[3]) & (start <= start[7])),
         (Filters(milliseconds=(-INF, 20.0)), length <= 20),
         (Filters(where=(Condition("loudness", ">", middle),)), loudness > middle),
         (Filters(loudness=(middle, INF)), loudness >= middle),

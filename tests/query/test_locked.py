@@ -156,6 +156,7 @@ def test_variations_differ_around_what_is_locked_and_may_be_alike_if_all_is():
     locked = dict(enumerate(first.units.tolist()))
     for path in select_paths(toy, targets, PathOptions(k=24), step_samples=lasting, variations=2, locked=locked):
         np.testing.assert_array_equal(path.units, first.units)
+        assert path.cost == pytest.approx(first.cost, rel=1e-5)  # to be like an earlier one is no part of it
 
 
 @pytest.mark.parametrize(

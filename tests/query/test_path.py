@@ -201,6 +201,13 @@ def test_temperature_draws_as_boltzmann_and_the_same_seed_draws_the_same():
     assert (again != other).any()
 
 
+def test_chance_is_alike_all_along_a_run():
+    toy = Toy([200], 0)
+    toy.vectors[:] = 0
+    path = find(toy, np.zeros((20, 3)), k=200, continuity=0.0, temperature=1.0)
+    assert runs(toy.positions(path.units), toy.database.units.source).max() > 10
+
+
 def test_nothing_is_played_where_nothing_is_near_and_the_path_is_the_best_around_it():
     toy = Toy([30, 30], 7)
     targets = np.random.default_rng(8).normal(size=(12, 3))
