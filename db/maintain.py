@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from db.analyse import hash_file
 from db.errors import DatabaseError, ParameterError
+from db.hashing import hash_file
 from db.manifest import SPAN_TABLES, find_root, kinds, open_manifest
 from db.settings import DescriptorSettings
 from db.shards import ShardWriter, checksum, read_rows, shard_path
@@ -169,11 +169,8 @@ def verify(
         If the manifest cannot be read.
     """
     if not repair:
-        connection = open_manifest(Path(path), write=False)
-        try:
+        with closing(open_manifest(Path(path), write=False)) as connection:
             return _verify(connection, Path(path), root, check_files, progress)
-        finally:
-            connection.close()
     with writing(Path(path)) as connection:
         result = _verify(connection, Path(path), root, check_files, progress)
         if result.damaged:

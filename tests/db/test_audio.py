@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import soundfile as sf
@@ -90,6 +92,14 @@ def test_aac_is_named_with_the_way_to_convert(tmp_path):
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(AudioError, match="no such audio file"):
+        probe(tmp_path / "x.wav")
+
+
+def test_folder_and_pipe_are_called_what_they_are(tmp_path):
+    with pytest.raises(AudioError, match="a folder, not an audio file; give one of the files in it"):
+        probe(tmp_path)
+    os.mkfifo(tmp_path / "x.wav")
+    with pytest.raises(AudioError, match="x.wav: no regular file; give a file that stays"):
         probe(tmp_path / "x.wav")
 
 
