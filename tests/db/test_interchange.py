@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import shutil
 
@@ -12,6 +13,7 @@ from db.errors import DatabaseError, ParameterError
 from db.interchange import export_database, import_files
 from db.maintain import verify
 from db.settings import DescriptorSettings
+from db.tables import WRITERS
 
 SUFFIX = {"csv": ".csv", "npz": ".npz", "parquet": ".parquet", "demiurge-json": ".json"}
 
@@ -113,6 +115,40 @@ def test_other_settings_do_not_mix(database, corpus, tmp_path):
     export_database(database, tmp_path / "t.csv", format="csv")
     with pytest.raises(DatabaseError, match="hop_length is 512 in the database .* and 1024"):
         import_files([tmp_path / "t.csv"], tmp_path / "other")
+
+
+def test_files_of_different_settings_do_not_mix_and_make_nothing(database, corpus, tmp_path):
+    build_database(corpus, tmp_path / "other", settings=DescriptorSettings(hop_length=512))
+    export_database(database, tmp_path / "a.npz", format="npz")
+    export_database(Database(tmp_path / "other"), tmp_path / "b.npz", format="npz")
+    with pytest.raises(DatabaseError, match="hop_length is 1024 in .*a.npz and 512 in .*b.npz"):
+        import_files([tmp_path / "a.npz", tmp_path / "b.npz"], tmp_path / "new", root=corpus)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"version": 1}, "does not state its settings and sources; give a file that demiurge db export wrote"),
+        ({"version": 2, "settings": {}, "sources": []}, "table version 2, this Demiurge reads 1; update"),
+    ],
+)
+def test_csv_with_another_header_is_refused(database, corpus, tmp_path, header, message):
+    export_database(database, tmp_path / "t.csv", format="csv")
+    _, rows = (tmp_path / "t.csv").read_text().split("\n", 1)
+    (tmp_path / "t.csv").write_text(f"# {json.dumps(header)}\n{rows}")
+    with pytest.raises(ParameterError, match=message):
+        import_files([tmp_path / "t.csv"], tmp_path / "new", root=corpus)
+
+
+def test_export_to_a_full_disk_is_said_and_leaves_nothing(database, tmp_path, monkeypatch):
+    def full(table, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(WRITERS, "csv", full)
+    with pytest.raises(ParameterError, match="t.csv: cannot be written .No space left on device.; free some space"):
+        export_database(database, tmp_path / "t.csv", format="csv")
+    assert not [file for file in tmp_path.iterdir() if file.is_file()]
 
 
 def edit(path, change):
