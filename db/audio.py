@@ -1,7 +1,6 @@
 """Audio files in: open, check, read, resample.
 
-Files are recognised by their content, never by their name. A file is either read right or refused with an `AudioError`:
-libsndfile alone would load a truncated WAV with fewer samples and say nothing.
+Files are recognised by their content, never by their name. A file is either read right or refused with an `AudioError`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,8 +12,8 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from db.audio_checks import check_complete, check_finite, check_header, non_finite_error
 from db.errors import AudioError
+from db.truncation import check_complete, truncation
 
 UNREADABLE_SUFFIXES = frozenset({".m4a", ".aac", ".mp4", ".wma"})  # libsndfile has no decoder for these
 AUDIO_SUFFIXES = UNREADABLE_SUFFIXES | {
@@ -23,6 +22,8 @@ AUDIO_SUFFIXES = UNREADABLE_SUFFIXES | {
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
 CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time: they stay in the processor's cache
+MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that promises more is not believed
+MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def read_audio(path: str | Path) -> Audio:
     with _open(path) as file:
         samples = file.read(dtype="float32", always_2d=True)
         check_complete(path, file, len(samples))
-        check_finite(path, samples)
+        _check_finite(path, samples)
         return Audio(samples, file.samplerate)
 
 
@@ -128,7 +129,7 @@ def _blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
     n_read = 0
     while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
         if not (finite := np.isfinite(block).all(axis=1)).all():
-            raise non_finite_error(path, int((~finite).sum()), n_read + int(finite.argmin()))
+            raise _not_finite(path, int((~finite).sum()), n_read + int(finite.argmin()))
         n_read += len(block)
         yield block
     check_complete(path, file, n_read)
@@ -147,7 +148,7 @@ def _mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
         yield mono
     check_complete(path, file, n_read)
     if bad:
-        raise non_finite_error(path, bad, first_bad)
+        raise _not_finite(path, bad, first_bad)
 
 
 def _integers_to_mono(block: np.ndarray) -> np.ndarray:
@@ -259,11 +260,26 @@ def _open_checked(path: Path, kind: type[sf.SoundFile]) -> sf.SoundFile:
             f"{path.name}: not readable as audio ({_reason(error)}); re-export the file as WAV or FLAC, or remove it"
         ) from error
     try:
-        check_header(path, file)
+        _check_header(path, file)
     except AudioError:
         file.close()
         raise
     return file
+
+
+def _check_header(path: Path, file: sf.SoundFile) -> None:
+    if (shortfall := truncation(file)) is not None:
+        raise AudioError(f"{path.name}: truncated, {shortfall}; copy or export the file again, or remove it")
+    if file.frames <= 0:
+        raise AudioError(f"{path.name}: 0 samples; re-export the file or remove it")
+    if not MIN_RATE <= file.samplerate <= MAX_RATE:
+        raise AudioError(
+            f"{path.name}: sample rate {file.samplerate} Hz is not within {MIN_RATE} to {MAX_RATE}; re-export the file"
+        )
+    if file.frames > MAX_SAMPLES:
+        raise AudioError(
+            f"{path.name}: the header promises {file.frames} samples, the limit is {MAX_SAMPLES}; split or re-export the file"
+        )
 
 
 def _info(file: sf.SoundFile) -> AudioInfo:
@@ -274,3 +290,16 @@ def _info(file: sf.SoundFile) -> AudioInfo:
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", "") or str(error)
     return text.strip().rstrip(".") or "unknown format"
+
+
+def _check_finite(path: str | Path, samples: np.ndarray) -> None:
+    if not np.isfinite(samples).all():
+        bad = np.flatnonzero(~np.isfinite(samples).all(axis=1))
+        raise _not_finite(path, len(bad), int(bad[0]))
+
+
+def _not_finite(path: str | Path, count: int, first: int) -> AudioError:
+    return AudioError(
+        f"{Path(path).name}: {count} samples are NaN or infinite, the first at sample {first}; "
+        "repair or re-export the file, or remove it"
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from db.audio_checks import MAX_SAMPLES
+from db.audio import MAX_SAMPLES
 from db.database import Database
 from db.errors import ParameterError, PlanError
 from demiurge.belonging import check_database, position_of

@@ -11,7 +11,7 @@ from typing import Any, Self
 import xxhash
 
 from db.atomic import write_text
-from db.audio_checks import MAX_RATE, MAX_SAMPLES, MIN_RATE
+from db.audio import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from db.errors import PlanError
 from playback.targets import Targets
 
