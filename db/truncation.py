@@ -10,8 +10,8 @@ import soundfile as sf
 
 from db.errors import AudioError
 
-# A recorder that could not seek back leaves 0, about 2^32 or about 2^64 as size.
-STREAMED_SIZES = (range(1), range(0xFFFFFF00, 1 << 32), range(0xFFFFFF00 << 32, 1 << 64))
+# A recorder that could not seek back leaves 0 or about 2^32 as size; of about 2^64 libsndfile's log makes a negative number.
+STREAMED_SIZES = (range(1), range(0xFFFFFF00, 1 << 32))
 
 
 def truncation(file: sf.SoundFile) -> str | None:

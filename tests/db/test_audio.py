@@ -67,6 +67,15 @@ def test_streamed_wav_without_a_length_is_not_called_truncated(tmp_path, tabla):
     np.testing.assert_array_equal(read_mono(path)[0], tabla)
 
 
+@pytest.mark.parametrize("size", [0, 2**64 - 1])
+def test_streamed_w64_without_a_length_is_not_called_truncated(tmp_path, tabla, size):
+    path = write(tmp_path / "x.w64", tabla, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[16:24] = size.to_bytes(8, "little")  # after the 16 bytes that say "riff"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_mono(path)[0], tabla)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "0 bytes; re-export"), (b"hello world" * 99, "not readable as audio"), (b"RIFF\x00\x00\x00\x00WAVE", "x.wav: ")],
