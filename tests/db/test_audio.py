@@ -91,6 +91,12 @@ def test_file_without_samples_is_refused(tmp_path):
         probe(write(tmp_path / "x.wav", np.zeros((0, 1))))
 
 
+def test_file_of_more_samples_than_can_be_meant_is_refused(tmp_path, tabla, monkeypatch):
+    monkeypatch.setattr("db.audio.MAX_SAMPLES", len(tabla) - 1)
+    with pytest.raises(AudioError, match="the header promises 44100 samples, the limit is 44099; split or re-export"):
+        probe(write(tmp_path / "x.wav", tabla))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("read", [read_audio, read_mono])
 def test_non_finite_samples_are_refused(tmp_path, bad, read):
