@@ -67,6 +67,17 @@ def test_original_file_is_read_and_written_as_it_was(fixtures, tmp_path):
             np.testing.assert_array_equal(np.float32(again[name]), np.float32(original[name]))
 
 
+def test_frame_at_the_very_end_of_an_original_file_is_left_out(fixtures, tmp_path, tabla):
+    document = json.loads((fixtures / "tabla_44k_demiurge.json").read_text())
+    (tmp_path / "audio").mkdir()
+    sf.write(tmp_path / "audio" / document["_id"][0], tabla[:2048], 44100)
+    (tmp_path / "t.json").write_text(json.dumps({name: column[:3] for name, column in document.items()}))
+    import_files([tmp_path / "t.json"], tmp_path / "db", root=tmp_path / "audio")
+    assert Database(tmp_path / "db").units.n_samples.tolist() == [1024, 1024]
+    assert len(Database(tmp_path / "db").descriptors) == 2
+    assert verify(tmp_path / "db").ok
+
+
 def test_imported_sources_join_and_replace_those_of_a_database(database, corpus, tmp_path, tabla):
     export_database(database, tmp_path / "all.npz", format="npz")
     sf.write(corpus / "new.wav", tabla, 44100)
