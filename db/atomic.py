@@ -41,6 +41,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def explaining(path: str | Path) -> Iterator[None]:
+    """A block that writes `path`, all of whose `OSError`s become a `ParameterError`: the disk is full, most likely."""
+    try:
+        yield
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another place"
+        ) from error
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file, UTF-8 and with its line ends as they are, in the place of what was there.
 
@@ -49,10 +60,5 @@ def write_text(path: str | Path, text: str) -> None:
     ParameterError
         If it cannot be written, or the disk is full.
     """
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another place"
-        ) from error
+    with explaining(path), replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")

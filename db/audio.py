@@ -1,10 +1,8 @@
 """Audio files in: open, check, read, resample.
 
-Files are recognised by their content, never by their name. A file is either read right or refused with an `AudioError`:
-libsndfile alone would load a truncated WAV with fewer samples and say nothing.
+Files are recognised by their content, never by their name. A file is either read right or refused with an `AudioError`.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,38 +13,17 @@ import soundfile as sf
 import soxr
 
 from db.errors import AudioError
+from db.truncation import check_complete, truncation
 
-AUDIO_SUFFIXES = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-        ".m4a",
-        ".aac",
-        ".mp4",
-        ".wma",
-    ]
-)
-UNREADABLE_SUFFIXES = frozenset([".m4a", ".aac", ".mp4", ".wma"])  # libsndfile has no decoder for these
+UNREADABLE_SUFFIXES = frozenset({".m4a", ".aac", ".mp4", ".wma"})  # libsndfile has no decoder for these
+AUDIO_SUFFIXES = UNREADABLE_SUFFIXES | {
+    ".wav", ".wave", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".au", ".snd", ".caf", ".w64", ".rf64",
+}  # fmt: skip
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
 CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time: they stay in the processor's cache
 MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that promises more is not believed
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
-# A recorder that could not seek back leaves 0, about 2^32 or about 2^64 as size.
-STREAMED_SIZES = (range(1), range(0xFFFFFF00, 1 << 32), range(0xFFFFFF00 << 32, 1 << 64))
 
 
 @dataclass(frozen=True)
@@ -61,8 +38,8 @@ class AudioInfo:
     channels: int
     n_samples: int
     seekable: bool
-    format: str = ""
-    subtype: str = ""
+    format: str
+    subtype: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +77,7 @@ def read_audio(path: str | Path) -> Audio:
     """
     with _open(path) as file:
         samples = file.read(dtype="float32", always_2d=True)
-        _check_complete(path, file, len(samples))
+        check_complete(path, file, len(samples))
         _check_finite(path, samples)
         return Audio(samples, file.samplerate)
 
@@ -155,7 +132,7 @@ def _blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
             raise _not_finite(path, int((~finite).sum()), n_read + int(finite.argmin()))
         n_read += len(block)
         yield block
-    _check_complete(path, file, n_read)
+    check_complete(path, file, n_read)
 
 
 def _mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
@@ -169,7 +146,7 @@ def _mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
             bad += len(where)
         n_read += len(block)
         yield mono
-    _check_complete(path, file, n_read)
+    check_complete(path, file, n_read)
     if bad:
         raise _not_finite(path, bad, first_bad)
 
@@ -265,12 +242,15 @@ def _open(path: str | Path, *, forward: bool = False) -> Iterator[sf.SoundFile]:
 
 
 def _open_checked(path: Path, kind: type[sf.SoundFile]) -> sf.SoundFile:
+    if path.is_dir():
+        raise AudioError(f"{path}: a folder, not an audio file; give one of the files in it")
     if path.suffix.lower() in UNREADABLE_SUFFIXES:
         raise AudioError(
             f"{path.name}: AAC and WMA are not readable; convert it first, e.g. ffmpeg -i {path.name} {path.stem}.flac"
         )
     if not path.is_file():
-        raise AudioError(f"{path}: no such audio file; check the name")
+        what = "no regular file; give a file that stays" if path.exists() else "no such audio file; check the name"
+        raise AudioError(f"{path}: {what}")
     if path.stat().st_size == 0:
         raise AudioError(f"{path.name}: 0 bytes; re-export the file or remove it")
     try:
@@ -287,18 +267,8 @@ def _open_checked(path: Path, kind: type[sf.SoundFile]) -> sf.SoundFile:
     return file
 
 
-def _info(file: sf.SoundFile) -> AudioInfo:
-    seekable = file.format in SEEKABLE_FORMATS and sf.SoundFile.seekable(file)  # not GSM and G.72x, whatever they are in
-    return AudioInfo(file.samplerate, file.channels, file.frames, seekable, file.format, file.subtype)
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or "unknown format"
-
-
 def _check_header(path: Path, file: sf.SoundFile) -> None:
-    if (shortfall := _truncation(file)) is not None:
+    if (shortfall := truncation(file)) is not None:
         raise AudioError(f"{path.name}: truncated, {shortfall}; copy or export the file again, or remove it")
     if file.frames <= 0:
         raise AudioError(f"{path.name}: 0 samples; re-export the file or remove it")
@@ -312,37 +282,14 @@ def _check_header(path: Path, file: sf.SoundFile) -> None:
         )
 
 
-def _truncation(file: sf.SoundFile) -> str | None:
-    """What the header promises against what is there, from libsndfile's own reading log; None if all is there."""
-    log = file.extra_info
-    found = re.search(r"^\s*(?:data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    if found:
-        promised, there = map(int, found.groups())
-        if there < promised and not any(promised in sizes for sizes in STREAMED_SIZES):
-            return f"its header promises {promised} bytes and {there} are there"
-    found = re.search(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log)
-    if found and int(found[1]) < int(found[2]):
-        return f"its header promises {found[2]} samples and {found[1]} are there"
-    if "without an End-Of-Stream flag" in log or "lacks an end-of-stream bit" in log:
-        return "its last page is missing"
-    return None
+def _info(file: sf.SoundFile) -> AudioInfo:
+    seekable = file.format in SEEKABLE_FORMATS and sf.SoundFile.seekable(file)  # not GSM and G.72x, whatever they are in
+    return AudioInfo(file.samplerate, file.channels, file.frames, seekable, file.format, file.subtype)
 
 
-def _check_complete(path: str | Path, file: sf.SoundFile, n_read: int) -> None:
-    if file.format == "OGG" or (file.format == "MP3" and not _has_mp3_length(path)):
-        return  # the length is an estimate; a cut OGG is known by its missing last page
-    if n_read < file.frames:
-        raise AudioError(
-            f"{Path(path).name}: truncated, its header promises {file.frames} samples and {n_read} can be read; "
-            "copy or export the file again, or remove it"
-        )
-
-
-def _has_mp3_length(path: str | Path) -> bool:
-    """Whether a Xing or Info header states the length; without one it is libsndfile's guess from the bit rate."""
-    with open(path, "rb") as file:
-        head = file.read(1 << 16)
-    return b"Xing" in head or b"Info" in head
+def _reason(error: Exception) -> str:
+    text = getattr(error, "error_string", "") or str(error)
+    return text.strip().rstrip(".") or "unknown format"
 
 
 def _check_finite(path: str | Path, samples: np.ndarray) -> None:

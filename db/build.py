@@ -113,21 +113,18 @@ def build_database(
     root, path = Path(audio_dir).absolute(), Path(path)
     if not root.is_dir():
         raise ParameterError(f"{audio_dir}: no such folder; give a folder with audio files")
-    report = BuildReport(pruned=prune)
-    unreadable: list[str] = []
-
-    def tell(folder: str, error: OSError) -> None:
-        unreadable.append(folder)
-        report.failed.append((printable(folder), f"the folder cannot be read ({error.strerror}); check its permissions"))
-
-    files = find_audio(root, exclude=path.resolve(), unreadable=tell)
+    unreadable: dict[str, OSError] = {}
+    files = find_audio(root, exclude=path.resolve(), unreadable=unreadable.__setitem__)
     if not files and not (path / FILE_NAME).exists():
         kinds = " ".join(sorted(AUDIO_SUFFIXES))
         raise ParameterError(f"{audio_dir}: no audio files in this folder; put some there ({kinds})")
+    report = BuildReport(pruned=prune)
+    for folder, error in unreadable.items():
+        report.failed.append((printable(folder), f"the folder cannot be read ({error.strerror}); check its permissions"))
     with writing(path, create=True) as connection:
         settings = configure(connection, path, root, settings, moved=moved)
         build = _Build(connection, path, root, settings, report, progress, started)
-        build.find_vanished(files, unreadable)
+        build.find_vanished(files, list(unreadable))
         try:
             build.run(files, executor=executor, jobs=jobs, address=address)
             if prune:
@@ -226,7 +223,7 @@ class _Build:
         (report.added if known is None or known.state == "failed" else report.changed).append(name)
 
     def _rename(self, before: str, after: str, analysis: Analysis) -> None:
-        self.writer.rename(before, after, analysis.mtime_ns)
+        self.writer.rename(before, after, analysis.n_bytes, analysis.mtime_ns)
         self.report.vanished.remove(before)
         self.report.renamed.append((before, after))
 

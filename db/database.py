@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,15 +117,13 @@ class Database:
             If there is none, it is damaged, or of another version.
         """
         self.path = Path(path)
-        connection = open_manifest(self.path, write=False)
-        try:
-            self._read(connection)
-        except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
-            raise DatabaseError(
-                f"{self.path}: the manifest is damaged ({error}); restore it from a copy or build again"
-            ) from error
-        finally:
-            connection.close()
+        with closing(open_manifest(self.path, write=False)) as connection:
+            try:
+                self._read(connection)
+            except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
+                raise DatabaseError(
+                    f"{self.path}: the manifest is damaged ({error}); restore it from a copy or build again"
+                ) from error
         if root is not None:
             self.root = Path(root).absolute()
             if not self.root.is_dir():
@@ -174,12 +172,6 @@ class Database:
         self._normaliser = Normaliser(*(np.frombuffer(blob, "<f4") for blob in stored)) if stored else None
         self._all_intact = False
         self._intact = {kind: np.zeros(len(self.sources), bool) for kind in self._crc}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.__dict__.pop("_shards", None)
 
     @property
     def sample_rate(self) -> int:
@@ -251,11 +243,8 @@ class Database:
 
     def source_facts(self) -> list[dict[str, Any]]:
         """What the manifest keeps of each source, in the order of `sources`: path, content_hash, rate, channels, length."""
-        connection = open_manifest(self.path, write=False)
-        try:
+        with closing(open_manifest(self.path, write=False)) as connection:
             hashes = dict(connection.execute("SELECT id, content_hash FROM sources"))
-        finally:
-            connection.close()
         return [
             {
                 "path": s.path, "content_hash": hashes[s.id], "sample_rate": s.sample_rate, "channels": s.channels,

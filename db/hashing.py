@@ -9,7 +9,7 @@ import xxhash
 
 
 def hash_file(path: str | Path) -> str:
-    """XXH3-128 of a file's bytes, 32 hex digits: who a source is, whatever its name.
+    """XXH3-128 of a file's bytes, 32 hex digits.
 
     Raises
     ------

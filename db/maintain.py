@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from db.analyse import hash_file
 from db.errors import DatabaseError, ParameterError
+from db.hashing import hash_file
 from db.manifest import SPAN_TABLES, find_root, kinds, open_manifest
 from db.settings import DescriptorSettings
 from db.shards import ShardWriter, checksum, read_rows, shard_path
@@ -86,34 +86,39 @@ def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, in
         Writer(connection, Path(path), settings).finish()  # cuts what was never committed
         before = _shard_bytes(folder)
         total = sum(connection.execute(f"SELECT count(*) FROM {SPAN_TABLES[k][0]}").fetchone()[0] for k in kinds(settings))
-        moved: dict[str, list[tuple[int, int, int]]] = {}
-        lengths: dict[str, dict[int, int]] = {}
+        places: dict[str, list[tuple[int, int, int]]] = {}  # kind -> (shard, first row, source) of each source
+        shard_rows: dict[str, dict[int, int]] = {}
         done = 0
         for kind, n_columns in kinds(settings).items():
-            spans, shards = SPAN_TABLES[kind]
-            last = connection.execute(f"SELECT max(shard) FROM {shards}").fetchone()[0]
-            moved[kind], lengths[kind] = [], {}
-            first_free = -1 if last is None else last  # numbers of shards, and so of units, are never used again
-            with closing(ShardWriter(folder, kind, n_columns, shard=first_free + 1, committed_rows=0)) as writer:
-                lengths[kind][writer.shard] = 0
+            last = connection.execute(f"SELECT max(shard) FROM {SPAN_TABLES[kind][1]}").fetchone()[0]
+            first_free = 0 if last is None else last + 1  # numbers of shards, and so of units, are never used again
+            places[kind], shard_rows[kind] = [], {first_free: 0}
+            with closing(ShardWriter(folder, kind, n_columns, shard=first_free, committed_rows=0)) as writer:
                 for source, rows, name in _live_sources(connection, path, kind, n_columns):
-                    number, start = writer.append(rows)
-                    moved[kind].append((number, start, source))
-                    lengths[kind][number] = start + len(rows)
+                    shard, first = writer.append(rows)
+                    places[kind].append((shard, first, source))
+                    shard_rows[kind][shard] = first + len(rows)
                     done += 1
                     if progress:
                         progress(done, total, name)
                 writer.sync()
-        with transaction(connection):
-            for kind, places in moved.items():
-                spans, shards = SPAN_TABLES[kind]
-                connection.executemany(f"UPDATE {spans} SET shard = ?, first_row = ? WHERE source_id = ?", places)
-                connection.execute(f"DELETE FROM {shards}")
-                connection.executemany(f"INSERT INTO {shards} VALUES (?, ?)", lengths[kind].items())
-        for kind in moved:
-            remove_strays(folder, kind, set(lengths[kind]))
+        _turn_to(connection, places, shard_rows)
+        for kind, rows_of in shard_rows.items():
+            remove_strays(folder, kind, set(rows_of))
         connection.execute("VACUUM")
         return before, _shard_bytes(folder)
+
+
+def _turn_to(
+    connection: sqlite3.Connection, places: dict[str, list[tuple[int, int, int]]], shard_rows: dict[str, dict[int, int]]
+) -> None:
+    """Let the manifest say where `compact` has put the rows, of all kinds at once."""
+    with transaction(connection):
+        for kind, moved in places.items():
+            spans, shards = SPAN_TABLES[kind]
+            connection.executemany(f"UPDATE {spans} SET shard = ?, first_row = ? WHERE source_id = ?", moved)
+            connection.execute(f"DELETE FROM {shards}")
+            connection.executemany(f"INSERT INTO {shards} VALUES (?, ?)", shard_rows[kind].items())
 
 
 def _live_sources(
@@ -169,11 +174,8 @@ def verify(
         If the manifest cannot be read.
     """
     if not repair:
-        connection = open_manifest(Path(path), write=False)
-        try:
+        with closing(open_manifest(Path(path), write=False)) as connection:
             return _verify(connection, Path(path), root, check_files, progress)
-        finally:
-            connection.close()
     with writing(Path(path)) as connection:
         result = _verify(connection, Path(path), root, check_files, progress)
         if result.damaged:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from db.atomic import replacing
+from db.atomic import write_text
 from db.errors import ParameterError
 from db.settings import DescriptorSettings
 
@@ -26,11 +26,15 @@ def save_sequence(path: str | Path, sequence: np.ndarray, settings: DescriptorSe
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
     origin : dict
         What made it: model id, random seed, …; stored under `_demiurge`.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be written.
     """
     columns = {name: column.tolist() for name, column in zip(settings.names, sequence.T, strict=True)}
     header = {"version": FORMAT_VERSION, "descriptors": settings.to_dict(), **origin}
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps({KEY: header, **columns}, allow_nan=False))
+    write_text(path, json.dumps({KEY: header, **columns}, allow_nan=False))
 
 
 def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | None]:
@@ -56,7 +60,10 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
         raise ParameterError(
             f"{path}: forecast format {header.get('version')}, this Demiurge reads {FORMAT_VERSION}; update Demiurge"
         )
-    settings = DescriptorSettings.from_dict(header["descriptors"]) if header else None
+    try:
+        settings = DescriptorSettings.from_dict(header["descriptors"]) if header else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ParameterError(f"{path}: its descriptor settings are not whole ({error}); write the file again") from error
     names = settings.names if settings else DescriptorSettings().names
     missing = [name for name in names if not isinstance(document, dict) or name not in document]
     if missing:

@@ -106,13 +106,14 @@ class Writer:
         """Remember a new time of unchanged content."""
         self._connection.execute("UPDATE sources SET n_bytes = ?, mtime_ns = ? WHERE path = ?", (n_bytes, mtime_ns, name))
 
-    def rename(self, before: str, after: str, mtime_ns: int) -> None:
+    def rename(self, before: str, after: str, n_bytes: int, mtime_ns: int) -> None:
         """A source's file has another name now; its rows and unit ids stay."""
         self.commit()
         with transaction(self._connection) as connection:
             connection.execute("DELETE FROM sources WHERE path = ?", (after,))
-            connection.execute("UPDATE sources SET path = ?, mtime_ns = ? WHERE path = ?", (after, mtime_ns, before))
+            connection.execute("UPDATE sources SET path = ? WHERE path = ?", (after, before))
             connection.execute("UPDATE OR REPLACE tags SET path = ? WHERE path = ?", (after, before))
+            self.touch(after, n_bytes, mtime_ns)
 
     def remove(self, names: list[str]) -> None:
         self.commit()

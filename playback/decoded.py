@@ -1,6 +1,5 @@
 """Decoded audio, kept on disk between renders: raw float32, in a folder of bounded size that may be deleted at any time."""
 
-import errno
 import os
 import tempfile
 import threading
@@ -14,8 +13,7 @@ import numpy as np
 import xxhash
 
 from db.audio import Resampler, open_audio
-from db.cache import FOLDER_VARIABLE, cache_folder
-from db.errors import ParameterError
+from db.cache import cache_folder, keeping_decoded
 
 CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
 PART_SECONDS = 24 * 3600  # no decoding goes on for longer without writing
@@ -62,24 +60,17 @@ class DecodedCache:
                 self._decode(source, path, channels, sample_rate)
 
     def _decode(self, source: Path, path: Path, channels: int, sample_rate: int) -> None:
-        handle, name = -1, ""
-        try:
+        with keeping_decoded(source.name, self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
-            with open(handle, "wb") as file, open_audio(source) as (info, blocks):
-                same_rate = info.sample_rate == sample_rate
-                _write(file, blocks if same_rate else Resampler(info.sample_rate, sample_rate, channels).resample(blocks))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        except OSError as error:
-            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-            raise ParameterError(
-                f"{source.name}: cannot be kept decoded in {self._folder} ({reason}); make room there, or name another folder "
-                f"with the environment variable {FOLDER_VARIABLE}"
-            ) from error
-        finally:
-            if name:
+            try:
+                with open(handle, "wb") as file, open_audio(source) as (info, blocks):
+                    same_rate = info.sample_rate == sample_rate
+                    _write(file, blocks if same_rate else Resampler(info.sample_rate, sample_rate, channels).resample(blocks))
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(name, path)
+            finally:
                 Path(name).unlink(missing_ok=True)
 
     def prune(self) -> None:

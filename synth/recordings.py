@@ -10,7 +10,7 @@ import xxhash
 
 from db.atomic import replacing
 from db.audio import read_mono, resample
-from db.cache import FOLDER_VARIABLE, cache_folder
+from db.cache import cache_folder, keeping_decoded
 from db.errors import AudioError, ParameterError
 from db.scan import find_audio
 from synth.mel import MelSettings, log_mel
@@ -95,17 +95,12 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _decode(folder: Path, names: Sequence[str], settings: MelSettings, kept: Path, progress: Tell | None) -> None:
-    try:
+    with keeping_decoded(str(folder), kept.parent):
         kept.mkdir(parents=True, exist_ok=True)
         with replacing(kept / "audio.f32") as audio, replacing(kept / "mels.f32") as mels:
             entries, left_out = _write(folder, names, settings, audio, mels, progress)
         with replacing(kept / "index.json") as index_path:
             index_path.write_text(json.dumps({"entries": [asdict(e) for e in entries], "left_out": left_out}))
-    except OSError as error:
-        raise ParameterError(
-            f"{folder}: cannot be kept decoded in {kept.parent} ({error.strerror}); make room there, or name another folder "
-            f"with the environment variable {FOLDER_VARIABLE}"
-        ) from error
 
 
 def _write(

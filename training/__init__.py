@@ -1,1 +1,1 @@
-"""Parts every training loop shares: checkpoints, the training log."""
+"""Parts every training loop shares: checkpoints, the training log, several processes, averaged weights, half precision."""

@@ -19,7 +19,22 @@ CONFIG, WEIGHTS, STATE = "config.json", "model.safetensors", "training.pt"
 
 
 def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the last good one."""
+    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the last good one.
+
+    Parameters
+    ----------
+    kind : str
+        What can be rebuilt from it: "forecaster", "vocoder", …
+    config : dict
+        All that the model is rebuilt from, and whatever is worth knowing of its training; JSON, no NaN.
+    tensors : dict of Tensor
+        Its weights and buffers by name, on any device.
+
+    Raises
+    ------
+    ParameterError
+        If the folder cannot be made or written, or the disk is full.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +88,8 @@ def rebuilding(folder: str | Path) -> Iterator[None]:
     except DemiurgeError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-        raise CheckpointError(f"{folder}: its config and weights do not fit ({error}); train the model again") from error
+        reason = " ".join(str(error).split())  # torch says it in many lines
+        raise CheckpointError(f"{folder}: its config and weights do not fit ({reason}); train the model again") from error
 
 
 def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:

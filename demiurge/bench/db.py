@@ -14,11 +14,12 @@ import numpy as np
 import soundfile as sf
 from scipy.fft import rfft
 
-from db.analyse import Description, hash_file
+from db.analyse import Description
 from db.audio import open_mono
 from db.build import build_database, configure
 from db.database import Database
 from db.descriptors.frames import frames_of
+from db.hashing import hash_file
 from db.scan import find_audio
 from db.settings import DescriptorSettings
 from db.units import frame_lengths

@@ -1,5 +1,8 @@
 """The command `demiurge`. Commands import what is slow (torch, librosa, faiss) inside, so that --help answers at once."""
 
+import signal
+from types import FrameType
+
 import click
 
 from db.errors import DemiurgeError, ParameterError
@@ -7,6 +10,7 @@ from demiurge.cli.bench import bench
 from demiurge.cli.browse import browse
 from demiurge.cli.db import db
 from demiurge.cli.demo import demo
+from demiurge.cli.output import one_line
 from demiurge.cli.playback import playback
 from demiurge.cli.query import query
 from demiurge.cli.render import mosaic, render
@@ -25,7 +29,7 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except DemiurgeError as error:
-            raise (WrongUsage if isinstance(error, ParameterError) else click.ClickException)(str(error)) from error
+            raise (WrongUsage if isinstance(error, ParameterError) else click.ClickException)(one_line(str(error))) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the work, not of the alphabet
@@ -40,6 +44,12 @@ def main() -> None:
     demiurge demo                                   the whole chain on the bundled sounds
     demiurge db build my_sounds my.db               then with your own
     """
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """A program that is told to end removes its temporary files first, and commits what a build has; as at Ctrl-C."""
+    raise SystemExit(128 + number)
 
 
 for command in (demo, db, sequencer, query, render, mosaic, playback, browse, synth, bench):

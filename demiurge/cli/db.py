@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from demiurge.cli.output import check_output, echo_json, echo_table, force_option, json_option, progress_bar
+from demiurge.cli.output import check_output, echo_json, echo_table, force_option, json_option, one_line, progress_bar
 
 database_argument = click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 root_option = click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved.")
@@ -102,7 +102,7 @@ def _asked_settings(database: Path, asked: dict):
 def _progress_text(progress) -> str:
     speed = progress.audio_seconds / progress.seconds
     failed = f", {progress.failed} failed" if progress.failed else ""
-    return f"{progress.audio_seconds / 3600:.2f} h, {speed:.0f} × real time{failed}  {progress.name[-30:]}"
+    return f"{progress.audio_seconds / 3600:.2f} h, {speed:.0f} × real time{failed}  {one_line(progress.name[-30:])}"
 
 
 def _echo_report(database: Path, report) -> None:
@@ -113,7 +113,7 @@ def _echo_report(database: Path, report) -> None:
         f"{len(report.failed)} failed; {report.audio_seconds / 60:.1f} minutes of audio in {report.seconds:.1f} s{speed}"
     )
     for name, error in report.failed:
-        click.echo(f"  failed: {name}: {error}", err=True)
+        click.echo(one_line(f"  failed: {name}: {error}"), err=True)
     if report.vanished:
         done = "removed" if report.pruned else "kept; remove them with --prune"
         click.echo(f"  {len(report.vanished)} sources have vanished from the folder ({done})")
@@ -156,7 +156,7 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
     ]
     echo_table(str(database), ["what", "value"], rows)
     for failure in opened.failures:
-        click.echo(f"failed: {failure.path}: {failure.error}", err=True)
+        click.echo(one_line(f"failed: {failure.path}: {failure.error}"), err=True)
 
 
 def _tag_counts(database) -> dict[str, int]:
@@ -203,7 +203,7 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
         return
     click.echo(f"{database}: {len(removed)} sources removed; give back their space with: demiurge db compact {database}")
     for name in removed[:SHOWN]:
-        click.echo(f"  {name}")
+        click.echo(f"  {one_line(name)}")
     if len(removed) > SHOWN:
         click.echo(f"  … and {len(removed) - SHOWN} more")
 
@@ -252,7 +252,7 @@ def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_
             f"{found.dead_rows} rows are of no source any more"
         )
         for name, problem in found.damaged + found.files:
-            click.echo(f"  {name}: {problem}", err=True)
+            click.echo(one_line(f"  {name}: {problem}"), err=True)
         if found.repaired:
             click.echo(f"  taken out: {len(found.repaired)}; analyse them again with: demiurge db build AUDIO_DIR {database}")
         elif found.damaged:

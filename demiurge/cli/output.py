@@ -2,6 +2,7 @@
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ audio_out_option = click.option(
 )
 
 MOST_COLUMNS = 400  # of a table that goes to a file or a pipe
+CONTROL = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories of letters that would move the cursor, or are none
 
 
 class Bar(Protocol):
@@ -31,6 +33,13 @@ def _ignore(done: int, total: int, what: str = "", /) -> None: ...
 
 def echo_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=1, allow_nan=False, default=str))
+
+
+def one_line(name: str) -> str:
+    """A name of a file as it can be shown: line breaks and other control characters become escapes, like \\n and \\x1b."""
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in CONTROL else letter for letter in name
+    )
 
 
 def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> None:
@@ -91,5 +100,5 @@ def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         numeric = all(cell[:1].isdigit() or not cell for cell in cells)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(one_line, row))
     console.print(table)

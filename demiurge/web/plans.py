@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import xxhash
 
 from db.errors import ParameterError, PlanError
+from demiurge.web.names import file_stem
 from demiurge.web.values import printable
 from playback.plan import Plan
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from demiurge.web.workspace import Workspace
 
 SUFFIX = ".plan.json"
-NAME_LETTERS = 50  # of a name that somebody gives: 200 bytes at most, where 255 are allowed
 
 _opened: "WeakKeyDictionary[Workspace, Plans]" = WeakKeyDictionary()
 
@@ -109,12 +109,12 @@ class Plans:
         ParameterError
             If nothing of the name can be in a file's name, or it cannot be written.
         """
-        return self._write(plan, clean_name(name), 1)
+        return self._write(plan, file_stem(name), 1)
 
     def save_edited(self, plan: Plan, file: PlanFile) -> PlanFile:
         """Write what became of a plan under its name and the next number: OUT becomes OUT-2, and that OUT-3."""
         numbered = re.fullmatch(r"(.+)-\d{1,6}", file.name) if file.path.parent == self.folder else None
-        return self._write(plan, clean_name(numbered[1] if numbered else file.name), 2)
+        return self._write(plan, file_stem(numbered[1] if numbered else file.name), 2)
 
     def _write(self, plan: Plan, name: str, number: int) -> PlanFile:
         path = self._reserve(name, number)
@@ -146,20 +146,6 @@ class Plans:
 def stem_of(path: Path) -> str:
     """some/OUT.plan.json -> OUT."""
     return printable(path.name.removesuffix(".json").removesuffix(".plan"))
-
-
-def clean_name(name: str) -> str:
-    """What of a name can be in the name of a file on any system.
-
-    Raises
-    ------
-    ParameterError
-        If that is nothing.
-    """
-    kept = re.sub(r"[^\w .,()+-]+", "-", name).strip(" .-")[:NAME_LETTERS].strip(" .-")
-    if not kept:
-        raise ParameterError(f"{name[:NAME_LETTERS]!r} is no name; give one of letters and digits")
-    return kept
 
 
 def _length(path: Path) -> dict[str, Any]:

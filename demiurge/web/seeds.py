@@ -8,7 +8,6 @@ request ──► FOLDER/seeds/.upload-… ──► a bounded process decodes a
 import asyncio
 import json
 import logging
-import re
 import tempfile
 import threading
 import time
@@ -25,12 +24,12 @@ from db.atomic import write_text
 from db.audio import AUDIO_SUFFIXES
 from db.errors import ParameterError
 from demiurge.web.checking import check_audio
+from demiurge.web.names import shown_name
 from demiurge.web.records import read_record
 
 MOST_BYTES = 64 << 20
 RECEIVE_SECONDS = 60.0  # in which all of a file must come
 AT_A_TIME, WAIT_SECONDS = 2, 20.0  # files taken at a time; others wait so long for their turn
-NAME_LETTERS = 80
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ class Seeds:
             raise _too_large()
         await self._wait_for_turn()
         try:
-            return await self._take(stream, clean_name(name))
+            return await self._take(stream, shown_name(name))
         finally:
             self._turns.release()
 
@@ -168,12 +167,3 @@ async def _receive(stream: AsyncIterator[bytes], file: BinaryIO) -> str:
 
 def _too_large() -> HTTPException:
     return HTTPException(413, f"a seed has at most {MOST_BYTES >> 20} MB; cut out what should be continued")
-
-
-def clean_name(name: str) -> str:
-    """The last part of a file's name, in letters that can be shown."""
-    shown = "".join(letter for letter in re.split(r"[/\\]", name)[-1] if letter.isprintable()).strip()
-    stem, dot, suffix = shown.rpartition(".")
-    if dot and len(suffix) <= 5:
-        return f"{stem[: NAME_LETTERS - len(suffix) - 1]}.{suffix}"
-    return shown[:NAME_LETTERS] or "seed"

@@ -1,8 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 import soundfile as sf
 
-from db.audio import probe, read_audio, read_mono, resample, resampled_length
+from db.audio import Resampler, open_audio, probe, read_audio, read_mono, resample, resampled_length
 from db.errors import AudioError
 
 RATE = 44100
@@ -29,6 +31,13 @@ def test_mono_is_the_mean_of_any_number_of_channels(tmp_path):
     mono, info = read_mono(write(tmp_path / "x.wav", samples, subtype="FLOAT"))
     assert info.channels == 3
     np.testing.assert_allclose(mono, 0.3, atol=1e-6)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_mono_of_stereo_is_the_mean_exactly(tmp_path, tabla, subtype):
+    path = write(tmp_path / "x.wav", np.stack([tabla, np.roll(tabla, 999)], axis=1), subtype=subtype)
+    samples = read_audio(path).samples
+    np.testing.assert_array_equal(read_mono(path)[0], (samples[:, 0] + samples[:, 1]) / 2)
 
 
 def test_misleading_extension_is_read_by_content(tmp_path, tabla):
@@ -58,6 +67,15 @@ def test_streamed_wav_without_a_length_is_not_called_truncated(tmp_path, tabla):
     np.testing.assert_array_equal(read_mono(path)[0], tabla)
 
 
+@pytest.mark.parametrize("size", [0, 2**64 - 1])
+def test_streamed_w64_without_a_length_is_not_called_truncated(tmp_path, tabla, size):
+    path = write(tmp_path / "x.w64", tabla, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[16:24] = size.to_bytes(8, "little")  # after the 16 bytes that say "riff"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_mono(path)[0], tabla)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "0 bytes; re-export"), (b"hello world" * 99, "not readable as audio"), (b"RIFF\x00\x00\x00\x00WAVE", "x.wav: ")],
@@ -73,6 +91,12 @@ def test_file_without_samples_is_refused(tmp_path):
         probe(write(tmp_path / "x.wav", np.zeros((0, 1))))
 
 
+def test_file_of_more_samples_than_can_be_meant_is_refused(tmp_path, tabla, monkeypatch):
+    monkeypatch.setattr("db.audio.MAX_SAMPLES", len(tabla) - 1)
+    with pytest.raises(AudioError, match="the header promises 44100 samples, the limit is 44099; split or re-export"):
+        probe(write(tmp_path / "x.wav", tabla))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("read", [read_audio, read_mono])
 def test_non_finite_samples_are_refused(tmp_path, bad, read):
@@ -80,6 +104,20 @@ def test_non_finite_samples_are_refused(tmp_path, bad, read):
     samples[7, 1] = bad
     with pytest.raises(AudioError, match="1 samples are NaN or infinite, the first at sample 7; repair"):
         read(write(tmp_path / "x.wav", samples, subtype="FLOAT"))
+
+
+def test_non_finite_samples_are_counted_from_the_start_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("db.audio.BLOCK_SAMPLES", 50)
+    samples = np.zeros((200, 2), np.float32)
+    samples[[60, 61, 170], 1] = np.nan
+    path = write(tmp_path / "x.wav", samples, subtype="FLOAT")
+    with pytest.raises(AudioError, match="3 samples are NaN or infinite, the first at sample 60;"):
+        read_mono(path)
+    with (
+        pytest.raises(AudioError, match="2 samples are NaN or infinite, the first at sample 60;"),
+        open_audio(path) as (_, blocks),
+    ):
+        list(blocks)  # those of the first bad block: nothing is read after it
 
 
 def test_aac_is_named_with_the_way_to_convert(tmp_path):
@@ -90,6 +128,14 @@ def test_aac_is_named_with_the_way_to_convert(tmp_path):
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(AudioError, match="no such audio file"):
+        probe(tmp_path / "x.wav")
+
+
+def test_folder_and_pipe_are_called_what_they_are(tmp_path):
+    with pytest.raises(AudioError, match="a folder, not an audio file; give one of the files in it"):
+        probe(tmp_path)
+    os.mkfifo(tmp_path / "x.wav")
+    with pytest.raises(AudioError, match="x.wav: no regular file; give a file that stays"):
         probe(tmp_path / "x.wav")
 
 
@@ -104,3 +150,11 @@ def test_resampling_equals_librosa(tabla):
 
     expected = librosa.resample(tabla, orig_sr=44100, target_sr=48000)[:48000]  # its rounding adds an empty sample
     np.testing.assert_allclose(resample(tabla, 44100, 48000), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [22050, 48000, 96000])
+def test_resampling_in_blocks_is_resampling_at_once(tabla, rate):
+    stereo = np.stack([tabla, tabla[::-1]], axis=1)
+    for samples in (tabla, stereo):
+        blocks = Resampler(rate, RATE, samples.ndim).resample(np.array_split(samples, [1, 5000, 5000, 40000]))
+        np.testing.assert_allclose(np.concatenate(list(blocks)), resample(samples, rate, RATE), atol=1e-6)

@@ -1,6 +1,7 @@
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 
 import filelock
 import numpy as np
@@ -221,6 +222,21 @@ def test_uncommitted_tail_of_a_shard_is_cut(corpus, tmp_path, tabla):
     np.testing.assert_array_equal(database.source_descriptors(len(database.sources) - 1), expected)
 
 
+def test_rows_are_on_disk_before_the_manifest_knows_of_them(corpus, tmp_path, monkeypatch):
+    shard, manifest, seen, fsync = tmp_path / "db/shards/00000.f32", tmp_path / "db/manifest.sqlite", [], os.fsync
+
+    def watch(handle):
+        fsync(handle)
+        with closing(sqlite3.connect(manifest)) as connection:
+            seen.append((shard.stat().st_size, connection.execute("SELECT count(*) FROM spans").fetchone()[0]))
+
+    monkeypatch.setattr("os.fsync", watch)
+    shutil.copy(corpus / "short.flac", corpus / "z.flac")  # so few rows at the end that they wait in the file's buffer
+    build_database(corpus, tmp_path / "db")
+    assert seen[0] == (shard.stat().st_size, 0)
+    assert len(Database(tmp_path / "db").sources) == 5
+
+
 def test_moved_corpus_and_database_are_found_again(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")
     shutil.move(corpus, tmp_path / "elsewhere")
@@ -255,8 +271,9 @@ def test_some_units_are_read_without_the_others(corpus, tmp_path, units):
     database = Database(tmp_path / "db")
     order = np.random.default_rng(0).permutation(len(database.units))
     np.testing.assert_array_equal(database.unit_descriptors(database.units.ids[order]), database.descriptors[order])
-    with pytest.raises(ParameterError, match="unit 99999999 is not in"):
-        database.unit_descriptors(np.array([0, 99999999]))
+    for unit in (-1, int(database.units.ids[-1]) + 1, 99999999):
+        with pytest.raises(ParameterError, match=f"unit {unit} is not in"):
+            database.unit_descriptors(np.array([0, unit]))
 
 
 @pytest.mark.parametrize("units", ["onset", "beat", "fixed:200"])

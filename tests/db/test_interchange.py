@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import shutil
 
@@ -12,6 +13,7 @@ from db.errors import DatabaseError, ParameterError
 from db.interchange import export_database, import_files
 from db.maintain import verify
 from db.settings import DescriptorSettings
+from db.tables import WRITERS
 
 SUFFIX = {"csv": ".csv", "npz": ".npz", "parquet": ".parquet", "demiurge-json": ".json"}
 
@@ -65,6 +67,17 @@ def test_original_file_is_read_and_written_as_it_was(fixtures, tmp_path):
             np.testing.assert_array_equal(np.float32(again[name]), np.float32(original[name]))
 
 
+def test_frame_at_the_very_end_of_an_original_file_is_left_out(fixtures, tmp_path, tabla):
+    document = json.loads((fixtures / "tabla_44k_demiurge.json").read_text())
+    (tmp_path / "audio").mkdir()
+    sf.write(tmp_path / "audio" / document["_id"][0], tabla[:2048], 44100)
+    (tmp_path / "t.json").write_text(json.dumps({name: column[:3] for name, column in document.items()}))
+    import_files([tmp_path / "t.json"], tmp_path / "db", root=tmp_path / "audio")
+    assert Database(tmp_path / "db").units.n_samples.tolist() == [1024, 1024]
+    assert len(Database(tmp_path / "db").descriptors) == 2
+    assert verify(tmp_path / "db").ok
+
+
 def test_imported_sources_join_and_replace_those_of_a_database(database, corpus, tmp_path, tabla):
     export_database(database, tmp_path / "all.npz", format="npz")
     sf.write(corpus / "new.wav", tabla, 44100)
@@ -113,6 +126,40 @@ def test_other_settings_do_not_mix(database, corpus, tmp_path):
     export_database(database, tmp_path / "t.csv", format="csv")
     with pytest.raises(DatabaseError, match="hop_length is 512 in the database .* and 1024"):
         import_files([tmp_path / "t.csv"], tmp_path / "other")
+
+
+def test_files_of_different_settings_do_not_mix_and_make_nothing(database, corpus, tmp_path):
+    build_database(corpus, tmp_path / "other", settings=DescriptorSettings(hop_length=512))
+    export_database(database, tmp_path / "a.npz", format="npz")
+    export_database(Database(tmp_path / "other"), tmp_path / "b.npz", format="npz")
+    with pytest.raises(DatabaseError, match="hop_length is 1024 in .*a.npz and 512 in .*b.npz"):
+        import_files([tmp_path / "a.npz", tmp_path / "b.npz"], tmp_path / "new", root=corpus)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"version": 1}, "does not state its settings and sources; give a file that demiurge db export wrote"),
+        ({"version": 2, "settings": {}, "sources": []}, "table version 2, this Demiurge reads 1; update"),
+    ],
+)
+def test_csv_with_another_header_is_refused(database, corpus, tmp_path, header, message):
+    export_database(database, tmp_path / "t.csv", format="csv")
+    _, rows = (tmp_path / "t.csv").read_text().split("\n", 1)
+    (tmp_path / "t.csv").write_text(f"# {json.dumps(header)}\n{rows}")
+    with pytest.raises(ParameterError, match=message):
+        import_files([tmp_path / "t.csv"], tmp_path / "new", root=corpus)
+
+
+def test_export_to_a_full_disk_is_said_and_leaves_nothing(database, tmp_path, monkeypatch):
+    def full(table, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(WRITERS, "csv", full)
+    with pytest.raises(ParameterError, match="t.csv: cannot be written .No space left on device.; free some space"):
+        export_database(database, tmp_path / "t.csv", format="csv")
+    assert not [file for file in tmp_path.iterdir() if file.is_file()]
 
 
 def edit(path, change):

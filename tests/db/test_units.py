@@ -9,7 +9,7 @@ from db.analyse import describe_file, describe_signal
 from db.audio import read_mono, resample
 from db.errors import ParameterError
 from db.settings import DURATION, DescriptorSettings
-from db.units import step_lengths
+from db.units import ENVELOPE_SAMPLES, _attack, step_lengths
 from demiurge.corpus import CORPUS_DIR
 
 RATE = 44100
@@ -44,6 +44,20 @@ def test_every_attack_begins_a_unit_and_is_whole():
     for attack in attacks:
         before = attack - starts[starts <= attack].max()  # the unit that the attack is in began at most 25 ms before it
         assert before < 0.025 * RATE, attack / RATE
+
+
+def test_a_steady_sound_of_any_length_is_one_unit():
+    seconds = np.arange(8 * RATE) / RATE  # more frames than are looked at at a time
+    chord = sum(np.sin(2 * np.pi * pitch * seconds) for pitch in (220.0, 277.2, 329.6)).astype(np.float32) / 4
+    assert starts_of(chord, units="onset", max_unit_ms=20_000).tolist() == [0]
+
+
+@pytest.mark.parametrize(("centre", "inside"), [("span", 1400), ("start", -900)])
+def test_an_attack_is_looked_for_around_the_middle_of_the_window(centre, inside):
+    at = 10 * 1024 + inside
+    energy = np.where(np.arange(400) * ENVELOPE_SAMPLES >= at, 1.0, 0.0).astype(np.float32)
+    start = _attack(10, energy, np.zeros(400, np.uint8), DescriptorSettings(units="onset", window_centre=centre))
+    assert at - 2 * ENVELOPE_SAMPLES <= start <= at
 
 
 def test_onset_boundaries_lie_where_the_signal_is_nearly_zero():

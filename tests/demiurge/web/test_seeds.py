@@ -21,7 +21,8 @@ from demiurge.web import checking
 from demiurge.web import seeds as seeds_module
 from demiurge.web.checking import check_audio, examine
 from demiurge.web.make import MakeViews
-from demiurge.web.seeds import Seeds, clean_name
+from demiurge.web.names import shown_name
+from demiurge.web.seeds import Seeds
 from tests.demiurge.web.conftest import serving
 
 RATE = 44100
@@ -279,12 +280,12 @@ def send_raw(address: str, head: bytes, body: bytes, *, breaks_off: bool) -> byt
 
 
 def test_names_are_for_people_only():
-    assert clean_name("../../etc/passwd") == "passwd"
-    assert clean_name("C:\\sounds\\kick drum.wav") == "kick drum.wav"
-    assert clean_name("a\0b\nc\x1b[31m.ogg") == "abc[31m.ogg"
-    assert clean_name("Über größe 🎵.flac") == "Über größe 🎵.flac"
-    assert clean_name("x" * 500 + ".flac") == "x" * 75 + ".flac"
-    assert clean_name("") == clean_name(" / ") == "seed"
+    assert shown_name("../../etc/passwd") == "passwd"
+    assert shown_name("C:\\sounds\\kick drum.wav") == "kick drum.wav"
+    assert shown_name("a\0b\nc\x1b[31m.ogg") == "abc[31m.ogg"
+    assert shown_name("Über größe 🎵.flac") == "Über größe 🎵.flac"
+    assert shown_name("x" * 500 + ".flac") == "x" * 75 + ".flac"
+    assert shown_name("") == shown_name(" / ") == "seed"
 
 
 def test_bundled_sounds_of_every_format_are_taken(tmp_path, tabla):

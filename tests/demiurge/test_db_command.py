@@ -1,0 +1,56 @@
+"""demiurge db as people see it: names that would disturb a terminal, and a program that is told to end."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+
+from demiurge.cli import main
+from demiurge.cli.output import one_line
+
+
+def test_names_are_shown_on_one_line():
+    assert one_line("kick\nfailed: \x1b[31mall.wav\u2028") == r"kick\nfailed: \x1b[31mall.wav\u2028"
+    assert one_line("\udce9.wav") == r"\udce9.wav"
+    assert one_line("größe\u3000音 🎵.wav") == "größe\u3000音 🎵.wav"
+
+
+def test_no_name_of_a_file_can_break_a_line(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    sf.write(tmp_path / "sounds" / "a\nb.wav", tabla, 44100)
+    (tmp_path / "sounds" / "c\nd.wav").write_text("no audio")
+    sounds, database = str(tmp_path / "sounds"), str(tmp_path / "my.db")
+    for line in (["build", sounds, database], ["info", database], ["remove", database, "*.wav"]):
+        output = CliRunner().invoke(main, ["db", *line]).output
+        assert r"c\nd.wav" in output
+        assert "c\nd.wav" not in output
+    assert r"a\nb.wav" in output
+
+
+WRITING = """
+import time
+from db import tables
+def write(table, path):
+    path.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+tables.WRITERS["csv"] = write
+from demiurge.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends programs without asking them")
+def test_a_program_that_is_told_to_end_leaves_no_temporary_file(corpus, tmp_path):
+    assert CliRunner().invoke(main, ["db", "build", str(corpus), str(tmp_path / "my.db")]).exit_code == 0
+    (tmp_path / "out").mkdir()
+    arguments = ["db", "export", str(tmp_path / "my.db"), str(tmp_path / "out" / "t.csv"), "--format", "csv"]
+    with subprocess.Popen([sys.executable, "-c", WRITING, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        assert len(list((tmp_path / "out").iterdir())) == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert list((tmp_path / "out").iterdir()) == []

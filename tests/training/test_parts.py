@@ -1,0 +1,63 @@
+"""Averaged weights, half precision, threads and devices: the small parts that every training loop shares."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from db.errors import ParameterError
+from training.average import AVERAGED, update_average
+from training.precision import autocast, check_precision
+from training.processes import Processes
+from training.threads import torch_threads
+
+
+def test_the_average_is_the_polynomial_one_and_buffers_are_the_last(tabla):
+    model = nn.BatchNorm1d(1)
+    average = copy.deepcopy(model)
+    values = [float(value) for value in tabla[2000:2006]]
+    for n_updates, value in enumerate(values, start=1):
+        with torch.no_grad():
+            model.weight.fill_(value)
+            model.running_mean.fill_(value)
+        update_average(average, model, n_updates)
+    n = len(values)
+    shares = [(i / n) ** (AVERAGED + 1) - ((i - 1) / n) ** (AVERAGED + 1) for i in range(1, n + 1)]  # of each update after n
+    assert sum(shares) == pytest.approx(1)
+    assert average.weight.item() == pytest.approx(sum(s * v for s, v in zip(shares, values, strict=True)), abs=1e-6)
+    assert average.running_mean.item() == pytest.approx(values[-1])
+
+
+def test_half_precision_is_for_computing_only():
+    layer, x = nn.Linear(4, 4), torch.ones(1, 4)
+    with autocast(torch.device("cpu"), "bfloat16"):
+        assert layer(x).dtype == torch.bfloat16
+    with autocast(torch.device("cpu"), "float32"):
+        assert layer(x).dtype == torch.float32
+    assert layer.weight.dtype == torch.float32
+    with pytest.raises(ParameterError, match="precision='int3' must be float32 or bfloat16"):
+        check_precision("int3")
+
+
+def test_threads_are_as_before_after_the_block():
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_one_process_exchanges_nothing():
+    with Processes() as processes:
+        assert (processes.rank, processes.number, processes.first) == (0, 1, True)
+        values = [torch.ones(2), torch.arange(3.0)]
+        assert all(a is b for a, b in zip(processes.sum(*values), values, strict=True))
+        assert processes.first_then_others(lambda: 7) == 7
+        assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "abacus"])
+def test_a_device_that_is_not_here_is_named(name):
+    with pytest.raises(ParameterError, match=f"device='{name}' cannot be used here .*; use --device cpu"):
+        Processes().device(name)
+    assert Processes().device("cpu") == torch.device("cpu")
