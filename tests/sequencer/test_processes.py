@@ -22,7 +22,8 @@ from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.models import BODIES
-from sequencer.train import TrainingOptions, batch_loss, train_forecaster, windows_for
+from sequencer.loss import batch_loss, windows_for
+from sequencer.train import TrainingOptions, train_forecaster
 from training.processes import Processes
 
 toy = {"hidden_size": 16, "n_layers": 1, "dropout": 0.1}
