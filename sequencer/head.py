@@ -35,9 +35,12 @@ class Head(nn.Module):
     ----------
     delay : int
         Body steps between the first and the last part of a step.
+    loss_unit : str
+        What the loss is measured in.
     """
 
     delay: int = 0
+    loss_unit: str = "nats per step"
 
     @staticmethod
     def input_size(n: int) -> int:

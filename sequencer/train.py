@@ -74,7 +74,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """How training went. The loss is nats per step, or mean squared error with the point head."""
+    """How training went. The loss is in the head's `loss_unit`."""
 
     model: str
     head: str

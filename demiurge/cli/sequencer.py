@@ -62,15 +62,15 @@ def train(database: Path, model_dir: Path, force: bool, resume: bool, as_json: b
 
 def echo_summary(model_dir: Path, summary) -> None:
     """How training went, in words."""
+    from sequencer.models import HEADS
     from training.curve import draw_curve
 
-    unit = "squared error" if summary.head == "point" else "nats per step"
     click.echo(
         f"{model_dir}: {summary.model} with {summary.head} head, epoch {summary.best_epoch} of {summary.epochs} is the best, "
         f"{summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}\n"
         f"  trained on {summary.train_steps} steps of {summary.train_sources} sources; judged on "
         f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}: "
-        f"{summary.held_out_loss:.3f} {unit}  {draw_curve(summary.losses)}"
+        f"{summary.held_out_loss:.3f} {HEADS[summary.head].loss_unit}  {draw_curve(summary.losses)}"
     )
 
 

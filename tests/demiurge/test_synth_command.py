@@ -255,7 +255,9 @@ def test_recordings_that_cannot_be_evaluated_on_are_named(work, embedding, tmp_p
         sf.write(tmp_path / folder / "long.wav", np.resize(audio, 82 * 44100), 44100)
     (tmp_path / "mine" / "bad.wav").write_bytes(b"no audio")
     (tmp_path / "theirs" / "mute.wav").write_bytes(b"")
-    said = run("evaluate", "vocoder", work / "vocoder", tmp_path / "mine", "--seconds", 6, "--json", expect=1)
+    said = run(
+        "evaluate", "vocoder", work / "vocoder", tmp_path / "mine", "--seconds", 6, "--musicnn", work, "--json", expect=1
+    )
     assert len(json.loads(said.out)) == 3
     assert f"left out: {tmp_path}/mine/bad.wav: not readable as audio" in said.err
     arguments = ("evaluate", "generator", work / "unagan", work / "vocoder", tmp_path / "mine", "--minutes", 0.67)
