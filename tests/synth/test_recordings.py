@@ -297,6 +297,19 @@ def test_one_file_is_split_by_time():
     assert (train.n_frames, held_out.n_frames) == (950, 50)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_of_long_recordings_only_the_end_is_held_out(seed):
+    """30 000 frames are five minutes here; a twentieth of all, 3 001 frames, is wanted."""
+    recordings = made(30_000, 20, 30_000)
+    train, held_out = split_entries(recordings, 8, seed=seed)
+    assert sum(entry.n_frames for entry in held_out) in (3001, 3021)  # the short one may be among them
+    parts = sorted([*train, *held_out], key=lambda entry: entry.start_frame)
+    assert [entry.start_frame for entry in parts] == np.cumsum([0, *(entry.n_frames for entry in parts)])[:-1].tolist()
+    assert sum(entry.n_frames for entry in parts) == recordings.n_frames
+    ends = {entry.start_frame + entry.n_frames for entry in recordings.entries}
+    assert {entry.start_frame + entry.n_frames for entry in held_out} <= ends
+
+
 def test_one_recording_is_left_to_train_on():
     train, held_out = split_entries(made(9, 9), 9, seed=0)
     assert len(train) == len(held_out) == 1

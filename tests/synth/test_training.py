@@ -317,6 +317,38 @@ def test_the_average_is_what_is_saved(audio, tmp_path):
     assert not any(torch.equal(loaded[name], state["vocoder"][name]) for name in loaded if name.endswith("head.weight"))
 
 
+def test_the_learning_rate_falls_from_epoch_to_epoch(audio):
+    training = VocoderTraining(open_recordings(audio, MEL), VocoderOptions(), Processes(), toy("hifigan-v1"))
+    training.end_epoch()
+    training.end_epoch()
+    for optimiser in training.optimisers.values():
+        assert [group["lr"] for group in optimiser.param_groups] == [pytest.approx(2e-4 * 0.999**2)]
+
+
+def test_the_mel_loss_hears_what_the_mel_does_not(audio):
+    """A tone of 3 kHz above the last band at 2 kHz."""
+    mel = replace(MEL, f_max=2000.0)
+    training = VocoderTraining(open_recordings(audio, mel), VocoderOptions(), Processes(), Vocoder("vocos-small", mel))
+    real = torch.zeros(1, 1, 2048)
+    fake = 0.1 * torch.sin(2 * math.pi * 3000 / 8000 * torch.arange(2048))[None, None]
+    assert training._spectral_losses(fake, real)["mel"] > 10
+
+
+def test_a_generator_takes_over_the_statistics_of_what_it_is_trained_on(audio):
+    recordings = open_recordings(audio, MEL)
+    training = UnaganTraining(recordings, UnaganOptions(**UNAGAN), Processes())
+    frames = torch.from_numpy(np.concatenate([recordings.mel_of(entry) for entry in training.train.entries], axis=1))
+    torch.testing.assert_close(training.generator.mean, frames.mean(1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(training.generator.std, frames.std(1), atol=1e-2, rtol=0)
+
+
+def test_weights_from_before_the_discriminators_joined_do_not_compete(audio, tmp_path, monkeypatch):
+    values = iter([1.0, 3.0, 4.0, 2.0])
+    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    summary = vocoder(audio, tmp_path / "m", steps=4, judge_steps=1, adversarial_from=1)
+    assert (summary.best_step, summary.best) == (4, 2.0)
+
+
 def test_discriminators_join_when_they_should(audio, tmp_path, monkeypatch):
     monkeypatch.setattr("synth.loop.LOG_STEPS", 1)
     vocoder(audio, tmp_path / "m", steps=4, adversarial_from=2, judge_steps=100)
