@@ -103,6 +103,7 @@ def test_architectures_are_those_of_the_library(work, tmp_path):
     assert "vocoder 'wavenet' is not known; choose one of vocos-small, vocos, hifigan-v1" in said
 
 
+@pytest.mark.slow
 def test_vocoder_is_trained_resumed_and_trained_on(work, tmp_path):
     model = tmp_path / "v"
     said = run("train-vocoder", work / "sounds", model, "--steps", 2, "--segment-frames", 16, *QUICK)

@@ -377,6 +377,7 @@ def test_rollout_lives(trained):
     assert 0.7 < np.abs(np.diff(forecast[:, :4], axis=0)).mean() / np.abs(np.diff(real[:, :4], axis=0)).mean() < 1.5
 
 
+@pytest.mark.slow
 def test_ten_thousand_steps_stay_in_range(trained):
     forecast = roll(Forecaster.load(trained[0]), song(60, 9), 10_000)
     assert np.isfinite(forecast).all()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from sequencer.windows import Windows
@@ -68,6 +69,7 @@ def test_shares_are_the_whole_epoch_in_equal_numbers():
     torch.testing.assert_close(skipped[0].sequence, shares[1][2].sequence)
 
 
+@pytest.mark.slow
 def test_two_processes_share_gradients_and_stay_equal(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)

@@ -578,6 +578,7 @@ with t.Processes():
 """
 
 
+@pytest.mark.slow
 def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
     """As torchrun starts them: by the environment."""
     script = tmp_path / "train.py"
@@ -599,7 +600,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         for rank in "01"
     ]  # fmt: skip
     for process in running:
-        _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors[-3000:]
     for kind in TRAINEES.values():
         first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))
@@ -622,6 +623,7 @@ def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, mon
 
 def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch):
     monkeypatch.setattr("synth.train_unagan.FIT_EXCERPTS", 4)
+    monkeypatch.setattr("synth.train_unagan.FIT_FRAMES", 128)
     monkeypatch.setattr("synth.train_unagan.FIT_UPDATES", 2)
     options = {"latent_order": 2, "adversarial_from": 2, "judge_steps": 2}
     unagan(audio, tmp_path / "whole", steps=5, **options)
