@@ -477,6 +477,19 @@ def test_levels_enter_the_body_in_the_delayed_pattern():
     assert head._delayed(codes)[0].tolist() == [[0, pad, pad], [3, 1, pad], [6, 4, 2], [9, 7, 5]]
 
 
+def test_drawn_levels_enter_the_body_in_the_delayed_pattern(monkeypatch):
+    """As codes, before they are embedded and restored: what a rollout feeds back is what training sees."""
+    head, seed = toy("lstm", "tokens").head, torch.randn(2, ORDER, 4, generator=generator(1))
+    for name in ("embed", "restore"):
+        monkeypatch.setattr(head, name, lambda codes: codes)
+    stream = head.start(seed, Draw(1.0, 1.0, generator(), lambda scores: scores))
+    fed, drawn = zip(*(stream.step(torch.randn(2, 16, generator=generator(i))) for i in range(9)), strict=True)
+    assert [step is None for step in drawn] == [True] * head.delay + [False] * (9 - head.delay)
+    whole = torch.cat([head.quantise(seed), torch.stack(drawn[head.delay :], dim=1)], dim=1)
+    expected = head._delayed(whole)[:, ORDER:]
+    assert torch.equal(torch.stack(fed, dim=1)[:, : expected.shape[1]], expected)
+
+
 def test_attention_with_its_cache_equals_attention_over_the_whole_history():
     model = toy("transformer-encoder")
     x = torch.randn(1, 60, 12, generator=generator())
