@@ -2,8 +2,9 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from db.errors import ParameterError
@@ -45,3 +46,25 @@ def keeping_decoded(what: str, folder: Path) -> Iterator[None]:
             f"{what}: cannot be kept decoded in {folder} ({reason}); make room there, or name another folder with the "
             f"environment variable {FOLDER_VARIABLE}"
         ) from error
+
+
+def prune(kept: Iterable[Path], max_bytes: int, *, in_use: Container[Path]) -> None:
+    """Remove what has not been used for longest, by its date, until the rest fits; what is in use stays.
+
+    `kept` are files, or folders that are kept and removed whole. Other processes may prune as well.
+    """
+    entries = []
+    for path in kept:
+        with suppress(FileNotFoundError):
+            files = [path, *path.rglob("*")]
+            entries.append((path.stat().st_mtime_ns, path, sum(file.stat().st_size for file in files if file.is_file())))
+    total = sum(size for _, _, size in entries)
+    for _, path, size in sorted(entries):
+        if total <= max_bytes:
+            return
+        if path not in in_use:
+            total -= size
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 
 from db.audio import Resampler, open_audio
-from db.cache import cache_folder, keeping_decoded
+from db.cache import cache_folder, keeping_decoded, prune
 
 CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
 PART_SECONDS = 24 * 3600  # no decoding goes on for longer without writing
@@ -79,18 +79,7 @@ class DecodedCache:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - PART_SECONDS:
                     path.unlink()
-        entries = []
-        for path in self._folder.glob("*.f32"):
-            with suppress(FileNotFoundError):  # another process prunes as well
-                status = path.stat()
-                entries.append((status.st_mtime_ns, path, status.st_size))
-        total = sum(size for _, _, size in entries)
-        for _, path, size in sorted(entries):
-            if total <= self._max_bytes:
-                return
-            if path not in self._used:
-                total -= size
-                path.unlink(missing_ok=True)
+        prune(self._folder.glob("*.f32"), self._max_bytes, in_use=self._used)
 
 
 def _write(file, blocks: Iterable[np.ndarray]) -> None:

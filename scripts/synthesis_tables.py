@@ -25,17 +25,17 @@ def main() -> None:
     vocoders = {str(arguments.vocoder): vocoder} | {str(folder): Vocoder.load(folder).prepare() for folder in arguments.also}
     for folder in arguments.held_out:
         picture = arguments.picture if folder == arguments.held_out[0] else None
-        scores = evaluate_vocoders(
+        report = evaluate_vocoders(
             vocoders, folder, seconds=arguments.seconds, seed=arguments.seed, embedding=embedding, picture=picture
         )
-        print(f"\n### {folder}\n\n{vocoder_table(scores)}", flush=True)
+        print(f"\n### {folder}\n\n{vocoder_table(report.scores)}", flush=True)
     if arguments.generator:
-        report = evaluate_generator(
+        found = evaluate_generator(
             Generator.load(arguments.generator), vocoder, arguments.trained_on,
             others={str(folder): folder for folder in arguments.other},
             minutes=arguments.minutes, seed=arguments.seed, embedding=embedding,
         )  # fmt: skip
-        print(f"\n### {arguments.generator}, trained on {arguments.trained_on}\n\n{generator_table(report)}")
+        print(f"\n### {arguments.generator}, trained on {arguments.trained_on}\n\n{generator_table(found)}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -19,9 +19,9 @@ from sequencer.averages import slow_averages
 from sequencer.baselines import Continue, fit_baselines
 from sequencer.forecaster import Forecaster
 from sequencer.linear import ORDER
+from sequencer.loss import held_out_loss, windows_for
 from sequencer.rollout import draw_steps
 from sequencer.split import Named, split_sequences
-from sequencer.train import held_out_loss, windows_for
 
 HORIZONS = (1, 4, 16, 64)  # steps ahead
 CONTEXTS = 256  # moments of the held-out pieces from which the errors are taken

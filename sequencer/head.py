@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,14 +35,22 @@ class Head(nn.Module):
     ----------
     delay : int
         Body steps between the first and the last part of a step.
+    loss_unit : str
+        What the loss is measured in.
     """
 
     delay: int = 0
+    loss_unit: str = "nats per step"
 
     @staticmethod
     def input_size(n: int) -> int:
         """Width of what the body is given."""
         return n
+
+    @staticmethod
+    def sizes(n_steps: int) -> dict[str, Any]:
+        """Those of its sizes that depend on how many steps it is trained on, by the names of its parameters."""
+        return {}
 
     def fit(self, sequences: list[Tensor]) -> None:
         """Prepare on all z-scored training sequences, each (steps, n), before training."""
@@ -88,7 +97,10 @@ class DrawnSteps(Stream):
 
 
 def draw_categories(logits: Tensor, draw: Draw) -> Tensor:
-    """Draw one category for each row of logits (..., categories), int64 (...): nucleus sampling (Holtzman et al. 2020)."""
+    """Draw one category for each row of logits (..., rows, categories), int64 (..., rows): nucleus sampling.
+
+    Holtzman et al. 2020, arXiv 1904.09751: of the likeliest that together make up `top_p`.
+    """
     if draw.temperature == 0:
         return logits.argmax(-1)
     probabilities = (logits / draw.temperature).softmax(-1)
@@ -96,5 +108,5 @@ def draw_categories(logits: Tensor, draw: Draw) -> Tensor:
         ordered, order = probabilities.sort(dim=-1, descending=True)
         beyond = ordered.cumsum(-1) - ordered >= draw.top_p  # the likeliest always stays
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered.masked_fill(beyond, 0.0))
-    flat = probabilities.flatten(0, -2) if probabilities.dim() > 1 else probabilities
-    return torch.multinomial(flat, 1, generator=draw.generator).view(probabilities.shape[:-1])
+    drawn = torch.multinomial(probabilities.flatten(0, -2).cpu(), 1, generator=draw.generator)
+    return drawn.view(logits.shape[:-1]).to(logits.device)

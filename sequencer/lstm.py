@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sequencer.body import Body
+
 State = tuple[Tensor, Tensor]
 
 
@@ -17,10 +19,9 @@ class LSTMConfig:
     dropout: float = 0.3  # between layers and before the head: small corpora are memorised within a few epochs
 
 
-class LSTMBody(nn.Module):
+class LSTMBody(Body):
     """(batch, steps, n_in) -> (batch, steps, hidden_size), and the state after the last step."""
 
-    context_steps = 0
     learning_rate = 2e-3
 
     def __init__(self, n_in: int, *, hidden_size: int, n_layers: int, dropout: float) -> None:
@@ -28,10 +29,6 @@ class LSTMBody(nn.Module):
         self.hidden_size = hidden_size
         self.lstm = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=dropout if n_layers > 1 else 0.0)
         self.dropout = nn.Dropout(dropout)
-
-    def prime(self, context: Tensor) -> State | None:
-        """The state after a context (batch, steps, n_in), which may be empty."""
-        return self(context)[1] if context.shape[1] else None
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         hidden, state = self.lstm(x, state)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sequencer.body import Body
 from sequencer.lstm import State, open_forget_gates
 
 
@@ -20,7 +21,7 @@ class LSTMSeq2SeqConfig:
     dropout: float = 0.3
 
 
-class LSTMSeq2SeqBody(nn.Module):
+class LSTMSeq2SeqBody(Body):
     """(batch, steps, n_in) and what came before -> (batch, steps, hidden_size), and the decoder's state."""
 
     learning_rate = 2e-3

@@ -12,6 +12,8 @@ from sequencer.head import Draw, DrawnSteps, Head, Stream
 class PointHead(Head):
     """hidden (..., hidden_size) -> the next step (..., n)."""
 
+    loss_unit = "squared error"
+
     def __init__(self, hidden_size: int, n: int) -> None:
         super().__init__()
         self.projection = nn.Linear(hidden_size, n)

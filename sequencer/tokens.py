@@ -10,6 +10,8 @@ ResidualQuantizer). The levels enter the body and leave it in the delayed patter
     level 2      s-2      s-1      s
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,14 +19,10 @@ from torch import Tensor, nn
 
 from sequencer.head import Draw, Head, Stream, draw_categories
 
-MIN_ROWS_PER_CODE = 39  # FAISS's own rule; fewer and a codebook learns the training steps by heart
+MIN_STEPS_PER_CODE = 39  # FAISS's own rule; fewer and a codebook learns the training steps by heart
+MAX_BITS = 8  # of a codebook
 EMBEDDING_SIZE = 128
 FIT_ROWS = 100_000  # at most that many steps train the codebooks
-
-
-def codebook_bits(n_rows: int, most: int = 8) -> int:
-    """Bits of a codebook that so many training steps can fill."""
-    return int(np.clip(np.log2(max(n_rows, 1) / MIN_ROWS_PER_CODE), 1, most))
 
 
 class TokensHead(Head):
@@ -32,7 +30,7 @@ class TokensHead(Head):
 
     codebooks: Tensor
 
-    def __init__(self, hidden_size: int, n: int, *, levels: int = 6, bits: int = 8) -> None:
+    def __init__(self, hidden_size: int, n: int, *, levels: int = 6, bits: int = MAX_BITS) -> None:
         super().__init__()
         self.levels, self.n_codes, self.delay = levels, 2**bits, levels - 1
         self.register_buffer("codebooks", torch.zeros(levels, self.n_codes, n))
@@ -47,6 +45,11 @@ class TokensHead(Head):
     def input_size(n: int) -> int:
         return EMBEDDING_SIZE
 
+    @staticmethod
+    def sizes(n_steps: int) -> dict[str, Any]:
+        """Codebooks that so many training steps can fill."""
+        return {"bits": int(np.clip(np.log2(n_steps / MIN_STEPS_PER_CODE), 1, MAX_BITS))}
+
     def fit(self, sequences: list[Tensor]) -> None:
         """Train the codebooks."""
         import faiss
@@ -56,7 +59,7 @@ class TokensHead(Head):
             rows = rows[np.linspace(0, len(rows) - 1, FIT_ROWS).astype(np.int64)]
         quantiser = faiss.ResidualQuantizer(rows.shape[1], self.levels, int(np.log2(self.n_codes)))
         quantiser.max_beam_size = 1  # codes are found level by level here, too
-        quantiser.cp.min_points_per_centroid = 1  # `codebook_bits` has seen to it
+        quantiser.cp.min_points_per_centroid = 1  # `sizes` has seen to it
         quantiser.train(np.ascontiguousarray(rows, np.float32))
         books = faiss.vector_to_array(quantiser.codebooks).reshape(self.levels, self.n_codes, -1)
         self.codebooks.copy_(torch.from_numpy(books.copy()))
@@ -121,22 +124,17 @@ class _TokenStream(Stream):
     """Codes of the latest steps, filled level by level."""
 
     def __init__(self, head: TokensHead, seed: Tensor, draw: Draw) -> None:
-        self._head, self._draw, self._n_seed = head, draw, seed.shape[1]
+        self._head, self._draw = head, draw
         self._codes: list[Tensor] = list(seed[:, -head.levels :].unbind(1))  # (batch, levels) each, latest last
         self._n_steps = 0
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
         head = self._head
-        logits = head.logits(hidden)
-        drawn = draw_categories(logits, self._draw)
+        drawn = draw_categories(head.logits(hidden), self._draw)
         self._codes = [*self._codes[-head.levels :], torch.full_like(drawn, head.n_codes)]
         for level in range(min(self._n_steps + 1, head.levels)):  # of the steps before the rollout all levels are known
             self._codes[-1 - level][:, level] = drawn[:, level]
-        known = len(self._codes)
-        latest = [
-            self._codes[-1 - level][:, level] if level < known else torch.full_like(drawn[:, level], head.n_codes)
-            for level in range(head.levels)
-        ]
+        latest = [self._codes[-1 - level][:, level] for level in range(head.levels)]
         self._n_steps += 1
         whole = self._draw.hold(head.restore(self._codes[-head.levels])) if self._n_steps >= head.levels else None
         return head.embed(torch.stack(latest, dim=-1)), whole

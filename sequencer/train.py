@@ -18,15 +18,16 @@ from db.errors import ParameterError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
-from sequencer.linear import ORDER
+from sequencer.loss import batch_loss, held_out_loss, windows_for
+from sequencer.models import HEADS, check_parts
 from sequencer.split import Named, Split, split_sequences
-from sequencer.tokens import codebook_bits
-from sequencer.windows import Batch, Windows
+from sequencer.windows import Batch
 from training.average import update_average
 from training.checkpoint import load_training_state, save_training_state
 from training.curve import draw_curve
 from training.errors import TrainingError
-from training.precision import autocast, check_precision
+from training.interrupt import Interrupt
+from training.precision import check_precision
 from training.processes import Processes
 from training.threads import torch_threads
 from training.tracking import Tracker
@@ -62,6 +63,7 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ParameterError(f"{name}={value} must be a positive number")
+        check_parts(self.model, self.head)
         check_precision(self.precision)
 
     def identity(self) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """How training went. The loss is nats per step, or mean squared error with the point head."""
+    """How training went. The loss is in the head's `loss_unit`."""
 
     model: str
     head: str
@@ -158,9 +160,8 @@ class _Training:
                 f"add longer audio, or train with --window {max(len(everything) // 2, 1)}"
             )
         torch.manual_seed(options.seed)
-        head_config = {"bits": codebook_bits(len(everything))} if options.head == "tokens" else {}
-        config = ForecasterConfig(options.model, settings, options.head, head_config=head_config)
-        self.model = Forecaster(config)
+        sizes_of_head = HEADS[options.head].sizes(len(everything))
+        self.model = Forecaster(ForecasterConfig(options.model, settings, options.head, head_config=sizes_of_head))
         self.model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
         self.model.head.fit(train)
         self.model.to(device)
@@ -168,9 +169,9 @@ class _Training:
         sizes = {"window": options.window, "batch_size": options.batch_size}
         self.train, self.held_out = (windows_for(self.model, part, **sizes) for part in (train, held_out))
         rate = options.learning_rate or self.model.body.learning_rate
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)  # type: ignore[arg-type]
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)
         self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimiser, 1 / WARM_UP, total_iters=WARM_UP)
-        self.at = _Progress()
+        self.at, self.interrupt = _Progress(), Interrupt()
         self.saved = time.perf_counter()
 
     def run(self, *, resume: bool, wandb: bool, tell: Callable[[int, int, str], None] | None) -> TrainingSummary:
@@ -179,12 +180,13 @@ class _Training:
             self._load()
         elif self.processes.first:
             self._save()
-        with torch_threads(options.threads), self._tracker(wandb=wandb, resume=resume) as tracker:
+        with torch_threads(options.threads), self._tracker(wandb=wandb, resume=resume) as tracker, self.interrupt:
             try:
                 while True:
                     if not self._epoch(tracker):
-                        self._judge(tracker)
-                        stopped_by = "minutes"
+                        stopped_by = "interrupt" if self.interrupt.asked else "minutes"
+                        if stopped_by == "minutes" or not self.at.best_epoch:
+                            self._judge(tracker)
                         break
                     loss = self._judge(tracker)
                     if tell:
@@ -197,21 +199,21 @@ class _Training:
                         break
                     self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, steps=0.0)
                     self._save()
-            except KeyboardInterrupt:  # perhaps between two parts of an update: the last save is what can be gone on from
+            except KeyboardInterrupt:  # asked twice, perhaps within an update: the last save is what can be gone on from
                 stopped_by = "interrupt"
                 if not self.at.best_epoch:
                     self._judge(tracker)
         return self._finish(stopped_by)
 
     def _epoch(self, tracker: Tracker | None) -> bool:
-        """Go through what is left of the epoch; False if time is up."""
+        """Go through what is left of the epoch; False if training is to stop before its end."""
         self.model.train()
         rng = np.random.default_rng([self.options.seed, self.at.epoch])
         share = (self.processes.rank, self.processes.number)
         for batch in self.train.epoch(rng, skip=self.at.batch, share=share):
-            time_is_up = self._update(batch)
+            stop = self._update(batch)
             now = time.perf_counter()
-            if time_is_up:
+            if stop:
                 self._save()
                 return False
             if now - self.saved > SAVE_SECONDS:
@@ -221,14 +223,15 @@ class _Training:
         return True
 
     def _update(self, batch: Batch) -> bool:
-        """One step of the optimiser; whether time is up for any of the processes."""
+        """One step of the optimiser; whether time is up, or Ctrl-C was pressed, for any of the processes."""
         at, options = self.at, self.options
         torch.manual_seed(
             int(np.random.SeedSequence([options.seed, at.epoch, at.batch, self.processes.rank]).generate_state(1)[0])
         )
         loss, n_steps = batch_loss(self.model, batch, options.precision)
         time_is_up = options.minutes is not None and time.perf_counter() - self.started > 60 * options.minutes
-        total, n_steps, late = self.processes.sum(loss.detach(), n_steps, loss.new_tensor(float(time_is_up)))
+        stop = loss.new_tensor(float(time_is_up or self.interrupt.asked))
+        total, n_steps, stop = self.processes.sum(loss.detach(), n_steps, stop)
         if not torch.isfinite(total):
             raise TrainingError("the loss is not a number; train with a smaller --learning-rate, or look for broken audio")
         self.optimiser.zero_grad()
@@ -242,7 +245,7 @@ class _Training:
         at.loss += float(total)
         at.steps += float(n_steps)
         update_average(self.average, self.model, at.updates)
-        return bool(late)
+        return bool(stop)
 
     def _judge(self, tracker: Tracker | None) -> float:
         """Held-out loss of the averaged weights; the best so far is kept."""
@@ -304,29 +307,6 @@ class _Training:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.at = _Progress(**state["progress"])
-
-
-def batch_loss(model: Forecaster, batch: Batch, precision: str = "float32") -> tuple[Tensor, Tensor]:
-    """Loss summed over the real steps of a batch, and their number."""
-    device = model.mean.device
-    sequence, mask = batch.sequence.to(device), batch.mask.to(device)
-    with autocast(device, precision):
-        hidden = model(sequence[:, :-1], batch.averages.to(device), batch.n_context)
-    return model.head.loss(hidden.float(), sequence, mask), mask.sum()
-
-
-def windows_for(model: Forecaster, sequences: list[Tensor], *, window: int, batch_size: int) -> Windows:
-    """Windows with as much of the past as the model reads."""
-    context = max(model.body.context_steps, ORDER)  # type: ignore[arg-type]
-    return Windows(sequences, window=window, batch_size=batch_size, context=context, delay=model.head.delay)
-
-
-@torch.no_grad()
-def held_out_loss(model: Forecaster, windows: Windows) -> float:
-    """Mean loss per step."""
-    model.eval()
-    parts = [batch_loss(model, batch) for batch in windows.epoch()]
-    return float(sum(loss for loss, _ in parts) / sum(n for _, n in parts))
 
 
 def _independent(part: Named, settings: DescriptorSettings, normaliser: Normaliser) -> list[Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sequencer.attention import CausalAttention, CrossAttention, FeedForward, KeyValues
+from sequencer.body import Body
 from sequencer.transformer_encoder import CHUNK_STEPS
 
 
@@ -64,7 +65,7 @@ class EncoderBlock(nn.Module):
         return x + self.feed_forward(self.forward_norm(x))
 
 
-class TransformerBody(nn.Module):
+class TransformerBody(Body):
     """(batch, steps, n_in) and what came before -> (batch, steps, dim)."""
 
     learning_rate = 5e-4

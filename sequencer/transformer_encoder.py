@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sequencer.attention import CausalAttention, FeedForward, KeyValues
+from sequencer.body import Body
 
 CHUNK_STEPS = 512  # a longer input goes through the cache in parts: attention's memory grows with the part, not the whole
 
@@ -41,10 +42,9 @@ class Block(nn.Module):
         return x + self.feed_forward(self.forward_norm(x)), cache
 
 
-class TransformerEncoderBody(nn.Module):
+class TransformerEncoderBody(Body):
     """(batch, steps, n_in) -> (batch, steps, dim), and the cache after the last step."""
 
-    context_steps = 0
     learning_rate = 5e-4
 
     def __init__(self, n_in: int, *, dim: int, n_layers: int, n_heads: int, span: int, dropout: float) -> None:
@@ -53,10 +53,6 @@ class TransformerEncoderBody(nn.Module):
         self.embed = nn.Linear(n_in, dim)
         self.blocks = nn.ModuleList(Block(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers))
         self.norm = nn.LayerNorm(dim)
-
-    def prime(self, context: Tensor) -> State | None:
-        """The state after a context (batch, steps, n_in), which may be empty."""
-        return self(context)[1] if context.shape[1] else None
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         if x.shape[1] > CHUNK_STEPS:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,9 +32,17 @@ class Excerpt:
     audio: np.ndarray
 
 
+class Excerpts(NamedTuple):
+    """Two sets of excerpts, and the files of their folder that could not be used, with why."""
+
+    one: list[Excerpt]
+    other: list[Excerpt]
+    left_out: dict[str, str]
+
+
 def open_excerpts(
     folder: Path, settings: MelSettings, *, seconds: float, most: int, seed: int, progress: Tell | None = None
-) -> tuple[list[Excerpt], list[Excerpt]]:
+) -> Excerpts:
     """Two sets of excerpts, all equally long, from all over the recordings of a folder, at the sample rate of `settings`.
 
     Files are cut into spans of `seconds`; what is left over at their ends is dropped. Two spans of every file are drawn, one
@@ -65,7 +73,8 @@ def open_excerpts(
             excerpts.append(Excerpt(entry.name, start / settings.frame_rate, audio))
     if len(excerpts) < 2:
         raise ParameterError(f"{folder}: not two excerpts of {seconds:g} s can be cut from its files; give longer recordings")
-    return excerpts[::2], excerpts[1::2]
+    left_out = {str(folder / name): reason for name, reason in recordings.left_out.items()}
+    return Excerpts(excerpts[::2], excerpts[1::2], left_out)
 
 
 def _in_turn(recordings: Recordings, frames: int, rng: np.random.Generator) -> list[tuple[int, int]]:

@@ -50,13 +50,17 @@ class Diversity:
 
 @dataclass(frozen=True)
 class GeneratorReport:
-    """`fad`: distance to the recordings, by name of the set; each has `clips` clips and `windows` embeddings."""
+    """`fad`: distance to the recordings, by name of the set; each has `clips` clips and `windows` embeddings.
+
+    `left_out` are the recordings that could not be used, with why.
+    """
 
     fad: dict[str, float]
     diversity: Diversity
     clips: int
     windows: int
     seeds: tuple[int, ...]
+    left_out: dict[str, str]
 
     @property
     def fad_is_biased(self) -> bool:
@@ -107,8 +111,12 @@ def evaluate_generator(
         raise ParameterError(f"{', '.join(clash)}: the name of a set that is always evaluated; call the recordings otherwise")
     wanted = _n_clips(minutes)
     cut = partial(open_excerpts, settings=vocoder.mel, seconds=CLIP_SECONDS, most=wanted, seed=seed, progress=progress)
-    reference, other_half = ([excerpt.audio for excerpt in half] for half in cut(audio))
-    styles = {name: [excerpt.audio for half in cut(folder) for excerpt in half] for name, folder in others.items()}
+    one, other, left_out = cut(audio)
+    reference, other_half = ([excerpt.audio for excerpt in half] for half in (one, other))
+    styles: dict[str, Clips] = {}
+    for name, folder in others.items():
+        one, other, not_used = cut(folder)
+        styles[name], left_out = [excerpt.audio for excerpt in one + other], left_out | not_used
     n = _n_common(wanted, [(len(other_half), audio), *((len(clips), others[name]) for name, clips in styles.items())])
     reference, other_half, seeds = reference[:n], other_half[:n], tuple(range(seed, seed + n))
     makers = _makers(generator, vocoder, reference, other_half, seeds)
@@ -125,6 +133,7 @@ def evaluate_generator(
         clips=n,
         windows=n * real.shape[1],
         seeds=seeds,
+        left_out=left_out,
     )
 
 

@@ -53,6 +53,14 @@ class VocoderScore:
 
 
 @dataclass(frozen=True)
+class VocoderReport:
+    """A row for each way, and the recordings that could not be used, with why."""
+
+    scores: list[VocoderScore]
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Way:
     """A way from log-mel (n_mels, frames) of these settings to audio."""
 
@@ -70,7 +78,7 @@ def evaluate_vocoders(
     embedding: Embedding | None,
     picture: Path | None = None,
     progress: Tell | None = None,
-) -> list[VocoderScore]:
+) -> VocoderReport:
     """Synthesise recordings from their mel spectrograms and compare them with what they were.
 
     All are scored on the same samples: excerpts (`open_excerpts`) at the highest sample rate of the vocoders, where one of a
@@ -94,8 +102,8 @@ def evaluate_vocoders(
 
     Returns
     -------
-    list of VocoderScore
-        Of the vocoders, Griffin-Lim and, if there is an embedding, the recordings' other half.
+    VocoderReport
+        Scores of the vocoders, Griffin-Lim and, if there is an embedding, the recordings' other half.
 
     Raises
     ------
@@ -103,7 +111,7 @@ def evaluate_vocoders(
         If `seconds` is too short, no vocoder is given, or the folder does not do.
     """
     wanted, yardstick = _n_excerpts(seconds), _yardstick(vocoders)
-    one, other = open_excerpts(audio, yardstick, seconds=EXCERPT_SECONDS, most=wanted, seed=seed, progress=progress)
+    one, other, left_out = open_excerpts(audio, yardstick, seconds=EXCERPT_SECONDS, most=wanted, seed=seed, progress=progress)
     scored = (one + other)[:wanted]
     real = embed_clips((e.audio for e in one + other), yardstick.sample_rate, embedding) if embedding else None
     ways = [Way(name, vocoder.mel, vocoder.synthesise) for name, vocoder in vocoders.items()]
@@ -122,7 +130,7 @@ def evaluate_vocoders(
     if picture:
         with replacing(picture) as temporary:
             save_mels(temporary, mels, yardstick)
-    return scores
+    return VocoderReport(scores, left_out)
 
 
 def _n_excerpts(seconds: float) -> int:

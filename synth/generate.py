@@ -106,10 +106,8 @@ def generate(
         If the two models have different mel settings, `out` was made with other models or options, or cannot be written.
     """
     generator.mel.check_matches(vocoder.mel, mine=f"the generator {names[0]}", theirs=f"the vocoder {names[1]}")
-    started, header = (
-        time.perf_counter(),
-        make_header(generator, vocoder, seconds=options.seconds, seed=options.seed, names=names),
-    )
+    started = time.perf_counter()
+    header = make_header(generator, vocoder, seconds=options.seconds, seed=options.seed, names=names)
     entries = open_folder(out, header, force=force)
     paths = [out / f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
     missing = [i for i, path in enumerate(paths) if path.name not in entries]

@@ -73,7 +73,7 @@ def _magnitudes(log_mel: np.ndarray, front_end: LogMel) -> Tensor:
     librosa takes, neglect the quiet bands: on real recordings the synthesised log-mel was up to twice as far off.
     """
     mel = front_end.expand(torch.from_numpy(log_mel.astype(np.float32)))
-    bands, spread = front_end.filters, spread_of_bands(front_end.settings)
+    bands, spread = front_end.filters, spread_of_bands(front_end.filters)
     magnitudes = spread @ (mel / bands.sum(dim=1, keepdim=True).clamp_min(TINY))
     for _ in range(UPDATES):
         magnitudes = magnitudes * (spread @ (mel / (bands @ magnitudes).clamp_min(TINY)))

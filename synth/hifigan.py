@@ -5,16 +5,18 @@ Each stage lengthens the sequence, halves its channels and takes the mean of res
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from db.errors import ParameterError
-from synth.melgan import EDGE_KERNEL, check_upsampling, context_frames, upsampling
+from synth.melgan import EDGE_KERNEL, check_upsampling, context_frames, fit_rates, upsampling
+from synth.network import VocoderNetwork
 
 SLOPE = 0.1  # of the leaky ReLU, but
 LAST_SLOPE = 0.01  # before the last convolution, where the published code leaves torch's default
@@ -49,6 +51,11 @@ class HiFiGANConfig:
             raise ParameterError(
                 f"dilations={self.dilations} must have a row of positive integers for each of {self.kernel_sizes}"
             )
+
+    def fit_hop(self, hop_length: int) -> Self:
+        """The same with other rates, where they must be others, and kernels of twice their size."""
+        rates = fit_rates(self.upsample_rates, hop_length)
+        return replace(self, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * rate for rate in rates))
 
 
 V1 = HiFiGANConfig()
@@ -97,7 +104,7 @@ class ResBlock2(nn.Module):
         return x
 
 
-class HiFiGAN(nn.Module):
+class HiFiGAN(VocoderNetwork):
     """Log-mel (batch, n_mels, frames) -> waveform within ±1 (batch, 1, frames * hop_length)."""
 
     weight_norm = True

@@ -17,6 +17,7 @@ from synth.mel import PRESETS, MelSettings
 from synth.recordings import Tell
 from training.checkpoint import STATE, load_training_state, save_training_state
 from training.errors import TrainingError
+from training.interrupt import Interrupt
 from training.precision import check_precision
 from training.processes import Processes
 from training.threads import torch_threads
@@ -125,13 +126,13 @@ class Loop:
 
     def __init__(self, trainee: Trainee, out: Path, options: LoopOptions, processes: Processes) -> None:
         self.trainee, self.out, self.options, self.processes = trainee, out, options, processes
-        self.at = Progress()
+        self.at, self.interrupt = Progress(), Interrupt()
         self.started = self.saved = self.shown = time.perf_counter()
         self.sums: dict[str, float] = {}
         self.n_summed = 0
 
     def run(self, *, resume: bool = False, wandb: bool = False, tell: Tell | None = None) -> LoopSummary:
-        """Train until steps or minutes are over, or Ctrl-C.
+        """Train until steps or minutes are over, or Ctrl-C, which lets the update be finished; a second one does not.
 
         Raises
         ------
@@ -149,10 +150,11 @@ class Loop:
             try:
                 if self.trainee.started and not self.at.step:
                     self._judge(tracker)  # the weights that training starts from are to be beaten
-                stopped_by = self._train(tracker, tell)
+                with self.interrupt:
+                    stopped_by = self._train(tracker, tell)
                 if self.at.best_step < 0:
                     self._judge(tracker)
-            except KeyboardInterrupt:  # perhaps within an update: the last save is what can be gone on from
+            except KeyboardInterrupt:  # asked twice, perhaps within an update: the last save is what can be gone on from
                 stopped_by = "interrupt"
                 if self.at.best_step < 0:
                     self._judge(tracker)
@@ -175,7 +177,7 @@ class Loop:
                 if tracker and at.step % LOG_STEPS == 0:
                     self._log(tracker)
                 if self._look(tracker, tell):
-                    return "minutes"
+                    return "interrupt" if self.interrupt.asked else "minutes"
             if at.step >= options.steps:
                 if at.step % options.judge_steps:
                     self._judge(tracker)
@@ -207,23 +209,22 @@ class Loop:
         self.sums, self.n_summed = {}, 0
 
     def _look(self, tracker: Tracker | None, tell: Tell | None) -> bool:
-        """After a step: judge, show, save and tell when it is time; whether the run's time is up for any process."""
+        """After a step: judge, show, save and tell when it is time; whether to stop, as any of the processes may have to."""
         at, options, now = self.at, self.options, time.perf_counter()
-        late = options.minutes is not None and now - self.started > 60 * options.minutes
-        if self.processes.number > 1:
-            late = bool(self.processes.sum(torch.tensor(float(late)))[0])
         if at.step % options.judge_steps == 0:
             self._judge(tracker)
         if tracker and now - self.shown > 60 * options.show_minutes:
             self.shown = now
             tracker.show(self._show(), at.step)
-        if late or now - self.saved > SAVE_SECONDS:
+        stop = self.interrupt.asked or (options.minutes is not None and now - self.started > 60 * options.minutes)
+        stop = bool(self.processes.sum(torch.tensor(float(stop)))[0])
+        if stop or now - self.saved > SAVE_SECONDS:
             self._save()
         if tell:
             done = (now - self.started) / (60 * options.minutes) if options.minutes else at.step / options.steps
             best = f", best {at.best:.3f} at {at.best_step}" if at.best_step >= 0 else ""
             tell(round(1000 * min(done, 1.0)), 1000, f"step {at.step}, {at.step / at.seconds:.1f}/s{best}")
-        return late
+        return stop
 
     def _show(self) -> list[Path]:
         folder = self.out / "samples"

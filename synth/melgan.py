@@ -5,13 +5,15 @@ edges. Submodules carry the published names, so that published weights fit.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
+from typing import Self
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from db.errors import ParameterError
+from synth.network import VocoderNetwork
 
 SLOPE = 0.2  # of the leaky ReLU
 EDGE_KERNEL = 7  # of the first and the last convolution
@@ -31,6 +33,10 @@ class MelGANConfig:
         for name in ("channels", "n_residual_layers"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name}={getattr(self, name)} must be a positive integer")
+
+    def fit_hop(self, hop_length: int) -> Self:
+        """The same with other rates, where they must be others."""
+        return replace(self, rates=fit_rates(self.rates, hop_length))
 
 
 def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
@@ -95,7 +101,7 @@ class ResidualLayer(nn.Module):
         return self.block(x).add_(self.shortcut(x))
 
 
-class MelGAN(nn.Module):
+class MelGAN(VocoderNetwork):
     """Log-mel (batch, n_mels, frames) -> waveform within ±1 (batch, 1, frames * hop_length)."""
 
     weight_norm = True

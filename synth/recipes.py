@@ -1,4 +1,4 @@
-"""How each vocoder is trained: discriminators, losses and their weights, optimiser. As published, and for processors."""
+"""How vocoders are trained: discriminators, losses and their weights, optimiser. As published, and for processors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +75,3 @@ VOCOS_SMALL = Recipe(  # ours: spectral losses first, then narrow discriminators
     discriminator_loss=least_squares_discriminator, generator_loss=least_squares_generator, feature=2.0, mel=45.0, stft=30.0,
     resolutions=COARSE,
 )  # fmt: skip
-RECIPES = {
-    "vocos-small": VOCOS_SMALL, "vocos": VOCOS, "melgan": MELGAN,
-    "hifigan-v1": HIFIGAN, "hifigan-v2": HIFIGAN, "hifigan-v3": HIFIGAN,
-}  # fmt: skip

@@ -1,7 +1,9 @@
 """A folder of audio, decoded once to mono, with its mel spectrograms: what vocoders and generators are trained on."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,12 +12,13 @@ import xxhash
 
 from db.atomic import replacing
 from db.audio import read_mono, resample
-from db.cache import cache_folder, keeping_decoded
+from db.cache import cache_folder, keeping_decoded, prune
 from db.errors import AudioError, ParameterError
 from db.scan import find_audio
 from synth.mel import MelSettings, log_mel
 
 VERSION = 1
+CACHE_BYTES = 8 << 30  # of decoded folders are kept: twenty hours at 22.05 kHz, or the one in use
 KEPT = ("audio.f32", "mels.f32", "index.json")  # the last is written last
 SILENT = 1e-4  # a recording whose peak is below, -80 dB, has nothing to teach
 Tell = Callable[[int, int, str], None]
@@ -63,7 +66,8 @@ class Recordings:
 def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell | None = None) -> Recordings:
     """Decode every audio file below a folder, or find what was decoded before.
 
-    Files are known by name, size and date. What cannot be read, and what is silent, is left out by name.
+    Files are known by name, size and date. What cannot be read, and what is silent, is left out by name. Of folders decoded
+    before, those not used for longest are removed when there are too many.
 
     Raises
     ------
@@ -82,6 +86,9 @@ def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell
     kept = cache_folder("recordings") / identity
     if not all((kept / name).is_file() for name in KEPT):
         _decode(folder, names, settings, kept, progress)
+        prune(kept.parent.iterdir(), CACHE_BYTES, in_use={kept})
+    with suppress(PermissionError):  # another user's
+        os.utime(kept)  # it was used now
     return _open(kept, settings, identity, folder)
 
 

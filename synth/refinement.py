@@ -25,7 +25,7 @@ class MelRefinement(nn.Module):
         super().__init__()
         self.n_steps, self.front_end = n_steps, LogMel(mel)
         self.inverse_stft = InverseSTFT(mel.n_fft, mel.hop_length)
-        self.register_buffer("shares", spread_of_bands(mel), persistent=False)
+        self.register_buffer("shares", spread_of_bands(self.front_end.filters), persistent=False)
 
     @property
     def context_frames(self) -> int:

@@ -5,7 +5,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from db.errors import ParameterError
-from synth.mel import LogMel, MelSettings
 
 
 class InverseSTFT(nn.Module):
@@ -46,7 +45,9 @@ class InverseSTFT(nn.Module):
         return audio.flatten(1)[:, cut] / weight.flatten()[cut]
 
 
-def spread_of_bands(mel: MelSettings) -> Tensor:
-    """(n_bins, n_mels): the share of each band in each bin; shares of a bin add up to 1, or 0 outside all bands."""
-    filters = LogMel(mel).filters  # (n_mels, n_bins)
+def spread_of_bands(filters: Tensor) -> Tensor:
+    """Mel filters (n_mels, n_bins) -> (n_bins, n_mels): the share of each band in each bin; those of a bin add up to 1.
+
+    Outside all bands they are 0.
+    """
     return (filters / filters.sum(0).clamp_min(torch.finfo().tiny)).T.contiguous()

@@ -1,23 +1,76 @@
 """From a folder of audio to a trained model: what training vocoders and UNAGANs have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from synth.generator import Generator
 from synth.loop import Loop, LoopOptions, LoopSummary, Trainee
 from synth.mel import MelSettings
-from synth.recordings import Recording, Recordings, Tell, open_recordings
-from synth.segments import Segments
+from synth.recordings import Recordings, Tell, open_recordings
+from synth.segments import Segments, split_entries
+from synth.vocoder import Vocoder
+from training.precision import autocast
 from training.processes import Processes
 
 
-class FolderTrainee(Trainee, Protocol):
-    """A trainee that learns from some recordings of a folder and is judged on others."""
+class FolderTrainee(Trainee):
+    """A trainee of `synth.loop` that learns from excerpts of some recordings of a folder and is judged on the others.
+
+    Attributes
+    ----------
+    average : Vocoder or Generator
+        Of the trained weights: what is judged and kept.
+    parts : dict
+        All that is needed to go on, by name: what has a `state_dict`.
+    optimisers : dict of Optimizer, by name
+    """
 
     architecture: str
-    train: Segments
-    held_out: list[Recording]
+    average: Vocoder | Generator
+    parts: dict[str, Any]
+    optimisers: dict[str, torch.optim.Optimizer]
+
+    def __init__(
+        self, recordings: Recordings, options: LoopOptions, processes: Processes, *, excerpt_frames: int, started: bool
+    ) -> None:
+        self.recordings, self.options, self.processes, self.started = recordings, options, processes, started
+        self.device = processes.device(options.device)
+        train, self.held_out = split_entries(recordings, excerpt_frames, seed=options.seed)
+        self.train = Segments(recordings, train, excerpt_frames)
+        torch.manual_seed(options.seed)
+
+    def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+        share = (self.processes.rank, self.processes.number)
+        return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
+
+    def end_epoch(self) -> None:
+        """Nothing changes from one epoch to the next, unless a trainee says otherwise."""
+
+    def precision(self) -> torch.autocast:
+        """A context in which networks compute as precisely as the options say."""
+        return autocast(self.device, self.options.precision)
+
+    def state(self) -> dict[str, Any]:
+        optimisers = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
+        return {name: part.state_dict() for name, part in self.parts.items()} | {"optimisers": optimisers}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+
+    def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
+        told = {name: value for name, value in self.identity.items() if name not in ("recordings", "mel")}
+        names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
+        self.average.training_summary = {**summary, **self.options.identity(), **told, **names}
+        self.average.save(folder)
 
 
 @dataclass(frozen=True)

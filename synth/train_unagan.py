@@ -1,7 +1,6 @@
 """Train a UNAGAN on recordings: to make mel spectrograms like theirs from noise (arXiv 2005.08526, BEGAN arXiv 1703.10717)."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,11 @@ from synth.loop import LoopOptions, check_gradient
 from synth.mel import MelSettings
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
 from synth.recordings import Recordings, Tell
-from synth.segments import Segments, split_entries
+from synth.segments import Segments
 from synth.show import save_mels
-from synth.train import TrainingSummary, train_on_folder
+from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.unagan import MelEncoder, UnaganConfig
 from training.average import update_average
-from training.precision import autocast
 from training.processes import Processes
 
 LEARNING_RATE = 1e-4  # as published, and the next two
@@ -59,7 +57,9 @@ class UnaganOptions(LoopOptions):
             raise ParameterError(f"architecture={self.architecture!r} is not known; choose {' or '.join(ARCHITECTURES)}")
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
             raise ParameterError(f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}")
-
+        if self.adversary_width < 1 or self.adversary_width % 16:
+            raise ParameterError(f"adversary_width={self.adversary_width} must be a positive multiple of 16")
+        self.config()  # refuses a width that does not fit
         if (self.adversarial_from or self.latent_order) and not self.cycle:
             raise ParameterError("adversarial_from and latent_order need the cycle's encoder; train with --cycle")
         if self.adversarial_from < 0 or not 0 <= self.latent_order <= MAX_LATENT_ORDER:
@@ -97,17 +97,18 @@ def train_unagan(
     )  # fmt: skip
 
 
-class UnaganTraining:
-    """The trainee of `synth.loop`: generator, its average, adversary, encoder of the cycle, balance."""
+class UnaganTraining(FolderTrainee):
+    """Generator, its average, adversary, encoder of the cycle, balance, and the optimisers."""
+
+    options: UnaganOptions
+    average: Generator
 
     def __init__(
         self, recordings: Recordings, options: UnaganOptions, processes: Processes, start: Generator | None = None
     ) -> None:
-        self.started, self.architecture = start is not None, options.architecture
-        self.options, self.processes, self.device = options, processes, processes.device(options.device)
-        train, self.held_out = split_entries(recordings, options.clip_frames, seed=options.seed)
-        self.recordings, self.train = recordings, Segments(recordings, train, options.clip_frames)
-        torch.manual_seed(options.seed)
+        frames = options.clip_frames
+        super().__init__(recordings, options, processes, excerpt_frames=frames, started=start is not None)
+        self.architecture = options.architecture
         self.generator = copy.deepcopy(start) if start else self._new(recordings.settings)
         if options.clip_frames % self.generator.config.frames_per_step:
             raise ParameterError(
@@ -119,6 +120,9 @@ class UnaganTraining:
         self.adversary = MelAutoencoder(recordings.settings.n_mels, options.adversary_width).to(self.device)
         self.encoder = MelEncoder(recordings.settings.n_mels, self.generator.config).to(self.device) if options.cycle else None
         self.balance = BeganBalance()
+        self.parts = {
+            "generator": self.generator, "average": self.average, "adversary": self.adversary, "balance": self.balance,
+        } | ({"encoder": self.encoder} if self.encoder else {})  # fmt: skip
         self.makers = nn.ModuleList(filter(None, [self.generator.network, self.encoder]))
         rate = options.learning_rate or LEARNING_RATE
         self.optimisers = {
@@ -160,17 +164,13 @@ class UnaganTraining:
             )
         return np.concatenate(parts)
 
-    def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
-        share = (self.processes.rank, self.processes.number)
-        return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
-
     def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
         """One update of the generator (and encoder), then, once the adversary has joined, of it and of their balance."""
         real = self.generator.normalise(batch[1].to(self.device))
         states = torch.Generator(self.device).manual_seed(int(torch.randint(1 << 62, ())))
         adversarial = n_updates > self.adversarial_from
         losses: dict[str, Tensor] = {}
-        with self._precision():
+        with self.precision():
             if adversarial:
                 z = self._noise(*real.shape[::2])
                 fake = self.generator.network(z, states).float()
@@ -194,7 +194,7 @@ class UnaganTraining:
         return losses
 
     def _step_adversary(self, real: Tensor, fake: Tensor) -> dict[str, float]:
-        with self._precision():
+        with self.precision():
             of_real, of_fake = self._reconstruction(real), self._reconstruction(fake)
         self._update("adversary", self.adversary, of_real - self.balance.k * of_fake)
         means = [part.item() / self.processes.number for part in self.processes.sum(of_real.detach(), of_fake.detach())]
@@ -218,7 +218,7 @@ class UnaganTraining:
         assert self.encoder is not None
         excerpts = Segments(self.recordings, self.train.entries, max(FIT_FRAMES, self.options.clip_frames))
         _, mel = next(excerpts.batches(np.random.default_rng(0), FIT_EXCERPTS))
-        with self._precision():
+        with self.precision():
             latents = list(self.encoder(self.generator.normalise(mel.to(self.device))).float().cpu().numpy())
         self.generator.latent.fit(latents)
         self.average.latent.load_state_dict(self.generator.latent.state_dict())
@@ -231,12 +231,6 @@ class UnaganTraining:
             check_gradient(nn.utils.clip_grad_norm_(part.parameters(), GRADIENT_CLIP), name)
         self.optimisers[name].step()
 
-    def _precision(self) -> torch.autocast:
-        return autocast(self.device, self.options.precision)
-
-    def end_epoch(self) -> None:
-        """Nothing changes from one epoch to the next."""
-
     def judge(self) -> dict[str, float]:
         """Fréchet distance of the mel statistics of generated clips and held-out recordings, and how much clips differ."""
         sampled = self._sample(JUDGED_CLIPS, self.options.clip_frames)
@@ -247,28 +241,9 @@ class UnaganTraining:
     def _sample(self, n_clips: int, frames: int) -> Tensor:
         return self.average.sample(frames, seeds=range(n_clips))
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "generator": self.generator.state_dict(), "average": self.average.state_dict(),
-            "adversary": self.adversary.state_dict(), "balance": self.balance.state_dict(),
-            "encoder": self.encoder.state_dict() if self.encoder else {},
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-        }  # fmt: skip
-
     def load_state(self, state: dict[str, Any]) -> None:
-        for name in ("generator", "average", "adversary", "balance"):
-            getattr(self, name).load_state_dict(state[name])
-        if self.encoder:
-            self.encoder.load_state_dict(state["encoder"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        super().load_state(state)
         self.judged = self._statistics_of_held_out()  # in the statistics of the generator that was loaded
-
-    def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
-        seen = {name: value for name, value in self.identity.items() if name != "recordings"}
-        names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
-        self.average.training_summary = {**summary, **self.options.identity(), **seen, **names}
-        self.average.save(folder)
 
     def show(self, folder: Path, step: int) -> list[Path]:
         """Two generated clips and a recording; the clips also as sound, by Griffin-Lim."""

@@ -4,25 +4,23 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from db.errors import ParameterError
+from synth.architectures import ARCHITECTURES, DEFAULT, check_architecture
 from synth.loop import LoopOptions, check_gradient
 from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
 from synth.mel import LogMel
-from synth.recipes import RECIPES, Recipe
 from synth.recordings import Recordings, Tell
-from synth.segments import Segments, split_entries
+from synth.segments import Segments
 from synth.show import save_sounds
-from synth.train import TrainingSummary, train_on_folder
-from synth.vocoder import DEFAULT, Vocoder
+from synth.train import FolderTrainee, TrainingSummary, train_on_folder
+from synth.vocoder import Vocoder
 from synth.weight_norm import add_weight_norm
 from training.average import update_average
-from training.precision import autocast
 from training.processes import Processes
 
 JUDGED = 16  # held-out excerpts of
@@ -39,8 +37,7 @@ class VocoderOptions(LoopOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.architecture not in RECIPES:
-            raise ParameterError(f"vocoder {self.architecture!r} is not known; choose one of {', '.join(RECIPES)}")
+        check_architecture(self.architecture)
         if self.segment_frames is not None and self.segment_frames < 16:
             raise ParameterError(f"segment_frames={self.segment_frames} must be at least 16")
         if self.adversarial_from is not None and self.adversarial_from < 0:
@@ -71,27 +68,27 @@ def train_vocoder(
     )  # fmt: skip
 
 
-class VocoderTraining:
-    """The trainee of `synth.loop`: vocoder, its average, discriminators, their optimisers."""
+class VocoderTraining(FolderTrainee):
+    """Vocoder, its average, discriminators, their optimisers."""
+
+    options: VocoderOptions
+    average: Vocoder
 
     def __init__(
         self, recordings: Recordings, options: VocoderOptions, processes: Processes, start: Vocoder | None = None
     ) -> None:
-        self.started = start is not None
-        self.options, self.processes, self.device = options, processes, processes.device(options.device)
-        torch.manual_seed(options.seed)
-        self.vocoder = copy.deepcopy(start) if start else Vocoder(options.architecture, recordings.settings)
-        self.architecture = self.vocoder.architecture
-        self.recipe: Recipe = RECIPES[self.architecture]
+        self.architecture = start.architecture if start else options.architecture
+        self.recipe = ARCHITECTURES[self.architecture].recipe
         frames = options.segment_frames or self.recipe.segment_frames
-        train, self.held_out = split_entries(recordings, frames, seed=options.seed)
-        self.recordings, self.train = recordings, Segments(recordings, train, frames)
+        super().__init__(recordings, options, processes, excerpt_frames=frames, started=start is not None)
+        self.vocoder = copy.deepcopy(start) if start else Vocoder(self.architecture, recordings.settings)
         if self.vocoder.network.weight_norm:
             add_weight_norm(self.vocoder.network)
         self.vocoder.train().to(self.device)
         self.average = copy.deepcopy(self.vocoder).eval()
         made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
         self.discriminators = nn.ModuleDict(made).to(self.device)
+        self.parts = {"vocoder": self.vocoder, "average": self.average, "discriminators": self.discriminators}
         mel = self.vocoder.mel
         heard = replace(mel, f_max=mel.sample_rate / 2, log="ln")  # as published, the loss hears all bands
         self.front_end, self.stft = LogMel(heard).to(self.device), MultiResolutionSTFT().to(self.device)
@@ -101,11 +98,11 @@ class VocoderTraining:
         self.adversarial_from = self.recipe.adversarial_from if given is None else given
         if self.adversarial_from and not (self.recipe.mel or self.recipe.stft):
             raise ParameterError(
-                f"adversarial_from={self.adversarial_from} must be 0: {self.vocoder.architecture} learns from nothing but its "
+                f"adversarial_from={self.adversarial_from} must be 0: {self.architecture} learns from nothing but its "
                 "discriminators"
             )
         self.identity = {
-            "architecture": self.vocoder.architecture, "mel": self.vocoder.mel.to_dict(), "segment_frames": frames,
+            "architecture": self.architecture, "mel": mel.to_dict(), "segment_frames": frames,
             "adversarial_from": self.adversarial_from, "recordings": recordings.identity,
         }  # fmt: skip
 
@@ -114,15 +111,11 @@ class VocoderTraining:
         rate = self.options.learning_rate or recipe.learning_rate
         return torch.optim.AdamW(module.parameters(), lr=rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
 
-    def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
-        share = (self.processes.rank, self.processes.number)
-        return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
-
     def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
         """One update of the discriminators, when they have joined, and one of the vocoder."""
         audio, mel = (part.to(self.device) for part in batch)
         real = audio[:, None]
-        with self._precision():
+        with self.precision():
             fake = self.vocoder(mel)
         fake = fake.float()
         adversarial = n_updates > self.adversarial_from
@@ -136,7 +129,7 @@ class VocoderTraining:
         return told | {f"vocoder/{name}": value.item() for name, value in losses.items()}
 
     def _step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
-        with self._precision():
+        with self.precision():
             losses = {
                 name: self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
                 for name, discriminator in self.discriminators.items()
@@ -156,7 +149,7 @@ class VocoderTraining:
         losses, recipe = {}, self.recipe
         for name, discriminator in self.discriminators.items():
             discriminator.requires_grad_(False)
-            with self._precision():
+            with self.precision():
                 of_fake: Verdicts = discriminator(fake)
                 with torch.no_grad():
                     of_real: Verdicts = discriminator(real)
@@ -173,9 +166,6 @@ class VocoderTraining:
         self.processes.sum_gradients(module)
         check_gradient(nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip or float("inf")), name)
         self.optimisers[name].step()
-
-    def _precision(self) -> torch.autocast:
-        return autocast(self.device, self.options.precision)
 
     def end_epoch(self) -> None:
         for optimiser in self.optimisers.values():
@@ -203,25 +193,6 @@ class VocoderTraining:
             start = max(min(start, entry.n_frames - frames), 0)
             audio, mel = Segments(self.recordings, self.held_out, frames).cut([(entry, start)])
             yield audio[0].to(self.device), mel[0].to(self.device)
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "vocoder": self.vocoder.state_dict(), "average": self.average.state_dict(),
-            "discriminators": self.discriminators.state_dict(),
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-        }  # fmt: skip
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        for name in ("vocoder", "average", "discriminators"):
-            getattr(self, name).load_state_dict(state[name])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-
-    def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
-        seen = {name: value for name, value in self.identity.items() if name not in ("recordings", "mel")}
-        names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
-        self.average.training_summary = {**summary, **self.options.identity(), **seen, **names}
-        self.average.save(folder)
 
     @torch.inference_mode()
     def show(self, folder: Path, step: int) -> list[Path]:

@@ -1,6 +1,5 @@
 """A vocoder: network, mel settings, checkpoint. Log-mel spectrograms to audio, of any length."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,11 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from db.errors import ParameterError
-from synth.hifigan import V1, V2, V3, HiFiGAN, HiFiGANConfig
+from synth.architectures import ARCHITECTURES, check_architecture
 from synth.inference import for_inference
 from synth.mel import MelSettings
-from synth.melgan import MelGAN, MelGANConfig, fit_rates
-from synth.vocos import PUBLISHED, SMALL, Vocos
 from synth.weight_norm import plain_state
 from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 from training.precision import autocast, check_precision
@@ -23,26 +20,6 @@ from training.threads import torch_threads
 
 KIND = "vocoder"
 CHUNK_FRAMES = 1024  # of output at a time: activations stay in the processor's cache, memory is bounded
-
-Network = Vocos | HiFiGAN | MelGAN
-Build = Callable[[MelSettings, Any], Network]
-ARCHITECTURES: dict[str, tuple[Build, Any]] = {
-    "vocos-small": (Vocos, SMALL),
-    "vocos": (Vocos, PUBLISHED),
-    "hifigan-v1": (lambda mel, config: HiFiGAN(mel.n_mels, config), V1),
-    "hifigan-v2": (lambda mel, config: HiFiGAN(mel.n_mels, config), V2),
-    "hifigan-v3": (lambda mel, config: HiFiGAN(mel.n_mels, config), V3),
-    "melgan": (lambda mel, config: MelGAN(mel.n_mels, config), MelGANConfig()),
-}
-DEFAULT = "vocos-small"
-
-
-def fit_preset(preset: Any, hop_length: int) -> Any:
-    """The published sizes for another hop length than theirs: other rates, with kernels of twice their size."""
-    if isinstance(preset, HiFiGANConfig):
-        rates = fit_rates(preset.upsample_rates, hop_length)
-        return replace(preset, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * rate for rate in rates))
-    return replace(preset, rates=fit_rates(preset.rates, hop_length)) if isinstance(preset, MelGANConfig) else preset
 
 
 class Vocoder(nn.Module):
@@ -58,15 +35,14 @@ class Vocoder(nn.Module):
     ) -> None:
         """Raises ParameterError for an unknown architecture or sizes that do not fit together."""
         super().__init__()
-        if architecture not in ARCHITECTURES:
-            raise ParameterError(f"vocoder {architecture!r} is not known; choose one of {', '.join(ARCHITECTURES)}")
-        build, preset = ARCHITECTURES[architecture]
+        check_architecture(architecture)
+        build, sizes, _ = ARCHITECTURES[architecture]
         try:
-            self.config = replace(fit_preset(preset, mel.hop_length), **(config or {}))
+            self.config = replace(sizes.fit_hop(mel.hop_length), **(config or {}))
         except TypeError as error:
-            raise ParameterError(f"{architecture}: {error}; take the sizes of {', '.join(asdict(preset))}") from error
+            raise ParameterError(f"{architecture}: {error}; take the sizes of {', '.join(asdict(sizes))}") from error
         self.architecture, self.mel, self.training_summary = architecture, mel, training or {}
-        self.network: Network = build(mel, self.config)
+        self.network = build(mel, self.config)
         self.precision = "float32"
         if self.network.hop_length != mel.hop_length:
             raise ParameterError(

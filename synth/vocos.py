@@ -11,13 +11,15 @@ not in days:
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from db.errors import ParameterError
-from synth.mel import LogMel, MelSettings
+from synth.mel import MelSettings
+from synth.network import VocoderNetwork
 from synth.refinement import MelRefinement
 from synth.stft import InverseSTFT, spread_of_bands
 
@@ -42,6 +44,10 @@ class VocosConfig:
         if self.refinements < 0:
             raise ParameterError(f"refinements={self.refinements} must not be negative")
 
+    def fit_hop(self, hop_length: int) -> Self:
+        """The same: an inverse STFT has the hop length of the mel."""
+        return self
+
 
 PUBLISHED = VocosConfig()
 SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=7)  # for processors without a GPU
@@ -65,10 +71,9 @@ class ConvNeXtBlock(nn.Module):
         return x + (self.scale * h).transpose(1, 2)
 
 
-class Vocos(nn.Module):
+class Vocos(VocoderNetwork):
     """Log-mel to waveform."""
 
-    weight_norm = False
     bins_of_bands: Tensor
 
     def __init__(self, mel: MelSettings, config: VocosConfig) -> None:
@@ -87,8 +92,8 @@ class Vocos(nn.Module):
             if isinstance(module, nn.Linear | nn.Conv1d):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        per_bin = spread_of_bands(mel) / LogMel(mel).filters.sum(1)
-        self.register_buffer("bins_of_bands", per_bin, persistent=False)
+        filters = self.refinement.front_end.filters
+        self.register_buffer("bins_of_bands", spread_of_bands(filters) / filters.sum(1), persistent=False)
 
     @property
     def hop_length(self) -> int:

@@ -11,7 +11,7 @@ from db.settings import DescriptorSettings
 from demiurge.bench import Result, medians
 from sequencer.averages import STEPS
 from sequencer.forecaster import Forecaster, ForecasterConfig
-from sequencer.train import batch_loss
+from sequencer.loss import batch_loss
 from sequencer.windows import Batch, Windows
 from training.threads import torch_threads
 

@@ -13,13 +13,14 @@ from db.audio import read_mono, resample
 from demiurge.bench import Result, medians
 from demiurge.corpus import CORPUS_DIR
 from demiurge.shipped import shipped_model
+from synth.architectures import ARCHITECTURES
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS, log_mel
 from synth.recordings import Recordings, open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining
 from synth.train_vocoder import VocoderOptions, VocoderTraining
-from synth.vocoder import ARCHITECTURES, Vocoder
+from synth.vocoder import Vocoder
 from training.processes import Processes
 
 SECONDS, SECONDS_FULL = 5.0, 30.0  # of audio for published sizes
@@ -28,7 +29,6 @@ CLIP_SECONDS = 10.0
 N_CLIPS = 8
 STEPS = 5  # of training
 TRAINED = ("vocos-small", "unagan-small")
-TRAINED_FULL = (*TRAINED, "vocos", "melgan", "hifigan-v1", "hifigan-v2", "hifigan-v3", "unagan")
 
 
 def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
@@ -36,7 +36,7 @@ def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
     mel = np.array(recordings.mels[: int(SHIPPED_SECONDS * recordings.settings.frame_rate)].T)
     short = mel[:, : int((SECONDS_FULL if full else SECONDS) * recordings.settings.frame_rate)]
     published = [_vocoder(name, short, repeats) for name in ARCHITECTURES]
-    presets = TRAINED_FULL if full else TRAINED
+    presets = [*TRAINED, *(name for name in ARCHITECTURES if name not in TRAINED), "unagan"] if full else TRAINED
     training = [_training(name, recordings) for name in presets]
     return [
         *published,

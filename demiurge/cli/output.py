@@ -18,6 +18,10 @@ audio_out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="The WAV, FLAC or OGG file to write."
 )
 
+STOPPED = {  # what a training command says of a training that ended early
+    "interrupt": " (interrupted; the best so far is kept, --resume goes on)",
+    "minutes": " (time is up; --resume goes on)",
+}
 MOST_COLUMNS = 400  # of a table that goes to a file or a pipe
 CONTROL = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories of letters that would move the cursor, or are none
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from demiurge.cli.drawing import drawing_options
-from demiurge.cli.output import check_output, echo_json, echo_table, force_option, json_option, progress_bar
+from demiurge.cli.output import STOPPED, check_output, echo_json, echo_table, force_option, json_option, progress_bar
 
 
 @click.group()
@@ -21,7 +21,7 @@ def sequencer() -> None:
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option("--model", default="lstm", show_default=True, help="Architecture; demiurge sequencer models lists them.")
-@click.option("--head", default="mixture", show_default=True, help="What it predicts: point, mixture or tokens.")
+@click.option("--head", default="mixture", show_default=True, help="What it predicts; listed there, too.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True, help="At most; stops when nothing improves.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="At most, of this run.")
 @click.option("--resume", is_flag=True, help="Go on where training with the same options was stopped.")
@@ -56,23 +56,21 @@ def train(database: Path, model_dir: Path, force: bool, resume: bool, as_json: b
         echo_json({"model": str(model_dir), **asdict(summary)})
     elif first:
         echo_summary(model_dir, summary)
+    if first and summary.stopped_by == "interrupt":  # torchrun would stop the others
+        raise SystemExit(1)
 
 
 def echo_summary(model_dir: Path, summary) -> None:
     """How training went, in words."""
+    from sequencer.models import HEADS
     from training.curve import draw_curve
 
-    unit = "squared error" if summary.head == "point" else "nats per step"
-    stopped = {
-        "interrupt": " (interrupted; the best so far is kept, --resume goes on)",
-        "minutes": " (time is up; --resume goes on)",
-    }
     click.echo(
         f"{model_dir}: {summary.model} with {summary.head} head, epoch {summary.best_epoch} of {summary.epochs} is the best, "
-        f"{summary.seconds:.0f} s{stopped.get(summary.stopped_by, '')}\n"
+        f"{summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}\n"
         f"  trained on {summary.train_steps} steps of {summary.train_sources} sources; judged on "
         f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}: "
-        f"{summary.held_out_loss:.3f} {unit}  {draw_curve(summary.losses)}"
+        f"{summary.held_out_loss:.3f} {HEADS[summary.head].loss_unit}  {draw_curve(summary.losses)}"
     )
 
 

@@ -173,5 +173,19 @@ def import_(
         click.echo(f"  {note}; import it again with --statistics MEAN STD")
 
 
+@synth.command(epilog="\b\nExamples:\n  demiurge synth models\n  demiurge synth models --json")
+@json_option
+def models(as_json: bool) -> None:
+    """List the vocoders that can be trained, and their sizes."""
+    from synth.architectures import ARCHITECTURES
+
+    sizes = {name: asdict(architecture.sizes) for name, architecture in ARCHITECTURES.items()}
+    if as_json:
+        echo_json({"vocoders": sizes})
+        return
+    for name, values in sizes.items():
+        click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+
+
 for command in (train_vocoder, train_unagan, evaluate):
     synth.add_command(command)

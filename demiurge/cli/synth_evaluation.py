@@ -9,6 +9,7 @@ from db.errors import ParameterError
 from demiurge.cli.output import check_output, echo_json, echo_table, force_option, json_option, progress_bar
 from demiurge.cli.synth_options import (
     audio_argument,
+    echo_left_out,
     load_generator,
     load_vocoder,
     musicnn_option,
@@ -56,15 +57,20 @@ def evaluate_vocoder(
     embedding = find_embedding(musicnn, needed=False)
     vocoders = {str(name): load_vocoder(name).prepare() for name in vocoder_dirs}
     with progress_bar("evaluating", quiet=as_json) as progress:
-        scores = evaluate_vocoders(
+        report = evaluate_vocoders(
             vocoders, audio_dir, seconds=seconds, seed=seed, embedding=embedding, picture=picture, progress=progress
         )
     if as_json:
-        echo_json([score.to_dict() for score in scores])
-        return
+        echo_json([score.to_dict() for score in report.scores])
+    else:
+        _echo_scores(audio_dir, report.scores, with_fad=embedding is not None)
+    _refuse_left_out(report.left_out)
+
+
+def _echo_scores(audio_dir: Path, scores: list, *, with_fad: bool) -> None:
     measures = {"mel L1": ("mel_l1", 3), "STFT": ("stft", 3), "FAD": ("fad", 3), "windows": ("windows", 0)}
     measures[f"× real time (threads: {scores[0].threads})"] = ("real_time", 1)
-    if embedding is None:
+    if not with_fad:
         del measures["FAD"], measures["windows"]
     rows = [[s.name, *(_number(getattr(s, name), digits) for name, digits in measures.values())] for s in scores]
     echo_table(f"{audio_dir}: how far from the recordings", ["vocoder", *measures], rows)
@@ -107,7 +113,12 @@ def evaluate_generator(
         )
     if as_json:
         echo_json(report.to_dict())
-        return
+    else:
+        _echo_report(audio_dir, report)
+    _refuse_left_out(report.left_out)
+
+
+def _echo_report(audio_dir: Path, report) -> None:
     rows = [[name, f"{fad:.3f}"] for name, fad in report.fad.items()]
     echo_table(f"{audio_dir}: {report.clips} clips of each set", ["set", "FAD"], rows)
     d = report.diversity
@@ -117,6 +128,13 @@ def evaluate_generator(
         f"(at least {d.recorded_closest:.3f}); far less is copying"
     )
     _note_bias([report])
+
+
+def _refuse_left_out(left_out: dict[str, str]) -> None:
+    """Name the recordings that could not be used, and end with exit status 1 if there are any."""
+    echo_left_out(left_out)
+    if left_out:
+        raise SystemExit(1)
 
 
 def find_embedding(folder: Path | None, *, needed: bool):

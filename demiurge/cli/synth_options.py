@@ -25,6 +25,12 @@ musicnn_option = click.option(
 )
 
 
+def echo_left_out(left_out: dict[str, str]) -> None:
+    """Name recordings that could not be used, with why."""
+    for name, reason in left_out.items():
+        click.echo(f"  left out: {name}: {reason.removeprefix(f'{Path(name).name}: ')}", err=True)
+
+
 def load_vocoder(name: Path):
     from synth.vocoder import Vocoder
 

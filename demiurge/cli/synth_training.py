@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from db.errors import ParameterError
-from demiurge.cli.output import check_output, echo_json, force_option, json_option, progress_bar
+from demiurge.cli.output import STOPPED, check_output, echo_json, force_option, json_option, progress_bar
 from demiurge.cli.synth_options import (
     audio_argument,
+    echo_left_out,
     load_generator,
     load_vocoder,
     mel_option,
@@ -62,11 +63,7 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
 )
 @audio_argument
 @model_argument
-@click.option(
-    "--architecture",
-    type=click.Choice(["vocos-small", "vocos", "hifigan-v1", "hifigan-v2", "hifigan-v3", "melgan"]),
-    help="[default: vocos-small]",
-)
+@click.option("--architecture", help="demiurge synth models lists them. [default: vocos-small]")
 @mel_option
 @click.option("--n-mels", type=click.IntRange(1), help="Mel bands. [default: those of --mel]")
 @click.option(
@@ -155,7 +152,7 @@ def _train(
         echo_json({"model": str(model_dir), **asdict(summary)})
     elif first:
         _echo_training(model_dir, summary, measure)
-    if summary.left_out and first:  # of several processes one says so: torchrun would stop the others
+    if first and (summary.left_out or summary.stopped_by == "interrupt"):  # torchrun would stop the others
         raise SystemExit(1)
 
 
@@ -163,17 +160,12 @@ def _echo_training(model_dir: Path, summary, measure: str) -> None:
     """How training went, in words."""
     from training.curve import draw_curve
 
-    stopped = {
-        "interrupt": " (interrupted; the best so far is kept, --resume goes on)",
-        "minutes": " (time is up; --resume goes on)",
-    }
     click.echo(
         f"{model_dir}: {summary.architecture}, best after {summary.best_step} of {summary.steps} updates, "
-        f"{summary.seconds:.0f} s{stopped.get(summary.stopped_by, '')}\n"
+        f"{summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}\n"
         f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; {measure} on {summary.held_out_seconds:.0f} s "
         f"of others: {summary.best:.3f}  {draw_curve(summary.judged)}"
     )
     if summary.n_padded:
         click.echo(f"  recordings shorter than an excerpt, followed by silence: {summary.n_padded}")
-    for name, reason in summary.left_out.items():
-        click.echo(f"  left out: {name}: {reason.removeprefix(f'{Path(name).name}: ')}", err=True)
+    echo_left_out(summary.left_out)

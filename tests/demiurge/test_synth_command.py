@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,15 +17,16 @@ from click.testing import CliRunner
 from demiurge.cli import main
 from demiurge.corpus import CORPUS_DIR
 from demiurge.shipped import model_path
+from synth.architectures import ARCHITECTURES
 from synth.generator import Generator
 from synth.mel import PRESETS
 from synth.musicnn import Musicnn
 from synth.train import TrainingSummary
 from synth.train_unagan import ARCHITECTURES as UNAGANS
 from synth.train_unagan import UnaganOptions
-from synth.train_vocoder import VocoderOptions
+from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.unagan import UnaganConfig
-from synth.vocoder import ARCHITECTURES, Vocoder
+from synth.vocoder import Vocoder
 
 QUICK = ("--judge-steps", 1, "--batch-size", 1, "--threads", 1)
 TOY_UNAGAN = ("--width", 8, "--adversary-width", 16, "--clip-frames", 128)
@@ -82,20 +84,26 @@ def test_every_command_has_two_examples_and_json():
         assert "as_json" in {parameter.name for parameter in command.params}, command.name
 
 
-@pytest.mark.parametrize(
-    ("name", "made", "architectures"),
-    [("train-vocoder", VocoderOptions, ARCHITECTURES), ("train-unagan", UnaganOptions, UNAGANS)],
-)
-def test_training_options_are_those_of_the_library(name, made, architectures):
+@pytest.mark.parametrize(("name", "made"), [("train-vocoder", VocoderOptions), ("train-unagan", UnaganOptions)])
+def test_training_options_are_those_of_the_library(name, made):
     defaults = COMMANDS[name].make_context(name, ["sounds", "model"]).params
     shown = {parameter.name: parameter for parameter in COMMANDS[name].params}
     for option, value in dataclasses.asdict(made()).items():
         default = defaults[option]
         assert default == value or (default is None and f"[default: {value}" in shown[option].help), option
-    assert list(shown["architecture"].type.choices) == list(architectures)
     assert list(shown["mel"].type.choices) == list(PRESETS)
 
 
+def test_architectures_are_those_of_the_library(work, tmp_path):
+    (shown,) = (option for option in COMMANDS["train-unagan"].params if option.name == "architecture")
+    assert list(shown.type.choices) == list(UNAGANS)
+    assert list(json.loads(run("models", "--json").out)["vocoders"]) == list(ARCHITECTURES)
+    assert "melgan: channels 32, rates (8, 8, 2, 2), n_residual_layers 3\n" in run("models").out
+    said = run("train-vocoder", work / "sounds", tmp_path / "v", "--architecture", "wavenet", expect=2).err
+    assert "vocoder 'wavenet' is not known; choose one of vocos-small, vocos, hifigan-v1" in said
+
+
+@pytest.mark.slow
 def test_vocoder_is_trained_resumed_and_trained_on(work, tmp_path):
     model = tmp_path / "v"
     said = run("train-vocoder", work / "sounds", model, "--steps", 2, "--segment-frames", 16, *QUICK)
@@ -125,6 +133,14 @@ def test_files_that_cannot_be_used_are_named_and_the_model_is_kept(work, tmp_pat
     assert "left out: sub/bad.wav: not readable as audio" in said.err
     assert Vocoder.load(tmp_path / "v").architecture == "vocos-small"
     assert set(json.loads(run(*arguments, "--force", "--json", expect=1).out)["left_out"]) == {"mute.wav", "sub/bad.wav"}
+
+
+def test_interrupted_training_ends_with_exit_status_1(work, tmp_path, monkeypatch):
+    step = VocoderTraining.step
+    monkeypatch.setattr(VocoderTraining, "step", lambda *given: signal.raise_signal(signal.SIGINT) or step(*given))
+    said = run("train-vocoder", work / "sounds", tmp_path / "v", "--segment-frames", 16, *QUICK, expect=1).out
+    assert "best after 1 of 1 updates" in said
+    assert "(interrupted; the best so far is kept, --resume goes on)" in said
 
 
 def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch):
@@ -231,6 +247,25 @@ def test_vocoders_are_evaluated_with_embeddings(work, embedding, tmp_path):
     assert all(text in said for text in ("Griffin-Lim", "recordings, other half", "FAD of so few windows is too high"))
     assert matplotlib.image.imread(tmp_path / "p.png").std() > 0.1
     assert "exists" in run(*arguments, "--picture", tmp_path / "p.png", expect=2).err
+
+
+def test_recordings_that_cannot_be_evaluated_on_are_named(work, embedding, tmp_path):
+    for folder in ("mine", "theirs"):
+        (tmp_path / folder).mkdir()
+        audio = np.concatenate([sf.read(path, always_2d=True)[0][:, 0] for path in sorted((work / "sounds").iterdir())])
+        sf.write(tmp_path / folder / "long.wav", np.resize(audio, 82 * 44100), 44100)
+    (tmp_path / "mine" / "bad.wav").write_bytes(b"no audio")
+    (tmp_path / "theirs" / "mute.wav").write_bytes(b"")
+    said = run(
+        "evaluate", "vocoder", work / "vocoder", tmp_path / "mine", "--seconds", 6, "--musicnn", work, "--json", expect=1
+    )
+    assert len(json.loads(said.out)) == 3
+    assert f"left out: {tmp_path}/mine/bad.wav: not readable as audio" in said.err
+    arguments = ("evaluate", "generator", work / "unagan", work / "vocoder", tmp_path / "mine", "--minutes", 0.67)
+    said = run(*arguments, "--other", f"theirs={tmp_path / 'theirs'}", "--json", expect=1)
+    names = {str(tmp_path / "mine" / "bad.wav"), str(tmp_path / "theirs" / "mute.wav")}
+    assert set(json.loads(said.out)["left_out"]) == names
+    assert all(name in said.err for name in names)
 
 
 def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_path):

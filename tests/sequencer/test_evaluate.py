@@ -77,6 +77,19 @@ def test_mean_forecast_of_few_draws_is_judged_without_their_variance():
     assert module._error_of_mean(draws, truth) == pytest.approx(0.25, abs=0.05)
 
 
+def test_autocorrelation_of_a_wave_comes_back_with_its_period(small):
+    wave = np.sin(2 * np.pi * np.arange(4000) / 8)[:, None] * np.array([1, 3])
+    expected = np.cos(2 * np.pi * np.arange(1, 11) / 8)
+    np.testing.assert_allclose(module._autocorrelation([wave, wave[:2000]]), expected, atol=0.01)
+    assert module._autocorrelation([np.ones((50, 2))]).tolist() == [1] * 10
+
+
+def test_distinct_is_the_share_of_training_steps_that_are_met():
+    train = [np.arange(6, dtype=np.float32)[:, None], np.arange(6, 9, dtype=np.float32)[:, None]]
+    made = np.array([0.1, 7.9, 8.2, -0.4], np.float32)[:, None]
+    assert module._distinct(made, train) == 0.5
+
+
 class TestBaselines:
     train = [autoregression(2000, i) for i in range(5)]  # noqa: RUF012
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from sequencer.windows import Windows
@@ -22,7 +23,8 @@ from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.models import BODIES
-from sequencer.train import TrainingOptions, batch_loss, train_forecaster, windows_for
+from sequencer.loss import batch_loss, windows_for
+from sequencer.train import TrainingOptions, train_forecaster
 from training.processes import Processes
 
 toy = {"hidden_size": 16, "n_layers": 1, "dropout": 0.1}
@@ -67,6 +69,7 @@ def test_shares_are_the_whole_epoch_in_equal_numbers():
     torch.testing.assert_close(skipped[0].sequence, shares[1][2].sequence)
 
 
+@pytest.mark.slow
 def test_two_processes_share_gradients_and_stay_equal(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)

@@ -57,7 +57,7 @@ def vocoder():
 
 
 def test_each_file_gives_both_sets_a_span_before_any_gives_more(loops):
-    one, other = open_excerpts(loops, MEL, seconds=3, most=6, seed=0)
+    one, other, _ = open_excerpts(loops, MEL, seconds=3, most=6, seed=0)
     for part in (one[:3], one[3:], other[:3], other[3:]):
         assert len({excerpt.name for excerpt in part}) == 3
     assert len({(excerpt.name, excerpt.start_seconds) for excerpt in one + other}) == 12
@@ -68,7 +68,7 @@ def test_excerpts_are_where_they_say(tmp_path):
     ramp = np.arange(RATE * 20, dtype=np.float32) / (RATE * 20)
     (tmp_path / "in").mkdir()
     sf.write(tmp_path / "in" / "ramp.wav", ramp, RATE, subtype="FLOAT")
-    one, other = open_excerpts(tmp_path / "in", MEL, seconds=4.9, most=9, seed=3)
+    one, other, _ = open_excerpts(tmp_path / "in", MEL, seconds=4.9, most=9, seed=3)
     assert len(one) == len(other) == 2
     for excerpt in one + other:
         start = round(excerpt.start_seconds * RATE)
@@ -86,7 +86,7 @@ def test_fewer_excerpts_than_wanted_are_all_there_are_and_silence_is_passed_over
     (tmp_path / "in").mkdir()
     audio = np.concatenate([np.zeros(10 * RATE), 0.1 * np.ones(10 * RATE)])
     sf.write(tmp_path / "in" / "half.wav", audio, RATE)
-    one, other = open_excerpts(tmp_path / "in", MEL, seconds=2, most=99, seed=0)
+    one, other, _ = open_excerpts(tmp_path / "in", MEL, seconds=2, most=99, seed=0)
     assert sorted(round(excerpt.start_seconds) for excerpt in one + other) == [10, 12, 14, 16, 18]
     assert len(one) == 3
 
@@ -103,7 +103,7 @@ def test_seed_that_is_no_natural_number_raises(loops, seed):
 
 
 def test_distance_of_a_set_to_itself_is_0_and_noise_is_farther_than_the_other_half(loops):
-    halves = open_excerpts(loops, MEL, seconds=4, most=6, seed=0)
+    halves = open_excerpts(loops, MEL, seconds=4, most=6, seed=0)[:2]
     noise = np.random.default_rng(0).standard_normal((6, 4 * RATE), np.float32) * 0.1
     one, other = (embed_clips((excerpt.audio for excerpt in half), RATE, Bands()) for half in halves)
     far = embed_clips(noise, RATE, Bands())
@@ -120,7 +120,9 @@ def scored(loops, vocoder, tmp_path_factory):
     picture = tmp_path_factory.mktemp("picture") / "mels.png"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("synth.evaluate_vocoder.ITERATIONS", 10)
-        return evaluate_vocoders({"toy": vocoder}, loops, seconds=12, seed=0, embedding=Bands(), picture=picture), picture
+        report = evaluate_vocoders({"toy": vocoder}, loops, seconds=12, seed=0, embedding=Bands(), picture=picture)
+    assert report.left_out == {}
+    return report.scores, picture
 
 
 def test_one_row_for_each_vocoder_griffin_lim_and_the_other_half(scored):
@@ -152,7 +154,7 @@ def test_row_as_json(scored):
 
 def test_without_an_embedding_there_is_no_fad_and_the_rest_is_the_same(loops, vocoder, scored, monkeypatch):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
-    scores = evaluate_vocoders({"toy": vocoder}, loops, seconds=12, seed=0, embedding=None)
+    scores = evaluate_vocoders({"toy": vocoder}, loops, seconds=12, seed=0, embedding=None).scores
     assert [score.name for score in scores] == ["toy", GRIFFIN_LIM]
     assert all(score.fad is None and score.windows is None and not score.fad_is_biased for score in scores)
     assert (scores[0].mel_l1, scores[0].stft) == (scored[0][0].mel_l1, scored[0][0].stft)
@@ -163,7 +165,8 @@ class Perfect:
 
     def __init__(self, folder, mel, **choice):
         self.mel = mel
-        self.known = {log_mel(e.audio, mel).tobytes(): e.audio for half in open_excerpts(folder, mel, **choice) for e in half}
+        one, other, _ = open_excerpts(folder, mel, **choice)
+        self.known = {log_mel(e.audio, mel).tobytes(): e.audio for e in one + other}
 
     def synthesise(self, mel):
         return self.known[mel.tobytes()]
@@ -172,7 +175,7 @@ class Perfect:
 def test_perfect_vocoder_scores_0(loops, monkeypatch):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
     perfect = Perfect(loops, MEL, seconds=6, most=2, seed=5)
-    score = evaluate_vocoders({"perfect": perfect}, loops, seconds=12, seed=5, embedding=Bands())[0]
+    score = evaluate_vocoders({"perfect": perfect}, loops, seconds=12, seed=5, embedding=Bands()).scores[0]
     assert (score.mel_l1, score.stft) == (0, 0)
     assert score.fad == pytest.approx(0, abs=1e-6)
 
@@ -181,7 +184,7 @@ def test_vocoders_of_two_rates_are_scored_on_the_same_samples_at_the_higher_one(
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
     low = Vocoder("vocos-small", MEL, config={"dim": 8, "intermediate_dim": 16, "n_layers": 1}).eval()
     perfect = Perfect(loops, PRESETS["44k"], seconds=6, most=1, seed=0)
-    scores = evaluate_vocoders({"low": low, "perfect": perfect}, loops, seconds=6, seed=0, embedding=None)
+    scores = evaluate_vocoders({"low": low, "perfect": perfect}, loops, seconds=6, seed=0, embedding=None).scores
     assert scores[1].mel_l1 == 0
     assert scores[0].mel_l1 > 0.5  # nothing above 11 kHz
 
@@ -210,7 +213,7 @@ def generator(music):
     """Untrained: it has the recordings' mean spectrum and spread, and nothing else."""
     torch.manual_seed(0)
     generator = Generator(UnaganConfig(width=8), MEL).eval()
-    excerpts, _ = open_excerpts(music, MEL, seconds=10, most=4, seed=0)
+    excerpts = open_excerpts(music, MEL, seconds=10, most=4, seed=0).one
     mels = torch.from_numpy(np.concatenate([log_mel(excerpt.audio, MEL) for excerpt in excerpts], axis=1))
     generator.set_statistics(mels.mean(1), mels.std(1))
     return generator

@@ -129,6 +129,28 @@ def test_a_cache_that_lost_a_file_is_made_again(folder, lost, decoded_folder):
     np.testing.assert_array_equal(open_recordings(folder, MEL).mels, first.mels)
 
 
+def test_folders_not_used_for_longest_make_room(folder, tabla, decoded_folder, monkeypatch):
+    """Three folders are decoded, the first is used again, and there is room for two."""
+    kept, opened = decoded_folder.parent / "recordings", []
+    shutil.rmtree(kept, ignore_errors=True)
+    for number in range(3):
+        (folder.parent / str(number)).mkdir()
+        sf.write(folder.parent / str(number) / "x.wav", tabla[: 20000 - number], RATE)
+    for at, number in enumerate((0, 1, 0)):
+        opened.append(kept / open_recordings(folder.parent / str(number), MEL).identity)
+        os.utime(opened[-1], (at, at))
+    size = sum(file.stat().st_size for file in opened[0].iterdir())
+    monkeypatch.setattr("synth.recordings.CACHE_BYTES", 2.5 * size)
+    newest = kept / open_recordings(folder.parent / "2", MEL).identity
+    assert set(kept.iterdir()) == {opened[0], newest}
+    monkeypatch.setattr("synth.recordings.CACHE_BYTES", 1)
+    last = open_recordings(folder, MEL)  # larger than all there is room for: it stays while it is in use
+    assert set(kept.iterdir()) == {kept / last.identity}
+    os.utime(kept / last.identity, (0, 0))
+    open_recordings(folder, MEL)
+    assert (kept / last.identity).stat().st_mtime > 1e9
+
+
 def test_same_files_give_the_same_bytes(folder, decoded_folder):
     first = open_recordings(folder, MEL)
     kept = decoded_folder.parent / "recordings" / first.identity
@@ -273,6 +295,19 @@ def test_one_file_is_split_by_time():
     assert (train.start_frame, train.n_frames, held_out.start_frame, held_out.n_frames) == (0, 92, 92, 8)
     ((train,), (held_out,)) = split_entries(made(1000), 8, seed=1)
     assert (train.n_frames, held_out.n_frames) == (950, 50)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_long_recordings_only_the_end_is_held_out(seed):
+    """30 000 frames are five minutes here; a twentieth of all, 3 001 frames, is wanted."""
+    recordings = made(30_000, 20, 30_000)
+    train, held_out = split_entries(recordings, 8, seed=seed)
+    assert sum(entry.n_frames for entry in held_out) == 3001  # with the short one, where it is among them
+    parts = sorted([*train, *held_out], key=lambda entry: entry.start_frame)
+    assert [entry.start_frame for entry in parts] == np.cumsum([0, *(entry.n_frames for entry in parts)])[:-1].tolist()
+    assert sum(entry.n_frames for entry in parts) == recordings.n_frames
+    ends = {entry.start_frame + entry.n_frames for entry in recordings.entries}
+    assert {entry.start_frame + entry.n_frames for entry in held_out} <= ends
 
 
 def test_one_recording_is_left_to_train_on():

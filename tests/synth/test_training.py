@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import torch
 
 from db.errors import CheckpointError, ParameterError
 from demiurge.corpus import CORPUS_DIR
+from synth.architectures import ARCHITECTURES
 from synth.discriminators import (
     MelGANDiscriminator,
     MultiPeriodDiscriminator,
@@ -27,23 +29,16 @@ from synth.discriminators import (
 )
 from synth.generator import Generator
 from synth.loop import Loop, TrainingError
-from synth.mel import PRESETS, MelSettings
-from synth.recipes import RECIPES
+from synth.mel import PRESETS
 from synth.recordings import open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
-from synth.vocoder import ARCHITECTURES, Vocoder
+from synth.vocoder import Vocoder
+from tests.synth.toys import MEL, TOY
 from training.average import AVERAGED, update_average
 from training.checkpoint import load_training_state
 from training.processes import Processes
 
-MEL = MelSettings(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20, f_max=4000.0)
-HIFIGAN = {"upsample_rates": (8, 8), "upsample_kernel_sizes": (16, 16), "channels": 8}
-TOY = {
-    "vocos-small": {"dim": 16, "intermediate_dim": 32, "n_layers": 1, "refinements": 1},
-    "vocos": {"dim": 16, "intermediate_dim": 32, "n_layers": 1},
-    "hifigan-v1": HIFIGAN, "hifigan-v2": HIFIGAN, "hifigan-v3": HIFIGAN, "melgan": {"channels": 4, "rates": (8, 8)},
-}  # fmt: skip
 NARROW = {
     "period": functools.partial(MultiPeriodDiscriminator, (2, 3), 1),
     "scale": functools.partial(MultiScaleDiscriminator, 2),
@@ -73,17 +68,18 @@ def audio(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
     """Vocoder and discriminators at toy width, a toy mel among the presets, one thread."""
-    build, preset = ARCHITECTURES["vocos-small"]
-    monkeypatch.setitem(ARCHITECTURES, "vocos-small", (build, replace(preset, **TOY["vocos-small"])))
     monkeypatch.setitem(PRESETS, "toy", MEL)
     monkeypatch.setattr("synth.train_unagan.JUDGED_CLIPS", 4)
-    for name, recipe in RECIPES.items():
-        monkeypatch.setitem(RECIPES, name, narrowed(recipe))
+    for name, architecture in ARCHITECTURES.items():
+        monkeypatch.setitem(ARCHITECTURES, name, narrowed(architecture))
+    small = ARCHITECTURES["vocos-small"]
+    monkeypatch.setitem(ARCHITECTURES, "vocos-small", small._replace(sizes=replace(small.sizes, **TOY["vocos-small"])))
 
 
-def narrowed(recipe):
-    discriminators = {key: (NARROW[key], weight) for key, (_, weight) in recipe.discriminators.items()}
-    return replace(recipe, discriminators=discriminators)
+def narrowed(architecture):
+    """The architecture with discriminators of toy width, where there are such."""
+    made = {key: (NARROW.get(key, make), weight) for key, (make, weight) in architecture.recipe.discriminators.items()}
+    return architecture._replace(recipe=replace(architecture.recipe, discriminators=made))
 
 
 def toy(architecture="vocos-small"):
@@ -150,7 +146,7 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
     with torch.no_grad():
         fake = training.vocoder(batch[1])
     told = [step_discriminators(batch[0][:, None], fake) for _ in range(30)]
-    assert {name.removeprefix("discriminator/") for name in told[0]} == set(RECIPES[architecture].discriminators)
+    assert {name.removeprefix("discriminator/") for name in told[0]} == set(ARCHITECTURES[architecture].recipe.discriminators)
     assert sum(told[-1].values()) < 0.95 * sum(told[0].values())
 
 
@@ -209,6 +205,15 @@ def test_same_seed_gives_the_same_bytes_and_another_does_not(kind, audio, tmp_pa
     assert a == b != c
 
 
+def test_every_step_draws_its_own_noise(audio, tmp_path, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(VocoderTraining, "step", lambda *_: seeds.append(torch.initial_seed()) or {"loss": 1.0})
+    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": 1.0})
+    for seed in (0, 1):
+        vocoder(audio, tmp_path / str(seed), steps=3, seed=seed)
+    assert len(set(seeds)) == 6
+
+
 @both
 def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
     summary = TRAIN[kind](audio, tmp_path / "m", steps=5)
@@ -248,6 +253,27 @@ def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monk
     summary = TRAIN[kind](audio, tmp_path / "m", steps=9, judge_steps=2)
     assert (summary.stopped_by, summary.best_step in (2, 3)) == ("interrupt", True)
     LOADERS[kind].load(tmp_path / "m")
+
+
+@both
+def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undisturbed, monkeypatch):
+    whole, _ = undisturbed(kind)
+    step, count = TRAINEES[kind].step, 0
+
+    def press(self, *arguments):
+        nonlocal count
+        count += 1
+        if count == 2:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TRAINEES[kind], "step", press)
+        summary = TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind])
+    assert (summary.stopped_by, summary.steps, summary.best_step) == ("interrupt", 2, 2)
+    assert load_training_state(tmp_path / "m")["progress"]["step"] == 2
+    TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind], resume=True)
+    assert equal(*(load_training_state(folder)["trainee"] for folder in (tmp_path / "m", whole)))
 
 
 @both
@@ -298,6 +324,38 @@ def test_the_average_is_what_is_saved(audio, tmp_path):
     state, loaded = load_training_state(tmp_path / "m")["trainee"], Vocoder.load(tmp_path / "m").state_dict()
     assert all(torch.equal(tensor, state["average"][name]) for name, tensor in loaded.items())
     assert not any(torch.equal(loaded[name], state["vocoder"][name]) for name in loaded if name.endswith("head.weight"))
+
+
+def test_the_learning_rate_falls_from_epoch_to_epoch(audio):
+    training = VocoderTraining(open_recordings(audio, MEL), VocoderOptions(), Processes(), toy("hifigan-v1"))
+    training.end_epoch()
+    training.end_epoch()
+    for optimiser in training.optimisers.values():
+        assert [group["lr"] for group in optimiser.param_groups] == [pytest.approx(2e-4 * 0.999**2)]
+
+
+def test_the_mel_loss_hears_what_the_mel_does_not(audio):
+    """A tone of 3 kHz above the last band at 2 kHz."""
+    mel = replace(MEL, f_max=2000.0)
+    training = VocoderTraining(open_recordings(audio, mel), VocoderOptions(), Processes(), Vocoder("vocos-small", mel))
+    real = 0.1 * torch.randn(1, 1, 2048, generator=torch.Generator().manual_seed(0))
+    fake = real + 0.1 * torch.sin(2 * math.pi * 3000 / 8000 * torch.arange(2048))
+    assert training._spectral_losses(fake, real)["mel"] > 1
+
+
+def test_a_generator_takes_over_the_statistics_of_what_it_is_trained_on(audio):
+    recordings = open_recordings(audio, MEL)
+    training = UnaganTraining(recordings, UnaganOptions(**UNAGAN), Processes())
+    frames = torch.from_numpy(np.concatenate([recordings.mel_of(entry) for entry in training.train.entries], axis=1))
+    torch.testing.assert_close(training.generator.mean, frames.mean(1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(training.generator.std, frames.std(1), atol=1e-2, rtol=0)
+
+
+def test_weights_from_before_the_discriminators_joined_do_not_compete(audio, tmp_path, monkeypatch):
+    values = iter([1.0, 3.0, 4.0, 2.0])
+    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    summary = vocoder(audio, tmp_path / "m", steps=4, judge_steps=1, adversarial_from=1)
+    assert (summary.best_step, summary.best) == (4, 2.0)
 
 
 def test_discriminators_join_when_they_should(audio, tmp_path, monkeypatch):
@@ -486,6 +544,8 @@ def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
         (lambda: VocoderOptions(adversarial_from=-1), "adversarial_from=-1 must not be negative"),
         (lambda: UnaganOptions(mel="8k"), "mel='8k' is not known; choose one of 22k"),
         (lambda: UnaganOptions(architecture="flat"), "architecture='flat' is not known; choose hierarchical or"),
+        (lambda: UnaganOptions(adversary_width=40), "adversary_width=40 must be a positive multiple of 16"),
+        (lambda: UnaganOptions(width=6), "width=6 must be a multiple of groups=4"),
         (lambda: UnaganOptions(clip_frames=112), "clip_frames=112 must be a multiple of 16, at least 128"),
         (lambda: UnaganOptions(clip_frames=136), "clip_frames=136 must be a multiple of 16, at least 128"),
     ],
@@ -510,8 +570,8 @@ from synth.loop import Loop
 from synth.mel import PRESETS
 
 PRESETS["toy"] = t.MEL
-for name, recipe in t.RECIPES.items():
-    t.RECIPES[name] = t.narrowed(recipe)
+for name, architecture in t.ARCHITECTURES.items():
+    t.ARCHITECTURES[name] = t.narrowed(architecture)
 audio, out, run = Path(sys.argv[2]), Path(sys.argv[3]), Loop.run
 rank = t.os.environ["RANK"]
 
@@ -527,6 +587,7 @@ with t.Processes():
 """
 
 
+@pytest.mark.slow
 def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
     """As torchrun starts them: by the environment."""
     script = tmp_path / "train.py"
@@ -548,7 +609,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         for rank in "01"
     ]  # fmt: skip
     for process in running:
-        _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors[-3000:]
     for kind in TRAINEES.values():
         first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))
@@ -571,6 +632,7 @@ def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, mon
 
 def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch):
     monkeypatch.setattr("synth.train_unagan.FIT_EXCERPTS", 4)
+    monkeypatch.setattr("synth.train_unagan.FIT_FRAMES", 128)
     monkeypatch.setattr("synth.train_unagan.FIT_UPDATES", 2)
     options = {"latent_order": 2, "adversarial_from": 2, "judge_steps": 2}
     unagan(audio, tmp_path / "whole", steps=5, **options)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from db.errors import CheckpointError, ParameterError
 from synth.began import BeganBalance, MelAutoencoder
-from synth.generator import BATCH_CHUNKS, CHUNK_FRAMES, FADE_FRAMES, OVERLAP_FRAMES, Generator, chunk_plan
+from synth.generator import BATCH_CHUNKS, CHUNK_FRAMES, FADE_FRAMES, OVERLAP_FRAMES, Generator, _state_generator, chunk_plan
 from synth.mel import MelSettings
 from synth.unagan import MelEncoder, UnaganConfig, build_unagan
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -150,6 +150,11 @@ def change_at_joins(config, *, width):
 @pytest.mark.parametrize("config", [TOY, FLAT])
 def test_chunk_joins_do_not_stick_out(config):
     assert change_at_joins(config, width=FADE_FRAMES) == pytest.approx(1, abs=0.03)
+
+
+def test_every_chunk_of_every_clip_begins_with_states_of_its_own():
+    firsts = {float(torch.randn(1, generator=_state_generator(seed, chunk))) for seed in range(3) for chunk in range(3)}
+    assert len(firsts) == 9
 
 
 def test_chunk_joins_would_stick_out_without_overlap(monkeypatch):

@@ -1,0 +1,34 @@
+"""demiurge sequencer as people run it, where it is stopped."""
+
+import json
+import signal
+
+import pytest
+from click.testing import CliRunner
+
+from db.build import build_database
+from demiurge.cli import main
+from sequencer.loss import batch_loss
+
+
+@pytest.fixture
+def database(corpus, tmp_path):
+    build_database(corpus, tmp_path / "db")
+    return tmp_path / "db"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_interrupted_training_ends_with_exit_status_1_and_says_so(database, tmp_path, monkeypatch, as_json):
+    def press(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return batch_loss(*arguments)
+
+    monkeypatch.setattr("sequencer.train.batch_loss", press)
+    arguments = ["sequencer", "train", str(database), str(tmp_path / "m"), "--window", "16"]
+    result = CliRunner().invoke(main, [*arguments, "--json"] if as_json else arguments)
+    assert result.exit_code == 1
+    if as_json:
+        assert json.loads(result.stdout)["stopped_by"] == "interrupt"
+    else:
+        assert "(interrupted; the best so far is kept, --resume goes on)" in result.stdout
+    assert (tmp_path / "m" / "training.pt").is_file()
