@@ -55,6 +55,8 @@ def run_demo(
         loops, out / "forecaster", settings=database.settings, normaliser=database.normaliser,
         options=TrainingOptions(seed=random_seed), progress=progress,
     )  # fmt: skip
+    if summary.stopped_by == "interrupt":
+        raise KeyboardInterrupt  # whoever interrupts a demo wants no more of it
     say(
         f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings {summary.held_out_loss:.1f} nats "
         f"per step, best after epoch {summary.best_epoch}"
