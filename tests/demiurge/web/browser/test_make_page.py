@@ -173,7 +173,6 @@ def test_audition_goes_on_at_the_position_of_the_variation_before(page):
     page.keyboard.press("3")
     expect(cards.nth(2)).to_have_class("variation playing")
     assert share_played(page) < at
-    page.wait_for_timeout(400)  # until it plays, and is not about to
     page.keyboard.press(" ")
     page.wait_for_timeout(150)  # the line is drawn once more
     held = share_played(page)
@@ -181,6 +180,30 @@ def test_audition_goes_on_at_the_position_of_the_variation_before(page):
     assert share_played(page) == held
     page.keyboard.press("3")
     expect(page.locator(".playing")).to_have_count(0)
+
+
+def test_sound_that_was_put_away_is_fetched_anew_and_plays_unless_it_is_paused_meanwhile(page, problems):
+    open_with_seed(page)
+    make(page, variations=2)
+    cards = newest(page, "done").locator(".variation")
+    expect(cards.nth(1).locator(".play")).to_be_enabled()
+    cards.nth(0).locator(".wave").click(position={"x": 100, "y": 20})
+    expect(cards.nth(0)).to_have_class("variation playing")
+    for is_paused in (False, True):
+        page.route("**/audio.wav?*", lambda route: route.fulfill(status=409, json={"error": "edited"}), times=2)
+        held: list[Route] = []
+        page.route(f"**/plans/{cards.nth(1).get_attribute('data-plan')}.json", lambda route: held.append(route), times=1)
+        page.keyboard.press("2")
+        expect(page.locator(".playing")).to_have_count(0)
+        page.wait_for_timeout(50)
+        if is_paused:
+            page.keyboard.press(" ")
+        with page.expect_response("**/peaks*"):
+            held[0].continue_()
+        page.wait_for_timeout(100)
+        expect(page.locator(".playing")).to_have_count(0 if is_paused else 1)
+        page.keyboard.press("1")
+        problems.clear()
 
 
 def test_without_a_mouse(page):
