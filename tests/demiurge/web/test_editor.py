@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from db.errors import AudioError, ParameterError, PlanError
 from demiurge.editing import lock_steps, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.pipeline import Selection, render_mosaic
+from demiurge.pipeline import Selection
 from demiurge.web import editor as editor_module
 from demiurge.web import recording as recording_module
 from demiurge.web.editor import RECENT, Editor
@@ -34,11 +34,9 @@ FILE = PlanFile("id", "name", Path("name.plan.json"), "opened")
 
 
 @pytest.fixture(scope="module")
-def made(built, tmp_path_factory, fixtures_folder=Path(__file__).parents[2] / "fixtures") -> Plan:
+def made(rebuilt: Path) -> Plan:
     """A second of tabla, made of other sounds."""
-    out = tmp_path_factory.mktemp("made") / "tabla.wav"
-    (rendering,) = render_mosaic(fixtures_folder / "tabla_44k.wav", built / "small.db", out, selection=Selection())
-    return rendering.plan
+    return Plan.load(rebuilt)
 
 
 @pytest.fixture
