@@ -242,6 +242,14 @@ def test_static_files_are_those_of_the_program(client):
     assert client.get("/static/lib.js").headers["content-type"].startswith("text/javascript")
 
 
+def test_static_files_that_the_page_has_are_not_sent_again(client):
+    first = client.get("/static/lib.js")
+    again = client.get("/static/lib.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert (first.headers["cache-control"], again.headers["cache-control"]) == ("no-cache", "no-cache")
+    assert client.get("/static/theme.js", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+
+
 def test_unknown_places_are_a_page_for_people_and_json_for_scripts(client):
     page = client.get("/nowhere", headers={"Accept": "text/html,*/*"})
     assert (page.status_code, "<h1>Not found</h1>" in page.text) == (404, True)

@@ -1,5 +1,6 @@
 // A variation: a card to hear it, to see what it is made of, and to take it further.
 
+import { icon, setIcon } from "../icons.js";
 import { byId, counted, events, fail, formatSeconds, getFloats, getJson, h, numberSources, onTheme } from "../lib.js";
 import * as player from "./player.js";
 import { drawVariation, sourceAt } from "./wave.js";
@@ -39,8 +40,8 @@ export class Variation {
   }
 
   build() {
-    const play = { type: "button", class: "play", disabled: true, onclick: () => this.toggle() };
-    this.button = h("button", play, String(this.number));
+    const play = { type: "button", class: "play", "data-icon": "play", disabled: true, onclick: () => this.toggle() };
+    this.button = h("button", play, icon("play"), String(this.number));
     this.facts = h("span", { class: "facts muted" }, "…");
     this.canvas = h("canvas");
     this.played = h("div", { class: "played", hidden: true });
@@ -162,6 +163,7 @@ export class Variation {
 
   label(plays) {
     this.button.setAttribute("aria-label", `${plays ? "Stop" : "Play"} variation ${this.number}`);
+    setIcon(this.button, plays ? "stop" : "play");
     this.button.classList.toggle("on", plays);
     this.node?.classList.toggle("playing", plays);
   }
