@@ -41,7 +41,7 @@ class Site:
     folder: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright is open, no other test can run an event loop of its own
 def browser() -> Iterator[Browser]:
     """Chromium without a window; without one these tests are skipped, but in CI they fail."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
