@@ -91,6 +91,7 @@ def test_own_pages_may_ask(client, site):
 def test_another_page_cannot_post_even_as_a_navigation(client):
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example", **LINK}
     assert client.post("/map/layouts/quality", headers=headers).status_code == 403
+    assert client.post("/map", headers={"Sec-Fetch-Site": "cross-site", **LINK}).status_code == 403  # whatever its origin
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ def test_right_token_becomes_a_cookie_and_leaves_the_address(guarded):
     assert re.search("samesite=strict", cookie, re.IGNORECASE)
     assert TOKEN not in cookie
     assert guarded.get("/map.json").status_code == 200  # the client keeps cookies
+    assert guarded.get("/map.json", params={"token": TOKEN + "x"}).status_code == 401
 
 
 @pytest.mark.parametrize(
