@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from db.errors import PlanError
 from demiurge.cli import main
-from demiurge.editing import replace_unit
+from demiurge.editing import refresh_costs, remove_steps, replace_unit
 from demiurge.pipeline import Selection
 from demiurge.web import timeline
 from demiurge.web.app import create_app
@@ -274,6 +274,14 @@ def test_every_edit_can_be_made_and_undone(client, plan, rebuilt):
     assert edit(client, plan, kind="redo").json()["steps"] == chosen["steps"]
     assert edit(client, plan, kind="undo").status_code == 200
     assert edit(client, plan, kind="undo").status_code == 422
+
+
+def test_what_follows_each_of_the_removed_steps_has_the_cost_of_its_new_join(client, plan, rebuilt, workspace):
+    before, removed = Plan.load(rebuilt), [2, 7, 8]
+    joins = edit(client, plan, kind="remove", steps=removed).json()["steps"]["join"]
+    anew = refresh_costs(remove_steps(before, removed), [2, 6], workspace.database)
+    assert joins == [step.join for step in anew.steps]
+    assert joins[6] != before.steps[9].join
 
 
 def test_wrong_edits_are_refused_in_words(client, plan):

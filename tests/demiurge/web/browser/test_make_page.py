@@ -16,7 +16,7 @@ from demiurge.web.workspace import Workspace
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from tests.demiurge.web.browser.conftest import Site
 
-JOB_MS = 30_000
+JOB_MS = 60_000
 DROP = """([name, text]) => {
   const dropped = new DataTransfer();
   dropped.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
