@@ -158,6 +158,17 @@ def test_history_goes_back_and_forth_and_forgets_what_was_undone(opened, made):
     assert editor.state.undo == "other"
 
 
+def test_what_was_edited_while_it_was_saved_is_not_saved_yet(opened, made):
+    editor = opened(made)
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
+    written = editor.state.plan
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
+    editor.saved_as(FILE, written)
+    assert editor.state.dirty
+    editor.undo(editor.state.revision)
+    assert not editor.state.dirty
+
+
 def test_history_is_bounded(opened, made, monkeypatch):
     monkeypatch.setattr(editor_module, "MOST_VERSIONS", 5)
     editor = opened(made)
