@@ -46,12 +46,15 @@ def bench_web(audio: Path, repeats: int, full: bool) -> list[Result]:
 
 
 class Client:
-    """One connection to a server, kept open; after a while without requests the server ends it, and `renew` begins another."""
+    """One connection to a server, kept open until `close`; the next request begins another.
+
+    A server ends a connection without requests after a while: close it before what comes later.
+    """
 
     def __init__(self, port: int) -> None:
         self._connection, self._origin = HTTPConnection("127.0.0.1", port), f"http://127.0.0.1:{port}"
 
-    def renew(self) -> None:
+    def close(self) -> None:
         self._connection.close()
 
     def get(self, path: str) -> bytes:
@@ -92,7 +95,8 @@ def serve(database: Path, plans: tuple[Path, ...] = ()) -> Iterator[Client]:
             deadline = monotonic() + STARTING_SECONDS
             while not server.started and monotonic() < deadline:
                 sleep(0.001)
-            yield Client(port)
+            with closing(Client(port)) as client:
+                yield client
         finally:
             server.should_exit = True
             thread.join()
@@ -144,7 +148,7 @@ def _units_heard(database: Path, repeats: int) -> Result:
     with serve(database) as client:
 
         def ours() -> None:
-            client.renew()
+            client.close()
             for unit in opened.units.ids[chosen]:
                 started = perf_counter()
                 client.get(f"/units/{unit}/audio.wav?context={HEARD_SECONDS}")
@@ -173,7 +177,7 @@ def _edit(database: Path, repeats: int, seconds_long: int) -> Result:
 
             def ours() -> None:
                 nonlocal revision, changed
-                client.renew()
+                client.close()
                 edit = {"kind": "choose", "step": next(numbers), "unit": int(opened.units.ids[0])}
                 answer = client.post(f"/plans/{name}/edits", {"revision": revision, "edit": edit})
                 revision, changed = answer["revision"], answer["changed"]

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from db.errors import DemiurgeError
 from demiurge.web import make, map, timeline, units
-from demiurge.web.answers import error_answer, page, wants_html
+from demiurge.web.answers import error_answer, is_known, page, wants_html
 from demiurge.web.security import Guard, Security
 from demiurge.web.values import printable
 from demiurge.web.workspace import Workspace
@@ -63,13 +63,17 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
 
 
 def static_route() -> Route:
-    """The files that come with the program, by name: only these, looked up once."""
+    """The files that come with the program, by name: only these, looked up once. 304 if the page has what is asked for."""
     files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
 
     def static(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in files:
             raise HTTPException(404, f"there is no {name}")
-        return FileResponse(files[name], media_type=MEDIA_TYPES.get(files[name].suffix, "text/plain"))
+        path = files[name]
+        answer = FileResponse(path, media_type=MEDIA_TYPES.get(path.suffix, "text/plain"), stat_result=path.stat())
+        if is_known(request, answer.headers["etag"]):
+            return Response(status_code=304, headers={"ETag": answer.headers["etag"]})
+        return answer
 
     return Route("/static/{name:path}", static)

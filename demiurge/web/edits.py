@@ -43,7 +43,7 @@ def _repeat(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
     step, times = take_integer(edit, "step", 0, MOST_NUMBER), take_integer(edit, "times", 1, MOST_TIMES)
 
     def repeated(plan: Plan) -> Plan:
-        return _refreshed(repeat_step(plan, step, times), range(step + 1, step + times + 2), workspace)
+        return _refreshed(repeat_step(plan, step, times), range(step + 1, step + times + 1), workspace)
 
     return repeated, "a step repeated"
 

@@ -1,6 +1,8 @@
 // What all pages share: talking to the server and to the user, one sound at a time, keys, colours, the theme.
 
 const TELL_MS = 50;
+/** What one types into, as a selector. */
+export const TYPED_INTO = "input:not([type=range], [type=checkbox], [type=radio]), select, textarea";
 const OF_RANGES = /^(Arrow.*|Home|End|PageUp|PageDown)$/; // keys that move a focused range
 
 /** An element of the page. */
@@ -178,7 +180,7 @@ const shownKey = (name) => ({ " ": "Space", ArrowLeft: "←", ArrowRight: "→",
 
 function onKey(event) {
   if (document.querySelector("dialog[open], :popover-open")) return; // they close by Escape themselves
-  const typing = event.target.closest?.("input:not([type=range], [type=checkbox], [type=radio]), select, textarea");
+  const typing = event.target.closest?.(TYPED_INTO);
   if (event.defaultPrevented || event.altKey || (typing && event.key !== "Escape")) return;
   if (event.target.closest?.("button, a, summary, input") && (event.key === " " || event.key === "Enter")) return;
   if (event.target.type === "range" && OF_RANGES.test(event.key)) return;

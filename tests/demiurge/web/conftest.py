@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from db.build import build_database
 from demiurge.corpus import CORPUS_DIR
+from demiurge.pipeline import Selection, render_mosaic
 from demiurge.web.app import create_app
 from demiurge.web.security import Security
 from demiurge.web.serve import address_of, listen, make_server
@@ -30,6 +31,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(CORPUS_DIR / name, folder / "sounds" / name)
     build_database(folder / "sounds", folder / "small.db")
     return folder
+
+
+@pytest.fixture(scope="session")
+def rebuilt(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plan file of a second of tabla, made of the sounds in `built`; its WAV lies beside it."""
+    tabla = Path(__file__).parents[2] / "fixtures" / "tabla_44k.wav"
+    (rendering,) = render_mosaic(
+        tabla, built / "small.db", tmp_path_factory.mktemp("rebuilt") / "tabla.wav", selection=Selection()
+    )
+    return rendering.plan_file
 
 
 @pytest.fixture

@@ -142,6 +142,16 @@ def test_what_nohup_wants_is_left_so_and_all_else_is_put_back():
         signal.signal(signal.SIGHUP, hung_up)
 
 
+def test_ctrl_c_ends_it_though_a_shell_that_runs_it_in_the_background_ignores_that():
+    server, before = SimpleNamespace(should_exit=False), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ended_by_signals(server):
+            signal.raise_signal(signal.SIGINT)
+        assert server.should_exit
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_without_a_browser_it_says_so_and_serves(built, tmp_path):
     environment = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"), "")
     process, address = start(built / "small.db", "--folder", tmp_path / "plans", **environment)

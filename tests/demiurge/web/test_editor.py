@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from db.errors import AudioError, ParameterError, PlanError
 from demiurge.editing import lock_steps, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.pipeline import Selection, render_mosaic
+from demiurge.pipeline import Selection
 from demiurge.web import editor as editor_module
 from demiurge.web import recording as recording_module
 from demiurge.web.editor import RECENT, Editor
@@ -35,11 +35,9 @@ FILE = PlanFile("id", "name", Path("name.plan.json"), "opened")
 
 
 @pytest.fixture(scope="module")
-def made(built, tmp_path_factory, fixtures_folder=Path(__file__).parents[2] / "fixtures") -> Plan:
+def made(rebuilt: Path) -> Plan:
     """A second of tabla, made of other sounds."""
-    out = tmp_path_factory.mktemp("made") / "tabla.wav"
-    (rendering,) = render_mosaic(fixtures_folder / "tabla_44k.wav", built / "small.db", out, selection=Selection())
-    return rendering.plan
+    return Plan.load(rebuilt)
 
 
 @pytest.fixture
@@ -159,6 +157,17 @@ def test_history_goes_back_and_forth_and_forgets_what_was_undone(opened, made):
     assert editor.state.revision > first
     assert editor.edit(editor.state.revision, lambda plan: plan, "nothing").milliseconds == 0
     assert editor.state.undo == "other"
+
+
+def test_what_was_edited_while_it_was_saved_is_not_saved_yet(opened, made):
+    editor = opened(made)
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
+    written = editor.state.plan
+    editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
+    editor.saved_as(FILE, written)
+    assert editor.state.dirty
+    editor.undo(editor.state.revision)
+    assert not editor.state.dirty
 
 
 def test_history_is_bounded(opened, made, monkeypatch):

@@ -26,7 +26,7 @@ from playback.plan import Plan
 from tests.demiurge.web.conftest import wait_until
 
 RATE = 44100
-PATIENCE = 30.0  # seconds; on an idle machine a job here takes one
+PATIENCE = 60.0  # seconds; on an idle machine a job here takes one
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
 

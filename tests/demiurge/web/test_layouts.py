@@ -153,7 +153,7 @@ def test_a_damaged_file_is_made_anew(built, kept, damage, caplog):
     assert not caplog.text
 
 
-def test_a_database_that_has_grown_has_other_layouts(own, tabla, kept):
+def test_a_database_that_has_grown_or_changed_has_other_layouts(own, tabla, kept):
     import soundfile as sf
 
     before = Database(own / "small.db", root=own / "sounds")
@@ -162,6 +162,11 @@ def test_a_database_that_has_grown_has_other_layouts(own, tabla, kept):
     after = Database(own / "small.db")
     assert after.n_units > before.n_units
     assert layout_key(before) != layout_key(after)
+    sf.write(own / "sounds" / "tabla.wav", tabla[::-1], 44100)
+    build_database(own / "sounds", own / "small.db")
+    changed = Database(own / "small.db")
+    assert changed.n_units == after.n_units
+    assert layout_key(changed) != layout_key(after)
 
 
 def test_a_folder_that_cannot_be_written_is_no_harm(built, tmp_path, monkeypatch, caplog):

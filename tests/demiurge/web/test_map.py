@@ -284,4 +284,5 @@ def test_an_index_is_made_once_for_all_who_ask_at_the_same_time(workspace, monke
     with ThreadPoolExecutor(8) as pool:
         indexes = set(pool.map(lambda _: id(workspace.index(Selection())), range(16)))
     assert (len(indexes), len(made)) == (1, 1)
-    assert workspace.index(Selection(weights={"mfcc": 2.0})) is not workspace.index(Selection())
+    for other in (Selection(weights={"mfcc": 2.0}), Selection(metric="l1")):
+        assert workspace.index(other) is not workspace.index(Selection())

@@ -91,6 +91,7 @@ def test_own_pages_may_ask(client, site):
 def test_another_page_cannot_post_even_as_a_navigation(client):
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example", **LINK}
     assert client.post("/map/layouts/quality", headers=headers).status_code == 403
+    assert client.post("/map", headers={"Sec-Fetch-Site": "cross-site", **LINK}).status_code == 403  # whatever its origin
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ def test_right_token_becomes_a_cookie_and_leaves_the_address(guarded):
     assert re.search("samesite=strict", cookie, re.IGNORECASE)
     assert TOKEN not in cookie
     assert guarded.get("/map.json").status_code == 200  # the client keeps cookies
+    assert guarded.get("/map.json", params={"token": TOKEN + "x"}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -240,6 +242,14 @@ def test_paths_are_only_names_of_what_there_is(client, path):
 def test_static_files_are_those_of_the_program(client):
     assert client.get("/static/lib.js").content == (STATIC / "lib.js").read_bytes()
     assert client.get("/static/lib.js").headers["content-type"].startswith("text/javascript")
+
+
+def test_static_files_that_the_page_has_are_not_sent_again(client):
+    first = client.get("/static/lib.js")
+    again = client.get("/static/lib.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert (first.headers["cache-control"], again.headers["cache-control"]) == ("no-cache", "no-cache")
+    assert client.get("/static/theme.js", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
 
 
 def test_unknown_places_are_a_page_for_people_and_json_for_scripts(client):

@@ -6,7 +6,6 @@ import shutil
 import threading
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from starlette.responses import Response
 
 from db.errors import PlanError
 from demiurge.cli import main
-from demiurge.editing import replace_unit
-from demiurge.pipeline import Selection, render_mosaic
+from demiurge.editing import refresh_costs, remove_steps, replace_unit
+from demiurge.pipeline import Selection
 from demiurge.web import timeline
 from demiurge.web.app import create_app
 from demiurge.web.downloads import KINDS
@@ -26,23 +25,14 @@ from demiurge.web.workspace import Workspace
 from playback.plan import Plan, Step
 from tests.demiurge.web.conftest import SOUNDS, visit, wait_until
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 RATE = 44100
 
 
-@pytest.fixture(scope="module")
-def made(built, tmp_path_factory) -> Path:
-    """A second of tabla, made of other sounds: its plan, with its WAV beside it."""
-    out = tmp_path_factory.mktemp("made") / "tabla.wav"
-    (rendering,) = render_mosaic(FIXTURES / "tabla_44k.wav", built / "small.db", out, selection=Selection())
-    return rendering.plan_file
-
-
 @pytest.fixture
-def workspace(built, made, tmp_path, monkeypatch) -> Workspace:
+def workspace(built, rebuilt, tmp_path, monkeypatch) -> Workspace:
     """Opened with the plan."""
     monkeypatch.chdir(tmp_path)
-    shutil.copyfile(made, tmp_path / "tabla.plan.json")
+    shutil.copyfile(rebuilt, tmp_path / "tabla.plan.json")
     return Workspace(built / "small.db", plans=[tmp_path / "tabla.plan.json"], folder=tmp_path / "plans")
 
 
@@ -76,8 +66,8 @@ def run(*arguments) -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_plan_is_shown_as_it_is(client, plan, made):
-    loaded, shown = Plan.load(made), facts(client, plan)
+def test_plan_is_shown_as_it_is(client, plan, rebuilt):
+    loaded, shown = Plan.load(rebuilt), facts(client, plan)
     assert (shown["name"], shown["dirty"], shown["can_undo"], shown["can_redo"]) == ("tabla", False, False, False)
     assert shown["audio"] == {"state": "ready", "done": 1.0, "error": None, "gain_db": 0.0}
     assert (shown["n_samples"], shown["sample_rate"], shown["has_targets"]) == (loaded.n_samples, RATE, True)
@@ -104,9 +94,9 @@ def test_sound_of_a_revision_is_had_under_the_old_name_after_saving(client, plan
     assert client.get(f"/plans/{saved}/audio.wav?revision={revision}").content == before.content
 
 
-def test_sound_is_that_of_the_plan_whole_and_in_parts(client, plan, made):
+def test_sound_is_that_of_the_plan_whole_and_in_parts(client, plan, rebuilt):
     whole = client.get(f"{plan}/audio.wav")
-    rendered, _ = sf.read(made.with_name("tabla.wav"), dtype="float32", always_2d=True)
+    rendered, _ = sf.read(rebuilt.with_name("tabla.wav"), dtype="float32", always_2d=True)
     assert np.abs(sound(whole) - rendered).max() < 2**-23  # that has 24 bits
     assert sf.info(io.BytesIO(whole.content)).subtype == "FLOAT"
     parts = []
@@ -131,8 +121,8 @@ def test_peaks_hold_the_sound(client, plan):
     assert client.get(f"{plan}/peaks?samples=0").status_code == 422
 
 
-def test_curves_are_what_was_wanted_and_what_was_found(client, plan, made, workspace):
-    loaded, names = Plan.load(made), workspace.database.settings.names
+def test_curves_are_what_was_wanted_and_what_was_found(client, plan, rebuilt, workspace):
+    loaded, names = Plan.load(rebuilt), workspace.database.settings.names
     wanted, matched = floats(client.get(f"{plan}/curves/mfcc1")).reshape(2, -1)
     assert np.array_equal(wanted, loaded.targets.rows[[step.target for step in loaded.steps], names.index("mfcc1")])
     own = workspace.database.unit_descriptors(np.array([step.unit for step in loaded.steps]))
@@ -140,16 +130,16 @@ def test_curves_are_what_was_wanted_and_what_was_found(client, plan, made, works
     assert client.get(f"{plan}/curves/nothing").status_code == 404
 
 
-def cost(made, other) -> float:
-    continuity = Plan.load(made).settings["selection"]["continuity"]
+def cost(rebuilt, other) -> float:
+    continuity = Plan.load(rebuilt).settings["selection"]["continuity"]
     return other["distance"] + continuity * (other["join"] + other["join_next"])
 
 
-def test_alternatives_are_the_cheapest_of_the_nearest_others_of_each_passage_first(client, plan, made, workspace):
-    step = Plan.load(made).steps[12]
+def test_alternatives_are_the_cheapest_of_the_nearest_others_of_each_passage_first(client, plan, rebuilt, workspace):
+    step = Plan.load(rebuilt).steps[12]
     answer = client.get(f"{plan}/steps/12/alternatives.json?k=5").json()
     index = workspace.index(Selection())
-    target = Plan.load(made).targets.rows[step.target]
+    target = Plan.load(rebuilt).targets.rows[step.target]
     nearest = index.search(target[None], k=21).units[0].tolist()
     units = [other["unit"] for other in answer["alternatives"]]
     assert set(units) < set(nearest) - {step.unit}
@@ -162,13 +152,13 @@ def test_alternatives_are_the_cheapest_of_the_nearest_others_of_each_passage_fir
         places.append((other["source"], other["start_seconds"]))
         n_new += 1
     assert n_new > 1
-    costs = [cost(made, other) for other in all_others]
+    costs = [cost(rebuilt, other) for other in all_others]
     assert costs == sorted(costs[:n_new]) + sorted(costs[n_new:])
     chosen = answer["chosen"]
     assert (chosen["unit"], chosen["distance"], chosen["join"]) == (step.unit, step.distance, step.join)
     assert answer["revision"] == facts(client, plan)["revision"]
     for other in answer["alternatives"]:  # costs are those that choosing it gives
-        chosen = replace_unit(Plan.load(made), 12, other["unit"], workspace.database)
+        chosen = replace_unit(Plan.load(rebuilt), 12, other["unit"], workspace.database)
         assert chosen.steps[12].distance == pytest.approx(other["distance"], abs=1e-4)
         assert chosen.steps[12].join == pytest.approx(other["join"], abs=1e-4)
         assert chosen.steps[13].join == pytest.approx(other["join_next"], abs=1e-4)
@@ -177,7 +167,7 @@ def test_alternatives_are_the_cheapest_of_the_nearest_others_of_each_passage_fir
     assert client.get(f"{plan}/steps/1/alternatives.json?k=0").status_code == 422
 
 
-def test_units_of_somebodys_own_are_measured_too(client, plan, made, workspace):
+def test_units_of_somebodys_own_are_measured_too(client, plan, rebuilt, workspace):
     known = [other["unit"] for other in client.get(f"{plan}/steps/12/alternatives.json?k=3").json()["alternatives"]]
     wanted = ",".join(str(unit) for unit in [known[2], 10**12, known[0], known[2], int(workspace.database.units.ids[-1])])
     answer = client.get(f"{plan}/steps/12/alternatives.json?k=3&units={wanted}").json()
@@ -187,7 +177,7 @@ def test_units_of_somebodys_own_are_measured_too(client, plan, made, workspace):
         for name, value in found.items():
             assert pinned[name] == (pytest.approx(value, abs=1e-4) if isinstance(value, float) else value)
     last = answer["pinned"][-1]
-    assert replace_unit(Plan.load(made), 12, last["unit"], workspace.database).steps[12].distance == pytest.approx(
+    assert replace_unit(Plan.load(rebuilt), 12, last["unit"], workspace.database).steps[12].distance == pytest.approx(
         last["distance"], abs=1e-4
     )
     assert client.get(f"{plan}/steps/12/alternatives.json").json()["pinned"] == []
@@ -210,8 +200,8 @@ def test_steps_are_those_of_one_moment(client, plan, monkeypatch, what):
     assert client.get(f"{plan}/steps/{last}/{what}").status_code == 200
 
 
-def test_unit_of_another_source_than_the_step_is_not_known(client, made, workspace):
-    loaded, number = Plan.load(made), 9
+def test_unit_of_another_source_than_the_step_is_not_known(client, rebuilt, workspace):
+    loaded, number = Plan.load(rebuilt), 9
     steps = list(loaded.steps)
     steps[number] = replace(steps[number], source=next(name for name in SOUNDS if name != steps[number].source), target=-1)
     workspace.folder.mkdir()
@@ -224,9 +214,9 @@ def test_unit_of_another_source_than_the_step_is_not_known(client, made, workspa
     assert {one["join_next"] for one in before["alternatives"]} == {0}
 
 
-def test_plan_of_another_rate_can_be_heard_but_not_chosen_for(client, made, workspace):
+def test_plan_of_another_rate_can_be_heard_but_not_chosen_for(client, rebuilt, workspace):
     workspace.folder.mkdir()
-    replace(Plan.load(made), sample_rate=48000).save(workspace.folder / "fast.plan.json")
+    replace(Plan.load(rebuilt), sample_rate=48000).save(workspace.folder / "fast.plan.json")
     plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "fast")
     message = "the plan has a sample rate of 48000 Hz"
     assert message in facts(client, plan)["notes"][0]
@@ -239,8 +229,8 @@ def test_plan_of_another_rate_can_be_heard_but_not_chosen_for(client, made, work
     assert edit(client, plan, kind="repeat", step=3, times=1).status_code == 200
 
 
-def test_step_is_heard_in_place(client, plan, made):
-    step, before = Plan.load(made).steps[20], sound(client.get(f"{plan}/audio.wav"))
+def test_step_is_heard_in_place(client, plan, rebuilt):
+    step, before = Plan.load(rebuilt).steps[20], sound(client.get(f"{plan}/audio.wav"))
     span, fade = slice(step.at_sample - RATE // 10, step.until_sample + RATE // 10), slice(300, -300)
     heard = sound(client.get(f"{plan}/steps/20/audio.wav?context=0.1"))
     assert np.abs(heard[fade] - before[span][fade]).max() < 1e-4
@@ -256,7 +246,7 @@ def test_step_is_heard_in_place(client, plan, made):
     assert client.get(f"{plan}/steps/20/audio.wav?revision=1").status_code == 200  # an edit came between
 
 
-def test_every_edit_can_be_made_and_undone(client, plan, made):
+def test_every_edit_can_be_made_and_undone(client, plan, rebuilt):
     before = facts(client, plan)
     other = client.get(f"{plan}/steps/3/alternatives.json").json()["alternatives"][0]["unit"]
     chosen = edit(client, plan, kind="choose", step=3, unit=other).json()
@@ -284,6 +274,14 @@ def test_every_edit_can_be_made_and_undone(client, plan, made):
     assert edit(client, plan, kind="redo").json()["steps"] == chosen["steps"]
     assert edit(client, plan, kind="undo").status_code == 200
     assert edit(client, plan, kind="undo").status_code == 422
+
+
+def test_what_follows_each_of_the_removed_steps_has_the_cost_of_its_new_join(client, plan, rebuilt, workspace):
+    before, removed = Plan.load(rebuilt), [2, 7, 8]
+    joins = edit(client, plan, kind="remove", steps=removed).json()["steps"]["join"]
+    anew = refresh_costs(remove_steps(before, removed), [2, 6], workspace.database)
+    assert joins == [step.join for step in anew.steps]
+    assert joins[6] != before.steps[9].join
 
 
 def test_wrong_edits_are_refused_in_words(client, plan):
@@ -331,9 +329,9 @@ def test_downloaded_sound_is_that_of_the_downloaded_plan_byte_for_byte(client, p
     assert client.get(f"{plan}/download/mp3").status_code == 404
 
 
-def test_names_of_files_may_hold_any_bytes(client, made, workspace):
+def test_names_of_files_may_hold_any_bytes(client, rebuilt, workspace):
     workspace.folder.mkdir()
-    shutil.copyfile(made, os.fsdecode(os.fsencode(workspace.folder) + b"/a\xff.plan.json"))
+    shutil.copyfile(rebuilt, os.fsdecode(os.fsencode(workspace.folder) + b"/a\xff.plan.json"))
     (plan,) = (one["id"] for one in client.get("/plans.json").json()["plans"] if one["name"] == "a?")
     assert "a?" in client.get(f"/timeline/{plan}").text
     for kind in KINDS:
@@ -425,8 +423,8 @@ def test_list_tells_of_plans_and_of_what_is_wrong_with_them(client, plan, worksp
     assert client.get(f"/plans/{plans['broken']['id']}.json").status_code == 422
 
 
-def test_plan_of_another_database_can_be_heard_but_not_chosen_for(client, workspace, made, built):
-    other = replace(Plan.load(made), database={"id": "another", "root": str(built / "sounds")})
+def test_plan_of_another_database_can_be_heard_but_not_chosen_for(client, workspace, rebuilt, built):
+    other = replace(Plan.load(rebuilt), database={"id": "another", "root": str(built / "sounds")})
     workspace.folder.mkdir()
     other.save(workspace.folder / "other.plan.json")
     plan = next(f"/plans/{one['id']}" for one in client.get("/plans.json").json()["plans"] if one["name"] == "other")
@@ -443,12 +441,12 @@ def test_plan_of_another_database_can_be_heard_but_not_chosen_for(client, worksp
     assert client.get(f"{plan}/steps/3/audio.wav").status_code == 200
 
 
-def test_vanished_sources_are_shown_and_the_rest_works(own, made, tmp_path, monkeypatch):
+def test_vanished_sources_are_shown_and_the_rest_works(own, rebuilt, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    loaded = Plan.load(made)
+    loaded = Plan.load(rebuilt)
     gone = max(SOUNDS, key=[step.source for step in loaded.steps].count)
     (own / "sounds" / gone).unlink()
-    workspace = Workspace(own / "small.db", plans=[made], folder=tmp_path / "plans", root=own / "sounds")
+    workspace = Workspace(own / "small.db", plans=[rebuilt], folder=tmp_path / "plans", root=own / "sounds")
     with visit(workspace) as client:
         plan = "/plans/" + client.get("/").headers["location"].removeprefix("/timeline/")
         shown = facts(client, plan)
@@ -468,11 +466,11 @@ def test_vanished_sources_are_shown_and_the_rest_works(own, made, tmp_path, monk
         assert "are not in" in edit(client, plan, kind="choose", step=0, unit=missing).json()["error"]
 
 
-def test_source_that_is_put_back_is_heard_after_a_reload(own, made, tmp_path, monkeypatch):
+def test_source_that_is_put_back_is_heard_after_a_reload(own, rebuilt, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    gone = Plan.load(made).steps[0].source
+    gone = Plan.load(rebuilt).steps[0].source
     (own / "sounds" / gone).rename(own / "away")
-    with visit(Workspace(own / "small.db", plans=[made], folder=tmp_path / "plans", root=own / "sounds")) as client:
+    with visit(Workspace(own / "small.db", plans=[rebuilt], folder=tmp_path / "plans", root=own / "sounds")) as client:
         page = client.get("/").headers["location"]
         plan = "/plans/" + page.removeprefix("/timeline/")
         assert len(facts(client, plan)["notes"]) == 1
@@ -480,12 +478,12 @@ def test_source_that_is_put_back_is_heard_after_a_reload(own, made, tmp_path, mo
         assert client.get(page).status_code == 200
         shown = facts(client, plan)
         assert (shown["notes"], {source["missing"] for source in shown["sources"]}) == ([], {None})
-        rendered, _ = sf.read(made.with_name("tabla.wav"), dtype="float32", always_2d=True)
+        rendered, _ = sf.read(rebuilt.with_name("tabla.wav"), dtype="float32", always_2d=True)
         assert np.abs(sound(client.get(f"{plan}/audio.wav")) - rendered).max() < 2**-23
 
 
-def test_loud_plan_is_served_below_full_scale(client, made, workspace):
-    loaded = Plan.load(made)
+def test_loud_plan_is_served_below_full_scale(client, rebuilt, workspace):
+    loaded = Plan.load(rebuilt)
     workspace.folder.mkdir()
     loud = replace(loaded, steps=tuple(replace(step, gain_db=20.0) for step in loaded.steps))
     loud.save(workspace.folder / "loud.plan.json")
@@ -526,8 +524,8 @@ def test_broken_plan_is_refused_before_anything_is_served(built, tmp_path):
     workspace.close()
 
 
-def test_plan_that_was_edited_by_hand_is_read_again_unless_it_was_edited_here(client, plan, made, tmp_path):
-    loaded = Plan.load(made)
+def test_plan_that_was_edited_by_hand_is_read_again_unless_it_was_edited_here(client, plan, rebuilt, tmp_path):
+    loaded = Plan.load(rebuilt)
     before = facts(client, plan)
     replace(loaded, steps=loaded.steps[:-1]).save(tmp_path / "tabla.plan.json")
     after = facts(client, plan)

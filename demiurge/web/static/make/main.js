@@ -1,11 +1,12 @@
 // Make: a seed, a model and knobs go in; variations come out.
 
+import { listenToDownloads } from "../download.js";
+import { placeIcons } from "../icons.js";
 import { byId, events, fail, getJson, shortcuts } from "../lib.js";
 import { fillForm, make, startForm, takeJob } from "./form.js";
 import { playNumber, showJob, showJobs } from "./jobs.js";
 import * as player from "./player.js";
 import { toggleKeep } from "./variation.js";
-import { listenToDownloads } from "../timeline/download.js";
 
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8];
 const PLAYS = "play or stop a variation of the marked job";
@@ -22,6 +23,7 @@ function addJob(job) {
   byId("empty").hidden = true;
 }
 
+placeIcons();
 startForm(addJob);
 listenToDownloads();
 events("job", addJob);

@@ -5,6 +5,7 @@ import { fail, whySilent } from "../lib.js";
 const audio = new Audio();
 let frame = null;
 let track = null;
+let due = null; // {track, from}: what could not be played, until anything else is asked for
 
 /** The track ({name, url, show(position)}) that plays or pauses, or null. */
 export const current = () => track;
@@ -12,8 +13,12 @@ export const current = () => track;
 /** Seconds into it. */
 export const position = () => audio.currentTime;
 
+/** From which second a track that could not be played is to be tried again; null if that is not wanted (any more). */
+export const dueFrom = (asking) => (due?.track === asking ? due.from : null);
+
 /** Play a track from `from` seconds instead of what plays. Its `show` gets each new position, and null when it is over. */
 export async function start(next, from = 0) {
+  due = null;
   if (track !== next) leave();
   if (track !== next || audio.getAttribute("src") !== next.url) audio.src = next.url;
   track = next;
@@ -23,6 +28,7 @@ export async function start(next, from = 0) {
   } catch (error) {
     if (error.name === "AbortError") return; // another sound was asked for meanwhile
     leave();
+    due = { track: next, from };
     throw new Error(`${next.name}: ${await whySilent(next.url)}`);
   }
   follow();
@@ -30,16 +36,20 @@ export async function start(next, from = 0) {
 
 /** Stop what plays. */
 export function stop() {
+  due = null;
   audio.pause();
   leave();
 }
 
-/** Pause, or go on. @returns {boolean} whether there was anything to pause */
+/** Pause, or go on. */
 export function pause() {
-  if (!track) return false;
+  due = null;
+  if (!track) return;
   if (!audio.paused) audio.pause();
-  else start(track, audio.currentTime).catch(fail);
-  return true;
+  else start(track, audio.currentTime).catch((error) => {
+    due = null;
+    fail(error);
+  });
 }
 
 /** Whether a sound is heard now. */

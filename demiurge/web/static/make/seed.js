@@ -1,5 +1,6 @@
 // The seed: dropped anywhere, chosen as a file, or one used before.
 
+import { setIcon } from "../icons.js";
 import { byId, fail, formatSeconds, h, postFile, say } from "../lib.js";
 import * as player from "./player.js";
 
@@ -15,6 +16,7 @@ const track = {
   url: null,
   show(position) {
     const plays = position !== null;
+    setIcon(byId("seed-play"), plays ? "stop" : "play");
     byId("seed-play").classList.toggle("on", plays);
     byId("seed-play").setAttribute("aria-label", plays ? "Stop the seed" : "Play the seed");
   },

@@ -1,5 +1,6 @@
 // A variation: a card to hear it, to see what it is made of, and to take it further.
 
+import { icon, setIcon } from "../icons.js";
 import { byId, counted, events, fail, formatSeconds, getFloats, getJson, h, numberSources, onTheme } from "../lib.js";
 import * as player from "./player.js";
 import { drawVariation, sourceAt } from "./wave.js";
@@ -31,7 +32,6 @@ export class Variation {
     this.plan = null;
     this.seconds = 0;
     this.peaks = null;
-    this.waiting = null; // seconds from which to play as soon as there is sound
     this.node = this.build();
     cards.set(id, this);
     unseen.observe(this.node);
@@ -40,8 +40,8 @@ export class Variation {
   }
 
   build() {
-    const play = { type: "button", class: "play", disabled: true, onclick: () => this.toggle() };
-    this.button = h("button", play, String(this.number));
+    const play = { type: "button", class: "play", "data-icon": "play", disabled: true, onclick: () => this.toggle() };
+    this.button = h("button", play, icon("play"), String(this.number));
     this.facts = h("span", { class: "facts muted" }, "…");
     this.canvas = h("canvas");
     this.played = h("div", { class: "played", hidden: true });
@@ -90,7 +90,8 @@ export class Variation {
     if (!this.peaks) return; // there will be an event
     this.url = `/plans/${this.id}/audio.wav?revision=${revision}`;
     this.button.disabled = false;
-    if (this.waiting !== null) this.seek(this.waiting);
+    const from = player.dueFrom(this);
+    if (from !== null) this.seek(from, { again: true });
   }
 
   /** The server says that the sound of a revision is made, or cannot be. */
@@ -104,7 +105,7 @@ export class Variation {
   }
 
   has(revision) {
-    return this.peaks !== null && this.plan.revision === revision && this.waiting === null;
+    return this.peaks !== null && this.plan.revision === revision && player.dueFrom(this) === null;
   }
 
   showFacts() {
@@ -134,23 +135,22 @@ export class Variation {
     this.seek(from < this.seconds ? from : 0);
   }
 
-  seek(seconds) {
+  seek(seconds, { again = false } = {}) {
     if (this.button.disabled) return;
     const from = Math.min(Math.max(seconds, 0), this.seconds);
     this.show(from);
     for (const [name, value] of Object.entries(this.position(from))) this.wave.setAttribute(name, value);
-    player.start(this, from).then(
-      () => { this.waiting = null; },
-      (error) => this.renew(error, from),
-    ); // prettier-ignore
+    player.start(this, from).catch((error) => this.renew(error, again));
   }
 
   /** It does not play: the server may have put the plan away and make its sound again, or the plan was edited. */
-  renew(error, from) {
-    const again = this.waiting !== null;
-    this.waiting = again ? null : from;
-    if (again) fail(error);
-    else loadInTurn(this);
+  renew(error, again) {
+    if (player.dueFrom(this) === null) return;
+    if (!again) loadInTurn(this);
+    else {
+      player.stop();
+      fail(error);
+    }
   }
 
   /** Called by the player: the position in seconds, or null when it no longer plays. */
@@ -163,6 +163,7 @@ export class Variation {
 
   label(plays) {
     this.button.setAttribute("aria-label", `${plays ? "Stop" : "Play"} variation ${this.number}`);
+    setIcon(this.button, plays ? "stop" : "play");
     this.button.classList.toggle("on", plays);
     this.node?.classList.toggle("playing", plays);
   }

@@ -1,4 +1,5 @@
 // The corpus map: brings its parts together.
+import { placeIcons } from "../icons.js";
 import { byId, fail, h, onTheme, shortcuts } from "../lib.js";
 import { addressWith, recall, remember } from "./address.js";
 import { axesLayer } from "./axes.js";
@@ -24,6 +25,7 @@ const RESIZE_MS = 150;
 const canvas = byId("points");
 
 async function start() {
+  placeIcons();
   const units = await Units.load();
   const plot = new Plot(canvas, units.length);
   const overlay = new Overlay(byId("overlay"), plot);

@@ -1,6 +1,6 @@
 // Units that are put by: to be heard again, compared, and asked for similar ones, which are marked on the map.
+import { iconButton } from "../icons.js";
 import { baseName, counted, cssColor, fail, formatSeconds, getJson, h, say } from "../lib.js";
-import { iconButton } from "./icons.js";
 import { drawRing, drawTag } from "./overlay.js";
 import { askOnce, formatValue } from "./units.js";
 import { byMeaning } from "./values.js";
@@ -70,12 +70,12 @@ export class Pins {
     this.#fill(values, position);
     const isOpen = this.#similar?.of === position;
     const ask = () => this.#toggleSimilar(position);
-    const similar = iconButton("similar", `Units similar to number ${index + 1}`, ask, { "aria-expanded": isOpen });
+    const similar = iconButton("similar", `Units similar to number ${index + 1}`, ask, { "aria-expanded": String(isOpen) });
     const missing = this.units.missing(position) ? " · the file is missing" : "";
     return h("li", {},
       h("div", { class: "pin" },
         h("span", { class: "tag" }, String(index + 1)), this.#hearButton(position, path), similar,
-        iconButton("remove", `Unpin number ${index + 1}`, () => this.toggle(position)),
+        iconButton("cross", `Unpin number ${index + 1}`, () => this.toggle(position)),
         h("span", { class: "when" }, this.units.when(position) + missing), values),
       isOpen ? this.#similarList() : null);
   }
@@ -121,7 +121,7 @@ export class Pins {
       this.#hearButton(position, this.units.sourceOf(position).path),
       h("span", { class: "muted" }, formatSeconds(this.units.time[position])),
       h("span", { class: "number", title: "distance of the descriptors" }, distance.toFixed(2)),
-      iconButton("pin", "Pin it", () => this.toggle(position)))));
+      iconButton("plus", "Pin it", () => this.toggle(position)))));
   }
 
   #draw(context) {

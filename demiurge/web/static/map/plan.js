@@ -1,7 +1,7 @@
 // The plan that is shown on the map: chosen in a list, drawn as a path, played with a marker that follows.
+import { setIcon } from "../icons.js";
 import { counted, events, fail, formatCount, formatSeconds, getJson, h, whySilent } from "../lib.js";
 import { recall, remember } from "./address.js";
-import { relabel } from "./icons.js";
 import { pathLayer } from "./path.js";
 
 /** The plan's section of the panel and its path. */
@@ -158,7 +158,10 @@ export class PlanPath {
   }
 
   #onPlaying() {
-    relabel(this.section.play, this.isPlaying ? "pause" : "play", this.isPlaying ? "Pause the plan" : "Play the plan");
+    const { play } = this.section;
+    setIcon(play, this.isPlaying ? "pause" : "play");
+    play.title = this.isPlaying ? "Pause the plan (K)" : "Play the plan (K)";
+    play.setAttribute("aria-label", this.isPlaying ? "Pause the plan" : "Play the plan");
     if (this.isPlaying) this.#follow();
     else if (this.#audio.ended) this.#setStep(null);
   }

@@ -1,6 +1,6 @@
 // Units chosen with the lasso or in the legend: how many of which source, to be heard and kept.
+import { setIcon } from "../icons.js";
 import { MOST_COLOURS, baseName, colorOf, counted, formatCount, h, say } from "../lib.js";
-import { icon } from "./icons.js";
 import { walk } from "./walk.js";
 
 const MOST_ROWS = 60;
@@ -85,8 +85,10 @@ export class Selection {
   }
 
   #showPlaying(plays) {
-    this.section.play.replaceChildren(icon(plays ? "pause" : "play"), plays ? "Stop" : "Play");
-    this.section.play.setAttribute("aria-pressed", String(plays));
+    const { play } = this.section;
+    setIcon(play, plays ? "stop" : "play");
+    play.lastChild.textContent = plays ? "Stop" : "Play";
+    play.setAttribute("aria-pressed", String(plays));
     this.section.progress.textContent = "";
   }
 

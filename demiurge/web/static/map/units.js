@@ -1,5 +1,5 @@
 // What is known of the units, column by column; a unit is named by its position in these columns, or by its id.
-import { formatSeconds, getJson, getUints } from "../lib.js";
+import { formatSeconds, getFloats, getJson, getUints } from "../lib.js";
 
 const ASK_AGAIN_MS = 400;
 const VALUE_UNITS = { time: " s", length: " ms" };
@@ -84,9 +84,8 @@ export function askOnce(kept, name, ask) {
 
 /** Numbers from the server; what is still being computed is asked for again. */
 async function getReady(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error((await response.json()).error);
-  if (response.status !== 202) return new Float32Array(await response.arrayBuffer());
+  const numbers = await getFloats(url);
+  if (numbers) return numbers;
   await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
   return getReady(url);
 }

@@ -1,8 +1,8 @@
 // The alternatives of a step: each with what it would cost, so that one sees why the step is what it is.
 
+import { icon } from "../icons.js";
 import { baseName, formatSeconds, h, numberSources } from "../lib.js";
 import { swatch } from "./colours.js";
-import { icon } from "./icons.js";
 
 /** The list; `found` is what it shows, as the server answered. */
 export class Alternatives {

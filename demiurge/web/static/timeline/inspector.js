@@ -1,8 +1,8 @@
 // Beside the timeline: the selected step, why it was chosen and what else fits; without one the sources of the plan.
 
+import { icon } from "../icons.js";
 import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say, withMinus } from "../lib.js";
 import { swatch } from "./colours.js";
-import { icon } from "./icons.js";
 import { pinnedUnits } from "./pinned.js";
 import { shortName } from "./plan.js";
 

@@ -1,8 +1,6 @@
 // The keys of the timeline.
 
-import { shortcuts } from "../lib.js";
-
-const TYPING = "input:not([type=range], [type=checkbox], [type=radio]), select, textarea";
+import { TYPED_INTO, shortcuts } from "../lib.js";
 
 /** Let the keys do the `actions`. They are listed in this order. */
 export function listenToKeys(actions) {
@@ -45,7 +43,7 @@ export function listenToKeys(actions) {
 function onDigit(event, actions) {
   if (document.querySelector("dialog[open], :popover-open")) return;
   const digit = (/^Digit([1-9])$/.exec(event.code) ?? /^([1-9])$/.exec(event.key))?.[1];
-  if (!digit || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(TYPING)) return;
+  if (!digit || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(TYPED_INTO)) return;
   event.preventDefault();
   if (event.repeat) return;
   if (event.shiftKey) actions.hearAlternative(Number(digit));

@@ -1,11 +1,11 @@
 // The page of one plan: puts its parts together.
 
+import { listenToDownloads } from "../download.js";
+import { placeIcons } from "../icons.js";
 import { byId, fail, getJson, h } from "../lib.js";
 import { makeActions } from "./actions.js";
 import { Alternatives } from "./alternatives.js";
 import { Audition } from "./audition.js";
-import { listenToDownloads } from "./download.js";
-import { placeIcons } from "./icons.js";
 import { Inspector, speak } from "./inspector.js";
 import { listenToKeys } from "./keys.js";
 import { Overview } from "./overview.js";

@@ -1,7 +1,7 @@
 // The bar above the timeline: playing, the scale, and what is done to the plan as a whole.
 
+import { setIcon } from "../icons.js";
 import { byId, clock, counted, events, fail, formatSeconds, say } from "../lib.js";
-import { setIcon } from "./icons.js";
 import { listenToMenus } from "./menus.js";
 
 const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "seed"];

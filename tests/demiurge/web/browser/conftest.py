@@ -2,14 +2,10 @@
 
 import io
 import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +15,22 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from demiurge.pipeline import Selection, render_mosaic
+from demiurge.web.workspace import Workspace
+from tests.demiurge.web.browser.timeline_page import loaded
+from tests.demiurge.web.conftest import serving
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     "--no-sandbox",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",  # pages are put together twice as fast where the GPU is a program
     "--autoplay-policy=no-user-gesture-required",
 )
 SIZE = {"width": 1280, "height": 720}
 TIMEOUT_MS = 15_000
-SECONDS_TO_END = 15
+
+Pixels = Callable[[Page | Locator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Site:
     folder: Path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module")  # while Playwright is open, no other test can run an event loop of its own
 def browser() -> Iterator[Browser]:
     """Chromium without a window; without one these tests are skipped, but in CI they fail."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
@@ -58,33 +58,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def browse() -> Iterator[Callable[..., str]]:
-    """`browse(folder, *arguments)` runs `demiurge browse` in a folder as long as the module's tests, and gives its address."""
+def browse() -> Iterator[Callable[[Workspace], str]]:
+    """`browse(workspace)` serves it as long as the module's tests, as `demiurge browse` does, and gives its address."""
     with ExitStack() as stack:
-        yield lambda folder, *arguments: stack.enter_context(_serving(folder, [str(argument) for argument in arguments]))
-
-
-@contextmanager
-def _serving(folder: Path, arguments: list[str]) -> Iterator[str]:
-    command = [str(Path(sys.executable).with_name("demiurge")), "browse", *arguments, "--no-open"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield next(found[0] for line in process.stdout if (found := re.search(r"http://\S+", line)))
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(SECONDS_TO_END)
+        yield lambda workspace: stack.enter_context(serving(workspace))
 
 
 @pytest.fixture(scope="module")
-def site(built: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable[..., str]) -> Site:
+def site(built: Path, rebuilt: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable[[Workspace], str]) -> Site:
     """The small corpus, with a plan that rebuilds a second of tabla; tests of one module share it."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(built, folder, dirs_exist_ok=True)
-    seed = Path(__file__).parents[3] / "fixtures" / "tabla_44k.wav"
-    render_mosaic(seed, folder / "small.db", folder / "tabla.wav", selection=Selection(), root=folder / "sounds")
-    arguments = ("small.db", "--root", "sounds", "--plan", "tabla.plan.json", "--folder", "plans")
-    return Site(browse(folder, *arguments), folder)
+    plan = Path(shutil.copy(rebuilt, folder))
+    workspace = Workspace(folder / "small.db", root=folder / "sounds", plans=[plan], folder=folder / "plans")
+    return Site(browse(workspace), folder)
 
 
 @pytest.fixture
@@ -121,7 +108,14 @@ def page(tab: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture
-def pixels() -> Callable[[Page | Locator], np.ndarray]:
+def timeline(page: Page) -> Page:
+    """The timeline of the plan that the server was opened with, its sound loaded."""
+    page.goto("/")
+    return loaded(page)
+
+
+@pytest.fixture
+def pixels() -> Pixels:
     """`pixels(page)` or `pixels(page.locator(...))`: what is seen of it, uint8, (height, width, 3)."""
 
     def look(seen: Page | Locator) -> np.ndarray:

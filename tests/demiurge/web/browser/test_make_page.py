@@ -12,10 +12,11 @@ from playwright.sync_api import Page, Route, expect
 
 from db.database import Database
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
+from demiurge.web.workspace import Workspace
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from tests.demiurge.web.browser.conftest import Site
 
-JOB_MS = 30_000
+JOB_MS = 60_000
 DROP = """([name, text]) => {
   const dropped = new DataTransfer();
   dropped.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
@@ -24,9 +25,13 @@ DROP = """([name, text]) => {
   }
 }"""
 
+TOO_WIDE = """[...document.querySelectorAll("html, #main, #form, .fields, #results, .job, .variation")]
+  .filter((node) => node.scrollWidth > node.clientWidth)
+  .map((node) => node.outerHTML.slice(0, 80))"""
+
 
 @pytest.fixture(scope="module")
-def site(built: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable[..., str]) -> Site:
+def site(built: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable[[Workspace], str]) -> Site:
     """The small corpus with a forecaster beside it, which has learned nothing but goes on all the same."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(built, folder, dirs_exist_ok=True)
@@ -36,7 +41,7 @@ def site(built: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable
     bounds = torch.full_like(forecaster.low, -2.0), torch.full_like(forecaster.high, 2.0)
     forecaster.set_statistics(database.normaliser, low=bounds[0], high=bounds[1])
     forecaster.save(folder / "untrained")
-    return Site(browse(folder, "small.db", "--folder", "plans"), folder)
+    return Site(browse(Workspace(folder / "small.db", folder=folder / "plans")), folder)
 
 
 def drop(page: Page, path: Path) -> None:
@@ -44,10 +49,10 @@ def drop(page: Page, path: Path) -> None:
     page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
 
 
-def open_with_seed(page: Page) -> None:
+def open_with_seed(page: Page, seed: Path = SEED_FILE) -> None:
     page.goto("/make")
-    page.set_input_files("#seed-file", SEED_FILE)
-    expect(page.locator("#seed-name")).to_have_text(SEED_FILE.name)
+    page.set_input_files("#seed-file", seed)
+    expect(page.locator("#seed-name")).to_have_text(seed.name)
 
 
 def set_knobs(page: Page, *, model: str = "none: rebuild the seed itself (mosaic)", **knobs: float) -> None:
@@ -93,7 +98,7 @@ def test_seed_dropped_anywhere_becomes_variations(page):
 
 def test_job_survives_a_reload(page):
     open_with_seed(page)
-    make(page, model="untrained (lstm)", seconds=20, variations=3)
+    make(page, model="untrained (lstm)", seconds=12, variations=3)
     running = newest(page, "running")
     name = running.get_attribute("aria-labelledby")
     page.reload()
@@ -173,7 +178,6 @@ def test_audition_goes_on_at_the_position_of_the_variation_before(page):
     page.keyboard.press("3")
     expect(cards.nth(2)).to_have_class("variation playing")
     assert share_played(page) < at
-    page.wait_for_timeout(400)  # until it plays, and is not about to
     page.keyboard.press(" ")
     page.wait_for_timeout(150)  # the line is drawn once more
     held = share_played(page)
@@ -181,6 +185,30 @@ def test_audition_goes_on_at_the_position_of_the_variation_before(page):
     assert share_played(page) == held
     page.keyboard.press("3")
     expect(page.locator(".playing")).to_have_count(0)
+
+
+def test_sound_that_was_put_away_is_fetched_anew_and_plays_unless_it_is_paused_meanwhile(page, problems):
+    open_with_seed(page)
+    make(page, variations=2)
+    cards = newest(page, "done").locator(".variation")
+    expect(cards.nth(1).locator(".play")).to_be_enabled()
+    cards.nth(0).locator(".wave").click(position={"x": 100, "y": 20})
+    expect(cards.nth(0)).to_have_class("variation playing")
+    held: list[Route] = []
+    for is_paused in (False, True):
+        page.route("**/audio.wav?*", lambda route: route.fulfill(status=409, json={"error": "edited"}), times=2)
+        page.route(f"**/plans/{cards.nth(1).get_attribute('data-plan')}.json", lambda route: held.append(route), times=1)
+        page.keyboard.press("2")
+        expect(page.locator(".playing")).to_have_count(0)
+        page.wait_for_timeout(50)
+        if is_paused:
+            page.keyboard.press(" ")
+        with page.expect_response("**/peaks*"):
+            held.pop().continue_()
+        page.wait_for_timeout(100)
+        expect(page.locator(".playing")).to_have_count(0 if is_paused else 1)
+        page.keyboard.press("1")
+        problems.clear()
 
 
 def test_without_a_mouse(page):
@@ -208,8 +236,9 @@ def test_without_a_mouse(page):
     expect(job.locator(".play")).to_have_accessible_name("Stop variation 1")
 
 
-def test_knobs_of_a_job_fill_the_form(page):
-    open_with_seed(page)
+def test_knobs_of_a_job_fill_the_form(page, fixtures):
+    seed = fixtures / "tabla_44k.wav"
+    open_with_seed(page, seed)
     make(page, variations=2, continuity=1.5, novelty=0.7, temperature=0.4, random_seed=77)
     job = newest(page, "done")
     expect(page.locator("#make")).to_be_focused()
@@ -232,25 +261,22 @@ def test_knobs_of_a_job_fill_the_form(page):
     page.route("**/make.json", forget)
     page.reload()
     job.get_by_role("button", name="Make again").click()
-    expect(page.locator("#seed-error")).to_contain_text(f"{SEED_FILE.name} is no longer there")
+    expect(page.locator("#seed-error")).to_contain_text(f"{seed.name} is no longer there")
     expect(page.locator("#form-error")).to_contain_text("The model gone is no longer there")
-    page.set_input_files("#seed-file", SEED_FILE)
-    expect(page.locator("#seed-name")).to_have_text(SEED_FILE.name)
+    page.set_input_files("#seed-file", seed)
+    expect(page.locator("#seed-name")).to_have_text(seed.name)
     page.click("#make")
     expect(page.locator("#form-error")).to_contain_text("There is no model chosen")
     expect(page.locator("#model")).to_be_focused()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1024, 768), (480, 800)])
-def test_nothing_sticks_out(page, width, height):
-    page.set_viewport_size({"width": width, "height": height})
-    open_with_seed(page)
+def test_nothing_sticks_out(page, fixtures):
+    open_with_seed(page, fixtures / "tabla_44k.wav")
     make(page, variations=2)
     newest(page, "done")
-    wide = "[...document.querySelectorAll('html, #main, #form, .fields, #results, .job, .variation')]"
-    assert (
-        page.evaluate(
-            f"{wide}.filter((node) => node.scrollWidth > node.clientWidth).map((node) => node.outerHTML.slice(0, 80))"
-        )
-        == []
-    )
+    for width, height in ((1280, 720), (1024, 768), (480, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.reload()
+        page.locator(".variation").first.scroll_into_view_if_needed()
+        expect(page.locator(".facts").first).to_contain_text("s · ")
+        assert page.evaluate(TOO_WIDE) == [], width

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import soundfile as sf
 from playwright.sync_api import expect
 
 from db.build import build_database
+from db.database import Database
+from demiurge.web import layouts
+from demiurge.web.workspace import Workspace
 
 STAGE = "#points"
 INK = """(canvas) => {
@@ -531,19 +535,30 @@ def test_empty_database(browse, page, tmp_path_factory):
     (folder / "sounds").mkdir()
     sf.write(folder / "sounds" / "nothing.wav", np.zeros(0), 44100)
     build_database(folder / "sounds", folder / "empty.db")
-    page.goto(f"{browse(folder, 'empty.db')}/map")
+    page.goto(f"{browse(Workspace(folder / 'empty.db'))}/map")
     expect(page.locator(".message")).to_contain_text("demiurge db build AUDIO_DIR empty.db")
 
 
-@pytest.mark.slow
-def test_quality_layout_is_computed_once(page, open_map, units, places, eventually):
+def draw_a_circle(path, key, positions, first, connection):
+    """As quickly as nothing; what UMAP draws is looked at in test_layouts.py."""
+    n_units = Database(path).n_units
+    for share in (0.1, 0.5):
+        connection.send((share, "arranging landmarks"))
+        time.sleep(0.2)
+    angles = np.linspace(0, 2 * np.pi, n_units)
+    connection.send(np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
+
+
+def test_quality_layout_is_computed_once(page, open_map, units, places, eventually, tmp_path, monkeypatch):
     pytest.importorskip("umap")
+    monkeypatch.setattr(layouts, "draw", draw_a_circle)
+    monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path))  # where it is kept: no other test is to find it
     open_map()
     before = places(units)
     page.click("button[value=quality]")
     page.click("#quality-start")
     expect(page.locator("#quality-text")).to_contain_text("Computing")
-    page.wait_for_selector("#quality", state="hidden", timeout=180_000)
+    page.wait_for_selector("#quality", state="hidden")
     assert eventually(lambda: not np.allclose(places(units), before, atol=3))
     open_map("?plan=&layout=quality")
     expect(page.locator("#quality")).to_be_hidden()

@@ -1,6 +1,8 @@
 // Small drawings on buttons, on a grid of 16.
 
-const PATHS = {
+import { h } from "./lib.js";
+
+const FILLED = {
   play: "M4 2.5v11l9-5.5z",
   pause: "M4 3h3v10H4zM9 3h3v10H9z",
   stop: "M4 4h8v8H4z",
@@ -11,7 +13,6 @@ const PATHS = {
   unlocked: "M4.5 7V5a3.5 3.5 0 0 1 6.8-1.2l-1.9.7A1.5 1.5 0 0 0 6.5 5v2H13v7H3V7z",
   minus: "M3 7h10v2H3z",
   plus: "M7 3h2v4h4v2H9v4H7V9H3V7h4z",
-  fit: "M1 3h2v10H1zM13 3h2v10h-2zM4 8l3-3v2h2V5l3 3-3 3V9H7v2z",
   follow: "M2 7h7V4l5 4-5 4V9H2z",
   repeat: "M4 3h7v-2l4 3-4 3V5H4v4H2V5a2 2 0 0 1 2-2zm8 10H5v2l-4-3 4-3v2h7V7h2v4a2 2 0 0 1-2 2z",
   remove: "M4 5h8l-.7 9H4.7zM6 1.5h4l.6 1.5H13v1.2H3V3h2.4z",
@@ -19,27 +20,42 @@ const PATHS = {
   down: "M3 6h10l-5 5.5z",
 };
 
-/** An icon; hidden from screen readers, which get the button's label. */
+const LINES = {
+  cross: "m4 4 8 8m0-8-8 8",
+  home: "M6 2.5H2.5V6m7.5-3.5h3.5V6M6 13.5H2.5V10m7.5 3.5h3.5V10",
+  lasso: "M8 2.5c3.3 0 6 1.7 6 4s-2.7 4-6 4-6-1.7-6-4 2.7-4 6-4zM4.500 10c-.8 1.5.2 3.3 2 3.5",
+  similar:
+    "M7 8a1 1 0 1 1 2 0 1 1 0 1 1-2 0" + // and parts of a ring around it
+    "M12.8 5.25a5.5 5.5 0 0 1 0 5.5M5.25 3.2a5.5 5.5 0 0 1 5.5 0M3.2 10.75a5.5 5.5 0 0 1 0-5.5M10.75 12.8a5.5 5.5 0 0 1-5.5 0",
+};
+
+/** A drawing by its name; hidden from screen readers, which get the button's label. @returns {SVGElement} */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", width: 14, height: 14, class: "icon", "aria-hidden": "true" })) {
-    svg.setAttribute(key, value);
-  }
-  path.setAttribute("d", PATHS[name]);
+  svg.setAttribute("class", name in LINES ? "icon lines" : "icon");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", FILLED[name] ?? LINES[name]);
   path.setAttribute("fill-rule", "evenodd");
   svg.append(path);
   return svg;
 }
 
-/** Put its icon before the text of every element with data-icon. */
-export function placeIcons(root = document) {
-  for (const element of root.querySelectorAll("[data-icon]")) element.prepend(icon(element.dataset.icon));
+/** Put its drawing before the text of every element with data-icon. */
+export function placeIcons() {
+  for (const element of document.querySelectorAll("[data-icon]")) element.prepend(icon(element.dataset.icon));
 }
 
-/** Change the icon of an element. */
+/** Change the drawing of an element. */
 export function setIcon(element, name) {
   if (element.dataset.icon === name) return;
   element.dataset.icon = name;
   element.querySelector(".icon").replaceWith(icon(name));
+}
+
+/** A button with a drawing, named for screen readers and as a tooltip. */
+export function iconButton(name, label, onclick, attributes = {}) {
+  const button = { type: "button", class: "icon-button quiet", title: label, "aria-label": label, onclick };
+  return h("button", { ...button, ...attributes }, icon(name));
 }

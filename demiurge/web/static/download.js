@@ -1,6 +1,6 @@
 // Files of plans to take away, <a download href="/plans/…">: fetched by the page, so that it can say what they lack.
 
-import { fail, h, say } from "../lib.js";
+import { fail, h, say } from "./lib.js";
 
 const PATIENCE = 400; // ms until one is told that it takes a while
 const KEPT = 60_000; // ms that the browser has to take the file over
