@@ -90,7 +90,7 @@ class Editors:
         plan, workspace = Plan.load(file.path), self._workspace
         root = workspace.root if is_own(plan, workspace.database) else Path(plan.database["root"])
         corpus = Corpus(root, sample_rate=plan.sample_rate, channels=plan.channels, cache=workspace.decoded)
-        return Editor(file, plan, corpus, tapes=cache_folder("recordings"), publish=workspace.events.publish)
+        return Editor(file, plan, corpus, tapes=cache_folder("tapes"), publish=workspace.events.publish)
 
     def _close_some(self) -> None:
         """Close what was not used for longest, if it is saved and its sound is made."""
