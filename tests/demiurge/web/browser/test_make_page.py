@@ -195,9 +195,10 @@ def test_sound_that_was_put_away_is_fetched_anew_and_plays_unless_it_is_paused_m
     cards.nth(0).locator(".wave").click(position={"x": 100, "y": 20})
     expect(cards.nth(0)).to_have_class("variation playing")
     held: list[Route] = []
+    second = f"**/plans/{cards.nth(1).get_attribute('data-plan')}"
     for is_paused in (False, True):
-        page.route("**/audio.wav?*", lambda route: route.fulfill(status=409, json={"error": "edited"}), times=2)
-        page.route(f"**/plans/{cards.nth(1).get_attribute('data-plan')}.json", lambda route: held.append(route), times=1)
+        page.route(f"{second}/audio.wav?*", lambda route: route.fulfill(status=409, json={"error": "edited"}), times=2)
+        page.route(f"{second}.json", lambda route: held.append(route), times=1)
         page.keyboard.press("2")
         expect(page.locator(".playing")).to_have_count(0)
         page.wait_for_timeout(50)

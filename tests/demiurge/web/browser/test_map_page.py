@@ -410,6 +410,7 @@ def test_plan_that_is_damaged_or_comes_late(page, site, saved, eventually):
 def test_plan_is_loaded_again_only_if_it_changed(page, open_map, saved, eventually):
     page.add_init_script(KEEP_STREAM)
     plan, asked = saved("followed"), []
+    assert eventually(lambda: page.request.get(f"/plans/{plan['id']}.json").json()["audio"]["state"] == "ready")
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith(f"{plan['id']}.json") else None)
     open_map(f"?plan={plan['id']}")
     expect(page.locator("#plan-play")).to_be_enabled()
