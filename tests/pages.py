@@ -20,7 +20,7 @@ from demiurge.corpus import CORPUS_DIR, SEED_FILE
 
 ROOT = Path(__file__).parents[1]
 HOME = "/home/you"  # where pages say that they are run
-NUMBER = re.compile(r"\d+(\.\d+)?")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 DRAWN = re.compile(r"[\s━─▁▂▃▄▅▆▇█]+")  # what is as wide as the numbers beside it, and curves
 
 
