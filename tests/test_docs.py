@@ -21,7 +21,7 @@ from playback.crossfade import SeamOptions
 from playback.plan import STEP_KEYS, Step
 from query.options import PathOptions
 from scripts.make_command_reference import command_reference
-from tests.pages import ROOT, demiurge_commands, lay_out, run, run_as_written, run_lesson
+from tests.pages import ROOT, blocks, demiurge_commands, lay_out, run, run_as_written, run_lesson
 
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *DOCS.rglob("*.md")])
@@ -111,6 +111,18 @@ def test_commands_of_the_synth_room_run_as_written(folder):
     run_as_written(commands)
     assert len(list((folder / "generated").glob("*.flac"))) == 3
     assert sf.info("again.wav").samplerate == 22050
+
+
+@pytest.mark.slow
+def test_python_example_runs(folder, capsys):
+    lay_out(folder)
+    names: dict[str, object] = {}
+    for language, block in blocks((DOCS / "api.md").read_text()):
+        if language == "python":
+            exec(block, names)
+    assert "most like the first step: " in capsys.readouterr().out
+    assert sf.info("backwards.wav").frames == sf.info("mosaic.wav").frames > 0
+    assert sf.info("piano.wav").duration == pytest.approx(2, abs=0.01)
 
 
 def test_command_reference_is_the_programs():
@@ -226,7 +238,7 @@ def test_formats_page_knows_the_plan(made):
     options = {option.name for option in fields(PathOptions)} | {option.name for option in fields(SeamOptions)}
     assert options | {"n_descriptors", "float32"} <= set(re.findall(r"`(\w+)`", page))
     for name, value in {option.name: option.default for option in fields(Step) if option.default is not MISSING}.items():
-        written = {(): "none", False: "false"}.get(value, f"{value:g}" if isinstance(value, float) else str(value))
+        written = f"{value:g}" if type(value) in (int, float) else {(): "none", False: "false"}[value]
         assert f"| `{name}` | {written} |" in page
 
 

@@ -25,7 +25,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
-    assert len(commands) == 22
+    assert len(commands) == 13
     run_as_written(commands)
     assert sf.info("next.wav").frames == 430 * 1024
     assert Path("again.wav").read_bytes() == Path("next.wav").read_bytes()
