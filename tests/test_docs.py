@@ -18,7 +18,7 @@ import soundfile as sf
 from demiurge.corpus import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
 from playback.crossfade import SeamOptions
-from playback.plan import STEP_KEYS, Step
+from playback.plan import Step
 from query.options import PathOptions
 from scripts.make_command_reference import command_reference
 from tests.pages import ROOT, blocks, demiurge_commands, lay_out, run, run_as_written, run_lesson
@@ -232,7 +232,7 @@ def test_formats_page_knows_the_manifest(made):
 def test_formats_page_knows_the_plan(made):
     page, plan = (DOCS / "formats.md").read_text(), json.loads((made / "next.plan.json").read_text())
     assert keys_of(page, "key of a plan") == plan.keys()
-    assert keys_of(page, "key of a step") == set(STEP_KEYS) == plan["steps"][0].keys()
+    assert keys_of(page, "key of a step") == {option.name for option in fields(Step)} == plan["steps"][0].keys()
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
     assert keys_of(page, "key of `settings`") - of_render == plan["settings"].keys()
     options = {option.name for option in fields(PathOptions)} | {option.name for option in fields(SeamOptions)}
