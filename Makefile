@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
 	$(BIN)/demiurge demo --out demo --force
 
-test: .venv/installed-dev check browser
+test: .venv/installed-dev check docs browser
 	WANDB_MODE=disabled $(BIN)/python -m pytest
 
 # The pages are tested in a real browser. Debian's is installed where that may be done; without one these tests are skipped,
@@ -24,6 +24,9 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d found, 3.11 or newer is needed: make PYTHON=python3.11" % sys.version_info[:2] or 0)'
 	$(PYTHON) -m venv .venv
@@ -33,8 +36,8 @@ check: .venv/installed-dev
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,web,map,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,web,map,docs,dev]"
 	@touch $@
 
 clean:
-	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build demo dist .pytest_cache .mypy_cache .ruff_cache

@@ -68,7 +68,7 @@ class SeamOptions:
         Steps in level are evened out up to this.
     """
 
-    crossfade_ms: float = 60.0  # where units are long enough; makes half as much of a seam as 22 ms, see docs/playback.md
+    crossfade_ms: float = 60.0  # where units are long enough; makes half as much of a seam as 22 ms, see docs/rooms/playback.md
     fade: str = "matched"
     align_ms: float = 5.0
     attacks: bool = True

@@ -1,6 +1,6 @@
-"""The pictures in docs/browsing.md and the README: the map and the timeline of a real corpus, in Debian's Chromium.
+"""The pictures in docs/rooms/demiurge.md and the README: the map and the timeline of a real corpus, in Debian's Chromium.
 
-python scripts/make_screenshots.py demo/corpus.db demo/continuation.plan.json docs
+python scripts/make_screenshots.py demo/corpus.db demo/continuation.plan.json docs/pictures
 """
 
 import re

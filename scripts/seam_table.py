@@ -1,4 +1,4 @@
-"""The table of docs/playback.md: what is heard at seams that is not in the sources, for each way to make them.
+"""The table of docs/rooms/playback.md: what is heard at seams that is not in the sources, for each way to make them.
 
     python scripts/seam_table.py CORPUS [--units 23.2 250 onset] [--seams 2000] [--seed 0]
 

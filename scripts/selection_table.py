@@ -1,4 +1,4 @@
-"""The table of docs/selection.md: what each knob of the path search does, on your own corpus.
+"""The table of docs/rooms/query.md: what each knob of the path search does, on your own corpus.
 
     python scripts/selection_table.py CORPUS TARGET [--seconds 60] [-k 64]
 

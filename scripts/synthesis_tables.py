@@ -1,4 +1,4 @@
-"""The tables of docs/synthesis.md: vocoders against Griffin-Lim, and a generator against what it must beat.
+"""The tables of docs/rooms/synth.md: vocoders against Griffin-Lim, and a generator against what it must beat.
 
     python scripts/synthesis_tables.py VOCODER --held-out FOLDER [FOLDER ...] [--also VOCODER ...]
         [--generator UNAGAN --trained-on FOLDER [--other FOLDER ...]] [--seconds 360] [--minutes 10] [--seed 0] [--picture PNG]

@@ -63,7 +63,7 @@ class Generator(nn.Module):
         """Generate one clip per seed.
 
         Up to CHUNK_FRAMES a clip is one pass; a longer one is chunks that overlap, of equal length, and see the same noise
-        where they do:
+        where they do::
 
             ________________
                          \\ fade
