@@ -16,7 +16,8 @@ from db.database import Database
 from db.errors import ParameterError
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
-from demiurge.pipeline import Rendering, Selection, render_continuation
+from demiurge.pipeline import Rendering, render_continuation
+from demiurge.selection import Selection
 from demiurge.shipped import shipped_model
 from playback.sources import fit_channels
 from sequencer.train import TrainingOptions, train_forecaster

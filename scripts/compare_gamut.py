@@ -20,7 +20,8 @@ import numpy as np
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from demiurge.pipeline import Selection, describe, render_mosaic
+from demiurge.pipeline import describe, render_mosaic
+from demiurge.selection import Selection
 from query.index import UnitIndex
 from query.options import PathOptions
 

@@ -16,7 +16,8 @@ from db.settings import DescriptorSettings
 from demiurge.belonging import position_of, positions_of
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.editing import lock_steps, refresh_costs, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.pipeline import Described, Selection, _render, describe
+from demiurge.pipeline import Described, _render, describe
+from demiurge.selection import Selection
 from playback.plan import Plan, Step
 from playback.targets import Targets
 from query.filters import Condition, Filters

@@ -17,7 +17,8 @@ from starlette.responses import Response
 from db.errors import PlanError
 from demiurge.cli import main
 from demiurge.editing import replace_unit
-from demiurge.pipeline import Selection, render_mosaic
+from demiurge.pipeline import render_mosaic
+from demiurge.selection import Selection
 from demiurge.web import timeline
 from demiurge.web.app import create_app
 from demiurge.web.downloads import KINDS

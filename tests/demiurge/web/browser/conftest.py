@@ -19,7 +19,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from demiurge.pipeline import Selection, render_mosaic
+from demiurge.pipeline import render_mosaic
+from demiurge.selection import Selection
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
