@@ -209,7 +209,9 @@ def _render(
         variations=selection.variations,
     )  # fmt: skip
     sounding = sounding or Sounding()
-    settings |= {"seams": asdict(sounding.seams), "whole_units": whole_units, **selection_facts(selection, index)}
+    settings = {
+        **settings, "seams": asdict(sounding.seams), "whole_units": whole_units, **selection_facts(selection, index),
+    }  # fmt: skip
     renderings = []
     for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
         if seconds is not None:

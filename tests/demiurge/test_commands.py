@@ -422,6 +422,22 @@ def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):
     assert not (tmp_path / "o.wav").exists()
 
 
+def test_source_that_has_changed_is_named_before_anything_is_written(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    for name in ("a", "b"):
+        sf.write(tmp_path / "sounds" / f"{name}.wav", tabla[:: -1 if name == "b" else 1], RATE)
+    sf.write(tmp_path / "t.wav", tabla, RATE)
+    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    mosaic = ("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", "--source", "a.wav")
+    sf.write(tmp_path / "sounds" / "b.wav", tabla[:9000], RATE)  # not played
+    run(*mosaic)
+    (tmp_path / "o.wav").unlink()
+    (tmp_path / "o.plan.json").unlink()
+    sf.write(tmp_path / "sounds" / "a.wav", tabla[:-1], RATE)
+    assert "1 sources have changed since they were analysed: a.wav; run demiurge db build again" in run(*mosaic, expect=1)
+    assert not (tmp_path / "o.wav").exists()
+
+
 def test_force_replaces(work, tmp_path):
     for options in ((), ("--force",)):
         run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", *options)
