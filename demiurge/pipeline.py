@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from db.analyse import describe_file
+from db.audio import MAX_SAMPLES
 from db.database import Database
 from db.errors import ParameterError
 from db.sequence_file import load_sequence
@@ -138,14 +139,17 @@ def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float 
     """Steps that are certainly enough."""
     if (steps is None) == (seconds is None):
         raise ParameterError("give either a number of steps or of seconds")
-    if steps is not None:
-        return steps
-    assert seconds is not None
-    if not (np.isfinite(seconds) and seconds > 0):
-        raise ParameterError(f"seconds={seconds} must be a positive number")
     shortest = settings.fixed_samples or settings.hop_length
     if settings.units in ("onset", "beat"):
         shortest = int(settings.min_unit_ms * settings.sample_rate / 1000)
+    most = MAX_SAMPLES // shortest
+    if steps is not None:
+        if steps > most:
+            raise ParameterError(f"steps={steps} must be at most {most}: no audio may be longer than {MAX_SAMPLES} samples")
+        return steps
+    assert seconds is not None
+    if not 0 < seconds * settings.sample_rate <= MAX_SAMPLES:
+        raise ParameterError(f"seconds={seconds} must be a positive number, {MAX_SAMPLES // settings.sample_rate} at most")
     return max(1, int(np.ceil(seconds * settings.sample_rate / shortest)))
 
 
