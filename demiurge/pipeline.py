@@ -78,7 +78,7 @@ def variation_paths(out: Path, variations: int) -> list[Path]:
     return [out] if variations == 1 else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
 
 
-def describe(path: str | Path, settings: DescriptorSettings) -> Described:
+def describe(path: str | Path, settings: DescriptorSettings, *, whose: str = "the database") -> Described:
     """Read an audio file, a forecast or an original Demiurge descriptor file (.json) as a sequence.
 
     Raises
@@ -86,13 +86,13 @@ def describe(path: str | Path, settings: DescriptorSettings) -> Described:
     AudioError, ParameterError
         If it cannot be read.
     DatabaseError
-        If a forecast was made with other settings.
+        If a forecast was made with other settings; the message says `whose` these are.
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
         sequence, theirs = load_sequence(path)
         if theirs is not None:
-            settings.check_matches(theirs, mine="the database", theirs=str(path))
+            settings.check_matches(theirs, mine=whose, theirs=str(path))
         return Described(sequence, step_lengths(sequence, settings))
     _, description = describe_file(path, settings)
     return Described(description.units, description.lengths)
@@ -112,7 +112,7 @@ def forecast(
     CheckpointError, AudioError, ParameterError
         If the model or a seed cannot be used, or not exactly one of steps and seconds is given.
     DatabaseError
-        If model and database have other descriptor settings.
+        If model and database, or a seed that is a forecast, have other descriptor settings.
     """
     import torch
 
@@ -125,7 +125,7 @@ def forecast(
     if database is not None:
         database.settings.check_matches(settings, mine=f"the database {database.path}", theirs=f"the model {model}")
     most = _most_steps(settings, steps, seconds)
-    sequences = [describe(seed, settings).sequence for seed in seeds]
+    sequences = [describe(seed, settings, whose=f"the model {model}").sequence for seed in seeds]
     generator = torch.Generator().manual_seed(random_seed)
     with torch_threads(1):
         drawn = rollout(
@@ -141,7 +141,7 @@ def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float 
         raise ParameterError("give either a number of steps or of seconds")
     shortest = settings.fixed_samples or settings.hop_length
     if settings.units in ("onset", "beat"):
-        shortest = int(settings.min_unit_ms * settings.sample_rate / 1000)
+        shortest = max(1, round(settings.min_unit_ms * settings.sample_rate / 1000))
     most = MAX_SAMPLES // shortest
     if steps is not None:
         if steps > most:

@@ -17,6 +17,8 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
+from db.sequence_file import save_sequence
+from db.settings import DescriptorSettings
 from demiurge.cli import main
 from demiurge.compare import train_all
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
@@ -446,6 +448,13 @@ def test_forecast_of_other_settings_is_refused(work, tmp_path):
     run("sequencer", "forecast", work / "my.model", SEED_FILE, "--steps", 3, "-o", tmp_path / "f.json")
     run("db", "build", work / "sounds", tmp_path / "db", "--window-centre", "start")
     assert "window_centre is start in the database" in run("query", tmp_path / "f.json", tmp_path / "db", expect=1)
+
+
+def test_seed_of_other_settings_than_the_models_is_refused(work, tmp_path):
+    seed = tmp_path / "s.json"
+    save_sequence(seed, np.zeros((20, 39), np.float32), DescriptorSettings(hop_length=512), origin={})
+    output = run("sequencer", "forecast", work / "my.model", seed, "--steps", 3, "-o", tmp_path / "f.json", expect=1)
+    assert f"hop_length is 1024 in the model {work / 'my.model'}" in output
 
 
 def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):

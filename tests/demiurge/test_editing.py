@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from db.audio import MAX_SAMPLES
 from db.build import build_database
 from db.database import Database
 from db.errors import DatabaseError, ParameterError, PlanError
@@ -308,6 +309,10 @@ def test_a_plan_without_settings_is_edited_with_the_defaults(databases, make):
         (lambda plan, db: repeat_step(plan, 1, 0), ParameterError, "times=0 must be an integer from 1 to 100 to repeat"),
         (lambda plan, db: repeat_step(plan, 1, 101), ParameterError, "times=101 must be"),
         (lambda plan, db: repeat_step(plan, 1, 1.5), ParameterError, "times=1.5 must be"),
+        (
+            lambda plan, db: repeat_step(replace(plan, tail_samples=MAX_SAMPLES - 81 * HOP), 1, 2),
+            ParameterError, "times=2 must be an integer from 1 to 1 to repeat step 1",
+        ),
         (lambda plan, db: remove_steps(plan, [3, 80]), ParameterError, "there is no step 80"),
         (lambda plan, db: remove_steps(plan, range(80)), ParameterError, "all 80 steps cannot be removed: .*; leave one"),
         (lambda plan, db: lock_steps(plan, ["1"], True), ParameterError, "there is no step '1'"),
