@@ -214,6 +214,16 @@ def test_a_locked_step_that_outlasts_its_source_stays(databases, make):
     assert all(getattr(changed.steps[30], name) == getattr(stretched, name) for name in STAYING)
 
 
+def test_a_plan_whose_last_step_rests_now_is_as_long_as_before(databases, make):
+    plan, database = make("frame"), databases("frame")
+    nearest = [min([step.distance, *(other["distance"] for other in step.alternatives)]) for step in plan.steps]
+    last = int(np.argmax(nearest[40:])) + 40
+    plan = replace(plan, steps=plan.steps[: last + 1])
+    changed = reselected(plan, database, PathOptions(rest_threshold=0.999 * nearest[last]))
+    assert changed.steps[-1].at_sample < last * HOP
+    assert changed.n_samples == plan.n_samples
+
+
 def test_gain_and_transformations_stay_with_their_unit_only(databases, make):
     plan, database = make("frame"), databases("frame")
     louder = replace(plan, steps=tuple(replace(step, gain_db=-2.0, transpose=3.0) for step in plan.steps))
