@@ -622,7 +622,8 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
     at = json.loads(run("query", tmp_path / "t.wav", work / "my.db", "-k", 1, "--json"))["steps"]
     distances = sorted(step["candidates"][0]["distance"] for step in at)
     threshold = distances[len(distances) * 3 // 4]
-    run("mosaic", tmp_path / "t.wav", work / "my.db", "-o", tmp_path / "o.wav", "--rest-threshold", threshold)
+    out = ("-o", tmp_path / "o.wav", "--rest-threshold", threshold, "--json")
+    facts = json.loads(run("mosaic", tmp_path / "t.wav", work / "my.db", *out))
     samples, _ = sf.read(tmp_path / "o.wav", always_2d=True)
     plan = json.loads((tmp_path / "o.plan.json").read_text())
     assert len(samples) == len(target)
@@ -631,6 +632,18 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
         sounding[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
     assert 0.2 < (~sounding).mean() < 0.3
     assert np.abs(samples[~sounding]).max() == 0
+    check_facts(facts, plan["steps"])
+
+
+def check_facts(facts, steps):
+    """What a command says of what it made is what the plan holds."""
+    ends = [(a["source"], a["start_sample"] + a["n_samples"], a["at_sample"] + a["n_samples"]) for a in steps]
+    begins = [(b["source"], b["start_sample"], b["at_sample"]) for b in steps]
+    assert facts["joins"] == sum(end != begin for end, begin in zip(ends[:-1], begins[1:], strict=True)) > 0
+    assert (facts["steps"], facts["sources"]) == (len(steps), len({step["source"] for step in steps}))
+    assert facts["distinct_units"] == len({step["unit"] for step in steps})
+    assert facts["rest_seconds"] == pytest.approx((facts["samples"] - sum(step["n_samples"] for step in steps)) / RATE)
+    assert facts["mean_distance"] == pytest.approx(np.mean([step["distance"] for step in steps]), abs=1e-5)
 
 
 def test_units_of_different_lengths_leave_no_gap(work, tmp_path):

@@ -1,5 +1,7 @@
 """Paths as plans: where steps are, how many channels they need, what else was near, and what is wrong with their sources."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +51,12 @@ def test_a_plan_has_the_channels_of_the_sources_it_plays(database, source, chann
     assert plan.channels == channels
     assert list(plan.sources) == [source]
     assert plan.sources[source]["bytes"] == (database.root / source).stat().st_size
+
+
+def test_a_source_whose_file_is_not_known_is_taken_as_it_is(database):
+    with closing(sqlite3.connect(database.path / "manifest.sqlite")) as connection, connection:
+        connection.execute("UPDATE sources SET n_bytes = -1 WHERE path = 'stereo.wav'")  # its rows were imported
+    assert list(check_sources(database, ["stereo.wav", "a/x.wav"])) == ["a/x.wav"]
 
 
 def test_alternatives_are_the_nearest_others(database):
