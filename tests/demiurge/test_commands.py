@@ -160,6 +160,26 @@ def test_several_seeds_and_variations_are_all_answered(work, tmp_path):
     assert len({(tmp_path / f"{name}.json").read_text() for name in names}) == 4
 
 
+def test_with_fewer_choices_another_forecast_is_drawn(work, tmp_path):
+    drawn = []
+    for top_p in (1, 0.1, 0.1):
+        run(
+            "sequencer",
+            "forecast",
+            work / "my.model",
+            SEED_FILE,
+            "--steps",
+            9,
+            "--top-p",
+            top_p,
+            "-o",
+            tmp_path / "f.json",
+            "--force",
+        )
+        drawn.append(json.loads((tmp_path / "f.json").read_text())["mfcc0"])
+    assert drawn[0] != drawn[1] == drawn[2]
+
+
 def test_render_of_so_many_seconds_lasts_as_long(work, tmp_path):
     run("render", SEED_FILE, work / "my.db", work / "my.model", "-o", tmp_path / "o.wav", "--seconds", 2)
     assert sf.info(tmp_path / "o.wav").frames == -(-2 * RATE // HOP) * HOP
