@@ -348,6 +348,7 @@ def refused(work, tmp_path, tabla):
     """Run a command with {names} filled in; check status and message, and that nothing was written."""
     sf.write(tmp_path / "brief.wav", tabla[:5000], RATE)
     sf.write(tmp_path / "there.wav", tabla, RATE)
+    (tmp_path / "planned.plan.json").write_text("{}")
     (tmp_path / "empty").mkdir()
     names = {"db": work / "my.db", "model": work / "my.model", "sounds": work / "sounds", "seed": SEED_FILE, "tmp": tmp_path}
 
@@ -423,6 +424,7 @@ def refused(work, tmp_path, tabla):
         ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/nowhere", "give the corpus folder", 1),
         ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "sources are not in", 1),
         ("mosaic {seed} {tmp}/nowhere -o {tmp}/o.wav", "no database here", 1),
+        ("mosaic {seed} {db} -o {tmp}/planned.wav", "planned.plan.json exists; give another name, or --force", 2),
         ("mosaic {seed} {db} -o {tmp}/o.wav --continuity -1", "-1.0 is not in the range x>=0", 2),
         ("mosaic {seed} {db} -o {tmp}/o.wav --source nothing", "the filters leave no unit (all: ", 2),
         ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),

@@ -27,11 +27,11 @@ def database(corpus, tmp_path) -> Database:
     return Database(tmp_path / "db")
 
 
-def plan_of(database: Database, source: str, resting: tuple[int, ...] = ()) -> Plan:
-    """A plan of a source's own first steps, with rests at some."""
-    position = [s.path for s in database.sources].index(source)
-    sequence, options = database.source_descriptors(position)[:N], PathOptions(k=20)
-    index = UnitIndex(database, filters=Filters(sources=(source,)))
+def plan_of(database: Database, *sources: str, resting: tuple[int, ...] = ()) -> Plan:
+    """A plan of sources' own first steps, with rests at some."""
+    positions = [s.path for s in database.sources]
+    sequence = np.concatenate([database.source_descriptors(positions.index(source))[:N] for source in sources])
+    index, options = UnitIndex(database, filters=Filters(sources=sources)), PathOptions(k=20)
     path = select_path(index, sequence, options, step_samples=np.full(len(sequence), HOP))
     units = path.units.copy()
     units[list(resting)] = REST
@@ -45,12 +45,14 @@ def test_steps_are_where_they_should_be_and_rests_at_the_end_are_the_tail(databa
     assert (plan.tail_samples, plan.n_samples) == (2 * HOP, N * HOP)
 
 
-@pytest.mark.parametrize(("source", "channels"), [("a/x.wav", 1), ("stereo.wav", 2)])
-def test_a_plan_has_the_channels_of_the_sources_it_plays(database, source, channels):
-    plan = plan_of(database, source)
+@pytest.mark.parametrize(
+    ("sources", "channels"), [(["a/x.wav"], 1), (["stereo.wav"], 2), (["short.flac", "stereo.wav"], 2)], ids=str
+)
+def test_a_plan_has_the_channels_of_the_sources_it_plays(database, sources, channels):
+    plan = plan_of(database, *sources)
     assert plan.channels == channels
-    assert list(plan.sources) == [source]
-    assert plan.sources[source]["bytes"] == (database.root / source).stat().st_size
+    assert list(plan.sources) == sources
+    assert all(stamp["bytes"] == (database.root / source).stat().st_size for source, stamp in plan.sources.items())
 
 
 def test_a_source_whose_file_is_not_known_is_taken_as_it_is(database):
