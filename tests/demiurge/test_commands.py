@@ -185,6 +185,7 @@ def test_render_of_so_many_seconds_lasts_as_long(work, tmp_path):
     assert sf.info(tmp_path / "o.wav").frames == -(-2 * RATE // HOP) * HOP
 
 
+@pytest.mark.slow
 def test_training_is_resumed_by_command(work, tmp_path):
     arguments = ("sequencer", "train", work / "my.db", tmp_path / "m", "--head", "tokens", "--epochs")
     first = json.loads(run(*arguments, 1, "--json"))
@@ -215,6 +216,7 @@ def test_models_are_judged_by_command(work, tmp_path, short):
     assert "exists" in run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture, expect=2)
 
 
+@pytest.mark.slow
 def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
     out = tmp_path / "all"
     document = json.loads(run("sequencer", "compare", work / "my.db", out, "--minutes", 0.001, "--json"))
@@ -296,7 +298,7 @@ def test_export_and_import_by_command(work, tmp_path, suffix):
     assert (first["units"], sorted(first["source_paths"])) == (second["units"], sorted(second["source_paths"]))
 
 
-@pytest.mark.parametrize("units", ["onset", "beat", "fixed:250"])
+@pytest.mark.parametrize("units", ["onset", pytest.param("beat", marks=pytest.mark.slow), "fixed:250"])
 def test_chain_with_longer_units(work, tmp_path, units):
     run("db", "build", work / "sounds", tmp_path / "db", "--units", units)
     run("sequencer", "train", tmp_path / "db", tmp_path / "model", "--epochs", 2, "--window", 8)
