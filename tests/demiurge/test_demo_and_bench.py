@@ -109,6 +109,7 @@ def test_medians_are_of_each_path_in_turn(monkeypatch):
     assert called == ["ours", "theirs"] * 3
 
 
-def test_benchmark_of_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(ParameterError, match="no such folder"):
-        run_benchmarks(("db",), audio=tmp_path / "nowhere", repeats=1)
+def test_benchmark_of_a_folder_without_audio_is_refused(tmp_path):
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(ParameterError, match="no such folder, or no audio in it; give a folder with audio files"):
+            run_benchmarks(("db",), audio=folder, repeats=1)
