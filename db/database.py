@@ -134,10 +134,11 @@ class Database:
 
         One that was analysed by an older version, which hashed otherwise, is left out.
         """
+        query = "SELECT content_hash, n_bytes, mtime_ns FROM sources WHERE path = ? AND n_bytes >= 0"
         with closing(open_manifest(self.path, write=False)) as connection:
-            rows = connection.execute("SELECT path, content_hash, n_bytes, mtime_ns FROM sources WHERE n_bytes >= 0")
-            found = {path: {"hash": hashed, "bytes": size, "modified_ns": date} for path, hashed, size, date in rows}
-        return {path: found[path] for path in paths if path in found}
+            found = {path: connection.execute(query, (path,)).fetchone() for path in paths}
+        keys = ("hash", "bytes", "modified_ns")
+        return {path: dict(zip(keys, row, strict=True)) for path, row in found.items() if row}
 
     def _read(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")  # one moment of the database, though a writer may be at work

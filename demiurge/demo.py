@@ -16,10 +16,11 @@ from db.database import Database
 from db.errors import ParameterError
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
-from demiurge.pipeline import Rendering, Selection, render_continuation
+from demiurge.pipeline import Rendering, render_continuation
+from demiurge.selection import Selection
 from demiurge.shipped import shipped_model
 from playback.sources import fit_channels
-from sequencer.train import TrainingOptions, train_forecaster
+from sequencer.train import TrainingOptions, TrainingSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generator import Generator
 from synth.vocoder import Vocoder
@@ -27,53 +28,27 @@ from synth.vocoder import Vocoder
 STEPS = 430  # 10 s
 GENERATED_MINUTES = 1.0
 
+Say = Callable[[str], None]
+Progress = Callable[[int, int, str], None]  # done, in all, of what
 
-def run_demo(
-    out: Path, *, random_seed: int, say: Callable[[str], None], progress: Callable[[int, int, str], None]
-) -> dict[str, Any]:
-    """Build, train, forecast, query and render into the folder `out`; returns the figures of each stage."""
+
+def run_demo(out: Path, *, random_seed: int, say: Say, progress: Progress) -> dict[str, Any]:
+    """Build, train, forecast, query and render into the folder `out`; returns the figures of each stage.
+
+    Raises
+    ------
+    ParameterError
+        If the folder cannot be made.
+    """
     started = time.perf_counter()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ParameterError(f"{out}: cannot make this folder ({error.strerror}); choose another with --out") from error
-    say("1. Making piano sound from noise with the shipped UNAGAN and vocoder …")
-    made = _lay_out_sounds(out / "sounds", random_seed, progress)
-    say(f"   {made.audio_seconds:.0f} s in {made.seconds:.1f} s, {made.real_time:.0f} times faster than it plays")
-    say("2. Analysing it, and the bundled sounds (CC0, from the Sonic Pi collection) …")
-    report = build_database(out / "sounds", out / "corpus.db")
-    database = Database(out / "corpus.db")
-    minutes = sum(source.n_samples for source in database.sources) / database.sample_rate / 60
-    say(
-        f"   {len(database.sources)} recordings, {minutes:.1f} minutes, {database.n_units} units of 23 ms, "
-        f"in {report.seconds:.1f} s"
-    )
-    # The single hits and chords all fade to silence within a second or two; what goes on and on is learned from loops.
-    loops = [(name, rows) for name, rows in database.sequences() if name.startswith("recorded/loop_")]
-    say(f"3. Training an LSTM on how descriptors follow each other in the {len(loops)} loops among them …")
-    summary = train_forecaster(
-        loops, out / "forecaster", settings=database.settings, normaliser=database.normaliser,
-        options=TrainingOptions(seed=random_seed), progress=progress,
-    )  # fmt: skip
-    if summary.stopped_by == "interrupt":
-        raise KeyboardInterrupt  # whoever interrupts a demo wants no more of it
-    say(
-        f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings {summary.held_out_loss:.1f} nats "
-        f"per step, best after epoch {summary.best_epoch}"
-    )
-    say(f"4. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
-    (rendering,) = render_continuation(
-        SEED_FILE, out / "corpus.db", out / "forecaster", out / "continuation.wav", steps=STEPS, selection=Selection(),
-        random_seed=random_seed,
-    )  # fmt: skip
-    seconds = rendering.summary.n_samples / database.sample_rate
-    say(
-        f"   {seconds:.1f} s made of {len(rendering.plan.steps)} units from {rendering.n_sources} recordings, "
-        f"{rendering.n_joins} joins, the rest runs on as recorded"
-    )
-    title = f"{SEED_FILE.stem} continued with {rendering.n_sources} of {len(database.sources)} sounds"
-    save_overview(rendering, database, out / "overview.png", title=title)
-    _save_with_seed(rendering, out / "seed_and_continuation.wav")
+    made = _make_sounds(out / "sounds", random_seed, say, progress)
+    database = _analyse(out, say)
+    summary = _train(database, out, random_seed, say, progress)
+    rendering = _continue_seed(database, out, random_seed, say)
     total = time.perf_counter() - started
     say(_farewell(out, total))
     return {
@@ -87,17 +62,67 @@ def run_demo(
     }  # fmt: skip
 
 
-def _lay_out_sounds(folder: Path, random_seed: int, progress: Callable[[int, int, str], None]) -> GenerateSummary:
+def _make_sounds(folder: Path, random_seed: int, say: Say, progress: Progress) -> GenerateSummary:
     """Two folders: the bundled recordings, and generated sound. Both are there to be looked at."""
+    say("1. Making piano sound from noise with the shipped UNAGAN and vocoder …")
     (folder / "recorded").mkdir(parents=True, exist_ok=True)
     for path in CORPUS_DIR.iterdir():
         shutil.copyfile(path, folder / "recorded" / path.name)
     unagan, vocoder = shipped_model("unagan"), shipped_model("vocoder")
-    return generate(
+    made = generate(
         Generator.load(unagan), Vocoder.load(vocoder).prepare(), folder / "generated",
         options=GenerateOptions(minutes=GENERATED_MINUTES, seconds=10.0, seed=random_seed),
         names=(unagan.name, vocoder.name), force=True, progress=progress,
     )  # fmt: skip
+    say(f"   {made.audio_seconds:.0f} s in {made.seconds:.1f} s, {made.real_time:.0f} times faster than it plays")
+    return made
+
+
+def _analyse(out: Path, say: Say) -> Database:
+    say("2. Analysing it, and the bundled sounds (CC0, from the Sonic Pi collection) …")
+    report = build_database(out / "sounds", out / "corpus.db")
+    database = Database(out / "corpus.db")
+    minutes = sum(source.n_samples for source in database.sources) / database.sample_rate / 60
+    say(
+        f"   {len(database.sources)} recordings, {minutes:.1f} minutes, {database.n_units} units of 23 ms, "
+        f"in {report.seconds:.1f} s"
+    )
+    return database
+
+
+def _train(database: Database, out: Path, random_seed: int, say: Say, progress: Progress) -> TrainingSummary:
+    # The single hits and chords all fade to silence within a second or two; what goes on and on is learned from loops.
+    loops = [(name, rows) for name, rows in database.sequences() if name.startswith("recorded/loop_")]
+    say(f"3. Training an LSTM on how descriptors follow each other in the {len(loops)} loops among them …")
+    summary = train_forecaster(
+        loops, out / "forecaster", settings=database.settings, normaliser=database.normaliser,
+        options=TrainingOptions(seed=random_seed), progress=progress,
+    )  # fmt: skip
+    if summary.stopped_by == "interrupt":
+        raise KeyboardInterrupt  # whoever interrupts a demo wants no more of it
+    say(
+        f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings {summary.held_out_loss:.1f} nats "
+        f"per step, best after epoch {summary.best_epoch}"
+    )
+    return summary
+
+
+def _continue_seed(database: Database, out: Path, random_seed: int, say: Say) -> Rendering:
+    """The continuation, a picture of it, and the seed with it behind."""
+    say(f"4. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
+    (rendering,) = render_continuation(
+        SEED_FILE, database.path, out / "forecaster", out / "continuation.wav", steps=STEPS, selection=Selection(),
+        random_seed=random_seed,
+    )  # fmt: skip
+    seconds = rendering.summary.n_samples / database.sample_rate
+    say(
+        f"   {seconds:.1f} s made of {len(rendering.plan.steps)} units from {rendering.n_sources} recordings, "
+        f"{rendering.n_joins} joins, the rest runs on as recorded"
+    )
+    title = f"{SEED_FILE.stem} continued with {rendering.n_sources} of {len(database.sources)} sounds"
+    save_overview(rendering, database, out / "overview.png", title=title)
+    _save_with_seed(rendering, out / "seed_and_continuation.wav")
+    return rendering
 
 
 def _save_with_seed(rendering: Rendering, path: Path) -> None:

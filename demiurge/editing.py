@@ -14,8 +14,8 @@ from db.audio import MAX_SAMPLES
 from db.database import Database
 from db.errors import ParameterError, PlanError
 from demiurge.belonging import check_database, position_of
-from demiurge.pipeline import Selection, selection_facts
 from demiurge.planning import DECIMALS, check_sources, describe_choice, make_step, total_cost
+from demiurge.selection import Selection, selection_facts
 from playback.plan import Plan, Step
 from playback.steps import NO_TARGET, NO_UNIT
 from playback.targets import Targets

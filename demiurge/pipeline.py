@@ -1,32 +1,25 @@
 """The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a room."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
-from math import isfinite
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 
 from db.analyse import describe_file
+from db.audio import MAX_SAMPLES
 from db.database import Database
-from db.errors import ParameterError, PlanError
+from db.errors import ParameterError
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
 from demiurge.planning import make_plan, total_cost
+from demiurge.selection import Selection, selection_facts
 from playback.plan import Plan
 from playback.render import RenderSummary, Sounding, render
 from playback.stitch import join_runs
 from query.explain import explain
-from query.filters import Filters
-from query.index import UnitIndex
-from query.metrics import parse_metric
-from query.options import PathOptions
 from query.path import REST, UnitPath, select_paths
-
-KINDS = {str: "text", float: "a number"}
-MOST_VARIATIONS = 1000  # of a plan that can be found again
 
 SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
 
@@ -39,65 +32,6 @@ class Described:
 
     sequence: np.ndarray
     step_samples: np.ndarray
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What may be played, how distance is measured (both as `UnitIndex`), and what the path, or paths, should be like."""
-
-    path: PathOptions = field(default_factory=PathOptions)
-    variations: int = 1
-    filters: Filters = field(default_factory=Filters)
-    weights: dict[str, float] = field(default_factory=dict)
-    metric: str = "l2"
-    kind: str = "auto"
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """What the settings of a plan ask for, the defaults where they say nothing; it finds as many variations as it takes
-        to find the plan's own again.
-
-        Raises
-        ------
-        PlanError
-            If they ask for what there is not.
-        """
-        try:
-            path, filters = _take_path(settings.get("selection", {})), Filters.from_dict(settings.get("filters", {}))
-            metric = str(parse_metric(str(settings.get("metric", "l2"))))
-        except ParameterError as error:
-            raise PlanError(f"the plan's settings: {error}") from error
-        variation = settings.get("variation", 1)
-        if type(variation) is not int or not 1 <= variation <= MOST_VARIATIONS:
-            raise PlanError(f"the plan's settings: variation={variation!r} must be an integer from 1 to {MOST_VARIATIONS}")
-        return cls(path, variation, filters, _take_weights(settings.get("weights", {})), metric)
-
-    def index(self, database: Database, step_samples: np.ndarray, progress: "Progress | None" = None) -> UnitIndex:
-        """The units that may be played for steps that last so long."""
-        shortest = 1
-        if database.settings.units not in ("onset", "beat"):
-            shortest = int(min(step_samples.max(), database.units.room.max(initial=0)))  # less sound would need another join
-        return UnitIndex(
-            database, min_samples=shortest, filters=self.filters, weights=self.weights, metric=self.metric, kind=self.kind,
-            progress=progress,
-        )  # fmt: skip
-
-
-def _take_path(facts: Any) -> PathOptions:
-    kinds: dict[str, Any] = {option.name: option.type for option in fields(PathOptions)}
-    if not isinstance(facts, dict) or not facts.keys() <= kinds.keys():
-        raise ParameterError(f"selection={facts!r} must be an object with some of {', '.join(kinds)}")
-    for name, value in facts.items():
-        kind = int | float if kinds[name] is float else kinds[name]
-        if isinstance(value, bool) or not isinstance(value, kind):
-            raise ParameterError(f"selection: {name}={value!r} must be {KINDS.get(kinds[name], 'an integer')}")
-    return PathOptions(**facts)
-
-
-def _take_weights(weights: Any) -> dict[str, float]:
-    if not isinstance(weights, dict) or not all(type(w) in (int, float) and isfinite(w) and w >= 0 for w in weights.values()):
-        raise PlanError(f"the plan's settings: weights={weights!r} must be an object of numbers, 0 at least, by descriptor")
-    return weights
 
 
 @dataclass(frozen=True)
@@ -144,7 +78,7 @@ def variation_paths(out: Path, variations: int) -> list[Path]:
     return [out] if variations == 1 else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
 
 
-def describe(path: str | Path, settings: DescriptorSettings) -> Described:
+def describe(path: str | Path, settings: DescriptorSettings, *, whose: str = "the database") -> Described:
     """Read an audio file, a forecast or an original Demiurge descriptor file (.json) as a sequence.
 
     Raises
@@ -152,13 +86,13 @@ def describe(path: str | Path, settings: DescriptorSettings) -> Described:
     AudioError, ParameterError
         If it cannot be read.
     DatabaseError
-        If a forecast was made with other settings.
+        If a forecast was made with other settings; the message says `whose` these are.
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
         sequence, theirs = load_sequence(path)
         if theirs is not None:
-            settings.check_matches(theirs, mine="the database", theirs=str(path))
+            settings.check_matches(theirs, mine=whose, theirs=str(path))
         return Described(sequence, step_lengths(sequence, settings))
     _, description = describe_file(path, settings)
     return Described(description.units, description.lengths)
@@ -178,7 +112,7 @@ def forecast(
     CheckpointError, AudioError, ParameterError
         If the model or a seed cannot be used, or not exactly one of steps and seconds is given.
     DatabaseError
-        If model and database have other descriptor settings.
+        If model and database, or a seed that is a forecast, have other descriptor settings.
     """
     import torch
 
@@ -191,7 +125,7 @@ def forecast(
     if database is not None:
         database.settings.check_matches(settings, mine=f"the database {database.path}", theirs=f"the model {model}")
     most = _most_steps(settings, steps, seconds)
-    sequences = [describe(seed, settings).sequence for seed in seeds]
+    sequences = [describe(seed, settings, whose=f"the model {model}").sequence for seed in seeds]
     generator = torch.Generator().manual_seed(random_seed)
     with torch_threads(1):
         drawn = rollout(
@@ -205,14 +139,17 @@ def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float 
     """Steps that are certainly enough."""
     if (steps is None) == (seconds is None):
         raise ParameterError("give either a number of steps or of seconds")
-    if steps is not None:
-        return steps
-    assert seconds is not None
-    if not (np.isfinite(seconds) and seconds > 0):
-        raise ParameterError(f"seconds={seconds} must be a positive number")
     shortest = settings.fixed_samples or settings.hop_length
     if settings.units in ("onset", "beat"):
-        shortest = int(settings.min_unit_ms * settings.sample_rate / 1000)
+        shortest = max(1, round(settings.min_unit_ms * settings.sample_rate / 1000))
+    most = MAX_SAMPLES // shortest
+    if steps is not None:
+        if steps > most:
+            raise ParameterError(f"steps={steps} must be at most {most}: no audio may be longer than {MAX_SAMPLES} samples")
+        return steps
+    assert seconds is not None
+    if not 0 < seconds * settings.sample_rate <= MAX_SAMPLES:
+        raise ParameterError(f"seconds={seconds} must be a positive number, {MAX_SAMPLES // settings.sample_rate} at most")
     return max(1, int(np.ceil(seconds * settings.sample_rate / shortest)))
 
 
@@ -276,7 +213,9 @@ def _render(
         variations=selection.variations,
     )  # fmt: skip
     sounding = sounding or Sounding()
-    settings |= {"seams": asdict(sounding.seams), "whole_units": whole_units, **selection_facts(selection, index)}
+    settings = {
+        **settings, "seams": asdict(sounding.seams), "whole_units": whole_units, **selection_facts(selection, index),
+    }  # fmt: skip
     renderings = []
     for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
         if seconds is not None:
@@ -296,12 +235,3 @@ def _beginning(path: UnitPath, n_samples: float) -> UnitPath:
     n = int(np.searchsorted(np.cumsum(path.n_samples) - path.n_samples, n_samples))
     columns = ("units", "steps", "n_samples", "distances", "joins")
     return replace(path, **{name: getattr(path, name)[:n] for name in columns})
-
-
-def selection_facts(selection: Selection, index: UnitIndex) -> dict[str, Any]:
-    """What was asked for and what the filters left, for a plan or for people."""
-    path = {name: value for name, value in asdict(selection.path).items() if value not in (np.inf, None)}
-    return {
-        "selection": path, "filters": selection.filters.to_dict(), "units": index.counts, "weights": selection.weights,
-        "metric": str(index.metric), "index": index.kind,
-    }  # fmt: skip

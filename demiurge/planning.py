@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from db.audio import probe
 from db.database import Database
 from db.errors import DatabaseError
 from playback.plan import MAX_CHANNELS, Plan, Step
@@ -16,6 +15,7 @@ from query.path import REST, UnitPath
 
 ALTERNATIVES = 8  # other matches kept per step in a plan
 DECIMALS = 6  # of costs
+NAMED = 5  # sources, in an error
 
 
 def make_plan(path: UnitPath, explanation: Explanation, database: Database, sequence: np.ndarray, settings: dict) -> Plan:
@@ -32,11 +32,10 @@ def make_plan(path: UnitPath, explanation: Explanation, database: Database, sequ
             steps.append(step)
         at += lasts
     used = {step.source for step in steps}
-    check_sources(database, used)
+    stamps = check_sources(database, used)
     channels = min(max(source.channels for source in database.sources if source.path in used), MAX_CHANNELS)
     origin, tail_samples = {"id": database.id, "root": str(database.root)}, at - steps[-1].until_sample
-    stamps, targets = database.stamps(sorted(used)), Targets.of(sequence)
-    return Plan(database.sample_rate, channels, origin, tuple(steps), settings, tail_samples, stamps, targets)
+    return Plan(database.sample_rate, channels, origin, tuple(steps), settings, tail_samples, stamps, Targets.of(sequence))
 
 
 def make_step(database: Database, unit: int, *, n_samples: int, **facts: Any) -> Step:
@@ -69,21 +68,28 @@ def total_cost(steps: Iterable[Step], continuity: float) -> float:
     return round(math.fsum(step.distance + continuity * step.join for step in steps), DECIMALS)
 
 
-def check_sources(database: Database, used: set[str]) -> None:
-    """Name every source that is missing or has another rate or channel count than when it was analysed.
+def check_sources(database: Database, used: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """`Database.stamps` of sources, after naming those that are missing, or of another length than when they were analysed.
+
+    One whose date alone is another is read through when it is played.
 
     Raises
     ------
     DatabaseError
     """
-    missing = sorted(path for path in used if not (database.root / path).is_file())
-    if missing:
+    files = {path: database.root / path for path in sorted(used)}
+    if missing := [path for path, file in files.items() if not file.is_file()]:
         raise DatabaseError(
-            f"{len(missing)} sources are not in {database.root}: {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}; "
-            "put them back, name the folder with --root, or build the database again with --prune"
+            f"{len(missing)} sources are not in {database.root}: {_first_few(missing)}; put them back, name the folder with "
+            "--root, or build the database again with --prune"
         )
-    for source in database.sources:
-        if source.path in used:
-            info = probe(database.root / source.path)
-            if info.sample_rate != source.sample_rate or info.channels != source.channels:
-                raise DatabaseError(f"{source.path} has changed since it was analysed; run demiurge db build again")
+    stamps = database.stamps(list(files))
+    if changed := [path for path, stamp in stamps.items() if files[path].stat().st_size != stamp["bytes"]]:
+        raise DatabaseError(
+            f"{len(changed)} sources have changed since they were analysed: {_first_few(changed)}; run demiurge db build again"
+        )
+    return stamps
+
+
+def _first_few(paths: list[str]) -> str:
+    return ", ".join(paths[:NAMED]) + (", …" if len(paths) > NAMED else "")

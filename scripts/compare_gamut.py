@@ -20,7 +20,8 @@ import numpy as np
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from demiurge.pipeline import Selection, describe, render_mosaic
+from demiurge.pipeline import describe, render_mosaic
+from demiurge.selection import Selection
 from query.index import UnitIndex
 from query.options import PathOptions
 
@@ -64,8 +65,9 @@ def compare(corpus: Path, target: Path, folder: Path, gamut: str | None):
     build_database(corpus, db)
     built = time.perf_counter() - started
     database = Database(db)
-    wanted = database.normaliser.apply(describe(target, database.settings).sequence)
-    nearest = UnitIndex(database, weights=even(database.settings)).search(describe(target, database.settings).sequence, k=1)
+    sequence = describe(target, database.settings).sequence
+    wanted = database.normaliser.apply(sequence)
+    nearest = UnitIndex(database, weights=even(database.settings)).search(sequence, k=1)
     yield "(the nearest units' own descriptors)", [built, 0, 0, float(nearest.distances.mean())]
     for name, options in SETTINGS.items():
         out = folder / "demiurge.wav"

@@ -13,6 +13,7 @@ import soundfile as sf
 
 from db.audio import read_audio, resample
 from db.errors import ParameterError
+from db.scan import find_audio
 from demiurge.corpus import CORPUS_DIR
 from playback.sources import fit_channels
 
@@ -56,7 +57,7 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     Raises
     ------
     ParameterError
-        If a name is unknown or `audio` is not a folder.
+        If a name is unknown or `audio` is not a folder with audio files.
     """
     from demiurge.bench.db import bench_db
     from demiurge.bench.playback import bench_playback
@@ -75,8 +76,8 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     }
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")
-    if audio is not None and not audio.is_dir():
-        raise ParameterError(f"{audio}: no such folder; give a folder with audio files")
+    if audio is not None and not (audio.is_dir() and find_audio(audio)):
+        raise ParameterError(f"{audio}: no such folder, or no audio in it; give a folder with audio files")
     with tempfile.TemporaryDirectory() as folder:
         if audio is None:
             audio = Path(folder)

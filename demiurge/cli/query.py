@@ -41,7 +41,8 @@ def query(
 ) -> None:
     """List the nearest units in DB of each step of SEED, an audio or a forecast file."""
     from db.database import Database
-    from demiurge.pipeline import Selection, describe
+    from demiurge.pipeline import describe
+    from demiurge.selection import Selection
     from query.filters import counts_text
     from query.index import UnitIndex
 

@@ -117,7 +117,7 @@ def take_path(options: dict[str, Any]):
 
 
 def take_selection(options: dict[str, Any]):
-    """Take everything that says what is selected out of `options`, as `demiurge.pipeline.Selection`."""
-    from demiurge.pipeline import Selection
+    """Take everything that says what is selected out of `options`, as `demiurge.selection.Selection`."""
+    from demiurge.selection import Selection
 
     return Selection(path=take_path(options), variations=options.pop("variations"), **take_search(options))

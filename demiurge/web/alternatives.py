@@ -8,8 +8,8 @@ import numpy as np
 from db.database import Database
 from db.errors import ParameterError
 from demiurge.belonging import check_database, position_of
-from demiurge.pipeline import Selection
 from demiurge.planning import DECIMALS
+from demiurge.selection import Selection
 from demiurge.web.editor import State
 from demiurge.web.heard import Corpus
 from demiurge.web.passages import new_passages

@@ -7,7 +7,7 @@ from typing import Any
 from db.errors import ParameterError
 from demiurge.belonging import belongs, check_database
 from demiurge.editing import MOST_TIMES, lock_steps, refresh_costs, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.pipeline import Selection
+from demiurge.selection import Selection
 from demiurge.web.values import check_keys, take_integer, take_integers, take_number, take_switch
 from demiurge.web.workspace import Workspace
 from playback.plan import Plan

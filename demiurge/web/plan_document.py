@@ -9,7 +9,7 @@ import numpy as np
 from db.database import Database
 from db.errors import PlanError
 from demiurge.belonging import check_database, is_own, positions_of
-from demiurge.pipeline import Selection
+from demiurge.selection import Selection
 from demiurge.web.editor import Editor, State
 from demiurge.web.values import printable
 from demiurge.web.workspace import Workspace

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from db.database import Source
-from demiurge.pipeline import Selection
+from demiurge.selection import Selection
 from demiurge.web.answers import is_known, json_answer, wav_answer
 from demiurge.web.excerpts import excerpt
 from demiurge.web.passages import new_passages

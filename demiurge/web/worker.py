@@ -132,7 +132,8 @@ def _render_variations(task: RenderTask, say: Say) -> None:
 
 
 def _continue(task: RenderTask, out: Path, told: "_Teller", *, random_seed: int = 0, variations: int = 1) -> None:
-    from demiurge.pipeline import Selection, render_continuation
+    from demiurge.pipeline import render_continuation
+    from demiurge.selection import Selection
     from query.options import PathOptions
 
     assert task.model is not None
@@ -144,7 +145,8 @@ def _continue(task: RenderTask, out: Path, told: "_Teller", *, random_seed: int 
 
 
 def _rebuild(task: RenderTask, out: Path, told: "_Teller", *, variations: int) -> None:
-    from demiurge.pipeline import Selection, render_mosaic
+    from demiurge.pipeline import render_mosaic
+    from demiurge.selection import Selection
     from query.options import PathOptions
 
     options = PathOptions(

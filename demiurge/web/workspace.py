@@ -22,7 +22,7 @@ from demiurge.web.values import printable
 from playback.decoded import DecodedCache
 
 if TYPE_CHECKING:
-    from demiurge.pipeline import Selection
+    from demiurge.selection import Selection
     from query.index import UnitIndex
 
 BACKGROUND_THREADS = 2

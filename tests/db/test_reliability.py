@@ -251,7 +251,8 @@ def test_memory_does_not_grow_with_the_archive_or_a_file(tmp_path, tabla):
 @pytest.mark.parametrize("units", ["frame", "onset", "beat", "fixed:100"])
 @pytest.mark.parametrize("kind", ["one file", "one unit", "one sample", "identical", "silent", "constant"])
 def test_degenerate_corpora_are_built_searched_and_played(tmp_path, tabla, units, kind):
-    from demiurge.pipeline import Selection, render_mosaic
+    from demiurge.pipeline import render_mosaic
+    from demiurge.selection import Selection
     from query.options import PathOptions
 
     folder = tmp_path / "c"

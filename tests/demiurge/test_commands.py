@@ -2,18 +2,23 @@
 
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
 import time
 from itertools import pairwise
 
+import click
 import matplotlib.image
 import numpy as np
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
+from db.sequence_file import save_sequence
+from db.settings import DescriptorSettings
 from demiurge.cli import main
 from demiurge.compare import train_all
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
@@ -42,14 +47,43 @@ def work(tmp_path_factory):
     return folder
 
 
-def test_help_answers_at_once_and_every_command_has_two_examples():
-    started = time.process_time()
-    run("--help")
-    assert time.process_time() - started < 0.3
-    groups = [(name, command) for name, command in main.commands.items()]
-    leaves = [c for _, command in groups for c in getattr(command, "commands", {"": command}).values()]
-    for command in leaves:
-        assert (command.epilog or "").count("\n  demiurge ") >= 2, command.name
+def leaves(group=main, path=()):
+    """The command of every path, without the groups."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = dict(leaves())
+
+
+def test_help_answers_at_once():
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-m", "demiurge", "--help"], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3  # of processor time, however busy it is
+    listed = re.findall(r"^  (\w+) {2,}\w", done.stdout.split("Commands:")[1], re.M)
+    assert listed == list(main.commands)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_two_examples_of_itself_and_speaks_json(name):
+    text = run(*name.split(), "--help")
+    examples = re.findall(rf"^ +demiurge {name}\b", text.split("Examples:")[1], re.M)
+    assert len(examples) >= 2
+    assert COMMANDS[name].help
+    if name != "browse":  # answers over HTTP, each page in JSON as well
+        assert "--json" in text
+
+
+WRITING = [name for name, command in COMMANDS.items() if {"-o", "--picture"} & {o for p in command.params for o in p.opts}]
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_what_writes_a_file_has_to_be_forced_over_another(name):
+    assert "--force" in run(*name.split(), "--help")
 
 
 def test_render_is_exact_in_length_finite_and_below_full_scale(work, tmp_path):
@@ -126,11 +160,32 @@ def test_several_seeds_and_variations_are_all_answered(work, tmp_path):
     assert len({(tmp_path / f"{name}.json").read_text() for name in names}) == 4
 
 
+def test_with_fewer_choices_another_forecast_is_drawn(work, tmp_path):
+    drawn = []
+    for top_p in (1, 0.1, 0.1):
+        run(
+            "sequencer",
+            "forecast",
+            work / "my.model",
+            SEED_FILE,
+            "--steps",
+            9,
+            "--top-p",
+            top_p,
+            "-o",
+            tmp_path / "f.json",
+            "--force",
+        )
+        drawn.append(json.loads((tmp_path / "f.json").read_text())["mfcc0"])
+    assert drawn[0] != drawn[1] == drawn[2]
+
+
 def test_render_of_so_many_seconds_lasts_as_long(work, tmp_path):
     run("render", SEED_FILE, work / "my.db", work / "my.model", "-o", tmp_path / "o.wav", "--seconds", 2)
     assert sf.info(tmp_path / "o.wav").frames == -(-2 * RATE // HOP) * HOP
 
 
+@pytest.mark.slow
 def test_training_is_resumed_by_command(work, tmp_path):
     arguments = ("sequencer", "train", work / "my.db", tmp_path / "m", "--head", "tokens", "--epochs")
     first = json.loads(run(*arguments, 1, "--json"))
@@ -161,6 +216,7 @@ def test_models_are_judged_by_command(work, tmp_path, short):
     assert "exists" in run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture, expect=2)
 
 
+@pytest.mark.slow
 def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
     out = tmp_path / "all"
     document = json.loads(run("sequencer", "compare", work / "my.db", out, "--minutes", 0.001, "--json"))
@@ -242,7 +298,7 @@ def test_export_and_import_by_command(work, tmp_path, suffix):
     assert (first["units"], sorted(first["source_paths"])) == (second["units"], sorted(second["source_paths"]))
 
 
-@pytest.mark.parametrize("units", ["onset", "beat", "fixed:250"])
+@pytest.mark.parametrize("units", ["onset", pytest.param("beat", marks=pytest.mark.slow), "fixed:250"])
 def test_chain_with_longer_units(work, tmp_path, units):
     run("db", "build", work / "sounds", tmp_path / "db", "--units", units)
     run("sequencer", "train", tmp_path / "db", tmp_path / "model", "--epochs", 2, "--window", 8)
@@ -294,6 +350,7 @@ def refused(work, tmp_path, tabla):
     """Run a command with {names} filled in; check status and message, and that nothing was written."""
     sf.write(tmp_path / "brief.wav", tabla[:5000], RATE)
     sf.write(tmp_path / "there.wav", tabla, RATE)
+    (tmp_path / "planned.plan.json").write_text("{}")
     (tmp_path / "empty").mkdir()
     names = {"db": work / "my.db", "model": work / "my.model", "sounds": work / "sounds", "seed": SEED_FILE, "tmp": tmp_path}
 
@@ -361,10 +418,15 @@ def refused(work, tmp_path, tabla):
         ("render {seed} {db} {model} -o {tmp}/no/o.wav", "does not exist; make it first", 2),
         ("render {seed} {db} {model} -o {tmp}/o.wav --steps 0", "0 is not in the range x>=1", 2),
         ("render {seed} {db} {model} -o {tmp}/o.wav --steps -5", "-5 is not in the range x>=1", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --steps 5 --seconds 1", "either a number of steps or of seconds", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --seconds 1e9", "must be a positive number, 97391 at most", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --seconds nan", "seconds=nan must be a positive number", 2),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --steps 4194305", "steps=4194305 must be at most 4194304", 2),
         ("render {seed} {db} {model} -o {tmp}/o.wav --temperature -1", "-1.0 is not in the range x>=0", 2),
         ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/nowhere", "give the corpus folder", 1),
         ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "sources are not in", 1),
         ("mosaic {seed} {tmp}/nowhere -o {tmp}/o.wav", "no database here", 1),
+        ("mosaic {seed} {db} -o {tmp}/planned.wav", "planned.plan.json exists; give another name, or --force", 2),
         ("mosaic {seed} {db} -o {tmp}/o.wav --continuity -1", "-1.0 is not in the range x>=0", 2),
         ("mosaic {seed} {db} -o {tmp}/o.wav --source nothing", "the filters leave no unit (all: ", 2),
         ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),
@@ -412,6 +474,13 @@ def test_forecast_of_other_settings_is_refused(work, tmp_path):
     assert "window_centre is start in the database" in run("query", tmp_path / "f.json", tmp_path / "db", expect=1)
 
 
+def test_seed_of_other_settings_than_the_models_is_refused(work, tmp_path):
+    seed = tmp_path / "s.json"
+    save_sequence(seed, np.zeros((20, 39), np.float32), DescriptorSettings(hop_length=512), origin={})
+    output = run("sequencer", "forecast", work / "my.model", seed, "--steps", 3, "-o", tmp_path / "f.json", expect=1)
+    assert f"hop_length is 1024 in the model {work / 'my.model'}" in output
+
+
 def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):
     (tmp_path / "sounds").mkdir()
     sf.write(tmp_path / "sounds" / "a.wav", tabla, RATE)
@@ -419,6 +488,22 @@ def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):
     run("db", "build", tmp_path / "sounds", tmp_path / "db")
     (tmp_path / "sounds" / "a.wav").unlink()
     assert "1 sources are not in" in run("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", expect=1)
+    assert not (tmp_path / "o.wav").exists()
+
+
+def test_source_that_has_changed_is_named_before_anything_is_written(tmp_path, tabla):
+    (tmp_path / "sounds").mkdir()
+    for name in ("a", "b"):
+        sf.write(tmp_path / "sounds" / f"{name}.wav", tabla[:: -1 if name == "b" else 1], RATE)
+    sf.write(tmp_path / "t.wav", tabla, RATE)
+    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    mosaic = ("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", "--source", "a.wav")
+    sf.write(tmp_path / "sounds" / "b.wav", tabla[:9000], RATE)  # not played
+    run(*mosaic)
+    (tmp_path / "o.wav").unlink()
+    (tmp_path / "o.plan.json").unlink()
+    sf.write(tmp_path / "sounds" / "a.wav", tabla[:-1], RATE)
+    assert "1 sources have changed since they were analysed: a.wav; run demiurge db build again" in run(*mosaic, expect=1)
     assert not (tmp_path / "o.wav").exists()
 
 
@@ -561,7 +646,8 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
     at = json.loads(run("query", tmp_path / "t.wav", work / "my.db", "-k", 1, "--json"))["steps"]
     distances = sorted(step["candidates"][0]["distance"] for step in at)
     threshold = distances[len(distances) * 3 // 4]
-    run("mosaic", tmp_path / "t.wav", work / "my.db", "-o", tmp_path / "o.wav", "--rest-threshold", threshold)
+    out = ("-o", tmp_path / "o.wav", "--rest-threshold", threshold, "--json")
+    facts = json.loads(run("mosaic", tmp_path / "t.wav", work / "my.db", *out))
     samples, _ = sf.read(tmp_path / "o.wav", always_2d=True)
     plan = json.loads((tmp_path / "o.plan.json").read_text())
     assert len(samples) == len(target)
@@ -570,6 +656,18 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
         sounding[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
     assert 0.2 < (~sounding).mean() < 0.3
     assert np.abs(samples[~sounding]).max() == 0
+    check_facts(facts, plan["steps"])
+
+
+def check_facts(facts, steps):
+    """What a command says of what it made is what the plan holds."""
+    ends = [(a["source"], a["start_sample"] + a["n_samples"], a["at_sample"] + a["n_samples"]) for a in steps]
+    begins = [(b["source"], b["start_sample"], b["at_sample"]) for b in steps]
+    assert facts["joins"] == sum(end != begin for end, begin in zip(ends[:-1], begins[1:], strict=True)) > 0
+    assert (facts["steps"], facts["sources"]) == (len(steps), len({step["source"] for step in steps}))
+    assert facts["distinct_units"] == len({step["unit"] for step in steps})
+    assert facts["rest_seconds"] == pytest.approx((facts["samples"] - sum(step["n_samples"] for step in steps)) / RATE)
+    assert facts["mean_distance"] == pytest.approx(np.mean([step["distance"] for step in steps]), abs=1e-5)
 
 
 def test_units_of_different_lengths_leave_no_gap(work, tmp_path):

@@ -8,7 +8,7 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from db.errors import ParameterError
-from demiurge.bench import run_benchmarks
+from demiurge.bench import make_wavs, medians, run_benchmarks
 from demiurge.cli import main
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 
@@ -93,6 +93,23 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
         assert min(result.seconds, result.baseline_seconds) > 0
 
 
-def test_benchmark_of_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(ParameterError, match="no such folder"):
-        run_benchmarks(("db",), audio=tmp_path / "nowhere", repeats=1)
+def test_benchmarks_are_measured_on_different_parts_of_the_bundled_sounds(tmp_path, monkeypatch):
+    monkeypatch.setattr("demiurge.bench.FILE_SECONDS", 1)
+    make_wavs(tmp_path, 3)
+    read = [sf.read(path, dtype="int16") for path in sorted(tmp_path.iterdir())]
+    assert [(samples.shape, rate) for samples, rate in read] == [((44100, 2), 44100)] * 3
+    assert len({samples.tobytes() for samples, _ in read}) == 3
+    assert all(np.abs(samples).max() > 1000 for samples, _ in read)
+
+
+def test_medians_are_of_each_path_in_turn(monkeypatch):
+    called, clock = [], iter([0, 3, 10, 30, 40, 41, 50, 70, 80, 82, 90, 100])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    assert medians(lambda: called.append("ours"), lambda: called.append("theirs"), 3) == (2, 20)
+    assert called == ["ours", "theirs"] * 3
+
+
+def test_benchmark_of_a_folder_without_audio_is_refused(tmp_path):
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(ParameterError, match="no such folder, or no audio in it; give a folder with audio files"):
+            run_benchmarks(("db",), audio=folder, repeats=1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from db.audio import MAX_SAMPLES
 from db.build import build_database
 from db.database import Database
 from db.errors import DatabaseError, ParameterError, PlanError
@@ -16,7 +17,8 @@ from db.settings import DescriptorSettings
 from demiurge.belonging import position_of, positions_of
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.editing import lock_steps, refresh_costs, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.pipeline import Described, Selection, _render, describe
+from demiurge.pipeline import Described, _render, describe
+from demiurge.selection import Selection
 from playback.plan import Plan, Step
 from playback.targets import Targets
 from query.filters import Condition, Filters
@@ -94,6 +96,7 @@ def test_a_plan_says_what_was_wanted_and_where_the_alternatives_are(databases, m
     plan, database = make("frame"), databases("frame")
     np.testing.assert_array_equal(plan.targets.rows, describe(SEED_FILE, database.settings).sequence[:80])
     assert [step.target for step in plan.steps] == list(range(80))
+    assert {len(step.alternatives) for step in plan.steps} == {8}
     for other in plan.steps[7].alternatives:
         at = database.positions(np.array(other["unit"]))
         assert other["source"] == database.sources[database.units.source[at]].path
@@ -189,14 +192,36 @@ def test_what_was_written_by_hand_stays_and_parts_what_is_around(databases, make
     vanished = replace(plan.steps[30], unit=10**6, locked=True)
     steps = list(plan.steps)
     steps[9], steps[20], steps[30] = by_hand, no_target, vanished
+    steps[50] = replace(by_hand, at_sample=50 * HOP, target=50)
     steps[40] = replace(steps[40], unit=10**6)  # not locked: another is found
     changed = reselected(replace(plan, steps=tuple(steps)), database, PathOptions(temperature=1.0))
     assert places(changed) == places(plan)
     assert changed.steps[9] == by_hand
+    assert changed.steps[50] == steps[50]
     assert all(getattr(changed.steps[20], name) == getattr(no_target, name) for name in STAYING)
     assert changed.steps[30] == vanished
     assert changed.steps[10].join == changed.steps[31].join == 0
     assert changed.steps[40].unit < 10**6
+
+
+def test_a_locked_step_that_outlasts_its_source_stays(databases, make):
+    plan, database = make("frame"), databases("frame")
+    last = int(np.flatnonzero(database.units.room < HOP)[0])
+    source, start = database.sources[database.units.source[last]].path, int(database.units.start_sample[last])
+    place = {"unit": int(database.units.ids[last]), "source": source, "start_sample": start}
+    stretched = replace(plan.steps[30], **place, stretch=HOP / 100, locked=True)
+    changed = reselected(replace(plan, steps=(*plan.steps[:30], stretched, *plan.steps[31:])), database)
+    assert all(getattr(changed.steps[30], name) == getattr(stretched, name) for name in STAYING)
+
+
+def test_a_plan_whose_last_step_rests_now_is_as_long_as_before(databases, make):
+    plan, database = make("frame"), databases("frame")
+    nearest = [min([step.distance, *(other["distance"] for other in step.alternatives)]) for step in plan.steps]
+    last = int(np.argmax(nearest[40:])) + 40
+    plan = replace(plan, steps=plan.steps[: last + 1])
+    changed = reselected(plan, database, PathOptions(rest_threshold=0.999 * nearest[last]))
+    assert changed.steps[-1].at_sample < last * HOP
+    assert changed.n_samples == plan.n_samples
 
 
 def test_gain_and_transformations_stay_with_their_unit_only(databases, make):
@@ -236,6 +261,19 @@ def test_another_unit_is_played_from_its_start_with_its_own_costs(databases, mak
     back = replace_unit(changed, 12, plan.steps[12].unit, database)
     assert units(back).tolist() == units(plan).tolist()
     assert back.settings["cost"] == pytest.approx(plan.settings["cost"], abs=1e-5)
+
+
+def test_a_unit_played_from_its_middle_to_its_end_is_joined_by_what_follows_it(databases, make):
+    database, plan = databases("frame"), make("frame")
+    first = int(np.flatnonzero(database.units.room > 2 * HOP)[0])
+    source, start = database.sources[database.units.source[first]].path, int(database.units.start_sample[first])
+    units = database.units.ids[first : first + 2].tolist()
+    half = Step(units[0], source, start + HOP // 2, HOP // 2, 0)
+    for from_sample, joined in ((start + HOP, True), (start + HOP // 2, False)):
+        plan = replace(
+            plan, steps=(replace(half, start_sample=from_sample - HOP // 2), Step(units[1], source, start + HOP, HOP, HOP // 2))
+        )
+        assert (refresh_costs(plan, [1], database).steps[1].join == 0) == joined
 
 
 def test_a_source_that_is_over_sooner_makes_the_step_shorter(databases, make):
@@ -307,6 +345,10 @@ def test_a_plan_without_settings_is_edited_with_the_defaults(databases, make):
         (lambda plan, db: repeat_step(plan, 1, 0), ParameterError, "times=0 must be an integer from 1 to 100 to repeat"),
         (lambda plan, db: repeat_step(plan, 1, 101), ParameterError, "times=101 must be"),
         (lambda plan, db: repeat_step(plan, 1, 1.5), ParameterError, "times=1.5 must be"),
+        (
+            lambda plan, db: repeat_step(replace(plan, tail_samples=MAX_SAMPLES - 81 * HOP), 1, 2),
+            ParameterError, "times=2 must be an integer from 1 to 1 to repeat step 1",
+        ),
         (lambda plan, db: remove_steps(plan, [3, 80]), ParameterError, "there is no step 80"),
         (lambda plan, db: remove_steps(plan, range(80)), ParameterError, "all 80 steps cannot be removed: .*; leave one"),
         (lambda plan, db: lock_steps(plan, ["1"], True), ParameterError, "there is no step '1'"),

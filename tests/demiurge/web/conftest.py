@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from db.build import build_database
 from demiurge.corpus import CORPUS_DIR
-from demiurge.pipeline import Selection, render_mosaic
+from demiurge.pipeline import render_mosaic
+from demiurge.selection import Selection
 from demiurge.web.app import create_app
 from demiurge.web.security import Security
 from demiurge.web.serve import address_of, listen, make_server

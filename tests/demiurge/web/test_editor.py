@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from db.errors import AudioError, ParameterError, PlanError
 from demiurge.editing import lock_steps, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.pipeline import Selection
+from demiurge.selection import Selection
 from demiurge.web import editor as editor_module
 from demiurge.web import recording as recording_module
 from demiurge.web.editor import RECENT, Editor

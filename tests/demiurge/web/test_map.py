@@ -277,7 +277,7 @@ def test_two_hundred_requests_at_once_are_all_answered(workspace, database):
 
 
 def test_an_index_is_made_once_for_all_who_ask_at_the_same_time(workspace, monkeypatch):
-    from demiurge.pipeline import Selection
+    from demiurge.selection import Selection
 
     made, make = [], Selection.index
     monkeypatch.setattr(Selection, "index", lambda *arguments: made.append(1) or make(*arguments))

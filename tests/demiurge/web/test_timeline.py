@@ -16,7 +16,7 @@ from starlette.responses import Response
 from db.errors import PlanError
 from demiurge.cli import main
 from demiurge.editing import refresh_costs, remove_steps, replace_unit
-from demiurge.pipeline import Selection
+from demiurge.selection import Selection
 from demiurge.web import timeline
 from demiurge.web.app import create_app
 from demiurge.web.downloads import KINDS

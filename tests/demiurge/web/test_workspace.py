@@ -10,7 +10,7 @@ import pytest
 
 from db.errors import CheckpointError, DatabaseError
 from db.settings import DescriptorSettings
-from demiurge.pipeline import Selection
+from demiurge.selection import Selection
 from demiurge.web import workspace as workspace_module
 from demiurge.web.workspace import ClosedError, Workspace
 from tests.demiurge.web.conftest import SOUNDS
