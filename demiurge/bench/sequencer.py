@@ -1,6 +1,7 @@
 """Rollouts with a cache against re-running the history, and batches of windows against one data set item at a time."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from demiurge.bench import Result, medians
 from sequencer.averages import STEPS
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss
+from sequencer.train import TrainingOptions
 from sequencer.windows import Batch, Windows
 from training.threads import torch_threads
 
@@ -21,11 +23,13 @@ HOURS = 1.0  # of frames that windows are cut from
 SOURCES = 20
 WINDOW, BATCH_SIZE = 10, 64  # the original's
 BATCHES = 100  # trained on each time
+TRANSITIONS = 12_900  # of an epoch: five minutes of frames
 
 
 def bench_sequencer(audio: Path, repeats: int, full: bool) -> list[Result]:
     with torch_threads(1):
-        return [_rollout(ROLLOUT_STEPS_FULL if full else ROLLOUT_STEPS, 1 if full else repeats), _training(repeats)]
+        rollout = _rollout(ROLLOUT_STEPS_FULL if full else ROLLOUT_STEPS, 1 if full else repeats)
+        return [rollout, _training(repeats), _epoch(repeats)]
 
 
 @torch.no_grad()
@@ -73,21 +77,11 @@ class _OneAtATime(Dataset):
 
 def _training(repeats: int) -> Result:
     """Training windows per second, with the same model and batch; and of the data paths alone."""
-    rng = np.random.default_rng(0)
+    rng, step = np.random.default_rng(0), _updates_of_an_lstm()
     sequences = [rng.normal(size=(int(HOURS * 3600 * 43 / SOURCES), 13)).astype(np.float32) for _ in range(SOURCES)]
-    body = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
-    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), "point", body))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
     windows = Windows([torch.from_numpy(s) for s in sequences], window=WINDOW, batch_size=BATCH_SIZE)
     items = DataLoader(_OneAtATime(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
-
     averages, mask = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(STEPS)), torch.ones(BATCH_SIZE, WINDOW)
-
-    def step(batch: Batch) -> None:
-        loss, n = batch_loss(model, batch)
-        optimiser.zero_grad()
-        (loss / n).backward()
-        optimiser.step()
 
     def ours(train: bool = True) -> None:
         for _, batch in zip(range(BATCHES), windows.epoch(np.random.default_rng(0)), strict=False):
@@ -110,3 +104,43 @@ def _training(repeats: int) -> Result:
             "data path alone, ratio": data_baseline / data,
         },
     )  # fmt: skip
+
+
+def _epoch(repeats: int) -> Result:
+    """To learn once from every transition: from all of a window's, and from the last of each of the windows of ten steps."""
+    generator, options, step = torch.Generator().manual_seed(0), TrainingOptions(), _updates_of_an_lstm()
+    sequence = torch.randn(TRANSITIONS + WINDOW, 13, generator=generator)
+    windows = Windows([sequence], window=options.window, batch_size=options.batch_size)
+    every_window = sequence.unfold(0, WINDOW + 1, 1).transpose(1, 2)  # (windows, steps, n), a view
+    averages, last = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(STEPS)), torch.zeros(BATCH_SIZE, WINDOW)
+    last[:, -1] = 1
+
+    def ours() -> None:
+        for batch in windows.epoch(np.random.default_rng(0)):
+            step(batch)
+
+    def theirs() -> None:
+        for rows in torch.randperm(TRANSITIONS, generator=generator).split(BATCH_SIZE):
+            step(Batch(every_window[rows], averages[: len(rows)], last[: len(rows)], 0))
+
+    seconds, baseline = medians(ours, theirs, repeats)
+    return Result(
+        "sequencer epoch", f"{TRANSITIONS} transitions, each learned from once; LSTM of 100",
+        f"one window of {WINDOW} steps for each, {BATCH_SIZE} a batch", seconds, baseline, 0, repeats,
+        {"transitions per second": TRANSITIONS / seconds, "baseline, transitions per second": TRANSITIONS / baseline},
+    )  # fmt: skip
+
+
+def _updates_of_an_lstm() -> Callable[[Batch], None]:
+    """What trains the original's LSTM on a batch."""
+    body = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
+    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), "point", body))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def step(batch: Batch) -> None:
+        loss, n = batch_loss(model, batch)
+        optimiser.zero_grad()
+        (loss / n).backward()
+        optimiser.step()
+
+    return step

@@ -77,7 +77,7 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
     assert set(results) == {
         "db", "db update", "db open", "db read", "playback WAV plain", "playback WAV", "playback FLAC plain", "playback FLAC",
         "playback OGG plain", "playback OGG", "query search", "query path", "sequencer rollout",
-        "sequencer training", "synth hifigan-v3", "synth unagan hierarchical",
+        "sequencer training", "sequencer epoch", "synth hifigan-v3", "synth unagan hierarchical",
         "synth unagan nonhierarchical", "synth shipped vocoder", "synth generate",
         "synth training vocos-small", "synth training unagan-small", "browse map", "browse unit", "browse edit",
     }  # fmt: skip
