@@ -172,6 +172,12 @@ def test_small_is_for_processors_and_what_is_given_beside_it_holds(monkeypatch, 
     assert (made["width"], made["adversary_width"], made["clip_frames"], made["batch_size"]) == (160, 160, 256, 8)
 
 
+def test_a_generator_of_other_mels_says_that_it_needs_a_vocoder_of_its_own(tmp_path):
+    (tmp_path / "none").mkdir()
+    said = run("train-unagan", tmp_path / "none", tmp_path / "g", "--mel", "44k", expect=2).err
+    assert "mono audio at 44100 Hz, nothing above 22.05 kHz; it needs a vocoder that is trained with the same --mel\n" in said
+
+
 def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replaced(work, tmp_path):
     for force in ((), ("--force",)):
         said = run("train-unagan", work / "unagan", work / "sounds", *force, expect=2).err
@@ -299,7 +305,10 @@ def test_vocoders_are_evaluated_with_embeddings(work, embedding, tmp_path):
     arguments = ("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--musicnn", work)
     said = run(*arguments, "--picture", tmp_path / "p.png").out
     assert embedding == [work]
-    assert all(text in said for text in ("Griffin-Lim", "recordings, other half", "FAD of so few windows is too high"))
+    assert all(
+        text in said
+        for text in ("lower is better", "Griffin-Lim", "recordings, other half", "FAD of so few windows is too high")
+    )
     assert matplotlib.image.imread(tmp_path / "p.png").std() > 0.1
     assert "exists" in run(*arguments, "--picture", tmp_path / "p.png", expect=2).err
 
@@ -331,7 +340,10 @@ def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_pa
         sf.write(tmp_path / name / "long.wav", 0.5 * np.resize(np.concatenate(audio), 82 * 44100) + 0.01 * rng.random(), 44100)
     arguments = ("evaluate", "generator", work / "unagan", work / "vocoder", tmp_path / "mine", "--minutes", 0.67)
     said = run(*arguments, "--other", f"theirs={tmp_path / 'theirs'}")
-    assert all(name in said.out for name in ("generated", "theirs", "white noise", "nearest recording"))
+    assert all(
+        name in said.out
+        for name in ("lower is better", "as good as can be", "generated", "theirs", "white noise", "nearest recording")
+    )
     assert "must be NAME=DIR" in run(*arguments, "--other", "theirs", expect=2).err
     assert "must be NAME=DIR" in run(*arguments, "--other", "a=x", "--other", "a=y", expect=2).err
 

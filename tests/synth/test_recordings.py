@@ -184,6 +184,10 @@ def test_full_disk_is_named_with_a_remedy_and_leaves_nothing_half(folder, decode
 def test_folders_without_audio_are_refused(tmp_path, tabla):
     with pytest.raises(ParameterError, match="nowhere: no such folder; give a folder of audio files"):
         open_recordings(tmp_path / "nowhere", MEL)
+    (tmp_path / "file.wav").touch()
+    with pytest.raises(ParameterError, match="file.wav: is a file; give a folder of audio files"):
+        open_recordings(tmp_path / "file.wav", MEL)
+    (tmp_path / "file.wav").unlink()
     with pytest.raises(ParameterError, match="no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files"):
         open_recordings(tmp_path, MEL)
     sf.write(tmp_path / "x.wav", 0 * tabla, RATE)
