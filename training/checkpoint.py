@@ -114,7 +114,7 @@ def _saving(folder: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error)
         if "inline_container" in reason:  # torch counts what it could write, and says no more
             reason = "not all of it could be written: the disk is full, most likely"
-        if (folder / STATE).is_file():
+        if holds_model(folder):
             remedy = "what was saved before is whole: make room, and give the command again (training goes on with --resume)"
         else:
             remedy = "make room, and give the command again"
