@@ -65,6 +65,7 @@ def open_folder(out: Path, header: dict[str, Any], *, force: bool) -> dict[str, 
     """Make the folder and its manifest, or find the files in it that are whole."""
     with explained(out):
         out.mkdir(parents=True, exist_ok=True)
+        _check_is_ours(out)
         try:
             entries = _read_manifest(out, header)
         except ParameterError:
@@ -76,6 +77,15 @@ def open_folder(out: Path, header: dict[str, Any], *, force: bool) -> dict[str, 
         entries = {name: entry for name, entry in entries.items() if _is_there(out / name, entry)}
     write_manifest(out, header, entries)
     return entries
+
+
+def _check_is_ours(out: Path) -> None:
+    """Refuse a folder of other files, recordings perhaps: among them, what is generated could not be told from them."""
+    if (out / MANIFEST).exists():
+        return
+    for path in out.iterdir():
+        if not path.name.startswith(".") and not path.match(OUR_FILES):
+            raise ParameterError(f"{out}: holds files that synth generate has not made ({path.name}); give a new folder")
 
 
 def _is_there(path: Path, entry: Entry) -> bool:

@@ -15,7 +15,8 @@ import torch
 from db.errors import CheckpointError, ParameterError
 from synth.mel import PRESETS, MelSettings
 from synth.recordings import Tell
-from training.checkpoint import STATE, load_training_state, save_training_state
+from synth.resume import check_same, load_state
+from training.checkpoint import STATE, save_training_state
 from training.errors import TrainingError
 from training.interrupt import Interrupt
 from training.precision import check_precision
@@ -25,6 +26,7 @@ from training.tracking import Tracker
 
 SAVE_SECONDS = 120.0  # between two saves of the training state
 LOG_STEPS = 50
+SESSION = ("steps", "minutes", "judge_minutes", "show_minutes", "device", "threads")  # options that may differ when resumed
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class LoopOptions:
 
     steps: int = 1_000_000  # updates, at most
     minutes: float | None = None  # at most, of this run
-    judge_steps: int = 1000  # between two looks at the held-out recordings
+    judge_steps: int = 1000  # between two looks at the held-out recordings, and
+    judge_minutes: float = 5.0  # of training between two, at most
     show_minutes: float = 10.0  # between two pictures and sounds
     batch_size: int = 16
     mel: str = "22k"
@@ -49,7 +52,7 @@ class LoopOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name}={value} must be at least 1")
-        for name in ("minutes", "learning_rate", "show_minutes"):
+        for name in ("minutes", "learning_rate", "judge_minutes", "show_minutes"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ParameterError(f"{name}={value} must be a positive number")
@@ -71,12 +74,15 @@ class Trainee(Protocol):
     """What is trained. `judge` returns held-out measures; the first decides which weights are the best."""
 
     identity: dict[str, Any]  # of the data and the recipe
+    files: dict[str, list[int]]  # of the recordings: name to size and date
     adversarial_from: int  # updates before an adversary joins
     started: bool  # from trained weights
+    trained: str  # what the losses of what is trained, and not of its adversaries, begin with
 
     def batches(self, rng: np.random.Generator, skip: int) -> Iterator[Any]: ...
     def step(self, batch: Any, n_updates: int) -> dict[str, float]: ...
     def judge(self) -> dict[str, float]: ...
+    def references(self) -> dict[str, float]: ...  # what the first measure is of other things, to compare with
     def end_epoch(self) -> None: ...
     def state(self) -> dict[str, Any]: ...
     def load_state(self, state: dict[str, Any]) -> None: ...
@@ -96,6 +102,9 @@ class Progress:
     best: float = math.inf
     best_step: int = -1  # none yet
     judged: list[float] = field(default_factory=list)
+    judged_step: int = -1  # the last one that was
+    judged_seconds: float = 0.0  # when that was
+    references: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,8 @@ class LoopSummary:
     best_step: int
     best: float
     judged: list[float]
-    seconds: float
+    references: dict[str, float]  # the measure of other things
+    seconds: float  # in all runs
     wait_share: float
     stopped_by: str  # steps, minutes or interrupt
 
@@ -130,6 +140,7 @@ class Loop:
         self.started = self.saved = self.shown = time.perf_counter()
         self.sums: dict[str, float] = {}
         self.n_summed = 0
+        self.loss = math.nan  # of the last update
 
     def run(self, *, resume: bool = False, wandb: bool = False, tell: Tell | None = None) -> LoopSummary:
         """Train until steps or minutes are over, or Ctrl-C, which lets the update be finished; a second one does not.
@@ -143,27 +154,32 @@ class Loop:
         """
         if resume:
             self._load()
-        elif self.processes.first:
+        else:
             self._save()
+            self.shown -= 0.9 * 60 * self.options.show_minutes  # the first pictures come early
         threads = self.options.threads or torch.get_num_threads()
         with torch_threads(threads), self._tracker(wandb=wandb, resume=resume) as tracker:
             try:
-                if self.trainee.started and not self.at.step:
+                if self.trainee.started and self.at.judged_step < 0:
                     self._judge(tracker)  # the weights that training starts from are to be beaten
+                    self._save()
                 with self.interrupt:
                     stopped_by = self._train(tracker, tell)
-                if self.at.best_step < 0:
-                    self._judge(tracker)
-            except KeyboardInterrupt:  # asked twice, perhaps within an update: the last save is what can be gone on from
+            except KeyboardInterrupt:  # asked twice, perhaps within an update: what was saved last is what is left
                 stopped_by = "interrupt"
+                self._load()
                 if self.at.best_step < 0:
                     self._judge(tracker)
         at = self.at
         wait_share = at.waited / at.seconds if at.seconds else 0.0
-        return LoopSummary(at.step, at.epoch, at.best_step, at.best, at.judged, at.seconds, wait_share, stopped_by)
+        return LoopSummary(
+            at.step, at.epoch, at.best_step, at.best, at.judged, at.references, at.seconds, wait_share, stopped_by
+        )
 
     def _train(self, tracker: Tracker | None, tell: Tell | None) -> str:
         at, options = self.at, self.options
+        if tell:
+            tell(0, 1000, f"{'first' if not at.step else 'next'} update")
         while True:
             batches = self.trainee.batches(np.random.default_rng([options.seed, at.epoch]), at.batch)
             while at.step < options.steps:
@@ -179,7 +195,7 @@ class Loop:
                 if self._look(tracker, tell):
                     return "interrupt" if self.interrupt.asked else "minutes"
             if at.step >= options.steps:
-                if at.step % options.judge_steps:
+                if at.judged_step < at.step:
                     self._judge(tracker)
                 self._save()
                 return "steps"
@@ -197,6 +213,7 @@ class Loop:
                 "--learning-rate (--from), in --precision float32, or look for broken audio"
             )
         at.step, at.batch = at.step + 1, at.batch + 1
+        self.loss = sum(value for name, value in losses.items() if name.startswith(self.trainee.trained))
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.n_summed += 1
@@ -211,20 +228,38 @@ class Loop:
     def _look(self, tracker: Tracker | None, tell: Tell | None) -> bool:
         """After a step: judge, show, save and tell when it is time; whether to stop, as any of the processes may have to."""
         at, options, now = self.at, self.options, time.perf_counter()
-        if at.step % options.judge_steps == 0:
+        over = self.interrupt.asked or (options.minutes is not None and now - self.started > 60 * options.minutes)
+        due = at.step % options.judge_steps == 0 or at.seconds - at.judged_seconds > 60 * options.judge_minutes
+        stop, judge = (bool(number) for number in self.processes.sum(*torch.tensor([over, due], dtype=torch.float32)))
+        if stop or judge:
             self._judge(tracker)
+        if stop or judge or now - self.saved > SAVE_SECONDS:
+            self._save()
         if tracker and now - self.shown > 60 * options.show_minutes:
             self.shown = now
             tracker.show(self._show(), at.step)
-        stop = self.interrupt.asked or (options.minutes is not None and now - self.started > 60 * options.minutes)
-        stop = bool(self.processes.sum(torch.tensor(float(stop)))[0])
-        if stop or now - self.saved > SAVE_SECONDS:
-            self._save()
         if tell:
-            done = (now - self.started) / (60 * options.minutes) if options.minutes else at.step / options.steps
-            best = f", best {at.best:.3f} at {at.best_step}" if at.best_step >= 0 else ""
-            tell(round(1000 * min(done, 1.0)), 1000, f"step {at.step}, {at.step / at.seconds:.1f}/s{best}")
+            self._tell(tell, (now - self.started) / 60)
         return stop
+
+    def _tell(self, tell: Tell, minutes: float) -> None:
+        """Say where training is, after so many minutes of this run, and when there will be something to look at."""
+        at, options = self.at, self.options
+        per_minute = 60 * at.step / at.seconds
+        steps_left = options.judge_steps - at.step % options.judge_steps
+        judged = min(steps_left / per_minute, options.judge_minutes - (at.seconds - at.judged_seconds) / 60)
+        if options.minutes:
+            judged = min(judged, options.minutes - minutes)  # a stop is judged, too
+        shown = options.show_minutes - (time.perf_counter() - self.shown) / 60
+        parts = [
+            f"{minutes:.1f} of {options.minutes:g} min" if options.minutes else "",
+            f"update {at.step} ({per_minute:.3g}/min)",
+            f"loss {self.loss:.3g}",
+            f"best {at.best:.3f} after {at.best_step}" if at.best_step >= 0 else "",
+            f"judged in {max(judged, 0):.1f} min, picture in {max(shown, 0):.1f} min",
+        ]
+        done = minutes / options.minutes if options.minutes else at.step / options.steps
+        tell(round(1000 * min(done, 1.0)), 1000, ", ".join(filter(None, parts)))
 
     def _show(self) -> list[Path]:
         folder = self.out / "samples"
@@ -242,7 +277,10 @@ class Loop:
             raise TrainingError(
                 f"step {at.step}: the held-out {next(iter(measures))} is not a number; use a smaller --learning-rate"
             )
+        if not at.references:
+            at.references = self.trainee.references()
         at.judged.append(value)
+        at.judged_step, at.judged_seconds = at.step, at.seconds
         if 0 < at.best_step <= self.trainee.adversarial_from < at.step:
             at.best_step = -1  # what was made before the adversary joined does not compete
         if value < at.best or at.best_step < 0:
@@ -260,26 +298,20 @@ class Loop:
         self.saved = time.perf_counter()
         if self.processes.first:
             save_training_state(self.out, {
-                "identity": self._identity(), "progress": asdict(self.at), "trainee": self.trainee.state(),
+                "options": {name: value for name, value in asdict(self.options).items() if name not in SESSION},
+                "started": self.trainee.started, "identity": self._identity(), "files": self.trainee.files,
+                "progress": asdict(self.at), "trainee": self.trainee.state(),
             })  # fmt: skip
 
     def _load(self) -> None:
-        state = load_training_state(self.out)
-        if not isinstance(state, dict) or set(state) != {"identity", "progress", "trainee"}:
-            raise CheckpointError(
-                f"{self.out / STATE}: of another kind of model; choose another folder, or --force a new start"
-            )
-        for name, value in self._identity().items():
-            if (before := state["identity"].get(name)) != value:
-                raise ParameterError(
-                    f"{self.out}: was trained with {name} {before}, not {value}; resume with the same, or --force a new start"
-                )
+        state = load_state(self.out)
+        check_same(self.out, state, self._identity(), self.trainee.files)
         try:
             self.trainee.load_state(state["trainee"])
         except (KeyError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.out / STATE}: does not fit the model ({str(error).splitlines()[0]}); go on --from the same model as at "
-                "its start, or --force a new start"
+                "its start"
             ) from error
         self.at = Progress(**{f.name: state["progress"][f.name] for f in fields(Progress)})
 

@@ -41,6 +41,7 @@ class Recordings:
     entries: tuple[Recording, ...]
     left_out: dict[str, str]  # name to reason
     identity: str
+    files: dict[str, list[int]]  # name to size and date
     audio: np.ndarray
     mels: np.ndarray
 
@@ -76,12 +77,13 @@ def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ParameterError(f"{folder}: no such folder; give a folder of audio files")
+        what = "is a file" if folder.exists() else "no such folder"
+        raise ParameterError(f"{folder}: {what}; give a folder of audio files")
     names = find_audio(folder)
     if not names:
         raise ParameterError(f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files")
-    stamps = [[name, *_stamp(folder / name)] for name in names]
-    what = json.dumps([VERSION, settings.to_dict(), stamps])
+    files = {name: list(_stamp(folder / name)) for name in names}
+    what = json.dumps([VERSION, settings.to_dict(), [[name, *stamp] for name, stamp in files.items()]])
     identity = xxhash.xxh3_128_hexdigest(what.encode())
     kept = cache_folder("recordings") / identity
     if not all((kept / name).is_file() for name in KEPT):
@@ -89,7 +91,7 @@ def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell
         prune(kept.parent.iterdir(), CACHE_BYTES, in_use={kept})
     with suppress(PermissionError):  # another user's
         os.utime(kept)  # it was used now
-    return _open(kept, settings, identity, folder)
+    return _open(kept, settings, identity, folder, files)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -118,7 +120,7 @@ def _write(
     with open(audio_path, "wb") as audio_file, open(mels_path, "wb") as mels_file:
         for number, name in enumerate(names):
             if progress:
-                progress(number, len(names), name)
+                progress(number, len(names), f"decoding {number + 1} of {len(names)}: {name}")
             try:
                 audio = _read(folder / name, settings)
             except AudioError as error:
@@ -140,7 +142,7 @@ def _read(path: Path, settings: MelSettings) -> np.ndarray:
     return audio
 
 
-def _open(kept: Path, settings: MelSettings, identity: str, folder: Path) -> Recordings:
+def _open(kept: Path, settings: MelSettings, identity: str, folder: Path, files: dict[str, list[int]]) -> Recordings:
     index = json.loads((kept / "index.json").read_text())
     entries = tuple(Recording(**values) for values in index["entries"])
     if not entries:
@@ -148,4 +150,4 @@ def _open(kept: Path, settings: MelSettings, identity: str, folder: Path) -> Rec
         raise ParameterError(f"{folder}: none of its {len(index['left_out'])} audio files can be used ({reasons})")
     audio = np.memmap(kept / "audio.f32", np.float32, "r")
     mels = np.memmap(kept / "mels.f32", np.float32, "r").reshape(-1, settings.n_mels)
-    return Recordings(settings, entries, index["left_out"], identity, audio, mels)
+    return Recordings(settings, entries, index["left_out"], identity, files, audio, mels)

@@ -11,11 +11,11 @@ from synth.recordings import Recording, Recordings
 
 HELD_OUT_SHARE = 0.05  # of the audio, judged on and never trained on, but
 MAX_HELD_OUT_SECONDS = 120.0  # no more than this: more would only cost time
-LONG_SECONDS = 2 * MAX_HELD_OUT_SECONDS  # of a recording that is longer only the end is held out
+END_SECONDS = 10.0  # held out of a recording, if that is not the half of it: of many, so that none stands for all
 
 
 def split_entries(recordings: Recordings, segment_frames: int, *, seed: int) -> tuple[list[Recording], list[Recording]]:
-    """Entries to train on and held-out ones: whole recordings, chosen by the seed; of long ones, and of an only one, the end.
+    """Entries to train on and held-out ones: short recordings, chosen by the seed; of long ones, and of an only one, the end.
 
     Raises
     ------
@@ -33,17 +33,24 @@ def split_entries(recordings: Recordings, segment_frames: int, *, seed: int) -> 
         (only,) = recordings.entries
         cut = total - int(wanted)
         return [Recording(only.name, 0, cut)], [Recording(only.name, cut, total - cut)]
+    usual, most = int(END_SECONDS * second), int(MAX_HELD_OUT_SECONDS * second)
+    n_long = sum(entry.n_frames > 2 * usual for entry in recordings.entries)
+    longest = max(usual, -int(-wanted // max(n_long, 1)), segment_frames)
     train, held_out, n_held_out = list(recordings.entries), [], 0
-    for index in np.random.default_rng(seed).permutation(len(recordings.entries))[:-1]:
+    for index in np.random.default_rng(seed).permutation(len(recordings.entries)):
         entry = recordings.entries[index]
-        train.remove(entry)
-        if entry.n_frames > max(LONG_SECONDS * second, 2 * wanted):
-            rest = entry.n_frames - int(wanted - n_held_out)
-            train.append(Recording(entry.name, entry.start_frame, rest))
+        end = min(longest, max(int(wanted) - n_held_out, usual), most - n_held_out)
+        rest = entry.n_frames - max(end, segment_frames)
+        if entry.n_frames > 2 * longest or (n_held_out + entry.n_frames > most and rest > 0):
+            train[train.index(entry)] = Recording(entry.name, entry.start_frame, rest)
             entry = Recording(entry.name, entry.start_frame + rest, entry.n_frames - rest)
+        elif len(train) > 1:
+            train.remove(entry)
+        else:
+            break
         held_out.append(entry)
         n_held_out += entry.n_frames
-        if n_held_out >= wanted:
+        if n_held_out >= int(wanted):
             break
     return train, held_out
 

@@ -8,6 +8,8 @@ import soundfile as sf
 
 from synth.mel import MelSettings, log_mel
 
+SAFE_PEAK = 0.999
+
 
 def save_sounds(
     folder: Path, step: int, triples: Sequence[tuple[np.ndarray, ...]], settings: MelSettings
@@ -18,11 +20,17 @@ def save_sounds(
     for number, (recorded, synthesised, _) in enumerate(triples, start=1):
         for name, audio in {f"recorded-{number}": recorded, f"step-{step:07}-{number}": synthesised}.items():
             paths.append(folder / f"{name}.wav")
-            sf.write(paths[-1], np.clip(audio, -1, 1), settings.sample_rate)
-    rows = {"recorded": [mel for _, _, mel in triples], "synthesised": [log_mel(audio, settings) for _, audio, _ in triples]}
+            save_sound(paths[-1], audio, settings.sample_rate)
+    title = f"synthesised after {step} updates"
+    rows = {"held out": [mel for _, _, mel in triples], title: [log_mel(audio, settings) for _, audio, _ in triples]}
     picture = folder / f"step-{step:07}.png"
     save_mels(picture, {name: np.concatenate(mels, axis=1) for name, mels in rows.items()}, settings)
     return [*paths, picture]
+
+
+def save_sound(path: Path, audio: np.ndarray, sample_rate: int) -> None:
+    """A WAV file, lowered as a whole where it would be beyond full scale."""
+    sf.write(path, audio / max(1.0, float(np.abs(audio).max()) / SAFE_PEAK), sample_rate)
 
 
 def save_mels(path: Path, mels: dict[str, np.ndarray], settings: MelSettings) -> None:

@@ -17,6 +17,7 @@ from synth.segments import Segments, split_entries
 from synth.vocoder import Vocoder
 from training.precision import autocast
 from training.processes import Processes
+from training.tracking import find_wandb
 
 
 class FolderTrainee(Trainee):
@@ -40,6 +41,7 @@ class FolderTrainee(Trainee):
         self, recordings: Recordings, options: LoopOptions, processes: Processes, *, excerpt_frames: int, started: bool
     ) -> None:
         self.recordings, self.options, self.processes, self.started = recordings, options, processes, started
+        self.files = recordings.files
         self.device = processes.device(options.device)
         train, self.held_out = split_entries(recordings, excerpt_frames, seed=options.seed)
         self.train = Segments(recordings, train, excerpt_frames)
@@ -90,7 +92,9 @@ def train_on_folder(
 ) -> TrainingSummary:  # fmt: skip
     """Decode the folder, make a trainee of it, and train that. See `train_vocoder` and `train_unagan`."""
     with Processes() as processes:
-        processes.device(options.device)  # before hours of audio are decoded
+        processes.device(options.device)  # before hours of audio are decoded, as the next
+        if wandb:
+            find_wandb()
         recordings = processes.first_then_others(lambda: open_recordings(audio, mel, progress=progress))
         trainee = make(recordings, processes)
         summary = Loop(trainee, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile as sf
 import torch
 from torch import Tensor, nn
 
@@ -16,11 +15,11 @@ from synth.frechet import frechet_distance
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
 from synth.loop import LoopOptions, check_gradient
-from synth.mel import MelSettings
+from synth.mel import MelSettings, log_mel
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
 from synth.recordings import Recordings, Tell
 from synth.segments import Segments
-from synth.show import save_mels
+from synth.show import save_mels, save_sound
 from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.unagan import MelEncoder, UnaganConfig
 from training.average import update_average
@@ -102,6 +101,7 @@ class UnaganTraining(FolderTrainee):
 
     options: UnaganOptions
     average: Generator
+    trained = "generator/"
 
     def __init__(
         self, recordings: Recordings, options: UnaganOptions, processes: Processes, start: Generator | None = None
@@ -234,9 +234,21 @@ class UnaganTraining(FolderTrainee):
     def judge(self) -> dict[str, float]:
         """Fréchet distance of the mel statistics of generated clips and held-out recordings, and how much clips differ."""
         sampled = self._sample(JUDGED_CLIPS, self.options.clip_frames)
-        clips = self.average.normalise(sampled.to(self.device)).cpu().numpy()
+        clips = self._normalised(sampled)
         spread = clips.mean(axis=2).std(axis=0).mean()  # of the clips' mean spectra: 0 if all are the same
         return {"frechet": frechet_distance(mel_statistics(clips), self.judged), "clip_spread": float(spread)}
+
+    def references(self) -> dict[str, float]:
+        """The Fréchet distance of as many clips of recordings that are trained on, and of white noise at their level."""
+        rng = np.random.default_rng(self.options.seed)
+        audio, mel = next(self.train.batches(rng, JUDGED_CLIPS))
+        level = float(audio.square().mean().sqrt())
+        noise = [log_mel(level * rng.standard_normal(len(clip), np.float32), self.average.mel) for clip in audio]
+        sets = {"your recordings": mel, "white noise": torch.from_numpy(np.stack(noise))}
+        return {name: frechet_distance(mel_statistics(self._normalised(clips)), self.judged) for name, clips in sets.items()}
+
+    def _normalised(self, clips: Tensor) -> np.ndarray:
+        return self.average.normalise(clips.to(self.device)).cpu().numpy()
 
     def _sample(self, n_clips: int, frames: int) -> Tensor:
         return self.average.sample(frames, seeds=range(n_clips))
@@ -253,8 +265,9 @@ class UnaganTraining(FolderTrainee):
         generated = self._sample(2, frames).numpy()
         picture = folder / f"step-{step:07}.png"
         recorded = np.array(self.recordings.mel_of(longest, 0, frames))
-        save_mels(picture, {"recorded": recorded, "generated": generated[0], "another": generated[1]}, self.average.mel)
+        titles = (f"{longest.name}, held out", f"generated after {step} updates", "another")
+        save_mels(picture, dict(zip(titles, [recorded, *generated], strict=True)), self.average.mel)
         sounds = [folder / f"step-{step:07}-{number}.wav" for number in (1, 2)]
         for path, clip in zip(sounds, generated, strict=True):
-            sf.write(path, np.clip(griffin_lim(clip, self.average.mel), -1, 1), self.average.mel.sample_rate)
+            save_sound(path, griffin_lim(clip, self.average.mel), self.average.mel.sample_rate)
         return [picture, *sounds]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from db.errors import ParameterError
 from synth.architectures import ARCHITECTURES, DEFAULT, check_architecture
+from synth.griffin_lim import griffin_lim
 from synth.loop import LoopOptions, check_gradient
 from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
 from synth.mel import LogMel
@@ -73,6 +74,7 @@ class VocoderTraining(FolderTrainee):
 
     options: VocoderOptions
     average: Vocoder
+    trained = "vocoder/"
 
     def __init__(
         self, recordings: Recordings, options: VocoderOptions, processes: Processes, start: Vocoder | None = None
@@ -177,12 +179,22 @@ class VocoderTraining(FolderTrainee):
         """Distances of the averaged weights' output from held-out recordings, means over excerpts."""
         found = []
         for audio, mel in self._excerpts():
-            fake = self.average(mel[None])[:, 0]
-            real = audio[None]
-            mel_l1 = (self.front_end(fake) - self.front_end(real)).abs().mean()
-            found.append((float(mel_l1), float(self.stft(fake, real))))
+            found.append(self._distances(self.average(mel[None])[:, 0], audio[None]))
         mel_l1, stft = np.mean(found, axis=0).tolist()
         return {"distance": mel_l1 + stft, "mel_l1": mel_l1, "stft": stft}
+
+    @torch.inference_mode()
+    def references(self) -> dict[str, float]:
+        """The distance that Griffin-Lim leaves, without any training."""
+        found = []
+        for audio, mel in self._excerpts():
+            fake = torch.from_numpy(griffin_lim(mel.cpu().numpy(), self.average.mel)).to(self.device)
+            found.append(sum(self._distances(fake[None], audio[None])))
+        return {"Griffin-Lim": float(np.mean(found))}
+
+    def _distances(self, fake: Tensor, real: Tensor) -> tuple[float, float]:
+        mel_l1 = (self.front_end(fake) - self.front_end(real)).abs().mean()
+        return float(mel_l1), float(self.stft(fake, real))
 
     def _excerpts(self, n: int = JUDGED) -> Iterator[tuple[Tensor, Tensor]]:
         """Up to `n` excerpts, a segment or longer, spread over the held-out recordings: audio (n,), mel (n_mels, frames)."""

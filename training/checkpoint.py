@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ from db.errors import CheckpointError, DemiurgeError, ParameterError
 
 VERSION = 1
 CONFIG, WEIGHTS, STATE = "config.json", "model.safetensors", "training.pt"
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a model, or one in training, lies in a folder."""
+    return any((folder / name).is_file() for name in (WEIGHTS, STATE))
 
 
 def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -106,10 +111,16 @@ def _saving(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:  # each library's way to say that the disk is full
-        raise ParameterError(
-            f"{folder}: cannot be saved ({getattr(error, 'strerror', None) or error}); what was saved before is whole: "
-            "make room, and give the command again (training goes on with --resume)"
-        ) from error
+        reason = getattr(error, "strerror", None) or str(error)
+        if "inline_container" in reason:  # torch counts what it could write, and says no more
+            reason = "not all of it could be written: the disk is full, most likely"
+        if holds_model(folder):
+            remedy = "what was saved before is whole: make room, and give the command again (training goes on with --resume)"
+        else:
+            remedy = "make room, and give the command again"
+        with suppress(OSError):
+            folder.rmdir()  # if nothing is in it
+        raise ParameterError(f"{folder}: cannot be saved ({reason}); {remedy}") from error
 
 
 def load_training_state(folder: str | Path) -> dict[str, Any]:

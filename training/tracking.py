@@ -75,13 +75,19 @@ def _media(path: Path) -> Any:
     return kinds[path.suffix](str(path))
 
 
-def _start_wandb(folder: Path, config: dict[str, Any]) -> Any:
+def find_wandb() -> Any:
+    """The package of W&B. Raises ParameterError if it is not installed."""
     try:
         import wandb
     except ImportError as error:
         raise ParameterError(
             'W&B is not installed; pip install "demiurge-sequencer[wandb]", or train without --track'
         ) from error
+    return wandb
+
+
+def _start_wandb(folder: Path, config: dict[str, Any]) -> Any:
+    wandb = find_wandb()
     if not os.environ.get("WANDB_API_KEY") and "WANDB_MODE" not in os.environ:
         os.environ["WANDB_MODE"] = "offline"
     try:

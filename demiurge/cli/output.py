@@ -68,8 +68,11 @@ def check_audio_output(path: Path, *, force: bool, bits: str | None = None) -> N
 
 
 @contextmanager
-def progress_bar(label: str, *, quiet: bool = False) -> Iterator["Bar"]:
-    """A bar on standard error, fed by calls of (done, total, what); silent if `quiet` or not on a terminal."""
+def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> Iterator["Bar"]:
+    """A bar on standard error, fed by calls of (done, total, what); silent if `quiet` or not on a terminal.
+
+    Where `what` says more than numbers, the bar is not `counted`.
+    """
     if quiet or not sys.stderr.isatty():
         yield _ignore
         return
@@ -79,7 +82,7 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator["Bar"]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        *([MofNCompleteColumn()] if counted else []),
         TimeRemainingColumn(),
         TextColumn("{task.fields[what]}"),
     )

@@ -10,7 +10,6 @@ from db.errors import ParameterError
 from demiurge.cli.output import (
     audio_out_option,
     check_audio_output,
-    check_output,
     echo_json,
     force_option,
     json_option,
@@ -18,6 +17,7 @@ from demiurge.cli.output import (
 )  # fmt: skip
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_options import (
+    check_model_output,
     load_generator,
     load_vocoder,
     model_argument,
@@ -83,10 +83,9 @@ def generate(
 
 
 def _echo_generated(out: Path, summary) -> None:
+    made = f"{summary.made} file{'s' * (summary.made != 1)} made"
     speed = f" in {summary.seconds:.1f} s, {summary.real_time:.0f} × real time" if summary.made else ""
-    click.echo(
-        f"{out}: {summary.made} files made{speed}, {summary.kept} were there; {summary.audio_seconds / 60:.1f} minutes of audio"
-    )
+    click.echo(f"{out}: {made}{speed}, {summary.kept} were there; {summary.audio_seconds / 60:.1f} minutes of audio")
     if summary.redone:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.redone.items())
         click.echo(f"  made anew with other seeds, being broken: {reasons}")
@@ -104,7 +103,7 @@ def _echo_generated(out: Path, summary) -> None:
 @force_option
 @json_option
 def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: bool) -> None:
-    """Hear what a vocoder makes of AUDIO's mel spectrogram, each channel by itself: how good it can be."""
+    """Write what a vocoder makes of AUDIO's mel spectrogram, each channel by itself: how good it can be."""
     from db.atomic import replacing
     from playback.writer import AudioWriter
     from synth.resynth import resynthesise
@@ -152,7 +151,7 @@ def import_(
     """
     from synth.published import import_published
 
-    check_output(model_dir, force=force)
+    check_model_output(model_dir, force=force)
     model = import_published(checkpoint, config, statistics=statistics)
     model.save(model_dir)
     mel, note = model.mel, model.training_summary.get("note")

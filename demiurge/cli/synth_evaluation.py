@@ -73,7 +73,7 @@ def _echo_scores(audio_dir: Path, scores: list, *, with_fad: bool) -> None:
     if not with_fad:
         del measures["FAD"], measures["windows"]
     rows = [[s.name, *(_number(getattr(s, name), digits) for name, digits in measures.values())] for s in scores]
-    echo_table(f"{audio_dir}: how far from the recordings", ["vocoder", *measures], rows)
+    echo_table(f"{audio_dir}: how far from the recordings; lower is better", ["vocoder", *measures], rows)
     _note_bias(scores)
 
 
@@ -120,7 +120,8 @@ def evaluate_generator(
 
 def _echo_report(audio_dir: Path, report) -> None:
     rows = [[name, f"{fad:.3f}"] for name, fad in report.fad.items()]
-    echo_table(f"{audio_dir}: {report.clips} clips of each set", ["set", "FAD"], rows)
+    echo_table(f"{audio_dir}: {report.clips} clips of each set; lower is better", ["set", "FAD"], rows)
+    click.echo("  as good as can be: recordings, other half; nothing learnt: their frames in random order, and white noise")
     d = report.diversity
     click.echo(
         f"  spread of clips: {d.spread:.3f}, of recordings: {d.recorded_spread:.3f}; far less is monotony\n"

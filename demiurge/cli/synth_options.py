@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from db.errors import ParameterError
+from demiurge.cli.output import check_output
 from demiurge.shipped import model_path
 
 audio_argument = click.argument("audio_dir", metavar="AUDIO_DIR", type=click.Path(path_type=Path))
@@ -29,6 +31,17 @@ def echo_left_out(left_out: dict[str, str]) -> None:
     """Name recordings that could not be used, with why."""
     for name, reason in left_out.items():
         click.echo(f"  left out: {name}: {reason.removeprefix(f'{Path(name).name}: ')}", err=True)
+
+
+def check_model_output(path: Path, *, force: bool) -> None:
+    """`check_output` for a model: an empty folder is as good as none, and one without a model is never replaced."""
+    from training.checkpoint import holds_model
+
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() and not holds_model(path):
+        raise ParameterError(f"{path} is there and holds no model; it is not replaced, even with --force: give another name")
+    check_output(path, force=force)
 
 
 def load_vocoder(name: Path):

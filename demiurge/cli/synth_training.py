@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from db.errors import ParameterError
-from demiurge.cli.output import STOPPED, check_output, echo_json, force_option, json_option, progress_bar
+from demiurge.cli.output import STOPPED, echo_json, force_option, json_option, progress_bar
 from demiurge.cli.synth_options import (
     audio_argument,
+    check_model_output,
     echo_left_out,
     load_generator,
     load_vocoder,
@@ -38,13 +40,19 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
                 help="Updates between two judgements on held-out recordings; the best weights so judged are kept.",
             ),
             click.option(
+                "--judge-minutes", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True,
+                help="Minutes of training between two judgements, at most.",
+            ),
+            click.option(
                 "--show-minutes", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
                 help="Minutes between two pictures (and sounds) in MODEL/samples.",
             ),
             click.option(
                 "--from", "start", metavar="MODEL", type=click.Path(path_type=Path), help="Go on from this model's weights."
             ),
-            click.option("--resume", is_flag=True, help="Go on where training with the same options was stopped."),
+            click.option(
+                "--resume", is_flag=True, help="Go on where training was stopped; options that are not given are as they were."
+            ),
             click.option("--track", type=click.Choice(["wandb"]), help="Mirror the log, MODEL/log.jsonl, to a service."),
             force_option,
             json_option,
@@ -73,26 +81,37 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
     "--adversarial-from", type=click.IntRange(0), help="Updates before discriminators join. [default: the architecture's own]"
 )
 @training_options(batch_size=16)
-def train_vocoder(audio_dir: Path, model_dir: Path, start: Path | None, **options) -> None:
+def train_vocoder(
+    audio_dir: Path, model_dir: Path, start: Path | None, resume: bool, force: bool, **options
+) -> None:  # fmt: skip
     """Train a vocoder on the audio below AUDIO_DIR and leave the best, by held-out distance, in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on. Several processes share the work when
-    started by torchrun: torchrun --nproc-per-node 2 --no-python demiurge synth train-vocoder …
+    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on; killed, the last two minutes are lost at
+    most. Several processes share the work when started by torchrun:
+    torchrun --nproc-per-node 2 --no-python demiurge synth train-vocoder …
     """
     from synth.train_vocoder import VocoderOptions
     from synth.train_vocoder import train_vocoder as train
 
-    started = None
+    _check_folders(audio_dir, model_dir, force=force, resume=resume)
     if start:
         _refuse_sizes(options, "architecture", "mel", "n_mels")
-        started = load_vocoder(start)
+    if resume:
+        start = _as_before(model_dir, options, start)
+    started = load_vocoder(start) if start else None
+    if started:
         options["architecture"] = started.architecture
-    _train(train, VocoderOptions, audio_dir, model_dir, started, "mel and STFT distance", **options)
+    _train(train, VocoderOptions, audio_dir, model_dir, started, VOCODER_MEASURE, resume=resume, **options)
+
+
+VOCODER_MEASURE = "mel and STFT distance"
+SMALL = {"width": 160, "adversary_width": 160, "clip_frames": 128, "batch_size": 8}
 
 
 @click.command(
     "train-unagan",
-    epilog="\b\nExamples:\n  demiurge synth train-unagan my_sounds my.unagan --width 64 --adversary-width 64 --minutes 600\n"
+    epilog="\b\nExamples:\n  demiurge synth train-unagan my_sounds my.unagan --size small --minutes 600\n"
+    "  demiurge synth train-unagan my_sounds my.unagan --resume --minutes 60\n"
     "  demiurge synth train-unagan my_sounds my.unagan --device cuda --precision bfloat16",
 )
 @audio_argument
@@ -101,7 +120,14 @@ def train_vocoder(audio_dir: Path, model_dir: Path, start: Path | None, **option
 @mel_option
 @click.option("--n-mels", type=click.IntRange(1), help="Mel bands. [default: those of --mel]")
 @click.option("--cycle/--no-cycle", default=True, show_default=True, help="Whether noise must be found again in what it made.")
-@click.option("--width", type=click.IntRange(1), help="Channels of the generator; 160 trains on a CPU. [default: 512]")
+@click.option(
+    "--size",
+    type=click.Choice(["published", "small"]),
+    default="published",
+    show_default=True,
+    help="small, for processors: --width 160 --adversary-width 160 --clip-frames 128 --batch-size 8. published wants a GPU.",
+)
+@click.option("--width", type=click.IntRange(1), help="Channels of the generator. [default: 512]")
 @click.option("--adversary-width", type=click.IntRange(1), default=512, show_default=True, help="Channels of its adversary.")
 @click.option("--clip-frames", type=click.IntRange(1), default=864, show_default=True, help="Frames of a training excerpt.")
 @click.option(
@@ -112,7 +138,9 @@ def train_vocoder(audio_dir: Path, model_dir: Path, start: Path | None, **option
     help="Make noise like what recordings come from, by an autoregression of so many steps. [default: 0, white]",
 )  # fmt: skip
 @training_options(batch_size=5)
-def train_unagan(audio_dir: Path, model_dir: Path, start: Path | None, **options) -> None:
+def train_unagan(
+    audio_dir: Path, model_dir: Path, start: Path | None, resume: bool, force: bool, size: str, **options
+) -> None:  # fmt: skip
     """Train a UNAGAN on the audio below AUDIO_DIR and leave the best, by held-out Fréchet distance, in MODEL.
 
     Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on. torchrun works as with train-vocoder.
@@ -120,13 +148,42 @@ def train_unagan(audio_dir: Path, model_dir: Path, start: Path | None, **options
     from synth.train_unagan import UnaganOptions
     from synth.train_unagan import train_unagan as train
 
-    started = None
+    _check_folders(audio_dir, model_dir, force=force, resume=resume)
     if start:
         _refuse_sizes(options, "architecture", "mel", "n_mels", "width", "latent_order")
-        started = load_generator(start)
+    if size == "small":
+        options |= {name: value for name, value in SMALL.items() if not _is_given(name)}
+    if resume:
+        start = _as_before(model_dir, options, start)
+    started = load_generator(start) if start else None
+    if started:
         options["architecture"] = "hierarchical" if started.config.upsamplings else "nonhierarchical"
         options["width"], options["latent_order"] = started.config.width, started.latent.order
-    _train(train, UnaganOptions, audio_dir, model_dir, started, "Fréchet distance", **options)
+    _train(train, UnaganOptions, audio_dir, model_dir, started, "Fréchet distance", resume=resume, **options)
+
+
+def _check_folders(audio_dir: Path, model_dir: Path, *, force: bool, resume: bool) -> None:
+    """Refuse folders in the wrong order, and those that must not be replaced."""
+    from training.checkpoint import holds_model
+    from training.processes import Processes
+
+    if holds_model(audio_dir):
+        raise ParameterError(f"{audio_dir} holds a model, not recordings; the order is AUDIO_DIR MODEL")
+    check_model_output(model_dir, force=force or resume or not Processes().first)
+
+
+def _is_given(name: str) -> bool:
+    """Whether an option is on the command line."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _as_before(model_dir: Path, options: dict[str, Any], start: Path | None) -> Path | None:
+    """Set the options that are not given to what a model is trained with; returns what gives its sizes, if not they."""
+    from synth.resume import load_state
+
+    state = load_state(model_dir)
+    options.update({name: value for name, value in state["options"].items() if name in options and not _is_given(name)})
+    return start or (model_dir if state["started"] else None)
 
 
 def _refuse_sizes(options: dict[str, Any], *names: str) -> None:
@@ -137,14 +194,21 @@ def _refuse_sizes(options: dict[str, Any], *names: str) -> None:
 
 def _train(
     train: Callable, make_options: Callable, audio_dir: Path, model_dir: Path, start: Any, measure: str, *, resume: bool,
-    track: str | None, force: bool, as_json: bool, **options,
+    track: str | None, as_json: bool, **options,
 ) -> None:  # fmt: skip
+    from synth.mel import PRESETS
     from training.processes import Processes
 
     first = Processes().first
-    check_output(model_dir, force=force or resume or not first)
     given = make_options(**{name: value for name, value in options.items() if value is not None})
-    with progress_bar("training", quiet=as_json or not first) as progress:
+    mel = start.mel if start else given.mel_settings()
+    fits = mel == PRESETS["22k"]  # of the shipped models
+    if first and not as_json:
+        needed = "" if fits or measure == VOCODER_MEASURE else "; it needs a vocoder that is trained with the same --mel"
+        click.echo(
+            f"{model_dir}: for mono audio at {mel.sample_rate} Hz, nothing above {mel.f_max / 1000:g} kHz{needed}", err=True
+        )
+    with progress_bar(model_dir.name, quiet=as_json or not first, counted=False) as progress:
         summary = train(
             audio_dir, model_dir, options=given, start=start, resume=resume, wandb=track == "wandb", progress=progress
         )
@@ -152,6 +216,7 @@ def _train(
         echo_json({"model": str(model_dir), **asdict(summary)})
     elif first:
         _echo_training(model_dir, summary, measure)
+        _echo_next(model_dir, measure, fits=fits)
     if first and (summary.left_out or summary.stopped_by == "interrupt"):  # torchrun would stop the others
         raise SystemExit(1)
 
@@ -160,12 +225,27 @@ def _echo_training(model_dir: Path, summary, measure: str) -> None:
     """How training went, in words."""
     from training.curve import draw_curve
 
+    trained = f"best after {summary.best_step} of {summary.steps} updates"
+    if not summary.best_step:
+        trained = f"still the weights that training started from: {summary.steps} updates have not made them better "
+        trained += f"({summary.judged[0]:.3f} before, {summary.judged[-1]:.3f} now)"
     click.echo(
-        f"{model_dir}: {summary.architecture}, best after {summary.best_step} of {summary.steps} updates, "
-        f"{summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}\n"
-        f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; {measure} on {summary.held_out_seconds:.0f} s "
-        f"of others: {summary.best:.3f}  {draw_curve(summary.judged)}"
+        f"{model_dir}: {summary.architecture}, {trained}, {summary.seconds:.0f} s in all"
+        f"{STOPPED.get(summary.stopped_by, '')}\n"
+        f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; {measure} on {summary.held_out_seconds:.0f} s more, "
+        f"held out: {summary.best:.3f}  {draw_curve(summary.judged)}\n"
+        f"  lower is better; {', '.join(f'{name}: {value:.3f}' for name, value in summary.references.items())}"
     )
     if summary.n_padded:
         click.echo(f"  recordings shorter than an excerpt, followed by silence: {summary.n_padded}")
     echo_left_out(summary.left_out)
+
+
+def _echo_next(model_dir: Path, measure: str, *, fits: bool) -> None:
+    """Where to listen, and what to do with the model."""
+    if sounds := sorted(model_dir.glob("samples/step-*.wav")):
+        click.echo(f"  hear it: {sounds[-1]}")
+    if measure == VOCODER_MEASURE:
+        click.echo(f"  next: demiurge synth resynth RECORDING {model_dir} -o again.wav")
+    else:
+        click.echo(f"  next: demiurge synth generate {model_dir} {'shipped' if fits else 'VOCODER'} generated --minutes 1")

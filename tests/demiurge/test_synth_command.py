@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -143,8 +144,62 @@ def test_interrupted_training_ends_with_exit_status_1(work, tmp_path, monkeypatc
     assert "(interrupted; the best so far is kept, --resume goes on)" in said
 
 
+def test_training_that_made_nothing_better_says_so(work, tmp_path, monkeypatch):
+    values = iter([1.08, 1.081])
+    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    arguments = ("train-vocoder", work / "sounds", tmp_path / "v", "--from", work / "vocoder", "--steps", 1, *QUICK)
+    said = run(*arguments, "--segment-frames", 16).out
+    assert "still the weights that training started from: 1 updates have not made them better (1.080 before, 1.081 now)" in said
+
+
+def test_training_goes_on_with_the_options_that_it_had(work, tmp_path):
+    sizes = ("--segment-frames", 16, *QUICK)
+    for kind, model, options in (("vocoder", "v", sizes), ("unagan", "g", (*TOY_UNAGAN, "--no-cycle", *QUICK))):
+        arguments = (f"train-{kind}", work / "sounds", tmp_path / model)
+        run(*arguments, "--steps", 1, *options)
+        assert json.loads(run(*arguments, "--resume", "--steps", 2, "--json").out)["steps"] == 2
+        said = run(*arguments, "--resume", "--batch-size", 3, "--precision", "bfloat16", expect=2).err
+        assert "was trained with batch_size 1 (not 3), precision float32 (not bfloat16); to go on, give the same" in said
+    wide = ("train-vocoder", work / "sounds", tmp_path / "w")  # of sizes that are not the architecture's
+    run(*wide, "--from", work / "vocoder", "--steps", 1, *sizes)
+    assert json.loads(run(*wide, "--resume", "--steps", 2, "--json").out)["steps"] == 2
+
+
+def test_small_is_for_processors_and_what_is_given_beside_it_holds(monkeypatch, tmp_path):
+    made = {}
+    monkeypatch.setattr("demiurge.cli.synth_training._train", lambda *_, **options: made.update(options))
+    run("train-unagan", "sounds", tmp_path / "g", "--size", "small", "--clip-frames", 256)
+    assert (made["width"], made["adversary_width"], made["clip_frames"], made["batch_size"]) == (160, 160, 256, 8)
+
+
+def test_a_generator_of_other_mels_says_that_it_needs_a_vocoder_of_its_own(tmp_path):
+    (tmp_path / "none").mkdir()
+    said = run("train-unagan", tmp_path / "none", tmp_path / "g", "--mel", "44k", expect=2).err
+    assert "mono audio at 44100 Hz, nothing above 22.05 kHz; it needs a vocoder that is trained with the same --mel\n" in said
+
+
+def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replaced(work, tmp_path):
+    for force in ((), ("--force",)):
+        said = run("train-unagan", work / "unagan", work / "sounds", *force, expect=2).err
+        assert "unagan holds a model, not recordings; the order is AUDIO_DIR MODEL" in said
+        said = run("train-vocoder", work / "sounds", work, *force, expect=2).err
+        assert "work0 is there and holds no model; it is not replaced, even with --force" in said
+    (tmp_path / "empty").mkdir()
+    run("train-vocoder", work / "sounds", tmp_path / "empty", "--steps", 1, "--segment-frames", 16, *QUICK)
+    assert Vocoder.load(tmp_path / "empty").architecture == "vocos-small"
+
+
+def test_missing_wandb_is_told_before_anything_is_decoded(work, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.setattr("synth.train.open_recordings", None)
+    said = run("train-vocoder", work / "sounds", tmp_path / "v", "--track", "wandb", expect=2).err
+    assert "W&B is not installed" in said
+    assert not (tmp_path / "v").exists()
+
+
 def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch):
-    loop = {"steps": 1, "epochs": 0, "best_step": 1, "best": 2.0, "judged": [2.0], "seconds": 1.0, "wait_share": 0.0}
+    loop = {"steps": 1, "epochs": 0, "best_step": 1, "best": 2.0, "judged": [2.0], "references": {"Griffin-Lim": 1.5}}
+    loop |= {"seconds": 1.0, "wait_share": 0.0}
     data = {"train_seconds": 9.0, "held_out_seconds": 3.0, "n_padded": 1, "left_out": {}}
     summary = TrainingSummary(**loop, **data, stopped_by="steps", architecture="vocos")
     monkeypatch.setattr("synth.train_vocoder.train_vocoder", lambda *_, **__: summary)
@@ -152,12 +207,18 @@ def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch)
     monkeypatch.setenv("RANK", "1")
     assert run("train-vocoder", work / "sounds", tmp_path / "v") == SimpleNamespace(out="", err="")
     monkeypatch.setenv("RANK", "0")
-    assert "followed by silence: 1\n" in run("train-vocoder", work / "sounds", tmp_path / "v", "--force").out
+    said = run("train-vocoder", work / "sounds", tmp_path / "v", "--force")
+    assert "followed by silence: 1\n" in said.out
+    assert "lower is better; Griffin-Lim: 1.500\n" in said.out
+    assert said.out.endswith(f"next: demiurge synth resynth RECORDING {tmp_path / 'v'} -o again.wav\n")
+    assert said.err == f"{tmp_path / 'v'}: for mono audio at 22050 Hz, nothing above 11.025 kHz\n"
 
 
 def test_unagan_is_trained_and_trained_on(work, tmp_path):
     arguments = ("train-unagan", work / "sounds", tmp_path / "g", "--steps", 1, *TOY_UNAGAN, "--no-cycle", *QUICK)
-    assert "hierarchical, best after 1 of 1 updates" in run(*arguments).out
+    said = run(*arguments)
+    assert "hierarchical, best after 1 of 1 updates" in said.out
+    assert f"next: demiurge synth generate {tmp_path / 'g'} shipped generated --minutes 1\n" in said.out
     assert Generator.load(tmp_path / "g").config == UnaganConfig(width=8)
     start = ("--from", tmp_path / "g", *TOY_UNAGAN[2:], *QUICK, "--steps", 1)
     assert json.loads(run("train-unagan", work / "sounds", tmp_path / "h", *start, "--json").out)["steps"] == 1
@@ -244,7 +305,10 @@ def test_vocoders_are_evaluated_with_embeddings(work, embedding, tmp_path):
     arguments = ("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--musicnn", work)
     said = run(*arguments, "--picture", tmp_path / "p.png").out
     assert embedding == [work]
-    assert all(text in said for text in ("Griffin-Lim", "recordings, other half", "FAD of so few windows is too high"))
+    assert all(
+        text in said
+        for text in ("lower is better", "Griffin-Lim", "recordings, other half", "FAD of so few windows is too high")
+    )
     assert matplotlib.image.imread(tmp_path / "p.png").std() > 0.1
     assert "exists" in run(*arguments, "--picture", tmp_path / "p.png", expect=2).err
 
@@ -276,7 +340,10 @@ def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_pa
         sf.write(tmp_path / name / "long.wav", 0.5 * np.resize(np.concatenate(audio), 82 * 44100) + 0.01 * rng.random(), 44100)
     arguments = ("evaluate", "generator", work / "unagan", work / "vocoder", tmp_path / "mine", "--minutes", 0.67)
     said = run(*arguments, "--other", f"theirs={tmp_path / 'theirs'}")
-    assert all(name in said.out for name in ("generated", "theirs", "white noise", "nearest recording"))
+    assert all(
+        name in said.out
+        for name in ("lower is better", "as good as can be", "generated", "theirs", "white noise", "nearest recording")
+    )
     assert "must be NAME=DIR" in run(*arguments, "--other", "theirs", expect=2).err
     assert "must be NAME=DIR" in run(*arguments, "--other", "a=x", "--other", "a=y", expect=2).err
 

@@ -270,6 +270,14 @@ def test_damaged_or_missing_manifest_is_refused(text, message, generator, vocode
     assert content(out) == content(undisturbed)
 
 
+@pytest.mark.parametrize("force", [True, False])
+def test_a_folder_of_recordings_is_left_alone(force, generator, vocoder, tmp_path):
+    (tmp_path / "mine.flac").write_bytes(b"mine")
+    with pytest.raises(ParameterError, match=r"holds files that synth generate has not made \(mine.flac\); give a new folder"):
+        generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES, force=force)
+    assert content(tmp_path) == {"mine.flac": b"mine"}
+
+
 def test_out_that_is_a_file_raises(generator, vocoder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match="file: cannot be written"):

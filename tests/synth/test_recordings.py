@@ -43,7 +43,7 @@ def made(*n_frames, hop=4, n_mels=2):
     settings = MelSettings(sample_rate=400, n_fft=16, hop_length=hop, n_mels=n_mels, f_max=200.0)
     numbers = np.arange(1, sum(n_frames) + 1, dtype=np.float32)
     mels = np.repeat(numbers[:, None], n_mels, axis=1)
-    return Recordings(settings, tuple(entries), {}, "made", np.repeat(numbers, hop), mels)
+    return Recordings(settings, tuple(entries), {}, "made", {}, np.repeat(numbers, hop), mels)
 
 
 def test_every_form_of_audio_becomes_mono_at_one_rate(folder, tabla):
@@ -98,7 +98,7 @@ def test_what_cannot_be_used_is_left_out_by_name(folder, tabla):
     assert set(recordings.left_out) == set(reasons)
     assert all(reason in recordings.left_out[name] for name, reason in reasons.items())
     assert [done for done, _, _ in told] == list(range(14))
-    assert told[0] == (0, 14, "a.wav")
+    assert told[0] == (0, 14, "decoding 1 of 14: a.wav")
 
 
 def test_decoded_once_and_again_only_when_something_changes(folder, tabla, monkeypatch):
@@ -184,6 +184,10 @@ def test_full_disk_is_named_with_a_remedy_and_leaves_nothing_half(folder, decode
 def test_folders_without_audio_are_refused(tmp_path, tabla):
     with pytest.raises(ParameterError, match="nowhere: no such folder; give a folder of audio files"):
         open_recordings(tmp_path / "nowhere", MEL)
+    (tmp_path / "file.wav").touch()
+    with pytest.raises(ParameterError, match="file.wav: is a file; give a folder of audio files"):
+        open_recordings(tmp_path / "file.wav", MEL)
+    (tmp_path / "file.wav").unlink()
     with pytest.raises(ParameterError, match="no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files"):
         open_recordings(tmp_path, MEL)
     sf.write(tmp_path / "x.wav", 0 * tabla, RATE)
@@ -286,8 +290,11 @@ def test_split_holds_out_at_least_a_segment_and_no_more_than_two_minutes():
     assert sum(entry.n_frames for entry in held_out) == 10
     assert len(train) == 3
     rate = made(1).settings.frame_rate
-    train, held_out = split_entries(made(*[int(60 * rate)] * 100), 9, seed=0)
-    assert len(held_out) == 2
+    for seconds, number in ((60, 12), (20, 6), (19, 7)):  # ends of ten seconds; whole ones where that is the half
+        train, held_out = split_entries(made(*[int(seconds * rate)] * 200), 9, seed=0)
+        assert len(held_out) == number
+        assert len({entry.name for entry in held_out}) == number
+        assert sum(entry.n_frames for entry in held_out) == pytest.approx(120 * rate, abs=number)
 
 
 def test_one_file_is_split_by_time():

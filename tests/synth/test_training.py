@@ -31,6 +31,7 @@ from synth.generator import Generator
 from synth.loop import Loop, TrainingError
 from synth.mel import PRESETS
 from synth.recordings import open_recordings
+from synth.show import SAFE_PEAK, save_sound
 from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
 from synth.vocoder import Vocoder
@@ -235,9 +236,28 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
     assert summary.seconds < 5
     assert summary.best_step == summary.steps == load_training_state(tmp_path / "m")["progress"]["step"]
     LOADERS[kind].load(tmp_path / "m")
+    before = load_training_state(tmp_path / "m")["progress"]
+    assert (before["best_step"], before["best"], before["judged"]) == (summary.steps, summary.best, summary.judged)
     again = TRAIN[kind](audio, tmp_path / "m", steps=summary.steps + 1, judge_steps=1000, resume=True)
     assert again.steps == summary.steps + 1
     LOADERS[kind].load(tmp_path / "m")
+
+
+def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, monkeypatch):
+    values = iter([3.0, 1.0, 2.0])
+    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    for steps in (1, 2, 3):
+        summary = vocoder(audio, tmp_path / "m", steps=steps, judge_steps=100, adversarial_from=0, resume=steps > 1)
+    assert (summary.best_step, summary.best, summary.judged) == (2, 1.0, [3.0, 1.0, 2.0])
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
+
+
+@both
+def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
+    often = TRAIN[kind](audio, tmp_path / "often", steps=3, judge_steps=100, judge_minutes=1e-9)
+    once = TRAIN[kind](audio, tmp_path / "once", steps=3, judge_steps=100)
+    assert (len(often.judged), len(once.judged)) == (3, 1)
+    assert equal(*(load_training_state(tmp_path / name)["trainee"] for name in ("often", "once")))
 
 
 def test_going_on_to_fewer_steps_than_were_made_ends_at_once(audio, tmp_path):
@@ -378,12 +398,44 @@ def test_log_lines(kind, audio, tmp_path, monkeypatch):
     names = {"vocoder": ("vocoder/mel", "held_out/distance"), "unagan": ("generator/cycle_mel", "held_out/frechet")}[kind]
     assert names[0] in trained[0]
     assert names[1] in judged[0]
-    said = [text for _, _, text in told if text.startswith("step ")]
+    said = [text for _, _, text in told if text.startswith("update ")]
     assert len(said) == 6
-    assert "best" in said[-1]
+    assert said[0].startswith("update 1 (")
+    assert all(text in said[-1] for text in ("/min), loss ", f"best {min(judged_values(judged)):.3f} after ", "picture in "))
+    assert told[0][2].startswith("decoding 1 of 6: ") or told[0][2] == "first update"
     assert [done for done, _, _ in told][-1] == 1000
     TRAIN[kind](audio, tmp_path / "m", steps=8, judge_steps=3, resume=True)
     assert [line["step"] for line in log(tmp_path / "m") if "epoch" in line] == [2, 4, 6, 8]
+
+
+def judged_values(lines):
+    """The measure that decides, of lines of the log."""
+    return [next(value for name, value in line.items() if name.startswith("held_out/")) for line in lines]
+
+
+def test_the_bar_says_how_much_of_the_time_is_over(audio, tmp_path):
+    told = []
+    vocoder(audio, tmp_path / "m", steps=1, minutes=50, progress=lambda *said: told.append(said))
+    assert told[-1][2].startswith("0.0 of 50 min, update 1 (")
+    assert ", judged in " in told[-1][2]
+
+
+def test_previews_are_lowered_where_they_would_clip(tmp_path):
+    wave = np.sin(np.arange(8000) / 10).astype(np.float32)
+    for peak, expected in ((2.0, SAFE_PEAK), (0.5, 0.5)):
+        save_sound(tmp_path / "x.wav", peak * wave, 8000)
+        assert np.abs(sf.read(tmp_path / "x.wav")[0]).max() == pytest.approx(expected, abs=1e-3)
+
+
+@both
+def test_what_the_measure_is_of_other_things_is_told_and_outlives_a_stop(kind, audio, tmp_path, monkeypatch):
+    first = TRAIN[kind](audio, tmp_path / "m", steps=1).references
+    if kind == "vocoder":
+        assert 0 < first["Griffin-Lim"] < 5
+    else:
+        assert first["your recordings"] < first["white noise"]
+    monkeypatch.setattr(TRAINEES[kind], "references", None)
+    assert TRAIN[kind](audio, tmp_path / "m", steps=2, resume=True).references == first
 
 
 @both
@@ -437,14 +489,20 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
         train(audio, tmp_path / "m", resume=True)
     train(audio, tmp_path / "m", steps=1)
-    with pytest.raises(ParameterError, match="was trained with batch_size [23], not 1; resume with the same, or --force"):
-        train(audio, tmp_path / "m", batch_size=1, resume=True)
-    with pytest.raises(ParameterError, match="was trained with seed 0, not 1"):
-        train(audio, tmp_path / "m", seed=1, resume=True)
+    with pytest.raises(
+        ParameterError, match=r"was trained with batch_size [23] \(not 1\), seed 0 \(not 1\); to go on, give the same"
+    ):
+        train(audio, tmp_path / "m", batch_size=1, seed=1, resume=True)
     shutil.copytree(audio, tmp_path / "other")
     train(tmp_path / "other", tmp_path / "m", steps=1, resume=True)  # the same files elsewhere
-    next((tmp_path / "other").iterdir()).unlink()
-    with pytest.raises(ParameterError, match="was trained with recordings"):
+    (tmp_path / "other" / "elec_chime.ogg").unlink()
+    for name in ("x", "y", "z"):
+        shutil.copy(audio / "elec_chime.ogg", tmp_path / "other" / f"{name}.ogg")
+    os.utime(tmp_path / "other" / "ambi_piano.ogg", (0, 0))
+    changes = r"3 added: x.ogg, y.ogg, …, 1 removed: elec_chime.ogg, 1 changed: ambi_piano.ogg"
+    with pytest.raises(
+        ParameterError, match=rf"was trained with other recordings than these \({changes}\); put those back, or"
+    ):
         train(tmp_path / "other", tmp_path / "m", resume=True)
     other = "unagan" if kind == "vocoder" else "vocoder"
     with pytest.raises(ParameterError, match="was trained with"):
@@ -535,6 +593,7 @@ def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
         (lambda: VocoderOptions(judge_steps=-1), "judge_steps=-1 must be"),
         (lambda: VocoderOptions(threads=0), "threads=0 must be"),
         (lambda: VocoderOptions(minutes=0.0), "minutes=0.0 must be a positive number"),
+        (lambda: VocoderOptions(judge_minutes=-5.0), "judge_minutes=-5.0 must be a positive number"),
         (lambda: VocoderOptions(learning_rate=math.nan), "learning_rate=nan must be"),
         (lambda: VocoderOptions(show_minutes=math.inf), "show_minutes=inf must be"),
         (lambda: VocoderOptions(precision="int3"), "precision='int3' must be float32 or bfloat16"),
@@ -616,7 +675,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         for part in ("vocoder", "generator", "average", "encoder", "optimisers"):
             assert equal(first["trainee"].get(part), second["trainee"].get(part))
         assert first["judged"] == second["judged"]
-    with pytest.raises(ParameterError, match="was trained with processes 2, not 1"):
+    with pytest.raises(ParameterError, match=r"was trained with processes 2 \(not 1\)"):
         vocoder(audio, tmp_path / "vocoder", steps=4, adversarial_from=1, batch_size=2, resume=True)
 
 

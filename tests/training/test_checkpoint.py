@@ -72,6 +72,16 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(saved, monkeypatch):
     assert sorted(file.name for file in saved.iterdir()) == [CONFIG, WEIGHTS]
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_no_folder(tmp_path, monkeypatch):
+    save = torch.save
+    monkeypatch.setattr("training.checkpoint.torch.save", lambda state, path: save(state, "/dev/full"))
+    with pytest.raises(
+        ParameterError, match="m: cannot be saved .*the disk is full, most likely.; make room, and give the com"
+    ):
+        save_training_state(tmp_path / "m", {"weights": torch.zeros(100_000)})
+    assert not (tmp_path / "m").exists()
+
+
 def test_training_state_comes_back_and_code_in_it_is_never_run(tmp_path):
     save_training_state(tmp_path / "m", {"step": 4, "rng": torch.arange(3), "losses": [0.5]})
     state = load_training_state(tmp_path / "m")
