@@ -26,6 +26,7 @@ from training.tracking import Tracker
 
 SAVE_SECONDS = 120.0  # between two saves of the training state
 LOG_STEPS = 50
+MOST_STEPS = 1_000_000  # of a training that is not told when to end
 SESSION = ("steps", "minutes", "judge_minutes", "show_minutes", "device", "threads")  # options that may differ when resumed
 
 
@@ -33,10 +34,10 @@ SESSION = ("steps", "minutes", "judge_minutes", "show_minutes", "device", "threa
 class LoopOptions:
     """How long to train, and how often to look at it."""
 
-    steps: int = 1_000_000  # updates, at most
+    steps: int = MOST_STEPS  # updates, at most
     minutes: float | None = None  # at most, of this run
     judge_steps: int = 1000  # between two looks at the held-out recordings, and
-    judge_minutes: float = 5.0  # of training between two, at most
+    judge_minutes: float = 5.0  # of training between two, at most, unless only updates are counted
     show_minutes: float = 10.0  # between two pictures and sounds
     batch_size: int = 16
     mel: str = "22k"
@@ -63,6 +64,10 @@ class LoopOptions:
     def mel_settings(self) -> MelSettings:
         preset = PRESETS[self.mel]
         return replace(preset, n_mels=preset.n_mels if self.n_mels is None else self.n_mels)
+
+    def judges_by_time(self) -> bool:
+        """Not where updates alone decide how long to train: there the same seed keeps the same weights."""
+        return self.minutes is not None or self.steps == MOST_STEPS
 
     def identity(self) -> dict[str, Any]:
         """What decides the weights: not how long to train, where, or in how many sessions."""
@@ -229,7 +234,8 @@ class Loop:
         """After a step: judge, show, save and tell when it is time; whether to stop, as any of the processes may have to."""
         at, options, now = self.at, self.options, time.perf_counter()
         over = self.interrupt.asked or (options.minutes is not None and now - self.started > 60 * options.minutes)
-        due = at.step % options.judge_steps == 0 or at.seconds - at.judged_seconds > 60 * options.judge_minutes
+        is_late = options.judges_by_time() and at.seconds - at.judged_seconds > 60 * options.judge_minutes
+        due = is_late or at.step % options.judge_steps == 0
         stop, judge = (bool(number) for number in self.processes.sum(*torch.tensor([over, due], dtype=torch.float32)))
         if stop or judge:
             self._judge(tracker)
@@ -247,7 +253,9 @@ class Loop:
         at, options = self.at, self.options
         per_minute = 60 * at.step / at.seconds
         steps_left = options.judge_steps - at.step % options.judge_steps
-        judged = min(steps_left / per_minute, options.judge_minutes - (at.seconds - at.judged_seconds) / 60)
+        judged = steps_left / per_minute
+        if options.judges_by_time():
+            judged = min(judged, options.judge_minutes - (at.seconds - at.judged_seconds) / 60)
         if options.minutes:
             judged = min(judged, options.minutes - minutes)  # a stop is judged, too
         shown = options.show_minutes - (time.perf_counter() - self.shown) / 60

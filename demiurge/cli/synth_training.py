@@ -41,7 +41,7 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
             ),
             click.option(
                 "--judge-minutes", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True,
-                help="Minutes of training between two judgements, at most.",
+                help="Minutes of training between two judgements, at most; not where only --steps says how long to train.",
             ),
             click.option(
                 "--show-minutes", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,

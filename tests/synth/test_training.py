@@ -254,8 +254,8 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
 
 @both
 def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
-    often = TRAIN[kind](audio, tmp_path / "often", steps=3, judge_steps=100, judge_minutes=1e-9)
-    once = TRAIN[kind](audio, tmp_path / "once", steps=3, judge_steps=100)
+    often = TRAIN[kind](audio, tmp_path / "often", steps=3, minutes=60, judge_steps=100, judge_minutes=1e-9)
+    once = TRAIN[kind](audio, tmp_path / "once", steps=3, judge_steps=100, judge_minutes=1e-9)  # time decides nothing
     assert (len(often.judged), len(once.judged)) == (3, 1)
     assert equal(*(load_training_state(tmp_path / name)["trainee"] for name in ("often", "once")))
 
