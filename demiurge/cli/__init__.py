@@ -29,7 +29,8 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except DemiurgeError as error:
-            raise (WrongUsage if isinstance(error, ParameterError) else click.ClickException)(one_line(str(error))) from error
+            message = "\n".join(map(one_line, str(error).split("\n")))  # lists of files have a line for each
+            raise (WrongUsage if isinstance(error, ParameterError) else click.ClickException)(message) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the work, not of the alphabet
