@@ -285,10 +285,11 @@ class Search:
         reached = np.flatnonzero(np.isfinite(cost))
         if not len(reached):
             given = {"min_reuse": self.options.min_reuse, "max_run": self.options.max_run}
-            rules = " and ".join(f"{name}={value:g} s" for name, value in given.items() if 0 < value < np.inf)
+            rules = {name: f"{name}={value:g} s" for name, value in given.items() if 0 < value < np.inf}
+            remedies = {"min_reuse": "lower min_reuse, ", "max_run": "raise max_run, "}
             raise ParameterError(
-                f"step {self.steps[step]}: {rules} leave none of {len(cost)} candidates to play; lower min_reuse, raise "
-                "max_run, or consider more units with -k"
+                f"step {self.steps[step]}: {' and '.join(rules.values())} leave none of {len(cost)} candidates to play; "
+                f"{''.join(remedies[name] for name in rules)}or consider more units with -k"
             )
         return reached
 

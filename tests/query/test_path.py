@@ -268,7 +268,9 @@ def test_no_run_lasts_longer_than_it_may_even_within_a_step_or_a_unit():
     make_uneven(toy, 0)
     path = select_path(toy, targets, PathOptions(k=50, max_run=0.1), step_samples=np.full(9, HOP), whole_units=True)
     assert path.n_samples.max() <= 100
-    with pytest.raises(ParameterError, match="step 0: max_run=0.01 s leave none of 50 candidates"):
+    with pytest.raises(
+        ParameterError, match="max_run=0.01 s leave none of 50 candidates to play; raise max_run, or consider more"
+    ):
         select_path(toy, targets, PathOptions(k=50, max_run=0.01), step_samples=np.full(9, HOP), whole_units=True)
 
 
