@@ -18,11 +18,11 @@ HEAD = """# Commands
 This page is made from the program by `python scripts/make_command_reference.py`; `demiurge COMMAND --help` says the same.
 What goes for all commands:
 
-- `--json` prints one JSON document instead of text. Progress bars are shown on terminals only.
+- `--json` prints one JSON document instead of text (not `browse`). Progress bars are shown on terminals only.
 - Nothing is overwritten without `--force`.
 - The same `--seed` gives the same bytes.
-- The exit status is 0 if all that was asked for was done, 1 if some of it failed (each failure is named, the rest is kept),
-  2 for wrong usage.
+- The exit status is 0 if all that was asked for was done, 1 if some of it failed (each failure is named, the rest is kept)
+  or files do not fit each other, 2 for wrong usage.
 - The rooms' pages say what the options are for, with figures: [db](rooms/db.md), [query](rooms/query.md),
   [playback](rooms/playback.md), [sequencer](rooms/sequencer.md), [synth](rooms/synth.md), [browse](rooms/demiurge.md).
 """

@@ -241,7 +241,8 @@ class Loop:
             self._judge(tracker)
         if stop or judge or now - self.saved > SAVE_SECONDS:
             self._save()
-        if tracker and now - self.shown > 60 * options.show_minutes:
+        is_over = stop and not self.interrupt.asked  # whoever interrupts does not wait for pictures
+        if tracker and (is_over or now - self.shown > 60 * options.show_minutes):
             self.shown = now
             tracker.show(self._show(), at.step)
         if tell:

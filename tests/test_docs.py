@@ -32,9 +32,9 @@ QUICK = {
     "render": {"--minutes 2": "--minutes 0.03", "--seconds 8": "--seconds 2"},
     "browse": {},
     "synth": {
-        "--minutes 10 --judge-steps 50": "--minutes 0.001 --batch-size 2 --segment-frames 32",
-        "--minutes 20 --judge-steps 100": "--minutes 0.001",
-        "160 --adversary-width 160": "32 --adversary-width 32",
+        "--from shipped --minutes 5": "--from shipped --minutes 0.001 --batch-size 2 --segment-frames 32",
+        "--resume --minutes 2": "--resume --minutes 0.001",
+        "--size small --minutes 8": "--width 32 --adversary-width 32 --clip-frames 128 --batch-size 8 --minutes 0.001",
         "--minutes 0.5 --seconds 10": "--minutes 0.1 --seconds 3",
     },
     "cluster": {"--minutes 1": "--minutes 0.03"},
