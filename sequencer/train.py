@@ -259,8 +259,9 @@ class _Training:
             raise TrainingError("the held-out loss is not a number; train with a smaller --learning-rate")
         if loss < at.best:
             at.best, at.best_epoch = loss, at.epoch
-            summary = {**self.options.identity(), "epoch": at.epoch, "held_out_loss": loss, "sources": _names(self.split)}
-            self.average.config = replace(self.average.config, training=summary)
+            steps = {"train": _steps(self.split.train), "held_out": _steps(self.split.held_out)}
+            judged = {"epoch": at.epoch, "held_out_loss": loss, "sources": _names(self.split), "steps": steps}
+            self.average.config = replace(self.average.config, training={**self.options.identity(), **judged})
             if self.processes.first:
                 self.average.save(self.out)
         return loss

@@ -170,7 +170,7 @@ def compare(database: Path, out: Path, minutes: float, seed: int, as_json: bool)
 
 def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path | None, as_json: bool) -> None:
     from db.database import Database
-    from sequencer.evaluate import WINDOWS, to_document
+    from sequencer.evaluate import WINDOWS, added_sources, to_document
     from sequencer.evaluate import evaluate as evaluate_models
     from sequencer.forecaster import Forecaster
 
@@ -180,13 +180,15 @@ def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path |
         models[folder.name] = Forecaster.load(folder)
         mine, theirs = f"the database {database}", f"the model {folder}"
         opened.settings.check_matches(models[folder.name].config.settings, mine=mine, theirs=theirs)
+    sequences = list(opened.sequences())
     with progress_bar("evaluating", quiet=as_json) as progress:
-        sequences = list(opened.sequences())
-        found, floors = evaluate_models(models, sequences, opened.normaliser, seed=seed, progress=progress)
+        found, floors = evaluate_models(models, sequences, seed=seed, progress=progress)
         if picture:
             from sequencer.picture import save_evaluation_picture
 
-            save_evaluation_picture(models, sequences, opened.normaliser, picture, seed=seed, progress=progress)
+            save_evaluation_picture(models, sequences, picture, seed=seed, progress=progress)
+    if added := added_sources(next(iter(models.values())), sequences):
+        click.echo(f"{len(added)} sources that came into {database} after the training are left out", err=True)
     if as_json:
         echo_json(to_document(found, floors))
         return

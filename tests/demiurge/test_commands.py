@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,6 +215,19 @@ def test_models_are_judged_by_command(work, tmp_path, short):
     assert image.shape[1] == 1500
     assert 0.02 < (image[..., :3].min(axis=-1) < 0.5).mean() < 0.5  # neither empty nor full
     assert "exists" in run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture, expect=2)
+
+
+def test_models_are_judged_on_the_sources_they_were_trained_with(work, tmp_path, short):
+    sounds, model = tmp_path / "sounds", work / "my.model"
+    shutil.copytree(work / "sounds", sounds)
+    sf.write(sounds / "zz_new.wav", sf.read(sounds / "ambi_choir.wav")[0][::-1], RATE)
+    run("db", "build", sounds, tmp_path / "db")
+    result = CliRunner().invoke(main, ["sequencer", "evaluate", str(model), str(tmp_path / "db"), "--json"])
+    assert "1 sources that came into" in result.stderr
+    assert json.loads(result.stdout) == json.loads(run("sequencer", "evaluate", model, work / "my.db", "--json"))
+    run("db", "remove", tmp_path / "db", "ambi_choir.wav")
+    output = run("sequencer", "evaluate", model, tmp_path / "db", expect=2)
+    assert re.search(r"1 of the \d+ sources that the model was trained with are not in the database \(ambi_choir.wav\)", output)
 
 
 @pytest.mark.slow
