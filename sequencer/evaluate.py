@@ -39,14 +39,14 @@ Gaussian = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class Evaluation:
-    """What was found of one forecaster or baseline. Ratios are of the rollout to the held-out data: 1 is right, 0 is asleep."""
+    """What was found of one forecaster or baseline. Ratios are of all its rollouts to the held-out data: 1 is right."""
 
     name: str
     errors: dict[int, float]  # by horizon
     loss: float | None  # held out, nats per step, or squared error with the point head
     std_ratio: float
     std_ratios: list[float] = field(repr=False)  # by column
-    step_ratio: float  # of the mean change from step to step
+    step_ratio: float  # of the mean change from step to step: 0 is asleep
     frechet: dict[int, float]  # by window
     autocorrelation_error: float
     distinct: float  # share of different ones among the training steps nearest to its first `MATCHED`
