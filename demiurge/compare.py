@@ -36,7 +36,8 @@ def train_all(
         If `out` cannot be a folder, or has models that were made in another way.
     """
     folders = {out / f"{model}-{head}": (model, head) for model in BODIES for head in HEADS}
-    _check_found(out, folders, {"database": Database(database).id, "minutes": minutes, "seed": seed})
+    opened = Database(database)
+    _check_found(out, folders, {"database": opened.id, "sources": len(opened.sources), "minutes": minutes, "seed": seed})
     missing = [folder for folder in folders if not folder.exists()]
     done = len(folders) - len(missing)
     with _pool() as pool:
@@ -60,7 +61,10 @@ def _check_found(out: Path, folders: dict[Path, tuple[str, str]], options: dict[
     except OSError as error:
         raise ParameterError(f"{out}: cannot make this folder ({error.strerror}); give another one") from error
     noted = out / OPTIONS
-    before = json.loads(noted.read_text()) if noted.exists() else {}
+    try:
+        before = json.loads(noted.read_text()) if noted.exists() else {}
+    except ValueError as error:
+        raise ParameterError(f"{noted}: damaged ({error}); give another folder") from error
     begun = [folder for folder in folders if folder.exists() or _part(folder).exists()]
     for name, value in options.items():
         if begun and before.get(name) != value:

@@ -205,9 +205,10 @@ def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path |
     sequences = list(opened.sequences())
     with _models_told("evaluating", quiet=as_json) as progress:
         found, floors = evaluate_models(models, sequences, seed=seed, progress=progress)
-        if picture:
-            from sequencer.picture import save_evaluation_picture
+    if picture:
+        from sequencer.picture import save_evaluation_picture
 
+        with _models_told("drawing", quiet=as_json) as progress:
             save_evaluation_picture(models, sequences, picture, seed=seed, progress=progress)
     if added := added_sources(next(iter(models.values())), sequences):
         click.echo(f"{len(added)} sources that came into {database} after the training are left out", err=True)

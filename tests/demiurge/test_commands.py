@@ -259,6 +259,8 @@ def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
     (out / "lstm-tokens").rename(tmp_path / "tokens")
     (out / "lstm-point").rename(out / "lstm-tokens")
     assert "lstm-tokens is lstm with point head; remove it" in run(*arguments, expect=2)
+    (out / "options.json").write_text("{")
+    assert "options.json: damaged" in run(*arguments, expect=2)
     (out / "options.json").unlink()
     assert "was made with database unknown, not" in run(*arguments, expect=2)
 
