@@ -1,5 +1,6 @@
 """Train every architecture with every head on one database, side by side, to see which suits it."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -7,12 +8,16 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import Any
 
+from db.atomic import replacing
 from db.database import Database
+from db.errors import ParameterError
+from sequencer.forecaster import Forecaster
 from sequencer.models import BODIES, HEADS
 from sequencer.train import TrainingOptions, train_forecaster
 
-PART = ".part"  # added to the name of a model in training
+OPTIONS = "options.json"  # how the models beside it were trained
 
 
 def train_all(
@@ -24,9 +29,15 @@ def train_all(
     -------
     list of Path
         The models, in the order of the registries.
+
+    Raises
+    ------
+    ParameterError
+        If `out` cannot be a folder, or has models that were made in another way.
     """
-    out.mkdir(parents=True, exist_ok=True)
     folders = {out / f"{model}-{head}": (model, head) for model in BODIES for head in HEADS}
+    opened = Database(database)
+    _check_found(out, folders, {"database": opened.id, "sources": len(opened.sources), "minutes": minutes, "seed": seed})
     missing = [folder for folder in folders if not folder.exists()]
     done = len(folders) - len(missing)
     with _pool() as pool:
@@ -41,6 +52,30 @@ def train_all(
             if progress:
                 progress(done, len(folders), futures[future].name)
     return list(folders)
+
+
+def _check_found(out: Path, folders: dict[Path, tuple[str, str]], options: dict[str, Any]) -> None:
+    """Make the folder `out` and note the options in it; refuse models that are there and were made with others."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{out}: cannot make this folder ({error.strerror}); give another one") from error
+    noted = out / OPTIONS
+    try:
+        before = json.loads(noted.read_text()) if noted.exists() else {}
+    except ValueError as error:
+        raise ParameterError(f"{noted}: damaged ({error}); give another folder") from error
+    begun = [folder for folder in folders if folder.exists() or _part(folder).exists()]
+    for name, value in options.items():
+        if begun and before.get(name) != value:
+            known = before.get(name, "unknown")
+            raise ParameterError(f"{begun[0]}: was made with {name} {known}, not {value}; give the same, or another folder")
+    for folder in filter(Path.exists, begun):
+        config = Forecaster.load(folder).config
+        if (config.model, config.head) != folders[folder]:
+            raise ParameterError(f"{folder} is {config.model} with {config.head} head; remove it, and it is trained anew")
+    with replacing(noted) as temporary:
+        temporary.write_text(json.dumps(options))
 
 
 @contextmanager
@@ -60,10 +95,15 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def _part(folder: Path) -> Path:
+    """Where a model is while it is trained."""
+    return folder.with_name(f"{folder.name}.part")
+
+
 def _train(database: Path, folder: Path, options: TrainingOptions) -> None:
     """Train one; an interrupted one goes on from its last save."""
     opened = Database(database)
-    part = folder.with_name(folder.name + PART)
+    part = _part(folder)
     train_forecaster(
         list(opened.sequences()), part, settings=opened.settings, normaliser=opened.normaliser, options=options,
         resume=(part / "training.pt").exists(),

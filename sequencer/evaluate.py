@@ -1,7 +1,7 @@
 """Judge forecasters on material they have not heard: how near the next steps are, and whether free rollouts live like the data.
 
-All figures are of z-scored independent columns. Errors are of the mean forecast: one step ahead the head's own, where it has
-one, else estimated without bias from `DRAWS` of them.
+All figures are of independent columns, z-scored with the models' means and standard deviations. Errors are of the mean
+forecast: one step ahead the head's own, where it has one, else estimated without bias from `DRAWS` of them.
 Rollouts, `ROLLOUTS` of each held-out piece, begin after its first steps and are as long as what remains of it.
 """
 
@@ -14,7 +14,6 @@ import torch
 
 from db.descriptors.derived import static_columns
 from db.errors import ParameterError
-from db.normaliser import Normaliser
 from sequencer.averages import slow_averages
 from sequencer.baselines import Continue, fit_baselines
 from sequencer.forecaster import Forecaster
@@ -40,14 +39,14 @@ Gaussian = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class Evaluation:
-    """What was found of one forecaster or baseline. Ratios are of the rollout to the held-out data: 1 is right, 0 is asleep."""
+    """What was found of one forecaster or baseline. Ratios are of all its rollouts to the held-out data: 1 is right."""
 
     name: str
     errors: dict[int, float]  # by horizon
     loss: float | None  # held out, nats per step, or squared error with the point head
     std_ratio: float
     std_ratios: list[float] = field(repr=False)  # by column
-    step_ratio: float  # of the mean change from step to step
+    step_ratio: float  # of the mean change from step to step: 0 is asleep
     frechet: dict[int, float]  # by window
     autocorrelation_error: float
     distinct: float  # share of different ones among the training steps nearest to its first `MATCHED`
@@ -56,7 +55,6 @@ class Evaluation:
 def evaluate(
     models: dict[str, Forecaster],
     sequences: Named,
-    normaliser: Normaliser,
     *,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
@@ -75,9 +73,10 @@ def evaluate(
     Raises
     ------
     ParameterError
-        If the models were trained on different sources, or none of these is held out and long enough.
+        If the models were trained on different sources, these are not all there as they were, or none of them is held out and
+        long enough.
     """
-    train, held_out = held_out_material(models, sequences, normaliser)
+    train, held_out = held_out_material(models, sequences)
     n_seed = seed_steps(held_out)
     seeds = [piece[:n_seed] for piece in held_out]
     truths = [piece[n_seed : n_seed + LONGEST] for piece in held_out]
@@ -88,7 +87,10 @@ def evaluate(
         "real against real": _frechet(_gaussians(blocks[::2]), _gaussians(blocks[1::2])),
         "training data": _frechet(_gaussians(train), _gaussians(truths)),
     }
-    contestants = {name: _model(model) for name, model in models.items()} | fit_baselines(train)
+    baselines = fit_baselines(train)
+    if taken := models.keys() & baselines:
+        raise ParameterError(f"a model is called {min(taken)}, as a baseline is; give it another name")
+    contestants = {name: _model(model) for name, model in models.items()} | baselines
     evaluations = []
     for done, (name, go_on) in enumerate(contestants.items()):
         if progress:
@@ -100,27 +102,11 @@ def evaluate(
     return evaluations, floors
 
 
-def held_out_material(
-    models: dict[str, Forecaster], sequences: Named, normaliser: Normaliser
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """z-scored independent columns of the sources the models were trained on, and of the held-out ones."""
-    if not models:
-        raise ParameterError("no model is given; give at least one")
-    first, model = next(iter(models.items()))
-    split = model.config.training["sources"]
-    for name, other in models.items():
-        if other.config.training["sources"] != split:
-            raise ParameterError(f"{name} was trained on other sources than {first}; evaluate them one by one")
-    columns, held = static_columns(model.config.settings), set(split["held_out"])
-    scores = {name: normaliser.apply(rows)[:, columns] for name, rows in sequences}
-    if missing := held - set(scores):
-        raise ParameterError(f"{sorted(missing)[0]} was held out and is not in the database; evaluate on the one trained with")
-    if held & set(split["train"]):  # one source, its last part held out
-        parts = split_sequences(sequences, seed=0)
-        train, held_out = ([normaliser.apply(rows)[:, columns] for _, rows in part] for part in (parts.train, parts.held_out))
-    else:
-        train = [rows for name, rows in scores.items() if name not in held]
-        held_out = [scores[name] for name in sorted(held)]
+def held_out_material(models: dict[str, Forecaster], sequences: Named) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """z-scored independent columns of the sources the models were trained on, and of the held-out ones; no others are used."""
+    model = _check_training(models)
+    material = _material(model.config.training, dict(sequences))
+    train, held_out = ([_scores(model, rows) for rows in part] for part in material)
     longest = max(map(len, held_out))
     if longest < ORDER + max(HORIZONS):
         raise ParameterError(
@@ -128,6 +114,54 @@ def held_out_material(
             "add longer audio, or train with another --seed"
         )
     return train, [rows for rows in held_out if len(rows) >= seed_steps(held_out) + max(HORIZONS)]
+
+
+def _material(training: dict[str, Any], rows_of: dict[str, np.ndarray]) -> list[list[np.ndarray]]:
+    """Raw rows of the sources trained on, and of those held out, which must all be there with as many steps as then."""
+    split = training["sources"]
+    known = {*split["train"], *split["held_out"]}
+    if missing := sorted(known - rows_of.keys()):
+        raise ParameterError(
+            f"{len(missing)} of the {len(known)} sources that the model was trained with are not in the database "
+            f"({', '.join(missing[:2])}{', …' * (len(missing) > 2)}); evaluate on the database it was trained on, or train anew"
+        )
+    if split["train"] == split["held_out"]:  # one source, its last part held out
+        parts = split_sequences([(name, rows_of[name]) for name in known], seed=0)
+        material = [[rows for _, rows in part] for part in (parts.train, parts.held_out)]
+    else:
+        material = [[rows_of[name] for name in names] for names in (split["train"], sorted(split["held_out"]))]
+    steps = dict(zip(("train", "held_out"), (sum(map(len, part)) for part in material), strict=True))
+    if steps != training.get("steps", steps):  # older checkpoints do not say
+        raise ParameterError(
+            f"the sources that the model was trained with have {sum(steps.values())} steps in the database and had "
+            f"{sum(training['steps'].values())}: they were changed since; train anew"
+        )
+    return material
+
+
+def added_sources(model: Forecaster, sequences: Named) -> list[str]:
+    """Sources that have come since the model was trained: it has not learned from them, and is not judged on them."""
+    split = model.config.training["sources"]
+    known = {*split["train"], *split["held_out"]}
+    return [name for name, rows in sequences if name not in known and len(rows) > 1]  # one step teaches nothing
+
+
+def _check_training(models: dict[str, Forecaster]) -> Forecaster:
+    """The first of the models, which must all be trained on the same sources in the same state."""
+    if not models:
+        raise ParameterError("no model is given; give at least one")
+    first, model = next(iter(models.items()))
+    for name, other in models.items():
+        if other.config.training["sources"] != model.config.training["sources"]:
+            raise ParameterError(f"{name} was trained on other sources than {first}; evaluate them one by one")
+        if not (torch.equal(other.mean, model.mean) and torch.equal(other.std, model.std)):
+            raise ParameterError(f"{name} was trained on another state of the database than {first}; evaluate them one by one")
+    return model
+
+
+def _scores(model: Forecaster, rows: np.ndarray) -> np.ndarray:
+    static = torch.from_numpy(rows[:, static_columns(model.config.settings)])
+    return model.normalise(static.to(model.mean.device)).cpu().numpy()
 
 
 def seed_steps(held_out: list[np.ndarray]) -> int:

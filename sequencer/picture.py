@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from db.atomic import replacing
 from db.descriptors.derived import static_columns
-from db.normaliser import Normaliser
 from sequencer import evaluate
 from sequencer.forecaster import Forecaster
 from sequencer.rollout import draw_steps
@@ -23,13 +22,13 @@ BANDS = ((5, 95), (25, 75))  # percentiles
 
 
 def save_evaluation_picture(
-    models: dict[str, Forecaster], sequences: Named, normaliser: Normaliser, path: Path, *, seed: int = 0,
+    models: dict[str, Forecaster], sequences: Named, path: Path, *, seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> None:  # fmt: skip
     """A row for each model: the fan of its forecasts of the first descriptor after a moment of the longest held-out piece; one
     rollout over time; the plane of the data's first two principal axes. Forecasts are blue, the piece is black.
     """
-    _, held_out = evaluate.held_out_material(models, sequences, normaliser)
+    _, held_out = evaluate.held_out_material(models, sequences)
     piece = max(held_out, key=len)
     n_seed = evaluate.seed_steps(held_out)
     start = max(min(len(piece) // 4, len(piece) - FAN_STEPS - n_seed), 0)

@@ -19,7 +19,7 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss, held_out_loss, windows_for
-from sequencer.models import HEADS, check_parts
+from sequencer.models import BODIES, HEADS, check_parts
 from sequencer.split import Named, Split, split_sequences
 from sequencer.windows import Batch
 from training.average import update_average
@@ -160,8 +160,8 @@ class _Training:
                 f"add longer audio, or train with --window {max(len(everything) // 2, 1)}"
             )
         torch.manual_seed(options.seed)
-        sizes_of_head = HEADS[options.head].sizes(len(everything))
-        self.model = Forecaster(ForecasterConfig(options.model, settings, options.head, head_config=sizes_of_head))
+        sizes_of_body, sizes_of_head = dict(BODIES[options.model][1]), HEADS[options.head].sizes(len(everything))
+        self.model = Forecaster(ForecasterConfig(options.model, settings, options.head, sizes_of_body, sizes_of_head))
         self.model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
         self.model.head.fit(train)
         self.model.to(device)
@@ -259,8 +259,9 @@ class _Training:
             raise TrainingError("the held-out loss is not a number; train with a smaller --learning-rate")
         if loss < at.best:
             at.best, at.best_epoch = loss, at.epoch
-            summary = {**self.options.identity(), "epoch": at.epoch, "held_out_loss": loss, "sources": _names(self.split)}
-            self.average.config = replace(self.average.config, training=summary)
+            steps = {"train": _steps(self.split.train), "held_out": _steps(self.split.held_out)}
+            judged = {"epoch": at.epoch, "held_out_loss": loss, "sources": _names(self.split), "steps": steps}
+            self.average.config = replace(self.average.config, training={**self.options.identity(), **judged})
             if self.processes.first:
                 self.average.save(self.out)
         return loss

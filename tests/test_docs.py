@@ -120,7 +120,10 @@ def test_python_example_runs(folder, capsys):
     for language, block in blocks((DOCS / "api.md").read_text()):
         if language == "python":
             exec(block, names)
-    assert "most like the first step: " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "most like the first step: " in printed
+    assert "forecasts: (1, 2, 216, 39)" in printed
+    assert re.search(r"^mine [\d.]+ [\d.]+ [\d.]+\npersistence [\d.]+ 0.0 ", printed, re.MULTILINE)
     assert sf.info("backwards.wav").frames == sf.info("mosaic.wav").frames > 0
     assert sf.info("piano.wav").duration == pytest.approx(2, abs=0.01)
 

@@ -1,12 +1,15 @@
 """demiurge sequencer: train forecasters and forecast."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from demiurge.cli.drawing import drawing_options
-from demiurge.cli.output import STOPPED, check_output, echo_json, echo_table, force_option, json_option, progress_bar
+from demiurge.cli.output import STOPPED, Bar, check_output, echo_json, echo_table, force_option, json_option, progress_bar
 
 
 @click.group()
@@ -27,7 +30,10 @@ def sequencer() -> None:
 @click.option("--resume", is_flag=True, help="Go on where training with the same options was stopped.")
 @click.option("--window", type=click.IntRange(1), default=128, show_default=True, help="Steps of a training excerpt.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: the architecture's own]")
-@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
+    help="bfloat16 is less exact, and faster on processors that know it.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, …")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor threads.")
@@ -65,8 +71,11 @@ def echo_summary(model_dir: Path, summary) -> None:
     from sequencer.models import HEADS
     from training.curve import draw_curve
 
+    best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
+    if summary.stopped_by == "interrupt":
+        best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
     click.echo(
-        f"{model_dir}: {summary.model} with {summary.head} head, epoch {summary.best_epoch} of {summary.epochs} is the best, "
+        f"{model_dir}: {summary.model} with {summary.head} head, {best}, "
         f"{summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}\n"
         f"  trained on {summary.train_steps} steps of {summary.train_sources} sources; judged on "
         f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}: "
@@ -159,34 +168,50 @@ def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, picture: P
 def compare(database: Path, out: Path, minutes: float, seed: int, as_json: bool) -> None:
     """Train every architecture with every head on DB, one for each processor at a time, and evaluate them all.
 
-    The models are left in OUT_DIR, with a picture. Stopped and started again, those that are there are not trained anew.
+    The models are left in OUT_DIR, with a picture. Stopped and started again with the same options, those that are there are
+    not trained anew.
     """
     from demiurge.compare import train_all
 
-    with progress_bar("training", quiet=as_json) as progress:
+    with _models_told("training", quiet=as_json) as progress:
         folders = train_all(database, out, minutes=minutes, seed=seed, progress=progress)
     _judge(folders, database, seed=seed, picture=out / "forecasts.png", as_json=as_json)
 
 
+@contextmanager
+def _models_told(label: str, *, quiet: bool) -> Iterator[Bar]:
+    """A progress bar; not on a terminal, a line on standard error for each model."""
+
+    def tell(done: int, total: int, what: str = "", /) -> None:
+        click.echo(f"{label} {what}: {done} of {total} done", err=True)
+
+    with progress_bar(label, quiet=quiet) as bar:
+        yield bar if quiet or sys.stderr.isatty() else tell
+
+
 def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path | None, as_json: bool) -> None:
     from db.database import Database
-    from sequencer.evaluate import WINDOWS, to_document
+    from sequencer.evaluate import WINDOWS, added_sources, to_document
     from sequencer.evaluate import evaluate as evaluate_models
     from sequencer.forecaster import Forecaster
 
     opened = Database(database)
     models = {}
-    for folder in model_dirs:
-        models[folder.name] = Forecaster.load(folder)
+    names = [folder.absolute().name for folder in model_dirs]
+    for folder, name in zip(model_dirs, names, strict=True):
+        model = models[name if names.count(name) == 1 else str(folder)] = Forecaster.load(folder)
         mine, theirs = f"the database {database}", f"the model {folder}"
-        opened.settings.check_matches(models[folder.name].config.settings, mine=mine, theirs=theirs)
-    with progress_bar("evaluating", quiet=as_json) as progress:
-        sequences = list(opened.sequences())
-        found, floors = evaluate_models(models, sequences, opened.normaliser, seed=seed, progress=progress)
-        if picture:
-            from sequencer.picture import save_evaluation_picture
+        opened.settings.check_matches(model.config.settings, mine=mine, theirs=theirs)
+    sequences = list(opened.sequences())
+    with _models_told("evaluating", quiet=as_json) as progress:
+        found, floors = evaluate_models(models, sequences, seed=seed, progress=progress)
+    if picture:
+        from sequencer.picture import save_evaluation_picture
 
-            save_evaluation_picture(models, sequences, opened.normaliser, picture, seed=seed, progress=progress)
+        with _models_told("drawing", quiet=as_json) as progress:
+            save_evaluation_picture(models, sequences, picture, seed=seed, progress=progress)
+    if added := added_sources(next(iter(models.values())), sequences):
+        click.echo(f"{len(added)} sources that came into {database} after the training are left out", err=True)
     if as_json:
         echo_json(to_document(found, floors))
         return

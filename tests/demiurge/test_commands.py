@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,17 +217,52 @@ def test_models_are_judged_by_command(work, tmp_path, short):
     assert "exists" in run("sequencer", "evaluate", work / "my.model", work / "my.db", "--picture", picture, expect=2)
 
 
+def test_models_are_judged_on_the_sources_they_were_trained_with(work, tmp_path, short):
+    sounds, model = tmp_path / "sounds", work / "my.model"
+    shutil.copytree(work / "sounds", sounds)
+    sf.write(sounds / "zz_new.wav", sf.read(sounds / "ambi_choir.wav")[0][::-1], RATE)
+    run("db", "build", sounds, tmp_path / "db")
+    result = CliRunner().invoke(main, ["sequencer", "evaluate", str(model), str(tmp_path / "db"), "--json"])
+    assert "1 sources that came into" in result.stderr
+    assert json.loads(result.stdout) == json.loads(run("sequencer", "evaluate", model, work / "my.db", "--json"))
+    run("db", "remove", tmp_path / "db", "ambi_choir.wav")
+    output = run("sequencer", "evaluate", model, tmp_path / "db", expect=2)
+    assert re.search(r"1 of the \d+ sources that the model was trained with are not in the database \(ambi_choir.wav\)", output)
+
+
+def test_models_of_one_name_are_told_apart_by_their_folders(work, tmp_path, short):
+    shutil.copytree(work / "my.model", tmp_path / "my.model")
+    folders = [work / "my.model", tmp_path / "my.model"]
+    document = json.loads(run("sequencer", "evaluate", *folders, work / "my.db", "--json"))
+    assert [e["name"] for e in document["evaluations"]][:3] == [*map(str, folders), "persistence"]
+    shutil.copytree(work / "my.model", tmp_path / "ridge")
+    assert "a model is called ridge" in run("sequencer", "evaluate", tmp_path / "ridge", work / "my.db", expect=2)
+
+
 @pytest.mark.slow
 def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
     out = tmp_path / "all"
-    document = json.loads(run("sequencer", "compare", work / "my.db", out, "--minutes", 0.001, "--json"))
+    arguments = ["sequencer", "compare", str(work / "my.db"), str(out), "--minutes", "0.001"]
+    told = CliRunner().invoke(main, arguments).stderr.splitlines()
+    assert sorted(line.split(": ")[1] for line in told[:12]) == sorted(f"{n} of 12 done" for n in range(1, 13))
+    assert told[12] == "evaluating lstm-point: 0 of 16 done"
+    document = json.loads(run(*arguments, "--json"))
     names = [e["name"] for e in document["evaluations"]]
     assert len(names) == 4 * 3 + 4
     assert (out / "forecasts.png").stat().st_size > 10_000
     written = {name: (out / name / "model.safetensors").stat().st_mtime_ns for name in names[:12]}
-    assert sorted(p.name for p in out.iterdir()) == sorted([*written, "forecasts.png"])
+    assert sorted(p.name for p in out.iterdir()) == sorted([*written, "forecasts.png", "options.json"])
     assert [folder.name for folder in train_all(work / "my.db", out, minutes=0.001, seed=0)] == names[:12]  # they are there
     assert written == {name: (out / name / "model.safetensors").stat().st_mtime_ns for name in written}
+    for option, message in {"--seed": "with seed 0, not 2", "--minutes": "with minutes 0.001, not 2.0"}.items():
+        assert f"lstm-point: was made {message}; give the same, or another folder" in run(*arguments, option, 2, expect=2)
+    (out / "lstm-tokens").rename(tmp_path / "tokens")
+    (out / "lstm-point").rename(out / "lstm-tokens")
+    assert "lstm-tokens is lstm with point head; remove it" in run(*arguments, expect=2)
+    (out / "options.json").write_text("{")
+    assert "options.json: damaged" in run(*arguments, expect=2)
+    (out / "options.json").unlink()
+    assert "was made with database unknown, not" in run(*arguments, expect=2)
 
 
 def test_query_finds_a_file_of_the_database_in_itself(work):
@@ -410,6 +446,7 @@ def refused(work, tmp_path, tabla):
         ("sequencer train {db} {tmp}/m --model oracle", "unknown forecaster 'oracle'; known are lstm, lstm-seq2seq", 2),
         ("sequencer train {db} {tmp}/m --head oracle", "unknown head 'oracle'; known are point, mixture, tokens", 2),
         ("sequencer evaluate {tmp}/nowhere {db}", "no model here", 1),
+        ("sequencer compare {db} {tmp}/there.wav", "cannot make this folder (File exists); give another one", 2),
         ("query {seed} {db} -k 0", "0 is not in the range x>=1", 2),
         ("query {seed} {db} -k 999999", "k=999999 must be between 1 and", 2),
         ("query {tmp}/nothing.wav {db}", "no such audio file", 1),

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
 
 from db.descriptors.mfcc import add_deltas
 from db.errors import ParameterError
@@ -48,7 +49,7 @@ def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("model") / "m"
     options = TrainingOptions(epochs=4, window=8)
     train_forecaster(sequences, out, settings=SETTINGS, normaliser=normaliser, options=options)
-    return out, sequences, normaliser
+    return out, sequences
 
 
 def test_frechet_distance_of_known_gaussians():
@@ -116,8 +117,8 @@ class TestBaselines:
 
 
 def test_figures_say_who_sleeps_and_who_lives(trained, small):
-    out, sequences, normaliser = trained
-    found, floors = evaluate({"m": Forecaster.load(out)}, sequences, normaliser)
+    out, sequences = trained
+    found, floors = evaluate({"m": Forecaster.load(out)}, sequences)
     by_name = {e.name: e for e in found}
     assert list(by_name) == ["m", "persistence", "mean", "ridge", "analogue"]
     assert by_name["persistence"].step_ratio == by_name["mean"].std_ratio == 0
@@ -134,40 +135,85 @@ def test_figures_say_who_sleeps_and_who_lives(trained, small):
 
 
 def test_same_seed_gives_the_same_figures(trained, small):
-    out, sequences, normaliser = trained
-    first, second = (to_document(*evaluate({"m": Forecaster.load(out)}, sequences, normaliser, seed=3)) for _ in "ab")
+    out, sequences = trained
+    first, second = (to_document(*evaluate({"m": Forecaster.load(out)}, sequences, seed=3)) for _ in "ab")
     assert first == second
 
 
 def test_only_held_out_sources_are_judged(trained, small, monkeypatch):
-    out, sequences, normaliser = trained
+    out, sequences = trained
     model = Forecaster.load(out)
     held = set(model.config.training["sources"]["held_out"])
-    train, held_out = module.held_out_material({"m": model}, sequences, normaliser)
+    train, held_out = module.held_out_material({"m": model}, sequences)
     assert len(held_out) == len(held)
     assert len(train) == len(sequences) - len(held)
 
 
+def test_sources_that_came_later_change_nothing(trained, small):
+    out, sequences = trained
+    model = Forecaster.load(out)
+    grown = [("another", add_deltas(50 * autoregression(300, 99), width=9)), *sequences, ("one step", sequences[0][1][:1])]
+    assert module.added_sources(model, sequences) == []
+    assert module.added_sources(model, grown) == ["another"]
+    for before, after in zip(*(module.held_out_material({"m": model}, s) for s in (sequences, grown)), strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_scores_are_scaled_as_in_training(trained):
+    out, sequences = trained
+    model = Forecaster.load(out)
+    train, _ = module.held_out_material({"m": model}, sequences)
+    name = model.config.training["sources"]["train"][0]
+    np.testing.assert_array_equal(train[0], model.normalise(torch.from_numpy(dict(sequences)[name][:, :3])).numpy())
+
+
+def test_models_of_two_states_of_a_database_are_not_judged_together(trained):
+    out, sequences = trained
+    model, other = Forecaster.load(out), Forecaster.load(out)
+    other.mean += 1
+    with pytest.raises(ParameterError, match="b was trained on another state of the database than a; evaluate them one by one"):
+        evaluate({"a": model, "b": other}, sequences)
+
+
+def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path, small):
+    alone = [("alone", add_deltas(autoregression(400, 1), width=9))]
+    options = TrainingOptions(epochs=1, window=8)
+    normaliser = fit_normaliser([alone[0][1]], 9)
+    train_forecaster(alone, tmp_path / "m", settings=SETTINGS, normaliser=normaliser, options=options)
+    later = [*alone, ("later", alone[0][1][:50])]
+    train, held_out = module.held_out_material({"m": Forecaster.load(tmp_path / "m")}, later)
+    assert [len(train), len(train[0]), len(held_out), len(held_out[0])] == [1, 360, 1, 40]
+
+
 def test_what_cannot_be_judged_is_refused(trained, small):
-    out, sequences, normaliser = trained
+    out, sequences = trained
     model, other = Forecaster.load(out), Forecaster.load(out)
     other.config.training["sources"] = {"train": ["x"], "held_out": ["y"]}
     with pytest.raises(ParameterError, match="b was trained on other sources than a"):
-        evaluate({"a": model, "b": other}, sequences, normaliser)
-    with pytest.raises(ParameterError, match="y was held out and is not in the database"):
-        evaluate({"b": other}, sequences, normaliser)
+        evaluate({"a": model, "b": other}, sequences)
+    with pytest.raises(
+        ParameterError, match=r"2 of the 2 sources .* are not in the database .x, y.; evaluate on the database it"
+    ):
+        evaluate({"b": other}, sequences)
+    with pytest.raises(ParameterError, match="a model is called ridge, as a baseline is; give it another name"):
+        evaluate({"ridge": model}, sequences)
     with pytest.raises(ParameterError, match="no model is given"):
-        evaluate({}, sequences, normaliser)
+        evaluate({}, sequences)
     brief = [(name, rows[:15]) for name, rows in sequences]
+    with pytest.raises(ParameterError, match="have 300 steps in the database and had 6000: they were changed since"):
+        evaluate({"a": model}, brief)
+    del model.config.training["steps"]  # as an older version saved it
     with pytest.raises(ParameterError, match="longest held-out source lasts 15 steps, forecasts are judged on at least 16"):
-        evaluate({"a": model}, brief, normaliser)
+        evaluate({"a": model}, brief)
 
 
 def test_brief_pieces_are_judged_after_brief_seeds(trained, small):
-    out, sequences, normaliser = trained
+    out, sequences = trained
     brief = [(name, rows[: 16 + i % 3]) for i, (name, rows) in enumerate(sequences)]
-    _, held_out = module.held_out_material({"m": Forecaster.load(out)}, brief, normaliser)
+    model = Forecaster.load(out)
+    del model.config.training["steps"]
+    _, held_out = module.held_out_material({"m": model}, brief)
     assert module.seed_steps(held_out) == 8
     assert {len(piece) for piece in held_out} <= {16, 17, 18}
-    found, floors = evaluate({"m": Forecaster.load(out)}, brief, normaliser)
+    found, floors = evaluate({"m": model}, brief)
     json.dumps(to_document(found, floors), allow_nan=False)

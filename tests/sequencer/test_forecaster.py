@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -203,6 +204,18 @@ def test_same_seed_gives_the_same_bytes(tmp_path):
         train_forecaster(SONGS, tmp_path / name, settings=SETTINGS, normaliser=NORMALISER, options=options)
     for file in ("model.safetensors", "config.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_saved_sizes_outlive_a_change_of_the_defaults(trained, tmp_path, monkeypatch):
+    build, sizes = BODIES["lstm"]
+    config = json.loads((trained[0] / "config.json").read_text())
+    assert config["body"] == sizes
+    before = roll(Forecaster.load(trained[0]), song(30), 5)
+    shutil.copytree(trained[0], tmp_path / "old")
+    (tmp_path / "old" / "config.json").write_text(json.dumps({**config, "body": {}}))  # as an older version saved it
+    np.testing.assert_array_equal(roll(Forecaster.load(tmp_path / "old"), song(30), 5), before)
+    monkeypatch.setitem(BODIES, "lstm", (build, {**sizes, "hidden_size": 8}))
+    np.testing.assert_array_equal(roll(Forecaster.load(trained[0]), song(30), 5), before)
 
 
 def test_interrupted_training_leaves_the_best_so_far(tmp_path):
