@@ -11,6 +11,8 @@ import click
 from demiurge.cli.drawing import drawing_options
 from demiurge.cli.output import STOPPED, Bar, check_output, echo_json, echo_table, force_option, json_option, progress_bar
 
+FEW_STEPS = 10_000  # four minutes of frames
+
 
 @click.group()
 def sequencer() -> None:
@@ -81,6 +83,11 @@ def echo_summary(model_dir: Path, summary) -> None:
         f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}: "
         f"{summary.held_out_loss:.3f} {HEADS[summary.head].loss_unit}  {draw_curve(summary.losses)}"
     )
+    if summary.train_steps < FEW_STEPS:
+        click.echo(
+            "  that is little to learn from: expect little of forecasts, and take loops, music or playing that goes on, half an "
+            "hour or more; demiurge mosaic needs no forecast"
+        )
 
 
 @sequencer.command(

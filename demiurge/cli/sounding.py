@@ -5,6 +5,9 @@ from typing import Any
 
 import click
 
+from playback.decibels import to_decibels
+
+QUIET_PEAK = 0.05
 FADES = ["matched", "equal-power", "linear"]
 
 
@@ -59,6 +62,8 @@ def sounding_notes(summary, lufs: float | None = None) -> list[str]:
     """What became of the level, for people; `lufs` is what was asked for."""
     if summary.lufs is None:
         notes = [f"lowered by {-summary.gain_db:.1f} dB to stay below full scale"] if summary.gain_db else []
+        if 0 < summary.peak < QUIET_PEAK:
+            notes.append(f"quiet: no sample is above {to_decibels(summary.peak):.0f} dB; --lufs -16 makes it louder")
         return notes if lufs is None else [*notes, "no loudness can be measured: it is left as it is"]
     notes = [f"{summary.lufs:.1f} LUFS, true peak {summary.true_peak_db:.1f} dB, changed by {summary.gain_db:+.1f} dB"]
     if lufs is not None and summary.lufs < lufs - 0.05:
