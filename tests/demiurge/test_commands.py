@@ -710,3 +710,11 @@ def test_names_that_are_no_text_are_refused_in_a_sentence(refused, tmp_path):
     refused("query {tmp}/caf\udce9.ogg {db}", rule, 1)
     refused("mosaic {tmp}/caf\udce9.ogg {db} -o {tmp}/out.wav", rule, 1)
     refused("mosaic {seed} {db} -o {tmp}/caf\udce9.ogg --force", rule, 2)
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("latin-1", "?"), ("utf-8", "\u2026")])
+def test_letters_that_the_output_cannot_show_do_not_end_a_command(encoding, shown):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "demiurge", "mosaic", "--help"]
+    said = subprocess.run(command, env=environment, capture_output=True, check=True).stdout.decode("utf-8")
+    assert shown in said
