@@ -15,9 +15,9 @@ test: .venv/installed-dev check docs browser
 # and say so, except where CI is set.
 .PHONY: browser
 browser:
-	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	else echo "No Chromium: the tests of the web pages will be skipped. On Debian: sudo apt-get install chromium" >&2; fi
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  echo "No Chromium: the tests of the web pages will be skipped. On Debian: sudo apt-get install chromium" >&2
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -32,6 +32,7 @@ docs: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing into .venv; the first time up to 3 GB are downloaded, most of it PyTorch, without a word until it is done."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,web]"
 	@touch $@
 

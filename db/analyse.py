@@ -15,6 +15,7 @@ from db.descriptors import DESCRIPTORS
 from db.descriptors.frames import frames_of
 from db.errors import AudioError, DemiurgeError
 from db.hashing import hash_file
+from db.names import check_name, printable
 from db.settings import DescriptorSettings
 from db.units import UnitFinder, frame_lengths
 
@@ -64,15 +65,15 @@ def analyse(path: str, settings: DescriptorSettings, known_hashes: frozenset[str
         before = os.stat(path)
         content_hash = hash_file(path)
         stamp = (content_hash, before.st_size, before.st_mtime_ns)
+        check_name(path)
         if content_hash in known_hashes:
             return Analysis(*stamp)
-        _check_name(name)
         info, description = describe_file(path, settings)
         after = os.stat(path)
     except OSError as error:
         return Analysis("", error=f"cannot be read ({error.strerror}); check the file and its permissions")
     except DemiurgeError as error:
-        return Analysis(*stamp, error=str(error).removeprefix(f"{name}: "))
+        return Analysis(*stamp, error=str(error).removeprefix(f"{printable(path)}: ").removeprefix(f"{name}: "))
     except MemoryError:
         return Analysis(*stamp, error="too long to fit in memory; split the file")
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -118,16 +119,6 @@ def describe_signal(blocks: Iterable[np.ndarray], settings: DescriptorSettings) 
         return Description(n_samples, table, frame_lengths(n_samples, settings.hop_length), table)
     lengths = finder.lengths(n_samples) if finder else frame_lengths(n_samples, settings.fixed_samples)
     return Description(n_samples, table, lengths, unit_descriptors(table, lengths, settings))
-
-
-def printable(name: str) -> str:
-    """A file name as text: bytes that are not UTF-8 become \\udcNN escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _check_name(name: str) -> None:
-    if printable(name) != name:
-        raise AudioError(f"{printable(name)}: its name is not valid UTF-8; rename the file")
 
 
 class _Watched:

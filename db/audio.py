@@ -13,6 +13,7 @@ import soundfile as sf
 import soxr
 
 from db.errors import AudioError
+from db.names import check_name
 from db.truncation import check_complete, truncation
 
 UNREADABLE_SUFFIXES = frozenset({".m4a", ".aac", ".mp4", ".wma"})  # libsndfile has no decoder for these
@@ -242,6 +243,7 @@ def _open(path: str | Path, *, forward: bool = False) -> Iterator[sf.SoundFile]:
 
 
 def _open_checked(path: Path, kind: type[sf.SoundFile]) -> sf.SoundFile:
+    check_name(path)
     if path.is_dir():
         raise AudioError(f"{path}: a folder, not an audio file; give one of the files in it")
     if path.suffix.lower() in UNREADABLE_SUFFIXES:

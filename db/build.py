@@ -14,11 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from db.analyse import Analysis, analyse, printable
+from db.analyse import Analysis, analyse
 from db.audio import AUDIO_SUFFIXES
 from db.errors import DatabaseError, ParameterError
 from db.executors import best_executor, check_executor, run_tasks
 from db.manifest import FILE_NAME, find_root, root_entries
+from db.names import check_name, printable
 from db.scan import find_audio
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
@@ -103,7 +104,7 @@ def build_database(
     Raises
     ------
     ParameterError
-        If the folder does not exist or holds no audio, or `path` cannot be written.
+        If the folder does not exist, holds no audio or has a name that is not UTF-8, or `path` cannot be written.
     DatabaseError
         If the database has other settings or another corpus folder, or is being written by another process.
     """
@@ -111,6 +112,7 @@ def build_database(
     jobs = jobs or os.cpu_count() or 1
     check_executor(executor or "threads", jobs, address)
     root, path = Path(audio_dir).absolute(), Path(path)
+    check_name(root, ParameterError)
     if not root.is_dir():
         raise ParameterError(f"{audio_dir}: no such folder; give a folder with audio files")
     unreadable: dict[str, OSError] = {}

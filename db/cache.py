@@ -1,19 +1,29 @@
-"""Where things are kept that can be made again: decoded audio, mel spectrograms."""
+"""Where things are kept that can be made again: decoded audio, mel spectrograms, what numba compiles."""
 
+import atexit
 import errno
+import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from db.errors import ParameterError
 
 FOLDER_VARIABLE = "DEMIURGE_CACHE"
+NUMBA_VARIABLE = "NUMBA_CACHE_DIR"
+
+log = logging.getLogger(__name__)
 
 
 def cache_folder(kind: str) -> Path:
     """The folder of one kind of things, in $DEMIURGE_CACHE or the user's cache folder. It may be deleted at any time.
+
+    Where the user's cache folder cannot be written, a temporary one takes its place until the program ends; the log says so.
 
     Raises
     ------
@@ -26,7 +36,58 @@ def cache_folder(kind: str) -> Path:
         if not Path(given).is_absolute():
             raise ParameterError(f"{FOLDER_VARIABLE}={given} must be an absolute path")
         return Path(given) / kind
-    return user_cache_path("demiurge") / kind
+    usual = user_cache_path("demiurge")
+    return (usual if _may_write(usual) else _temporary_folder(usual)) / kind
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether a folder can be written, or made; it is not made."""
+    existing = next((path for path in (folder, *folder.parents) if os.path.exists(path)), folder)
+    return folder.is_absolute() and os.access(existing, os.W_OK | os.X_OK)  # not absolute: this user has no home
+
+
+def _temporary_folder(usual: Path) -> Path:
+    """Made once: the environment tells this process, and those that it starts, where it is."""
+    folder = tempfile.mkdtemp(prefix="demiurge-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ[FOLDER_VARIABLE] = folder
+    log.warning(
+        "%s cannot be written: a temporary folder is the cache for now; the environment variable %s names one that stays",
+        usual, FOLDER_VARIABLE,
+    )  # fmt: skip
+    return Path(folder)
+
+
+def import_librosa() -> ModuleType:
+    """librosa, which imports only where numba has a folder for what it compiles.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    give_numba_a_folder()
+    try:
+        import librosa
+        import librosa.filters  # the first part that wants the folder
+    except RuntimeError as error:
+        raise ParameterError(
+            f"librosa cannot keep its compiled functions ({error}); name a folder that can be written with the environment "
+            f"variable {NUMBA_VARIABLE}"
+        ) from error
+    return librosa
+
+
+def give_numba_a_folder() -> None:
+    """Before numba is imported: a folder of the cache, if it has none beside the code, none in the user's cache, none named."""
+    from platformdirs import user_cache_path
+
+    if os.environ.get(NUMBA_VARIABLE):
+        return
+    librosa = find_spec("librosa")
+    beside = Path(librosa.origin).parent if librosa and librosa.origin else Path()
+    if not (_may_write(beside / "__pycache__") or _may_write(user_cache_path("numba"))):
+        os.environ[NUMBA_VARIABLE] = str(cache_folder("numba"))
 
 
 @contextmanager
@@ -41,9 +102,10 @@ def keeping_decoded(what: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason, remedy = ("the disk is full", "make room there") if full else (error.strerror, "see that it can be written")
         raise ParameterError(
-            f"{what}: cannot be kept decoded in {folder} ({reason}); make room there, or name another folder with the "
+            f"{what}: cannot be kept decoded in {folder} ({reason}); {remedy}, or name another folder with the "
             f"environment variable {FOLDER_VARIABLE}"
         ) from error
 

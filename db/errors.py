@@ -3,6 +3,8 @@
 Every message gives the value, the rule and the remedy; the command line prints it as it is.
 """
 
+import sys
+
 
 class DemiurgeError(Exception):
     """Root of every error caused by input, files or settings."""
@@ -26,3 +28,8 @@ class CheckpointError(DemiurgeError):
 
 class PlanError(DemiurgeError):
     """A plan is malformed, of another version, or asks for audio that is not there."""
+
+
+def install_command(extra: str) -> str:
+    """The remedy where a package is missing: what installs it for the Python that runs now, wherever its pip is."""
+    return f'{sys.executable} -m pip install "demiurge-sequencer[{extra}]"'

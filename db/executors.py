@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from db.errors import DemiurgeError, ParameterError
+from db.errors import DemiurgeError, ParameterError, install_command
 
 EXECUTORS = ("serial", "threads", "processes", "ray")
 QUEUED_PER_WORKER = 4
@@ -104,7 +104,7 @@ def _on_ray(
     try:
         import ray
     except ImportError:
-        raise ParameterError('executor ray needs Ray; install it with: pip install "demiurge-sequencer[cluster]"') from None
+        raise ParameterError(f"executor ray needs Ray; install it with: {install_command('cluster')}") from None
     started = not ray.is_initialized()
     if started:
         try:

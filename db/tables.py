@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from db.errors import ParameterError
+from db.errors import ParameterError, install_command
 from db.settings import DescriptorSettings
 
 TABLE_VERSION = 1
@@ -113,7 +113,7 @@ def _arrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ParameterError('parquet needs pyarrow; install it with: pip install "demiurge-sequencer[parquet]"') from None
+        raise ParameterError(f"parquet needs pyarrow; install it with: {install_command('parquet')}") from None
     return pyarrow
 
 

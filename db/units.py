@@ -15,6 +15,7 @@ from bisect import bisect
 
 import numpy as np
 
+from db.cache import import_librosa
 from db.descriptors.frames import Frames
 from db.settings import DURATION, DescriptorSettings
 
@@ -101,11 +102,11 @@ def _peaks(flux: np.ndarray) -> np.ndarray:
 
 def _beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
     """Frames of the beats, by librosa's tracker (Ellis, 2007)."""
-    import librosa
-
     if len(flux) < MEAN_FRAMES or not flux.any():  # nothing can be counted in so little
         return np.empty(0, np.int64)
-    _, beats = librosa.beat.beat_track(onset_envelope=flux, sr=settings.sample_rate, hop_length=settings.hop_length, trim=False)
+    _, beats = import_librosa().beat.beat_track(
+        onset_envelope=flux, sr=settings.sample_rate, hop_length=settings.hop_length, trim=False
+    )
     return np.unique(beats.astype(np.int64))
 
 

@@ -1,6 +1,7 @@
 """The demo: the whole chain on the bundled sounds, told in plain words."""
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -50,7 +51,7 @@ def run_demo(out: Path, *, random_seed: int, say: Say, progress: Progress) -> di
     summary = _train(database, out, random_seed, say, progress)
     rendering = _continue_seed(database, out, random_seed, say)
     total = time.perf_counter() - started
-    say(_farewell(out, total))
+    say(farewell(out, total))
     return {
         "out": str(out), "seconds": total, "generated": asdict(made), "sources": len(database.sources),
         "units": database.n_units,
@@ -135,7 +136,16 @@ def _save_with_seed(rendering: Rendering, path: Path) -> None:
     sf.write(path, both / max(1.0, float(np.abs(both).max())), plan.sample_rate, subtype="PCM_24")
 
 
-def _farewell(out: Path, seconds: float) -> str:
+def _program() -> str:
+    """What starts the command `demiurge` in this terminal."""
+    if shutil.which("demiurge"):
+        return "demiurge"
+    return sys.argv[0] if Path(sys.argv[0]).stem == "demiurge" else f"{sys.executable} -m demiurge"
+
+
+def farewell(out: Path, seconds: float) -> str:
+    """What was made, and what to do next."""
+    demiurge = _program()
     return f"""
 Done in {seconds:.0f} s. In {out}/:
   continuation.wav           the continuation
@@ -146,11 +156,11 @@ Done in {seconds:.0f} s. In {out}/:
   corpus.db, forecaster      the database and the trained model
 
 See and hear all of it, and change it, in your browser:
-  demiurge browse {out}/corpus.db --plan {out}/continuation.plan.json
+  {demiurge} browse {out}/corpus.db --plan {out}/continuation.plan.json
 
 Next, with your own sounds (a folder of them, and one file to continue):
-  demiurge db build MY_SOUNDS my.db
-  demiurge sequencer train my.db my.model
-  demiurge render MY_FILE.wav my.db my.model -o out.wav
+  {demiurge} db build MY_SOUNDS my.db
+  {demiurge} sequencer train my.db my.model
+  {demiurge} render MY_FILE.wav my.db my.model -o out.wav
 Or rebuild any file out of them:
-  demiurge mosaic MY_FILE.wav my.db -o out.wav"""
+  {demiurge} mosaic MY_FILE.wav my.db -o out.wav"""

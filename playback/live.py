@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from db.errors import ParameterError
+from db.errors import ParameterError, install_command
 
 AHEAD_S = 2.0  # made in advance, so that a slow file in between is not heard
 LATENCY_S = 0.2  # held by the device: outlasts whatever else the interpreter does meanwhile
@@ -134,7 +134,7 @@ def _sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise ParameterError('playing live needs the package sounddevice; pip install "demiurge-sequencer[live]"') from error
+        raise ParameterError(f"playing live needs the package sounddevice; {install_command('live')}") from error
     except OSError as error:
         raise ParameterError(
             f"playing live needs the library PortAudio ({error}); apt install libportaudio2 on Debian and Ubuntu "

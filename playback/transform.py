@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from db.errors import ParameterError
+from db.errors import ParameterError, install_command
 from playback.steps import MAX_STRETCH, MAX_TRANSPOSE
 
 SEED = 0  # it draws random phases for stretches of more than 2, the same ones every time
@@ -67,9 +67,7 @@ def _engine(channels: int, sample_rate: int):
     try:
         from python_stretch.Signalsmith import Stretch
     except ImportError as error:
-        raise ParameterError(
-            'stretch and transpose need the package python-stretch; pip install "demiurge-sequencer[stretch]"'
-        ) from error
+        raise ParameterError(f"stretch and transpose need the package python-stretch; {install_command('stretch')}") from error
     engine = Stretch(SEED)
     engine.preset(channels, sample_rate)
     return engine

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from db.cache import import_librosa
 from db.errors import ParameterError
 
 LOGS = ("ln", "log10")
@@ -97,10 +98,8 @@ class LogMel(nn.Module):
 
     def __init__(self, settings: MelSettings) -> None:
         super().__init__()
-        import librosa
-
         self.settings = settings
-        filters = librosa.filters.mel(
+        filters = import_librosa().filters.mel(
             sr=settings.sample_rate, n_fft=settings.n_fft, n_mels=settings.n_mels, fmin=settings.f_min, fmax=settings.f_max
         )
         self.register_buffer("window", torch.hann_window(settings.n_fft), persistent=False)

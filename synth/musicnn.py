@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from db.audio import resample
+from db.cache import import_librosa
 from db.errors import AudioError, CheckpointError, ParameterError
 from synth.tensor_bundle import read_tensors
 
@@ -94,11 +95,9 @@ class Musicnn:
         CheckpointError
             If they are damaged or not those of MusiCNN.
         """
-        import librosa
-
         self.network = MusicnnNetwork().eval().requires_grad_(False)
         _load(self.network, str(folder))
-        self.filters = torch.from_numpy(librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS))
+        self.filters = torch.from_numpy(import_librosa().filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS))
 
     @classmethod
     def find(cls, package: str | Path | None = None) -> Self:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from db.errors import ParameterError
+from db.errors import ParameterError, install_command
 
 LOG = "log.jsonl"
 
@@ -80,9 +80,7 @@ def find_wandb() -> Any:
     try:
         import wandb
     except ImportError as error:
-        raise ParameterError(
-            'W&B is not installed; pip install "demiurge-sequencer[wandb]", or train without --track'
-        ) from error
+        raise ParameterError(f"W&B is not installed; {install_command('wandb')}, or train without --track") from error
     return wandb
 
 

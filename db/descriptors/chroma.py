@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from db.cache import import_librosa
 from db.descriptors.descriptor import Descriptor
 from db.descriptors.frames import Frames
 
@@ -20,9 +21,8 @@ def _measure(frames: Frames) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _filters(sample_rate: int, n_fft: int) -> np.ndarray:
     """Pitch-class filters, shape (12, 1 + n_fft // 2)."""
-    import librosa.filters
-
-    return np.ascontiguousarray(librosa.filters.chroma(sr=sample_rate, n_fft=n_fft, tuning=0.0, dtype=np.float32))
+    filters = import_librosa().filters.chroma(sr=sample_rate, n_fft=n_fft, tuning=0.0, dtype=np.float32)
+    return np.ascontiguousarray(filters)
 
 
 DESCRIPTOR = Descriptor(columns=lambda settings: tuple(f"chroma{i}" for i in range(12)), measure=_measure)

@@ -16,7 +16,7 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError
+from db.errors import ParameterError, install_command
 from db.scan import find_audio
 from demiurge.bench import Result, medians
 from demiurge.bench.playback import own_cache
@@ -84,7 +84,7 @@ def serve(database: Path, plans: tuple[Path, ...] = ()) -> Iterator[Client]:
         from demiurge.web.serve import listen, make_server, secure
         from demiurge.web.workspace import Workspace
     except ImportError as error:
-        raise ParameterError(f'the page needs {error.name}; install with: pip install "demiurge-sequencer[web]"') from error
+        raise ParameterError(f"the page needs {error.name}; install with: {install_command('web')}") from error
 
     with closing(listen("127.0.0.1", None)) as sock:
         port = sock.getsockname()[1]

@@ -1,7 +1,10 @@
 """The command `demiurge`. Commands import what is slow (torch, librosa, faiss) inside, so that --help answers at once."""
 
+import io
 import signal
+import sys
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -24,6 +27,13 @@ class WrongUsage(click.ClickException):
 
 class Main(click.Group):
     """Turns the errors a user can meet into one line and an exit status: 2 for wrong usage, 1 for the rest."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """As click's; a letter that the terminal or file cannot show, or a byte of a name that is none, becomes "?"."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -1,13 +1,18 @@
 """demiurge browse: the page."""
 
+import os
 import threading
 from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from db.errors import ParameterError
+from db.errors import ParameterError, install_command
+
+if TYPE_CHECKING:
+    from demiurge.web.security import Security
 
 NEEDED = ("starlette", "uvicorn", "jinja2")
 
@@ -55,7 +60,7 @@ def browse(
         with ended_by_signals(server):
             click.echo(f"{database} is at {address_of(security)} until you press Ctrl-C")
             if not no_open:
-                threading.Thread(target=show, args=(address_of(security),), daemon=True).start()
+                threading.Thread(target=show, args=(security,), daemon=True).start()
             server.run(sockets=[sock])
             with suppress(OSError):  # the terminal may be closed
                 click.echo("ended")
@@ -65,11 +70,18 @@ def check_installed() -> None:
     """Raise a ParameterError that says how to get what the page needs, if it is not there."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise ParameterError(f'the page needs {", ".join(missing)}; install with: pip install "demiurge-sequencer[web]"')
+        raise ParameterError(f"the page needs {', '.join(missing)}; install with: {install_command('web')}")
 
 
-def show(address: str) -> None:
-    from demiurge.web.serve import open_browser
+def show(security: "Security") -> None:
+    """Open a browser, or say what to do instead."""
+    from demiurge.web.security import is_loopback
+    from demiurge.web.serve import address_of, open_browser
 
-    if not open_browser(address):
-        click.echo("no browser could be opened: open the address in one", err=True)
+    if open_browser(address_of(security)):
+        return
+    message = "no browser could be opened: open the address in one"
+    if os.environ.get("SSH_CONNECTION") and is_loopback(security.host):
+        port = security.port
+        message += f"; on your own machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, and open it there"
+    click.echo(message, err=True)

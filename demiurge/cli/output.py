@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import click
 
 from db.errors import ParameterError
+from db.names import check_name
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
@@ -53,6 +54,7 @@ def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> No
     ------
     ParameterError
     """
+    check_name(path, ParameterError)
     if path.exists() and not force:
         raise ParameterError(f"{path} exists; give another name, or --force to replace it")
     if not folder_is_made and not path.absolute().parent.is_dir():

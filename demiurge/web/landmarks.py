@@ -15,6 +15,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from db.cache import give_numba_a_folder
 from db.database import Database
 from db.errors import DatabaseError, DemiurgeError
 from demiurge.web.layout_files import layout_key
@@ -78,6 +79,7 @@ def choose_landmarks(clusters: np.ndarray) -> np.ndarray:
 
 def embed(scores: np.ndarray, first: np.ndarray, tell: Tell) -> np.ndarray:
     """UMAP of z-scored descriptors (n, d) from first places (n, 2), float32, (n, 2)."""
+    give_numba_a_folder()
     from tqdm.auto import tqdm
     from umap import UMAP
 

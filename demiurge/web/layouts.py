@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from db.errors import DemiurgeError, ParameterError
+from db.errors import DemiurgeError, ParameterError, install_command
 from demiurge.web.landmarks import LEAST_UNITS, choose_landmarks, draw
 from demiurge.web.layout_files import layout_key, load_layout, save_layout
 from demiurge.web.points import Projection, project
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from demiurge.web.workspace import Workspace
 
 POLL_SECONDS = 0.2
-NEEDS_UMAP = 'the quality layout needs UMAP; install it with: pip install "demiurge-sequencer[map]"'
+NEEDS_UMAP = f"the quality layout needs UMAP; install it with: {install_command('map')}"
 NEEDS_UNITS = f"the quality layout needs at least {LEAST_UNITS} units; add audio to the database"
 DIED = "its process ended early, most likely for lack of memory; the terminal that runs demiurge browse tells more"
 

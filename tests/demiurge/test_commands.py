@@ -738,3 +738,19 @@ def test_every_metric_finds_a_file_in_itself(work, tmp_path, metric):
     assert [step["start_sample"] for step in plan["steps"]] == [i * HOP for i in range(len(plan["steps"]))]
     assert {step["source"] for step in plan["steps"]} == {name}
     assert plan["settings"]["metric"] == metric
+
+
+def test_names_that_are_no_text_are_refused_in_a_sentence(refused, tmp_path):
+    shutil.copy(SEED_FILE, tmp_path / "caf\udce9.ogg")
+    rule = r"caf\udce9.ogg: its name is not valid UTF-8; rename it"
+    refused("query {tmp}/caf\udce9.ogg {db}", rule, 1)
+    refused("mosaic {tmp}/caf\udce9.ogg {db} -o {tmp}/out.wav", rule, 1)
+    refused("mosaic {seed} {db} -o {tmp}/caf\udce9.ogg --force", rule, 2)
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("latin-1", "?"), ("utf-8", "\u2026")])
+def test_letters_that_the_output_cannot_show_do_not_end_a_command(encoding, shown):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "demiurge", "mosaic", "--help"]
+    said = subprocess.run(command, env=environment, capture_output=True, check=True).stdout.decode("utf-8")
+    assert shown in said

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import matplotlib.image
@@ -11,6 +12,7 @@ from db.errors import ParameterError
 from demiurge.bench import make_wavs, medians, run_benchmarks
 from demiurge.cli import main
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
+from demiurge.demo import farewell
 
 
 @pytest.mark.slow
@@ -40,6 +42,22 @@ def test_demo_leaves_what_it_says(tmp_path):
     assert sf.info(out / "seed_and_continuation.wav").frames == len(samples) + sf.info(SEED_FILE).frames
     picture = matplotlib.image.imread(out / "overview.png")
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 200
+
+
+@pytest.mark.parametrize(
+    ("path", "called", "start"),
+    [
+        ("there", ".venv/bin/demiurge", "demiurge"),
+        ("nowhere", ".venv/bin/demiurge", ".venv/bin/demiurge"),
+        ("nowhere", "site-packages/demiurge/__main__.py", f"{sys.executable} -m demiurge"),
+    ],
+)
+def test_the_demo_ends_with_commands_that_start_here(tmp_path, monkeypatch, path, called, start):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "demiurge").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / path))
+    monkeypatch.setattr(sys, "argv", [called, "demo"])
+    assert f"\n  {start} browse out/corpus.db --plan out/continuation.plan.json\n" in farewell(Path("out"), 1.0)
 
 
 @pytest.fixture(scope="module")

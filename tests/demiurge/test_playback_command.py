@@ -380,7 +380,7 @@ def test_without_a_device_nothing_is_heard_or_written(tmp_path, saved, loudspeak
 
 def test_without_the_package_its_name_is_told(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    assert "playing live needs the package sounddevice; pip install" in refusal(saved, "--play")
+    assert f"playing live needs the package sounddevice; {sys.executable} -m pip install" in refusal(saved, "--play")
 
 
 # Reading it

@@ -215,15 +215,17 @@ def test_a_damaged_file_leaves_nothing(tmp_path, folder, oggs):
     assert names(folder) == []
 
 
-@pytest.mark.parametrize(("number", "reason"), [(errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk is full"),
-                                                (errno.EIO, "Input/output error")])  # fmt: skip
-def test_a_full_disk_is_told_with_the_remedy(folder, oggs, monkeypatch, number, reason):
+@pytest.mark.parametrize(("number", "reason", "remedy"), [
+    (errno.ENOSPC, "the disk is full", "make room there"), (errno.EDQUOT, "the disk is full", "make room there"),
+    (errno.EIO, "Input/output error", "see that it can be written"),
+])  # fmt: skip
+def test_a_full_disk_is_told_with_the_remedy(folder, oggs, monkeypatch, number, reason, remedy):
     def fail(file, blocks):
         file.write(bytes(100))
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(decoded, "_write", fail)
-    with pytest.raises(ParameterError, match=f"a.flac: cannot be kept decoded in {folder} .{reason}.; make room there, or name "
+    with pytest.raises(ParameterError, match=f"a.flac: cannot be kept decoded in {folder} .{reason}.; {remedy}, or name "
                        "another folder with the environment variable DEMIURGE_CACHE"):  # fmt: skip
         DecodedCache(folder).entry(oggs[0], 1, RATE)
     assert names(folder) == []

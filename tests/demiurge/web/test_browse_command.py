@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from db.database import Database
 from db.errors import ParameterError
 from demiurge.cli import main
+from demiurge.cli.browse import show
 from demiurge.web.security import Security
 from demiurge.web.serve import Server, address_of, listen, open_browser, secure
 from demiurge.web.signals import ended_by_signals
@@ -252,7 +253,19 @@ def test_bad_input_is_refused_before_anything_is_served(built, tmp_path):
 def test_without_the_extra_it_says_what_to_install(built, monkeypatch):
     module = import_module("demiurge.cli.browse")  # the package has the command under this name
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "uvicorn" else object())
-    assert 'the page needs uvicorn; install with: pip install "demiurge-sequencer[web]"' in refused(built / "small.db")
+    remedy = f'{sys.executable} -m pip install "demiurge-sequencer[web]"'
+    assert f"the page needs uvicorn; install with: {remedy}" in refused(built / "small.db")
+
+
+def test_over_ssh_it_says_how_to_get_there(capsys, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")
+    show(secure("127.0.0.1", 8421, None))
+    assert "on your own machine: ssh -L 8421:127.0.0.1:8421 THIS_MACHINE" in capsys.readouterr().err
+    show(secure("0.0.0.0", 8421, None))  # which other machines reach as it is
+    assert capsys.readouterr().err == "no browser could be opened: open the address in one\n"
 
 
 def test_threads_do_not_outlive_the_command(built, ended_at_once, tmp_path):
