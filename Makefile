@@ -8,8 +8,9 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/demiurge demo --out demo --force
 
+# One thread in each of as many processes as there are cores, four at most.
 test: .venv/installed-dev check docs browser
-	WANDB_MODE=disabled $(BIN)/python -m pytest
+	WANDB_MODE=disabled OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # The pages are tested in a real browser. Debian's is installed where that may be done; without one these tests are skipped,
 # and say so, except where CI is set.

@@ -31,5 +31,12 @@ class PlanError(DemiurgeError):
 
 
 def install_command(extra: str) -> str:
-    """The remedy where a package is missing: what installs it for the Python that runs now, wherever its pip is."""
-    return f'{sys.executable} -m pip install "demiurge-sequencer[{extra}]"'
+    """The remedy where packages of an extra are missing: what installs them for the Python that runs now, wherever its pip is.
+
+    It names the packages, not the extra: pip may find Demiurge itself on no index.
+    """
+    from importlib import metadata
+
+    required = [line.partition(";") for line in metadata.requires("demiurge-sequencer") or ()]
+    packages = [f'"{package.strip()}"' for package, _, only in required if f'extra == "{extra}"' in only.replace("'", '"')]
+    return f"{sys.executable} -m pip install {' '.join(packages)}"

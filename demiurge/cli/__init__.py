@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from db.errors import DemiurgeError, ParameterError
+from db.errors import DemiurgeError, ParameterError, install_command
 from demiurge.cli.bench import bench
 from demiurge.cli.browse import browse
 from demiurge.cli.db import db
@@ -41,6 +41,10 @@ class Main(click.Group):
         except DemiurgeError as error:
             message = "\n".join(map(one_line, str(error).split("\n")))  # lists of files have a line for each
             raise (WrongUsage if isinstance(error, ParameterError) else click.ClickException)(message) from error
+        except ModuleNotFoundError as error:
+            if error.name != "faiss":
+                raise
+            raise WrongUsage(f"searching needs FAISS; install it with: {install_command('cpu')}") from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the work, not of the alphabet

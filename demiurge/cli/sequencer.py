@@ -85,7 +85,7 @@ def echo_summary(model_dir: Path, summary) -> None:
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(
-            "  that is little to learn from: expect little of forecasts, and take loops, music or playing that goes on, half an "
+            "  that is little to learn from, so expect little of forecasts: take loops, music or playing that goes on, half an "
             "hour or more; demiurge mosaic needs no forecast"
         )
 

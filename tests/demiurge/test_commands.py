@@ -754,3 +754,25 @@ def test_letters_that_the_output_cannot_show_do_not_end_a_command(encoding, show
     command = [sys.executable, "-m", "demiurge", "mosaic", "--help"]
     said = subprocess.run(command, env=environment, capture_output=True, check=True).stdout.decode("utf-8")
     assert shown in said
+
+
+def test_what_is_quiet_is_told(work, tmp_path):
+    sounds, rate = sf.read(SEED_FILE)
+    (tmp_path / "quiet").mkdir()
+    sf.write(tmp_path / "quiet" / "loop.wav", 0.01 * sounds, rate, subtype="FLOAT")
+    run("db", "build", tmp_path / "quiet", tmp_path / "quiet.db")
+    told = run("mosaic", SEED_FILE, tmp_path / "quiet.db", "-o", tmp_path / "o.wav")
+    assert re.search(r"quiet: no sample is above -\d\d dB; --lufs -16 makes it louder", told)
+    assert "quiet:" not in run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "loud.wav")
+
+
+def test_training_on_little_is_told(work, tmp_path):
+    assert "that is little to learn from" in run("sequencer", "train", work / "my.db", tmp_path / "m", "--epochs", 1)
+
+
+def test_without_faiss_it_says_what_to_install(work):
+    program = "import sys; sys.modules['faiss'] = None; from demiurge.cli import main; main()"
+    asked = ["mosaic", str(SEED_FILE), str(work / "my.db"), "-o", str(work / "never.wav")]
+    ended = subprocess.run([sys.executable, "-c", program, *asked], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f'Error: searching needs FAISS; install it with: {sys.executable} -m pip install "faiss-cpu>=1.9"\n'

@@ -183,7 +183,7 @@ def test_without_umap_the_page_says_what_to_install(built, monkeypatch):
     workspace = Workspace(built / "small.db")
     state = workspace.layouts.states()["quality"]
     assert state["state"] == "unavailable"
-    assert '-m pip install "demiurge-sequencer[map]"' in state["note"]
+    assert '-m pip install "umap-learn>=' in state["note"]
     with pytest.raises(ParameterError, match="needs UMAP; install it with"):
         workspace.layouts.start_quality()
 
