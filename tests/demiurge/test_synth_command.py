@@ -183,7 +183,7 @@ def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replac
         said = run("train-unagan", work / "unagan", work / "sounds", *force, expect=2).err
         assert "unagan holds a model, not recordings; the order is AUDIO_DIR MODEL" in said
         said = run("train-vocoder", work / "sounds", work, *force, expect=2).err
-        assert "work0 is there and holds no model; it is not replaced, even with --force" in said
+        assert f"{work.name} is there and holds no model; it is not replaced, even with --force" in said
     (tmp_path / "empty").mkdir()
     run("train-vocoder", work / "sounds", tmp_path / "empty", "--steps", 1, "--segment-frames", 16, *QUICK)
     assert Vocoder.load(tmp_path / "empty").architecture == "vocos-small"

@@ -126,5 +126,5 @@ def test_bad_input_is_refused(change, message):
 
 def test_missing_package_is_told_with_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "python_stretch.Signalsmith", None)
-    with pytest.raises(ParameterError, match=r'-m pip install "demiurge-sequencer\[stretch\]"'):
+    with pytest.raises(ParameterError, match=r'-m pip install "python-stretch>='):
         transform(np.zeros((5, 1), np.float32), sample_rate=RATE, stretch=2, transpose=0, n_out=10)
