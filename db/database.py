@@ -193,10 +193,12 @@ class Database:
         Raises
         ------
         DatabaseError
-            If the database holds no units, or its build was interrupted before the first commit was complete.
+            If the database holds no units, or its build was cut off before the end, where this is written.
         """
-        if self._normaliser is None or not self.sources:
+        if not self.sources:
             raise DatabaseError(f"{self.path} holds no units; add audio with: demiurge db build AUDIO_DIR {self.path}")
+        if self._normaliser is None:
+            raise DatabaseError(f"{self.path}: its build was cut off; run the same demiurge db build again, which finishes it")
         return self._normaliser
 
     @cached_property

@@ -86,6 +86,13 @@ def test_empty_database_is_refused(tmp_path):
         UnitIndex(Database(tmp_path / "db"))
 
 
+def test_database_whose_build_was_cut_off_says_so(index, monkeypatch):
+    database = Database(index.database.path)
+    monkeypatch.setattr(database, "_normaliser", None)  # it is written last
+    with pytest.raises(DatabaseError, match="its build was cut off; run the same demiurge db build again"):
+        UnitIndex(database)
+
+
 def lasting(steps):
     return np.full(steps, 1024)
 
