@@ -52,6 +52,20 @@ def explaining(path: str | Path) -> Iterator[None]:
         ) from error
 
 
+def make_folder(folder: Path, remedy: str = "choose another place") -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises
+    ------
+    ParameterError
+        If that cannot be, with the remedy.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"{folder}: cannot make this folder ({error.strerror}); {remedy}") from error
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file, UTF-8 and with its line ends as they are, in the place of what was there.
 

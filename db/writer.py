@@ -11,6 +11,7 @@ import filelock
 import numpy as np
 
 from db.analyse import Description
+from db.atomic import make_folder
 from db.errors import DatabaseError, ParameterError
 from db.manifest import FILE_NAME, SPAN_TABLES, kinds, open_manifest
 from db.normaliser import fit_normaliser
@@ -188,7 +189,7 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
         If there is no database (without `create`), another process is writing, it is damaged or newer, or the disk is full.
     """
     if create:
-        _make_folder(path)
+        _open_folder(path)
     elif not (path / FILE_NAME).is_file():
         raise DatabaseError(f"{path}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR {path}")
     lock = filelock.FileLock(path / "writer.lock", timeout=0)
@@ -214,10 +215,7 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
         lock.release()
 
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParameterError(f"{path}: cannot make this folder ({error.strerror}); choose another place") from error
+def _open_folder(path: Path) -> None:
+    make_folder(path)
     if not (path / FILE_NAME).exists() and any(file.name != "writer.lock" for file in path.iterdir()):
         raise ParameterError(f"{path}: the folder is not empty and holds no database; choose a new or empty folder")

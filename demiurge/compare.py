@@ -10,7 +10,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
-from db.atomic import replacing
+from db.atomic import make_folder, write_text
 from db.database import Database
 from db.errors import ParameterError
 from sequencer.forecaster import Forecaster
@@ -56,10 +56,7 @@ def train_all(
 
 def _check_found(out: Path, folders: dict[Path, tuple[str, str]], options: dict[str, Any]) -> None:
     """Make the folder `out` and note the options in it; refuse models that are there and were made with others."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParameterError(f"{out}: cannot make this folder ({error.strerror}); give another one") from error
+    make_folder(out, "give another one")
     noted = out / OPTIONS
     try:
         before = json.loads(noted.read_text()) if noted.exists() else {}
@@ -74,8 +71,7 @@ def _check_found(out: Path, folders: dict[Path, tuple[str, str]], options: dict[
         config = Forecaster.load(folder).config
         if (config.model, config.head) != folders[folder]:
             raise ParameterError(f"{folder} is {config.model} with {config.head} head; remove it, and it is trained anew")
-    with replacing(noted) as temporary:
-        temporary.write_text(json.dumps(options))
+    write_text(noted, json.dumps(options))
 
 
 @contextmanager

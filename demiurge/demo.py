@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
+from db.atomic import make_folder
 from db.audio import read_audio, resample
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError
 from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
 from demiurge.pipeline import Rendering, render_continuation
@@ -42,10 +42,7 @@ def run_demo(out: Path, *, random_seed: int, say: Say, progress: Progress) -> di
         If the folder cannot be made.
     """
     started = time.perf_counter()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParameterError(f"{out}: cannot make this folder ({error.strerror}); choose another with --out") from error
+    make_folder(out, "choose another with --out")
     made = _make_sounds(out / "sounds", random_seed, say, progress)
     database = _analyse(out, say)
     summary = _train(database, out, random_seed, say, progress)

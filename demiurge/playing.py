@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from db.atomic import write_text
+from db.atomic import make_folder, write_text
 from db.errors import ParameterError
 from playback.cues import Cue, make_cues
 from playback.decibels import to_amplitude
@@ -92,7 +92,7 @@ def play_plan(
         summary = write_whole(opened, outputs.out, seams=seams, output=sounding.output, progress=progress)
     gain_db = summary.gain_db if summary else None
     if outputs.stems:
-        make_folder(outputs.stems)
+        make_folder(outputs.stems, "choose another")
         write_stems(
             opened, outputs.stems, suffix=outputs.suffix, gain_db=gain_db, seams=seams, bits=sounding.output.bits,
             progress=progress,
@@ -114,19 +114,6 @@ def export_texts(opened: OpenPlan, cues: list[Cue], outputs: Outputs, *, gain_db
         path: EXPORTS[kind](opened.plan, louder if kind in ("reaper", "edl") else cues, opened.sound.root)
         for kind, path in outputs.exports.items()
     }
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder unless it is there.
-
-    Raises
-    ------
-    ParameterError
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParameterError(f"{folder}: cannot make this folder ({error.strerror}); choose another") from error
 
 
 def draw(plan: Plan, audio: Path, picture: Path, title: str) -> None:

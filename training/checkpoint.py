@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from db.atomic import replacing
+from db.atomic import make_folder, replacing
 from db.errors import CheckpointError, DemiurgeError, ParameterError
 
 VERSION = 1
@@ -41,10 +41,7 @@ def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], te
         If the folder cannot be made or written, or the disk is full.
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParameterError(f"{folder}: cannot make this folder ({error.strerror}); choose another place") from error
+    make_folder(folder)
     with _saving(folder):
         with replacing(folder / WEIGHTS) as temporary:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)

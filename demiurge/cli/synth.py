@@ -1,6 +1,5 @@
 """demiurge synth: train vocoders and generators, make audio with them, import published ones, evaluate them."""
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from demiurge.cli.synth_options import (
     vocoder_argument,
 )  # fmt: skip
 from demiurge.cli.synth_training import train_unagan, train_vocoder
+from playback.decibels import to_decibels
 
 
 @click.group()
@@ -123,7 +123,7 @@ def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: boo
     if as_json:
         echo_json({**facts, "gain": float(gain)})
         return
-    lowered = f", lowered by {-20 * math.log10(gain):.1f} dB to stay below full scale" if gain < 1 else ""
+    lowered = f", lowered by {-to_decibels(gain):.1f} dB to stay below full scale" if gain < 1 else ""
     click.echo(f"{out}: {facts['seconds']:.2f} s at {rate} Hz, channels: {facts['channels']}{lowered}")
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from db.errors import ParameterError
 from playback.changes import Change
+from playback.decibels import to_amplitude
 from playback.render import SAFE_PEAK_DB
 from playback.writer import PCM_24_SCALE
 
@@ -160,7 +161,7 @@ class Recording:
     @property
     def gain(self) -> np.float32:
         """`gain_db` as a factor."""
-        return np.float32(10 ** (self.gain_db / 20))
+        return np.float32(to_amplitude(self.gain_db))
 
     def peaks(self, n_samples: int) -> np.ndarray:
         """The highest of every so many samples of any channel, then the lowest, float32; as loud as it is heard."""
