@@ -1,7 +1,8 @@
 """Build a database from a folder of audio: add what is new, re-analyse what changed, skip the rest.
 
-Write order: rows are appended and flushed to disk, then the manifest is committed. A crash at any moment loses at most the
-sources of the last second; rows without a manifest entry are cut off by the next build.
+Write order: rows are appended and flushed to disk, then the manifest is committed. A crash at any
+moment loses at most the sources of the last second; rows without a manifest entry are cut off by
+the next build.
 """
 
 import json
@@ -14,21 +15,25 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audio.read import AUDIO_SUFFIXES
+from audio.scan import find_audio
 from db.analyse import Analysis, analyse
-from db.audio import AUDIO_SUFFIXES
-from db.errors import DatabaseError, ParameterError
 from db.executors import best_executor, check_executor, run_tasks
 from db.manifest import FILE_NAME, find_root, root_entries
-from db.names import check_name, printable
-from db.scan import find_audio
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.writer import SourceRow, Writer, transaction, writing
+from files.errors import DatabaseError, ParameterError
+from files.names import check_name, printable
 
 
 @dataclass
 class BuildReport:
-    """What a build did. Paths are relative to the corpus root; `failed` pairs them with the reason, `renamed` is (old, new)."""
+    """What a build did.
+
+    Paths are relative to the corpus root; `failed` pairs them with the reason, `renamed` is (old,
+    new).
+    """
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -43,7 +48,9 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build is: files looked at, in all, audio analysed, time taken, failures, and the file just done."""
+    """How far a build is: files looked at, in all, audio analysed, time taken, failures, and the
+    file just done.
+    """
 
     files: int
     total: int
@@ -66,7 +73,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Task:
-    """One file to look at. Content that is known under its name, or under a name that has vanished, is not analysed again."""
+    """One file to look at.
+
+    Content that is known under its name, or under a name that has vanished, is not analysed again.
+    """
 
     path: str
     settings: DescriptorSettings
@@ -96,22 +106,26 @@ def build_database(
     moved : bool
         The corpus is in `audio_dir` now, though the folder it was built from still exists.
     executor, jobs, address
-        Where files are analysed, see `db.executors`; `jobs` is the processor count by default. None takes "processes" if
-        there is much to do: a script must then guard its start with `if __name__ == "__main__":`, as always with spawned
-        processes. The result does not depend on them.
+        Where files are analysed, see `db.executors`; `jobs` is the processor count by default. None
+        takes "processes" if there is much to do: a script must then guard its start with `if
+        __name__ == "__main__":`, as always with spawned processes. The result does not depend on
+        them.
     progress : callable (BuildProgress)
 
     Raises
     ------
     ParameterError
-        If the folder does not exist, holds no audio or has a name that is not UTF-8, or `path` cannot be written.
+        If the folder does not exist, holds no audio or has a name that is not UTF-8, or `path`
+        cannot be written.
     DatabaseError
-        If the database has other settings or another corpus folder, or is being written by another process.
+        If the database has other settings or another corpus folder, or is being written by another
+        process.
     """
     started = time.perf_counter()
     jobs = jobs or os.cpu_count() or 1
     check_executor(executor or "threads", jobs, address)
-    root, path = Path(audio_dir).absolute(), Path(path)
+    root = Path(audio_dir).absolute()
+    path = Path(path)
     check_name(root, ParameterError)
     if not root.is_dir():
         raise ParameterError(f"{audio_dir}: no such folder; give a folder with audio files")
@@ -119,10 +133,17 @@ def build_database(
     files = find_audio(root, exclude=path.resolve(), unreadable=unreadable.__setitem__)
     if not files and not (path / FILE_NAME).exists():
         kinds = " ".join(sorted(AUDIO_SUFFIXES))
-        raise ParameterError(f"{audio_dir}: no audio files in this folder; put some there ({kinds})")
+        raise ParameterError(
+            f"{audio_dir}: no audio files in this folder; put some there ({kinds})"
+        )
     report = BuildReport(pruned=prune)
     for folder, error in unreadable.items():
-        report.failed.append((printable(folder), f"the folder cannot be read ({error.strerror}); check its permissions"))
+        report.failed.append(
+            (
+                printable(folder),
+                f"the folder cannot be read ({error.strerror}); check its permissions",
+            )
+        )
     with writing(path, create=True) as connection:
         settings = configure(connection, path, root, settings, moved=moved)
         build = _Build(connection, path, root, settings, report, progress, started)
@@ -141,10 +162,20 @@ class _Build:
     """One run of `build_database`: what the manifest knew, and what has been found so far."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, root: Path, settings: DescriptorSettings, report: BuildReport,
-        progress: Callable[[BuildProgress], None] | None, started: float,
-    ) -> None:  # fmt: skip
-        self.root, self.settings, self.report, self._progress, self._started = root, settings, report, progress, started
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        root: Path,
+        settings: DescriptorSettings,
+        report: BuildReport,
+        progress: Callable[[BuildProgress], None] | None,
+        started: float,
+    ) -> None:
+        self.root = root
+        self.settings = settings
+        self.report = report
+        self._progress = progress
+        self._started = started
         query = "SELECT path, content_hash, n_bytes, mtime_ns, state, error FROM sources"
         self.known = {row[0]: Known(*row[1:]) for row in connection.execute(query)}
         self._lost: dict[str, list[str]] = {}  # content hash -> vanished paths
@@ -154,18 +185,27 @@ class _Build:
         """Known paths without a file; those in folders that cannot be read now may still be there."""
         hidden = tuple(f"{folder}/" for folder in unreadable)
         gone = sorted(set(self.known) - set(files))
-        self.report.vanished = [name for name in gone if not (name.startswith(hidden) or "." in unreadable)]
+        self.report.vanished = [
+            name for name in gone if not (name.startswith(hidden) or "." in unreadable)
+        ]
         for name in self.report.vanished:
             if self.known[name].state == "ok":
                 self._lost.setdefault(self.known[name].content_hash, []).append(name)
 
-    def run(self, files: list[str], *, executor: str | None, jobs: int, address: str | None) -> None:
+    def run(
+        self, files: list[str], *, executor: str | None, jobs: int, address: str | None
+    ) -> None:
         """Look at every file and record what is found."""
         todo = [name for name in files if not self._is_as_before(name)]
         lost = frozenset(self._lost)
         own = {name: known.content_hash for name, known in self.known.items()}
         tasks = (
-            Task(os.path.join(self.root, name), self.settings, lost | {own[name]} if own.get(name) else lost) for name in todo
+            Task(
+                os.path.join(self.root, name),
+                self.settings,
+                lost | {own[name]} if own.get(name) else lost,
+            )
+            for name in todo
         )
         done = len(files) - len(todo)
         if executor is None:
@@ -179,7 +219,9 @@ class _Build:
         self.report.unchanged.sort()
 
     def _is_as_before(self, name: str) -> bool:
-        """Same size and time as when it was read; a file that could not be read at all is tried again."""
+        """Same size and time as when it was read; a file that could not be read at all is tried
+        again.
+        """
         known = self.known.get(name)
         if known is None or not known.content_hash:
             return False
@@ -200,7 +242,8 @@ class _Build:
 
     def _record(self, name: str, analysis: Analysis) -> None:
         """Put one file's analysis in the database and in the report."""
-        known, report = self.known.get(name), self.report
+        known = self.known.get(name)
+        report = self.report
         if analysis.description is None and analysis.error is None:  # its content is known
             if known and known.content_hash == analysis.content_hash:
                 self.writer.touch(name, analysis.n_bytes, analysis.mtime_ns)
@@ -209,18 +252,30 @@ class _Build:
             if before := self._lost.get(analysis.content_hash):
                 self._rename(before.pop(0), name, analysis)
                 return
-            analysis = look_at(Task(os.path.join(self.root, name), self.settings, frozenset()))  # another copy took the name
+            analysis = look_at(
+                Task(os.path.join(self.root, name), self.settings, frozenset())
+            )  # another copy took the name
         stamp = (name, analysis.content_hash, analysis.n_bytes, analysis.mtime_ns)
-        description, info = analysis.description, analysis.info
+        description = analysis.description
+        info = analysis.info
         error = analysis.error
-        if description is not None and len(description.frames) > rows_per_shard(self.settings.n_descriptors):
-            error = f"{len(description.frames)} frames are too many; split the file or choose a longer hop"
+        if description is not None and len(description.frames) > rows_per_shard(
+            self.settings.n_descriptors
+        ):
+            error = (
+                f"{len(description.frames)} frames are too many; split the file or choose a"
+                " longer hop"
+            )
         if error is not None or description is None or info is None:
             report.failed.append((printable(name), error or ""))
             if printable(name) == name and (analysis.content_hash or known is None):
                 self.writer.add_failure(SourceRow(*stamp, state="failed", error=error))
-            return  # a name that is not text cannot be kept; a file that cannot be read just now keeps what it had
-        self.writer.add(SourceRow(*stamp, info.sample_rate, info.channels, description.n_samples), description)
+            # a name that is not text cannot be kept; a file that cannot be read just now keeps what
+            # it had
+            return
+        self.writer.add(
+            SourceRow(*stamp, info.sample_rate, info.channels, description.n_samples), description
+        )
         report.audio_seconds += description.n_samples / self.settings.sample_rate
         (report.added if known is None or known.state == "failed" else report.changed).append(name)
 
@@ -233,7 +288,11 @@ class _Build:
         if self._progress:
             report = self.report
             seconds = time.perf_counter() - self._started
-            self._progress(BuildProgress(done, total, report.audio_seconds, seconds, len(report.failed), printable(name)))
+            self._progress(
+                BuildProgress(
+                    done, total, report.audio_seconds, seconds, len(report.failed), printable(name)
+                )
+            )
 
 
 def _size(root: Path, name: str) -> int:
@@ -249,14 +308,23 @@ def look_at(task: Task) -> Analysis:
 
 
 def configure(
-    connection: sqlite3.Connection, path: Path, root: Path, settings: DescriptorSettings | None, *, moved: bool
+    connection: sqlite3.Connection,
+    path: Path,
+    root: Path,
+    settings: DescriptorSettings | None,
+    *,
+    moved: bool,
 ) -> DescriptorSettings:
-    """Write the configuration of a new database, or check an old one's against what is asked for; arguments and errors as
-    `build_database`."""
+    """Write the configuration of a new database, or check an old one's against what is asked for;
+    arguments and errors as `build_database`."""
     config = dict(connection.execute("SELECT key, value FROM config"))
     if not config:
         settings = settings or DescriptorSettings()
-        values = {"id": uuid.uuid4().hex, "descriptors": json.dumps(settings.to_dict()), **root_entries(path, root)}
+        values = {
+            "id": uuid.uuid4().hex,
+            "descriptors": json.dumps(settings.to_dict()),
+            **root_entries(path, root),
+        }
         with transaction(connection):
             connection.executemany("INSERT INTO config VALUES (?, ?)", values.items())
         return settings
@@ -266,9 +334,11 @@ def configure(
     current = find_root(path, config)
     if current != root and current.is_dir() and not moved and not os.path.samefile(current, root):
         raise DatabaseError(
-            f"{path} was built from {current}, not {root}; give that folder, build another database, or say --moved if the "
-            "corpus is here now"
+            f"{path} was built from {current}, not {root}; give that folder, build another"
+            " database, or say --moved if the corpus is here now"
         )
     with transaction(connection):
-        connection.executemany("INSERT OR REPLACE INTO config VALUES (?, ?)", root_entries(path, root).items())
+        connection.executemany(
+            "INSERT OR REPLACE INTO config VALUES (?, ?)", root_entries(path, root).items()
+        )
     return stored

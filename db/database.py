@@ -1,6 +1,7 @@
 """A descriptor database, opened for reading.
 
-Many readers may be open while one builder (`db.build`) writes: a reader sees what was committed when it opened.
+Many readers may be open while one builder (`db.build`) writes: a reader sees what was committed
+when it opened.
 """
 
 import json
@@ -14,15 +15,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from db.errors import DatabaseError, ParameterError
 from db.manifest import SPAN_TABLES, find_root, kinds, open_manifest
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from db.shards import checksum, map_shard, rows_per_shard, shard_path
+from files.errors import DatabaseError, ParameterError
 
 
 class Source(NamedTuple):
-    """One analysed audio file. `n_samples` is at the database's sample rate; `first_unit` is its first unit's id.
+    """One analysed audio file.
+
+    `n_samples` is at the database's sample rate; `first_unit` is its first unit's id.
 
     `shard` and `first_row` say where its frames are.
     """
@@ -49,10 +52,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Units:
-    """What can be selected and played, column by column; all int64, shape (n_units,), ordered by id.
+    """What can be selected and played, column by column; all int64, shape (n_units,), ordered by
+    id.
 
-    `source` is a position in `Database.sources`. Units tile each source from sample 0 to its end; `room` is how many samples
-    there are from a unit's start to the end of its source.
+    `source` is a position in `Database.sources`. Units tile each source from sample 0 to its end;
+    `room` is how many samples there are from a unit's start to the end of its source.
     """
 
     ids: np.ndarray
@@ -74,14 +78,21 @@ class Units:
         Returns
         -------
         sounding, starting : ndarray, int64, shape (n,)
-            Position of the unit that is sounding then, and of the one that starts just then; -1: none.
+            Position of the unit that is sounding then, and of the one that starts just then; -1:
+            none.
         """
         if (lasting == self.n_samples[positions]).all():
             following = self.successors(positions)
             return following, following
         places = self._places[positions] + lasting
-        sounding = np.where(lasting < self.room[positions], np.searchsorted(self._places, places, side="right") - 1, -1)
-        return sounding, np.where((sounding >= 0) & (self._places[sounding] == places), sounding, -1)
+        sounding = np.where(
+            lasting < self.room[positions],
+            np.searchsorted(self._places, places, side="right") - 1,
+            -1,
+        )
+        return sounding, np.where(
+            (sounding >= 0) & (self._places[sounding] == places), sounding, -1
+        )
 
     @cached_property
     def _places(self) -> np.ndarray:
@@ -99,10 +110,12 @@ class Database:
     id : str
         Made at random when the database was made.
     root : Path
-        The corpus folder; the paths of sources are relative to it. A corpus that moved together with its database is found.
+        The corpus folder; the paths of sources are relative to it. A corpus that moved together
+        with its database is found.
     settings : DescriptorSettings
     sources : list of Source
-        Analysed sources in the order of their rows, so that units, descriptors and sources are ordered alike.
+        Analysed sources in the order of their rows, so that units, descriptors and sources are
+        ordered alike.
     failures : list of Failure
     tags : dict
         The tags of each source that has some, by path.
@@ -122,19 +135,25 @@ class Database:
                 self._read(connection)
             except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
                 raise DatabaseError(
-                    f"{self.path}: the manifest is damaged ({error}); restore it from a copy or build again"
+                    f"{self.path}: the manifest is damaged ({error}); restore it from a copy or"
+                    " build again"
                 ) from error
         if root is not None:
             self.root = Path(root).absolute()
             if not self.root.is_dir():
-                raise DatabaseError(f"{root}: no such folder; give the corpus folder of {self.path} as root")
+                raise DatabaseError(
+                    f"{root}: no such folder; give the corpus folder of {self.path} as root"
+                )
 
     def stamps(self, paths: list[str]) -> dict[str, dict[str, Any]]:
-        """Which files were analysed: for each of these sources its "hash" (XXH3-128), "bytes" and "modified_ns".
+        """Which files were analysed: for each of these sources its "hash" (XXH3-128), "bytes" and
+        "modified_ns".
 
         One that was analysed by an older version, which hashed otherwise, is left out.
         """
-        query = "SELECT content_hash, n_bytes, mtime_ns FROM sources WHERE path = ? AND n_bytes >= 0"
+        query = (
+            "SELECT content_hash, n_bytes, mtime_ns FROM sources WHERE path = ? AND n_bytes >= 0"
+        )
         with closing(open_manifest(self.path, write=False)) as connection:
             found = {path: connection.execute(query, (path,)).fetchone() for path in paths}
         keys = ("hash", "bytes", "modified_ns")
@@ -143,34 +162,42 @@ class Database:
     def _read(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")  # one moment of the database, though a writer may be at work
         config = dict(connection.execute("SELECT key, value FROM config"))
-        self.id, self.root = config["id"], find_root(self.path, config)
+        self.id = config["id"]
+        self.root = find_root(self.path, config)
         self.settings = DescriptorSettings.from_dict(json.loads(config["descriptors"]))
         self._kind = list(kinds(self.settings))[-1]
         unit_spans = SPAN_TABLES[self._kind][0]
         query = (
-            "SELECT s.id, path, sample_rate, channels, n_samples, u.shard * ? + u.first_row, u.n_rows, f.shard, f.first_row, "
-            f"f.n_rows FROM sources s JOIN spans f ON f.source_id = s.id JOIN {unit_spans} u ON u.source_id = s.id "
-            "ORDER BY u.shard, u.first_row"
+            "SELECT s.id, path, sample_rate, channels, n_samples, u.shard * ? + u.first_row,"
+            " u.n_rows, f.shard, f.first_row, f.n_rows FROM sources s JOIN spans f ON f.source_id"
+            f" = s.id JOIN {unit_spans} u ON u.source_id = s.id ORDER BY u.shard, u.first_row"
         )
         capacity = rows_per_shard(self.settings.n_descriptors)
         self.sources = list(map(Source._make, connection.execute(query, (capacity,))))
         checks = (
-            f"SELECT f.crc32, u.crc32, {'lengths' if self._kind == 'units' else 'NULL'} FROM spans f "
-            f"JOIN {unit_spans} u ON u.source_id = f.source_id ORDER BY u.shard, u.first_row"
+            f"SELECT f.crc32, u.crc32, {'lengths' if self._kind == 'units' else 'NULL'} FROM spans"
+            f" f JOIN {unit_spans} u ON u.source_id = f.source_id ORDER BY u.shard, u.first_row"
         )
         rows = connection.execute(checks).fetchall()
         self._crc = {"frames": np.array([row[0] for row in rows], np.uint32)}
         if self._kind == "units":
             self._crc["units"] = np.array([row[1] for row in rows], np.uint32)
         self._lengths = [row[2] for row in rows]
-        failed = connection.execute("SELECT path, error FROM sources WHERE state = 'failed' ORDER BY path")
+        failed = connection.execute(
+            "SELECT path, error FROM sources WHERE state = 'failed' ORDER BY path"
+        )
         self.failures = [Failure(*row) for row in failed]
         self.tags: dict[str, set[str]] = {}
         for path, tag in connection.execute("SELECT path, tag FROM tags ORDER BY path, tag"):
             self.tags.setdefault(path, set()).add(tag)
-        self._shard_rows = {kind: dict(connection.execute(f"SELECT * FROM {SPAN_TABLES[kind][1]}")) for kind in self._crc}
+        self._shard_rows = {
+            kind: dict(connection.execute(f"SELECT * FROM {SPAN_TABLES[kind][1]}"))
+            for kind in self._crc
+        }
         stored = connection.execute("SELECT mean, std FROM normaliser").fetchone()
-        self._normaliser = Normaliser(*(np.frombuffer(blob, "<f4") for blob in stored)) if stored else None
+        self._normaliser = (
+            Normaliser(*(np.frombuffer(blob, "<f4") for blob in stored)) if stored else None
+        )
         self._all_intact = False
         self._intact = {kind: np.zeros(len(self.sources), bool) for kind in self._crc}
 
@@ -193,27 +220,42 @@ class Database:
         Raises
         ------
         DatabaseError
-            If the database holds no units, or its build was cut off before the end, where this is written.
+            If the database holds no units, or its build was cut off before the end, where this is
+            written.
         """
         if not self.sources:
-            raise DatabaseError(f"{self.path} holds no units; add audio with: demiurge db build AUDIO_DIR {self.path}")
+            raise DatabaseError(
+                f"{self.path} holds no units; add audio with: demiurge db build AUDIO_DIR"
+                f" {self.path}"
+            )
         if self._normaliser is None:
-            raise DatabaseError(f"{self.path}: its build was cut off; run the same demiurge db build again, which finishes it")
+            raise DatabaseError(
+                f"{self.path}: its build was cut off; run the same demiurge db build again, which"
+                " finishes it"
+            )
         return self._normaliser
 
     @cached_property
     def _shards(self) -> dict[str, dict[int, np.ndarray]]:
-        folder, columns = self.path / "shards", kinds(self.settings)
+        folder = self.path / "shards"
+        columns = kinds(self.settings)
         return {
-            kind: {shard: map_shard(shard_path(folder, kind, shard), n, columns[kind]) for shard, n in rows.items()}
+            kind: {
+                shard: map_shard(shard_path(folder, kind, shard), n, columns[kind])
+                for shard, n in rows.items()
+            }
             for kind, rows in self._shard_rows.items()
         }
 
     def _rows(self, kind: str, position: int) -> np.ndarray:
-        """Rows of the source at `position`, straight from disk, checked against their checksum the first time."""
+        """Rows of the source at `position`, straight from disk, checked against their checksum the
+        first time.
+        """
         source = self.sources[position]
         if kind == "frames":
-            shard, first, n_rows = source.shard, source.first_row, source.n_frames
+            shard = source.shard
+            first = source.first_row
+            n_rows = source.n_frames
         else:
             shard, first = divmod(source.first_unit, rows_per_shard(self.settings.n_descriptors))
             n_rows = source.n_units
@@ -221,14 +263,15 @@ class Database:
         if not self._intact[kind][position]:
             if checksum(rows) != self._crc[kind][position]:
                 raise DatabaseError(
-                    f"{self.path}: the descriptors of {source.path} are damaged on disk; run demiurge db verify --repair "
-                    f"{self.path}, then demiurge db build"
+                    f"{self.path}: the descriptors of {source.path} are damaged on disk; run"
+                    f" demiurge db verify --repair {self.path}, then demiurge db build"
                 )
             self._intact[kind][position] = True
         return rows
 
     def source_descriptors(self, position: int) -> np.ndarray:
-        """The sequence of the source at a position in `sources`, float32, shape (n_units, n_descriptors).
+        """The sequence of the source at a position in `sources`, float32, shape (n_units,
+        n_descriptors).
 
         Raises
         ------
@@ -238,23 +281,29 @@ class Database:
         return self._rows(self._kind, position)
 
     def source_frames(self, position: int) -> np.ndarray:
-        """The frames of the source at a position in `sources`, float32, shape (n_frames, len(settings.frame_names)).
+        """The frames of the source at a position in `sources`, float32, shape (n_frames,
+        len(settings.frame_names)).
 
         They are its units' descriptors too where units are frames. Raises as `source_descriptors`.
         """
         return self._rows("frames", position)
 
     def source_facts(self) -> list[dict[str, Any]]:
-        """What the manifest keeps of each source, in the order of `sources`: path, content_hash, rate, channels, length."""
+        """What the manifest keeps of each source, in the order of `sources`: path, content_hash,
+        rate, channels, length.
+        """
         with closing(open_manifest(self.path, write=False)) as connection:
             hashes = dict(connection.execute("SELECT id, content_hash FROM sources"))
         return [
             {
-                "path": s.path, "content_hash": hashes[s.id], "sample_rate": s.sample_rate, "channels": s.channels,
+                "path": s.path,
+                "content_hash": hashes[s.id],
+                "sample_rate": s.sample_rate,
+                "channels": s.channels,
                 "n_samples": s.n_samples,
             }
             for s in self.sources
-        ]  # fmt: skip
+        ]
 
     def sequences(self) -> Iterator[tuple[str, np.ndarray]]:
         """(path, sequence) of every source."""
@@ -262,18 +311,25 @@ class Database:
 
     @cached_property
     def descriptors(self) -> np.ndarray:
-        """All units' descriptors in memory, float32, shape (n_units, n_descriptors), ordered as `units`."""
+        """All units' descriptors in memory, float32, shape (n_units, n_descriptors), ordered as
+        `units`.
+        """
         if not self.sources:
             return np.empty((0, self.settings.n_descriptors), np.float32)
         return np.concatenate([rows for _, rows in self.sequences()])
 
     def column(self, name: str) -> np.ndarray:
-        """One descriptor of all units, float32, shape (n_units,), ordered as `units`; `name` is one of `settings.names`."""
+        """One descriptor of all units, float32, shape (n_units,), ordered as `units`; `name` is one
+        of `settings.names`.
+        """
         number = self.settings.names.index(name)
-        return np.concatenate([np.empty(0, np.float32), *(rows[:, number] for _, rows in self.sequences())])
+        return np.concatenate(
+            [np.empty(0, np.float32), *(rows[:, number] for _, rows in self.sequences())]
+        )
 
     def unit_descriptors(self, unit_ids: np.ndarray) -> np.ndarray:
-        """Descriptors of some units without reading the others, float32, shape (len(unit_ids), n_descriptors).
+        """Descriptors of some units without reading the others, float32, shape (len(unit_ids),
+        n_descriptors).
 
         Raises
         ------
@@ -291,7 +347,9 @@ class Database:
             else np.zeros(len(unit_ids), bool)
         )
         if not known.all():
-            raise ParameterError(f"unit {unit_ids[~known][0]} is not in {self.path}; it holds {self.n_units} units")
+            raise ParameterError(
+                f"unit {unit_ids[~known][0]} is not in {self.path}; it holds {self.n_units} units"
+            )
         for position in np.unique(positions[~self._intact[self._kind][positions]]):
             self._rows(self._kind, position)  # checks them
         shards, rows = np.divmod(unit_ids, rows_per_shard(self.settings.n_descriptors))
@@ -302,7 +360,8 @@ class Database:
         return out
 
     def rows_at(self, positions: np.ndarray) -> np.ndarray:
-        """Descriptors of the units at positions in `units`, float32, (len(positions), n_descriptors); for many small calls.
+        """Descriptors of the units at positions in `units`, float32, (len(positions),
+        n_descriptors); for many small calls.
 
         Raises
         ------
@@ -310,7 +369,8 @@ class Database:
             If one was damaged on disk.
         """
         if not self._all_intact:
-            intact, sources = self._intact[self._kind], self.units.source[positions]
+            intact = self._intact[self._kind]
+            sources = self.units.source[positions]
             for source in np.unique(sources[~intact[sources]]):
                 self._rows(self._kind, source)  # checks them
             self._all_intact = bool(intact.all())
@@ -327,7 +387,8 @@ class Database:
 
     def positions(self, unit_ids: np.ndarray) -> np.ndarray:
         """Positions in `units` of unit ids that are in the database, int64, same shape."""
-        first, before = self._unit_ranges[0], self._units_before
+        first = self._unit_ranges[0]
+        before = self._units_before
         if first[-1] - first[0] == before[-1]:  # no gaps between them
             return unit_ids - first[0]
         source = np.searchsorted(first, unit_ids, side="right") - 1

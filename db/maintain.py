@@ -1,4 +1,6 @@
-"""Upkeep of a database: remove sources, give back the space of removed rows, verify everything, mend what is damaged."""
+"""Upkeep of a database: remove sources, give back the space of removed rows, verify everything,
+mend what is damaged.
+"""
 
 import fnmatch
 import json
@@ -11,18 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from db.errors import DatabaseError, ParameterError
-from db.hashing import hash_file
 from db.manifest import SPAN_TABLES, find_root, kinds, open_manifest
 from db.settings import DescriptorSettings
 from db.shards import ShardWriter, checksum, read_rows, shard_path
 from db.writer import Writer, remove_strays, transaction, write_normaliser, writing
+from files.errors import DatabaseError, ParameterError
+from files.hashing import hash_file
 
 Progress = Callable[[int, int, str], None]  # done, in all, of what
 
 
 def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
-    """Take sources out of a database; their files are not touched. The next build of their folder would add them again.
+    """Take sources out of a database; their files are not touched.
+
+    The next build of their folder would add them again.
 
     Parameters
     ----------
@@ -60,15 +64,18 @@ def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
     known = [name for (name,) in connection.execute("SELECT path FROM sources")]
     matched = sorted(fnmatch.filter(known, pattern))
     if not matched:
-        raise ParameterError(f"{pattern!r} matches none of the {len(known)} sources; demiurge db info --json lists them")
+        raise ParameterError(
+            f"{pattern!r} matches none of the {len(known)} sources; demiurge db info --json lists"
+            " them"
+        )
     return matched
 
 
 def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, int]:
     """Rewrite the shards without the rows of sources that changed or were removed. Unit ids change.
 
-    New shards are written beside the old ones and the manifest then turns to them in one transaction: interrupted at any
-    moment, the database is as before or compacted.
+    New shards are written beside the old ones and the manifest then turns to them in one
+    transaction: interrupted at any moment, the database is as before or compacted.
 
     Returns
     -------
@@ -85,15 +92,27 @@ def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, in
         settings = _settings(connection)
         Writer(connection, Path(path), settings).finish()  # cuts what was never committed
         before = _shard_bytes(folder)
-        total = sum(connection.execute(f"SELECT count(*) FROM {SPAN_TABLES[k][0]}").fetchone()[0] for k in kinds(settings))
-        places: dict[str, list[tuple[int, int, int]]] = {}  # kind -> (shard, first row, source) of each source
+        total = sum(
+            connection.execute(f"SELECT count(*) FROM {SPAN_TABLES[k][0]}").fetchone()[0]
+            for k in kinds(settings)
+        )
+        places: dict[
+            str, list[tuple[int, int, int]]
+        ] = {}  # kind -> (shard, first row, source) of each source
         shard_rows: dict[str, dict[int, int]] = {}
         done = 0
         for kind, n_columns in kinds(settings).items():
-            last = connection.execute(f"SELECT max(shard) FROM {SPAN_TABLES[kind][1]}").fetchone()[0]
-            first_free = 0 if last is None else last + 1  # numbers of shards, and so of units, are never used again
-            places[kind], shard_rows[kind] = [], {first_free: 0}
-            with closing(ShardWriter(folder, kind, n_columns, shard=first_free, committed_rows=0)) as writer:
+            last = connection.execute(f"SELECT max(shard) FROM {SPAN_TABLES[kind][1]}").fetchone()[
+                0
+            ]
+            first_free = (
+                0 if last is None else last + 1
+            )  # numbers of shards, and so of units, are never used again
+            places[kind] = []
+            shard_rows[kind] = {first_free: 0}
+            with closing(
+                ShardWriter(folder, kind, n_columns, shard=first_free, committed_rows=0)
+            ) as writer:
                 for source, rows, name in _live_sources(connection, path, kind, n_columns):
                     shard, first = writer.append(rows)
                     places[kind].append((shard, first, source))
@@ -110,13 +129,17 @@ def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, in
 
 
 def _turn_to(
-    connection: sqlite3.Connection, places: dict[str, list[tuple[int, int, int]]], shard_rows: dict[str, dict[int, int]]
+    connection: sqlite3.Connection,
+    places: dict[str, list[tuple[int, int, int]]],
+    shard_rows: dict[str, dict[int, int]],
 ) -> None:
     """Let the manifest say where `compact` has put the rows, of all kinds at once."""
     with transaction(connection):
         for kind, moved in places.items():
             spans, shards = SPAN_TABLES[kind]
-            connection.executemany(f"UPDATE {spans} SET shard = ?, first_row = ? WHERE source_id = ?", moved)
+            connection.executemany(
+                f"UPDATE {spans} SET shard = ?, first_row = ? WHERE source_id = ?", moved
+            )
             connection.execute(f"DELETE FROM {shards}")
             connection.executemany(f"INSERT INTO {shards} VALUES (?, ?)", shard_rows[kind].items())
 
@@ -125,17 +148,28 @@ def _live_sources(
     connection: sqlite3.Connection, path: str | Path, kind: str, n_columns: int
 ) -> Iterator[tuple[int, np.ndarray, str]]:
     """Id, rows and path of every source in the order of its rows, checked."""
-    query = f"SELECT id, path, shard, first_row, n_rows, crc32 FROM {SPAN_TABLES[kind][0]} JOIN sources ON id = source_id"
-    for source, name, shard, first, n_rows, crc in connection.execute(f"{query} ORDER BY shard, first_row").fetchall():
+    query = (
+        f"SELECT id, path, shard, first_row, n_rows, crc32 FROM {SPAN_TABLES[kind][0]} JOIN sources"
+        " ON id = source_id"
+    )
+    for source, name, shard, first, n_rows, crc in connection.execute(
+        f"{query} ORDER BY shard, first_row"
+    ).fetchall():
         rows = read_rows(shard_path(Path(path) / "shards", kind, shard), first, n_rows, n_columns)
         if len(rows) < n_rows or checksum(rows) != crc:
-            raise DatabaseError(f"{path}: the rows of {name} are damaged; run demiurge db verify --repair {path} first")
+            raise DatabaseError(
+                f"{path}: the rows of {name} are damaged; run demiurge db verify --repair {path}"
+                " first"
+            )
         yield source, rows, name
 
 
 @dataclass
 class Verification:
-    """What `verify` found. Each problem is (path of a source, or part of the database; what is wrong)."""
+    """What `verify` found.
+
+    Each problem is (path of a source, or part of the database; what is wrong).
+    """
 
     sources: int = 0
     rows: int = 0
@@ -157,7 +191,8 @@ def verify(
     repair: bool = False,
     progress: Progress | None = None,
 ) -> Verification:
-    """Check every row against its checksum, the units against their sources, and every audio file against its hash.
+    """Check every row against its checksum, the units against their sources, and every audio file
+    against its hash.
 
     Parameters
     ----------
@@ -166,7 +201,8 @@ def verify(
     check_files : bool
         Read the audio files too.
     repair : bool
-        Take the sources whose rows are damaged out of the database, so that the next build analyses them again.
+        Take the sources whose rows are damaged out of the database, so that the next build analyses
+        them again.
 
     Raises
     ------
@@ -184,15 +220,24 @@ def verify(
 
 
 def _verify(
-    connection: sqlite3.Connection, path: Path, root: str | Path | None, check_files: bool, progress: Progress | None
+    connection: sqlite3.Connection,
+    path: Path,
+    root: str | Path | None,
+    check_files: bool,
+    progress: Progress | None,
 ) -> Verification:
-    result, settings = Verification(), _settings(connection)
+    result = Verification()
+    settings = _settings(connection)
     if (found := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
         result.damaged.append(("manifest.sqlite", found))
     sources = connection.execute(
         "SELECT id, path, content_hash, n_samples FROM sources WHERE state = 'ok' ORDER BY path"
     ).fetchall()
-    folder = Path(root) if root else find_root(path, dict(connection.execute("SELECT key, value FROM config")))
+    folder = (
+        Path(root)
+        if root
+        else find_root(path, dict(connection.execute("SELECT key, value FROM config")))
+    )
     result.sources = len(sources)
     for done, (source, name, content_hash, n_samples) in enumerate(sources, start=1):
         problem = _check_rows(connection, path / "shards", source, n_samples, settings, result)
@@ -221,7 +266,9 @@ def _check_rows(
 ) -> str | None:
     """What is wrong with the rows of one source, if anything."""
     for kind, n_columns in kinds(settings).items():
-        span = connection.execute(f"SELECT * FROM {SPAN_TABLES[kind][0]} WHERE source_id = ?", (source,)).fetchone()
+        span = connection.execute(
+            f"SELECT * FROM {SPAN_TABLES[kind][0]} WHERE source_id = ?", (source,)
+        ).fetchone()
         if span is None:
             return f"it has no {kind}"
         _, shard, first, n_rows, crc, *lengths = span
@@ -234,7 +281,9 @@ def _check_rows(
             return f"{file.name} is cut short: {len(rows)} of {n_rows} {kind} are there"
         if checksum(rows) != crc:
             return f"its {kind} in {file.name} do not agree with their checksum"
-        if lengths and (np.frombuffer(lengths[0], "<i4").sum() != n_samples or len(lengths[0]) != 4 * n_rows):
+        if lengths and (
+            np.frombuffer(lengths[0], "<i4").sum() != n_samples or len(lengths[0]) != 4 * n_rows
+        ):
             return "its units do not tile it"
     return None
 
@@ -252,12 +301,17 @@ def _check_file(file: Path, content_hash: str) -> str | None:
 def _normaliser_is_finite(connection: sqlite3.Connection, settings: DescriptorSettings) -> bool:
     stored = connection.execute("SELECT mean, std FROM normaliser").fetchone()
     values = [np.frombuffer(blob, "<f4") for blob in stored or ()]
-    return len(values) == 2 and all(len(v) == settings.n_descriptors and np.isfinite(v).all() for v in values)
+    return len(values) == 2 and all(
+        len(v) == settings.n_descriptors and np.isfinite(v).all() for v in values
+    )
 
 
 def _repair(connection: sqlite3.Connection, path: Path, result: Verification) -> None:
-    """Forget the sources whose rows are damaged, and bring the shards' lengths in line with what is there."""
-    settings, names = _settings(connection), {name for name, _ in result.damaged}
+    """Forget the sources whose rows are damaged, and bring the shards' lengths in line with what is
+    there.
+    """
+    settings = _settings(connection)
+    names = {name for name, _ in result.damaged}
     with transaction(connection):
         connection.executemany("DELETE FROM sources WHERE path = ?", [(name,) for name in names])
         for kind, n_columns in kinds(settings).items():
@@ -265,7 +319,9 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
             for shard, n_rows in connection.execute(f"SELECT * FROM {table}").fetchall():
                 file = shard_path(path / "shards", kind, shard)
                 there = file.stat().st_size // (4 * n_columns) if file.exists() else 0
-                connection.execute(f"UPDATE {table} SET n_rows = ? WHERE shard = ?", (min(n_rows, there), shard))
+                connection.execute(
+                    f"UPDATE {table} SET n_rows = ? WHERE shard = ?", (min(n_rows, there), shard)
+                )
     write_normaliser(connection, path / "shards", settings)
     result.repaired = sorted(names)
 
@@ -273,7 +329,9 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
 def _settings(connection: sqlite3.Connection) -> DescriptorSettings:
     stored = connection.execute("SELECT value FROM config WHERE key = 'descriptors'").fetchone()
     if stored is None:
-        raise DatabaseError("the database has no settings: its first build never began; build it again")
+        raise DatabaseError(
+            "the database has no settings: its first build never began; build it again"
+        )
     return DescriptorSettings.from_dict(json.loads(stored[0]))
 
 

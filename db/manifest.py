@@ -4,11 +4,14 @@ import os
 import sqlite3
 from pathlib import Path
 
-from db.errors import DatabaseError
 from db.settings import DescriptorSettings
+from files.errors import DatabaseError
 
 FILE_NAME = "manifest.sqlite"
-SPAN_TABLES = {"frames": ("spans", "shards"), "units": ("unit_spans", "unit_shards")}  # kind of rows -> its tables
+SPAN_TABLES = {
+    "frames": ("spans", "shards"),
+    "units": ("unit_spans", "unit_shards"),
+}  # kind of rows -> its tables
 
 
 def kinds(settings: DescriptorSettings) -> dict[str, int]:
@@ -68,8 +71,13 @@ def m002_units(connection: sqlite3.Connection) -> None:
 
 
 def m003_tags(connection: sqlite3.Connection) -> None:
-    """Words that people give to sources, by path: a source that is analysed again is another row, but keeps its tags."""
-    connection.execute("CREATE TABLE tags (path TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (path, tag)) WITHOUT ROWID")
+    """Words that people give to sources, by path: a source that is analysed again is another row,
+    but keeps its tags.
+    """
+    connection.execute(
+        "CREATE TABLE tags (path TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (path, tag)) WITHOUT"
+        " ROWID"
+    )
 
 
 MIGRATIONS = (m001_sources_and_spans, m002_units, m003_tags)
@@ -87,27 +95,33 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
     """
     path = folder / FILE_NAME
     if not write and not path.is_file():
-        raise DatabaseError(f"{folder}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR {folder}")
+        raise DatabaseError(
+            f"{folder}: no database here (no {FILE_NAME}); make one with: demiurge db build"
+            f" AUDIO_DIR {folder}"
+        )
     try:
         connection = _connect(path, write=write)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
             connection.close()
             raise DatabaseError(
-                f"{path} is of version {version}, this Demiurge knows versions up to {len(MIGRATIONS)}; update Demiurge"
+                f"{path} is of version {version}, this Demiurge knows versions up to"
+                f" {len(MIGRATIONS)}; update Demiurge"
             )
         if write:
             _migrate(connection, version)
         elif version < len(MIGRATIONS):
             connection.close()
             raise DatabaseError(
-                f"{path} is of version {version}, not {len(MIGRATIONS)}; run demiurge db build again to update it"
+                f"{path} is of version {version}, not {len(MIGRATIONS)}; run demiurge db build"
+                " again to update it"
             )
     except sqlite3.DatabaseError as error:
         if write and isinstance(error, sqlite3.OperationalError):
             raise  # the disk's fault, not the file's: `db.writer.writing` says so
         raise DatabaseError(
-            f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build again"
+            f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build"
+            " again"
         ) from error
     return connection
 
@@ -115,15 +129,23 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     if write:
         connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")  # stays DELETE by itself where WAL cannot work
+        connection.execute(
+            "PRAGMA journal_mode = WAL"
+        )  # stays DELETE by itself where WAL cannot work
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+        )
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:  # a read-only folder: WAL wants to write beside the file, immutable does not
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    except (
+        sqlite3.OperationalError
+    ):  # a read-only folder: WAL wants to write beside the file, immutable does not
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
+        )
     return connection
 
 
@@ -141,12 +163,19 @@ def _execute_each(connection: sqlite3.Connection, statements: str) -> None:
 
 
 def root_entries(path: Path, root: Path) -> dict[str, str]:
-    """The corpus folder as the configuration keeps it: as it is, and as seen from the database, should both move together."""
-    return {"root": str(root), "root_from_database": os.path.relpath(root.resolve(), path.resolve())}
+    """The corpus folder as the configuration keeps it: as it is, and as seen from the database,
+    should both move together.
+    """
+    return {
+        "root": str(root),
+        "root_from_database": os.path.relpath(root.resolve(), path.resolve()),
+    }
 
 
 def find_root(path: Path, config: dict[str, str]) -> Path:
-    """The corpus folder of a database: where it was built, or as far from the database as it was then."""
+    """The corpus folder of a database: where it was built, or as far from the database as it was
+    then.
+    """
     root = Path(config["root"])
     relative = config.get("root_from_database")
     if not root.is_dir() and relative and (path / relative).is_dir():

@@ -1,6 +1,7 @@
 """Per-descriptor mean and standard deviation: the z-scored space in which everything is compared.
 
-Raw MFCC distance is carried by a few loud coefficients (0 to 12 make 96 % of it); z-scored, every descriptor counts.
+Raw MFCC distance is carried by a few loud coefficients (0 to 12 make 96 % of it); z-scored, every
+descriptor counts.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Mean and standard deviation, float32, shape (n_descriptors,). A constant descriptor has std 1."""
+    """Mean and standard deviation, float32, shape (n_descriptors,).
+
+    A constant descriptor has std 1.
+    """
 
     mean: np.ndarray
     std: np.ndarray
@@ -26,22 +30,28 @@ class Normaliser:
 
 
 def fit_normaliser(blocks: Iterable[np.ndarray], n_descriptors: int) -> Normaliser:
-    """Mean and standard deviation over blocks of rows, in float64, by Chan's parallel update (1979).
+    """Mean and standard deviation over blocks of rows, in float64, by Chan's parallel update
+    (1979).
 
     Parameters
     ----------
     blocks : iterable of ndarray, shape (rows, n_descriptors)
     """
-    count, mean, m2 = 0, np.zeros(n_descriptors), np.zeros(n_descriptors)
+    count = 0
+    mean = np.zeros(n_descriptors)
+    m2 = np.zeros(n_descriptors)
     for block in blocks:
         rows = np.asarray(block, np.float64)
         if not len(rows):
             continue
         block_mean = rows.mean(axis=0)
-        shift, total = block_mean - mean, count + len(rows)
+        shift = block_mean - mean
+        total = count + len(rows)
         m2 += ((rows - block_mean) ** 2).sum(axis=0) + shift**2 * count * len(rows) / total
         mean += shift * len(rows) / total
         count = total
     std = np.sqrt(m2 / max(count, 1))
-    std[std < 1e-6 * np.maximum(np.abs(mean), 1.0)] = 1.0  # constant up to rounding: leave its scale alone
+    std[std < 1e-6 * np.maximum(np.abs(mean), 1.0)] = (
+        1.0  # constant up to rounding: leave its scale alone
+    )
     return Normaliser(mean.astype(np.float32), std.astype(np.float32))

@@ -7,14 +7,18 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 from db.descriptors import DESCRIPTORS
-from db.errors import DatabaseError, ParameterError
+from files.errors import DatabaseError, ParameterError
 
-STD_SUFFIX, DURATION = "_std", "log2_duration"  # columns that units longer than a frame have besides their means
+# columns that units longer than a frame have besides their means
+STD_SUFFIX = "_std"
+DURATION = "log2_duration"
 
 
 @dataclass(frozen=True)
 class DescriptorSettings:
-    """How audio is cut into units and described. Two sets of descriptors can be compared only if these are equal.
+    """How audio is cut into units and described.
+
+    Two sets of descriptors can be compared only if these are equal.
 
     The defaults are the original Demiurge's, as librosa computes them.
     """
@@ -25,8 +29,8 @@ class DescriptorSettings:
     n_mels: int = 128
     n_mfcc: int = 13
     delta_width: int = 9  # frames, odd
-    # "span": the window is centred on the span that is played. "start": on the span's first sample, as in librosa's
-    # frames and the original's files.
+    # "span": the window is centred on the span that is played. "start": on the span's first sample,
+    # as in librosa's frames and the original's files.
     window_centre: Literal["span", "start"] = "span"
 
     descriptors: tuple[str, ...] = ("mfcc",)  # of `db.descriptors.DESCRIPTORS`
@@ -45,26 +49,33 @@ class DescriptorSettings:
         if self.n_fft < 2:
             raise ParameterError(f"n_fft={self.n_fft} must be at least 2")
         if self.delta_width < 3 or self.delta_width % 2 == 0:
-            raise ParameterError(f"delta_width={self.delta_width} must be an odd integer of at least 3")
+            raise ParameterError(
+                f"delta_width={self.delta_width} must be an odd integer of at least 3"
+            )
         if self.window_centre not in ("span", "start"):
             raise ParameterError(f"window_centre={self.window_centre!r} must be 'span' or 'start'")
         unknown = [name for name in self.descriptors if name not in DESCRIPTORS]
         if unknown or not self.descriptors:
             asked = repr(unknown[0]) if unknown else "none"
-            raise ParameterError(f"descriptors: {asked} is not known; choose among {', '.join(DESCRIPTORS)}")
+            raise ParameterError(
+                f"descriptors: {asked} is not known; choose among {', '.join(DESCRIPTORS)}"
+            )
         if len(set(self.descriptors)) < len(self.descriptors):
-            raise ParameterError(f"descriptors={','.join(self.descriptors)} names one twice; name each once")
+            raise ParameterError(
+                f"descriptors={','.join(self.descriptors)} names one twice; name each once"
+            )
         self._check_units()
 
     def _check_units(self) -> None:
         if self.units not in ("frame", "onset", "beat") and self.fixed_samples < 1:
             raise ParameterError(
-                f"units={self.units!r} must be frame, fixed:MS, onset or beat, with MS milliseconds of at least one sample"
+                f"units={self.units!r} must be frame, fixed:MS, onset or beat, with MS milliseconds"
+                " of at least one sample"
             )
         if not 0 < self.min_unit_ms * 2 <= self.max_unit_ms < float("inf"):
             raise ParameterError(
-                f"min_unit_ms={self.min_unit_ms:g} and max_unit_ms={self.max_unit_ms:g}: the longest unit must last at least "
-                "twice the shortest, which must last more than 0"
+                f"min_unit_ms={self.min_unit_ms:g} and max_unit_ms={self.max_unit_ms:g}: the"
+                " longest unit must last at least twice the shortest, which must last more than 0"
             )
 
     @property
@@ -78,15 +89,26 @@ class DescriptorSettings:
 
     @cached_property
     def frame_names(self) -> tuple[str, ...]:
-        """Column names of a frame: those of each descriptor in turn; MFCC in the original Demiurge's order."""
-        return tuple(column for name in self.descriptors for column in DESCRIPTORS[name].columns(self))
+        """Column names of a frame: those of each descriptor in turn; MFCC in the original
+        Demiurge's order.
+        """
+        return tuple(
+            column for name in self.descriptors for column in DESCRIPTORS[name].columns(self)
+        )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Column names of a unit. A frame is its own; longer ones have means, standard deviations, and log2 of seconds."""
+        """Column names of a unit.
+
+        A frame is its own; longer ones have means, standard deviations, and log2 of seconds.
+        """
         if self.units == "frame":
             return self.frame_names
-        return (*self.frame_names, *(f"{self.frame_names[i]}{STD_SUFFIX}" for i in self.frame_static), DURATION)
+        return (
+            *self.frame_names,
+            *(f"{self.frame_names[i]}{STD_SUFFIX}" for i in self.frame_static),
+            DURATION,
+        )
 
     @property
     def n_descriptors(self) -> int:
@@ -98,8 +120,11 @@ class DescriptorSettings:
         static: list[int] = []
         first = 0
         for name in self.descriptors:
-            descriptor, width = DESCRIPTORS[name], len(DESCRIPTORS[name].columns(self))
-            static += range(first, first + (descriptor.n_static(self) if descriptor.n_static else width))
+            descriptor = DESCRIPTORS[name]
+            width = len(DESCRIPTORS[name].columns(self))
+            static += range(
+                first, first + (descriptor.n_static(self) if descriptor.n_static else width)
+            )
             first += width
         return tuple(static)
 
@@ -123,7 +148,9 @@ class DescriptorSettings:
             If another key is missing, or one is unknown: the file was written by another version.
         """
         known = {field.name for field in fields(cls)}
-        wrong = (set(values) - known) | (known - set(values) - {"descriptors", "units", "min_unit_ms", "max_unit_ms"})
+        wrong = (set(values) - known) | (
+            known - set(values) - {"descriptors", "units", "min_unit_ms", "max_unit_ms"}
+        )
         if wrong:
             raise DatabaseError(
                 f"descriptor settings differ from this version's in: {', '.join(sorted(wrong))}; "
@@ -136,9 +163,15 @@ class DescriptorSettings:
 
         `mine` and `theirs` say whose settings these are, e.g. "the database music.db".
         """
-        a, b = self.to_dict(), other.to_dict()
-        differing = [f"{name} is {a[name]} in {mine} and {b[name]} in {theirs}" for name in a if a[name] != b[name]]
+        a = self.to_dict()
+        b = other.to_dict()
+        differing = [
+            f"{name} is {a[name]} in {mine} and {b[name]} in {theirs}"
+            for name in a
+            if a[name] != b[name]
+        ]
         if differing:
             raise DatabaseError(
-                f"descriptor settings do not match: {'; '.join(differing)}; rebuild one of them with the other's settings"
+                f"descriptor settings do not match: {'; '.join(differing)}; rebuild one of them"
+                " with the other's settings"
             )

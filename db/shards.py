@@ -1,7 +1,9 @@
-"""Descriptor rows on disk: append-only files of little-endian float32, C order, read through np.memmap.
+"""Descriptor rows on disk: append-only files of little-endian float32, C order, read through
+np.memmap.
 
-Frames have shards, and units too where they are longer than a frame. A source's rows are contiguous within one shard. A row's
-number, `shard * capacity + row in shard`, stays the same until the database is compacted, and is never used again.
+Frames have shards, and units too where they are longer than a frame. A source's rows are contiguous
+within one shard. A row's number, `shard * capacity + row in shard`, stays the same until the
+database is compacted, and is never used again.
 """
 
 import os
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from db.errors import DatabaseError
+from files.errors import DatabaseError
 
 SHARD_BYTES = 2 << 30  # a shard is sealed when the next source would make it larger
 
@@ -27,7 +29,9 @@ def shard_path(folder: Path, kind: str, shard: int) -> Path:
 
 
 def read_rows(path: Path, first: int, n_rows: int, n_columns: int) -> np.ndarray:
-    """Rows read into memory, not mapped: a pass over a large database then stays small. Fewer if the file is cut short."""
+    """Rows read into memory, not mapped: a pass over a large database then stays small. Fewer if
+    the file is cut short.
+    """
     with open(path, "rb") as file:
         file.seek(4 * first * n_columns)
         values = np.fromfile(file, "<f4", n_rows * n_columns)
@@ -57,24 +61,34 @@ def _check_length(path: Path, needed: int) -> None:
     if size < needed:
         state = "missing" if size < 0 else f"{size} bytes long where {needed} were committed"
         raise DatabaseError(
-            f"{path} is {state}; run demiurge db verify --repair on the database, then demiurge db build (or restore a copy)"
+            f"{path} is {state}; run demiurge db verify --repair on the database, then demiurge db"
+            " build (or restore a copy)"
         )
 
 
 class ShardWriter:
-    """Appends rows. What `sync` has not reached may be lost in a crash; the manifest is written after `sync`."""
+    """Appends rows.
 
-    def __init__(self, folder: Path, kind: str, n_columns: int, *, shard: int, committed_rows: int) -> None:
-        """Open `shard` for appending after its `committed_rows`; whatever follows them was never committed and is cut.
+    What `sync` has not reached may be lost in a crash; the manifest is written after `sync`.
+    """
+
+    def __init__(
+        self, folder: Path, kind: str, n_columns: int, *, shard: int, committed_rows: int
+    ) -> None:
+        """Open `shard` for appending after its `committed_rows`; whatever follows them was never
+        committed and is cut.
 
         Raises
         ------
         DatabaseError
             If committed rows are missing.
         """
-        self._folder, self._kind, self._n_columns = folder, kind, n_columns
+        self._folder = folder
+        self._kind = kind
+        self._n_columns = n_columns
         self._file: BufferedWriter | None = None
-        self.shard, self.rows = shard, committed_rows
+        self.shard = shard
+        self.rows = committed_rows
         if committed_rows:
             _check_length(shard_path(folder, kind, shard), 4 * committed_rows * n_columns)
             self._open()
@@ -89,7 +103,8 @@ class ShardWriter:
         if self.rows and self.rows + len(rows) > rows_per_shard(self._n_columns):
             self.sync()
             self.close()
-            self.shard, self.rows = self.shard + 1, 0
+            self.shard = self.shard + 1
+            self.rows = 0
         first = self.rows
         (self._file or self._open()).write(np.ascontiguousarray(rows, "<f4").data)
         self.rows += len(rows)

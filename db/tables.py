@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from db.errors import ParameterError, install_command
 from db.settings import DescriptorSettings
+from files.errors import ParameterError, install_command
 
 TABLE_VERSION = 1
 POSITION = ("source", "start_sample", "n_samples")
@@ -27,7 +27,8 @@ POSITION = ("source", "start_sample", "n_samples")
 class Table:
     """Units as rows: `sources` paths, positions int64 (n,), `rows` float32 (n, len(names)).
 
-    `header` holds the settings and what is known of each source; None for an original file, which states neither.
+    `header` holds the settings and what is known of each source; None for an original file, which
+    states neither.
     """
 
     names: tuple[str, ...]
@@ -58,8 +59,12 @@ def _columns(table: Table, first: dict[str, list]) -> Iterator[tuple[str, list]]
 def _read_demiurge_json(path: Path) -> Table:
     document = json.loads(path.read_text())
     names = DescriptorSettings().names
-    if not isinstance(document, dict) or (missing := [k for k in ("_id", "_sample", *names) if k not in document]):
-        raise ParameterError(f"{path}: column {missing[0] if isinstance(document, dict) else '_id'} is missing")
+    if not isinstance(document, dict) or (
+        missing := [k for k in ("_id", "_sample", *names) if k not in document]
+    ):
+        raise ParameterError(
+            f"{path}: column {missing[0] if isinstance(document, dict) else '_id'} is missing"
+        )
     rows = np.array([document[name] for name in names], np.float32).T
     starts = np.array(document["_sample"], np.int64)
     return Table(names, [str(name) for name in document["_id"]], starts, None, rows, None)
@@ -71,8 +76,12 @@ def _write_csv(table: Table, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow([*POSITION, *table.names])
         assert table.n_samples is not None
-        for source, start, length, row in zip(table.sources, table.start_sample, table.n_samples, table.rows, strict=True):
-            writer.writerow([source, start, length, *(f"{value:.9g}" for value in row.tolist())])  # 9 digits are exact
+        for source, start, length, row in zip(
+            table.sources, table.start_sample, table.n_samples, table.rows, strict=True
+        ):
+            writer.writerow(
+                [source, start, length, *(f"{value:.9g}" for value in row.tolist())]
+            )  # 9 digits are exact
 
 
 def _read_csv(path: Path) -> Table:
@@ -80,7 +89,8 @@ def _read_csv(path: Path) -> Table:
         first = file.readline()
         if not first.startswith("# {"):
             raise ParameterError(
-                f"{path}: its first line does not state its settings; give a file that demiurge db export wrote"
+                f"{path}: its first line does not state its settings; give a file that demiurge db"
+                " export wrote"
             )
         reader = csv.reader(file)
         columns = next(reader)
@@ -89,23 +99,39 @@ def _read_csv(path: Path) -> Table:
         lines = list(reader)
     starts, lengths = (np.array([int(line[i]) for line in lines], np.int64) for i in (1, 2))
     rows = np.array([line[3:] for line in lines], np.float32).reshape(len(lines), -1)
-    return Table(tuple(columns[3:]), [line[0] for line in lines], starts, lengths, rows, json.loads(first[2:]))
+    return Table(
+        tuple(columns[3:]),
+        [line[0] for line in lines],
+        starts,
+        lengths,
+        rows,
+        json.loads(first[2:]),
+    )
 
 
 def _write_npz(table: Table, path: Path) -> None:
     assert table.n_samples is not None
     np.savez(
-        path, header=np.array(json.dumps(table.header)), names=np.array(table.names), source=np.array(table.sources),
-        start_sample=table.start_sample, n_samples=table.n_samples, descriptors=table.rows,
-    )  # fmt: skip
+        path,
+        header=np.array(json.dumps(table.header)),
+        names=np.array(table.names),
+        source=np.array(table.sources),
+        start_sample=table.start_sample,
+        n_samples=table.n_samples,
+        descriptors=table.rows,
+    )
 
 
 def _read_npz(path: Path) -> Table:
     with np.load(path, allow_pickle=False) as arrays:
         return Table(
-            tuple(arrays["names"].tolist()), arrays["source"].tolist(), arrays["start_sample"], arrays["n_samples"],
-            arrays["descriptors"].astype(np.float32, copy=False), json.loads(str(arrays["header"])),
-        )  # fmt: skip
+            tuple(arrays["names"].tolist()),
+            arrays["source"].tolist(),
+            arrays["start_sample"],
+            arrays["n_samples"],
+            arrays["descriptors"].astype(np.float32, copy=False),
+            json.loads(str(arrays["header"])),
+        )
 
 
 def _arrow() -> Any:
@@ -113,7 +139,9 @@ def _arrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ParameterError(f"parquet needs pyarrow; install it with: {install_command('parquet')}") from None
+        raise ParameterError(
+            f"parquet needs pyarrow; install it with: {install_command('parquet')}"
+        ) from None
     return pyarrow
 
 
@@ -121,7 +149,10 @@ def _write_parquet(table: Table, path: Path) -> None:
     arrow = _arrow()
     columns = {"source": arrow.array(table.sources).dictionary_encode()}
     columns |= {"start_sample": table.start_sample, "n_samples": table.n_samples}
-    columns |= {name: np.ascontiguousarray(column) for name, column in zip(table.names, table.rows.T, strict=True)}
+    columns |= {
+        name: np.ascontiguousarray(column)
+        for name, column in zip(table.names, table.rows.T, strict=True)
+    }
     metadata = {"demiurge": json.dumps(table.header)}
     arrow.parquet.write_table(arrow.table(columns).replace_schema_metadata(metadata), path)
 
@@ -165,26 +196,43 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     ParameterError
-        If there is no such format, the file is not what its suffix says, is of another version, or has no rows.
+        If there is no such format, the file is not what its suffix says, is of another version, or
+        has no rows.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise ParameterError(f"{path}: {path.suffix or 'no suffix'} is not read; give a file that ends in {', '.join(READERS)}")
+        raise ParameterError(
+            f"{path}: {path.suffix or 'no suffix'} is not read; give a file that ends in"
+            f" {', '.join(READERS)}"
+        )
     try:
         table = reader(path)
     except ParameterError:
         raise
     except Exception as error:  # whatever a parser makes of a file that is not what its name says
-        raise ParameterError(f"{path}: not a readable {path.suffix} table ({error}); export it again") from error
+        raise ParameterError(
+            f"{path}: not a readable {path.suffix} table ({error}); export it again"
+        ) from error
     if table.header is not None:
         _check_header(path, table.header)
-    if table.rows.ndim != 2 or not len(table.sources) == len(table.start_sample) == len(table.rows) > 0:
-        raise ParameterError(f"{path}: its columns have different lengths or no rows; export it again")
+    if (
+        table.rows.ndim != 2
+        or not len(table.sources) == len(table.start_sample) == len(table.rows) > 0
+    ):
+        raise ParameterError(
+            f"{path}: its columns have different lengths or no rows; export it again"
+        )
     return table
 
 
 def _check_header(path: Path, header: Any) -> None:
     if not isinstance(header, dict) or not {"version", "settings", "sources"} <= header.keys():
-        raise ParameterError(f"{path}: does not state its settings and sources; give a file that demiurge db export wrote")
+        raise ParameterError(
+            f"{path}: does not state its settings and sources; give a file that demiurge db export"
+            " wrote"
+        )
     if header["version"] != TABLE_VERSION:
-        raise ParameterError(f"{path}: table version {header['version']}, this Demiurge reads {TABLE_VERSION}; update Demiurge")
+        raise ParameterError(
+            f"{path}: table version {header['version']}, this Demiurge reads {TABLE_VERSION};"
+            " update Demiurge"
+        )

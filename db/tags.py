@@ -1,16 +1,20 @@
-"""Tags: words that people give to sources, to choose among them later. They stay when a source is analysed again or renamed."""
+"""Tags: words that people give to sources, to choose among them later. They stay when a source is
+analysed again or renamed.
+"""
 
 import re
 from pathlib import Path
 
-from db.errors import ParameterError
 from db.maintain import match_sources
 from db.writer import transaction, writing
+from files.errors import ParameterError
 
 TAG = re.compile(r"[^\s,*?\[\]]+")
 
 
-def tag_sources(path: str | Path, pattern: str, tags: list[str], *, remove: bool = False) -> list[str]:
+def tag_sources(
+    path: str | Path, pattern: str, tags: list[str], *, remove: bool = False
+) -> list[str]:
     """Give sources tags, or take them away.
 
     Parameters
@@ -32,11 +36,17 @@ def tag_sources(path: str | Path, pattern: str, tags: list[str], *, remove: bool
     """
     for tag in tags:
         if not TAG.fullmatch(tag):
-            raise ParameterError(f"tag {tag!r} must be one word without spaces, commas, *, ? or brackets")
+            raise ParameterError(
+                f"tag {tag!r} must be one word without spaces, commas, *, ? or brackets"
+            )
     with writing(Path(path)) as connection:
         matched = match_sources(connection, pattern)
         rows = [(name, tag) for name in matched for tag in tags]
-        change = "DELETE FROM tags WHERE path = ? AND tag = ?" if remove else "INSERT OR IGNORE INTO tags VALUES (?, ?)"
+        change = (
+            "DELETE FROM tags WHERE path = ? AND tag = ?"
+            if remove
+            else "INSERT OR IGNORE INTO tags VALUES (?, ?)"
+        )
         with transaction(connection):
             connection.executemany(change, rows)
     return matched

@@ -1,4 +1,6 @@
-"""The one writer of a database: rows to shards first, then their sources to the manifest, in batches of about a second."""
+"""The one writer of a database: rows to shards first, then their sources to the manifest, in
+batches of about a second.
+"""
 
 import sqlite3
 import time
@@ -11,12 +13,12 @@ import filelock
 import numpy as np
 
 from db.analyse import Description
-from db.atomic import make_folder
-from db.errors import DatabaseError, ParameterError
 from db.manifest import FILE_NAME, SPAN_TABLES, kinds, open_manifest
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from db.shards import ShardWriter, checksum, read_rows, shard_path
+from files.atomic import make_folder
+from files.errors import DatabaseError, ParameterError
 
 COMMIT_SECONDS = 1.0
 NORMALISER_ROWS = 1 << 16  # rows in memory while mean and deviation are taken, 10 MB
@@ -43,21 +45,34 @@ class SourceRow:
 @dataclass
 class _Pending:
     source: SourceRow
-    spans: dict[str, tuple] = field(default_factory=dict)  # kind -> (shard, first row, rows, crc32[, lengths])
+    spans: dict[str, tuple] = field(
+        default_factory=dict
+    )  # kind -> (shard, first row, rows, crc32[, lengths])
 
 
 class Writer:
-    """Adds, changes and removes sources. Nothing is durable until `commit`, which happens about every second by itself."""
+    """Adds, changes and removes sources.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, settings: DescriptorSettings) -> None:
-        self._connection, self._folder, self.settings = connection, path / "shards", settings
+    Nothing is durable until `commit`, which happens about every second by itself.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, settings: DescriptorSettings
+    ) -> None:
+        self._connection = connection
+        self._folder = path / "shards"
+        self.settings = settings
         self._folder.mkdir(exist_ok=True)
         self._shards: dict[str, ShardWriter] = {}
         for kind, n_columns in kinds(settings).items():
-            committed = dict(connection.execute(f"SELECT shard, n_rows FROM {SPAN_TABLES[kind][1]}"))
+            committed = dict(
+                connection.execute(f"SELECT shard, n_rows FROM {SPAN_TABLES[kind][1]}")
+            )
             remove_strays(self._folder, kind, set(committed))
             last = max(committed, default=0)
-            self._shards[kind] = ShardWriter(self._folder, kind, n_columns, shard=last, committed_rows=committed.get(last, 0))
+            self._shards[kind] = ShardWriter(
+                self._folder, kind, n_columns, shard=last, committed_rows=committed.get(last, 0)
+            )
         self._pending: list[_Pending] = []
         self._shard_rows: dict[str, dict[int, int]] = {kind: {} for kind in self._shards}
         self._last_commit = time.monotonic()
@@ -94,18 +109,27 @@ class Writer:
                 for pending in self._pending:
                     connection.execute("DELETE FROM sources WHERE path = ?", (pending.source.path,))
                     values = pending.source.values()
-                    cursor = connection.execute(f"INSERT INTO sources VALUES (NULL{', ?' * len(values)})", values)
+                    cursor = connection.execute(
+                        f"INSERT INTO sources VALUES (NULL{', ?' * len(values)})", values
+                    )
                     for kind, span in pending.spans.items():
                         marks = ", ?" * len(span)
-                        connection.execute(f"INSERT INTO {SPAN_TABLES[kind][0]} VALUES (?{marks})", (cursor.lastrowid, *span))
+                        connection.execute(
+                            f"INSERT INTO {SPAN_TABLES[kind][0]} VALUES (?{marks})",
+                            (cursor.lastrowid, *span),
+                        )
                 for kind, rows in self._shard_rows.items():
-                    connection.executemany(f"INSERT OR REPLACE INTO {SPAN_TABLES[kind][1]} VALUES (?, ?)", rows.items())
+                    connection.executemany(
+                        f"INSERT OR REPLACE INTO {SPAN_TABLES[kind][1]} VALUES (?, ?)", rows.items()
+                    )
             self._pending.clear()
         self._last_commit = time.monotonic()
 
     def touch(self, name: str, n_bytes: int, mtime_ns: int) -> None:
         """Remember a new time of unchanged content."""
-        self._connection.execute("UPDATE sources SET n_bytes = ?, mtime_ns = ? WHERE path = ?", (n_bytes, mtime_ns, name))
+        self._connection.execute(
+            "UPDATE sources SET n_bytes = ?, mtime_ns = ? WHERE path = ?", (n_bytes, mtime_ns, name)
+        )
 
     def rename(self, before: str, after: str, n_bytes: int, mtime_ns: int) -> None:
         """A source's file has another name now; its rows and unit ids stay."""
@@ -113,14 +137,18 @@ class Writer:
         with transaction(self._connection) as connection:
             connection.execute("DELETE FROM sources WHERE path = ?", (after,))
             connection.execute("UPDATE sources SET path = ? WHERE path = ?", (after, before))
-            connection.execute("UPDATE OR REPLACE tags SET path = ? WHERE path = ?", (after, before))
+            connection.execute(
+                "UPDATE OR REPLACE tags SET path = ? WHERE path = ?", (after, before)
+            )
             self.touch(after, n_bytes, mtime_ns)
 
     def remove(self, names: list[str]) -> None:
         self.commit()
         self._changed |= bool(names)
         with transaction(self._connection) as connection:
-            connection.executemany("DELETE FROM sources WHERE path = ?", [(name,) for name in names])
+            connection.executemany(
+                "DELETE FROM sources WHERE path = ?", [(name,) for name in names]
+            )
             connection.executemany("DELETE FROM tags WHERE path = ?", [(name,) for name in names])
 
     def finish(self) -> None:
@@ -134,15 +162,21 @@ class Writer:
             write_normaliser(self._connection, self._folder, self.settings)
 
 
-def write_normaliser(connection: sqlite3.Connection, folder: Path, settings: DescriptorSettings) -> None:
+def write_normaliser(
+    connection: sqlite3.Connection, folder: Path, settings: DescriptorSettings
+) -> None:
     """Mean and deviation of all units that there are."""
     normaliser = fit_normaliser(live_rows(connection, folder, settings), settings.n_descriptors)
     blobs = (normaliser.mean.astype("<f4").tobytes(), normaliser.std.astype("<f4").tobytes())
     connection.execute("INSERT OR REPLACE INTO normaliser VALUES (0, ?, ?)", blobs)
 
 
-def live_rows(connection: sqlite3.Connection, folder: Path, settings: DescriptorSettings) -> Iterator[np.ndarray]:
-    """Rows of every unit in the order of the shards, a few at a time; adjacent sources are read as one."""
+def live_rows(
+    connection: sqlite3.Connection, folder: Path, settings: DescriptorSettings
+) -> Iterator[np.ndarray]:
+    """Rows of every unit in the order of the shards, a few at a time; adjacent sources are read as
+    one.
+    """
     kind, n_columns = list(kinds(settings).items())[-1]
     query = f"SELECT shard, first_row, n_rows FROM {SPAN_TABLES[kind][0]} ORDER BY shard, first_row"
     runs: list[list[int]] = []
@@ -158,7 +192,9 @@ def live_rows(connection: sqlite3.Connection, folder: Path, settings: Descriptor
 
 
 def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
-    """Delete shard files that no commit knows: of a crash before the first commit, or left by an interrupted compaction."""
+    """Delete shard files that no commit knows: of a crash before the first commit, or left by an
+    interrupted compaction.
+    """
     pattern = "[0-9]*.f32" if kind == "frames" else f"{kind}-*.f32"
     for file in folder.glob(pattern):
         if int(file.stem.rpartition("-")[2]) not in committed:
@@ -179,26 +215,36 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-    """The manifest of a database, opened by its one writer. The lock is freed by the operating system if the process dies.
+    """The manifest of a database, opened by its one writer.
+
+    The lock is freed by the operating system if the process dies.
 
     Raises
     ------
     ParameterError
         If `path` cannot be written, or with `create` is a folder of something else.
     DatabaseError
-        If there is no database (without `create`), another process is writing, it is damaged or newer, or the disk is full.
+        If there is no database (without `create`), another process is writing, it is damaged or
+        newer, or the disk is full.
     """
     if create:
         _open_folder(path)
     elif not (path / FILE_NAME).is_file():
-        raise DatabaseError(f"{path}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR {path}")
+        raise DatabaseError(
+            f"{path}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR"
+            f" {path}"
+        )
     lock = filelock.FileLock(path / "writer.lock", timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise DatabaseError(f"{path} is being written by another process; wait for it to end") from None
+        raise DatabaseError(
+            f"{path} is being written by another process; wait for it to end"
+        ) from None
     except OSError as error:
-        raise ParameterError(f"{path}: cannot be written ({error.strerror}); check its permissions") from error
+        raise ParameterError(
+            f"{path}: cannot be written ({error.strerror}); check its permissions"
+        ) from error
     try:
         connection = open_manifest(path, write=True)
         try:
@@ -208,8 +254,8 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
     except (OSError, sqlite3.OperationalError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DatabaseError(
-            f"{path}: cannot be written ({reason}); what was committed is kept: make room or check permissions, "
-            "then run the same command again"
+            f"{path}: cannot be written ({reason}); what was committed is kept: make room or check"
+            " permissions, then run the same command again"
         ) from error
     finally:
         lock.release()
@@ -217,5 +263,9 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
 
 def _open_folder(path: Path) -> None:
     make_folder(path)
-    if not (path / FILE_NAME).exists() and any(file.name != "writer.lock" for file in path.iterdir()):
-        raise ParameterError(f"{path}: the folder is not empty and holds no database; choose a new or empty folder")
+    if not (path / FILE_NAME).exists() and any(
+        file.name != "writer.lock" for file in path.iterdir()
+    ):
+        raise ParameterError(
+            f"{path}: the folder is not empty and holds no database; choose a new or empty folder"
+        )

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from db.atomic import make_folder
-from db.audio import read_audio, resample
+from audio.channels import fit_channels
+from audio.read import read_audio, resample
 from db.build import build_database
 from db.database import Database
-from demiurge.corpus import CORPUS_DIR, SEED_FILE
+from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
 from demiurge.pipeline import Rendering, render_continuation
-from demiurge.selection import Selection
 from demiurge.shipped import shipped_model
-from playback.sources import fit_channels
+from files.atomic import make_folder
+from query.settings import Selection
 from sequencer.train import TrainingOptions, TrainingSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generator import Generator
@@ -34,7 +34,8 @@ Progress = Callable[[int, int, str], None]  # done, in all, of what
 
 
 def run_demo(out: Path, *, random_seed: int, say: Say, progress: Progress) -> dict[str, Any]:
-    """Build, train, forecast, query and render into the folder `out`; returns the figures of each stage.
+    """Build, train, forecast, query and render into the folder `out`; returns the figures of each
+    stage.
 
     Raises
     ------
@@ -50,14 +51,21 @@ def run_demo(out: Path, *, random_seed: int, say: Say, progress: Progress) -> di
     total = time.perf_counter() - started
     say(farewell(out, total))
     return {
-        "out": str(out), "seconds": total, "generated": asdict(made), "sources": len(database.sources),
+        "out": str(out),
+        "seconds": total,
+        "generated": asdict(made),
+        "sources": len(database.sources),
         "units": database.n_units,
         "training": asdict(summary),
         "continuation": {
-            "samples": rendering.summary.n_samples, "steps": len(rendering.plan.steps), "sources": rendering.n_sources,
-            "joins": rendering.n_joins, "distinct_units": rendering.n_distinct_units, "mean_distance": rendering.mean_distance,
+            "samples": rendering.summary.n_samples,
+            "steps": len(rendering.plan.steps),
+            "sources": rendering.n_sources,
+            "joins": rendering.n_joins,
+            "distinct_units": rendering.n_distinct_units,
+            "mean_distance": rendering.mean_distance,
         },
-    }  # fmt: skip
+    }
 
 
 def _make_sounds(folder: Path, random_seed: int, say: Say, progress: Progress) -> GenerateSummary:
@@ -66,13 +74,21 @@ def _make_sounds(folder: Path, random_seed: int, say: Say, progress: Progress) -
     (folder / "recorded").mkdir(parents=True, exist_ok=True)
     for path in CORPUS_DIR.iterdir():
         shutil.copyfile(path, folder / "recorded" / path.name)
-    unagan, vocoder = shipped_model("unagan"), shipped_model("vocoder")
+    unagan = shipped_model("unagan")
+    vocoder = shipped_model("vocoder")
     made = generate(
-        Generator.load(unagan), Vocoder.load(vocoder).prepare(), folder / "generated",
+        Generator.load(unagan),
+        Vocoder.load(vocoder).prepare(),
+        folder / "generated",
         options=GenerateOptions(minutes=GENERATED_MINUTES, seconds=10.0, seed=random_seed),
-        names=(unagan.name, vocoder.name), force=True, progress=progress,
-    )  # fmt: skip
-    say(f"   {made.audio_seconds:.0f} s in {made.seconds:.1f} s, {made.real_time:.0f} times faster than it plays")
+        names=(unagan.name, vocoder.name),
+        force=True,
+        progress=progress,
+    )
+    say(
+        f"   {made.audio_seconds:.0f} s in {made.seconds:.1f} s, {made.real_time:.0f} times faster"
+        " than it plays"
+    )
     return made
 
 
@@ -82,42 +98,64 @@ def _analyse(out: Path, say: Say) -> Database:
     database = Database(out / "corpus.db")
     minutes = sum(source.n_samples for source in database.sources) / database.sample_rate / 60
     say(
-        f"   {len(database.sources)} recordings, {minutes:.1f} minutes, {database.n_units} units of 23 ms, "
-        f"in {report.seconds:.1f} s"
+        f"   {len(database.sources)} recordings, {minutes:.1f} minutes, {database.n_units} units of"
+        f" 23 ms, in {report.seconds:.1f} s"
     )
     return database
 
 
-def _train(database: Database, out: Path, random_seed: int, say: Say, progress: Progress) -> TrainingSummary:
-    # The single hits and chords all fade to silence within a second or two; what goes on and on is learned from loops.
-    loops = [(name, rows) for name, rows in database.sequences() if name.startswith("recorded/loop_")]
-    say(f"3. Training an LSTM on how descriptors follow each other in the {len(loops)} loops among them …")
+def _train(
+    database: Database, out: Path, random_seed: int, say: Say, progress: Progress
+) -> TrainingSummary:
+    # The single hits and chords all fade to silence within a second or two; what goes on and on is
+    # learned from loops.
+    loops = [
+        (name, rows) for name, rows in database.sequences() if name.startswith("recorded/loop_")
+    ]
+    say(
+        f"3. Training an LSTM on how descriptors follow each other in the {len(loops)} loops among"
+        " them …"
+    )
     summary = train_forecaster(
-        loops, out / "forecaster", settings=database.settings, normaliser=database.normaliser,
-        options=TrainingOptions(seed=random_seed), progress=progress,
-    )  # fmt: skip
+        loops,
+        out / "forecaster",
+        settings=database.settings,
+        normaliser=database.normaliser,
+        options=TrainingOptions(seed=random_seed),
+        progress=progress,
+    )
     if summary.stopped_by == "interrupt":
         raise KeyboardInterrupt  # whoever interrupts a demo wants no more of it
     say(
-        f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings {summary.held_out_loss:.1f} nats "
-        f"per step, best after epoch {summary.best_epoch}"
+        f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings"
+        f" {summary.held_out_loss:.1f} nats per step, best after epoch {summary.best_epoch}"
     )
     return summary
 
 
 def _continue_seed(database: Database, out: Path, random_seed: int, say: Say) -> Rendering:
     """The continuation, a picture of it, and the seed with it behind."""
-    say(f"4. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and finding it …")
+    say(
+        f"4. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and"
+        " finding it …"
+    )
     (rendering,) = render_continuation(
-        SEED_FILE, database.path, out / "forecaster", out / "continuation.wav", steps=STEPS, selection=Selection(),
+        SEED_FILE,
+        database.path,
+        out / "forecaster",
+        out / "continuation.wav",
+        steps=STEPS,
+        selection=Selection(),
         random_seed=random_seed,
-    )  # fmt: skip
+    )
     seconds = rendering.summary.n_samples / database.sample_rate
     say(
-        f"   {seconds:.1f} s made of {len(rendering.plan.steps)} units from {rendering.n_sources} recordings, "
-        f"{rendering.n_joins} joins, the rest runs on as recorded"
+        f"   {seconds:.1f} s made of {len(rendering.plan.steps)} units from {rendering.n_sources}"
+        f" recordings, {rendering.n_joins} joins, the rest runs on as recorded"
     )
-    title = f"{SEED_FILE.stem} continued with {rendering.n_sources} of {len(database.sources)} sounds"
+    title = (
+        f"{SEED_FILE.stem} continued with {rendering.n_sources} of {len(database.sources)} sounds"
+    )
     save_overview(rendering, database, out / "overview.png", title=title)
     _save_with_seed(rendering, out / "seed_and_continuation.wav")
     return rendering

@@ -1,4 +1,6 @@
-"""The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a room."""
+"""The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a
+room.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -6,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
+from audio.read import MAX_SAMPLES
 from db.analyse import describe_file
-from db.audio import MAX_SAMPLES
 from db.database import Database
-from db.errors import ParameterError
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
-from demiurge.planning import make_plan, total_cost
-from demiurge.selection import Selection, selection_facts
+from demiurge.plans.make import make_plan, total_cost
+from files.errors import ParameterError
 from playback.plan import Plan
 from playback.render import RenderSummary, Sounding, render
 from playback.stitch import join_runs
 from query.explain import explain
 from query.path import REST, UnitPath, select_paths
+from query.settings import Selection, selection_facts
 
 SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
 
@@ -28,7 +30,9 @@ Progress = Callable[..., None]  # done, in all, of what (samples written if it i
 
 @dataclass(frozen=True)
 class Described:
-    """A file as a sequence: raw descriptors (steps, n_descriptors), and how many samples each step lasts, (steps,)."""
+    """A file as a sequence: raw descriptors (steps, n_descriptors), and how many samples each step
+    lasts, (steps,).
+    """
 
     sequence: np.ndarray
     step_samples: np.ndarray
@@ -61,7 +65,9 @@ class Rendering:
     @property
     def rest_seconds(self) -> float:
         """How long nothing is played."""
-        return (self.plan.n_samples - sum(step.n_samples for step in self.plan.steps)) / self.plan.sample_rate
+        return (
+            self.plan.n_samples - sum(step.n_samples for step in self.plan.steps)
+        ) / self.plan.sample_rate
 
     @property
     def mean_distance(self) -> float:
@@ -75,10 +81,16 @@ def plan_path(wav: Path) -> Path:
 
 def variation_paths(out: Path, variations: int) -> list[Path]:
     """OUT.wav, or OUT-1.wav, OUT-2.wav, … if there are several."""
-    return [out] if variations == 1 else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
+    return (
+        [out]
+        if variations == 1
+        else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
+    )
 
 
-def describe(path: str | Path, settings: DescriptorSettings, *, whose: str = "the database") -> Described:
+def describe(
+    path: str | Path, settings: DescriptorSettings, *, whose: str = "the database"
+) -> Described:
     """Read an audio file, a forecast or an original Demiurge descriptor file (.json) as a sequence.
 
     Raises
@@ -99,11 +111,20 @@ def describe(path: str | Path, settings: DescriptorSettings, *, whose: str = "th
 
 
 def forecast(
-    seeds: list[str | Path], model: str | Path, *, steps: int | None = None, seconds: float | None = None,
-    variations: int = 1, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0, database: Database | None = None,
+    seeds: list[str | Path],
+    model: str | Path,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    variations: int = 1,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    random_seed: int = 0,
+    database: Database | None = None,
     progress: Progress | None = None,
-) -> tuple[list[list[np.ndarray]], DescriptorSettings]:  # fmt: skip
-    """How seeds go on: for each a list of variations, raw descriptors (steps, n_descriptors); and the settings they are in.
+) -> tuple[list[list[np.ndarray]], DescriptorSettings]:
+    """How seeds go on: for each a list of variations, raw descriptors (steps, n_descriptors); and
+    the settings they are in.
 
     As long as `steps` or, at least, `seconds` say.
 
@@ -123,16 +144,26 @@ def forecast(
     forecaster = Forecaster.load(model)
     settings = forecaster.config.settings
     if database is not None:
-        database.settings.check_matches(settings, mine=f"the database {database.path}", theirs=f"the model {model}")
+        database.settings.check_matches(
+            settings, mine=f"the database {database.path}", theirs=f"the model {model}"
+        )
     most = _most_steps(settings, steps, seconds)
     sequences = [describe(seed, settings, whose=f"the model {model}").sequence for seed in seeds]
     generator = torch.Generator().manual_seed(random_seed)
     with torch_threads(1):
         drawn = rollout(
-            forecaster, sequences, steps=most, variations=variations, temperature=temperature, top_p=top_p, generator=generator,
+            forecaster,
+            sequences,
+            steps=most,
+            variations=variations,
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
             progress=progress,
-        )  # fmt: skip
-    return [[_cut(sequence, settings, seconds) for sequence in of_seed] for of_seed in drawn], settings
+        )
+    return [
+        [_cut(sequence, settings, seconds) for sequence in of_seed] for of_seed in drawn
+    ], settings
 
 
 def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
@@ -145,11 +176,17 @@ def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float 
     most = MAX_SAMPLES // shortest
     if steps is not None:
         if steps > most:
-            raise ParameterError(f"steps={steps} must be at most {most}: no audio may be longer than {MAX_SAMPLES} samples")
+            raise ParameterError(
+                f"steps={steps} must be at most {most}: no audio may be longer than {MAX_SAMPLES}"
+                " samples"
+            )
         return steps
     assert seconds is not None
     if not 0 < seconds * settings.sample_rate <= MAX_SAMPLES:
-        raise ParameterError(f"seconds={seconds} must be a positive number, {MAX_SAMPLES // settings.sample_rate} at most")
+        raise ParameterError(
+            f"seconds={seconds} must be a positive number, {MAX_SAMPLES // settings.sample_rate} at"
+            " most"
+        )
     return max(1, int(np.ceil(seconds * settings.sample_rate / shortest)))
 
 
@@ -162,35 +199,74 @@ def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | No
 
 
 def render_continuation(
-    seed: str | Path, database: str | Path, model: str | Path, out: Path, *, steps: int | None = None,
-    seconds: float | None = None, temperature: float = 1.0, top_p: float = 1.0, random_seed: int = 0,
-    selection: Selection, sounding: Sounding | None = None, root: Path | None = None, progress: Progress | None = None,
-) -> list[Rendering]:  # fmt: skip
-    """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each played whole.
+    seed: str | Path,
+    database: str | Path,
+    model: str | Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    random_seed: int = 0,
+    selection: Selection,
+    sounding: Sounding | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Rendering]:
+    """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each
+    played whole.
 
-    Units of one length make `steps` times that many samples; onset and beat units last as long as they last, and as many are
-    played as begin within `seconds`. Several variations are other paths for the same forecast, named by `variation_paths`.
+    Units of one length make `steps` times that many samples; onset and beat units last as long as
+    they last, and as many are played as begin within `seconds`. Several variations are other paths
+    for the same forecast, named by `variation_paths`.
     """
     opened = Database(database, root=root)
     whole_units = opened.settings.units in ("onset", "beat")
     enough = seconds and seconds * (SPARE_FORECAST if whole_units else 1)
     (of_seed,), _ = forecast(
-        [seed], model, steps=steps, seconds=enough, temperature=temperature, top_p=top_p, random_seed=random_seed,
-        database=opened, progress=progress,
-    )  # fmt: skip
+        [seed],
+        model,
+        steps=steps,
+        seconds=enough,
+        temperature=temperature,
+        top_p=top_p,
+        random_seed=random_seed,
+        database=opened,
+        progress=progress,
+    )
     target = of_seed[0]
-    settings = {"seed": str(seed), "model": str(model), "temperature": temperature, "top_p": top_p, "random_seed": random_seed}
+    settings = {
+        "seed": str(seed),
+        "model": str(model),
+        "temperature": temperature,
+        "top_p": top_p,
+        "random_seed": random_seed,
+    }
     described = Described(target, step_lengths(target, opened.settings))
     return _render(
-        described, opened, out, settings, selection, sounding, whole_units=whole_units,
-        seconds=seconds if whole_units else None, progress=progress,
-    )  # fmt: skip
+        described,
+        opened,
+        out,
+        settings,
+        selection,
+        sounding,
+        whole_units=whole_units,
+        seconds=seconds if whole_units else None,
+        progress=progress,
+    )
 
 
 def render_mosaic(
-    target: str | Path, database: str | Path, out: Path, *, selection: Selection, sounding: Sounding | None = None,
-    root: Path | None = None, progress: Progress | None = None,
-) -> list[Rendering]:  # fmt: skip
+    target: str | Path,
+    database: str | Path,
+    out: Path,
+    *,
+    selection: Selection,
+    sounding: Sounding | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Rendering]:
     """Rebuild the target out of the database's units and write it to `out`, as long as the target.
 
     Several variations are written as `variation_paths` says.
@@ -202,29 +278,55 @@ def render_mosaic(
 
 
 def _render(
-    described: Described, database: Database, out: Path, settings: dict, selection: Selection,
-    sounding: Sounding | None, *, progress: Progress | None, whole_units: bool = False, seconds: float | None = None,
-) -> list[Rendering]:  # fmt: skip
-    """Select, plan and play. `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for; and only
-    what begins within `seconds` is played."""
+    described: Described,
+    database: Database,
+    out: Path,
+    settings: dict,
+    selection: Selection,
+    sounding: Sounding | None,
+    *,
+    progress: Progress | None,
+    whole_units: bool = False,
+    seconds: float | None = None,
+) -> list[Rendering]:
+    """Select, plan and play.
+
+    `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for; and
+    only what begins within `seconds` is played."""
     index = selection.index(database, described.step_samples, progress)
     paths = select_paths(
-        index, described.sequence, selection.path, step_samples=described.step_samples, whole_units=whole_units,
+        index,
+        described.sequence,
+        selection.path,
+        step_samples=described.step_samples,
+        whole_units=whole_units,
         variations=selection.variations,
-    )  # fmt: skip
+    )
     sounding = sounding or Sounding()
     settings = {
-        **settings, "seams": asdict(sounding.seams), "whole_units": whole_units, **selection_facts(selection, index),
-    }  # fmt: skip
+        **settings,
+        "seams": asdict(sounding.seams),
+        "whole_units": whole_units,
+        **selection_facts(selection, index),
+    }
     renderings = []
-    for number, (path, wav) in enumerate(zip(paths, variation_paths(out, selection.variations), strict=True), start=1):
+    for number, (path, wav) in enumerate(
+        zip(paths, variation_paths(out, selection.variations), strict=True), start=1
+    ):
         if seconds is not None:
             path = _beginning(path, seconds * database.sample_rate)  # noqa: PLW2901
         explanation = explain(index, path, selection.path, whole_units=whole_units)
         plan = make_plan(path, explanation, database, described.sequence, settings)
         cost = total_cost(plan.steps, selection.path.continuity)
         plan = replace(plan, settings={**settings, "variation": number, "cost": cost})
-        summary = render(plan, wav, root=database.root, seams=sounding.seams, output=sounding.output, progress=progress)
+        summary = render(
+            plan,
+            wav,
+            root=database.root,
+            seams=sounding.seams,
+            output=sounding.output,
+            progress=progress,
+        )
         plan.save(plan_path(wav))
         renderings.append(Rendering(wav, plan_path(wav), plan, described.sequence, path, summary))
     return renderings

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from demiurge.corpus import DATA
+from demiurge.bundled import DATA
 
 WEIGHTS = DATA / "weights"
 SHIPPED = "shipped"
@@ -14,6 +14,8 @@ def shipped_model(kind: str) -> Path:
 
 
 def model_path(name: str | Path, kind: str) -> Path:
-    """`name` as a folder: the word "shipped" means what comes with Demiurge, unless there is a folder called so."""
+    """`name` as a folder: the word "shipped" means what comes with Demiurge, unless there is a
+    folder called so.
+    """
     path = Path(name)
     return shipped_model(kind) if str(path) == SHIPPED and not path.is_dir() else path

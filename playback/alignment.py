@@ -8,10 +8,17 @@ WORTH = 0.1  # of correlation, that moving all the way must gain
 
 
 def align(
-    outgoing: np.ndarray, incoming: np.ndarray, middle: np.ndarray, lowest: np.ndarray, highest: np.ndarray, *,
-    most: float, window: float,
-) -> np.ndarray:  # fmt: skip
-    """Move the middle of each overlap to where the normalised correlation of the two sides is highest.
+    outgoing: np.ndarray,
+    incoming: np.ndarray,
+    middle: np.ndarray,
+    lowest: np.ndarray,
+    highest: np.ndarray,
+    *,
+    most: float,
+    window: float,
+) -> np.ndarray:
+    """Move the middle of each overlap to where the normalised correlation of the two sides is
+    highest.
 
     Parameters
     ----------
@@ -30,7 +37,10 @@ def align(
         The middles; they stay where nothing around them can be compared.
     """
     half = max(1, round(window / (2 * GRID)))  # in blocks of the grid
-    sums = [_window_sums(a, b, half) for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))]
+    sums = [
+        _window_sums(a, b, half)
+        for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))
+    ]
     likeness = sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-20))
     if not likeness.shape[1]:
         return middle

@@ -2,16 +2,21 @@
 
     energy of the first difference, in blocks of 0.7 ms  ──►  next 4 ms against last 8 ms  ──►  peaks of 10 dB and more
 
-The first difference weighs high frequencies up, where attacks stand out: the swings of a bass note are no attack.
+The first difference weighs high frequencies up, where attacks stand out: the swings of a bass note
+are no attack.
 """
 
 import numpy as np
 
 BLOCK_MS = 0.7
-AFTER_BLOCKS, BEFORE_BLOCKS = 6, 12  # 4 ms are held against the 8 ms before them
+# 4 ms are held against the 8 ms before them
+AFTER_BLOCKS = 6
+BEFORE_BLOCKS = 12
 RISE = 10.0  # 10 dB
 FLOOR = 1e-8  # mean square of the first difference below which nothing is heard: -80 dB
-CONTEXT_MS = (AFTER_BLOCKS + BEFORE_BLOCKS) * BLOCK_MS  # sound needed beyond the positions that matter
+CONTEXT_MS = (
+    AFTER_BLOCKS + BEFORE_BLOCKS
+) * BLOCK_MS  # sound needed beyond the positions that matter
 DECAY_MS = 6.0  # after an attack before a fade may begin
 
 
@@ -27,14 +32,15 @@ def bracket(zones: np.ndarray, *, sample_rate: int, pivot: int) -> tuple[np.ndar
     Returns
     -------
     before, after : ndarray, int64, shape (seams,)
-        Where the last attack before the pivot has passed, and where the first one from there on begins; 0 and the number of
-        samples where there is none.
+        Where the last attack before the pivot has passed, and where the first one from there on
+        begins; 0 and the number of samples where there is none.
     """
     block = max(1, round(BLOCK_MS * sample_rate / 1000))
     n_blocks = zones.shape[1] // block
     attacks = _attacks(zones[:, : n_blocks * block], block)
     places = np.arange(attacks.shape[1]) * block + BEFORE_BLOCKS * block  # first sample of the rise
-    early, late = attacks & (places + block <= pivot), attacks & (places + block > pivot)
+    early = attacks & (places + block <= pivot)
+    late = attacks & (places + block > pivot)
     last = attacks.shape[1] - 1 - early[:, ::-1].argmax(axis=1)
     decay = round(DECAY_MS * sample_rate / 1000)
     before = np.where(early.any(axis=1), places[last] + decay, 0)
@@ -43,7 +49,9 @@ def bracket(zones: np.ndarray, *, sample_rate: int, pivot: int) -> tuple[np.ndar
 
 
 def _attacks(zones: np.ndarray, block: int) -> np.ndarray:
-    """Whether an attack begins in each block that has enough others around it, shape (seams, blocks)."""
+    """Whether an attack begins in each block that has enough others around it, shape (seams,
+    blocks).
+    """
     rise = np.diff(zones, axis=1, prepend=zones[:, :1])
     blocks = rise.reshape(len(zones), -1, block * zones.shape[2])
     energy = np.einsum("sbi,sbi->sb", blocks, blocks) / (block * zones.shape[2])

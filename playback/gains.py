@@ -1,4 +1,6 @@
-"""The two sides' gains in seams, once it is decided how these are made; see `playback.crossfade` for the idea."""
+"""The two sides' gains in seams, once it is decided how these are made; see `playback.crossfade`
+for the idea.
+"""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -8,11 +10,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Overlaps:
-    """How the seams of a batch are made; arrays of shape (seams,), samples counted from the boundary.
+    """How the seams of a batch are made; arrays of shape (seams,), samples counted from the
+    boundary.
 
-    The outgoing side falls from `out_start` for `out_length` samples, the incoming one rises from `in_start` for `in_length`;
-    in an overlap these are the same. A length of 0 is a cut. `likeness` is ρ, `step_db` how much louder the incoming side is.
-    Nothing changes before `-left` and from `right` on.
+    The outgoing side falls from `out_start` for `out_length` samples, the incoming one rises from
+    `in_start` for `in_length`; in an overlap these are the same. A length of 0 is a cut. `likeness`
+    is ρ, `step_db` how much louder the incoming side is. Nothing changes before `-left` and from
+    `right` on.
     """
 
     left: np.ndarray
@@ -35,29 +39,38 @@ class Overlaps:
 
 
 def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.ndarray]:
-    """Gains of the outgoing and the incoming side around the boundaries, float32, shape (seams, 2 * extent) each.
+    """Gains of the outgoing and the incoming side around the boundaries, float32, shape (seams, 2 *
+    extent) each.
 
     Exactly 1 and 0 before, 0 and 1 after the seam.
     """
     falling = 1 - fade_progress(overlaps.out_start, overlaps.out_length, extent)
     rising = fade_progress(overlaps.in_start, overlaps.in_length, extent)
     if fade != "linear":
-        falling, power = np.sin(np.float32(np.pi / 2) * falling), np.sin(np.float32(np.pi) * rising)
+        falling = np.sin(np.float32(np.pi / 2) * falling)
+        power = np.sin(np.float32(np.pi) * rising)
         power *= overlaps.likeness.astype(np.float32)[:, None]
         power = 1 / np.sqrt(power + 1)
-        falling, rising = falling * power, np.sin(np.float32(np.pi / 2) * rising) * power
+        falling = falling * power
+        rising = np.sin(np.float32(np.pi / 2) * rising) * power
     if overlaps.step_db.any():
         out_level, in_level = level_ramps(overlaps, extent)
-        falling, rising = falling * out_level, rising * in_level
+        falling = falling * out_level
+        rising = rising * in_level
     return falling, rising
 
 
 def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray]:
-    """What evens out the levels: amplitudes of the two sides around the boundaries, float32, (seams, 2 * extent)."""
+    """What evens out the levels: amplitudes of the two sides around the boundaries, float32,
+    (seams, 2 * extent).
+    """
     middle = overlaps.in_start + overlaps.in_length / 2
     nepers = (np.log(10) / 40 * overlaps.step_db).astype(np.float32)[:, None]  # half of the step
     ramps = []
-    for start, length, sign in ((-overlaps.left, middle + overlaps.left, 1), (middle, overlaps.right - middle, -1)):
+    for start, length, sign in (
+        (-overlaps.left, middle + overlaps.left, 1),
+        (middle, overlaps.right - middle, -1),
+    ):
         x = fade_progress(start, length, extent)
         if sign < 0:
             x = 1 - x
@@ -66,7 +79,9 @@ def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray
 
 
 def fade_progress(start: np.ndarray, length: np.ndarray, extent: int) -> np.ndarray:
-    """x of every sample around the boundaries, float32, shape (seams, 2 * extent): 0 before the fade, 1 after it."""
+    """x of every sample around the boundaries, float32, shape (seams, 2 * extent): 0 before the
+    fade, 1 after it.
+    """
     slope = 1 / np.maximum(length, 1e-3)
     x = np.arange(-extent, extent, dtype=np.float32) * slope.astype(np.float32)[:, None]
     x += ((0.5 - start) * slope).astype(np.float32)[:, None]

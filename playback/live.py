@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from db.errors import ParameterError, install_command
+from files.errors import ParameterError, install_command
 
 AHEAD_S = 2.0  # made in advance, so that a slow file in between is not heard
 LATENCY_S = 0.2  # held by the device: outlasts whatever else the interpreter does meanwhile
@@ -36,7 +36,9 @@ def play(
     device: str | int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Played:
-    """Play blocks one after the other; return when the last was heard. Ctrl-C silences at once and is raised.
+    """Play blocks one after the other; return when the last was heard.
+
+    Ctrl-C silences at once and is raised.
 
     Parameters
     ----------
@@ -52,27 +54,41 @@ def play(
         If sounddevice or PortAudio is missing, or no device plays this.
     """
     sounddevice = _sounddevice()
-    options = {"device": _output(sounddevice, device), "channels": channels, "dtype": "float32", "samplerate": sample_rate}
+    options = {
+        "device": _output(sounddevice, device),
+        "channels": channels,
+        "dtype": "float32",
+        "samplerate": sample_rate,
+    }
     depth = max(2, round(AHEAD_S * sample_rate / CHUNK_SAMPLES))
     with _ahead(_chunks(blocks, channels), depth) as chunks:
         first = list(islice(chunks, depth // 2))  # a second in hand before the device starts to ask
         try:
             sounddevice.check_output_settings(**options)
-            return _write(sounddevice.OutputStream(**options, latency=LATENCY_S), chain(first, chunks), progress)
+            return _write(
+                sounddevice.OutputStream(**options, latency=LATENCY_S),
+                chain(first, chunks),
+                progress,
+            )
         except sounddevice.PortAudioError as error:
             raise ParameterError(
-                f"device={device!r} does not play {channels} channels at {sample_rate} Hz ({error}); choose another of "
-                f"{_names(sounddevice)}, or write a file with -o"
+                f"device={device!r} does not play {channels} channels at {sample_rate} Hz"
+                f" ({error}); choose another of {_names(sounddevice)}, or write a file with -o"
             ) from error
 
 
-def _write(stream: Any, chunks: Iterator[np.ndarray], progress: Callable[[int], None] | None) -> Played:
-    played, underruns = 0, 0
+def _write(
+    stream: Any, chunks: Iterator[np.ndarray], progress: Callable[[int], None] | None
+) -> Played:
+    played = 0
+    underruns = 0
     try:
         stream.start()
         for chunk in chunks:
             late = stream.write(chunk)
-            underruns += bool(late) and played > 0  # before the first write the device has nothing to play
+            underruns += (
+                bool(late) and played > 0
+            )  # before the first write the device has nothing to play
             played += len(chunk)
             if progress:
                 progress(played)
@@ -97,9 +113,12 @@ def _chunks(blocks: Iterator[np.ndarray], channels: int) -> Iterator[np.ndarray]
 
 @contextmanager
 def _ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np.ndarray]]:
-    """Yield an iterator over `items` of which a thread has up to `depth` ready; leaving ends the thread."""
+    """Yield an iterator over `items` of which a thread has up to `depth` ready; leaving ends the
+    thread.
+    """
     ready: SimpleQueue[np.ndarray | Exception | None] = SimpleQueue()
-    room, stopped = Semaphore(depth), Event()
+    room = Semaphore(depth)
+    stopped = Event()
 
     def make() -> None:
         try:
@@ -134,11 +153,14 @@ def _sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise ParameterError(f"playing live needs the package sounddevice; {install_command('live')}") from error
+        raise ParameterError(
+            f"playing live needs the package sounddevice; {install_command('live')}"
+        ) from error
     except OSError as error:
         raise ParameterError(
-            f"playing live needs the library PortAudio ({error}); apt install libportaudio2 on Debian and Ubuntu "
-            "(on macOS and Windows it comes with the package: pip install --force-reinstall sounddevice)"
+            f"playing live needs the library PortAudio ({error}); apt install libportaudio2 on"
+            " Debian and Ubuntu (on macOS and Windows it comes with the package: pip install"
+            " --force-reinstall sounddevice)"
         ) from error
     return sounddevice
 
@@ -157,9 +179,13 @@ def _output(sounddevice: Any, device: str | int | None) -> int:
     try:
         return sounddevice.query_devices(wanted, kind="output")["index"]
     except (ValueError, sounddevice.PortAudioError) as error:
-        raise ParameterError(f"device={device!r}: no such audio output ({error}); choose one of {names}") from error
+        raise ParameterError(
+            f"device={device!r}: no such audio output ({error}); choose one of {names}"
+        ) from error
 
 
 def _names(sounddevice: Any) -> str:
-    outputs = [device for device in sounddevice.query_devices() if device["max_output_channels"] > 0]
+    outputs = [
+        device for device in sounddevice.query_devices() if device["max_output_channels"] > 0
+    ]
     return ", ".join(f"{device['index']} {device['name']}" for device in outputs)

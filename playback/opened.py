@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from playback.plan import Plan
 from playback.sources import Progress, SourceReader, refuse, sources_of
 
@@ -42,9 +42,13 @@ class OpenPlan:
 
 
 def open_plan(
-    plan: Plan, root: str | Path | None = None, *, outputs: Iterable[str | Path] = (), skip_missing: bool = False,
+    plan: Plan,
+    root: str | Path | None = None,
+    *,
+    outputs: Iterable[str | Path] = (),
+    skip_missing: bool = False,
     progress: Progress | None = None,
-) -> OpenPlan:  # fmt: skip
+) -> OpenPlan:
     """Look at all that a plan plays, and decode what cannot be read in place.
 
     Parameters
@@ -54,7 +58,8 @@ def open_plan(
     outputs : iterable of path
         What will be written: none of it may be a recording that the plan plays.
     skip_missing : bool
-        Leave silence where a source is missing, unreadable or changed, or ends before a step does, instead of refusing.
+        Leave silence where a source is missing, unreadable or changed, or ends before a step does,
+        instead of refusing.
     progress : callable (sources done, in all, what)
 
     Raises
@@ -62,12 +67,15 @@ def open_plan(
     PlanError
         If some sources or steps cannot be played, or none can.
     ParameterError
-        If there is no such folder, a recording would be written over, or there is no room to decode one.
+        If there is no such folder, a recording would be written over, or there is no room to decode
+        one.
     """
     folder = Path(root or plan.database["root"])
     _check_outputs(plan, folder, outputs)
     if not folder.is_dir():
-        raise ParameterError(f"{folder}: no such folder; the corpus was there: say where it is now with --root")
+        raise ParameterError(
+            f"{folder}: no such folder; the corpus was there: say where it is now with --root"
+        )
     sound = SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
     problems = sound.prepare(plan, progress)
     numbers = []
@@ -76,7 +84,8 @@ def open_plan(
             continue
         if step.end_sample > (length := sound.length(step.source)):
             problems[f"step {number}"] = (
-                f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which has {length}"
+                f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which"
+                f" has {length}"
             )
         else:
             numbers.append(number)
@@ -89,7 +98,9 @@ def _check_outputs(plan: Plan, folder: Path, outputs: Iterable[str | Path]) -> N
     recordings = {os.path.realpath(folder / source): source for source in sources_of(plan)}
     for path in outputs:
         if source := recordings.get(os.path.realpath(path)):
-            raise ParameterError(f"{path} is the recording {source}, which the plan plays; give another name")
+            raise ParameterError(
+                f"{path} is the recording {source}, which the plan plays; give another name"
+            )
 
 
 def _with_steps(plan: Plan, numbers: list[int]) -> Plan:

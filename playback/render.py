@@ -9,16 +9,16 @@ from typing import IO
 
 import numpy as np
 
-from db.atomic import replacing
-from db.errors import ParameterError
+from audio.decibels import to_amplitude, to_decibels
+from audio.loudness import LoudnessMeter, TruePeakMeter
+from audio.write import PCM_24_SCALE, AudioWriter, check_output_format
+from files.atomic import replacing
+from files.errors import ParameterError
 from playback.crossfade import SeamOptions
-from playback.decibels import to_amplitude, to_decibels
-from playback.loudness import LoudnessMeter, TruePeakMeter
 from playback.opened import OpenPlan, open_plan
 from playback.plan import Plan
 from playback.sources import Progress, sources_of
 from playback.stitch import BLOCK_SAMPLES, DEFAULT_SEAMS, stitch
-from playback.writer import PCM_24_SCALE, AudioWriter, check_output_format
 
 SAFE_PEAK_DB = -0.1  # dBFS, where an over-full render is brought to
 STEM_LETTERS = 60  # of a source's name in the name of its stem
@@ -34,9 +34,11 @@ class OutputOptions:
     bits : {"16", "24", "float"}, optional
         24 unless said otherwise; OGG has none.
     lufs : float, optional
-        Integrated loudness (ITU-R BS.1770) that the whole is brought to, as far as `true_peak_db` allows.
+        Integrated loudness (ITU-R BS.1770) that the whole is brought to, as far as `true_peak_db`
+        allows.
     true_peak_db : float, optional
-        The true peak that may not be exceeded, in dBTP: the whole is lowered to it. -1 if `lufs` is given.
+        The true peak that may not be exceeded, in dBTP: the whole is lowered to it. -1 if `lufs` is
+        given.
     """
 
     bits: str | None = None
@@ -60,8 +62,8 @@ class Sounding:
 
 @dataclass(frozen=True)
 class RenderSummary:
-    """What was written: after the whole was changed by `gain_db`, its sample peak, and where they were measured its loudness
-    and true peak."""
+    """What was written: after the whole was changed by `gain_db`, its sample peak, and where they
+    were measured its loudness and true peak."""
 
     n_samples: int
     peak: float
@@ -71,12 +73,20 @@ class RenderSummary:
 
 
 def render(
-    plan: Plan, path: str | Path, *, root: str | Path | None = None, seams: SeamOptions = DEFAULT_SEAMS,
-    output: OutputOptions | None = None, progress: Progress | None = None,
-) -> RenderSummary:  # fmt: skip
-    """Write a plan as WAV, FLAC or OGG, whichever the suffix says. The file names the plan by its identity.
+    plan: Plan,
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    seams: SeamOptions = DEFAULT_SEAMS,
+    output: OutputOptions | None = None,
+    progress: Progress | None = None,
+) -> RenderSummary:
+    """Write a plan as WAV, FLAC or OGG, whichever the suffix says.
 
-    16- and 24-bit sources come back bit-exact where nothing is faded. A render over full scale is lowered as a whole.
+    The file names the plan by its identity.
+
+    16- and 24-bit sources come back bit-exact where nothing is faded. A render over full scale is
+    lowered as a whole.
 
     Parameters
     ----------
@@ -98,7 +108,12 @@ def render(
 
 
 def write_whole(
-    opened: OpenPlan, path: Path, *, seams: SeamOptions, output: OutputOptions, progress: Progress | None = None
+    opened: OpenPlan,
+    path: Path,
+    *,
+    seams: SeamOptions,
+    output: OutputOptions,
+    progress: Progress | None = None,
 ) -> RenderSummary:
     """`render` for a plan whose sources have been looked at."""
     job = _Job(opened, seams, output, progress)
@@ -107,15 +122,23 @@ def write_whole(
 
 
 def write_stems(
-    opened: OpenPlan, folder: Path, *, suffix: str = ".wav", gain_db: float | None = None, seams: SeamOptions = DEFAULT_SEAMS,
-    bits: str | None = None, progress: Progress | None = None,
-) -> list[Path]:  # fmt: skip
-    """Write what each source plays as a file of its own, all as long as the plan; together they are the whole.
+    opened: OpenPlan,
+    folder: Path,
+    *,
+    suffix: str = ".wav",
+    gain_db: float | None = None,
+    seams: SeamOptions = DEFAULT_SEAMS,
+    bits: str | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write what each source plays as a file of its own, all as long as the plan; together they are
+    the whole.
 
     Parameters
     ----------
     gain_db : float, optional
-        What the whole was changed by, to be the same here. Otherwise what keeps it below full scale.
+        What the whole was changed by, to be the same here. Otherwise what keeps it below full
+        scale.
 
     Raises
     ------
@@ -127,7 +150,11 @@ def write_stems(
     job = _Job(opened, seams, OutputOptions(bits), progress)
     if gain_db is None:
         gain_db = job.safe_gain_db()
-    paths = {path: source for path, source in stem_paths(opened.whole, folder, suffix).items() if source not in opened.skipped}
+    paths = {
+        path: source
+        for path, source in stem_paths(opened.whole, folder, suffix).items()
+        if source not in opened.skipped
+    }
     for path, source in paths.items():
         with replacing(path) as temporary:
             job.write_stem(temporary, path, source, gain_db)
@@ -138,7 +165,9 @@ def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
     """The file of each source's part, numbered in the order in which they are first heard."""
     sources = list(sources_of(plan))
     width = len(str(len(sources)))
-    names = (" - ".join(PurePosixPath(source).with_suffix("").parts)[:STEM_LETTERS] for source in sources)
+    names = (
+        " - ".join(PurePosixPath(source).with_suffix("").parts)[:STEM_LETTERS] for source in sources
+    )
     return {
         folder / f"{number:0{width}d} {name}{suffix}": source
         for number, (name, source) in enumerate(zip(names, sources, strict=True), 1)
@@ -147,7 +176,9 @@ def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
 
 @dataclass
 class _PeakMeter:
-    """The sample peak of what streams by, in units of what 24-bit PCM can hold: 1 - 2⁻²³ upwards, 1 downwards."""
+    """The sample peak of what streams by, in units of what 24-bit PCM can hold: 1 - 2⁻²³ upwards, 1
+    downwards.
+    """
 
     peak: float = 0.0
 
@@ -204,10 +235,14 @@ class _Job:
 
     def _write_as_loud(self, temporary: Path, path: Path) -> RenderSummary:
         """Measure it all first. It waits in a file beside the output, which goes away by itself."""
-        rate, channels = self.plan.sample_rate, self.plan.channels
-        peak, loudness, true_peak = _PeakMeter(), None, None
+        rate = self.plan.sample_rate
+        channels = self.plan.channels
+        peak = _PeakMeter()
+        loudness = None
+        true_peak = None
         if self.output.lufs is not None or self.output.true_peak_db is not None:
-            loudness, true_peak = LoudnessMeter(rate, channels), TruePeakMeter(channels)
+            loudness = LoudnessMeter(rate, channels)
+            true_peak = TruePeakMeter(channels)
         with TemporaryFile(dir=temporary.parent) as waiting:
             for block in self._blocks(path.name):
                 for meter in (peak, loudness, true_peak):
@@ -219,34 +254,59 @@ class _Job:
             gain_db = _gain_db(self.output, lufs, true_peak_db, to_decibels(peak.peak))
             waiting.seek(0)
             with self._writer(temporary, path) as writer:
-                while len(block := np.fromfile(waiting, np.float32, BLOCK_SAMPLES * channels).reshape(-1, channels)):
+                while len(
+                    block := np.fromfile(waiting, np.float32, BLOCK_SAMPLES * channels).reshape(
+                        -1, channels
+                    )
+                ):
                     writer.write(block * np.float32(to_amplitude(gain_db)))
-        lufs, true_peak_db = (None if v is None or math.isinf(v) else v + gain_db for v in (lufs, true_peak_db))
-        return RenderSummary(self.plan.n_samples, peak.peak * to_amplitude(gain_db), gain_db, lufs, true_peak_db)
+        lufs, true_peak_db = (
+            None if v is None or math.isinf(v) else v + gain_db for v in (lufs, true_peak_db)
+        )
+        return RenderSummary(
+            self.plan.n_samples, peak.peak * to_amplitude(gain_db), gain_db, lufs, true_peak_db
+        )
 
     def _writer(self, temporary: Path, path: Path, title: str = "") -> AudioWriter:
         plan = self.plan
         seams = " ".join(f"{name}={value}" for name, value in asdict(self.seams).items())
-        comment = f"Demiurge plan {self.opened.whole.identity}, database {plan.database['id']}, seams {seams}"
+        comment = (
+            f"Demiurge plan {self.opened.whole.identity}, database {plan.database['id']}, seams"
+            f" {seams}"
+        )
         return AudioWriter(
-            temporary, plan.sample_rate, plan.channels, bits=self.output.bits, n_samples=plan.n_samples, comment=comment,
-            title=title, shown=path,
-        )  # fmt: skip
+            temporary,
+            plan.sample_rate,
+            plan.channels,
+            bits=self.output.bits,
+            n_samples=plan.n_samples,
+            comment=comment,
+            title=title,
+            shown=path,
+        )
 
     def _blocks(self, what: str, only: str | None = None) -> Iterator[np.ndarray]:
         """The plan's sound in blocks of some length, told of as they go by."""
-        done, waiting, size = 0, list[np.ndarray](), 0
+        done = 0
+        waiting = list[np.ndarray]()
+        size = 0
         for piece in stitch(self.plan, self.opened.sound, seams=self.seams, only=only):
             waiting.append(piece)
             size += len(piece)
-            if size and (size >= BLOCK_SAMPLES or done + size == self.plan.n_samples):  # a cut may end it with nothing
+            if size and (
+                size >= BLOCK_SAMPLES or done + size == self.plan.n_samples
+            ):  # a cut may end it with nothing
                 yield np.concatenate(waiting)
-                done, waiting, size = done + size, [], 0
+                done = done + size
+                waiting = []
+                size = 0
                 if self.progress:
                     self.progress(done, self.plan.n_samples, what)
 
 
-def _gain_db(output: OutputOptions, lufs: float | None, true_peak_db: float | None, peak_db: float) -> float:
+def _gain_db(
+    output: OutputOptions, lufs: float | None, true_peak_db: float | None, peak_db: float
+) -> float:
     """What brings a render to its loudness, or as near as the peaks allow; silence stays as it is."""
     if math.isinf(peak_db):
         return 0.0
@@ -262,5 +322,6 @@ def _keep(block: np.ndarray, file: IO[bytes], path: Path) -> None:
         file.write(block.data)
     except OSError as error:
         raise ParameterError(
-            f"{path}: cannot be written ({error.strerror}); free some space, or choose another place"
+            f"{path}: cannot be written ({error.strerror}); free some space, or choose another"
+            " place"
         ) from error

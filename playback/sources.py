@@ -1,7 +1,8 @@
 """Spans of sources, exact to the sample, at the plan's sample rate and channel count.
 
-PCM files at the plan's rate are read in place through open handles. Lossy files seek wrongly, FLAC files seek slowly, and
-other rates need the whole file resampled: those are decoded once, whole, into the cache (see decoded.py), and read from there.
+PCM files at the plan's rate are read in place through open handles. Lossy files seek wrongly, FLAC
+files seek slowly, and other rates need the whole file resampled: those are decoded once, whole,
+into the cache (see decoded.py), and read from there.
 """
 
 import os
@@ -15,10 +16,11 @@ from typing import Any, NoReturn, Protocol, Self
 import numpy as np
 import soundfile as sf
 
-from db.audio import AudioInfo, probe
-from db.errors import AudioError, PlanError
-from db.hashing import hash_file
-from playback.decoded import DecodedCache
+from audio.channels import fit_channels
+from audio.decoded import DecodedCache
+from audio.read import AudioInfo, probe
+from files.errors import AudioError, PlanError
+from files.hashing import hash_file
 from playback.plan import Plan
 from playback.spans import Raw, Spans, check_end, open_pcm
 
@@ -39,12 +41,23 @@ class Sound(Protocol):
 class SourceReader:
     """Reads spans of the files under `root`. A context manager: leaving it closes the files."""
 
-    def __init__(self, root: str | Path, *, sample_rate: int, channels: int, cache: DecodedCache | None = None) -> None:
-        self.root, self._sample_rate, self._channels = Path(root), sample_rate, channels
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        sample_rate: int,
+        channels: int,
+        cache: DecodedCache | None = None,
+    ) -> None:
+        self.root = Path(root)
+        self._sample_rate = sample_rate
+        self._channels = channels
         self._cache = cache or DecodedCache()
         self._open: OrderedDict[str, Spans] = OrderedDict()
         self._lengths: dict[str, int] = {}
-        self._in_place: set[str] = set()  # FLAC files of which so little is played that they are not decoded
+        self._in_place: set[str] = (
+            set()
+        )  # FLAC files of which so little is played that they are not decoded
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +68,8 @@ class SourceReader:
         self._open.clear()
 
     def prepare(self, plan: Plan, progress: Progress | None = None) -> dict[str, str]:
-        """Look at every source of a plan, and decode, all processors at once, those that cannot be read in place.
+        """Look at every source of a plan, and decode, all processors at once, those that cannot be
+        read in place.
 
         Returns
         -------
@@ -66,7 +80,8 @@ class SourceReader:
         problems = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             work = {
-                pool.submit(self._prepare, source, count, plan.sources.get(source)): source for source, count in counts.items()
+                pool.submit(self._prepare, source, count, plan.sources.get(source)): source
+                for source, count in counts.items()
             }
             try:
                 for done, future in enumerate(as_completed(work), start=1):
@@ -95,7 +110,8 @@ class SourceReader:
         return self._lengths[source]
 
     def read_into(self, out: np.ndarray, source: str, start_sample: int) -> None:
-        """Fill `out`, float32, C-order, shape (n_samples, channels), with the source's samples from there on.
+        """Fill `out`, float32, C-order, shape (n_samples, channels), with the source's samples from
+        there on.
 
         Raises
         ------
@@ -108,21 +124,29 @@ class SourceReader:
         end = start_sample + len(out)
         if end > file.n_samples:
             raise PlanError(
-                f"{source}: the plan plays samples {start_sample} to {end}, but the file has {file.n_samples}; "
-                "it has changed since the plan was made: restore it, or make the plan again"
+                f"{source}: the plan plays samples {start_sample} to {end}, but the file has"
+                f" {file.n_samples}; it has changed since the plan was made: restore it, or make"
+                " the plan again"
             )
-        samples = out if file.channels == self._channels else np.empty((len(out), file.channels), np.float32)
+        samples = (
+            out
+            if file.channels == self._channels
+            else np.empty((len(out), file.channels), np.float32)
+        )
         try:
             file.read(samples, start_sample)
         except (EOFError, sf.LibsndfileError) as error:
             raise AudioError(
-                f"{source}: samples {start_sample} to {end} cannot be read, though its header promises {file.n_samples}; it is "
-                "damaged, or was being written: copy or export the file again"
+                f"{source}: samples {start_sample} to {end} cannot be read, though its header"
+                f" promises {file.n_samples}; it is damaged, or was being written: copy or export"
+                " the file again"
             ) from error
         if samples is not out:
             out[:] = fit_channels(samples, self._channels)
         if not np.isfinite(out).all():
-            raise PlanError(f"{source}: samples {start_sample} to {end} are not all finite; repair the file")
+            raise PlanError(
+                f"{source}: samples {start_sample} to {end} are not all finite; repair the file"
+            )
 
     def _prepare(self, source: str, n_reads: int, stamp: dict[str, Any] | None) -> str | None:
         """Decode what must be, and say what is wrong with it."""
@@ -133,7 +157,10 @@ class SourceReader:
             info = probe(path)
             if stamp and (changed := _what_changed(path, stamp)):
                 return changed
-            if info.format == "FLAC" and n_reads * FLAC_SEEK_SECONDS < info.n_samples / info.sample_rate:
+            if (
+                info.format == "FLAC"
+                and n_reads * FLAC_SEEK_SECONDS < info.n_samples / info.sample_rate
+            ):
                 self._in_place.add(source)
             n_samples = info.n_samples
             if not self._reads_in_place(source, info):
@@ -150,7 +177,11 @@ class SourceReader:
         return None
 
     def _reads_in_place(self, source: str, info: AudioInfo) -> bool:
-        return info.seekable and info.sample_rate == self._sample_rate and (info.format != "FLAC" or source in self._in_place)
+        return (
+            info.seekable
+            and info.sample_rate == self._sample_rate
+            and (info.format != "FLAC" or source in self._in_place)
+        )
 
     def _get(self, source: str) -> Spans:
         if source in self._open:
@@ -158,7 +189,10 @@ class SourceReader:
             return self._open[source]
         path = self.root / source
         if not path.is_file():
-            raise PlanError(f"{source}: not in the corpus folder {self.root}; put it back, or name the folder with --root")
+            raise PlanError(
+                f"{source}: not in the corpus folder {self.root}; put it back, or name the folder"
+                " with --root"
+            )
         info = probe(path)
         if self._reads_in_place(source, info):
             file = open_pcm(path, info)
@@ -172,7 +206,11 @@ class SourceReader:
 
 
 def _resembling(path: Path) -> str:
-    names = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
+    names = (
+        [other.name for other in path.parent.iterdir() if other.is_file()]
+        if path.parent.is_dir()
+        else []
+    )
     found = get_close_matches(path.name, names, 1, 0.8)
     return f"; did you mean {found[0]}?" if found else ""
 
@@ -183,34 +221,22 @@ def refuse(problems: dict[str, str], root: str | Path, *, none_left: bool = Fals
     remedy = "restore them, or name the corpus folder with --root"
     if none_left:
         raise PlanError(f"nothing of the plan can be played from {root}; {remedy}:{named}")
-    raise PlanError(f"not all of the plan can be played from {root}; {remedy}, or leave silence with --skip-missing:{named}")
+    raise PlanError(
+        f"not all of the plan can be played from {root}; {remedy}, or leave silence with"
+        f" --skip-missing:{named}"
+    )
 
 
 def _what_changed(path: Path, stamp: dict[str, Any]) -> str | None:
-    """Whether a file is another than the one the plan was made of; it is read through only if its date says so."""
+    """Whether a file is another than the one the plan was made of; it is read through only if its
+    date says so.
+    """
     now = path.stat()
     if now.st_size == stamp["bytes"] and now.st_mtime_ns == stamp["modified_ns"]:
         return None
     if now.st_size != stamp["bytes"] or hash_file(path) != stamp["hash"]:
         return "another file than the plan was made of"
     return None
-
-
-def fit_channels(samples: np.ndarray, channels: int) -> np.ndarray:
-    """(n_samples, any) -> (n_samples, channels).
-
-    Mono is repeated on every channel; to mono the mean is taken; otherwise channels are kept in order, missing ones silent.
-    """
-    given = samples.shape[1]
-    if given == channels:
-        return samples
-    if given == 1:
-        return np.repeat(samples, channels, axis=1)
-    if channels == 1:
-        return samples.mean(axis=1, keepdims=True)
-    if given > channels:
-        return samples[:, :channels]
-    return np.pad(samples, ((0, 0), (0, channels - given)))
 
 
 def sources_of(plan: Plan) -> Iterable[str]:

@@ -1,4 +1,6 @@
-"""Spans of one open file: through libsndfile, or straight from the disk where samples lie there as they are."""
+"""Spans of one open file: through libsndfile, or straight from the disk where samples lie there as
+they are.
+"""
 
 import os
 from pathlib import Path
@@ -7,12 +9,14 @@ from typing import Protocol
 import numpy as np
 import soundfile as sf
 
-from db.audio import AudioInfo, ForwardFile
-from db.errors import AudioError
+from audio.read import AudioInfo, ForwardFile
+from files.errors import AudioError
 
 
 class Spans(Protocol):
-    """An open file that fills `out`, float32, (n_samples, channels), from any sample on; EOFError where it ends too early."""
+    """An open file that fills `out`, float32, (n_samples, channels), from any sample on; EOFError
+    where it ends too early.
+    """
 
     channels: int
     n_samples: int
@@ -26,7 +30,8 @@ class ThroughLibrary:
     """Spans of a file that libsndfile seeks in exactly."""
 
     def __init__(self, path: Path, info: AudioInfo) -> None:
-        self.channels, self.n_samples = info.channels, info.n_samples
+        self.channels = info.channels
+        self.n_samples = info.n_samples
         self._file = ForwardFile(path)
 
     def read(self, out: np.ndarray, start_sample: int) -> None:
@@ -39,11 +44,17 @@ class ThroughLibrary:
 
 
 class Raw:
-    """Spans of little-endian float32 or 16-bit samples that lie in a file as they are: five times as fast."""
+    """Spans of little-endian float32 or 16-bit samples that lie in a file as they are: five times
+    as fast.
+    """
 
-    def __init__(self, path: Path, channels: int, n_samples: int, *, offset: int = 0, integers: bool = False) -> None:
-        self.channels, self.n_samples = channels, n_samples
-        self._offset, self._integers = offset, integers
+    def __init__(
+        self, path: Path, channels: int, n_samples: int, *, offset: int = 0, integers: bool = False
+    ) -> None:
+        self.channels = channels
+        self.n_samples = n_samples
+        self._offset = offset
+        self._integers = integers
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
 
     def read(self, out: np.ndarray, start_sample: int) -> None:
@@ -65,12 +76,16 @@ def open_pcm(path: Path, info: AudioInfo) -> Spans:
     """A lossless file, in the fastest way that there is for it."""
     raw = info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT")
     if raw and (offset := _data_offset(path)) is not None:
-        return Raw(path, info.channels, info.n_samples, offset=offset, integers=info.subtype == "PCM_16")
+        return Raw(
+            path, info.channels, info.n_samples, offset=offset, integers=info.subtype == "PCM_16"
+        )
     return ThroughLibrary(path, info)
 
 
 def _data_offset(path: Path) -> int | None:
-    """Where the samples of a WAV begin; None if it is big-endian (RIFX) or libsndfile found them where no chunk says so."""
+    """Where the samples of a WAV begin; None if it is big-endian (RIFX) or libsndfile found them
+    where no chunk says so.
+    """
     with open(path, "rb") as file:
         if file.read(12)[:4] != b"RIFF":
             return None

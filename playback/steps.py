@@ -1,4 +1,6 @@
-"""A step of a plan: one unit and when it is played; and how it is read from a plan file, and checked."""
+"""A step of a plan: one unit and when it is played; and how it is read from a plan file, and
+checked.
+"""
 
 import os
 from dataclasses import MISSING, dataclass, fields
@@ -6,8 +8,8 @@ from pathlib import PurePosixPath
 from sys import intern
 from typing import Any
 
-from db.audio import MAX_SAMPLES
-from db.errors import PlanError
+from audio.read import MAX_SAMPLES
+from files.errors import PlanError
 
 MAX_NUMBER = 1e300
 NO_UNIT = -1  # of a step written by hand
@@ -19,16 +21,21 @@ MAX_TRANSPOSE = 48.0  # semitones, up or down: four octaves leave nothing of mos
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One unit and when it is played. Positions and lengths are integer samples at the plan's sample rate.
+    """One unit and when it is played.
 
-    `source` is relative to the corpus root; `at_sample` is the position in the output, and the unit sounds there for
-    `n_samples`. `gain_db`, `reverse`, `transpose` (semitones) and `stretch` (2: twice as slow, so that half as much of the
-    source is played) say how; absent they leave it untouched.
+    Positions and lengths are integer samples at the plan's sample rate.
 
-    The rest says why it was chosen, and playback ignores it: `unit` (-1: by hand), how far it is from what was wanted
-    (`distance`) and from what would have followed the step before in its source (`join`), which row of the plan's targets that
-    was (`target`; -1: none), whether it stays when the rest is chosen again (`locked`), and `alternatives`, units that fit
-    nearly as well, each with "unit", "distance", "join", "source", "start_sample" and, if a rule forbids it here, "removed".
+    `source` is relative to the corpus root; `at_sample` is the position in the output, and the unit
+    sounds there for `n_samples`. `gain_db`, `reverse`, `transpose` (semitones) and `stretch` (2:
+    twice as slow, so that half as much of the source is played) say how; absent they leave it
+    untouched.
+
+    The rest says why it was chosen, and playback ignores it: `unit` (-1: by hand), how far it is
+    from what was wanted (`distance`) and from what would have followed the step before in its
+    source (`join`), which row of the plan's targets that was (`target`; -1: none), whether it stays
+    when the rest is chosen again (`locked`), and `alternatives`, units that fit nearly as well,
+    each with "unit", "distance", "join", "source", "start_sample" and, if a rule forbids it here,
+    "removed".
     """
 
     unit: int
@@ -49,7 +56,9 @@ class Step:
     @property
     def end_sample(self) -> int:
         """End in the source."""
-        return self.start_sample + (self.n_samples if self.stretch == 1 else max(1, round(self.n_samples / self.stretch)))
+        return self.start_sample + (
+            self.n_samples if self.stretch == 1 else max(1, round(self.n_samples / self.stretch))
+        )
 
     @property
     def is_transformed(self) -> bool:
@@ -75,11 +84,15 @@ STEP_KEYS = tuple(f.name for f in fields(Step))
 
 
 class _Compact(tuple):
-    """A step as it was read, in the order of `Step`'s fields, `MISSING` where there is none: a fraction of a dict's size."""
+    """A step as it was read, in the order of `Step`'s fields, `MISSING` where there is none: a
+    fraction of a dict's size.
+    """
 
 
 def compact(document: dict[str, Any]) -> Any:
-    """As `json.loads` asks for it: what is made of an object. Of one that may be a step, a `_Compact`."""
+    """As `json.loads` asks for it: what is made of an object. Of one that may be a step, a
+    `_Compact`.
+    """
     if document.keys() <= set(STEP_KEYS) and document.keys() >= {"source", "n_samples"}:
         if isinstance(document["source"], str):
             document["source"] = intern(document["source"])
@@ -102,7 +115,9 @@ def parse_step(where: str, step: Any, free: int, n_targets: int) -> Step:
         If it breaks a rule; `where` says in the message which step it is.
     """
     if isinstance(step, _Compact):
-        step = {key: value for key, value in zip(STEP_KEYS, step, strict=True) if value is not MISSING}
+        step = {
+            key: value for key, value in zip(STEP_KEYS, step, strict=True) if value is not MISSING
+        }
     if not isinstance(step, dict):
         raise PlanError(f"{where}: must be an object")
     required = {"source", "start_sample", "n_samples"}
@@ -110,7 +125,11 @@ def parse_step(where: str, step: Any, free: int, n_targets: int) -> Step:
     step = {"unit": NO_UNIT, "at_sample": free, "target": NO_TARGET} | step
     _check_numbers(where, step)
     if step["target"] >= n_targets:
-        rule = f"a row of the targets, 0 to {n_targets - 1}, or -1 for none" if n_targets else "-1: the plan holds no targets"
+        rule = (
+            f"a row of the targets, 0 to {n_targets - 1}, or -1 for none"
+            if n_targets
+            else "-1: the plan holds no targets"
+        )
         raise PlanError(f"{where}: target={step['target']} must be {rule}")
     for name in ("reverse", "locked"):
         if not isinstance(step.get(name, False), bool):
@@ -118,12 +137,21 @@ def parse_step(where: str, step: Any, free: int, n_targets: int) -> Step:
     _check_source(where, step["source"])
     alternatives = step.get("alternatives", [])
     if not isinstance(alternatives, list) or not all(map(_is_alternative, alternatives)):
-        raise PlanError(f'{where}: alternatives must be a list of objects with "unit" and "distance", numbers; or leave it out')
+        raise PlanError(
+            f'{where}: alternatives must be a list of objects with "unit" and "distance", numbers;'
+            " or leave it out"
+        )
     return Step(**{**step, "alternatives": tuple(alternatives)})
 
 
 def _check_numbers(where: str, step: dict) -> None:
-    for name, minimum in {"unit": NO_UNIT, "start_sample": 0, "n_samples": 1, "at_sample": 0, "target": NO_TARGET}.items():
+    for name, minimum in {
+        "unit": NO_UNIT,
+        "start_sample": 0,
+        "n_samples": 1,
+        "at_sample": 0,
+        "target": NO_TARGET,
+    }.items():
         check_integer(f"{where}: {name}", step[name], minimum=minimum)
     for name in ("gain_db", "transpose", "stretch", "distance", "join"):
         if not _is_number(value := step.get(name, 1.0)):
@@ -134,18 +162,29 @@ def _check_numbers(where: str, step: dict) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+    )
 
 
 def _is_alternative(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("source", ""), str):
         return False
-    return type(value.get("unit")) is type(value.get("start_sample", 0)) is int and _is_number(value.get("distance"))
+    return type(value.get("unit")) is type(value.get("start_sample", 0)) is int and _is_number(
+        value.get("distance")
+    )
 
 
 def _check_source(where: str, source: Any) -> None:
-    if not isinstance(source, str) or not source or PurePosixPath(source).is_absolute() or ".." in PurePosixPath(source).parts:
-        raise PlanError(f"{where}: source={source!r} must be a path within the corpus folder, relative to it")
+    if (
+        not isinstance(source, str)
+        or not source
+        or PurePosixPath(source).is_absolute()
+        or ".." in PurePosixPath(source).parts
+    ):
+        raise PlanError(
+            f"{where}: source={source!r} must be a path within the corpus folder, relative to it"
+        )
     if "\0" in source or not _is_encodable(source):
         raise PlanError(f"{where}: source={source!r} is no name that a file can have")
 
@@ -161,10 +200,15 @@ def check_keys(where: str, document: dict, required: set[str], optional: set[str
     if missing := sorted(required - set(document)):
         raise PlanError(f"{where}: {', '.join(missing)} missing; add it")
     if unknown := sorted(set(document) - required - optional):
-        raise PlanError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(required | optional))}")
+        raise PlanError(
+            f"{where}: unknown key {', '.join(unknown)}; known are"
+            f" {', '.join(sorted(required | optional))}"
+        )
 
 
-def _check_range(where: str, step: dict, name: str, lowest: float, highest: float, remark: str) -> None:
+def _check_range(
+    where: str, step: dict, name: str, lowest: float, highest: float, remark: str
+) -> None:
     if not lowest <= step.get(name, 1.0) <= highest:
         raise PlanError(f"{where}: {name}={step[name]!r} must be {lowest:g} to {highest:g}{remark}")
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from playback.crossfade import EDGE_MS, Room, SeamOptions, cross, is_contiguous, mix
 from playback.gains import Overlaps
 from playback.plan import Plan, Step
@@ -21,14 +21,19 @@ from playback.sources import Sound
 from playback.voices import Voice
 
 BLOCK_SAMPLES = 1 << 17  # samples handed on at a time
-BATCH_VALUES = 1 << 19  # samples times channels of the seams that are made at once: what stays in the processor's cache
-ZONE_GRID = 64  # samples; what is looked at around a boundary is rounded up to this, so that many have the same
+BATCH_VALUES = (
+    1 << 19
+)  # samples times channels of the seams that are made at once: what stays in the processor's cache
+# samples; what is looked at around a boundary is rounded up to this, so that many have the same
+ZONE_GRID = 64
 DEFAULT_SEAMS = SeamOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Steps `first` to `last` of a plan, adjacent in their source, as one; `head` and `tail` are these two's lengths."""
+    """Steps `first` to `last` of a plan, adjacent in their source, as one; `head` and `tail` are
+    these two's lengths.
+    """
 
     step: Step
     first: int
@@ -37,7 +42,9 @@ class Run:
     tail: int
 
     def head_room(self, most: int) -> int:
-        """Samples at its start that a seam may change: half of it and one unit at most, and not much more than `most`."""
+        """Samples at its start that a seam may change: half of it and one unit at most, and not
+        much more than `most`.
+        """
         return _up_to(min(self.step.n_samples // 2, self.head), most)
 
     def tail_room(self, most: int) -> int:
@@ -55,7 +62,9 @@ class Boundary(NamedTuple):
 
 @dataclass(frozen=True)
 class Zones:
-    """Boundaries of a batch that are looked at equally far: their rows in it, and both sides as `crossfade.cross` has them."""
+    """Boundaries of a batch that are looked at equally far: their rows in it, and both sides as
+    `crossfade.cross` has them.
+    """
 
     rows: list[int]
     outgoing: np.ndarray
@@ -65,7 +74,8 @@ class Zones:
 
 @dataclass(frozen=True)
 class Seam:
-    """A boundary as it is made: `mixed` is heard from `left` samples before it to `right` behind it, (left + right, channels).
+    """A boundary as it is made: `mixed` is heard from `left` samples before it to `right` behind
+    it, (left + right, channels).
 
     `overlaps` holds how, in its row `row`; its surroundings reach `reach` samples to either side.
     """
@@ -80,18 +90,24 @@ class Seam:
 
 
 def stitch(
-    plan: Plan, sound: Sound, *, seams: SeamOptions = DEFAULT_SEAMS, only: str | None = None, start: int = 0,
+    plan: Plan,
+    sound: Sound,
+    *,
+    seams: SeamOptions = DEFAULT_SEAMS,
+    only: str | None = None,
+    start: int = 0,
     stop: int | None = None,
-) -> Iterator[np.ndarray]:  # fmt: skip
-    """Yield the plan's audio in order, float32, shape (any, channels); together exactly `stop - start` samples.
+) -> Iterator[np.ndarray]:
+    """Yield the plan's audio in order, float32, shape (any, channels); together exactly `stop -
+    start` samples.
 
     Parameters
     ----------
     only : str, optional
         Leave out all but this source's part; the parts of all sources add up to the whole.
     start, stop : int
-        The part of the output that is wanted, by default all. It has the very samples that the whole has there, and costs what
-        its own length takes.
+        The part of the output that is wanted, by default all. It has the very samples that the
+        whole has there, and costs what its own length takes.
 
     Raises
     ------
@@ -100,10 +116,15 @@ def stitch(
     """
     stop = plan.n_samples if stop is None else stop
     if not 0 <= start <= stop <= plan.n_samples:
-        raise ParameterError(f"start={start}, stop={stop} must be in order, and within the plan's 0 to {plan.n_samples}")
-    runs, position = join_runs(_around(plan.steps, start, stop)), start
+        raise ParameterError(
+            f"start={start}, stop={stop} must be in order, and within the plan's 0 to"
+            f" {plan.n_samples}"
+        )
+    runs = join_runs(_around(plan.steps, start, stop))
+    position = start
     for seam, voices in make_seams(plan, sound, runs, seams=seams, only=only):
-        begin, number = seam.boundary.at_sample - seam.left, seam.boundary.outgoing
+        begin = seam.boundary.at_sample - seam.left
+        number = seam.boundary.outgoing
         if number is None or only not in (None, runs[number].step.source):
             yield from _silence(min(begin, stop) - position, plan.channels)
         else:
@@ -116,8 +137,10 @@ def stitch(
 
 
 def _around(steps: Sequence[Step], start: int, stop: int) -> Sequence[Step]:
-    """The steps that decide what is heard from `start` to `stop`: those that sound there, as whole runs, and one run more on
-    either side. Half of a run at most takes part in a seam, so that what lies beyond the outer ones is not heard there."""
+    """The steps that decide what is heard from `start` to `stop`: those that sound there, as whole
+    runs, and one run more on either side. Half of a run at most takes part in a seam, so that what
+    lies beyond the outer ones is not heard there.
+    """
     first = bisect_right(steps, start, key=attrgetter("until_sample"))
     last = bisect_left(steps, stop, key=attrgetter("at_sample")) - 1
     first = run_start(steps, run_start(steps, first) - 1)
@@ -144,7 +167,9 @@ def run_end(steps: Sequence[Step], number: int) -> int:
 def make_seams(
     plan: Plan, sound: Sound, runs: list[Run], *, seams: SeamOptions, only: str | None = None
 ) -> Iterator[tuple[Seam, dict[int, Voice]]]:
-    """Make the boundaries of a plan's runs in order, with the voices they join. How one is made depends on its two runs alone.
+    """Make the boundaries of a plan's runs in order, with the voices they join.
+
+    How one is made depends on its two runs alone.
 
     A batch is mixed in a second thread while the next one is read.
     """
@@ -155,7 +180,9 @@ def make_seams(
             heard = sorted({n for b in batch for n in (b.outgoing, b.incoming) if n is not None})
             voices = {n: voices.get(n) or Voice(runs[n].step, sound, plan) for n in heard}
             zones = _read_zones(batch, runs, voices, seams, plan)
-            waiting.append((voices, pool.submit(_mix_zones, batch, runs, zones, seams, plan.sample_rate, only)))
+            waiting.append(
+                (voices, pool.submit(_mix_zones, batch, runs, zones, seams, plan.sample_rate, only))
+            )
             if len(waiting) > 1:
                 yield from _finished(*waiting.popleft())
         while waiting:
@@ -172,7 +199,9 @@ def _read_zones(
     """Both sides of each boundary of a batch, sorted by how far they are looked at."""
     rooms = [_room(boundary, runs, voices, seams, plan.sample_rate) for boundary in batch]
     context = seams.context(plan.sample_rate)
-    reaches = [-(-(max(left, right) + context) // ZONE_GRID) * ZONE_GRID for left, right, *_ in rooms]
+    reaches = [
+        -(-(max(left, right) + context) // ZONE_GRID) * ZONE_GRID for left, right, *_ in rooms
+    ]
     found = []
     for reach in sorted(set(reaches)):
         rows = [row for row, theirs in enumerate(reaches) if theirs == reach]
@@ -185,16 +214,27 @@ def _read_zones(
             if into is not None:
                 voices[into].read_ahead(reach)
                 voices[into].read(incoming[i], -reach)
-        found.append(Zones(rows, outgoing, incoming, Room(*np.array([rooms[row] for row in rows], np.int64).T)))
+        found.append(
+            Zones(
+                rows, outgoing, incoming, Room(*np.array([rooms[row] for row in rows], np.int64).T)
+            )
+        )
     return found
 
 
 def _mix_zones(
-    batch: list[Boundary], runs: list[Run], zones: list[Zones], seams: SeamOptions, sample_rate: int, only: str | None
+    batch: list[Boundary],
+    runs: list[Run],
+    zones: list[Zones],
+    seams: SeamOptions,
+    sample_rate: int,
+    only: str | None,
 ) -> list[Seam]:
     made: dict[int, Seam] = {}
     for zone in zones:
-        mixed, overlaps = cross(zone.outgoing, zone.incoming, zone.room, options=seams, sample_rate=sample_rate)
+        mixed, overlaps = cross(
+            zone.outgoing, zone.incoming, zone.room, options=seams, sample_rate=sample_rate
+        )
         if only is not None:
             for side, samples in ((1, zone.outgoing), (2, zone.incoming)):
                 numbers = [batch[row][side] for row in zone.rows]
@@ -202,8 +242,11 @@ def _mix_zones(
             mixed = mix(zone.outgoing, zone.incoming, overlaps, seams.fade)
         reach = mixed.shape[1] // 2
         for i, row in enumerate(zone.rows):
-            left, right = int(overlaps.left[i]), int(overlaps.right[i])
-            made[row] = Seam(batch[row], left, right, mixed[i, reach - left : reach + right], overlaps, i, reach)
+            left = int(overlaps.left[i])
+            right = int(overlaps.right[i])
+            made[row] = Seam(
+                batch[row], left, right, mixed[i, reach - left : reach + right], overlaps, i, reach
+            )
     return [made[row] for row in range(len(batch))]
 
 
@@ -224,15 +267,25 @@ def join_runs(steps: Sequence[Step]) -> list[Run]:
 def _boundaries(runs: list[Run]) -> list[Boundary]:
     found = [Boundary(runs[0].step.at_sample, None, 0)]
     for n in range(1, len(runs)):
-        end, start = runs[n - 1].step.until_sample, runs[n].step.at_sample
-        found += [Boundary(start, n - 1, n)] if end == start else [Boundary(end, n - 1, None), Boundary(start, None, n)]
+        end = runs[n - 1].step.until_sample
+        start = runs[n].step.at_sample
+        found += (
+            [Boundary(start, n - 1, n)]
+            if end == start
+            else [Boundary(end, n - 1, None), Boundary(start, None, n)]
+        )
     return [*found, Boundary(runs[-1].step.until_sample, len(runs) - 1, None)]
 
 
-def _batches(boundaries: list[Boundary], runs: list[Run], plan: Plan, seams: SeamOptions) -> Iterator[list[Boundary]]:
-    """As many boundaries at a time as may be in memory, with the units that are there as a whole since they are transformed."""
+def _batches(
+    boundaries: list[Boundary], runs: list[Run], plan: Plan, seams: SeamOptions
+) -> Iterator[list[Boundary]]:
+    """As many boundaries at a time as may be in memory, with the units that are there as a whole
+    since they are transformed.
+    """
     zone = 2 * (seams.most(plan.sample_rate) + seams.context(plan.sample_rate)) + ZONE_GRID
-    batch, size = list[Boundary](), 0
+    batch = list[Boundary]()
+    size = 0
     for boundary in boundaries:
         batch.append(boundary)
         size += zone
@@ -240,15 +293,21 @@ def _batches(boundaries: list[Boundary], runs: list[Run], plan: Plan, seams: Sea
             size += runs[boundary.incoming].step.n_samples
         if size * plan.channels >= BATCH_VALUES:
             yield batch
-            batch, size = [], 0
+            batch = []
+            size = 0
     if batch:
         yield batch
 
 
 def _room(
-    boundary: Boundary, runs: list[Run], voices: dict[int, Voice], seams: SeamOptions, sample_rate: int
+    boundary: Boundary,
+    runs: list[Run],
+    voices: dict[int, Voice],
+    seams: SeamOptions,
+    sample_rate: int,
 ) -> tuple[int, int, int, int, int, int]:
-    """What the runs on either side of a boundary leave to its seam, in the order of `Room`'s fields.
+    """What the runs on either side of a boundary leave to its seam, in the order of `Room`'s
+    fields.
 
     That is at most half of each run, and no more than the unit that ends or begins there.
     """
@@ -259,14 +318,17 @@ def _room(
     right = 0 if into is None else runs[into].head_room(most)
     first = last = 0
     if out is not None and into is not None:
-        first, last = -min(left, voices[into].before), min(right, voices[out].after)
+        first = -min(left, voices[into].before)
+        last = min(right, voices[out].after)
     fade_out = min(edge, left) if out is not None and voices[out].after > 0 else 0
     fade_in = min(edge, right) if into is not None and voices[into].before > 0 else 0
     return left, right, first, last, fade_out, fade_in
 
 
 def _up_to(half: int, most: int) -> int:
-    """`most` samples of half a run; all of it if next to nothing would be left, which would be read for itself."""
+    """`most` samples of half a run; all of it if next to nothing would be left, which would be read
+    for itself.
+    """
     return half if half < most + ZONE_GRID else most
 
 

@@ -1,4 +1,6 @@
-"""What a plan was to sound like: the descriptors that were looked for, kept with it so that it can be chosen anew."""
+"""What a plan was to sound like: the descriptors that were looked for, kept with it so that it can
+be chosen anew.
+"""
 
 import base64
 from dataclasses import dataclass, field
@@ -6,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from db.errors import PlanError
+from files.errors import PlanError
 
 VALUE = np.dtype("<f4")
 
@@ -26,14 +28,19 @@ class Targets:
 
     def __post_init__(self) -> None:
         if type(self.n_descriptors) is not int or self.n_descriptors < 1:
-            raise PlanError(f'"targets": n_descriptors={self.n_descriptors!r} must be an integer of at least 1')
+            raise PlanError(
+                f'"targets": n_descriptors={self.n_descriptors!r} must be an integer of at least 1'
+            )
         if not self.data or len(self.data) % (VALUE.itemsize * self.n_descriptors):
             raise PlanError(
-                f'"targets": {len(self.data)} bytes must be one or more rows of {self.n_descriptors} float32 values; make the '
-                "plan again, or leave targets out of it and its steps"
+                f'"targets": {len(self.data)} bytes must be one or more rows of'
+                f" {self.n_descriptors} float32 values; make the plan again, or leave targets out"
+                " of it and its steps"
             )
         if len(bad := np.flatnonzero(~np.isfinite(self.rows).all(axis=1))):
-            raise PlanError(f'"targets": row {bad[0]} must be finite; make the plan again, or leave targets out')
+            raise PlanError(
+                f'"targets": row {bad[0]} must be finite; make the plan again, or leave targets out'
+            )
 
     @property
     def rows(self) -> np.ndarray:
@@ -44,22 +51,30 @@ class Targets:
     def of(cls, sequence: np.ndarray) -> Self:
         """Those of a sequence, (steps, n_descriptors)."""
         if sequence.ndim != 2:
-            raise PlanError(f'"targets" of shape {sequence.shape} must be a sequence, (steps, n_descriptors)')
+            raise PlanError(
+                f'"targets" of shape {sequence.shape} must be a sequence, (steps, n_descriptors)'
+            )
         return cls(sequence.shape[1], np.ascontiguousarray(sequence, VALUE).tobytes())
 
     def to_dict(self) -> dict[str, Any]:
         """As a plan file holds them."""
-        return {"n_descriptors": self.n_descriptors, "float32": base64.b64encode(self.data).decode()}
+        return {
+            "n_descriptors": self.n_descriptors,
+            "float32": base64.b64encode(self.data).decode(),
+        }
 
     @classmethod
     def from_dict(cls, document: Any) -> Self:
         """The inverse of `to_dict`."""
         if not isinstance(document, dict) or set(document) != {"n_descriptors", "float32"}:
-            raise PlanError('"targets" must have "n_descriptors" and "float32" and no more; or leave it out')
+            raise PlanError(
+                '"targets" must have "n_descriptors" and "float32" and no more; or leave it out'
+            )
         try:
             data = base64.b64decode(document["float32"], validate=True)
         except (TypeError, ValueError) as error:
             raise PlanError(
-                f'"targets": float32 must be base64 ({error}); make the plan again, or leave targets out'
+                f'"targets": float32 must be base64 ({error}); make the plan again, or leave'
+                " targets out"
             ) from error
         return cls(document["n_descriptors"], data)

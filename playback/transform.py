@@ -1,20 +1,24 @@
-"""Time-stretching and transposing by Signalsmith Stretch (Luff, MIT), from the optional package python-stretch.
+"""Time-stretching and transposing by Signalsmith Stretch (Luff, MIT), from the optional package
+python-stretch.
 
-It overlaps spectra of one block (0.12 s), and is centred: what is at t in the input is at t * stretch in the output. Only what
-lies within a block of either end would be incomplete, so a block of silence is put around the input and cut off again.
+It overlaps spectra of one block (0.12 s), and is centred: what is at t in the input is at t *
+stretch in the output. Only what lies within a block of either end would be incomplete, so a block
+of silence is put around the input and cut off again.
 """
 
 import math
 
 import numpy as np
 
-from db.errors import ParameterError, install_command
+from files.errors import ParameterError, install_command
 from playback.steps import MAX_STRETCH, MAX_TRANSPOSE
 
 SEED = 0  # it draws random phases for stretches of more than 2, the same ones every time
 
 
-def transform(samples: np.ndarray, *, sample_rate: int, stretch: float, transpose: float, n_out: int) -> np.ndarray:
+def transform(
+    samples: np.ndarray, *, sample_rate: int, stretch: float, transpose: float, n_out: int
+) -> np.ndarray:
     """Make a sound longer or shorter, higher or lower. The same input gives the same bytes.
 
     Parameters
@@ -45,29 +49,38 @@ def transform(samples: np.ndarray, *, sample_rate: int, stretch: float, transpos
     block = engine.blockSamples()
     missing = max(0, math.ceil(n_out / stretch) - len(samples))
     padded = np.pad(samples, ((block, block + missing), (0, 0)))
-    stretched = engine.process(np.ascontiguousarray(padded.T, dtype=np.float32))  # (channels, n_padded * stretch)
+    stretched = engine.process(
+        np.ascontiguousarray(padded.T, dtype=np.float32)
+    )  # (channels, n_padded * stretch)
     start = round(block * stretch)
     return np.ascontiguousarray(stretched[:, start : start + n_out].T)
 
 
 def _check(samples: np.ndarray, *, stretch: float, transpose: float, n_out: int) -> None:
     if not 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
-        raise ParameterError(f"stretch={stretch} must be {1 / MAX_STRETCH:g} to {MAX_STRETCH:g}; 2 is twice as long")
+        raise ParameterError(
+            f"stretch={stretch} must be {1 / MAX_STRETCH:g} to {MAX_STRETCH:g}; 2 is twice as long"
+        )
     if not -MAX_TRANSPOSE <= transpose <= MAX_TRANSPOSE:
         raise ParameterError(
-            f"transpose={transpose} must be {-MAX_TRANSPOSE:g} to {MAX_TRANSPOSE:g} semitones; 12 is an octave"
+            f"transpose={transpose} must be {-MAX_TRANSPOSE:g} to {MAX_TRANSPOSE:g} semitones; 12"
+            " is an octave"
         )
     if n_out < 1:
         raise ParameterError(f"n_out={n_out} must be at least 1 sample")
     if samples.ndim != 2 or 0 in samples.shape:
-        raise ParameterError(f"samples of shape {samples.shape} must be (n_samples, channels), neither of them 0")
+        raise ParameterError(
+            f"samples of shape {samples.shape} must be (n_samples, channels), neither of them 0"
+        )
 
 
 def _engine(channels: int, sample_rate: int):
     try:
         from python_stretch.Signalsmith import Stretch
     except ImportError as error:
-        raise ParameterError(f"stretch and transpose need the package python-stretch; {install_command('stretch')}") from error
+        raise ParameterError(
+            f"stretch and transpose need the package python-stretch; {install_command('stretch')}"
+        ) from error
     engine = Stretch(SEED)
     engine.preset(channels, sample_rate)
     return engine

@@ -1,20 +1,22 @@
-"""What else could be played at one step: its nearest units, and how each would join with what is played around it."""
+"""What else could be played at one step: its nearest units, and how each would join with what is
+played around it.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from query.index import UnitIndex
 from query.joins import JoinCosts
-from query.locks import find_units
+from query.locked_steps import find_units
 from query.rules import REST
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """A unit for a step: how far from its target, how it goes on from what is before and into what is next (0 beside a rest or
-    an edge), and whether its source is over before the step is."""
+    """A unit for a step: how far from its target, how it goes on from what is before and into what
+    is next (0 beside a rest or an edge), and whether its source is over before the step is."""
 
     unit: int
     distance: float
@@ -24,7 +26,13 @@ class Alternative:
 
 
 def find_alternatives(
-    index: UnitIndex, target: np.ndarray, *, k: int, before: tuple[int, int] | None, after: int | None, n_samples: int
+    index: UnitIndex,
+    target: np.ndarray,
+    *,
+    k: int,
+    before: tuple[int, int] | None,
+    after: int | None,
+    n_samples: int,
 ) -> list[Alternative]:
     """The k units nearest to a target, or all that can be found if there are fewer, nearest first.
 
@@ -44,26 +52,46 @@ def find_alternatives(
         As `UnitIndex.search`; or if there is no such unit.
     """
     matches = index.search(np.asarray(target)[None], k=min(k, len(index)))
-    return measure_units(index, target, matches.units[0], before=before, after=after, n_samples=n_samples)
+    return measure_units(
+        index, target, matches.units[0], before=before, after=after, n_samples=n_samples
+    )
 
 
 def measure_units(
-    index: UnitIndex, target: np.ndarray, unit_ids: np.ndarray, *, before: tuple[int, int] | None, after: int | None,
+    index: UnitIndex,
+    target: np.ndarray,
+    unit_ids: np.ndarray,
+    *,
+    before: tuple[int, int] | None,
+    after: int | None,
     n_samples: int,
-) -> list[Alternative]:  # fmt: skip
-    """What given units, int64, shape (n,), would cost at a step, in their order; the rest as `find_alternatives`."""
-    units, found, joins = index.database.units, index.positions(unit_ids), JoinCosts(index)
+) -> list[Alternative]:
+    """What given units, int64, shape (n,), would cost at a step, in their order; the rest as
+    `find_alternatives`.
+    """
+    units = index.database.units
+    found = index.positions(unit_ids)
+    joins = JoinCosts(index)
     unit_before, lasted = before or (REST, 0)
     ends = [_position(index, REST if unit is None else unit) for unit in (unit_before, after)]
-    distances = index.metric.of_differences(index.scores(found) - index.normalise(np.asarray(target)[None]))
+    distances = index.metric.of_differences(
+        index.scores(found) - index.normalise(np.asarray(target)[None])
+    )
     join = joins.to_each(np.array(ends[:1]), np.array([lasted]), found[None])[0]
-    join_next = joins.to_each(found, np.full(len(found), n_samples), np.full((len(found), 1), ends[1]))[:, 0]
+    join_next = joins.to_each(
+        found, np.full(len(found), n_samples), np.full((len(found), 1), ends[1])
+    )[:, 0]
     facts = unit_ids, distances, join, join_next, units.room[found] < n_samples
-    return [Alternative(*of_unit) for of_unit in zip(*(column.tolist() for column in facts), strict=True)]
+    return [
+        Alternative(*of_unit)
+        for of_unit in zip(*(column.tolist() for column in facts), strict=True)
+    ]
 
 
 def _position(index: UnitIndex, unit: int) -> int:
     position = REST if unit == REST else int(find_units(index.database.units, np.array(unit)))
     if position == REST and unit != REST:
-        raise ParameterError(f"there is no unit {unit} in the database; name one that is, or None for a rest")
+        raise ParameterError(
+            f"there is no unit {unit} in the database; name one that is, or None for a rest"
+        )
     return position

@@ -1,7 +1,9 @@
-"""Indexes that take long to build, kept beside the database: DB/index/KEY.faiss, and KEY.json, which says of what it is.
+"""Indexes that take long to build, kept beside the database: DB/index/KEY.faiss, and KEY.json,
+which says of what it is.
 
-A cache, never the data of record. An index of units that have been removed, or that misses some that were added, is brought up
-to date; one that is damaged, or of a database that has changed much, is built anew.
+A cache, never the data of record. An index of units that have been removed, or that misses some
+that were added, is brought up to date; one that is damaged, or of a database that has changed much,
+is built anew.
 """
 
 import contextlib
@@ -16,16 +18,20 @@ import faiss
 import numpy as np
 import xxhash
 
-from db.atomic import replacing
 from db.database import Database
-from db.errors import ParameterError
-from db.hashing import hash_file
 from db.normaliser import Normaliser
+from files.atomic import replacing
+from files.errors import ParameterError
+from files.hashing import hash_file
 
-FORMAT, VERSION = "demiurge-index", 1
+FORMAT = "demiurge-index"
+VERSION = 1
 KEPT = 4  # indexes of one database: other weights or metrics, other indexes
-MOST_CHANGED = 0.2  # share of units added or removed since the cells were found after which these no longer suit
-MOST_DRIFT = 0.2  # standard deviations by which a descriptor's mean, or its deviation, may have moved
+# share of units added or removed since the cells were found after which these no longer suit
+MOST_CHANGED = 0.2
+MOST_DRIFT = (
+    0.2  # standard deviations by which a descriptor's mean, or its deviation, may have moved
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +52,21 @@ class Cached:
 
 
 def load_index(path: Path, database_id: str) -> Cached | None:
-    """The index kept at `path` (KEY.faiss); None, and a word in the log, if there is none that is whole."""
+    """The index kept at `path` (KEY.faiss); None, and a word in the log, if there is none that is
+    whole.
+    """
     record_path = path.with_suffix(".json")
     if not record_path.exists():
         return None
     try:
         record = json.loads(record_path.read_text())
-        contents = np.fromfile(path, np.uint8)  # once: another process may replace the file at any moment
+        contents = np.fromfile(
+            path, np.uint8
+        )  # once: another process may replace the file at any moment
         _check(record, contents, database_id)
-        normaliser = Normaliser(np.array(record["mean"], np.float32), np.array(record["std"], np.float32))
+        normaliser = Normaliser(
+            np.array(record["mean"], np.float32), np.array(record["std"], np.float32)
+        )
         blocks = frozenset(tuple(block) for block in record["sources"])
         with contextlib.suppress(OSError):  # where it cannot be written
             path.touch()  # used: the others are forgotten first
@@ -77,7 +89,12 @@ def _check(record: dict[str, Any], contents: np.ndarray, database_id: str) -> No
 
 def save_index(path: Path, cached: Cached, database_id: str) -> None:
     """Keep an index; where the folder cannot be written, say so in the log and go on without."""
-    record = {"format": FORMAT, "version": VERSION, "database": database_id, "sources": sorted(cached.blocks)}
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "database": database_id,
+        "sources": sorted(cached.blocks),
+    }
     record["changed"] = cached.changed
     record |= {"mean": cached.normaliser.mean.tolist(), "std": cached.normaliser.std.tolist()}
     try:
@@ -89,7 +106,11 @@ def save_index(path: Path, cached: Cached, database_id: str) -> None:
             temporary.write_text(json.dumps(record))
         _forget_oldest(path.parent)
     except (OSError, RuntimeError, ParameterError) as error:
-        log.warning("the index cannot be kept in %s (%s); it will be built again the next time", path.parent, error)
+        log.warning(
+            "the index cannot be kept in %s (%s); it will be built again the next time",
+            path.parent,
+            error,
+        )
 
 
 def _forget_oldest(folder: Path) -> None:
@@ -107,14 +128,22 @@ def source_blocks(database: Database) -> dict[Block, int]:
 
 
 def has_drifted(cached: Cached, blocks: Iterable[Block], now: Normaliser) -> bool:
-    """Whether the database's sources and z-scores are too different from the index's for it to be brought up to date."""
+    """Whether the database's sources and z-scores are too different from the index's for it to be
+    brought up to date.
+    """
     changed = cached.changed + sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
     then = cached.normaliser
-    shift, scale = np.abs(then.mean - now.mean) / now.std, np.abs(then.std / now.std - 1)
-    return changed > MOST_CHANGED * max(cached.index.ntotal, 1) or float(max(shift.max(), scale.max())) > MOST_DRIFT
+    shift = np.abs(then.mean - now.mean) / now.std
+    scale = np.abs(then.std / now.std - 1)
+    return (
+        changed > MOST_CHANGED * max(cached.index.ntotal, 1)
+        or float(max(shift.max(), scale.max())) > MOST_DRIFT
+    )
 
 
 def stale_ids(cached: Cached, blocks: Iterable[Block]) -> np.ndarray:
     """Ids of units in the index that are in none of the database's blocks any more."""
     gone = cached.blocks.difference(blocks)
-    return np.concatenate([np.arange(first, first + n) for first, n, _ in sorted(gone)] or [np.empty(0, np.int64)])
+    return np.concatenate(
+        [np.arange(first, first + n) for first, n, _ in sorted(gone)] or [np.empty(0, np.int64)]
+    )

@@ -1,4 +1,6 @@
-"""Which units may be played: by source, tag, place, length, loudness, any descriptor. Conditions are parsed, not evaluated."""
+"""Which units may be played: by source, tag, place, length, loudness, any descriptor. Conditions
+are parsed, not evaluated.
+"""
 
 import operator
 import re
@@ -10,10 +12,17 @@ from typing import Any, Self
 import numpy as np
 
 from db.database import Database
-from db.errors import ParameterError
+from files.errors import ParameterError
 
-RELATIONS: dict[str, Callable] = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-CONDITION = re.compile(r"\s*([\w-]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
+RELATIONS: dict[str, Callable] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+CONDITION = re.compile(
+    r"\s*([\w-]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+)
 
 Range = tuple[float, float]
 EVERYTHING: Range = (-np.inf, np.inf)
@@ -40,7 +49,8 @@ class Filters:
     Attributes
     ----------
     sources : tuple of str
-        Patterns of source paths, in which `*` also stands for /; one of them must fit. None: every source.
+        Patterns of source paths, in which `*` also stands for /; one of them must fit. None: every
+        source.
     tags : tuple of str
         One of them the source must have. None: it need not.
     seconds : (least, most)
@@ -81,8 +91,12 @@ class Filters:
         """
         names = [one.name for one in fields(cls)]
         if not isinstance(facts, dict) or not facts.keys() <= set(names):
-            raise ParameterError(f"filters={facts!r} must be an object with some of {', '.join(names)}")
-        sources, tags, where = (_take_texts(name, facts.get(name, [])) for name in ("sources", "tags", "where"))
+            raise ParameterError(
+                f"filters={facts!r} must be an object with some of {', '.join(names)}"
+            )
+        sources, tags, where = (
+            _take_texts(name, facts.get(name, [])) for name in ("sources", "tags", "where")
+        )
         ranges = {name: _take_range(name, facts.get(name, [None, None])) for name in RANGES}
         return cls(sources, tags, where=tuple(map(parse_condition, where)), **ranges)
 
@@ -97,7 +111,10 @@ def parse_condition(text: str) -> Condition:
     """
     match = CONDITION.fullmatch(text)
     if not match:
-        raise ParameterError(f"{text!r} is not a condition; write a descriptor, one of {' '.join(RELATIONS)}, and a number")
+        raise ParameterError(
+            f"{text!r} is not a condition; write a descriptor, one of {' '.join(RELATIONS)}, and a"
+            " number"
+        )
     return Condition(match[1], match[2], float(match[3]))
 
 
@@ -111,9 +128,14 @@ def parse_range(text: str) -> Range:
     """
     sides = text.split(":")
     try:
-        least, most = (float(side) if side.strip() else open_end for side, open_end in zip(sides, EVERYTHING, strict=True))
+        least, most = (
+            float(side) if side.strip() else open_end
+            for side, open_end in zip(sides, EVERYTHING, strict=True)
+        )
     except ValueError:
-        raise ParameterError(f"{text!r} is not a range; write LEAST:MOST, where either may be left out") from None
+        raise ParameterError(
+            f"{text!r} is not a range; write LEAST:MOST, where either may be left out"
+        ) from None
     if not least <= most:
         raise ParameterError(f"{text!r} is an empty range; write the smaller number first")
     return least, most
@@ -127,10 +149,16 @@ def _take_texts(name: str, values: Any) -> tuple[str, ...]:
 
 def _take_range(name: str, sides: Any) -> Range:
     """[least, most] from JSON, where null is open."""
-    numbers = isinstance(sides, list) and all(side is None or type(side) in (int, float) for side in sides)
+    numbers = isinstance(sides, list) and all(
+        side is None or type(side) in (int, float) for side in sides
+    )
     if not numbers or len(sides) != len(EVERYTHING):
-        raise ParameterError(f"{name}={sides!r} must be [least, most], two numbers, or null where it is open")
-    least, most = (end if side is None else float(side) for side, end in zip(sides, EVERYTHING, strict=True))
+        raise ParameterError(
+            f"{name}={sides!r} must be [least, most], two numbers, or null where it is open"
+        )
+    least, most = (
+        end if side is None else float(side) for side, end in zip(sides, EVERYTHING, strict=True)
+    )
     if not least <= most:
         raise ParameterError(f"{name}={sides!r} is an empty range; write the smaller number first")
     return least, most
@@ -148,15 +176,18 @@ def select_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     Raises
     ------
     ParameterError
-        If there is no such descriptor or tag, or no unit is left; the message says how many each filter left.
+        If there is no such descriptor or tag, or no unit is left; the message says how many each
+        filter left.
     """
-    allowed, counts = np.ones(len(database.units), bool), {"all": len(database.units)}
+    allowed = np.ones(len(database.units), bool)
+    counts = {"all": len(database.units)}
     for name, fulfilled in _masks(database, filters):
         allowed &= fulfilled
         counts[name] = int(allowed.sum())
     if not allowed.any():
         raise ParameterError(
-            f"{database.path}: the filters leave no unit ({counts_text(counts)}); relax the one that leaves too few"
+            f"{database.path}: the filters leave no unit ({counts_text(counts)}); relax the one"
+            " that leaves too few"
         )
     return allowed, counts
 
@@ -167,18 +198,25 @@ def counts_text(counts: dict[str, int]) -> str:
 
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:
-    units, names = database.units, database.settings.names
+    units = database.units
+    names = database.settings.names
     if filters.sources:
-        fits = [any(fnmatchcase(source.path, pattern) for pattern in filters.sources) for source in database.sources]
+        fits = [
+            any(fnmatchcase(source.path, pattern) for pattern in filters.sources)
+            for source in database.sources
+        ]
         yield f"source {' or '.join(filters.sources)}", np.array(fits, bool)[units.source]
     if filters.tags:
         known = set().union(*database.tags.values())
         if unknown := sorted(set(filters.tags) - known):
             raise ParameterError(
-                f"no source of {database.path} is tagged {unknown[0]!r}; there are {', '.join(sorted(known)) or 'no tags'}: "
-                "give some with demiurge db tag"
+                f"no source of {database.path} is tagged {unknown[0]!r}; there are"
+                f" {', '.join(sorted(known)) or 'no tags'}: give some with demiurge db tag"
             )
-        tagged = [not database.tags.get(source.path, set()).isdisjoint(filters.tags) for source in database.sources]
+        tagged = [
+            not database.tags.get(source.path, set()).isdisjoint(filters.tags)
+            for source in database.sources
+        ]
         yield f"tagged {' or '.join(filters.tags)}", np.array(tagged, bool)[units.source]
     spans = {
         "seconds": (filters.seconds, units.start_sample / database.sample_rate),
@@ -190,11 +228,16 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
     if filters.loudness != EVERYTHING:
         if LOUDNESS not in names:
             wanted = ",".join((*database.settings.descriptors, LOUDNESS))
-            raise ParameterError(f"{database.path} knows no loudness; build a database with --descriptors {wanted}")
-        values, (least, most) = database.column(LOUDNESS), filters.loudness
+            raise ParameterError(
+                f"{database.path} knows no loudness; build a database with --descriptors {wanted}"
+            )
+        values = database.column(LOUDNESS)
+        least, most = filters.loudness
         yield f"{least:g} to {most:g} LUFS", (values >= least) & (values <= most)
     for condition in filters.where:
         if condition.column not in names:
-            raise ParameterError(f"no descriptor {condition.column!r} in {database.path}; it has {', '.join(names)}")
+            raise ParameterError(
+                f"no descriptor {condition.column!r} in {database.path}; it has {', '.join(names)}"
+            )
         values = database.column(condition.column)
         yield str(condition), RELATIONS[condition.relation](values, condition.value)

@@ -1,8 +1,9 @@
 """Nearest units of each step of a sequence, in the space of z-scored, weighted descriptors.
 
-FAISS proposes (`query.proposals`), exact arithmetic decides: for many queries at once it computes |x|² + |y|² - 2xy in float32,
-which reads identical vectors as slightly apart, and for large corpora it reads compressed vectors. The proposals are measured
-again as |x - y| and ordered by distance, then by unit. Descriptors are read from the database as they are needed.
+FAISS proposes (`query.proposals`), exact arithmetic decides: for many queries at once it computes
+|x|² + |y|² - 2xy in float32, which reads identical vectors as slightly apart, and for large corpora
+it reads compressed vectors. The proposals are measured again as |x - y| and ordered by distance,
+then by unit. Descriptors are read from the database as they are needed.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import xxhash
 
 from db.database import Database
-from db.errors import ParameterError
+from files.errors import ParameterError
 from query.cache import Cached, has_drifted, load_index, save_index, source_blocks, stale_ids
 from query.filters import Filters, counts_text, select_units
 from query.metrics import parse_metric
@@ -75,43 +76,62 @@ class UnitIndex:
     """
 
     def __init__(
-        self, database: Database, *, min_samples: int = 1, filters: Filters | None = None,
-        weights: dict[str, float] | None = None, metric: str = "l2", kind: str = "auto", progress: Progress | None = None,
-    ) -> None:  # fmt: skip
-        """Index the units that pass the filters, with `min_samples` of sound from their start to the end of their source.
+        self,
+        database: Database,
+        *,
+        min_samples: int = 1,
+        filters: Filters | None = None,
+        weights: dict[str, float] | None = None,
+        metric: str = "l2",
+        kind: str = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        """Index the units that pass the filters, with `min_samples` of sound from their start to
+        the end of their source.
 
         Parameters
         ----------
         metric : str
             One of `query.metrics.METRICS`.
         kind : str
-            One of `query.proposals.KINDS`, or "auto". Indexes other than flat are kept in the database's folder.
+            One of `query.proposals.KINDS`, or "auto". Indexes other than flat are kept in the
+            database's folder.
 
         Raises
         ------
         DatabaseError
             If the database holds no units.
         ParameterError
-            If no unit has as much; if FAISS cannot do that kind of index with that metric; or as `metrics.parse_metric`,
-            `filters.select_units` and `weights.weight_columns`.
+            If no unit has as much; if FAISS cannot do that kind of index with that metric; or as
+            `metrics.parse_metric`, `filters.select_units` and `weights.weight_columns`.
         """
-        self.database, self.metric = database, parse_metric(metric)
+        self.database = database
+        self.metric = parse_metric(metric)
         self.factors = weight_columns(database.settings, weights or {})
-        units, self.progress = database.units, progress or (lambda done, total, what: None)
-        self._mean, self._scale = database.normaliser.mean, self.factors / database.normaliser.std
+        units = database.units
+        self.progress = progress or (lambda done, total, what: None)
+        self._mean = database.normaliser.mean
+        self._scale = self.factors / database.normaliser.std
         self.allowed, self.counts = select_units(database, filters or Filters())
         searchable = self.allowed & (units.room >= min_samples)
         if not searchable.any():
-            most, left = units.room[self.allowed].max(), counts_text(self.counts)
-            remedy = "relax the filters, or add longer audio" if len(self.counts) > 1 else "add longer audio"
+            most = units.room[self.allowed].max()
+            left = counts_text(self.counts)
+            remedy = (
+                "relax the filters, or add longer audio"
+                if len(self.counts) > 1
+                else "add longer audio"
+            )
             raise ParameterError(
-                f"{database.path}: of the units that may be played ({left}) none has {min_samples} samples from its start to "
-                f"the end of its source (the most: {most}); {remedy}"
+                f"{database.path}: of the units that may be played ({left}) none has {min_samples}"
+                f" samples from its start to the end of its source (the most: {most}); {remedy}"
             )
         self._searchable = np.flatnonzero(searchable)
         self.kind = choose_kind(kind, self.metric, len(self), len(self.factors))
         if self.kind == "pq" and len(units) < PQ_LEVELS:
-            raise ParameterError(f"index=pq needs {PQ_LEVELS} units, {database.path} has {len(units)}; use flat")
+            raise ParameterError(
+                f"index=pq needs {PQ_LEVELS} units, {database.path} has {len(units)}; use flat"
+            )
         self._cells = None if self.kind == "flat" else self._open_cells()
 
     def __len__(self) -> int:
@@ -123,12 +143,15 @@ class UnitIndex:
         return self.database.positions(unit_ids)
 
     def scores(self, positions: np.ndarray) -> np.ndarray:
-        """Descriptors of the units at positions in `database.units` as they are compared, float32, (n, d)."""
+        """Descriptors of the units at positions in `database.units` as they are compared, float32,
+        (n, d).
+        """
         rows = self.database.rows_at(positions)
         return self.compared(rows, out=rows)
 
     def compared(self, descriptors: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Raw descriptors (..., d) as they are compared: z-scored, weighted, and of unit length if the metric is cosine.
+        """Raw descriptors (..., d) as they are compared: z-scored, weighted, and of unit length if
+        the metric is cosine.
 
         Where `out` is given, it is written to.
         """
@@ -156,20 +179,26 @@ class UnitIndex:
         sequence = self._check(sequence)
         if not 1 <= k <= len(self):
             raise ParameterError(
-                f"k={k} must be between 1 and {len(self)}, the number of units of {self.database.path} that can be played"
+                f"k={k} must be between 1 and {len(self)}, the number of units of"
+                f" {self.database.path} that can be played"
             )
-        units, distances = np.empty((len(sequence), k), np.int64), np.empty((len(sequence), k), np.float32)
+        units = np.empty((len(sequence), k), np.int64)
+        distances = np.empty((len(sequence), k), np.float32)
         for start in range(0, len(sequence), SEARCH_STEPS):
             span = slice(start, start + SEARCH_STEPS)
             nearest, distances[span] = self._nearest(sequence[span], k)
             units[span] = self.database.units.ids[nearest]
-            self.progress(min(start + SEARCH_STEPS, len(sequence)), len(sequence), "finding candidates")
+            self.progress(
+                min(start + SEARCH_STEPS, len(sequence)), len(sequence), "finding candidates"
+            )
         return Matches(units, distances)
 
     def _nearest(self, sequence: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the k nearest units and their distances, (steps, k)."""
-        proposed, targets = self._propose(sequence, k), self.compared(sequence)
-        block, found = max(RANK_ROWS // proposed.shape[1], 1), []
+        proposed = self._propose(sequence, k)
+        targets = self.compared(sequence)
+        block = max(RANK_ROWS // proposed.shape[1], 1)
+        found = []
         for start in range(0, len(targets), block):
             rows = proposed[start : start + block]
             of_rows = self.scores(rows.ravel()).reshape(*rows.shape, -1)
@@ -184,24 +213,30 @@ class UnitIndex:
         width = len(self.factors)
         if sequence.ndim != 2 or sequence.shape[1] != width:
             raise ParameterError(
-                f"a sequence of shape {sequence.shape} does not fit {self.database.path}: it must be (steps, {width})"
+                f"a sequence of shape {sequence.shape} does not fit {self.database.path}: it must"
+                f" be (steps, {width})"
             )
         if not len(sequence):
             raise ParameterError("the sequence has 0 steps; it must have at least one")
         if not np.isfinite(sequence).all():
             raise ParameterError(
-                f"step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} of the sequence is not finite; make it again"
+                f"step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} of the sequence is not"
+                " finite; make it again"
             )
-        away, most = np.abs((sequence - self._mean) * self._scale).max(axis=1), self.metric.farthest
+        away = np.abs((sequence - self._mean) * self._scale).max(axis=1)
+        most = self.metric.farthest
         if not (away < most).all():
             raise ParameterError(
-                f"step {int(np.argmax(~(away < most)))} of the sequence is {away.max():.3g} standard deviations from the mean "
-                f"of {self.database.path}; {self.metric} can measure up to {most:.3g}: make it again, or use another metric"
+                f"step {int(np.argmax(~(away < most)))} of the sequence is {away.max():.3g}"
+                f" standard deviations from the mean of {self.database.path}; {self.metric} can"
+                f" measure up to {most:.3g}: make it again, or use another metric"
             )
         return sequence
 
     def _propose(self, sequence: np.ndarray, k: int) -> np.ndarray:
-        """Positions in `database.units` among which the k nearest should be, (steps, at least k); -1 where there are fewer."""
+        """Positions in `database.units` among which the k nearest should be, (steps, at least k);
+        -1 where there are fewer.
+        """
         n = min(n_proposals(self.kind, k), len(self))
         if self._cells is None:
             index = self._fast if n <= GPU_MOST else self._flat
@@ -233,7 +268,9 @@ class UnitIndex:
         return bits
 
     def _in_space_of(self, cells: Cached, descriptors: np.ndarray) -> np.ndarray:
-        """`compared`, with the z-scores the cells were made with: the database may have grown since."""
+        """`compared`, with the z-scores the cells were made with: the database may have grown
+        since.
+        """
         return self.metric.prepare(cells.normaliser.apply(descriptors) * self.factors)
 
     def _open_cells(self) -> Cached:
@@ -241,9 +278,12 @@ class UnitIndex:
         database = self.database
         key = f"{self.kind} {self.metric} {database.settings.hash} {self.factors.tobytes().hex()}"
         path = database.path / "index" / f"{xxhash.xxh3_64_hexdigest(key.encode())}.faiss"
-        cells, blocks = load_index(path, database.id), source_blocks(database)
+        cells = load_index(path, database.id)
+        blocks = source_blocks(database)
         if cells is None or has_drifted(cells, blocks, database.normaliser):
-            cells = Cached(self._train_cells(), database.normaliser, frozenset(), changed=-len(database.units))
+            cells = Cached(
+                self._train_cells(), database.normaliser, frozenset(), changed=-len(database.units)
+            )
         gone = stale_ids(cells, blocks)
         missing = [position for block, position in blocks.items() if block not in cells.blocks]
         if not len(gone) and not missing:
@@ -264,7 +304,8 @@ class UnitIndex:
 
     def _add_sources(self, cells: Cached, positions: list[int]) -> int:
         """Add sources' units; how many."""
-        done, total = 0, sum(self.database.sources[position].n_units for position in positions)
+        done = 0
+        total = sum(self.database.sources[position].n_units for position in positions)
         for position in positions:
             source = self.database.sources[position]
             vectors = self._in_space_of(cells, self.database.source_descriptors(position))
@@ -275,11 +316,15 @@ class UnitIndex:
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k smallest distances (float32, not negative) of each line and their rows, ascending by distance, then by row.
+    """The k smallest distances (float32, not negative) of each line and their rows, ascending by
+    distance, then by row.
 
-    The bits of such floats order as they do; with the row behind them, one sort of integers does both.
+    The bits of such floats order as they do; with the row behind them, one sort of integers does
+    both.
     """
     keys = distances.view(np.uint32).astype(np.uint64) << np.uint64(32) | rows.astype(np.uint32)
     keys = np.partition(keys, k - 1, axis=1)[:, :k]
     keys.sort(axis=1)
-    return keys.astype(np.uint32).astype(np.int64), (keys >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    return keys.astype(np.uint32).astype(np.int64), (keys >> np.uint64(32)).astype(np.uint32).view(
+        np.float32
+    )

@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 METRICS = ("l2", "cosine", "l1", "linf", "lp:P")
 HIGHEST_ORDER = 10  # far vectors' powers still fit in single precision, and linf is not far
@@ -33,7 +33,9 @@ class Metric:
 
     @property
     def faiss_metric(self) -> int:
-        return {"l1": faiss.METRIC_L1, "linf": faiss.METRIC_Linf, "lp": faiss.METRIC_Lp}.get(self.name, faiss.METRIC_L2)
+        return {"l1": faiss.METRIC_L1, "linf": faiss.METRIC_Linf, "lp": faiss.METRIC_Lp}.get(
+            self.name, faiss.METRIC_L2
+        )
 
     @property
     def euclidean(self) -> bool:
@@ -59,13 +61,21 @@ class Metric:
         magnitude = np.abs(difference)
         if self.name == "linf":
             return magnitude.max(axis=-1)
-        return magnitude.sum(axis=-1) if self.name == "l1" else (magnitude**self.order).sum(axis=-1) ** (1 / self.order)
+        return (
+            magnitude.sum(axis=-1)
+            if self.name == "l1"
+            else (magnitude**self.order).sum(axis=-1) ** (1 / self.order)
+        )
 
     def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Distances of every a (n, d) from every b (m, d), float32, (n, m); Euclidean ones up to rounding of |a|² + |b|²."""
+        """Distances of every a (n, d) from every b (m, d), float32, (n, m); Euclidean ones up to
+        rounding of |a|² + |b|².
+        """
         if not self.euclidean:
             name = {"l1": "cityblock", "linf": "chebyshev"}.get(self.name)
-            return (cdist(a, b, name) if name else cdist(a, b, "minkowski", p=self.order)).astype(np.float32)
+            return (cdist(a, b, name) if name else cdist(a, b, "minkowski", p=self.order)).astype(
+                np.float32
+            )
         squared = a @ (-2 * b.T)
         squared += np.einsum("nd,nd->n", a, a)[:, None]
         squared += np.einsum("md,md->m", b, b)
@@ -88,7 +98,10 @@ def parse_metric(text: str) -> Metric:
         except ValueError:
             p = np.nan
         if not 1 <= p <= HIGHEST_ORDER:
-            raise ParameterError(f"metric={text!r}: write lp:P with a number P from 1 to {HIGHEST_ORDER}, for example lp:3")
+            raise ParameterError(
+                f"metric={text!r}: write lp:P with a number P from 1 to {HIGHEST_ORDER}, for"
+                " example lp:3"
+            )
         return Metric("lp", p)
     if text not in METRICS:
         raise ParameterError(f"metric={text!r} must be one of {', '.join(METRICS)}")

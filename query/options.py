@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 DEFAULT_K = 32
 SEARCHES = ("viterbi", "beam", "greedy")
@@ -21,7 +21,8 @@ class PathOptions:
     search : str
         One of `SEARCHES`.
     continuity : float >= 0
-        Weight of the join costs: 0 is the nearest unit of every step; more gives longer runs of one source.
+        Weight of the join costs: 0 is the nearest unit of every step; more gives longer runs of one
+        source.
     novelty : float >= 0
         Cost of a unit that was used before, for each doubling of its uses.
     min_reuse : float >= 0

@@ -5,8 +5,9 @@ ivf    only the vectors in the cells nearest to the query: near exact           
 pq     the same cells, vectors compressed to 4 bits per descriptor and read from registers:     IndexIVFPQFastScan
        the fastest, the smallest, and good enough to propose from (André et al. 2015, VLDB 9(4))
 
-Proposals are measured again exactly by whoever asked for them, so an approximate kind may miss a unit but never misstates one.
-On 1.3 million units of real music the defaults find 97 % of the 32 nearest (pq), 70 times as fast as comparing all.
+Proposals are measured again exactly by whoever asked for them, so an approximate kind may miss a
+unit but never misstates one. On 1.3 million units of real music the defaults find 97 % of the 32
+nearest (pq), 70 times as fast as comparing all.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from query.metrics import Metric
 
 KINDS = ("flat", "ivf", "pq")
@@ -23,15 +24,20 @@ PQ_WIDTH = 16  # narrower vectors keep too little of themselves in 4 bits per de
 PQ_LEVELS = 16  # of each descriptor: 4 bits
 GPU_BYTES = 4 << 30  # of vectors that a GPU is asked to hold; it compares them all
 GPU_MOST = 2048  # results that FAISS gives on a GPU
-PROBED, LEAST_PROBED = 16, 16  # one in so many cells is searched, and at least so many
+# one in so many cells is searched, and at least so many
+PROBED = 16
+LEAST_PROBED = 16
 TRAINED = 64  # vectors per cell from which the cells are found
 ROUNDS = 10  # of k-means
 SPARE = 8  # whole vectors: proposals beyond k, so that rounding cannot push a true neighbour out
-COMPRESSED, LEAST_COMPRESSED = 3, 192  # compressed ones: proposals per neighbour wanted, and at least
+# compressed ones: proposals per neighbour wanted, and at least
+COMPRESSED = 3
+LEAST_COMPRESSED = 192
 
 
 def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
-    """The kind to use; "auto" is exact where that is quick, else the quickest that the metric allows.
+    """The kind to use; "auto" is exact where that is quick, else the quickest that the metric
+    allows.
 
     Raises
     ------
@@ -41,7 +47,10 @@ def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
     if kind not in ("auto", *KINDS):
         raise ParameterError(f"index={kind!r} must be one of auto, {', '.join(KINDS)}")
     if kind == "pq" and not metric.euclidean:
-        raise ParameterError(f"index=pq cannot measure {metric}: FAISS compresses for l2 and cosine only; use ivf or flat")
+        raise ParameterError(
+            f"index=pq cannot measure {metric}: FAISS compresses for l2 and cosine only; use ivf or"
+            " flat"
+        )
     if kind != "auto":
         return kind
     if n_units <= FLAT_UNITS or (faiss.get_num_gpus() and 4 * width * n_units <= GPU_BYTES):
@@ -73,8 +82,11 @@ def n_cells(n_units: int) -> int:
 
 
 def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> faiss.Index:
-    """An empty "ivf" or "pq" index for about `n_units` vectors, its cells found in a sample of them, (rows, width)."""
-    cells, width = n_cells(n_units), sample.shape[1]
+    """An empty "ivf" or "pq" index for about `n_units` vectors, its cells found in a sample of
+    them, (rows, width).
+    """
+    cells = n_cells(n_units)
+    width = sample.shape[1]
     coarse = make_flat(metric, width)
     index: Any
     if kind == "pq":
@@ -83,15 +95,22 @@ def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> f
         index = faiss.IndexIVFFlat(coarse, width, cells, metric.faiss_metric)
         if metric.name == "lp":
             index.metric_arg = metric.order  # FAISS does not pass it on
-    index.cp.niter, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = ROUNDS, TRAINED, 1
+    index.cp.niter = ROUNDS
+    index.cp.max_points_per_centroid = TRAINED
+    index.cp.min_points_per_centroid = 1
     if kind == "pq":
-        index.pq.cp.min_points_per_centroid = 1  # few vectors are no reason for FAISS to write on the terminal
+        index.pq.cp.min_points_per_centroid = (
+            1  # few vectors are no reason for FAISS to write on the terminal
+        )
     index.train(sample)
     return index
 
 
-def search_cells(index: Any, vectors: np.ndarray, n: int, *, enough: int, allowed: np.ndarray | None) -> np.ndarray:
-    """Unit ids proposed for each vector, int64, (rows, n); -1 behind the last where there are fewer, which is after `enough`.
+def search_cells(
+    index: Any, vectors: np.ndarray, n: int, *, enough: int, allowed: np.ndarray | None
+) -> np.ndarray:
+    """Unit ids proposed for each vector, int64, (rows, n); -1 behind the last where there are
+    fewer, which is after `enough`.
 
     Parameters
     ----------
@@ -102,11 +121,13 @@ def search_cells(index: Any, vectors: np.ndarray, n: int, *, enough: int, allowe
     """
     selector = {} if allowed is None else {"sel": faiss.IDSelectorBitmap(allowed)}  # type: ignore[arg-type,call-arg]
     found = np.full((len(vectors), n), -1, np.int64)
-    probed, short = max(index.nlist // PROBED, LEAST_PROBED), np.arange(len(vectors))
+    probed = max(index.nlist // PROBED, LEAST_PROBED)
+    short = np.arange(len(vectors))
     while len(short):
         parameters = faiss.SearchParametersIVF(nprobe=min(probed, index.nlist), **selector)  # type: ignore[call-arg]
         _, found[short] = index.search(vectors[short], n, params=parameters)
         if probed >= index.nlist:
             break
-        short, probed = short[found[short, enough - 1] < 0], probed * 4
+        short = short[found[short, enough - 1] < 0]
+        probed = probed * 4
     return found

@@ -1,4 +1,5 @@
-"""Rules that look back further than the unit before: no unit again within a while, runs that end, what was used costs more.
+"""Rules that look back further than the unit before: no unit again within a while, runs that end,
+what was used costs more.
 
 They see what each hypothesis of the search has played, and forbid candidates or make them dearer.
 """
@@ -28,7 +29,11 @@ class Past:
 
     def then(self, positions: np.ndarray, run: np.ndarray) -> "Past":
         """After these have been played."""
-        recent = np.concatenate([self.recent, positions[:, None]], axis=1)[:, 1:] if self.recent.shape[1] else self.recent
+        recent = (
+            np.concatenate([self.recent, positions[:, None]], axis=1)[:, 1:]
+            if self.recent.shape[1]
+            else self.recent
+        )
         return Past(run, recent)
 
 
@@ -44,18 +49,35 @@ class Rules:
     """
 
     def __init__(
-        self, options: PathOptions, units: Units, lasting: np.ndarray, sample_rate: int, *, whole_units: bool,
+        self,
+        options: PathOptions,
+        units: Units,
+        lasting: np.ndarray,
+        sample_rate: int,
+        *,
+        whole_units: bool,
         locked: Mapping[int, int],
-    ) -> None:  # fmt: skip
-        self._options, self._units, self._lasting, self._whole_units = options, units, lasting, whole_units
-        self._max_run, self._reuse_samples = options.max_run * sample_rate, options.min_reuse * sample_rate
+    ) -> None:
+        self._options = options
+        self._units = units
+        self._lasting = lasting
+        self._whole_units = whole_units
+        self._max_run = options.max_run * sample_rate
+        self._reuse_samples = options.min_reuse * sample_rate
         self._begins = begins = np.cumsum(lasting) - lasting
-        self._locked, self._held = locked, np.array(sorted(locked.items()), np.int64).reshape(-1, 2)
+        self._locked = locked
+        self._held = np.array(sorted(locked.items()), np.int64).reshape(-1, 2)
         if whole_units:
-            reuse_steps = min(int(np.ceil(self._reuse_samples / units.n_samples.min())), len(lasting))
+            reuse_steps = min(
+                int(np.ceil(self._reuse_samples / units.n_samples.min())), len(lasting)
+            )
         else:
             reuse_steps = int(
-                (np.arange(len(begins)) - np.searchsorted(begins, begins - self._reuse_samples, "right")).max() + 1
+                (
+                    np.arange(len(begins))
+                    - np.searchsorted(begins, begins - self._reuse_samples, "right")
+                ).max()
+                + 1
             )
         self._window = max(reuse_steps, LAG if options.novelty else 0)
         self._used: dict[int, int] = {}
@@ -64,9 +86,16 @@ class Rules:
         return Past(np.zeros(1, np.int64), np.full((1, self._window), REST))
 
     def apply(
-        self, step: int, past: Past, here: np.ndarray, total: np.ndarray, on: tuple[np.ndarray, np.ndarray], lasting: np.ndarray
+        self,
+        step: int,
+        past: Past,
+        here: np.ndarray,
+        total: np.ndarray,
+        on: tuple[np.ndarray, np.ndarray],
+        lasting: np.ndarray,
     ) -> None:
-        """Add what the rules cost to `total`, (hypotheses, candidates `here`); infinity is what is forbidden.
+        """Add what the rules cost to `total`, (hypotheses, candidates `here`); infinity is what is
+        forbidden.
 
         Parameters
         ----------
@@ -75,8 +104,12 @@ class Rules:
         lasting : ndarray, int64, shape (len(here),)
         """
         if self._options.novelty:
-            uses = np.tile([self._used.get(position, 0) for position in here.tolist()], (len(total), 1))
-            np.add.at(uses, _found(past.recent[:, -LAG + 1 :], here), 1)  # before them, it is in _used
+            uses = np.tile(
+                [self._used.get(position, 0) for position in here.tolist()], (len(total), 1)
+            )
+            np.add.at(
+                uses, _found(past.recent[:, -LAG + 1 :], here), 1
+            )  # before them, it is in _used
             total += self._options.novelty * np.log2(1 + uses)
         if step in self._locked:
             return
@@ -87,7 +120,9 @@ class Rules:
             total[:, lasting > self._max_run] = np.inf  # of whole units; steps are split
         if self._reuse_samples:
             recent = self._within_reuse(step, past)
-            shared = (recent == recent[0]).all(axis=0)  # all hypotheses but for the last steps go back to one
+            shared = (recent == recent[0]).all(
+                axis=0
+            )  # all hypotheses but for the last steps go back to one
             total[:, _found(recent[:1, shared], here)[1]] = np.inf
             total[_found(recent[:, ~shared], here)] = np.inf
             if len(self._locked):
@@ -100,20 +135,27 @@ class Rules:
         played[self._window - (step - first) :] = self._lasting[first:step]
         if self._whole_units:
             played = np.where(past.recent == REST, played, self._units.n_samples[past.recent])
-        ago = np.cumsum(played[..., ::-1], axis=-1)[..., ::-1]  # samples from the start of each to this step
+        ago = np.cumsum(played[..., ::-1], axis=-1)[
+            ..., ::-1
+        ]  # samples from the start of each to this step
         return np.where(ago < self._reuse_samples, past.recent, REST)
 
     def _locked_soon(self, step: int) -> np.ndarray:
-        """Units that are locked less than min_reuse after this step begins; a whole unit counts as long as was asked for."""
+        """Units that are locked less than min_reuse after this step begins; a whole unit counts as
+        long as was asked for.
+        """
         within = int(np.searchsorted(self._begins, self._begins[step] + self._reuse_samples))
         first, last = np.searchsorted(self._held[:, 0], (step + 1, within))
         return self._held[first:last, 1]
 
     def count_use(self, past: Past, best: int) -> None:
-        """Count what the best hypothesis played `LAG` steps ago, and its neighbours in the source, as used once more."""
+        """Count what the best hypothesis played `LAG` steps ago, and its neighbours in the source,
+        as used once more.
+        """
         if not self._options.novelty:
             return
-        position, source = int(past.recent[best, -LAG]), self._units.source
+        position = int(past.recent[best, -LAG])
+        source = self._units.source
         for near in range(max(position - NEAR, 0), min(position + NEAR + 1, len(source))):
             if position != REST and source[near] == source[position]:
                 self._used[near] = self._used.get(near, 0) + 1

@@ -1,8 +1,8 @@
 """How much each descriptor counts in distances.
 
-A frame's Δ and ΔΔ say how its sound moved in its own recording. Played among other frames it moves as they make it move, so
-these count half: on ten minutes of orchestra that brings the result, as heard, from
-6.1 to 5.3 standard deviations of the target.
+A frame's Δ and ΔΔ say how its sound moved in its own recording. Played among other frames it moves
+as they make it move, so these count half: on ten minutes of orchestra that brings the result, as
+heard, from 6.1 to 5.3 standard deviations of the target.
 """
 
 import re
@@ -10,8 +10,8 @@ import re
 import numpy as np
 
 from db.descriptors import DESCRIPTORS
-from db.errors import ParameterError
 from db.settings import STD_SUFFIX, DescriptorSettings
+from files.errors import ParameterError
 
 DERIVED = 0.5  # weight of a frame's Δ and ΔΔ
 
@@ -31,7 +31,8 @@ def parse_weights(text: str) -> dict[str, float]:
         match = WEIGHT.fullmatch(part)
         if not match:
             raise ParameterError(
-                f"{part!r} is not a weight; write DESCRIPTOR=NUMBER, at least 0, several with commas between them"
+                f"{part!r} is not a weight; write DESCRIPTOR=NUMBER, at least 0, several with"
+                " commas between them"
             )
         if match[1] in weights:
             raise ParameterError(f"{text!r} weighs {match[1]} twice; weigh it once")
@@ -42,8 +43,8 @@ def parse_weights(text: str) -> dict[str, float]:
 def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> np.ndarray:
     """A factor for each of `settings.names`, float32.
 
-    It is 1, or `DERIVED` for what follows from other columns of a frame; times the weight of its descriptor, if there is one.
-    The weight of a column itself stands alone.
+    It is 1, or `DERIVED` for what follows from other columns of a frame; times the weight of its
+    descriptor, if there is one. The weight of a column itself stands alone.
 
     Raises
     ------
@@ -55,16 +56,24 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
         factors[:] = DERIVED
         factors[list(settings.frame_static)] = 1
     position = {name: i for i, name in enumerate(settings.names)}
-    for name in sorted(weights, key=lambda name: name not in settings.descriptors):  # columns last: they replace
+    for name in sorted(
+        weights, key=lambda name: name not in settings.descriptors
+    ):  # columns last: they replace
         if name in settings.descriptors:
             frame = DESCRIPTORS[name].columns(settings)
-            columns = [position[column] for base in frame for column in (base, base + STD_SUFFIX) if column in position]
+            columns = [
+                position[column]
+                for base in frame
+                for column in (base, base + STD_SUFFIX)
+                if column in position
+            ]
             factors[columns] *= weights[name]
         elif name in position:
             factors[position[name]] = weights[name]
         else:
             raise ParameterError(
-                f"no descriptor {name!r} to weigh; there are {', '.join(settings.descriptors)}, and {', '.join(settings.names)}"
+                f"no descriptor {name!r} to weigh; there are {', '.join(settings.descriptors)}, and"
+                f" {', '.join(settings.names)}"
             )
     if not factors.any():
         raise ParameterError("all weights are 0; leave one above")

@@ -1,4 +1,6 @@
-"""What a forecaster must beat. Each continues sequences as `Forecaster` rollouts do, on z-scored independent columns.
+"""What a forecaster must beat.
+
+Each continues sequences as `Forecaster` rollouts do, on z-scored independent columns.
 
 persistence   nothing changes
 mean          always the average of the training data
@@ -18,7 +20,12 @@ Continue = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 def fit_baselines(train: list[np.ndarray]) -> dict[str, Continue]:
     """The baselines by name, fitted to z-scored sequences (steps, n)."""
-    return {"persistence": _persistence, "mean": _mean, "ridge": _fit_ridge(train), "analogue": _fit_analogue(train)}
+    return {
+        "persistence": _persistence,
+        "mean": _mean,
+        "ridge": _fit_ridge(train),
+        "analogue": _fit_analogue(train),
+    }
 
 
 def _persistence(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
@@ -33,7 +40,8 @@ def _fit_ridge(train: list[np.ndarray]) -> Continue:
     weights = fit_linear_prediction(train)
 
     def go_on(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-        past, out = seeds[:, -ORDER:].astype(np.float64), []
+        past = seeds[:, -ORDER:].astype(np.float64)
+        out = []
         for _ in range(steps):
             rows = np.concatenate([past.reshape(len(past), -1), np.ones((len(past), 1))], axis=1)
             following = rows @ weights
@@ -55,7 +63,9 @@ def _fit_analogue(train: list[np.ndarray]) -> Continue:
     following = np.concatenate([np.arange(ORDER, ORDER + len(past)) for past in pasts])
 
     def go_on(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-        """Plays on to the end of what was found, then looks for the next moment like its own last steps."""
+        """Plays on to the end of what was found, then looks for the next moment like its own last
+        steps.
+        """
         made = [seed[-ORDER:] for seed in seeds]
         while unfinished := [i for i, m in enumerate(made) if len(m) < ORDER + steps]:
             latest = np.stack([made[i][-ORDER:].ravel() for i in unfinished]).astype(np.float32)

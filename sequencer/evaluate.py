@@ -1,8 +1,10 @@
-"""Judge forecasters on material they have not heard: how near the next steps are, and whether free rollouts live like the data.
+"""Judge forecasters on material they have not heard: how near the next steps are, and whether free
+rollouts live like the data.
 
-All figures are of independent columns, z-scored with the models' means and standard deviations. Errors are of the mean
-forecast: one step ahead the head's own, where it has one, else estimated without bias from `DRAWS` of them.
-Rollouts, `ROLLOUTS` of each held-out piece, begin after its first steps and are as long as what remains of it.
+All figures are of independent columns, z-scored with the models' means and standard deviations.
+Errors are of the mean forecast: one step ahead the head's own, where it has one, else estimated
+without bias from `DRAWS` of them. Rollouts, `ROLLOUTS` of each held-out piece, begin after its
+first steps and are as long as what remains of it.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 
 from db.descriptors.derived import static_columns
-from db.errors import ParameterError
+from files.errors import ParameterError
 from sequencer.averages import slow_averages
 from sequencer.baselines import Continue, fit_baselines
 from sequencer.forecaster import Forecaster
@@ -39,7 +41,10 @@ Gaussian = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class Evaluation:
-    """What was found of one forecaster or baseline. Ratios are of all its rollouts to the held-out data: 1 is right."""
+    """What was found of one forecaster or baseline.
+
+    Ratios are of all its rollouts to the held-out data: 1 is right.
+    """
 
     name: str
     errors: dict[int, float]  # by horizon
@@ -49,7 +54,9 @@ class Evaluation:
     step_ratio: float  # of the mean change from step to step: 0 is asleep
     frechet: dict[int, float]  # by window
     autocorrelation_error: float
-    distinct: float  # share of different ones among the training steps nearest to its first `MATCHED`
+    distinct: (
+        float  # share of different ones among the training steps nearest to its first `MATCHED`
+    )
 
 
 def evaluate(
@@ -66,15 +73,15 @@ def evaluate(
     evaluations : list of Evaluation
         Models first, then baselines.
     floors : dict
-        Fréchet distances of real data from the held-out, by window: "real against real", of its two halves, blocks of `BLOCK`
-        steps dealt in turn, is what perfection would read; "training data" is what it would read that knows nothing of the
-        piece it is to continue.
+        Fréchet distances of real data from the held-out, by window: "real against real", of its two
+        halves, blocks of `BLOCK` steps dealt in turn, is what perfection would read; "training
+        data" is what it would read that knows nothing of the piece it is to continue.
 
     Raises
     ------
     ParameterError
-        If the models were trained on different sources, these are not all there as they were, or none of them is held out and
-        long enough.
+        If the models were trained on different sources, these are not all there as they were, or
+        none of them is held out and long enough.
     """
     train, held_out = held_out_material(models, sequences)
     n_seed = seed_steps(held_out)
@@ -89,61 +96,84 @@ def evaluate(
     }
     baselines = fit_baselines(train)
     if taken := models.keys() & baselines:
-        raise ParameterError(f"a model is called {min(taken)}, as a baseline is; give it another name")
+        raise ParameterError(
+            f"a model is called {min(taken)}, as a baseline is; give it another name"
+        )
     contestants = {name: _model(model) for name, model in models.items()} | baselines
     evaluations = []
     for done, (name, go_on) in enumerate(contestants.items()):
         if progress:
             progress(done, len(contestants), name)
-        loss, one_step = None, None
+        loss = None
+        one_step = None
         if name in models:
-            loss, one_step = _loss(models[name], held_out), _error_of_expectation(models[name], contexts, futures[:, 0])
-        evaluations.append(_judge(name, go_on, contexts, futures, seeds, truths, train, loss, one_step, seed))
+            loss = _loss(models[name], held_out)
+            one_step = _error_of_expectation(models[name], contexts, futures[:, 0])
+        evaluations.append(
+            _judge(name, go_on, contexts, futures, seeds, truths, train, loss, one_step, seed)
+        )
     return evaluations, floors
 
 
-def held_out_material(models: dict[str, Forecaster], sequences: Named) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """z-scored independent columns of the sources the models were trained on, and of the held-out ones; no others are used."""
+def held_out_material(
+    models: dict[str, Forecaster], sequences: Named
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """z-scored independent columns of the sources the models were trained on, and of the held-out
+    ones; no others are used.
+    """
     model = _check_training(models)
     material = _material(model.config.training, dict(sequences))
     train, held_out = ([_scores(model, rows) for rows in part] for part in material)
     longest = max(map(len, held_out))
     if longest < ORDER + max(HORIZONS):
         raise ParameterError(
-            f"the longest held-out source lasts {longest} steps, forecasts are judged on at least {ORDER + max(HORIZONS)}; "
-            "add longer audio, or train with another --seed"
+            f"the longest held-out source lasts {longest} steps, forecasts are judged on at least"
+            f" {ORDER + max(HORIZONS)}; add longer audio, or train with another --seed"
         )
     return train, [rows for rows in held_out if len(rows) >= seed_steps(held_out) + max(HORIZONS)]
 
 
 def _material(training: dict[str, Any], rows_of: dict[str, np.ndarray]) -> list[list[np.ndarray]]:
-    """Raw rows of the sources trained on, and of those held out, which must all be there with as many steps as then."""
+    """Raw rows of the sources trained on, and of those held out, which must all be there with as
+    many steps as then.
+    """
     split = training["sources"]
     known = {*split["train"], *split["held_out"]}
     if missing := sorted(known - rows_of.keys()):
         raise ParameterError(
-            f"{len(missing)} of the {len(known)} sources that the model was trained with are not in the database "
-            f"({', '.join(missing[:2])}{', …' * (len(missing) > 2)}); evaluate on the database it was trained on, or train anew"
+            f"{len(missing)} of the {len(known)} sources that the model was trained with are not in"
+            f" the database ({', '.join(missing[:2])}{', …' * (len(missing) > 2)}); evaluate on the"
+            " database it was trained on, or train anew"
         )
     if split["train"] == split["held_out"]:  # one source, its last part held out
         parts = split_sequences([(name, rows_of[name]) for name in known], seed=0)
         material = [[rows for _, rows in part] for part in (parts.train, parts.held_out)]
     else:
-        material = [[rows_of[name] for name in names] for names in (split["train"], sorted(split["held_out"]))]
-    steps = dict(zip(("train", "held_out"), (sum(map(len, part)) for part in material), strict=True))
+        material = [
+            [rows_of[name] for name in names]
+            for names in (split["train"], sorted(split["held_out"]))
+        ]
+    steps = dict(
+        zip(("train", "held_out"), (sum(map(len, part)) for part in material), strict=True)
+    )
     if steps != training.get("steps", steps):  # older checkpoints do not say
         raise ParameterError(
-            f"the sources that the model was trained with have {sum(steps.values())} steps in the database and had "
-            f"{sum(training['steps'].values())}: they were changed since; train anew"
+            f"the sources that the model was trained with have {sum(steps.values())} steps in the"
+            f" database and had {sum(training['steps'].values())}: they were changed since; train"
+            " anew"
         )
     return material
 
 
 def added_sources(model: Forecaster, sequences: Named) -> list[str]:
-    """Sources that have come since the model was trained: it has not learned from them, and is not judged on them."""
+    """Sources that have come since the model was trained: it has not learned from them, and is not
+    judged on them.
+    """
     split = model.config.training["sources"]
     known = {*split["train"], *split["held_out"]}
-    return [name for name, rows in sequences if name not in known and len(rows) > 1]  # one step teaches nothing
+    return [
+        name for name, rows in sequences if name not in known and len(rows) > 1
+    ]  # one step teaches nothing
 
 
 def _check_training(models: dict[str, Forecaster]) -> Forecaster:
@@ -153,9 +183,14 @@ def _check_training(models: dict[str, Forecaster]) -> Forecaster:
     first, model = next(iter(models.items()))
     for name, other in models.items():
         if other.config.training["sources"] != model.config.training["sources"]:
-            raise ParameterError(f"{name} was trained on other sources than {first}; evaluate them one by one")
+            raise ParameterError(
+                f"{name} was trained on other sources than {first}; evaluate them one by one"
+            )
         if not (torch.equal(other.mean, model.mean) and torch.equal(other.std, model.std)):
-            raise ParameterError(f"{name} was trained on another state of the database than {first}; evaluate them one by one")
+            raise ParameterError(
+                f"{name} was trained on another state of the database than {first}; evaluate them"
+                " one by one"
+            )
     return model
 
 
@@ -165,11 +200,15 @@ def _scores(model: Forecaster, rows: np.ndarray) -> np.ndarray:
 
 
 def seed_steps(held_out: list[np.ndarray]) -> int:
-    """Steps before a forecast: `SEED_STEPS`, or so few that the longest piece goes on for as long and the longest horizon."""
+    """Steps before a forecast: `SEED_STEPS`, or so few that the longest piece goes on for as long
+    and the longest horizon.
+    """
     return min(SEED_STEPS, max((max(map(len, held_out)) - max(HORIZONS)) // 2, ORDER))
 
 
-def _moments(held_out: list[np.ndarray], n_seed: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+    held_out: list[np.ndarray], n_seed: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Random contexts (CONTEXTS, n_seed, n) and what followed them, (CONTEXTS, longest horizon, n)."""
     needed = n_seed + max(HORIZONS)
     room = np.array([len(piece) - needed + 1 for piece in held_out])
@@ -182,51 +221,91 @@ def _model(model: Forecaster) -> Continue:
     def go_on(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 31)))
         with torch.no_grad():
-            return draw_steps(model, torch.from_numpy(np.ascontiguousarray(seeds)), steps, generator=generator).cpu().numpy()
+            return (
+                draw_steps(
+                    model, torch.from_numpy(np.ascontiguousarray(seeds)), steps, generator=generator
+                )
+                .cpu()
+                .numpy()
+            )
 
     return go_on
 
 
 def _loss(model: Forecaster, held_out: list[np.ndarray]) -> float:
-    windows = windows_for(model, [torch.from_numpy(rows) for rows in held_out], window=256, batch_size=16)
+    windows = windows_for(
+        model, [torch.from_numpy(rows) for rows in held_out], window=256, batch_size=16
+    )
     return held_out_loss(model, windows)
 
 
 def _judge(
-    name: str, go_on: Continue, contexts: np.ndarray, futures: np.ndarray, seeds: list[np.ndarray], truths: list[np.ndarray],
-    train: list[np.ndarray], loss: float | None, one_step: float | None, seed: int,
-) -> Evaluation:  # fmt: skip
+    name: str,
+    go_on: Continue,
+    contexts: np.ndarray,
+    futures: np.ndarray,
+    seeds: list[np.ndarray],
+    truths: list[np.ndarray],
+    train: list[np.ndarray],
+    loss: float | None,
+    one_step: float | None,
+    seed: int,
+) -> Evaluation:
     rng = np.random.default_rng(seed)
     learned = loss is not None
-    draws = np.stack([go_on(contexts, futures.shape[1], rng) for _ in range(DRAWS if learned else 1)])
+    draws = np.stack(
+        [go_on(contexts, futures.shape[1], rng) for _ in range(DRAWS if learned else 1)]
+    )
     errors = {h: _error_of_mean(draws[:, :, h - 1], futures[:, h - 1]) for h in HORIZONS}
     if one_step is not None:
         errors[1] = one_step
     each = ROLLOUTS if learned else 1
     longest = go_on(np.tile(np.stack(seeds), (each, 1, 1)), max(map(len, truths)), rng)
     rollouts = [made[: len(t)] for made, t in zip(longest, each * truths, strict=True)]
-    made, real = np.concatenate(rollouts), np.concatenate(truths)
+    made = np.concatenate(rollouts)
+    real = np.concatenate(truths)
     matched = np.concatenate([rollout[:MATCHED] for rollout in rollouts[: len(truths)]])
     stds = made.std(axis=0) / real.std(axis=0)
-    changes = [np.concatenate([np.abs(np.diff(x, axis=0)) for x in part]).mean() for part in (rollouts, truths)]
+    changes = [
+        np.concatenate([np.abs(np.diff(x, axis=0)) for x in part]).mean()
+        for part in (rollouts, truths)
+    ]
     return Evaluation(
-        name, errors, loss, float(made.std() / real.std()), stds.tolist(), float(changes[0] / changes[1]),
+        name,
+        errors,
+        loss,
+        float(made.std() / real.std()),
+        stds.tolist(),
+        float(changes[0] / changes[1]),
         _frechet(_gaussians(rollouts), _gaussians(truths)),
-        float(np.abs(_autocorrelation(rollouts) - _autocorrelation(truths)).mean()), _distinct(matched, train),
-    )  # fmt: skip
+        float(np.abs(_autocorrelation(rollouts) - _autocorrelation(truths)).mean()),
+        _distinct(matched, train),
+    )
 
 
 @torch.no_grad()
-def _error_of_expectation(model: Forecaster, contexts: np.ndarray, following: np.ndarray) -> float | None:
-    """Mean squared error, one step ahead, of what the head says is the mean; None if it does not say."""
+def _error_of_expectation(
+    model: Forecaster, contexts: np.ndarray, following: np.ndarray
+) -> float | None:
+    """Mean squared error, one step ahead, of what the head says is the mean; None if it does not
+    say.
+    """
     seen = torch.from_numpy(np.ascontiguousarray(contexts)).to(model.mean.device)
     averages = torch.from_numpy(slow_averages(contexts, delay=model.head.delay)).to(seen.device)
-    expected = model.head.expectation(model(seen, averages, seen.shape[1] - 1), seen)  # as a rollout begins
-    return None if expected is None else float(((expected[:, -1].cpu().numpy() - following) ** 2).mean())
+    expected = model.head.expectation(
+        model(seen, averages, seen.shape[1] - 1), seen
+    )  # as a rollout begins
+    return (
+        None
+        if expected is None
+        else float(((expected[:, -1].cpu().numpy() - following) ** 2).mean())
+    )
 
 
 def _error_of_mean(draws: np.ndarray, truth: np.ndarray) -> float:
-    """Mean squared error of the mean forecast: the mean of few draws errs by its own variance besides, which is taken off."""
+    """Mean squared error of the mean forecast: the mean of few draws errs by its own variance
+    besides, which is taken off.
+    """
     error = ((draws.mean(axis=0) - truth) ** 2).mean()
     return float(error - (draws.var(axis=0, ddof=1).mean() / len(draws) if len(draws) > 1 else 0.0))
 
@@ -241,11 +320,17 @@ def _gaussians(sequences: list[np.ndarray]) -> dict[int, Gaussian]:
 
 def window_statistics(sequences: list[np.ndarray], steps: int) -> Gaussian:
     """Mean (steps · n,) and covariance of every `steps` successive steps as one row."""
-    count, size = 0, steps * sequences[0].shape[1]
-    total, gram = np.zeros(size), np.zeros((size, size))
+    count = 0
+    size = steps * sequences[0].shape[1]
+    total = np.zeros(size)
+    gram = np.zeros((size, size))
     for sequence in sequences:
         if len(sequence) >= steps:
-            rows = np.lib.stride_tricks.sliding_window_view(sequence, steps, axis=0).reshape(-1, size).astype(np.float64)
+            rows = (
+                np.lib.stride_tricks.sliding_window_view(sequence, steps, axis=0)
+                .reshape(-1, size)
+                .astype(np.float64)
+            )
             count += len(rows)
             total += rows.sum(axis=0)
             gram += rows.T @ rows
@@ -254,11 +339,14 @@ def window_statistics(sequences: list[np.ndarray], steps: int) -> Gaussian:
 
 
 def frechet_distance(first: Gaussian, second: Gaussian) -> float:
-    """Fréchet distance of two Gaussians, each mean (d,) and covariance (d, d) (Dowson & Landau 1982).
+    """Fréchet distance of two Gaussians, each mean (d,) and covariance (d, d) (Dowson & Landau
+    1982).
 
-    |mean a - mean b|² + trace(A + B - 2 (A B)^½), with the trace of the root from eigenvalues of A^½ B A^½, which are real.
+    |mean a - mean b|² + trace(A + B - 2 (A B)^½), with the trace of the root from eigenvalues of
+    A^½ B A^½, which are real.
     """
-    (mean_a, a), (mean_b, b) = first, second
+    mean_a, a = first
+    mean_b, b = second
     values, vectors = np.linalg.eigh(a)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ b @ root), 0)).sum()
@@ -266,7 +354,9 @@ def frechet_distance(first: Gaussian, second: Gaussian) -> float:
 
 
 def _autocorrelation(sequences: list[np.ndarray]) -> np.ndarray:
-    """Mean over columns of the autocorrelation at lags 1 to LAGS, (LAGS,); of what does not move, 1."""
+    """Mean over columns of the autocorrelation at lags 1 to LAGS, (LAGS,); of what does not move,
+    1.
+    """
     curves = []
     for s in sequences:
         centred = s - s.mean(axis=0)
@@ -287,6 +377,8 @@ def _distinct(made: np.ndarray, train: list[np.ndarray]) -> float:
     return len(np.unique(found)) / len(made)
 
 
-def to_document(evaluations: list[Evaluation], floors: dict[str, dict[int, float]]) -> dict[str, Any]:
+def to_document(
+    evaluations: list[Evaluation], floors: dict[str, dict[int, float]]
+) -> dict[str, Any]:
     """For JSON."""
     return {"frechet_of_real_data": floors, "evaluations": [vars(e) for e in evaluations]}

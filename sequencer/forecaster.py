@@ -1,6 +1,7 @@
 """A forecaster: body, head, the statistics that normalise its input, and its checkpoint.
 
-It sees and forecasts the independent columns, of MFCC the static coefficients; see `db.descriptors.derived`.
+It sees and forecasts the independent columns, of MFCC the static coefficients; see
+`db.descriptors.derived`.
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +33,9 @@ class ForecasterConfig:
 
 
 class Forecaster(nn.Module):
-    """Sequences (batch, steps, n_static), raw independent columns, to a distribution over each next step."""
+    """Sequences (batch, steps, n_static), raw independent columns, to a distribution over each next
+    step.
+    """
 
     mean: Tensor
     std: Tensor
@@ -43,12 +46,16 @@ class Forecaster(nn.Module):
         super().__init__()
         self.config = config
         n = len(static_columns(config.settings))
-        self.body, self.head = build_parts(config.model, config.head, n, config.body_config, config.head_config)
+        self.body, self.head = build_parts(
+            config.model, config.head, n, config.body_config, config.head_config
+        )
         for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
             self.register_buffer(name, torch.full((n,), value))
 
     def set_statistics(self, normaliser: Normaliser, *, low: Tensor, high: Tensor) -> None:
-        """Take over the database's normaliser and the z-scored range of the training data, each shape (n_static,)."""
+        """Take over the database's normaliser and the z-scored range of the training data, each
+        shape (n_static,).
+        """
         columns = static_columns(self.config.settings)
         self.mean.copy_(torch.from_numpy(normaliser.mean[columns]))
         self.std.copy_(torch.from_numpy(normaliser.std[columns]))
@@ -62,10 +69,11 @@ class Forecaster(nn.Module):
         return scores * self.std + self.mean
 
     def forward(self, scores: Tensor, averages: Tensor, n_context: int = 0) -> Tensor:
-        """z-scored (batch, n_context + steps, n_static) -> hidden (batch, steps, hidden_size) for the head.
+        """z-scored (batch, n_context + steps, n_static) -> hidden (batch, steps, hidden_size) for
+        the head.
 
-        The first `n_context` steps are what came before: an encoder reads them, a causal body goes through them. `averages`
-        are those of `sequencer.averages`, the head's delay ago.
+        The first `n_context` steps are what came before: an encoder reads them, a causal body goes
+        through them. `averages` are those of `sequencer.averages`, the head's delay ago.
         """
         inputs = torch.cat([self.head.encode(scores), averages], dim=-1)
         hidden, _ = self.body(inputs[:, n_context:], self.body.prime(inputs[:, :n_context]))
@@ -74,10 +82,14 @@ class Forecaster(nn.Module):
     def save(self, folder: str | Path) -> None:
         config = self.config
         values = {
-            "model": config.model, "head": config.head, "body": config.body_config,
+            "model": config.model,
+            "head": config.head,
+            "body": config.body_config,
             "head_config": config.head_config,
-            "descriptors": config.settings.to_dict(), "descriptor_hash": config.settings.hash, "training": config.training,
-        }  # fmt: skip
+            "descriptors": config.settings.to_dict(),
+            "descriptor_hash": config.settings.hash,
+            "training": config.training,
+        }
         save_checkpoint(folder, kind=KIND, config=values, tensors=self.state_dict())
 
     @classmethod
@@ -87,7 +99,8 @@ class Forecaster(nn.Module):
         Raises
         ------
         CheckpointError
-            If it is missing, damaged, of another kind or version, or its parts do not fit each other.
+            If it is missing, damaged, of another kind or version, or its parts do not fit each
+            other.
         """
         values, tensors = load_checkpoint(folder, kind=KIND)
         with rebuilding(folder):

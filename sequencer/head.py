@@ -1,4 +1,6 @@
-"""What a head is: how sequences enter a body, what its hidden states say about the next step, and how that is drawn."""
+"""What a head is: how sequences enter a body, what its hidden states say about the next step, and
+how that is drawn.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from sequencer.linear import ORDER
 
 @dataclass(frozen=True)
 class Draw:
-    """How to draw: `temperature` 0 takes the likeliest, 1 draws as learned; only the likeliest that make up `top_p` count."""
+    """How to draw: `temperature` 0 takes the likeliest, 1 draws as learned; only the likeliest that
+    make up `top_p` count.
+    """
 
     temperature: float
     top_p: float
@@ -21,10 +25,14 @@ class Draw:
 
 
 class Stream:
-    """Draws a rollout after a seed: takes the body's hidden state, gives its next input, and each step once it is whole."""
+    """Draws a rollout after a seed: takes the body's hidden state, gives its next input, and each
+    step once it is whole.
+    """
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
-        """hidden (batch, hidden_size) -> next input (batch, n_in), and a z-scored step (batch, n), None while none is whole."""
+        """hidden (batch, hidden_size) -> next input (batch, n_in), and a z-scored step (batch, n),
+        None while none is whole.
+        """
         raise NotImplementedError
 
 
@@ -49,7 +57,9 @@ class Head(nn.Module):
 
     @staticmethod
     def sizes(n_steps: int) -> dict[str, Any]:
-        """Those of its sizes that depend on how many steps it is trained on, by the names of its parameters."""
+        """Those of its sizes that depend on how many steps it is trained on, by the names of its
+        parameters.
+        """
         return {}
 
     def fit(self, sequences: list[Tensor]) -> None:
@@ -73,7 +83,8 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor | None:
-        """Mean of what follows each of the latest steps of `sequence` (batch, steps, n), for as many as `hidden` has.
+        """Mean of what follows each of the latest steps of `sequence` (batch, steps, n), for as
+        many as `hidden` has.
 
         None if it is not to be had in one step.
         """
@@ -87,8 +98,12 @@ class Head(nn.Module):
 class DrawnSteps(Stream):
     """The stream of a head that draws whole steps, given the last `ORDER` ones (batch, ORDER, n)."""
 
-    def __init__(self, sample: Callable[[Tensor, Tensor, Draw], Tensor], seed: Tensor, draw: Draw) -> None:
-        self._sample, self._recent, self._draw = sample, seed[:, -ORDER:], draw
+    def __init__(
+        self, sample: Callable[[Tensor, Tensor, Draw], Tensor], seed: Tensor, draw: Draw
+    ) -> None:
+        self._sample = sample
+        self._recent = seed[:, -ORDER:]
+        self._draw = draw
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
         step = self._draw.hold(self._sample(hidden, self._recent, self._draw))
@@ -97,7 +112,8 @@ class DrawnSteps(Stream):
 
 
 def draw_categories(logits: Tensor, draw: Draw) -> Tensor:
-    """Draw one category for each row of logits (..., rows, categories), int64 (..., rows): nucleus sampling.
+    """Draw one category for each row of logits (..., rows, categories), int64 (..., rows): nucleus
+    sampling.
 
     Holtzman et al. 2020, arXiv 1904.09751: of the likeliest that together make up `top_p`.
     """
@@ -107,6 +123,8 @@ def draw_categories(logits: Tensor, draw: Draw) -> Tensor:
     if draw.top_p < 1:
         ordered, order = probabilities.sort(dim=-1, descending=True)
         beyond = ordered.cumsum(-1) - ordered >= draw.top_p  # the likeliest always stays
-        probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered.masked_fill(beyond, 0.0))
+        probabilities = torch.zeros_like(probabilities).scatter(
+            -1, order, ordered.masked_fill(beyond, 0.0)
+        )
     drawn = torch.multinomial(probabilities.flatten(0, -2).cpu(), 1, generator=draw.generator)
     return drawn.view(logits.shape[:-1]).to(logits.device)

@@ -1,8 +1,8 @@
-"""Linear prediction of vectors: the next step as a linear function of the last ones (Lütkepohl 2005, New Introduction to
-Multiple Time Series Analysis, chapter 3), ridge-regularised.
+"""Linear prediction of vectors: the next step as a linear function of the last ones (Lütkepohl
+2005, New Introduction to Multiple Time Series Analysis, chapter 3), ridge-regularised.
 
-Descriptor frames overlap, so that most of the next one follows linearly from the last few. As a baseline it is the one to beat;
-in the mixture head it is the ground on which the network stands.
+Descriptor frames overlap, so that most of the next one follows linearly from the last few. As a
+baseline it is the one to beat; in the mixture head it is the ground on which the network stands.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ def fit_linear_prediction(sequences: Sequence[np.ndarray]) -> np.ndarray:
         For the last `ORDER` steps, earliest first, as one row with a 1 behind.
     """
     size = ORDER * sequences[0].shape[1] + 1
-    gram, moment = np.zeros((size, size)), np.zeros((size, sequences[0].shape[1]))
+    gram = np.zeros((size, size))
+    moment = np.zeros((size, sequences[0].shape[1]))
     for sequence in sequences:
         past, following = contexts(sequence)
         rows = np.concatenate([past, np.ones((len(past), 1))], axis=1, dtype=np.float64)
@@ -32,8 +33,14 @@ def fit_linear_prediction(sequences: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def contexts(sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(steps, n) -> the last `ORDER` steps before each step, (steps - ORDER, ORDER · n), and those steps."""
+    """(steps, n) -> the last `ORDER` steps before each step, (steps - ORDER, ORDER · n), and those
+    steps.
+    """
     if len(sequence) <= ORDER:
-        return np.empty((0, ORDER * sequence.shape[1]), np.float32), np.empty((0, sequence.shape[1]), np.float32)
-    past = np.lib.stride_tricks.sliding_window_view(sequence[:-1], ORDER, axis=0)  # (steps - ORDER, n, ORDER)
+        return np.empty((0, ORDER * sequence.shape[1]), np.float32), np.empty(
+            (0, sequence.shape[1]), np.float32
+        )
+    past = np.lib.stride_tricks.sliding_window_view(
+        sequence[:-1], ORDER, axis=0
+    )  # (steps - ORDER, n, ORDER)
     return past.transpose(0, 2, 1).reshape(len(past), -1), sequence[ORDER:]

@@ -1,4 +1,6 @@
-"""LSTM body (Hochreiter & Schmidhuber 1997, Neural Computation 9(8)): causal, constant cost per step, state of fixed size."""
+"""LSTM body (Hochreiter & Schmidhuber 1997, Neural Computation 9(8)): causal, constant cost per
+step, state of fixed size.
+"""
 
 from dataclasses import dataclass
 
@@ -14,9 +16,13 @@ State = tuple[Tensor, Tensor]
 class LSTMConfig:
     """Sizes of the body."""
 
-    hidden_size: int = 320  # on the bundled corpus 192 lets the level of rollouts sink, 320 keeps it; still seconds an epoch
+    # on the bundled corpus 192 lets the level of rollouts sink, 320 keeps it; still seconds an
+    # epoch
+    hidden_size: int = 320
     n_layers: int = 2
-    dropout: float = 0.3  # between layers and before the head: small corpora are memorised within a few epochs
+    dropout: float = (
+        0.3  # between layers and before the head: small corpora are memorised within a few epochs
+    )
 
 
 class LSTMBody(Body):
@@ -27,7 +33,9 @@ class LSTMBody(Body):
     def __init__(self, n_in: int, *, hidden_size: int, n_layers: int, dropout: float) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.lstm = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=dropout if n_layers > 1 else 0.0)
+        self.lstm = nn.LSTM(
+            n_in, hidden_size, n_layers, batch_first=True, dropout=dropout if n_layers > 1 else 0.0
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -46,6 +54,8 @@ def open_forget_gates(lstm: nn.LSTM) -> None:
 def build(n_in: int, config: dict[str, float]) -> LSTMBody:
     """A body from the plain values of `LSTMConfig`."""
     checked = LSTMConfig(**config)  # type: ignore[arg-type]
-    body = LSTMBody(n_in, hidden_size=checked.hidden_size, n_layers=checked.n_layers, dropout=checked.dropout)
+    body = LSTMBody(
+        n_in, hidden_size=checked.hidden_size, n_layers=checked.n_layers, dropout=checked.dropout
+    )
     open_forget_gates(body.lstm)
     return body

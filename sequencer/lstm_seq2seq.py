@@ -17,18 +17,25 @@ class LSTMSeq2SeqConfig:
 
     hidden_size: int = 256  # two of these weigh about as much as one LSTM of 320
     n_layers: int = 2
-    context_steps: int = 128  # steps that the encoder reads in training, 3 s of frames; in a rollout the whole seed
+    context_steps: int = (
+        128  # steps that the encoder reads in training, 3 s of frames; in a rollout the whole seed
+    )
     dropout: float = 0.3
 
 
 class LSTMSeq2SeqBody(Body):
-    """(batch, steps, n_in) and what came before -> (batch, steps, hidden_size), and the decoder's state."""
+    """(batch, steps, n_in) and what came before -> (batch, steps, hidden_size), and the decoder's
+    state.
+    """
 
     learning_rate = 2e-3
 
-    def __init__(self, n_in: int, *, hidden_size: int, n_layers: int, context_steps: int, dropout: float) -> None:
+    def __init__(
+        self, n_in: int, *, hidden_size: int, n_layers: int, context_steps: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.hidden_size, self.context_steps = hidden_size, context_steps
+        self.hidden_size = hidden_size
+        self.context_steps = context_steps
         between = dropout if n_layers > 1 else 0.0
         self.encoder = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=between)
         self.decoder = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=between)

@@ -1,6 +1,8 @@
-"""Point head: one value for each descriptor, trained on squared error, as the original's forecasters.
+"""Point head: one value for each descriptor, trained on squared error, as the original's
+forecasters.
 
-It learns the mean of all that could follow, and rollouts fed with their own means fall asleep. It is here to be compared with.
+It learns the mean of all that could follow, and rollouts fed with their own means fall asleep. It
+is here to be compared with.
 """
 
 import torch.nn.functional as F
@@ -20,7 +22,9 @@ class PointHead(Head):
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Squared error, mean over the descriptors."""
-        error = F.mse_loss(self.projection(hidden), sequence[:, -hidden.shape[1] :], reduction="none").mean(-1)
+        error = F.mse_loss(
+            self.projection(hidden), sequence[:, -hidden.shape[1] :], reduction="none"
+        ).mean(-1)
         return (error * mask).sum()
 
     def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor:

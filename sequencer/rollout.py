@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from db.descriptors.derived import complete, static_columns
-from db.errors import ParameterError
+from files.errors import ParameterError
 from sequencer.averages import SlowAverages, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.head import Draw
@@ -20,9 +20,16 @@ Progress = Callable[[int, int, str], None]  # done, in all, of what
 
 @torch.no_grad()
 def rollout(
-    forecaster: Forecaster, seeds: list[np.ndarray], *, steps: int, variations: int = 1, temperature: float = 1.0,
-    top_p: float = 1.0, generator: torch.Generator, progress: Progress | None = None,
-) -> np.ndarray:  # fmt: skip
+    forecaster: Forecaster,
+    seeds: list[np.ndarray],
+    *,
+    steps: int,
+    variations: int = 1,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator,
+    progress: Progress | None = None,
+) -> np.ndarray:
     """Forecast how sequences go on, each in several ways.
 
     Parameters
@@ -41,8 +48,8 @@ def rollout(
     Returns
     -------
     ndarray, float32, shape (len(seeds), variations, steps, n_descriptors), raw
-        Independent columns as drawn, held within the range of the training data; Δ and ΔΔ computed from them, the seed's
-        last steps included.
+        Independent columns as drawn, held within the range of the training data; Δ and ΔΔ computed
+        from them, the seed's last steps included.
 
     Raises
     ------
@@ -62,9 +69,19 @@ def rollout(
                 progress(before + done, total, "forecasting")
 
         group = [i for i, n in enumerate(lengths) if n == length]
-        batch = torch.from_numpy(np.stack([static[i] for i in group])).repeat_interleave(variations, dim=0)
+        batch = torch.from_numpy(np.stack([static[i] for i in group])).repeat_interleave(
+            variations, dim=0
+        )
         scores = forecaster.normalise(batch.to(forecaster.mean.device))
-        drawn = draw_steps(forecaster, scores, steps, temperature=temperature, top_p=top_p, generator=generator, tell=tell)
+        drawn = draw_steps(
+            forecaster,
+            scores,
+            steps,
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
+            tell=tell,
+        )
         forecasts = forecaster.denormalise(drawn).cpu().numpy()
         for row, forecast in enumerate(forecasts):
             i = group[row // variations]
@@ -75,18 +92,32 @@ def rollout(
 
 @torch.no_grad()
 def draw_steps(
-    forecaster: Forecaster, seed: torch.Tensor, steps: int, *, temperature: float = 1.0, top_p: float = 1.0,
-    generator: torch.Generator, tell: Callable[[int], None] = lambda done: None,
-) -> torch.Tensor:  # fmt: skip
-    """z-scored seeds (batch, seed steps, n_static) -> z-scored steps drawn after them (batch, steps, n_static)."""
-    draw = Draw(temperature, top_p, generator, lambda scores: scores.clamp(forecaster.low, forecaster.high))
-    body, head = forecaster.body, forecaster.head
+    forecaster: Forecaster,
+    seed: torch.Tensor,
+    steps: int,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator,
+    tell: Callable[[int], None] = lambda done: None,
+) -> torch.Tensor:
+    """z-scored seeds (batch, seed steps, n_static) -> z-scored steps drawn after them (batch,
+    steps, n_static).
+    """
+    draw = Draw(
+        temperature, top_p, generator, lambda scores: scores.clamp(forecaster.low, forecaster.high)
+    )
+    body = forecaster.body
+    head = forecaster.head
     so_far = torch.from_numpy(slow_averages(seed.cpu().numpy(), delay=head.delay)).to(seed.device)
     inputs = torch.cat([head.encode(seed), so_far], dim=-1)
     state = body.prime(inputs[:, :-1])
-    following, stream, drawn = inputs[:, -1], head.start(seed, draw), []
+    following = inputs[:, -1]
+    stream = head.start(seed, draw)
+    drawn = []
     known = seed.shape[1] - head.delay
-    averages, to_add = SlowAverages(seed[:, :known]), deque(seed[:, known:].unbind(1))
+    averages = SlowAverages(seed[:, :known])
+    to_add = deque(seed[:, known:].unbind(1))
     for _ in range(steps + head.delay):
         hidden, state = body(following[:, None], state)
         encoded, step = stream.step(hidden[:, -1])
@@ -100,7 +131,12 @@ def draw_steps(
 
 
 def _check(
-    forecaster: Forecaster, seeds: list[np.ndarray], steps: int, variations: int, temperature: float, top_p: float
+    forecaster: Forecaster,
+    seeds: list[np.ndarray],
+    steps: int,
+    variations: int,
+    temperature: float,
+    top_p: float,
 ) -> None:
     for name, value in {"steps": steps, "variations": variations}.items():
         if value < 1:
@@ -115,11 +151,16 @@ def _check(
     for seed in seeds:
         if seed.ndim != 2 or seed.shape[1] != settings.n_descriptors:
             raise ParameterError(
-                f"a seed of shape {seed.shape} does not fit the model: it must be (steps, {settings.n_descriptors})"
+                f"a seed of shape {seed.shape} does not fit the model: it must be (steps,"
+                f" {settings.n_descriptors})"
             )
         if len(seed) < ORDER:
             raise ParameterError(
-                f"the seed has {len(seed)} steps, a forecast needs at least {ORDER} to go on from; give a longer one"
+                f"the seed has {len(seed)} steps, a forecast needs at least {ORDER} to go on from;"
+                " give a longer one"
             )
         if not np.isfinite(seed).all():
-            raise ParameterError(f"step {int(np.argwhere(~np.isfinite(seed))[0, 0])} of the seed is not finite; repair it")
+            raise ParameterError(
+                f"step {int(np.argwhere(~np.isfinite(seed))[0, 0])} of the seed is not finite;"
+                " repair it"
+            )

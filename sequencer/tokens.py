@@ -1,8 +1,9 @@
 """Token head: descriptors as residual vector quantisation codes, forecast like language.
 
-A step is quantised in levels, each coding what the levels before it left (Juang & Gray 1982; codebooks by FAISS's
-ResidualQuantizer). The levels enter the body and leave it in the delayed pattern of MusicGen (Copet et al. 2023, arXiv
-2306.05284), so that a level is drawn knowing those below it of the same step:
+A step is quantised in levels, each coding what the levels before it left (Juang & Gray 1982;
+codebooks by FAISS's ResidualQuantizer). The levels enter the body and leave it in the delayed
+pattern of MusicGen (Copet et al. 2023, arXiv 2306.05284), so that a level is drawn knowing those
+below it of the same step:
 
     body step      s      s+1     s+2
     level 0      t = s    s+1     s+2
@@ -32,7 +33,9 @@ class TokensHead(Head):
 
     def __init__(self, hidden_size: int, n: int, *, levels: int = 6, bits: int = MAX_BITS) -> None:
         super().__init__()
-        self.levels, self.n_codes, self.delay = levels, 2**bits, levels - 1
+        self.levels = levels
+        self.n_codes = 2**bits
+        self.delay = levels - 1
         self.register_buffer("codebooks", torch.zeros(levels, self.n_codes, n))
         self.embeddings = nn.ModuleList(
             nn.Embedding(self.n_codes + 1, EMBEDDING_SIZE) for _ in range(levels)
@@ -66,7 +69,8 @@ class TokensHead(Head):
 
     def quantise(self, sequence: Tensor) -> Tensor:
         """z-scored (..., n) -> codes (..., levels), int64."""
-        codes, rest = [], sequence
+        codes = []
+        rest = sequence
         for book in self.codebooks:
             # the nearest code: |x - c|² without |x|², which is the same for all
             code = ((book**2).sum(-1) - 2 * rest @ book.T).argmin(-1)
@@ -82,27 +86,40 @@ class TokensHead(Head):
         return self.embed(self._delayed(self.quantise(sequence)))
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Delayed codes (..., levels) -> body inputs (..., n_in): each code by name, and by its place among the descriptors."""
+        """Delayed codes (..., levels) -> body inputs (..., n_in): each code by name, and by its
+        place among the descriptors.
+        """
         names = sum(table(codes[..., level]) for level, table in enumerate(self.embeddings))
-        places = [F.pad(book, (0, 0, 0, 1))[codes[..., level]] for level, book in enumerate(self.codebooks)]
+        places = [
+            F.pad(book, (0, 0, 0, 1))[codes[..., level]]
+            for level, book in enumerate(self.codebooks)
+        ]
         return names + self.place(torch.cat(places, dim=-1))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(..., hidden_size) -> (..., levels, codes): of each code, and of its place among the descriptors."""
+        """(..., hidden_size) -> (..., levels, codes): of each code, and of its place among the
+        descriptors.
+        """
         direction = self.direction(hidden).unflatten(-1, (self.levels, -1))
         by_place = torch.einsum("...ln,lcn->...lc", direction, self.codebooks)
         return self.projection(hidden).unflatten(-1, (self.levels, self.n_codes)) + by_place
 
     def _delayed(self, codes: Tensor) -> Tensor:
-        """(batch, steps, levels) -> the same, level k moved k steps later; what is not known yet is `n_codes`."""
+        """(batch, steps, levels) -> the same, level k moved k steps later; what is not known yet is
+        `n_codes`.
+        """
         steps = codes.shape[1]
-        levels = [F.pad(codes[:, : max(steps - k, 0), k], (min(k, steps), 0), value=self.n_codes) for k in range(self.levels)]
+        levels = [
+            F.pad(codes[:, : max(steps - k, 0), k], (min(k, steps), 0), value=self.n_codes)
+            for k in range(self.levels)
+        ]
         return torch.stack(levels, dim=-1)
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the levels.
 
-        The upper levels of a window's last steps would be told after its end; other windows, cut elsewhere, have them.
+        The upper levels of a window's last steps would be told after its end; other windows, cut
+        elsewhere, have them.
         """
         codes = self.quantise(sequence[:, -hidden.shape[1] - 1 :])
         logits = self.logits(hidden)
@@ -111,7 +128,9 @@ class TokensHead(Head):
             steps = hidden.shape[1] - level
             if steps > 0:
                 entropy = F.cross_entropy(
-                    logits[:, level:, level].transpose(1, 2), codes[:, 1 : steps + 1, level], reduction="none"
+                    logits[:, level:, level].transpose(1, 2),
+                    codes[:, 1 : steps + 1, level],
+                    reduction="none",
                 )
                 total = total + (entropy * mask[:, :steps]).sum()
         return total
@@ -124,17 +143,26 @@ class _TokenStream(Stream):
     """Codes of the latest steps, filled level by level."""
 
     def __init__(self, head: TokensHead, seed: Tensor, draw: Draw) -> None:
-        self._head, self._draw = head, draw
-        self._codes: list[Tensor] = list(seed[:, -head.levels :].unbind(1))  # (batch, levels) each, latest last
+        self._head = head
+        self._draw = draw
+        self._codes: list[Tensor] = list(
+            seed[:, -head.levels :].unbind(1)
+        )  # (batch, levels) each, latest last
         self._n_steps = 0
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
         head = self._head
         drawn = draw_categories(head.logits(hidden), self._draw)
         self._codes = [*self._codes[-head.levels :], torch.full_like(drawn, head.n_codes)]
-        for level in range(min(self._n_steps + 1, head.levels)):  # of the steps before the rollout all levels are known
+        for level in range(
+            min(self._n_steps + 1, head.levels)
+        ):  # of the steps before the rollout all levels are known
             self._codes[-1 - level][:, level] = drawn[:, level]
         latest = [self._codes[-1 - level][:, level] for level in range(head.levels)]
         self._n_steps += 1
-        whole = self._draw.hold(head.restore(self._codes[-head.levels])) if self._n_steps >= head.levels else None
+        whole = (
+            self._draw.hold(head.restore(self._codes[-head.levels]))
+            if self._n_steps >= head.levels
+            else None
+        )
         return head.embed(torch.stack(latest, dim=-1)), whole

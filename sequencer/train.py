@@ -1,4 +1,6 @@
-"""Train a forecaster on the sequences of a database: likelihood up, judged on sources it has not seen."""
+"""Train a forecaster on the sequences of a database: likelihood up, judged on sources it has not
+seen.
+"""
 
 import copy
 import math
@@ -14,27 +16,28 @@ import torch
 from torch import Tensor
 
 from db.descriptors.derived import static_columns
-from db.errors import ParameterError
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
+from files.errors import ParameterError, TrainingError
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss, held_out_loss, windows_for
 from sequencer.models import BODIES, HEADS, check_parts
 from sequencer.split import Named, Split, split_sequences
 from sequencer.windows import Batch
-from training.average import update_average
 from training.checkpoint import load_training_state, save_training_state
-from training.curve import draw_curve
-from training.errors import TrainingError
+from training.distributed import Processes
+from training.ema import update_average
 from training.interrupt import Interrupt
 from training.precision import check_precision
-from training.processes import Processes
+from training.sparkline import draw_curve
 from training.threads import torch_threads
 from training.tracking import Tracker
 
 GRADIENT_CLIP = 1.0
 WARM_UP = 100  # batches in which the learning rate rises to its value
-JUDGE_BATCHES = 1000  # a long epoch is judged in between, so that hours of work are not saved at its end alone
+JUDGE_BATCHES = (
+    1000  # a long epoch is judged in between, so that hours of work are not saved at its end alone
+)
 SAVE_SECONDS = 60.0  # between two saves of the training state within an epoch
 
 
@@ -47,7 +50,9 @@ class TrainingOptions:
     epochs: int = 60  # at most: training stops when the held-out likelihood does
     minutes: float | None = None  # at most, of this run
     patience: int = 6  # epochs without improvement
-    window: int = 128  # steps of a training excerpt, 3 s of frames; slow averages tell of what was before
+    window: int = (
+        128  # steps of a training excerpt, 3 s of frames; slow averages tell of what was before
+    )
     batch_size: int = 16
     learning_rate: float | None = None  # the model's own
     precision: str = "float32"
@@ -69,7 +74,11 @@ class TrainingOptions:
     def identity(self) -> dict[str, Any]:
         """What decides the weights: not how long to train, where, or in how many sessions."""
         values = asdict(self)
-        return {k: v for k, v in values.items() if k not in ("epochs", "minutes", "patience", "device", "threads")}
+        return {
+            k: v
+            for k, v in values.items()
+            if k not in ("epochs", "minutes", "patience", "device", "threads")
+        }
 
 
 @dataclass(frozen=True)
@@ -122,13 +131,15 @@ def train_forecaster(
     ----------
     sequences : list of (name, ndarray (steps, n_descriptors) raw)
     resume : bool
-        Go on where an earlier call with the same data and options was interrupted; the result is that of one call.
+        Go on where an earlier call with the same data and options was interrupted; the result is
+        that of one call.
     progress : callable (epochs done, epochs at most, what)
 
     Raises
     ------
     ParameterError
-        If there is too little to train on, an option is out of range, or there is nothing to resume.
+        If there is too little to train on, an option is out of range, or there is nothing to
+        resume.
     TrainingError
         If the loss is not a number; the best checkpoint so far stays.
     """
@@ -140,47 +151,75 @@ def train_forecaster(
 class _Training:
     """One training: model, optimiser, data, and where it stands.
 
-    What is judged and kept is not the model that is trained but the average of its weights over the latest updates, which
-    does what lowering the learning rate does, and needs no plan of how long training will last (Karras et al. 2024, arXiv
-    2312.02696: the share of an update falls as a power of the number of updates since).
+    What is judged and kept is not the model that is trained but the average of its weights over the
+    latest updates, which does what lowering the learning rate does, and needs no plan of how long
+    training will last (Karras et al. 2024, arXiv 2312.02696: the share of an update falls as a
+    power of the number of updates since).
     """
 
     def __init__(
-        self, sequences: Named, out: Path, settings: DescriptorSettings, normaliser: Normaliser, options: TrainingOptions,
+        self,
+        sequences: Named,
+        out: Path,
+        settings: DescriptorSettings,
+        normaliser: Normaliser,
+        options: TrainingOptions,
         processes: Processes,
-    ) -> None:  # fmt: skip
-        self.out, self.options, self.processes, self.started = out, options, processes, time.perf_counter()
+    ) -> None:
+        self.out = out
+        self.options = options
+        self.processes = processes
+        self.started = time.perf_counter()
         self.split = split_sequences(sequences, seed=options.seed)
         device = processes.device(options.device)
-        train, held_out = (_independent(part, settings, normaliser) for part in (self.split.train, self.split.held_out))
+        train, held_out = (
+            _independent(part, settings, normaliser)
+            for part in (self.split.train, self.split.held_out)
+        )
         everything = torch.cat(train)
         if len(everything) < options.window:
             raise ParameterError(
-                f"{len(everything)} steps to train on are fewer than one window of {options.window}; "
-                f"add longer audio, or train with --window {max(len(everything) // 2, 1)}"
+                f"{len(everything)} steps to train on are fewer than one window of"
+                f" {options.window}; add longer audio, or train with --window"
+                f" {max(len(everything) // 2, 1)}"
             )
         torch.manual_seed(options.seed)
-        sizes_of_body, sizes_of_head = dict(BODIES[options.model][1]), HEADS[options.head].sizes(len(everything))
-        self.model = Forecaster(ForecasterConfig(options.model, settings, options.head, sizes_of_body, sizes_of_head))
+        sizes_of_body = dict(BODIES[options.model][1])
+        sizes_of_head = HEADS[options.head].sizes(len(everything))
+        self.model = Forecaster(
+            ForecasterConfig(options.model, settings, options.head, sizes_of_body, sizes_of_head)
+        )
         self.model.set_statistics(normaliser, low=everything.amin(0), high=everything.amax(0))
         self.model.head.fit(train)
         self.model.to(device)
         self.average = copy.deepcopy(self.model).eval()
         sizes = {"window": options.window, "batch_size": options.batch_size}
-        self.train, self.held_out = (windows_for(self.model, part, **sizes) for part in (train, held_out))
+        self.train, self.held_out = (
+            windows_for(self.model, part, **sizes) for part in (train, held_out)
+        )
         rate = options.learning_rate or self.model.body.learning_rate
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)
-        self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimiser, 1 / WARM_UP, total_iters=WARM_UP)
-        self.at, self.interrupt = _Progress(), Interrupt()
+        self.schedule = torch.optim.lr_scheduler.LinearLR(
+            self.optimiser, 1 / WARM_UP, total_iters=WARM_UP
+        )
+        self.at = _Progress()
+        self.interrupt = Interrupt()
         self.saved = time.perf_counter()
 
-    def run(self, *, resume: bool, wandb: bool, tell: Callable[[int, int, str], None] | None) -> TrainingSummary:
-        options, stopped_by = self.options, "epochs"
+    def run(
+        self, *, resume: bool, wandb: bool, tell: Callable[[int, int, str], None] | None
+    ) -> TrainingSummary:
+        options = self.options
+        stopped_by = "epochs"
         if resume:
             self._load()
         elif self.processes.first:
             self._save()
-        with torch_threads(options.threads), self._tracker(wandb=wandb, resume=resume) as tracker, self.interrupt:
+        with (
+            torch_threads(options.threads),
+            self._tracker(wandb=wandb, resume=resume) as tracker,
+            self.interrupt,
+        ):
             try:
                 while True:
                     if not self._epoch(tracker):
@@ -191,15 +230,23 @@ class _Training:
                     loss = self._judge(tracker)
                     if tell:
                         curve = draw_curve(self.at.losses)
-                        tell(self.at.epoch, options.epochs, f"held-out loss {curve} {loss:.3f} (best {self.at.best:.3f})")
+                        tell(
+                            self.at.epoch,
+                            options.epochs,
+                            f"held-out loss {curve} {loss:.3f} (best {self.at.best:.3f})",
+                        )
                     if self.at.epoch - self.at.best_epoch >= options.patience:
                         stopped_by = "patience"
                         break
                     if self.at.epoch == options.epochs:
                         break
-                    self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, steps=0.0)
+                    self.at = replace(
+                        self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, steps=0.0
+                    )
                     self._save()
-            except KeyboardInterrupt:  # asked twice, perhaps within an update: the last save is what can be gone on from
+            except (
+                KeyboardInterrupt
+            ):  # asked twice, perhaps within an update: the last save is what can be gone on from
                 stopped_by = "interrupt"
                 if not self.at.best_epoch:
                     self._judge(tracker)
@@ -223,17 +270,30 @@ class _Training:
         return True
 
     def _update(self, batch: Batch) -> bool:
-        """One step of the optimiser; whether time is up, or Ctrl-C was pressed, for any of the processes."""
-        at, options = self.at, self.options
+        """One step of the optimiser; whether time is up, or Ctrl-C was pressed, for any of the
+        processes.
+        """
+        at = self.at
+        options = self.options
         torch.manual_seed(
-            int(np.random.SeedSequence([options.seed, at.epoch, at.batch, self.processes.rank]).generate_state(1)[0])
+            int(
+                np.random.SeedSequence(
+                    [options.seed, at.epoch, at.batch, self.processes.rank]
+                ).generate_state(1)[0]
+            )
         )
         loss, n_steps = batch_loss(self.model, batch, options.precision)
-        time_is_up = options.minutes is not None and time.perf_counter() - self.started > 60 * options.minutes
+        time_is_up = (
+            options.minutes is not None
+            and time.perf_counter() - self.started > 60 * options.minutes
+        )
         stop = loss.new_tensor(float(time_is_up or self.interrupt.asked))
         total, n_steps, stop = self.processes.sum(loss.detach(), n_steps, stop)
         if not torch.isfinite(total):
-            raise TrainingError("the loss is not a number; train with a smaller --learning-rate, or look for broken audio")
+            raise TrainingError(
+                "the loss is not a number; train with a smaller --learning-rate, or look for broken"
+                " audio"
+            )
         self.optimiser.zero_grad()
         (loss / n_steps).backward()
         self.processes.sum_gradients(self.model)
@@ -249,29 +309,59 @@ class _Training:
 
     def _judge(self, tracker: Tracker | None) -> float:
         """Held-out loss of the averaged weights; the best so far is kept."""
-        at, loss = self.at, held_out_loss(self.average, self.held_out)
+        at = self.at
+        loss = held_out_loss(self.average, self.held_out)
         at.losses.append(loss)
         seconds = time.perf_counter() - self.started
         train_loss = at.loss / at.steps if at.steps else None
         if tracker:
-            tracker.log({"epoch": at.epoch, "train/loss": train_loss, "held_out/loss": loss, "seconds": seconds})
+            tracker.log(
+                {
+                    "epoch": at.epoch,
+                    "train/loss": train_loss,
+                    "held_out/loss": loss,
+                    "seconds": seconds,
+                }
+            )
         if not math.isfinite(loss):
-            raise TrainingError("the held-out loss is not a number; train with a smaller --learning-rate")
+            raise TrainingError(
+                "the held-out loss is not a number; train with a smaller --learning-rate"
+            )
         if loss < at.best:
-            at.best, at.best_epoch = loss, at.epoch
+            at.best = loss
+            at.best_epoch = at.epoch
             steps = {"train": _steps(self.split.train), "held_out": _steps(self.split.held_out)}
-            judged = {"epoch": at.epoch, "held_out_loss": loss, "sources": _names(self.split), "steps": steps}
-            self.average.config = replace(self.average.config, training={**self.options.identity(), **judged})
+            judged = {
+                "epoch": at.epoch,
+                "held_out_loss": loss,
+                "sources": _names(self.split),
+                "steps": steps,
+            }
+            self.average.config = replace(
+                self.average.config, training={**self.options.identity(), **judged}
+            )
             if self.processes.first:
                 self.average.save(self.out)
         return loss
 
     def _finish(self, stopped_by: str) -> TrainingSummary:
-        at, split = self.at, self.split
+        at = self.at
+        split = self.split
         return TrainingSummary(
-            self.options.model, self.options.head, at.epoch, at.best_epoch, time.perf_counter() - self.started, split.by,
-            len(split.train), _steps(split.train), len(split.held_out), _steps(split.held_out), at.best, at.losses, stopped_by,
-        )  # fmt: skip
+            self.options.model,
+            self.options.head,
+            at.epoch,
+            at.best_epoch,
+            time.perf_counter() - self.started,
+            split.by,
+            len(split.train),
+            _steps(split.train),
+            len(split.held_out),
+            _steps(split.held_out),
+            at.best,
+            at.losses,
+            stopped_by,
+        )
 
     def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:
         if not self.processes.first:
@@ -283,11 +373,15 @@ class _Training:
         if not self.processes.first:
             return
         state = {
-            "options": self.options.identity(), "sources": _names(self.split), "progress": asdict(self.at),
-            "model": self.model.state_dict(), "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
+            "options": self.options.identity(),
+            "sources": _names(self.split),
+            "progress": asdict(self.at),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "processes": self.processes.number,
-        }  # fmt: skip
+        }
         save_training_state(self.out, state)
 
     def _load(self) -> None:
@@ -295,13 +389,18 @@ class _Training:
         for name, value in self.options.identity().items():
             if state["options"].get(name) != value:
                 raise ParameterError(
-                    f"{self.out}: was trained with {name} {state['options'].get(name)}, not {value}; resume with the same"
+                    f"{self.out}: was trained with {name} {state['options'].get(name)}, not"
+                    f" {value}; resume with the same"
                 )
         if state["sources"] != _names(self.split):
-            raise ParameterError(f"{self.out}: was trained on other sources; the database has changed: train anew with --force")
+            raise ParameterError(
+                f"{self.out}: was trained on other sources; the database has changed: train anew"
+                " with --force"
+            )
         if state["processes"] != self.processes.number:
             raise ParameterError(
-                f"{self.out}: was trained by {state['processes']} processes, not {self.processes.number}; resume with as many"
+                f"{self.out}: was trained by {state['processes']} processes, not"
+                f" {self.processes.number}; resume with as many"
             )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -321,4 +420,7 @@ def _steps(part: Named) -> int:
 
 
 def _names(split: Split) -> dict[str, Any]:
-    return {"train": [name for name, _ in split.train], "held_out": [name for name, _ in split.held_out]}
+    return {
+        "train": [name for name, _ in split.train],
+        "held_out": [name for name, _ in split.held_out],
+    }

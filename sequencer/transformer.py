@@ -1,7 +1,7 @@
 """Encoder-decoder transformer (Vaswani et al. 2017, arXiv 1706.03762), pre-norm.
 
-The encoder reads what came before, in both directions; the decoder goes on from there, step by step, looking back at its own
-steps and across at all that the encoder has read.
+The encoder reads what came before, in both directions; the decoder goes on from there, step by
+step, looking back at its own steps and across at all that the encoder has read.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,9 @@ class TransformerConfig:
     n_layers: int = 3  # on either side
     n_heads: int = 4
     span: int = 128  # steps that a decoder layer looks back
-    context_steps: int = 128  # steps that the encoder reads, 3 s of frames: the latest of a longer seed
+    context_steps: int = (
+        128  # steps that the encoder reads, 3 s of frames: the latest of a longer seed
+    )
     dropout: float = 0.1
 
 
@@ -39,12 +41,17 @@ class DecoderBlock(nn.Module):
 
     def __init__(self, dim: int, *, n_heads: int, span: int, dropout: float) -> None:
         super().__init__()
-        self.back_norm, self.back = nn.LayerNorm(dim), CausalAttention(dim, n_heads=n_heads, span=span, dropout=dropout)
-        self.across_norm, self.across = nn.LayerNorm(dim), CrossAttention(dim, n_heads=n_heads, dropout=dropout)
-        self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim, dropout=dropout)
+        self.back_norm = nn.LayerNorm(dim)
+        self.back = CausalAttention(dim, n_heads=n_heads, span=span, dropout=dropout)
+        self.across_norm = nn.LayerNorm(dim)
+        self.across = CrossAttention(dim, n_heads=n_heads, dropout=dropout)
+        self.forward_norm = nn.LayerNorm(dim)
+        self.feed_forward = FeedForward(dim, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, memory: Tensor, cache: KeyValues | None) -> tuple[Tensor, KeyValues]:
+    def forward(
+        self, x: Tensor, memory: Tensor, cache: KeyValues | None
+    ) -> tuple[Tensor, KeyValues]:
         looked_back, cache = self.back(self.back_norm(x), cache)
         x = x + self.dropout(looked_back)
         x = x + self.dropout(self.across(self.across_norm(x), memory))
@@ -56,8 +63,10 @@ class EncoderBlock(nn.Module):
 
     def __init__(self, dim: int, *, n_heads: int, dropout: float) -> None:
         super().__init__()
-        self.attention_norm, self.attention = nn.LayerNorm(dim), CrossAttention(dim, n_heads=n_heads, dropout=dropout)
-        self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim, dropout=dropout)
+        self.attention_norm = nn.LayerNorm(dim)
+        self.attention = CrossAttention(dim, n_heads=n_heads, dropout=dropout)
+        self.forward_norm = nn.LayerNorm(dim)
+        self.feed_forward = FeedForward(dim, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.attention_norm(x)
@@ -71,24 +80,44 @@ class TransformerBody(Body):
     learning_rate = 5e-4
 
     def __init__(
-        self, n_in: int, *, dim: int, n_layers: int, n_heads: int, span: int, context_steps: int, dropout: float
+        self,
+        n_in: int,
+        *,
+        dim: int,
+        n_layers: int,
+        n_heads: int,
+        span: int,
+        context_steps: int,
+        dropout: float,
     ) -> None:
         super().__init__()
-        self.hidden_size, self.context_steps = dim, context_steps
-        self.embed_context, self.embed = nn.Linear(n_in, dim), nn.Linear(n_in, dim)
-        self.distance = nn.Parameter(0.02 * torch.randn(context_steps, dim))  # position counted back from the present
+        self.hidden_size = dim
+        self.context_steps = context_steps
+        self.embed_context = nn.Linear(n_in, dim)
+        self.embed = nn.Linear(n_in, dim)
+        self.distance = nn.Parameter(
+            0.02 * torch.randn(context_steps, dim)
+        )  # position counted back from the present
         self.start = nn.Parameter(0.02 * torch.randn(1, 1, dim))  # the memory of what has no past
-        self.encoder = nn.ModuleList(EncoderBlock(dim, n_heads=n_heads, dropout=dropout) for _ in range(n_layers))
+        self.encoder = nn.ModuleList(
+            EncoderBlock(dim, n_heads=n_heads, dropout=dropout) for _ in range(n_layers)
+        )
         self.encoder_norm = nn.LayerNorm(dim)
-        self.decoder = nn.ModuleList(DecoderBlock(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers))
+        self.decoder = nn.ModuleList(
+            DecoderBlock(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers)
+        )
         self.norm = nn.LayerNorm(dim)
 
     def prime(self, context: Tensor) -> State:
-        """Read a context (batch, steps, n_in), which may be empty; of a long one the latest `context_steps`."""
+        """Read a context (batch, steps, n_in), which may be empty; of a long one the latest
+        `context_steps`.
+        """
         context = context[:, -self.context_steps :]
         hidden = self.start.expand(len(context), -1, -1)
         if context.shape[1]:
-            hidden = torch.cat([hidden, self.embed_context(context) + self.distance[-context.shape[1] :]], dim=1)
+            hidden = torch.cat(
+                [hidden, self.embed_context(context) + self.distance[-context.shape[1] :]], dim=1
+            )
         for block in self.encoder:
             hidden = block(hidden)
         return State(self.encoder_norm(hidden), None)
@@ -99,7 +128,8 @@ class TransformerBody(Body):
             first, state = self(x[:, :CHUNK_STEPS], state)
             rest, state = self(x[:, CHUNK_STEPS:], state)
             return torch.cat([first, rest], dim=1), state
-        hidden, caches = self.embed(x), []
+        hidden = self.embed(x)
+        caches = []
         for i, block in enumerate(self.decoder):
             hidden, cache = block(hidden, state.memory, state.caches[i] if state.caches else None)
             caches.append(cache)

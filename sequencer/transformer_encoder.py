@@ -1,4 +1,7 @@
-"""Causal transformer, one step ahead (Vaswani et al. 2017, arXiv 1706.03762); pre-norm (Xiong et al. 2020, 2002.04745)."""
+"""Causal transformer, one step ahead (Vaswani et al.
+
+2017, arXiv 1706.03762); pre-norm (Xiong et al. 2020, 2002.04745).
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +11,9 @@ from torch import Tensor, nn
 from sequencer.attention import CausalAttention, FeedForward, KeyValues
 from sequencer.body import Body
 
-CHUNK_STEPS = 512  # a longer input goes through the cache in parts: attention's memory grows with the part, not the whole
+# a longer input goes through the cache in parts: attention's memory grows with the part, not the
+# whole
+CHUNK_STEPS = 512
 
 State = list[KeyValues]
 
@@ -20,7 +25,9 @@ class TransformerEncoderConfig:
     dim: int = 192  # as many parameters as the LSTM, about 1.8 million
     n_layers: int = 4
     n_heads: int = 4
-    span: int = 128  # steps that a layer looks back, as long as a training excerpt; four layers reach four times as far
+    # steps that a layer looks back, as long as a training excerpt; four layers reach four times as
+    # far
+    span: int = 128
     dropout: float = 0.1
 
 
@@ -29,11 +36,10 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, *, n_heads: int, span: int, dropout: float) -> None:
         super().__init__()
-        self.attention_norm, self.attention = (
-            nn.LayerNorm(dim),
-            CausalAttention(dim, n_heads=n_heads, span=span, dropout=dropout),
-        )
-        self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim, dropout=dropout)
+        self.attention_norm = nn.LayerNorm(dim)
+        self.attention = CausalAttention(dim, n_heads=n_heads, span=span, dropout=dropout)
+        self.forward_norm = nn.LayerNorm(dim)
+        self.feed_forward = FeedForward(dim, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, cache: KeyValues | None) -> tuple[Tensor, KeyValues]:
@@ -47,11 +53,15 @@ class TransformerEncoderBody(Body):
 
     learning_rate = 5e-4
 
-    def __init__(self, n_in: int, *, dim: int, n_layers: int, n_heads: int, span: int, dropout: float) -> None:
+    def __init__(
+        self, n_in: int, *, dim: int, n_layers: int, n_heads: int, span: int, dropout: float
+    ) -> None:
         super().__init__()
         self.hidden_size = dim
         self.embed = nn.Linear(n_in, dim)
-        self.blocks = nn.ModuleList(Block(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers))
+        self.blocks = nn.ModuleList(
+            Block(dim, n_heads=n_heads, span=span, dropout=dropout) for _ in range(n_layers)
+        )
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -59,7 +69,8 @@ class TransformerEncoderBody(Body):
             first, state = self(x[:, :CHUNK_STEPS], state)
             rest, state = self(x[:, CHUNK_STEPS:], state)
             return torch.cat([first, rest], dim=1), state
-        hidden, caches = self.embed(x), []
+        hidden = self.embed(x)
+        caches = []
         for i, block in enumerate(self.blocks):
             hidden, cache = block(hidden, state[i] if state else None)
             caches.append(cache)

@@ -1,1 +1,1 @@
-"""The synthesis engine (vocoders, generators): nothing here yet."""
+"""Vocoders and generators: networks, training, generating, evaluation."""

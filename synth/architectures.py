@@ -1,9 +1,11 @@
-"""The vocoders by name: network, sizes, and how it is trained. A new one is one file and one line here."""
+"""The vocoders by name: network, sizes, and how it is trained. A new one is one file and one line
+here.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.hifigan import V1, V2, V3, HiFiGAN
 from synth.mel import MelSettings
 from synth.melgan import MelGAN, MelGANConfig
@@ -13,7 +15,9 @@ from synth.vocos import PUBLISHED, SMALL, Vocos
 
 
 class Architecture(NamedTuple):
-    """`sizes` is a frozen dataclass of plain values with a method `fit_hop(hop_length)`: the same for that hop length."""
+    """`sizes` is a frozen dataclass of plain values with a method `fit_hop(hop_length)`: the same
+    for that hop length.
+    """
 
     build: Callable[[MelSettings, Any], VocoderNetwork]
     sizes: Any
@@ -34,4 +38,6 @@ DEFAULT = "vocos-small"
 def check_architecture(name: str) -> None:
     """Raise ParameterError, which lists the known ones, if a name is unknown."""
     if name not in ARCHITECTURES:
-        raise ParameterError(f"vocoder {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}")
+        raise ParameterError(
+            f"vocoder {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}"
+        )

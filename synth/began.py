@@ -1,6 +1,8 @@
-"""The adversary of UNAGAN (arXiv 2005.08526): an autoencoder of mels, in the balance of BEGAN (arXiv 1703.10717).
+"""The adversary of UNAGAN (arXiv 2005.08526): an autoencoder of mels, in the balance of BEGAN
+(arXiv 1703.10717).
 
-The autoencoder learns to reconstruct real mels well and generated ones badly; the generator learns to be reconstructed well.
+The autoencoder learns to reconstruct real mels well and generated ones badly; the generator learns
+to be reconstructed well.
 """
 
 import math
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 SLOPE = 0.01  # of the leaky ReLUs
 TIME_DILATIONS_2D = (2, 4, 8)
@@ -17,30 +19,39 @@ TIME_DILATIONS_1D = (1, 16, 32, 64, 128)
 
 
 class MelAutoencoder(nn.Module):
-    """Normalised mel (batch, n_mels, frames) -> its reconstruction, the same shape; the loss is their mean absolute difference.
+    """Normalised mel (batch, n_mels, frames) -> its reconstruction, the same shape; the loss is
+    their mean absolute difference.
 
-    Strides, dilations and norms of the 2-d convolutions are the published ones; their widths, and that the 1-d ones have no
-    norm, are our reading.
+    Strides, dilations and norms of the 2-d convolutions are the published ones; their widths, and
+    that the 1-d ones have no norm, are our reading.
 
     Parameters
     ----------
     n_mels : int > 0
     channels : int, a multiple of 16
-        Width of the 1-d convolutions; the 2-d ones have a 16th, an 8th and a quarter of it. 64 trains on a CPU.
+        Width of the 1-d convolutions; the 2-d ones have a 16th, an 8th and a quarter of it. 64
+        trains on a CPU.
     """
 
     def __init__(self, n_mels: int, channels: int = 512) -> None:
         super().__init__()
         if channels < 1 or channels % 16:
             raise ParameterError(f"channels={channels} must be a positive multiple of 16")
-        planes, n_in, bands = [], 1, n_mels
+        planes = []
+        n_in = 1
+        bands = n_mels
         for divisor, dilation in zip((16, 8, 4), TIME_DILATIONS_2D, strict=True):
             planes += _plane(n_in, channels // divisor, dilation)
-            n_in, bands = channels // divisor, (bands + 1) // 2
+            n_in = channels // divisor
+            bands = (bands + 1) // 2
         self.planes = nn.Sequential(*planes)
-        lines, n_in = [], n_in * bands
+        lines = []
+        n_in = n_in * bands
         for dilation in TIME_DILATIONS_1D:
-            lines += [nn.Conv1d(n_in, channels, 3, padding=dilation, dilation=dilation), nn.LeakyReLU(SLOPE)]
+            lines += [
+                nn.Conv1d(n_in, channels, 3, padding=dilation, dilation=dilation),
+                nn.LeakyReLU(SLOPE),
+            ]
             n_in = channels
         self.lines = nn.Sequential(*lines)
         self.head = nn.Conv1d(channels, n_mels, 1)
@@ -52,15 +63,19 @@ class MelAutoencoder(nn.Module):
 
 def _plane(n_in: int, n_out: int, dilation: int) -> list[nn.Module]:
     """A 2-d convolution that halves the bands and keeps the frames."""
-    conv = nn.Conv2d(n_in, n_out, 3, stride=(2, 1), padding=(1, dilation), dilation=(1, dilation), bias=False)
+    conv = nn.Conv2d(
+        n_in, n_out, 3, stride=(2, 1), padding=(1, dilation), dilation=(1, dilation), bias=False
+    )
     return [spectral_norm(conv), nn.BatchNorm2d(n_out), nn.LeakyReLU(SLOPE)]
 
 
 @dataclass
 class BeganBalance:
-    """How much the adversary attends to generated mels: its loss is real - k * fake (BEGAN, equations of section 3.4).
+    """How much the adversary attends to generated mels: its loss is real - k * fake (BEGAN,
+    equations of section 3.4).
 
-    k rises while gamma * real > fake, while the generator is ahead, and falls while the adversary is.
+    k rises while gamma * real > fake, while the generator is ahead, and falls while the adversary
+    is.
     """
 
     gamma: float = 1.0  # the ratio fake / real to hold
@@ -77,7 +92,9 @@ class BeganBalance:
             If one is not finite.
         """
         if not math.isfinite(real_loss) or not math.isfinite(fake_loss):
-            raise ParameterError(f"losses {real_loss} and {fake_loss} must be finite; lower the learning rate")
+            raise ParameterError(
+                f"losses {real_loss} and {fake_loss} must be finite; lower the learning rate"
+            )
         lead = self.gamma * real_loss - fake_loss
         self.k = min(max(self.k + self.lambda_k * lead, 0.0), 1.0)
         self.measure = real_loss + abs(lead)
@@ -86,4 +103,5 @@ class BeganBalance:
         return {"k": self.k, "measure": self.measure}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        self.k, self.measure = state["k"], state["measure"]
+        self.k = state["k"]
+        self.measure = state["measure"]

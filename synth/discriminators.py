@@ -1,12 +1,14 @@
-"""Discriminators: networks that tell recorded audio from synthesised, each from several views of the waveform.
+"""Discriminators: networks that tell recorded audio from synthesised, each from several views of
+the waveform.
 
 multi-period       every p-th sample side by side: HiFi-GAN (Kong et al. 2020, arXiv 2010.05646)
 multi-scale        the waveform at full, half and quarter rate: HiFi-GAN
 MelGAN             the same, with reflected ends and wider strides: MelGAN (Kumar et al. 2019, arXiv 1910.06711)
 multi-resolution   spectrograms of several windows: UnivNet (Jang et al. 2021, arXiv 2106.07889), Vocos (arXiv 2306.00814)
 
-All map audio (batch, 1, n) to one (score, features) per view. Features are what `losses.feature_matching` compares: the outputs
-of the hidden layers and, but for MelGAN, the score. Along the first axis the items of a batch stay in order.
+All map audio (batch, 1, n) to one (score, features) per view. Features are what
+`losses.feature_matching` compares: the outputs of the hidden layers and, but for MelGAN, the score.
+Along the first axis the items of a batch stay in order.
 """
 
 from itertools import pairwise
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 Verdicts = list[tuple[Tensor, list[Tensor]]]
 """One (score, features) per view."""
@@ -49,11 +51,16 @@ class MultiPeriodDiscriminator(nn.Module):
             If the audio is not mono, or shorter than the longest period.
         """
         check_audio(audio, at_least=max(self.periods))
-        return [judge(layers, fold(audio, p), slope=0.1) for p, layers in zip(self.periods, self.views, strict=True)]
+        return [
+            judge(layers, fold(audio, p), slope=0.1)
+            for p, layers in zip(self.periods, self.views, strict=True)
+        ]
 
 
 def fold(audio: Tensor, period: int) -> Tensor:
-    """(B, 1, n), its end reflected to fit -> (B, 1, period, ceil(n / period)), samples a period apart along the last axis."""
+    """(B, 1, n), its end reflected to fit -> (B, 1, period, ceil(n / period)), samples a period
+    apart along the last axis.
+    """
     audio = F.pad(audio, (0, -audio.shape[-1] % period), mode="reflect")
     # (B, 1, steps, period) -> (B, 1, period, steps): a convolution runs faster along the last axis
     return audio.unflatten(-1, (-1, period)).transpose(2, 3).contiguous()
@@ -66,7 +73,9 @@ def period_layers(channels: int) -> nn.ModuleList:
         nn.Conv2d(a, b, (1, 5), (1, stride), padding=(0, 2))
         for a, b, stride in zip(widths[:-1], widths[1:], strides, strict=True)
     ]
-    return nn.ModuleList(map(weight_norm, [*layers, nn.Conv2d(widths[-1], 1, (1, 3), padding=(0, 1))]))
+    return nn.ModuleList(
+        map(weight_norm, [*layers, nn.Conv2d(widths[-1], 1, (1, 3), padding=(0, 1))])
+    )
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -82,7 +91,8 @@ class MultiScaleDiscriminator(nn.Module):
         super().__init__()
         check_counts(channels=channels)
         self.views = nn.ModuleList(
-            nn.ModuleList(map(norm, scale_layers(channels))) for norm in (spectral_norm, weight_norm, weight_norm)
+            nn.ModuleList(map(norm, scale_layers(channels)))
+            for norm in (spectral_norm, weight_norm, weight_norm)
         )
 
     def forward(self, audio: Tensor) -> Verdicts:
@@ -109,7 +119,9 @@ def scale_layers(channels: int) -> list[nn.Conv1d]:
     groups = (1, 4, 16, 16, 16, 16, 1, 1)
     return [
         nn.Conv1d(a, b, kernel_size, stride, padding=kernel_size // 2, groups=gcd(a, b, n_groups))
-        for a, b, kernel_size, stride, n_groups in zip(widths[:-1], widths[1:], kernel_sizes, strides, groups, strict=True)
+        for a, b, kernel_size, stride, n_groups in zip(
+            widths[:-1], widths[1:], kernel_sizes, strides, groups, strict=True
+        )
     ]
 
 
@@ -162,8 +174,8 @@ def melgan_layers(ndf: int, n_layers: int, factor: int) -> nn.ModuleList:
 class MultiResolutionDiscriminator(nn.Module):
     """One view per STFT: its real and imaginary parts as an image.
 
-    Layers stride along frequency and dilate along time, so that they keep the frames and see more and more of them, as in
-    EnCodec (Défossez et al. 2022, arXiv 2210.13438, 3.4).
+    Layers stride along frequency and dilate along time, so that they keep the frames and see more
+    and more of them, as in EnCodec (Défossez et al. 2022, arXiv 2210.13438, 3.4).
 
     Parameters
     ----------
@@ -193,13 +205,18 @@ class MultiResolutionDiscriminator(nn.Module):
         """
         check_audio(audio, at_least=max(self.n_ffts) // 2 + 1)
         windows = [self.get_buffer(f"window_{n}") for n in self.n_ffts]
-        return [judge(layers, image(audio, window), slope=0.1) for window, layers in zip(windows, self.views, strict=True)]
+        return [
+            judge(layers, image(audio, window), slope=0.1)
+            for window, layers in zip(windows, self.views, strict=True)
+        ]
 
 
 def image(audio: Tensor, window: Tensor) -> Tensor:
     """(B, 1, n) -> real and imaginary parts of the STFT, (B, 2, frames, n_fft // 2 + 1)."""
     n_fft = len(window)
-    spectrum = torch.stft(audio[:, 0].float(), n_fft, n_fft // 4, window=window, return_complex=True)
+    spectrum = torch.stft(
+        audio[:, 0].float(), n_fft, n_fft // 4, window=window, return_complex=True
+    )
     # (B, bands, frames, 2) -> (B, 2, frames, bands)
     return torch.view_as_real(spectrum).permute(0, 3, 2, 1).contiguous()
 
@@ -207,7 +224,11 @@ def image(audio: Tensor, window: Tensor) -> Tensor:
 def spectrogram_layers(channels: int) -> nn.ModuleList:
     layers = [nn.Conv2d(2, channels, (3, 9), padding=(1, 4))]
     for dilation in (1, 2, 4):  # frames
-        layers.append(nn.Conv2d(channels, channels, (3, 9), (1, 2), padding=(dilation, 4), dilation=(dilation, 1)))
+        layers.append(
+            nn.Conv2d(
+                channels, channels, (3, 9), (1, 2), padding=(dilation, 4), dilation=(dilation, 1)
+            )
+        )
     layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, 1, 3, padding=1)]
     return nn.ModuleList(map(weight_norm, layers))
 
@@ -226,7 +247,9 @@ def judge(layers: nn.Module, x: Tensor, *, slope: float) -> tuple[Tensor, list[T
 def check_counts(**counts: int | tuple[int, ...]) -> None:
     for name, value in counts.items():
         values = value if isinstance(value, tuple | list) else (value,)
-        if not values or not all(isinstance(v, int) and not isinstance(v, bool) and v > 0 for v in values):
+        if not values or not all(
+            isinstance(v, int) and not isinstance(v, bool) and v > 0 for v in values
+        ):
             raise ParameterError(f"{name}={value!r} must be positive, in whole numbers")
 
 
@@ -234,4 +257,7 @@ def check_audio(audio: Tensor, *, at_least: int) -> None:
     if audio.ndim != 3 or audio.shape[1] != 1:
         raise ParameterError(f"audio of shape {tuple(audio.shape)} must be (batch, 1, n_samples)")
     if audio.shape[2] < at_least:
-        raise ParameterError(f"{audio.shape[2]} samples are too few for this discriminator; at least {at_least} are needed")
+        raise ParameterError(
+            f"{audio.shape[2]} samples are too few for this discriminator; at least {at_least} are"
+            " needed"
+        )

@@ -1,4 +1,6 @@
-"""What vocoders and generators are both evaluated with: excerpts of recordings, their embeddings, and distances of sets."""
+"""What vocoders and generators are both evaluated with: excerpts of recordings, their embeddings,
+and distances of sets.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,16 +9,20 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.frechet import frechet_distance
 from synth.mel import MelSettings
 from synth.recordings import SILENT, Recordings, Tell, open_recordings
 
-FEWEST_WINDOWS = 100  # a Fréchet distance between fewer embeddings is far too high, of whatever sets
+FEWEST_WINDOWS = (
+    100  # a Fréchet distance between fewer embeddings is far too high, of whatever sets
+)
 
 
 class Embedding(Protocol):
-    """What turns audio into points that are near each other if it sounds alike; `synth.musicnn.Musicnn` is one."""
+    """What turns audio into points that are near each other if it sounds alike;
+    `synth.musicnn.Musicnn` is one.
+    """
 
     def embed(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
         """(n_samples,) -> (n_windows, d), n_windows > 0 and given by the length alone."""
@@ -41,13 +47,21 @@ class Excerpts(NamedTuple):
 
 
 def open_excerpts(
-    folder: Path, settings: MelSettings, *, seconds: float, most: int, seed: int, progress: Tell | None = None
+    folder: Path,
+    settings: MelSettings,
+    *,
+    seconds: float,
+    most: int,
+    seed: int,
+    progress: Tell | None = None,
 ) -> Excerpts:
-    """Two sets of excerpts, all equally long, from all over the recordings of a folder, at the sample rate of `settings`.
+    """Two sets of excerpts, all equally long, from all over the recordings of a folder, at the
+    sample rate of `settings`.
 
-    Files are cut into spans of `seconds`; what is left over at their ends is dropped. Two spans of every file are drawn, one
-    for each set, before a third of any file; silent ones are passed over. So the sets have no span in common, are spread over
-    the files as evenly as their lengths allow, and so is each prefix of them.
+    Files are cut into spans of `seconds`; what is left over at their ends is dropped. Two spans of
+    every file are drawn, one for each set, before a third of any file; silent ones are passed over.
+    So the sets have no span in common, are spread over the files as evenly as their lengths allow,
+    and so is each prefix of them.
 
     Parameters
     ----------
@@ -72,18 +86,27 @@ def open_excerpts(
         if np.abs(audio).max() >= SILENT:
             excerpts.append(Excerpt(entry.name, start / settings.frame_rate, audio))
     if len(excerpts) < 2:
-        raise ParameterError(f"{folder}: not two excerpts of {seconds:g} s can be cut from its files; give longer recordings")
+        raise ParameterError(
+            f"{folder}: not two excerpts of {seconds:g} s can be cut from its files; give longer"
+            " recordings"
+        )
     left_out = {str(folder / name): reason for name, reason in recordings.left_out.items()}
     return Excerpts(excerpts[::2], excerpts[1::2], left_out)
 
 
-def _in_turn(recordings: Recordings, frames: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """(number of the file, first frame) of all spans, in the order in which they are taken; pairs of one file stay together."""
+def _in_turn(
+    recordings: Recordings, frames: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """(number of the file, first frame) of all spans, in the order in which they are taken; pairs
+    of one file stay together.
+    """
     turns = []
     for number, entry in enumerate(recordings.entries):
         spans = rng.permutation(entry.n_frames // frames).tolist()
         for turn in range(0, len(spans), 2):
-            turns.append((turn, rng.random(), [(number, span * frames) for span in spans[turn : turn + 2]]))
+            turns.append(
+                (turn, rng.random(), [(number, span * frames) for span in spans[turn : turn + 2]])
+            )
     return [place for _, _, places in sorted(turns) for place in places]
 
 
@@ -93,5 +116,9 @@ def embed_clips(clips: Iterable[np.ndarray], sample_rate: int, embedding: Embedd
 
 
 def audio_distance(clips: np.ndarray, others: np.ndarray) -> float:
-    """Fréchet Audio Distance (arXiv 1812.08466) between the windows of two sets, each (n_clips, n_windows, d)."""
-    return frechet_distance(clips.reshape(-1, clips.shape[-1]), others.reshape(-1, others.shape[-1]))
+    """Fréchet Audio Distance (arXiv 1812.08466) between the windows of two sets, each (n_clips,
+    n_windows, d).
+    """
+    return frechet_distance(
+        clips.reshape(-1, clips.shape[-1]), others.reshape(-1, others.shape[-1])
+    )

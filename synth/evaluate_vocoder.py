@@ -11,10 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from db.atomic import replacing
-from db.audio import resample
-from db.errors import ParameterError
-from synth.evaluate import FEWEST_WINDOWS, Embedding, Excerpt, audio_distance, embed_clips, open_excerpts
+from audio.read import resample
+from files.atomic import replacing
+from files.errors import ParameterError
+from synth.evaluate import (
+    FEWEST_WINDOWS,
+    Embedding,
+    Excerpt,
+    audio_distance,
+    embed_clips,
+    open_excerpts,
+)
 from synth.griffin_lim import griffin_lim
 from synth.mel import MelSettings, log_mel
 from synth.metrics import mel_l1, multi_resolution_stft
@@ -32,8 +39,8 @@ OTHER_HALF = "recordings, other half"
 class VocoderScore:
     """One row of the table. What does not apply, or was not asked for, is None.
 
-    `mel_l1` in nepers; `fad` between `windows` embeddings of what is named and as many of the recordings; `real_time` in
-    seconds of audio per second of work on `threads` threads.
+    `mel_l1` in nepers; `fad` between `windows` embeddings of what is named and as many of the
+    recordings; `real_time` in seconds of audio per second of work on `threads` threads.
     """
 
     name: str
@@ -81,9 +88,10 @@ def evaluate_vocoders(
 ) -> VocoderReport:
     """Synthesise recordings from their mel spectrograms and compare them with what they were.
 
-    All are scored on the same samples: excerpts (`open_excerpts`) at the highest sample rate of the vocoders, where one of a
-    lower rate lacks the treble, and in its mel. Griffin-Lim gets the mels of that vocoder. The last row says how far apart
-    two halves of the recordings are; since the others are compared with the recordings they are made of, they can be nearer.
+    All are scored on the same samples: excerpts (`open_excerpts`) at the highest sample rate of the
+    vocoders, where one of a lower rate lacks the treble, and in its mel. Griffin-Lim gets the mels
+    of that vocoder. The last row says how far apart two halves of the recordings are; since the
+    others are compared with the recordings they are made of, they can be nearer.
 
     Parameters
     ----------
@@ -91,8 +99,8 @@ def evaluate_vocoders(
     audio : Path
         Folder of recordings that none of them was trained on.
     seconds : float >= 6
-        Of recordings to score, less if there are not as many. For `fad` as many more are embedded. Below 300 s `fad` is
-        biased, and only rows with equally many windows may be compared.
+        Of recordings to score, less if there are not as many. For `fad` as many more are embedded.
+        Below 300 s `fad` is biased, and only rows with equally many windows may be compared.
     seed : int
         Of the choice of excerpts and of Griffin-Lim's phases.
     embedding : Embedding, optional
@@ -103,30 +111,54 @@ def evaluate_vocoders(
     Returns
     -------
     VocoderReport
-        Scores of the vocoders, Griffin-Lim and, if there is an embedding, the recordings' other half.
+        Scores of the vocoders, Griffin-Lim and, if there is an embedding, the recordings' other
+        half.
 
     Raises
     ------
     ParameterError
         If `seconds` is too short, no vocoder is given, or the folder does not do.
     """
-    wanted, yardstick = _n_excerpts(seconds), _yardstick(vocoders)
-    one, other, left_out = open_excerpts(audio, yardstick, seconds=EXCERPT_SECONDS, most=wanted, seed=seed, progress=progress)
+    wanted = _n_excerpts(seconds)
+    yardstick = _yardstick(vocoders)
+    one, other, left_out = open_excerpts(
+        audio, yardstick, seconds=EXCERPT_SECONDS, most=wanted, seed=seed, progress=progress
+    )
     scored = (one + other)[:wanted]
-    real = embed_clips((e.audio for e in one + other), yardstick.sample_rate, embedding) if embedding else None
+    real = (
+        embed_clips((e.audio for e in one + other), yardstick.sample_rate, embedding)
+        if embedding
+        else None
+    )
     ways = [Way(name, vocoder.mel, vocoder.synthesise) for name, vocoder in vocoders.items()]
-    ways.append(Way(GRIFFIN_LIM, yardstick, partial(griffin_lim, settings=yardstick, iterations=ITERATIONS, seed=seed)))
+    ways.append(
+        Way(
+            GRIFFIN_LIM,
+            yardstick,
+            partial(griffin_lim, settings=yardstick, iterations=ITERATIONS, seed=seed),
+        )
+    )
     scores: list[VocoderScore] = []
-    mels = {f"{scored[0].name}, from {scored[0].start_seconds:.1f} s": log_mel(scored[0].audio, yardstick)}
+    mels = {
+        f"{scored[0].name}, from {scored[0].start_seconds:.1f} s": log_mel(
+            scored[0].audio, yardstick
+        )
+    }
     for number, way in enumerate(ways):
         if progress:
             progress(number, len(ways), way.name)
         copies, real_time = _synthesise(way, scored, yardstick.sample_rate)
         made = embed_clips(copies, yardstick.sample_rate, embedding) if embedding else None
-        scores.append(VocoderScore(way.name, *_fidelity(scored, copies, yardstick), *_fad(made, real), real_time))
+        scores.append(
+            VocoderScore(
+                way.name, *_fidelity(scored, copies, yardstick), *_fad(made, real), real_time
+            )
+        )
         mels[way.name] = log_mel(copies[0], yardstick)
     if real is not None:
-        scores.append(VocoderScore(OTHER_HALF, None, None, *_fad(real[: len(one)], real[len(one) :]), None))
+        scores.append(
+            VocoderScore(OTHER_HALF, None, None, *_fad(real[: len(one)], real[len(one) :]), None)
+        )
     if picture:
         with replacing(picture) as temporary:
             save_mels(temporary, mels, yardstick)
@@ -135,33 +167,47 @@ def evaluate_vocoders(
 
 def _n_excerpts(seconds: float) -> int:
     if not EXCERPT_SECONDS <= seconds < math.inf:
-        raise ParameterError(f"seconds={seconds} must be at least {EXCERPT_SECONDS:g}, the length of one excerpt")
+        raise ParameterError(
+            f"seconds={seconds} must be at least {EXCERPT_SECONDS:g}, the length of one excerpt"
+        )
     return int(seconds / EXCERPT_SECONDS)
 
 
 def _yardstick(vocoders: dict[str, Vocoder]) -> MelSettings:
     if not vocoders:
         raise ParameterError("no vocoder to evaluate; give at least one")
-    return max((vocoder.mel for vocoder in vocoders.values()), key=lambda mel: (mel.sample_rate, mel.f_max))
+    return max(
+        (vocoder.mel for vocoder in vocoders.values()), key=lambda mel: (mel.sample_rate, mel.f_max)
+    )
 
 
-def _synthesise(way: Way, excerpts: Sequence[Excerpt], sample_rate: int) -> tuple[list[np.ndarray], float]:
-    """What a way makes of excerpts at `sample_rate`, as long as they are, and how many times faster than they last."""
+def _synthesise(
+    way: Way, excerpts: Sequence[Excerpt], sample_rate: int
+) -> tuple[list[np.ndarray], float]:
+    """What a way makes of excerpts at `sample_rate`, as long as they are, and how many times faster
+    than they last.
+    """
     rate = way.mel.sample_rate
     mels = [log_mel(resample(excerpt.audio, sample_rate, rate), way.mel) for excerpt in excerpts]
     way.synthesise(mels[0])  # a first call sets things up
     started = time.perf_counter()
     made = [way.synthesise(mel) for mel in mels]
     taken = time.perf_counter() - started
-    copies = [resample(a, rate, sample_rate)[: len(e.audio)] for a, e in zip(made, excerpts, strict=True)]
+    copies = [
+        resample(a, rate, sample_rate)[: len(e.audio)] for a, e in zip(made, excerpts, strict=True)
+    ]
     return copies, sum(map(len, made)) / rate / taken
 
 
-def _fidelity(excerpts: Sequence[Excerpt], copies: Sequence[np.ndarray], settings: MelSettings) -> tuple[float, float]:
+def _fidelity(
+    excerpts: Sequence[Excerpt], copies: Sequence[np.ndarray], settings: MelSettings
+) -> tuple[float, float]:
     """Mel L1 and multi-resolution STFT distance, means over the excerpts."""
     pairs = [(excerpt.audio, copy) for excerpt, copy in zip(excerpts, copies, strict=True)]
     mel = float(np.mean([mel_l1(recording, copy, settings) for recording, copy in pairs]))
-    return mel, float(np.mean([multi_resolution_stft(recording, copy) for recording, copy in pairs]))
+    return mel, float(
+        np.mean([multi_resolution_stft(recording, copy) for recording, copy in pairs])
+    )
 
 
 def _fad(made: np.ndarray | None, real: np.ndarray | None) -> tuple[float | None, int | None]:

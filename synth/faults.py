@@ -6,10 +6,15 @@ import numpy as np
 
 from synth.mel import MelSettings, log_mel
 
-# What is broken. In brackets what was measured on 225 recordings: piano, bands, orchestras, electronic, single hits.
-SILENT_PEAK, SILENT_RMS = 1e-3, 10 ** (-70 / 20)  # -60 dBFS, and -70 dBFS of a block
-SILENT_SHARE, BLOCK_SECONDS = 0.9, 0.05  # of the blocks (at most 0.06)
-MAX_OFFSET = 0.25  # of the RMS, a sixteenth of the power (at most 0.18, but for five files with a real offset)
+# What is broken. In brackets what was measured on 225 recordings: piano, bands, orchestras,
+# electronic, single hits. -60 dBFS, and -70 dBFS of a block
+SILENT_PEAK = 1e-3
+SILENT_RMS = 10 ** (-70 / 20)
+# of the blocks (at most 0.06)
+SILENT_SHARE = 0.9
+BLOCK_SECONDS = 0.05
+# of the RMS, a sixteenth of the power (at most 0.18, but for five files with a real offset)
+MAX_OFFSET = 0.25
 STUCK = 0.05  # nepers between a spectrogram and itself some frames later (at least 0.195)
 WINDOW_SECONDS = 6.0  # that are stuck, or repeat what is at most half as long
 AUDIBLE = 1.0  # nepers above silence
@@ -22,18 +27,22 @@ def audio_fault(audio: np.ndarray, settings: MelSettings) -> str | None:
     quiet = np.square(blocks).mean(axis=1) < SILENT_RMS**2
     if np.abs(audio).max() < SILENT_PEAK or quiet.mean() > SILENT_SHARE:
         return "silent"
-    if abs(audio.mean(dtype=np.float64)) > MAX_OFFSET * math.sqrt(np.square(audio).mean(dtype=np.float64)):
+    if abs(audio.mean(dtype=np.float64)) > MAX_OFFSET * math.sqrt(
+        np.square(audio).mean(dtype=np.float64)
+    ):
         return "constant offset"
     whole = audio[: len(audio) // settings.hop_length * settings.hop_length]
-    edge = -(-settings.n_fft // (2 * settings.hop_length))  # frames that see the reflection, where a steady tone changes
+    edge = -(
+        -settings.n_fft // (2 * settings.hop_length)
+    )  # frames that see the reflection, where a steady tone changes
     return mel_fault(log_mel(whole, settings)[:, edge:-edge], settings)
 
 
 def mel_fault(mel: np.ndarray, settings: MelSettings) -> str | None:
     """Why a log-mel spectrogram (n_mels, frames) is broken, or None.
 
-    It is stuck if a window is nearly the same as itself some frames later: a held sound that does not live (one frame later) or
-    a repeated loop. Only bands that are audible in the window count.
+    It is stuck if a window is nearly the same as itself some frames later: a held sound that does
+    not live (one frame later) or a repeated loop. Only bands that are audible in the window count.
     """
     if not np.isfinite(mel).all():
         return "not finite"
@@ -48,7 +57,9 @@ def mel_fault(mel: np.ndarray, settings: MelSettings) -> str | None:
 
 
 def _self_distances(window: np.ndarray) -> np.ndarray:
-    """RMS differences of (n_bands, n) and itself 1, 2, … n // 2 frames later: |a - b|² = |a|² + |b|² - 2ab, ab by FFT."""
+    """RMS differences of (n_bands, n) and itself 1, 2, … n // 2 frames later: |a - b|² = |a|² +
+    |b|² - 2ab, ab by FFT.
+    """
     window = window.astype(np.float64)
     n_bands, n = window.shape
     spectra = np.fft.rfft(window, 2 * n, axis=1)

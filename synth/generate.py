@@ -2,8 +2,9 @@
 
     (run seed, file, attempt) ──► seed ──► log-mel ──► audio ──► broken? the next attempt ──► FLAC, a line of the manifest
 
-Files are made side by side, each by one thread from beginning to end: the sums of a network depend, in their last bits, on what
-is computed together with what, so that this alone gives the same bytes whatever the number of workers, and for one file alone.
+Files are made side by side, each by one thread from beginning to end: the sums of a network depend,
+in their last bits, on what is computed together with what, so that this alone gives the same bytes
+whatever the number of workers, and for one file alone.
 """
 
 import math
@@ -24,10 +25,18 @@ import soundfile as sf
 import torch
 import xxhash
 
-from db.atomic import replacing
-from db.errors import ParameterError
+from files.atomic import replacing
+from files.errors import ParameterError
 from synth.faults import audio_fault, mel_fault
-from synth.generated import MANIFEST, Entry, append_entry, explained, make_header, open_folder, write_manifest
+from synth.generated import (
+    MANIFEST,
+    Entry,
+    append_entry,
+    explained,
+    make_header,
+    open_folder,
+    write_manifest,
+)
 from synth.generator import Generator
 from synth.mel import MelSettings
 from synth.recordings import Tell
@@ -35,7 +44,9 @@ from synth.vocoder import Vocoder
 from training.threads import torch_threads
 
 MAX_ATTEMPTS = 5
-MIN_SECONDS, MAX_SECONDS = 1.0, 3600.0  # of a file; the longest takes a gigabyte per worker
+# of a file; the longest takes a gigabyte per worker
+MIN_SECONDS = 1.0
+MAX_SECONDS = 3600.0
 SAFE_PEAK = 0.999
 PCM_16_SCALE = 2.0**15
 
@@ -53,7 +64,9 @@ class GenerateOptions:
         if not (math.isfinite(self.minutes) and self.minutes > 0):
             raise ParameterError(f"minutes={self.minutes} must be a positive number")
         if not MIN_SECONDS <= self.seconds <= MAX_SECONDS:
-            raise ParameterError(f"seconds={self.seconds} of a file must be {MIN_SECONDS:g} to {MAX_SECONDS:g}")
+            raise ParameterError(
+                f"seconds={self.seconds} of a file must be {MIN_SECONDS:g} to {MAX_SECONDS:g}"
+            )
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ParameterError(f"seed={self.seed!r} must be an integer that is not negative")
         if self.workers is not None and self.workers < 1:
@@ -79,7 +92,9 @@ class GenerateSummary:
 
 @dataclass(frozen=True)
 class Clip:
-    """What a seed gave: float32 audio (n_samples,), lowered by `gain_db` if it was too loud, or why it is broken."""
+    """What a seed gave: float32 audio (n_samples,), lowered by `gain_db` if it was too loud, or why
+    it is broken.
+    """
 
     audio: np.ndarray
     gain_db: float = 0.0
@@ -87,9 +102,15 @@ class Clip:
 
 
 def generate(
-    generator: Generator, vocoder: Vocoder, out: Path, *, options: GenerateOptions, names: tuple[str, str], force: bool = False,
+    generator: Generator,
+    vocoder: Vocoder,
+    out: Path,
+    *,
+    options: GenerateOptions,
+    names: tuple[str, str],
+    force: bool = False,
     progress: Tell | None = None,
-) -> GenerateSummary:  # fmt: skip
+) -> GenerateSummary:
     """Fill `out` with files, or go on where a run was interrupted. Other files in it stay.
 
     Parameters
@@ -103,11 +124,16 @@ def generate(
     Raises
     ------
     ParameterError
-        If the two models have different mel settings, `out` was made with other models or options, or cannot be written.
+        If the two models have different mel settings, `out` was made with other models or options,
+        or cannot be written.
     """
-    generator.mel.check_matches(vocoder.mel, mine=f"the generator {names[0]}", theirs=f"the vocoder {names[1]}")
+    generator.mel.check_matches(
+        vocoder.mel, mine=f"the generator {names[0]}", theirs=f"the vocoder {names[1]}"
+    )
     started = time.perf_counter()
-    header = make_header(generator, vocoder, seconds=options.seconds, seed=options.seed, names=names)
+    header = make_header(
+        generator, vocoder, seconds=options.seconds, seed=options.seed, names=names
+    )
     entries = open_folder(out, header, force=force)
     paths = [out / f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
     missing = [i for i, path in enumerate(paths) if path.name not in entries]
@@ -121,11 +147,16 @@ def generate(
                 progress(len(paths) - len(missing) + len(made), len(paths), entry.name)
     entries.update({entry.name: entry for entry in made})
     write_manifest(out, header, entries)
-    return _summary([entries[path.name] for path in paths], made, generator.mel, time.perf_counter() - started)
+    return _summary(
+        [entries[path.name] for path in paths], made, generator.mel, time.perf_counter() - started
+    )
 
 
 def make_clip(generator: Generator, vocoder: Vocoder, *, seed: int, n_samples: int) -> Clip:
-    """The audio of one seed, judged. On one thread of torch it is the same to the byte, on the same machine and torch."""
+    """The audio of one seed, judged.
+
+    On one thread of torch it is the same to the byte, on the same machine and torch.
+    """
     with torch.inference_mode():
         mel = generator.sample(-(-n_samples // generator.mel.hop_length), seeds=[seed])[0].numpy()
         if fault := mel_fault(mel, generator.mel):
@@ -133,7 +164,8 @@ def make_clip(generator: Generator, vocoder: Vocoder, *, seed: int, n_samples: i
         audio = vocoder.synthesise(mel)[:n_samples]
     if not np.isfinite(audio).all():
         return Clip(audio, fault="not finite")
-    peak, gain_db = float(np.abs(audio).max()), 0.0
+    peak = float(np.abs(audio).max())
+    gain_db = 0.0
     if peak > SAFE_PEAK:
         gain_db = 20 * math.log10(SAFE_PEAK / peak)
         audio = audio * np.float32(SAFE_PEAK / peak)
@@ -142,19 +174,29 @@ def make_clip(generator: Generator, vocoder: Vocoder, *, seed: int, n_samples: i
 
 @contextmanager
 def _workers(number: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Threads on which torch computes alone. What is not begun when the block is left, by an error or Ctrl-C, is not made."""
-    with torch_threads(1), ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    """Threads on which torch computes alone.
+
+    What is not begun when the block is left, by an error or Ctrl-C, is not made.
+    """
+    with (
+        torch_threads(1),
+        ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
         try:
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _make_file(generator: Generator, vocoder: Vocoder, options: GenerateOptions, index: int, path: Path) -> Entry:
+def _make_file(
+    generator: Generator, vocoder: Vocoder, options: GenerateOptions, index: int, path: Path
+) -> Entry:
     rejected: list[dict[str, Any]] = []
     n_samples = round(options.seconds * generator.mel.sample_rate)
     for attempt in range(MAX_ATTEMPTS):
-        state = np.random.SeedSequence(options.seed, spawn_key=(index, attempt)).generate_state(1, np.uint64)
+        state = np.random.SeedSequence(options.seed, spawn_key=(index, attempt)).generate_state(
+            1, np.uint64
+        )
         seed = int(state[0] >> np.uint64(11))  # 53 bits, which JSON keeps everywhere
         clip = make_clip(generator, vocoder, seed=seed, n_samples=n_samples)
         if clip.fault is None:
@@ -162,19 +204,38 @@ def _make_file(generator: Generator, vocoder: Vocoder, options: GenerateOptions,
             with explained(path), replacing(path) as temporary:
                 temporary.write_bytes(data)
             peak = float(np.abs(clip.audio).max())
-            return Entry(path.name, seed, rejected, n_samples, peak, clip.gain_db, xxhash.xxh3_128_hexdigest(data))
+            return Entry(
+                path.name,
+                seed,
+                rejected,
+                n_samples,
+                peak,
+                clip.gain_db,
+                xxhash.xxh3_128_hexdigest(data),
+            )
         rejected.append({"seed": seed, "reason": clip.fault})
     return Entry(path.name, None, rejected)
 
 
 def _encode(audio: np.ndarray, sample_rate: int) -> bytes:
-    """FLAC of 16 bits, rounded without dither. In memory: libsndfile does not always tell that a disk is full."""
+    """FLAC of 16 bits, rounded without dither.
+
+    In memory: libsndfile does not always tell that a disk is full.
+    """
     buffer = BytesIO()
-    sf.write(buffer, np.rint(audio * PCM_16_SCALE).astype(np.int16), sample_rate, format="FLAC", subtype="PCM_16")
+    sf.write(
+        buffer,
+        np.rint(audio * PCM_16_SCALE).astype(np.int16),
+        sample_rate,
+        format="FLAC",
+        subtype="PCM_16",
+    )
     return buffer.getvalue()
 
 
-def _summary(entries: list[Entry], made: list[Entry], mel: MelSettings, seconds: float) -> GenerateSummary:
+def _summary(
+    entries: list[Entry], made: list[Entry], mel: MelSettings, seconds: float
+) -> GenerateSummary:
     made_seconds = sum(entry.n_samples for entry in made) / mel.sample_rate
     n_made = sum(entry.hash is not None for entry in made)
     return GenerateSummary(

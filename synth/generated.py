@@ -1,7 +1,7 @@
 """The manifest of generated audio: JSON lines, the header first.
 
-A file costs one line appended, however many there are, and a line cut by a crash is recognised. A run that ends puts them
-in order.
+A file costs one line appended, however many there are, and a line cut by a crash is recognised. A
+run that ends puts them in order.
 """
 
 import json
@@ -14,14 +14,15 @@ from typing import Any
 
 import xxhash
 
-from db.atomic import replacing
-from db.errors import ParameterError
-from db.hashing import hash_file
+from files.atomic import replacing
+from files.errors import ParameterError
+from files.hashing import hash_file
 from synth.generator import Generator
 from synth.vocoder import Vocoder
 from synth.weight_norm import plain_state
 
-FORMAT, VERSION = "demiurge-generated-audio", 1
+FORMAT = "demiurge-generated-audio"
+VERSION = 1
 MANIFEST = "manifest.jsonl"
 OUR_FILES = "generated-[0-9][0-9][0-9][0-9][0-9][0-9].flac"
 REMEDY = "give another folder, or --force to generate anew"
@@ -42,14 +43,20 @@ class Entry:
 
 def make_header(
     generator: Generator, vocoder: Vocoder, *, seconds: float, seed: int, names: tuple[str, str]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Who made the files, and how: what must be the same to go on."""
     return {
-        "format": FORMAT, "version": VERSION,
-        "generator": names[0], "generator_hash": _hash_model(generator),
-        "vocoder": names[1], "vocoder_hash": _hash_model(vocoder),
-        "precision": vocoder.precision, "seconds": seconds, "seed": seed, "mel": generator.mel.to_dict(),
-    }  # fmt: skip
+        "format": FORMAT,
+        "version": VERSION,
+        "generator": names[0],
+        "generator_hash": _hash_model(generator),
+        "vocoder": names[1],
+        "vocoder_hash": _hash_model(vocoder),
+        "precision": vocoder.precision,
+        "seconds": seconds,
+        "seed": seed,
+        "mel": generator.mel.to_dict(),
+    }
 
 
 def _hash_model(model: Generator | Vocoder) -> str:
@@ -80,12 +87,17 @@ def open_folder(out: Path, header: dict[str, Any], *, force: bool) -> dict[str, 
 
 
 def _check_is_ours(out: Path) -> None:
-    """Refuse a folder of other files, recordings perhaps: among them, what is generated could not be told from them."""
+    """Refuse a folder of other files, recordings perhaps: among them, what is generated could not
+    be told from them.
+    """
     if (out / MANIFEST).exists():
         return
     for path in out.iterdir():
         if not path.name.startswith(".") and not path.match(OUR_FILES):
-            raise ParameterError(f"{out}: holds files that synth generate has not made ({path.name}); give a new folder")
+            raise ParameterError(
+                f"{out}: holds files that synth generate has not made ({path.name}); give a new"
+                " folder"
+            )
 
 
 def _is_there(path: Path, entry: Entry) -> bool:
@@ -94,14 +106,19 @@ def _is_there(path: Path, entry: Entry) -> bool:
 
 
 def _read_manifest(out: Path, header: dict[str, Any]) -> dict[str, Entry]:
-    """Entries by name. Raises ParameterError if the files in `out` are not of this header, or the manifest is damaged."""
+    """Entries by name.
+
+    Raises ParameterError if the files in `out` are not of this header, or the manifest is damaged.
+    """
     path = out / MANIFEST
     if not path.exists():
         if found := next(out.glob(OUR_FILES), None):
             raise ParameterError(f"{out} holds {found.name} but no {MANIFEST}; {REMEDY}")
         return {}
     try:
-        first, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what no line end follows was cut by a crash
+        first, *lines = path.read_text(encoding="utf-8").split("\n")[
+            :-1
+        ]  # what no line end follows was cut by a crash
         there = dict(json.loads(first))
         entries = [Entry(**json.loads(line)) for line in lines]
     except (ValueError, TypeError) as error:
@@ -113,7 +130,9 @@ def _read_manifest(out: Path, header: dict[str, Any]) -> dict[str, Entry]:
 def _check_header(out: Path, there: dict[str, Any], header: dict[str, Any]) -> None:
     found = f"{there.get('format')} {there.get('version')}"
     if found != f"{FORMAT} {VERSION}":
-        raise ParameterError(f"{out / MANIFEST} is of format {found}, not {FORMAT} {VERSION}; {REMEDY}")
+        raise ParameterError(
+            f"{out / MANIFEST} is of format {found}, not {FORMAT} {VERSION}; {REMEDY}"
+        )
     differences = [
         f"{name}={there.get(name)}, not {header[name]}"
         for name in ("precision", "seconds", "seed")
@@ -124,7 +143,9 @@ def _check_header(out: Path, there: dict[str, Any], header: dict[str, Any]) -> N
         if there.get(key) != header[key]
     ]
     if differences:
-        raise ParameterError(f"{out} was generated with {', '.join(differences)}; give the same, or {REMEDY}")
+        raise ParameterError(
+            f"{out} was generated with {', '.join(differences)}; give the same, or {REMEDY}"
+        )
 
 
 def _line(values: dict[str, Any]) -> str:
@@ -150,6 +171,6 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ParameterError(
-            f"{path}: cannot be written ({error.strerror}); the files made before are whole: make room, and give the "
-            "same command again to go on, or choose another folder"
+            f"{path}: cannot be written ({error.strerror}); the files made before are whole: make"
+            " room, and give the same command again to go on, or choose another folder"
         ) from error

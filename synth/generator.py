@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.latent import LatentNoise
 from synth.mel import MelSettings
 from synth.unagan import UnaganConfig, build_unagan
@@ -17,9 +17,13 @@ from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
 KIND = "generator"
 CHUNK_FRAMES = 1024  # frames of one pass, 12 s at 22.05 kHz / 256: about what UNAGAN trains on
-OVERLAP_FRAMES = 192  # shared by neighbouring chunks, so that their GRUs have warmed up where they meet
+OVERLAP_FRAMES = (
+    192  # shared by neighbouring chunks, so that their GRUs have warmed up where they meet
+)
 FADE_FRAMES = 64  # the middle of the overlap, where one chunk gives way to the next
-BATCH_CHUNKS = 16  # chunks generated together, twice as fast as one by one; half a gigabyte at width 512
+BATCH_CHUNKS = (
+    16  # chunks generated together, twice as fast as one by one; half a gigabyte at width 512
+)
 
 
 class Generator(nn.Module):
@@ -29,10 +33,16 @@ class Generator(nn.Module):
     std: Tensor
 
     def __init__(
-        self, config: UnaganConfig, mel: MelSettings, *, latent_order: int = 0, training: dict[str, Any] | None = None
+        self,
+        config: UnaganConfig,
+        mel: MelSettings,
+        *,
+        latent_order: int = 0,
+        training: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.config, self.mel = config, mel
+        self.config = config
+        self.mel = mel
         self.training_summary = training or {}
         self.network = build_unagan(mel.n_mels, config)
         self.latent = LatentNoise(config.z_channels, latent_order)
@@ -43,10 +53,13 @@ class Generator(nn.Module):
         """Take over the mean and standard deviation of the training mels, each shape (n_mels,)."""
         if mean.shape != self.mean.shape or std.shape != self.std.shape:
             raise ParameterError(
-                f"statistics of shapes {tuple(mean.shape)}, {tuple(std.shape)} must be ({self.mel.n_mels},) each"
+                f"statistics of shapes {tuple(mean.shape)}, {tuple(std.shape)} must be"
+                f" ({self.mel.n_mels},) each"
             )
         if not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
-            raise ParameterError("the mean must be finite and the standard deviation positive in every mel band")
+            raise ParameterError(
+                "the mean must be finite and the standard deviation positive in every mel band"
+            )
         self.mean.copy_(mean)
         self.std.copy_(std)
 
@@ -62,8 +75,8 @@ class Generator(nn.Module):
     def sample(self, frames: int, *, seeds: Sequence[int]) -> Tensor:
         """Generate one clip per seed.
 
-        Up to CHUNK_FRAMES a clip is one pass; a longer one is chunks that overlap, of equal length, and see the same noise
-        where they do::
+        Up to CHUNK_FRAMES a clip is one pass; a longer one is chunks that overlap, of equal length,
+        and see the same noise where they do::
 
             ________________
                          \\ fade
@@ -83,16 +96,22 @@ class Generator(nn.Module):
         _check_request(frames, seeds)
         per_step = self.config.frames_per_step
         length, starts = chunk_plan(-(-frames // per_step), per_step)
-        noise = [self.latent.draw(np.random.default_rng(seed), starts[-1] + length) for seed in seeds]
+        noise = [
+            self.latent.draw(np.random.default_rng(seed), starts[-1] + length) for seed in seeds
+        ]
         rows = [(row, chunk) for chunk in range(len(starts)) for row in range(len(seeds))]
         mels = torch.zeros(len(seeds), self.mel.n_mels, (starts[-1] + length) * per_step)
         for i in range(0, len(rows), BATCH_CHUNKS):
             batch = rows[i : i + BATCH_CHUNKS]
-            z = torch.stack([noise[row][:, starts[chunk] : starts[chunk] + length] for row, chunk in batch])
+            z = torch.stack(
+                [noise[row][:, starts[chunk] : starts[chunk] + length] for row, chunk in batch]
+            )
             states = [_state_generator(seeds[row], chunk) for row, chunk in batch]
             scores = self.network(z.to(self.mean), states)
             for (row, chunk), part in zip(batch, self.denormalise(scores).cpu(), strict=True):
-                weights = _weights(length, per_step, first=chunk == 0, last=chunk == len(starts) - 1)
+                weights = _weights(
+                    length, per_step, first=chunk == 0, last=chunk == len(starts) - 1
+                )
                 start = starts[chunk] * per_step
                 mels[row, :, start : start + length * per_step] += part * weights
         return mels[..., :frames].clamp_min(self.mel.silence)
@@ -100,35 +119,45 @@ class Generator(nn.Module):
     def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
         """Write the checkpoint; the network's weights as `dtype`: float16 takes half the space."""
         values = {
-            "unagan": asdict(self.config), "mel": self.mel.to_dict(), "latent_order": self.latent.order,
+            "unagan": asdict(self.config),
+            "mel": self.mel.to_dict(),
+            "latent_order": self.latent.order,
             "training": self.training_summary,
-        }  # fmt: skip
+        }
         tensors = {
-            name: tensor.to(dtype) if name.startswith("network.") else tensor for name, tensor in self.state_dict().items()
+            name: tensor.to(dtype) if name.startswith("network.") else tensor
+            for name, tensor in self.state_dict().items()
         }
         save_checkpoint(folder, kind=KIND, config=values, tensors=tensors)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Rebuild a generator from its checkpoint, ready to sample. Weights of any precision become float32.
+        """Rebuild a generator from its checkpoint, ready to sample.
+
+        Weights of any precision become float32.
 
         Raises
         ------
         CheckpointError
-            If it is missing, damaged, of another kind or version, or its parts do not fit each other.
+            If it is missing, damaged, of another kind or version, or its parts do not fit each
+            other.
         """
         values, tensors = load_checkpoint(folder, kind=KIND)
         with rebuilding(folder):
             sizes = {**values["unagan"], "upsamplings": tuple(values["unagan"]["upsamplings"])}
-            mel, order = MelSettings.from_dict(values["mel"]), values["latent_order"]
-            generator = cls(UnaganConfig(**sizes), mel, latent_order=order, training=values["training"])
+            mel = MelSettings.from_dict(values["mel"])
+            order = values["latent_order"]
+            generator = cls(
+                UnaganConfig(**sizes), mel, latent_order=order, training=values["training"]
+            )
             generator.load_state_dict(tensors)
             generator.set_statistics(generator.mean, generator.std)  # checks them
         return generator.eval()
 
 
 def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
-    """Chunks of equal length that cover `steps` steps of noise, and end less than a step per chunk behind them.
+    """Chunks of equal length that cover `steps` steps of noise, and end less than a step per chunk
+    behind them.
 
     Returns
     -------
@@ -147,7 +176,9 @@ def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
 
 
 def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> Tensor:
-    """What each frame of a chunk of `length` steps counts; with those of its neighbours they sum to 1."""
+    """What each frame of a chunk of `length` steps counts; with those of its neighbours they sum to
+    1.
+    """
     overlap = -(-OVERLAP_FRAMES // frames_per_step) * frames_per_step
     rise = ((torch.arange(overlap) + 0.5 - overlap / 2) / FADE_FRAMES + 0.5).clamp(0, 1)
     weights = torch.ones(length * frames_per_step)
@@ -160,11 +191,15 @@ def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> T
 
 def _state_generator(seed: int, chunk: int) -> torch.Generator:
     """What draws the initial GRU states of a chunk."""
-    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, chunk + 1]).generate_state(1)[0]))
+    return torch.Generator().manual_seed(
+        int(np.random.SeedSequence([seed, chunk + 1]).generate_state(1)[0])
+    )
 
 
 def _check_request(frames: int, seeds: Sequence[int]) -> None:
     if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
         raise ParameterError(f"frames={frames!r} must be a positive integer")
     if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
-        raise ParameterError(f"seeds={seeds!r} must be a list of integers that are not negative, one per clip")
+        raise ParameterError(
+            f"seeds={seeds!r} must be a list of integers that are not negative, one per clip"
+        )

@@ -1,7 +1,8 @@
 """Log-mel spectrogram to waveform without a network: the baseline that every vocoder must beat.
 
-Fast Griffin-Lim (Perraudin, Balazs and Søndergaard, WASPAA 2013): the phases of an STFT with given magnitudes are found by
-alternating between "is the STFT of a signal" and "has these magnitudes", with momentum.
+Fast Griffin-Lim (Perraudin, Balazs and Søndergaard, WASPAA 2013): the phases of an STFT with given
+magnitudes are found by alternating between "is the STFT of a signal" and "has these magnitudes",
+with momentum.
 """
 
 import math
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.mel import LogMel, MelSettings
 from synth.stft import InverseSTFT, spread_of_bands
 
@@ -19,7 +20,9 @@ UPDATES = 30  # of the magnitudes; 100 gave the same results
 TINY = 1e-12  # keeps empty bands from dividing by 0
 
 
-def griffin_lim(log_mel: np.ndarray, settings: MelSettings, *, iterations: int = 60, seed: int = 0) -> np.ndarray:
+def griffin_lim(
+    log_mel: np.ndarray, settings: MelSettings, *, iterations: int = 60, seed: int = 0
+) -> np.ndarray:
     """Synthesise a waveform whose `LogMel` is near `log_mel`, frame for frame.
 
     Parameters
@@ -38,12 +41,16 @@ def griffin_lim(log_mel: np.ndarray, settings: MelSettings, *, iterations: int =
     Raises
     ------
     ParameterError
-        If the shape does not fit the settings, there are too few frames, or values are NaN or infinite.
+        If the shape does not fit the settings, there are too few frames, or values are NaN or
+        infinite.
     """
     _check(log_mel, settings, iterations)
-    front_end, inverse = LogMel(settings), InverseSTFT(settings.n_fft, settings.hop_length)
+    front_end = LogMel(settings)
+    inverse = InverseSTFT(settings.n_fft, settings.hop_length)
     magnitudes = _magnitudes(log_mel, front_end)[None]
-    phases = torch.rand(magnitudes.shape, generator=torch.Generator().manual_seed(seed)) * 2 * math.pi
+    phases = (
+        torch.rand(magnitudes.shape, generator=torch.Generator().manual_seed(seed)) * 2 * math.pi
+    )
     spectrum = torch.polar(magnitudes, phases)
     previous = torch.zeros_like(spectrum)
     for _ in range(iterations):
@@ -56,24 +63,34 @@ def griffin_lim(log_mel: np.ndarray, settings: MelSettings, *, iterations: int =
 
 def _check(log_mel: np.ndarray, settings: MelSettings, iterations: int) -> None:
     if log_mel.ndim != 2 or len(log_mel) != settings.n_mels:
-        raise ParameterError(f"log-mel of shape {log_mel.shape} must be ({settings.n_mels}, frames), as its settings say")
+        raise ParameterError(
+            f"log-mel of shape {log_mel.shape} must be ({settings.n_mels}, frames), as its"
+            " settings say"
+        )
     fewest = (settings.n_fft - settings.hop_length) // 2 // settings.hop_length + 1
     if log_mel.shape[1] < fewest:
-        raise ParameterError(f"{log_mel.shape[1]} frames are too few for a waveform; at least {fewest} are needed")
+        raise ParameterError(
+            f"{log_mel.shape[1]} frames are too few for a waveform; at least {fewest} are needed"
+        )
     if not np.isfinite(log_mel).all():
-        raise ParameterError("the log-mel holds NaN or infinite values; make it again from sound audio")
+        raise ParameterError(
+            "the log-mel holds NaN or infinite values; make it again from sound audio"
+        )
     if not isinstance(iterations, int) or isinstance(iterations, bool) or iterations < 1:
         raise ParameterError(f"iterations={iterations!r} must be a positive integer")
 
 
 def _magnitudes(log_mel: np.ndarray, front_end: LogMel) -> Tensor:
-    """STFT magnitudes, not negative, whose mel bands are nearest: (n_mels, frames) -> (n_bins, frames).
+    """STFT magnitudes, not negative, whose mel bands are nearest: (n_mels, frames) -> (n_bins,
+    frames).
 
-    By the multiplicative updates of Lee and Seung (NIPS 2000, eq. 5) for the divergence, which weighs ratios. Least squares, as
-    librosa takes, neglect the quiet bands: on real recordings the synthesised log-mel was up to twice as far off.
+    By the multiplicative updates of Lee and Seung (NIPS 2000, eq. 5) for the divergence, which
+    weighs ratios. Least squares, as librosa takes, neglect the quiet bands: on real recordings the
+    synthesised log-mel was up to twice as far off.
     """
     mel = front_end.expand(torch.from_numpy(log_mel.astype(np.float32)))
-    bands, spread = front_end.filters, spread_of_bands(front_end.filters)
+    bands = front_end.filters
+    spread = spread_of_bands(front_end.filters)
     magnitudes = spread @ (mel / bands.sum(dim=1, keepdim=True).clamp_min(TINY))
     for _ in range(UPDATES):
         magnitudes = magnitudes * (spread @ (mel / (bands @ magnitudes).clamp_min(TINY)))

@@ -1,7 +1,9 @@
-"""HiFi-GAN generator (Kong, Kim & Bae 2020, arXiv 2010.05646): log-mel to waveform by transposed convolutions.
+"""HiFi-GAN generator (Kong, Kim & Bae 2020, arXiv 2010.05646): log-mel to waveform by transposed
+convolutions.
 
-Each stage lengthens the sequence, halves its channels and takes the mean of residual blocks of several kernel sizes: the
-"multi-receptive field fusion" of section 2.2. Submodules carry the published names, so that published weights fit.
+Each stage lengthens the sequence, halves its channels and takes the mean of residual blocks of
+several kernel sizes: the "multi-receptive field fusion" of section 2.2. Submodules carry the
+published names, so that published weights fit.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.melgan import EDGE_KERNEL, check_upsampling, context_frames, fit_rates, upsampling
 from synth.network import VocoderNetwork
 
@@ -28,34 +30,58 @@ class HiFiGANConfig:
     """Sizes of the generator. The defaults are V1, the paper's best and largest (appendix A.1)."""
 
     upsample_rates: Sequence[int] = (8, 8, 2, 2)  # multiply to the hop length, 256
-    upsample_kernel_sizes: Sequence[int] = (16, 16, 4, 4)  # twice the rate: every sample sees two inputs, no checkerboard
+    upsample_kernel_sizes: Sequence[int] = (
+        16,
+        16,
+        4,
+        4,
+    )  # twice the rate: every sample sees two inputs, no checkerboard
     channels: int = 512  # before the first stage; every stage halves them
-    resblock: int = 1  # 1: pairs of a dilated and a plain convolution; 2: dilated ones only, half the work
-    kernel_sizes: Sequence[int] = (3, 7, 11)  # of the residual blocks beside each other: fine and coarse patterns
-    dilations: Sequence[Sequence[int]] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))  # of the layers within each block
+    resblock: int = (
+        1  # 1: pairs of a dilated and a plain convolution; 2: dilated ones only, half the work
+    )
+    kernel_sizes: Sequence[int] = (
+        3,
+        7,
+        11,
+    )  # of the residual blocks beside each other: fine and coarse patterns
+    dilations: Sequence[Sequence[int]] = (
+        (1, 3, 5),
+        (1, 3, 5),
+        (1, 3, 5),
+    )  # of the layers within each block
 
     def __post_init__(self) -> None:
         check_upsampling(self.upsample_rates, self.upsample_kernel_sizes)
         if self.channels < 1 or self.channels % 2 ** len(self.upsample_rates):
             halvings = len(self.upsample_rates)
             raise ParameterError(
-                f"channels={self.channels} must be a positive multiple of {2**halvings}, to be halved {halvings} times"
+                f"channels={self.channels} must be a positive multiple of {2**halvings}, to be"
+                f" halved {halvings} times"
             )
         if self.resblock not in (1, 2):
             raise ParameterError(f"resblock={self.resblock!r} must be 1 or 2")
-        if not self.kernel_sizes or any(kernel_size < 1 or kernel_size % 2 == 0 for kernel_size in self.kernel_sizes):
+        if not self.kernel_sizes or any(
+            kernel_size < 1 or kernel_size % 2 == 0 for kernel_size in self.kernel_sizes
+        ):
             raise ParameterError(
-                f"kernel_sizes={self.kernel_sizes} must be odd numbers, one for each residual block of a stage"
+                f"kernel_sizes={self.kernel_sizes} must be odd numbers, one for each residual block"
+                " of a stage"
             )
-        if len(self.dilations) != len(self.kernel_sizes) or any(not row or min(row) < 1 for row in self.dilations):
+        if len(self.dilations) != len(self.kernel_sizes) or any(
+            not row or min(row) < 1 for row in self.dilations
+        ):
             raise ParameterError(
-                f"dilations={self.dilations} must have a row of positive integers for each of {self.kernel_sizes}"
+                f"dilations={self.dilations} must have a row of positive integers for each of"
+                f" {self.kernel_sizes}"
             )
 
     def fit_hop(self, hop_length: int) -> Self:
         """The same with other rates, where they must be others, and kernels of twice their size."""
         rates = fit_rates(self.upsample_rates, hop_length)
-        return replace(self, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * rate for rate in rates))
+        return replace(
+            self, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * rate for rate in rates)
+        )
 
 
 V1 = HiFiGANConfig()
@@ -72,15 +98,22 @@ V3 = HiFiGANConfig(
 
 def convolution(channels: int, kernel_size: int, dilation: int) -> nn.Conv1d:
     """Keeps channels and length."""
-    return nn.Conv1d(channels, channels, kernel_size, dilation=dilation, padding=dilation * (kernel_size // 2))
+    return nn.Conv1d(
+        channels, channels, kernel_size, dilation=dilation, padding=dilation * (kernel_size // 2)
+    )
 
 
 class ResBlock1(nn.Module):
-    """Residual pairs of a dilated and a plain convolution. (batch, channels, n) -> the same shape."""
+    """Residual pairs of a dilated and a plain convolution.
+
+    (batch, channels, n) -> the same shape.
+    """
 
     def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
         super().__init__()
-        self.convs1 = nn.ModuleList(convolution(channels, kernel_size, dilation) for dilation in dilations)
+        self.convs1 = nn.ModuleList(
+            convolution(channels, kernel_size, dilation) for dilation in dilations
+        )
         self.convs2 = nn.ModuleList(convolution(channels, kernel_size, 1) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +129,9 @@ class ResBlock2(nn.Module):
 
     def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(convolution(channels, kernel_size, dilation) for dilation in dilations)
+        self.convs = nn.ModuleList(
+            convolution(channels, kernel_size, dilation) for dilation in dilations
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         for dilated in self.convs:
@@ -122,7 +157,9 @@ class HiFiGAN(VocoderNetwork):
                 pairwise(widths), config.upsample_rates, config.upsample_kernel_sizes, strict=True
             )
         )
-        self.resblocks = nn.ModuleList(block(width, *branch) for width in widths[1:] for branch in branches)
+        self.resblocks = nn.ModuleList(
+            block(width, *branch) for width in widths[1:] for branch in branches
+        )
         self.conv_post = nn.Conv1d(widths[-1], 1, EDGE_KERNEL, padding=EDGE_KERNEL // 2)
         for part in (self.ups, self.resblocks, self.conv_post):
             part.apply(initialise)
@@ -137,8 +174,13 @@ class HiFiGAN(VocoderNetwork):
         """How many mel frames on each side can touch the samples of one frame."""
         c = self.config
         pairs = 1 if c.resblock == 1 else 0  # the plain convolution after each dilated one
-        radius = max(k // 2 * sum(d + pairs for d in row) for k, row in zip(c.kernel_sizes, c.dilations, strict=True))
-        return context_frames([(u, k, radius) for u, k in zip(c.upsample_rates, c.upsample_kernel_sizes, strict=True)])
+        radius = max(
+            k // 2 * sum(d + pairs for d in row)
+            for k, row in zip(c.kernel_sizes, c.dilations, strict=True)
+        )
+        return context_frames(
+            [(u, k, radius) for u, k in zip(c.upsample_rates, c.upsample_kernel_sizes, strict=True)]
+        )
 
     def forward(self, mel: Tensor) -> Tensor:
         n_branches = len(self.config.kernel_sizes)

@@ -1,7 +1,8 @@
-"""Networks made quicker to run, with the same weights: channels last, and half precision where it is asked for.
+"""Networks made quicker to run, with the same weights: channels last, and half precision where it
+is asked for.
 
-On processors, 2-d convolutions over (batch, channels, 1, n) whose channels lie next to each other in memory run faster than
-1-d ones; see `demiurge bench synth`.
+On processors, 2-d convolutions over (batch, channels, 1, n) whose channels lie next to each other
+in memory run faster than 1-d ones; see `demiurge bench synth`.
 """
 
 import copy
@@ -15,16 +16,22 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class FlatConvolution(nn.Module):
-    """A 1-d convolution, transposed or not, computed as a 2-d one of height 1: (batch, channels, n) as it was."""
+    """A 1-d convolution, transposed or not, computed as a 2-d one of height 1: (batch, channels, n)
+    as it was.
+    """
 
     def __init__(self, layer: nn.Conv1d | nn.ConvTranspose1d) -> None:
         super().__init__()
-        self.weight = nn.Parameter(layer.weight.detach()[:, :, None].to(memory_format=torch.channels_last))
+        self.weight = nn.Parameter(
+            layer.weight.detach()[:, :, None].to(memory_format=torch.channels_last)
+        )
         self.bias = layer.bias
         self.sizes: dict[str, Any] = {
-            "stride": (1, layer.stride[0]), "padding": (0, layer.padding[0]), "dilation": (1, layer.dilation[0]),
+            "stride": (1, layer.stride[0]),
+            "padding": (0, layer.padding[0]),
+            "dilation": (1, layer.dilation[0]),
             "groups": layer.groups,
-        }  # fmt: skip
+        }
         self.transposed = isinstance(layer, nn.ConvTranspose1d)
         if self.transposed:
             self.sizes["output_padding"] = (0, layer.output_padding[0])
@@ -48,7 +55,10 @@ class FlatReflection(nn.Module):
 
 
 def for_inference(network: Network) -> Network:
-    """A copy of a network whose convolutions are computed channels last. Its output is the same to rounding."""
+    """A copy of a network whose convolutions are computed channels last.
+
+    Its output is the same to rounding.
+    """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for parent in list(network.modules()):
         for name, layer in parent.named_children():

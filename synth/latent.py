@@ -1,8 +1,10 @@
-"""The noise that a UNAGAN is given: white, as published, or with the statistics of what its encoder finds in recordings.
+"""The noise that a UNAGAN is given: white, as published, or with the statistics of what its encoder
+finds in recordings.
 
-The published noise is independent at every step. With a cycle there is an encoder from mel to noise, and what it makes of
-recordings is neither white nor independent; a vector autoregression fitted to it (Lütkepohl 2005, New Introduction to Multiple
-Time Series Analysis, chapter 3) gives noise that the generator has learnt to turn into sound.
+The published noise is independent at every step. With a cycle there is an encoder from mel to
+noise, and what it makes of recordings is neither white nor independent; a vector autoregression
+fitted to it (Lütkepohl 2005, New Introduction to Multiple Time Series Analysis, chapter 3) gives
+noise that the generator has learnt to turn into sound.
 """
 
 from collections.abc import Sequence
@@ -17,9 +19,11 @@ SETTLING_STEPS = 64  # drawn and thrown away before the first
 
 
 class LatentNoise(nn.Module):
-    """z[t] = m + sum over i of transitions[i] (z[t - 1 - i] - m) + factor e[t], e white, m = mean + between u, u drawn once.
+    """z[t] = m + sum over i of transitions[i] (z[t - 1 - i] - m) + factor e[t], e white, m = mean +
+    between u, u drawn once.
 
-    So a clip differs from the next as recordings do, and moves within itself as they do. Order 0 starts as e itself.
+    So a clip differs from the next as recordings do, and moves within itself as they do. Order 0
+    starts as e itself.
     """
 
     mean: Tensor
@@ -36,16 +40,20 @@ class LatentNoise(nn.Module):
         self.register_buffer("factor", torch.eye(channels))
 
     def fit(self, latents: Sequence[np.ndarray]) -> None:
-        """Least squares on sequences of different recordings, each shape (channels, steps), steps > order."""
+        """Least squares on sequences of different recordings, each shape (channels, steps), steps >
+        order.
+        """
         means = np.stack([latent.mean(1, dtype=np.float64) for latent in latents])
-        now, before = [], []
+        now = []
+        before = []
         for latent, own_mean in zip(latents, means, strict=True):
             centred = latent - own_mean[:, None]
             n = centred.shape[1]
             now.append(centred[:, self.order :])
             lags = [centred[:, self.order - 1 - i : n - 1 - i] for i in range(self.order)]
             before.append(np.concatenate(lags) if lags else np.empty((0, n)))
-        y, x = np.concatenate(now, axis=1), np.concatenate(before, axis=1)
+        y = np.concatenate(now, axis=1)
+        x = np.concatenate(before, axis=1)
         gram = x @ x.T
         gram += RIDGE * np.trace(gram) / max(len(gram), 1) * np.eye(len(gram))
         coefficients = np.linalg.solve(gram, x @ y.T).T  # (channels, order * channels)
@@ -65,11 +73,15 @@ class LatentNoise(nn.Module):
         settling = SETTLING_STEPS if self.order else 0
         own_mean = self.mean.cpu().numpy()
         if self.order:
-            own_mean = own_mean + self.between.cpu().numpy() @ rng.standard_normal(len(own_mean), dtype=np.float32)
+            own_mean = own_mean + self.between.cpu().numpy() @ rng.standard_normal(
+                len(own_mean), dtype=np.float32
+            )
         white = rng.standard_normal((settling + steps, len(self.mean)), dtype=np.float32)
         innovations = white @ self.factor.cpu().numpy().T
         z = np.zeros((self.order + len(white), len(self.mean)), np.float32)
-        transitions = self.transitions.flip(0).cpu().numpy().transpose(1, 0, 2).reshape(len(self.mean), -1)  # oldest first
+        transitions = (
+            self.transitions.flip(0).cpu().numpy().transpose(1, 0, 2).reshape(len(self.mean), -1)
+        )  # oldest first
         for t, innovation in enumerate(innovations, start=self.order):
             z[t] = innovation + transitions @ z[t - self.order : t].ravel()
         z = z[self.order + settling :] + own_mean
@@ -77,7 +89,9 @@ class LatentNoise(nn.Module):
 
 
 def settled(transitions: np.ndarray) -> np.ndarray:
-    """(order, channels, channels), with memories that fade: lag i is scaled by s**i so that the largest has LARGEST_MEMORY."""
+    """(order, channels, channels), with memories that fade: lag i is scaled by s**i so that the
+    largest has LARGEST_MEMORY.
+    """
     order, channels, _ = transitions.shape
     if not order:
         return transitions

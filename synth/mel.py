@@ -1,8 +1,9 @@
 """The one mel front end: waveform to log-mel spectrogram, as the published vocoders compute it.
 
-Both publications reflect (n_fft - hop_length) / 2 samples at each end, so that n samples give exactly n / hop_length frames,
-take STFT magnitudes, sum them in slaney mel bands, and clamp the logarithm. They differ in the upper band edge, the base of the
-logarithm and a guard under the square root (HiFi-GAN, arXiv 2010.05646; MelGAN, arXiv 1910.06711).
+Both publications reflect (n_fft - hop_length) / 2 samples at each end, so that n samples give
+exactly n / hop_length frames, take STFT magnitudes, sum them in slaney mel bands, and clamp the
+logarithm. They differ in the upper band edge, the base of the logarithm and a guard under the
+square root (HiFi-GAN, arXiv 2010.05646; MelGAN, arXiv 1910.06711).
 """
 
 import math
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from db.cache import import_librosa
-from db.errors import ParameterError
+from audio.mel import mel_filterbank
+from files.errors import ParameterError
 
 LOGS = ("ln", "log10")
 TINY_POWER = 1e-20  # the gradient of a square root at 0 is infinite
@@ -24,7 +25,10 @@ BLOCK_FRAMES = 4096  # of a spectrogram at a time: 9 MB each
 
 @dataclass(frozen=True)
 class MelSettings:
-    """What a log-mel spectrogram is made with. Travels with every checkpoint; a mismatch is an error."""
+    """What a log-mel spectrogram is made with.
+
+    Travels with every checkpoint; a mismatch is an error.
+    """
 
     sample_rate: int = 22050  # Hz
     n_fft: int = 1024
@@ -42,15 +46,22 @@ class MelSettings:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ParameterError(f"{name}={value!r} must be a positive integer")
         if self.hop_length > self.n_fft or (self.n_fft - self.hop_length) % 2:
-            raise ParameterError(f"hop_length={self.hop_length} must be at most n_fft={self.n_fft}, and an even number less")
+            raise ParameterError(
+                f"hop_length={self.hop_length} must be at most n_fft={self.n_fft}, and an even"
+                " number less"
+            )
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ParameterError(
-                f"bands of {self.f_min} to {self.f_max} Hz must rise and end at {self.sample_rate / 2} Hz, half the sample rate"
+                f"bands of {self.f_min} to {self.f_max} Hz must rise and end at"
+                f" {self.sample_rate / 2} Hz, half the sample rate"
             )
         if self.log not in LOGS:
             raise ParameterError(f"log={self.log!r} must be {' or '.join(LOGS)}")
         if not self.power_floor >= 0 or not self.floor > 0:
-            raise ParameterError(f"power_floor={self.power_floor} must not be negative and floor={self.floor} must be positive")
+            raise ParameterError(
+                f"power_floor={self.power_floor} must not be negative and floor={self.floor} must"
+                " be positive"
+            )
 
     @property
     def frame_rate(self) -> float:
@@ -70,15 +81,21 @@ class MelSettings:
         """Raises ParameterError for settings this version does not know or that are missing."""
         names = {f.name for f in fields(cls)}
         if set(values) != names:
-            raise ParameterError(f"mel settings {sorted(set(values) ^ names)} are unknown or missing; update Demiurge")
+            raise ParameterError(
+                f"mel settings {sorted(set(values) ^ names)} are unknown or missing; update"
+                " Demiurge"
+            )
         return cls(**values)
 
     def check_matches(self, other: "MelSettings", *, mine: str, theirs: str) -> None:
-        """Raise ParameterError, naming both values, if the mels of `mine` are not those of `theirs`."""
+        """Raise ParameterError, naming both values, if the mels of `mine` are not those of
+        `theirs`.
+        """
         for name, value in asdict(self).items():
             if value != (their := getattr(other, name)):
                 raise ParameterError(
-                    f"mel {name} is {value} in {mine} and {their} in {theirs}; take two of the same mel settings"
+                    f"mel {name} is {value} in {mine} and {their} in {theirs}; take two of the same"
+                    " mel settings"
                 )
 
 
@@ -99,11 +116,16 @@ class LogMel(nn.Module):
     def __init__(self, settings: MelSettings) -> None:
         super().__init__()
         self.settings = settings
-        filters = import_librosa().filters.mel(
-            sr=settings.sample_rate, n_fft=settings.n_fft, n_mels=settings.n_mels, fmin=settings.f_min, fmax=settings.f_max
+        filters = mel_filterbank(
+            settings.sample_rate,
+            settings.n_fft,
+            settings.n_mels,
+            f_min=settings.f_min,
+            f_max=settings.f_max,
         )
         self.register_buffer("window", torch.hann_window(settings.n_fft), persistent=False)
-        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
+        # A copy: torch aligns its memory, and products differ in the last bit where it is not aligned.
+        self.register_buffer("filters", torch.tensor(filters), persistent=False)
 
     @property
     def padding(self) -> int:
@@ -111,9 +133,13 @@ class LogMel(nn.Module):
         return (self.settings.n_fft - self.settings.hop_length) // 2
 
     def spectrum(self, padded: Tensor) -> Tensor:
-        """(batch, n_samples + 2 * padding) -> complex STFT (batch, n_fft // 2 + 1, n_samples // hop_length)."""
+        """(batch, n_samples + 2 * padding) -> complex STFT (batch, n_fft // 2 + 1, n_samples //
+        hop_length).
+        """
         s = self.settings
-        return torch.stft(padded, s.n_fft, s.hop_length, window=self.window, center=False, return_complex=True)
+        return torch.stft(
+            padded, s.n_fft, s.hop_length, window=self.window, center=False, return_complex=True
+        )
 
     def magnitudes(self, spectrum: Tensor) -> Tensor:
         power = spectrum.real.square() + spectrum.imag.square() + self.settings.power_floor
@@ -133,12 +159,15 @@ class LogMel(nn.Module):
         """
         if audio.shape[-1] <= self.padding:
             raise ParameterError(
-                f"{audio.shape[-1]} samples are too few for a mel spectrogram; at least {self.padding + 1} are needed"
+                f"{audio.shape[-1]} samples are too few for a mel spectrogram; at least"
+                f" {self.padding + 1} are needed"
             )
         return F.pad(audio[:, None], (self.padding, self.padding), mode="reflect")[:, 0]
 
     def forward(self, audio: Tensor) -> Tensor:
-        """(batch, n_samples) at `sample_rate`, within ±1 -> log-mel (batch, n_mels, n_samples // hop_length)."""
+        """(batch, n_samples) at `sample_rate`, within ±1 -> log-mel (batch, n_mels, n_samples //
+        hop_length).
+        """
         return self.log_mel(self.pad(audio))
 
     def compress(self, mel: Tensor) -> Tensor:
@@ -158,13 +187,15 @@ def log_mel(audio: np.ndarray, settings: MelSettings) -> np.ndarray:
     Parameters
     ----------
     audio : ndarray, float32, shape (n_samples,)
-        At `settings.sample_rate`. What is left over after the last whole hop is followed by silence.
+        At `settings.sample_rate`. What is left over after the last whole hop is followed by
+        silence.
 
     Returns
     -------
     ndarray, float32, shape (n_mels, ceil(n_samples / hop_length))
     """
-    front_end, hop = LogMel(settings), settings.hop_length
+    front_end = LogMel(settings)
+    hop = settings.hop_length
     n_frames = max(-(-len(audio) // hop), 1)
     n_samples = max(n_frames * hop, front_end.padding + 1)
     padded = front_end.pad(torch.from_numpy(np.pad(audio, (0, n_samples - len(audio))))[None])

@@ -8,7 +8,8 @@ N_COEFFICIENTS = 16  # of each cosine transform over the bands
 
 
 def mel_statistics(mels: np.ndarray) -> np.ndarray:
-    """Describe each window by its mean spectrum, its spread around it, and its change from frame to frame.
+    """Describe each window by its mean spectrum, its spread around it, and its change from frame to
+    frame.
 
     Parameters
     ----------
@@ -25,4 +26,6 @@ def mel_statistics(mels: np.ndarray) -> np.ndarray:
     cut = mels[:, :, : n_windows * WINDOW_FRAMES].reshape(n_clips, n_mels, n_windows, WINDOW_FRAMES)
     windows = cut.transpose(0, 2, 1, 3).reshape(-1, n_mels, WINDOW_FRAMES).astype(np.float64)
     parts = [windows.mean(-1), windows.std(-1), np.abs(np.diff(windows, axis=-1)).mean(-1)]
-    return np.concatenate([dct(part, norm="ortho", axis=1)[:, :N_COEFFICIENTS] for part in parts], axis=1)
+    return np.concatenate(
+        [dct(part, norm="ortho", axis=1)[:, :N_COEFFICIENTS] for part in parts], axis=1
+    )

@@ -1,7 +1,10 @@
-"""MelGAN generator (Kumar et al. 2019, arXiv 1910.06711): log-mel to waveform by transposed convolutions.
+"""MelGAN generator (Kumar et al.
 
-Each stage lengthens the sequence, halves its channels and passes residual layers whose dilation grows by three, with reflected
-edges. Submodules carry the published names, so that published weights fit.
+2019, arXiv 1910.06711): log-mel to waveform by transposed convolutions.
+
+Each stage lengthens the sequence, halves its channels and passes residual layers whose dilation
+grows by three, with reflected edges. Submodules carry the published names, so that published
+weights fit.
 """
 
 from collections.abc import Sequence
@@ -12,7 +15,7 @@ from typing import Self
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.network import VocoderNetwork
 
 SLOPE = 0.2  # of the leaky ReLU
@@ -25,7 +28,12 @@ class MelGANConfig:
     """Sizes of the generator, by default the published ones (appendix A)."""
 
     channels: int = 32  # after the last stage, "ngf"; each stage before has twice as many
-    rates: Sequence[int] = (8, 8, 2, 2)  # multiply to the hop length, 256; kernels are twice as long
+    rates: Sequence[int] = (
+        8,
+        8,
+        2,
+        2,
+    )  # multiply to the hop length, 256; kernels are twice as long
     n_residual_layers: int = 3  # of dilation 1, 3, 9: 27 samples are seen after each stage
 
     def __post_init__(self) -> None:
@@ -40,17 +48,24 @@ class MelGANConfig:
 
 
 def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
-    """Raise ParameterError unless there is a stage, every rate is at least 2 and every kernel at least as long as its rate."""
+    """Raise ParameterError unless there is a stage, every rate is at least 2 and every kernel at
+    least as long as its rate.
+    """
     if not rates or min(rates) < 2:
         raise ParameterError(f"upsampling rates={rates} must be one or more integers of at least 2")
-    if len(rates) != len(kernel_sizes) or any(k < u for u, k in zip(rates, kernel_sizes, strict=True)):
+    if len(rates) != len(kernel_sizes) or any(
+        k < u for u, k in zip(rates, kernel_sizes, strict=True)
+    ):
         raise ParameterError(
-            f"upsampling kernel sizes={kernel_sizes} must be one for each of rates={rates}, and none smaller than its rate"
+            f"upsampling kernel sizes={kernel_sizes} must be one for each of rates={rates}, and"
+            " none smaller than its rate"
         )
 
 
 def fit_rates(rates: Sequence[int], hop_length: int) -> tuple[int, ...]:
-    """Rates that multiply to `hop_length`: the smallest doubled as often as it takes; unchanged if none do."""
+    """Rates that multiply to `hop_length`: the smallest doubled as often as it takes; unchanged if
+    none do.
+    """
     fitted = list(rates)
     while prod(fitted) < hop_length:
         fitted[fitted.index(min(fitted))] *= 2
@@ -60,22 +75,27 @@ def fit_rates(rates: Sequence[int], hop_length: int) -> tuple[int, ...]:
 def upsampling(n_in: int, n_out: int, rate: int, kernel_size: int) -> nn.ConvTranspose1d:
     """Transposed convolution (batch, n_in, n) -> (batch, n_out, n * rate), exactly, odd rates too."""
     excess = kernel_size - rate
-    return nn.ConvTranspose1d(n_in, n_out, kernel_size, rate, padding=(excess + 1) // 2, output_padding=excess % 2)
+    return nn.ConvTranspose1d(
+        n_in, n_out, kernel_size, rate, padding=(excess + 1) // 2, output_padding=excess % 2
+    )
 
 
 def context_frames(stages: Sequence[tuple[int, int, int]]) -> int:
     """How many mel frames on each side can touch the samples of one frame.
 
-    Walks from the samples of frame 0, `first` to `last`, back to the mel: a convolution widens the span by its radius, and
-    sample t of a transposed one comes from the inputs i with 0 <= t + padding - rate * i < kernel_size.
+    Walks from the samples of frame 0, `first` to `last`, back to the mel: a convolution widens the
+    span by its radius, and sample t of a transposed one comes from the inputs i with 0 <= t +
+    padding - rate * i < kernel_size.
 
     Parameters
     ----------
     stages : sequence of (rate, kernel_size, radius)
-        Of each transposed convolution, and how many samples the residual layers after it reach to each side.
+        Of each transposed convolution, and how many samples the residual layers after it reach to
+        each side.
     """
     edge = EDGE_KERNEL // 2
-    first, last = -edge, prod(rate for rate, _, _ in stages) - 1 + edge
+    first = -edge
+    last = prod(rate for rate, _, _ in stages) - 1 + edge
     for rate, kernel_size, radius in reversed(stages):
         padding = (kernel_size - rate + 1) // 2
         first = -((kernel_size - 1 - padding + radius - first) // rate)
@@ -84,7 +104,10 @@ def context_frames(stages: Sequence[tuple[int, int, int]]) -> int:
 
 
 class ResidualLayer(nn.Module):
-    """A dilated and a mixing convolution beside a mixing shortcut. (batch, channels, n) -> the same shape."""
+    """A dilated and a mixing convolution beside a mixing shortcut.
+
+    (batch, channels, n) -> the same shape.
+    """
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -110,12 +133,22 @@ class MelGAN(VocoderNetwork):
         super().__init__()
         self.config = config
         width = config.channels * 2 ** len(config.rates)
-        layers: list[nn.Module] = [nn.ReflectionPad1d(EDGE_KERNEL // 2), nn.Conv1d(n_mels, width, EDGE_KERNEL)]
+        layers: list[nn.Module] = [
+            nn.ReflectionPad1d(EDGE_KERNEL // 2),
+            nn.Conv1d(n_mels, width, EDGE_KERNEL),
+        ]
         for rate in config.rates:
-            layers += [nn.LeakyReLU(SLOPE, inplace=True), upsampling(width, width // 2, rate, 2 * rate)]
+            layers += [
+                nn.LeakyReLU(SLOPE, inplace=True),
+                upsampling(width, width // 2, rate, 2 * rate),
+            ]
             width //= 2
             layers += [ResidualLayer(width, 3**layer) for layer in range(config.n_residual_layers)]
-        layers += [nn.LeakyReLU(SLOPE, inplace=True), nn.ReflectionPad1d(EDGE_KERNEL // 2), nn.Conv1d(width, 1, EDGE_KERNEL)]
+        layers += [
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.ReflectionPad1d(EDGE_KERNEL // 2),
+            nn.Conv1d(width, 1, EDGE_KERNEL),
+        ]
         self.model = nn.Sequential(*layers, nn.Tanh())
         self.apply(initialise)
 
@@ -137,7 +170,9 @@ class MelGAN(VocoderNetwork):
         return max(EDGE_KERNEL // 2, widest // self.config.rates[0]) + 1
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Of fewer than `min_frames` frames the last one is held while the network runs, and what it gave is cut off."""
+        """Of fewer than `min_frames` frames the last one is held while the network runs, and what
+        it gave is cut off.
+        """
         frames = mel.shape[-1]
         if frames < self.min_frames:
             mel = F.pad(mel, (0, self.min_frames - frames), mode="replicate")

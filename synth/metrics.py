@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.losses import MultiResolutionSTFT
 from synth.mel import MelSettings, log_mel
 
 
 def mel_l1(reference: np.ndarray, other: np.ndarray, settings: MelSettings) -> float:
-    """Mean absolute difference of the log-mel spectrograms, in natural log whatever base `settings` takes (1 = 8.7 dB).
+    """Mean absolute difference of the log-mel spectrograms, in natural log whatever base `settings`
+    takes (1 = 8.7 dB).
 
     Parameters
     ----------
@@ -29,10 +30,11 @@ def mel_l1(reference: np.ndarray, other: np.ndarray, settings: MelSettings) -> f
 
 
 def multi_resolution_stft(reference: np.ndarray, other: np.ndarray) -> float:
-    """Spectral convergence plus log magnitude difference, the mean over three resolutions (arXiv 1910.11480, eq. 6).
+    """Spectral convergence plus log magnitude difference, the mean over three resolutions (arXiv
+    1910.11480, eq. 6).
 
-    Parameters and errors as `mel_l1`, and at least 1025 samples; the resolutions are those of `MultiResolutionSTFT`. Not
-    symmetric: the convergence is relative to the reference.
+    Parameters and errors as `mel_l1`, and at least 1025 samples; the resolutions are those of
+    `MultiResolutionSTFT`. Not symmetric: the convergence is relative to the reference.
     """
     _check_pair(reference, other)
     fake, real = (torch.from_numpy(audio)[None, None] for audio in (other, reference))
@@ -42,7 +44,8 @@ def multi_resolution_stft(reference: np.ndarray, other: np.ndarray) -> float:
 def _check_pair(reference: np.ndarray, other: np.ndarray) -> None:
     if reference.ndim != 1 or not len(reference) or other.shape != reference.shape:
         raise ParameterError(
-            f"audio of shapes {reference.shape} and {other.shape} must be mono, equally long and not empty; cut the longer one"
+            f"audio of shapes {reference.shape} and {other.shape} must be mono, equally long and"
+            " not empty; cut the longer one"
         )
     if not (np.isfinite(reference).all() and np.isfinite(other).all()):
         raise ParameterError("audio to compare holds NaN or infinite samples; repair it first")

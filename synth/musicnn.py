@@ -1,7 +1,9 @@
-"""Embeddings of music by MusiCNN, a published tagging network: what Fréchet distances between music are taken of.
+"""Embeddings of music by MusiCNN, a published tagging network: what Fréchet distances between music
+are taken of.
 
-Pons and Serra, arXiv 1909.06654; the layers are those of Pons et al., arXiv 1711.02520, as trained on MagnaTagATune. The
-weights are read from the package `musicnn`, which need not be importable (it needs an old TensorFlow).
+Pons and Serra, arXiv 1909.06654; the layers are those of Pons et al., arXiv 1711.02520, as trained
+on MagnaTagATune. The weights are read from the package `musicnn`, which need not be importable (it
+needs an old TensorFlow).
 """
 
 import importlib.util
@@ -14,13 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from db.audio import resample
-from db.cache import import_librosa
-from db.errors import AudioError, CheckpointError, ParameterError
+from audio.mel import mel_filterbank
+from audio.read import resample
+from files.errors import AudioError, CheckpointError, ParameterError
 from synth.tensor_bundle import read_tensors
 
 SAMPLE_RATE = 16000  # Hz
-N_FFT, HOP_LENGTH, N_MELS = 512, 256, 96
+N_FFT = 512
+HOP_LENGTH = 256
+N_MELS = 96
 WINDOW_FRAMES = 187  # 3 s
 WINDOW_HOP = WINDOW_FRAMES * HOP_LENGTH  # samples from one window to the next
 WINDOW_SPAN = WINDOW_HOP - HOP_LENGTH + N_FFT  # samples that the frames of one window look at
@@ -29,7 +33,12 @@ EPSILON = 1e-3  # TensorFlow's default for batch normalisation
 MODEL = "MTT_musicnn"
 
 # TensorFlow's names, here: our layers, the parts of a layer, the order of the axes.
-KINDS = {nn.Conv2d: "conv2d", nn.Linear: "dense", nn.BatchNorm1d: "batch_normalization", nn.BatchNorm2d: "batch_normalization"}
+KINDS = {
+    nn.Conv2d: "conv2d",
+    nn.Linear: "dense",
+    nn.BatchNorm1d: "batch_normalization",
+    nn.BatchNorm2d: "batch_normalization",
+}
 PARTS = {
     "conv2d": {"kernel": "weight", "bias": "bias"},
     "dense": {"kernel": "weight", "bias": "bias"},
@@ -52,14 +61,19 @@ class Block(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, bands) -> (B, out_channels, T, fewer bands): as long, and only as wide as the kernel fits."""
+        """(B, C, T, bands) -> (B, out_channels, T, fewer bands): as long, and only as wide as the
+        kernel fits.
+        """
         left = (self.convolution.kernel_size[0] - 1) // 2
         x = F.pad(x, (0, 0, left, self.convolution.kernel_size[0] - 1 - left))
         return self.norm(self.convolution(x).relu())
 
 
 class MusicnnNetwork(nn.Module):
-    """The layers up to the penultimate one. They are registered in TensorFlow's order, by which they are numbered there."""
+    """The layers up to the penultimate one.
+
+    They are registered in TensorFlow's order, by which they are numbered there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +94,9 @@ class MusicnnNetwork(nn.Module):
             y = block(features[-1])
             features.append(y + features[-1] if number else y)
         x = torch.cat(features, dim=1)[..., 0]  # (B, 753, T)
-        pooled = torch.stack([x.amax(dim=-1), x.mean(dim=-1)], dim=-1).flatten(1)  # maximum and mean alternate
+        pooled = torch.stack([x.amax(dim=-1), x.mean(dim=-1)], dim=-1).flatten(
+            1
+        )  # maximum and mean alternate
         return self.dense_norm(self.dense(self.pool_norm(pooled)).relu())
 
 
@@ -97,22 +113,31 @@ class Musicnn:
         """
         self.network = MusicnnNetwork().eval().requires_grad_(False)
         _load(self.network, str(folder))
-        self.filters = torch.from_numpy(import_librosa().filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS))
+        self.filters = torch.tensor(mel_filterbank(SAMPLE_RATE, N_FFT, N_MELS))
 
     @classmethod
     def find(cls, package: str | Path | None = None) -> Self:
-        """The weights in the folder of the package `musicnn`; by default wherever it is installed. It is not imported.
+        """The weights in the folder of the package `musicnn`; by default wherever it is installed.
+
+        It is not imported.
 
         Raises
         ------
         CheckpointError
             If it is not there.
         """
-        if package is None and (spec := importlib.util.find_spec("musicnn")) and spec.submodule_search_locations:
+        if (
+            package is None
+            and (spec := importlib.util.find_spec("musicnn"))
+            and spec.submodule_search_locations
+        ):
             package = spec.submodule_search_locations[0]
         if package is None or not (Path(package) / MODEL).is_dir():
             place = "is not installed" if package is None else f"is not in {package} (no {MODEL})"
-            raise CheckpointError(f"musicnn, which measures likeness of music, {place}: pip install --no-deps musicnn==0.1.0")
+            raise CheckpointError(
+                f"musicnn, which measures likeness of music, {place}: pip install --no-deps"
+                " musicnn==0.1.0"
+            )
         return cls(Path(package) / MODEL)
 
     def embed(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -139,21 +164,31 @@ class Musicnn:
         """
         if audio.ndim != 1 or sample_rate < 1:
             raise ParameterError(
-                f"audio of shape {audio.shape} at {sample_rate} Hz must be mono at a positive rate; mix it down"
+                f"audio of shape {audio.shape} at {sample_rate} Hz must be mono at a positive rate;"
+                " mix it down"
             )
         if not len(audio) or not np.isfinite(audio).all():
-            raise AudioError(f"audio of {len(audio)} samples to embed is empty or holds NaN or infinite samples; repair it")
+            raise AudioError(
+                f"audio of {len(audio)} samples to embed is empty or holds NaN or infinite samples;"
+                " repair it"
+            )
         audio = resample(audio.astype(np.float32, copy=False), sample_rate, SAMPLE_RATE)
         if len(audio) < WINDOW_HOP - HOP_LENGTH:
             audio = np.resize(audio, WINDOW_HOP)
         padded = F.pad(torch.from_numpy(audio), (N_FFT // 2, N_FFT // 2))
         windows = padded.unfold(0, WINDOW_SPAN, WINDOW_HOP)
-        return torch.cat([self.network(self.log_mel(batch)) for batch in windows.split(BATCH_WINDOWS)]).numpy()
+        return torch.cat(
+            [self.network(self.log_mel(batch)) for batch in windows.split(BATCH_WINDOWS)]
+        ).numpy()
 
     def log_mel(self, audio: Tensor) -> Tensor:
-        """(B, WINDOW_SPAN) -> log10(10000 power + 1) in mel bands, (B, WINDOW_FRAMES, N_MELS), unpadded."""
+        """(B, WINDOW_SPAN) -> log10(10000 power + 1) in mel bands, (B, WINDOW_FRAMES, N_MELS),
+        unpadded.
+        """
         window = torch.hann_window(N_FFT)
-        spectrum = torch.stft(audio, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
+        spectrum = torch.stft(
+            audio, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True
+        )
         return (1e4 * (self.filters @ spectrum.abs().square()) + 1).log10().transpose(1, 2)
 
 
@@ -162,12 +197,16 @@ def _load(network: nn.Module, folder: str) -> None:
     for name, values in read_tensors(f"{folder}/", targets).items():
         if [n for n in values.shape if n > 1] != [n for n in targets[name].shape if n > 1]:
             expected = tuple(targets[name].shape)
-            raise CheckpointError(f"{folder}: {name} has shape {values.shape}, not {expected}; it is another network")
+            raise CheckpointError(
+                f"{folder}: {name} has shape {values.shape}, not {expected}; it is another network"
+            )
         targets[name].copy_(torch.from_numpy(values).reshape(targets[name].shape))
 
 
 def _targets(network: nn.Module) -> dict[str, Tensor]:
-    """TensorFlow's names of the weights, and views of where they go: the layers of a kind are numbered in their order."""
+    """TensorFlow's names of the weights, and views of where they go: the layers of a kind are
+    numbered in their order.
+    """
     numbers = {kind: count() for kind in PARTS}
     targets = {}
     for layer in network.modules():

@@ -4,12 +4,14 @@ from torch import nn
 
 
 class VocoderNetwork(nn.Module):
-    """Base of the vocoders' networks: log-mel (batch, n_mels, frames) -> waveform (batch, 1, frames * hop_length).
+    """Base of the vocoders' networks: log-mel (batch, n_mels, frames) -> waveform (batch, 1, frames
+    * hop_length).
 
     Any number of frames from 1 on is taken.
     """
 
-    weight_norm = False  # whether its convolutions are trained with their weights split; see `synth.weight_norm`
+    # whether its convolutions are trained with their weights split; see `synth.weight_norm`
+    weight_norm = False
 
     @property
     def hop_length(self) -> int:

@@ -1,4 +1,6 @@
-"""How vocoders are trained: discriminators, losses and their weights, optimiser. As published, and for processors."""
+"""How vocoders are trained: discriminators, losses and their weights, optimiser. As published, and
+for processors.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +30,8 @@ from synth.losses import (
 class Recipe:
     """Training of one architecture.
 
-    `discriminators` has (make, weight in the vocoder's loss) by name; `feature`, `mel` and `stft` are the weights of its other
-    losses.
+    `discriminators` has (make, weight in the vocoder's loss) by name; `feature`, `mel` and `stft`
+    are the weights of its other losses.
     """
 
     segment_frames: int
@@ -50,28 +52,64 @@ class Recipe:
 
 
 HIFIGAN = Recipe(  # arXiv 2010.05646, section 2.4 and 3: least squares, feature matching 2, mel 45
-    segment_frames=32, learning_rate=2e-4, betas=(0.8, 0.99), decay=0.999,
-    discriminators={"period": (MultiPeriodDiscriminator, 1.0), "scale": (MultiScaleDiscriminator, 1.0)},
-    discriminator_loss=least_squares_discriminator, generator_loss=least_squares_generator, feature=2.0, mel=45.0,
-)  # fmt: skip
-MELGAN = Recipe(  # arXiv 1910.06711, section 2.3 and appendix: hinge, feature matching 10, no mel loss
-    segment_frames=32, learning_rate=1e-4, betas=(0.5, 0.9), weight_decay=0.0,
-    discriminators={"melgan": (MelGANDiscriminator, 1.0)},
-    discriminator_loss=hinge_discriminator, generator_loss=hinge_generator, feature=10.0, mel=0.0,
-)  # fmt: skip
-# arXiv 2306.00814, section 3: hinge, spectrogram discriminators at a tenth, mel 45. The published cosine decay needs the length
-# of training to be known; the averaged weights stand in for it.
-VOCOS = Recipe(
-    segment_frames=64, learning_rate=2e-4, betas=(0.9, 0.999),
-    discriminators={"period": (MultiPeriodDiscriminator, 1.0), "resolution": (MultiResolutionDiscriminator, 0.1)},
-    discriminator_loss=hinge_discriminator, generator_loss=clamped_hinge_generator, feature=1.0, mel=45.0, feature_is_mean=True,
-)  # fmt: skip
-VOCOS_SMALL = Recipe(  # ours: spectral losses first, then narrow discriminators, a hundredth of the work
-    segment_frames=64, learning_rate=5e-4, betas=(0.8, 0.99), clip=10.0, adversarial_from=4000,
+    segment_frames=32,
+    learning_rate=2e-4,
+    betas=(0.8, 0.99),
+    decay=0.999,
     discriminators={
-        "period": (lambda: MultiPeriodDiscriminator(channels=4), 1.0),
-        "resolution": (lambda: MultiResolutionDiscriminator(channels=8), 1.0),
+        "period": (MultiPeriodDiscriminator, 1.0),
+        "scale": (MultiScaleDiscriminator, 1.0),
     },
-    discriminator_loss=least_squares_discriminator, generator_loss=least_squares_generator, feature=2.0, mel=45.0, stft=30.0,
-    resolutions=COARSE,
-)  # fmt: skip
+    discriminator_loss=least_squares_discriminator,
+    generator_loss=least_squares_generator,
+    feature=2.0,
+    mel=45.0,
+)
+MELGAN = (
+    Recipe(  # arXiv 1910.06711, section 2.3 and appendix: hinge, feature matching 10, no mel loss
+        segment_frames=32,
+        learning_rate=1e-4,
+        betas=(0.5, 0.9),
+        weight_decay=0.0,
+        discriminators={"melgan": (MelGANDiscriminator, 1.0)},
+        discriminator_loss=hinge_discriminator,
+        generator_loss=hinge_generator,
+        feature=10.0,
+        mel=0.0,
+    )
+)
+# arXiv 2306.00814, section 3: hinge, spectrogram discriminators at a tenth, mel 45. The published
+# cosine decay needs the length of training to be known; the averaged weights stand in for it.
+VOCOS = Recipe(
+    segment_frames=64,
+    learning_rate=2e-4,
+    betas=(0.9, 0.999),
+    discriminators={
+        "period": (MultiPeriodDiscriminator, 1.0),
+        "resolution": (MultiResolutionDiscriminator, 0.1),
+    },
+    discriminator_loss=hinge_discriminator,
+    generator_loss=clamped_hinge_generator,
+    feature=1.0,
+    mel=45.0,
+    feature_is_mean=True,
+)
+VOCOS_SMALL = (
+    Recipe(  # ours: spectral losses first, then narrow discriminators, a hundredth of the work
+        segment_frames=64,
+        learning_rate=5e-4,
+        betas=(0.8, 0.99),
+        clip=10.0,
+        adversarial_from=4000,
+        discriminators={
+            "period": (lambda: MultiPeriodDiscriminator(channels=4), 1.0),
+            "resolution": (lambda: MultiResolutionDiscriminator(channels=8), 1.0),
+        },
+        discriminator_loss=least_squares_discriminator,
+        generator_loss=least_squares_generator,
+        feature=2.0,
+        mel=45.0,
+        stft=30.0,
+        resolutions=COARSE,
+    )
+)

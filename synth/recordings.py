@@ -1,4 +1,6 @@
-"""A folder of audio, decoded once to mono, with its mel spectrograms: what vocoders and generators are trained on."""
+"""A folder of audio, decoded once to mono, with its mel spectrograms: what vocoders and generators
+are trained on.
+"""
 
 import json
 import os
@@ -10,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from db.atomic import replacing
-from db.audio import read_mono, resample
-from db.cache import cache_folder, keeping_decoded, prune
-from db.errors import AudioError, ParameterError
-from db.scan import find_audio
+from audio.read import read_mono, resample
+from audio.scan import find_audio
+from files.atomic import replacing
+from files.cache import cache_folder, keeping_decoded, prune
+from files.errors import AudioError, ParameterError
 from synth.mel import MelSettings, log_mel
 
 VERSION = 1
@@ -35,7 +37,10 @@ class Recording:
 
 @dataclass(frozen=True)
 class Recordings:
-    """All files of a folder. `audio` is (n_frames * hop_length,) and `mels` (n_frames, n_mels), read from disk as needed."""
+    """All files of a folder.
+
+    `audio` is (n_frames * hop_length,) and `mels` (n_frames, n_mels), read from disk as needed.
+    """
 
     settings: MelSettings
     entries: tuple[Recording, ...]
@@ -55,7 +60,8 @@ class Recordings:
 
     def audio_of(self, entry: Recording, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Samples of the frames `start` to `stop` of one file."""
-        hop, stop = self.settings.hop_length, entry.n_frames if stop is None else stop
+        hop = self.settings.hop_length
+        stop = entry.n_frames if stop is None else stop
         return self.audio[(entry.start_frame + start) * hop : (entry.start_frame + stop) * hop]
 
     def mel_of(self, entry: Recording, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -64,11 +70,13 @@ class Recordings:
         return self.mels[entry.start_frame + start : entry.start_frame + stop].T
 
 
-def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell | None = None) -> Recordings:
+def open_recordings(
+    folder: str | Path, settings: MelSettings, *, progress: Tell | None = None
+) -> Recordings:
     """Decode every audio file below a folder, or find what was decoded before.
 
-    Files are known by name, size and date. What cannot be read, and what is silent, is left out by name. Of folders decoded
-    before, those not used for longest are removed when there are too many.
+    Files are known by name, size and date. What cannot be read, and what is silent, is left out by
+    name. Of folders decoded before, those not used for longest are removed when there are too many.
 
     Raises
     ------
@@ -81,9 +89,13 @@ def open_recordings(folder: str | Path, settings: MelSettings, *, progress: Tell
         raise ParameterError(f"{folder}: {what}; give a folder of audio files")
     names = find_audio(folder)
     if not names:
-        raise ParameterError(f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files")
+        raise ParameterError(
+            f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files"
+        )
     files = {name: list(_stamp(folder / name)) for name in names}
-    what = json.dumps([VERSION, settings.to_dict(), [[name, *stamp] for name, stamp in files.items()]])
+    what = json.dumps(
+        [VERSION, settings.to_dict(), [[name, *stamp] for name, stamp in files.items()]]
+    )
     identity = xxhash.xxh3_128_hexdigest(what.encode())
     kept = cache_folder("recordings") / identity
     if not all((kept / name).is_file() for name in KEPT):
@@ -103,20 +115,30 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _decode(folder: Path, names: Sequence[str], settings: MelSettings, kept: Path, progress: Tell | None) -> None:
+def _decode(
+    folder: Path, names: Sequence[str], settings: MelSettings, kept: Path, progress: Tell | None
+) -> None:
     with keeping_decoded(str(folder), kept.parent):
         kept.mkdir(parents=True, exist_ok=True)
         with replacing(kept / "audio.f32") as audio, replacing(kept / "mels.f32") as mels:
             entries, left_out = _write(folder, names, settings, audio, mels, progress)
         with replacing(kept / "index.json") as index_path:
-            index_path.write_text(json.dumps({"entries": [asdict(e) for e in entries], "left_out": left_out}))
+            index_path.write_text(
+                json.dumps({"entries": [asdict(e) for e in entries], "left_out": left_out})
+            )
 
 
 def _write(
-    folder: Path, names: Sequence[str], settings: MelSettings, audio_path: Path, mels_path: Path, progress: Tell | None
+    folder: Path,
+    names: Sequence[str],
+    settings: MelSettings,
+    audio_path: Path,
+    mels_path: Path,
+    progress: Tell | None,
 ) -> tuple[list[Recording], dict[str, str]]:
     entries: list[Recording] = []
-    left_out, n_frames = {}, 0
+    left_out = {}
+    n_frames = 0
     with open(audio_path, "wb") as audio_file, open(mels_path, "wb") as mels_file:
         for number, name in enumerate(names):
             if progress:
@@ -127,7 +149,9 @@ def _write(
                 left_out[name] = str(error)
                 continue
             mel = log_mel(audio, settings)
-            audio_file.write(np.pad(audio, (0, mel.shape[1] * settings.hop_length - len(audio))).tobytes())
+            audio_file.write(
+                np.pad(audio, (0, mel.shape[1] * settings.hop_length - len(audio))).tobytes()
+            )
             mels_file.write(np.ascontiguousarray(mel.T).tobytes())
             entries.append(Recording(name, n_frames, mel.shape[1]))
             n_frames += mel.shape[1]
@@ -142,12 +166,16 @@ def _read(path: Path, settings: MelSettings) -> np.ndarray:
     return audio
 
 
-def _open(kept: Path, settings: MelSettings, identity: str, folder: Path, files: dict[str, list[int]]) -> Recordings:
+def _open(
+    kept: Path, settings: MelSettings, identity: str, folder: Path, files: dict[str, list[int]]
+) -> Recordings:
     index = json.loads((kept / "index.json").read_text())
     entries = tuple(Recording(**values) for values in index["entries"])
     if not entries:
         reasons = "; ".join(list(index["left_out"].values())[:3])
-        raise ParameterError(f"{folder}: none of its {len(index['left_out'])} audio files can be used ({reasons})")
+        raise ParameterError(
+            f"{folder}: none of its {len(index['left_out'])} audio files can be used ({reasons})"
+        )
     audio = np.memmap(kept / "audio.f32", np.float32, "r")
     mels = np.memmap(kept / "mels.f32", np.float32, "r").reshape(-1, settings.n_mels)
     return Recordings(settings, entries, index["left_out"], identity, files, audio, mels)

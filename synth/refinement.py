@@ -1,9 +1,11 @@
 """Mel refinement: a waveform brought closer to the log-mel spectrogram it should have.
 
-One step analyses the waveform, multiplies every bin by the ratio of the wanted to the found mel of its bands, and overlap-adds
-the result. It is Griffin and Lim's projection (IEEE TASSP 32, 1984) with the mel in place of the magnitudes, so that what lies
-within a band keeps the shape it was given; the momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). A network
-trained through a few steps, as in Deep Griffin-Lim (Masuyama et al., arXiv 1903.03971), leaves to them what they do best.
+One step analyses the waveform, multiplies every bin by the ratio of the wanted to the found mel of
+its bands, and overlap-adds the result. It is Griffin and Lim's projection (IEEE TASSP 32, 1984)
+with the mel in place of the magnitudes, so that what lies within a band keeps the shape it was
+given; the momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). A network trained
+through a few steps, as in Deep Griffin-Lim (Masuyama et al., arXiv 1903.03971), leaves to them what
+they do best.
 """
 
 from torch import Tensor, nn
@@ -23,7 +25,8 @@ class MelRefinement(nn.Module):
 
     def __init__(self, mel: MelSettings, n_steps: int) -> None:
         super().__init__()
-        self.n_steps, self.front_end = n_steps, LogMel(mel)
+        self.n_steps = n_steps
+        self.front_end = LogMel(mel)
         self.inverse_stft = InverseSTFT(mel.n_fft, mel.hop_length)
         self.register_buffer("shares", spread_of_bands(self.front_end.filters), persistent=False)
 
@@ -36,7 +39,8 @@ class MelRefinement(nn.Module):
     def forward(self, audio: Tensor, mel: Tensor) -> Tensor:
         if audio.shape[-1] <= self.front_end.padding:  # a frame or two: too short to be analysed
             return audio
-        target, previous = self.front_end.expand(mel), None
+        target = self.front_end.expand(mel)
+        previous = None
         for _ in range(self.n_steps):
             refined = self._step(audio, target)
             audio = refined if previous is None else refined + MOMENTUM * (refined - previous)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from db.audio import read_audio, resample
+from audio.read import read_audio, resample
 from synth.mel import log_mel
 from synth.vocoder import Vocoder
 

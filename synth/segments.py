@@ -1,4 +1,6 @@
-"""Equal excerpts of recordings for training: every frame is heard in every epoch, and none in training and judging both."""
+"""Equal excerpts of recordings for training: every frame is heard in every epoch, and none in
+training and judging both.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,37 +8,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.recordings import Recording, Recordings
 
 HELD_OUT_SHARE = 0.05  # of the audio, judged on and never trained on, but
 MAX_HELD_OUT_SECONDS = 120.0  # no more than this: more would only cost time
-END_SECONDS = 10.0  # held out of a recording, if that is not the half of it: of many, so that none stands for all
+# held out of a recording, if that is not the half of it: of many, so that none stands for all
+END_SECONDS = 10.0
 
 
-def split_entries(recordings: Recordings, segment_frames: int, *, seed: int) -> tuple[list[Recording], list[Recording]]:
-    """Entries to train on and held-out ones: short recordings, chosen by the seed; of long ones, and of an only one, the end.
+def split_entries(
+    recordings: Recordings, segment_frames: int, *, seed: int
+) -> tuple[list[Recording], list[Recording]]:
+    """Entries to train on and held-out ones: short recordings, chosen by the seed; of long ones,
+    and of an only one, the end.
 
     Raises
     ------
     ParameterError
         If there is less audio than one segment for each part.
     """
-    total, second = recordings.n_frames, recordings.settings.frame_rate
+    total = recordings.n_frames
+    second = recordings.settings.frame_rate
     if total < 2 * segment_frames:
         raise ParameterError(
-            f"{recordings.seconds:.2f} s of audio are too little: at least {2 * segment_frames / second:.2f} s are needed, one "
-            "segment to train on and one to judge; add recordings"
+            f"{recordings.seconds:.2f} s of audio are too little: at least"
+            f" {2 * segment_frames / second:.2f} s are needed, one segment to train on and one to"
+            " judge; add recordings"
         )
     wanted = max(min(HELD_OUT_SHARE * total, MAX_HELD_OUT_SECONDS * second), segment_frames)
     if len(recordings.entries) == 1:
         (only,) = recordings.entries
         cut = total - int(wanted)
         return [Recording(only.name, 0, cut)], [Recording(only.name, cut, total - cut)]
-    usual, most = int(END_SECONDS * second), int(MAX_HELD_OUT_SECONDS * second)
+    usual = int(END_SECONDS * second)
+    most = int(MAX_HELD_OUT_SECONDS * second)
     n_long = sum(entry.n_frames > 2 * usual for entry in recordings.entries)
     longest = max(usual, -int(-wanted // max(n_long, 1)), segment_frames)
-    train, held_out, n_held_out = list(recordings.entries), [], 0
+    train = list(recordings.entries)
+    held_out = []
+    n_held_out = 0
     for index in np.random.default_rng(seed).permutation(len(recordings.entries)):
         entry = recordings.entries[index]
         end = min(longest, max(int(wanted) - n_held_out, usual), most - n_held_out)
@@ -56,14 +67,21 @@ def split_entries(recordings: Recordings, segment_frames: int, *, seed: int) -> 
 
 
 class Segments:
-    """Segments of `n_frames` frames. Recordings that are shorter are followed by silence, and counted in `n_padded`."""
+    """Segments of `n_frames` frames.
+
+    Recordings that are shorter are followed by silence, and counted in `n_padded`.
+    """
 
     def __init__(self, recordings: Recordings, entries: Sequence[Recording], n_frames: int) -> None:
-        self.recordings, self.entries, self.n_frames = recordings, entries, n_frames
+        self.recordings = recordings
+        self.entries = entries
+        self.n_frames = n_frames
         self.n_padded = sum(entry.n_frames < n_frames for entry in entries)
 
     def places(self, rng: np.random.Generator) -> list[tuple[Recording, int]]:
-        """An epoch in random order: places a segment apart, from a random offset in each recording, that leave out no frame."""
+        """An epoch in random order: places a segment apart, from a random offset in each recording,
+        that leave out no frame.
+        """
         found = []
         for entry in self.entries:
             last = max(entry.n_frames - self.n_frames, 0)
@@ -73,14 +91,21 @@ class Segments:
         return [found[i] for i in rng.permutation(len(found))]
 
     def batches(
-        self, rng: np.random.Generator, batch_size: int, *, skip: int = 0, share: tuple[int, int] = (0, 1)
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        *,
+        skip: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch: of `share` = (rank, number) processes each gets its own part of every batch.
+        """The batches of an epoch: of `share` = (rank, number) processes each gets its own part of
+        every batch.
 
-        The last batch is filled up with the first segments. Yields audio (batch, n_frames * hop_length) and log-mel
-        (batch, n_mels, n_frames).
+        The last batch is filled up with the first segments. Yields audio (batch, n_frames *
+        hop_length) and log-mel (batch, n_mels, n_frames).
         """
-        places, (rank, number) = self.places(rng), share
+        places = self.places(rng)
+        rank, number = share
         whole = batch_size * number
         n_batches = -(-len(places) // whole)
         places = [places[i % len(places)] for i in range(n_batches * whole)]

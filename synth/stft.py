@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 
 class InverseSTFT(nn.Module):
@@ -22,31 +22,48 @@ class InverseSTFT(nn.Module):
     def __init__(self, n_fft: int, hop_length: int) -> None:
         super().__init__()
         if hop_length >= n_fft:
-            raise ParameterError(f"hop_length={hop_length} must be less than n_fft={n_fft}, for frames to overlap")
-        self.n_fft, self.hop_length = n_fft, hop_length
+            raise ParameterError(
+                f"hop_length={hop_length} must be less than n_fft={n_fft}, for frames to overlap"
+            )
+        self.n_fft = n_fft
+        self.hop_length = hop_length
         window = torch.hann_window(n_fft)
         self.register_buffer("window", window, persistent=False)
-        hops = F.pad(window.square(), (0, -n_fft % hop_length)).view(-1, hop_length)  # of one frame, one after another
-        self.register_buffer("summed_squares", F.pad(hops, (0, 0, 1, 0)).cumsum(0), persistent=False)
+        hops = F.pad(window.square(), (0, -n_fft % hop_length)).view(
+            -1, hop_length
+        )  # of one frame, one after another
+        self.register_buffer(
+            "summed_squares", F.pad(hops, (0, 0, 1, 0)).cumsum(0), persistent=False
+        )
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Complex (batch, n_fft // 2 + 1, frames) -> (batch, frames * hop_length)."""
-        n_frames, hop, pad = spectrum.shape[-1], self.hop_length, (self.n_fft - self.hop_length) // 2
-        frames = torch.fft.irfft(spectrum.transpose(1, 2), self.n_fft) * self.window  # (B, T, n_fft)
-        hops = F.pad(frames, (0, -self.n_fft % hop)).unflatten(-1, (-1, hop))  # (B, T, hops of a frame, hop)
+        n_frames = spectrum.shape[-1]
+        hop = self.hop_length
+        pad = (self.n_fft - self.hop_length) // 2
+        frames = (
+            torch.fft.irfft(spectrum.transpose(1, 2), self.n_fft) * self.window
+        )  # (B, T, n_fft)
+        hops = F.pad(frames, (0, -self.n_fft % hop)).unflatten(
+            -1, (-1, hop)
+        )  # (B, T, hops of a frame, hop)
         n_hops = hops.shape[2]
         audio = hops.new_zeros(len(hops), n_frames + n_hops - 1, hop)
         for i in range(n_hops):
             audio[:, i : i + n_frames] += hops[:, :, i]
-        at = torch.arange(n_frames + n_hops - 1, device=spectrum.device)  # hops of the result, each a sum of some of a frame's
-        first, last = (at - n_frames + 1).clamp_min(0), at.clamp_max(n_hops - 1)
+        at = torch.arange(
+            n_frames + n_hops - 1, device=spectrum.device
+        )  # hops of the result, each a sum of some of a frame's
+        first = (at - n_frames + 1).clamp_min(0)
+        last = at.clamp_max(n_hops - 1)
         weight = self.summed_squares[last + 1] - self.summed_squares[first]
         cut = slice(pad, pad + n_frames * hop)
         return audio.flatten(1)[:, cut] / weight.flatten()[cut]
 
 
 def spread_of_bands(filters: Tensor) -> Tensor:
-    """Mel filters (n_mels, n_bins) -> (n_bins, n_mels): the share of each band in each bin; those of a bin add up to 1.
+    """Mel filters (n_mels, n_bins) -> (n_bins, n_mels): the share of each band in each bin; those
+    of a bin add up to 1.
 
     Outside all bands they are 0.
     """

@@ -1,8 +1,9 @@
 """Tensors of a TensorFlow checkpoint ("tensor bundle"), read without TensorFlow.
 
-PREFIX.index is a sorted string table as LevelDB writes it (doc/table_format.md of LevelDB): blocks of key and value, each
-followed by its compression and checksum, and a footer that says where the block of blocks is. The values are protocol buffers
-(tensorflow/core/protobuf/tensor_bundle.proto) that say where in PREFIX.data-00000-of-00001 a tensor lies, little-endian, raw.
+PREFIX.index is a sorted string table as LevelDB writes it (doc/table_format.md of LevelDB): blocks
+of key and value, each followed by its compression and checksum, and a footer that says where the
+block of blocks is. The values are protocol buffers (tensorflow/core/protobuf/tensor_bundle.proto)
+that say where in PREFIX.data-00000-of-00001 a tensor lies, little-endian, raw.
 """
 
 import math
@@ -13,13 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from db.errors import CheckpointError
+from files.errors import CheckpointError
 from synth.crc32c import masked_crc32c
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 FOOTER_BYTES = 48
 FLOAT = 1  # DT_FLOAT of tensorflow/core/framework/types.proto
-DTYPE, SHAPE, SHARD, OFFSET, SIZE, CHECKSUM = 1, 2, 3, 4, 5, 6  # fields of BundleEntryProto
+# fields of BundleEntryProto
+DTYPE = 1
+SHAPE = 2
+SHARD = 3
+OFFSET = 4
+SIZE = 5
+CHECKSUM = 6
 
 
 def read_tensors(prefix: str, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -34,10 +41,11 @@ def read_tensors(prefix: str, names: Iterable[str]) -> dict[str, np.ndarray]:
     Raises
     ------
     CheckpointError
-        If there is no such checkpoint, it is damaged, lacks a name, or is of a form that is not read (several shards,
-        big-endian, compressed, not float32).
+        If there is no such checkpoint, it is damaged, lacks a name, or is of a form that is not
+        read (several shards, big-endian, compressed, not float32).
     """
-    index, data = Path(f"{prefix}.index"), Path(f"{prefix}.data-00000-of-00001")
+    index = Path(f"{prefix}.index")
+    data = Path(f"{prefix}.data-00000-of-00001")
     try:
         entries = dict(_entries(index.read_bytes()))
         values = data.read_bytes()
@@ -46,9 +54,13 @@ def read_tensors(prefix: str, names: Iterable[str]) -> dict[str, np.ndarray]:
             raise ValueError("not one little-endian shard")
         return {name: _tensor(entries, name, values) for name in names}
     except OSError as error:
-        raise CheckpointError(f"{error.filename}: cannot be read ({error.strerror}); get the checkpoint again") from error
+        raise CheckpointError(
+            f"{error.filename}: cannot be read ({error.strerror}); get the checkpoint again"
+        ) from error
     except (ValueError, TypeError) as error:  # TypeError: a field of another kind than it should be
-        raise CheckpointError(f"{index}: damaged or not readable ({error}); get the checkpoint again") from error
+        raise CheckpointError(
+            f"{index}: damaged or not readable ({error}); get the checkpoint again"
+        ) from error
 
 
 def _tensor(entries: dict[str, bytes], name: str, values: bytes) -> np.ndarray:
@@ -57,8 +69,13 @@ def _tensor(entries: dict[str, bytes], name: str, values: bytes) -> np.ndarray:
     entry = dict(_fields(entries[name]))
     if entry.get(DTYPE) != FLOAT or entry.get(SHARD, 0):
         raise ValueError(f"{name!r} is not float32 of the first shard")
-    shape = [dict(_fields(dim)).get(1, 0) for number, dim in _fields(entry.get(SHAPE, b"")) if number == 2]
-    offset, size = entry.get(OFFSET, 0), entry.get(SIZE, 0)
+    shape = [
+        dict(_fields(dim)).get(1, 0)
+        for number, dim in _fields(entry.get(SHAPE, b""))
+        if number == 2
+    ]
+    offset = entry.get(OFFSET, 0)
+    size = entry.get(SIZE, 0)
     raw = values[offset : offset + size]
     if size != 4 * math.prod(shape) or len(raw) != size:
         raise ValueError(f"{name!r} of shape {tuple(shape)} has {len(raw)} bytes")
@@ -79,8 +96,11 @@ def _entries(table: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _block(table: bytes, handle: "_Cursor") -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of the block at `handle`; a key is stored as what differs from the one before."""
-    offset, size = handle.varint(), handle.varint()
+    """Keys and values of the block at `handle`; a key is stored as what differs from the one
+    before.
+    """
+    offset = handle.varint()
+    size = handle.varint()
     stored = table[offset : offset + size + 5]
     if len(stored) != size + 5 or size < 4:
         raise ValueError("truncated")
@@ -89,9 +109,12 @@ def _block(table: bytes, handle: "_Cursor") -> Iterator[tuple[bytes, bytes]]:
     if stored[size]:
         raise ValueError("compressed")
     n_restarts = struct.unpack("<I", stored[size - 4 : size])[0]
-    cursor, key = _Cursor(stored[: max(size - 4 - 4 * n_restarts, 0)]), b""
+    cursor = _Cursor(stored[: max(size - 4 - 4 * n_restarts, 0)])
+    key = b""
     while cursor.at < len(cursor.data):
-        n_shared, n_new, n_value = cursor.varint(), cursor.varint(), cursor.varint()
+        n_shared = cursor.varint()
+        n_new = cursor.varint()
+        n_value = cursor.varint()
         key = key[:n_shared] + cursor.take(n_new)
         yield key, cursor.take(n_value)
 
@@ -100,7 +123,8 @@ class _Cursor:
     """Reads bytes from front to back; ValueError past their end."""
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+        self.data = data
+        self.at = 0
 
     def take(self, n: int) -> bytes:
         if self.at + n > len(self.data):

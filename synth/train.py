@@ -10,18 +10,19 @@ import torch
 from torch import Tensor
 
 from synth.generator import Generator
-from synth.loop import Loop, LoopOptions, LoopSummary, Trainee
 from synth.mel import MelSettings
 from synth.recordings import Recordings, Tell, open_recordings
 from synth.segments import Segments, split_entries
 from synth.vocoder import Vocoder
+from training.distributed import Processes
+from training.loop import Loop, LoopOptions, LoopSummary, Trainee
 from training.precision import autocast
-from training.processes import Processes
 from training.tracking import find_wandb
 
 
 class FolderTrainee(Trainee):
-    """A trainee of `synth.loop` that learns from excerpts of some recordings of a folder and is judged on the others.
+    """A trainee of `training.loop` that learns from excerpts of some recordings of a folder and is
+    judged on the others.
 
     Attributes
     ----------
@@ -38,9 +39,18 @@ class FolderTrainee(Trainee):
     optimisers: dict[str, torch.optim.Optimizer]
 
     def __init__(
-        self, recordings: Recordings, options: LoopOptions, processes: Processes, *, excerpt_frames: int, started: bool
+        self,
+        recordings: Recordings,
+        options: LoopOptions,
+        processes: Processes,
+        *,
+        excerpt_frames: int,
+        started: bool,
     ) -> None:
-        self.recordings, self.options, self.processes, self.started = recordings, options, processes, started
+        self.recordings = recordings
+        self.options = options
+        self.processes = processes
+        self.started = started
         self.files = recordings.files
         self.device = processes.device(options.device)
         train, self.held_out = split_entries(recordings, excerpt_frames, seed=options.seed)
@@ -60,7 +70,9 @@ class FolderTrainee(Trainee):
 
     def state(self) -> dict[str, Any]:
         optimisers = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
-        return {name: part.state_dict() for name, part in self.parts.items()} | {"optimisers": optimisers}
+        return {name: part.state_dict() for name, part in self.parts.items()} | {
+            "optimisers": optimisers
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         for name, part in self.parts.items():
@@ -69,8 +81,15 @@ class FolderTrainee(Trainee):
             optimiser.load_state_dict(state["optimisers"][name])
 
     def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
-        told = {name: value for name, value in self.identity.items() if name not in ("recordings", "mel")}
-        names = {"train": [e.name for e in self.train.entries], "held_out": [e.name for e in self.held_out]}
+        told = {
+            name: value
+            for name, value in self.identity.items()
+            if name not in ("recordings", "mel")
+        }
+        names = {
+            "train": [e.name for e in self.train.entries],
+            "held_out": [e.name for e in self.held_out],
+        }
         self.average.training_summary = {**summary, **self.options.identity(), **told, **names}
         self.average.save(folder)
 
@@ -87,19 +106,40 @@ class TrainingSummary(LoopSummary):
 
 
 def train_on_folder(
-    audio: Path, out: Path, make: Callable[[Recordings, Processes], FolderTrainee], *, mel: MelSettings, options: LoopOptions,
-    resume: bool, wandb: bool, progress: Tell | None,
-) -> TrainingSummary:  # fmt: skip
-    """Decode the folder, make a trainee of it, and train that. See `train_vocoder` and `train_unagan`."""
+    audio: Path,
+    out: Path,
+    make: Callable[[Recordings, Processes], FolderTrainee],
+    *,
+    mel: MelSettings,
+    options: LoopOptions,
+    resume: bool,
+    wandb: bool,
+    progress: Tell | None,
+) -> TrainingSummary:
+    """Decode the folder, make a trainee of it, and train that.
+
+    See `train_vocoder` and `train_unagan`.
+    """
     with Processes() as processes:
         processes.device(options.device)  # before hours of audio are decoded, as the next
         if wandb:
             find_wandb()
-        recordings = processes.first_then_others(lambda: open_recordings(audio, mel, progress=progress))
+        recordings = processes.first_then_others(
+            lambda: open_recordings(audio, mel, progress=progress)
+        )
         trainee = make(recordings, processes)
-        summary = Loop(trainee, out, options, processes).run(resume=resume, wandb=wandb, tell=progress)
-    seconds = [sum(e.n_frames for e in part) / mel.frame_rate for part in (trainee.train.entries, trainee.held_out)]
+        summary = Loop(trainee, out, options, processes).run(
+            resume=resume, wandb=wandb, tell=progress
+        )
+    seconds = [
+        sum(e.n_frames for e in part) / mel.frame_rate
+        for part in (trainee.train.entries, trainee.held_out)
+    ]
     return TrainingSummary(
-        **asdict(summary), architecture=trainee.architecture, train_seconds=seconds[0], held_out_seconds=seconds[1],
-        n_padded=trainee.train.n_padded, left_out=recordings.left_out,
-    )  # fmt: skip
+        **asdict(summary),
+        architecture=trainee.architecture,
+        train_seconds=seconds[0],
+        held_out_seconds=seconds[1],
+        n_padded=trainee.train.n_padded,
+        left_out=recordings.left_out,
+    )

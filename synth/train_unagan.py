@@ -1,4 +1,6 @@
-"""Train a UNAGAN on recordings: to make mel spectrograms like theirs from noise (arXiv 2005.08526, BEGAN arXiv 1703.10717)."""
+"""Train a UNAGAN on recordings: to make mel spectrograms like theirs from noise (arXiv 2005.08526,
+BEGAN arXiv 1703.10717).
+"""
 
 import copy
 from dataclasses import dataclass
@@ -9,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.began import BeganBalance, MelAutoencoder
 from synth.frechet import frechet_distance
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
-from synth.loop import LoopOptions, check_gradient
 from synth.mel import MelSettings, log_mel
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
 from synth.recordings import Recordings, Tell
@@ -22,17 +23,23 @@ from synth.segments import Segments
 from synth.show import save_mels, save_sound
 from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.unagan import MelEncoder, UnaganConfig
-from training.average import update_average
-from training.processes import Processes
+from training.distributed import Processes
+from training.ema import update_average
+from training.loop import LoopOptions, check_gradient
 
 LEARNING_RATE = 1e-4  # as published, and the next two
 GRADIENT_CLIP = 3.0
 CYCLE_WEIGHT = 1.0
 JUDGED_CLIPS = 32  # generated to be compared with the held-out recordings
-MIN_STD = 0.1  # of a mel band: one that is always silent has no spread, and must not blow up other recordings
+# of a mel band: one that is always silent has no spread, and must not blow up other recordings
+MIN_STD = 0.1
 MAX_LATENT_ORDER = 16
-FIT_UPDATES, FIT_EARLY = 250, (1, 16, 64)  # updates between two fits of the noise, and the first
-FIT_EXCERPTS, FIT_FRAMES = 96, 512  # that it is fitted to, 6 s each
+# updates between two fits of the noise, and the first
+FIT_UPDATES = 250
+FIT_EARLY = (1, 16, 64)
+# that it is fitted to, 6 s each
+FIT_EXCERPTS = 96
+FIT_FRAMES = 512
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 ARCHITECTURES = ("hierarchical", "nonhierarchical")
 
@@ -53,18 +60,27 @@ class UnaganOptions(LoopOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.architecture not in ARCHITECTURES:
-            raise ParameterError(f"architecture={self.architecture!r} is not known; choose {' or '.join(ARCHITECTURES)}")
+            raise ParameterError(
+                f"architecture={self.architecture!r} is not known; choose"
+                f" {' or '.join(ARCHITECTURES)}"
+            )
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
-            raise ParameterError(f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}")
+            raise ParameterError(
+                f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}"
+            )
         if self.adversary_width < 1 or self.adversary_width % 16:
-            raise ParameterError(f"adversary_width={self.adversary_width} must be a positive multiple of 16")
+            raise ParameterError(
+                f"adversary_width={self.adversary_width} must be a positive multiple of 16"
+            )
         self.config()  # refuses a width that does not fit
         if (self.adversarial_from or self.latent_order) and not self.cycle:
-            raise ParameterError("adversarial_from and latent_order need the cycle's encoder; train with --cycle")
+            raise ParameterError(
+                "adversarial_from and latent_order need the cycle's encoder; train with --cycle"
+            )
         if self.adversarial_from < 0 or not 0 <= self.latent_order <= MAX_LATENT_ORDER:
             raise ParameterError(
-                f"adversarial_from={self.adversarial_from} must not be negative, and latent_order={self.latent_order} "
-                f"must be 0 to {MAX_LATENT_ORDER}"
+                f"adversarial_from={self.adversarial_from} must not be negative, and"
+                f" latent_order={self.latent_order} must be 0 to {MAX_LATENT_ORDER}"
             )
 
     def config(self) -> UnaganConfig:
@@ -73,10 +89,17 @@ class UnaganOptions(LoopOptions):
 
 
 def train_unagan(
-    audio: Path, out: Path, *, options: UnaganOptions, start: Generator | None = None, resume: bool = False,
-    wandb: bool = False, progress: Tell | None = None,
-) -> TrainingSummary:  # fmt: skip
-    """Train on a folder of audio and leave the best weights, by held-out Fréchet distance of mel statistics, in `out`.
+    audio: Path,
+    out: Path,
+    *,
+    options: UnaganOptions,
+    start: Generator | None = None,
+    resume: bool = False,
+    wandb: bool = False,
+    progress: Tell | None = None,
+) -> TrainingSummary:
+    """Train on a folder of audio and leave the best weights, by held-out Fréchet distance of mel
+    statistics, in `out`.
 
     Parameters
     ----------
@@ -91,9 +114,15 @@ def train_unagan(
         If a loss is not finite.
     """
     return train_on_folder(
-        audio, out, lambda recordings, processes: UnaganTraining(recordings, options, processes, start),
-        mel=start.mel if start else options.mel_settings(), options=options, resume=resume, wandb=wandb, progress=progress,
-    )  # fmt: skip
+        audio,
+        out,
+        lambda recordings, processes: UnaganTraining(recordings, options, processes, start),
+        mel=start.mel if start else options.mel_settings(),
+        options=options,
+        resume=resume,
+        wandb=wandb,
+        progress=progress,
+    )
 
 
 class UnaganTraining(FolderTrainee):
@@ -104,25 +133,41 @@ class UnaganTraining(FolderTrainee):
     trained = "generator/"
 
     def __init__(
-        self, recordings: Recordings, options: UnaganOptions, processes: Processes, start: Generator | None = None
+        self,
+        recordings: Recordings,
+        options: UnaganOptions,
+        processes: Processes,
+        start: Generator | None = None,
     ) -> None:
         frames = options.clip_frames
-        super().__init__(recordings, options, processes, excerpt_frames=frames, started=start is not None)
+        super().__init__(
+            recordings, options, processes, excerpt_frames=frames, started=start is not None
+        )
         self.architecture = options.architecture
         self.generator = copy.deepcopy(start) if start else self._new(recordings.settings)
         if options.clip_frames % self.generator.config.frames_per_step:
             raise ParameterError(
-                f"clip_frames={options.clip_frames} must be a multiple of {self.generator.config.frames_per_step}, the frames "
-                "this generator makes of a step of noise"
+                f"clip_frames={options.clip_frames} must be a multiple of"
+                f" {self.generator.config.frames_per_step}, the frames this generator makes of a"
+                " step of noise"
             )
         self.generator.train().to(self.device)
         self.average = copy.deepcopy(self.generator).eval()
-        self.adversary = MelAutoencoder(recordings.settings.n_mels, options.adversary_width).to(self.device)
-        self.encoder = MelEncoder(recordings.settings.n_mels, self.generator.config).to(self.device) if options.cycle else None
+        self.adversary = MelAutoencoder(recordings.settings.n_mels, options.adversary_width).to(
+            self.device
+        )
+        self.encoder = (
+            MelEncoder(recordings.settings.n_mels, self.generator.config).to(self.device)
+            if options.cycle
+            else None
+        )
         self.balance = BeganBalance()
         self.parts = {
-            "generator": self.generator, "average": self.average, "adversary": self.adversary, "balance": self.balance,
-        } | ({"encoder": self.encoder} if self.encoder else {})  # fmt: skip
+            "generator": self.generator,
+            "average": self.average,
+            "adversary": self.adversary,
+            "balance": self.balance,
+        } | ({"encoder": self.encoder} if self.encoder else {})
         self.makers = nn.ModuleList(filter(None, [self.generator.network, self.encoder]))
         rate = options.learning_rate or LEARNING_RATE
         self.optimisers = {
@@ -132,19 +177,30 @@ class UnaganTraining(FolderTrainee):
         self.adversarial_from = options.adversarial_from
         self.judged = self._statistics_of_held_out()
         names = (
-            "architecture", "cycle", "width", "adversary_width", "clip_frames", "adversarial_from", "latent_order",
-        )  # fmt: skip
+            "architecture",
+            "cycle",
+            "width",
+            "adversary_width",
+            "clip_frames",
+            "adversarial_from",
+            "latent_order",
+        )
         self.identity = {
             **{name: getattr(options, name) for name in names},
-            "mel": recordings.settings.to_dict(), "recordings": recordings.identity,
-        }  # fmt: skip
+            "mel": recordings.settings.to_dict(),
+            "recordings": recordings.identity,
+        }
 
     def _new(self, mel: MelSettings) -> Generator:
         generator = Generator(self.options.config(), mel, latent_order=self.options.latent_order)
-        sums, squares, n = np.zeros(mel.n_mels), np.zeros(mel.n_mels), 0
+        sums = np.zeros(mel.n_mels)
+        squares = np.zeros(mel.n_mels)
+        n = 0
         for entry in self.train.entries:
             frames = self.recordings.mel_of(entry).astype(np.float64)
-            sums, squares, n = sums + frames.sum(1), squares + np.square(frames).sum(1), n + frames.shape[1]
+            sums = sums + frames.sum(1)
+            squares = squares + np.square(frames).sum(1)
+            n = n + frames.shape[1]
         mean = sums / n
         std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), MIN_STD)
         generator.set_statistics(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
@@ -159,13 +215,16 @@ class UnaganTraining(FolderTrainee):
         if (n := sum(map(len, parts))) < 2:
             second = self.recordings.settings.frame_rate
             raise ParameterError(
-                f"the held-out recordings hold {n} excerpts of {WINDOW_FRAMES / second:.1f} s, and at least 2 are needed to be "
-                "compared with; add recordings, or join short files to longer ones"
+                f"the held-out recordings hold {n} excerpts of {WINDOW_FRAMES / second:.1f} s, and"
+                " at least 2 are needed to be compared with; add recordings, or join short files"
+                " to longer ones"
             )
         return np.concatenate(parts)
 
     def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
-        """One update of the generator (and encoder), then, once the adversary has joined, of it and of their balance."""
+        """One update of the generator (and encoder), then, once the adversary has joined, of it and
+        of their balance.
+        """
         real = self.generator.normalise(batch[1].to(self.device))
         states = torch.Generator(self.device).manual_seed(int(torch.randint(1 << 62, ())))
         adversarial = n_updates > self.adversarial_from
@@ -180,7 +239,9 @@ class UnaganTraining(FolderTrainee):
                 losses["cycle_mel"] = CYCLE_WEIGHT * (again - real).abs().mean()
         self._update("generator", self.makers, torch.stack(list(losses.values())).sum())
         update_average(self.average, self.generator, n_updates)
-        if self.generator.latent.order and (n_updates % FIT_UPDATES == 0 or (n_updates in FIT_EARLY and not self.started)):
+        if self.generator.latent.order and (
+            n_updates % FIT_UPDATES == 0 or (n_updates in FIT_EARLY and not self.started)
+        ):
             self._fit_noise()
         told = {f"generator/{name}": loss.item() for name, loss in losses.items()}
         return told | (self._step_adversary(real, fake.detach()) if adversarial else {})
@@ -195,12 +256,21 @@ class UnaganTraining(FolderTrainee):
 
     def _step_adversary(self, real: Tensor, fake: Tensor) -> dict[str, float]:
         with self.precision():
-            of_real, of_fake = self._reconstruction(real), self._reconstruction(fake)
+            of_real = self._reconstruction(real)
+            of_fake = self._reconstruction(fake)
         self._update("adversary", self.adversary, of_real - self.balance.k * of_fake)
-        means = [part.item() / self.processes.number for part in self.processes.sum(of_real.detach(), of_fake.detach())]
+        means = [
+            part.item() / self.processes.number
+            for part in self.processes.sum(of_real.detach(), of_fake.detach())
+        ]
         if all(np.isfinite(means)):
             self.balance.update(*means)
-        began = {"real": means[0], "fake": means[1], "k": self.balance.k, "convergence": self.balance.measure}
+        began = {
+            "real": means[0],
+            "fake": means[1],
+            "k": self.balance.k,
+            "convergence": self.balance.measure,
+        }
         return {f"began/{name}": value for name, value in began.items()}
 
     def _reconstruction(self, mel: Tensor) -> Tensor:
@@ -210,16 +280,22 @@ class UnaganTraining(FolderTrainee):
         """(batch, z_channels, steps) of the noise that is in use now."""
         rng = np.random.default_rng(int(torch.randint(1 << 62, ())))
         steps = frames // self.generator.config.frames_per_step
-        return torch.stack([self.generator.latent.draw(rng, steps) for _ in range(batch)]).to(self.device)
+        return torch.stack([self.generator.latent.draw(rng, steps) for _ in range(batch)]).to(
+            self.device
+        )
 
     @torch.no_grad()
     def _fit_noise(self) -> None:
         """Fit the noise to what the encoder makes of recordings, for the generator and its average."""
         assert self.encoder is not None
-        excerpts = Segments(self.recordings, self.train.entries, max(FIT_FRAMES, self.options.clip_frames))
+        excerpts = Segments(
+            self.recordings, self.train.entries, max(FIT_FRAMES, self.options.clip_frames)
+        )
         _, mel = next(excerpts.batches(np.random.default_rng(0), FIT_EXCERPTS))
         with self.precision():
-            latents = list(self.encoder(self.generator.normalise(mel.to(self.device))).float().cpu().numpy())
+            latents = list(
+                self.encoder(self.generator.normalise(mel.to(self.device))).float().cpu().numpy()
+            )
         self.generator.latent.fit(latents)
         self.average.latent.load_state_dict(self.generator.latent.state_dict())
 
@@ -232,20 +308,35 @@ class UnaganTraining(FolderTrainee):
         self.optimisers[name].step()
 
     def judge(self) -> dict[str, float]:
-        """Fréchet distance of the mel statistics of generated clips and held-out recordings, and how much clips differ."""
+        """Fréchet distance of the mel statistics of generated clips and held-out recordings, and
+        how much clips differ.
+        """
         sampled = self._sample(JUDGED_CLIPS, self.options.clip_frames)
         clips = self._normalised(sampled)
-        spread = clips.mean(axis=2).std(axis=0).mean()  # of the clips' mean spectra: 0 if all are the same
-        return {"frechet": frechet_distance(mel_statistics(clips), self.judged), "clip_spread": float(spread)}
+        spread = (
+            clips.mean(axis=2).std(axis=0).mean()
+        )  # of the clips' mean spectra: 0 if all are the same
+        return {
+            "frechet": frechet_distance(mel_statistics(clips), self.judged),
+            "clip_spread": float(spread),
+        }
 
     def references(self) -> dict[str, float]:
-        """The Fréchet distance of as many clips of recordings that are trained on, and of white noise at their level."""
+        """The Fréchet distance of as many clips of recordings that are trained on, and of white
+        noise at their level.
+        """
         rng = np.random.default_rng(self.options.seed)
         audio, mel = next(self.train.batches(rng, JUDGED_CLIPS))
         level = float(audio.square().mean().sqrt())
-        noise = [log_mel(level * rng.standard_normal(len(clip), np.float32), self.average.mel) for clip in audio]
+        noise = [
+            log_mel(level * rng.standard_normal(len(clip), np.float32), self.average.mel)
+            for clip in audio
+        ]
         sets = {"your recordings": mel, "white noise": torch.from_numpy(np.stack(noise))}
-        return {name: frechet_distance(mel_statistics(self._normalised(clips)), self.judged) for name, clips in sets.items()}
+        return {
+            name: frechet_distance(mel_statistics(self._normalised(clips)), self.judged)
+            for name, clips in sets.items()
+        }
 
     def _normalised(self, clips: Tensor) -> np.ndarray:
         return self.average.normalise(clips.to(self.device)).cpu().numpy()
@@ -255,7 +346,9 @@ class UnaganTraining(FolderTrainee):
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
-        self.judged = self._statistics_of_held_out()  # in the statistics of the generator that was loaded
+        self.judged = (
+            self._statistics_of_held_out()
+        )  # in the statistics of the generator that was loaded
 
     def show(self, folder: Path, step: int) -> list[Path]:
         """Two generated clips and a recording; the clips also as sound, by Griffin-Lim."""

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.architectures import ARCHITECTURES, DEFAULT, check_architecture
 from synth.griffin_lim import griffin_lim
-from synth.loop import LoopOptions, check_gradient
 from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
 from synth.mel import LogMel
 from synth.recordings import Recordings, Tell
@@ -21,8 +20,9 @@ from synth.show import save_sounds
 from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.vocoder import Vocoder
 from synth.weight_norm import add_weight_norm
-from training.average import update_average
-from training.processes import Processes
+from training.distributed import Processes
+from training.ema import update_average
+from training.loop import LoopOptions, check_gradient
 
 JUDGED = 16  # held-out excerpts of
 JUDGED_FRAMES = 256  # frames, 3 s at 22.05 kHz
@@ -46,10 +46,17 @@ class VocoderOptions(LoopOptions):
 
 
 def train_vocoder(
-    audio: Path, out: Path, *, options: VocoderOptions, start: Vocoder | None = None, resume: bool = False, wandb: bool = False,
+    audio: Path,
+    out: Path,
+    *,
+    options: VocoderOptions,
+    start: Vocoder | None = None,
+    resume: bool = False,
+    wandb: bool = False,
     progress: Tell | None = None,
-) -> TrainingSummary:  # fmt: skip
-    """Train on a folder of audio and leave the best weights, by held-out mel L1 + multi-resolution STFT distance, in `out`.
+) -> TrainingSummary:
+    """Train on a folder of audio and leave the best weights, by held-out mel L1 + multi-resolution
+    STFT distance, in `out`.
 
     Parameters
     ----------
@@ -64,9 +71,15 @@ def train_vocoder(
         If a loss is not finite.
     """
     return train_on_folder(
-        audio, out, lambda recordings, processes: VocoderTraining(recordings, options, processes, start),
-        mel=start.mel if start else options.mel_settings(), options=options, resume=resume, wandb=wandb, progress=progress,
-    )  # fmt: skip
+        audio,
+        out,
+        lambda recordings, processes: VocoderTraining(recordings, options, processes, start),
+        mel=start.mel if start else options.mel_settings(),
+        options=options,
+        resume=resume,
+        wandb=wandb,
+        progress=progress,
+    )
 
 
 class VocoderTraining(FolderTrainee):
@@ -77,41 +90,64 @@ class VocoderTraining(FolderTrainee):
     trained = "vocoder/"
 
     def __init__(
-        self, recordings: Recordings, options: VocoderOptions, processes: Processes, start: Vocoder | None = None
+        self,
+        recordings: Recordings,
+        options: VocoderOptions,
+        processes: Processes,
+        start: Vocoder | None = None,
     ) -> None:
         self.architecture = start.architecture if start else options.architecture
         self.recipe = ARCHITECTURES[self.architecture].recipe
         frames = options.segment_frames or self.recipe.segment_frames
-        super().__init__(recordings, options, processes, excerpt_frames=frames, started=start is not None)
-        self.vocoder = copy.deepcopy(start) if start else Vocoder(self.architecture, recordings.settings)
+        super().__init__(
+            recordings, options, processes, excerpt_frames=frames, started=start is not None
+        )
+        self.vocoder = (
+            copy.deepcopy(start) if start else Vocoder(self.architecture, recordings.settings)
+        )
         if self.vocoder.network.weight_norm:
             add_weight_norm(self.vocoder.network)
         self.vocoder.train().to(self.device)
         self.average = copy.deepcopy(self.vocoder).eval()
         made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
         self.discriminators = nn.ModuleDict(made).to(self.device)
-        self.parts = {"vocoder": self.vocoder, "average": self.average, "discriminators": self.discriminators}
+        self.parts = {
+            "vocoder": self.vocoder,
+            "average": self.average,
+            "discriminators": self.discriminators,
+        }
         mel = self.vocoder.mel
-        heard = replace(mel, f_max=mel.sample_rate / 2, log="ln")  # as published, the loss hears all bands
-        self.front_end, self.stft = LogMel(heard).to(self.device), MultiResolutionSTFT().to(self.device)
+        heard = replace(
+            mel, f_max=mel.sample_rate / 2, log="ln"
+        )  # as published, the loss hears all bands
+        self.front_end = LogMel(heard).to(self.device)
+        self.stft = MultiResolutionSTFT().to(self.device)
         self.stft_loss = MultiResolutionSTFT(self.recipe.resolutions).to(self.device)
-        self.optimisers = {"vocoder": self._optimiser(self.vocoder), "discriminators": self._optimiser(self.discriminators)}
+        self.optimisers = {
+            "vocoder": self._optimiser(self.vocoder),
+            "discriminators": self._optimiser(self.discriminators),
+        }
         given = options.adversarial_from
         self.adversarial_from = self.recipe.adversarial_from if given is None else given
         if self.adversarial_from and not (self.recipe.mel or self.recipe.stft):
             raise ParameterError(
-                f"adversarial_from={self.adversarial_from} must be 0: {self.architecture} learns from nothing but its "
-                "discriminators"
+                f"adversarial_from={self.adversarial_from} must be 0: {self.architecture} learns"
+                " from nothing but its discriminators"
             )
         self.identity = {
-            "architecture": self.architecture, "mel": mel.to_dict(), "segment_frames": frames,
-            "adversarial_from": self.adversarial_from, "recordings": recordings.identity,
-        }  # fmt: skip
+            "architecture": self.architecture,
+            "mel": mel.to_dict(),
+            "segment_frames": frames,
+            "adversarial_from": self.adversarial_from,
+            "recordings": recordings.identity,
+        }
 
     def _optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
         recipe = self.recipe
         rate = self.options.learning_rate or recipe.learning_rate
-        return torch.optim.AdamW(module.parameters(), lr=rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
+        return torch.optim.AdamW(
+            module.parameters(), lr=rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+        )
 
     def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
         """One update of the discriminators, when they have joined, and one of the vocoder."""
@@ -136,19 +172,25 @@ class VocoderTraining(FolderTrainee):
                 name: self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
                 for name, discriminator in self.discriminators.items()
             }
-        self._update("discriminators", self.discriminators, torch.stack(list(losses.values())).sum())
+        self._update(
+            "discriminators", self.discriminators, torch.stack(list(losses.values())).sum()
+        )
         return {f"discriminator/{name}": loss.item() for name, loss in losses.items()}
 
     def _spectral_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        losses, recipe = {}, self.recipe
+        losses = {}
+        recipe = self.recipe
         if recipe.mel:
-            losses["mel"] = recipe.mel * (self.front_end(fake[:, 0]) - self.front_end(real[:, 0])).abs().mean()
+            losses["mel"] = (
+                recipe.mel * (self.front_end(fake[:, 0]) - self.front_end(real[:, 0])).abs().mean()
+            )
         if recipe.stft:
             losses["stft"] = recipe.stft * self.stft_loss(fake[:, 0], real[:, 0])
         return losses
 
     def _adversarial_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        losses, recipe = {}, self.recipe
+        losses = {}
+        recipe = self.recipe
         for name, discriminator in self.discriminators.items():
             discriminator.requires_grad_(False)
             with self.precision():
@@ -159,14 +201,18 @@ class VocoderTraining(FolderTrainee):
             weight = recipe.discriminators[name][1]
             views = len(of_fake) if recipe.feature_is_mean else 1
             losses[f"adversarial_{name}"] = weight * recipe.generator_loss(of_fake)
-            losses[f"feature_{name}"] = weight * recipe.feature * feature_matching(of_real, of_fake) / views
+            losses[f"feature_{name}"] = (
+                weight * recipe.feature * feature_matching(of_real, of_fake) / views
+            )
         return losses
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
         self.optimisers[name].zero_grad()
         (loss / self.processes.number).backward()
         self.processes.sum_gradients(module)
-        check_gradient(nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip or float("inf")), name)
+        check_gradient(
+            nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip or float("inf")), name
+        )
         self.optimisers[name].step()
 
     def end_epoch(self) -> None:
@@ -188,7 +234,9 @@ class VocoderTraining(FolderTrainee):
         """The distance that Griffin-Lim leaves, without any training."""
         found = []
         for audio, mel in self._excerpts():
-            fake = torch.from_numpy(griffin_lim(mel.cpu().numpy(), self.average.mel)).to(self.device)
+            fake = torch.from_numpy(griffin_lim(mel.cpu().numpy(), self.average.mel)).to(
+                self.device
+            )
             found.append(sum(self._distances(fake[None], audio[None])))
         return {"Griffin-Lim": float(np.mean(found))}
 
@@ -197,8 +245,14 @@ class VocoderTraining(FolderTrainee):
         return float(mel_l1), float(self.stft(fake, real))
 
     def _excerpts(self, n: int = JUDGED) -> Iterator[tuple[Tensor, Tensor]]:
-        """Up to `n` excerpts, a segment or longer, spread over the held-out recordings: audio (n,), mel (n_mels, frames)."""
-        places = [(entry, start) for entry in self.held_out for start in range(0, entry.n_frames, JUDGED_FRAMES)]
+        """Up to `n` excerpts, a segment or longer, spread over the held-out recordings: audio (n,),
+        mel (n_mels, frames).
+        """
+        places = [
+            (entry, start)
+            for entry in self.held_out
+            for start in range(0, entry.n_frames, JUDGED_FRAMES)
+        ]
         for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
             entry, start = places[index]
             frames = min(max(entry.n_frames, self.train.n_frames), JUDGED_FRAMES)
@@ -210,4 +264,9 @@ class VocoderTraining(FolderTrainee):
     def show(self, folder: Path, step: int) -> list[Path]:
         """A few held-out excerpts as they are and as they come back."""
         pairs = [(audio, self.average(mel[None])[0, 0], mel) for audio, mel in self._excerpts(3)]
-        return save_sounds(folder, step, [tuple(part.cpu().numpy() for part in pair) for pair in pairs], self.vocoder.mel)
+        return save_sounds(
+            folder,
+            step,
+            [tuple(part.cpu().numpy() for part in pair) for pair in pairs],
+            self.vocoder.mel,
+        )

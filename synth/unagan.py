@@ -1,7 +1,10 @@
-"""UNAGAN: noise to a normalised mel spectrogram (Liu et al. 2020, arXiv 2005.08526), under the published key names.
+"""UNAGAN: noise to a normalised mel spectrogram (Liu et al.
 
-The recurrent-convolutional (RC) block carries the time structure, so that any length can be generated. The hierarchical one
-starts 16 times slower than the mel and doubles its rate four times; the mel of each rate refines that of the one before.
+2020, arXiv 2005.08526), under the published key names.
+
+The recurrent-convolutional (RC) block carries the time structure, so that any length can be
+generated. The hierarchical one starts 16 times slower than the mel and doubles its rate four times;
+the mel of each rate refines that of the one before.
 """
 
 import math
@@ -12,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 SLOPE = 0.01  # of the leaky ReLUs
 FLAT_DILATIONS = (2, 4)  # of the non-hierarchical generator's two RC blocks
@@ -28,7 +31,12 @@ class UnaganConfig:
     z_channels: int = 20  # noise channels
     width: int = 512  # channels of every hidden layer; 64 trains on a CPU
     groups: int = 4  # of group normalisation and of the RC block's convolution
-    upsamplings: tuple[int, ...] = (2, 2, 2, 2)  # one noise step per 16 frames; () is the non-hierarchical generator
+    upsamplings: tuple[int, ...] = (
+        2,
+        2,
+        2,
+        2,
+    )  # one noise step per 16 frames; () is the non-hierarchical generator
 
     def __post_init__(self) -> None:
         for name in ("z_channels", "width", "groups"):
@@ -36,11 +44,20 @@ class UnaganConfig:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ParameterError(f"{name}={value!r} must be a positive integer")
         if self.width % self.groups or self.width == self.groups:
-            raise ParameterError(f"width={self.width} must be a multiple of groups={self.groups}, and larger")
-        if not isinstance(self.upsamplings, tuple) or not all(type(f) is int and f > 1 for f in self.upsamplings):
-            raise ParameterError(f"upsamplings={self.upsamplings!r} must be a tuple of integers of at least 2")
+            raise ParameterError(
+                f"width={self.width} must be a multiple of groups={self.groups}, and larger"
+            )
+        if not isinstance(self.upsamplings, tuple) or not all(
+            type(f) is int and f > 1 for f in self.upsamplings
+        ):
+            raise ParameterError(
+                f"upsamplings={self.upsamplings!r} must be a tuple of integers of at least 2"
+            )
         if self.frames_per_step > MAX_FRAMES_PER_STEP:
-            raise ParameterError(f"upsamplings={self.upsamplings} must multiply to at most {MAX_FRAMES_PER_STEP}; use fewer")
+            raise ParameterError(
+                f"upsamplings={self.upsamplings} must multiply to at most {MAX_FRAMES_PER_STEP};"
+                " use fewer"
+            )
 
     @property
     def frames_per_step(self) -> int:
@@ -51,7 +68,8 @@ class UnaganConfig:
 def initial_state(x: Tensor, generator: Generators) -> Tensor | None:
     """A GRU's first state, shape (2, batch, width), for x (batch, width, steps).
 
-    None, zeros, without a generator; else normal noise from one generator for all rows, or from each row's own.
+    None, zeros, without a generator; else normal noise from one generator for all rows, or from
+    each row's own.
     """
     if generator is None:
         return None
@@ -63,7 +81,9 @@ def initial_state(x: Tensor, generator: Generators) -> Tensor | None:
 
 
 class RCBlock(nn.Module):
-    """Bidirectional GRU, then a grouped convolution of what it gives; both are added to the input. Keeps the shape."""
+    """Bidirectional GRU, then a grouped convolution of what it gives; both are added to the input.
+    Keeps the shape.
+    """
 
     def __init__(self, dim: int, groups: int, dilation: int = 1) -> None:
         super().__init__()
@@ -103,15 +123,21 @@ class HierarchicalUnagan(nn.Module):
 
     def __init__(self, n_mels: int, config: UnaganConfig) -> None:
         super().__init__()
-        width, groups = config.width, config.groups
-        self.upsamplings, self.frames_per_step = config.upsamplings, config.frames_per_step
+        width = config.width
+        groups = config.groups
+        self.upsamplings = config.upsamplings
+        self.frames_per_step = config.frames_per_step
         self.block0 = Body(config.z_channels, width, groups)
         self.head0 = nn.Conv1d(width, n_mels, 3, padding=1)
         self.blocks = nn.ModuleList(Body(width, width, groups) for _ in config.upsamplings)
-        self.heads = nn.ModuleList(nn.Conv1d(width, n_mels, 3, padding=1) for _ in config.upsamplings)
+        self.heads = nn.ModuleList(
+            nn.Conv1d(width, n_mels, 3, padding=1) for _ in config.upsamplings
+        )
 
     def forward(self, z: Tensor, generator: Generators = None) -> Tensor:
-        """The initial GRU states are zeros without a generator, else noise from it (see `initial_state`)."""
+        """The initial GRU states are zeros without a generator, else noise from it (see
+        `initial_state`).
+        """
         hidden = self.block0(z, generator)
         mel = self.head0(hidden)
         for factor, block, head in zip(self.upsamplings, self.blocks, self.heads, strict=True):
@@ -129,8 +155,11 @@ class NonHierarchicalUnagan(nn.Module):
     def __init__(self, n_mels: int, config: UnaganConfig) -> None:
         super().__init__()
         if config.upsamplings:
-            raise ParameterError(f"upsamplings={config.upsamplings} must be () here; use HierarchicalUnagan")
-        width, groups = config.width, config.groups
+            raise ParameterError(
+                f"upsamplings={config.upsamplings} must be () here; use HierarchicalUnagan"
+            )
+        width = config.width
+        groups = config.groups
         self.body = nn.Sequential(
             nn.Conv1d(config.z_channels, width, 3, padding=1),
             nn.GroupNorm(groups, width),
@@ -140,7 +169,9 @@ class NonHierarchicalUnagan(nn.Module):
         self.head = nn.Conv1d(width, n_mels, 3, padding=1)
 
     def forward(self, z: Tensor, generator: Generators = None) -> Tensor:
-        """The initial GRU states are zeros without a generator, else noise from it (see `initial_state`)."""
+        """The initial GRU states are zeros without a generator, else noise from it (see
+        `initial_state`).
+        """
         conv, norm, activation, *recurrent = self.body
         hidden = activation(norm(conv(z)))
         for block in recurrent:
@@ -150,26 +181,38 @@ class NonHierarchicalUnagan(nn.Module):
 
 def build_unagan(n_mels: int, config: UnaganConfig) -> HierarchicalUnagan | NonHierarchicalUnagan:
     """The generator that `config` describes."""
-    return HierarchicalUnagan(n_mels, config) if config.upsamplings else NonHierarchicalUnagan(n_mels, config)
+    return (
+        HierarchicalUnagan(n_mels, config)
+        if config.upsamplings
+        else NonHierarchicalUnagan(n_mels, config)
+    )
 
 
 class MelEncoder(nn.Module):
-    """Normalised mel (batch, n_mels, frames) -> noise (batch, z_channels, frames / frames_per_step): the cycle's way back.
+    """Normalised mel (batch, n_mels, frames) -> noise (batch, z_channels, frames /
+    frames_per_step): the cycle's way back.
 
-    Its layout is ours: the hierarchical generator in mirror image, with averages for its upsamplings.
+    Its layout is ours: the hierarchical generator in mirror image, with averages for its
+    upsamplings.
     """
 
     def __init__(self, n_mels: int, config: UnaganConfig) -> None:
         super().__init__()
-        self.downsamplings, self.frames_per_step = config.upsamplings[::-1], config.frames_per_step
+        self.downsamplings = config.upsamplings[::-1]
+        self.frames_per_step = config.frames_per_step
         self.block0 = Body(n_mels, config.width, config.groups)
-        self.blocks = nn.ModuleList(Body(config.width, config.width, config.groups) for _ in self.downsamplings)
+        self.blocks = nn.ModuleList(
+            Body(config.width, config.width, config.groups) for _ in self.downsamplings
+        )
         self.head = nn.Conv1d(config.width, config.z_channels, 3, padding=1)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Raises ParameterError unless the frames are whole steps."""
         if mel.shape[-1] % self.frames_per_step or not mel.shape[-1]:
-            raise ParameterError(f"{mel.shape[-1]} frames must be a multiple of {self.frames_per_step}; cut or pad the mel")
+            raise ParameterError(
+                f"{mel.shape[-1]} frames must be a multiple of {self.frames_per_step}; cut or pad"
+                " the mel"
+            )
         hidden = self.block0(mel)
         for factor, block in zip(self.downsamplings, self.blocks, strict=True):
             hidden = F.avg_pool1d(hidden, factor)

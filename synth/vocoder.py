@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.architectures import ARCHITECTURES, check_architecture
 from synth.inference import for_inference
 from synth.mel import MelSettings
@@ -19,7 +19,9 @@ from training.precision import autocast, check_precision
 from training.threads import torch_threads
 
 KIND = "vocoder"
-CHUNK_FRAMES = 1024  # of output at a time: activations stay in the processor's cache, memory is bounded
+CHUNK_FRAMES = (
+    1024  # of output at a time: activations stay in the processor's cache, memory is bounded
+)
 
 
 class Vocoder(nn.Module):
@@ -40,21 +42,26 @@ class Vocoder(nn.Module):
         try:
             self.config = replace(sizes.fit_hop(mel.hop_length), **(config or {}))
         except TypeError as error:
-            raise ParameterError(f"{architecture}: {error}; take the sizes of {', '.join(asdict(sizes))}") from error
-        self.architecture, self.mel, self.training_summary = architecture, mel, training or {}
+            raise ParameterError(
+                f"{architecture}: {error}; take the sizes of {', '.join(asdict(sizes))}"
+            ) from error
+        self.architecture = architecture
+        self.mel = mel
+        self.training_summary = training or {}
         self.network = build(mel, self.config)
         self.precision = "float32"
         if self.network.hop_length != mel.hop_length:
             raise ParameterError(
-                f"{architecture} gives {self.network.hop_length} samples a frame, the mel's hop_length is {mel.hop_length}; "
-                "choose rates that multiply to it"
+                f"{architecture} gives {self.network.hop_length} samples a frame, the mel's"
+                f" hop_length is {mel.hop_length}; choose rates that multiply to it"
             )
 
     def forward(self, mel: Tensor) -> Tensor:
         return self.network(mel)
 
     def synthesise(self, log_mel: np.ndarray) -> np.ndarray:
-        """Audio of a log-mel spectrogram of any length, in chunks that see as much of their surroundings as the network does.
+        """Audio of a log-mel spectrogram of any length, in chunks that see as much of their
+        surroundings as the network does.
 
         Parameters
         ----------
@@ -70,31 +77,42 @@ class Vocoder(nn.Module):
             If the spectrogram has no frames or other bands, or is not finite.
         """
         self._check(log_mel)
-        n_frames, hop = log_mel.shape[1], self.mel.hop_length
+        n_frames = log_mel.shape[1]
+        hop = self.mel.hop_length
         out = np.empty(n_frames * hop, np.float32)
-        starts, n_threads = range(0, n_frames, CHUNK_FRAMES), torch.get_num_threads()
+        starts = range(0, n_frames, CHUNK_FRAMES)
+        n_threads = torch.get_num_threads()
         if self.device.type != "cpu" or n_threads == 1 or len(starts) == 1:
             for start in starts:
                 self._synthesise_chunk(log_mel, start, out)
             return out
         # Chunks side by side, each on one thread: quicker than one on all of them.
-        with torch_threads(1), ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with (
+            torch_threads(1),
+            ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ):
             list(pool.map(lambda start: self._synthesise_chunk(log_mel, start, out), starts))
         return out
 
     @torch.inference_mode()
     def _synthesise_chunk(self, log_mel: np.ndarray, start: int, out: np.ndarray) -> None:
         """Write the audio of the frames from `start` on to its place in `out`."""
-        hop, context = self.mel.hop_length, self.network.context_frames
+        hop = self.mel.hop_length
+        context = self.network.context_frames
         stop = min(start + CHUNK_FRAMES, log_mel.shape[1])
-        first, last = max(start - context, 0), min(stop + context, log_mel.shape[1])
-        part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last], np.float32)).to(self.device)
+        first = max(start - context, 0)
+        last = min(stop + context, log_mel.shape[1])
+        part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last], np.float32)).to(
+            self.device
+        )
         with autocast(self.device, self.precision):
             samples = self.network(part[None])[0, 0].float().cpu().numpy()
         out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
 
     def prepare(self, *, precision: str = "float32", device: torch.device | str = "cpu") -> Self:
-        """Take the form that runs fastest there, in float32 or bfloat16. Only for synthesis: it cannot be saved any more.
+        """Take the form that runs fastest there, in float32 or bfloat16.
+
+        Only for synthesis: it cannot be saved any more.
 
         bfloat16 is quicker on machines that compute in it, and less exact.
         """
@@ -111,17 +129,22 @@ class Vocoder(nn.Module):
     def _check(self, log_mel: np.ndarray) -> None:
         if log_mel.ndim != 2 or log_mel.shape[0] != self.mel.n_mels or not log_mel.shape[1]:
             raise ParameterError(
-                f"a spectrogram of shape {log_mel.shape} cannot be vocoded; it must be ({self.mel.n_mels}, frames), frames > 0"
+                f"a spectrogram of shape {log_mel.shape} cannot be vocoded; it must be"
+                f" ({self.mel.n_mels}, frames), frames > 0"
             )
         if not np.isfinite(log_mel).all():
-            raise ParameterError("the spectrogram holds NaN or infinite values; make it again from sound audio")
+            raise ParameterError(
+                "the spectrogram holds NaN or infinite values; make it again from sound audio"
+            )
 
     def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
         """Write the checkpoint, without weight norm; `dtype` float16 takes half the space."""
         values = {
-            "architecture": self.architecture, "sizes": asdict(self.config), "mel": self.mel.to_dict(),
+            "architecture": self.architecture,
+            "sizes": asdict(self.config),
+            "mel": self.mel.to_dict(),
             "training": self.training_summary,
-        }  # fmt: skip
+        }
         tensors = {name: tensor.to(dtype) for name, tensor in plain_state(self.network).items()}
         save_checkpoint(folder, kind=KIND, config=values, tensors=tensors)
 
@@ -132,11 +155,16 @@ class Vocoder(nn.Module):
         Raises
         ------
         CheckpointError
-            If it is missing, damaged, of another kind or version, or its parts do not fit each other.
+            If it is missing, damaged, of another kind or version, or its parts do not fit each
+            other.
         """
         values, tensors = load_checkpoint(folder, kind=KIND)
         with rebuilding(folder):
             mel = MelSettings.from_dict(values["mel"])
-            vocoder = cls(values["architecture"], mel, config=values["sizes"], training=values["training"])
-            vocoder.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+            vocoder = cls(
+                values["architecture"], mel, config=values["sizes"], training=values["training"]
+            )
+            vocoder.network.load_state_dict(
+                {name: tensor.float() for name, tensor in tensors.items()}
+            )
         return vocoder.eval()

@@ -1,10 +1,12 @@
-"""Vocos (Siuzdak 2023, arXiv 2306.00814): ConvNeXt blocks at the frame rate, and an inverse STFT in place of upsampling.
+"""Vocos (Siuzdak 2023, arXiv 2306.00814): ConvNeXt blocks at the frame rate, and an inverse STFT in
+place of upsampling.
 
-Every frame's magnitudes and phases are predicted at once, so that nearly all work is done once per hop, not once per sample.
-Two additions, off in the published configuration, let a small network learn in an hour on a processor what it otherwise does
-not in days:
+Every frame's magnitudes and phases are predicted at once, so that nearly all work is done once per
+hop, not once per sample. Two additions, off in the published configuration, let a small network
+learn in an hour on a processor what it otherwise does not in days:
 
-- `prior`: magnitudes start from the mel, spread over the bins it was summed from (as FreeV, arXiv 2406.08196, starts from the
+- `prior`: magnitudes start from the mel, spread over the bins it was summed from (as FreeV, arXiv
+2406.08196, starts from the
   pseudo-inverse of the filterbank), and the network predicts the factors.
 - `refinements`: steps of `synth.refinement` at the end, in training too.
 """
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.mel import MelSettings
 from synth.network import VocoderNetwork
 from synth.refinement import MelRefinement
@@ -50,11 +52,16 @@ class VocosConfig:
 
 
 PUBLISHED = VocosConfig()
-SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=7)  # for processors without a GPU
+SMALL = VocosConfig(
+    dim=256, intermediate_dim=768, prior=True, refinements=7
+)  # for processors without a GPU
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time, then a two-layer perceptron at each frame (Liu et al. 2022, arXiv 2201.03545)."""
+    """Depthwise convolution over time, then a two-layer perceptron at each frame (Liu et al.
+
+    2022, arXiv 2201.03545).
+    """
 
     def __init__(self, dim: int, intermediate_dim: int, *, scale: float) -> None:
         super().__init__()
@@ -78,11 +85,13 @@ class Vocos(VocoderNetwork):
 
     def __init__(self, mel: MelSettings, config: VocosConfig) -> None:
         super().__init__()
-        self.mel, self.config = mel, config
+        self.mel = mel
+        self.config = config
         self.embed = nn.Conv1d(mel.n_mels, config.dim, KERNEL, padding=KERNEL // 2)
         self.norm = nn.LayerNorm(config.dim, eps=1e-6)
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(config.dim, config.intermediate_dim, scale=1 / config.n_layers) for _ in range(config.n_layers)
+            ConvNeXtBlock(config.dim, config.intermediate_dim, scale=1 / config.n_layers)
+            for _ in range(config.n_layers)
         )
         self.final_norm = nn.LayerNorm(config.dim, eps=1e-6)
         self.head = nn.Linear(config.dim, mel.n_fft + 2)
@@ -93,7 +102,9 @@ class Vocos(VocoderNetwork):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         filters = self.refinement.front_end.filters
-        self.register_buffer("bins_of_bands", spread_of_bands(filters) / filters.sum(1), persistent=False)
+        self.register_buffer(
+            "bins_of_bands", spread_of_bands(filters) / filters.sum(1), persistent=False
+        )
 
     @property
     def hop_length(self) -> int:
@@ -107,10 +118,14 @@ class Vocos(VocoderNetwork):
 
     def forward(self, mel: Tensor) -> Tensor:
         """(B, n_mels, frames) -> (B, 1, frames * hop_length)"""
-        h = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)  # (B, C, T) -> (B, T, C) -> (B, C, T)
+        h = self.norm(self.embed(mel).transpose(1, 2)).transpose(
+            1, 2
+        )  # (B, C, T) -> (B, T, C) -> (B, C, T)
         for block in self.blocks:
             h = block(h)
-        with torch.autocast(h.device.type, enabled=False):  # half precision rounds phases to a tenth
+        with torch.autocast(
+            h.device.type, enabled=False
+        ):  # half precision rounds phases to a tenth
             return self._audio(h.float(), mel.float())[:, None]
 
     def _audio(self, h: Tensor, mel: Tensor) -> Tensor:

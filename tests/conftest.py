@@ -40,12 +40,19 @@ def tabla() -> np.ndarray:
 
 @pytest.fixture
 def corpus(tmp_path: Path, tabla: np.ndarray) -> Path:
-    """Four sources, among them two of one name; the sixth of a second, 7 350 samples, ends within a hop."""
+    """Four sources, among them two of one name; the sixth of a second, 7 350 samples, ends within a
+    hop.
+    """
     folder = tmp_path / "corpus"
     (folder / "a").mkdir(parents=True)
     (folder / "b").mkdir()
     sf.write(folder / "a" / "x.wav", tabla, RATE, subtype="PCM_16")
     sf.write(folder / "b" / "x.wav", tabla[::-1], RATE, subtype="PCM_16")
     sf.write(folder / "short.flac", tabla[:7350], RATE)
-    sf.write(folder / "stereo.wav", np.stack([tabla, np.roll(tabla, 999)], axis=1), RATE, subtype="PCM_24")
+    sf.write(
+        folder / "stereo.wav",
+        np.stack([tabla, np.roll(tabla, 999)], axis=1),
+        RATE,
+        subtype="PCM_24",
+    )
     return folder

@@ -15,8 +15,8 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
+from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
-from demiurge.corpus import CORPUS_DIR, SEED_FILE
 
 ROOT = Path(__file__).parents[1]
 HOME = "/home/you"  # where pages say that they are run
@@ -30,18 +30,26 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 def shell_lines(text: str) -> list[str]:
-    return [line for language, block in blocks(text) if language == "sh" for line in block.splitlines()]
+    return [
+        line for language, block in blocks(text) if language == "sh" for line in block.splitlines()
+    ]
 
 
 def demiurge_commands(text: str) -> list[list[str]]:
-    return [shlex.split(line, comments=True)[1:] for line in shell_lines(text) if line.startswith("demiurge ")]
+    return [
+        shlex.split(line, comments=True)[1:]
+        for line in shell_lines(text)
+        if line.startswith("demiurge ")
+    ]
 
 
 def lay_out(folder: Path) -> None:
     """What the commands work on: my_sounds and my_seed.wav."""
     (folder / "my_sounds" / "old_takes").mkdir(parents=True)
     for i, path in enumerate(sorted(CORPUS_DIR.glob("*.ogg"))[::6]):
-        (folder / "my_sounds" / ("old_takes" if i < 2 else "") / path.name).write_bytes(path.read_bytes())
+        (folder / "my_sounds" / ("old_takes" if i < 2 else "") / path.name).write_bytes(
+            path.read_bytes()
+        )
     samples, rate = sf.read(SEED_FILE)
     sf.write(folder / "my_seed.wav", np.clip(samples, -1, 1), rate)
 
@@ -52,7 +60,9 @@ def run_as_written(commands: list[list[str]]) -> None:
 
 
 def run(command: list[str]) -> str:
-    """What `demiurge COMMAND…` prints; it must succeed. Of `browse` the first line, and the page must be there."""
+    """What `demiurge COMMAND…` prints; it must succeed. Of `browse` the first line, and the page
+    must be there.
+    """
     if command[0] == "browse":
         return check_page(command)
     result = CliRunner().invoke(main, command, catch_exceptions=False)
@@ -61,7 +71,9 @@ def run(command: list[str]) -> str:
 
 
 def check_page(command: list[str]) -> str:
-    """The page is there while the command runs, for whoever is told its address only if others can reach it; Ctrl-C ends it."""
+    """The page is there while the command runs, for whoever is told its address only if others can
+    reach it; Ctrl-C ends it.
+    """
     whole = [sys.executable, "-m", "demiurge", *command, "--no-open"]
     with subprocess.Popen(whole, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -83,9 +95,11 @@ def check_page(command: list[str]) -> str:
 
 
 def run_lesson(text: str) -> None:
-    """Run each `sh` block of a page, line by line; a `text` block after it must be what it printed, but for the figures.
+    """Run each `sh` block of a page, line by line; a `text` block after it must be what it printed,
+    but for the figures.
 
-    Of each shown line, … stands for any text; a line of … alone, for any lines. Lines are shown in the order of printing.
+    Of each shown line, … stands for any text; a line of … alone, for any lines. Lines are shown in
+    the order of printing.
     """
     printed = ""
     for language, block in blocks(text):
@@ -101,7 +115,14 @@ def run_line(line: str) -> str:
         return run(words[1:])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        ["bash", "-c", line],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, (line, done.stdout, done.stderr)
     return done.stdout
 
@@ -113,9 +134,13 @@ def check_shown(shown: str, printed: str) -> None:
         if line == "…":
             continue
         pattern = ".*".join(re.escape(part) for part in line.split("…"))
-        assert any(re.fullmatch(pattern, other) for other in rest), f"{line!r} is not printed any more, or not here:\n{printed}"
+        assert any(re.fullmatch(pattern, other) for other in rest), (
+            f"{line!r} is not printed any more, or not here:\n{printed}"
+        )
 
 
 def plain(text: str) -> list[str]:
     """Lines without what differs from run to run and machine to machine."""
-    return [DRAWN.sub(" ", NUMBER.sub("0", line)).strip() for line in text.splitlines() if line.strip()]
+    return [
+        DRAWN.sub(" ", NUMBER.sub("0", line)).strip() for line in text.splitlines() if line.strip()
+    ]

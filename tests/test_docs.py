@@ -1,4 +1,6 @@
-"""The pages of docs/: their commands run, they show what is printed, and what they say of the program is so."""
+"""The pages of docs/: their commands run, they show what is printed, and what they say of the
+program is so.
+"""
 
 import json
 import os
@@ -15,26 +17,33 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
 from playback.crossfade import SeamOptions
 from playback.plan import Step
 from query.options import PathOptions
-from scripts.make_command_reference import command_reference
+from scripts.make.command_reference import command_reference
 from tests.pages import ROOT, blocks, demiurge_commands, lay_out, run, run_as_written, run_lesson
 
 DOCS = ROOT / "docs"
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *DOCS.rglob("*.md")])
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *DOCS.rglob("*.md")]
+)
 
-# What the tutorials do for minutes and hours is done for seconds, with networks to match; everything else is as it stands.
+# What the tutorials do for minutes and hours is done for seconds, with networks to match;
+# everything else is as it stands.
 QUICK = {
     "database": {},
     "render": {"--minutes 2": "--minutes 0.03", "--seconds 8": "--seconds 2"},
     "browse": {},
     "synth": {
-        "--from shipped --minutes 5": "--from shipped --minutes 0.001 --batch-size 2 --segment-frames 32",
+        "--from shipped --minutes 5": (
+            "--from shipped --minutes 0.001 --batch-size 2 --segment-frames 32"
+        ),
         "--resume --minutes 2": "--resume --minutes 0.001",
-        "--size small --minutes 8": "--width 32 --adversary-width 32 --clip-frames 128 --batch-size 8 --minutes 0.001",
+        "--size small --minutes 8": (
+            "--width 32 --adversary-width 32 --clip-frames 128 --batch-size 8 --minutes 0.001"
+        ),
         "--minutes 0.5 --seconds 10": "--minutes 0.1 --seconds 3",
     },
     "cluster": {"--minutes 1": "--minutes 0.03"},
@@ -72,7 +81,9 @@ def test_cluster_tutorial_runs_and_shows_what_is_printed(folder):
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20}
+    )
     try:
         cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
         run_lesson(read_lesson("cluster").replace("--address auto", f"--address {cluster.address}"))
@@ -82,11 +93,22 @@ def test_cluster_tutorial_runs_and_shows_what_is_printed(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("room", "n_commands"), [("db", 14), ("query", 6), ("playback", 6), ("sequencer", 5), ("demiurge", 5)])
+@pytest.mark.parametrize(
+    ("room", "n_commands"),
+    [("db", 14), ("query", 6), ("playback", 6), ("sequencer", 5), ("demiurge", 5)],
+)
 def test_commands_of_a_room_run_as_written(room, n_commands, folder):
     lay_out(folder)
-    text = (DOCS / "rooms" / f"{room}.md").read_text().replace("/new/place/my_sounds", str(folder / "my_sounds"))
-    commands = [command for command in demiurge_commands(text) if "ray" not in command and command[0] != "bench"]
+    text = (
+        (DOCS / "rooms" / f"{room}.md")
+        .read_text()
+        .replace("/new/place/my_sounds", str(folder / "my_sounds"))
+    )
+    commands = [
+        command
+        for command in demiurge_commands(text)
+        if "ray" not in command and command[0] != "bench"
+    ]
     assert len(commands) == n_commands
     if room != "db":
         run(["db", "build", "my_sounds", "my.db"])
@@ -103,10 +125,14 @@ def test_commands_of_a_room_run_as_written(room, n_commands, folder):
 def test_commands_of_the_synth_room_run_as_written(folder):
     """As written, but for the hours."""
     lay_out(folder)
-    for path in CORPUS_DIR.glob("[la]*_*.ogg"):  # loops and ambience: a generator learns from what goes on for seconds
+    for path in CORPUS_DIR.glob(
+        "[la]*_*.ogg"
+    ):  # loops and ambience: a generator learns from what goes on for seconds
         (folder / "my_sounds" / path.name).write_bytes(path.read_bytes())
     text = (DOCS / "rooms" / "synth.md").read_text()
-    commands = demiurge_commands(re.sub(r"--minutes 60", "--minutes 0.01", text).replace("--minutes 1 ", "--minutes 0.4 "))
+    commands = demiurge_commands(
+        re.sub(r"--minutes 60", "--minutes 0.01", text).replace("--minutes 1 ", "--minutes 0.4 ")
+    )
     assert len(commands) == 7
     run_as_written(commands)
     assert len(list((folder / "generated").glob("*.flac"))) == 3
@@ -129,7 +155,10 @@ def test_python_example_runs(folder, capsys):
 
 
 def test_command_reference_is_the_programs():
-    remake = "docs/commands.md is not what the program says; make it again: python scripts/make_command_reference.py"
+    remake = (
+        "docs/commands.md is not what the program says; make it again: python"
+        " scripts/make/command_reference.py"
+    )
     assert (DOCS / "commands.md").read_text() == command_reference(), remake
 
 
@@ -142,33 +171,48 @@ def test_linked_files_exist(page):
 
 def new_files(text: str) -> dict[str, str]:
     """The files that a page shows whole, by path."""
-    return dict(re.findall(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+    return dict(
+        re.findall(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    )
 
 
 def changes(text: str) -> list[tuple[str, str, str]]:
     """Path, old text and new text of each change of a file that a page shows."""
     found = []
-    for path, block in re.findall(r"^`([\w/]+\.py)`:\n\n```diff\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+    for path, block in re.findall(
+        r"^`([\w/]+\.py)`:\n\n```diff\n(.*?)^```$", text, re.DOTALL | re.MULTILINE
+    ):
         for hunk in block.split("…\n"):
             lines = hunk.splitlines(keepends=True)
-            old, new = ("".join(line[1:] for line in lines if line[0] in kinds) for kinds in (" -", " +"))
+            old, new = (
+                "".join(line[1:] for line in lines if line[0] in kinds) for kinds in (" -", " +")
+            )
             found.append((path, old, new))
     return found
 
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory) -> Path:
-    """A copy of the program with what docs/contributing.md adds to it: each a file, and its line in the registry."""
-    copy, text = tmp_path_factory.mktemp("extended"), (DOCS / "contributing.md").read_text()
+    """A copy of the program with what docs/contributing.md adds to it: each a file, and its line in
+    the registry.
+    """
+    copy = tmp_path_factory.mktemp("extended")
+    text = (DOCS / "contributing.md").read_text()
     for room in ("db", "query", "playback", "sequencer", "synth", "training", "demiurge"):
-        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__", "corpus", "seed", "static"))
+        shutil.copytree(
+            ROOT / room,
+            copy / room,
+            ignore=shutil.ignore_patterns("__pycache__", "corpus", "seed", "static"),
+        )
     files = new_files(text)
     assert [*files] == ["db/descriptors/crest.py", "sequencer/gru.py", "synth/framewise.py"]
     for path, content in files.items():
         (copy / path).write_text(content)
     for path, old, new in changes(text):
         before = (copy / path).read_text()
-        assert before.count(old) == 1, f"{path} has {before.count(old)} times what docs/contributing.md changes:\n{old}"
+        assert before.count(old) == 1, (
+            f"{path} has {before.count(old)} times what docs/contributing.md changes:\n{old}"
+        )
         (copy / path).write_text(before.replace(old, new))
     return copy
 
@@ -181,13 +225,20 @@ def test_contributors_page_adds_a_descriptor_a_forecaster_and_a_vocoder(extended
     commands = demiurge_commands(text)
     assert len(commands) == 6
     commands.append(["db", "export", "my.db", "table.npz", "--format", "npz"])
-    code = "from demiurge.cli import main\n" + "".join(f"main({command}, standalone_mode=False)\n" for command in commands)
+    code = "from demiurge.cli import main\n" + "".join(
+        f"main({command}, standalone_mode=False)\n" for command in commands
+    )
     environment = {**os.environ, "PYTHONPATH": str(extended)}
     subprocess.run([sys.executable, "-c", code], env=environment, timeout=300, check=True)
     assert json.loads((folder / "my.model" / "config.json").read_text())["model"] == "gru"
-    assert json.loads((folder / "my.vocoder" / "config.json").read_text())["architecture"] == "framewise"
+    assert (
+        json.loads((folder / "my.vocoder" / "config.json").read_text())["architecture"]
+        == "framewise"
+    )
     assert sf.info("next.wav").duration == pytest.approx(2, abs=0.03)
-    assert sf.info("through.wav").duration == pytest.approx(sf.info("my_seed.wav").duration, abs=1e-3)
+    assert sf.info("through.wav").duration == pytest.approx(
+        sf.info("my_seed.wav").duration, abs=1e-3
+    )
     with np.load(folder / "table.npz") as table:
         crest = table["descriptors"][:, -1]
     assert 0 <= crest.min() < 12 < crest.max() < 40
@@ -199,13 +250,19 @@ def test_contributors_files_are_in_the_house_style(extended):
     names = ["db/descriptors/crest.py", "sequencer/gru.py", "synth/framewise.py"]
     config = ["--config", str(ROOT / "pyproject.toml")]
     for task in (["check"], ["format", "--check"]):
-        subprocess.run([sys.executable, "-m", "ruff", *task, *config, *names], cwd=extended, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *task, *config, *names], cwd=extended, check=True
+        )
 
 
 def keys_of(text: str, heading: str) -> set[str]:
     """Names in the first column of the table of docs/formats.md whose first heading is this."""
-    table = re.search(rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)[1]
-    return {key for row in table.splitlines() for key in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    table = re.search(
+        rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE
+    )[1]
+    return {
+        key for row in table.splitlines() for key in re.findall(r"`([^`]+)`", row.split("|")[1])
+    }
 
 
 @pytest.fixture(scope="module")
@@ -214,45 +271,102 @@ def made(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     lay_out(folder)
     run(["db", "build", str(folder / "my_sounds"), str(folder / "my.db"), "--units", "onset"])
-    run(["mosaic", str(folder / "my_seed.wav"), str(folder / "my.db"), "-o", str(folder / "next.wav")])
+    run(
+        [
+            "mosaic",
+            str(folder / "my_seed.wav"),
+            str(folder / "my.db"),
+            "-o",
+            str(folder / "next.wav"),
+        ]
+    )
     return folder
 
 
 def test_formats_page_knows_the_manifest(made):
     page = (DOCS / "formats.md").read_text()
     with closing(sqlite3.connect(made / "my.db" / "manifest.sqlite")) as manifest:
-        tables = {name for (name,) in manifest.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name
+            for (name,) in manifest.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
         assert keys_of(page, "table") == tables
         assert f"`user_version` is {manifest.execute('PRAGMA user_version').fetchone()[0]}" in page
         for table in tables - {"normaliser", "unit_spans", "unit_shards"}:
-            columns = {row[1] for row in manifest.execute(f"PRAGMA table_info({table})")} - {"key", "value"}
+            columns = {row[1] for row in manifest.execute(f"PRAGMA table_info({table})")} - {
+                "key",
+                "value",
+            }
             row = next(line for line in page.splitlines() if line.startswith(f"| `{table}` |"))
             assert columns <= set(re.findall(r"`(\w+)`", row)), table
-        assert {key for (key,) in manifest.execute("SELECT key FROM config")} <= set(re.findall(r"`(\w+)`", page))
-    assert {path.name for path in (made / "my.db" / "shards").iterdir()} == {"00000.f32", "units-00000.f32"}
+        assert {key for (key,) in manifest.execute("SELECT key FROM config")} <= set(
+            re.findall(r"`(\w+)`", page)
+        )
+    assert {path.name for path in (made / "my.db" / "shards").iterdir()} == {
+        "00000.f32",
+        "units-00000.f32",
+    }
 
 
 def test_formats_page_knows_the_plan(made):
-    page, plan = (DOCS / "formats.md").read_text(), json.loads((made / "next.plan.json").read_text())
+    page = (DOCS / "formats.md").read_text()
+    plan = json.loads((made / "next.plan.json").read_text())
     assert keys_of(page, "key of a plan") == plan.keys()
-    assert keys_of(page, "key of a step") == {option.name for option in fields(Step)} == plan["steps"][0].keys()
+    assert (
+        keys_of(page, "key of a step")
+        == {option.name for option in fields(Step)}
+        == plan["steps"][0].keys()
+    )
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
     assert keys_of(page, "key of `settings`") - of_render == plan["settings"].keys()
-    options = {option.name for option in fields(PathOptions)} | {option.name for option in fields(SeamOptions)}
+    options = {option.name for option in fields(PathOptions)} | {
+        option.name for option in fields(SeamOptions)
+    }
     assert options | {"n_descriptors", "float32"} <= set(re.findall(r"`(\w+)`", page))
-    for name, value in {option.name: option.default for option in fields(Step) if option.default is not MISSING}.items():
-        written = f"{value:g}" if type(value) in (int, float) else {(): "none", False: "false"}[value]
+    for name, value in {
+        option.name: option.default for option in fields(Step) if option.default is not MISSING
+    }.items():
+        written = (
+            f"{value:g}" if type(value) in (int, float) else {(): "none", False: "false"}[value]
+        )
         assert f"| `{name}` | {written} |" in page
 
 
 @pytest.mark.slow
 def test_formats_page_knows_models_forecasts_and_generated_audio(made, folder):
     page = (DOCS / "formats.md").read_text()
-    shipped = [json.loads((WEIGHTS / kind / "config.json").read_text()) for kind in ("vocoder", "unagan")]
+    shipped = [
+        json.loads((WEIGHTS / kind / "config.json").read_text()) for kind in ("vocoder", "unagan")
+    ]
     run(["sequencer", "train", str(made / "my.db"), "my.model", "--epochs", "1", "--window", "8"])
-    run(["sequencer", "forecast", "my.model", str(made / "my_seed.wav"), "--steps", "3", "-o", "forecast.json"])
-    run(["synth", "generate", "shipped", "shipped", "generated", "--minutes", "0.02", "--seconds", "1"])
-    model, forecast = (json.loads(Path(name).read_text()) for name in ("my.model/config.json", "forecast.json"))
+    run(
+        [
+            "sequencer",
+            "forecast",
+            "my.model",
+            str(made / "my_seed.wav"),
+            "--steps",
+            "3",
+            "-o",
+            "forecast.json",
+        ]
+    )
+    run(
+        [
+            "synth",
+            "generate",
+            "shipped",
+            "shipped",
+            "generated",
+            "--minutes",
+            "0.02",
+            "--seconds",
+            "1",
+        ]
+    )
+    model, forecast = (
+        json.loads(Path(name).read_text()) for name in ("my.model/config.json", "forecast.json")
+    )
     lines = [json.loads(line) for line in Path("generated/manifest.jsonl").read_text().splitlines()]
     known = set(re.findall(r"`(\w+)`", page))
     for document in (*shipped, model, forecast["_demiurge"]):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile as sf
 
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
 from tests.pages import ROOT, demiurge_commands, lay_out, run_as_written, shell_lines
 
 README = (ROOT / "README.md").read_text()
@@ -15,7 +15,11 @@ README = (ROOT / "README.md").read_text()
 
 def test_make_targets_exist():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
-    named = [shlex.split(line, comments=True)[1] for line in shell_lines(README) if line.startswith("make ")]
+    named = [
+        shlex.split(line, comments=True)[1]
+        for line in shell_lines(README)
+        if line.startswith("make ")
+    ]
     assert named == ["demo", "test"]
     assert set(named) <= set(targets)
 

@@ -1,1 +1,3 @@
-"""Parts every training loop shares: checkpoints, the training log, several processes, averaged weights, half precision."""
+"""Parts every training loop shares: checkpoints, the training log, several processes, averaged
+weights, half precision.
+"""

@@ -1,4 +1,6 @@
-"""Checkpoints: a folder with config.json and model.safetensors. Nothing that could run code is ever read."""
+"""Checkpoints: a folder with config.json and model.safetensors. Nothing that could run code is ever
+read.
+"""
 
 import json
 from collections.abc import Iterator
@@ -11,11 +13,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from db.atomic import make_folder, replacing
-from db.errors import CheckpointError, DemiurgeError, ParameterError
+from files.atomic import make_folder, replacing
+from files.errors import CheckpointError, DemiurgeError, ParameterError
 
 VERSION = 1
-CONFIG, WEIGHTS, STATE = "config.json", "model.safetensors", "training.pt"
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+STATE = "training.pt"
 
 
 def holds_model(folder: Path) -> bool:
@@ -23,15 +27,19 @@ def holds_model(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (WEIGHTS, STATE))
 
 
-def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the last good one.
+def save_checkpoint(
+    folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]
+) -> None:
+    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the
+    last good one.
 
     Parameters
     ----------
     kind : str
         What can be rebuilt from it: "forecaster", "vocoder", …
     config : dict
-        All that the model is rebuilt from, and whatever is worth knowing of its training; JSON, no NaN.
+        All that the model is rebuilt from, and whatever is worth knowing of its training; JSON, no
+        NaN.
     tensors : dict of Tensor
         Its weights and buffers by name, on any device.
 
@@ -44,9 +52,14 @@ def save_checkpoint(folder: str | Path, *, kind: str, config: dict[str, Any], te
     make_folder(folder)
     with _saving(folder):
         with replacing(folder / WEIGHTS) as temporary:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+            save_file(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+                temporary,
+            )
         with replacing(folder / CONFIG) as temporary:
-            temporary.write_text(json.dumps({"kind": kind, "version": VERSION, **config}, indent=1, allow_nan=False))
+            temporary.write_text(
+                json.dumps({"kind": kind, "version": VERSION, **config}, indent=1, allow_nan=False)
+            )
 
 
 def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -64,34 +77,45 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
-        raise CheckpointError(f"{folder}: no model here (no {CONFIG}); train one, or check the name")
+        raise CheckpointError(
+            f"{folder}: no model here (no {CONFIG}); train one, or check the name"
+        )
     try:
         config = json.loads((folder / CONFIG).read_text())
         found = (config["kind"], config["version"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{folder / CONFIG}: damaged ({error!r}); train the model again or restore a copy") from error
+        raise CheckpointError(
+            f"{folder / CONFIG}: damaged ({error!r}); train the model again or restore a copy"
+        ) from error
     if not isinstance(found[1], int) or found[1] > VERSION:
         raise CheckpointError(
-            f"{folder} is of version {found[1]}, this Demiurge knows versions up to {VERSION}; update Demiurge"
+            f"{folder} is of version {found[1]}, this Demiurge knows versions up to {VERSION};"
+            " update Demiurge"
         )
     if found[0] != kind:
         raise CheckpointError(f"{folder} holds a {found[0]}, not a {kind}; give another model")
     try:
         return config, load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy") from error
+        raise CheckpointError(
+            f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy"
+        ) from error
 
 
 @contextmanager
 def rebuilding(folder: str | Path) -> Iterator[None]:
-    """A block that makes a model of what `load_checkpoint` read; if its parts do not fit each other, a `CheckpointError`."""
+    """A block that makes a model of what `load_checkpoint` read; if its parts do not fit each
+    other, a `CheckpointError`.
+    """
     try:
         yield
     except DemiurgeError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())  # torch says it in many lines
-        raise CheckpointError(f"{folder}: its config and weights do not fit ({reason}); train the model again") from error
+        raise CheckpointError(
+            f"{folder}: its config and weights do not fit ({reason}); train the model again"
+        ) from error
 
 
 def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
@@ -107,12 +131,19 @@ def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
 def _saving(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError, SafetensorError) as error:  # each library's way to say that the disk is full
+    except (
+        OSError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:  # each library's way to say that the disk is full
         reason = getattr(error, "strerror", None) or str(error)
         if "inline_container" in reason:  # torch counts what it could write, and says no more
             reason = "not all of it could be written: the disk is full, most likely"
         if holds_model(folder):
-            remedy = "what was saved before is whole: make room, and give the command again (training goes on with --resume)"
+            remedy = (
+                "what was saved before is whole: make room, and give the command again (training"
+                " goes on with --resume)"
+            )
         else:
             remedy = "make room, and give the command again"
         with suppress(OSError):
@@ -130,8 +161,12 @@ def load_training_state(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / STATE
     if not path.is_file():
-        raise CheckpointError(f"{folder}: nothing to go on from (no {STATE}); train without --resume")
+        raise CheckpointError(
+            f"{folder}: nothing to go on from (no {STATE}); train without --resume"
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling and zip errors of many kinds
-        raise CheckpointError(f"{path}: damaged ({str(error).splitlines()[0]}); train anew with --force") from error
+        raise CheckpointError(
+            f"{path}: damaged ({str(error).splitlines()[0]}); train anew with --force"
+        ) from error

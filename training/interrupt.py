@@ -1,4 +1,6 @@
-"""Ctrl-C while a model is trained: the update that is being made is finished first, so that its result can be saved."""
+"""Ctrl-C while a model is trained: the update that is being made is finished first, so that its
+result can be saved.
+"""
 
 import signal
 import threading
@@ -7,9 +9,11 @@ from typing import Self
 
 
 class Interrupt:
-    """A block in which the first Ctrl-C only sets `asked`; another one raises KeyboardInterrupt, as ever.
+    """A block in which the first Ctrl-C only sets `asked`; another one raises KeyboardInterrupt, as
+    ever.
 
-    Threads other than the main one, and processes that ignore Ctrl-C or handle it in their own way, are left as they are.
+    Threads other than the main one, and processes that ignore Ctrl-C or handle it in their own way,
+    are left as they are.
     """
 
     def __init__(self) -> None:
@@ -26,6 +30,11 @@ class Interrupt:
             signal.signal(signal.SIGINT, self._ask)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._handles:
             signal.signal(signal.SIGINT, signal.default_int_handler)

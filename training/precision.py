@@ -2,7 +2,7 @@
 
 import torch
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -1,4 +1,6 @@
-"""The training log: JSON lines always, Weights & Biases when asked for. A tracking error never stops training."""
+"""The training log: JSON lines always, Weights & Biases when asked for. A tracking error never
+stops training.
+"""
 
 import json
 import os
@@ -8,16 +10,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from db.errors import ParameterError, install_command
+from files.errors import ParameterError, install_command
 
 LOG = "log.jsonl"
 
 
 class Tracker:
-    """Appends one JSON line per call to `folder/log.jsonl`, and mirrors it to W&B if `wandb` is true."""
+    """Appends one JSON line per call to `folder/log.jsonl`, and mirrors it to W&B if `wandb` is
+    true.
+    """
 
     def __init__(
-        self, folder: str | Path, *, wandb: bool = False, config: dict[str, Any] | None = None, resume: bool = False
+        self,
+        folder: str | Path,
+        *,
+        wandb: bool = False,
+        config: dict[str, Any] | None = None,
+        resume: bool = False,
     ) -> None:
         """Start a new log, or go on with an old one.
 
@@ -31,7 +40,9 @@ class Tracker:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = open(folder / LOG, "a" if resume else "w", encoding="utf-8")  # noqa: SIM115  closed by __exit__
         except OSError as error:
-            raise ParameterError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
+            raise ParameterError(
+                f"{folder}: cannot be written ({error.strerror}); choose another place"
+            ) from error
         self._run: Any = None
         if wandb:
             try:
@@ -46,11 +57,15 @@ class Tracker:
             self._file.write(json.dumps(values) + "\n")
             self._file.flush()
         except OSError as error:
-            raise ParameterError(f"{self._file.name}: cannot be written ({error.strerror}); make room, and --resume") from error
+            raise ParameterError(
+                f"{self._file.name}: cannot be written ({error.strerror}); make room, and --resume"
+            ) from error
         if self._run is not None:
             try:
                 self._run.log({**values, **{path.stem: _media(path) for path in shown}})
-            except Exception as error:  # whatever the service does, training goes on; the log file has it all
+            except (
+                Exception
+            ) as error:  # whatever the service does, training goes on; the log file has it all
                 print(f"warning: W&B stopped ({error}); {LOG} goes on", file=sys.stderr)
                 self._run = None
 
@@ -62,7 +77,12 @@ class Tracker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._file.close()
         if self._run is not None:
             self._run.finish(exit_code=0 if kind is None else 1)
@@ -80,7 +100,9 @@ def find_wandb() -> Any:
     try:
         import wandb
     except ImportError as error:
-        raise ParameterError(f"W&B is not installed; {install_command('wandb')}, or train without --track") from error
+        raise ParameterError(
+            f"W&B is not installed; {install_command('wandb')}, or train without --track"
+        ) from error
     return wandb
 
 
@@ -91,5 +113,8 @@ def _start_wandb(folder: Path, config: dict[str, Any]) -> Any:
     try:
         return wandb.init(project="demiurge", dir=str(folder), config=config)
     except Exception as error:  # as above
-        print(f"warning: W&B could not start ({error}); {LOG} is written all the same", file=sys.stderr)
+        print(
+            f"warning: W&B could not start ({error}); {LOG} is written all the same",
+            file=sys.stderr,
+        )
         return None

@@ -1,4 +1,6 @@
-"""What a descriptor is: how its columns are named, measured on a block of frames, and finished once all are measured."""
+"""What a descriptor is: how its columns are named, measured on a block of frames, and finished once
+all are measured.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def join_blocks(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> n
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One kind of descriptor. To add one: write its file, and name it in `db.descriptors.DESCRIPTORS`.
+    """One kind of descriptor.
+
+    To add one: write its file, and name it in `db.descriptors.DESCRIPTORS`.
 
     Attributes
     ----------
@@ -30,7 +34,8 @@ class Descriptor:
     finish : (blocks, settings) -> ndarray, float32, shape (all frames, len(columns))
         `blocks` can be iterated more than once.
     n_static : settings -> int, optional
-        How many of the first columns are independent; all by default. `derive` computes the others from them.
+        How many of the first columns are independent; all by default. `derive` computes the others
+        from them.
     derive : (ndarray (frames, n_static), settings) -> ndarray (frames, len(columns)), optional
     zero_is_absent : frozenset of column names
         0 in these means "there is none"; a unit's mean leaves such frames out.

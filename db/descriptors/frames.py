@@ -1,15 +1,17 @@
-"""From a signal to frames: the windows, spectra and mel bands that descriptors are measured on, block by block.
+"""From a signal to frames: the windows, spectra and mel bands that descriptors are measured on,
+block by block.
 
-Where a window sits: librosa centres frame t on sample t·hop. A unit is played from t·hop to (t+1)·hop, so with
-`window_centre="span"` its window is centred on the middle of that span:
+Where a window sits: librosa centres frame t on sample t·hop. A unit is played from t·hop to
+(t+1)·hop, so with `window_centre="span"` its window is centred on the middle of that span:
 
     samples   |....hop....|....hop....|....hop....|
     unit 1                |===========|
     span               |========n_fft======|
     start        |========n_fft======|
 
-A block holds `BLOCK_FRAMES` frames counted from the signal's start, however the signal was cut on its way here, so that the
-result does not depend on how it was read. Nothing here is left to BLAS: its sums depend on how many threads it may use.
+A block holds `BLOCK_FRAMES` frames counted from the signal's start, however the signal was cut on
+its way here, so that the result does not depend on how it was read. Nothing here is left to BLAS:
+its sums depend on how many threads it may use.
 """
 
 from __future__ import annotations
@@ -22,15 +24,21 @@ import numpy as np
 from scipy.fft import rfft
 from scipy.sparse import csr_array
 
+from audio.mel import mel_filterbank
+
 if TYPE_CHECKING:
     from db.settings import DescriptorSettings
 
-BLOCK_FRAMES = 256  # per FFT call: few enough for the cache, enough that threads seldom wait for Python's lock
+BLOCK_FRAMES = (
+    256  # per FFT call: few enough for the cache, enough that threads seldom wait for Python's lock
+)
 AMIN = 1e-10  # power floor, -100 dB
 
 
 class Frames:
-    """Up to `BLOCK_FRAMES` successive frames. What is derived from them is computed once, when first asked for.
+    """Up to `BLOCK_FRAMES` successive frames.
+
+    What is derived from them is computed once, when first asked for.
 
     Attributes
     ----------
@@ -43,7 +51,9 @@ class Frames:
         self.settings = settings
         n_frames = (len(span) - settings.n_fft) // settings.hop_length + 1
         strides = (settings.hop_length * span.itemsize, span.itemsize)
-        self.samples = np.lib.stride_tricks.as_strided(span, (n_frames, settings.n_fft), strides, writeable=False)
+        self.samples = np.lib.stride_tricks.as_strided(
+            span, (n_frames, settings.n_fft), strides, writeable=False
+        )
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -64,13 +74,17 @@ class Frames:
     @cached_property
     def frequencies(self) -> np.ndarray:
         """Hz of each bin, float32, shape (1 + n_fft // 2,)."""
-        return np.fft.rfftfreq(self.settings.n_fft, 1 / self.settings.sample_rate).astype(np.float32)
+        return np.fft.rfftfreq(self.settings.n_fft, 1 / self.settings.sample_rate).astype(
+            np.float32
+        )
 
     @cached_property
     def mel_power(self) -> np.ndarray:
         """Power in mel bands, at least `AMIN`, float32, shape (frames, n_mels)."""
         settings = self.settings
-        bands = _filters(settings.sample_rate, settings.n_fft, settings.n_mels) @ np.ascontiguousarray(self.power.T)
+        bands = _filters(
+            settings.sample_rate, settings.n_fft, settings.n_mels
+        ) @ np.ascontiguousarray(self.power.T)
         return np.maximum(bands, AMIN, out=bands).T
 
     @cached_property
@@ -84,14 +98,21 @@ class Frames:
 def frames_of(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> Iterator[Frames]:
     """Cut a mono signal, given in blocks of any length, into frames.
 
-    There are `ceil(n_samples / hop)` of them, or librosa's `1 + n_samples // hop` with `window_centre="start"`.
+    There are `ceil(n_samples / hop)` of them, or librosa's `1 + n_samples // hop` with
+    `window_centre="start"`.
     """
-    hop, n_fft = settings.hop_length, settings.n_fft
+    hop = settings.hop_length
+    n_fft = settings.n_fft
     centred = settings.window_centre == "span"
-    first = (hop // 2 if centred else 0) - n_fft // 2  # first sample of frame 0: before the signal, or after its start
-    span, step = (BLOCK_FRAMES - 1) * hop + n_fft, BLOCK_FRAMES * hop
-    buffer, skip = np.zeros(max(-first, 0), np.float32), max(first, 0)
-    n_samples, done = 0, 0
+    first = (
+        hop // 2 if centred else 0
+    ) - n_fft // 2  # first sample of frame 0: before the signal, or after its start
+    span = (BLOCK_FRAMES - 1) * hop + n_fft
+    step = BLOCK_FRAMES * hop
+    buffer = np.zeros(max(-first, 0), np.float32)
+    skip = max(first, 0)
+    n_samples = 0
+    done = 0
     for block in blocks:
         n_samples += len(block)
         skipped = min(skip, len(block))
@@ -99,36 +120,15 @@ def frames_of(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> Ite
         buffer = np.concatenate([buffer, block[skipped:]])
         while len(buffer) >= max(span, step):
             yield Frames(buffer[:span], settings)
-            buffer, done = buffer[step:], done + BLOCK_FRAMES
+            buffer = buffer[step:]
+            done = done + BLOCK_FRAMES
     n_frames = -(-n_samples // hop) if centred else 1 + n_samples // hop
     while done < n_frames:
         n = min(n_frames - done, BLOCK_FRAMES)
         inside = buffer[: (n - 1) * hop + n_fft]
         yield Frames(np.pad(inside, (0, (n - 1) * hop + n_fft - len(inside))), settings)
-        buffer, done = buffer[n * hop :], done + n
-
-
-def mel_filterbank(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """Triangular filters, equally spaced on Slaney's mel scale from 0 Hz to Nyquist, each of unit area.
-
-    Source: M. Slaney, Auditory Toolbox (1998): linear at 200/3 Hz per mel up to 1 kHz, then 27 mels for each factor 6.4.
-    Equal to librosa.filters.mel(htk=False, norm="slaney").
-
-    Returns
-    -------
-    ndarray, float32, shape (n_mels, 1 + n_fft // 2)
-    """
-    linear_step, corner_hz, log_step = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
-    corner_mel = corner_hz / linear_step
-    nyquist = sample_rate / 2
-    top_mel = nyquist / linear_step if nyquist < corner_hz else corner_mel + np.log(nyquist / corner_hz) / log_step
-    mels = np.linspace(0.0, top_mel, n_mels + 2)
-    edges = np.where(mels < corner_mel, mels * linear_step, corner_hz * np.exp(log_step * (mels - corner_mel)))
-    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    triangles = np.maximum(0.0, np.minimum(rise, fall))
-    return (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+        buffer = buffer[n * hop :]
+        done = done + n
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,8 @@
-"""Loudness of each frame in LUFS: ITU-R BS.1770-5's K-weighted mean square, without its gating, of the mono mix.
+"""Loudness of each frame in LUFS: ITU-R BS.1770-5's K-weighted mean square, without its gating, of
+the mono mix.
 
-    loudness = -0.691 + 10 log10( mean of the squared, Hann-windowed, K-weighted frame ), at least -70
+    loudness = -0.691 + 10 log10( mean of the squared, Hann-windowed, K-weighted frame ), at least
+    -70
 
 The weighting is applied to the power spectrum. A full-scale sine of 997 Hz reads -3.01 LUFS.
 """
@@ -12,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import freqz
 
+from audio.loudness import k_weighting
 from db.descriptors.descriptor import Descriptor
 from db.descriptors.frames import Frames, hann
 
@@ -27,30 +30,22 @@ def _measure(frames: Frames) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _weights(sample_rate: int, n_fft: int) -> np.ndarray:
-    """From |FFT|² of a Hann-windowed frame to its K-weighted mean square, shape (1 + n_fft // 2,); by Parseval's theorem."""
+    """From |FFT|² of a Hann-windowed frame to its K-weighted mean square, shape (1 + n_fft // 2,);
+    by Parseval's theorem.
+    """
     sides = np.full(1 + n_fft // 2, 2.0)  # each bin stands for itself and its mirror image
     sides[0] = 1.0
     if n_fft % 2 == 0:
         sides[-1] = 1.0
     gain = np.ones(len(sides))
-    for b, a in k_weighting(sample_rate):
-        gain *= np.abs(freqz(b, a, worN=2 * np.pi * np.arange(len(sides)) / n_fft)[1]) ** 2
+    for section in k_weighting(sample_rate):
+        gain *= (
+            np.abs(
+                freqz(section[:3], section[3:], worN=2 * np.pi * np.arange(len(sides)) / n_fft)[1]
+            )
+            ** 2
+        )
     return (sides * gain / (n_fft * (hann(n_fft).astype(np.float64) ** 2).sum())).astype(np.float32)
-
-
-def k_weighting(sample_rate: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """BS.1770's two filters, (b, a) each, for any sample rate: the bilinear transform of the analogue ones behind its tables.
-
-    Corner frequencies, gain and Q are those for which 48 kHz gives the published coefficients.
-    """
-    k, q = np.tan(np.pi * 1681.974450955533 / sample_rate), 0.7071752369554196
-    high = 10 ** (3.999843853973347 / 20)
-    band = high**0.4996667741545416
-    shelf_b = np.array([high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k])
-    shelf_a = np.array([1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k])
-    k, q = np.tan(np.pi * 38.13547087602444 / sample_rate), 0.5003270373238773
-    pass_a = np.array([1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k])
-    return [(shelf_b / shelf_a[0], shelf_a / shelf_a[0]), (np.array([1.0, -2.0, 1.0]), pass_a / pass_a[0])]
 
 
 DESCRIPTOR = Descriptor(columns=lambda settings: ("loudness",), measure=_measure)

@@ -30,19 +30,23 @@ def _finish(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> np.nd
     floor = max(block.max() for block in blocks) - np.float32(TOP_DB)
     basis = _dct_basis(settings.n_mels, settings.n_mfcc)
     return add_deltas(
-        np.concatenate([np.einsum("fm,cm->fc", np.maximum(block, floor), basis) for block in blocks]),
+        np.concatenate(
+            [np.einsum("fm,cm->fc", np.maximum(block, floor), basis) for block in blocks]
+        ),
         width=settings.delta_width,
     )
 
 
 def add_deltas(static: np.ndarray, *, width: int) -> np.ndarray:
-    """Append first and second local derivatives (Savitzky-Golay, as librosa.feature.delta with mode "interp").
+    """Append first and second local derivatives (Savitzky-Golay, as librosa.feature.delta with mode
+    "interp").
 
     Parameters
     ----------
     static : ndarray, float32, shape (steps, n)
     width : int, odd, >= 3
-        A shorter sequence uses the widest odd width that fits; below 3 steps the derivatives are zero.
+        A shorter sequence uses the widest odd width that fits; below 3 steps the derivatives are
+        zero.
 
     Returns
     -------
@@ -57,21 +61,26 @@ def add_deltas(static: np.ndarray, *, width: int) -> np.ndarray:
     half = width // 2
     n = static.shape[1]
     rows[:, :n] = static
-    for columns, weights in zip((rows[:, n : 2 * n], rows[:, 2 * n :]), _derivatives(width), strict=True):
+    for columns, weights in zip(
+        (rows[:, n : 2 * n], rows[:, 2 * n :]), _derivatives(width), strict=True
+    ):
         correlate1d(static, weights, axis=0, output=columns)
-        columns[:half], columns[steps - half :] = columns[half], columns[steps - half - 1]
+        columns[:half] = columns[half]
+        columns[steps - half :] = columns[steps - half - 1]
     return rows
 
 
 @lru_cache(maxsize=16)
 def _derivatives(width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of `width` neighbours x that give the slope of the line, and the curvature of the parabola, fitted to them.
+    """Weights of `width` neighbours x that give the slope of the line, and the curvature of the
+    parabola, fitted to them.
 
-    Both are the same all along the fit: at the ends of a sequence, where the window cannot be centred, the first and last
-    whole window's value holds.
+    Both are the same all along the fit: at the ends of a sequence, where the window cannot be
+    centred, the first and last whole window's value holds.
     """
     x = np.arange(width) - width // 2
-    s2, s4 = (x**2).sum(), (x**4).sum()
+    s2 = (x**2).sum()
+    s4 = (x**4).sum()
     return x / s2, 2 * (width * x**2 - s2) / (width * s4 - s2**2)
 
 

@@ -17,26 +17,32 @@ from db.descriptors.frames import AMIN, Frames
 
 ROLLOFF = 0.85
 MAX_F0 = 2000.0  # Hz
-APERIODICITY = 0.15  # a dip of YIN's normalised difference below this is a period; none below twice it: no pitch
+# a dip of YIN's normalised difference below this is a period; none below twice it: no pitch
+APERIODICITY = 0.15
 SILENCE = 1e-4  # rms below which pitch is not looked for, -80 dB
 
 
 def _measure(frames: Frames) -> np.ndarray:
-    magnitude, total = frames.magnitude, np.maximum(frames.magnitude.sum(axis=1), np.finfo(np.float32).tiny)
+    magnitude = frames.magnitude
+    total = np.maximum(frames.magnitude.sum(axis=1), np.finfo(np.float32).tiny)
     centroid = np.einsum("fb,b->f", magnitude, frames.frequencies) / total
     power = np.maximum(frames.power, AMIN)
     flatness = np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)
     cumulated = np.cumsum(magnitude, axis=1)
     rolloff = frames.frequencies[(cumulated >= ROLLOFF * cumulated[:, -1:]).argmax(axis=1)]
     rms = np.sqrt(np.einsum("fs,fs->f", frames.samples, frames.samples) / frames.settings.n_fft)
-    return np.stack([centroid, flatness, rolloff, rms, _f0(frames.samples, rms, frames.settings.sample_rate)], axis=1)
+    return np.stack(
+        [centroid, flatness, rolloff, rms, _f0(frames.samples, rms, frames.settings.sample_rate)],
+        axis=1,
+    )
 
 
 def _f0(samples: np.ndarray, rms: np.ndarray, sample_rate: int) -> np.ndarray:
     """Fundamental frequency of each frame, shape (frames, n_fft) -> (frames,).
 
-    The difference function d(τ) = Σ (x[j] - x[j+τ])² over the first half of the frame (eq. 6), divided by its running mean
-    (eq. 8); the first dip below the threshold, refined by a parabola. Pitches from sample_rate / (n_fft / 2) up.
+    The difference function d(τ) = Σ (x[j] - x[j+τ])² over the first half of the frame (eq. 6),
+    divided by its running mean (eq. 8); the first dip below the threshold, refined by a parabola.
+    Pitches from sample_rate / (n_fft / 2) up.
     """
     n = samples.shape[1]
     half = n // 2
@@ -50,7 +56,9 @@ def _f0(samples: np.ndarray, rms: np.ndarray, sample_rate: int) -> np.ndarray:
     spectrum *= rfft(frames, axis=1)
     products = irfft(spectrum, n, axis=1, overwrite_x=True)[:, :half]  # Σ x[j] x[j+τ]
     squares = np.square(frames, dtype=np.float64)
-    energies = np.cumsum(squares[:, half : 2 * half] - squares[:, :half], axis=1)  # what Σ x[j+τ]² gains on Σ x[j]²
+    energies = np.cumsum(
+        squares[:, half : 2 * half] - squares[:, :half], axis=1
+    )  # what Σ x[j+τ]² gains on Σ x[j]²
     energies = np.concatenate([np.zeros((len(frames), 1)), energies[:, :-1]], axis=1)
     difference = energies + 2 * squares[:, :half].sum(axis=1, keepdims=True)
     difference -= 2 * products

@@ -1,4 +1,6 @@
-"""Benchmarks: each measures a path of ours and a named baseline in turn, in one run, and gives the ratio of medians."""
+"""Benchmarks: each measures a path of ours and a named baseline in turn, in one run, and gives the
+ratio of medians.
+"""
 
 import statistics
 import tempfile
@@ -11,11 +13,11 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from db.audio import read_audio, resample
-from db.errors import ParameterError
-from db.scan import find_audio
-from demiurge.corpus import CORPUS_DIR
-from playback.sources import fit_channels
+from audio.channels import fit_channels
+from audio.read import read_audio, resample
+from audio.scan import find_audio
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 
 SAMPLE_RATE = 44100
 FILE_SECONDS = 60  # of the WAVs made for measuring
@@ -25,7 +27,9 @@ N_FILES_FULL = 240  # 4 h
 
 @dataclass(frozen=True)
 class Result:
-    """One measurement: medians in seconds, and the seconds of audio that were worked on or made (0: not about audio)."""
+    """One measurement: medians in seconds, and the seconds of audio that were worked on or made (0:
+    not about audio).
+    """
 
     name: str
     what: str
@@ -44,7 +48,9 @@ class Result:
         return {**asdict(self), "ratio": self.ratio}
 
 
-def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, full: bool = False) -> list[Result]:
+def run_benchmarks(
+    names: tuple[str, ...], *, audio: Path | None, repeats: int, full: bool = False
+) -> list[Result]:
     """Run the named benchmarks, all if none is named.
 
     Parameters
@@ -52,7 +58,8 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     audio : Path, optional
         Folder to measure on; WAVs made of the bundled sounds by default.
     full : bool
-        At the sizes of the published figures: hours of audio, 20 000 files, a million units. Takes many minutes.
+        At the sizes of the published figures: hours of audio, 20 000 files, a million units. Takes
+        many minutes.
 
     Raises
     ------
@@ -77,7 +84,9 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")
     if audio is not None and not (audio.is_dir() and find_audio(audio)):
-        raise ParameterError(f"{audio}: no such folder, or no audio in it; give a folder with audio files")
+        raise ParameterError(
+            f"{audio}: no such folder, or no audio in it; give a folder with audio files"
+        )
     with tempfile.TemporaryDirectory() as folder:
         if audio is None:
             audio = Path(folder)
@@ -86,18 +95,24 @@ def run_benchmarks(names: tuple[str, ...], *, audio: Path | None, repeats: int, 
 
 
 def make_wavs(folder: Path, n_files: int) -> None:
-    """Stereo 16-bit WAVs made of the bundled sounds, end to end, starting with another sound in each file."""
+    """Stereo 16-bit WAVs made of the bundled sounds, end to end, starting with another sound in
+    each file.
+    """
     sounds = []
     for path in sorted(CORPUS_DIR.glob("*.ogg")):
         audio = read_audio(path)
         sounds.append(fit_channels(resample(audio.samples, audio.sample_rate, SAMPLE_RATE), 2))
     whole = np.clip(np.concatenate(sounds), -1, 1)
     for number in range(n_files):
-        samples = np.roll(whole, -number * len(whole) // n_files, axis=0)[: FILE_SECONDS * SAMPLE_RATE]
+        samples = np.roll(whole, -number * len(whole) // n_files, axis=0)[
+            : FILE_SECONDS * SAMPLE_RATE
+        ]
         sf.write(folder / f"{number:03d}.wav", samples, SAMPLE_RATE, subtype="PCM_16")
 
 
-def medians(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int) -> tuple[float, float]:
+def medians(
+    ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int
+) -> tuple[float, float]:
     """Median seconds of each, run in turn so that a drift of the machine's speed meets both."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):

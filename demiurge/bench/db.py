@@ -14,21 +14,25 @@ import numpy as np
 import soundfile as sf
 from scipy.fft import rfft
 
+from audio.read import open_mono
+from audio.scan import find_audio
 from db.analyse import Description
-from db.audio import open_mono
 from db.build import build_database, configure
 from db.database import Database
 from db.descriptors.frames import frames_of
-from db.hashing import hash_file
-from db.scan import find_audio
 from db.settings import DescriptorSettings
 from db.units import frame_lengths
 from db.writer import SourceRow, Writer, writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
+from files.hashing import hash_file
 
-SETTINGS = DescriptorSettings(window_centre="start")  # the reference's frames, so that the results can be compared
-SMALL_FILES, SMALL_FILES_FULL = 2_000, 20_000
-UNITS, UNITS_FULL = 100_000, 1_000_000
+SETTINGS = DescriptorSettings(
+    window_centre="start"
+)  # the reference's frames, so that the results can be compared
+SMALL_FILES = 2_000
+SMALL_FILES_FULL = 20_000
+UNITS = 100_000
+UNITS_FULL = 1_000_000
 SOURCE_UNITS = 500  # units per source of the database that is opened, 12 s
 READ_UNITS = 512
 # A process started from a large one counts the large one's memory in ru_maxrss; VmHWM starts anew.
@@ -60,11 +64,16 @@ def _build(audio: Path, repeats: int, seconds: float | None = None) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         if seconds is not None:
             audio = _first_files(audio, Path(folder) / "audio", seconds)
-        files, numbers = find_audio(audio), count()
-        reference_path(audio / files[0], Path(folder), SETTINGS)  # librosa compiles at its first call: not counted
+        files = find_audio(audio)
+        numbers = count()
+        reference_path(
+            audio / files[0], Path(folder), SETTINGS
+        )  # librosa compiles at its first call: not counted
 
         def ours() -> None:
-            build_database(audio, Path(folder) / f"{next(numbers)}.db", settings=SETTINGS, executor=None)
+            build_database(
+                audio, Path(folder) / f"{next(numbers)}.db", settings=SETTINGS, executor=None
+            )
 
         def reference() -> None:
             for name in files:
@@ -83,9 +92,15 @@ def _build(audio: Path, repeats: int, seconds: float | None = None) -> Result:
             **_bare_costs(audio, files),
         }
     return Result(
-        "db", f"{len(files)} files, {audio_seconds / 3600:.2f} h into a database",
-        "librosa.load + mfcc + delta × 2 + JSON, one process", ours_seconds, reference_seconds, audio_seconds, repeats, facts,
-    )  # fmt: skip
+        "db",
+        f"{len(files)} files, {audio_seconds / 3600:.2f} h into a database",
+        "librosa.load + mfcc + delta × 2 + JSON, one process",
+        ours_seconds,
+        reference_seconds,
+        audio_seconds,
+        repeats,
+        facts,
+    )
 
 
 def _first_files(audio: Path, folder: Path, seconds: float) -> Path:
@@ -128,15 +143,26 @@ def _peak_memory(audio: Path) -> dict[str, float]:
     seconds = sum(sf.info(audio / name).duration for name in names)
     for hours in MEMORY_HOURS:
         with tempfile.TemporaryDirectory() as folder:
-            made, number = 0.0, 0
+            made = 0.0
+            number = 0
             (Path(folder) / "audio").mkdir()
             while made < 3600 * hours:
                 name = names[number % len(names)]
                 link = Path(folder) / "audio" / f"{number:05d}{Path(name).suffix}"
-                link.symlink_to((audio / name).resolve())  # the same files again if need be: memory does not mind
-                made, number = made + seconds / len(names), number + 1
+                link.symlink_to(
+                    (audio / name).resolve()
+                )  # the same files again if need be: memory does not mind
+                made = made + seconds / len(names)
+                number = number + 1
             for executor in ("threads", "processes"):
-                arguments = [sys.executable, "-c", PEAK_MEMORY, f"{folder}/audio", f"{folder}/{executor}.db", executor]
+                arguments = [
+                    sys.executable,
+                    "-c",
+                    PEAK_MEMORY,
+                    f"{folder}/audio",
+                    f"{folder}/{executor}.db",
+                    executor,
+                ]
                 result = subprocess.run(arguments, capture_output=True, text=True, check=True)
                 peaks[f"peak memory at {hours} h, {executor}, MB"] = float(result.stdout)
     return peaks
@@ -146,11 +172,17 @@ def _update(audio: Path, n_files: int) -> Result:
     """Build again over an unchanged folder of many small files."""
     with tempfile.TemporaryDirectory() as folder:
         sounds = Path(folder) / "sounds"
-        samples, rate = sf.read(audio / find_audio(audio)[0], stop=10 * SAMPLE_RATE, dtype="int16", always_2d=True)
+        samples, rate = sf.read(
+            audio / find_audio(audio)[0], stop=10 * SAMPLE_RATE, dtype="int16", always_2d=True
+        )
         for number in range(n_files):
             (sounds / f"{number // 200:03d}").mkdir(parents=True, exist_ok=True)
             first = number * 37 % max(len(samples) - rate // 2, 1)
-            sf.write(sounds / f"{number // 200:03d}" / f"{number:05d}.wav", samples[first : first + rate // 2, 0], rate)
+            sf.write(
+                sounds / f"{number // 200:03d}" / f"{number:05d}.wav",
+                samples[first : first + rate // 2, 0],
+                rate,
+            )
         started = time.perf_counter()
         build_database(sounds, Path(folder) / "db", executor=None)
         built = time.perf_counter()
@@ -158,21 +190,32 @@ def _update(audio: Path, n_files: int) -> Result:
         again = time.perf_counter()
         assert len(report.unchanged) == n_files
     return Result(
-        "db update", f"{n_files} files of half a second, none changed", "the first build of the same folder", again - built,
-        built - started, n_files / 2, 1, {},
-    )  # fmt: skip
+        "db update",
+        f"{n_files} files of half a second, none changed",
+        "the first build of the same folder",
+        again - built,
+        built - started,
+        n_files / 2,
+        1,
+        {},
+    )
 
 
 def _make_database(path: Path, n_units: int) -> None:
     """A database of random rows, written as a build writes."""
     rng = np.random.default_rng(0)
-    hop, settings = SETTINGS.hop_length, SETTINGS
+    hop = SETTINGS.hop_length
+    settings = SETTINGS
     with writing(path, create=True) as connection:
-        writer = Writer(connection, path, configure(connection, path, path.parent, settings, moved=False))
+        writer = Writer(
+            connection, path, configure(connection, path, path.parent, settings, moved=False)
+        )
         n_samples = SOURCE_UNITS * hop
         for number in range(n_units // SOURCE_UNITS):
             rows = rng.normal(size=(SOURCE_UNITS, settings.n_descriptors)).astype(np.float32)
-            source = SourceRow(f"{number:06d}.wav", f"{number:032x}", 1, 1, SAMPLE_RATE, 1, n_samples)
+            source = SourceRow(
+                f"{number:06d}.wav", f"{number:032x}", 1, 1, SAMPLE_RATE, 1, n_samples
+            )
             writer.add(source, Description(n_samples, rows, frame_lengths(n_samples, hop), rows))
         writer.finish()
 
@@ -188,9 +231,15 @@ def _open(path: Path, repeats: int) -> Result:
 
     seconds, baseline = medians(ours, lambda: np.load(path / "rows.npy"), repeats)
     return Result(
-        "db open", f"{database.n_units} units of {len(database.sources)} sources", "np.load of their descriptors", seconds,
-        baseline, 0, repeats, {},
-    )  # fmt: skip
+        "db open",
+        f"{database.n_units} units of {len(database.sources)} sources",
+        "np.load of their descriptors",
+        seconds,
+        baseline,
+        0,
+        repeats,
+        {},
+    )
 
 
 def _read_units(path: Path, repeats: int) -> Result:
@@ -200,20 +249,33 @@ def _read_units(path: Path, repeats: int) -> Result:
     blobs = sqlite3.connect(path / "rows.sqlite")
     blobs.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, row BLOB)")
     pairs = zip(database.units.ids.tolist(), database.descriptors, strict=True)
-    blobs.executemany("INSERT INTO rows VALUES (?, ?)", ((unit, row.tobytes()) for unit, row in pairs))
+    blobs.executemany(
+        "INSERT INTO rows VALUES (?, ?)", ((unit, row.tobytes()) for unit, row in pairs)
+    )
     blobs.commit()
 
     def reference() -> np.ndarray:
-        rows = (blobs.execute("SELECT row FROM rows WHERE id = ?", (unit,)).fetchone()[0] for unit in ids.tolist())
+        rows = (
+            blobs.execute("SELECT row FROM rows WHERE id = ?", (unit,)).fetchone()[0]
+            for unit in ids.tolist()
+        )
         return np.frombuffer(b"".join(rows), np.float32).reshape(len(ids), -1)
 
-    np.testing.assert_array_equal(database.unit_descriptors(ids), reference())  # checks the rows' checksums, once
+    np.testing.assert_array_equal(
+        database.unit_descriptors(ids), reference()
+    )  # checks the rows' checksums, once
     seconds, baseline = medians(lambda: database.unit_descriptors(ids), reference, max(repeats, 20))
     blobs.close()
     return Result(
-        "db read", f"descriptors of {READ_UNITS} random units of {database.n_units}", "BLOBs in SQLite by primary key", seconds,
-        baseline, 0, max(repeats, 20), {},
-    )  # fmt: skip
+        "db read",
+        f"descriptors of {READ_UNITS} random units of {database.n_units}",
+        "BLOBs in SQLite by primary key",
+        seconds,
+        baseline,
+        0,
+        max(repeats, 20),
+        {},
+    )
 
 
 def reference_path(path: Path, out: Path, settings: DescriptorSettings) -> np.ndarray:
@@ -221,10 +283,14 @@ def reference_path(path: Path, out: Path, settings: DescriptorSettings) -> np.nd
     import librosa
 
     samples, rate = librosa.load(path, sr=settings.sample_rate)
-    mfcc = librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=settings.n_mfcc, hop_length=settings.hop_length)
+    mfcc = librosa.feature.mfcc(
+        y=samples, sr=rate, n_mfcc=settings.n_mfcc, hop_length=settings.hop_length
+    )
     rows = np.concatenate([mfcc, librosa.feature.delta(mfcc), librosa.feature.delta(mfcc, order=2)])
     columns = {f"mfcc{i}": row.tolist() for i, row in enumerate(rows)}
     (out / "descriptors.json").write_text(
-        json.dumps({"_id": [path.name] * rows.shape[1], "_sample": list(range(rows.shape[1])), **columns})
+        json.dumps(
+            {"_id": [path.name] * rows.shape[1], "_sample": list(range(rows.shape[1])), **columns}
+        )
     )
     return rows.T

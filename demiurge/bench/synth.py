@@ -1,4 +1,6 @@
-"""Vocoders and generators against plain eager float32 modules of the same layers, and training against decoding as one goes."""
+"""Vocoders and generators against plain eager float32 modules of the same layers, and training
+against decoding as one goes.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from db.audio import read_mono, resample
+from audio.read import read_mono, resample
 from demiurge.bench import Result, medians
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import shipped_model
 from synth.architectures import ARCHITECTURES
 from synth.generator import Generator
@@ -21,10 +23,14 @@ from synth.recordings import Recordings, open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.vocoder import Vocoder
-from training.processes import Processes
+from training.distributed import Processes
 
-SECONDS, SECONDS_FULL = 5.0, 30.0  # of audio for published sizes
-SHIPPED_SECONDS, SHIPPED_FILES = 120.0, 4  # two minutes of music
+# of audio for published sizes
+SECONDS = 5.0
+SECONDS_FULL = 30.0
+# two minutes of music
+SHIPPED_SECONDS = 120.0
+SHIPPED_FILES = 4
 CLIP_SECONDS = 10.0
 N_CLIPS = 8
 STEPS = 5  # of training
@@ -36,7 +42,11 @@ def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
     mel = np.array(recordings.mels[: int(SHIPPED_SECONDS * recordings.settings.frame_rate)].T)
     short = mel[:, : int((SECONDS_FULL if full else SECONDS) * recordings.settings.frame_rate)]
     published = [_vocoder(name, short, repeats) for name in ARCHITECTURES]
-    presets = [*TRAINED, *(name for name in ARCHITECTURES if name not in TRAINED), "unagan"] if full else TRAINED
+    presets = (
+        [*TRAINED, *(name for name in ARCHITECTURES if name not in TRAINED), "unagan"]
+        if full
+        else TRAINED
+    )
     training = [_training(name, recordings) for name in presets]
     return [
         *published,
@@ -51,7 +61,8 @@ def _vocoder(architecture: str, mel: np.ndarray, repeats: int) -> Result:
     """float32 against the eager module, and bfloat16 beside it."""
     torch.manual_seed(0)
     vocoder = Vocoder(architecture, PRESETS["22k"]).eval()
-    eager, ours = vocoder.network, Vocoder(architecture, PRESETS["22k"])
+    eager = vocoder.network
+    ours = Vocoder(architecture, PRESETS["22k"])
     ours.network.load_state_dict(eager.state_dict())
     ours.eval().prepare()
     seconds = mel.shape[1] / vocoder.mel.frame_rate
@@ -72,17 +83,27 @@ def _vocoder(architecture: str, mel: np.ndarray, repeats: int) -> Result:
     quick, baseline = medians(quickly("float32"), plainly, repeats)
     half, _ = medians(quickly("bfloat16"), lambda: None, repeats)
     level = np.abs(outputs["eager"]).max()
-    noise = np.sqrt(np.mean((outputs["bfloat16"] - outputs["eager"]) ** 2) / np.mean(outputs["eager"] ** 2))
+    noise = np.sqrt(
+        np.mean((outputs["bfloat16"] - outputs["eager"]) ** 2) / np.mean(outputs["eager"] ** 2)
+    )
     return Result(
-        f"synth {architecture}", f"{seconds:.0f} s, untrained weights, {torch.get_num_threads()} threads",
-        "plain eager float32 module", quick, baseline, seconds, repeats,
+        f"synth {architecture}",
+        f"{seconds:.0f} s, untrained weights, {torch.get_num_threads()} threads",
+        "plain eager float32 module",
+        quick,
+        baseline,
+        seconds,
+        repeats,
         {
-            "largest difference, of full scale": float(np.abs(outputs["float32"] - outputs["eager"]).max() / level),
-            "bfloat16, times eager float32": baseline / half, "bfloat16, times real time": seconds / half,
+            "largest difference, of full scale": float(
+                np.abs(outputs["float32"] - outputs["eager"]).max() / level
+            ),
+            "bfloat16, times eager float32": baseline / half,
+            "bfloat16, times real time": seconds / half,
             "bfloat16, rounding noise in dB": float(20 * np.log10(noise)),
             "fastest": "bfloat16" if half < quick else "float32",
         },
-    )  # fmt: skip
+    )
 
 
 def _unagan(kind: str, repeats: int) -> Result:
@@ -93,13 +114,26 @@ def _unagan(kind: str, repeats: int) -> Result:
     def one_by_one() -> None:
         with torch.inference_mode():
             for _ in range(N_CLIPS):
-                generator.network(torch.randn(1, generator.config.z_channels, frames // generator.config.frames_per_step))
+                generator.network(
+                    torch.randn(
+                        1, generator.config.z_channels, frames // generator.config.frames_per_step
+                    )
+                )
 
-    seconds, baseline = medians(lambda: generator.sample(frames, seeds=range(N_CLIPS)), one_by_one, repeats)
+    seconds, baseline = medians(
+        lambda: generator.sample(frames, seeds=range(N_CLIPS)), one_by_one, repeats
+    )
     length = N_CLIPS * frames / generator.mel.frame_rate
     what = f"{N_CLIPS} clips of {CLIP_SECONDS:.0f} s, width {generator.config.width}"
     return Result(
-        f"synth unagan {kind}", what, "plain eager float32 module, clip by clip", seconds, baseline, length, repeats, {}
+        f"synth unagan {kind}",
+        what,
+        "plain eager float32 module, clip by clip",
+        seconds,
+        baseline,
+        length,
+        repeats,
+        {},
     )
 
 
@@ -107,26 +141,45 @@ def _shipped_vocoder(mel: np.ndarray, repeats: int) -> Result:
     vocoder = Vocoder.load(shipped_model("vocoder")).prepare()
     seconds = mel.shape[1] / vocoder.mel.frame_rate
     part = mel[:, : mel.shape[1] // 10]  # Griffin-Lim's time grows with the length
-    quick, tenth = medians(lambda: vocoder.synthesise(mel), lambda: griffin_lim(part, vocoder.mel), repeats)
+    quick, tenth = medians(
+        lambda: vocoder.synthesise(mel), lambda: griffin_lim(part, vocoder.mel), repeats
+    )
     vocoder.precision = "bfloat16"
     half, _ = medians(lambda: vocoder.synthesise(mel), lambda: None, repeats)
     facts = {"bfloat16, times real time": seconds / half}
     what = f"shipped vocoder, {seconds:.0f} s, {torch.get_num_threads()} threads"
-    return Result("synth shipped vocoder", what, "Griffin-Lim, 60 iterations", quick, 10 * tenth, seconds, repeats, facts)
+    return Result(
+        "synth shipped vocoder",
+        what,
+        "Griffin-Lim, 60 iterations",
+        quick,
+        10 * tenth,
+        seconds,
+        repeats,
+        facts,
+    )
 
 
 def _shipped_chain(repeats: int) -> Result:
     """Noise to audio: the shipped UNAGAN and vocoder, as `synth generate` runs them."""
     from synth.generate import GenerateOptions, generate
 
-    unagan, vocoder = shipped_model("unagan"), shipped_model("vocoder")
-    generator, prepared = Generator.load(unagan), Vocoder.load(vocoder).prepare()
+    unagan = shipped_model("unagan")
+    vocoder = shipped_model("vocoder")
+    generator = Generator.load(unagan)
+    prepared = Vocoder.load(vocoder).prepare()
     length = SHIPPED_SECONDS / SHIPPED_FILES
     options = GenerateOptions(minutes=SHIPPED_SECONDS / 60, seconds=length)
 
     def ours() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            generate(generator, prepared, Path(folder), options=options, names=(str(unagan), str(vocoder)))
+            generate(
+                generator,
+                prepared,
+                Path(folder),
+                options=options,
+                names=(str(unagan), str(vocoder)),
+            )
 
     eager = Vocoder.load(vocoder)
     frames = int(length * generator.mel.frame_rate)
@@ -134,29 +187,44 @@ def _shipped_chain(repeats: int) -> Result:
     def plainly() -> None:
         with torch.inference_mode():
             for _ in range(SHIPPED_FILES):
-                noise = torch.randn(1, generator.config.z_channels, frames // generator.config.frames_per_step)
+                noise = torch.randn(
+                    1, generator.config.z_channels, frames // generator.config.frames_per_step
+                )
                 eager(generator.denormalise(generator.network(noise)))
 
     seconds, baseline = medians(ours, plainly, repeats)
     return Result(
         "synth generate",
-        f"{SHIPPED_SECONDS:.0f} s in {SHIPPED_FILES} files by the shipped UNAGAN and vocoder, checked and written",
-        "plain eager float32 modules, file by file, not checked nor written", seconds, baseline, SHIPPED_SECONDS, repeats, {},
-    )  # fmt: skip
+        f"{SHIPPED_SECONDS:.0f} s in {SHIPPED_FILES} files by the shipped UNAGAN and vocoder,"
+        " checked and written",
+        "plain eager float32 modules, file by file, not checked nor written",
+        seconds,
+        baseline,
+        SHIPPED_SECONDS,
+        repeats,
+        {},
+    )
 
 
 def _training(name: str, recordings: Recordings) -> Result:
-    """Steps per second, with the share of time spent waiting for data; and with files decoded for every segment."""
+    """Steps per second, with the share of time spent waiting for data; and with files decoded for
+    every segment.
+    """
     processes = Processes()
     training: VocoderTraining | UnaganTraining
     if name.startswith("unagan"):
         small = UnaganOptions(width=160, adversary_width=160, clip_frames=128, batch_size=8)
-        training = UnaganTraining(recordings, small if name == "unagan-small" else UnaganOptions(), processes)
+        training = UnaganTraining(
+            recordings, small if name == "unagan-small" else UnaganOptions(), processes
+        )
     else:
-        training = VocoderTraining(recordings, VocoderOptions(architecture=name, adversarial_from=0), processes)
+        training = VocoderTraining(
+            recordings, VocoderOptions(architecture=name, adversarial_from=0), processes
+        )
     n_steps = STEPS if name in TRAINED else 1  # the published sizes take up to a minute each
     batches = training.batches(np.random.default_rng(0), 0)
-    n_updates, waits = iter(range(1, 1_000_000)), []
+    n_updates = iter(range(1, 1_000_000))
+    waits = []
 
     def steps(source: Iterator[tuple[Tensor, Tensor]]) -> None:
         for _ in range(n_steps):
@@ -166,20 +234,31 @@ def _training(name: str, recordings: Recordings) -> Result:
     decoding = _decoded_each_time(recordings, training.options.batch_size, training.train.n_frames)
     seconds, baseline = medians(lambda: steps(batches), lambda: steps(decoding), 1)
     waited, waited_baseline = medians(
-        lambda: waits.append(list(islice(batches, n_steps))), lambda: list(islice(decoding, n_steps)), 1
+        lambda: waits.append(list(islice(batches, n_steps))),
+        lambda: list(islice(decoding, n_steps)),
+        1,
     )
     return Result(
-        f"synth training {name}", f"{n_steps} steps, {torch.get_num_threads()} threads, float32",
-        "every segment's file decoded and analysed as it is needed", seconds, baseline, 0, 1,
+        f"synth training {name}",
+        f"{n_steps} steps, {torch.get_num_threads()} threads, float32",
+        "every segment's file decoded and analysed as it is needed",
+        seconds,
+        baseline,
+        0,
+        1,
         {
-            "steps per second": n_steps / seconds, "share of time waiting for data": waited / seconds,
+            "steps per second": n_steps / seconds,
+            "share of time waiting for data": waited / seconds,
             "baseline's share": waited_baseline / baseline,
         },
-    )  # fmt: skip
+    )
 
 
-def _decoded_each_time(recordings: Recordings, batch_size: int, n_frames: int) -> Iterator[tuple[Tensor, Tensor]]:
-    settings, rng = recordings.settings, np.random.default_rng(0)
+def _decoded_each_time(
+    recordings: Recordings, batch_size: int, n_frames: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    settings = recordings.settings
+    rng = np.random.default_rng(0)
     while True:
         audio = np.zeros((batch_size, n_frames * settings.hop_length), np.float32)
         for row in audio:
@@ -189,4 +268,7 @@ def _decoded_each_time(recordings: Recordings, batch_size: int, n_frames: int) -
             start = rng.integers(max(len(samples) - len(row), 0) + 1)
             part = samples[start : start + len(row)]
             row[: len(part)] = part
-        yield torch.from_numpy(audio), torch.from_numpy(np.stack([log_mel(row, settings) for row in audio]))
+        yield (
+            torch.from_numpy(audio),
+            torch.from_numpy(np.stack([log_mel(row, settings) for row in audio])),
+        )

@@ -1,4 +1,6 @@
-"""The page, asked over HTTP as a browser does, against the usual way: everything anew, as text, from whole files."""
+"""The page, asked over HTTP as a browser does, against the usual way: everything anew, as text,
+from whole files.
+"""
 
 import io
 import json
@@ -14,18 +16,20 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
+from audio.scan import find_audio
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError, install_command
-from db.scan import find_audio
 from demiurge.bench import Result, medians
 from demiurge.bench.playback import own_cache
 from demiurge.bench.query import make_database
+from files.errors import ParameterError, install_command
 from playback.plan import Plan, Step
 from playback.render import render
 
-UNITS, UNITS_FULL = 100_000, 1_000_000
-PLAN_SECONDS, PLAN_SECONDS_FULL = 600, 3600
+UNITS = 100_000
+UNITS_FULL = 1_000_000
+PLAN_SECONDS = 600
+PLAN_SECONDS_FULL = 3600
 HEARD = 50  # units
 STARTING_SECONDS = 60  # at most
 HEARD_SECONDS = 0.5
@@ -52,7 +56,8 @@ class Client:
     """
 
     def __init__(self, port: int) -> None:
-        self._connection, self._origin = HTTPConnection("127.0.0.1", port), f"http://127.0.0.1:{port}"
+        self._connection = HTTPConnection("127.0.0.1", port)
+        self._origin = f"http://127.0.0.1:{port}"
 
     def close(self) -> None:
         self._connection.close()
@@ -64,7 +69,9 @@ class Client:
         return json.loads(self._ask("POST", path, json.dumps(body)))
 
     def _ask(self, method: str, path: str, body: str | None) -> bytes:
-        self._connection.request(method, path, body, {"Origin": self._origin, "Content-Type": "application/json"})
+        self._connection.request(
+            method, path, body, {"Origin": self._origin, "Content-Type": "application/json"}
+        )
         answer = self._connection.getresponse()
         content = answer.read()
         assert answer.status < 300, content
@@ -84,7 +91,9 @@ def serve(database: Path, plans: tuple[Path, ...] = ()) -> Iterator[Client]:
         from demiurge.web.serve import listen, make_server, secure
         from demiurge.web.workspace import Workspace
     except ImportError as error:
-        raise ParameterError(f"the page needs {error.name}; install with: {install_command('web')}") from error
+        raise ParameterError(
+            f"the page needs {error.name}; install with: {install_command('web')}"
+        ) from error
 
     with closing(listen("127.0.0.1", None)) as sock:
         port = sock.getsockname()[1]
@@ -103,14 +112,20 @@ def serve(database: Path, plans: tuple[Path, ...] = ()) -> Iterator[Client]:
 
 
 def _first_picture(database: Path, repeats: int) -> Result:
-    """From opening the database to the last byte that the browser needs to draw it. The cache is empty each time."""
+    """From opening the database to the last byte that the browser needs to draw it.
+
+    The cache is empty each time.
+    """
     sizes: dict[str, int] = {}
     servers = ExitStack()  # ended when all is measured: that takes a moment, too
 
     def ours() -> None:
         servers.enter_context(own_cache(Path(servers.enter_context(tempfile.TemporaryDirectory()))))
         client = servers.enter_context(serve(database))
-        parts = [client.get(path) for path in ("/map", "/map/units", "/map/layouts/pca", "/map/values/source")]
+        parts = [
+            client.get(path)
+            for path in ("/map", "/map/units", "/map/layouts/pca", "/map/values/source")
+        ]
         sizes["MB sent"] = sum(map(len, parts)) // 10**6
 
     def usual() -> None:
@@ -118,10 +133,15 @@ def _first_picture(database: Path, repeats: int) -> Result:
         from sklearn.preprocessing import StandardScaler
 
         opened = Database(database)
-        places = PCA(2, random_state=SEED).fit_transform(StandardScaler().fit_transform(opened.descriptors))
+        places = PCA(2, random_state=SEED).fit_transform(
+            StandardScaler().fit_transform(opened.descriptors)
+        )
         columns = (opened.units.ids.tolist(), places.tolist(), opened.units.source.tolist())
         text = json.dumps(
-            [{"unit": unit, "x": x, "y": y, "source": source} for unit, (x, y), source in zip(*columns, strict=True)]
+            [
+                {"unit": unit, "x": x, "y": y, "source": source}
+                for unit, (x, y), source in zip(*columns, strict=True)
+            ]
         )
         sizes["MB of the JSON"] = len(text) // 10**6
         json.loads(text)
@@ -129,9 +149,15 @@ def _first_picture(database: Path, repeats: int) -> Result:
     with servers:
         seconds, baseline = medians(ours, usual, repeats)
     return Result(
-        "browse map", f"first picture of {Database(database).n_units} units, PCA included", "scikit-learn's PCA, units as JSON",
-        seconds, baseline, 0, repeats, sizes,
-    )  # fmt: skip
+        "browse map",
+        f"first picture of {Database(database).n_units} units, PCA included",
+        "scikit-learn's PCA, units as JSON",
+        seconds,
+        baseline,
+        0,
+        repeats,
+        sizes,
+    )
 
 
 def _units_heard(database: Path, repeats: int) -> Result:
@@ -141,9 +167,15 @@ def _units_heard(database: Path, repeats: int) -> Result:
 
     def usual() -> None:
         for position in chosen:
-            source, start = opened.sources[opened.units.source[position]], int(opened.units.start_sample[position])
+            source = opened.sources[opened.units.source[position]]
+            start = int(opened.units.start_sample[position])
             samples, rate = sf.read(opened.root / source.path)
-            sf.write(io.BytesIO(), samples[start : start + round(HEARD_SECONDS * rate)], rate, format="WAV")
+            sf.write(
+                io.BytesIO(),
+                samples[start : start + round(HEARD_SECONDS * rate)],
+                rate,
+                format="WAV",
+            )
 
     with serve(database) as client:
 
@@ -156,9 +188,15 @@ def _units_heard(database: Path, repeats: int) -> Result:
 
         seconds, baseline = medians(ours, usual, repeats)
     return Result(
-        "browse unit", f"{HEARD} units heard one after another, over HTTP", "read the whole file, cut, write a WAV (no HTTP)",
-        seconds, baseline, 0, repeats, {"longest, ms": 1000 * max(longest)},
-    )  # fmt: skip
+        "browse unit",
+        f"{HEARD} units heard one after another, over HTTP",
+        "read the whole file, cut, write a WAV (no HTTP)",
+        seconds,
+        baseline,
+        0,
+        repeats,
+        {"longest, ms": 1000 * max(longest)},
+    )
 
 
 def _edit(database: Path, repeats: int, seconds_long: int) -> Result:
@@ -171,16 +209,20 @@ def _edit(database: Path, repeats: int, seconds_long: int) -> Result:
         plan.save(file)
         with serve(database, (file,)) as client:
             name = json.loads(client.get("/plans.json"))["plans"][0]["id"]
-            while (document := json.loads(client.get(f"/plans/{name}.json")))["audio"]["state"] == "rendering":
+            while (document := json.loads(client.get(f"/plans/{name}.json")))["audio"][
+                "state"
+            ] == "rendering":
                 sleep(0.1)
-            revision, changed = document["revision"], {}
+            revision = document["revision"]
+            changed = {}
 
             def ours() -> None:
                 nonlocal revision, changed
                 client.close()
                 edit = {"kind": "choose", "step": next(numbers), "unit": int(opened.units.ids[0])}
                 answer = client.post(f"/plans/{name}/edits", {"revision": revision, "edit": edit})
-                revision, changed = answer["revision"], answer["changed"]
+                revision = answer["revision"]
+                changed = answer["changed"]
                 client.get(f"/plans/{name}/peaks")
 
             def usual() -> None:
@@ -188,22 +230,41 @@ def _edit(database: Path, repeats: int, seconds_long: int) -> Result:
 
             seconds, baseline = medians(ours, usual, repeats)
     return Result(
-        "browse edit", f"one of {len(plan.steps)} units replaced, sound and picture of {seconds_long} s up to date, over HTTP",
-        "the whole plan rendered anew (no HTTP)", seconds, baseline, seconds_long, repeats,
-        {"sound made anew, s": changed["seconds_rendered"], "of which the sound alone, ms": changed["milliseconds"]},
-    )  # fmt: skip
+        "browse edit",
+        f"one of {len(plan.steps)} units replaced, sound and picture of {seconds_long} s up to"
+        " date, over HTTP",
+        "the whole plan rendered anew (no HTTP)",
+        seconds,
+        baseline,
+        seconds_long,
+        repeats,
+        {
+            "sound made anew, s": changed["seconds_rendered"],
+            "of which the sound alone, ms": changed["milliseconds"],
+        },
+    )
 
 
 def _random_plan(database: Database, seconds: int) -> Plan:
     """Units from anywhere in the database, one after another."""
-    units, hop = database.units, database.hop_length
-    drawn = np.random.default_rng(SEED).choice(database.n_units, seconds * database.sample_rate // hop).tolist()
+    units = database.units
+    hop = database.hop_length
+    drawn = (
+        np.random.default_rng(SEED)
+        .choice(database.n_units, seconds * database.sample_rate // hop)
+        .tolist()
+    )
     steps = tuple(
         Step(
-            int(units.ids[position]), database.sources[units.source[position]].path, int(units.start_sample[position]),
-            int(units.n_samples[position]), number * hop,
+            int(units.ids[position]),
+            database.sources[units.source[position]].path,
+            int(units.start_sample[position]),
+            int(units.n_samples[position]),
+            number * hop,
         )
         for number, position in enumerate(drawn)
-    )  # fmt: skip
+    )
     channels = max(source.channels for source in database.sources)
-    return Plan(database.sample_rate, channels, {"id": database.id, "root": str(database.root)}, steps)
+    return Plan(
+        database.sample_rate, channels, {"id": database.id, "root": str(database.root)}, steps
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from db.errors import ParameterError, install_command
+from files.errors import ParameterError, install_command
 
 if TYPE_CHECKING:
     from demiurge.web.security import Security
@@ -18,33 +18,68 @@ NEEDED = ("starlette", "uvicorn", "jinja2")
 
 
 @click.command(
-    epilog="\b\nExamples:\n  demiurge browse my.db\n  demiurge browse my.db --plan out.plan.json --model my.model\n"
-    "  demiurge browse my.db --host 0.0.0.0 --port 9000 --no-open"
+    epilog=(
+        "\b\nExamples:\n  demiurge browse my.db\n  demiurge browse my.db --plan out.plan.json"
+        " --model my.model\n  demiurge browse my.db --host 0.0.0.0 --port 9000 --no-open"
+    )
 )
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
-@click.option("--plan", "plans", multiple=True, type=click.Path(path_type=Path), help="Open this plan; repeatable.")
 @click.option(
-    "--model", "models", multiple=True, type=click.Path(path_type=Path),
-    help="Offer this forecaster, beside those in the folder of DB and in the current folder; repeatable.",
-)  # fmt: skip
-@click.option("--folder", type=click.Path(path_type=Path), help="Where plans are kept. [default: DB with the suffix .plans]")
-@click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved.")
+    "--plan",
+    "plans",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Open this plan; repeatable.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help=(
+        "Offer this forecaster, beside those in the folder of DB and in the current folder;"
+        " repeatable."
+    ),
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where plans are kept. [default: DB with the suffix .plans]",
+)
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."
+)
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
     help="The address to serve; 0.0.0.0: to all who know the token.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="[default: 8421, or any other if that is in use]")
 @click.option(
-    "--token", help="What whoever asks must know, at least 16 characters. [default: drawn by lot, where one is needed]"
+    "--port", type=click.IntRange(1, 65535), help="[default: 8421, or any other if that is in use]"
+)
+@click.option(
+    "--token",
+    help=(
+        "What whoever asks must know, at least 16 characters. [default: drawn by lot, where one is"
+        " needed]"
+    ),
 )
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 def browse(
-    database: Path, plans: tuple[Path, ...], models: tuple[Path, ...], folder: Path | None, root: Path | None, host: str,
-    port: int | None, token: str | None, no_open: bool,
-) -> None:  # fmt: skip
-    """See and hear DB as a map, see why a plan plays what it plays, change it, make new ones: in a browser. Ctrl-C ends it."""
+    database: Path,
+    plans: tuple[Path, ...],
+    models: tuple[Path, ...],
+    folder: Path | None,
+    root: Path | None,
+    host: str,
+    port: int | None,
+    token: str | None,
+    no_open: bool,
+) -> None:
+    """See and hear DB as a map, see why a plan plays what it plays, change it, make new ones: in a
+    browser. Ctrl-C ends it.
+    """
     check_installed()
     from demiurge.web.plans import plans_of
     from demiurge.web.serve import address_of, allow_files, listen, make_server, secure
@@ -70,7 +105,9 @@ def check_installed() -> None:
     """Raise a ParameterError that says how to get what the page needs, if it is not there."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise ParameterError(f"the page needs {', '.join(missing)}; install with: {install_command('web')}")
+        raise ParameterError(
+            f"the page needs {', '.join(missing)}; install with: {install_command('web')}"
+        )
 
 
 def show(security: "Security") -> None:
@@ -83,5 +120,7 @@ def show(security: "Security") -> None:
     message = "no browser could be opened: open the address in one"
     if os.environ.get("SSH_CONNECTION") and is_loopback(security.host):
         port = security.port
-        message += f"; on your own machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, and open it there"
+        message += (
+            f"; on your own machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, and open it there"
+        )
     click.echo(message, err=True)

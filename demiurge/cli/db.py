@@ -6,10 +6,20 @@ from pathlib import Path
 
 import click
 
-from demiurge.cli.output import check_output, echo_json, echo_table, force_option, json_option, one_line, progress_bar
+from demiurge.cli.options.output import (
+    check_output,
+    echo_json,
+    echo_table,
+    force_option,
+    json_option,
+    one_line,
+    progress_bar,
+)
 
 database_argument = click.argument("database", metavar="DB", type=click.Path(path_type=Path))
-root_option = click.option("--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved.")
+root_option = click.option(
+    "--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."
+)
 SHOWN = 20  # names listed for people; --json has all
 
 
@@ -19,49 +29,95 @@ def db() -> None:
 
 
 @db.command(
-    epilog="\b\nExamples:\n  demiurge db build my_sounds my.db\n  demiurge db build my_sounds my.db --prune --json\n"
-    "  demiurge db build my_sounds events.db --units onset --descriptors mfcc,loudness"
+    epilog=(
+        "\b\nExamples:\n  demiurge db build my_sounds my.db\n  demiurge db build my_sounds my.db"
+        " --prune --json\n  demiurge db build my_sounds events.db --units onset --descriptors"
+        " mfcc,loudness"
+    )
 )
 @click.argument("audio_dir", type=click.Path(path_type=Path))
 @database_argument
 @click.option("--prune", is_flag=True, help="Remove sources whose files have vanished.")
-@click.option("--moved", is_flag=True, help="The corpus is in AUDIO_DIR now, though its old folder still exists.")
-@click.option("--descriptors", metavar="NAMES", help="mfcc, spectral, chroma, loudness, joined by commas. [default: mfcc]")
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="The corpus is in AUDIO_DIR now, though its old folder still exists.",
+)
+@click.option(
+    "--descriptors",
+    metavar="NAMES",
+    help="mfcc, spectral, chroma, loudness, joined by commas. [default: mfcc]",
+)
 @click.option("--units", metavar="KIND", help="frame, fixed:MS, onset or beat. [default: frame]")
-@click.option("--min-unit", "min_unit_ms", type=float, help="Onset and beat: shortest unit in ms. [default: 60]")
-@click.option("--max-unit", "max_unit_ms", type=float, help="Onset and beat: longest unit in ms. [default: 2000]")
-@click.option("--sample-rate", type=click.IntRange(1000, 768000), help="Analysis rate in Hz. [default: 44100]")
+@click.option(
+    "--min-unit",
+    "min_unit_ms",
+    type=float,
+    help="Onset and beat: shortest unit in ms. [default: 60]",
+)
+@click.option(
+    "--max-unit",
+    "max_unit_ms",
+    type=float,
+    help="Onset and beat: longest unit in ms. [default: 2000]",
+)
+@click.option(
+    "--sample-rate", type=click.IntRange(1000, 768000), help="Analysis rate in Hz. [default: 44100]"
+)
 @click.option("--hop-length", type=click.IntRange(1), help="Samples per frame. [default: 1024]")
 @click.option(
     "--window-centre",
     type=click.Choice(["span", "start"]),
-    help="Centre the analysis window on the span that is played, or on its first sample as the original did. [default: span]",
+    help=(
+        "Centre the analysis window on the span that is played, or on its first sample as the"
+        " original did. [default: span]"
+    ),
 )
 @click.option(
     "--executor",
     type=click.Choice(["serial", "threads", "processes", "ray"]),
-    help="Where files are analysed; the result is the same. [default: threads; processes for very much]",
+    help=(
+        "Where files are analysed; the result is the same. [default: threads; processes for very"
+        " much]"
+    ),
 )
 @click.option("--jobs", type=click.IntRange(1), help="Workers. [default: one per processor]")
-@click.option("--address", help="Of a running Ray cluster, with --executor ray; auto finds this machine's.")
+@click.option(
+    "--address", help="Of a running Ray cluster, with --executor ray; auto finds this machine's."
+)
 @json_option
 def build(
-    audio_dir: Path, database: Path, prune: bool, moved: bool, executor: str | None, jobs: int | None, address: str | None,
-    as_json: bool, **asked,
-) -> None:  # fmt: skip
+    audio_dir: Path,
+    database: Path,
+    prune: bool,
+    moved: bool,
+    executor: str | None,
+    jobs: int | None,
+    address: str | None,
+    as_json: bool,
+    **asked,
+) -> None:
     """Analyse the audio under AUDIO_DIR into the database DB.
 
-    New files are added, changed ones analysed again, renamed ones recognised, unchanged ones skipped. A bad file is named and
-    the rest is kept. Interrupt it at any time; the same command goes on.
+    New files are added, changed ones analysed again, renamed ones recognised, unchanged ones
+    skipped. A bad file is named and the rest is kept. Interrupt it at any time; the same command
+    goes on.
     """
     from db.build import build_database
 
     try:
         with progress_bar("analysing", quiet=as_json) as bar:
             report = build_database(
-                audio_dir, database, settings=_asked_settings(database, asked), prune=prune, moved=moved, executor=executor,
-                jobs=jobs, address=address, progress=lambda p: bar(p.files, p.total, _progress_text(p)),
-            )  # fmt: skip
+                audio_dir,
+                database,
+                settings=_asked_settings(database, asked),
+                prune=prune,
+                moved=moved,
+                executor=executor,
+                jobs=jobs,
+                address=address,
+                progress=lambda p: bar(p.files, p.total, _progress_text(p)),
+            )
     except KeyboardInterrupt:
         raise click.ClickException(
             f"interrupted; what was analysed is kept in {database}. Run the same command to go on"
@@ -69,11 +125,18 @@ def build(
     if as_json:
         echo_json(
             {
-                "database": str(database), "added": report.added, "changed": report.changed, "renamed": report.renamed,
-                "unchanged": len(report.unchanged), "vanished": report.vanished, "pruned": report.pruned,
-                "failed": dict(report.failed), "audio_seconds": report.audio_seconds, "seconds": report.seconds,
+                "database": str(database),
+                "added": report.added,
+                "changed": report.changed,
+                "renamed": report.renamed,
+                "unchanged": len(report.unchanged),
+                "vanished": report.vanished,
+                "pruned": report.pruned,
+                "failed": dict(report.failed),
+                "audio_seconds": report.audio_seconds,
+                "seconds": report.seconds,
             }
-        )  # fmt: skip
+        )
     else:
         _echo_report(database, report)
     if report.failed:
@@ -81,11 +144,13 @@ def build(
 
 
 def _asked_settings(database: Path, asked: dict):
-    """Settings that the options ask for, on top of the database's own; None if they ask for nothing."""
+    """Settings that the options ask for, on top of the database's own; None if they ask for
+    nothing.
+    """
     from db.database import Database
-    from db.errors import ParameterError
     from db.manifest import FILE_NAME
     from db.settings import DescriptorSettings
+    from files.errors import ParameterError
 
     asked = {name: value for name, value in asked.items() if value is not None}
     if not asked:
@@ -95,22 +160,30 @@ def _asked_settings(database: Path, asked: dict):
     exists = (database / FILE_NAME).exists()
     settings = replace(Database(database).settings if exists else DescriptorSettings(), **asked)
     if settings.units not in ("onset", "beat") and {"min_unit_ms", "max_unit_ms"} & set(asked):
-        raise ParameterError(f"--min-unit and --max-unit go with --units onset or beat, not {settings.units}")
+        raise ParameterError(
+            f"--min-unit and --max-unit go with --units onset or beat, not {settings.units}"
+        )
     return settings
 
 
 def _progress_text(progress) -> str:
     speed = progress.audio_seconds / progress.seconds
     failed = f", {progress.failed} failed" if progress.failed else ""
-    return f"{progress.audio_seconds / 3600:.2f} h, {speed:.0f} × real time{failed}  {one_line(progress.name[-30:])}"
+    return (
+        f"{progress.audio_seconds / 3600:.2f} h, {speed:.0f} × real time{failed} "
+        f" {one_line(progress.name[-30:])}"
+    )
 
 
 def _echo_report(database: Path, report) -> None:
-    speed = f", {report.audio_seconds / report.seconds:.0f} × real time" if report.audio_seconds else ""
+    speed = (
+        f", {report.audio_seconds / report.seconds:.0f} × real time" if report.audio_seconds else ""
+    )
     renamed = f"{len(report.renamed)} renamed, " if report.renamed else ""
     click.echo(
-        f"{database}: {len(report.added)} added, {len(report.changed)} changed, {renamed}{len(report.unchanged)} unchanged, "
-        f"{len(report.failed)} failed; {report.audio_seconds / 60:.1f} minutes of audio in {report.seconds:.1f} s{speed}"
+        f"{database}: {len(report.added)} added, {len(report.changed)} changed,"
+        f" {renamed}{len(report.unchanged)} unchanged, {len(report.failed)} failed;"
+        f" {report.audio_seconds / 60:.1f} minutes of audio in {report.seconds:.1f} s{speed}"
     )
     for name, error in report.failed:
         click.echo(one_line(f"  failed: {name}: {error}"), err=True)
@@ -128,16 +201,27 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
     from db.database import Database
 
     opened = Database(database, root=root)
-    settings, units = opened.settings, opened.units
+    settings = opened.settings
+    units = opened.units
     size = sum(file.stat().st_size for file in database.rglob("*") if file.is_file())
     seconds = sum(source.n_samples for source in opened.sources) / opened.sample_rate
-    missing = [source.path for source in opened.sources if not (opened.root / source.path).is_file()]
+    missing = [
+        source.path for source in opened.sources if not (opened.root / source.path).is_file()
+    ]
     facts = {
-        "database": str(database), "id": opened.id, "root": str(opened.root), "sources": len(opened.sources),
-        "units": opened.n_units, "seconds": seconds, "bytes": size, "settings": settings.to_dict(),
-        "descriptors": list(settings.names), "missing": missing, "tags": _tag_counts(opened),
+        "database": str(database),
+        "id": opened.id,
+        "root": str(opened.root),
+        "sources": len(opened.sources),
+        "units": opened.n_units,
+        "seconds": seconds,
+        "bytes": size,
+        "settings": settings.to_dict(),
+        "descriptors": list(settings.names),
+        "missing": missing,
+        "tags": _tag_counts(opened),
         "failed": {failure.path: failure.error for failure in opened.failures},
-    }  # fmt: skip
+    }
     if as_json:
         echo_json({**facts, "source_paths": [source.path for source in opened.sources]})
         return
@@ -145,7 +229,13 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
     longest = f"of {units.n_samples.min()} to {units.n_samples.max()} samples" if len(units) else ""
     rows = [
         ["corpus folder", f"{opened.root}{there}"],
-        ["sources", f"{len(opened.sources)} ({len(opened.failures)} failed, {len(missing)} not in the folder)"],
+        [
+            "sources",
+            (
+                f"{len(opened.sources)} ({len(opened.failures)} failed, {len(missing)} not in the"
+                " folder)"
+            ),
+        ],
         ["duration", f"{seconds / 3600:.2f} h"],
         ["units", f"{opened.n_units} ({settings.units}) {longest} at {settings.sample_rate} Hz"],
         ["descriptors", f"{settings.n_descriptors}: {', '.join(settings.descriptors)}"],
@@ -165,7 +255,10 @@ def _tag_counts(database) -> dict[str, int]:
 
 
 @db.command(
-    epilog="\b\nExamples:\n  demiurge db tag my.db 'drums/*' drums loud\n  demiurge db tag my.db 'drums/quiet*' loud --remove"
+    epilog=(
+        "\b\nExamples:\n  demiurge db tag my.db 'drums/*' drums loud\n  demiurge db tag my.db"
+        " 'drums/quiet*' loud --remove"
+    )
 )
 @database_argument
 @click.argument("pattern")
@@ -178,13 +271,21 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
 
     matched = tag_sources(database, pattern, list(tags), remove=remove)
     if as_json:
-        echo_json({"database": str(database), "tags": list(tags), "removed": remove, "sources": matched})
+        echo_json(
+            {"database": str(database), "tags": list(tags), "removed": remove, "sources": matched}
+        )
         return
-    click.echo(f"{database}: {len(matched)} sources are {'no longer ' if remove else ''}tagged {', '.join(tags)}")
+    click.echo(
+        f"{database}: {len(matched)} sources are {'no longer ' if remove else ''}tagged"
+        f" {', '.join(tags)}"
+    )
 
 
 @db.command(
-    epilog="\b\nExamples:\n  demiurge db remove my.db 'old_takes/*'\n  demiurge db remove my.db kick.wav snare.wav --json"
+    epilog=(
+        "\b\nExamples:\n  demiurge db remove my.db 'old_takes/*'\n  demiurge db remove my.db"
+        " kick.wav snare.wav --json"
+    )
 )
 @database_argument
 @click.argument("patterns", metavar="PATTERN…", nargs=-1, required=True)
@@ -192,8 +293,8 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
 def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
     """Take the sources that match a PATTERN out of DB. Audio files are not touched.
 
-    A pattern is a path as DB has it; *, ? and [abc] stand for any characters. The next build of the folder adds what is
-    still there.
+    A pattern is a path as DB has it; *, ? and [abc] stand for any characters. The next build of the
+    folder adds what is still there.
     """
     from db.maintain import remove_sources
 
@@ -201,7 +302,10 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         echo_json({"database": str(database), "removed": removed})
         return
-    click.echo(f"{database}: {len(removed)} sources removed; give back their space with: demiurge db compact {database}")
+    click.echo(
+        f"{database}: {len(removed)} sources removed; give back their space with: demiurge db"
+        f" compact {database}"
+    )
     for name in removed[:SHOWN]:
         click.echo(f"  {one_line(name)}")
     if len(removed) > SHOWN:
@@ -212,7 +316,10 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
 @database_argument
 @json_option
 def compact(database: Path, as_json: bool) -> None:
-    """Rewrite DB without the rows of sources that changed or were removed. Plans stay playable; unit numbers change."""
+    """Rewrite DB without the rows of sources that changed or were removed.
+
+    Plans stay playable; unit numbers change.
+    """
     from db.maintain import compact as compact_database
 
     with progress_bar("compacting", quiet=as_json) as progress:
@@ -224,37 +331,54 @@ def compact(database: Path, as_json: bool) -> None:
 
 
 @db.command(
-    epilog="\b\nExamples:\n  demiurge db verify my.db\n  demiurge db verify my.db --repair\n  demiurge db verify my.db --json"
+    epilog=(
+        "\b\nExamples:\n  demiurge db verify my.db\n  demiurge db verify my.db --repair\n  demiurge"
+        " db verify my.db --json"
+    )
 )
 @database_argument
 @root_option
 @click.option("--rows-only", is_flag=True, help="Do not read the audio files.")
-@click.option("--repair", is_flag=True, help="Take out sources whose rows are damaged; the next build analyses them again.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Take out sources whose rows are damaged; the next build analyses them again.",
+)
 @json_option
 def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_json: bool) -> None:
     """Check every row of DB against its checksum and every audio file against its hash."""
     from db.maintain import verify as verify_database
 
     with progress_bar("verifying", quiet=as_json) as progress:
-        found = verify_database(database, root=root, check_files=not rows_only, repair=repair, progress=progress)
+        found = verify_database(
+            database, root=root, check_files=not rows_only, repair=repair, progress=progress
+        )
     if as_json:
         echo_json(
             {
-                "database": str(database), "ok": found.ok, "sources": found.sources, "rows": found.rows,
-                "dead_rows": found.dead_rows, "damaged": dict(found.damaged), "files": dict(found.files),
+                "database": str(database),
+                "ok": found.ok,
+                "sources": found.sources,
+                "rows": found.rows,
+                "dead_rows": found.dead_rows,
+                "damaged": dict(found.damaged),
+                "files": dict(found.files),
                 "repaired": found.repaired,
             }
-        )  # fmt: skip
+        )
     else:
         files = "" if rows_only else f", {len(found.files)} audio files differ"
         click.echo(
-            f"{database}: {found.sources} sources, {found.rows} rows checked, {len(found.damaged)} damaged{files}; "
-            f"{found.dead_rows} rows are of no source any more"
+            f"{database}: {found.sources} sources, {found.rows} rows checked, {len(found.damaged)}"
+            f" damaged{files}; {found.dead_rows} rows are of no source any more"
         )
         for name, problem in found.damaged + found.files:
             click.echo(one_line(f"  {name}: {problem}"), err=True)
         if found.repaired:
-            click.echo(f"  taken out: {len(found.repaired)}; analyse them again with: demiurge db build AUDIO_DIR {database}")
+            click.echo(
+                f"  taken out: {len(found.repaired)}; analyse them again with: demiurge db build"
+                f" AUDIO_DIR {database}"
+            )
         elif found.damaged:
             click.echo(f"  mend it with: demiurge db verify --repair {database}")
     if not found.ok:
@@ -262,13 +386,18 @@ def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_
 
 
 @db.command(
-    epilog="\b\nExamples:\n  demiurge db export my.db table.csv --format csv\n"
-    "  demiurge db export my.db dataset.json --format flucoma"
+    epilog=(
+        "\b\nExamples:\n  demiurge db export my.db table.csv --format csv\n"
+        "  demiurge db export my.db dataset.json --format flucoma"
+    )
 )
 @database_argument
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "format_name", type=click.Choice(["demiurge-json", "csv", "npz", "parquet", "flucoma"]), required=True
+    "--format",
+    "format_name",
+    type=click.Choice(["demiurge-json", "csv", "npz", "parquet", "flucoma"]),
+    required=True,
 )
 @force_option
 @json_option
@@ -287,15 +416,23 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
 
 @db.command(
     "import",
-    epilog="\b\nExamples:\n  demiurge db import table.npz new.db --root my_sounds\n"
-    "  demiurge db import old_demiurge.json my.db",
+    epilog=(
+        "\b\nExamples:\n  demiurge db import table.npz new.db --root my_sounds\n"
+        "  demiurge db import old_demiurge.json my.db"
+    ),
 )
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @database_argument
-@click.option("--root", type=click.Path(path_type=Path), help="The folder of the audio; needed for a new database.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    help="The folder of the audio; needed for a new database.",
+)
 @json_option
 def import_(files: tuple[Path, ...], database: Path, root: Path | None, as_json: bool) -> None:
-    """Put descriptors from FILEs that db export or the original Demiurge wrote (.json, .csv, .npz, .parquet) into DB."""
+    """Put descriptors from FILEs that db export or the original Demiurge wrote (.json, .csv, .npz,
+    .parquet) into DB.
+    """
     from db.interchange import import_files
 
     names = import_files(list(files), database, root=root)

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import click
 
-from demiurge.cli.drawing import drawing_options
-from demiurge.cli.output import STOPPED, Bar, check_output, echo_json, echo_table, force_option, json_option, progress_bar
+from demiurge.cli.options.output import (
+    STOPPED,
+    Bar,
+    check_output,
+    echo_json,
+    echo_table,
+    force_option,
+    json_option,
+    progress_bar,
+)
+from demiurge.cli.options.sampling import drawing_options
 
 FEW_STEPS = 10_000  # four minutes of frames
 
@@ -20,46 +29,100 @@ def sequencer() -> None:
 
 
 @sequencer.command(
-    epilog="\b\nExamples:\n  demiurge sequencer train my.db my.model\n"
-    "  demiurge sequencer train my.db my.model --epochs 100 --seed 3"
+    epilog=(
+        "\b\nExamples:\n  demiurge sequencer train my.db my.model\n"
+        "  demiurge sequencer train my.db my.model --epochs 100 --seed 3"
+    )
 )
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
-@click.option("--model", default="lstm", show_default=True, help="Architecture; demiurge sequencer models lists them.")
-@click.option("--head", default="mixture", show_default=True, help="What it predicts; listed there, too.")
-@click.option("--epochs", type=click.IntRange(1), default=60, show_default=True, help="At most; stops when nothing improves.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="At most, of this run.")
-@click.option("--resume", is_flag=True, help="Go on where training with the same options was stopped.")
-@click.option("--window", type=click.IntRange(1), default=128, show_default=True, help="Steps of a training excerpt.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: the architecture's own]")
 @click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
+    "--model",
+    default="lstm",
+    show_default=True,
+    help="Architecture; demiurge sequencer models lists them.",
+)
+@click.option(
+    "--head", default="mixture", show_default=True, help="What it predicts; listed there, too."
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    help="At most; stops when nothing improves.",
+)
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="At most, of this run.")
+@click.option(
+    "--resume", is_flag=True, help="Go on where training with the same options was stopped."
+)
+@click.option(
+    "--window",
+    type=click.IntRange(1),
+    default=128,
+    show_default=True,
+    help="Steps of a training excerpt.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="[default: the architecture's own]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
     help="bfloat16 is less exact, and faster on processors that know it.",
-)  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model.")
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model."
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, …")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor threads.")
-@click.option("--track", type=click.Choice(["wandb"]), help="Mirror the training log, MODEL/log.jsonl, to a service.")
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor threads."
+)
+@click.option(
+    "--track",
+    type=click.Choice(["wandb"]),
+    help="Mirror the training log, MODEL/log.jsonl, to a service.",
+)
 @force_option
 @json_option
-def train(database: Path, model_dir: Path, force: bool, resume: bool, as_json: bool, track: str | None, **options) -> None:
-    """Train a forecaster on the database DB and leave the best checkpoint, by held-out likelihood, in MODEL.
+def train(
+    database: Path,
+    model_dir: Path,
+    force: bool,
+    resume: bool,
+    as_json: bool,
+    track: str | None,
+    **options,
+) -> None:
+    """Train a forecaster on the database DB and leave the best checkpoint, by held-out likelihood,
+    in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing had happened. Several
-    processes share the work when started by torchrun: torchrun --nproc-per-node 2 --no-python demiurge sequencer train …
+    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing
+    had happened. Several processes share the work when started by torchrun: torchrun
+    --nproc-per-node 2 --no-python demiurge sequencer train …
     """
     from db.database import Database
     from sequencer.train import TrainingOptions, train_forecaster
-    from training.processes import Processes
+    from training.distributed import Processes
 
     first = Processes().first
     check_output(model_dir, force=force or resume or not first)
     opened = Database(database)
     with progress_bar("training", quiet=as_json or not first) as progress:
         summary = train_forecaster(
-            list(opened.sequences()), model_dir, settings=opened.settings, normaliser=opened.normaliser,
-            options=TrainingOptions(**options), resume=resume, wandb=track == "wandb", progress=progress,
-        )  # fmt: skip
+            list(opened.sequences()),
+            model_dir,
+            settings=opened.settings,
+            normaliser=opened.normaliser,
+            options=TrainingOptions(**options),
+            resume=resume,
+            wandb=track == "wandb",
+            progress=progress,
+        )
     if as_json and first:
         echo_json({"model": str(model_dir), **asdict(summary)})
     elif first:
@@ -71,39 +134,63 @@ def train(database: Path, model_dir: Path, force: bool, resume: bool, as_json: b
 def echo_summary(model_dir: Path, summary) -> None:
     """How training went, in words."""
     from sequencer.models import HEADS
-    from training.curve import draw_curve
+    from training.sparkline import draw_curve
 
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
         best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
     click.echo(
-        f"{model_dir}: {summary.model} with {summary.head} head, {best}, "
-        f"{summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}\n"
-        f"  trained on {summary.train_steps} steps of {summary.train_sources} sources; judged on "
-        f"{summary.held_out_steps} steps of {summary.held_out_sources} others, split by {summary.split_by}: "
-        f"{summary.held_out_loss:.3f} {HEADS[summary.head].loss_unit}  {draw_curve(summary.losses)}"
+        f"{model_dir}: {summary.model} with {summary.head} head, {best}, {summary.seconds:.0f}"
+        f" s{STOPPED.get(summary.stopped_by, '')}\n  trained on {summary.train_steps} steps of"
+        f" {summary.train_sources} sources; judged on {summary.held_out_steps} steps of"
+        f" {summary.held_out_sources} others, split by {summary.split_by}:"
+        f" {summary.held_out_loss:.3f} {HEADS[summary.head].loss_unit} "
+        f" {draw_curve(summary.losses)}"
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(
-            "  that is little to learn from, so expect little of forecasts: take loops, music or playing that goes on, half an "
-            "hour or more; demiurge mosaic needs no forecast"
+            "  that is little to learn from, so expect little of forecasts: take loops, music or"
+            " playing that goes on, half an hour or more; demiurge mosaic needs no forecast"
         )
 
 
 @sequencer.command(
-    epilog="\b\nExamples:\n  demiurge sequencer forecast my.model seed.wav --seconds 10 -o next.json\n"
-    "  demiurge sequencer forecast my.model a.wav b.wav --steps 430 --variations 3 --temperature 0.8 -o next.json"
+    epilog=(
+        "\b\nExamples:\n  demiurge sequencer forecast my.model seed.wav --seconds 10 -o next.json\n"
+        "  demiurge sequencer forecast my.model a.wav b.wav --steps 430 --variations 3"
+        " --temperature 0.8 -o next.json"
+    )
 )
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument("seed_files", metavar="SEED…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "seed_files", metavar="SEED…", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option("--steps", type=click.IntRange(1), help="Steps to forecast; one is one unit.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to forecast, instead of --steps.")
-@click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Different forecasts of each seed.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="How long to forecast, instead of --steps.",
+)
+@click.option(
+    "--variations",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Different forecasts of each seed.",
+)
 @drawing_options
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The forecast file (JSON) to write.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The forecast file (JSON) to write.",
+)
 @force_option
 @json_option
-def forecast(model: Path, seed_files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **options) -> None:
+def forecast(
+    model: Path, seed_files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **options
+) -> None:
     """Forecast how each SEED, an audio or descriptor file, goes on.
 
     Several forecasts are written as OUT-SEED-1.json, OUT-SEED-2.json, … beside each other.
@@ -117,7 +204,11 @@ def forecast(model: Path, seed_files: tuple[Path, ...], out: Path, force: bool, 
         check_output(path, force=force)
     forecasts, settings = pipeline.forecast(list(seed_files), model, **options)
     written = []
-    pairs = [(seed, number, s) for seed, of_seed in zip(seed_files, forecasts, strict=True) for number, s in enumerate(of_seed)]
+    pairs = [
+        (seed, number, s)
+        for seed, of_seed in zip(seed_files, forecasts, strict=True)
+        for number, s in enumerate(of_seed)
+    ]
     for path, (seed, number, sequence) in zip(paths, pairs, strict=True):
         origin = {"model": model.name, "seed": seed.name, "variation": number + 1, **options}
         save_sequence(path, sequence, settings, origin=origin)
@@ -133,7 +224,7 @@ def forecast(model: Path, seed_files: tuple[Path, ...], out: Path, force: bool, 
 
 def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[Path]:
     """One path for each variation of each seed; `out` itself if there is one."""
-    from db.errors import ParameterError
+    from files.errors import ParameterError
 
     paths = []
     for seed in seeds:
@@ -146,39 +237,71 @@ def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[
 
 
 @sequencer.command(
-    epilog="\b\nExamples:\n  demiurge sequencer evaluate my.model my.db\n"
-    "  demiurge sequencer evaluate lstm.model transformer.model my.db --json\n"
-    "  demiurge sequencer evaluate my.model my.db --picture forecasts.png"
+    epilog=(
+        "\b\nExamples:\n  demiurge sequencer evaluate my.model my.db\n"
+        "  demiurge sequencer evaluate lstm.model transformer.model my.db --json\n"
+        "  demiurge sequencer evaluate my.model my.db --picture forecasts.png"
+    )
 )
-@click.argument("model_dirs", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "model_dirs", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same figures.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Also draw fans and rollouts into this PNG.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same figures."
+)
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="Also draw fans and rollouts into this PNG."
+)
 @force_option
 @json_option
-def evaluate(model_dirs: tuple[Path, ...], database: Path, seed: int, picture: Path | None, force: bool, as_json: bool) -> None:
-    """Judge MODELs, all trained on DB with one split, and the baselines on the sources that they have not heard."""
+def evaluate(
+    model_dirs: tuple[Path, ...],
+    database: Path,
+    seed: int,
+    picture: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Judge MODELs, all trained on DB with one split, and the baselines on the sources that they
+    have not heard.
+    """
     if picture:
         check_output(picture, force=force)
     _judge(list(model_dirs), database, seed=seed, picture=picture, as_json=as_json)
 
 
 @sequencer.command(
-    epilog="\b\nExamples:\n  demiurge sequencer compare my.db comparison\n"
-    "  demiurge sequencer compare my.db comparison --minutes 8 --json"
+    epilog=(
+        "\b\nExamples:\n  demiurge sequencer compare my.db comparison\n"
+        "  demiurge sequencer compare my.db comparison --minutes 8 --json"
+    )
 )
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, help="For each model.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same split and start.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="For each model.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Same seed, same split and start.",
+)
 @json_option
 def compare(database: Path, out: Path, minutes: float, seed: int, as_json: bool) -> None:
-    """Train every architecture with every head on DB, one for each processor at a time, and evaluate them all.
+    """Train every architecture with every head on DB, one for each processor at a time, and
+    evaluate them all.
 
-    The models are left in OUT_DIR, with a picture. Stopped and started again with the same options, those that are there are
-    not trained anew.
+    The models are left in OUT_DIR, with a picture. Stopped and started again with the same options,
+    those that are there are not trained anew.
     """
-    from demiurge.compare import train_all
+    from sequencer.compare import train_all
 
     with _models_told("training", quiet=as_json) as progress:
         folders = train_all(database, out, minutes=minutes, seed=seed, progress=progress)
@@ -196,7 +319,9 @@ def _models_told(label: str, *, quiet: bool) -> Iterator[Bar]:
         yield bar if quiet or sys.stderr.isatty() else tell
 
 
-def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path | None, as_json: bool) -> None:
+def _judge(
+    model_dirs: list[Path], database: Path, *, seed: int, picture: Path | None, as_json: bool
+) -> None:
     from db.database import Database
     from sequencer.evaluate import WINDOWS, added_sources, to_document
     from sequencer.evaluate import evaluate as evaluate_models
@@ -207,7 +332,8 @@ def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path |
     names = [folder.absolute().name for folder in model_dirs]
     for folder, name in zip(model_dirs, names, strict=True):
         model = models[name if names.count(name) == 1 else str(folder)] = Forecaster.load(folder)
-        mine, theirs = f"the database {database}", f"the model {folder}"
+        mine = f"the database {database}"
+        theirs = f"the model {folder}"
         opened.settings.check_matches(model.config.settings, mine=mine, theirs=theirs)
     sequences = list(opened.sequences())
     with _models_told("evaluating", quiet=as_json) as progress:
@@ -218,7 +344,10 @@ def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path |
         with _models_told("drawing", quiet=as_json) as progress:
             save_evaluation_picture(models, sequences, picture, seed=seed, progress=progress)
     if added := added_sources(next(iter(models.values())), sequences):
-        click.echo(f"{len(added)} sources that came into {database} after the training are left out", err=True)
+        click.echo(
+            f"{len(added)} sources that came into {database} after the training are left out",
+            err=True,
+        )
     if as_json:
         echo_json(to_document(found, floors))
         return
@@ -232,18 +361,28 @@ def _judge(model_dirs: list[Path], database: Path, *, seed: int, picture: Path |
     ]
     rows = [
         [
-            e.name, *(f"{error:.3f}" for error in e.errors.values()), "" if e.loss is None else f"{e.loss:.2f}",
-            f"{e.std_ratio:.2f}", f"{e.step_ratio:.2f}", *(f"{value:.1f}" for value in e.frechet.values()),
-            f"{e.autocorrelation_error:.3f}", f"{e.distinct:.2f}",
+            e.name,
+            *(f"{error:.3f}" for error in e.errors.values()),
+            "" if e.loss is None else f"{e.loss:.2f}",
+            f"{e.std_ratio:.2f}",
+            f"{e.step_ratio:.2f}",
+            *(f"{value:.1f}" for value in e.frechet.values()),
+            f"{e.autocorrelation_error:.3f}",
+            f"{e.distinct:.2f}",
         ]
         for e in found
-    ]  # fmt: skip
+    ]
     blank = [""] * len(found[0].errors)
-    rows += [[name, *blank, "", "1", "1", *(f"{v:.1f}" for v in floor.values()), "", ""] for name, floor in floors.items()]
+    rows += [
+        [name, *blank, "", "1", "1", *(f"{v:.1f}" for v in floor.values()), "", ""]
+        for name, floor in floors.items()
+    ]
     echo_table(f"{database}, held-out sources", [*columns, "autocorr. error", "distinct"], rows)
 
 
-@sequencer.command(epilog="\b\nExamples:\n  demiurge sequencer models\n  demiurge sequencer models --json")
+@sequencer.command(
+    epilog="\b\nExamples:\n  demiurge sequencer models\n  demiurge sequencer models --json"
+)
 @json_option
 def models(as_json: bool) -> None:
     """List the architectures and their sizes, and the heads."""

@@ -16,8 +16,8 @@ RETRY_MILLISECONDS = 2000  # after which a page asks again when the connection w
 class Events:
     """Publish from any thread; every reader of `stream` gets it.
 
-    Of each thing (a job, a plan, a layout: what has the same kind and "id" or "name") a reader is owed the newest word only, so
-    that one who reads slowly holds no more than there are things.
+    Of each thing (a job, a plan, a layout: what has the same kind and "id" or "name") a reader is
+    owed the newest word only, so that one who reads slowly holds no more than there are things.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,8 @@ class _Reader:
 
     def take(self) -> list[tuple[str, str]]:
         """(kind, text) of all that waits, oldest first."""
-        waiting, self._waiting = self._waiting, {}
+        waiting = self._waiting
+        self._waiting = {}
         if not self.ended:
             self.woken.clear()
         return [(kind, text) for (kind, _), text in waiting.items()]

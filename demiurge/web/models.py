@@ -8,15 +8,19 @@ from pathlib import Path
 import xxhash
 
 from db.database import Database
-from db.errors import CheckpointError, DemiurgeError
 from db.settings import DescriptorSettings
+from files.errors import CheckpointError, DemiurgeError
 
-CONFIG, KIND = "config.json", "forecaster"
+CONFIG = "config.json"
+KIND = "forecaster"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A forecaster's checkpoint. `id` stands for its path, `architecture` is one of `sequencer.models`."""
+    """A forecaster's checkpoint.
+
+    `id` stands for its path, `architecture` is one of `sequencer.models`.
+    """
 
     id: str
     name: str
@@ -48,14 +52,27 @@ def read_model(folder: Path, database: Database) -> Model:
     """What the checkpoint in a folder says it is; raises as `find_models`."""
     try:
         config = json.loads((folder / CONFIG).read_text())
-        kind, architecture, settings = config["kind"], config["model"], config["descriptors"]
+        kind = config["kind"]
+        architecture = config["model"]
+        settings = config["descriptors"]
     except FileNotFoundError as error:
-        raise CheckpointError(f"{folder}: no model here (no {CONFIG}); train one, or check the name") from error
+        raise CheckpointError(
+            f"{folder}: no model here (no {CONFIG}); train one, or check the name"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{folder / CONFIG}: no forecaster, or damaged ({error!r}); give another model") from error
+        raise CheckpointError(
+            f"{folder / CONFIG}: no forecaster, or damaged ({error!r}); give another model"
+        ) from error
     if kind != KIND:
         raise CheckpointError(f"{folder} holds a {kind}, not a {KIND}; give another model")
     theirs = DescriptorSettings.from_dict(settings)
-    database.settings.check_matches(theirs, mine=f"the database {database.path}", theirs=f"the model {folder}")
+    database.settings.check_matches(
+        theirs, mine=f"the database {database.path}", theirs=f"the model {folder}"
+    )
     path = folder.resolve()
-    return Model(xxhash.xxh3_64_hexdigest(str(path).encode(errors="surrogateescape")), path.name, architecture, path)
+    return Model(
+        xxhash.xxh3_64_hexdigest(str(path).encode(errors="surrogateescape")),
+        path.name,
+        architecture,
+        path,
+    )

@@ -2,15 +2,19 @@
 
 import re
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 SHOWN_LETTERS = 80
 STEM_LETTERS = 50  # 200 bytes at most, where file systems allow 255
 
 
 def shown_name(name: str) -> str:
-    """The last part of a file's name, in letters that can be shown; its suffix stays when it is shortened."""
-    shown = "".join(letter for letter in re.split(r"[/\\]", name)[-1] if letter.isprintable()).strip()
+    """The last part of a file's name, in letters that can be shown; its suffix stays when it is
+    shortened.
+    """
+    shown = "".join(
+        letter for letter in re.split(r"[/\\]", name)[-1] if letter.isprintable()
+    ).strip()
     stem, dot, suffix = shown.rpartition(".")
     if dot and len(suffix) <= 5:
         return f"{stem[: SHOWN_LETTERS - len(suffix) - 1]}.{suffix}"

@@ -1,6 +1,8 @@
-"""The plans that the page knows: those it was opened with, those in the workspace's folder, those that jobs made.
+"""The plans that the page knows: those it was opened with, those in the workspace's folder, those
+that jobs made.
 
-Each has an id that stands for its path and stays the same from one day to the next; a page names plans by nothing else.
+Each has an id that stands for its path and stays the same from one day to the next; a page names
+plans by nothing else.
 """
 
 import re
@@ -13,9 +15,9 @@ from weakref import WeakKeyDictionary
 
 import xxhash
 
-from db.errors import ParameterError, PlanError
 from demiurge.web.names import file_stem
 from demiurge.web.values import printable
+from files.errors import ParameterError, PlanError
 from playback.plan import Plan
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ def plans_of(workspace: "Workspace") -> "Plans":
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan on disk. `kind` is "opened" (asked for), "made" (by `job`) or "saved" (in the folder)."""
+    """A plan on disk.
+
+    `kind` is "opened" (asked for), "made" (by `job`) or "saved" (in the folder).
+    """
 
     id: str
     name: str
@@ -54,20 +59,29 @@ class Plans:
     """Plan files by id. Safe to be used from several threads."""
 
     def __init__(self, folder: Path, given: Iterable[Path] = ()) -> None:
-        """Know the given plans and those in `folder`, which need not be there yet; raises as `plans_of`."""
-        self.folder, self._lock = folder.absolute(), threading.Lock()
+        """Know the given plans and those in `folder`, which need not be there yet; raises as
+        `plans_of`.
+        """
+        self.folder = folder.absolute()
+        self._lock = threading.Lock()
         self._files: dict[str, PlanFile] = {}
-        self._facts: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}  # by id: size and date, and what was read then
+        self._facts: dict[
+            str, tuple[tuple[int, int], dict[str, Any]]
+        ] = {}  # by id: size and date, and what was read then
         self.given = [self.add(path, kind="opened") for path in given]
         for file in self.given:
             Plan.load(file.path, alternatives=False)
 
-    def add(self, path: Path, *, kind: str, name: str | None = None, job: str | None = None) -> PlanFile:
+    def add(
+        self, path: Path, *, kind: str, name: str | None = None, job: str | None = None
+    ) -> PlanFile:
         """Know one more; by the name of its file unless another is given."""
         path = path.absolute()
         plan_id = xxhash.xxh3_64_hexdigest(str(path).encode(errors="surrogateescape"))
         with self._lock:
-            self._files.setdefault(plan_id, PlanFile(plan_id, name or stem_of(path), path, kind, job))
+            self._files.setdefault(
+                plan_id, PlanFile(plan_id, name or stem_of(path), path, kind, job)
+            )
             return self._files[plan_id]
 
     def files(self) -> list[PlanFile]:
@@ -76,7 +90,9 @@ class Plans:
         for path in found:
             self.add(path, kind="saved")
         with self._lock:
-            return [file for file in self._files.values() if file.kind != "saved" or file.path.is_file()]
+            return [
+                file for file in self._files.values() if file.kind != "saved" or file.path.is_file()
+            ]
 
     def get(self, plan_id: str) -> PlanFile | None:
         """The plan of that id, if there is one."""
@@ -95,7 +111,12 @@ class Plans:
         try:
             status = file.path.stat()
         except OSError as error:
-            return {"seconds": None, "steps": None, "modified": None, "error": f"{file.path}: {error.strerror}"}
+            return {
+                "seconds": None,
+                "steps": None,
+                "modified": None,
+                "error": f"{file.path}: {error.strerror}",
+            }
         stamp = (status.st_size, status.st_mtime_ns)
         if file.id not in self._facts or self._facts[file.id][0] != stamp:
             self._facts[file.id] = stamp, {**_length(file.path), "modified": status.st_mtime}
@@ -112,8 +133,12 @@ class Plans:
         return self._write(plan, file_stem(name), 1)
 
     def save_edited(self, plan: Plan, file: PlanFile) -> PlanFile:
-        """Write what became of a plan under its name and the next number: OUT becomes OUT-2, and that OUT-3."""
-        numbered = re.fullmatch(r"(.+)-\d{1,6}", file.name) if file.path.parent == self.folder else None
+        """Write what became of a plan under its name and the next number: OUT becomes OUT-2, and
+        that OUT-3.
+        """
+        numbered = (
+            re.fullmatch(r"(.+)-\d{1,6}", file.name) if file.path.parent == self.folder else None
+        )
         return self._write(plan, file_stem(numbered[1] if numbered else file.name), 2)
 
     def _write(self, plan: Plan, name: str, number: int) -> PlanFile:
@@ -139,7 +164,8 @@ class Plans:
                     return path
         except OSError as error:
             raise ParameterError(
-                f"{self.folder}: cannot be written ({error.strerror}); make room, or name another place with --folder"
+                f"{self.folder}: cannot be written ({error.strerror}); make room, or name another"
+                " place with --folder"
             ) from error
 
 

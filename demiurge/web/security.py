@@ -1,8 +1,9 @@
 """Who may ask: this machine's browser, or one that has the token; never a page of another site.
 
-A page of another site can make the browser send requests here, and can make its own name mean this address (DNS rebinding).
-Against the first, requests that change something must say in Origin, which pages cannot forge, that they come from here;
-against the second, Host must be an address or a name that only this machine goes by.
+A page of another site can make the browser send requests here, and can make its own name mean this
+address (DNS rebinding). Against the first, requests that change something must say in Origin, which
+pages cannot forge, that they come from here; against the second, Host must be an address or a name
+that only this machine goes by.
 """
 
 import hmac
@@ -20,16 +21,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from db.errors import ParameterError
 from demiurge.web.answers import UNEXPECTED, error_answer, wants_html
+from files.errors import ParameterError
 
 METHODS = ("GET", "HEAD", "POST")
 LEAST_TOKEN = 16  # characters
 PAGES = re.compile(r"/(map|make|timeline(/[^/]+)?)?")
 POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}'{compiling}; style-src 'self' 'nonce-{nonce}'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'{compiling}; style-src 'self'"
+    " 'nonce-{nonce}'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self';"
+    " worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of what no other page leads to
 HEADERS = {
@@ -64,19 +65,29 @@ class Security:
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
-            raise ParameterError(f"host={self.host} is reached by other machines; serve it with a token")
+            raise ParameterError(
+                f"host={self.host} is reached by other machines; serve it with a token"
+            )
         if self.token is not None and len(self.token) < LEAST_TOKEN:
-            raise ParameterError(f"the token has {len(self.token)} characters and needs at least {LEAST_TOKEN}")
+            raise ParameterError(
+                f"the token has {len(self.token)} characters and needs at least {LEAST_TOKEN}"
+            )
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names this server: its port, and a name or address that nobody else can hand out."""
+        """Whether a Host header names this server: its port, and a name or address that nobody else
+        can hand out.
+        """
         found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+)(?::(\d{1,5}))?", host, re.ASCII)
         if not found or int(found[2] or 80) != self.port:
             return False
         name = found[1].strip("[]").lower().rstrip(".")
         if name == "localhost" or is_loopback(name):
             return True
-        own = {self.host.lower(), socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        own = {
+            self.host.lower(),
+            socket.gethostname().lower(),
+            f"{socket.gethostname().lower()}.local",
+        }
         return not is_loopback(self.host) and (name in own or _address(name) is not None)
 
     @property
@@ -86,7 +97,9 @@ class Security:
 
     @property
     def cookie_value(self) -> str:
-        """What stands for the token in the cookie, whatever characters it has, until the server ends."""
+        """What stands for the token in the cookie, whatever characters it has, until the server
+        ends.
+        """
         return hmac.new(self.salt, f"demiurge {self.token}".encode(), sha256).hexdigest()
 
 
@@ -104,10 +117,13 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class Guard:
-    """The outermost layer: refuses what may not be asked, and gives every answer its headers, also after an error."""
+    """The outermost layer: refuses what may not be asked, and gives every answer its headers, also
+    after an error.
+    """
 
     def __init__(self, app: ASGIApp, security: Security) -> None:
-        self.app, self.security = app, security
+        self.app = app
+        self.security = security
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -136,28 +152,57 @@ class Guard:
         """Why a request is not answered, or where its token is taken; None if it may go on."""
         headers = request.headers
         if not self.security.knows(headers.get("host", "")) or len(headers.getlist("host")) > 1:
-            return _refuse(request, "the page has another address; open the one that demiurge browse has printed", 400)
+            return _refuse(
+                request,
+                "the page has another address; open the one that demiurge browse has printed",
+                400,
+            )
         if request.method not in METHODS:
-            return _refuse(request, f"{request.method} is not answered here", 405, {"Allow": ", ".join(METHODS)})
-        if request.method == "POST" and headers.getlist("origin") != [f"{request.url.scheme}://{headers['host']}"]:
-            return _refuse(request, "changes are taken only from this server's own pages (Origin must be theirs)", 403)
+            return _refuse(
+                request,
+                f"{request.method} is not answered here",
+                405,
+                {"Allow": ", ".join(METHODS)},
+            )
+        if request.method == "POST" and headers.getlist("origin") != [
+            f"{request.url.scheme}://{headers['host']}"
+        ]:
+            return _refuse(
+                request,
+                "changes are taken only from this server's own pages (Origin must be theirs)",
+                403,
+            )
         if _is_from_elsewhere(request):
-            return _refuse(request, "pages of other sites may not ask here; open the address in a tab of its own", 403)
+            return _refuse(
+                request,
+                "pages of other sites may not ask here; open the address in a tab of its own",
+                403,
+            )
         return self._check_token(request) if self.security.token else None
 
     def _check_token(self, request: Request) -> Response | None:
         given = request.query_params.get("token")
         if given is not None and _same(given, self.security.token or ""):
             answer = RedirectResponse(_without_token(request), 303)
-            answer.set_cookie(self.security.cookie, self.security.cookie_value, httponly=True, samesite="strict")
+            answer.set_cookie(
+                self.security.cookie, self.security.cookie_value, httponly=True, samesite="strict"
+            )
             return answer
-        if given is None and _same(request.cookies.get(self.security.cookie, ""), self.security.cookie_value):
+        if given is None and _same(
+            request.cookies.get(self.security.cookie, ""), self.security.cookie_value
+        ):
             return None
-        return _refuse(request, "a token is needed; open the address that demiurge browse has printed, token included", 401)
+        return _refuse(
+            request,
+            "a token is needed; open the address that demiurge browse has printed, token included",
+            401,
+        )
 
 
 def _is_from_elsewhere(request: Request) -> bool:
-    """Whether a page of another site, or of another port of this machine, asks; following a link to a page is fine."""
+    """Whether a page of another site, or of another port of this machine, asks; following a link to
+    a page is fine.
+    """
     site, mode = (request.headers.get(f"sec-fetch-{what}", "") for what in ("site", "mode"))
     if site in OWN_SITES:
         return False
@@ -167,7 +212,9 @@ def _is_from_elsewhere(request: Request) -> bool:
 
 def _without_token(request: Request) -> str:
     """The same address on this server, without the token."""
-    rest = urlencode([(name, value) for name, value in parse_qsl(request.url.query) if name != "token"])
+    rest = urlencode(
+        [(name, value) for name, value in parse_qsl(request.url.query) if name != "token"]
+    )
     return "/" + quote(request.scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
 
 
@@ -175,15 +222,19 @@ def _same(a: str, b: str) -> bool:
     return hmac.compare_digest(a.encode(errors="replace"), b.encode(errors="replace"))
 
 
-def _refuse(request: Request, message: str, status: int, headers: dict[str, str] | None = None) -> Response:
+def _refuse(
+    request: Request, message: str, status: int, headers: dict[str, str] | None = None
+) -> Response:
     if wants_html(request):
         return PlainTextResponse(message, status, headers)
     return error_answer(message, status, headers)
 
 
 def _policy(request: Request, nonce: str) -> str:
-    """What the answer's page may load and run. Only a map that asks for it, but for no other site's link, may compile what
-    draws it, for a graphics driver that it was not prepared for (static/map/gl.js)."""
+    """What the answer's page may load and run.
+
+    Only a map that asks for it, but for no other site's link, may compile what draws it, for a
+    graphics driver that it was not prepared for (static/map/gl.js)."""
     compiles = request.url.path == "/map" and request.query_params.get("compile") == "1"
     compiles = compiles and request.headers.get("sec-fetch-site", "") in OWN_SITES
     return POLICY.format(nonce=nonce, compiling=" 'unsafe-eval'" if compiles else "")

@@ -11,17 +11,23 @@ from urllib.parse import urlencode
 
 import uvicorn
 
-from db.errors import ParameterError
 from demiurge.web.app import create_app
 from demiurge.web.security import Security, is_loopback
 from demiurge.web.workspace import Workspace
+from files.errors import ParameterError
 
 USUAL_PORT = 8421
 BACKLOG = 2048  # connections that may wait
 GRACE_SECONDS = 3  # for answers that are on their way when the server ends
 TOKEN_BYTES = 24
-WINDOWS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # one of these is set where a browser can show itself
-OPEN_FILES = 4096  # that may be open at a time, where the system allows it: of the plans that are open
+WINDOWS = (
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "BROWSER",
+)  # one of these is set where a browser can show itself
+OPEN_FILES = (
+    4096  # that may be open at a time, where the system allows it: of the plans that are open
+)
 EVERYWHERE = ("", "0.0.0.0", "::")
 
 
@@ -48,7 +54,9 @@ class PortInUseError(ParameterError):
 def _bind(host: str, port: int) -> socket.socket:
     sock = None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or "0.0.0.0", port, type=socket.SOCK_STREAM
+        )[0]
         sock = socket.socket(family, kind, protocol)  # without it asyncio sends small answers late
         if os.name == "posix":  # where it means no more than: a port that was left a moment ago
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -64,10 +72,16 @@ def _bind(host: str, port: int) -> socket.socket:
 def _refused(host: str, port: int, error: OSError | UnicodeError) -> ParameterError:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        return PortInUseError(f"port {port} is in use; give another with --port, or none to let one be found")
+        return PortInUseError(
+            f"port {port} is in use; give another with --port, or none to let one be found"
+        )
     if number == errno.EACCES:
-        return ParameterError(f"port {port} may not be used by this user; give one from 1024 on with --port")
-    return ParameterError(f"host={host} is no address of this machine ({error}); give one with --host, or none")
+        return ParameterError(
+            f"port {port} may not be used by this user; give one from 1024 on with --port"
+        )
+    return ParameterError(
+        f"host={host} is no address of this machine ({error}); give one with --host, or none"
+    )
 
 
 def allow_files() -> None:
@@ -83,7 +97,8 @@ def allow_files() -> None:
 
 
 def secure(host: str, port: int, token: str | None) -> Security:
-    """The security of a server there; where other machines reach it, with a token, drawn by lot if none is given.
+    """The security of a server there; where other machines reach it, with a token, drawn by lot if
+    none is given.
 
     Raises
     ------
@@ -103,8 +118,12 @@ def address_of(security: Security) -> str:
 
 
 def open_browser(address: str) -> bool:
-    """Whether there is one with a window: one in the terminal would take the place of what is told there."""
-    if sys.platform not in ("darwin", "win32") and not any(os.environ.get(name) for name in WINDOWS):
+    """Whether there is one with a window: one in the terminal would take the place of what is told
+    there.
+    """
+    if sys.platform not in ("darwin", "win32") and not any(
+        os.environ.get(name) for name in WINDOWS
+    ):
         return False
     try:
         return webbrowser.open(address)
@@ -120,7 +139,9 @@ class Server(uvicorn.Server):
         self._workspace = workspace
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        """Not here, where it begins late and ends with a traceback: `signals.ended_by_signals` does it."""
+        """Not here, where it begins late and ends with a traceback: `signals.ended_by_signals` does
+        it.
+        """
         return nullcontext()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -131,7 +152,14 @@ class Server(uvicorn.Server):
 def make_server(workspace: Workspace, security: Security) -> Server:
     """Run it with `run(sockets=[sock])`, until its `should_exit`; then it closes the workspace."""
     config = uvicorn.Config(
-        create_app(workspace, security), log_config=None, log_level="warning", access_log=False, server_header=False,
-        backlog=BACKLOG, timeout_graceful_shutdown=GRACE_SECONDS, ws="none", lifespan="on",
-    )  # fmt: skip
+        create_app(workspace, security),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="none",
+        lifespan="on",
+    )
     return Server(config, workspace)

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import uvicorn
 
-FROM_TERMINAL = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+FROM_TERMINAL = [
+    getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+]
 
 
 @contextmanager
 def ended_by_signals(server: "uvicorn.Server") -> Iterator[None]:
-    """Have each of the signals end the server as if it had come to its end, once, however often they come."""
+    """Have each of the signals end the server as if it had come to its end, once, however often
+    they come.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
@@ -34,6 +38,8 @@ def _is_left_running(number: int) -> bool:
 
 
 def leave_to_server() -> None:
-    """In a process of the server's: what the terminal says ends the server, which ends this process."""
+    """In a process of the server's: what the terminal says ends the server, which ends this
+    process.
+    """
     for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)

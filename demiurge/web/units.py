@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from db.database import Source
-from demiurge.selection import Selection
 from demiurge.web.answers import is_known, json_answer, wav_answer
 from demiurge.web.excerpts import excerpt
 from demiurge.web.passages import new_passages
@@ -21,11 +20,14 @@ from demiurge.web.values import ask_integer, ask_number
 from demiurge.web.workspace import Workspace
 from playback.sources import SourceReader
 from query.proposals import FLAT_UNITS
+from query.settings import Selection
 
-SIMILAR, MOST_SIMILAR = 8, 64
+SIMILAR = 8
+MOST_SIMILAR = 64
 PASSAGE_UNITS = 20  # that are looked at for each one shown: as many frames as a passage has
 MOST_COMPARED = 4_000_000  # units in memory to look for similar ones: 600 MB
-CONTEXT_SECONDS, MOST_CONTEXT_SECONDS = 0.4, 10.0
+CONTEXT_SECONDS = 0.4
+MOST_CONTEXT_SECONDS = 10.0
 CHANNELS = 2  # of more, the first ones are heard
 
 
@@ -33,65 +35,103 @@ class UnitViews:
     """The units of a workspace's database."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.workspace, self.database = workspace, workspace.database
+        self.workspace = workspace
+        self.database = workspace.database
         self._decoding: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def facts(self, request: Request) -> Response:
         position = self._position(request)
-        units, rate = self.database.units, self.database.sample_rate
+        units = self.database.units
+        rate = self.database.sample_rate
         number = int(units.source[position])
         descriptors = self.database.rows_at(np.array([position]))[0].tolist()
-        start, n_samples = int(units.start_sample[position]), int(units.n_samples[position])
-        return json_answer({
-            "unit": int(units.ids[position]), "position": position, "source": self._source_facts(number),
-            "start_sample": start, "n_samples": n_samples, "start_seconds": start / rate, "seconds": n_samples / rate,
-            "descriptors": dict(zip(self.database.settings.names, descriptors, strict=True)),
-            "previous": self._neighbour(position, -1), "next": self._neighbour(position, 1),
-        })  # fmt: skip
+        start = int(units.start_sample[position])
+        n_samples = int(units.n_samples[position])
+        return json_answer(
+            {
+                "unit": int(units.ids[position]),
+                "position": position,
+                "source": self._source_facts(number),
+                "start_sample": start,
+                "n_samples": n_samples,
+                "start_seconds": start / rate,
+                "seconds": n_samples / rate,
+                "descriptors": dict(zip(self.database.settings.names, descriptors, strict=True)),
+                "previous": self._neighbour(position, -1),
+                "next": self._neighbour(position, 1),
+            }
+        )
 
     def similar(self, request: Request) -> Response:
         """The units nearest to one, one of each passage, and none of its own."""
-        position, k = self._position(request), ask_integer(request, "k", 1, MOST_SIMILAR, SIMILAR)
-        index, units = self.workspace.index(Selection(kind=self._index_kind)), self.database.units
-        matches = index.search(self.database.rows_at(np.array([position])), k=min(PASSAGE_UNITS * (k + 1), len(index)))
+        position = self._position(request)
+        k = ask_integer(request, "k", 1, MOST_SIMILAR, SIMILAR)
+        index = self.workspace.index(Selection(kind=self._index_kind))
+        units = self.database.units
+        matches = index.search(
+            self.database.rows_at(np.array([position])), k=min(PASSAGE_UNITS * (k + 1), len(index))
+        )
         positions = self.database.positions(matches.units[0]).tolist()
         are_new = new_passages(positions, self.database, [position])
         found = [
             {
-                "unit": unit, "source": self.workspace.source_of(at).path,
-                "start_seconds": int(units.start_sample[at]) / self.database.sample_rate, "distance": round(distance, 6),
+                "unit": unit,
+                "source": self.workspace.source_of(at).path,
+                "start_seconds": int(units.start_sample[at]) / self.database.sample_rate,
+                "distance": round(distance, 6),
             }
             for unit, at, distance, is_new in zip(
-                matches.units[0].tolist(), positions, matches.distances[0].tolist(), are_new, strict=True
+                matches.units[0].tolist(),
+                positions,
+                matches.distances[0].tolist(),
+                are_new,
+                strict=True,
             )
             if is_new
-        ]  # fmt: skip
+        ]
         return json_answer({"units": found[:k]})
 
     @property
     def _index_kind(self) -> str:
-        """Comparing all units is slower than an index with cells, but that takes a minute to be made the first time."""
+        """Comparing all units is slower than an index with cells, but that takes a minute to be
+        made the first time.
+        """
         return "flat" if FLAT_UNITS < self.database.n_units <= MOST_COMPARED else "auto"
 
     def audio(self, request: Request) -> Response:
         """The sound of a unit, and of what follows it in its source if it is short."""
         position = self._position(request)
         context = ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS)
-        source, units, rate = self.workspace.source_of(position), self.database.units, self.database.sample_rate
+        source = self.workspace.source_of(position)
+        units = self.database.units
+        rate = self.database.sample_rate
         if not self.workspace.has(source.path):
-            raise HTTPException(410, f"{source.path} is not in the corpus folder any more; put it back")
+            raise HTTPException(
+                410, f"{source.path} is not in the corpus folder any more; put it back"
+            )
         wanted = max(int(units.n_samples[position]), round(context * rate))
-        samples = self._read(source, int(units.start_sample[position]), min(wanted, int(units.room[position])))
-        headers = {"ETag": f'"{xxhash.xxh3_128_hexdigest(samples.data)}"', "Cache-Control": "no-cache"}
+        samples = self._read(
+            source, int(units.start_sample[position]), min(wanted, int(units.room[position]))
+        )
+        headers = {
+            "ETag": f'"{xxhash.xxh3_128_hexdigest(samples.data)}"',
+            "Cache-Control": "no-cache",
+        }
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return wav_answer(request, samples, rate, headers)
 
     def _read(self, source: Source, start: int, n_samples: int) -> np.ndarray:
-        """Faded out, int16, (n_samples, channels). Only who wants the same source waits while it is decoded."""
-        rate, channels = self.database.sample_rate, min(source.channels, CHANNELS)
+        """Faded out, int16, (n_samples, channels).
+
+        Only who wants the same source waits while it is decoded.
+        """
+        rate = self.database.sample_rate
+        channels = min(source.channels, CHANNELS)
         samples = np.empty((n_samples, channels), np.float32)
-        with SourceReader(self.workspace.root, sample_rate=rate, channels=channels, cache=self.workspace.decoded) as reader:
+        with SourceReader(
+            self.workspace.root, sample_rate=rate, channels=channels, cache=self.workspace.decoded
+        ) as reader:
             with self._decoding[source.path]:
                 reader.length(source.path)
             reader.read_into(samples, source.path, start)
@@ -99,7 +139,8 @@ class UnitViews:
 
     def _position(self, request: Request) -> int:
         """Where the unit that the address names is in `Database.units`."""
-        text, ids = request.path_params["unit"], self.database.units.ids
+        text = request.path_params["unit"]
+        ids = self.database.units.ids
         if re.fullmatch(r"\d{1,18}", text, re.ASCII):
             position = int(np.searchsorted(ids, int(text)))
             if position < len(ids) and ids[position] == int(text):
@@ -108,7 +149,8 @@ class UnitViews:
 
     def _neighbour(self, position: int, step: int) -> int | None:
         """Id of the unit before or behind in the same source."""
-        units, other = self.database.units, position + step
+        units = self.database.units
+        other = position + step
         if not 0 <= other < len(units) or units.source[other] != units.source[position]:
             return None
         return int(units.ids[other])

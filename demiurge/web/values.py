@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from starlette.requests import Request
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 
 
 def check_keys(what: str, document: dict[str, Any], known: Collection[str]) -> None:
@@ -22,15 +22,21 @@ def check_keys(what: str, document: dict[str, Any], known: Collection[str]) -> N
         raise ParameterError(f"{what}: {unknown[0]!r} is unknown; known are {', '.join(known)}")
 
 
-def take_number(document: dict[str, Any], name: str, least: float, most: float, default: float | None = None) -> float:
+def take_number(
+    document: dict[str, Any], name: str, least: float, most: float, default: float | None = None
+) -> float:
     """A number within these bounds; without a default it must be there."""
     value = document.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:  # nor NaN
+    if (
+        isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most
+    ):  # nor NaN
         raise ParameterError(f"{name}={_shown(value)} must be a number of {least:g} to {most:g}")
     return float(value)
 
 
-def take_integer(document: dict[str, Any], name: str, least: int, most: int, default: int | None = None) -> int:
+def take_integer(
+    document: dict[str, Any], name: str, least: int, most: int, default: int | None = None
+) -> int:
     """As `take_number`, and whole."""
     value = document.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -86,18 +92,26 @@ def ask_number(request: Request, name: str, least: float, most: float, default: 
 
 
 def ask_integers(request: Request, name: str, most: int) -> list[int]:
-    """Whole numbers of the address's query with commas between them, so many at most, each once; none if nothing is asked."""
+    """Whole numbers of the address's query with commas between them, so many at most, each once;
+    none if nothing is asked.
+    """
     text = request.query_params.get(name, "")
     if text and not re.fullmatch(rf"\d{{1,17}}(,\d{{1,17}}){{0,{most - 1}}}", text, re.ASCII):
-        raise ParameterError(f"{name}={_shown(text)} must be 1 to {most} whole numbers with commas between them")
+        raise ParameterError(
+            f"{name}={_shown(text)} must be 1 to {most} whole numbers with commas between them"
+        )
     return list(dict.fromkeys(int(number) for number in text.split(",") if number))
 
 
 @overload
 def ask_integer(request: Request, name: str, least: int, most: int, default: int) -> int: ...
 @overload
-def ask_integer(request: Request, name: str, least: int, most: int, default: None = None) -> int | None: ...
-def ask_integer(request: Request, name: str, least: int, most: int, default: int | None = None) -> int | None:
+def ask_integer(
+    request: Request, name: str, least: int, most: int, default: None = None
+) -> int | None: ...
+def ask_integer(
+    request: Request, name: str, least: int, most: int, default: int | None = None
+) -> int | None:
     """An integer of the address's query."""
     text = request.query_params.get(name)
     if text is None:

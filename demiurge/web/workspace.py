@@ -1,4 +1,6 @@
-"""What all views share: the database, its corpus, its plans' folder, models, an index, and background work."""
+"""What all views share: the database, its corpus, its plans' folder, models, an index, and
+background work.
+"""
 
 import json
 import multiprocessing
@@ -13,17 +15,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audio.decoded import DecodedCache
 from db.database import Database, Source
-from db.errors import DemiurgeError
 from demiurge.web.events import Events
-from demiurge.web.layouts import Layouts
+from demiurge.web.map.layouts import Layouts
 from demiurge.web.models import Model, find_models
 from demiurge.web.values import printable
-from playback.decoded import DecodedCache
+from files.errors import DemiurgeError
 
 if TYPE_CHECKING:
-    from demiurge.selection import Selection
     from query.index import UnitIndex
+    from query.settings import Selection
 
 BACKGROUND_THREADS = 2
 INDEXES = 3  # kept: what sounds similar on the map, and two plans that ask for other units
@@ -56,9 +58,14 @@ class Workspace:
     """
 
     def __init__(
-        self, database_path: str | Path, *, plans: Sequence[str | Path] = (), models: Sequence[str | Path] = (),
-        folder: str | Path | None = None, root: str | Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        database_path: str | Path,
+        *,
+        plans: Sequence[str | Path] = (),
+        models: Sequence[str | Path] = (),
+        folder: str | Path | None = None,
+        root: str | Path | None = None,
+    ) -> None:
         """Open the database; the rest is opened as it is needed.
 
         Raises
@@ -70,7 +77,9 @@ class Workspace:
         """
         self.database = Database(database_path, root=root)
         self.root = self.database.root
-        self.folder = Path(folder) if folder else Path(database_path).absolute().with_suffix(".plans")
+        self.folder = (
+            Path(folder) if folder else Path(database_path).absolute().with_suffix(".plans")
+        )
         self.plan_files = [Path(plan) for plan in plans]
         self._given_models = [Path(model) for model in models]
         self.models()  # a wrong one is refused now
@@ -89,20 +98,28 @@ class Workspace:
         return printable(self.database.path.resolve().name)
 
     def models(self) -> list[Model]:
-        """Forecasters that go with the database: those given, and those beside it and in the current folder.
+        """Forecasters that go with the database: those given, and those beside it and in the
+        current folder.
 
         Raises
         ------
         CheckpointError, DatabaseError
             If a given one cannot be used.
         """
-        return find_models(self._given_models, [self.database.path.absolute().parent, Path.cwd()], self.database)
+        return find_models(
+            self._given_models, [self.database.path.absolute().parent, Path.cwd()], self.database
+        )
 
     def missing_sources(self, *, again: bool = False) -> dict[str, str]:
-        """What is wrong with each source that is not there, by path; looked up once, unless `again`."""
+        """What is wrong with each source that is not there, by path; looked up once, unless
+        `again`.
+        """
         if self._missing is None or again:
             self._missing = {
-                source.path: f"{source.path} is not in the corpus folder {self.root}; put it back and reload the page"
+                source.path: (
+                    f"{source.path} is not in the corpus folder {self.root}; put it back and reload"
+                    " the page"
+                )
                 for source in self.database.sources
                 if not self.has(source.path)
             }
@@ -113,7 +130,8 @@ class Workspace:
         return os.path.isfile(self.root / source)
 
     def index(self, selection: "Selection") -> "UnitIndex":
-        """The units that a selection may play, ready to be searched; the first time takes a while, told as events "index".
+        """The units that a selection may play, ready to be searched; the first time takes a while,
+        told as events "index".
 
         Raises
         ------
@@ -126,7 +144,9 @@ class Workspace:
             index = self._indexes.pop(key, None)
             if index is None:
                 index = selection.index(self.database, self._usual_samples, self._tell_indexing)
-                index.search(self.database.unit_descriptors(self.database.units.ids[:1]), k=1)  # makes what is made late
+                index.search(
+                    self.database.unit_descriptors(self.database.units.ids[:1]), k=1
+                )  # makes what is made late
             self._indexes[key] = index
             for old in list(self._indexes)[:-INDEXES]:
                 del self._indexes[old]
@@ -144,7 +164,9 @@ class Workspace:
 
     @cached_property
     def source_numbers(self) -> dict[str, int]:
-        """The place of each source in `database.sources`, by its path: pages know a source, and its colour, by it."""
+        """The place of each source in `database.sources`, by its path: pages know a source, and its
+        colour, by it.
+        """
         return {source.path: number for number, source in enumerate(self.database.sources)}
 
     def source_of(self, position: int) -> Source:
@@ -164,7 +186,9 @@ class Workspace:
     def close(self) -> None:
         """End what goes on, and run `on_close`: all of it, whatever goes wrong."""
         self.give_up()
-        for process in multiprocessing.active_children():  # whoever waits for one goes on, to the end
+        for (
+            process
+        ) in multiprocessing.active_children():  # whoever waits for one goes on, to the end
             process.kill()
         with ExitStack() as stack:
             stack.callback(self.executor.shutdown, cancel_futures=True)

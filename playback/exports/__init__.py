@@ -1,4 +1,6 @@
-"""A plan as other tools read it: each export takes (plan, cues, corpus folder) and returns the file's whole text, UTF-8."""
+"""A plan as other tools read it: each export takes (plan, cues, corpus folder) and returns the
+file's whole text, UTF-8.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,22 +1,28 @@
-"""A plan as Samplitude EDL 1.5: plain text, exact to the sample, read by Samplitude, Sequoia and REAPER.
+"""A plan as Samplitude EDL 1.5: plain text, exact to the sample, read by Samplitude, Sequoia and
+REAPER.
 
-CMX 3600, the EDL that most tools know, counts in video frames: at 30 a second a unit of 23 ms is less than one. This one
-counts samples. Play-In and Play-Out lie in the output, Record-In and Record-Out in the source, all at the plan's rate.
-Neighbours overlap in their fades, so steps alternate between two tracks.
+CMX 3600, the EDL that most tools know, counts in video frames: at 30 a second a unit of 23 ms is
+less than one. This one counts samples. Play-In and Play-Out lie in the output, Record-In and
+Record-Out in the source, all at the plan's rate. Neighbours overlap in their fades, so steps
+alternate between two tracks.
 
-A row says how long its fades are, not their shape ("*default" is the reader's own), and has no place for a cue's envelope.
+A row says how long its fades are, not their shape ("*default" is the reader's own), and has no
+place for a cue's envelope.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from db.errors import PlanError
+from files.errors import PlanError
 from playback.cues import Cue
 from playback.exports.names import source_path, unit_name
 from playback.plan import Plan
 
 WIDTHS = (7, 5, 12, 12, 12, 12, 9, 2, 2, 12, 5, 34, 12, 5, 34, 5)
-COLUMNS = "#Source Track Play-In Play-Out Record-In Record-Out Vol(dB) MT LK FadeIn % CurveType FadeOut % CurveType Name"
+COLUMNS = (
+    "#Source Track Play-In Play-Out Record-In Record-Out Vol(dB) MT LK FadeIn % CurveType FadeOut %"
+    " CurveType Name"
+)
 CURVE = '"*default"'
 
 
@@ -26,19 +32,26 @@ def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
     Raises
     ------
     PlanError
-        If a step is reversed, transposed or stretched, which the format cannot say, or its file's name cannot be quoted.
+        If a step is reversed, transposed or stretched, which the format cannot say, or its file's
+        name cannot be quoted.
     """
     for cue in cues:
         _check(cue, root)
     paths = dict.fromkeys(source_path(cue, root) for cue in cues)
     sources = {path: number for number, path in enumerate(paths, start=1)}
-    lines = ["Samplitude EDL File Format Version 1.5", 'Title: "Demiurge"', f"Sample Rate: {plan.sample_rate}"]
+    lines = [
+        "Samplitude EDL File Format Version 1.5",
+        'Title: "Demiurge"',
+        f"Sample Rate: {plan.sample_rate}",
+    ]
     lines += [f"Output Channels: {plan.channels}", "", f"Source Table Entries: {len(sources)}"]
     lines += [f'{number:>4} "{path}"' for path, number in sources.items()]
     for track in (1, 2):
         lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', _row(COLUMNS.split())]
         lines += ["#" + _row("-" * width for width in WIDTHS)[1:]]
-        lines += [_row(_edit(cue, sources[source_path(cue, root)], track)) for cue in cues[track - 1 :: 2]]
+        lines += [
+            _row(_edit(cue, sources[source_path(cue, root)], track)) for cue in cues[track - 1 :: 2]
+        ]
     return "\n".join([*lines, ""])
 
 
@@ -46,19 +59,36 @@ def _check(cue: Cue, root: Path) -> None:
     for name, plain in {"reverse": False, "transpose": 0, "stretch": 1}.items():
         value = getattr(cue.step, name)
         if value != plain:
-            raise PlanError(f"step {cue.number}: {name}={value!r} has no place in an EDL; export to reaper instead")
+            raise PlanError(
+                f"step {cue.number}: {name}={value!r} has no place in an EDL; export to reaper"
+                " instead"
+            )
     path = source_path(cue, root)
     if '"' in path:
         raise PlanError(
-            f"step {cue.number}: {path} has a quote in it, which an EDL cannot hold; rename it, or export to reaper"
+            f"step {cue.number}: {path} has a quote in it, which an EDL cannot hold; rename it, or"
+            " export to reaper"
         )
 
 
 def _edit(cue: Cue, source: int, track: int) -> tuple[object, ...]:
-    start, until = cue.step.start_sample - cue.lead, cue.at_sample + cue.n_samples
-    where = (source, track, cue.at_sample, until, start, start + cue.n_samples, f"{cue.step.gain_db:.4f}", 0, 0)
+    start = cue.step.start_sample - cue.lead
+    until = cue.at_sample + cue.n_samples
+    where = (
+        source,
+        track,
+        cue.at_sample,
+        until,
+        start,
+        start + cue.n_samples,
+        f"{cue.step.gain_db:.4f}",
+        0,
+        0,
+    )
     return (*where, cue.fade_in, 0, CURVE, cue.fade_out, 0, CURVE, f'"{unit_name(cue.step)}"')
 
 
 def _row(fields: Iterable[object]) -> str:
-    return " ".join(f"{field:>{width}}" for field, width in zip(map(str, fields), WIDTHS, strict=True))
+    return " ".join(
+        f"{field:>{width}}" for field, width in zip(map(str, fields), WIDTHS, strict=True)
+    )

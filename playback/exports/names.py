@@ -3,15 +3,19 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from db.errors import PlanError
+from files.errors import PlanError
 from playback.cues import Cue
 from playback.steps import Step
 
-UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes of a name that are not UTF-8
+UNWRITABLE = re.compile(
+    r"[\r\n\ud800-\udfff]"
+)  # line breaks, and bytes of a name that are not UTF-8
 
 
 def unit_name(step: Step) -> str:
-    """Source and unit, like "drums/kick 17", on one line; what cannot be printed (tabs, line breaks) becomes a space."""
+    """Source and unit, like "drums/kick 17", on one line; what cannot be printed (tabs, line
+    breaks) becomes a space.
+    """
     name = f"{PurePosixPath(step.source).with_suffix('')} {step.unit}"
     return "".join(character if character.isprintable() else " " for character in name)
 
@@ -27,6 +31,7 @@ def source_path(cue: Cue, root: Path) -> str:
     path = str(Path(root).absolute() / cue.step.source)
     if UNWRITABLE.search(path):
         raise PlanError(
-            f"step {cue.number}: {path!r} has a line break or is not UTF-8, a project cannot name it; rename the file"
+            f"step {cue.number}: {path!r} has a line break or is not UTF-8, a project cannot name"
+            " it; rename the file"
         )
     return path

@@ -1,32 +1,43 @@
-"""A plan as a REAPER project that plays as our render does: one item per step, its gain, fades, envelope and way of playing.
+"""A plan as a REAPER project that plays as our render does: one item per step, its gain, fades,
+envelope and way of playing.
 
-Neighbours overlap in their fades. Items alternate between two tracks, where none touches another, so that REAPER's own
-crossfades of overlapping items have nothing to do.
+Neighbours overlap in their fades. Items alternate between two tracks, where none touches another,
+so that REAPER's own crossfades of overlapping items have nothing to do.
 
-A take with a play rate has its own clock: offsets into the source and points of its envelope run at that rate. A reversed
-take plays a section of its source backwards, and the section is just what is heard. Centre pan costs nothing (PANLAW 1),
-as here; a stereo source in a mono project is mixed down, and a mono one in a project of more than two channels plays on
-the first two only.
+A take with a play rate has its own clock: offsets into the source and points of its envelope run at
+that rate. A reversed take plays a section of its source backwards, and the section is just what is
+heard. Centre pan costs nothing (PANLAW 1), as here; a stereo source in a mono project is mixed
+down, and a mono one in a project of more than two channels plays on the first two only.
 
-Format: https://github.com/ReaTeam/Doc/blob/master/State%20Chunk%20Definitions, for envelopes at other rates
-https://github.com/jcsteh/osara/pull/713
+Format: https://github.com/ReaTeam/Doc/blob/master/State%20Chunk%20Definitions, for envelopes at
+other rates https://github.com/jcsteh/osara/pull/713
 """
 
 import zlib
 from pathlib import Path, PurePosixPath
 
-from db.errors import PlanError
+from audio.decibels import to_amplitude
+from files.errors import PlanError
 from playback.cues import Cue
-from playback.decibels import to_amplitude
 from playback.exports.names import source_path, unit_name
 from playback.plan import Plan
 
-SOURCE_TYPES = {".flac": "FLAC", ".ogg": "VORBIS", ".oga": "VORBIS", ".opus": "OPUS", ".mp3": "MP3"}  # the rest: WAVE
+SOURCE_TYPES = {
+    ".flac": "FLAC",
+    ".ogg": "VORBIS",
+    ".oga": "VORBIS",
+    ".opus": "OPUS",
+    ".mp3": "MP3",
+}  # the rest: WAVE
 QUOTES = ('"', "'", "`")
-NORMAL, MONO = 0, 2  # channel modes of a take
+# channel modes of a take
+NORMAL = 0
+MONO = 2
 SECTION_REVERSED = 2
 ENVELOPE_MAX = 1.99  # +6 dB
-COLOR_SET, LIGHT = 0x1000000, 0x606060  # a colour is a flag and 24 bits; none is so dark that names cannot be read
+# a colour is a flag and 24 bits; none is so dark that names cannot be read
+COLOR_SET = 0x1000000
+LIGHT = 0x606060
 
 
 def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
@@ -38,8 +49,19 @@ def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
         If a file's name has a line break or all three quotes that REAPER knows.
     """
     channels = max(2, plan.channels + plan.channels % 2)  # tracks have an even number
-    lines = ['<REAPER_PROJECT 0.1 "6.0" 0', "  RIPPLE 0", "  AUTOXFADE 0", "  PANLAW 1", "  TIMELOCKMODE 0", "  TEMPO 120 4 4"]
-    lines += [f"  SAMPLERATE {plan.sample_rate} 1 0", f"  MASTER_NCH {channels} 2", "  MASTER_VOLUME 1 0 -1 -1 1"]
+    lines = [
+        '<REAPER_PROJECT 0.1 "6.0" 0',
+        "  RIPPLE 0",
+        "  AUTOXFADE 0",
+        "  PANLAW 1",
+        "  TIMELOCKMODE 0",
+        "  TEMPO 120 4 4",
+    ]
+    lines += [
+        f"  SAMPLERATE {plan.sample_rate} 1 0",
+        f"  MASTER_NCH {channels} 2",
+        "  MASTER_VOLUME 1 0 -1 -1 1",
+    ]
     for track in (1, 2):
         lines += [
             "  <TRACK",
@@ -54,7 +76,8 @@ def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
 
 
 def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
-    step, rate = cue.step, plan.sample_rate
+    step = cue.step
+    rate = plan.sample_rate
     start, length = _heard(cue)
     source = _source(cue, root, _seconds(start, rate), _seconds(length, rate))
     color = COLOR_SET | LIGHT | zlib.crc32(step.source.encode()) & 0xFFFFFF
@@ -80,7 +103,8 @@ def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
 def _heard(cue: Cue) -> tuple[float, float]:
     """Start and length, in samples of the source, of what is heard; overlaps included."""
     step = cue.step
-    lead, length = cue.lead / step.stretch, cue.n_samples / step.stretch
+    lead = cue.lead / step.stretch
+    length = cue.n_samples / step.stretch
     if not step.reverse:
         return max(0.0, step.start_sample - lead), length
     end = step.end_sample + lead  # of the section: where the backwards sound begins
@@ -91,7 +115,10 @@ def _heard(cue: Cue) -> tuple[float, float]:
 def _source(cue: Cue, root: Path, start: str, length: str) -> list[str]:
     path = source_path(cue, root)
     if all(quote in path for quote in QUOTES):
-        raise PlanError(f"step {cue.number}: {path} has all of \" ' ` in it, and REAPER needs one to quote it; rename the file")
+        raise PlanError(
+            f"step {cue.number}: {path} has all of \" ' ` in it, and REAPER needs one to quote it;"
+            " rename the file"
+        )
     kind = SOURCE_TYPES.get(PurePosixPath(cue.step.source).suffix.lower(), "WAVE")
     file = [f"<SOURCE {kind}", f"  FILE {_quoted(path)}", ">"]
     if not cue.step.reverse:
@@ -104,8 +131,20 @@ def _envelope(cue: Cue, rate: int) -> list[str]:
     if all(gain == 1 for _, gain in cue.envelope):
         return []
     excess = _excess(cue)
-    points = [f"  PT {_seconds(offset / cue.step.stretch, rate)} {gain / excess:.14f} 0" for offset, gain in cue.envelope]
-    return ["<VOLENV", "  ACT 1 -1", "  VIS 1 1 1", "  LANEHEIGHT 0 0", "  ARM 0", "  DEFSHAPE 0 -1 -1", *points, ">"]
+    points = [
+        f"  PT {_seconds(offset / cue.step.stretch, rate)} {gain / excess:.14f} 0"
+        for offset, gain in cue.envelope
+    ]
+    return [
+        "<VOLENV",
+        "  ACT 1 -1",
+        "  VIS 1 1 1",
+        "  LANEHEIGHT 0 0",
+        "  ARM 0",
+        "  DEFSHAPE 0 -1 -1",
+        *points,
+        ">",
+    ]
 
 
 def _excess(cue: Cue) -> float:

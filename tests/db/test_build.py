@@ -12,8 +12,8 @@ from db import maintain
 from db.analyse import describe_file
 from db.build import build_database
 from db.database import Database
-from db.errors import DatabaseError, ParameterError
 from db.settings import DescriptorSettings
+from files.errors import DatabaseError, ParameterError
 
 
 def test_database_holds_every_source_and_its_descriptors(corpus, tmp_path):
@@ -31,7 +31,8 @@ def test_units_tile_every_source_from_its_first_sample_to_its_last(corpus, tmp_p
     units = database.units
     for i, source in enumerate(database.sources):
         own = units.source == i
-        starts, ends = units.start_sample[own], units.start_sample[own] + units.n_samples[own]
+        starts = units.start_sample[own]
+        ends = units.start_sample[own] + units.n_samples[own]
         assert (starts[0], ends[-1]) == (0, source.n_samples)
         np.testing.assert_array_equal(starts[1:], ends[:-1])
 
@@ -70,7 +71,9 @@ def test_unit_ids_survive_a_change_of_another_source(corpus, tmp_path, tabla):
     sf.write(corpus / "a" / "x.wav", tabla[:20000], 44100)
     build_database(corpus, tmp_path / "db")
     after = {s.path: s.first_unit for s in Database(tmp_path / "db").sources}
-    assert {p: i for p, i in after.items() if p != "a/x.wav"} == {p: i for p, i in before.items() if p != "a/x.wav"}
+    assert {p: i for p, i in after.items() if p != "a/x.wav"} == {
+        p: i for p, i in before.items() if p != "a/x.wav"
+    }
 
 
 def test_vanished_source_is_kept_until_pruned(corpus, tmp_path):
@@ -79,7 +82,11 @@ def test_vanished_source_is_kept_until_pruned(corpus, tmp_path):
     assert build_database(corpus, tmp_path / "db").vanished == ["short.flac"]
     assert len(Database(tmp_path / "db").sources) == 4
     build_database(corpus, tmp_path / "db", prune=True)
-    assert [s.path for s in Database(tmp_path / "db").sources] == ["a/x.wav", "b/x.wav", "stereo.wav"]
+    assert [s.path for s in Database(tmp_path / "db").sources] == [
+        "a/x.wav",
+        "b/x.wav",
+        "stereo.wav",
+    ]
 
 
 def test_renamed_file_keeps_its_rows_and_unit_ids(corpus, tmp_path):
@@ -90,7 +97,9 @@ def test_renamed_file_keeps_its_rows_and_unit_ids(corpus, tmp_path):
     report = build_database(corpus, tmp_path / "db")
     assert (report.renamed, report.added, report.vanished) == ([("b/x.wav", "c/y.wav")], [], [])
     after = {s.path: s.first_unit for s in Database(tmp_path / "db").sources}
-    assert after == {"c/y.wav" if path == "b/x.wav" else path: unit for path, unit in before.items()}
+    assert after == {
+        "c/y.wav" if path == "b/x.wav" else path: unit for path, unit in before.items()
+    }
 
 
 def test_two_copies_of_a_vanished_file_are_one_renamed_and_one_new(corpus, tmp_path):
@@ -100,13 +109,19 @@ def test_two_copies_of_a_vanished_file_are_one_renamed_and_one_new(corpus, tmp_p
     report = build_database(corpus, tmp_path / "db")
     assert (report.renamed, report.added) == ([("short.flac", "one.flac")], ["two.flac"])
     database = Database(tmp_path / "db")
-    one, two = (next(i for i, s in enumerate(database.sources) if s.path == name) for name in ("one.flac", "two.flac"))
-    np.testing.assert_array_equal(database.source_descriptors(one), database.source_descriptors(two))
+    one, two = (
+        next(i for i, s in enumerate(database.sources) if s.path == name)
+        for name in ("one.flac", "two.flac")
+    )
+    np.testing.assert_array_equal(
+        database.source_descriptors(one), database.source_descriptors(two)
+    )
 
 
 def test_files_that_swap_names_are_analysed_again(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")
-    a, b = corpus / "a" / "x.wav", corpus / "b" / "x.wav"
+    a = corpus / "a" / "x.wav"
+    b = corpus / "b" / "x.wav"
     a.rename(corpus / "swap")
     b.rename(a)
     (corpus / "swap").rename(b)
@@ -125,7 +140,9 @@ def test_file_that_cannot_be_read_now_keeps_what_was_known(corpus, tmp_path, mon
 
     monkeypatch.setattr("db.analyse.hash_file", deny)
     report = build_database(corpus, tmp_path / "db", executor="serial")
-    assert report.failed == [("stereo.wav", "cannot be read (Permission denied); check the file and its permissions")]
+    assert report.failed == [
+        ("stereo.wav", "cannot be read (Permission denied); check the file and its permissions")
+    ]
     assert "stereo.wav" in {s.path for s in Database(tmp_path / "db").sources}
     monkeypatch.undo()
     assert len(build_database(corpus, tmp_path / "db").unchanged) == 4
@@ -144,7 +161,9 @@ def test_file_that_changes_while_being_read_is_named_and_tried_again(corpus, tmp
 
     monkeypatch.setattr("db.analyse.describe_file", grow)
     report = build_database(corpus, tmp_path / "db", executor="serial")
-    assert report.failed == [("short.flac", "changed while it was being read; build again when it is complete")]
+    assert report.failed == [
+        ("short.flac", "changed while it was being read; build again when it is complete")
+    ]
     monkeypatch.undo()
     assert build_database(corpus, tmp_path / "db").added == ["short.flac"]
 
@@ -192,7 +211,8 @@ def test_bad_files_are_named_and_the_rest_is_built(corpus, tmp_path, tabla):
 def test_result_does_not_depend_on_executor_or_jobs(corpus, tmp_path, executor, jobs):
     build_database(corpus, tmp_path / "one", executor="serial")
     build_database(corpus, tmp_path / "many", executor=executor, jobs=jobs)
-    one, many = tmp_path / "one" / "shards" / "00000.f32", tmp_path / "many" / "shards" / "00000.f32"
+    one = tmp_path / "one" / "shards" / "00000.f32"
+    many = tmp_path / "many" / "shards" / "00000.f32"
     assert one.read_bytes() == many.read_bytes()
 
 
@@ -223,15 +243,25 @@ def test_uncommitted_tail_of_a_shard_is_cut(corpus, tmp_path, tabla):
 
 
 def test_rows_are_on_disk_before_the_manifest_knows_of_them(corpus, tmp_path, monkeypatch):
-    shard, manifest, seen, fsync = tmp_path / "db/shards/00000.f32", tmp_path / "db/manifest.sqlite", [], os.fsync
+    shard = tmp_path / "db/shards/00000.f32"
+    manifest = tmp_path / "db/manifest.sqlite"
+    seen = []
+    fsync = os.fsync
 
     def watch(handle):
         fsync(handle)
         with closing(sqlite3.connect(manifest)) as connection:
-            seen.append((shard.stat().st_size, connection.execute("SELECT count(*) FROM spans").fetchone()[0]))
+            seen.append(
+                (
+                    shard.stat().st_size,
+                    connection.execute("SELECT count(*) FROM spans").fetchone()[0],
+                )
+            )
 
     monkeypatch.setattr("os.fsync", watch)
-    shutil.copy(corpus / "short.flac", corpus / "z.flac")  # so few rows at the end that they wait in the file's buffer
+    shutil.copy(
+        corpus / "short.flac", corpus / "z.flac"
+    )  # so few rows at the end that they wait in the file's buffer
     build_database(corpus, tmp_path / "db")
     assert seen[0] == (shard.stat().st_size, 0)
     assert len(Database(tmp_path / "db").sources) == 5
@@ -241,7 +271,9 @@ def test_moved_corpus_and_database_are_found_again(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")
     shutil.move(corpus, tmp_path / "elsewhere")
     shutil.move(tmp_path / "db", tmp_path / "other.db")
-    assert Database(tmp_path / "other.db", root=tmp_path / "elsewhere").root == tmp_path / "elsewhere"
+    assert (
+        Database(tmp_path / "other.db", root=tmp_path / "elsewhere").root == tmp_path / "elsewhere"
+    )
     report = build_database(tmp_path / "elsewhere", tmp_path / "other.db")
     assert len(report.unchanged) == 4
     assert Database(tmp_path / "other.db").root == tmp_path / "elsewhere"
@@ -253,7 +285,9 @@ def test_corpus_and_database_that_move_together_find_each_other(corpus, tmp_path
     for name in ("corpus", "db"):
         shutil.move(tmp_path / name, tmp_path / "stick" / name)
     assert Database(tmp_path / "stick" / "db").root == tmp_path / "stick" / "corpus"
-    assert len(build_database(tmp_path / "stick" / "corpus", tmp_path / "stick" / "db").unchanged) == 4
+    assert (
+        len(build_database(tmp_path / "stick" / "corpus", tmp_path / "stick" / "db").unchanged) == 4
+    )
 
 
 def test_copy_of_the_corpus_is_taken_when_said(corpus, tmp_path):
@@ -270,7 +304,9 @@ def test_some_units_are_read_without_the_others(corpus, tmp_path, units):
     build_database(corpus, tmp_path / "db", settings=DescriptorSettings(units=units))
     database = Database(tmp_path / "db")
     order = np.random.default_rng(0).permutation(len(database.units))
-    np.testing.assert_array_equal(database.unit_descriptors(database.units.ids[order]), database.descriptors[order])
+    np.testing.assert_array_equal(
+        database.unit_descriptors(database.units.ids[order]), database.descriptors[order]
+    )
     for unit in (-1, int(database.units.ids[-1]) + 1, 99999999):
         with pytest.raises(ParameterError, match=f"unit {unit} is not in"):
             database.unit_descriptors(np.array([0, unit]))
@@ -286,21 +322,30 @@ def test_long_units_tile_their_sources_and_their_frames_are_kept(corpus, tmp_pat
         own = database.units.source == i
         description = describe_file(corpus / source.path, settings)[1]
         np.testing.assert_array_equal(database.units.n_samples[own], description.lengths)
-        np.testing.assert_array_equal(database.units.start_sample[own], np.cumsum(description.lengths) - description.lengths)
-        np.testing.assert_array_equal(database.units.room[own], source.n_samples - database.units.start_sample[own])
+        np.testing.assert_array_equal(
+            database.units.start_sample[own], np.cumsum(description.lengths) - description.lengths
+        )
+        np.testing.assert_array_equal(
+            database.units.room[own], source.n_samples - database.units.start_sample[own]
+        )
         np.testing.assert_array_equal(database.source_descriptors(i), description.units)
         np.testing.assert_array_equal(database.source_frames(i), description.frames)
 
 
 def test_a_source_larger_than_a_shard_opens_the_next(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("db.shards.SHARD_BYTES", 60 * 39 * 4)  # 60 rows: one source of a second each
+    monkeypatch.setattr(
+        "db.shards.SHARD_BYTES", 60 * 39 * 4
+    )  # 60 rows: one source of a second each
     build_database(corpus, tmp_path / "db")
     assert len(list((tmp_path / "db" / "shards").iterdir())) == 3
     database = Database(tmp_path / "db")
-    assert [s.first_unit for s in database.sources] == [0, 60, 104, 120] or len({s.shard for s in database.sources}) == 3
+    assert [s.first_unit for s in database.sources] == [0, 60, 104, 120] or len(
+        {s.shard for s in database.sources}
+    ) == 3
     for i, source in enumerate(database.sources):
         np.testing.assert_array_equal(
-            database.source_descriptors(i), describe_file(corpus / source.path, database.settings)[1].frames
+            database.source_descriptors(i),
+            describe_file(corpus / source.path, database.settings)[1].frames,
         )
     assert maintain.verify(tmp_path / "db").ok
 
@@ -328,7 +373,9 @@ def test_missing_folder_is_refused(tmp_path):
 
 def test_other_settings_are_refused_with_both_values(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")
-    with pytest.raises(DatabaseError, match="hop_length is 1024 in the database .* and 512 in what was asked for"):
+    with pytest.raises(
+        DatabaseError, match="hop_length is 1024 in the database .* and 512 in what was asked for"
+    ):
         build_database(corpus, tmp_path / "db", settings=DescriptorSettings(hop_length=512))
 
 
@@ -361,7 +408,9 @@ def test_missing_newer_and_damaged_databases_are_refused(corpus, tmp_path):
     connection = sqlite3.connect(tmp_path / "db" / "manifest.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(DatabaseError, match="version 99, this Demiurge knows versions up to 3; update"):
+    with pytest.raises(
+        DatabaseError, match="version 99, this Demiurge knows versions up to 3; update"
+    ):
         Database(tmp_path / "db")
     (tmp_path / "db" / "manifest.sqlite").write_bytes(b"something else entirely" * 100)
     with pytest.raises(DatabaseError, match="not a readable Demiurge manifest"):

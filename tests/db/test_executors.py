@@ -5,8 +5,8 @@ import time
 import pytest
 
 from db.build import build_database
-from db.errors import DemiurgeError, ParameterError
 from db.executors import QUEUED_PER_WORKER, best_executor, run_tasks
+from files.errors import DemiurgeError, ParameterError
 
 
 def double(task):
@@ -26,7 +26,9 @@ def double_slowly_at_first(task):
 
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 def test_results_come_in_the_order_of_the_tasks(executor):
-    assert list(run_tasks(double_slowly_at_first, range(30), executor=executor, jobs=2)) == list(range(0, 60, 2))
+    assert list(run_tasks(double_slowly_at_first, range(30), executor=executor, jobs=2)) == list(
+        range(0, 60, 2)
+    )
 
 
 def test_processes_are_started_for_much_work_only():
@@ -60,7 +62,10 @@ def test_a_worker_that_dies_is_reported():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"executor": "dask", "jobs": 1}, "executor='dask' is not known; choose among serial, threads, processes, ray"),
+        (
+            {"executor": "dask", "jobs": 1},
+            "executor='dask' is not known; choose among serial, threads, processes, ray",
+        ),
         ({"executor": "threads", "jobs": 0}, "jobs=0 must be at least 1"),
         (
             {"executor": "threads", "jobs": 1, "address": "auto"},
@@ -79,7 +84,9 @@ def cluster():
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20}
+    )
     cluster.second = cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
     yield cluster
     ray.shutdown()
@@ -94,7 +101,9 @@ def nodes_used(task):
 
 
 @pytest.mark.slow
-def test_build_on_a_cluster_that_loses_a_node_gives_the_same_database(corpus, tmp_path, cluster, tabla):
+def test_build_on_a_cluster_that_loses_a_node_gives_the_same_database(
+    corpus, tmp_path, cluster, tabla
+):
     import ray
     import soundfile as sf
 
@@ -102,7 +111,9 @@ def test_build_on_a_cluster_that_loses_a_node_gives_the_same_database(corpus, tm
         sf.write(corpus / f"{i:02d}.wav", tabla[: 20000 + 100 * i], 44100)
     build_database(corpus, tmp_path / "here", executor="serial")
     ray.init(address=cluster.address, log_to_driver=False)
-    assert len(set(run_tasks(nodes_used, range(24), executor="ray", jobs=2))) == 2  # both nodes work
+    assert (
+        len(set(run_tasks(nodes_used, range(24), executor="ray", jobs=2))) == 2
+    )  # both nodes work
     killed = []
 
     def kill_the_second(progress):
@@ -110,7 +121,9 @@ def test_build_on_a_cluster_that_loses_a_node_gives_the_same_database(corpus, tm
             cluster.remove_node(cluster.second, allow_graceful=False)
             killed.append(progress.files)
 
-    report = build_database(corpus, tmp_path / "there", executor="ray", jobs=2, progress=kill_the_second)
+    report = build_database(
+        corpus, tmp_path / "there", executor="ray", jobs=2, progress=kill_the_second
+    )
     assert killed == [10]
     assert (len(report.added), report.failed) == (64, [])
     for shard in sorted((tmp_path / "here" / "shards").iterdir()):

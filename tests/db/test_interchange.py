@@ -9,11 +9,11 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.errors import DatabaseError, ParameterError
 from db.interchange import export_database, import_files
 from db.maintain import verify
 from db.settings import DescriptorSettings
 from db.tables import WRITERS
+from files.errors import DatabaseError, ParameterError
 
 SUFFIX = {"csv": ".csv", "npz": ".npz", "parquet": ".parquet", "demiurge-json": ".json"}
 
@@ -41,7 +41,9 @@ def test_round_trip_keeps_everything(database, corpus, tmp_path, format):
 
 @pytest.mark.parametrize("format", ["csv", "npz", "parquet"])
 def test_round_trip_keeps_other_descriptors_and_settings(corpus, tmp_path, format):
-    settings = DescriptorSettings(descriptors=("loudness", "chroma"), hop_length=512, sample_rate=22050)
+    settings = DescriptorSettings(
+        descriptors=("loudness", "chroma"), hop_length=512, sample_rate=22050
+    )
     build_database(corpus, tmp_path / "db", settings=settings)
     file = tmp_path / f"table{SUFFIX[format]}"
     export_database(Database(tmp_path / "db"), file, format=format)
@@ -58,7 +60,10 @@ def test_original_file_is_read_and_written_as_it_was(fixtures, tmp_path):
     database = Database(tmp_path / "db")
     assert database.settings == DescriptorSettings(window_centre="start")
     export_database(database, tmp_path / "again.json", format="demiurge-json")
-    original, again = (json.loads(p.read_text()) for p in (fixtures / "tabla_44k_demiurge.json", tmp_path / "again.json"))
+    original, again = (
+        json.loads(p.read_text())
+        for p in (fixtures / "tabla_44k_demiurge.json", tmp_path / "again.json")
+    )
     assert list(again) == list(original)
     for name in original:
         if name.startswith("_"):
@@ -71,7 +76,9 @@ def test_frame_at_the_very_end_of_an_original_file_is_left_out(fixtures, tmp_pat
     document = json.loads((fixtures / "tabla_44k_demiurge.json").read_text())
     (tmp_path / "audio").mkdir()
     sf.write(tmp_path / "audio" / document["_id"][0], tabla[:2048], 44100)
-    (tmp_path / "t.json").write_text(json.dumps({name: column[:3] for name, column in document.items()}))
+    (tmp_path / "t.json").write_text(
+        json.dumps({name: column[:3] for name, column in document.items()})
+    )
     import_files([tmp_path / "t.json"], tmp_path / "db", root=tmp_path / "audio")
     assert Database(tmp_path / "db").units.n_samples.tolist() == [1024, 1024]
     assert len(Database(tmp_path / "db").descriptors) == 2
@@ -87,7 +94,9 @@ def test_imported_sources_join_and_replace_those_of_a_database(database, corpus,
     assert verify(tmp_path / "db").ok
 
 
-def test_imported_rows_of_other_audio_are_analysed_again_by_a_build(database, corpus, tmp_path, tabla):
+def test_imported_rows_of_other_audio_are_analysed_again_by_a_build(
+    database, corpus, tmp_path, tabla
+):
     export_database(database, tmp_path / "all.npz", format="npz")
     sf.write(corpus / "short.flac", tabla[:5000], 44100)
     import_files([tmp_path / "all.npz"], tmp_path / "copy", root=corpus)
@@ -98,8 +107,14 @@ def test_csv_is_read_by_other_programs(database, tmp_path):
     export_database(database, tmp_path / "t.csv", format="csv")
     with open(tmp_path / "t.csv", newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    assert (rows[1]["source"], rows[1]["start_sample"], rows[1]["n_samples"]) == ("a/x.wav", "1024", "1024")
-    np.testing.assert_array_equal(np.float32([r["mfcc38"] for r in rows]), database.descriptors[:, 38])
+    assert (rows[1]["source"], rows[1]["start_sample"], rows[1]["n_samples"]) == (
+        "a/x.wav",
+        "1024",
+        "1024",
+    )
+    np.testing.assert_array_equal(
+        np.float32([r["mfcc38"] for r in rows]), database.descriptors[:, 38]
+    )
 
 
 def test_flucoma_dataset_has_its_columns_and_names(database, tmp_path):
@@ -107,7 +122,9 @@ def test_flucoma_dataset_has_its_columns_and_names(database, tmp_path):
     document = json.loads((tmp_path / "d.json").read_text())
     assert document["cols"] == 39
     assert len(document["data"]) == database.n_units
-    np.testing.assert_array_equal(np.float32(document["data"]["b/x.wav:2048"]), database.source_descriptors(1)[2])
+    np.testing.assert_array_equal(
+        np.float32(document["data"]["b/x.wav:2048"]), database.source_descriptors(1)[2]
+    )
 
 
 def test_longer_units_are_written_but_not_read_back(corpus, tmp_path):
@@ -115,7 +132,9 @@ def test_longer_units_are_written_but_not_read_back(corpus, tmp_path):
     database = Database(tmp_path / "db")
     export_database(database, tmp_path / "t.npz", format="npz")
     assert len(np.load(tmp_path / "t.npz")["descriptors"]) == database.n_units
-    with pytest.raises(ParameterError, match="holds onset units without their frames; build from the audio"):
+    with pytest.raises(
+        ParameterError, match="holds onset units without their frames; build from the audio"
+    ):
         import_files([tmp_path / "t.npz"], tmp_path / "copy", root=corpus)
     with pytest.raises(ParameterError, match="demiurge-json holds frames; choose another"):
         export_database(database, tmp_path / "t.json", format="demiurge-json")
@@ -140,8 +159,14 @@ def test_files_of_different_settings_do_not_mix_and_make_nothing(database, corpu
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ({"version": 1}, "does not state its settings and sources; give a file that demiurge db export wrote"),
-        ({"version": 2, "settings": {}, "sources": []}, "table version 2, this Demiurge reads 1; update"),
+        (
+            {"version": 1},
+            "does not state its settings and sources; give a file that demiurge db export wrote",
+        ),
+        (
+            {"version": 2, "settings": {}, "sources": []},
+            "table version 2, this Demiurge reads 1; update",
+        ),
     ],
 )
 def test_csv_with_another_header_is_refused(database, corpus, tmp_path, header, message):
@@ -157,7 +182,9 @@ def test_export_to_a_full_disk_is_said_and_leaves_nothing(database, tmp_path, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setitem(WRITERS, "csv", full)
-    with pytest.raises(ParameterError, match="t.csv: cannot be written .No space left on device.; free some space"):
+    with pytest.raises(
+        ParameterError, match="t.csv: cannot be written .No space left on device.; free some space"
+    ):
         export_database(database, tmp_path / "t.csv", format="csv")
     assert not [file for file in tmp_path.iterdir() if file.is_file()]
 
@@ -181,7 +208,9 @@ def edit(path, change):
         (lambda d: d["_id"].__setitem__(20, "short.flac"), "rows"),
     ],
 )
-def test_bad_tables_are_refused_and_nothing_is_kept(database, corpus, tmp_path, tabla, change, message):
+def test_bad_tables_are_refused_and_nothing_is_kept(
+    database, corpus, tmp_path, tabla, change, message
+):
     (tmp_path / "audio").mkdir()
     sf.write(tmp_path / "audio" / "x.wav", tabla, 44100)
     sf.write(tmp_path / "audio" / "short.flac", tabla[:1024], 44100)
@@ -204,10 +233,16 @@ def test_files_that_are_something_else_are_refused(tmp_path, corpus, suffix):
 
 
 def test_what_is_asked_wrongly_is_refused(database, tmp_path):
-    with pytest.raises(ParameterError, match="format='xml' is not known; choose among demiurge-json, csv"):
+    with pytest.raises(
+        ParameterError, match="format='xml' is not known; choose among demiurge-json, csv"
+    ):
         export_database(database, tmp_path / "t.xml", format="xml")
     export_database(database, tmp_path / "t.csv", format="csv")
-    with pytest.raises(ParameterError, match="a new database needs the folder of its audio; give it with --root"):
+    with pytest.raises(
+        ParameterError, match="a new database needs the folder of its audio; give it with --root"
+    ):
         import_files([tmp_path / "t.csv"], tmp_path / "new")
-    with pytest.raises(ParameterError, match=r"t.txt: .txt is not read; give a file that ends in .json, .csv"):
+    with pytest.raises(
+        ParameterError, match=r"t.txt: .txt is not read; give a file that ends in .json, .csv"
+    ):
         import_files([tmp_path / "t.txt"], tmp_path / "new")

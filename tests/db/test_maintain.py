@@ -7,9 +7,9 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.errors import DatabaseError, ParameterError
 from db.maintain import compact, remove_sources, verify
 from db.settings import DescriptorSettings
+from files.errors import DatabaseError, ParameterError
 
 UNITS = pytest.mark.parametrize("units", ["frame", "onset"])
 
@@ -37,7 +37,9 @@ def test_untouched_database_verifies(build, units):
     found = verify(path)
     assert (found.ok, found.sources, found.dead_rows) == (True, 4, 0)
     database = Database(path)
-    assert found.rows == sum(s.n_frames for s in database.sources) + (database.n_units if units == "onset" else 0)
+    assert found.rows == sum(s.n_frames for s in database.sources) + (
+        database.n_units if units == "onset" else 0
+    )
 
 
 @UNITS
@@ -55,7 +57,9 @@ def test_removing_brings_the_normaliser_up_to_date(build):
     path = build()
     remove_sources(path, ["stereo.wav"])
     database = Database(path)
-    np.testing.assert_allclose(database.normaliser.apply(database.descriptors).std(axis=0), 1, atol=1e-4)
+    np.testing.assert_allclose(
+        database.normaliser.apply(database.descriptors).std(axis=0), 1, atol=1e-4
+    )
 
 
 def test_a_pattern_that_matches_nothing_removes_nothing(build):
@@ -71,14 +75,17 @@ def test_compacting_gives_back_the_space_and_keeps_the_rest(build, corpus, tabla
     sf.write(corpus / "stereo.wav", tabla[:30000], 44100)
     build_database(corpus, path)
     remove_sources(path, ["a/x.wav"])
-    before, dead = rows(path), verify(path).dead_rows
+    before = rows(path)
+    dead = verify(path).dead_rows
     old_ids = set(Database(path).units.ids.tolist())
     size_before, size_after = compact(path)
     assert size_after < size_before
     assert dead > 0
     assert verify(path).dead_rows == 0
     assert rows(path) == before
-    assert not old_ids & set(Database(path).units.ids.tolist())  # a plan's unit can not come to mean another
+    assert not old_ids & set(
+        Database(path).units.ids.tolist()
+    )  # a plan's unit can not come to mean another
     database = Database(path)
     needed = sum(s.n_frames for s in database.sources) * 39 * 4
     needed += database.n_units * database.settings.n_descriptors * 4 if units == "onset" else 0
@@ -130,13 +137,18 @@ def test_flipped_byte_is_never_read_as_right(build, corpus, units):
     content[position] ^= 0x10
     shard.write_bytes(content)
     damaged = Database(path)
-    with pytest.raises(DatabaseError, match=f"the descriptors of {victim.path} are damaged on disk; run demiurge db verify"):
+    with pytest.raises(
+        DatabaseError,
+        match=f"the descriptors of {victim.path} are damaged on disk; run demiurge db verify",
+    ):
         damaged.descriptors  # noqa: B018
     with pytest.raises(DatabaseError, match="damaged on disk"):
         Database(path).unit_descriptors(np.array([victim.first_unit]))
     found = verify(path)
     assert [name for name, _ in found.damaged] == [victim.path]
-    with pytest.raises(DatabaseError, match="rows of .* are damaged; run demiurge db verify --repair"):
+    with pytest.raises(
+        DatabaseError, match="rows of .* are damaged; run demiurge db verify --repair"
+    ):
         compact(path)
     assert verify(path, repair=True).repaired == [victim.path]
     assert build_database(corpus, path).added == [victim.path]
@@ -146,7 +158,9 @@ def test_flipped_byte_is_never_read_as_right(build, corpus, units):
 
 @pytest.mark.parametrize("kept_bytes", [None, 0, 5000, 8000])
 @UNITS
-def test_shard_that_is_missing_or_cut_short_is_refused_and_repaired(build, corpus, units, kept_bytes):
+def test_shard_that_is_missing_or_cut_short_is_refused_and_repaired(
+    build, corpus, units, kept_bytes
+):
     path = build(units)
     before = rows(path)
     shard = path / "shards" / "00000.f32"
@@ -191,16 +205,25 @@ def test_broken_normaliser_and_units_are_found(build):
     path = build("onset")
     connection = sqlite3.connect(path / "manifest.sqlite")
     connection.execute("UPDATE normaliser SET std = zeroblob(8)")
-    connection.execute("UPDATE unit_spans SET lengths = zeroblob(length(lengths)) WHERE source_id = 1")
+    connection.execute(
+        "UPDATE unit_spans SET lengths = zeroblob(length(lengths)) WHERE source_id = 1"
+    )
     connection.commit()
     connection.close()
     found = verify(path)
-    assert {problem for _, problem in found.damaged} == {"its units do not tile it", "missing or not finite"}
+    assert {problem for _, problem in found.damaged} == {
+        "its units do not tile it",
+        "missing or not finite",
+    }
     assert verify(path, repair=True).damaged
     assert "normaliser" not in {name for name, _ in verify(path).damaged}
 
 
 def test_upkeep_of_nothing_is_refused(tmp_path):
-    for act in (lambda: compact(tmp_path), lambda: remove_sources(tmp_path, ["*"]), lambda: verify(tmp_path, repair=True)):
+    for act in (
+        lambda: compact(tmp_path),
+        lambda: remove_sources(tmp_path, ["*"]),
+        lambda: verify(tmp_path, repair=True),
+    ):
         with pytest.raises(DatabaseError, match="no database here"):
             act()

@@ -17,9 +17,9 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.errors import DatabaseError, ParameterError
 from db.maintain import verify
 from db.settings import DescriptorSettings
+from files.errors import DatabaseError, ParameterError
 
 KILLS = 60
 
@@ -30,12 +30,15 @@ def content(path) -> dict[str, tuple]:
     units = database.units
     return {
         source.path: (
-            source.sample_rate, source.channels, source.n_samples,
-            database.source_descriptors(i).tobytes(), database.source_frames(i).tobytes(),
+            source.sample_rate,
+            source.channels,
+            source.n_samples,
+            database.source_descriptors(i).tobytes(),
+            database.source_frames(i).tobytes(),
             units.n_samples[units.source == i].tobytes(),
         )
         for i, source in enumerate(database.sources)
-    }  # fmt: skip
+    }
 
 
 def build_with_many_commits(corpus, path, units):
@@ -53,13 +56,19 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
     rng = np.random.default_rng(0)
     for i in range(120):
         first = int(rng.integers(20000))
-        sf.write(corpus / f"{i:03d}.wav", tabla[first : first + int(rng.integers(5000, 24000))], 44100)
+        sf.write(
+            corpus / f"{i:03d}.wav", tabla[first : first + int(rng.integers(5000, 24000))], 44100
+        )
     build_database(corpus, tmp_path / "whole", settings=DescriptorSettings(units=units))
     whole = content(tmp_path / "whole")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["db.build"])
-    moments, kills, committed_at_death = random.Random(1), 0, []
-    path, before, started = tmp_path / "db", {}, time.perf_counter()
+    moments = random.Random(1)
+    kills = 0
+    committed_at_death = []
+    path = tmp_path / "db"
+    before = {}
+    started = time.perf_counter()
     process = context.Process(target=build_with_many_commits, args=(corpus, path, units))
     process.start()
     process.join()
@@ -88,7 +97,9 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
     build_database(corpus, path, settings=DescriptorSettings(units=units))
     assert content(path) == whole
     assert verify(path).ok
-    np.testing.assert_array_equal(Database(path).normaliser.mean, Database(tmp_path / "whole").normaliser.mean)
+    np.testing.assert_array_equal(
+        Database(path).normaliser.mean, Database(tmp_path / "whole").normaliser.mean
+    )
     assert len(set(committed_at_death)) > 5  # the kills did come at different moments
 
 
@@ -107,7 +118,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 from db.build import build_database
-from db.errors import DemiurgeError
+from files.errors import DemiurgeError
 import db.writer
 db.writer.COMMIT_SECONDS = 0.0
 try:
@@ -163,7 +174,9 @@ def test_a_reader_sees_one_moment_while_a_writer_works(corpus, tmp_path, tabla):
 
 def wav_header(rate: int, channels: int, n_bytes: int, bits: int = 16) -> bytes:
     block = channels * bits // 8
-    body = struct.pack("<HHIIHH", 1, channels, rate & 0xFFFFFFFF, (rate * block) & 0xFFFFFFFF, block & 0xFFFF, bits)
+    body = struct.pack(
+        "<HHIIHH", 1, channels, rate & 0xFFFFFFFF, (rate * block) & 0xFFFFFFFF, block & 0xFFFF, bits
+    )
     return (
         b"RIFF"
         + struct.pack("<I", 36 + n_bytes & 0xFFFFFFFF)
@@ -186,7 +199,9 @@ def hostile_files(folder, tabla):
     ds64 = struct.pack("<QQQI", 1 << 42, 1 << 41, 1 << 40, 0)
     riff = b"RF64" + b"\xff" * 4 + b"WAVEds64" + struct.pack("<I", 28) + ds64
     body = struct.pack("<HHIIHH", 1, 1, 44100, 88200, 2, 16)
-    (folder / "huge64.wav").write_bytes(riff + b"fmt " + struct.pack("<I", 16) + body + b"data" + b"\xff" * 4 + bytes(2000))
+    (folder / "huge64.wav").write_bytes(
+        riff + b"fmt " + struct.pack("<I", 16) + body + b"data" + b"\xff" * 4 + bytes(2000)
+    )
     au = b".snd" + struct.pack(">IIIII", 24, 0x7FFFFFFF, 3, 44100, 1)
     (folder / "huge.au").write_bytes(au + bytes(2000))
     sf.write(folder / "cut.wav", tabla, 44100)
@@ -220,7 +235,9 @@ def test_hostile_files_are_named_and_harm_nothing(tmp_path, tabla, executor):
     report = build_database(folder, tmp_path / "db", executor=executor, jobs=2)
     assert time.monotonic() - started < 60
     failed = dict(report.failed)
-    assert set(failed) - {"flip.ogg", "flip.flac"} == bad - {"flip.ogg", "flip.flac"} | {"caf\\udce9.wav"}
+    assert set(failed) - {"flip.ogg", "flip.flac"} == bad - {"flip.ogg", "flip.flac"} | {
+        "caf\\udce9.wav"
+    }
     assert all(len(message) > 15 and ";" in message for message in failed.values()), failed
     database = Database(tmp_path / "db")
     assert {"good.wav", "line\nbreak.wav", "wide.wav"} <= {s.path for s in database.sources}
@@ -230,7 +247,9 @@ def test_hostile_files_are_named_and_harm_nothing(tmp_path, tabla, executor):
 
 def peak_of(code: str) -> int:
     """Peak resident memory of a Python process, bytes."""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     return int(result.stdout)
 
 
@@ -247,35 +266,49 @@ def test_memory_does_not_grow_with_the_archive_or_a_file(tmp_path, tabla):
         "build_database({0!r}, {0!r} + '.db', jobs=2)\n"
         "print(1024 * int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]))"
     )
-    small, many, long = (peak_of(code.format(str(tmp_path / name))) for name in ("small", "many", "long"))
+    small, many, long = (
+        peak_of(code.format(str(tmp_path / name))) for name in ("small", "many", "long")
+    )
     assert many < small + (40 << 20)
-    assert long < small + (150 << 20)  # the mel bands of half an hour wait in memory, those of more on disk
+    assert long < small + (
+        150 << 20
+    )  # the mel bands of half an hour wait in memory, those of more on disk
     assert max(small, many, long) < 700 << 20
 
 
 @pytest.mark.parametrize("units", ["frame", "onset", "beat", "fixed:100"])
-@pytest.mark.parametrize("kind", ["one file", "one unit", "one sample", "identical", "silent", "constant"])
+@pytest.mark.parametrize(
+    "kind", ["one file", "one unit", "one sample", "identical", "silent", "constant"]
+)
 def test_degenerate_corpora_are_built_searched_and_played(tmp_path, tabla, units, kind):
     from demiurge.pipeline import render_mosaic
-    from demiurge.selection import Selection
     from query.options import PathOptions
+    from query.settings import Selection
 
     folder = tmp_path / "c"
     folder.mkdir()
     sounds = {
-        "one file": [tabla], "one unit": [tabla[:700]], "one sample": [tabla[9000:9001]], "identical": [tabla] * 3,
-        "silent": [np.zeros(30000, np.float32)] * 2, "constant": [np.full(30000, 0.25, np.float32)] * 2,
-    }[kind]  # fmt: skip
+        "one file": [tabla],
+        "one unit": [tabla[:700]],
+        "one sample": [tabla[9000:9001]],
+        "identical": [tabla] * 3,
+        "silent": [np.zeros(30000, np.float32)] * 2,
+        "constant": [np.full(30000, 0.25, np.float32)] * 2,
+    }[kind]
     for i, samples in enumerate(sounds):
         sf.write(folder / f"{i}.wav", samples, 44100)
-    settings = DescriptorSettings(units=units, descriptors=("mfcc", "spectral", "chroma", "loudness"))
+    settings = DescriptorSettings(
+        units=units, descriptors=("mfcc", "spectral", "chroma", "loudness")
+    )
     assert len(build_database(folder, tmp_path / "db", settings=settings).added) == len(sounds)
     database = Database(tmp_path / "db")
     assert np.isfinite(database.normaliser.apply(database.descriptors)).all()
     assert verify(tmp_path / "db").ok
     sf.write(tmp_path / "target.wav", tabla[:9000], 44100)
     selection = Selection(path=PathOptions(continuity=0.5))
-    (result,) = render_mosaic(tmp_path / "target.wav", tmp_path / "db", tmp_path / "o.wav", selection=selection)
+    (result,) = render_mosaic(
+        tmp_path / "target.wav", tmp_path / "db", tmp_path / "o.wav", selection=selection
+    )
     samples, _ = sf.read(tmp_path / "o.wav")
     assert np.isfinite(samples).all()
     assert result.summary.n_samples == 9000

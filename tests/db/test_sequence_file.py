@@ -3,14 +3,16 @@ import json
 import numpy as np
 import pytest
 
-from db.errors import ParameterError
 from db.sequence_file import load_sequence, save_sequence
 from db.settings import DescriptorSettings
+from files.errors import ParameterError
 
 
 def test_forecast_comes_back_exactly(tmp_path):
     sequence = np.random.default_rng(0).normal(size=(5, 39)).astype(np.float32)
-    save_sequence(tmp_path / "f.json", sequence, DescriptorSettings(), origin={"model": "m", "random_seed": 3})
+    save_sequence(
+        tmp_path / "f.json", sequence, DescriptorSettings(), origin={"model": "m", "random_seed": 3}
+    )
     loaded, settings = load_sequence(tmp_path / "f.json")
     np.testing.assert_array_equal(loaded, sequence)
     assert settings == DescriptorSettings()
@@ -38,7 +40,9 @@ def test_original_descriptor_file_is_read(fixtures):
     ],
 )
 def test_bad_file_is_refused(tmp_path, change, message):
-    save_sequence(tmp_path / "f.json", np.zeros((2, 39), np.float32), DescriptorSettings(), origin={})
+    save_sequence(
+        tmp_path / "f.json", np.zeros((2, 39), np.float32), DescriptorSettings(), origin={}
+    )
     document = json.loads((tmp_path / "f.json").read_text())
     change(document)
     (tmp_path / "f.json").write_text(json.dumps(document))

@@ -5,9 +5,9 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError
 from db.maintain import remove_sources
 from db.tags import tag_sources
+from files.errors import ParameterError
 
 
 @pytest.fixture
@@ -24,7 +24,11 @@ def test_tags_are_given_and_taken(built):
     assert tag_sources(built / "db", "drums/*", ["loud", "old"]) == ["drums/b.wav", "drums/c.wav"]
     tag_sources(built / "db", "*", ["loud"])
     tag_sources(built / "db", "drums/c*", ["loud"], remove=True)
-    assert Database(built / "db").tags == {"a.wav": {"loud"}, "drums/b.wav": {"loud", "old"}, "drums/c.wav": {"old"}}
+    assert Database(built / "db").tags == {
+        "a.wav": {"loud"},
+        "drums/b.wav": {"loud", "old"},
+        "drums/c.wav": {"old"},
+    }
 
 
 def test_tags_stay_when_a_source_is_renamed_or_analysed_again_and_go_with_it(built, tabla):
@@ -34,7 +38,9 @@ def test_tags_stay_when_a_source_is_renamed_or_analysed_again_and_go_with_it(bui
     report = build_database(built / "c", built / "db")
     assert report.renamed == [("a.wav", "z.wav")]
     assert report.changed == ["drums/b.wav"]
-    assert Database(built / "db").tags == {name: {"kept"} for name in ("z.wav", "drums/b.wav", "drums/c.wav")}
+    assert Database(built / "db").tags == {
+        name: {"kept"} for name in ("z.wav", "drums/b.wav", "drums/c.wav")
+    }
     remove_sources(built / "db", ["z.wav"])
     assert "z.wav" not in Database(built / "db").tags
 
@@ -43,6 +49,8 @@ def test_what_cannot_be_tagged_is_refused_and_nothing_changed(built):
     with pytest.raises(ParameterError, match=r"'x\*' matches none of the 3 sources"):
         tag_sources(built / "db", "x*", ["loud"])
     for tag in ("two words", "", "a,b", "x*"):
-        with pytest.raises(ParameterError, match=f"tag '{tag}' must be one word".replace("*", r"\*")):
+        with pytest.raises(
+            ParameterError, match=f"tag '{tag}' must be one word".replace("*", r"\*")
+        ):
             tag_sources(built / "db", "*", ["fine", tag])
     assert Database(built / "db").tags == {}

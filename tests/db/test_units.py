@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audio.read import read_mono, resample
 from db.aggregate import unit_descriptors
 from db.analyse import describe_file, describe_signal
-from db.audio import read_mono, resample
-from db.errors import ParameterError
 from db.settings import DURATION, DescriptorSettings
 from db.units import ENVELOPE_SAMPLES, _attack, step_lengths
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 
 RATE = 44100
 
@@ -28,8 +28,19 @@ def starts_of(samples: np.ndarray, **options) -> np.ndarray:
 def drum_pattern() -> tuple[np.ndarray, list[int]]:
     """Five seconds of bundled drums, one every 300 to 600 ms, and where each attack is."""
     rng = np.random.default_rng(0)
-    pattern, attacks, at = np.zeros(5 * RATE, np.float32), [], 4000
-    for name in ("bd_808", "sn_dolf", "drum_tom_hi_soft", "drum_cymbal_pedal", "tabla_tun1", "bd_haus", "tabla_na", "sn_zome"):
+    pattern = np.zeros(5 * RATE, np.float32)
+    attacks = []
+    at = 4000
+    for name in (
+        "bd_808",
+        "sn_dolf",
+        "drum_tom_hi_soft",
+        "drum_cymbal_pedal",
+        "tabla_tun1",
+        "bd_haus",
+        "tabla_na",
+        "sn_zome",
+    ):
         hit = sound(name)[: 5 * RATE - at]
         hit = hit / np.abs(hit).max()
         attacks.append(at + int(np.argmax(np.abs(hit) > 0.3)))
@@ -42,13 +53,20 @@ def test_every_attack_begins_a_unit_and_is_whole():
     pattern, attacks = drum_pattern()
     starts = starts_of(pattern, units="onset")
     for attack in attacks:
-        before = attack - starts[starts <= attack].max()  # the unit that the attack is in began at most 25 ms before it
+        before = (
+            attack - starts[starts <= attack].max()
+        )  # the unit that the attack is in began at most 25 ms before it
         assert before < 0.025 * RATE, attack / RATE
 
 
 def test_a_steady_sound_of_any_length_is_one_unit():
     seconds = np.arange(8 * RATE) / RATE  # more frames than are looked at at a time
-    chord = sum(np.sin(2 * np.pi * pitch * seconds) for pitch in (220.0, 277.2, 329.6)).astype(np.float32) / 4
+    chord = (
+        sum(np.sin(2 * np.pi * pitch * seconds) for pitch in (220.0, 277.2, 329.6)).astype(
+            np.float32
+        )
+        / 4
+    )
     assert starts_of(chord, units="onset", max_unit_ms=20_000).tolist() == [0]
 
 
@@ -56,7 +74,9 @@ def test_a_steady_sound_of_any_length_is_one_unit():
 def test_an_attack_is_looked_for_around_the_middle_of_the_window(centre, inside):
     at = 10 * 1024 + inside
     energy = np.where(np.arange(400) * ENVELOPE_SAMPLES >= at, 1.0, 0.0).astype(np.float32)
-    start = _attack(10, energy, np.zeros(400, np.uint8), DescriptorSettings(units="onset", window_centre=centre))
+    start = _attack(
+        10, energy, np.zeros(400, np.uint8), DescriptorSettings(units="onset", window_centre=centre)
+    )
     assert at - 2 * ENVELOPE_SAMPLES <= start <= at
 
 
@@ -88,16 +108,20 @@ def test_beats_of_a_loop_are_evenly_spaced(name):
 
 @settings(deadline=None, max_examples=40)
 @given(
-    n_samples=st.integers(1, 60_000), units=st.sampled_from(["onset", "beat", "fixed:10", "fixed:700", "frame"]),
-    seed=st.integers(0, 5), block=st.integers(1, 20_000),
-)  # fmt: skip
+    n_samples=st.integers(1, 60_000),
+    units=st.sampled_from(["onset", "beat", "fixed:10", "fixed:700", "frame"]),
+    seed=st.integers(0, 5),
+    block=st.integers(1, 20_000),
+)
 def test_units_tile_any_signal_within_their_limits(n_samples, units, seed, block):
     rng = np.random.default_rng(seed)
     loop = sound("loop_breakbeat")
     first = int(rng.integers(len(loop) - 60_000))
     samples = loop[first : first + n_samples] * np.float32(rng.integers(2))  # now and then silence
     asked = DescriptorSettings(units=units, min_unit_ms=50, max_unit_ms=300)
-    description = describe_signal([samples[i : i + block] for i in range(0, n_samples, block)], asked)
+    description = describe_signal(
+        [samples[i : i + block] for i in range(0, n_samples, block)], asked
+    )
     assert description.lengths.sum() == n_samples
     assert description.lengths.min() >= 1
     assert description.units.shape == (len(description.lengths), asked.n_descriptors)
@@ -109,7 +133,9 @@ def test_units_tile_any_signal_within_their_limits(n_samples, units, seed, block
 
 def test_cutting_the_signal_differently_changes_nothing():
     loop = sound("loop_breakbeat")
-    asked = DescriptorSettings(units="onset", descriptors=("mfcc", "spectral", "chroma", "loudness"))
+    asked = DescriptorSettings(
+        units="onset", descriptors=("mfcc", "spectral", "chroma", "loudness")
+    )
     whole = describe_signal([loop], asked)
     for size in (997, 65536):
         parts = describe_signal([loop[i : i + size] for i in range(0, len(loop), size)], asked)
@@ -129,13 +155,17 @@ def test_unit_mean_and_deviation_weigh_frames_by_their_share():
     frames[:, 0] = [1, 2, 4, 8]
     units = unit_descriptors(frames, np.array([150, 250]), asked)
     # 100 samples at 1 and 50 at 2; 50 at 2, 100 at 4 and 100 at 8
-    np.testing.assert_allclose(units[:, 0], [(100 + 2 * 50) / 150, (2 * 50 + 400 + 800) / 250], rtol=1e-6)
+    np.testing.assert_allclose(
+        units[:, 0], [(100 + 2 * 50) / 150, (2 * 50 + 400 + 800) / 250], rtol=1e-6
+    )
     expected = [np.std([1, 1, 2]), np.std([2, 4, 4, 8, 8])]
     np.testing.assert_allclose(units[:, 3], expected, rtol=1e-5)
 
 
 def test_mean_pitch_leaves_unpitched_frames_out():
-    asked = DescriptorSettings(descriptors=("spectral",), hop_length=100, units="fixed:100", sample_rate=1000)
+    asked = DescriptorSettings(
+        descriptors=("spectral",), hop_length=100, units="fixed:100", sample_rate=1000
+    )
     frames = np.zeros((4, 5), np.float32)
     frames[:, 4] = [0, 440, 220, 0]
     units = unit_descriptors(frames, np.array([200, 200]), asked)
@@ -158,13 +188,18 @@ def test_file_and_signal_are_described_alike(tmp_path, tabla):
     np.testing.assert_array_equal(description.units, describe_signal([tabla], asked).units)
 
 
-@pytest.mark.parametrize("units", ["frames", "fixed", "fixed:", "fixed:x", "fixed:-5", "fixed:0.001", "fixed:inf", "fixed:nan"])
+@pytest.mark.parametrize(
+    "units",
+    ["frames", "fixed", "fixed:", "fixed:x", "fixed:-5", "fixed:0.001", "fixed:inf", "fixed:nan"],
+)
 def test_unknown_units_are_refused(units):
     with pytest.raises(ParameterError, match="units=.* must be frame, fixed:MS, onset or beat"):
         DescriptorSettings(units=units)
 
 
-@pytest.mark.parametrize(("shortest", "longest"), [(0, 100), (-1, 100), (100, 150), (60, float("inf"))])
+@pytest.mark.parametrize(
+    ("shortest", "longest"), [(0, 100), (-1, 100), (100, 150), (60, float("inf"))]
+)
 def test_unit_limits_that_cannot_hold_are_refused(shortest, longest):
     with pytest.raises(ParameterError, match="longest unit must last at least twice the shortest"):
         DescriptorSettings(units="onset", min_unit_ms=shortest, max_unit_ms=longest)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from demiurge.corpus import CORPUS_DIR, DATA, SEED_FILE
+from demiurge.bundled import CORPUS_DIR, DATA, SEED_FILE
 from demiurge.shipped import WEIGHTS
 
 ROWS = re.findall(
@@ -40,7 +40,11 @@ def test_file_is_as_listed_and_sounds(row):
 
 
 def test_sounds_fit_in_five_megabytes_and_weights_in_fifteen():
-    sizes = [(path.is_relative_to(WEIGHTS), path.stat().st_size) for path in DATA.rglob("*") if path.is_file()]
+    sizes = [
+        (path.is_relative_to(WEIGHTS), path.stat().st_size)
+        for path in DATA.rglob("*")
+        if path.is_file()
+    ]
     assert sum(size for is_weights, size in sizes if not is_weights) < 5e6
     assert 5e6 < sum(size for is_weights, size in sizes if is_weights) < 15e6
 
@@ -48,4 +52,6 @@ def test_sounds_fit_in_five_megabytes_and_weights_in_fifteen():
 def test_seed_is_not_in_the_corpus():
     digest = hashlib.sha256(SEED_FILE.read_bytes()).digest()
     assert all(path.stem != SEED_FILE.stem for path in CORPUS_DIR.iterdir())
-    assert all(hashlib.sha256(path.read_bytes()).digest() != digest for path in CORPUS_DIR.iterdir())
+    assert all(
+        hashlib.sha256(path.read_bytes()).digest() != digest for path in CORPUS_DIR.iterdir()
+    )

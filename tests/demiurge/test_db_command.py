@@ -1,4 +1,6 @@
-"""demiurge db as people see it: names that would disturb a terminal, and a program that is told to end."""
+"""demiurge db as people see it: names that would disturb a terminal, and a program that is told to
+end.
+"""
 
 import signal
 import subprocess
@@ -9,7 +11,7 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from demiurge.cli import main
-from demiurge.cli.output import one_line
+from demiurge.cli.options.output import one_line
 
 
 def test_names_are_shown_on_one_line():
@@ -22,7 +24,8 @@ def test_no_name_of_a_file_can_break_a_line(tmp_path, tabla):
     (tmp_path / "sounds").mkdir()
     sf.write(tmp_path / "sounds" / "a\nb.wav", tabla, 44100)
     (tmp_path / "sounds" / "c\nd.wav").write_text("no audio")
-    sounds, database = str(tmp_path / "sounds"), str(tmp_path / "my.db")
+    sounds = str(tmp_path / "sounds")
+    database = str(tmp_path / "my.db")
     for line in (["build", sounds, database], ["info", database], ["remove", database, "*.wav"]):
         output = CliRunner().invoke(main, ["db", *line]).output
         assert r"c\nd.wav" in output
@@ -45,10 +48,22 @@ main()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends programs without asking them")
 def test_a_program_that_is_told_to_end_leaves_no_temporary_file(corpus, tmp_path):
-    assert CliRunner().invoke(main, ["db", "build", str(corpus), str(tmp_path / "my.db")]).exit_code == 0
+    assert (
+        CliRunner().invoke(main, ["db", "build", str(corpus), str(tmp_path / "my.db")]).exit_code
+        == 0
+    )
     (tmp_path / "out").mkdir()
-    arguments = ["db", "export", str(tmp_path / "my.db"), str(tmp_path / "out" / "t.csv"), "--format", "csv"]
-    with subprocess.Popen([sys.executable, "-c", WRITING, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    arguments = [
+        "db",
+        "export",
+        str(tmp_path / "my.db"),
+        str(tmp_path / "out" / "t.csv"),
+        "--format",
+        "csv",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITING, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "writing\n"
         assert len(list((tmp_path / "out").iterdir())) == 1
         process.send_signal(signal.SIGTERM)

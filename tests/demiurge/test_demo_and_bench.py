@@ -8,16 +8,18 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
-from db.errors import ParameterError
 from demiurge.bench import make_wavs, medians, run_benchmarks
+from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
-from demiurge.corpus import CORPUS_DIR, SEED_FILE
 from demiurge.demo import farewell
+from files.errors import ParameterError
 
 
 @pytest.mark.slow
 def test_demo_leaves_what_it_says(tmp_path):
-    result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "demo")], catch_exceptions=False)
+    result = CliRunner().invoke(
+        main, ["demo", "--out", str(tmp_path / "demo")], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     out = tmp_path / "demo"
     for name in (
@@ -39,7 +41,10 @@ def test_demo_leaves_what_it_says(tmp_path):
     generated = sorted((out / "sounds" / "generated").glob("*.flac"))
     assert [sf.info(path).duration for path in generated] == [10.0] * 6
     assert len(list((out / "sounds" / "recorded").iterdir())) == len(list(CORPUS_DIR.iterdir()))
-    assert sf.info(out / "seed_and_continuation.wav").frames == len(samples) + sf.info(SEED_FILE).frames
+    assert (
+        sf.info(out / "seed_and_continuation.wav").frames
+        == len(samples) + sf.info(SEED_FILE).frames
+    )
     picture = matplotlib.image.imread(out / "overview.png")
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 200
 
@@ -57,7 +62,9 @@ def test_the_demo_ends_with_commands_that_start_here(tmp_path, monkeypatch, path
     (tmp_path / "there" / "demiurge").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path / path))
     monkeypatch.setattr(sys, "argv", [called, "demo"])
-    assert f"\n  {start} browse out/corpus.db --plan out/continuation.plan.json\n" in farewell(Path("out"), 1.0)
+    assert f"\n  {start} browse out/corpus.db --plan out/continuation.plan.json\n" in farewell(
+        Path("out"), 1.0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +100,39 @@ def test_benchmarks_measure_both_paths_and_agree(small, monkeypatch):
         monkeypatch.setattr(f"demiurge.bench.synth.{name}", value)
     results = {result.name: result for result in run_benchmarks((), audio=small, repeats=1)}
     assert set(results) == {
-        "db", "db update", "db open", "db read", "playback WAV plain", "playback WAV", "playback FLAC plain", "playback FLAC",
-        "playback OGG plain", "playback OGG", "query search", "query path", "sequencer rollout",
-        "sequencer training", "sequencer epoch", "synth hifigan-v3", "synth unagan hierarchical",
-        "synth unagan nonhierarchical", "synth shipped vocoder", "synth generate",
-        "synth training vocos-small", "synth training unagan-small", "browse map", "browse unit", "browse edit",
-    }  # fmt: skip
-    assert all(value > 0.9 for name, value in results["query search"].facts.items() if "recall" in name)
-    assert results["query path"].facts["joins, % of steps"] < results["query path"].facts["joins of the nearest units, %"]
+        "db",
+        "db update",
+        "db open",
+        "db read",
+        "playback WAV plain",
+        "playback WAV",
+        "playback FLAC plain",
+        "playback FLAC",
+        "playback OGG plain",
+        "playback OGG",
+        "query search",
+        "query path",
+        "sequencer rollout",
+        "sequencer training",
+        "sequencer epoch",
+        "synth hifigan-v3",
+        "synth unagan hierarchical",
+        "synth unagan nonhierarchical",
+        "synth shipped vocoder",
+        "synth generate",
+        "synth training vocos-small",
+        "synth training unagan-small",
+        "browse map",
+        "browse unit",
+        "browse edit",
+    }
+    assert all(
+        value > 0.9 for name, value in results["query search"].facts.items() if "recall" in name
+    )
+    assert (
+        results["query path"].facts["joins, % of steps"]
+        < results["query path"].facts["joins of the nearest units, %"]
+    )
     assert results["db"].facts["largest_difference"] < 1e-3
     assert results["db"].audio_seconds == pytest.approx(2 * 6.86, abs=0.5)
     assert results["sequencer rollout"].facts["largest_difference"] < 1e-4
@@ -121,7 +153,8 @@ def test_benchmarks_are_measured_on_different_parts_of_the_bundled_sounds(tmp_pa
 
 
 def test_medians_are_of_each_path_in_turn(monkeypatch):
-    called, clock = [], iter([0, 3, 10, 30, 40, 41, 50, 70, 80, 82, 90, 100])
+    called = []
+    clock = iter([0, 3, 10, 30, 40, 41, 50, 70, 80, 82, 90, 100])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     assert medians(lambda: called.append("ours"), lambda: called.append("theirs"), 3) == (2, 20)
     assert called == ["ours", "theirs"] * 3
@@ -129,5 +162,8 @@ def test_medians_are_of_each_path_in_turn(monkeypatch):
 
 def test_benchmark_of_a_folder_without_audio_is_refused(tmp_path):
     for folder in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(ParameterError, match="no such folder, or no audio in it; give a folder with audio files"):
+        with pytest.raises(
+            ParameterError,
+            match="no such folder, or no audio in it; give a folder with audio files",
+        ):
             run_benchmarks(("db",), audio=folder, repeats=1)

@@ -18,7 +18,9 @@ def database(corpus, tmp_path):
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_interrupted_training_ends_with_exit_status_1_and_says_so(database, tmp_path, monkeypatch, as_json):
+def test_interrupted_training_ends_with_exit_status_1_and_says_so(
+    database, tmp_path, monkeypatch, as_json
+):
     def press(*arguments):
         signal.raise_signal(signal.SIGINT)
         return batch_loss(*arguments)

@@ -15,8 +15,8 @@ import soundfile as sf
 import torch
 from click.testing import CliRunner
 
+from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
-from demiurge.corpus import CORPUS_DIR
 from demiurge.shipped import model_path
 from synth.architectures import ARCHITECTURES
 from synth.generator import Generator
@@ -52,7 +52,9 @@ def work(tmp_path_factory):
         (folder / "sounds" / f"{name}.ogg").write_bytes((CORPUS_DIR / f"{name}.ogg").read_bytes())
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        Vocoder("vocos-small", MEL, config={"dim": 16, "intermediate_dim": 16}).save(folder / "vocoder")
+        Vocoder("vocos-small", MEL, config={"dim": 16, "intermediate_dim": 16}).save(
+            folder / "vocoder"
+        )
         generator = Generator(UnaganConfig(z_channels=6, width=16), MEL)
     generator.set_statistics(torch.full((80,), -5.0), torch.full((80,), 2.0))
     generator.save(folder / "unagan")
@@ -70,7 +72,9 @@ def embedding(monkeypatch):
         return np.log(np.stack([band.mean(axis=1) for band in bands], axis=1) + 1e-6)
 
     found = []
-    monkeypatch.setattr(Musicnn, "find", lambda folder: found.append(folder) or SimpleNamespace(embed=embed))
+    monkeypatch.setattr(
+        Musicnn, "find", lambda folder: found.append(folder) or SimpleNamespace(embed=embed)
+    )
     return found
 
 
@@ -85,40 +89,69 @@ def test_every_command_has_two_examples_and_json():
         assert "as_json" in {parameter.name for parameter in command.params}, command.name
 
 
-@pytest.mark.parametrize(("name", "made"), [("train-vocoder", VocoderOptions), ("train-unagan", UnaganOptions)])
+@pytest.mark.parametrize(
+    ("name", "made"), [("train-vocoder", VocoderOptions), ("train-unagan", UnaganOptions)]
+)
 def test_training_options_are_those_of_the_library(name, made):
     defaults = COMMANDS[name].make_context(name, ["sounds", "model"]).params
     shown = {parameter.name: parameter for parameter in COMMANDS[name].params}
     for option, value in dataclasses.asdict(made()).items():
         default = defaults[option]
-        assert default == value or (default is None and f"[default: {value}" in shown[option].help), option
+        assert default == value or (
+            default is None and f"[default: {value}" in shown[option].help
+        ), option
     assert list(shown["mel"].type.choices) == list(PRESETS)
 
 
 def test_architectures_are_those_of_the_library(work, tmp_path):
-    (shown,) = (option for option in COMMANDS["train-unagan"].params if option.name == "architecture")
+    (shown,) = (
+        option for option in COMMANDS["train-unagan"].params if option.name == "architecture"
+    )
     assert list(shown.type.choices) == list(UNAGANS)
     assert list(json.loads(run("models", "--json").out)["vocoders"]) == list(ARCHITECTURES)
     assert "melgan: channels 32, rates (8, 8, 2, 2), n_residual_layers 3\n" in run("models").out
-    said = run("train-vocoder", work / "sounds", tmp_path / "v", "--architecture", "wavenet", expect=2).err
+    said = run(
+        "train-vocoder", work / "sounds", tmp_path / "v", "--architecture", "wavenet", expect=2
+    ).err
     assert "vocoder 'wavenet' is not known; choose one of vocos-small, vocos, hifigan-v1" in said
 
 
 @pytest.mark.slow
 def test_vocoder_is_trained_resumed_and_trained_on(work, tmp_path):
     model = tmp_path / "v"
-    said = run("train-vocoder", work / "sounds", model, "--steps", 2, "--segment-frames", 16, *QUICK)
+    said = run(
+        "train-vocoder", work / "sounds", model, "--steps", 2, "--segment-frames", 16, *QUICK
+    )
     assert "vocos-small, best after" in said.out
     assert "of 2 updates" in said.out
-    assert run("train-vocoder", work / "sounds", model, expect=2).err.endswith("or --force to replace it\n")
-    arguments = ("train-vocoder", work / "sounds", model, "--segment-frames", 16, *QUICK, "--resume", "--json")
+    assert run("train-vocoder", work / "sounds", model, expect=2).err.endswith(
+        "or --force to replace it\n"
+    )
+    arguments = (
+        "train-vocoder",
+        work / "sounds",
+        model,
+        "--segment-frames",
+        16,
+        *QUICK,
+        "--resume",
+        "--json",
+    )
     document = json.loads(run(*arguments, "--steps", 3).out)
-    assert (document["steps"], len(document["judged"]), document["architecture"]) == (3, 3, "vocos-small")
+    assert (document["steps"], len(document["judged"]), document["architecture"]) == (
+        3,
+        3,
+        "vocos-small",
+    )
     assert document["left_out"] == {}
     start = ("--from", model, "--segment-frames", 16, *QUICK)
-    tuned = json.loads(run("train-vocoder", work / "sounds", tmp_path / "w", "--steps", 1, *start, "--json").out)
+    tuned = json.loads(
+        run("train-vocoder", work / "sounds", tmp_path / "w", "--steps", 1, *start, "--json").out
+    )
     assert tuned["judged"][0] == pytest.approx(document["best"], rel=0.2)
-    message = run("train-vocoder", work / "sounds", tmp_path / "x", *start, "--mel", "44k", expect=2).err
+    message = run(
+        "train-vocoder", work / "sounds", tmp_path / "x", *start, "--mel", "44k", expect=2
+    ).err
     assert "--mel: the model that --from names has its own; leave it out" in message
 
 
@@ -128,18 +161,34 @@ def test_files_that_cannot_be_used_are_named_and_the_model_is_kept(work, tmp_pat
         (tmp_path / "sounds" / path.name).symlink_to(path)
     (tmp_path / "sounds" / "sub" / "bad.wav").write_bytes(b"no audio")
     sf.write(tmp_path / "sounds" / "mute.wav", np.zeros(30000), 44100)
-    arguments = ("train-vocoder", tmp_path / "sounds", tmp_path / "v", "--steps", 1, "--segment-frames", 16, *QUICK)
+    arguments = (
+        "train-vocoder",
+        tmp_path / "sounds",
+        tmp_path / "v",
+        "--steps",
+        1,
+        "--segment-frames",
+        16,
+        *QUICK,
+    )
     said = run(*arguments, expect=1)
     assert "left out: mute.wav: silent" in said.err
     assert "left out: sub/bad.wav: not readable as audio" in said.err
     assert Vocoder.load(tmp_path / "v").architecture == "vocos-small"
-    assert set(json.loads(run(*arguments, "--force", "--json", expect=1).out)["left_out"]) == {"mute.wav", "sub/bad.wav"}
+    assert set(json.loads(run(*arguments, "--force", "--json", expect=1).out)["left_out"]) == {
+        "mute.wav",
+        "sub/bad.wav",
+    }
 
 
 def test_interrupted_training_ends_with_exit_status_1(work, tmp_path, monkeypatch):
     step = VocoderTraining.step
-    monkeypatch.setattr(VocoderTraining, "step", lambda *given: signal.raise_signal(signal.SIGINT) or step(*given))
-    said = run("train-vocoder", work / "sounds", tmp_path / "v", "--segment-frames", 16, *QUICK, expect=1).out
+    monkeypatch.setattr(
+        VocoderTraining, "step", lambda *given: signal.raise_signal(signal.SIGINT) or step(*given)
+    )
+    said = run(
+        "train-vocoder", work / "sounds", tmp_path / "v", "--segment-frames", 16, *QUICK, expect=1
+    ).out
     assert "best after 1 of 1 updates" in said
     assert "(interrupted; the best so far is kept, --resume goes on)" in said
 
@@ -147,35 +196,69 @@ def test_interrupted_training_ends_with_exit_status_1(work, tmp_path, monkeypatc
 def test_training_that_made_nothing_better_says_so(work, tmp_path, monkeypatch):
     values = iter([1.08, 1.081])
     monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
-    arguments = ("train-vocoder", work / "sounds", tmp_path / "v", "--from", work / "vocoder", "--steps", 1, *QUICK)
+    arguments = (
+        "train-vocoder",
+        work / "sounds",
+        tmp_path / "v",
+        "--from",
+        work / "vocoder",
+        "--steps",
+        1,
+        *QUICK,
+    )
     said = run(*arguments, "--segment-frames", 16).out
-    assert "still the weights that training started from: 1 updates have not made them better (1.080 before, 1.081 now)" in said
+    assert (
+        "still the weights that training started from: 1 updates have not made them better (1.080"
+        " before, 1.081 now)" in said
+    )
 
 
 def test_training_goes_on_with_the_options_that_it_had(work, tmp_path):
     sizes = ("--segment-frames", 16, *QUICK)
-    for kind, model, options in (("vocoder", "v", sizes), ("unagan", "g", (*TOY_UNAGAN, "--no-cycle", *QUICK))):
+    for kind, model, options in (
+        ("vocoder", "v", sizes),
+        ("unagan", "g", (*TOY_UNAGAN, "--no-cycle", *QUICK)),
+    ):
         arguments = (f"train-{kind}", work / "sounds", tmp_path / model)
         run(*arguments, "--steps", 1, *options)
         assert json.loads(run(*arguments, "--resume", "--steps", 2, "--json").out)["steps"] == 2
-        said = run(*arguments, "--resume", "--batch-size", 3, "--precision", "bfloat16", expect=2).err
-        assert "was trained with batch_size 1 (not 3), precision float32 (not bfloat16); to go on, give the same" in said
-    wide = ("train-vocoder", work / "sounds", tmp_path / "w")  # of sizes that are not the architecture's
+        said = run(
+            *arguments, "--resume", "--batch-size", 3, "--precision", "bfloat16", expect=2
+        ).err
+        assert (
+            "was trained with batch_size 1 (not 3), precision float32 (not bfloat16); to go on,"
+            " give the same" in said
+        )
+    wide = (
+        "train-vocoder",
+        work / "sounds",
+        tmp_path / "w",
+    )  # of sizes that are not the architecture's
     run(*wide, "--from", work / "vocoder", "--steps", 1, *sizes)
     assert json.loads(run(*wide, "--resume", "--steps", 2, "--json").out)["steps"] == 2
 
 
 def test_small_is_for_processors_and_what_is_given_beside_it_holds(monkeypatch, tmp_path):
     made = {}
-    monkeypatch.setattr("demiurge.cli.synth_training._train", lambda *_, **options: made.update(options))
+    monkeypatch.setattr(
+        "demiurge.cli.synth_training._train", lambda *_, **options: made.update(options)
+    )
     run("train-unagan", "sounds", tmp_path / "g", "--size", "small", "--clip-frames", 256)
-    assert (made["width"], made["adversary_width"], made["clip_frames"], made["batch_size"]) == (160, 160, 256, 8)
+    assert (made["width"], made["adversary_width"], made["clip_frames"], made["batch_size"]) == (
+        160,
+        160,
+        256,
+        8,
+    )
 
 
 def test_a_generator_of_other_mels_says_that_it_needs_a_vocoder_of_its_own(tmp_path):
     (tmp_path / "none").mkdir()
     said = run("train-unagan", tmp_path / "none", tmp_path / "g", "--mel", "44k", expect=2).err
-    assert "mono audio at 44100 Hz, nothing above 22.05 kHz; it needs a vocoder that is trained with the same --mel\n" in said
+    assert (
+        "mono audio at 44100 Hz, nothing above 22.05 kHz; it needs a vocoder that is trained with"
+        " the same --mel\n" in said
+    )
 
 
 def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replaced(work, tmp_path):
@@ -183,9 +266,21 @@ def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replac
         said = run("train-unagan", work / "unagan", work / "sounds", *force, expect=2).err
         assert "unagan holds a model, not recordings; the order is AUDIO_DIR MODEL" in said
         said = run("train-vocoder", work / "sounds", work, *force, expect=2).err
-        assert f"{work.name} is there and holds no model; it is not replaced, even with --force" in said
+        assert (
+            f"{work.name} is there and holds no model; it is not replaced, even with --force"
+            in said
+        )
     (tmp_path / "empty").mkdir()
-    run("train-vocoder", work / "sounds", tmp_path / "empty", "--steps", 1, "--segment-frames", 16, *QUICK)
+    run(
+        "train-vocoder",
+        work / "sounds",
+        tmp_path / "empty",
+        "--steps",
+        1,
+        "--segment-frames",
+        16,
+        *QUICK,
+    )
     assert Vocoder.load(tmp_path / "empty").architecture == "vocos-small"
 
 
@@ -198,7 +293,14 @@ def test_missing_wandb_is_told_before_anything_is_decoded(work, tmp_path, monkey
 
 
 def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch):
-    loop = {"steps": 1, "epochs": 0, "best_step": 1, "best": 2.0, "judged": [2.0], "references": {"Griffin-Lim": 1.5}}
+    loop = {
+        "steps": 1,
+        "epochs": 0,
+        "best_step": 1,
+        "best": 2.0,
+        "judged": [2.0],
+        "references": {"Griffin-Lim": 1.5},
+    }
     loop |= {"seconds": 1.0, "wait_share": 0.0}
     data = {"train_seconds": 9.0, "held_out_seconds": 3.0, "n_padded": 1, "left_out": {}}
     summary = TrainingSummary(**loop, **data, stopped_by="steps", architecture="vocos")
@@ -210,31 +312,77 @@ def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch)
     said = run("train-vocoder", work / "sounds", tmp_path / "v", "--force")
     assert "followed by silence: 1\n" in said.out
     assert "lower is better; Griffin-Lim: 1.500\n" in said.out
-    assert said.out.endswith(f"next: demiurge synth resynth RECORDING {tmp_path / 'v'} -o again.wav\n")
+    assert said.out.endswith(
+        f"next: demiurge synth resynth RECORDING {tmp_path / 'v'} -o again.wav\n"
+    )
     assert said.err == f"{tmp_path / 'v'}: for mono audio at 22050 Hz, nothing above 11.025 kHz\n"
 
 
 def test_unagan_is_trained_and_trained_on(work, tmp_path):
-    arguments = ("train-unagan", work / "sounds", tmp_path / "g", "--steps", 1, *TOY_UNAGAN, "--no-cycle", *QUICK)
+    arguments = (
+        "train-unagan",
+        work / "sounds",
+        tmp_path / "g",
+        "--steps",
+        1,
+        *TOY_UNAGAN,
+        "--no-cycle",
+        *QUICK,
+    )
     said = run(*arguments)
     assert "hierarchical, best after 1 of 1 updates" in said.out
-    assert f"next: demiurge synth generate {tmp_path / 'g'} shipped generated --minutes 1\n" in said.out
+    assert (
+        f"next: demiurge synth generate {tmp_path / 'g'} shipped generated --minutes 1\n"
+        in said.out
+    )
     assert Generator.load(tmp_path / "g").config == UnaganConfig(width=8)
     start = ("--from", tmp_path / "g", *TOY_UNAGAN[2:], *QUICK, "--steps", 1)
-    assert json.loads(run("train-unagan", work / "sounds", tmp_path / "h", *start, "--json").out)["steps"] == 1
+    assert (
+        json.loads(run("train-unagan", work / "sounds", tmp_path / "h", *start, "--json").out)[
+            "steps"
+        ]
+        == 1
+    )
     assert Generator.load(tmp_path / "h").config == UnaganConfig(width=8)
-    message = run("train-unagan", work / "sounds", tmp_path / "i", *start, "--width", 8, expect=2).err
+    message = run(
+        "train-unagan", work / "sounds", tmp_path / "i", *start, "--width", 8, expect=2
+    ).err
     assert "--width: the model that --from names has its own" in message
 
 
 def test_generate_fills_a_folder_and_goes_on(work, tmp_path):
     models = (work / "unagan", work / "vocoder")
     for name in ("a", "b"):
-        run("generate", *models, tmp_path / name, "--minutes", 0.05, "--seconds", 1.5, "--seed", 3, "--workers", 1)
+        run(
+            "generate",
+            *models,
+            tmp_path / name,
+            "--minutes",
+            0.05,
+            "--seconds",
+            1.5,
+            "--seed",
+            3,
+            "--workers",
+            1,
+        )
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert len([name for name in files if name.endswith(".flac")]) == 2
-    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
-    arguments = ("generate", *models, tmp_path / "a", "--minutes", 0.075, "--seconds", 1.5, "--workers", 1)
+    assert all(
+        (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        for name in files
+    )
+    arguments = (
+        "generate",
+        *models,
+        tmp_path / "a",
+        "--minutes",
+        0.075,
+        "--seconds",
+        1.5,
+        "--workers",
+        1,
+    )
     document = json.loads(run(*arguments, "--seed", 3, "--json").out)
     assert (document["made"], document["kept"], document["failed"]) == (1, 2, [])
     run(*arguments, "--seed", 4, expect=2)
@@ -243,32 +391,72 @@ def test_generate_fills_a_folder_and_goes_on(work, tmp_path):
 
 def test_generate_refuses_models_of_other_mels(work, tmp_path):
     Vocoder("hifigan-v2", PRESETS["hifigan"], config={"channels": 16}).save(tmp_path / "v")
-    message = run("generate", work / "unagan", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=2).err
+    message = run(
+        "generate", work / "unagan", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=2
+    ).err
     assert "mel f_max is 11025.0 in the generator unagan and 8000.0 in the vocoder v" in message
-    assert "no model here" in run("generate", "shipped_", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=1).err
+    assert (
+        "no model here"
+        in run(
+            "generate", "shipped_", tmp_path / "v", tmp_path / "out", "--minutes", 1, expect=1
+        ).err
+    )
 
 
 def test_resynth_keeps_length_and_channels(work, tmp_path, tabla):
     stereo = np.stack([tabla, 0.5 * tabla[::-1]], axis=1)
     sf.write(tmp_path / "in.wav", stereo, 44100)
-    document = json.loads(run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.wav", "--json").out)
+    document = json.loads(
+        run(
+            "resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.wav", "--json"
+        ).out
+    )
     samples, rate = sf.read(tmp_path / "o.wav")
     assert (samples.shape, rate) == ((22050, 2), 22050)
     assert document == {
-        "file": str(tmp_path / "o.wav"), "seconds": 1.0, "sample_rate": 22050, "channels": 2, "gain": document["gain"],
-    }  # fmt: skip
+        "file": str(tmp_path / "o.wav"),
+        "seconds": 1.0,
+        "sample_rate": 22050,
+        "channels": 2,
+        "gain": document["gain"],
+    }
     assert 0 < np.abs(samples).max() <= 1
-    assert "exists" in run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.wav", expect=2).err
-    assert "1.00 s at 22050 Hz" in run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.flac").out
-    assert "suffix" in run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.mp3", expect=2).err
+    assert (
+        "exists"
+        in run(
+            "resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.wav", expect=2
+        ).err
+    )
+    assert (
+        "1.00 s at 22050 Hz"
+        in run("resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.flac").out
+    )
+    assert (
+        "suffix"
+        in run(
+            "resynth", tmp_path / "in.wav", work / "vocoder", "-o", tmp_path / "o.mp3", expect=2
+        ).err
+    )
 
 
 def test_import_makes_a_model_and_tells_what_it_is(fixtures, tmp_path):
-    checkpoint = (fixtures / "hifigan_v3_layout.pt", tmp_path / "v", "--config", fixtures / "hifigan_v3_layout.json")
-    assert "hifigan-v3 of 0.04 million parameters; 80 mel bands every 256 samples at 22050 Hz" in run("import", *checkpoint).out
+    checkpoint = (
+        fixtures / "hifigan_v3_layout.pt",
+        tmp_path / "v",
+        "--config",
+        fixtures / "hifigan_v3_layout.json",
+    )
+    assert (
+        "hifigan-v3 of 0.04 million parameters; 80 mel bands every 256 samples at 22050 Hz"
+        in run("import", *checkpoint).out
+    )
     assert "exists" in run("import", *checkpoint, expect=2).err
     document = json.loads(run("import", *checkpoint, "--force", "--json").out)
-    assert (document["kind"], document["mel"]["f_max"], document["note"]) == ("vocoder", 8000.0, None)
+    assert (document["kind"], document["mel"]["f_max"], document["note"]) == (
+        "vocoder",
+        8000.0,
+        None,
+    )
 
 
 def test_import_says_that_mels_without_statistics_are_normalised(fixtures, tmp_path):
@@ -281,33 +469,60 @@ def test_import_says_that_mels_without_statistics_are_normalised(fixtures, tmp_p
     assert "normalised mel" in run("import", *files).out
     for name in ("mean", "std"):
         np.save(tmp_path / f"{name}.npy", np.full((1, 80, 1), 2.0))
-    said = run("import", *files, "--force", "--statistics", tmp_path / "mean.npy", tmp_path / "std.npy").out
+    said = run(
+        "import", *files, "--force", "--statistics", tmp_path / "mean.npy", tmp_path / "std.npy"
+    ).out
     assert "normalised" not in said
     assert Generator.load(tmp_path / "g").mean.unique().tolist() == [2.0]
 
 
 def test_import_of_what_does_not_fit_leaves_nothing(fixtures, tmp_path):
-    files = (fixtures / "melgan_layout.pt", tmp_path / "v", "--config", fixtures / "hifigan_v2_layout.json")
-    assert "n_mel_channels, ngf, n_residual_layers, ratios are missing" in run("import", *files, expect=1).err
+    files = (
+        fixtures / "melgan_layout.pt",
+        tmp_path / "v",
+        "--config",
+        fixtures / "hifigan_v2_layout.json",
+    )
+    assert (
+        "n_mel_channels, ngf, n_residual_layers, ratios are missing"
+        in run("import", *files, expect=1).err
+    )
     assert not (tmp_path / "v").exists()
 
 
 def test_vocoders_are_evaluated_without_musicnn(work, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     said = run("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--json")
-    assert said.err == "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR\n"
+    assert (
+        said.err
+        == "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR\n"
+    )
     toy, griffin_lim = json.loads(said.out)
     assert (toy["name"], toy["fad"]) == (str(work / "vocoder"), None)
     assert griffin_lim["mel_l1"] < toy["mel_l1"]  # better than random weights
 
 
 def test_vocoders_are_evaluated_with_embeddings(work, embedding, tmp_path):
-    arguments = ("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--musicnn", work)
+    arguments = (
+        "evaluate",
+        "vocoder",
+        work / "vocoder",
+        work / "sounds",
+        "--seconds",
+        6,
+        "--musicnn",
+        work,
+    )
     said = run(*arguments, "--picture", tmp_path / "p.png").out
     assert embedding == [work]
     assert all(
         text in said
-        for text in ("lower is better", "Griffin-Lim", "recordings, other half", "FAD of so few windows is too high")
+        for text in (
+            "lower is better",
+            "Griffin-Lim",
+            "recordings, other half",
+            "FAD of so few windows is too high",
+        )
     )
     assert matplotlib.image.imread(tmp_path / "p.png").std() > 0.1
     assert "exists" in run(*arguments, "--picture", tmp_path / "p.png", expect=2).err
@@ -316,16 +531,35 @@ def test_vocoders_are_evaluated_with_embeddings(work, embedding, tmp_path):
 def test_recordings_that_cannot_be_evaluated_on_are_named(work, embedding, tmp_path):
     for folder in ("mine", "theirs"):
         (tmp_path / folder).mkdir()
-        audio = np.concatenate([sf.read(path, always_2d=True)[0][:, 0] for path in sorted((work / "sounds").iterdir())])
+        audio = np.concatenate(
+            [sf.read(path, always_2d=True)[0][:, 0] for path in sorted((work / "sounds").iterdir())]
+        )
         sf.write(tmp_path / folder / "long.wav", np.resize(audio, 82 * 44100), 44100)
     (tmp_path / "mine" / "bad.wav").write_bytes(b"no audio")
     (tmp_path / "theirs" / "mute.wav").write_bytes(b"")
     said = run(
-        "evaluate", "vocoder", work / "vocoder", tmp_path / "mine", "--seconds", 6, "--musicnn", work, "--json", expect=1
+        "evaluate",
+        "vocoder",
+        work / "vocoder",
+        tmp_path / "mine",
+        "--seconds",
+        6,
+        "--musicnn",
+        work,
+        "--json",
+        expect=1,
     )
     assert len(json.loads(said.out)) == 3
     assert f"left out: {tmp_path}/mine/bad.wav: not readable as audio" in said.err
-    arguments = ("evaluate", "generator", work / "unagan", work / "vocoder", tmp_path / "mine", "--minutes", 0.67)
+    arguments = (
+        "evaluate",
+        "generator",
+        work / "unagan",
+        work / "vocoder",
+        tmp_path / "mine",
+        "--minutes",
+        0.67,
+    )
     said = run(*arguments, "--other", f"theirs={tmp_path / 'theirs'}", "--json", expect=1)
     names = {str(tmp_path / "mine" / "bad.wav"), str(tmp_path / "theirs" / "mute.wav")}
     assert set(json.loads(said.out)["left_out"]) == names
@@ -336,13 +570,34 @@ def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_pa
     rng = np.random.default_rng(0)
     for name in ("mine", "theirs"):
         (tmp_path / name).mkdir()
-        audio = [sf.read(path, always_2d=True)[0][:, 0] for path in sorted((work / "sounds").iterdir())]
-        sf.write(tmp_path / name / "long.wav", 0.5 * np.resize(np.concatenate(audio), 82 * 44100) + 0.01 * rng.random(), 44100)
-    arguments = ("evaluate", "generator", work / "unagan", work / "vocoder", tmp_path / "mine", "--minutes", 0.67)
+        audio = [
+            sf.read(path, always_2d=True)[0][:, 0] for path in sorted((work / "sounds").iterdir())
+        ]
+        sf.write(
+            tmp_path / name / "long.wav",
+            0.5 * np.resize(np.concatenate(audio), 82 * 44100) + 0.01 * rng.random(),
+            44100,
+        )
+    arguments = (
+        "evaluate",
+        "generator",
+        work / "unagan",
+        work / "vocoder",
+        tmp_path / "mine",
+        "--minutes",
+        0.67,
+    )
     said = run(*arguments, "--other", f"theirs={tmp_path / 'theirs'}")
     assert all(
         name in said.out
-        for name in ("lower is better", "as good as can be", "generated", "theirs", "white noise", "nearest recording")
+        for name in (
+            "lower is better",
+            "as good as can be",
+            "generated",
+            "theirs",
+            "white noise",
+            "nearest recording",
+        )
     )
     assert "must be NAME=DIR" in run(*arguments, "--other", "theirs", expect=2).err
     assert "must be NAME=DIR" in run(*arguments, "--other", "a=x", "--other", "a=y", expect=2).err
@@ -350,7 +605,9 @@ def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_pa
 
 def test_generator_cannot_be_evaluated_without_musicnn(work, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    said = run("evaluate", "generator", work / "unagan", work / "vocoder", work / "sounds", expect=1)
+    said = run(
+        "evaluate", "generator", work / "unagan", work / "vocoder", work / "sounds", expect=1
+    )
     assert "pip install --no-deps musicnn==0.1.0" in said.err
 
 
@@ -367,7 +624,15 @@ def test_shipped_is_the_bundled_model_unless_a_folder_is_called_so(tmp_path, mon
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one here")
 def test_generate_on_a_device_that_is_not_there_says_so(work, tmp_path):
     message = run(
-        "generate", work / "unagan", work / "vocoder", tmp_path / "out", "--minutes", 1, "--device", "cuda", expect=2
+        "generate",
+        work / "unagan",
+        work / "vocoder",
+        tmp_path / "out",
+        "--minutes",
+        1,
+        "--device",
+        "cuda",
+        expect=2,
     ).err
     assert "device='cuda' cannot be used here" in message
     assert "use --device cpu" in message

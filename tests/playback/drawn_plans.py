@@ -1,4 +1,6 @@
-"""Plans of real recordings, drawn by hypothesis: units of one sample and of half a second, runs, rests, transformed units."""
+"""Plans of real recordings, drawn by hypothesis: units of one sample and of half a second, runs,
+rests, transformed units.
+"""
 
 from dataclasses import replace
 from importlib.util import find_spec
@@ -8,7 +10,7 @@ import numpy as np
 import soundfile as sf
 from hypothesis import strategies as st
 
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
 from playback.crossfade import FADES, SeamOptions
 from playback.plan import Plan, Step
 from tests.playback.sounds import RATE, Memory
@@ -21,8 +23,13 @@ MADE = [{"transpose": 5.0}, {"stretch": 1.5}, {"stretch": 0.5, "reverse": True, 
 
 def recordings(channels: int) -> Memory:
     """A second and a half of each."""
-    sources = {name: sf.read(CORPUS_DIR / f"{name}.ogg", 3 * RATE // 2, dtype="float32", always_2d=True)[0] for name in NAMES}
-    return Memory(**{name: np.stack([a[:, 0], a[:, -1]][:channels], axis=1) for name, a in sources.items()})
+    sources = {
+        name: sf.read(CORPUS_DIR / f"{name}.ogg", 3 * RATE // 2, dtype="float32", always_2d=True)[0]
+        for name in NAMES
+    }
+    return Memory(
+        **{name: np.stack([a[:, 0], a[:, -1]][:channels], axis=1) for name, a in sources.items()}
+    )
 
 
 SOUND = {channels: recordings(channels) for channels in (1, 2)}
@@ -31,7 +38,8 @@ LASTS = {name: SOUND[1].length(name) for name in NAMES}
 
 def lay_out(steps: list[Step], gaps: list[int], tail_samples: int, channels: int) -> Plan:
     """Steps one after the other, each behind its gap."""
-    laid, at = list[Step](), 0
+    laid = list[Step]()
+    at = 0
     for step, gap in zip(steps, gaps, strict=True):
         laid.append(replace(step, at_sample=at + gap))
         at += gap + step.n_samples
@@ -41,7 +49,8 @@ def lay_out(steps: list[Step], gaps: list[int], tail_samples: int, channels: int
 @st.composite
 def drawn_steps(draw) -> Step:
     """A unit somewhere in a recording, often at its very beginning or end."""
-    source, n = draw(st.sampled_from(NAMES)), draw(st.sampled_from(LENGTHS))
+    source = draw(st.sampled_from(NAMES))
+    n = draw(st.sampled_from(LENGTHS))
     how = draw(st.sampled_from(HOW + (MADE if find_spec("python_stretch") and n <= 3000 else [])))
     step = Step(0, source, 0, min(n, LASTS[source]), 0, **how)
     last = LASTS[source] - step.end_sample
@@ -62,7 +71,9 @@ def drawn_runs(draw) -> list[Step]:
 @st.composite
 def drawn_plans(draw, most_runs: int = 8) -> Plan:
     """Runs, some behind rests."""
-    steps = [step for run in draw(st.lists(drawn_runs(), min_size=1, max_size=most_runs)) for step in run]
+    steps = [
+        step for run in draw(st.lists(drawn_runs(), min_size=1, max_size=most_runs)) for step in run
+    ]
     gaps = [draw(st.sampled_from([0, 0, 0, 0, 0, 1, 50, 5000])) for _ in steps]
     for number, (before, after) in enumerate(pairwise(steps), start=1):
         if before.source == after.source and before.end_sample == after.start_sample:
@@ -71,6 +82,10 @@ def drawn_plans(draw, most_runs: int = 8) -> Plan:
 
 
 SEAMS = st.builds(
-    SeamOptions, crossfade_ms=st.sampled_from([0.0, 1.0, 22.0, 60.0, 200.0]), fade=st.sampled_from(FADES),
-    align_ms=st.sampled_from([0.0, 5.0]), attacks=st.booleans(), level_db=st.sampled_from([0.0, 12.0]),
-)  # fmt: skip
+    SeamOptions,
+    crossfade_ms=st.sampled_from([0.0, 1.0, 22.0, 60.0, 200.0]),
+    fade=st.sampled_from(FADES),
+    align_ms=st.sampled_from([0.0, 5.0]),
+    attacks=st.booleans(),
+    level_db=st.sampled_from([0.0, 12.0]),
+)

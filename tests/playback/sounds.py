@@ -5,12 +5,15 @@ import numpy as np
 from playback.plan import Plan, Step
 from playback.stitch import stitch
 
-RATE, HOP = 44100, 1024
+RATE = 44100
+HOP = 1024
 
 
 class Memory:
     def __init__(self, **sources):
-        self.sources = {name: np.asarray(a, np.float32).reshape(len(a), -1) for name, a in sources.items()}
+        self.sources = {
+            name: np.asarray(a, np.float32).reshape(len(a), -1) for name, a in sources.items()
+        }
 
     def length(self, source):
         return len(self.sources[source])
@@ -21,7 +24,9 @@ class Memory:
 
 
 def plan(steps, channels=1, root=".", tail_samples=0):
-    return Plan(RATE, channels, {"id": "x", "root": str(root)}, tuple(steps), tail_samples=tail_samples)
+    return Plan(
+        RATE, channels, {"id": "x", "root": str(root)}, tuple(steps), tail_samples=tail_samples
+    )
 
 
 def units(spans, hop=HOP):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.errors import ParameterError, PlanError
+from files.errors import ParameterError, PlanError
 from playback.crossfade import Room, SeamOptions, cross, plan_overlaps
 from playback.gains import gains, level_ramps
 from tests.playback.sounds import RATE, noise
@@ -20,7 +20,9 @@ def side(samples):
 
 
 def overlaps_of(out, into, seams=None, **limits):
-    return plan_overlaps(side(out), side(into), room(1, **limits), options=seams or SeamOptions(), sample_rate=RATE)
+    return plan_overlaps(
+        side(out), side(into), room(1, **limits), options=seams or SeamOptions(), sample_rate=RATE
+    )
 
 
 @settings(deadline=None, max_examples=10)
@@ -30,7 +32,13 @@ def test_matched_fade_keeps_the_power_of_sounds_that_are_so_much_alike(likeness,
     common, a, b = rng.normal(size=(3, 400, 2 * REACH, 1))
     out, into = (np.sqrt(likeness) * common + np.sqrt(1 - likeness) * own for own in (a, b))
     seams = SeamOptions(align_ms=0, attacks=False, level_db=0)
-    mixed, overlaps = cross(0.05 * out.astype("f4"), 0.05 * into.astype("f4"), room(400), options=seams, sample_rate=RATE)
+    mixed, overlaps = cross(
+        0.05 * out.astype("f4"),
+        0.05 * into.astype("f4"),
+        room(400),
+        options=seams,
+        sample_rate=RATE,
+    )
     assert overlaps.likeness.mean() == pytest.approx(likeness, abs=0.03)
     power = (mixed**2).mean(axis=(0, 2)) / 0.05**2
     windows = power[: len(power) // 100 * 100].reshape(-1, 100).mean(axis=1)
@@ -50,8 +58,11 @@ def test_alike_sounds_get_equal_gain_and_others_equal_power():
 
 
 def test_plain_fade_is_in_the_middle_and_nothing_else_changes():
-    a, b = noise(2 * REACH), noise(2 * REACH, 1)
-    mixed, overlaps = cross(side(a), side(b), room(1), options=SeamOptions.plain(22), sample_rate=RATE)
+    a = noise(2 * REACH)
+    b = noise(2 * REACH, 1)
+    mixed, overlaps = cross(
+        side(a), side(b), room(1), options=SeamOptions.plain(22), sample_rate=RATE
+    )
     assert (overlaps.in_start[0], overlaps.in_length[0]) == (-485, 970)
     middle = overlaps.extent
     np.testing.assert_array_equal(mixed[0, : middle - 485, 0], a[REACH - middle : REACH - 485])
@@ -59,9 +70,12 @@ def test_plain_fade_is_in_the_middle_and_nothing_else_changes():
 
 
 def test_overlap_moves_to_where_the_waveforms_agree():
-    """Both sides are one tone that is only there, in phase, 4 ms before the boundary; elsewhere they are apart."""
+    """Both sides are one tone that is only there, in phase, 4 ms before the boundary; elsewhere
+    they are apart.
+    """
     t = np.arange(2 * REACH)
-    tone, place = 0.3 * np.sin(t * 0.1), REACH - 176
+    tone = 0.3 * np.sin(t * 0.1)
+    place = REACH - 176
     near = np.exp(-(((t - place) / 60.0) ** 2))
     a, b = (tone * near + noise(2 * REACH, seed, 0.15) for seed in (0, 1))
     seams = SeamOptions(crossfade_ms=6, attacks=False, level_db=0)
@@ -81,7 +95,8 @@ def test_overlap_stays_where_it_gains_nothing_by_moving():
 
 @pytest.mark.parametrize("align_ms", [1e-308, 5e-324])
 def test_a_tiny_align_ms_is_as_none_and_overflows_nowhere(align_ms):
-    a, b = noise(2 * REACH, 0), noise(2 * REACH, 1)
+    a = noise(2 * REACH, 0)
+    b = noise(2 * REACH, 1)
     with np.errstate(all="raise"):
         found = overlaps_of(a, b, SeamOptions(align_ms=align_ms, attacks=False))
     assert found.in_start[0] + found.in_length[0] // 2 == 0
@@ -89,14 +104,22 @@ def test_a_tiny_align_ms_is_as_none_and_overflows_nowhere(align_ms):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    first=st.integers(-1500, 0), last=st.integers(0, 1500), crossfade_ms=st.floats(0, 80), align_ms=st.floats(0, 10),
-    seed=st.integers(0, 50), attack=st.integers(0, 2 * REACH - 1),
-)  # fmt: skip
-def test_overlap_lies_where_there_is_sound_on_both_sides(first, last, crossfade_ms, align_ms, seed, attack):
-    a, b = noise(2 * REACH, seed, 0.01), noise(2 * REACH, seed + 1, 0.01)
+    first=st.integers(-1500, 0),
+    last=st.integers(0, 1500),
+    crossfade_ms=st.floats(0, 80),
+    align_ms=st.floats(0, 10),
+    seed=st.integers(0, 50),
+    attack=st.integers(0, 2 * REACH - 1),
+)
+def test_overlap_lies_where_there_is_sound_on_both_sides(
+    first, last, crossfade_ms, align_ms, seed, attack
+):
+    a = noise(2 * REACH, seed, 0.01)
+    b = noise(2 * REACH, seed + 1, 0.01)
     b[attack:] *= 50
     found = overlaps_of(a, b, SeamOptions(crossfade_ms, align_ms=align_ms), first=first, last=last)
-    start, length = int(found.in_start[0]), int(found.in_length[0])
+    start = int(found.in_start[0])
+    length = int(found.in_length[0])
     if (start, length) == (int(found.out_start[0]), int(found.out_length[0])) and length:
         assert first <= start
         assert start + length <= last
@@ -116,10 +139,12 @@ def test_level_step_is_met_half_way_within_its_limit():
 
 
 def test_each_side_comes_half_the_step_towards_the_other_in_the_middle_of_the_overlap():
-    a, b = noise(2 * REACH, 0, 0.1), noise(2 * REACH, 1, 0.2)
+    a = noise(2 * REACH, 0, 0.1)
+    b = noise(2 * REACH, 1, 0.2)
     found = overlaps_of(a, b, SeamOptions(attacks=False, align_ms=0))
     out_level, in_level = level_ramps(found, found.extent)
-    step, middle = 10 ** (found.step_db[0] / 20), found.extent
+    step = 10 ** (found.step_db[0] / 20)
+    middle = found.extent
     assert out_level[0, middle] == pytest.approx(np.sqrt(step), rel=1e-3)
     assert in_level[0, middle] == pytest.approx(1 / np.sqrt(step), rel=1e-3)
     assert out_level[0, 0] == pytest.approx(1, abs=1e-3)
@@ -127,7 +152,8 @@ def test_each_side_comes_half_the_step_towards_the_other_in_the_middle_of_the_ov
 
 
 def test_level_of_an_attack_or_of_silence_is_left_alone():
-    a, b = noise(2 * REACH, 0, 0.01), noise(2 * REACH, 1, 0.01)
+    a = noise(2 * REACH, 0, 0.01)
+    b = noise(2 * REACH, 1, 0.01)
     b[REACH + 50 :] *= 60
     assert overlaps_of(a, b).step_db[0] == 0
     assert overlaps_of(np.zeros(2 * REACH), noise(2 * REACH)).step_db[0] == 0
@@ -135,9 +161,12 @@ def test_level_of_an_attack_or_of_silence_is_left_alone():
     assert (found.step_db[0], found.likeness[0]) == (0, 0)
 
 
-@pytest.mark.parametrize(("attack_of", "at"), [("incoming", 0), ("incoming", 300), ("outgoing", 200), ("outgoing", -100)])
+@pytest.mark.parametrize(
+    ("attack_of", "at"), [("incoming", 0), ("incoming", 300), ("outgoing", 200), ("outgoing", -100)]
+)
 def test_fade_ends_before_an_attack_from_the_boundary_on(attack_of, at):
-    a, b = noise(2 * REACH, 0, 0.005), noise(2 * REACH, 1, 0.005)
+    a = noise(2 * REACH, 0, 0.005)
+    b = noise(2 * REACH, 1, 0.005)
     (b if attack_of == "incoming" else a)[REACH + at :] *= 100
     found = overlaps_of(a, b)
     end = int(found.in_start[0] + found.in_length[0])
@@ -147,7 +176,8 @@ def test_fade_ends_before_an_attack_from_the_boundary_on(attack_of, at):
 
 @pytest.mark.parametrize("attack_of", ["incoming", "outgoing"])
 def test_fade_starts_after_an_attack_before_the_boundary(attack_of):
-    a, b = noise(2 * REACH, 0, 0.005), noise(2 * REACH, 1, 0.005)
+    a = noise(2 * REACH, 0, 0.005)
+    b = noise(2 * REACH, 1, 0.005)
     (b if attack_of == "incoming" else a)[REACH - 500 :] *= 100
     assert -500 + 200 <= overlaps_of(a, b).in_start[0] <= -100
 
@@ -163,7 +193,9 @@ def fades(out, into, seams=None, **limits):
 
 
 def test_recording_that_ends_or_starts_high_beside_another_sound_gets_a_blink():
-    high, low, blink = np.full(2 * REACH, 0.0031), np.full(2 * REACH, 0.0029), round(0.0005 * RATE)
+    high = np.full(2 * REACH, 0.0031)
+    low = np.full(2 * REACH, 0.0029)
+    blink = round(0.0005 * RATE)
     ends = {"fade_out": 0, "fade_in": 0}  # neither source goes on
     assert fades(high, high, **ends) == (blink, blink)
     assert fades(high, low, **ends) == (blink, 0)
@@ -180,7 +212,8 @@ def test_recording_that_starts_high_beside_silence_is_untouched():
 
 @pytest.mark.parametrize("at", [40, 70, 600])
 def test_fade_in_of_a_cut_stays_before_an_attack(at):
-    a, b = noise(2 * REACH, 0, 0.002), noise(2 * REACH, 1, 0.002)
+    a = noise(2 * REACH, 0, 0.002)
+    b = noise(2 * REACH, 1, 0.002)
     b[REACH + at :] += noise(REACH - at, 2, 0.5)
     assert min(at - 16, 64) <= fades(a, b)[1] <= min(at, 64)
     assert fades(a, b, SeamOptions(attacks=False))[1] == 64
@@ -216,7 +249,10 @@ def test_settings_of_plans():
     assert SeamOptions.of({}) == SeamOptions()
     assert SeamOptions.of({"seams": {"fade": "linear"}}) == SeamOptions(fade="linear")
     assert SeamOptions.of({"crossfade_ms": 10.0}) == SeamOptions.plain(10.0)
-    with pytest.raises(PlanError, match="'shape' is unknown; known are crossfade_ms, fade, align_ms, attacks, level_db"):
+    with pytest.raises(
+        PlanError,
+        match="'shape' is unknown; known are crossfade_ms, fade, align_ms, attacks, level_db",
+    ):
         SeamOptions.of({"seams": {"shape": 1}})
     with pytest.raises(PlanError, match="3 is unknown"):
         SeamOptions.of({"seams": 3})

@@ -17,7 +17,9 @@ def play(cues, sources, n_samples):
     for cue in cues:
         at = np.arange(cue.n_samples)
         start = cue.step.start_sample - cue.lead
-        sound = sources[cue.step.source][start : start + cue.n_samples] * 10 ** (cue.step.gain_db / 20)
+        sound = sources[cue.step.source][start : start + cue.n_samples] * 10 ** (
+            cue.step.gain_db / 20
+        )
         sound = sound * np.interp(at, *zip(*cue.envelope, strict=True))
         for length, since in ((cue.fade_in, at), (cue.fade_out, cue.n_samples - at)):
             if length:
@@ -29,8 +31,9 @@ def play(cues, sources, n_samples):
 @settings(deadline=None, max_examples=40)
 @given(
     starts=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 39)), min_size=1, max_size=12),
-    hop=st.sampled_from([300, 1024, 6000]), plain=st.booleans(),
-)  # fmt: skip
+    hop=st.sampled_from([300, 1024, 6000]),
+    plain=st.booleans(),
+)
 def test_cues_play_as_the_plan_does(starts, hop, plain):
     sources = {"a": noise(40 * hop), "b": noise(40 * hop, 1, 0.1)}
     p = plan(units([(source, number * hop, hop) for source, number in starts], hop))
@@ -52,7 +55,9 @@ def test_adjacent_units_are_cues_side_by_side_without_fades():
 
 def test_overlap_is_in_both_cues():
     p = plan(units([("a", 3 * HOP, HOP), ("b", 5 * HOP, HOP)]))
-    first, second = make_cues(p, Memory(a=noise(9 * HOP), b=noise(9 * HOP, 1)), seams=SeamOptions.plain(10.0))
+    first, second = make_cues(
+        p, Memory(a=noise(9 * HOP), b=noise(9 * HOP, 1)), seams=SeamOptions.plain(10.0)
+    )
     assert first.fade_out == second.fade_in == 440
     assert second.at_sample == HOP - 220
     assert second.lead == 220

@@ -1,4 +1,6 @@
-"""Exports read back: the REAPER project is played by a small interpreter of its own, the tables by their parsers."""
+"""Exports read back: the REAPER project is played by a small interpreter of its own, the tables by
+their parsers.
+"""
 
 import csv
 import io
@@ -13,8 +15,8 @@ import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.errors import PlanError
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import PlanError
 from playback.cues import Cue
 from playback.exports import EXPORTS, SUFFIXES
 from playback.plan import Plan, Step
@@ -26,8 +28,18 @@ def make_step(source="tabla.wav", start=1000, n=2000, at=500, **how) -> Step:
     return Step(how.pop("unit", 7), source, start, n, at, **how)
 
 
-def make_cue(step: Step, *, number=0, lead=0, tail=0, fade_in=0, fade_out=0, envelope=((0, 1.0),)) -> Cue:
-    return Cue(number, step, step.at_sample - lead, lead + step.n_samples + tail, fade_in, fade_out, envelope)
+def make_cue(
+    step: Step, *, number=0, lead=0, tail=0, fade_in=0, fade_out=0, envelope=((0, 1.0),)
+) -> Cue:
+    return Cue(
+        number,
+        step,
+        step.at_sample - lead,
+        lead + step.n_samples + tail,
+        fade_in,
+        fade_out,
+        envelope,
+    )
 
 
 def make_plan(cues: list[Cue], *, sample_rate=RATE, channels=1) -> Plan:
@@ -56,7 +68,8 @@ class Block(NamedTuple):
 
 def split(line: str) -> list[str]:
     """Fields of a line; one that begins with a quote ends at the next of the same."""
-    fields, rest = [], line.strip()
+    fields = []
+    rest = line.strip()
     while rest:
         quote = rest[0] if rest[0] in "\"'`" else None
         field, _, rest = rest[1:].partition(quote) if quote else rest.partition(" ")
@@ -86,7 +99,10 @@ def parse_rpp(text: str) -> Block:
 def items(text: str) -> list[Block]:
     """Items of both tracks in order of position."""
     tracks = parse_rpp(text).all("TRACK")
-    return sorted((item for track in tracks for item in track.all("ITEM")), key=lambda item: item.number("POSITION"))
+    return sorted(
+        (item for track in tracks for item in track.all("ITEM")),
+        key=lambda item: item.number("POSITION"),
+    )
 
 
 def play_item(item: Block, rate: int) -> np.ndarray:
@@ -115,7 +131,9 @@ def play_item(item: Block, rate: int) -> np.ndarray:
 def play(text: str) -> np.ndarray:
     """The project's mono mix."""
     rate = int(parse_rpp(text).number("SAMPLERATE"))
-    placed = [(round(item.number("POSITION") * rate), play_item(item, rate)) for item in items(text)]
+    placed = [
+        (round(item.number("POSITION") * rate), play_item(item, rate)) for item in items(text)
+    ]
     mix = np.zeros(max(at + len(sound) for at, sound in placed))
     for at, sound in placed:
         mix[at : at + len(sound)] += sound
@@ -127,7 +145,9 @@ def sounds(tmp_path, fixtures) -> Path:
     """A folder with the tabla, a bundled OGG, and a ramp whose every sample says where it lies."""
     shutil.copy(fixtures / "tabla_44k.wav", tmp_path / "tabla.wav")
     ogg = next(
-        path for path in sorted(CORPUS_DIR.rglob("*.ogg")) if sf.info(path).channels == 1 and sf.info(path).samplerate == RATE
+        path
+        for path in sorted(CORPUS_DIR.rglob("*.ogg"))
+        if sf.info(path).channels == 1 and sf.info(path).samplerate == RATE
     )
     shutil.copy(ogg, tmp_path / "bundled.ogg")
     sf.write(tmp_path / "ramp.wav", np.arange(20000) / 32768, RATE, "DOUBLE")
@@ -140,7 +160,10 @@ def test_every_export_has_a_suffix():
 
 @pytest.mark.parametrize("name", sorted(EXPORTS))
 def test_same_plan_same_text(name):
-    cues = [make_cue(make_step()), make_cue(make_step(at=2500, source="a/b c.flac"), number=1, lead=10, fade_in=20)]
+    cues = [
+        make_cue(make_step()),
+        make_cue(make_step(at=2500, source="a/b c.flac"), number=1, lead=10, fade_in=20),
+    ]
     assert export(name, cues) == export(name, cues)
     assert export(name, cues).endswith("\n")
 
@@ -148,11 +171,25 @@ def test_same_plan_same_text(name):
 def test_reaper_project_plays_the_mix_of_the_cues(sounds):
     envelope = ((0, 1.0), (40, 1.5), (300, 1.25), (301, 0.5))
     cues = [
-        make_cue(make_step(start=1000, n=2000, at=500, gain_db=-6), tail=30, fade_in=64, fade_out=60),
         make_cue(
-            make_step("bundled.ogg", 4000, 1500, 2500), number=1, lead=30, tail=50, fade_in=60, fade_out=90, envelope=envelope
+            make_step(start=1000, n=2000, at=500, gain_db=-6), tail=30, fade_in=64, fade_out=60
         ),
-        make_cue(make_step(start=9000, n=900, at=4000, gain_db=3, reverse=True), number=2, lead=40, fade_in=90, fade_out=1),
+        make_cue(
+            make_step("bundled.ogg", 4000, 1500, 2500),
+            number=1,
+            lead=30,
+            tail=50,
+            fade_in=60,
+            fade_out=90,
+            envelope=envelope,
+        ),
+        make_cue(
+            make_step(start=9000, n=900, at=4000, gain_db=3, reverse=True),
+            number=2,
+            lead=40,
+            fade_in=90,
+            fade_out=1,
+        ),
     ]
     tabla, bundled = (sf.read(sounds / name)[0] for name in ("tabla.wav", "bundled.ogg"))
     spans = [tabla[1000:3030], bundled[3970:5550], tabla[9000:9940][::-1]]
@@ -160,14 +197,19 @@ def test_reaper_project_plays_the_mix_of_the_cues(sounds):
     for cue, span in zip(cues, spans, strict=True):
         for k, sample in enumerate(span):
             fade = min(1, k / cue.fade_in) * min(1, (len(span) - k) / cue.fade_out)
-            straight = np.interp(k, [at for at, _ in cue.envelope], [gain for _, gain in cue.envelope])
+            straight = np.interp(
+                k, [at for at, _ in cue.envelope], [gain for _, gain in cue.envelope]
+            )
             expected[cue.at_sample + k] += sample * fade * straight * 10 ** (cue.step.gain_db / 20)
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(play(export("reaper", cues, sounds)), expected, atol=1e-6)
 
 
 def test_reaper_items_alternate_so_that_none_overlaps_on_a_track():
-    cues = [make_cue(make_step(at=1000 * i, n=1000, start=500), number=i, lead=10 * (i > 0), tail=20) for i in range(7)]
+    cues = [
+        make_cue(make_step(at=1000 * i, n=1000, start=500), number=i, lead=10 * (i > 0), tail=20)
+        for i in range(7)
+    ]
     tracks = parse_rpp(export("reaper", cues)).all("TRACK")
     assert [len(track.all("ITEM")) for track in tracks] == [4, 3]
     for track in tracks:
@@ -184,14 +226,18 @@ def test_reaper_reversed_step_plays_back_from_its_end(sounds):
 
 
 def test_reaper_stretched_step_reads_half_as_fast(sounds):
-    cue = make_cue(make_step("ramp.wav", 1000, 200, 500, stretch=2.0, transpose=-3.5), lead=30, tail=20)
+    cue = make_cue(
+        make_step("ramp.wav", 1000, 200, 500, stretch=2.0, transpose=-3.5), lead=30, tail=20
+    )
     text = export("reaper", [cue], sounds)
     np.testing.assert_allclose(play(text)[470:] * 32768, 985 + np.arange(250) / 2, atol=1e-6)
     assert [float(field) for field in items(text)[0].fields["PLAYRATE"]] == [0.5, 1, -3.5, -1]
 
 
 def test_reaper_stretched_and_reversed_step(sounds):
-    cue = make_cue(make_step("ramp.wav", 1000, 200, 500, stretch=0.5, reverse=True), lead=30, tail=20)
+    cue = make_cue(
+        make_step("ramp.wav", 1000, 200, 500, stretch=0.5, reverse=True), lead=30, tail=20
+    )
     heard = play(export("reaper", [cue], sounds))[470:] * 32768
     np.testing.assert_allclose(heard, 1400 + 60 - 1 - 2 * np.arange(250), atol=1e-6)
 
@@ -204,7 +250,10 @@ def test_reaper_reversed_section_never_begins_before_the_file():
 
 
 def test_reaper_envelope_points_run_at_the_take_rate(sounds):
-    cue = make_cue(make_step("ramp.wav", 1000, 200, 500, stretch=4.0), envelope=((0, 1.0), (100, 0.0), (200, 1.0)))
+    cue = make_cue(
+        make_step("ramp.wav", 1000, 200, 500, stretch=4.0),
+        envelope=((0, 1.0), (100, 0.0), (200, 1.0)),
+    )
     points = items(export("reaper", [cue]))[0].all("VOLENV")[0].points
     np.testing.assert_allclose(points, [(0, 1), (25 / RATE, 0), (50 / RATE, 1)], atol=1e-12)
     played = play(export("reaper", [cue], sounds))
@@ -220,7 +269,9 @@ def test_reaper_envelope_above_its_limit_goes_into_the_volume(sounds):
     assert [gain for _, gain in item.all("VOLENV")[0].points] == pytest.approx([0.5, 1.99, 0.25])
     assert item.number("VOLPAN", 2) == pytest.approx(2 * 10 ** (-12 / 20))
     straight = np.interp(np.arange(201), *zip(*envelope, strict=True))
-    np.testing.assert_allclose(play(text) * 32768, (1000 + np.arange(201)) * straight * 10 ** (-12 / 20), atol=1e-6)
+    np.testing.assert_allclose(
+        play(text) * 32768, (1000 + np.arange(201)) * straight * 10 ** (-12 / 20), atol=1e-6
+    )
 
 
 def test_reaper_envelope_of_ones_is_left_out():
@@ -228,9 +279,13 @@ def test_reaper_envelope_of_ones_is_left_out():
     assert item.all("VOLENV") == []
 
 
-@given(st.integers(0, 10 * 3600 * 192000), st.integers(1, 192000), st.integers(0, 10 * 3600 * 192000))
+@given(
+    st.integers(0, 10 * 3600 * 192000), st.integers(1, 192000), st.integers(0, 10 * 3600 * 192000)
+)
 def test_reaper_seconds_are_exact_to_the_sample_for_hours(at, n, start):
-    (item,) = items(export("reaper", [make_cue(make_step(start=start, n=n, at=at))], sample_rate=192000))
+    (item,) = items(
+        export("reaper", [make_cue(make_step(start=start, n=n, at=at))], sample_rate=192000)
+    )
     for key, samples in (("POSITION", at), ("LENGTH", n), ("SOFFS", start)):
         assert abs(item.number(key) * 192000 - samples) < 1e-4
         assert len(item.fields[key][0].partition(".")[2]) >= 12
@@ -238,14 +293,24 @@ def test_reaper_seconds_are_exact_to_the_sample_for_hours(at, n, start):
 
 @pytest.mark.parametrize(
     ("source", "kind"),
-    [("a.wav", "WAVE"), ("a.aiff", "WAVE"), ("a.FLAC", "FLAC"), ("a.ogg", "VORBIS"), ("a.opus", "OPUS"), ("a.mp3", "MP3")],
+    [
+        ("a.wav", "WAVE"),
+        ("a.aiff", "WAVE"),
+        ("a.FLAC", "FLAC"),
+        ("a.ogg", "VORBIS"),
+        ("a.opus", "OPUS"),
+        ("a.mp3", "MP3"),
+    ],
 )
 def test_reaper_source_type_follows_the_suffix(source, kind):
-    assert items(export("reaper", [make_cue(make_step(source))]))[0].all("SOURCE")[0].head[1] == kind
+    assert (
+        items(export("reaper", [make_cue(make_step(source))]))[0].all("SOURCE")[0].head[1] == kind
+    )
 
 
 @pytest.mark.parametrize(
-    "source", ["it's.wav", 'a "b" c.wav', "'\"x.wav", "Bässe/Ünit 東京.wav", "a`b.wav", "  two  spaces.wav"]
+    "source",
+    ["it's.wav", 'a "b" c.wav', "'\"x.wav", "Bässe/Ünit 東京.wav", "a`b.wav", "  two  spaces.wav"],
 )
 def test_reaper_odd_names_come_back(source):
     (item,) = items(export("reaper", [make_cue(make_step(source))]))
@@ -270,7 +335,9 @@ def test_path_that_no_project_can_hold_raises(name, source):
         export(name, [make_cue(make_step(source))])
 
 
-@pytest.mark.parametrize(("channels", "tracks", "mode"), [(1, 2, 2), (2, 2, 0), (3, 4, 0), (8, 8, 0)])
+@pytest.mark.parametrize(
+    ("channels", "tracks", "mode"), [(1, 2, 2), (2, 2, 0), (3, 4, 0), (8, 8, 0)]
+)
 def test_reaper_channels(channels, tracks, mode):
     project = parse_rpp(export("reaper", [make_cue(make_step())], channels=channels))
     assert project.number("MASTER_NCH") == tracks
@@ -279,7 +346,10 @@ def test_reaper_channels(channels, tracks, mode):
 
 
 def test_reaper_colour_is_the_source_s():
-    cues = [make_cue(make_step(source, at=2000 * i), number=i) for i, source in enumerate(["a.wav", "b.wav", "a.wav"])]
+    cues = [
+        make_cue(make_step(source, at=2000 * i), number=i)
+        for i, source in enumerate(["a.wav", "b.wav", "a.wav"])
+    ]
     first, second, third = (item.fields["COLOR"] for item in items(export("reaper", cues)))
     assert first == third != second
 
@@ -287,31 +357,72 @@ def test_reaper_colour_is_the_source_s():
 def test_labels_are_the_steps_own_times():
     cues = [make_cue(make_step("drums/kick.wav", n=22050, at=44100), lead=100, tail=100)]
     cues += [make_cue(make_step("a\tb\nc.wav", n=4410, at=66150, unit=12), number=1, lead=50)]
-    assert export("labels", cues) == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta b c 12\n"
+    assert (
+        export("labels", cues)
+        == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta b c 12\n"
+    )
 
 
 def test_csv_reads_back():
     step = make_step(
-        'a,"b"\nc.wav', 22050, 4410, 44100, gain_db=-1.5, reverse=True, transpose=2.0, stretch=1.25, distance=0.1, join=3.0
+        'a,"b"\nc.wav',
+        22050,
+        4410,
+        44100,
+        gain_db=-1.5,
+        reverse=True,
+        transpose=2.0,
+        stretch=1.25,
+        distance=0.1,
+        join=3.0,
     )
-    (row,) = csv.DictReader(io.StringIO(export("csv", [make_cue(step, number=5, lead=9, fade_in=18, fade_out=64)]), newline=""))
+    (row,) = csv.DictReader(
+        io.StringIO(
+            export("csv", [make_cue(step, number=5, lead=9, fade_in=18, fade_out=64)]), newline=""
+        )
+    )
     assert row["source"] == 'a,"b"\nc.wav'
-    assert (row["number"], row["unit"], row["fade_in"], row["fade_out"], row["reverse"]) == ("5", "7", "18", "64", "True")
-    assert [int(row[name]) for name in ("start_sample", "n_samples", "at_sample")] == [22050, 4410, 44100]
-    assert [float(row[name]) for name in ("start_seconds", "at_seconds", "seconds")] == [0.5, 1.0, 0.1]
-    assert [float(row[name]) for name in ("gain_db", "transpose", "stretch", "distance", "join")] == [-1.5, 2, 1.25, 0.1, 3]
+    assert (row["number"], row["unit"], row["fade_in"], row["fade_out"], row["reverse"]) == (
+        "5",
+        "7",
+        "18",
+        "64",
+        "True",
+    )
+    assert [int(row[name]) for name in ("start_sample", "n_samples", "at_sample")] == [
+        22050,
+        4410,
+        44100,
+    ]
+    assert [float(row[name]) for name in ("start_seconds", "at_seconds", "seconds")] == [
+        0.5,
+        1.0,
+        0.1,
+    ]
+    assert [
+        float(row[name]) for name in ("gain_db", "transpose", "stretch", "distance", "join")
+    ] == [-1.5, 2, 1.25, 0.1, 3]
 
 
 def test_edl_columns():
-    cues = [make_cue(make_step("a.wav", 1000, 2000, 500, gain_db=-6.25), tail=30, fade_in=64, fade_out=60)]
+    cues = [
+        make_cue(
+            make_step("a.wav", 1000, 2000, 500, gain_db=-6.25), tail=30, fade_in=64, fade_out=60
+        )
+    ]
     cues += [make_cue(make_step("b 'q'.wav", 4000, 1500, 2500), number=1, lead=30, fade_in=60)]
     cues += [make_cue(make_step("a.wav", 9000, 900, 4000, unit=8), number=2)]
     lines = export("edl", cues, channels=2).splitlines()
     assert lines[0] == "Samplitude EDL File Format Version 1.5"
     assert lines[2:4] == ["Sample Rate: 44100", "Output Channels: 2"]
     table = lines.index("Source Table Entries: 2")
-    assert [split(line) for line in lines[table + 1 : table + 3]] == [["1", "/sounds/a.wav"], ["2", "/sounds/b 'q'.wav"]]
-    rows = [split(line) for line in lines[table + 3 :] if line.strip() and line.strip()[0].isdigit()]
+    assert [split(line) for line in lines[table + 1 : table + 3]] == [
+        ["1", "/sounds/a.wav"],
+        ["2", "/sounds/b 'q'.wav"],
+    ]
+    rows = [
+        split(line) for line in lines[table + 3 :] if line.strip() and line.strip()[0].isdigit()
+    ]
     fades = [
         ["64", "0", "*default", "60", "0", "*default"],
         ["0", "0", "*default"] * 2,
@@ -326,10 +437,16 @@ def test_edl_columns():
     assert len(split(header)) == len(rows[0])
 
 
-@pytest.mark.parametrize(("how", "said"), [({"reverse": True}, "True"), ({"transpose": 1.0}, "1.0"), ({"stretch": 0.5}, "0.5")])
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [({"reverse": True}, "True"), ({"transpose": 1.0}, "1.0"), ({"stretch": 0.5}, "0.5")],
+)
 def test_edl_refuses_what_it_cannot_say(how, said):
     cues = [make_cue(make_step(at=0)), make_cue(make_step(at=2000, **how), number=1)]
-    with pytest.raises(PlanError, match=f"step 1: {next(iter(how))}={said} has no place in an EDL; export to reaper"):
+    with pytest.raises(
+        PlanError,
+        match=f"step 1: {next(iter(how))}={said} has no place in an EDL; export to reaper",
+    ):
         export("edl", cues)
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from db.errors import ParameterError, PlanError
+from files.errors import ParameterError, PlanError
 from playback.live import CHUNK_SAMPLES, Played, check_output_device, play
 
 RATE = 44100
@@ -27,13 +27,23 @@ class StandIn:
     PortAudioError = PortAudioError
 
     def __init__(self, devices=OUTPUTS, rates=(RATE,), late=(), fail_at=None, interrupt_at=None):
-        self.devices, self.rates, self.late, self.fail_at, self.interrupt_at = devices, rates, late, fail_at, interrupt_at
-        self.written, self.calls, self.options = [], [], {}
+        self.devices = devices
+        self.rates = rates
+        self.late = late
+        self.fail_at = fail_at
+        self.interrupt_at = interrupt_at
+        self.written = []
+        self.calls = []
+        self.options = {}
 
     def query_devices(self, device=None, kind=None):
         if kind is None:
             return self.devices
-        outputs = [d for d in self.devices if d["max_output_channels"] and device in (None, d["index"], d["name"])]
+        outputs = [
+            d
+            for d in self.devices
+            if d["max_output_channels"] and device in (None, d["index"], d["name"])
+        ]
         if not outputs:
             raise ValueError(f"No output device matching {device!r}")
         return outputs[0]
@@ -44,7 +54,9 @@ class StandIn:
 
     def OutputStream(self, **options):  # noqa: N802
         self.options = options
-        called = {name: lambda name=name: self.calls.append(name) for name in ("start", "stop", "close")}
+        called = {
+            name: lambda name=name: self.calls.append(name) for name in ("start", "stop", "close")
+        }
         return SimpleNamespace(write=self.write, **called)
 
     def write(self, chunk):
@@ -78,13 +90,19 @@ def blocks(*sizes: int, channels: int = 2):
 
 def test_every_sample_is_written_once_in_order(stand_in):
     module = stand_in()
-    assert play(blocks(1, 5000, 0, 777, 3 * RATE), sample_rate=RATE, channels=2) == Played(5778 + 3 * RATE, 0)
+    assert play(blocks(1, 5000, 0, 777, 3 * RATE), sample_rate=RATE, channels=2) == Played(
+        5778 + 3 * RATE, 0
+    )
     np.testing.assert_array_equal(np.concatenate(module.written), next(blocks(5778 + 3 * RATE)))
     assert {len(chunk) for chunk in module.written[:-1]} == {CHUNK_SAMPLES}
     assert module.calls == ["start", "stop", "close"]
     assert {**module.options, "latency": None} == {
-        "device": 1, "channels": 2, "dtype": "float32", "samplerate": RATE, "latency": None,
-    }  # fmt: skip
+        "device": 1,
+        "channels": 2,
+        "dtype": "float32",
+        "samplerate": RATE,
+        "latency": None,
+    }
 
 
 def test_nothing_to_play(stand_in):
@@ -111,7 +129,9 @@ def test_late_writes_are_counted_but_not_the_first(stand_in):
 
 
 def test_making_runs_two_seconds_ahead_and_no_further(stand_in):
-    module, made, gaps = stand_in(), [], []
+    module = stand_in()
+    made = []
+    gaps = []
 
     def source():
         for block in blocks(*[CHUNK_SAMPLES] * 300):
@@ -123,12 +143,15 @@ def test_making_runs_two_seconds_ahead_and_no_further(stand_in):
         gaps.append(sum(made) - played)
 
     play(source(), sample_rate=RATE, channels=2, progress=progress)
-    assert RATE < max(gaps) <= 3.2 * RATE  # two in the queue and the one that was in hand at the start
+    assert (
+        RATE < max(gaps) <= 3.2 * RATE
+    )  # two in the queue and the one that was in hand at the start
     assert len(module.written) == 300
 
 
 def test_pause_of_the_source_does_not_stop_the_device(stand_in, monkeypatch):
-    module, times = stand_in(), []
+    module = stand_in()
+    times = []
 
     def source():
         for number, block in enumerate(blocks(*[CHUNK_SAMPLES] * 120)):
@@ -172,7 +195,10 @@ def test_interrupt_closes_without_playing_on(stand_in):
 
 def test_device_that_goes_away_is_told(stand_in):
     stand_in(fail_at=3)
-    with pytest.raises(ParameterError, match="Device unavailable.*choose another of 1 built-in, 2 interface, or write a file"):
+    with pytest.raises(
+        ParameterError,
+        match="Device unavailable.*choose another of 1 built-in, 2 interface, or write a file",
+    ):
         play(blocks(3 * RATE), sample_rate=RATE, channels=2)
 
 
@@ -185,7 +211,10 @@ def test_device_by_number_or_name(stand_in, device, number):
 
 def test_unknown_device_lists_those_there_are(stand_in):
     stand_in()
-    with pytest.raises(ParameterError, match="device='usb': no such audio output.*choose one of 1 built-in, 2 interface"):
+    with pytest.raises(
+        ParameterError,
+        match="device='usb': no such audio output.*choose one of 1 built-in, 2 interface",
+    ):
         play(blocks(10), sample_rate=RATE, channels=2, device="usb")
 
 
@@ -193,20 +222,27 @@ def test_device_is_checked_without_a_sound(stand_in):
     module = stand_in()
     for device in (None, "interface", "2", 2):
         check_output_device(device)
-    with pytest.raises(ParameterError, match="device='usb': no such audio output.*choose one of 1 built-in, 2 interface"):
+    with pytest.raises(
+        ParameterError,
+        match="device='usb': no such audio output.*choose one of 1 built-in, 2 interface",
+    ):
         check_output_device("usb")
     assert (module.calls, module.options) == ([], {})
 
 
 def test_no_output_at_all(stand_in):
     stand_in(devices=OUTPUTS[:1])
-    with pytest.raises(ParameterError, match="no audio output device; connect one or write a file with -o"):
+    with pytest.raises(
+        ParameterError, match="no audio output device; connect one or write a file with -o"
+    ):
         play(blocks(10), sample_rate=RATE, channels=2)
 
 
 def test_sample_rate_the_device_does_not_take(stand_in):
     stand_in(rates=(48000,))
-    with pytest.raises(ParameterError, match="does not play 2 channels at 44100 Hz .Invalid sample rate"):
+    with pytest.raises(
+        ParameterError, match="does not play 2 channels at 44100 Hz .Invalid sample rate"
+    ):
         play(blocks(10), sample_rate=RATE, channels=2)
 
 
@@ -220,7 +256,9 @@ def test_missing_portaudio_is_told_with_the_remedy(monkeypatch, tmp_path):
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
-    with pytest.raises(ParameterError, match="PortAudio library not found.*apt install libportaudio2"):
+    with pytest.raises(
+        ParameterError, match="PortAudio library not found.*apt install libportaudio2"
+    ):
         play(blocks(10), sample_rate=RATE, channels=2)
 
 

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from db.errors import AudioError, ParameterError
+from files.errors import AudioError, ParameterError
 from playback import picture
 from playback.picture import draw_waveform, save_picture
 from playback.plan import Plan, Step
@@ -38,7 +38,10 @@ def axes():
 def bars(axes) -> tuple[np.ndarray, np.ndarray]:
     """Corners, shape (n, 4, 2), and colours, shape (n, 4)."""
     collection = axes.collections[0]
-    return np.array([path.vertices[:4] for path in collection.get_paths()]), collection.get_facecolors()
+    return (
+        np.array([path.vertices[:4] for path in collection.get_paths()]),
+        collection.get_facecolors(),
+    )
 
 
 def legend(axes) -> list[str]:
@@ -52,7 +55,9 @@ def test_every_column_shows_its_extremes(axes, audio, tabla):
     edges = np.arange(501) * len(tabla) // 500
     np.testing.assert_allclose(corners[:, 0, 0], edges[:-1] / RATE)
     loud = np.maximum.reduceat(tabla, edges[:-1]) > 0.05
-    np.testing.assert_allclose(corners[loud, 1, 1], np.maximum.reduceat(tabla, edges[:-1])[loud], rtol=1e-5)
+    np.testing.assert_allclose(
+        corners[loud, 1, 1], np.maximum.reduceat(tabla, edges[:-1])[loud], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("block", [1, 88, 89, 1000])
@@ -69,12 +74,20 @@ def test_extremes_do_not_depend_on_the_blocks(tmp_path, monkeypatch, tabla, chan
 
 
 def test_steps_have_the_colours_of_their_sources_and_rests_have_none(axes, audio):
-    draw_waveform(axes, audio, plan_of(("a.wav", 0, 11025), ("b.wav", 22050, 11025), ("a.wav", 33075, 11025)))
+    draw_waveform(
+        axes, audio, plan_of(("a.wav", 0, 11025), ("b.wav", 22050, 11025), ("a.wav", 33075, 11025))
+    )
     corners, colours = bars(axes)
     left = corners[:, 0, 0]
     assert ((left < 0.25) | (left >= 0.499)).all()
-    first, second, third = colours[left < 0.25], colours[(left >= 0.5) & (left < 0.749)], colours[left >= 0.75]
-    assert len(np.unique(np.concatenate([first, third]), axis=0)) == len(np.unique(second, axis=0)) == 1
+    first = colours[left < 0.25]
+    second = colours[(left >= 0.5) & (left < 0.749)]
+    third = colours[left >= 0.75]
+    assert (
+        len(np.unique(np.concatenate([first, third]), axis=0))
+        == len(np.unique(second, axis=0))
+        == 1
+    )
     assert (first[0] != second[0]).any()
     assert legend(axes) == ["a", "b"]
 
@@ -95,7 +108,9 @@ def test_sources_beyond_twelve_are_grey_and_counted(axes, audio):
 
 def test_legend_tells_sources_of_one_name_apart_and_shortens(axes, audio):
     names = ["a/x.wav", "b/x.wav", "_y.wav", "$1$.wav", f"{'long' * 10}.wav"]
-    draw_waveform(axes, audio, plan_of(*[(name, 8000 * i, 8000 - i) for i, name in enumerate(names)]))
+    draw_waveform(
+        axes, audio, plan_of(*[(name, 8000 * i, 8000 - i) for i, name in enumerate(names)])
+    )
     assert legend(axes) == ["a/x.wav", "b/x.wav", "_y", "$1$", "longlonglonglonglonglon…"]
 
 
@@ -103,9 +118,16 @@ def test_legend_tells_sources_of_one_name_apart_and_shortens(axes, audio):
 def test_same_audio_gives_the_same_bytes(tmp_path, seconds, rate, channels):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, (round(seconds * rate), channels))
     sf.write(tmp_path / "a.wav", samples, rate)
-    plan = plan_of(("a", 0, len(samples) // 2), ("b", len(samples) // 2, len(samples) // 3), rate=rate, channels=channels)
+    plan = plan_of(
+        ("a", 0, len(samples) // 2),
+        ("b", len(samples) // 2, len(samples) // 3),
+        rate=rate,
+        channels=channels,
+    )
     for name in ("1.png", "2.png"):
-        save_picture(tmp_path / "a.wav", plan, tmp_path / name, seams=[len(samples) // 2], title="$2 of $3")
+        save_picture(
+            tmp_path / "a.wav", plan, tmp_path / name, seams=[len(samples) // 2], title="$2 of $3"
+        )
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
     assert imread(tmp_path / "1.png").shape == (825, 1650, 4)
 
@@ -132,12 +154,20 @@ def test_sine_is_in_its_band_and_its_columns(tmp_path, hz, seconds):
 
 @pytest.mark.parametrize(
     ("seconds", "label", "unit"),
-    [(90, "10", "s"), (150, "0:15", "min:s"), (300, "0:30", "min:s"), (3600, "5:00", "min:s"), (90000, "180:00", "min:s")],
+    [
+        (90, "10", "s"),
+        (150, "0:15", "min:s"),
+        (300, "0:30", "min:s"),
+        (3600, "5:00", "min:s"),
+        (90000, "180:00", "min:s"),
+    ],
 )
 def test_time_is_in_seconds_or_minutes(axes, seconds, label, unit):
     axes.set_xlim(0, seconds)
     picture._label_time(axes)
-    labels = [text.get_text() for text in axes.get_xticklabels() if 0 < text.get_position()[0] <= seconds]
+    labels = [
+        text.get_text() for text in axes.get_xticklabels() if 0 < text.get_position()[0] <= seconds
+    ]
     assert labels[0] == label
     assert len(labels) <= 12
     assert axes.get_xlabel() == f"time ({unit})"
@@ -152,22 +182,32 @@ def test_seams_are_counted_per_column(axes):
 
 
 def test_other_rate_is_refused(tmp_path, audio):
-    with pytest.raises(ParameterError, match="audio.wav: 44100 samples at 44100 Hz; .* is at 48000 Hz"):
-        save_picture(audio, plan_of(("a", 0, 5), rate=48000), tmp_path / "a.png", seams=[], title="")
+    with pytest.raises(
+        ParameterError, match="audio.wav: 44100 samples at 44100 Hz; .* is at 48000 Hz"
+    ):
+        save_picture(
+            audio, plan_of(("a", 0, 5), rate=48000), tmp_path / "a.png", seams=[], title=""
+        )
 
 
 def test_empty_audio_is_refused(tmp_path):
     sf.write(tmp_path / "a.wav", np.zeros(0), RATE)
     with pytest.raises(ParameterError, match="a.wav: 0 samples"):
-        save_picture(tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", seams=[], title="")
+        save_picture(
+            tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", seams=[], title=""
+        )
 
 
 def test_audio_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(AudioError, match="a.wav: cannot be read"):
-        save_picture(tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", seams=[], title="")
+        save_picture(
+            tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", seams=[], title=""
+        )
 
 
 def test_other_format_is_refused(tmp_path, audio):
-    with pytest.raises(ParameterError, match="a.pdf: a picture is a PNG; give a name that ends in .png"):
+    with pytest.raises(
+        ParameterError, match="a.pdf: a picture is a PNG; give a name that ends in .png"
+    ):
         save_picture(audio, plan_of(("a", 0, 5)), tmp_path / "a.pdf", seams=[], title="")

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from db.errors import PlanError
+from files.errors import PlanError
 from playback.plan import Plan, Step
 from playback.targets import Targets
 
@@ -13,9 +13,13 @@ STEPS = (
     Step(8, "b/x.wav", 2048, 1000, 1024, gain_db=-3.0),
 )
 STAMPS = {"a/x.wav": {"hash": "0123", "bytes": 99, "modified_ns": 5}}
-PLAN = Plan(44100, 2, {"id": "d", "root": "/sounds"}, STEPS, {"seams": {"fade": "linear"}}, sources=STAMPS)
+PLAN = Plan(
+    44100, 2, {"id": "d", "root": "/sounds"}, STEPS, {"seams": {"fade": "linear"}}, sources=STAMPS
+)
 WANTED = np.array([[0.5, -2.0, 3.0], [1e-9, 4.0, -0.0]], np.float32)
-FOUND = replace(PLAN, steps=(replace(STEPS[0], target=1, locked=True), STEPS[1]), targets=Targets.of(WANTED))
+FOUND = replace(
+    PLAN, steps=(replace(STEPS[0], target=1, locked=True), STEPS[1]), targets=Targets.of(WANTED)
+)
 
 
 def test_plan_comes_back_as_it_was_saved(tmp_path):
@@ -28,7 +32,17 @@ def test_file_has_one_step_per_line_and_the_documented_keys(tmp_path):
     PLAN.save(tmp_path / "p.json")
     text = (tmp_path / "p.json").read_text()
     assert sum('"unit"' in line and '"source"' in line for line in text.splitlines()) == 2
-    keys = ["format", "version", "sample_rate", "channels", "database", "settings", "tail_samples", "sources", "steps"]
+    keys = [
+        "format",
+        "version",
+        "sample_rate",
+        "channels",
+        "database",
+        "settings",
+        "tail_samples",
+        "sources",
+        "steps",
+    ]
     assert list(json.loads(text)) == keys
 
 
@@ -46,7 +60,10 @@ def test_plan_with_targets_comes_back_as_it_was_saved(tmp_path):
 def test_targets_are_one_line_behind_the_steps(tmp_path):
     FOUND.save(tmp_path / "p.json")
     lines = (tmp_path / "p.json").read_text().splitlines()
-    assert lines[-2] == ' "targets": {"n_descriptors": 3, "float32": "AAAAPwAAAMAAAEBAX3CJMAAAgEAAAACA"}'
+    assert (
+        lines[-2]
+        == ' "targets": {"n_descriptors": 3, "float32": "AAAAPwAAAMAAAEBAX3CJMAAAgEAAAACA"}'
+    )
     document = json.loads((tmp_path / "p.json").read_text())
     assert list(document)[-1] == "targets"
     assert (document["steps"][1]["target"], document["steps"][1]["locked"]) == (-1, False)
@@ -91,9 +108,15 @@ def edit(path, change):
         (lambda d: d.update(channels=0), "channels=0 must be an integer of at least 1"),
         (lambda d: d.update(channels=9), "channels=9 must be 1 to 8"),
         (lambda d: d.update(sample_rate=44100.0), "sample_rate=44100.0 must be an integer"),
-        (lambda d: d.update(sample_rate=999), "sample_rate=999 must be an integer of at least 1000"),
+        (
+            lambda d: d.update(sample_rate=999),
+            "sample_rate=999 must be an integer of at least 1000",
+        ),
         (lambda d: d.update(sample_rate=768001), "sample_rate=768001 must be 768000 at most"),
-        (lambda d: d.update(tail_samples=2**32 + 1), "tail_samples=4294967297 must be 4294967296 at most"),
+        (
+            lambda d: d.update(tail_samples=2**32 + 1),
+            "tail_samples=4294967297 must be 4294967296 at most",
+        ),
         (lambda d: d.update(database={}), '"database" must have "id" and "root"'),
         (lambda d: d.update(tail_samples=-1), "tail_samples=-1 must be an integer of at least 0"),
         (lambda d: d.update(settings=[]), '"settings" must be an object'),
@@ -101,49 +124,151 @@ def edit(path, change):
         (lambda d: d["steps"].__setitem__(1, 5), "step 1: must be an object"),
         (lambda d: d["steps"][1].pop("source"), "step 1: source missing"),
         (lambda d: d["steps"][1].update(colour="red"), "step 1: unknown key colour"),
-        (lambda d: d["steps"][1].update(start_sample=-1), "step 1: start_sample=-1 must be an integer of at least 0"),
-        (lambda d: d["steps"][1].update(n_samples=0), "step 1: n_samples=0 must be an integer of at least 1"),
+        (
+            lambda d: d["steps"][1].update(start_sample=-1),
+            "step 1: start_sample=-1 must be an integer of at least 0",
+        ),
+        (
+            lambda d: d["steps"][1].update(n_samples=0),
+            "step 1: n_samples=0 must be an integer of at least 1",
+        ),
         (lambda d: d["steps"][1].update(unit=True), "step 1: unit=True must be an integer"),
-        (lambda d: d["steps"][1].update(gain_db="loud"), "step 1: gain_db='loud' must be a finite number"),
-        (lambda d: d["steps"][1].update(gain_db=float("inf")), "step 1: gain_db=inf must be a finite number"),
-        (lambda d: d["steps"][1].update(gain_db=10**400), "step 1: gain_db=10{400} must be a finite number"),
-        (lambda d: d["steps"][1].update(join=1e301), "step 1: join=1e\\+301 must be a finite number"),
-        (lambda d: d["steps"][1].update(at_sample=2**40), "step 1: at_sample=1099511627776 must be 4294967296 at most"),
-        (lambda d: d["steps"][1].update(unit=-2), "step 1: unit=-2 must be an integer of at least -1"),
-        (lambda d: d["steps"][1].update(at_sample=None), "step 1: at_sample=None must be an integer of at least 0"),
-        (lambda d: d["steps"][1].update(at_sample=1000), "step 1: at_sample=1000 lies before step 0 ends, at 1024"),
+        (
+            lambda d: d["steps"][1].update(gain_db="loud"),
+            "step 1: gain_db='loud' must be a finite number",
+        ),
+        (
+            lambda d: d["steps"][1].update(gain_db=float("inf")),
+            "step 1: gain_db=inf must be a finite number",
+        ),
+        (
+            lambda d: d["steps"][1].update(gain_db=10**400),
+            "step 1: gain_db=10{400} must be a finite number",
+        ),
+        (
+            lambda d: d["steps"][1].update(join=1e301),
+            "step 1: join=1e\\+301 must be a finite number",
+        ),
+        (
+            lambda d: d["steps"][1].update(at_sample=2**40),
+            "step 1: at_sample=1099511627776 must be 4294967296 at most",
+        ),
+        (
+            lambda d: d["steps"][1].update(unit=-2),
+            "step 1: unit=-2 must be an integer of at least -1",
+        ),
+        (
+            lambda d: d["steps"][1].update(at_sample=None),
+            "step 1: at_sample=None must be an integer of at least 0",
+        ),
+        (
+            lambda d: d["steps"][1].update(at_sample=1000),
+            "step 1: at_sample=1000 lies before step 0 ends, at 1024",
+        ),
         (lambda d: d["steps"].reverse(), "step 1: at_sample=0 lies before step 0 ends"),
-        (lambda d: d["steps"][0].update(source="/etc/passwd"), "step 0: source='/etc/passwd' must be a path within"),
-        (lambda d: d["steps"][0].update(source="a/../../x.wav"), "step 0: source=.* must be a path within"),
-        (lambda d: d["steps"][1].update(transpose="up"), "step 1: transpose='up' must be a finite number"),
-        (lambda d: d["steps"][1].update(transpose=60), "step 1: transpose=60 must be -48 to 48 semitones"),
-        (lambda d: d["steps"][1].update(stretch=0), "step 1: stretch=0 must be 0.1 to 10; 2 is twice as slow"),
+        (
+            lambda d: d["steps"][0].update(source="/etc/passwd"),
+            "step 0: source='/etc/passwd' must be a path within",
+        ),
+        (
+            lambda d: d["steps"][0].update(source="a/../../x.wav"),
+            "step 0: source=.* must be a path within",
+        ),
+        (
+            lambda d: d["steps"][1].update(transpose="up"),
+            "step 1: transpose='up' must be a finite number",
+        ),
+        (
+            lambda d: d["steps"][1].update(transpose=60),
+            "step 1: transpose=60 must be -48 to 48 semitones",
+        ),
+        (
+            lambda d: d["steps"][1].update(stretch=0),
+            "step 1: stretch=0 must be 0.1 to 10; 2 is twice as slow",
+        ),
         (lambda d: d["steps"][1].update(reverse=1), "step 1: reverse=1 must be true or false"),
         (lambda d: d["steps"][1].update(gain_db=200), "step 1: gain_db=200 must be -200 to 60"),
         (lambda d: d.update(sources=[]), '"sources" must be an object'),
         (lambda d: d["sources"]["a/x.wav"].pop("hash"), '"sources": \'a/x.wav\' must have "hash"'),
         (lambda d: d["steps"][0].update(alternatives=3), "step 0: alternatives must be a list"),
-        (lambda d: d["steps"][0].update(alternatives=[3]), 'step 0: .* a list of objects with "unit" and "distance", numbers'),
-        (lambda d: d["steps"][0]["alternatives"][0].pop("unit"), "step 0: alternatives must be a list of objects"),
-        (lambda d: d["steps"][0]["alternatives"][0].update(distance="far"), "step 0: alternatives must be a list of objects"),
-        (lambda d: d["steps"][0]["alternatives"][0].update(source=3), "step 0: alternatives must be a list of objects"),
-        (lambda d: d["steps"][0]["alternatives"][0].update(start_sample=0.5), "step 0: alternatives must be a list of objects"),
+        (
+            lambda d: d["steps"][0].update(alternatives=[3]),
+            'step 0: .* a list of objects with "unit" and "distance", numbers',
+        ),
+        (
+            lambda d: d["steps"][0]["alternatives"][0].pop("unit"),
+            "step 0: alternatives must be a list of objects",
+        ),
+        (
+            lambda d: d["steps"][0]["alternatives"][0].update(distance="far"),
+            "step 0: alternatives must be a list of objects",
+        ),
+        (
+            lambda d: d["steps"][0]["alternatives"][0].update(source=3),
+            "step 0: alternatives must be a list of objects",
+        ),
+        (
+            lambda d: d["steps"][0]["alternatives"][0].update(start_sample=0.5),
+            "step 0: alternatives must be a list of objects",
+        ),
         (lambda d: d["steps"][1].update(locked=1), "step 1: locked=1 must be true or false"),
-        (lambda d: d["steps"][1].update(target=2), "step 1: target=2 must be a row of the targets, 0 to 1, or -1 for none"),
-        (lambda d: d["steps"][1].update(target=-2), "step 1: target=-2 must be an integer of at least -1"),
-        (lambda d: d["steps"][1].update(target=0.0), "step 1: target=0.0 must be an integer of at least -1"),
+        (
+            lambda d: d["steps"][1].update(target=2),
+            "step 1: target=2 must be a row of the targets, 0 to 1, or -1 for none",
+        ),
+        (
+            lambda d: d["steps"][1].update(target=-2),
+            "step 1: target=-2 must be an integer of at least -1",
+        ),
+        (
+            lambda d: d["steps"][1].update(target=0.0),
+            "step 1: target=0.0 must be an integer of at least -1",
+        ),
         (lambda d: d.pop("targets"), "step 0: target=1 must be -1: the plan holds no targets"),
-        (lambda d: d.update(targets=None), '"targets" must have "n_descriptors" and "float32" and no more; or leave it out'),
-        (lambda d: d["targets"].update(colour="red"), '"targets" must have "n_descriptors" and "float32" and no more'),
-        (lambda d: d["targets"].update(n_descriptors=True), '"targets": n_descriptors=True must be an integer of at least 1'),
-        (lambda d: d["targets"].update(n_descriptors=0), '"targets": n_descriptors=0 must be an integer of at least 1'),
-        (lambda d: d["targets"].update(n_descriptors=4), '"targets": 24 bytes must be one or more rows of 4 float32 values'),
-        (lambda d: d["targets"].update(float32=""), '"targets": 0 bytes must be one or more rows of 3 float32 values'),
-        (lambda d: d["targets"].update(float32="AAA"), '"targets": float32 must be base64 .Incorrect padding.; make the plan'),
-        (lambda d: d["targets"].update(float32="AA A"), '"targets": float32 must be base64 .*; make the plan'),
-        (lambda d: d["targets"].update(float32="é"), '"targets": float32 must be base64 .*; make the plan'),
-        (lambda d: d["targets"].update(float32=7), '"targets": float32 must be base64 .*; make the plan'),
-        (lambda d: d["targets"].update(float32="AADAfw==", n_descriptors=1), '"targets": row 0 must be finite; make the plan'),
+        (
+            lambda d: d.update(targets=None),
+            '"targets" must have "n_descriptors" and "float32" and no more; or leave it out',
+        ),
+        (
+            lambda d: d["targets"].update(colour="red"),
+            '"targets" must have "n_descriptors" and "float32" and no more',
+        ),
+        (
+            lambda d: d["targets"].update(n_descriptors=True),
+            '"targets": n_descriptors=True must be an integer of at least 1',
+        ),
+        (
+            lambda d: d["targets"].update(n_descriptors=0),
+            '"targets": n_descriptors=0 must be an integer of at least 1',
+        ),
+        (
+            lambda d: d["targets"].update(n_descriptors=4),
+            '"targets": 24 bytes must be one or more rows of 4 float32 values',
+        ),
+        (
+            lambda d: d["targets"].update(float32=""),
+            '"targets": 0 bytes must be one or more rows of 3 float32 values',
+        ),
+        (
+            lambda d: d["targets"].update(float32="AAA"),
+            '"targets": float32 must be base64 .Incorrect padding.; make the plan',
+        ),
+        (
+            lambda d: d["targets"].update(float32="AA A"),
+            '"targets": float32 must be base64 .*; make the plan',
+        ),
+        (
+            lambda d: d["targets"].update(float32="é"),
+            '"targets": float32 must be base64 .*; make the plan',
+        ),
+        (
+            lambda d: d["targets"].update(float32=7),
+            '"targets": float32 must be base64 .*; make the plan',
+        ),
+        (
+            lambda d: d["targets"].update(float32="AADAfw==", n_descriptors=1),
+            '"targets": row 0 must be finite; make the plan',
+        ),
     ],
 )
 def test_bad_plan_is_refused_by_name(tmp_path, change, message):
@@ -155,7 +280,10 @@ def test_bad_plan_is_refused_by_name(tmp_path, change, message):
 
 def test_absent_optional_keys_mean_untouched(tmp_path):
     PLAN.save(tmp_path / "p.json")
-    edit(tmp_path / "p.json", lambda d: [s.pop(k) for s in d["steps"] for k in ("gain_db", "distance", "alternatives")])
+    edit(
+        tmp_path / "p.json",
+        lambda d: [s.pop(k) for s in d["steps"] for k in ("gain_db", "distance", "alternatives")],
+    )
     assert Plan.load(tmp_path / "p.json").steps[1] == Step(8, "b/x.wav", 2048, 1000, 1024)
 
 
@@ -167,7 +295,10 @@ def test_absent_optional_keys_mean_untouched(tmp_path):
         (b"RIFF\xff\xfe", "not a readable plan, but no text; give a plan file"),
         (b"", "line 1, column 1: Expecting value; every step but the last ends in a comma"),
         (b'{"a": 1,\n "b" 2}', "line 2, column 6: Expecting ':' delimiter; every step"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "not a readable plan .Exceeds the limit .* give a plan file"),
+        (
+            b'{"a": ' + b"9" * 5000 + b"}",
+            "not a readable plan .Exceeds the limit .* give a plan file",
+        ),
         (b"[" * 100_000, "not a readable plan .maximum recursion depth .* give a plan file"),
     ],
 )
@@ -178,7 +309,9 @@ def test_other_files_are_refused(tmp_path, content, message):
 
 
 def test_missing_plan_is_refused(tmp_path):
-    with pytest.raises(PlanError, match="p.json: cannot be read .No such file or directory.; give a plan file"):
+    with pytest.raises(
+        PlanError, match="p.json: cannot be read .No such file or directory.; give a plan file"
+    ):
         Plan.load(tmp_path / "p.json")
 
 
@@ -192,9 +325,15 @@ def test_steps_written_by_hand_follow_each_other(tmp_path):
     steps = [{"source": "a.wav", "start_sample": 9, "n_samples": n} for n in (100, 50, 25)]
     steps[1]["at_sample"] = 130
     document = {"format": "demiurge-plan", "version": 1, "sample_rate": 44100, "channels": 1}
-    (tmp_path / "p.json").write_text(json.dumps({**document, "database": {"id": "x", "root": "."}, "steps": steps}))
+    (tmp_path / "p.json").write_text(
+        json.dumps({**document, "database": {"id": "x", "root": "."}, "steps": steps})
+    )
     plan = Plan.load(tmp_path / "p.json")
-    assert plan.steps == (Step(-1, "a.wav", 9, 100, 0), Step(-1, "a.wav", 9, 50, 130), Step(-1, "a.wav", 9, 25, 180))
+    assert plan.steps == (
+        Step(-1, "a.wav", 9, 100, 0),
+        Step(-1, "a.wav", 9, 50, 130),
+        Step(-1, "a.wav", 9, 25, 180),
+    )
     assert (plan.settings, plan.tail_samples, plan.sources) == ({}, 0, {})
 
 
@@ -213,7 +352,9 @@ def test_length_in_the_source_follows_the_stretch():
 
 
 def test_identity_is_of_what_is_played(tmp_path):
-    other = replace(PLAN, settings={}, steps=(replace(STEPS[0], distance=9.0, alternatives=()), STEPS[1]))
+    other = replace(
+        PLAN, settings={}, steps=(replace(STEPS[0], distance=9.0, alternatives=()), STEPS[1])
+    )
     assert other.identity == PLAN.identity == FOUND.identity
     assert len(PLAN.identity) == 32
     for how in (
@@ -230,8 +371,16 @@ def test_identity_is_of_what_is_played(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, [1, {"deep": np.inf}]])
 def test_settings_that_json_cannot_hold_are_refused(tmp_path, value):
-    document = {"format": "demiurge-plan", "version": 1, "sample_rate": 44100, "channels": 1, "steps": []}
+    document = {
+        "format": "demiurge-plan",
+        "version": 1,
+        "sample_rate": 44100,
+        "channels": 1,
+        "steps": [],
+    }
     document |= {"database": {"id": "x", "root": "."}, "settings": {"cost": value}}
     (tmp_path / "a.plan.json").write_text(json.dumps(document))
-    with pytest.raises(PlanError, match='"settings" must be an object, and all numbers in it finite'):
+    with pytest.raises(
+        PlanError, match='"settings" must be an object, and all numbers in it finite'
+    ):
         Plan.load(tmp_path / "a.plan.json")

@@ -1,4 +1,6 @@
-"""Plans of real sounds to files: what the samples are, how loud, what is left behind when it goes wrong."""
+"""Plans of real sounds to files: what the samples are, how loud, what is left behind when it goes
+wrong.
+"""
 
 import os
 import subprocess
@@ -11,16 +13,17 @@ import pyloudnorm
 import pytest
 import soundfile as sf
 
-from db.errors import ParameterError, PlanError
-from demiurge.corpus import CORPUS_DIR
+from audio.loudness import TruePeakMeter
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError, PlanError
 from playback import render as render_module
 from playback.crossfade import SeamOptions
-from playback.loudness import TruePeakMeter
 from playback.opened import open_plan
 from playback.plan import Plan, Step
 from playback.render import OutputOptions, render, stem_paths, write_stems, write_whole
 
-RATE, HOP = 44100, 1024
+RATE = 44100
+HOP = 1024
 PLAIN = SeamOptions.plain(22.0)
 CUTS = SeamOptions.plain(0.0)
 SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg", "bass_hard_c.ogg")
@@ -29,15 +32,20 @@ SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg", "bass_hard_
 def make_plan(root, *spans, channels=1, **rest) -> Plan:
     """Of (source, start, n_samples), one after the other."""
     at = np.cumsum([0, *(n for _, _, n in spans)])
-    steps = tuple(Step(i, source, start, n, int(at[i])) for i, (source, start, n) in enumerate(spans))
+    steps = tuple(
+        Step(i, source, start, n, int(at[i])) for i, (source, start, n) in enumerate(spans)
+    )
     return Plan(RATE, channels, {"id": "a database", "root": str(root)}, steps, **rest)
 
 
 @pytest.fixture
 def music() -> Plan:
-    """Two seconds of four bundled recordings, in pieces of 23 to 93 ms, lowered so that no seam is over full scale."""
+    """Two seconds of four bundled recordings, in pieces of 23 to 93 ms, lowered so that no seam is
+    over full scale.
+    """
     rng = np.random.default_rng(3)
-    spans, length = [], 0
+    spans = []
+    length = 0
     while length < 2 * RATE:
         n = int(rng.integers(1, 5)) * HOP
         spans.append((SOUNDS[rng.integers(4)], int(rng.integers(10)) * HOP, n))
@@ -98,11 +106,16 @@ def test_the_file_names_its_plan_and_database(tmp_path, music, name):
     render(music, tmp_path / name)
     with sf.SoundFile(tmp_path / name) as file:
         seams = "crossfade_ms=60.0 fade=matched align_ms=5.0 attacks=True level_db=12.0"
-        assert (file.title, file.comment) == ("", f"Demiurge plan {music.identity}, database a database, seams {seams}")
+        assert (file.title, file.comment) == (
+            "",
+            f"Demiurge plan {music.identity}, database a database, seams {seams}",
+        )
         assert file.software.startswith("Demiurge")
 
 
-@pytest.mark.parametrize(("name", "other"), [("o.wav", "another name.wav"), ("o.flac", "p.flac"), ("o.ogg", "p.ogg")])
+@pytest.mark.parametrize(
+    ("name", "other"), [("o.wav", "another name.wav"), ("o.flac", "p.flac"), ("o.ogg", "p.ogg")]
+)
 def test_a_plan_makes_the_same_bytes_under_any_name(tmp_path, music, name, other):
     for path in (tmp_path / name, tmp_path / other):
         render(music, path)
@@ -113,7 +126,8 @@ def test_a_plan_makes_the_same_bytes_under_any_name(tmp_path, music, name, other
 
 
 @pytest.mark.parametrize(
-    ("name", "n"), [("render.BLOCK_SAMPLES", 99), ("stitch.BLOCK_SAMPLES", 999), ("stitch.BATCH_VALUES", 9)]
+    ("name", "n"),
+    [("render.BLOCK_SAMPLES", 99), ("stitch.BLOCK_SAMPLES", 999), ("stitch.BATCH_VALUES", 9)],
 )
 def test_how_the_work_is_cut_changes_no_byte(tmp_path, music, monkeypatch, name, n):
     render(music, tmp_path / "a.wav", output=OutputOptions("float", lufs=-20))
@@ -124,16 +138,28 @@ def test_how_the_work_is_cut_changes_no_byte(tmp_path, music, monkeypatch, name,
 
 def test_hard_cuts_end_with_the_last_unit(tmp_path, tabla):
     sf.write(tmp_path / "a.wav", tabla, RATE)
-    render(make_plan(tmp_path, ("a.wav", 0, HOP), ("a.wav", 3 * HOP, HOP)), tmp_path / "o.wav", seams=CUTS)
-    np.testing.assert_array_equal(heard(tmp_path / "o.wav")[:, 0], [*tabla[:HOP], *tabla[3 * HOP : 4 * HOP]])
+    render(
+        make_plan(tmp_path, ("a.wav", 0, HOP), ("a.wav", 3 * HOP, HOP)),
+        tmp_path / "o.wav",
+        seams=CUTS,
+    )
+    np.testing.assert_array_equal(
+        heard(tmp_path / "o.wav")[:, 0], [*tabla[:HOP], *tabla[3 * HOP : 4 * HOP]]
+    )
 
 
 # What the samples are
 
 
-@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", None), ("PCM_16", "16"), ("PCM_24", None)])
-@pytest.mark.parametrize(("source", "out"), [("a.wav", "o.wav"), ("a.flac", "o.flac"), ("a.aiff", "o.wav")])
-def test_adjacent_units_come_back_bit_exact_through_the_file(tmp_path, tabla, source, out, subtype, bits):
+@pytest.mark.parametrize(
+    ("subtype", "bits"), [("PCM_16", None), ("PCM_16", "16"), ("PCM_24", None)]
+)
+@pytest.mark.parametrize(
+    ("source", "out"), [("a.wav", "o.wav"), ("a.flac", "o.flac"), ("a.aiff", "o.wav")]
+)
+def test_adjacent_units_come_back_bit_exact_through_the_file(
+    tmp_path, tabla, source, out, subtype, bits
+):
     fine = tabla * np.float32(1 if subtype == "PCM_16" else 0.7)
     sf.write(tmp_path / source, fine, RATE, subtype=subtype)
     spans = [(source, i, min(HOP, RATE - i)) for i in range(0, RATE, HOP)]
@@ -151,11 +177,17 @@ def test_full_scale_16_bit_passes_untouched(tmp_path):
 
 def test_positions_are_exact_through_the_file(tmp_path, tabla):
     sf.write(tmp_path / "a.wav", tabla, RATE)
-    steps = (Step(0, "a.wav", 20_001, 999, 77), Step(1, "a.wav", 5, 1, 2000), Step(2, "a.wav", 30_000, 500, 2001))
+    steps = (
+        Step(0, "a.wav", 20_001, 999, 77),
+        Step(1, "a.wav", 5, 1, 2000),
+        Step(2, "a.wav", 30_000, 500, 2001),
+    )
     plan = Plan(RATE, 1, {"id": "x", "root": str(tmp_path)}, steps, tail_samples=13)
     render(plan, tmp_path / "o.wav", seams=CUTS)
     expected = np.zeros(2514, np.float32)
-    expected[77:1076], expected[2000], expected[2001:2501] = tabla[20_001:21_000], tabla[5], tabla[30_000:30_500]
+    expected[77:1076] = tabla[20_001:21_000]
+    expected[2000] = tabla[5]
+    expected[2001:2501] = tabla[30_000:30_500]
     np.testing.assert_array_equal(heard(tmp_path / "o.wav")[:, 0], expected)
 
 
@@ -168,7 +200,9 @@ def test_over_full_scale_is_lowered_as_a_whole_and_said(tmp_path, tabla, bits):
     out = heard(tmp_path / "o.wav")[:, 0]
     assert summary.gain_db == pytest.approx(-0.1 - 20 * np.log10(1.5), abs=1e-3)
     assert summary.peak == pytest.approx(10 ** (-0.1 / 20), abs=1e-6)
-    np.testing.assert_allclose(out, loud * 10 ** (summary.gain_db / 20), atol=1e-4 if bits == "16" else 1e-6)
+    np.testing.assert_allclose(
+        out, loud * 10 ** (summary.gain_db / 20), atol=1e-4 if bits == "16" else 1e-6
+    )
 
 
 def test_peak_and_gain_are_what_the_file_has(tmp_path, music):
@@ -191,8 +225,14 @@ def test_the_loudness_that_is_asked_for_is_reached(tmp_path, music, name, lufs):
     assert summary.true_peak_db == pytest.approx(true_peak_db(heard(tmp_path / name)), abs=0.01)
 
 
-@pytest.mark.parametrize(("output", "ceiling"), [(OutputOptions(lufs=0), -1), (OutputOptions(lufs=-5, true_peak_db=-3), -3),
-                                                 (OutputOptions(true_peak_db=-9), -9)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("output", "ceiling"),
+    [
+        (OutputOptions(lufs=0), -1),
+        (OutputOptions(lufs=-5, true_peak_db=-3), -3),
+        (OutputOptions(true_peak_db=-9), -9),
+    ],
+)
 def test_no_peak_passes_the_ceiling(tmp_path, music, output, ceiling):
     summary = render(music, tmp_path / "o.wav", output=output)
     assert true_peak_db(heard(tmp_path / "o.wav")) == pytest.approx(ceiling, abs=0.001)
@@ -212,17 +252,25 @@ def test_what_is_below_the_ceiling_stays(tmp_path, music):
 
 def test_silence_stays_silent(tmp_path):
     sf.write(tmp_path / "a.wav", np.zeros(RATE, np.float32), RATE)
-    summary = render(make_plan(tmp_path, ("a.wav", 0, RATE)), tmp_path / "o.wav", output=OutputOptions("16", lufs=-14))
+    summary = render(
+        make_plan(tmp_path, ("a.wav", 0, RATE)),
+        tmp_path / "o.wav",
+        output=OutputOptions("16", lufs=-14),
+    )
     assert not heard(tmp_path / "o.wav").any()
     assert (summary.gain_db, summary.lufs, summary.true_peak_db, summary.peak) == (0, None, None, 0)
 
 
-@pytest.mark.parametrize("output", [OutputOptions(lufs=-14), OutputOptions(lufs=-14, true_peak_db=-20)])
+@pytest.mark.parametrize(
+    "output", [OutputOptions(lufs=-14), OutputOptions(lufs=-14, true_peak_db=-20)]
+)
 def test_sound_in_the_lfe_alone_keeps_its_ceiling(tmp_path, tabla, output):
     samples = np.zeros((RATE, 6), np.float32)
     samples[:, 3] = tabla / np.abs(tabla).max()
     sf.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
-    summary = render(make_plan(tmp_path, ("a.wav", 0, RATE), channels=6), tmp_path / "o.wav", output=output)
+    summary = render(
+        make_plan(tmp_path, ("a.wav", 0, RATE), channels=6), tmp_path / "o.wav", output=output
+    )
     ceiling_db = -1 if output.true_peak_db is None else output.true_peak_db
     assert summary.lufs is None
     assert summary.true_peak_db == pytest.approx(ceiling_db, abs=1e-6)
@@ -249,7 +297,10 @@ def test_a_level_that_cannot_be_is_refused(options, message):
 def test_skipping_leaves_silence_of_the_right_length_in_the_right_place(tmp_path, tabla):
     sf.write(tmp_path / "a.wav", tabla, RATE)
     spans = [
-        (name, i * HOP, HOP) for i, name in enumerate(["no.wav", "a.wav", "no.wav", "nor.wav", "a.wav", "a.wav", "no.wav"])
+        (name, i * HOP, HOP)
+        for i, name in enumerate(
+            ["no.wav", "a.wav", "no.wav", "nor.wav", "a.wav", "a.wav", "no.wav"]
+        )
     ]
     plan = make_plan(tmp_path, *spans, tail_samples=9)
     skipped = render_the_rest(plan, tmp_path / "o.wav", CUTS)
@@ -261,7 +312,10 @@ def test_skipping_leaves_silence_of_the_right_length_in_the_right_place(tmp_path
 
 
 def test_with_seams_what_is_skipped_is_silent_and_the_rest_sounds(tmp_path, music):
-    plan = replace(music, steps=tuple(replace(s, source=s.source.replace("ambi_choir", "gone")) for s in music.steps))
+    plan = replace(
+        music,
+        steps=tuple(replace(s, source=s.source.replace("ambi_choir", "gone")) for s in music.steps),
+    )
     render_the_rest(plan, tmp_path / "o.wav")
     out = heard(tmp_path / "o.wav")
     assert len(out) == music.n_samples
@@ -279,7 +333,10 @@ def test_nothing_skipped_is_said_and_changes_nothing(tmp_path, music):
 @pytest.mark.parametrize("skip_missing", [True, False])
 def test_a_plan_without_any_source_is_refused(tmp_path, skip_missing):
     which = "nothing" if skip_missing else "not all"
-    with pytest.raises(PlanError, match=rf"^{which} of the plan can be played from .*:\n  a.wav: missing\n  b.wav: missing$"):
+    with pytest.raises(
+        PlanError,
+        match=rf"^{which} of the plan can be played from .*:\n  a.wav: missing\n  b.wav: missing$",
+    ):
         open_plan(make_plan(tmp_path, ("a.wav", 0, 9), ("b.wav", 0, 9)), skip_missing=skip_missing)
     assert list(tmp_path.iterdir()) == []
 
@@ -287,7 +344,9 @@ def test_a_plan_without_any_source_is_refused(tmp_path, skip_missing):
 def test_sources_are_looked_for_in_the_folder_that_is_given(tmp_path, music):
     render(music, tmp_path / "a.wav")
     moved = replace(music, database={"id": "a database", "root": "/nowhere"})
-    with pytest.raises(ParameterError, match="^/nowhere: no such folder; .* say where it is now with --root"):
+    with pytest.raises(
+        ParameterError, match="^/nowhere: no such folder; .* say where it is now with --root"
+    ):
         render(moved, tmp_path / "b.wav")
     render(moved, tmp_path / "b.wav", root=CORPUS_DIR)
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
@@ -295,15 +354,21 @@ def test_sources_are_looked_for_in_the_folder_that_is_given(tmp_path, music):
 
 def test_steps_beyond_the_end_are_named_with_both_lengths_and_skipped_alone(tmp_path, tabla):
     sf.write(tmp_path / "a.wav", tabla[:3000], RATE)
-    plan = make_plan(tmp_path, ("a.wav", 0, HOP), ("a.wav", 2000, HOP), ("a.wav", HOP, HOP), ("a.wav", 3000, 1))
-    problems = {f"step {number}": f"plays samples {start} to {end} of a.wav, which has 3000"
-                for number, start, end in ((1, 2000, 3024), (3, 3000, 3001))}  # fmt: skip
+    plan = make_plan(
+        tmp_path, ("a.wav", 0, HOP), ("a.wav", 2000, HOP), ("a.wav", HOP, HOP), ("a.wav", 3000, 1)
+    )
+    problems = {
+        f"step {number}": f"plays samples {start} to {end} of a.wav, which has 3000"
+        for number, start, end in ((1, 2000, 3024), (3, 3000, 3001))
+    }
     named = "".join(f"\n  {step}: {problem}" for step, problem in problems.items())
     with pytest.raises(PlanError, match=f"^not all of the plan can be played from .*:{named}$"):
         render(plan, tmp_path / "o.wav")
     skipped = render_the_rest(plan, tmp_path / "o.wav", CUTS)
     silence = np.zeros(HOP, np.float32)
-    np.testing.assert_array_equal(heard(tmp_path / "o.wav")[:, 0], [*tabla[:HOP], *silence, *tabla[HOP : 2 * HOP], 0])
+    np.testing.assert_array_equal(
+        heard(tmp_path / "o.wav")[:, 0], [*tabla[:HOP], *silence, *tabla[HOP : 2 * HOP], 0]
+    )
     assert skipped == problems
 
 
@@ -321,10 +386,19 @@ def test_recordings_that_are_played_are_never_written_over(tmp_path, tabla):
         sf.write(tmp_path / "in" / name, tabla, RATE)
     (tmp_path / "link.wav").symlink_to(tmp_path / "in" / "x.wav")
     plan = make_plan(tmp_path / "in", ("x.wav", 0, HOP), ("1 x.wav", 0, HOP))
-    for path in (tmp_path / "in" / "x.wav", tmp_path / "in" / ".." / "in" / "x.wav", tmp_path / "link.wav"):
-        with pytest.raises(ParameterError, match=f"^{path} is the recording x.wav, which the plan plays; give another name$"):
+    for path in (
+        tmp_path / "in" / "x.wav",
+        tmp_path / "in" / ".." / "in" / "x.wav",
+        tmp_path / "link.wav",
+    ):
+        with pytest.raises(
+            ParameterError,
+            match=f"^{path} is the recording x.wav, which the plan plays; give another name$",
+        ):
             render(plan, path)
-    with pytest.raises(ParameterError, match=r"1 x.wav is the recording 1 x.wav, which the plan plays"):
+    with pytest.raises(
+        ParameterError, match=r"1 x.wav is the recording 1 x.wav, which the plan plays"
+    ):
         open_plan(plan, outputs=stem_paths(plan, tmp_path / "in", ".wav"))
     np.testing.assert_array_equal(heard(tmp_path / "in" / "x.wav")[:, 0], tabla)
 
@@ -350,7 +424,9 @@ def test_stems_add_up_to_the_whole(tmp_path, music, seams):
 
 def test_a_stem_plays_its_source_only(tmp_path, music):
     for path, source in zip(
-        render_stems(music, tmp_path, seams=CUTS), stem_paths(music, tmp_path, ".wav").values(), strict=True
+        render_stems(music, tmp_path, seams=CUTS),
+        stem_paths(music, tmp_path, ".wav").values(),
+        strict=True,
     ):
         samples = heard(path)
         for step in music.steps:
@@ -378,7 +454,9 @@ def test_stems_are_named_by_number_and_source(tmp_path, tabla):
 def test_stems_are_as_loud_as_they_are_told(tmp_path, music):
     paths = render_stems(music, tmp_path, bits="float")
     first = [heard(path) for path in paths]
-    for before, path in zip(first, render_stems(music, tmp_path, bits="float", gain_db=-20), strict=True):
+    for before, path in zip(
+        first, render_stems(music, tmp_path, bits="float", gain_db=-20), strict=True
+    ):
         np.testing.assert_allclose(heard(path), before * 0.1, atol=1e-7)
 
 
@@ -388,16 +466,22 @@ def test_stems_of_an_over_full_plan_are_lowered_as_its_whole_is(tmp_path, tabla)
         sf.write(tmp_path / name, loud, RATE, subtype="FLOAT")
     (tmp_path / "out").mkdir()
     plan = make_plan(tmp_path, ("a.wav", 0, RATE), ("b.wav", 0, RATE))
-    summary = render(plan, tmp_path / "out" / "o.wav", output=OutputOptions("float", true_peak_db=0))
+    summary = render(
+        plan, tmp_path / "out" / "o.wav", output=OutputOptions("float", true_peak_db=0)
+    )
     assert summary.gain_db < -3
     paths = render_stems(plan, tmp_path / "out", seams=CUTS)
     parts = [heard(path)[:, 0] for path in paths]
-    assert [np.abs(part).max() for part in parts] == pytest.approx([10 ** (-0.1 / 20)] * 2, abs=1e-6)
+    assert [np.abs(part).max() for part in parts] == pytest.approx(
+        [10 ** (-0.1 / 20)] * 2, abs=1e-6
+    )
     np.testing.assert_allclose(sum(parts), np.tile(loud, 2) / 1.5 * 10 ** (-0.1 / 20), atol=1e-6)
 
 
 def test_long_names_of_stems_are_cut(tmp_path):
-    (path,) = stem_paths(make_plan(tmp_path, ("drums/" + "k" * 99 + ".wav", 0, 1)), tmp_path, ".ogg")
+    (path,) = stem_paths(
+        make_plan(tmp_path, ("drums/" + "k" * 99 + ".wav", 0, 1)), tmp_path, ".ogg"
+    )
     assert path.name == f"1 drums - {'k' * 52}.ogg"
 
 
@@ -421,10 +505,18 @@ def test_the_longest_name_that_a_disk_takes_can_be_written(tmp_path, music):
 @pytest.mark.parametrize(
     ("name", "output", "message"),
     [
-        ("no/o.wav", OutputOptions(), "cannot be written .No such file or directory.; choose a folder"),
+        (
+            "no/o.wav",
+            OutputOptions(),
+            "cannot be written .No such file or directory.; choose a folder",
+        ),
         ("o.mp3", OutputOptions(), "the suffix '.mp3' must be one of .wav, .flac, .ogg"),
         ("o.ogg", OutputOptions("16"), "bits='16' cannot be had in OGG"),
-        ("o.flac", OutputOptions("float"), "bits='float' must be one of 16, 24 in FLAC; float samples need .wav"),
+        (
+            "o.flac",
+            OutputOptions("float"),
+            "bits='float' must be one of 16, 24 in FLAC; float samples need .wav",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_refused(tmp_path, music, name, output, message):
@@ -436,7 +528,10 @@ def test_what_cannot_be_written_is_refused(tmp_path, music, name, output, messag
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_refused(tmp_path, music):
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(ParameterError, match="cannot be written .Permission denied.; choose a folder that you can write to"):
+    with pytest.raises(
+        ParameterError,
+        match="cannot be written .Permission denied.; choose a folder that you can write to",
+    ):
         render(music, tmp_path / "locked" / "o.wav")
 
 
@@ -465,7 +560,7 @@ from pathlib import Path
 from playback.opened import open_plan
 from playback.plan import Plan
 from playback.render import OutputOptions, render, write_stems
-from db.errors import ParameterError
+from files.errors import ParameterError
 plan = Plan.load(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:
@@ -483,10 +578,20 @@ def test_a_full_disk_is_told_and_no_part_is_left(tmp_path, music, what):
     (tmp_path / "out").mkdir()
     music.save(tmp_path / "plan.json")
     render(music, tmp_path / "warm.wav")  # decoded by now
-    command = [sys.executable, "-c", FULL_DISK, tmp_path / "plan.json", tmp_path / "out" / "o.wav", what]
+    command = [
+        sys.executable,
+        "-c",
+        FULL_DISK,
+        tmp_path / "plan.json",
+        tmp_path / "out" / "o.wav",
+        what,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     name = "o.wav" if what != "stems" else f"1 {Path(music.steps[0].source).stem}.wav"
-    assert f"{tmp_path / 'out' / name}: cannot be written (File too large); free some space" in done.stdout, done.stderr
+    assert (
+        f"{tmp_path / 'out' / name}: cannot be written (File too large); free some space"
+        in done.stdout
+    ), done.stderr
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -1,4 +1,6 @@
-"""Spans of files against one whole decode of them, and every way in which a source can be another than the plan's."""
+"""Spans of files against one whole decode of them, and every way in which a source can be another
+than the plan's.
+"""
 
 import errno
 import os
@@ -9,13 +11,14 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from db.audio import open_audio, probe, read_audio, resample
-from db.errors import AudioError, ParameterError, PlanError
-from db.hashing import hash_file
-from demiurge.corpus import CORPUS_DIR
-from playback import decoded
+from audio import decoded
+from audio.channels import fit_channels
+from audio.read import open_audio, probe, read_audio, resample
+from demiurge.bundled import CORPUS_DIR
+from files.errors import AudioError, ParameterError, PlanError
+from files.hashing import hash_file
 from playback.plan import Plan, Step
-from playback.sources import OPEN_FILES, SourceReader, fit_channels, refuse, sources_of
+from playback.sources import OPEN_FILES, SourceReader, refuse, sources_of
 from playback.spans import Raw, open_pcm
 
 RATE = 44100
@@ -54,7 +57,9 @@ def read(reader: SourceReader, source: str, start: int, n: int, channels: int = 
 def make_plan(root, *spans, sources=None) -> Plan:
     """Of (source, start, n_samples), one after the other."""
     at = np.cumsum([0, *(n for _, _, n in spans)])
-    steps = tuple(Step(i, source, start, n, int(at[i])) for i, (source, start, n) in enumerate(spans))
+    steps = tuple(
+        Step(i, source, start, n, int(at[i])) for i, (source, start, n) in enumerate(spans)
+    )
     return Plan(RATE, 1, {"id": "x", "root": str(root)}, steps, sources=sources or {})
 
 
@@ -64,7 +69,11 @@ def problems(root, plan: Plan) -> dict[str, str]:
 
 
 def stamp(path) -> dict:
-    return {"hash": hash_file(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
+    return {
+        "hash": hash_file(path),
+        "bytes": path.stat().st_size,
+        "modified_ns": path.stat().st_mtime_ns,
+    }
 
 
 @pytest.fixture
@@ -88,18 +97,27 @@ def test_spans_are_exact_and_read_in_place(tmp_path, stereo, never_decoding, nam
         assert reader.prepare(make_plan(tmp_path, (name, 0, 99))) == {}
         assert reader.length(name) == RATE
         for start in STARTS:
-            np.testing.assert_array_equal(read(reader, name, start, SPAN, 2), whole[start : start + SPAN])
+            np.testing.assert_array_equal(
+                read(reader, name, start, SPAN, 2), whole[start : start + SPAN]
+            )
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.mp3", "a.opus"])
 def test_what_is_decoded_equals_one_whole_decode(tmp_path, stereo, name):
     rate = 48000 if name == "a.opus" else RATE
-    sf.write(tmp_path / name, stereo, rate, **({"format": "OGG", "subtype": "OPUS"} if name == "a.opus" else {}))
+    sf.write(
+        tmp_path / name,
+        stereo,
+        rate,
+        **({"format": "OGG", "subtype": "OPUS"} if name == "a.opus" else {}),
+    )
     whole = read_audio(tmp_path / name).samples
     with SourceReader(tmp_path, sample_rate=rate, channels=2) as reader:
         assert reader.length(name) == len(whole)
         for start in STARTS:
-            np.testing.assert_array_equal(read(reader, name, start, SPAN, 2), whole[start : start + SPAN])
+            np.testing.assert_array_equal(
+                read(reader, name, start, SPAN, 2), whole[start : start + SPAN]
+            )
 
 
 @pytest.mark.parametrize("name", ["loop_industrial.ogg", "tabla_re.ogg"])
@@ -110,24 +128,35 @@ def test_bundled_recordings_equal_one_whole_decode(name):
         np.testing.assert_array_equal(read(reader, name, 5000, 7, whole.shape[1]), whole[5000:5007])
 
 
-@pytest.mark.parametrize(("name", "rate"), [("a.wav", 48000), ("a.flac", 22050), ("a.aiff", 96000), ("a.ogg", 32000)])
+@pytest.mark.parametrize(
+    ("name", "rate"), [("a.wav", 48000), ("a.flac", 22050), ("a.aiff", 96000), ("a.ogg", 32000)]
+)
 def test_other_rates_equal_the_whole_file_resampled(tmp_path, stereo, name, rate):
     sf.write(tmp_path / name, stereo, rate)
     whole = resample(read_audio(tmp_path / name).samples, rate, RATE)
     with SourceReader(tmp_path, sample_rate=RATE, channels=2) as reader:
         assert reader.length(name) == len(whole)
         for start in (0, 9876, 7):
-            np.testing.assert_array_equal(read(reader, name, start, SPAN, 2), whole[start : start + SPAN])
+            np.testing.assert_array_equal(
+                read(reader, name, start, SPAN, 2), whole[start : start + SPAN]
+            )
 
 
 def test_flac_is_decoded_only_where_much_of_it_is_played(tmp_path, tabla, monkeypatch):
     sf.write(tmp_path / "a.flac", np.tile(tabla, 4), RATE)
-    decode, made = decoded.DecodedCache._decode, []
-    monkeypatch.setattr(decoded.DecodedCache, "_decode", lambda *given: made.append(given[1].name) or decode(*given))
+    decode = decoded.DecodedCache._decode
+    made = []
+    monkeypatch.setattr(
+        decoded.DecodedCache, "_decode", lambda *given: made.append(given[1].name) or decode(*given)
+    )
     for n_reads, expected in ((9, []), (10, ["a.flac"])):  # ten seeks take as long as four seconds
         with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
-            reader.prepare(make_plan(tmp_path, *[("a.flac", i * 1000, 500) for i in range(n_reads)]))
-            np.testing.assert_array_equal(read(reader, "a.flac", 99_999, 50)[:, 0], np.tile(tabla, 4)[99_999:100_049])
+            reader.prepare(
+                make_plan(tmp_path, *[("a.flac", i * 1000, 500) for i in range(n_reads)])
+            )
+            np.testing.assert_array_equal(
+                read(reader, "a.flac", 99_999, 50)[:, 0], np.tile(tabla, 4)[99_999:100_049]
+            )
         assert made == expected
 
 
@@ -136,10 +165,16 @@ def test_flac_is_decoded_only_where_much_of_it_is_played(tmp_path, tabla, monkey
 def test_wav_with_chunks_before_its_samples(tmp_path, tabla, never_decoding, subtype, sizes):
     sf.write(tmp_path / "plain.wav", tabla, RATE, subtype=subtype)
     plain = (tmp_path / "plain.wav").read_bytes()
-    extra = b"".join(b"junk" + struct.pack("<I", n) + b"data"[: n % 5] + bytes(n - n % 5 + n % 2) for n in sizes)
+    extra = b"".join(
+        b"junk" + struct.pack("<I", n) + b"data"[: n % 5] + bytes(n - n % 5 + n % 2) for n in sizes
+    )
     at = plain.index(b"fmt ")
     (tmp_path / "a.wav").write_bytes(
-        plain[:4] + struct.pack("<I", len(plain) - 8 + len(extra)) + plain[8:at] + extra + plain[at:]
+        plain[:4]
+        + struct.pack("<I", len(plain) - 8 + len(extra))
+        + plain[8:at]
+        + extra
+        + plain[at:]
     )
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         np.testing.assert_array_equal(read(reader, "a.wav", 0, RATE)[:, 0], tabla)
@@ -148,7 +183,9 @@ def test_wav_with_chunks_before_its_samples(tmp_path, tabla, never_decoding, sub
     assert isinstance(file, Raw)
 
 
-@pytest.mark.parametrize(("name", "options"), [("gsm.wav", {"subtype": "GSM610"}), ("g721.au", {"subtype": "G721_32"})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("gsm.wav", {"subtype": "GSM610"}), ("g721.au", {"subtype": "G721_32"})]
+)
 def test_encodings_without_seeking_are_decoded(tmp_path, tabla, name, options):
     sf.write(tmp_path / name, tabla, RATE, **options)
     with open_audio(tmp_path / name) as (_, blocks):
@@ -156,7 +193,9 @@ def test_encodings_without_seeking_are_decoded(tmp_path, tabla, name, options):
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         assert reader.prepare(make_plan(tmp_path, (name, 12345, SPAN))) == {}
         for start in STARTS:
-            np.testing.assert_array_equal(read(reader, name, start, SPAN), whole[start : start + SPAN])
+            np.testing.assert_array_equal(
+                read(reader, name, start, SPAN), whole[start : start + SPAN]
+            )
 
 
 @pytest.mark.parametrize(("given", "wanted"), [(1, 2), (2, 1), (2, 4), (6, 2), (3, 3)])
@@ -166,7 +205,13 @@ def test_channels_are_fitted(tmp_path, given, wanted, name):
     sf.write(tmp_path / name, samples, RATE, subtype="PCM_24" if name == "24.wav" else "PCM_16")
     with SourceReader(tmp_path, sample_rate=RATE, channels=wanted) as reader:
         row = read(reader, name, 3, 5, wanted)[4] * 16
-    expected = {(1, 2): [1, 1], (2, 1): [1.5], (2, 4): [1, 2, 0, 0], (6, 2): [1, 2], (3, 3): [1, 2, 3]}
+    expected = {
+        (1, 2): [1, 1],
+        (2, 1): [1.5],
+        (2, 4): [1, 2, 0, 0],
+        (6, 2): [1, 2],
+        (3, 3): [1, 2, 3],
+    }
     np.testing.assert_array_equal(row, expected[given, wanted])
 
 
@@ -180,7 +225,9 @@ def test_many_sources_do_not_exhaust_file_handles(tmp_path, tabla):
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         for i in [*range(OPEN_FILES + 16)] * 2:
-            np.testing.assert_array_equal(read(reader, f"{i}.wav", 5, 10)[:, 0], np.roll(tabla[:3000], i)[5:15])
+            np.testing.assert_array_equal(
+                read(reader, f"{i}.wav", 5, 10)[:, 0], np.roll(tabla[:3000], i)[5:15]
+            )
         if before:
             assert len(os.listdir("/proc/self/fd")) <= before + OPEN_FILES
     if before:
@@ -192,7 +239,11 @@ def test_a_read_beyond_the_end_is_refused_with_both_lengths(tmp_path, tabla):
     with (
         SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader,
         pytest.raises(
-            PlanError, match=r"a.wav: the plan plays samples 400 to 501, but the file has 500; it has changed .*: restore it"
+            PlanError,
+            match=(
+                r"a.wav: the plan plays samples 400 to 501, but the file has 500; it has changed"
+                r" .*: restore it"
+            ),
         ),
     ):
         read(reader, "a.wav", 400, 101)
@@ -201,7 +252,9 @@ def test_a_read_beyond_the_end_is_refused_with_both_lengths(tmp_path, tabla):
 def test_a_read_of_a_missing_file_says_where_it_was_looked_for(tmp_path):
     with (
         SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader,
-        pytest.raises(PlanError, match=f"a.wav: not in the corpus folder {tmp_path}; .* with --root"),
+        pytest.raises(
+            PlanError, match=f"a.wav: not in the corpus folder {tmp_path}; .* with --root"
+        ),
     ):
         reader.length("a.wav")
 
@@ -212,7 +265,10 @@ def test_a_file_that_shrinks_while_it_is_read_is_named(tmp_path, tabla, name):
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         assert reader.length(name) == RATE
         os.truncate(tmp_path / name, 20_000)
-        with pytest.raises(AudioError, match=f"{name}: samples 40000 to 41000 cannot be read, though .* 44100; it is damaged"):
+        with pytest.raises(
+            AudioError,
+            match=f"{name}: samples 40000 to 41000 cannot be read, though .* 44100; it is damaged",
+        ):
             read(reader, name, 40_000, 1000)
 
 
@@ -222,12 +278,23 @@ def test_samples_that_are_not_finite_are_refused_where_they_are(tmp_path, tabla)
     sf.write(tmp_path / "a.wav", broken, RATE, subtype="FLOAT")
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         np.testing.assert_array_equal(read(reader, "a.wav", 0, 10_000)[:, 0], tabla[:10_000])
-        with pytest.raises(PlanError, match="a.wav: samples 9990 to 10090 are not all finite; repair the file"):
+        with pytest.raises(
+            PlanError, match="a.wav: samples 9990 to 10090 are not all finite; repair the file"
+        ):
             read(reader, "a.wav", 9990, 100)
 
 
 def test_every_kind_of_problem_is_found_before_anything_sounds(tmp_path, tabla):
-    for name in ("good.wav", "cut.wav", "short.wav", "other.wav", "other_size.wav", "touched.wav", "good.ogg", "cut.ogg"):
+    for name in (
+        "good.wav",
+        "cut.wav",
+        "short.wav",
+        "other.wav",
+        "other_size.wav",
+        "touched.wav",
+        "good.ogg",
+        "cut.ogg",
+    ):
         sf.write(tmp_path / name, tabla, RATE)
     names = ("good.wav", "other.wav", "other_size.wav", "touched.wav", "good.ogg")
     stamps = {name: stamp(tmp_path / name) for name in names}
@@ -244,7 +311,9 @@ def test_every_kind_of_problem_is_found_before_anything_sounds(tmp_path, tabla):
     files = sorted(path.name for path in tmp_path.iterdir())
     plan = make_plan(tmp_path, *[(name, 0, 1024) for name in ("gone.wav", *files)], sources=stamps)
     found = problems(tmp_path, plan)
-    assert {name: text.split(";")[0].split(",")[0].split(" (")[0] for name, text in found.items()} == {
+    assert {
+        name: text.split(";")[0].split(",")[0].split(" (")[0] for name, text in found.items()
+    } == {
         "gone.wav": "missing",
         "cut.ogg": "truncated",
         "cut.wav": "truncated",
@@ -253,7 +322,10 @@ def test_every_kind_of_problem_is_found_before_anything_sounds(tmp_path, tabla):
         "other_size.wav": "another file than the plan was made of",
         "text.wav": "not readable as audio",
     }
-    assert list(found) == ["gone.wav", *(name for name in files if name in found)]  # in the plan's order
+    assert list(found) == [
+        "gone.wav",
+        *(name for name in files if name in found),
+    ]  # in the plan's order
 
 
 def test_a_cut_flac_is_named_though_its_header_promises_all(tmp_path, tabla):
@@ -261,9 +333,14 @@ def test_a_cut_flac_is_named_though_its_header_promises_all(tmp_path, tabla):
     whole = (tmp_path / "whole.flac").read_bytes()
     (tmp_path / "a.flac").write_bytes(whole[: len(whole) // 2])
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
-        few, many = make_plan(tmp_path, ("a.flac", 200_000, 1000)), make_plan(tmp_path, *[("a.flac", 0, 10)] * 99)
-        assert reader.prepare(few) == {"a.flac": "truncated: its last samples cannot be read"}  # it is read in place
-        with pytest.raises(AudioError, match="a.flac: samples 200000 to 201000 cannot be read, .*; it is damaged"):
+        few = make_plan(tmp_path, ("a.flac", 200_000, 1000))
+        many = make_plan(tmp_path, *[("a.flac", 0, 10)] * 99)
+        assert reader.prepare(few) == {
+            "a.flac": "truncated: its last samples cannot be read"
+        }  # it is read in place
+        with pytest.raises(
+            AudioError, match="a.flac: samples 200000 to 201000 cannot be read, .*; it is damaged"
+        ):
             read(reader, "a.flac", 200_000, 1000)
     assert problems(tmp_path, many)["a.flac"].startswith(("truncated", "damaged"))
 
@@ -300,17 +377,26 @@ def test_preparing_tells_how_far_it_is(tmp_path, tabla):
         sf.write(tmp_path / name, tabla[:5000], RATE)
     told = []
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
-        reader.prepare(make_plan(tmp_path, *[(name, 0, 10) for name in names]), lambda *given: told.append(given))
+        reader.prepare(
+            make_plan(tmp_path, *[(name, 0, 10) for name in names]),
+            lambda *given: told.append(given),
+        )
     assert [(done, total) for done, total, _ in told] == [(i, 5) for i in range(1, 6)]
     assert sorted(what for _, _, what in told) == [f"reading {name}" for name in names]
 
 
 def test_all_problems_are_named_at_once(tmp_path):
     many = {f"{i}.wav": "missing" for i in range(9)}
-    with pytest.raises(PlanError, match="^not all of the plan can be played from /c; .* --root, .* --skip-missing:\n") as error:
+    with pytest.raises(
+        PlanError,
+        match="^not all of the plan can be played from /c; .* --root, .* --skip-missing:\n",
+    ) as error:
         refuse(many, "/c")
     assert str(error.value).splitlines()[1:] == [f"  {i}.wav: missing" for i in range(9)]
-    with pytest.raises(PlanError, match="^nothing of the plan can be played from /c; .* with --root:\n  a.wav: missing$"):
+    with pytest.raises(
+        PlanError,
+        match="^nothing of the plan can be played from /c; .* with --root:\n  a.wav: missing$",
+    ):
         refuse({"a.wav": "missing"}, "/c", none_left=True)
 
 
@@ -337,7 +423,10 @@ def test_a_full_cache_is_no_fault_of_the_source(tmp_path, tabla, monkeypatch):
 
     sf.write(tmp_path / "a.ogg", tabla, RATE)
     monkeypatch.setattr(decoded, "_write", fail)
-    with pytest.raises(ParameterError, match="a.ogg: cannot be kept decoded in .* .the disk is full.; make room there"):
+    with pytest.raises(
+        ParameterError,
+        match="a.ogg: cannot be kept decoded in .* .the disk is full.; make room there",
+    ):
         problems(tmp_path, make_plan(tmp_path, ("a.ogg", 0, 10)))
 
 

@@ -1,4 +1,6 @@
-"""Defects 1 to 6 of the original, each by name, and what must always hold, with plain fades and with all that is done."""
+"""Defects 1 to 6 of the original, each by name, and what must always hold, with plain fades and
+with all that is done.
+"""
 
 import tracemalloc
 from dataclasses import replace
@@ -10,15 +12,16 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.errors import ParameterError
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 from playback import stitch as stitch_module
 from playback.crossfade import SeamOptions
 from playback.plan import Step
 from tests.playback.drawn_plans import NAMES, SEAMS, SOUND, drawn_plans
 from tests.playback.sounds import HOP, RATE, Memory, noise, plan, played, units
 
-PLAIN, USUAL = SeamOptions.plain(22.0), SeamOptions()
+PLAIN = SeamOptions.plain(22.0)
+USUAL = SeamOptions()
 BOTH = pytest.mark.parametrize("seams", [PLAIN, USUAL], ids=["plain", "usual"])
 
 
@@ -42,14 +45,25 @@ def test_defect_2_n_units_of_h_samples_give_exactly_n_h_samples(starts, hop, cro
     seams = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
     out = played(plan(units(spans, hop)), sound, seams=seams)
     assert out.shape == (len(starts) * hop, 1)
-    assert np.abs(out).max() <= 0.3 * np.sqrt(2) * 10 ** (6 / 20) + 1e-6  # equal power; a quiet side is raised by 6 dB at most
+    assert (
+        np.abs(out).max() <= 0.3 * np.sqrt(2) * 10 ** (6 / 20) + 1e-6
+    )  # equal power; a quiet side is raised by 6 dB at most
 
 
 @settings(deadline=None, max_examples=60)
-@given(tail=st.integers(1, HOP), crossfade_ms=st.sampled_from([0.0, 5.0, 22.0, 60.0]), usual=st.booleans())
+@given(
+    tail=st.integers(1, HOP),
+    crossfade_ms=st.sampled_from([0.0, 5.0, 22.0, 60.0]),
+    usual=st.booleans(),
+)
 def test_defect_4_last_unit_of_any_length_plays(tail, crossfade_ms, usual):
-    a, b = noise(3 * HOP + tail), noise(4 * HOP, 1)
-    steps = [Step(0, "b", HOP, HOP, 0), Step(1, "a", 3 * HOP, tail, HOP), Step(2, "b", 0, HOP, HOP + tail)]
+    a = noise(3 * HOP + tail)
+    b = noise(4 * HOP, 1)
+    steps = [
+        Step(0, "b", HOP, HOP, 0),
+        Step(1, "a", 3 * HOP, tail, HOP),
+        Step(2, "b", 0, HOP, HOP + tail),
+    ]
     seams = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
     assert len(played(plan(steps), Memory(a=a, b=b), seams=seams)) == 2 * HOP + tail
 
@@ -86,17 +100,24 @@ def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert sound.n_read <= 4 * n_steps * HOP
-    assert peaks[1] < peaks[0] + 4000 * 1000  # the runs' bookkeeping, a batch more or less; 4000 more hops would be 16 MB
+    assert (
+        peaks[1] < peaks[0] + 4000 * 1000
+    )  # the runs' bookkeeping, a batch more or less; 4000 more hops would be 16 MB
 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    spans=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 20000), st.integers(1, 6000)), min_size=1, max_size=8),
+    spans=st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 20000), st.integers(1, 6000)),
+        min_size=1,
+        max_size=8,
+    ),
     gaps=st.lists(st.sampled_from([0, 0, 0, 1, 50, 5000]), min_size=8, max_size=8),
     tail=st.integers(0, 100),
 )
 def test_any_plan_is_as_long_as_it_says_and_silent_where_nothing_is_planned(spans, gaps, tail):
-    steps, at = [], 0
+    steps = []
+    at = 0
     for (source, start, n), gap in zip(spans, gaps, strict=False):
         steps.append(Step(0, source, start, n, at + gap))
         at += gap + n
@@ -119,7 +140,9 @@ def test_constant_in_constant_out(seams):
 @BOTH
 def test_adjacent_units_are_bit_exact(seams, tabla):
     spans = [("a", i * HOP, min(HOP, len(tabla) - i * HOP)) for i in range(44)]
-    np.testing.assert_array_equal(played(plan(units(spans)), Memory(a=tabla), seams=seams)[:, 0], tabla)
+    np.testing.assert_array_equal(
+        played(plan(units(spans)), Memory(a=tabla), seams=seams)[:, 0], tabla
+    )
 
 
 @BOTH
@@ -136,21 +159,27 @@ def palindrome(n, seed):
 
 
 @settings(deadline=None, max_examples=30)
-@given(starts=st.lists(st.integers(1, 30), min_size=2, max_size=6), align_ms=st.sampled_from([0.0, 5.0]))
+@given(
+    starts=st.lists(st.integers(1, 30), min_size=2, max_size=6),
+    align_ms=st.sampled_from([0.0, 5.0]),
+)
 def test_time_reversed_plan_of_reversed_sources_is_the_result_reversed(starts, align_ms):
     seams = replace(USUAL, attacks=False, align_ms=align_ms)  # an attack has a direction
     sources = {"a": noise(32 * HOP), "b": noise(32 * HOP, 1)}
     spans = [("ab"[i % 2], start * HOP, HOP) for i, start in enumerate(starts)]
     mirrored = [(source, 32 * HOP - start - n, n) for source, start, n in reversed(spans)]
     out = played(plan(units(spans)), Memory(**sources), seams=seams)
-    back = played(plan(units(mirrored)), Memory(**{name: a[::-1] for name, a in sources.items()}), seams=seams)
+    back = played(
+        plan(units(mirrored)), Memory(**{name: a[::-1] for name, a in sources.items()}), seams=seams
+    )
     np.testing.assert_allclose(back[::-1], out, atol=2e-6)
 
 
 def test_symmetric_plan_of_symmetric_sources_sounds_the_same_backwards():
     sound = Memory(a=palindrome(8 * HOP, 0), b=palindrome(8 * HOP, 1))
     spans = [("a", 4 * HOP, HOP), ("b", 3 * HOP, 2 * HOP), ("a", 3 * HOP, HOP)]
-    steps, at = [], 0
+    steps = []
+    at = 0
     for source, start, n in spans:
         steps.append(Step(0, source, start, n, at))
         at += n
@@ -159,16 +188,21 @@ def test_symmetric_plan_of_symmetric_sources_sounds_the_same_backwards():
 
 
 def test_stereo_equals_two_monos_with_plain_fades():
-    left, right = noise(20 * HOP, 0), noise(20 * HOP, 1)
+    left = noise(20 * HOP, 0)
+    right = noise(20 * HOP, 1)
     steps = units([("a", i * 3 * HOP, HOP) for i in range(6)])
     stereo = played(plan(steps, 2), Memory(a=np.stack([left, right], axis=1)), seams=PLAIN)
     for channel, samples in enumerate((left, right)):
-        np.testing.assert_array_equal(stereo[:, channel], played(plan(steps), Memory(a=samples), seams=PLAIN)[:, 0])
+        np.testing.assert_array_equal(
+            stereo[:, channel], played(plan(steps), Memory(a=samples), seams=PLAIN)[:, 0]
+        )
 
 
 @pytest.mark.parametrize("channels", [2, 3, 8])
 def test_channels_that_are_alike_sound_as_one_does(channels, tabla):
-    """With everything on a seam is decided for all channels together, so that the image does not move."""
+    """With everything on a seam is decided for all channels together, so that the image does not
+    move.
+    """
     steps = units([("a", start * HOP, HOP) for start in (1, 20, 7, 33, 2)])
     many = played(plan(steps, channels), Memory(a=np.repeat(tabla[:, None], channels, axis=1)))
     one = played(plan(steps), Memory(a=tabla))
@@ -179,7 +213,13 @@ def test_channels_that_are_alike_sound_as_one_does(channels, tabla):
 @pytest.mark.parametrize("block", [37, 1000, 1 << 17])
 def test_block_size_does_not_change_the_samples(monkeypatch, block, seams):
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
-    p = plan([Step(0, "a", 100, 20 * HOP, 50), Step(1, "b", 7, 9 * HOP, 20 * HOP + 50), Step(2, "b", 5, 99, 40 * HOP)])
+    p = plan(
+        [
+            Step(0, "a", 100, 20 * HOP, 50),
+            Step(1, "b", 7, 9 * HOP, 20 * HOP + 50),
+            Step(2, "b", 5, 99, 40 * HOP),
+        ]
+    )
     expected = played(p, sound, seams=seams)
     monkeypatch.setattr(stitch_module, "BLOCK_SAMPLES", block)
     np.testing.assert_array_equal(played(p, sound, seams=seams), expected)
@@ -197,9 +237,13 @@ def test_how_many_seams_are_made_at_once_does_not_change_the_samples(monkeypatch
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_long_seams_are_made_alone_as_among_others(monkeypatch, channels):
-    """How sums are rounded depends on how numpy takes a batch of one, which it does in pieces of 8192."""
+    """How sums are rounded depends on how numpy takes a batch of one, which it does in pieces of
+    8192.
+    """
     starts = np.random.default_rng(1).integers(RATE, size=12)
-    p = plan([Step(i, NAMES[i % 3], int(s), 12_000, i * 12_000) for i, s in enumerate(starts)], channels)
+    p = plan(
+        [Step(i, NAMES[i % 3], int(s), 12_000, i * 12_000) for i, s in enumerate(starts)], channels
+    )
     expected = played(p, SOUND[channels], seams=SeamOptions(200.0))
     monkeypatch.setattr(stitch_module, "BATCH_VALUES", 1)
     np.testing.assert_array_equal(played(p, SOUND[channels], seams=SeamOptions(200.0)), expected)
@@ -218,7 +262,10 @@ def test_another_unit_changes_nothing_but_its_surroundings():
 
 def test_parts_of_all_sources_add_up_to_the_whole():
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1), c=noise(60 * HOP, 2))
-    steps = [*units([("abc"[i % 3], (7 * i + 3) % 50 * HOP, HOP) for i in range(20)]), Step(0, "b", 99, 5000, 22 * HOP)]
+    steps = [
+        *units([("abc"[i % 3], (7 * i + 3) % 50 * HOP, HOP) for i in range(20)]),
+        Step(0, "b", 99, 5000, 22 * HOP),
+    ]
     parts = [played(plan(steps), sound, only=source) for source in "abc"]
     np.testing.assert_allclose(sum(parts), played(plan(steps), sound), atol=1e-6)
     assert not parts[0][21 * HOP :].any()
@@ -227,7 +274,9 @@ def test_parts_of_all_sources_add_up_to_the_whole():
 def test_uncorrelated_seam_keeps_its_power():
     sound = Memory(a=noise(400 * HOP, 0), b=noise(400 * HOP, 1))
     for seams in (PLAIN, USUAL):
-        out = played(plan(units([("ab"[i % 2], i * HOP, HOP) for i in range(300)])), sound, seams=seams)
+        out = played(
+            plan(units([("ab"[i % 2], i * HOP, HOP) for i in range(300)])), sound, seams=seams
+        )
         around = np.concatenate([out[i * HOP - 200 : i * HOP + 200] for i in range(1, 300)])
         assert np.mean(around**2) == pytest.approx(0.3**2 / 3, rel=0.04)
 
@@ -235,15 +284,19 @@ def test_uncorrelated_seam_keeps_its_power():
 @BOTH
 def test_seam_does_not_jump_more_than_the_sources_do(seams):
     t = np.arange(40 * HOP)
-    a, b = 0.4 * np.sin(t * 0.05), 0.4 * np.sin(t * 0.031 + 1)
+    a = 0.4 * np.sin(t * 0.05)
+    b = 0.4 * np.sin(t * 0.031 + 1)
     p = plan(units([("ab"[i % 2], (3 * i + 1) * HOP, HOP) for i in range(10)]))
     largest = max(np.abs(np.diff(a)).max(), np.abs(np.diff(b)).max())
     assert np.abs(np.diff(played(p, Memory(a=a, b=b), seams=seams)[:, 0])).max() < 1.5 * largest
-    assert np.abs(np.diff(played(p, Memory(a=a, b=b), seams=SeamOptions.plain(0.0))[:, 0])).max() > 0.1
+    assert (
+        np.abs(np.diff(played(p, Memory(a=a, b=b), seams=SeamOptions.plain(0.0))[:, 0])).max() > 0.1
+    )
 
 
 def test_units_keep_their_time_inside_a_crossfade():
-    a, b = np.zeros(8 * HOP, np.float32), np.zeros(8 * HOP, np.float32)
+    a = np.zeros(8 * HOP, np.float32)
+    b = np.zeros(8 * HOP, np.float32)
     b[4 * HOP + 700] = 0.5  # after the overlap of the unit that starts at 4 hops
     p = plan(units([("a", 0, HOP), ("b", 4 * HOP, HOP), ("a", 0, HOP)]))
     for seams in (SeamOptions.plain(10.0), USUAL):
@@ -255,7 +308,9 @@ def test_units_keep_their_time_inside_a_crossfade():
 @BOTH
 def test_gap_is_silence_and_its_edges_are_faded(seams):
     sound = Memory(a=np.full(10 * HOP, 0.5))
-    out = played(plan([Step(0, "a", HOP, HOP, 0), Step(1, "a", 5 * HOP, HOP, 3 * HOP)]), sound, seams=seams)[:, 0]
+    out = played(
+        plan([Step(0, "a", HOP, HOP, 0), Step(1, "a", 5 * HOP, HOP, 3 * HOP)]), sound, seams=seams
+    )[:, 0]
     assert len(out) == 4 * HOP
     assert not out[HOP : 3 * HOP].any()
     assert abs(out[HOP - 1]) < 0.02
@@ -266,14 +321,18 @@ def test_gap_is_silence_and_its_edges_are_faded(seams):
 @BOTH
 def test_a_recordings_own_beginning_and_end_are_not_faded(seams):
     sound = Memory(a=np.full(2 * HOP, 0.5))
-    np.testing.assert_array_equal(played(plan(units([("a", 0, HOP), ("a", HOP, HOP)])), sound, seams=seams), 0.5)
+    np.testing.assert_array_equal(
+        played(plan(units([("a", 0, HOP), ("a", HOP, HOP)])), sound, seams=seams), 0.5
+    )
 
 
 @BOTH
 def test_recordings_cut_off_high_do_not_click_beside_each_other(seams):
     t = np.arange(4 * HOP)
     sound = Memory(a=0.4 * np.cos(t * 0.02), b=-0.4 * np.cos(t * 0.02))
-    out = played(plan([Step(0, "a", 0, 4 * HOP, 0), Step(1, "b", 0, 4 * HOP, 4 * HOP)]), sound, seams=seams)[:, 0]
+    out = played(
+        plan([Step(0, "a", 0, 4 * HOP, 0), Step(1, "b", 0, 4 * HOP, 4 * HOP)]), sound, seams=seams
+    )[:, 0]
     assert np.abs(np.diff(out)).max() < 0.06  # a fade of 22 samples; a hard cut jumps by 0.8
     np.testing.assert_array_equal(out[: 4 * HOP - 22], sound.sources["a"][:-22, 0])
     np.testing.assert_array_equal(out[4 * HOP + 22 :], sound.sources["b"][22:, 0])
@@ -282,7 +341,12 @@ def test_recordings_cut_off_high_do_not_click_beside_each_other(seams):
 
 @BOTH
 def test_loud_seam_stays_within_full_scale(seams):
-    sound = Memory(a=np.full(9 * HOP, 0.9), b=np.full(9 * HOP, 0.95), c=noise(9 * HOP, level=1.0), d=noise(9 * HOP, 1, 1.0))
+    sound = Memory(
+        a=np.full(9 * HOP, 0.9),
+        b=np.full(9 * HOP, 0.95),
+        c=noise(9 * HOP, level=1.0),
+        d=noise(9 * HOP, 1, 1.0),
+    )
     for spans in ([("a", HOP, HOP), ("b", 3 * HOP, HOP)], [("c", HOP, HOP), ("d", 3 * HOP, HOP)]):
         assert np.abs(played(plan(units(spans)), sound, seams=seams)).max() <= 1
 
@@ -296,18 +360,23 @@ def test_gain_is_applied_and_makes_a_seam():
 
 @pytest.mark.parametrize("crossfade_ms", [0.0, 60.0, 5000.0])
 def test_units_of_one_sample_and_of_minutes_side_by_side(crossfade_ms):
-    steps, at = [], 0
+    steps = []
+    at = 0
     for i, n in enumerate([1, 1, 90 * RATE, 1, 2, 3, 700]):
         steps.append(Step(i, "ab"[i % 2], 500 + 37 * i, n, at))
         at += n
     sound = Memory(a=noise(95 * RATE), b=noise(95 * RATE, 1))
     out = played(plan(steps), sound, seams=replace(USUAL, crossfade_ms=crossfade_ms))
     assert len(out) == at
-    np.testing.assert_array_equal(out[5 * RATE : 80 * RATE], sound.sources["a"][572 + 5 * RATE : 572 + 80 * RATE])
+    np.testing.assert_array_equal(
+        out[5 * RATE : 80 * RATE], sound.sources["a"][572 + 5 * RATE : 572 + 80 * RATE]
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 20, 100, 500])
-@pytest.mark.parametrize("options", [{}, {"align_ms": 0.0}, {"align_ms": 1000.0}, {"crossfade_ms": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{}, {"align_ms": 0.0}, {"align_ms": 1000.0}, {"crossfade_ms": 0.0}]
+)
 def test_short_units_whose_attacks_are_faded_play(n, options):
     p = plan(units([("ab"[i % 2], 3000 + 7 * i, n) for i in range(5)], n))
     sound = Memory(a=noise(9000), b=noise(9000, 1))
@@ -317,16 +386,26 @@ def test_short_units_whose_attacks_are_faded_play(n, options):
 @pytest.mark.parametrize(("stretch", "n_made"), [(1.0, 20), (2.0, 6)])
 def test_few_transformed_units_are_in_memory_at_once(monkeypatch, stretch, n_made):
     pytest.importorskip("python_stretch")
-    voice, made = stitch_module.Voice, []
+    voice = stitch_module.Voice
+    made = []
 
     def make(*given):
         made.append(given)
         return voice(*given)
 
     monkeypatch.setattr(stitch_module, "Voice", make)
-    monkeypatch.setattr(stitch_module, "BATCH_VALUES", 3 * RATE)  # three of these units; two batches are in hand
-    p = plan(replace(step, stretch=stretch) for step in units([("a", RATE * i // 2, RATE) for i in range(20)], RATE))
-    next(stitch_module.make_seams(p, Memory(a=noise(12 * RATE)), stitch_module.join_runs(p.steps), seams=USUAL))
+    monkeypatch.setattr(
+        stitch_module, "BATCH_VALUES", 3 * RATE
+    )  # three of these units; two batches are in hand
+    p = plan(
+        replace(step, stretch=stretch)
+        for step in units([("a", RATE * i // 2, RATE) for i in range(20)], RATE)
+    )
+    next(
+        stitch_module.make_seams(
+            p, Memory(a=noise(12 * RATE)), stitch_module.join_runs(p.steps), seams=USUAL
+        )
+    )
     assert len(made) == n_made
 
 
@@ -334,16 +413,20 @@ def test_few_transformed_units_are_in_memory_at_once(monkeypatch, stretch, n_mad
 @given(attack=st.integers(-40, 500), quiet=st.floats(0.0, 0.02), seed=st.integers(0, 5))
 def test_attack_at_the_start_of_a_unit_is_untouched(attack, quiet, seed):
     """Whatever went before: from the attack on the incoming sound is as it was."""
-    a, b = noise(20 * HOP, seed), noise(20 * HOP, seed + 1, quiet)
+    a = noise(20 * HOP, seed)
+    b = noise(20 * HOP, seed + 1, quiet)
     at = 8 * HOP + attack
-    b[at:] += noise(20 * HOP - at, seed + 2, 0.5) * np.exp(-np.arange(20 * HOP - at) / 4000).astype(np.float32)
+    b[at:] += noise(20 * HOP - at, seed + 2, 0.5) * np.exp(-np.arange(20 * HOP - at) / 4000).astype(
+        np.float32
+    )
     steps = [Step(0, "a", HOP, 4 * HOP, 0), Step(1, "b", 8 * HOP, 4 * HOP, 4 * HOP)]
     out = played(plan(steps), Memory(a=a, b=b))[:, 0]
     np.testing.assert_array_equal(out[4 * HOP + attack + 8 : 7 * HOP], b[at + 8 : 11 * HOP])
 
 
 def test_attack_behind_the_end_of_the_outgoing_unit_is_not_heard():
-    a, b = noise(20 * HOP, 0, 0.01), noise(20 * HOP, 1, 0.01)
+    a = noise(20 * HOP, 0, 0.01)
+    b = noise(20 * HOP, 1, 0.01)
     a[5 * HOP + 100 :] += noise(15 * HOP - 100, 2, 0.9)  # 2 ms behind its unit's end
     steps = [Step(0, "a", HOP, 4 * HOP, 0), Step(1, "b", 8 * HOP, 4 * HOP, 4 * HOP)]
     assert np.abs(played(plan(steps), Memory(a=a, b=b))).max() < 0.05
@@ -351,10 +434,15 @@ def test_attack_behind_the_end_of_the_outgoing_unit_is_not_heard():
 
 
 def test_real_units_with_everything_on_rise_as_in_their_sources():
-    kick = sf.read(next(CORPUS_DIR.glob("bd_haus.ogg")), dtype="float32", always_2d=True)[0].mean(axis=1)
-    pad = sf.read(next(CORPUS_DIR.glob("ambi_lunar_land.ogg")), dtype="float32", always_2d=True)[0].mean(axis=1)
+    kick = sf.read(next(CORPUS_DIR.glob("bd_haus.ogg")), dtype="float32", always_2d=True)[0].mean(
+        axis=1
+    )
+    pad = sf.read(next(CORPUS_DIR.glob("ambi_lunar_land.ogg")), dtype="float32", always_2d=True)[
+        0
+    ].mean(axis=1)
     kick = np.concatenate([np.zeros(RATE // 10, np.float32), kick])
-    n, start = 6000, RATE // 10 - 60
+    n = 6000
+    start = RATE // 10 - 60
     steps = [Step(0, "pad", RATE, RATE // 2, 0), Step(1, "kick", start, n, RATE // 2)]
     out = played(plan(steps), Memory(pad=pad, kick=kick))[:, 0]
     np.testing.assert_array_equal(out[RATE // 2 + 60 :][:3000], kick[start + 60 :][:3000])
@@ -365,7 +453,9 @@ def test_real_units_with_everything_on_rise_as_in_their_sources():
 
 def part(plan, sound, **options):
     """Stitched from `start` to `stop`, also where that is nothing."""
-    return np.concatenate([np.empty((0, plan.channels), np.float32), *stitch_module.stitch(plan, sound, **options)])
+    return np.concatenate(
+        [np.empty((0, plan.channels), np.float32), *stitch_module.stitch(plan, sound, **options)]
+    )
 
 
 @settings(deadline=None, max_examples=50)
@@ -373,7 +463,9 @@ def part(plan, sound, **options):
 def test_a_part_has_the_samples_of_the_whole(drawn, seams, data):
     only = data.draw(st.sampled_from([None, drawn.steps[0].source]))
     whole = played(drawn, SOUND[drawn.channels], seams=seams, only=only)
-    edges = st.sampled_from([edge for step in drawn.steps for edge in (step.at_sample, step.until_sample)])
+    edges = st.sampled_from(
+        [edge for step in drawn.steps for edge in (step.at_sample, step.until_sample)]
+    )
     places = edges | st.integers(0, drawn.n_samples)
     for _ in range(4):
         start, stop = sorted((data.draw(places), data.draw(places)))
@@ -390,17 +482,33 @@ def test_parts_side_by_side_are_the_whole(drawn, seams, data):
         part(drawn, SOUND[drawn.channels], seams=seams, start=start, stop=stop)
         for start, stop in pairwise([0, *cuts, drawn.n_samples])
     ]
-    assert np.concatenate(parts).tobytes() == played(drawn, SOUND[drawn.channels], seams=seams).tobytes()
+    assert (
+        np.concatenate(parts).tobytes()
+        == played(drawn, SOUND[drawn.channels], seams=seams).tobytes()
+    )
 
 
 @BOTH
 def test_a_part_of_many_seams_has_the_samples_of_the_whole(seams):
     """They are made in other batches than those of the whole."""
     starts = np.random.default_rng(3).integers(60, size=400)
-    p = plan([Step(i, ("ambi_choir", "loop_amen")[i % 2], int(s) * HOP, HOP, i * HOP) for i, s in enumerate(starts)], 2)
+    p = plan(
+        [
+            Step(i, ("ambi_choir", "loop_amen")[i % 2], int(s) * HOP, HOP, i * HOP)
+            for i, s in enumerate(starts)
+        ],
+        2,
+    )
     whole = played(p, SOUND[2], seams=seams)
-    for start, stop in ((0, 5 * HOP), (150 * HOP + 7, 390 * HOP), (399 * HOP + 1, 400 * HOP), (77, 400 * HOP - 77)):
-        np.testing.assert_array_equal(part(p, SOUND[2], seams=seams, start=start, stop=stop), whole[start:stop])
+    for start, stop in (
+        (0, 5 * HOP),
+        (150 * HOP + 7, 390 * HOP),
+        (399 * HOP + 1, 400 * HOP),
+        (77, 400 * HOP - 77),
+    ):
+        np.testing.assert_array_equal(
+            part(p, SOUND[2], seams=seams, start=start, stop=stop), whole[start:stop]
+        )
 
 
 def test_a_part_costs_what_it_holds():
@@ -416,8 +524,12 @@ def test_a_part_costs_what_it_holds():
     sound = Counting(a=noise(400 * HOP))
     long = [Step(i, "a", 0, 390 * HOP, i * 390 * HOP, gain_db=-float(i)) for i in range(9)]
     assert part(plan(long), sound, start=1700 * HOP, stop=1710 * HOP).any()
-    assert sound.n_read < 10 * HOP + 3 * 2 * 2 * 1600  # both ends of three units, looked at for 1600 samples either way
-    frames = units([("a", int(i) * HOP, HOP) for i in np.random.default_rng(0).integers(399, size=2000)])
+    assert (
+        sound.n_read < 10 * HOP + 3 * 2 * 2 * 1600
+    )  # both ends of three units, looked at for 1600 samples either way
+    frames = units(
+        [("a", int(i) * HOP, HOP) for i in np.random.default_rng(0).integers(399, size=2000)]
+    )
     sound.n_read = 0
     part(plan(frames), sound, start=1000 * HOP, stop=1010 * HOP)
     assert sound.n_read < 4 * 14 * HOP
@@ -425,12 +537,26 @@ def test_a_part_costs_what_it_holds():
 
 def test_what_lies_in_a_rest_or_behind_the_last_step_is_silence():
     p = plan([Step(0, "a", 0, HOP, HOP), Step(1, "a", 5 * HOP, HOP, 4 * HOP)], tail_samples=3 * HOP)
-    for start, stop in ((0, HOP), (10, 20), (2 * HOP, 4 * HOP), (5 * HOP, 8 * HOP), (6 * HOP, 7 * HOP), (8 * HOP, 8 * HOP)):
-        np.testing.assert_array_equal(part(p, Memory(a=noise(9 * HOP)), start=start, stop=stop), np.zeros((stop - start, 1)))
+    for start, stop in (
+        (0, HOP),
+        (10, 20),
+        (2 * HOP, 4 * HOP),
+        (5 * HOP, 8 * HOP),
+        (6 * HOP, 7 * HOP),
+        (8 * HOP, 8 * HOP),
+    ):
+        np.testing.assert_array_equal(
+            part(p, Memory(a=noise(9 * HOP)), start=start, stop=stop), np.zeros((stop - start, 1))
+        )
 
 
-@pytest.mark.parametrize(("start", "stop"), [(-1, 5), (6, 5), (0, 2 * HOP + 1), (2 * HOP + 1, None)])
+@pytest.mark.parametrize(
+    ("start", "stop"), [(-1, 5), (6, 5), (0, 2 * HOP + 1), (2 * HOP + 1, None)]
+)
 def test_a_part_that_is_not_there_is_refused(start, stop):
     p = plan(units([("a", 0, HOP), ("a", 3 * HOP, HOP)]))
-    with pytest.raises(ParameterError, match=f"start={start}, stop=.* must be in order, and within the plan's 0 to 2048"):
+    with pytest.raises(
+        ParameterError,
+        match=f"start={start}, stop=.* must be in order, and within the plan's 0 to 2048",
+    ):
         part(p, Memory(a=noise(9 * HOP)), start=start, stop=stop)

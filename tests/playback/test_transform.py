@@ -7,8 +7,8 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.errors import ParameterError
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 from playback.transform import transform
 
 RATE = 44100
@@ -36,14 +36,24 @@ def main_frequency(samples: np.ndarray) -> float:
 def test_sound_at_t_is_heard_at_t_times_stretch(stretch, transpose, at):
     samples = np.zeros((10000, 1), np.float32)
     samples[at : at + 20] = 1
-    out = transform(samples, sample_rate=RATE, stretch=stretch, transpose=transpose, n_out=round(10000 * stretch))
+    out = transform(
+        samples,
+        sample_rate=RATE,
+        stretch=stretch,
+        transpose=transpose,
+        n_out=round(10000 * stretch),
+    )
     assert np.argmax(np.abs(out)) == pytest.approx((at + 10) * stretch, abs=tolerance(stretch))
 
 
 @pytest.mark.parametrize("stretch", [0.5, 0.8, 1.5, 3])
 def test_drum_stroke_stays_in_its_place(tabla, stretch):
-    stroke = np.concatenate([np.zeros(9000), tabla[:3000] * np.hanning(3000)]).astype(np.float32)[:, None]
-    out = transform(stroke, sample_rate=RATE, stretch=stretch, transpose=0, n_out=round(12000 * stretch))
+    stroke = np.concatenate([np.zeros(9000), tabla[:3000] * np.hanning(3000)]).astype(np.float32)[
+        :, None
+    ]
+    out = transform(
+        stroke, sample_rate=RATE, stretch=stretch, transpose=0, n_out=round(12000 * stretch)
+    )
     assert attack(out) == pytest.approx(attack(stroke) * stretch, abs=tolerance(stretch))
 
 
@@ -65,7 +75,9 @@ def test_stretching_keeps_the_main_frequency_and_the_level(tabla):
 
 def test_channels_are_transformed_together(tabla):
     mono = tabla[:8000, None]
-    out = transform(np.hstack([mono, mono, mono * 0]), sample_rate=RATE, stretch=1.3, transpose=3, n_out=10400)
+    out = transform(
+        np.hstack([mono, mono, mono * 0]), sample_rate=RATE, stretch=1.3, transpose=3, n_out=10400
+    )
     np.testing.assert_allclose(out[:, 0], out[:, 1], atol=2e-4)
     assert not out[:, 2].any()
 
@@ -86,14 +98,27 @@ def test_same_bytes_again_and_in_another_process(tabla, fixtures):
         "y = transform(x, sample_rate=44100, stretch=5, transpose=-3, n_out=220500)\n"
         "print(hashlib.sha256(y.tobytes()).hexdigest())"
     )
-    printed = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in "ab"}
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in "ab"
+    }
     assert len(printed) == 1
-    runs = [transform(tabla[:, None], sample_rate=RATE, stretch=5, transpose=-3, n_out=220500) for _ in range(2)]
+    runs = [
+        transform(tabla[:, None], sample_rate=RATE, stretch=5, transpose=-3, n_out=220500)
+        for _ in range(2)
+    ]
     np.testing.assert_array_equal(*runs)
 
 
 @settings(deadline=None, max_examples=30)
-@given(n=st.integers(1, 3000), channels=st.integers(1, 8), stretch=st.floats(0.1, 10), extra=st.integers(-500, 5000))
+@given(
+    n=st.integers(1, 3000),
+    channels=st.integers(1, 8),
+    stretch=st.floats(0.1, 10),
+    extra=st.integers(-500, 5000),
+)
 def test_length_is_the_one_asked_for(n, channels, stretch, extra):
     n_out = max(1, round(n * stretch) + extra)
     samples = np.random.default_rng(n).uniform(-1, 1, (n, channels)).astype(np.float32)
@@ -103,7 +128,9 @@ def test_length_is_the_one_asked_for(n, channels, stretch, extra):
 
 
 def test_silence_stays_silent():
-    assert not transform(np.zeros((500, 2), np.float32), sample_rate=RATE, stretch=3, transpose=-7, n_out=1500).any()
+    assert not transform(
+        np.zeros((500, 2), np.float32), sample_rate=RATE, stretch=3, transpose=-7, n_out=1500
+    ).any()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +146,13 @@ def test_silence_stays_silent():
     ],
 )
 def test_bad_input_is_refused(change, message):
-    given = {"samples": np.zeros((5, 1), np.float32), "sample_rate": RATE, "stretch": 2, "transpose": 0, "n_out": 10} | change
+    given = {
+        "samples": np.zeros((5, 1), np.float32),
+        "sample_rate": RATE,
+        "stretch": 2,
+        "transpose": 0,
+        "n_out": 10,
+    } | change
     with pytest.raises(ParameterError, match=message):
         transform(given.pop("samples"), **given)
 

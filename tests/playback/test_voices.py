@@ -17,9 +17,17 @@ def read(voice, offset, n, channels=1):
 
 
 @settings(deadline=None, max_examples=80)
-@given(start=st.integers(0, 900), n=st.integers(1, 100), offset=st.integers(-1200, 1200), length=st.integers(1, 500),
-       reverse=st.booleans(), ahead=st.sampled_from([None, 40, 5000]))  # fmt: skip
-def test_voice_is_its_source_around_the_unit_and_silence_beyond(start, n, offset, length, reverse, ahead):
+@given(
+    start=st.integers(0, 900),
+    n=st.integers(1, 100),
+    offset=st.integers(-1200, 1200),
+    length=st.integers(1, 500),
+    reverse=st.booleans(),
+    ahead=st.sampled_from([None, 40, 5000]),
+)
+def test_voice_is_its_source_around_the_unit_and_silence_beyond(
+    start, n, offset, length, reverse, ahead
+):
     a = noise(1000)
     voice = Voice(Step(0, "a", start, n, 0, reverse=reverse), Memory(a=a), plan([]))
     if ahead:
@@ -27,7 +35,8 @@ def test_voice_is_its_source_around_the_unit_and_silence_beyond(start, n, offset
     line = np.concatenate([np.zeros(3000), a, np.zeros(3000)]).astype(np.float32)
     first = 3000 + start
     if reverse:
-        line, first = line[::-1], len(line) - (3000 + start + n)
+        first = len(line) - (3000 + start + n)
+        line = line[::-1]
     np.testing.assert_array_equal(read(voice, offset, length), line[first + offset :][:length])
 
 
@@ -54,7 +63,8 @@ def test_reversed_unit_is_read_where_it_is_heard(tabla):
 @pytest.mark.parametrize("stretch", [0.5, 1.5, 2.0])
 def test_stretched_unit_has_its_attack_in_its_place(tabla, stretch):
     """The loudest stroke of the fixture, by the time at which its energy has half come."""
-    start, n = 9000, 12000
+    start = 9000
+    n = 12000
     voice = Voice(Step(0, "a", start, n, 0, stretch=stretch), Memory(a=tabla), plan([]))
     sound = read(voice, 0, n)
     source = tabla[start : start + round(n / stretch)]
@@ -73,8 +83,15 @@ def test_transposed_unit_is_higher_and_as_long(tabla):
 
 def test_plan_of_changed_units_is_as_long_as_it_says(tabla):
     stereo = np.stack([tabla, np.roll(tabla, 99)], axis=1)
-    how = [{"reverse": True}, {"transpose": -5.0}, {"stretch": 2.0}, {"stretch": 0.4, "reverse": True, "gain_db": -3.0}, {}]
-    steps, at = [], 0
+    how = [
+        {"reverse": True},
+        {"transpose": -5.0},
+        {"stretch": 2.0},
+        {"stretch": 0.4, "reverse": True, "gain_db": -3.0},
+        {},
+    ]
+    steps = []
+    at = 0
     for i, options in enumerate(how):
         steps.append(Step(i, "a", 3000 + 1000 * i, 3000 + i, at, **options))
         at += 3000 + i
@@ -86,6 +103,9 @@ def test_plan_of_changed_units_is_as_long_as_it_says(tabla):
 
 
 def test_reversed_neighbours_of_one_source_are_no_run(tabla):
-    steps = [Step(0, "a", 5000, 1000, 0, reverse=True), Step(1, "a", 6000, 1000, 1000, reverse=True)]
+    steps = [
+        Step(0, "a", 5000, 1000, 0, reverse=True),
+        Step(1, "a", 6000, 1000, 1000, reverse=True),
+    ]
     out = played(plan(steps), Memory(a=tabla))[:, 0]
     assert not np.array_equal(out[100:1900], tabla[5000:7000][::-1][100:1900])

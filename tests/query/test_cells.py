@@ -10,10 +10,10 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError
 from db.maintain import compact, remove_sources
 from db.normaliser import Normaliser
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 from query import proposals
 from query.cache import Cached, has_drifted
 from query.filters import Filters
@@ -50,13 +50,18 @@ def targets(corpus):
     return describe(target, Database(corpus / "db").settings).sequence
 
 
-@pytest.mark.parametrize(("kind", "metric"), [("ivf", "l2"), ("ivf", "l1"), ("ivf", "lp:3"), ("pq", "l2"), ("pq", "cosine")])
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [("ivf", "l2"), ("ivf", "l1"), ("ivf", "lp:3"), ("pq", "l2"), ("pq", "cosine")],
+)
 def test_what_is_found_is_nearly_all_there_is_and_its_distance_exact(corpus, targets, kind, metric):
     database = Database(corpus / "db")
     exact = UnitIndex(database, metric=metric).search(targets, k=32)
     found = UnitIndex(database, metric=metric, kind=kind).search(targets, k=32)
     assert (found.units[:, 0] == exact.units[:, 0]).mean() >= 0.95
-    recall = np.mean([len(np.intersect1d(a, b)) / 32 for a, b in zip(found.units, exact.units, strict=True)])
+    recall = np.mean(
+        [len(np.intersect1d(a, b)) / 32 for a, b in zip(found.units, exact.units, strict=True)]
+    )
     assert recall >= 0.95
     same = found.units == exact.units
     np.testing.assert_allclose(found.distances[same], exact.distances[same], rtol=1e-5)
@@ -73,14 +78,20 @@ def test_there_are_always_k_and_all_pass_the_filters(corpus, targets, kind):
     for row in matches.units:
         assert set(row) == set(own)
     everything = UnitIndex(database, kind=kind)
-    assert (np.sort(everything.search(targets[:2], k=len(everything)).units) == database.units.ids).all()
+    assert (
+        np.sort(everything.search(targets[:2], k=len(everything)).units) == database.units.ids
+    ).all()
 
 
 def test_where_the_cells_hold_fewer_units_than_are_proposed_only_real_ones_are_found(corpus):
-    """The rest of the proposals is -1, in numpy the last unit: sought here, and left out by the filter."""
+    """The rest of the proposals is -1, in numpy the last unit: sought here, and left out by the
+    filter.
+    """
     database = Database(corpus / "db")
     longest = max(range(len(database.sources)), key=lambda number: database.sources[number].n_units)
-    index = UnitIndex(database, kind="pq", filters=Filters(sources=(database.sources[longest].path,)))
+    index = UnitIndex(
+        database, kind="pq", filters=Filters(sources=(database.sources[longest].path,))
+    )
     sequence = database.source_descriptors(len(database.sources) - 1)
     assert (index._propose(sequence, 1) < 0).any()
     found = index.positions(index.search(sequence, k=1).units)
@@ -99,7 +110,9 @@ def built_anew(monkeypatch):
     return counted
 
 
-def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again(copied, monkeypatch, targets):
+def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again(
+    copied, monkeypatch, targets
+):
     counted = built_anew(monkeypatch)
     first = UnitIndex(Database(copied / "db"), kind="pq").search(targets, k=8)
     assert len(kept(copied)) == 2
@@ -116,7 +129,9 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
     assert len(counted) == 1
     new = next(i for i, source in enumerate(database.sources) if source.path == "new.ogg")
     found = index.search(database.source_descriptors(new), k=1)
-    np.testing.assert_array_equal(found.units[:, 0], database.sources[new].first_unit + np.arange(len(found.units)))
+    np.testing.assert_array_equal(
+        found.units[:, 0], database.sources[new].first_unit + np.arange(len(found.units))
+    )
     everything = index.search(targets[:1], k=len(index)).units[0]
     np.testing.assert_array_equal(np.sort(everything), database.units.ids)
     assert len(kept(copied)) == 2
@@ -126,14 +141,27 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
     ("damage", "message"),
     [
         (lambda f, j: f.write_bytes(f.read_bytes()[:-100]), "bytes where .* were written"),
-        (lambda f, j: f.write_bytes(f.read_bytes()[:-1] + b"?"), "its contents are not those that were written"),
+        (
+            lambda f, j: f.write_bytes(f.read_bytes()[:-1] + b"?"),
+            "its contents are not those that were written",
+        ),
         (lambda f, j: f.unlink(), "No such file"),
         (lambda f, j: j.write_text("{"), "cannot be used"),
-        (lambda f, j: j.write_text(json.dumps(json.loads(j.read_text()) | {"database": "other"})), "database is 'other', not"),
-        (lambda f, j: j.write_text(json.dumps(json.loads(j.read_text()) | {"version": 9})), "version is 9, not 1"),
+        (
+            lambda f, j: j.write_text(
+                json.dumps(json.loads(j.read_text()) | {"database": "other"})
+            ),
+            "database is 'other', not",
+        ),
+        (
+            lambda f, j: j.write_text(json.dumps(json.loads(j.read_text()) | {"version": 9})),
+            "version is 9, not 1",
+        ),
     ],
 )
-def test_a_damaged_or_foreign_index_is_said_to_be_so_and_built_anew(copied, monkeypatch, caplog, targets, damage, message):
+def test_a_damaged_or_foreign_index_is_said_to_be_so_and_built_anew(
+    copied, monkeypatch, caplog, targets, damage, message
+):
     first = UnitIndex(Database(copied / "db"), kind="ivf").search(targets, k=4)
     (file,) = (copied / "db" / "index").glob("*.faiss")
     damage(file, file.with_suffix(".json"))
@@ -172,12 +200,15 @@ def test_growth_in_small_steps_adds_up(copied, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "drifted"), [((0.1, 1.0), False), ((0.3, 1.0), True), ((0.0, 1.3), True), ((0.0, 0.7), True)]
+    ("change", "drifted"),
+    [((0.1, 1.0), False), ((0.3, 1.0), True), ((0.0, 1.3), True), ((0.0, 0.7), True)],
 )
 def test_an_index_whose_z_scores_are_no_longer_the_databases_has_drifted(corpus, change, drifted):
     """Of a descriptor, the mean by so many standard deviations, or the deviation by a factor."""
-    now, (shift, factor) = Database(corpus / "db").normaliser, change
-    mean, std = now.mean.copy(), now.std.copy()
+    now = Database(corpus / "db").normaliser
+    shift, factor = change
+    mean = now.mean.copy()
+    std = now.std.copy()
     mean[3] += shift * std[3]
     std[3] *= factor
     cached = Cached(faiss.IndexFlat(39), Normaliser(mean, std), frozenset(), changed=0)
@@ -209,7 +240,9 @@ def test_few_units_are_compared_one_by_one(copied):
     if len(database.units) < 16:
         with pytest.raises(ParameterError, match="index=pq needs 16 units, .* has .*; use flat"):
             UnitIndex(database, kind="pq")
-    assert UnitIndex(database, kind="ivf").search(database.descriptors[:1], k=1).distances[0, 0] == 0
+    assert (
+        UnitIndex(database, kind="ivf").search(database.descriptors[:1], k=1).distances[0, 0] == 0
+    )
 
 
 def test_indexes_of_other_weights_are_others_and_only_the_latest_are_kept(copied):
@@ -244,7 +277,12 @@ def test_where_it_cannot_be_kept_the_search_goes_on(copied, caplog, targets):
 def test_a_gpu_is_used_where_faiss_has_one(corpus, targets, monkeypatch):
     moved = []
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
-    monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", lambda index: moved.append(index.ntotal) or index, raising=False)
+    monkeypatch.setattr(
+        faiss,
+        "index_cpu_to_all_gpus",
+        lambda index: moved.append(index.ntotal) or index,
+        raising=False,
+    )
     index = UnitIndex(Database(corpus / "db"))
     index.search(targets, k=4)
     assert moved == [len(index)]

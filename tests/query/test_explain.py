@@ -10,8 +10,11 @@ from tests.query.test_path import HOP, RATE, Toy, find, make_uneven
 
 
 def test_joins_of_the_chosen_are_those_of_the_path():
-    toy, options = Toy([20, 30], 1), PathOptions(k=50)
-    path = select_path(toy, np.random.default_rng(2).normal(size=(30, 3)), options, step_samples=np.full(30, HOP))
+    toy = Toy([20, 30], 1)
+    options = PathOptions(k=50)
+    path = select_path(
+        toy, np.random.default_rng(2).normal(size=(30, 3)), options, step_samples=np.full(30, HOP)
+    )
     explanation = explain(toy, path, options)
     chosen = np.argmax(path.matches.units == path.units[:, None], axis=1)
     np.testing.assert_allclose(explanation.joins[np.arange(30), chosen], path.joins, rtol=1e-6)
@@ -32,12 +35,23 @@ def test_what_is_removed_is_what_the_rules_forbid_after_this_path():
         while (
             i > run
             and played[i - run] == played[i - run - 1] + 1
-            and toy.database.units.source[played[i - run]] == (toy.database.units.source[played[i - run - 1]])
+            and toy.database.units.source[played[i - run]]
+            == (toy.database.units.source[played[i - run - 1]])
         ):
             run += 1
         for unit, why in zip(units, row, strict=True):
-            follows = i > 0 and unit == path.units[i - 1] + 1 and toy.database.units.room[played[i - 1]] > HOP
-            expected = "min_reuse" if unit in recent else "max_run" if follows and (run + 1) * HOP > 0.2 * RATE else ""
+            follows = (
+                i > 0
+                and unit == path.units[i - 1] + 1
+                and toy.database.units.room[played[i - 1]] > HOP
+            )
+            expected = (
+                "min_reuse"
+                if unit in recent
+                else "max_run"
+                if follows and (run + 1) * HOP > 0.2 * RATE
+                else ""
+            )
             assert why == expected, (i, unit)
         assert row[list(units).index(path.units[i])] == ""
 
@@ -66,6 +80,8 @@ def test_what_is_too_short_or_too_far_is_said():
     assert first == ["too short" if room < 3 else "" for room in left]
     assert path.units[1] == REST
     assert set(second) == {"rest_threshold"}
-    near = PathOptions(k=6, rest_threshold=float(np.sort(path.matches.distances[0])[2]))  # three of six are farther
+    near = PathOptions(
+        k=6, rest_threshold=float(np.sort(path.matches.distances[0])[2])
+    )  # three of six are farther
     path = select_path(toy, targets[:1], near, step_samples=np.array([HOP]))
     assert set(explain(toy, path, near).removed[0]) == {""}

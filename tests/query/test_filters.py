@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError
 from db.settings import DescriptorSettings
 from db.tags import tag_sources
+from files.errors import ParameterError
 from query.filters import Condition, Filters, parse_condition, parse_range, select_units
 from query.index import UnitIndex
 from query.options import PathOptions
@@ -26,26 +26,39 @@ def database(tmp_path_factory, tabla):
     (folder / "c" / "drums").mkdir(parents=True)
     sf.write(folder / "c" / "a.wav", tabla[:40000], 44100)
     sf.write(folder / "c" / "drums" / "b.wav", tabla[20000:90000], 44100)
-    build_database(folder / "c", folder / "db", settings=DescriptorSettings(descriptors=("mfcc", "loudness")))
+    build_database(
+        folder / "c", folder / "db", settings=DescriptorSettings(descriptors=("mfcc", "loudness"))
+    )
     tag_sources(folder / "db", "a.wav", ["soft", "old"])
     return Database(folder / "db")
 
 
 def test_each_filter_leaves_what_it_says(database):
-    units, loudness = database.units, database.descriptors[:, database.settings.names.index("loudness")]
-    drums = np.array([source.path.startswith("drums/") for source in database.sources])[units.source]
-    start, length, middle = units.start_sample / 44100, units.n_samples / 44.1, float(np.median(loudness))
+    units = database.units
+    loudness = database.descriptors[:, database.settings.names.index("loudness")]
+    drums = np.array([source.path.startswith("drums/") for source in database.sources])[
+        units.source
+    ]
+    start = units.start_sample / 44100
+    length = units.n_samples / 44.1
+    middle = float(np.median(loudness))
     for filters, expected in [
         (Filters(), np.ones(len(units), bool)),
         (Filters(sources=("drums/*",)), drums),
         (Filters(sources=("drums/*", "a.*")), np.ones(len(units), bool)),
         (Filters(seconds=(0.5, 1.0)), (start >= 0.5) & (start <= 1.0)),
-        (Filters(seconds=(float(start[3]), float(start[7]))), (start >= start[3]) & (start <= start[7])),
+        (
+            Filters(seconds=(float(start[3]), float(start[7]))),
+            (start >= start[3]) & (start <= start[7]),
+        ),
         (Filters(milliseconds=(-INF, 20.0)), length <= 20),
         (Filters(where=(Condition("loudness", ">", middle),)), loudness > middle),
         (Filters(loudness=(middle, INF)), loudness >= middle),
         (Filters(tags=("soft",)), ~drums),
-        (Filters(sources=("drums/*",), where=(Condition("loudness", "<=", middle),)), drums & (loudness <= middle)),
+        (
+            Filters(sources=("drums/*",), where=(Condition("loudness", "<=", middle),)),
+            drums & (loudness <= middle),
+        ),
     ]:
         allowed, counts = select_units(database, filters)
         np.testing.assert_array_equal(allowed, expected)
@@ -58,7 +71,9 @@ def test_what_does_not_pass_is_neither_found_nor_runs_on(database):
     index = UnitIndex(database, filters=Filters(where=(Condition("loudness", ">", middle),)))
     assert len(index) == (loudness > middle).sum() < len(database.units)
     sequence = database.source_descriptors(0)
-    path = select_path(index, sequence, PathOptions(k=4, continuity=3.0), step_samples=np.ones(len(sequence), int))
+    path = select_path(
+        index, sequence, PathOptions(k=4, continuity=3.0), step_samples=np.ones(len(sequence), int)
+    )
     assert (loudness[index.positions(path.units)] > middle).all()
     assert (loudness[index.positions(path.matches.units)] > middle).all()
 
@@ -66,10 +81,17 @@ def test_what_does_not_pass_is_neither_found_nor_runs_on(database):
 def test_filters_that_leave_nothing_say_what_each_left(database):
     n = len(database.units)
     filters = Filters(sources=("drums/*",), seconds=(99.0, INF))
-    left = int((database.units.source == [s.path for s in database.sources].index("drums/b.wav")).sum())
-    with pytest.raises(ParameterError, match=rf"leave no unit \(all: {n}, source drums/\*: {left}, 99 to inf seconds: 0\)"):
+    left = int(
+        (database.units.source == [s.path for s in database.sources].index("drums/b.wav")).sum()
+    )
+    with pytest.raises(
+        ParameterError,
+        match=rf"leave no unit \(all: {n}, source drums/\*: {left}, 99 to inf seconds: 0\)",
+    ):
         select_units(database, filters)
-    with pytest.raises(ParameterError, match=r"no source of .* is tagged 'loud'; there are old, soft: give some"):
+    with pytest.raises(
+        ParameterError, match=r"no source of .* is tagged 'loud'; there are old, soft: give some"
+    ):
         select_units(database, Filters(tags=("soft", "loud")))
     with pytest.raises(ParameterError, match=r"no descriptor 'centroid' in .*; it has mfcc0, "):
         select_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
@@ -89,10 +111,24 @@ def test_conditions_are_parsed(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "centroid", "centroid>", ">1", "a>1 or b<2", "__import__('os')>1", "a>nan", "a==1", "a>1>2"]
+    "text",
+    [
+        "",
+        "centroid",
+        "centroid>",
+        ">1",
+        "a>1 or b<2",
+        "__import__('os')>1",
+        "a>nan",
+        "a==1",
+        "a>1>2",
+    ],
 )
 def test_what_is_no_condition_is_refused(text):
-    with pytest.raises(ParameterError, match="is not a condition; write a descriptor, one of >= <= > <, and a number"):
+    with pytest.raises(
+        ParameterError,
+        match="is not a condition; write a descriptor, one of >= <= > <, and a number",
+    ):
         parse_condition(text)
 
 
@@ -126,7 +162,10 @@ def test_any_text_is_parsed_or_refused(text):
         loudness=st.sampled_from([(-INF, -20.5), (-60, -6)]),
         where=st.lists(
             st.builds(
-                Condition, st.just("mfcc0"), st.sampled_from([">", "<="]), st.floats(allow_nan=False, allow_infinity=False)
+                Condition,
+                st.just("mfcc0"),
+                st.sampled_from([">", "<="]),
+                st.floats(allow_nan=False, allow_infinity=False),
             ),
             max_size=2,
         ).map(tuple),
@@ -139,15 +178,30 @@ def test_filters_come_back_from_json(filters):
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ([], r"filters=\[\] must be an object with some of sources, tags, seconds, milliseconds, loudness, where"),
+        (
+            [],
+            (
+                r"filters=\[\] must be an object with some of sources, tags, seconds, milliseconds,"
+                r" loudness, where"
+            ),
+        ),
         ({"colour": ["red"]}, "filters={'colour': .* must be an object with some of sources, tags"),
         ({"sources": "a*"}, r"sources='a\*' must be a list of texts"),
         ({"tags": [1]}, r"tags=\[1\] must be a list of texts"),
         ({"where": ["x"]}, "'x' is not a condition"),
         ({"seconds": [1]}, r"seconds=\[1\] must be \[least, most\]"),
         ({"seconds": {"a": 1, "b": 2}}, r"seconds={.*} must be \[least, most\]"),
-        ({"loudness": [True, None]}, r"loudness=\[True, None\] must be \[least, most\], two numbers, or null where it is open"),
-        ({"milliseconds": [2, 1]}, r"milliseconds=\[2, 1\] is an empty range; write the smaller number first"),
+        (
+            {"loudness": [True, None]},
+            (
+                r"loudness=\[True, None\] must be \[least, most\], two numbers, or null where it is"
+                r" open"
+            ),
+        ),
+        (
+            {"milliseconds": [2, 1]},
+            r"milliseconds=\[2, 1\] is an empty range; write the smaller number first",
+        ),
     ],
 )
 def test_filters_that_are_none_are_refused(facts, message):

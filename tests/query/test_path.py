@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.database import Units
-from db.errors import ParameterError
+from files.errors import ParameterError
 from query.index import Matches
 from query.joins import JoinCosts
 from query.metrics import parse_metric
 from query.options import SEARCHES, PathOptions
 from query.path import REST, select_path, select_paths
 
-HOP, RATE = 100, 1000  # ten units a second
+# ten units a second
+HOP = 100
+RATE = 1000
 
 
 class Toy:
@@ -27,14 +29,18 @@ class Toy:
         rng = np.random.default_rng(seed)
         n = sum(lengths)
         self.vectors = rng.normal(size=(n, width)).astype(np.float32)
-        self.metric, self.factors = parse_metric("l2"), np.ones(width, np.float32)
+        self.metric = parse_metric("l2")
+        self.factors = np.ones(width, np.float32)
         source = np.repeat(np.arange(len(lengths)), lengths)
         left = np.concatenate([np.arange(length, 0, -1) for length in lengths]) * HOP
         start = np.concatenate([np.arange(length) for length in lengths]) * HOP
         units = Units(np.arange(n) + 7, source, start, np.full(n, HOP), left)
         names = tuple(f"x{i}" for i in range(width))
         self.database = SimpleNamespace(
-            units=units, sample_rate=RATE, settings=SimpleNamespace(names=names), rows_at=lambda at: self.vectors[at]
+            units=units,
+            sample_rate=RATE,
+            settings=SimpleNamespace(names=names),
+            rows_at=lambda at: self.vectors[at],
         )
         self.allowed = np.ones(n, bool)
         self.told = []
@@ -74,7 +80,9 @@ def make_uneven(toy, seed):
 
 
 def find(toy, targets, **options):
-    return select_path(toy, targets, PathOptions(**options), step_samples=np.full(len(targets), HOP))
+    return select_path(
+        toy, targets, PathOptions(**options), step_samples=np.full(len(targets), HOP)
+    )
 
 
 def cost_of(toy, positions, targets, continuity):
@@ -110,17 +118,26 @@ def test_viterbi_costs_what_brute_force_does(lengths, steps, seed, continuity):
     toy = Toy(lengths, seed)
     targets = np.random.default_rng(seed + 1).normal(size=(steps, 3))
     found = find(toy, targets, k=len(toy), continuity=continuity)
-    best = min(cost_of(toy, np.array(path), targets, continuity) for path in product(range(len(toy)), repeat=steps))
+    best = min(
+        cost_of(toy, np.array(path), targets, continuity)
+        for path in product(range(len(toy)), repeat=steps)
+    )
     rounding = 1e-4 * (1 + continuity)
     assert found.cost == pytest.approx(best, abs=rounding)
-    assert cost_of(toy, toy.positions(found.units), targets, continuity) == pytest.approx(best, abs=rounding)
+    assert cost_of(toy, toy.positions(found.units), targets, continuity) == pytest.approx(
+        best, abs=rounding
+    )
 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    seed=st.integers(0, 999), k=st.integers(1, 12), continuity=st.sampled_from([0.0, 0.3, 3.0]),
-    novelty=st.sampled_from([0.0, 1.0]), min_reuse=st.sampled_from([0.0, 0.4]), temperature=st.sampled_from([0.0, 0.5]),
-)  # fmt: skip
+    seed=st.integers(0, 999),
+    k=st.integers(1, 12),
+    continuity=st.sampled_from([0.0, 0.3, 3.0]),
+    novelty=st.sampled_from([0.0, 1.0]),
+    min_reuse=st.sampled_from([0.0, 0.4]),
+    temperature=st.sampled_from([0.0, 0.5]),
+)
 def test_viterbi_and_beam_are_never_worse_than_greedy(seed, k, **options):
     toy = Toy([9, 4, 17, 1], seed)
     targets = np.random.default_rng(seed + 1).normal(size=(15, 3))
@@ -134,29 +151,47 @@ def test_viterbi_and_beam_are_never_worse_than_greedy(seed, k, **options):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    seed=st.integers(0, 999), search=st.sampled_from(SEARCHES), min_reuse=st.sampled_from([0.1, 0.35, 1.0]),
-    max_run=st.sampled_from([0.1, 0.3, np.inf]), continuity=st.sampled_from([0.0, 2.0]),
-)  # fmt: skip
+    seed=st.integers(0, 999),
+    search=st.sampled_from(SEARCHES),
+    min_reuse=st.sampled_from([0.1, 0.35, 1.0]),
+    max_run=st.sampled_from([0.1, 0.3, np.inf]),
+    continuity=st.sampled_from([0.0, 2.0]),
+)
 def test_rules_hold_on_every_path(seed, search, min_reuse, max_run, continuity):
     toy = Toy([20, 15, 25], seed)
-    targets = np.repeat(np.random.default_rng(seed).normal(size=(4, 3)), 10, axis=0)  # what tempts to repetition
-    path = find(toy, targets, k=30, search=search, continuity=continuity, min_reuse=min_reuse, max_run=max_run)
+    targets = np.repeat(
+        np.random.default_rng(seed).normal(size=(4, 3)), 10, axis=0
+    )  # what tempts to repetition
+    path = find(
+        toy,
+        targets,
+        k=30,
+        search=search,
+        continuity=continuity,
+        min_reuse=min_reuse,
+        max_run=max_run,
+    )
     positions = toy.positions(path.units)
     for position in set(positions):
-        assert (np.diff(np.flatnonzero(positions == position)) * HOP / RATE >= min_reuse - 1e-9).all()
+        assert (
+            np.diff(np.flatnonzero(positions == position)) * HOP / RATE >= min_reuse - 1e-9
+        ).all()
     longest = runs(positions, toy.database.units.source).max() * HOP / RATE
     assert longest <= max_run + 1e-9
 
 
 def test_rules_that_leave_nothing_are_named():
     toy = Toy([2], 0)
-    with pytest.raises(ParameterError, match=r"step 2: min_reuse=1 s leave none of .* candidates to play"):
+    with pytest.raises(
+        ParameterError, match=r"step 2: min_reuse=1 s leave none of .* candidates to play"
+    ):
         find(toy, np.zeros((3, 3)), k=2, min_reuse=1.0)
 
 
 def test_where_greedy_runs_into_a_dead_end_the_others_go_on():
     toy = Toy([1, 1, 1], 0)
-    toy.vectors[:, 0], toy.vectors[:, 1:] = [0, -1, 1], 0
+    toy.vectors[:, 0] = [0, -1, 1]
+    toy.vectors[:, 1:] = 0
     targets = np.array([[-0.4, 0, 0], [0.6, 0, 0], [0.6, 0, 0]])
     options = {"k": 2, "min_reuse": 1.0, "continuity": 0.0}
     with pytest.raises(ParameterError, match="step 2: min_reuse=1 s leave none of"):
@@ -170,7 +205,9 @@ def test_runs_grow_with_continuity():
     toy = Toy([200] * 5, 3)
     targets = np.random.default_rng(4).normal(size=(150, 3))
     lengths = [
-        runs(toy.positions(find(toy, targets, k=16, continuity=c).units), toy.database.units.source).mean()
+        runs(
+            toy.positions(find(toy, targets, k=16, continuity=c).units), toy.database.units.source
+        ).mean()
         for c in (0, 0.1, 0.3, 1, 3)
     ]
     assert lengths == sorted(lengths)
@@ -196,8 +233,12 @@ def test_temperature_draws_as_boltzmann_and_the_same_seed_draws_the_same():
     weights = np.exp(-np.linalg.norm(toy.vectors, axis=1) / 0.7)
     shares = np.bincount(toy.positions(path.units), minlength=4) / len(targets)
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=0.015)
-    again, other = (find(toy, targets[:50], k=4, temperature=0.7, seed=seed).units for seed in (5, 6))
-    np.testing.assert_array_equal(again, find(toy, targets[:50], k=4, temperature=0.7, seed=5).units)
+    again, other = (
+        find(toy, targets[:50], k=4, temperature=0.7, seed=seed).units for seed in (5, 6)
+    )
+    np.testing.assert_array_equal(
+        again, find(toy, targets[:50], k=4, temperature=0.7, seed=5).units
+    )
     assert (again != other).any()
 
 
@@ -215,10 +256,13 @@ def test_nothing_is_played_where_nothing_is_near_and_the_path_is_the_best_around
     path = find(toy, targets, k=60, rest_threshold=20.0)
     np.testing.assert_array_equal(path.units == REST, np.isin(np.arange(12), [0, 5, 6, 11]))
     parts = [find(toy, targets[span], k=60) for span in (slice(1, 5), slice(7, 11))]
-    np.testing.assert_array_equal(path.units[path.units != REST], np.concatenate([part.units for part in parts]))
+    np.testing.assert_array_equal(
+        path.units[path.units != REST], np.concatenate([part.units for part in parts])
+    )
     assert path.cost == pytest.approx(sum(part.cost for part in parts), rel=1e-5)
     with pytest.raises(
-        ParameterError, match=r"rest_threshold=1 leaves nothing to play: the nearest unit of any step is .* away"
+        ParameterError,
+        match=r"rest_threshold=1 leaves nothing to play: the nearest unit of any step is .* away",
     ):
         find(toy, targets + 99, k=60, rest_threshold=1.0)
 
@@ -235,7 +279,8 @@ def test_rules_hold_across_rests():
 
 def test_steps_longer_than_any_fitting_sound_are_split_and_leave_no_gap():
     toy = Toy([1, 2, 3], 9)
-    targets, lasting = np.zeros((3, 3)), np.array([50, 950, 300])
+    targets = np.zeros((3, 3))
+    lasting = np.array([50, 950, 300])
     path = select_path(toy, targets, PathOptions(k=6), step_samples=lasting)
     np.testing.assert_array_equal(np.bincount(path.steps, weights=path.n_samples), lasting)
     assert (toy.database.units.room[toy.positions(path.units)] >= path.n_samples).all()
@@ -246,7 +291,13 @@ def test_paths_of_units_of_different_lengths_last_as_long_as_they_do():
     toy = Toy([30], 7)
     make_uneven(toy, 0)
     targets = np.random.default_rng(8).normal(size=(20, 3))
-    path = select_path(toy, targets, PathOptions(k=10, min_reuse=1.0), step_samples=np.full(20, HOP), whole_units=True)
+    path = select_path(
+        toy,
+        targets,
+        PathOptions(k=10, min_reuse=1.0),
+        step_samples=np.full(20, HOP),
+        whole_units=True,
+    )
     positions = toy.positions(path.units)
     np.testing.assert_array_equal(path.n_samples, toy.database.units.n_samples[positions])
     begins = np.cumsum(path.n_samples) - path.n_samples
@@ -258,39 +309,64 @@ def test_no_run_lasts_longer_than_it_may_even_within_a_step_or_a_unit():
     toy = Toy([30, 20], 7)
     targets = np.random.default_rng(8).normal(size=(9, 3))
     for max_run in (0.05, 0.25):  # half a unit, two and a half
-        path = select_path(toy, targets, PathOptions(k=50, max_run=max_run, continuity=3.0), step_samples=np.full(9, 3 * HOP))
-        positions, run = toy.positions(path.units), 0
+        path = select_path(
+            toy,
+            targets,
+            PathOptions(k=50, max_run=max_run, continuity=3.0),
+            step_samples=np.full(9, 3 * HOP),
+        )
+        positions = toy.positions(path.units)
+        run = 0
         for i, lasts in enumerate(path.n_samples):
-            goes_on = i and toy.database.units.after(positions[i - 1 : i], path.n_samples[i - 1 : i])[1] == positions[i]
+            goes_on = (
+                i
+                and toy.database.units.after(positions[i - 1 : i], path.n_samples[i - 1 : i])[1]
+                == positions[i]
+            )
             run = (run if goes_on else 0) + lasts
             assert run <= max_run * RATE
         assert path.n_samples.sum() == 27 * HOP
     make_uneven(toy, 0)
-    path = select_path(toy, targets, PathOptions(k=50, max_run=0.1), step_samples=np.full(9, HOP), whole_units=True)
+    path = select_path(
+        toy, targets, PathOptions(k=50, max_run=0.1), step_samples=np.full(9, HOP), whole_units=True
+    )
     assert path.n_samples.max() <= 100
     with pytest.raises(
-        ParameterError, match="max_run=0.01 s leave none of 50 candidates to play; raise max_run, or consider more"
+        ParameterError,
+        match="max_run=0.01 s leave none of 50 candidates to play; raise max_run, or consider more",
     ):
-        select_path(toy, targets, PathOptions(k=50, max_run=0.01), step_samples=np.full(9, HOP), whole_units=True)
+        select_path(
+            toy,
+            targets,
+            PathOptions(k=50, max_run=0.01),
+            step_samples=np.full(9, HOP),
+            whole_units=True,
+        )
 
 
 def test_variations_share_little_and_cost_little_more():
     toy = Toy([60] * 4, 2)
     targets = np.random.default_rng(3).normal(size=(40, 3))
-    lasting, options = np.full(40, HOP), PathOptions(k=24)
+    lasting = np.full(40, HOP)
+    options = PathOptions(k=24)
     paths = select_paths(toy, targets, options, step_samples=lasting, variations=4)
     assert paths[0].cost == min(path.cost for path in paths)
     for i, path in enumerate(paths):
         assert path.cost < 1.6 * paths[0].cost
-        assert path.cost == pytest.approx(cost_of(toy, toy.positions(path.units), targets, 0.25), rel=1e-4)
+        assert path.cost == pytest.approx(
+            cost_of(toy, toy.positions(path.units), targets, 0.25), rel=1e-4
+        )
         for other in paths[:i]:
             assert (path.units == other.units).mean() < 0.2
     with pytest.raises(ParameterError, match="variations=3: only 1 different paths were found"):
-        select_paths(toy, targets, PathOptions(k=1, continuity=0.0), step_samples=lasting, variations=3)
+        select_paths(
+            toy, targets, PathOptions(k=1, continuity=0.0), step_samples=lasting, variations=3
+        )
 
 
 def test_memory_does_not_grow_with_the_corpus_and_progress_is_told():
-    targets, peaks = np.random.default_rng(3).normal(size=(1100, 3)), []
+    targets = np.random.default_rng(3).normal(size=(1100, 3))
+    peaks = []
     for n in (20_000, 200_000):
         toy = Toy([n], 2)
         near = np.random.default_rng(4).integers(0, n, size=(len(targets), 16))
@@ -311,11 +387,14 @@ def test_level_counts_double_and_octaves_count_at_joins():
     toy.factors[1] = 0
     toy.vectors[:] = [[9, 9, 9], [0, 220, 0], [9, 9, 9], [1, 440, 0], [0, 0, 1]]
     toy.compared = lambda rows: np.asarray(rows, np.float32) * toy.factors
-    before, lasting = np.array([0, 0, REST, 1]), np.array([HOP, HOP, HOP, HOP])
+    before = np.array([0, 0, REST, 1])
+    lasting = np.array([HOP, HOP, HOP, HOP])
     joins = JoinCosts(toy)
     cost = joins.to_each(before, lasting, np.array([[3, 4], [1, 4], [3, 4], [1, 4]]))
     chance = joins.by_chance
-    np.testing.assert_allclose(cost, [[2 + 1, 1], [0, 1], [0, 0], [chance, chance]])  # no pitch, no octave; the end of a source
+    np.testing.assert_allclose(
+        cost, [[2 + 1, 1], [0, 1], [0, 0], [chance, chance]]
+    )  # no pitch, no octave; the end of a source
     assert chance > 1
 
 
@@ -327,8 +406,15 @@ def test_octaves_count_in_the_search_as_they_do_in_the_path_and_by_chance():
     toy.compared = lambda rows: np.asarray(rows, np.float32) * toy.factors
     joins = JoinCosts(toy)
     (_, low), (_, high), (_, unpitched) = (joins.sounds(np.array([at])) for at in (0, 2, 4))
-    assert (joins.between(low, high), joins.between(low, low), joins.between(low, unpitched)) == (2, 0, 0)
-    octaves = [2.0 * ((a in (0, 1) and b in (2, 3)) or (a in (2, 3) and b in (0, 1))) for a, b in product(range(5), repeat=2)]
+    assert (joins.between(low, high), joins.between(low, low), joins.between(low, unpitched)) == (
+        2,
+        0,
+        0,
+    )
+    octaves = [
+        2.0 * ((a in (0, 1) and b in (2, 3)) or (a in (2, 3) and b in (0, 1)))
+        for a, b in product(range(5), repeat=2)
+    ]
     assert joins.by_chance == pytest.approx(np.mean(octaves), rel=0.1)
 
 
@@ -336,7 +422,9 @@ def test_only_what_starts_where_a_unit_stops_playing_follows_it():
     toy = Toy([5, 5], 0)
     units = toy.database.units
     at = np.array([0, 0, 0, 0, 6, 4])
-    sounding, starting = units.after(at, np.array([HOP, HOP // 2, 2 * HOP, 9 * HOP, 3 * HOP + 1, 1]))
+    sounding, starting = units.after(
+        at, np.array([HOP, HOP // 2, 2 * HOP, 9 * HOP, 3 * HOP + 1, 1])
+    )
     np.testing.assert_array_equal(sounding, [1, 0, 2, -1, 9, 4])
     np.testing.assert_array_equal(starting, [1, -1, 2, -1, -1, -1])
     np.testing.assert_array_equal(units.after(np.array([3, 4]), np.array([HOP, HOP]))[0], [4, -1])
@@ -345,7 +433,9 @@ def test_only_what_starts_where_a_unit_stops_playing_follows_it():
 def test_one_shots_are_chosen_for_themselves_and_not_for_repeating():
     toy = Toy([1] * 20, 4)
     targets = toy.vectors[[3, 8, 1, 1, 15]]
-    np.testing.assert_array_equal(toy.positions(find(toy, targets, k=20, continuity=3.0).units), [3, 8, 1, 1, 15])
+    np.testing.assert_array_equal(
+        toy.positions(find(toy, targets, k=20, continuity=3.0).units), [3, 8, 1, 1, 15]
+    )
 
 
 @pytest.mark.parametrize(

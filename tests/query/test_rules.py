@@ -11,7 +11,8 @@ from tests.query.test_path import HOP, RATE, Toy, find, runs
 
 
 def test_a_unit_is_played_again_as_soon_as_min_reuse_is_over():
-    toy, options = Toy([1, 1, 1], 0), {"k": 3, "continuity": 0.0, "min_reuse": 3 * HOP / RATE}
+    toy = Toy([1, 1, 1], 0)
+    options = {"k": 3, "continuity": 0.0, "min_reuse": 3 * HOP / RATE}
     path = find(toy, np.zeros((9, 3)), **options)
     np.testing.assert_array_equal(path.units[3:], path.units[:-3])
     removed = explain(toy, path, PathOptions(**options)).removed
@@ -30,15 +31,28 @@ def test_what_is_just_as_far_as_the_rest_threshold_is_played():
     assert (find(toy, np.zeros((2, 3)), rest_threshold=5.0).units != REST).all()
 
 
-@pytest.mark.parametrize(("played", "near"), [(1, [0, 2, 3]), (4, [2, 3])])  # 4 is the last of its source
+@pytest.mark.parametrize(
+    ("played", "near"), [(1, [0, 2, 3]), (4, [2, 3])]
+)  # 4 is the last of its source
 def test_each_use_is_counted_once_and_for_neighbours_when_it_is_long_past(played, near):
-    toy, here = Toy([5, 5], 0), np.arange(10)
-    rules = Rules(PathOptions(novelty=1.0), toy.database.units, np.full(60, HOP), RATE, whole_units=False, locked={})
-    past, nobody = rules.begin(), (np.empty(0, int), np.empty(0, int))
+    toy = Toy([5, 5], 0)
+    here = np.arange(10)
+    rules = Rules(
+        PathOptions(novelty=1.0),
+        toy.database.units,
+        np.full(60, HOP),
+        RATE,
+        whole_units=False,
+        locked={},
+    )
+    past = rules.begin()
+    nobody = (np.empty(0, int), np.empty(0, int))
     for step in range(LAG + 8):
-        total, expected = np.zeros((1, 10)), np.zeros(10)
+        total = np.zeros((1, 10))
+        expected = np.zeros(10)
         rules.apply(step, past, here, total, nobody, np.full(10, HOP))
-        expected[played], expected[near] = np.log2(1 + step), np.log2(1 + max(step - LAG + 1, 0))
+        expected[played] = np.log2(1 + step)
+        expected[near] = np.log2(1 + max(step - LAG + 1, 0))
         np.testing.assert_allclose(total[0], expected)
         past = past.then(np.array([played]), np.array([HOP]))
         rules.count_use(past, 0)

@@ -5,7 +5,7 @@ import pytest
 
 from db.build import build_database
 from db.database import Database
-from db.errors import DatabaseError, ParameterError
+from files.errors import DatabaseError, ParameterError
 from query.index import UnitIndex
 from query.joins import JoinCosts
 from query.options import PathOptions
@@ -21,7 +21,9 @@ def index(corpus, tmp_path):
 def test_search_equals_brute_force(index):
     rng = np.random.default_rng(0)
     scores = index.scores(np.arange(len(index)))
-    sequence = index.database.descriptors[rng.integers(len(scores), size=60)] + 5 * rng.normal(size=(60, 39))
+    sequence = index.database.descriptors[rng.integers(len(scores), size=60)] + 5 * rng.normal(
+        size=(60, 39)
+    )
     matches = index.search(sequence, k=7)
     exact = np.linalg.norm(index.normalise(sequence)[:, None] - scores, axis=2)
     np.testing.assert_allclose(matches.distances, np.sort(exact, axis=1)[:, :7], rtol=1e-4)
@@ -44,14 +46,19 @@ def test_one_step_gives_the_row_it_has_among_many(index):
 
 
 def test_all_units_can_be_asked_for(index):
-    assert sorted(index.search(index.database.descriptors[:1], k=len(index)).units[0]) == sorted(index.database.units.ids)
+    assert sorted(index.search(index.database.descriptors[:1], k=len(index)).units[0]) == sorted(
+        index.database.units.ids
+    )
 
 
 def test_short_units_are_left_out_where_a_length_is_asked_for(index):
     full = UnitIndex(index.database, min_samples=1024)
     assert len(full) == (index.database.units.n_samples == 1024).sum() < len(index)
     room = np.unique(index.database.units.room)[5]
-    assert len(UnitIndex(index.database, min_samples=int(room))) == (index.database.units.room >= room).sum()
+    assert (
+        len(UnitIndex(index.database, min_samples=int(room)))
+        == (index.database.units.room >= room).sum()
+    )
 
 
 @pytest.mark.parametrize("k", [0, -1, 10**6])
@@ -69,7 +76,10 @@ def test_k_out_of_range_is_refused(index, k):
         (np.array([[0.0] * 39, [np.nan] * 39]), "step 1 of the sequence is not finite"),
         (
             np.array([[0.0] * 39, [1e25] * 39]),
-            "step 1 of the sequence is .* standard deviations from the mean of .* can measure up to",
+            (
+                "step 1 of the sequence is .* standard deviations from the mean of .* can measure"
+                " up to"
+            ),
         ),
     ],
 )
@@ -89,7 +99,9 @@ def test_empty_database_is_refused(tmp_path):
 def test_database_whose_build_was_cut_off_says_so(index, monkeypatch):
     database = Database(index.database.path)
     monkeypatch.setattr(database, "_normaliser", None)  # it is written last
-    with pytest.raises(DatabaseError, match="its build was cut off; run the same demiurge db build again"):
+    with pytest.raises(
+        DatabaseError, match="its build was cut off; run the same demiurge db build again"
+    ):
         UnitIndex(database)
 
 
@@ -99,7 +111,8 @@ def lasting(steps):
 
 def path_cost(index, units, targets, continuity):
     """Cost of any path, written out from the definition."""
-    database, scores = index.database, index.scores(np.arange(len(index)))
+    database = index.database
+    scores = index.scores(np.arange(len(index)))
     positions = index.positions(np.asarray(units))
     cost = np.linalg.norm(scores[positions] - targets, axis=1).sum()
     heard = scores * np.append(2, np.ones(38))  # level, mfcc0, counts double at joins
@@ -115,27 +128,53 @@ def path_cost(index, units, targets, continuity):
 def test_a_sources_own_sequence_is_found_as_it_is(index, source):
     chosen = index.database.sources[source]
     sequence = index.database.source_descriptors(source)
-    path = select_path(index, sequence, PathOptions(k=8, continuity=1.0), step_samples=np.append(lasting(len(sequence) - 1), 1))
+    path = select_path(
+        index,
+        sequence,
+        PathOptions(k=8, continuity=1.0),
+        step_samples=np.append(lasting(len(sequence) - 1), 1),
+    )
     np.testing.assert_array_equal(path.units, chosen.first_unit + np.arange(chosen.n_units))
     assert path.cost == pytest.approx(0, abs=1e-3)
 
 
 def test_without_continuity_the_path_is_the_nearest_unit_of_each_step(index):
-    index, sequence = UnitIndex(index.database, min_samples=1024), index.database.descriptors[::5] + 3
-    path = select_path(index, sequence, PathOptions(k=4, continuity=0.0), step_samples=lasting(len(sequence)))
-    np.testing.assert_allclose(path.distances, index.search(sequence, k=1).distances[:, 0], rtol=1e-6)
+    sequence = index.database.descriptors[::5] + 3
+    index = UnitIndex(index.database, min_samples=1024)
+    path = select_path(
+        index, sequence, PathOptions(k=4, continuity=0.0), step_samples=lasting(len(sequence))
+    )
+    np.testing.assert_allclose(
+        path.distances, index.search(sequence, k=1).distances[:, 0], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("continuity", [0.0, 0.3, 1.0, 4.0])
 def test_path_is_the_cheapest_of_all(index, continuity):
     rng = np.random.default_rng(1)
     sequence = index.database.normaliser.invert(rng.normal(size=(3, 39)).astype(np.float32))
-    targets, k = index.normalise(sequence), len(index)  # all units are candidates: no path is left out
-    path = select_path(index, sequence, PathOptions(k=k, continuity=continuity), step_samples=np.ones(3, int), whole_units=True)
+    # all units are candidates: no path is left out
+    targets = index.normalise(sequence)
+    k = len(index)
+    path = select_path(
+        index,
+        sequence,
+        PathOptions(k=k, continuity=continuity),
+        step_samples=np.ones(3, int),
+        whole_units=True,
+    )
     ids = index.database.units.ids
     fit = np.linalg.norm(targets[:, None] - index.scores(np.arange(len(index))), axis=2)
     join = np.array(
-        [[path_cost(index, (a, b), index.scores(index.positions(np.array([a, b]))), continuity) for b in ids] for a in ids]
+        [
+            [
+                path_cost(
+                    index, (a, b), index.scores(index.positions(np.array([a, b]))), continuity
+                )
+                for b in ids
+            ]
+            for a in ids
+        ]
     )
     total = fit[0][:, None, None] + join[:, :, None] + fit[1][:, None] + join + fit[2]
     assert path.cost == pytest.approx(total.min(), rel=1e-3)
@@ -147,7 +186,9 @@ def test_more_continuity_gives_fewer_joins(index):
     sequence = index.database.normaliser.invert(rng.normal(size=(60, 39)).astype(np.float32))
     joins = []
     for continuity in (0.0, 0.5, 2.0, 10.0):
-        path = select_path(index, sequence, PathOptions(k=16, continuity=continuity), step_samples=lasting(60))
+        path = select_path(
+            index, sequence, PathOptions(k=16, continuity=continuity), step_samples=lasting(60)
+        )
         joins.append(int((np.diff(path.units) != 1).sum()))
     assert joins == sorted(joins, reverse=True)
     assert joins[-1] < joins[0]
@@ -155,14 +196,23 @@ def test_more_continuity_gives_fewer_joins(index):
 
 def test_a_unit_that_follows_on_but_is_too_short_is_not_played(index):
     database = index.database
-    short = next(i for i, s in enumerate(database.sources) if s.path == "short.flac")  # its eighth unit has 182 samples
+    short = next(
+        i for i, s in enumerate(database.sources) if s.path == "short.flac"
+    )  # its eighth unit has 182 samples
     sequence = database.source_descriptors(short)
     full = UnitIndex(database, min_samples=1024)
-    path = select_path(full, sequence, PathOptions(k=4, continuity=5.0), step_samples=lasting(len(sequence)))
+    path = select_path(
+        full, sequence, PathOptions(k=4, continuity=5.0), step_samples=lasting(len(sequence))
+    )
     assert database.units.n_samples[full.positions(path.units)].min() == 1024
 
 
 @pytest.mark.parametrize("continuity", [-1.0, float("nan"), float("inf")])
 def test_bad_continuity_is_refused(index, continuity):
     with pytest.raises(ParameterError, match="continuity=.* must be a finite number of at least 0"):
-        select_path(index, index.database.descriptors[:2], PathOptions(k=1, continuity=continuity), step_samples=lasting(2))
+        select_path(
+            index,
+            index.database.descriptors[:2],
+            PathOptions(k=1, continuity=continuity),
+            step_samples=lasting(2),
+        )

@@ -4,8 +4,8 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError
 from db.settings import DescriptorSettings
+from files.errors import ParameterError
 from query.index import UnitIndex
 from query.weights import parse_weights, weight_columns
 
@@ -26,8 +26,15 @@ def test_weights_are_given_once():
 
 
 def test_a_descriptor_weighs_all_its_columns_and_a_column_goes_first():
-    factors = dict(zip(SETTINGS.names, weight_columns(SETTINGS, {"mfcc1": 3.0, "mfcc": 0.5}), strict=True))
-    assert factors == {"mfcc0": 0.5, "mfcc1": 3.0, **{f"mfcc{i}": 0.25 for i in range(2, 6)}, "loudness": 1.0}
+    factors = dict(
+        zip(SETTINGS.names, weight_columns(SETTINGS, {"mfcc1": 3.0, "mfcc": 0.5}), strict=True)
+    )
+    assert factors == {
+        "mfcc0": 0.5,
+        "mfcc1": 3.0,
+        **{f"mfcc{i}": 0.25 for i in range(2, 6)},
+        "loudness": 1.0,
+    }
     longer = dict(zip(UNITS.names, weight_columns(UNITS, {"loudness": 0.0}), strict=True))
     assert [name for name, factor in longer.items() if factor == 0] == ["loudness", "loudness_std"]
 
@@ -38,7 +45,10 @@ def test_what_follows_from_other_frames_counts_half_in_frames_and_whole_in_longe
 
 
 def test_unknown_names_and_nothing_at_all_are_refused():
-    with pytest.raises(ParameterError, match="no descriptor 'chroma' to weigh; there are mfcc, loudness, and mfcc0, "):
+    with pytest.raises(
+        ParameterError,
+        match="no descriptor 'chroma' to weigh; there are mfcc, loudness, and mfcc0, ",
+    ):
         weight_columns(SETTINGS, {"chroma": 1.0})
     with pytest.raises(ParameterError, match="all weights are 0"):
         weight_columns(SETTINGS, {"mfcc": 0.0, "loudness": 0.0})
@@ -53,6 +63,9 @@ def test_distances_are_weighted(tmp_path, tabla):
     sequence = database.descriptors[::7] + 1
     matches = UnitIndex(database, weights=weights).search(sequence, k=3)
     factors = weight_columns(SETTINGS, weights)
-    differences = (database.normaliser.apply(database.descriptors) - database.normaliser.apply(sequence)[:, None]) * factors
+    differences = (
+        database.normaliser.apply(database.descriptors)
+        - database.normaliser.apply(sequence)[:, None]
+    ) * factors
     expected = np.sort(np.linalg.norm(differences, axis=2), axis=1)[:, :3]
     np.testing.assert_allclose(matches.distances, expected, rtol=1e-4)

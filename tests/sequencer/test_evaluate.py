@@ -6,9 +6,9 @@ import scipy.linalg
 import torch
 
 from db.descriptors.mfcc import add_deltas
-from db.errors import ParameterError
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
+from files.errors import ParameterError
 from sequencer import evaluate as module
 from sequencer.baselines import fit_baselines
 from sequencer.evaluate import evaluate, frechet_distance, to_document
@@ -20,7 +20,9 @@ RNG = np.random.default_rng(0)
 
 
 def autoregression(steps, seed):
-    """A sequence whose best linear forecast is known: x = 0.9 x + noise; two columns more that swing."""
+    """A sequence whose best linear forecast is known: x = 0.9 x + noise; two columns more that
+    swing.
+    """
     rng = np.random.default_rng(seed)
     x = np.zeros((steps, 3), np.float32)
     for t in range(1, steps):
@@ -57,11 +59,16 @@ def test_frechet_distance_of_known_gaussians():
     assert frechet_distance((np.zeros(2), one), (np.zeros(2), one)) == pytest.approx(0, abs=1e-9)
     assert frechet_distance((np.zeros(2), one), (np.array([3, 4]), one)) == pytest.approx(25)
     # with axes in common: the sum of (std - std)²
-    assert frechet_distance((np.zeros(2), one), (np.zeros(2), np.diag([9, 16]))) == pytest.approx(4 + 9)
+    assert frechet_distance((np.zeros(2), one), (np.zeros(2), np.diag([9, 16]))) == pytest.approx(
+        4 + 9
+    )
     a, b = (np.cov(RNG.normal(0, 1, (3, 50)) * RNG.uniform(1, 3, (3, 1))) for _ in "ab")
-    first, second = (np.zeros(3), a), (np.ones(3), b)
+    first = (np.zeros(3), a)
+    second = (np.ones(3), b)
     assert frechet_distance(first, second) == pytest.approx(frechet_distance(second, first))
-    assert frechet_distance(first, second) == pytest.approx(3 + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b)).real)
+    assert frechet_distance(first, second) == pytest.approx(
+        3 + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b)).real
+    )
 
 
 def test_window_statistics_are_those_of_all_windows():
@@ -98,7 +105,9 @@ class TestBaselines:
         seeds = np.stack([autoregression(40, 90 + i) for i in range(8)])
         forecast = fit_baselines(self.train)["ridge"](seeds, 3, RNG)
         for step in range(3):
-            np.testing.assert_allclose(forecast[:, step], 0.9 ** (step + 1) * seeds[:, -1], atol=0.35)
+            np.testing.assert_allclose(
+                forecast[:, step], 0.9 ** (step + 1) * seeds[:, -1], atol=0.35
+            )
 
     def test_analogue_plays_the_training_data_on(self):
         forecast = fit_baselines(self.train)["analogue"](self.train[2][None, 100:140], 60, RNG)
@@ -112,7 +121,9 @@ class TestBaselines:
     def test_persistence_and_mean_stand_still(self):
         seeds = self.train[0][None, :30]
         baselines = fit_baselines(self.train)
-        np.testing.assert_array_equal(baselines["persistence"](seeds, 5, RNG), np.repeat(seeds[:, -1:], 5, axis=1))
+        np.testing.assert_array_equal(
+            baselines["persistence"](seeds, 5, RNG), np.repeat(seeds[:, -1:], 5, axis=1)
+        )
         assert not baselines["mean"](seeds, 5, RNG).any()
 
 
@@ -126,7 +137,8 @@ def test_figures_say_who_sleeps_and_who_lives(trained, small):
     assert by_name["m"].std_ratio == pytest.approx(1, abs=0.4)
     assert by_name["mean"].frechet[4] > 2 * floors["real against real"][4]
     assert floors["training data"][4] < by_name["mean"].frechet[4]
-    # nothing can do better than the mean of an autoregression's noise, 1 - 0.81 of its variance; no change does worse
+    # nothing can do better than the mean of an autoregression's noise, 1 - 0.81 of its variance; no
+    # change does worse
     assert by_name["ridge"].errors[1] == pytest.approx(0.19, abs=0.06)
     assert by_name["m"].errors[1] < by_name["mean"].errors[1]
     assert by_name["m"].loss is not None
@@ -136,7 +148,9 @@ def test_figures_say_who_sleeps_and_who_lives(trained, small):
 
 def test_same_seed_gives_the_same_figures(trained, small):
     out, sequences = trained
-    first, second = (to_document(*evaluate({"m": Forecaster.load(out)}, sequences, seed=3)) for _ in "ab")
+    first, second = (
+        to_document(*evaluate({"m": Forecaster.load(out)}, sequences, seed=3)) for _ in "ab"
+    )
     assert first == second
 
 
@@ -152,10 +166,16 @@ def test_only_held_out_sources_are_judged(trained, small, monkeypatch):
 def test_sources_that_came_later_change_nothing(trained, small):
     out, sequences = trained
     model = Forecaster.load(out)
-    grown = [("another", add_deltas(50 * autoregression(300, 99), width=9)), *sequences, ("one step", sequences[0][1][:1])]
+    grown = [
+        ("another", add_deltas(50 * autoregression(300, 99), width=9)),
+        *sequences,
+        ("one step", sequences[0][1][:1]),
+    ]
     assert module.added_sources(model, sequences) == []
     assert module.added_sources(model, grown) == ["another"]
-    for before, after in zip(*(module.held_out_material({"m": model}, s) for s in (sequences, grown)), strict=True):
+    for before, after in zip(
+        *(module.held_out_material({"m": model}, s) for s in (sequences, grown)), strict=True
+    ):
         np.testing.assert_array_equal(after, before)
 
 
@@ -164,14 +184,20 @@ def test_scores_are_scaled_as_in_training(trained):
     model = Forecaster.load(out)
     train, _ = module.held_out_material({"m": model}, sequences)
     name = model.config.training["sources"]["train"][0]
-    np.testing.assert_array_equal(train[0], model.normalise(torch.from_numpy(dict(sequences)[name][:, :3])).numpy())
+    np.testing.assert_array_equal(
+        train[0], model.normalise(torch.from_numpy(dict(sequences)[name][:, :3])).numpy()
+    )
 
 
 def test_models_of_two_states_of_a_database_are_not_judged_together(trained):
     out, sequences = trained
-    model, other = Forecaster.load(out), Forecaster.load(out)
+    model = Forecaster.load(out)
+    other = Forecaster.load(out)
     other.mean += 1
-    with pytest.raises(ParameterError, match="b was trained on another state of the database than a; evaluate them one by one"):
+    with pytest.raises(
+        ParameterError,
+        match="b was trained on another state of the database than a; evaluate them one by one",
+    ):
         evaluate({"a": model, "b": other}, sequences)
 
 
@@ -179,7 +205,9 @@ def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path, sma
     alone = [("alone", add_deltas(autoregression(400, 1), width=9))]
     options = TrainingOptions(epochs=1, window=8)
     normaliser = fit_normaliser([alone[0][1]], 9)
-    train_forecaster(alone, tmp_path / "m", settings=SETTINGS, normaliser=normaliser, options=options)
+    train_forecaster(
+        alone, tmp_path / "m", settings=SETTINGS, normaliser=normaliser, options=options
+    )
     later = [*alone, ("later", alone[0][1][:50])]
     train, held_out = module.held_out_material({"m": Forecaster.load(tmp_path / "m")}, later)
     assert [len(train), len(train[0]), len(held_out), len(held_out[0])] == [1, 360, 1, 40]
@@ -187,23 +215,32 @@ def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path, sma
 
 def test_what_cannot_be_judged_is_refused(trained, small):
     out, sequences = trained
-    model, other = Forecaster.load(out), Forecaster.load(out)
+    model = Forecaster.load(out)
+    other = Forecaster.load(out)
     other.config.training["sources"] = {"train": ["x"], "held_out": ["y"]}
     with pytest.raises(ParameterError, match="b was trained on other sources than a"):
         evaluate({"a": model, "b": other}, sequences)
     with pytest.raises(
-        ParameterError, match=r"2 of the 2 sources .* are not in the database .x, y.; evaluate on the database it"
+        ParameterError,
+        match=r"2 of the 2 sources .* are not in the database .x, y.; evaluate on the database it",
     ):
         evaluate({"b": other}, sequences)
-    with pytest.raises(ParameterError, match="a model is called ridge, as a baseline is; give it another name"):
+    with pytest.raises(
+        ParameterError, match="a model is called ridge, as a baseline is; give it another name"
+    ):
         evaluate({"ridge": model}, sequences)
     with pytest.raises(ParameterError, match="no model is given"):
         evaluate({}, sequences)
     brief = [(name, rows[:15]) for name, rows in sequences]
-    with pytest.raises(ParameterError, match="have 300 steps in the database and had 6000: they were changed since"):
+    with pytest.raises(
+        ParameterError, match="have 300 steps in the database and had 6000: they were changed since"
+    ):
         evaluate({"a": model}, brief)
     del model.config.training["steps"]  # as an older version saved it
-    with pytest.raises(ParameterError, match="longest held-out source lasts 15 steps, forecasts are judged on at least 16"):
+    with pytest.raises(
+        ParameterError,
+        match="longest held-out source lasts 15 steps, forecasts are judged on at least 16",
+    ):
         evaluate({"a": model}, brief)
 
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from db.descriptors.mfcc import add_deltas
-from db.errors import CheckpointError, ParameterError
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
+from files.errors import CheckpointError, ParameterError
 from sequencer.averages import SlowAverages, slow_averages
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.head import Draw, draw_categories
@@ -27,14 +27,28 @@ from sequencer.rollout import rollout
 from sequencer.train import TrainingError, TrainingOptions, train_forecaster
 from sequencer.windows import Windows
 from training.checkpoint import load_training_state
-from training.curve import draw_curve
 from training.interrupt import Interrupt
+from training.sparkline import draw_curve
 
 SETTINGS = DescriptorSettings(n_mfcc=4)
-SMALL = {"hidden_size": 16, "dim": 16, "n_layers": 2, "n_heads": 2, "span": 10, "context_steps": 12, "dropout": 0.1}
-TOY = {name: {size: SMALL.get(size, value) for size, value in sizes.items()} for name, (_, sizes) in BODIES.items()}
+SMALL = {
+    "hidden_size": 16,
+    "dim": 16,
+    "n_layers": 2,
+    "n_heads": 2,
+    "span": 10,
+    "context_steps": 12,
+    "dropout": 0.1,
+}
+TOY = {
+    name: {size: SMALL.get(size, value) for size, value in sizes.items()}
+    for name, (_, sizes) in BODIES.items()
+}
 TOY_HEAD = {"mixture": {"n_components": 3}, "tokens": {"levels": 3, "bits": 4}}
-LEFT = {"point": 0.2, "tokens": 0.3}  # of the loss, when one batch is overfitted; of a likelihood, 3 nats are gone
+LEFT = {
+    "point": 0.2,
+    "tokens": 0.3,
+}  # of the loss, when one batch is overfitted; of a likelihood, 3 nats are gone
 WINDOW = 32
 ALL = [(model, head) for model in BODIES for head in HEADS]
 
@@ -43,7 +57,10 @@ def song(steps, seed=0):
     """A wave through four descriptors with a little noise, raw (steps, 12)."""
     rng = np.random.default_rng(seed)
     t = np.arange(steps)[:, None] * 0.4 + np.arange(4) + rng.uniform(0, 6)
-    return add_deltas(10 * np.sin(t).astype(np.float32) + rng.normal(0, 0.5, (steps, 4)).astype(np.float32), width=9)
+    return add_deltas(
+        10 * np.sin(t).astype(np.float32) + rng.normal(0, 0.5, (steps, 4)).astype(np.float32),
+        width=9,
+    )
 
 
 SONGS = [(f"song{i}", song(120, i)) for i in range(6)]
@@ -72,7 +89,9 @@ def roll(model, seed, steps, **options):
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("model") / "m"
     options = TrainingOptions(epochs=25, window=WINDOW, learning_rate=5e-3)
-    summary = train_forecaster(SONGS, out, settings=SETTINGS, normaliser=NORMALISER, options=options)
+    summary = train_forecaster(
+        SONGS, out, settings=SETTINGS, normaliser=NORMALISER, options=options
+    )
     return out, summary
 
 
@@ -80,15 +99,20 @@ def trained(tmp_path_factory):
 class TestConformance:
     def test_shapes(self, name, head):
         model = toy(name, head)
-        x, averages = torch.zeros(5, 11, 4), torch.zeros(5, 11, 8)
+        x = torch.zeros(5, 11, 4)
+        averages = torch.zeros(5, 11, 8)
         assert model(x, averages).shape == (5, 11, model.body.hidden_size)
         assert model(x, averages, 6).shape == (5, 5, model.body.hidden_size)
 
     def test_is_causal(self, name, head):
-        model, x = toy(name, head), torch.randn(1, 20, 4, generator=generator())
+        model = toy(name, head)
+        x = torch.randn(1, 20, 4, generator=generator())
         changed = x.clone()
         changed[:, 15:] += 1
-        before, after = (model(y, torch.from_numpy(slow_averages(y.numpy(), delay=model.head.delay)), 3) for y in (x, changed))
+        before, after = (
+            model(y, torch.from_numpy(slow_averages(y.numpy(), delay=model.head.delay)), 3)
+            for y in (x, changed)
+        )
         torch.testing.assert_close(before[:, :12], after[:, :12])
         assert not torch.allclose(before[:, 12:], after[:, 12:])
 
@@ -118,7 +142,12 @@ class TestConformance:
 
     def test_one_batch_is_overfitted(self, name, head):
         model = toy(name, head)
-        windows = Windows([model.normalise(torch.from_numpy(song(40)[:, :4]))], window=19, batch_size=2, context=12)
+        windows = Windows(
+            [model.normalise(torch.from_numpy(song(40)[:, :4]))],
+            window=19,
+            batch_size=2,
+            context=12,
+        )
         batch = next(windows.epoch())
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
         losses = []
@@ -138,7 +167,9 @@ class TestConformance:
 
 def test_mixture_likelihood_of_one_component_is_the_gaussian_density():
     head = MixtureHead(3, 2, n_components=1)
-    hidden, ground, following = torch.randn(7, 3), torch.randn(7, 2), torch.randn(7, 2)
+    hidden = torch.randn(7, 3)
+    ground = torch.randn(7, 2)
+    following = torch.randn(7, 2)
     _, mean, std = head(hidden, ground)
     expected = torch.distributions.Normal(mean[:, 0], std[:, 0]).log_prob(following).sum(-1)
     torch.testing.assert_close(head.log_likelihood(hidden, ground, following), expected)
@@ -148,25 +179,35 @@ def test_mixture_density_integrates_to_one():
     torch.manual_seed(0)
     head = MixtureHead(3, 1, n_components=4)
     grid = torch.linspace(-12, 12, 4001)[:, None]
-    density = head.log_likelihood(torch.randn(1, 3).expand(4001, 3), torch.zeros(4001, 1), grid).exp().detach()
+    density = (
+        head.log_likelihood(torch.randn(1, 3).expand(4001, 3), torch.zeros(4001, 1), grid)
+        .exp()
+        .detach()
+    )
     assert float(torch.trapezoid(density, grid[:, 0])) == pytest.approx(1, abs=1e-3)
 
 
 def test_mixture_samples_follow_its_mean():
     torch.manual_seed(0)
     head = MixtureHead(3, 2, n_components=4)
-    hidden, recent = torch.randn(1, 3).expand(20000, 3), torch.zeros(20000, ORDER, 2)
+    hidden = torch.randn(1, 3).expand(20000, 3)
+    recent = torch.zeros(20000, ORDER, 2)
     drawn = head.sample(hidden, recent, Draw(1.0, 1.0, generator(), lambda scores: scores))
-    expected = head.expectation(hidden[:1].expand(1, ORDER, 3), torch.zeros(1, ORDER, 2))[0, -1].detach()
+    expected = head.expectation(hidden[:1].expand(1, ORDER, 3), torch.zeros(1, ORDER, 2))[
+        0, -1
+    ].detach()
     torch.testing.assert_close(drawn.mean(0), expected, atol=0.03, rtol=0)
 
 
 def test_ground_of_the_mixture_is_the_linear_prediction_from_the_last_steps():
-    head, x = toy().head, torch.from_numpy(NORMALISER.apply(song(50, 3))[:, :4].copy())
+    head = toy().head
+    x = torch.from_numpy(NORMALISER.apply(song(50, 3))[:, :4].copy())
     ground = head.ground(x[None])[0]
     row = torch.cat([x[20 - ORDER + 1 : 21].flatten(), torch.ones(1)])
     torch.testing.assert_close(ground[20], row @ head.prediction)
-    assert (ground[ORDER:-1] - x[ORDER + 1 :]).square().mean() < 0.3 * (x[ORDER:-1] - x[ORDER + 1 :]).square().mean()
+    assert (ground[ORDER:-1] - x[ORDER + 1 :]).square().mean() < 0.3 * (
+        x[ORDER:-1] - x[ORDER + 1 :]
+    ).square().mean()
     torch.testing.assert_close(head.ground(x[None, 21 - ORDER : 21])[0, -1], ground[20])
 
 
@@ -186,7 +227,9 @@ def test_slow_averages_are_means_at_first_and_the_same_step_by_step(delay):
 
 def test_training_learns(trained):
     out, summary = trained
-    losses = [json.loads(line)["held_out/loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+    losses = [
+        json.loads(line)["held_out/loss"] for line in (out / "log.jsonl").read_text().splitlines()
+    ]
     assert summary.held_out_loss < losses[0] - 2
     assert (summary.train_sources, summary.held_out_sources, summary.split_by) == (5, 1, "source")
 
@@ -201,7 +244,9 @@ def test_log_has_a_line_per_epoch(trained):
 def test_same_seed_gives_the_same_bytes(tmp_path):
     options = TrainingOptions(epochs=2, window=WINDOW)
     for name in "ab":
-        train_forecaster(SONGS, tmp_path / name, settings=SETTINGS, normaliser=NORMALISER, options=options)
+        train_forecaster(
+            SONGS, tmp_path / name, settings=SETTINGS, normaliser=NORMALISER, options=options
+        )
     for file in ("model.safetensors", "config.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -212,7 +257,9 @@ def test_saved_sizes_outlive_a_change_of_the_defaults(trained, tmp_path, monkeyp
     assert config["body"] == sizes
     before = roll(Forecaster.load(trained[0]), song(30), 5)
     shutil.copytree(trained[0], tmp_path / "old")
-    (tmp_path / "old" / "config.json").write_text(json.dumps({**config, "body": {}}))  # as an older version saved it
+    (tmp_path / "old" / "config.json").write_text(
+        json.dumps({**config, "body": {}})
+    )  # as an older version saved it
     np.testing.assert_array_equal(roll(Forecaster.load(tmp_path / "old"), song(30), 5), before)
     monkeypatch.setitem(BODIES, "lstm", (build, {**sizes, "hidden_size": 8}))
     np.testing.assert_array_equal(roll(Forecaster.load(trained[0]), song(30), 5), before)
@@ -237,7 +284,9 @@ def test_interrupted_training_leaves_the_best_so_far(tmp_path):
 
 @pytest.mark.parametrize(("name", "head"), [("lstm", "mixture"), ("transformer", "tokens")])
 @pytest.mark.parametrize("batches", [1, 5, 8])
-def test_training_goes_on_bit_exactly_where_it_was_stopped(tmp_path, monkeypatch, name, head, batches):
+def test_training_goes_on_bit_exactly_where_it_was_stopped(
+    tmp_path, monkeypatch, name, head, batches
+):
     options = TrainingOptions(model=name, head=head, epochs=3, window=4, batch_size=16)
     monkeypatch.setitem(BODIES, name, (BODIES[name][0], TOY[name]))
     train = {"settings": SETTINGS, "normaliser": NORMALISER, "options": options}
@@ -291,8 +340,12 @@ def test_resuming_needs_the_same_options_sources_and_something_to_resume(tmp_pat
     with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
         train_forecaster(SONGS, tmp_path / "m", **train, options=options, resume=True)
     train_forecaster(SONGS, tmp_path / "m", **train, options=options)
-    with pytest.raises(ParameterError, match="was trained with head mixture, not point; resume with the same"):
-        train_forecaster(SONGS, tmp_path / "m", **train, options=replace(options, head="point"), resume=True)
+    with pytest.raises(
+        ParameterError, match="was trained with head mixture, not point; resume with the same"
+    ):
+        train_forecaster(
+            SONGS, tmp_path / "m", **train, options=replace(options, head="point"), resume=True
+        )
     with pytest.raises(ParameterError, match="was trained on other sources"):
         train_forecaster(SONGS[:4], tmp_path / "m", **train, options=options, resume=True)
 
@@ -303,7 +356,11 @@ class Hostile:
 
 
 def test_training_state_with_code_in_it_is_refused_and_not_run(tmp_path):
-    train = {"settings": SETTINGS, "normaliser": NORMALISER, "options": TrainingOptions(epochs=1, window=WINDOW)}
+    train = {
+        "settings": SETTINGS,
+        "normaliser": NORMALISER,
+        "options": TrainingOptions(epochs=1, window=WINDOW),
+    }
     train_forecaster(SONGS, tmp_path / "m", **train)
     torch.save({"model": Hostile()}, tmp_path / "m" / "training.pt")
     with pytest.raises(CheckpointError, match=r"training.pt: damaged .*train anew with --force"):
@@ -313,7 +370,9 @@ def test_training_state_with_code_in_it_is_refused_and_not_run(tmp_path):
 
 def test_time_budget_ends_training_with_a_model(tmp_path):
     options = TrainingOptions(epochs=10_000, patience=10_000, window=WINDOW, minutes=0.02)
-    summary = train_forecaster(SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    summary = train_forecaster(
+        SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
+    )
     assert summary.stopped_by == "minutes"
     assert summary.seconds < 20
     assert roll(Forecaster.load(tmp_path / "m"), song(30), 3).shape == (3, 12)
@@ -321,22 +380,32 @@ def test_time_budget_ends_training_with_a_model(tmp_path):
 
 def test_half_precision_trains(tmp_path):
     options = TrainingOptions(epochs=2, window=WINDOW, precision="bfloat16")
-    summary = train_forecaster(SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    summary = train_forecaster(
+        SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
+    )
     assert math.isfinite(summary.held_out_loss)
 
 
 def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
     options = TrainingOptions(window=WINDOW, learning_rate=1e30)
     with pytest.raises(TrainingError, match="smaller --learning-rate"):
-        train_forecaster(SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+        train_forecaster(
+            SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
+        )
 
 
 def test_wandb_in_disabled_mode_does_not_change_training(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     options = TrainingOptions(epochs=1, window=WINDOW)
-    train_forecaster(SONGS, tmp_path / "a", settings=SETTINGS, normaliser=NORMALISER, options=options, wandb=True)
-    train_forecaster(SONGS, tmp_path / "b", settings=SETTINGS, normaliser=NORMALISER, options=options)
-    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+    train_forecaster(
+        SONGS, tmp_path / "a", settings=SETTINGS, normaliser=NORMALISER, options=options, wandb=True
+    )
+    train_forecaster(
+        SONGS, tmp_path / "b", settings=SETTINGS, normaliser=NORMALISER, options=options
+    )
+    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (
+        tmp_path / "b" / "model.safetensors"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -358,9 +427,13 @@ def test_bad_options_are_refused(options):
 
 
 def test_unknown_parts_are_refused():
-    with pytest.raises(ParameterError, match="unknown forecaster 'oracle'; known are lstm, lstm-seq2seq"):
+    with pytest.raises(
+        ParameterError, match="unknown forecaster 'oracle'; known are lstm, lstm-seq2seq"
+    ):
         TrainingOptions(model="oracle")
-    with pytest.raises(ParameterError, match="unknown head 'oracle'; known are point, mixture, tokens"):
+    with pytest.raises(
+        ParameterError, match="unknown head 'oracle'; known are point, mixture, tokens"
+    ):
         TrainingOptions(head="oracle")
 
 
@@ -379,7 +452,11 @@ def test_second_ctrl_c_interrupts_at_once():
 def test_unknown_device_is_refused(tmp_path):
     with pytest.raises(ParameterError, match="device='abacus' cannot be used here .*--device cpu"):
         train_forecaster(
-            SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=TrainingOptions(device="abacus")
+            SONGS,
+            tmp_path / "m",
+            settings=SETTINGS,
+            normaliser=NORMALISER,
+            options=TrainingOptions(device="abacus"),
         )
 
 
@@ -387,14 +464,20 @@ def test_rollout_lives(trained):
     forecast = roll(Forecaster.load(trained[0]), song(60, 9), 400)
     real = song(400, 9)
     assert 0.7 < forecast[:, :4].std() / real[:, :4].std() < 1.3
-    assert 0.7 < np.abs(np.diff(forecast[:, :4], axis=0)).mean() / np.abs(np.diff(real[:, :4], axis=0)).mean() < 1.5
+    assert (
+        0.7
+        < np.abs(np.diff(forecast[:, :4], axis=0)).mean()
+        / np.abs(np.diff(real[:, :4], axis=0)).mean()
+        < 1.5
+    )
 
 
 @pytest.mark.slow
 def test_ten_thousand_steps_stay_in_range(trained):
     forecast = roll(Forecaster.load(trained[0]), song(60, 9), 10_000)
     assert np.isfinite(forecast).all()
-    first, last = forecast[:1000, :4], forecast[-1000:, :4]
+    first = forecast[:1000, :4]
+    last = forecast[-1000:, :4]
     assert last.std() / first.std() == pytest.approx(1, abs=0.25)
 
 
@@ -410,7 +493,10 @@ def test_temperature_zero_is_deterministic_and_more_gives_more_variance(trained)
     np.testing.assert_array_equal(*cold)
     spread = []
     for temperature in (0.25, 1.0, 2.0):
-        runs = [roll(model, song(60), 20, temperature=temperature, generator=generator(s)) for s in range(8)]
+        runs = [
+            roll(model, song(60), 20, temperature=temperature, generator=generator(s))
+            for s in range(8)
+        ]
         spread.append(np.std(runs, axis=0).mean())
     assert spread == sorted(spread)
 
@@ -425,7 +511,11 @@ def test_deltas_of_a_forecast_follow_from_it(trained):
 @pytest.mark.parametrize(
     ("seed", "options", "message"),
     [
-        (song(7), {}, "the seed has 7 steps, a forecast needs at least 8 to go on from; give a longer one"),
+        (
+            song(7),
+            {},
+            "the seed has 7 steps, a forecast needs at least 8 to go on from; give a longer one",
+        ),
         (song(60), {"steps": 0}, "steps=0 must be at least 1"),
         (song(60), {"temperature": -1.0}, "temperature=-1.0 must be a finite number of at least 0"),
         (song(60), {"temperature": math.nan}, "temperature=nan must be"),
@@ -442,7 +532,8 @@ def test_bad_rollouts_are_refused(seed, options, message):
 
 def test_damaged_checkpoints_are_refused(tmp_path):
     toy().save(tmp_path / "m")
-    config, weights = tmp_path / "m" / "config.json", tmp_path / "m" / "model.safetensors"
+    config = tmp_path / "m" / "config.json"
+    weights = tmp_path / "m" / "model.safetensors"
     good = json.loads(config.read_text())
     for change, message in [
         ({"version": 99}, "version 99, this Demiurge knows versions up to 1; update"),
@@ -491,12 +582,17 @@ def test_levels_enter_the_body_in_the_delayed_pattern():
 
 
 def test_drawn_levels_enter_the_body_in_the_delayed_pattern(monkeypatch):
-    """As codes, before they are embedded and restored: what a rollout feeds back is what training sees."""
-    head, seed = toy("lstm", "tokens").head, torch.randn(2, ORDER, 4, generator=generator(1))
+    """As codes, before they are embedded and restored: what a rollout feeds back is what training
+    sees.
+    """
+    head = toy("lstm", "tokens").head
+    seed = torch.randn(2, ORDER, 4, generator=generator(1))
     for name in ("embed", "restore"):
         monkeypatch.setattr(head, name, lambda codes: codes)
     stream = head.start(seed, Draw(1.0, 1.0, generator(), lambda scores: scores))
-    fed, drawn = zip(*(stream.step(torch.randn(2, 16, generator=generator(i))) for i in range(9)), strict=True)
+    fed, drawn = zip(
+        *(stream.step(torch.randn(2, 16, generator=generator(i))) for i in range(9)), strict=True
+    )
     assert [step is None for step in drawn] == [True] * head.delay + [False] * (9 - head.delay)
     whole = torch.cat([head.quantise(seed), torch.stack(drawn[head.delay :], dim=1)], dim=1)
     expected = head._delayed(whole)[:, ORDER:]
@@ -507,7 +603,8 @@ def test_attention_with_its_cache_equals_attention_over_the_whole_history():
     model = toy("transformer-encoder")
     x = torch.randn(1, 60, 12, generator=generator())
     whole, _ = model.body(x)
-    state, parts = None, []
+    state = None
+    parts = []
     for i in range(60):
         hidden, state = model.body(x[:, i : i + 1], state)
         parts.append(hidden)
@@ -517,42 +614,83 @@ def test_attention_with_its_cache_equals_attention_over_the_whole_history():
 
 @pytest.mark.parametrize("head", HEADS)
 def test_constant_descriptors_train_and_are_continued(tmp_path, head):
-    constant = [(f"c{i}", add_deltas(np.tile([1.0, 0.0, -300.0, 7.0], (90, 1)).astype(np.float32), width=9)) for i in range(3)]
+    constant = [
+        (f"c{i}", add_deltas(np.tile([1.0, 0.0, -300.0, 7.0], (90, 1)).astype(np.float32), width=9))
+        for i in range(3)
+    ]
     train = {"settings": SETTINGS, "normaliser": fit_normaliser([rows for _, rows in constant], 12)}
-    train_forecaster(constant, tmp_path / "m", **train, options=TrainingOptions(head=head, epochs=2, window=WINDOW))
+    train_forecaster(
+        constant,
+        tmp_path / "m",
+        **train,
+        options=TrainingOptions(head=head, epochs=2, window=WINDOW),
+    )
     forecast = roll(Forecaster.load(tmp_path / "m"), constant[0][1], 20)
     np.testing.assert_allclose(forecast[:, :4], constant[0][1][:20, :4], atol=1e-3)
 
 
 def test_one_source_is_split_by_time(tmp_path):
     options = TrainingOptions(epochs=1, window=WINDOW)
-    summary = train_forecaster(SONGS[:1], tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    summary = train_forecaster(
+        SONGS[:1], tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
+    )
     assert (summary.split_by, summary.train_steps, summary.held_out_steps) == ("time", 108, 12)
 
 
 def test_fewer_steps_than_a_window_are_refused(tmp_path):
     options = TrainingOptions(window=1000)
-    with pytest.raises(ParameterError, match=r"600 steps to train on are fewer than one window of 1000; .*--window 300"):
-        train_forecaster(SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options)
+    with pytest.raises(
+        ParameterError,
+        match=r"600 steps to train on are fewer than one window of 1000; .*--window 300",
+    ):
+        train_forecaster(
+            SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
+        )
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("function", ["training.checkpoint.save_file", "training.checkpoint.torch.save"])
+@pytest.mark.parametrize(
+    "function", ["training.checkpoint.save_file", "training.checkpoint.torch.save"]
+)
 def test_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, function):
     train = {"settings": SETTINGS, "normaliser": NORMALISER}
-    train_forecaster(SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=1, window=WINDOW))
-    before = {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir() if file.name != "log.jsonl"}
+    train_forecaster(
+        SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=1, window=WINDOW)
+    )
+    before = {
+        file.name: file.read_bytes()
+        for file in (tmp_path / "m").iterdir()
+        if file.name != "log.jsonl"
+    }
 
     def full(what, path, *arguments):
         path.write_bytes(b"half a ")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(function, full)
-    with pytest.raises(ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"):
-        train_forecaster(SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=2, window=WINDOW), resume=True)
-    assert {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir() if file.name != "log.jsonl"} == before
+    with pytest.raises(
+        ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"
+    ):
+        train_forecaster(
+            SONGS,
+            tmp_path / "m",
+            **train,
+            options=TrainingOptions(epochs=2, window=WINDOW),
+            resume=True,
+        )
+    assert {
+        file.name: file.read_bytes()
+        for file in (tmp_path / "m").iterdir()
+        if file.name != "log.jsonl"
+    } == before
     monkeypatch.undo()
-    train_forecaster(SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=2, window=WINDOW), resume=True)
+    train_forecaster(
+        SONGS,
+        tmp_path / "m",
+        **train,
+        options=TrainingOptions(epochs=2, window=WINDOW),
+        resume=True,
+    )
 
 
 def test_loss_curve_shows_rise_and_fall():

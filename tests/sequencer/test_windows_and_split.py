@@ -4,14 +4,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from sequencer.split import split_sequences
 from sequencer.windows import Windows
 
 
 def counting_sequences(lengths):
     """Every step carries (sequence, step), so that what a batch holds can be recognised."""
-    return [torch.stack([torch.full((n,), float(i)), torch.arange(n).float()], dim=1) for i, n in enumerate(lengths)]
+    return [
+        torch.stack([torch.full((n,), float(i)), torch.arange(n).float()], dim=1)
+        for i, n in enumerate(lengths)
+    ]
 
 
 @settings(deadline=None, max_examples=60)
@@ -22,22 +25,36 @@ def counting_sequences(lengths):
     shuffled=st.booleans(),
     context=st.integers(0, 20),
 )
-def test_every_transition_is_in_the_loss_once_per_epoch(lengths, window, batch_size, shuffled, context):
+def test_every_transition_is_in_the_loss_once_per_epoch(
+    lengths, window, batch_size, shuffled, context
+):
     rng = np.random.default_rng(0) if shuffled else None
     seen = []
-    windows = Windows(counting_sequences(lengths), window=window, batch_size=batch_size, context=context)
+    windows = Windows(
+        counting_sequences(lengths), window=window, batch_size=batch_size, context=context
+    )
     for batch in windows.epoch(rng):
-        inputs, targets = batch.sequence[:, batch.n_context : -1], batch.sequence[:, batch.n_context + 1 :]
+        inputs = batch.sequence[:, batch.n_context : -1]
+        targets = batch.sequence[:, batch.n_context + 1 :]
         assert inputs.shape[1] <= window
         assert batch.n_context <= context
         real = batch.mask.bool()
-        seen += [(tuple(a.tolist()), tuple(b.tolist())) for a, b in zip(inputs[real], targets[real], strict=True)]
-    expected = [((float(i), float(t)), (float(i), float(t + 1))) for i, n in enumerate(lengths) for t in range(n - 1)]
+        seen += [
+            (tuple(a.tolist()), tuple(b.tolist()))
+            for a, b in zip(inputs[real], targets[real], strict=True)
+        ]
+    expected = [
+        ((float(i), float(t)), (float(i), float(t + 1)))
+        for i, n in enumerate(lengths)
+        for t in range(n - 1)
+    ]
     assert sorted(seen) == expected
 
 
 def test_time_is_never_spliced_within_a_window():
-    for batch in Windows(counting_sequences([50, 33]), window=8, batch_size=4, context=5).epoch(np.random.default_rng(3)):
+    for batch in Windows(counting_sequences([50, 33]), window=8, batch_size=4, context=5).epoch(
+        np.random.default_rng(3)
+    ):
         steps = batch.sequence[..., 1]
         real = torch.cat([torch.ones(len(steps), batch.n_context), batch.mask], dim=1).bool()
         assert ((steps[:, 1:] - steps[:, :-1])[real] == 1).all()
@@ -55,7 +72,10 @@ def test_skipped_batches_are_those_that_were_done():
 def test_cuts_fall_elsewhere_each_epoch():
     rng = np.random.default_rng(0)
     firsts = [
-        sorted(b.sequence[0, 0, 1].item() for b in Windows(counting_sequences([100]), window=9, batch_size=1).epoch(rng))
+        sorted(
+            b.sequence[0, 0, 1].item()
+            for b in Windows(counting_sequences([100]), window=9, batch_size=1).epoch(rng)
+        )
         for _ in "ab"
     ]
     assert firsts[0] != firsts[1]
@@ -69,7 +89,8 @@ def named(*lengths):
 @given(lengths=st.lists(st.integers(2, 200), min_size=2, max_size=30), seed=st.integers(0, 5))
 def test_split_by_source_is_disjoint_and_complete(lengths, seed):
     split = split_sequences(named(*lengths), seed=seed)
-    train, held_out = {n for n, _ in split.train}, {n for n, _ in split.held_out}
+    train = {n for n, _ in split.train}
+    held_out = {n for n, _ in split.held_out}
     assert split.by == "source"
     assert train
     assert held_out

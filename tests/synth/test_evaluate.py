@@ -8,9 +8,9 @@ import pytest
 import soundfile as sf
 import torch
 
-from db.audio import read_mono
-from db.errors import ParameterError
-from demiurge.corpus import CORPUS_DIR
+from audio.read import read_mono
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 from synth.evaluate import audio_distance, embed_clips, open_excerpts
 from synth.evaluate_generator import Diversity, cosine_distances, diversity, evaluate_generator
 from synth.evaluate_vocoder import GRIFFIN_LIM, OTHER_HALF, VocoderScore, evaluate_vocoders
@@ -38,19 +38,29 @@ def write_music(folder, names, *, seconds, gain=1.0):
     folder.mkdir()
     for name in names:
         audio, info = read_mono(CORPUS_DIR / f"{name}.ogg")
-        sf.write(folder / f"{name}.wav", np.resize(gain * audio, round(seconds * info.sample_rate)), info.sample_rate)
+        sf.write(
+            folder / f"{name}.wav",
+            np.resize(gain * audio, round(seconds * info.sample_rate)),
+            info.sample_rate,
+        )
     return folder
 
 
 @pytest.fixture(scope="module")
 def loops(tmp_path_factory):
-    return write_music(tmp_path_factory.mktemp("loops") / "loops", ["loop_tabla", "loop_garzul", "loop_safari"], seconds=19)
+    return write_music(
+        tmp_path_factory.mktemp("loops") / "loops",
+        ["loop_tabla", "loop_garzul", "loop_safari"],
+        seconds=19,
+    )
 
 
 @pytest.fixture(scope="module")
 def vocoder():
     torch.manual_seed(0)
-    return Vocoder("vocos-small", MEL, config={"dim": 8, "intermediate_dim": 16, "n_layers": 1}).eval()
+    return Vocoder(
+        "vocos-small", MEL, config={"dim": 8, "intermediate_dim": 16, "n_layers": 1}
+    ).eval()
 
 
 # Excerpts
@@ -77,7 +87,8 @@ def test_excerpts_are_where_they_say(tmp_path):
 
 def test_excerpts_of_a_seed_are_the_same_and_of_another_are_not(loops):
     first, again, other = (
-        [e.start_seconds for e in open_excerpts(loops, MEL, seconds=2, most=9, seed=s)[0]] for s in (0, 0, 1)
+        [e.start_seconds for e in open_excerpts(loops, MEL, seconds=2, most=9, seed=s)[0]]
+        for s in (0, 0, 1)
     )
     assert first == again != other
 
@@ -105,7 +116,9 @@ def test_seed_that_is_no_natural_number_raises(loops, seed):
 def test_distance_of_a_set_to_itself_is_0_and_noise_is_farther_than_the_other_half(loops):
     halves = open_excerpts(loops, MEL, seconds=4, most=6, seed=0)[:2]
     noise = np.random.default_rng(0).standard_normal((6, 4 * RATE), np.float32) * 0.1
-    one, other = (embed_clips((excerpt.audio for excerpt in half), RATE, Bands()) for half in halves)
+    one, other = (
+        embed_clips((excerpt.audio for excerpt in half), RATE, Bands()) for half in halves
+    )
     far = embed_clips(noise, RATE, Bands())
     assert one.shape == (6, 1, 20)
     assert audio_distance(one, one) == pytest.approx(0, abs=1e-6)
@@ -120,7 +133,9 @@ def scored(loops, vocoder, tmp_path_factory):
     picture = tmp_path_factory.mktemp("picture") / "mels.png"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("synth.evaluate_vocoder.ITERATIONS", 10)
-        report = evaluate_vocoders({"toy": vocoder}, loops, seconds=12, seed=0, embedding=Bands(), picture=picture)
+        report = evaluate_vocoders(
+            {"toy": vocoder}, loops, seconds=12, seed=0, embedding=Bands(), picture=picture
+        )
     assert report.left_out == {}
     return report.scores, picture
 
@@ -152,11 +167,15 @@ def test_row_as_json(scored):
     assert row["fad_is_biased"] is True
 
 
-def test_without_an_embedding_there_is_no_fad_and_the_rest_is_the_same(loops, vocoder, scored, monkeypatch):
+def test_without_an_embedding_there_is_no_fad_and_the_rest_is_the_same(
+    loops, vocoder, scored, monkeypatch
+):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
     scores = evaluate_vocoders({"toy": vocoder}, loops, seconds=12, seed=0, embedding=None).scores
     assert [score.name for score in scores] == ["toy", GRIFFIN_LIM]
-    assert all(score.fad is None and score.windows is None and not score.fad_is_biased for score in scores)
+    assert all(
+        score.fad is None and score.windows is None and not score.fad_is_biased for score in scores
+    )
     assert (scores[0].mel_l1, scores[0].stft) == (scored[0][0].mel_l1, scored[0][0].stft)
 
 
@@ -175,16 +194,22 @@ class Perfect:
 def test_perfect_vocoder_scores_0(loops, monkeypatch):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
     perfect = Perfect(loops, MEL, seconds=6, most=2, seed=5)
-    score = evaluate_vocoders({"perfect": perfect}, loops, seconds=12, seed=5, embedding=Bands()).scores[0]
+    score = evaluate_vocoders(
+        {"perfect": perfect}, loops, seconds=12, seed=5, embedding=Bands()
+    ).scores[0]
     assert (score.mel_l1, score.stft) == (0, 0)
     assert score.fad == pytest.approx(0, abs=1e-6)
 
 
 def test_vocoders_of_two_rates_are_scored_on_the_same_samples_at_the_higher_one(loops, monkeypatch):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
-    low = Vocoder("vocos-small", MEL, config={"dim": 8, "intermediate_dim": 16, "n_layers": 1}).eval()
+    low = Vocoder(
+        "vocos-small", MEL, config={"dim": 8, "intermediate_dim": 16, "n_layers": 1}
+    ).eval()
     perfect = Perfect(loops, PRESETS["44k"], seconds=6, most=1, seed=0)
-    scores = evaluate_vocoders({"low": low, "perfect": perfect}, loops, seconds=6, seed=0, embedding=None).scores
+    scores = evaluate_vocoders(
+        {"low": low, "perfect": perfect}, loops, seconds=6, seed=0, embedding=None
+    ).scores
     assert scores[1].mel_l1 == 0
     assert scores[0].mel_l1 > 0.5  # nothing above 11 kHz
 
@@ -205,7 +230,9 @@ def test_no_vocoder_raises(loops):
 
 @pytest.fixture(scope="module")
 def music(tmp_path_factory):
-    return write_music(tmp_path_factory.mktemp("music") / "music", ["loop_tabla", "loop_garzul"], seconds=41)
+    return write_music(
+        tmp_path_factory.mktemp("music") / "music", ["loop_tabla", "loop_garzul"], seconds=41
+    )
 
 
 @pytest.fixture(scope="module")
@@ -214,26 +241,46 @@ def generator(music):
     torch.manual_seed(0)
     generator = Generator(UnaganConfig(width=8), MEL).eval()
     excerpts = open_excerpts(music, MEL, seconds=10, most=4, seed=0).one
-    mels = torch.from_numpy(np.concatenate([log_mel(excerpt.audio, MEL) for excerpt in excerpts], axis=1))
+    mels = torch.from_numpy(
+        np.concatenate([log_mel(excerpt.audio, MEL) for excerpt in excerpts], axis=1)
+    )
     generator.set_statistics(mels.mean(1), mels.std(1))
     return generator
 
 
 @pytest.fixture(scope="module")
 def report(generator, vocoder, music, tmp_path_factory):
-    other = write_music(tmp_path_factory.mktemp("other") / "drones", ["ambi_glass_hum", "ambi_haunted_hum"], seconds=31)
-    return evaluate_generator(generator, vocoder, music, others={"drones": other}, minutes=1, seed=7, embedding=Bands())
+    other = write_music(
+        tmp_path_factory.mktemp("other") / "drones",
+        ["ambi_glass_hum", "ambi_haunted_hum"],
+        seconds=31,
+    )
+    return evaluate_generator(
+        generator, vocoder, music, others={"drones": other}, minutes=1, seed=7, embedding=Bands()
+    )
 
 
 def test_every_set_is_compared(report):
     assert list(report.fad) == [
-        "generated", "recordings, other half", "recordings through the vocoder", "shuffled frames", "white noise", "drones",
-    ]  # fmt: skip
-    assert (report.clips, report.windows, report.seeds) == (4, 16, (7, 8, 9, 10))  # of the 6 asked for, 41 s * 2 give 2 * 4
+        "generated",
+        "recordings, other half",
+        "recordings through the vocoder",
+        "shuffled frames",
+        "white noise",
+        "drones",
+    ]
+    assert (report.clips, report.windows, report.seeds) == (
+        4,
+        16,
+        (7, 8, 9, 10),
+    )  # of the 6 asked for, 41 s * 2 give 2 * 4
 
 
 def test_the_other_half_is_nearest_and_noise_is_farthest(report):
-    assert min(report.fad, key=report.fad.get) in ("recordings, other half", "recordings through the vocoder")
+    assert min(report.fad, key=report.fad.get) in (
+        "recordings, other half",
+        "recordings through the vocoder",
+    )
     assert report.fad["recordings, other half"] < 0.5 * report.fad["shuffled frames"]
     assert report.fad["shuffled frames"] < report.fad["white noise"]
     assert report.fad["recordings, other half"] < 0.5 * report.fad["drones"]
@@ -243,28 +290,52 @@ def test_report_as_json(report):
     values = json.loads(json.dumps(report.to_dict()))
     assert values["fad_is_biased"] is True
     assert values["seeds"] == [7, 8, 9, 10]
-    assert values["diversity"]["spread_ratio"] == pytest.approx(report.diversity.spread / report.diversity.recorded_spread)
+    assert values["diversity"]["spread_ratio"] == pytest.approx(
+        report.diversity.spread / report.diversity.recorded_spread
+    )
 
 
-def test_evaluating_again_gives_the_same_whatever_it_is_compared_with(report, generator, vocoder, music):
-    again = evaluate_generator(generator, vocoder, music, others={"again": music}, minutes=1, seed=7, embedding=Bands())
+def test_evaluating_again_gives_the_same_whatever_it_is_compared_with(
+    report, generator, vocoder, music
+):
+    again = evaluate_generator(
+        generator, vocoder, music, others={"again": music}, minutes=1, seed=7, embedding=Bands()
+    )
     assert {**again.fad, "drones": 0} == {**report.fad, "again": again.fad["again"], "drones": 0}
     assert (again.diversity, again.clips) == (report.diversity, report.clips)
 
 
 def test_names_and_mels_that_clash_raise(generator, vocoder, music):
-    with pytest.raises(ParameterError, match="white noise: the name of a set that is always evaluated"):
-        evaluate_generator(generator, vocoder, music, others={"white noise": music}, minutes=1, seed=0, embedding=Bands())
+    with pytest.raises(
+        ParameterError, match="white noise: the name of a set that is always evaluated"
+    ):
+        evaluate_generator(
+            generator,
+            vocoder,
+            music,
+            others={"white noise": music},
+            minutes=1,
+            seed=0,
+            embedding=Bands(),
+        )
     other = Generator(UnaganConfig(width=8), PRESETS["hifigan"])
-    with pytest.raises(ParameterError, match="mel f_max is 8000.0 in the generator and 11025.0 in the vocoder"):
+    with pytest.raises(
+        ParameterError, match="mel f_max is 8000.0 in the generator and 11025.0 in the vocoder"
+    ):
         evaluate_generator(other, vocoder, music, others={}, minutes=1, seed=0, embedding=Bands())
 
 
 def test_too_little_to_generate_or_to_compare_with_raises(generator, vocoder, music, loops):
     with pytest.raises(ParameterError, match="minutes=0.5 must be at least 0.67"):
-        evaluate_generator(generator, vocoder, music, others={}, minutes=0.5, seed=0, embedding=Bands())
-    with pytest.raises(ParameterError, match="loops: its files give 3 clips of 10 s for a set, 4 are needed"):
-        evaluate_generator(generator, vocoder, music, others={"loops": loops}, minutes=1, seed=0, embedding=Bands())
+        evaluate_generator(
+            generator, vocoder, music, others={}, minutes=0.5, seed=0, embedding=Bands()
+        )
+    with pytest.raises(
+        ParameterError, match="loops: its files give 3 clips of 10 s for a set, 4 are needed"
+    ):
+        evaluate_generator(
+            generator, vocoder, music, others={"loops": loops}, minutes=1, seed=0, embedding=Bands()
+        )
 
 
 # Diversity
@@ -285,9 +356,12 @@ def test_diversity_of_literal_clips():
 
 def test_collapsed_generator_has_no_spread():
     rng = np.random.default_rng(0)
-    recorded, mode = rng.standard_normal((20, 8)), rng.standard_normal(8)
+    recorded = rng.standard_normal((20, 8))
+    mode = rng.standard_normal(8)
     assert diversity(mode + 0.01 * rng.standard_normal((20, 8)), recorded).spread_ratio < 0.01
-    assert diversity(rng.standard_normal((20, 8)), recorded).spread_ratio == pytest.approx(1, abs=0.2)
+    assert diversity(rng.standard_normal((20, 8)), recorded).spread_ratio == pytest.approx(
+        1, abs=0.2
+    )
 
 
 def test_memorised_clip_is_nearest_0_of_recorded_ones_that_are_not():

@@ -9,11 +9,11 @@ import pytest
 import soundfile as sf
 import torch
 
-from db.audio import read_mono, resample, resampled_length
+from audio.read import read_mono, resample, resampled_length
 from db.build import build_database
-from db.errors import AudioError, ParameterError
-from db.hashing import hash_file
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import AudioError, ParameterError
+from files.hashing import hash_file
 from synth.faults import audio_fault, mel_fault
 from synth.generate import MAX_ATTEMPTS, SAFE_PEAK, GenerateOptions, generate, make_clip
 from synth.generated import MANIFEST
@@ -47,7 +47,8 @@ class Breaking(Generator):
 
     def __init__(self, config, mel):
         super().__init__(config, mel)
-        self.seen, self.broken_seeds = [], set()
+        self.seen = []
+        self.broken_seeds = set()
 
     def sample(self, frames, *, seeds):
         self.seen += seeds
@@ -69,7 +70,8 @@ def generator():
 @pytest.fixture
 def breaking(generator):
     """The generator, with nothing seen and nothing broken."""
-    generator.seen, generator.broken_seeds = [], set()
+    generator.seen = []
+    generator.broken_seeds = set()
     yield generator
     generator.broken_seeds = set()
 
@@ -105,14 +107,24 @@ def copy(folder, to):
 def test_files_of_the_chosen_length_and_a_manifest_that_knows_them(generator, vocoder, tmp_path):
     progress = []
     summary = generate(
-        generator, vocoder, tmp_path / "a" / "b", options=OPTIONS, names=NAMES, progress=lambda *told: progress.append(told)
+        generator,
+        vocoder,
+        tmp_path / "a" / "b",
+        options=OPTIONS,
+        names=NAMES,
+        progress=lambda *told: progress.append(told),
     )
     out = tmp_path / "a" / "b"
     names = [f"generated-00000{i}.flac" for i in (1, 2, 3, 4)]
     assert sorted(path.name for path in out.iterdir()) == [*names, MANIFEST]
     for name in names:
         info = sf.info(out / name)
-        assert (info.frames, info.samplerate, info.channels, info.subtype) == (33075, RATE, 1, "PCM_16")
+        assert (info.frames, info.samplerate, info.channels, info.subtype) == (
+            33075,
+            RATE,
+            1,
+            "PCM_16",
+        )
     header, entries = manifest(out)
     assert (header["format"], header["version"]) == ("demiurge-generated-audio", 1)
     assert (header["generator"], header["vocoder"], header["mel"]) == (*NAMES, MEL.to_dict())
@@ -122,20 +134,29 @@ def test_files_of_the_chosen_length_and_a_manifest_that_knows_them(generator, vo
         assert entry["hash"] == hash_file(out / entry["name"])
         assert entry["peak"] == pytest.approx(np.abs(audio).max(), abs=1 / 32768)
         assert (entry["n_samples"], entry["rejected"]) == (33075, [])
-    assert (summary.made, summary.kept, summary.redone, summary.failed, summary.audio_seconds) == (4, 0, {}, [], 6.0)
+    assert (summary.made, summary.kept, summary.redone, summary.failed, summary.audio_seconds) == (
+        4,
+        0,
+        {},
+        [],
+        6.0,
+    )
     assert summary.real_time == pytest.approx(6 / summary.seconds)
     assert progress == [(i + 1, 4, name) for i, name in enumerate(names)]
 
 
 @pytest.mark.parametrize(
-    ("minutes", "seconds", "n_files"), [(0.1, 1.5, 4), (0.1, 6, 1), (0.1, 4, 2), (1, 60, 1), (0.01, 30, 1), (60, 30, 120)]
+    ("minutes", "seconds", "n_files"),
+    [(0.1, 1.5, 4), (0.1, 6, 1), (0.1, 4, 2), (1, 60, 1), (0.01, 30, 1), (60, 30, 120)],
 )
 def test_files_are_as_many_as_the_minutes_need(minutes, seconds, n_files):
     assert GenerateOptions(minutes=minutes, seconds=seconds).n_files == n_files
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_bytes_do_not_depend_on_workers_or_threads(workers, generator, vocoder, undisturbed, tmp_path):
+def test_bytes_do_not_depend_on_workers_or_threads(
+    workers, generator, vocoder, undisturbed, tmp_path
+):
     options = GenerateOptions(minutes=0.1, seconds=1.5, seed=7, workers=workers)
     with torch_threads(2):
         generate(generator, vocoder, tmp_path, options=options, names=NAMES)
@@ -144,9 +165,17 @@ def test_bytes_do_not_depend_on_workers_or_threads(workers, generator, vocoder, 
 
 
 def test_seeds_differ_between_files_and_between_runs(generator, vocoder, undisturbed, tmp_path):
-    generate(generator, vocoder, tmp_path, options=GenerateOptions(minutes=0.1, seconds=1.5, seed=8), names=NAMES)
+    generate(
+        generator,
+        vocoder,
+        tmp_path,
+        options=GenerateOptions(minutes=0.1, seconds=1.5, seed=8),
+        names=NAMES,
+    )
     entries = manifest(undisturbed)[1] + manifest(tmp_path)[1]
-    assert len({entry["seed"] for entry in entries}) == len({entry["hash"] for entry in entries}) == 8
+    assert (
+        len({entry["seed"] for entry in entries}) == len({entry["hash"] for entry in entries}) == 8
+    )
 
 
 def test_a_file_comes_from_its_recorded_seed_alone(generator, vocoder, undisturbed):
@@ -162,7 +191,9 @@ def test_database_of_a_generated_folder(undisturbed, tmp_path):
     assert (len(report.added), report.failed) == (4, [])
 
 
-def test_resume_makes_what_is_missing_damaged_or_not_recorded(breaking, vocoder, undisturbed, tmp_path):
+def test_resume_makes_what_is_missing_damaged_or_not_recorded(
+    breaking, vocoder, undisturbed, tmp_path
+):
     out = copy(undisturbed, tmp_path / "out")
     (out / "generated-000001.flac").unlink()
     (out / "generated-000002.flac").write_bytes(b"fLaC of another kind")
@@ -183,7 +214,10 @@ def test_interrupted_run_leaves_whole_files_and_goes_on(generator, vocoder, undi
 
     with pytest.raises(KeyboardInterrupt):
         generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES, progress=interrupt)
-    assert [entry["name"] for entry in manifest(tmp_path)[1]] == ["generated-000001.flac", "generated-000002.flac"]
+    assert [entry["name"] for entry in manifest(tmp_path)[1]] == [
+        "generated-000001.flac",
+        "generated-000002.flac",
+    ]
     for name, data in content(tmp_path).items():
         assert name == MANIFEST or data == content(undisturbed)[name]
     generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES)
@@ -198,8 +232,11 @@ def test_more_minutes_add_files_and_fewer_leave_them(generator, vocoder, undistu
     assert content(tmp_path) == content(undisturbed)
 
 
-def test_disk_full_leaves_whole_files_and_says_how_to_go_on(generator, vocoder, undisturbed, tmp_path, monkeypatch):
-    write, written = Path.write_bytes, []
+def test_disk_full_leaves_whole_files_and_says_how_to_go_on(
+    generator, vocoder, undisturbed, tmp_path, monkeypatch
+):
+    write = Path.write_bytes
+    written = []
 
     def fill(path, data):
         if len(written) == 2:
@@ -212,7 +249,8 @@ def test_disk_full_leaves_whole_files_and_says_how_to_go_on(generator, vocoder, 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", fill)
         with pytest.raises(
-            ParameterError, match=r"3.flac: cannot be written \(No space left.* make room, .* same command again"
+            ParameterError,
+            match=r"3.flac: cannot be written \(No space left.* make room, .* same command again",
         ):
             generate(generator, vocoder, tmp_path, options=options, names=NAMES)
     assert sorted(content(tmp_path)) == ["generated-000001.flac", "generated-000002.flac", MANIFEST]
@@ -223,9 +261,18 @@ def test_disk_full_leaves_whole_files_and_says_how_to_go_on(generator, vocoder, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"options": GenerateOptions(minutes=0.1, seconds=1.5, seed=8)}, "seed=7, not 8; give the same"),
-        ({"options": GenerateOptions(minutes=0.1, seconds=2.0, seed=7)}, "seconds=1.5, not 2.0; give the same"),
-        ({"vocoder": tiny_vocoder(1)}, r"another vocoder \(models/vocoder, .{32}; not models/vocoder, .{32}\); give the same"),
+        (
+            {"options": GenerateOptions(minutes=0.1, seconds=1.5, seed=8)},
+            "seed=7, not 8; give the same",
+        ),
+        (
+            {"options": GenerateOptions(minutes=0.1, seconds=2.0, seed=7)},
+            "seconds=1.5, not 2.0; give the same",
+        ),
+        (
+            {"vocoder": tiny_vocoder(1)},
+            r"another vocoder \(models/vocoder, .{32}; not models/vocoder, .{32}\); give the same",
+        ),
     ],
 )
 def test_folder_of_other_options_or_models_is_refused_but_replaced_by_force(
@@ -252,14 +299,22 @@ def test_models_moved_elsewhere_are_the_same_models(generator, vocoder, undistur
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "holds generated-00000..flac but no manifest.jsonl; give another folder, or --force"),
+        (
+            None,
+            "holds generated-00000..flac but no manifest.jsonl; give another folder, or --force",
+        ),
         ("", "damaged"),
         ("[1]\n", "damaged"),
         ('{"format": "demiurge-generated-audio", "version": 1}\n{"name": "x"}\n', "damaged"),
-        ('{"format": "demiurge-generated-audio", "version": 2}\n', "is of format demiurge-generated-audio 2, not"),
+        (
+            '{"format": "demiurge-generated-audio", "version": 2}\n',
+            "is of format demiurge-generated-audio 2, not",
+        ),
     ],
 )
-def test_damaged_or_missing_manifest_is_refused(text, message, generator, vocoder, undisturbed, tmp_path):
+def test_damaged_or_missing_manifest_is_refused(
+    text, message, generator, vocoder, undisturbed, tmp_path
+):
     out = copy(undisturbed, tmp_path / "out")
     (out / MANIFEST).unlink()
     if text is not None:
@@ -273,7 +328,10 @@ def test_damaged_or_missing_manifest_is_refused(text, message, generator, vocode
 @pytest.mark.parametrize("force", [True, False])
 def test_a_folder_of_recordings_is_left_alone(force, generator, vocoder, tmp_path):
     (tmp_path / "mine.flac").write_bytes(b"mine")
-    with pytest.raises(ParameterError, match=r"holds files that synth generate has not made \(mine.flac\); give a new folder"):
+    with pytest.raises(
+        ParameterError,
+        match=r"holds files that synth generate has not made \(mine.flac\); give a new folder",
+    ):
         generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES, force=force)
     assert content(tmp_path) == {"mine.flac": b"mine"}
 
@@ -287,7 +345,11 @@ def test_out_that_is_a_file_raises(generator, vocoder, tmp_path):
 def test_models_of_different_mels_raise(generator, tmp_path):
     other = tiny_vocoder(mel=PRESETS["hifigan"])
     with pytest.raises(
-        ParameterError, match=r"mel f_max is 11025.0 in the generator models/unagan and 8000.0 in the vocoder models/vocoder"
+        ParameterError,
+        match=(
+            r"mel f_max is 11025.0 in the generator models/unagan and 8000.0 in the vocoder"
+            r" models/vocoder"
+        ),
     ):
         generate(generator, other, tmp_path / "out", options=OPTIONS, names=NAMES)
     assert not (tmp_path / "out").exists()
@@ -309,7 +371,9 @@ def test_impossible_options_raise(options, message):
         GenerateOptions(**options)
 
 
-def test_broken_attempts_are_counted_and_redone_with_another_seed(breaking, vocoder, undisturbed, tmp_path):
+def test_broken_attempts_are_counted_and_redone_with_another_seed(
+    breaking, vocoder, undisturbed, tmp_path
+):
     first = manifest(undisturbed)[1]
     breaking.broken_seeds = {first[0]["seed"], first[3]["seed"]}
     summary = generate(breaking, vocoder, tmp_path, options=OPTIONS, names=NAMES)
@@ -321,7 +385,9 @@ def test_broken_attempts_are_counted_and_redone_with_another_seed(breaking, voco
     assert len(breaking.seen) == len(set(breaking.seen)) == 6
 
 
-def test_file_whose_attempts_are_all_broken_is_reported_and_the_others_made(breaking, vocoder, tmp_path):
+def test_file_whose_attempts_are_all_broken_is_reported_and_the_others_made(
+    breaking, vocoder, tmp_path
+):
     one = GenerateOptions(minutes=0.01, seconds=1.5, seed=7)
     for n_broken in range(1, MAX_ATTEMPTS + 1):
         generate(breaking, vocoder, tmp_path / str(n_broken), options=one, names=NAMES)
@@ -335,27 +401,40 @@ def test_file_whose_attempts_are_all_broken_is_reported_and_the_others_made(brea
     assert not (out / entry["name"]).exists()
     n_seen = len(breaking.seen)
     again = generate(breaking, vocoder, out, options=OPTIONS, names=NAMES)
-    assert (again.made, again.kept, again.failed, len(breaking.seen)) == (0, 3, summary.failed, n_seen)
+    assert (again.made, again.kept, again.failed, len(breaking.seen)) == (
+        0,
+        3,
+        summary.failed,
+        n_seen,
+    )
 
 
 def test_too_loud_file_is_lowered_as_a_whole(generator, tmp_path):
-    vocoder, loud = tiny_vocoder(), tiny_vocoder()
+    vocoder = tiny_vocoder()
+    loud = tiny_vocoder()
     loud.synthesise = lambda mel: vocoder.synthesise(mel) * np.float32(10)
     with torch_threads(1):
         clip = make_clip(generator, vocoder, seed=1, n_samples=RATE)
         lowered = make_clip(generator, loud, seed=1, n_samples=RATE)
     assert np.abs(lowered.audio).max() == pytest.approx(SAFE_PEAK, rel=1e-6)
-    np.testing.assert_allclose(lowered.audio, clip.audio * 10 * 10 ** (lowered.gain_db / 20), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(
+        lowered.audio, clip.audio * 10 * 10 ** (lowered.gain_db / 20), rtol=1e-5, atol=1e-9
+    )
     assert clip.gain_db == 0.0
 
 
 def test_peak_is_safe_in_the_file(generator, tmp_path):
-    vocoder, loud = tiny_vocoder(), tiny_vocoder()
+    vocoder = tiny_vocoder()
+    loud = tiny_vocoder()
     loud.synthesise = lambda mel: vocoder.synthesise(mel) * np.float32(10)
-    generate(generator, loud, tmp_path, options=GenerateOptions(minutes=0.01, seconds=1.5), names=NAMES)
+    generate(
+        generator, loud, tmp_path, options=GenerateOptions(minutes=0.01, seconds=1.5), names=NAMES
+    )
     entry = manifest(tmp_path)[1][0]
     assert -26 < entry["gain_db"] < -10
-    assert np.abs(sf.read(tmp_path / entry["name"])[0]).max() == pytest.approx(SAFE_PEAK, abs=1 / 32768)
+    assert np.abs(sf.read(tmp_path / entry["name"])[0]).max() == pytest.approx(
+        SAFE_PEAK, abs=1 / 32768
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -394,7 +473,15 @@ def test_broken_audio_is_recognised(audio, fault):
 @pytest.mark.parametrize("preset", ["22k", "44k", "melgan"])
 def test_real_recordings_are_not_broken(preset):
     settings = PRESETS[preset]
-    for name in ("loop_amen", "loop_garzul", "ambi_drone", "ambi_glass_hum", "bass_voxy_c", "guit_em9", "vinyl_hiss"):
+    for name in (
+        "loop_amen",
+        "loop_garzul",
+        "ambi_drone",
+        "ambi_glass_hum",
+        "bass_voxy_c",
+        "guit_em9",
+        "vinyl_hiss",
+    ):
         assert audio_fault(recording(f"{name}.ogg", settings.sample_rate), settings) is None
 
 
@@ -407,7 +494,9 @@ def test_copy_synthesis_keeps_length_and_channels_apart(rate, channels, vocoder,
     assert out.shape == (resampled_length(len(audio), rate, RATE), channels)
     assert out.dtype == np.float32
     sf.write(tmp_path / "last.wav", signals[:, -1], rate, subtype="FLOAT")
-    np.testing.assert_allclose(out[:, -1:], resynthesise(tmp_path / "last.wav", vocoder), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        out[:, -1:], resynthesise(tmp_path / "last.wav", vocoder), rtol=0, atol=1e-5
+    )
 
 
 def test_copy_synthesis_has_the_spectrogram_it_was_made_from(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.architectures import ARCHITECTURES
 from synth.inference import for_inference
 from synth.mel import PRESETS, MelSettings
@@ -25,7 +25,8 @@ def test_the_quick_form_gives_the_same(architecture):
     torch.manual_seed(0)
     network = Vocoder(architecture, PRESETS["22k"], config=SMALL[architecture]).eval().network
     with torch.inference_mode():
-        plain, quick = network(mel(PRESETS["22k"])), for_inference(network)(mel(PRESETS["22k"]))
+        plain = network(mel(PRESETS["22k"]))
+        quick = for_inference(network)(mel(PRESETS["22k"]))
     torch.testing.assert_close(quick, plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max()))
 
 
@@ -41,10 +42,14 @@ def test_bfloat16_is_near_and_another_precision_is_refused():
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("settings", [PRESETS["44k"], MelSettings(n_mels=100), MelSettings(n_mels=40, hop_length=128)])
+@pytest.mark.parametrize(
+    "settings", [PRESETS["44k"], MelSettings(n_mels=100), MelSettings(n_mels=40, hop_length=128)]
+)
 def test_every_architecture_takes_any_bands_and_rate(architecture, settings):
     if architecture.startswith(("hifigan", "melgan")) and settings.hop_length < 256:
-        with pytest.raises(ParameterError, match="256 samples a frame, the mel's hop_length is 128"):
+        with pytest.raises(
+            ParameterError, match="256 samples a frame, the mel's hop_length is 128"
+        ):
             Vocoder(architecture, settings, config=SMALL[architecture])
         return
     vocoder = Vocoder(architecture, settings, config=SMALL[architecture]).eval()

@@ -29,13 +29,16 @@ def test_a_step_does_not_depend_on_how_many_follow():
 
 
 def test_fit_finds_what_sequences_were_drawn_with():
-    model, fitted = noise(), LatentNoise(3, 2)
+    model = noise()
+    fitted = LatentNoise(3, 2)
     rng = np.random.default_rng(2)
     fitted.fit([model.draw(rng, 400).numpy() for _ in range(200)])
     torch.testing.assert_close(fitted.transitions, model.transitions, rtol=0, atol=0.04)
     torch.testing.assert_close(fitted.factor, model.factor, rtol=0, atol=0.04)
     torch.testing.assert_close(fitted.mean, model.mean, rtol=0, atol=0.5)
-    torch.testing.assert_close(fitted.between.diagonal(), model.between.diagonal(), rtol=0.15, atol=0)
+    torch.testing.assert_close(
+        fitted.between.diagonal(), model.between.diagonal(), rtol=0.15, atol=0
+    )
 
 
 def test_a_channel_that_never_moves_can_be_fitted():

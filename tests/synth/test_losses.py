@@ -4,8 +4,8 @@ import pytest
 import soundfile as sf
 import torch
 
-from db.errors import ParameterError
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 from synth.discriminators import (
     MelGANDiscriminator,
     MultiPeriodDiscriminator,
@@ -35,7 +35,13 @@ SHORTEST = {"period": 11, "scale": 1, "melgan": 32, "resolution": 1025}  # sampl
 @pytest.fixture(scope="module")
 def clips():
     """Real audio, two clips of 4 000 samples: (2, 1, 4000)."""
-    samples, _ = sf.read(sorted(CORPUS_DIR.rglob("*.ogg"))[0], start=44100, frames=8000, dtype="float32", always_2d=True)
+    samples, _ = sf.read(
+        sorted(CORPUS_DIR.rglob("*.ogg"))[0],
+        start=44100,
+        frames=8000,
+        dtype="float32",
+        always_2d=True,
+    )
     return torch.from_numpy(samples[:, 0].reshape(2, 1, 4000).copy())
 
 
@@ -46,7 +52,10 @@ def discriminator(request):
 
 
 def verdicts(*views):
-    return [(torch.tensor(score), [torch.tensor(feature) for feature in features]) for score, *features in views]
+    return [
+        (torch.tensor(score), [torch.tensor(feature) for feature in features])
+        for score, *features in views
+    ]
 
 
 REAL = verdicts(([1.0, 0.0], [1.0, 2.0], [0.0]), ([3.0], [5.0, 5.0, 5.0], [1.0]))
@@ -71,12 +80,15 @@ def test_losses_of_known_scores(loss, value):
 
 def test_losses_of_half_precision_scores_are_float32():
     half = [(score.bfloat16(), [f.bfloat16() for f in features]) for score, features in FAKE]
-    assert feature_matching(half, half).dtype == least_squares_generator(half).dtype == torch.float32
+    assert (
+        feature_matching(half, half).dtype == least_squares_generator(half).dtype == torch.float32
+    )
 
 
 def test_feature_matching_moves_only_the_synthesised():
     score = torch.zeros(1)
-    recorded, synthesised = torch.tensor([1.0], requires_grad=True), torch.tensor([3.0], requires_grad=True)
+    recorded = torch.tensor([1.0], requires_grad=True)
+    synthesised = torch.tensor([3.0], requires_grad=True)
     feature_matching([(score, [recorded])], [(score, [synthesised])]).backward()
     assert synthesised.grad.item() == 1
     assert recorded.grad is None
@@ -84,7 +96,10 @@ def test_feature_matching_moves_only_the_synthesised():
 
 def test_results_of_different_discriminators_raise():
     for loss in (least_squares_discriminator, hinge_discriminator, feature_matching):
-        with pytest.raises(ParameterError, match="2 and 1 views cannot be compared; take the results of one discriminator"):
+        with pytest.raises(
+            ParameterError,
+            match="2 and 1 views cannot be compared; take the results of one discriminator",
+        ):
             loss(REAL, FAKE[:1])
     with pytest.raises(ParameterError, match="do not match; judge clips of one length"):
         feature_matching(REAL, FAKE[::-1])
@@ -174,8 +189,11 @@ def test_gradient_of_every_view_reaches_audio_and_weights(discriminator, clips):
 
 def test_an_item_is_judged_alike_alone_and_in_a_batch(discriminator, clips):
     discriminator.eval()
-    together, alone = discriminator(clips), discriminator(clips[1:])
-    assert all(torch.allclose(a[0][1:], b[0], atol=1e-5) for a, b in zip(together, alone, strict=True))
+    together = discriminator(clips)
+    alone = discriminator(clips[1:])
+    assert all(
+        torch.allclose(a[0][1:], b[0], atol=1e-5) for a, b in zip(together, alone, strict=True)
+    )
 
 
 def test_same_seed_same_weights():
@@ -205,7 +223,10 @@ def test_training_tells_a_clip_from_noise(discriminator, clips):
 def test_shortest_audio(name, n_samples):
     network = SMALL[name]()
     assert all(score.isfinite().all() for score, _ in network(torch.ones(1, 1, n_samples)))
-    with pytest.raises(ParameterError, match=f"{n_samples - 1} samples are too few .* at least {n_samples} are needed"):
+    with pytest.raises(
+        ParameterError,
+        match=f"{n_samples - 1} samples are too few .* at least {n_samples} are needed",
+    ):
         network(torch.ones(1, 1, n_samples - 1))
 
 
@@ -218,11 +239,17 @@ def test_audio_that_is_not_mono_raises(discriminator):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MultiPeriodDiscriminator(periods=(2, 0)), r"periods=\(2, 0\) must be positive, in whole numbers"),
+        (
+            lambda: MultiPeriodDiscriminator(periods=(2, 0)),
+            r"periods=\(2, 0\) must be positive, in whole numbers",
+        ),
         (lambda: MultiPeriodDiscriminator(periods=()), r"periods=\(\) must be positive"),
         (lambda: MultiScaleDiscriminator(channels=0), "channels=0 must be positive"),
         (lambda: MelGANDiscriminator(scales=1.5), "scales=1.5 must be positive, in whole numbers"),
-        (lambda: MultiResolutionDiscriminator(n_ffts=(512, 2)), r"n_ffts=\(512, 2\) must be at least 4 each"),
+        (
+            lambda: MultiResolutionDiscriminator(n_ffts=(512, 2)),
+            r"n_ffts=\(512, 2\) must be at least 4 each",
+        ),
     ],
 )
 def test_bad_sizes_raise(make, message):
@@ -244,11 +271,14 @@ def test_stft_distance_of_a_quieter_copy_in_closed_form():
     measure = MultiResolutionSTFT()
     doubled = measure(2 * audio, audio)
     assert measure(4 * audio, 2 * audio).item() == pytest.approx(doubled.item(), rel=0.02)
-    assert 1 < doubled.item() < 1 + torch.tensor(2.0).log()  # spectral convergence 1, log distance at most ln 2
+    assert (
+        1 < doubled.item() < 1 + torch.tensor(2.0).log()
+    )  # spectral convergence 1, log distance at most ln 2
 
 
 def test_stft_distance_ignores_leading_axes(clips):
-    measure, other = MultiResolutionSTFT(), clips.flip(-1)
+    measure = MultiResolutionSTFT()
+    other = clips.flip(-1)
     assert measure(other, clips).item() == measure(other[:, 0], clips[:, 0]).item()
 
 

@@ -1,4 +1,6 @@
-"""Griffin-Lim, distances of recordings, Fréchet distance, and the network whose embeddings it compares."""
+"""Griffin-Lim, distances of recordings, Fréchet distance, and the network whose embeddings it
+compares.
+"""
 
 import importlib.util
 import struct
@@ -9,9 +11,9 @@ import pytest
 import scipy.linalg
 import torch
 
-from db.audio import read_mono, resample
-from db.errors import AudioError, CheckpointError, ParameterError
-from demiurge.corpus import CORPUS_DIR
+from audio.read import read_mono, resample
+from demiurge.bundled import CORPUS_DIR
+from files.errors import AudioError, CheckpointError, ParameterError
 from synth import musicnn
 from synth.crc32c import crc32c, masked_crc32c
 from synth.frechet import frechet_distance
@@ -42,18 +44,24 @@ def test_griffin_lim_is_as_long_as_its_frames_and_the_same_every_time(tabla_22k,
     assert synthesised.shape == tabla_22k.shape
     assert synthesised.dtype == np.float32
     np.testing.assert_array_equal(griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS), synthesised)
-    assert not np.array_equal(griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS, seed=1), synthesised)
+    assert not np.array_equal(
+        griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS, seed=1), synthesised
+    )
 
 
 def test_griffin_lim_gives_the_log_mel_frame_for_frame(tabla_22k, synthesised):
-    wanted, got = log_mel(tabla_22k, SETTINGS), log_mel(synthesised, SETTINGS)
+    wanted = log_mel(tabla_22k, SETTINGS)
+    got = log_mel(synthesised, SETTINGS)
     errors = {shift: np.abs(np.roll(got, shift, axis=1) - wanted).mean() for shift in (-1, 0, 1)}
     assert errors[0] < 0.15
     assert errors[0] < 0.5 * min(errors[-1], errors[1])
 
 
 def test_griffin_lim_keeps_the_envelope_in_place(tabla_22k, synthesised):
-    ours, theirs = (np.convolve(np.abs(audio), np.ones(256) / 256, mode="same") for audio in (synthesised, tabla_22k))
+    ours, theirs = (
+        np.convolve(np.abs(audio), np.ones(256) / 256, mode="same")
+        for audio in (synthesised, tabla_22k)
+    )
     correlation = np.correlate(ours - ours.mean(), theirs - theirs.mean(), mode="full")
     assert abs(int(correlation.argmax()) - (len(ours) - 1)) < 64
 
@@ -103,12 +111,17 @@ def test_equal_recordings_are_no_distance_apart(tabla_22k):
 def test_mel_l1_of_a_gain_is_its_logarithm_in_either_base():
     noise = np.random.default_rng(0).normal(0, 0.1, 8192).astype(np.float32)
     for settings in (SETTINGS, MelSettings(log="log10")):
-        assert mel_l1(noise, noise * np.float32(0.5), settings) == pytest.approx(np.log(2), abs=1e-4)
+        assert mel_l1(noise, noise * np.float32(0.5), settings) == pytest.approx(
+            np.log(2), abs=1e-4
+        )
 
 
 def test_distances_grow_with_noise_and_more_when_shuffled(tabla_22k, synthesised):
     rng = np.random.default_rng(0)
-    noisy = [tabla_22k + rng.normal(0, level, len(tabla_22k)).astype(np.float32) for level in (0.001, 0.01)]
+    noisy = [
+        tabla_22k + rng.normal(0, level, len(tabla_22k)).astype(np.float32)
+        for level in (0.001, 0.01)
+    ]
     shuffled = synthesised.reshape(-1, 256)[rng.permutation(86)].reshape(-1)
     for distance in (lambda a, b: mel_l1(a, b, SETTINGS), multi_resolution_stft):
         assert 0 < distance(tabla_22k, noisy[0]) < distance(tabla_22k, noisy[1])
@@ -129,23 +142,34 @@ def test_recordings_that_cannot_be_compared(tabla_22k):
 
 
 def set_of(n, d, seed=0, scale=1.0):
-    return np.random.default_rng(seed).normal(0, scale, (n, d)) @ np.random.default_rng(seed + 1).normal(0, 1, (d, d))
+    return np.random.default_rng(seed).normal(0, scale, (n, d)) @ np.random.default_rng(
+        seed + 1
+    ).normal(0, 1, (d, d))
 
 
 def test_frechet_distance_of_one_dimension_in_closed_form():
-    a, b = np.array([[0.0], [2.0]]), np.array([[3.0], [3.0], [9.0]])  # means 1 and 5, variances 2 and 12
-    assert frechet_distance(a, b) == pytest.approx((1 - 5) ** 2 + (sqrt(2) - sqrt(12)) ** 2, rel=1e-12)
+    # means 1 and 5, variances 2 and 12
+    a = np.array([[0.0], [2.0]])
+    b = np.array([[3.0], [3.0], [9.0]])
+    assert frechet_distance(a, b) == pytest.approx(
+        (1 - 5) ** 2 + (sqrt(2) - sqrt(12)) ** 2, rel=1e-12
+    )
 
 
 def test_frechet_distance_of_uncorrelated_dimensions_is_the_sum_of_theirs():
     corners = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
-    a, b = corners * [3, 1], corners * [1, 5] + [0, 7]
-    assert frechet_distance(a, b) == pytest.approx(7**2 + 4 / 3 * ((3 - 1) ** 2 + (1 - 5) ** 2), rel=1e-12)
+    a = corners * [3, 1]
+    b = corners * [1, 5] + [0, 7]
+    assert frechet_distance(a, b) == pytest.approx(
+        7**2 + 4 / 3 * ((3 - 1) ** 2 + (1 - 5) ** 2), rel=1e-12
+    )
 
 
 def test_frechet_distance_agrees_with_the_root_of_the_matrix():
-    a, b = set_of(200, 8), set_of(150, 8, seed=5, scale=2) + 0.3
-    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
+    a = set_of(200, 8)
+    b = set_of(150, 8, seed=5, scale=2) + 0.3
+    cov_a = np.cov(a.T)
+    cov_b = np.cov(b.T)
     root = scipy.linalg.sqrtm(cov_a @ cov_b).real
     expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * root)
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
@@ -159,12 +183,17 @@ def test_frechet_distance_of_equal_and_of_shifted_sets_with_many_or_few_rows(n):
     assert frechet_distance(a, a) <= 1e-8 * scale
     assert frechet_distance(a, a[::-1]) <= 1e-8 * scale
     assert frechet_distance(a, a + 2.0) == pytest.approx(4 * 30, abs=1e-8 * scale)
-    assert frechet_distance(a.astype(np.float32), a.astype(np.float32) + 100) == pytest.approx(1e4 * 30, rel=1e-5)
+    assert frechet_distance(a.astype(np.float32), a.astype(np.float32) + 100) == pytest.approx(
+        1e4 * 30, rel=1e-5
+    )
 
 
 def test_frechet_distance_of_sets_that_span_different_subspaces():
-    a, b = np.zeros((3, 4)), np.zeros((4, 4))
-    a[:, 0], b[:, 1] = [-1, 0, 1], [-3, 0, 0, 3]  # variances 1 and 6, no common direction
+    a = np.zeros((3, 4))
+    b = np.zeros((4, 4))
+    # variances 1 and 6, no common direction
+    a[:, 0] = [-1, 0, 1]
+    b[:, 1] = [-3, 0, 0, 3]
     assert frechet_distance(a, b) == pytest.approx(1 + 6, rel=1e-12)
 
 
@@ -203,10 +232,16 @@ def message(*fields):
 
 def block(pairs, compression=0):
     """A block of a sorted string table, keys stored as what differs from the one before."""
-    body, before = b"", b""
+    body = b""
+    before = b""
     for key, value in pairs:
-        shared = next((i for i, (x, y) in enumerate(zip(key, before, strict=False)) if x != y), min(len(key), len(before)))
-        body += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
+        shared = next(
+            (i for i, (x, y) in enumerate(zip(key, before, strict=False)) if x != y),
+            min(len(key), len(before)),
+        )
+        body += (
+            varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
+        )
         before = key
     body += struct.pack("<II", 0, 1) + bytes([compression])
     return body + struct.pack("<I", masked_crc32c(body))
@@ -214,18 +249,23 @@ def block(pairs, compression=0):
 
 def write_bundle(folder, tensors, *, header=((1, 1), (3, b"\x08\x01")), dtype=1, compression=0):
     folder.mkdir(parents=True, exist_ok=True)
-    entries, data = [(b"", message(*header))], b""
+    entries = [(b"", message(*header))]
+    data = b""
     for name, tensor in sorted(tensors.items()):
         raw = tensor.astype("<f4").tobytes()
         shape = b"".join(message((2, message((1, n)))) for n in tensor.shape)
-        entry = message((1, dtype), (2, shape), (4, len(data)), (5, len(raw)), (6, float(masked_crc32c(raw))))
+        entry = message(
+            (1, dtype), (2, shape), (4, len(data)), (5, len(raw)), (6, float(masked_crc32c(raw)))
+        )
         entries.append((name.encode(), entry))
         data += raw
     table = block(entries, compression)
     handle = varint(0) + varint(len(table) - 5)
     index = block([(b"~", handle)])
     footer = varint(0) + varint(0) + varint(len(table)) + varint(len(index) - 5)
-    (folder / ".index").write_bytes(table + index + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db"))
+    (folder / ".index").write_bytes(
+        table + index + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
+    )
     (folder / ".data-00000-of-00001").write_bytes(data)
     return f"{folder}/"
 
@@ -285,7 +325,9 @@ def test_missing_files_and_names(tmp_path):
 def test_every_truncated_or_changed_file_is_noticed(tmp_path, name):
     prefix = write_bundle(tmp_path, TENSORS)
     whole = (tmp_path / name).read_bytes()
-    unused = range(len(whole) - 42, len(whole) - 8) if name == ".index" else range(0)  # of the footer
+    unused = (
+        range(len(whole) - 42, len(whole) - 8) if name == ".index" else range(0)
+    )  # of the footer
     for at in range(0, len(whole), 7):
         (tmp_path / name).write_bytes(whole[:at])
         with pytest.raises(CheckpointError, match="damaged"):
@@ -307,7 +349,11 @@ def package(tmp_path_factory):
     for name, target in _targets(MusicnnNetwork()).items():
         positive = name.endswith(("gamma", "moving_variance"))
         fan_in = prod(target.shape[:-1]) or 1
-        tensors[name] = rng.uniform(0.5, 1.5, target.shape) if positive else rng.normal(0, fan_in**-0.5, target.shape)
+        tensors[name] = (
+            rng.uniform(0.5, 1.5, target.shape)
+            if positive
+            else rng.normal(0, fan_in**-0.5, target.shape)
+        )
     folder = tmp_path_factory.mktemp("package")
     write_bundle(folder / "MTT_musicnn", tensors)
     return folder
@@ -326,12 +372,17 @@ def music():
 
 def test_weights_go_where_tensorflow_had_them(package, network):
     read = read_tensors(
-        f"{package}/MTT_musicnn/", ["conv2d_1/kernel", "conv2d_5/kernel", "dense/kernel", "batch_normalization_10/beta"]
+        f"{package}/MTT_musicnn/",
+        ["conv2d_1/kernel", "conv2d_5/kernel", "dense/kernel", "batch_normalization_10/beta"],
     )
     layers = network.network
     assert read["conv2d_1/kernel"].shape == (7, 67, 1, 204)
-    np.testing.assert_array_equal(layers.front[1].convolution.weight[9, 0, 2, 30], read["conv2d_1/kernel"][2, 30, 0, 9])
-    np.testing.assert_array_equal(layers.middle[0].convolution.weight[9, 500, 2, 0], read["conv2d_5/kernel"][2, 0, 500, 9])
+    np.testing.assert_array_equal(
+        layers.front[1].convolution.weight[9, 0, 2, 30], read["conv2d_1/kernel"][2, 30, 0, 9]
+    )
+    np.testing.assert_array_equal(
+        layers.middle[0].convolution.weight[9, 500, 2, 0], read["conv2d_5/kernel"][2, 0, 500, 9]
+    )
     np.testing.assert_array_equal(layers.dense.weight, read["dense/kernel"].T)
     np.testing.assert_array_equal(layers.dense_norm.bias, read["batch_normalization_10/beta"])
 
@@ -349,13 +400,19 @@ def test_the_log_mel_is_librosas(network, music):
     import librosa
 
     audio = music[: 187 * 256 + 256]
-    mel = librosa.feature.melspectrogram(y=audio, sr=16000, n_fft=512, hop_length=256, n_mels=96, center=False)
+    mel = librosa.feature.melspectrogram(
+        y=audio, sr=16000, n_fft=512, hop_length=256, n_mels=96, center=False
+    )
     got = network.log_mel(torch.from_numpy(audio)[None])
     assert got.shape == (1, 187, 96)
-    torch.testing.assert_close(got[0], torch.from_numpy(np.log10(1e4 * mel + 1).T), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        got[0], torch.from_numpy(np.log10(1e4 * mel + 1).T), atol=1e-4, rtol=1e-4
+    )
 
 
-@pytest.mark.parametrize(("n_samples", "n_windows"), [(1, 1), (16000, 1), (47616, 1), (48000, 1), (90000, 1), (96000, 2)])
+@pytest.mark.parametrize(
+    ("n_samples", "n_windows"), [(1, 1), (16000, 1), (47616, 1), (48000, 1), (90000, 1), (96000, 2)]
+)
 def test_one_embedding_per_three_seconds(network, music, n_samples, n_windows):
     embeddings = network.embed(music[:n_samples], 16000)
     assert embeddings.shape == (n_windows, 200)
@@ -364,7 +421,9 @@ def test_one_embedding_per_three_seconds(network, music, n_samples, n_windows):
 
 
 def test_a_short_recording_is_repeated(network, music):
-    np.testing.assert_array_equal(network.embed(music[:16000], 16000), network.embed(np.tile(music[:16000], 3), 16000))
+    np.testing.assert_array_equal(
+        network.embed(music[:16000], 16000), network.embed(np.tile(music[:16000], 3), 16000)
+    )
 
 
 def test_windows_do_not_depend_on_what_else_is_in_the_batch(network, music, monkeypatch):
@@ -376,7 +435,8 @@ def test_windows_do_not_depend_on_what_else_is_in_the_batch(network, music, monk
 
 def test_any_rate_is_resampled(network, music):
     upsampled = resample(music[:48000], 16000, 44100)
-    got, wanted = network.embed(upsampled, 44100), network.embed(music[:48000], 16000)
+    got = network.embed(upsampled, 44100)
+    wanted = network.embed(music[:48000], 16000)
     assert np.abs(got - wanted).mean() < 0.05 * np.abs(wanted).mean()
 
 
@@ -400,21 +460,30 @@ def test_another_network_is_refused(package, tmp_path):
 
 def test_without_the_package_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(CheckpointError, match="is not installed: pip install --no-deps musicnn==0.1.0"):
+    with pytest.raises(
+        CheckpointError, match="is not installed: pip install --no-deps musicnn==0.1.0"
+    ):
         Musicnn.find()
-    with pytest.raises(CheckpointError, match="no MTT_musicnn.*: pip install --no-deps musicnn==0.1.0"):
+    with pytest.raises(
+        CheckpointError, match="no MTT_musicnn.*: pip install --no-deps musicnn==0.1.0"
+    ):
         Musicnn.find(tmp_path)
 
 
 @pytest.mark.skipif(PACKAGE is None, reason="needs the package musicnn")
 @pytest.mark.parametrize(
     ("file", "expected"),
-    [("loop_tabla.ogg", {5: "drums", 16: "indian"}), ("ambi_choir.ogg", {35: "choir", 49: "choral"})],
+    [
+        ("loop_tabla.ogg", {5: "drums", 16: "indian"}),
+        ("ambi_choir.ogg", {35: "choir", 49: "choral"}),
+    ],
 )
 def test_the_published_weights_hear_what_is_played(file, expected):
     """The last layer, not part of `embed`, turns embeddings into 50 tags of MagnaTagATune."""
     audio, info = read_mono(CORPUS_DIR / file)
     embeddings = Musicnn.find().embed(audio, info.sample_rate)
-    last = read_tensors(f"{PACKAGE.submodule_search_locations[0]}/MTT_musicnn/", ["dense_1/kernel", "dense_1/bias"])
+    last = read_tensors(
+        f"{PACKAGE.submodule_search_locations[0]}/MTT_musicnn/", ["dense_1/kernel", "dense_1/bias"]
+    )
     tags = (embeddings @ last["dense_1/kernel"] + last["dense_1/bias"]).mean(axis=0)
     assert set(np.argsort(-tags)[:2].tolist()) == set(expected)

@@ -8,7 +8,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.mel import PRESETS, LogMel, MelSettings, log_mel
 
 TOY = MelSettings(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20, f_max=4000.0)
@@ -43,7 +43,9 @@ def test_blocks_equal_the_whole(block, tabla_22k, monkeypatch):
     np.testing.assert_allclose(log_mel(tabla_22k, settings), whole, atol=1e-5)
 
 
-@pytest.mark.parametrize(("n_samples", "frames"), [(0, 1), (1, 1), (64, 1), (65, 2), (128, 2), (6400, 100)])
+@pytest.mark.parametrize(
+    ("n_samples", "frames"), [(0, 1), (1, 1), (64, 1), (65, 2), (128, 2), (6400, 100)]
+)
 def test_what_is_left_over_is_one_more_frame(n_samples, frames):
     mel = log_mel(np.full(n_samples, 0.1, np.float32), TOY)
     assert mel.shape == (20, frames)
@@ -73,18 +75,23 @@ def test_a_sine_is_loudest_in_its_band():
 def test_ten_times_louder_is_a_step_of_the_logarithm(tabla_22k):
     quiet = replace(PRESETS["22k"], floor=1e-12)
     for settings, step in ((quiet, math.log(10)), (replace(quiet, log="log10"), 1.0)):
-        mel, louder = (LogMel(settings)(torch.from_numpy(gain * tabla_22k)[None]) for gain in (0.05, 0.5))
+        mel, louder = (
+            LogMel(settings)(torch.from_numpy(gain * tabla_22k)[None]) for gain in (0.05, 0.5)
+        )
         np.testing.assert_allclose(louder - mel, step, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_expand_is_the_inverse_of_compress(name):
-    front_end, mel = LogMel(PRESETS[name]), torch.rand(1, PRESETS[name].n_mels, 5) + 1e-3
+    front_end = LogMel(PRESETS[name])
+    mel = torch.rand(1, PRESETS[name].n_mels, 5) + 1e-3
     torch.testing.assert_close(front_end.expand(front_end.compress(mel)), mel)
 
 
 def test_audio_too_short_to_be_reflected_raises():
-    with pytest.raises(ParameterError, match="96 samples are too few for a mel spectrogram; at least 97 are needed"):
+    with pytest.raises(
+        ParameterError, match="96 samples are too few for a mel spectrogram; at least 97 are needed"
+    ):
         LogMel(TOY)(torch.zeros(1, 96))
     assert LogMel(TOY)(torch.zeros(1, 97)).shape == (1, 20, 1)
 
@@ -95,7 +102,10 @@ def test_audio_too_short_to_be_reflected_raises():
         ({"hop_length": 0}, "hop_length=0 must be a positive integer"),
         ({"n_mels": 2.5}, "n_mels=2.5 must be a positive integer"),
         ({"sample_rate": True}, "sample_rate=True must be a positive integer"),
-        ({"hop_length": 2048}, "hop_length=2048 must be at most n_fft=1024, and an even number less"),
+        (
+            {"hop_length": 2048},
+            "hop_length=2048 must be at most n_fft=1024, and an even number less",
+        ),
         ({"hop_length": 255}, "hop_length=255 must be at most n_fft=1024, and an even number less"),
         ({"f_max": 12000.0}, "bands of 0.0 to 12000.0 Hz must rise and end at 11025.0 Hz"),
         ({"f_min": 11025.0}, "bands of 11025.0 to 11025.0 Hz must rise"),
@@ -113,13 +123,22 @@ def test_impossible_settings_raise(options, message):
 
 def test_settings_come_back_from_a_dict_and_unknown_ones_are_refused():
     assert MelSettings.from_dict(TOY.to_dict()) == TOY
-    with pytest.raises(ParameterError, match="mel settings .'window'. are unknown or missing; update"):
+    with pytest.raises(
+        ParameterError, match="mel settings .'window'. are unknown or missing; update"
+    ):
         MelSettings.from_dict({**TOY.to_dict(), "window": "hann"})
-    with pytest.raises(ParameterError, match="mel settings .'log', 'n_fft'. are unknown or missing"):
-        MelSettings.from_dict({name: value for name, value in TOY.to_dict().items() if name not in ("log", "n_fft")})
+    with pytest.raises(
+        ParameterError, match="mel settings .'log', 'n_fft'. are unknown or missing"
+    ):
+        MelSettings.from_dict(
+            {name: value for name, value in TOY.to_dict().items() if name not in ("log", "n_fft")}
+        )
 
 
 def test_settings_that_differ_are_named_with_both_values():
     TOY.check_matches(MelSettings.from_dict(TOY.to_dict()), mine="a", theirs="b")
-    with pytest.raises(ParameterError, match="mel f_max is 11025.0 in the generator and 8000.0 in the vocoder; take two"):
+    with pytest.raises(
+        ParameterError,
+        match="mel f_max is 11025.0 in the generator and 8000.0 in the vocoder; take two",
+    ):
         PRESETS["22k"].check_matches(PRESETS["hifigan"], mine="the generator", theirs="the vocoder")

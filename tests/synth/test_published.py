@@ -1,4 +1,6 @@
-"""Published checkpoints: imported, saved and loaded they give the published output; what does not fit is refused by name."""
+"""Published checkpoints: imported, saved and loaded they give the published output; what does not
+fit is refused by name.
+"""
 
 import json
 import os
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from db.errors import CheckpointError, ParameterError
+from files.errors import CheckpointError, ParameterError
 from synth.generator import Generator
 from synth.mel import PRESETS
 from synth.published import import_published
@@ -37,7 +39,9 @@ def changed(files, tmp_path):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_vocoder_gives_the_published_audio_after_import_save_and_load(name, files, fixtures, tmp_path):
+def test_vocoder_gives_the_published_audio_after_import_save_and_load(
+    name, files, fixtures, tmp_path
+):
     imported = import_published(*files(name))
     assert imported.architecture == ARCHITECTURES[name]
     assert imported.mel == PRESETS["melgan" if name == "melgan" else "hifigan"]
@@ -50,7 +54,9 @@ def test_vocoder_gives_the_published_audio_after_import_save_and_load(name, file
 
 
 @pytest.mark.parametrize("layout", ["hierarchical", "nonhierarchical"])
-def test_unagan_gives_the_published_mel_after_import_save_and_load(layout, files, fixtures, tmp_path):
+def test_unagan_gives_the_published_mel_after_import_save_and_load(
+    layout, files, fixtures, tmp_path
+):
     np.save(tmp_path / "mean.npy", np.linspace(-3, -1, 80, dtype=np.float32))
     np.save(tmp_path / "std.npy", np.linspace(0.5, 1.5, 80).reshape(1, 80, 1))
     statistics = (tmp_path / "mean.npy", tmp_path / "std.npy")
@@ -86,15 +92,32 @@ def test_bare_and_already_folded_hifigan_states_give_the_same_weights(changed, f
 
 
 def test_half_precision_becomes_float32(changed):
-    vocoder = import_published(*changed("melgan", lambda state: {name: t.half() for name, t in state.items()}))
+    vocoder = import_published(
+        *changed("melgan", lambda state: {name: t.half() for name, t in state.items()})
+    )
     assert {parameter.dtype for parameter in vocoder.parameters()} == {torch.float32}
 
 
 def test_mel_settings_are_those_of_the_config(changed):
-    values = {"sampling_rate": 44100, "n_fft": 2048, "win_size": 2048, "fmin": 40, "fmax": None, "num_gpus": 4}
+    values = {
+        "sampling_rate": 44100,
+        "n_fft": 2048,
+        "win_size": 2048,
+        "fmin": 40,
+        "fmax": None,
+        "num_gpus": 4,
+    }
     mel = import_published(*changed("hifigan_v3", of_config=lambda v: {**v, **values})).mel
-    assert (mel.sample_rate, mel.n_fft, mel.f_min, mel.f_max, mel.hop_length) == (44100, 2048, 40.0, 22050.0, 256)
-    mel = import_published(*changed("melgan", of_config=lambda v: {**v, "sampling_rate": 16000})).mel
+    assert (mel.sample_rate, mel.n_fft, mel.f_min, mel.f_max, mel.hop_length) == (
+        44100,
+        2048,
+        40.0,
+        22050.0,
+        256,
+    )
+    mel = import_published(
+        *changed("melgan", of_config=lambda v: {**v, "sampling_rate": 16000})
+    ).mel
     assert (mel.sample_rate, mel.f_max, mel.log) == (16000, 8000.0, "log10")
 
 
@@ -129,18 +152,46 @@ def without(*names):
 @pytest.mark.parametrize(
     ("name", "of_state", "message"),
     [
-        ("hifigan_v2", lambda s: {"mpd": {}, "steps": 3}, "holds mpd, steps, not the weights of a generator"),
+        (
+            "hifigan_v2",
+            lambda s: {"mpd": {}, "steps": 3},
+            "holds mpd, steps, not the weights of a generator",
+        ),
         ("hifigan_v2", lambda s: [1], "holds a list, not the weights"),
         ("melgan", lambda s: {}, "are not those of a HiFi-GAN, MelGAN or UNAGAN"),
-        ("melgan", lambda s: {"encoder.weight": torch.ones(3)}, r"its weights \(encoder.weight\) are not those"),
-        ("melgan", without("model.3.bias"), "lacks model.3.bias; give the config.json of this very model"),
-        ("melgan", without("model.3.weight_g"), "lacks model.3.weight and has unknown model.3.weight_v"),
+        (
+            "melgan",
+            lambda s: {"encoder.weight": torch.ones(3)},
+            r"its weights \(encoder.weight\) are not those",
+        ),
+        (
+            "melgan",
+            without("model.3.bias"),
+            "lacks model.3.bias; give the config.json of this very model",
+        ),
+        (
+            "melgan",
+            without("model.3.weight_g"),
+            "lacks model.3.weight and has unknown model.3.weight_v",
+        ),
         ("unagan_hierarchical", lambda s: {**s, "extra": torch.ones(1)}, "has unknown extra;"),
-        ("unagan_hierarchical", lambda s: {**s, "head0.bias": torch.ones(3)}, r"head0.bias has shape \(3,\), by .* \(80,\)"),
-        ("unagan_hierarchical", lambda s: {**s, "head0.bias": torch.full((80,), torch.nan)}, "head0.bias holds NaN"),
-        ("melgan", lambda s: {**s, "model.1.weight_v": 0 * s["model.1.weight_v"]}, "model.1.weight holds NaN"),
+        (
+            "unagan_hierarchical",
+            lambda s: {**s, "head0.bias": torch.ones(3)},
+            r"head0.bias has shape \(3,\), by .* \(80,\)",
+        ),
+        (
+            "unagan_hierarchical",
+            lambda s: {**s, "head0.bias": torch.full((80,), torch.nan)},
+            "head0.bias holds NaN",
+        ),
+        (
+            "melgan",
+            lambda s: {**s, "model.1.weight_v": 0 * s["model.1.weight_v"]},
+            "model.1.weight holds NaN",
+        ),
     ],
-)  # fmt: skip
+)
 def test_weights_that_do_not_fit_raise(name, of_state, message, changed):
     with pytest.raises(CheckpointError, match=message):
         import_published(*changed(name, of_state))
@@ -149,22 +200,46 @@ def test_weights_that_do_not_fit_raise(name, of_state, message, changed):
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("hifigan_v2", {"upsample_initial_channel": 64}, r"conv_pre.weight has shape \(32, 80, 7\), by .* it is \(64, 80, 7\)"),
+        (
+            "hifigan_v2",
+            {"upsample_initial_channel": 64},
+            r"conv_pre.weight has shape \(32, 80, 7\), by .* it is \(64, 80, 7\)",
+        ),
         ("hifigan_v2", {"upsample_initial_channel": 1 << 28}, r"by .* it is \(268435456, 80, 7\)"),
-        ("hifigan_v2", {"upsample_initial_channel": 33}, "channels=33 must be a positive multiple of 16"),
-        ("hifigan_v2", {"resblock": "2"}, r"lacks resblocks.0.convs.0.bias, .* and \d+ more and has unknown"),
+        (
+            "hifigan_v2",
+            {"upsample_initial_channel": 33},
+            "channels=33 must be a positive multiple of 16",
+        ),
+        (
+            "hifigan_v2",
+            {"resblock": "2"},
+            r"lacks resblocks.0.convs.0.bias, .* and \d+ more and has unknown",
+        ),
         ("hifigan_v2", {"resblock": "3"}, "resblock='3' must be 1 or 2"),
         ("hifigan_v2", {"win_size": 800}, "win_size=800 must be n_fft=1024"),
         ("hifigan_v2", {"hop_size": 128}, "gives 256 samples a frame, the mel's hop_length is 128"),
         ("hifigan_v2", {"fmax": 20000}, "end at 11025"),
-        ("hifigan_v2", {"upsample_rates": "8822"}, "upsample_rates='8822' must be a list of integers"),
-        ("hifigan_v2", {"resblock_dilation_sizes": [1, 3, 5]}, "must be a list of lists of integers"),
+        (
+            "hifigan_v2",
+            {"upsample_rates": "8822"},
+            "upsample_rates='8822' must be a list of integers",
+        ),
+        (
+            "hifigan_v2",
+            {"resblock_dilation_sizes": [1, 3, 5]},
+            "must be a list of lists of integers",
+        ),
         ("melgan", {"ratios": [8, 8, 4]}, "lacks .* and has unknown"),
         ("melgan", {"sampling_rate": "22050"}, "sampling_rate='22050' must be an integer"),
-        ("unagan_hierarchical", {"z_scale_factors": []}, "lacks body.0.bias, .* and has unknown block0"),
+        (
+            "unagan_hierarchical",
+            {"z_scale_factors": []},
+            "lacks body.0.bias, .* and has unknown block0",
+        ),
         ("unagan_hierarchical", {"num_groups": 5}, "width=32 must be a multiple of groups=5"),
     ],
-)  # fmt: skip
+)
 def test_sizes_that_do_not_fit_raise(name, values, message, changed):
     with pytest.raises(CheckpointError, match=message):
         import_published(*changed(name, of_config=lambda v: {**v, **values}))
@@ -197,7 +272,10 @@ def test_statistics_that_do_not_fit_raise(files, tmp_path):
     for std, message in (
         (np.ones(79), "std.npy: must hold 80 numbers"),
         (np.zeros(80), "standard deviation positive"),
-        (np.array([Hostile(tmp_path / "made_by_code")] * 80), "std.npy: cannot be read as .npy numbers"),
+        (
+            np.array([Hostile(tmp_path / "made_by_code")] * 80),
+            "std.npy: cannot be read as .npy numbers",
+        ),
     ):
         for path, values in zip(paths, (np.ones(80), std), strict=True):
             np.save(path, values)

@@ -11,9 +11,9 @@ import pytest
 import soundfile as sf
 import torch
 
-from db.audio import read_mono, resample
-from db.errors import ParameterError
-from demiurge.corpus import CORPUS_DIR
+from audio.read import read_mono, resample
+from demiurge.bundled import CORPUS_DIR
+from files.errors import ParameterError
 from synth.mel import MelSettings, log_mel
 from synth.recordings import Recording, Recordings, open_recordings
 from synth.segments import HELD_OUT_SHARE, Segments, split_entries
@@ -24,7 +24,9 @@ RATE = 44100
 
 @pytest.fixture
 def folder(tmp_path, tabla):
-    """Seven seconds in every form that matters: rates, channels, lossy formats, a folder within, a click."""
+    """Seven seconds in every form that matters: rates, channels, lossy formats, a folder within, a
+    click.
+    """
     folder = tmp_path / "audio"
     (folder / "in").mkdir(parents=True)
     sf.write(folder / "a.wav", tabla, RATE)
@@ -49,21 +51,18 @@ def made(*n_frames, hop=4, n_mels=2):
 def test_every_form_of_audio_becomes_mono_at_one_rate(folder, tabla):
     recordings = open_recordings(folder, MEL)
     names = [entry.name for entry in recordings.entries]
-    assert names == [
-        "a.wav",
-        "b.flac",
-        "c.ogg",
-        "d.mp3",
-        "f.wav",
-        "in/e.wav",
-        "in/g.ogg",
-    ]
+    assert names == ["a.wav", "b.flac", "c.ogg", "d.mp3", "f.wav", "in/e.wav", "in/g.ogg"]
     assert recordings.left_out == {}
     assert recordings.n_frames == sum(entry.n_frames for entry in recordings.entries)
     assert recordings.seconds == pytest.approx(5 * 1.0 + 1.905, abs=0.2)
     expected = resample(tabla, RATE, 8000)
     by_name = {entry.name: recordings.audio_of(entry) for entry in recordings.entries}
-    for name, gain, tolerance in (("a.wav", 1, 1e-3), ("b.flac", 1, 5e-3), ("c.ogg", 0.5, 0.1), ("in/e.wav", 1, 1e-3)):
+    for name, gain, tolerance in (
+        ("a.wav", 1, 1e-3),
+        ("b.flac", 1, 5e-3),
+        ("c.ogg", 0.5, 0.1),
+        ("in/e.wav", 1, 1e-3),
+    ):
         np.testing.assert_allclose(by_name[name][:7900], gain * expected[:7900], atol=tolerance)
     assert len(by_name["f.wav"]) == 64
 
@@ -76,8 +75,12 @@ def test_mels_are_those_of_the_audio(folder):
         assert len(recordings.audio_of(entry)) == 64 * entry.n_frames
         np.testing.assert_array_equal(recordings.mel_of(entry), expected)
     entry = recordings.entries[-1]
-    np.testing.assert_array_equal(recordings.mel_of(entry, 7, 19), recordings.mel_of(entry)[:, 7:19])
-    np.testing.assert_array_equal(recordings.audio_of(entry, 7, 19), recordings.audio_of(entry)[7 * 64 : 19 * 64])
+    np.testing.assert_array_equal(
+        recordings.mel_of(entry, 7, 19), recordings.mel_of(entry)[:, 7:19]
+    )
+    np.testing.assert_array_equal(
+        recordings.audio_of(entry, 7, 19), recordings.audio_of(entry)[7 * 64 : 19 * 64]
+    )
 
 
 def test_what_cannot_be_used_is_left_out_by_name(folder, tabla):
@@ -89,12 +92,19 @@ def test_what_cannot_be_used_is_left_out_by_name(folder, tabla):
     (folder / "cut.wav").write_bytes((folder / "a.wav").read_bytes()[:5000])
     (folder / "lost.wav").symlink_to(folder / "nowhere.wav")
     told = []
-    recordings = open_recordings(folder, MEL, progress=lambda done, total, name: told.append((done, total, name)))
+    recordings = open_recordings(
+        folder, MEL, progress=lambda done, total, name: told.append((done, total, name))
+    )
     assert len(recordings.entries) == 7
     reasons = {
-        "quiet.wav": "silent; nothing can be learnt", "nan.wav": "999 samples are NaN", "text.wav": "not readable as audio",
-        "empty.wav": "0 bytes", "song.m4a": "AAC and WMA are not readable", "cut.wav": "truncated", "lost.wav": "no such audio",
-    }  # fmt: skip
+        "quiet.wav": "silent; nothing can be learnt",
+        "nan.wav": "999 samples are NaN",
+        "text.wav": "not readable as audio",
+        "empty.wav": "0 bytes",
+        "song.m4a": "AAC and WMA are not readable",
+        "cut.wav": "truncated",
+        "lost.wav": "no such audio",
+    }
     assert set(recordings.left_out) == set(reasons)
     assert all(reason in recordings.left_out[name] for name, reason in reasons.items())
     assert [done for done, _, _ in told] == list(range(14))
@@ -103,7 +113,9 @@ def test_what_cannot_be_used_is_left_out_by_name(folder, tabla):
 
 def test_decoded_once_and_again_only_when_something_changes(folder, tabla, monkeypatch):
     decoded = []
-    monkeypatch.setattr("synth.recordings.read_mono", lambda path: decoded.append(path.name) or read_mono(path))
+    monkeypatch.setattr(
+        "synth.recordings.read_mono", lambda path: decoded.append(path.name) or read_mono(path)
+    )
     first = open_recordings(folder, MEL)
     assert len(decoded) == 7
     again = open_recordings(str(folder), MEL)
@@ -116,7 +128,9 @@ def test_decoded_once_and_again_only_when_something_changes(folder, tabla, monke
     changed = open_recordings(folder, MEL)
     assert changed.identity != first.identity
     assert len(decoded) == 14
-    assert not np.array_equal(changed.audio_of(changed.entries[0]), first.audio_of(first.entries[0]))
+    assert not np.array_equal(
+        changed.audio_of(changed.entries[0]), first.audio_of(first.entries[0])
+    )
     assert open_recordings(folder, replace(MEL, log="log10")).identity != changed.identity
     (folder / "d.mp3").unlink()
     assert len(open_recordings(folder, MEL).entries) == 6
@@ -131,7 +145,8 @@ def test_a_cache_that_lost_a_file_is_made_again(folder, lost, decoded_folder):
 
 def test_folders_not_used_for_longest_make_room(folder, tabla, decoded_folder, monkeypatch):
     """Three folders are decoded, the first is used again, and there is room for two."""
-    kept, opened = decoded_folder.parent / "recordings", []
+    kept = decoded_folder.parent / "recordings"
+    opened = []
     shutil.rmtree(kept, ignore_errors=True)
     for number in range(3):
         (folder.parent / str(number)).mkdir()
@@ -144,7 +159,9 @@ def test_folders_not_used_for_longest_make_room(folder, tabla, decoded_folder, m
     newest = kept / open_recordings(folder.parent / "2", MEL).identity
     assert set(kept.iterdir()) == {opened[0], newest}
     monkeypatch.setattr("synth.recordings.CACHE_BYTES", 1)
-    last = open_recordings(folder, MEL)  # larger than all there is room for: it stays while it is in use
+    last = open_recordings(
+        folder, MEL
+    )  # larger than all there is room for: it stays while it is in use
     assert set(kept.iterdir()) == {kept / last.identity}
     os.utime(kept / last.identity, (0, 0))
     open_recordings(folder, MEL)
@@ -162,7 +179,9 @@ def test_same_files_give_the_same_bytes(folder, decoded_folder):
 
 
 @pytest.mark.parametrize("where", ["first", "last"])
-def test_full_disk_is_named_with_a_remedy_and_leaves_nothing_half(folder, decoded_folder, monkeypatch, where):
+def test_full_disk_is_named_with_a_remedy_and_leaves_nothing_half(
+    folder, decoded_folder, monkeypatch, where
+):
     count = 0
 
     def full(*arguments):
@@ -174,26 +193,39 @@ def test_full_disk_is_named_with_a_remedy_and_leaves_nothing_half(folder, decode
 
     with monkeypatch.context() as patch:
         patch.setattr("synth.recordings.log_mel", full)
-        with pytest.raises(ParameterError, match=r"cannot be kept decoded in .*the disk is full.*DEMIURGE_CACHE"):
+        with pytest.raises(
+            ParameterError, match=r"cannot be kept decoded in .*the disk is full.*DEMIURGE_CACHE"
+        ):
             open_recordings(folder, MEL)
-    left = [file.name for file in (decoded_folder.parent / "recordings").glob("*/*") if file.name.startswith(".")]
+    left = [
+        file.name
+        for file in (decoded_folder.parent / "recordings").glob("*/*")
+        if file.name.startswith(".")
+    ]
     assert left == []
     assert len(open_recordings(folder, MEL).entries) == 7
 
 
 def test_folders_without_audio_are_refused(tmp_path, tabla):
-    with pytest.raises(ParameterError, match="nowhere: no such folder; give a folder of audio files"):
+    with pytest.raises(
+        ParameterError, match="nowhere: no such folder; give a folder of audio files"
+    ):
         open_recordings(tmp_path / "nowhere", MEL)
     (tmp_path / "file.wav").touch()
     with pytest.raises(ParameterError, match="file.wav: is a file; give a folder of audio files"):
         open_recordings(tmp_path / "file.wav", MEL)
     (tmp_path / "file.wav").unlink()
-    with pytest.raises(ParameterError, match="no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files"):
+    with pytest.raises(
+        ParameterError, match="no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files"
+    ):
         open_recordings(tmp_path, MEL)
     sf.write(tmp_path / "x.wav", 0 * tabla, RATE)
     (tmp_path / "y.wav").write_text("no")
     for _ in range(2):
-        with pytest.raises(ParameterError, match=r"none of its 2 audio files can be used \(x.wav: silent; .*y.wav: not"):
+        with pytest.raises(
+            ParameterError,
+            match=r"none of its 2 audio files can be used \(x.wav: silent; .*y.wav: not",
+        ):
             open_recordings(tmp_path, MEL)
 
 
@@ -221,7 +253,8 @@ def test_segments_never_cross_from_one_recording_into_the_next():
     recordings = made(20, 21, 22)
     entries = [recordings.entries[0], recordings.entries[2]]
     for audio, _ in Segments(recordings, entries, 8).batches(np.random.default_rng(0), 1):
-        first, last = int(audio[0, 0]), int(audio[0, -1])
+        first = int(audio[0, 0])
+        last = int(audio[0, -1])
         assert last - first == 7
         assert last <= 20 or first > 41
 
@@ -230,7 +263,9 @@ def test_short_recordings_are_followed_by_silence_and_counted():
     recordings = made(3, 8, 30, 7)
     segments = Segments(recordings, recordings.entries, 8)
     assert segments.n_padded == 2
-    ((audio, mel),) = Segments(recordings, recordings.entries[:1], 8).batches(np.random.default_rng(0), 1)
+    ((audio, mel),) = Segments(recordings, recordings.entries[:1], 8).batches(
+        np.random.default_rng(0), 1
+    )
     assert audio[0].reshape(8, 4)[:, 0].tolist() == [1, 2, 3, 0, 0, 0, 0, 0]
     assert mel[0, 0].tolist() == pytest.approx([1, 2, 3, *[recordings.settings.silence] * 5])
 
@@ -246,7 +281,12 @@ def test_epochs_differ_in_order_and_offset_and_the_seed_decides():
 
 def test_the_last_batch_is_filled_up_with_the_first_segments():
     recordings = made(8, 8, 8)
-    whole = [audio[:, 0] for audio, _ in Segments(recordings, recordings.entries, 8).batches(np.random.default_rng(0), 5)]
+    whole = [
+        audio[:, 0]
+        for audio, _ in Segments(recordings, recordings.entries, 8).batches(
+            np.random.default_rng(0), 5
+        )
+    ]
     assert len(whole) == 1
     numbers = whole[0].tolist()
     assert sorted(numbers[:3]) == [1, 9, 17]
@@ -258,11 +298,18 @@ def test_shares_of_processes_are_disjoint_and_together_whole(number):
     recordings = made(*[8] * 4 * number)
     segments = Segments(recordings, recordings.entries, 8)
     shares = [
-        torch.cat([audio[:, 0] for audio, _ in segments.batches(np.random.default_rng(3), 2, share=(rank, number))]).tolist()
+        torch.cat(
+            [
+                audio[:, 0]
+                for audio, _ in segments.batches(np.random.default_rng(3), 2, share=(rank, number))
+            ]
+        ).tolist()
         for rank in range(number)
     ]
     assert [len(share) for share in shares] == [4] * number
-    assert sorted(number for share in shares for number in share) == [1 + 8 * i for i in range(4 * number)]
+    assert sorted(number for share in shares for number in share) == [
+        1 + 8 * i for i in range(4 * number)
+    ]
 
 
 def test_skipped_batches_are_those_before():
@@ -290,7 +337,11 @@ def test_split_holds_out_at_least_a_segment_and_no_more_than_two_minutes():
     assert sum(entry.n_frames for entry in held_out) == 10
     assert len(train) == 3
     rate = made(1).settings.frame_rate
-    for seconds, number in ((60, 12), (20, 6), (19, 7)):  # ends of ten seconds; whole ones where that is the half
+    for seconds, number in (
+        (60, 12),
+        (20, 6),
+        (19, 7),
+    ):  # ends of ten seconds; whole ones where that is the half
         train, held_out = split_entries(made(*[int(seconds * rate)] * 200), 9, seed=0)
         assert len(held_out) == number
         assert len({entry.name for entry in held_out}) == number
@@ -298,9 +349,14 @@ def test_split_holds_out_at_least_a_segment_and_no_more_than_two_minutes():
 
 
 def test_one_file_is_split_by_time():
-    ((train,), (held_out,)) = split_entries(made(100), 8, seed=0)
-    assert (train.start_frame, train.n_frames, held_out.start_frame, held_out.n_frames) == (0, 92, 92, 8)
-    ((train,), (held_out,)) = split_entries(made(1000), 8, seed=1)
+    (train,), (held_out,) = split_entries(made(100), 8, seed=0)
+    assert (train.start_frame, train.n_frames, held_out.start_frame, held_out.n_frames) == (
+        0,
+        92,
+        92,
+        8,
+    )
+    (train,), (held_out,) = split_entries(made(1000), 8, seed=1)
     assert (train.n_frames, held_out.n_frames) == (950, 50)
 
 
@@ -309,9 +365,13 @@ def test_of_long_recordings_only_the_end_is_held_out(seed):
     """30 000 frames are five minutes here; a twentieth of all, 3 001 frames, is wanted."""
     recordings = made(30_000, 20, 30_000)
     train, held_out = split_entries(recordings, 8, seed=seed)
-    assert sum(entry.n_frames for entry in held_out) == 3001  # with the short one, where it is among them
+    assert (
+        sum(entry.n_frames for entry in held_out) == 3001
+    )  # with the short one, where it is among them
     parts = sorted([*train, *held_out], key=lambda entry: entry.start_frame)
-    assert [entry.start_frame for entry in parts] == np.cumsum([0, *(entry.n_frames for entry in parts)])[:-1].tolist()
+    assert [entry.start_frame for entry in parts] == np.cumsum(
+        [0, *(entry.n_frames for entry in parts)]
+    )[:-1].tolist()
     assert sum(entry.n_frames for entry in parts) == recordings.n_frames
     ends = {entry.start_frame + entry.n_frames for entry in recordings.entries}
     assert {entry.start_frame + entry.n_frames for entry in held_out} <= ends
@@ -323,6 +383,9 @@ def test_one_recording_is_left_to_train_on():
 
 
 def test_too_little_audio_says_how_much_is_needed():
-    with pytest.raises(ParameterError, match=r"0\.15 s of audio are too little: at least 0\.16 s are needed, one segment to"):
+    with pytest.raises(
+        ParameterError,
+        match=r"0\.15 s of audio are too little: at least 0\.16 s are needed, one segment to",
+    ):
         split_entries(made(15), 8, seed=0)
     split_entries(made(16), 8, seed=0)

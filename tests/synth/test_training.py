@@ -1,4 +1,6 @@
-"""Vocoders and generators learn; the interrupted end as the undisturbed; what goes wrong is told and leaves the last good."""
+"""Vocoders and generators learn; the interrupted end as the undisturbed; what goes wrong is told
+and leaves the last good.
+"""
 
 import errno
 import functools
@@ -18,8 +20,8 @@ import pytest
 import soundfile as sf
 import torch
 
-from db.errors import CheckpointError, ParameterError
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
+from files.errors import CheckpointError, ParameterError
 from synth.architectures import ARCHITECTURES
 from synth.discriminators import (
     MelGANDiscriminator,
@@ -28,7 +30,6 @@ from synth.discriminators import (
     MultiScaleDiscriminator,
 )
 from synth.generator import Generator
-from synth.loop import Loop, TrainingError
 from synth.mel import PRESETS
 from synth.recordings import open_recordings
 from synth.show import SAFE_PEAK, save_sound
@@ -36,9 +37,10 @@ from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
 from synth.vocoder import Vocoder
 from tests.synth.toys import MEL, TOY
-from training.average import AVERAGED, update_average
 from training.checkpoint import load_training_state
-from training.processes import Processes
+from training.distributed import Processes
+from training.ema import AVERAGED, update_average
+from training.loop import Loop, TrainingError
 
 NARROW = {
     "period": functools.partial(MultiPeriodDiscriminator, (2, 3), 1),
@@ -48,13 +50,25 @@ NARROW = {
 }
 SOUNDS = ("tabla_ghe3", "bass_drop_c", "elec_chime", "tabla_tun3", "ambi_piano", "drum_splash_hard")
 VOCODER = {
-    "batch_size": 2, "segment_frames": 32, "mel": "toy", "adversarial_from": 2, "judge_steps": 4, "threads": 1,
+    "batch_size": 2,
+    "segment_frames": 32,
+    "mel": "toy",
+    "adversarial_from": 2,
+    "judge_steps": 4,
+    "threads": 1,
     "learning_rate": 2e-3,
-}  # fmt: skip
+}
 UNAGAN = {
-    "batch_size": 3, "clip_frames": 128, "width": 16, "adversary_width": 16, "mel": "toy", "architecture": "nonhierarchical",
-    "judge_steps": 4, "threads": 1, "learning_rate": 1e-3,
-}  # fmt: skip
+    "batch_size": 3,
+    "clip_frames": 128,
+    "width": 16,
+    "adversary_width": 16,
+    "mel": "toy",
+    "architecture": "nonhierarchical",
+    "judge_steps": 4,
+    "threads": 1,
+    "learning_rate": 1e-3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +88,19 @@ def narrow(monkeypatch):
     for name, architecture in ARCHITECTURES.items():
         monkeypatch.setitem(ARCHITECTURES, name, narrowed(architecture))
     small = ARCHITECTURES["vocos-small"]
-    monkeypatch.setitem(ARCHITECTURES, "vocos-small", small._replace(sizes=replace(small.sizes, **TOY["vocos-small"])))
+    monkeypatch.setitem(
+        ARCHITECTURES,
+        "vocos-small",
+        small._replace(sizes=replace(small.sizes, **TOY["vocos-small"])),
+    )
 
 
 def narrowed(architecture):
     """The architecture with discriminators of toy width, where there are such."""
-    made = {key: (NARROW.get(key, make), weight) for key, (make, weight) in architecture.recipe.discriminators.items()}
+    made = {
+        key: (NARROW.get(key, make), weight)
+        for key, (make, weight) in architecture.recipe.discriminators.items()
+    }
     return architecture._replace(recipe=replace(architecture.recipe, discriminators=made))
 
 
@@ -122,7 +143,8 @@ def equal(a, b):
 
 def interrupt(monkeypatch, kind, after):
     """Ctrl-C within the step after so many."""
-    step, count = TRAINEES[kind].step, 0
+    step = TRAINEES[kind].step
+    count = 0
 
     def stop(self, *arguments):
         nonlocal count
@@ -136,10 +158,15 @@ def interrupt(monkeypatch, kind, after):
 
 @pytest.mark.parametrize("architecture", TOY)
 def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
-    """The vocoder gets nearer to discriminators that stand still; then these learn to tell it from the recordings."""
-    options = VocoderOptions(batch_size=2, segment_frames=32, adversarial_from=0, learning_rate=5e-3)
+    """The vocoder gets nearer to discriminators that stand still; then these learn to tell it from
+    the recordings.
+    """
+    options = VocoderOptions(
+        batch_size=2, segment_frames=32, adversarial_from=0, learning_rate=5e-3
+    )
     training = VocoderTraining(open_recordings(audio, MEL), options, Processes(), toy(architecture))
-    batch, step_discriminators = next(training.batches(np.random.default_rng(0), 0)), training._step_discriminators
+    batch = next(training.batches(np.random.default_rng(0), 0))
+    step_discriminators = training._step_discriminators
     training._step_discriminators = lambda real, fake: {}
     losses = [sum(training.step(batch, update).values()) for update in range(1, 21)]
     assert losses[-1] < 0.85 * losses[0]
@@ -147,7 +174,9 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
     with torch.no_grad():
         fake = training.vocoder(batch[1])
     told = [step_discriminators(batch[0][:, None], fake) for _ in range(30)]
-    assert {name.removeprefix("discriminator/") for name in told[0]} == set(ARCHITECTURES[architecture].recipe.discriminators)
+    assert {name.removeprefix("discriminator/") for name in told[0]} == set(
+        ARCHITECTURES[architecture].recipe.discriminators
+    )
     assert sum(told[-1].values()) < 0.95 * sum(told[0].values())
 
 
@@ -167,24 +196,30 @@ def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
 
 @both
 @pytest.mark.parametrize(("stop", "every"), [(2, 3), ("epoch", 1), (7, 3)])
-def test_training_goes_on_bit_exactly_where_it_was_stopped(kind, stop, every, audio, tmp_path, undisturbed, monkeypatch):
+def test_training_goes_on_bit_exactly_where_it_was_stopped(
+    kind, stop, every, audio, tmp_path, undisturbed, monkeypatch
+):
     """Stopped at a save (`every` step) and between two; at the end of an epoch and in the next one."""
     whole, epoch = undisturbed(kind)
     save = Loop._save
     with monkeypatch.context() as patch:
-        patch.setattr("synth.loop.SAVE_SECONDS", 0.0)
+        patch.setattr("training.loop.SAVE_SECONDS", 0.0)
         patch.setattr(Loop, "_save", lambda self: save(self) if self.at.step % every == 0 else None)
         interrupt(patch, kind, epoch if stop == "epoch" else stop)
         summary = TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind])
     assert summary.stopped_by == "interrupt"
     TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind], resume=True)
     assert equal(*(load_training_state(folder)["trainee"] for folder in (tmp_path / "m", whole)))
-    assert (tmp_path / "m" / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() == (
+        whole / "model.safetensors"
+    ).read_bytes()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(audio, tmp_path_factory):
-    """Nine steps at a stretch, made once for each kind: the folder, and how many batches an epoch has."""
+    """Nine steps at a stretch, made once for each kind: the folder, and how many batches an epoch
+    has.
+    """
 
     @functools.cache
     def train(kind):
@@ -208,7 +243,9 @@ def test_same_seed_gives_the_same_bytes_and_another_does_not(kind, audio, tmp_pa
 
 def test_every_step_draws_its_own_noise(audio, tmp_path, monkeypatch):
     seeds = []
-    monkeypatch.setattr(VocoderTraining, "step", lambda *_: seeds.append(torch.initial_seed()) or {"loss": 1.0})
+    monkeypatch.setattr(
+        VocoderTraining, "step", lambda *_: seeds.append(torch.initial_seed()) or {"loss": 1.0}
+    )
     monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": 1.0})
     for seed in (0, 1):
         vocoder(audio, tmp_path / str(seed), steps=3, seed=seed)
@@ -218,7 +255,12 @@ def test_every_step_draws_its_own_noise(audio, tmp_path, monkeypatch):
 @both
 def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
     summary = TRAIN[kind](audio, tmp_path / "m", steps=5)
-    assert (summary.steps, summary.stopped_by, summary.left_out, summary.n_padded) == (5, "steps", {}, 0)
+    assert (summary.steps, summary.stopped_by, summary.left_out, summary.n_padded) == (
+        5,
+        "steps",
+        {},
+        0,
+    )
     assert summary.train_seconds + summary.held_out_seconds == pytest.approx(14.5, abs=0.5)
     assert len(summary.judged) == 2
     assert summary.best == min(summary.judged)
@@ -234,11 +276,21 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
     summary = TRAIN[kind](audio, tmp_path / "m", steps=100_000, minutes=0.004, judge_steps=1000)
     assert summary.stopped_by == "minutes"
     assert summary.seconds < 5
-    assert summary.best_step == summary.steps == load_training_state(tmp_path / "m")["progress"]["step"]
+    assert (
+        summary.best_step
+        == summary.steps
+        == load_training_state(tmp_path / "m")["progress"]["step"]
+    )
     LOADERS[kind].load(tmp_path / "m")
     before = load_training_state(tmp_path / "m")["progress"]
-    assert (before["best_step"], before["best"], before["judged"]) == (summary.steps, summary.best, summary.judged)
-    again = TRAIN[kind](audio, tmp_path / "m", steps=summary.steps + 1, judge_steps=1000, resume=True)
+    assert (before["best_step"], before["best"], before["judged"]) == (
+        summary.steps,
+        summary.best,
+        summary.judged,
+    )
+    again = TRAIN[kind](
+        audio, tmp_path / "m", steps=summary.steps + 1, judge_steps=1000, resume=True
+    )
     assert again.steps == summary.steps + 1
     LOADERS[kind].load(tmp_path / "m")
 
@@ -247,15 +299,26 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
     values = iter([3.0, 1.0, 2.0])
     monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
     for steps in (1, 2, 3):
-        summary = vocoder(audio, tmp_path / "m", steps=steps, judge_steps=100, adversarial_from=0, resume=steps > 1)
+        summary = vocoder(
+            audio,
+            tmp_path / "m",
+            steps=steps,
+            judge_steps=100,
+            adversarial_from=0,
+            resume=steps > 1,
+        )
     assert (summary.best_step, summary.best, summary.judged) == (2, 1.0, [3.0, 1.0, 2.0])
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
 
 
 @both
 def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
-    often = TRAIN[kind](audio, tmp_path / "often", steps=3, minutes=60, judge_steps=100, judge_minutes=1e-9)
-    once = TRAIN[kind](audio, tmp_path / "once", steps=3, judge_steps=100, judge_minutes=1e-9)  # time decides nothing
+    often = TRAIN[kind](
+        audio, tmp_path / "often", steps=3, minutes=60, judge_steps=100, judge_minutes=1e-9
+    )
+    once = TRAIN[kind](
+        audio, tmp_path / "once", steps=3, judge_steps=100, judge_minutes=1e-9
+    )  # time decides nothing
     assert (len(often.judged), len(once.judged)) == (3, 1)
     assert equal(*(load_training_state(tmp_path / name)["trainee"] for name in ("often", "once")))
 
@@ -278,7 +341,8 @@ def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monk
 @both
 def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undisturbed, monkeypatch):
     whole, _ = undisturbed(kind)
-    step, count = TRAINEES[kind].step, 0
+    step = TRAINEES[kind].step
+    count = 0
 
     def press(self, *arguments):
         nonlocal count
@@ -303,21 +367,29 @@ def test_the_best_by_held_out_measure_is_kept(kind, audio, tmp_path, monkeypatch
     summary = TRAIN[kind](audio, tmp_path / "m", steps=4, judge_steps=1, adversarial_from=0)
     assert (summary.best_step, summary.best, summary.judged) == (2, 1.0, [3.0, 1.0, 2.0, 1.0])
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
-    kept, now = LOADERS[kind].load(tmp_path / "m"), load_training_state(tmp_path / "m")["trainee"]["average"]
+    kept = LOADERS[kind].load(tmp_path / "m")
+    now = load_training_state(tmp_path / "m")["trainee"]["average"]
     assert not equal(dict(kept.state_dict()), {name: now[name] for name in kept.state_dict()})
 
 
 @both
 @pytest.mark.parametrize("when", ["step", "judge"])
-def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_state(kind, when, audio, tmp_path, monkeypatch):
+def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_state(
+    kind, when, audio, tmp_path, monkeypatch
+):
     TRAIN[kind](audio, tmp_path / "m", steps=2, judge_steps=2)
-    before = {name: (tmp_path / "m" / name).read_bytes() for name in ("training.pt", "model.safetensors", "config.json")}
-    monkeypatch.setattr("synth.loop.SAVE_SECONDS", 0.0)
+    before = {
+        name: (tmp_path / "m" / name).read_bytes()
+        for name in ("training.pt", "model.safetensors", "config.json")
+    }
+    monkeypatch.setattr("training.loop.SAVE_SECONDS", 0.0)
     monkeypatch.setattr(TRAINEES[kind], when, lambda *arguments: {"vocoder/mel": math.nan})
     if when == "judge":
         monkeypatch.setattr(TRAINEES[kind], "step", lambda *arguments: {"loss": 1.0})
-        monkeypatch.setattr("synth.loop.SAVE_SECONDS", 1e9)
-    with pytest.raises(TrainingError, match=r"step [34]: .*mel is not a number; .*smaller --learning-rate"):
+        monkeypatch.setattr("training.loop.SAVE_SECONDS", 1e9)
+    with pytest.raises(
+        TrainingError, match=r"step [34]: .*mel is not a number; .*smaller --learning-rate"
+    ):
         TRAIN[kind](audio, tmp_path / "m", steps=9, judge_steps=2, resume=True)
     assert {name: (tmp_path / "m" / name).read_bytes() for name in before} == before
 
@@ -329,7 +401,8 @@ def test_exploding_training_stops_with_advice(kind, audio, tmp_path):
 
 
 def test_average_weighs_late_updates_more():
-    model, average = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    model = torch.nn.Linear(1, 1)
+    average = torch.nn.Linear(1, 1)
     values = [3.0, -1.0, 4.0, 1.0, 5.0]
     for n, value in enumerate(values, start=1):
         torch.nn.init.constant_(model.weight, value)
@@ -341,13 +414,20 @@ def test_average_weighs_late_updates_more():
 
 def test_the_average_is_what_is_saved(audio, tmp_path):
     vocoder(audio, tmp_path / "m", steps=4, judge_steps=4)
-    state, loaded = load_training_state(tmp_path / "m")["trainee"], Vocoder.load(tmp_path / "m").state_dict()
+    state = load_training_state(tmp_path / "m")["trainee"]
+    loaded = Vocoder.load(tmp_path / "m").state_dict()
     assert all(torch.equal(tensor, state["average"][name]) for name, tensor in loaded.items())
-    assert not any(torch.equal(loaded[name], state["vocoder"][name]) for name in loaded if name.endswith("head.weight"))
+    assert not any(
+        torch.equal(loaded[name], state["vocoder"][name])
+        for name in loaded
+        if name.endswith("head.weight")
+    )
 
 
 def test_the_learning_rate_falls_from_epoch_to_epoch(audio):
-    training = VocoderTraining(open_recordings(audio, MEL), VocoderOptions(), Processes(), toy("hifigan-v1"))
+    training = VocoderTraining(
+        open_recordings(audio, MEL), VocoderOptions(), Processes(), toy("hifigan-v1")
+    )
     training.end_epoch()
     training.end_epoch()
     for optimiser in training.optimisers.values():
@@ -357,7 +437,9 @@ def test_the_learning_rate_falls_from_epoch_to_epoch(audio):
 def test_the_mel_loss_hears_what_the_mel_does_not(audio):
     """A tone of 3 kHz above the last band at 2 kHz."""
     mel = replace(MEL, f_max=2000.0)
-    training = VocoderTraining(open_recordings(audio, mel), VocoderOptions(), Processes(), Vocoder("vocos-small", mel))
+    training = VocoderTraining(
+        open_recordings(audio, mel), VocoderOptions(), Processes(), Vocoder("vocos-small", mel)
+    )
     real = 0.1 * torch.randn(1, 1, 2048, generator=torch.Generator().manual_seed(0))
     fake = real + 0.1 * torch.sin(2 * math.pi * 3000 / 8000 * torch.arange(2048))
     assert training._spectral_losses(fake, real)["mel"] > 1
@@ -366,7 +448,9 @@ def test_the_mel_loss_hears_what_the_mel_does_not(audio):
 def test_a_generator_takes_over_the_statistics_of_what_it_is_trained_on(audio):
     recordings = open_recordings(audio, MEL)
     training = UnaganTraining(recordings, UnaganOptions(**UNAGAN), Processes())
-    frames = torch.from_numpy(np.concatenate([recordings.mel_of(entry) for entry in training.train.entries], axis=1))
+    frames = torch.from_numpy(
+        np.concatenate([recordings.mel_of(entry) for entry in training.train.entries], axis=1)
+    )
     torch.testing.assert_close(training.generator.mean, frames.mean(1), atol=1e-4, rtol=0)
     torch.testing.assert_close(training.generator.std, frames.std(1), atol=1e-2, rtol=0)
 
@@ -379,7 +463,7 @@ def test_weights_from_before_the_discriminators_joined_do_not_compete(audio, tmp
 
 
 def test_discriminators_join_when_they_should(audio, tmp_path, monkeypatch):
-    monkeypatch.setattr("synth.loop.LOG_STEPS", 1)
+    monkeypatch.setattr("training.loop.LOG_STEPS", 1)
     vocoder(audio, tmp_path / "m", steps=4, adversarial_from=2, judge_steps=100)
     steps = [line for line in log(tmp_path / "m") if "vocoder/mel" in line]
     assert ["discriminator/period" in line for line in steps] == [False, False, True, True]
@@ -387,21 +471,31 @@ def test_discriminators_join_when_they_should(audio, tmp_path, monkeypatch):
 
 @both
 def test_log_lines(kind, audio, tmp_path, monkeypatch):
-    monkeypatch.setattr("synth.loop.LOG_STEPS", 2)
+    monkeypatch.setattr("training.loop.LOG_STEPS", 2)
     told = []
-    TRAIN[kind](audio, tmp_path / "m", steps=6, judge_steps=3, progress=lambda *said: told.append(said))
+    TRAIN[kind](
+        audio, tmp_path / "m", steps=6, judge_steps=3, progress=lambda *said: told.append(said)
+    )
     lines = log(tmp_path / "m")
-    trained, judged = ([line for line in lines if ("epoch" in line) == yes] for yes in (True, False))
+    trained, judged = (
+        [line for line in lines if ("epoch" in line) == yes] for yes in (True, False)
+    )
     assert [line["step"] for line in trained] == [2, 4, 6]
     assert [line["step"] for line in judged] == [3, 6]
     assert {"seconds", "steps_per_second", "wait_share"} <= set(trained[0])
-    names = {"vocoder": ("vocoder/mel", "held_out/distance"), "unagan": ("generator/cycle_mel", "held_out/frechet")}[kind]
+    names = {
+        "vocoder": ("vocoder/mel", "held_out/distance"),
+        "unagan": ("generator/cycle_mel", "held_out/frechet"),
+    }[kind]
     assert names[0] in trained[0]
     assert names[1] in judged[0]
     said = [text for _, _, text in told if text.startswith("update ")]
     assert len(said) == 6
     assert said[0].startswith("update 1 (")
-    assert all(text in said[-1] for text in ("/min), loss ", f"best {min(judged_values(judged)):.3f} after ", "picture in "))
+    assert all(
+        text in said[-1]
+        for text in ("/min), loss ", f"best {min(judged_values(judged)):.3f} after ", "picture in ")
+    )
     assert told[0][2].startswith("decoding 1 of 6: ") or told[0][2] == "first update"
     assert [done for done, _, _ in told][-1] == 1000
     TRAIN[kind](audio, tmp_path / "m", steps=8, judge_steps=3, resume=True)
@@ -410,7 +504,10 @@ def test_log_lines(kind, audio, tmp_path, monkeypatch):
 
 def judged_values(lines):
     """The measure that decides, of lines of the log."""
-    return [next(value for name, value in line.items() if name.startswith("held_out/")) for line in lines]
+    return [
+        next(value for name, value in line.items() if name.startswith("held_out/"))
+        for line in lines
+    ]
 
 
 def test_the_bar_says_how_much_of_the_time_is_over(audio, tmp_path):
@@ -428,7 +525,9 @@ def test_previews_are_lowered_where_they_would_clip(tmp_path):
 
 
 @both
-def test_what_the_measure_is_of_other_things_is_told_and_outlives_a_stop(kind, audio, tmp_path, monkeypatch):
+def test_what_the_measure_is_of_other_things_is_told_and_outlives_a_stop(
+    kind, audio, tmp_path, monkeypatch
+):
     first = TRAIN[kind](audio, tmp_path / "m", steps=1).references
     if kind == "vocoder":
         assert 0 < first["Griffin-Lim"] < 5
@@ -445,7 +544,9 @@ def test_pictures_and_sounds_are_written(kind, audio, tmp_path):
     assert (samples / "step-0000001.png").read_bytes()[:4] == b"\x89PNG"
     sounds = sorted(path.name for path in samples.glob("*.wav"))
     names = [f"{name}-{number}.wav" for name in ("recorded", "step-0000001") for number in (1, 2)]
-    assert [sound for sound in sounds if sound[-5] != "3"] == (names if kind == "vocoder" else names[2:])
+    assert [sound for sound in sounds if sound[-5] != "3"] == (
+        names if kind == "vocoder" else names[2:]
+    )
     for name in sounds:
         info = sf.info(samples / name)
         assert info.samplerate == 8000
@@ -457,12 +558,16 @@ def test_full_disk_while_showing_is_told(audio, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("synth.show.save_mels", full)
-    with pytest.raises(ParameterError, match="samples: cannot be written .*No space left on device.*--resume"):
+    with pytest.raises(
+        ParameterError, match="samples: cannot be written .*No space left on device.*--resume"
+    ):
         vocoder(audio, tmp_path / "m", show_minutes=1e-9)
 
 
 @both
-@pytest.mark.parametrize("function", ["training.checkpoint.save_file", "training.checkpoint.torch.save"])
+@pytest.mark.parametrize(
+    "function", ["training.checkpoint.save_file", "training.checkpoint.torch.save"]
+)
 def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_path, monkeypatch):
     TRAIN[kind](audio, tmp_path / "m", steps=2)
     names = ("training.pt", "model.safetensors", "config.json")
@@ -475,8 +580,10 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(function, full)
         patch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": -1.0})
-        patch.setattr("synth.loop.SAVE_SECONDS", 0.0 if function.endswith("torch.save") else 1e9)
-        with pytest.raises(ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"):
+        patch.setattr("training.loop.SAVE_SECONDS", 0.0 if function.endswith("torch.save") else 1e9)
+        with pytest.raises(
+            ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"
+        ):
             TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
     assert {name: (tmp_path / "m" / name).read_bytes() for name in names} == before
     assert {path.name for path in (tmp_path / "m").iterdir()} == {*names, "log.jsonl"}
@@ -484,13 +591,18 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
 
 
 @both
-def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(kind, audio, tmp_path):
+def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
+    kind, audio, tmp_path
+):
     train = TRAIN[kind]
     with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
         train(audio, tmp_path / "m", resume=True)
     train(audio, tmp_path / "m", steps=1)
     with pytest.raises(
-        ParameterError, match=r"was trained with batch_size [23] \(not 1\), seed 0 \(not 1\); to go on, give the same"
+        ParameterError,
+        match=(
+            r"was trained with batch_size [23] \(not 1\), seed 0 \(not 1\); to go on, give the same"
+        ),
     ):
         train(audio, tmp_path / "m", batch_size=1, seed=1, resume=True)
     shutil.copytree(audio, tmp_path / "other")
@@ -501,7 +613,8 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     os.utime(tmp_path / "other" / "ambi_piano.ogg", (0, 0))
     changes = r"3 added: x.ogg, y.ogg, …, 1 removed: elec_chime.ogg, 1 changed: ambi_piano.ogg"
     with pytest.raises(
-        ParameterError, match=rf"was trained with other recordings than these \({changes}\); put those back, or"
+        ParameterError,
+        match=rf"was trained with other recordings than these \({changes}\); put those back, or",
     ):
         train(tmp_path / "other", tmp_path / "m", resume=True)
     other = "unagan" if kind == "vocoder" else "vocoder"
@@ -565,7 +678,10 @@ def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, ta
 def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabla):
     for number in range(9):
         sf.write(tmp_path / f"{number}.wav", tabla, 44200)
-    with pytest.raises(ParameterError, match="held-out recordings hold 0 excerpts of 1.0 s, and at least 2 are needed"):
+    with pytest.raises(
+        ParameterError,
+        match="held-out recordings hold 0 excerpts of 1.0 s, and at least 2 are needed",
+    ):
         unagan(tmp_path, tmp_path / "m")
 
 
@@ -573,7 +689,9 @@ def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabl
 def test_too_little_audio_says_how_much_is_needed(kind, tmp_path, tabla):
     sf.write(tmp_path / "x.wav", tabla[:11025], 44100)
     least = {"vocoder": "0.51", "unagan": "2.05"}[kind]
-    with pytest.raises(ParameterError, match=rf"0.26 s of audio are too little: at least {least} s are needed"):
+    with pytest.raises(
+        ParameterError, match=rf"0.26 s of audio are too little: at least {least} s are needed"
+    ):
         TRAIN[kind](tmp_path, tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
@@ -581,7 +699,9 @@ def test_too_little_audio_says_how_much_is_needed(kind, tmp_path, tabla):
 @both
 def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
     absent = "cuda:99" if torch.cuda.is_available() else "cuda"
-    with pytest.raises(ParameterError, match=f"device='{absent}' cannot be used here .*--device cpu"):
+    with pytest.raises(
+        ParameterError, match=f"device='{absent}' cannot be used here .*--device cpu"
+    ):
         TRAIN[kind](audio, tmp_path / "m", device=absent)
 
 
@@ -593,20 +713,38 @@ def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
         (lambda: VocoderOptions(judge_steps=-1), "judge_steps=-1 must be"),
         (lambda: VocoderOptions(threads=0), "threads=0 must be"),
         (lambda: VocoderOptions(minutes=0.0), "minutes=0.0 must be a positive number"),
-        (lambda: VocoderOptions(judge_minutes=-5.0), "judge_minutes=-5.0 must be a positive number"),
+        (
+            lambda: VocoderOptions(judge_minutes=-5.0),
+            "judge_minutes=-5.0 must be a positive number",
+        ),
         (lambda: VocoderOptions(learning_rate=math.nan), "learning_rate=nan must be"),
         (lambda: VocoderOptions(show_minutes=math.inf), "show_minutes=inf must be"),
         (lambda: VocoderOptions(precision="int3"), "precision='int3' must be float32 or bfloat16"),
         (lambda: VocoderOptions(mel="8k"), "mel='8k' is not known; choose one of 22k"),
-        (lambda: VocoderOptions(architecture="wavenet"), "vocoder 'wavenet' is not known; choose one of vocos-small"),
+        (
+            lambda: VocoderOptions(architecture="wavenet"),
+            "vocoder 'wavenet' is not known; choose one of vocos-small",
+        ),
         (lambda: VocoderOptions(segment_frames=15), "segment_frames=15 must be at least 16"),
         (lambda: VocoderOptions(adversarial_from=-1), "adversarial_from=-1 must not be negative"),
         (lambda: UnaganOptions(mel="8k"), "mel='8k' is not known; choose one of 22k"),
-        (lambda: UnaganOptions(architecture="flat"), "architecture='flat' is not known; choose hierarchical or"),
-        (lambda: UnaganOptions(adversary_width=40), "adversary_width=40 must be a positive multiple of 16"),
+        (
+            lambda: UnaganOptions(architecture="flat"),
+            "architecture='flat' is not known; choose hierarchical or",
+        ),
+        (
+            lambda: UnaganOptions(adversary_width=40),
+            "adversary_width=40 must be a positive multiple of 16",
+        ),
         (lambda: UnaganOptions(width=6), "width=6 must be a multiple of groups=4"),
-        (lambda: UnaganOptions(clip_frames=112), "clip_frames=112 must be a multiple of 16, at least 128"),
-        (lambda: UnaganOptions(clip_frames=136), "clip_frames=136 must be a multiple of 16, at least 128"),
+        (
+            lambda: UnaganOptions(clip_frames=112),
+            "clip_frames=112 must be a multiple of 16, at least 128",
+        ),
+        (
+            lambda: UnaganOptions(clip_frames=136),
+            "clip_frames=136 must be a multiple of 16, at least 128",
+        ),
     ],
 )
 def test_bad_options_are_refused(make, message):
@@ -615,7 +753,10 @@ def test_bad_options_are_refused(make, message):
 
 
 def test_melgan_cannot_wait_for_its_discriminators(audio, tmp_path):
-    with pytest.raises(ParameterError, match="adversarial_from=2 must be 0: melgan learns from nothing but its discriminators"):
+    with pytest.raises(
+        ParameterError,
+        match="adversarial_from=2 must be 0: melgan learns from nothing but its discriminators",
+    ):
         vocoder(audio, tmp_path / "m", start=toy("melgan"))
 
 
@@ -625,7 +766,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
 import test_training as t
-from synth.loop import Loop
+from training.loop import Loop
 from synth.mel import PRESETS
 
 PRESETS["toy"] = t.MEL
@@ -656,17 +797,23 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         port = str(free.getsockname()[1])
     here = Path(__file__).parent
     environment = {
-        **os.environ, "PYTHONPATH": str(here.parents[1]), "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(here.parents[1]),
+        "OMP_NUM_THREADS": "1",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     open_recordings(audio, MEL)
     running = [
         subprocess.Popen(
             [sys.executable, script, here, audio, tmp_path],
-            env={**environment, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True,
+            env={**environment, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for rank in "01"
-    ]  # fmt: skip
+    ]
     for process in running:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors[-3000:]

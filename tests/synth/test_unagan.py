@@ -1,4 +1,6 @@
-"""UNAGAN gives what the published model gives; its generator samples any length; its adversary and balance."""
+"""UNAGAN gives what the published model gives; its generator samples any length; its adversary and
+balance.
+"""
 
 import json
 from itertools import pairwise
@@ -8,9 +10,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from db.errors import CheckpointError, ParameterError
+from files.errors import CheckpointError, ParameterError
 from synth.began import BeganBalance, MelAutoencoder
-from synth.generator import BATCH_CHUNKS, CHUNK_FRAMES, FADE_FRAMES, OVERLAP_FRAMES, Generator, _state_generator, chunk_plan
+from synth.generator import (
+    BATCH_CHUNKS,
+    CHUNK_FRAMES,
+    FADE_FRAMES,
+    OVERLAP_FRAMES,
+    Generator,
+    _state_generator,
+    chunk_plan,
+)
 from synth.mel import MelSettings
 from synth.unagan import MelEncoder, UnaganConfig, build_unagan
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -33,7 +43,9 @@ def generator(config=TOY):
 def test_published_weights_give_the_published_mel(layout, fixtures):
     sizes = json.loads((fixtures / f"unagan_{layout}_layout.json").read_text())
     data = np.load(fixtures / f"unagan_{layout}_layout.npz")
-    config = UnaganConfig(sizes["z_dim"], sizes["hidden_dim"], sizes["num_groups"], tuple(sizes["z_scale_factors"]))
+    config = UnaganConfig(
+        sizes["z_dim"], sizes["hidden_dim"], sizes["num_groups"], tuple(sizes["z_scale_factors"])
+    )
     network = build_unagan(sizes["feat_dim"], config)
     network.load_state_dict(torch.load(fixtures / f"unagan_{layout}_layout.pt", weights_only=True))
     with torch.no_grad():
@@ -41,7 +53,9 @@ def test_published_weights_give_the_published_mel(layout, fixtures):
     np.testing.assert_allclose(mel, data["mel"], rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("config", [TOY, FLAT, UnaganConfig(z_channels=6, width=16, upsamplings=(3, 2))])
+@pytest.mark.parametrize(
+    "config", [TOY, FLAT, UnaganConfig(z_channels=6, width=16, upsamplings=(3, 2))]
+)
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_networks_keep_the_frames_per_step(config, steps):
     network = build_unagan(20, config)
@@ -56,7 +70,8 @@ def test_encoder_refuses_a_part_of_a_step():
 
 
 def test_initial_states_are_zeros_or_drawn_for_the_batch_or_for_each_row():
-    network, z = build_unagan(20, TOY), torch.zeros(2, 6, 3)
+    network = build_unagan(20, TOY)
+    z = torch.zeros(2, 6, 3)
     one = [network(z, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
     each = network(z, [torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)])
     assert torch.equal(one[0], one[1])
@@ -127,7 +142,8 @@ def test_chunks_cover_every_step_with_little_to_spare(per_step, chunks):
 
 
 def test_long_samples_go_through_in_bounded_pieces():
-    model, shapes = generator(), []
+    model = generator()
+    shapes = []
     model.network.register_forward_hook(lambda _, args, mel: shapes.append(tuple(mel.shape)))
     model.sample(10 * CHUNK_FRAMES, seeds=[0, 1])
     assert sum(rows for rows, _, _ in shapes) == 26  # 13 chunks of each
@@ -153,7 +169,11 @@ def test_chunk_joins_do_not_stick_out(config):
 
 
 def test_every_chunk_of_every_clip_begins_with_states_of_its_own():
-    firsts = {float(torch.randn(1, generator=_state_generator(seed, chunk))) for seed in range(3) for chunk in range(3)}
+    firsts = {
+        float(torch.randn(1, generator=_state_generator(seed, chunk)))
+        for seed in range(3)
+        for chunk in range(3)
+    }
     assert len(firsts) == 9
 
 
@@ -175,10 +195,17 @@ def test_half_precision_weights_load_as_float32(tmp_path):
     model = generator()
     model.save(tmp_path)
     config, tensors = load_checkpoint(tmp_path, kind="generator")
-    save_checkpoint(tmp_path, kind="generator", config=config, tensors={name: t.half() for name, t in tensors.items()})
+    save_checkpoint(
+        tmp_path,
+        kind="generator",
+        config=config,
+        tensors={name: t.half() for name, t in tensors.items()},
+    )
     loaded = Generator.load(tmp_path)
     assert {t.dtype for t in loaded.state_dict().values()} == {torch.float32}
-    torch.testing.assert_close(loaded.sample(50, seeds=[1]), model.sample(50, seeds=[1]), rtol=0, atol=0.05)
+    torch.testing.assert_close(
+        loaded.sample(50, seeds=[1]), model.sample(50, seeds=[1]), rtol=0, atol=0.05
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,7 +248,8 @@ def test_checkpoint_without_statistics_or_with_impossible_ones_raises(tmp_path):
 
 
 def test_normalise_is_undone_by_denormalise():
-    model, mel = generator(), torch.randn(2, 20, 5)
+    model = generator()
+    mel = torch.randn(2, 20, 5)
     torch.testing.assert_close(model.denormalise(model.normalise(mel)), mel)
     assert model.normalise(model.mean[:, None].expand(20, 5)).abs().max() == 0
 
@@ -245,7 +273,8 @@ def test_impossible_seeds_raise(seeds):
 
 @pytest.mark.parametrize(("n_mels", "frames"), [(20, 1), (80, 40), (33, 7)])
 def test_autoencoder_keeps_the_shape_and_passes_gradients(n_mels, frames):
-    network, mel = MelAutoencoder(n_mels, channels=16), torch.randn(2, n_mels, frames, requires_grad=True)
+    network = MelAutoencoder(n_mels, channels=16)
+    mel = torch.randn(2, n_mels, frames, requires_grad=True)
     reconstruction = network(mel)
     assert reconstruction.shape == mel.shape
     F.l1_loss(reconstruction, mel).backward()
@@ -256,7 +285,8 @@ def test_autoencoder_keeps_the_shape_and_passes_gradients(n_mels, frames):
 def test_autoencoder_learns_a_batch():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network, mel = MelAutoencoder(20, channels=32), torch.randn(2, 20, 1).expand(2, 20, 32)
+        network = MelAutoencoder(20, channels=32)
+        mel = torch.randn(2, 20, 1).expand(2, 20, 32)
         optimiser = torch.optim.Adam(network.parameters(), 3e-3)
         losses = []
         for _ in range(40):
@@ -291,7 +321,8 @@ def test_balance_holds_another_ratio():
 
 
 def test_balance_goes_on_from_its_state():
-    balance, resumed = BeganBalance(), BeganBalance()
+    balance = BeganBalance()
+    resumed = BeganBalance()
     balance.update(1.0, 0.5)
     resumed.load_state_dict(balance.state_dict())
     assert resumed == balance
@@ -306,7 +337,9 @@ def test_one_batch_is_overfitted_by_generator_and_encoder_together():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = UnaganConfig(z_channels=6, width=16, upsamplings=(2,))
-        network, encoder, mel = build_unagan(20, config), MelEncoder(20, config), torch.randn(2, 20, 4)
+        network = build_unagan(20, config)
+        encoder = MelEncoder(20, config)
+        mel = torch.randn(2, 20, 4)
         optimiser = torch.optim.Adam([*network.parameters(), *encoder.parameters()], 3e-3)
         losses = []
         for _ in range(40):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from db.audio import read_mono, resample
-from db.errors import CheckpointError, ParameterError
-from demiurge.corpus import CORPUS_DIR
+from audio.read import read_mono, resample
+from demiurge.bundled import CORPUS_DIR
+from files.errors import CheckpointError, ParameterError
 from synth.architectures import ARCHITECTURES
 from synth.mel import LogMel, MelSettings, log_mel
 from synth.refinement import MelRefinement
@@ -22,10 +22,7 @@ from tests.synth.toys import MEL, TOY
 from training.checkpoint import load_checkpoint, save_checkpoint
 
 VOCOS = {"dim": 16, "intermediate_dim": 32, "n_layers": 1}
-VARIANTS = [
-    *TOY.items(),
-    ("vocos", {**VOCOS, "prior": True, "refinements": 3}),
-]
+VARIANTS = [*TOY.items(), ("vocos", {**VOCOS, "prior": True, "refinements": 3})]
 NAMES = [*TOY, "vocos-prior"]
 
 
@@ -56,7 +53,8 @@ def music_mel(music):
 @pytest.mark.parametrize(("architecture", "config"), VARIANTS, ids=NAMES)
 @pytest.mark.parametrize("chunk", [1, 40, 128])
 def test_chunks_equal_the_whole(architecture, config, chunk, music_mel, monkeypatch):
-    vocoder, mel = toy(architecture, config), music_mel[:, 300:529]
+    vocoder = toy(architecture, config)
+    mel = music_mel[:, 300:529]
     if chunk == 1:
         mel = mel[:, :50]
     with torch.inference_mode():
@@ -80,9 +78,12 @@ def test_the_shortest_spectrograms(architecture, config, frames, music_mel):
 @pytest.mark.parametrize("architecture", TOY)
 def test_a_row_does_not_depend_on_its_batch_and_silence_is_finite(architecture, music_mel):
     vocoder = toy(architecture)
-    mel = torch.from_numpy(np.stack([music_mel[:, 40:90], np.full((20, 50), MEL.silence, np.float32)]))
+    mel = torch.from_numpy(
+        np.stack([music_mel[:, 40:90], np.full((20, 50), MEL.silence, np.float32)])
+    )
     with torch.inference_mode():
-        both, alone = vocoder(mel), vocoder(mel[1:])
+        both = vocoder(mel)
+        alone = vocoder(mel[1:])
     torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=1e-4)
     assert both.isfinite().all()
 
@@ -90,7 +91,8 @@ def test_a_row_does_not_depend_on_its_batch_and_silence_is_finite(architecture, 
 @pytest.mark.parametrize(("n_fft", "hop"), [(256, 64), (256, 128), (1024, 256), (250, 90)])
 def test_inverse_stft_inverts_the_front_end(n_fft, hop, music):
     settings = replace(MEL, n_fft=n_fft, hop_length=hop)
-    front_end, audio = LogMel(settings), torch.from_numpy(music[: 40 * hop])[None]
+    front_end = LogMel(settings)
+    audio = torch.from_numpy(music[: 40 * hop])[None]
     again = InverseSTFT(n_fft, hop)(front_end.spectrum(front_end.pad(audio)))
     torch.testing.assert_close(again, audio, atol=1e-5, rtol=0)
 
@@ -109,10 +111,12 @@ def test_bands_are_spread_over_their_bins():
 
 
 def test_refinement_lowers_the_mel_error_with_every_step(music, music_mel, monkeypatch):
-    rng, target = np.random.default_rng(0), torch.from_numpy(music_mel[None, :, 100:400])
+    rng = np.random.default_rng(0)
+    target = torch.from_numpy(music_mel[None, :, 100:400])
     rough = music[6400 : 6400 + 300 * 64] + rng.normal(0, 0.02, 300 * 64)
     rough = torch.from_numpy(rough.astype(np.float32))[None]
-    front_end, errors = LogMel(MEL), []
+    front_end = LogMel(MEL)
+    errors = []
     for n_steps in range(4):
         refined = MelRefinement(MEL, n_steps)(rough, target)
         errors.append(float((front_end(refined) - target).abs().mean()))
@@ -135,7 +139,12 @@ def test_refinement_leaves_what_is_right_as_it_is_and_passes_gradients(music):
 def test_published_size_of_vocos():
     published = Vocos(MelSettings(n_mels=100, sample_rate=24000, f_max=12000.0), PUBLISHED)
     assert sum(p.numel() for p in published.parameters()) / 1e6 == pytest.approx(13.5, abs=0.1)
-    assert (SMALL.prior, SMALL.refinements, PUBLISHED.prior, PUBLISHED.refinements) == (True, 7, False, 0)
+    assert (SMALL.prior, SMALL.refinements, PUBLISHED.prior, PUBLISHED.refinements) == (
+        True,
+        7,
+        False,
+        0,
+    )
 
 
 @pytest.mark.parametrize("architecture", TOY)
@@ -145,12 +154,19 @@ def test_save_and_load_give_the_same_audio(architecture, dtype, tolerance, tmp_p
     if vocoder.network.weight_norm:
         add_weight_norm(vocoder.network)
     vocoder.save(tmp_path / "m", dtype=dtype)
-    assert {tensor.dtype for tensor in load_checkpoint(tmp_path / "m", kind="vocoder")[1].values()} == {dtype}
+    assert {
+        tensor.dtype for tensor in load_checkpoint(tmp_path / "m", kind="vocoder")[1].values()
+    } == {dtype}
     loaded = Vocoder.load(tmp_path / "m")
-    assert (loaded.architecture, loaded.mel, loaded.training_summary) == (architecture, MEL, {"steps": 3})
+    assert (loaded.architecture, loaded.mel, loaded.training_summary) == (
+        architecture,
+        MEL,
+        {"steps": 3},
+    )
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     assert not loaded.training
-    expected, audio = vocoder.synthesise(music_mel[:, :60]), loaded.synthesise(music_mel[:, :60])
+    expected = vocoder.synthesise(music_mel[:, :60])
+    audio = loaded.synthesise(music_mel[:, :60])
     np.testing.assert_allclose(audio, expected, atol=max(tolerance, 1e-6) * np.abs(expected).max())
 
 
@@ -169,14 +185,20 @@ def test_save_leaves_the_vocoder_as_it_is(tmp_path):
         ({"version": 99}, "version 99, this Demiurge knows versions up to 1; update"),
         ({"version": "1"}, "version 1, this"),
         ({"kind": "generator"}, "holds a generator, not a vocoder; give another model"),
-        ({"architecture": "wavenet"}, "vocoder 'wavenet' is not known; choose one of vocos-small, vocos, hifigan-v1"),
+        (
+            {"architecture": "wavenet"},
+            "vocoder 'wavenet' is not known; choose one of vocos-small, vocos, hifigan-v1",
+        ),
         ({"architecture": ["vocos"]}, "do not fit"),
         ({"sizes": {**VOCOS, "dim": 24}}, "do not fit .*size mismatch"),
         ({"sizes": {**VOCOS, "dim": 0}}, "dim=0 must be at least 1"),
         ({"sizes": {**VOCOS, "dim": 16.5}}, "m: "),
         ({"sizes": {**VOCOS, "dim": 1 << 70}}, "m: "),
         ({"sizes": {**VOCOS, "dim": 1 << 40}}, "m: "),
-        ({"sizes": {**VOCOS, "code": "x"}}, "vocos-small: .*unexpected keyword argument 'code'; take the sizes of dim,"),
+        (
+            {"sizes": {**VOCOS, "code": "x"}},
+            "vocos-small: .*unexpected keyword argument 'code'; take the sizes of dim,",
+        ),
         ({"sizes": [1]}, "m: "),
         ({"mel": {}}, "mel settings .* are unknown or missing"),
         ({"mel": 3}, "do not fit"),
@@ -209,7 +231,9 @@ def test_config_without_a_part_is_refused(missing, tmp_path):
 def test_config_that_is_no_config_is_refused(text, tmp_path):
     toy().save(tmp_path / "m")
     (tmp_path / "m" / "config.json").write_text(text)
-    with pytest.raises(CheckpointError, match=r"config.json: damaged .*; train the model again or restore a copy"):
+    with pytest.raises(
+        CheckpointError, match=r"config.json: damaged .*; train the model again or restore a copy"
+    ):
         Vocoder.load(tmp_path / "m")
 
 
@@ -217,14 +241,21 @@ def test_damaged_or_foreign_weights_are_refused(tmp_path):
     vocoder = toy()
     vocoder.save(tmp_path / "m")
     config, tensors = load_checkpoint(tmp_path / "m", kind="vocoder")
-    tensors = {name: tensor.clone() for name, tensor in tensors.items()}  # those of safetensors lie in the file
+    tensors = {
+        name: tensor.clone() for name, tensor in tensors.items()
+    }  # those of safetensors lie in the file
     (tmp_path / "m" / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(CheckpointError, match=r"model.safetensors: damaged"):
         Vocoder.load(tmp_path / "m")
     kept = {name: config[name] for name in ("architecture", "sizes", "mel", "training")}
-    for changed in ({**tensors, "more": torch.zeros(1)}, {n: t for n, t in tensors.items() if n != "head.bias"}):
+    for changed in (
+        {**tensors, "more": torch.zeros(1)},
+        {n: t for n, t in tensors.items() if n != "head.bias"},
+    ):
         save_checkpoint(tmp_path / "m", kind="vocoder", config=kept, tensors=changed)
-        with pytest.raises(CheckpointError, match="(?s)its config and weights do not fit .*train the model again"):
+        with pytest.raises(
+            CheckpointError, match="(?s)its config and weights do not fit .*train the model again"
+        ):
             Vocoder.load(tmp_path / "m")
     (tmp_path / "m" / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"model.safetensors: damaged"):
@@ -236,7 +267,8 @@ def test_damaged_or_foreign_weights_are_refused(tmp_path):
 @pytest.mark.parametrize("architecture", ["wavenet", "", "VOCOS", "hifigan"])
 def test_unknown_architecture_is_refused(architecture):
     with pytest.raises(
-        ParameterError, match=f"vocoder '{architecture}' is not known; choose one of {', '.join(ARCHITECTURES)}"
+        ParameterError,
+        match=f"vocoder '{architecture}' is not known; choose one of {', '.join(ARCHITECTURES)}",
     ):
         Vocoder(architecture, MEL)
 
@@ -244,12 +276,24 @@ def test_unknown_architecture_is_refused(architecture):
 @pytest.mark.parametrize(
     ("architecture", "config", "message"),
     [
-        ("vocos", {"width": 3}, "vocos: .*'width'; take the sizes of dim, intermediate_dim, n_layers"),
+        (
+            "vocos",
+            {"width": 3},
+            "vocos: .*'width'; take the sizes of dim, intermediate_dim, n_layers",
+        ),
         ("vocos", {"dim": 0}, "dim=0 must be at least 1"),
         ("vocos", {"refinements": -1}, "refinements=-1 must not be negative"),
         ("vocos", {"dim": "many"}, "vocos: .*; take the sizes of"),
-        ("melgan", {"channels": 4}, "melgan gives 256 samples a frame, the mel's hop_length is 64; choose rates"),
-        ("hifigan-v3", {"channels": 16}, "hifigan-v3 gives 256 samples a frame, the mel's hop_length is 64"),
+        (
+            "melgan",
+            {"channels": 4},
+            "melgan gives 256 samples a frame, the mel's hop_length is 64; choose rates",
+        ),
+        (
+            "hifigan-v3",
+            {"channels": 16},
+            "hifigan-v3 gives 256 samples a frame, the mel's hop_length is 64",
+        ),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(architecture, config, message):
@@ -261,7 +305,10 @@ def test_sizes_that_do_not_fit_are_refused(architecture, config, message):
 @pytest.mark.parametrize(
     ("mel", "message"),
     [
-        (np.zeros((20, 0), np.float32), r"shape \(20, 0\) cannot be vocoded; it must be \(20, frames\), frames > 0"),
+        (
+            np.zeros((20, 0), np.float32),
+            r"shape \(20, 0\) cannot be vocoded; it must be \(20, frames\), frames > 0",
+        ),
         (np.zeros((80, 9), np.float32), r"shape \(80, 9\) cannot be vocoded"),
         (np.zeros(20, np.float32), r"shape \(20,\) cannot be vocoded"),
         (np.full((20, 9), np.nan, np.float32), "holds NaN or infinite values"),
@@ -274,5 +321,8 @@ def test_spectrograms_that_cannot_be_vocoded(mel, message):
 
 
 def test_any_precision_of_spectrogram_is_taken(music_mel):
-    vocoder, mel = toy(), music_mel[:, :40]
-    np.testing.assert_array_equal(vocoder.synthesise(mel.astype(np.float64)), vocoder.synthesise(mel))
+    vocoder = toy()
+    mel = music_mel[:, :40]
+    np.testing.assert_array_equal(
+        vocoder.synthesise(mel.astype(np.float64)), vocoder.synthesise(mel)
+    )

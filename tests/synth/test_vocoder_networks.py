@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from synth.hifigan import V1, V2, V3, HiFiGAN, HiFiGANConfig
 from synth.melgan import MelGAN, MelGANConfig
 from synth.weight_norm import add_weight_norm, fold_weight_norm, plain_state
@@ -16,10 +16,16 @@ from synth.weight_norm import add_weight_norm, fold_weight_norm, plain_state
 N_MELS = 4
 TOYS = {
     "hifigan-v2": lambda: HiFiGAN(N_MELS, HiFiGANConfig(channels=16)),
-    "hifigan-v3": lambda: HiFiGAN(N_MELS, HiFiGANConfig((8, 8, 4), (16, 16, 8), 8, 2, (3, 5, 7), ((1, 2), (2, 6), (3, 12)))),
-    "hifigan-odd": lambda: HiFiGAN(N_MELS, HiFiGANConfig((5, 3, 2), (11, 8, 3), 8, 1, (3,), ((1, 3),))),
+    "hifigan-v3": lambda: HiFiGAN(
+        N_MELS, HiFiGANConfig((8, 8, 4), (16, 16, 8), 8, 2, (3, 5, 7), ((1, 2), (2, 6), (3, 12)))
+    ),
+    "hifigan-odd": lambda: HiFiGAN(
+        N_MELS, HiFiGANConfig((5, 3, 2), (11, 8, 3), 8, 1, (3,), ((1, 3),))
+    ),
     "melgan": lambda: MelGAN(N_MELS, MelGANConfig(channels=2)),
-    "melgan-odd": lambda: MelGAN(N_MELS, MelGANConfig(channels=2, rates=(3, 5, 2), n_residual_layers=4)),
+    "melgan-odd": lambda: MelGAN(
+        N_MELS, MelGANConfig(channels=2, rates=(3, 5, 2), n_residual_layers=4)
+    ),
 }
 HIFIGAN_SIZES = ("upsample_rates", "upsample_kernel_sizes", "upsample_initial_channel")
 BLOCK_SIZES = ("resblock_kernel_sizes", "resblock_dilation_sizes")
@@ -44,9 +50,15 @@ def published(name, fixtures):
     sizes = json.loads((fixtures / f"{name}_layout.json").read_text())
     state = torch.load(fixtures / f"{name}_layout.pt", weights_only=True)
     if name == "melgan":
-        return MelGAN(80, MelGANConfig(sizes["ngf"], sizes["ratios"], sizes["n_residual_layers"])), state
+        return (
+            MelGAN(80, MelGANConfig(sizes["ngf"], sizes["ratios"], sizes["n_residual_layers"])),
+            state,
+        )
     upsampling, blocks = ([sizes[key] for key in keys] for keys in (HIFIGAN_SIZES, BLOCK_SIZES))
-    return HiFiGAN(80, HiFiGANConfig(*upsampling, int(sizes["resblock"]), *blocks)), state["generator"]
+    return (
+        HiFiGAN(80, HiFiGANConfig(*upsampling, int(sizes["resblock"]), *blocks)),
+        state["generator"],
+    )
 
 
 @pytest.mark.parametrize("name", ["hifigan_v2", "hifigan_v3", "melgan"])
@@ -59,12 +71,19 @@ def test_published_weights_give_the_published_audio(name, fixtures):
     with torch.inference_mode():
         audio = network(torch.from_numpy(data["mel"])).numpy()
     assert np.abs(audio - data["audio"]).max() < 1e-6
-    assert np.abs(audio - data["audio"]).max() < 1e-2 * data["audio"].std(axis=-1).min()  # one fixture is almost constant
+    assert (
+        np.abs(audio - data["audio"]).max() < 1e-2 * data["audio"].std(axis=-1).min()
+    )  # one fixture is almost constant
 
 
 @pytest.mark.parametrize(
     ("network", "millions"),
-    [((HiFiGAN, V1), 13.92), ((HiFiGAN, V2), 0.92), ((HiFiGAN, V3), 1.46), ((MelGAN, MelGANConfig()), 4.26)],
+    [
+        ((HiFiGAN, V1), 13.92),
+        ((HiFiGAN, V2), 0.92),
+        ((HiFiGAN, V3), 1.46),
+        ((MelGAN, MelGANConfig()), 4.26),
+    ],
 )
 def test_presets_have_the_published_number_of_parameters(network, millions):
     kind, config = network
@@ -102,12 +121,16 @@ def test_one_frame_reads_as_far_as_context_frames_and_no_further(toy):
 
 
 def test_chunk_with_context_equals_the_whole_and_with_less_does_not(toy):
-    context, hop = toy.context_frames, toy.hop_length
+    context = toy.context_frames
+    hop = toy.hop_length
     mel = random_mel(1, 3 * context + 8)
-    start, stop = context + 2, context + 6
+    start = context + 2
+    stop = context + 6
 
     def error(context):
-        chunk = toy(mel[..., start - context : stop + context])[..., context * hop :][..., : (stop - start) * hop]
+        chunk = toy(mel[..., start - context : stop + context])[..., context * hop :][
+            ..., : (stop - start) * hop
+        ]
         return (chunk - whole).abs().max().item()
 
     with torch.inference_mode():
@@ -126,11 +149,14 @@ def test_melgan_holds_the_last_frame_where_reflection_needs_more():
 
 
 def test_weight_norm_changes_no_output_and_folds_to_the_same_keys(toy):
-    mel, keys = random_mel(1, 6), set(toy.state_dict())
+    mel = random_mel(1, 6)
+    keys = set(toy.state_dict())
     with torch.inference_mode():
         before = toy(mel)
         add_weight_norm(toy)
-        assert sum("weight.original0" in key for key in toy.state_dict()) == sum(key.endswith(".weight") for key in keys)
+        assert sum("weight.original0" in key for key in toy.state_dict()) == sum(
+            key.endswith(".weight") for key in keys
+        )
         torch.testing.assert_close(toy(mel), before, rtol=0, atol=1e-10)
         fold_weight_norm(toy)
         torch.testing.assert_close(toy(mel), before, rtol=0, atol=1e-10)
@@ -161,20 +187,24 @@ def test_gradient_is_the_slope_despite_operations_in_place(toy):
     mel = random_mel(1, 5)
     weight = next(parameter for parameter in toy.parameters() if parameter.dim() == 3)
     audio = toy(mel)
-    direction, target = torch.randn_like(weight), torch.randn_like(audio)
+    direction = torch.randn_like(weight)
+    target = torch.randn_like(audio)
     (audio * target).sum().backward()
     with torch.no_grad():
         weight += 1e-8 * direction
         above = (toy(mel) * target).sum()
         weight -= 2e-8 * direction
         below = (toy(mel) * target).sum()
-    assert (weight.grad * direction).sum().item() == pytest.approx(((above - below) / 2e-8).item(), rel=1e-3)
+    assert (weight.grad * direction).sum().item() == pytest.approx(
+        ((above - below) / 2e-8).item(), rel=1e-3
+    )
 
 
 def test_plain_state_equals_the_network_and_leaves_it_training(toy):
     add_weight_norm(toy)
     optimiser = torch.optim.SGD(toy.parameters(), lr=0.1)
-    mel, trained = random_mel(1, 6), dict(toy.named_parameters())
+    mel = random_mel(1, 6)
+    trained = dict(toy.named_parameters())
     toy(mel).mean().backward()
     optimiser.step()
     state = plain_state(toy)
@@ -199,7 +229,8 @@ def test_same_seed_gives_the_same_weights(kind):
 
 
 def test_initial_weights_have_the_published_spread():
-    hifigan, melgan = HiFiGAN(80, HiFiGANConfig(channels=64)), MelGAN(80, MelGANConfig(channels=4))
+    hifigan = HiFiGAN(80, HiFiGANConfig(channels=64))
+    melgan = MelGAN(80, MelGANConfig(channels=4))
     assert hifigan.ups[0].weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert hifigan.resblocks[2].convs1[0].weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert melgan.model[1].weight.std().item() == pytest.approx(0.02, rel=0.05)
@@ -209,7 +240,9 @@ def test_initial_weights_have_the_published_spread():
     ("make", "message"),
     [
         (
-            lambda: HiFiGANConfig(channels=24, upsample_rates=(2,) * 4, upsample_kernel_sizes=(4,) * 4),
+            lambda: HiFiGANConfig(
+                channels=24, upsample_rates=(2,) * 4, upsample_kernel_sizes=(4,) * 4
+            ),
             "channels=24 .* multiple of 16",
         ),
         (lambda: HiFiGANConfig(upsample_kernel_sizes=(16, 16, 4)), "one for each of rates"),
@@ -218,9 +251,15 @@ def test_initial_weights_have_the_published_spread():
         (lambda: HiFiGANConfig(resblock=3), "resblock=3 must be 1 or 2"),
         (lambda: HiFiGANConfig(kernel_sizes=(3, 4, 7)), "must be odd"),
         (lambda: HiFiGANConfig(dilations=((1, 3),)), "a row of positive integers for each"),
-        (lambda: MelGANConfig(rates=(8, 1)), "rates=.8, 1. must be one or more integers of at least 2"),
+        (
+            lambda: MelGANConfig(rates=(8, 1)),
+            "rates=.8, 1. must be one or more integers of at least 2",
+        ),
         (lambda: MelGANConfig(channels=0), "channels=0 must be a positive integer"),
-        (lambda: MelGANConfig(n_residual_layers=0), "n_residual_layers=0 must be a positive integer"),
+        (
+            lambda: MelGANConfig(n_residual_layers=0),
+            "n_residual_layers=0 must be a positive integer",
+        ),
     ],
 )
 def test_impossible_sizes_raise(make, message):

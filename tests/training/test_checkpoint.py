@@ -4,7 +4,7 @@ import json
 import pytest
 import torch
 
-from db.errors import CheckpointError, ParameterError
+from files.errors import CheckpointError, ParameterError
 from training.checkpoint import (
     CONFIG,
     STATE,
@@ -33,7 +33,12 @@ def test_a_checkpoint_comes_back_as_it_was(saved):
 
 
 def test_a_transposed_tensor_is_saved_in_its_own_order(tmp_path):
-    save_checkpoint(tmp_path, kind="vocoder", config={}, tensors={"weight": TENSORS["weight"].T.requires_grad_()})
+    save_checkpoint(
+        tmp_path,
+        kind="vocoder",
+        config={},
+        tensors={"weight": TENSORS["weight"].T.requires_grad_()},
+    )
     assert torch.equal(load_checkpoint(tmp_path, kind="vocoder")[1]["weight"], TENSORS["weight"].T)
 
 
@@ -52,10 +57,14 @@ def test_what_is_no_such_checkpoint_is_refused(saved, changes, message):
         load_checkpoint(saved, kind="vocoder")
 
 
-@pytest.mark.parametrize(("name", "content"), [(CONFIG, b"[]"), (CONFIG, b"{"), (CONFIG, b"{}"), (WEIGHTS, b"\0" * 20)])
+@pytest.mark.parametrize(
+    ("name", "content"), [(CONFIG, b"[]"), (CONFIG, b"{"), (CONFIG, b"{}"), (WEIGHTS, b"\0" * 20)]
+)
 def test_damaged_files_are_named(saved, name, content):
     (saved / name).write_bytes(content)
-    with pytest.raises(CheckpointError, match=f"{name}: damaged .*; train the model again or restore a copy"):
+    with pytest.raises(
+        CheckpointError, match=f"{name}: damaged .*; train the model again or restore a copy"
+    ):
         load_checkpoint(saved, kind="vocoder")
 
 
@@ -65,7 +74,10 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(saved, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("training.checkpoint.save_file", full)
-    with pytest.raises(ParameterError, match="cannot be saved .No space left on device.; what was saved before is whole"):
+    with pytest.raises(
+        ParameterError,
+        match="cannot be saved .No space left on device.; what was saved before is whole",
+    ):
         save_checkpoint(saved, kind="vocoder", config={"size": 4}, tensors={})
     monkeypatch.undo()
     assert load_checkpoint(saved, kind="vocoder")[0]["size"] == 3
@@ -74,9 +86,12 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(saved, monkeypatch):
 
 def test_a_disk_that_is_full_from_the_start_leaves_no_folder(tmp_path, monkeypatch):
     save = torch.save
-    monkeypatch.setattr("training.checkpoint.torch.save", lambda state, path: save(state, "/dev/full"))
+    monkeypatch.setattr(
+        "training.checkpoint.torch.save", lambda state, path: save(state, "/dev/full")
+    )
     with pytest.raises(
-        ParameterError, match="m: cannot be saved .*the disk is full, most likely.; make room, and give the com"
+        ParameterError,
+        match="m: cannot be saved .*the disk is full, most likely.; make room, and give the com",
     ):
         save_training_state(tmp_path / "m", {"weights": torch.zeros(100_000)})
     assert not (tmp_path / "m").exists()

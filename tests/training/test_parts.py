@@ -1,4 +1,6 @@
-"""Averaged weights, half precision, threads and devices: the small parts that every training loop shares."""
+"""Averaged weights, half precision, threads and devices: the small parts that every training loop
+shares.
+"""
 
 import copy
 
@@ -6,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from db.errors import ParameterError
-from training.average import AVERAGED, update_average
+from files.errors import ParameterError
+from training.distributed import Processes
+from training.ema import AVERAGED, update_average
 from training.precision import autocast, check_precision
-from training.processes import Processes
 from training.threads import torch_threads
 
 
@@ -23,14 +25,19 @@ def test_the_average_is_the_polynomial_one_and_buffers_are_the_last(tabla):
             model.running_mean.fill_(value)
         update_average(average, model, n_updates)
     n = len(values)
-    shares = [(i / n) ** (AVERAGED + 1) - ((i - 1) / n) ** (AVERAGED + 1) for i in range(1, n + 1)]  # of each update after n
+    shares = [
+        (i / n) ** (AVERAGED + 1) - ((i - 1) / n) ** (AVERAGED + 1) for i in range(1, n + 1)
+    ]  # of each update after n
     assert sum(shares) == pytest.approx(1)
-    assert average.weight.item() == pytest.approx(sum(s * v for s, v in zip(shares, values, strict=True)), abs=1e-6)
+    assert average.weight.item() == pytest.approx(
+        sum(s * v for s, v in zip(shares, values, strict=True)), abs=1e-6
+    )
     assert average.running_mean.item() == pytest.approx(values[-1])
 
 
 def test_half_precision_is_for_computing_only():
-    layer, x = nn.Linear(4, 4), torch.ones(1, 4)
+    layer = nn.Linear(4, 4)
+    x = torch.ones(1, 4)
     with autocast(torch.device("cpu"), "bfloat16"):
         assert layer(x).dtype == torch.bfloat16
     with autocast(torch.device("cpu"), "float32"):
@@ -58,6 +65,8 @@ def test_one_process_exchanges_nothing():
 
 @pytest.mark.parametrize("name", ["cuda:99", "abacus"])
 def test_a_device_that_is_not_here_is_named(name):
-    with pytest.raises(ParameterError, match=f"device='{name}' cannot be used here .*; use --device cpu"):
+    with pytest.raises(
+        ParameterError, match=f"device='{name}' cannot be used here .*; use --device cpu"
+    ):
         Processes().device(name)
     assert Processes().device("cpu") == torch.device("cpu")

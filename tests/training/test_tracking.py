@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from db.errors import ParameterError
+from files.errors import ParameterError
 from training.tracking import LOG, Tracker
 
 
@@ -12,7 +12,9 @@ class Run:
     """What wandb.init gives; it breaks after `whole` lines."""
 
     def __init__(self, whole=100):
-        self.lines, self.ended, self._whole = [], [], whole
+        self.lines = []
+        self.ended = []
+        self._whole = whole
 
     def log(self, values):
         if len(self.lines) == self._whole:
@@ -25,7 +27,9 @@ class Run:
 
 @pytest.fixture
 def wandb(monkeypatch):
-    fake = SimpleNamespace(run=Run(), Image=lambda path: f"image {path}", Audio=lambda path: f"audio {path}")
+    fake = SimpleNamespace(
+        run=Run(), Image=lambda path: f"image {path}", Audio=lambda path: f"audio {path}"
+    )
     fake.init = lambda **options: setattr(fake, "options", options) or fake.run
     monkeypatch.setitem(sys.modules, "wandb", fake)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
@@ -40,7 +44,9 @@ def lines(folder):
 def test_every_line_is_there_at_once(tmp_path):
     with Tracker(tmp_path / "m") as tracker:
         tracker.log({"step": 1, "loss": 0.5})
-        assert lines(tmp_path / "m") == [{"step": 1, "loss": 0.5}]  # a training that is killed has its log
+        assert lines(tmp_path / "m") == [
+            {"step": 1, "loss": 0.5}
+        ]  # a training that is killed has its log
 
 
 def test_a_new_log_begins_and_a_resumed_one_goes_on(tmp_path):
@@ -91,7 +97,9 @@ def test_wandb_that_does_not_start_is_said_and_the_log_is_written(tmp_path, wand
 
 def test_what_cannot_be_tracked_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ParameterError, match=r'W&B is not installed; .* -m pip install "wandb>=.* without --track'):
+    with pytest.raises(
+        ParameterError, match=r'W&B is not installed; .* -m pip install "wandb>=.* without --track'
+    ):
         Tracker(tmp_path, wandb=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match="file: cannot be written .*; choose another place"):

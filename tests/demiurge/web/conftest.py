@@ -11,13 +11,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from db.build import build_database
-from demiurge.corpus import CORPUS_DIR
+from demiurge.bundled import CORPUS_DIR
 from demiurge.pipeline import render_mosaic
-from demiurge.selection import Selection
 from demiurge.web.app import create_app
 from demiurge.web.security import Security
 from demiurge.web.serve import address_of, listen, make_server
 from demiurge.web.workspace import Workspace
+from query.settings import Selection
 
 SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg", "drum_heavy_kick.ogg")
 ADDRESS = "http://127.0.0.1:8421"
@@ -39,7 +39,10 @@ def rebuilt(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plan file of a second of tabla, made of the sounds in `built`; its WAV lies beside it."""
     tabla = Path(__file__).parents[2] / "fixtures" / "tabla_44k.wav"
     (rendering,) = render_mosaic(
-        tabla, built / "small.db", tmp_path_factory.mktemp("rebuilt") / "tabla.wav", selection=Selection()
+        tabla,
+        built / "small.db",
+        tmp_path_factory.mktemp("rebuilt") / "tabla.wav",
+        selection=Selection(),
     )
     return rendering.plan_file
 
@@ -53,7 +56,9 @@ def own(built: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workspace(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Of the small database, with an empty folder for plans and an empty cache; closed by the client's end."""
+    """Of the small database, with an empty folder for plans and an empty cache; closed by the
+    client's end.
+    """
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)  # where models are looked for
     return Workspace(built / "small.db", folder=tmp_path / "plans")

@@ -36,17 +36,33 @@ def test_an_object_is_taken_as_it_is(echo):
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"{", b"x", b"[]", b'"a"', b"3", b"null", b"\xff\xfe", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": -Infinity}',
-        b"[" * 100_000, b'{"a":' * 20_000, b'{"a": ' + b"9" * 5000 + b"}", b"{'a': 1}", b'{"a": 1}x',
+        b"",
+        b"{",
+        b"x",
+        b"[]",
+        b'"a"',
+        b"3",
+        b"null",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": -Infinity}',
+        b"[" * 100_000,
+        b'{"a":' * 20_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b"{'a': 1}",
+        b'{"a": 1}x',
     ],
-)  # fmt: skip
+)
 def test_what_is_no_object_is_refused(echo, content):
     response = post(echo, content)
     assert response.status_code == 400
     assert "send a JSON object" in response.text
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
 def test_what_pages_of_other_sites_could_send_unasked_is_refused(echo, kind):
     response = post(echo, b"{}", kind)
     assert (response.status_code, "Content-Type: application/json" in response.text) == (415, True)
@@ -72,7 +88,10 @@ def test_slow_requests_are_given_up(monkeypatch):
         await asyncio.sleep(0.02)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    request = Request({"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}, receive)
+    request = Request(
+        {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]},
+        receive,
+    )
     with pytest.raises(answers.HTTPException, match="did not come within 0.05 s"):
         asyncio.run(read_json(request))
 

@@ -1,4 +1,6 @@
-"""demiurge browse as people run it: where it serves, what it opens, how it ends, and what it refuses."""
+"""demiurge browse as people run it: where it serves, what it opens, how it ends, and what it
+refuses.
+"""
 
 import os
 import re
@@ -19,12 +21,12 @@ import pytest
 from click.testing import CliRunner
 
 from db.database import Database
-from db.errors import ParameterError
 from demiurge.cli import main
 from demiurge.cli.browse import show
 from demiurge.web.security import Security
 from demiurge.web.serve import Server, address_of, listen, open_browser, secure
 from demiurge.web.signals import ended_by_signals
+from files.errors import ParameterError
 from playback.plan import Plan, Step
 from tests.demiurge.web.conftest import SOUNDS
 
@@ -45,10 +47,20 @@ def ended_at_once(monkeypatch):
 
 def start(*arguments, **environment) -> tuple[subprocess.Popen, str]:
     """The command, and the address that it prints."""
-    command = [sys.executable, "-c", "from demiurge.cli import main; main()", "browse", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-c",
+        "from demiurge.cli import main; main()",
+        "browse",
+        *map(str, arguments),
+    ]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
-    )  # fmt: skip
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
     line = process.stdout.readline()
     found = re.search(r"http://\S+", line)
     if not found:
@@ -61,7 +73,9 @@ def test_it_serves_opens_a_browser_and_ends_on_ctrl_c_though_pages_listen(built,
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
     browser.chmod(0o755)
-    process, address = start(built / "small.db", "--folder", tmp_path / "plans", BROWSER=str(browser))
+    process, address = start(
+        built / "small.db", "--folder", tmp_path / "plans", BROWSER=str(browser)
+    )
     with httpx.Client(base_url=address, trust_env=False) as client:
         assert client.get("/map.json").json()["database"]["name"] == "small.db"
         with client.stream("GET", "/events") as events:
@@ -96,27 +110,43 @@ def edit(address: str) -> None:
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_whatever_ends_it_unsaved_edits_are_kept(built, plan, tmp_path, sent):
-    process, address = start(built / "small.db", "--plan", plan, "--folder", tmp_path / "plans", "--no-open")
+    process, address = start(
+        built / "small.db", "--plan", plan, "--folder", tmp_path / "plans", "--no-open"
+    )
     edit(address)
     process.send_signal(sent)
     out, err = process.communicate(timeout=30)
     kept = tmp_path / "plans" / "hand-unsaved.plan.json"
-    assert (process.returncode, out, err) == (0, "ended\n", f"hand had unsaved edits: they are in {kept}\n")
+    assert (process.returncode, out, err) == (
+        0,
+        "ended\n",
+        f"hand had unsaved edits: they are in {kept}\n",
+    )
     assert len(Plan.load(kept).steps) == 3
 
 
 def test_unsaved_edits_are_kept_though_nobody_can_be_told(built, plan, tmp_path):
     other = plan.with_name("other.plan.json")
     shutil.copyfile(plan, other)
-    process, address = start(built / "small.db", "--plan", plan, "--plan", other, "--folder", tmp_path / "plans", "--no-open")
+    process, address = start(
+        built / "small.db",
+        "--plan",
+        plan,
+        "--plan",
+        other,
+        "--folder",
+        tmp_path / "plans",
+        "--no-open",
+    )
     edit(address)
     process.stdout.close()
     process.stderr.close()
     process.send_signal(signal.SIGHUP)
     process.wait(30)
     assert sorted(path.name for path in (tmp_path / "plans").glob("*.json")) == [
-        "hand-unsaved.plan.json", "other-unsaved.plan.json"
-    ]  # fmt: skip
+        "hand-unsaved.plan.json",
+        "other-unsaved.plan.json",
+    ]
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -130,7 +160,8 @@ def test_ctrl_c_at_once_or_again_and_again_ends_it_without_a_traceback(built, tm
 
 
 def test_what_nohup_wants_is_left_so_and_all_else_is_put_back():
-    server, before = SimpleNamespace(should_exit=False), signal.getsignal(signal.SIGTERM)
+    server = SimpleNamespace(should_exit=False)
+    before = signal.getsignal(signal.SIGTERM)
     hung_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with ended_by_signals(server):
@@ -144,7 +175,8 @@ def test_what_nohup_wants_is_left_so_and_all_else_is_put_back():
 
 
 def test_ctrl_c_ends_it_though_a_shell_that_runs_it_in_the_background_ignores_that():
-    server, before = SimpleNamespace(should_exit=False), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = SimpleNamespace(should_exit=False)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with ended_by_signals(server):
             signal.raise_signal(signal.SIGINT)
@@ -172,7 +204,9 @@ def test_a_port_in_use_is_refused_and_without_one_another_is_found(built, ended_
     with listen("127.0.0.1", None) as first, listen("127.0.0.1", None) as second:
         port = first.getsockname()[1]
         assert port != second.getsockname()[1]
-        assert f"port {port} is in use; give another with --port" in refused(built / "small.db", "--port", port, "--no-open")
+        assert f"port {port} is in use; give another with --port" in refused(
+            built / "small.db", "--port", port, "--no-open"
+        )
 
 
 def test_small_answers_are_sent_at_once():
@@ -182,11 +216,15 @@ def test_small_answers_are_sent_at_once():
 
 def test_many_files_may_be_open():
     code = (
-        "import resource as r; from demiurge.web.serve import allow_files; most = r.getrlimit(r.RLIMIT_NOFILE)[1]; "
-        "r.setrlimit(r.RLIMIT_NOFILE, (100, most)); allow_files(); print(r.getrlimit(r.RLIMIT_NOFILE)[0] >= min(most, 4096)); "
-        "r.setrlimit(r.RLIMIT_NOFILE, (100, 100)); allow_files(); print(r.getrlimit(r.RLIMIT_NOFILE) == (100, 100))"
+        "import resource as r; from demiurge.web.serve import allow_files; most ="
+        " r.getrlimit(r.RLIMIT_NOFILE)[1]; r.setrlimit(r.RLIMIT_NOFILE, (100, most));"
+        " allow_files(); print(r.getrlimit(r.RLIMIT_NOFILE)[0] >= min(most, 4096));"
+        " r.setrlimit(r.RLIMIT_NOFILE, (100, 100)); allow_files();"
+        " print(r.getrlimit(r.RLIMIT_NOFILE) == (100, 100))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert told.stdout.split() == ["True", "True"]
 
 
@@ -205,7 +243,8 @@ def test_addresses_of_other_machines_are_refused(host):
 
 
 def test_other_machines_need_a_token_that_is_printed_once_and_drawn_by_lot():
-    first, second = secure("0.0.0.0", 8421, None), secure("0.0.0.0", 8421, None)
+    first = secure("0.0.0.0", 8421, None)
+    second = secure("0.0.0.0", 8421, None)
     assert len(first.token) >= 16
     assert first.token != second.token
     assert address_of(first).endswith(f"/?token={first.token}")
@@ -215,18 +254,31 @@ def test_other_machines_need_a_token_that_is_printed_once_and_drawn_by_lot():
 
 @pytest.mark.parametrize(
     ("host", "address"),
-    [("127.0.0.1", "http://127.0.0.1:9"), ("::1", "http://[::1]:9"), ("localhost", "http://localhost:9")],
+    [
+        ("127.0.0.1", "http://127.0.0.1:9"),
+        ("::1", "http://[::1]:9"),
+        ("localhost", "http://localhost:9"),
+    ],
 )
 def test_addresses_are_as_a_browser_wants_them(host, address):
     assert address_of(Security(host, 9)) == address
 
 
 def test_tokens_of_any_letters_are_in_the_address_as_they_must_be():
-    assert address_of(Security("localhost", 9, "a&b=ż 0123456789")).endswith("/?token=a%26b%3D%C5%BC+0123456789")
+    assert address_of(Security("localhost", 9, "a&b=ż 0123456789")).endswith(
+        "/?token=a%26b%3D%C5%BC+0123456789"
+    )
 
 
 def test_what_is_served_for_others_has_the_token_in_its_address(built, ended_at_once, tmp_path):
-    arguments = [built / "small.db", "--no-open", "--folder", tmp_path / "plans", "--host", "0.0.0.0"]
+    arguments = [
+        built / "small.db",
+        "--no-open",
+        "--folder",
+        tmp_path / "plans",
+        "--host",
+        "0.0.0.0",
+    ]
     result = CliRunner().invoke(main, ["browse", *map(str, arguments)])
     assert re.search(r"http://\S+:\d+/\?token=\S{16,}", result.output)
     result = CliRunner().invoke(main, ["browse", *map(str, arguments), "--token", TOKEN])
@@ -271,5 +323,7 @@ def test_over_ssh_it_says_how_to_get_there(capsys, monkeypatch):
 
 def test_threads_do_not_outlive_the_command(built, ended_at_once, tmp_path):
     before = threading.active_count()
-    result = CliRunner().invoke(main, ["browse", str(built / "small.db"), "--no-open", "--folder", str(tmp_path / "plans")])
+    result = CliRunner().invoke(
+        main, ["browse", str(built / "small.db"), "--no-open", "--folder", str(tmp_path / "plans")]
+    )
     assert (result.exit_code, threading.active_count()) == (0, before)

@@ -1,4 +1,6 @@
-"""The editor: whatever is done to a plan, what is heard is what stitching it anew would give, bit for bit."""
+"""The editor: whatever is done to a plan, what is heard is what stitching it anew would give, bit
+for bit.
+"""
 
 import threading
 from dataclasses import replace
@@ -10,24 +12,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from db.errors import AudioError, ParameterError, PlanError
-from demiurge.editing import lock_steps, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.selection import Selection
-from demiurge.web import editor as editor_module
-from demiurge.web import recording as recording_module
-from demiurge.web.editor import RECENT, Editor
-from demiurge.web.editors import KEPT, Editors
-from demiurge.web.heard import Corpus
+from audio.decoded import DecodedCache
+from demiurge.plans.edit import lock_steps, remove_steps, repeat_step, replace_unit, reselect
 from demiurge.web.plans import PlanFile, plans_of
-from demiurge.web.recording import BLOCK_SAMPLES, Piece, Recording, Tape
+from demiurge.web.timeline import editor as editor_module
+from demiurge.web.timeline import tape as recording_module
+from demiurge.web.timeline.editor import RECENT, Editor
+from demiurge.web.timeline.open_plans import KEPT, Editors
+from demiurge.web.timeline.playable import Corpus
+from demiurge.web.timeline.tape import BLOCK_SAMPLES, Piece, Recording, Tape
 from demiurge.web.workspace import Workspace
-from playback.changes import Change
+from files.errors import AudioError, ParameterError, PlanError
 from playback.crossfade import SeamOptions
-from playback.decoded import DecodedCache
+from playback.diff import Change
 from playback.opened import open_plan
 from playback.plan import Plan
 from playback.render import render
 from playback.stitch import stitch
+from query.settings import Selection
 from tests.demiurge.web.conftest import wait_until
 
 RATE = 44100
@@ -57,7 +59,12 @@ def opened(workspace):
 
 def edited(workspace: Workspace, plan: Plan, root: Path | None = None) -> Editor:
     """An editor whose first rendering is done."""
-    corpus = Corpus(root or workspace.root, sample_rate=plan.sample_rate, channels=plan.channels, cache=DecodedCache())
+    corpus = Corpus(
+        root or workspace.root,
+        sample_rate=plan.sample_rate,
+        channels=plan.channels,
+        cache=DecodedCache(),
+    )
     editor = Editor(FILE, plan, corpus, tapes=workspace.folder, publish=lambda kind, data: None)
     editor.render(lambda: None)
     return editor
@@ -70,7 +77,9 @@ def anew(plan: Plan, root: Path) -> np.ndarray:
     except PlanError:
         return np.zeros((plan.n_samples, plan.channels), np.float32)
     with opened:
-        return np.concatenate([*stitch(opened.plan, opened.sound, seams=SeamOptions.of(plan.settings))])
+        return np.concatenate(
+            [*stitch(opened.plan, opened.sound, seams=SeamOptions.of(plan.settings))]
+        )
 
 
 def sounds(editor: Editor) -> np.ndarray:
@@ -82,13 +91,20 @@ def sounds(editor: Editor) -> np.ndarray:
 @st.composite
 def edits(draw):
     """A function of the number of steps and the plan's candidates, so that most edits make sense."""
-    kind = draw(st.sampled_from(["choose", "choose", "repeat", "remove", "lock", "reselect", "shape", "undo", "redo"]))
+    kind = draw(
+        st.sampled_from(
+            ["choose", "choose", "repeat", "remove", "lock", "reselect", "shape", "undo", "redo"]
+        )
+    )
     return kind, draw(st.integers(0, 1 << 20)), draw(st.integers(0, 1 << 20))
 
 
 def do(editor: Editor, workspace: Workspace, kind: str, a: int, b: int) -> None:
-    n_steps, revision, database = len(editor.state.plan.steps), editor.state.revision, workspace.database
-    step, unit = a % n_steps, int(database.units.ids[b % database.n_units])
+    n_steps = len(editor.state.plan.steps)
+    revision = editor.state.revision
+    database = workspace.database
+    step = a % n_steps
+    unit = int(database.units.ids[b % database.n_units])
     if kind in ("undo", "redo"):
         if getattr(editor.state, kind):
             getattr(editor, kind)(revision)
@@ -96,9 +112,13 @@ def do(editor: Editor, workspace: Workspace, kind: str, a: int, b: int) -> None:
     changes = {
         "choose": lambda plan: replace_unit(plan, step, unit, database),
         "repeat": lambda plan: repeat_step(plan, step, 1 + b % 3),
-        "remove": lambda plan: remove_steps(plan, {step, b % n_steps} if n_steps > 2 else [step][: n_steps - 1]),
+        "remove": lambda plan: remove_steps(
+            plan, {step, b % n_steps} if n_steps > 2 else [step][: n_steps - 1]
+        ),
         "lock": lambda plan: lock_steps(plan, [step], bool(b % 2)),
-        "reselect": lambda plan: reselect(plan, workspace.index(Selection()), replace(Selection().path, continuity=b % 5 / 4)),
+        "reselect": lambda plan: reselect(
+            plan, workspace.index(Selection()), replace(Selection().path, continuity=b % 5 / 4)
+        ),
         "shape": lambda plan: shaped(plan, step, b),
     }
     editor.edit(revision, changes[kind], kind)
@@ -110,11 +130,18 @@ def shaped(plan: Plan, number: int, how: int) -> Plan:
     n_samples = step.n_samples if how % 3 else max(step.n_samples * 2 // 3, 1)
     other = replace(step, gain_db=float(how % 7 - 3), reverse=how % 5 == 0, n_samples=n_samples)
     tail = plan.tail_samples + (step.n_samples - n_samples if number == len(plan.steps) - 1 else 0)
-    return replace(plan, steps=(*plan.steps[:number], other, *plan.steps[number + 1 :]), tail_samples=tail)
+    return replace(
+        plan, steps=(*plan.steps[:number], other, *plan.steps[number + 1 :]), tail_samples=tail
+    )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(done=st.lists(edits(), min_size=1, max_size=8), crossfade_ms=st.sampled_from([0.0, 20.0, 60.0, 200.0]))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    done=st.lists(edits(), min_size=1, max_size=8),
+    crossfade_ms=st.sampled_from([0.0, 20.0, 60.0, 200.0]),
+)
 def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_ms):
     plan = replace(made, settings=made.settings | {"seams": {"crossfade_ms": crossfade_ms}})
     editor = edited(workspace, plan)
@@ -128,7 +155,11 @@ def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_m
 def test_only_what_changed_is_made_anew(opened, made, workspace):
     editor = opened(made)
     unit = next(other["unit"] for other in made.steps[20].alternatives)
-    result = editor.edit(editor.state.revision, lambda plan: replace_unit(plan, 20, unit, workspace.database), "another unit")
+    result = editor.edit(
+        editor.state.revision,
+        lambda plan: replace_unit(plan, 20, unit, workspace.database),
+        "another unit",
+    )
     step = made.steps[20]
     assert result.change.old_stop == result.change.new_stop
     assert result.change.start <= step.at_sample < step.until_sample <= result.change.new_stop
@@ -186,7 +217,11 @@ def test_edit_of_another_revision_is_refused(opened, made):
     editor = opened(made)
     old = editor.state.revision
     editor.edit(old, lambda plan: remove_steps(plan, [0]), "shorter")
-    for late in (lambda: editor.edit(old, lambda plan: plan, ""), lambda: editor.undo(old), lambda: editor.redo(old)):
+    for late in (
+        lambda: editor.edit(old, lambda plan: plan, ""),
+        lambda: editor.undo(old),
+        lambda: editor.redo(old),
+    ):
         with pytest.raises(HTTPException, match="edited elsewhere") as refusal:
             late()
         assert refusal.value.status_code == 409
@@ -196,7 +231,8 @@ def test_edit_of_another_revision_is_refused(opened, made):
 
 
 def test_edits_of_many_threads_are_made_one_after_another(opened, made):
-    editor, refused = opened(made), []
+    editor = opened(made)
+    refused = []
 
     def edit():
         for _ in range(5):
@@ -217,9 +253,12 @@ def test_edits_of_many_threads_are_made_one_after_another(opened, made):
 
 def test_failed_edit_changes_nothing(opened, made, workspace):
     editor = opened(made)
-    before, heard = editor.state, sounds(editor)
+    before = editor.state
+    heard = sounds(editor)
     with pytest.raises(ParameterError, match="there is no step 9999"):
-        editor.edit(before.revision, lambda plan: replace_unit(plan, 9999, 0, workspace.database), "")
+        editor.edit(
+            before.revision, lambda plan: replace_unit(plan, 9999, 0, workspace.database), ""
+        )
     assert editor.state is before
     assert np.array_equal(sounds(editor), heard)
 
@@ -257,8 +296,17 @@ def test_plan_of_which_nothing_can_be_played_is_silence(opened, made, tmp_path):
 def test_edits_before_the_sound_is_made(workspace, made):
     corpus = Corpus(workspace.root, sample_rate=RATE, channels=made.channels, cache=DecodedCache())
     told = []
-    editor = Editor(FILE, made, corpus, tapes=workspace.folder, publish=lambda kind, data: told.append(data["audio"]["state"]))
-    assert editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [4, 5]), "").change is None
+    editor = Editor(
+        FILE,
+        made,
+        corpus,
+        tapes=workspace.folder,
+        publish=lambda kind, data: told.append(data["audio"]["state"]),
+    )
+    assert (
+        editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [4, 5]), "").change
+        is None
+    )
     assert editor.audio["state"] == "rendering"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(editor, "_record", interrupted(editor, editor._record))
@@ -295,9 +343,14 @@ def test_rendering_that_fails_says_so(workspace, made):
 
 def test_edits_that_change_no_sound_keep_the_recording_and_what_is_playing(opened, made):
     editor = opened(made)
-    first, sound = editor.state.revision, editor.state.recording
+    first = editor.state.revision
+    sound = editor.state.recording
     for number in range(2 * RECENT):
-        editor.edit(editor.state.revision, lambda plan, number=number: lock_steps(plan, [number], True), "locked")
+        editor.edit(
+            editor.state.revision,
+            lambda plan, number=number: lock_steps(plan, [number], True),
+            "locked",
+        )
     assert editor.state.recording is editor.recording(first) is sound
     for _ in range(RECENT - 1):
         editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
@@ -309,7 +362,8 @@ def test_edits_that_change_no_sound_keep_the_recording_and_what_is_playing(opene
 
 def test_source_that_is_put_back_is_heard_when_a_page_is_opened(opened, made, own):
     source = made.steps[10].source
-    path, away = own / "sounds" / source, own / "away"
+    path = own / "sounds" / source
+    away = own / "away"
     path.rename(away)
     editor = opened(made, own / "sounds")
     before = editor.state.revision
@@ -338,7 +392,9 @@ def test_corpus_that_is_put_back_is_heard(opened, made, own):
 
 
 def test_long_edits_let_others_edit_and_are_then_refused(opened, made):
-    editor, begun, go_on = opened(made), threading.Event(), threading.Event()
+    editor = opened(made)
+    begun = threading.Event()
+    go_on = threading.Event()
     refused = []
 
     def slow(plan):
@@ -364,7 +420,9 @@ def test_long_edits_let_others_edit_and_are_then_refused(opened, made):
 def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, tmp_path):
     loud = replace(made, steps=tuple(replace(step, gain_db=20.0) for step in made.steps))
     editor = opened(loud)
-    summary = render(loud, tmp_path / "loud.wav", root=editor.corpus.root, seams=SeamOptions.of(loud.settings))
+    summary = render(
+        loud, tmp_path / "loud.wav", root=editor.corpus.root, seams=SeamOptions.of(loud.settings)
+    )
     assert editor.audio["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
     assert summary.gain_db < 0
     peaks = editor.state.recording.peaks(256)
@@ -373,7 +431,8 @@ def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, t
 
 
 def test_recording_in_pieces_reads_as_one(tmp_path):
-    tape, rng = Tape(2, tmp_path), np.random.default_rng(0)
+    tape = Tape(2, tmp_path)
+    rng = np.random.default_rng(0)
     a, b = (rng.uniform(-1, 1, (n, 2)).astype(np.float32) for n in (3 * BLOCK_SAMPLES + 7, 500))
     recording = Recording(tape, [tape.append([a[:100], a[100:]])])
     spliced = recording.spliced(Change(1000, 5000, 1500), tape.append([b]))
@@ -396,7 +455,9 @@ def test_tape_of_which_most_is_of_no_use_is_left_behind(tmp_path, monkeypatch):
     samples = np.random.default_rng(0).uniform(-1, 1, (BLOCK_SAMPLES, 1)).astype(np.float32)
     recording = Recording(tape, [tape.append([samples])])
     for _ in range(3):
-        recording = recording.spliced(Change(0, BLOCK_SAMPLES, BLOCK_SAMPLES), recording.tape.append([samples]))
+        recording = recording.spliced(
+            Change(0, BLOCK_SAMPLES, BLOCK_SAMPLES), recording.tape.append([samples])
+        )
     assert recording.tape is not tape
     assert np.array_equal(recording.read(0, BLOCK_SAMPLES), samples)
     assert recording.pieces == [Piece(0, BLOCK_SAMPLES)]
@@ -423,9 +484,13 @@ def test_few_plans_stay_open_but_none_is_closed_with_unsaved_edits(workspace, ma
     assert saved == first.state.plan
 
 
-def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(workspace, made, tmp_path, capsys):
+def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(
+    workspace, made, tmp_path, capsys
+):
     made.save(tmp_path / "tabla.plan.json")
-    editor = Editors(workspace).get(plans_of(workspace).add(tmp_path / "tabla.plan.json", kind="opened").id)
+    editor = Editors(workspace).get(
+        plans_of(workspace).add(tmp_path / "tabla.plan.json", kind="opened").id
+    )
     workspace.folder.write_text("not a folder")
     editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 3, 1), "repeat")
     workspace.close()
@@ -438,13 +503,18 @@ def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(worksp
 def test_rendering_that_failed_is_tried_again_when_a_page_is_opened(workspace, made, monkeypatch):
     workspace.folder.mkdir()
     made.save(workspace.folder / "a.plan.json")
-    editors, record = Editors(workspace), Editor._record
+    editors = Editors(workspace)
+    record = Editor._record
     (file,) = editors._plans.files()
-    monkeypatch.setattr(Editor, "_record", lambda *_: (_ for _ in ()).throw(ParameterError("no room")))
+    monkeypatch.setattr(
+        Editor, "_record", lambda *_: (_ for _ in ()).throw(ParameterError("no room"))
+    )
     editor = editors.visit(file.id)
     wait_until(lambda: editor.audio["state"] == "failed")
     monkeypatch.setattr(Editor, "_record", record)
-    assert editors.get(file.id).audio["error"] == "no room"  # who only asks how it is going does not start it
+    assert (
+        editors.get(file.id).audio["error"] == "no room"
+    )  # who only asks how it is going does not start it
     assert editors.visit(file.id) is editor
     wait_until(lambda: editor.audio["state"] == "ready")
     assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
@@ -455,7 +525,10 @@ def test_plan_that_takes_long_to_open_keeps_nobody_from_others(workspace, made, 
     workspace.folder.mkdir()
     for name in ("long", "short"):
         made.save(workspace.folder / f"{name}.plan.json")
-    editors, load, begun, go_on = Editors(workspace), Plan.load, threading.Event(), threading.Event()
+    editors = Editors(workspace)
+    load = Plan.load
+    begun = threading.Event()
+    go_on = threading.Event()
     files = {file.name: file.id for file in editors._plans.files()}
 
     def slow(path):
@@ -466,7 +539,9 @@ def test_plan_that_takes_long_to_open_keeps_nobody_from_others(workspace, made, 
 
     monkeypatch.setattr(Plan, "load", slow)
     found = []
-    threads = [threading.Thread(target=lambda: found.append(editors.get(files["long"]))) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: found.append(editors.get(files["long"]))) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     assert begun.wait(10)

@@ -22,7 +22,9 @@ def test_every_reader_hears_what_any_thread_publishes_in_its_order():
     async def listen():
         events = Events()
         streams = [await opened(events) for _ in range(3)]
-        thread = threading.Thread(target=lambda: [events.publish("job", {"id": i}) for i in range(20)])
+        thread = threading.Thread(
+            target=lambda: [events.publish("job", {"id": i}) for i in range(20)]
+        )
         thread.start()
         thread.join()
         for stream in streams:
@@ -41,7 +43,10 @@ def test_a_slow_reader_is_owed_only_the_newest_of_each_thing():
         events.publish("layout", {"name": "pca", "done": 1})
         await asyncio.sleep(0.01)
         assert len(events._readers[0]._waiting) == 4
-        heard = [json.loads((await anext(stream)).splitlines()[1].removeprefix("data: ")) for _ in range(4)]
+        heard = [
+            json.loads((await anext(stream)).splitlines()[1].removeprefix("data: "))
+            for _ in range(4)
+        ]
         assert [fact["done"] for fact in heard] == [9997, 9998, 9999, 1]
 
     asyncio.run(listen())

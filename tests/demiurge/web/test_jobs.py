@@ -1,4 +1,6 @@
-"""Jobs: made by a process beside the server, one at a time, remembered on disk; whatever happens to one, the next is done."""
+"""Jobs: made by a process beside the server, one at a time, remembered on disk; whatever happens to
+one, the next is done.
+"""
 
 import json
 import os
@@ -14,14 +16,14 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from db.database import Database
-from db.errors import ParameterError
 from demiurge.cli import main
-from demiurge.web import jobs as jobs_module
-from demiurge.web import worker as worker_module
 from demiurge.web.events import Events
-from demiurge.web.jobs import Job, Jobs, new_id
+from demiurge.web.make import jobs as jobs_module
+from demiurge.web.make import worker as worker_module
+from demiurge.web.make.jobs import Job, Jobs, new_id
+from demiurge.web.make.worker import RenderTask, Worker, _render_variations, _Teller
 from demiurge.web.plans import Plans
-from demiurge.web.worker import RenderTask, Worker, _render_variations, _Teller
+from files.errors import ParameterError
 from playback.plan import Plan
 from tests.demiurge.web.conftest import wait_until
 
@@ -39,7 +41,9 @@ def model(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     database = Database(built / "small.db")
     torch.manual_seed(0)
-    forecaster = Forecaster(ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16}))
+    forecaster = Forecaster(
+        ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16})
+    )
     bounds = torch.full_like(forecaster.low, -2.0), torch.full_like(forecaster.high, 2.0)
     forecaster.set_statistics(database.normaliser, low=bounds[0], high=bounds[1])
     folder = tmp_path_factory.mktemp("models") / "untrained"
@@ -58,7 +62,9 @@ def told(monkeypatch) -> list:
 @pytest.fixture
 def seed(client, tabla, tmp_path) -> str:
     sf.write(tmp_path / "tabla.wav", tabla, RATE)
-    return client.post("/seeds?name=tabla.wav", content=(tmp_path / "tabla.wav").read_bytes()).json()["id"]
+    return client.post(
+        "/seeds?name=tabla.wav", content=(tmp_path / "tabla.wav").read_bytes()
+    ).json()["id"]
 
 
 def asked(client, seed, **options):
@@ -80,18 +86,34 @@ def test_mosaic_of_a_seed(told, client, workspace, seed):
     answer = asked(client, seed, variations=2, continuity=0.5, temperature=0, random_seed=3)
     assert answer.status_code == 202
     job = wait(client, answer.json())
-    assert (job["state"], job["error"], job["seed"]["name"], job["model"]) == ("done", None, "tabla.wav", None)
+    assert (job["state"], job["error"], job["seed"]["name"], job["model"]) == (
+        "done",
+        None,
+        "tabla.wav",
+        None,
+    )
     assert job["created"] <= job["started"] <= job["finished"]
-    assert client.get("/jobs.json").json()["jobs"] == client.get("/make.json").json()["jobs"] == [job]
+    assert (
+        client.get("/jobs.json").json()["jobs"] == client.get("/make.json").json()["jobs"] == [job]
+    )
     plans = {plan["id"]: plan for plan in client.get("/plans.json").json()["plans"]}
     assert list(plans) == list(reversed(job["plans"]))
     moment = time.strftime("%H:%M", time.localtime(job["created"]))
-    assert [plans[one]["name"] for one in job["plans"]] == [f"tabla {number} ({moment})" for number in (1, 2)]
-    assert all(plan["kind"] == "made" and plan["job"] == job["id"] and plan["seconds"] == 1 for plan in plans.values())
+    assert [plans[one]["name"] for one in job["plans"]] == [
+        f"tabla {number} ({moment})" for number in (1, 2)
+    ]
+    assert all(
+        plan["kind"] == "made" and plan["job"] == job["id"] and plan["seconds"] == 1
+        for plan in plans.values()
+    )
     folder = workspace.folder / "jobs" / job["id"]
     assert sorted(path.name for path in folder.iterdir()) == [
-        "job.json", "variation-1.plan.json", "variation-1.wav", "variation-2.plan.json", "variation-2.wav"
-    ]  # fmt: skip
+        "job.json",
+        "variation-1.plan.json",
+        "variation-1.wav",
+        "variation-2.plan.json",
+        "variation-2.wav",
+    ]
     first, second = (Plan.load(folder / f"variation-{number}.plan.json") for number in (1, 2))
     assert first.settings["selection"]["continuity"] == 0.5
     assert first.settings["target"] == second.settings["target"] == "tabla.wav"
@@ -113,25 +135,46 @@ def test_temperature_of_a_mosaic_is_that_of_its_path_and_none_unless_asked(clien
 def test_job_that_says_it_has_made_too_much_is_left_out(tmp_path, caplog):
     for job_id, made in (("a", 8), ("b", 9), ("c", -1), ("d", 10**12)):
         (tmp_path / "jobs" / job_id).mkdir(parents=True)
-        record = asdict(Job(job_id, {"id": "s", "name": "s.wav"}, None, {}, 0.0, state="done", made=made))
+        record = asdict(
+            Job(job_id, {"id": "s", "name": "s.wav"}, None, {}, 0.0, state="done", made=made)
+        )
         (tmp_path / "jobs" / job_id / "job.json").write_text(json.dumps(record))
     jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
     assert [job["id"] for job in jobs.documents()] == ["a"]
     assert caplog.text.count("cannot be used") == 3
 
 
-def test_variations_of_a_continuation_are_those_of_the_next_seeds(client, built, seed, model, tmp_path):
+def test_variations_of_a_continuation_are_those_of_the_next_seeds(
+    client, built, seed, model, tmp_path
+):
     target = tmp_path / model.name  # the current folder, where models are looked for
     target.symlink_to(model)
     known = client.get("/make.json").json()["models"]
     assert [one["name"] for one in known] == ["untrained"]
-    made = asked(client, seed, model=known[0]["id"], variations=2, seconds=0.5, random_seed=7, temperature=0.9)
+    made = asked(
+        client,
+        seed,
+        model=known[0]["id"],
+        variations=2,
+        seconds=0.5,
+        random_seed=7,
+        temperature=0.9,
+    )
     job = wait(client, made.json())
     assert (job["state"], job["error"]) == ("done", None)
     assert job["model"]["name"] == "untrained"
     assert client.get(f"/plans/{job['plans'][0]}.json").json()["settings"]["seed"] == "tabla.wav"
-    arguments = ["render", str(tmp_path / "tabla.wav"), str(built / "small.db"), str(model), "-o", str(tmp_path / "out.wav")]
-    result = CliRunner().invoke(main, [*arguments, "--seconds", "0.5", "--seed", "8", "--temperature", "0.9"])
+    arguments = [
+        "render",
+        str(tmp_path / "tabla.wav"),
+        str(built / "small.db"),
+        str(model),
+        "-o",
+        str(tmp_path / "out.wav"),
+    ]
+    result = CliRunner().invoke(
+        main, [*arguments, "--seconds", "0.5", "--seed", "8", "--temperature", "0.9"]
+    )
     assert result.exit_code == 0, result.output
     sound = client.get(f"/plans/{job['plans'][1]}/download/wav")
     assert sound.content == (tmp_path / "out.wav").read_bytes()
@@ -139,9 +182,14 @@ def test_variations_of_a_continuation_are_those_of_the_next_seeds(client, built,
 
 def test_wrong_requests_are_refused_at_the_door(client, seed):
     wrong = {
-        "seconds": [0.4, 601, "10", True, None], "variations": [0, 9, 2.5, True], "continuity": [-1, 1e300, [1]],
-        "temperature": [-0.1, 11], "random_seed": [-1, 1 << 32, 0.5], "novelty": ["much"], "tempo": [1],
-    }  # fmt: skip
+        "seconds": [0.4, 601, "10", True, None],
+        "variations": [0, 9, 2.5, True],
+        "continuity": [-1, 1e300, [1]],
+        "temperature": [-0.1, 11],
+        "random_seed": [-1, 1 << 32, 0.5],
+        "novelty": ["much"],
+        "tempo": [1],
+    }
     for name, values in wrong.items():
         for value in values:
             answer = asked(client, seed, **{name: value})
@@ -151,8 +199,17 @@ def test_wrong_requests_are_refused_at_the_door(client, seed):
     assert asked(client, "../../etc").status_code == 404
     assert asked(client, 7).status_code == 422
     assert "no such model" in asked(client, seed, model="nothing").json()["error"]
-    assert client.post("/jobs", content=b'{"seconds": NaN}', headers={"Content-Type": "application/json"}).status_code == 400
-    assert client.get("/jobs/nothing.json").status_code == client.post("/jobs/nothing/cancel").status_code == 404
+    assert (
+        client.post(
+            "/jobs", content=b'{"seconds": NaN}', headers={"Content-Type": "application/json"}
+        ).status_code
+        == 400
+    )
+    assert (
+        client.get("/jobs/nothing.json").status_code
+        == client.post("/jobs/nothing/cancel").status_code
+        == 404
+    )
     assert client.get("/jobs.json").json() == {"jobs": []}
 
 
@@ -165,14 +222,19 @@ def test_cancelled_jobs_end_and_the_next_is_done(client, seed, workspace):
     assert cancelled["plans"] == []
     assert wait(client, last)["state"] == "done"
     assert client.post(f"/jobs/{last['id']}/cancel").json()["state"] == "done"
-    assert [client.get(f"/jobs/{one['id']}.json").json()["state"] for one in (running, waiting)] == ["cancelled"] * 2
+    assert [
+        client.get(f"/jobs/{one['id']}.json").json()["state"] for one in (running, waiting)
+    ] == ["cancelled"] * 2
 
 
 def test_worker_that_dies_fails_its_job_only(client, seed, workspace, monkeypatch):
     workers = []
     start = Worker._start
-    monkeypatch.setattr(Worker, "_start", lambda self: (start(self), workers.append(self._process.pid)))
-    dying, next_one = asked(client, seed).json(), asked(client, seed).json()
+    monkeypatch.setattr(
+        Worker, "_start", lambda self: (start(self), workers.append(self._process.pid))
+    )
+    dying = asked(client, seed).json()
+    next_one = asked(client, seed).json()
     wait(client, dying, ("running",))
     wait_until(lambda: workers)
     os.kill(workers[0], signal.SIGKILL)
@@ -191,29 +253,64 @@ def test_failure_is_told_in_words_and_the_worker_goes_on(client, seed, workspace
 
 
 WRONG = [  # in the record of a job
-    {"made": "3"}, {"made": True}, {"created": "today"}, {"created": float("nan")}, {"seed": {"id": "s"}}, {"seed": "s"},
-    {"seed": {"name": 1}}, {"model": []}, {"options": None}, {"progress": [1]}, {"error": 3}, {"colour": 1},
-]  # fmt: skip
+    {"made": "3"},
+    {"made": True},
+    {"created": "today"},
+    {"created": float("nan")},
+    {"seed": {"id": "s"}},
+    {"seed": "s"},
+    {"seed": {"name": 1}},
+    {"model": []},
+    {"options": None},
+    {"progress": [1]},
+    {"error": 3},
+    {"colour": 1},
+]
 
 
 def test_jobs_of_another_day(tmp_path, caplog):
     jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
-    begun = Job(new_id(), {"id": "s", "name": "a.b.wav"}, None, {"variations": 2}, 1000.0, state="running", made=2)
-    for job in (begun, replace(begun, id="waiting", state="queued", made=0), replace(begun, id="ended", state="done", made=0)):
+    begun = Job(
+        new_id(),
+        {"id": "s", "name": "a.b.wav"},
+        None,
+        {"variations": 2},
+        1000.0,
+        state="running",
+        made=2,
+    )
+    for job in (
+        begun,
+        replace(begun, id="waiting", state="queued", made=0),
+        replace(begun, id="ended", state="done", made=0),
+    ):
         (tmp_path / "jobs" / job.id).mkdir(parents=True)
         jobs._change(job)
     (tmp_path / "jobs" / begun.id / "variation-1.plan.json").write_text("{}")
     record = json.loads((tmp_path / "jobs" / "ended" / "job.json").read_text())
-    broken = ['{"id": 1}', "[]", "[" * 10**6, "nothing", *(json.dumps(record | {"id": "no", **wrong}) for wrong in WRONG)]
+    broken = [
+        '{"id": 1}',
+        "[]",
+        "[" * 10**6,
+        "nothing",
+        *(json.dumps(record | {"id": "no", **wrong}) for wrong in WRONG),
+    ]
     for number, text in enumerate(broken):
         (tmp_path / "jobs" / f"broken-{number}").mkdir()
-        (tmp_path / "jobs" / f"broken-{number}" / "job.json").write_text(text.replace('"no"', f'"broken-{number}"'))
+        (tmp_path / "jobs" / f"broken-{number}" / "job.json").write_text(
+            text.replace('"no"', f'"broken-{number}"')
+        )
     plans = Plans(tmp_path)
     again = Jobs(tmp_path / "jobs", plans, lambda kind, data: None)
     states = {job["id"]: job["state"] for job in again.documents()}
-    assert [f"broken-{number}" in caplog.text for number in range(len(broken))] == [True] * len(broken)
+    assert [f"broken-{number}" in caplog.text for number in range(len(broken))] == [True] * len(
+        broken
+    )
     assert states == {begun.id: "interrupted", "waiting": "interrupted", "ended": "done"}
-    assert json.loads((tmp_path / "jobs" / begun.id / "job.json").read_text())["state"] == "interrupted"
+    assert (
+        json.loads((tmp_path / "jobs" / begun.id / "job.json").read_text())["state"]
+        == "interrupted"
+    )
     (made,) = plans.files()  # the second was removed by somebody
     assert made.name.startswith("a.b 1 (")
     assert again.document(again.get(begun.id))["plans"] == [made.id]
@@ -235,12 +332,22 @@ def test_only_so_many_wait(tmp_path, monkeypatch):
 
 
 def task(folder: Path, **options) -> RenderTask:
-    values = {"seconds": 1.0, "continuity": 0.25, "novelty": 0.0, "temperature": 1.0, "variations": 2, "random_seed": 0}
-    return RenderTask(folder / "s.wav", "kick.wav", None, folder / "d.db", None, folder, **(values | options))
+    values = {
+        "seconds": 1.0,
+        "continuity": 0.25,
+        "novelty": 0.0,
+        "temperature": 1.0,
+        "variations": 2,
+        "random_seed": 0,
+    }
+    return RenderTask(
+        folder / "s.wav", "kick.wav", None, folder / "d.db", None, folder, **(values | options)
+    )
 
 
 def test_progress_is_told_ten_times_a_second_at_most(tmp_path, monkeypatch):
-    said, now = [], 50.0
+    said = []
+    now = 50.0
     monkeypatch.setattr(worker_module, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(_Teller, "_name_seed", lambda told, path: None)
     told = _Teller(task(tmp_path), lambda kind, what: said.append((kind, what)))
@@ -252,7 +359,10 @@ def test_progress_is_told_ten_times_a_second_at_most(tmp_path, monkeypatch):
     (tmp_path / "variation-1.plan.json").touch()
     now += 0.1
     told(2, 10, "variation-2.wav")
-    assert said[-2:] == [("made", 1), ("progress", {"what": "writing", "done": 2, "total": 10, "variation": 2})]
+    assert said[-2:] == [
+        ("made", 1),
+        ("progress", {"what": "writing", "done": 2, "total": 10, "variation": 2}),
+    ]
     (tmp_path / "variation-2.plan.json").touch()
     told.look()
     assert said[-1] == ("made", 2)
@@ -263,7 +373,9 @@ def test_progress_of_the_forecast_is_told_too(built, model, tabla, tmp_path, mon
     monkeypatch.setattr(worker_module, "TOLD_SECONDS", 0)
     sf.write(tmp_path / "s.wav", tabla, RATE)
     said = []
-    asked_for = replace(task(tmp_path, variations=1), model=model, database=built / "small.db", root=None)
+    asked_for = replace(
+        task(tmp_path, variations=1), model=model, database=built / "small.db", root=None
+    )
     _render_variations(asked_for, lambda kind, what: said.append(what))
     told = [what for what in said[:-1] if what["what"] == "forecasting"]
     assert told[0] == {"what": "forecasting", "done": 0, "total": 0, "variation": 1}

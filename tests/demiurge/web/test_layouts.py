@@ -9,13 +9,13 @@ import pytest
 
 from db.build import build_database
 from db.database import Database
-from db.errors import ParameterError
-from demiurge.corpus import CORPUS_DIR
-from demiurge.web import landmarks, layouts
-from demiurge.web.landmarks import LANDMARKS, choose_landmarks, place
-from demiurge.web.layout_files import layout_key
-from demiurge.web.points import by_size, fit_square, principal_axes, project
+from demiurge.bundled import CORPUS_DIR
+from demiurge.web.map import landmarks, layouts
+from demiurge.web.map.landmarks import LANDMARKS, choose_landmarks, place
+from demiurge.web.map.layout_files import layout_key
+from demiurge.web.map.points import by_size, fit_square, principal_axes, project
 from demiurge.web.workspace import Workspace
+from files.errors import ParameterError
 from tests.demiurge.web.conftest import wait_until
 
 
@@ -58,17 +58,22 @@ def test_principal_axes_are_those_of_a_singular_value_decomposition(database):
 
 def test_blocks_of_units_make_no_difference(database, monkeypatch):
     whole = project(database, ignore)
-    monkeypatch.setattr("demiurge.web.points.BLOCK_UNITS", 37)
+    monkeypatch.setattr("demiurge.web.map.points.BLOCK_UNITS", 37)
     parts = project(database, ignore)
     assert parts.xy == pytest.approx(whole.xy, abs=1e-4)
     assert (parts.clusters == whole.clusters).mean() > 0.99
 
 
 def test_projection_is_the_same_every_time_and_fills_the_square(database):
-    first, second = project(database, ignore), project(database, ignore)
+    first = project(database, ignore)
+    second = project(database, ignore)
     assert (first.xy == second.xy).all()
     assert (first.clusters == second.clusters).all()
-    assert (first.xy.dtype, first.xy.shape, first.clusters.dtype) == (np.float32, (2, len(database.units)), np.uint8)
+    assert (first.xy.dtype, first.xy.shape, first.clusters.dtype) == (
+        np.float32,
+        (2, len(database.units)),
+        np.uint8,
+    )
     assert 0.8 < np.abs(first.xy).max() <= 1
     sizes = np.bincount(first.clusters)
     assert (np.diff(sizes) <= 0).all()
@@ -116,7 +121,9 @@ def test_rare_sounds_have_their_landmarks():
 
 def test_a_unit_lies_between_its_landmarks_but_never_between_islands():
     places = np.array([[[0.0, 0], [1, 0], [100, 0]]])
-    assert place(np.array([[0.0, 1, 1]]), places, reach=5) == pytest.approx(np.array([[0, 0]]), abs=1e-3)
+    assert place(np.array([[0.0, 1, 1]]), places, reach=5) == pytest.approx(
+        np.array([[0, 0]]), abs=1e-3
+    )
     assert place(np.array([[1.0, 1, 1]]), places, reach=5) == pytest.approx(np.array([[0.5, 0]]))
     assert place(np.array([[1.0, 1, 1]]), places, reach=500)[0, 0] > 30
 
@@ -207,7 +214,9 @@ def test_a_process_that_dies_is_told_and_can_be_started_again(workspace, monkeyp
     workspace.close()
 
 
-@pytest.mark.parametrize("error", [OSError("no more processes"), RuntimeError("cannot schedule new futures")])
+@pytest.mark.parametrize(
+    "error", [OSError("no more processes"), RuntimeError("cannot schedule new futures")]
+)
 def test_a_process_that_cannot_be_had_is_told(workspace, monkeypatch, error):
     def refuse(*arguments):
         raise error
@@ -252,7 +261,9 @@ def kept_neighbours(points: np.ndarray, rows: np.ndarray, k: int = 20) -> float:
 
 
 @pytest.mark.slow
-def test_quality_layout_keeps_neighbours_better_than_principal_components(bundled, kept, monkeypatch):
+def test_quality_layout_keeps_neighbours_better_than_principal_components(
+    bundled, kept, monkeypatch
+):
     monkeypatch.setattr(landmarks, "LANDMARKS", 1500)
     workspace = Workspace(bundled)
     told = []
@@ -261,7 +272,8 @@ def test_quality_layout_keeps_neighbours_better_than_principal_components(bundle
     assert workspace.database.n_units > 1500
     workspace.layouts.start_quality()
     assert wait(workspace, 300) == {"state": "ready", "done": 1.0, "note": ""}
-    quality, rows = workspace.layouts.quality, scores(workspace.database)
+    quality = workspace.layouts.quality
+    rows = scores(workspace.database)
     assert (quality.shape, quality.dtype) == (pca.xy.shape, np.float32)
     assert np.abs(quality).max() <= 1
     assert kept_neighbours(quality, rows) > 2 * kept_neighbours(pca.xy, rows)

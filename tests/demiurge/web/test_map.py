@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from db.audio import read_audio
+from audio.read import read_audio
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
@@ -43,9 +43,14 @@ def test_first_page_is_the_map(client):
 def test_map_says_what_there_is(client, database):
     facts = client.get("/map.json").json()
     assert facts["database"] == {
-        "name": "small.db", "id": database.id, "sources": 4, "units": database.n_units, "sample_rate": 44100, "kind": "frame",
+        "name": "small.db",
+        "id": database.id,
+        "sources": 4,
+        "units": database.n_units,
+        "sample_rate": 44100,
+        "kind": "frame",
         "seconds": sum(source.n_samples for source in database.sources) / 44100,
-    }  # fmt: skip
+    }
     assert [source["path"] for source in facts["sources"]] == sorted(SOUNDS)
     assert [source["id"] for source in facts["sources"]] == [0, 1, 2, 3]
     assert sum(source["n_units"] for source in facts["sources"]) == database.n_units
@@ -78,7 +83,12 @@ def test_numbers_that_the_page_has_are_not_sent_again(client):
     for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}', "*"):
         again = client.get("/map/values/mfcc0", headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
-    assert client.get("/map/values/mfcc1", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+    assert (
+        client.get(
+            "/map/values/mfcc1", headers={"If-None-Match": first.headers["etag"]}
+        ).status_code
+        == 200
+    )
 
 
 def test_a_unit_is_known_with_its_place_and_descriptors(client, database):
@@ -86,7 +96,12 @@ def test_a_unit_is_known_with_its_place_and_descriptors(client, database):
     unit = int(database.units.ids[position])
     facts = client.get(f"/units/{unit}.json").json()
     assert facts["source"] == {"id": 1, "path": sorted(SOUNDS)[1], "missing": None}
-    assert (facts["unit"], facts["position"], facts["start_sample"], facts["n_samples"]) == (unit, position, 0, 1024)
+    assert (facts["unit"], facts["position"], facts["start_sample"], facts["n_samples"]) == (
+        unit,
+        position,
+        0,
+        1024,
+    )
     assert (facts["previous"], facts["next"]) == (None, unit + 1)
     assert facts["seconds"] == pytest.approx(1024 / 44100)
     assert list(facts["descriptors"].values()) == database.descriptors[position].tolist()
@@ -101,7 +116,10 @@ def test_similar_units_are_the_nearest_others(client, database):
     distances = [other["distance"] for other in found]
     assert distances == sorted(distances)
     other = client.get(f"/units/{found[0]['unit']}.json").json()
-    assert (other["source"]["path"], other["start_seconds"]) == (found[0]["source"], found[0]["start_seconds"])
+    assert (other["source"]["path"], other["start_seconds"]) == (
+        found[0]["source"],
+        found[0]["start_seconds"],
+    )
     places = [(one["source"], one["start_seconds"]) for one in found]
     own = client.get(f"/units/{unit}.json").json()
     places.append((own["source"]["path"], own["start_seconds"]))
@@ -118,7 +136,9 @@ def test_impossible_numbers_of_similar_units_are_refused(client, database, query
     assert "must be an integer of 1 to 64" in response.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/units/999999999.json", "/units/999999999/similar.json", "/units/x/audio.wav"])
+@pytest.mark.parametrize(
+    "path", ["/units/999999999.json", "/units/999999999/similar.json", "/units/x/audio.wav"]
+)
 def test_unknown_units_are_refused(client, path):
     response = client.get(path)
     assert response.status_code == 404
@@ -129,9 +149,14 @@ def test_what_is_heard_is_the_source_from_the_unit_on(client, database, built):
     position = 30
     response = client.get(f"/units/{database.units.ids[position]}/audio.wav?context=0.25")
     samples, rate = sf.read(io.BytesIO(response.content), dtype="float32", always_2d=True)
-    source, start = database.sources[0], int(database.units.start_sample[position])
+    source = database.sources[0]
+    start = int(database.units.start_sample[position])
     expected = read_audio(built / "sounds" / source.path).samples[start : start + 11025]
-    assert (response.headers["content-type"], rate, samples.shape) == ("audio/wav", 44100, expected.shape)
+    assert (response.headers["content-type"], rate, samples.shape) == (
+        "audio/wav",
+        44100,
+        expected.shape,
+    )
     fade = round(0.005 * 44100)
     assert samples[:-fade] == pytest.approx(np.clip(expected[:-fade], -1, 1), abs=2**-15)
     assert np.abs(samples[-1]).max() == 0
@@ -141,7 +166,9 @@ def test_what_is_heard_lasts_as_long_as_the_unit_and_ends_with_the_source(client
     unit = database.units.ids[database.sources[0].n_units - 2]
     info = sf.info(io.BytesIO(client.get(f"/units/{unit}/audio.wav?context=10").content))
     assert info.frames == database.units.room[database.sources[0].n_units - 2] < 2048
-    info = sf.info(io.BytesIO(client.get(f"/units/{database.units.ids[0]}/audio.wav?context=0").content))
+    info = sf.info(
+        io.BytesIO(client.get(f"/units/{database.units.ids[0]}/audio.wav?context=0").content)
+    )
     assert (info.frames, info.subtype) == (1024, "PCM_16")
 
 
@@ -155,10 +182,15 @@ def test_impossible_lengths_are_refused(client, database, context):
 @pytest.mark.parametrize(
     ("asked", "span"),
     [
-        ("bytes=0-", (0, None)), ("bytes=0-0", (0, 1)), ("bytes=100-199", (100, 200)), ("bytes=44-", (44, None)),
-        ("bytes=-100", (-100, None)), ("bytes=-9999999", (0, None)), ("bytes=100-9999999", (100, None)),
+        ("bytes=0-", (0, None)),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=100-199", (100, 200)),
+        ("bytes=44-", (44, None)),
+        ("bytes=-100", (-100, None)),
+        ("bytes=-9999999", (0, None)),
+        ("bytes=100-9999999", (100, None)),
     ],
-)  # fmt: skip
+)
 def test_ranges_of_sound_are_answered_as_they_are_asked(client, database, asked, span):
     path = f"/units/{database.units.ids[5]}/audio.wav"
     whole = client.get(path)
@@ -169,7 +201,9 @@ def test_ranges_of_sound_are_answered_as_they_are_asked(client, database, asked,
     assert (part.status_code, part.content) == (206, whole.content[start:stop])
     assert part.headers["content-range"] == f"bytes {start}-{stop - 1}/{total}"
     assert part.headers["content-length"] == str(stop - start)
-    assert client.head(path, headers={"Range": asked}).headers["content-length"] == str(stop - start)
+    assert client.head(path, headers={"Range": asked}).headers["content-length"] == str(
+        stop - start
+    )
 
 
 @pytest.mark.parametrize("asked", ["bytes=999999-", "bytes=-0", "bytes=999999-9999999"])
@@ -180,21 +214,43 @@ def test_ranges_beyond_the_end_are_refused(client, database, asked):
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=", "bytes=-", "bytes=5-3", "bytes=0-1,5-6", "samples=0-1", "bytes=a-b", "x", "bytes=" + "9" * 40 + "-"]
+    "asked",
+    [
+        "bytes=",
+        "bytes=-",
+        "bytes=5-3",
+        "bytes=0-1,5-6",
+        "samples=0-1",
+        "bytes=a-b",
+        "x",
+        "bytes=" + "9" * 40 + "-",
+    ],
 )
 def test_ranges_that_make_no_sense_give_the_whole(client, database, asked):
     response = client.get(f"/units/{database.units.ids[5]}/audio.wav", headers={"Range": asked})
-    assert (response.status_code, len(response.content)) == (200, int(response.headers["content-length"]))
+    assert (response.status_code, len(response.content)) == (
+        200,
+        int(response.headers["content-length"]),
+    )
 
 
-@pytest.mark.parametrize(("kind", "subtype", "channels"), [(np.int16, "PCM_16", 1), (np.float32, "FLOAT", 2)])
+@pytest.mark.parametrize(
+    ("kind", "subtype", "channels"), [(np.int16, "PCM_16", 1), (np.float32, "FLOAT", 2)]
+)
 def test_headers_of_sound_say_what_follows(kind, subtype, channels):
     samples = np.arange(10 * channels).reshape(10, channels).astype(kind)
     content = wav_header(samples, 22050) + samples.tobytes()
     assert struct.unpack("<I", content[4:8])[0] == len(content) - 8
     info = sf.info(io.BytesIO(content))
-    assert (info.samplerate, info.channels, info.frames, info.subtype) == (22050, channels, 10, subtype)
-    assert (sf.read(io.BytesIO(content), dtype=samples.dtype.name, always_2d=True)[0] == samples).all()
+    assert (info.samplerate, info.channels, info.frames, info.subtype) == (
+        22050,
+        channels,
+        10,
+        subtype,
+    )
+    assert (
+        sf.read(io.BytesIO(content), dtype=samples.dtype.name, always_2d=True)[0] == samples
+    ).all()
 
 
 def test_vanished_sources_are_shown_as_such_and_the_rest_works(own):
@@ -203,10 +259,17 @@ def test_vanished_sources_are_shown_as_such_and_the_rest_works(own):
     workspace = Workspace(own / "small.db", folder=own / "plans", root=own / "sounds")
     with visit(workspace) as client:
         facts = client.get("/map.json").json()
-        assert [bool(source["missing"]) for source in facts["sources"]] == [True, False, False, False]
+        assert [bool(source["missing"]) for source in facts["sources"]] == [
+            True,
+            False,
+            False,
+            False,
+        ]
         assert f"{first} is not in the corpus folder" in facts["sources"][0]["missing"]
         ids = numbers(client.get("/map/units"), "<u4")
-        assert "not in the corpus" in client.get(f"/units/{ids[0]}.json").json()["source"]["missing"]
+        assert (
+            "not in the corpus" in client.get(f"/units/{ids[0]}.json").json()["source"]["missing"]
+        )
         response = client.get(f"/units/{ids[0]}/audio.wav")
         assert (response.status_code, first in response.json()["error"]) == (410, True)
         assert client.get(f"/units/{ids[0]}/similar.json").status_code == 200
@@ -229,12 +292,21 @@ def test_a_file_that_is_no_sound_any_more_is_refused_with_its_name(own):
 def test_an_empty_database_has_an_empty_map(tmp_path, units):
     (tmp_path / "sounds").mkdir()
     (tmp_path / "sounds" / "broken.wav").write_bytes(b"RIFF")
-    build_database(tmp_path / "sounds", tmp_path / "empty.db", settings=DescriptorSettings(units=units))
+    build_database(
+        tmp_path / "sounds", tmp_path / "empty.db", settings=DescriptorSettings(units=units)
+    )
     with visit(Workspace(tmp_path / "empty.db")) as client:
         facts = client.get("/map.json").json()
         assert (facts["database"]["units"], facts["sources"]) == (0, [])
         assert facts["layouts"]["quality"]["state"] == "unavailable"
-        for path in ("units", "layouts/pca", "values/mfcc0", "values/source", "values/cluster", "values/time"):
+        for path in (
+            "units",
+            "layouts/pca",
+            "values/mfcc0",
+            "values/source",
+            "values/cluster",
+            "values/time",
+        ):
             assert numbers(client.get(f"/map/{path}")).size == 0
         assert client.get("/units/0.json").status_code == 404
         assert client.post("/map/layouts/quality").status_code == 422
@@ -255,7 +327,14 @@ def test_damaged_descriptors_are_an_error_that_says_what_to_do(own, monkeypatch)
 
 
 def test_two_hundred_requests_at_once_are_all_answered(workspace, database):
-    paths = ["/map.json", "/map/units", "/map/layouts/pca", "/map/values/mfcc5", "/map", "/static/lib.js"]
+    paths = [
+        "/map.json",
+        "/map/units",
+        "/map/layouts/pca",
+        "/map/values/mfcc5",
+        "/map",
+        "/static/lib.js",
+    ]
     ids = database.units.ids
     paths += [f"/units/{unit}/audio.wav" for unit in ids[:: len(ids) // 100]]
     paths += [f"/units/{unit}/similar.json" for unit in ids[:: len(ids) // 100]]
@@ -263,7 +342,9 @@ def test_two_hundred_requests_at_once_are_all_answered(workspace, database):
 
     async def ask_all(address: str) -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=address, limits=limits, timeout=30, trust_env=False
+        ) as client:
             return await asyncio.gather(*(client.get(path) for path in paths))
 
     with serving(workspace) as address:
@@ -277,9 +358,10 @@ def test_two_hundred_requests_at_once_are_all_answered(workspace, database):
 
 
 def test_an_index_is_made_once_for_all_who_ask_at_the_same_time(workspace, monkeypatch):
-    from demiurge.selection import Selection
+    from query.settings import Selection
 
-    made, make = [], Selection.index
+    made = []
+    make = Selection.index
     monkeypatch.setattr(Selection, "index", lambda *arguments: made.append(1) or make(*arguments))
     with ThreadPoolExecutor(8) as pool:
         indexes = set(pool.map(lambda _: id(workspace.index(Selection())), range(16)))

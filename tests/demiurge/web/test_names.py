@@ -1,7 +1,7 @@
 import pytest
 
-from db.errors import ParameterError
 from demiurge.web.names import STEM_LETTERS, file_stem
+from files.errors import ParameterError
 
 
 def test_a_given_name_becomes_one_that_any_system_can_keep():

@@ -7,9 +7,9 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from db.errors import ParameterError
 from demiurge.web.app import STATIC, create_app
 from demiurge.web.security import UNEXPECTED, Security
+from files.errors import ParameterError
 from tests.demiurge.web.conftest import ADDRESS, visit
 
 TOKEN = "correct-horse-battery"
@@ -24,7 +24,15 @@ def guarded(workspace):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:8421", "localhost:8421", "LOCALHOST:8421", "[::1]:8421", "127.0.0.2:8421", "localhost.:8421"]
+    "host",
+    [
+        "127.0.0.1:8421",
+        "localhost:8421",
+        "LOCALHOST:8421",
+        "[::1]:8421",
+        "127.0.0.2:8421",
+        "localhost.:8421",
+    ],
 )
 def test_names_of_this_machine_are_answered(client, host):
     assert client.get("/map.json", headers={"Host": host}).status_code == 200
@@ -33,11 +41,24 @@ def test_names_of_this_machine_are_answered(client, host):
 @pytest.mark.parametrize(
     "host",
     [
-        "evil.example:8421", "evil.example", "127.0.0.1", "localhost:80", "localhost:8422", "localhost.evil.example:8421", "",
-        "192.168.1.5:8421", "0.0.0.0:8421", "127.0.0.1.evil.example:8421", "localhost:8421:8421", "a@localhost:8421", "[::1",
-        ":8421", "localhost:٨٤٢١", "localhost:8421 x",
+        "evil.example:8421",
+        "evil.example",
+        "127.0.0.1",
+        "localhost:80",
+        "localhost:8422",
+        "localhost.evil.example:8421",
+        "",
+        "192.168.1.5:8421",
+        "0.0.0.0:8421",
+        "127.0.0.1.evil.example:8421",
+        "localhost:8421:8421",
+        "a@localhost:8421",
+        "[::1",
+        ":8421",
+        "localhost:٨٤٢١",
+        "localhost:8421 x",
     ],
-)  # fmt: skip
+)
 def test_other_names_are_refused_whoever_they_mean(client, host):
     response = client.get("/map.json", headers={"Host": host.encode()})
     assert (response.status_code, list(response.json())) == (400, ["error"])
@@ -45,13 +66,27 @@ def test_other_names_are_refused_whoever_they_mean(client, host):
 
 def test_of_a_server_for_others_addresses_and_its_names_are_known_and_no_other_names():
     security = Security("0.0.0.0", 8421, TOKEN)
-    assert all(security.knows(f"{host}:8421") for host in ("192.168.1.5", "[2001:db8::1]", "localhost", socket.gethostname()))
-    assert not any(security.knows(f"{host}:8421") for host in ("evil.example", "192.168.1.5.evil.example", "example"))
+    assert all(
+        security.knows(f"{host}:8421")
+        for host in ("192.168.1.5", "[2001:db8::1]", "localhost", socket.gethostname())
+    )
+    assert not any(
+        security.knows(f"{host}:8421")
+        for host in ("evil.example", "192.168.1.5.evil.example", "example")
+    )
     assert Security("music.example", 80, TOKEN).knows("music.example")
 
 
 @pytest.mark.parametrize(
-    "origin", [None, "null", "http://evil.example", "http://127.0.0.1", "https://127.0.0.1:8421", "http://localhost:8421"]
+    "origin",
+    [
+        None,
+        "null",
+        "http://evil.example",
+        "http://127.0.0.1",
+        "https://127.0.0.1:8421",
+        "http://localhost:8421",
+    ],
 )
 def test_posts_need_the_origin_of_this_server(workspace, origin):
     app = create_app(workspace, Security())
@@ -91,23 +126,42 @@ def test_own_pages_may_ask(client, site):
 def test_another_page_cannot_post_even_as_a_navigation(client):
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example", **LINK}
     assert client.post("/map/layouts/quality", headers=headers).status_code == 403
-    assert client.post("/map", headers={"Sec-Fetch-Site": "cross-site", **LINK}).status_code == 403  # whatever its origin
+    assert (
+        client.post("/map", headers={"Sec-Fetch-Site": "cross-site", **LINK}).status_code == 403
+    )  # whatever its origin
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/map", "/map.json", "/map/units", "/units/0/audio.wav", "/static/lib.js", "/events", "/nowhere"]
+    "path",
+    [
+        "/",
+        "/map",
+        "/map.json",
+        "/map/units",
+        "/units/0/audio.wav",
+        "/static/lib.js",
+        "/events",
+        "/nowhere",
+    ],
 )
 def test_nothing_is_answered_without_the_token(guarded, path):
     response = guarded.get(path)
     assert response.status_code == 401
     assert "token" in response.json()["error"]
-    assert guarded.get(path, headers={"Accept": "text/html"}).headers["content-type"].startswith("text/plain")
+    assert (
+        guarded.get(path, headers={"Accept": "text/html"})
+        .headers["content-type"]
+        .startswith("text/plain")
+    )
 
 
 @pytest.mark.parametrize("token", ["", "x", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "ż" * 16])
 def test_wrong_tokens_are_refused(guarded, token):
     assert guarded.get("/map.json", params={"token": token}).status_code == 401
-    assert guarded.get("/map.json", headers={"Cookie": f"demiurge-8421={token}".encode()}).status_code == 401
+    assert (
+        guarded.get("/map.json", headers={"Cookie": f"demiurge-8421={token}".encode()}).status_code
+        == 401
+    )
 
 
 def test_right_token_becomes_a_cookie_and_leaves_the_address(guarded):
@@ -123,7 +177,14 @@ def test_right_token_becomes_a_cookie_and_leaves_the_address(guarded):
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.example/x", "///evil.example", "/\\evil.example", "/%5C%5Cevil.example", "/%09/evil.example"]
+    "path",
+    [
+        "//evil.example/x",
+        "///evil.example",
+        "/\\evil.example",
+        "/%5C%5Cevil.example",
+        "/%09/evil.example",
+    ],
 )
 def test_taking_the_token_never_leads_elsewhere(guarded, path):
     location = guarded.get(f"http://127.0.0.1:8421{path}?token={TOKEN}").headers["location"]
@@ -134,19 +195,38 @@ def test_a_token_does_not_excuse_a_wrong_host_or_origin(workspace):
     with visit(workspace, Security("0.0.0.0", 8421, TOKEN)) as client:
         client.get("/map", params={"token": TOKEN})
         assert client.get("/map.json", headers={"Host": "evil.example:8421"}).status_code == 400
-        assert client.post("/map/layouts/quality", headers={"Origin": "http://evil.example"}).status_code == 403
-        assert client.get(f"{LAN}/map.json", headers={"Cookie": f"demiurge-8421={TOKEN}"}).status_code == 401
+        assert (
+            client.post(
+                "/map/layouts/quality", headers={"Origin": "http://evil.example"}
+            ).status_code
+            == 403
+        )
+        assert (
+            client.get(f"{LAN}/map.json", headers={"Cookie": f"demiurge-8421={TOKEN}"}).status_code
+            == 401
+        )
 
 
 def test_servers_for_others_need_a_token_that_cannot_be_guessed():
-    with pytest.raises(ParameterError, match="host=0.0.0.0 is reached by other machines; serve it with a token"):
+    with pytest.raises(
+        ParameterError, match="host=0.0.0.0 is reached by other machines; serve it with a token"
+    ):
         Security("0.0.0.0", 8421)
     with pytest.raises(ParameterError, match="the token has 5 characters and needs at least 16"):
         Security("127.0.0.1", 8421, "short")
 
 
 @pytest.mark.parametrize(
-    "path", ["/map", "/map.json", "/nowhere", "/static/lib.js", "/units/0/audio.wav", "/map/units", "/units/x.json"]
+    "path",
+    [
+        "/map",
+        "/map.json",
+        "/nowhere",
+        "/static/lib.js",
+        "/units/0/audio.wav",
+        "/map/units",
+        "/units/x.json",
+    ],
 )
 def test_every_answer_has_the_policy(client, path):
     headers = client.get(path, headers={"Accept": "text/html"}).headers
@@ -157,7 +237,11 @@ def test_every_answer_has_the_policy(client, path):
     assert "http" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
-    assert headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
+    assert (
+        headers["cross-origin-resource-policy"]
+        == headers["cross-origin-opener-policy"]
+        == "same-origin"
+    )
     assert not any(name.startswith("access-control") for name in headers)
 
 
@@ -165,14 +249,20 @@ def test_only_a_map_that_asks_for_it_may_compile(client):
     assert "'unsafe-eval'" in client.get("/map?compile=1").headers["content-security-policy"]
     for path in ("/make?compile=1", "/map?compile=2", "/map.json?compile=1"):
         assert "unsafe" not in client.get(path).headers["content-security-policy"]
-    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    link = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
     linked = client.get("/map?compile=1", headers=link)
     assert linked.status_code == 200
     assert "unsafe" not in linked.headers["content-security-policy"]
 
 
 def test_two_origins_are_none(client):
-    answer = client.post("/jobs", json={}, headers=[("Origin", ADDRESS), ("Origin", "http://evil.example")])
+    answer = client.post(
+        "/jobs", json={}, headers=[("Origin", ADDRESS), ("Origin", "http://evil.example")]
+    )
     assert answer.status_code == 403
 
 
@@ -199,12 +289,16 @@ def test_pages_have_no_inline_scripts_or_handlers_and_ask_nobody_else(client):
     for path in ("/map", "/nowhere"):
         text = client.get(path, headers={"Accept": "text/html"}).text
         for attributes, content in re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL):
-            assert any(word in attributes for word in ("src=", "nonce=", "application/json")), content
+            assert any(word in attributes for word in ("src=", "nonce=", "application/json")), (
+                content
+            )
         assert not re.search(r"<[^>]+\s(on\w+|style)=", text)
         assert not re.search(r"(src|href)=[\"'](https?:)?//", text)
 
 
-@pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "PUT", "DELETE", "PATCH", "CONNECT", "BREW"])
+@pytest.mark.parametrize(
+    "method", ["TRACE", "OPTIONS", "PUT", "DELETE", "PATCH", "CONNECT", "BREW"]
+)
 def test_other_methods_are_refused(client, method):
     response = client.request(method, "/map.json")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD, POST")
@@ -214,7 +308,9 @@ def test_post_where_there_is_nothing_to_change_is_refused(client):
     assert client.post("/map.json").status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/map", "/map.json", "/map/units", "/units/0/audio.wav", "/static/lib.js", "/events"])
+@pytest.mark.parametrize(
+    "path", ["/map", "/map.json", "/map/units", "/units/0/audio.wav", "/static/lib.js", "/events"]
+)
 def test_head_is_get_without_a_body(client, path):
     response = client.head(path)
     assert (response.status_code, response.content) == (200, b"")
@@ -225,13 +321,30 @@ def test_head_is_get_without_a_body(client, path):
 @pytest.mark.parametrize(
     "path",
     [
-        "/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd", "/static/%00", "/static/",
-        "/static/lib.js/", "/static/.", "/units/..%2f..%2fsmall.db.json", "/units/0/../../x", "/map/layouts/..%2fpca",
-        "/map/values/..%2f..%2fetc%2fpasswd", "/plans/..%2f..%2fetc%2fpasswd.json", "/seeds/..%2f..%2fetc%2fpasswd/audio.wav",
-        "/units/%F0%9F%8E%B5.json", "/units/1e3.json", "/units/٣.json", "/units/-1.json", f"/units/{'9' * 5000}.json",
-        "/units/0%00.json", "/%F5%F6", "/x" * 2000,
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/static//etc/passwd",
+        "/static/%00",
+        "/static/",
+        "/static/lib.js/",
+        "/static/.",
+        "/units/..%2f..%2fsmall.db.json",
+        "/units/0/../../x",
+        "/map/layouts/..%2fpca",
+        "/map/values/..%2f..%2fetc%2fpasswd",
+        "/plans/..%2f..%2fetc%2fpasswd.json",
+        "/seeds/..%2f..%2fetc%2fpasswd/audio.wav",
+        "/units/%F0%9F%8E%B5.json",
+        "/units/1e3.json",
+        "/units/٣.json",
+        "/units/-1.json",
+        f"/units/{'9' * 5000}.json",
+        "/units/0%00.json",
+        "/%F5%F6",
+        "/x" * 2000,
     ],
-)  # fmt: skip
+)
 def test_paths_are_only_names_of_what_there_is(client, path):
     response = client.get(f"{ADDRESS}{path}")
     assert response.status_code == 404
@@ -247,9 +360,19 @@ def test_static_files_are_those_of_the_program(client):
 def test_static_files_that_the_page_has_are_not_sent_again(client):
     first = client.get("/static/lib.js")
     again = client.get("/static/lib.js", headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
-    assert (first.headers["cache-control"], again.headers["cache-control"]) == ("no-cache", "no-cache")
-    assert client.get("/static/theme.js", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+    assert (again.status_code, again.content, again.headers["etag"]) == (
+        304,
+        b"",
+        first.headers["etag"],
+    )
+    assert (first.headers["cache-control"], again.headers["cache-control"]) == (
+        "no-cache",
+        "no-cache",
+    )
+    assert (
+        client.get("/static/theme.js", headers={"If-None-Match": first.headers["etag"]}).status_code
+        == 200
+    )
 
 
 def test_unknown_places_are_a_page_for_people_and_json_for_scripts(client):

@@ -1,4 +1,6 @@
-"""Seeds: real recordings are kept and heard; whatever else somebody sends is refused in words, and leaves nothing behind."""
+"""Seeds: real recordings are kept and heard; whatever else somebody sends is refused in words, and
+leaves nothing behind.
+"""
 
 import asyncio
 import io
@@ -15,14 +17,14 @@ import soundfile as sf
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from db.errors import AudioError
-from demiurge.corpus import CORPUS_DIR, SEED_FILE
-from demiurge.web import checking
-from demiurge.web import seeds as seeds_module
-from demiurge.web.checking import check_audio, examine
-from demiurge.web.make import MakeViews
+from demiurge.bundled import CORPUS_DIR, SEED_FILE
+from demiurge.web.make import checking
+from demiurge.web.make import seeds as seeds_module
+from demiurge.web.make.checking import check_audio, examine
+from demiurge.web.make.seeds import Seeds
+from demiurge.web.make.views import MakeViews
 from demiurge.web.names import shown_name
-from demiurge.web.seeds import Seeds
+from files.errors import AudioError
 from tests.demiurge.web.conftest import serving
 
 RATE = 44100
@@ -75,7 +77,9 @@ def test_recording_is_kept_heard_and_known_again(client):
     again = client.post("/seeds?name=other.ogg", content=SEED_FILE.read_bytes()).json()
     assert again == seed | {"name": "other.ogg"}
     assert client.get("/make.json").json()["seeds"] == [again]
-    heard, rate = sf.read(io.BytesIO(client.get(f"/seeds/{seed['id']}/audio.wav").content), dtype="float32")
+    heard, rate = sf.read(
+        io.BytesIO(client.get(f"/seeds/{seed['id']}/audio.wav").content), dtype="float32"
+    )
     assert rate == RATE
     assert heard.shape == original.shape
     assert np.abs(heard - original.clip(-1, 1)).max() < 1e-4
@@ -85,12 +89,15 @@ def test_recording_is_kept_heard_and_known_again(client):
 
 
 def test_seed_is_there_after_a_restart_unless_its_file_is_gone(tmp_path, tabla, unchecked):
-    first, second = take(Seeds(tmp_path), wav(tabla)), take(Seeds(tmp_path), wav(tabla / 2), name="b.wav")
+    first = take(Seeds(tmp_path), wav(tabla))
+    second = take(Seeds(tmp_path), wav(tabla / 2), name="b.wav")
     again = Seeds(tmp_path)
     assert [seed["id"] for seed in again.documents()] == [second.id, first.id]
     again.path(first).unlink()
     record = json.loads((tmp_path / f"{second.id}.json").read_text())
-    (tmp_path / f"{first.id}.json").write_text(json.dumps(record | {"id": first.id, "created": "today"}))
+    (tmp_path / f"{first.id}.json").write_text(
+        json.dumps(record | {"id": first.id, "created": "today"})
+    )
     (tmp_path / f"{first.id}.wav").touch()
     assert [seed["id"] for seed in Seeds(tmp_path).documents()] == [second.id]
     (tmp_path / f"{first.id}.wav").unlink()
@@ -114,7 +121,9 @@ def test_seed_whose_file_is_gone_can_be_sent_again(tmp_path, tabla, unchecked):
 
 def test_what_is_wrong_is_told_as_of_a_seed(tmp_path):
     (tmp_path / "upload.mp3").write_bytes(np.random.default_rng(0).bytes(5000))
-    with pytest.raises(AudioError, match=r"^a\.mp3: not readable as audio \(it is damaged, .*WAV or FLAC$"):
+    with pytest.raises(
+        AudioError, match=r"^a\.mp3: not readable as audio \(it is damaged, .*WAV or FLAC$"
+    ):
         examine(tmp_path / "upload.mp3", "a.mp3", tmp_path / "preview.flac")
     assert "remove" not in refused(tmp_path, b"")
 
@@ -127,16 +136,25 @@ def test_nothing_is_left_of_what_was_refused(client, workspace):
         assert "sound.wav" in answer.json()["error"]
     assert left(workspace.folder / "seeds") == []
     assert client.get("/seeds/../../etc/passwd/audio.wav").status_code == 404
-    assert client.get(f"/seeds/{'0' * 32}/audio.wav").json()["error"].startswith("there is no such seed")
+    assert (
+        client.get(f"/seeds/{'0' * 32}/audio.wav")
+        .json()["error"]
+        .startswith("there is no such seed")
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("promises_gigabytes", "truncated"), ("truncated_ogg", "last page is missing"), ("not_finite", "NaN or infinite"),
-        ("too_short", "too short"), ("many_channels", "32"), ("quick", "above 192000"), ("no_samples", "0 samples"),
+        ("promises_gigabytes", "truncated"),
+        ("truncated_ogg", "last page is missing"),
+        ("not_finite", "NaN or infinite"),
+        ("too_short", "too short"),
+        ("many_channels", "32"),
+        ("quick", "above 192000"),
+        ("no_samples", "0 samples"),
     ],
-)  # fmt: skip
+)
 def test_malformed_sound_is_refused(tmp_path, tabla, name, message):
     whole = bytearray(wav(tabla))
     promise = whole[:40] + struct.pack("<I", 3 << 30) + whole[44:]
@@ -190,10 +208,13 @@ def test_decoding_process_that_dies_is_an_answer():
 
 def test_decoding_process_gets_so_much_memory_and_time_only():
     code = (
-        "import resource; from demiurge.web import checking; checking._limit_process(); "
-        "print(resource.getrlimit(resource.RLIMIT_CPU)[0], resource.getrlimit(resource.RLIMIT_CORE)[0]); bytearray(3 << 30)"
+        "import resource; from demiurge.web.make import checking; checking._limit_process();"
+        " print(resource.getrlimit(resource.RLIMIT_CPU)[0],"
+        " resource.getrlimit(resource.RLIMIT_CORE)[0]); bytearray(3 << 30)"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert ended.stdout.split() == ["60", "0"]
     assert ended.stderr.strip().endswith("MemoryError")
 
@@ -217,17 +238,22 @@ def test_slow_trickle_is_refused(tmp_path, monkeypatch):
     assert left(tmp_path) == []
 
 
-def test_two_are_taken_at_a_time_and_others_wait_or_are_sent_away(tmp_path, tabla, monkeypatch, unchecked):
+def test_two_are_taken_at_a_time_and_others_wait_or_are_sent_away(
+    tmp_path, tabla, monkeypatch, unchecked
+):
     contents = [wav(tabla * level) for level in (1, 0.9, 0.8, 0.7)]
 
     async def crowd() -> list:
-        seeds, free = Seeds(tmp_path), asyncio.Event()
+        seeds = Seeds(tmp_path)
+        free = asyncio.Event()
 
         async def held(content: bytes):
             await free.wait()
             yield content
 
-        taken = [asyncio.create_task(seeds.take(held(content), "a.wav", None)) for content in contents]
+        taken = [
+            asyncio.create_task(seeds.take(held(content), "a.wav", None)) for content in contents
+        ]
         await asyncio.sleep(0.01)
         monkeypatch.setattr(seeds_module, "WAIT_SECONDS", 0.0)
         with pytest.raises(HTTPException, match="other files are being taken") as refusal:
@@ -242,12 +268,21 @@ def test_two_are_taken_at_a_time_and_others_wait_or_are_sent_away(tmp_path, tabl
 
 def test_upload_that_breaks_off_leaves_nothing(workspace):
     views = MakeViews(workspace)
-    messages = [{"type": "http.request", "body": b"RIFF", "more_body": True}, {"type": "http.disconnect"}]
+    messages = [
+        {"type": "http.request", "body": b"RIFF", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
 
     async def receive():
         return messages.pop(0)
 
-    scope = {"type": "http", "method": "POST", "path": "/seeds", "query_string": b"name=a.wav", "headers": []}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/seeds",
+        "query_string": b"name=a.wav",
+        "headers": [],
+    }
     answer = asyncio.run(views.upload(Request(scope, receive)))
     assert answer.status_code == 400
     assert "end" in json.loads(answer.body)["error"]
@@ -259,7 +294,11 @@ def test_lengths_that_are_lies_over_a_real_connection(workspace, monkeypatch):
     chunk = b"4000\r\n" + bytes(1 << 14) + b"\r\n"
     with serving(workspace) as address:
         for head, body, status in (
-            (b"Content-Length: 1000", b"RIFF", b""),  # more than comes, and then nobody is there any more
+            (
+                b"Content-Length: 1000",
+                b"RIFF",
+                b"",
+            ),  # more than comes, and then nobody is there any more
             (b"Content-Length: 4", b"RIFF and more", b"422"),
             (b"Content-Length: 99999999999", b"RIFF", b"413"),
             (b"Transfer-Encoding: chunked", chunk * 5, b"413"),
@@ -270,10 +309,17 @@ def test_lengths_that_are_lies_over_a_real_connection(workspace, monkeypatch):
 
 
 def send_raw(address: str, head: bytes, body: bytes, *, breaks_off: bool) -> bytes:
-    """What a server answers to the start of a request, after which nothing more is sent, or the connection is closed."""
+    """What a server answers to the start of a request, after which nothing more is sent, or the
+    connection is closed.
+    """
     host = address.removeprefix("http://").encode().rstrip(b"/")
-    with socket.create_connection(("127.0.0.1", int(host.split(b":")[1])), timeout=10) as connection:
-        connection.sendall(b"POST /seeds HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\n%s\r\n\r\n%s" % (host, host, head, body))
+    with socket.create_connection(
+        ("127.0.0.1", int(host.split(b":")[1])), timeout=10
+    ) as connection:
+        connection.sendall(
+            b"POST /seeds HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\n%s\r\n\r\n%s"
+            % (host, host, head, body)
+        )
         if breaks_off:
             connection.shutdown(socket.SHUT_WR)
         return connection.recv(1 << 16)

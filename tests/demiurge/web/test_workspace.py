@@ -1,4 +1,6 @@
-"""What all views share: models that go with the database, sources that are there, and an orderly end."""
+"""What all views share: models that go with the database, sources that are there, and an orderly
+end.
+"""
 
 import json
 import multiprocessing
@@ -8,21 +10,28 @@ import time
 
 import pytest
 
-from db.errors import CheckpointError, DatabaseError
 from db.settings import DescriptorSettings
-from demiurge.selection import Selection
 from demiurge.web import workspace as workspace_module
 from demiurge.web.workspace import ClosedError, Workspace
+from files.errors import CheckpointError, DatabaseError
+from query.settings import Selection
 from tests.demiurge.web.conftest import SOUNDS
 
 
 def write_model(folder, *, kind="forecaster", **settings) -> None:
     folder.mkdir(parents=True)
-    values = {"kind": kind, "version": 1, "model": "lstm", "descriptors": DescriptorSettings(**settings).to_dict()}
+    values = {
+        "kind": kind,
+        "version": 1,
+        "model": "lstm",
+        "descriptors": DescriptorSettings(**settings).to_dict(),
+    }
     (folder / "config.json").write_text(json.dumps(values))
 
 
-def test_models_that_fit_are_found_beside_the_database_and_in_the_current_folder(own, tmp_path, monkeypatch):
+def test_models_that_fit_are_found_beside_the_database_and_in_the_current_folder(
+    own, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     write_model(own / "beside")
     write_model(tmp_path / "here")
@@ -31,9 +40,15 @@ def test_models_that_fit_are_found_beside_the_database_and_in_the_current_folder
     write_model(own / "vocoder", kind="vocoder")
     (own / "broken").mkdir()
     (own / "broken" / "config.json").write_text("{")
-    workspace = Workspace(own / "small.db", models=[tmp_path / "elsewhere" / "given", own / "beside"])
+    workspace = Workspace(
+        own / "small.db", models=[tmp_path / "elsewhere" / "given", own / "beside"]
+    )
     models = workspace.models()
-    assert [(model.name, model.architecture) for model in models] == [("given", "lstm"), ("beside", "lstm"), ("here", "lstm")]
+    assert [(model.name, model.architecture) for model in models] == [
+        ("given", "lstm"),
+        ("beside", "lstm"),
+        ("here", "lstm"),
+    ]
     assert len({model.id for model in models}) == 3
     write_model(own / "new")
     assert [model.name for model in workspace.models()] == ["given", "beside", "here", "new"]
@@ -74,7 +89,11 @@ def test_plans_are_kept_beside_the_database_unless_told_otherwise(own, tmp_path)
 
 def test_everything_is_closed_in_order_whatever_goes_wrong(workspace):
     closed = []
-    workspace.on_close += [lambda: closed.append(1), lambda: closed.append(1 / 0), lambda: closed.append(3)]
+    workspace.on_close += [
+        lambda: closed.append(1),
+        lambda: closed.append(1 / 0),
+        lambda: closed.append(3),
+    ]
     with pytest.raises(ZeroDivisionError, match="division by zero"):
         workspace.close()
     assert closed == [1, 3]
@@ -83,7 +102,9 @@ def test_everything_is_closed_in_order_whatever_goes_wrong(workspace):
 
 
 def test_processes_do_not_outlive_it(workspace):
-    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=time.sleep, args=(60,), daemon=True
+    )
     process.start()
     workspace.close()
     process.join(10)

@@ -1,5 +1,5 @@
 // regl without the compiler: it writes JavaScript functions and compiles them, which the page's content security policy forbids.
-// They were compiled beforehand (scripts/precompile_regl.py) and are found by the hash of their source.
+// They were compiled beforehand (scripts/make/precompiled_regl.py) and are found by the hash of their source.
 import createRegl from "regl";
 import precompiled from "../vendor/regl/precompiled.js";
 

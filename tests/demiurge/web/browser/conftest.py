@@ -35,18 +35,25 @@ Pixels = Callable[[Page | Locator], np.ndarray]
 
 @dataclass(frozen=True)
 class Site:
-    """A served corpus: `folder` holds small.db, its sounds, the plan tabla.plan.json that was opened, and plans/."""
+    """A served corpus: `folder` holds small.db, its sounds, the plan tabla.plan.json that was
+    opened, and plans/.
+    """
 
     address: str
     folder: Path
 
 
-@pytest.fixture(scope="module")  # while Playwright is open, no other test can run an event loop of its own
+@pytest.fixture(
+    scope="module"
+)  # while Playwright is open, no other test can run an event loop of its own
 def browser() -> Iterator[Browser]:
     """Chromium without a window; without one these tests are skipped, but in CI they fail."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        reason = "there is no Chromium: THE WEB PAGES ARE NOT TESTED; install it, on Debian: sudo apt-get install chromium"
+        reason = (
+            "there is no Chromium: THE WEB PAGES ARE NOT TESTED; install it, on Debian: sudo"
+            " apt-get install chromium"
+        )
         if os.environ.get("CI"):
             pytest.fail(reason)
         warnings.warn(reason, stacklevel=1)
@@ -59,41 +66,61 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def browse() -> Iterator[Callable[[Workspace], str]]:
-    """`browse(workspace)` serves it as long as the module's tests, as `demiurge browse` does, and gives its address."""
+    """`browse(workspace)` serves it as long as the module's tests, as `demiurge browse` does, and
+    gives its address.
+    """
     with ExitStack() as stack:
         yield lambda workspace: stack.enter_context(serving(workspace))
 
 
 @pytest.fixture(scope="module")
-def site(built: Path, rebuilt: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable[[Workspace], str]) -> Site:
+def site(
+    built: Path,
+    rebuilt: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    browse: Callable[[Workspace], str],
+) -> Site:
     """The small corpus, with a plan that rebuilds a second of tabla; tests of one module share it."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(built, folder, dirs_exist_ok=True)
     plan = Path(shutil.copy(rebuilt, folder))
-    workspace = Workspace(folder / "small.db", root=folder / "sounds", plans=[plan], folder=folder / "plans")
+    workspace = Workspace(
+        folder / "small.db", root=folder / "sounds", plans=[plan], folder=folder / "plans"
+    )
     return Site(browse(workspace), folder)
 
 
 @pytest.fixture
 def problems() -> list[str]:
-    """What the page has complained of, violations of the security policy among it; a test that expects some clears it."""
+    """What the page has complained of, violations of the security policy among it; a test that
+    expects some clears it.
+    """
     return []
 
 
 @pytest.fixture
 def tab(browser: Browser, site: Site, problems: list[str]) -> Iterator[Callable[..., Page]]:
-    """`tab(**options)`: one with nothing stored, for addresses relative to the site's, as Playwright's `new_context` makes it.
+    """`tab(**options)`: one with nothing stored, for addresses relative to the site's, as
+    Playwright's `new_context` makes it.
 
     In the end none may have had problems.
     """
-    usual: dict[str, Any] = {"base_url": site.address, "viewport": SIZE, "color_scheme": "light", "accept_downloads": True}
+    usual: dict[str, Any] = {
+        "base_url": site.address,
+        "viewport": SIZE,
+        "color_scheme": "light",
+        "accept_downloads": True,
+    }
     with ExitStack() as stack:
 
         def open_it(**options: Any) -> Page:
             context = browser.new_context(**(usual | options))
             stack.callback(context.close)
             context.set_default_timeout(TIMEOUT_MS)
-            context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+            context.on(
+                "console",
+                lambda message: problems.append(message.text) if message.type == "error" else None,
+            )
             context.on("weberror", lambda error: problems.append(str(error.error)))
             return context.new_page()
 

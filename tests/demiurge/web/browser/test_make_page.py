@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import Page, Route, expect
 
 from db.database import Database
-from demiurge.corpus import CORPUS_DIR, SEED_FILE
+from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.web.workspace import Workspace
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from tests.demiurge.web.browser.conftest import Site
@@ -31,13 +31,19 @@ TOO_WIDE = """[...document.querySelectorAll("html, #main, #form, .fields, #resul
 
 
 @pytest.fixture(scope="module")
-def site(built: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable[[Workspace], str]) -> Site:
-    """The small corpus with a forecaster beside it, which has learned nothing but goes on all the same."""
+def site(
+    built: Path, tmp_path_factory: pytest.TempPathFactory, browse: Callable[[Workspace], str]
+) -> Site:
+    """The small corpus with a forecaster beside it, which has learned nothing but goes on all the
+    same.
+    """
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(built, folder, dirs_exist_ok=True)
     database = Database(folder / "small.db")
     torch.manual_seed(0)
-    forecaster = Forecaster(ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16}))
+    forecaster = Forecaster(
+        ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16})
+    )
     bounds = torch.full_like(forecaster.low, -2.0), torch.full_like(forecaster.high, 2.0)
     forecaster.set_statistics(database.normaliser, low=bounds[0], high=bounds[1])
     forecaster.save(folder / "untrained")
@@ -55,7 +61,9 @@ def open_with_seed(page: Page, seed: Path = SEED_FILE) -> None:
     expect(page.locator("#seed-name")).to_have_text(seed.name)
 
 
-def set_knobs(page: Page, *, model: str = "none: rebuild the seed itself (mosaic)", **knobs: float) -> None:
+def set_knobs(
+    page: Page, *, model: str = "none: rebuild the seed itself (mosaic)", **knobs: float
+) -> None:
     page.select_option("#model", label=model)
     for name, value in knobs.items():
         page.fill(f"#{name}", str(value))
@@ -78,7 +86,9 @@ def newest(page: Page, state: str):
 
 def share_played(page: Page) -> float:
     """How much of the variation that plays is over, in per cent."""
-    return float(page.locator(".played:visible").evaluate("played => played.style.width").removesuffix("%"))
+    return float(
+        page.locator(".played:visible").evaluate("played => played.style.width").removesuffix("%")
+    )
 
 
 def test_seed_dropped_anywhere_becomes_variations(page):
@@ -187,7 +197,9 @@ def test_audition_goes_on_at_the_position_of_the_variation_before(page):
     expect(page.locator(".playing")).to_have_count(0)
 
 
-def test_sound_that_was_put_away_is_fetched_anew_and_plays_unless_it_is_paused_meanwhile(page, problems):
+def test_sound_that_was_put_away_is_fetched_anew_and_plays_unless_it_is_paused_meanwhile(
+    page, problems
+):
     open_with_seed(page)
     make(page, variations=2)
     cards = newest(page, "done").locator(".variation")
@@ -197,7 +209,11 @@ def test_sound_that_was_put_away_is_fetched_anew_and_plays_unless_it_is_paused_m
     held: list[Route] = []
     second = f"**/plans/{cards.nth(1).get_attribute('data-plan')}"
     for is_paused in (False, True):
-        page.route(f"{second}/audio.wav?*", lambda route: route.fulfill(status=409, json={"error": "edited"}), times=2)
+        page.route(
+            f"{second}/audio.wav?*",
+            lambda route: route.fulfill(status=409, json={"error": "edited"}),
+            times=2,
+        )
         page.route(f"{second}.json", lambda route: held.append(route), times=1)
         page.keyboard.press("2")
         expect(page.locator(".playing")).to_have_count(0)
@@ -219,7 +235,12 @@ def test_without_a_mouse(page):
     page.focus("#seed-choose")
     page.keyboard.press("Enter")
     expect(page.locator("#seed-name")).to_have_text("tabla_ghe3.ogg")
-    for control in ("#seed-used", "#model", "#defaults", "#variations"):  # a mosaic has no length of its own
+    for control in (
+        "#seed-used",
+        "#model",
+        "#defaults",
+        "#variations",
+    ):  # a mosaic has no length of its own
         page.keyboard.press("Tab")
         if control == "#model":
             page.keyboard.press("End")
@@ -248,9 +269,16 @@ def test_knobs_of_a_job_fill_the_form(page, fixtures):
     expect(page.locator("#continuity")).to_have_value("0.25")
     job.get_by_role("button", name="Make again").click()
     values = {
-        name: page.input_value(f"#{name}") for name in ("variations", "continuity", "novelty", "temperature", "random_seed")
+        name: page.input_value(f"#{name}")
+        for name in ("variations", "continuity", "novelty", "temperature", "random_seed")
     }
-    assert values == {"variations": "2", "continuity": "1.5", "novelty": "0.7", "temperature": "0.4", "random_seed": "77"}
+    assert values == {
+        "variations": "2",
+        "continuity": "1.5",
+        "novelty": "0.7",
+        "temperature": "0.4",
+        "random_seed": "77",
+    }
     assert page.input_value("#model") == ""
 
     def forget(route: Route) -> None:

@@ -1,4 +1,6 @@
-"""The corpus map as people use it: in Chromium, with a mouse, with keys, and where something is missing."""
+"""The corpus map as people use it: in Chromium, with a mouse, with keys, and where something is
+missing.
+"""
 
 import json
 import re
@@ -12,7 +14,7 @@ from playwright.sync_api import expect
 
 from db.build import build_database
 from db.database import Database
-from demiurge.web import layouts
+from demiurge.web.map import layouts
 from demiurge.web.workspace import Workspace
 
 STAGE = "#points"
@@ -90,7 +92,9 @@ MIDDLE_PLACE = """() => {
 
 @pytest.fixture
 def open_map(page):
-    """`open_map(query)` opens the map and waits until it is drawn; the plan the site was started with is not shown."""
+    """`open_map(query)` opens the map and waits until it is drawn; the plan the site was started
+    with is not shown.
+    """
 
     def open_it(query="?plan="):
         page.goto(f"/map{query}")
@@ -111,7 +115,9 @@ def places(page):
 
     def find(units):
         box = page.locator(STAGE).bounding_box()
-        found = page.evaluate("(units) => units.map((unit) => demiurgeMap.screenPosition(unit))", units)
+        found = page.evaluate(
+            "(units) => units.map((unit) => demiurgeMap.screenPosition(unit))", units
+        )
         return np.array(found) + np.array([box["x"], box["y"]])
 
     return find
@@ -119,12 +125,16 @@ def places(page):
 
 @pytest.fixture
 def lone(page, units, places):
-    """`lone(choice)`: those of some units that have no other near them on the stage, so that the pointer can only mean them."""
+    """`lone(choice)`: those of some units that have no other near them on the stage, so that the
+    pointer can only mean them.
+    """
 
     def find(choice=units):
         box = page.locator(STAGE).bounding_box()
         found = places(units)
-        distances = np.linalg.norm(found[:, None] - found[None], axis=-1) + 1000 * np.eye(len(found))
+        distances = np.linalg.norm(found[:, None] - found[None], axis=-1) + 1000 * np.eye(
+            len(found)
+        )
         inner = (found > [box["x"] + 60, box["y"] + 90]) & (
             found < [box["x"] + box["width"] - 120, box["y"] + box["height"] - 60]
         )
@@ -169,7 +179,8 @@ def test_every_unit_is_drawn(page, open_map, units, places, pixels):
     open_map()
     seen = pixels(page).astype(int)
     ground = seen[150, 5]
-    corner, box = (210, 95), page.locator(STAGE).bounding_box()
+    corner = (210, 95)
+    box = page.locator(STAGE).bounding_box()
     stage = seen[corner[1] : int(box["y"] + box["height"]), : int(box["width"]) - 60]
     away = stage[np.abs(stage - ground).sum(-1) > 90]
     assert len(np.unique(away, axis=0)) > 40
@@ -191,7 +202,9 @@ def test_hover_plays_the_unit(page, open_map, lone):
     facts = page.request.get(f"/units/{unit}.json").json()
     expect(page.locator("#tooltip")).to_contain_text(facts["source"]["path"])
     expect(page.locator("#reading")).to_contain_text(facts["source"]["path"])
-    assert page.evaluate("draws") == drawn > 0, "a million points would be drawn anew for each that is pointed at"
+    assert page.evaluate("draws") == drawn > 0, (
+        "a million points would be drawn anew for each that is pointed at"
+    )
     page.mouse.move(place[0], 20, steps=3)
     expect(page.locator("#tooltip")).to_be_hidden()
     sound = page.request.get(answer.value.url).body()
@@ -229,11 +242,28 @@ def test_orders_and_colours_that_the_map_uses(page):
     assert sorted(walked) == list(range(16))
     steps = np.linalg.norm(np.diff(np.array(square)[walked], axis=0), axis=1)
     assert steps.max() < 3.2, "no jump from one side to the other"
-    names = [*[f"mfcc{i}" for i in range(6)], "centroid", "f0", "loudness", "chroma0", "mfcc0_std", "log2_duration"]
+    names = [
+        *[f"mfcc{i}" for i in range(6)],
+        "centroid",
+        "f0",
+        "loudness",
+        "chroma0",
+        "mfcc0_std",
+        "log2_duration",
+    ]
     assert page.evaluate(MENU, names) == [
-        ["loudness", 0], ["centroid", 0], ["f0", 0], ["time", 0], ["length", 0],
-        ["MFCC", 2], ["MFCC Δ", 2], ["MFCC ΔΔ", 2], ["Chroma", 1], ["Deviation", 1], ["Others", 1],
-    ]  # fmt: skip
+        ["loudness", 0],
+        ["centroid", 0],
+        ["f0", 0],
+        ["time", 0],
+        ["length", 0],
+        ["MFCC", 2],
+        ["MFCC Δ", 2],
+        ["MFCC ΔΔ", 2],
+        ["Chroma", 1],
+        ["Deviation", 1],
+        ["Others", 1],
+    ]
     assert page.evaluate(PITCH_COLOURS, [0, 100, 200, 0]) == [[64, 0, 63, 64], True, 100]
 
 
@@ -270,14 +300,21 @@ def test_lasso_counts_what_is_in_it(page, open_map, units, places, lasso):
     inside = int(((found > [left, top]) & (found < [right, bottom])).all(1).sum())
     lasso(np.array([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]))
     expect(page.locator("#selection")).to_be_visible()
-    counts = [int(text.replace(",", "")) for text in page.locator("#selection-list .muted").all_text_contents()]
+    counts = [
+        int(text.replace(",", ""))
+        for text in page.locator("#selection-list .muted").all_text_contents()
+    ]
     expect(page.locator("#selection-count")).to_contain_text(f"{sum(counts):,} units")
     assert sum(counts) == pytest.approx(inside, rel=0.05)  # the line goes by steps of some pixels
     page.click("#lasso")
     page.click("#selection-keep")
     expect(page.locator("#lasso")).to_have_attribute("aria-pressed", "false")
-    expect(page.locator("#kept-text")).to_have_text(f"{sum(counts):,} of {len(units):,} units shown")
-    listed = [int(text.replace(",", "")) for text in page.locator("#legend .muted").all_text_contents()]
+    expect(page.locator("#kept-text")).to_have_text(
+        f"{sum(counts):,} of {len(units):,} units shown"
+    )
+    listed = [
+        int(text.replace(",", "")) for text in page.locator("#legend .muted").all_text_contents()
+    ]
     assert sorted(listed) == sorted(counts), "the legend counts what is shown"
     page.click("#kept-all")
     expect(page.locator("#kept")).to_be_hidden()
@@ -286,7 +323,10 @@ def test_lasso_counts_what_is_in_it(page, open_map, units, places, lasso):
 def test_selection_is_played_one_after_another(page, open_map, eventually):
     open_map("")
     heard = []
-    page.on("request", lambda request: heard.append(request.url) if "/audio.wav" in request.url else None)
+    page.on(
+        "request",
+        lambda request: heard.append(request.url) if "/audio.wav" in request.url else None,
+    )
     page.select_option("#listen", "0")
     row = page.locator(".legend-row", has_text="tabla_ghe3")
     row.click()
@@ -310,9 +350,15 @@ def test_selection_is_played_one_after_another(page, open_map, eventually):
     expect(page.locator("#selection-play")).to_contain_text("Stop")
 
 
-def test_search_fades_the_others_and_enter_goes_there(page, open_map, units, places, pixels, eventually):
+def test_search_fades_the_others_and_enter_goes_there(
+    page, open_map, units, places, pixels, eventually
+):
     open_map()
-    (choir,) = [source for source in page.request.get("/map.json").json()["sources"] if "choir" in source["path"]]
+    (choir,) = [
+        source
+        for source in page.request.get("/map.json").json()["sources"]
+        if "choir" in source["path"]
+    ]
     colourful = lambda: int((np.ptp(pixels(page.locator(STAGE)).astype(int), axis=-1) > 60).sum())  # noqa: E731
     before = colourful()
     page.keyboard.press("/")
@@ -332,7 +378,10 @@ def test_axes_place_the_units_by_two_descriptors(page, open_map, units, places, 
     page.click("button[value=axes]")
     page.select_option("#axis-x", "mfcc3")
     page.select_option("#axis-y", "time")
-    x, y = (np.frombuffer(page.request.get(f"/map/values/{name}").body(), "<f4") for name in ("mfcc3", "time"))
+    x, y = (
+        np.frombuffer(page.request.get(f"/map/values/{name}").body(), "<f4")
+        for name in ("mfcc3", "time")
+    )
     assert eventually(lambda: np.corrcoef(places(units)[:, 0], x)[0, 1] > 0.999)
     assert eventually(lambda: np.corrcoef(places(units)[:, 1], y)[0, 1] < -0.999)
     found = places(units)
@@ -361,7 +410,9 @@ def test_colour_by_a_descriptor(page, open_map, pixels, eventually, problems):
 def test_plan_is_a_path_and_plays_along_it(page, open_map, eventually):
     open_map()
     without = page.locator("#overlay").evaluate(INK)
-    (plan,) = [plan for plan in page.request.get("/plans.json").json()["plans"] if plan["kind"] == "opened"]
+    (plan,) = [
+        plan for plan in page.request.get("/plans.json").json()["plans"] if plan["kind"] == "opened"
+    ]
     page.select_option("#plan-choice", plan["id"])
     expect(page.locator("#plan-facts")).to_contain_text(f"{plan['steps']} steps")
     assert eventually(lambda: page.locator("#overlay").evaluate(INK) > without + 1000)
@@ -369,13 +420,17 @@ def test_plan_is_a_path_and_plays_along_it(page, open_map, eventually):
     expect(page.locator("#plan-link")).to_have_attribute("href", f"/timeline/{plan['id']}")
     expect(page.locator("#plan-play")).to_be_enabled()
     page.click("#plan-play")
-    expect(page.locator("#plan-seek")).to_have_attribute("aria-valuetext", re.compile(r"step \d\d of"))
+    expect(page.locator("#plan-seek")).to_have_attribute(
+        "aria-valuetext", re.compile(r"step \d\d of")
+    )
     page.keyboard.press("k")
     expect(page.get_by_label("Play the plan", exact=True)).to_be_visible()
     page.focus("#plan-seek")
     for key, step in (("End", plan["steps"]), ("Home", 1)):
         page.keyboard.press(key)
-        expect(page.locator("#plan-seek")).to_have_attribute("aria-valuetext", f"step {step} of {plan['steps']}")
+        expect(page.locator("#plan-seek")).to_have_attribute(
+            "aria-valuetext", f"step {step} of {plan['steps']}"
+        )
 
 
 @pytest.fixture
@@ -384,20 +439,27 @@ def saved(page, site):
 
     def save(name):
         (site.folder / "plans").mkdir(exist_ok=True)
-        shutil.copyfile(site.folder / "tabla.plan.json", site.folder / "plans" / f"{name}.plan.json")
-        (found,) = [plan for plan in page.request.get("/plans.json").json()["plans"] if plan["name"] == name]
+        shutil.copyfile(
+            site.folder / "tabla.plan.json", site.folder / "plans" / f"{name}.plan.json"
+        )
+        (found,) = [
+            plan for plan in page.request.get("/plans.json").json()["plans"] if plan["name"] == name
+        ]
         return found
 
     return save
 
 
 def test_plan_that_is_damaged_or_comes_late(page, site, saved, eventually):
-    late, other = saved("late"), saved("other")
+    late = saved("late")
+    other = saved("other")
     (site.folder / "plans" / "damaged.plan.json").write_text("{")
     held = []
     page.route(f"**/plans/{late['id']}.json", lambda route: held.append(route))
     page.goto(f"/map?plan={late['id']}")
-    expect(page.locator("#plan-choice option", has_text="damaged (cannot be read)")).to_be_disabled()
+    expect(
+        page.locator("#plan-choice option", has_text="damaged (cannot be read)")
+    ).to_be_disabled()
     assert eventually(lambda: held)
     page.select_option("#plan-choice", other["id"])
     expect(page.locator("#plan-link")).to_have_attribute("href", f"/timeline/{other['id']}")
@@ -409,16 +471,26 @@ def test_plan_that_is_damaged_or_comes_late(page, site, saved, eventually):
 
 def test_plan_is_loaded_again_only_if_it_changed(page, open_map, saved, eventually):
     page.add_init_script(KEEP_STREAM)
-    plan, asked = saved("followed"), []
-    assert eventually(lambda: page.request.get(f"/plans/{plan['id']}.json").json()["audio"]["state"] == "ready")
-    page.on("request", lambda request: asked.append(request.url) if request.url.endswith(f"{plan['id']}.json") else None)
+    plan = saved("followed")
+    asked = []
+    assert eventually(
+        lambda: page.request.get(f"/plans/{plan['id']}.json").json()["audio"]["state"] == "ready"
+    )
+    page.on(
+        "request",
+        lambda request: (
+            asked.append(request.url) if request.url.endswith(f"{plan['id']}.json") else None
+        ),
+    )
     open_map(f"?plan={plan['id']}")
     expect(page.locator("#plan-play")).to_be_enabled()
     before = len(asked)
     facts = page.request.get(f"/plans/{plan['id']}.json").json()
     for revision in (0, 0, 0, 1):
         news = {"id": plan["id"], "revision": facts["revision"] + revision, "audio": facts["audio"]}
-        page.evaluate("(data) => stream.dispatchEvent(new MessageEvent('plan', { data }))", json.dumps(news))
+        page.evaluate(
+            "(data) => stream.dispatchEvent(new MessageEvent('plan', { data }))", json.dumps(news)
+        )
     assert eventually(lambda: len(asked) > before)
     page.wait_for_timeout(200)
     assert len(asked) == before + 1
@@ -502,7 +574,9 @@ def test_missing_file_is_told(page, open_map, site, units, lone):
         sources = page.request.get("/map.json").json()["sources"]
         (gone,) = [source for source in sources if source["missing"]]
         number = np.frombuffer(page.request.get("/map/values/source").body(), "<f4")
-        _, place = lone([unit for unit, source in zip(units, number, strict=True) if source == gone["id"]])[0]
+        _, place = lone(
+            [unit for unit, source in zip(units, number, strict=True) if source == gone["id"]]
+        )[0]
         page.mouse.move(*place, steps=3)
         expect(page.locator("#tooltip")).to_contain_text("the file is missing")
         expect(page.locator(".legend-row.missing")).to_contain_text("ambi_choir")
@@ -511,7 +585,10 @@ def test_missing_file_is_told(page, open_map, site, units, lone):
 
 
 def test_browser_that_needs_other_code_may_compile_it(page):
-    page.route("**/precompiled.js", lambda route: route.fulfill(body="export default {};", content_type="text/javascript"))
+    page.route(
+        "**/precompiled.js",
+        lambda route: route.fulfill(body="export default {};", content_type="text/javascript"),
+    )
     page.goto("/map?plan=")
     page.get_by_role("link", name="Compile it here").click()
     page.wait_for_selector("body[data-ready]")
@@ -525,7 +602,12 @@ def test_browser_without_webgl(page):
 
 
 def test_server_error_is_shown_in_the_maps_place(page, problems):
-    page.route("**/map/units", lambda route: route.fulfill(status=422, body=json.dumps({"error": "the shards are damaged"})))
+    page.route(
+        "**/map/units",
+        lambda route: route.fulfill(
+            status=422, body=json.dumps({"error": "the shards are damaged"})
+        ),
+    )
     page.goto("/map")
     expect(page.locator(".message")).to_contain_text("the shards are damaged")
     problems.clear()
@@ -550,10 +632,14 @@ def draw_a_circle(path, key, positions, first, connection):
     connection.send(np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
 
 
-def test_quality_layout_is_computed_once(page, open_map, units, places, eventually, tmp_path, monkeypatch):
+def test_quality_layout_is_computed_once(
+    page, open_map, units, places, eventually, tmp_path, monkeypatch
+):
     pytest.importorskip("umap")
     monkeypatch.setattr(layouts, "draw", draw_a_circle)
-    monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path))  # where it is kept: no other test is to find it
+    monkeypatch.setenv(
+        "DEMIURGE_CACHE", str(tmp_path)
+    )  # where it is kept: no other test is to find it
     open_map()
     before = places(units)
     page.click("button[value=quality]")

@@ -10,7 +10,17 @@ from playwright.sync_api import Page, Route, expect
 from demiurge.cli import main
 from playback.plan import Plan
 from tests.demiurge.web.browser.conftest import Pixels
-from tests.demiurge.web.browser.timeline_page import click_step, download, edited, loaded, place_of, plan_of, press, said, until
+from tests.demiurge.web.browser.timeline_page import (
+    click_step,
+    download,
+    edited,
+    loaded,
+    place_of,
+    plan_of,
+    press,
+    said,
+    until,
+)
 
 HEARD_EVENTS = """
   const OriginalSource = EventSource;
@@ -26,12 +36,15 @@ INDEXING = """
 """
 
 
-def test_choosing_another_unit_changes_sound_and_picture_and_undo_brings_them_back(timeline: Page, pixels: Pixels) -> None:
+def test_choosing_another_unit_changes_sound_and_picture_and_undo_brings_them_back(
+    timeline: Page, pixels: Pixels
+) -> None:
     wave = timeline.locator("#wave")
     click_step(timeline, 12)
     use = timeline.locator(".alternatives li:nth-child(4)").get_by_role("button", name="Use")
     use.hover()
-    before, plan = pixels(wave), plan_of(timeline)
+    before = pixels(wave)
+    plan = plan_of(timeline)
     changed = edited(timeline, use.click)
     assert changed["revision"] > plan["revision"]
     assert changed["steps"]["unit"][12] != plan["steps"]["unit"][12]
@@ -77,7 +90,10 @@ def test_dragging_an_edge_to_the_right_repeats_and_to_the_left_removes(timeline:
 def test_a_unit_pinned_on_the_map_is_used_at_a_step(timeline: Page) -> None:
     unit = plan_of(timeline)["steps"]["unit"][20]
     keep = "unit => fetch('/map.json').then(answer => answer.json())"
-    keep += ".then(({ database }) => localStorage.setItem(`map.pins.${database.id}`, JSON.stringify([unit])))"
+    keep += (
+        ".then(({ database }) => localStorage.setItem(`map.pins.${database.id}`,"
+        " JSON.stringify([unit])))"
+    )
     timeline.evaluate(keep, unit)
     click_step(timeline, 5)
     pinned = timeline.get_by_role("list", name="Pinned on the map")
@@ -104,7 +120,13 @@ def test_locked_steps_stay_when_the_rest_is_chosen_again(page: Page) -> None:
     for _ in range(4):
         timeline.keyboard.press("Shift+ArrowRight")
     locked = edited(timeline, press(timeline, "l"))
-    assert [i for i, is_locked in enumerate(locked["steps"]["locked"]) if is_locked] == [10, 11, 12, 13, 14]
+    assert [i for i, is_locked in enumerate(locked["steps"]["locked"]) if is_locked] == [
+        10,
+        11,
+        12,
+        13,
+        14,
+    ]
     timeline.get_by_role("button", name="Choose again").click()
     timeline.get_by_label("Continuity").fill("3")
     timeline.get_by_label("Temperature").fill("20")
@@ -122,12 +144,22 @@ def test_locked_steps_stay_when_the_rest_is_chosen_again(page: Page) -> None:
     expect(timeline.locator("#continuity")).to_have_value("0.25")
 
 
-def test_the_downloaded_sound_is_what_playback_makes_of_the_downloaded_plan(timeline: Page, site, tmp_path: Path) -> None:
+def test_the_downloaded_sound_is_what_playback_makes_of_the_downloaded_plan(
+    timeline: Page, site, tmp_path: Path
+) -> None:
     click_step(timeline, 3)
     edited(timeline, press(timeline, "r"))
     plan, wav = (download(timeline, kind, tmp_path) for kind in ("plan", "wav"))
     result = CliRunner().invoke(
-        main, ["playback", str(plan), "--root", str(site.folder / "sounds"), "-o", str(tmp_path / "own.wav")]
+        main,
+        [
+            "playback",
+            str(plan),
+            "--root",
+            str(site.folder / "sounds"),
+            "-o",
+            str(tmp_path / "own.wav"),
+        ],
     )
     assert result.exit_code == 0, result.output
     assert wav.read_bytes() == (tmp_path / "own.wav").read_bytes()
@@ -155,7 +187,10 @@ def test_an_edit_in_another_tab_is_shown(timeline: Page, tab: Callable[..., Page
 
 
 def test_an_edit_that_is_refused_is_explained(timeline: Page, problems: list[str]) -> None:
-    timeline.route("**/edits", lambda route: route.fulfill(status=422, json={"error": "the last step cannot be removed"}))
+    timeline.route(
+        "**/edits",
+        lambda route: route.fulfill(status=422, json={"error": "the last step cannot be removed"}),
+    )
     click_step(timeline, 2)
     timeline.keyboard.press("Delete")
     timeline.get_by_text("the last step cannot be removed").first.wait_for()

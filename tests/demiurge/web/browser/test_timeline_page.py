@@ -1,4 +1,6 @@
-"""The timeline in a real browser: seen and heard, with a mouse, with keys and with fingers, and where something is missing."""
+"""The timeline in a real browser: seen and heard, with a mouse, with keys and with fingers, and
+where something is missing.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -11,7 +13,17 @@ from playwright.sync_api import Page, expect
 from demiurge.web.workspace import Workspace
 from playback.plan import Plan
 from tests.demiurge.web.browser.conftest import Pixels
-from tests.demiurge.web.browser.timeline_page import click_step, download, edited, loaded, place_of, plan_of, press, said, until
+from tests.demiurge.web.browser.timeline_page import (
+    click_step,
+    download,
+    edited,
+    loaded,
+    place_of,
+    plan_of,
+    press,
+    said,
+    until,
+)
 
 TABLET = {"width": 1024, "height": 768}
 SLOW_SOUNDS = """
@@ -44,11 +56,15 @@ CALLS_A_FRAME = """
 
 
 def test_the_plan_is_drawn_within_the_window(timeline: Page, pixels: Pixels) -> None:
-    stage, lane = timeline.locator("#stage").bounding_box(), timeline.locator("[data-lane=units]").bounding_box()
+    stage = timeline.locator("#stage").bounding_box()
+    lane = timeline.locator("[data-lane=units]").bounding_box()
     assert stage
     assert lane
     seen = pixels(timeline)
-    middle = seen[round(lane["y"] + lane["height"] / 2), round(stage["x"]) : round(stage["x"] + stage["width"])]
+    middle = seen[
+        round(lane["y"] + lane["height"] / 2),
+        round(stage["x"]) : round(stage["x"] + stage["width"]),
+    ]
     assert len(np.unique(middle, axis=0)) >= len({*plan_of(timeline)["steps"]["source"]})
     assert pixels(timeline.locator("#wave")).std() > 30
     assert timeline.evaluate("document.scrollingElement.scrollHeight") == 720
@@ -68,7 +84,9 @@ def test_a_step_says_why_it_was_chosen_and_what_else_fits(timeline: Page) -> Non
     assert f"{steps['distance'][5]:.2f}" in inspector
     assert timeline.locator(".alternatives li").count() == 10  # itself and nine others
     assert said(timeline, "step 5, ")
-    tracks = timeline.locator(".alternatives .stack").evaluate_all("found => found.map((track) => track.clientWidth)")
+    tracks = timeline.locator(".alternatives .stack").evaluate_all(
+        "found => found.map((track) => track.clientWidth)"
+    )
     assert len({*tracks}) == 1  # one scale
     timeline.get_by_role("button", name="Close").focus()
     timeline.keyboard.press("Enter")
@@ -83,7 +101,10 @@ def test_a_step_says_why_it_was_chosen_and_what_else_fits(timeline: Page) -> Non
 
 def test_an_alternative_is_heard_alone_and_in_place(timeline: Page) -> None:
     click_step(timeline, 5)
-    for title, address in (("Hear it alone", "**/units/*/audio.wav*"), ("Hear it in place", "**/steps/5/audio.wav*unit=*")):
+    for title, address in (
+        ("Hear it alone", "**/units/*/audio.wav*"),
+        ("Hear it in place", "**/steps/5/audio.wav*unit=*"),
+    ):
         button = timeline.locator(f".alternatives li:nth-child(3) button[title^='{title}']")
         with timeline.expect_response(address) as answer:
             button.click()
@@ -118,14 +139,18 @@ def test_it_plays_on_through_edits_and_the_view_follows(page: Page) -> None:
     timeline.locator("#play[aria-label=Play]").wait_for()
     timeline.keyboard.press(" ")
     timeline.evaluate("sounds.forEach((sound) => (sound.playbackRate = 1))")
-    assert until(lambda: int(timeline.locator("#overview").get_attribute("aria-valuenow") or 0) > 40)
+    assert until(
+        lambda: int(timeline.locator("#overview").get_attribute("aria-valuenow") or 0) > 40
+    )
     assert until(lambda: timeline.locator("#position").inner_text() > "0:00.60")
     for _ in range(5):
         timeline.keyboard.press("Control+z")
     assert until(lambda: len(plan_of(timeline)["steps"]["unit"]) == n_steps)
 
 
-def test_several_steps_are_heard_in_place_and_after_a_removal_one_is_selected(timeline: Page) -> None:
+def test_several_steps_are_heard_in_place_and_after_a_removal_one_is_selected(
+    timeline: Page,
+) -> None:
     click_step(timeline, 5)
     timeline.keyboard.press("Shift+ArrowRight")
     timeline.keyboard.press("Shift+ArrowRight")
@@ -140,7 +165,9 @@ def test_several_steps_are_heard_in_place_and_after_a_removal_one_is_selected(ti
 
 
 def newest(site) -> Path:
-    return max((site.folder / "plans").glob("*.plan.json"), key=lambda path: path.stat().st_mtime_ns)
+    return max(
+        (site.folder / "plans").glob("*.plan.json"), key=lambda path: path.stat().st_mtime_ns
+    )
 
 
 def test_all_of_it_by_the_keyboard(timeline: Page, site) -> None:
@@ -179,7 +206,10 @@ def test_all_of_it_by_the_keyboard(timeline: Page, site) -> None:
     timeline.get_by_role("button", name="Download").press("Enter")
     timeline.keyboard.press("2")
     timeline.keyboard.press("Escape")
-    timeline.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: '2', code: 'Digit2', repeat: true}))")
+    timeline.evaluate(
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key: '2', code: 'Digit2', repeat:"
+        " true}))"
+    )
     assert plan_of(timeline)["revision"] == revision
     timeline.keyboard.press("?")
     assert "hear the selected steps in place" in timeline.locator("#shortcuts").inner_text()
@@ -224,7 +254,14 @@ def poor(site, tmp_path_factory: pytest.TempPathFactory, browse: Callable[[Works
     plan = Plan.load(own)
     (folder / "sounds" / plan.steps[0].source).unlink()
     foreign.write_text(own.read_text().replace(plan.database["id"], "f" * 32))
-    return browse(Workspace(folder / "small.db", root=folder / "sounds", plans=[own, foreign], folder=folder / "none"))
+    return browse(
+        Workspace(
+            folder / "small.db",
+            root=folder / "sounds",
+            plans=[own, foreign],
+            folder=folder / "none",
+        )
+    )
 
 
 def test_what_is_missing_is_said_and_the_rest_works(poor: str, page: Page, tmp_path: Path) -> None:
@@ -240,7 +277,9 @@ def test_what_is_missing_is_said_and_the_rest_works(poor: str, page: Page, tmp_p
     page.get_by_text("Not all of tabla.wav can be heard").first.wait_for()
 
 
-def test_a_plan_of_another_database_is_played_and_cut_but_offers_no_units(poor: str, page: Page) -> None:
+def test_a_plan_of_another_database_is_played_and_cut_but_offers_no_units(
+    poor: str, page: Page
+) -> None:
     page.goto(f"{poor}/timeline")
     page.get_by_role("link", name="foreign").click()
     loaded(page)
@@ -251,7 +290,11 @@ def test_a_plan_of_another_database_is_played_and_cut_but_offers_no_units(poor: 
     edited(page, press(page, "Delete"))
 
 
-def test_without_a_plan_the_page_says_how_to_get_one(site, browse: Callable[[Workspace], str], page: Page) -> None:
-    page.goto(f"{browse(Workspace(site.folder / 'small.db', folder=site.folder / 'nothing'))}/timeline")
+def test_without_a_plan_the_page_says_how_to_get_one(
+    site, browse: Callable[[Workspace], str], page: Page
+) -> None:
+    page.goto(
+        f"{browse(Workspace(site.folder / 'small.db', folder=site.folder / 'nothing'))}/timeline"
+    )
     assert "There is no plan yet" in page.locator("#main").inner_text()
     assert page.get_by_role("link", name="Make one").get_attribute("href") == "/make"

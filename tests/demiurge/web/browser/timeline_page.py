@@ -22,8 +22,11 @@ def plan_of(page: Page) -> dict:
 
 
 def place_of(page: Page, step: int, *, edge: bool = False) -> tuple[float, float]:
-    """Where on the page the middle of a step's block, or its right edge, is while the whole plan is seen."""
-    plan, box = plan_of(page), page.locator("#stage").bounding_box()
+    """Where on the page the middle of a step's block, or its right edge, is while the whole plan is
+    seen.
+    """
+    plan = plan_of(page)
+    box = page.locator("#stage").bounding_box()
     lane = page.locator("[data-lane=units]").bounding_box()
     assert box
     assert lane

@@ -1,0 +1,1 @@
+"""Plans of a database: made from a path, and edited."""

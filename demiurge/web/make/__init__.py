@@ -1,0 +1,1 @@
+"""The Make page: a seed in, plans out."""

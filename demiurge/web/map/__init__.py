@@ -1,0 +1,1 @@
+"""The map: every unit as a point."""

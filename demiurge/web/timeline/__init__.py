@@ -1,0 +1,1 @@
+"""The timeline: a plan, seen, heard and edited."""

@@ -1,0 +1,86 @@
+"""A plan as a file to take away: itself, its sound, or what other tools read."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from starlette.responses import Response, StreamingResponse
+
+from demiurge.web.answers import chunks
+from demiurge.web.plans import SUFFIX
+from files.cache import cache_folder
+from files.errors import ParameterError
+from playback.crossfade import SeamOptions
+from playback.exports import SUFFIXES
+from playback.opened import open_plan
+from playback.outputs import Outputs, play_plan
+from playback.plan import Plan
+from playback.render import Sounding
+
+KINDS = {"plan": SUFFIX, "wav": ".wav", **SUFFIXES}  # and the suffix of each
+MEDIA_TYPES = {"plan": "application/json", "wav": "audio/wav"}
+
+
+def download(
+    plan: Plan, kind: str, name: str, root: Path | None, check_open: Callable[[], None]
+) -> Response:
+    """A plan as an attachment; `kind` is one of `KINDS`.
+
+    What cannot be played is silence, and a header says how much that is. `check_open` may raise a
+    `DemiurgeError` to give it up.
+
+    Raises
+    ------
+    PlanError, AudioError, ParameterError
+        As `playback.outputs.play_plan`; or if there is no room to write it.
+    """
+    folder = cache_folder("downloads")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as made:
+            path = Path(made) / f"plan{KINDS[kind]}"
+            skipped = _write(plan, kind, path, root, check_open)
+            content = np.memmap(path, np.uint8, "r").data  # which outlives the file's name
+    except OSError as error:
+        raise ParameterError(
+            f"{folder}: cannot be written ({error.strerror}); make room there"
+        ) from error
+    headers = {**download_headers(kind, name), "Content-Length": str(len(content))}
+    if skipped:
+        headers["X-Demiurge-Skipped"] = str(skipped)
+    body = chunks([content], 0, len(content))
+    return StreamingResponse(body, headers=headers, media_type=media_type(kind))
+
+
+def download_headers(kind: str, name: str) -> dict[str, str]:
+    """What an attachment is called; it is made anew each time."""
+    called = quote(name + KINDS[kind], errors="replace")
+    return {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f"attachment; filename*=utf-8''{called}",
+    }
+
+
+def media_type(kind: str) -> str:
+    return MEDIA_TYPES.get(kind, "text/plain")
+
+
+def _write(
+    plan: Plan, kind: str, path: Path, root: Path | None, check_open: Callable[[], None]
+) -> int:
+    """Write the file as the command line does; how many sources or steps are left out."""
+    if kind == "plan":
+        plan.save(path)
+        return 0
+    outputs = Outputs(out=path) if kind == "wav" else Outputs(exports={kind: path})
+
+    def progress(*_: object) -> None:
+        check_open()
+
+    with open_plan(plan, root, skip_missing=True, progress=progress) as opened:
+        played = play_plan(
+            opened, path.name, outputs, Sounding(SeamOptions.of(plan.settings)), progress=progress
+        )
+    return len(played.skipped)

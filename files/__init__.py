@@ -1,0 +1,1 @@
+"""Files: errors, atomic writes, hashes, names, the cache folder."""

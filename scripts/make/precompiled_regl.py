@@ -1,0 +1,179 @@
+"""Write the functions that regl compiles in the browser to a module, so that the map needs no
+compiler there.
+
+The page's content security policy forbids compiling code at run time, which regl does for every
+drawing command. Here the map is opened in Chromium without that policy, on made-up units and
+without a server, all that draws is used once, and what regl has compiled is written to
+demiurge/web/static/vendor/regl/precompiled.js. Run it again after changing regl, regl-scatterplot
+or static/map/plot.js:
+
+    python scripts/make/precompiled_regl.py --chromium /usr/bin/chromium
+"""
+
+import argparse
+import json
+import mimetypes
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+import numpy as np
+from playwright.sync_api import Page, Route, sync_playwright
+
+WEB = Path(__file__).parents[2] / "demiurge" / "web"
+MODULE = WEB / "static" / "vendor" / "regl" / "precompiled.js"
+ORIGIN = "http://localhost"
+COUNTS = (500, 450_000)  # units; so many more are drawn otherwise
+# regl's instances are caught as the page makes them.
+CATCH = """(() => {
+  let create;
+  window.devices = [];
+  Object.defineProperty(window, "createREGL", {
+    get: () => (options) => { const device = create(options); devices.push(device); return device; },
+    set: (value) => { create = value; },
+  });
+})()"""
+COLLECT = (
+    "() => Object.assign({}, ...devices.map((device) => Object.fromEntries("
+    "Object.entries(device.getCachedCode()).map(([key, value]) => [key, value.toString()]))))"
+)
+HEAD = (
+    "// Written by scripts/make/precompiled_regl.py: what regl compiles for the map, by the SHA-256"
+    " of its source.\n"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--chromium", help="the browser's program; default: Playwright's own")
+    options = parser.parse_args()
+    found: dict[str, str] = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=options.chromium,
+            args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+        )
+        for count in COUNTS:
+            page = browser.new_page(viewport={"width": 1000, "height": 700})
+            page.route("**/*", Corpus(count).answer)
+            page.add_init_script(CATCH)
+            draw_everything(page)
+            found |= page.evaluate(COLLECT)
+            page.close()
+        browser.close()
+    functions = "".join(f'  "{key}": {source},\n' for key, source in sorted(found.items()))
+    MODULE.write_text(f"{HEAD}export default {{\n{functions}}};\n")
+    print(f"{MODULE}: {len(found)} functions")
+
+
+class Corpus:
+    """Answers what the page asks for with made-up units."""
+
+    def __init__(self, count: int) -> None:
+        rng = np.random.default_rng(0)
+        self.units = np.arange(1, count + 1, dtype="<u4")
+        self.columns = {
+            "source": np.arange(count) % 3 + 1,
+            "time": np.arange(count),
+            "length": np.full(count, 23.2),
+            "a": rng.standard_normal(count),
+            "b": rng.standard_normal(count),
+        }
+        self.document = {
+            "database": {
+                "name": "made up",
+                "id": "0",
+                "sources": 3,
+                "units": count,
+                "kind": "frame",
+            },
+            "sources": [
+                {"id": i, "path": f"{i}.wav", "seconds": 1, "n_units": count // 3, "missing": None}
+                for i in (1, 2, 3)
+            ],
+            "layouts": {
+                "pca": {"state": "ready", "done": 1},
+                "quality": {"state": "absent", "done": 0, "note": ""},
+            },
+            "descriptors": ["a", "b"],
+            "plans": [],
+        }
+
+    def answer(self, route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        if path == "/static/vendor/regl/precompiled.js":
+            route.fulfill(body="export default {};", content_type="text/javascript")
+        elif path.startswith("/static/"):
+            file = WEB / path.lstrip("/")
+            route.fulfill(
+                body=file.read_bytes(),
+                content_type=mimetypes.guess_type(file.name)[0] or "text/plain",
+            )
+        elif (body := self.body(path)) is not None:
+            route.fulfill(
+                body=body,
+                content_type="text/html" if path == "/map" else "application/octet-stream",
+            )
+        else:
+            route.abort()
+
+    def body(self, path: str) -> bytes | str | None:
+        name = path.rpartition("/")[2]
+        if path == "/map":
+            return self.html()
+        if path == "/map/units":
+            return self.units.tobytes()
+        if path == "/map/layouts/pca":
+            return np.concatenate([self.columns["a"], self.columns["b"]]).astype("<f4").tobytes()
+        if path.startswith("/map/values/"):
+            return self.columns[name].astype("<f4").tobytes()
+        return (
+            json.dumps({"/map.json": self.document, "/plans.json": {"plans": []}}[path])
+            if path.endswith(".json")
+            else None
+        )
+
+    def html(self) -> str:
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(WEB / "templates"), autoescape=True
+        )
+        context: dict[str, Any] = {
+            "page": "map",
+            "nonce": "",
+            "plan": None,
+            "database": self.document["database"],
+        }
+        return environment.get_template("map.html").render(context)
+
+
+def draw_everything(page: Page) -> None:
+    """Use all that draws with WebGL: points, another layout and colour, hovering, lasso, fading,
+    keeping, zooming, resizing.
+    """
+    page.goto(f"{ORIGIN}/map")
+    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    page.click("button[value=axes]")
+    page.select_option("#colour", "a")
+    page.wait_for_timeout(1500)
+    page.mouse.move(350, 380, steps=5)
+    page.mouse.wheel(0, -300)
+    page.click("#lasso")
+    page.mouse.move(250, 250)
+    page.mouse.down()
+    for x, y in ((450, 250), (450, 500), (250, 500)):
+        page.mouse.move(x, y, steps=8)
+        page.wait_for_timeout(100)
+    page.mouse.up()
+    page.click("#selection-keep")
+    page.fill("#search", "1")
+    page.set_viewport_size({"width": 900, "height": 650})
+    page.keyboard.press("Escape")
+    page.click("#zoom-home")
+    page.wait_for_timeout(1500)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Data-parallel training: every process takes its share of the batches, gradients are summed, all
+stay equal.
+
+Started by torchrun, which sets RANK, WORLD_SIZE and LOCAL_RANK; without it there is one process,
+and nothing is exchanged.
+"""
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from files.errors import ParameterError
+
+Result = TypeVar("Result")
+
+
+class Processes:
+    """The processes that train one model.
+
+    Use as a context; `rank` of `number`, the first writes what is saved.
+    """
+
+    def __init__(self) -> None:
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.number = int(os.environ.get("WORLD_SIZE", "1"))
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def device(self, name: str) -> torch.device:
+        """`name` as a device that works; of several processes with plain "cuda" each gets its own.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such device here.
+        """
+        try:
+            device = torch.device(name)
+            if device.type == "cuda" and device.index is None and self.number > 1:
+                device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ParameterError(
+                f"device={name!r} cannot be used here ({reason}); use --device cpu"
+            ) from error
+        return device
+
+    def sum(self, *values: Tensor) -> list[Tensor]:
+        """The sum of each value over all processes."""
+        if self.number == 1:
+            return list(values)
+        flat = torch.cat([value.reshape(-1) for value in values])
+        torch.distributed.all_reduce(flat)
+        return [
+            part.view_as(value)
+            for part, value in zip(flat.split([v.numel() for v in values]), values, strict=True)
+        ]
+
+    def sum_gradients(self, model: nn.Module) -> None:
+        """Replace every gradient by its sum over all processes."""
+        if self.number == 1:
+            return
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        for parameter, gradient in zip(parameters, self.sum(*gradients), strict=True):
+            parameter.grad = gradient
+
+    def first_then_others(self, work: Callable[[], Result]) -> Result:
+        """What `work` gives: the first process does it, and the others when it is done, to find
+        what it left.
+        """
+        if self.first:
+            result = work()
+        self.sum(torch.zeros(1))
+        return result if self.first else work()
+
+    def __enter__(self) -> Self:
+        self._began = self.number > 1 and not torch.distributed.is_initialized()
+        if self._began:
+            torch.distributed.init_process_group(
+                "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._began:
+            torch.distributed.destroy_process_group()
