@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 def best_executor(n_tasks: int, n_bytes: int, jobs: int) -> str:
-    """Processes where their start, about a second, is soon earned back; threads otherwise.
+    """Distributed where their start, about a second, is soon earned back; threads otherwise.
 
     Threads wait for Python's lock: for small files, where little is done between two waits, two are
     slower than one.

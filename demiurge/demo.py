@@ -17,10 +17,10 @@ from db.build import build_database
 from db.database import Database
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.overview import save_overview
-from demiurge.pipeline import Rendering, render_continuation
+from demiurge.pipeline import RenderResult, render_continuation
 from demiurge.shipped import shipped_model
 from files.atomic import make_folder
-from query.settings import Selection
+from query.settings import SearchSettings
 from sequencer.train import TrainingOptions, TrainingSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generator import Generator
@@ -128,12 +128,12 @@ def _train(
         raise KeyboardInterrupt  # whoever interrupts a demo wants no more of it
     say(
         f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings"
-        f" {summary.held_out_loss:.1f} nats per step, best after epoch {summary.best_epoch}"
+        f" {summary.validation_loss:.1f} nats per step, best after epoch {summary.best_epoch}"
     )
     return summary
 
 
-def _continue_seed(database: Database, out: Path, random_seed: int, say: Say) -> Rendering:
+def _continue_seed(database: Database, out: Path, random_seed: int, say: Say) -> RenderResult:
     """The continuation, a picture of it, and the seed with it behind."""
     say(
         f"4. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and"
@@ -145,7 +145,7 @@ def _continue_seed(database: Database, out: Path, random_seed: int, say: Say) ->
         out / "forecaster",
         out / "continuation.wav",
         steps=STEPS,
-        selection=Selection(),
+        search=SearchSettings(),
         random_seed=random_seed,
     )
     seconds = rendering.summary.n_samples / database.sample_rate
@@ -161,7 +161,7 @@ def _continue_seed(database: Database, out: Path, random_seed: int, say: Say) ->
     return rendering
 
 
-def _save_with_seed(rendering: Rendering, path: Path) -> None:
+def _save_with_seed(rendering: RenderResult, path: Path) -> None:
     """The seed followed at once by its continuation: how a listener judges it."""
     plan = rendering.plan
     seed = read_audio(SEED_FILE)

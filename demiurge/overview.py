@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from db.database import Database
 from db.descriptors.derived import static_columns
-from demiurge.pipeline import Rendering
+from demiurge.pipeline import RenderResult
 from files.atomic import replacing
 from playback.picture import draw_waveform
 
 
-def save_overview(rendering: Rendering, database: Database, path: Path, *, title: str) -> None:
+def save_overview(rendering: RenderResult, database: Database, path: Path, *, title: str) -> None:
     """Waveform coloured by source, forecast and matched static descriptors (z-scored), distance per
     step.
     """

@@ -17,11 +17,11 @@ from db.units import step_lengths
 from demiurge.plans.make import make_plan, total_cost
 from files.errors import ParameterError
 from playback.plan import Plan
-from playback.render import RenderSummary, Sounding, render
+from playback.render import RenderOptions, RenderSummary, render
 from playback.stitch import join_runs
 from query.explain import explain
-from query.path import REST, UnitPath, select_paths
-from query.settings import Selection, selection_facts
+from query.path import REST, UnitPath, find_paths
+from query.settings import SearchSettings, selection_facts
 
 SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
 
@@ -39,7 +39,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Rendering:
+class RenderResult:
     """What was made: `target` is the sequence that was looked for, raw, (steps, n_descriptors)."""
 
     wav: Path
@@ -209,11 +209,11 @@ def render_continuation(
     temperature: float = 1.0,
     top_p: float = 1.0,
     random_seed: int = 0,
-    selection: Selection,
-    sounding: Sounding | None = None,
+    search: SearchSettings,
+    render_options: RenderOptions | None = None,
     root: Path | None = None,
     progress: Progress | None = None,
-) -> list[Rendering]:
+) -> list[RenderResult]:
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each
     played whole.
 
@@ -249,8 +249,8 @@ def render_continuation(
         opened,
         out,
         settings,
-        selection,
-        sounding,
+        search,
+        render_options,
         whole_units=whole_units,
         seconds=seconds if whole_units else None,
         progress=progress,
@@ -262,11 +262,11 @@ def render_mosaic(
     database: str | Path,
     out: Path,
     *,
-    selection: Selection,
-    sounding: Sounding | None = None,
+    search: SearchSettings,
+    render_options: RenderOptions | None = None,
     root: Path | None = None,
     progress: Progress | None = None,
-) -> list[Rendering]:
+) -> list[RenderResult]:
     """Rebuild the target out of the database's units and write it to `out`, as long as the target.
 
     Several variations are written as `variation_paths` says.
@@ -274,7 +274,7 @@ def render_mosaic(
     opened = Database(database, root=root)
     described = describe(target, opened.settings)
     settings = {"target": str(target)}
-    return _render(described, opened, out, settings, selection, sounding, progress=progress)
+    return _render(described, opened, out, settings, search, render_options, progress=progress)
 
 
 def _render(
@@ -282,53 +282,55 @@ def _render(
     database: Database,
     out: Path,
     settings: dict,
-    selection: Selection,
-    sounding: Sounding | None,
+    search: SearchSettings,
+    render_options: RenderOptions | None,
     *,
     progress: Progress | None,
     whole_units: bool = False,
     seconds: float | None = None,
-) -> list[Rendering]:
+) -> list[RenderResult]:
     """Select, plan and play.
 
     `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for; and
     only what begins within `seconds` is played."""
-    index = selection.index(database, described.step_samples, progress)
-    paths = select_paths(
+    index = search.index(database, described.step_samples, progress)
+    paths = find_paths(
         index,
         described.sequence,
-        selection.path,
+        search.path,
         step_samples=described.step_samples,
         whole_units=whole_units,
-        variations=selection.variations,
+        variations=search.variations,
     )
-    sounding = sounding or Sounding()
+    render_options = render_options or RenderOptions()
     settings = {
         **settings,
-        "seams": asdict(sounding.seams),
+        "crossfade": asdict(render_options.crossfade),
         "whole_units": whole_units,
-        **selection_facts(selection, index),
+        **selection_facts(search, index),
     }
     renderings = []
     for number, (path, wav) in enumerate(
-        zip(paths, variation_paths(out, selection.variations), strict=True), start=1
+        zip(paths, variation_paths(out, search.variations), strict=True), start=1
     ):
         if seconds is not None:
             path = _beginning(path, seconds * database.sample_rate)  # noqa: PLW2901
-        explanation = explain(index, path, selection.path, whole_units=whole_units)
+        explanation = explain(index, path, search.path, whole_units=whole_units)
         plan = make_plan(path, explanation, database, described.sequence, settings)
-        cost = total_cost(plan.steps, selection.path.continuity)
+        cost = total_cost(plan.steps, search.path.continuity)
         plan = replace(plan, settings={**settings, "variation": number, "cost": cost})
         summary = render(
             plan,
             wav,
             root=database.root,
-            seams=sounding.seams,
-            output=sounding.output,
+            crossfade=render_options.crossfade,
+            output=render_options.output,
             progress=progress,
         )
         plan.save(plan_path(wav))
-        renderings.append(Rendering(wav, plan_path(wav), plan, described.sequence, path, summary))
+        renderings.append(
+            RenderResult(wav, plan_path(wav), plan, described.sequence, path, summary)
+        )
     return renderings
 
 

@@ -22,9 +22,9 @@ def align(
 
     Parameters
     ----------
-    outgoing, incoming : ndarray, float32, shape (seams, 2 * reach, channels)
+    outgoing, incoming : ndarray, float32, shape (crossfade, 2 * reach, channels)
         As `playback.crossfade.cross` has them; reach is a multiple of `GRID`.
-    middle, lowest, highest : ndarray, int64, shape (seams,)
+    middle, lowest, highest : ndarray, int64, shape (crossfade,)
         The middles, and between which samples they may lie, counted from the boundary.
     most : float > 0
         Samples by which one may move at most.
@@ -33,7 +33,7 @@ def align(
 
     Returns
     -------
-    ndarray, int64, shape (seams,)
+    ndarray, int64, shape (crossfade,)
         The middles; they stay where nothing around them can be compared.
     """
     half = max(1, round(window / (2 * GRID)))  # in blocks of the grid

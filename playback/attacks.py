@@ -25,13 +25,13 @@ def bracket(zones: np.ndarray, *, sample_rate: int, pivot: int) -> tuple[np.ndar
 
     Parameters
     ----------
-    zones : ndarray, float32, shape (seams, samples, channels)
+    zones : ndarray, float32, shape (crossfade, samples, channels)
     pivot : int
         Sample of the place; an attack in the block it lies in counts as after it.
 
     Returns
     -------
-    before, after : ndarray, int64, shape (seams,)
+    before, after : ndarray, int64, shape (crossfade,)
         Where the last attack before the pivot has passed, and where the first one from there on
         begins; 0 and the number of samples where there is none.
     """
@@ -49,7 +49,7 @@ def bracket(zones: np.ndarray, *, sample_rate: int, pivot: int) -> tuple[np.ndar
 
 
 def _attacks(zones: np.ndarray, block: int) -> np.ndarray:
-    """Whether an attack begins in each block that has enough others around it, shape (seams,
+    """Whether an attack begins in each block that has enough others around it, shape (crossfade,
     blocks).
     """
     rise = np.diff(zones, axis=1, prepend=zones[:, :1])

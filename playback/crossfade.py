@@ -60,8 +60,8 @@ QUIET = 1e-7  # mean square below which a level is not matched: -70 dB
 
 
 @dataclass(frozen=True)
-class SeamOptions:
-    """What is done at seams. Each part can be turned off; with all of them off, fades are plain.
+class CrossfadeOptions:
+    """What is done at crossfade. Each part can be turned off; with all of them off, fades are plain.
 
     Attributes
     ----------
@@ -106,17 +106,19 @@ class SeamOptions:
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Self:
-        """What the settings of a plan say: under "seams" any of the attributes; older plans have
-        plain fades of "crossfade_ms".
+        """Read the crossfade settings of a plan.
+
+        They are under "crossfade" (plans of version 0.1.0: "seams"); the oldest plans have plain
+        fades of "crossfade_ms" and nothing else.
 
         Raises
         ------
         PlanError
             If an option is unknown or out of its range.
         """
-        given = settings.get("seams", {})
+        given = settings.get("crossfade", settings.get("seams", {}))
         try:
-            if "seams" not in settings and "crossfade_ms" in settings:
+            if not {"crossfade", "seams"} & set(settings) and "crossfade_ms" in settings:
                 return cls.plain(settings["crossfade_ms"])
             if not isinstance(given, dict) or (
                 unknown := sorted(set(given) - {f.name for f in fields(cls)})
@@ -128,7 +130,7 @@ class SeamOptions:
                 )
             return cls(**given)
         except ParameterError as error:
-            raise PlanError(f'"settings": "seams": {error}') from None
+            raise PlanError(f'"settings": "crossfade": {error}') from None
 
     def overlap(self, sample_rate: int) -> int:
         """Length of a whole overlap in samples, even."""
@@ -148,7 +150,7 @@ class SeamOptions:
 
 @dataclass(frozen=True)
 class Room:
-    """What limits the seams of a batch; int64 arrays of shape (seams,), in samples.
+    """What limits the crossfade of a batch; int64 arrays of shape (crossfade,), in samples.
 
     `left` and `right` of the boundary belong to the units, as far as a seam may change them. An
     overlap must lie within [first, last), counted from the boundary, for which there is sound on
@@ -169,20 +171,20 @@ def cross(
     incoming: np.ndarray,
     room: Room,
     *,
-    options: SeamOptions,
+    options: CrossfadeOptions,
     sample_rate: int,
 ) -> tuple[np.ndarray, Overlaps]:
-    """Decide seams by their sound, and make them.
+    """Decide crossfade by their sound, and make them.
 
     Parameters
     ----------
-    outgoing, incoming : ndarray, float32, shape (seams, 2 * reach, channels)
+    outgoing, incoming : ndarray, float32, shape (crossfade, 2 * reach, channels)
         Both sides from `reach` samples before the boundary to as many after it; zeros where there
         is none.
 
     Returns
     -------
-    mixed : ndarray, float32, shape (seams, 2 * overlaps.extent, channels)
+    mixed : ndarray, float32, shape (crossfade, 2 * overlaps.extent, channels)
         What is heard from `extent` samples before the boundary to as many after it.
     overlaps : Overlaps
     """
@@ -209,7 +211,7 @@ def plan_overlaps(
     incoming: np.ndarray,
     room: Room,
     *,
-    options: SeamOptions,
+    options: CrossfadeOptions,
     sample_rate: int,
 ) -> Overlaps:
     """Where the overlaps of a batch lie, and what shapes them; arguments as `cross`."""
@@ -327,7 +329,7 @@ def _compare(
     one side is silent.
 
     `context` samples at either end are in no overlap. How much is summed, and in which order, must
-    not depend on the other seams of the batch: np.einsum sums a batch of one otherwise.
+    not depend on the other crossfade of the batch: np.einsum sums a batch of one otherwise.
     """
     extent = outgoing.shape[1] // 2 - context
     outgoing = _middle(outgoing, extent)

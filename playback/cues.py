@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.gains import gains
 from playback.plan import Plan, Step
 from playback.sources import Sound
@@ -19,7 +19,7 @@ LEVEL_POINTS = 32
 
 @dataclass(frozen=True)
 class Cue:
-    """A step of a plan with its seams. Samples are at the plan's rate.
+    """A step of a plan with its crossfade. Samples are at the plan's rate.
 
     Attributes
     ----------
@@ -65,16 +65,16 @@ class _Ends:
     )  # samples from the run's start, gains over linear fades
 
 
-def make_cues(plan: Plan, sound: Sound, *, seams: SeamOptions) -> list[Cue]:
+def make_cues(plan: Plan, sound: Sound, *, crossfade: CrossfadeOptions) -> list[Cue]:
     """Each step of a plan as `stitch` plays it, in order.
 
     Between adjacent units of one source nothing fades.
     """
     runs = join_runs(plan.steps)
     ends = [_Ends() for _ in runs]
-    for seam, _ in make_seams(plan, sound, runs, seams=seams):
+    for seam, _ in make_seams(plan, sound, runs, crossfade=crossfade):
         falling, rising = (
-            side[0] for side in gains(seam.overlaps.row(seam.row), seam.reach, seams.fade)
+            side[0] for side in gains(seam.overlaps.row(seam.row), seam.reach, crossfade.fade)
         )
         if seam.boundary.outgoing is not None:
             number = seam.boundary.outgoing

@@ -5,7 +5,7 @@ new   ── A ──┬── B ──┬── X ──┬── D ──
                  └─made anew──┘                 from where B's last seam may begin to where D's first one may end
 
 old   ── A ──┬────────── B ───────────┬── D ──  two runs that begin alike, or end alike, are the same as far as their
-new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  seams do not reach
+new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  crossfade do not reach
                   └made anew─┘
 """
 
@@ -15,7 +15,7 @@ from itertools import takewhile
 from operator import is_
 from typing import Any, NamedTuple
 
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.stitch import Run, join_runs, run_end, run_start
 
@@ -31,9 +31,9 @@ class Change:
     new_stop: int
 
 
-def changed(old: Plan, new: Plan, seams: SeamOptions) -> Change | None:
+def changed(old: Plan, new: Plan, crossfade: CrossfadeOptions) -> Change | None:
     """What of the output must be made anew; None if nothing. Both plans are of one corpus, and have
-    the same seams.
+    the same crossfade.
     """
     if (old.sample_rate, old.channels) != (new.sample_rate, new.channels):
         return Change(0, old.n_samples, new.n_samples)
@@ -45,7 +45,7 @@ def changed(old: Plan, new: Plan, seams: SeamOptions) -> Change | None:
     parts = _Part(old), _Part(new)
     if not others:
         parts = _without_same_ends(old, new)
-    before, after = (_pieces(part, seams, others) for part in parts)
+    before, after = (_pieces(part, crossfade, others) for part in parts)
     if before == after:
         return None
     start = parts[0].start + _n_shared(before, after)
@@ -117,7 +117,7 @@ class _Piece(NamedTuple):
 
     Two that have the same `begins` and `head_room` sound the same but for how they end.
 
-    `head_room` and `tail_room` are the samples at its two ends that seams may change; of a rest
+    `head_room` and `tail_room` are the samples at its two ends that crossfade may change; of a rest
     these are 0, and `begins` and `ends` are None.
     """
 
@@ -132,11 +132,11 @@ class _Piece(NamedTuple):
         return _Piece(self.n_samples, self.tail_room, self.head_room, self.ends, self.begins)
 
 
-def _pieces(part: _Part, seams: SeamOptions, others: Set[str]) -> list[_Piece]:
+def _pieces(part: _Part, crossfade: CrossfadeOptions, others: Set[str]) -> list[_Piece]:
     """Runs and rests, from the first sample to the last; `others` are the sources whose files
     differ between the plans.
     """
-    most = seams.most(part.plan.sample_rate)
+    most = crossfade.most(part.plan.sample_rate)
     pieces = list[_Piece]()
     at = part.start
     for run in join_runs(part.steps):

@@ -1,4 +1,4 @@
-"""The two sides' gains in seams, once it is decided how these are made; see `playback.crossfade`
+"""The two sides' gains in crossfade, once it is decided how these are made; see `playback.crossfade`
 for the idea.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Overlaps:
-    """How the seams of a batch are made; arrays of shape (seams,), samples counted from the
+    """How the crossfade of a batch are made; arrays of shape (crossfade,), samples counted from the
     boundary.
 
     The outgoing side falls from `out_start` for `out_length` samples, the incoming one rises from
@@ -39,7 +39,7 @@ class Overlaps:
 
 
 def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.ndarray]:
-    """Gains of the outgoing and the incoming side around the boundaries, float32, shape (seams, 2 *
+    """Gains of the outgoing and the incoming side around the boundaries, float32, shape (crossfade, 2 *
     extent) each.
 
     Exactly 1 and 0 before, 0 and 1 after the seam.
@@ -62,7 +62,7 @@ def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.nd
 
 def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray]:
     """What evens out the levels: amplitudes of the two sides around the boundaries, float32,
-    (seams, 2 * extent).
+    (crossfade, 2 * extent).
     """
     middle = overlaps.in_start + overlaps.in_length / 2
     nepers = (np.log(10) / 40 * overlaps.step_db).astype(np.float32)[:, None]  # half of the step
@@ -79,7 +79,7 @@ def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray
 
 
 def fade_progress(start: np.ndarray, length: np.ndarray, extent: int) -> np.ndarray:
-    """x of every sample around the boundaries, float32, shape (seams, 2 * extent): 0 before the
+    """x of every sample around the boundaries, float32, shape (crossfade, 2 * extent): 0 before the
     fade, 1 after it.
     """
     slope = 1 / np.maximum(length, 1e-3)

@@ -17,7 +17,7 @@ from playback.exports import EXPORTS, SUFFIXES
 from playback.live import Played, play
 from playback.opened import OpenPlan
 from playback.plan import Plan
-from playback.render import RenderSummary, Sounding, stem_paths, write_stems, write_whole
+from playback.render import RenderOptions, RenderSummary, stem_paths, write_stems, write_whole
 from playback.sources import Progress
 from playback.stitch import join_runs, stitch
 
@@ -66,7 +66,7 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class PlayedPlan:
+class WrittenOutputs:
     """What became of a plan.
 
     `summary` tells of the whole, `skipped` what was wrong with each source, or step, that was left
@@ -88,14 +88,14 @@ def export_path(base: Path, kind: str) -> Path:
     return base.with_name(name + SUFFIXES[kind])
 
 
-def play_plan(
+def write_outputs(
     opened: OpenPlan,
     title: str,
     outputs: Outputs,
-    sounding: Sounding,
+    render_options: RenderOptions,
     *,
     progress: Progress | None = None,
-) -> PlayedPlan:
+) -> WrittenOutputs:
     """Make of a plan whatever is wanted.
 
     Raises
@@ -104,14 +104,18 @@ def play_plan(
         As `playback.render.render`.
     """
     files = outputs.files(opened.whole)
-    seams = sounding.seams
+    crossfade = render_options.crossfade
     summary = None
-    cues = make_cues(opened.plan, opened.sound, seams=seams) if outputs.exports else []
+    cues = make_cues(opened.plan, opened.sound, crossfade=crossfade) if outputs.exports else []
     cues = [replace(cue, number=opened.numbers[cue.number]) for cue in cues]
     texts = export_texts(opened, cues, outputs, gain_db=0.0)  # refused before anything is written
     if outputs.out:
         summary = write_whole(
-            opened, outputs.out, seams=seams, output=sounding.output, progress=progress
+            opened,
+            outputs.out,
+            crossfade=crossfade,
+            output=render_options.output,
+            progress=progress,
         )
     gain_db = summary.gain_db if summary else None
     if outputs.stems:
@@ -121,8 +125,8 @@ def play_plan(
             outputs.stems,
             suffix=outputs.suffix,
             gain_db=gain_db,
-            seams=seams,
-            bits=sounding.output.bits,
+            crossfade=crossfade,
+            bits=render_options.output.bits,
             progress=progress,
         )
     if gain_db:
@@ -136,7 +140,7 @@ def play_plan(
         for path, source in outputs.stem_paths(opened.whole).items()
         if source in opened.skipped
     ]
-    return PlayedPlan(
+    return WrittenOutputs(
         [path for path in files if path not in left_out],
         summary,
         opened.skipped,
@@ -165,13 +169,13 @@ def draw(plan: Plan, audio: Path, picture: Path, title: str) -> None:
     """A picture of what was rendered."""
     from playback.picture import save_picture
 
-    seams = [run.step.at_sample for run in join_runs(plan.steps)[1:]]
-    save_picture(audio, plan, picture, seams=seams, title=title)
+    joins = [run.step.at_sample for run in join_runs(plan.steps)[1:]]
+    save_picture(audio, plan, picture, joins=joins, title=title)
 
 
 def listen(
     opened: OpenPlan,
-    sounding: Sounding,
+    render_options: RenderOptions,
     *,
     gain_db: float = 0.0,
     device: str | None = None,
@@ -188,7 +192,7 @@ def listen(
     gain = np.float32(to_amplitude(gain_db))
 
     def blocks() -> Generator[np.ndarray, None, None]:
-        for block in stitch(plan, opened.sound, seams=sounding.seams):
+        for block in stitch(plan, opened.sound, crossfade=render_options.crossfade):
             yield np.clip(block * gain, -1, 1)
 
     sound = blocks()

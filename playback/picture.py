@@ -29,7 +29,7 @@ WIDTH = 0.725
 TICKS_S = (15, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # between the labels of a long time axis
 
 
-def save_picture(audio: Path, plan: Plan, path: Path, *, seams: Sequence[int], title: str) -> None:
+def save_picture(audio: Path, plan: Plan, path: Path, *, joins: Sequence[int], title: str) -> None:
     """Write a PNG of rendered audio; the same audio gives the same bytes.
 
     Parameters
@@ -38,7 +38,7 @@ def save_picture(audio: Path, plan: Plan, path: Path, *, seams: Sequence[int], t
         What was rendered from `plan`, at its sample rate.
     path : Path
         Ends in .png.
-    seams : sequence of int
+    joins : sequence of int
         Samples of the output at which one unit gives way to another; their number per pixel column
         is drawn.
 
@@ -62,7 +62,7 @@ def save_picture(audio: Path, plan: Plan, path: Path, *, seams: Sequence[int], t
     strip = figure.add_axes((LEFT, 0.9, WIDTH, 0.03), sharex=spectrum)
     draw_waveform(wave, audio, plan)
     _draw_spectrogram(spectrum, audio, plan)
-    _draw_seams(strip, seams, spectrum.get_xlim()[1], plan.sample_rate)
+    _draw_seams(strip, joins, spectrum.get_xlim()[1], plan.sample_rate)
     _label_time(spectrum)
     for axes in (strip, wave):
         axes.tick_params(labelbottom=False)
@@ -165,9 +165,9 @@ def _draw_spectrogram(axes, audio: Path, plan: Plan) -> None:
     axes.figure.colorbar(image, cax=scale, label="dB, the loudest is 0")
 
 
-def _draw_seams(axes, seams: Sequence[int], seconds: float, sample_rate: int) -> None:
+def _draw_seams(axes, joins: Sequence[int], seconds: float, sample_rate: int) -> None:
     counts = np.histogram(
-        np.asarray(seams) / sample_rate, bins=round(_pixels(axes)[0]), range=(0, seconds)
+        np.asarray(joins) / sample_rate, bins=round(_pixels(axes)[0]), range=(0, seconds)
     )[0]
     axes.imshow(
         counts[None],
@@ -181,7 +181,7 @@ def _draw_seams(axes, seams: Sequence[int], seconds: float, sample_rate: int) ->
     axes.set_yticks([])
     axes.set_xlim(0, seconds)
     axes.tick_params(bottom=False)
-    label = f"{len(seams):,} seam{'s'[: len(seams) != 1]}".replace(",", " ")
+    label = f"{len(joins):,} seam{'s'[: len(joins) != 1]}".replace(",", " ")
     axes.text(1.008, 0.5, label, transform=axes.transAxes, va="center", fontsize=8)
 
 

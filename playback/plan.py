@@ -33,8 +33,8 @@ MAX_CHANNELS = 8
 class Plan:
     """Steps in time order, without overlap; what lies between them is silence.
 
-    `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "seams"
-    (see `crossfade.SeamOptions`) and whatever else says how the plan was made. `tail_samples` of
+    `database` holds the "id" of the database and the "root" of its corpus; `settings` holds "crossfade"
+    (see `crossfade.CrossfadeOptions`) and whatever else says how the plan was made. `tail_samples` of
     silence come after the last step. `sources` tells for each source which file it was: "hash"
     (XXH3-128), "bytes", "modified_ns"; one that is not named there is taken as it is. `targets` are
     what was looked for, if it is known.

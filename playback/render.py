@@ -14,7 +14,7 @@ from audio.loudness import LoudnessMeter, TruePeakMeter
 from audio.write import PCM_24_SCALE, AudioWriter, check_output_format
 from files.atomic import replacing
 from files.errors import ParameterError
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.opened import OpenPlan, open_plan
 from playback.plan import Plan
 from playback.sources import Progress, sources_of
@@ -53,10 +53,10 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
-class Sounding:
+class RenderOptions:
     """How a plan is joined and written."""
 
-    seams: SeamOptions = field(default_factory=SeamOptions)
+    crossfade: CrossfadeOptions = field(default_factory=CrossfadeOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
 
 
@@ -77,7 +77,7 @@ def render(
     path: str | Path,
     *,
     root: str | Path | None = None,
-    seams: SeamOptions = DEFAULT_SEAMS,
+    crossfade: CrossfadeOptions = DEFAULT_SEAMS,
     output: OutputOptions | None = None,
     progress: Progress | None = None,
 ) -> RenderSummary:
@@ -104,19 +104,21 @@ def render(
     output = output or OutputOptions()
     check_output_format(path, output.bits, sample_rate=plan.sample_rate, channels=plan.channels)
     with open_plan(plan, root, outputs=[path], progress=progress) as opened:
-        return write_whole(opened, Path(path), seams=seams, output=output, progress=progress)
+        return write_whole(
+            opened, Path(path), crossfade=crossfade, output=output, progress=progress
+        )
 
 
 def write_whole(
     opened: OpenPlan,
     path: Path,
     *,
-    seams: SeamOptions,
+    crossfade: CrossfadeOptions,
     output: OutputOptions,
     progress: Progress | None = None,
 ) -> RenderSummary:
     """`render` for a plan whose sources have been looked at."""
-    job = _Job(opened, seams, output, progress)
+    job = _Job(opened, crossfade, output, progress)
     with replacing(path) as temporary:
         return job.write(temporary, path)
 
@@ -127,7 +129,7 @@ def write_stems(
     *,
     suffix: str = ".wav",
     gain_db: float | None = None,
-    seams: SeamOptions = DEFAULT_SEAMS,
+    crossfade: CrossfadeOptions = DEFAULT_SEAMS,
     bits: str | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -147,7 +149,7 @@ def write_stems(
     AudioError
         If a part alone would pass full scale.
     """
-    job = _Job(opened, seams, OutputOptions(bits), progress)
+    job = _Job(opened, crossfade, OutputOptions(bits), progress)
     if gain_db is None:
         gain_db = job.safe_gain_db()
     paths = {
@@ -195,7 +197,7 @@ class _Job:
     """One plan with its sound, on the way to files."""
 
     opened: OpenPlan
-    seams: SeamOptions
+    crossfade: CrossfadeOptions
     output: OutputOptions
     progress: Progress | None
 
@@ -269,10 +271,10 @@ class _Job:
 
     def _writer(self, temporary: Path, path: Path, title: str = "") -> AudioWriter:
         plan = self.plan
-        seams = " ".join(f"{name}={value}" for name, value in asdict(self.seams).items())
+        crossfade = " ".join(f"{name}={value}" for name, value in asdict(self.crossfade).items())
         comment = (
-            f"Demiurge plan {self.opened.whole.identity}, database {plan.database['id']}, seams"
-            f" {seams}"
+            f"Demiurge plan {self.opened.whole.identity}, database {plan.database['id']}, crossfade"
+            f" {crossfade}"
         )
         return AudioWriter(
             temporary,
@@ -290,7 +292,7 @@ class _Job:
         done = 0
         waiting = list[np.ndarray]()
         size = 0
-        for piece in stitch(self.plan, self.opened.sound, seams=self.seams, only=only):
+        for piece in stitch(self.plan, self.opened.sound, crossfade=self.crossfade, only=only):
             waiting.append(piece)
             size += len(piece)
             if size and (

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from files.errors import ParameterError
-from playback.crossfade import EDGE_MS, Room, SeamOptions, cross, is_contiguous, mix
+from playback.crossfade import EDGE_MS, CrossfadeOptions, Room, cross, is_contiguous, mix
 from playback.gains import Overlaps
 from playback.plan import Plan, Step
 from playback.sources import Sound
@@ -23,10 +23,10 @@ from playback.voices import Voice
 BLOCK_SAMPLES = 1 << 17  # samples handed on at a time
 BATCH_VALUES = (
     1 << 19
-)  # samples times channels of the seams that are made at once: what stays in the processor's cache
+)  # samples times channels of the crossfade that are made at once: what stays in the processor's cache
 # samples; what is looked at around a boundary is rounded up to this, so that many have the same
 ZONE_GRID = 64
-DEFAULT_SEAMS = SeamOptions()
+DEFAULT_SEAMS = CrossfadeOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def stitch(
     plan: Plan,
     sound: Sound,
     *,
-    seams: SeamOptions = DEFAULT_SEAMS,
+    crossfade: CrossfadeOptions = DEFAULT_SEAMS,
     only: str | None = None,
     start: int = 0,
     stop: int | None = None,
@@ -122,7 +122,7 @@ def stitch(
         )
     runs = join_runs(_around(plan.steps, start, stop))
     position = start
-    for seam, voices in make_seams(plan, sound, runs, seams=seams, only=only):
+    for seam, voices in make_seams(plan, sound, runs, crossfade=crossfade, only=only):
         begin = seam.boundary.at_sample - seam.left
         number = seam.boundary.outgoing
         if number is None or only not in (None, runs[number].step.source):
@@ -165,7 +165,12 @@ def run_end(steps: Sequence[Step], number: int) -> int:
 
 
 def make_seams(
-    plan: Plan, sound: Sound, runs: list[Run], *, seams: SeamOptions, only: str | None = None
+    plan: Plan,
+    sound: Sound,
+    runs: list[Run],
+    *,
+    crossfade: CrossfadeOptions,
+    only: str | None = None,
 ) -> Iterator[tuple[Seam, dict[int, Voice]]]:
     """Make the boundaries of a plan's runs in order, with the voices they join.
 
@@ -176,12 +181,15 @@ def make_seams(
     voices = dict[int, Voice]()
     waiting = deque[tuple[dict[int, Voice], Future]]()
     with ThreadPoolExecutor(1) as pool:
-        for batch in _batches(_boundaries(runs), runs, plan, seams):
+        for batch in _batches(_boundaries(runs), runs, plan, crossfade):
             heard = sorted({n for b in batch for n in (b.outgoing, b.incoming) if n is not None})
             voices = {n: voices.get(n) or Voice(runs[n].step, sound, plan) for n in heard}
-            zones = _read_zones(batch, runs, voices, seams, plan)
+            zones = _read_zones(batch, runs, voices, crossfade, plan)
             waiting.append(
-                (voices, pool.submit(_mix_zones, batch, runs, zones, seams, plan.sample_rate, only))
+                (
+                    voices,
+                    pool.submit(_mix_zones, batch, runs, zones, crossfade, plan.sample_rate, only),
+                )
             )
             if len(waiting) > 1:
                 yield from _finished(*waiting.popleft())
@@ -194,11 +202,15 @@ def _finished(voices: dict[int, Voice], mixing: Future) -> Iterator[tuple[Seam, 
 
 
 def _read_zones(
-    batch: list[Boundary], runs: list[Run], voices: dict[int, Voice], seams: SeamOptions, plan: Plan
+    batch: list[Boundary],
+    runs: list[Run],
+    voices: dict[int, Voice],
+    crossfade: CrossfadeOptions,
+    plan: Plan,
 ) -> list[Zones]:
     """Both sides of each boundary of a batch, sorted by how far they are looked at."""
-    rooms = [_room(boundary, runs, voices, seams, plan.sample_rate) for boundary in batch]
-    context = seams.context(plan.sample_rate)
+    rooms = [_room(boundary, runs, voices, crossfade, plan.sample_rate) for boundary in batch]
+    context = crossfade.context(plan.sample_rate)
     reaches = [
         -(-(max(left, right) + context) // ZONE_GRID) * ZONE_GRID for left, right, *_ in rooms
     ]
@@ -226,20 +238,20 @@ def _mix_zones(
     batch: list[Boundary],
     runs: list[Run],
     zones: list[Zones],
-    seams: SeamOptions,
+    crossfade: CrossfadeOptions,
     sample_rate: int,
     only: str | None,
 ) -> list[Seam]:
     made: dict[int, Seam] = {}
     for zone in zones:
         mixed, overlaps = cross(
-            zone.outgoing, zone.incoming, zone.room, options=seams, sample_rate=sample_rate
+            zone.outgoing, zone.incoming, zone.room, options=crossfade, sample_rate=sample_rate
         )
         if only is not None:
             for side, samples in ((1, zone.outgoing), (2, zone.incoming)):
                 numbers = [batch[row][side] for row in zone.rows]
                 samples[[n is None or runs[n].step.source != only for n in numbers]] = 0
-            mixed = mix(zone.outgoing, zone.incoming, overlaps, seams.fade)
+            mixed = mix(zone.outgoing, zone.incoming, overlaps, crossfade.fade)
         reach = mixed.shape[1] // 2
         for i, row in enumerate(zone.rows):
             left = int(overlaps.left[i])
@@ -278,12 +290,12 @@ def _boundaries(runs: list[Run]) -> list[Boundary]:
 
 
 def _batches(
-    boundaries: list[Boundary], runs: list[Run], plan: Plan, seams: SeamOptions
+    boundaries: list[Boundary], runs: list[Run], plan: Plan, crossfade: CrossfadeOptions
 ) -> Iterator[list[Boundary]]:
     """As many boundaries at a time as may be in memory, with the units that are there as a whole
     since they are transformed.
     """
-    zone = 2 * (seams.most(plan.sample_rate) + seams.context(plan.sample_rate)) + ZONE_GRID
+    zone = 2 * (crossfade.most(plan.sample_rate) + crossfade.context(plan.sample_rate)) + ZONE_GRID
     batch = list[Boundary]()
     size = 0
     for boundary in boundaries:
@@ -303,7 +315,7 @@ def _room(
     boundary: Boundary,
     runs: list[Run],
     voices: dict[int, Voice],
-    seams: SeamOptions,
+    crossfade: CrossfadeOptions,
     sample_rate: int,
 ) -> tuple[int, int, int, int, int, int]:
     """What the runs on either side of a boundary leave to its seam, in the order of `Room`'s
@@ -311,8 +323,8 @@ def _room(
 
     That is at most half of each run, and no more than the unit that ends or begins there.
     """
-    most = seams.most(sample_rate)
-    edge = min(round(EDGE_MS * sample_rate / 1000), seams.overlap(sample_rate))
+    most = crossfade.most(sample_rate)
+    edge = min(round(EDGE_MS * sample_rate / 1000), crossfade.overlap(sample_rate))
     _, out, into = boundary
     left = 0 if out is None else runs[out].tail_room(most)
     right = 0 if into is None else runs[into].head_room(most)
@@ -333,7 +345,7 @@ def _up_to(half: int, most: int) -> int:
 
 
 def _interior(voice: Voice, start: int, stop: int, channels: int) -> Iterator[np.ndarray]:
-    """What a run plays between its seams, from `start` to `stop` in the output."""
+    """What a run plays between its crossfade, from `start` to `stop` in the output."""
     for at in range(start, stop, BLOCK_SAMPLES):
         block = np.empty((min(BLOCK_SAMPLES, stop - at), channels), np.float32)
         voice.read(block, at - voice.run.at_sample)

@@ -46,7 +46,7 @@ def explain(
     index: UnitIndex, path: UnitPath, options: PathOptions, *, whole_units: bool = False
 ) -> Explanation:
     """What speaks against each match of each step, given the rest of the path; `whole_units` as in
-    `select_paths`.
+    `find_paths`.
     """
     matches = index.positions(path.matches.units)[path.steps]
     played = np.where(path.units == REST, REST, index.positions(path.units))

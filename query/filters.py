@@ -164,7 +164,7 @@ def _take_range(name: str, sides: Any) -> Range:
     return least, most
 
 
-def select_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
+def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict[str, int]]:
     """Apply the filters one after another.
 
     Returns
@@ -193,7 +193,7 @@ def select_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
 
 
 def counts_text(counts: dict[str, int]) -> str:
-    """The counts of `select_units` for people."""
+    """The counts of `filter_units` for people."""
     return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 

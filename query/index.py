@@ -17,7 +17,7 @@ import xxhash
 from db.database import Database
 from files.errors import ParameterError
 from query.cache import Cached, has_drifted, load_index, save_index, source_blocks, stale_ids
-from query.filters import Filters, counts_text, select_units
+from query.filters import Filters, counts_text, filter_units
 from query.metrics import parse_metric
 from query.proposals import (
     GPU_MOST,
@@ -103,7 +103,7 @@ class UnitIndex:
             If the database holds no units.
         ParameterError
             If no unit has as much; if FAISS cannot do that kind of index with that metric; or as
-            `metrics.parse_metric`, `filters.select_units` and `weights.weight_columns`.
+            `metrics.parse_metric`, `filters.filter_units` and `weights.weight_columns`.
         """
         self.database = database
         self.metric = parse_metric(metric)
@@ -112,7 +112,7 @@ class UnitIndex:
         self.progress = progress or (lambda done, total, what: None)
         self._mean = database.normaliser.mean
         self._scale = self.factors / database.normaliser.std
-        self.allowed, self.counts = select_units(database, filters or Filters())
+        self.allowed, self.counts = filter_units(database, filters or Filters())
         searchable = self.allowed & (units.room >= min_samples)
         if not searchable.any():
             most = units.room[self.allowed].max()

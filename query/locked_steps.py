@@ -21,7 +21,7 @@ def locate_locked(
     units: Units, locked: Mapping[int, int], step_samples: np.ndarray, *, whole_units: bool
 ) -> dict[int, int]:
     """The position in `units` that each locked step plays, or `REST`, ascending by step; arguments
-    as `select_paths`.
+    as `find_paths`.
 
     Raises
     ------

@@ -44,7 +44,7 @@ class UnitPath:
     cost: float
 
 
-def select_paths(
+def find_paths(
     index: UnitIndex,
     sequence: np.ndarray,
     options: PathOptions,
@@ -108,8 +108,8 @@ def select_path(
     whole_units: bool = False,
     locked: Mapping[int, int] | None = None,
 ) -> UnitPath:
-    """The best of `select_paths`."""
-    return select_paths(
+    """The best of `find_paths`."""
+    return find_paths(
         index, sequence, options, step_samples=step_samples, whole_units=whole_units, locked=locked
     )[0]
 

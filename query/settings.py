@@ -19,7 +19,7 @@ MOST_VARIATIONS = 1000  # of a plan that can be found again
 
 
 @dataclass(frozen=True)
-class Selection:
+class SearchSettings:
     """What may be played, how distance is measured (both as `UnitIndex`), and what the path, or
     paths, should be like.
     """
@@ -77,7 +77,7 @@ class Selection:
         )
 
 
-def selection_facts(selection: Selection, index: UnitIndex) -> dict[str, Any]:
+def selection_facts(selection: SearchSettings, index: UnitIndex) -> dict[str, Any]:
     """What was asked for and what the filters left, for a plan or for people."""
     path = {
         name: value for name, value in asdict(selection.path).items() if value not in (inf, None)

@@ -20,7 +20,7 @@ from sequencer.averages import slow_averages
 from sequencer.baselines import Continue, fit_baselines
 from sequencer.forecaster import Forecaster
 from sequencer.linear import ORDER
-from sequencer.loss import held_out_loss, windows_for
+from sequencer.loss import validation_loss, windows_for
 from sequencer.rollout import draw_steps
 from sequencer.split import Named, split_sequences
 
@@ -83,11 +83,11 @@ def evaluate(
         If the models were trained on different sources, these are not all there as they were, or
         none of them is held out and long enough.
     """
-    train, held_out = held_out_material(models, sequences)
-    n_seed = seed_steps(held_out)
-    seeds = [piece[:n_seed] for piece in held_out]
-    truths = [piece[n_seed : n_seed + LONGEST] for piece in held_out]
-    contexts, futures = _moments(held_out, n_seed, np.random.default_rng(seed))
+    train, validation = validation_material(models, sequences)
+    n_seed = seed_steps(validation)
+    seeds = [piece[:n_seed] for piece in validation]
+    truths = [piece[n_seed : n_seed + LONGEST] for piece in validation]
+    contexts, futures = _moments(validation, n_seed, np.random.default_rng(seed))
     block = min(BLOCK, max(map(len, truths)) // 2)
     blocks = [t[i : i + block] for t in truths for i in range(0, len(t) - max(WINDOWS) + 1, block)]
     floors = {
@@ -107,15 +107,15 @@ def evaluate(
         loss = None
         one_step = None
         if name in models:
-            loss = _loss(models[name], held_out)
+            loss = _loss(models[name], validation)
             one_step = _error_of_expectation(models[name], contexts, futures[:, 0])
         evaluations.append(
-            _judge(name, go_on, contexts, futures, seeds, truths, train, loss, one_step, seed)
+            _validate(name, go_on, contexts, futures, seeds, truths, train, loss, one_step, seed)
         )
     return evaluations, floors
 
 
-def held_out_material(
+def validation_material(
     models: dict[str, Forecaster], sequences: Named
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """z-scored independent columns of the sources the models were trained on, and of the held-out
@@ -123,14 +123,16 @@ def held_out_material(
     """
     model = _check_training(models)
     material = _material(model.config.training, dict(sequences))
-    train, held_out = ([_scores(model, rows) for rows in part] for part in material)
-    longest = max(map(len, held_out))
+    train, validation = ([_scores(model, rows) for rows in part] for part in material)
+    longest = max(map(len, validation))
     if longest < ORDER + max(HORIZONS):
         raise ParameterError(
             f"the longest held-out source lasts {longest} steps, forecasts are judged on at least"
             f" {ORDER + max(HORIZONS)}; add longer audio, or train with another --seed"
         )
-    return train, [rows for rows in held_out if len(rows) >= seed_steps(held_out) + max(HORIZONS)]
+    return train, [
+        rows for rows in validation if len(rows) >= seed_steps(validation) + max(HORIZONS)
+    ]
 
 
 def _material(training: dict[str, Any], rows_of: dict[str, np.ndarray]) -> list[list[np.ndarray]]:
@@ -138,23 +140,23 @@ def _material(training: dict[str, Any], rows_of: dict[str, np.ndarray]) -> list[
     many steps as then.
     """
     split = training["sources"]
-    known = {*split["train"], *split["held_out"]}
+    known = {*split["train"], *split["validation"]}
     if missing := sorted(known - rows_of.keys()):
         raise ParameterError(
             f"{len(missing)} of the {len(known)} sources that the model was trained with are not in"
             f" the database ({', '.join(missing[:2])}{', …' * (len(missing) > 2)}); evaluate on the"
             " database it was trained on, or train anew"
         )
-    if split["train"] == split["held_out"]:  # one source, its last part held out
+    if split["train"] == split["validation"]:  # one source, its last part held out
         parts = split_sequences([(name, rows_of[name]) for name in known], seed=0)
-        material = [[rows for _, rows in part] for part in (parts.train, parts.held_out)]
+        material = [[rows for _, rows in part] for part in (parts.train, parts.validation)]
     else:
         material = [
             [rows_of[name] for name in names]
-            for names in (split["train"], sorted(split["held_out"]))
+            for names in (split["train"], sorted(split["validation"]))
         ]
     steps = dict(
-        zip(("train", "held_out"), (sum(map(len, part)) for part in material), strict=True)
+        zip(("train", "validation"), (sum(map(len, part)) for part in material), strict=True)
     )
     if steps != training.get("steps", steps):  # older checkpoints do not say
         raise ParameterError(
@@ -170,7 +172,7 @@ def added_sources(model: Forecaster, sequences: Named) -> list[str]:
     judged on them.
     """
     split = model.config.training["sources"]
-    known = {*split["train"], *split["held_out"]}
+    known = {*split["train"], *split["validation"]}
     return [
         name for name, rows in sequences if name not in known and len(rows) > 1
     ]  # one step teaches nothing
@@ -199,21 +201,23 @@ def _scores(model: Forecaster, rows: np.ndarray) -> np.ndarray:
     return model.normalise(static.to(model.mean.device)).cpu().numpy()
 
 
-def seed_steps(held_out: list[np.ndarray]) -> int:
+def seed_steps(validation: list[np.ndarray]) -> int:
     """Steps before a forecast: `SEED_STEPS`, or so few that the longest piece goes on for as long
     and the longest horizon.
     """
-    return min(SEED_STEPS, max((max(map(len, held_out)) - max(HORIZONS)) // 2, ORDER))
+    return min(SEED_STEPS, max((max(map(len, validation)) - max(HORIZONS)) // 2, ORDER))
 
 
 def _moments(
-    held_out: list[np.ndarray], n_seed: int, rng: np.random.Generator
+    validation: list[np.ndarray], n_seed: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Random contexts (CONTEXTS, n_seed, n) and what followed them, (CONTEXTS, longest horizon, n)."""
     needed = n_seed + max(HORIZONS)
-    room = np.array([len(piece) - needed + 1 for piece in held_out])
-    which = rng.choice(len(held_out), CONTEXTS, p=room / room.sum())
-    cuts = np.stack([held_out[i][(first := rng.integers(room[i])) : first + needed] for i in which])
+    room = np.array([len(piece) - needed + 1 for piece in validation])
+    which = rng.choice(len(validation), CONTEXTS, p=room / room.sum())
+    cuts = np.stack(
+        [validation[i][(first := rng.integers(room[i])) : first + needed] for i in which]
+    )
     return cuts[:, :n_seed], cuts[:, n_seed:]
 
 
@@ -232,14 +236,14 @@ def _model(model: Forecaster) -> Continue:
     return go_on
 
 
-def _loss(model: Forecaster, held_out: list[np.ndarray]) -> float:
+def _loss(model: Forecaster, validation: list[np.ndarray]) -> float:
     windows = windows_for(
-        model, [torch.from_numpy(rows) for rows in held_out], window=256, batch_size=16
+        model, [torch.from_numpy(rows) for rows in validation], window=256, batch_size=16
     )
-    return held_out_loss(model, windows)
+    return validation_loss(model, windows)
 
 
-def _judge(
+def _validate(
     name: str,
     go_on: Continue,
     contexts: np.ndarray,

@@ -32,7 +32,7 @@ def windows_for(
 
 
 @torch.no_grad()
-def held_out_loss(model: Forecaster, windows: Windows) -> float:
+def validation_loss(model: Forecaster, windows: Windows) -> float:
     """Mean loss per step."""
     model.eval()
     parts = [batch_loss(model, batch) for batch in windows.epoch()]

@@ -35,15 +35,15 @@ def save_evaluation_picture(
     longest held-out piece; one rollout over time; the plane of the data's first two principal axes.
     Forecasts are blue, the piece is black.
     """
-    _, held_out = evaluate.held_out_material(models, sequences)
-    piece = max(held_out, key=len)
-    n_seed = evaluate.seed_steps(held_out)
+    _, validation = evaluate.validation_material(models, sequences)
+    piece = max(validation, key=len)
+    n_seed = evaluate.seed_steps(validation)
     start = max(min(len(piece) // 4, len(piece) - FAN_STEPS - n_seed), 0)
     before = piece[start : start + n_seed]
     truth = piece[start + n_seed :][:ROLLOUT_STEPS]
     settings = next(iter(models.values())).config.settings
     name = settings.names[static_columns(settings)[0]]
-    data = np.concatenate(held_out)
+    data = np.concatenate(validation)
     centre = data.mean(axis=0)
     axes_of_data = np.linalg.svd(data - data.mean(axis=0), full_matrices=False)[2][:2]
 

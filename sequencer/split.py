@@ -18,7 +18,7 @@ class Split:
     """Named sequences on either side; `by` is "source" or "time"."""
 
     train: Named
-    held_out: Named
+    validation: Named
     by: str
 
 

@@ -20,16 +20,16 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from files.errors import ParameterError, TrainingError
 from sequencer.forecaster import Forecaster, ForecasterConfig
-from sequencer.loss import batch_loss, held_out_loss, windows_for
+from sequencer.loss import batch_loss, validation_loss, windows_for
 from sequencer.models import BODIES, HEADS, check_parts
 from sequencer.split import Named, Split, split_sequences
 from sequencer.windows import Batch
 from training.checkpoint import load_training_state, save_training_state
-from training.distributed import Processes
-from training.ema import update_average
+from training.distributed import Distributed
+from training.ema import update_ema
 from training.interrupt import Interrupt
 from training.precision import check_precision
-from training.sparkline import draw_curve
+from training.sparkline import sparkline
 from training.threads import torch_threads
 from training.tracking import Tracker
 
@@ -93,9 +93,9 @@ class TrainingSummary:
     split_by: str
     train_sources: int
     train_steps: int
-    held_out_sources: int
-    held_out_steps: int
-    held_out_loss: float
+    validation_sources: int
+    validation_steps: int
+    validation_loss: float
     losses: list[float]  # held out, one or more for each epoch
     stopped_by: str  # "epochs", "patience", "minutes" or "interrupt"
 
@@ -143,7 +143,7 @@ def train_forecaster(
     TrainingError
         If the loss is not a number; the best checkpoint so far stays.
     """
-    with Processes() as processes:
+    with Distributed() as processes:
         training = _Training(sequences, Path(out), settings, normaliser, options, processes)
         return training.run(resume=resume, wandb=wandb, tell=progress)
 
@@ -164,7 +164,7 @@ class _Training:
         settings: DescriptorSettings,
         normaliser: Normaliser,
         options: TrainingOptions,
-        processes: Processes,
+        processes: Distributed,
     ) -> None:
         self.out = out
         self.options = options
@@ -172,9 +172,9 @@ class _Training:
         self.started = time.perf_counter()
         self.split = split_sequences(sequences, seed=options.seed)
         device = processes.device(options.device)
-        train, held_out = (
+        train, validation = (
             _independent(part, settings, normaliser)
-            for part in (self.split.train, self.split.held_out)
+            for part in (self.split.train, self.split.validation)
         )
         everything = torch.cat(train)
         if len(everything) < options.window:
@@ -194,8 +194,8 @@ class _Training:
         self.model.to(device)
         self.average = copy.deepcopy(self.model).eval()
         sizes = {"window": options.window, "batch_size": options.batch_size}
-        self.train, self.held_out = (
-            windows_for(self.model, part, **sizes) for part in (train, held_out)
+        self.train, self.validation = (
+            windows_for(self.model, part, **sizes) for part in (train, validation)
         )
         rate = options.learning_rate or self.model.body.learning_rate
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)
@@ -213,7 +213,7 @@ class _Training:
         stopped_by = "epochs"
         if resume:
             self._load()
-        elif self.processes.first:
+        elif self.processes.is_main:
             self._save()
         with (
             torch_threads(options.threads),
@@ -225,11 +225,11 @@ class _Training:
                     if not self._epoch(tracker):
                         stopped_by = "interrupt" if self.interrupt.asked else "minutes"
                         if stopped_by == "minutes" or not self.at.best_epoch:
-                            self._judge(tracker)
+                            self._validate(tracker)
                         break
-                    loss = self._judge(tracker)
+                    loss = self._validate(tracker)
                     if tell:
-                        curve = draw_curve(self.at.losses)
+                        curve = sparkline(self.at.losses)
                         tell(
                             self.at.epoch,
                             options.epochs,
@@ -249,14 +249,14 @@ class _Training:
             ):  # asked twice, perhaps within an update: the last save is what can be gone on from
                 stopped_by = "interrupt"
                 if not self.at.best_epoch:
-                    self._judge(tracker)
+                    self._validate(tracker)
         return self._finish(stopped_by)
 
     def _epoch(self, tracker: Tracker | None) -> bool:
         """Go through what is left of the epoch; False if training is to stop before its end."""
         self.model.train()
         rng = np.random.default_rng([self.options.seed, self.at.epoch])
-        share = (self.processes.rank, self.processes.number)
+        share = (self.processes.rank, self.processes.world_size)
         for batch in self.train.epoch(rng, skip=self.at.batch, share=share):
             stop = self._update(batch)
             now = time.perf_counter()
@@ -266,7 +266,7 @@ class _Training:
             if now - self.saved > SAVE_SECONDS:
                 self._save()
             if self.at.batch % JUDGE_BATCHES == 0:
-                self._judge(tracker)
+                self._validate(tracker)
         return True
 
     def _update(self, batch: Batch) -> bool:
@@ -304,13 +304,13 @@ class _Training:
         at.updates += 1
         at.loss += float(total)
         at.steps += float(n_steps)
-        update_average(self.average, self.model, at.updates)
+        update_ema(self.average, self.model, at.updates)
         return bool(stop)
 
-    def _judge(self, tracker: Tracker | None) -> float:
+    def _validate(self, tracker: Tracker | None) -> float:
         """Held-out loss of the averaged weights; the best so far is kept."""
         at = self.at
-        loss = held_out_loss(self.average, self.held_out)
+        loss = validation_loss(self.average, self.validation)
         at.losses.append(loss)
         seconds = time.perf_counter() - self.started
         train_loss = at.loss / at.steps if at.steps else None
@@ -319,7 +319,7 @@ class _Training:
                 {
                     "epoch": at.epoch,
                     "train/loss": train_loss,
-                    "held_out/loss": loss,
+                    "validation/loss": loss,
                     "seconds": seconds,
                 }
             )
@@ -330,17 +330,17 @@ class _Training:
         if loss < at.best:
             at.best = loss
             at.best_epoch = at.epoch
-            steps = {"train": _steps(self.split.train), "held_out": _steps(self.split.held_out)}
+            steps = {"train": _steps(self.split.train), "validation": _steps(self.split.validation)}
             judged = {
                 "epoch": at.epoch,
-                "held_out_loss": loss,
+                "validation_loss": loss,
                 "sources": _names(self.split),
                 "steps": steps,
             }
             self.average.config = replace(
                 self.average.config, training={**self.options.identity(), **judged}
             )
-            if self.processes.first:
+            if self.processes.is_main:
                 self.average.save(self.out)
         return loss
 
@@ -356,21 +356,21 @@ class _Training:
             split.by,
             len(split.train),
             _steps(split.train),
-            len(split.held_out),
-            _steps(split.held_out),
+            len(split.validation),
+            _steps(split.validation),
             at.best,
             at.losses,
             stopped_by,
         )
 
     def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:
-        if not self.processes.first:
+        if not self.processes.is_main:
             return nullcontext()
         return Tracker(self.out, wandb=wandb, config=asdict(self.options), resume=resume)
 
     def _save(self) -> None:
         self.saved = time.perf_counter()
-        if not self.processes.first:
+        if not self.processes.is_main:
             return
         state = {
             "options": self.options.identity(),
@@ -380,7 +380,7 @@ class _Training:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "processes": self.processes.number,
+            "processes": self.processes.world_size,
         }
         save_training_state(self.out, state)
 
@@ -397,10 +397,10 @@ class _Training:
                 f"{self.out}: was trained on other sources; the database has changed: train anew"
                 " with --force"
             )
-        if state["processes"] != self.processes.number:
+        if state["processes"] != self.processes.world_size:
             raise ParameterError(
                 f"{self.out}: was trained by {state['processes']} processes, not"
-                f" {self.processes.number}; resume with as many"
+                f" {self.processes.world_size}; resume with as many"
             )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -422,5 +422,5 @@ def _steps(part: Named) -> int:
 def _names(split: Split) -> dict[str, Any]:
     return {
         "train": [name for name, _ in split.train],
-        "held_out": [name for name, _ in split.held_out],
+        "validation": [name for name, _ in split.validation],
     }

@@ -1,4 +1,4 @@
-"""The adversary of UNAGAN (arXiv 2005.08526): an autoencoder of mels, in the balance of BEGAN
+"""The discriminator of UNAGAN (arXiv 2005.08526): an autoencoder of mels, in the balance of BEGAN
 (arXiv 1703.10717).
 
 The autoencoder learns to reconstruct real mels well and generated ones badly; the generator learns
@@ -71,10 +71,10 @@ def _plane(n_in: int, n_out: int, dilation: int) -> list[nn.Module]:
 
 @dataclass
 class BeganBalance:
-    """How much the adversary attends to generated mels: its loss is real - k * fake (BEGAN,
+    """How much the discriminator attends to generated mels: its loss is real - k * fake (BEGAN,
     equations of section 3.4).
 
-    k rises while gamma * real > fake, while the generator is ahead, and falls while the adversary
+    k rises while gamma * real > fake, while the generator is ahead, and falls while the discriminator
     is.
     """
 

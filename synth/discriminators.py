@@ -52,7 +52,7 @@ class MultiPeriodDiscriminator(nn.Module):
         """
         check_audio(audio, at_least=max(self.periods))
         return [
-            judge(layers, fold(audio, p), slope=0.1)
+            discriminate(layers, fold(audio, p), slope=0.1)
             for p, layers in zip(self.periods, self.views, strict=True)
         ]
 
@@ -107,7 +107,7 @@ class MultiScaleDiscriminator(nn.Module):
         verdicts = []
         for view, layers in enumerate(self.views):
             audio = F.avg_pool1d(audio, 4, 2, padding=2) if view else audio
-            verdicts.append(judge(layers, audio, slope=0.1))
+            verdicts.append(discriminate(layers, audio, slope=0.1))
         return verdicts
 
 
@@ -155,7 +155,7 @@ class MelGANDiscriminator(nn.Module):
         verdicts = []
         for view, layers in enumerate(self.views):
             audio = F.avg_pool1d(audio, 4, 2, padding=1, count_include_pad=False) if view else audio
-            score, features = judge(layers, audio, slope=0.2)
+            score, features = discriminate(layers, audio, slope=0.2)
             verdicts.append((score, features[:-1]))
         return verdicts
 
@@ -206,7 +206,7 @@ class MultiResolutionDiscriminator(nn.Module):
         check_audio(audio, at_least=max(self.n_ffts) // 2 + 1)
         windows = [self.get_buffer(f"window_{n}") for n in self.n_ffts]
         return [
-            judge(layers, image(audio, window), slope=0.1)
+            discriminate(layers, image(audio, window), slope=0.1)
             for window, layers in zip(windows, self.views, strict=True)
         ]
 
@@ -233,7 +233,7 @@ def spectrogram_layers(channels: int) -> nn.ModuleList:
     return nn.ModuleList(map(weight_norm, layers))
 
 
-def judge(layers: nn.Module, x: Tensor, *, slope: float) -> tuple[Tensor, list[Tensor]]:
+def discriminate(layers: nn.Module, x: Tensor, *, slope: float) -> tuple[Tensor, list[Tensor]]:
     """Run x through the layers, a leaky ReLU between them; the last output, and all outputs."""
     *hidden, last = layers.children()
     features = []

@@ -46,24 +46,24 @@ def split_entries(
     n_long = sum(entry.n_frames > 2 * usual for entry in recordings.entries)
     longest = max(usual, -int(-wanted // max(n_long, 1)), segment_frames)
     train = list(recordings.entries)
-    held_out = []
-    n_held_out = 0
+    validation = []
+    n_validation = 0
     for index in np.random.default_rng(seed).permutation(len(recordings.entries)):
         entry = recordings.entries[index]
-        end = min(longest, max(int(wanted) - n_held_out, usual), most - n_held_out)
+        end = min(longest, max(int(wanted) - n_validation, usual), most - n_validation)
         rest = entry.n_frames - max(end, segment_frames)
-        if entry.n_frames > 2 * longest or (n_held_out + entry.n_frames > most and rest > 0):
+        if entry.n_frames > 2 * longest or (n_validation + entry.n_frames > most and rest > 0):
             train[train.index(entry)] = Recording(entry.name, entry.start_frame, rest)
             entry = Recording(entry.name, entry.start_frame + rest, entry.n_frames - rest)
         elif len(train) > 1:
             train.remove(entry)
         else:
             break
-        held_out.append(entry)
-        n_held_out += entry.n_frames
-        if n_held_out >= int(wanted):
+        validation.append(entry)
+        n_validation += entry.n_frames
+        if n_validation >= int(wanted):
             break
-    return train, held_out
+    return train, validation
 
 
 class Segments:

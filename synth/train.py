@@ -14,7 +14,7 @@ from synth.mel import MelSettings
 from synth.recordings import Recordings, Tell, open_recordings
 from synth.segments import Segments, split_entries
 from synth.vocoder import Vocoder
-from training.distributed import Processes
+from training.distributed import Distributed
 from training.loop import Loop, LoopOptions, LoopSummary, Trainee
 from training.precision import autocast
 from training.tracking import find_wandb
@@ -42,7 +42,7 @@ class FolderTrainee(Trainee):
         self,
         recordings: Recordings,
         options: LoopOptions,
-        processes: Processes,
+        processes: Distributed,
         *,
         excerpt_frames: int,
         started: bool,
@@ -53,12 +53,12 @@ class FolderTrainee(Trainee):
         self.started = started
         self.files = recordings.files
         self.device = processes.device(options.device)
-        train, self.held_out = split_entries(recordings, excerpt_frames, seed=options.seed)
+        train, self.validation = split_entries(recordings, excerpt_frames, seed=options.seed)
         self.train = Segments(recordings, train, excerpt_frames)
         torch.manual_seed(options.seed)
 
     def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
-        share = (self.processes.rank, self.processes.number)
+        share = (self.processes.rank, self.processes.world_size)
         return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
 
     def end_epoch(self) -> None:
@@ -88,7 +88,7 @@ class FolderTrainee(Trainee):
         }
         names = {
             "train": [e.name for e in self.train.entries],
-            "held_out": [e.name for e in self.held_out],
+            "validation": [e.name for e in self.validation],
         }
         self.average.training_summary = {**summary, **self.options.identity(), **told, **names}
         self.average.save(folder)
@@ -100,7 +100,7 @@ class TrainingSummary(LoopSummary):
 
     architecture: str
     train_seconds: float  # of audio
-    held_out_seconds: float
+    validation_seconds: float
     n_padded: int  # recordings shorter than an excerpt
     left_out: dict[str, str]  # files that could not be used, and why
 
@@ -108,7 +108,7 @@ class TrainingSummary(LoopSummary):
 def train_on_folder(
     audio: Path,
     out: Path,
-    make: Callable[[Recordings, Processes], FolderTrainee],
+    make: Callable[[Recordings, Distributed], FolderTrainee],
     *,
     mel: MelSettings,
     options: LoopOptions,
@@ -120,7 +120,7 @@ def train_on_folder(
 
     See `train_vocoder` and `train_unagan`.
     """
-    with Processes() as processes:
+    with Distributed() as processes:
         processes.device(options.device)  # before hours of audio are decoded, as the next
         if wandb:
             find_wandb()
@@ -133,13 +133,13 @@ def train_on_folder(
         )
     seconds = [
         sum(e.n_frames for e in part) / mel.frame_rate
-        for part in (trainee.train.entries, trainee.held_out)
+        for part in (trainee.train.entries, trainee.validation)
     ]
     return TrainingSummary(
         **asdict(summary),
         architecture=trainee.architecture,
         train_seconds=seconds[0],
-        held_out_seconds=seconds[1],
+        validation_seconds=seconds[1],
         n_padded=trainee.train.n_padded,
         left_out=recordings.left_out,
     )

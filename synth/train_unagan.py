@@ -23,8 +23,8 @@ from synth.segments import Segments
 from synth.show import save_mels, save_sound
 from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.unagan import MelEncoder, UnaganConfig
-from training.distributed import Processes
-from training.ema import update_average
+from training.distributed import Distributed
+from training.ema import update_ema
 from training.loop import LoopOptions, check_gradient
 
 LEARNING_RATE = 1e-4  # as published, and the next two
@@ -52,9 +52,9 @@ class UnaganOptions(LoopOptions):
     architecture: str = "hierarchical"
     cycle: bool = True
     width: int = 512
-    adversary_width: int = 512
+    discriminator_width: int = 512
     clip_frames: int = 864  # 10 s at 22.05 kHz / 256
-    adversarial_from: int = 0  # updates of the cycle alone before the adversary joins
+    adversarial_from: int = 0  # updates of the cycle alone before the discriminator joins
     latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
 
     def __post_init__(self) -> None:
@@ -68,9 +68,9 @@ class UnaganOptions(LoopOptions):
             raise ParameterError(
                 f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}"
             )
-        if self.adversary_width < 1 or self.adversary_width % 16:
+        if self.discriminator_width < 1 or self.discriminator_width % 16:
             raise ParameterError(
-                f"adversary_width={self.adversary_width} must be a positive multiple of 16"
+                f"discriminator_width={self.discriminator_width} must be a positive multiple of 16"
             )
         self.config()  # refuses a width that does not fit
         if (self.adversarial_from or self.latent_order) and not self.cycle:
@@ -126,7 +126,7 @@ def train_unagan(
 
 
 class UnaganTraining(FolderTrainee):
-    """Generator, its average, adversary, encoder of the cycle, balance, and the optimisers."""
+    """Generator, its average, discriminator, encoder of the cycle, balance, and the optimisers."""
 
     options: UnaganOptions
     average: Generator
@@ -136,7 +136,7 @@ class UnaganTraining(FolderTrainee):
         self,
         recordings: Recordings,
         options: UnaganOptions,
-        processes: Processes,
+        processes: Distributed,
         start: Generator | None = None,
     ) -> None:
         frames = options.clip_frames
@@ -153,9 +153,9 @@ class UnaganTraining(FolderTrainee):
             )
         self.generator.train().to(self.device)
         self.average = copy.deepcopy(self.generator).eval()
-        self.adversary = MelAutoencoder(recordings.settings.n_mels, options.adversary_width).to(
-            self.device
-        )
+        self.discriminator = MelAutoencoder(
+            recordings.settings.n_mels, options.discriminator_width
+        ).to(self.device)
         self.encoder = (
             MelEncoder(recordings.settings.n_mels, self.generator.config).to(self.device)
             if options.cycle
@@ -165,22 +165,22 @@ class UnaganTraining(FolderTrainee):
         self.parts = {
             "generator": self.generator,
             "average": self.average,
-            "adversary": self.adversary,
+            "discriminator": self.discriminator,
             "balance": self.balance,
         } | ({"encoder": self.encoder} if self.encoder else {})
         self.makers = nn.ModuleList(filter(None, [self.generator.network, self.encoder]))
         rate = options.learning_rate or LEARNING_RATE
         self.optimisers = {
             "generator": torch.optim.Adam(self.makers.parameters(), rate),
-            "adversary": torch.optim.Adam(self.adversary.parameters(), rate),
+            "discriminator": torch.optim.Adam(self.discriminator.parameters(), rate),
         }
         self.adversarial_from = options.adversarial_from
-        self.judged = self._statistics_of_held_out()
+        self.judged = self._statistics_of_validation()
         names = (
             "architecture",
             "cycle",
             "width",
-            "adversary_width",
+            "discriminator_width",
             "clip_frames",
             "adversarial_from",
             "latent_order",
@@ -206,9 +206,9 @@ class UnaganTraining(FolderTrainee):
         generator.set_statistics(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
         return generator
 
-    def _statistics_of_held_out(self) -> np.ndarray:
+    def _statistics_of_validation(self) -> np.ndarray:
         parts = []
-        for entry in self.held_out:
+        for entry in self.validation:
             mel = torch.from_numpy(np.array(self.recordings.mel_of(entry))).to(self.device)
             if mel.shape[1] >= WINDOW_FRAMES:
                 parts.append(mel_statistics(self.generator.normalise(mel)[None].cpu().numpy()))
@@ -222,7 +222,7 @@ class UnaganTraining(FolderTrainee):
         return np.concatenate(parts)
 
     def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
-        """One update of the generator (and encoder), then, once the adversary has joined, of it and
+        """One update of the generator (and encoder), then, once the discriminator has joined, of it and
         of their balance.
         """
         real = self.generator.normalise(batch[1].to(self.device))
@@ -238,7 +238,7 @@ class UnaganTraining(FolderTrainee):
                 again = self.generator.network(self.encoder(real), states)
                 losses["cycle_mel"] = CYCLE_WEIGHT * (again - real).abs().mean()
         self._update("generator", self.makers, torch.stack(list(losses.values())).sum())
-        update_average(self.average, self.generator, n_updates)
+        update_ema(self.average, self.generator, n_updates)
         if self.generator.latent.order and (
             n_updates % FIT_UPDATES == 0 or (n_updates in FIT_EARLY and not self.started)
         ):
@@ -247,9 +247,9 @@ class UnaganTraining(FolderTrainee):
         return told | (self._step_adversary(real, fake.detach()) if adversarial else {})
 
     def _adversarial_losses(self, fake: Tensor, z: Tensor) -> dict[str, Tensor]:
-        self.adversary.requires_grad_(False)
+        self.discriminator.requires_grad_(False)
         losses = {"adversarial": self._reconstruction(fake)}
-        self.adversary.requires_grad_(True)
+        self.discriminator.requires_grad_(True)
         if self.encoder:
             losses["cycle_z"] = CYCLE_WEIGHT * (self.encoder(fake) - z).abs().mean()
         return losses
@@ -258,9 +258,9 @@ class UnaganTraining(FolderTrainee):
         with self.precision():
             of_real = self._reconstruction(real)
             of_fake = self._reconstruction(fake)
-        self._update("adversary", self.adversary, of_real - self.balance.k * of_fake)
+        self._update("discriminator", self.discriminator, of_real - self.balance.k * of_fake)
         means = [
-            part.item() / self.processes.number
+            part.item() / self.processes.world_size
             for part in self.processes.sum(of_real.detach(), of_fake.detach())
         ]
         if all(np.isfinite(means)):
@@ -274,7 +274,7 @@ class UnaganTraining(FolderTrainee):
         return {f"began/{name}": value for name, value in began.items()}
 
     def _reconstruction(self, mel: Tensor) -> Tensor:
-        return (self.adversary(mel) - mel).abs().mean(dtype=torch.float32)
+        return (self.discriminator(mel) - mel).abs().mean(dtype=torch.float32)
 
     def _noise(self, batch: int, frames: int) -> Tensor:
         """(batch, z_channels, steps) of the noise that is in use now."""
@@ -301,13 +301,13 @@ class UnaganTraining(FolderTrainee):
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
         self.optimisers[name].zero_grad()
-        (loss / self.processes.number).backward()
+        (loss / self.processes.world_size).backward()
         self.processes.sum_gradients(module)
         for part in module if isinstance(module, nn.ModuleList) else [module]:
             check_gradient(nn.utils.clip_grad_norm_(part.parameters(), GRADIENT_CLIP), name)
         self.optimisers[name].step()
 
-    def judge(self) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         """Fréchet distance of the mel statistics of generated clips and held-out recordings, and
         how much clips differ.
         """
@@ -347,13 +347,13 @@ class UnaganTraining(FolderTrainee):
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
         self.judged = (
-            self._statistics_of_held_out()
+            self._statistics_of_validation()
         )  # in the statistics of the generator that was loaded
 
     def show(self, folder: Path, step: int) -> list[Path]:
         """Two generated clips and a recording; the clips also as sound, by Griffin-Lim."""
         folder.mkdir(parents=True, exist_ok=True)
-        longest = max(self.held_out, key=lambda entry: entry.n_frames)
+        longest = max(self.validation, key=lambda entry: entry.n_frames)
         frames = min(longest.n_frames, SHOWN_FRAMES)
         generated = self._sample(2, frames).numpy()
         picture = folder / f"step-{step:07}.png"

@@ -20,8 +20,8 @@ from synth.show import save_sounds
 from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.vocoder import Vocoder
 from synth.weight_norm import add_weight_norm
-from training.distributed import Processes
-from training.ema import update_average
+from training.distributed import Distributed
+from training.ema import update_ema
 from training.loop import LoopOptions, check_gradient
 
 JUDGED = 16  # held-out excerpts of
@@ -93,7 +93,7 @@ class VocoderTraining(FolderTrainee):
         self,
         recordings: Recordings,
         options: VocoderOptions,
-        processes: Processes,
+        processes: Distributed,
         start: Vocoder | None = None,
     ) -> None:
         self.architecture = start.architecture if start else options.architecture
@@ -163,7 +163,7 @@ class VocoderTraining(FolderTrainee):
             losses |= self._adversarial_losses(fake, real)
         loss = torch.stack(list(losses.values())).sum()
         self._update("vocoder", self.vocoder, loss)
-        update_average(self.average, self.vocoder, n_updates)
+        update_ema(self.average, self.vocoder, n_updates)
         return told | {f"vocoder/{name}": value.item() for name, value in losses.items()}
 
     def _step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
@@ -208,7 +208,7 @@ class VocoderTraining(FolderTrainee):
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
         self.optimisers[name].zero_grad()
-        (loss / self.processes.number).backward()
+        (loss / self.processes.world_size).backward()
         self.processes.sum_gradients(module)
         check_gradient(
             nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip or float("inf")), name
@@ -221,7 +221,7 @@ class VocoderTraining(FolderTrainee):
                 group["lr"] *= self.recipe.decay
 
     @torch.inference_mode()
-    def judge(self) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         """Distances of the averaged weights' output from held-out recordings, means over excerpts."""
         found = []
         for audio, mel in self._excerpts():
@@ -250,14 +250,14 @@ class VocoderTraining(FolderTrainee):
         """
         places = [
             (entry, start)
-            for entry in self.held_out
+            for entry in self.validation
             for start in range(0, entry.n_frames, JUDGED_FRAMES)
         ]
         for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
             entry, start = places[index]
             frames = min(max(entry.n_frames, self.train.n_frames), JUDGED_FRAMES)
             start = max(min(start, entry.n_frames - frames), 0)
-            audio, mel = Segments(self.recordings, self.held_out, frames).cut([(entry, start)])
+            audio, mel = Segments(self.recordings, self.validation, frames).cut([(entry, start)])
             yield audio[0].to(self.device), mel[0].to(self.device)
 
     @torch.inference_mode()

@@ -19,7 +19,7 @@ import soundfile as sf
 
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.plan import Step
 from query.options import PathOptions
 from scripts.make.command_reference import command_reference
@@ -42,7 +42,7 @@ QUICK = {
         ),
         "--resume --minutes 2": "--resume --minutes 0.001",
         "--size small --minutes 8": (
-            "--width 32 --adversary-width 32 --clip-frames 128 --batch-size 8 --minutes 0.001"
+            "--width 32 --discriminator-width 32 --clip-frames 128 --batch-size 8 --minutes 0.001"
         ),
         "--minutes 0.5 --seconds 10": "--minutes 0.1 --seconds 3",
     },
@@ -320,7 +320,7 @@ def test_formats_page_knows_the_plan(made):
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
     assert keys_of(page, "key of `settings`") - of_render == plan["settings"].keys()
     options = {option.name for option in fields(PathOptions)} | {
-        option.name for option in fields(SeamOptions)
+        option.name for option in fields(CrossfadeOptions)
     }
     assert options | {"n_descriptors", "float32"} <= set(re.findall(r"`(\w+)`", page))
     for name, value in {

@@ -18,7 +18,7 @@ from files.errors import ParameterError
 Result = TypeVar("Result")
 
 
-class Processes:
+class Distributed:
     """The processes that train one model.
 
     Use as a context; `rank` of `number`, the first writes what is saved.
@@ -26,10 +26,10 @@ class Processes:
 
     def __init__(self) -> None:
         self.rank = int(os.environ.get("RANK", "0"))
-        self.number = int(os.environ.get("WORLD_SIZE", "1"))
+        self.world_size = int(os.environ.get("WORLD_SIZE", "1"))
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
@@ -42,7 +42,7 @@ class Processes:
         """
         try:
             device = torch.device(name)
-            if device.type == "cuda" and device.index is None and self.number > 1:
+            if device.type == "cuda" and device.index is None and self.world_size > 1:
                 device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
@@ -54,7 +54,7 @@ class Processes:
 
     def sum(self, *values: Tensor) -> list[Tensor]:
         """The sum of each value over all processes."""
-        if self.number == 1:
+        if self.world_size == 1:
             return list(values)
         flat = torch.cat([value.reshape(-1) for value in values])
         torch.distributed.all_reduce(flat)
@@ -65,7 +65,7 @@ class Processes:
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Replace every gradient by its sum over all processes."""
-        if self.number == 1:
+        if self.world_size == 1:
             return
         parameters = [p for p in model.parameters() if p.requires_grad]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
@@ -76,13 +76,13 @@ class Processes:
         """What `work` gives: the first process does it, and the others when it is done, to find
         what it left.
         """
-        if self.first:
+        if self.is_main:
             result = work()
         self.sum(torch.zeros(1))
-        return result if self.first else work()
+        return result if self.is_main else work()
 
     def __enter__(self) -> Self:
-        self._began = self.number > 1 and not torch.distributed.is_initialized()
+        self._began = self.world_size > 1 and not torch.distributed.is_initialized()
         if self._began:
             torch.distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"

@@ -7,7 +7,7 @@ AVERAGED = 7  # weights are averaged over about the last 1 / (AVERAGED + 1) of a
 
 
 @torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, n_updates: int) -> None:
+def update_ema(average: nn.Module, model: nn.Module, n_updates: int) -> None:
     """Move the parameters of `average` towards those of `model`, after its update number
     `n_updates` >= 1.
 

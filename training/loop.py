@@ -18,7 +18,7 @@ from files.errors import CheckpointError, ParameterError, TrainingError
 from synth.mel import PRESETS, MelSettings
 from synth.recordings import Tell
 from training.checkpoint import STATE, save_training_state
-from training.distributed import Processes
+from training.distributed import Distributed
 from training.interrupt import Interrupt
 from training.precision import check_precision
 from training.resume import check_same, load_state
@@ -31,7 +31,7 @@ MOST_STEPS = 1_000_000  # of a training that is not told when to end
 SESSION = (
     "steps",
     "minutes",
-    "judge_minutes",
+    "validate_minutes",
     "show_minutes",
     "device",
     "threads",
@@ -44,8 +44,10 @@ class LoopOptions:
 
     steps: int = MOST_STEPS  # updates, at most
     minutes: float | None = None  # at most, of this run
-    judge_steps: int = 1000  # between two looks at the held-out recordings, and
-    judge_minutes: float = 5.0  # of training between two, at most, unless only updates are counted
+    validate_steps: int = 1000  # between two looks at the held-out recordings, and
+    validate_minutes: float = (
+        5.0  # of training between two, at most, unless only updates are counted
+    )
     show_minutes: float = 10.0  # between two pictures and sounds
     batch_size: int = 16
     mel: str = "22k"
@@ -57,11 +59,11 @@ class LoopOptions:
     threads: int | None = None  # all
 
     def __post_init__(self) -> None:
-        for name in ("steps", "judge_steps", "batch_size", "threads"):
+        for name in ("steps", "validate_steps", "batch_size", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name}={value} must be at least 1")
-        for name in ("minutes", "learning_rate", "judge_minutes", "show_minutes"):
+        for name in ("minutes", "learning_rate", "validate_minutes", "show_minutes"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ParameterError(f"{name}={value} must be a positive number")
@@ -75,7 +77,7 @@ class LoopOptions:
         preset = PRESETS[self.mel]
         return replace(preset, n_mels=preset.n_mels if self.n_mels is None else self.n_mels)
 
-    def judges_by_time(self) -> bool:
+    def validates_by_time(self) -> bool:
         """Not where updates alone decide how long to train: there the same seed keeps the same
         weights.
         """
@@ -83,7 +85,7 @@ class LoopOptions:
 
     def identity(self) -> dict[str, Any]:
         """What decides the weights: not how long to train, where, or in how many sessions."""
-        kept = ("judge_steps", "batch_size", "learning_rate", "precision", "seed")
+        kept = ("validate_steps", "batch_size", "learning_rate", "precision", "seed")
         return {name: getattr(self, name) for name in kept}
 
 
@@ -95,13 +97,13 @@ class Trainee(Protocol):
 
     identity: dict[str, Any]  # of the data and the recipe
     files: dict[str, list[int]]  # of the recordings: name to size and date
-    adversarial_from: int  # updates before an adversary joins
+    adversarial_from: int  # updates before an discriminator joins
     started: bool  # from trained weights
     trained: str  # what the losses of what is trained, and not of its adversaries, begin with
 
     def batches(self, rng: np.random.Generator, skip: int) -> Iterator[Any]: ...
     def step(self, batch: Any, n_updates: int) -> dict[str, float]: ...
-    def judge(self) -> dict[str, float]: ...
+    def validate(self) -> dict[str, float]: ...
     def references(
         self,
     ) -> dict[str, float]: ...  # what the first measure is of other things, to compare with
@@ -162,7 +164,7 @@ class Loop:
     """
 
     def __init__(
-        self, trainee: Trainee, out: Path, options: LoopOptions, processes: Processes
+        self, trainee: Trainee, out: Path, options: LoopOptions, processes: Distributed
     ) -> None:
         self.trainee = trainee
         self.out = out
@@ -197,7 +199,9 @@ class Loop:
         with torch_threads(threads), self._tracker(wandb=wandb, resume=resume) as tracker:
             try:
                 if self.trainee.started and self.at.judged_step < 0:
-                    self._judge(tracker)  # the weights that training starts from are to be beaten
+                    self._validate(
+                        tracker
+                    )  # the weights that training starts from are to be beaten
                     self._save()
                 with self.interrupt:
                     stopped_by = self._train(tracker, tell)
@@ -207,7 +211,7 @@ class Loop:
                 stopped_by = "interrupt"
                 self._load()
                 if self.at.best_step < 0:
-                    self._judge(tracker)
+                    self._validate(tracker)
         at = self.at
         wait_share = at.waited / at.seconds if at.seconds else 0.0
         return LoopSummary(
@@ -245,7 +249,7 @@ class Loop:
                     return "interrupt" if self.interrupt.asked else "minutes"
             if at.step >= options.steps:
                 if at.judged_step < at.step:
-                    self._judge(tracker)
+                    self._validate(tracker)
                 self._save()
                 return "steps"
             self.trainee.end_epoch()
@@ -301,15 +305,16 @@ class Loop:
             options.minutes is not None and now - self.started > 60 * options.minutes
         )
         is_late = (
-            options.judges_by_time() and at.seconds - at.judged_seconds > 60 * options.judge_minutes
+            options.validates_by_time()
+            and at.seconds - at.judged_seconds > 60 * options.validate_minutes
         )
-        due = is_late or at.step % options.judge_steps == 0
+        due = is_late or at.step % options.validate_steps == 0
         stop, judge = (
             bool(number)
             for number in self.processes.sum(*torch.tensor([over, due], dtype=torch.float32))
         )
         if stop or judge:
-            self._judge(tracker)
+            self._validate(tracker)
         if stop or judge or now - self.saved > SAVE_SECONDS:
             self._save()
         is_over = stop and not self.interrupt.asked  # whoever interrupts does not wait for pictures
@@ -327,10 +332,10 @@ class Loop:
         at = self.at
         options = self.options
         per_minute = 60 * at.step / at.seconds
-        steps_left = options.judge_steps - at.step % options.judge_steps
+        steps_left = options.validate_steps - at.step % options.validate_steps
         judged = steps_left / per_minute
-        if options.judges_by_time():
-            judged = min(judged, options.judge_minutes - (at.seconds - at.judged_seconds) / 60)
+        if options.validates_by_time():
+            judged = min(judged, options.validate_minutes - (at.seconds - at.judged_seconds) / 60)
         if options.minutes:
             judged = min(judged, options.minutes - minutes)  # a stop is judged, too
         shown = options.show_minutes - (time.perf_counter() - self.shown) / 60
@@ -353,12 +358,15 @@ class Loop:
                 f"{folder}: cannot be written ({error}); make room, and go on with --resume"
             ) from error
 
-    def _judge(self, tracker: Tracker | None) -> None:
+    def _validate(self, tracker: Tracker | None) -> None:
         at = self.at
-        measures = self.trainee.judge()
+        measures = self.trainee.validate()
         if tracker:
             tracker.log(
-                {"step": at.step, **{f"held_out/{name}": value for name, value in measures.items()}}
+                {
+                    "step": at.step,
+                    **{f"validation/{name}": value for name, value in measures.items()},
+                }
             )
         value = next(iter(measures.values()))
         if not math.isfinite(value):
@@ -372,22 +380,22 @@ class Loop:
         at.judged_step = at.step
         at.judged_seconds = at.seconds
         if 0 < at.best_step <= self.trainee.adversarial_from < at.step:
-            at.best_step = -1  # what was made before the adversary joined does not compete
+            at.best_step = -1  # what was made before the discriminator joined does not compete
         if value < at.best or at.best_step < 0:
             at.best = value
             at.best_step = at.step
-            if self.processes.first:
+            if self.processes.is_main:
                 self.trainee.save_best(self.out, {"step": at.step, "measured": measures})
 
     def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:
-        if not self.processes.first:
+        if not self.processes.is_main:
             return nullcontext()
         config = {**asdict(self.options), **self.trainee.identity}
         return Tracker(self.out, wandb=wandb, config=config, resume=resume)
 
     def _save(self) -> None:
         self.saved = time.perf_counter()
-        if self.processes.first:
+        if self.processes.is_main:
             save_training_state(
                 self.out,
                 {
@@ -420,5 +428,5 @@ class Loop:
         return {
             **self.options.identity(),
             **self.trainee.identity,
-            "processes": self.processes.number,
+            "processes": self.processes.world_size,
         }

@@ -5,7 +5,7 @@ import numpy as np
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def draw_curve(losses: list[float], *, width: int = 24) -> str:
+def sparkline(losses: list[float], *, width: int = 24) -> str:
     """`losses` in order as blocks, highest value highest; of more than `width` each block is the
     least of several.
     """

@@ -1,4 +1,4 @@
-"""Rendering a plan against the original's path: every segment re-opens its file and is appended to
+"""RenderResult a plan against the original's path: every segment re-opens its file and is appended to
 the result.
 """
 
@@ -17,7 +17,7 @@ from audio.scan import find_audio
 from audio.write import AudioWriter
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from files.cache import FOLDER_VARIABLE
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.render import render
 
@@ -34,7 +34,7 @@ SEED = 0
 
 def bench_playback(audio: Path, repeats: int, full: bool) -> list[Result]:
     """The folder's files as they are, and as FLAC and OGG; with plain fades, and with all that is
-    done at seams.
+    done at crossfade.
     """
     results = []
     with tempfile.TemporaryDirectory() as temporary, own_cache(Path(temporary) / "cache"):
@@ -49,28 +49,34 @@ def bench_playback(audio: Path, repeats: int, full: bool) -> list[Result]:
             started = time.perf_counter()
             render(plan, folder / "first.wav")
             first = time.perf_counter() - started
-            for what, seams in (
-                (f"{container} plain", SeamOptions.plain(PLAIN_MS)),
-                (container, SeamOptions()),
+            for what, crossfade in (
+                (f"{container} plain", CrossfadeOptions.plain(PLAIN_MS)),
+                (container, CrossfadeOptions()),
             ):
                 results.append(
-                    _compare(f"playback {what}", plan, seams, every, first, repeats, folder)
+                    _compare(f"playback {what}", plan, crossfade, every, first, repeats, folder)
                 )
     return results
 
 
 def _compare(
-    name: str, plan: Plan, seams: SeamOptions, every: int, first: float, repeats: int, folder: Path
+    name: str,
+    plan: Plan,
+    crossfade: CrossfadeOptions,
+    every: int,
+    first: float,
+    repeats: int,
+    folder: Path,
 ) -> Result:
     seconds, reference_seconds = medians(
-        lambda: render(plan, folder / "out.wav", seams=seams),
+        lambda: render(plan, folder / "out.wav", crossfade=crossfade),
         lambda: reference_path(plan, folder / "reference.wav", every),
         repeats,
     )
     baseline = "per segment: read the whole file, cut, crossfade onto the result"
     what = (
         f"{len(plan.steps)} units of 23 ms at random, {plan.channels} channels, fades up to"
-        f" {seams.crossfade_ms:g} ms"
+        f" {crossfade.crossfade_ms:g} ms"
     )
     return Result(
         name,

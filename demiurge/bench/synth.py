@@ -23,7 +23,7 @@ from synth.recordings import Recordings, open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.vocoder import Vocoder
-from training.distributed import Processes
+from training.distributed import Distributed
 
 # of audio for published sizes
 SECONDS = 5.0
@@ -210,10 +210,10 @@ def _training(name: str, recordings: Recordings) -> Result:
     """Steps per second, with the share of time spent waiting for data; and with files decoded for
     every segment.
     """
-    processes = Processes()
+    processes = Distributed()
     training: VocoderTraining | UnaganTraining
     if name.startswith("unagan"):
-        small = UnaganOptions(width=160, adversary_width=160, clip_frames=128, batch_size=8)
+        small = UnaganOptions(width=160, discriminator_width=160, clip_frames=128, batch_size=8)
         training = UnaganTraining(
             recordings, small if name == "unagan-small" else UnaganOptions(), processes
         )

@@ -27,7 +27,7 @@ COLUMNS = [
 ]
 
 
-def plan_facts(plan, file: Path, seams, root: Path | None) -> dict[str, Any]:
+def plan_facts(plan, file: Path, crossfade, root: Path | None) -> dict[str, Any]:
     """All that a plan says, and which of its sources are missing; None where nobody knows, since
     the corpus is not there.
 
@@ -71,7 +71,7 @@ def plan_facts(plan, file: Path, seams, root: Path | None) -> dict[str, Any]:
         ),
         "sources": sources,
         "joins": len(runs) - 1,
-        "seams": asdict(seams),
+        "crossfade": asdict(crossfade),
         "settings": plan.settings,
         "targets": len(plan.targets.rows) if plan.targets else 0,
         "steps": steps,
@@ -95,7 +95,7 @@ def echo_plan(facts: dict[str, Any]) -> None:
     """The facts for people: a few lines about the whole, then a line per step."""
     sources = facts["sources"]
     steps = facts["steps"]
-    seams = facts["seams"]
+    crossfade = facts["crossfade"]
     click.echo(
         f"{facts['file']}: {facts['seconds']:.2f} s, {len(steps)} units of {len(sources)} sources,"
         f" {facts['joins']} joins; where no join is told, the sound goes on as recorded"
@@ -103,7 +103,7 @@ def echo_plan(facts: dict[str, Any]) -> None:
     if facts["rest_seconds"]:
         click.echo(f"  rests for {facts['rest_seconds']:.2f} s")
     click.echo(f"  database {facts['database']['id']}, corpus {facts['database']['root']}")
-    click.echo("  seams " + ", ".join(f"{name} {value}" for name, value in seams.items()))
+    click.echo("  crossfade " + ", ".join(f"{name} {value}" for name, value in crossfade.items()))
     if lost := [source["path"] for source in sources if source["missing"]]:
         click.echo(
             f"  missing: {', '.join(lost)}; put them back, or say with --root where the corpus is"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from demiurge.cli.options.joins import sounding_notes, sounding_options, take_sounding
+from demiurge.cli.options.joins import level_notes, render_option_group, take_render_options
 from demiurge.cli.options.output import (
     check_output,
     echo_json,
@@ -52,7 +52,7 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),
-    help="Draw OUT into this PNG: its sources, its seams, its spectrum.",
+    help="Draw OUT into this PNG: its sources, its crossfade, its spectrum.",
 )
 @click.option(
     "--show",
@@ -67,7 +67,7 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
 @click.option(
     "--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."
 )
-@sounding_options
+@render_option_group
 @force_option
 @json_option
 @click.pass_context
@@ -93,7 +93,7 @@ def playback(
     """
     from playback.live import check_output_device
     from playback.opened import open_plan
-    from playback.outputs import Outputs, export_path, listen, play_plan
+    from playback.outputs import Outputs, export_path, listen, write_outputs
     from playback.plan import Plan
 
     if show:
@@ -112,27 +112,29 @@ def playback(
     if play:
         check_output_device(device)
     loaded = Plan.load(plan, alternatives=False)
-    sounding = take_sounding(options, loaded.settings)
+    render_options = take_render_options(options, loaded.settings)
     outputs = Outputs(
         out, picture, stems, {kind: export_path(out or plan, kind) for kind in exports}
     )
     files = outputs.files(loaded)
-    _check_outputs(plan, loaded, outputs, files, sounding.output, force=force)
+    _check_outputs(plan, loaded, outputs, files, render_options.output, force=force)
     with progress_bar("reading", quiet=as_json) as progress:
         opened = open_plan(
             loaded, root, outputs=files, skip_missing=skip_missing, progress=progress
         )
     with opened:
         with progress_bar("playback", quiet=as_json) as progress:
-            played = play_plan(opened, plan.name, outputs, sounding, progress=progress)
+            played = write_outputs(opened, plan.name, outputs, render_options, progress=progress)
         if as_json:
             echo_json(_facts(loaded, played))
         else:
-            _echo(loaded, played, out, sounding.output.lufs)
+            _echo(loaded, played, out, render_options.output.lufs)
         if play:
             gain_db = played.summary.gain_db if played.summary else 0.0
             with progress_bar("playing", quiet=as_json) as progress:
-                heard = listen(opened, sounding, gain_db=gain_db, device=device, progress=progress)
+                heard = listen(
+                    opened, render_options, gain_db=gain_db, device=device, progress=progress
+                )
             if heard.underruns:
                 click.echo(
                     f"the sound was interrupted {heard.underruns} times: the machine was too busy",
@@ -153,7 +155,7 @@ def show_plan(plan: Path, root: Path | None, options: dict, *, makes: bool, as_j
             " --picture"
         )
     loaded = Plan.load(plan)
-    facts = plan_facts(loaded, plan, take_sounding(options, loaded.settings).seams, root)
+    facts = plan_facts(loaded, plan, take_render_options(options, loaded.settings).crossfade, root)
     if as_json:
         echo_json(facts)
     else:
@@ -211,7 +213,7 @@ def _facts(plan, played) -> dict:
 def _echo(plan, played, out: Path | None, lufs: float | None) -> None:
     if out:
         click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {played.n_steps} units")
-        for note in sounding_notes(played.summary, lufs):
+        for note in level_notes(played.summary, lufs):
             click.echo(f"  {note}")
     for path in played.files:
         if path != out:

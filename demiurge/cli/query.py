@@ -73,7 +73,7 @@ def query(
     from demiurge.pipeline import describe
     from query.filters import counts_text
     from query.index import UnitIndex
-    from query.settings import Selection
+    from query.settings import SearchSettings
 
     given = [
         name
@@ -94,7 +94,7 @@ def query(
     )
     with progress_bar("looking", quiet=as_json) as progress:
         if with_path:
-            index = Selection(**search).index(opened, described.step_samples, progress)
+            index = SearchSettings(**search).index(opened, described.step_samples, progress)
             rows = explained_steps(
                 index, described.sequence, described.step_samples, path, shown=shown
             )

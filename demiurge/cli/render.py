@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from demiurge.cli.options.joins import sounding_notes, sounding_options, take_sounding
+from demiurge.cli.options.joins import level_notes, render_option_group, take_render_options
 from demiurge.cli.options.output import (
     audio_out_option,
     check_audio_output,
@@ -43,7 +43,7 @@ def selection_options(command: Callable) -> Callable:
                 help="So many different good paths: OUT-1.wav, OUT-2.wav, …, each with its plan.",
             ),
             search_options,
-            sounding_options,
+            render_option_group,
             click.option(
                 "--root",
                 type=click.Path(path_type=Path),
@@ -88,21 +88,21 @@ def render(
 
     if options["steps"] is None and options["seconds"] is None:
         options["steps"] = DEFAULT_STEPS
-    sounding = take_sounding(options)
-    check_outputs(seed, out, options["variations"], sounding.output.bits, force=force)
+    render_options = take_render_options(options)
+    check_outputs(seed, out, options["variations"], render_options.output.bits, force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
-        selection = take_selection(options)
+        search = take_selection(options)
         results = render_continuation(
             seed,
             database,
             model,
             out,
-            selection=selection,
-            sounding=sounding,
+            search=search,
+            render_options=render_options,
             progress=progress,
             **options,
         )
-    echo_results(results, sounding.output.lufs, as_json=as_json)
+    echo_results(results, render_options.output.lufs, as_json=as_json)
 
 
 @click.command(
@@ -124,20 +124,20 @@ def mosaic(target: Path, database: Path, out: Path, force: bool, as_json: bool, 
     """Rebuild TARGET out of units of DB, without a forecast. OUT.plan.json is written beside it."""
     from demiurge.pipeline import render_mosaic
 
-    sounding = take_sounding(options)
-    check_outputs(target, out, options["variations"], sounding.output.bits, force=force)
+    render_options = take_render_options(options)
+    check_outputs(target, out, options["variations"], render_options.output.bits, force=force)
     with progress_bar("rendering", quiet=as_json) as progress:
-        selection = take_selection(options)
+        search = take_selection(options)
         results = render_mosaic(
             target,
             database,
             out,
-            selection=selection,
-            sounding=sounding,
+            search=search,
+            render_options=render_options,
             progress=progress,
             **options,
         )
-    echo_results(results, sounding.output.lufs, as_json=as_json)
+    echo_results(results, render_options.output.lufs, as_json=as_json)
 
 
 def check_outputs(
@@ -171,7 +171,7 @@ def echo_results(results: list, lufs: float | None, *, as_json: bool) -> None:
         )
         if facts["rest_seconds"]:
             click.echo(f"  rests for {facts['rest_seconds']:.2f} s, where no unit is near enough")
-        for note in sounding_notes(result.summary, lufs):
+        for note in level_notes(result.summary, lufs):
             click.echo(f"  {note}")
         click.echo(
             f"{plan}: the plan; edit it and play it with: demiurge playback {plan} -o NEW.wav"

@@ -107,9 +107,9 @@ def train(
     """
     from db.database import Database
     from sequencer.train import TrainingOptions, train_forecaster
-    from training.distributed import Processes
+    from training.distributed import Distributed
 
-    first = Processes().first
+    first = Distributed().is_main
     check_output(model_dir, force=force or resume or not first)
     opened = Database(database)
     with progress_bar("training", quiet=as_json or not first) as progress:
@@ -134,7 +134,7 @@ def train(
 def echo_summary(model_dir: Path, summary) -> None:
     """How training went, in words."""
     from sequencer.models import HEADS
-    from training.sparkline import draw_curve
+    from training.sparkline import sparkline
 
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
@@ -142,10 +142,10 @@ def echo_summary(model_dir: Path, summary) -> None:
     click.echo(
         f"{model_dir}: {summary.model} with {summary.head} head, {best}, {summary.seconds:.0f}"
         f" s{STOPPED.get(summary.stopped_by, '')}\n  trained on {summary.train_steps} steps of"
-        f" {summary.train_sources} sources; judged on {summary.held_out_steps} steps of"
-        f" {summary.held_out_sources} others, split by {summary.split_by}:"
-        f" {summary.held_out_loss:.3f} {HEADS[summary.head].loss_unit} "
-        f" {draw_curve(summary.losses)}"
+        f" {summary.train_sources} sources; judged on {summary.validation_steps} steps of"
+        f" {summary.validation_sources} others, split by {summary.split_by}:"
+        f" {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} "
+        f" {sparkline(summary.losses)}"
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(
@@ -268,7 +268,7 @@ def evaluate(
     """
     if picture:
         check_output(picture, force=force)
-    _judge(list(model_dirs), database, seed=seed, picture=picture, as_json=as_json)
+    _validate(list(model_dirs), database, seed=seed, picture=picture, as_json=as_json)
 
 
 @sequencer.command(
@@ -305,7 +305,7 @@ def compare(database: Path, out: Path, minutes: float, seed: int, as_json: bool)
 
     with _models_told("training", quiet=as_json) as progress:
         folders = train_all(database, out, minutes=minutes, seed=seed, progress=progress)
-    _judge(folders, database, seed=seed, picture=out / "forecasts.png", as_json=as_json)
+    _validate(folders, database, seed=seed, picture=out / "forecasts.png", as_json=as_json)
 
 
 @contextmanager
@@ -319,7 +319,7 @@ def _models_told(label: str, *, quiet: bool) -> Iterator[Bar]:
         yield bar if quiet or sys.stderr.isatty() else tell
 
 
-def _judge(
+def _validate(
     model_dirs: list[Path], database: Path, *, seed: int, picture: Path | None, as_json: bool
 ) -> None:
     from db.database import Database

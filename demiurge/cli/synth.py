@@ -90,11 +90,11 @@ def generate(
     """
     from synth.generate import GenerateOptions
     from synth.generate import generate as generate_audio
-    from training.distributed import Processes
+    from training.distributed import Distributed
 
     asked = GenerateOptions(**options)
     names = (unagan_dir.absolute().name, vocoder_dir.absolute().name)
-    there = Processes().device(device)
+    there = Distributed().device(device)
     generator = load_generator(unagan_dir).to(there)
     vocoder = load_vocoder(vocoder_dir).prepare(precision=precision, device=there)
     try:

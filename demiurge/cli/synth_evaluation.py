@@ -28,7 +28,7 @@ from files.errors import ParameterError
 
 @click.group(
     epilog=(
-        "\b\nExamples:\n  demiurge synth evaluate vocoder my.vocoder shipped held_out_sounds\n"
+        "\b\nExamples:\n  demiurge synth evaluate vocoder my.vocoder shipped validation_sounds\n"
         "  demiurge synth evaluate generator my.unagan my.vocoder my_sounds --other speech=talks"
     )
 )
@@ -39,8 +39,8 @@ def evaluate() -> None:
 @evaluate.command(
     "vocoder",
     epilog=(
-        "\b\nExamples:\n  demiurge synth evaluate vocoder my.vocoder shipped held_out_sounds\n "
-        " demiurge synth evaluate vocoder my.vocoder held_out_sounds --seconds 300 --picture"
+        "\b\nExamples:\n  demiurge synth evaluate vocoder my.vocoder shipped validation_sounds\n "
+        " demiurge synth evaluate vocoder my.vocoder validation_sounds --seconds 300 --picture"
         " mels.png --json"
     ),
 )

@@ -176,7 +176,7 @@ def train_vocoder(
 
 
 VOCODER_MEASURE = "mel and STFT distance"
-SMALL = {"width": 160, "adversary_width": 160, "clip_frames": 128, "batch_size": 8}
+SMALL = {"width": 160, "discriminator_width": 160, "clip_frames": 128, "batch_size": 8}
 
 
 @click.command(
@@ -208,17 +208,17 @@ SMALL = {"width": 160, "adversary_width": 160, "clip_frames": 128, "batch_size":
     default="published",
     show_default=True,
     help=(
-        "small, for processors: --width 160 --adversary-width 160 --clip-frames 128 --batch-size 8."
+        "small, for processors: --width 160 --discriminator-width 160 --clip-frames 128 --batch-size 8."
         " published wants a GPU."
     ),
 )
 @click.option("--width", type=click.IntRange(1), help="Channels of the generator. [default: 512]")
 @click.option(
-    "--adversary-width",
+    "--discriminator-width",
     type=click.IntRange(1),
     default=512,
     show_default=True,
-    help="Channels of its adversary.",
+    help="Channels of its discriminator.",
 )
 @click.option(
     "--clip-frames",
@@ -232,7 +232,7 @@ SMALL = {"width": 160, "adversary_width": 160, "clip_frames": 128, "batch_size":
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Updates before the adversary joins.",
+    help="Updates before the discriminator joins.",
 )
 @click.option(
     "--latent-order",
@@ -290,13 +290,13 @@ def train_unagan(
 def _check_folders(audio_dir: Path, model_dir: Path, *, force: bool, resume: bool) -> None:
     """Refuse folders in the wrong order, and those that must not be replaced."""
     from training.checkpoint import holds_model
-    from training.distributed import Processes
+    from training.distributed import Distributed
 
     if holds_model(audio_dir):
         raise ParameterError(
             f"{audio_dir} holds a model, not recordings; the order is AUDIO_DIR MODEL"
         )
-    check_model_output(model_dir, force=force or resume or not Processes().first)
+    check_model_output(model_dir, force=force or resume or not Distributed().is_main)
 
 
 def _is_given(name: str) -> bool:
@@ -343,9 +343,9 @@ def _train(
     **options,
 ) -> None:
     from synth.mel import PRESETS
-    from training.distributed import Processes
+    from training.distributed import Distributed
 
-    first = Processes().first
+    first = Distributed().is_main
     given = make_options(**{name: value for name, value in options.items() if value is not None})
     mel = start.mel if start else given.mel_settings()
     fits = mel == PRESETS["22k"]  # of the shipped models
@@ -383,7 +383,7 @@ def _train(
 
 def _echo_training(model_dir: Path, summary, measure: str) -> None:
     """How training went, in words."""
-    from training.sparkline import draw_curve
+    from training.sparkline import sparkline
 
     trained = f"best after {summary.best_step} of {summary.steps} updates"
     if not summary.best_step:
@@ -395,8 +395,8 @@ def _echo_training(model_dir: Path, summary, measure: str) -> None:
     click.echo(
         f"{model_dir}: {summary.architecture}, {trained}, {summary.seconds:.0f} s in"
         f" all{STOPPED.get(summary.stopped_by, '')}\n  trained on {summary.train_seconds / 60:.1f}"
-        f" minutes of audio; {measure} on {summary.held_out_seconds:.0f} s more, held out:"
-        f" {summary.best:.3f}  {draw_curve(summary.judged)}\n  lower is better;"
+        f" minutes of audio; {measure} on {summary.validation_seconds:.0f} s more, held out:"
+        f" {summary.best:.3f}  {sparkline(summary.judged)}\n  lower is better;"
         f" {', '.join(f'{name}: {value:.3f}' for name, value in summary.references.items())}"
     )
     if summary.n_padded:

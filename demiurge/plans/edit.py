@@ -25,8 +25,8 @@ from query.index import UnitIndex
 from query.joins import JoinCosts
 from query.locked_steps import find_units
 from query.options import PathOptions
-from query.path import REST, UnitPath, select_paths
-from query.settings import Selection, selection_facts
+from query.path import REST, UnitPath, find_paths
+from query.settings import SearchSettings, selection_facts
 
 MOST_TIMES = 100  # that a step is repeated at once
 
@@ -155,10 +155,10 @@ def refresh_costs(plan: Plan, numbers: Iterable[int], database: Database) -> Pla
         If the plan is of another database, or its settings ask for what there is not.
     """
     check_database(plan, database)
-    selection = Selection.from_settings(plan.settings)
+    search = SearchSettings.from_settings(plan.settings)
     steps = list(plan.steps)
     index = UnitIndex(
-        database, weights=selection.weights, metric=selection.metric, kind="flat"
+        database, weights=search.weights, metric=search.metric, kind="flat"
     )  # to measure, not to search
     joins = JoinCosts(index)
     for number in _numbers(plan, numbers):
@@ -215,7 +215,7 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         If the plan holds no targets or none of the database's descriptors, is of another database,
         or its settings ask for what there is not.
     ParameterError
-        As `query.path.select_paths`.
+        As `query.path.find_paths`.
     DatabaseError
         If the source of a unit that is chosen is missing or has changed.
     """
@@ -225,18 +225,18 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
             "the plan holds no targets to choose units for; make it again with demiurge render or"
             " mosaic"
         )
-    selection = replace(Selection.from_settings(plan.settings), path=options)
+    search = replace(SearchSettings.from_settings(plan.settings), path=options)
     rows = _rows(plan)
     whole_units = plan.settings.get("whole_units") is True
     lasting = np.array([row.n_samples for row in rows])
-    path = select_paths(
+    path = find_paths(
         index,
         _sequence(rows, plan.targets, index),
         options,
         step_samples=lasting,
         whole_units=whole_units,
         fill=True,
-        variations=selection.variations,
+        variations=search.variations,
         locked=_locked(rows, index.database),
     )[-1]
     if whole_units:
@@ -261,7 +261,7 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         index.database, {step.source for step in steps if (step.at_sample, step.unit) not in played}
     )
     chosen = tuple(steps)
-    settings = plan.settings | selection_facts(selection, index)
+    settings = plan.settings | selection_facts(search, index)
     tail_samples = plan.n_samples - chosen[-1].until_sample
     sources = _stamps(plan, chosen, index.database)
     return _with_steps(
@@ -359,7 +359,7 @@ def _with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
     """The plan with other steps, and what they cost."""
     if "cost" not in plan.settings:
         return replace(plan, steps=steps)
-    cost = total_cost(steps, Selection.from_settings(plan.settings).path.continuity)
+    cost = total_cost(steps, SearchSettings.from_settings(plan.settings).path.continuity)
     return replace(plan, steps=steps, settings={**plan.settings, "cost": cost})
 
 

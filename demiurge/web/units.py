@@ -20,7 +20,7 @@ from demiurge.web.values import ask_integer, ask_number
 from demiurge.web.workspace import Workspace
 from playback.sources import SourceReader
 from query.proposals import FLAT_UNITS
-from query.settings import Selection
+from query.settings import SearchSettings
 
 SIMILAR = 8
 MOST_SIMILAR = 64
@@ -66,7 +66,7 @@ class UnitViews:
         """The units nearest to one, one of each passage, and none of its own."""
         position = self._position(request)
         k = ask_integer(request, "k", 1, MOST_SIMILAR, SIMILAR)
-        index = self.workspace.index(Selection(kind=self._index_kind))
+        index = self.workspace.index(SearchSettings(kind=self._index_kind))
         units = self.database.units
         matches = index.search(
             self.database.rows_at(np.array([position])), k=min(PASSAGE_UNITS * (k + 1), len(index))

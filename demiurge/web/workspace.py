@@ -25,7 +25,7 @@ from files.errors import DemiurgeError
 
 if TYPE_CHECKING:
     from query.index import UnitIndex
-    from query.settings import Selection
+    from query.settings import SearchSettings
 
 BACKGROUND_THREADS = 2
 INDEXES = 3  # kept: what sounds similar on the map, and two plans that ask for other units
@@ -129,7 +129,7 @@ class Workspace:
         """Whether the file of a source is there, and may be looked at."""
         return os.path.isfile(self.root / source)
 
-    def index(self, selection: "Selection") -> "UnitIndex":
+    def index(self, selection: "SearchSettings") -> "UnitIndex":
         """The units that a selection may play, ready to be searched; the first time takes a while,
         told as events "index".
 

@@ -27,7 +27,7 @@ from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.shipped import shipped_model
-from playback.crossfade import Room, SeamOptions, cross, gains
+from playback.crossfade import CrossfadeOptions, Room, cross, gains
 from query.explain import explain
 from query.index import UnitIndex
 from query.options import PathOptions
@@ -215,7 +215,7 @@ def draw_seam() -> Figure:
         for side, start in zip(sides, starts, strict=True)
     ]
     room = Room(*(np.array([value]) for value in (5000, 5000, -2600, 2600, 0, 0)))
-    options = SeamOptions()
+    options = CrossfadeOptions()
     mixed, overlaps = cross(*both, room, options=options, sample_rate=RATE)
     extent = overlaps.extent
     weights = gains(overlaps, extent, options.fade)
@@ -292,14 +292,16 @@ def draw_training(log: Path) -> Figure:
     """training: losses on what is learned and on what is held out; the best of the latter is kept."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     epochs = [line["epoch"] for line in lines]
-    learned, held_out = ([line[key] for line in lines] for key in ("train/loss", "held_out/loss"))
-    best = int(np.argmin(held_out))
+    learned, validation = (
+        [line[key] for line in lines] for key in ("train/loss", "validation/loss")
+    )
+    best = int(np.argmin(validation))
     figure = new_figure("training the demo's forecaster on the bundled loops", 4)
     axes = figure.subplots()
     axes.plot(epochs, learned, color=GREY, label="on what it learns from")
-    axes.plot(epochs, held_out, color=BLUE, label="on a loop that it never hears")
+    axes.plot(epochs, validation, color=BLUE, label="on a loop that it never hears")
     axes.plot(
-        epochs[best], held_out[best], "o", color=ORANGE, ms=9, label=f"kept: epoch {epochs[best]}"
+        epochs[best], validation[best], "o", color=ORANGE, ms=9, label=f"kept: epoch {epochs[best]}"
     )
     axes.set(xlabel="epoch", ylabel="nats per step: lower is better")
     axes.legend(frameon=False)

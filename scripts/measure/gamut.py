@@ -25,7 +25,7 @@ from db.settings import DescriptorSettings
 from demiurge.pipeline import describe, render_mosaic
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.settings import Selection
+from query.settings import SearchSettings
 
 GAMUT = """
 import json, sys, time
@@ -83,7 +83,7 @@ def compare(corpus: Path, target: Path, folder: Path, gamut: str | None):
         UnitIndex(database).search(described.sequence, k=32)
         searched = time.perf_counter() - started
         started = time.perf_counter()
-        render_mosaic(target, db, out, selection=Selection(path=options))
+        render_mosaic(target, db, out, selection=SearchSettings(path=options))
         whole = time.perf_counter() - started
         yield name, [built, searched, whole - searched, fit(out, wanted, database)]
     if gamut:

@@ -1,7 +1,7 @@
-"""The table of docs/rooms/playback.md: what is heard at seams that is not in the sources, for each
+"""The table of docs/rooms/playback.md: what is heard at crossfade that is not in the sources, for each
 way to make them.
 
-    python scripts/measure/join_table.py CORPUS [--units 23.2 250 onset] [--seams 2000] [--seed 0]
+    python scripts/measure/join_table.py CORPUS [--units 23.2 250 onset] [--crossfade 2000] [--seed 0]
 
 Units are drawn at random from all over the corpus, so that neighbours have nothing to do with each
 other: what a path search would never choose, and the hardest there is to join. Each seam is
@@ -28,7 +28,7 @@ from audio.scan import find_audio
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.sources import SourceReader
 from playback.stitch import stitch
@@ -40,13 +40,13 @@ BANDS = 40
 FLOOR_DB = -70.0
 LAG = 4  # frames, 6 ms
 WAYS = {
-    "hard cuts": SeamOptions.plain(0),
-    "**plain: linear, 22 ms**": SeamOptions.plain(22, "linear"),
-    "equal-power, 22 ms": SeamOptions.plain(22),
-    "up to 60 ms, shape by correlation": SeamOptions(align_ms=0, attacks=False, level_db=0),
-    "+ alignment": SeamOptions(attacks=False, level_db=0),
-    "+ attacks kept": SeamOptions(level_db=0),
-    "**+ levels matched: the default**": SeamOptions(),
+    "hard cuts": CrossfadeOptions.plain(0),
+    "**plain: linear, 22 ms**": CrossfadeOptions.plain(22, "linear"),
+    "equal-power, 22 ms": CrossfadeOptions.plain(22),
+    "up to 60 ms, shape by correlation": CrossfadeOptions(align_ms=0, attacks=False, level_db=0),
+    "+ alignment": CrossfadeOptions(attacks=False, level_db=0),
+    "+ attacks kept": CrossfadeOptions(level_db=0),
+    "**+ levels matched: the default**": CrossfadeOptions(),
 }
 
 
@@ -58,15 +58,15 @@ def main() -> None:
     parser.add_argument(
         "--units", nargs="+", default=["23.2", "250", "onset"], help="milliseconds, or onset"
     )
-    parser.add_argument("--seams", type=int, default=2000)
+    parser.add_argument("--crossfade", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     for units in arguments.units:
         plan = random_plan(
-            arguments.corpus, units, arguments.seams, np.random.default_rng(arguments.seed)
+            arguments.corpus, units, arguments.crossfade, np.random.default_rng(arguments.seed)
         )
         print(f"\nunits: {units}{'' if units == 'onset' else ' ms'}\n")
-        print("| seams | flux | step | rise | level |\n|---|---|---|---|---|")
+        print("| crossfade | flux | step | rise | level |\n|---|---|---|---|---|")
         for name, way in WAYS.items():
             (flux, step, rise, level), late = measure(plan, way)
             print(
@@ -115,12 +115,12 @@ def _spans(corpus: Path, units: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def measure(plan: Plan, way: SeamOptions) -> tuple[list[float], float]:
+def measure(plan: Plan, way: CrossfadeOptions) -> tuple[list[float], float]:
     """The means of the figures, and how many of the attacks rise more than 1 ms otherwise."""
     rows = []
     with SourceReader(plan.database["root"], sample_rate=plan.sample_rate, channels=1) as reader:
         reader.prepare(plan)
-        whole = np.concatenate(list(stitch(plan, reader, seams=way)))[:, 0]
+        whole = np.concatenate(list(stitch(plan, reader, crossfade=way)))[:, 0]
         for heard, outgoing, incoming in _around(plan, reader, whole):
             rows.append(seam_figures(heard, outgoing, incoming, plan.sample_rate))
     figures = np.array(rows)

@@ -18,7 +18,7 @@ from db.database import Database
 from query.filters import Filters
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import select_path, select_paths
+from query.path import find_paths, select_path
 
 SETTINGS: dict[str, dict] = {
     "nearest units (continuity 0)": {"continuity": 0.0},
@@ -86,7 +86,7 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
             f" {len(uses)} | {-(share * np.log2(share)).sum():.2f} |"
             f" {100 * taken / audio_seconds:.2f} |"
         )
-    paths = select_paths(index, sequence, PathOptions(k=k), step_samples=lasting, variations=4)
+    paths = find_paths(index, sequence, PathOptions(k=k), step_samples=lasting, variations=4)
     costs = ", ".join(f"{path.cost / len(sequence):.3f}" for path in paths)
     shared = [np.mean(a.units == b.units) for i, a in enumerate(paths) for b in paths[:i]]
     print(

@@ -30,8 +30,8 @@ def main() -> None:
     vocoders = {str(arguments.vocoder): vocoder} | {
         str(folder): Vocoder.load(folder).prepare() for folder in arguments.also
     }
-    for folder in arguments.held_out:
-        picture = arguments.picture if folder == arguments.held_out[0] else None
+    for folder in arguments.validation:
+        picture = arguments.picture if folder == arguments.validation[0] else None
         report = evaluate_vocoders(
             vocoders,
             folder,

@@ -283,7 +283,7 @@ def test_memory_does_not_grow_with_the_archive_or_a_file(tmp_path, tabla):
 def test_degenerate_corpora_are_built_searched_and_played(tmp_path, tabla, units, kind):
     from demiurge.pipeline import render_mosaic
     from query.options import PathOptions
-    from query.settings import Selection
+    from query.settings import SearchSettings
 
     folder = tmp_path / "c"
     folder.mkdir()
@@ -305,7 +305,7 @@ def test_degenerate_corpora_are_built_searched_and_played(tmp_path, tabla, units
     assert np.isfinite(database.normaliser.apply(database.descriptors)).all()
     assert verify(tmp_path / "db").ok
     sf.write(tmp_path / "target.wav", tabla[:9000], 44100)
-    selection = Selection(path=PathOptions(continuity=0.5))
+    selection = SearchSettings(path=PathOptions(continuity=0.5))
     (result,) = render_mosaic(
         tmp_path / "target.wav", tmp_path / "db", tmp_path / "o.wav", selection=selection
     )

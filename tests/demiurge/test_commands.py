@@ -1107,8 +1107,8 @@ def test_renders_temperature_is_its_forecasts(work, tmp_path):
     run(
         "mosaic", SEED_FILE, work / "my.db", "-o", out, "--temperature", 0.5, "--seed", 4, "--force"
     )
-    selection = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["selection"]
-    assert (selection["temperature"], selection["seed"]) == (0.5, 4)
+    search = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["selection"]
+    assert (search["temperature"], search["seed"]) == (0.5, 4)
 
 
 def test_the_plan_says_what_else_could_have_been_played_and_why_not(work, tmp_path):

@@ -21,7 +21,7 @@ from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
 from demiurge.cli.plan_table import how_played
 from files.hashing import hash_file
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.outputs import export_path
 from playback.plan import Plan, Step
 from playback.render import render, stem_paths
@@ -72,7 +72,7 @@ def plan(tmp_path) -> Plan:
         2,
         {"id": "x", "root": str(CORPUS_DIR)},
         steps,
-        {"seams": {"crossfade_ms": 30.0}},
+        {"crossfade": {"crossfade_ms": 30.0}},
         100,
         stamps,
     )
@@ -130,7 +130,7 @@ def test_the_plan_is_written_as_the_name_says(tmp_path, plan, saved, name, optio
 
 def test_it_is_what_the_library_renders(tmp_path, plan, saved):
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", seams=SeamOptions(30.0))
+    render(plan, tmp_path / "p.wav", crossfade=CrossfadeOptions(30.0))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -301,40 +301,40 @@ def test_json_tells_all_in_one_document(tmp_path, plan, saved):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), SeamOptions(30.0)),
-        (("--crossfade", 5), SeamOptions(5.0)),
-        (("--fade", "linear"), SeamOptions(30.0, "linear")),
-        (("--align", 0, "--match-level", 3), SeamOptions(30.0, align_ms=0.0, level_db=3.0)),
-        (("--fade-attacks",), SeamOptions(30.0, attacks=False)),
-        (("--plain",), SeamOptions.plain(22.0)),
+        ((), CrossfadeOptions(30.0)),
+        (("--crossfade", 5), CrossfadeOptions(5.0)),
+        (("--fade", "linear"), CrossfadeOptions(30.0, "linear")),
+        (("--align", 0, "--match-level", 3), CrossfadeOptions(30.0, align_ms=0.0, level_db=3.0)),
+        (("--fade-attacks",), CrossfadeOptions(30.0, attacks=False)),
+        (("--plain",), CrossfadeOptions.plain(22.0)),
         (
             ("--plain", "--crossfade", 5, "--keep-attacks"),
-            SeamOptions(5.0, "equal-power", 0.0, True, 0.0),
+            CrossfadeOptions(5.0, "equal-power", 0.0, True, 0.0),
         ),
     ],
 )
 def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, options, expected):
     run(saved, "-o", tmp_path / "o.wav", *options)
-    render(plan, tmp_path / "p.wav", seams=expected)
+    render(plan, tmp_path / "p.wav", crossfade=expected)
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"crossfade_ms": 15.0}, SeamOptions.plain(15.0)),  # as older versions wrote it
-        ({}, SeamOptions()),
-        ({"seams": {}}, SeamOptions()),
+        ({"crossfade_ms": 15.0}, CrossfadeOptions.plain(15.0)),  # as older versions wrote it
+        ({}, CrossfadeOptions()),
+        ({"crossfade": {}}, CrossfadeOptions()),
         (
-            {"seams": {"crossfade_ms": 15.0, "fade": "linear"}, "crossfade_ms": 99.0},
-            SeamOptions(15.0, "linear"),
+            {"crossfade": {"crossfade_ms": 15.0, "fade": "linear"}, "crossfade_ms": 99.0},
+            CrossfadeOptions(15.0, "linear"),
         ),
     ],
 )
 def test_older_and_shorter_settings_are_understood(tmp_path, plan, saved, settings, expected):
     edit(saved, lambda document: document.update(settings=settings))
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", seams=expected)
+    render(plan, tmp_path / "p.wav", crossfade=expected)
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -353,7 +353,7 @@ def test_what_mosaic_writes_plays_again_to_the_byte(tmp_path, options):
         result = CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
         assert result.exit_code == 0, result.output
     plan = json.loads((tmp_path / "o.plan.json").read_text())
-    assert set(plan["settings"]["seams"]) == {
+    assert set(plan["settings"]["crossfade"]) == {
         "crossfade_ms",
         "fade",
         "align_ms",
@@ -361,7 +361,10 @@ def test_what_mosaic_writes_plays_again_to_the_byte(tmp_path, options):
         "level_db",
     }
     if "--crossfade" in options:
-        assert (plan["settings"]["seams"]["crossfade_ms"], plan["settings"]["seams"]["fade"]) == (
+        assert (
+            plan["settings"]["crossfade"]["crossfade_ms"],
+            plan["settings"]["crossfade"]["fade"],
+        ) == (
             7,
             "linear",
         )
@@ -610,7 +613,7 @@ def test_its_head_tells_of_the_whole(found):
     assert lines[1:4] == [
         "  rests for 1.02 s",
         f"  database x, corpus {CORPUS_DIR}",
-        "  seams crossfade_ms 5.0, fade matched, align_ms 5.0, attacks True, level_db 12.0",
+        "  crossfade crossfade_ms 5.0, fade matched, align_ms 5.0, attacks True, level_db 12.0",
     ]
 
 
@@ -653,7 +656,7 @@ def test_programs_get_the_same_facts_in_one_document(found):
         "seconds": plan.n_samples / RATE,
         "rest_seconds": round((HOP + RATE) / RATE, 6),
         "joins": 22,
-        "seams": {
+        "crossfade": {
             "crossfade_ms": 30.0,
             "fade": "matched",
             "align_ms": 5.0,
@@ -979,15 +982,15 @@ def test_one_file_is_not_written_twice(tmp_path, saved):
             "step 5: plays samples 10000000 to 10002048 of tabla_ghe3.ogg, ",
         ),
         (
-            lambda d: d.update(settings={"seams": {"crossfade_ms": -3}}),
-            '"seams": crossfade_ms=-3 must be a number of 0 to 10',
+            lambda d: d.update(settings={"crossfade": {"crossfade_ms": -3}}),
+            '"crossfade": crossfade_ms=-3 must be a number of 0 to 10',
         ),
         (
-            lambda d: d.update(settings={"seams": {"crossfade": 3}}),
+            lambda d: d.update(settings={"crossfade": {"crossfade": 3}}),
             "'crossfade' is unknown; known are crossfade_ms, fade",
         ),
         (
-            lambda d: d.update(settings={"seams": {"fade": "round"}}),
+            lambda d: d.update(settings={"crossfade": {"fade": "round"}}),
             "fade='round' is unknown; known are matched",
         ),
         (

@@ -30,7 +30,7 @@ from synth.unagan import UnaganConfig
 from synth.vocoder import Vocoder
 
 QUICK = ("--judge-steps", 1, "--batch-size", 1, "--threads", 1)
-TOY_UNAGAN = ("--width", 8, "--adversary-width", 16, "--clip-frames", 128)
+TOY_UNAGAN = ("--width", 8, "--discriminator-width", 16, "--clip-frames", 128)
 COMMANDS = main.commands["synth"].commands
 MEL = PRESETS["22k"]
 
@@ -244,7 +244,12 @@ def test_small_is_for_processors_and_what_is_given_beside_it_holds(monkeypatch, 
         "demiurge.cli.synth_training._train", lambda *_, **options: made.update(options)
     )
     run("train-unagan", "sounds", tmp_path / "g", "--size", "small", "--clip-frames", 256)
-    assert (made["width"], made["adversary_width"], made["clip_frames"], made["batch_size"]) == (
+    assert (
+        made["width"],
+        made["discriminator_width"],
+        made["clip_frames"],
+        made["batch_size"],
+    ) == (
         160,
         160,
         256,
@@ -302,7 +307,7 @@ def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch)
         "references": {"Griffin-Lim": 1.5},
     }
     loop |= {"seconds": 1.0, "wait_share": 0.0}
-    data = {"train_seconds": 9.0, "held_out_seconds": 3.0, "n_padded": 1, "left_out": {}}
+    data = {"train_seconds": 9.0, "validation_seconds": 3.0, "n_padded": 1, "left_out": {}}
     summary = TrainingSummary(**loop, **data, stopped_by="steps", architecture="vocos")
     monkeypatch.setattr("synth.train_vocoder.train_vocoder", lambda *_, **__: summary)
     (tmp_path / "v").mkdir()

@@ -11,7 +11,7 @@ import soundfile as sf
 from hypothesis import strategies as st
 
 from demiurge.bundled import CORPUS_DIR
-from playback.crossfade import FADES, SeamOptions
+from playback.crossfade import FADES, CrossfadeOptions
 from playback.plan import Plan, Step
 from tests.playback.sounds import RATE, Memory
 
@@ -82,7 +82,7 @@ def drawn_plans(draw, most_runs: int = 8) -> Plan:
 
 
 SEAMS = st.builds(
-    SeamOptions,
+    CrossfadeOptions,
     crossfade_ms=st.sampled_from([0.0, 1.0, 22.0, 60.0, 200.0]),
     fade=st.sampled_from(FADES),
     align_ms=st.sampled_from([0.0, 5.0]),

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from files.errors import ParameterError, PlanError
-from playback.crossfade import Room, SeamOptions, cross, plan_overlaps
+from playback.crossfade import CrossfadeOptions, Room, cross, plan_overlaps
 from playback.gains import gains, level_ramps
 from tests.playback.sounds import RATE, noise
 
@@ -19,9 +19,13 @@ def side(samples):
     return np.asarray(samples, np.float32).reshape(1, 2 * REACH, 1)
 
 
-def overlaps_of(out, into, seams=None, **limits):
+def overlaps_of(out, into, crossfade=None, **limits):
     return plan_overlaps(
-        side(out), side(into), room(1, **limits), options=seams or SeamOptions(), sample_rate=RATE
+        side(out),
+        side(into),
+        room(1, **limits),
+        options=crossfade or CrossfadeOptions(),
+        sample_rate=RATE,
     )
 
 
@@ -31,12 +35,12 @@ def test_matched_fade_keeps_the_power_of_sounds_that_are_so_much_alike(likeness,
     rng = np.random.default_rng(seed)
     common, a, b = rng.normal(size=(3, 400, 2 * REACH, 1))
     out, into = (np.sqrt(likeness) * common + np.sqrt(1 - likeness) * own for own in (a, b))
-    seams = SeamOptions(align_ms=0, attacks=False, level_db=0)
+    crossfade = CrossfadeOptions(align_ms=0, attacks=False, level_db=0)
     mixed, overlaps = cross(
         0.05 * out.astype("f4"),
         0.05 * into.astype("f4"),
         room(400),
-        options=seams,
+        options=crossfade,
         sample_rate=RATE,
     )
     assert overlaps.likeness.mean() == pytest.approx(likeness, abs=0.03)
@@ -50,7 +54,7 @@ def test_alike_sounds_get_equal_gain_and_others_equal_power():
     same = overlaps_of(x, x)
     falling, rising = gains(same, same.extent, "matched")
     np.testing.assert_allclose(falling + rising, 1, atol=1e-6)
-    other = overlaps_of(x, noise(2 * REACH, 1), SeamOptions.plain(22))
+    other = overlaps_of(x, noise(2 * REACH, 1), CrossfadeOptions.plain(22))
     falling, rising = gains(other, other.extent, "equal-power")
     np.testing.assert_allclose(falling**2 + rising**2, 1, atol=1e-6)
     falling, rising = gains(other, other.extent, "linear")
@@ -61,7 +65,7 @@ def test_plain_fade_is_in_the_middle_and_nothing_else_changes():
     a = noise(2 * REACH)
     b = noise(2 * REACH, 1)
     mixed, overlaps = cross(
-        side(a), side(b), room(1), options=SeamOptions.plain(22), sample_rate=RATE
+        side(a), side(b), room(1), options=CrossfadeOptions.plain(22), sample_rate=RATE
     )
     assert (overlaps.in_start[0], overlaps.in_length[0]) == (-485, 970)
     middle = overlaps.extent
@@ -78,18 +82,20 @@ def test_overlap_moves_to_where_the_waveforms_agree():
     place = REACH - 176
     near = np.exp(-(((t - place) / 60.0) ** 2))
     a, b = (tone * near + noise(2 * REACH, seed, 0.15) for seed in (0, 1))
-    seams = SeamOptions(crossfade_ms=6, attacks=False, level_db=0)
-    found = overlaps_of(a, b, seams)
+    crossfade = CrossfadeOptions(crossfade_ms=6, attacks=False, level_db=0)
+    found = overlaps_of(a, b, crossfade)
     middle = found.in_start[0] + found.in_length[0] // 2
     assert -220 <= middle <= -64  # moving costs a little
-    still = overlaps_of(a, b, SeamOptions(crossfade_ms=6, attacks=False, level_db=0, align_ms=0))
+    still = overlaps_of(
+        a, b, CrossfadeOptions(crossfade_ms=6, attacks=False, level_db=0, align_ms=0)
+    )
     assert still.in_start[0] + still.in_length[0] // 2 == 0
     assert found.likeness[0] > still.likeness[0] + 0.1
 
 
 def test_overlap_stays_where_it_gains_nothing_by_moving():
     x = noise(2 * REACH)
-    found = overlaps_of(x, x, SeamOptions(crossfade_ms=6, attacks=False))
+    found = overlaps_of(x, x, CrossfadeOptions(crossfade_ms=6, attacks=False))
     assert found.in_start[0] + found.in_length[0] // 2 == 0
 
 
@@ -98,7 +104,7 @@ def test_a_tiny_align_ms_is_as_none_and_overflows_nowhere(align_ms):
     a = noise(2 * REACH, 0)
     b = noise(2 * REACH, 1)
     with np.errstate(all="raise"):
-        found = overlaps_of(a, b, SeamOptions(align_ms=align_ms, attacks=False))
+        found = overlaps_of(a, b, CrossfadeOptions(align_ms=align_ms, attacks=False))
     assert found.in_start[0] + found.in_length[0] // 2 == 0
 
 
@@ -117,7 +123,9 @@ def test_overlap_lies_where_there_is_sound_on_both_sides(
     a = noise(2 * REACH, seed, 0.01)
     b = noise(2 * REACH, seed + 1, 0.01)
     b[attack:] *= 50
-    found = overlaps_of(a, b, SeamOptions(crossfade_ms, align_ms=align_ms), first=first, last=last)
+    found = overlaps_of(
+        a, b, CrossfadeOptions(crossfade_ms, align_ms=align_ms), first=first, last=last
+    )
     start = int(found.in_start[0])
     length = int(found.in_length[0])
     if (start, length) == (int(found.out_start[0]), int(found.out_length[0])) and length:
@@ -132,16 +140,16 @@ def test_level_step_is_met_half_way_within_its_limit():
     for step_db, limit, met in ((6.0, 12.0, 6.0), (30.0, 12.0, 12.0), (-6.0, 3.0, -3.0)):
         a = noise(2 * REACH, 0, 0.2) * np.float32(10 ** (-max(step_db, 0) / 20))
         b = noise(2 * REACH, 1, 0.2) * np.float32(10 ** (min(step_db, 0) / 20))
-        found = overlaps_of(a, b, SeamOptions(attacks=False, level_db=limit))
+        found = overlaps_of(a, b, CrossfadeOptions(attacks=False, level_db=limit))
         assert found.step_db[0] == pytest.approx(met, abs=0.5)
         assert found.extent == 1500
-    assert overlaps_of(a, b, SeamOptions(attacks=False, level_db=0)).step_db[0] == 0
+    assert overlaps_of(a, b, CrossfadeOptions(attacks=False, level_db=0)).step_db[0] == 0
 
 
 def test_each_side_comes_half_the_step_towards_the_other_in_the_middle_of_the_overlap():
     a = noise(2 * REACH, 0, 0.1)
     b = noise(2 * REACH, 1, 0.2)
-    found = overlaps_of(a, b, SeamOptions(attacks=False, align_ms=0))
+    found = overlaps_of(a, b, CrossfadeOptions(attacks=False, align_ms=0))
     out_level, in_level = level_ramps(found, found.extent)
     step = 10 ** (found.step_db[0] / 20)
     middle = found.extent
@@ -157,7 +165,9 @@ def test_level_of_an_attack_or_of_silence_is_left_alone():
     b[REACH + 50 :] *= 60
     assert overlaps_of(a, b).step_db[0] == 0
     assert overlaps_of(np.zeros(2 * REACH), noise(2 * REACH)).step_db[0] == 0
-    found = overlaps_of(noise(2 * REACH, 0, 1e-4), noise(2 * REACH, 0), SeamOptions(attacks=False))
+    found = overlaps_of(
+        noise(2 * REACH, 0, 1e-4), noise(2 * REACH, 0), CrossfadeOptions(attacks=False)
+    )
     assert (found.step_db[0], found.likeness[0]) == (0, 0)
 
 
@@ -171,7 +181,7 @@ def test_fade_ends_before_an_attack_from_the_boundary_on(attack_of, at):
     found = overlaps_of(a, b)
     end = int(found.in_start[0] + found.in_length[0])
     assert at - 80 <= end <= at + 5
-    assert overlaps_of(a, b, SeamOptions(attacks=False)).in_length[0] == 2646
+    assert overlaps_of(a, b, CrossfadeOptions(attacks=False)).in_length[0] == 2646
 
 
 @pytest.mark.parametrize("attack_of", ["incoming", "outgoing"])
@@ -185,9 +195,9 @@ def test_fade_starts_after_an_attack_before_the_boundary(attack_of):
 CUT = {"first": 0, "last": 0}  # no sound on both sides of the boundary
 
 
-def fades(out, into, seams=None, **limits):
+def fades(out, into, crossfade=None, **limits):
     """Lengths in samples of the fades at a cut."""
-    found = overlaps_of(out, into, seams, **{**CUT, **limits})
+    found = overlaps_of(out, into, crossfade, **{**CUT, **limits})
     assert (found.out_start[0], found.in_start[0]) == (-found.out_length[0], 0)
     return int(found.out_length[0]), int(found.in_length[0])
 
@@ -201,7 +211,7 @@ def test_recording_that_ends_or_starts_high_beside_another_sound_gets_a_blink():
     assert fades(high, low, **ends) == (blink, 0)
     assert fades(low, low, **ends) == (0, 0)
     assert fades(high, high, **ends, left=5, right=3) == (5, 3)  # units no longer than that
-    assert fades(high, high, SeamOptions.plain(0.0), **ends) == (0, 0)
+    assert fades(high, high, CrossfadeOptions.plain(0.0), **ends) == (0, 0)
 
 
 def test_recording_that_starts_high_beside_silence_is_untouched():
@@ -216,7 +226,7 @@ def test_fade_in_of_a_cut_stays_before_an_attack(at):
     b = noise(2 * REACH, 1, 0.002)
     b[REACH + at :] += noise(REACH - at, 2, 0.5)
     assert min(at - 16, 64) <= fades(a, b)[1] <= min(at, 64)
-    assert fades(a, b, SeamOptions(attacks=False))[1] == 64
+    assert fades(a, b, CrossfadeOptions(attacks=False))[1] == 64
 
 
 def test_bass_note_has_no_attacks():
@@ -240,19 +250,19 @@ def test_bass_note_has_no_attacks():
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ParameterError, match=message):
-        SeamOptions(**options)
-    with pytest.raises(PlanError, match=f'"settings": "seams": {message}'):
-        SeamOptions.of({"seams": options})
+        CrossfadeOptions(**options)
+    with pytest.raises(PlanError, match=f'"settings": "crossfade": {message}'):
+        CrossfadeOptions.of({"crossfade": options})
 
 
 def test_settings_of_plans():
-    assert SeamOptions.of({}) == SeamOptions()
-    assert SeamOptions.of({"seams": {"fade": "linear"}}) == SeamOptions(fade="linear")
-    assert SeamOptions.of({"crossfade_ms": 10.0}) == SeamOptions.plain(10.0)
+    assert CrossfadeOptions.of({}) == CrossfadeOptions()
+    assert CrossfadeOptions.of({"crossfade": {"fade": "linear"}}) == CrossfadeOptions(fade="linear")
+    assert CrossfadeOptions.of({"crossfade_ms": 10.0}) == CrossfadeOptions.plain(10.0)
     with pytest.raises(
         PlanError,
         match="'shape' is unknown; known are crossfade_ms, fade, align_ms, attacks, level_db",
     ):
-        SeamOptions.of({"seams": {"shape": 1}})
+        CrossfadeOptions.of({"crossfade": {"shape": 1}})
     with pytest.raises(PlanError, match="3 is unknown"):
-        SeamOptions.of({"seams": 3})
+        CrossfadeOptions.of({"crossfade": 3})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.cues import make_cues
 from playback.plan import Step
 from tests.playback.sounds import HOP, Memory, noise, plan, played, units
@@ -37,17 +37,17 @@ def play(cues, sources, n_samples):
 def test_cues_play_as_the_plan_does(starts, hop, plain):
     sources = {"a": noise(40 * hop), "b": noise(40 * hop, 1, 0.1)}
     p = plan(units([(source, number * hop, hop) for source, number in starts], hop))
-    seams = SeamOptions.plain(22.0) if plain else SeamOptions()
-    cues = make_cues(p, Memory(**sources), seams=seams)
+    crossfade = CrossfadeOptions.plain(22.0) if plain else CrossfadeOptions()
+    cues = make_cues(p, Memory(**sources), crossfade=crossfade)
     assert [cue.number for cue in cues] == list(range(len(starts)))
-    expected = played(p, Memory(**sources), seams=seams)[:, 0]
+    expected = played(p, Memory(**sources), crossfade=crossfade)[:, 0]
     error = play(cues, sources, p.n_samples) - expected
     assert np.sqrt(np.mean(error**2)) < 0.005 * np.sqrt(np.mean(expected**2))
 
 
 def test_adjacent_units_are_cues_side_by_side_without_fades():
     p = plan(units([("a", (3 + i) * HOP, HOP) for i in range(4)]))
-    cues = make_cues(p, Memory(a=noise(9 * HOP)), seams=SeamOptions())
+    cues = make_cues(p, Memory(a=noise(9 * HOP)), crossfade=CrossfadeOptions())
     assert [(cue.at_sample, cue.n_samples) for cue in cues] == [(i * HOP, HOP) for i in range(4)]
     assert [cue.fade_in for cue in cues[1:]] == [0, 0, 0]
     assert cues[1].envelope == ((0, 1.0),)
@@ -56,7 +56,7 @@ def test_adjacent_units_are_cues_side_by_side_without_fades():
 def test_overlap_is_in_both_cues():
     p = plan(units([("a", 3 * HOP, HOP), ("b", 5 * HOP, HOP)]))
     first, second = make_cues(
-        p, Memory(a=noise(9 * HOP), b=noise(9 * HOP, 1)), seams=SeamOptions.plain(10.0)
+        p, Memory(a=noise(9 * HOP), b=noise(9 * HOP, 1)), crossfade=CrossfadeOptions.plain(10.0)
     )
     assert first.fade_out == second.fade_in == 440
     assert second.at_sample == HOP - 220
@@ -66,7 +66,7 @@ def test_overlap_is_in_both_cues():
 
 def test_gain_stays_the_step_s():
     p = plan([Step(0, "a", HOP, HOP, 0, gain_db=-6.0), Step(1, "a", 5 * HOP, HOP, HOP)])
-    cues = make_cues(p, Memory(a=noise(9 * HOP)), seams=SeamOptions(level_db=0))
+    cues = make_cues(p, Memory(a=noise(9 * HOP)), crossfade=CrossfadeOptions(level_db=0))
     assert cues[0].step.gain_db == -6.0
     assert max(gain for _, gain in cues[0].envelope) < 2.4
     assert play(cues, {"a": noise(9 * HOP)}, p.n_samples)[HOP // 4] == pytest.approx(

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.diff import Change, changed
 from playback.plan import Step
 from tests.playback.drawn_plans import SEAMS, SOUND, drawn_plans, drawn_steps, lay_out
 from tests.playback.sounds import HOP, RATE, plan, played
 
-SEAMS_OF_20_MS = SeamOptions(20.0, align_ms=0.0)
+SEAMS_OF_20_MS = CrossfadeOptions(20.0, align_ms=0.0)
 REACH = 441  # samples to either side that such a seam changes
 
 
@@ -22,10 +22,12 @@ def frames(starts, source="loop_amen"):
     return plan([Step(i, source, start * HOP, HOP, i * HOP) for i, start in enumerate(starts)], 2)
 
 
-def spliced(old, new, change, seams):
+def spliced(old, new, change, crossfade):
     """The new plan's sound out of the old one's and what is stitched anew."""
-    before = played(old, SOUND[old.channels], seams=seams)
-    made = played(new, SOUND[new.channels], seams=seams, start=change.start, stop=change.new_stop)
+    before = played(old, SOUND[old.channels], crossfade=crossfade)
+    made = played(
+        new, SOUND[new.channels], crossfade=crossfade, start=change.start, stop=change.new_stop
+    )
     return np.concatenate([before[: change.start], made, before[change.old_stop :]])
 
 
@@ -73,16 +75,16 @@ def edited(draw, old):
 
 @settings(deadline=None, max_examples=100)
 @given(drawn_plans(), SEAMS, st.data())
-def test_splicing_equals_stitching_anew(old, seams, data):
+def test_splicing_equals_stitching_anew(old, crossfade, data):
     new = data.draw(edited(old))
-    change = changed(old, new, seams)
-    expected = played(new, SOUND[new.channels], seams=seams)
+    change = changed(old, new, crossfade)
+    expected = played(new, SOUND[new.channels], crossfade=crossfade)
     if change is None:
-        assert played(old, SOUND[old.channels], seams=seams).tobytes() == expected.tobytes()
+        assert played(old, SOUND[old.channels], crossfade=crossfade).tobytes() == expected.tobytes()
     else:
         assert 0 <= change.start <= min(change.old_stop, change.new_stop)
         assert old.n_samples - change.old_stop == new.n_samples - change.new_stop >= 0
-        assert spliced(old, new, change, seams).tobytes() == expected.tobytes()
+        assert spliced(old, new, change, crossfade).tobytes() == expected.tobytes()
 
 
 def test_another_unit_changes_itself_and_its_seams():
@@ -94,8 +96,8 @@ def test_another_unit_changes_itself_and_its_seams():
     assert change == Change(3 * HOP - REACH, 4 * HOP + REACH, 4 * HOP + REACH)
     differs = np.flatnonzero(
         (
-            played(old, SOUND[old.channels], seams=SEAMS_OF_20_MS)
-            != played(new, SOUND[new.channels], seams=SEAMS_OF_20_MS)
+            played(old, SOUND[old.channels], crossfade=SEAMS_OF_20_MS)
+            != played(new, SOUND[new.channels], crossfade=SEAMS_OF_20_MS)
         ).any(axis=1)
     )
     assert change.start <= differs[0] <= 3 * HOP
@@ -126,7 +128,7 @@ def test_long_seams_reach_no_further_than_the_middle_of_the_neighbours():
     new = replace(
         old, steps=(*old.steps[:3], replace(old.steps[3], start_sample=40 * HOP), *old.steps[4:])
     )
-    assert changed(old, new, SeamOptions(200.0)) == Change(
+    assert changed(old, new, CrossfadeOptions(200.0)) == Change(
         3 * HOP - HOP // 2, 4 * HOP + HOP // 2, 4 * HOP + HOP // 2
     )
 
@@ -175,7 +177,7 @@ def test_what_is_played_twice_within_a_run_is_kept_once():
     assert change == Change(4 * HOP - REACH, 4 * HOP - REACH, 6 * HOP - REACH)
     np.testing.assert_array_equal(
         spliced(old, new, change, SEAMS_OF_20_MS),
-        played(new, SOUND[new.channels], seams=SEAMS_OF_20_MS),
+        played(new, SOUND[new.channels], crossfade=SEAMS_OF_20_MS),
     )
 
 
@@ -205,7 +207,7 @@ def test_what_is_only_said_of_a_step_changes_nothing(said):
         changed(
             old,
             replace(old, steps=(old.steps[0], replace(old.steps[1], **said), old.steps[2])),
-            SeamOptions(),
+            CrossfadeOptions(),
         )
         is None
     )
@@ -222,7 +224,7 @@ def test_a_unit_cut_in_two_where_seams_do_not_reach_changes_nothing():
     assert change == Change(8 * HOP - REACH, 8 * HOP + REACH, 8 * HOP + REACH)
     np.testing.assert_array_equal(
         spliced(old, new, change, SEAMS_OF_20_MS),
-        played(new, SOUND[new.channels], seams=SEAMS_OF_20_MS),
+        played(new, SOUND[new.channels], crossfade=SEAMS_OF_20_MS),
     )  # a seam lies within one unit
 
 
@@ -232,8 +234,8 @@ def test_a_recording_that_is_another_file_now_is_another_sound():
     )
     touched = replace(old, sources={"loop_amen": {"hash": "a", "bytes": 1, "modified_ns": 2}})
     other = replace(old, sources={"loop_amen": {"hash": "b", "bytes": 1, "modified_ns": 1}})
-    assert changed(old, touched, SeamOptions()) is None
-    assert changed(old, other, SeamOptions()) == Change(0, 3 * HOP, 3 * HOP)
+    assert changed(old, touched, CrossfadeOptions()) is None
+    assert changed(old, other, CrossfadeOptions()) == Change(0, 3 * HOP, 3 * HOP)
 
 
 def test_of_another_rate_or_number_of_channels_nothing_is_kept():
@@ -242,7 +244,7 @@ def test_of_another_rate_or_number_of_channels_nothing_is_kept():
         replace(old, channels=1, tail_samples=5),
         replace(old, sample_rate=RATE + 1, tail_samples=5),
     ):
-        assert changed(old, new, SeamOptions()) == Change(0, 3 * HOP, 3 * HOP + 5)
+        assert changed(old, new, CrossfadeOptions()) == Change(0, 3 * HOP, 3 * HOP + 5)
 
 
 def test_a_source_that_only_one_plan_names_is_the_same():
@@ -254,7 +256,7 @@ def test_a_source_that_only_one_plan_names_is_the_same():
 
 @settings(max_examples=60, deadline=None)
 @given(drawn_plans(most_runs=12), SEAMS, st.data())
-def test_steps_that_two_plans_share_need_not_be_looked_at(old, seams, data):
+def test_steps_that_two_plans_share_need_not_be_looked_at(old, crossfade, data):
     numbers = data.draw(st.sets(st.integers(0, len(old.steps) - 1), min_size=1, max_size=3))
     steps = tuple(
         replace(s, gain_db=s.gain_db - 3) if number in numbers else s
@@ -263,4 +265,4 @@ def test_steps_that_two_plans_share_need_not_be_looked_at(old, seams, data):
     new = replace(old, steps=steps)
     apart = replace(old, steps=tuple(map(replace, old.steps)))
     assert all(a is not b for a, b in zip(apart.steps, new.steps, strict=True))
-    assert changed(old, new, seams) == changed(apart, new, seams)
+    assert changed(old, new, crossfade) == changed(apart, new, crossfade)

@@ -126,7 +126,7 @@ def test_same_audio_gives_the_same_bytes(tmp_path, seconds, rate, channels):
     )
     for name in ("1.png", "2.png"):
         save_picture(
-            tmp_path / "a.wav", plan, tmp_path / name, seams=[len(samples) // 2], title="$2 of $3"
+            tmp_path / "a.wav", plan, tmp_path / name, joins=[len(samples) // 2], title="$2 of $3"
         )
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
     assert imread(tmp_path / "1.png").shape == (825, 1650, 4)
@@ -135,7 +135,7 @@ def test_same_audio_gives_the_same_bytes(tmp_path, seconds, rate, channels):
 @pytest.mark.parametrize("n_samples", [1, 7, 44100])
 def test_silence_and_single_samples_have_a_picture(tmp_path, n_samples):
     sf.write(tmp_path / "a.wav", np.zeros(n_samples), RATE)
-    save_picture(tmp_path / "a.wav", plan_of(("a", 0, 1)), tmp_path / "a.png", seams=[], title="")
+    save_picture(tmp_path / "a.wav", plan_of(("a", 0, 1)), tmp_path / "a.png", joins=[], title="")
     assert (tmp_path / "a.png").stat().st_size > 0
 
 
@@ -178,7 +178,7 @@ def test_seams_are_counted_per_column(axes):
     counts = axes.images[0].get_array()
     assert counts.shape == (1, 500)
     assert (counts[0, 0], counts[0, 250], counts.sum()) == (2, 1, 3)
-    assert axes.texts[0].get_text() == "3 seams"
+    assert axes.texts[0].get_text() == "3 joins"
 
 
 def test_other_rate_is_refused(tmp_path, audio):
@@ -186,7 +186,7 @@ def test_other_rate_is_refused(tmp_path, audio):
         ParameterError, match="audio.wav: 44100 samples at 44100 Hz; .* is at 48000 Hz"
     ):
         save_picture(
-            audio, plan_of(("a", 0, 5), rate=48000), tmp_path / "a.png", seams=[], title=""
+            audio, plan_of(("a", 0, 5), rate=48000), tmp_path / "a.png", joins=[], title=""
         )
 
 
@@ -194,7 +194,7 @@ def test_empty_audio_is_refused(tmp_path):
     sf.write(tmp_path / "a.wav", np.zeros(0), RATE)
     with pytest.raises(ParameterError, match="a.wav: 0 samples"):
         save_picture(
-            tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", seams=[], title=""
+            tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", joins=[], title=""
         )
 
 
@@ -202,7 +202,7 @@ def test_audio_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(AudioError, match="a.wav: cannot be read"):
         save_picture(
-            tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", seams=[], title=""
+            tmp_path / "a.wav", plan_of(("a", 0, 5)), tmp_path / "a.png", joins=[], title=""
         )
 
 
@@ -210,4 +210,4 @@ def test_other_format_is_refused(tmp_path, audio):
     with pytest.raises(
         ParameterError, match="a.pdf: a picture is a PNG; give a name that ends in .png"
     ):
-        save_picture(audio, plan_of(("a", 0, 5)), tmp_path / "a.pdf", seams=[], title="")
+        save_picture(audio, plan_of(("a", 0, 5)), tmp_path / "a.pdf", joins=[], title="")

@@ -14,7 +14,12 @@ STEPS = (
 )
 STAMPS = {"a/x.wav": {"hash": "0123", "bytes": 99, "modified_ns": 5}}
 PLAN = Plan(
-    44100, 2, {"id": "d", "root": "/sounds"}, STEPS, {"seams": {"fade": "linear"}}, sources=STAMPS
+    44100,
+    2,
+    {"id": "d", "root": "/sounds"},
+    STEPS,
+    {"crossfade": {"fade": "linear"}},
+    sources=STAMPS,
 )
 WANTED = np.array([[0.5, -2.0, 3.0], [1e-9, 4.0, -0.0]], np.float32)
 FOUND = replace(

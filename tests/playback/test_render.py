@@ -17,15 +17,15 @@ from audio.loudness import TruePeakMeter
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError, PlanError
 from playback import render as render_module
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.opened import open_plan
 from playback.plan import Plan, Step
 from playback.render import OutputOptions, render, stem_paths, write_stems, write_whole
 
 RATE = 44100
 HOP = 1024
-PLAIN = SeamOptions.plain(22.0)
-CUTS = SeamOptions.plain(0.0)
+PLAIN = CrossfadeOptions.plain(22.0)
+CUTS = CrossfadeOptions.plain(0.0)
 SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg", "bass_hard_c.ogg")
 
 
@@ -58,10 +58,12 @@ def heard(path, dtype="float32") -> np.ndarray:
     return sf.read(path, dtype=dtype, always_2d=True)[0]
 
 
-def render_the_rest(plan: Plan, path, seams: SeamOptions | None = None) -> dict[str, str]:
+def render_the_rest(plan: Plan, path, crossfade: CrossfadeOptions | None = None) -> dict[str, str]:
     """Render what there is of a plan; what is skipped."""
     with open_plan(plan, skip_missing=True) as opened:
-        summary = write_whole(opened, path, seams=seams or SeamOptions(), output=OutputOptions())
+        summary = write_whole(
+            opened, path, crossfade=crossfade or CrossfadeOptions(), output=OutputOptions()
+        )
     assert summary.n_samples == plan.n_samples
     return opened.skipped
 
@@ -105,10 +107,10 @@ def test_the_suffix_and_bits_say_what_is_written(tmp_path, music, name, bits, ki
 def test_the_file_names_its_plan_and_database(tmp_path, music, name):
     render(music, tmp_path / name)
     with sf.SoundFile(tmp_path / name) as file:
-        seams = "crossfade_ms=60.0 fade=matched align_ms=5.0 attacks=True level_db=12.0"
+        crossfade = "crossfade_ms=60.0 fade=matched align_ms=5.0 attacks=True level_db=12.0"
         assert (file.title, file.comment) == (
             "",
-            f"Demiurge plan {music.identity}, database a database, seams {seams}",
+            f"Demiurge plan {music.identity}, database a database, crossfade {crossfade}",
         )
         assert file.software.startswith("Demiurge")
 
@@ -141,7 +143,7 @@ def test_hard_cuts_end_with_the_last_unit(tmp_path, tabla):
     render(
         make_plan(tmp_path, ("a.wav", 0, HOP), ("a.wav", 3 * HOP, HOP)),
         tmp_path / "o.wav",
-        seams=CUTS,
+        crossfade=CUTS,
     )
     np.testing.assert_array_equal(
         heard(tmp_path / "o.wav")[:, 0], [*tabla[:HOP], *tabla[3 * HOP : 4 * HOP]]
@@ -183,7 +185,7 @@ def test_positions_are_exact_through_the_file(tmp_path, tabla):
         Step(2, "a.wav", 30_000, 500, 2001),
     )
     plan = Plan(RATE, 1, {"id": "x", "root": str(tmp_path)}, steps, tail_samples=13)
-    render(plan, tmp_path / "o.wav", seams=CUTS)
+    render(plan, tmp_path / "o.wav", crossfade=CUTS)
     expected = np.zeros(2514, np.float32)
     expected[77:1076] = tabla[20_001:21_000]
     expected[2000] = tabla[5]
@@ -413,10 +415,12 @@ def test_non_finite_source_is_refused_and_nothing_is_left(tmp_path):
 # Stems
 
 
-@pytest.mark.parametrize("seams", [SeamOptions(), PLAIN, CUTS])
-def test_stems_add_up_to_the_whole(tmp_path, music, seams):
-    summary = render(music, tmp_path / "o.wav", seams=seams, output=OutputOptions("float"))
-    paths = render_stems(music, tmp_path, seams=seams, bits="float", gain_db=summary.gain_db)
+@pytest.mark.parametrize("crossfade", [CrossfadeOptions(), PLAIN, CUTS])
+def test_stems_add_up_to_the_whole(tmp_path, music, crossfade):
+    summary = render(music, tmp_path / "o.wav", crossfade=crossfade, output=OutputOptions("float"))
+    paths = render_stems(
+        music, tmp_path, crossfade=crossfade, bits="float", gain_db=summary.gain_db
+    )
     assert {len(heard(path)) for path in paths} == {music.n_samples}
     total = sum(heard(path, "float64") for path in paths)
     assert np.abs(total - heard(tmp_path / "o.wav", "float64")).max() < 1e-6
@@ -424,7 +428,7 @@ def test_stems_add_up_to_the_whole(tmp_path, music, seams):
 
 def test_a_stem_plays_its_source_only(tmp_path, music):
     for path, source in zip(
-        render_stems(music, tmp_path, seams=CUTS),
+        render_stems(music, tmp_path, crossfade=CUTS),
         stem_paths(music, tmp_path, ".wav").values(),
         strict=True,
     ):
@@ -470,7 +474,7 @@ def test_stems_of_an_over_full_plan_are_lowered_as_its_whole_is(tmp_path, tabla)
         plan, tmp_path / "out" / "o.wav", output=OutputOptions("float", true_peak_db=0)
     )
     assert summary.gain_db < -3
-    paths = render_stems(plan, tmp_path / "out", seams=CUTS)
+    paths = render_stems(plan, tmp_path / "out", crossfade=CUTS)
     parts = [heard(path)[:, 0] for path in paths]
     assert [np.abs(part).max() for part in parts] == pytest.approx(
         [10 ** (-0.1 / 20)] * 2, abs=1e-6

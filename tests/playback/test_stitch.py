@@ -15,20 +15,22 @@ from hypothesis import strategies as st
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
 from playback import stitch as stitch_module
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.plan import Step
 from tests.playback.drawn_plans import NAMES, SEAMS, SOUND, drawn_plans
 from tests.playback.sounds import HOP, RATE, Memory, noise, plan, played, units
 
-PLAIN = SeamOptions.plain(22.0)
-USUAL = SeamOptions()
-BOTH = pytest.mark.parametrize("seams", [PLAIN, USUAL], ids=["plain", "usual"])
+PLAIN = CrossfadeOptions.plain(22.0)
+USUAL = CrossfadeOptions()
+BOTH = pytest.mark.parametrize("crossfade", [PLAIN, USUAL], ids=["plain", "usual"])
 
 
 @BOTH
-def test_defect_1_first_unit_of_a_source_plays_its_span_and_no_more(seams):
+def test_defect_1_first_unit_of_a_source_plays_its_span_and_no_more(crossfade):
     a = noise(10 * RATE)
-    out = played(plan(units([("a", 0, HOP)])), Memory(a=a), seams=replace(seams, crossfade_ms=0.0))
+    out = played(
+        plan(units([("a", 0, HOP)])), Memory(a=a), crossfade=replace(crossfade, crossfade_ms=0.0)
+    )
     np.testing.assert_array_equal(out[:, 0], a[:HOP])
 
 
@@ -42,8 +44,8 @@ def test_defect_1_first_unit_of_a_source_plays_its_span_and_no_more(seams):
 def test_defect_2_n_units_of_h_samples_give_exactly_n_h_samples(starts, hop, crossfade_ms, usual):
     sound = Memory(a=noise(40 * hop), b=noise(40 * hop, 1))
     spans = [(source, number * hop, hop) for source, number in starts]
-    seams = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
-    out = played(plan(units(spans, hop)), sound, seams=seams)
+    crossfade = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
+    out = played(plan(units(spans, hop)), sound, crossfade=crossfade)
     assert out.shape == (len(starts) * hop, 1)
     assert (
         np.abs(out).max() <= 0.3 * np.sqrt(2) * 10 ** (6 / 20) + 1e-6
@@ -64,21 +66,25 @@ def test_defect_4_last_unit_of_any_length_plays(tail, crossfade_ms, usual):
         Step(1, "a", 3 * HOP, tail, HOP),
         Step(2, "b", 0, HOP, HOP + tail),
     ]
-    seams = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
-    assert len(played(plan(steps), Memory(a=a, b=b), seams=seams)) == 2 * HOP + tail
+    crossfade = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
+    assert len(played(plan(steps), Memory(a=a, b=b), crossfade=crossfade)) == 2 * HOP + tail
 
 
 @settings(deadline=None, max_examples=60)
 @given(start=st.integers(0, 5000), length=st.integers(1, 3000), at=st.integers(0, 3000))
 def test_defect_5_positions_are_exact_to_the_sample(start, length, at):
     a = np.arange(1, 8001, dtype=np.float32) / 8001
-    out = played(plan([Step(0, "a", start, length, at)]), Memory(a=a), seams=SeamOptions.plain(0.0))
+    out = played(
+        plan([Step(0, "a", start, length, at)]), Memory(a=a), crossfade=CrossfadeOptions.plain(0.0)
+    )
     np.testing.assert_array_equal(out[:at], 0)
     np.testing.assert_array_equal(out[at:, 0], a[start : start + length])
 
 
 @BOTH
-def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(seams, monkeypatch):
+def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(
+    crossfade, monkeypatch
+):
     monkeypatch.setattr(stitch_module, "BATCH_VALUES", 1 << 16)
 
     class Counting(Memory):
@@ -95,7 +101,7 @@ def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(
         sound.n_read = 0
         steps = units([("a", int(i) * HOP, HOP) for i in rng.integers(399, size=n_steps)])
         tracemalloc.start()
-        for _ in stitch_module.stitch(plan(steps), sound, seams=seams):
+        for _ in stitch_module.stitch(plan(steps), sound, crossfade=crossfade):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -130,25 +136,25 @@ def test_any_plan_is_as_long_as_it_says_and_silent_where_nothing_is_planned(span
 
 
 @BOTH
-def test_constant_in_constant_out(seams):
+def test_constant_in_constant_out(crossfade):
     sound = Memory(a=np.full(60 * HOP, 0.4), b=np.full(60 * HOP, 0.4))
     p = plan(units([("ab"[i % 2], (7 * i + 3) % 50 * HOP, HOP) for i in range(20)]))
-    out = played(p, sound, seams=replace(seams, fade="matched"))
+    out = played(p, sound, crossfade=replace(crossfade, fade="matched"))
     np.testing.assert_allclose(out[70:-70], 0.4, atol=1e-6)  # beside silence it fades
 
 
 @BOTH
-def test_adjacent_units_are_bit_exact(seams, tabla):
+def test_adjacent_units_are_bit_exact(crossfade, tabla):
     spans = [("a", i * HOP, min(HOP, len(tabla) - i * HOP)) for i in range(44)]
     np.testing.assert_array_equal(
-        played(plan(units(spans)), Memory(a=tabla), seams=seams)[:, 0], tabla
+        played(plan(units(spans)), Memory(a=tabla), crossfade=crossfade)[:, 0], tabla
     )
 
 
 @BOTH
-def test_adjacent_units_are_bit_exact_but_for_the_surroundings_of_a_seam(seams, tabla):
+def test_adjacent_units_are_bit_exact_but_for_the_surroundings_of_a_seam(crossfade, tabla):
     spans = [("a", i * HOP, HOP) for i in range(20)] + [("b", i * HOP, HOP) for i in range(20)]
-    out = played(plan(units(spans)), Memory(a=tabla, b=tabla[::-1]), seams=seams)[:, 0]
+    out = played(plan(units(spans)), Memory(a=tabla, b=tabla[::-1]), crossfade=crossfade)[:, 0]
     np.testing.assert_array_equal(out[: 19 * HOP], tabla[: 19 * HOP])
     np.testing.assert_array_equal(out[21 * HOP : -70], tabla[::-1][HOP : 20 * HOP - 70])
 
@@ -164,13 +170,15 @@ def palindrome(n, seed):
     align_ms=st.sampled_from([0.0, 5.0]),
 )
 def test_time_reversed_plan_of_reversed_sources_is_the_result_reversed(starts, align_ms):
-    seams = replace(USUAL, attacks=False, align_ms=align_ms)  # an attack has a direction
+    crossfade = replace(USUAL, attacks=False, align_ms=align_ms)  # an attack has a direction
     sources = {"a": noise(32 * HOP), "b": noise(32 * HOP, 1)}
     spans = [("ab"[i % 2], start * HOP, HOP) for i, start in enumerate(starts)]
     mirrored = [(source, 32 * HOP - start - n, n) for source, start, n in reversed(spans)]
-    out = played(plan(units(spans)), Memory(**sources), seams=seams)
+    out = played(plan(units(spans)), Memory(**sources), crossfade=crossfade)
     back = played(
-        plan(units(mirrored)), Memory(**{name: a[::-1] for name, a in sources.items()}), seams=seams
+        plan(units(mirrored)),
+        Memory(**{name: a[::-1] for name, a in sources.items()}),
+        crossfade=crossfade,
     )
     np.testing.assert_allclose(back[::-1], out, atol=2e-6)
 
@@ -183,7 +191,7 @@ def test_symmetric_plan_of_symmetric_sources_sounds_the_same_backwards():
     for source, start, n in spans:
         steps.append(Step(0, source, start, n, at))
         at += n
-    out = played(plan(steps), sound, seams=replace(USUAL, attacks=False, align_ms=0.0))
+    out = played(plan(steps), sound, crossfade=replace(USUAL, attacks=False, align_ms=0.0))
     np.testing.assert_allclose(out[::-1], out, atol=1e-6)
 
 
@@ -191,10 +199,10 @@ def test_stereo_equals_two_monos_with_plain_fades():
     left = noise(20 * HOP, 0)
     right = noise(20 * HOP, 1)
     steps = units([("a", i * 3 * HOP, HOP) for i in range(6)])
-    stereo = played(plan(steps, 2), Memory(a=np.stack([left, right], axis=1)), seams=PLAIN)
+    stereo = played(plan(steps, 2), Memory(a=np.stack([left, right], axis=1)), crossfade=PLAIN)
     for channel, samples in enumerate((left, right)):
         np.testing.assert_array_equal(
-            stereo[:, channel], played(plan(steps), Memory(a=samples), seams=PLAIN)[:, 0]
+            stereo[:, channel], played(plan(steps), Memory(a=samples), crossfade=PLAIN)[:, 0]
         )
 
 
@@ -211,7 +219,7 @@ def test_channels_that_are_alike_sound_as_one_does(channels, tabla):
 
 @BOTH
 @pytest.mark.parametrize("block", [37, 1000, 1 << 17])
-def test_block_size_does_not_change_the_samples(monkeypatch, block, seams):
+def test_block_size_does_not_change_the_samples(monkeypatch, block, crossfade):
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
     p = plan(
         [
@@ -220,19 +228,21 @@ def test_block_size_does_not_change_the_samples(monkeypatch, block, seams):
             Step(2, "b", 5, 99, 40 * HOP),
         ]
     )
-    expected = played(p, sound, seams=seams)
+    expected = played(p, sound, crossfade=crossfade)
     monkeypatch.setattr(stitch_module, "BLOCK_SAMPLES", block)
-    np.testing.assert_array_equal(played(p, sound, seams=seams), expected)
+    np.testing.assert_array_equal(played(p, sound, crossfade=crossfade), expected)
 
 
 @BOTH
 @pytest.mark.parametrize("values", [1, 20_000])
-def test_how_many_seams_are_made_at_once_does_not_change_the_samples(monkeypatch, values, seams):
+def test_how_many_seams_are_made_at_once_does_not_change_the_samples(
+    monkeypatch, values, crossfade
+):
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
     p = plan(units([("ab"[i % 2], (7 * i + 3) % 50 * HOP, HOP) for i in range(40)]))
-    expected = played(p, sound, seams=seams)
+    expected = played(p, sound, crossfade=crossfade)
     monkeypatch.setattr(stitch_module, "BATCH_VALUES", values)
-    np.testing.assert_array_equal(played(p, sound, seams=seams), expected)
+    np.testing.assert_array_equal(played(p, sound, crossfade=crossfade), expected)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -244,9 +254,11 @@ def test_long_seams_are_made_alone_as_among_others(monkeypatch, channels):
     p = plan(
         [Step(i, NAMES[i % 3], int(s), 12_000, i * 12_000) for i, s in enumerate(starts)], channels
     )
-    expected = played(p, SOUND[channels], seams=SeamOptions(200.0))
+    expected = played(p, SOUND[channels], crossfade=CrossfadeOptions(200.0))
     monkeypatch.setattr(stitch_module, "BATCH_VALUES", 1)
-    np.testing.assert_array_equal(played(p, SOUND[channels], seams=SeamOptions(200.0)), expected)
+    np.testing.assert_array_equal(
+        played(p, SOUND[channels], crossfade=CrossfadeOptions(200.0)), expected
+    )
 
 
 def test_another_unit_changes_nothing_but_its_surroundings():
@@ -273,24 +285,32 @@ def test_parts_of_all_sources_add_up_to_the_whole():
 
 def test_uncorrelated_seam_keeps_its_power():
     sound = Memory(a=noise(400 * HOP, 0), b=noise(400 * HOP, 1))
-    for seams in (PLAIN, USUAL):
+    for crossfade in (PLAIN, USUAL):
         out = played(
-            plan(units([("ab"[i % 2], i * HOP, HOP) for i in range(300)])), sound, seams=seams
+            plan(units([("ab"[i % 2], i * HOP, HOP) for i in range(300)])),
+            sound,
+            crossfade=crossfade,
         )
         around = np.concatenate([out[i * HOP - 200 : i * HOP + 200] for i in range(1, 300)])
         assert np.mean(around**2) == pytest.approx(0.3**2 / 3, rel=0.04)
 
 
 @BOTH
-def test_seam_does_not_jump_more_than_the_sources_do(seams):
+def test_seam_does_not_jump_more_than_the_sources_do(crossfade):
     t = np.arange(40 * HOP)
     a = 0.4 * np.sin(t * 0.05)
     b = 0.4 * np.sin(t * 0.031 + 1)
     p = plan(units([("ab"[i % 2], (3 * i + 1) * HOP, HOP) for i in range(10)]))
     largest = max(np.abs(np.diff(a)).max(), np.abs(np.diff(b)).max())
-    assert np.abs(np.diff(played(p, Memory(a=a, b=b), seams=seams)[:, 0])).max() < 1.5 * largest
     assert (
-        np.abs(np.diff(played(p, Memory(a=a, b=b), seams=SeamOptions.plain(0.0))[:, 0])).max() > 0.1
+        np.abs(np.diff(played(p, Memory(a=a, b=b), crossfade=crossfade)[:, 0])).max()
+        < 1.5 * largest
+    )
+    assert (
+        np.abs(
+            np.diff(played(p, Memory(a=a, b=b), crossfade=CrossfadeOptions.plain(0.0))[:, 0])
+        ).max()
+        > 0.1
     )
 
 
@@ -299,17 +319,19 @@ def test_units_keep_their_time_inside_a_crossfade():
     b = np.zeros(8 * HOP, np.float32)
     b[4 * HOP + 700] = 0.5  # after the overlap of the unit that starts at 4 hops
     p = plan(units([("a", 0, HOP), ("b", 4 * HOP, HOP), ("a", 0, HOP)]))
-    for seams in (SeamOptions.plain(10.0), USUAL):
-        out = played(p, Memory(a=a, b=b), seams=seams)
+    for crossfade in (CrossfadeOptions.plain(10.0), USUAL):
+        out = played(p, Memory(a=a, b=b), crossfade=crossfade)
         assert np.flatnonzero(out).tolist() == [HOP + 700]
-    assert played(p, Memory(a=a, b=b), seams=SeamOptions.plain(10.0))[HOP + 700, 0] == 0.5
+    assert played(p, Memory(a=a, b=b), crossfade=CrossfadeOptions.plain(10.0))[HOP + 700, 0] == 0.5
 
 
 @BOTH
-def test_gap_is_silence_and_its_edges_are_faded(seams):
+def test_gap_is_silence_and_its_edges_are_faded(crossfade):
     sound = Memory(a=np.full(10 * HOP, 0.5))
     out = played(
-        plan([Step(0, "a", HOP, HOP, 0), Step(1, "a", 5 * HOP, HOP, 3 * HOP)]), sound, seams=seams
+        plan([Step(0, "a", HOP, HOP, 0), Step(1, "a", 5 * HOP, HOP, 3 * HOP)]),
+        sound,
+        crossfade=crossfade,
     )[:, 0]
     assert len(out) == 4 * HOP
     assert not out[HOP : 3 * HOP].any()
@@ -319,19 +341,21 @@ def test_gap_is_silence_and_its_edges_are_faded(seams):
 
 
 @BOTH
-def test_a_recordings_own_beginning_and_end_are_not_faded(seams):
+def test_a_recordings_own_beginning_and_end_are_not_faded(crossfade):
     sound = Memory(a=np.full(2 * HOP, 0.5))
     np.testing.assert_array_equal(
-        played(plan(units([("a", 0, HOP), ("a", HOP, HOP)])), sound, seams=seams), 0.5
+        played(plan(units([("a", 0, HOP), ("a", HOP, HOP)])), sound, crossfade=crossfade), 0.5
     )
 
 
 @BOTH
-def test_recordings_cut_off_high_do_not_click_beside_each_other(seams):
+def test_recordings_cut_off_high_do_not_click_beside_each_other(crossfade):
     t = np.arange(4 * HOP)
     sound = Memory(a=0.4 * np.cos(t * 0.02), b=-0.4 * np.cos(t * 0.02))
     out = played(
-        plan([Step(0, "a", 0, 4 * HOP, 0), Step(1, "b", 0, 4 * HOP, 4 * HOP)]), sound, seams=seams
+        plan([Step(0, "a", 0, 4 * HOP, 0), Step(1, "b", 0, 4 * HOP, 4 * HOP)]),
+        sound,
+        crossfade=crossfade,
     )[:, 0]
     assert np.abs(np.diff(out)).max() < 0.06  # a fade of 22 samples; a hard cut jumps by 0.8
     np.testing.assert_array_equal(out[: 4 * HOP - 22], sound.sources["a"][:-22, 0])
@@ -340,7 +364,7 @@ def test_recordings_cut_off_high_do_not_click_beside_each_other(seams):
 
 
 @BOTH
-def test_loud_seam_stays_within_full_scale(seams):
+def test_loud_seam_stays_within_full_scale(crossfade):
     sound = Memory(
         a=np.full(9 * HOP, 0.9),
         b=np.full(9 * HOP, 0.95),
@@ -348,7 +372,7 @@ def test_loud_seam_stays_within_full_scale(seams):
         d=noise(9 * HOP, 1, 1.0),
     )
     for spans in ([("a", HOP, HOP), ("b", 3 * HOP, HOP)], [("c", HOP, HOP), ("d", 3 * HOP, HOP)]):
-        assert np.abs(played(plan(units(spans)), sound, seams=seams)).max() <= 1
+        assert np.abs(played(plan(units(spans)), sound, crossfade=crossfade)).max() <= 1
 
 
 def test_gain_is_applied_and_makes_a_seam():
@@ -366,7 +390,7 @@ def test_units_of_one_sample_and_of_minutes_side_by_side(crossfade_ms):
         steps.append(Step(i, "ab"[i % 2], 500 + 37 * i, n, at))
         at += n
     sound = Memory(a=noise(95 * RATE), b=noise(95 * RATE, 1))
-    out = played(plan(steps), sound, seams=replace(USUAL, crossfade_ms=crossfade_ms))
+    out = played(plan(steps), sound, crossfade=replace(USUAL, crossfade_ms=crossfade_ms))
     assert len(out) == at
     np.testing.assert_array_equal(
         out[5 * RATE : 80 * RATE], sound.sources["a"][572 + 5 * RATE : 572 + 80 * RATE]
@@ -380,7 +404,7 @@ def test_units_of_one_sample_and_of_minutes_side_by_side(crossfade_ms):
 def test_short_units_whose_attacks_are_faded_play(n, options):
     p = plan(units([("ab"[i % 2], 3000 + 7 * i, n) for i in range(5)], n))
     sound = Memory(a=noise(9000), b=noise(9000, 1))
-    assert len(played(p, sound, seams=replace(USUAL, attacks=False, **options))) == 5 * n
+    assert len(played(p, sound, crossfade=replace(USUAL, attacks=False, **options))) == 5 * n
 
 
 @pytest.mark.parametrize(("stretch", "n_made"), [(1.0, 20), (2.0, 6)])
@@ -403,7 +427,7 @@ def test_few_transformed_units_are_in_memory_at_once(monkeypatch, stretch, n_mad
     )
     next(
         stitch_module.make_seams(
-            p, Memory(a=noise(12 * RATE)), stitch_module.join_runs(p.steps), seams=USUAL
+            p, Memory(a=noise(12 * RATE)), stitch_module.join_runs(p.steps), crossfade=USUAL
         )
     )
     assert len(made) == n_made
@@ -430,7 +454,7 @@ def test_attack_behind_the_end_of_the_outgoing_unit_is_not_heard():
     a[5 * HOP + 100 :] += noise(15 * HOP - 100, 2, 0.9)  # 2 ms behind its unit's end
     steps = [Step(0, "a", HOP, 4 * HOP, 0), Step(1, "b", 8 * HOP, 4 * HOP, 4 * HOP)]
     assert np.abs(played(plan(steps), Memory(a=a, b=b))).max() < 0.05
-    assert np.abs(played(plan(steps), Memory(a=a, b=b), seams=PLAIN)).max() > 0.2
+    assert np.abs(played(plan(steps), Memory(a=a, b=b), crossfade=PLAIN)).max() > 0.2
 
 
 def test_real_units_with_everything_on_rise_as_in_their_sources():
@@ -460,36 +484,38 @@ def part(plan, sound, **options):
 
 @settings(deadline=None, max_examples=50)
 @given(drawn_plans(), SEAMS, st.data())
-def test_a_part_has_the_samples_of_the_whole(drawn, seams, data):
+def test_a_part_has_the_samples_of_the_whole(drawn, crossfade, data):
     only = data.draw(st.sampled_from([None, drawn.steps[0].source]))
-    whole = played(drawn, SOUND[drawn.channels], seams=seams, only=only)
+    whole = played(drawn, SOUND[drawn.channels], crossfade=crossfade, only=only)
     edges = st.sampled_from(
         [edge for step in drawn.steps for edge in (step.at_sample, step.until_sample)]
     )
     places = edges | st.integers(0, drawn.n_samples)
     for _ in range(4):
         start, stop = sorted((data.draw(places), data.draw(places)))
-        found = part(drawn, SOUND[drawn.channels], seams=seams, only=only, start=start, stop=stop)
+        found = part(
+            drawn, SOUND[drawn.channels], crossfade=crossfade, only=only, start=start, stop=stop
+        )
         assert found.shape == (stop - start, drawn.channels)
         assert found.tobytes() == whole[start:stop].tobytes()
 
 
 @settings(deadline=None, max_examples=15)
 @given(drawn_plans(), SEAMS, st.data())
-def test_parts_side_by_side_are_the_whole(drawn, seams, data):
+def test_parts_side_by_side_are_the_whole(drawn, crossfade, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, drawn.n_samples), max_size=6)))
     parts = [
-        part(drawn, SOUND[drawn.channels], seams=seams, start=start, stop=stop)
+        part(drawn, SOUND[drawn.channels], crossfade=crossfade, start=start, stop=stop)
         for start, stop in pairwise([0, *cuts, drawn.n_samples])
     ]
     assert (
         np.concatenate(parts).tobytes()
-        == played(drawn, SOUND[drawn.channels], seams=seams).tobytes()
+        == played(drawn, SOUND[drawn.channels], crossfade=crossfade).tobytes()
     )
 
 
 @BOTH
-def test_a_part_of_many_seams_has_the_samples_of_the_whole(seams):
+def test_a_part_of_many_seams_has_the_samples_of_the_whole(crossfade):
     """They are made in other batches than those of the whole."""
     starts = np.random.default_rng(3).integers(60, size=400)
     p = plan(
@@ -499,7 +525,7 @@ def test_a_part_of_many_seams_has_the_samples_of_the_whole(seams):
         ],
         2,
     )
-    whole = played(p, SOUND[2], seams=seams)
+    whole = played(p, SOUND[2], crossfade=crossfade)
     for start, stop in (
         (0, 5 * HOP),
         (150 * HOP + 7, 390 * HOP),
@@ -507,12 +533,12 @@ def test_a_part_of_many_seams_has_the_samples_of_the_whole(seams):
         (77, 400 * HOP - 77),
     ):
         np.testing.assert_array_equal(
-            part(p, SOUND[2], seams=seams, start=start, stop=stop), whole[start:stop]
+            part(p, SOUND[2], crossfade=crossfade, start=start, stop=stop), whole[start:stop]
         )
 
 
 def test_a_part_costs_what_it_holds():
-    """However long the plan: its own samples, and what its seams listen to."""
+    """However long the plan: its own samples, and what its crossfade listen to."""
 
     class Counting(Memory):
         n_read = 0

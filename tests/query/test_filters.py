@@ -12,7 +12,7 @@ from db.database import Database
 from db.settings import DescriptorSettings
 from db.tags import tag_sources
 from files.errors import ParameterError
-from query.filters import Condition, Filters, parse_condition, parse_range, select_units
+from query.filters import Condition, Filters, filter_units, parse_condition, parse_range
 from query.index import UnitIndex
 from query.options import PathOptions
 from query.path import select_path
@@ -60,7 +60,7 @@ def test_each_filter_leaves_what_it_says(database):
             drums & (loudness <= middle),
         ),
     ]:
-        allowed, counts = select_units(database, filters)
+        allowed, counts = filter_units(database, filters)
         np.testing.assert_array_equal(allowed, expected)
         assert 0 < list(counts.values())[-1] == expected.sum()
 
@@ -88,13 +88,13 @@ def test_filters_that_leave_nothing_say_what_each_left(database):
         ParameterError,
         match=rf"leave no unit \(all: {n}, source drums/\*: {left}, 99 to inf seconds: 0\)",
     ):
-        select_units(database, filters)
+        filter_units(database, filters)
     with pytest.raises(
         ParameterError, match=r"no source of .* is tagged 'loud'; there are old, soft: give some"
     ):
-        select_units(database, Filters(tags=("soft", "loud")))
+        filter_units(database, Filters(tags=("soft", "loud")))
     with pytest.raises(ParameterError, match=r"no descriptor 'centroid' in .*; it has mfcc0, "):
-        select_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
+        filter_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from files.errors import ParameterError
 from query.options import SEARCHES, PathOptions
-from query.path import REST, select_path, select_paths
+from query.path import REST, find_paths, select_path
 from tests.query.test_path import HOP, RATE, Toy, cases, cost_of, find, make_uneven, runs
 
 
@@ -192,7 +192,7 @@ def test_whole_units_are_locked_as_long_as_they_are_and_steps_can_be_filled():
     )
     assert path.n_samples[9] == HOP
     long = np.full(20, 2500)  # of about 4600
-    filled = select_paths(
+    filled = find_paths(
         toy, targets, PathOptions(k=10), step_samples=long, whole_units=True, fill=True
     )[-1]
     nearest = units.room[toy.positions(filled.matches.units)]
@@ -222,13 +222,13 @@ def test_variations_differ_around_what_is_locked_and_may_be_alike_if_all_is():
     toy = Toy([60] * 4, 2)
     targets = np.random.default_rng(3).normal(size=(20, 3))
     lasting = np.full(20, HOP)
-    first, second = select_paths(
+    first, second = find_paths(
         toy, targets, PathOptions(k=24), step_samples=lasting, variations=2, locked={3: 50, 4: 90}
     )
     assert list(first.units[3:5]) == list(second.units[3:5]) == [50, 90]
     assert (first.units == second.units).mean() < 0.3
     locked = dict(enumerate(first.units.tolist()))
-    for path in select_paths(
+    for path in find_paths(
         toy, targets, PathOptions(k=24), step_samples=lasting, variations=2, locked=locked
     ):
         np.testing.assert_array_equal(path.units, first.units)

@@ -15,7 +15,7 @@ from query.index import Matches
 from query.joins import JoinCosts
 from query.metrics import parse_metric
 from query.options import SEARCHES, PathOptions
-from query.path import REST, select_path, select_paths
+from query.path import REST, find_paths, select_path
 
 # ten units a second
 HOP = 100
@@ -349,7 +349,7 @@ def test_variations_share_little_and_cost_little_more():
     targets = np.random.default_rng(3).normal(size=(40, 3))
     lasting = np.full(40, HOP)
     options = PathOptions(k=24)
-    paths = select_paths(toy, targets, options, step_samples=lasting, variations=4)
+    paths = find_paths(toy, targets, options, step_samples=lasting, variations=4)
     assert paths[0].cost == min(path.cost for path in paths)
     for i, path in enumerate(paths):
         assert path.cost < 1.6 * paths[0].cost
@@ -359,7 +359,7 @@ def test_variations_share_little_and_cost_little_more():
         for other in paths[:i]:
             assert (path.units == other.units).mean() < 0.2
     with pytest.raises(ParameterError, match="variations=3: only 1 different paths were found"):
-        select_paths(
+        find_paths(
             toy, targets, PathOptions(k=1, continuity=0.0), step_samples=lasting, variations=3
         )
 

@@ -6,7 +6,7 @@ import pytest
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from query.settings import Selection
+from query.settings import SearchSettings
 
 # samples of a unit, and of the longest source
 HOP = 1024
@@ -28,6 +28,6 @@ def test_units_with_enough_sound_behind_their_start_are_searched(
 ):
     build_database(corpus, tmp_path / "db", settings=DescriptorSettings(units=units))
     database = Database(tmp_path / "db")
-    index = Selection().index(database, np.array(step_samples))
+    index = SearchSettings().index(database, np.array(step_samples))
     assert len(index) == (database.units.room >= shortest).sum()
     assert (len(index) == database.n_units) == (shortest == 1)

@@ -154,12 +154,12 @@ def test_same_seed_gives_the_same_figures(trained, small):
     assert first == second
 
 
-def test_only_held_out_sources_are_judged(trained, small, monkeypatch):
+def test_only_validation_sources_are_judged(trained, small, monkeypatch):
     out, sequences = trained
     model = Forecaster.load(out)
-    held = set(model.config.training["sources"]["held_out"])
-    train, held_out = module.held_out_material({"m": model}, sequences)
-    assert len(held_out) == len(held)
+    held = set(model.config.training["sources"]["validation"])
+    train, validation = module.validation_material({"m": model}, sequences)
+    assert len(validation) == len(held)
     assert len(train) == len(sequences) - len(held)
 
 
@@ -174,7 +174,7 @@ def test_sources_that_came_later_change_nothing(trained, small):
     assert module.added_sources(model, sequences) == []
     assert module.added_sources(model, grown) == ["another"]
     for before, after in zip(
-        *(module.held_out_material({"m": model}, s) for s in (sequences, grown)), strict=True
+        *(module.validation_material({"m": model}, s) for s in (sequences, grown)), strict=True
     ):
         np.testing.assert_array_equal(after, before)
 
@@ -182,7 +182,7 @@ def test_sources_that_came_later_change_nothing(trained, small):
 def test_scores_are_scaled_as_in_training(trained):
     out, sequences = trained
     model = Forecaster.load(out)
-    train, _ = module.held_out_material({"m": model}, sequences)
+    train, _ = module.validation_material({"m": model}, sequences)
     name = model.config.training["sources"]["train"][0]
     np.testing.assert_array_equal(
         train[0], model.normalise(torch.from_numpy(dict(sequences)[name][:, :3])).numpy()
@@ -209,15 +209,15 @@ def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path, sma
         alone, tmp_path / "m", settings=SETTINGS, normaliser=normaliser, options=options
     )
     later = [*alone, ("later", alone[0][1][:50])]
-    train, held_out = module.held_out_material({"m": Forecaster.load(tmp_path / "m")}, later)
-    assert [len(train), len(train[0]), len(held_out), len(held_out[0])] == [1, 360, 1, 40]
+    train, validation = module.validation_material({"m": Forecaster.load(tmp_path / "m")}, later)
+    assert [len(train), len(train[0]), len(validation), len(validation[0])] == [1, 360, 1, 40]
 
 
 def test_what_cannot_be_judged_is_refused(trained, small):
     out, sequences = trained
     model = Forecaster.load(out)
     other = Forecaster.load(out)
-    other.config.training["sources"] = {"train": ["x"], "held_out": ["y"]}
+    other.config.training["sources"] = {"train": ["x"], "validation": ["y"]}
     with pytest.raises(ParameterError, match="b was trained on other sources than a"):
         evaluate({"a": model, "b": other}, sequences)
     with pytest.raises(
@@ -249,8 +249,8 @@ def test_brief_pieces_are_judged_after_brief_seeds(trained, small):
     brief = [(name, rows[: 16 + i % 3]) for i, (name, rows) in enumerate(sequences)]
     model = Forecaster.load(out)
     del model.config.training["steps"]
-    _, held_out = module.held_out_material({"m": model}, brief)
-    assert module.seed_steps(held_out) == 8
-    assert {len(piece) for piece in held_out} <= {16, 17, 18}
+    _, validation = module.validation_material({"m": model}, brief)
+    assert module.seed_steps(validation) == 8
+    assert {len(piece) for piece in validation} <= {16, 17, 18}
     found, floors = evaluate({"m": model}, brief)
     json.dumps(to_document(found, floors), allow_nan=False)

@@ -28,7 +28,7 @@ from sequencer.train import TrainingError, TrainingOptions, train_forecaster
 from sequencer.windows import Windows
 from training.checkpoint import load_training_state
 from training.interrupt import Interrupt
-from training.sparkline import draw_curve
+from training.sparkline import sparkline
 
 SETTINGS = DescriptorSettings(n_mfcc=4)
 SMALL = {
@@ -228,17 +228,17 @@ def test_slow_averages_are_means_at_first_and_the_same_step_by_step(delay):
 def test_training_learns(trained):
     out, summary = trained
     losses = [
-        json.loads(line)["held_out/loss"] for line in (out / "log.jsonl").read_text().splitlines()
+        json.loads(line)["validation/loss"] for line in (out / "log.jsonl").read_text().splitlines()
     ]
-    assert summary.held_out_loss < losses[0] - 2
-    assert (summary.train_sources, summary.held_out_sources, summary.split_by) == (5, 1, "source")
+    assert summary.validation_loss < losses[0] - 2
+    assert (summary.train_sources, summary.validation_sources, summary.split_by) == (5, 1, "source")
 
 
 def test_log_has_a_line_per_epoch(trained):
     out, summary = trained
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, summary.epochs + 1))
-    assert min(line["held_out/loss"] for line in lines) == pytest.approx(summary.held_out_loss)
+    assert min(line["validation/loss"] for line in lines) == pytest.approx(summary.validation_loss)
 
 
 def test_same_seed_gives_the_same_bytes(tmp_path):
@@ -303,7 +303,7 @@ def test_training_goes_on_bit_exactly_where_it_was_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr("sequencer.train.batch_loss", stop)
-        patch.setattr("sequencer.train._Training._judge", lambda self, tracker: 0.0)
+        patch.setattr("sequencer.train._Training._validate", lambda self, tracker: 0.0)
         train_forecaster(SONGS, tmp_path / "parts", **train)
     train_forecaster(SONGS, tmp_path / "parts", **train, resume=True)
     for file in ("model.safetensors", "config.json"):
@@ -383,7 +383,7 @@ def test_half_precision_trains(tmp_path):
     summary = train_forecaster(
         SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
     )
-    assert math.isfinite(summary.held_out_loss)
+    assert math.isfinite(summary.validation_loss)
 
 
 def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
@@ -634,7 +634,7 @@ def test_one_source_is_split_by_time(tmp_path):
     summary = train_forecaster(
         SONGS[:1], tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
     )
-    assert (summary.split_by, summary.train_steps, summary.held_out_steps) == ("time", 108, 12)
+    assert (summary.split_by, summary.train_steps, summary.validation_steps) == ("time", 108, 12)
 
 
 def test_fewer_steps_than_a_window_are_refused(tmp_path):
@@ -694,7 +694,7 @@ def test_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, functi
 
 
 def test_loss_curve_shows_rise_and_fall():
-    assert draw_curve([8.0, 4.0, 1.0, 1.0, 2.0]) == "█▄▁▁▂"
-    assert draw_curve([]) == ""
-    assert draw_curve([3.0, 3.0]) == "▁▁"
-    assert draw_curve([float(n) for n in range(100, 0, -1)], width=8) == "█▇▆▅▄▃▂▁"
+    assert sparkline([8.0, 4.0, 1.0, 1.0, 2.0]) == "█▄▁▁▂"
+    assert sparkline([]) == ""
+    assert sparkline([3.0, 3.0]) == "▁▁"
+    assert sparkline([float(n) for n in range(100, 0, -1)], width=8) == "█▇▆▅▄▃▂▁"

@@ -90,21 +90,23 @@ def named(*lengths):
 def test_split_by_source_is_disjoint_and_complete(lengths, seed):
     split = split_sequences(named(*lengths), seed=seed)
     train = {n for n, _ in split.train}
-    held_out = {n for n, _ in split.held_out}
+    validation = {n for n, _ in split.validation}
     assert split.by == "source"
     assert train
-    assert held_out
-    assert not train & held_out
-    assert len(train) + len(held_out) == len(lengths)
+    assert validation
+    assert not train & validation
+    assert len(train) + len(validation) == len(lengths)
 
 
-def test_about_a_tenth_is_held_out():
+def test_about_a_tenth_is_validation():
     split = split_sequences(named(*[50] * 100), seed=0)
-    assert sum(len(rows) for _, rows in split.held_out) == 500
+    assert sum(len(rows) for _, rows in split.validation) == 500
 
 
 def test_split_depends_on_the_seed_alone():
-    names = [[n for n, _ in split_sequences(named(*[9] * 50), seed=s).held_out] for s in (1, 1, 2)]
+    names = [
+        [n for n, _ in split_sequences(named(*[9] * 50), seed=s).validation] for s in (1, 1, 2)
+    ]
     assert names[0] == names[1] != names[2]
 
 
@@ -112,8 +114,8 @@ def test_single_source_is_split_by_time_without_overlap():
     rows = np.arange(300, dtype=np.float32).reshape(100, 3)
     split = split_sequences([("only", rows)], seed=0)
     assert split.by == "time"
-    np.testing.assert_array_equal(np.concatenate([split.train[0][1], split.held_out[0][1]]), rows)
-    assert len(split.held_out[0][1]) == 10
+    np.testing.assert_array_equal(np.concatenate([split.train[0][1], split.validation[0][1]]), rows)
+    assert len(split.validation[0][1]) == 10
 
 
 @pytest.mark.parametrize("lengths", [(), (1,), (3,), (1, 1, 1), (2,)])

@@ -325,16 +325,16 @@ def test_skipped_batches_are_those_before():
 
 def test_split_is_disjoint_whole_and_by_seed():
     recordings = made(*[50] * 40)
-    train, held_out = split_entries(recordings, 8, seed=0)
-    assert len(held_out) == 40 * HELD_OUT_SHARE
-    assert sorted([*train, *held_out], key=lambda e: e.start_frame) == list(recordings.entries)
-    assert split_entries(recordings, 8, seed=0) == (train, held_out)
-    assert any(split_entries(recordings, 8, seed=seed)[1] != held_out for seed in (1, 2, 3))
+    train, validation = split_entries(recordings, 8, seed=0)
+    assert len(validation) == 40 * HELD_OUT_SHARE
+    assert sorted([*train, *validation], key=lambda e: e.start_frame) == list(recordings.entries)
+    assert split_entries(recordings, 8, seed=0) == (train, validation)
+    assert any(split_entries(recordings, 8, seed=seed)[1] != validation for seed in (1, 2, 3))
 
 
 def test_split_holds_out_at_least_a_segment_and_no_more_than_two_minutes():
-    train, held_out = split_entries(made(5, 5, 5, 5, 5), 9, seed=0)
-    assert sum(entry.n_frames for entry in held_out) == 10
+    train, validation = split_entries(made(5, 5, 5, 5, 5), 9, seed=0)
+    assert sum(entry.n_frames for entry in validation) == 10
     assert len(train) == 3
     rate = made(1).settings.frame_rate
     for seconds, number in (
@@ -342,44 +342,44 @@ def test_split_holds_out_at_least_a_segment_and_no_more_than_two_minutes():
         (20, 6),
         (19, 7),
     ):  # ends of ten seconds; whole ones where that is the half
-        train, held_out = split_entries(made(*[int(seconds * rate)] * 200), 9, seed=0)
-        assert len(held_out) == number
-        assert len({entry.name for entry in held_out}) == number
-        assert sum(entry.n_frames for entry in held_out) == pytest.approx(120 * rate, abs=number)
+        train, validation = split_entries(made(*[int(seconds * rate)] * 200), 9, seed=0)
+        assert len(validation) == number
+        assert len({entry.name for entry in validation}) == number
+        assert sum(entry.n_frames for entry in validation) == pytest.approx(120 * rate, abs=number)
 
 
 def test_one_file_is_split_by_time():
-    (train,), (held_out,) = split_entries(made(100), 8, seed=0)
-    assert (train.start_frame, train.n_frames, held_out.start_frame, held_out.n_frames) == (
+    (train,), (validation,) = split_entries(made(100), 8, seed=0)
+    assert (train.start_frame, train.n_frames, validation.start_frame, validation.n_frames) == (
         0,
         92,
         92,
         8,
     )
-    (train,), (held_out,) = split_entries(made(1000), 8, seed=1)
-    assert (train.n_frames, held_out.n_frames) == (950, 50)
+    (train,), (validation,) = split_entries(made(1000), 8, seed=1)
+    assert (train.n_frames, validation.n_frames) == (950, 50)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_of_long_recordings_only_the_end_is_held_out(seed):
+def test_of_long_recordings_only_the_end_is_validation(seed):
     """30 000 frames are five minutes here; a twentieth of all, 3 001 frames, is wanted."""
     recordings = made(30_000, 20, 30_000)
-    train, held_out = split_entries(recordings, 8, seed=seed)
+    train, validation = split_entries(recordings, 8, seed=seed)
     assert (
-        sum(entry.n_frames for entry in held_out) == 3001
+        sum(entry.n_frames for entry in validation) == 3001
     )  # with the short one, where it is among them
-    parts = sorted([*train, *held_out], key=lambda entry: entry.start_frame)
+    parts = sorted([*train, *validation], key=lambda entry: entry.start_frame)
     assert [entry.start_frame for entry in parts] == np.cumsum(
         [0, *(entry.n_frames for entry in parts)]
     )[:-1].tolist()
     assert sum(entry.n_frames for entry in parts) == recordings.n_frames
     ends = {entry.start_frame + entry.n_frames for entry in recordings.entries}
-    assert {entry.start_frame + entry.n_frames for entry in held_out} <= ends
+    assert {entry.start_frame + entry.n_frames for entry in validation} <= ends
 
 
 def test_one_recording_is_left_to_train_on():
-    train, held_out = split_entries(made(9, 9), 9, seed=0)
-    assert len(train) == len(held_out) == 1
+    train, validation = split_entries(made(9, 9), 9, seed=0)
+    assert len(train) == len(validation) == 1
 
 
 def test_too_little_audio_says_how_much_is_needed():

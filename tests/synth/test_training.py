@@ -38,8 +38,8 @@ from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
 from synth.vocoder import Vocoder
 from tests.synth.toys import MEL, TOY
 from training.checkpoint import load_training_state
-from training.distributed import Processes
-from training.ema import AVERAGED, update_average
+from training.distributed import Distributed
+from training.ema import AVERAGED, update_ema
 from training.loop import Loop, TrainingError
 
 NARROW = {
@@ -54,7 +54,7 @@ VOCODER = {
     "segment_frames": 32,
     "mel": "toy",
     "adversarial_from": 2,
-    "judge_steps": 4,
+    "validate_steps": 4,
     "threads": 1,
     "learning_rate": 2e-3,
 }
@@ -62,10 +62,10 @@ UNAGAN = {
     "batch_size": 3,
     "clip_frames": 128,
     "width": 16,
-    "adversary_width": 16,
+    "discriminator_width": 16,
     "mel": "toy",
     "architecture": "nonhierarchical",
-    "judge_steps": 4,
+    "validate_steps": 4,
     "threads": 1,
     "learning_rate": 1e-3,
 }
@@ -164,7 +164,9 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
     options = VocoderOptions(
         batch_size=2, segment_frames=32, adversarial_from=0, learning_rate=5e-3
     )
-    training = VocoderTraining(open_recordings(audio, MEL), options, Processes(), toy(architecture))
+    training = VocoderTraining(
+        open_recordings(audio, MEL), options, Distributed(), toy(architecture)
+    )
     batch = next(training.batches(np.random.default_rng(0), 0))
     step_discriminators = training._step_discriminators
     training._step_discriminators = lambda real, fake: {}
@@ -184,7 +186,7 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
 @pytest.mark.parametrize("cycle", [True, False])
 def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
     values = {**UNAGAN, "architecture": architecture, "cycle": cycle, "learning_rate": 5e-3}
-    training = UnaganTraining(open_recordings(audio, MEL), UnaganOptions(**values), Processes())
+    training = UnaganTraining(open_recordings(audio, MEL), UnaganOptions(**values), Distributed())
     batch = next(training.batches(np.random.default_rng(0), 0))
     told = [training.step(batch, update) for update in range(1, 13)]
     assert told[-1]["began/real"] < 0.9 * told[0]["began/real"]
@@ -261,19 +263,21 @@ def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
         {},
         0,
     )
-    assert summary.train_seconds + summary.held_out_seconds == pytest.approx(14.5, abs=0.5)
+    assert summary.train_seconds + summary.validation_seconds == pytest.approx(14.5, abs=0.5)
     assert len(summary.judged) == 2
     assert summary.best == min(summary.judged)
     assert 0 <= summary.wait_share < 1
     config = json.loads((tmp_path / "m" / "config.json").read_text())["training"]
-    assert sorted(config["train"] + config["held_out"]) == sorted(f"{name}.ogg" for name in SOUNDS)
+    assert sorted(config["train"] + config["validation"]) == sorted(
+        f"{name}.ogg" for name in SOUNDS
+    )
     assert config["batch_size"] == (VOCODER if kind == "vocoder" else UNAGAN)["batch_size"]
     assert config["step"] == summary.best_step
 
 
 @both
 def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio, tmp_path):
-    summary = TRAIN[kind](audio, tmp_path / "m", steps=100_000, minutes=0.004, judge_steps=1000)
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=100_000, minutes=0.004, validate_steps=1000)
     assert summary.stopped_by == "minutes"
     assert summary.seconds < 5
     assert (
@@ -289,7 +293,7 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
         summary.judged,
     )
     again = TRAIN[kind](
-        audio, tmp_path / "m", steps=summary.steps + 1, judge_steps=1000, resume=True
+        audio, tmp_path / "m", steps=summary.steps + 1, validate_steps=1000, resume=True
     )
     assert again.steps == summary.steps + 1
     LOADERS[kind].load(tmp_path / "m")
@@ -303,7 +307,7 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
             audio,
             tmp_path / "m",
             steps=steps,
-            judge_steps=100,
+            validate_steps=100,
             adversarial_from=0,
             resume=steps > 1,
         )
@@ -314,10 +318,10 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
 @both
 def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
     often = TRAIN[kind](
-        audio, tmp_path / "often", steps=3, minutes=60, judge_steps=100, judge_minutes=1e-9
+        audio, tmp_path / "often", steps=3, minutes=60, validate_steps=100, validate_minutes=1e-9
     )
     once = TRAIN[kind](
-        audio, tmp_path / "once", steps=3, judge_steps=100, judge_minutes=1e-9
+        audio, tmp_path / "once", steps=3, validate_steps=100, validate_minutes=1e-9
     )  # time decides nothing
     assert (len(often.judged), len(once.judged)) == (3, 1)
     assert equal(*(load_training_state(tmp_path / name)["trainee"] for name in ("often", "once")))
@@ -333,7 +337,7 @@ def test_going_on_to_fewer_steps_than_were_made_ends_at_once(audio, tmp_path):
 @both
 def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monkeypatch):
     interrupt(monkeypatch, kind, 3)
-    summary = TRAIN[kind](audio, tmp_path / "m", steps=9, judge_steps=2)
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=9, validate_steps=2)
     assert (summary.stopped_by, summary.best_step in (2, 3)) == ("interrupt", True)
     LOADERS[kind].load(tmp_path / "m")
 
@@ -361,10 +365,10 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
 
 
 @both
-def test_the_best_by_held_out_measure_is_kept(kind, audio, tmp_path, monkeypatch):
+def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypatch):
     values = iter([3.0, 1.0, 2.0, 1.0])
     monkeypatch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": next(values)})
-    summary = TRAIN[kind](audio, tmp_path / "m", steps=4, judge_steps=1, adversarial_from=0)
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=0)
     assert (summary.best_step, summary.best, summary.judged) == (2, 1.0, [3.0, 1.0, 2.0, 1.0])
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
     kept = LOADERS[kind].load(tmp_path / "m")
@@ -377,7 +381,7 @@ def test_the_best_by_held_out_measure_is_kept(kind, audio, tmp_path, monkeypatch
 def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_state(
     kind, when, audio, tmp_path, monkeypatch
 ):
-    TRAIN[kind](audio, tmp_path / "m", steps=2, judge_steps=2)
+    TRAIN[kind](audio, tmp_path / "m", steps=2, validate_steps=2)
     before = {
         name: (tmp_path / "m" / name).read_bytes()
         for name in ("training.pt", "model.safetensors", "config.json")
@@ -390,7 +394,7 @@ def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_st
     with pytest.raises(
         TrainingError, match=r"step [34]: .*mel is not a number; .*smaller --learning-rate"
     ):
-        TRAIN[kind](audio, tmp_path / "m", steps=9, judge_steps=2, resume=True)
+        TRAIN[kind](audio, tmp_path / "m", steps=9, validate_steps=2, resume=True)
     assert {name: (tmp_path / "m" / name).read_bytes() for name in before} == before
 
 
@@ -406,14 +410,14 @@ def test_average_weighs_late_updates_more():
     values = [3.0, -1.0, 4.0, 1.0, 5.0]
     for n, value in enumerate(values, start=1):
         torch.nn.init.constant_(model.weight, value)
-        update_average(average, model, n)
+        update_ema(average, model, n)
     shares = np.diff((np.arange(6) / 5) ** (AVERAGED + 1))
     assert shares.sum() == pytest.approx(1)
     assert average.weight.item() == pytest.approx(float(shares @ values))
 
 
 def test_the_average_is_what_is_saved(audio, tmp_path):
-    vocoder(audio, tmp_path / "m", steps=4, judge_steps=4)
+    vocoder(audio, tmp_path / "m", steps=4, validate_steps=4)
     state = load_training_state(tmp_path / "m")["trainee"]
     loaded = Vocoder.load(tmp_path / "m").state_dict()
     assert all(torch.equal(tensor, state["average"][name]) for name, tensor in loaded.items())
@@ -426,7 +430,7 @@ def test_the_average_is_what_is_saved(audio, tmp_path):
 
 def test_the_learning_rate_falls_from_epoch_to_epoch(audio):
     training = VocoderTraining(
-        open_recordings(audio, MEL), VocoderOptions(), Processes(), toy("hifigan-v1")
+        open_recordings(audio, MEL), VocoderOptions(), Distributed(), toy("hifigan-v1")
     )
     training.end_epoch()
     training.end_epoch()
@@ -438,7 +442,7 @@ def test_the_mel_loss_hears_what_the_mel_does_not(audio):
     """A tone of 3 kHz above the last band at 2 kHz."""
     mel = replace(MEL, f_max=2000.0)
     training = VocoderTraining(
-        open_recordings(audio, mel), VocoderOptions(), Processes(), Vocoder("vocos-small", mel)
+        open_recordings(audio, mel), VocoderOptions(), Distributed(), Vocoder("vocos-small", mel)
     )
     real = 0.1 * torch.randn(1, 1, 2048, generator=torch.Generator().manual_seed(0))
     fake = real + 0.1 * torch.sin(2 * math.pi * 3000 / 8000 * torch.arange(2048))
@@ -447,7 +451,7 @@ def test_the_mel_loss_hears_what_the_mel_does_not(audio):
 
 def test_a_generator_takes_over_the_statistics_of_what_it_is_trained_on(audio):
     recordings = open_recordings(audio, MEL)
-    training = UnaganTraining(recordings, UnaganOptions(**UNAGAN), Processes())
+    training = UnaganTraining(recordings, UnaganOptions(**UNAGAN), Distributed())
     frames = torch.from_numpy(
         np.concatenate([recordings.mel_of(entry) for entry in training.train.entries], axis=1)
     )
@@ -458,13 +462,13 @@ def test_a_generator_takes_over_the_statistics_of_what_it_is_trained_on(audio):
 def test_weights_from_before_the_discriminators_joined_do_not_compete(audio, tmp_path, monkeypatch):
     values = iter([1.0, 3.0, 4.0, 2.0])
     monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
-    summary = vocoder(audio, tmp_path / "m", steps=4, judge_steps=1, adversarial_from=1)
+    summary = vocoder(audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=1)
     assert (summary.best_step, summary.best) == (4, 2.0)
 
 
 def test_discriminators_join_when_they_should(audio, tmp_path, monkeypatch):
     monkeypatch.setattr("training.loop.LOG_STEPS", 1)
-    vocoder(audio, tmp_path / "m", steps=4, adversarial_from=2, judge_steps=100)
+    vocoder(audio, tmp_path / "m", steps=4, adversarial_from=2, validate_steps=100)
     steps = [line for line in log(tmp_path / "m") if "vocoder/mel" in line]
     assert ["discriminator/period" in line for line in steps] == [False, False, True, True]
 
@@ -474,7 +478,7 @@ def test_log_lines(kind, audio, tmp_path, monkeypatch):
     monkeypatch.setattr("training.loop.LOG_STEPS", 2)
     told = []
     TRAIN[kind](
-        audio, tmp_path / "m", steps=6, judge_steps=3, progress=lambda *said: told.append(said)
+        audio, tmp_path / "m", steps=6, validate_steps=3, progress=lambda *said: told.append(said)
     )
     lines = log(tmp_path / "m")
     trained, judged = (
@@ -484,8 +488,8 @@ def test_log_lines(kind, audio, tmp_path, monkeypatch):
     assert [line["step"] for line in judged] == [3, 6]
     assert {"seconds", "steps_per_second", "wait_share"} <= set(trained[0])
     names = {
-        "vocoder": ("vocoder/mel", "held_out/distance"),
-        "unagan": ("generator/cycle_mel", "held_out/frechet"),
+        "vocoder": ("vocoder/mel", "validation/distance"),
+        "unagan": ("generator/cycle_mel", "validation/frechet"),
     }[kind]
     assert names[0] in trained[0]
     assert names[1] in judged[0]
@@ -498,14 +502,14 @@ def test_log_lines(kind, audio, tmp_path, monkeypatch):
     )
     assert told[0][2].startswith("decoding 1 of 6: ") or told[0][2] == "first update"
     assert [done for done, _, _ in told][-1] == 1000
-    TRAIN[kind](audio, tmp_path / "m", steps=8, judge_steps=3, resume=True)
+    TRAIN[kind](audio, tmp_path / "m", steps=8, validate_steps=3, resume=True)
     assert [line["step"] for line in log(tmp_path / "m") if "epoch" in line] == [2, 4, 6, 8]
 
 
 def judged_values(lines):
     """The measure that decides, of lines of the log."""
     return [
-        next(value for name, value in line.items() if name.startswith("held_out/"))
+        next(value for name, value in line.items() if name.startswith("validation/"))
         for line in lines
     ]
 
@@ -634,7 +638,7 @@ def test_resuming_with_other_sizes_is_refused(audio, tmp_path):
 
 @both
 def test_training_goes_on_from_a_checkpoint(kind, audio, tmp_path):
-    TRAIN[kind](audio, tmp_path / "m", steps=3, judge_steps=3)
+    TRAIN[kind](audio, tmp_path / "m", steps=3, validate_steps=3)
     start = LOADERS[kind].load(tmp_path / "m")
     before = {name: tensor.clone() for name, tensor in start.state_dict().items()}
     TRAIN[kind](audio, tmp_path / "n", start=start, steps=1, learning_rate=1e-12, seed=5)
@@ -710,12 +714,12 @@ def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
     [
         (lambda: VocoderOptions(steps=0), "steps=0 must be at least 1"),
         (lambda: VocoderOptions(batch_size=0), "batch_size=0 must be"),
-        (lambda: VocoderOptions(judge_steps=-1), "judge_steps=-1 must be"),
+        (lambda: VocoderOptions(validate_steps=-1), "validate_steps=-1 must be"),
         (lambda: VocoderOptions(threads=0), "threads=0 must be"),
         (lambda: VocoderOptions(minutes=0.0), "minutes=0.0 must be a positive number"),
         (
-            lambda: VocoderOptions(judge_minutes=-5.0),
-            "judge_minutes=-5.0 must be a positive number",
+            lambda: VocoderOptions(validate_minutes=-5.0),
+            "validate_minutes=-5.0 must be a positive number",
         ),
         (lambda: VocoderOptions(learning_rate=math.nan), "learning_rate=nan must be"),
         (lambda: VocoderOptions(show_minutes=math.inf), "show_minutes=inf must be"),
@@ -733,8 +737,8 @@ def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
             "architecture='flat' is not known; choose hierarchical or",
         ),
         (
-            lambda: UnaganOptions(adversary_width=40),
-            "adversary_width=40 must be a positive multiple of 16",
+            lambda: UnaganOptions(discriminator_width=40),
+            "discriminator_width=40 must be a positive multiple of 16",
         ),
         (lambda: UnaganOptions(width=6), "width=6 must be a multiple of groups=4"),
         (
@@ -781,7 +785,7 @@ def keep(self, **arguments):
     return summary
 
 Loop.run = keep
-with t.Processes():
+with t.Distributed():
     t.vocoder(audio, out / "vocoder", steps=3, adversarial_from=1, batch_size=2, start=t.toy())
     t.unagan(audio, out / "unagan", steps=2, batch_size=1)
 """
@@ -827,11 +831,11 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
 
 
 def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, monkeypatch):
-    vocoder(audio, tmp_path / "first", steps=4, judge_steps=4)
+    vocoder(audio, tmp_path / "first", steps=4, validate_steps=4)
     start = Vocoder.load(tmp_path / "first")
     values = iter([1.0, 3.0, 2.0])
     monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
-    summary = vocoder(audio, tmp_path / "second", steps=4, judge_steps=2, start=start)
+    summary = vocoder(audio, tmp_path / "second", steps=4, validate_steps=2, start=start)
     assert (summary.best_step, summary.judged) == (0, [1.0, 3.0, 2.0])
     assert equal(Vocoder.load(tmp_path / "second").state_dict(), start.state_dict())
 
@@ -840,7 +844,7 @@ def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch)
     monkeypatch.setattr("synth.train_unagan.FIT_EXCERPTS", 4)
     monkeypatch.setattr("synth.train_unagan.FIT_FRAMES", 128)
     monkeypatch.setattr("synth.train_unagan.FIT_UPDATES", 2)
-    options = {"latent_order": 2, "adversarial_from": 2, "judge_steps": 2}
+    options = {"latent_order": 2, "adversarial_from": 2, "validate_steps": 2}
     unagan(audio, tmp_path / "whole", steps=5, **options)
     unagan(audio, tmp_path / "parts", steps=3, **options)
     unagan(audio, tmp_path / "parts", steps=5, resume=True, **options)

@@ -1,4 +1,4 @@
-"""UNAGAN gives what the published model gives; its generator samples any length; its adversary and
+"""UNAGAN gives what the published model gives; its generator samples any length; its discriminator and
 balance.
 """
 

@@ -25,14 +25,14 @@ from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.models import BODIES
 from sequencer.loss import batch_loss, windows_for
 from sequencer.train import TrainingOptions, train_forecaster
-from training.distributed import Processes
+from training.distributed import Distributed
 
 toy = {"hidden_size": 16, "n_layers": 1, "dropout": 0.1}
 BODIES["lstm"] = (BODIES["lstm"][0], toy)
 settings, rng = DescriptorSettings(n_mfcc=4), np.random.default_rng(0)
 songs = [(f"s{i}", add_deltas(rng.normal(0, 1, (n, 4)).astype(np.float32), width=9)) for i, n in enumerate((90, 50, 140, 77))]
 
-with Processes() as processes:
+with Distributed() as processes:
     torch.manual_seed(0)
     model = Forecaster(ForecasterConfig("lstm", settings, "mixture")).eval()
     static = [torch.from_numpy(rows[:, :4].copy()) for _, rows in songs]
@@ -52,7 +52,7 @@ with Processes() as processes:
     options = TrainingOptions(epochs=3, window=8, batch_size=4)
     common = dict(settings=settings, normaliser=fit_normaliser([s for _, s in songs], 12))
     summary = train_forecaster(songs, out, options=options, **common)
-    out.with_name(f"rank{os.environ['RANK']}.json").write_text(json.dumps(summary.held_out_loss))
+    out.with_name(f"rank{os.environ['RANK']}.json").write_text(json.dumps(summary.validation_loss))
 """
 
 

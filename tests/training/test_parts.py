@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from files.errors import ParameterError
-from training.distributed import Processes
-from training.ema import AVERAGED, update_average
+from training.distributed import Distributed
+from training.ema import AVERAGED, update_ema
 from training.precision import autocast, check_precision
 from training.threads import torch_threads
 
@@ -23,7 +23,7 @@ def test_the_average_is_the_polynomial_one_and_buffers_are_the_last(tabla):
         with torch.no_grad():
             model.weight.fill_(value)
             model.running_mean.fill_(value)
-        update_average(average, model, n_updates)
+        update_ema(average, model, n_updates)
     n = len(values)
     shares = [
         (i / n) ** (AVERAGED + 1) - ((i - 1) / n) ** (AVERAGED + 1) for i in range(1, n + 1)
@@ -55,8 +55,8 @@ def test_threads_are_as_before_after_the_block():
 
 
 def test_one_process_exchanges_nothing():
-    with Processes() as processes:
-        assert (processes.rank, processes.number, processes.first) == (0, 1, True)
+    with Distributed() as processes:
+        assert (processes.rank, processes.world_size, processes.is_main) == (0, 1, True)
         values = [torch.ones(2), torch.arange(3.0)]
         assert all(a is b for a, b in zip(processes.sum(*values), values, strict=True))
         assert processes.first_then_others(lambda: 7) == 7
@@ -68,5 +68,5 @@ def test_a_device_that_is_not_here_is_named(name):
     with pytest.raises(
         ParameterError, match=f"device='{name}' cannot be used here .*; use --device cpu"
     ):
-        Processes().device(name)
-    assert Processes().device("cpu") == torch.device("cpu")
+        Distributed().device(name)
+    assert Distributed().device("cpu") == torch.device("cpu")

@@ -11,7 +11,7 @@ QUIET_PEAK = 0.05
 FADES = ["matched", "equal-power", "linear"]
 
 
-def sounding_options(command: Callable) -> Callable:
+def render_option_group(command: Callable) -> Callable:
     """Seams, then the file. `playback` takes what is not given from the plan."""
     for option in reversed(
         (
@@ -76,7 +76,7 @@ def sounding_options(command: Callable) -> Callable:
     return command
 
 
-def take_sounding(options: dict[str, Any], plan_settings: dict[str, Any] | None = None):
+def take_render_options(options: dict[str, Any], plan_settings: dict[str, Any] | None = None):
     """Pop these options; what is not given is as the plan says, or as usual.
 
     Raises
@@ -86,17 +86,21 @@ def take_sounding(options: dict[str, Any], plan_settings: dict[str, Any] | None 
     """
     from dataclasses import replace
 
-    from playback.crossfade import SeamOptions
-    from playback.render import OutputOptions, Sounding
+    from playback.crossfade import CrossfadeOptions
+    from playback.render import OutputOptions, RenderOptions
 
     names = ("crossfade_ms", "fade", "align_ms", "attacks", "level_db")
     given = {name: value for name in names if (value := options.pop(name)) is not None}
-    usual = SeamOptions.plain(22.0) if options.pop("plain") else SeamOptions.of(plan_settings or {})
+    usual = (
+        CrossfadeOptions.plain(22.0)
+        if options.pop("plain")
+        else CrossfadeOptions.of(plan_settings or {})
+    )
     output = OutputOptions(*(options.pop(name) for name in ("bits", "lufs", "true_peak_db")))
-    return Sounding(replace(usual, **given), output)
+    return RenderOptions(replace(usual, **given), output)
 
 
-def sounding_notes(summary, lufs: float | None = None) -> list[str]:
+def level_notes(summary, lufs: float | None = None) -> list[str]:
     """What became of the level, for people; `lufs` is what was asked for."""
     if summary.lufs is None:
         notes = (

@@ -208,9 +208,9 @@ def take_path(options: dict[str, Any]):
 
 
 def take_selection(options: dict[str, Any]):
-    """Take everything that says what is selected out of `options`, as `query.settings.Selection`."""
-    from query.settings import Selection
+    """Take everything that says what is selected out of `options`, as `query.settings.SearchSettings`."""
+    from query.settings import SearchSettings
 
-    return Selection(
+    return SearchSettings(
         path=take_path(options), variations=options.pop("variations"), **take_search(options)
     )

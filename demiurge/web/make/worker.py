@@ -153,10 +153,10 @@ def _continue(
 ) -> None:
     from demiurge.pipeline import render_continuation
     from query.options import PathOptions
-    from query.settings import Selection
+    from query.settings import SearchSettings
 
     assert task.model is not None
-    selection = Selection(
+    search = SearchSettings(
         path=PathOptions(continuity=task.continuity, novelty=task.novelty), variations=variations
     )
     render_continuation(
@@ -167,7 +167,7 @@ def _continue(
         seconds=task.seconds,
         temperature=task.temperature,
         random_seed=random_seed,
-        selection=selection,
+        search=search,
         root=task.root,
         progress=told,
     )
@@ -176,7 +176,7 @@ def _continue(
 def _rebuild(task: RenderTask, out: Path, told: "_Teller", *, variations: int) -> None:
     from demiurge.pipeline import render_mosaic
     from query.options import PathOptions
-    from query.settings import Selection
+    from query.settings import SearchSettings
 
     options = PathOptions(
         continuity=task.continuity,
@@ -184,8 +184,8 @@ def _rebuild(task: RenderTask, out: Path, told: "_Teller", *, variations: int) -
         temperature=task.temperature,
         seed=task.random_seed,
     )
-    selection = Selection(path=options, variations=variations)
-    render_mosaic(task.seed, task.database, out, selection=selection, root=task.root, progress=told)
+    search = SearchSettings(path=options, variations=variations)
+    render_mosaic(task.seed, task.database, out, search=search, root=task.root, progress=told)
 
 
 class _Teller:

@@ -18,7 +18,7 @@ from playback.steps import NO_TARGET
 from query.alternatives import Alternative, find_alternatives, measure_units
 from query.locked_steps import find_units
 from query.path import REST
-from query.settings import Selection
+from query.settings import SearchSettings
 
 MORE = 4  # times as many are looked for as are shown: some are cheaper, some of the same passage
 
@@ -48,8 +48,8 @@ def alternatives_document(
     step = state.plan.steps[number]
     database = workspace.database
     check_database(plan, database)
-    selection = Selection.from_settings(plan.settings)
-    index = workspace.index(selection)
+    search = SearchSettings.from_settings(plan.settings)
+    index = workspace.index(search)
     target = _target(plan, number, database)
     before = _before(plan, number, database)
     after = _after(plan, number, database)
@@ -58,9 +58,7 @@ def alternatives_document(
     )
     others = [other for other in found if other.unit != step.unit]
     others.sort(
-        key=lambda other: (
-            other.distance + selection.path.continuity * (other.join + other.join_next)
-        )
+        key=lambda other: other.distance + search.path.continuity * (other.join + other.join_next)
     )
     known = [unit for unit in pinned if find_units(database.units, np.array(unit)) != REST]
     asked_for = (

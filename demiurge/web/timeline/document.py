@@ -16,7 +16,7 @@ from playback.crossfade import is_contiguous
 from playback.plan import Plan
 from playback.sources import sources_of
 from query.path import REST
-from query.settings import Selection
+from query.settings import SearchSettings
 
 COLUMNS = (
     "unit",
@@ -72,7 +72,7 @@ def options_of(plan: Plan) -> dict[str, Any]:
     settings make no sense.
     """
     try:
-        options = asdict(Selection.from_settings(plan.settings).path)
+        options = asdict(SearchSettings.from_settings(plan.settings).path)
     except PlanError:
         return {}
     return {name: None if value == np.inf else value for name, value in options.items()}
@@ -100,7 +100,7 @@ def _notes(editor: Editor, state: State, database: Database) -> list[str]:
     else:
         try:
             check_database(plan, database)
-            Selection.from_settings(plan.settings)
+            SearchSettings.from_settings(plan.settings)
         except PlanError as error:
             notes.append(f"Other units cannot be chosen: {error}.")
     if state.recording is None:

@@ -12,12 +12,12 @@ from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
 from files.cache import cache_folder
 from files.errors import ParameterError
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.exports import SUFFIXES
 from playback.opened import open_plan
-from playback.outputs import Outputs, play_plan
+from playback.outputs import Outputs, write_outputs
 from playback.plan import Plan
-from playback.render import Sounding
+from playback.render import RenderOptions
 
 KINDS = {"plan": SUFFIX, "wav": ".wav", **SUFFIXES}  # and the suffix of each
 MEDIA_TYPES = {"plan": "application/json", "wav": "audio/wav"}
@@ -34,7 +34,7 @@ def download(
     Raises
     ------
     PlanError, AudioError, ParameterError
-        As `playback.outputs.play_plan`; or if there is no room to write it.
+        As `playback.outputs.write_outputs`; or if there is no room to write it.
     """
     folder = cache_folder("downloads")
     try:
@@ -80,7 +80,11 @@ def _write(
         check_open()
 
     with open_plan(plan, root, skip_missing=True, progress=progress) as opened:
-        played = play_plan(
-            opened, path.name, outputs, Sounding(SeamOptions.of(plan.settings)), progress=progress
+        played = write_outputs(
+            opened,
+            path.name,
+            outputs,
+            RenderOptions(CrossfadeOptions.of(plan.settings)),
+            progress=progress,
         )
     return len(played.skipped)

@@ -21,7 +21,7 @@ from demiurge.web.plans import PlanFile
 from demiurge.web.timeline.playable import Corpus
 from demiurge.web.timeline.tape import SILENCE, Piece, Recording, Tape
 from files.errors import AudioError, DemiurgeError, ParameterError, PlanError
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.diff import Change, changed
 from playback.plan import Plan
 from playback.stitch import stitch
@@ -89,7 +89,7 @@ class Editor:
         self.corpus = corpus
         self._tapes = tapes
         self._publish = publish
-        self.seams = SeamOptions.of(plan.settings)
+        self.crossfade = CrossfadeOptions.of(plan.settings)
         self.lock = threading.RLock()
         self.error: str | None = None
         self.done = 0.0  # of the first rendering
@@ -107,11 +107,11 @@ class Editor:
         """
         plan = self.state.plan
         try:
-            sounding = self._record(plan, check_open)
+            render_options = self._record(plan, check_open)
             with self.lock:
                 if self.state.plan is not plan:  # it was edited meanwhile
-                    sounding, _ = self._follow(self.state.plan, sounding)
-                self._renew(self.state.revision, sounding)
+                    render_options, _ = self._follow(self.state.plan, render_options)
+                self._renew(self.state.revision, render_options)
         except DemiurgeError as error:
             self.error = str(error)
         except Exception:
@@ -145,7 +145,7 @@ class Editor:
         heard = self.corpus.audible(plan)
         if heard is None:
             return _Sounding(None, Recording(tape, [Piece(SILENCE, plan.n_samples)]))
-        blocks = _counted(stitch(heard, self.corpus, seams=self.seams), tell)
+        blocks = _counted(stitch(heard, self.corpus, crossfade=self.crossfade), tell)
         return _Sounding(heard, Recording(tape, [tape.append(blocks)]))
 
     def edit(self, revision: int, change: Callable[[Plan], Plan], what: str) -> Rerendering:
@@ -194,14 +194,14 @@ class Editor:
     def _go_to(self, versions: list[Plan], edits: list[str], at: int) -> Rerendering:
         """Play another plan from now on, once its sound is there."""
         started = time.perf_counter()
-        sounding = self._sounding
+        render_options = self._sounding
         change = None
-        if sounding is not None:
-            sounding, change = self._follow(versions[at], sounding)
+        if render_options is not None:
+            render_options, change = self._follow(versions[at], render_options)
         self._versions = versions
         self._edits = edits
         self._at = at
-        self._renew(next(_revisions), sounding)
+        self._renew(next(_revisions), render_options)
         self._tell()
         return Rerendering(change, 1000 * (time.perf_counter() - started))
 
@@ -210,16 +210,16 @@ class Editor:
         with self.lock:
             if self._sounding is None or not self.corpus.look_at_problems(self.state.plan):
                 return
-            sounding, _ = self._follow(self.state.plan, self._sounding)
-            if sounding.recording is self._sounding.recording:
+            render_options, _ = self._follow(self.state.plan, self._sounding)
+            if render_options.recording is self._sounding.recording:
                 return
-            self._renew(next(_revisions), sounding)
+            self._renew(next(_revisions), render_options)
         self._tell()
 
-    def _follow(self, plan: Plan, sounding: "_Sounding") -> tuple["_Sounding", Change]:
+    def _follow(self, plan: Plan, render_options: "_Sounding") -> tuple["_Sounding", Change]:
         """The sound of another plan, made from what there is."""
         try:
-            return self._splice(plan, sounding)
+            return self._splice(plan, render_options)
         except (PlanError, AudioError):
             before = self.corpus.audible(plan)
             self.corpus.look(
@@ -227,26 +227,26 @@ class Editor:
             )  # a source has vanished, or is another, since it was looked at
             if self.corpus.audible(plan) == before:
                 raise
-            return self._splice(plan, sounding)
+            return self._splice(plan, render_options)
 
-    def _splice(self, plan: Plan, sounding: "_Sounding") -> tuple["_Sounding", Change]:
+    def _splice(self, plan: Plan, render_options: "_Sounding") -> tuple["_Sounding", Change]:
         heard = self.corpus.audible(plan)
-        recording = sounding.recording
+        recording = render_options.recording
         change = Change(0, recording.n_samples, plan.n_samples)
-        if heard is None and sounding.heard is None and plan.n_samples == recording.n_samples:
-            return sounding, Change(0, 0, 0)
+        if heard is None and render_options.heard is None and plan.n_samples == recording.n_samples:
+            return render_options, Change(0, 0, 0)
         if heard is None:
             return (
                 _Sounding(None, recording.spliced(change, Piece(SILENCE, plan.n_samples))),
                 change,
             )
-        if sounding.heard is not None:
-            found = changed(sounding.heard, heard, self.seams)
+        if render_options.heard is not None:
+            found = changed(render_options.heard, heard, self.crossfade)
             if found is None:
                 return _Sounding(heard, recording), Change(0, 0, 0)
             change = found
         blocks = stitch(
-            heard, self.corpus, seams=self.seams, start=change.start, stop=change.new_stop
+            heard, self.corpus, crossfade=self.crossfade, start=change.start, stop=change.new_stop
         )
         return _Sounding(heard, recording.spliced(change, recording.tape.append(blocks))), change
 
@@ -260,7 +260,7 @@ class Editor:
         if heard is None:
             return np.zeros((stop - start, plan.channels), np.float32)
         samples = np.concatenate(
-            [*stitch(heard, self.corpus, seams=self.seams, start=start, stop=stop)]
+            [*stitch(heard, self.corpus, crossfade=self.crossfade, start=start, stop=stop)]
         )
         recording = self.state.recording
         return samples * min(
@@ -315,18 +315,18 @@ class Editor:
             "error": self.error,
         }
 
-    def _renew(self, revision: int, sounding: "_Sounding | None") -> None:
+    def _renew(self, revision: int, render_options: "_Sounding | None") -> None:
         """The next state, and the recordings of the last few."""
         plan = self._versions[self._at]
         at = self._at
         redo = self._edits[at + 1] if at + 1 < len(self._versions) else None
         undo = self._edits[at] if at else None
-        recording = sounding.recording if sounding else None
+        recording = render_options.recording if render_options else None
         if recording is not None:
             recent = {**self._recent, revision: recording}
             kept = list(dict.fromkeys(reversed(recent.values())))[:RECENT]
             self._recent = {number: one for number, one in recent.items() if one in kept}
-        self._sounding = sounding
+        self._sounding = render_options
         self.state = State(
             self.state.file, revision, plan, recording, plan is not self._saved, undo, redo
         )

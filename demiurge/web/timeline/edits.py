@@ -20,7 +20,7 @@ from demiurge.web.values import check_keys, take_integer, take_integers, take_nu
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
-from query.settings import Selection
+from query.settings import SearchSettings
 
 MOST_NUMBER = 1 << 53  # what JavaScript can count to
 KNOBS = {
@@ -98,8 +98,8 @@ def _reselect(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
 
     def reselected(plan: Plan) -> Plan:
         check_database(plan, workspace.database)
-        selection = Selection.from_settings(plan.settings)
-        return reselect(plan, workspace.index(selection), replace(selection.path, **given))
+        search = SearchSettings.from_settings(plan.settings)
+        return reselect(plan, workspace.index(search), replace(search.path, **given))
 
     return reselected, "the rest chosen again"
 

@@ -29,7 +29,7 @@ from playback.plan import Plan, Step
 from playback.targets import Targets
 from query.filters import Condition, Filters
 from query.options import PathOptions
-from query.settings import Selection
+from query.settings import SearchSettings
 from tests.query.test_path import runs
 
 RATE = 44100
@@ -88,13 +88,13 @@ def make(databases, tmp_path_factory) -> Callable[..., Plan]:
         database = databases(units)
         described = describe(SEED_FILE, database.settings)
         described = Described(described.sequence[:80], described.step_samples[:80])
-        selection = Selection(options, variations, filters, {"mfcc0": 0.5})
+        search = SearchSettings(options, variations, filters, {"mfcc0": 0.5})
         rendering = _render(
             described,
             database,
             out / "o.wav",
             {},
-            selection,
+            search,
             None,
             progress=None,
             whole_units=whole_units,
@@ -106,9 +106,9 @@ def make(databases, tmp_path_factory) -> Callable[..., Plan]:
 
 
 def reselected(plan: Plan, database: Database, options: PathOptions | None = None) -> Plan:
-    selection = Selection.from_settings(plan.settings)
-    index = selection.index(database, np.array([step.n_samples for step in plan.steps]))
-    return reselect(plan, index, options or selection.path)
+    search = SearchSettings.from_settings(plan.settings)
+    index = search.index(database, np.array([step.n_samples for step in plan.steps]))
+    return reselect(plan, index, options or search.path)
 
 
 def places(plan: Plan) -> list[tuple[int, int]]:
@@ -151,8 +151,10 @@ def test_a_selection_comes_back_from_the_settings_of_a_plan(make):
     )
     options = PathOptions(k=9, continuity=0.3, min_reuse=0.1, max_run=1.5, search="beam", seed=4)
     plan = make("frame", options, filters)
-    assert Selection.from_settings(plan.settings) == Selection(options, 1, filters, {"mfcc0": 0.5})
-    assert Selection.from_settings({"seams": {}}) == Selection()
+    assert SearchSettings.from_settings(plan.settings) == SearchSettings(
+        options, 1, filters, {"mfcc0": 0.5}
+    )
+    assert SearchSettings.from_settings({"crossfade": {}}) == SearchSettings()
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_a_selection_comes_back_from_the_settings_of_a_plan(make):
 )
 def test_settings_that_ask_for_what_there_is_not_are_refused(settings, message):
     with pytest.raises(PlanError, match=f"the plan's settings: .*{message}"):
-        Selection.from_settings(settings)
+        SearchSettings.from_settings(settings)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,7 +17,7 @@ from demiurge.web.app import create_app
 from demiurge.web.security import Security
 from demiurge.web.serve import address_of, listen, make_server
 from demiurge.web.workspace import Workspace
-from query.settings import Selection
+from query.settings import SearchSettings
 
 SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg", "drum_heavy_kick.ogg")
 ADDRESS = "http://127.0.0.1:8421"
@@ -42,7 +42,7 @@ def rebuilt(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         tabla,
         built / "small.db",
         tmp_path_factory.mktemp("rebuilt") / "tabla.wav",
-        selection=Selection(),
+        search=SearchSettings(),
     )
     return rendering.plan_file
 

@@ -23,13 +23,13 @@ from demiurge.web.timeline.playable import Corpus
 from demiurge.web.timeline.tape import BLOCK_SAMPLES, Piece, Recording, Tape
 from demiurge.web.workspace import Workspace
 from files.errors import AudioError, ParameterError, PlanError
-from playback.crossfade import SeamOptions
+from playback.crossfade import CrossfadeOptions
 from playback.diff import Change
 from playback.opened import open_plan
 from playback.plan import Plan
 from playback.render import render
 from playback.stitch import stitch
-from query.settings import Selection
+from query.settings import SearchSettings
 from tests.demiurge.web.conftest import wait_until
 
 RATE = 44100
@@ -78,7 +78,7 @@ def anew(plan: Plan, root: Path) -> np.ndarray:
         return np.zeros((plan.n_samples, plan.channels), np.float32)
     with opened:
         return np.concatenate(
-            [*stitch(opened.plan, opened.sound, seams=SeamOptions.of(plan.settings))]
+            [*stitch(opened.plan, opened.sound, crossfade=CrossfadeOptions.of(plan.settings))]
         )
 
 
@@ -117,7 +117,9 @@ def do(editor: Editor, workspace: Workspace, kind: str, a: int, b: int) -> None:
         ),
         "lock": lambda plan: lock_steps(plan, [step], bool(b % 2)),
         "reselect": lambda plan: reselect(
-            plan, workspace.index(Selection()), replace(Selection().path, continuity=b % 5 / 4)
+            plan,
+            workspace.index(SearchSettings()),
+            replace(SearchSettings().path, continuity=b % 5 / 4),
         ),
         "shape": lambda plan: shaped(plan, step, b),
     }
@@ -143,7 +145,7 @@ def shaped(plan: Plan, number: int, how: int) -> Plan:
     crossfade_ms=st.sampled_from([0.0, 20.0, 60.0, 200.0]),
 )
 def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_ms):
-    plan = replace(made, settings=made.settings | {"seams": {"crossfade_ms": crossfade_ms}})
+    plan = replace(made, settings=made.settings | {"crossfade": {"crossfade_ms": crossfade_ms}})
     editor = edited(workspace, plan)
     assert np.array_equal(sounds(editor), anew(plan, workspace.root))
     for edit in done:
@@ -322,9 +324,9 @@ def interrupted(editor: Editor, record):
     """Record, and edit the plan meanwhile."""
 
     def recorded(plan, check_open):
-        sounding = record(plan, check_open)
+        render_options = record(plan, check_open)
         editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [7]), "meanwhile")
-        return sounding
+        return render_options
 
     return recorded
 
@@ -421,7 +423,10 @@ def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, t
     loud = replace(made, steps=tuple(replace(step, gain_db=20.0) for step in made.steps))
     editor = opened(loud)
     summary = render(
-        loud, tmp_path / "loud.wav", root=editor.corpus.root, seams=SeamOptions.of(loud.settings)
+        loud,
+        tmp_path / "loud.wav",
+        root=editor.corpus.root,
+        crossfade=CrossfadeOptions.of(loud.settings),
     )
     assert editor.audio["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
     assert summary.gain_db < 0

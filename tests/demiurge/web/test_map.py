@@ -358,13 +358,15 @@ def test_two_hundred_requests_at_once_are_all_answered(workspace, database):
 
 
 def test_an_index_is_made_once_for_all_who_ask_at_the_same_time(workspace, monkeypatch):
-    from query.settings import Selection
+    from query.settings import SearchSettings
 
     made = []
-    make = Selection.index
-    monkeypatch.setattr(Selection, "index", lambda *arguments: made.append(1) or make(*arguments))
+    make = SearchSettings.index
+    monkeypatch.setattr(
+        SearchSettings, "index", lambda *arguments: made.append(1) or make(*arguments)
+    )
     with ThreadPoolExecutor(8) as pool:
-        indexes = set(pool.map(lambda _: id(workspace.index(Selection())), range(16)))
+        indexes = set(pool.map(lambda _: id(workspace.index(SearchSettings())), range(16)))
     assert (len(indexes), len(made)) == (1, 1)
-    for other in (Selection(weights={"mfcc": 2.0}), Selection(metric="l1")):
-        assert workspace.index(other) is not workspace.index(Selection())
+    for other in (SearchSettings(weights={"mfcc": 2.0}), SearchSettings(metric="l1")):
+        assert workspace.index(other) is not workspace.index(SearchSettings())

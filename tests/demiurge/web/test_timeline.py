@@ -22,7 +22,7 @@ from demiurge.web.timeline.downloads import KINDS
 from demiurge.web.workspace import Workspace
 from files.errors import PlanError
 from playback.plan import Plan, Step
-from query.settings import Selection
+from query.settings import SearchSettings
 from tests.demiurge.web.conftest import SOUNDS, visit, wait_until
 
 RATE = 44100
@@ -171,7 +171,7 @@ def test_alternatives_are_the_cheapest_of_the_nearest_others_of_each_passage_fir
 ):
     step = Plan.load(rebuilt).steps[12]
     answer = client.get(f"{plan}/steps/12/alternatives.json?k=5").json()
-    index = workspace.index(Selection())
+    index = workspace.index(SearchSettings())
     target = Plan.load(rebuilt).targets.rows[step.target]
     nearest = index.search(target[None], k=21).units[0].tolist()
     units = [other["unit"] for other in answer["alternatives"]]

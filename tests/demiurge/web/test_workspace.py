@@ -14,7 +14,7 @@ from db.settings import DescriptorSettings
 from demiurge.web import workspace as workspace_module
 from demiurge.web.workspace import ClosedError, Workspace
 from files.errors import CheckpointError, DatabaseError
-from query.settings import Selection
+from query.settings import SearchSettings
 from tests.demiurge.web.conftest import SOUNDS
 
 
@@ -130,7 +130,7 @@ def test_long_work_is_given_up_at_the_end(workspace):
 def test_the_making_of_an_index_is_told(workspace):
     told = []
     workspace.events.publish = lambda kind, data: told.append((kind, data))
-    assert len(workspace.index(Selection())) > 0
+    assert len(workspace.index(SearchSettings())) > 0
     assert told[-1][0] == "index"
     assert set(told[-1][1]) == {"done", "total", "what"}
     workspace.close()
@@ -138,7 +138,7 @@ def test_the_making_of_an_index_is_told(workspace):
 
 def test_few_indexes_are_kept_those_used_last(workspace, monkeypatch):
     monkeypatch.setattr(workspace_module, "INDEXES", 2)
-    first, second, third = (Selection(weights={"mfcc0": weight}) for weight in (1.0, 2.0, 3.0))
+    first, second, third = (SearchSettings(weights={"mfcc0": weight}) for weight in (1.0, 2.0, 3.0))
     made = workspace.index(first)
     other = workspace.index(second)
     assert workspace.index(first) is made
