@@ -21,7 +21,7 @@ from demiurge.pipeline import RenderResult, render_continuation
 from demiurge.shipped import shipped_model
 from files.atomic import make_folder
 from query.settings import SearchSettings
-from sequencer.train import TrainingOptions, TrainingSummary, train_forecaster
+from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generator import Generator
 from synth.vocoder import Vocoder
@@ -106,7 +106,7 @@ def _analyse(out: Path, say: Say) -> Database:
 
 def _train(
     database: Database, out: Path, random_seed: int, say: Say, progress: Progress
-) -> TrainingSummary:
+) -> ForecasterSummary:
     # The single hits and chords all fade to silence within a second or two; what goes on and on is
     # learned from loops.
     loops = [
@@ -121,14 +121,14 @@ def _train(
         out / "forecaster",
         settings=database.settings,
         normaliser=database.normaliser,
-        options=TrainingOptions(seed=random_seed),
+        options=ForecasterOptions(random_seed=random_seed),
         progress=progress,
     )
     if summary.stopped_by == "interrupt":
         raise KeyboardInterrupt  # whoever interrupts a demo wants no more of it
     say(
         f"   {summary.epochs} epochs in {summary.seconds:.0f} s; on unseen recordings"
-        f" {summary.validation_loss:.1f} nats per step, best after epoch {summary.best_epoch}"
+        f" {summary.best:.1f} nats per step, best after epoch {summary.best_epoch}"
     )
     return summary
 

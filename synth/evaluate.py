@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from files.errors import ParameterError
-from synth.frechet import frechet_distance
+from training.frechet import frechet_distance
 from synth.mel import MelSettings
 from synth.recordings import SILENT, Recordings, Tell, open_recordings
 

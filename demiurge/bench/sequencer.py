@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from db.settings import DescriptorSettings
 from demiurge.bench import Result, medians
-from sequencer.averages import STEPS
+from sequencer.averages import SPANS
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss
-from sequencer.train import TrainingOptions
+from sequencer.train import ForecasterOptions
 from sequencer.windows import Batch, Windows
 from training.threads import torch_threads
 
@@ -41,15 +41,15 @@ def bench_sequencer(audio: Path, repeats: int, full: bool) -> list[Result]:
 def _rollout(steps: int, repeats: int) -> Result:
     torch.manual_seed(0)
     model = Forecaster(ForecasterConfig("transformer-encoder", DescriptorSettings())).eval()
-    body = model.body
-    x = torch.randn(1, steps, 13 * (1 + len(STEPS)))
+    architecture = model.architecture
+    x = torch.randn(1, steps, 13 * (1 + len(SPANS)))
     outputs: dict[str, torch.Tensor] = {}
 
     def cached() -> None:
         state = None
         hidden = []
         for i in range(steps):
-            latest, state = body(x[:, i : i + 1], state)
+            latest, state = architecture(x[:, i : i + 1], state)
             hidden.append(latest[:, -1])
         outputs["cached"] = torch.stack(hidden, dim=1)
 
@@ -58,7 +58,7 @@ def _rollout(steps: int, repeats: int) -> Result:
     )  # the cost grows evenly: these steps stand for all
 
     def whole_history() -> None:
-        outputs["whole"] = torch.stack([body(x[:, : i + 1])[0][:, -1] for i in measured], dim=1)
+        outputs["whole"] = torch.stack([architecture(x[:, : i + 1])[0][:, -1] for i in measured], dim=1)
 
     seconds, baseline = medians(cached, whole_history, repeats)
     difference = float((outputs["cached"][:, measured] - outputs["whole"]).abs().max())
@@ -102,7 +102,7 @@ def _training(repeats: int) -> Result:
         [torch.from_numpy(s) for s in sequences], window=WINDOW, batch_size=BATCH_SIZE
     )
     items = DataLoader(_OneAtATime(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
-    averages = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(STEPS))
+    averages = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(SPANS))
     mask = torch.ones(BATCH_SIZE, WINDOW)
 
     def ours(train: bool = True) -> None:
@@ -139,12 +139,12 @@ def _epoch(repeats: int) -> Result:
     windows of ten steps.
     """
     generator = torch.Generator().manual_seed(0)
-    options = TrainingOptions()
+    options = ForecasterOptions()
     step = _updates_of_an_lstm()
     sequence = torch.randn(TRANSITIONS + WINDOW, 13, generator=generator)
     windows = Windows([sequence], window=options.window, batch_size=options.batch_size)
     every_window = sequence.unfold(0, WINDOW + 1, 1).transpose(1, 2)  # (windows, steps, n), a view
-    averages = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(STEPS))
+    averages = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(SPANS))
     last = torch.zeros(BATCH_SIZE, WINDOW)
     last[:, -1] = 1
 
@@ -174,8 +174,8 @@ def _epoch(repeats: int) -> Result:
 
 def _updates_of_an_lstm() -> Callable[[Batch], None]:
     """What trains the original's LSTM on a batch."""
-    body = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
-    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), "point", body))
+    sizes = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
+    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), "point", sizes))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
     def step(batch: Batch) -> None:

@@ -38,6 +38,7 @@ def sequencer() -> None:
 @click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option(
     "--model",
+    "architecture",
     default="lstm",
     show_default=True,
     help="Architecture; demiurge sequencer models lists them.",
@@ -76,7 +77,12 @@ def sequencer() -> None:
     help="bfloat16 is less exact, and faster on processors that know it.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same model."
+    "--seed",
+    "random_seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Same seed, same model.",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, …")
 @click.option(
@@ -106,19 +112,19 @@ def train(
     --nproc-per-node 2 --no-python demiurge sequencer train …
     """
     from db.database import Database
-    from sequencer.train import TrainingOptions, train_forecaster
+    from sequencer.train import ForecasterOptions, train_forecaster
     from training.distributed import Distributed
 
     first = Distributed().is_main
     check_output(model_dir, force=force or resume or not first)
     opened = Database(database)
-    with progress_bar("training", quiet=as_json or not first) as progress:
+    with progress_bar("training", quiet=as_json or not first, counted=False) as progress:
         summary = train_forecaster(
             list(opened.sequences()),
             model_dir,
             settings=opened.settings,
             normaliser=opened.normaliser,
-            options=TrainingOptions(**options),
+            options=ForecasterOptions(**options),
             resume=resume,
             wandb=track == "wandb",
             progress=progress,
@@ -133,19 +139,19 @@ def train(
 
 def echo_summary(model_dir: Path, summary) -> None:
     """How training went, in words."""
-    from sequencer.models import HEADS
+    from sequencer.registry import HEADS
     from training.sparkline import sparkline
 
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
         best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
     click.echo(
-        f"{model_dir}: {summary.model} with {summary.head} head, {best}, {summary.seconds:.0f}"
+        f"{model_dir}: {summary.architecture} with {summary.head} head, {best}, {summary.seconds:.0f}"
         f" s{STOPPED.get(summary.stopped_by, '')}\n  trained on {summary.train_steps} steps of"
         f" {summary.train_sources} sources; judged on {summary.validation_steps} steps of"
         f" {summary.validation_sources} others, split by {summary.split_by}:"
-        f" {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} "
-        f" {sparkline(summary.losses)}"
+        f" {summary.best:.3f} {HEADS[summary.head].loss_unit} "
+        f" {sparkline(summary.validations)}"
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(
@@ -304,7 +310,7 @@ def compare(database: Path, out: Path, minutes: float, seed: int, as_json: bool)
     from sequencer.compare import train_all
 
     with _models_told("training", quiet=as_json) as progress:
-        folders = train_all(database, out, minutes=minutes, seed=seed, progress=progress)
+        folders = train_all(database, out, minutes=minutes, random_seed=seed, progress=progress)
     _validate(folders, database, seed=seed, picture=out / "forecasts.png", as_json=as_json)
 
 
@@ -323,8 +329,9 @@ def _validate(
     model_dirs: list[Path], database: Path, *, seed: int, picture: Path | None, as_json: bool
 ) -> None:
     from db.database import Database
-    from sequencer.evaluate import WINDOWS, added_sources, to_document
     from sequencer.evaluate import evaluate as evaluate_models
+    from sequencer.evaluate import to_document
+    from sequencer.evaluation_data import added_sources
     from sequencer.forecaster import Forecaster
 
     opened = Database(database)
@@ -337,12 +344,12 @@ def _validate(
         opened.settings.check_matches(model.config.settings, mine=mine, theirs=theirs)
     sequences = list(opened.sequences())
     with _models_told("evaluating", quiet=as_json) as progress:
-        found, floors = evaluate_models(models, sequences, seed=seed, progress=progress)
+        found, floors = evaluate_models(models, sequences, random_seed=seed, progress=progress)
     if picture:
         from sequencer.picture import save_evaluation_picture
 
         with _models_told("drawing", quiet=as_json) as progress:
-            save_evaluation_picture(models, sequences, picture, seed=seed, progress=progress)
+            save_evaluation_picture(models, sequences, picture, random_seed=seed, progress=progress)
     if added := added_sources(next(iter(models.values())), sequences):
         click.echo(
             f"{len(added)} sources that came into {database} after the training are left out",
@@ -357,7 +364,7 @@ def _validate(
         "loss",
         "std",
         "step",
-        *(f"Fréchet {w}" for w in WINDOWS),
+        *(f"Fréchet {w}" for w in found[0].frechet),
     ]
     rows = [
         [
@@ -386,11 +393,11 @@ def _validate(
 @json_option
 def models(as_json: bool) -> None:
     """List the architectures and their sizes, and the heads."""
-    from sequencer.models import BODIES, HEADS
+    from sequencer.registry import ARCHITECTURES, HEADS
 
-    defaults = {name: values for name, (_, values) in BODIES.items()}
+    defaults = {name: entry.default_sizes for name, entry in ARCHITECTURES.items()}
     if as_json:
-        echo_json({"models": defaults, "heads": list(HEADS)})
+        echo_json({"architectures": defaults, "heads": list(HEADS)})
         return
     for name, values in defaults.items():
         click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")

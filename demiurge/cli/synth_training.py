@@ -51,6 +51,7 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
                 precision_option,
                 click.option(
                     "--seed",
+                    "random_seed",
                     type=click.IntRange(0),
                     default=0,
                     show_default=True,
@@ -62,6 +63,7 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
                 ),
                 click.option(
                     "--judge-steps",
+                    "validate_steps",
                     type=click.IntRange(1),
                     default=1000,
                     show_default=True,
@@ -72,6 +74,7 @@ def training_options(*, batch_size: int) -> Callable[[Callable], Callable]:
                 ),
                 click.option(
                     "--judge-minutes",
+                    "validate_minutes",
                     type=click.FloatRange(0, min_open=True),
                     default=5.0,
                     show_default=True,
@@ -308,7 +311,7 @@ def _as_before(model_dir: Path, options: dict[str, Any], start: Path | None) -> 
     """Set the options that are not given to what a model is trained with; returns what gives its
     sizes, if not they.
     """
-    from training.resume import load_state
+    from training.state import load_state
 
     state = load_state(model_dir)
     options.update(
@@ -318,7 +321,7 @@ def _as_before(model_dir: Path, options: dict[str, Any], start: Path | None) -> 
             if name in options and not _is_given(name)
         }
     )
-    return start or (model_dir if state["started"] else None)
+    return start or (model_dir if state["starts_trained"] else None)
 
 
 def _refuse_sizes(options: dict[str, Any], *names: str) -> None:
@@ -391,12 +394,12 @@ def _echo_training(model_dir: Path, summary, measure: str) -> None:
             f"still the weights that training started from: {summary.steps} updates have not made"
             " them better "
         )
-        trained += f"({summary.judged[0]:.3f} before, {summary.judged[-1]:.3f} now)"
+        trained += f"({summary.validations[0]:.3f} before, {summary.validations[-1]:.3f} now)"
     click.echo(
         f"{model_dir}: {summary.architecture}, {trained}, {summary.seconds:.0f} s in"
         f" all{STOPPED.get(summary.stopped_by, '')}\n  trained on {summary.train_seconds / 60:.1f}"
         f" minutes of audio; {measure} on {summary.validation_seconds:.0f} s more, held out:"
-        f" {summary.best:.3f}  {sparkline(summary.judged)}\n  lower is better;"
+        f" {summary.best:.3f}  {sparkline(summary.validations)}\n  lower is better;"
         f" {', '.join(f'{name}: {value:.3f}' for name, value in summary.references.items())}"
     )
     if summary.n_padded:

@@ -291,6 +291,7 @@ def draw_synthesis() -> Figure:
 def draw_training(log: Path) -> Figure:
     """training: losses on what is learned and on what is held out; the best of the latter is kept."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [line for line in lines if "validation/loss" in line]
     epochs = [line["epoch"] for line in lines]
     learned, validation = (
         [line[key] for line in lines] for key in ("train/loss", "validation/loss")

@@ -15,16 +15,17 @@ import torch
 from db.descriptors.mfcc import add_deltas
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
-from files.errors import CheckpointError, ParameterError
+from files.errors import CheckpointError, ParameterError, TrainingError
 from sequencer.averages import SlowAverages, slow_averages
 from sequencer.forecaster import Forecaster, ForecasterConfig
-from sequencer.head import Draw, draw_categories
 from sequencer.linear import ORDER
 from sequencer.loss import batch_loss
 from sequencer.mixture import MixtureHead
-from sequencer.models import BODIES, HEADS
+from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.rollout import rollout
-from sequencer.train import TrainingError, TrainingOptions, train_forecaster
+from sequencer.sampler import Sampler
+from sequencer.sampling import SamplingOptions
+from sequencer.train import ForecasterOptions, train_forecaster
 from sequencer.windows import Windows
 from training.checkpoint import load_training_state
 from training.interrupt import Interrupt
@@ -41,8 +42,8 @@ SMALL = {
     "dropout": 0.1,
 }
 TOY = {
-    name: {size: SMALL.get(size, value) for size, value in sizes.items()}
-    for name, (_, sizes) in BODIES.items()
+    name: {size: SMALL.get(size, value) for size, value in entry.default_sizes.items()}
+    for name, entry in ARCHITECTURES.items()
 }
 TOY_HEAD = {"mixture": {"n_components": 3}, "tokens": {"levels": 3, "bits": 4}}
 LEFT = {
@@ -50,7 +51,7 @@ LEFT = {
     "tokens": 0.3,
 }  # of the loss, when one batch is overfitted; of a likelihood, 3 nats are gone
 WINDOW = 32
-ALL = [(model, head) for model in BODIES for head in HEADS]
+ALL = [(model, head) for model in ARCHITECTURES for head in HEADS]
 
 
 def song(steps, seed=0):
@@ -79,16 +80,21 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def roll(model, seed, steps, **options):
+def roll(model, seed, n_steps, **sampling):
     """One rollout after one seed."""
-    options = {"generator": generator(), **options}
-    return rollout(model, [seed], steps=steps, **options)[0, 0]
+    return rollout(model, [seed], n_steps=n_steps, sampling=SamplingOptions(**sampling))[0, 0]
+
+
+def sampler(temperature=1.0, top_p=1.0):
+    """A sampler that clamps nothing."""
+    limit = torch.tensor(math.inf)
+    return Sampler(SamplingOptions(temperature, top_p), generator(), low=-limit, high=limit)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("model") / "m"
-    options = TrainingOptions(epochs=25, window=WINDOW, learning_rate=5e-3)
+    options = ForecasterOptions(epochs=25, window=WINDOW, learning_rate=5e-3)
     summary = train_forecaster(
         SONGS, out, settings=SETTINGS, normaliser=NORMALISER, options=options
     )
@@ -101,8 +107,8 @@ class TestConformance:
         model = toy(name, head)
         x = torch.zeros(5, 11, 4)
         averages = torch.zeros(5, 11, 8)
-        assert model(x, averages).shape == (5, 11, model.body.hidden_size)
-        assert model(x, averages, 6).shape == (5, 5, model.body.hidden_size)
+        assert model(x, averages).shape == (5, 11, model.architecture.hidden_size)
+        assert model(x, averages, 6).shape == (5, 5, model.architecture.hidden_size)
 
     def test_is_causal(self, name, head):
         model = toy(name, head)
@@ -119,18 +125,18 @@ class TestConformance:
     def test_state_goes_on_where_it_was(self, name, head):
         model = toy(name, head)
         x = torch.randn(2, 40, model.head.input_size(4) + 8, generator=generator())
-        state = model.body.prime(x[:, :7])
-        whole, _ = model.body(x[:, 7:], state)
+        state = model.architecture.prime(x[:, :7])
+        whole, _ = model.architecture(x[:, 7:], state)
         parts = []
         for first, last in ((7, 20), (20, 21), (21, 22), (22, 40)):
-            hidden, state = model.body(x[:, first:last], state)
+            hidden, state = model.architecture(x[:, first:last], state)
             parts.append(hidden)
         torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
 
     def test_a_batch_gives_what_each_of_its_rows_gives(self, name, head):
         model = toy(name, head)
         seeds = [song(30, 1), song(30, 2), song(37, 3)]
-        together = rollout(model, seeds, steps=9, temperature=0.0, generator=generator())
+        together = rollout(model, seeds, n_steps=9, sampling=SamplingOptions(temperature=0.0))
         for seed, rows in zip(seeds, together[:, 0], strict=True):
             np.testing.assert_allclose(roll(model, seed, 9, temperature=0.0), rows, atol=1e-3)
 
@@ -161,7 +167,7 @@ class TestConformance:
 
     def test_variations_differ_with_a_distribution_only(self, name, head):
         model = toy(name, head)
-        a, b = rollout(model, [song(30)], steps=9, variations=2, generator=generator())[0]
+        a, b = rollout(model, [song(30)], n_steps=9, variations=2)[0]
         assert (a.tobytes() == b.tobytes()) == (head == "point")
 
 
@@ -192,23 +198,23 @@ def test_mixture_samples_follow_its_mean():
     head = MixtureHead(3, 2, n_components=4)
     hidden = torch.randn(1, 3).expand(20000, 3)
     recent = torch.zeros(20000, ORDER, 2)
-    drawn = head.sample(hidden, recent, Draw(1.0, 1.0, generator(), lambda scores: scores))
+    drawn = head.sample(hidden, recent, sampler())
     expected = head.expectation(hidden[:1].expand(1, ORDER, 3), torch.zeros(1, ORDER, 2))[
         0, -1
     ].detach()
     torch.testing.assert_close(drawn.mean(0), expected, atol=0.03, rtol=0)
 
 
-def test_ground_of_the_mixture_is_the_linear_prediction_from_the_last_steps():
+def test_the_mixture_predicts_linearly_from_the_last_steps():
     head = toy().head
     x = torch.from_numpy(NORMALISER.apply(song(50, 3))[:, :4].copy())
-    ground = head.ground(x[None])[0]
+    ground = head.predict(x[None])[0]
     row = torch.cat([x[20 - ORDER + 1 : 21].flatten(), torch.ones(1)])
     torch.testing.assert_close(ground[20], row @ head.prediction)
     assert (ground[ORDER:-1] - x[ORDER + 1 :]).square().mean() < 0.3 * (
         x[ORDER:-1] - x[ORDER + 1 :]
     ).square().mean()
-    torch.testing.assert_close(head.ground(x[None, 21 - ORDER : 21])[0, -1], ground[20])
+    torch.testing.assert_close(head.predict(x[None, 21 - ORDER : 21])[0, -1], ground[20])
 
 
 @pytest.mark.parametrize("delay", [0, 3])
@@ -230,7 +236,7 @@ def test_training_learns(trained):
     losses = [
         json.loads(line)["validation/loss"] for line in (out / "log.jsonl").read_text().splitlines()
     ]
-    assert summary.validation_loss < losses[0] - 2
+    assert summary.best < losses[0] - 2
     assert (summary.train_sources, summary.validation_sources, summary.split_by) == (5, 1, "source")
 
 
@@ -238,11 +244,11 @@ def test_log_has_a_line_per_epoch(trained):
     out, summary = trained
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, summary.epochs + 1))
-    assert min(line["validation/loss"] for line in lines) == pytest.approx(summary.validation_loss)
+    assert min(line["validation/loss"] for line in lines) == pytest.approx(summary.best)
 
 
 def test_same_seed_gives_the_same_bytes(tmp_path):
-    options = TrainingOptions(epochs=2, window=WINDOW)
+    options = ForecasterOptions(epochs=2, window=WINDOW)
     for name in "ab":
         train_forecaster(
             SONGS, tmp_path / name, settings=SETTINGS, normaliser=NORMALISER, options=options
@@ -252,22 +258,24 @@ def test_same_seed_gives_the_same_bytes(tmp_path):
 
 
 def test_saved_sizes_outlive_a_change_of_the_defaults(trained, tmp_path, monkeypatch):
-    build, sizes = BODIES["lstm"]
+    entry = ARCHITECTURES["lstm"]
     config = json.loads((trained[0] / "config.json").read_text())
-    assert config["body"] == sizes
+    assert config["architecture_sizes"] == entry.default_sizes
     before = roll(Forecaster.load(trained[0]), song(30), 5)
     shutil.copytree(trained[0], tmp_path / "old")
     (tmp_path / "old" / "config.json").write_text(
-        json.dumps({**config, "body": {}})
+        json.dumps({**config, "architecture_sizes": {}})
     )  # as an older version saved it
     np.testing.assert_array_equal(roll(Forecaster.load(tmp_path / "old"), song(30), 5), before)
-    monkeypatch.setitem(BODIES, "lstm", (build, {**sizes, "hidden_size": 8}))
+    monkeypatch.setitem(
+        ARCHITECTURES, "lstm", replace(entry, sizes=replace(entry.sizes, hidden_size=8))
+    )
     np.testing.assert_array_equal(roll(Forecaster.load(trained[0]), song(30), 5), before)
 
 
 def test_interrupted_training_leaves_the_best_so_far(tmp_path):
-    def interrupt(done, total, what):
-        if done == 2:
+    def interrupt(done, total, label):
+        if "epoch 3 of" in label:
             raise KeyboardInterrupt
 
     summary = train_forecaster(
@@ -275,7 +283,7 @@ def test_interrupted_training_leaves_the_best_so_far(tmp_path):
         tmp_path / "m",
         settings=SETTINGS,
         normaliser=NORMALISER,
-        options=TrainingOptions(window=WINDOW),
+        options=ForecasterOptions(window=WINDOW),
         progress=interrupt,
     )
     assert summary.stopped_by == "interrupt"
@@ -287,11 +295,15 @@ def test_interrupted_training_leaves_the_best_so_far(tmp_path):
 def test_training_goes_on_bit_exactly_where_it_was_stopped(
     tmp_path, monkeypatch, name, head, batches
 ):
-    options = TrainingOptions(model=name, head=head, epochs=3, window=4, batch_size=16)
-    monkeypatch.setitem(BODIES, name, (BODIES[name][0], TOY[name]))
+    options = ForecasterOptions(
+        architecture=name, head=head, epochs=3, window=4, batch_size=16, save_seconds=1e-9
+    )
+    entry = ARCHITECTURES[name]
+    monkeypatch.setitem(
+        ARCHITECTURES, name, replace(entry, sizes=replace(entry.sizes, **TOY[name]))
+    )
     train = {"settings": SETTINGS, "normaliser": NORMALISER, "options": options}
     train_forecaster(SONGS, tmp_path / "whole", **train)
-    monkeypatch.setattr("sequencer.train.SAVE_SECONDS", 0.0)
     count = 0
 
     def stop(*arguments):
@@ -303,7 +315,6 @@ def test_training_goes_on_bit_exactly_where_it_was_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr("sequencer.train.batch_loss", stop)
-        patch.setattr("sequencer.train._Training._validate", lambda self, tracker: 0.0)
         train_forecaster(SONGS, tmp_path / "parts", **train)
     train_forecaster(SONGS, tmp_path / "parts", **train, resume=True)
     for file in ("model.safetensors", "config.json"):
@@ -311,7 +322,7 @@ def test_training_goes_on_bit_exactly_where_it_was_stopped(
 
 
 def test_ctrl_c_finishes_the_update_and_loses_none(tmp_path, monkeypatch):
-    options = TrainingOptions(epochs=2, window=4, batch_size=16)
+    options = ForecasterOptions(epochs=2, window=4, batch_size=16)
     train = {"settings": SETTINGS, "normaliser": NORMALISER, "options": options}
     train_forecaster(SONGS, tmp_path / "whole", **train)
     count = 0
@@ -326,8 +337,8 @@ def test_ctrl_c_finishes_the_update_and_loses_none(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("sequencer.train.batch_loss", press)
         summary = train_forecaster(SONGS, tmp_path / "parts", **train)
-    assert (summary.stopped_by, len(summary.losses)) == ("interrupt", 1)
-    assert load_training_state(tmp_path / "parts")["progress"]["updates"] == 5
+    assert (summary.stopped_by, len(summary.validations)) == ("interrupt", 1)
+    assert load_training_state(tmp_path / "parts")["position"]["step"] == 5
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train_forecaster(SONGS, tmp_path / "parts", **train, resume=True)
     for file in ("model.safetensors", "config.json"):
@@ -336,17 +347,21 @@ def test_ctrl_c_finishes_the_update_and_loses_none(tmp_path, monkeypatch):
 
 def test_resuming_needs_the_same_options_sources_and_something_to_resume(tmp_path):
     train = {"settings": SETTINGS, "normaliser": NORMALISER}
-    options = TrainingOptions(epochs=1, window=WINDOW)
+    options = ForecasterOptions(epochs=1, window=WINDOW)
     with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
         train_forecaster(SONGS, tmp_path / "m", **train, options=options, resume=True)
     train_forecaster(SONGS, tmp_path / "m", **train, options=options)
     with pytest.raises(
-        ParameterError, match="was trained with head mixture, not point; resume with the same"
+        ParameterError,
+        match=r"was trained with head mixture \(not point\); to resume, give the same",
     ):
         train_forecaster(
             SONGS, tmp_path / "m", **train, options=replace(options, head="point"), resume=True
         )
-    with pytest.raises(ParameterError, match="was trained on other sources"):
+    with pytest.raises(
+        ParameterError,
+        match=r"trained on other files than these \(2 removed: song4, song5\); .*--force",
+    ):
         train_forecaster(SONGS[:4], tmp_path / "m", **train, options=options, resume=True)
 
 
@@ -359,7 +374,7 @@ def test_training_state_with_code_in_it_is_refused_and_not_run(tmp_path):
     train = {
         "settings": SETTINGS,
         "normaliser": NORMALISER,
-        "options": TrainingOptions(epochs=1, window=WINDOW),
+        "options": ForecasterOptions(epochs=1, window=WINDOW),
     }
     train_forecaster(SONGS, tmp_path / "m", **train)
     torch.save({"model": Hostile()}, tmp_path / "m" / "training.pt")
@@ -369,7 +384,7 @@ def test_training_state_with_code_in_it_is_refused_and_not_run(tmp_path):
 
 
 def test_time_budget_ends_training_with_a_model(tmp_path):
-    options = TrainingOptions(epochs=10_000, patience=10_000, window=WINDOW, minutes=0.02)
+    options = ForecasterOptions(epochs=10_000, patience=10_000, window=WINDOW, minutes=0.02)
     summary = train_forecaster(
         SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
     )
@@ -379,15 +394,15 @@ def test_time_budget_ends_training_with_a_model(tmp_path):
 
 
 def test_half_precision_trains(tmp_path):
-    options = TrainingOptions(epochs=2, window=WINDOW, precision="bfloat16")
+    options = ForecasterOptions(epochs=2, window=WINDOW, precision="bfloat16")
     summary = train_forecaster(
         SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
     )
-    assert math.isfinite(summary.validation_loss)
+    assert math.isfinite(summary.best)
 
 
 def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
-    options = TrainingOptions(window=WINDOW, learning_rate=1e30)
+    options = ForecasterOptions(window=WINDOW, learning_rate=1e30)
     with pytest.raises(TrainingError, match="smaller --learning-rate"):
         train_forecaster(
             SONGS, tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
@@ -396,7 +411,7 @@ def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
 
 def test_wandb_in_disabled_mode_does_not_change_training(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    options = TrainingOptions(epochs=1, window=WINDOW)
+    options = ForecasterOptions(epochs=1, window=WINDOW)
     train_forecaster(
         SONGS, tmp_path / "a", settings=SETTINGS, normaliser=NORMALISER, options=options, wandb=True
     )
@@ -423,18 +438,18 @@ def test_wandb_in_disabled_mode_does_not_change_training(tmp_path, monkeypatch):
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ParameterError, match=f"{next(iter(options))}=.* must be"):
-        TrainingOptions(**options)
+        ForecasterOptions(**options)
 
 
 def test_unknown_parts_are_refused():
     with pytest.raises(
-        ParameterError, match="unknown forecaster 'oracle'; known are lstm, lstm-seq2seq"
+        ParameterError, match="unknown architecture 'oracle'; known are lstm, lstm-seq2seq"
     ):
-        TrainingOptions(model="oracle")
+        ForecasterOptions(architecture="oracle")
     with pytest.raises(
         ParameterError, match="unknown head 'oracle'; known are point, mixture, tokens"
     ):
-        TrainingOptions(head="oracle")
+        ForecasterOptions(head="oracle")
 
 
 def test_second_ctrl_c_interrupts_at_once():
@@ -456,7 +471,7 @@ def test_unknown_device_is_refused(tmp_path):
             tmp_path / "m",
             settings=SETTINGS,
             normaliser=NORMALISER,
-            options=TrainingOptions(device="abacus"),
+            options=ForecasterOptions(device="abacus"),
         )
 
 
@@ -483,20 +498,17 @@ def test_ten_thousand_steps_stay_in_range(trained):
 
 def test_same_generator_gives_the_same_bytes_and_another_does_not(trained):
     model = Forecaster.load(trained[0])
-    a, b, c = (roll(model, song(60), 50, generator=generator(s)) for s in (1, 1, 2))
+    a, b, c = (roll(model, song(60), 50, random_seed=s) for s in (1, 1, 2))
     assert a.tobytes() == b.tobytes() != c.tobytes()
 
 
 def test_temperature_zero_is_deterministic_and_more_gives_more_variance(trained):
     model = Forecaster.load(trained[0])
-    cold = [roll(model, song(60), 20, temperature=0.0, generator=generator(s)) for s in (1, 2)]
+    cold = [roll(model, song(60), 20, temperature=0.0, random_seed=s) for s in (1, 2)]
     np.testing.assert_array_equal(*cold)
     spread = []
     for temperature in (0.25, 1.0, 2.0):
-        runs = [
-            roll(model, song(60), 20, temperature=temperature, generator=generator(s))
-            for s in range(8)
-        ]
+        runs = [roll(model, song(60), 20, temperature=temperature, random_seed=s) for s in range(8)]
         spread.append(np.std(runs, axis=0).mean())
     assert spread == sorted(spread)
 
@@ -516,10 +528,7 @@ def test_deltas_of_a_forecast_follow_from_it(trained):
             {},
             "the seed has 7 steps, a forecast needs at least 8 to go on from; give a longer one",
         ),
-        (song(60), {"steps": 0}, "steps=0 must be at least 1"),
-        (song(60), {"temperature": -1.0}, "temperature=-1.0 must be a finite number of at least 0"),
-        (song(60), {"temperature": math.nan}, "temperature=nan must be"),
-        (song(60), {"top_p": 0.0}, "top_p=0.0 must be above 0 and at most 1"),
+        (song(60), {"n_steps": 0}, "n_steps=0 must be at least 1"),
         (song(60), {"variations": 0}, "variations=0 must be at least 1"),
         (song(60)[:, :5], {}, "does not fit the model: it must be .steps, 12"),
         (np.full((20, 12), np.nan, np.float32), {}, "step 0 of the seed is not finite"),
@@ -527,7 +536,23 @@ def test_deltas_of_a_forecast_follow_from_it(trained):
 )
 def test_bad_rollouts_are_refused(seed, options, message):
     with pytest.raises(ParameterError, match=message):
-        rollout(toy(), [seed], **{"steps": 3, **options}, generator=generator())
+        rollout(toy(), [seed], **{"n_steps": 3, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": -1.0}, "temperature=-1.0 must be a finite number of at least 0"),
+        ({"temperature": math.nan}, "temperature=nan must be"),
+        ({"temperature": math.inf}, "temperature=inf must be"),
+        ({"top_p": 0.0}, "top_p=0.0 must be above 0 and at most 1"),
+        ({"top_p": 1.01}, "top_p=1.01 must be above 0 and at most 1"),
+        ({"random_seed": -1}, "random_seed=-1 must be at least 0"),
+    ],
+)
+def test_bad_sampling_options_are_refused(options, message):
+    with pytest.raises(ParameterError, match=message):
+        SamplingOptions(**options)
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):
@@ -538,8 +563,8 @@ def test_damaged_checkpoints_are_refused(tmp_path):
     for change, message in [
         ({"version": 99}, "version 99, this Demiurge knows versions up to 1; update"),
         ({"kind": "vocoder"}, "holds a vocoder, not a forecaster"),
-        ({"model": "oracle"}, "unknown forecaster 'oracle'; known are lstm"),
-        ({"body": {"hidden_size": 9}}, "do not fit"),
+        ({"architecture": "oracle"}, "unknown architecture 'oracle'; known are lstm"),
+        ({"architecture_sizes": {"hidden_size": 9}}, "do not fit"),
         ({"descriptors": {}}, "descriptor settings differ from this version's"),
     ]:
         config.write_text(json.dumps({**good, **change}))
@@ -562,7 +587,7 @@ def test_missing_model_is_refused(tmp_path):
 def test_nucleus_keeps_the_likeliest_that_make_up_top_p():
     logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05])).expand(4000, 4)
     for top_p, kept in ((1.0, {0, 1, 2, 3}), (0.9, {0, 1, 2}), (0.6, {0, 1}), (0.1, {0})):
-        drawn = draw_categories(logits, Draw(1.0, top_p, generator(), lambda scores: scores))
+        drawn = sampler(top_p=top_p).sample_categories(logits)
         assert set(drawn.tolist()) == kept
 
 
@@ -574,14 +599,14 @@ def test_quantised_steps_come_back_nearly_and_exactly_when_quantised_again():
     torch.testing.assert_close(head.restore(head.quantise(restored)), restored, atol=0.3, rtol=0)
 
 
-def test_levels_enter_the_body_in_the_delayed_pattern():
+def test_levels_enter_the_architecture_in_the_delayed_pattern():
     head = toy("lstm", "tokens").head
     codes = torch.arange(12).reshape(1, 4, 3)
     pad = head.n_codes
     assert head._delayed(codes)[0].tolist() == [[0, pad, pad], [3, 1, pad], [6, 4, 2], [9, 7, 5]]
 
 
-def test_drawn_levels_enter_the_body_in_the_delayed_pattern(monkeypatch):
+def test_sampled_levels_enter_the_architecture_in_the_delayed_pattern(monkeypatch):
     """As codes, before they are embedded and restored: what a rollout feeds back is what training
     sees.
     """
@@ -589,7 +614,7 @@ def test_drawn_levels_enter_the_body_in_the_delayed_pattern(monkeypatch):
     seed = torch.randn(2, ORDER, 4, generator=generator(1))
     for name in ("embed", "restore"):
         monkeypatch.setattr(head, name, lambda codes: codes)
-    stream = head.start(seed, Draw(1.0, 1.0, generator(), lambda scores: scores))
+    stream = head.start(seed, sampler())
     fed, drawn = zip(
         *(stream.step(torch.randn(2, 16, generator=generator(i))) for i in range(9)), strict=True
     )
@@ -602,11 +627,11 @@ def test_drawn_levels_enter_the_body_in_the_delayed_pattern(monkeypatch):
 def test_attention_with_its_cache_equals_attention_over_the_whole_history():
     model = toy("transformer-encoder")
     x = torch.randn(1, 60, 12, generator=generator())
-    whole, _ = model.body(x)
+    whole, _ = model.architecture(x)
     state = None
     parts = []
     for i in range(60):
-        hidden, state = model.body(x[:, i : i + 1], state)
+        hidden, state = model.architecture(x[:, i : i + 1], state)
         parts.append(hidden)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
     assert state[0].keys.shape[2] == 9  # span - 1, however long the history
@@ -623,14 +648,14 @@ def test_constant_descriptors_train_and_are_continued(tmp_path, head):
         constant,
         tmp_path / "m",
         **train,
-        options=TrainingOptions(head=head, epochs=2, window=WINDOW),
+        options=ForecasterOptions(head=head, epochs=2, window=WINDOW),
     )
     forecast = roll(Forecaster.load(tmp_path / "m"), constant[0][1], 20)
     np.testing.assert_allclose(forecast[:, :4], constant[0][1][:20, :4], atol=1e-3)
 
 
 def test_one_source_is_split_by_time(tmp_path):
-    options = TrainingOptions(epochs=1, window=WINDOW)
+    options = ForecasterOptions(epochs=1, window=WINDOW)
     summary = train_forecaster(
         SONGS[:1], tmp_path / "m", settings=SETTINGS, normaliser=NORMALISER, options=options
     )
@@ -638,7 +663,7 @@ def test_one_source_is_split_by_time(tmp_path):
 
 
 def test_fewer_steps_than_a_window_are_refused(tmp_path):
-    options = TrainingOptions(window=1000)
+    options = ForecasterOptions(window=1000)
     with pytest.raises(
         ParameterError,
         match=r"600 steps to train on are fewer than one window of 1000; .*--window 300",
@@ -650,47 +675,34 @@ def test_fewer_steps_than_a_window_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "function", ["training.checkpoint.save_file", "training.checkpoint.torch.save"]
+    ("function", "kept"),
+    [
+        ("training.checkpoint.save_file", ["model.safetensors", "config.json"]),
+        ("training.checkpoint.torch.save", ["model.safetensors", "config.json", "training.pt"]),
+    ],
 )
-def test_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, function):
+def test_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, function, kept):
     train = {"settings": SETTINGS, "normaliser": NORMALISER}
-    train_forecaster(
-        SONGS, tmp_path / "m", **train, options=TrainingOptions(epochs=1, window=WINDOW)
-    )
-    before = {
-        file.name: file.read_bytes()
-        for file in (tmp_path / "m").iterdir()
-        if file.name != "log.jsonl"
-    }
+    once = ForecasterOptions(epochs=1, window=WINDOW)
+    twice = replace(once, epochs=2)
+    folder = tmp_path / "m"
+    train_forecaster(SONGS, folder, **train, options=once)
+    before = {name: (folder / name).read_bytes() for name in kept}
+    files = {file.name for file in folder.iterdir()}
 
     def full(what, path, *arguments):
         path.write_bytes(b"half a ")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(function, full)
-    with pytest.raises(
-        ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"
-    ):
-        train_forecaster(
-            SONGS,
-            tmp_path / "m",
-            **train,
-            options=TrainingOptions(epochs=2, window=WINDOW),
-            resume=True,
-        )
-    assert {
-        file.name: file.read_bytes()
-        for file in (tmp_path / "m").iterdir()
-        if file.name != "log.jsonl"
-    } == before
-    monkeypatch.undo()
-    train_forecaster(
-        SONGS,
-        tmp_path / "m",
-        **train,
-        options=TrainingOptions(epochs=2, window=WINDOW),
-        resume=True,
-    )
+    with monkeypatch.context() as patch:
+        patch.setattr(function, full)
+        with pytest.raises(
+            ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"
+        ):
+            train_forecaster(SONGS, folder, **train, options=twice, resume=True)
+    assert {name: (folder / name).read_bytes() for name in kept} == before
+    assert {file.name for file in folder.iterdir()} == files
+    train_forecaster(SONGS, folder, **train, options=twice, resume=True)
 
 
 def test_loss_curve_shows_rise_and_fall():

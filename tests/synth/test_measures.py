@@ -16,7 +16,7 @@ from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth import musicnn
 from synth.crc32c import crc32c, masked_crc32c
-from synth.frechet import frechet_distance
+from training.frechet import frechet_distance
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.metrics import mel_l1, multi_resolution_stft

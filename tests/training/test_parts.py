@@ -10,7 +10,7 @@ from torch import nn
 
 from files.errors import ParameterError
 from training.distributed import Distributed
-from training.ema import AVERAGED, update_ema
+from training.ema import POWER, update_ema
 from training.precision import autocast, check_precision
 from training.threads import torch_threads
 
@@ -26,7 +26,7 @@ def test_the_average_is_the_polynomial_one_and_buffers_are_the_last(tabla):
         update_ema(average, model, n_updates)
     n = len(values)
     shares = [
-        (i / n) ** (AVERAGED + 1) - ((i - 1) / n) ** (AVERAGED + 1) for i in range(1, n + 1)
+        (i / n) ** (POWER + 1) - ((i - 1) / n) ** (POWER + 1) for i in range(1, n + 1)
     ]  # of each update after n
     assert sum(shares) == pytest.approx(1)
     assert average.weight.item() == pytest.approx(
@@ -59,7 +59,7 @@ def test_one_process_exchanges_nothing():
         assert (processes.rank, processes.world_size, processes.is_main) == (0, 1, True)
         values = [torch.ones(2), torch.arange(3.0)]
         assert all(a is b for a, b in zip(processes.sum(*values), values, strict=True))
-        assert processes.first_then_others(lambda: 7) == 7
+        assert processes.main_first(lambda: 7) == 7
         assert not torch.distributed.is_initialized()
 
 
