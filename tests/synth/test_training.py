@@ -22,6 +22,7 @@ import torch
 
 from demiurge.bundled import CORPUS_DIR
 from files.errors import CheckpointError, ParameterError, TrainingError
+from files.progress import no_progress
 from synth.architectures import ARCHITECTURES
 from synth.discriminators import (
     MelGANDiscriminator,
@@ -108,12 +109,12 @@ def toy(architecture="vocos-small"):
     return Vocoder(architecture, MEL, config=TOY[architecture])
 
 
-def vocoder(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
+def vocoder(audio, out, *, start=None, steps=4, resume=False, progress=no_progress, **options):
     options = VocoderOptions(**{**VOCODER, "steps": steps, **options})
     return train_vocoder(audio, out, options=options, start=start, resume=resume, progress=progress)
 
 
-def unagan(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
+def unagan(audio, out, *, start=None, steps=4, resume=False, progress=no_progress, **options):
     options = UnaganOptions(**{**UNAGAN, "steps": steps, **options})
     return train_unagan(audio, out, options=options, start=start, resume=resume, progress=progress)
 
