@@ -41,7 +41,7 @@ def export_database(database: Database, path: str | Path, *, format: str) -> int
         "format": "demiurge-table",
         "version": TABLE_VERSION,
         "settings": database.settings.to_dict(),
-        "sources": database.source_facts(),
+        "sources": _source_facts(database),
     }
     table = Table(
         database.settings.names,
@@ -54,6 +54,12 @@ def export_database(database: Database, path: str | Path, *, format: str) -> int
     with explaining(path), replacing(path) as temporary:
         WRITERS[format](table, temporary)
     return len(units)
+
+
+def _source_facts(database: Database) -> list[dict[str, Any]]:
+    """Return what a table says of each source."""
+    keys = ("path", "content_hash", "sample_rate", "channels", "n_samples")
+    return [{key: getattr(source, key) for key in keys} for source in database.sources]
 
 
 def import_files(
