@@ -19,7 +19,7 @@ from db.settings import DescriptorSettings
 from db.tables import TABLE_VERSION, WRITERS, Table, read_table
 from db.units import frame_lengths
 from db.writer import SourceRow, Writer, writing
-from files.atomic import explaining, replacing
+from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
 from files.hashing import hash_file
 
@@ -51,7 +51,7 @@ def export_database(database: Database, path: str | Path, *, format: str) -> int
         database.descriptors,
         header,
     )
-    with explaining(path), replacing(path) as temporary:
+    with writing_errors(path), replacing(path) as temporary:
         WRITERS[format](table, temporary)
     return len(units)
 

@@ -459,7 +459,7 @@ def test_download_without_room_is_refused_in_words(client, plan, tmp_path, monke
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "full"))
     answer = client.get(f"{plan}/download/csv")
     assert answer.status_code == 422
-    assert answer.json()["error"].endswith("make room there")
+    assert answer.json()["error"].endswith("environment variable DEMIURGE_CACHE")
 
 
 def test_many_downloads_keep_nobody_from_other_views(client, plan, monkeypatch):
