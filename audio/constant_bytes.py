@@ -1,6 +1,4 @@
-"""Audio files without what libsndfile draws from the clock, so that the same samples make the same
-bytes.
-"""
+"""The same bytes for the same samples: what libsndfile takes from the clock becomes a constant."""
 
 import struct
 from os import SEEK_CUR
@@ -12,9 +10,7 @@ OGG_SERIAL = 1
 
 
 def make_constant(path: Path) -> None:
-    """Set what libsndfile takes from the clock: the time in a WAV's PEAK chunk to 0, an Ogg
-    stream's serial number to 1.
-    """
+    """Set the time in a WAV's PEAK chunk to 0, and an Ogg stream's serial number to 1."""
     with open(path, "r+b") as file:
         start = file.read(4)
         if start == b"OggS":
@@ -35,11 +31,11 @@ def _zero_peak_time(file: BinaryIO) -> None:
 
 
 def _set_serials(file: BinaryIO) -> None:
-    """A page: 27 bytes, among them serial number, page number and checksum from byte 14; segments'
-    lengths; segments.
+    """Set the serial number in every page, and correct the page's checksum.
 
-    The checksum, a CRC without offset, is linear: it changes by the CRC of the change, whatever
-    else is in the page.
+    A page is 27 bytes, among them serial number, page number and checksum from byte 14; the lengths
+    of its segments; the segments. The checksum, a CRC without offset, is linear: it changes by the
+    CRC of the change, whatever else is in the page.
     """
     at = 0
     while True:
@@ -50,16 +46,15 @@ def _set_serials(file: BinaryIO) -> None:
         length = 27 + head[26] + sum(head[27 : 27 + head[26]])
         serial, number, checksum = struct.unpack_from("<III", head, 14)
         change = int.from_bytes(struct.pack("<I", serial ^ OGG_SERIAL), "big")
-        struct.pack_into(
-            "<III", head, 14, OGG_SERIAL, number, checksum ^ _crc_shift(change, length - 14)
-        )
+        checksum ^= _crc_shift(change, length - 14)
+        struct.pack_into("<III", head, 14, OGG_SERIAL, number, checksum)
         file.seek(at)
         file.write(head[:27])
         at += length
 
 
 def _crc_shift(value: int, n_bytes: int) -> int:
-    """A 32-bit polynomial times x to the 8 n_bytes, modulo Ogg's."""
+    """Multiply a 32-bit polynomial by x to the 8 n_bytes, modulo Ogg's."""
     power = 1 << 8
     while n_bytes:
         if n_bytes & 1:
@@ -70,6 +65,7 @@ def _crc_shift(value: int, n_bytes: int) -> int:
 
 
 def _crc_multiply(a: int, b: int) -> int:
+    """Multiply two 32-bit polynomials, modulo Ogg's."""
     product = 0
     for bit in range(31, -1, -1):
         product <<= 1

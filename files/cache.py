@@ -50,7 +50,7 @@ def may_write(folder: Path) -> bool:
 
 
 def _make_temporary(usual: Path) -> Path:
-    """Make a cache folder for this process and those it starts, which find it in the environment."""
+    """Make a cache folder; processes that this one starts find it in the environment."""
     folder = tempfile.mkdtemp(prefix="demiurge-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[FOLDER_VARIABLE] = folder

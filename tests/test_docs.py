@@ -198,7 +198,7 @@ def extended(tmp_path_factory) -> Path:
     """
     copy = tmp_path_factory.mktemp("extended")
     text = (DOCS / "contributing.md").read_text()
-    for room in ("db", "query", "playback", "sequencer", "synth", "training", "demiurge"):
+    for room in ("files", "audio", "db", "query", "playback", "sequencer", "synth", "training", "demiurge"):
         shutil.copytree(
             ROOT / room,
             copy / room,

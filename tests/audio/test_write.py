@@ -12,7 +12,8 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audio.write import BLOCK_SAMPLES, FORMATS, AudioWriter, check_output_format
+from audio.formats import FORMATS, check_output_format
+from audio.write import BLOCK_SAMPLES, AudioWriter
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, ParameterError, PlanError
 
