@@ -8,9 +8,11 @@ from synth.mel import PRESETS
 from synth.names import (
     DEFAULT_MEL,
     DEFAULT_UNAGAN,
+    DEFAULT_UNAGAN_SIZE,
     DEFAULT_VOCODER,
     MEL_PRESETS,
     UNAGAN_ARCHITECTURES,
+    UNAGAN_SIZES,
     VOCODERS,
 )
 
@@ -23,6 +25,7 @@ def test_names_are_those_of_the_registries():
 def test_defaults_are_known():
     assert DEFAULT_VOCODER in VOCODERS
     assert DEFAULT_UNAGAN in UNAGAN_ARCHITECTURES
+    assert DEFAULT_UNAGAN_SIZE in UNAGAN_SIZES
     assert DEFAULT_MEL in MEL_PRESETS
 
 
