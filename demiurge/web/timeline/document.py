@@ -12,8 +12,8 @@ from demiurge.web.names import encodable
 from demiurge.web.timeline.editor import Editor, State
 from demiurge.web.workspace import Workspace
 from files.errors import PlanError
-from playback.crossfade import is_contiguous
 from playback.plan import Plan
+from playback.runs import is_contiguous
 from playback.sources import sources_of
 from query.path import REST
 from query.settings import SearchSettings
