@@ -15,9 +15,9 @@ from audio.scan import find_audio
 from audio.write import AudioWriter
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from files.cache import FOLDER_VARIABLE
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan, Step
-from playback.render import render
+from playback.render import RenderOptions, render
 
 HOP = 1024
 N_STEPS = 60 * SAMPLE_RATE // HOP  # a minute
@@ -58,7 +58,7 @@ def bench_render(
     """Render a plan of files of one format."""
     every = MEASURED_EVERY[container]
     seconds, baseline_seconds = medians(
-        lambda: render(plan, folder / "out.wav", crossfade=crossfade),
+        lambda: render(plan, folder / "out.wav", render_options=RenderOptions(crossfade)),
         lambda: render_by_segment(plan, folder / "baseline.wav", every),
         repeats,
     )
