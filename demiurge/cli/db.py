@@ -106,7 +106,7 @@ def build(
     from db.build import build_database
 
     try:
-        with progress_bar("analysing", quiet=as_json) as bar:
+        with progress_bar("analysing", quiet=as_json) as progress:
             report = build_database(
                 audio_dir,
                 database,
@@ -116,7 +116,7 @@ def build(
                 executor=executor,
                 jobs=jobs,
                 address=address,
-                progress=lambda p: bar(p.files, p.total, _progress_text(p)),
+                progress=progress,
             )
     except KeyboardInterrupt:
         raise click.ClickException(
@@ -164,15 +164,6 @@ def _asked_settings(database: Path, asked: dict):
             f"--min-unit and --max-unit go with --units onset or beat, not {settings.units}"
         )
     return settings
-
-
-def _progress_text(progress) -> str:
-    speed = progress.audio_seconds / progress.seconds
-    failed = f", {progress.failed} failed" if progress.failed else ""
-    return (
-        f"{progress.audio_seconds / 3600:.2f} h, {speed:.0f} × real time{failed} "
-        f" {one_line(progress.name[-30:])}"
-    )
 
 
 def _echo_report(database: Path, report) -> None:

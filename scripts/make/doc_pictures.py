@@ -267,7 +267,7 @@ def draw_synthesis() -> Figure:
     noise = generator.latent.draw(
         np.random.default_rng(SYNTH_SEED), frames // generator.config.frames_per_step
     ).numpy()
-    mel = generator.sample(frames, seeds=[SYNTH_SEED])[0].numpy()
+    mel = generator.sample(frames, random_seeds=[SYNTH_SEED])[0].numpy()
     audio = vocoder.synthesise(mel)
     figure = new_figure("from noise to sound: the shipped generator and vocoder", 6.5)
     rows = figure.subplots(3, 1, sharex=True, height_ratios=[1, 2, 1.3])

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from audio.decoded import DecodedCache
 from demiurge.plans.edit import lock_steps, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.web.plans import PlanFile, plans_of
+from demiurge.web.plans import PlanFile
 from demiurge.web.timeline import editor as editor_module
 from demiurge.web.timeline import tape as recording_module
 from demiurge.web.timeline.editor import RECENT, Editor
@@ -494,7 +494,7 @@ def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(
 ):
     made.save(tmp_path / "tabla.plan.json")
     editor = Editors(workspace).get(
-        plans_of(workspace).add(tmp_path / "tabla.plan.json", kind="opened").id
+        workspace.plans.add(tmp_path / "tabla.plan.json", kind="opened").id
     )
     workspace.folder.write_text("not a folder")
     editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 3, 1), "repeat")
