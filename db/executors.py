@@ -20,9 +20,9 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from db.names import EXECUTORS
 from files.errors import DemiurgeError, ParameterError, install_command
 
-EXECUTORS = ("serial", "threads", "processes", "ray")
 QUEUED_PER_WORKER = 4
 # more is worth starting processes for
 MANY_TASKS = 2000

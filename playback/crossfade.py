@@ -45,10 +45,10 @@ from files.errors import ParameterError, PlanError
 from playback import alignment
 from playback.attacks import CONTEXT_MS, bracket
 from playback.gains import Overlaps, fade_progress, gains
+from playback.names import FADES
 from playback.steps import Step
 
 LIMITS = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
-FADES = ("matched", "equal-power", "linear")
 EDGE_MS = 1.5  # the shortest fade that does not click
 # a recording that starts or ends above -50 dB would click without at least so much of a fade
 BLINK_MS = 0.5

@@ -13,8 +13,9 @@ from audio.decibels import to_amplitude
 from files.atomic import make_folder, write_text
 from files.errors import ParameterError
 from playback.cues import Cue, make_cues
-from playback.exports import EXPORTS, SUFFIXES
+from playback.exports import EXPORTS
 from playback.live import Played, play
+from playback.names import EXPORT_SUFFIXES
 from playback.opened import OpenPlan
 from playback.plan import Plan
 from playback.render import RenderOptions, RenderSummary, stem_paths, write_stems, write_whole
@@ -85,7 +86,7 @@ def export_path(base: Path, kind: str) -> Path:
         if base.suffix == ".json"
         else base.stem
     )
-    return base.with_name(name + SUFFIXES[kind])
+    return base.with_name(name + EXPORT_SUFFIXES[kind])
 
 
 def write_outputs(

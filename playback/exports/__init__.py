@@ -17,4 +17,3 @@ EXPORTS: dict[str, Callable[[Plan, list[Cue], Path], str]] = {
     "csv": export_csv,
     "edl": export_edl,
 }
-SUFFIXES = {"reaper": ".rpp", "labels": ".txt", "csv": ".csv", "edl": ".edl"}
