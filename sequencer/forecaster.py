@@ -111,8 +111,20 @@ class Forecaster(nn.Module):
                 values["head"],
                 values["body"],
                 values["head_config"],
-                values["training"],
+                _training_facts(values["training"]),
             )
             model = cls(config)
             model.load_state_dict(tensors)
         return model.eval()
+
+
+def _training_facts(training: dict[str, Any]) -> dict[str, Any]:
+    """Return how a model was trained in today's words: checkpoints of 0.1.0 said "held out"."""
+    if "held_out_loss" not in training:
+        return training
+    facts = {**training, "validation_loss": training["held_out_loss"]}
+    del facts["held_out_loss"]
+    for name in {"sources", "steps"} & facts.keys():
+        part = facts[name]
+        facts[name] = {"train": part["train"], "validation": part["held_out"]}
+    return facts

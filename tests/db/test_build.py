@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -169,7 +170,7 @@ def test_file_that_changes_while_being_read_is_named_and_tried_again(corpus, tmp
 
 
 def test_file_that_vanishes_while_the_folder_is_read_is_named(corpus, tmp_path):
-    def vanish(progress):
+    def vanish(done, total, label):
         (corpus / "stereo.wav").unlink(missing_ok=True)
 
     many = [shutil.copy(corpus / "short.flac", corpus / f"s{i}.flac") for i in range(9)]
@@ -181,11 +182,11 @@ def test_file_that_vanishes_while_the_folder_is_read_is_named(corpus, tmp_path):
 def test_progress_says_how_far_how_fast_and_what_failed(corpus, tmp_path):
     (corpus / "text.wav").write_text("not audio")
     seen = []
-    build_database(corpus, tmp_path / "db", progress=seen.append)
-    assert [(p.files, p.total) for p in seen] == [(i, 5) for i in range(1, 6)]
-    assert seen[-1].audio_seconds == pytest.approx(1 + 1 + 1 + 7350 / 44100)
-    assert (seen[-1].failed, seen[-1].name) == (1, "text.wav")
-    assert all(p.seconds > 0 for p in seen)
+    sf.write(corpus / "long.wav", np.zeros(40 * 8000), 8000)
+    build_database(corpus, tmp_path / "db", progress=lambda *call: seen.append(call))
+    assert [call[:2] for call in seen] == [(i, 6) for i in range(1, 7)]
+    assert re.fullmatch(r"0\.01 h, \d+ × real time, 1 failed  text\.wav", seen[-1][2])
+    assert all("failed" not in label for _, _, label in seen[:-1])
 
 
 def test_bad_files_are_named_and_the_rest_is_built(corpus, tmp_path, tabla):
@@ -217,8 +218,8 @@ def test_result_does_not_depend_on_executor_or_jobs(corpus, tmp_path, executor, 
 
 
 def test_interrupted_build_keeps_what_it_has_and_goes_on(corpus, tmp_path):
-    def interrupt(progress):
-        if progress.files == 2:
+    def interrupt(done, total, label):
+        if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -909,8 +909,17 @@ def test_source_that_has_changed_is_named_before_anything_is_written(tmp_path, t
 
 
 def test_force_replaces(work, tmp_path):
-    for options in ((), ("--force",)):
-        run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", *options)
+    out = tmp_path / "o.wav"
+    plan = tmp_path / "o.plan.json"
+    mosaic = ("mosaic", SEED_FILE, work / "my.db", "-o", out)
+    run(*mosaic)
+    made = (out.read_bytes(), plan.read_bytes())
+    out.write_bytes(b"another file")
+    plan.write_bytes(b"another plan")
+    assert "--force" in run(*mosaic, expect=2)
+    assert (out.read_bytes(), plan.read_bytes()) == (b"another file", b"another plan")
+    run(*mosaic, "--force")
+    assert (out.read_bytes(), plan.read_bytes()) == made
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
