@@ -73,7 +73,6 @@ def browse(
     Ctrl-C ends it.
     """
     check_installed()
-    from demiurge.web.plans import plans_of
     from demiurge.web.serve import address_of, allow_files, listen, make_server, secure
     from demiurge.web.signals import ended_by_signals
     from demiurge.web.workspace import Workspace
@@ -81,7 +80,6 @@ def browse(
     allow_files()
     opened = Workspace(database, plans=plans, models=models, folder=folder, root=root)
     with closing(opened) as workspace, closing(listen(host, port)) as sock:
-        plans_of(workspace)  # a wrong one is refused now
         security = secure(host, sock.getsockname()[1], token)
         server = make_server(workspace, security)
         with ended_by_signals(server):

@@ -16,13 +16,13 @@ from demiurge.cli.options.output import check_output, force_option, json_option,
 from demiurge.cli.render_report import level_facts, level_notes
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
-from playback.names import EXPORT_SUFFIXES
+from playback.names import EXPORT_NAMES
 
 if TYPE_CHECKING:
-    from playback.opened import OpenPlan
+    from playback.open_plan import OpenPlan
+    from playback.options import OutputOptions, RenderOptions
     from playback.outputs import Outputs, WrittenOutputs
     from playback.plan import Plan
-    from playback.render import OutputOptions, RenderOptions
 
 output_option = partial(option, heading="What to make of the plan")
 path_type = click.Path(path_type=Path)
@@ -62,7 +62,7 @@ wanted_options = option_group(
         "--export",
         "exports",
         multiple=True,
-        type=click.Choice(tuple(EXPORT_SUFFIXES)),
+        type=click.Choice(EXPORT_NAMES),
         help="Write it for REAPER, as Audacity labels, as CSV or as a Samplitude EDL, beside OUT or"
         " PLAN; repeatable.",
     ),
@@ -119,7 +119,7 @@ def playback(
 
     The joins are as the plan says, unless options say otherwise.
     """
-    from playback.opened import open_plan
+    from playback.open_plan import open_plan
     from playback.outputs import write_outputs
     from playback.plan import Plan
 

@@ -132,7 +132,9 @@ def search_index(database: Database, search: SearchSettings, progress) -> UnitIn
 
 def unit_facts(database: Database, unit: int, distance: float) -> dict[str, Any]:
     """Return what is listed of a unit."""
-    position = int(database.positions(unit))
+    import numpy as np
+
+    position = int(database.positions(np.array(unit)))
     return {
         "unit": unit,
         "source": database.sources[database.units.source[position]].path,

@@ -25,7 +25,7 @@ from demiurge.cli.terminal import progress_bar
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
-    from playback.render import RenderOptions
+    from playback.options import RenderOptions
     from query.settings import SearchSettings
     from sequencer.sampling import SamplingOptions
 

@@ -89,14 +89,14 @@ def evaluate_vocoder(
 
     if picture:
         check_output(picture, force=force)
-    embedding = find_embedding(musicnn, needed=False)
+    embedding = find_embedding(musicnn)
     vocoders = {str(name): load_vocoder(name).prepare() for name in vocoder_dirs}
     with progress_bar("evaluating", quiet=as_json) as progress:
         report = evaluate_vocoders(
             vocoders,
             audio_dir,
             seconds=seconds,
-            seed=random_seed,
+            random_seed=random_seed,
             embedding=embedding,
             picture=picture,
             progress=progress,
@@ -172,9 +172,10 @@ def evaluate_generator(
     package musicnn.
     """
     from synth.evaluate_generator import evaluate_generator as evaluate_clips
+    from synth.musicnn import Musicnn
 
     folders = named_folders(others)
-    embedding = find_embedding(musicnn, needed=True)
+    embedding = Musicnn.find(musicnn)
     generator = load_generator(unagan_dir)
     vocoder = load_vocoder(vocoder_dir).prepare()
     with progress_bar("evaluating", quiet=as_json) as progress:
@@ -184,7 +185,7 @@ def evaluate_generator(
             audio_dir,
             others=folders,
             minutes=minutes,
-            seed=random_seed,
+            random_seed=random_seed,
             embedding=embedding,
             progress=progress,
         )
@@ -225,11 +226,11 @@ def exit_if_left_out(left_out: dict[str, str]) -> None:
         raise SystemExit(1)
 
 
-def find_embedding(folder: Path | None, *, needed: bool) -> Musicnn | None:
-    """Return MusiCNN from a folder or as installed; None if it is in neither and not needed."""
+def find_embedding(folder: Path | None) -> Musicnn | None:
+    """Return MusiCNN from a folder or as installed, None if it is in neither."""
     from synth.musicnn import Musicnn
 
-    if folder is None and not needed and importlib.util.find_spec("musicnn") is None:
+    if folder is None and importlib.util.find_spec("musicnn") is None:
         click.echo(
             "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR",
             err=True,

@@ -29,7 +29,9 @@ def make_options(
     """Return `GenerateOptions` of the options' values."""
     from synth.generate import GenerateOptions
 
-    return GenerateOptions(minutes=minutes, seconds=seconds, seed=random_seed, workers=workers)
+    return GenerateOptions(
+        minutes=minutes, seconds=seconds, random_seed=random_seed, workers=workers
+    )
 
 
 generate_options = option_group(

@@ -35,9 +35,11 @@ from files.errors import ParameterError
 from synth.names import (
     DEFAULT_MEL,
     DEFAULT_UNAGAN,
+    DEFAULT_UNAGAN_SIZE,
     DEFAULT_VOCODER,
     MEL_PRESETS,
     UNAGAN_ARCHITECTURES,
+    UNAGAN_SIZES,
     VOCODERS,
 )
 
@@ -171,8 +173,8 @@ unagan_options = option_group(
     model_option(
         "--size",
         metavar="NAME|FILE.json",
-        help="Sizes of the networks and of batches: published, which wants a GPU, small, for"
-        " processors, or a JSON file. [default: published]",
+        help=f"Sizes of networks and batches: {', '.join(UNAGAN_SIZES)} (for processors) or those"
+        f" in a JSON file. [default: {DEFAULT_UNAGAN_SIZE}]",
     ),
     mel_option,
     n_mels_option,

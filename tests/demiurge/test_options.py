@@ -20,14 +20,14 @@ from demiurge.cli import main
 from demiurge.cli.options.command import OTHERS, full_name, headed
 from demiurge.cli.options.moved import MOVED, find_advice
 from playback.exports import EXPORTS
-from playback.names import EXPORT_SUFFIXES, FADES
+from playback.names import EXPORT_NAMES, FADES
 from query.metrics import parse_metric
 from query.names import AUTO, INDEX_KINDS, METRICS
 from scripts.measure.options import commands, options
 from sequencer.models import BODIES, HEADS
 from synth.architectures import ARCHITECTURES
 from synth.mel import PRESETS
-from synth.train_unagan import ARCHITECTURES as UNAGANS
+from synth.names import UNAGAN_ARCHITECTURES
 from training.precision import PRECISIONS
 
 COMMANDS = {name.removeprefix("demiurge "): command for name, command in commands()}
@@ -114,13 +114,13 @@ def test_choices_are_those_of_the_registries():
     assert choices("db export", "--format") == list(EXPORT_FORMATS) == list(WRITERS)
     assert choices("query", "--index") == [AUTO, *INDEX_KINDS]
     assert choices("playback", "--fade") == list(FADES)
-    assert choices("playback", "--export") == list(EXPORT_SUFFIXES) == list(EXPORTS)
+    assert choices("playback", "--export") == list(EXPORT_NAMES) == list(EXPORTS)
     bits = dict.fromkeys(bits for format_ in FORMATS.values() for bits in format_.encodings if bits)
     assert choices("render", "--bits") == list(BITS) == list(bits)
     assert choices("sequencer train", "--architecture") == list(BODIES)
     assert choices("sequencer train", "--head") == list(HEADS)
     assert choices("synth train-vocoder", "--architecture") == list(ARCHITECTURES)
-    assert choices("synth train-unagan", "--architecture") == list(UNAGANS)
+    assert choices("synth train-unagan", "--architecture") == list(UNAGAN_ARCHITECTURES)
     assert choices("synth train-unagan", "--mel") == list(PRESETS)
     for command in ("sequencer train", "synth train-vocoder", "synth generate"):
         assert choices(command, "--precision") == list(PRECISIONS)

@@ -74,7 +74,7 @@ command = functools.partial(click.command, cls=Command)
 
 def full_name(ctx: click.Context) -> str:
     """Return a command's name with those of its groups, without the program's."""
-    names = []
+    names: list[str] = []
     while ctx.parent:
         names.insert(0, str(ctx.info_name))
         ctx = ctx.parent
@@ -91,7 +91,7 @@ def write_examples(examples: Iterable[str], formatter: click.HelpFormatter) -> N
 def headed(parameters: Iterable[click.Parameter]) -> dict[str, list[click.Parameter]]:
     """Return the options by heading, in order; those without one come last."""
     by_heading: dict[str, list[click.Parameter]] = {}
-    others = []
+    others: list[click.Parameter] = []
     for parameter in parameters:
         heading = parameter.heading if isinstance(parameter, Option) else ""
         if heading:

@@ -13,7 +13,7 @@ from demiurge.cli.options.command import option, option_group
 from playback.names import FADES
 
 if TYPE_CHECKING:
-    from playback.render import RenderOptions
+    from playback.options import RenderOptions
 
 PLAIN_CROSSFADE_MS = 22.0
 join_option = partial(option, heading="The joins")
@@ -98,8 +98,7 @@ class JoinsAndFile:
         PlanError
             If the plan's settings are wrong.
         """
-        from playback.crossfade import CrossfadeOptions
-        from playback.render import OutputOptions, RenderOptions
+        from playback.options import CrossfadeOptions, OutputOptions, RenderOptions
 
         names = ("crossfade_ms", "fade", "align_ms", "attacks", "level_db")
         asked = {name: getattr(self, name) for name in names}

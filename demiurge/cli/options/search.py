@@ -13,7 +13,6 @@ from demiurge.cli.options.output import random_seed_option
 from query.names import AUTO, INDEX_KINDS, METRICS
 
 if TYPE_CHECKING:
-    from query.options import PathOptions
     from query.settings import SearchSettings
 
 THE_PATH = "The path"
@@ -129,15 +128,6 @@ CHANCE = (
 )
 
 
-def make_path(
-    k: int | None = None, *, path_temperature: float = 0.0, random_seed: int = 0, **rules: float
-) -> PathOptions:
-    """Return `PathOptions` of the options' values; `rules` are those of `PATH`."""
-    from query.options import PathOptions
-
-    return PathOptions(k, temperature=path_temperature, seed=random_seed, **rules)
-
-
 def make_search(
     *,
     sources: tuple[str, ...],
@@ -145,18 +135,36 @@ def make_search(
     where: tuple[str, ...],
     weights: str | None,
     metric: str,
+    continuity: float,
+    novelty: float,
+    min_reuse: float,
+    max_run: float,
+    rest_threshold: float,
+    k: int | None = None,
     kind: str = AUTO,
     variations: int = 1,
-    **path: float,
+    path_temperature: float = 0.0,
+    random_seed: int = 0,
 ) -> SearchSettings:
-    """Return `SearchSettings` of the options' values; `path` goes to `make_path`."""
+    """Return `SearchSettings` of the options' values."""
     from query.filters import Filters, parse_condition
+    from query.options import PathOptions
     from query.settings import SearchSettings
     from query.weights import parse_weights
 
     conditions = tuple(parse_condition(text) for text in where)
+    path = PathOptions(
+        k=k,
+        continuity=continuity,
+        novelty=novelty,
+        min_reuse=min_reuse,
+        max_run=max_run,
+        rest_threshold=rest_threshold,
+        temperature=path_temperature,
+        seed=random_seed,
+    )
     return SearchSettings(
-        path=make_path(**path),
+        path=path,
         variations=variations,
         filters=Filters(sources=sources, tags=tags, where=conditions),
         weights={} if weights is None else parse_weights(weights),
