@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from files.errors import ParameterError, PlanError
+from playback.names import FADES
 
-FADES = ("matched", "equal-power", "linear")
 MAX_VALUES = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
 
 
