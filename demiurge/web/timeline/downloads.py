@@ -11,14 +11,18 @@ from starlette.responses import Response, StreamingResponse
 from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
 from files.cache import cache_errors, cache_folder
-from playback.crossfade import CrossfadeOptions
-from playback.exports import SUFFIXES
-from playback.opened import open_plan
+from playback.exports import EXPORTS
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.outputs import Outputs, write_outputs
 from playback.plan import Plan
-from playback.render import RenderOptions
 
-KINDS = {"plan": SUFFIX, "wav": ".wav", **SUFFIXES}  # and the suffix of each
+# and the suffix of each
+KINDS = {
+    "plan": SUFFIX,
+    "wav": ".wav",
+    **{kind: export.suffix for kind, export in EXPORTS.items()},
+}
 MEDIA_TYPES = {"plan": "application/json", "wav": "audio/wav"}
 
 

@@ -239,7 +239,7 @@ def test_units_of_somebodys_own_are_measured_too(client, plan, rebuilt, workspac
     for wrong in ("x", "1,", "-1", "1.5", ",".join(["1"] * 17), "9" * 18):
         answer = client.get(f"{plan}/steps/12/alternatives.json?units={wrong}")
         assert answer.status_code == 422
-        assert "whole numbers with commas" in answer.json()["error"]
+        assert "whole numbers separated by commas" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("what", ["alternatives.json", "audio.wav"])
@@ -491,7 +491,7 @@ def test_many_downloads_keep_nobody_from_other_views(client, plan, monkeypatch):
 
 def test_download_is_given_up_when_the_server_ends(client, plan, workspace):
     facts(client, plan)
-    workspace.give_up()
+    workspace.cancel_work()
     assert "is ending" in client.get(f"{plan}/download/wav").json()["error"]
 
 
