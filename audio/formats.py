@@ -36,6 +36,8 @@ FORMATS = {
     ".ogg": OutputFormat("OGG", {None: "VORBIS"}, 255, 200000),
 }
 
+BITS = tuple(bits for bits in FORMATS[".wav"].encodings if bits)
+
 
 def check_output_format(
     path: str | Path,

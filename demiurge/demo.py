@@ -12,7 +12,8 @@ import numpy as np
 import soundfile as sf
 
 from audio.channels import fit_channels
-from audio.read import read_audio, resample
+from audio.read import read_audio
+from audio.resample import resample
 from db.build import build_database
 from db.database import Database
 from demiurge.bundled import CORPUS_DIR, SEED_FILE

@@ -69,10 +69,6 @@ def cache_errors(folder: Path) -> AbstractContextManager[None]:
     return writing_errors(folder, f"{remedy} {FOLDER_VARIABLE}")
 
 
-def keeping_decoded(what: str, folder: Path) -> AbstractContextManager[None]:
-    return cache_errors(folder)
-
-
 def prune(kept: Iterable[Path], max_bytes: int, *, in_use: Container[Path]) -> None:
     """Remove what has not been used for longest, until the rest fits in `max_bytes`.
 
