@@ -16,7 +16,7 @@ from files.errors import AudioError, ParameterError
 from files.hashing import hash_file
 from synth.faults import audio_fault, mel_fault
 from synth.generate import MAX_ATTEMPTS, SAFE_PEAK, GenerateOptions, generate, make_clip
-from synth.generated import MANIFEST
+from synth.generated_manifest import MANIFEST
 from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.resynth import resynthesise
