@@ -15,9 +15,8 @@ from torch import Tensor
 
 from files.atomic import make_folder, replacing
 from files.errors import CheckpointError, DemiurgeError, ParameterError
+from training.checkpoint_config import CONFIG, VERSION, read_config
 
-VERSION = 1
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 STATE = "training.pt"
 
@@ -76,24 +75,7 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
         If there is none, it is damaged, of another kind, or of a newer version.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).is_file():
-        raise CheckpointError(
-            f"{folder}: no model here (no {CONFIG}); train one, or check the name"
-        )
-    try:
-        config = json.loads((folder / CONFIG).read_text())
-        found = (config["kind"], config["version"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{folder / CONFIG}: damaged ({error!r}); train the model again or restore a copy"
-        ) from error
-    if not isinstance(found[1], int) or found[1] > VERSION:
-        raise CheckpointError(
-            f"{folder} is of version {found[1]}, this Demiurge knows versions up to {VERSION};"
-            " update Demiurge"
-        )
-    if found[0] != kind:
-        raise CheckpointError(f"{folder} holds a {found[0]}, not a {kind}; give another model")
+    config = read_config(folder, kind=kind)
     try:
         return config, load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:

@@ -187,7 +187,7 @@ def test_full_disk_is_named_with_a_remedy_and_leaves_nothing_half(
     with monkeypatch.context() as patch:
         patch.setattr("synth.dataset.log_mel", full)
         with pytest.raises(
-            ParameterError, match=r"cannot be kept decoded in .*the disk is full.*DEMIURGE_CACHE"
+            ParameterError, match=r"cannot be written \(No space left on device\).*DEMIURGE_CACHE"
         ):
             open_dataset(folder, MEL)
     left = [
