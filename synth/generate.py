@@ -68,7 +68,9 @@ class GenerateOptions:
                 f"seconds={self.seconds} of a file must be {MIN_SECONDS:g} to {MAX_SECONDS:g}"
             )
         if not isinstance(self.random_seed, int) or self.random_seed < 0:
-            raise ParameterError(f"random_seed={self.random_seed!r} must be an integer of at least 0")
+            raise ParameterError(
+                f"random_seed={self.random_seed!r} must be an integer of at least 0"
+            )
         if self.workers is not None and self.workers < 1:
             raise ParameterError(f"workers={self.workers} must be at least 1")
 
