@@ -64,7 +64,7 @@ def echo_summary(model_dir: Path, summary: TrainingSummary, options: Options) ->
     )
     click.echo(f"  lower is better; {references}")
     if summary.n_padded:
-        click.echo(f"  padded with silence, being shorter than an excerpt: {summary.n_padded}")
+        click.echo(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
     echo_left_out(summary.left_out)
 
 
