@@ -12,7 +12,6 @@ import pytest
 
 import files.cache
 from files.cache import cache_folder
-from files.errors import ParameterError
 
 
 @pytest.fixture
