@@ -72,7 +72,8 @@ def best_text(summary: TrainingSummary) -> str:
     """Return which weights were kept."""
     if summary.best_step:
         return f"best after {summary.best_step} of {summary.steps} steps"
-    before, now = summary.judged[0], summary.judged[-1]
+    before = summary.judged[0]
+    now = summary.judged[-1]
     return (
         f"still the weights that training started from: {summary.steps} steps have not made them"
         f" better ({before:.3f} before, {now:.3f} now)"
