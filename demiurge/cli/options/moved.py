@@ -41,13 +41,13 @@ MOVED: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (RENDERING, "--true-peak", PLAYBACK),
     (("sequencer train",), "--threads", f"{PYTHON}: TrainingOptions(threads=…)"),
     (SYNTH_TRAINING, "--threads", "is gone: set OMP_NUM_THREADS"),
-    (SYNTH_TRAINING, "--judge-steps", f"{PYTHON}: validate_steps=…"),  # 0.1.0
-    (SYNTH_TRAINING, "--judge-minutes", f"{PYTHON}: validate_minutes=…"),  # 0.1.0
+    (SYNTH_TRAINING, "--judge-steps", f"{PYTHON}: validate_steps=…"),
+    (SYNTH_TRAINING, "--judge-minutes", f"{PYTHON}: validate_minutes=…"),
     (SYNTH_TRAINING, "--show-minutes", f"{PYTHON}: show_minutes=…"),
     (("synth train-vocoder",), "--adversarial-from", f"{PYTHON}: VocoderOptions"),
     (("synth train-unagan",), "--adversarial-from", f"{SIZE}: adversarial_from"),
     (("synth train-unagan",), "--width", f"{SIZE}: width"),
-    (("synth train-unagan",), "--adversary-width", f"{SIZE}: discriminator_width"),  # 0.1.0
+    (("synth train-unagan",), "--adversary-width", f"{SIZE}: discriminator_width"),
     (("synth train-unagan",), "--clip-frames", f"{SIZE}: clip_frames"),
     (("synth train-unagan",), "--latent-order", f"{SIZE}: latent_order"),
     (("synth train-unagan",), "--cycle", f"{SIZE}: cycle"),
