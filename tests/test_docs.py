@@ -42,13 +42,12 @@ QUICK = {
             "--from shipped --minutes 0.001 --batch-size 2 --segment-frames 32"
         ),
         "--resume --minutes 2": "--resume --minutes 0.001",
-        "--size small --minutes 8": (
-            "--width 32 --discriminator-width 32 --clip-frames 128 --batch-size 8 --minutes 0.001"
-        ),
+        "--size small --minutes 8": "--size toy.json --minutes 0.001",
         "--minutes 0.5 --seconds 10": "--minutes 0.1 --seconds 3",
     },
     "cluster": {"--minutes 1": "--minutes 0.03"},
 }
+TOY_SIZES = {"width": 32, "discriminator_width": 32, "clip_frames": 128, "batch_size": 8}
 
 
 @pytest.fixture
@@ -73,6 +72,7 @@ def test_every_tutorial_is_run():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["database", "render", "browse", "synth"])
 def test_tutorial_runs_and_shows_what_is_printed(name, folder):
+    (folder / "toy.json").write_text(json.dumps(TOY_SIZES))
     run_lesson(read_lesson(name))
 
 
