@@ -1,6 +1,6 @@
 """Where the overlaps of a batch lie, and how they are shaped; `playback.crossfade` has the idea.
 
-both sides ──► keep off attacks ──► align the waveforms ──► measure correlation and level ──► Overlaps
+both sides ──► keep off attacks ──► align the waveforms ──► measure correlation, level ──► Overlaps
 """
 
 from dataclasses import dataclass

@@ -14,8 +14,7 @@ from demiurge.cli.options.output import (
     progress_bar,
 )
 from files.errors import ParameterError
-
-EXPORTS = ["reaper", "labels", "csv", "edl"]
+from playback.exports import EXPORTS
 
 
 @click.command(
@@ -38,7 +37,7 @@ EXPORTS = ["reaper", "labels", "csv", "edl"]
     "--export",
     "exports",
     multiple=True,
-    type=click.Choice(EXPORTS),
+    type=click.Choice(list(EXPORTS)),
     help=(
         "Write it for REAPER, as Audacity labels, as a table, or as a Samplitude EDL, beside OUT or"
         " PLAN; repeatable."
@@ -164,7 +163,7 @@ def show_plan(plan: Path, root: Path | None, options: dict, *, makes: bool, as_j
 
 def _check_outputs(plan: Path, loaded, outputs, files: list[Path], output, *, force: bool) -> None:
     """Refuse early what cannot be written, or would take the place of something."""
-    from audio.write import check_output_format
+    from audio.formats import check_output_format
 
     if not outputs.out and (output.lufs, output.true_peak_db) != (None, None):
         raise ParameterError(

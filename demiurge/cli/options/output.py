@@ -86,7 +86,7 @@ def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> No
 
 def check_audio_output(path: Path, *, force: bool, bits: str | None = None) -> None:
     """`check_output` for audio."""
-    from audio.write import check_output_format
+    from audio.formats import check_output_format
 
     check_output_format(path, bits)
     check_output(path, force=force)
