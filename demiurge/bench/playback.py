@@ -17,7 +17,7 @@ from demiurge.bench import SAMPLE_RATE, Result, medians
 from files.cache import FOLDER_VARIABLE
 from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan, Step
-from playback.render import RenderOptions, render
+from playback.render import render
 
 HOP = 1024
 N_STEPS = 60 * SAMPLE_RATE // HOP  # a minute
