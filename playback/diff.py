@@ -1,11 +1,11 @@
 """What an edit of a plan changes in its audio: only that must be stitched again.
 
-old   ── A ──┬── B ──┬──── C ────┬── D ──       the same runs in front: A, B; at the back: D
-new   ── A ──┬── B ──┬── X ──┬── D ──
-                 └─made anew──┘                 from where B's last crossfade may begin to where D's first may end
+old   ── A ──┬── B ──┬──── C ────┬── D ──       The same runs in front, A and B, and at the back, D:
+new   ── A ──┬── B ──┬── X ──┬── D ──           made anew is what lies between where B's crossfade
+                 └─made anew──┘                 into X may begin and where X's into D may end.
 
-old   ── A ──┬────────── B ───────────┬── D ──  two runs that begin alike, or end alike, are the same up to where their
-new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  crossfades may begin
+old   ── A ──┬────────── B ───────────┬── D ──  Runs that begin alike, or end alike, are the same
+new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  up to where their crossfades may begin.
                   └made anew─┘
 """
 

@@ -1,6 +1,7 @@
 """The joins of a plan with their sound, made in batches.
 
-runs ──► joins ──► batches ──► both sides read ──► crossfaded in a second thread while the next batch is read
+runs ──► joins ──► batches ──► both sides read ──► crossfaded in a second thread,
+                                                   while the next batch is read
 """
 
 from collections import deque
@@ -14,7 +15,7 @@ import numpy as np
 from playback.crossfade import cross, mix
 from playback.gains import Overlaps
 from playback.options import CrossfadeOptions
-from playback.overlaps import Limits, edge_samples
+from playback.overlaps import Limits, context_samples, edge_samples
 from playback.plan import Plan
 from playback.run_audio import RunAudio
 from playback.runs import ZONE_GRID, Run
@@ -132,7 +133,7 @@ def _batches(
     Transformed units count whole, since they are made whole.
     """
     rate = plan.sample_rate
-    zone = 2 * (crossfade.reach_samples(rate) + crossfade.context_samples(rate)) + ZONE_GRID
+    zone = 2 * (crossfade.reach_samples(rate) + context_samples(crossfade, rate)) + ZONE_GRID
     batch: list[Join] = []
     size = 0
     for join in joins:
@@ -172,7 +173,7 @@ def _read_zones(
 ) -> list[_Zones]:
     """Read both sides of a batch's joins, grouped by how far they are read."""
     limits = [_limit(join, runs, audio, crossfade, plan.sample_rate) for join in batch]
-    context = crossfade.context_samples(plan.sample_rate)
+    context = context_samples(crossfade, plan.sample_rate)
     reaches = [_round_up(max(left, right) + context) for left, right, *_ in limits]
     zones = []
     for reach in sorted(set(reaches)):

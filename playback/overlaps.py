@@ -1,6 +1,6 @@
-"""Where the overlaps of a batch lie, and how they are shaped; see `playback.crossfade` for the idea.
+"""Where the overlaps of a batch lie, and how they are shaped; `playback.crossfade` has the idea.
 
-both sides ──► keep off attacks ──► align the waveforms ──► measure correlation and step in level ──► Overlaps
+both sides ──► keep off attacks ──► align the waveforms ──► measure correlation and level ──► Overlaps
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from playback import alignment
-from playback.attacks import bracket
+from playback.attacks import CONTEXT_MS, bracket
 from playback.gains import Overlaps, fade_progress
 from playback.options import CrossfadeOptions
 
@@ -77,6 +77,13 @@ def plan_overlaps(
 def edge_samples(sample_rate: int) -> int:
     """Return the length of the shortest fade that does not click."""
     return round(EDGE_MS * sample_rate / 1000)
+
+
+def context_samples(options: CrossfadeOptions, sample_rate: int) -> int:
+    """Return how many samples beyond what a crossfade may change the decisions look at."""
+    for_attacks = CONTEXT_MS if options.attacks else 0
+    for_alignment = alignment.WINDOW_MS if options.align_ms else 0
+    return round(max(for_attacks, for_alignment) * sample_rate / 1000)
 
 
 def middle_of(sides: np.ndarray, extent: int) -> np.ndarray:
@@ -148,7 +155,7 @@ def _match(
     none = np.zeros(len(outgoing))
     if options.fade != "matched" and not options.level_db:
         return none, none
-    context = options.context_samples(sample_rate)
+    context = context_samples(options, sample_rate)
     likeness, step_db = _measure(outgoing, incoming, start, length, context)
     begins_with_attack = attack < outgoing.shape[1] // 2
     limited = np.clip(step_db, -options.level_db, options.level_db)

@@ -10,7 +10,7 @@ import numpy as np
 
 from audio.decibels import to_amplitude, to_decibels
 from audio.loudness import LoudnessMeter, TruePeakMeter
-from files.atomic import writing_errors, replacing
+from files.atomic import replacing, writing_errors
 from files.progress import Progress, no_progress
 from playback.levels import PeakMeter, find_gain_db
 from playback.open_plan import OpenPlan, open_plan

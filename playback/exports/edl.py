@@ -10,13 +10,18 @@ A row says how long its fades are, not their shape ("*default" is the reader's o
 place for a cue's envelope.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from files.errors import PlanError
-from playback.cues import Cue
 from playback.exports.names import source_path, unit_name
-from playback.plan import Plan
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
 
 WIDTHS = (7, 5, 12, 12, 12, 12, 9, 2, 2, 12, 5, 34, 12, 5, 34, 5)
 COLUMNS = (
