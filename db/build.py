@@ -10,7 +10,6 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,8 @@ from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.writer import SourceRow, Writer, transaction, writing
 from files.errors import DatabaseError, ParameterError
-from files.names import check_name, printable
+from files.names import check_name, is_utf8, printable
+from files.progress import Progress, no_progress
 
 
 @dataclass
@@ -44,20 +44,6 @@ class BuildReport:
     pruned: bool = False
     audio_seconds: float = 0.0  # of sources analysed now
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class BuildProgress:
-    """How far a build is: files looked at, in all, audio analysed, time taken, failures, and the
-    file just done.
-    """
-
-    files: int
-    total: int
-    audio_seconds: float
-    seconds: float
-    failed: int
-    name: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +79,7 @@ def build_database(
     executor: str | None = "threads",
     jobs: int | None = None,
     address: str | None = None,
-    progress: Callable[[BuildProgress], None] | None = None,
+    progress: Progress = no_progress,
 ) -> BuildReport:
     """Bring the database in folder `path` up to date with the audio under `audio_dir`.
 
@@ -110,7 +96,6 @@ def build_database(
         takes "processes" if there is much to do: a script must then guard its start with `if
         __name__ == "__main__":`, as always with spawned processes. The result does not depend on
         them.
-    progress : callable (BuildProgress)
 
     Raises
     ------
@@ -140,7 +125,7 @@ def build_database(
     for folder, error in unreadable.items():
         report.failed.append(
             (
-                printable(folder),
+                _text(folder),
                 f"the folder cannot be read ({error.strerror}); check its permissions",
             )
         )
@@ -168,7 +153,7 @@ class _Build:
         root: Path,
         settings: DescriptorSettings,
         report: BuildReport,
-        progress: Callable[[BuildProgress], None] | None,
+        progress: Progress,
         started: float,
     ) -> None:
         self.root = root
@@ -215,7 +200,7 @@ class _Build:
             for name, analysis in zip(todo, results, strict=True):
                 self._record(name, analysis)
                 done += 1
-                self._tell(done, len(files), name)
+                self._progress(done, len(files), self._label(name))
         self.report.unchanged.sort()
 
     def _is_as_before(self, name: str) -> bool:
@@ -267,8 +252,8 @@ class _Build:
                 " longer hop"
             )
         if error is not None or description is None or info is None:
-            report.failed.append((printable(name), error or ""))
-            if printable(name) == name and (analysis.content_hash or known is None):
+            report.failed.append((_text(name), error or ""))
+            if is_utf8(name) and (analysis.content_hash or known is None):
                 self.writer.add_failure(SourceRow(*stamp, state="failed", error=error))
             # a name that is not text cannot be kept; a file that cannot be read just now keeps what
             # it had
@@ -284,15 +269,18 @@ class _Build:
         self.report.vanished.remove(before)
         self.report.renamed.append((before, after))
 
-    def _tell(self, done: int, total: int, name: str) -> None:
-        if self._progress:
-            report = self.report
-            seconds = time.perf_counter() - self._started
-            self._progress(
-                BuildProgress(
-                    done, total, report.audio_seconds, seconds, len(report.failed), printable(name)
-                )
-            )
+    def _label(self, name: str) -> str:
+        """Return what the progress bar shows after a file: how much, how fast, and its name."""
+        report = self.report
+        hours = report.audio_seconds / 3600
+        speed = report.audio_seconds / (time.perf_counter() - self._started)
+        failed = f", {len(report.failed)} failed" if report.failed else ""
+        return f"{hours:.2f} h, {speed:.0f} × real time{failed}  {printable(name)[-30:]}"
+
+
+def _text(name: str) -> str:
+    """Return a file's name as text that can be printed, and written as JSON."""
+    return name if is_utf8(name) else printable(name)
 
 
 def _size(root: Path, name: str) -> int:

@@ -6,21 +6,20 @@ import fnmatch
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from db.manifest import SPAN_TABLES, find_root, kinds, open_manifest
+from db.manifest import SPAN_TABLES, find_root, open_manifest, row_kinds, unit_row_kind
 from db.settings import DescriptorSettings
 from db.shards import ShardWriter, checksum, read_rows, shard_path
 from db.writer import Writer, remove_strays, transaction, write_normaliser, writing
 from files.errors import DatabaseError, ParameterError
 from files.hashing import hash_file
-
-Progress = Callable[[int, int, str], None]  # done, in all, of what
+from files.progress import Progress, no_progress
 
 
 def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
@@ -71,7 +70,7 @@ def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
     return matched
 
 
-def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, int]:
+def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, int]:
     """Rewrite the shards without the rows of sources that changed or were removed. Unit ids change.
 
     New shards are written beside the old ones and the manifest then turns to them in one
@@ -94,14 +93,14 @@ def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, in
         before = _shard_bytes(folder)
         total = sum(
             connection.execute(f"SELECT count(*) FROM {SPAN_TABLES[k][0]}").fetchone()[0]
-            for k in kinds(settings)
+            for k in row_kinds(settings)
         )
         places: dict[
             str, list[tuple[int, int, int]]
         ] = {}  # kind -> (shard, first row, source) of each source
         shard_rows: dict[str, dict[int, int]] = {}
         done = 0
-        for kind, n_columns in kinds(settings).items():
+        for kind, n_columns in row_kinds(settings).items():
             last = connection.execute(f"SELECT max(shard) FROM {SPAN_TABLES[kind][1]}").fetchone()[
                 0
             ]
@@ -118,8 +117,7 @@ def compact(path: str | Path, progress: Progress | None = None) -> tuple[int, in
                     places[kind].append((shard, first, source))
                     shard_rows[kind][shard] = first + len(rows)
                     done += 1
-                    if progress:
-                        progress(done, total, name)
+                    progress(done, total, name)
                 writer.sync()
         _turn_to(connection, places, shard_rows)
         for kind, rows_of in shard_rows.items():
@@ -189,7 +187,7 @@ def verify(
     root: str | Path | None = None,
     check_files: bool = True,
     repair: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Verification:
     """Check every row against its checksum, the units against their sources, and every audio file
     against its hash.
@@ -224,7 +222,7 @@ def _verify(
     path: Path,
     root: str | Path | None,
     check_files: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Verification:
     result = Verification()
     settings = _settings(connection)
@@ -245,9 +243,8 @@ def _verify(
             result.damaged.append((name, problem))
         if check_files and (problem := _check_file(folder / name, content_hash)):
             result.files.append((name, problem))
-        if progress:
-            progress(done, len(sources), name)
-    kind = list(kinds(settings))[-1]
+        progress(done, len(sources), name)
+    kind = unit_row_kind(settings)
     stored = connection.execute(f"SELECT total(n_rows) FROM {SPAN_TABLES[kind][1]}").fetchone()[0]
     live = connection.execute(f"SELECT total(n_rows) FROM {SPAN_TABLES[kind][0]}").fetchone()[0]
     result.dead_rows = int(stored - live)
@@ -265,7 +262,7 @@ def _check_rows(
     result: Verification,
 ) -> str | None:
     """What is wrong with the rows of one source, if anything."""
-    for kind, n_columns in kinds(settings).items():
+    for kind, n_columns in row_kinds(settings).items():
         span = connection.execute(
             f"SELECT * FROM {SPAN_TABLES[kind][0]} WHERE source_id = ?", (source,)
         ).fetchone()
@@ -314,7 +311,7 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
     names = {name for name, _ in result.damaged}
     with transaction(connection):
         connection.executemany("DELETE FROM sources WHERE path = ?", [(name,) for name in names])
-        for kind, n_columns in kinds(settings).items():
+        for kind, n_columns in row_kinds(settings).items():
             table = SPAN_TABLES[kind][1]
             for shard, n_rows in connection.execute(f"SELECT * FROM {table}").fetchall():
                 file = shard_path(path / "shards", kind, shard)

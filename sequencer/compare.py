@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 from db.database import Database
 from files.atomic import make_folder, write_text
 from files.errors import ParameterError
+from files.interrupts import ignore_interrupts
 from files.progress import Progress, no_progress
 from sequencer.forecaster import Forecaster
 from sequencer.names import ARCHITECTURES, HEADS
@@ -121,7 +121,7 @@ def _read_options(path: Path) -> dict[str, Any]:
 def _process_pool() -> Iterator[ProcessPoolExecutor]:
     """Yield one worker per processor; on an error, end them all."""
     pool = ProcessPoolExecutor(
-        os.cpu_count(), mp_context=get_context("spawn"), initializer=_ignore_interrupts
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=ignore_interrupts
     )
     try:
         yield pool
@@ -131,11 +131,6 @@ def _process_pool() -> Iterator[ProcessPoolExecutor]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _unfinished(folder: Path) -> Path:

@@ -127,14 +127,21 @@ class Forecaster(nn.Module):
         return model.eval()
 
 
+_RENAMED = {
+    "model": "architecture",
+    "seed": "random_seed",
+    "held_out": "validation",
+    "held_out_loss": "validation_loss",
+}
+
+
 def _renamed(
     values: dict[str, Any], tensors: dict[str, Tensor]
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Give what 0.1.0 saved today's names."""
-    training = dict(values["training"])
+    training = {_RENAMED.get(name, name): value for name, value in values["training"].items()}
     for part in {"sources", "steps"} & training.keys():
-        renamed = {"held_out": "validation"}
-        training[part] = {renamed.get(key, key): value for key, value in training[part].items()}
+        training[part] = {_RENAMED.get(name, name): value for name, value in training[part].items()}
     new_values = {
         "architecture": values["model"],
         "architecture_sizes": values["body"],

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from files.errors import ParameterError
 from files.progress import Progress
+from synth.dataset import AudioDataset, open_dataset
 from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings
-from synth.recordings import Recordings, open_recordings
-from synth.segments import Segments, split_entries
+from synth.segments import Segments, split_files
 from synth.vocoder import Vocoder
 from training.distributed import Distributed
 from training.loop import TrainingLoop
@@ -72,21 +72,23 @@ class AudioTraining(Trainable):
 
     def __init__(
         self,
-        recordings: Recordings,
+        dataset: AudioDataset,
         options: AudioTrainingOptions,
         distributed: Distributed,
         *,
         excerpt_frames: int,
         starts_trained: bool,
     ) -> None:
-        self.recordings = recordings
+        self.dataset = dataset
         self.options = options
         self.distributed = distributed
         self.starts_trained = starts_trained
-        self.files = recordings.files
+        self.files = dataset.stamps
         self.device = distributed.device(options.device)
-        train, self.validation = split_entries(recordings, excerpt_frames, seed=options.random_seed)
-        self.train = Segments(recordings, train, excerpt_frames)
+        train, self.validation = split_files(
+            dataset, excerpt_frames, random_seed=options.random_seed
+        )
+        self.train = Segments(dataset, train, excerpt_frames)
         torch.manual_seed(options.random_seed)
 
     def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -121,8 +123,8 @@ class AudioTraining(Trainable):
     def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
         assert isinstance(ema, Vocoder | Generator)
         names = {
-            "train": [entry.name for entry in self.train.entries],
-            "validation": [entry.name for entry in self.validation],
+            "train": [file.name for file in self.train.files],
+            "validation": [file.name for file in self.validation],
         }
         ema.training_summary = {**summary, **names}
         del ema.training_summary["mel"]  # it is in the config
@@ -144,7 +146,7 @@ class AudioTraining(Trainable):
 def train_on_folder(
     audio: Path,
     folder: Path,
-    make: Callable[[Recordings, Distributed], AudioTraining],
+    make: Callable[[AudioDataset, Distributed], AudioTraining],
     *,
     mel: MelSettings,
     options: AudioTrainingOptions,
@@ -160,14 +162,13 @@ def train_on_folder(
         distributed.device(options.device)  # fails before hours of audio are decoded, as the next
         if wandb:
             find_wandb()
-        recordings = distributed.main_first(lambda: open_recordings(audio, mel, progress=progress))
-        training = make(recordings, distributed)
+        dataset = distributed.main_first(lambda: open_dataset(audio, mel, progress=progress))
+        training = make(dataset, distributed)
         loop = TrainingLoop(training, folder, options, distributed, progress=progress)
         summary = loop.run(resume=resume, wandb=wandb)
-    parts = {"train": training.train.entries, "validation": training.validation}
+    parts = {"train": training.train.files, "validation": training.validation}
     seconds = {
-        part: sum(entry.n_frames for entry in entries) / mel.frame_rate
-        for part, entries in parts.items()
+        part: sum(file.n_frames for file in files) / mel.frame_rate for part, files in parts.items()
     }
     return AudioTrainingSummary(
         **asdict(summary),
@@ -175,5 +176,5 @@ def train_on_folder(
         train_seconds=seconds["train"],
         validation_seconds=seconds["validation"],
         n_padded=training.train.n_padded,
-        left_out=recordings.left_out,
+        left_out=dataset.left_out,
     )

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from synth.began import BeganBalance, MelAutoencoder
+from synth.dataset import AudioDataset
 from synth.generator import KIND, Generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import log_mel
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
-from synth.recordings import Recordings
+from synth.names import UNAGAN_ARCHITECTURES
+from synth.samples import plot_mels, save_wav
 from synth.segments import Segments
-from synth.show import save_mels, save_sound
 from synth.train import AudioTraining, AudioTrainingOptions, AudioTrainingSummary, train_on_folder
 from synth.unagan import MelEncoder, UnaganConfig
 from training.distributed import Distributed
@@ -39,7 +40,6 @@ FIRST_FITS = (1, 16, 64)
 FIT_EXCERPTS = 96  # that it is fitted to, each of
 FIT_FRAMES = 512  # 6 s at 22.05 kHz / 256
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
-ARCHITECTURES = ("hierarchical", "nonhierarchical")
 SIZES = (
     "architecture",
     "cycle",
@@ -68,10 +68,10 @@ class UnaganOptions(AudioTrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.architecture not in ARCHITECTURES:
+        if self.architecture not in UNAGAN_ARCHITECTURES:
             raise ParameterError(
                 f"architecture={self.architecture!r} is not known; choose"
-                f" {' or '.join(ARCHITECTURES)}"
+                f" {' or '.join(UNAGAN_ARCHITECTURES)}"
             )
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
             raise ParameterError(
@@ -130,7 +130,7 @@ def train_unagan(
     return train_on_folder(
         audio,
         folder,
-        lambda recordings, distributed: UnaganTraining(recordings, options, distributed, start),
+        lambda dataset, distributed: UnaganTraining(dataset, options, distributed, start),
         mel=start.mel if start else options.mel_settings(),
         options=options,
         resume=resume,
@@ -148,13 +148,13 @@ class UnaganTraining(AudioTraining):
 
     def __init__(
         self,
-        recordings: Recordings,
+        dataset: AudioDataset,
         options: UnaganOptions,
         distributed: Distributed,
         start: Generator | None = None,
     ) -> None:
         super().__init__(
-            recordings,
+            dataset,
             options,
             distributed,
             excerpt_frames=options.clip_frames,
@@ -176,12 +176,12 @@ class UnaganTraining(AudioTraining):
         self.identity = {
             "kind": KIND,
             **{name: getattr(options, name) for name in SIZES},
-            "mel": recordings.settings.to_dict(),
+            "mel": dataset.settings.to_dict(),
         }
 
     def _make_networks(self, start: Generator | None) -> None:
         options = self.options
-        n_mels = self.recordings.settings.n_mels
+        n_mels = self.dataset.settings.n_mels
         self.model = copy.deepcopy(start) if start else self._new_generator()
         per_step = self.model.config.frames_per_step
         if options.clip_frames % per_step:
@@ -205,13 +205,13 @@ class UnaganTraining(AudioTraining):
     def _new_generator(self) -> Generator:
         """Make a generator with random weights and the statistics of the training files."""
         options = self.options
-        mel = self.recordings.settings
+        mel = self.dataset.settings
         generator = Generator(options.config(), mel, latent_order=options.latent_order)
         sums = np.zeros(mel.n_mels)
         squares = np.zeros(mel.n_mels)
         n = 0
-        for entry in self.train.entries:
-            frames = self.recordings.mel_of(entry).astype(np.float64)
+        for file in self.train.files:
+            frames = self.dataset.mel_of(file).astype(np.float64)
             sums = sums + frames.sum(1)
             squares = squares + np.square(frames).sum(1)
             n = n + frames.shape[1]
@@ -222,13 +222,13 @@ class UnaganTraining(AudioTraining):
 
     def _statistics_of_validation(self) -> np.ndarray:
         parts = []
-        for entry in self.validation:
-            mel = torch.from_numpy(np.array(self.recordings.mel_of(entry))).to(self.device)
+        for file in self.validation:
+            mel = torch.from_numpy(np.array(self.dataset.mel_of(file))).to(self.device)
             if mel.shape[1] >= WINDOW_FRAMES:
                 parts.append(mel_statistics(self.model.normalise(mel)[None].cpu().numpy()))
         n = sum(map(len, parts))
         if n < 2:
-            seconds = WINDOW_FRAMES / self.recordings.settings.frame_rate
+            seconds = WINDOW_FRAMES / self.dataset.settings.frame_rate
             raise ParameterError(
                 f"the validation files hold {n} excerpts of {seconds:.1f} s, and at least 2 are"
                 " needed; add audio, or join short files to longer ones"
@@ -302,7 +302,7 @@ class UnaganTraining(AudioTraining):
         """Fit the generator's noise to what the encoder makes of the training files."""
         assert self.encoder is not None
         frames = max(FIT_FRAMES, self.options.clip_frames)
-        excerpts = Segments(self.recordings, self.train.entries, frames)
+        excerpts = Segments(self.dataset, self.train.files, frames)
         _, mel = next(excerpts.batches(np.random.default_rng(0), FIT_EXCERPTS))
         with self.precision():
             latents = self.encoder(self.model.normalise(mel.to(self.device)))
@@ -340,7 +340,7 @@ class UnaganTraining(AudioTraining):
 
     def _sample(self, ema: nn.Module, n_clips: int, frames: int) -> Tensor:
         assert isinstance(ema, Generator)
-        return ema.sample(frames, seeds=range(n_clips))
+        return ema.sample(frames, random_seeds=range(n_clips))
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
@@ -351,16 +351,16 @@ class UnaganTraining(AudioTraining):
         """Write two generated clips beside a validation file; the clips also as sound."""
         folder.mkdir(parents=True, exist_ok=True)
         mel = self.model.mel
-        longest = max(self.validation, key=lambda entry: entry.n_frames)
+        longest = max(self.validation, key=lambda file: file.n_frames)
         frames = min(longest.n_frames, SHOWN_FRAMES)
         generated = self._sample(ema, 2, frames).numpy()
         picture = folder / f"step-{step:07}.png"
-        recorded = np.array(self.recordings.mel_of(longest, 0, frames))
+        recorded = np.array(self.dataset.mel_of(longest, 0, frames))
         titles = (f"{longest.name}, validation", f"generated after step {step}", "another")
-        save_mels(picture, dict(zip(titles, [recorded, *generated], strict=True)), mel)
+        plot_mels(picture, dict(zip(titles, [recorded, *generated], strict=True)), mel)
         paths = [picture]
         for number, clip in enumerate(generated, start=1):
             path = folder / f"step-{step:07}-{number}.wav"
-            save_sound(path, griffin_lim(clip, mel), mel.sample_rate)
+            save_wav(path, griffin_lim(clip, mel), mel.sample_rate)
             paths.append(path)
         return paths

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from synth.architectures import ARCHITECTURES, DEFAULT, check_architecture
+from synth.architectures import ARCHITECTURES, check_architecture
+from synth.dataset import AudioDataset
 from synth.griffin_lim import griffin_lim
 from synth.losses import MultiResolutionSTFT, feature_matching
 from synth.mel import LogMel
-from synth.recordings import Recordings
+from synth.names import DEFAULT_VOCODER
+from synth.samples import Sample, save_samples
 from synth.segments import Segments
-from synth.show import save_sounds
 from synth.train import AudioTraining, AudioTrainingOptions, AudioTrainingSummary, train_on_folder
 from synth.vocoder import KIND, Vocoder
 from synth.weight_norm import add_weight_norm
@@ -35,7 +36,7 @@ Batch = tuple[Tensor, Tensor]  # audio (batch, samples), log-mel (batch, n_mels,
 class VocoderOptions(AudioTrainingOptions):
     """How to train a vocoder. What is None is as the architecture's recipe says."""
 
-    architecture: str = DEFAULT
+    architecture: str = DEFAULT_VOCODER
     segment_frames: int | None = None
     adversarial_from: int | None = None  # steps before the discriminators join
 
@@ -79,7 +80,7 @@ def train_vocoder(
     return train_on_folder(
         audio,
         folder,
-        lambda recordings, distributed: VocoderTraining(recordings, options, distributed, start),
+        lambda dataset, distributed: VocoderTraining(dataset, options, distributed, start),
         mel=start.mel if start else options.mel_settings(),
         options=options,
         resume=resume,
@@ -97,7 +98,7 @@ class VocoderTraining(AudioTraining):
 
     def __init__(
         self,
-        recordings: Recordings,
+        dataset: AudioDataset,
         options: VocoderOptions,
         distributed: Distributed,
         start: Vocoder | None = None,
@@ -106,7 +107,7 @@ class VocoderTraining(AudioTraining):
         self.recipe = ARCHITECTURES[self.architecture].recipe
         frames = options.segment_frames or self.recipe.segment_frames
         super().__init__(
-            recordings,
+            dataset,
             options,
             distributed,
             excerpt_frames=frames,
@@ -142,7 +143,7 @@ class VocoderTraining(AudioTraining):
         if start:
             self.model = copy.deepcopy(start)
         else:
-            self.model = Vocoder(self.architecture, self.recordings.settings)
+            self.model = Vocoder(self.architecture, self.dataset.settings)
         if self.model.network.weight_norm:
             add_weight_norm(self.model.network)
         self.model.train().to(self.device)
@@ -258,20 +259,20 @@ class VocoderTraining(AudioTraining):
         Audio (samples,) and log-mel (n_mels, frames) of each.
         """
         places = []
-        for entry in self.validation:
-            places += [(entry, start) for start in range(0, entry.n_frames, EXCERPT_FRAMES)]
+        for file in self.validation:
+            places += [(file, start) for start in range(0, file.n_frames, EXCERPT_FRAMES)]
         for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
-            entry, start = places[index]
-            frames = min(max(entry.n_frames, self.train.n_frames), EXCERPT_FRAMES)
-            start = max(min(start, entry.n_frames - frames), 0)
-            audio, mel = Segments(self.recordings, self.validation, frames).cut([(entry, start)])
+            file, start = places[index]
+            frames = min(max(file.n_frames, self.train.n_frames), EXCERPT_FRAMES)
+            start = max(min(start, file.n_frames - frames), 0)
+            audio, mel = Segments(self.dataset, self.validation, frames).cut([(file, start)])
             yield audio[0].to(self.device), mel[0].to(self.device)
 
     @torch.inference_mode()
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
         """Write a few excerpts as they are and as the vocoder makes them."""
-        shown = []
+        samples = []
         for audio, mel in self._excerpts(N_SHOWN):
             parts = (audio, ema(mel[None])[0, 0], mel)
-            shown.append(tuple(part.cpu().numpy() for part in parts))
-        return save_sounds(folder, step, shown, self.model.mel)
+            samples.append(Sample(*(part.cpu().numpy() for part in parts)))
+        return save_samples(folder, step, samples, self.model.mel)

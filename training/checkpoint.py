@@ -16,9 +16,8 @@ from torch import Tensor
 
 from files.atomic import make_folder, replacing
 from files.errors import CheckpointError, DemiurgeError, ParameterError
+from training.checkpoint_config import CONFIG, VERSION, read_config
 
-VERSION = 1
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 STATE = "training.pt"
 SAVE_ERRORS = (OSError, RuntimeError, SafetensorError)  # what the libraries raise on a full disk
@@ -75,37 +74,13 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
         If there is none, it is damaged, of another kind, or of a newer version.
     """
     folder = Path(folder)
-    config = _load_config(folder, kind)
+    config = read_config(folder, kind=kind)
     try:
         return config, load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy"
         ) from error
-
-
-def _load_config(folder: Path, kind: str) -> dict[str, Any]:
-    path = folder / CONFIG
-    if not path.is_file():
-        raise CheckpointError(
-            f"{folder}: no model here (no {CONFIG}); train one, or check the name"
-        )
-    try:
-        config = json.loads(path.read_text())
-        found_kind = config["kind"]
-        version = config["version"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path}: damaged ({error!r}); train the model again or restore a copy"
-        ) from error
-    if not isinstance(version, int) or version > VERSION:
-        raise CheckpointError(
-            f"{folder} is of version {version}, this Demiurge knows versions up to {VERSION};"
-            " update Demiurge"
-        )
-    if found_kind != kind:
-        raise CheckpointError(f"{folder} holds a {found_kind}, not a {kind}; give another model")
-    return config
 
 
 @contextmanager

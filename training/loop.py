@@ -186,7 +186,7 @@ class TrainingLoop:
         at = self.at
         options = self.options
         n_steps = at.batch if options.validate_epochs else at.step
-        if n_steps % options.validate_steps == 0:
+        if n_steps % options.validate_steps == 0 or at.step >= options.steps:
             return True
         if options.validate_minutes is None or not options.validates_by_time:
             return False

@@ -1,7 +1,7 @@
 """Options of every training: how long, how often it is validated, and on what it runs."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from files.errors import ParameterError
@@ -17,6 +17,18 @@ INTEGERS = (
     "log_steps",
     "threads",
 )
+SESSION = {  # what may differ from one run to the next
+    "steps",
+    "epochs",
+    "minutes",
+    "patience",
+    "validate_minutes",
+    "show_minutes",
+    "device",
+    "threads",
+    "save_seconds",
+    "log_steps",
+}
 POSITIVE_NUMBERS = ("minutes", "learning_rate", "validate_minutes", "show_minutes")
 
 
@@ -62,6 +74,10 @@ class TrainingOptions:
         """Whether minutes count: not where steps alone decide, so that a seed decides all."""
         by_steps = self.minutes is None and self.steps < MAX_STEPS
         return self.validate_minutes is not None and not by_steps
+
+    def lasting(self) -> dict[str, Any]:
+        """Return the options that a resumed training takes over if they are not given."""
+        return {name: value for name, value in asdict(self).items() if name not in SESSION}
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the weights: not how long, where, or in how many runs."""

@@ -32,7 +32,7 @@ class StateFile:
     def save(self, ema: nn.Module, at: Position) -> None:
         state = {
             "version": VERSION,
-            "options": asdict(self.options),
+            "options": self.options.lasting(),
             "starts_trained": self.trainable.starts_trained,
             "identity": self.identity,
             "files": self.trainable.files,
@@ -93,10 +93,15 @@ def load_state(folder: Path) -> dict[str, Any]:
         If there is none, or it is of another version.
     """
     state = load_training_state(folder)
-    if not isinstance(state, dict) or set(state) != KEYS or state["version"] != VERSION:
+    path = folder / STATE
+    if not isinstance(state, dict) or "version" not in state:
         raise CheckpointError(
-            f"{folder / STATE}: saved by another version of Demiurge, which cannot be resumed;"
-            f" start a new training with --force, or of a vocoder or generator --from {folder}"
+            f"{path}: of version 0.1.0, which cannot be resumed; start a new training with --force,"
+            f" or of a vocoder or generator another --from {folder}"
+        )
+    if state["version"] != VERSION or set(state) != KEYS:
+        raise CheckpointError(
+            f"{path}: of another version of Demiurge; update, or start anew with --force"
         )
     return state
 

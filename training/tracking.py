@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from files.atomic import make_folder, writing_errors
 from files.errors import ParameterError, install_command
 
 LOG = "log.jsonl"
@@ -35,14 +36,10 @@ class Tracker:
             If W&B is asked for and not installed, or the folder cannot be written.
         """
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            mode = "a" if resume else "w"
+        make_folder(folder)
+        mode = "a" if resume else "w"
+        with writing_errors(folder):
             self._file = open(folder / LOG, mode, encoding="utf-8")  # noqa: SIM115, for __exit__
-        except OSError as error:
-            raise ParameterError(
-                f"{folder}: cannot be written ({error.strerror}); choose another place"
-            ) from error
         self._run: Any = None
         if wandb:
             try:
@@ -53,13 +50,9 @@ class Tracker:
 
     def log(self, values: dict[str, Any], *, shown: Iterable[Path] = ()) -> None:
         """Write `values` as a line; W&B also gets the pictures and sounds at `shown`."""
-        try:
+        with writing_errors(self._file.name, "free some space, then go on with --resume"):
             self._file.write(json.dumps(values) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise ParameterError(
-                f"{self._file.name}: cannot be written ({error.strerror}); make room, and --resume"
-            ) from error
         if self._run is not None:
             try:
                 media = {path.stem: _media(path) for path in shown}

@@ -1,20 +1,25 @@
-"""Names that people and their browsers give: as they are shown, and as they can stand in a folder."""
+"""Names that people and their browsers give, made fit to be shown or to be part of a file name."""
 
 import re
 
 from files.errors import ParameterError
 
 SHOWN_LETTERS = 80
-STEM_LETTERS = 50  # 200 bytes at most, where file systems allow 255
+STEM_LETTERS = 50  # at most 200 bytes, where file systems allow 255
+
+
+def encodable(text: str) -> str:
+    """Return the text with a ? for each character that UTF-8 cannot encode.
+
+    Names of files may hold any bytes; JSON and HTML may not.
+    """
+    return text.encode(errors="replace").decode()
 
 
 def shown_name(name: str) -> str:
-    """The last part of a file's name, in letters that can be shown; its suffix stays when it is
-    shortened.
-    """
-    shown = "".join(
-        letter for letter in re.split(r"[/\\]", name)[-1] if letter.isprintable()
-    ).strip()
+    """Return the last part of a file name, printable and short; the suffix is kept."""
+    last = re.split(r"[/\\]", name)[-1]
+    shown = "".join(letter for letter in last if letter.isprintable()).strip()
     stem, dot, suffix = shown.rpartition(".")
     if dot and len(suffix) <= 5:
         return f"{stem[: SHOWN_LETTERS - len(suffix) - 1]}.{suffix}"
@@ -22,14 +27,16 @@ def shown_name(name: str) -> str:
 
 
 def file_stem(name: str) -> str:
-    """What of a name can be in the name of a file on any system.
+    """Return the part of a name that is allowed in a file name on any system.
 
     Raises
     ------
     ParameterError
-        If that is nothing.
+        If nothing is left.
     """
     kept = re.sub(r"[^\w .,()+-]+", "-", name).strip(" .-")[:STEM_LETTERS].strip(" .-")
     if not kept:
-        raise ParameterError(f"{name[:STEM_LETTERS]!r} is no name; give one of letters and digits")
+        raise ParameterError(
+            f"{name[:STEM_LETTERS]!r} cannot be a file name; use letters and digits"
+        )
     return kept

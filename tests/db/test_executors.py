@@ -116,10 +116,10 @@ def test_build_on_a_cluster_that_loses_a_node_gives_the_same_database(
     )  # both nodes work
     killed = []
 
-    def kill_the_second(progress):
-        if progress.files == 10:
+    def kill_the_second(done, total, label):
+        if done == 10:
             cluster.remove_node(cluster.second, allow_graceful=False)
-            killed.append(progress.files)
+            killed.append(done)
 
     report = build_database(
         corpus, tmp_path / "there", executor="ray", jobs=2, progress=kill_the_second

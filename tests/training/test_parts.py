@@ -3,6 +3,7 @@ shares.
 """
 
 import copy
+import signal
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ from torch import nn
 from files.errors import ParameterError
 from training.distributed import Distributed
 from training.ema import POWER, update_ema
+from training.interrupt import Interrupt
 from training.precision import autocast, check_precision
+from training.sparkline import sparkline
 from training.threads import torch_threads
 
 
@@ -70,3 +73,22 @@ def test_a_device_that_is_not_here_is_named(name):
     ):
         Distributed().device(name)
     assert Distributed().device("cpu") == torch.device("cpu")
+
+
+def test_second_ctrl_c_interrupts_at_once():
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+    assert (interrupt.asked, signal.signal(signal.SIGINT, ignored)) == (False, signal.SIG_IGN)
+
+
+def test_loss_curve_shows_rise_and_fall():
+    assert sparkline([8.0, 4.0, 1.0, 1.0, 2.0]) == "█▄▁▁▂"
+    assert sparkline([]) == ""
+    assert sparkline([3.0, 3.0]) == "▁▁"
+    assert sparkline([float(n) for n in range(100, 0, -1)], width=8) == "█▇▆▅▄▃▂▁"

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from audio.read import AudioInfo, Resampler, open_audio
+from audio.read import AudioInfo, open_audio
+from audio.resample import Resampler
 from demiurge.web.make.records import as_record
-from demiurge.web.signals import leave_to_server
+from demiurge.web.signals import ignore_terminal_signals
 from files.errors import AudioError, DemiurgeError
 
 # of a seed
@@ -99,7 +100,7 @@ def check_audio(path: Path, shown: str, preview: Path) -> Checked:
 
 def _decode(answers: Connection, path: Path, shown: str, preview: Path) -> None:
     """What the decoding process does: answer with what was found, or with what is wrong."""
-    leave_to_server()
+    ignore_terminal_signals()
     _limit_process()
     try:
         _say(answers, asdict(examine(path, shown, preview)))

@@ -9,12 +9,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from demiurge.web.answers import error_answer, json_answer, page, takes_json
+from demiurge.web.answers import error_answer, json_answer, page
 from demiurge.web.make.jobs import MOST_VARIATIONS, Job, Jobs, new_id
+from demiurge.web.make.models import Model, find_models
 from demiurge.web.make.seeds import MOST_BYTES, Seed, Seeds
 from demiurge.web.make.worker import RenderTask
-from demiurge.web.models import Model
-from demiurge.web.plans import plans_of
+from demiurge.web.requests import takes_json
 from demiurge.web.values import check_keys, take_integer, take_number, take_text
 from demiurge.web.workspace import Workspace
 
@@ -46,8 +46,21 @@ class MakeViews:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.seeds = Seeds(workspace.folder / "seeds")
-        self.jobs = Jobs(workspace.folder / "jobs", plans_of(workspace), workspace.events.publish)
+        self.jobs = Jobs(workspace.folder / "jobs", workspace.plans, workspace.events.publish)
         workspace.on_close.append(self.jobs.close)
+        self._models()  # so that a wrong one is refused now
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/make", self.page),
+            Route("/make.json", self.document_json),
+            Route("/seeds", self.upload, methods=["POST"]),
+            Route("/seeds/{seed}/audio.wav", self.seed_audio),
+            Route("/jobs", takes_json(self.submit), methods=["POST"]),
+            Route("/jobs.json", self.jobs_json),
+            Route("/jobs/{job}.json", self.job_json),
+            Route("/jobs/{job}/cancel", self.cancel, methods=["POST"]),
+        ]
 
     def page(self, request: Request) -> Response:
         return page(request, self.workspace, "make.html")
@@ -57,7 +70,7 @@ class MakeViews:
 
     def document(self) -> dict[str, Any]:
         """What can be made here, and what was."""
-        models = self.workspace.models()
+        models = self._models()
         return {
             "models": [_model_facts(model) for model in models],
             "seeds": self.seeds.documents(),
@@ -142,10 +155,13 @@ class MakeViews:
             return seed
         raise HTTPException(404, "there is no such seed; drop it on the page again")
 
+    def _models(self) -> list[Model]:
+        return find_models(self.workspace.model_paths, self.workspace.database)
+
     def _model(self, body: dict[str, Any]) -> Model | None:
         if body.get("model") is None:
             return None
-        models = {model.id: model for model in self.workspace.models()}
+        models = {model.id: model for model in self._models()}
         if model := models.get(take_text(body, "model")):
             return model
         raise HTTPException(
@@ -160,17 +176,3 @@ class MakeViews:
 
 def _model_facts(model: Model) -> dict[str, str]:
     return {"id": model.id, "name": model.name, "architecture": model.architecture}
-
-
-def routes(workspace: Workspace) -> list[Route]:
-    views = MakeViews(workspace)
-    return [
-        Route("/make", views.page),
-        Route("/make.json", views.document_json),
-        Route("/seeds", views.upload, methods=["POST"]),
-        Route("/seeds/{seed}/audio.wav", views.seed_audio),
-        Route("/jobs", takes_json(views.submit), methods=["POST"]),
-        Route("/jobs.json", views.jobs_json),
-        Route("/jobs/{job}.json", views.job_json),
-        Route("/jobs/{job}/cancel", views.cancel, methods=["POST"]),
-    ]

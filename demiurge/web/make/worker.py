@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from demiurge.web.signals import leave_to_server
+from demiurge.web.signals import ignore_terminal_signals
 from files.errors import DemiurgeError
 
 TOLD_SECONDS = 0.1  # between words of progress
@@ -106,7 +106,7 @@ def serve_renders(connection: Connection) -> None:
     What it says are pairs: ("progress", dict), ("made", number of the variation), ("failed",
     message) and ("done", None).
     """
-    leave_to_server()
+    ignore_terminal_signals()
 
     def say(kind: str, what: Any) -> None:
         connection.send((kind, what))

@@ -10,16 +10,19 @@ from starlette.responses import Response, StreamingResponse
 
 from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
-from files.cache import cache_folder
-from files.errors import ParameterError
-from playback.crossfade import CrossfadeOptions
-from playback.exports import SUFFIXES
-from playback.opened import open_plan
+from files.cache import cache_errors, cache_folder
+from playback.exports import EXPORTS
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.outputs import Outputs, write_outputs
 from playback.plan import Plan
-from playback.render import RenderOptions
 
-KINDS = {"plan": SUFFIX, "wav": ".wav", **SUFFIXES}  # and the suffix of each
+# and the suffix of each
+KINDS = {
+    "plan": SUFFIX,
+    "wav": ".wav",
+    **{kind: export.suffix for kind, export in EXPORTS.items()},
+}
 MEDIA_TYPES = {"plan": "application/json", "wav": "audio/wav"}
 
 
@@ -37,16 +40,12 @@ def download(
         As `playback.outputs.write_outputs`; or if there is no room to write it.
     """
     folder = cache_folder("downloads")
-    try:
+    with cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as made:
             path = Path(made) / f"plan{KINDS[kind]}"
             skipped = _write(plan, kind, path, root, check_open)
             content = np.memmap(path, np.uint8, "r").data  # which outlives the file's name
-    except OSError as error:
-        raise ParameterError(
-            f"{folder}: cannot be written ({error.strerror}); make room there"
-        ) from error
     headers = {**download_headers(kind, name), "Content-Length": str(len(content))}
     if skipped:
         headers["X-Demiurge-Skipped"] = str(skipped)

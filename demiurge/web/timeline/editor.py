@@ -21,8 +21,8 @@ from demiurge.web.plans import PlanFile
 from demiurge.web.timeline.playable import Corpus
 from demiurge.web.timeline.tape import SILENCE, Piece, Recording, Tape
 from files.errors import AudioError, DemiurgeError, ParameterError, PlanError
-from playback.crossfade import CrossfadeOptions
-from playback.diff import Change, changed
+from playback.diff import Change, find_change
+from playback.options import CrossfadeOptions
 from playback.plan import Plan
 from playback.stitch import stitch
 
@@ -241,7 +241,7 @@ class Editor:
                 change,
             )
         if render_options.heard is not None:
-            found = changed(render_options.heard, heard, self.crossfade)
+            found = find_change(render_options.heard, heard, self.crossfade)
             if found is None:
                 return _Sounding(heard, recording), Change(0, 0, 0)
             change = found

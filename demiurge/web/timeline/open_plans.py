@@ -12,7 +12,7 @@ import click
 from starlette.exceptions import HTTPException
 
 from demiurge.plans.locate import is_own
-from demiurge.web.plans import PlanFile, Plans, plans_of
+from demiurge.web.plans import PlanFile, Plans
 from demiurge.web.timeline.editor import Editor
 from demiurge.web.timeline.playable import Corpus
 from demiurge.web.workspace import Workspace
@@ -30,7 +30,7 @@ class Editors:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._plans = plans_of(workspace)
+        self._plans = workspace.plans
         self._open: dict[str, Editor] = {}  # by plan, the one used last at the end
         self._stamps: dict[
             str, tuple[int, int] | None

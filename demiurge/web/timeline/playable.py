@@ -1,21 +1,20 @@
 """What of a plan can be heard: its sources, looked at once, and read by several threads."""
 
 import threading
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from audio.decoded import DecodedCache
+from files.progress import Progress, no_progress
 from playback.plan import Plan
 from playback.sources import SourceReader, sources_of
 
-Progress = Callable[[int, int, str], None]
-
 
 class Corpus:
-    """The sources that plans of one sample rate and channel count play: a `playback.sources.Sound`."""
+    """The sources that plans of one sample rate and channel count play: a `playback.sources.SampleReader`."""
 
     def __init__(self, root: Path, *, sample_rate: int, channels: int, cache: DecodedCache) -> None:
         self.root = root
@@ -40,7 +39,7 @@ class Corpus:
         with self._reading:
             self._reader.__exit__(None, None, None)
 
-    def look(self, plan: Plan, progress: Progress | None = None, *, again: bool = False) -> None:
+    def look(self, plan: Plan, progress: Progress = no_progress, *, again: bool = False) -> None:
         """Look at the sources of a plan that were not looked at before, or at all of them, and
         decode what must be decoded.
         """
@@ -56,7 +55,7 @@ class Corpus:
         self._look(plan, sources)
         return bool(sources)
 
-    def _look(self, plan: Plan, sources: Set[str], progress: Progress | None = None) -> None:
+    def _look(self, plan: Plan, sources: Set[str], progress: Progress = no_progress) -> None:
         if sources:
             with self._reading:
                 part = replace(

@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from audio.decibels import to_amplitude
-from audio.write import PCM_24_SCALE
+from audio.pcm import PCM_24_SCALE
 from files.errors import ParameterError
 from playback.diff import Change
-from playback.render import SAFE_PEAK_DB
+from playback.levels import SAFE_PEAK_DB
 
 BLOCK_SAMPLES = 4096  # of which the highest and lowest are remembered
 READ_SAMPLES = 1 << 18  # read at a time

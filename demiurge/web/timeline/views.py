@@ -12,18 +12,9 @@ from starlette.routing import Route
 
 from demiurge.plans.edit import replace_unit
 from demiurge.plans.locate import is_own
-from demiurge.web.answers import (
-    bytes_answer,
-    json_answer,
-    numbers_answer,
-    page,
-    takes_json,
-    takes_turns,
-    wav_answer,
-    wav_header,
-)
+from demiurge.web.answers import bytes_answer, json_answer, numbers_answer, page
 from demiurge.web.excerpts import excerpt
-from demiurge.web.plans import plans_of
+from demiurge.web.requests import takes_json, takes_turns
 from demiurge.web.timeline.alternatives import alternatives_document
 from demiurge.web.timeline.document import curves, plan_document
 from demiurge.web.timeline.downloads import KINDS, download, download_headers, media_type
@@ -39,6 +30,7 @@ from demiurge.web.values import (
     take_integer,
     take_text,
 )
+from demiurge.web.wav import wav_answer, wav_header
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
@@ -61,6 +53,25 @@ class TimelineViews:
         self.database = workspace.database
         self.editors = Editors(workspace)
 
+    def routes(self) -> list[Route]:
+        limiter = CapacityLimiter(RENDERED_AT_A_TIME)
+        plan = "/plans/{plan}"
+        step = f"{plan}/steps/{{step}}"
+        return [
+            Route("/timeline", self.plans),
+            Route("/plans.json", self.plans_json),
+            Route("/timeline/{plan}", self.timeline),
+            Route(f"{plan}.json", self.plan_json),
+            Route(f"{plan}/curves/{{name}}", self.curves),
+            Route(f"{plan}/audio.wav", self.audio),
+            Route(f"{plan}/peaks", self.peaks),
+            Route(f"{step}/alternatives.json", self.alternatives),
+            Route(f"{step}/audio.wav", takes_turns(self.step_audio, limiter)),
+            Route(f"{plan}/edits", takes_json(self.edit), methods=["POST"]),
+            Route(f"{plan}/save", takes_json(self.save), methods=["POST"]),
+            Route(f"{plan}/download/{{kind}}", takes_turns(self.download, limiter)),
+        ]
+
     def plans(self, request: Request) -> Response:
         return page(request, self.workspace, "plans.html", page="timeline", data=self._plans())
 
@@ -68,7 +79,7 @@ class TimelineViews:
         return json_answer(self._plans())
 
     def _plans(self) -> dict[str, Any]:
-        return {"plans": plans_of(self.workspace).documents()}
+        return {"plans": self.workspace.plans.documents()}
 
     def timeline(self, request: Request) -> Response:
         file = self.editors.visit(request.path_params["plan"]).state.file
@@ -240,22 +251,3 @@ def _changed(made: Rerendering, sample_rate: int) -> dict[str, Any] | None:
     change = made.change
     seconds = (change.new_stop - change.start) / sample_rate
     return vars(change) | {"seconds_rendered": seconds, "milliseconds": round(made.milliseconds, 1)}
-
-
-def routes(workspace: Workspace) -> list[Route]:
-    views = TimelineViews(workspace)
-    limiter = CapacityLimiter(RENDERED_AT_A_TIME)
-    return [
-        Route("/timeline", views.plans),
-        Route("/plans.json", views.plans_json),
-        Route("/timeline/{plan}", views.timeline),
-        Route("/plans/{plan}.json", views.plan_json),
-        Route("/plans/{plan}/curves/{name}", views.curves),
-        Route("/plans/{plan}/audio.wav", views.audio),
-        Route("/plans/{plan}/peaks", views.peaks),
-        Route("/plans/{plan}/steps/{step}/alternatives.json", views.alternatives),
-        Route("/plans/{plan}/steps/{step}/audio.wav", takes_turns(views.step_audio, limiter)),
-        Route("/plans/{plan}/edits", takes_json(views.edit), methods=["POST"]),
-        Route("/plans/{plan}/save", takes_json(views.save), methods=["POST"]),
-        Route("/plans/{plan}/download/{kind}", takes_turns(views.download, limiter)),
-    ]

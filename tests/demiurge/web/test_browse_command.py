@@ -204,7 +204,7 @@ def test_a_port_in_use_is_refused_and_without_one_another_is_found(built, ended_
     with listen("127.0.0.1", None) as first, listen("127.0.0.1", None) as second:
         port = first.getsockname()[1]
         assert port != second.getsockname()[1]
-        assert f"port {port} is in use; give another with --port" in refused(
+        assert f"port {port} is in use; choose another with --port" in refused(
             built / "small.db", "--port", port, "--no-open"
         )
 
@@ -238,7 +238,7 @@ def test_a_port_that_was_left_a_moment_ago_is_taken():
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "host name"])
 def test_addresses_of_other_machines_are_refused(host):
-    with pytest.raises(ParameterError, match=f"host={host} is no address of this machine"):
+    with pytest.raises(ParameterError, match=f"host={host} is not an address of this machine"):
         listen(host, 8421)
 
 

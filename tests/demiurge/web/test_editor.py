@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from audio.decoded import DecodedCache
 from demiurge.plans.edit import lock_steps, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.web.plans import PlanFile, plans_of
+from demiurge.web.plans import PlanFile
 from demiurge.web.timeline import editor as editor_module
 from demiurge.web.timeline import tape as recording_module
 from demiurge.web.timeline.editor import RECENT, Editor
@@ -23,9 +23,9 @@ from demiurge.web.timeline.playable import Corpus
 from demiurge.web.timeline.tape import BLOCK_SAMPLES, Piece, Recording, Tape
 from demiurge.web.workspace import Workspace
 from files.errors import AudioError, ParameterError, PlanError
-from playback.crossfade import CrossfadeOptions
 from playback.diff import Change
-from playback.opened import open_plan
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan
 from playback.render import render
 from playback.stitch import stitch
@@ -78,7 +78,7 @@ def anew(plan: Plan, root: Path) -> np.ndarray:
         return np.zeros((plan.n_samples, plan.channels), np.float32)
     with opened:
         return np.concatenate(
-            [*stitch(opened.plan, opened.sound, crossfade=CrossfadeOptions.of(plan.settings))]
+            [*stitch(opened.plan, opened.reader, crossfade=CrossfadeOptions.of(plan.settings))]
         )
 
 
@@ -426,7 +426,7 @@ def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, t
         loud,
         tmp_path / "loud.wav",
         root=editor.corpus.root,
-        crossfade=CrossfadeOptions.of(loud.settings),
+        render_options=RenderOptions(CrossfadeOptions.of(loud.settings)),
     )
     assert editor.audio["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
     assert summary.gain_db < 0
@@ -494,7 +494,7 @@ def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(
 ):
     made.save(tmp_path / "tabla.plan.json")
     editor = Editors(workspace).get(
-        plans_of(workspace).add(tmp_path / "tabla.plan.json", kind="opened").id
+        workspace.plans.add(tmp_path / "tabla.plan.json", kind="opened").id
     )
     workspace.folder.write_text("not a folder")
     editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 3, 1), "repeat")

@@ -239,7 +239,7 @@ def test_units_of_somebodys_own_are_measured_too(client, plan, rebuilt, workspac
     for wrong in ("x", "1,", "-1", "1.5", ",".join(["1"] * 17), "9" * 18):
         answer = client.get(f"{plan}/steps/12/alternatives.json?units={wrong}")
         assert answer.status_code == 422
-        assert "whole numbers with commas" in answer.json()["error"]
+        assert "whole numbers separated by commas" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("what", ["alternatives.json", "audio.wav"])
@@ -459,7 +459,7 @@ def test_download_without_room_is_refused_in_words(client, plan, tmp_path, monke
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "full"))
     answer = client.get(f"{plan}/download/csv")
     assert answer.status_code == 422
-    assert answer.json()["error"].endswith("make room there")
+    assert answer.json()["error"].endswith("environment variable DEMIURGE_CACHE")
 
 
 def test_many_downloads_keep_nobody_from_other_views(client, plan, monkeypatch):
@@ -491,7 +491,7 @@ def test_many_downloads_keep_nobody_from_other_views(client, plan, monkeypatch):
 
 def test_download_is_given_up_when_the_server_ends(client, plan, workspace):
     facts(client, plan)
-    workspace.give_up()
+    workspace.cancel_work()
     assert "is ending" in client.get(f"{plan}/download/wav").json()["error"]
 
 

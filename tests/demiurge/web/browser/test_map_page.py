@@ -622,7 +622,7 @@ def test_empty_database(browse, page, tmp_path_factory):
     expect(page.locator(".message")).to_contain_text("demiurge db build AUDIO_DIR empty.db")
 
 
-def draw_a_circle(path, key, positions, first, connection):
+def compute_a_circle(path, key, positions, first, connection):
     """As quickly as nothing; what UMAP draws is looked at in test_layouts.py."""
     n_units = Database(path).n_units
     for share in (0.1, 0.5):
@@ -636,7 +636,7 @@ def test_quality_layout_is_computed_once(
     page, open_map, units, places, eventually, tmp_path, monkeypatch
 ):
     pytest.importorskip("umap")
-    monkeypatch.setattr(layouts, "draw", draw_a_circle)
+    monkeypatch.setattr(layouts, "compute_layout", compute_a_circle)
     monkeypatch.setenv(
         "DEMIURGE_CACHE", str(tmp_path)
     )  # where it is kept: no other test is to find it
