@@ -12,7 +12,8 @@ import numpy as np
 import soundfile as sf
 
 from audio.channels import fit_channels
-from audio.read import read_audio, resample
+from audio.read import read_audio
+from audio.resample import resample
 from db.build import build_database
 from db.database import Database
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
@@ -24,6 +25,7 @@ from files.progress import Progress
 from query.settings import SearchSettings
 from sequencer.train import TrainingOptions, TrainingSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
+from synth.generated_manifest import clear_folder
 from synth.generator import Generator
 from synth.vocoder import Vocoder
 
@@ -87,6 +89,7 @@ def make_sounds(folder: Path, random_seed: int, echo: Echo, progress: Progress) 
         shutil.copyfile(path, recorded / path.name)
     unagan = shipped_model("unagan")
     vocoder = shipped_model("vocoder")
+    clear_folder(folder / "generated")  # another version's files would be kept
     generated = generate(
         Generator.load(unagan),
         Vocoder.load(vocoder).prepare(),

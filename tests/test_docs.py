@@ -25,6 +25,7 @@ from tests.pages import ROOT, blocks, demiurge_commands, lay_out, run, run_lesso
 from tests.test_imports import ROOMS
 
 DOCS = ROOT / "docs"
+ROOMS = ("files", "audio", "db", "query", "playback", "sequencer", "synth", "training", "demiurge")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *DOCS.rglob("*.md")]
 )
@@ -40,13 +41,12 @@ QUICK = {
             "--from shipped --minutes 0.001 --batch-size 2 --segment-frames 32"
         ),
         "--resume --minutes 2": "--resume --minutes 0.001",
-        "--size small --minutes 8": (
-            "--width 32 --discriminator-width 32 --clip-frames 128 --batch-size 8 --minutes 0.001"
-        ),
+        "--size small --minutes 8": "--size toy.json --minutes 0.001",
         "--minutes 0.5 --seconds 10": "--minutes 0.1 --seconds 3",
     },
     "cluster": {"--minutes 1": "--minutes 0.03"},
 }
+TOY_SIZES = {"width": 32, "discriminator_width": 32, "clip_frames": 128, "batch_size": 8}
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_every_tutorial_is_run():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["database", "render", "browse", "synth"])
 def test_tutorial_runs_and_shows_what_is_printed(name, folder):
+    (folder / "toy.json").write_text(json.dumps(TOY_SIZES))
     run_lesson(read_lesson(name))
 
 

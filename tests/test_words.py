@@ -24,7 +24,11 @@ GONE = {
     r"rerendering": "render",
     r"whoever": "who, or the passive",
 }
-ELSEWHERE: dict[str, tuple[str, ...]] = {}
+OLD_OPTIONS = ("demiurge/cli/options/moved.py", "docs/commands.md")  # says where they went
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    r"judg(e|es|ed|ing|ement|ements)": OLD_OPTIONS,
+    r"adversar(y|ies)": OLD_OPTIONS,
+}
 # What is not done yet: taken out of here word by word.
 STILL_THERE = set(GONE) - {r"belonging"}
 

@@ -360,13 +360,7 @@ def test_what_mosaic_writes_plays_again_to_the_byte(tmp_path, options):
         "level_db",
     }
     if "--crossfade" in options:
-        assert (
-            plan["settings"]["crossfade"]["crossfade_ms"],
-            plan["settings"]["crossfade"]["fade"],
-        ) == (
-            7,
-            "linear",
-        )
+        assert plan["settings"]["crossfade"]["crossfade_ms"] == 7
     assert set(plan["sources"]) == {step["source"] for step in plan["steps"]}
     run(
         tmp_path / "o.plan.json",
