@@ -25,7 +25,6 @@ from tests.pages import ROOT, blocks, demiurge_commands, lay_out, run, run_lesso
 from tests.test_imports import ROOMS
 
 DOCS = ROOT / "docs"
-ROOMS = ("files", "audio", "db", "query", "playback", "sequencer", "synth", "training", "demiurge")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *DOCS.rglob("*.md")]
 )

@@ -6,11 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-<<<<<<< HEAD
-=======
-from audio.read import read_mono
-from audio.resample import resample
->>>>>>> main
 from demiurge.bench import Result, medians
 from demiurge.bench.synth_training import PRESETS_TRAINED, bench_training
 from demiurge.bundled import CORPUS_DIR
