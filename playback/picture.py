@@ -16,7 +16,7 @@ from playback.spectrogram import measure_spectrogram
 
 LABEL_LETTERS = 24  # of a source's name
 OTHERS = (0.6, 0.6, 0.6)
-RANGE_DB = 70  # below the loudest, about what 16-bit recordings hold above their noise
+RANGE_DB = 70  # below the loudest, about what 16 bits hold above their noise
 LOWEST_HZ = 40.0
 BLOCK_SAMPLES = 1 << 18  # read at a time
 # of the figure; the legend and the scale have the rest
