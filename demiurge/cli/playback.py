@@ -16,7 +16,7 @@ from demiurge.cli.options.output import check_output, force_option, json_option,
 from demiurge.cli.render_report import level_facts, level_notes
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
-from playback.names import EXPORT_NAMES
+from playback.exports import EXPORTS
 
 if TYPE_CHECKING:
     from playback.open_plan import OpenPlan
@@ -62,7 +62,7 @@ wanted_options = option_group(
         "--export",
         "exports",
         multiple=True,
-        type=click.Choice(EXPORT_NAMES),
+        type=click.Choice(tuple(EXPORTS)),
         help="Write it for REAPER, as Audacity labels, as CSV or as a Samplitude EDL, beside OUT or"
         " PLAN; repeatable.",
     ),

@@ -362,7 +362,7 @@ def test_labels_are_the_steps_own_times():
     cues += [make_cue(make_step("a\tb\nc.wav", n=4410, at=66150, unit=12), number=1, lead=50)]
     assert (
         export("labels", cues)
-        == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta b c 12\n"
+        == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta\\tb\\nc 12\n"
     )
 
 
