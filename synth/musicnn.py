@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audio.mel import mel_filterbank
-from audio.read import resample
+from audio.resample import resample
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth.musicnn_weights import SHA256, load_weights
 

@@ -16,7 +16,7 @@ from demiurge.cli.options.output import check_output, force_option, json_option,
 from demiurge.cli.render_report import level_facts, level_notes
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
-from playback.names import EXPORT_NAMES
+from playback.exports import EXPORTS
 
 if TYPE_CHECKING:
     from playback.open_plan import OpenPlan
@@ -62,7 +62,7 @@ wanted_options = option_group(
         "--export",
         "exports",
         multiple=True,
-        type=click.Choice(EXPORT_NAMES),
+        type=click.Choice(tuple(EXPORTS)),
         help="Write it for REAPER, as Audacity labels, as CSV or as a Samplitude EDL, beside OUT or"
         " PLAN; repeatable.",
     ),
@@ -221,7 +221,7 @@ def check_outputs(
 
 def check_formats(loaded: Plan, outputs: Outputs, output: OutputOptions) -> None:
     """Refuse options of a file that is not written, and what its format cannot hold."""
-    from audio.write import check_output_format
+    from audio.formats import check_output_format
 
     if not outputs.out and (output.lufs, output.true_peak_db) != (None, None):
         raise ParameterError(

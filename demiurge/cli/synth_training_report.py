@@ -64,7 +64,7 @@ def echo_summary(model_dir: Path, summary: TrainingSummary, options: Options) ->
     )
     click.echo(f"  lower is better; {references}")
     if summary.n_padded:
-        click.echo(f"  padded with silence, being shorter than an excerpt: {summary.n_padded}")
+        click.echo(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
     echo_left_out(summary.left_out)
 
 
@@ -72,7 +72,8 @@ def best_text(summary: TrainingSummary) -> str:
     """Return which weights were kept."""
     if summary.best_step:
         return f"best after {summary.best_step} of {summary.steps} steps"
-    before, now = summary.judged[0], summary.judged[-1]
+    before = summary.judged[0]
+    now = summary.judged[-1]
     return (
         f"still the weights that training started from: {summary.steps} steps have not made them"
         f" better ({before:.3f} before, {now:.3f} now)"

@@ -11,13 +11,6 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from demiurge.cli import main
-from demiurge.cli.terminal import one_line
-
-
-def test_names_are_shown_on_one_line():
-    assert one_line("kick\nfailed: \x1b[31mall.wav\u2028") == r"kick\nfailed: \x1b[31mall.wav\u2028"
-    assert one_line("\udce9.wav") == r"\udce9.wav"
-    assert one_line("größe\u3000音 🎵.wav") == "größe\u3000音 🎵.wav"
 
 
 def test_no_name_of_a_file_can_break_a_line(tmp_path, tabla):

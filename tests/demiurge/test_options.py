@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from audio.names import BITS
-from audio.write import FORMATS
+from audio.formats import BITS, FORMATS
+from db.columns import DESCRIPTOR_NAMES
 from db.descriptors import DESCRIPTORS
 from db.executors import EXECUTORS
-from db.names import DESCRIPTORS as DESCRIPTOR_NAMES
 from db.names import EXPORT_FORMATS, UNIT_KINDS, WINDOW_CENTRES
 from db.settings import DescriptorSettings
 from db.tables import WRITERS
@@ -20,7 +19,7 @@ from demiurge.cli import main
 from demiurge.cli.options.command import OTHERS, full_name, headed
 from demiurge.cli.options.moved import MOVED, find_advice
 from playback.exports import EXPORTS
-from playback.names import EXPORT_NAMES, FADES
+from playback.options import FADES
 from query.metrics import parse_metric
 from query.names import AUTO, INDEX_KINDS, METRICS
 from scripts.measure.options import commands, options
@@ -114,7 +113,7 @@ def test_choices_are_those_of_the_registries():
     assert choices("db export", "--format") == list(EXPORT_FORMATS) == list(WRITERS)
     assert choices("query", "--index") == [AUTO, *INDEX_KINDS]
     assert choices("playback", "--fade") == list(FADES)
-    assert choices("playback", "--export") == list(EXPORT_NAMES) == list(EXPORTS)
+    assert choices("playback", "--export") == list(EXPORTS)
     bits = dict.fromkeys(bits for format_ in FORMATS.values() for bits in format_.encodings if bits)
     assert choices("render", "--bits") == list(BITS) == list(bits)
     assert choices("sequencer train", "--architecture") == list(BODIES)

@@ -9,7 +9,8 @@ import pytest
 import soundfile as sf
 import torch
 
-from audio.read import read_mono, resample, resampled_length
+from audio.read import read_mono
+from audio.resample import resample, resampled_length
 from db.build import build_database
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, ParameterError
