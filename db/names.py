@@ -1,6 +1,8 @@
-"""Names of what a database is made with; apart from what they name, which takes long to import."""
+"""What can be chosen for a database, apart from the code, which takes long to import.
 
-DESCRIPTORS = ("mfcc", "spectral", "chroma", "loudness")
+Descriptors are in `db.columns`.
+"""
+
 UNIT_KINDS = ("frame", "fixed:MS", "onset", "beat")
 WINDOW_CENTRES = ("span", "start")
 EXECUTORS = ("serial", "threads", "processes", "ray")

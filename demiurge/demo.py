@@ -12,7 +12,8 @@ import numpy as np
 import soundfile as sf
 
 from audio.channels import fit_channels
-from audio.read import read_audio, resample
+from audio.read import read_audio
+from audio.resample import resample
 from db.build import build_database
 from db.database import Database
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
@@ -23,6 +24,7 @@ from files.atomic import make_folder
 from query.settings import SearchSettings
 from sequencer.train import TrainingOptions, TrainingSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
+from synth.generated_manifest import clear_folder
 from synth.generator import Generator
 from synth.vocoder import Vocoder
 
@@ -76,6 +78,7 @@ def _make_sounds(folder: Path, random_seed: int, say: Say, progress: Progress) -
         shutil.copyfile(path, folder / "recorded" / path.name)
     unagan = shipped_model("unagan")
     vocoder = shipped_model("vocoder")
+    clear_folder(folder / "generated")  # another version's files would be kept
     made = generate(
         Generator.load(unagan),
         Vocoder.load(vocoder).prepare(),

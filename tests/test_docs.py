@@ -26,6 +26,7 @@ from scripts.make.command_reference import command_reference
 from tests.pages import ROOT, blocks, demiurge_commands, lay_out, run, run_as_written, run_lesson
 
 DOCS = ROOT / "docs"
+ROOMS = ("files", "audio", "db", "query", "playback", "sequencer", "synth", "training", "demiurge")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *DOCS.rglob("*.md")]
 )
@@ -198,7 +199,7 @@ def extended(tmp_path_factory) -> Path:
     """
     copy = tmp_path_factory.mktemp("extended")
     text = (DOCS / "contributing.md").read_text()
-    for room in ("db", "query", "playback", "sequencer", "synth", "training", "demiurge"):
+    for room in ROOMS:
         shutil.copytree(
             ROOT / room,
             copy / room,

@@ -16,7 +16,8 @@ import numpy as np
 import soundfile as sf
 
 from audio.channels import fit_channels
-from audio.read import read_audio, resample
+from audio.read import read_audio
+from audio.resample import resample
 from audio.scan import find_audio
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audio.read import Resampler, open_mono
+from audio.read import open_mono
+from audio.resample import Resampler
 from audio.scan import find_audio
 from db.analyse import Description, describe_signal
 from db.build import configure

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audio.read import read_mono, resample
+from audio.read import read_mono
+from audio.resample import resample
 from demiurge.bench import Result, medians
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import shipped_model

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from db.names import DESCRIPTORS, EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
+from db.columns import DESCRIPTOR_NAMES
+from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import database_argument, json_option
 from demiurge.cli.terminal import counted, echo_json, one_line, progress_bar
@@ -75,7 +76,7 @@ analysis_options = option_group(
     analysis_option(
         "--descriptors",
         metavar="NAMES",
-        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTORS)}. [default: mfcc]",
+        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}. [default: mfcc]",
     ),
     analysis_option(
         "--units",

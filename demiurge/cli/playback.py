@@ -221,7 +221,7 @@ def check_outputs(
 
 def check_formats(loaded: Plan, outputs: Outputs, output: OutputOptions) -> None:
     """Refuse options of a file that is not written, and what its format cannot hold."""
-    from audio.write import check_output_format
+    from audio.formats import check_output_format
 
     if not outputs.out and (output.lufs, output.true_peak_db) != (None, None):
         raise ParameterError(

@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from audio.names import BITS
-from audio.write import FORMATS
+from audio.formats import BITS, FORMATS
+from db.columns import DESCRIPTOR_NAMES
 from db.descriptors import DESCRIPTORS
 from db.executors import EXECUTORS
-from db.names import DESCRIPTORS as DESCRIPTOR_NAMES
 from db.names import EXPORT_FORMATS, UNIT_KINDS, WINDOW_CENTRES
 from db.settings import DescriptorSettings
 from db.tables import WRITERS

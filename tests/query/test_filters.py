@@ -98,7 +98,9 @@ def test_filters_that_leave_nothing_say_what_each_left(database):
         ParameterError, match=r"no source of .* is tagged 'loud'; there are old, soft: give some"
     ):
         filter_units(database, Filters(tags=("soft", "loud")))
-    with pytest.raises(ParameterError, match=r"no descriptor 'centroid' in .*; there are start_s, length_ms, mfcc0"):
+    with pytest.raises(
+        ParameterError, match=r"no descriptor 'centroid' in .*; there are start_s, length_ms, mfcc0"
+    ):
         filter_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audio.names import BITS
+from audio.formats import BITS
 from demiurge.cli.options.command import option, option_group
 from playback.names import FADES
 

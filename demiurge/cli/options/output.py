@@ -56,7 +56,7 @@ def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> No
 
 def check_audio_output(path: Path, *, force: bool, bits: str | None = None) -> None:
     """Refuse early an audio file whose format cannot hold `bits`, and as `check_output` does."""
-    from audio.write import check_output_format
+    from audio.formats import check_output_format
 
     check_output_format(path, bits)
     check_output(path, force=force)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audio.decibels import to_amplitude
-from audio.write import PCM_24_SCALE
+from audio.pcm import PCM_24_SCALE
 from files.errors import ParameterError
 from playback.diff import Change
 from playback.levels import SAFE_PEAK_DB
