@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from files.progress import Progress
+from files.progress import Progress, no_progress
 
 TABLE_COLUMNS = 400  # width of a table that goes to a file or a pipe
 # Unicode categories of what would move the cursor, or is no character
@@ -44,10 +44,6 @@ def _escaped(letter: str) -> str:
     return letter
 
 
-def _ignore(done: int, total: int, label: str = "") -> None:
-    """Report nothing."""
-
-
 @contextmanager
 def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> Iterator[Progress]:
     """Show a bar on standard error, moved by the function that is yielded.
@@ -56,7 +52,7 @@ def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> It
     many are done.
     """
     if quiet or not sys.stderr.isatty():
-        yield _ignore
+        yield no_progress
         return
     from rich import progress as rich_progress
     from rich.console import Console
