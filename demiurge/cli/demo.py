@@ -32,8 +32,8 @@ def demo(out: Path, random_seed: int, force: bool, as_json: bool) -> None:
         raise ParameterError(
             f"{out} exists; give another folder with --out, or --force to replace its contents"
         )
-    say = (lambda text: None) if as_json else click.echo
+    echo = (lambda text: None) if as_json else click.echo
     with progress_bar("training", quiet=as_json) as progress:
-        result = run_demo(out, random_seed=random_seed, say=say, progress=progress)
+        result = run_demo(out, random_seed=random_seed, echo=echo, progress=progress)
     if as_json:
         echo_json(result)
