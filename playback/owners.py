@@ -23,16 +23,16 @@ def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
     for step in plan.steps:
         lengths[step.source] += step.n_samples
     names = [source for source, _ in lengths.most_common(NAMED_SOURCES)]
-    spans: list[list[tuple[int, int]]] = [[] for _ in range(len(names) + 1)]
+    played: list[list[tuple[int, int]]] = [[] for _ in range(len(names) + 1)]
     for step in plan.steps:
         number = names.index(step.source) if step.source in names else -1
-        spans[number].append((step.at_sample, step.until_sample))
-    shares = np.array([_covered(np.array(span).reshape(-1, 2), edges) for span in spans])
+        played[number].append((step.at_sample, step.until_sample))
+    shares = np.array([_covered(np.array(parts).reshape(-1, 2), edges) for parts in played])
     return names, np.where(shares.max(axis=0) > 0, shares.argmax(axis=0), -1)
 
 
-def _covered(spans: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return how much of each interval between edges the spans (start, end), in order, cover."""
-    covered = np.concatenate([[0], np.cumsum(spans[:, 1] - spans[:, 0])])  # before each span
-    places = np.concatenate([[0], spans.ravel()])
+def _covered(parts: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return how much of each interval between edges the parts (start, end), in order, cover."""
+    covered = np.concatenate([[0], np.cumsum(parts[:, 1] - parts[:, 0])])  # before each part
+    places = np.concatenate([[0], parts.ravel()])
     return np.diff(np.interp(edges, places, np.repeat(covered, 2)[:-1]))

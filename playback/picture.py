@@ -9,13 +9,14 @@ import soundfile as sf
 
 from files.atomic import replacing
 from files.errors import AudioError, ParameterError
+from files.names import printable
 from playback.owners import find_owners
 from playback.plan import Plan
 from playback.spectrogram import measure_spectrogram
 
 LABEL_LETTERS = 24  # of a source's name
 OTHERS = (0.6, 0.6, 0.6)
-RANGE_DB = 70  # below the loudest, about what 16-bit recordings hold above their noise
+RANGE_DB = 70  # below the loudest, about what 16 bits hold above their noise
 LOWEST_HZ = 40.0
 BLOCK_SAMPLES = 1 << 18  # read at a time
 # of the figure; the legend and the scale have the rest
@@ -120,7 +121,7 @@ def _draw_legend(axes, names: list[str], colours: np.ndarray, *, n_others: int) 
 
 def _shorten(label: str) -> str:
     """Return a label that can be printed, cut where it is too long."""
-    label = "".join(letter if letter.isprintable() else " " for letter in label)
+    label = printable(label)
     return label if len(label) <= LABEL_LETTERS else f"{label[: LABEL_LETTERS - 1]}…"
 
 

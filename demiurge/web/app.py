@@ -16,12 +16,12 @@ from starlette.routing import Route
 from demiurge.web.answers import error_answer, is_known, page, wants_html
 from demiurge.web.make.views import MakeViews
 from demiurge.web.map.views import MapViews
-from demiurge.web.names import encodable
 from demiurge.web.security import Guard, Security
 from demiurge.web.timeline.views import TimelineViews
 from demiurge.web.units import UnitViews
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError
+from files.names import printable
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {
@@ -88,7 +88,7 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
         "error.html",
         status=status,
         title=title,
-        message=encodable(message),
+        message=printable(message),
         headers=headers,
     )
 

@@ -20,8 +20,7 @@ from demiurge.cli import main
 from demiurge.cli.options.command import OTHERS, full_name, headed
 from demiurge.cli.options.moved import MOVED, find_advice
 from playback.exports import EXPORTS
-from playback.names import EXPORT_NAMES, FADES
-from playback.options import CrossfadeOptions
+from playback.options import FADES, CrossfadeOptions
 from query.metrics import parse_metric
 from query.names import AUTO, INDEX_KINDS, METRICS
 from query.options import DEFAULT_K, PathOptions
@@ -118,7 +117,7 @@ def test_choices_are_those_of_the_registries():
     assert choices("db export", "--format") == list(EXPORT_FORMATS) == list(WRITERS)
     assert choices("query", "--index") == [AUTO, *INDEX_KINDS]
     assert choices("playback", "--fade") == list(FADES)
-    assert choices("playback", "--export") == list(EXPORT_NAMES) == list(EXPORTS)
+    assert choices("playback", "--export") == list(EXPORTS)
     bits = dict.fromkeys(bits for format_ in FORMATS.values() for bits in format_.encodings if bits)
     assert choices("render", "--bits") == list(BITS) == list(bits)
     assert choices("sequencer train", "--architecture") == list(BODIES)

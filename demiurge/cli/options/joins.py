@@ -10,7 +10,7 @@ import click
 
 from audio.formats import BITS
 from demiurge.cli.options.command import Decorator, option, option_group
-from playback.names import FADES
+from playback.options import FADES
 
 if TYPE_CHECKING:
     from playback.options import RenderOptions

@@ -8,10 +8,10 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.locate import check_database, is_own, positions_of
-from demiurge.web.names import encodable
 from demiurge.web.timeline.editor import Editor, State
 from demiurge.web.workspace import Workspace
 from files.errors import PlanError
+from files.names import printable
 from playback.plan import Plan
 from playback.runs import is_contiguous
 from playback.sources import sources_of
@@ -93,7 +93,7 @@ def _notes(editor: Editor, state: State, database: Database) -> list[str]:
     notes = []
     if not is_own(plan, database):
         notes.append(
-            f"This plan was made from another database, of {encodable(plan.database['root'])}: it"
+            f"This plan was made from another database, of {printable(plan.database['root'])}: it"
             " can be heard, repeated, cut and locked, but other units cannot be chosen here. Open"
             " it with its own: demiurge browse ITS_DB --plan …"
         )
