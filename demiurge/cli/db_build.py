@@ -128,8 +128,8 @@ analysis_options = option_group(
 @work_option(
     "--executor",
     type=click.Choice(EXECUTORS),
-    help="Where files are analysed; the result is the same. [default: threads, for many files"
-    " processes]",
+    help="Where files are analysed; the result is the same. [default: threads; processes for"
+    " many files]",
 )
 @work_option(
     "--jobs", type=click.IntRange(1), help="Number of workers. [default: one per processor]"

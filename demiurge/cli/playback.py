@@ -63,8 +63,8 @@ wanted_options = option_group(
         "exports",
         multiple=True,
         type=click.Choice(tuple(EXPORTS)),
-        help="Write it for REAPER, as Audacity labels, as CSV or as a Samplitude EDL, beside OUT or"
-        " PLAN; repeatable.",
+        help=f"Write {', '.join(export.help for export in EXPORTS.values())} beside OUT or PLAN;"
+        " repeatable.",
     ),
     output_option(
         "--stems", type=path_type, help="Folder for an audio file of each source's part."

@@ -63,15 +63,12 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
     position = [source.path for source in database.sources].index(target)
     n_steps = int(seconds * database.sample_rate / database.hop_length)
     sequence = database.source_descriptors(position)[:n_steps]
-    step_samples = np.full(len(sequence), database.hop_length)
-    seconds = step_samples.sum() / database.sample_rate
-    others = tuple(source.path for source in database.sources if source.path != target)
-    index = UnitIndex(database, min_samples=database.hop_length, filters=Filters(sources=others))
+    index = index_without(target, database)
     matches = index.search(sequence, k=k)
     index.search = lambda sequence, *, k: matches  # type: ignore[method-assign]  # once is enough
-    print(
-        f"{seconds:.0f} s of {target}, {len(index)} units of {len(others)} other files, k = {k}\n"
-    )
+    step_samples = np.full(len(sequence), database.hop_length)
+    seconds = step_samples.sum() / database.sample_rate
+    print(f"{seconds:.0f} s of {target}, {len(index)} units of other files, k = {k}\n")
     print(f"| {' | '.join(HEADINGS)} |\n{'|---' * len(HEADINGS)}|")
     nearest = None
     for name, changed in SETTINGS.items():
@@ -83,6 +80,12 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
         print(f"| {name} | {' | '.join(figures(path, nearest, seconds, taken))} |")
     paths = find_paths(index, sequence, PathOptions(k=k), step_samples=step_samples, variations=4)
     print("\n" + compare_variations(paths))
+
+
+def index_without(target: str, database: Database) -> UnitIndex:
+    """Index the units of all sources but one."""
+    others = tuple(source.path for source in database.sources if source.path != target)
+    return UnitIndex(database, min_samples=database.hop_length, filters=Filters(sources=others))
 
 
 def figures(path: UnitPath, nearest: float, seconds: float, taken: float) -> list[str]:

@@ -603,8 +603,8 @@ def test_the_table_has_a_line_per_step(found):
 def test_its_head_tells_of_the_whole(found):
     lines = run(found, "--show", "--crossfade", 5).out.splitlines()
     assert lines[0].startswith(
-        f"{found}: 2.11 s, 24 units of 3 sources, 22 joins; where no join is told, the sound"
-        " goes on"
+        f"{found}: 2.11 s, 24 units of 3 sources, 22 joins; a unit without a join"
+        " cost goes on from the one before"
     )
     assert lines[1:4] == [
         "  rests for 1.02 s",
