@@ -187,11 +187,15 @@ def _measure_extremes(
     highs = np.full(len(edges) - 1, -np.inf)
     at = 0
     for block in file.blocks(block_samples, dtype="float32", always_2d=True):
-        first, last = np.searchsorted(edges, [at, at + len(block) - 1], side="right") - 1
-        cuts = np.maximum(edges[first : last + 1] - at, 0) * file.channels
+        ends = [at, at + len(block) - 1]
+        first, last = np.searchsorted(edges, ends, side="right") - 1
         columns = slice(first, last + 1)
-        lows[columns] = np.minimum(lows[columns], np.minimum.reduceat(block.ravel(), cuts))
-        highs[columns] = np.maximum(highs[columns], np.maximum.reduceat(block.ravel(), cuts))
+        cuts = np.maximum(edges[columns] - at, 0) * file.channels
+        samples = block.ravel()
+        lowest = np.minimum.reduceat(samples, cuts)
+        highest = np.maximum.reduceat(samples, cuts)
+        lows[columns] = np.minimum(lows[columns], lowest)
+        highs[columns] = np.maximum(highs[columns], highest)
         at += len(block)
     return lows, highs
 

@@ -92,7 +92,7 @@ class Musicnn:
 
     @classmethod
     def find(cls, package: str | Path | None = None, *, sha256: str = SHA256) -> Self:
-        """Read the weights from the folder of the package `musicnn`, by default where it is installed.
+        """Read the weights from the folder of the package, by default where it is installed.
 
         Raises
         ------

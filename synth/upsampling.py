@@ -11,7 +11,7 @@ EDGE_KERNEL = 7  # of the first and the last convolution
 
 
 def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
-    """Raise ParameterError unless rates are at least 2 and kernels at least as long as their rate."""
+    """Raise ParameterError unless rates are at least 2 and no kernel is shorter than its rate."""
     if not rates or min(rates) < 2:
         raise ParameterError(f"upsampling rates={rates} must be one or more integers of at least 2")
     too_short = any(kernel < rate for rate, kernel in zip(rates, kernel_sizes, strict=False))

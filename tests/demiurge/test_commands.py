@@ -561,7 +561,7 @@ def refused(work, tmp_path, tabla):
         ("db build {sounds} {tmp}/new --executor dask", "'dask' is not one of", 2),
         (
             "db build {sounds} {tmp}/new --address auto",
-            "of a Ray cluster and goes with executor ray",
+            "of a Ray cluster needs executor ray",
             2,
         ),
         ("db build {tmp} {db}", "say --moved if the corpus is here now", 1),
