@@ -109,6 +109,7 @@ training_options = option_group(
     examples=(
         "demiurge sequencer train my.db my.model",
         "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
     )
 )
 @database_argument
@@ -127,11 +128,11 @@ def train(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a forecaster on DB and save the best checkpoint, by validation loss, in MODEL.
+    """Train a forecaster on DB and save it in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing
-    had happened. Several processes share the work when started by torchrun: torchrun
-    --nproc-per-node 2 --no-python demiurge sequencer train …
+    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
+    best so far is kept, and --resume goes on as if nothing had happened.
+    Several processes share the work when started by torchrun.
     """
     from db.database import Database
     from sequencer.train import train_forecaster
@@ -204,7 +205,7 @@ def echo_summary(model_dir: Path, summary: TrainingSummary) -> None:
 @random_seed_option()
 @json_option
 def compare(database: Path, out: Path, minutes: float, random_seed: int, as_json: bool) -> None:
-    """Train every architecture with every head on DB, and evaluate them all.
+    """Train every architecture with every head, and evaluate all.
 
     As many are trained at a time as there are processors. The models are left in OUT_DIR, with a
     picture. Stopped and started again with the same options, those that are there are not trained
