@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from files.errors import ParameterError
 from playback.plan import Plan
+from playback.playable import keep_steps, playable_numbers
 from playback.sources import Progress, SourceReader, refuse, sources_of
 
 
@@ -78,20 +79,20 @@ def open_plan(
         )
     sound = SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
     problems = sound.prepare(plan, progress)
-    numbers = []
-    for number, step in enumerate(plan.steps):
-        if step.source in problems:
-            continue
-        if step.end_sample > (length := sound.length(step.source)):
+    lengths = {
+        source: sound.length(source) for source in sources_of(plan) if source not in problems
+    }
+    numbers = playable_numbers(plan, lengths)
+    for number in sorted(set(range(len(plan.steps))) - set(numbers)):
+        step = plan.steps[number]
+        if step.source in lengths:
             problems[f"step {number}"] = (
                 f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which"
-                f" has {length}"
+                f" has {lengths[step.source]}"
             )
-        else:
-            numbers.append(number)
     if problems and not (skip_missing and numbers):
         refuse(problems, folder, none_left=skip_missing)
-    return OpenPlan(plan, _with_steps(plan, numbers), numbers, problems, sound)
+    return OpenPlan(plan, keep_steps(plan, numbers), numbers, problems, sound)
 
 
 def _check_outputs(plan: Plan, folder: Path, outputs: Iterable[str | Path]) -> None:
@@ -101,9 +102,3 @@ def _check_outputs(plan: Plan, folder: Path, outputs: Iterable[str | Path]) -> N
             raise ParameterError(
                 f"{path} is the recording {source}, which the plan plays; give another name"
             )
-
-
-def _with_steps(plan: Plan, numbers: list[int]) -> Plan:
-    """The plan with these steps only, as long as before."""
-    steps = tuple(plan.steps[number] for number in numbers)
-    return replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample)

@@ -222,7 +222,7 @@ def _edit(database: Path, repeats: int, seconds_long: int) -> Result:
                 edit = {"kind": "choose", "step": next(numbers), "unit": int(opened.units.ids[0])}
                 answer = client.post(f"/plans/{name}/edits", {"revision": revision, "edit": edit})
                 revision = answer["revision"]
-                changed = answer["changed"]
+                changed = answer["change"]
                 client.get(f"/plans/{name}/peaks")
 
             def usual() -> None:

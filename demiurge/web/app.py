@@ -42,8 +42,12 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
         If a model that the workspace was given cannot be used.
     """
     map_views = MapViews(workspace)
-    views = [map_views, UnitViews(workspace), TimelineViews(workspace), MakeViews(workspace)]
-    routes = [route for view in views for route in view.routes()]
+    routes = [
+        *map_views.routes(),
+        *UnitViews(workspace).routes(),
+        *TimelineViews(workspace).routes(),
+        *MakeViews(workspace).routes(),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

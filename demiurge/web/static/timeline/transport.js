@@ -4,7 +4,7 @@ import { setIcon } from "../icons.js";
 import { byId, clock, counted, events, fail, formatSeconds, say } from "../lib.js";
 import { listenToMenus } from "./menus.js";
 
-const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "seed"];
+const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "random_seed"];
 const CHOOSE = "Choose again";
 const A_LITTLE = 0.1; // temperature
 const SAME = "Nothing changed: another random seed with a temperature above 0, or another continuity, gives other units.";
@@ -128,7 +128,7 @@ export class Transport {
 
 /** Another random seed counts only where chance takes part. */
 function drawSeed() {
-  byId("seed").value = Math.floor(Math.random() * 1e6);
+  byId("random_seed").value = Math.floor(Math.random() * 1e6);
   if (byId("temperature").valueAsNumber === 0) byId("temperature").value = A_LITTLE;
 }
 
