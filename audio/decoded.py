@@ -15,7 +15,7 @@ import numpy as np
 import xxhash
 
 from audio.read import Resampler, open_audio
-from files.cache import cache_folder, keeping_decoded, prune
+from files.cache import cache_errors, cache_folder, prune
 
 CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
 PART_SECONDS = 24 * 3600  # no decoding goes on for longer without writing
@@ -69,7 +69,7 @@ class DecodedCache:
                 self._decode(source, path, channels, sample_rate)
 
     def _decode(self, source: Path, path: Path, channels: int, sample_rate: int) -> None:
-        with keeping_decoded(source.name, self._folder):
+        with cache_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
             try:

@@ -23,7 +23,7 @@ from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.writer import SourceRow, Writer, transaction, writing
 from files.errors import DatabaseError, ParameterError
-from files.names import check_name, printable
+from files.names import check_name, is_utf8, printable
 from files.progress import Progress, no_progress
 
 
@@ -125,7 +125,7 @@ def build_database(
     for folder, error in unreadable.items():
         report.failed.append(
             (
-                printable(folder),
+                _text(folder),
                 f"the folder cannot be read ({error.strerror}); check its permissions",
             )
         )
@@ -252,8 +252,8 @@ class _Build:
                 " longer hop"
             )
         if error is not None or description is None or info is None:
-            report.failed.append((printable(name), error or ""))
-            if printable(name) == name and (analysis.content_hash or known is None):
+            report.failed.append((_text(name), error or ""))
+            if is_utf8(name) and (analysis.content_hash or known is None):
                 self.writer.add_failure(SourceRow(*stamp, state="failed", error=error))
             # a name that is not text cannot be kept; a file that cannot be read just now keeps what
             # it had
@@ -276,6 +276,11 @@ class _Build:
         speed = report.audio_seconds / (time.perf_counter() - self._started)
         failed = f", {len(report.failed)} failed" if report.failed else ""
         return f"{hours:.2f} h, {speed:.0f} × real time{failed}  {printable(name)[-30:]}"
+
+
+def _text(name: str) -> str:
+    """Return a file's name as text that can be printed, and written as JSON."""
+    return name if is_utf8(name) else printable(name)
 
 
 def _size(root: Path, name: str) -> int:

@@ -11,7 +11,6 @@ memory does not depend on how many there are.
 """
 
 import multiprocessing
-import signal
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -21,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from files.errors import DemiurgeError, ParameterError, install_command
+from files.interrupts import ignore_interrupts
 
 EXECUTORS = ("serial", "threads", "processes", "ray")
 QUEUED_PER_WORKER = 4
@@ -94,7 +94,7 @@ def run_tasks(
     if executor == "processes":
         context = multiprocessing.get_context("spawn")
         return _in_pool(
-            ProcessPoolExecutor(jobs, context, initializer=_ignore_interrupts),
+            ProcessPoolExecutor(jobs, context, initializer=ignore_interrupts),
             function,
             tasks,
             jobs,
@@ -170,8 +170,3 @@ def _in_order(
             yield wait(queue.popleft())
     while queue:
         yield wait(queue.popleft())
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that writes decides what happens."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

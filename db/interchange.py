@@ -19,7 +19,7 @@ from db.settings import DescriptorSettings
 from db.tables import TABLE_VERSION, WRITERS, Table, read_table
 from db.units import frame_lengths
 from db.writer import SourceRow, Writer, writing
-from files.atomic import explaining, replacing
+from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
 from files.hashing import hash_file
 
@@ -41,7 +41,7 @@ def export_database(database: Database, path: str | Path, *, format: str) -> int
         "format": "demiurge-table",
         "version": TABLE_VERSION,
         "settings": database.settings.to_dict(),
-        "sources": database.source_facts(),
+        "sources": _source_facts(database),
     }
     table = Table(
         database.settings.names,
@@ -51,9 +51,15 @@ def export_database(database: Database, path: str | Path, *, format: str) -> int
         database.descriptors,
         header,
     )
-    with explaining(path), replacing(path) as temporary:
+    with writing_errors(path), replacing(path) as temporary:
         WRITERS[format](table, temporary)
     return len(units)
+
+
+def _source_facts(database: Database) -> list[dict[str, Any]]:
+    """Return what a table says of each source."""
+    keys = ("path", "content_hash", "sample_rate", "channels", "n_samples")
+    return [{key: getattr(source, key) for key in keys} for source in database.sources]
 
 
 def import_files(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from db.manifest import SPAN_TABLES, find_root, kinds, open_manifest
+from db.manifest import SPAN_TABLES, find_root, open_manifest, row_kinds, unit_row_kind
 from db.settings import DescriptorSettings
 from db.shards import ShardWriter, checksum, read_rows, shard_path
 from db.writer import Writer, remove_strays, transaction, write_normaliser, writing
@@ -93,14 +93,14 @@ def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, in
         before = _shard_bytes(folder)
         total = sum(
             connection.execute(f"SELECT count(*) FROM {SPAN_TABLES[k][0]}").fetchone()[0]
-            for k in kinds(settings)
+            for k in row_kinds(settings)
         )
         places: dict[
             str, list[tuple[int, int, int]]
         ] = {}  # kind -> (shard, first row, source) of each source
         shard_rows: dict[str, dict[int, int]] = {}
         done = 0
-        for kind, n_columns in kinds(settings).items():
+        for kind, n_columns in row_kinds(settings).items():
             last = connection.execute(f"SELECT max(shard) FROM {SPAN_TABLES[kind][1]}").fetchone()[
                 0
             ]
@@ -244,7 +244,7 @@ def _verify(
         if check_files and (problem := _check_file(folder / name, content_hash)):
             result.files.append((name, problem))
         progress(done, len(sources), name)
-    kind = list(kinds(settings))[-1]
+    kind = unit_row_kind(settings)
     stored = connection.execute(f"SELECT total(n_rows) FROM {SPAN_TABLES[kind][1]}").fetchone()[0]
     live = connection.execute(f"SELECT total(n_rows) FROM {SPAN_TABLES[kind][0]}").fetchone()[0]
     result.dead_rows = int(stored - live)
@@ -262,7 +262,7 @@ def _check_rows(
     result: Verification,
 ) -> str | None:
     """What is wrong with the rows of one source, if anything."""
-    for kind, n_columns in kinds(settings).items():
+    for kind, n_columns in row_kinds(settings).items():
         span = connection.execute(
             f"SELECT * FROM {SPAN_TABLES[kind][0]} WHERE source_id = ?", (source,)
         ).fetchone()
@@ -311,7 +311,7 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
     names = {name for name, _ in result.damaged}
     with transaction(connection):
         connection.executemany("DELETE FROM sources WHERE path = ?", [(name,) for name in names])
-        for kind, n_columns in kinds(settings).items():
+        for kind, n_columns in row_kinds(settings).items():
             table = SPAN_TABLES[kind][1]
             for shard, n_rows in connection.execute(f"SELECT * FROM {table}").fetchall():
                 file = shard_path(path / "shards", kind, shard)

@@ -14,10 +14,15 @@ SPAN_TABLES = {
 }  # kind of rows -> its tables
 
 
-def kinds(settings: DescriptorSettings) -> dict[str, int]:
-    """Kinds of rows that a database keeps, and how many columns each has."""
+def row_kinds(settings: DescriptorSettings) -> dict[str, int]:
+    """Return the kinds of rows that a database keeps, and the number of columns of each."""
     frames = {"frames": len(settings.frame_names)}
     return frames if settings.units == "frame" else frames | {"units": settings.n_descriptors}
+
+
+def unit_row_kind(settings: DescriptorSettings) -> str:
+    """Return the kind of rows that describes units: the frames, or rows of their own."""
+    return "frames" if settings.units == "frame" else "units"
 
 
 def m001_sources_and_spans(connection: sqlite3.Connection) -> None:

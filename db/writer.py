@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from db.analyse import Description
-from db.manifest import FILE_NAME, SPAN_TABLES, kinds, open_manifest
+from db.manifest import FILE_NAME, SPAN_TABLES, open_manifest, row_kinds, unit_row_kind
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from db.shards import ShardWriter, checksum, read_rows, shard_path
@@ -64,7 +64,7 @@ class Writer:
         self.settings = settings
         self._folder.mkdir(exist_ok=True)
         self._shards: dict[str, ShardWriter] = {}
-        for kind, n_columns in kinds(settings).items():
+        for kind, n_columns in row_kinds(settings).items():
             committed = dict(
                 connection.execute(f"SELECT shard, n_rows FROM {SPAN_TABLES[kind][1]}")
             )
@@ -177,7 +177,8 @@ def live_rows(
     """Rows of every unit in the order of the shards, a few at a time; adjacent sources are read as
     one.
     """
-    kind, n_columns = list(kinds(settings).items())[-1]
+    kind = unit_row_kind(settings)
+    n_columns = settings.n_descriptors
     query = f"SELECT shard, first_row, n_rows FROM {SPAN_TABLES[kind][0]} ORDER BY shard, first_row"
     runs: list[list[int]] = []
     for shard, first, n_rows in connection.execute(query):

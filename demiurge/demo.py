@@ -80,7 +80,7 @@ def _make_sounds(folder: Path, random_seed: int, say: Say, progress: Progress) -
         Generator.load(unagan),
         Vocoder.load(vocoder).prepare(),
         folder / "generated",
-        options=GenerateOptions(minutes=GENERATED_MINUTES, seconds=10.0, seed=random_seed),
+        options=GenerateOptions(minutes=GENERATED_MINUTES, seconds=10.0, random_seed=random_seed),
         names=(unagan.name, vocoder.name),
         force=True,
         progress=progress,

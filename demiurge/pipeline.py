@@ -16,9 +16,11 @@ from db.settings import DescriptorSettings
 from db.units import step_lengths
 from demiurge.plans.make import make_plan, total_cost
 from files.errors import ParameterError
+from files.progress import no_progress
+from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
-from playback.render import RenderOptions, RenderSummary, render
-from playback.stitch import join_runs
+from playback.render import RenderSummary, render
+from playback.runs import join_runs
 from query.explain import explain
 from query.path import REST, UnitPath, find_paths
 from query.settings import SearchSettings, selection_facts
@@ -302,7 +304,7 @@ def _render(
         whole_units=whole_units,
         variations=search.variations,
     )
-    render_options = render_options or RenderOptions()
+    render_options = render_options or DEFAULT_RENDER
     settings = {
         **settings,
         "crossfade": asdict(render_options.crossfade),
@@ -323,9 +325,8 @@ def _render(
             plan,
             wav,
             root=database.root,
-            crossfade=render_options.crossfade,
-            output=render_options.output,
-            progress=progress,
+            render_options=render_options,
+            progress=progress or no_progress,
         )
         plan.save(plan_path(wav))
         renderings.append(

@@ -140,7 +140,7 @@ class UnitIndex:
 
     def positions(self, unit_ids: np.ndarray) -> np.ndarray:
         """Rows of `database.units` for unit ids, same shape."""
-        return self.database.positions(unit_ids)
+        return self.database.units.find(unit_ids)
 
     def scores(self, positions: np.ndarray) -> np.ndarray:
         """Descriptors of the units at positions in `database.units` as they are compared, float32,

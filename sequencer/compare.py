@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 from db.database import Database
 from files.atomic import make_folder, write_text
 from files.errors import ParameterError
+from files.interrupts import ignore_interrupts
 from sequencer.forecaster import Forecaster
 from sequencer.models import BODIES, HEADS
 from sequencer.train import TrainingOptions, train_forecaster
@@ -97,7 +97,7 @@ def _check_found(out: Path, folders: dict[Path, tuple[str, str]], options: dict[
 @contextmanager
 def _pool() -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(
-        os.cpu_count(), mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=ignore_interrupts
     )
     try:
         yield pool
@@ -107,10 +107,6 @@ def _pool() -> Iterator[ProcessPoolExecutor]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _part(folder: Path) -> Path:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from files.errors import ParameterError
-from synth.evaluate import FEWEST_WINDOWS, Embedding, audio_distance, embed_clips, open_excerpts
+from files.progress import Progress, no_progress
+from synth.audio_distance import FEWEST_WINDOWS, Embedding, audio_distance, embed_clips
+from synth.excerpts import open_excerpts
 from synth.generator import Generator
 from synth.mel import log_mel
-from synth.recordings import Tell
 from synth.vocoder import Vocoder
 
 CLIP_SECONDS = 10.0  # three windows of MusiCNN
@@ -88,9 +89,9 @@ def evaluate_generator(
     *,
     others: dict[str, Path],
     minutes: float,
-    seed: int,
+    random_seed: int,
     embedding: Embedding,
-    progress: Tell | None = None,
+    progress: Progress = no_progress,
 ) -> GeneratorReport:
     """Compare generated clips, and sets that a good generator must beat, with recordings.
 
@@ -111,8 +112,8 @@ def evaluate_generator(
     minutes : float
         Of each set, in clips of 10 s; at least 4 of them. Each takes three embeddings; below 6
         minutes `fad` is biased.
-    seed : int >= 0
-        Clip i is generated from `seed` + i. Decides the choice of clips as well.
+    random_seed : int >= 0
+        Clip i is generated from `random_seed` + i. Decides the choice of clips as well.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def evaluate_generator(
         settings=vocoder.mel,
         seconds=CLIP_SECONDS,
         most=wanted,
-        seed=seed,
+        random_seed=random_seed,
         progress=progress,
     )
     one, other, left_out = cut(audio)
@@ -148,15 +149,14 @@ def evaluate_generator(
     )
     reference = reference[:n]
     other_half = other_half[:n]
-    seeds = tuple(range(seed, seed + n))
+    seeds = tuple(range(random_seed, random_seed + n))
     makers = _makers(generator, vocoder, reference, other_half, seeds)
     makers |= {name: partial(iter, clips[:n]) for name, clips in styles.items()}
     rate = vocoder.mel.sample_rate
     real = embed_clips(reference, rate, embedding)
     sets = {}
     for number, (name, make) in enumerate(makers.items()):
-        if progress:
-            progress(number, len(makers), name)
+        progress(number, len(makers), name)
         sets[name] = embed_clips(make(), rate, embedding)
     return GeneratorReport(
         fad={name: audio_distance(clips, real) for name, clips in sets.items()},
@@ -181,7 +181,10 @@ def _makers(
     loudness = np.sqrt(np.mean(np.square(reference)))
 
     def generated() -> Iterable[np.ndarray]:
-        return (vocoder.synthesise(mel.numpy()) for mel in generator.sample(n_frames, seeds=seeds))
+        return (
+            vocoder.synthesise(mel.numpy())
+            for mel in generator.sample(n_frames, random_seeds=seeds)
+        )
 
     def revocoded() -> Iterable[np.ndarray]:
         return (vocoder.synthesise(log_mel(clip, vocoder.mel)) for clip in other_half)

@@ -14,19 +14,13 @@ import torch
 from audio.read import resample
 from files.atomic import replacing
 from files.errors import ParameterError
-from synth.evaluate import (
-    FEWEST_WINDOWS,
-    Embedding,
-    Excerpt,
-    audio_distance,
-    embed_clips,
-    open_excerpts,
-)
+from files.progress import Progress, no_progress
+from synth.audio_distance import FEWEST_WINDOWS, Embedding, audio_distance, embed_clips
+from synth.excerpts import Excerpt, open_excerpts
 from synth.griffin_lim import griffin_lim
 from synth.mel import MelSettings, log_mel
 from synth.metrics import mel_l1, multi_resolution_stft
-from synth.recordings import Tell
-from synth.show import save_mels
+from synth.samples import plot_mels
 from synth.vocoder import Vocoder
 
 EXCERPT_SECONDS = 6.0  # two windows of MusiCNN
@@ -81,10 +75,10 @@ def evaluate_vocoders(
     audio: Path,
     *,
     seconds: float,
-    seed: int,
+    random_seed: int,
     embedding: Embedding | None,
     picture: Path | None = None,
-    progress: Tell | None = None,
+    progress: Progress = no_progress,
 ) -> VocoderReport:
     """Synthesise recordings from their mel spectrograms and compare them with what they were.
 
@@ -101,7 +95,7 @@ def evaluate_vocoders(
     seconds : float >= 6
         Of recordings to score, less if there are not as many. For `fad` as many more are embedded.
         Below 300 s `fad` is biased, and only rows with equally many windows may be compared.
-    seed : int
+    random_seed : int
         Of the choice of excerpts and of Griffin-Lim's phases.
     embedding : Embedding, optional
         Without one there is no `fad`.
@@ -122,7 +116,12 @@ def evaluate_vocoders(
     wanted = _n_excerpts(seconds)
     yardstick = _yardstick(vocoders)
     one, other, left_out = open_excerpts(
-        audio, yardstick, seconds=EXCERPT_SECONDS, most=wanted, seed=seed, progress=progress
+        audio,
+        yardstick,
+        seconds=EXCERPT_SECONDS,
+        most=wanted,
+        random_seed=random_seed,
+        progress=progress,
     )
     scored = (one + other)[:wanted]
     real = (
@@ -135,7 +134,9 @@ def evaluate_vocoders(
         Way(
             GRIFFIN_LIM,
             yardstick,
-            partial(griffin_lim, settings=yardstick, iterations=ITERATIONS, seed=seed),
+            partial(
+                griffin_lim, settings=yardstick, iterations=ITERATIONS, random_seed=random_seed
+            ),
         )
     )
     scores: list[VocoderScore] = []
@@ -145,8 +146,7 @@ def evaluate_vocoders(
         )
     }
     for number, way in enumerate(ways):
-        if progress:
-            progress(number, len(ways), way.name)
+        progress(number, len(ways), way.name)
         copies, real_time = _synthesise(way, scored, yardstick.sample_rate)
         made = embed_clips(copies, yardstick.sample_rate, embedding) if embedding else None
         scores.append(
@@ -161,7 +161,7 @@ def evaluate_vocoders(
         )
     if picture:
         with replacing(picture) as temporary:
-            save_mels(temporary, mels, yardstick)
+            plot_mels(temporary, mels, yardstick)
     return VocoderReport(scores, left_out)
 
 

@@ -27,6 +27,7 @@ import xxhash
 
 from files.atomic import replacing
 from files.errors import ParameterError
+from files.progress import Progress, no_progress
 from synth.faults import audio_fault, mel_fault
 from synth.generated import (
     MANIFEST,
@@ -39,7 +40,6 @@ from synth.generated import (
 )
 from synth.generator import Generator
 from synth.mel import MelSettings
-from synth.recordings import Tell
 from synth.vocoder import Vocoder
 from training.threads import torch_threads
 
@@ -57,7 +57,7 @@ class GenerateOptions:
 
     minutes: float
     seconds: float = 30.0  # of each file; the last one is whole, too
-    seed: int = 0
+    random_seed: int = 0
     workers: int | None = None  # files made side by side; the number of cores if not given
 
     def __post_init__(self) -> None:
@@ -67,8 +67,10 @@ class GenerateOptions:
             raise ParameterError(
                 f"seconds={self.seconds} of a file must be {MIN_SECONDS:g} to {MAX_SECONDS:g}"
             )
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ParameterError(f"seed={self.seed!r} must be an integer that is not negative")
+        if not isinstance(self.random_seed, int) or self.random_seed < 0:
+            raise ParameterError(
+                f"random_seed={self.random_seed!r} must be an integer of at least 0"
+            )
         if self.workers is not None and self.workers < 1:
             raise ParameterError(f"workers={self.workers} must be at least 1")
 
@@ -109,7 +111,7 @@ def generate(
     options: GenerateOptions,
     names: tuple[str, str],
     force: bool = False,
-    progress: Tell | None = None,
+    progress: Progress = no_progress,
 ) -> GenerateSummary:
     """Fill `out` with files, or go on where a run was interrupted. Other files in it stay.
 
@@ -132,7 +134,7 @@ def generate(
     )
     started = time.perf_counter()
     header = make_header(
-        generator, vocoder, seconds=options.seconds, seed=options.seed, names=names
+        generator, vocoder, seconds=options.seconds, random_seed=options.random_seed, names=names
     )
     entries = open_folder(out, header, force=force)
     paths = [out / f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
@@ -143,8 +145,7 @@ def generate(
         for entry in pool.map(make, missing, [paths[i] for i in missing]):
             append_entry(out / MANIFEST, entry)
             made.append(entry)
-            if progress:
-                progress(len(paths) - len(missing) + len(made), len(paths), entry.name)
+            progress(len(paths) - len(missing) + len(made), len(paths), entry.name)
     entries.update({entry.name: entry for entry in made})
     write_manifest(out, header, entries)
     return _summary(
@@ -152,13 +153,15 @@ def generate(
     )
 
 
-def make_clip(generator: Generator, vocoder: Vocoder, *, seed: int, n_samples: int) -> Clip:
+def make_clip(generator: Generator, vocoder: Vocoder, *, random_seed: int, n_samples: int) -> Clip:
     """The audio of one seed, judged.
 
     On one thread of torch it is the same to the byte, on the same machine and torch.
     """
     with torch.inference_mode():
-        mel = generator.sample(-(-n_samples // generator.mel.hop_length), seeds=[seed])[0].numpy()
+        mel = generator.sample(
+            -(-n_samples // generator.mel.hop_length), random_seeds=[random_seed]
+        )[0].numpy()
         if fault := mel_fault(mel, generator.mel):
             return Clip(np.zeros(0, np.float32), fault=fault)
         audio = vocoder.synthesise(mel)[:n_samples]
@@ -194,11 +197,11 @@ def _make_file(
     rejected: list[dict[str, Any]] = []
     n_samples = round(options.seconds * generator.mel.sample_rate)
     for attempt in range(MAX_ATTEMPTS):
-        state = np.random.SeedSequence(options.seed, spawn_key=(index, attempt)).generate_state(
-            1, np.uint64
-        )
+        state = np.random.SeedSequence(
+            options.random_seed, spawn_key=(index, attempt)
+        ).generate_state(1, np.uint64)
         seed = int(state[0] >> np.uint64(11))  # 53 bits, which JSON keeps everywhere
-        clip = make_clip(generator, vocoder, seed=seed, n_samples=n_samples)
+        clip = make_clip(generator, vocoder, random_seed=seed, n_samples=n_samples)
         if clip.fault is None:
             data = _encode(clip.audio, generator.mel.sample_rate)
             with explained(path), replacing(path) as temporary:

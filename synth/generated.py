@@ -42,7 +42,12 @@ class Entry:
 
 
 def make_header(
-    generator: Generator, vocoder: Vocoder, *, seconds: float, seed: int, names: tuple[str, str]
+    generator: Generator,
+    vocoder: Vocoder,
+    *,
+    seconds: float,
+    random_seed: int,
+    names: tuple[str, str],
 ) -> dict[str, Any]:
     """Who made the files, and how: what must be the same to go on."""
     return {
@@ -54,7 +59,7 @@ def make_header(
         "vocoder_hash": _hash_model(vocoder),
         "precision": vocoder.precision,
         "seconds": seconds,
-        "seed": seed,
+        "seed": random_seed,
         "mel": generator.mel.to_dict(),
     }
 

@@ -72,7 +72,7 @@ class Generator(nn.Module):
         return scores * self.std[:, None] + self.mean[:, None]
 
     @torch.no_grad()
-    def sample(self, frames: int, *, seeds: Sequence[int]) -> Tensor:
+    def sample(self, frames: int, *, random_seeds: Sequence[int]) -> Tensor:
         """Generate one clip per seed.
 
         Up to CHUNK_FRAMES a clip is one pass; a longer one is chunks that overlap, of equal length,
@@ -85,28 +85,29 @@ class Generator(nn.Module):
         Parameters
         ----------
         frames : int > 0
-        seeds : sequence of int >= 0
+        random_seeds : sequence of int >= 0
             A clip depends on its seed and on `frames`, not on its neighbours (to rounding, 1e-5).
 
         Returns
         -------
-        Tensor, shape (len(seeds), n_mels, frames)
+        Tensor, shape (len(random_seeds), n_mels, frames)
             Log-mel, not below silence, on the CPU.
         """
-        _check_request(frames, seeds)
+        _check_request(frames, random_seeds)
         per_step = self.config.frames_per_step
         length, starts = chunk_plan(-(-frames // per_step), per_step)
         noise = [
-            self.latent.draw(np.random.default_rng(seed), starts[-1] + length) for seed in seeds
+            self.latent.draw(np.random.default_rng(seed), starts[-1] + length)
+            for seed in random_seeds
         ]
-        rows = [(row, chunk) for chunk in range(len(starts)) for row in range(len(seeds))]
-        mels = torch.zeros(len(seeds), self.mel.n_mels, (starts[-1] + length) * per_step)
+        rows = [(row, chunk) for chunk in range(len(starts)) for row in range(len(random_seeds))]
+        mels = torch.zeros(len(random_seeds), self.mel.n_mels, (starts[-1] + length) * per_step)
         for i in range(0, len(rows), BATCH_CHUNKS):
             batch = rows[i : i + BATCH_CHUNKS]
             z = torch.stack(
                 [noise[row][:, starts[chunk] : starts[chunk] + length] for row, chunk in batch]
             )
-            states = [_state_generator(seeds[row], chunk) for row, chunk in batch]
+            states = [_state_generator(random_seeds[row], chunk) for row, chunk in batch]
             scores = self.network(z.to(self.mean), states)
             for (row, chunk), part in zip(batch, self.denormalise(scores).cpu(), strict=True):
                 weights = _weights(
@@ -196,10 +197,10 @@ def _state_generator(seed: int, chunk: int) -> torch.Generator:
     )
 
 
-def _check_request(frames: int, seeds: Sequence[int]) -> None:
+def _check_request(frames: int, random_seeds: Sequence[int]) -> None:
     if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
         raise ParameterError(f"frames={frames!r} must be a positive integer")
-    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+    if not random_seeds or not all(isinstance(seed, int) and seed >= 0 for seed in random_seeds):
         raise ParameterError(
-            f"seeds={seeds!r} must be a list of integers that are not negative, one per clip"
+            f"random_seeds={random_seeds!r} must be a list of integers of at least 0, one per clip"
         )

@@ -21,7 +21,7 @@ TINY = 1e-12  # keeps empty bands from dividing by 0
 
 
 def griffin_lim(
-    log_mel: np.ndarray, settings: MelSettings, *, iterations: int = 60, seed: int = 0
+    log_mel: np.ndarray, settings: MelSettings, *, iterations: int = 60, random_seed: int = 0
 ) -> np.ndarray:
     """Synthesise a waveform whose `LogMel` is near `log_mel`, frame for frame.
 
@@ -31,7 +31,7 @@ def griffin_lim(
         In the log of `settings`.
     settings : MelSettings
     iterations : int > 0
-    seed : int
+    random_seed : int
         Of the phases begun with.
 
     Returns
@@ -49,7 +49,9 @@ def griffin_lim(
     inverse = InverseSTFT(settings.n_fft, settings.hop_length)
     magnitudes = _magnitudes(log_mel, front_end)[None]
     phases = (
-        torch.rand(magnitudes.shape, generator=torch.Generator().manual_seed(seed)) * 2 * math.pi
+        torch.rand(magnitudes.shape, generator=torch.Generator().manual_seed(random_seed))
+        * 2
+        * math.pi
     )
     spectrum = torch.polar(magnitudes, phases)
     previous = torch.zeros_like(spectrum)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from files.errors import ParameterError
 from synth.melgan import EDGE_KERNEL, check_upsampling, context_frames, fit_rates, upsampling
-from synth.network import VocoderNetwork
+from synth.vocoder_network import VocoderNetwork
 
 SLOPE = 0.1  # of the leaky ReLU, but
 LAST_SLOPE = 0.01  # before the last convolution, where the published code leaves torch's default

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from files.errors import ParameterError
-from synth.network import VocoderNetwork
+from synth.vocoder_network import VocoderNetwork
 
 SLOPE = 0.2  # of the leaky ReLU
 EDGE_KERNEL = 7  # of the first and the last convolution

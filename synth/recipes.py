@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from synth.discriminators import (
+    DiscriminatorOutputs,
     MelGANDiscriminator,
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
     MultiScaleDiscriminator,
-    Verdicts,
 )
 from synth.losses import (
-    COARSE,
+    COARSE_RESOLUTIONS,
     RESOLUTIONS,
     Resolutions,
     clamped_hinge_generator,
@@ -38,8 +38,8 @@ class Recipe:
     learning_rate: float
     betas: tuple[float, float]
     discriminators: dict[str, tuple[Callable[[], nn.Module], float]]
-    discriminator_loss: Callable[[Verdicts, Verdicts], Tensor]
-    generator_loss: Callable[[Verdicts], Tensor]
+    discriminator_loss: Callable[[DiscriminatorOutputs, DiscriminatorOutputs], Tensor]
+    generator_loss: Callable[[DiscriminatorOutputs], Tensor]
     feature: float
     mel: float
     stft: float = 0.0
@@ -110,6 +110,6 @@ VOCOS_SMALL = (
         feature=2.0,
         mel=45.0,
         stft=30.0,
-        resolutions=COARSE,
+        resolutions=COARSE_RESOLUTIONS,
     )
 )

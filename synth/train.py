@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from files.progress import Progress
+from synth.dataset import AudioDataset, open_dataset
 from synth.generator import Generator
 from synth.mel import MelSettings
-from synth.recordings import Recordings, Tell, open_recordings
-from synth.segments import Segments, split_entries
+from synth.segments import Segments, split_files
 from synth.vocoder import Vocoder
 from training.distributed import Distributed
 from training.loop import Loop, LoopOptions, LoopSummary, Trainee
@@ -40,21 +41,21 @@ class FolderTrainee(Trainee):
 
     def __init__(
         self,
-        recordings: Recordings,
+        dataset: AudioDataset,
         options: LoopOptions,
         processes: Distributed,
         *,
         excerpt_frames: int,
         started: bool,
     ) -> None:
-        self.recordings = recordings
+        self.dataset = dataset
         self.options = options
         self.processes = processes
         self.started = started
-        self.files = recordings.files
+        self.files = dataset.stamps
         self.device = processes.device(options.device)
-        train, self.validation = split_entries(recordings, excerpt_frames, seed=options.seed)
-        self.train = Segments(recordings, train, excerpt_frames)
+        train, self.validation = split_files(dataset, excerpt_frames, random_seed=options.seed)
+        self.train = Segments(dataset, train, excerpt_frames)
         torch.manual_seed(options.seed)
 
     def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -87,8 +88,8 @@ class FolderTrainee(Trainee):
             if name not in ("recordings", "mel")
         }
         names = {
-            "train": [e.name for e in self.train.entries],
-            "validation": [e.name for e in self.validation],
+            "train": [file.name for file in self.train.files],
+            "validation": [file.name for file in self.validation],
         }
         self.average.training_summary = {**summary, **self.options.identity(), **told, **names}
         self.average.save(folder)
@@ -108,13 +109,13 @@ class TrainingSummary(LoopSummary):
 def train_on_folder(
     audio: Path,
     out: Path,
-    make: Callable[[Recordings, Distributed], FolderTrainee],
+    make: Callable[[AudioDataset, Distributed], FolderTrainee],
     *,
     mel: MelSettings,
     options: LoopOptions,
     resume: bool,
     wandb: bool,
-    progress: Tell | None,
+    progress: Progress,
 ) -> TrainingSummary:
     """Decode the folder, make a trainee of it, and train that.
 
@@ -124,16 +125,14 @@ def train_on_folder(
         processes.device(options.device)  # before hours of audio are decoded, as the next
         if wandb:
             find_wandb()
-        recordings = processes.first_then_others(
-            lambda: open_recordings(audio, mel, progress=progress)
-        )
-        trainee = make(recordings, processes)
+        dataset = processes.first_then_others(lambda: open_dataset(audio, mel, progress=progress))
+        trainee = make(dataset, processes)
         summary = Loop(trainee, out, options, processes).run(
             resume=resume, wandb=wandb, tell=progress
         )
     seconds = [
-        sum(e.n_frames for e in part) / mel.frame_rate
-        for part in (trainee.train.entries, trainee.validation)
+        sum(file.n_frames for file in part) / mel.frame_rate
+        for part in (trainee.train.files, trainee.validation)
     ]
     return TrainingSummary(
         **asdict(summary),
@@ -141,5 +140,5 @@ def train_on_folder(
         train_seconds=seconds[0],
         validation_seconds=seconds[1],
         n_padded=trainee.train.n_padded,
-        left_out=recordings.left_out,
+        left_out=dataset.left_out,
     )

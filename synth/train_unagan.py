@@ -12,15 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from files.errors import ParameterError
+from files.progress import Progress, no_progress
 from synth.began import BeganBalance, MelAutoencoder
+from synth.dataset import AudioDataset
 from synth.frechet import frechet_distance
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import MelSettings, log_mel
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
-from synth.recordings import Recordings, Tell
+from synth.names import UNAGAN_ARCHITECTURES
+from synth.samples import plot_mels, save_wav
 from synth.segments import Segments
-from synth.show import save_mels, save_sound
 from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.unagan import MelEncoder, UnaganConfig
 from training.distributed import Distributed
@@ -41,7 +43,6 @@ FIT_EARLY = (1, 16, 64)
 FIT_EXCERPTS = 96
 FIT_FRAMES = 512
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
-ARCHITECTURES = ("hierarchical", "nonhierarchical")
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ class UnaganOptions(LoopOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.architecture not in ARCHITECTURES:
+        if self.architecture not in UNAGAN_ARCHITECTURES:
             raise ParameterError(
                 f"architecture={self.architecture!r} is not known; choose"
-                f" {' or '.join(ARCHITECTURES)}"
+                f" {' or '.join(UNAGAN_ARCHITECTURES)}"
             )
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
             raise ParameterError(
@@ -96,7 +97,7 @@ def train_unagan(
     start: Generator | None = None,
     resume: bool = False,
     wandb: bool = False,
-    progress: Tell | None = None,
+    progress: Progress = no_progress,
 ) -> TrainingSummary:
     """Train on a folder of audio and leave the best weights, by held-out Fréchet distance of mel
     statistics, in `out`.
@@ -116,7 +117,7 @@ def train_unagan(
     return train_on_folder(
         audio,
         out,
-        lambda recordings, processes: UnaganTraining(recordings, options, processes, start),
+        lambda dataset, processes: UnaganTraining(dataset, options, processes, start),
         mel=start.mel if start else options.mel_settings(),
         options=options,
         resume=resume,
@@ -134,17 +135,17 @@ class UnaganTraining(FolderTrainee):
 
     def __init__(
         self,
-        recordings: Recordings,
+        dataset: AudioDataset,
         options: UnaganOptions,
         processes: Distributed,
         start: Generator | None = None,
     ) -> None:
         frames = options.clip_frames
         super().__init__(
-            recordings, options, processes, excerpt_frames=frames, started=start is not None
+            dataset, options, processes, excerpt_frames=frames, started=start is not None
         )
         self.architecture = options.architecture
-        self.generator = copy.deepcopy(start) if start else self._new(recordings.settings)
+        self.generator = copy.deepcopy(start) if start else self._new(dataset.settings)
         if options.clip_frames % self.generator.config.frames_per_step:
             raise ParameterError(
                 f"clip_frames={options.clip_frames} must be a multiple of"
@@ -154,10 +155,10 @@ class UnaganTraining(FolderTrainee):
         self.generator.train().to(self.device)
         self.average = copy.deepcopy(self.generator).eval()
         self.discriminator = MelAutoencoder(
-            recordings.settings.n_mels, options.discriminator_width
+            dataset.settings.n_mels, options.discriminator_width
         ).to(self.device)
         self.encoder = (
-            MelEncoder(recordings.settings.n_mels, self.generator.config).to(self.device)
+            MelEncoder(dataset.settings.n_mels, self.generator.config).to(self.device)
             if options.cycle
             else None
         )
@@ -187,8 +188,8 @@ class UnaganTraining(FolderTrainee):
         )
         self.identity = {
             **{name: getattr(options, name) for name in names},
-            "mel": recordings.settings.to_dict(),
-            "recordings": recordings.identity,
+            "mel": dataset.settings.to_dict(),
+            "recordings": dataset.identity,
         }
 
     def _new(self, mel: MelSettings) -> Generator:
@@ -196,8 +197,8 @@ class UnaganTraining(FolderTrainee):
         sums = np.zeros(mel.n_mels)
         squares = np.zeros(mel.n_mels)
         n = 0
-        for entry in self.train.entries:
-            frames = self.recordings.mel_of(entry).astype(np.float64)
+        for file in self.train.files:
+            frames = self.dataset.mel_of(file).astype(np.float64)
             sums = sums + frames.sum(1)
             squares = squares + np.square(frames).sum(1)
             n = n + frames.shape[1]
@@ -208,12 +209,12 @@ class UnaganTraining(FolderTrainee):
 
     def _statistics_of_validation(self) -> np.ndarray:
         parts = []
-        for entry in self.validation:
-            mel = torch.from_numpy(np.array(self.recordings.mel_of(entry))).to(self.device)
+        for file in self.validation:
+            mel = torch.from_numpy(np.array(self.dataset.mel_of(file))).to(self.device)
             if mel.shape[1] >= WINDOW_FRAMES:
                 parts.append(mel_statistics(self.generator.normalise(mel)[None].cpu().numpy()))
         if (n := sum(map(len, parts))) < 2:
-            second = self.recordings.settings.frame_rate
+            second = self.dataset.settings.frame_rate
             raise ParameterError(
                 f"the held-out recordings hold {n} excerpts of {WINDOW_FRAMES / second:.1f} s, and"
                 " at least 2 are needed to be compared with; add recordings, or join short files"
@@ -289,7 +290,7 @@ class UnaganTraining(FolderTrainee):
         """Fit the noise to what the encoder makes of recordings, for the generator and its average."""
         assert self.encoder is not None
         excerpts = Segments(
-            self.recordings, self.train.entries, max(FIT_FRAMES, self.options.clip_frames)
+            self.dataset, self.train.files, max(FIT_FRAMES, self.options.clip_frames)
         )
         _, mel = next(excerpts.batches(np.random.default_rng(0), FIT_EXCERPTS))
         with self.precision():
@@ -342,7 +343,7 @@ class UnaganTraining(FolderTrainee):
         return self.average.normalise(clips.to(self.device)).cpu().numpy()
 
     def _sample(self, n_clips: int, frames: int) -> Tensor:
-        return self.average.sample(frames, seeds=range(n_clips))
+        return self.average.sample(frames, random_seeds=range(n_clips))
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
@@ -353,14 +354,14 @@ class UnaganTraining(FolderTrainee):
     def show(self, folder: Path, step: int) -> list[Path]:
         """Two generated clips and a recording; the clips also as sound, by Griffin-Lim."""
         folder.mkdir(parents=True, exist_ok=True)
-        longest = max(self.validation, key=lambda entry: entry.n_frames)
+        longest = max(self.validation, key=lambda file: file.n_frames)
         frames = min(longest.n_frames, SHOWN_FRAMES)
         generated = self._sample(2, frames).numpy()
         picture = folder / f"step-{step:07}.png"
-        recorded = np.array(self.recordings.mel_of(longest, 0, frames))
+        recorded = np.array(self.dataset.mel_of(longest, 0, frames))
         titles = (f"{longest.name}, held out", f"generated after {step} updates", "another")
-        save_mels(picture, dict(zip(titles, [recorded, *generated], strict=True)), self.average.mel)
+        plot_mels(picture, dict(zip(titles, [recorded, *generated], strict=True)), self.average.mel)
         sounds = [folder / f"step-{step:07}-{number}.wav" for number in (1, 2)]
         for path, clip in zip(sounds, generated, strict=True):
-            save_sound(path, griffin_lim(clip, self.average.mel), self.average.mel.sample_rate)
+            save_wav(path, griffin_lim(clip, self.average.mel), self.average.mel.sample_rate)
         return [picture, *sounds]

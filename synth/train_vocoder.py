@@ -10,13 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from files.errors import ParameterError
-from synth.architectures import ARCHITECTURES, DEFAULT, check_architecture
+from files.progress import Progress, no_progress
+from synth.architectures import ARCHITECTURES, check_architecture
+from synth.dataset import AudioDataset
+from synth.discriminators import DiscriminatorOutputs
 from synth.griffin_lim import griffin_lim
-from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
+from synth.losses import MultiResolutionSTFT, feature_matching
 from synth.mel import LogMel
-from synth.recordings import Recordings, Tell
+from synth.names import DEFAULT_VOCODER
+from synth.samples import Sample, save_samples
 from synth.segments import Segments
-from synth.show import save_sounds
 from synth.train import FolderTrainee, TrainingSummary, train_on_folder
 from synth.vocoder import Vocoder
 from synth.weight_norm import add_weight_norm
@@ -32,7 +35,7 @@ JUDGED_FRAMES = 256  # frames, 3 s at 22.05 kHz
 class VocoderOptions(LoopOptions):
     """How to train a vocoder."""
 
-    architecture: str = DEFAULT
+    architecture: str = DEFAULT_VOCODER
     segment_frames: int | None = None  # the recipe's own
     adversarial_from: int | None = None  # updates before the discriminators join; the recipe's own
 
@@ -53,7 +56,7 @@ def train_vocoder(
     start: Vocoder | None = None,
     resume: bool = False,
     wandb: bool = False,
-    progress: Tell | None = None,
+    progress: Progress = no_progress,
 ) -> TrainingSummary:
     """Train on a folder of audio and leave the best weights, by held-out mel L1 + multi-resolution
     STFT distance, in `out`.
@@ -73,7 +76,7 @@ def train_vocoder(
     return train_on_folder(
         audio,
         out,
-        lambda recordings, processes: VocoderTraining(recordings, options, processes, start),
+        lambda dataset, processes: VocoderTraining(dataset, options, processes, start),
         mel=start.mel if start else options.mel_settings(),
         options=options,
         resume=resume,
@@ -91,7 +94,7 @@ class VocoderTraining(FolderTrainee):
 
     def __init__(
         self,
-        recordings: Recordings,
+        dataset: AudioDataset,
         options: VocoderOptions,
         processes: Distributed,
         start: Vocoder | None = None,
@@ -100,10 +103,10 @@ class VocoderTraining(FolderTrainee):
         self.recipe = ARCHITECTURES[self.architecture].recipe
         frames = options.segment_frames or self.recipe.segment_frames
         super().__init__(
-            recordings, options, processes, excerpt_frames=frames, started=start is not None
+            dataset, options, processes, excerpt_frames=frames, started=start is not None
         )
         self.vocoder = (
-            copy.deepcopy(start) if start else Vocoder(self.architecture, recordings.settings)
+            copy.deepcopy(start) if start else Vocoder(self.architecture, dataset.settings)
         )
         if self.vocoder.network.weight_norm:
             add_weight_norm(self.vocoder.network)
@@ -139,7 +142,7 @@ class VocoderTraining(FolderTrainee):
             "mel": mel.to_dict(),
             "segment_frames": frames,
             "adversarial_from": self.adversarial_from,
-            "recordings": recordings.identity,
+            "recordings": dataset.identity,
         }
 
     def _optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
@@ -194,15 +197,15 @@ class VocoderTraining(FolderTrainee):
         for name, discriminator in self.discriminators.items():
             discriminator.requires_grad_(False)
             with self.precision():
-                of_fake: Verdicts = discriminator(fake)
+                of_fake: DiscriminatorOutputs = discriminator(fake)
                 with torch.no_grad():
-                    of_real: Verdicts = discriminator(real)
+                    of_real: DiscriminatorOutputs = discriminator(real)
             discriminator.requires_grad_(True)
             weight = recipe.discriminators[name][1]
-            views = len(of_fake) if recipe.feature_is_mean else 1
+            n_outputs = len(of_fake) if recipe.feature_is_mean else 1
             losses[f"adversarial_{name}"] = weight * recipe.generator_loss(of_fake)
             losses[f"feature_{name}"] = (
-                weight * recipe.feature * feature_matching(of_real, of_fake) / views
+                weight * recipe.feature * feature_matching(of_real, of_fake) / n_outputs
             )
         return losses
 
@@ -249,24 +252,24 @@ class VocoderTraining(FolderTrainee):
         mel (n_mels, frames).
         """
         places = [
-            (entry, start)
-            for entry in self.validation
-            for start in range(0, entry.n_frames, JUDGED_FRAMES)
+            (file, start)
+            for file in self.validation
+            for start in range(0, file.n_frames, JUDGED_FRAMES)
         ]
         for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
-            entry, start = places[index]
-            frames = min(max(entry.n_frames, self.train.n_frames), JUDGED_FRAMES)
-            start = max(min(start, entry.n_frames - frames), 0)
-            audio, mel = Segments(self.recordings, self.validation, frames).cut([(entry, start)])
+            file, start = places[index]
+            frames = min(max(file.n_frames, self.train.n_frames), JUDGED_FRAMES)
+            start = max(min(start, file.n_frames - frames), 0)
+            audio, mel = Segments(self.dataset, self.validation, frames).cut([(file, start)])
             yield audio[0].to(self.device), mel[0].to(self.device)
 
     @torch.inference_mode()
     def show(self, folder: Path, step: int) -> list[Path]:
         """A few held-out excerpts as they are and as they come back."""
         pairs = [(audio, self.average(mel[None])[0, 0], mel) for audio, mel in self._excerpts(3)]
-        return save_sounds(
+        return save_samples(
             folder,
             step,
-            [tuple(part.cpu().numpy() for part in pair) for pair in pairs],
+            [Sample(*(part.cpu().numpy() for part in pair)) for pair in pairs],
             self.vocoder.mel,
         )

@@ -38,17 +38,17 @@ class Vocoder(nn.Module):
         """Raises ParameterError for an unknown architecture or sizes that do not fit together."""
         super().__init__()
         check_architecture(architecture)
-        build, sizes, _ = ARCHITECTURES[architecture]
+        chosen = ARCHITECTURES[architecture]
         try:
-            self.config = replace(sizes.fit_hop(mel.hop_length), **(config or {}))
+            self.config = replace(chosen.sizes.fit_hop(mel.hop_length), **(config or {}))
         except TypeError as error:
             raise ParameterError(
-                f"{architecture}: {error}; take the sizes of {', '.join(asdict(sizes))}"
+                f"{architecture}: {error}; take the sizes of {', '.join(asdict(chosen.sizes))}"
             ) from error
         self.architecture = architecture
         self.mel = mel
         self.training_summary = training or {}
-        self.network = build(mel, self.config)
+        self.network = chosen.build(mel, self.config)
         self.precision = "float32"
         if self.network.hop_length != mel.hop_length:
             raise ParameterError(

@@ -19,7 +19,7 @@ import soundfile as sf
 
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions
 from playback.plan import Step
 from query.options import PathOptions
 from scripts.make.command_reference import command_reference

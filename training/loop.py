@@ -15,8 +15,8 @@ import soundfile as sf
 import torch
 
 from files.errors import CheckpointError, ParameterError, TrainingError
+from files.progress import Progress as Tell
 from synth.mel import PRESETS, MelSettings
-from synth.recordings import Tell
 from training.checkpoint import STATE, save_training_state
 from training.distributed import Distributed
 from training.interrupt import Interrupt

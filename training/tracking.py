@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from files.atomic import make_folder, writing_errors
 from files.errors import ParameterError, install_command
 
 LOG = "log.jsonl"
@@ -36,13 +37,9 @@ class Tracker:
             If W&B is asked for and not installed, or the folder cannot be written.
         """
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        with writing_errors(folder):
             self._file = open(folder / LOG, "a" if resume else "w", encoding="utf-8")  # noqa: SIM115  closed by __exit__
-        except OSError as error:
-            raise ParameterError(
-                f"{folder}: cannot be written ({error.strerror}); choose another place"
-            ) from error
         self._run: Any = None
         if wandb:
             try:
@@ -53,13 +50,9 @@ class Tracker:
 
     def log(self, values: dict[str, Any], *, shown: Iterable[Path] = ()) -> None:
         """Write `values`; W&B also gets the pictures and sounds that are `shown`."""
-        try:
+        with writing_errors(self._file.name, "free some space, then go on with --resume"):
             self._file.write(json.dumps(values) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise ParameterError(
-                f"{self._file.name}: cannot be written ({error.strerror}); make room, and --resume"
-            ) from error
         if self._run is not None:
             try:
                 self._run.log({**values, **{path.stem: _media(path) for path in shown}})

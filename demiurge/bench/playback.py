@@ -17,7 +17,7 @@ from audio.scan import find_audio
 from audio.write import AudioWriter
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from files.cache import FOLDER_VARIABLE
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan, Step
 from playback.render import render
 
@@ -69,7 +69,7 @@ def _compare(
     folder: Path,
 ) -> Result:
     seconds, reference_seconds = medians(
-        lambda: render(plan, folder / "out.wav", crossfade=crossfade),
+        lambda: render(plan, folder / "out.wav", render_options=RenderOptions(crossfade)),
         lambda: reference_path(plan, folder / "reference.wav", every),
         repeats,
     )

@@ -16,10 +16,10 @@ from demiurge.bench import Result, medians
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import shipped_model
 from synth.architectures import ARCHITECTURES
+from synth.dataset import AudioDataset, open_dataset
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS, log_mel
-from synth.recordings import Recordings, open_recordings
 from synth.train_unagan import UnaganOptions, UnaganTraining
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.vocoder import Vocoder
@@ -38,16 +38,16 @@ TRAINED = ("vocos-small", "unagan-small")
 
 
 def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
-    recordings = open_recordings(CORPUS_DIR, PRESETS["22k"])
-    mel = np.array(recordings.mels[: int(SHIPPED_SECONDS * recordings.settings.frame_rate)].T)
-    short = mel[:, : int((SECONDS_FULL if full else SECONDS) * recordings.settings.frame_rate)]
+    dataset = open_dataset(CORPUS_DIR, PRESETS["22k"])
+    mel = np.array(dataset.mels[: int(SHIPPED_SECONDS * dataset.settings.frame_rate)].T)
+    short = mel[:, : int((SECONDS_FULL if full else SECONDS) * dataset.settings.frame_rate)]
     published = [_vocoder(name, short, repeats) for name in ARCHITECTURES]
     presets = (
         [*TRAINED, *(name for name in ARCHITECTURES if name not in TRAINED), "unagan"]
         if full
         else TRAINED
     )
-    training = [_training(name, recordings) for name in presets]
+    training = [_training(name, dataset) for name in presets]
     return [
         *published,
         *(_unagan(kind, repeats) for kind in ("hierarchical", "nonhierarchical")),
@@ -121,7 +121,7 @@ def _unagan(kind: str, repeats: int) -> Result:
                 )
 
     seconds, baseline = medians(
-        lambda: generator.sample(frames, seeds=range(N_CLIPS)), one_by_one, repeats
+        lambda: generator.sample(frames, random_seeds=range(N_CLIPS)), one_by_one, repeats
     )
     length = N_CLIPS * frames / generator.mel.frame_rate
     what = f"{N_CLIPS} clips of {CLIP_SECONDS:.0f} s, width {generator.config.width}"
@@ -206,7 +206,7 @@ def _shipped_chain(repeats: int) -> Result:
     )
 
 
-def _training(name: str, recordings: Recordings) -> Result:
+def _training(name: str, dataset: AudioDataset) -> Result:
     """Steps per second, with the share of time spent waiting for data; and with files decoded for
     every segment.
     """
@@ -215,11 +215,11 @@ def _training(name: str, recordings: Recordings) -> Result:
     if name.startswith("unagan"):
         small = UnaganOptions(width=160, discriminator_width=160, clip_frames=128, batch_size=8)
         training = UnaganTraining(
-            recordings, small if name == "unagan-small" else UnaganOptions(), processes
+            dataset, small if name == "unagan-small" else UnaganOptions(), processes
         )
     else:
         training = VocoderTraining(
-            recordings, VocoderOptions(architecture=name, adversarial_from=0), processes
+            dataset, VocoderOptions(architecture=name, adversarial_from=0), processes
         )
     n_steps = STEPS if name in TRAINED else 1  # the published sizes take up to a minute each
     batches = training.batches(np.random.default_rng(0), 0)
@@ -231,7 +231,7 @@ def _training(name: str, recordings: Recordings) -> Result:
             training.step(next(source), next(n_updates))
 
     steps(batches)
-    decoding = _decoded_each_time(recordings, training.options.batch_size, training.train.n_frames)
+    decoding = _decoded_each_time(dataset, training.options.batch_size, training.train.n_frames)
     seconds, baseline = medians(lambda: steps(batches), lambda: steps(decoding), 1)
     waited, waited_baseline = medians(
         lambda: waits.append(list(islice(batches, n_steps))),
@@ -255,15 +255,15 @@ def _training(name: str, recordings: Recordings) -> Result:
 
 
 def _decoded_each_time(
-    recordings: Recordings, batch_size: int, n_frames: int
+    dataset: AudioDataset, batch_size: int, n_frames: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    settings = recordings.settings
+    settings = dataset.settings
     rng = np.random.default_rng(0)
     while True:
         audio = np.zeros((batch_size, n_frames * settings.hop_length), np.float32)
         for row in audio:
-            entry = recordings.entries[rng.integers(len(recordings.entries))]
-            samples, info = read_mono(CORPUS_DIR / entry.name)
+            file = dataset.files[rng.integers(len(dataset.files))]
+            samples, info = read_mono(CORPUS_DIR / file.name)
             samples = resample(samples, info.sample_rate, settings.sample_rate)
             start = rng.integers(max(len(samples) - len(row), 0) + 1)
             part = samples[start : start + len(row)]

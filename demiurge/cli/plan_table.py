@@ -36,7 +36,7 @@ def plan_facts(plan, file: Path, crossfade, root: Path | None) -> dict[str, Any]
     ParameterError
         If `root` is no folder.
     """
-    from playback.stitch import join_runs
+    from playback.runs import join_runs
 
     runs = join_runs(plan.steps)
     missing = missing_sources(plan, root)

@@ -92,7 +92,7 @@ def playback(
     Seams are as the plan says unless you say otherwise.
     """
     from playback.live import check_output_device
-    from playback.opened import open_plan
+    from playback.open_plan import open_plan
     from playback.outputs import Outputs, export_path, listen, write_outputs
     from playback.plan import Plan
 

@@ -16,7 +16,6 @@ from starlette.routing import Route
 from demiurge.web.answers import error_answer, is_known, page, wants_html
 from demiurge.web.make.views import MakeViews
 from demiurge.web.map.views import MapViews
-from demiurge.web.names import encodable
 from demiurge.web.security import Guard, Security
 from demiurge.web.timeline.views import TimelineViews
 from demiurge.web.units import UnitViews
@@ -92,7 +91,7 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
         "error.html",
         status=status,
         title=title,
-        message=encodable(message),
+        message=message.encode(errors="replace").decode(),  # file names may not be UTF-8,
         headers=headers,
     )
 

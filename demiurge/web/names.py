@@ -1,4 +1,4 @@
-"""Names that people and their browsers give, made fit to be shown or to be part of a file name."""
+"""Names that people and their browsers give, made fit to be shown or to name a file."""
 
 import re
 
@@ -6,14 +6,6 @@ from files.errors import ParameterError
 
 SHOWN_LETTERS = 80
 STEM_LETTERS = 50  # at most 200 bytes, where file systems allow 255
-
-
-def encodable(text: str) -> str:
-    """Return the text with a ? for each character that UTF-8 cannot encode.
-
-    Names of files may hold any bytes; JSON and HTML may not.
-    """
-    return text.encode(errors="replace").decode()
 
 
 def shown_name(name: str) -> str:

@@ -7,21 +7,20 @@ from files.errors import PlanError
 from playback.cues import Cue
 from playback.steps import Step
 
-UNWRITABLE = re.compile(
-    r"[\r\n\ud800-\udfff]"
-)  # line breaks, and bytes of a name that are not UTF-8
+UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes that are not UTF-8
 
 
 def unit_name(step: Step) -> str:
-    """Source and unit, like "drums/kick 17", on one line; what cannot be printed (tabs, line
-    breaks) becomes a space.
+    """Return source and unit on one line, like "drums/kick 17".
+
+    What cannot be printed (tabs, line breaks) becomes a space.
     """
     name = f"{PurePosixPath(step.source).with_suffix('')} {step.unit}"
     return "".join(character if character.isprintable() else " " for character in name)
 
 
 def source_path(cue: Cue, root: Path) -> str:
-    """Absolute path of a cue's source.
+    """Return the absolute path of a cue's source.
 
     Raises
     ------

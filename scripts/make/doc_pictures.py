@@ -27,7 +27,10 @@ from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.shipped import shipped_model
-from playback.crossfade import CrossfadeOptions, Room, cross, gains
+from playback.crossfade import cross
+from playback.gains import gains
+from playback.options import CrossfadeOptions
+from playback.overlaps import Limits
 from query.explain import explain
 from query.index import UnitIndex
 from query.options import PathOptions
@@ -214,9 +217,9 @@ def draw_seam() -> Figure:
         side[(at := int(start * RATE)) - reach : at + reach][None, :, None]
         for side, start in zip(sides, starts, strict=True)
     ]
-    room = Room(*(np.array([value]) for value in (5000, 5000, -2600, 2600, 0, 0)))
+    limits = Limits(*(np.array([value]) for value in (5000, 5000, -2600, 2600, 0, 0)))
     options = CrossfadeOptions()
-    mixed, overlaps = cross(*both, room, options=options, sample_rate=RATE)
+    mixed, overlaps = cross(*both, limits, options=options, sample_rate=RATE)
     extent = overlaps.extent
     weights = gains(overlaps, extent, options.fade)
     t = np.arange(-extent, extent) / RATE * 1000
@@ -264,7 +267,7 @@ def draw_synthesis() -> Figure:
     noise = generator.latent.draw(
         np.random.default_rng(SYNTH_SEED), frames // generator.config.frames_per_step
     ).numpy()
-    mel = generator.sample(frames, seeds=[SYNTH_SEED])[0].numpy()
+    mel = generator.sample(frames, random_seeds=[SYNTH_SEED])[0].numpy()
     audio = vocoder.synthesise(mel)
     figure = new_figure("from noise to sound: the shipped generator and vocoder", 6.5)
     rows = figure.subplots(3, 1, sharex=True, height_ratios=[1, 2, 1.3])

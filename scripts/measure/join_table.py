@@ -28,7 +28,7 @@ from audio.scan import find_audio
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.sources import SourceReader
 from playback.stitch import stitch

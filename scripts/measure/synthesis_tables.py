@@ -36,7 +36,7 @@ def main() -> None:
             vocoders,
             folder,
             seconds=arguments.seconds,
-            seed=arguments.seed,
+            random_seed=arguments.seed,
             embedding=embedding,
             picture=picture,
         )
@@ -48,7 +48,7 @@ def main() -> None:
             arguments.trained_on,
             others={str(folder): folder for folder in arguments.other},
             minutes=arguments.minutes,
-            seed=arguments.seed,
+            random_seed=arguments.seed,
             embedding=embedding,
         )
         print(

@@ -20,6 +20,7 @@ from db.database import Database
 from db.maintain import verify
 from db.settings import DescriptorSettings
 from files.errors import DatabaseError, ParameterError
+from tests.db.rows import read_frames
 
 KILLS = 60
 
@@ -28,13 +29,14 @@ def content(path) -> dict[str, tuple]:
     """All that a database says of its sources, apart from where it keeps it."""
     database = Database(path)
     units = database.units
+    frames = read_frames(path)
     return {
         source.path: (
             source.sample_rate,
             source.channels,
             source.n_samples,
             database.source_descriptors(i).tobytes(),
-            database.source_frames(i).tobytes(),
+            frames[source.path].tobytes(),
             units.n_samples[units.source == i].tobytes(),
         )
         for i, source in enumerate(database.sources)

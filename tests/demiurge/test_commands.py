@@ -708,7 +708,7 @@ def refused(work, tmp_path, tabla):
         ("sequencer evaluate {tmp}/nowhere {db}", "no model here", 1),
         (
             "sequencer compare {db} {tmp}/there.wav",
-            "cannot make this folder (File exists); give another one",
+            "there.wav: cannot be written (File exists); give another one",
             2,
         ),
         ("query {seed} {db} -k 0", "0 is not in the range x>=1", 2),

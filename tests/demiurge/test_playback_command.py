@@ -21,11 +21,12 @@ from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
 from demiurge.cli.plan_table import how_played
 from files.hashing import hash_file
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.outputs import export_path
 from playback.plan import Plan, Step
-from playback.render import render, stem_paths
+from playback.render import render
 from playback.sources import SourceReader
+from playback.stems import stem_paths
 from playback.targets import Targets
 
 RATE = 44100
@@ -130,7 +131,7 @@ def test_the_plan_is_written_as_the_name_says(tmp_path, plan, saved, name, optio
 
 def test_it_is_what_the_library_renders(tmp_path, plan, saved):
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", crossfade=CrossfadeOptions(30.0))
+    render(plan, tmp_path / "p.wav", render_options=RenderOptions(CrossfadeOptions(30.0)))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -315,7 +316,7 @@ def test_json_tells_all_in_one_document(tmp_path, plan, saved):
 )
 def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, options, expected):
     run(saved, "-o", tmp_path / "o.wav", *options)
-    render(plan, tmp_path / "p.wav", crossfade=expected)
+    render(plan, tmp_path / "p.wav", render_options=RenderOptions(expected))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -334,7 +335,7 @@ def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, option
 def test_older_and_shorter_settings_are_understood(tmp_path, plan, saved, settings, expected):
     edit(saved, lambda document: document.update(settings=settings))
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", crossfade=expected)
+    render(plan, tmp_path / "p.wav", render_options=RenderOptions(expected))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -462,9 +463,10 @@ def test_what_is_too_loud_is_heard_within_full_scale(tmp_path, saved, loudspeake
 
 def test_interruptions_are_told(saved, loudspeaker, monkeypatch):
     stream = sys.modules["sounddevice"].OutputStream
-    late = lambda **options: SimpleNamespace(
-        **{**vars(stream(**options)), "write": lambda chunk: True}
-    )  # noqa: E731
+
+    def late(**options):
+        return SimpleNamespace(**{**vars(stream(**options)), "write": lambda chunk: True})
+
     monkeypatch.setattr(sys.modules["sounddevice"], "OutputStream", late)
     assert "the sound was interrupted" in run(saved, "--play").err
 
@@ -917,8 +919,7 @@ def test_an_output_is_never_a_recording_that_is_played(tmp_path, saved, moved):
     for path in (moved / SOUNDS[1], tmp_path / "link.ogg"):
         text = refusal(saved, "-o", path, "--root", moved, "--force")
         assert (
-            f"{path} is the recording ambi_choir.ogg, which the plan plays; give another name"
-            in text
+            f"{path} is the source ambi_choir.ogg, which the plan plays; give another name" in text
         )
     assert {name: (moved / name).read_bytes() for name in SOUNDS} == before
 

@@ -22,8 +22,8 @@ from synth.architectures import ARCHITECTURES
 from synth.generator import Generator
 from synth.mel import PRESETS
 from synth.musicnn import Musicnn
+from synth.names import UNAGAN_ARCHITECTURES
 from synth.train import TrainingSummary
-from synth.train_unagan import ARCHITECTURES as UNAGANS
 from synth.train_unagan import UnaganOptions
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.unagan import UnaganConfig
@@ -107,7 +107,7 @@ def test_architectures_are_those_of_the_library(work, tmp_path):
     (shown,) = (
         option for option in COMMANDS["train-unagan"].params if option.name == "architecture"
     )
-    assert list(shown.type.choices) == list(UNAGANS)
+    assert list(shown.type.choices) == list(UNAGAN_ARCHITECTURES)
     assert list(json.loads(run("models", "--json").out)["vocoders"]) == list(ARCHITECTURES)
     assert "melgan: channels 32, rates (8, 8, 2, 2), n_residual_layers 3\n" in run("models").out
     said = run(
@@ -291,7 +291,7 @@ def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replac
 
 def test_missing_wandb_is_told_before_anything_is_decoded(work, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    monkeypatch.setattr("synth.train.open_recordings", None)
+    monkeypatch.setattr("synth.train.open_dataset", None)
     said = run("train-vocoder", work / "sounds", tmp_path / "v", "--track", "wandb", expect=2).err
     assert "W&B is not installed" in said
     assert not (tmp_path / "v").exists()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from demiurge.bundled import CORPUS_DIR
 from files.errors import PlanError
 from playback.cues import Cue
-from playback.exports import EXPORTS, SUFFIXES
+from playback.exports import EXPORTS
 from playback.plan import Plan, Step
 
 RATE = 44100
@@ -47,7 +47,7 @@ def make_plan(cues: list[Cue], *, sample_rate=RATE, channels=1) -> Plan:
 
 
 def export(name: str, cues: list[Cue], root=Path("/sounds"), **plan) -> str:
-    return EXPORTS[name](make_plan(cues, **plan), cues, Path(root))
+    return EXPORTS[name].write(make_plan(cues, **plan), cues, Path(root))
 
 
 # A REAPER of forty lines: blocks, then items placed, faded, scaled and summed.
@@ -154,8 +154,11 @@ def sounds(tmp_path, fixtures) -> Path:
     return tmp_path
 
 
-def test_every_export_has_a_suffix():
-    assert set(EXPORTS) == set(SUFFIXES) == {"reaper", "labels", "csv", "edl"}
+def test_exports_have_suffixes_of_their_own():
+    assert set(EXPORTS) == {"reaper", "labels", "csv", "edl"}
+    suffixes = [export.suffix for export in EXPORTS.values()]
+    assert len(set(suffixes)) == len(suffixes)
+    assert all(suffix.startswith(".") for suffix in suffixes)
 
 
 @pytest.mark.parametrize("name", sorted(EXPORTS))

@@ -45,7 +45,7 @@ def test_griffin_lim_is_as_long_as_its_frames_and_the_same_every_time(tabla_22k,
     assert synthesised.dtype == np.float32
     np.testing.assert_array_equal(griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS), synthesised)
     assert not np.array_equal(
-        griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS, seed=1), synthesised
+        griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS, random_seed=1), synthesised
     )
 
 

@@ -23,6 +23,7 @@ import torch
 from demiurge.bundled import CORPUS_DIR
 from files.errors import CheckpointError, ParameterError
 from synth.architectures import ARCHITECTURES
+from synth.dataset import open_dataset
 from synth.discriminators import (
     MelGANDiscriminator,
     MultiPeriodDiscriminator,
@@ -31,8 +32,7 @@ from synth.discriminators import (
 )
 from synth.generator import Generator
 from synth.mel import PRESETS
-from synth.recordings import open_recordings
-from synth.show import SAFE_PEAK, save_sound
+from synth.samples import SAFE_PEAK, save_wav
 from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
 from synth.vocoder import Vocoder
@@ -91,7 +91,7 @@ def narrow(monkeypatch):
     monkeypatch.setitem(
         ARCHITECTURES,
         "vocos-small",
-        small._replace(sizes=replace(small.sizes, **TOY["vocos-small"])),
+        replace(small, sizes=replace(small.sizes, **TOY["vocos-small"])),
     )
 
 
@@ -101,7 +101,7 @@ def narrowed(architecture):
         key: (NARROW.get(key, make), weight)
         for key, (make, weight) in architecture.recipe.discriminators.items()
     }
-    return architecture._replace(recipe=replace(architecture.recipe, discriminators=made))
+    return replace(architecture, recipe=replace(architecture.recipe, discriminators=made))
 
 
 def toy(architecture="vocos-small"):
@@ -164,9 +164,7 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
     options = VocoderOptions(
         batch_size=2, segment_frames=32, adversarial_from=0, learning_rate=5e-3
     )
-    training = VocoderTraining(
-        open_recordings(audio, MEL), options, Distributed(), toy(architecture)
-    )
+    training = VocoderTraining(open_dataset(audio, MEL), options, Distributed(), toy(architecture))
     batch = next(training.batches(np.random.default_rng(0), 0))
     step_discriminators = training._step_discriminators
     training._step_discriminators = lambda real, fake: {}
@@ -186,7 +184,7 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
 @pytest.mark.parametrize("cycle", [True, False])
 def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
     values = {**UNAGAN, "architecture": architecture, "cycle": cycle, "learning_rate": 5e-3}
-    training = UnaganTraining(open_recordings(audio, MEL), UnaganOptions(**values), Distributed())
+    training = UnaganTraining(open_dataset(audio, MEL), UnaganOptions(**values), Distributed())
     batch = next(training.batches(np.random.default_rng(0), 0))
     told = [training.step(batch, update) for update in range(1, 13)]
     assert told[-1]["began/real"] < 0.9 * told[0]["began/real"]
@@ -430,7 +428,7 @@ def test_the_average_is_what_is_saved(audio, tmp_path):
 
 def test_the_learning_rate_falls_from_epoch_to_epoch(audio):
     training = VocoderTraining(
-        open_recordings(audio, MEL), VocoderOptions(), Distributed(), toy("hifigan-v1")
+        open_dataset(audio, MEL), VocoderOptions(), Distributed(), toy("hifigan-v1")
     )
     training.end_epoch()
     training.end_epoch()
@@ -442,7 +440,7 @@ def test_the_mel_loss_hears_what_the_mel_does_not(audio):
     """A tone of 3 kHz above the last band at 2 kHz."""
     mel = replace(MEL, f_max=2000.0)
     training = VocoderTraining(
-        open_recordings(audio, mel), VocoderOptions(), Distributed(), Vocoder("vocos-small", mel)
+        open_dataset(audio, mel), VocoderOptions(), Distributed(), Vocoder("vocos-small", mel)
     )
     real = 0.1 * torch.randn(1, 1, 2048, generator=torch.Generator().manual_seed(0))
     fake = real + 0.1 * torch.sin(2 * math.pi * 3000 / 8000 * torch.arange(2048))
@@ -450,10 +448,10 @@ def test_the_mel_loss_hears_what_the_mel_does_not(audio):
 
 
 def test_a_generator_takes_over_the_statistics_of_what_it_is_trained_on(audio):
-    recordings = open_recordings(audio, MEL)
+    recordings = open_dataset(audio, MEL)
     training = UnaganTraining(recordings, UnaganOptions(**UNAGAN), Distributed())
     frames = torch.from_numpy(
-        np.concatenate([recordings.mel_of(entry) for entry in training.train.entries], axis=1)
+        np.concatenate([recordings.mel_of(entry) for entry in training.train.files], axis=1)
     )
     torch.testing.assert_close(training.generator.mean, frames.mean(1), atol=1e-4, rtol=0)
     torch.testing.assert_close(training.generator.std, frames.std(1), atol=1e-2, rtol=0)
@@ -524,7 +522,7 @@ def test_the_bar_says_how_much_of_the_time_is_over(audio, tmp_path):
 def test_previews_are_lowered_where_they_would_clip(tmp_path):
     wave = np.sin(np.arange(8000) / 10).astype(np.float32)
     for peak, expected in ((2.0, SAFE_PEAK), (0.5, 0.5)):
-        save_sound(tmp_path / "x.wav", peak * wave, 8000)
+        save_wav(tmp_path / "x.wav", peak * wave, 8000)
         assert np.abs(sf.read(tmp_path / "x.wav")[0]).max() == pytest.approx(expected, abs=1e-3)
 
 
@@ -547,7 +545,7 @@ def test_pictures_and_sounds_are_written(kind, audio, tmp_path):
     samples = tmp_path / "m" / "samples"
     assert (samples / "step-0000001.png").read_bytes()[:4] == b"\x89PNG"
     sounds = sorted(path.name for path in samples.glob("*.wav"))
-    names = [f"{name}-{number}.wav" for name in ("recorded", "step-0000001") for number in (1, 2)]
+    names = [f"{name}-{number}.wav" for name in ("original", "step-0000001") for number in (1, 2)]
     assert [sound for sound in sounds if sound[-5] != "3"] == (
         names if kind == "vocoder" else names[2:]
     )
@@ -561,7 +559,7 @@ def test_full_disk_while_showing_is_told(audio, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("synth.show.save_mels", full)
+    monkeypatch.setattr("synth.samples.plot_mels", full)
     with pytest.raises(
         ParameterError, match="samples: cannot be written .*No space left on device.*--resume"
     ):
@@ -808,7 +806,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
-    open_recordings(audio, MEL)
+    open_dataset(audio, MEL)
     running = [
         subprocess.Popen(
             [sys.executable, script, here, audio, tmp_path],

@@ -86,8 +86,7 @@ def take_render_options(options: dict[str, Any], plan_settings: dict[str, Any] |
     """
     from dataclasses import replace
 
-    from playback.crossfade import CrossfadeOptions
-    from playback.render import OutputOptions, RenderOptions
+    from playback.options import CrossfadeOptions, OutputOptions, RenderOptions
 
     names = ("crossfade_ms", "fade", "align_ms", "attacks", "level_db")
     given = {name: value for name in names if (value := options.pop(name)) is not None}

@@ -13,7 +13,12 @@ model_argument = click.argument("model_dir", metavar="MODEL", type=click.Path(pa
 unagan_argument = click.argument("unagan_dir", metavar="UNAGAN", type=click.Path(path_type=Path))
 vocoder_argument = click.argument("vocoder_dir", metavar="VOCODER", type=click.Path(path_type=Path))
 seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result."
+    "--seed",
+    "random_seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Same seed, same result.",
 )
 mel_option = click.option(
     "--mel",

@@ -25,7 +25,7 @@ from demiurge.web.answers import UNEXPECTED
 from demiurge.web.make.records import read_record
 from demiurge.web.make.worker import END_SECONDS, RenderTask, Worker, variation_path
 from demiurge.web.plans import Plans
-from files.atomic import write_text
+from files.atomic import make_folder, write_text
 from files.errors import DemiurgeError, ParameterError
 
 MOST_WAITING = 64
@@ -96,7 +96,7 @@ class Jobs:
                 raise ParameterError(
                     f"{MOST_WAITING} jobs are waiting; cancel some, or wait until they are done"
                 )
-            self._make_folder(task.folder)
+            make_folder(task.folder)
             self._jobs[job.id] = job
             self._tasks[job.id] = task
             self._change(job)
@@ -212,14 +212,6 @@ class Jobs:
         stem = re.sub(r"\.\w{1,5}$", "", job.seed["name"])
         name = f"{stem} {number} ({time.strftime('%H:%M', time.localtime(job.created))})"
         return self._plans.add(path, kind="made", name=name, job=job.id).id
-
-    def _make_folder(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise ParameterError(
-                f"{folder}: cannot be made ({error.strerror}); make room there"
-            ) from error
 
     def _remember(self, record: Path) -> None:
         """A job of another day."""

@@ -26,8 +26,7 @@ from audio.read import AUDIO_SUFFIXES
 from demiurge.web.make.checking import check_audio
 from demiurge.web.make.records import read_record
 from demiurge.web.names import shown_name
-from files.atomic import write_text
-from files.errors import ParameterError
+from files.atomic import make_folder, write_text, writing_errors
 
 MOST_BYTES = 64 << 20
 RECEIVE_SECONDS = 60.0  # in which all of a file must come
@@ -118,18 +117,16 @@ class Seeds:
             ) from None
 
     async def _take(self, stream: AsyncIterator[bytes], name: str) -> Seed:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".upload-") as place:
-                suffix = Path(name).suffix.lower()
-                path = Path(place) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
-                with path.open("wb") as file:
-                    seed_id = await _receive(stream, file)
-                return await run_in_threadpool(self._check, path, seed_id, name)
-        except OSError as error:
-            raise ParameterError(
-                f"{self.folder}: cannot be written ({error.strerror}); make room there"
-            ) from error
+        make_folder(self.folder)
+        with (
+            writing_errors(self.folder),
+            tempfile.TemporaryDirectory(dir=self.folder, prefix=".upload-") as place,
+        ):
+            suffix = Path(name).suffix.lower()
+            path = Path(place) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
+            with path.open("wb") as file:
+                seed_id = await _receive(stream, file)
+            return await run_in_threadpool(self._check, path, seed_id, name)
 
     def _check(self, path: Path, seed_id: str, name: str) -> Seed:
         """Decode a received file, unless it is known, and keep it."""

@@ -9,13 +9,13 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.locate import check_database, is_own, positions_of
-from demiurge.web.names import encodable
 from demiurge.web.timeline.changed_steps import find_changed_steps
 from demiurge.web.timeline.editor import Edited, Editor, State
 from demiurge.web.workspace import Workspace
 from files.errors import PlanError
-from playback.crossfade import is_contiguous
+from files.names import printable
 from playback.plan import Plan
+from playback.runs import is_contiguous
 from playback.sources import sources_of
 from query.path import REST
 from query.settings import SearchSettings
@@ -163,7 +163,7 @@ def _notes(state: State, database: Database) -> list[str]:
 def _choice_note(plan: Plan, database: Database) -> str | None:
     """Say why other units cannot be chosen, if that is so."""
     if not is_own(plan, database):
-        return OTHER_DATABASE.format(root=encodable(plan.database["root"]))
+        return OTHER_DATABASE.format(root=printable(plan.database["root"]))
     try:
         check_database(plan, database)
         SearchSettings.from_settings(plan.settings)

@@ -10,16 +10,15 @@ from starlette.responses import Response, StreamingResponse
 
 from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
-from files.cache import cache_folder
-from files.errors import ParameterError
-from playback.crossfade import CrossfadeOptions
-from playback.exports import SUFFIXES
-from playback.opened import open_plan
+from files.cache import cache_errors, cache_folder
+from playback.exports import EXPORTS
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.outputs import Outputs, write_outputs
 from playback.plan import Plan
-from playback.render import RenderOptions
 
-KINDS = {"plan": SUFFIX, "wav": ".wav", **SUFFIXES}  # with the suffix of each
+EXPORT_SUFFIXES = {kind: export.suffix for kind, export in EXPORTS.items()}
+KINDS = {"plan": SUFFIX, "wav": ".wav", **EXPORT_SUFFIXES}  # with the suffix of each
 MEDIA_TYPES = {"plan": "application/json", "wav": "audio/wav"}
 
 
@@ -37,7 +36,7 @@ def download(
         As `playback.outputs.write_outputs`; or if the file cannot be written.
     """
     folder = cache_folder("downloads")
-    try:
+    with cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as made:
             path = Path(made) / f"plan{KINDS[kind]}"
@@ -45,10 +44,6 @@ def download(
             content = np.memmap(
                 path, np.uint8, "r"
             ).data  # stays readable after the file is removed
-    except OSError as error:
-        raise ParameterError(
-            f"{folder}: cannot be written ({error.strerror}); make room there"
-        ) from error
     headers = {**download_headers(kind, name), "Content-Length": str(len(content))}
     if skipped:
         headers["X-Demiurge-Skipped"] = str(skipped)

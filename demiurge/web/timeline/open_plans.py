@@ -21,7 +21,7 @@ from demiurge.web.timeline.sources import PlanSources
 from demiurge.web.workspace import Workspace
 from files.cache import cache_folder
 from files.errors import DemiurgeError
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions
 from playback.plan import Plan
 
 KEPT = 8  # plans that stay open when no page shows them

@@ -17,7 +17,7 @@ from audio.decibels import to_amplitude, to_decibels
 from audio.write import PCM_24_SCALE
 from demiurge.web.timeline.tape import SILENCE, Piece, Tape
 from playback.diff import Change
-from playback.render import SAFE_PEAK_DB
+from playback.levels import SAFE_PEAK_DB
 
 READ_SAMPLES = 1 << 18  # at a time
 SPARE_SAMPLES = 1 << 24  # unused ones that a tape may hold before the used ones are copied

@@ -13,8 +13,8 @@ from demiurge.web.timeline.rendered_audio import RenderedAudio
 from demiurge.web.timeline.sources import PlanSources
 from demiurge.web.timeline.tape import SILENCE, Piece, Tape
 from files.errors import AudioError, PlanError
-from playback.crossfade import CrossfadeOptions
-from playback.diff import Change, changed
+from playback.diff import Change, find_change
+from playback.options import CrossfadeOptions
 from playback.plan import Plan
 from playback.stitch import stitch
 
@@ -76,7 +76,7 @@ class Renderer:
 
     def _find_change(self, before: RenderedPlan, playable: Plan | None, plan: Plan) -> Change:
         if before.playable is not None and playable is not None:
-            return changed(before.playable, playable, self._crossfade) or NO_CHANGE
+            return find_change(before.playable, playable, self._crossfade) or NO_CHANGE
         was_silent = before.playable is None and playable is None
         if was_silent and plan.n_samples == before.audio.n_samples:
             return NO_CHANGE

@@ -17,7 +17,7 @@ from playback.sources import SourceReader, sources_of
 class PlanSources:
     """Sources for plans of one sample rate and channel count.
 
-    It is a `playback.sources.Sound` that may be used from several threads.
+    It is a `playback.sources.SampleReader` that may be used from several threads.
     """
 
     def __init__(self, root: Path, *, sample_rate: int, channels: int, cache: DecodedCache) -> None:

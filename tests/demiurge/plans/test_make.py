@@ -74,7 +74,7 @@ def test_a_source_whose_file_is_not_known_is_taken_as_it_is(database):
         connection.execute(
             "UPDATE sources SET n_bytes = -1 WHERE path = 'stereo.wav'"
         )  # its rows were imported
-    assert list(check_sources(database, ["stereo.wav", "a/x.wav"])) == ["a/x.wav"]
+    assert list(check_sources(Database(database.path), ["stereo.wav", "a/x.wav"])) == ["a/x.wav"]
 
 
 def test_alternatives_are_the_nearest_others(database):

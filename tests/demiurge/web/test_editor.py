@@ -26,9 +26,9 @@ from demiurge.web.timeline.sources import PlanSources
 from demiurge.web.timeline.tape import BLOCK_SAMPLES, Piece, Tape
 from demiurge.web.workspace import Workspace
 from files.errors import AudioError, ParameterError, PlanError
-from playback.crossfade import CrossfadeOptions
 from playback.diff import Change
-from playback.opened import open_plan
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan
 from playback.render import render
 from playback.stitch import stitch
@@ -100,7 +100,7 @@ def anew(plan: Plan, root: Path) -> np.ndarray:
         return np.zeros((plan.n_samples, plan.channels), np.float32)
     with opened:
         return np.concatenate(
-            [*stitch(opened.plan, opened.sound, crossfade=CrossfadeOptions.of(plan.settings))]
+            [*stitch(opened.plan, opened.reader, crossfade=CrossfadeOptions.of(plan.settings))]
         )
 
 
@@ -444,7 +444,7 @@ def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, t
         loud,
         tmp_path / "loud.wav",
         root=sources_of(editor).root,
-        crossfade=CrossfadeOptions.of(loud.settings),
+        render_options=RenderOptions(CrossfadeOptions.of(loud.settings)),
     )
     assert editor.audio_facts["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
     assert summary.gain_db < 0

@@ -1,4 +1,6 @@
-"""Spans of one open file: through libsndfile, or straight from the disk where samples lie there as
+"""One open source that is read from any sample on.
+
+Through libsndfile, or, five times as fast, straight from the disk where samples lie in the file as
 they are.
 """
 
@@ -13,9 +15,10 @@ from audio.read import AudioInfo, ForwardFile
 from files.errors import AudioError
 
 
-class Spans(Protocol):
-    """An open file that fills `out`, float32, (n_samples, channels), from any sample on; EOFError
-    where it ends too early.
+class OpenFile(Protocol):
+    """Fills `out`, float32, shape (n_samples, channels), from any sample on.
+
+    Raises EOFError where the file ends too early.
     """
 
     channels: int
@@ -26,8 +29,8 @@ class Spans(Protocol):
     def close(self) -> None: ...
 
 
-class ThroughLibrary:
-    """Spans of a file that libsndfile seeks in exactly."""
+class LibraryFile:
+    """A file in which libsndfile seeks exactly."""
 
     def __init__(self, path: Path, info: AudioInfo) -> None:
         self.channels = info.channels
@@ -43,10 +46,8 @@ class ThroughLibrary:
         self._file.close()
 
 
-class Raw:
-    """Spans of little-endian float32 or 16-bit samples that lie in a file as they are: five times
-    as fast.
-    """
+class RawFile:
+    """Little-endian samples, float32 or 16-bit integers, that begin at a byte of a file."""
 
     def __init__(
         self, path: Path, channels: int, n_samples: int, *, offset: int = 0, integers: bool = False
@@ -58,33 +59,35 @@ class Raw:
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
 
     def read(self, out: np.ndarray, start_sample: int) -> None:
-        kept = np.empty(out.shape, "<i2") if self._integers else out
-        self._file.seek(self._offset + start_sample * self.channels * kept.itemsize)
-        rest = kept.data.cast("B")
+        stored = np.empty(out.shape, "<i2") if self._integers else out
+        self._file.seek(self._offset + start_sample * self.channels * stored.itemsize)
+        rest = stored.data.cast("B")
         while rest:
-            if not (n_read := self._file.readinto(rest)):
+            n_read = self._file.readinto(rest)
+            if not n_read:
                 raise EOFError
             rest = rest[n_read:]
         if self._integers:
-            np.multiply(kept, np.float32(1 / 32768), out=out)
+            np.multiply(stored, np.float32(1 / 32768), out=out)
 
     def close(self) -> None:
         self._file.close()
 
 
-def open_pcm(path: Path, info: AudioInfo) -> Spans:
-    """A lossless file, in the fastest way that there is for it."""
-    raw = info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT")
-    if raw and (offset := _data_offset(path)) is not None:
-        return Raw(
-            path, info.channels, info.n_samples, offset=offset, integers=info.subtype == "PCM_16"
-        )
-    return ThroughLibrary(path, info)
+def open_in_place(path: Path, info: AudioInfo) -> OpenFile:
+    """Open a lossless file, for the fastest way of reading it."""
+    if info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT"):
+        offset = _data_offset(path)
+        if offset is not None:
+            integers = info.subtype == "PCM_16"
+            return RawFile(path, info.channels, info.n_samples, offset=offset, integers=integers)
+    return LibraryFile(path, info)
 
 
 def _data_offset(path: Path) -> int | None:
-    """Where the samples of a WAV begin; None if it is big-endian (RIFX) or libsndfile found them
-    where no chunk says so.
+    """Return where the samples of a WAV begin.
+
+    None if it is big-endian (RIFX), or libsndfile found them where no chunk says so.
     """
     with open(path, "rb") as file:
         if file.read(12)[:4] != b"RIFF":
@@ -99,7 +102,7 @@ def _data_offset(path: Path) -> int | None:
 
 def check_end(path: Path, info: AudioInfo) -> None:
     """Raise an AudioError unless the last sample that the header promises can be read."""
-    file = open_pcm(path, info)
+    file = open_in_place(path, info)
     try:
         file.read(np.empty((1, info.channels), np.float32), info.n_samples - 1)
     except (EOFError, sf.LibsndfileError) as error:

@@ -4,15 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playback.plan import Step
-from playback.voices import Voice
+from playback.run_audio import RunAudio
 from tests.playback.sounds import RATE, Memory, noise, plan, played
 
 pytest.importorskip("python_stretch")
 
 
-def read(voice, offset, n, channels=1):
+def read(audio, offset, n, channels=1):
     out = np.full((n, channels), np.nan, np.float32)
-    voice.read(out, offset)
+    audio.read(out, offset)
     return out[:, 0]
 
 
@@ -25,24 +25,24 @@ def read(voice, offset, n, channels=1):
     reverse=st.booleans(),
     ahead=st.sampled_from([None, 40, 5000]),
 )
-def test_voice_is_its_source_around_the_unit_and_silence_beyond(
+def test_a_run_is_its_source_around_the_unit_and_silence_beyond(
     start, n, offset, length, reverse, ahead
 ):
     a = noise(1000)
-    voice = Voice(Step(0, "a", start, n, 0, reverse=reverse), Memory(a=a), plan([]))
+    audio = RunAudio(Step(0, "a", start, n, 0, reverse=reverse), Memory(a=a), plan([]))
     if ahead:
-        voice.read_ahead(ahead)
+        audio.read_ahead(ahead)
     line = np.concatenate([np.zeros(3000), a, np.zeros(3000)]).astype(np.float32)
     first = 3000 + start
     if reverse:
         first = len(line) - (3000 + start + n)
         line = line[::-1]
-    np.testing.assert_array_equal(read(voice, offset, length), line[first + offset :][:length])
+    np.testing.assert_array_equal(read(audio, offset, length), line[first + offset :][:length])
 
 
 def test_gain_counts_in_decibels(tabla):
-    voice = Voice(Step(0, "a", 100, 50, 0, gain_db=-20.0), Memory(a=tabla), plan([]))
-    np.testing.assert_allclose(read(voice, -10, 70), tabla[90:160] * 0.1, rtol=1e-6)
+    audio = RunAudio(Step(0, "a", 100, 50, 0, gain_db=-20.0), Memory(a=tabla), plan([]))
+    np.testing.assert_allclose(read(audio, -10, 70), tabla[90:160] * 0.1, rtol=1e-6)
 
 
 def test_reversed_unit_is_read_where_it_is_heard(tabla):
@@ -54,9 +54,9 @@ def test_reversed_unit_is_read_where_it_is_heard(tabla):
             super().read_into(out, source, start)
 
     sound = Counting(a=tabla)
-    voice = Voice(Step(0, "a", 1000, 40_000, 0, reverse=True, gain_db=-20.0), sound, plan([]))
+    audio = RunAudio(Step(0, "a", 1000, 40_000, 0, reverse=True, gain_db=-20.0), sound, plan([]))
     assert sound.n_read == 0
-    np.testing.assert_allclose(read(voice, -5, 30), tabla[40_975:41_005][::-1] * 0.1, rtol=1e-6)
+    np.testing.assert_allclose(read(audio, -5, 30), tabla[40_975:41_005][::-1] * 0.1, rtol=1e-6)
     assert sound.n_read == 30
 
 
@@ -65,8 +65,8 @@ def test_stretched_unit_has_its_attack_in_its_place(tabla, stretch):
     """The loudest stroke of the fixture, by the time at which its energy has half come."""
     start = 9000
     n = 12000
-    voice = Voice(Step(0, "a", start, n, 0, stretch=stretch), Memory(a=tabla), plan([]))
-    sound = read(voice, 0, n)
+    audio = RunAudio(Step(0, "a", start, n, 0, stretch=stretch), Memory(a=tabla), plan([]))
+    sound = read(audio, 0, n)
     source = tabla[start : start + round(n / stretch)]
     middle = [np.searchsorted(np.cumsum(x**2), (x**2).sum() / 2) for x in (source, sound)]
     assert abs(middle[1] - middle[0] * stretch) < 0.02 * RATE
@@ -75,7 +75,9 @@ def test_stretched_unit_has_its_attack_in_its_place(tabla, stretch):
 
 def test_transposed_unit_is_higher_and_as_long(tabla):
     n = 20000
-    higher = read(Voice(Step(0, "a", 10000, n, 0, transpose=12.0), Memory(a=tabla), plan([])), 0, n)
+    higher = read(
+        RunAudio(Step(0, "a", 10000, n, 0, transpose=12.0), Memory(a=tabla), plan([])), 0, n
+    )
     spectra = [np.abs(np.fft.rfft(x * np.hanning(n))) for x in (tabla[10000 : 10000 + n], higher)]
     centroids = [(x * np.arange(len(x))).sum() / x.sum() for x in spectra]
     assert 1.5 < centroids[1] / centroids[0] < 2.5

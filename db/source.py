@@ -1,0 +1,63 @@
+"""What a database knows of one audio file: a source that was analysed, or a failure."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Source(NamedTuple):
+    """One analysed audio file.
+
+    Attributes
+    ----------
+    id : int
+        Its number in the manifest.
+    path : str
+        Relative to the corpus folder, with /.
+    content_hash : str
+        XXH3-128 of the file's bytes, 32 hex digits.
+    n_bytes, modified_ns : int
+        Size and date of the file when it was analysed; see `stamp`.
+    sample_rate, channels : int
+        Of the file.
+    n_samples : int
+        At the database's sample rate.
+    first_unit, n_units : int
+        The id of its first unit; ids of a source's units follow each other.
+    checksum : int
+        CRC-32 of its units' descriptors.
+    """
+
+    id: int
+    path: str
+    content_hash: str
+    n_bytes: int
+    modified_ns: int
+    sample_rate: int
+    channels: int
+    n_samples: int
+    first_unit: int
+    n_units: int
+    checksum: int
+
+    @property
+    def stamp(self) -> dict[str, Any] | None:
+        """Return "hash", "bytes" and "modified_ns" of the file that was analysed.
+
+        None if the database has never seen this file itself: the source was imported from a table,
+        or hashed in another way by a version before 0.1.0.
+        """
+        if self.n_bytes < 0:
+            return None
+        return {
+            "hash": self.content_hash,
+            "bytes": self.n_bytes,
+            "modified_ns": self.modified_ns,
+        }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be analysed, and why."""
+
+    path: str
+    error: str

@@ -1,0 +1,105 @@
+"""The descriptors of units, read straight from the shards and checked when first read."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from db.shards import checksum, map_shard, rows_per_shard, shard_path
+from db.source import Source
+from files.errors import DatabaseError
+
+
+class UnitRows:
+    """Descriptor rows of all units of a database.
+
+    Parameters
+    ----------
+    path : Path
+        The database's folder.
+    sources : sequence of Source
+    kind : str
+        Kind of rows that describes units, see `db.manifest.unit_row_kind`.
+    n_columns : int
+    shard_rows : dict of int to int
+        Number of committed rows in each shard.
+
+    Attributes
+    ----------
+    all_intact : bool
+        Whether the rows of all sources have been checked.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sources: Sequence[Source],
+        *,
+        kind: str,
+        n_columns: int,
+        shard_rows: dict[int, int],
+    ) -> None:
+        self._path = path
+        self._sources = sources
+        self._kind = kind
+        self._n_columns = n_columns
+        self._shard_rows = shard_rows
+        self._capacity = rows_per_shard(n_columns)
+        self._intact = np.zeros(len(sources), bool)
+        self.all_intact = False
+
+    @cached_property
+    def _shards(self) -> dict[int, np.ndarray]:
+        folder = self._path / "shards"
+        return {
+            shard: map_shard(shard_path(folder, self._kind, shard), n_rows, self._n_columns)
+            for shard, n_rows in self._shard_rows.items()
+        }
+
+    def of_source(self, number: int) -> np.ndarray:
+        """Return the rows of the source at a position in `sources`, shape (n_units, n_columns).
+
+        Raises
+        ------
+        DatabaseError
+            If they were damaged on disk.
+        """
+        source = self._sources[number]
+        shard, first = divmod(source.first_unit, self._capacity)
+        rows = self._shards[shard][first : first + source.n_units]
+        if not self._intact[number]:
+            if checksum(rows) != source.checksum:
+                raise DatabaseError(
+                    f"{self._path}: the descriptors of {source.path} are damaged on disk; run"
+                    f" demiurge db verify --repair {self._path}, then demiurge db build"
+                )
+            self._intact[number] = True
+        return rows
+
+    def check(self, numbers: np.ndarray) -> None:
+        """Check the rows of sources that have not been read yet.
+
+        Raises
+        ------
+        DatabaseError
+            If some were damaged on disk.
+        """
+        for number in np.unique(numbers[~self._intact[numbers]]):
+            self.of_source(number)
+        self.all_intact = bool(self._intact.all())
+
+    def take(self, ids: np.ndarray) -> np.ndarray:
+        """Return the rows of known unit ids, unchecked; shape (len(ids), n_columns)."""
+        if len(self._shards) == 1:
+            ((shard, rows),) = self._shards.items()
+            return np.asarray(rows).take(ids - shard * self._capacity, axis=0)
+        return self._take_from_many(ids)
+
+    def _take_from_many(self, ids: np.ndarray) -> np.ndarray:
+        shards, rows = np.divmod(ids, self._capacity)
+        taken = np.empty((len(ids), self._n_columns), np.float32)
+        for shard in np.unique(shards):
+            own = shards == shard
+            taken[own] = self._shards[int(shard)][rows[own]]
+        return taken
