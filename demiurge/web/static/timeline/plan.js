@@ -37,7 +37,7 @@ export class Plan {
     return this.n_samples / this.rate;
   }
 
-  /** Whether its units are of the database that is open. */
+  /** Whether its units are in the open database. */
   get isOwn() {
     return this.descriptors.length > 0;
   }
@@ -66,7 +66,7 @@ export class Plan {
     return step < this.length && this.starts[step] <= seconds * this.rate ? step : -1;
   }
 
-  /** The run, steps that go on in their source, that a step is part of. */
+  /** The run of a step: adjacent steps that are contiguous in their source. */
   runOf(step) {
     return countUpTo(this.runFirsts, step) - 1;
   }

@@ -9,8 +9,8 @@ export class Session extends EventTarget {
     super();
     this.plan = new Plan(document);
     this.step = -1; // what the inspector shows
-    this.anchor = -1; // where the selection was begun
-    this.last = -1; // where it was extended to
+    this.anchor = -1; // where the selection begins
+    this.last = -1; // where it ends
     this.hovered = -1;
     this.pending = null; // {what, steps} while an edit runs or the plan is saved
     this.queue = Promise.resolve();
@@ -36,7 +36,7 @@ export class Session extends EventTarget {
     return first < 0 ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i);
   }
 
-  /** Select a step, or up to it from where the selection began. */
+  /** Select a step, or extend the selection to it. */
   select(step, { extend = false } = {}) {
     if (step < 0) return this.selectRange(-1, -1);
     const to = Math.min(step, this.plan.length - 1);
@@ -96,7 +96,7 @@ export class Session extends EventTarget {
   async #send({ what, ...edit }) {
     try {
       const answer = await postJson(`/plans/${this.plan.id}/edits`, { revision: this.plan.revision, edit });
-      if (edit.kind === "remove") this.anchor = this.last = this.step = edit.steps[0]; // not as many again
+      if (edit.kind === "remove") this.anchor = this.last = this.step = edit.steps[0]; // else the steps after them would be selected
       this.#show(this.plan.edited(answer), answer.change);
       say(`${what}: done`, { quiet: true });
     } catch (error) {
@@ -121,7 +121,7 @@ export class Session extends EventTarget {
     this.tell("selection");
   }
 
-  /** Load the plan if it is another than ours by now. @returns {Promise<boolean>} whether it has been edited */
+  /** Load the plan, if it is at another revision by now. @returns {Promise<boolean>} whether it is */
   async catchUp() {
     try {
       const document = await getJson(`/plans/${this.plan.id}.json`);
@@ -131,7 +131,7 @@ export class Session extends EventTarget {
       return isEdited;
     } catch (error) {
       fail(error);
-      return true; // said already
+      return true; // the error is shown already
     }
   }
 
@@ -150,5 +150,5 @@ export class Session extends EventTarget {
   }
 }
 
-/** The steps that an edit is about, as far as it names them. */
+/** The steps that an edit names. */
 const stepsOf = ({ step, steps }) => steps ?? (step === undefined ? [] : [step]);
