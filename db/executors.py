@@ -19,10 +19,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from db.names import EXECUTORS
 from files.errors import DemiurgeError, ParameterError, install_command
 from files.interrupts import ignore_interrupts
 
-EXECUTORS = ("serial", "threads", "processes", "ray")
 QUEUED_PER_WORKER = 4
 # more is worth starting processes for
 MANY_TASKS = 2000

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from audio.read import probe, resampled_length
+from audio.read import probe
+from audio.resample import resampled_length
 from db.analyse import Description
 from db.build import configure
 from db.database import Database

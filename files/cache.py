@@ -50,7 +50,7 @@ def may_write(folder: Path) -> bool:
 
 
 def _make_temporary(usual: Path) -> Path:
-    """Make a cache folder for this process and those it starts, which find it in the environment."""
+    """Make a cache folder; processes that this one starts find it in the environment."""
     folder = tempfile.mkdtemp(prefix="demiurge-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[FOLDER_VARIABLE] = folder
@@ -67,10 +67,6 @@ def cache_errors(folder: Path) -> AbstractContextManager[None]:
     """Turn an `OSError` of a block that writes a cache folder into an error with the remedy."""
     remedy = "free some space there, or name another folder with the environment variable"
     return writing_errors(folder, f"{remedy} {FOLDER_VARIABLE}")
-
-
-def keeping_decoded(what: str, folder: Path) -> AbstractContextManager[None]:
-    return cache_errors(folder)
 
 
 def prune(kept: Iterable[Path], max_bytes: int, *, in_use: Container[Path]) -> None:

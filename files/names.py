@@ -24,8 +24,8 @@ def printable(text: str) -> str:
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a file's name is text; few libraries can open other names, and no plan can hold them."""
-    return not any("\udc80" <= letter <= "\udcff" for letter in name)
+    """Whether a file's name is text; few libraries open other names, and no plan can hold them."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def check_name(path: str | Path, error: type[DemiurgeError] = AudioError) -> None:

@@ -1,6 +1,7 @@
 """Find the attacks around a join, so that no fade lies over one.
 
-    energy of the first difference, in blocks of 0.7 ms  ──►  next 4 ms against last 8 ms  ──►  peaks of 10 dB and more
+energy of the first difference, in blocks of 0.7 ms ──► next 4 ms against last 8 ms
+                                                    ──► peaks of 10 dB and more
 
 The first difference emphasises high frequencies, where attacks stand out: the swings of a bass note
 are no attack.

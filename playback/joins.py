@@ -1,6 +1,7 @@
 """The joins of a plan with their sound, made in batches.
 
-runs ──► joins ──► batches ──► both sides read ──► crossfaded in a second thread while the next batch is read
+runs ──► joins ──► batches ──► both sides read ──► crossfaded in a second thread,
+                                                   while the next batch is read
 """
 
 from collections import deque
@@ -14,7 +15,7 @@ import numpy as np
 from playback.crossfade import cross, mix
 from playback.gains import Overlaps
 from playback.options import CrossfadeOptions
-from playback.overlaps import Limits, edge_samples
+from playback.overlaps import Limits, context_samples, edge_samples
 from playback.plan import Plan
 from playback.run_audio import RunAudio
 from playback.runs import ZONE_GRID, Run
@@ -132,7 +133,7 @@ def _batches(
     Transformed units count whole, since they are made whole.
     """
     rate = plan.sample_rate
-    zone = 2 * (crossfade.reach_samples(rate) + crossfade.context_samples(rate)) + ZONE_GRID
+    zone = 2 * (crossfade.reach_samples(rate) + context_samples(crossfade, rate)) + ZONE_GRID
     batch: list[Join] = []
     size = 0
     for join in joins:
@@ -172,7 +173,7 @@ def _read_zones(
 ) -> list[_Zones]:
     """Read both sides of a batch's joins, grouped by how far they are read."""
     limits = [_limit(join, runs, audio, crossfade, plan.sample_rate) for join in batch]
-    context = crossfade.context_samples(plan.sample_rate)
+    context = context_samples(crossfade, plan.sample_rate)
     reaches = [_round_up(max(left, right) + context) for left, right, *_ in limits]
     zones = []
     for reach in sorted(set(reaches)):
@@ -216,17 +217,17 @@ def _limit(
     """
     reach = crossfade.reach_samples(sample_rate)
     edge = min(edge_samples(sample_rate), crossfade.overlap_samples(sample_rate))
-    left = right = first = last = fade_out = fade_in = 0
+    left = right = 0  # that may change
+    after = before = 0  # beyond the end of the outgoing and the start of the incoming unit
     if join.outgoing is not None:
         left = runs[join.outgoing].tail_limit(reach)
-        fade_out = min(edge, left) if audio[join.outgoing].after > 0 else 0
+        after = audio[join.outgoing].after
     if join.incoming is not None:
         right = runs[join.incoming].head_limit(reach)
-        fade_in = min(edge, right) if audio[join.incoming].before > 0 else 0
-    if join.outgoing is not None and join.incoming is not None:
-        first = -min(left, audio[join.incoming].before)
-        last = min(right, audio[join.outgoing].after)
-    return left, right, first, last, fade_out, fade_in
+        before = audio[join.incoming].before
+    fade_out = min(edge, left) if after > 0 else 0
+    fade_in = min(edge, right) if before > 0 else 0
+    return left, right, -min(left, before), min(right, after), fade_out, fade_in
 
 
 def _mix_batch(

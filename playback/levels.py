@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from audio.write import PCM_24_SCALE
+from audio.pcm import PCM_24_SCALE
 from playback.options import OutputOptions
 
 SAFE_PEAK_DB = -0.1  # dBFS that a render beyond full scale is lowered to

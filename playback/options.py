@@ -1,13 +1,14 @@
-"""How a plan is rendered: how its units overlap, and what is written."""
+"""How a plan is rendered: how its units overlap, and what is written.
+
+It imports nothing that takes long, so that the command line can offer the choices.
+"""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from files.errors import ParameterError, PlanError
-from playback import alignment
-from playback.attacks import CONTEXT_MS
+from playback.names import FADES
 
-FADES = ("matched", "equal-power", "linear")
 MAX_VALUES = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
 
 
@@ -93,12 +94,6 @@ class CrossfadeOptions:
         """Return how many samples on either side of a join a crossfade changes at most."""
         moved = round(self.align_ms * sample_rate / 1000)
         return self.overlap_samples(sample_rate) // 2 + moved
-
-    def context_samples(self, sample_rate: int) -> int:
-        """Return how many samples beyond those the analysis needs."""
-        for_attacks = CONTEXT_MS if self.attacks else 0
-        for_alignment = alignment.WINDOW_MS if self.align_ms else 0
-        return round(max(for_attacks, for_alignment) * sample_rate / 1000)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class SourceReader:
         return self._lengths[source]
 
     def read_into(self, out: np.ndarray, source: str, start_sample: int) -> None:
-        """Fill `out`, float32, C-order, shape (n_samples, channels), from a sample of the source on.
+        """Fill `out`, float32, C-order, shape (n_samples, channels), from a sample of the source.
 
         Raises
         ------
@@ -193,7 +193,7 @@ class SourceReader:
         return info
 
     def _opened(self, source: str) -> OpenFile:
-        """Return a source's file, open; the one not used for longest is closed if there are many."""
+        """Return a source's open file; if there are many, close the one not used for longest."""
         if source in self._open:
             self._open.move_to_end(source)
             return self._open[source]

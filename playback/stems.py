@@ -74,7 +74,9 @@ def _safe_gain_db(audio: PlanAudio) -> float:
 def _write_stem(
     audio: PlanAudio, path: Path, source: str, gain: np.float32, *, bits: str | None
 ) -> None:
-    with replacing(path) as temporary:
-        with audio.writer(temporary, path, bits=bits, title=source) as writer:
-            for block in audio.blocks(path.name, source):
-                writer.write(block if gain == 1 else block * gain)
+    with (
+        replacing(path) as temporary,
+        audio.writer(temporary, path, bits=bits, title=source) as writer,
+    ):
+        for block in audio.blocks(path.name, source):
+            writer.write(block if gain == 1 else block * gain)

@@ -1,6 +1,6 @@
 """Plan to audio, join by join: memory does not depend on the plan's length.
 
-steps ──► runs (adjacent units as one) ──► joins, a batch at a time ──► blocks in output order ──► file
+steps ──► runs (adjacent units as one) ──► joins, a batch at a time ──► blocks in output order
 """
 
 from bisect import bisect_left, bisect_right

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from files.errors import ParameterError
+from query.names import METRICS
 
-METRICS = ("l2", "cosine", "l1", "linf", "lp:P")
 HIGHEST_ORDER = 10  # far vectors' powers still fit in single precision, and linf is not far
 
 

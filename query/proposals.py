@@ -17,8 +17,8 @@ import numpy as np
 
 from files.errors import ParameterError
 from query.metrics import Metric
+from query.names import AUTO, INDEX_KINDS
 
-KINDS = ("flat", "ivf", "pq")
 FLAT_UNITS = 500_000  # up to here every unit is compared
 PQ_WIDTH = 16  # narrower vectors keep too little of themselves in 4 bits per descriptor
 PQ_LEVELS = 16  # of each descriptor: 4 bits
@@ -44,14 +44,14 @@ def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
     ParameterError
         If FAISS does not have that kind for the metric.
     """
-    if kind not in ("auto", *KINDS):
-        raise ParameterError(f"index={kind!r} must be one of auto, {', '.join(KINDS)}")
+    if kind not in (AUTO, *INDEX_KINDS):
+        raise ParameterError(f"index={kind!r} must be one of {AUTO}, {', '.join(INDEX_KINDS)}")
     if kind == "pq" and not metric.euclidean:
         raise ParameterError(
             f"index=pq cannot measure {metric}: FAISS compresses for l2 and cosine only; use ivf or"
             " flat"
         )
-    if kind != "auto":
+    if kind != AUTO:
         return kind
     if n_units <= FLAT_UNITS or (faiss.get_num_gpus() and 4 * width * n_units <= GPU_BYTES):
         return "flat"

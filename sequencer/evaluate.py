@@ -128,7 +128,7 @@ def validation_material(
     if longest < ORDER + max(HORIZONS):
         raise ParameterError(
             f"the longest held-out source lasts {longest} steps, forecasts are judged on at least"
-            f" {ORDER + max(HORIZONS)}; add longer audio, or train with another --seed"
+            f" {ORDER + max(HORIZONS)}; add longer audio, or train with another --random-seed"
         )
     return train, [
         rows for rows in validation if len(rows) >= seed_steps(validation) + max(HORIZONS)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from audio.read import read_mono, resample
+from audio.read import read_mono
+from audio.resample import resample
 from audio.scan import find_audio
 from files.atomic import replacing
-from files.cache import cache_folder, keeping_decoded, prune
+from files.cache import cache_errors, cache_folder, prune
 from files.errors import AudioError, ParameterError
 from files.progress import Progress, no_progress
 from synth.mel import MelSettings, log_mel
@@ -132,7 +133,7 @@ def _decode(
     folder: Path, names: Sequence[str], settings: MelSettings, cached: Path, progress: Progress
 ) -> None:
     """Decode the files into a folder of the cache."""
-    with keeping_decoded(str(folder), cached.parent):
+    with cache_errors(cached.parent):
         cached.mkdir(parents=True, exist_ok=True)
         with replacing(cached / AUDIO) as audio, replacing(cached / MELS) as mels:
             files, left_out = _write(folder, names, settings, audio, mels, progress)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from audio.read import resample
+from audio.resample import resample
 from files.atomic import replacing
 from files.errors import ParameterError
 from files.progress import Progress, no_progress

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audio.mel import mel_filterbank
-from audio.read import resample
+from audio.resample import resample
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth.tensor_bundle import read_tensors
 

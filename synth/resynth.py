@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audio.read import read_audio, resample
+from audio.read import read_audio
+from audio.resample import resample
 from synth.mel import log_mel
 from synth.vocoder import Vocoder
 

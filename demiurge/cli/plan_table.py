@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from demiurge.cli.options.output import echo_table
+from demiurge.cli.terminal import echo_table
 from files.errors import ParameterError
 
 COLUMNS = [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audio.write import PCM_16_SCALE
+from audio.pcm import PCM_16_SCALE
 
 FADE_SECONDS = 0.005  # a hard cut would click
 

@@ -1,14 +1,22 @@
-"""A plan as files of other tools. To add a format: one module, and one line in `EXPORTS`."""
+"""A plan as files of other tools. To add a format: one module, and one line in `EXPORTS`.
+
+It imports nothing that takes long, so that the command line can offer the choices.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playback.cues import Cue
 from playback.exports.edl import export_edl
 from playback.exports.reaper import export_reaper
 from playback.exports.tables import export_csv, export_labels
-from playback.plan import Plan
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
 
 
 @dataclass(frozen=True)

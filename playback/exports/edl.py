@@ -10,13 +10,18 @@ A row says how long its fades are, not their shape ("*default" is the reader's o
 place for a cue's envelope.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from files.errors import PlanError
-from playback.cues import Cue
 from playback.exports.names import source_path, unit_name
-from playback.plan import Plan
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
 
 WIDTHS = (7, 5, 12, 12, 12, 12, 9, 2, 2, 12, 5, 34, 12, 5, 34, 5)
 COLUMNS = (
@@ -50,8 +55,7 @@ def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
     ]
     lines += [f'{number:>4} "{path}"' for path, number in numbers.items()]
     for track in (1, 2):
-        lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', _row(COLUMNS.split())]
-        lines.append("#" + _row("-" * width for width in WIDTHS)[1:])
+        lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', *_table_head()]
         for cue in cues[track - 1 :: 2]:
             lines.append(_row(_edit(cue, numbers[source_path(cue, root)], track)))
     return "\n".join([*lines, ""])
@@ -71,6 +75,10 @@ def _check(cue: Cue, root: Path) -> None:
             f"step {cue.number}: {path} has a quote in it, which an EDL cannot hold; rename it, or"
             " export to reaper"
         )
+
+
+def _table_head() -> list[str]:
+    return [_row(COLUMNS.split()), "#" + _row("-" * width for width in WIDTHS)[1:]]
 
 
 def _edit(cue: Cue, source: int, track: int) -> tuple[object, ...]:

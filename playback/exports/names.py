@@ -1,11 +1,16 @@
 """What units and their files are called in the files of other tools."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from files.errors import PlanError
-from playback.cues import Cue
-from playback.steps import Step
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.steps import Step
 
 UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes that are not UTF-8
 

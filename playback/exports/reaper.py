@@ -13,14 +13,19 @@ Format: https://github.com/ReaTeam/Doc/blob/master/State%20Chunk%20Definitions, 
 other rates https://github.com/jcsteh/osara/pull/713
 """
 
+from __future__ import annotations
+
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from audio.decibels import to_amplitude
 from files.errors import PlanError
-from playback.cues import Cue
 from playback.exports.names import source_path, unit_name
-from playback.plan import Plan
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
 
 # of sources by their suffix; the rest: WAVE
 SOURCE_TYPES = {

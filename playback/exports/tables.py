@@ -1,12 +1,17 @@
 """A plan as tables: a label track for Audacity, and CSV with everything a step says."""
 
+from __future__ import annotations
+
 import csv
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playback.cues import Cue
 from playback.exports.names import unit_name
-from playback.plan import Plan
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
 
 STEP_COLUMNS = ("unit", "source", "start_sample", "n_samples", "at_sample")
 SECONDS_COLUMNS = ("start_seconds", "at_seconds", "seconds")

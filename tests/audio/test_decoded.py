@@ -17,7 +17,8 @@ import soundfile as sf
 
 from audio import decoded
 from audio.decoded import DecodedCache
-from audio.read import open_audio, read_audio, resample
+from audio.read import open_audio, read_audio
+from audio.resample import resample
 from files.cache import cache_folder
 from files.errors import AudioError, ParameterError
 from playback.plan import Plan, Step

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio.read import read_mono, resample
+from audio.read import read_mono
+from audio.resample import resample
 from db.aggregate import unit_descriptors
 from db.analyse import describe_file, describe_signal
 from db.settings import DURATION, DescriptorSettings

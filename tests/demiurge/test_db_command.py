@@ -11,7 +11,7 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from demiurge.cli import main
-from demiurge.cli.options.output import one_line
+from demiurge.cli.terminal import one_line
 
 
 def test_names_are_shown_on_one_line():

@@ -22,9 +22,14 @@ def test_the_file_is_replaced_when_the_block_succeeds(tmp_path):
 def test_the_old_file_stays_when_the_block_fails(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(ValueError, match="by the way"), replacing(path) as temporary:
-        temporary.write_text("half of it")
-        raise ValueError("by the way")
+
+    def write_half_of_it():
+        with replacing(path) as temporary:
+            temporary.write_text("half of it")
+            raise ValueError("by the way")
+
+    with pytest.raises(ValueError, match="by the way"):
+        write_half_of_it()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
 

@@ -13,7 +13,8 @@ import soundfile as sf
 
 from audio import decoded
 from audio.channels import fit_channels
-from audio.read import open_audio, probe, read_audio, resample
+from audio.read import open_audio, probe, read_audio
+from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, ParameterError, PlanError
 from files.hashing import hash_file

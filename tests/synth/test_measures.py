@@ -11,7 +11,8 @@ import pytest
 import scipy.linalg
 import torch
 
-from audio.read import read_mono, resample
+from audio.read import read_mono
+from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth import musicnn

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from audio.channels import fit_channels
-from audio.read import AudioInfo, Resampler, open_audio
+from audio.read import AudioInfo, open_audio
+from audio.resample import Resampler
 from demiurge.web.make.records import as_record
 from demiurge.web.signals import ignore_terminal_signals
 from files.errors import AudioError, DemiurgeError

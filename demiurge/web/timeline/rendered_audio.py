@@ -14,7 +14,7 @@ from itertools import accumulate
 import numpy as np
 
 from audio.decibels import to_amplitude, to_decibels
-from audio.write import PCM_24_SCALE
+from audio.pcm import PCM_24_SCALE
 from demiurge.web.timeline.tape import SILENCE, Piece, Tape
 from playback.diff import Change
 from playback.levels import SAFE_PEAK_DB

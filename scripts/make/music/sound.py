@@ -8,7 +8,7 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from audio.read import resample
+from audio.resample import resample
 from scripts.make.music.arrangement import Part
 
 RATE = 22_050

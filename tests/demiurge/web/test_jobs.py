@@ -172,7 +172,7 @@ def test_variations_of_a_continuation_are_those_of_the_next_seeds(
         str(tmp_path / "out.wav"),
     ]
     result = CliRunner().invoke(
-        main, [*arguments, "--seconds", "0.5", "--seed", "8", "--temperature", "0.9"]
+        main, [*arguments, "--seconds", "0.5", "--random-seed", "8", "--temperature", "0.9"]
     )
     assert result.exit_code == 0, result.output
     sound = client.get(f"/plans/{job['plans'][1]}/download/wav")
