@@ -98,7 +98,7 @@ class Security:
 
     @property
     def cookie_value(self) -> str:
-        """A hash in place of the token, which may have any characters; valid for this server only."""
+        """A hash of the token, without the characters that a cookie cannot hold."""
         return hmac.new(self.salt, f"demiurge {self.token}".encode(), sha256).hexdigest()
 
 
@@ -172,7 +172,7 @@ class Guard:
         if _is_from_elsewhere(request):
             return _refuse(
                 request,
-                "pages of other sites may not send requests here; open the address in a tab of its own",
+                "pages of other sites may not send requests; open the address in a tab of its own",
                 403,
             )
         return self._check_token(request) if self.security.token else None

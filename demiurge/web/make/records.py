@@ -1,4 +1,4 @@
-"""Records: dataclasses in JSON files, checked as they are read, for somebody may have edited them."""
+"""Records: dataclasses in JSON files, which somebody may have edited; reading checks them."""
 
 import json
 from math import isfinite

@@ -134,7 +134,7 @@ function drawSeed() {
 
 function noteOf(plan, free) {
   if (!plan.isOwn) return "This plan was made from another database.";
-  if (!plan.has_targets) return "This plan does not hold what was wanted at its steps; make it again to choose again.";
+  if (!plan.has_targets) return "This plan has no targets, so nothing can be chosen again; make the plan again.";
   if (free === 0) return "All steps are locked; unlock some.";
   return `${counted(free, "step")} will be chosen anew; lock what should stay.`;
 }
