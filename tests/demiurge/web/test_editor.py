@@ -112,7 +112,7 @@ def sounds(editor: Editor) -> np.ndarray:
 
 @st.composite
 def edits(draw):
-    """A function of the number of steps and the plan's candidates, so that most edits make sense."""
+    """An edit: its kind and two numbers, of which `do` makes a step and a unit that exist."""
     kind = draw(
         st.sampled_from(
             ["choose", "choose", "repeat", "remove", "lock", "reselect", "shape", "undo", "redo"]
@@ -251,7 +251,7 @@ def test_edit_of_another_revision_is_refused(opened, made):
         with pytest.raises(HTTPException, match="edited elsewhere") as refusal:
             late()
         assert refusal.value.status_code == 409
-    assert editor.audio_of(old).n_samples == made.n_samples  # whoever still plays it may
+    assert editor.audio_of(old).n_samples == made.n_samples  # a page may still play it
     with pytest.raises(HTTPException, match="409"):
         editor.audio_of(1)
 

@@ -1,4 +1,4 @@
-"""Plans in the page: what is shown, heard, changed, saved and taken away, as a client asks for it."""
+"""Plans in the page, as a client asks for them: shown, played, edited, saved, downloaded."""
 
 import io
 import os

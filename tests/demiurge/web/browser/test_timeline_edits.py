@@ -32,7 +32,10 @@ HEARD_EVENTS = """
   };
 """
 INDEXING = """
-  () => stream.dispatchEvent(new MessageEvent("index", { data: '{"done": 2, "total": 5, "what": "finding candidates"}' }))
+  () => {
+    const data = JSON.stringify({ done: 2, total: 5, what: "finding candidates" });
+    stream.dispatchEvent(new MessageEvent("index", { data }));
+  }
 """
 EDITED_AND_LOADED = """
 async (edits) => {
@@ -43,10 +46,12 @@ async (edits) => {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
   });
   const seen = (plan) => {
-    const { steps, starts, ends, runFirsts, lockedSpans, nLocked, n_samples, revision, undo, redo, dirty } = plan;
+    const { steps, starts, ends, runFirsts } = plan;
+    const { lockedSpans, nLocked, n_samples, revision, undo, redo, dirty } = plan;
     const paths = steps.source.map((number) => plan.sources[number].path);
-    const columns = { ...steps, source: paths, starts: [...starts], ends: [...ends], runFirsts: [...runFirsts] };
-    return { columns, lockedSpans, nLocked, n_samples, revision, undo, redo, dirty };
+    const columns = { ...steps, source: paths, starts: [...starts], ends: [...ends] };
+    const facts = { lockedSpans, nLocked, n_samples, revision, undo, redo, dirty };
+    return { columns, runFirsts: [...runFirsts], ...facts };
   };
   let plan = await load();
   const pairs = [];
