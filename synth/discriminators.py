@@ -2,12 +2,14 @@
 
 multi-period       every p-th sample side by side: HiFi-GAN (Kong et al. 2020, arXiv 2010.05646)
 multi-scale        the waveform at full, half and quarter rate: HiFi-GAN
-MelGAN             the same, with reflected ends and wider strides: MelGAN (Kumar et al. 2019, arXiv 1910.06711)
-multi-resolution   spectrograms of several windows: UnivNet (Jang et al. 2021, arXiv 2106.07889), Vocos (arXiv 2306.00814)
+MelGAN             the same, with reflected ends and wider strides (Kumar et al. 2019, arXiv
+                   1910.06711)
+multi-resolution   spectrograms of several windows: UnivNet (Jang et al. 2021, arXiv 2106.07889),
+                   Vocos (arXiv 2306.00814)
 
 All map audio (batch, 1, n) to (logits, features) of each sub-discriminator. Features are what
-`losses.feature_matching` compares: the outputs of the hidden layers and, but for MelGAN, the logits.
-Along the first axis the items of a batch stay in order.
+`losses.feature_matching` compares: the outputs of the hidden layers and, but for MelGAN, the
+logits. Along the first axis the items of a batch stay in order.
 """
 
 from itertools import pairwise

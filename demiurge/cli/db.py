@@ -19,7 +19,8 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
-from demiurge.cli.terminal import counted, echo_json, echo_table, one_line
+from demiurge.cli.terminal import counted, echo_json, echo_table
+from files.names import printable
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -45,7 +46,7 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
         return
     echo_table(str(database), ["what", "value"], info_rows(opened, facts))
     for path, error in facts["failed"].items():
-        click.echo(one_line(f"failed: {path}: {error}"), err=True)
+        click.echo(printable(f"failed: {path}: {error}"), err=True)
 
 
 def database_facts(folder: Path, opened: Database) -> dict[str, Any]:

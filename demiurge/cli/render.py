@@ -42,6 +42,7 @@ DEFAULT_UNITS = 430  # 10 s of frames
 @click.argument("seed", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
+@audio_out_option
 @forecast_option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
@@ -50,7 +51,6 @@ DEFAULT_UNITS = 430  # 10 s of frames
 @sampling_options
 @render_search
 @render_options_group
-@audio_out_option
 @root_option
 @force_option
 @json_option
@@ -105,9 +105,9 @@ def render(
 )
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@audio_out_option
 @mosaic_search
 @render_options_group
-@audio_out_option
 @root_option
 @force_option
 @json_option

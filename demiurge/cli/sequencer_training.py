@@ -127,7 +127,7 @@ def train(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a forecaster on the database DB; the best checkpoint, by validation loss, is MODEL.
+    """Train a forecaster on DB and save the best checkpoint, by validation loss, in MODEL.
 
     Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing
     had happened. Several processes share the work when started by torchrun: torchrun

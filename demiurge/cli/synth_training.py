@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 def train_vocoder(
     audio_dir: Path, model_dir: Path, asked: AskedVocoder, force: bool, as_json: bool
 ) -> None:
-    """Train a vocoder on the audio below AUDIO_DIR; the best, by validation loss, is MODEL.
+    """Train a vocoder on the audio below AUDIO_DIR and save the best, by validation, in MODEL.
 
     Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on; killed, the
     last two minutes are lost at most. Several processes share the work when started by torchrun:
@@ -85,7 +85,7 @@ def train_vocoder(
 def train_unagan(
     audio_dir: Path, model_dir: Path, asked: AskedUnagan, force: bool, as_json: bool
 ) -> None:
-    """Train a UNAGAN on the audio below AUDIO_DIR; the best, by validation distance, is MODEL.
+    """Train a UNAGAN on the audio below AUDIO_DIR and save the best, by validation, in MODEL.
 
     FILE.json may hold width and discriminator_width (channels), clip_frames (length of a training
     excerpt), batch_size, cycle (whether noise must be found again in what it made),

@@ -21,6 +21,7 @@ from demiurge.web.timeline.views import TimelineViews
 from demiurge.web.units import UnitViews
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError
+from files.names import printable
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {
@@ -91,7 +92,7 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
         "error.html",
         status=status,
         title=title,
-        message=message.encode(errors="replace").decode(),  # file names may not be UTF-8,
+        message="\n".join(map(printable, message.splitlines())),
         headers=headers,
     )
 

@@ -3,6 +3,7 @@
 import re
 
 from files.errors import ParameterError
+from files.names import printable
 
 SHOWN_LETTERS = 80
 STEM_LETTERS = 50  # at most 200 bytes, where file systems allow 255
@@ -11,7 +12,7 @@ STEM_LETTERS = 50  # at most 200 bytes, where file systems allow 255
 def shown_name(name: str) -> str:
     """Return the last part of a file name, printable and short; the suffix is kept."""
     last = re.split(r"[/\\]", name)[-1]
-    shown = "".join(letter for letter in last if letter.isprintable()).strip()
+    shown = printable(last).strip()
     stem, dot, suffix = shown.rpartition(".")
     if dot and len(suffix) <= 5:
         return f"{stem[: SHOWN_LETTERS - len(suffix) - 1]}.{suffix}"

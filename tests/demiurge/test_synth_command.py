@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -37,8 +38,9 @@ COMMANDS = main.commands["synth"].commands
 MEL = PRESETS["22k"]
 
 
-def run(*arguments, expect=0) -> SimpleNamespace:
-    result = CliRunner().invoke(main, ["synth", *map(str, arguments)])
+def run(line, *more, expect=0) -> SimpleNamespace:
+    """Run a command of synth: a line of words, then words as they are."""
+    result = CliRunner().invoke(main, ["synth", *shlex.split(line), *map(str, more)])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == expect, result.output
@@ -270,13 +272,7 @@ def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replac
         )
     (tmp_path / "empty").mkdir()
     run(
-        "train-vocoder",
-        work / "sounds",
-        tmp_path / "empty",
-        "--steps",
-        1,
-        "--segment-frames",
-        16,
+        f"train-vocoder {work / 'sounds'} {tmp_path / 'empty'} --steps 1 --segment-frames 16",
         *QUICK,
     )
     assert Vocoder.load(tmp_path / "empty").architecture == "vocos-small"
@@ -534,15 +530,8 @@ def test_recordings_that_cannot_be_evaluated_on_are_named(work, embedding, tmp_p
     (tmp_path / "mine" / "bad.wav").write_bytes(b"no audio")
     (tmp_path / "theirs" / "mute.wav").write_bytes(b"")
     said = run(
-        "evaluate",
-        "vocoder",
-        work / "vocoder",
-        tmp_path / "mine",
-        "--seconds",
-        6,
-        "--musicnn",
-        work,
-        "--json",
+        f"evaluate vocoder {work / 'vocoder'} {tmp_path / 'mine'} --seconds 6 --musicnn {work}"
+        " --json",
         expect=1,
     )
     assert len(json.loads(said.out)) == 3
@@ -620,14 +609,8 @@ def test_shipped_is_the_bundled_model_unless_a_folder_is_called_so(tmp_path, mon
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one here")
 def test_generate_on_a_device_that_is_not_there_says_so(work, tmp_path):
     message = run(
-        "generate",
-        work / "unagan",
-        work / "vocoder",
-        tmp_path / "out",
-        "--minutes",
-        1,
-        "--device",
-        "cuda",
+        f"generate {work / 'unagan'} {work / 'vocoder'} {tmp_path / 'out'} --minutes 1 --device"
+        " cuda",
         expect=2,
     ).err
     assert "device='cuda' cannot be used here" in message

@@ -326,7 +326,7 @@ def send_raw(address: str, head: bytes, body: bytes, *, breaks_off: bool) -> byt
 def test_names_are_for_people_only():
     assert shown_name("../../etc/passwd") == "passwd"
     assert shown_name("C:\\sounds\\kick drum.wav") == "kick drum.wav"
-    assert shown_name("a\0b\nc\x1b[31m.ogg") == "abc[31m.ogg"
+    assert shown_name("a\0b\nc\x1b[31m.ogg") == r"a\x00b\nc\x1b[31m.ogg"
     assert shown_name("Über größe 🎵.flac") == "Über größe 🎵.flac"
     assert shown_name("x" * 500 + ".flac") == "x" * 75 + ".flac"
     assert shown_name("") == shown_name(" / ") == "seed"
