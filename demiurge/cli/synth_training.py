@@ -30,7 +30,7 @@ from files.errors import ParameterError
 
 if TYPE_CHECKING:
     from synth.generator import Generator
-    from synth.train import TrainingSummary
+    from synth.train import AudioTrainingSummary
     from synth.train_unagan import UnaganOptions
     from synth.train_vocoder import VocoderOptions
     from synth.vocoder import Vocoder
@@ -134,7 +134,7 @@ def prepare(
     """
     from training.checkpoint import holds_model
     from training.distributed import Distributed
-    from training.resume import load_state
+    from training.state import load_state
 
     if holds_model(audio_dir):
         raise ParameterError(
@@ -146,7 +146,7 @@ def prepare(
     if not asked.resume:
         return {}, asked.start
     state = load_state(model_dir)
-    start = model_dir if state["started"] else None
+    start = model_dir if state["starts_trained"] else None
     return state["options"], asked.start or start
 
 
@@ -160,7 +160,7 @@ def refuse_own(asked: AskedTraining) -> None:
 
 
 def run(
-    train: Callable[..., TrainingSummary],
+    train: Callable[..., AudioTrainingSummary],
     audio_dir: Path,
     model_dir: Path,
     start: Vocoder | Generator | None,
