@@ -23,7 +23,7 @@ from demiurge.shipped import shipped_model
 from files.atomic import make_folder
 from files.progress import Progress
 from query.settings import SearchSettings
-from sequencer.train import TrainingOptions, TrainingSummary, train_forecaster
+from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generated_manifest import clear_folder
 from synth.generator import Generator
@@ -123,7 +123,7 @@ def analyse(out: Path, echo: Echo) -> Database:
 
 def train(
     database: Database, out: Path, random_seed: int, echo: Echo, progress: Progress
-) -> TrainingSummary:
+) -> ForecasterSummary:
     """Train a forecaster on the loops.
 
     The single hits and chords fade to silence within seconds: how sound goes on is learned from
@@ -137,14 +137,14 @@ def train(
         out / "forecaster",
         settings=database.settings,
         normaliser=database.normaliser,
-        options=TrainingOptions(seed=random_seed),
+        options=ForecasterOptions(random_seed=random_seed),
         progress=progress,
     )
     if summary.stopped_by == "interrupt":
         raise KeyboardInterrupt  # the demo ends here, too
     echo(
         f"   {summary.epochs} epochs in {summary.seconds:.0f} s; validation loss "
-        f"{summary.validation_loss:.1f} nats per step, best after epoch {summary.best_epoch}"
+        f"{summary.best:.1f} nats per step, best after epoch {summary.best_epoch}"
     )
     return summary
 

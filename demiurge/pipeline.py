@@ -138,10 +138,9 @@ def forecast(
     DatabaseError
         If model and database, or a seed that is a forecast, have other descriptor settings.
     """
-    import torch
-
     from sequencer.forecaster import Forecaster
     from sequencer.rollout import rollout
+    from sequencer.sampling import SamplingOptions
     from training.threads import torch_threads
 
     forecaster = Forecaster.load(model)
@@ -152,17 +151,14 @@ def forecast(
         )
     most = _most_steps(settings, steps, seconds)
     sequences = [describe(seed, settings, whose=f"the model {model}").sequence for seed in seeds]
-    generator = torch.Generator().manual_seed(random_seed)
     with torch_threads(1):
         drawn = rollout(
             forecaster,
             sequences,
-            steps=most,
+            n_steps=most,
             variations=variations,
-            temperature=temperature,
-            top_p=top_p,
-            generator=generator,
-            progress=progress,
+            sampling=SamplingOptions(temperature, top_p, random_seed),
+            progress=progress or no_progress,
         )
     return [
         [_cut(sequence, settings, seconds) for sequence in of_seed] for of_seed in drawn

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from synth.frechet import frechet_distance
+from training.frechet import frechet_distance
 
 FEWEST_WINDOWS = 100  # with fewer embeddings, the distance of any two sets is far too high
 

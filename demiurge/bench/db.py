@@ -12,11 +12,13 @@ import soundfile as sf
 
 from audio.scan import find_audio
 from db.analyse import Description
-from db.build import build_database, configure
+from db.build import build_database
+from db.configure import configure
 from db.database import Database
 from db.settings import DescriptorSettings
 from db.units import frame_lengths
-from db.writer import SourceRow, Writer, writing
+from db.writer import SourceRow, Writer
+from db.writing import writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from demiurge.bench.db_costs import first_files, measure_parts, measure_peak_memory
 

@@ -25,7 +25,7 @@ def bench_training(name: str, dataset: AudioDataset) -> Result:
     """Train for some steps; and measure how long they wait for data."""
     training = start_training(name, dataset)
     n_steps = STEPS if name in PRESETS_TRAINED else 1  # a step of the others takes up to a minute
-    batches = training.batches(np.random.default_rng(0), 0)
+    batches = training.batches(0, 0)
     decoded = decode_batches(dataset, training.options.batch_size, training.train.n_frames)
     numbers = iter(range(1, 1_000_000))
 

@@ -155,7 +155,7 @@ def build(
     moved: bool,
     as_json: bool,
 ) -> None:
-    """Analyse the audio under AUDIO_DIR into the database DB.
+    """Analyse the audio below AUDIO_DIR into the database DB.
 
     New files are added, changed ones analysed again, renamed ones recognised, unchanged ones
     skipped. A bad file is named and the rest is kept. Interrupt it at any time; the same command

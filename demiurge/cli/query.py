@@ -67,7 +67,10 @@ def query(
     with_path: bool,
     as_json: bool,
 ) -> None:
-    """List the units of DB that are nearest to each step of SEED, an audio or a forecast file."""
+    """List the units of DB nearest to each step of SEED.
+
+    SEED is an audio or a forecast file.
+    """
     from db.database import Database
     from demiurge.pipeline import describe
 

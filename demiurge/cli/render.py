@@ -67,9 +67,9 @@ def render(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Forecast how SEED goes on, find the sequence in DB, and write it to a WAV.
+    """Continue SEED with units of DB, as MODEL forecasts it.
 
-    OUT.plan.json is written beside it.
+    The plan is written beside OUT, as OUT.plan.json.
     """
     from demiurge.pipeline import render_continuation
 
@@ -123,7 +123,7 @@ def mosaic(
 ) -> None:
     """Rebuild TARGET out of units of DB, without a forecast.
 
-    OUT.plan.json is written beside it.
+    The plan is written beside OUT, as OUT.plan.json.
     """
     from demiurge.pipeline import render_mosaic
 

@@ -141,9 +141,9 @@ def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[
 @json_option
 def models(as_json: bool) -> None:
     """List the architectures and their sizes, and the heads."""
-    from sequencer.models import BODIES, HEADS
+    from sequencer.registry import ARCHITECTURES, HEADS
 
-    architectures = {name: sizes for name, (_, sizes) in BODIES.items()}
+    architectures = {name: entry.default_sizes for name, entry in ARCHITECTURES.items()}
     if as_json:
         echo_json({"architectures": architectures, "heads": list(HEADS)})
         return

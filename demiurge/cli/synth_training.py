@@ -30,7 +30,7 @@ from files.errors import ParameterError
 
 if TYPE_CHECKING:
     from synth.generator import Generator
-    from synth.train import TrainingSummary
+    from synth.train import AudioTrainingSummary
     from synth.train_unagan import UnaganOptions
     from synth.train_vocoder import VocoderOptions
     from synth.vocoder import Vocoder
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         "demiurge synth train-vocoder my_sounds my.vocoder --from shipped --minutes 60",
         "demiurge synth train-vocoder my_sounds v1.vocoder --architecture hifigan-v1 --mel hifigan"
         " --device cuda",
+        "torchrun --nproc-per-node 2 --no-python demiurge synth train-vocoder my_sounds my.vocoder",
     ),
 )
 @audio_argument
@@ -53,11 +54,11 @@ if TYPE_CHECKING:
 def train_vocoder(
     audio_dir: Path, model_dir: Path, asked: AskedVocoder, force: bool, as_json: bool
 ) -> None:
-    """Train a vocoder on the audio below AUDIO_DIR and save the best, by validation, in MODEL.
+    """Train a vocoder on audio and save it in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on; killed, the
-    last two minutes are lost at most. Several processes share the work when started by torchrun:
-    torchrun --nproc-per-node 2 --no-python demiurge synth train-vocoder …
+    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
+    best so far is kept, and --resume goes on; killed, the last two minutes are lost at most.
+    Several processes share the work when started by torchrun.
     """
     from synth.train_vocoder import VocoderOptions
     from synth.train_vocoder import train_vocoder as train
@@ -85,15 +86,15 @@ def train_vocoder(
 def train_unagan(
     audio_dir: Path, model_dir: Path, asked: AskedUnagan, force: bool, as_json: bool
 ) -> None:
-    """Train a UNAGAN on the audio below AUDIO_DIR and save the best, by validation, in MODEL.
+    """Train a UNAGAN on audio and save it in MODEL.
 
     FILE.json may hold width and discriminator_width (channels), clip_frames (length of a training
     excerpt), batch_size, cycle (whether noise must be found again in what it made),
     adversarial_from (training steps before the discriminator joins) and latent_order (of the
-    autoregression that colours the noise); the rest is as published.
+    autoregression that colours the noise); the rest is as published. With --from, the width and
+    the order are those of that model.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on. torchrun
-    works as with train-vocoder.
+    Stopping, --resume and torchrun work as with train-vocoder.
     """
     from synth.train_unagan import UnaganOptions
     from synth.train_unagan import train_unagan as train
@@ -133,7 +134,7 @@ def prepare(
     """
     from training.checkpoint import holds_model
     from training.distributed import Distributed
-    from training.resume import load_state
+    from training.state import load_state
 
     if holds_model(audio_dir):
         raise ParameterError(
@@ -145,7 +146,7 @@ def prepare(
     if not asked.resume:
         return {}, asked.start
     state = load_state(model_dir)
-    start = model_dir if state["started"] else None
+    start = model_dir if state["starts_trained"] else None
     return state["options"], asked.start or start
 
 
@@ -159,7 +160,7 @@ def refuse_own(asked: AskedTraining) -> None:
 
 
 def run(
-    train: Callable[..., TrainingSummary],
+    train: Callable[..., AudioTrainingSummary],
     audio_dir: Path,
     model_dir: Path,
     start: Vocoder | Generator | None,

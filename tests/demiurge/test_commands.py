@@ -315,7 +315,7 @@ def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
         [*written, "forecasts.png", "options.json"]
     )
     assert [
-        folder.name for folder in train_all(work / "my.db", out, minutes=0.001, seed=0)
+        folder.name for folder in train_all(work / "my.db", out, minutes=0.001, random_seed=0)
     ] == names[:12]  # they are there
     assert written == {
         name: (out / name / "model.safetensors").stat().st_mtime_ns for name in written
@@ -561,7 +561,7 @@ def refused(work, tmp_path, tabla):
         ("db build {sounds} {tmp}/new --executor dask", "'dask' is not one of", 2),
         (
             "db build {sounds} {tmp}/new --address auto",
-            "of a Ray cluster and goes with executor ray",
+            "of a Ray cluster needs executor ray",
             2,
         ),
         ("db build {tmp} {db}", "say --moved if the corpus is here now", 1),

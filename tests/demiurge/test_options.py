@@ -25,10 +25,10 @@ from query.metrics import parse_metric
 from query.names import AUTO, INDEX_KINDS, METRICS
 from query.options import DEFAULT_K, PathOptions
 from scripts.measure.options import commands, options
-from sequencer.models import BODIES, HEADS
+from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.sampling import SamplingOptions
-from sequencer.train import TrainingOptions
-from synth.architectures import ARCHITECTURES
+from sequencer.train import ForecasterOptions
+from synth.architectures import ARCHITECTURES as VOCODERS
 from synth.mel import PRESETS
 from synth.names import UNAGAN_ARCHITECTURES
 from training.precision import PRECISIONS
@@ -85,7 +85,7 @@ def parse(line: str) -> click.Context:
 def test_examples_are_understood(name):
     assert len(COMMANDS[name].examples) >= 2
     for example in COMMANDS[name].examples:
-        context = parse(example.removeprefix("demiurge "))
+        context = parse(example.partition("demiurge ")[2])
         assert full_name(context) == name
 
 
@@ -120,9 +120,9 @@ def test_choices_are_those_of_the_registries():
     assert choices("playback", "--export") == list(EXPORTS)
     bits = dict.fromkeys(bits for format_ in FORMATS.values() for bits in format_.encodings if bits)
     assert choices("render", "--bits") == list(BITS) == list(bits)
-    assert choices("sequencer train", "--architecture") == list(BODIES)
+    assert choices("sequencer train", "--architecture") == list(ARCHITECTURES)
     assert choices("sequencer train", "--head") == list(HEADS)
-    assert choices("synth train-vocoder", "--architecture") == list(ARCHITECTURES)
+    assert choices("synth train-vocoder", "--architecture") == list(VOCODERS)
     assert choices("synth train-unagan", "--architecture") == list(UNAGAN_ARCHITECTURES)
     assert choices("synth train-unagan", "--mel") == list(PRESETS)
     for command in ("sequencer train", "synth train-vocoder", "synth generate"):
@@ -156,7 +156,7 @@ def told_defaults(command: str) -> dict[str, object]:
         ("render", CrossfadeOptions(), {}),
         ("mosaic", PathOptions(), {"k": str(DEFAULT_K), "rest_threshold": "never"}),
         ("render", SamplingOptions(), {"random_seed": "0"}),
-        ("sequencer train", TrainingOptions(), {"random_seed": "0", "learning_rate": None}),
+        ("sequencer train", ForecasterOptions(), {"random_seed": "0", "learning_rate": None}),
     ],
 )
 def test_defaults_are_those_of_the_library(command, made, elsewhere):

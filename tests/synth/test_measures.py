@@ -17,7 +17,7 @@ from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth import musicnn
-from synth.frechet import frechet_distance
+from training.frechet import frechet_distance
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.metrics import mel_l1, multi_resolution_stft

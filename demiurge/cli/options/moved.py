@@ -39,7 +39,7 @@ MOVED: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (RENDERING, "--fade-attacks", PLAYBACK),
     (RENDERING, "--match-level", PLAYBACK),
     (RENDERING, "--true-peak", PLAYBACK),
-    (("sequencer train",), "--threads", f"{PYTHON}: TrainingOptions(threads=…)"),
+    (("sequencer train",), "--threads", f"{PYTHON}: ForecasterOptions(threads=…)"),
     (SYNTH_TRAINING, "--threads", "is gone: set OMP_NUM_THREADS"),
     (SYNTH_TRAINING, "--judge-steps", f"{PYTHON}: validate_steps=…"),
     (SYNTH_TRAINING, "--judge-minutes", f"{PYTHON}: validate_minutes=…"),

@@ -62,7 +62,7 @@ class AskedTraining:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "precision": self.precision,
-            "seed": self.random_seed,
+            "random_seed": self.random_seed,
             "device": self.device,
         }
         return {name: value for name, value in (own | run).items() if value is not None}

@@ -46,7 +46,7 @@ def site(
     database = Database(folder / "small.db")
     torch.manual_seed(0)
     forecaster = Forecaster(
-        ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16})
+        ForecasterConfig("lstm", database.settings, architecture_sizes={"hidden_size": 16})
     )
     bounds = torch.full_like(forecaster.low, -2.0), torch.full_like(forecaster.high, 2.0)
     forecaster.set_statistics(database.normaliser, low=bounds[0], high=bounds[1])
