@@ -18,7 +18,6 @@ from playback.plan import Plan, Step
 from playback.steps import NO_TARGET
 from query.alternatives import Alternative, find_alternatives, measure_units
 from query.index import UnitIndex
-from query.locked_steps import find_units
 from query.path import REST
 from query.settings import SearchSettings
 
@@ -108,27 +107,27 @@ def alternatives_document(
     others = place.find(index, SPARE * k)
     continuity = search.path.continuity
     others.sort(key=lambda other: other.distance + continuity * (other.join + other.join_next))
-    existing = [unit for unit in pinned if find_units(database.units, np.array(unit)) != REST]
-
-    def rows(alternatives: list[Alternative]) -> list[dict[str, Any]]:
-        return [
-            _costs(one) | _source_facts(one.unit, place.step, sources, workspace)
-            for one in alternatives
-        ]
-
+    existing = [unit for unit in pinned if database.units.find(unit) >= 0]
+    shown = _varied(others, place.step, database)[:k]
     return {
         "step": number,
         "revision": state.revision,
         "chosen": _chosen(sources, plan, number),
-        "alternatives": rows(_varied(others, place.step, database)[:k]),
-        "pinned": rows(place.measure(index, existing)),
+        "alternatives": _rows(shown, place.step, sources, workspace),
+        "pinned": _rows(place.measure(index, existing), place.step, sources, workspace),
     }
+
+
+def _rows(
+    alternatives: list[Alternative], step: Step, sources: PlanSources, workspace: Workspace
+) -> list[dict[str, Any]]:
+    return [_costs(one) | _source_facts(one.unit, step, sources, workspace) for one in alternatives]
 
 
 def _varied(found: list[Alternative], step: Step, database: Database) -> list[Alternative]:
     """Order units so that one of each passage comes first, none of the step's own passage."""
     own = position_of(step, database)
-    positions = database.positions(np.array([one.unit for one in found], np.int64)).tolist()
+    positions = database.units.find([one.unit for one in found]).tolist()
     are_new = new_passages(positions, database, [] if own == REST else [own])
     pairs = list(zip(found, are_new, strict=True))
     firsts = [one for one, is_new in pairs if is_new]
@@ -141,14 +140,14 @@ def _source_facts(
     """Describe where a unit comes from, and how long it would last at a step."""
     units = workspace.database.units
     rate = workspace.database.sample_rate
-    position = int(workspace.database.positions(np.array(unit)))
+    position = int(units.find(unit))
     path = workspace.source_of(position).path
     return {
         "source": path,
         "source_number": workspace.source_numbers[path],
         "missing": sources.problem(path),
         "start_seconds": int(units.start_sample[position]) / rate,
-        "seconds": min(int(units.room[position]), step.n_samples) / rate,
+        "seconds": min(int(units.samples_left[position]), step.n_samples) / rate,
     }
 
 

@@ -43,7 +43,8 @@ class Tape:
         self._lowest = dict[int, float]()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with the tape
+            # closed with the tape, by the finalizer
+            file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         except OSError as error:
             raise self._unwritable(error) from error
         self._handle = file.fileno()
