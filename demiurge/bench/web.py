@@ -160,7 +160,7 @@ class Edits:
         body = {"revision": self.revision, "edit": edit}
         answer = self.client.post(f"/plans/{self.name}/edits", body)
         self.revision = answer["revision"]
-        self.changed = answer["changed"]
+        self.changed = answer["change"]
         self.client.get(f"/plans/{self.name}/peaks")
 
 

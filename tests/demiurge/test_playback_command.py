@@ -618,7 +618,8 @@ def test_columns_that_would_be_empty_are_left_out(tmp_path, plan):
     replace(plan, steps=steps).save(tmp_path / "p.plan.json")
     text = run(tmp_path / "p.plan.json", "--show").out
     assert [len(row) for row in rows_of(text)] == [5, 5, 5]
-    assert not any(word in text for word in ("unit ", "distance", "how", "also", "nearest"))
+    _, _, table = text.partition("\n")
+    assert not any(word in table for word in ("unit ", "distance", "how", "also", "nearest"))
 
 
 def test_all_that_is_done_to_a_unit_is_told():
