@@ -840,5 +840,5 @@ def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch)
 
 def test_noise_cannot_be_fitted_without_the_cycle(audio, tmp_path):
     for options in ({"latent_order": 2}, {"adversarial_from": 2}):
-        with pytest.raises(ParameterError, match="need the cycle's encoder; train with --cycle"):
+        with pytest.raises(ParameterError, match="need the cycle's encoder; set cycle to true"):
             unagan(audio, tmp_path / "m", cycle=False, **options)
