@@ -46,9 +46,17 @@ class Description:
 
 
 @dataclass(frozen=True)
+class Task:
+    """One file to analyse, unless its content is one of `known_hashes`."""
+
+    path: str
+    settings: DescriptorSettings
+    known_hashes: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Analysis:
-    """What the analysis of one file gave: a description, an error, or neither if the content is
-    one of those known already.
+    """What the analysis of one file gave: a description, an error, or that its content is known.
 
     Attributes
     ----------
@@ -68,17 +76,28 @@ class Analysis:
     description: Description | None = None
     error: str | None = None
 
+    @property
+    def stamp(self) -> tuple[str, int, int]:
+        """Content hash, size and date."""
+        return self.content_hash, self.n_bytes, self.mtime_ns
 
-def analyse(path: str, settings: DescriptorSettings, known_hashes: frozenset[str]) -> Analysis:
+    @property
+    def is_known(self) -> bool:
+        """Whether the content is one of the task's known hashes."""
+        return self.description is None and self.error is None
+
+
+def analyse(task: Task) -> Analysis:
     """Describe one file; a failure is a result, too."""
+    path = task.path
     try:
         before = os.stat(path)
         content_hash = hash_file(path)
         stamp = (content_hash, before.st_size, before.st_mtime_ns)
         check_name(path)
-        if content_hash in known_hashes:
+        if content_hash in task.known_hashes:
             return Analysis(*stamp)
-        info, description = describe_file(path, settings)
+        info, description = describe_file(path, task.settings)
         after = os.stat(path)
     except OSError as error:
         return Analysis(

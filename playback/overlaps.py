@@ -78,7 +78,7 @@ def edge_samples(sample_rate: int) -> int:
 
 
 def context_samples(options: CrossfadeOptions, sample_rate: int) -> int:
-    """Return how many samples beyond what a crossfade may change the decisions look at."""
+    """Return how many samples around those a crossfade may change are analysed."""
     for_attacks = CONTEXT_MS if options.attacks else 0
     for_alignment = alignment.WINDOW_MS if options.align_ms else 0
     return round(max(for_attacks, for_alignment) * sample_rate / 1000)

@@ -9,13 +9,14 @@ import soundfile as sf
 
 from files.atomic import replacing
 from files.errors import AudioError, ParameterError
+from files.names import printable
 from playback.owners import find_owners
 from playback.plan import Plan
 from playback.spectrogram import measure_spectrogram
 
 LABEL_LETTERS = 24  # of a source's name
 OTHERS = (0.6, 0.6, 0.6)
-RANGE_DB = 70  # below the loudest, about what 16-bit recordings hold above their noise
+RANGE_DB = 70  # below the loudest, about what 16 bits hold above their noise
 LOWEST_HZ = 40.0
 BLOCK_SAMPLES = 1 << 18  # read at a time
 # of the figure; the legend and the scale have the rest
@@ -120,7 +121,7 @@ def _draw_legend(axes, names: list[str], colours: np.ndarray, *, n_others: int) 
 
 def _shorten(label: str) -> str:
     """Return a label that can be printed, cut where it is too long."""
-    label = "".join(letter if letter.isprintable() else " " for letter in label)
+    label = printable(label)
     return label if len(label) <= LABEL_LETTERS else f"{label[: LABEL_LETTERS - 1]}…"
 
 
@@ -186,11 +187,15 @@ def _measure_extremes(
     highs = np.full(len(edges) - 1, -np.inf)
     at = 0
     for block in file.blocks(block_samples, dtype="float32", always_2d=True):
-        first, last = np.searchsorted(edges, [at, at + len(block) - 1], side="right") - 1
-        cuts = np.maximum(edges[first : last + 1] - at, 0) * file.channels
+        ends = [at, at + len(block) - 1]
+        first, last = np.searchsorted(edges, ends, side="right") - 1
         columns = slice(first, last + 1)
-        lows[columns] = np.minimum(lows[columns], np.minimum.reduceat(block.ravel(), cuts))
-        highs[columns] = np.maximum(highs[columns], np.maximum.reduceat(block.ravel(), cuts))
+        cuts = np.maximum(edges[columns] - at, 0) * file.channels
+        samples = block.ravel()
+        lowest = np.minimum.reduceat(samples, cuts)
+        highest = np.maximum.reduceat(samples, cuts)
+        lows[columns] = np.minimum(lows[columns], lowest)
+        highs[columns] = np.maximum(highs[columns], highest)
         at += len(block)
     return lows, highs
 

@@ -175,6 +175,16 @@ def test_linked_files_exist(page):
             assert ((ROOT / page).parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_named_files_exist(page):
+    """Of the program's files; those that a page adds to it are named there first."""
+    text = (ROOT / page).read_text()
+    rooms = "|".join(sorted([*ROOMS, "scripts", "tests"]))
+    named = set(re.findall(rf"`((?:{rooms})/[\w/]*(?:\.\w+)?)`", text)) - new_files(text).keys()
+    missing = sorted(name for name in named if not (ROOT / name).exists())
+    assert not missing
+
+
 def new_files(text: str) -> dict[str, str]:
     """The files that a page shows whole, by path."""
     return dict(
@@ -238,7 +248,7 @@ def test_contributors_page_adds_a_descriptor_a_forecaster_and_a_vocoder(extended
     )
     environment = {**os.environ, "PYTHONPATH": str(extended)}
     subprocess.run([sys.executable, "-c", code], env=environment, timeout=300, check=True)
-    assert json.loads((folder / "my.model" / "config.json").read_text())["model"] == "gru"
+    assert json.loads((folder / "my.model" / "config.json").read_text())["architecture"] == "gru"
     assert (
         json.loads((folder / "my.vocoder" / "config.json").read_text())["architecture"]
         == "framewise"

@@ -13,10 +13,11 @@ from audio.read import open_mono
 from audio.resample import Resampler
 from audio.scan import find_audio
 from db.analyse import Description, describe_signal
-from db.build import configure
+from db.configure import configure
 from db.database import Database
 from db.settings import DescriptorSettings
-from db.writer import SourceRow, Writer, writing
+from db.writer import SourceRow, Writer
+from db.writing import writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from query.index import UnitIndex
 from query.options import PathOptions

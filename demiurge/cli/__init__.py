@@ -21,8 +21,8 @@ from demiurge.cli.query import query
 from demiurge.cli.render import mosaic, render
 from demiurge.cli.sequencer import sequencer
 from demiurge.cli.synth import synth
-from demiurge.cli.terminal import one_line
 from files.errors import DemiurgeError, ParameterError, install_command
+from files.names import printable
 
 
 class WrongUsage(click.ClickException):
@@ -60,7 +60,7 @@ class Main(Group):
 def shown(error: DemiurgeError) -> click.ClickException:
     """Return an error as click ends the program with it."""
     lines = str(error).split("\n")  # lists of files have a line for each
-    message = "\n".join(map(one_line, lines))
+    message = "\n".join(map(printable, lines))
     if isinstance(error, ParameterError):
         return WrongUsage(message)
     return click.ClickException(message)

@@ -13,8 +13,9 @@ from db.columns import DESCRIPTOR_NAMES
 from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import database_argument, json_option
-from demiurge.cli.terminal import counted, echo_json, one_line, progress_bar
+from demiurge.cli.terminal import counted, echo_json, progress_bar
 from files.errors import ParameterError
+from files.names import printable
 
 if TYPE_CHECKING:
     from db.build import BuildReport
@@ -127,8 +128,8 @@ analysis_options = option_group(
 @work_option(
     "--executor",
     type=click.Choice(EXECUTORS),
-    help="Where files are analysed; the result is the same. [default: threads, for many files"
-    " processes]",
+    help="Where files are analysed; the result is the same. [default: threads; processes for"
+    " many files]",
 )
 @work_option(
     "--jobs", type=click.IntRange(1), help="Number of workers. [default: one per processor]"
@@ -154,7 +155,7 @@ def build(
     moved: bool,
     as_json: bool,
 ) -> None:
-    """Analyse the audio under AUDIO_DIR into the database DB.
+    """Analyse the audio below AUDIO_DIR into the database DB.
 
     New files are added, changed ones analysed again, renamed ones recognised, unchanged ones
     skipped. A bad file is named and the rest is kept. Interrupt it at any time; the same command
@@ -214,7 +215,7 @@ def echo_report(database: Path, report: BuildReport) -> None:
         took += f", {report.audio_seconds / report.seconds:.0f} × real time"
     click.echo(f"{database}: {', '.join(counts)}; {took}")
     for name, error in report.failed:
-        click.echo(one_line(f"  failed: {name}: {error}"), err=True)
+        click.echo(printable(f"  failed: {name}: {error}"), err=True)
     if report.vanished:
         done = "removed" if report.pruned else "kept; remove them with --prune"
         vanished = counted(len(report.vanished), "source")

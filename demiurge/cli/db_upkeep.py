@@ -9,7 +9,8 @@ import click
 
 from demiurge.cli.options.command import command
 from demiurge.cli.options.output import database_argument, json_option, root_option
-from demiurge.cli.terminal import counted, echo_json, one_line, progress_bar, quoted
+from demiurge.cli.terminal import counted, echo_json, progress_bar, quoted
+from files.names import printable
 
 if TYPE_CHECKING:
     from db.maintain import Verification
@@ -43,7 +44,7 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
         f" compact {quoted(database)}"
     )
     for name in removed[:SHOWN]:
-        click.echo(f"  {one_line(name)}")
+        click.echo(f"  {printable(name)}")
     if len(removed) > SHOWN:
         click.echo(f"  … and {len(removed) - SHOWN} more")
 
@@ -52,9 +53,9 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
 @database_argument
 @json_option
 def compact(database: Path, as_json: bool) -> None:
-    """Rewrite DB without the rows of sources that changed or were removed.
+    """Free the space of what was changed or removed.
 
-    Plans stay playable; unit numbers change.
+    DB is rewritten. Plans stay playable; unit numbers change.
     """
     from db.maintain import compact as compact_database
 
@@ -83,7 +84,10 @@ def compact(database: Path, as_json: bool) -> None:
 )
 @json_option
 def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_json: bool) -> None:
-    """Check every row of DB against its checksum and every audio file against its hash."""
+    """Check the rows of DB and the audio files for damage.
+
+    Each row has a checksum, and each audio file a hash.
+    """
     from db.maintain import verify as verify_database
 
     with progress_bar("verifying", quiet=as_json) as progress:
@@ -120,7 +124,7 @@ def echo_verification(database: Path, found: Verification, *, rows_only: bool) -
         f" {len(found.damaged)} damaged{files}; {counted(found.dead_rows, 'row')} unused"
     )
     for name, problem in found.damaged + found.files:
-        click.echo(one_line(f"  {name}: {problem}"), err=True)
+        click.echo(printable(f"  {name}: {problem}"), err=True)
     if found.repaired:
         click.echo(
             f"  taken out: {len(found.repaired)}; analyse them again with: demiurge db build"

@@ -22,9 +22,9 @@ from files.errors import ParameterError
 @force_option
 @json_option
 def demo(out: Path, random_seed: int, force: bool, as_json: bool) -> None:
-    """Continue a drum loop with the bundled sounds: build, train, forecast, query, render.
+    """Run the whole chain on the bundled sounds.
 
-    It takes a minute or two.
+    Build, train, forecast, query and render: a drum loop is continued, in a minute or two.
     """
     from demiurge.demo import run_demo
 

@@ -54,9 +54,10 @@ def evaluate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Measure MODELs and the baselines on validation sources, which no MODEL was trained on.
+    """Measure MODELs beside the baselines.
 
-    All MODELs must have been trained on DB with one split.
+    They are measured on the validation sources of DB, which no MODEL was trained on. All MODELs
+    must have been trained on DB with one split.
     """
     if picture:
         check_output(picture, force=force)

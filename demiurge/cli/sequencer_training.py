@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from demiurge.cli.options.training import (
     precision_option,
     resume_option,
     track_option,
+    training_facts,
     training_option,
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
@@ -109,6 +109,7 @@ training_options = option_group(
     examples=(
         "demiurge sequencer train my.db my.model",
         "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
     )
 )
 @database_argument
@@ -127,11 +128,11 @@ def train(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a forecaster on the database DB; the best checkpoint, by validation loss, is MODEL.
+    """Train a forecaster on DB and save it in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing
-    had happened. Several processes share the work when started by torchrun: torchrun
-    --nproc-per-node 2 --no-python demiurge sequencer train …
+    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
+    best so far is kept, and --resume goes on as if nothing had happened.
+    Several processes share the work when started by torchrun.
     """
     from db.database import Database
     from sequencer.train import train_forecaster
@@ -154,7 +155,7 @@ def train(
     if not is_main:
         return
     if as_json:
-        echo_json({"model": str(model_dir), **asdict(summary)})
+        echo_json(training_facts(model_dir, summary))
     else:
         echo_summary(model_dir, summary)
     if summary.stopped_by == "interrupt":
@@ -175,9 +176,9 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
     click.echo(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
-        f" validation loss {summary.best:.3f} {HEADS[summary.head].loss_unit} on"
+        f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
-        f" split by {summary.split_by}  {sparkline(summary.validations)}"
+        f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(
@@ -204,7 +205,7 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
 @random_seed_option()
 @json_option
 def compare(database: Path, out: Path, minutes: float, random_seed: int, as_json: bool) -> None:
-    """Train every architecture with every head on DB, and evaluate them all.
+    """Train every architecture with every head, and evaluate all.
 
     As many are trained at a time as there are processors. The models are left in OUT_DIR, with a
     picture. Stopped and started again with the same options, those that are there are not trained

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from demiurge.cli.options.synth_training import (
     unagan_options,
     vocoder_options,
 )
+from demiurge.cli.options.training import training_facts
 from demiurge.cli.synth_training_report import echo_mel, echo_next, echo_summary
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         "demiurge synth train-vocoder my_sounds my.vocoder --from shipped --minutes 60",
         "demiurge synth train-vocoder my_sounds v1.vocoder --architecture hifigan-v1 --mel hifigan"
         " --device cuda",
+        "torchrun --nproc-per-node 2 --no-python demiurge synth train-vocoder my_sounds my.vocoder",
     ),
 )
 @audio_argument
@@ -53,11 +54,11 @@ if TYPE_CHECKING:
 def train_vocoder(
     audio_dir: Path, model_dir: Path, asked: AskedVocoder, force: bool, as_json: bool
 ) -> None:
-    """Train a vocoder on the audio below AUDIO_DIR; the best, by validation loss, is MODEL.
+    """Train a vocoder on audio and save it in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on; killed, the
-    last two minutes are lost at most. Several processes share the work when started by torchrun:
-    torchrun --nproc-per-node 2 --no-python demiurge synth train-vocoder …
+    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
+    best so far is kept, and --resume goes on; killed, the last two minutes are lost at most.
+    Several processes share the work when started by torchrun.
     """
     from synth.train_vocoder import VocoderOptions
     from synth.train_vocoder import train_vocoder as train
@@ -85,15 +86,15 @@ def train_vocoder(
 def train_unagan(
     audio_dir: Path, model_dir: Path, asked: AskedUnagan, force: bool, as_json: bool
 ) -> None:
-    """Train a UNAGAN on the audio below AUDIO_DIR; the best, by validation distance, is MODEL.
+    """Train a UNAGAN on audio and save it in MODEL.
 
     FILE.json may hold width and discriminator_width (channels), clip_frames (length of a training
     excerpt), batch_size, cycle (whether noise must be found again in what it made),
     adversarial_from (training steps before the discriminator joins) and latent_order (of the
-    autoregression that colours the noise); the rest is as published.
+    autoregression that colours the noise); the rest is as published. With --from, the width and
+    the order are those of that model.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on. torchrun
-    works as with train-vocoder.
+    Stopping, --resume and torchrun work as with train-vocoder.
     """
     from synth.train_unagan import UnaganOptions
     from synth.train_unagan import train_unagan as train
@@ -189,7 +190,7 @@ def run(
     if not is_main:
         return
     if as_json:
-        echo_json({"model": str(model_dir), **asdict(summary)})
+        echo_json(training_facts(model_dir, summary))
     else:
         echo_summary(model_dir, summary, options)
         echo_next(model_dir, mel, options)

@@ -3,7 +3,6 @@
 import json
 import shlex
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 
 import click
 
-from files.progress import Progress
+from files.names import printable
+from files.progress import Progress, no_progress
 
 TABLE_COLUMNS = 400  # width of a table that goes to a file or a pipe
-# Unicode categories of what would move the cursor, or is no character
-CONTROL = ("Cc", "Cs", "Zl", "Zp")
 
 
 def echo_json(document: Any) -> None:
@@ -25,27 +23,12 @@ def echo_json(document: Any) -> None:
 
 def quoted(path: str | Path) -> str:
     """Return a path as a shell takes it, for commands that are shown to be copied."""
-    return shlex.quote(one_line(str(path)))
+    return shlex.quote(printable(str(path)))
 
 
 def counted(count: int, noun: str) -> str:
     """Return "1 source", "2 sources" and so on."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def one_line(name: str) -> str:
-    r"""Return a name with line breaks and other control characters as escapes, like \n and \x1b."""
-    return "".join(map(_escaped, name))
-
-
-def _escaped(letter: str) -> str:
-    if unicodedata.category(letter) in CONTROL:
-        return letter.encode("unicode_escape").decode()
-    return letter
-
-
-def _ignore(done: int, total: int, label: str = "") -> None:
-    """Report nothing."""
 
 
 @contextmanager
@@ -56,7 +39,7 @@ def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> It
     many are done.
     """
     if quiet or not sys.stderr.isatty():
-        yield _ignore
+        yield no_progress
         return
     from rich import progress as rich_progress
     from rich.console import Console
@@ -73,7 +56,7 @@ def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> It
         task = bar.add_task(label, label="")
 
         def update(done: int, total: int, label: str = "") -> None:
-            bar.update(task, completed=done, total=total, label=one_line(label))
+            bar.update(task, completed=done, total=total, label=printable(label))
 
         yield update
 
@@ -94,5 +77,5 @@ def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         numeric = all(cell[:1].isdigit() or not cell for cell in cells)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(one_line, row))
+        table.add_row(*map(printable, row))
     console.print(table)

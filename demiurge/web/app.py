@@ -16,12 +16,12 @@ from starlette.routing import Route
 from demiurge.web.answers import error_answer, is_known, page, wants_html
 from demiurge.web.make.views import MakeViews
 from demiurge.web.map.views import MapViews
-from demiurge.web.names import encodable
 from demiurge.web.security import Guard, Security
 from demiurge.web.timeline.views import TimelineViews
 from demiurge.web.units import UnitViews
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError
+from files.names import printable
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {
@@ -42,8 +42,12 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
         If a model that the workspace was given cannot be used.
     """
     map_views = MapViews(workspace)
-    views = [map_views, UnitViews(workspace), TimelineViews(workspace), MakeViews(workspace)]
-    routes = [route for view in views for route in view.routes()]
+    routes = [
+        *map_views.routes(),
+        *UnitViews(workspace).routes(),
+        *TimelineViews(workspace).routes(),
+        *MakeViews(workspace).routes(),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -88,7 +92,7 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
         "error.html",
         status=status,
         title=title,
-        message=encodable(message),
+        message="\n".join(map(printable, message.splitlines())),
         headers=headers,
     )
 

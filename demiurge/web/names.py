@@ -1,25 +1,18 @@
-"""Names that people and their browsers give, made fit to be shown or to be part of a file name."""
+"""Names that people and their browsers give, made fit to be shown or to name a file."""
 
 import re
 
 from files.errors import ParameterError
+from files.names import printable
 
 SHOWN_LETTERS = 80
 STEM_LETTERS = 50  # at most 200 bytes, where file systems allow 255
 
 
-def encodable(text: str) -> str:
-    """Return the text with a ? for each character that UTF-8 cannot encode.
-
-    Names of files may hold any bytes; JSON and HTML may not.
-    """
-    return text.encode(errors="replace").decode()
-
-
 def shown_name(name: str) -> str:
     """Return the last part of a file name, printable and short; the suffix is kept."""
     last = re.split(r"[/\\]", name)[-1]
-    shown = "".join(letter for letter in last if letter.isprintable()).strip()
+    shown = printable(last).strip()
     stem, dot, suffix = shown.rpartition(".")
     if dot and len(suffix) <= 5:
         return f"{stem[: SHOWN_LETTERS - len(suffix) - 1]}.{suffix}"

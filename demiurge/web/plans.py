@@ -12,8 +12,9 @@ from typing import Any
 
 import xxhash
 
-from demiurge.web.names import encodable, file_stem
+from demiurge.web.names import file_stem
 from files.errors import ParameterError, PlanError
+from files.names import printable
 from playback.plan import Plan
 
 SUFFIX = ".plan.json"
@@ -160,7 +161,7 @@ class Plans:
 
 def stem_of(path: Path) -> str:
     """some/OUT.plan.json -> OUT."""
-    return encodable(path.name.removesuffix(".json").removesuffix(".plan"))
+    return printable(path.name.removesuffix(".json").removesuffix(".plan"))
 
 
 def _measure(path: Path, modified: float) -> PlanFacts:

@@ -14,9 +14,9 @@ from audio.decoded import DecodedCache
 from db.database import Database, Source
 from demiurge.web.events import Events
 from demiurge.web.indexes import Indexes
-from demiurge.web.names import encodable
 from demiurge.web.plans import Plans
 from files.errors import DemiurgeError
+from files.names import printable
 
 if TYPE_CHECKING:
     from query.index import UnitIndex
@@ -86,7 +86,7 @@ class Workspace:
     @property
     def name(self) -> str:
         """The file name of the database."""
-        return encodable(self.database.path.resolve().name)
+        return printable(self.database.path.resolve().name)
 
     def missing_sources(self, *, again: bool = False) -> dict[str, str]:
         """Return a message for each missing source, by its path.

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from files.errors import PlanError
+from files.names import printable
 
 if TYPE_CHECKING:
     from playback.cues import Cue
@@ -16,12 +17,8 @@ UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes that a
 
 
 def unit_name(step: Step) -> str:
-    """Return source and unit on one line, like "drums/kick 17".
-
-    What cannot be printed (tabs, line breaks) becomes a space.
-    """
-    name = f"{PurePosixPath(step.source).with_suffix('')} {step.unit}"
-    return "".join(character if character.isprintable() else " " for character in name)
+    """Return source and unit on one line, like "drums/kick 17"."""
+    return printable(f"{PurePosixPath(step.source).with_suffix('')} {step.unit}")
 
 
 def source_path(cue: Cue, root: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from demiurge.cli import main
-from demiurge.cli.options.command import Command, headed
+from demiurge.cli.options.command import Command, headed, help_records
 from demiurge.cli.options.moved import MOVED
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -61,11 +61,8 @@ def _command(command: Command, context: click.Context) -> Iterator[str]:
     yield f"{_paragraphs(command)}\n"
     for heading, options in headed(command.params).items():
         yield f"| {heading.lower()} | |\n|---|---|"
-        for option in options:
-            record = option.get_help_record(context)
-            assert record, f"{option.name} has no help"
-            names = _cell(record[0].replace(" RANGE", ""))
-            yield f"| `{names}` | {_text(_cell(record[1]))} |"
+        for names, said in help_records(options, context):
+            yield f"| `{_cell(names)}` | {_text(_cell(said))} |"
         yield ""
     yield "```text\n" + "\n".join(command.examples) + "\n```\n"
 

@@ -6,6 +6,8 @@ import csv
 import io
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,6 +161,15 @@ def test_exports_have_suffixes_of_their_own():
     suffixes = [export.suffix for export in EXPORTS.values()]
     assert len(set(suffixes)) == len(suffixes)
     assert all(suffix.startswith(".") for suffix in suffixes)
+
+
+def test_choices_for_the_command_line_import_nothing_that_takes_long():
+    code = (
+        "import sys, audio.formats, playback.exports, playback.options;"
+        " print({'numpy', 'scipy', 'soundfile', 'xxhash'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("name", sorted(EXPORTS))
@@ -362,7 +373,7 @@ def test_labels_are_the_steps_own_times():
     cues += [make_cue(make_step("a\tb\nc.wav", n=4410, at=66150, unit=12), number=1, lead=50)]
     assert (
         export("labels", cues)
-        == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta b c 12\n"
+        == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta\\tb\\nc 12\n"
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.output import check_output
-from demiurge.cli.terminal import one_line
 from demiurge.shipped import model_path
 from files.errors import ParameterError
+from files.names import printable
 
 if TYPE_CHECKING:
     from synth.generator import Generator
@@ -33,7 +33,7 @@ def echo_left_out(left_out: dict[str, str]) -> None:
     """Name the audio files that could not be used, and why."""
     for name, reason in left_out.items():
         reason = reason.removeprefix(f"{Path(name).name}: ")  # noqa: PLW2901
-        click.echo(one_line(f"  left out: {name}: {reason}"), err=True)
+        click.echo(printable(f"  left out: {name}: {reason}"), err=True)
 
 
 def check_model_output(path: Path, *, force: bool) -> None:

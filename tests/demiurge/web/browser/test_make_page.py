@@ -19,13 +19,17 @@ from tests.demiurge.web.browser.conftest import Site
 JOB_MS = 60_000
 DROP = """([name, text]) => {
   const dropped = new DataTransfer();
-  dropped.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  dropped.items.add(new File([bytes], name));
   for (const kind of ["dragenter", "dragover", "drop"]) {
-    document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: dropped, bubbles: true, cancelable: true }));
+    const options = { dataTransfer: dropped, bubbles: true, cancelable: true };
+    document.body.dispatchEvent(new DragEvent(kind, options));
   }
 }"""
 
-TOO_WIDE = """[...document.querySelectorAll("html, #main, #form, .fields, #results, .job, .variation")]
+TOO_WIDE = """[
+  ...document.querySelectorAll("html, #main, #form, .fields, #results, .job, .variation"),
+]
   .filter((node) => node.scrollWidth > node.clientWidth)
   .map((node) => node.outerHTML.slice(0, 80))"""
 
