@@ -176,9 +176,9 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
     click.echo(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
-        f" validation loss {summary.best:.3f} {HEADS[summary.head].loss_unit} on"
+        f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
-        f" split by {summary.split_by}  {sparkline(summary.validations)}"
+        f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(

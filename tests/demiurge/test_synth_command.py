@@ -292,8 +292,8 @@ def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch)
         "epochs": 1,
         "best_epoch": 1,
         "best_step": 1,
-        "best": 2.0,
-        "validations": [2.0],
+        "validation_loss": 2.0,
+        "validation_losses": [2.0],
         "references": {"Griffin-Lim": 1.5},
     }
     loop |= {"seconds": 1.0, "wait_share": 0.0}

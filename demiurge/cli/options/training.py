@@ -75,6 +75,4 @@ def resume_option(rule: str) -> Decorator:
 
 def training_facts(model_dir: Path, summary: TrainingSummary) -> dict[str, Any]:
     """Return what --json prints of a training."""
-    facts = asdict(summary)
-    loss = {"validation_loss": facts.pop("best"), "validation_losses": facts.pop("validations")}
-    return {"model": str(model_dir), **facts, **loss}
+    return {"model": str(model_dir), **asdict(summary)}
