@@ -1,6 +1,6 @@
-"""Loudness and true peak of a stream, by ITU-R BS.1770-4.
+"""How loud audio is, and how high it peaks between its samples, as ITU-R BS.1770-4 measures both.
 
-Loudness: K-weighting ──► mean square of every 100 ms ──► blocks of four ──► gates ──► LUFS.
+Loudness: K-weighting ──► mean square of every 100 ms ──► blocks of four ──► gates ──► LUFS
 
 Both meters take blocks of any length; the result depends on the samples alone, to the last bit, not
 on how they were cut.
@@ -12,24 +12,24 @@ import numpy as np
 
 from files.errors import ParameterError
 
-# Hz; the shelf of the K-weighting turns at 1.7 kHz and must lie below half the rate
-MIN_SAMPLE_RATE = 4000
+# the shelf of the K-weighting turns at 1.7 kHz, which must lie below half the rate
+MIN_SAMPLE_RATE = 4000  # Hz
 HOPS_PER_BLOCK = 4  # 400 ms blocks that overlap by 75 %: hops of 100 ms
 ABSOLUTE_GATE = -70.0  # LUFS
 RELATIVE_GATE = -10.0  # LU, from the mean of what passes the first gate
 SURROUND = {5: (1, 1, 1, 1.41, 1.41), 6: (1, 1, 1, 0, 1.41, 1.41)}  # L R C [LFE] Ls Rs
-# filter state below this becomes 0: denormal numbers would make silence 30 times as slow
+# a filter state below this is set to 0: denormal numbers would make silence 30 times as slow
 VANISHED = 1e-30
 PEAK_PHASES = 4  # times oversampled
 PEAK_TAPS = 12  # for each sample between two
-PEAK_BLOCK = 1 << 14  # samples per channel that stay in a processor's cache
+PEAK_BLOCK = 1 << 14  # frames that stay in a processor's cache
 
 
 class LoudnessMeter:
-    """Integrated loudness of a stream.
+    """Integrated loudness of a stream, BS.1770-4. It keeps one number for every 100 ms.
 
-    It keeps one number for every 100 ms. Channels weigh 1 each; of five (L R C Ls Rs) and six
-    (L R C LFE Ls Rs) the surrounds weigh 1.41 and the LFE nothing.
+    Channels weigh 1 each; of five (L R C Ls Rs) and six (L R C LFE Ls Rs) the surrounds weigh 1.41
+    and the LFE nothing.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class LoudnessMeter:
         self._waiting = samples[stop:].copy()
 
     def integrated(self) -> float:
-        """Return the loudness in LUFS of all samples, -inf if no block is louder than -70 LUFS.
+        """Return the loudness in LUFS of all that was added; -inf if no block exceeds -70 LUFS.
 
         Less than 400 ms are measured as one block; of more, what is left after the last whole 100
         ms does not count.
@@ -79,7 +79,6 @@ class LoudnessMeter:
         return -0.691 + 10 * float(np.log10(loud.mean()))
 
     def _short_block(self, powers: np.ndarray) -> np.ndarray:
-        """Return the power of all samples as one block, none if there are no samples."""
         n_rest = len(self._waiting)
         if not n_rest:
             return powers.mean(keepdims=True) if len(powers) else powers
@@ -88,7 +87,7 @@ class LoudnessMeter:
         return total / (len(powers) * self._hop + n_rest)
 
     def _power(self, samples: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the K-weighted mean square, summed over the channels, and the filters' state."""
+        """Return the K-weighted mean square, weighted over the channels, and the filters' state."""
         from scipy.signal import sosfilt  # takes a second to import
 
         filtered, state = sosfilt(self._sos, samples, axis=0, zi=self._state)
@@ -97,14 +96,14 @@ class LoudnessMeter:
 
 
 class TruePeakMeter:
-    """Largest magnitude of a stream four times oversampled, by annex 2.
+    """Largest magnitude of a stream oversampled four times, BS.1770-4 annex 2.
 
-    Never less than its largest sample.
+    It is never less than that of its largest sample.
     """
 
     def __init__(self, channels: int) -> None:
         _check_channels(channels)
-        self._taps = _between_samples()
+        self._taps = _taps_between_samples()
         self._context = np.zeros((PEAK_TAPS - 1, channels), np.float32)
         self._peak = 0.0
 
@@ -116,7 +115,7 @@ class TruePeakMeter:
         self._context = samples[-(PEAK_TAPS - 1) :].copy()
 
     def peak(self) -> float:
-        """Return the peak of all samples, with silence before and after; 1 is full scale."""
+        """Return the amplitude of all that was added, with silence around it; 1 is full scale."""
         end = np.pad(self._context, ((0, PEAK_TAPS - 1), (0, 0)))
         return max(self._peak, self._peak_between(end))
 
@@ -139,26 +138,33 @@ def k_weighting(sample_rate: int) -> np.ndarray:
     The standard gives coefficients at 48 kHz only; these are the analogue prototypes behind them
     (as in libebur128), by the bilinear transform with the turning points kept.
     """
+    return np.array([_head_shelf(sample_rate), _low_cut(sample_rate)])
+
+
+def _head_shelf(sample_rate: int) -> list[float]:
     k = np.tan(np.pi * 1681.974450955533 / sample_rate)
     q = 0.7071752369554196
     high = 10 ** (3.999843853973347 / 20)
     middle = high**0.4996667741545416
     a0 = 1 + k / q + k * k
-    shelf = [high + middle * k / q + k * k, 2 * (k * k - high), high - middle * k / q + k * k]
-    shelf = [b / a0 for b in shelf] + [1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
+    b = [high + middle * k / q + k * k, 2 * (k * k - high), high - middle * k / q + k * k]
+    return [value / a0 for value in b] + [1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
+
+
+def _low_cut(sample_rate: int) -> list[float]:
     k = np.tan(np.pi * 38.13547087602444 / sample_rate)
     q = 0.5003270373238773
     a0 = 1 + k / q + k * k
-    return np.array([shelf, [1, -2, 1, 1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]])
+    return [1, -2, 1, 1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
 
 
-def _between_samples() -> np.ndarray:
-    """Return windowed sincs for the instants a quarter, half and three quarters after a sample.
+def _taps_between_samples() -> np.ndarray:
+    """Return windowed sincs for a quarter, half and three quarters after a sample.
 
-    float32, shape (3, 12).
+    They are float32 of shape (3, 12).
     """
     delay = np.arange(1, PEAK_PHASES) / PEAK_PHASES
-    # in samples, seen from the instant
+    # in samples, from the instant
     time = np.arange(PEAK_TAPS)[None, :] - (PEAK_TAPS / 2 - 1) - delay[:, None]
     window = np.i0(3.5 * np.sqrt(1 - (time / (PEAK_TAPS / 2)) ** 2))  # Kaiser
     taps = np.sinc(time) * window

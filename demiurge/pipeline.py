@@ -28,6 +28,7 @@ from query.settings import SearchSettings, selection_facts
 SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
 
 Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
+OnResult = Callable[["RenderResult"], None]  # called with each variation when it is complete
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,9 @@ def forecast(
     DatabaseError
         If model and database, or a seed that is a forecast, have other descriptor settings.
     """
-    import torch
-
     from sequencer.forecaster import Forecaster
     from sequencer.rollout import rollout
+    from sequencer.sampling import SamplingOptions
     from training.threads import torch_threads
 
     forecaster = Forecaster.load(model)
@@ -151,17 +151,14 @@ def forecast(
         )
     most = _most_steps(settings, steps, seconds)
     sequences = [describe(seed, settings, whose=f"the model {model}").sequence for seed in seeds]
-    generator = torch.Generator().manual_seed(random_seed)
     with torch_threads(1):
         drawn = rollout(
             forecaster,
             sequences,
-            steps=most,
+            n_steps=most,
             variations=variations,
-            temperature=temperature,
-            top_p=top_p,
-            generator=generator,
-            progress=progress,
+            sampling=SamplingOptions(temperature, top_p, random_seed),
+            progress=progress or no_progress,
         )
     return [
         [_cut(sequence, settings, seconds) for sequence in of_seed] for of_seed in drawn
@@ -214,14 +211,17 @@ def render_continuation(
     search: SearchSettings,
     render_options: RenderOptions | None = None,
     root: Path | None = None,
+    seed_name: str | None = None,
     progress: Progress | None = None,
+    on_result: OnResult | None = None,
 ) -> list[RenderResult]:
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each
     played whole.
 
     Units of one length make `steps` times that many samples; onset and beat units last as long as
     they last, and as many are played as begin within `seconds`. Several variations are other paths
-    for the same forecast, named by `variation_paths`.
+    for the same forecast, named by `variation_paths`. Plans name the seed by `seed_name`, by default
+    its path.
     """
     opened = Database(database, root=root)
     whole_units = opened.settings.units in ("onset", "beat")
@@ -239,7 +239,7 @@ def render_continuation(
     )
     target = of_seed[0]
     settings = {
-        "seed": str(seed),
+        "seed": seed_name or str(seed),
         "model": str(model),
         "temperature": temperature,
         "top_p": top_p,
@@ -256,6 +256,7 @@ def render_continuation(
         whole_units=whole_units,
         seconds=seconds if whole_units else None,
         progress=progress,
+        on_result=on_result,
     )
 
 
@@ -267,16 +268,28 @@ def render_mosaic(
     search: SearchSettings,
     render_options: RenderOptions | None = None,
     root: Path | None = None,
+    target_name: str | None = None,
     progress: Progress | None = None,
+    on_result: OnResult | None = None,
 ) -> list[RenderResult]:
     """Rebuild the target out of the database's units and write it to `out`, as long as the target.
 
-    Several variations are written as `variation_paths` says.
+    Several variations are written as `variation_paths` says. Plans name the target by
+    `target_name`, by default its path.
     """
     opened = Database(database, root=root)
     described = describe(target, opened.settings)
-    settings = {"target": str(target)}
-    return _render(described, opened, out, settings, search, render_options, progress=progress)
+    settings = {"target": target_name or str(target)}
+    return _render(
+        described,
+        opened,
+        out,
+        settings,
+        search,
+        render_options,
+        progress=progress,
+        on_result=on_result,
+    )
 
 
 def _render(
@@ -288,6 +301,7 @@ def _render(
     render_options: RenderOptions | None,
     *,
     progress: Progress | None,
+    on_result: OnResult | None,
     whole_units: bool = False,
     seconds: float | None = None,
 ) -> list[RenderResult]:
@@ -329,9 +343,10 @@ def _render(
             progress=progress or no_progress,
         )
         plan.save(plan_path(wav))
-        renderings.append(
-            RenderResult(wav, plan_path(wav), plan, described.sequence, path, summary)
-        )
+        result = RenderResult(wav, plan_path(wav), plan, described.sequence, path, summary)
+        renderings.append(result)
+        if on_result:
+            on_result(result)
     return renderings
 
 

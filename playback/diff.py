@@ -40,11 +40,7 @@ def find_change(old: Plan, new: Plan, crossfade: CrossfadeOptions) -> Change | N
     """
     if (old.sample_rate, old.channels) != (new.sample_rate, new.channels):
         return Change(0, old.n_samples, new.n_samples)
-    replaced = {
-        source
-        for source in old.sources.keys() & new.sources.keys()
-        if _hash(old, source) != _hash(new, source)
-    }
+    replaced = _replaced_sources(old, new)
     old_part = _Part(old)
     new_part = _Part(new)
     if not replaced:
@@ -57,6 +53,12 @@ def find_change(old: Plan, new: Plan, crossfade: CrossfadeOptions) -> Change | N
     behind = old_part.behind + _n_shared(_mirrored(before), _mirrored(after))
     behind = min(behind, old.n_samples - start, new.n_samples - start)
     return Change(start, old.n_samples - behind, new.n_samples - behind)
+
+
+def _replaced_sources(old: Plan, new: Plan) -> set[str]:
+    """Return the sources whose files differ between the plans."""
+    both = old.sources.keys() & new.sources.keys()
+    return {source for source in both if _hash(old, source) != _hash(new, source)}
 
 
 def _hash(plan: Plan, source: str) -> str:

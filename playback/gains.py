@@ -44,16 +44,24 @@ def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.nd
     falling = 1 - fade_progress(overlaps.out_start, overlaps.out_length, extent)
     rising = fade_progress(overlaps.in_start, overlaps.in_length, extent)
     if fade != "linear":
-        falling = np.sin(np.float32(np.pi / 2) * falling)
-        power = np.sin(np.float32(np.pi) * rising)
-        power *= overlaps.likeness.astype(np.float32)[:, None]
-        power = 1 / np.sqrt(power + 1)
-        falling = falling * power
-        rising = np.sin(np.float32(np.pi / 2) * rising) * power
+        falling, rising = _keep_power(falling, rising, overlaps.likeness)
     if overlaps.step_db.any():
         out_level, in_level = level_ramps(overlaps, extent)
         falling = falling * out_level
         rising = rising * in_level
+    return falling, rising
+
+
+def _keep_power(
+    falling: np.ndarray, rising: np.ndarray, likeness: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn linear fades into such as keep the power of sounds that are so much alike."""
+    falling = np.sin(np.float32(np.pi / 2) * falling)
+    power = np.sin(np.float32(np.pi) * rising)
+    power *= likeness.astype(np.float32)[:, None]
+    power = 1 / np.sqrt(power + 1)
+    falling = falling * power
+    rising = np.sin(np.float32(np.pi / 2) * rising) * power
     return falling, rising
 
 

@@ -217,17 +217,17 @@ def _limit(
     """
     reach = crossfade.reach_samples(sample_rate)
     edge = min(edge_samples(sample_rate), crossfade.overlap_samples(sample_rate))
-    left = right = first = last = fade_out = fade_in = 0
+    left = right = 0  # that may change
+    after = before = 0  # beyond the end of the outgoing and the start of the incoming unit
     if join.outgoing is not None:
         left = runs[join.outgoing].tail_limit(reach)
-        fade_out = min(edge, left) if audio[join.outgoing].after > 0 else 0
+        after = audio[join.outgoing].after
     if join.incoming is not None:
         right = runs[join.incoming].head_limit(reach)
-        fade_in = min(edge, right) if audio[join.incoming].before > 0 else 0
-    if join.outgoing is not None and join.incoming is not None:
-        first = -min(left, audio[join.incoming].before)
-        last = min(right, audio[join.outgoing].after)
-    return left, right, first, last, fade_out, fade_in
+        before = audio[join.incoming].before
+    fade_out = min(edge, left) if after > 0 else 0
+    fade_in = min(edge, right) if before > 0 else 0
+    return left, right, -min(left, before), min(right, after), fade_out, fade_in
 
 
 def _mix_batch(

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Self
 
 from files.errors import ParameterError, PlanError
 from files.progress import Progress, no_progress
 from playback.plan import Plan
+from playback.playable import keep_steps, playable_numbers
 from playback.sources import SourceReader, sources_of
 
 
@@ -79,11 +80,13 @@ def open_plan(
         )
     reader = SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
     problems = reader.prepare(plan, progress)
-    numbers, too_short = _playable_steps(plan, reader, problems)
-    problems |= too_short
+    playable = [source for source in sources_of(plan) if source not in problems]
+    lengths = {source: reader.length(source) for source in playable}
+    numbers = playable_numbers(plan, lengths)
+    problems |= _too_short(plan, lengths)
     if problems and not (skip_missing and numbers):
         _refuse(problems, folder, skip_missing=skip_missing)
-    return OpenPlan(plan, _with_steps(plan, numbers), numbers, problems, reader)
+    return OpenPlan(plan, keep_steps(plan, numbers), numbers, problems, reader)
 
 
 def _check_outputs(plan: Plan, folder: Path, outputs: Iterable[str | Path]) -> None:
@@ -95,24 +98,16 @@ def _check_outputs(plan: Plan, folder: Path, outputs: Iterable[str | Path]) -> N
             )
 
 
-def _playable_steps(
-    plan: Plan, reader: SourceReader, problems: dict[str, str]
-) -> tuple[list[int], dict[str, str]]:
-    """Return the steps that can be played, and those whose source ends before they do."""
-    numbers = []
-    too_short = {}
-    for number, step in enumerate(plan.steps):
-        if step.source in problems:
-            continue
-        length = reader.length(step.source)
-        if step.end_sample <= length:
-            numbers.append(number)
-        else:
-            too_short[f"step {number}"] = (
-                f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which"
-                f" has {length}"
-            )
-    return numbers, too_short
+def _too_short(plan: Plan, lengths: dict[str, int]) -> dict[str, str]:
+    """Return a message for each step whose source ends before it does."""
+    return {
+        f"step {number}": (
+            f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which"
+            f" has {lengths[step.source]}"
+        )
+        for number, step in enumerate(plan.steps)
+        if step.source in lengths and step.end_sample > lengths[step.source]
+    }
 
 
 def _refuse(problems: dict[str, str], root: Path, *, skip_missing: bool) -> NoReturn:
@@ -125,9 +120,3 @@ def _refuse(problems: dict[str, str], root: Path, *, skip_missing: bool) -> NoRe
         f"not all of the plan can be played from {root}; {remedy}, or leave silence with"
         f" --skip-missing:{details}"
     )
-
-
-def _with_steps(plan: Plan, numbers: list[int]) -> Plan:
-    """Return the plan with these steps only, as long as before."""
-    steps = tuple(plan.steps[number] for number in numbers)
-    return replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from files.errors import ParameterError, PlanError
-from playback.names import FADES
 
+FADES = ("matched", "equal-power", "linear")
 MAX_VALUES = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
 
 
@@ -67,10 +67,9 @@ class CrossfadeOptions:
             If an option is unknown or out of its range.
         """
         try:
-            if "crossfade" in settings:
-                return cls._from_dict(settings["crossfade"])
-            if "seams" in settings:  # 0.1.0
-                return cls._from_dict(settings["seams"])
+            for key in ("crossfade", "seams"):  # "seams": 0.1.0
+                if key in settings:
+                    return cls._from_dict(settings[key])
             if "crossfade_ms" in settings:  # before 0.1.0
                 return cls.plain(settings["crossfade_ms"])
         except ParameterError as error:

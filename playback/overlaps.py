@@ -1,6 +1,6 @@
 """Where the overlaps of a batch lie, and how they are shaped; `playback.crossfade` has the idea.
 
-both sides ──► keep off attacks ──► align the waveforms ──► measure correlation and level ──► Overlaps
+both sides ──► keep off attacks ──► align the waveforms ──► measure correlation, level ──► Overlaps
 """
 
 from dataclasses import dataclass
@@ -51,11 +51,9 @@ def plan_overlaps(
     shortest = min(overlap, edge_samples(sample_rate))
     first = limits.first
     last = limits.last
-    attack = np.full(len(outgoing), outgoing.shape[1])
+    attack = np.full(len(outgoing), outgoing.shape[1])  # none
     if options.attacks and overlap:
-        first, last, attack = _keep_off_attacks(
-            outgoing, incoming, first, last, shortest, sample_rate
-        )
+        first, last, attack = _keep_off_attacks(outgoing, incoming, limits, shortest, sample_rate)
     length = np.minimum(last - first, overlap)
     length = np.where((length >= shortest) & (length > 0), length // 2 * 2, 0)
     start = _align(outgoing, incoming, first, last, length, options, sample_rate)
@@ -80,7 +78,7 @@ def edge_samples(sample_rate: int) -> int:
 
 
 def context_samples(options: CrossfadeOptions, sample_rate: int) -> int:
-    """Return how many samples beyond what a crossfade may change the decisions look at."""
+    """Return how many samples around those a crossfade may change are analysed."""
     for_attacks = CONTEXT_MS if options.attacks else 0
     for_alignment = alignment.WINDOW_MS if options.align_ms else 0
     return round(max(for_attacks, for_alignment) * sample_rate / 1000)
@@ -95,12 +93,11 @@ def middle_of(sides: np.ndarray, extent: int) -> np.ndarray:
 def _keep_off_attacks(
     outgoing: np.ndarray,
     incoming: np.ndarray,
-    first: np.ndarray,
-    last: np.ndarray,
+    limits: Limits,
     shortest: int,
     sample_rate: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Narrow [first, last) to between the attacks of both sides.
+    """Narrow [first, last) of the limits to between the attacks of both sides.
 
     The third result is when the incoming side has its first attack from the join on.
     """
@@ -108,10 +105,10 @@ def _keep_off_attacks(
     pivot = reach - round(ATTACK_TOLERANCE_MS * sample_rate / 1000)
     out_before, out_after = bracket(outgoing, sample_rate=sample_rate, pivot=pivot)
     in_before, in_after = bracket(incoming, sample_rate=sample_rate, pivot=pivot)
-    until = np.minimum(last, np.minimum(out_after, in_after) - reach)
+    until = np.minimum(limits.last, np.minimum(out_after, in_after) - reach)
     since = np.maximum(out_before, in_before) - reach
     # where the two are too close together, the coming attack matters more than the past one
-    since = np.maximum(first, np.minimum(since, until - shortest))
+    since = np.maximum(limits.first, np.minimum(since, until - shortest))
     return since, until, np.maximum(in_after - reach, 0)
 
 

@@ -23,16 +23,21 @@ def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
     for step in plan.steps:
         lengths[step.source] += step.n_samples
     names = [source for source, _ in lengths.most_common(NAMED_SOURCES)]
-    spans: list[list[tuple[int, int]]] = [[] for _ in range(len(names) + 1)]
+    numbers = {name: number for number, name in enumerate(names)}
+    played: dict[int, list[tuple[int, int]]] = {n: [] for n in range(len(names) + 1)}
     for step in plan.steps:
-        number = names.index(step.source) if step.source in names else -1
-        spans[number].append((step.at_sample, step.until_sample))
-    shares = np.array([_covered(np.array(span).reshape(-1, 2), edges) for span in spans])
-    return names, np.where(shares.max(axis=0) > 0, shares.argmax(axis=0), -1)
+        number = numbers.get(step.source, len(names))
+        played[number].append((step.at_sample, step.until_sample))
+    shares = np.array([_covered(parts, edges) for parts in played.values()])
+    is_played = shares.max(axis=0) > 0
+    return names, np.where(is_played, shares.argmax(axis=0), -1)
 
 
-def _covered(spans: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return how much of each interval between edges the spans (start, end), in order, cover."""
-    covered = np.concatenate([[0], np.cumsum(spans[:, 1] - spans[:, 0])])  # before each span
-    places = np.concatenate([[0], spans.ravel()])
-    return np.diff(np.interp(edges, places, np.repeat(covered, 2)[:-1]))
+def _covered(parts: list[tuple[int, int]], edges: np.ndarray) -> np.ndarray:
+    """Return how much of each interval between edges the parts (start, end), in order, cover."""
+    ends = np.array(parts).reshape(-1, 2)
+    lengths = ends[:, 1] - ends[:, 0]
+    covered = np.concatenate([[0], np.cumsum(lengths)])  # before each part
+    places = np.concatenate([[0], ends.ravel()])
+    until_place = np.repeat(covered, 2)[:-1]
+    return np.diff(np.interp(edges, places, until_place))

@@ -64,11 +64,7 @@ def parse_step(name: str, step: Any, free: int, n_targets: int) -> Step:
     PlanError
         If it breaks a rule.
     """
-    if isinstance(step, CompactStep):
-        pairs = zip(STEP_KEYS, step, strict=True)
-        step = {key: value for key, value in pairs if value is not MISSING}
-    if not isinstance(step, dict):
-        raise PlanError(f"{name}: must be an object")
+    step = _to_dict(name, step)
     check_keys(name, step, REQUIRED_KEYS, OPTIONAL_KEYS)
     step = {"unit": NO_UNIT, "at_sample": free, "target": NO_TARGET} | step
     _check_numbers(name, step)
@@ -78,12 +74,17 @@ def parse_step(name: str, step: Any, free: int, n_targets: int) -> Step:
             raise PlanError(f"{name}: {key}={step[key]!r} must be true or false")
     _check_source(name, step["source"])
     alternatives = step.get("alternatives", [])
-    if not isinstance(alternatives, list) or not all(map(_is_alternative, alternatives)):
-        raise PlanError(
-            f'{name}: alternatives must be a list of objects with "unit" and "distance", numbers;'
-            " or leave it out"
-        )
+    _check_alternatives(name, alternatives)
     return Step(**{**step, "alternatives": tuple(alternatives)})
+
+
+def _to_dict(name: str, step: Any) -> dict[str, Any]:
+    if isinstance(step, CompactStep):
+        pairs = zip(STEP_KEYS, step, strict=True)
+        return {key: value for key, value in pairs if value is not MISSING}
+    if not isinstance(step, dict):
+        raise PlanError(f"{name}: must be an object")
+    return step
 
 
 def check_keys(name: str, document: dict, required: set[str], optional: set[str]) -> None:
@@ -128,6 +129,14 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= MAX_NUMBER
+
+
+def _check_alternatives(name: str, alternatives: Any) -> None:
+    if not isinstance(alternatives, list) or not all(map(_is_alternative, alternatives)):
+        raise PlanError(
+            f'{name}: alternatives must be a list of objects with "unit" and "distance", numbers;'
+            " or leave it out"
+        )
 
 
 def _is_alternative(value: Any) -> bool:

@@ -16,7 +16,7 @@ from playback.spectrogram import measure_spectrogram
 
 LABEL_LETTERS = 24  # of a source's name
 OTHERS = (0.6, 0.6, 0.6)
-RANGE_DB = 70  # below the loudest, about what 16-bit recordings hold above their noise
+RANGE_DB = 70  # below the loudest, about what 16 bits hold above their noise
 LOWEST_HZ = 40.0
 BLOCK_SAMPLES = 1 << 18  # read at a time
 # of the figure; the legend and the scale have the rest
@@ -81,22 +81,25 @@ def draw_waveform(axes, audio: Path, plan: Plan) -> None:
     names, owners = find_owners(plan, edges)
     colours = np.array([*_palette()[: len(names)], OTHERS])
     limit = max(1.05 * float(np.abs([lows, highs]).max()), 1e-3)
-    lows = np.minimum(lows, -limit / 150)
-    highs = np.maximum(highs, limit / 150)
-    left = edges[:-1] / plan.sample_rate
-    right = edges[1:] / plan.sample_rate
-    corners = np.stack([left, lows, left, highs, right, highs, right, lows], axis=1)
-    is_played = owners >= 0
-    bars = PolyCollection(
-        list(corners.reshape(-1, 4, 2)[is_played]),
-        facecolors=colours[owners[is_played]],
-        antialiaseds=False,
-        linewidths=0,
+    corners = _bar_corners(
+        edges / plan.sample_rate,
+        np.minimum(lows, -limit / 150),
+        np.maximum(highs, limit / 150),
     )
-    axes.add_collection(bars, autolim=False)
-    axes.set(xlim=(0, right[-1]), ylim=(-limit, limit), ylabel="amplitude")
+    is_played = owners >= 0
+    style = {"facecolors": colours[owners[is_played]], "antialiaseds": False, "linewidths": 0}
+    axes.add_collection(PolyCollection(list(corners[is_played]), **style), autolim=False)
+    axes.set(xlim=(0, edges[-1] / plan.sample_rate), ylim=(-limit, limit), ylabel="amplitude")
     n_sources = len({step.source for step in plan.steps})
     _draw_legend(axes, names, colours, n_others=n_sources - len(names))
+
+
+def _bar_corners(edges: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
+    """Return the corners (x, y) of a bar between each two edges, shape (bars, 4, 2)."""
+    left = edges[:-1]
+    right = edges[1:]
+    corners = np.stack([left, lows, left, highs, right, highs, right, lows], axis=1)
+    return corners.reshape(-1, 4, 2)
 
 
 def _draw_legend(axes, names: list[str], colours: np.ndarray, *, n_others: int) -> None:
@@ -107,7 +110,7 @@ def _draw_legend(axes, names: list[str], colours: np.ndarray, *, n_others: int) 
     for stem, name in zip(stems, names, strict=True):
         labels.append(_shorten(stem if stems.count(stem) == 1 else name))
     if n_others:
-        labels.append(f"{n_others} other{'s'[: n_others - 1]}")
+        labels.append("1 other" if n_others == 1 else f"{n_others} others")
     handles = [Patch(color=colour) for colour in colours[: len(labels)]]
     place = {"loc": "upper left", "bbox_to_anchor": (1, 1.03)}
     size = {"fontsize": 8, "handlelength": 1, "labelspacing": 0.25}
@@ -128,15 +131,13 @@ def _draw_spectrogram(axes, audio: Path, plan: Plan) -> None:
         seconds = file.frames / plan.sample_rate
         bands = np.geomspace(lowest, plan.sample_rate / 2, round(_pixels(axes)[1]) + 1)
         power = measure_spectrogram(file, len(_column_edges(file.frames, axes)) - 1, bands)
-    decibels = 10 * np.log10(np.maximum(power / max(power.max(), 1e-20), 1e-20))
+    loudest = max(power.max(), 1e-20)
+    decibels = 10 * np.log10(np.maximum(power / loudest, 1e-20))
     bottom, top = np.log10(bands[[0, -1]])
     place = {"extent": (0, seconds, bottom, top), "origin": "lower", "aspect": "auto"}
     colour = {"cmap": "magma", "vmin": -RANGE_DB, "vmax": 0}
     image = axes.imshow(decibels, **place, **colour, interpolation="nearest")
-    ticks = [hz for hz in TICKS_HZ if bands[0] <= hz <= bands[-1]]
-    labels = [f"{hz // 1000} k" if hz >= 1000 else str(hz) for hz in ticks]
-    axes.set_yticks(np.log10(ticks), labels)
-    axes.set_ylabel("frequency (Hz)")
+    _label_frequency(axes, bands[0], bands[-1])
     scale = axes.figure.add_axes((LEFT + WIDTH + 0.012, 0.095, 0.012, 0.435))
     axes.figure.colorbar(image, cax=scale, label="dB, the loudest is 0")
 
@@ -147,11 +148,18 @@ def _draw_joins(axes, joins: Sequence[int], seconds: float, sample_rate: int) ->
     place = {"extent": (0, seconds, 0, 1), "aspect": "auto"}
     colour = {"cmap": "Greys", "vmin": 0, "vmax": max(1, counts.max())}
     axes.imshow(counts[None], **place, **colour, interpolation="nearest")
-    axes.set_yticks([])
-    axes.set_xlim(0, seconds)
+    axes.set(xlim=(0, seconds), yticks=[])
     axes.tick_params(bottom=False)
-    label = f"{len(joins):,} join{'s'[: len(joins) != 1]}".replace(",", " ")
+    count = f"{len(joins):,}".replace(",", " ")
+    label = "1 join" if len(joins) == 1 else f"{count} joins"
     axes.text(1.008, 0.5, label, transform=axes.transAxes, va="center", fontsize=8)
+
+
+def _label_frequency(axes, lowest: float, highest: float) -> None:
+    ticks = [hz for hz in TICKS_HZ if lowest <= hz <= highest]
+    labels = [f"{hz // 1000} k" if hz >= 1000 else str(hz) for hz in ticks]
+    axes.set_yticks(np.log10(ticks), labels)
+    axes.set_ylabel("frequency (Hz)")
 
 
 def _label_time(axes) -> None:
@@ -179,11 +187,15 @@ def _measure_extremes(
     highs = np.full(len(edges) - 1, -np.inf)
     at = 0
     for block in file.blocks(block_samples, dtype="float32", always_2d=True):
-        first, last = np.searchsorted(edges, [at, at + len(block) - 1], side="right") - 1
-        cuts = np.maximum(edges[first : last + 1] - at, 0) * file.channels
+        ends = [at, at + len(block) - 1]
+        first, last = np.searchsorted(edges, ends, side="right") - 1
         columns = slice(first, last + 1)
-        lows[columns] = np.minimum(lows[columns], np.minimum.reduceat(block.ravel(), cuts))
-        highs[columns] = np.maximum(highs[columns], np.maximum.reduceat(block.ravel(), cuts))
+        cuts = np.maximum(edges[columns] - at, 0) * file.channels
+        samples = block.ravel()
+        lowest = np.minimum.reduceat(samples, cuts)
+        highest = np.maximum.reduceat(samples, cuts)
+        lows[columns] = np.minimum(lows[columns], lowest)
+        highs[columns] = np.maximum(highs[columns], highest)
         at += len(block)
     return lows, highs
 

@@ -143,11 +143,7 @@ def _parse(document: Any) -> dict[str, Any]:
         )
     check_keys("the plan", document, REQUIRED_KEYS, OPTIONAL_KEYS)
     plan = {key: value for key, value in document.items() if key not in ("format", "version")}
-    check_integer("sample_rate", plan["sample_rate"], minimum=MIN_RATE, maximum=MAX_RATE)
-    check_integer("channels", plan["channels"], minimum=1)
-    if plan["channels"] > MAX_CHANNELS:
-        raise PlanError(f"channels={plan['channels']} must be 1 to {MAX_CHANNELS}")
-    check_integer("tail_samples", plan.get("tail_samples", 0), minimum=0)
+    _check_numbers(plan["sample_rate"], plan["channels"], plan.get("tail_samples", 0))
     _check_database(plan["database"])
     _check_settings(plan.get("settings", {}))
     if "targets" in plan:
@@ -155,6 +151,14 @@ def _parse(document: Any) -> dict[str, Any]:
     plan["steps"] = _parse_steps(plan["steps"], plan.get("targets"))
     _check_sources(plan.get("sources", {}))
     return plan
+
+
+def _check_numbers(sample_rate: Any, channels: Any, tail_samples: Any) -> None:
+    check_integer("sample_rate", sample_rate, minimum=MIN_RATE, maximum=MAX_RATE)
+    check_integer("channels", channels, minimum=1)
+    if channels > MAX_CHANNELS:
+        raise PlanError(f"channels={channels} must be 1 to {MAX_CHANNELS}")
+    check_integer("tail_samples", tail_samples, minimum=0)
 
 
 def _check_database(database: Any) -> None:

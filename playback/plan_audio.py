@@ -53,11 +53,10 @@ class PlanAudio:
 
         The file names its plan and how it was crossfaded.
         """
-        crossfade = " ".join(f"{name}={value}" for name, value in asdict(self.crossfade).items())
-        # "seams": the word of version 0.1.0, so that its plans give the same bytes
+        options = " ".join(f"{name}={value}" for name, value in asdict(self.crossfade).items())
         comment = (
             f"Demiurge plan {self.opened.whole.identity}, database {self.plan.database['id']},"
-            f" seams {crossfade}"
+            f" seams {options}"  # the word of 0.1.0, so that its plans give the same bytes
         )
         return AudioWriter(
             temporary,

@@ -25,10 +25,9 @@ class RunAudio:
         self._reader = reader
         self._channels = plan.channels
         self._gain = np.float32(to_amplitude(step.gain_db))
-        self.before = step.start_sample
-        self.after = reader.length(step.source) - step.end_sample
-        if step.reverse:
-            self.before, self.after = self.after, self.before
+        until_end = reader.length(step.source) - step.end_sample
+        self.before = until_end if step.reverse else step.start_sample
+        self.after = step.start_sample if step.reverse else until_end
         # in memory: what is transformed, and short runs once they are read
         self._loaded: np.ndarray | None = None
         self._loaded_from = 0

@@ -33,3 +33,6 @@ class SamplingOptions:
             raise ParameterError(f"top_p={self.top_p} must be above 0 and at most 1")
         if self.random_seed < 0:
             raise ParameterError(f"random_seed={self.random_seed} must be at least 0")
+
+
+AS_LEARNED = SamplingOptions()

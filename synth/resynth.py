@@ -1,4 +1,4 @@
-"""Copy synthesis: a recording to its mel spectrogram and back, to hear what a vocoder can do."""
+"""Copy synthesis: audio to its mel spectrogram and back, to hear how good a vocoder can be."""
 
 from pathlib import Path
 

@@ -1,6 +1,9 @@
 """The words of docs/glossary.md are those of the code, and words that are gone do not come back."""
 
+import io
 import re
+import tokenize
+from functools import cache
 
 import pytest
 
@@ -24,9 +27,31 @@ GONE = {
     r"rerendering": "render",
     r"whoever": "who, or the passive",
 }
-ELSEWHERE: dict[str, tuple[str, ...]] = {}
+# Names of Python that are gone, and what is there instead.
+GONE_NAMES = {
+    "Draw": "SamplingOptions",
+    "PlayedPlan": "WrittenOutputs",
+    "Processes": "Distributed",
+    "Rendering": "RenderResult",
+    "Rerendering": "what has changed in a render",
+    "Say": "Progress of files.progress",
+    "Selection": "SearchSettings",
+    "Sounding": "RenderOptions",
+    "Tell": "Progress of files.progress",
+    "play_plan": "write_outputs",
+    "select_path": "find_path",
+    "select_paths": "find_paths",
+    "select_units": "filter_units",
+    "update_average": "update_ema",
+}
+OLD_OPTIONS = ("demiurge/cli/options/moved.py", "docs/commands.md")  # says where they went
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    r"judg(e|es|ed|ing|ement|ements)": OLD_OPTIONS,
+    r"adversar(y|ies)": OLD_OPTIONS,
+}
 # What is not done yet: taken out of here word by word.
 STILL_THERE = set(GONE) - {r"belonging"}
+NAMES_STILL_THERE = {"Draw", "Rerendering", "Say", "Tell", "select_path"}
 
 
 def entries() -> list[str]:
@@ -78,3 +103,23 @@ def occurrences(pattern: str) -> list[str]:
 def test_word_is_gone(pattern):
     found = occurrences(pattern)
     assert not found, "say " + GONE[pattern] + ":\n" + "\n".join(found)
+
+
+@cache
+def names_in_code() -> dict[str, list[str]]:
+    """Where each name of Python is used, without strings and comments."""
+    found: dict[str, list[str]] = {}
+    for path in files_of_words():
+        if path.suffix != ".py":
+            continue
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+            if token.type == tokenize.NAME:
+                place = f"{path.relative_to(ROOT).as_posix()}:{token.start[0]}"
+                found.setdefault(token.string, []).append(place)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(set(GONE_NAMES) - NAMES_STILL_THERE))
+def test_name_is_gone(name):
+    found = names_in_code().get(name, [])
+    assert not found, "now " + GONE_NAMES[name] + ":\n" + "\n".join(found)

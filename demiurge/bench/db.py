@@ -68,20 +68,29 @@ def bench_build(audio: Path, repeats: int) -> Result:
 
         times = medians(ours, theirs, repeats)
         database = Database(folder / "0.db")
-        first = database.sources[0]
-        expected = describe_with_librosa(audio / first.path, folder, SETTINGS)[: first.n_units]
-        differences = np.abs(database.source_descriptors(0) - expected)
         audio_seconds = sum(source.n_samples for source in database.sources) / database.sample_rate
-        size = sum(file.stat().st_size for file in database.path.rglob("*") if file.is_file())
         facts = {
             "files": len(files),
-            "largest_difference": float(differences.max()),
-            "size on disk over raw float32": size / database.descriptors.nbytes,
+            "largest_difference": compare_with_librosa(database, audio, folder),
+            "size on disk over raw float32": size_on_disk(database),
             **measure_parts(audio, SETTINGS),
         }
     what = f"{len(files)} files, {audio_seconds / 3600:.2f} h into a database"
     baseline = "librosa.load + mfcc + delta × 2 + JSON, one process"
     return Result("db", what, baseline, *times, audio_seconds, repeats, facts)
+
+
+def compare_with_librosa(database: Database, audio: Path, folder: Path) -> float:
+    """Return the largest difference of a descriptor of the first source."""
+    first = database.sources[0]
+    expected = describe_with_librosa(audio / first.path, folder, SETTINGS)[: first.n_units]
+    return float(np.abs(database.source_descriptors(0) - expected).max())
+
+
+def size_on_disk(database: Database) -> float:
+    """Return how many times larger a database is than its descriptors."""
+    files = [path for path in database.path.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files) / database.descriptors.nbytes
 
 
 def describe_with_librosa(path: Path, out: Path, settings: DescriptorSettings) -> np.ndarray:
@@ -163,12 +172,7 @@ def bench_read(path: Path, repeats: int) -> Result:
     """Read the descriptors of random units, against the same rows as BLOBs in SQLite."""
     database = Database(path)
     ids = np.random.default_rng(1).choice(database.units.ids, READ_UNITS, replace=False)
-    blobs = sqlite3.connect(path / "rows.sqlite")
-    blobs.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, row BLOB)")
-    rows = zip(database.units.ids.tolist(), database.descriptors, strict=True)
-    written = ((unit, row.tobytes()) for unit, row in rows)
-    blobs.executemany("INSERT INTO rows VALUES (?, ?)", written)
-    blobs.commit()
+    blobs = save_as_blobs(database, path / "rows.sqlite")
 
     def theirs() -> np.ndarray:
         found = []
@@ -182,3 +186,14 @@ def bench_read(path: Path, repeats: int) -> Result:
     blobs.close()
     what = f"descriptors of {READ_UNITS} random units of {database.n_units}"
     return Result("db read", what, "BLOBs in SQLite by primary key", *times, repeats=repeats)
+
+
+def save_as_blobs(database: Database, path: Path) -> sqlite3.Connection:
+    """Write the descriptors of all units into a table of SQLite."""
+    blobs = sqlite3.connect(path)
+    blobs.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, row BLOB)")
+    rows = zip(database.units.ids.tolist(), database.descriptors, strict=True)
+    written = ((unit, row.tobytes()) for unit, row in rows)
+    blobs.executemany("INSERT INTO rows VALUES (?, ?)", written)
+    blobs.commit()
+    return blobs

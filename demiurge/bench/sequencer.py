@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from db.settings import DescriptorSettings
 from demiurge.bench import Result, medians
-from sequencer.averages import STEPS
+from sequencer.averages import SPANS
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss
-from sequencer.train import TrainingOptions
+from sequencer.train import ForecasterOptions
 from sequencer.windows import Batch, Windows
 from training.threads import torch_threads
 
@@ -44,8 +44,8 @@ def bench_rollout(steps: int, repeats: int) -> Result:
     """Step through a transformer with its cache."""
     torch.manual_seed(0)
     model = Forecaster(ForecasterConfig("transformer-encoder", DescriptorSettings())).eval()
-    body = model.body
-    x = torch.randn(1, steps, N_COLUMNS * (1 + len(STEPS)))
+    architecture = model.architecture
+    x = torch.randn(1, steps, N_COLUMNS * (1 + len(SPANS)))
     measured = range(MEASURED_EVERY // 2, steps, MEASURED_EVERY)
     outputs: dict[str, Tensor] = {}
 
@@ -53,12 +53,12 @@ def bench_rollout(steps: int, repeats: int) -> Result:
         state = None
         hidden = []
         for i in range(steps):
-            latest, state = body(x[:, i : i + 1], state)
+            latest, state = architecture(x[:, i : i + 1], state)
             hidden.append(latest[:, -1])
         outputs["cached"] = torch.stack(hidden, dim=1)
 
     def whole_history() -> None:
-        hidden = [body(x[:, : i + 1])[0][:, -1] for i in measured]
+        hidden = [architecture(x[:, : i + 1])[0][:, -1] for i in measured]
         outputs["whole"] = torch.stack(hidden, dim=1)
 
     seconds, baseline_seconds = medians(cached, whole_history, repeats)
@@ -100,7 +100,7 @@ def bench_training(repeats: int) -> Result:
     tensors = [torch.from_numpy(sequence) for sequence in sequences]
     windows = Windows(tensors, window=WINDOW, batch_size=BATCH_SIZE)
     items = DataLoader(RandomWindows(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
-    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(STEPS))
+    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(SPANS))
     mask = torch.ones(BATCH_SIZE, WINDOW)
 
     def ours(step: Callable[[Batch], None]) -> None:
@@ -133,12 +133,12 @@ def bench_epoch(repeats: int) -> Result:
     From all of a window's; against from the last one of a window of ten steps for each.
     """
     generator = torch.Generator().manual_seed(0)
-    options = TrainingOptions()
+    options = ForecasterOptions()
     train = make_training_step()
     sequence = torch.randn(TRANSITIONS + WINDOW, N_COLUMNS, generator=generator)
     windows = Windows([sequence], window=options.window, batch_size=options.batch_size)
     every_window = sequence.unfold(0, WINDOW + 1, 1).transpose(1, 2)  # (windows, steps, n), a view
-    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(STEPS))
+    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(SPANS))
     last = torch.zeros(BATCH_SIZE, WINDOW)
     last[:, -1] = 1
 

@@ -94,11 +94,7 @@ def bench_units(database: Path, repeats: int) -> Result:
 
     def theirs() -> None:
         for position in chosen:
-            source = opened.sources[opened.units.source[position]]
-            start = int(opened.units.start_sample[position])
-            samples, rate = sf.read(opened.root / source.path)
-            part = samples[start : start + round(UNIT_SECONDS * rate)]
-            sf.write(io.BytesIO(), part, rate, format="WAV")
+            cut_unit(opened, position)
 
     with serve(database) as client:
 
@@ -116,32 +112,29 @@ def bench_units(database: Path, repeats: int) -> Result:
     return Result("browse unit", what, baseline, *times, repeats=repeats, facts=facts)
 
 
+def cut_unit(database: Database, position: int) -> None:
+    """Write a unit's sound as a WAV, out of its whole file."""
+    source = database.sources[database.units.source[position]]
+    start = int(database.units.start_sample[position])
+    samples, rate = sf.read(database.root / source.path)
+    part = samples[start : start + round(UNIT_SECONDS * rate)]
+    sf.write(io.BytesIO(), part, rate, format="WAV")
+
+
 def bench_edit(database: Path, repeats: int, plan_seconds: int) -> Result:
     """Replace a unit of a long plan, and ask for what the page then shows."""
     opened = Database(database)
     plan = random_plan(opened, plan_seconds)
-    rng = np.random.default_rng(RANDOM_SEED)
-    numbers = iter(rng.permutation(len(plan.steps)).tolist())
-    unit = int(opened.units.ids[0])
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "long.plan.json"
         plan.save(file)
         with serve(database, (file,)) as client:
-            name, revision = wait_until_rendered(client)
-            answer: dict[str, Any] = {"revision": revision}
-
-            def ours() -> None:
-                client.close()
-                edit = {"kind": "choose", "step": next(numbers), "unit": unit}
-                body = {"revision": answer["revision"], "edit": edit}
-                answer.update(client.post(f"/plans/{name}/edits", body))
-                client.get(f"/plans/{name}/peaks")
-
-            times = medians(ours, lambda: render(plan, Path(temporary) / "whole.wav"), repeats)
-    changed = answer["changed"]
+            edits = Edits(client, len(plan.steps), int(opened.units.ids[0]))
+            rendered = Path(temporary) / "whole.wav"
+            times = medians(edits.make_next, lambda: render(plan, rendered), repeats)
     facts = {
-        "sound made anew, s": changed["seconds_rendered"],
-        "of which the sound alone, ms": changed["milliseconds"],
+        "sound made anew, s": edits.changed["seconds_rendered"],
+        "of which the sound alone, ms": edits.changed["milliseconds"],
     }
     what = (
         f"one of {len(plan.steps)} units replaced, sound and picture of {plan_seconds} s up to"
@@ -149,6 +142,26 @@ def bench_edit(database: Path, repeats: int, plan_seconds: int) -> Result:
     )
     baseline = "the whole plan rendered anew (no HTTP)"
     return Result("browse edit", what, baseline, *times, plan_seconds, repeats, facts)
+
+
+class Edits:
+    """Edits of the one plan that is open: a unit is put at steps in random order."""
+
+    def __init__(self, client: Client, n_steps: int, unit: int) -> None:
+        self.client = client
+        self.unit = unit
+        self.numbers = np.random.default_rng(RANDOM_SEED).permutation(n_steps).tolist()
+        self.name, self.revision = wait_until_rendered(client)
+        self.changed: dict[str, Any] = {}
+
+    def make_next(self) -> None:
+        self.client.close()
+        edit = {"kind": "choose", "step": self.numbers.pop(), "unit": self.unit}
+        body = {"revision": self.revision, "edit": edit}
+        answer = self.client.post(f"/plans/{self.name}/edits", body)
+        self.revision = answer["revision"]
+        self.changed = answer["change"]
+        self.client.get(f"/plans/{self.name}/peaks")
 
 
 def wait_until_rendered(client: Client) -> tuple[str, int]:

@@ -68,9 +68,9 @@ def browse(
     token: str | None,
     no_open: bool,
 ) -> None:
-    """See and hear DB as a map in a browser; read, change and make plans there.
+    """Explore DB and its plans in a browser.
 
-    Ctrl-C ends it.
+    The page shows the units as a map, and reads, changes and makes plans. Ctrl-C ends it.
     """
     check_installed()
     from demiurge.web.serve import address_of, allow_files, listen, make_server, secure

@@ -36,7 +36,7 @@ def db() -> None:
 @root_option
 @json_option
 def info(database: Path, root: Path | None, as_json: bool) -> None:
-    """Say what the database DB holds: hours, sources, units, settings, size, failures."""
+    """Say what DB holds and how it was analysed."""
     from db.database import Database
 
     opened = Database(database, root=root)
@@ -109,7 +109,10 @@ def tag_counts(database: Database) -> dict[str, int]:
 @click.option("--remove", is_flag=True, help="Take the tags away.")
 @json_option
 def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_json: bool) -> None:
-    """Tag the sources of DB that match PATTERN; --tag of other commands chooses by tag."""
+    """Tag the sources of DB that match PATTERN.
+
+    --tag of other commands chooses units by these tags.
+    """
     from db.tags import tag_sources
 
     matched = tag_sources(database, pattern, list(tags), remove=remove)
@@ -140,7 +143,10 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
 @force_option
 @json_option
 def export(database: Path, file: Path, format_name: str, force: bool, as_json: bool) -> None:
-    """Write every unit of DB with its source, position and descriptors to FILE."""
+    """Write all units of DB to a file of another program.
+
+    Each has its source, position and descriptors.
+    """
     from db.database import Database
     from db.interchange import export_database
 

@@ -128,8 +128,8 @@ analysis_options = option_group(
 @work_option(
     "--executor",
     type=click.Choice(EXECUTORS),
-    help="Where files are analysed; the result is the same. [default: threads, for many files"
-    " processes]",
+    help="Where files are analysed; the result is the same. [default: threads; processes for"
+    " many files]",
 )
 @work_option(
     "--jobs", type=click.IntRange(1), help="Number of workers. [default: one per processor]"
@@ -155,7 +155,7 @@ def build(
     moved: bool,
     as_json: bool,
 ) -> None:
-    """Analyse the audio under AUDIO_DIR into the database DB.
+    """Analyse the audio below AUDIO_DIR into the database DB.
 
     New files are added, changed ones analysed again, renamed ones recognised, unchanged ones
     skipped. A bad file is named and the rest is kept. Interrupt it at any time; the same command

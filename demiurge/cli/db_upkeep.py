@@ -53,9 +53,9 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
 @database_argument
 @json_option
 def compact(database: Path, as_json: bool) -> None:
-    """Rewrite DB without the rows of sources that changed or were removed.
+    """Free the space of what was changed or removed.
 
-    Plans stay playable; unit numbers change.
+    DB is rewritten. Plans stay playable; unit numbers change.
     """
     from db.maintain import compact as compact_database
 
@@ -84,7 +84,10 @@ def compact(database: Path, as_json: bool) -> None:
 )
 @json_option
 def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_json: bool) -> None:
-    """Check every row of DB against its checksum and every audio file against its hash."""
+    """Check the rows of DB and the audio files for damage.
+
+    Each row has a checksum, and each audio file a hash.
+    """
     from db.verify import verify as verify_database
 
     with progress_bar("verifying", quiet=as_json) as progress:

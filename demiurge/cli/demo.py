@@ -22,9 +22,9 @@ from files.errors import ParameterError
 @force_option
 @json_option
 def demo(out: Path, random_seed: int, force: bool, as_json: bool) -> None:
-    """Continue a drum loop with the bundled sounds: build, train, forecast, query, render.
+    """Run the whole chain on the bundled sounds.
 
-    It takes a minute or two.
+    Build, train, forecast, query and render: a drum loop is continued, in a minute or two.
     """
     from demiurge.demo import run_demo
 
@@ -32,8 +32,8 @@ def demo(out: Path, random_seed: int, force: bool, as_json: bool) -> None:
         raise ParameterError(
             f"{out} exists; give another folder with --out, or --force to replace its contents"
         )
-    say = (lambda text: None) if as_json else click.echo
+    echo = (lambda text: None) if as_json else click.echo
     with progress_bar("training", quiet=as_json) as progress:
-        result = run_demo(out, random_seed=random_seed, say=say, progress=progress)
+        result = run_demo(out, random_seed=random_seed, echo=echo, progress=progress)
     if as_json:
         echo_json(result)

@@ -16,7 +16,7 @@ from demiurge.cli.options.output import check_output, force_option, json_option,
 from demiurge.cli.render_report import level_facts, level_notes
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
-from playback.names import EXPORT_NAMES
+from playback.exports import EXPORTS
 
 if TYPE_CHECKING:
     from playback.open_plan import OpenPlan
@@ -62,9 +62,9 @@ wanted_options = option_group(
         "--export",
         "exports",
         multiple=True,
-        type=click.Choice(EXPORT_NAMES),
-        help="Write it for REAPER, as Audacity labels, as CSV or as a Samplitude EDL, beside OUT or"
-        " PLAN; repeatable.",
+        type=click.Choice(tuple(EXPORTS)),
+        help=f"Write {', '.join(export.help for export in EXPORTS.values())} beside OUT or PLAN;"
+        " repeatable.",
     ),
     output_option(
         "--stems", type=path_type, help="Folder for an audio file of each source's part."

@@ -16,9 +16,9 @@ from demiurge.cli.options.search import THE_PATH, query_search, units_option
 from demiurge.cli.terminal import echo_json, echo_table, progress_bar
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from db.database import Database
+    from demiurge.pipeline import Described
+    from files.progress import Progress
     from query.index import UnitIndex
     from query.options import PathOptions
     from query.settings import SearchSettings
@@ -67,39 +67,40 @@ def query(
     with_path: bool,
     as_json: bool,
 ) -> None:
-    """List the units of DB that are nearest to each step of SEED, an audio or a forecast file."""
+    """List the units of DB nearest to each step of SEED.
+
+    SEED is an audio or a forecast file.
+    """
     from db.database import Database
     from demiurge.pipeline import describe
 
     check_path_options(context, with_path=with_path)
     opened = Database(database)
     described = describe(seed_file, opened.settings)
-    sequence = described.sequence
-    shown = min(steps or (len(sequence) if as_json else SHOWN_STEPS), len(sequence))
+    n_steps = len(described.sequence)
+    shown = min(steps or (n_steps if as_json else SHOWN_STEPS), n_steps)
     with progress_bar("searching", quiet=as_json) as progress:
         if with_path:
             index = search.index(opened, described.step_samples, progress)
-            path = replace(search.path, k=k)
-            rows = explained_steps(index, sequence, described.step_samples, path, shown=shown)
+            rows = explained_steps(index, described, replace(search.path, k=k), shown=shown)
         else:
             index = search_index(opened, search, progress)
             k = min(SHOWN_UNITS, len(index)) if k is None else k
-            rows = nearest_steps(index, sequence[:shown], described.step_samples[:shown], k)
+            rows = nearest_steps(index, described, k, shown=shown)
     if as_json:
-        facts = {
-            "seed": str(seed_file),
-            "database": str(database),
-            "units": index.counts,
-            "index": index.kind,
-            "metric": str(index.metric),
-        }
-        echo_json({**facts, "steps": rows})
+        facts = {"seed": str(seed_file), "database": str(database)}
+        echo_json({**facts, **index_facts(index), "steps": rows})
         return
     most = SHOWN_EXPLAINED if with_path and k is None else k
     columns, cells = candidate_table(rows, opened.sample_rate, with_path=with_path, most=most)
-    title = f"{seed_file}: {shown} of {len(sequence)} steps, nearest of {len(index)} units"
+    title = f"{seed_file}: {shown} of {n_steps} steps, nearest of {len(index)} units"
     echo_table(title, columns, cells)
     echo_counts(index.counts)
+
+
+def index_facts(index: UnitIndex) -> dict[str, Any]:
+    """Return what --json prints of a search."""
+    return {"units": index.counts, "index": index.kind, "metric": str(index.metric)}
 
 
 def check_path_options(context: click.Context, *, with_path: bool) -> None:
@@ -116,7 +117,7 @@ def check_path_options(context: click.Context, *, with_path: bool) -> None:
             raise click.UsageError(f"{parameter.opts[0]} says how to find a path; add --explain")
 
 
-def search_index(database: Database, search: SearchSettings, progress) -> UnitIndex:
+def search_index(database: Database, search: SearchSettings, progress: Progress) -> UnitIndex:
     """Return the units that the filters leave, however short they are."""
     from query.index import UnitIndex
 
@@ -145,42 +146,33 @@ def unit_facts(database: Database, unit: int, distance: float) -> dict[str, Any]
 
 
 def nearest_steps(
-    index: UnitIndex, sequence: np.ndarray, step_samples: np.ndarray, k: int
+    index: UnitIndex, described: Described, k: int, *, shown: int
 ) -> list[dict[str, Any]]:
-    """Return the nearest units of each step."""
-    matches = index.search(sequence, k=k)
+    """Return the nearest units of each of the first steps."""
+    matches = index.search(described.sequence[:shown], k=k)
     rows = []
     at = 0
-    for units, distances, n_samples in zip(
-        matches.units.tolist(), matches.distances.tolist(), step_samples.tolist(), strict=True
-    ):
-        found = [
-            unit_facts(index.database, unit, distance)
-            for unit, distance in zip(units, distances, strict=True)
-        ]
-        rows.append({"at_sample": at, "candidates": found})
-        at += n_samples
+    for step in range(shown):
+        found = zip(matches.units[step].tolist(), matches.distances[step].tolist(), strict=True)
+        candidates = [unit_facts(index.database, unit, distance) for unit, distance in found]
+        rows.append({"at_sample": at, "candidates": candidates})
+        at += int(described.step_samples[step])
     return rows
 
 
 def explained_steps(
-    index: UnitIndex,
-    sequence: np.ndarray,
-    step_samples: np.ndarray,
-    options: PathOptions,
-    *,
-    shown: int,
+    index: UnitIndex, described: Described, options: PathOptions, *, shown: int
 ) -> list[dict[str, Any]]:
     """Return what a path plays at the first steps, and its candidates with their costs."""
     from query.explain import explain
     from query.path import select_path
 
-    path = select_path(index, sequence, options, step_samples=step_samples)
+    path = select_path(index, described.sequence, options, step_samples=described.step_samples)
     explanation = explain(index, path, options)
     rows = []
     at = 0
     for part in range(int((path.steps < shown).sum())):
-        found = [
+        candidates = [
             {
                 **unit_facts(index.database, unit, distance),
                 "join": round(join, 6),
@@ -188,9 +180,8 @@ def explained_steps(
             }
             for unit, distance, join, removed in explanation.candidates(path, part)
         ]
-        rows.append(
-            {"at_sample": at, "chosen": chosen_facts(index, path, part), "candidates": found}
-        )
+        chosen = chosen_facts(index, path, part)
+        rows.append({"at_sample": at, "chosen": chosen, "candidates": candidates})
         at += int(path.n_samples[part])
     return rows
 

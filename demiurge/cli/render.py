@@ -42,6 +42,7 @@ DEFAULT_UNITS = 430  # 10 s of frames
 @click.argument("seed", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("model", type=click.Path(path_type=Path))
+@audio_out_option
 @forecast_option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
@@ -50,7 +51,6 @@ DEFAULT_UNITS = 430  # 10 s of frames
 @sampling_options
 @render_search
 @render_options_group
-@audio_out_option
 @root_option
 @force_option
 @json_option
@@ -67,9 +67,9 @@ def render(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Forecast how SEED goes on, find the sequence in DB, and write it to a WAV.
+    """Continue SEED with units of DB, as MODEL forecasts it.
 
-    OUT.plan.json is written beside it.
+    The plan is written beside OUT, as OUT.plan.json.
     """
     from demiurge.pipeline import render_continuation
 
@@ -105,9 +105,9 @@ def render(
 )
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@audio_out_option
 @mosaic_search
 @render_options_group
-@audio_out_option
 @root_option
 @force_option
 @json_option
@@ -123,7 +123,7 @@ def mosaic(
 ) -> None:
     """Rebuild TARGET out of units of DB, without a forecast.
 
-    OUT.plan.json is written beside it.
+    The plan is written beside OUT, as OUT.plan.json.
     """
     from demiurge.pipeline import render_mosaic
 

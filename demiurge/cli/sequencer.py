@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -89,25 +90,29 @@ def forecast(
         variations=variations,
         **asdict(sampling),
     )
-    written = []
-    pairs = [
-        (seed, number, sequence)
-        for seed, of_seed in zip(seed_files, forecasts, strict=True)
-        for number, sequence in enumerate(of_seed, start=1)
-    ]
     asked = {"steps": steps, "seconds": seconds, "variations": variations, **asdict(sampling)}
-    for path, (seed, number, sequence) in zip(paths, pairs, strict=True):
-        origin = {"model": model.name, "seed": seed.name, "variation": number, **asked}
+    origins = [
+        {"model": model.name, "seed": seed.name, "variation": number, **asked}
+        for seed in seed_files
+        for number in range(1, variations + 1)
+    ]
+    sequences = chain.from_iterable(forecasts)
+    written = []
+    for path, origin, sequence in zip(paths, origins, sequences, strict=True):
         save_sequence(path, sequence, settings, origin=origin)
-        n_samples = step_lengths(sequence, settings).sum()
-        lasting = float(n_samples / settings.sample_rate)
+        lasting = float(step_lengths(sequence, settings).sum() / settings.sample_rate)
         written.append({"forecast": str(path), "steps": len(sequence), "seconds": lasting})
     if as_json:
         echo_json(written[0] if len(written) == 1 else written)
-        return
+    else:
+        echo_forecasts(written)
+
+
+def echo_forecasts(written: list[dict[str, Any]]) -> None:
+    """Print what was written, and what to do with it."""
     for one in written:
         click.echo(f"{one['forecast']}: {one['steps']} steps ({one['seconds']:.2f} s)")
-    click.echo(f"find units for it with: demiurge query {quoted(paths[0])} DB")
+    click.echo(f"find units for it with: demiurge query {quoted(written[0]['forecast'])} DB")
 
 
 def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[Path]:
@@ -136,9 +141,9 @@ def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[
 @json_option
 def models(as_json: bool) -> None:
     """List the architectures and their sizes, and the heads."""
-    from sequencer.models import BODIES, HEADS
+    from sequencer.registry import ARCHITECTURES, HEADS
 
-    architectures = {name: sizes for name, (_, sizes) in BODIES.items()}
+    architectures = {name: entry.default_sizes for name, entry in ARCHITECTURES.items()}
     if as_json:
         echo_json({"architectures": architectures, "heads": list(HEADS)})
         return

@@ -54,9 +54,10 @@ def evaluate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Measure MODELs and the baselines on validation sources, which no MODEL was trained on.
+    """Measure MODELs beside the baselines.
 
-    All MODELs must have been trained on DB with one split.
+    They are measured on the validation sources of DB, which no MODEL was trained on. All MODELs
+    must have been trained on DB with one split.
     """
     if picture:
         check_output(picture, force=force)
@@ -86,18 +87,21 @@ def evaluate_models(
 ) -> None:
     """Evaluate models, print what was found, and draw it into `picture`."""
     from db.database import Database
-    from sequencer.evaluate import added_sources, evaluate, to_document
+    from sequencer.evaluate import evaluate, to_document
+    from sequencer.evaluation_data import added_sources
 
     opened = Database(database)
     models = load_models(model_dirs, opened)
     sequences = list(opened.sequences())
     with lines_of_progress("evaluating", quiet=as_json) as progress:
-        found, floors = evaluate(models, sequences, seed=random_seed, progress=progress)
+        found, floors = evaluate(models, sequences, random_seed=random_seed, progress=progress)
     if picture:
         from sequencer.picture import save_evaluation_picture
 
         with lines_of_progress("drawing", quiet=as_json) as progress:
-            save_evaluation_picture(models, sequences, picture, seed=random_seed, progress=progress)
+            save_evaluation_picture(
+                models, sequences, picture, random_seed=random_seed, progress=progress
+            )
     if added := added_sources(next(iter(models.values())), sequences):
         came = f"{counted(len(added), 'source')} added to {database} since the training"
         click.echo(f"left out: {came}", err=True)
@@ -134,8 +138,6 @@ def echo_evaluations(
     title: str, found: list[Evaluation], floors: dict[str, dict[int, float]]
 ) -> None:
     """Print a row for each forecaster, and for what real data would read."""
-    from sequencer.evaluate import WINDOWS
-
     horizons = list(found[0].errors)
     columns = [
         "forecaster",
@@ -143,7 +145,7 @@ def echo_evaluations(
         "loss",
         "std",
         "step",
-        *(f"Fréchet {window}" for window in WINDOWS),
+        *(f"Fréchet {window}" for window in found[0].frechet),
         "autocorr. error",
         "distinct",
     ]

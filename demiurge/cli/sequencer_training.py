@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from demiurge.cli.options.training import (
     precision_option,
     resume_option,
     track_option,
+    training_facts,
     training_option,
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
@@ -33,7 +33,7 @@ from demiurge.cli.terminal import counted, echo_json, progress_bar
 from sequencer.names import ARCHITECTURES, HEADS
 
 if TYPE_CHECKING:
-    from sequencer.train import TrainingOptions, TrainingSummary
+    from sequencer.train import ForecasterOptions, ForecasterSummary
 
 FEW_STEPS = 10_000  # four minutes of frames
 
@@ -49,19 +49,19 @@ def make_training_options(
     precision: str,
     random_seed: int,
     device: str,
-) -> TrainingOptions:
-    """Return `TrainingOptions` of the options' values."""
-    from sequencer.train import TrainingOptions
+) -> ForecasterOptions:
+    """Return `ForecasterOptions` of the options' values."""
+    from sequencer.train import ForecasterOptions
 
-    return TrainingOptions(
-        model=architecture,
+    return ForecasterOptions(
+        architecture=architecture,
         head=head,
         epochs=epochs,
         minutes=minutes,
         window=window,
         learning_rate=learning_rate,
         precision=precision,
-        seed=random_seed,
+        random_seed=random_seed,
         device=device,
     )
 
@@ -109,6 +109,7 @@ training_options = option_group(
     examples=(
         "demiurge sequencer train my.db my.model",
         "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
     )
 )
 @database_argument
@@ -121,17 +122,17 @@ training_options = option_group(
 def train(
     database: Path,
     model_dir: Path,
-    options: TrainingOptions,
+    options: ForecasterOptions,
     resume: bool,
     track: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a forecaster on the database DB; the best checkpoint, by validation loss, is MODEL.
+    """Train a forecaster on DB and save it in MODEL.
 
-    Stopped with Ctrl-C or by --minutes, the best so far is kept, and --resume goes on as if nothing
-    had happened. Several processes share the work when started by torchrun: torchrun
-    --nproc-per-node 2 --no-python demiurge sequencer train …
+    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
+    best so far is kept, and --resume goes on as if nothing had happened.
+    Several processes share the work when started by torchrun.
     """
     from db.database import Database
     from sequencer.train import train_forecaster
@@ -140,7 +141,7 @@ def train(
     is_main = Distributed().is_main
     check_output(model_dir, force=force or resume or not is_main)
     opened = Database(database)
-    with progress_bar("training", quiet=as_json or not is_main) as progress:
+    with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
         summary = train_forecaster(
             list(opened.sequences()),
             model_dir,
@@ -154,30 +155,30 @@ def train(
     if not is_main:
         return
     if as_json:
-        echo_json({"model": str(model_dir), **asdict(summary)})
+        echo_json(training_facts(model_dir, summary))
     else:
         echo_summary(model_dir, summary)
     if summary.stopped_by == "interrupt":
         raise SystemExit(1)  # of the main process only: torchrun would stop the others
 
 
-def echo_summary(model_dir: Path, summary: TrainingSummary) -> None:
+def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     """Print how training went."""
-    from sequencer.models import HEADS
+    from sequencer.registry import HEADS
     from training.sparkline import sparkline
 
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
         best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
     click.echo(
-        f"{model_dir}: {summary.model} with {summary.head} head, {best},"
+        f"{model_dir}: {summary.architecture} with {summary.head} head, {best},"
         f" {summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}"
     )
     click.echo(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
-        f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
+        f" validation loss {summary.best:.3f} {HEADS[summary.head].loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
-        f" split by {summary.split_by}  {sparkline(summary.losses)}"
+        f" split by {summary.split_by}  {sparkline(summary.validations)}"
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(
@@ -204,7 +205,7 @@ def echo_summary(model_dir: Path, summary: TrainingSummary) -> None:
 @random_seed_option()
 @json_option
 def compare(database: Path, out: Path, minutes: float, random_seed: int, as_json: bool) -> None:
-    """Train every architecture with every head on DB, and evaluate them all.
+    """Train every architecture with every head, and evaluate all.
 
     As many are trained at a time as there are processors. The models are left in OUT_DIR, with a
     picture. Stopped and started again with the same options, those that are there are not trained
@@ -213,7 +214,9 @@ def compare(database: Path, out: Path, minutes: float, random_seed: int, as_json
     from sequencer.compare import train_all
 
     with lines_of_progress("training", quiet=as_json) as progress:
-        folders = train_all(database, out, minutes=minutes, seed=random_seed, progress=progress)
+        folders = train_all(
+            database, out, minutes=minutes, random_seed=random_seed, progress=progress
+        )
     evaluate_models(
         folders,
         database,

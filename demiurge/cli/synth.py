@@ -50,7 +50,10 @@ def synth() -> None:
 @force_option
 @json_option
 def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: bool) -> None:
-    """Pass AUDIO through a vocoder, each channel by itself, to hear how good VOCODER can be."""
+    """Pass AUDIO through a vocoder.
+
+    Each channel is passed by itself; the result is as good as VOCODER can be.
+    """
     from synth.resynth import resynthesise
 
     check_audio_output(out, force=force)
@@ -125,9 +128,9 @@ def import_(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Turn a published checkpoint of HiFi-GAN, MelGAN or UNAGAN into MODEL.
+    """Turn a published checkpoint into MODEL.
 
-    Code in it is refused, never run.
+    HiFi-GAN, MelGAN and UNAGAN are known. Code in it is refused, never run.
 
     The JSON file has the names of HiFi-GAN's config.json; of MelGAN n_mel_channels, ngf,
     n_residual_layers and ratios; of UNAGAN feat_dim, z_dim, hidden_dim, num_groups and

@@ -80,10 +80,10 @@ def evaluate_vocoder(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Pass audio below AUDIO_DIR through VOCODERs, which were not trained on it, and compare.
+    """Compare audio with what VOCODERs make of it.
 
-    Griffin-Lim is measured beside them. The Fréchet distance of embeddings (FAD) is left out where
-    musicnn is not installed.
+    They should not have been trained on the audio below AUDIO_DIR. Griffin-Lim is measured beside
+    them. The Fréchet distance of embeddings (FAD) is left out where musicnn is not installed.
     """
     from synth.evaluate_vocoder import evaluate_vocoders
 
@@ -166,10 +166,11 @@ def evaluate_generator(
     random_seed: int,
     as_json: bool,
 ) -> None:
-    """Compare what UNAGAN and VOCODER make with the audio below AUDIO_DIR that UNAGAN learned from.
+    """Compare generated audio with what UNAGAN learned from.
 
-    Sets that are better than it can be, or that it must beat, are compared beside it. Needs the
-    package musicnn.
+    UNAGAN and VOCODER make as much audio as there is below AUDIO_DIR, up to --minutes. Sets that
+    are better than it can be, or that it must beat, are compared beside it. Needs the package
+    musicnn.
     """
     from synth.evaluate_generator import evaluate_generator as evaluate_clips
     from synth.musicnn import Musicnn

@@ -84,7 +84,7 @@ def generate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Fill OUT_DIR with audio that a UNAGAN and a vocoder make from noise.
+    """Fill OUT_DIR with audio by a UNAGAN and a vocoder.
 
     Interrupt it at any time; the same command goes on, and more --minutes add to what is there.
     With --force, what was generated there with other options or models is replaced.

@@ -13,7 +13,7 @@ from demiurge.cli.terminal import quoted
 
 if TYPE_CHECKING:
     from synth.mel import MelSettings
-    from synth.train import TrainingSummary
+    from synth.train import AudioTrainingSummary
     from synth.train_unagan import UnaganOptions
     from synth.train_vocoder import VocoderOptions
 
@@ -47,7 +47,7 @@ def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:
     )
 
 
-def echo_summary(model_dir: Path, summary: TrainingSummary, options: Options) -> None:
+def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Options) -> None:
     """Print how training went."""
     from training.sparkline import sparkline
 
@@ -60,19 +60,20 @@ def echo_summary(model_dir: Path, summary: TrainingSummary, options: Options) ->
     click.echo(
         f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; validation on"
         f" {summary.validation_seconds:.0f} s more: {measure} {summary.best:.3f} "
-        f" {sparkline(summary.judged)}"
+        f" {sparkline(summary.validations)}"
     )
     click.echo(f"  lower is better; {references}")
     if summary.n_padded:
-        click.echo(f"  padded with silence, being shorter than an excerpt: {summary.n_padded}")
+        click.echo(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
     echo_left_out(summary.left_out)
 
 
-def best_text(summary: TrainingSummary) -> str:
+def best_text(summary: AudioTrainingSummary) -> str:
     """Return which weights were kept."""
     if summary.best_step:
         return f"best after {summary.best_step} of {summary.steps} steps"
-    before, now = summary.judged[0], summary.judged[-1]
+    before = summary.validations[0]
+    now = summary.validations[-1]
     return (
         f"still the weights that training started from: {summary.steps} steps have not made them"
         f" better ({before:.3f} before, {now:.3f} now)"

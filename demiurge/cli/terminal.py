@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from files.names import printable
-from files.progress import Progress
+from files.progress import Progress, no_progress
 
 TABLE_COLUMNS = 400  # width of a table that goes to a file or a pipe
 
@@ -31,10 +31,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _ignore(done: int, total: int, label: str = "") -> None:
-    """Report nothing."""
-
-
 @contextmanager
 def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> Iterator[Progress]:
     """Show a bar on standard error, moved by the function that is yielded.
@@ -43,7 +39,7 @@ def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> It
     many are done.
     """
     if quiet or not sys.stderr.isatty():
-        yield _ignore
+        yield no_progress
         return
     from rich import progress as rich_progress
     from rich.console import Console

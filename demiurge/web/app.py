@@ -42,8 +42,12 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
         If a model that the workspace was given cannot be used.
     """
     map_views = MapViews(workspace)
-    views = [map_views, UnitViews(workspace), TimelineViews(workspace), MakeViews(workspace)]
-    routes = [route for view in views for route in view.routes()]
+    routes = [
+        *map_views.routes(),
+        *UnitViews(workspace).routes(),
+        *TimelineViews(workspace).routes(),
+        *MakeViews(workspace).routes(),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -88,7 +92,7 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
         "error.html",
         status=status,
         title=title,
-        message=printable(message),
+        message="\n".join(map(printable, message.splitlines())),
         headers=headers,
     )
 

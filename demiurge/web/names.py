@@ -1,4 +1,4 @@
-"""Names that people and their browsers give, made fit to be shown or to be part of a file name."""
+"""Names that people and their browsers give, made fit to be shown or to name a file."""
 
 import re
 

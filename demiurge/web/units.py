@@ -20,7 +20,6 @@ from demiurge.web.values import ask_integer, ask_number
 from demiurge.web.wav import wav_answer
 from demiurge.web.workspace import Workspace
 from playback.sources import SourceReader
-from query.locked_steps import find_units
 from query.proposals import FLAT_UNITS
 from query.settings import SearchSettings
 
@@ -77,7 +76,7 @@ class UnitViews:
         index = self.workspace.index(SearchSettings(kind=self._index_kind))
         row = self.database.rows_at(np.array([position]))
         matches = index.search(row, k=min(PASSAGE_UNITS * (k + 1), len(index)))
-        positions = self.database.positions(matches.units[0]).tolist()
+        positions = self.database.units.find(matches.units[0]).tolist()
         are_new = new_passages(positions, self.database, [position])
         found = [
             self._match(place, distance)
@@ -118,7 +117,7 @@ class UnitViews:
         units = self.database.units
         rate = self.database.sample_rate
         wanted = max(int(units.n_samples[position]), round(context * rate))
-        n_samples = min(wanted, int(units.room[position]))
+        n_samples = min(wanted, int(units.samples_left[position]))
         samples = self._read(source, int(units.start_sample[position]), n_samples)
         headers = {
             "ETag": f'"{xxhash.xxh3_128_hexdigest(samples.data)}"',
@@ -148,7 +147,7 @@ class UnitViews:
         """Return the position in `Database.units` of the unit that the address names."""
         text = request.path_params["unit"]
         if re.fullmatch(r"\d{1,18}", text, re.ASCII):
-            position = int(find_units(self.database.units, np.array(int(text))))
+            position = int(self.database.units.find(int(text)))
             if position >= 0:
                 return position
         raise HTTPException(404, f"there is no unit {text[:20]} in {self.workspace.name}")

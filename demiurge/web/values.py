@@ -20,7 +20,7 @@ def take_number(
     document: dict[str, Any], name: str, least: float, most: float, default: float | None = None
 ) -> float:
     """Return a number from `least` to `most`; without a default it is required."""
-    value = document.get(name, default)
+    value: Any = document.get(name, default)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not least <= value <= most:  # NaN fails as well
         raise ParameterError(f"{name}={_shown(value)} must be a number from {least:g} to {most:g}")

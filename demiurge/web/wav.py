@@ -22,7 +22,7 @@ def wav_answer(
     samples : ndarray, int16 or float32, shape (n_samples, channels)
         They are written as they are.
     """
-    parts = [wav_header(samples, sample_rate), bytes_of(samples)]
+    parts: list[bytes | memoryview] = [wav_header(samples, sample_rate), bytes_of(samples)]
     return bytes_answer(request, parts, "audio/wav", headers)
 
 

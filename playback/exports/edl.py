@@ -55,8 +55,7 @@ def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
     ]
     lines += [f'{number:>4} "{path}"' for path, number in numbers.items()]
     for track in (1, 2):
-        lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', _row(COLUMNS.split())]
-        lines.append("#" + _row("-" * width for width in WIDTHS)[1:])
+        lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', *_table_head()]
         for cue in cues[track - 1 :: 2]:
             lines.append(_row(_edit(cue, numbers[source_path(cue, root)], track)))
     return "\n".join([*lines, ""])
@@ -76,6 +75,10 @@ def _check(cue: Cue, root: Path) -> None:
             f"step {cue.number}: {path} has a quote in it, which an EDL cannot hold; rename it, or"
             " export to reaper"
         )
+
+
+def _table_head() -> list[str]:
+    return [_row(COLUMNS.split()), "#" + _row("-" * width for width in WIDTHS)[1:]]
 
 
 def _edit(cue: Cue, source: int, track: int) -> tuple[object, ...]:

@@ -42,7 +42,7 @@ SMALL = {
     "synth.SHIPPED_SECONDS": 4.0,
     "synth.CLIP_SECONDS": 0.5,
     "synth.N_CLIPS": 2,
-    "synth.STEPS": 1,
+    "synth_training.STEPS": 1,
     "synth.ARCHITECTURES": ["hifigan-v3"],
 }
 NAMES = {

@@ -11,6 +11,16 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from demiurge.cli import main
+from demiurge.cli.terminal import counted, quoted
+
+
+def test_shown_commands_can_be_copied_whatever_a_folder_is_called():
+    assert quoted("my.db") == "my.db"
+    assert quoted("it's my.db") == """'it'"'"'s my.db'"""
+
+
+def test_things_are_counted_in_english():
+    assert [counted(n, "source") for n in (0, 1, 2)] == ["0 sources", "1 source", "2 sources"]
 
 
 def test_no_name_of_a_file_can_break_a_line(tmp_path, tabla):

@@ -62,3 +62,19 @@ def test_the_demo_ends_with_commands_that_start_here(tmp_path, monkeypatch, path
     monkeypatch.setattr(sys, "argv", [called, "demo"])
     browse = f"\n  {start} browse out/corpus.db --plan out/continuation.plan.json\n"
     assert browse in farewell(Path("out"), 1.0)
+
+
+def test_force_keeps_nothing_that_was_generated_before(tmp_path, monkeypatch):
+    """Another version may have made other bytes of the same models and options."""
+    generated = tmp_path / "demo" / "sounds" / "generated"
+    generated.mkdir(parents=True)
+    for name in ("generated-000001.flac", "manifest.jsonl"):
+        (generated / name).touch()
+
+    def stop(*_, **__):
+        assert list(generated.iterdir()) == []
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("demiurge.demo.generate", stop)
+    arguments = ["demo", "--out", str(tmp_path / "demo"), "--force"]
+    assert "Aborted" in CliRunner().invoke(main, arguments).output

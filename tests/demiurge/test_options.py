@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -19,12 +20,15 @@ from demiurge.cli import main
 from demiurge.cli.options.command import OTHERS, full_name, headed
 from demiurge.cli.options.moved import MOVED, find_advice
 from playback.exports import EXPORTS
-from playback.names import EXPORT_NAMES, FADES
+from playback.options import FADES, CrossfadeOptions
 from query.metrics import parse_metric
 from query.names import AUTO, INDEX_KINDS, METRICS
+from query.options import DEFAULT_K, PathOptions
 from scripts.measure.options import commands, options
-from sequencer.models import BODIES, HEADS
-from synth.architectures import ARCHITECTURES
+from sequencer.registry import ARCHITECTURES, HEADS
+from sequencer.sampling import SamplingOptions
+from sequencer.train import ForecasterOptions
+from synth.architectures import ARCHITECTURES as VOCODERS
 from synth.mel import PRESETS
 from synth.names import UNAGAN_ARCHITECTURES
 from training.precision import PRECISIONS
@@ -81,7 +85,7 @@ def parse(line: str) -> click.Context:
 def test_examples_are_understood(name):
     assert len(COMMANDS[name].examples) >= 2
     for example in COMMANDS[name].examples:
-        context = parse(example.removeprefix("demiurge "))
+        context = parse(example.partition("demiurge ")[2])
         assert full_name(context) == name
 
 
@@ -113,12 +117,12 @@ def test_choices_are_those_of_the_registries():
     assert choices("db export", "--format") == list(EXPORT_FORMATS) == list(WRITERS)
     assert choices("query", "--index") == [AUTO, *INDEX_KINDS]
     assert choices("playback", "--fade") == list(FADES)
-    assert choices("playback", "--export") == list(EXPORT_NAMES) == list(EXPORTS)
+    assert choices("playback", "--export") == list(EXPORTS)
     bits = dict.fromkeys(bits for format_ in FORMATS.values() for bits in format_.encodings if bits)
     assert choices("render", "--bits") == list(BITS) == list(bits)
-    assert choices("sequencer train", "--architecture") == list(BODIES)
+    assert choices("sequencer train", "--architecture") == list(ARCHITECTURES)
     assert choices("sequencer train", "--head") == list(HEADS)
-    assert choices("synth train-vocoder", "--architecture") == list(ARCHITECTURES)
+    assert choices("synth train-vocoder", "--architecture") == list(VOCODERS)
     assert choices("synth train-unagan", "--architecture") == list(UNAGAN_ARCHITECTURES)
     assert choices("synth train-unagan", "--mel") == list(PRESETS)
     for command in ("sequencer train", "synth train-vocoder", "synth generate"):
@@ -133,3 +137,35 @@ def test_names_in_help_are_those_of_the_registries():
         DescriptorSettings(window_centre=centre)
     for metric in METRICS:
         parse_metric(metric.replace("P", "3"))
+
+
+def told_defaults(command: str) -> dict[str, object]:
+    """Return the defaults of options by name: click's, or what the help says as text."""
+    told = {}
+    for option in options(COMMANDS[command]):
+        in_help = re.search(r"\[default: ([\w.-]+)\]", option.help or "")
+        default = option.default if isinstance(option.default, str | int | float) else None
+        told[str(option.name)] = in_help[1] if in_help else default
+    return told
+
+
+@pytest.mark.parametrize(
+    ("command", "made", "elsewhere"),
+    [
+        ("db build", DescriptorSettings(), {"descriptors": "mfcc"}),
+        ("render", CrossfadeOptions(), {}),
+        ("mosaic", PathOptions(), {"k": str(DEFAULT_K), "rest_threshold": "never"}),
+        ("render", SamplingOptions(), {"random_seed": "0"}),
+        ("sequencer train", ForecasterOptions(), {"random_seed": "0", "learning_rate": None}),
+    ],
+)
+def test_defaults_are_those_of_the_library(command, made, elsewhere):
+    told = told_defaults(command)
+    shared = [field.name for field in fields(made) if field.name in told]
+    assert len(shared) > 0
+    for name in shared:
+        value = elsewhere.get(name, getattr(made, name))
+        told_value = told[name]
+        if isinstance(told_value, str) and not isinstance(value, str):
+            told_value = type(value)(told_value)
+        assert told_value == value, name

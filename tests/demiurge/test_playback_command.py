@@ -1,4 +1,4 @@
-"""demiurge playback as people run it: on plans of real recordings, with everything it can make of
+"""demiurge playback as people run it: on plans of real sounds, with everything it can make of
 them.
 """
 
@@ -54,7 +54,7 @@ def heard(path) -> np.ndarray:
 
 @pytest.fixture
 def plan(tmp_path) -> Plan:
-    """A second of three recordings, 24 units that mostly do not belong together."""
+    """A second of three sources, 24 units that mostly do not belong together."""
     steps = tuple(
         Step(i, SOUNDS[i // 2 % 3], (7 * i % 12) * HOP, 2 * HOP, i * 2 * HOP, gain_db=-9.0)
         for i in range(24)
@@ -87,7 +87,7 @@ def saved(tmp_path, plan) -> Path:
 
 @pytest.fixture
 def moved(tmp_path, plan) -> Path:
-    """The recordings elsewhere; without the second one."""
+    """The sources elsewhere; without the second one."""
     (tmp_path / "moved").mkdir()
     for name in (SOUNDS[0], SOUNDS[2]):
         shutil.copy2(CORPUS_DIR / name, tmp_path / "moved" / name)
@@ -225,7 +225,7 @@ def test_an_export_that_is_refused_leaves_nothing(tmp_path, saved):
     assert files(tmp_path) == ["p.plan.json"]
 
 
-def test_stems_and_labels_tell_recordings_of_one_name_apart(tmp_path, plan):
+def test_stems_and_labels_distinguish_sources_of_one_name(tmp_path, plan):
     for folder in ("drums", "bass"):
         (tmp_path / "in" / folder).mkdir(parents=True)
         shutil.copy(CORPUS_DIR / SOUNDS[2], tmp_path / "in" / folder / "hit.ogg")
@@ -314,7 +314,9 @@ def test_json_tells_all_in_one_document(tmp_path, plan, saved):
         ),
     ],
 )
-def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, options, expected):
+def test_crossfades_are_the_plan_s_unless_options_say_otherwise(
+    tmp_path, plan, saved, options, expected
+):
     run(saved, "-o", tmp_path / "o.wav", *options)
     render(plan, tmp_path / "p.wav", render_options=RenderOptions(expected))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
@@ -360,13 +362,7 @@ def test_what_mosaic_writes_plays_again_to_the_byte(tmp_path, options):
         "level_db",
     }
     if "--crossfade" in options:
-        assert (
-            plan["settings"]["crossfade"]["crossfade_ms"],
-            plan["settings"]["crossfade"]["fade"],
-        ) == (
-            7,
-            "linear",
-        )
+        assert plan["settings"]["crossfade"]["crossfade_ms"] == 7
     assert set(plan["sources"]) == {step["source"] for step in plan["steps"]}
     run(
         tmp_path / "o.plan.json",
@@ -607,8 +603,8 @@ def test_the_table_has_a_line_per_step(found):
 def test_its_head_tells_of_the_whole(found):
     lines = run(found, "--show", "--crossfade", 5).out.splitlines()
     assert lines[0].startswith(
-        f"{found}: 2.11 s, 24 units of 3 sources, 22 joins; where no join is told, the sound"
-        " goes on"
+        f"{found}: 2.11 s, 24 units of 3 sources, 22 joins; a unit without a join"
+        " cost goes on from the one before"
     )
     assert lines[1:4] == [
         "  rests for 1.02 s",
@@ -622,7 +618,8 @@ def test_columns_that_would_be_empty_are_left_out(tmp_path, plan):
     replace(plan, steps=steps).save(tmp_path / "p.plan.json")
     text = run(tmp_path / "p.plan.json", "--show").out
     assert [len(row) for row in rows_of(text)] == [5, 5, 5]
-    assert not any(word in text for word in ("unit ", "distance", "how", "also", "nearest"))
+    _, _, table = text.partition("\n")
+    assert not any(word in table for word in ("unit ", "distance", "how", "also", "nearest"))
 
 
 def test_all_that_is_done_to_a_unit_is_told():
@@ -910,7 +907,7 @@ def test_an_output_is_never_the_plan_itself(tmp_path, plan):
     assert (tmp_path / "o.csv").read_bytes() == before
 
 
-def test_an_output_is_never_a_recording_that_is_played(tmp_path, saved, moved):
+def test_an_output_is_never_a_source_that_is_played(tmp_path, saved, moved):
     shutil.copy(CORPUS_DIR / SOUNDS[1], moved)
     (tmp_path / "link.ogg").symlink_to(moved / SOUNDS[1])
     before = {name: (moved / name).read_bytes() for name in SOUNDS}

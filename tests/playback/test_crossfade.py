@@ -260,9 +260,10 @@ def test_bad_options_are_refused(options, message):
 def test_settings_of_plans():
     assert CrossfadeOptions.of({}) == CrossfadeOptions()
     assert CrossfadeOptions.of({"crossfade": {"fade": "linear"}}) == CrossfadeOptions(fade="linear")
-    assert CrossfadeOptions.of({"seams": {"fade": "linear"}}) == CrossfadeOptions(fade="linear")
     assert CrossfadeOptions.of({"crossfade_ms": 10.0}) == CrossfadeOptions.plain(10.0)
-    assert CrossfadeOptions.of({"seams": {}, "crossfade_ms": 10.0}) == CrossfadeOptions()
+    old = "seams"  # the key of 0.1.0
+    assert CrossfadeOptions.of({old: {"fade": "linear"}}) == CrossfadeOptions(fade="linear")
+    assert CrossfadeOptions.of({old: {}, "crossfade_ms": 10.0}) == CrossfadeOptions()
     with pytest.raises(
         PlanError,
         match="'shape' is unknown; known are crossfade_ms, fade, align_ms, attacks, level_db",

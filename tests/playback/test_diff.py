@@ -87,7 +87,7 @@ def test_splicing_equals_stitching_anew(old, crossfade, data):
         assert spliced(old, new, change, crossfade).tobytes() == expected.tobytes()
 
 
-def test_another_unit_changes_itself_and_its_seams():
+def test_another_unit_changes_itself_and_its_crossfades():
     old = frames([1, 20, 7, 33, 2, 50, 9])
     new = replace(
         old, steps=(*old.steps[:3], replace(old.steps[3], start_sample=40 * HOP), *old.steps[4:])
@@ -115,7 +115,7 @@ def test_another_unit_changes_itself_and_its_seams():
         {"start_sample": 9},
     ],
 )
-def test_whatever_is_done_to_a_unit_changes_itself_and_its_seams(how):
+def test_whatever_is_done_to_a_unit_changes_itself_and_its_crossfades(how):
     old = frames([1, 20, 7, 33, 2])
     new = replace(old, steps=(*old.steps[:2], replace(old.steps[2], **how), *old.steps[3:]))
     assert find_change(old, new, OF_20_MS) == Change(
@@ -123,7 +123,7 @@ def test_whatever_is_done_to_a_unit_changes_itself_and_its_seams(how):
     )
 
 
-def test_long_seams_reach_no_further_than_the_middle_of_the_neighbours():
+def test_long_crossfades_reach_no_further_than_the_middle_of_the_neighbours():
     old = frames([1, 20, 7, 33, 2, 50, 9])
     new = replace(
         old, steps=(*old.steps[:3], replace(old.steps[3], start_sample=40 * HOP), *old.steps[4:])
@@ -159,7 +159,7 @@ def test_edits_at_the_two_ends():
     assert find_change(old, frames([5, 20, 9]), OF_20_MS) == Change(0, 3 * HOP, 3 * HOP)
 
 
-def test_a_change_within_a_run_makes_its_halves_anew_as_far_as_their_new_seams_reach():
+def test_a_change_within_a_run_makes_its_halves_anew_as_far_as_their_new_crossfades_reach():
     old = frames(range(2, 40))
     at = 18 * HOP
     new = frames([*range(2, 20), 45, *range(21, 40)])
@@ -211,7 +211,7 @@ def test_what_is_only_said_of_a_step_changes_nothing(said):
     )
 
 
-def test_a_unit_cut_in_two_where_seams_do_not_reach_changes_nothing():
+def test_a_unit_cut_in_two_where_crossfades_do_not_reach_changes_nothing():
     old = plan([Step(0, "loop_amen", 0, 8 * HOP, 0), Step(1, "bd_haus", 0, 8 * HOP, 8 * HOP)], 2)
     first, second = old.steps
     halves = replace(first, n_samples=4 * HOP), Step(2, "loop_amen", 4 * HOP, 4 * HOP, 4 * HOP)
@@ -223,10 +223,10 @@ def test_a_unit_cut_in_two_where_seams_do_not_reach_changes_nothing():
     np.testing.assert_array_equal(
         spliced(old, new, change, OF_20_MS),
         played(new, SOUND[new.channels], crossfade=OF_20_MS),
-    )  # a seam lies within one unit
+    )  # a crossfade lies within one unit
 
 
-def test_a_recording_that_is_another_file_now_is_another_sound():
+def test_a_source_that_is_another_file_now_is_another_sound():
     old = replace(
         frames([1, 20, 7]), sources={"loop_amen": {"hash": "a", "bytes": 1, "modified_ns": 1}}
     )

@@ -6,6 +6,8 @@ import csv
 import io
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,6 +161,15 @@ def test_exports_have_suffixes_of_their_own():
     suffixes = [export.suffix for export in EXPORTS.values()]
     assert len(set(suffixes)) == len(suffixes)
     assert all(suffix.startswith(".") for suffix in suffixes)
+
+
+def test_choices_for_the_command_line_import_nothing_that_takes_long():
+    code = (
+        "import sys, audio.formats, playback.exports, playback.options;"
+        " print({'numpy', 'scipy', 'soundfile', 'xxhash'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("name", sorted(EXPORTS))

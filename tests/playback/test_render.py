@@ -42,8 +42,9 @@ def make_plan(root, *spans, channels=1, **rest) -> Plan:
 
 @pytest.fixture
 def music() -> Plan:
-    """Two seconds of four bundled recordings, in pieces of 23 to 93 ms, lowered so that no seam is
-    over full scale.
+    """Two seconds of four bundled sounds, in pieces of 23 to 93 ms.
+
+    They are lowered, so that no crossfade is over full scale.
     """
     rng = np.random.default_rng(3)
     spans = []
@@ -115,7 +116,7 @@ def test_the_file_names_its_plan_and_database(tmp_path, music, name):
         how = "crossfade_ms=60.0 fade=matched align_ms=5.0 attacks=True level_db=12.0"
         assert (file.title, file.comment) == (
             "",
-            f"Demiurge plan {music.identity}, database a database, seams {how}",
+            f"Demiurge plan {music.identity}, database a database, seams {how}",  # as 0.1.0
         )
         assert file.software.startswith("Demiurge")
 
@@ -316,7 +317,7 @@ def test_skipping_leaves_silence_of_the_right_length_in_the_right_place(tmp_path
     assert skipped == {"no.wav": "missing", "nor.wav": "missing"}
 
 
-def test_with_seams_what_is_skipped_is_silent_and_the_rest_sounds(tmp_path, music):
+def test_with_crossfades_what_is_skipped_is_silent_and_the_rest_sounds(tmp_path, music):
     plan = replace(
         music,
         steps=tuple(replace(s, source=s.source.replace("ambi_choir", "gone")) for s in music.steps),
@@ -385,7 +386,7 @@ def test_what_is_skipped_keeps_the_identity_of_the_whole_plan(tmp_path, music, n
         assert file.comment.startswith(f"Demiurge plan {plan.identity}, ")
 
 
-def test_recordings_that_are_played_are_never_written_over(tmp_path, tabla):
+def test_sources_that_are_played_are_never_written_over(tmp_path, tabla):
     (tmp_path / "in").mkdir()
     for name in ("1 x.wav", "x.wav"):
         sf.write(tmp_path / "in" / name, tabla, RATE)

@@ -1,8 +1,8 @@
 """What must always hold of a plan's audio, with plain fades and with all that crossfades do.
 
-The first five tests name what the original Demiurge got wrong: units longer or shorter than planned,
-a length that grew or shrank with every join, a short last unit left out, positions rounded to
-milliseconds, and every file read again, and the result copied again, for each unit.
+The first five tests are about faults of the original Demiurge: a unit that played more than its
+samples, a whole of another length than its units, a short last unit, positions that were not exact
+to the sample, and files read, and samples kept in memory, again and again.
 """
 
 import tracemalloc

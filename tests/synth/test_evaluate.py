@@ -12,7 +12,8 @@ from audio.read import read_mono
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
 from synth.audio_distance import audio_distance, embed_clips
-from synth.evaluate_generator import Diversity, cosine_distances, diversity, evaluate_generator
+from synth.diversity import Diversity, cosine_distances, diversity
+from synth.evaluate_generator import evaluate_generator
 from synth.evaluate_vocoder import GRIFFIN_LIM, OTHER_HALF, VocoderScore, evaluate_vocoders
 from synth.excerpts import open_excerpts
 from synth.generator import Generator

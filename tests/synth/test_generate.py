@@ -17,7 +17,7 @@ from files.errors import AudioError, ParameterError
 from files.hashing import hash_file
 from synth.faults import audio_fault, mel_fault
 from synth.generate import MAX_ATTEMPTS, SAFE_PEAK, GenerateOptions, generate, make_clip
-from synth.generated import MANIFEST
+from synth.generated_manifest import MANIFEST, clear_folder
 from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.resynth import resynthesise
@@ -225,6 +225,29 @@ def test_interrupted_run_leaves_whole_files_and_goes_on(generator, vocoder, undi
         assert name == MANIFEST or data == content(undisturbed)[name]
     generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES)
     assert content(tmp_path) == content(undisturbed)
+
+
+def test_files_are_kept_even_with_force_but_not_in_a_cleared_folder(
+    generator, vocoder, undisturbed, tmp_path
+):
+    """A file that another version made of the same models and options is complete, too."""
+    out = copy(undisturbed, tmp_path / "out")
+    (out / "notes.txt").write_text("mine")
+    path = out / "generated-000001.flac"
+    audio, rate = sf.read(path, dtype="int16")
+    sf.write(path, audio ^ 1, rate)
+    header, entries = manifest(out)
+    entries[0]["hash"] = hash_file(path)
+    lines = [json.dumps(values) + "\n" for values in (header, *entries)]
+    (out / MANIFEST).write_text("".join(lines))
+    generate(generator, vocoder, out, options=OPTIONS, names=NAMES, force=True)
+    assert hash_file(path) == entries[0]["hash"]
+    clear_folder(out)
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+    (out / "notes.txt").unlink()
+    generate(generator, vocoder, out, options=OPTIONS, names=NAMES)
+    assert content(out) == content(undisturbed)
+    clear_folder(tmp_path / "nowhere")
 
 
 def test_more_minutes_add_files_and_fewer_leave_them(generator, vocoder, undisturbed, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,17 @@ def test_neither_a_name_nor_a_file(tmp_path):
         read_sizes("tiny")
     with pytest.raises(ParameterError, match=r"none.json: cannot be read \(No such file"):
         read_sizes(str(tmp_path / "none.json"))
+
+
+def test_the_page_of_the_room_shows_the_sizes(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "rooms" / "synth.md").read_text()
+    (example,) = re.findall(r"```json\n(.*)\n```", text)
+    (tmp_path / "mine.json").write_text(example)
+    assert read_sizes(str(tmp_path / "mine.json")).adversarial_from == 2000
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (\w+) \| (\w+) \|", text, re.MULTILINE)
+    shown = {}
+    for names, published, small in rows:
+        for name in re.findall(r"`(\w+)`", names):
+            shown[name] = [json.loads(published), json.loads(small)]
+    sizes = (asdict(SIZES["published"]), asdict(SIZES["small"]))
+    assert shown == {name: [size[name] for size in sizes] for name in sizes[0]}

@@ -50,9 +50,8 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, parameters in headed(self.get_params(ctx)).items():
-            records = [parameter.get_help_record(ctx) for parameter in parameters]
             with formatter.section(heading):
-                formatter.write_dl([record for record in records if record])
+                formatter.write_dl(help_records(parameters, ctx))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -79,6 +78,15 @@ def full_name(ctx: click.Context) -> str:
         names.insert(0, str(ctx.info_name))
         ctx = ctx.parent
     return " ".join(names)
+
+
+def help_records(
+    parameters: Iterable[click.Parameter], ctx: click.Context
+) -> list[tuple[str, str]]:
+    """Return the names and the help of options."""
+    records = [parameter.get_help_record(ctx) for parameter in parameters]
+    # the help has the range itself
+    return [(record[0].replace(" RANGE", ""), record[1]) for record in records if record]
 
 
 def write_examples(examples: Iterable[str], formatter: click.HelpFormatter) -> None:

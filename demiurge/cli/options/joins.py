@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audio.formats import BITS
-from demiurge.cli.options.command import option, option_group
-from playback.names import FADES
+from demiurge.cli.options.command import Decorator, option, option_group
+from playback.options import FADES
 
 if TYPE_CHECKING:
     from playback.options import RenderOptions
@@ -19,36 +19,42 @@ PLAIN_CROSSFADE_MS = 22.0
 join_option = partial(option, heading="The joins")
 file_option = partial(option, heading="The file")
 
-CROSSFADE = join_option(
-    "--crossfade",
-    "crossfade_ms",
-    type=click.FloatRange(0, 10_000),
-    help="Longest crossfade, in ms. [default: 60]",
-)
+
+def crossfade_option(default: str) -> Decorator:
+    """Return the option of the crossfades' length."""
+    return join_option(
+        "--crossfade",
+        "crossfade_ms",
+        type=click.FloatRange(0, 10_000),
+        help=f"Longest crossfade, in ms. [default: {default}]",
+    )
+
+
 SHAPE = (
     join_option(
         "--fade",
         type=click.Choice(FADES),
-        help="Shape of the crossfades; matched follows how alike the two sounds are. [default:"
-        " matched]",
+        help="Shape of the crossfades; matched follows how alike the two sounds are. [default: the"
+        " plan's]",
     ),
     join_option(
         "--align",
         "align_ms",
         type=click.FloatRange(0, 1000),
-        help="Move a crossfade by up to this many ms to where the waveforms agree. [default: 5]",
+        help="Move a crossfade by up to this many ms to where the waveforms agree. [default:"
+        " the plan's]",
     ),
     join_option(
         "--keep-attacks/--fade-attacks",
         "attacks",
         default=None,
-        help="Whether crossfades keep off attacks. [default: --keep-attacks]",
+        help="Whether crossfades keep off attacks. [default: the plan's]",
     ),
     join_option(
         "--match-level",
         "level_db",
         type=click.FloatRange(0, 60),
-        help="Even out steps in level of up to this many dB. [default: 12]",
+        help="Even out steps in level of up to this many dB. [default: the plan's]",
     ),
 )
 PLAIN = join_option(
@@ -119,8 +125,8 @@ def make_render_options(
 
 
 render_options = option_group(
-    CROSSFADE, PLAIN, *FILE, into="render_options", make=make_render_options
+    crossfade_option("60"), PLAIN, *FILE, into="render_options", make=make_render_options
 )
 playback_options = option_group(
-    CROSSFADE, *SHAPE, PLAIN, *FILE, TRUE_PEAK, into="asked", make=JoinsAndFile
+    crossfade_option("the plan's"), *SHAPE, PLAIN, *FILE, TRUE_PEAK, into="asked", make=JoinsAndFile
 )

@@ -33,7 +33,7 @@ def random_seed_option(heading: str = "", *, default: int | None = 0) -> Decorat
         heading=heading,
         type=click.IntRange(0),
         default=default,
-        help="Number that chance starts from: the same gives the same result. [default: 0]",
+        help="Seed of the random numbers: the same one gives the same result. [default: 0]",
     )
 
 

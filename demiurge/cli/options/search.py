@@ -112,8 +112,8 @@ PATH = (
         type=click.FloatRange(0, min_open=True),
         default=math.inf,
         metavar="DISTANCE",
-        help="Rest where even the nearest unit is further away; demiurge query shows distances."
-        " [default: never]",
+        help="Leave silence where even the nearest unit is further away than this; demiurge query"
+        " shows distances. [default: never]",
     ),
 )
 CHANCE = (

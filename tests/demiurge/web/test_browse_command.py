@@ -295,7 +295,7 @@ def test_bad_input_is_refused_before_anything_is_served(built, tmp_path):
         ((database, "--plan", tmp_path / "bad.plan.json"), "bad.plan.json", 1),
         ((database, "--model", tmp_path / "model"), "no model here", 1),
         ((database, "--root", tmp_path / "nowhere"), "no such folder", 1),
-        ((database, "--token", "short"), "the token has 5 characters and needs at least 16", 2),
+        ((database, "--token", "short"), "the token has 5 characters; give one of 16 or more", 2),
         ((database, "--port", 0), "0 is not in the range", 2),
         ((database, "--port", 99999), "99999 is not in the range", 2),
     ):

@@ -1,4 +1,4 @@
-"""Where units lie on the map: the two layouts, how they are kept, and what becomes of broken ones."""
+"""Where units lie on the map: the two layouts, how they are kept, and damaged files."""
 
 import os
 import time
