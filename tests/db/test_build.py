@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from db import maintain
 from db.analyse import describe_file
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
+from db.verify import verify
 from files.errors import DatabaseError, ParameterError
 from tests.db.rows import read_frames
 
@@ -131,7 +131,7 @@ def test_files_that_swap_names_are_analysed_again(corpus, tmp_path):
     os.utime(a, ns=(1, 1))
     os.utime(b, ns=(1, 1))
     assert build_database(corpus, tmp_path / "db").changed == ["a/x.wav", "b/x.wav"]
-    assert maintain.verify(tmp_path / "db").ok
+    assert verify(tmp_path / "db").ok
 
 
 def test_file_that_cannot_be_read_now_keeps_what_was_known(corpus, tmp_path, monkeypatch):
@@ -350,7 +350,7 @@ def test_a_source_larger_than_a_shard_opens_the_next(corpus, tmp_path, monkeypat
             database.source_descriptors(i),
             describe_file(corpus / source.path, database.settings)[1].frames,
         )
-    assert maintain.verify(tmp_path / "db").ok
+    assert verify(tmp_path / "db").ok
 
 
 def test_other_rate_is_resampled_and_positions_are_at_the_databases_rate(tmp_path, tabla):

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 
 import click
@@ -26,6 +27,9 @@ from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
 from sequencer.compare import train_all
+from sequencer.evaluate import evaluate
+from sequencer.evaluation_data import EvaluationSettings
+from sequencer.picture import save_evaluation_picture
 
 RATE = 44100
 HOP = 1024
@@ -230,17 +234,19 @@ def test_training_is_resumed_by_command(work, tmp_path):
 @pytest.fixture
 def short(monkeypatch):
     """Evaluation of short pieces."""
-    sizes = {
-        "CONTEXTS": 8,
-        "SEED_STEPS": 10,
-        "LONGEST": 30,
-        "HORIZONS": (1, 2),
-        "WINDOWS": (1, 2),
-        "LAGS": 4,
-    }
-    for name, value in sizes.items():
-        monkeypatch.setattr(f"sequencer.evaluate.{name}", value)
-    monkeypatch.setattr("sequencer.picture.DRAWS", 2)
+    settings = EvaluationSettings(
+        horizons=(1, 2),
+        n_contexts=8,
+        seed_steps=10,
+        max_rollout_steps=30,
+        windows=(1, 2),
+        n_lags=4,
+    )
+    monkeypatch.setattr("sequencer.evaluate.evaluate", partial(evaluate, settings=settings))
+    monkeypatch.setattr(
+        "sequencer.picture.save_evaluation_picture",
+        partial(save_evaluation_picture, settings=settings, n_samples=2),
+    )
 
 
 def test_models_are_judged_by_command(work, tmp_path, short):
@@ -321,10 +327,10 @@ def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
         name: (out / name / "model.safetensors").stat().st_mtime_ns for name in written
     }
     for option, message in {
-        "--random-seed": "with seed 0, not 2",
+        "--random-seed": "with random_seed 0, not 2",
         "--minutes": "with minutes 0.001, not 2.0",
     }.items():
-        assert f"lstm-point: was made {message}; give the same, or another folder" in run(
+        assert f"lstm-point: was trained {message}; give the same, or another folder" in run(
             *arguments, option, 2, expect=2
         )
     (out / "lstm-tokens").rename(tmp_path / "tokens")
@@ -333,7 +339,7 @@ def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
     (out / "options.json").write_text("{")
     assert "options.json: damaged" in run(*arguments, expect=2)
     (out / "options.json").unlink()
-    assert "was made with database unknown, not" in run(*arguments, expect=2)
+    assert "was trained with database unknown, not" in run(*arguments, expect=2)
 
 
 def test_query_finds_a_file_of_the_database_in_itself(work):
