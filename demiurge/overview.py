@@ -28,7 +28,7 @@ def save_overview(rendering: RenderResult, database: Database, path: Path, *, ti
     draw_waveform(wave, rendering.wav, rendering.plan)
     columns = static_columns(database.settings)
     n = len(columns)
-    positions = database.positions(rendering.path.units)
+    positions = rendering.path.positions
     for axes, rows, label in (
         (wanted, rendering.target, "wanted: forecast or target"),
         (found, database.descriptors[positions], "found: the units played"),

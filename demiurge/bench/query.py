@@ -21,7 +21,8 @@ from db.writer import SourceRow, Writer, writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import UnitPath, select_path
+from query.path import UnitPath, find_path
+from query.space import Space
 
 UNITS = 600_000
 UNITS_FULL = 1_000_000
@@ -112,11 +113,11 @@ def make_database(path: Path, audio: Path, names: list[str], n_units: int) -> No
 
 def _search(database: Database, sequence: np.ndarray, repeats: int) -> Result:
     started = time.perf_counter()
-    index = UnitIndex(database)
+    index = UnitIndex(Space(database))
     index.search(sequence[:1], k=K)
     built = time.perf_counter() - started
     vectors, targets = (
-        torch.from_numpy(index.compared(rows)) for rows in (database.descriptors, sequence)
+        torch.from_numpy(index.space.vectors(rows)) for rows in (database.descriptors, sequence)
     )
     nearest: list[np.ndarray] = []
 
@@ -127,10 +128,10 @@ def _search(database: Database, sequence: np.ndarray, repeats: int) -> Result:
             nearest.append(distances.topk(K, largest=False).indices.numpy())
 
     seconds, baseline = medians(lambda: index.search(sequence, k=K), reference, repeats)
-    exact = database.units.ids[np.concatenate(nearest)]
+    exact = np.concatenate(nearest)
     facts: dict[str, float | str] = {"index": index.kind, "seconds to build it, once": built}
     for kind in ("ivf", "pq"):
-        found = UnitIndex(database, kind=kind).search(sequence, k=K).units
+        found = UnitIndex(Space(database), kind=kind).search(sequence, k=K).positions
         facts[f"{kind}: recall@1"] = _recall(found, exact, 1)
         facts[f"{kind}: recall@32"] = _recall(found, exact, 32)
     return Result(
@@ -153,25 +154,25 @@ def _recall(found: np.ndarray, exact: np.ndarray, k: int) -> float:
 
 
 def _path(database: Database, sequence: np.ndarray, repeats: int) -> Result:
-    index = UnitIndex(database, min_samples=SETTINGS.hop_length)
+    index = UnitIndex(Space(database), min_samples=SETTINGS.hop_length)
     matches = index.search(sequence, k=K)
     index.search = lambda sequence, *, k: matches  # type: ignore[method-assign]  # the path alone is measured
     lasting = np.full(len(sequence), SETTINGS.hop_length)
     found: dict[float, UnitPath] = {}
 
     def ours(continuity: float = PathOptions.continuity) -> None:
-        found[continuity] = select_path(
+        found[continuity] = find_path(
             index, sequence, PathOptions(k=K, continuity=continuity), step_samples=lasting
         )
 
-    positions = index.positions(matches.units)
-    targets = index.compared(sequence)
+    positions = matches.positions
+    targets = index.space.vectors(sequence)
     measured = range(MEASURED_EVERY, len(sequence), MEASURED_EVERY)
 
     def plain_loop() -> None:
         for step in measured:
-            before = index.scores(positions[step - 1] + 1)
-            here = index.scores(positions[step])
+            before = index.space.unit_vectors(positions[step - 1] + 1)
+            here = index.space.unit_vectors(positions[step])
             cost = np.zeros(K)
             for unit in here:
                 join = np.sqrt(((before - unit) ** 2).sum(axis=1))
@@ -204,4 +205,4 @@ def _path(database: Database, sequence: np.ndarray, repeats: int) -> Result:
 
 
 def _joins(path: UnitPath) -> float:
-    return float((np.diff(path.units) != 1).mean())
+    return float((np.diff(path.positions) != 1).mean())

@@ -71,17 +71,16 @@ class UnitViews:
         matches = index.search(
             self.database.rows_at(np.array([position])), k=min(PASSAGE_UNITS * (k + 1), len(index))
         )
-        positions = self.database.positions(matches.units[0]).tolist()
+        positions = matches.positions[0].tolist()
         are_new = new_passages(positions, self.database, [position])
         found = [
             {
-                "unit": unit,
+                "unit": int(units.ids[at]),
                 "source": self.workspace.source_of(at).path,
                 "start_seconds": int(units.start_sample[at]) / self.database.sample_rate,
                 "distance": round(distance, 6),
             }
-            for unit, at, distance, is_new in zip(
-                matches.units[0].tolist(),
+            for at, distance, is_new in zip(
                 positions,
                 matches.distances[0].tolist(),
                 are_new,
@@ -140,10 +139,9 @@ class UnitViews:
     def _position(self, request: Request) -> int:
         """Where the unit that the address names is in `Database.units`."""
         text = request.path_params["unit"]
-        ids = self.database.units.ids
         if re.fullmatch(r"\d{1,18}", text, re.ASCII):
-            position = int(np.searchsorted(ids, int(text)))
-            if position < len(ids) and ids[position] == int(text):
+            position = int(self.database.units.find(int(text)))
+            if position >= 0:
                 return position
         raise HTTPException(404, f"there is no unit {text[:20]} in {self.workspace.name}")
 

@@ -18,7 +18,8 @@ from db.database import Database
 from query.filters import Filters
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import find_paths, select_path
+from query.path import find_path, find_paths
+from query.space import Space
 
 SETTINGS: dict[str, dict] = {
     "nearest units (continuity 0)": {"continuity": 0.0},
@@ -58,7 +59,8 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
     lasting = np.full(len(sequence), database.hop_length)
     audio_seconds = lasting.sum() / database.sample_rate
     others = tuple(source.path for source in database.sources if source.path != target)
-    index = UnitIndex(database, min_samples=database.hop_length, filters=Filters(sources=others))
+    index = UnitIndex(
+        Space(database), min_samples=database.hop_length, filters=Filters(sources=others))
     matches = index.search(sequence, k=k)
     index.search = lambda sequence, *, k: matches  # type: ignore[method-assign]  # once is enough
     print(
@@ -73,12 +75,12 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
     nearest = None
     for name, options in SETTINGS.items():
         started = time.perf_counter()
-        path = select_path(index, sequence, PathOptions(k=k, **options), step_samples=lasting)
+        path = find_path(index, sequence, PathOptions(k=k, **options), step_samples=lasting)
         taken = time.perf_counter() - started
         target_cost = float(path.distances.mean())
-        joins = float((np.diff(path.units) != 1).mean())
+        joins = float((np.diff(path.positions) != 1).mean())
         nearest = nearest or target_cost
-        _, uses = np.unique(path.units, return_counts=True)
+        _, uses = np.unique(path.positions, return_counts=True)
         share = uses / uses.sum()
         print(
             f"| {name} | {target_cost:.3f} ({100 * (target_cost / nearest - 1):+.1f} %) |"
@@ -88,7 +90,7 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
         )
     paths = find_paths(index, sequence, PathOptions(k=k), step_samples=lasting, variations=4)
     costs = ", ".join(f"{path.cost / len(sequence):.3f}" for path in paths)
-    shared = [np.mean(a.units == b.units) for i, a in enumerate(paths) for b in paths[:i]]
+    shared = [np.mean(a.positions == b.positions) for i, a in enumerate(paths) for b in paths[:i]]
     print(
         f"\n4 variations: costs per step {costs}; two of them play the same unit at"
         f" {100 * max(shared):.1f} % of steps at most"
