@@ -2,14 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check figures docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
 	$(BIN)/demiurge demo --out demo --force
 
 # One thread in each of as many processes as there are cores, four at most.
-test: .venv/installed-dev check docs browser
+test: .venv/installed-dev check figures docs browser
 	WANDB_MODE=disabled OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # The pages are tested in a real browser. Debian's is installed where that may be done; without one these tests are skipped,
@@ -24,6 +24,11 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# How long and how dense functions, lines and files are.
+figures: .venv/installed-dev
+	$(BIN)/python scripts/measure/code_size.py
+	$(BIN)/python scripts/measure/options.py
 
 docs: .venv/installed-dev
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs

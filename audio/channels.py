@@ -1,13 +1,39 @@
-"""Channels of audio: another number of them."""
+"""Channels of audio: to mono, or to another number of them."""
 
 import numpy as np
 
+CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time: they stay in the processor's cache
+
+
+def to_mono(samples: np.ndarray) -> np.ndarray:
+    """Return the mean of the channels: (n_samples, channels) -> (n_samples,)."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    if samples.shape[1] == 2:
+        return (samples[:, 0] + samples[:, 1]) * np.float32(0.5)
+    return samples.mean(axis=1)
+
+
+def integers_to_mono(samples: np.ndarray) -> np.ndarray:
+    """Return the mean of one or two int16 channels: (n_samples, 1 or 2) -> float32 (n_samples,).
+
+    It is exact: 17 bits fit a float32.
+    """
+    if samples.shape[1] == 1:
+        return samples[:, 0] * np.float32(1 / 32768)
+    mono = np.empty(len(samples), np.float32)
+    for start in range(0, len(samples), CACHED_SAMPLES):
+        pairs = samples[start : start + CACHED_SAMPLES].astype(np.float32)
+        np.add(pairs[:, 0], pairs[:, 1], out=mono[start : start + CACHED_SAMPLES])
+    mono *= np.float32(1 / 65536)
+    return mono
+
 
 def fit_channels(samples: np.ndarray, channels: int) -> np.ndarray:
-    """(n_samples, any) -> (n_samples, channels).
+    """Return samples with another number of channels: (n_samples, any) -> (n_samples, channels).
 
-    Mono is repeated on every channel; to mono the mean is taken; otherwise channels are kept in
-    order, missing ones silent.
+    Mono is repeated on every channel; to mono the mean is taken; otherwise channels keep their
+    order, and missing ones are silent.
     """
     given = samples.shape[1]
     if given == channels:

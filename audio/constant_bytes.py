@@ -1,20 +1,20 @@
-"""Audio files without what libsndfile draws from the clock, so that the same samples make the same
-bytes.
-"""
+"""Take out of audio files what libsndfile takes from the clock: same samples, same bytes."""
 
 import struct
+import zlib
 from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
-OGG_POLYNOMIAL = 0x104C11DB7
 OGG_SERIAL = 1
+HEAD_BYTES = 27  # of an Ogg page, before the lengths of its segments
+SERIAL_AT = 14
+CHECKSUM_AT = 22
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # bits in reverse order
 
 
 def make_constant(path: Path) -> None:
-    """Set what libsndfile takes from the clock: the time in a WAV's PEAK chunk to 0, an Ogg
-    stream's serial number to 1.
-    """
+    """Set the time in a WAV's PEAK chunk to 0, or an Ogg stream's serial number to 1."""
     with open(path, "r+b") as file:
         start = file.read(4)
         if start == b"OggS":
@@ -35,43 +35,22 @@ def _zero_peak_time(file: BinaryIO) -> None:
 
 
 def _set_serials(file: BinaryIO) -> None:
-    """A page: 27 bytes, among them serial number, page number and checksum from byte 14; segments'
-    lengths; segments.
+    """Rewrite every page: a head of 27 bytes, the lengths of its segments, the segments."""
+    file.seek(0)
+    while head := file.read(HEAD_BYTES):
+        lengths = file.read(head[-1])
+        page = bytearray(head + lengths + file.read(sum(lengths)))
+        struct.pack_into("<I", page, SERIAL_AT, OGG_SERIAL)
+        struct.pack_into("<I", page, CHECKSUM_AT, 0)
+        struct.pack_into("<I", page, CHECKSUM_AT, ogg_checksum(page))
+        file.seek(-len(page), SEEK_CUR)
+        file.write(page)
 
-    The checksum, a CRC without offset, is linear: it changes by the CRC of the change, whatever
-    else is in the page.
+
+def ogg_checksum(page: bytes | bytearray) -> int:
+    """Return the CRC-32 of an Ogg page whose checksum is 0.
+
+    It has zlib's polynomial, but begins at 0, is not inverted, and takes the highest bit first.
     """
-    at = 0
-    while True:
-        file.seek(at)
-        head = bytearray(file.read(27 + 255))
-        if not head:
-            return
-        length = 27 + head[26] + sum(head[27 : 27 + head[26]])
-        serial, number, checksum = struct.unpack_from("<III", head, 14)
-        change = int.from_bytes(struct.pack("<I", serial ^ OGG_SERIAL), "big")
-        struct.pack_into(
-            "<III", head, 14, OGG_SERIAL, number, checksum ^ _crc_shift(change, length - 14)
-        )
-        file.seek(at)
-        file.write(head[:27])
-        at += length
-
-
-def _crc_shift(value: int, n_bytes: int) -> int:
-    """A 32-bit polynomial times x to the 8 n_bytes, modulo Ogg's."""
-    power = 1 << 8
-    while n_bytes:
-        if n_bytes & 1:
-            value = _crc_multiply(value, power)
-        power = _crc_multiply(power, power)
-        n_bytes >>= 1
-    return value
-
-
-def _crc_multiply(a: int, b: int) -> int:
-    product = 0
-    for bit in range(31, -1, -1):
-        product <<= 1
-        product ^= OGG_POLYNOMIAL * (product >> 32) ^ a * (b >> bit & 1)
-    return product
+    mirrored = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)

@@ -1,5 +1,6 @@
-"""Decoded audio, kept on disk between renders: raw float32, in a folder of bounded size that may be
-deleted at any time.
+"""Decoded audio, kept on disk between renders: raw float32, in a folder of bounded size.
+
+The folder may be deleted at any time.
 """
 
 import os
@@ -10,15 +11,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import xxhash
 
-from audio.read import Resampler, open_audio
-from files.cache import cache_folder, keeping_decoded, prune
+from audio.read import open_audio
+from audio.resample import resample_blocks
+from files.cache import cache_errors, cache_folder, prune
 
-CACHE_BYTES = 8 << 30  # of decoded audio are kept: six hours of stereo at 44.1 kHz
-PART_SECONDS = 24 * 3600  # no decoding goes on for longer without writing
+CACHE_BYTES = 8 << 30  # six hours of stereo at 44.1 kHz
+PART_SECONDS = 24 * 3600  # no decoding takes longer
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class Entry:
 
 
 class DecodedCache:
-    """Files are known by path, size, date and rate; the ones not used for longest are removed when
-    there are too many.
+    """Decoded files, known by path, size, date and rate.
+
+    When there are too many, those not used for longest are removed.
     """
 
     def __init__(self, folder: Path | None = None, max_bytes: int = CACHE_BYTES) -> None:
@@ -41,48 +45,40 @@ class DecodedCache:
         self._lock = threading.Lock()
 
     def entry(self, source: Path, channels: int, sample_rate: int) -> Entry:
-        """The file decoded at `sample_rate`; this takes time only once.
+        """Return a file decoded at `sample_rate`; decode it the first time.
 
         Raises
         ------
         AudioError
             If the file cannot be decoded.
         ParameterError
-            If there is no room for the result.
+            If the result cannot be written.
         """
-        status = source.stat()
-        identity = os.fsencode(
-            f"{source.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{sample_rate}"
-        )
-        path = self._folder / f"{xxhash.xxh3_128_hexdigest(identity)}.f32"
+        path = self._path_of(source, sample_rate)
         with self._lock:
             self._used.add(path)
         while True:
             try:
-                with suppress(PermissionError):  # another user's
-                    os.utime(path)  # it was used now
+                with suppress(PermissionError):  # another user's file
+                    os.utime(path)  # used now
                 return Entry(path, path.stat().st_size // (4 * channels))
-            except (
-                FileNotFoundError,
-                NotADirectoryError,
-            ):  # also if another process prunes just now
+            except (FileNotFoundError, NotADirectoryError):
+                # not decoded yet, or just now removed by another process
                 self._decode(source, path, channels, sample_rate)
 
+    def _path_of(self, source: Path, sample_rate: int) -> Path:
+        status = source.stat()
+        identity = f"{source.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{sample_rate}"
+        return self._folder / f"{xxhash.xxh3_128_hexdigest(os.fsencode(identity))}.f32"
+
     def _decode(self, source: Path, path: Path, channels: int, sample_rate: int) -> None:
-        with keeping_decoded(source.name, self._folder):
+        with cache_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
             try:
                 with open(handle, "wb") as file, open_audio(source) as (info, blocks):
-                    same_rate = info.sample_rate == sample_rate
-                    _write(
-                        file,
-                        (
-                            blocks
-                            if same_rate
-                            else Resampler(info.sample_rate, sample_rate, channels).resample(blocks)
-                        ),
-                    )
+                    rates = (info.sample_rate, sample_rate)
+                    _write(file, resample_blocks(blocks, *rates, channels=channels))
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(name, path)
@@ -90,8 +86,9 @@ class DecodedCache:
                 Path(name).unlink(missing_ok=True)
 
     def prune(self) -> None:
-        """Remove what has not been used for longest, until the rest fits; what this object has used
-        stays.
+        """Remove what has not been used for longest, until the rest fits.
+
+        What this object has used stays.
         """
         for path in self._folder.glob("*.part"):  # of a process that was killed
             with suppress(FileNotFoundError):
@@ -100,6 +97,6 @@ class DecodedCache:
         prune(self._folder.glob("*.f32"), self._max_bytes, in_use=self._used)
 
 
-def _write(file, blocks: Iterable[np.ndarray]) -> None:
+def _write(file: BinaryIO, blocks: Iterable[np.ndarray]) -> None:
     for block in blocks:
         file.write(np.ascontiguousarray(block, "<f4").data)

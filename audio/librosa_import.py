@@ -12,17 +12,17 @@ NUMBA_VARIABLE = "NUMBA_CACHE_DIR"
 
 
 def import_librosa() -> ModuleType:
-    """librosa, which imports only where numba has a folder for what it compiles.
+    """Import librosa, which needs a folder for the functions that numba compiles.
 
     Raises
     ------
     ParameterError
-        If there is none.
+        If there is no such folder.
     """
     give_numba_a_folder()
     try:
         import librosa
-        import librosa.filters  # the first part that wants the folder
+        import librosa.filters  # the first part that needs the folder
     except RuntimeError as error:
         raise ParameterError(
             f"librosa cannot keep its compiled functions ({error}); name a folder that can be"
@@ -32,8 +32,10 @@ def import_librosa() -> ModuleType:
 
 
 def give_numba_a_folder() -> None:
-    """Before numba is imported: a folder of the cache, if it has none beside the code, none in the
-    user's cache, none named.
+    """Name a folder of the cache for numba, unless one is named or numba can write its own.
+
+    Numba's own folders are beside librosa's code and in the user's cache. Call this before numba is
+    imported.
     """
     from platformdirs import user_cache_path
 

@@ -1,7 +1,9 @@
 """How loud audio is, and how high it peaks between its samples, as ITU-R BS.1770-4 measures both.
 
-Loudness: K-weighting ──► mean square of every 100 ms ──► blocks of four ──► gates ──► LUFS. Both meters are fed blocks of any
-length; the result depends on the samples alone, to the last bit, not on how they were cut.
+Loudness: K-weighting ──► mean square of every 100 ms ──► blocks of four ──► gates ──► LUFS
+
+Both meters take blocks of any length; the result depends on the samples alone, to the last bit, not
+on how they were cut.
 """
 
 from array import array
@@ -10,24 +12,21 @@ import numpy as np
 
 from files.errors import ParameterError
 
-MIN_SAMPLE_RATE = (
-    4000  # Hz; the shelf of the K-weighting turns at 1.7 kHz and must lie below half the rate
-)
+# the shelf of the K-weighting turns at 1.7 kHz, which must lie below half the rate
+MIN_SAMPLE_RATE = 4000  # Hz
 HOPS_PER_BLOCK = 4  # 400 ms blocks that overlap by 75 %: hops of 100 ms
-# LUFS; LU below the mean of what passes the first
-ABSOLUTE_GATE = -70.0
-RELATIVE_GATE = -10.0
+ABSOLUTE_GATE = -70.0  # LUFS
+RELATIVE_GATE = -10.0  # LU, from the mean of what passes the first gate
 SURROUND = {5: (1, 1, 1, 1.41, 1.41), 6: (1, 1, 1, 0, 1.41, 1.41)}  # L R C [LFE] Ls Rs
-# filter state below this is nothing: as denormal numbers it would make silence 30 times as slow
+# a filter state below this is set to 0: denormal numbers would make silence 30 times as slow
 VANISHED = 1e-30
-# times oversampled; taps for each sample between two
-PEAK_PHASES = 4
-PEAK_TAPS = 12
+PEAK_PHASES = 4  # times oversampled
+PEAK_TAPS = 12  # for each sample between two
 PEAK_BLOCK = 1 << 14  # frames that stay in a processor's cache
 
 
 class LoudnessMeter:
-    """Integrated loudness of a stream, BS.1770-4. Memory: one number for every 100 ms.
+    """Integrated loudness of a stream, BS.1770-4. It keeps one number for every 100 ms.
 
     Channels weigh 1 each; of five (L R C Ls Rs) and six (L R C LFE Ls Rs) the surrounds weigh 1.41
     and the LFE nothing.
@@ -63,7 +62,7 @@ class LoudnessMeter:
         self._waiting = samples[stop:].copy()
 
     def integrated(self) -> float:
-        """Loudness in LUFS of all that was added, -inf if no block is louder than -70 LUFS.
+        """Return the loudness in LUFS of all that was added; -inf if no block exceeds -70 LUFS.
 
         Less than 400 ms are measured as one block; of more, what is left after the last whole 100
         ms does not count.
@@ -81,17 +80,14 @@ class LoudnessMeter:
 
     def _short_block(self, powers: np.ndarray) -> np.ndarray:
         n_rest = len(self._waiting)
-        if n_rest:
-            rest, _ = self._power(self._waiting)
-            return (powers.sum(keepdims=True) * self._hop + rest * n_rest) / (
-                len(powers) * self._hop + n_rest
-            )
-        return powers.mean(keepdims=True) if len(powers) else powers
+        if not n_rest:
+            return powers.mean(keepdims=True) if len(powers) else powers
+        rest, _ = self._power(self._waiting)
+        total = powers.sum(keepdims=True) * self._hop + rest * n_rest
+        return total / (len(powers) * self._hop + n_rest)
 
     def _power(self, samples: np.ndarray) -> tuple[float, np.ndarray]:
-        """Weighted sum over the channels of the K-weighted mean square, and the filters' state
-        after it.
-        """
+        """Return the K-weighted mean square, weighted over the channels, and the filters' state."""
         from scipy.signal import sosfilt  # takes a second to import
 
         filtered, state = sosfilt(self._sos, samples, axis=0, zi=self._state)
@@ -100,13 +96,14 @@ class LoudnessMeter:
 
 
 class TruePeakMeter:
-    """Largest magnitude of a stream four times oversampled, BS.1770-4 annex 2; never less than its
-    largest sample.
+    """Largest magnitude of a stream oversampled four times, BS.1770-4 annex 2.
+
+    It is never less than that of its largest sample.
     """
 
     def __init__(self, channels: int) -> None:
         _check_channels(channels)
-        self._taps = _between_samples()
+        self._taps = _taps_between_samples()
         self._context = np.zeros((PEAK_TAPS - 1, channels), np.float32)
         self._peak = 0.0
 
@@ -118,10 +115,9 @@ class TruePeakMeter:
         self._context = samples[-(PEAK_TAPS - 1) :].copy()
 
     def peak(self) -> float:
-        """Linear amplitude of all that was added, with silence before and after; 1 is full scale."""
-        return max(
-            self._peak, self._peak_between(np.pad(self._context, ((0, PEAK_TAPS - 1), (0, 0))))
-        )
+        """Return the amplitude of all that was added, with silence around it; 1 is full scale."""
+        end = np.pad(self._context, ((0, PEAK_TAPS - 1), (0, 0)))
+        return max(self._peak, self._peak_between(end))
 
     def _peak_between(self, samples: np.ndarray) -> float:
         peak = 0.0
@@ -137,32 +133,39 @@ class TruePeakMeter:
 
 
 def k_weighting(sample_rate: int) -> np.ndarray:
-    """Head shelf and low cut as second-order sections, shape (2, 6).
+    """Return the head shelf and the low cut as second-order sections, shape (2, 6).
 
     The standard gives coefficients at 48 kHz only; these are the analogue prototypes behind them
     (as in libebur128), by the bilinear transform with the turning points kept.
     """
+    return np.array([_head_shelf(sample_rate), _low_cut(sample_rate)])
+
+
+def _head_shelf(sample_rate: int) -> list[float]:
     k = np.tan(np.pi * 1681.974450955533 / sample_rate)
     q = 0.7071752369554196
     high = 10 ** (3.999843853973347 / 20)
     middle = high**0.4996667741545416
     a0 = 1 + k / q + k * k
-    shelf = [high + middle * k / q + k * k, 2 * (k * k - high), high - middle * k / q + k * k]
-    shelf = [b / a0 for b in shelf] + [1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
+    b = [high + middle * k / q + k * k, 2 * (k * k - high), high - middle * k / q + k * k]
+    return [value / a0 for value in b] + [1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
+
+
+def _low_cut(sample_rate: int) -> list[float]:
     k = np.tan(np.pi * 38.13547087602444 / sample_rate)
     q = 0.5003270373238773
     a0 = 1 + k / q + k * k
-    return np.array([shelf, [1, -2, 1, 1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]])
+    return [1, -2, 1, 1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
 
 
-def _between_samples() -> np.ndarray:
-    """Windowed sincs for the instants a quarter, half and three quarters after a sample, float32,
-    shape (3, 12).
+def _taps_between_samples() -> np.ndarray:
+    """Return windowed sincs for a quarter, half and three quarters after a sample.
+
+    They are float32 of shape (3, 12).
     """
     delay = np.arange(1, PEAK_PHASES) / PEAK_PHASES
-    time = (
-        np.arange(PEAK_TAPS)[None, :] - (PEAK_TAPS / 2 - 1) - delay[:, None]
-    )  # in samples, seen from the instant
+    # in samples, from the instant
+    time = np.arange(PEAK_TAPS)[None, :] - (PEAK_TAPS / 2 - 1) - delay[:, None]
     window = np.i0(3.5 * np.sqrt(1 - (time / (PEAK_TAPS / 2)) ** 2))  # Kaiser
     taps = np.sinc(time) * window
     return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)

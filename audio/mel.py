@@ -1,4 +1,4 @@
-"""The mel filterbank: from the bins of a power spectrum to bands that are equally wide to the ear."""
+"""The mel filterbank: bands of a power spectrum that are equally wide to the ear."""
 
 import numpy as np
 
@@ -9,17 +9,26 @@ LOG_STEP = np.log(6.4) / 27.0  # above the corner, 27 mels for each factor of 6.
 
 
 def mel_filterbank(
-    sample_rate: int, n_fft: int, n_mels: int, *, f_min: float = 0.0, f_max: float | None = None
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    *,
+    f_min: float = 0.0,
+    f_max: float | None = None,
+    triangle_dtype: type[np.floating] = np.float32,
 ) -> np.ndarray:
-    """Triangular filters of unit area, equally spaced on Slaney's mel scale.
+    """Return triangular filters of unit area, equally spaced on Slaney's mel scale.
 
-    Source: M. Slaney, Auditory Toolbox (1998). Equal to
-    `librosa.filters.mel(htk=False, norm="slaney")` up to the last bit of float32.
+    Source: M. Slaney, Auditory Toolbox (1998). Equal to `librosa.filters.mel` with htk=False and
+    norm="slaney", to the last bit unless `triangle_dtype` is float64.
 
     Parameters
     ----------
     f_min, f_max : float
         Lowest and highest frequency in Hz; by default 0 and half of the sample rate.
+    triangle_dtype : type
+        librosa rounds the triangles to float32 before it scales them to unit area. float64 rounds
+        once, at the end: the filters of databases.
 
     Returns
     -------
@@ -33,18 +42,18 @@ def mel_filterbank(
     fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     triangles = np.maximum(0.0, np.minimum(rise, fall))
     heights = 2.0 / (edges[2:] - edges[:-2])
-    return (triangles.astype(np.float32) * heights[:, None]).astype(np.float32)
+    return (triangles.astype(triangle_dtype) * heights[:, None]).astype(np.float32)
 
 
 def hz_to_mel(hz: float) -> float:
-    """Slaney's mel scale: linear up to 1 kHz, logarithmic above."""
+    """Convert Hz to Slaney's mel scale: linear up to 1 kHz, logarithmic above."""
     if hz < CORNER_HZ:
         return hz / LINEAR_STEP_HZ
     return CORNER_MEL + np.log(hz / CORNER_HZ) / LOG_STEP
 
 
 def mel_to_hz(mels: np.ndarray) -> np.ndarray:
-    """The inverse of `hz_to_mel`, for an array."""
+    """Convert an array of mels to Hz, the inverse of `hz_to_mel`."""
     linear = mels * LINEAR_STEP_HZ
     logarithmic = CORNER_HZ * np.exp(LOG_STEP * (mels - CORNER_MEL))
     return np.where(mels < CORNER_MEL, linear, logarithmic)

@@ -1,4 +1,4 @@
-"""From a folder to its audio files."""
+"""Find the audio files of a folder."""
 
 import os
 from collections.abc import Callable
@@ -13,18 +13,17 @@ def find_audio(
     exclude: Path | None = None,
     unreadable: Callable[[str, OSError], None] | None = None,
 ) -> list[str]:
-    """Paths of the audio files (by suffix) under `root`, relative, with /, sorted; hidden ones and
-    `exclude` left out.
+    """Return the paths of the audio files (by suffix) under a folder.
 
-    Links to folders are followed; a folder that is reached twice, as in a loop of links, is listed
-    once.
+    Paths are relative, with /, and sorted. Hidden files and folders are left out. Links to folders
+    are followed; a folder that is reached twice, as in a loop of links, is listed once.
 
     Parameters
     ----------
     exclude : Path, optional
         A folder within `root` that holds no sources, resolved.
     unreadable : callable (relative path, error), optional
-        Told of each folder that cannot be read.
+        Called for each folder that cannot be read.
     """
     found: list[str] = []
     seen: set[tuple[int, int]] = set()
@@ -36,24 +35,30 @@ def find_audio(
             if (stat.st_dev, stat.st_ino) in seen:
                 continue
             seen.add((stat.st_dev, stat.st_ino))
-            with os.scandir(root / folder) as entries:
-                visible = sorted(
-                    (entry for entry in entries if not entry.name.startswith(".")),
-                    key=lambda e: e.name,
-                )
-            inner = []
-            for entry in visible:
-                name = f"{folder}/{entry.name}" if folder else entry.name
-                if _is_folder(entry):
-                    if exclude is None or Path(entry.path).resolve() != exclude:
-                        inner.append(name)
-                elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
-                    found.append(name)
-            folders += reversed(inner)
+            inner, files = _list_folder(root, folder, exclude)
         except OSError as error:
             if unreadable:
                 unreadable(folder or ".", error)
+            continue
+        folders += inner
+        found += files
     return sorted(found)
+
+
+def _list_folder(root: Path, folder: str, exclude: Path | None) -> tuple[list[str], list[str]]:
+    """Return the folders, last one first, and the audio files in a folder."""
+    folders = []
+    files = []
+    with os.scandir(root / folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in sorted(visible, key=lambda entry: entry.name):
+        name = f"{folder}/{entry.name}" if folder else entry.name
+        if _is_folder(entry):
+            if exclude is None or Path(entry.path).resolve() != exclude:
+                folders.append(name)
+        elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
+            files.append(name)
+    return folders[::-1], files
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

@@ -1,6 +1,6 @@
-"""Whether an audio file is all there: what its header promises against what can be read.
+"""Find truncated audio files: what the header promises against what is there.
 
-libsndfile alone would load a truncated WAV with fewer samples and say nothing.
+libsndfile alone would load a truncated WAV with fewer samples and no error.
 """
 
 import re
@@ -14,22 +14,24 @@ from files.errors import AudioError
 # makes a negative number.
 STREAMED_SIZES = (range(1), range(0xFFFFFF00, 1 << 32))
 
+# what libsndfile writes in its log
+SIZE = re.compile(
+    r"^\s*(?:data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
+)
+RF64_LENGTH = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+
 
 def truncation(file: sf.SoundFile) -> str | None:
-    """What the header promises against what is there, from libsndfile's own reading log; None if
-    all is there.
+    """Return what is missing of an open file, None if it is all there.
+
+    It stands in libsndfile's log of how it read the header.
     """
     log = file.extra_info
-    found = re.search(
-        r"^\s*(?:data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)",
-        log,
-        re.MULTILINE,
-    )
-    if found:
+    if found := SIZE.search(log):
         promised, there = map(int, found.groups())
         if there < promised and not any(promised in sizes for sizes in STREAMED_SIZES):
             return f"its header promises {promised} bytes and {there} are there"
-    found = re.search(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log)
+    found = RF64_LENGTH.search(log)
     if found and int(found[1]) < int(found[2]):
         return f"its header promises {found[2]} samples and {found[1]} are there"
     if "without an End-Of-Stream flag" in log or "lacks an end-of-stream bit" in log:
@@ -49,8 +51,9 @@ def check_complete(path: str | Path, file: sf.SoundFile, n_read: int) -> None:
 
 
 def _has_mp3_length(path: str | Path) -> bool:
-    """Whether a Xing or Info header states the length; without one it is libsndfile's guess from
-    the bit rate.
+    """Whether a Xing or Info header states the length of an MP3.
+
+    Without one it is libsndfile's guess from the bit rate.
     """
     with open(path, "rb") as file:
         head = file.read(1 << 16)

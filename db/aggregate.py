@@ -7,18 +7,17 @@ which may lie anywhere within a frame.
 
 import numpy as np
 
-from db.descriptors import DESCRIPTORS
 from db.settings import DescriptorSettings
 
 
 def unit_descriptors(
     frames: np.ndarray, lengths: np.ndarray, settings: DescriptorSettings
 ) -> np.ndarray:
-    """Mean of every column, standard deviation of the static ones, and log2 of the duration in
-    seconds.
+    """Return the descriptors of units longer than a frame.
 
-    A mean leaves out frames where 0 says that there is no such thing (a pitch, f0); it is 0 if that
-    is all of them.
+    Mean of every column, standard deviation of the static ones, and log2 of the duration in
+    seconds. A mean leaves out frames where 0 says that there is no such thing (f0 without a pitch);
+    it is 0 if that is all of them.
 
     Parameters
     ----------
@@ -32,34 +31,52 @@ def unit_descriptors(
     """
     ends = np.concatenate([[0], np.cumsum(lengths)]) / settings.hop_length
     values = frames.astype(np.float64)
-    present = np.ones_like(values)
-    absent = {
-        column for name in settings.descriptors for column in DESCRIPTORS[name].zero_is_absent
-    }
-    for i, name in enumerate(settings.frame_names):
-        if name in absent:
-            present[:, i] = values[:, i] != 0
+    present = _presence(values, settings)
     weight = _integrals(present, ends)
-    mean = np.divide(_integrals(values, ends), weight, out=np.zeros_like(weight), where=weight > 0)
-    static = list(settings.frame_static)
-    centre = values.mean(axis=0)[static]  # squares of what is left lose no digits
-    deviations = (values[:, static] - centre) * present[:, static]
-    squares = np.divide(
-        _integrals(deviations**2, ends),
-        weight[:, static],
-        out=np.zeros((len(lengths), len(static))),
-        where=weight[:, static] > 0,
-    )
-    std = np.sqrt(
-        np.maximum(squares - (mean[:, static] - centre) ** 2 * (weight[:, static] > 0), 0)
-    )
+    mean = _divide(_integrals(values, ends), weight)
+    std = _deviations(values, present, ends, mean=mean, weight=weight, settings=settings)
     duration = np.log2(lengths / settings.sample_rate)[:, None]
     return np.concatenate([mean, std, duration], axis=1, dtype=np.float32)
 
 
+def _presence(values: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
+    """Return 1 where there is a value, 0 where a 0 means "there is none"; shape as `values`."""
+    present = np.ones_like(values)
+    absent = {name for columns in settings.columns.values() for name in columns.zero_is_absent}
+    for i, name in enumerate(settings.frame_names):
+        if name in absent:
+            present[:, i] = values[:, i] != 0
+    return present
+
+
+def _deviations(
+    values: np.ndarray,
+    present: np.ndarray,
+    ends: np.ndarray,
+    *,
+    mean: np.ndarray,
+    weight: np.ndarray,
+    settings: DescriptorSettings,
+) -> np.ndarray:
+    """Return the standard deviation of the static columns in each unit."""
+    static = list(settings.frame_static)
+    mean = mean[:, static]
+    weight = weight[:, static]
+    centre = values.mean(axis=0)[static]  # squares of what is left lose no digits
+    distances = (values[:, static] - centre) * present[:, static]
+    squares = _divide(_integrals(distances**2, ends), weight)
+    return np.sqrt(np.maximum(squares - (mean - centre) ** 2 * (weight > 0), 0))
+
+
+def _divide(integrals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Divide by the weight, 0 where there is none."""
+    return np.divide(integrals, weight, out=np.zeros(weight.shape), where=weight > 0)
+
+
 def _integrals(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Integral of piecewise constant columns between successive ends, in frames: (frames, n) ->
-    (len(ends) - 1, n).
+    """Integrate piecewise constant columns between successive ends, in frames.
+
+    Shape (frames, n) -> (len(ends) - 1, n).
     """
     running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     whole = np.minimum(ends.astype(np.int64), len(values) - 1)

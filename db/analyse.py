@@ -1,5 +1,6 @@
-"""From a file to its descriptors and units, in one pass over its samples and in memory that does
-not grow with its length.
+"""From a file to its descriptors and units.
+
+One pass over the samples, in memory that does not grow with the file's length.
 """
 
 import os
@@ -7,23 +8,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 
 import numpy as np
 
-from audio.read import AudioInfo, Resampler, open_mono
+from audio.read import AudioInfo, open_mono
+from audio.resample import resample_blocks
 from db.aggregate import unit_descriptors
 from db.descriptors import DESCRIPTORS
 from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
+from db.spool import Spool
 from db.units import UnitFinder, frame_lengths
 from files.errors import AudioError, DemiurgeError
 from files.hashing import hash_file
 from files.names import check_name, printable
-
-SPOOL_BYTES = (
-    48 << 20
-)  # mel bands of longer files (half an hour) wait on disk for the file's peak to be known
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,27 @@ class Description:
 
 
 @dataclass(frozen=True)
+class Task:
+    """One file to analyse, unless its content is one of `known_hashes`."""
+
+    path: str
+    settings: DescriptorSettings
+    known_hashes: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Analysis:
-    """One file's analysis.
+    """What the analysis of one file gave: a description, an error, or that its content is known.
 
-    `description` is None where it failed, or its content is one of those known already.
-
-    `content_hash` is empty for a file that could not be read at all, and whose content is therefore
-    not known.
+    Attributes
+    ----------
+    content_hash : str
+        Empty if the file could not be read at all.
+    n_bytes, mtime_ns : int
+        Size and date of the file.
+    info : AudioInfo, optional
+    description : Description, optional
+    error : str, optional
     """
 
     content_hash: str
@@ -64,27 +76,35 @@ class Analysis:
     description: Description | None = None
     error: str | None = None
 
+    @property
+    def stamp(self) -> tuple[str, int, int]:
+        """Content hash, size and date."""
+        return self.content_hash, self.n_bytes, self.mtime_ns
 
-def analyse(path: str, settings: DescriptorSettings, known_hashes: frozenset[str]) -> Analysis:
-    """Describe one file; its failure, or that its content is already known, is a result too."""
-    name = os.path.basename(path)
+    @property
+    def is_known(self) -> bool:
+        """Whether the content is one of the task's known hashes."""
+        return self.description is None and self.error is None
+
+
+def analyse(task: Task) -> Analysis:
+    """Describe one file; a failure is a result, too."""
+    path = task.path
     try:
         before = os.stat(path)
         content_hash = hash_file(path)
         stamp = (content_hash, before.st_size, before.st_mtime_ns)
         check_name(path)
-        if content_hash in known_hashes:
+        if content_hash in task.known_hashes:
             return Analysis(*stamp)
-        info, description = describe_file(path, settings)
+        info, description = describe_file(path, task.settings)
         after = os.stat(path)
     except OSError as error:
         return Analysis(
             "", error=f"cannot be read ({error.strerror}); check the file and its permissions"
         )
     except DemiurgeError as error:
-        return Analysis(
-            *stamp, error=str(error).removeprefix(f"{printable(path)}: ").removeprefix(f"{name}: ")
-        )
+        return Analysis(*stamp, error=_without_name(str(error), path))
     except MemoryError:
         return Analysis(*stamp, error="too long to fit in memory; split the file")
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -92,6 +112,12 @@ def analyse(path: str, settings: DescriptorSettings, known_hashes: frozenset[str
             "", error="changed while it was being read; build again when it is complete"
         )
     return Analysis(*stamp, info, description)
+
+
+def _without_name(message: str, path: str) -> str:
+    """Take the file's name from the beginning of a message, where it would stand twice."""
+    name = os.path.basename(path)
+    return message.removeprefix(f"{printable(path)}: ").removeprefix(f"{name}: ")
 
 
 def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[AudioInfo, Description]:
@@ -103,10 +129,7 @@ def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[Audio
         If it cannot be read.
     """
     with open_mono(path) as (info, blocks):
-        same = info.sample_rate == settings.sample_rate
-        resampled = (
-            blocks if same else Resampler(info.sample_rate, settings.sample_rate).resample(blocks)
-        )
+        resampled = resample_blocks(blocks, info.sample_rate, settings.sample_rate)
         description = describe_signal(resampled, settings)
     if description is None:
         raise AudioError(f"{Path(path).name}: 0 samples; re-export the file or remove it")
@@ -116,35 +139,46 @@ def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[Audio
 def describe_signal(
     blocks: Iterable[np.ndarray], settings: DescriptorSettings
 ) -> Description | None:
-    """Describe a mono signal at the settings' rate, given in blocks of any length; None if it has
-    no samples.
+    """Describe a mono signal at the settings' rate, given in blocks of any length.
+
+    None if it has no samples.
     """
     finder = UnitFinder(settings) if settings.units in ("onset", "beat") else None
     signal = _Watched(blocks, finder)
+    frames = _measure(signal, finder, settings)
+    n_samples = signal.n_samples
+    if frames is None:
+        return None
+    # librosa's frame at the very end has no span to play
+    frames = frames[: -(-n_samples // settings.hop_length)]
+    if settings.units == "frame":
+        return Description(n_samples, frames, frame_lengths(n_samples, settings.hop_length), frames)
+    if finder:
+        lengths = finder.lengths(n_samples)
+    else:
+        lengths = frame_lengths(n_samples, settings.fixed_samples)
+    return Description(n_samples, frames, lengths, unit_descriptors(frames, lengths, settings))
+
+
+def _measure(
+    signal: "_Watched", finder: UnitFinder | None, settings: DescriptorSettings
+) -> np.ndarray | None:
+    """Measure all descriptors in one pass; None if the signal has no samples."""
     with ExitStack() as stack:
+        spools = [stack.enter_context(closing(Spool())) for _ in settings.descriptors]
         measured = [
-            (DESCRIPTORS[name], stack.enter_context(closing(_Spool())))
-            for name in settings.descriptors
+            (DESCRIPTORS[name], spool)
+            for name, spool in zip(settings.descriptors, spools, strict=True)
         ]
         for frames in frames_of(signal, settings):
             if finder:
                 finder.watch_frames(frames)
             for descriptor, spool in measured:
                 spool.append(descriptor.measure(frames))
-        n_samples = signal.n_samples
-        if n_samples == 0:
+        if signal.n_samples == 0:
             return None
         rows = [descriptor.finish(spool, settings) for descriptor, spool in measured]
-    n_frames = -(-n_samples // settings.hop_length)
-    table = np.concatenate(rows, axis=1, dtype=np.float32)[
-        :n_frames
-    ]  # librosa's frame at the very end has no span to play
-    if settings.units == "frame":
-        return Description(n_samples, table, frame_lengths(n_samples, settings.hop_length), table)
-    lengths = (
-        finder.lengths(n_samples) if finder else frame_lengths(n_samples, settings.fixed_samples)
-    )
-    return Description(n_samples, table, lengths, unit_descriptors(table, lengths, settings))
+    return np.concatenate(rows, axis=1, dtype=np.float32)
 
 
 class _Watched:
@@ -161,26 +195,3 @@ class _Watched:
             if self._finder:
                 self._finder.watch_signal(block)
             yield block
-
-
-class _Spool:
-    """float32 arrays put aside in order, to be read as often as needed; on disk once they exceed
-    `SPOOL_BYTES`.
-    """
-
-    def __init__(self) -> None:
-        self._file = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115  closed by close()
-        self._shapes: list[tuple[int, ...]] = []
-
-    def append(self, block: np.ndarray) -> None:
-        block = np.ascontiguousarray(block, np.float32)
-        self._shapes.append(block.shape)
-        self._file.write(block.data)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        self._file.seek(0)
-        for shape in self._shapes:
-            yield np.frombuffer(self._file.read(4 * shape[0] * shape[1]), np.float32).reshape(shape)

@@ -5,25 +5,26 @@ moment loses at most the sources of the last second; rows without a manifest ent
 the next build.
 """
 
-import json
 import os
 import sqlite3
 import time
-import uuid
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from audio.read import AUDIO_SUFFIXES
 from audio.scan import find_audio
-from db.analyse import Analysis, analyse
+from db.analyse import Analysis, Description, Task, analyse
+from db.configure import configure
 from db.executors import best_executor, check_executor, run_tasks
-from db.manifest import FILE_NAME, find_root, root_entries
+from db.manifest import FILE_NAME
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
-from db.writer import SourceRow, Writer, transaction, writing
-from files.errors import DatabaseError, ParameterError
-from files.names import check_name, printable
+from db.writer import SourceRow, Writer
+from db.writing import writing
+from files.errors import ParameterError
+from files.names import check_name, is_utf8, printable
 from files.progress import Progress, no_progress
 
 
@@ -45,28 +46,9 @@ class BuildReport:
     audio_seconds: float = 0.0  # of sources analysed now
     seconds: float = 0.0
 
-
-@dataclass(frozen=True)
-class Known:
-    """What the manifest says of a path."""
-
-    content_hash: str
-    n_bytes: int
-    mtime_ns: int
-    state: str
-    error: str | None
-
-
-@dataclass(frozen=True)
-class Task:
-    """One file to look at.
-
-    Content that is known under its name, or under a name that has vanished, is not analysed again.
-    """
-
-    path: str
-    settings: DescriptorSettings
-    known_hashes: frozenset[str]
+    def add_failure(self, name: str, reason: str) -> None:
+        """Note a file or folder that cannot be used; the name may hold any bytes."""
+        self.failed.append((name if is_utf8(name) else printable(name), reason))
 
 
 def build_database(
@@ -86,7 +68,7 @@ def build_database(
     Parameters
     ----------
     settings : DescriptorSettings, optional
-        Defaults to the database's own, or the class's defaults for a new one.
+        By default the database's own, or the class's defaults for a new one.
     prune : bool
         Remove sources whose files have vanished.
     moved : bool
@@ -109,38 +91,45 @@ def build_database(
     started = time.perf_counter()
     jobs = jobs or os.cpu_count() or 1
     check_executor(executor or "threads", jobs, address)
-    root = Path(audio_dir).absolute()
     path = Path(path)
+    root = Path(audio_dir).absolute()
     check_name(root, ParameterError)
     if not root.is_dir():
         raise ParameterError(f"{audio_dir}: no such folder; give a folder with audio files")
+    report = BuildReport(pruned=prune)
     unreadable: dict[str, OSError] = {}
     files = find_audio(root, exclude=path.resolve(), unreadable=unreadable.__setitem__)
     if not files and not (path / FILE_NAME).exists():
-        kinds = " ".join(sorted(AUDIO_SUFFIXES))
+        suffixes = " ".join(sorted(AUDIO_SUFFIXES))
         raise ParameterError(
-            f"{audio_dir}: no audio files in this folder; put some there ({kinds})"
+            f"{audio_dir}: no audio files in this folder; put some there ({suffixes})"
         )
-    report = BuildReport(pruned=prune)
     for folder, error in unreadable.items():
-        report.failed.append(
-            (
-                printable(folder),
-                f"the folder cannot be read ({error.strerror}); check its permissions",
-            )
-        )
+        reason = f"the folder cannot be read ({error.strerror}); check its permissions"
+        report.add_failure(folder, reason)
     with writing(path, create=True) as connection:
         settings = configure(connection, path, root, settings, moved=moved)
-        build = _Build(connection, path, root, settings, report, progress, started)
+        build = _Build(connection, path, root, settings, report)
         build.find_vanished(files, list(unreadable))
         try:
-            build.run(files, executor=executor, jobs=jobs, address=address)
+            build.run(files, executor=executor, jobs=jobs, address=address, progress=progress)
             if prune:
                 build.writer.remove(report.vanished)
         finally:  # an interrupted build keeps what it has
             build.writer.finish()
     report.seconds = time.perf_counter() - started
     return report
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the manifest says of a path."""
+
+    content_hash: str
+    n_bytes: int
+    mtime_ns: int
+    state: str
+    error: str | None
 
 
 class _Build:
@@ -153,121 +142,141 @@ class _Build:
         root: Path,
         settings: DescriptorSettings,
         report: BuildReport,
-        progress: Progress,
-        started: float,
     ) -> None:
         self.root = root
         self.settings = settings
         self.report = report
-        self._progress = progress
-        self._started = started
+        self._started = time.perf_counter()
         query = "SELECT path, content_hash, n_bytes, mtime_ns, state, error FROM sources"
-        self.known = {row[0]: Known(*row[1:]) for row in connection.execute(query)}
-        self._lost: dict[str, list[str]] = {}  # content hash -> vanished paths
+        self._known = {row[0]: _Known(*row[1:]) for row in connection.execute(query)}
+        self._vanished_by_hash: dict[str, list[str]] = {}
         self.writer = Writer(connection, path, settings)
 
     def find_vanished(self, files: list[str], unreadable: list[str]) -> None:
-        """Known paths without a file; those in folders that cannot be read now may still be there."""
+        """Find the known paths without a file.
+
+        Those in folders that cannot be read now may still be there.
+        """
+        if "." in unreadable:
+            return
         hidden = tuple(f"{folder}/" for folder in unreadable)
-        gone = sorted(set(self.known) - set(files))
-        self.report.vanished = [
-            name for name in gone if not (name.startswith(hidden) or "." in unreadable)
-        ]
+        gone = sorted(set(self._known) - set(files))
+        self.report.vanished = [name for name in gone if not name.startswith(hidden)]
         for name in self.report.vanished:
-            if self.known[name].state == "ok":
-                self._lost.setdefault(self.known[name].content_hash, []).append(name)
+            known = self._known[name]
+            if known.state == "ok":
+                self._vanished_by_hash.setdefault(known.content_hash, []).append(name)
 
     def run(
-        self, files: list[str], *, executor: str | None, jobs: int, address: str | None
+        self,
+        files: list[str],
+        *,
+        executor: str | None,
+        jobs: int,
+        address: str | None,
+        progress: Progress,
     ) -> None:
         """Look at every file and record what is found."""
         todo = [name for name in files if not self._is_as_before(name)]
-        lost = frozenset(self._lost)
-        own = {name: known.content_hash for name, known in self.known.items()}
-        tasks = (
-            Task(
-                os.path.join(self.root, name),
-                self.settings,
-                lost | {own[name]} if own.get(name) else lost,
-            )
-            for name in todo
-        )
-        done = len(files) - len(todo)
         if executor is None:
-            executor = best_executor(len(todo), sum(_size(self.root, name) for name in todo), jobs)
-        results = run_tasks(look_at, tasks, executor=executor, jobs=jobs, address=address)
+            n_bytes = sum(_size(self.root, name) for name in todo)
+            executor = best_executor(len(todo), n_bytes, jobs)
+        tasks = self._tasks(todo)
+        results = run_tasks(analyse, tasks, executor=executor, jobs=jobs, address=address)
+        n_skipped = len(files) - len(todo)
         with closing(results):
-            for name, analysis in zip(todo, results, strict=True):
+            for done, (name, analysis) in enumerate(
+                zip(todo, results, strict=True), start=n_skipped + 1
+            ):
                 self._record(name, analysis)
-                done += 1
-                self._progress(done, len(files), self._label(name))
+                progress(done, len(files), self._label(name))
         self.report.unchanged.sort()
 
     def _is_as_before(self, name: str) -> bool:
-        """Same size and time as when it was read; a file that could not be read at all is tried
-        again.
+        """Whether a file has the size and date of when it was read.
+
+        A file that could not be read at all is tried again.
         """
-        known = self.known.get(name)
+        known = self._known.get(name)
         if known is None or not known.content_hash:
             return False
         try:
             stat = os.stat(os.path.join(self.root, name))
-        except OSError:  # vanished since it was listed; analyse() says so
+        except OSError:  # vanished since it was listed; its analysis will say so
             return False
         if (stat.st_size, stat.st_mtime_ns) != (known.n_bytes, known.mtime_ns):
             return False
         self._keep(name, known)
         return True
 
-    def _keep(self, name: str, known: Known) -> None:
+    def _keep(self, name: str, known: _Known) -> None:
         if known.state == "failed":
             self.report.failed.append((name, known.error or ""))
         else:
             self.report.unchanged.append(name)
 
+    def _tasks(self, names: list[str]) -> Iterator[Task]:
+        """Yield a task for each file; content known by its own or a vanished name is skipped."""
+        vanished = frozenset(self._vanished_by_hash)
+        for name in names:
+            known = self._known.get(name)
+            own = {known.content_hash} if known and known.content_hash else set()
+            yield Task(os.path.join(self.root, name), self.settings, vanished | own)
+
     def _record(self, name: str, analysis: Analysis) -> None:
         """Put one file's analysis in the database and in the report."""
-        known = self.known.get(name)
-        report = self.report
-        if analysis.description is None and analysis.error is None:  # its content is known
-            if known and known.content_hash == analysis.content_hash:
-                self.writer.touch(name, analysis.n_bytes, analysis.mtime_ns)
-                self._keep(name, known)
+        if analysis.is_known:
+            if self._recognise(name, analysis):
                 return
-            if before := self._lost.get(analysis.content_hash):
-                self._rename(before.pop(0), name, analysis)
-                return
-            analysis = look_at(
-                Task(os.path.join(self.root, name), self.settings, frozenset())
-            )  # another copy took the name
-        stamp = (name, analysis.content_hash, analysis.n_bytes, analysis.mtime_ns)
-        description = analysis.description
+            # it was renamed, but another copy has taken over the vanished name's rows
+            path = os.path.join(self.root, name)
+            analysis = analyse(Task(path, self.settings, frozenset()))
         info = analysis.info
-        error = analysis.error
-        if description is not None and len(description.frames) > rows_per_shard(
-            self.settings.n_descriptors
-        ):
-            error = (
-                f"{len(description.frames)} frames are too many; split the file or choose a"
-                " longer hop"
-            )
-        if error is not None or description is None or info is None:
-            report.failed.append((printable(name), error or ""))
-            if printable(name) == name and (analysis.content_hash or known is None):
-                self.writer.add_failure(SourceRow(*stamp, state="failed", error=error))
-            # a name that is not text cannot be kept; a file that cannot be read just now keeps what
-            # it had
+        description = analysis.description
+        if description is None or info is None:
+            self._record_failure(name, analysis, analysis.error or "")
             return
-        self.writer.add(
-            SourceRow(*stamp, info.sample_rate, info.channels, description.n_samples), description
-        )
-        report.audio_seconds += description.n_samples / self.settings.sample_rate
-        (report.added if known is None or known.state == "failed" else report.changed).append(name)
+        n_frames = len(description.frames)
+        if n_frames > rows_per_shard(self.settings.n_descriptors):
+            error = f"{n_frames} frames are too many; split the file or choose a longer hop"
+            self._record_failure(name, analysis, error)
+            return
+        facts = (info.sample_rate, info.channels, description.n_samples)
+        self._record_source(SourceRow(name, *analysis.stamp, *facts), description)
 
-    def _rename(self, before: str, after: str, analysis: Analysis) -> None:
-        self.writer.rename(before, after, analysis.n_bytes, analysis.mtime_ns)
+    def _recognise(self, name: str, analysis: Analysis) -> bool:
+        """Keep the rows of a file whose content is known; False if no source has it any more."""
+        known = self._known.get(name)
+        if known and known.content_hash == analysis.content_hash:
+            self.writer.touch(name, analysis.n_bytes, analysis.mtime_ns)
+            self._keep(name, known)
+            return True
+        candidates = self._vanished_by_hash.get(analysis.content_hash)
+        if not candidates:
+            return False
+        before = candidates.pop(0)
+        self.writer.rename(before, name, analysis.n_bytes, analysis.mtime_ns)
         self.report.vanished.remove(before)
-        self.report.renamed.append((before, after))
+        self.report.renamed.append((before, name))
+        return True
+
+    def _record_failure(self, name: str, analysis: Analysis, error: str) -> None:
+        """Report a failure, and put it in the database.
+
+        Names that are not UTF-8 cannot be kept there; a file that just cannot be read now keeps
+        what is known of it.
+        """
+        self.report.add_failure(name, error)
+        if is_utf8(name) and (analysis.content_hash or name not in self._known):
+            row = SourceRow(name, *analysis.stamp, state="failed", error=error)
+            self.writer.add_failure(row)
+
+    def _record_source(self, row: SourceRow, description: Description) -> None:
+        self.writer.add(row, description)
+        self.report.audio_seconds += description.n_samples / self.settings.sample_rate
+        known = self._known.get(row.path)
+        is_new = known is None or known.state == "failed"
+        (self.report.added if is_new else self.report.changed).append(row.path)
 
     def _label(self, name: str) -> str:
         """Return what the progress bar shows after a file: how much, how fast, and its name."""
@@ -283,45 +292,3 @@ def _size(root: Path, name: str) -> int:
         return os.stat(os.path.join(root, name)).st_size
     except OSError:  # vanished since it was listed
         return 0
-
-
-def look_at(task: Task) -> Analysis:
-    """What a worker does with one file."""
-    return analyse(task.path, task.settings, task.known_hashes)
-
-
-def configure(
-    connection: sqlite3.Connection,
-    path: Path,
-    root: Path,
-    settings: DescriptorSettings | None,
-    *,
-    moved: bool,
-) -> DescriptorSettings:
-    """Write the configuration of a new database, or check an old one's against what is asked for;
-    arguments and errors as `build_database`."""
-    config = dict(connection.execute("SELECT key, value FROM config"))
-    if not config:
-        settings = settings or DescriptorSettings()
-        values = {
-            "id": uuid.uuid4().hex,
-            "descriptors": json.dumps(settings.to_dict()),
-            **root_entries(path, root),
-        }
-        with transaction(connection):
-            connection.executemany("INSERT INTO config VALUES (?, ?)", values.items())
-        return settings
-    stored = DescriptorSettings.from_dict(json.loads(config["descriptors"]))
-    if settings is not None:
-        stored.check_matches(settings, mine=f"the database {path}", theirs="what was asked for")
-    current = find_root(path, config)
-    if current != root and current.is_dir() and not moved and not os.path.samefile(current, root):
-        raise DatabaseError(
-            f"{path} was built from {current}, not {root}; give that folder, build another"
-            " database, or say --moved if the corpus is here now"
-        )
-    with transaction(connection):
-        connection.executemany(
-            "INSERT OR REPLACE INTO config VALUES (?, ?)", root_entries(path, root).items()
-        )
-    return stored

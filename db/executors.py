@@ -2,7 +2,7 @@
 
     serial      here, one after another
     threads     here, side by side: decoding, FFT and matrix products let go of Python's lock
-    processes   in fresh processes (spawned: forking a process that runs threads can hang), for many cores
+    processes   in new processes, for many cores; spawned, as a fork of threads may hang
     ray         on a Ray cluster; a task whose node dies is run again on another
 
 Each maps a function over tasks and gives the results in the tasks' order, so that the database does
@@ -11,18 +11,20 @@ memory does not depend on how many there are.
 """
 
 import multiprocessing
-import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor as FutureExecutor
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, TypeVar
 
+from db.names import EXECUTORS
 from files.errors import DemiurgeError, ParameterError, install_command
+from files.interrupts import ignore_interrupts
 
-EXECUTORS = ("serial", "threads", "processes", "ray")
 QUEUED_PER_WORKER = 4
 # more is worth starting processes for
 MANY_TASKS = 2000
@@ -34,13 +36,13 @@ Result = TypeVar("Result")
 
 
 def best_executor(n_tasks: int, n_bytes: int, jobs: int) -> str:
-    """Distributed where their start, about a second, is soon earned back; threads otherwise.
+    """Return "processes" where their start, about a second, is soon earned back, else "threads".
 
     Threads wait for Python's lock: for small files, where little is done between two waits, two are
     slower than one.
     """
-    much = n_tasks > MANY_TASKS or n_bytes > MANY_BYTES
-    return "processes" if jobs > 1 and much else "threads"
+    is_much = n_tasks > MANY_TASKS or n_bytes > MANY_BYTES
+    return "processes" if jobs > 1 and is_much else "threads"
 
 
 def check_executor(executor: str, jobs: int, address: str | None) -> None:
@@ -53,7 +55,7 @@ def check_executor(executor: str, jobs: int, address: str | None) -> None:
         raise ParameterError(f"jobs={jobs} must be at least 1")
     if address is not None and executor != "ray":
         raise ParameterError(
-            f"address={address!r} is of a Ray cluster and goes with executor ray, not {executor}"
+            f"address={address!r} of a Ray cluster needs executor ray, not {executor}"
         )
 
 
@@ -65,7 +67,7 @@ def run_tasks(
     jobs: int,
     address: str | None = None,
 ) -> Generator[Result, None, None]:
-    """Results of `function` for each task, in order. Close it if not all are wanted.
+    """Yield the results of a function for each task, in order. Close it if not all are wanted.
 
     Parameters
     ----------
@@ -93,26 +95,23 @@ def run_tasks(
         return _in_pool(ThreadPoolExecutor(jobs), function, tasks, jobs)
     if executor == "processes":
         context = multiprocessing.get_context("spawn")
-        return _in_pool(
-            ProcessPoolExecutor(jobs, context, initializer=_ignore_interrupts),
-            function,
-            tasks,
-            jobs,
-        )
+        pool = ProcessPoolExecutor(jobs, context, initializer=ignore_interrupts)
+        return _in_pool(pool, function, tasks, jobs)
     return _on_ray(function, tasks, jobs, address)
 
 
 def _in_pool(
     pool: FutureExecutor, function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int
 ) -> Generator[Result, None, None]:
+    def submit(task: Task) -> Any:
+        return pool.submit(function, task)
+
+    def wait(future: Any) -> Result:
+        return future.result()
+
     with pool:
         try:
-            yield from _in_order(
-                lambda task: pool.submit(function, task),
-                lambda future: future.result(),
-                tasks,
-                jobs,
-            )
+            yield from _in_order(submit, wait, tasks, jobs)
         except BrokenProcessPool as error:
             raise DemiurgeError(
                 "a worker process died, most likely for lack of memory; what was done is kept: run"
@@ -125,44 +124,51 @@ def _in_pool(
 def _on_ray(
     function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int, address: str | None
 ) -> Generator[Result, None, None]:
+    with _ray(jobs, address) as ray:
+        # a dead node's tasks go to another; they can be run twice
+        remote = ray.remote(max_retries=-1)(function)
+        yield from _in_order(remote.remote, ray.get, tasks, jobs)
+
+
+@contextmanager
+def _ray(jobs: int, address: str | None) -> Iterator[ModuleType]:
+    """Connect to a Ray cluster, or start one here, unless that is done already."""
     try:
         import ray
     except ImportError:
         raise ParameterError(
             f"executor ray needs Ray; install it with: {install_command('cluster')}"
         ) from None
-    started = not ray.is_initialized()
-    if started:
-        try:
-            if address is None:
-                ray.init(num_cpus=jobs, log_to_driver=False, include_dashboard=False)
-            else:
-                _check_answers(address)
-                ray.init(address=address, log_to_driver=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ParameterError(
-                f"address={address!r}: no Ray cluster answers there ({error}); check it"
-            ) from error
+    if ray.is_initialized():
+        yield ray
+        return
     try:
-        remote = ray.remote(max_retries=-1)(
-            function
-        )  # a dead node's tasks go to another; they can be run twice
-        yield from _in_order(remote.remote, ray.get, tasks, jobs)
+        if address is None:
+            ray.init(num_cpus=jobs, log_to_driver=False, include_dashboard=False)
+        else:
+            _check_answers(address)
+            ray.init(address=address, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ParameterError(
+            f"address={address!r}: no Ray cluster answers there ({error}); check it"
+        ) from error
+    try:
+        yield ray
     finally:
-        if started:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _check_answers(address: str) -> None:
-    """Ray would try a dead address for over a minute, then end the process."""
+    """Raise an `OSError` for a dead address: Ray would try for a minute, then end the process."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
 
 
 def _in_order(
-    submit: Callable[[Task], Any], wait: Callable[[Any], Any], tasks: Iterable[Task], jobs: int
-) -> Generator[Any, None, None]:
+    submit: Callable[[Task], Any], wait: Callable[[Any], Result], tasks: Iterable[Task], jobs: int
+) -> Generator[Result, None, None]:
+    """Yield results in the order of the tasks, with a bounded number of them under way."""
     queue: deque[Any] = deque()
     for task in tasks:
         queue.append(submit(task))
@@ -170,8 +176,3 @@ def _in_order(
             yield wait(queue.popleft())
     while queue:
         yield wait(queue.popleft())
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that writes decides what happens."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from audio.read import probe, resampled_length
+from audio.read import probe
+from audio.resample import resampled_length
 from db.analyse import Description
-from db.build import configure
+from db.configure import configure
 from db.database import Database
 from db.settings import DescriptorSettings
 from db.tables import TABLE_VERSION, WRITERS, Table, read_table
 from db.units import frame_lengths
-from db.writer import SourceRow, Writer, writing
-from files.atomic import explaining, replacing
+from db.writer import SourceRow, Writer
+from db.writing import writing
+from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
 from files.hashing import hash_file
 
@@ -51,7 +53,7 @@ def export_database(database: Database, path: str | Path, *, format: str) -> int
         database.descriptors,
         header,
     )
-    with explaining(path), replacing(path) as temporary:
+    with writing_errors(path), replacing(path) as temporary:
         WRITERS[format](table, temporary)
     return len(units)
 

@@ -15,8 +15,11 @@ import numpy as np
 
 from db.manifest import SPAN_TABLES, find_root, open_manifest, row_kinds, unit_row_kind
 from db.settings import DescriptorSettings
-from db.shards import ShardWriter, checksum, read_rows, shard_path
-from db.writer import Writer, remove_strays, transaction, write_normaliser, writing
+from db.shards import ShardWriter, checksum, read_rows, remove_strays, shard_path
+from db.transaction import transaction
+from db.update_normaliser import write_normaliser
+from db.writer import Writer
+from db.writing import writing
 from files.errors import DatabaseError, ParameterError
 from files.hashing import hash_file
 from files.progress import Progress, no_progress

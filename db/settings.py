@@ -1,4 +1,4 @@
-"""Analysis settings: what makes two sets of descriptors comparable."""
+"""Descriptor settings: what makes two sets of descriptors comparable."""
 
 import hashlib
 import json
@@ -6,21 +6,23 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from db.descriptors import DESCRIPTORS
+from db.columns import DESCRIPTOR_NAMES, Columns, columns_of
 from files.errors import DatabaseError, ParameterError
 
 # columns that units longer than a frame have besides their means
 STD_SUFFIX = "_std"
 DURATION = "log2_duration"
 
+# settings that files of the first versions do not have: there was no choice yet
+OPTIONAL = frozenset({"descriptors", "units", "min_unit_ms", "max_unit_ms"})
+
 
 @dataclass(frozen=True)
 class DescriptorSettings:
     """How audio is cut into units and described.
 
-    Two sets of descriptors can be compared only if these are equal.
-
-    The defaults are the original Demiurge's, as librosa computes them.
+    Two sets of descriptors can be compared only if these are equal. The defaults are the original
+    Demiurge's, as librosa computes them.
     """
 
     sample_rate: int = 44100  # Hz
@@ -29,17 +31,22 @@ class DescriptorSettings:
     n_mels: int = 128
     n_mfcc: int = 13
     delta_width: int = 9  # frames, odd
-    # "span": the window is centred on the span that is played. "start": on the span's first sample,
+    # "span": a window is centred on the span that is played. "start": on the span's first sample,
     # as in librosa's frames and the original's files.
     window_centre: Literal["span", "start"] = "span"
 
-    descriptors: tuple[str, ...] = ("mfcc",)  # of `db.descriptors.DESCRIPTORS`
+    descriptors: tuple[str, ...] = ("mfcc",)  # of `db.columns.DESCRIPTOR_NAMES`
     units: str = "frame"  # or "fixed:MS", "onset", "beat"
     min_unit_ms: float = 60.0  # onset and beat: shorter than this is a double trigger, not an event
     max_unit_ms: float = 2000.0  # onset and beat: longer ones are cut where they are quietest
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "descriptors", tuple(self.descriptors))  # JSON has lists
+        self._check_analysis()
+        self._check_descriptors()
+        self._check_units()
+
+    def _check_analysis(self) -> None:
         for name in ("sample_rate", "hop_length", "n_fft", "n_mels", "n_mfcc", "delta_width"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
@@ -54,17 +61,18 @@ class DescriptorSettings:
             )
         if self.window_centre not in ("span", "start"):
             raise ParameterError(f"window_centre={self.window_centre!r} must be 'span' or 'start'")
-        unknown = [name for name in self.descriptors if name not in DESCRIPTORS]
-        if unknown or not self.descriptors:
-            asked = repr(unknown[0]) if unknown else "none"
-            raise ParameterError(
-                f"descriptors: {asked} is not known; choose among {', '.join(DESCRIPTORS)}"
-            )
+
+    def _check_descriptors(self) -> None:
+        choices = ", ".join(DESCRIPTOR_NAMES)
+        if not self.descriptors:
+            raise ParameterError(f"descriptors: none is given; choose among {choices}")
+        for name in self.descriptors:
+            if name not in DESCRIPTOR_NAMES:
+                raise ParameterError(f"descriptors: {name!r} is not known; choose among {choices}")
         if len(set(self.descriptors)) < len(self.descriptors):
             raise ParameterError(
                 f"descriptors={','.join(self.descriptors)} names one twice; name each once"
             )
-        self._check_units()
 
     def _check_units(self) -> None:
         if self.units not in ("frame", "onset", "beat") and self.fixed_samples < 1:
@@ -88,45 +96,36 @@ class DescriptorSettings:
             return 0
 
     @cached_property
+    def columns(self) -> dict[str, Columns]:
+        """The columns of each descriptor."""
+        return {name: columns_of(name, n_mfcc=self.n_mfcc) for name in self.descriptors}
+
+    @cached_property
     def frame_names(self) -> tuple[str, ...]:
-        """Column names of a frame: those of each descriptor in turn; MFCC in the original
-        Demiurge's order.
-        """
-        return tuple(
-            column for name in self.descriptors for column in DESCRIPTORS[name].columns(self)
-        )
+        """Column names of a frame: those of each descriptor in turn."""
+        return tuple(name for columns in self.columns.values() for name in columns.names)
+
+    @cached_property
+    def frame_static(self) -> tuple[int, ...]:
+        """Positions in `frame_names` of the columns that do not follow from others, as Δ do."""
+        static = {name for columns in self.columns.values() for name in columns.static_names}
+        return tuple(i for i, name in enumerate(self.frame_names) if name in static)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names of a unit.
 
-        A frame is its own; longer ones have means, standard deviations, and log2 of seconds.
+        A unit that is a frame has the frame's columns; longer ones have means, standard deviations,
+        and log2 of their duration in seconds.
         """
         if self.units == "frame":
             return self.frame_names
-        return (
-            *self.frame_names,
-            *(f"{self.frame_names[i]}{STD_SUFFIX}" for i in self.frame_static),
-            DURATION,
-        )
+        deviations = [f"{self.frame_names[i]}{STD_SUFFIX}" for i in self.frame_static]
+        return (*self.frame_names, *deviations, DURATION)
 
     @property
     def n_descriptors(self) -> int:
         return len(self.names)
-
-    @cached_property
-    def frame_static(self) -> tuple[int, ...]:
-        """Positions in `frame_names` of the columns that do not follow from others, as Δ and ΔΔ do."""
-        static: list[int] = []
-        first = 0
-        for name in self.descriptors:
-            descriptor = DESCRIPTORS[name]
-            width = len(DESCRIPTORS[name].columns(self))
-            static += range(
-                first, first + (descriptor.n_static(self) if descriptor.n_static else width)
-            )
-            first += width
-        return tuple(static)
 
     @property
     def hash(self) -> str:
@@ -138,20 +137,17 @@ class DescriptorSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Rebuild from `to_dict`.
-
-        The choice of descriptors and units may be missing: the file is from before there was one.
+        """Rebuild settings from `to_dict`.
 
         Raises
         ------
         DatabaseError
-            If another key is missing, or one is unknown: the file was written by another version.
+            If a key is missing or unknown: the file was written by another version.
         """
         known = {field.name for field in fields(cls)}
-        wrong = (set(values) - known) | (
-            known - set(values) - {"descriptors", "units", "min_unit_ms", "max_unit_ms"}
-        )
-        if wrong:
+        unknown = set(values) - known
+        missing = known - set(values) - OPTIONAL
+        if wrong := unknown | missing:
             raise DatabaseError(
                 f"descriptor settings differ from this version's in: {', '.join(sorted(wrong))}; "
                 "use the version that wrote them"
@@ -163,12 +159,11 @@ class DescriptorSettings:
 
         `mine` and `theirs` say whose settings these are, e.g. "the database music.db".
         """
-        a = self.to_dict()
-        b = other.to_dict()
+        others = other.to_dict()
         differing = [
-            f"{name} is {a[name]} in {mine} and {b[name]} in {theirs}"
-            for name in a
-            if a[name] != b[name]
+            f"{name} is {value} in {mine} and {others[name]} in {theirs}"
+            for name, value in self.to_dict().items()
+            if value != others[name]
         ]
         if differing:
             raise DatabaseError(

@@ -1,5 +1,4 @@
-"""Descriptor rows on disk: append-only files of little-endian float32, C order, read through
-np.memmap.
+"""Descriptor rows on disk: append-only files of little-endian float32, read through np.memmap.
 
 Frames have shards, and units too where they are longer than a frame. A source's rows are contiguous
 within one shard. A row's number, `shard * capacity + row in shard`, stays the same until the
@@ -15,22 +14,23 @@ import numpy as np
 
 from files.errors import DatabaseError
 
-SHARD_BYTES = 2 << 30  # a shard is sealed when the next source would make it larger
+SHARD_BYTES = 2 << 30  # a new shard is begun when the next source would make it larger
 
 
 def rows_per_shard(n_columns: int) -> int:
-    """Row numbers set aside for each shard."""
+    """Return how many row numbers are set aside for each shard."""
     return SHARD_BYTES // (4 * n_columns)
 
 
 def shard_path(folder: Path, kind: str, shard: int) -> Path:
-    """`kind` is "frames" or "units"."""
+    """Return the file of a shard; `kind` is "frames" or "units"."""
     return folder / (f"{shard:05d}.f32" if kind == "frames" else f"{kind}-{shard:05d}.f32")
 
 
 def read_rows(path: Path, first: int, n_rows: int, n_columns: int) -> np.ndarray:
-    """Rows read into memory, not mapped: a pass over a large database then stays small. Fewer if
-    the file is cut short.
+    """Read rows into memory, fewer if the file is cut short.
+
+    They are not mapped: a pass over a large database then stays small.
     """
     with open(path, "rb") as file:
         file.seek(4 * first * n_columns)
@@ -39,11 +39,12 @@ def read_rows(path: Path, first: int, n_rows: int, n_columns: int) -> np.ndarray
 
 
 def checksum(rows: np.ndarray) -> int:
+    """Return the CRC-32 of rows as they are on disk."""
     return zlib.crc32(np.ascontiguousarray(rows, "<f4").data)
 
 
 def map_shard(path: Path, n_rows: int, n_columns: int) -> np.ndarray:
-    """The committed rows of a shard, read-only, shape (n_rows, n_columns).
+    """Map the committed rows of a shard, read-only, shape (n_rows, n_columns).
 
     Raises
     ------
@@ -66,6 +67,17 @@ def _check_length(path: Path, needed: int) -> None:
         )
 
 
+def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
+    """Delete the shards of a kind that no commit knows.
+
+    They are of a crash before the first commit, or of an interrupted compaction.
+    """
+    pattern = "[0-9]*.f32" if kind == "frames" else f"{kind}-*.f32"
+    for file in folder.glob(pattern):
+        if int(file.stem.rpartition("-")[2]) not in committed:
+            file.unlink()
+
+
 class ShardWriter:
     """Appends rows.
 
@@ -75,8 +87,7 @@ class ShardWriter:
     def __init__(
         self, folder: Path, kind: str, n_columns: int, *, shard: int, committed_rows: int
     ) -> None:
-        """Open `shard` for appending after its `committed_rows`; whatever follows them was never
-        committed and is cut.
+        """Open a shard to append after its committed rows; what follows them is cut off.
 
         Raises
         ------
@@ -94,7 +105,8 @@ class ShardWriter:
             self._open()
 
     def _open(self) -> BufferedWriter:
-        self._file = open(shard_path(self._folder, self._kind, self.shard), "ab")  # noqa: SIM115  closed by close()
+        path = shard_path(self._folder, self._kind, self.shard)
+        self._file = open(path, "ab")  # noqa: SIM115  closed by close()
         self._file.truncate(4 * self.rows * self._n_columns)
         return self._file
 
@@ -103,19 +115,22 @@ class ShardWriter:
         if self.rows and self.rows + len(rows) > rows_per_shard(self._n_columns):
             self.sync()
             self.close()
-            self.shard = self.shard + 1
+            self.shard += 1
             self.rows = 0
         first = self.rows
-        (self._file or self._open()).write(np.ascontiguousarray(rows, "<f4").data)
+        file = self._file or self._open()
+        file.write(np.ascontiguousarray(rows, "<f4").data)
         self.rows += len(rows)
         return self.shard, first
 
     def sync(self) -> None:
+        """Flush to the disk."""
         if self._file:
             self._file.flush()
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        """Close the file without syncing it."""
         if self._file:
             self._file.close()
             self._file = None

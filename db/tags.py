@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from db.maintain import match_sources
-from db.writer import transaction, writing
+from db.transaction import transaction
+from db.writing import writing
 from files.errors import ParameterError
 
 TAG = re.compile(r"[^\s,*?\[\]]+")

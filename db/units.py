@@ -2,15 +2,13 @@
 
 Units tile a source from its first sample to its last. Onsets are found in two steps:
 
-    mel bands of each frame -> how much they rise (spectral flux) -> peaks -> to one frame, 23 ms
-    energy of every 64 samples -> steepest rise near the peak -> back to the quietest moment before
-    it -> one sample
+    mel bands of each frame -> how much they rise (spectral flux) -> peaks: to one frame, 23 ms
+    energy of every 64 samples -> steepest rise near the peak -> back to the last quiet moment
+    before it: to one sample
 
 so that a unit begins just before its attack, at a zero crossing or nearly, and the attack is whole.
 Both measures are taken while the file streams past: 3 kB for each second, whatever its length.
 """
-
-from __future__ import annotations
 
 from bisect import bisect
 
@@ -18,22 +16,18 @@ import numpy as np
 
 from audio.librosa_import import import_librosa
 from db.descriptors.frames import Frames
+from db.envelope import ENVELOPE_SAMPLES, Envelope
 from db.settings import DURATION, DescriptorSettings
 
-ENVELOPE_SAMPLES = 64  # 1.5 ms at 44.1 kHz: shorter than any attack we can hear as one
 FLOOR_DB = -25.0  # mel power below this, 60 dB under a full-scale sine's, does not count as sound
 PEAK_FRAMES = 2  # frames on either side that a peak must exceed, 46 ms
 MEAN_FRAMES = 8  # frames on either side whose mean a peak must exceed by RISE_DB, 186 ms
 # mean rise over the mel bands; 1 to 1.5 did best on drums and plucked strings, see docs/rooms/db.md
 RISE_DB = 1.0
-ATTACK_BLOCKS = 8  # envelope blocks compared on either side of an attack, 12 ms
-BACK_BLOCKS = 16  # at most this far before the steepest rise does a unit begin, 23 ms
-# times the energy of the quietest block is as good as quiet: the latest such block is taken, 3 dB
-QUIET = 2.0
 
 
 def frame_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
-    """Lengths of units of equal length, the last one shorter if need be; int64."""
+    """Return the lengths of units of equal length, the last one shorter if need be; int64."""
     n_units = -(-n_samples // unit_samples)
     lengths = np.full(n_units, unit_samples)
     lengths[-1] = n_samples - (n_units - 1) * unit_samples
@@ -41,8 +35,9 @@ def frame_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
 
 
 def step_lengths(sequence: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
-    """How many samples each step of a raw sequence lasts, int64, shape (steps,): what it says, or
-    what every unit has.
+    """Return how many samples each step of a raw sequence lasts, int64, shape (steps,).
+
+    Onsets and beats say so themselves; all other units have one length.
     """
     if settings.units in ("onset", "beat"):
         seconds = np.exp2(sequence[:, settings.names.index(DURATION)].astype(np.float64))
@@ -51,60 +46,81 @@ def step_lengths(sequence: np.ndarray, settings: DescriptorSettings) -> np.ndarr
 
 
 class UnitFinder:
-    """Watches a signal and its frames go by, then says where units begin; for "onset" and "beat"."""
+    """Finds where onset and beat units begin, from a signal and its frames as they stream past."""
 
     def __init__(self, settings: DescriptorSettings) -> None:
         self._settings = settings
-        self._rest = np.empty(0, np.float32)
-        self._energy: list[np.ndarray] = []
-        self._quietest: list[np.ndarray] = []
+        self._envelope = Envelope()
         self._flux: list[np.ndarray] = []
         self._last_bands: np.ndarray | None = None
 
     def watch_signal(self, block: np.ndarray) -> None:
-        """Energy of every `ENVELOPE_SAMPLES`, and the sample among them nearest to zero."""
-        signal = np.concatenate([self._rest, block])
-        whole = len(signal) // ENVELOPE_SAMPLES * ENVELOPE_SAMPLES
-        blocks = signal[:whole].reshape(-1, ENVELOPE_SAMPLES)
-        self._rest = signal[whole:]
-        self._energy.append(np.einsum("bs,bs->b", blocks, blocks))
-        self._quietest.append(np.abs(blocks).argmin(axis=1).astype(np.uint8))
+        """Take the next samples."""
+        self._envelope.add(block)
 
     def watch_frames(self, frames: Frames) -> None:
-        """Spectral flux: mean rise of the mel bands in dB.
+        """Take the next frames: measure the spectral flux, the mean rise of the mel bands in dB.
 
-        A band is held against its neighbours' last values as well, so that vibrato is no onset
-        (Böck & Widmer, DAFx 2013)."""
+        A band is compared with its neighbours' last values as well, so that vibrato is no onset
+        (Böck & Widmer, DAFx 2013).
+        """
         bands = np.maximum(frames.mel_db, FLOOR_DB)
-        before = (
-            self._last_bands if self._last_bands is not None else np.full_like(bands[:1], FLOOR_DB)
-        )
-        before = np.concatenate([before, bands[:-1]])
-        widest = before.copy()
-        np.maximum(widest[:, 1:], before[:, :-1], out=widest[:, 1:])
-        np.maximum(widest[:, :-1], before[:, 1:], out=widest[:, :-1])
-        self._flux.append(np.maximum(bands - widest, 0).mean(axis=1))
+        last = self._last_bands
+        if last is None:
+            last = np.full_like(bands[:1], FLOOR_DB)
+        before = np.concatenate([last, bands[:-1]])
+        loudest = before.copy()
+        np.maximum(loudest[:, 1:], before[:, :-1], out=loudest[:, 1:])
+        np.maximum(loudest[:, :-1], before[:, 1:], out=loudest[:, :-1])
+        self._flux.append(np.maximum(bands - loudest, 0).mean(axis=1))
         self._last_bands = bands[-1:].copy()
 
     def lengths(self, n_samples: int) -> np.ndarray:
-        """Lengths of the units, int64, each at least 1; they sum to `n_samples`."""
+        """Return the lengths of the units, int64, each at least 1; they sum to `n_samples`."""
         settings = self._settings
         flux = np.concatenate(self._flux)
-        shortest, longest = (
-            max(1, round(ms * settings.sample_rate / 1000))
-            for ms in (settings.min_unit_ms, settings.max_unit_ms)
-        )
-        peaks = _beats(flux, settings) if settings.units == "beat" else _peaks(flux)
-        energy = np.concatenate(self._energy)
-        quietest = np.concatenate(self._quietest)
-        starts = [_attack(peak, energy, quietest, settings) for peak in peaks]
-        starts = _far_apart(starts, flux[peaks], n_samples, shortest)
-        starts = _split_long(starts, n_samples, longest, energy, quietest)
+        peaks = _find_beats(flux, settings) if settings.units == "beat" else _find_peaks(flux)
+        self._envelope.finish()
+        starts = [self._find_attack(peak) for peak in peaks]
+        starts = _drop_close(starts, flux[peaks], n_samples, self._samples(settings.min_unit_ms))
+        starts = self._split_long(starts, n_samples, self._samples(settings.max_unit_ms))
         return np.diff([*starts, n_samples])
 
+    def _samples(self, milliseconds: float) -> int:
+        return max(1, round(milliseconds * self._settings.sample_rate / 1000))
 
-def _peaks(flux: np.ndarray) -> np.ndarray:
-    """Frames where the flux is highest around and well above its surroundings."""
+    def _find_attack(self, frame: int) -> int:
+        """Return the sample at which a unit with an attack in a frame begins."""
+        hop = self._settings.hop_length
+        centre = frame * hop
+        if self._settings.window_centre == "span":
+            centre += hop // 2
+        return self._envelope.start_of_attack(centre - hop, centre + hop)
+
+    def _split_long(self, starts: list[int], n_samples: int, longest: int) -> list[int]:
+        """Cut units longer than `longest` into equal parts.
+
+        Each cut is moved to the quietest moment within a quarter of a part.
+        """
+        result = []
+        for start, end in zip(starts, [*starts[1:], n_samples], strict=True):
+            result.append(start)
+            while (n_parts := -(-(end - result[-1]) // longest)) > 1:
+                part = (end - result[-1]) / n_parts
+                reach = min(part / 4, longest - part)
+                result.append(self._quietest_near(result[-1] + part, reach))
+        return result
+
+    def _quietest_near(self, sample: float, reach: float) -> int:
+        first = int((sample - reach) // ENVELOPE_SAMPLES) + 1
+        last = int((sample + reach) // ENVELOPE_SAMPLES) - 1
+        if first > last:
+            return round(sample)
+        return self._envelope.quiet_sample(first, min(last, self._envelope.n_blocks - 1))
+
+
+def _find_peaks(flux: np.ndarray) -> np.ndarray:
+    """Return the frames where the flux is highest around and well above its surroundings."""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     highest = maximum_filter1d(flux, 2 * PEAK_FRAMES + 1, mode="constant")
@@ -112,9 +128,9 @@ def _peaks(flux: np.ndarray) -> np.ndarray:
     return np.flatnonzero((flux == highest) & (flux > mean + RISE_DB))
 
 
-def _beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
-    """Frames of the beats, by librosa's tracker (Ellis, 2007)."""
-    if len(flux) < MEAN_FRAMES or not flux.any():  # nothing can be counted in so little
+def _find_beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
+    """Return the frames of the beats, by librosa's tracker (Ellis, 2007)."""
+    if len(flux) < MEAN_FRAMES or not flux.any():  # too little to count a beat in
         return np.empty(0, np.int64)
     _, beats = import_librosa().beat.beat_track(
         onset_envelope=flux, sr=settings.sample_rate, hop_length=settings.hop_length, trim=False
@@ -122,71 +138,16 @@ def _beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
     return np.unique(beats.astype(np.int64))
 
 
-def _attack(
-    frame: int, energy: np.ndarray, quietest: np.ndarray, settings: DescriptorSettings
-) -> int:
-    """The sample at which a unit with an attack in `frame` begins."""
-    hop = settings.hop_length
-    centre = frame * hop + (hop // 2 if settings.window_centre == "span" else 0)
-    first, last = (
-        np.clip((centre + side) // ENVELOPE_SAMPLES, 0, len(energy)) for side in (-hop, hop)
-    )
-    if last - first < 1:
-        return 0
-    padded = np.pad(
-        energy[max(first - ATTACK_BLOCKS, 0) : last + ATTACK_BLOCKS],
-        (max(ATTACK_BLOCKS - first, 0), ATTACK_BLOCKS),
-    )
-    cumulated = np.concatenate([[0.0], np.cumsum(padded, dtype=np.float64)])
-    around = np.arange(last - first) + ATTACK_BLOCKS
-    before = cumulated[around] - cumulated[around - ATTACK_BLOCKS]
-    after = cumulated[around + ATTACK_BLOCKS] - cumulated[around]
-    noise = 1e-3 * max(float(after.max()), 1e-12)
-    steepest = first + int(np.argmax(np.log(after + noise) - np.log(before + noise)))
-    return _quiet_sample(max(steepest - BACK_BLOCKS, 0), steepest, energy, quietest)
-
-
-def _quiet_sample(first: int, last: int, energy: np.ndarray, quietest: np.ndarray) -> int:
-    """The quietest sample of the latest envelope block from first to last that is as good as quiet."""
-    window = energy[first : last + 1]
-    block = first + int(np.flatnonzero(window <= QUIET * window.min())[-1])
-    return block * ENVELOPE_SAMPLES + int(quietest[block])
-
-
-def _far_apart(
+def _drop_close(
     starts: list[int], strengths: np.ndarray, n_samples: int, shortest: int
 ) -> list[int]:
-    """0 and the strongest of the starts that leave every unit `shortest` samples; in order."""
+    """Return 0 and the strongest starts that leave every unit `shortest` samples, in order."""
     kept = [0]
     for i in np.argsort(-strengths, kind="stable"):
-        place = bisect(kept, starts[i])
+        start = starts[i]
+        place = bisect(kept, start)
         neighbours = kept[place - 1 : place + 1]
-        if starts[i] <= n_samples - shortest and all(
-            abs(starts[i] - other) >= shortest for other in neighbours
-        ):
-            kept.insert(place, starts[i])
+        is_far = all(abs(start - other) >= shortest for other in neighbours)
+        if is_far and start <= n_samples - shortest:
+            kept.insert(place, start)
     return kept
-
-
-def _split_long(
-    starts: list[int], n_samples: int, longest: int, energy: np.ndarray, quietest: np.ndarray
-) -> list[int]:
-    """Cut units longer than `longest` into equal parts, each cut moved to the quietest moment
-    within a quarter of a part.
-    """
-    result = []
-    for start, end in zip(starts, [*starts[1:], n_samples], strict=True):
-        result.append(start)
-        while (n_parts := -(-(end - result[-1]) // longest)) > 1:
-            part = (end - result[-1]) / n_parts
-            reach = min(part / 4, longest - part)
-            ideal = result[-1] + part
-            first = int((ideal - reach) // ENVELOPE_SAMPLES) + 1
-            last = int((ideal + reach) // ENVELOPE_SAMPLES) - 1
-            cut = (
-                _quiet_sample(first, min(last, len(energy) - 1), energy, quietest)
-                if first <= last
-                else round(ideal)
-            )
-            result.append(cut)
-    return result

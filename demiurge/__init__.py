@@ -1,3 +1,1 @@
-"""The front door: the command line, the chain from a seed file to a WAV, the demo and the
-benchmarks.
-"""
+"""The front door: the chain from seed to WAV, plans, the command line, the web page, benchmarks."""

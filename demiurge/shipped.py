@@ -9,13 +9,16 @@ SHIPPED = "shipped"
 
 
 def shipped_model(kind: str) -> Path:
-    """The folder of the shipped "vocoder" or "unagan"."""
+    """Return the folder of the shipped "vocoder" or "unagan"."""
     return WEIGHTS / kind
 
 
 def model_path(name: str | Path, kind: str) -> Path:
-    """`name` as a folder: the word "shipped" means what comes with Demiurge, unless there is a
-    folder called so.
+    """Return the folder of a model.
+
+    The word "shipped" means the one that comes with Demiurge, unless there is a folder called so.
     """
     path = Path(name)
-    return shipped_model(kind) if str(path) == SHIPPED and not path.is_dir() else path
+    if str(path) == SHIPPED and not path.is_dir():
+        return shipped_model(kind)
+    return path

@@ -1,1 +1,1 @@
-"""Files: errors, atomic writes, hashes, names, the cache folder."""
+"""Files: errors, atomic writes, hashes, names, the cache folder, progress."""

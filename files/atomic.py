@@ -1,4 +1,4 @@
-"""Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+"""Write files so that a reader, or a crash, sees the old content or the new, never a part."""
 
 import os
 import tempfile
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from files.errors import ParameterError
+from files.errors import DemiurgeError, ParameterError
+
+REMEDY = "free some space or choose another place"
 
 
 @contextmanager
@@ -21,26 +23,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.is_symlink():
-        path = Path(os.path.realpath(path))  # the file it stands for, not the link
+        path = Path(os.path.realpath(path))  # replace the file, not the link to it
     if path.is_dir():
         raise ParameterError(f"{path} is a folder; give the name of a file")
-    try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem[:20]}-", suffix=path.suffix
-        )
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be written ({error.strerror}); choose a folder that you can write to"
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _make_temporary(path)
     try:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(
-            0o666 & ~umask
-        )  # mkstemp makes private files; the result is an ordinary one
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that nobody else may read
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -48,42 +39,51 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _make_temporary(path: Path) -> Path:
+    with writing_errors(path, "choose a folder that you can write to"):
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem[:20]}-", suffix=path.suffix
+        )
+    os.close(handle)
+    return Path(name)
+
+
 @contextmanager
-def explaining(path: str | Path) -> Iterator[None]:
-    """A block that writes `path`, all of whose `OSError`s become a `ParameterError`: the disk is
-    full, most likely.
-    """
+def writing_errors(
+    path: str | Path, remedy: str = REMEDY, *, raised: type[DemiurgeError] = ParameterError
+) -> Iterator[None]:
+    """Turn an `OSError` of a block that writes `path` into an error that gives the remedy."""
     try:
         yield
     except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another place"
-        ) from error
+        raise raised(cannot_write(path, error, remedy)) from error
 
 
-def make_folder(folder: Path, remedy: str = "choose another place") -> None:
+def cannot_write(path: str | Path, reason: Exception | str, remedy: str = REMEDY) -> str:
+    """Return the message of an error: a file or folder, why it cannot be written, what to do."""
+    text = getattr(reason, "strerror", None) or str(reason)
+    return f"{path}: cannot be written ({text}); {remedy}"
+
+
+def make_folder(folder: str | Path, remedy: str = REMEDY) -> None:
     """Make a folder, and those above it, unless it is there.
 
     Raises
     ------
     ParameterError
-        If that cannot be, with the remedy.
+        If it cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParameterError(
-            f"{folder}: cannot make this folder ({error.strerror}); {remedy}"
-        ) from error
+    with writing_errors(folder, remedy):
+        Path(folder).mkdir(parents=True, exist_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file, UTF-8 and with its line ends as they are, in the place of what was there.
+    """Write or replace a UTF-8 text file; line ends stay as they are.
 
     Raises
     ------
     ParameterError
         If it cannot be written, or the disk is full.
     """
-    with explaining(path), replacing(path) as temporary:
+    with writing_errors(path), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")

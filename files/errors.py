@@ -1,4 +1,4 @@
-"""The one family of errors a user can meet.
+"""The errors that a user can meet.
 
 Every message gives the value, the rule and the remedy; the command line prints it as it is.
 """
@@ -7,7 +7,7 @@ import sys
 
 
 class DemiurgeError(Exception):
-    """Root of every error caused by input, files or settings."""
+    """The root of all errors caused by input, files or settings."""
 
 
 class ParameterError(DemiurgeError, ValueError):
@@ -35,17 +35,15 @@ class PlanError(DemiurgeError):
 
 
 def install_command(extra: str) -> str:
-    """The remedy where packages of an extra are missing: what installs them for the Python that
-    runs now, wherever its pip is.
+    """Return the command that installs the packages of an extra for the Python that runs now.
 
     It names the packages, not the extra: pip may find Demiurge itself on no index.
     """
     from importlib import metadata
 
-    required = [line.partition(";") for line in metadata.requires("demiurge-sequencer") or ()]
-    packages = [
-        f'"{package.strip()}"'
-        for package, _, only in required
-        if f'extra == "{extra}"' in only.replace("'", '"')
-    ]
+    packages = []
+    for requirement in metadata.requires("demiurge-sequencer") or ():
+        package, _, marker = requirement.partition(";")
+        if f'extra == "{extra}"' in marker.replace("'", '"'):
+            packages.append(f'"{package.strip()}"')
     return f"{sys.executable} -m pip install {' '.join(packages)}"

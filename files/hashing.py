@@ -1,4 +1,4 @@
-"""Who a file is, whatever its name: a hash of its bytes."""
+"""Content hashes of files."""
 
 import errno
 import hashlib
@@ -9,7 +9,7 @@ import xxhash
 
 
 def hash_file(path: str | Path) -> str:
-    """XXH3-128 of a file's bytes, 32 hex digits.
+    """Return XXH3-128 of a file's bytes, 32 hex digits.
 
     Raises
     ------

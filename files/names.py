@@ -1,18 +1,34 @@
-"""Names of files: those that are no text can be opened by few libraries, and kept in no database or
-plan.
-"""
+"""Names of files: whether they are text, and how they can be shown."""
 
+import unicodedata
 from pathlib import Path
 
 from files.errors import AudioError, DemiurgeError
 
+# control characters, bytes that are not UTF-8, line and paragraph separators
+UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
-def printable(name: str) -> str:
-    """A file name as text: bytes that are not UTF-8 become \\udcNN escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+
+def printable(text: str) -> str:
+    r"""Return a text that can be shown on one line.
+
+    Line breaks, other control characters, and bytes of a file's name that are not UTF-8 become
+    escapes, like \n, \x1b and \udce9.
+    """
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in UNPRINTABLE
+        else letter
+        for letter in text
+    )
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name is text; few libraries open other names, and no plan can hold them."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def check_name(path: str | Path, error: type[DemiurgeError] = AudioError) -> None:
     """Raise `error` if a path holds bytes that are not UTF-8."""
-    if printable(str(path)) != str(path):
+    if not is_utf8(str(path)):
         raise error(f"{printable(str(path))}: its name is not valid UTF-8; rename it")

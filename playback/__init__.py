@@ -1,1 +1,1 @@
-"""From a plan to audio: reading spans of sources, crossfades, writing."""
+"""From a plan to audio: sources, runs of units, joins and their crossfades, files."""

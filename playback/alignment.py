@@ -1,10 +1,10 @@
-"""Where in a seam the two sides agree best: the place of the overlap's middle."""
+"""Move each overlap to where its two sides agree best."""
 
 import numpy as np
 
 WINDOW_MS = 10.0  # of the waveforms that are compared
 GRID = 8  # samples
-WORTH = 0.1  # of correlation, that moving all the way must gain
+WORTH = 0.1  # correlation that moving all the way must gain
 
 
 def align(
@@ -14,45 +14,43 @@ def align(
     lowest: np.ndarray,
     highest: np.ndarray,
     *,
-    most: float,
+    max_move: float,
     window: float,
 ) -> np.ndarray:
-    """Move the middle of each overlap to where the normalised correlation of the two sides is
-    highest.
+    """Move the middle of each overlap to where the normalised correlation is highest.
 
     Parameters
     ----------
-    outgoing, incoming : ndarray, float32, shape (crossfade, 2 * reach, channels)
-        As `playback.crossfade.cross` has them; reach is a multiple of `GRID`.
-    middle, lowest, highest : ndarray, int64, shape (crossfade,)
-        The middles, and between which samples they may lie, counted from the boundary.
-    most : float > 0
-        Samples by which one may move at most.
+    outgoing, incoming : ndarray, float32, shape (joins, 2 * reach, channels)
+        As in `playback.crossfade.cross`; reach is a multiple of `GRID`.
+    middle, lowest, highest : ndarray, int64, shape (joins,)
+        The middles, and the range in which each may lie, in samples from the join.
+    max_move : float > 0
+        Samples by which a middle may move.
     window : float
         Samples that are compared; rounded to an even number of blocks of the grid.
 
     Returns
     -------
-    ndarray, int64, shape (crossfade,)
-        The middles; they stay where nothing around them can be compared.
+    ndarray, int64, shape (joins,)
+        The new middles; unchanged where nothing around them can be compared.
     """
     half = max(1, round(window / (2 * GRID)))  # in blocks of the grid
-    sums = [
-        _window_sums(a, b, half)
-        for a, b in ((outgoing, incoming), (outgoing, outgoing), (incoming, incoming))
-    ]
-    likeness = sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-20))
+    ab = _window_sums(outgoing, incoming, half)
+    aa = _window_sums(outgoing, outgoing, half)
+    bb = _window_sums(incoming, incoming, half)
+    likeness = ab / np.sqrt(np.maximum(aa * bb, 1e-20))
     if not likeness.shape[1]:
         return middle
     places = (np.arange(likeness.shape[1]) + half) * GRID - outgoing.shape[1] // 2
     away = np.abs(places - middle[:, None])
-    allowed = (places >= lowest[:, None]) & (places <= highest[:, None]) & (away <= most)
-    score = np.where(allowed, likeness - WORTH * np.where(allowed, away, 0) / most, -np.inf)
+    allowed = (places >= lowest[:, None]) & (places <= highest[:, None]) & (away <= max_move)
+    score = np.where(allowed, likeness - WORTH * np.where(allowed, away, 0) / max_move, -np.inf)
     return np.where(allowed.any(axis=1), places[score.argmax(axis=1)], middle)
 
 
 def _window_sums(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
-    """Sums of a·b over windows of 2 * half blocks of the grid, one a block."""
+    """Return sums of a·b over windows of 2 * half blocks of the grid, one a block."""
     blocks = len(a), -1, GRID * a.shape[2]
     products = np.einsum("sbi,sbi->sb", a.reshape(blocks), b.reshape(blocks))
     summed = np.cumsum(np.pad(products, ((0, 0), (1, 0))), axis=1, dtype=np.float64)

@@ -1,29 +1,31 @@
-"""What an edit of a plan changes of its sound: only that must be stitched again.
+"""What an edit of a plan changes in its audio: only that must be stitched again.
 
-old   ── A ──┬── B ──┬──── C ────┬── D ──       the same runs in front: A, B; at the back: D
-new   ── A ──┬── B ──┬── X ──┬── D ──
-                 └─made anew──┘                 from where B's last seam may begin to where D's first one may end
+old   ── A ──┬── B ──┬──── C ────┬── D ──       The same runs in front, A and B, and at the back, D:
+new   ── A ──┬── B ──┬── X ──┬── D ──           made anew is what lies between where B's crossfade
+                 └─made anew──┘                 into X may begin and where X's into D may end.
 
-old   ── A ──┬────────── B ───────────┬── D ──  two runs that begin alike, or end alike, are the same as far as their
-new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  crossfade do not reach
+old   ── A ──┬────────── B ───────────┬── D ──  Runs that begin alike, or end alike, are the same
+new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  up to where their crossfades may begin.
                   └made anew─┘
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import is_
 from typing import Any, NamedTuple
 
-from playback.crossfade import CrossfadeOptions
-from playback.plan import Plan, Step
-from playback.stitch import Run, join_runs, run_end, run_start
+from playback.options import CrossfadeOptions
+from playback.plan import Plan
+from playback.runs import Run, join_runs, run_end, run_start
+from playback.steps import Step
 
 
 @dataclass(frozen=True)
 class Change:
-    """The new plan's output is the old one's up to `start`, its own up to `new_stop`, the old one's
-    from `old_stop` on.
+    """The new plan's audio is the old one's, but for a part.
+
+    It is the old one's up to `start`, new up to `new_stop`, and the old one's from `old_stop` on.
     """
 
     start: int
@@ -31,29 +33,32 @@ class Change:
     new_stop: int
 
 
-def changed(old: Plan, new: Plan, crossfade: CrossfadeOptions) -> Change | None:
-    """What of the output must be made anew; None if nothing. Both plans are of one corpus, and have
-    the same crossfade.
+def find_change(old: Plan, new: Plan, crossfade: CrossfadeOptions) -> Change | None:
+    """Return what of the audio must be made anew; None if nothing.
+
+    Both plans are of one corpus and have the same crossfade.
     """
     if (old.sample_rate, old.channels) != (new.sample_rate, new.channels):
         return Change(0, old.n_samples, new.n_samples)
-    others = {
-        source
-        for source in old.sources.keys() & new.sources.keys()
-        if _hash(old, source) != _hash(new, source)
-    }
-    parts = _Part(old), _Part(new)
-    if not others:
-        parts = _without_same_ends(old, new)
-    before, after = (_pieces(part, crossfade, others) for part in parts)
+    replaced = _replaced_sources(old, new)
+    old_part = _Part(old)
+    new_part = _Part(new)
+    if not replaced:
+        old_part, new_part = _without_same_ends(old, new)
+    before = _pieces(old_part, crossfade, replaced)
+    after = _pieces(new_part, crossfade, replaced)
     if before == after:
         return None
-    start = parts[0].start + _n_shared(before, after)
-    behind = parts[0].behind + _n_shared(
-        *([piece.mirrored() for piece in reversed(pieces)] for pieces in (before, after))
-    )
+    start = old_part.start + _n_shared(before, after)
+    behind = old_part.behind + _n_shared(_mirrored(before), _mirrored(after))
     behind = min(behind, old.n_samples - start, new.n_samples - start)
     return Change(start, old.n_samples - behind, new.n_samples - behind)
+
+
+def _replaced_sources(old: Plan, new: Plan) -> set[str]:
+    """Return the sources whose files differ between the plans."""
+    both = old.sources.keys() & new.sources.keys()
+    return {source for source in both if _hash(old, source) != _hash(new, source)}
 
 
 def _hash(plan: Plan, source: str) -> str:
@@ -70,10 +75,10 @@ class _Part:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return self.plan.steps[self.first : self.end]
+        return self.plan.steps[self.first : self.stop]
 
     @property
-    def end(self) -> int:
+    def stop(self) -> int:
         return self.last % len(self.plan.steps) + 1
 
     @property
@@ -83,92 +88,97 @@ class _Part:
 
     @property
     def behind(self) -> int:
-        """Samples after it, a rest at the very end excluded."""
-        return (
-            self.plan.n_samples - self.plan.steps[self.end - 1].until_sample
-            if self.end < len(self.plan.steps)
-            else 0
-        )
+        """Samples after it; a rest at the very end counts as its own."""
+        if self.stop == len(self.plan.steps):
+            return 0
+        return self.plan.n_samples - self.plan.steps[self.stop - 1].until_sample
 
     @property
     def tail_samples(self) -> int:
-        return self.plan.tail_samples if self.end == len(self.plan.steps) else 0
+        return self.plan.tail_samples if self.stop == len(self.plan.steps) else 0
 
 
 def _without_same_ends(old: Plan, new: Plan) -> tuple[_Part, _Part]:
-    """Both without the runs at their ends that are made of the very same steps, but for two on
-    either side: an edit leaves most of a long plan's steps alone, and to look at each would take
-    longer than to stitch what it changes.
+    """Leave out the runs at both ends that are made of the very same steps, but for two.
+
+    An edit keeps most steps of a long plan as they are: to compare each of them would take longer
+    than to stitch what has changed.
     """
     fewest = min(len(old.steps), len(new.steps))
-    front = sum(takewhile(bool, map(is_, old.steps, new.steps)))
+    front = _n_same(old.steps, new.steps)
     back = 0
     if old.n_samples == new.n_samples and old.tail_samples == new.tail_samples:
-        back = min(
-            sum(takewhile(bool, map(is_, reversed(old.steps), reversed(new.steps)))), fewest - front
-        )
+        back = min(_n_same(reversed(old.steps), reversed(new.steps)), fewest - front)
     first = run_start(old.steps, run_start(old.steps, front - 1) - 1)
     last = run_end(old.steps, run_end(old.steps, len(old.steps) - back) + 1)
     return _Part(old, first, last), _Part(new, first, last + len(new.steps) - len(old.steps))
 
 
+def _n_same(old: Iterable[Step], new: Iterable[Step]) -> int:
+    """Return how many steps at the beginning are the very same objects."""
+    return sum(takewhile(bool, map(is_, old, new)))
+
+
 class _Piece(NamedTuple):
     """A run or a rest, wherever it lies.
 
-    Two that have the same `begins` and `head_room` sound the same but for how they end.
+    Two pieces with the same `begins` and `head_limit` sound the same but for how they end.
 
-    `head_room` and `tail_room` are the samples at its two ends that crossfade may change; of a rest
-    these are 0, and `begins` and `ends` are None.
+    `head_limit` and `tail_limit` are the samples at its two ends that crossfades may change; of a
+    rest these are 0, and `begins` and `ends` are None.
     """
 
     n_samples: int
-    head_room: int = 0
-    tail_room: int = 0
+    head_limit: int = 0
+    tail_limit: int = 0
     begins: tuple[Any, ...] | None = None
     ends: tuple[Any, ...] | None = None
 
-    def mirrored(self) -> "_Piece":
-        """Seen from the other end."""
-        return _Piece(self.n_samples, self.tail_room, self.head_room, self.ends, self.begins)
+
+def _mirrored(pieces: list[_Piece]) -> list[_Piece]:
+    """Return the pieces as they are seen from the end."""
+    return [
+        _Piece(piece.n_samples, piece.tail_limit, piece.head_limit, piece.ends, piece.begins)
+        for piece in reversed(pieces)
+    ]
 
 
-def _pieces(part: _Part, crossfade: CrossfadeOptions, others: Set[str]) -> list[_Piece]:
-    """Runs and rests, from the first sample to the last; `others` are the sources whose files
-    differ between the plans.
+def _pieces(part: _Part, crossfade: CrossfadeOptions, replaced: Set[str]) -> list[_Piece]:
+    """Return runs and rests, from the first sample to the last.
+
+    `replaced` are the sources whose files differ between the plans.
     """
-    most = crossfade.most(part.plan.sample_rate)
-    pieces = list[_Piece]()
+    reach = crossfade.reach_samples(part.plan.sample_rate)
+    pieces: list[_Piece] = []
     at = part.start
     for run in join_runs(part.steps):
         if run.step.at_sample > at:
             pieces.append(_Piece(run.step.at_sample - at))
-        file = _hash(part.plan, run.step.source) if run.step.source in others else ""
-        pieces.append(_piece(run, file, most))
+        file = _hash(part.plan, run.step.source) if run.step.source in replaced else ""
+        pieces.append(_piece(run, file, reach))
         at = run.step.until_sample
     return [*pieces, _Piece(part.tail_samples)]
 
 
-def _piece(run: Run, file: str, most: int) -> _Piece:
-    """A source that is another file than before is another sound; a transformed unit is made as a
-    whole.
-    """
+def _piece(run: Run, file: str, reach: int) -> _Piece:
+    """Return what decides how a run sounds: its source, the file that is, and how it is played."""
     step = run.step
     sound: tuple[Any, ...] = step.source, file, step.gain_db
-    if step.is_transformed:
+    if step.is_transformed:  # made whole: no part of it equals another unit's
         sound += step.start_sample, step.n_samples, step.reverse, step.transpose, step.stretch
     begins = (*sound, step.start_sample)
     ends = (*sound, step.end_sample)
-    return _Piece(step.n_samples, run.head_room(most), run.tail_room(most), begins, ends)
+    return _Piece(step.n_samples, run.head_limit(reach), run.tail_limit(reach), begins, ends)
 
 
 def _n_shared(before: list[_Piece], after: list[_Piece]) -> int:
-    """Samples at the beginning that are the same in both."""
+    """Return how many samples at the beginning are the same in both."""
     n_shared = in_doubt = 0
     for old, new in zip(before, after, strict=False):
         if old != new:
-            if (old.begins, old.head_room) == (new.begins, new.head_room):
-                return n_shared + min(piece.n_samples - piece.tail_room for piece in (old, new))
+            if (old.begins, old.head_limit) == (new.begins, new.head_limit):
+                return n_shared + min(piece.n_samples - piece.tail_limit for piece in (old, new))
             break
-        n_shared = n_shared + old.n_samples
-        in_doubt = old.tail_room
+        n_shared += old.n_samples
+        in_doubt = old.tail_limit
     return n_shared - in_doubt

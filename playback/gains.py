@@ -1,6 +1,4 @@
-"""The two sides' gains in crossfade, once it is decided how these are made; see `playback.crossfade`
-for the idea.
-"""
+"""The gains of the two sides of a crossfade; see `playback.crossfade` for the idea."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -10,8 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Overlaps:
-    """How the crossfade of a batch are made; arrays of shape (crossfade,), samples counted from the
-    boundary.
+    """The crossfades of a batch; arrays of shape (joins,), samples counted from the join.
 
     The outgoing side falls from `out_start` for `out_length` samples, the incoming one rises from
     `in_start` for `in_length`; in an overlap these are the same. A length of 0 is a cut. `likeness`
@@ -29,30 +26,25 @@ class Overlaps:
     step_db: np.ndarray
 
     def row(self, number: int) -> Self:
-        """One seam of the batch, as a batch."""
+        """Return one crossfade as a batch of its own."""
         return type(self)(*(getattr(self, f.name)[number : number + 1] for f in fields(self)))
 
     @property
     def extent(self) -> int:
-        """Samples on either side of the boundaries within which all of them lie."""
+        """Samples on either side of the joins within which all crossfades lie."""
         return int(max(self.left.max(initial=0), self.right.max(initial=0)))
 
 
 def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.ndarray]:
-    """Gains of the outgoing and the incoming side around the boundaries, float32, shape (crossfade, 2 *
-    extent) each.
+    """Return the gains of the outgoing and the incoming side around the joins.
 
-    Exactly 1 and 0 before, 0 and 1 after the seam.
+    Both are float32 of shape (joins, 2 * extent); exactly 1 and 0 before the crossfade, 0 and 1
+    after it.
     """
     falling = 1 - fade_progress(overlaps.out_start, overlaps.out_length, extent)
     rising = fade_progress(overlaps.in_start, overlaps.in_length, extent)
     if fade != "linear":
-        falling = np.sin(np.float32(np.pi / 2) * falling)
-        power = np.sin(np.float32(np.pi) * rising)
-        power *= overlaps.likeness.astype(np.float32)[:, None]
-        power = 1 / np.sqrt(power + 1)
-        falling = falling * power
-        rising = np.sin(np.float32(np.pi / 2) * rising) * power
+        falling, rising = _keep_power(falling, rising, overlaps.likeness)
     if overlaps.step_db.any():
         out_level, in_level = level_ramps(overlaps, extent)
         falling = falling * out_level
@@ -60,27 +52,39 @@ def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.nd
     return falling, rising
 
 
+def _keep_power(
+    falling: np.ndarray, rising: np.ndarray, likeness: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn linear fades into such as keep the power of sounds that are so much alike."""
+    falling = np.sin(np.float32(np.pi / 2) * falling)
+    power = np.sin(np.float32(np.pi) * rising)
+    power *= likeness.astype(np.float32)[:, None]
+    power = 1 / np.sqrt(power + 1)
+    falling = falling * power
+    rising = np.sin(np.float32(np.pi / 2) * rising) * power
+    return falling, rising
+
+
 def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray]:
-    """What evens out the levels: amplitudes of the two sides around the boundaries, float32,
-    (crossfade, 2 * extent).
+    """Return the amplitudes of the two sides that even out their levels.
+
+    Both are float32 of shape (joins, 2 * extent).
     """
     middle = overlaps.in_start + overlaps.in_length / 2
     nepers = (np.log(10) / 40 * overlaps.step_db).astype(np.float32)[:, None]  # half of the step
-    ramps = []
-    for start, length, sign in (
-        (-overlaps.left, middle + overlaps.left, 1),
-        (middle, overlaps.right - middle, -1),
-    ):
-        x = fade_progress(start, length, extent)
-        if sign < 0:
-            x = 1 - x
-        ramps.append(np.exp(sign * nepers * (x * x * (3 - 2 * x))))
-    return ramps[0], ramps[1]
+    rise = fade_progress(-overlaps.left, middle + overlaps.left, extent)
+    fall = 1 - fade_progress(middle, overlaps.right - middle, extent)
+    return np.exp(nepers * _smooth(rise)), np.exp(-nepers * _smooth(fall))
+
+
+def _smooth(x: np.ndarray) -> np.ndarray:
+    return x * x * (3 - 2 * x)
 
 
 def fade_progress(start: np.ndarray, length: np.ndarray, extent: int) -> np.ndarray:
-    """x of every sample around the boundaries, float32, shape (crossfade, 2 * extent): 0 before the
-    fade, 1 after it.
+    """Return x of every sample around the joins: 0 before the fade, 1 after it.
+
+    The result is float32 of shape (joins, 2 * extent).
     """
     slope = 1 / np.maximum(length, 1e-3)
     x = np.arange(-extent, extent, dtype=np.float32) * slope.astype(np.float32)[:, None]

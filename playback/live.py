@@ -15,14 +15,14 @@ import numpy as np
 
 from files.errors import ParameterError, install_command
 
-AHEAD_S = 2.0  # made in advance, so that a slow file in between is not heard
+AHEAD_S = 2.0  # made in advance, so that a slow file does not cause a gap
 LATENCY_S = 0.2  # held by the device: outlasts whatever else the interpreter does meanwhile
 CHUNK_SAMPLES = 1024  # per write; 23 ms at 44.1 kHz, how soon Ctrl-C and `progress` answer
 
 
 @dataclass(frozen=True)
 class Played:
-    """What was heard. `underruns` counts the writes that came too late: each is a gap."""
+    """What was played. `underruns` counts the writes that came too late: each is a gap."""
 
     n_samples: int
     underruns: int
@@ -34,9 +34,9 @@ def play(
     sample_rate: int,
     channels: int,
     device: str | int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Played:
-    """Play blocks one after the other; return when the last was heard.
+    """Play blocks one after the other; return when the last is over.
 
     Ctrl-C silences at once and is raised.
 
@@ -53,23 +53,20 @@ def play(
     ParameterError
         If sounddevice or PortAudio is missing, or no device plays this.
     """
-    sounddevice = _sounddevice()
+    sounddevice = _import_sounddevice()
     options = {
-        "device": _output(sounddevice, device),
+        "device": _find_output(sounddevice, device),
         "channels": channels,
         "dtype": "float32",
         "samplerate": sample_rate,
     }
     depth = max(2, round(AHEAD_S * sample_rate / CHUNK_SAMPLES))
-    with _ahead(_chunks(blocks, channels), depth) as chunks:
-        first = list(islice(chunks, depth // 2))  # a second in hand before the device starts to ask
+    with _made_ahead(_chunks(blocks, channels), depth) as chunks:
+        first = list(islice(chunks, depth // 2))  # a second is ready before the device starts
         try:
             sounddevice.check_output_settings(**options)
-            return _write(
-                sounddevice.OutputStream(**options, latency=LATENCY_S),
-                chain(first, chunks),
-                progress,
-            )
+            stream = sounddevice.OutputStream(**options, latency=LATENCY_S)
+            return _write(stream, chain(first, chunks), progress)
         except sounddevice.PortAudioError as error:
             raise ParameterError(
                 f"device={device!r} does not play {channels} channels at {sample_rate} Hz"
@@ -77,29 +74,25 @@ def play(
             ) from error
 
 
-def _write(
-    stream: Any, chunks: Iterator[np.ndarray], progress: Callable[[int], None] | None
-) -> Played:
+def _write(stream: Any, chunks: Iterator[np.ndarray], progress: Callable[[int], None]) -> Played:
     played = 0
     underruns = 0
     try:
         stream.start()
         for chunk in chunks:
-            late = stream.write(chunk)
-            underruns += (
-                bool(late) and played > 0
-            )  # before the first write the device has nothing to play
+            was_late = stream.write(chunk)
+            if was_late and played > 0:  # before the first write the device has nothing to play
+                underruns += 1
             played += len(chunk)
-            if progress:
-                progress(played)
+            progress(played)
         stream.stop()  # waits for the last sample
     finally:
-        stream.close()  # discards what was not yet heard
+        stream.close()  # discards what has not been played
     return Played(played, underruns)
 
 
 def _chunks(blocks: Iterator[np.ndarray], channels: int) -> Iterator[np.ndarray]:
-    """The same samples in chunks of `CHUNK_SAMPLES`, the last one shorter."""
+    """Yield the same samples in chunks of `CHUNK_SAMPLES`, the last one shorter."""
     waiting = np.empty((0, channels), np.float32)
     for block in blocks:
         waiting = np.ascontiguousarray(np.concatenate([waiting, block]), dtype=np.float32)
@@ -112,18 +105,16 @@ def _chunks(blocks: Iterator[np.ndarray], channels: int) -> Iterator[np.ndarray]
 
 
 @contextmanager
-def _ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np.ndarray]]:
-    """Yield an iterator over `items` of which a thread has up to `depth` ready; leaving ends the
-    thread.
-    """
+def _made_ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np.ndarray]]:
+    """Have a thread make up to `depth` items ahead; leaving ends the thread."""
     ready: SimpleQueue[np.ndarray | Exception | None] = SimpleQueue()
-    room = Semaphore(depth)
+    places = Semaphore(depth)
     stopped = Event()
 
     def make() -> None:
         try:
             for item in items:
-                room.acquire()
+                places.acquire()
                 if stopped.is_set():
                     return
                 ready.put(item)
@@ -136,7 +127,7 @@ def _ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np.ndar
         while (item := ready.get()) is not None:
             if isinstance(item, Exception):
                 raise item
-            room.release()
+            places.release()
             yield item
 
     thread = Thread(target=make, name="playback", daemon=True)
@@ -145,11 +136,11 @@ def _ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np.ndar
         yield take()
     finally:
         stopped.set()
-        room.release()
+        places.release()
         thread.join()
 
 
-def _sounddevice() -> Any:
+def _import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
@@ -166,12 +157,12 @@ def _sounddevice() -> Any:
 
 
 def check_output_device(device: str | int | None = None) -> None:
-    """Raise a ParameterError if nothing could be heard here."""
-    _output(_sounddevice(), device)
+    """Raise a ParameterError if nothing can be played here."""
+    _find_output(_import_sounddevice(), device)
 
 
-def _output(sounddevice: Any, device: str | int | None) -> int:
-    """Number of the output device."""
+def _find_output(sounddevice: Any, device: str | int | None) -> int:
+    """Return the number of the output device."""
     names = _names(sounddevice)
     if not names:
         raise ParameterError("no audio output device; connect one or write a file with -o")

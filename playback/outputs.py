@@ -1,6 +1,4 @@
-"""A plan, as it was written or edited: to a file, to parts, to other tools, to a picture, to the
-loudspeaker.
-"""
+"""All that can be made of a plan: audio, stems, files for other tools, a picture, sound at once."""
 
 from collections import Counter
 from collections.abc import Generator
@@ -12,20 +10,34 @@ import numpy as np
 from audio.decibels import to_amplitude
 from files.atomic import make_folder, write_text
 from files.errors import ParameterError
+from files.progress import Progress, no_progress
 from playback.cues import Cue, make_cues
-from playback.exports import EXPORTS, SUFFIXES
+from playback.exports import EXPORTS
 from playback.live import Played, play
-from playback.opened import OpenPlan
+from playback.open_plan import OpenPlan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan
-from playback.render import RenderOptions, RenderSummary, stem_paths, write_stems, write_whole
-from playback.sources import Progress
-from playback.stitch import join_runs, stitch
+from playback.render import RenderSummary, write_whole
+from playback.runs import join_runs
+from playback.stems import stem_paths, write_stems
+from playback.stitch import stitch
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is wanted of a plan: audio in `out`, a `picture` of it, one file per source in `stems`,
-    files for other tools by their format, each where it should lie."""
+    """The files to be written.
+
+    Attributes
+    ----------
+    out : Path, optional
+        The audio.
+    picture : Path, optional
+        A picture of `out`.
+    stems : Path, optional
+        A folder for one audio file per source.
+    exports : dict
+        Files for other tools, by their format: a key of `EXPORTS`.
+    """
 
     out: Path | None = None
     picture: Path | None = None
@@ -33,22 +45,21 @@ class Outputs:
     exports: dict[str, Path] = field(default_factory=dict)
 
     def files(self, plan: Plan) -> list[Path]:
-        """All that will be written.
+        """Return all files that will be written.
 
         Raises
         ------
         ParameterError
-            If one would be written over another, or the picture is no PNG.
+            If one would overwrite another, or the picture is no PNG.
         """
         if self.picture and self.picture.suffix.lower() != ".png":
             raise ParameterError(
                 f"{self.picture}: a picture is a PNG; give a name that ends in .png"
             )
-        stems = self.stem_paths(plan)
-        files = [path for path in (self.out, self.picture, *stems, *self.exports.values()) if path]
-        counts = Counter(
-            path.absolute() for path in (*files, *([self.stems] if self.stems else []))
-        )
+        single = [path for path in (self.out, self.picture) if path]
+        files = [*single, *self.stem_paths(plan), *self.exports.values()]
+        folders = [self.stems] if self.stems else []
+        counts = Counter(path.absolute() for path in (*files, *folders))
         if twice := [path for path, count in counts.items() if count > 1]:
             raise ParameterError(
                 f"{twice[0]} would be written twice; give each output a name of its own"
@@ -56,21 +67,29 @@ class Outputs:
         return files
 
     def stem_paths(self, plan: Plan) -> dict[Path, str]:
-        """The file of each source's part, in the format of the whole."""
+        """Return the file of each source's stem, in the format of the whole."""
         return stem_paths(plan, self.stems, self.suffix) if self.stems else {}
 
     @property
     def suffix(self) -> str:
-        """Of the stems."""
+        """Suffix of the stems."""
         return self.out.suffix if self.out else ".wav"
 
 
 @dataclass(frozen=True)
 class WrittenOutputs:
-    """What became of a plan.
+    """What was written.
 
-    `summary` tells of the whole, `skipped` what was wrong with each source, or step, that was left
-    out, and `n_steps` how many are heard."""
+    Attributes
+    ----------
+    files : list of Path
+    summary : RenderSummary or None
+        Of the whole, if it was written.
+    skipped : dict
+        What was wrong with each source, or step, that was left out.
+    n_steps : int
+        How many steps are heard.
+    """
 
     files: list[Path]
     summary: RenderSummary | None
@@ -80,12 +99,10 @@ class WrittenOutputs:
 
 def export_path(base: Path, kind: str) -> Path:
     """OUT.wav or OUT.plan.json -> OUT.rpp and so on."""
-    name = (
-        base.name.removesuffix(".json").removesuffix(".plan")
-        if base.suffix == ".json"
-        else base.stem
-    )
-    return base.with_name(name + SUFFIXES[kind])
+    name = base.stem
+    if base.suffix == ".json":
+        name = name.removesuffix(".plan")
+    return base.with_name(name + EXPORTS[kind].suffix)
 
 
 def write_outputs(
@@ -94,9 +111,9 @@ def write_outputs(
     outputs: Outputs,
     render_options: RenderOptions,
     *,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> WrittenOutputs:
-    """Make of a plan whatever is wanted.
+    """Write all outputs of a plan; `title` stands over the picture.
 
     Raises
     ------
@@ -104,73 +121,67 @@ def write_outputs(
         As `playback.render.render`.
     """
     files = outputs.files(opened.whole)
-    crossfade = render_options.crossfade
+    cues = _make_cues(opened, render_options.crossfade) if outputs.exports else []
+    # before anything is written: a format may refuse the plan
+    texts = _export_texts(opened, cues, outputs, gain_db=0.0)
     summary = None
-    cues = make_cues(opened.plan, opened.sound, crossfade=crossfade) if outputs.exports else []
-    cues = [replace(cue, number=opened.numbers[cue.number]) for cue in cues]
-    texts = export_texts(opened, cues, outputs, gain_db=0.0)  # refused before anything is written
     if outputs.out:
-        summary = write_whole(
-            opened,
-            outputs.out,
-            crossfade=crossfade,
-            output=render_options.output,
-            progress=progress,
-        )
+        summary = write_whole(opened, outputs.out, render_options, progress=progress)
     gain_db = summary.gain_db if summary else None
     if outputs.stems:
         make_folder(outputs.stems, "choose another")
         write_stems(
             opened,
             outputs.stems,
+            render_options,
             suffix=outputs.suffix,
             gain_db=gain_db,
-            crossfade=crossfade,
-            bits=render_options.output.bits,
             progress=progress,
         )
     if gain_db:
-        texts = export_texts(opened, cues, outputs, gain_db=gain_db)
+        texts = _export_texts(opened, cues, outputs, gain_db=gain_db)
     for path, text in texts.items():
         write_text(path, text)
     if outputs.picture and outputs.out:
-        draw(opened.plan, outputs.out, outputs.picture, title)
-    left_out = [
-        path
-        for path, source in outputs.stem_paths(opened.whole).items()
-        if source in opened.skipped
-    ]
-    return WrittenOutputs(
-        [path for path in files if path not in left_out],
-        summary,
-        opened.skipped,
-        len(opened.plan.steps),
-    )
+        _save_picture(opened.plan, outputs.out, outputs.picture, title)
+    written = _without_skipped(files, opened, outputs)
+    return WrittenOutputs(written, summary, opened.skipped, len(opened.plan.steps))
 
 
-def export_texts(
+def _make_cues(opened: OpenPlan, crossfade: CrossfadeOptions) -> list[Cue]:
+    """Return the cues of what can be played, numbered as in the whole plan."""
+    cues = make_cues(opened.plan, opened.reader, crossfade=crossfade)
+    return [replace(cue, number=opened.numbers[cue.number]) for cue in cues]
+
+
+def _export_texts(
     opened: OpenPlan, cues: list[Cue], outputs: Outputs, *, gain_db: float
 ) -> dict[Path, str]:
-    """The plan for other tools; those that play it do so as loudly as it was rendered."""
-    louder = (
-        [replace(cue, step=replace(cue.step, gain_db=cue.step.gain_db + gain_db)) for cue in cues]
-        if gain_db
-        else cues
-    )
-    return {
-        path: EXPORTS[kind](
-            opened.plan, louder if kind in ("reaper", "edl") else cues, opened.sound.root
-        )
-        for kind, path in outputs.exports.items()
-    }
+    """Return the files for other tools; those that play the plan do so as loudly as the render."""
+    texts = {}
+    for kind, path in outputs.exports.items():
+        export = EXPORTS[kind]
+        level = [_changed_by(cue, gain_db) for cue in cues] if export.is_played else cues
+        texts[path] = export.write(opened.plan, level, opened.reader.root)
+    return texts
 
 
-def draw(plan: Plan, audio: Path, picture: Path, title: str) -> None:
-    """A picture of what was rendered."""
+def _changed_by(cue: Cue, gain_db: float) -> Cue:
+    return replace(cue, step=replace(cue.step, gain_db=cue.step.gain_db + gain_db))
+
+
+def _save_picture(plan: Plan, audio: Path, picture: Path, title: str) -> None:
     from playback.picture import save_picture
 
     joins = [run.step.at_sample for run in join_runs(plan.steps)[1:]]
     save_picture(audio, plan, picture, joins=joins, title=title)
+
+
+def _without_skipped(files: list[Path], opened: OpenPlan, outputs: Outputs) -> list[Path]:
+    """Leave out the stems of sources that were skipped."""
+    stems = outputs.stem_paths(opened.whole)
+    skipped = {path for path, source in stems.items() if source in opened.skipped}
+    return [path for path in files if path not in skipped]
 
 
 def listen(
@@ -179,7 +190,7 @@ def listen(
     *,
     gain_db: float = 0.0,
     device: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Played:
     """Play a plan on the machine's audio output as it is made, clipped where it passes full scale.
 
@@ -192,17 +203,17 @@ def listen(
     gain = np.float32(to_amplitude(gain_db))
 
     def blocks() -> Generator[np.ndarray, None, None]:
-        for block in stitch(plan, opened.sound, crossfade=render_options.crossfade):
+        for block in stitch(plan, opened.reader, crossfade=render_options.crossfade):
             yield np.clip(block * gain, -1, 1)
 
-    sound = blocks()
+    audio = blocks()
     try:
         return play(
-            sound,
+            audio,
             sample_rate=plan.sample_rate,
             channels=plan.channels,
             device=device,
-            progress=(lambda done: progress(done, plan.n_samples, "playing")) if progress else None,
+            progress=lambda done: progress(done, plan.n_samples, "playing"),
         )
     finally:
-        sound.close()
+        audio.close()

@@ -1,5 +1,5 @@
-"""What a plan was to sound like: the descriptors that were looked for, kept with it so that it can
-be chosen anew.
+"""The descriptors that a plan's units were searched for, kept with it so that they can be searched
+for again.
 """
 
 import base64
@@ -11,16 +11,17 @@ import numpy as np
 from files.errors import PlanError
 
 VALUE = np.dtype("<f4")
+REMEDY = "make the plan again, or leave targets out"
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Raw descriptors, one row for each thing wanted: little-endian float32 in C order.
+    """Raw descriptors, one row per step that was searched for: little-endian float32 in C order.
 
     Raises
     ------
     PlanError
-        If they are no whole rows of `n_descriptors`, or not finite.
+        If they are not whole rows of `n_descriptors`, or not finite.
     """
 
     n_descriptors: int
@@ -34,13 +35,11 @@ class Targets:
         if not self.data or len(self.data) % (VALUE.itemsize * self.n_descriptors):
             raise PlanError(
                 f'"targets": {len(self.data)} bytes must be one or more rows of'
-                f" {self.n_descriptors} float32 values; make the plan again, or leave targets out"
-                " of it and its steps"
+                f" {self.n_descriptors} float32 values; {REMEDY} of it and its steps"
             )
-        if len(bad := np.flatnonzero(~np.isfinite(self.rows).all(axis=1))):
-            raise PlanError(
-                f'"targets": row {bad[0]} must be finite; make the plan again, or leave targets out'
-            )
+        bad_rows = np.flatnonzero(~np.isfinite(self.rows).all(axis=1))
+        if len(bad_rows):
+            raise PlanError(f'"targets": row {bad_rows[0]} must be finite; {REMEDY}')
 
     @property
     def rows(self) -> np.ndarray:
@@ -49,7 +48,7 @@ class Targets:
 
     @classmethod
     def of(cls, sequence: np.ndarray) -> Self:
-        """Those of a sequence, (steps, n_descriptors)."""
+        """Return the targets of a sequence, (steps, n_descriptors)."""
         if sequence.ndim != 2:
             raise PlanError(
                 f'"targets" of shape {sequence.shape} must be a sequence, (steps, n_descriptors)'
@@ -57,7 +56,7 @@ class Targets:
         return cls(sequence.shape[1], np.ascontiguousarray(sequence, VALUE).tobytes())
 
     def to_dict(self) -> dict[str, Any]:
-        """As a plan file holds them."""
+        """Return the targets as a plan file holds them."""
         return {
             "n_descriptors": self.n_descriptors,
             "float32": base64.b64encode(self.data).decode(),
@@ -65,7 +64,7 @@ class Targets:
 
     @classmethod
     def from_dict(cls, document: Any) -> Self:
-        """The inverse of `to_dict`."""
+        """Read what `to_dict` returns."""
         if not isinstance(document, dict) or set(document) != {"n_descriptors", "float32"}:
             raise PlanError(
                 '"targets" must have "n_descriptors" and "float32" and no more; or leave it out'
@@ -73,8 +72,5 @@ class Targets:
         try:
             data = base64.b64decode(document["float32"], validate=True)
         except (TypeError, ValueError) as error:
-            raise PlanError(
-                f'"targets": float32 must be base64 ({error}); make the plan again, or leave'
-                " targets out"
-            ) from error
+            raise PlanError(f'"targets": float32 must be base64 ({error}); {REMEDY}') from error
         return cls(document["n_descriptors"], data)

@@ -11,9 +11,10 @@ import math
 import numpy as np
 
 from files.errors import ParameterError, install_command
-from playback.steps import MAX_STRETCH, MAX_TRANSPOSE
 
-SEED = 0  # it draws random phases for stretches of more than 2, the same ones every time
+MAX_STRETCH = 10.0  # and 1/10: beyond, a block turns into a drone or skips whole notes
+MAX_TRANSPOSE = 48.0  # semitones, up or down: four octaves leave nothing of most sounds
+RANDOM_SEED = 0  # for stretches of more than 2 it draws random phases, the same ones every time
 
 
 def transform(
@@ -43,15 +44,14 @@ def transform(
         If a number is out of range, `samples` is empty, or python-stretch is not installed.
     """
     _check(samples, stretch=stretch, transpose=transpose, n_out=n_out)
-    engine = _engine(samples.shape[1], sample_rate)
+    engine = _make_engine(samples.shape[1], sample_rate)
     engine.setTransposeSemitones(transpose)
     engine.timeFactor = 1 / stretch
     block = engine.blockSamples()
     missing = max(0, math.ceil(n_out / stretch) - len(samples))
     padded = np.pad(samples, ((block, block + missing), (0, 0)))
-    stretched = engine.process(
-        np.ascontiguousarray(padded.T, dtype=np.float32)
-    )  # (channels, n_padded * stretch)
+    # (n_padded, channels) -> (channels, n_padded * stretch)
+    stretched = engine.process(np.ascontiguousarray(padded.T, dtype=np.float32))
     start = round(block * stretch)
     return np.ascontiguousarray(stretched[:, start : start + n_out].T)
 
@@ -74,13 +74,13 @@ def _check(samples: np.ndarray, *, stretch: float, transpose: float, n_out: int)
         )
 
 
-def _engine(channels: int, sample_rate: int):
+def _make_engine(channels: int, sample_rate: int):
     try:
         from python_stretch.Signalsmith import Stretch
     except ImportError as error:
         raise ParameterError(
             f"stretch and transpose need the package python-stretch; {install_command('stretch')}"
         ) from error
-    engine = Stretch(SEED)
+    engine = Stretch(RANDOM_SEED)
     engine.preset(channels, sample_rate)
     return engine

@@ -2,6 +2,7 @@
 forbids them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,14 @@ class Explanation:
 
     joins: np.ndarray
     removed: list[list[str]]
+
+    def candidates(self, path: UnitPath, part: int) -> Iterator[tuple[int, float, float, str]]:
+        """Iterate over (position, distance, join, removed) of each match of a part of the path that
+        this explains, nearest first.
+        """
+        positions = path.matches.positions[path.steps[part]].tolist()
+        distances = path.matches.distances[path.steps[part]].tolist()
+        return zip(positions, distances, self.joins[part].tolist(), self.removed[part], strict=True)
 
 
 def explain(space: Space, path: UnitPath) -> Explanation:
@@ -69,7 +78,7 @@ def _ask_rules(path: UnitPath, matches: np.ndarray, starting: np.ndarray) -> np.
             past = past.then(
                 path.positions[part : part + 1], path.n_samples[part : part + 1], goes_on
             )
-    for part in np.flatnonzero(path.positions == REST):
+    for part in np.flatnonzero(path.positions == REST).tolist():
         if part not in rules.locked:
             forbidden[part] = REST_THRESHOLD
     return forbidden

@@ -27,12 +27,13 @@ CONDITION = re.compile(
 Range = tuple[float, float]
 EVERYTHING: Range = (-np.inf, np.inf)
 LOUDNESS = "loudness"
+UNIT_COLUMNS = ("start_s", "length_ms")  # conditions may name these beside the descriptors
 RANGES = ("seconds", "milliseconds", LOUDNESS)  # of `Filters`
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A descriptor against a number, in the descriptor's own unit."""
+    """A descriptor, or one of `UNIT_COLUMNS`, against a number in its own unit."""
 
     column: str
     relation: str
@@ -112,33 +113,10 @@ def parse_condition(text: str) -> Condition:
     match = CONDITION.fullmatch(text)
     if not match:
         raise ParameterError(
-            f"{text!r} is not a condition; write a descriptor, one of {' '.join(RELATIONS)}, and a"
-            " number"
+            f"{text!r} is not a condition; write a descriptor, {' or '.join(UNIT_COLUMNS)}, then"
+            f" one of {' '.join(RELATIONS)}, and a number"
         )
     return Condition(match[1], match[2], float(match[3]))
-
-
-def parse_range(text: str) -> Range:
-    """`0.5:2` as (0.5, 2.0); a side that is left out is open.
-
-    Raises
-    ------
-    ParameterError
-        If it is anything else, or empty.
-    """
-    sides = text.split(":")
-    try:
-        least, most = (
-            float(side) if side.strip() else open_end
-            for side, open_end in zip(sides, EVERYTHING, strict=True)
-        )
-    except ValueError:
-        raise ParameterError(
-            f"{text!r} is not a range; write LEAST:MOST, where either may be left out"
-        ) from None
-    if not least <= most:
-        raise ParameterError(f"{text!r} is an empty range; write the smaller number first")
-    return least, most
 
 
 def _take_texts(name: str, values: Any) -> tuple[str, ...]:
@@ -235,9 +213,17 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
         least, most = filters.loudness
         yield f"{least:g} to {most:g} LUFS", (values >= least) & (values <= most)
     for condition in filters.where:
-        if condition.column not in names:
-            raise ParameterError(
-                f"no descriptor {condition.column!r} in {database.path}; it has {', '.join(names)}"
-            )
-        values = database.column(condition.column)
+        values = _condition_values(database, condition.column)
         yield str(condition), RELATIONS[condition.relation](values, condition.value)
+
+
+def _condition_values(database: Database, column: str) -> np.ndarray:
+    """Return what a condition compares, one number for each unit."""
+    if column == "start_s":
+        return database.units.start_sample / database.sample_rate
+    if column == "length_ms":
+        return database.units.n_samples * 1000 / database.sample_rate
+    if column not in database.settings.names:
+        known = ", ".join((*UNIT_COLUMNS, *database.settings.names))
+        raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")
+    return database.column(column)

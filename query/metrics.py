@@ -1,7 +1,8 @@
 """How far two descriptors are apart.
 
 l2       Euclidean
-cosine   Euclidean of unit-length vectors, √(2 - 2 cos): orders as the angle does, and level alone makes no difference
+cosine   Euclidean of unit-length vectors, √(2 - 2 cos): orders as the angle does; level alone does
+         not count
 l1       sum of differences
 linf     the largest difference
 lp:P     (Σ |x - y|^P)^(1/P), P from 1 to 10
@@ -16,8 +17,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from files.errors import ParameterError
+from query.names import METRICS
 
-METRICS = ("l2", "cosine", "l1", "linf", "lp:P")
 HIGHEST_ORDER = 10  # far vectors' powers still fit in single precision, and linf is not far
 
 

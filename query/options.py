@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from files.errors import ParameterError
+from query.names import SEARCHES
 
 DEFAULT_K = 32
-SEARCHES = ("viterbi", "beam", "greedy")
 
 
 @dataclass(frozen=True)

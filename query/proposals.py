@@ -1,9 +1,10 @@
 """FAISS indexes that propose candidates, by kind.
 
-flat   every vector is compared: exact                                                          IndexFlat
-ivf    only the vectors in the cells nearest to the query: near exact                           IndexIVFFlat
-pq     the same cells, vectors compressed to 4 bits per descriptor and read from registers:     IndexIVFPQFastScan
-       the fastest, the smallest, and good enough to propose from (André et al. 2015, VLDB 9(4))
+flat   IndexFlat: every vector is compared; exact
+ivf    IndexIVFFlat: only the vectors in the cells nearest to the query; near exact
+pq     IndexIVFPQFastScan: the same cells, vectors compressed to 4 bits per descriptor and read from
+       registers; the fastest, the smallest, and good enough to propose from (André et al. 2015,
+       VLDB 9(4))
 
 Proposals are measured again exactly by whoever asked for them, so an approximate kind may miss a
 unit but never misstates one. On 1.3 million units of real music the defaults find 97 % of the 32
@@ -17,8 +18,8 @@ import numpy as np
 
 from files.errors import ParameterError
 from query.metrics import Metric
+from query.names import AUTO, INDEX_KINDS
 
-KINDS = ("flat", "ivf", "pq")
 FLAT_UNITS = 500_000  # up to here every unit is compared
 PQ_WIDTH = 16  # narrower vectors keep too little of themselves in 4 bits per descriptor
 PQ_LEVELS = 16  # of each descriptor: 4 bits
@@ -44,14 +45,14 @@ def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
     ParameterError
         If FAISS does not have that kind for the metric.
     """
-    if kind not in ("auto", *KINDS):
-        raise ParameterError(f"index={kind!r} must be one of auto, {', '.join(KINDS)}")
+    if kind not in (AUTO, *INDEX_KINDS):
+        raise ParameterError(f"index={kind!r} must be one of {AUTO}, {', '.join(INDEX_KINDS)}")
     if kind == "pq" and not metric.euclidean:
         raise ParameterError(
             f"index=pq cannot measure {metric}: FAISS compresses for l2 and cosine only; use ivf or"
             " flat"
         )
-    if kind != "auto":
+    if kind != AUTO:
         return kind
     if n_units <= FLAT_UNITS or (faiss.get_num_gpus() and 4 * width * n_units <= GPU_BYTES):
         return "flat"

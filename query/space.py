@@ -17,7 +17,7 @@ import numpy as np
 
 from db.database import Database
 from files.errors import ParameterError
-from query.metrics import parse_metric
+from query.metrics import parse_metric, squared_lengths
 from query.weights import weight_columns
 
 LEVEL_COLUMNS = ("mfcc0", "loudness", "rms")

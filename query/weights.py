@@ -9,7 +9,6 @@ import re
 
 import numpy as np
 
-from db.descriptors import DESCRIPTORS
 from db.settings import STD_SUFFIX, DescriptorSettings
 from files.errors import ParameterError
 
@@ -60,7 +59,7 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
         weights, key=lambda name: name not in settings.descriptors
     ):  # columns last: they replace
         if name in settings.descriptors:
-            frame = DESCRIPTORS[name].columns(settings)
+            frame = settings.columns[name].names
             columns = [
                 position[column]
                 for base in frame

@@ -1,24 +1,28 @@
-"""Causal self-attention that looks back over a fixed span, with a cache: any length in constant
-memory per step.
+"""Causal self-attention over a fixed span, with a cache: constant memory per step at any length.
 
 Positions are rotary (Su et al. 2021, RoFormer, arXiv 2104.09864): only distances count, so a step
 far into a rollout is like any other. A query sees the `span` latest keys, its own included (sliding
-window, Beltagy et al. 2020, arXiv 2004.05150); a cache of span - 1 keys and values is therefore all
+window, Beltagy et al. 2020, arXiv 2004.05150). A cache of span - 1 keys and values is therefore all
 that a rollout needs, and gives what the whole history would.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 ROTARY_BASE = 10_000.0
+CHUNK_STEPS = 512  # at most so many steps attend to each other at a time, to bound the memory
+
+State = TypeVar("State")
 
 
 class KeyValues(NamedTuple):
-    """Keys (rotated) and values of the latest steps, (batch, heads, steps, head_dim), and how many
-    steps there have been.
+    """Rotated keys and values of the latest steps, each (batch, heads, steps, head_dim).
+
+    `position` is the number of steps so far.
     """
 
     keys: Tensor
@@ -27,8 +31,9 @@ class KeyValues(NamedTuple):
 
 
 class CausalAttention(nn.Module):
-    """(batch, steps, dim) -> (batch, steps, dim), each step from itself and the span - 1 steps
-    before it.
+    """(batch, steps, dim) -> (batch, steps, dim).
+
+    Each step attends to itself and the span - 1 steps before it.
     """
 
     rates: Tensor
@@ -53,18 +58,18 @@ class CausalAttention(nn.Module):
         if cache:
             k = torch.cat([cache.keys, k], dim=2)
             v = torch.cat([cache.values, v], dim=2)
-        distance = positions[:, None] - torch.arange(
-            before + steps - k.shape[2], before + steps, device=x.device
-        )
-        seen = (distance >= 0) & (distance < self.span)
+        visible = None if steps == 1 else self._visible(positions, before + steps, k.shape[2])
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=None if steps == 1 else seen, dropout_p=dropout
-        )
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         kept = self.span - 1
-        return self.project_out(merge_heads(out)), KeyValues(
-            k[:, :, -kept:], v[:, :, -kept:], before + steps
-        )
+        cache = KeyValues(k[:, :, -kept:], v[:, :, -kept:], before + steps)
+        return self.project_out(merge_heads(out)), cache
+
+    def _visible(self, positions: Tensor, end: int, n_keys: int) -> Tensor:
+        """Return which of the `n_keys` keys before `end` each query sees, (queries, keys), bool."""
+        keys = torch.arange(end - n_keys, end, device=positions.device)
+        distance = positions[:, None] - keys
+        return (distance >= 0) & (distance < self.span)
 
     def _rotate(self, x: Tensor, positions: Tensor) -> Tensor:
         angles = positions[:, None] * self.rates
@@ -75,7 +80,7 @@ class CausalAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """(batch, steps, dim) looks at a memory (batch, m, dim), all of it."""
+    """(batch, steps, dim) attends to all of a memory (batch, m, dim)."""
 
     def __init__(self, dim: int, *, n_heads: int, dropout: float) -> None:
         super().__init__()
@@ -88,13 +93,9 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         q = split_heads(self.query(x), self.n_heads)
         k, v = (split_heads(part, self.n_heads) for part in self.key_value(memory).chunk(2, dim=-1))
-        return self.project_out(
-            merge_heads(
-                F.scaled_dot_product_attention(
-                    q, k, v, dropout_p=self.dropout if self.training else 0.0
-                )
-            )
-        )
+        dropout = self.dropout if self.training else 0.0
+        out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        return self.project_out(merge_heads(out))
 
 
 def split_heads(x: Tensor, n_heads: int) -> Tensor:
@@ -114,3 +115,17 @@ class FeedForward(nn.Sequential):
         super().__init__(
             nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim), nn.Dropout(dropout)
         )
+
+
+def forward_in_chunks(
+    forward: Callable[[Tensor, State], tuple[Tensor, State]], x: Tensor, state: State
+) -> tuple[Tensor, State]:
+    """Run a network over a long input (batch, steps, n_in) in chunks, handing its state on.
+
+    The memory that attention takes grows with the square of a chunk, not of the whole.
+    """
+    hidden = []
+    for chunk in x.split(CHUNK_STEPS, dim=1):
+        out, state = forward(chunk, state)
+        hidden.append(out)
+    return (hidden[0] if len(hidden) == 1 else torch.cat(hidden, dim=1)), state

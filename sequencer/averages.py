@@ -1,9 +1,9 @@
-"""Slow averages of a sequence: what has been heard so far, beside what is heard now.
+"""Slow averages of a sequence: what it has been like so far, beside what it is like now.
 
-A body trained on excerpts of a few seconds forgets what a piece sounded like a minute ago, and its
-rollouts wander to the middle of the corpus. Exponential averages over about `STEPS` steps, given to
-the body with each step, are a memory that costs nothing. Early in a sequence they are plain means
-(the bias correction of Kingma & Ba 2015, arXiv 1412.6980).
+An architecture trained on excerpts of a few seconds forgets what a piece was like a minute ago, and
+its rollouts wander to the middle of the corpus. Exponential averages over about `SPANS` steps,
+given to it with each step, are a memory that costs nothing. Early in a sequence they are plain
+means (the bias correction of Kingma & Ba 2015, arXiv 1412.6980).
 """
 
 import numpy as np
@@ -11,39 +11,47 @@ import torch
 from scipy.signal import lfilter
 from torch import Tensor
 
-STEPS = (64, 512)  # 1.5 s and 12 s of frames
+SPANS = (64, 512)  # steps: 1.5 s and 12 s of frames
 
 
 def slow_averages(sequence: np.ndarray, *, delay: int = 0) -> np.ndarray:
-    """(…, steps, n) -> averages up to and with the step `delay` steps ago, (…, steps, n ·
-    len(STEPS)), float32; 0 before it.
+    """Average each step of a sequence with those before it, over each of the `SPANS`.
+
+    Parameters
+    ----------
+    sequence : ndarray, shape (..., steps, n)
+    delay : int
+        The averages at a step are of what was known so many steps before; 0 where nothing was.
+
+    Returns
+    -------
+    ndarray, float32, shape (..., steps, n * len(SPANS))
     """
     steps = sequence.shape[-2]
     known = sequence[..., : max(steps - delay, 0), :].astype(np.float64)
     count = np.arange(1, known.shape[-2] + 1)[:, None]
     parts = [
         lfilter([1 / span], [1, 1 / span - 1], known, axis=-2) / (1 - (1 - 1 / span) ** count)
-        for span in STEPS
+        for span in SPANS
     ]
-    averages = np.zeros((*sequence.shape[:-1], sequence.shape[-1] * len(STEPS)), np.float32)
+    averages = np.zeros((*sequence.shape[:-1], sequence.shape[-1] * len(SPANS)), np.float32)
     averages[..., steps - known.shape[-2] :, :] = np.concatenate(parts, axis=-1)
     return averages
 
 
 class SlowAverages:
-    """The same, step by step, for sequences (batch, steps, n) side by side that go on."""
+    """The slow averages of a batch of sequences (batch, steps, n) that go on step by step."""
 
     def __init__(self, sequence: Tensor) -> None:
         self._count = sequence.shape[1]
-        self.value = torch.from_numpy(slow_averages(sequence.cpu().numpy())[:, -1]).to(
-            sequence.device
-        )
+        latest = torch.from_numpy(slow_averages(sequence.cpu().numpy())[:, -1])
+        self.value = latest.to(sequence.device)
 
     def add(self, step: Tensor) -> Tensor:
-        """Take the next step (batch, n) in; averages (batch, n · len(STEPS))."""
+        """Add the next step (batch, n); return the averages (batch, n * len(SPANS))."""
         self._count += 1
-        weights = [(1 / span) / (1 - (1 - 1 / span) ** self._count) for span in STEPS]
-        average = self.value.unflatten(-1, (len(STEPS), -1))
+        weights = [(1 / span) / (1 - (1 - 1 / span) ** self._count) for span in SPANS]
+        average = self.value.unflatten(-1, (len(SPANS), -1))
         weight = torch.tensor(weights, dtype=step.dtype, device=step.device)[:, None]
         self.value = (average + weight * (step.unsqueeze(1) - average)).flatten(1)
         return self.value

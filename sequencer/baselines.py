@@ -1,11 +1,11 @@
-"""What a forecaster must beat.
-
-Each continues sequences as `Forecaster` rollouts do, on z-scored independent columns.
+"""What a forecaster must beat: simple ways to continue z-scored sequences.
 
 persistence   nothing changes
 mean          always the average of the training data
-ridge         vector autoregression: the next step is a linear function of the last ones; see `sequencer.linear`
-analogue      finds the moment of the training data most like the last steps and plays on from there (Lorenz 1969)
+ridge         vector autoregression: the next step is a linear function of the last ones; see
+              `sequencer.linear`
+analogue      finds the moment of the training data most like the last steps and goes on as it does
+              (Lorenz 1969)
 """
 
 from collections.abc import Callable
@@ -15,41 +15,41 @@ import numpy as np
 from sequencer.linear import ORDER, contexts, fit_linear_prediction
 
 Continue = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
-"""(seeds (batch, steps, n), steps to go, rng) -> (batch, steps to go, n)"""
+"""(seeds (batch, steps, n), n_steps, rng) -> (batch, n_steps, n)"""
 
 
 def fit_baselines(train: list[np.ndarray]) -> dict[str, Continue]:
-    """The baselines by name, fitted to z-scored sequences (steps, n)."""
+    """Fit the baselines to z-scored sequences (steps, n); return them by name."""
     return {
-        "persistence": _persistence,
-        "mean": _mean,
+        "persistence": _continue_with_last,
+        "mean": _continue_with_mean,
         "ridge": _fit_ridge(train),
         "analogue": _fit_analogue(train),
     }
 
 
-def _persistence(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-    return np.repeat(seeds[:, -1:], steps, axis=1)
+def _continue_with_last(seeds: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+    return np.repeat(seeds[:, -1:], n_steps, axis=1)
 
 
-def _mean(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-    return np.zeros((len(seeds), steps, seeds.shape[2]), np.float32)
+def _continue_with_mean(seeds: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+    return np.zeros((len(seeds), n_steps, seeds.shape[2]), np.float32)
 
 
 def _fit_ridge(train: list[np.ndarray]) -> Continue:
     weights = fit_linear_prediction(train)
 
-    def go_on(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
+    def predict(seeds: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
         past = seeds[:, -ORDER:].astype(np.float64)
         out = []
-        for _ in range(steps):
+        for _ in range(n_steps):
             rows = np.concatenate([past.reshape(len(past), -1), np.ones((len(past), 1))], axis=1)
             following = rows @ weights
             out.append(following)
             past = np.concatenate([past[:, 1:], following[:, None]], axis=1)
         return np.stack(out, axis=1).astype(np.float32)
 
-    return go_on
+    return predict
 
 
 def _fit_analogue(train: list[np.ndarray]) -> Continue:
@@ -59,19 +59,20 @@ def _fit_analogue(train: list[np.ndarray]) -> Continue:
     index = faiss.IndexFlatL2(pasts[0].shape[1])
     for past in pasts:
         index.add(np.ascontiguousarray(past, np.float32))
-    source = np.concatenate([np.full(len(past), i) for i, past in enumerate(pasts)])
+    sources = np.concatenate([np.full(len(past), i) for i, past in enumerate(pasts)])
     following = np.concatenate([np.arange(ORDER, ORDER + len(past)) for past in pasts])
 
-    def go_on(seeds: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-        """Plays on to the end of what was found, then looks for the next moment like its own last
-        steps.
-        """
+    def go_on(seeds: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+        """Copy the training data to the end of its source, then look again."""
         made = [seed[-ORDER:] for seed in seeds]
-        while unfinished := [i for i, m in enumerate(made) if len(m) < ORDER + steps]:
+        wanted = ORDER + n_steps
+        unfinished = list(range(len(made)))
+        while unfinished:
             latest = np.stack([made[i][-ORDER:].ravel() for i in unfinished]).astype(np.float32)
             for i, place in zip(unfinished, index.search(latest, 1)[1][:, 0], strict=True):
-                rest = train[source[place]][following[place] :]
-                made[i] = np.concatenate([made[i], rest])[: ORDER + steps]
-        return np.stack([m[ORDER:] for m in made]).astype(np.float32)
+                rest = train[sources[place]][following[place] :]
+                made[i] = np.concatenate([made[i], rest])[:wanted]
+            unfinished = [i for i in unfinished if len(made[i]) < wanted]
+        return np.stack([sequence[ORDER:] for sequence in made]).astype(np.float32)
 
     return go_on

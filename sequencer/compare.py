@@ -1,9 +1,8 @@
-"""Train every architecture with every head on one database, side by side, to see which suits it."""
+"""Train every architecture with every head on one database, to see which suits it."""
 
 import json
 import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
@@ -13,11 +12,15 @@ from typing import Any
 from db.database import Database
 from files.atomic import make_folder, write_text
 from files.errors import ParameterError
+from files.interrupts import ignore_interrupts
+from files.progress import Progress, no_progress
 from sequencer.forecaster import Forecaster
-from sequencer.models import BODIES, HEADS
-from sequencer.train import TrainingOptions, train_forecaster
+from sequencer.names import ARCHITECTURES, HEADS
+from sequencer.train import ForecasterOptions, train_forecaster
+from training.checkpoint import STATE
 
 OPTIONS = "options.json"  # how the models beside it were trained
+MAX_EPOCHS = 10_000  # minutes and patience end the trainings
 
 
 def train_all(
@@ -25,11 +28,12 @@ def train_all(
     out: Path,
     *,
     minutes: float,
-    seed: int,
-    progress: Callable[[int, int, str], None] | None = None,
+    random_seed: int,
+    progress: Progress = no_progress,
 ) -> list[Path]:
-    """Train into folders of `out` named architecture-head, as many at once as there are processors;
-    those there are kept.
+    """Train into folders `out/ARCHITECTURE-HEAD`, as many at once as there are processors.
+
+    Models that are there are kept.
 
     Returns
     -------
@@ -39,65 +43,85 @@ def train_all(
     Raises
     ------
     ParameterError
-        If `out` cannot be a folder, or has models that were made in another way.
+        If `out` cannot be a folder, or has models that were trained in another way.
     """
-    folders = {out / f"{model}-{head}": (model, head) for model in BODIES for head in HEADS}
-    opened = Database(database)
-    _check_found(
-        out,
-        folders,
-        {"database": opened.id, "sources": len(opened.sources), "minutes": minutes, "seed": seed},
-    )
+    pairs = [(architecture, head) for architecture in ARCHITECTURES for head in HEADS]
+    folders = {out / f"{architecture}-{head}": (architecture, head) for architecture, head in pairs}
+    _check_folders(out, folders, _describe(database, minutes, random_seed))
     missing = [folder for folder in folders if not folder.exists()]
     done = len(folders) - len(missing)
-    with _pool() as pool:
+    with _process_pool() as pool:
         futures = {}
         for folder in missing:
-            model, head = folders[folder]
-            options = TrainingOptions(
-                model=model, head=head, epochs=10_000, minutes=minutes, seed=seed
+            architecture, head = folders[folder]
+            options = ForecasterOptions(
+                architecture=architecture,
+                head=head,
+                epochs=MAX_EPOCHS,
+                minutes=minutes,
+                random_seed=random_seed,
             )
             futures[pool.submit(_train, database, folder, options)] = folder
         for future in as_completed(futures):
             future.result()
             done += 1
-            if progress:
-                progress(done, len(folders), futures[future].name)
+            progress(done, len(folders), futures[future].name)
     return list(folders)
 
 
-def _check_found(out: Path, folders: dict[Path, tuple[str, str]], options: dict[str, Any]) -> None:
-    """Make the folder `out` and note the options in it; refuse models that are there and were made
-    with others.
-    """
+def _describe(database: Path, minutes: float, random_seed: int) -> dict[str, Any]:
+    """Return what all models of a comparison have in common."""
+    opened = Database(database)
+    return {
+        "database": opened.id,
+        "sources": len(opened.sources),
+        "minutes": minutes,
+        "random_seed": random_seed,
+    }
+
+
+def _check_folders(
+    out: Path, folders: dict[Path, tuple[str, str]], options: dict[str, Any]
+) -> None:
+    """Make the folder `out` and note the options in it; refuse models trained with others."""
     make_folder(out, "give another one")
     noted = out / OPTIONS
-    try:
-        before = json.loads(noted.read_text()) if noted.exists() else {}
-    except ValueError as error:
-        raise ParameterError(f"{noted}: damaged ({error}); give another folder") from error
-    begun = [folder for folder in folders if folder.exists() or _part(folder).exists()]
+    before = _read_options(noted)
+    begun = [folder for folder in folders if folder.exists() or _unfinished(folder).exists()]
     for name, value in options.items():
         if begun and before.get(name) != value:
             known = before.get(name, "unknown")
             raise ParameterError(
-                f"{begun[0]}: was made with {name} {known}, not {value}; give the same, or another"
-                " folder"
+                f"{begun[0]}: was trained with {name} {known}, not {value}; give the same, or"
+                " another folder"
             )
     for folder in filter(Path.exists, begun):
         config = Forecaster.load(folder).config
-        if (config.model, config.head) != folders[folder]:
+        if (config.architecture, config.head) != folders[folder]:
             raise ParameterError(
-                f"{folder} is {config.model} with {config.head} head; remove it, and it is trained"
-                " anew"
+                f"{folder} is {config.architecture} with {config.head} head; remove it, and it is"
+                " trained anew"
             )
     write_text(noted, json.dumps(options))
 
 
+def _read_options(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        options = json.loads(path.read_text())
+    except ValueError as error:
+        raise ParameterError(f"{path}: damaged ({error}); give another folder") from error
+    if "seed" in options:  # 0.1.0
+        options["random_seed"] = options.pop("seed")
+    return options
+
+
 @contextmanager
-def _pool() -> Iterator[ProcessPoolExecutor]:
+def _process_pool() -> Iterator[ProcessPoolExecutor]:
+    """Yield one worker per processor; on an error, end them all."""
     pool = ProcessPoolExecutor(
-        os.cpu_count(), mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=ignore_interrupts
     )
     try:
         yield pool
@@ -109,25 +133,21 @@ def _pool() -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _part(folder: Path) -> Path:
-    """Where a model is while it is trained."""
+def _unfinished(folder: Path) -> Path:
+    """Return where a model is while it is trained."""
     return folder.with_name(f"{folder.name}.part")
 
 
-def _train(database: Path, folder: Path, options: TrainingOptions) -> None:
-    """Train one; an interrupted one goes on from its last save."""
+def _train(database: Path, folder: Path, options: ForecasterOptions) -> None:
+    """Train one model; resume if it was interrupted."""
     opened = Database(database)
-    part = _part(folder)
+    unfinished = _unfinished(folder)
     train_forecaster(
         list(opened.sequences()),
-        part,
+        unfinished,
         settings=opened.settings,
         normaliser=opened.normaliser,
         options=options,
-        resume=(part / "training.pt").exists(),
+        resume=(unfinished / STATE).exists(),
     )
-    part.rename(folder)
+    unfinished.rename(folder)

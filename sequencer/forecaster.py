@@ -1,4 +1,4 @@
-"""A forecaster: body, head, the statistics that normalise its input, and its checkpoint.
+"""A forecaster: architecture, head, the statistics that normalise its input, and its checkpoint.
 
 It sees and forecasts the independent columns, of MFCC the static coefficients; see
 `db.descriptors.derived`.
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from db.descriptors.derived import static_columns
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
-from sequencer.models import build_parts
+from sequencer.registry import build_network
 from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
 KIND = "forecaster"
@@ -24,18 +24,16 @@ KIND = "forecaster"
 class ForecasterConfig:
     """Everything a checkpoint needs to rebuild its model."""
 
-    model: str
+    architecture: str
     settings: DescriptorSettings
     head: str = "mixture"
-    body_config: dict[str, Any] = field(default_factory=dict)
-    head_config: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
+    architecture_sizes: dict[str, Any] = field(default_factory=dict)
+    head_sizes: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)  # how it was trained, and on what
 
 
 class Forecaster(nn.Module):
-    """Sequences (batch, steps, n_static), raw independent columns, to a distribution over each next
-    step.
-    """
+    """Sequences of independent columns to a distribution over each next step."""
 
     mean: Tensor
     std: Tensor
@@ -46,15 +44,20 @@ class Forecaster(nn.Module):
         super().__init__()
         self.config = config
         n = len(static_columns(config.settings))
-        self.body, self.head = build_parts(
-            config.model, config.head, n, config.body_config, config.head_config
+        self.architecture, self.head = build_network(
+            config.architecture,
+            config.head,
+            n,
+            architecture_sizes=config.architecture_sizes,
+            head_sizes=config.head_sizes,
         )
         for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
             self.register_buffer(name, torch.full((n,), value))
 
     def set_statistics(self, normaliser: Normaliser, *, low: Tensor, high: Tensor) -> None:
-        """Take over the database's normaliser and the z-scored range of the training data, each
-        shape (n_static,).
+        """Take over the database's normaliser and the z-scored range of the training data.
+
+        `low` and `high` are (n_static,).
         """
         columns = static_columns(self.config.settings)
         self.mean.copy_(torch.from_numpy(normaliser.mean[columns]))
@@ -69,23 +72,28 @@ class Forecaster(nn.Module):
         return scores * self.std + self.mean
 
     def forward(self, scores: Tensor, averages: Tensor, n_context: int = 0) -> Tensor:
-        """z-scored (batch, n_context + steps, n_static) -> hidden (batch, steps, hidden_size) for
-        the head.
+        """Return the hidden states (batch, steps, hidden_size) for the head.
 
-        The first `n_context` steps are what came before: an encoder reads them, a causal body goes
-        through them. `averages` are those of `sequencer.averages`, the head's delay ago.
+        Parameters
+        ----------
+        scores : Tensor, shape (batch, n_context + steps, n_static), z-scored
+            The first `n_context` steps are the past: an encoder reads them, a causal architecture
+            goes through them.
+        averages : Tensor, shape (batch, n_context + steps, n_static * len(SPANS))
+            The slow averages of the scores, with the head's delay.
         """
         inputs = torch.cat([self.head.encode(scores), averages], dim=-1)
-        hidden, _ = self.body(inputs[:, n_context:], self.body.prime(inputs[:, :n_context]))
+        state = self.architecture.prime(inputs[:, :n_context])
+        hidden, _ = self.architecture(inputs[:, n_context:], state)
         return hidden
 
     def save(self, folder: str | Path) -> None:
         config = self.config
         values = {
-            "model": config.model,
+            "architecture": config.architecture,
+            "architecture_sizes": config.architecture_sizes,
             "head": config.head,
-            "body": config.body_config,
-            "head_config": config.head_config,
+            "head_sizes": config.head_sizes,
             "descriptors": config.settings.to_dict(),
             "descriptor_hash": config.settings.hash,
             "training": config.training,
@@ -104,27 +112,46 @@ class Forecaster(nn.Module):
         """
         values, tensors = load_checkpoint(folder, kind=KIND)
         with rebuilding(folder):
-            settings = DescriptorSettings.from_dict(values["descriptors"])
+            if "model" in values:
+                values, tensors = _renamed(values, tensors)
             config = ForecasterConfig(
-                values["model"],
-                settings,
+                values["architecture"],
+                DescriptorSettings.from_dict(values["descriptors"]),
                 values["head"],
-                values["body"],
-                values["head_config"],
-                _training_facts(values["training"]),
+                values["architecture_sizes"],
+                values["head_sizes"],
+                values["training"],
             )
             model = cls(config)
             model.load_state_dict(tensors)
         return model.eval()
 
 
-def _training_facts(training: dict[str, Any]) -> dict[str, Any]:
-    """Return how a model was trained in today's words: checkpoints of 0.1.0 said "held out"."""
-    if "held_out_loss" not in training:
-        return training
-    facts = {**training, "validation_loss": training["held_out_loss"]}
-    del facts["held_out_loss"]
-    for name in {"sources", "steps"} & facts.keys():
-        part = facts[name]
-        facts[name] = {"train": part["train"], "validation": part["held_out"]}
-    return facts
+_RENAMED = {
+    "model": "architecture",
+    "seed": "random_seed",
+    "held_out": "validation",
+    "held_out_loss": "validation_loss",
+}
+
+
+def _renamed(
+    values: dict[str, Any], tensors: dict[str, Tensor]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Give what 0.1.0 saved today's names."""
+    training = {_RENAMED.get(name, name): value for name, value in values["training"].items()}
+    for part in {"sources", "steps"} & training.keys():
+        training[part] = {_RENAMED.get(name, name): value for name, value in training[part].items()}
+    new_values = {
+        "architecture": values["model"],
+        "architecture_sizes": values["body"],
+        "head": values["head"],
+        "head_sizes": values["head_config"],
+        "descriptors": values["descriptors"],
+        "training": training,
+    }
+    new_tensors = {}
+    for name, tensor in tensors.items():
+        new_name = name.replace("body.", "architecture.", 1) if name.startswith("body.") else name
+        new_tensors[new_name] = tensor
+    return new_values, new_tensors

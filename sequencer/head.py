@@ -1,37 +1,25 @@
-"""What a head is: how sequences enter a body, what its hidden states say about the next step, and
-how that is drawn.
-"""
+"""What a head is: how steps enter an architecture, and how the next step is distributed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sequencer.linear import ORDER
-
-
-@dataclass(frozen=True)
-class Draw:
-    """How to draw: `temperature` 0 takes the likeliest, 1 draws as learned; only the likeliest that
-    make up `top_p` count.
-    """
-
-    temperature: float
-    top_p: float
-    generator: torch.Generator
-    hold: Callable[[Tensor], Tensor]  # keeps z-scored steps within the range of the training data
+from sequencer.sampler import Sampler
 
 
 class Stream:
-    """Draws a rollout after a seed: takes the body's hidden state, gives its next input, and each
-    step once it is whole.
-    """
+    """Samples what follows a seed, one step of the architecture at a time."""
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
-        """hidden (batch, hidden_size) -> next input (batch, n_in), and a z-scored step (batch, n),
-        None while none is whole.
+        """Sample from the hidden state (batch, hidden_size).
+
+        Returns
+        -------
+        next_input : Tensor, shape (batch, n_in)
+        step : Tensor, shape (batch, n), z-scored, or None while no step is complete
         """
         raise NotImplementedError
 
@@ -42,89 +30,68 @@ class Head(nn.Module):
     Attributes
     ----------
     delay : int
-        Body steps between the first and the last part of a step.
-    loss_unit : str
-        What the loss is measured in.
+        Steps of the architecture between the first and the last part of a step.
     """
 
     delay: int = 0
-    loss_unit: str = "nats per step"
 
     @staticmethod
     def input_size(n: int) -> int:
-        """Width of what the body is given."""
+        """Return the width of the architecture's input."""
         return n
 
     @staticmethod
-    def sizes(n_steps: int) -> dict[str, Any]:
-        """Those of its sizes that depend on how many steps it is trained on, by the names of its
-        parameters.
-        """
+    def sizes_for(n_steps: int) -> dict[str, Any]:
+        """Return the sizes that depend on the number of training steps, as keyword arguments."""
         return {}
 
     def fit(self, sequences: list[Tensor]) -> None:
         """Prepare on all z-scored training sequences, each (steps, n), before training."""
 
     def encode(self, sequence: Tensor) -> Tensor:
-        """z-scored (batch, steps, n) -> body inputs (batch, steps, n_in)."""
+        """Turn z-scored steps (batch, steps, n) into inputs (batch, steps, n_in)."""
         return sequence
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
-        """Sum of the loss over the real targets.
+        """Return the loss summed over the real targets.
 
         Parameters
         ----------
         hidden : Tensor, shape (batch, steps, hidden_size)
-            The body's, for the latest inputs of `encode(sequence)[:, :-1]`.
+            For the latest inputs of `encode(sequence)[:, :-1]`.
         sequence : Tensor, shape (batch, context + steps + 1, n), z-scored
         mask : Tensor, shape (batch, steps)
-            1 where the target, one step on, is real.
+            1 where the target, the next step, is real.
         """
         raise NotImplementedError
 
     def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor | None:
-        """Mean of what follows each of the latest steps of `sequence` (batch, steps, n), for as
-        many as `hidden` has.
+        """Return the mean of the step after each of the latest steps of `sequence`.
 
-        None if it is not to be had in one step.
+        `hidden` is (batch, steps, hidden_size), `sequence` at least as long. None if a head cannot
+        say it in one step.
         """
         return None
 
-    def start(self, seed: Tensor, draw: Draw) -> Stream:
-        """A stream that goes on after a z-scored seed (batch, steps, n)."""
+    def start(self, seed: Tensor, sampler: Sampler) -> Stream:
+        """Return a stream that goes on after a z-scored seed (batch, steps, n)."""
         raise NotImplementedError
 
 
-class DrawnSteps(Stream):
-    """The stream of a head that draws whole steps, given the last `ORDER` ones (batch, ORDER, n)."""
+class StepStream(Stream):
+    """The stream of a head that samples whole steps.
+
+    `sample` takes the hidden state, the last `ORDER` steps (batch, ORDER, n) and the sampler.
+    """
 
     def __init__(
-        self, sample: Callable[[Tensor, Tensor, Draw], Tensor], seed: Tensor, draw: Draw
+        self, sample: Callable[[Tensor, Tensor, Sampler], Tensor], seed: Tensor, sampler: Sampler
     ) -> None:
         self._sample = sample
         self._recent = seed[:, -ORDER:]
-        self._draw = draw
+        self._sampler = sampler
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
-        step = self._draw.hold(self._sample(hidden, self._recent, self._draw))
+        step = self._sampler.clamp(self._sample(hidden, self._recent, self._sampler))
         self._recent = torch.cat([self._recent[:, 1:], step[:, None]], dim=1)
         return step, step
-
-
-def draw_categories(logits: Tensor, draw: Draw) -> Tensor:
-    """Draw one category for each row of logits (..., rows, categories), int64 (..., rows): nucleus
-    sampling.
-
-    Holtzman et al. 2020, arXiv 1904.09751: of the likeliest that together make up `top_p`.
-    """
-    if draw.temperature == 0:
-        return logits.argmax(-1)
-    probabilities = (logits / draw.temperature).softmax(-1)
-    if draw.top_p < 1:
-        ordered, order = probabilities.sort(dim=-1, descending=True)
-        beyond = ordered.cumsum(-1) - ordered >= draw.top_p  # the likeliest always stays
-        probabilities = torch.zeros_like(probabilities).scatter(
-            -1, order, ordered.masked_fill(beyond, 0.0)
-        )
-    drawn = torch.multinomial(probabilities.flatten(0, -2).cpu(), 1, generator=draw.generator)
-    return drawn.view(logits.shape[:-1]).to(logits.device)

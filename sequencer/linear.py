@@ -1,8 +1,8 @@
-"""Linear prediction of vectors: the next step as a linear function of the last ones (Lütkepohl
-2005, New Introduction to Multiple Time Series Analysis, chapter 3), ridge-regularised.
+"""Linear prediction of vectors: the next step as a linear function of the last ones.
 
-Descriptor frames overlap, so that most of the next one follows linearly from the last few. As a
-baseline it is the one to beat; in the mixture head it is the ground on which the network stands.
+A vector autoregression (Lütkepohl 2005, New Introduction to Multiple Time Series Analysis, chapter
+3), ridge-regularised. Descriptor frames overlap, so most of the next one follows linearly from the
+last few. As a baseline it is the one to beat; the mixture head adds to it.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ RIDGE = 10.0  # weight of the penalty, in training steps of unit variance
 
 
 def fit_linear_prediction(sequences: Sequence[np.ndarray]) -> np.ndarray:
-    """Least squares over z-scored sequences (steps, n).
+    """Fit by least squares to z-scored sequences (steps, n).
 
     Returns
     -------
     ndarray, float64, shape (ORDER · n + 1, n)
-        For the last `ORDER` steps, earliest first, as one row with a 1 behind.
+        Weights of the last `ORDER` steps, earliest first, and of a constant 1.
     """
     size = ORDER * sequences[0].shape[1] + 1
     gram = np.zeros((size, size))
@@ -33,14 +33,16 @@ def fit_linear_prediction(sequences: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def contexts(sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(steps, n) -> the last `ORDER` steps before each step, (steps - ORDER, ORDER · n), and those
-    steps.
+    """Cut a sequence (steps, n) into contexts of `ORDER` steps and the steps that follow them.
+
+    Returns
+    -------
+    past : ndarray, shape (steps - ORDER, ORDER * n)
+    following : ndarray, shape (steps - ORDER, n)
     """
+    n = sequence.shape[1]
     if len(sequence) <= ORDER:
-        return np.empty((0, ORDER * sequence.shape[1]), np.float32), np.empty(
-            (0, sequence.shape[1]), np.float32
-        )
-    past = np.lib.stride_tricks.sliding_window_view(
-        sequence[:-1], ORDER, axis=0
-    )  # (steps - ORDER, n, ORDER)
-    return past.transpose(0, 2, 1).reshape(len(past), -1), sequence[ORDER:]
+        return np.empty((0, ORDER * n), np.float32), np.empty((0, n), np.float32)
+    past = np.lib.stride_tricks.sliding_window_view(sequence[:-1], ORDER, axis=0)
+    rows = past.transpose(0, 2, 1)  # (steps - ORDER, n, ORDER) -> (steps - ORDER, ORDER, n)
+    return rows.reshape(len(past), -1), sequence[ORDER:]

@@ -1,10 +1,9 @@
-"""The loss of a forecaster: of a batch, and of all windows of held-out sequences."""
+"""The loss of a forecaster, of one batch and of all windows of the validation sequences."""
 
 import torch
 from torch import Tensor
 
 from sequencer.forecaster import Forecaster
-from sequencer.linear import ORDER
 from sequencer.windows import Batch, Windows
 from training.precision import autocast
 
@@ -12,7 +11,7 @@ from training.precision import autocast
 def batch_loss(
     model: Forecaster, batch: Batch, precision: str = "float32"
 ) -> tuple[Tensor, Tensor]:
-    """Loss summed over the real steps of a batch, and their number."""
+    """Return the loss summed over the real steps of a batch, and their number."""
     device = model.mean.device
     sequence = batch.sequence.to(device)
     mask = batch.mask.to(device)
@@ -21,19 +20,9 @@ def batch_loss(
     return model.head.loss(hidden.float(), sequence, mask), mask.sum()
 
 
-def windows_for(
-    model: Forecaster, sequences: list[Tensor], *, window: int, batch_size: int
-) -> Windows:
-    """Windows of z-scored sequences (steps, n), with as much of the past as the model reads."""
-    context = max(model.body.context_steps, ORDER)
-    return Windows(
-        sequences, window=window, batch_size=batch_size, context=context, delay=model.head.delay
-    )
-
-
 @torch.no_grad()
 def validation_loss(model: Forecaster, windows: Windows) -> float:
-    """Mean loss per step."""
+    """Return the mean loss per step over all windows."""
     model.eval()
     parts = [batch_loss(model, batch) for batch in windows.epoch()]
     return float(sum(loss for loss, _ in parts) / sum(n for _, n in parts))

@@ -7,26 +7,23 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from sequencer.body import Body
+from sequencer.architecture import Architecture
 from sequencer.lstm import State, open_forget_gates
 
 
 @dataclass(frozen=True)
-class LSTMSeq2SeqConfig:
-    """Sizes of the body."""
+class LSTMSeq2SeqSizes:
+    """Sizes of the network."""
 
-    hidden_size: int = 256  # two of these weigh about as much as one LSTM of 320
+    hidden_size: int = 256  # two of these have about as many weights as one LSTM of 320
     n_layers: int = 2
-    context_steps: int = (
-        128  # steps that the encoder reads in training, 3 s of frames; in a rollout the whole seed
-    )
+    # Steps that the encoder reads in training, 3 s of frames; in a rollout it reads the whole seed.
+    context_steps: int = 128
     dropout: float = 0.3
 
 
-class LSTMSeq2SeqBody(Body):
-    """(batch, steps, n_in) and what came before -> (batch, steps, hidden_size), and the decoder's
-    state.
-    """
+class LSTMSeq2Seq(Architecture):
+    """(batch, steps, n_in) -> (batch, steps, hidden_size), and the decoder's state."""
 
     learning_rate = 2e-3
 
@@ -40,20 +37,13 @@ class LSTMSeq2SeqBody(Body):
         self.encoder = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=between)
         self.decoder = nn.LSTM(n_in, hidden_size, n_layers, batch_first=True, dropout=between)
         self.dropout = nn.Dropout(dropout)
+        open_forget_gates(self.encoder)
+        open_forget_gates(self.decoder)
 
     def prime(self, context: Tensor) -> State | None:
-        """The state to go on from after a context (batch, steps, n_in), which may be empty."""
+        """Return the encoder's state after a context (batch, steps, n_in); None if it is empty."""
         return self.encoder(context)[1] if context.shape[1] else None
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         hidden, state = self.decoder(x, state)
         return self.dropout(hidden), state
-
-
-def build(n_in: int, config: dict[str, float]) -> LSTMSeq2SeqBody:
-    """A body from the plain values of `LSTMSeq2SeqConfig`."""
-    checked = LSTMSeq2SeqConfig(**config)  # type: ignore[arg-type]
-    body = LSTMSeq2SeqBody(n_in, **vars(checked))
-    open_forget_gates(body.encoder)
-    open_forget_gates(body.decoder)
-    return body

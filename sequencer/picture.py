@@ -1,9 +1,12 @@
-"""One picture of what forecasters make of a held-out piece: fans over the truth, and rollouts
-beside the data.
+"""One picture of what forecasters make of a validation source.
+
+Fans of forecasts over the truth, and rollouts beside the data.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,86 +15,111 @@ from matplotlib.figure import Figure
 
 from db.descriptors.derived import static_columns
 from files.atomic import replacing
-from sequencer import evaluate
+from files.progress import Progress, no_progress
+from sequencer.evaluation_data import EvaluationData, collect_data
 from sequencer.forecaster import Forecaster
-from sequencer.rollout import draw_steps
-from sequencer.split import Named
+from sequencer.rollout import sample_steps
+from sequencer.split import NamedSequences
 
 FAN_STEPS = 128
 ROLLOUT_STEPS = 1024
-DRAWS = 32
+N_SAMPLES = 32
 BANDS = ((5, 95), (25, 75))  # percentiles
+LABELS = ("step", "step of one rollout", "validation data, and the rollout")
 
 
 def save_evaluation_picture(
     models: dict[str, Forecaster],
-    sequences: Named,
+    sequences: NamedSequences,
     path: Path,
     *,
-    seed: int = 0,
-    progress: Callable[[int, int, str], None] | None = None,
+    random_seed: int = 0,
+    progress: Progress = no_progress,
 ) -> None:
-    """A row for each model: the fan of its forecasts of the first descriptor after a moment of the
-    longest held-out piece; one rollout over time; the plane of the data's first two principal axes.
-    Forecasts are blue, the piece is black.
-    """
-    _, validation = evaluate.validation_material(models, sequences)
-    piece = max(validation, key=len)
-    n_seed = evaluate.seed_steps(validation)
-    start = max(min(len(piece) // 4, len(piece) - FAN_STEPS - n_seed), 0)
-    before = piece[start : start + n_seed]
-    truth = piece[start + n_seed :][:ROLLOUT_STEPS]
-    settings = next(iter(models.values())).config.settings
-    name = settings.names[static_columns(settings)[0]]
-    data = np.concatenate(validation)
-    centre = data.mean(axis=0)
-    axes_of_data = np.linalg.svd(data - data.mean(axis=0), full_matrices=False)[2][:2]
+    """Plot a row for each model; forecasts are blue, the source itself is black.
 
-    figure = Figure(figsize=(15, 0.8 + 3 * len(models)), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(
-        f"forecasts (blue) and the piece itself (black); {name}, in standard deviations",
-        x=0.01,
-        ha="left",
-    )
-    rows = figure.subplots(len(models), 3, width_ratios=[2, 3, 1.5], squeeze=False)
-    for number, ((label, model), (fan, line, plane)) in enumerate(
-        zip(models.items(), rows, strict=True)
-    ):
-        if progress:
-            progress(number, len(models), label)
-        drawn = _draw(model, before, len(truth), seed)
-        _draw_fan(fan, drawn[:, : min(FAN_STEPS, len(truth)), 0], before[:, 0], truth[:, 0])
+    The fan of its forecasts of the first descriptor, after a moment of the longest validation
+    source; one rollout over time; and the plane of the data's first two principal axes.
+    """
+    data = collect_data(models, sequences)
+    scene = _Scene.of(data)
+    settings = next(iter(models.values())).config.settings
+    figure, rows = _new_figure(len(models), settings.names[static_columns(settings)[0]])
+    for number, (label, model) in enumerate(models.items()):
+        progress(number, len(models), label)
+        sampled = _sample(model, scene.before, len(scene.truth), random_seed)
+        fan, line, plane = rows[number]
         fan.set_title(label, loc="left", fontsize=10)
-        line.plot(truth[:, 0], color="black", lw=0.7)
-        line.plot(drawn[0, :, 0], color="tab:blue", lw=0.7)
-        line.set_xlim(0, len(truth))
-        plane.plot(*((data - centre) @ axes_of_data.T).T, ".", color="0.8", ms=1, rasterized=True)
-        plane.plot(*((drawn[0] - centre) @ axes_of_data.T).T, color="tab:blue", lw=0.5)
-        plane.set_aspect("equal")
-    for axes, text in zip(
-        rows[-1], ("step", "step of one rollout", "held-out data, and the rollout"), strict=True
-    ):
+        scene.draw_fan(fan, sampled[:, :, 0])
+        scene.draw_line(line, sampled[0, :, 0])
+        scene.draw_plane(plane, sampled[0])
+    for axes, text in zip(rows[-1], LABELS, strict=True):
         axes.set_xlabel(text)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
 
 
-def _draw(model: Forecaster, before: np.ndarray, steps: int, seed: int) -> np.ndarray:
-    seeds = torch.from_numpy(np.repeat(before[None], DRAWS, axis=0)).to(model.mean.device)
-    return (
-        draw_steps(model, seeds, steps, generator=torch.Generator().manual_seed(seed)).cpu().numpy()
-    )
+def _new_figure(n_rows: int, descriptor: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(15, 0.8 + 3 * n_rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    title = f"forecasts (blue) and the source itself (black); {descriptor}, in standard deviations"
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure, figure.subplots(n_rows, 3, width_ratios=[2, 3, 1.5], squeeze=False)
 
 
-def _draw_fan(axes, drawn: np.ndarray, before: np.ndarray, truth: np.ndarray) -> None:
-    steps = np.arange(1, drawn.shape[1] + 1)
-    for low, high in BANDS:
-        axes.fill_between(
-            steps, *np.percentile(drawn, (low, high), axis=0), color="tab:blue", alpha=0.2, lw=0
+@dataclass(frozen=True)
+class _Scene:
+    """A moment of the longest validation source, and all validation data; z-scored."""
+
+    before: np.ndarray  # (n_seed, n)
+    truth: np.ndarray  # (steps, n)
+    data: np.ndarray  # (all steps, n)
+
+    @classmethod
+    def of(cls, data: EvaluationData) -> "_Scene":
+        longest = max(data.validation, key=len)
+        start = max(min(len(longest) // 4, len(longest) - FAN_STEPS - data.n_seed), 0)
+        moment = start + data.n_seed
+        return cls(
+            before=longest[start:moment],
+            truth=longest[moment:][:ROLLOUT_STEPS],
+            data=np.concatenate(data.validation),
         )
-    axes.plot(steps, np.median(drawn, axis=0), color="tab:blue", lw=1)
-    past = len(before) // 2
-    axes.plot(np.arange(-past + 1, 1), before[-past:], color="black", lw=1)
-    axes.plot(steps, truth[: len(steps)], color="black", lw=1)
-    axes.axvline(0.5, color="0.6", lw=0.8)
+
+    def draw_fan(self, axes, sampled: np.ndarray) -> None:
+        """Plot percentiles of forecasts (samples, steps) over the truth."""
+        sampled = sampled[:, : min(FAN_STEPS, len(self.truth))]
+        steps = np.arange(1, sampled.shape[1] + 1)
+        for low, high in BANDS:
+            band = np.percentile(sampled, (low, high), axis=0)
+            axes.fill_between(steps, *band, color="tab:blue", alpha=0.2, lw=0)
+        axes.plot(steps, np.median(sampled, axis=0), color="tab:blue", lw=1)
+        past = len(self.before) // 2
+        axes.plot(np.arange(-past + 1, 1), self.before[-past:, 0], color="black", lw=1)
+        axes.plot(steps, self.truth[: len(steps), 0], color="black", lw=1)
+        axes.axvline(0.5, color="0.6", lw=0.8)
+
+    def draw_line(self, axes, rollout: np.ndarray) -> None:
+        """Plot one rollout (steps,) over the truth."""
+        axes.plot(self.truth[:, 0], color="black", lw=0.7)
+        axes.plot(rollout, color="tab:blue", lw=0.7)
+        axes.set_xlim(0, len(self.truth))
+
+    def draw_plane(self, axes, rollout: np.ndarray) -> None:
+        """Plot a rollout (steps, n) in the plane of the data's principal axes."""
+        centre = self.data.mean(axis=0)
+        principal = np.linalg.svd(self.data - centre, full_matrices=False)[2][:2]
+
+        def project(rows: np.ndarray) -> Iterator[np.ndarray]:
+            return iter(((rows - centre) @ principal.T).T)
+
+        axes.plot(*project(self.data), ".", color="0.8", ms=1, rasterized=True)
+        axes.plot(*project(rollout), color="tab:blue", lw=0.5)
+        axes.set_aspect("equal")
+
+
+def _sample(model: Forecaster, before: np.ndarray, n_steps: int, random_seed: int) -> np.ndarray:
+    """Return forecasts after the seed `before`, shape (samples, n_steps, n)."""
+    seeds = torch.from_numpy(np.repeat(before[None], N_SAMPLES, axis=0)).to(model.mean.device)
+    generator = torch.Generator().manual_seed(random_seed)
+    return sample_steps(model, seeds, n_steps, generator=generator).cpu().numpy()

@@ -1,21 +1,21 @@
-"""From seeds to what comes next: prime the state on each whole seed, then draw step after step."""
+"""Forecast how sequences go on: prime the state on each whole seed, then sample step after step."""
 
 from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from db.descriptors.derived import complete, static_columns
 from files.errors import ParameterError
+from files.progress import Progress, no_progress
 from sequencer.averages import SlowAverages, slow_averages
 from sequencer.forecaster import Forecaster
-from sequencer.head import Draw
 from sequencer.linear import ORDER
+from sequencer.sampler import Sampler
+from sequencer.sampling import AS_LEARNED, SamplingOptions
 
-TOLD_STEPS = 64  # between words of progress
-
-Progress = Callable[[int, int, str], None]  # done, in all, of what
+REPORT_STEPS = 64  # steps between two calls of `progress`
 
 
 @torch.no_grad()
@@ -23,12 +23,10 @@ def rollout(
     forecaster: Forecaster,
     seeds: list[np.ndarray],
     *,
-    steps: int,
+    n_steps: int,
     variations: int = 1,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    generator: torch.Generator,
-    progress: Progress | None = None,
+    sampling: SamplingOptions = AS_LEARNED,
+    progress: Progress = no_progress,
 ) -> np.ndarray:
     """Forecast how sequences go on, each in several ways.
 
@@ -36,123 +34,113 @@ def rollout(
     ----------
     seeds : list of ndarray, float32, shape (seed steps, n_descriptors), raw
         Each at least `ORDER` steps long; those of one length are rolled out side by side.
-    steps, variations : int >= 1
-    temperature : float >= 0
-        1 draws as the model learned, less is calmer, 0 always takes the likeliest.
-    top_p : float, above 0 and at most 1
-        Only the likeliest choices that together make up this probability are drawn.
-    generator : torch.Generator
-        On the processor.
-    progress : callable (done, in all, of what)
+    n_steps, variations : int >= 1
 
     Returns
     -------
-    ndarray, float32, shape (len(seeds), variations, steps, n_descriptors), raw
-        Independent columns as drawn, held within the range of the training data; Δ and ΔΔ computed
-        from them, the seed's last steps included.
+    ndarray, float32, shape (len(seeds), variations, n_steps, n_descriptors), raw
+        Independent columns as sampled, clamped to the range of the training data; Δ and ΔΔ computed
+        from them and the seed's last steps.
 
     Raises
     ------
     ParameterError
-        If a seed is too short, of another width or not finite, or an option is out of range.
+        If a seed is too short, of another width or not finite, or a number is too small.
     """
-    _check(forecaster, seeds, steps, variations, temperature, top_p)
+    for name, value in {"n_steps": n_steps, "variations": variations}.items():
+        if value < 1:
+            raise ParameterError(f"{name}={value} must be at least 1")
     settings = forecaster.config.settings
+    check_seeds(seeds, settings.n_descriptors)
     static = [np.asarray(seed[:, static_columns(settings)], np.float32) for seed in seeds]
-    result = np.empty((len(seeds), variations, steps, settings.n_descriptors), np.float32)
-    lengths = [len(seed) for seed in seeds]
-    total = steps * len(set(lengths))
-    for earlier, length in enumerate(sorted(set(lengths))):
+    result = np.empty((len(seeds), variations, n_steps, settings.n_descriptors), np.float32)
+    generator = torch.Generator().manual_seed(sampling.random_seed)
+    lengths = sorted({len(seed) for seed in seeds})
+    for number, length in enumerate(lengths):
 
-        def tell(done: int, before: int = earlier * steps) -> None:
-            if progress:
-                progress(before + done, total, "forecasting")
+        def report(done: int, total: int, label: str, before: int = number * n_steps) -> None:
+            progress(before + done, n_steps * len(lengths), label)
 
-        group = [i for i, n in enumerate(lengths) if n == length]
-        batch = torch.from_numpy(np.stack([static[i] for i in group])).repeat_interleave(
-            variations, dim=0
-        )
-        scores = forecaster.normalise(batch.to(forecaster.mean.device))
-        drawn = draw_steps(
+        group = [i for i, seed in enumerate(static) if len(seed) == length]
+        batch = torch.from_numpy(np.stack([static[i] for i in group]))
+        batch = batch.repeat_interleave(variations, dim=0).to(forecaster.mean.device)
+        scores = sample_steps(
             forecaster,
-            scores,
-            steps,
-            temperature=temperature,
-            top_p=top_p,
+            forecaster.normalise(batch),
+            n_steps,
             generator=generator,
-            tell=tell,
+            sampling=sampling,
+            progress=report,
         )
-        forecasts = forecaster.denormalise(drawn).cpu().numpy()
-        for row, forecast in enumerate(forecasts):
-            i = group[row // variations]
-            whole = np.concatenate([static[i], forecast])
-            result[i, row % variations] = complete(whole, settings)[length:]
+        sampled = forecaster.denormalise(scores).cpu().numpy()
+        for row, forecast in enumerate(sampled):
+            seed = group[row // variations]
+            whole = np.concatenate([static[seed], forecast])
+            result[seed, row % variations] = complete(whole, settings)[length:]
     return result
 
 
 @torch.no_grad()
-def draw_steps(
+def sample_steps(
     forecaster: Forecaster,
-    seed: torch.Tensor,
-    steps: int,
+    seed: Tensor,
+    n_steps: int,
     *,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
     generator: torch.Generator,
-    tell: Callable[[int], None] = lambda done: None,
-) -> torch.Tensor:
-    """z-scored seeds (batch, seed steps, n_static) -> z-scored steps drawn after them (batch,
-    steps, n_static).
+    sampling: SamplingOptions = AS_LEARNED,
+    progress: Progress = no_progress,
+) -> Tensor:
+    """Sample z-scored steps after z-scored seeds, side by side.
+
+    Parameters
+    ----------
+    seed : Tensor, shape (batch, seed steps, n_static), z-scored
+    generator : torch.Generator
+        On the CPU; `sampling.random_seed` is not used.
+
+    Returns
+    -------
+    Tensor, shape (batch, n_steps, n_static), z-scored
     """
-    draw = Draw(
-        temperature, top_p, generator, lambda scores: scores.clamp(forecaster.low, forecaster.high)
-    )
-    body = forecaster.body
+    architecture = forecaster.architecture
     head = forecaster.head
-    so_far = torch.from_numpy(slow_averages(seed.cpu().numpy(), delay=head.delay)).to(seed.device)
-    inputs = torch.cat([head.encode(seed), so_far], dim=-1)
-    state = body.prime(inputs[:, :-1])
-    following = inputs[:, -1]
-    stream = head.start(seed, draw)
-    drawn = []
+    sampler = Sampler(sampling, generator, low=forecaster.low, high=forecaster.high)
+    # prime the state on all of the seed but its last step
+    averages_of_seed = slow_averages(seed.cpu().numpy(), delay=head.delay)
+    averages = torch.from_numpy(averages_of_seed).to(seed.device)
+    inputs = torch.cat([head.encode(seed), averages], dim=-1)
+    state = architecture.prime(inputs[:, :-1])
+    next_input = inputs[:, -1]
+    # the averages lag behind the steps by the head's delay
     known = seed.shape[1] - head.delay
-    averages = SlowAverages(seed[:, :known])
-    to_add = deque(seed[:, known:].unbind(1))
-    for _ in range(steps + head.delay):
-        hidden, state = body(following[:, None], state)
+    running = SlowAverages(seed[:, :known])
+    waiting = deque(seed[:, known:].unbind(1))
+    stream = head.start(seed, sampler)
+    sampled: list[Tensor] = []
+    for _ in range(n_steps + head.delay):
+        # advance the state by one step
+        hidden, state = architecture(next_input[:, None], state)
+        # sample what follows
         encoded, step = stream.step(hidden[:, -1])
         if step is not None:
-            drawn.append(step)
-            to_add.append(step)
-            if len(drawn) % TOLD_STEPS == 0 or len(drawn) == steps:
-                tell(len(drawn))
-        following = torch.cat([encoded, averages.add(to_add.popleft())], dim=-1)
-    return torch.stack(drawn, dim=1)
+            sampled.append(step)
+            waiting.append(step)
+            if len(sampled) % REPORT_STEPS == 0 or len(sampled) == n_steps:
+                progress(len(sampled), n_steps, "forecasting")
+        # feed it back, beside the averages
+        next_input = torch.cat([encoded, running.add(waiting.popleft())], dim=-1)
+    return torch.stack(sampled, dim=1)
 
 
-def _check(
-    forecaster: Forecaster,
-    seeds: list[np.ndarray],
-    steps: int,
-    variations: int,
-    temperature: float,
-    top_p: float,
-) -> None:
-    for name, value in {"steps": steps, "variations": variations}.items():
-        if value < 1:
-            raise ParameterError(f"{name}={value} must be at least 1")
-    if not (np.isfinite(temperature) and temperature >= 0):
-        raise ParameterError(f"temperature={temperature} must be a finite number of at least 0")
-    if not 0 < top_p <= 1:
-        raise ParameterError(f"top_p={top_p} must be above 0 and at most 1")
+def check_seeds(seeds: list[np.ndarray], n_descriptors: int) -> None:
+    """Raise ParameterError unless every seed can be gone on from."""
     if not seeds:
         raise ParameterError("no seed is given; give at least one")
-    settings = forecaster.config.settings
     for seed in seeds:
-        if seed.ndim != 2 or seed.shape[1] != settings.n_descriptors:
+        if seed.ndim != 2 or seed.shape[1] != n_descriptors:
             raise ParameterError(
                 f"a seed of shape {seed.shape} does not fit the model: it must be (steps,"
-                f" {settings.n_descriptors})"
+                f" {n_descriptors})"
             )
         if len(seed) < ORDER:
             raise ParameterError(
@@ -160,7 +148,5 @@ def _check(
                 " give a longer one"
             )
         if not np.isfinite(seed).all():
-            raise ParameterError(
-                f"step {int(np.argwhere(~np.isfinite(seed))[0, 0])} of the seed is not finite;"
-                " repair it"
-            )
+            first = int(np.argwhere(~np.isfinite(seed))[0, 0])
+            raise ParameterError(f"step {first} of the seed is not finite; repair it")

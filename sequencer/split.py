@@ -1,6 +1,4 @@
-"""Training and held-out sequences: disjoint, by source where there are several, by time where there
-is one.
-"""
+"""The train and validation split: by source, or by time where there is only one source."""
 
 from dataclasses import dataclass
 
@@ -8,31 +6,32 @@ import numpy as np
 
 from files.errors import ParameterError
 
-HELD_OUT = 0.1  # share of the steps
+VALIDATION_SHARE = 0.1  # of the steps
 
-Named = list[tuple[str, np.ndarray]]
+NamedSequences = list[tuple[str, np.ndarray]]
+"""Sources by name, each (steps, n_descriptors)."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Named sequences on either side; `by` is "source" or "time"."""
+    """The sequences on either side; `by` is "source" or "time"."""
 
-    train: Named
-    validation: Named
+    train: NamedSequences
+    validation: NamedSequences
     by: str
 
 
-def split_sequences(sequences: Named, *, seed: int) -> Split:
-    """Hold out about a tenth of the steps.
+def split_sequences(sequences: NamedSequences, *, random_seed: int) -> Split:
+    """Choose about a tenth of the steps for validation.
 
-    Several sources: whole ones, drawn at random with `seed`, at least one on each side. One source:
-    its last tenth. A sequence of one step has no transition to learn from or be judged by; such
-    ones stay in training and teach nothing.
+    Of several sources whole ones, chosen at random, at least one on each side; of a single one its
+    last tenth. A sequence of one step has no transition to learn or to validate; it is in neither
+    part.
 
     Raises
     ------
     ParameterError
-        If there are fewer than 2 transitions in all: nothing to learn from and be judged by.
+        If there are fewer than 2 transitions in all.
     """
     usable = [item for item in sequences if len(item[1]) > 1]
     n_steps = sum(len(rows) for _, rows in usable)
@@ -41,20 +40,30 @@ def split_sequences(sequences: Named, *, seed: int) -> Split:
             f"{n_steps} steps in {len(usable)} sources are too few to train on; add longer audio"
         )
     if len(usable) == 1:
-        name, rows = usable[0]
-        cut = min(len(rows) - 2, round(len(rows) * (1 - HELD_OUT)))
-        if cut < 2:
-            raise ParameterError(
-                f"{name}: {len(rows)} steps are too few to train on and hold out; add longer audio"
-            )
-        return Split([(name, rows[:cut])], [(name, rows[cut:])], by="time")
-    order = np.random.default_rng(seed).permutation(len(usable))
-    held: set[int] = set()
-    held_steps = 0
+        return _split_by_time(*usable[0])
+    chosen = _choose_sources([len(rows) for _, rows in usable], random_seed)
+    train = [item for i, item in enumerate(usable) if i not in chosen]
+    return Split(train, [usable[i] for i in sorted(chosen)], by="source")
+
+
+def _split_by_time(name: str, rows: np.ndarray) -> Split:
+    cut = min(len(rows) - 2, round(len(rows) * (1 - VALIDATION_SHARE)))
+    if cut < 2:
+        raise ParameterError(
+            f"{name}: {len(rows)} steps are too few to train on and to validate; add longer audio"
+        )
+    return Split([(name, rows[:cut])], [(name, rows[cut:])], by="time")
+
+
+def _choose_sources(lengths: list[int], random_seed: int) -> set[int]:
+    """Choose the validation sources by their position, at least one and not all."""
+    order = np.random.default_rng(random_seed).permutation(len(lengths))
+    wanted = VALIDATION_SHARE * sum(lengths)
+    chosen: set[int] = set()
+    chosen_steps = 0
     for i in order[:-1]:
-        # take a source only if that brings the held-out share nearer to a tenth
-        if not held or held_steps + len(usable[i][1]) / 2 < HELD_OUT * n_steps:
-            held.add(int(i))
-            held_steps += len(usable[i][1])
-    train = [item for i, item in enumerate(usable) if i not in held]
-    return Split(train, [usable[i] for i in sorted(held)], by="source")
+        # Another source is taken only if that brings the share nearer to a tenth.
+        if not chosen or chosen_steps + lengths[i] / 2 < wanted:
+            chosen.add(int(i))
+            chosen_steps += lengths[i]
+    return chosen

@@ -1,7 +1,7 @@
 """Encoder-decoder transformer (Vaswani et al. 2017, arXiv 1706.03762), pre-norm.
 
-The encoder reads what came before, in both directions; the decoder goes on from there, step by
-step, looking back at its own steps and across at all that the encoder has read.
+The encoder reads what came before, in both directions. The decoder goes on from there step by step
+and attends to its own steps and to everything that the encoder has read.
 """
 
 from dataclasses import dataclass
@@ -10,22 +10,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sequencer.attention import CausalAttention, CrossAttention, FeedForward, KeyValues
-from sequencer.body import Body
-from sequencer.transformer_encoder import CHUNK_STEPS
+from sequencer.architecture import Architecture
+from sequencer.attention import (
+    CausalAttention,
+    CrossAttention,
+    FeedForward,
+    KeyValues,
+    forward_in_chunks,
+)
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
-    """Sizes of the body."""
+class TransformerSizes:
+    """Sizes of the network."""
 
-    dim: int = 160  # with its second set of layers as large as the other bodies
-    n_layers: int = 3  # on either side
+    dim: int = 160  # with two sets of layers as large as the other architectures
+    n_layers: int = 3  # of the encoder, and of the decoder
     n_heads: int = 4
     span: int = 128  # steps that a decoder layer looks back
-    context_steps: int = (
-        128  # steps that the encoder reads, 3 s of frames: the latest of a longer seed
-    )
+    context_steps: int = 128  # steps that the encoder reads, 3 s of frames: a seed's latest
     dropout: float = 0.1
 
 
@@ -37,7 +40,7 @@ class State(NamedTuple):
 
 
 class DecoderBlock(nn.Module):
-    """Look back, look across, feed forward; each added to what it was given."""
+    """Self-attention, cross-attention and a feed-forward network, each added to its input."""
 
     def __init__(self, dim: int, *, n_heads: int, span: int, dropout: float) -> None:
         super().__init__()
@@ -74,8 +77,8 @@ class EncoderBlock(nn.Module):
         return x + self.feed_forward(self.forward_norm(x))
 
 
-class TransformerBody(Body):
-    """(batch, steps, n_in) and what came before -> (batch, steps, dim)."""
+class Transformer(Architecture):
+    """(batch, steps, n_in) and what came before -> (batch, steps, dim), and the state."""
 
     learning_rate = 5e-4
 
@@ -95,10 +98,9 @@ class TransformerBody(Body):
         self.context_steps = context_steps
         self.embed_context = nn.Linear(n_in, dim)
         self.embed = nn.Linear(n_in, dim)
-        self.distance = nn.Parameter(
-            0.02 * torch.randn(context_steps, dim)
-        )  # position counted back from the present
-        self.start = nn.Parameter(0.02 * torch.randn(1, 1, dim))  # the memory of what has no past
+        # Positions in the context are counted back from the present.
+        self.distance = nn.Parameter(0.02 * torch.randn(context_steps, dim))
+        self.start = nn.Parameter(0.02 * torch.randn(1, 1, dim))  # the memory if there is no past
         self.encoder = nn.ModuleList(
             EncoderBlock(dim, n_heads=n_heads, dropout=dropout) for _ in range(n_layers)
         )
@@ -109,34 +111,26 @@ class TransformerBody(Body):
         self.norm = nn.LayerNorm(dim)
 
     def prime(self, context: Tensor) -> State:
-        """Read a context (batch, steps, n_in), which may be empty; of a long one the latest
-        `context_steps`.
+        """Return the state after a context (batch, steps, n_in), which may be empty.
+
+        Of a long one the latest `context_steps` are read.
         """
         context = context[:, -self.context_steps :]
         hidden = self.start.expand(len(context), -1, -1)
         if context.shape[1]:
-            hidden = torch.cat(
-                [hidden, self.embed_context(context) + self.distance[-context.shape[1] :]], dim=1
-            )
+            embedded = self.embed_context(context) + self.distance[-context.shape[1] :]
+            hidden = torch.cat([hidden, embedded], dim=1)
         for block in self.encoder:
             hidden = block(hidden)
         return State(self.encoder_norm(hidden), None)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        state = state or self.prime(x[:, :0])
-        if x.shape[1] > CHUNK_STEPS:
-            first, state = self(x[:, :CHUNK_STEPS], state)
-            rest, state = self(x[:, CHUNK_STEPS:], state)
-            return torch.cat([first, rest], dim=1), state
+        return forward_in_chunks(self._forward_chunk, x, state or self.prime(x[:, :0]))
+
+    def _forward_chunk(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         hidden = self.embed(x)
         caches = []
         for i, block in enumerate(self.decoder):
             hidden, cache = block(hidden, state.memory, state.caches[i] if state.caches else None)
             caches.append(cache)
         return self.norm(hidden), State(state.memory, caches)
-
-
-def build(n_in: int, config: dict[str, float]) -> TransformerBody:
-    """A body from the plain values of `TransformerConfig`."""
-    checked = TransformerConfig(**config)  # type: ignore[arg-type]
-    return TransformerBody(n_in, **vars(checked))

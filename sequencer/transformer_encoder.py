@@ -1,38 +1,33 @@
-"""Causal transformer, one step ahead (Vaswani et al.
+"""Causal transformer, one step ahead (Vaswani et al. 2017, arXiv 1706.03762).
 
-2017, arXiv 1706.03762); pre-norm (Xiong et al. 2020, 2002.04745).
+Pre-norm (Xiong et al. 2020, arXiv 2002.04745).
 """
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
-from sequencer.attention import CausalAttention, FeedForward, KeyValues
-from sequencer.body import Body
-
-# a longer input goes through the cache in parts: attention's memory grows with the part, not the
-# whole
-CHUNK_STEPS = 512
+from sequencer.architecture import Architecture
+from sequencer.attention import CausalAttention, FeedForward, KeyValues, forward_in_chunks
 
 State = list[KeyValues]
 
 
 @dataclass(frozen=True)
-class TransformerEncoderConfig:
-    """Sizes of the body."""
+class TransformerEncoderSizes:
+    """Sizes of the network."""
 
-    dim: int = 192  # as many parameters as the LSTM, about 1.8 million
+    dim: int = 192  # as many weights as the LSTM, about 1.8 million
     n_layers: int = 4
     n_heads: int = 4
-    # steps that a layer looks back, as long as a training excerpt; four layers reach four times as
-    # far
+    # Steps that a layer looks back, as long as a training excerpt; four layers together reach four
+    # times as far.
     span: int = 128
     dropout: float = 0.1
 
 
 class Block(nn.Module):
-    """Attention, then a feed-forward network, each added to what it was given."""
+    """Attention, then a feed-forward network, each added to its input."""
 
     def __init__(self, dim: int, *, n_heads: int, span: int, dropout: float) -> None:
         super().__init__()
@@ -48,7 +43,7 @@ class Block(nn.Module):
         return x + self.feed_forward(self.forward_norm(x)), cache
 
 
-class TransformerEncoderBody(Body):
+class TransformerEncoder(Architecture):
     """(batch, steps, n_in) -> (batch, steps, dim), and the cache after the last step."""
 
     learning_rate = 5e-4
@@ -65,19 +60,12 @@ class TransformerEncoderBody(Body):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        if x.shape[1] > CHUNK_STEPS:
-            first, state = self(x[:, :CHUNK_STEPS], state)
-            rest, state = self(x[:, CHUNK_STEPS:], state)
-            return torch.cat([first, rest], dim=1), state
+        return forward_in_chunks(self._forward_chunk, x, state or [])
+
+    def _forward_chunk(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         hidden = self.embed(x)
         caches = []
         for i, block in enumerate(self.blocks):
             hidden, cache = block(hidden, state[i] if state else None)
             caches.append(cache)
         return self.norm(hidden), caches
-
-
-def build(n_in: int, config: dict[str, float]) -> TransformerEncoderBody:
-    """A body from the plain values of `TransformerEncoderConfig`."""
-    checked = TransformerEncoderConfig(**config)  # type: ignore[arg-type]
-    return TransformerEncoderBody(n_in, **vars(checked))

@@ -1,8 +1,7 @@
-"""The discriminator of UNAGAN (arXiv 2005.08526): an autoencoder of mels, in the balance of BEGAN
-(arXiv 1703.10717).
+"""The discriminator of UNAGAN (arXiv 2005.08526), an autoencoder, and BEGAN's balance.
 
-The autoencoder learns to reconstruct real mels well and generated ones badly; the generator learns
-to be reconstructed well.
+BEGAN (arXiv 1703.10717): the autoencoder learns to reconstruct real mels well and generated ones
+badly; the generator learns to be reconstructed well.
 """
 
 import math
@@ -19,18 +18,16 @@ TIME_DILATIONS_1D = (1, 16, 32, 64, 128)
 
 
 class MelAutoencoder(nn.Module):
-    """Normalised mel (batch, n_mels, frames) -> its reconstruction, the same shape; the loss is
-    their mean absolute difference.
+    """Normalised mel (batch, n_mels, frames) -> its reconstruction, the same shape.
 
-    Strides, dilations and norms of the 2-d convolutions are the published ones; their widths, and
-    that the 1-d ones have no norm, are our reading.
+    The loss is their mean absolute difference. Strides, dilations and norms of the 2-d convolutions
+    are the published ones; their widths, and that the 1-d ones have no norm, are our reading.
 
     Parameters
     ----------
     n_mels : int > 0
     channels : int, a multiple of 16
-        Width of the 1-d convolutions; the 2-d ones have a 16th, an 8th and a quarter of it. 64
-        trains on a CPU.
+        Width of the 1-d convolutions; the 2-d ones have a 16th, an 8th and a quarter of it.
     """
 
     def __init__(self, n_mels: int, channels: int = 512) -> None:
@@ -45,13 +42,11 @@ class MelAutoencoder(nn.Module):
             n_in = channels // divisor
             bands = (bands + 1) // 2
         self.planes = nn.Sequential(*planes)
-        lines = []
+        lines: list[nn.Module] = []
         n_in = n_in * bands
         for dilation in TIME_DILATIONS_1D:
-            lines += [
-                nn.Conv1d(n_in, channels, 3, padding=dilation, dilation=dilation),
-                nn.LeakyReLU(SLOPE),
-            ]
+            lines.append(nn.Conv1d(n_in, channels, 3, padding=dilation, dilation=dilation))
+            lines.append(nn.LeakyReLU(SLOPE))
             n_in = channels
         self.lines = nn.Sequential(*lines)
         self.head = nn.Conv1d(channels, n_mels, 1)
@@ -63,28 +58,27 @@ class MelAutoencoder(nn.Module):
 
 def _plane(n_in: int, n_out: int, dilation: int) -> list[nn.Module]:
     """A 2-d convolution that halves the bands and keeps the frames."""
+    along_time = (1, dilation)
     conv = nn.Conv2d(
-        n_in, n_out, 3, stride=(2, 1), padding=(1, dilation), dilation=(1, dilation), bias=False
+        n_in, n_out, 3, stride=(2, 1), padding=along_time, dilation=along_time, bias=False
     )
     return [spectral_norm(conv), nn.BatchNorm2d(n_out), nn.LeakyReLU(SLOPE)]
 
 
 @dataclass
 class BeganBalance:
-    """How much the discriminator attends to generated mels: its loss is real - k * fake (BEGAN,
-    equations of section 3.4).
+    """The weight k of generated mels in the discriminator's loss, real - k * fake (section 3.4).
 
-    k rises while gamma * real > fake, while the generator is ahead, and falls while the discriminator
-    is.
+    k rises while gamma * real > fake (the generator is ahead), and falls otherwise.
     """
 
-    gamma: float = 1.0  # the ratio fake / real to hold
+    gamma: float = 1.0  # the ratio fake / real to reach
     lambda_k: float = 0.01  # step size of k
     k: float = 0.0  # 0 to 1
-    measure: float = math.inf  # convergence, lower is better; infinite before the first update
+    measure: float = math.inf  # convergence, lower is better; infinite before the first step
 
     def update(self, real_loss: float, fake_loss: float) -> None:
-        """Take in the reconstruction losses of one training step.
+        """Adjust k by the reconstruction losses of one training step.
 
         Raises
         ------

@@ -1,14 +1,15 @@
-"""Discriminators: networks that tell recorded audio from synthesised, each from several views of
-the waveform.
+"""Discriminators: each has sub-discriminators that see the waveform in different forms.
 
 multi-period       every p-th sample side by side: HiFi-GAN (Kong et al. 2020, arXiv 2010.05646)
 multi-scale        the waveform at full, half and quarter rate: HiFi-GAN
-MelGAN             the same, with reflected ends and wider strides: MelGAN (Kumar et al. 2019, arXiv 1910.06711)
-multi-resolution   spectrograms of several windows: UnivNet (Jang et al. 2021, arXiv 2106.07889), Vocos (arXiv 2306.00814)
+MelGAN             the same, with reflected ends and wider strides (Kumar et al. 2019, arXiv
+                   1910.06711)
+multi-resolution   spectrograms of several windows: UnivNet (Jang et al. 2021, arXiv 2106.07889),
+                   Vocos (arXiv 2306.00814)
 
-All map audio (batch, 1, n) to one (score, features) per view. Features are what
-`losses.feature_matching` compares: the outputs of the hidden layers and, but for MelGAN, the score.
-Along the first axis the items of a batch stay in order.
+All map audio (batch, 1, n) to (logits, features) of each sub-discriminator. Features are what
+`losses.feature_matching` compares: the outputs of the hidden layers and, but for MelGAN, the
+logits. Along the first axis the items of a batch stay in order.
 """
 
 from itertools import pairwise
@@ -21,17 +22,17 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from files.errors import ParameterError
 
-Verdicts = list[tuple[Tensor, list[Tensor]]]
-"""One (score, features) per view."""
+DiscriminatorOutputs = list[tuple[Tensor, list[Tensor]]]
+"""(logits, features) of each sub-discriminator."""
 
 
 class MultiPeriodDiscriminator(nn.Module):
-    """One view per period.
+    """One sub-discriminator per period.
 
     Parameters
     ----------
     periods : ints > 0, in samples
-        Published: the first primes, so that the views overlap least.
+        Published: the first primes, so that they share the fewest samples.
     channels : int > 0
         Width of the first layer; the last is 32 times as wide.
     """
@@ -40,10 +41,10 @@ class MultiPeriodDiscriminator(nn.Module):
         super().__init__()
         check_counts(periods=periods, channels=channels)
         self.periods = periods
-        self.views = nn.ModuleList(period_layers(channels) for _ in periods)
+        self.sub_discriminators = nn.ModuleList(period_layers(channels) for _ in periods)
 
-    def forward(self, audio: Tensor) -> Verdicts:
-        """(batch, 1, n) -> for each period p, score and features (batch, channels, p, steps).
+    def forward(self, audio: Tensor) -> DiscriminatorOutputs:
+        """(batch, 1, n) -> logits and features (batch, channels, p, steps) of each period p.
 
         Raises
         ------
@@ -52,14 +53,15 @@ class MultiPeriodDiscriminator(nn.Module):
         """
         check_audio(audio, at_least=max(self.periods))
         return [
-            discriminate(layers, fold(audio, p), slope=0.1)
-            for p, layers in zip(self.periods, self.views, strict=True)
+            run_layers(layers, fold(audio, period), slope=0.1)
+            for period, layers in zip(self.periods, self.sub_discriminators, strict=True)
         ]
 
 
 def fold(audio: Tensor, period: int) -> Tensor:
-    """(B, 1, n), its end reflected to fit -> (B, 1, period, ceil(n / period)), samples a period
-    apart along the last axis.
+    """(B, 1, n) -> (B, 1, period, ceil(n / period)).
+
+    Along the last axis lie samples a period apart; the end is reflected to fit.
     """
     audio = F.pad(audio, (0, -audio.shape[-1] % period), mode="reflect")
     # (B, 1, steps, period) -> (B, 1, period, steps): a convolution runs faster along the last axis
@@ -67,19 +69,19 @@ def fold(audio: Tensor, period: int) -> Tensor:
 
 
 def period_layers(channels: int) -> nn.ModuleList:
-    widths = [1, *(channels * times for times in (1, 4, 16, 32, 32))]
+    factors = (1, 4, 16, 32, 32)
+    widths = [1, *(channels * factor for factor in factors)]
     strides = (3, 3, 3, 3, 1)
     layers = [
         nn.Conv2d(a, b, (1, 5), (1, stride), padding=(0, 2))
         for a, b, stride in zip(widths[:-1], widths[1:], strides, strict=True)
     ]
-    return nn.ModuleList(
-        map(weight_norm, [*layers, nn.Conv2d(widths[-1], 1, (1, 3), padding=(0, 1))])
-    )
+    layers.append(nn.Conv2d(widths[-1], 1, (1, 3), padding=(0, 1)))
+    return nn.ModuleList(map(weight_norm, layers))
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Three views, at 1, 1/2 and 1/4 of the rate; the first is spectral-normed.
+    """Sub-discriminators at 1, 1/2 and 1/4 of the rate; the first is spectral-normed.
 
     Parameters
     ----------
@@ -90,13 +92,13 @@ class MultiScaleDiscriminator(nn.Module):
     def __init__(self, channels: int = 128) -> None:
         super().__init__()
         check_counts(channels=channels)
-        self.views = nn.ModuleList(
+        self.sub_discriminators = nn.ModuleList(
             nn.ModuleList(map(norm, scale_layers(channels)))
             for norm in (spectral_norm, weight_norm, weight_norm)
         )
 
-    def forward(self, audio: Tensor) -> Verdicts:
-        """(batch, 1, n) -> for each rate, score and features (batch, channels, steps).
+    def forward(self, audio: Tensor) -> DiscriminatorOutputs:
+        """(batch, 1, n) -> logits and features (batch, channels, steps) at each rate.
 
         Raises
         ------
@@ -104,16 +106,18 @@ class MultiScaleDiscriminator(nn.Module):
             If the audio is not mono, or empty.
         """
         check_audio(audio, at_least=1)
-        verdicts = []
-        for view, layers in enumerate(self.views):
-            audio = F.avg_pool1d(audio, 4, 2, padding=2) if view else audio
-            verdicts.append(discriminate(layers, audio, slope=0.1))
-        return verdicts
+        outputs = []
+        for number, layers in enumerate(self.sub_discriminators):
+            if number:
+                audio = F.avg_pool1d(audio, 4, 2, padding=2)
+            outputs.append(run_layers(layers, audio, slope=0.1))
+        return outputs
 
 
 def scale_layers(channels: int) -> list[nn.Conv1d]:
-    """Groups are the published ones, or fewer where a small width does not divide into so many."""
-    widths = [1, *(channels * times for times in (1, 1, 2, 4, 8, 8, 8)), 1]
+    """The published layers, with fewer groups where a small width has no such divisor."""
+    factors = (1, 1, 2, 4, 8, 8, 8)
+    widths = [1, *(channels * factor for factor in factors), 1]
     kernel_sizes = (15, 41, 41, 41, 41, 41, 5, 3)
     strides = (1, 2, 2, 4, 4, 1, 1, 1)
     groups = (1, 4, 16, 16, 16, 16, 1, 1)
@@ -126,7 +130,7 @@ def scale_layers(channels: int) -> list[nn.Conv1d]:
 
 
 class MelGANDiscriminator(nn.Module):
-    """Views at 1, 1/2, 1/4, … of the rate.
+    """Sub-discriminators at 1, 1/2, 1/4, … of the rate.
 
     Parameters
     ----------
@@ -135,29 +139,32 @@ class MelGANDiscriminator(nn.Module):
     n_layers : int > 0
         How many layers divide the rate by `factor`.
     scales : int > 0
-        Number of views.
+        Number of sub-discriminators.
     """
 
     def __init__(self, ndf: int = 16, n_layers: int = 4, factor: int = 4, scales: int = 3) -> None:
         super().__init__()
         check_counts(ndf=ndf, n_layers=n_layers, factor=factor, scales=scales)
-        self.views = nn.ModuleList(melgan_layers(ndf, n_layers, factor) for _ in range(scales))
+        self.sub_discriminators = nn.ModuleList(
+            melgan_layers(ndf, n_layers, factor) for _ in range(scales)
+        )
 
-    def forward(self, audio: Tensor) -> Verdicts:
-        """(batch, 1, n) -> for each rate, score and features (batch, channels, steps).
+    def forward(self, audio: Tensor) -> DiscriminatorOutputs:
+        """(batch, 1, n) -> logits and features (batch, channels, steps) at each rate.
 
         Raises
         ------
         ParameterError
             If the audio is not mono, or too short to be reflected at its ends at the lowest rate.
         """
-        check_audio(audio, at_least=8 * 2 ** (len(self.views) - 1))
-        verdicts = []
-        for view, layers in enumerate(self.views):
-            audio = F.avg_pool1d(audio, 4, 2, padding=1, count_include_pad=False) if view else audio
-            score, features = discriminate(layers, audio, slope=0.2)
-            verdicts.append((score, features[:-1]))
-        return verdicts
+        check_audio(audio, at_least=8 * 2 ** (len(self.sub_discriminators) - 1))
+        outputs = []
+        for number, layers in enumerate(self.sub_discriminators):
+            if number:
+                audio = F.avg_pool1d(audio, 4, 2, padding=1, count_include_pad=False)
+            logits, features = run_layers(layers, audio, slope=0.2)
+            outputs.append((logits, features[:-1]))
+        return outputs
 
 
 def melgan_layers(ndf: int, n_layers: int, factor: int) -> nn.ModuleList:
@@ -165,14 +172,17 @@ def melgan_layers(ndf: int, n_layers: int, factor: int) -> nn.ModuleList:
     layers = [nn.Conv1d(1, ndf, 15, padding=7, padding_mode="reflect")]
     for a, b in pairwise(widths):
         groups = gcd(a, b, max(a // 4, 1))  # four channels in each
-        layers.append(nn.Conv1d(a, b, 10 * factor + 1, factor, padding=5 * factor, groups=groups))
+        kernel_size = 10 * factor + 1
+        padding = 5 * factor
+        layers.append(nn.Conv1d(a, b, kernel_size, factor, padding=padding, groups=groups))
     last = min(2 * widths[-1], 64 * ndf)
-    layers += [nn.Conv1d(widths[-1], last, 5, padding=2), nn.Conv1d(last, 1, 3, padding=1)]
+    layers.append(nn.Conv1d(widths[-1], last, 5, padding=2))
+    layers.append(nn.Conv1d(last, 1, 3, padding=1))
     return nn.ModuleList(map(weight_norm, layers))
 
 
 class MultiResolutionDiscriminator(nn.Module):
-    """One view per STFT: its real and imaginary parts as an image.
+    """One sub-discriminator per STFT: its real and imaginary parts as an image.
 
     Layers stride along frequency and dilate along time, so that they keep the frames and see more
     and more of them, as in EnCodec (Défossez et al. 2022, arXiv 2210.13438, 3.4).
@@ -193,10 +203,10 @@ class MultiResolutionDiscriminator(nn.Module):
         self.n_ffts = n_ffts
         for n in n_ffts:
             self.register_buffer(f"window_{n}", torch.hann_window(n), persistent=False)
-        self.views = nn.ModuleList(spectrogram_layers(channels) for _ in n_ffts)
+        self.sub_discriminators = nn.ModuleList(spectrogram_layers(channels) for _ in n_ffts)
 
-    def forward(self, audio: Tensor) -> Verdicts:
-        """(batch, 1, n) -> for each STFT, score and features (batch, channels, frames, bands).
+    def forward(self, audio: Tensor) -> DiscriminatorOutputs:
+        """(batch, 1, n) -> logits and features (batch, channels, frames, bands) of each STFT.
 
         Raises
         ------
@@ -206,8 +216,8 @@ class MultiResolutionDiscriminator(nn.Module):
         check_audio(audio, at_least=max(self.n_ffts) // 2 + 1)
         windows = [self.get_buffer(f"window_{n}") for n in self.n_ffts]
         return [
-            discriminate(layers, image(audio, window), slope=0.1)
-            for window, layers in zip(windows, self.views, strict=True)
+            run_layers(layers, image(audio, window), slope=0.1)
+            for window, layers in zip(windows, self.sub_discriminators, strict=True)
         ]
 
 
@@ -224,24 +234,25 @@ def image(audio: Tensor, window: Tensor) -> Tensor:
 def spectrogram_layers(channels: int) -> nn.ModuleList:
     layers = [nn.Conv2d(2, channels, (3, 9), padding=(1, 4))]
     for dilation in (1, 2, 4):  # frames
+        pad = (dilation, 4)
+        dilations = (dilation, 1)
         layers.append(
-            nn.Conv2d(
-                channels, channels, (3, 9), (1, 2), padding=(dilation, 4), dilation=(dilation, 1)
-            )
+            nn.Conv2d(channels, channels, (3, 9), (1, 2), padding=pad, dilation=dilations)
         )
-    layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, 1, 3, padding=1)]
+    layers.append(nn.Conv2d(channels, channels, 3, padding=1))
+    layers.append(nn.Conv2d(channels, 1, 3, padding=1))
     return nn.ModuleList(map(weight_norm, layers))
 
 
-def discriminate(layers: nn.Module, x: Tensor, *, slope: float) -> tuple[Tensor, list[Tensor]]:
-    """Run x through the layers, a leaky ReLU between them; the last output, and all outputs."""
+def run_layers(layers: nn.Module, x: Tensor, *, slope: float) -> tuple[Tensor, list[Tensor]]:
+    """Run x through the layers, a leaky ReLU between them; return the last and all outputs."""
     *hidden, last = layers.children()
     features = []
     for layer in hidden:
         x = F.leaky_relu(layer(x), slope)
         features.append(x)
-    score = last(x)
-    return score, [*features, score]
+    logits = last(x)
+    return logits, [*features, logits]
 
 
 def check_counts(**counts: int | tuple[int, ...]) -> None:

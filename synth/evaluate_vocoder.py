@@ -1,4 +1,4 @@
-"""How true vocoders are to recordings, next to Griffin-Lim."""
+"""How faithfully vocoders resynthesise recordings, compared with Griffin-Lim."""
 
 import math
 import time
@@ -11,22 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from audio.read import resample
+from audio.resample import resample
 from files.atomic import replacing
 from files.errors import ParameterError
-from synth.evaluate import (
-    FEWEST_WINDOWS,
-    Embedding,
-    Excerpt,
-    audio_distance,
-    embed_clips,
-    open_excerpts,
-)
+from files.progress import Progress, no_progress
+from synth.audio_distance import FEWEST_WINDOWS, Embedding, audio_distance, embed_clips
+from synth.excerpts import Excerpt, open_excerpts
 from synth.griffin_lim import griffin_lim
 from synth.mel import MelSettings, log_mel
 from synth.metrics import mel_l1, multi_resolution_stft
-from synth.recordings import Tell
-from synth.show import save_mels
+from synth.samples import plot_mels
 from synth.vocoder import Vocoder
 
 EXCERPT_SECONDS = 6.0  # two windows of MusiCNN
@@ -39,7 +33,7 @@ OTHER_HALF = "recordings, other half"
 class VocoderScore:
     """One row of the table. What does not apply, or was not asked for, is None.
 
-    `mel_l1` in nepers; `fad` between `windows` embeddings of what is named and as many of the
+    `mel_l1` is in nepers; `fad` is between `windows` embeddings of the copies and as many of the
     recordings; `real_time` in seconds of audio per second of work on `threads` threads.
     """
 
@@ -61,15 +55,15 @@ class VocoderScore:
 
 @dataclass(frozen=True)
 class VocoderReport:
-    """A row for each way, and the recordings that could not be used, with why."""
+    """A row for each method, and the files that could not be used, with why."""
 
     scores: list[VocoderScore]
     left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way from log-mel (n_mels, frames) of these settings to audio."""
+class Method:
+    """Turns log-mel (n_mels, frames) of these settings into audio."""
 
     name: str
     mel: MelSettings
@@ -81,17 +75,17 @@ def evaluate_vocoders(
     audio: Path,
     *,
     seconds: float,
-    seed: int,
+    random_seed: int,
     embedding: Embedding | None,
     picture: Path | None = None,
-    progress: Tell | None = None,
+    progress: Progress = no_progress,
 ) -> VocoderReport:
-    """Synthesise recordings from their mel spectrograms and compare them with what they were.
+    """Resynthesise recordings from their mel spectrograms and compare them with the originals.
 
-    All are scored on the same samples: excerpts (`open_excerpts`) at the highest sample rate of the
-    vocoders, where one of a lower rate lacks the treble, and in its mel. Griffin-Lim gets the mels
-    of that vocoder. The last row says how far apart two halves of the recordings are; since the
-    others are compared with the recordings they are made of, they can be nearer.
+    All methods are scored on the same samples: excerpts (`open_excerpts`) at the highest sample
+    rate of the vocoders, where one of a lower rate lacks the treble, and in its mel. Griffin-Lim
+    gets the mels of that vocoder. The last row says how far apart two halves of the recordings are;
+    the others are compared with the recordings they are made of, and can be nearer.
 
     Parameters
     ----------
@@ -99,14 +93,14 @@ def evaluate_vocoders(
     audio : Path
         Folder of recordings that none of them was trained on.
     seconds : float >= 6
-        Of recordings to score, less if there are not as many. For `fad` as many more are embedded.
+        Of recordings to score, fewer if there are not as many. For `fad` as many more are embedded.
         Below 300 s `fad` is biased, and only rows with equally many windows may be compared.
-    seed : int
+    random_seed : int
         Of the choice of excerpts and of Griffin-Lim's phases.
     embedding : Embedding, optional
         Without one there is no `fad`.
     picture : Path, optional
-        Where to draw the mel spectrograms of one excerpt and what was made of it, as PNG.
+        Where to plot the mel spectrograms of one excerpt and its copies, as PNG.
 
     Returns
     -------
@@ -117,51 +111,37 @@ def evaluate_vocoders(
     Raises
     ------
     ParameterError
-        If `seconds` is too short, no vocoder is given, or the folder does not do.
+        If `seconds` is too short, no vocoder is given, or the folder has too little audio.
     """
     wanted = _n_excerpts(seconds)
-    yardstick = _yardstick(vocoders)
+    mel = _highest_mel(vocoders)
     one, other, left_out = open_excerpts(
-        audio, yardstick, seconds=EXCERPT_SECONDS, most=wanted, seed=seed, progress=progress
+        audio,
+        mel,
+        seconds=EXCERPT_SECONDS,
+        most=wanted,
+        random_seed=random_seed,
+        progress=progress,
     )
     scored = (one + other)[:wanted]
-    real = (
-        embed_clips((e.audio for e in one + other), yardstick.sample_rate, embedding)
-        if embedding
-        else None
-    )
-    ways = [Way(name, vocoder.mel, vocoder.synthesise) for name, vocoder in vocoders.items()]
-    ways.append(
-        Way(
-            GRIFFIN_LIM,
-            yardstick,
-            partial(griffin_lim, settings=yardstick, iterations=ITERATIONS, seed=seed),
-        )
-    )
+    real = _embed([excerpt.audio for excerpt in one + other], mel, embedding)
+    methods = _methods(vocoders, mel, random_seed)
     scores: list[VocoderScore] = []
-    mels = {
-        f"{scored[0].name}, from {scored[0].start_seconds:.1f} s": log_mel(
-            scored[0].audio, yardstick
-        )
-    }
-    for number, way in enumerate(ways):
-        if progress:
-            progress(number, len(ways), way.name)
-        copies, real_time = _synthesise(way, scored, yardstick.sample_rate)
-        made = embed_clips(copies, yardstick.sample_rate, embedding) if embedding else None
-        scores.append(
-            VocoderScore(
-                way.name, *_fidelity(scored, copies, yardstick), *_fad(made, real), real_time
-            )
-        )
-        mels[way.name] = log_mel(copies[0], yardstick)
+    title = f"{scored[0].name}, from {scored[0].start_seconds:.1f} s"
+    mels = {title: log_mel(scored[0].audio, mel)}
+    for number, method in enumerate(methods):
+        progress(number, len(methods), method.name)
+        copies, real_time = _synthesise(method, scored, mel.sample_rate)
+        distances = _distances(scored, copies, mel)
+        fad = _fad(_embed(copies, mel, embedding), real)
+        scores.append(VocoderScore(method.name, *distances, *fad, real_time))
+        mels[method.name] = log_mel(copies[0], mel)
     if real is not None:
-        scores.append(
-            VocoderScore(OTHER_HALF, None, None, *_fad(real[: len(one)], real[len(one) :]), None)
-        )
+        fad = _fad(real[: len(one)], real[len(one) :])
+        scores.append(VocoderScore(OTHER_HALF, None, None, *fad, None))
     if picture:
         with replacing(picture) as temporary:
-            save_mels(temporary, mels, yardstick)
+            plot_mels(temporary, mels, mel)
     return VocoderReport(scores, left_out)
 
 
@@ -173,45 +153,55 @@ def _n_excerpts(seconds: float) -> int:
     return int(seconds / EXCERPT_SECONDS)
 
 
-def _yardstick(vocoders: dict[str, Vocoder]) -> MelSettings:
+def _highest_mel(vocoders: dict[str, Vocoder]) -> MelSettings:
+    """Return the mel settings of the highest sample rate and band edge."""
     if not vocoders:
         raise ParameterError("no vocoder to evaluate; give at least one")
-    return max(
-        (vocoder.mel for vocoder in vocoders.values()), key=lambda mel: (mel.sample_rate, mel.f_max)
-    )
+    mels = [vocoder.mel for vocoder in vocoders.values()]
+    return max(mels, key=lambda mel: (mel.sample_rate, mel.f_max))
+
+
+def _methods(vocoders: dict[str, Vocoder], mel: MelSettings, random_seed: int) -> list[Method]:
+    """Return the vocoders, and Griffin-Lim for `mel`."""
+    synthesise = partial(griffin_lim, settings=mel, iterations=ITERATIONS, random_seed=random_seed)
+    methods = [Method(name, vocoder.mel, vocoder.synthesise) for name, vocoder in vocoders.items()]
+    return [*methods, Method(GRIFFIN_LIM, mel, synthesise)]
+
+
+def _embed(
+    clips: Sequence[np.ndarray], mel: MelSettings, embedding: Embedding | None
+) -> np.ndarray | None:
+    return embed_clips(clips, mel.sample_rate, embedding) if embedding else None
 
 
 def _synthesise(
-    way: Way, excerpts: Sequence[Excerpt], sample_rate: int
+    method: Method, excerpts: Sequence[Excerpt], sample_rate: int
 ) -> tuple[list[np.ndarray], float]:
-    """What a way makes of excerpts at `sample_rate`, as long as they are, and how many times faster
-    than they last.
-    """
-    rate = way.mel.sample_rate
-    mels = [log_mel(resample(excerpt.audio, sample_rate, rate), way.mel) for excerpt in excerpts]
-    way.synthesise(mels[0])  # a first call sets things up
+    """Return copies of excerpts at `sample_rate`, and how many times faster than real time."""
+    rate = method.mel.sample_rate
+    mels = [log_mel(resample(e.audio, sample_rate, rate), method.mel) for e in excerpts]
+    method.synthesise(mels[0])  # the first call is slower
     started = time.perf_counter()
-    made = [way.synthesise(mel) for mel in mels]
+    made = [method.synthesise(mel) for mel in mels]
     taken = time.perf_counter() - started
-    copies = [
-        resample(a, rate, sample_rate)[: len(e.audio)] for a, e in zip(made, excerpts, strict=True)
-    ]
+    copies = []
+    for audio, excerpt in zip(made, excerpts, strict=True):
+        copies.append(resample(audio, rate, sample_rate)[: len(excerpt.audio)])
     return copies, sum(map(len, made)) / rate / taken
 
 
-def _fidelity(
+def _distances(
     excerpts: Sequence[Excerpt], copies: Sequence[np.ndarray], settings: MelSettings
 ) -> tuple[float, float]:
-    """Mel L1 and multi-resolution STFT distance, means over the excerpts."""
+    """Return mel L1 and multi-resolution STFT distance, means over the excerpts."""
     pairs = [(excerpt.audio, copy) for excerpt, copy in zip(excerpts, copies, strict=True)]
-    mel = float(np.mean([mel_l1(recording, copy, settings) for recording, copy in pairs]))
-    return mel, float(
-        np.mean([multi_resolution_stft(recording, copy) for recording, copy in pairs])
-    )
+    mel = [mel_l1(original, copy, settings) for original, copy in pairs]
+    stft = [multi_resolution_stft(original, copy) for original, copy in pairs]
+    return float(np.mean(mel)), float(np.mean(stft))
 
 
 def _fad(made: np.ndarray | None, real: np.ndarray | None) -> tuple[float | None, int | None]:
-    """The distance of two sets of clips, cut to the smaller, and its number of windows."""
+    """Return the distance of two sets of clips, cut to the smaller, and its number of windows."""
     if made is None or real is None:
         return None, None
     n = min(len(made), len(real))

@@ -1,4 +1,8 @@
-"""What is wrong with generated audio: not finite, silent, beside zero, or stuck."""
+"""What is wrong with generated audio: not finite, silent, offset from zero, or stuck.
+
+Limits are beyond what was measured on 225 files of piano, bands, orchestras, electronic music and
+single hits; the most extreme value of those is in brackets.
+"""
 
 import math
 
@@ -6,65 +10,67 @@ import numpy as np
 
 from synth.mel import MelSettings, log_mel
 
-# What is broken. In brackets what was measured on 225 recordings: piano, bands, orchestras,
-# electronic, single hits. -60 dBFS, and -70 dBFS of a block
-SILENT_PEAK = 1e-3
-SILENT_RMS = 10 ** (-70 / 20)
-# of the blocks (at most 0.06)
-SILENT_SHARE = 0.9
+SILENT_PEAK = 1e-3  # -60 dBFS
+SILENT_RMS = 10 ** (-70 / 20)  # -70 dBFS, of a block
+SILENT_SHARE = 0.9  # of the blocks (0.06)
 BLOCK_SECONDS = 0.05
-# of the RMS, a sixteenth of the power (at most 0.18, but for five files with a real offset)
-MAX_OFFSET = 0.25
-STUCK = 0.05  # nepers between a spectrogram and itself some frames later (at least 0.195)
-WINDOW_SECONDS = 6.0  # that are stuck, or repeat what is at most half as long
+MAX_OFFSET = 0.25  # of the RMS, a 16th of the power (0.18, but for five files with a real offset)
+STUCK = 0.05  # nepers between a spectrogram and itself some frames later (0.195)
+WINDOW_SECONDS = 6.0  # of sound that is stuck, or a loop of at most half of it
 AUDIBLE = 1.0  # nepers above silence
 
 
 def audio_fault(audio: np.ndarray, settings: MelSettings) -> str | None:
-    """Why finite audio, float32 (n_samples,), is broken, or None."""
-    block = round(BLOCK_SECONDS * settings.sample_rate)
-    blocks = audio[: len(audio) // block * block].reshape(-1, block)
-    quiet = np.square(blocks).mean(axis=1) < SILENT_RMS**2
-    if np.abs(audio).max() < SILENT_PEAK or quiet.mean() > SILENT_SHARE:
+    """Return why finite audio, float32 (n_samples,), is broken, or None."""
+    if _is_silent(audio, settings):
         return "silent"
-    if abs(audio.mean(dtype=np.float64)) > MAX_OFFSET * math.sqrt(
-        np.square(audio).mean(dtype=np.float64)
-    ):
+    rms = math.sqrt(np.square(audio).mean(dtype=np.float64))
+    if abs(audio.mean(dtype=np.float64)) > MAX_OFFSET * rms:
         return "constant offset"
-    whole = audio[: len(audio) // settings.hop_length * settings.hop_length]
-    edge = -(
-        -settings.n_fft // (2 * settings.hop_length)
-    )  # frames that see the reflection, where a steady tone changes
-    return mel_fault(log_mel(whole, settings)[:, edge:-edge], settings)
+    whole_hops = audio[: len(audio) // settings.hop_length * settings.hop_length]
+    # Frames that see the reflection at the ends, where a steady tone changes, are left out.
+    edge = -(-settings.n_fft // (2 * settings.hop_length))
+    return mel_fault(log_mel(whole_hops, settings)[:, edge:-edge], settings)
+
+
+def _is_silent(audio: np.ndarray, settings: MelSettings) -> bool:
+    block = round(BLOCK_SECONDS * settings.sample_rate)
+    whole_blocks = audio[: len(audio) // block * block]
+    blocks = whole_blocks.reshape(-1, block)
+    is_quiet = np.square(blocks).mean(axis=1) < SILENT_RMS**2
+    return bool(np.abs(audio).max() < SILENT_PEAK or is_quiet.mean() > SILENT_SHARE)
 
 
 def mel_fault(mel: np.ndarray, settings: MelSettings) -> str | None:
-    """Why a log-mel spectrogram (n_mels, frames) is broken, or None.
+    """Return why a log-mel spectrogram (n_mels, frames) is broken, or None.
 
-    It is stuck if a window is nearly the same as itself some frames later: a held sound that does
-    not live (one frame later) or a repeated loop. Only bands that are audible in the window count.
+    It is stuck if a window is nearly the same as itself some frames later: a lifeless tone (one
+    frame later) or a repeated loop. Only bands that are audible in the window count.
     """
     if not np.isfinite(mel).all():
         return "not finite"
     nepers = mel if settings.log == "ln" else mel * math.log(10)
-    audible = math.log(settings.floor) + AUDIBLE
+    threshold = math.log(settings.floor) + AUDIBLE
     n_windows = max(int(mel.shape[1] / (WINDOW_SECONDS * settings.frame_rate)), 1)
     for window in np.array_split(nepers, n_windows, axis=1):
-        heard = window[window.max(axis=1) > audible]
-        if len(heard) and _self_distances(heard).min() < STUCK:
+        audible = window[window.max(axis=1) > threshold]
+        if len(audible) and _self_distances(audible).min() < STUCK:
             return "stuck"
     return None
 
 
 def _self_distances(window: np.ndarray) -> np.ndarray:
-    """RMS differences of (n_bands, n) and itself 1, 2, … n // 2 frames later: |a - b|² = |a|² +
-    |b|² - 2ab, ab by FFT.
+    """Return the RMS differences of (n_bands, n) and itself 1, 2, … n // 2 frames later.
+
+    By |a - b|² = |a|² + |b|² - 2ab, with ab from an FFT.
     """
     window = window.astype(np.float64)
     n_bands, n = window.shape
     spectra = np.fft.rfft(window, 2 * n, axis=1)
-    products = np.fft.irfft(np.square(np.abs(spectra)).sum(axis=0), 2 * n)
-    energy = np.concatenate([[0.0], np.cumsum(np.square(window).sum(axis=0))])
+    power = np.square(np.abs(spectra)).sum(axis=0)
+    products = np.fft.irfft(power, 2 * n)
+    frame_energy = np.square(window).sum(axis=0)
+    energy = np.concatenate([[0.0], np.cumsum(frame_energy)])
     lags = np.arange(1, n // 2 + 1)
     squares = energy[n - lags] + energy[n] - energy[lags] - 2 * products[lags]
     return np.sqrt(np.maximum(squares, 0) / ((n - lags) * n_bands))

@@ -1,10 +1,11 @@
-"""A folder filled with generated audio, each file the work of one recorded seed.
+"""Fill a folder with generated audio, each file from a random seed of its own.
 
-    (run seed, file, attempt) ──► seed ──► log-mel ──► audio ──► broken? the next attempt ──► FLAC, a line of the manifest
+    (random seed, file, attempt) ──► file's seed ──► log-mel ──► audio ──► FLAC, a manifest line
+                                                                   └─ broken: next attempt
 
-Files are made side by side, each by one thread from beginning to end: the sums of a network depend,
-in their last bits, on what is computed together with what, so that this alone gives the same bytes
-whatever the number of workers, and for one file alone.
+Files are made in parallel, each by one thread from beginning to end: the last bits of a network's
+sums depend on what else is in a batch. So the bytes are the same for any number of workers, and for
+one file made alone.
 """
 
 import math
@@ -27,11 +28,12 @@ import xxhash
 
 from files.atomic import replacing
 from files.errors import ParameterError
+from files.progress import Progress, no_progress
 from synth.faults import audio_fault, mel_fault
-from synth.generated import (
+from synth.generated_manifest import (
     MANIFEST,
-    Entry,
-    append_entry,
+    GeneratedFile,
+    append_file,
     explained,
     make_header,
     open_folder,
@@ -39,26 +41,24 @@ from synth.generated import (
 )
 from synth.generator import Generator
 from synth.mel import MelSettings
-from synth.recordings import Tell
 from synth.vocoder import Vocoder
 from training.threads import torch_threads
 
 MAX_ATTEMPTS = 5
-# of a file; the longest takes a gigabyte per worker
-MIN_SECONDS = 1.0
-MAX_SECONDS = 3600.0
+MIN_SECONDS = 1.0  # of a file
+MAX_SECONDS = 3600.0  # takes a gigabyte per worker
 SAFE_PEAK = 0.999
 PCM_16_SCALE = 2.0**15
 
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """How much to generate. More `minutes` later add to what is there."""
+    """How much to generate. More `minutes` later add files."""
 
     minutes: float
-    seconds: float = 30.0  # of each file; the last one is whole, too
-    seed: int = 0
-    workers: int | None = None  # files made side by side; the number of cores if not given
+    seconds: float = 30.0  # of each file, the last one too
+    random_seed: int = 0
+    workers: int | None = None  # files made at a time; by default one per core
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.minutes) and self.minutes > 0):
@@ -67,8 +67,10 @@ class GenerateOptions:
             raise ParameterError(
                 f"seconds={self.seconds} of a file must be {MIN_SECONDS:g} to {MAX_SECONDS:g}"
             )
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ParameterError(f"seed={self.seed!r} must be an integer that is not negative")
+        if not isinstance(self.random_seed, int) or self.random_seed < 0:
+            raise ParameterError(
+                f"random_seed={self.random_seed!r} must be an integer of at least 0"
+            )
         if self.workers is not None and self.workers < 1:
             raise ParameterError(f"workers={self.workers} must be at least 1")
 
@@ -82,19 +84,17 @@ class GenerateSummary:
     """What a run did."""
 
     made: int
-    kept: int  # files that were there
-    redone: dict[str, int]  # attempts of this run that were broken, by reason
-    failed: list[str]  # files that are not there: every attempt was broken
-    audio_seconds: float  # of the files that are there
+    kept: int  # files made before
+    redone: dict[str, int]  # number of broken attempts, by reason
+    failed: list[str]  # files whose every attempt was broken
+    audio_seconds: float  # of all files
     seconds: float  # taken
     real_time: float  # seconds of audio made, per second taken
 
 
 @dataclass(frozen=True)
-class Clip:
-    """What a seed gave: float32 audio (n_samples,), lowered by `gain_db` if it was too loud, or why
-    it is broken.
-    """
+class GeneratedClip:
+    """Float32 audio (n_samples,), lowered by `gain_db` if it was too loud, or why it is broken."""
 
     audio: np.ndarray
     gain_db: float = 0.0
@@ -109,7 +109,7 @@ def generate(
     options: GenerateOptions,
     names: tuple[str, str],
     force: bool = False,
-    progress: Tell | None = None,
+    progress: Progress = no_progress,
 ) -> GenerateSummary:
     """Fill `out` with files, or go on where a run was interrupted. Other files in it stay.
 
@@ -119,7 +119,6 @@ def generate(
         Of the generator and the vocoder, for the manifest and for messages.
     force : bool
         Replace what was generated in `out` with other models or options.
-    progress : callable (done, total, file)
 
     Raises
     ------
@@ -132,51 +131,53 @@ def generate(
     )
     started = time.perf_counter()
     header = make_header(
-        generator, vocoder, seconds=options.seconds, seed=options.seed, names=names
+        generator, vocoder, seconds=options.seconds, random_seed=options.random_seed, names=names
     )
-    entries = open_folder(out, header, force=force)
-    paths = [out / f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
-    missing = [i for i, path in enumerate(paths) if path.name not in entries]
-    made: list[Entry] = []
+    files = open_folder(out, header, force=force)
+    names_of_files = [f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
+    missing = [i for i, name in enumerate(names_of_files) if name not in files]
+    n_kept = options.n_files - len(missing)
+    made: list[GeneratedFile] = []
     make = partial(_make_file, generator, vocoder, options)
     with _workers(options.workers or os.cpu_count()) as pool:
-        for entry in pool.map(make, missing, [paths[i] for i in missing]):
-            append_entry(out / MANIFEST, entry)
-            made.append(entry)
-            if progress:
-                progress(len(paths) - len(missing) + len(made), len(paths), entry.name)
-    entries.update({entry.name: entry for entry in made})
-    write_manifest(out, header, entries)
-    return _summary(
-        [entries[path.name] for path in paths], made, generator.mel, time.perf_counter() - started
-    )
+        for file in pool.map(make, missing, [out / names_of_files[i] for i in missing]):
+            append_file(out / MANIFEST, file)
+            made.append(file)
+            progress(n_kept + len(made), options.n_files, file.name)
+    files.update({file.name: file for file in made})
+    write_manifest(out, header, files)
+    seconds = time.perf_counter() - started
+    return _summary([files[name] for name in names_of_files], made, generator.mel, seconds)
 
 
-def make_clip(generator: Generator, vocoder: Vocoder, *, seed: int, n_samples: int) -> Clip:
-    """The audio of one seed, judged.
+def make_clip(
+    generator: Generator, vocoder: Vocoder, *, random_seed: int, n_samples: int
+) -> GeneratedClip:
+    """Make the audio of one seed and check it.
 
     On one thread of torch it is the same to the byte, on the same machine and torch.
     """
     with torch.inference_mode():
-        mel = generator.sample(-(-n_samples // generator.mel.hop_length), seeds=[seed])[0].numpy()
+        n_frames = -(-n_samples // generator.mel.hop_length)
+        mel = generator.sample(n_frames, random_seeds=[random_seed])[0].numpy()
         if fault := mel_fault(mel, generator.mel):
-            return Clip(np.zeros(0, np.float32), fault=fault)
+            return GeneratedClip(np.zeros(0, np.float32), fault=fault)
         audio = vocoder.synthesise(mel)[:n_samples]
     if not np.isfinite(audio).all():
-        return Clip(audio, fault="not finite")
+        return GeneratedClip(audio, fault="not finite")
     peak = float(np.abs(audio).max())
     gain_db = 0.0
     if peak > SAFE_PEAK:
         gain_db = 20 * math.log10(SAFE_PEAK / peak)
         audio = audio * np.float32(SAFE_PEAK / peak)
-    return Clip(audio, gain_db, audio_fault(audio, generator.mel))
+    return GeneratedClip(audio, gain_db, audio_fault(audio, generator.mel))
 
 
 @contextmanager
 def _workers(number: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Threads on which torch computes alone.
+    """Threads that each use one thread of torch.
 
-    What is not begun when the block is left, by an error or Ctrl-C, is not made.
+    When the block is left by an error or Ctrl-C, files not yet begun are dropped.
     """
     with (
         torch_threads(1),
@@ -190,60 +191,54 @@ def _workers(number: int | None) -> Iterator[ThreadPoolExecutor]:
 
 def _make_file(
     generator: Generator, vocoder: Vocoder, options: GenerateOptions, index: int, path: Path
-) -> Entry:
+) -> GeneratedFile:
     rejected: list[dict[str, Any]] = []
     n_samples = round(options.seconds * generator.mel.sample_rate)
     for attempt in range(MAX_ATTEMPTS):
-        state = np.random.SeedSequence(options.seed, spawn_key=(index, attempt)).generate_state(
-            1, np.uint64
-        )
-        seed = int(state[0] >> np.uint64(11))  # 53 bits, which JSON keeps everywhere
-        clip = make_clip(generator, vocoder, seed=seed, n_samples=n_samples)
+        seed = _seed_of(options.random_seed, index, attempt)
+        clip = make_clip(generator, vocoder, random_seed=seed, n_samples=n_samples)
         if clip.fault is None:
-            data = _encode(clip.audio, generator.mel.sample_rate)
-            with explained(path), replacing(path) as temporary:
-                temporary.write_bytes(data)
+            file_hash = _write_flac(path, clip.audio, generator.mel.sample_rate)
             peak = float(np.abs(clip.audio).max())
-            return Entry(
-                path.name,
-                seed,
-                rejected,
-                n_samples,
-                peak,
-                clip.gain_db,
-                xxhash.xxh3_128_hexdigest(data),
+            return GeneratedFile(
+                path.name, seed, rejected, n_samples, peak, clip.gain_db, file_hash
             )
         rejected.append({"seed": seed, "reason": clip.fault})
-    return Entry(path.name, None, rejected)
+    return GeneratedFile(path.name, None, rejected)
 
 
-def _encode(audio: np.ndarray, sample_rate: int) -> bytes:
-    """FLAC of 16 bits, rounded without dither.
+def _seed_of(random_seed: int, index: int, attempt: int) -> int:
+    """Return the seed of an attempt at a file: 53 bits, which every JSON reader keeps."""
+    sequence = np.random.SeedSequence(random_seed, spawn_key=(index, attempt))
+    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(11))
 
-    In memory: libsndfile does not always tell that a disk is full.
+
+def _write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> str:
+    """Write FLAC of 16 bits, rounded without dither, and return the hash of its bytes.
+
+    It is encoded in memory: libsndfile does not always report a full disk.
     """
+    samples = np.rint(audio * PCM_16_SCALE).astype(np.int16)
     buffer = BytesIO()
-    sf.write(
-        buffer,
-        np.rint(audio * PCM_16_SCALE).astype(np.int16),
-        sample_rate,
-        format="FLAC",
-        subtype="PCM_16",
-    )
-    return buffer.getvalue()
+    sf.write(buffer, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    data = buffer.getvalue()
+    with explained(path), replacing(path) as temporary:
+        temporary.write_bytes(data)
+    return xxhash.xxh3_128_hexdigest(data)
 
 
 def _summary(
-    entries: list[Entry], made: list[Entry], mel: MelSettings, seconds: float
+    files: list[GeneratedFile], made: list[GeneratedFile], mel: MelSettings, seconds: float
 ) -> GenerateSummary:
-    made_seconds = sum(entry.n_samples for entry in made) / mel.sample_rate
-    n_made = sum(entry.hash is not None for entry in made)
+    made_seconds = sum(file.n_samples for file in made) / mel.sample_rate
+    n_made = sum(file.hash is not None for file in made)
+    reasons = Counter(attempt["reason"] for file in made for attempt in file.rejected)
     return GenerateSummary(
         made=n_made,
-        kept=sum(entry.hash is not None for entry in entries) - n_made,
-        redone=dict(Counter(attempt["reason"] for entry in made for attempt in entry.rejected)),
-        failed=[entry.name for entry in entries if entry.hash is None],
-        audio_seconds=sum(entry.n_samples for entry in entries) / mel.sample_rate,
+        kept=sum(file.hash is not None for file in files) - n_made,
+        redone=dict(reasons),
+        failed=[file.name for file in files if file.hash is None],
+        audio_seconds=sum(file.n_samples for file in files) / mel.sample_rate,
         seconds=seconds,
         real_time=made_seconds / seconds,
     )

@@ -1,6 +1,6 @@
-"""A generator: a UNAGAN, the mel it speaks, the statistics that normalise it, and its checkpoint."""
+"""A generator: a UNAGAN with its mel settings, normalisation, noise and checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -16,18 +16,14 @@ from synth.unagan import UnaganConfig, build_unagan
 from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
 KIND = "generator"
-CHUNK_FRAMES = 1024  # frames of one pass, 12 s at 22.05 kHz / 256: about what UNAGAN trains on
-OVERLAP_FRAMES = (
-    192  # shared by neighbouring chunks, so that their GRUs have warmed up where they meet
-)
-FADE_FRAMES = 64  # the middle of the overlap, where one chunk gives way to the next
-BATCH_CHUNKS = (
-    16  # chunks generated together, twice as fast as one by one; half a gigabyte at width 512
-)
+CHUNK_FRAMES = 1024  # of one pass, 12 s at 22.05 kHz / 256: about what UNAGAN trains on
+OVERLAP_FRAMES = 192  # of neighbouring chunks, so that their GRUs have warmed up where they meet
+FADE_FRAMES = 64  # the middle of the overlap, where one chunk fades into the next
+BATCH_CHUNKS = 16  # twice as fast as one by one; half a gigabyte at width 512
 
 
 class Generator(nn.Module):
-    """Seeds to log-mel spectrograms."""
+    """Random seeds to log-mel spectrograms."""
 
     mean: Tensor
     std: Tensor
@@ -50,13 +46,14 @@ class Generator(nn.Module):
         self.register_buffer("std", torch.ones(mel.n_mels))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
-        """Take over the mean and standard deviation of the training mels, each shape (n_mels,)."""
+        """Set the mean and standard deviation of the training mels, each shape (n_mels,)."""
         if mean.shape != self.mean.shape or std.shape != self.std.shape:
             raise ParameterError(
                 f"statistics of shapes {tuple(mean.shape)}, {tuple(std.shape)} must be"
                 f" ({self.mel.n_mels},) each"
             )
-        if not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
+        are_finite = mean.isfinite().all() and std.isfinite().all()
+        if not are_finite or not (std > 0).all():
             raise ParameterError(
                 "the mean must be finite and the standard deviation positive in every mel band"
             )
@@ -72,11 +69,11 @@ class Generator(nn.Module):
         return scores * self.std[:, None] + self.mean[:, None]
 
     @torch.no_grad()
-    def sample(self, frames: int, *, seeds: Sequence[int]) -> Tensor:
+    def sample(self, frames: int, *, random_seeds: Sequence[int]) -> Tensor:
         """Generate one clip per seed.
 
-        Up to CHUNK_FRAMES a clip is one pass; a longer one is chunks that overlap, of equal length,
-        and see the same noise where they do::
+        Up to CHUNK_FRAMES a clip is one pass; a longer one is made of chunks of equal length that
+        overlap, and see the same noise where they do::
 
             ________________
                          \\ fade
@@ -85,39 +82,48 @@ class Generator(nn.Module):
         Parameters
         ----------
         frames : int > 0
-        seeds : sequence of int >= 0
+        random_seeds : sequence of int >= 0
             A clip depends on its seed and on `frames`, not on its neighbours (to rounding, 1e-5).
 
         Returns
         -------
-        Tensor, shape (len(seeds), n_mels, frames)
+        Tensor, shape (len(random_seeds), n_mels, frames)
             Log-mel, not below silence, on the CPU.
         """
-        _check_request(frames, seeds)
+        _check_request(frames, random_seeds)
         per_step = self.config.frames_per_step
         length, starts = chunk_plan(-(-frames // per_step), per_step)
-        noise = [
-            self.latent.draw(np.random.default_rng(seed), starts[-1] + length) for seed in seeds
-        ]
-        rows = [(row, chunk) for chunk in range(len(starts)) for row in range(len(seeds))]
-        mels = torch.zeros(len(seeds), self.mel.n_mels, (starts[-1] + length) * per_step)
-        for i in range(0, len(rows), BATCH_CHUNKS):
-            batch = rows[i : i + BATCH_CHUNKS]
-            z = torch.stack(
-                [noise[row][:, starts[chunk] : starts[chunk] + length] for row, chunk in batch]
-            )
-            states = [_state_generator(seeds[row], chunk) for row, chunk in batch]
-            scores = self.network(z.to(self.mean), states)
-            for (row, chunk), part in zip(batch, self.denormalise(scores).cpu(), strict=True):
-                weights = _weights(
-                    length, per_step, first=chunk == 0, last=chunk == len(starts) - 1
-                )
-                start = starts[chunk] * per_step
-                mels[row, :, start : start + length * per_step] += part * weights
+        n_steps = starts[-1] + length
+        mels = torch.zeros(len(random_seeds), self.mel.n_mels, n_steps * per_step)
+        for row, chunk, mel in self._sample_chunks(random_seeds, length, starts):
+            is_last = chunk == len(starts) - 1
+            weights = _weights(length, per_step, first=chunk == 0, last=is_last)
+            start = starts[chunk] * per_step
+            mels[row, :, start : start + length * per_step] += mel * weights
         return mels[..., :frames].clamp_min(self.mel.silence)
 
+    def _sample_chunks(
+        self, random_seeds: Sequence[int], length: int, starts: list[int]
+    ) -> Iterator[tuple[int, int, Tensor]]:
+        """Yield (number of the clip, number of the chunk, its mel) of all chunks."""
+        rngs = [np.random.default_rng(seed) for seed in random_seeds]
+        noise = [self.latent.draw(rng, starts[-1] + length) for rng in rngs]
+        chunks = [(row, chunk) for chunk in range(len(starts)) for row in range(len(random_seeds))]
+        for i in range(0, len(chunks), BATCH_CHUNKS):
+            batch = chunks[i : i + BATCH_CHUNKS]
+            z = []
+            states = []
+            for row, chunk in batch:
+                start = starts[chunk]
+                z.append(noise[row][:, start : start + length])
+                states.append(_state_generator(random_seeds[row], chunk))
+            scores = self.network(torch.stack(z).to(self.mean), states)
+            mels = self.denormalise(scores).cpu()
+            for (row, chunk), mel in zip(batch, mels, strict=True):
+                yield row, chunk, mel
+
     def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
-        """Write the checkpoint; the network's weights as `dtype`: float16 takes half the space."""
+        """Write the checkpoint, the network's weights as `dtype`: float16 takes half the space."""
         values = {
             "unagan": asdict(self.config),
             "mel": self.mel.to_dict(),
@@ -147,17 +153,17 @@ class Generator(nn.Module):
             sizes = {**values["unagan"], "upsamplings": tuple(values["unagan"]["upsamplings"])}
             mel = MelSettings.from_dict(values["mel"])
             order = values["latent_order"]
-            generator = cls(
-                UnaganConfig(**sizes), mel, latent_order=order, training=values["training"]
-            )
+            training = values["training"]
+            generator = cls(UnaganConfig(**sizes), mel, latent_order=order, training=training)
             generator.load_state_dict(tensors)
             generator.set_statistics(generator.mean, generator.std)  # checks them
         return generator.eval()
 
 
 def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
-    """Chunks of equal length that cover `steps` steps of noise, and end less than a step per chunk
-    behind them.
+    """Return chunks of equal length that cover `steps` steps of noise.
+
+    They end less than a step per chunk beyond them.
 
     Returns
     -------
@@ -176,11 +182,10 @@ def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
 
 
 def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> Tensor:
-    """What each frame of a chunk of `length` steps counts; with those of its neighbours they sum to
-    1.
-    """
+    """Return the weight of each frame of a chunk; with those of its neighbours they sum to 1."""
     overlap = -(-OVERLAP_FRAMES // frames_per_step) * frames_per_step
-    rise = ((torch.arange(overlap) + 0.5 - overlap / 2) / FADE_FRAMES + 0.5).clamp(0, 1)
+    from_middle = torch.arange(overlap) + 0.5 - overlap / 2
+    rise = (from_middle / FADE_FRAMES + 0.5).clamp(0, 1)
     weights = torch.ones(length * frames_per_step)
     if not first:
         weights[:overlap] = rise
@@ -190,16 +195,15 @@ def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> T
 
 
 def _state_generator(seed: int, chunk: int) -> torch.Generator:
-    """What draws the initial GRU states of a chunk."""
-    return torch.Generator().manual_seed(
-        int(np.random.SeedSequence([seed, chunk + 1]).generate_state(1)[0])
-    )
+    """Return the random generator of a chunk's initial GRU states."""
+    state = np.random.SeedSequence([seed, chunk + 1]).generate_state(1)
+    return torch.Generator().manual_seed(int(state[0]))
 
 
-def _check_request(frames: int, seeds: Sequence[int]) -> None:
+def _check_request(frames: int, random_seeds: Sequence[int]) -> None:
     if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
         raise ParameterError(f"frames={frames!r} must be a positive integer")
-    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+    if not random_seeds or not all(isinstance(seed, int) and seed >= 0 for seed in random_seeds):
         raise ParameterError(
-            f"seeds={seeds!r} must be a list of integers that are not negative, one per clip"
+            f"random_seeds={random_seeds!r} must be a list of integers of at least 0, one per clip"
         )

@@ -16,12 +16,12 @@ from synth.mel import LogMel, MelSettings
 from synth.stft import InverseSTFT, spread_of_bands
 
 MOMENTUM = 0.99  # the best of the paper's, and librosa's
-UPDATES = 30  # of the magnitudes; 100 gave the same results
-TINY = 1e-12  # keeps empty bands from dividing by 0
+MAGNITUDE_ITERATIONS = 30  # 100 gave the same results
+TINY = 1e-12  # avoids a division by 0 in empty bands
 
 
 def griffin_lim(
-    log_mel: np.ndarray, settings: MelSettings, *, iterations: int = 60, seed: int = 0
+    log_mel: np.ndarray, settings: MelSettings, *, iterations: int = 60, random_seed: int = 0
 ) -> np.ndarray:
     """Synthesise a waveform whose `LogMel` is near `log_mel`, frame for frame.
 
@@ -31,8 +31,8 @@ def griffin_lim(
         In the log of `settings`.
     settings : MelSettings
     iterations : int > 0
-    seed : int
-        Of the phases begun with.
+    random_seed : int
+        Of the initial phases.
 
     Returns
     -------
@@ -48,9 +48,8 @@ def griffin_lim(
     front_end = LogMel(settings)
     inverse = InverseSTFT(settings.n_fft, settings.hop_length)
     magnitudes = _magnitudes(log_mel, front_end)[None]
-    phases = (
-        torch.rand(magnitudes.shape, generator=torch.Generator().manual_seed(seed)) * 2 * math.pi
-    )
+    rng = torch.Generator().manual_seed(random_seed)
+    phases = torch.rand(magnitudes.shape, generator=rng) * 2 * math.pi
     spectrum = torch.polar(magnitudes, phases)
     previous = torch.zeros_like(spectrum)
     for _ in range(iterations):
@@ -74,24 +73,23 @@ def _check(log_mel: np.ndarray, settings: MelSettings, iterations: int) -> None:
         )
     if not np.isfinite(log_mel).all():
         raise ParameterError(
-            "the log-mel holds NaN or infinite values; make it again from sound audio"
+            "the log-mel holds NaN or infinite values; make it again from finite audio"
         )
     if not isinstance(iterations, int) or isinstance(iterations, bool) or iterations < 1:
         raise ParameterError(f"iterations={iterations!r} must be a positive integer")
 
 
 def _magnitudes(log_mel: np.ndarray, front_end: LogMel) -> Tensor:
-    """STFT magnitudes, not negative, whose mel bands are nearest: (n_mels, frames) -> (n_bins,
-    frames).
+    """Return non-negative STFT magnitudes (n_bins, frames) with the nearest mel bands.
 
     By the multiplicative updates of Lee and Seung (NIPS 2000, eq. 5) for the divergence, which
-    weighs ratios. Least squares, as librosa takes, neglect the quiet bands: on real recordings the
+    weighs ratios. Least squares, as librosa takes, neglect the quiet bands: on real music the
     synthesised log-mel was up to twice as far off.
     """
     mel = front_end.expand(torch.from_numpy(log_mel.astype(np.float32)))
     bands = front_end.filters
     spread = spread_of_bands(front_end.filters)
     magnitudes = spread @ (mel / bands.sum(dim=1, keepdim=True).clamp_min(TINY))
-    for _ in range(UPDATES):
+    for _ in range(MAGNITUDE_ITERATIONS):
         magnitudes = magnitudes * (spread @ (mel / (bands @ magnitudes).clamp_min(TINY)))
     return magnitudes

@@ -1,9 +1,8 @@
-"""HiFi-GAN generator (Kong, Kim & Bae 2020, arXiv 2010.05646): log-mel to waveform by transposed
-convolutions.
+"""HiFi-GAN generator: log-mel to waveform by transposed convolutions.
 
-Each stage lengthens the sequence, halves its channels and takes the mean of residual blocks of
-several kernel sizes: the "multi-receptive field fusion" of section 2.2. Submodules carry the
-published names, so that published weights fit.
+Kong, Kim & Bae 2020, arXiv 2010.05646. Each stage lengthens the sequence, halves its channels and
+takes the mean of residual blocks of several kernel sizes: the "multi-receptive field fusion" of
+section 2.2. Submodules have the published names, so that published weights fit.
 """
 
 from collections.abc import Sequence
@@ -17,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from files.errors import ParameterError
-from synth.melgan import EDGE_KERNEL, check_upsampling, context_frames, fit_rates, upsampling
-from synth.network import VocoderNetwork
+from synth.upsampling import EDGE_KERNEL, check_upsampling, context_frames, fit_rates, upsampling
+from synth.vocoder_network import VocoderNetwork
 
-SLOPE = 0.1  # of the leaky ReLU, but
-LAST_SLOPE = 0.01  # before the last convolution, where the published code leaves torch's default
+SLOPE = 0.1  # of the leaky ReLU
+LAST_SLOPE = 0.01  # before the last convolution, where the published code has torch's default
 INITIAL_STD = 0.01
 
 
@@ -30,58 +29,41 @@ class HiFiGANConfig:
     """Sizes of the generator. The defaults are V1, the paper's best and largest (appendix A.1)."""
 
     upsample_rates: Sequence[int] = (8, 8, 2, 2)  # multiply to the hop length, 256
-    upsample_kernel_sizes: Sequence[int] = (
-        16,
-        16,
-        4,
-        4,
-    )  # twice the rate: every sample sees two inputs, no checkerboard
+    # twice the rate: every sample sees two inputs, which avoids a checkerboard
+    upsample_kernel_sizes: Sequence[int] = (16, 16, 4, 4)
     channels: int = 512  # before the first stage; every stage halves them
-    resblock: int = (
-        1  # 1: pairs of a dilated and a plain convolution; 2: dilated ones only, half the work
-    )
-    kernel_sizes: Sequence[int] = (
-        3,
-        7,
-        11,
-    )  # of the residual blocks beside each other: fine and coarse patterns
-    dilations: Sequence[Sequence[int]] = (
-        (1, 3, 5),
-        (1, 3, 5),
-        (1, 3, 5),
-    )  # of the layers within each block
+    # 1: pairs of a dilated and a plain convolution; 2: dilated ones only, half the work
+    resblock: int = 1
+    kernel_sizes: Sequence[int] = (3, 7, 11)  # of a stage's residual blocks, fine to coarse
+    dilations: Sequence[Sequence[int]] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))  # within each block
 
     def __post_init__(self) -> None:
         check_upsampling(self.upsample_rates, self.upsample_kernel_sizes)
-        if self.channels < 1 or self.channels % 2 ** len(self.upsample_rates):
-            halvings = len(self.upsample_rates)
+        halvings = len(self.upsample_rates)
+        if self.channels < 1 or self.channels % 2**halvings:
             raise ParameterError(
                 f"channels={self.channels} must be a positive multiple of {2**halvings}, to be"
                 f" halved {halvings} times"
             )
         if self.resblock not in (1, 2):
             raise ParameterError(f"resblock={self.resblock!r} must be 1 or 2")
-        if not self.kernel_sizes or any(
-            kernel_size < 1 or kernel_size % 2 == 0 for kernel_size in self.kernel_sizes
-        ):
+        if not self.kernel_sizes or any(size < 1 or size % 2 == 0 for size in self.kernel_sizes):
             raise ParameterError(
                 f"kernel_sizes={self.kernel_sizes} must be odd numbers, one for each residual block"
                 " of a stage"
             )
-        if len(self.dilations) != len(self.kernel_sizes) or any(
-            not row or min(row) < 1 for row in self.dilations
-        ):
+        is_row_wrong = any(not row or min(row) < 1 for row in self.dilations)
+        if len(self.dilations) != len(self.kernel_sizes) or is_row_wrong:
             raise ParameterError(
                 f"dilations={self.dilations} must have a row of positive integers for each of"
                 f" {self.kernel_sizes}"
             )
 
     def fit_hop(self, hop_length: int) -> Self:
-        """The same with other rates, where they must be others, and kernels of twice their size."""
+        """Return the same sizes with rates that multiply to `hop_length`, kernels twice as long."""
         rates = fit_rates(self.upsample_rates, hop_length)
-        return replace(
-            self, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * rate for rate in rates)
-        )
+        kernel_sizes = tuple(2 * rate for rate in rates)
+        return replace(self, upsample_rates=rates, upsample_kernel_sizes=kernel_sizes)
 
 
 V1 = HiFiGANConfig()
@@ -97,10 +79,9 @@ V3 = HiFiGANConfig(
 
 
 def convolution(channels: int, kernel_size: int, dilation: int) -> nn.Conv1d:
-    """Keeps channels and length."""
-    return nn.Conv1d(
-        channels, channels, kernel_size, dilation=dilation, padding=dilation * (kernel_size // 2)
-    )
+    """A convolution that keeps channels and length."""
+    padding = dilation * (kernel_size // 2)
+    return nn.Conv1d(channels, channels, kernel_size, dilation=dilation, padding=padding)
 
 
 class ResBlock1(nn.Module):
@@ -171,28 +152,26 @@ class HiFiGAN(VocoderNetwork):
 
     @property
     def context_frames(self) -> int:
-        """How many mel frames on each side can touch the samples of one frame."""
-        c = self.config
-        pairs = 1 if c.resblock == 1 else 0  # the plain convolution after each dilated one
-        radius = max(
-            k // 2 * sum(d + pairs for d in row)
-            for k, row in zip(c.kernel_sizes, c.dilations, strict=True)
-        )
-        return context_frames(
-            [(u, k, radius) for u, k in zip(c.upsample_rates, c.upsample_kernel_sizes, strict=True)]
-        )
+        """How many mel frames on each side can affect the samples of one frame."""
+        config = self.config
+        plain = 1 if config.resblock == 1 else 0  # a plain convolution follows each dilated one
+        branches = zip(config.kernel_sizes, config.dilations, strict=True)
+        radius = max(size // 2 * sum(d + plain for d in row) for size, row in branches)
+        stages = zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True)
+        return context_frames([(rate, size, radius) for rate, size in stages])
 
     def forward(self, mel: Tensor) -> Tensor:
         n_branches = len(self.config.kernel_sizes)
         x = self.conv_pre(mel)
         for stage, up in enumerate(self.ups):
             x = up(F.leaky_relu(x, SLOPE, inplace=True))
-            x = mean_of_branches(self.resblocks[stage * n_branches : (stage + 1) * n_branches], x)
+            first = stage * n_branches
+            x = mean_of_branches(self.resblocks[first : first + n_branches], x)
         return torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE, inplace=True)))
 
 
 def mean_of_branches(branches: nn.ModuleList, x: Tensor) -> Tensor:
-    """The mean of what each branch makes of x, which stays as it is."""
+    """Return the mean of the branches' outputs; x stays as it is."""
     total = branches[0](x)
     for branch in branches[1:]:
         total += branch(x)
@@ -200,6 +179,6 @@ def mean_of_branches(branches: nn.ModuleList, x: Tensor) -> Tensor:
 
 
 def initialise(layer: nn.Module) -> None:
-    """The published initial weights: small, so that a residual block begins as the identity."""
+    """Draw the published initial weights: small, so that a residual block starts as identity."""
     if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
         nn.init.normal_(layer.weight, std=INITIAL_STD)

@@ -1,5 +1,4 @@
-"""Networks made quicker to run, with the same weights: channels last, and half precision where it
-is asked for.
+"""Networks made faster to run, with the same weights: channels last.
 
 On processors, 2-d convolutions over (batch, channels, 1, n) whose channels lie next to each other
 in memory run faster than 1-d ones; see `demiurge bench synth`.
@@ -16,15 +15,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class FlatConvolution(nn.Module):
-    """A 1-d convolution, transposed or not, computed as a 2-d one of height 1: (batch, channels, n)
-    as it was.
+    """A 1-d convolution, transposed or not, computed as a 2-d one of height 1.
+
+    Input and output are (batch, channels, n), as before.
     """
 
     def __init__(self, layer: nn.Conv1d | nn.ConvTranspose1d) -> None:
         super().__init__()
-        self.weight = nn.Parameter(
-            layer.weight.detach()[:, :, None].to(memory_format=torch.channels_last)
-        )
+        weight = layer.weight.detach()[:, :, None]
+        self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last))
         self.bias = layer.bias
         self.sizes: dict[str, Any] = {
             "stride": (1, layer.stride[0]),
@@ -43,7 +42,7 @@ class FlatConvolution(nn.Module):
 
 
 class FlatReflection(nn.Module):
-    """Reflection padding that leaves the channels next to each other."""
+    """Reflection padding that keeps the channels next to each other in memory."""
 
     def __init__(self, layer: nn.ReflectionPad1d) -> None:
         super().__init__()
@@ -55,9 +54,9 @@ class FlatReflection(nn.Module):
 
 
 def for_inference(network: Network) -> Network:
-    """A copy of a network whose convolutions are computed channels last.
+    """Return a copy of a network with convolutions computed channels last.
 
-    Its output is the same to rounding.
+    Its output is the same up to rounding.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for parent in list(network.modules()):

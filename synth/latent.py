@@ -1,8 +1,7 @@
-"""The noise that a UNAGAN is given: white, as published, or with the statistics of what its encoder
-finds in recordings.
+"""The noise that a UNAGAN is given: white, as published, or like what its encoder finds in audio.
 
 The published noise is independent at every step. With a cycle there is an encoder from mel to
-noise, and what it makes of recordings is neither white nor independent; a vector autoregression
+noise, and its output for real audio is neither white nor independent. A vector autoregression
 fitted to it (Lütkepohl 2005, New Introduction to Multiple Time Series Analysis, chapter 3) gives
 noise that the generator has learnt to turn into sound.
 """
@@ -14,16 +13,17 @@ import torch
 from torch import Tensor, nn
 
 RIDGE = 1e-2  # of the variance, against directions that hardly vary
-LARGEST_MEMORY = 0.98  # spectral radius above which noise would take minutes to settle, or never
+MIN_VARIANCE = 1e-8  # added to covariances, so that they can be factored
+LARGEST_MEMORY = 0.98  # spectral radius above which noise would settle in minutes, or never
 SETTLING_STEPS = 64  # drawn and thrown away before the first
 
 
 class LatentNoise(nn.Module):
-    """z[t] = m + sum over i of transitions[i] (z[t - 1 - i] - m) + factor e[t], e white, m = mean +
-    between u, u drawn once.
+    """A vector autoregression around a mean that differs from clip to clip.
 
-    So a clip differs from the next as recordings do, and moves within itself as they do. Order 0
-    starts as e itself.
+    z[t] = m + sum over i of transitions[i] (z[t - 1 - i] - m) + factor e[t], with e white, and
+    m = mean + between u, with u drawn once a clip. So clips differ from each other as files do, and
+    move within themselves as files do. Order 0 starts as e itself.
     """
 
     mean: Tensor
@@ -40,64 +40,81 @@ class LatentNoise(nn.Module):
         self.register_buffer("factor", torch.eye(channels))
 
     def fit(self, latents: Sequence[np.ndarray]) -> None:
-        """Least squares on sequences of different recordings, each shape (channels, steps), steps >
-        order.
-        """
+        """Fit to sequences from different files, each shape (channels, steps), steps > order."""
         means = np.stack([latent.mean(1, dtype=np.float64) for latent in latents])
-        now = []
-        before = []
-        for latent, own_mean in zip(latents, means, strict=True):
-            centred = latent - own_mean[:, None]
-            n = centred.shape[1]
-            now.append(centred[:, self.order :])
-            lags = [centred[:, self.order - 1 - i : n - 1 - i] for i in range(self.order)]
-            before.append(np.concatenate(lags) if lags else np.empty((0, n)))
-        y = np.concatenate(now, axis=1)
-        x = np.concatenate(before, axis=1)
-        gram = x @ x.T
-        gram += RIDGE * np.trace(gram) / max(len(gram), 1) * np.eye(len(gram))
-        coefficients = np.linalg.solve(gram, x @ y.T).T  # (channels, order * channels)
-        residual = y - coefficients @ x
         channels = means.shape[1]
+        centred = [latent - mean[:, None] for latent, mean in zip(latents, means, strict=True)]
+        x, y = lagged(centred, self.order)
+        coefficients = ridge_regression(x, y)  # (channels, order * channels)
+        by_lag = coefficients.reshape(channels, self.order, channels)
+        transitions = by_lag.transpose(1, 0, 2)
+        residual = y - coefficients @ x
         deviations = means - means.mean(0)
-        spread = deviations.T @ deviations / len(means) + 1e-8 * np.eye(channels)
-        transitions = coefficients.reshape(channels, self.order, channels).transpose(1, 0, 2)
-        covariance = residual @ residual.T / residual.shape[1] + 1e-8 * np.eye(channels)
         self.mean.copy_(torch.from_numpy(means.mean(0)))
-        self.between.copy_(torch.from_numpy(np.linalg.cholesky(spread)))
-        self.transitions.copy_(torch.from_numpy(settled(transitions).copy()))
-        self.factor.copy_(torch.from_numpy(np.linalg.cholesky(covariance)))
+        self.between.copy_(torch.from_numpy(covariance_factor(deviations.T)))
+        fading = settled(transitions).copy()
+        self.transitions.copy_(torch.from_numpy(fading))
+        self.factor.copy_(torch.from_numpy(covariance_factor(residual)))
 
     def draw(self, rng: np.random.Generator, steps: int) -> Tensor:
-        """(channels, steps), drawn step by step, so that a step does not depend on how many follow."""
+        """Draw (channels, steps), step by step: a step does not depend on how many follow."""
         settling = SETTLING_STEPS if self.order else 0
-        own_mean = self.mean.cpu().numpy()
+        channels = len(self.mean)
+        clip_mean = self.mean.cpu().numpy()
         if self.order:
-            own_mean = own_mean + self.between.cpu().numpy() @ rng.standard_normal(
-                len(own_mean), dtype=np.float32
-            )
-        white = rng.standard_normal((settling + steps, len(self.mean)), dtype=np.float32)
+            white = rng.standard_normal(channels, dtype=np.float32)
+            clip_mean = clip_mean + self.between.cpu().numpy() @ white
+        white = rng.standard_normal((settling + steps, channels), dtype=np.float32)
         innovations = white @ self.factor.cpu().numpy().T
-        z = np.zeros((self.order + len(white), len(self.mean)), np.float32)
-        transitions = (
-            self.transitions.flip(0).cpu().numpy().transpose(1, 0, 2).reshape(len(self.mean), -1)
-        )  # oldest first
+        z = np.zeros((self.order + len(white), channels), np.float32)
+        oldest_first = self.transitions.flip(0).cpu().numpy()
+        transitions = oldest_first.transpose(1, 0, 2).reshape(channels, -1)
         for t, innovation in enumerate(innovations, start=self.order):
             z[t] = innovation + transitions @ z[t - self.order : t].ravel()
-        z = z[self.order + settling :] + own_mean
+        z = z[self.order + settling :] + clip_mean
         return torch.from_numpy(np.ascontiguousarray(z.T))
 
 
+def lagged(sequences: Sequence[np.ndarray], order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps before, newest first (order * channels, n), and the steps (channels, n)."""
+    before = []
+    now = []
+    for sequence in sequences:
+        n = sequence.shape[1]
+        now.append(sequence[:, order:])
+        lags = [sequence[:, order - 1 - i : n - 1 - i] for i in range(order)]
+        before.append(np.concatenate(lags) if lags else np.empty((0, n)))
+    return np.concatenate(before, axis=1), np.concatenate(now, axis=1)
+
+
+def ridge_regression(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return B that makes B x nearest to y, all with one column a step."""
+    gram = x @ x.T
+    n = len(gram)
+    gram += RIDGE * np.trace(gram) / max(n, 1) * np.eye(n)
+    return np.linalg.solve(gram, x @ y.T).T
+
+
+def covariance_factor(deviations: np.ndarray) -> np.ndarray:
+    """Return the lower triangular factor of the covariance of (channels, n) deviations."""
+    channels, n = deviations.shape
+    covariance = deviations @ deviations.T / n + MIN_VARIANCE * np.eye(channels)
+    return np.linalg.cholesky(covariance)
+
+
 def settled(transitions: np.ndarray) -> np.ndarray:
-    """(order, channels, channels), with memories that fade: lag i is scaled by s**i so that the
-    largest has LARGEST_MEMORY.
+    """Return transitions (order, channels, channels) whose memory fades.
+
+    Lag i is scaled by s**i so that the spectral radius is at most LARGEST_MEMORY.
     """
     order, channels, _ = transitions.shape
     if not order:
         return transitions
-    companion = np.zeros((order * channels, order * channels))
+    n = order * channels
+    companion = np.zeros((n, n))
     companion[:channels] = transitions.transpose(1, 0, 2).reshape(channels, -1)
-    companion[channels:, :-channels] = np.eye((order - 1) * channels)
+    companion[channels:, :-channels] = np.eye(n - channels)
     radius = np.abs(np.linalg.eigvals(companion)).max()
     scale = min(1.0, LARGEST_MEMORY / radius) if radius > 0 else 1.0
-    return transitions * scale ** np.arange(1, order + 1)[:, None, None]
+    factors = scale ** np.arange(1, order + 1)
+    return transitions * factors[:, None, None]

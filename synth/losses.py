@@ -1,11 +1,10 @@
-"""What vocoders are trained against: adversarial losses, feature matching, and a distance of
-spectrograms.
+"""Losses of vocoder training: adversarial, feature matching, and a distance of spectrograms.
 
-Adversarial losses take what a discriminator returns, for the recorded and for the synthesised
-audio, and are means over steps and batch. Over the views of a discriminator they are sums, as in
-HiFi-GAN (Kong et al. 2020, arXiv 2010.05646, eq. 7-8) and MelGAN (Kumar et al. 2019, arXiv
-1910.06711, eq. 2 and 4), but for `clamped_hinge_generator`, a mean as in Vocos (Siuzdak 2023, arXiv
-2306.00814). Weights are the caller's. All are float32, whatever the discriminator computed in.
+Adversarial losses take what a discriminator returns for recorded (real) and synthesised (fake)
+audio, as means over time and batch. Over sub-discriminators they are sums, as in HiFi-GAN (Kong et
+al. 2020, arXiv 2010.05646, eq. 7-8) and MelGAN (Kumar et al. 2019, arXiv 1910.06711, eq. 2 and 4),
+but for `clamped_hinge_generator`, a mean as in Vocos (Siuzdak 2023, arXiv 2306.00814). Weights are
+applied by the caller. All are float32, whatever the discriminator computed in.
 """
 
 from collections.abc import Iterable
@@ -15,116 +14,107 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from files.errors import ParameterError
-from synth.discriminators import Verdicts
+from synth.discriminators import DiscriminatorOutputs
 
 Resolutions = tuple[tuple[int, int, int], ...]
-RESOLUTIONS: Resolutions = (
-    (1024, 600, 120),
-    (2048, 1200, 240),
-    (512, 240, 50),
-)  # FFT size, window, hop, in samples
-COARSE = (
-    (512, 512, 128),
-    (1024, 1024, 256),
-    (2048, 2048, 512),
-)  # half as many frames: a training step takes 2/3 of the time
-POWER_FLOOR = (
-    1e-7  # powers below count as this, so that the logarithm of silence is finite, and its gradient
-)
+"""(FFT size, window, hop), in samples."""
+
+RESOLUTIONS: Resolutions = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))
+# Half as many frames: a training step takes two thirds of the time.
+COARSE_RESOLUTIONS: Resolutions = ((512, 512, 128), (1024, 1024, 256), (2048, 2048, 512))
+POWER_FLOOR = 1e-7  # keeps the logarithm of silence, and its gradient, finite
 
 
-def least_squares_discriminator(real: Verdicts, fake: Verdicts) -> Tensor:
-    """Recorded audio should score 1, synthesised 0: sum over views of mean (1 - D(x))² + mean
-    D(G)². HiFi-GAN, eq. 1.
+def least_squares_discriminator(real: DiscriminatorOutputs, fake: DiscriminatorOutputs) -> Tensor:
+    """Sum of mean (1 - D(x))² + mean D(G)²: real audio should give 1, fake 0. HiFi-GAN, eq. 1.
 
     Raises
     ------
     ParameterError
-        If the two differ in their number of views.
+        If the two differ in their number of sub-discriminators.
     """
-    check_views(real, fake)
-    return total((1 - score).square() for score, _ in real) + total(
-        score.square() for score, _ in fake
-    )
+    check_same_number(real, fake)
+    of_real = sum_of_means((1 - logits).square() for logits, _ in real)
+    of_fake = sum_of_means(logits.square() for logits, _ in fake)
+    return of_real + of_fake
 
 
-def least_squares_generator(fake: Verdicts) -> Tensor:
-    """Synthesised audio should score 1: sum over views of mean (1 - D(G))². HiFi-GAN, eq. 2."""
-    return total((1 - score).square() for score, _ in fake)
+def least_squares_generator(fake: DiscriminatorOutputs) -> Tensor:
+    """Sum of mean (1 - D(G))²: fake audio should give 1. HiFi-GAN, eq. 2."""
+    return sum_of_means((1 - logits).square() for logits, _ in fake)
 
 
-def hinge_discriminator(real: Verdicts, fake: Verdicts) -> Tensor:
-    """Recorded audio should score over 1, synthesised under -1: sum of mean max(0, 1 - D(x)) +
-    max(0, 1 + D(G)). MelGAN, eq. 1.
+def hinge_discriminator(real: DiscriminatorOutputs, fake: DiscriminatorOutputs) -> Tensor:
+    """Sum of mean max(0, 1 - D(x)) + mean max(0, 1 + D(G)). MelGAN, eq. 1.
+
+    Real audio should give over 1, fake under -1.
 
     Raises
     ------
     ParameterError
-        If the two differ in their number of views.
+        If the two differ in their number of sub-discriminators.
     """
-    check_views(real, fake)
-    return total((1 - score).relu() for score, _ in real) + total(
-        (1 + score).relu() for score, _ in fake
-    )
+    check_same_number(real, fake)
+    of_real = sum_of_means((1 - logits).relu() for logits, _ in real)
+    of_fake = sum_of_means((1 + logits).relu() for logits, _ in fake)
+    return of_real + of_fake
 
 
-def hinge_generator(fake: Verdicts) -> Tensor:
-    """Synthesised audio should score high: sum over views of mean -D(G). MelGAN, eq. 2."""
-    return total(-score for score, _ in fake)
+def hinge_generator(fake: DiscriminatorOutputs) -> Tensor:
+    """Sum of mean -D(G). MelGAN, eq. 2."""
+    return sum_of_means(-logits for logits, _ in fake)
 
 
-def clamped_hinge_generator(fake: Verdicts) -> Tensor:
-    """The same, with nothing to gain above 1: mean over views of mean max(0, 1 - D(G)). Vocos."""
-    return total((1 - score).relu() for score, _ in fake) / len(fake)
+def clamped_hinge_generator(fake: DiscriminatorOutputs) -> Tensor:
+    """Mean of mean max(0, 1 - D(G)): nothing is gained above 1. Vocos."""
+    return sum_of_means((1 - logits).relu() for logits, _ in fake) / len(fake)
 
 
-def feature_matching(real: Verdicts, fake: Verdicts) -> Tensor:
-    """Sum over views and layers of the mean absolute difference of features; no gradient goes to
-    those of the recorded audio.
+def feature_matching(real: DiscriminatorOutputs, fake: DiscriminatorOutputs) -> Tensor:
+    """Sum over sub-discriminators and layers of the mean absolute difference of features.
 
-    Published weights: 2 in HiFi-GAN (eq. 4), 10 in MelGAN (eq. 3). Vocos divides by the number of
-    views.
+    No gradient goes to the features of real audio. Published weights: 2 in HiFi-GAN (eq. 4), 10 in
+    MelGAN (eq. 3). Vocos divides by the number of sub-discriminators.
 
     Raises
     ------
     ParameterError
-        If views, layers or lengths differ.
+        If sub-discriminators, layers or lengths differ.
     """
-    check_views(real, fake)
-    recorded = features_of(real)
-    synthesised = features_of(fake)
-    if (shapes := [tuple(f.shape) for f in recorded]) != (
-        others := [tuple(f.shape) for f in synthesised]
-    ):
+    check_same_number(real, fake)
+    of_real = features_of(real)
+    of_fake = features_of(fake)
+    shapes = [tuple(features.shape) for features in of_real]
+    others = [tuple(features.shape) for features in of_fake]
+    if shapes != others:
         raise ParameterError(
-            f"features of shapes {shapes} and {others} do not match; judge clips of one length"
+            f"features of shapes {shapes} and {others} do not match; compare clips of one length"
         )
-    return total((a.detach() - b).abs() for a, b in zip(recorded, synthesised, strict=True))
+    return sum_of_means((a.detach() - b).abs() for a, b in zip(of_real, of_fake, strict=True))
 
 
-def features_of(verdicts: Verdicts) -> list[Tensor]:
-    return [feature for _, features in verdicts for feature in features]
+def features_of(outputs: DiscriminatorOutputs) -> list[Tensor]:
+    return [layer for _, features in outputs for layer in features]
 
 
-def total(parts: Iterable[Tensor]) -> Tensor:
-    """The sum of each part's mean."""
+def sum_of_means(parts: Iterable[Tensor]) -> Tensor:
     return torch.stack([part.mean(dtype=torch.float32) for part in parts]).sum()
 
 
-def check_views(real: Verdicts, fake: Verdicts) -> None:
+def check_same_number(real: DiscriminatorOutputs, fake: DiscriminatorOutputs) -> None:
     if len(real) != len(fake):
         raise ParameterError(
-            f"{len(real)} and {len(fake)} views cannot be compared; take the results of one"
-            " discriminator"
+            f"outputs of {len(real)} and {len(fake)} sub-discriminators cannot be compared; take"
+            " those of one discriminator"
         )
 
 
 class MultiResolutionSTFT(nn.Module):
-    """Spectral convergence and log magnitude distance, mean of three resolutions.
+    """Spectral convergence plus log magnitude distance, mean of three resolutions.
 
     Yamamoto et al. 2020, Parallel WaveGAN, arXiv 1910.11480, eq. 4-6 and table 1. The norms of the
-    spectral convergence are those of the whole batch, so that one silent clip in it divides by
-    nothing small.
+    spectral convergence are taken over the whole batch, so that a silent clip does not divide by
+    nearly 0.
     """
 
     def __init__(self, resolutions: Resolutions = RESOLUTIONS) -> None:
@@ -134,7 +124,7 @@ class MultiResolutionSTFT(nn.Module):
             self.register_buffer(f"window_{n_fft}", torch.hann_window(window), persistent=False)
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Audio (..., n), within ±1, and the audio it should be -> scalar >= 0, 0 for equal ones.
+        """Fake and real audio (..., n), within ±1 -> scalar >= 0, 0 if they are equal.
 
         Raises
         ------

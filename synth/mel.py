@@ -1,4 +1,4 @@
-"""The one mel front end: waveform to log-mel spectrogram, as the published vocoders compute it.
+"""The mel front end: waveform to log-mel spectrogram, as the published vocoders compute it.
 
 Both publications reflect (n_fft - hop_length) / 2 samples at each end, so that n samples give
 exactly n / hop_length frames, take STFT magnitudes, sum them in slaney mel bands, and clamp the
@@ -20,15 +20,12 @@ from files.errors import ParameterError
 
 LOGS = ("ln", "log10")
 TINY_POWER = 1e-20  # the gradient of a square root at 0 is infinite
-BLOCK_FRAMES = 4096  # of a spectrogram at a time: 9 MB each
+BLOCK_FRAMES = 4096  # 9 MB of spectrum
 
 
 @dataclass(frozen=True)
 class MelSettings:
-    """What a log-mel spectrogram is made with.
-
-    Travels with every checkpoint; a mismatch is an error.
-    """
+    """How log-mel spectrograms are made. Saved with every model; a mismatch is an error."""
 
     sample_rate: int = 22050  # Hz
     n_fft: int = 1024
@@ -38,7 +35,7 @@ class MelSettings:
     f_max: float = 11025.0  # Hz
     log: str = "ln"
     power_floor: float = 0.0  # added to the power before its square root
-    floor: float = 1e-5  # magnitudes below count as this
+    floor: float = 1e-5  # magnitudes are at least this
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "n_fft", "hop_length", "n_mels"):
@@ -70,7 +67,7 @@ class MelSettings:
 
     @property
     def silence(self) -> float:
-        """The log-mel value of silence, the lowest there is."""
+        """The log-mel value of silence, the lowest possible."""
         return math.log(self.floor) if self.log == "ln" else math.log10(self.floor)
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,11 +85,10 @@ class MelSettings:
         return cls(**values)
 
     def check_matches(self, other: "MelSettings", *, mine: str, theirs: str) -> None:
-        """Raise ParameterError, naming both values, if the mels of `mine` are not those of
-        `theirs`.
-        """
+        """Raise ParameterError, which names both values, if two models have different mels."""
         for name, value in asdict(self).items():
-            if value != (their := getattr(other, name)):
+            their = getattr(other, name)
+            if value != their:
                 raise ParameterError(
                     f"mel {name} is {value} in {mine} and {their} in {theirs}; take two of the same"
                     " mel settings"
@@ -124,7 +120,7 @@ class LogMel(nn.Module):
             f_max=settings.f_max,
         )
         self.register_buffer("window", torch.hann_window(settings.n_fft), persistent=False)
-        # A copy: torch aligns its memory, and products differ in the last bit where it is not aligned.
+        # A copy, into memory that torch aligns: elsewhere products differ in the last bit.
         self.register_buffer("filters", torch.tensor(filters), persistent=False)
 
     @property
@@ -133,15 +129,14 @@ class LogMel(nn.Module):
         return (self.settings.n_fft - self.settings.hop_length) // 2
 
     def spectrum(self, padded: Tensor) -> Tensor:
-        """(batch, n_samples + 2 * padding) -> complex STFT (batch, n_fft // 2 + 1, n_samples //
-        hop_length).
-        """
+        """(batch, n_samples + 2 * padding) -> complex STFT (batch, n_bins, frames)."""
         s = self.settings
         return torch.stft(
             padded, s.n_fft, s.hop_length, window=self.window, center=False, return_complex=True
         )
 
     def magnitudes(self, spectrum: Tensor) -> Tensor:
+        """Complex STFT -> magnitudes with a finite gradient, also at 0."""
         power = spectrum.real.square() + spectrum.imag.square() + self.settings.power_floor
         return power.clamp_min(TINY_POWER).sqrt()
 
@@ -162,12 +157,11 @@ class LogMel(nn.Module):
                 f"{audio.shape[-1]} samples are too few for a mel spectrogram; at least"
                 f" {self.padding + 1} are needed"
             )
-        return F.pad(audio[:, None], (self.padding, self.padding), mode="reflect")[:, 0]
+        ends = (self.padding, self.padding)
+        return F.pad(audio[:, None], ends, mode="reflect")[:, 0]
 
     def forward(self, audio: Tensor) -> Tensor:
-        """(batch, n_samples) at `sample_rate`, within ±1 -> log-mel (batch, n_mels, n_samples //
-        hop_length).
-        """
+        """Audio (batch, n_samples), within ±1 -> log-mel (batch, n_mels, frames)."""
         return self.log_mel(self.pad(audio))
 
     def compress(self, mel: Tensor) -> Tensor:
@@ -182,13 +176,12 @@ class LogMel(nn.Module):
 
 @torch.no_grad()
 def log_mel(audio: np.ndarray, settings: MelSettings) -> np.ndarray:
-    """Log-mel spectrogram of a signal of any length, in blocks; the same values as `LogMel`.
+    """Compute the log-mel spectrogram of a signal of any length, block by block.
 
     Parameters
     ----------
     audio : ndarray, float32, shape (n_samples,)
-        At `settings.sample_rate`. What is left over after the last whole hop is followed by
-        silence.
+        At `settings.sample_rate`. The last hop is filled up with silence.
 
     Returns
     -------
@@ -198,7 +191,8 @@ def log_mel(audio: np.ndarray, settings: MelSettings) -> np.ndarray:
     hop = settings.hop_length
     n_frames = max(-(-len(audio) // hop), 1)
     n_samples = max(n_frames * hop, front_end.padding + 1)
-    padded = front_end.pad(torch.from_numpy(np.pad(audio, (0, n_samples - len(audio))))[None])
+    whole_hops = np.pad(audio, (0, n_samples - len(audio)))
+    padded = front_end.pad(torch.from_numpy(whole_hops)[None])
     out = np.empty((settings.n_mels, n_frames), np.float32)
     for start in range(0, n_frames, BLOCK_FRAMES):
         stop = min(start + BLOCK_FRAMES, n_frames)

@@ -1,4 +1,4 @@
-"""How far a synthesised recording is from the real one, sample-aligned."""
+"""How far synthesised audio is from its original, sample by sample."""
 
 from dataclasses import replace
 
@@ -11,8 +11,7 @@ from synth.mel import MelSettings, log_mel
 
 
 def mel_l1(reference: np.ndarray, other: np.ndarray, settings: MelSettings) -> float:
-    """Mean absolute difference of the log-mel spectrograms, in natural log whatever base `settings`
-    takes (1 = 8.7 dB).
+    """Return the mean absolute difference of the log-mel spectrograms, in nepers (8.7 dB).
 
     Parameters
     ----------
@@ -30,14 +29,14 @@ def mel_l1(reference: np.ndarray, other: np.ndarray, settings: MelSettings) -> f
 
 
 def multi_resolution_stft(reference: np.ndarray, other: np.ndarray) -> float:
-    """Spectral convergence plus log magnitude difference, the mean over three resolutions (arXiv
-    1910.11480, eq. 6).
+    """Return spectral convergence plus log magnitude distance, the mean of three resolutions.
 
-    Parameters and errors as `mel_l1`, and at least 1025 samples; the resolutions are those of
-    `MultiResolutionSTFT`. Not symmetric: the convergence is relative to the reference.
+    arXiv 1910.11480, eq. 6. Parameters and errors as for `mel_l1`, and at least 1025 samples. Not
+    symmetric: the convergence is relative to the reference.
     """
     _check_pair(reference, other)
-    fake, real = (torch.from_numpy(audio)[None, None] for audio in (other, reference))
+    fake = torch.from_numpy(other)[None, None]
+    real = torch.from_numpy(reference)[None, None]
     return float(MultiResolutionSTFT()(fake, real))
 
 

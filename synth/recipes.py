@@ -1,21 +1,20 @@
-"""How vocoders are trained: discriminators, losses and their weights, optimiser. As published, and
-for processors.
-"""
+"""Training recipes of the vocoders: discriminators, losses, optimiser; published ones and ours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
 from synth.discriminators import (
+    DiscriminatorOutputs,
     MelGANDiscriminator,
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
     MultiScaleDiscriminator,
-    Verdicts,
 )
 from synth.losses import (
-    COARSE,
+    COARSE_RESOLUTIONS,
     RESOLUTIONS,
     Resolutions,
     clamped_hinge_generator,
@@ -28,30 +27,31 @@ from synth.losses import (
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training of one architecture.
+    """How one architecture is trained.
 
-    `discriminators` has (make, weight in the vocoder's loss) by name; `feature`, `mel` and `stft`
-    are the weights of its other losses.
+    `discriminators` has (class, weight in the vocoder's loss) by name; `feature`, `mel` and `stft`
+    are the weights of the other losses.
     """
 
     segment_frames: int
     learning_rate: float
     betas: tuple[float, float]
     discriminators: dict[str, tuple[Callable[[], nn.Module], float]]
-    discriminator_loss: Callable[[Verdicts, Verdicts], Tensor]
-    generator_loss: Callable[[Verdicts], Tensor]
+    discriminator_loss: Callable[[DiscriminatorOutputs, DiscriminatorOutputs], Tensor]
+    generator_loss: Callable[[DiscriminatorOutputs], Tensor]
     feature: float
     mel: float
     stft: float = 0.0
     resolutions: Resolutions = RESOLUTIONS  # of the STFT loss
-    feature_is_mean: bool = False  # over views, not their sum
-    decay: float = 1.0  # of the learning rate, for every epoch
+    feature_is_mean: bool = False  # over sub-discriminators, not their sum
+    decay: float = 1.0  # of the learning rate, per epoch
     weight_decay: float = 0.01
-    adversarial_from: int = 0  # updates before the discriminators join
+    adversarial_from: int = 0  # training steps before the discriminators join
     clip: float | None = None  # of the gradient's norm
 
 
-HIFIGAN = Recipe(  # arXiv 2010.05646, section 2.4 and 3: least squares, feature matching 2, mel 45
+# arXiv 2010.05646, sections 2.4 and 3: least squares, feature matching 2, mel 45
+HIFIGAN = Recipe(
     segment_frames=32,
     learning_rate=2e-4,
     betas=(0.8, 0.99),
@@ -65,21 +65,20 @@ HIFIGAN = Recipe(  # arXiv 2010.05646, section 2.4 and 3: least squares, feature
     feature=2.0,
     mel=45.0,
 )
-MELGAN = (
-    Recipe(  # arXiv 1910.06711, section 2.3 and appendix: hinge, feature matching 10, no mel loss
-        segment_frames=32,
-        learning_rate=1e-4,
-        betas=(0.5, 0.9),
-        weight_decay=0.0,
-        discriminators={"melgan": (MelGANDiscriminator, 1.0)},
-        discriminator_loss=hinge_discriminator,
-        generator_loss=hinge_generator,
-        feature=10.0,
-        mel=0.0,
-    )
+# arXiv 1910.06711, section 2.3 and appendix: hinge, feature matching 10, no mel loss
+MELGAN = Recipe(
+    segment_frames=32,
+    learning_rate=1e-4,
+    betas=(0.5, 0.9),
+    weight_decay=0.0,
+    discriminators={"melgan": (MelGANDiscriminator, 1.0)},
+    discriminator_loss=hinge_discriminator,
+    generator_loss=hinge_generator,
+    feature=10.0,
+    mel=0.0,
 )
 # arXiv 2306.00814, section 3: hinge, spectrogram discriminators at a tenth, mel 45. The published
-# cosine decay needs the length of training to be known; the averaged weights stand in for it.
+# cosine decay needs the length of training to be known; the EMA of the weights stands in for it.
 VOCOS = Recipe(
     segment_frames=64,
     learning_rate=2e-4,
@@ -94,22 +93,21 @@ VOCOS = Recipe(
     mel=45.0,
     feature_is_mean=True,
 )
-VOCOS_SMALL = (
-    Recipe(  # ours: spectral losses first, then narrow discriminators, a hundredth of the work
-        segment_frames=64,
-        learning_rate=5e-4,
-        betas=(0.8, 0.99),
-        clip=10.0,
-        adversarial_from=4000,
-        discriminators={
-            "period": (lambda: MultiPeriodDiscriminator(channels=4), 1.0),
-            "resolution": (lambda: MultiResolutionDiscriminator(channels=8), 1.0),
-        },
-        discriminator_loss=least_squares_discriminator,
-        generator_loss=least_squares_generator,
-        feature=2.0,
-        mel=45.0,
-        stft=30.0,
-        resolutions=COARSE,
-    )
+# ours: spectral losses first, then narrow discriminators, a hundredth of the work
+VOCOS_SMALL = Recipe(
+    segment_frames=64,
+    learning_rate=5e-4,
+    betas=(0.8, 0.99),
+    clip=10.0,
+    adversarial_from=4000,
+    discriminators={
+        "period": (partial(MultiPeriodDiscriminator, channels=4), 1.0),
+        "resolution": (partial(MultiResolutionDiscriminator, channels=8), 1.0),
+    },
+    discriminator_loss=least_squares_discriminator,
+    generator_loss=least_squares_generator,
+    feature=2.0,
+    mel=45.0,
+    stft=30.0,
+    resolutions=COARSE_RESOLUTIONS,
 )

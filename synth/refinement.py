@@ -1,11 +1,11 @@
-"""Mel refinement: a waveform brought closer to the log-mel spectrogram it should have.
+"""Mel refinement: bring a waveform closer to the log-mel spectrogram it should have.
 
 One step analyses the waveform, multiplies every bin by the ratio of the wanted to the found mel of
 its bands, and overlap-adds the result. It is Griffin and Lim's projection (IEEE TASSP 32, 1984)
-with the mel in place of the magnitudes, so that what lies within a band keeps the shape it was
-given; the momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). A network trained
-through a few steps, as in Deep Griffin-Lim (Masuyama et al., arXiv 1903.03971), leaves to them what
-they do best.
+with the mel in place of the magnitudes, so that the fine structure within a band is kept; the
+momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). A network trained through a
+few steps, as in Deep Griffin-Lim (Masuyama et al., arXiv 1903.03971), leaves to them what they do
+best.
 """
 
 from torch import Tensor, nn
@@ -14,12 +14,12 @@ from synth.mel import LogMel, MelSettings
 from synth.stft import InverseSTFT, spread_of_bands
 
 MOMENTUM = 0.6
-MAX_GAIN = 10.0  # of one step: where the found mel is nearly nothing, the ratio says nothing
+MAX_GAIN = 10.0  # of one step: where the found mel is nearly 0, the ratio means nothing
 GUARD = 1e-6  # magnitude
 
 
 class MelRefinement(nn.Module):
-    """`n_steps` refinements of (batch, n_samples) audio towards a log-mel (batch, n_mels, frames)."""
+    """Audio (batch, n_samples), log-mel (batch, n_mels, frames) -> audio, after `n_steps` steps."""
 
     shares: Tensor
 
@@ -33,11 +33,11 @@ class MelRefinement(nn.Module):
     @property
     def context_frames(self) -> int:
         """Frames on each side that a sample depends on."""
-        s = self.front_end.settings
-        return self.n_steps * 2 * -(-s.n_fft // (2 * s.hop_length))
+        settings = self.front_end.settings
+        return self.n_steps * 2 * -(-settings.n_fft // (2 * settings.hop_length))
 
     def forward(self, audio: Tensor, mel: Tensor) -> Tensor:
-        if audio.shape[-1] <= self.front_end.padding:  # a frame or two: too short to be analysed
+        if audio.shape[-1] <= self.front_end.padding:  # a frame or two, too short to analyse
             return audio
         target = self.front_end.expand(mel)
         previous = None

@@ -1,10 +1,11 @@
-"""Copy synthesis: a recording to its mel spectrogram and back, to hear what a vocoder can do."""
+"""Copy synthesis: audio to its mel spectrogram and back, to hear how good a vocoder can be."""
 
 from pathlib import Path
 
 import numpy as np
 
-from audio.read import read_audio, resample
+from audio.read import read_audio
+from audio.resample import resample
 from synth.mel import log_mel
 from synth.vocoder import Vocoder
 

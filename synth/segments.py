@@ -1,5 +1,6 @@
-"""Equal excerpts of recordings for training: every frame is heard in every epoch, and none in
-training and judging both.
+"""Training and validation split of a dataset, and the segments of an epoch.
+
+Every frame is seen in every epoch, and none is in both parts of the split.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,85 +10,103 @@ import torch
 from torch import Tensor
 
 from files.errors import ParameterError
-from synth.recordings import Recording, Recordings
+from synth.dataset import AudioDataset, AudioFile
 
-HELD_OUT_SHARE = 0.05  # of the audio, judged on and never trained on, but
-MAX_HELD_OUT_SECONDS = 120.0  # no more than this: more would only cost time
-# held out of a recording, if that is not the half of it: of many, so that none stands for all
-END_SECONDS = 10.0
+VALIDATION_SHARE = 0.05  # of the audio, but
+MAX_VALIDATION_SECONDS = 120.0  # no more than this: more would only cost time
+END_SECONDS = 10.0  # taken from the end of a long file: many ends say more than one whole file
 
 
-def split_entries(
-    recordings: Recordings, segment_frames: int, *, seed: int
-) -> tuple[list[Recording], list[Recording]]:
-    """Entries to train on and held-out ones: short recordings, chosen by the seed; of long ones,
-    and of an only one, the end.
+def split_files(
+    dataset: AudioDataset, segment_frames: int, *, random_seed: int
+) -> tuple[list[AudioFile], list[AudioFile]]:
+    """Split a dataset into training and validation files.
+
+    Short files are taken whole for validation, chosen by the seed; long ones, and an only one,
+    give their end.
 
     Raises
     ------
     ParameterError
         If there is less audio than one segment for each part.
     """
-    total = recordings.n_frames
-    second = recordings.settings.frame_rate
+    total = dataset.n_frames
+    second = dataset.settings.frame_rate
     if total < 2 * segment_frames:
         raise ParameterError(
-            f"{recordings.seconds:.2f} s of audio are too little: at least"
-            f" {2 * segment_frames / second:.2f} s are needed, one segment to train on and one to"
-            " judge; add recordings"
+            f"{dataset.seconds:.2f} s of audio are too little: at least"
+            f" {2 * segment_frames / second:.2f} s are needed, one segment to train on and one for"
+            " validation; add audio"
         )
-    wanted = max(min(HELD_OUT_SHARE * total, MAX_HELD_OUT_SECONDS * second), segment_frames)
-    if len(recordings.entries) == 1:
-        (only,) = recordings.entries
-        cut = total - int(wanted)
-        return [Recording(only.name, 0, cut)], [Recording(only.name, cut, total - cut)]
+    wanted = max(min(VALIDATION_SHARE * total, MAX_VALIDATION_SECONDS * second), segment_frames)
+    if len(dataset.files) == 1:
+        start, end = _cut(dataset.files[0], total - int(wanted))
+        return [start], [end]
+    return _split_many(dataset, segment_frames, wanted, random_seed)
+
+
+def _split_many(
+    dataset: AudioDataset, segment_frames: int, wanted: float, random_seed: int
+) -> tuple[list[AudioFile], list[AudioFile]]:
+    """Move files, or their ends, to validation until it has `wanted` frames."""
+    second = dataset.settings.frame_rate
     usual = int(END_SECONDS * second)
-    most = int(MAX_HELD_OUT_SECONDS * second)
-    n_long = sum(entry.n_frames > 2 * usual for entry in recordings.entries)
+    most = int(MAX_VALIDATION_SECONDS * second)
+    n_long = sum(file.n_frames > 2 * usual for file in dataset.files)
     longest = max(usual, -int(-wanted // max(n_long, 1)), segment_frames)
-    train = list(recordings.entries)
-    validation = []
+    n_wanted = int(wanted)
+    train = list(dataset.files)
+    validation: list[AudioFile] = []
     n_validation = 0
-    for index in np.random.default_rng(seed).permutation(len(recordings.entries)):
-        entry = recordings.entries[index]
-        end = min(longest, max(int(wanted) - n_validation, usual), most - n_validation)
-        rest = entry.n_frames - max(end, segment_frames)
-        if entry.n_frames > 2 * longest or (n_validation + entry.n_frames > most and rest > 0):
-            train[train.index(entry)] = Recording(entry.name, entry.start_frame, rest)
-            entry = Recording(entry.name, entry.start_frame + rest, entry.n_frames - rest)
+    for index in np.random.default_rng(random_seed).permutation(len(dataset.files)):
+        file = dataset.files[index]
+        end = min(longest, max(n_wanted - n_validation, usual), most - n_validation)
+        rest = file.n_frames - max(end, segment_frames)
+        if file.n_frames > 2 * longest or (n_validation + file.n_frames > most and rest > 0):
+            start, end_of_file = _cut(file, rest)
+            train[train.index(file)] = start
+            file = end_of_file
         elif len(train) > 1:
-            train.remove(entry)
+            train.remove(file)
         else:
             break
-        validation.append(entry)
-        n_validation += entry.n_frames
-        if n_validation >= int(wanted):
+        validation.append(file)
+        n_validation += file.n_frames
+        if n_validation >= n_wanted:
             break
     return train, validation
 
 
-class Segments:
-    """Segments of `n_frames` frames.
+def _cut(file: AudioFile, n_frames: int) -> tuple[AudioFile, AudioFile]:
+    """Cut a file into its first `n_frames` frames and the rest."""
+    start = AudioFile(file.name, file.start_frame, n_frames)
+    end = AudioFile(file.name, file.start_frame + n_frames, file.n_frames - n_frames)
+    return start, end
 
-    Recordings that are shorter are followed by silence, and counted in `n_padded`.
+
+class Segments:
+    """Segments of `n_frames` frames of some files of a dataset.
+
+    Shorter files are padded with silence, and counted in `n_padded`.
     """
 
-    def __init__(self, recordings: Recordings, entries: Sequence[Recording], n_frames: int) -> None:
-        self.recordings = recordings
-        self.entries = entries
+    def __init__(self, dataset: AudioDataset, files: Sequence[AudioFile], n_frames: int) -> None:
+        self.dataset = dataset
+        self.files = files
         self.n_frames = n_frames
-        self.n_padded = sum(entry.n_frames < n_frames for entry in entries)
+        self.n_padded = sum(file.n_frames < n_frames for file in files)
 
-    def places(self, rng: np.random.Generator) -> list[tuple[Recording, int]]:
-        """An epoch in random order: places a segment apart, from a random offset in each recording,
-        that leave out no frame.
+    def starts(self, rng: np.random.Generator) -> list[tuple[AudioFile, int]]:
+        """Return (file, first frame) of an epoch's segments in random order.
+
+        Segments lie side by side from a random offset in each file, and leave out no frame.
         """
         found = []
-        for entry in self.entries:
-            last = max(entry.n_frames - self.n_frames, 0)
+        for file in self.files:
+            last = max(file.n_frames - self.n_frames, 0)
             shift = int(rng.integers(self.n_frames)) if last else 0
-            starts = np.arange(-shift, entry.n_frames, self.n_frames).clip(0, last)
-            found += [(entry, int(start)) for start in np.unique(starts)]
+            starts = np.arange(-shift, file.n_frames, self.n_frames).clip(0, last)
+            found += [(file, int(start)) for start in np.unique(starts)]
         return [found[i] for i in rng.permutation(len(found))]
 
     def batches(
@@ -98,29 +117,36 @@ class Segments:
         skip: int = 0,
         share: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch: of `share` = (rank, number) processes each gets its own part of
-        every batch.
+        """Yield the batches of an epoch, the last one filled up with the first segments.
 
-        The last batch is filled up with the first segments. Yields audio (batch, n_frames *
-        hop_length) and log-mel (batch, n_mels, n_frames).
+        Parameters
+        ----------
+        skip : int
+            Batches left out at the start.
+        share : (int, int)
+            Rank and world size: each process gets its own part of every batch.
+
+        Yields
+        ------
+        Audio (batch, n_frames * hop_length) and log-mel (batch, n_mels, n_frames).
         """
-        places = self.places(rng)
-        rank, number = share
-        whole = batch_size * number
-        n_batches = -(-len(places) // whole)
-        places = [places[i % len(places)] for i in range(n_batches * whole)]
+        starts = self.starts(rng)
+        rank, world_size = share
+        whole = batch_size * world_size
+        n_batches = -(-len(starts) // whole)
+        starts = [starts[i % len(starts)] for i in range(n_batches * whole)]
         for index in range(skip, n_batches):
-            start = index * whole + rank * batch_size
-            yield self.cut(places[start : start + batch_size])
+            first = index * whole + rank * batch_size
+            yield self.cut(starts[first : first + batch_size])
 
-    def cut(self, places: Sequence[tuple[Recording, int]]) -> tuple[Tensor, Tensor]:
-        """Audio and log-mel at each (recording, first frame), shapes as above."""
-        settings = self.recordings.settings
-        audio = np.zeros((len(places), self.n_frames * settings.hop_length), np.float32)
-        mel = np.full((len(places), settings.n_mels, self.n_frames), settings.silence, np.float32)
-        for row, (entry, start) in enumerate(places):
-            stop = min(start + self.n_frames, entry.n_frames)
-            samples = self.recordings.audio_of(entry, start, stop)
+    def cut(self, starts: Sequence[tuple[AudioFile, int]]) -> tuple[Tensor, Tensor]:
+        """Return audio and log-mel at each (file, first frame), shapes as in `batches`."""
+        settings = self.dataset.settings
+        audio = np.zeros((len(starts), self.n_frames * settings.hop_length), np.float32)
+        mel = np.full((len(starts), settings.n_mels, self.n_frames), settings.silence, np.float32)
+        for row, (file, start) in enumerate(starts):
+            stop = min(start + self.n_frames, file.n_frames)
+            samples = self.dataset.audio_of(file, start, stop)
             audio[row, : len(samples)] = samples
-            mel[row, :, : stop - start] = self.recordings.mel_of(entry, start, stop)
+            mel[row, :, : stop - start] = self.dataset.mel_of(file, start, stop)
         return torch.from_numpy(audio), torch.from_numpy(mel)

@@ -1,145 +1,180 @@
-"""From a folder of audio to a trained model: what training vocoders and UNAGANs have in common."""
+"""From a folder of audio to a trained model: what training vocoders and generators share."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile as sf
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from files.errors import ParameterError
+from files.progress import Progress
+from synth.dataset import AudioDataset, open_dataset
 from synth.generator import Generator
-from synth.mel import MelSettings
-from synth.recordings import Recordings, Tell, open_recordings
-from synth.segments import Segments, split_entries
+from synth.mel import PRESETS, MelSettings
+from synth.segments import Segments, split_files
 from synth.vocoder import Vocoder
 from training.distributed import Distributed
-from training.loop import Loop, LoopOptions, LoopSummary, Trainee
+from training.loop import TrainingLoop
+from training.options import TrainingOptions
+from training.position import TrainingSummary
 from training.precision import autocast
 from training.tracking import find_wandb
-
-
-class FolderTrainee(Trainee):
-    """A trainee of `training.loop` that learns from excerpts of some recordings of a folder and is
-    judged on the others.
-
-    Attributes
-    ----------
-    average : Vocoder or Generator
-        Of the trained weights: what is judged and kept.
-    parts : dict
-        All that is needed to go on, by name: what has a `state_dict`.
-    optimisers : dict of Optimizer, by name
-    """
-
-    architecture: str
-    average: Vocoder | Generator
-    parts: dict[str, Any]
-    optimisers: dict[str, torch.optim.Optimizer]
-
-    def __init__(
-        self,
-        recordings: Recordings,
-        options: LoopOptions,
-        processes: Distributed,
-        *,
-        excerpt_frames: int,
-        started: bool,
-    ) -> None:
-        self.recordings = recordings
-        self.options = options
-        self.processes = processes
-        self.started = started
-        self.files = recordings.files
-        self.device = processes.device(options.device)
-        train, self.validation = split_entries(recordings, excerpt_frames, seed=options.seed)
-        self.train = Segments(recordings, train, excerpt_frames)
-        torch.manual_seed(options.seed)
-
-    def batches(self, rng: np.random.Generator, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
-        share = (self.processes.rank, self.processes.world_size)
-        return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
-
-    def end_epoch(self) -> None:
-        """Nothing changes from one epoch to the next, unless a trainee says otherwise."""
-
-    def precision(self) -> torch.autocast:
-        """A context in which networks compute as precisely as the options say."""
-        return autocast(self.device, self.options.precision)
-
-    def state(self) -> dict[str, Any]:
-        optimisers = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
-        return {name: part.state_dict() for name, part in self.parts.items()} | {
-            "optimisers": optimisers
-        }
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-
-    def save_best(self, folder: Path, summary: dict[str, Any]) -> None:
-        told = {
-            name: value
-            for name, value in self.identity.items()
-            if name not in ("recordings", "mel")
-        }
-        names = {
-            "train": [e.name for e in self.train.entries],
-            "validation": [e.name for e in self.validation],
-        }
-        self.average.training_summary = {**summary, **self.options.identity(), **told, **names}
-        self.average.save(folder)
+from training.trainable import Trainable, check_gradient
 
 
 @dataclass(frozen=True)
-class TrainingSummary(LoopSummary):
-    """How training went; `best` is the least of the held-out measure."""
+class AudioTrainingOptions(TrainingOptions):
+    """How to train on a folder of audio."""
+
+    mel: str = "22k"
+    n_mels: int | None = None  # the preset's own
+    validate_minutes: float = 5.0
+    show_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mel not in PRESETS:
+            raise ParameterError(
+                f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}"
+            )
+
+    def mel_settings(self) -> MelSettings:
+        preset = PRESETS[self.mel]
+        return replace(preset, n_mels=preset.n_mels if self.n_mels is None else self.n_mels)
+
+
+@dataclass(frozen=True)
+class AudioTrainingSummary(TrainingSummary):
+    """How training on a folder of audio went."""
 
     architecture: str
     train_seconds: float  # of audio
     validation_seconds: float
-    n_padded: int  # recordings shorter than an excerpt
+    n_padded: int  # files shorter than an excerpt
     left_out: dict[str, str]  # files that could not be used, and why
+
+
+class AudioTraining(Trainable):
+    """Training on excerpts of the files of a folder; some files are for validation.
+
+    Attributes
+    ----------
+    optimisers : dict of Optimizer, by the name of what they train
+    """
+
+    architecture: str
+    optimisers: dict[str, torch.optim.Optimizer]
+    restart_option = "--from"
+
+    def __init__(
+        self,
+        dataset: AudioDataset,
+        options: AudioTrainingOptions,
+        distributed: Distributed,
+        *,
+        excerpt_frames: int,
+        starts_trained: bool,
+    ) -> None:
+        self.dataset = dataset
+        self.options = options
+        self.distributed = distributed
+        self.starts_trained = starts_trained
+        self.files = dataset.stamps
+        self.device = distributed.device(options.device)
+        train, self.validation = split_files(
+            dataset, excerpt_frames, random_seed=options.random_seed
+        )
+        self.train = Segments(dataset, train, excerpt_frames)
+        torch.manual_seed(options.random_seed)
+
+    def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+        rng = np.random.default_rng([self.options.random_seed, epoch])
+        share = (self.distributed.rank, self.distributed.world_size)
+        return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
+
+    def precision(self) -> torch.autocast:
+        """Return a context in which networks compute as precisely as the options say."""
+        return autocast(self.device, self.options.precision)
+
+    def descend(self, name: str, modules: list[nn.Module], loss: Tensor, *, clip: float) -> None:
+        """Take a step of the optimiser `name`; clip the gradient of each module."""
+        optimiser = self.optimisers[name]
+        optimiser.zero_grad()
+        (loss / self.distributed.world_size).backward()
+        for module in modules:
+            self.distributed.sum_gradients(module)
+        for module in modules:
+            check_gradient(nn.utils.clip_grad_norm_(module.parameters(), clip), name)
+        optimiser.step()
+
+    def state(self) -> dict[str, Any]:
+        optimisers = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
+        return {**super().state(), "optimisers": optimisers}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+
+    def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
+        assert isinstance(ema, Vocoder | Generator)
+        names = {
+            "train": [file.name for file in self.train.files],
+            "validation": [file.name for file in self.validation],
+        }
+        ema.training_summary = {**summary, **names}
+        del ema.training_summary["mel"]  # it is in the config
+        ema.save(folder)
+
+    def show(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
+        try:
+            return self.write_samples(ema, folder, step)
+        except (OSError, sf.SoundFileError) as error:
+            raise ParameterError(
+                f"{folder}: cannot be written ({error}); make room, and go on with --resume"
+            ) from error
+
+    def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
+        """Write pictures and sounds of what the EMA makes; return their paths."""
+        raise NotImplementedError
 
 
 def train_on_folder(
     audio: Path,
-    out: Path,
-    make: Callable[[Recordings, Distributed], FolderTrainee],
+    folder: Path,
+    make: Callable[[AudioDataset, Distributed], AudioTraining],
     *,
     mel: MelSettings,
-    options: LoopOptions,
+    options: AudioTrainingOptions,
     resume: bool,
     wandb: bool,
-    progress: Tell | None,
-) -> TrainingSummary:
-    """Decode the folder, make a trainee of it, and train that.
+    progress: Progress,
+) -> AudioTrainingSummary:
+    """Decode a folder of audio and train what `make` makes of it.
 
     See `train_vocoder` and `train_unagan`.
     """
-    with Distributed() as processes:
-        processes.device(options.device)  # before hours of audio are decoded, as the next
+    with Distributed() as distributed:
+        distributed.device(options.device)  # fails before hours of audio are decoded, as the next
         if wandb:
             find_wandb()
-        recordings = processes.first_then_others(
-            lambda: open_recordings(audio, mel, progress=progress)
-        )
-        trainee = make(recordings, processes)
-        summary = Loop(trainee, out, options, processes).run(
-            resume=resume, wandb=wandb, tell=progress
-        )
-    seconds = [
-        sum(e.n_frames for e in part) / mel.frame_rate
-        for part in (trainee.train.entries, trainee.validation)
-    ]
-    return TrainingSummary(
+        dataset = distributed.main_first(lambda: open_dataset(audio, mel, progress=progress))
+        training = make(dataset, distributed)
+        loop = TrainingLoop(training, folder, options, distributed, progress=progress)
+        summary = loop.run(resume=resume, wandb=wandb)
+    parts = {"train": training.train.files, "validation": training.validation}
+    seconds = {
+        part: sum(file.n_frames for file in files) / mel.frame_rate for part, files in parts.items()
+    }
+    return AudioTrainingSummary(
         **asdict(summary),
-        architecture=trainee.architecture,
-        train_seconds=seconds[0],
-        validation_seconds=seconds[1],
-        n_padded=trainee.train.n_padded,
-        left_out=recordings.left_out,
+        architecture=training.architecture,
+        train_seconds=seconds["train"],
+        validation_seconds=seconds["validation"],
+        n_padded=training.train.n_padded,
+        left_out=dataset.left_out,
     )

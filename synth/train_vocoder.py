@@ -1,4 +1,4 @@
-"""Train a vocoder on recordings: to sound like them, given their mel spectrograms."""
+"""Train a vocoder: to sound like audio, given its mel spectrogram."""
 
 import copy
 from collections.abc import Iterator
@@ -10,58 +10,65 @@ import torch
 from torch import Tensor, nn
 
 from files.errors import ParameterError
-from synth.architectures import ARCHITECTURES, DEFAULT, check_architecture
+from files.progress import Progress, no_progress
+from synth.architectures import ARCHITECTURES, check_architecture
+from synth.dataset import AudioDataset
 from synth.griffin_lim import griffin_lim
-from synth.losses import MultiResolutionSTFT, Verdicts, feature_matching
+from synth.losses import MultiResolutionSTFT, feature_matching
 from synth.mel import LogMel
-from synth.recordings import Recordings, Tell
+from synth.names import DEFAULT_VOCODER
+from synth.samples import Sample, save_samples
 from synth.segments import Segments
-from synth.show import save_sounds
-from synth.train import FolderTrainee, TrainingSummary, train_on_folder
-from synth.vocoder import Vocoder
+from synth.train import AudioTraining, AudioTrainingOptions, AudioTrainingSummary, train_on_folder
+from synth.vocoder import KIND, Vocoder
 from synth.weight_norm import add_weight_norm
 from training.distributed import Distributed
-from training.ema import update_ema
-from training.loop import LoopOptions, check_gradient
 
-JUDGED = 16  # held-out excerpts of
-JUDGED_FRAMES = 256  # frames, 3 s at 22.05 kHz
+MIN_SEGMENT_FRAMES = 16
+N_EXCERPTS = 16  # that validation listens to, each of
+EXCERPT_FRAMES = 256  # 3 s at 22.05 kHz / 256
+N_SHOWN = 3
+
+Batch = tuple[Tensor, Tensor]  # audio (batch, samples), log-mel (batch, n_mels, frames)
 
 
 @dataclass(frozen=True)
-class VocoderOptions(LoopOptions):
-    """How to train a vocoder."""
+class VocoderOptions(AudioTrainingOptions):
+    """How to train a vocoder. What is None is as the architecture's recipe says."""
 
-    architecture: str = DEFAULT
-    segment_frames: int | None = None  # the recipe's own
-    adversarial_from: int | None = None  # updates before the discriminators join; the recipe's own
+    architecture: str = DEFAULT_VOCODER
+    segment_frames: int | None = None
+    adversarial_from: int | None = None  # steps before the discriminators join
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_architecture(self.architecture)
-        if self.segment_frames is not None and self.segment_frames < 16:
-            raise ParameterError(f"segment_frames={self.segment_frames} must be at least 16")
+        if self.segment_frames is not None and self.segment_frames < MIN_SEGMENT_FRAMES:
+            raise ParameterError(
+                f"segment_frames={self.segment_frames} must be at least {MIN_SEGMENT_FRAMES}"
+            )
         if self.adversarial_from is not None and self.adversarial_from < 0:
             raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
 
 
 def train_vocoder(
     audio: Path,
-    out: Path,
+    folder: Path,
     *,
     options: VocoderOptions,
     start: Vocoder | None = None,
     resume: bool = False,
     wandb: bool = False,
-    progress: Tell | None = None,
-) -> TrainingSummary:
-    """Train on a folder of audio and leave the best weights, by held-out mel L1 + multi-resolution
-    STFT distance, in `out`.
+    progress: Progress = no_progress,
+) -> AudioTrainingSummary:
+    """Train on a folder of audio, and leave the best weights in another.
+
+    They have the least mel L1 + multi-resolution STFT distance from the validation files.
 
     Parameters
     ----------
     start : Vocoder, optional
-        To go on from, on other recordings; its architecture and mel settings are taken over.
+        To go on from with other audio; its architecture and mel settings are taken over.
 
     Raises
     ------
@@ -72,8 +79,8 @@ def train_vocoder(
     """
     return train_on_folder(
         audio,
-        out,
-        lambda recordings, processes: VocoderTraining(recordings, options, processes, start),
+        folder,
+        lambda dataset, distributed: VocoderTraining(dataset, options, distributed, start),
         mel=start.mel if start else options.mel_settings(),
         options=options,
         resume=resume,
@@ -82,111 +89,121 @@ def train_vocoder(
     )
 
 
-class VocoderTraining(FolderTrainee):
-    """Vocoder, its average, discriminators, their optimisers."""
+class VocoderTraining(AudioTraining):
+    """A vocoder, its discriminators and their optimisers."""
 
     options: VocoderOptions
-    average: Vocoder
-    trained = "vocoder/"
+    model: Vocoder
+    loss_prefix = "vocoder/"
 
     def __init__(
         self,
-        recordings: Recordings,
+        dataset: AudioDataset,
         options: VocoderOptions,
-        processes: Distributed,
+        distributed: Distributed,
         start: Vocoder | None = None,
     ) -> None:
         self.architecture = start.architecture if start else options.architecture
         self.recipe = ARCHITECTURES[self.architecture].recipe
         frames = options.segment_frames or self.recipe.segment_frames
         super().__init__(
-            recordings, options, processes, excerpt_frames=frames, started=start is not None
+            dataset,
+            options,
+            distributed,
+            excerpt_frames=frames,
+            starts_trained=start is not None,
         )
-        self.vocoder = (
-            copy.deepcopy(start) if start else Vocoder(self.architecture, recordings.settings)
-        )
-        if self.vocoder.network.weight_norm:
-            add_weight_norm(self.vocoder.network)
-        self.vocoder.train().to(self.device)
-        self.average = copy.deepcopy(self.vocoder).eval()
-        made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
-        self.discriminators = nn.ModuleDict(made).to(self.device)
-        self.parts = {
-            "vocoder": self.vocoder,
-            "average": self.average,
-            "discriminators": self.discriminators,
-        }
-        mel = self.vocoder.mel
-        heard = replace(
-            mel, f_max=mel.sample_rate / 2, log="ln"
-        )  # as published, the loss hears all bands
-        self.front_end = LogMel(heard).to(self.device)
-        self.stft = MultiResolutionSTFT().to(self.device)
-        self.stft_loss = MultiResolutionSTFT(self.recipe.resolutions).to(self.device)
+        self.adversarial_from = self._adversarial_from()
+        self._make_networks(start)
+        self._make_losses()
         self.optimisers = {
-            "vocoder": self._optimiser(self.vocoder),
-            "discriminators": self._optimiser(self.discriminators),
+            "vocoder": self._make_optimiser(self.model),
+            "discriminators": self._make_optimiser(self.discriminators),
         }
-        given = options.adversarial_from
-        self.adversarial_from = self.recipe.adversarial_from if given is None else given
-        if self.adversarial_from and not (self.recipe.mel or self.recipe.stft):
-            raise ParameterError(
-                f"adversarial_from={self.adversarial_from} must be 0: {self.architecture} learns"
-                " from nothing but its discriminators"
-            )
+        self.parts = {"vocoder": self.model, "discriminators": self.discriminators}
         self.identity = {
+            "kind": KIND,
             "architecture": self.architecture,
-            "mel": mel.to_dict(),
+            "mel": self.model.mel.to_dict(),
             "segment_frames": frames,
             "adversarial_from": self.adversarial_from,
-            "recordings": recordings.identity,
         }
 
-    def _optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
+    def _adversarial_from(self) -> int:
+        given = self.options.adversarial_from
+        steps = self.recipe.adversarial_from if given is None else given
+        if steps and not (self.recipe.mel or self.recipe.stft):
+            raise ParameterError(
+                f"adversarial_from={steps} must be 0: {self.architecture} learns from nothing but"
+                " its discriminators"
+            )
+        return steps
+
+    def _make_networks(self, start: Vocoder | None) -> None:
+        if start:
+            self.model = copy.deepcopy(start)
+        else:
+            self.model = Vocoder(self.architecture, self.dataset.settings)
+        if self.model.network.weight_norm:
+            add_weight_norm(self.model.network)
+        self.model.train().to(self.device)
+        made = {name: make() for name, (make, _) in self.recipe.discriminators.items()}
+        self.discriminators = nn.ModuleDict(made).to(self.device)
+
+    def _make_losses(self) -> None:
+        mel = self.model.mel
+        all_bands = replace(mel, f_max=mel.sample_rate / 2, log="ln")  # as published
+        self.log_mel = LogMel(all_bands).to(self.device)
+        self.stft_loss = MultiResolutionSTFT(self.recipe.resolutions).to(self.device)
+        self.validation_stft = MultiResolutionSTFT().to(self.device)
+
+    def _make_optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
         recipe = self.recipe
         rate = self.options.learning_rate or recipe.learning_rate
         return torch.optim.AdamW(
             module.parameters(), lr=rate, betas=recipe.betas, weight_decay=recipe.weight_decay
         )
 
-    def step(self, batch: tuple[Tensor, Tensor], n_updates: int) -> dict[str, float]:
-        """One update of the discriminators, when they have joined, and one of the vocoder."""
+    def step(self, batch: Batch, n_steps: int) -> dict[str, float]:
+        """Train the discriminators, once they have joined, and then the vocoder."""
         audio, mel = (part.to(self.device) for part in batch)
         real = audio[:, None]
         with self.precision():
-            fake = self.vocoder(mel)
+            fake = self.model(mel)
         fake = fake.float()
-        adversarial = n_updates > self.adversarial_from
-        told = self._step_discriminators(real, fake.detach()) if adversarial else {}
-        losses = self._spectral_losses(fake, real)
-        if adversarial:
+        discriminator_losses = {}
+        joined = n_steps > self.adversarial_from
+        if joined:
+            discriminator_losses = self.step_discriminators(real, fake.detach())
+        losses = self.spectral_losses(fake, real)
+        if joined:
             losses |= self._adversarial_losses(fake, real)
-        loss = torch.stack(list(losses.values())).sum()
-        self._update("vocoder", self.vocoder, loss)
-        update_ema(self.average, self.vocoder, n_updates)
-        return told | {f"vocoder/{name}": value.item() for name, value in losses.items()}
+        self._descend("vocoder", self.model, losses)
+        vocoder_losses = {f"vocoder/{name}": value.item() for name, value in losses.items()}
+        return discriminator_losses | vocoder_losses
 
-    def _step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
+    def step_discriminators(self, real: Tensor, fake: Tensor) -> dict[str, float]:
+        """Train the discriminators on audio (batch, 1, samples); return their losses."""
         with self.precision():
             losses = {
                 name: self.recipe.discriminator_loss(discriminator(real), discriminator(fake))
                 for name, discriminator in self.discriminators.items()
             }
-        self._update(
-            "discriminators", self.discriminators, torch.stack(list(losses.values())).sum()
-        )
+        self._descend("discriminators", self.discriminators, losses)
         return {f"discriminator/{name}": loss.item() for name, loss in losses.items()}
 
-    def _spectral_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+    def spectral_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Return the weighted mel and STFT losses of audio (batch, 1, samples)."""
         losses = {}
         recipe = self.recipe
         if recipe.mel:
-            losses["mel"] = (
-                recipe.mel * (self.front_end(fake[:, 0]) - self.front_end(real[:, 0])).abs().mean()
-            )
+            losses["mel"] = recipe.mel * self._mel_l1(fake[:, 0], real[:, 0])
         if recipe.stft:
             losses["stft"] = recipe.stft * self.stft_loss(fake[:, 0], real[:, 0])
         return losses
+
+    def _mel_l1(self, fake: Tensor, real: Tensor) -> Tensor:
+        return (self.log_mel(fake) - self.log_mel(real)).abs().mean()
 
     def _adversarial_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
         losses = {}
@@ -194,26 +211,19 @@ class VocoderTraining(FolderTrainee):
         for name, discriminator in self.discriminators.items():
             discriminator.requires_grad_(False)
             with self.precision():
-                of_fake: Verdicts = discriminator(fake)
+                of_fake = discriminator(fake)
                 with torch.no_grad():
-                    of_real: Verdicts = discriminator(real)
+                    of_real = discriminator(real)
             discriminator.requires_grad_(True)
             weight = recipe.discriminators[name][1]
-            views = len(of_fake) if recipe.feature_is_mean else 1
+            matching = weight * recipe.feature * feature_matching(of_real, of_fake)
             losses[f"adversarial_{name}"] = weight * recipe.generator_loss(of_fake)
-            losses[f"feature_{name}"] = (
-                weight * recipe.feature * feature_matching(of_real, of_fake) / views
-            )
+            losses[f"feature_{name}"] = matching / (len(of_fake) if recipe.feature_is_mean else 1)
         return losses
 
-    def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
-        self.optimisers[name].zero_grad()
-        (loss / self.processes.world_size).backward()
-        self.processes.sum_gradients(module)
-        check_gradient(
-            nn.utils.clip_grad_norm_(module.parameters(), self.recipe.clip or float("inf")), name
-        )
-        self.optimisers[name].step()
+    def _descend(self, name: str, module: nn.Module, losses: dict[str, Tensor]) -> None:
+        loss = torch.stack(list(losses.values())).sum()
+        self.descend(name, [module], loss, clip=self.recipe.clip or float("inf"))
 
     def end_epoch(self) -> None:
         for optimiser in self.optimisers.values():
@@ -221,52 +231,48 @@ class VocoderTraining(FolderTrainee):
                 group["lr"] *= self.recipe.decay
 
     @torch.inference_mode()
-    def validate(self) -> dict[str, float]:
-        """Distances of the averaged weights' output from held-out recordings, means over excerpts."""
+    def validate(self, ema: nn.Module) -> dict[str, float]:
+        """Return mean distances of the vocoder's output from excerpts of the validation files."""
         found = []
-        for audio, mel in self._excerpts():
-            found.append(self._distances(self.average(mel[None])[:, 0], audio[None]))
+        for audio, mel in self._excerpts(N_EXCERPTS):
+            found.append(self._distances(ema(mel[None])[:, 0], audio[None]))
         mel_l1, stft = np.mean(found, axis=0).tolist()
         return {"distance": mel_l1 + stft, "mel_l1": mel_l1, "stft": stft}
 
     @torch.inference_mode()
-    def references(self) -> dict[str, float]:
-        """The distance that Griffin-Lim leaves, without any training."""
+    def references(self, ema: nn.Module) -> dict[str, float]:
+        """Return the distance of what Griffin-Lim makes, without any training."""
         found = []
-        for audio, mel in self._excerpts():
-            fake = torch.from_numpy(griffin_lim(mel.cpu().numpy(), self.average.mel)).to(
-                self.device
-            )
+        for audio, mel in self._excerpts(N_EXCERPTS):
+            made = griffin_lim(mel.cpu().numpy(), self.model.mel)
+            fake = torch.from_numpy(made).to(self.device)
             found.append(sum(self._distances(fake[None], audio[None])))
         return {"Griffin-Lim": float(np.mean(found))}
 
     def _distances(self, fake: Tensor, real: Tensor) -> tuple[float, float]:
-        mel_l1 = (self.front_end(fake) - self.front_end(real)).abs().mean()
-        return float(mel_l1), float(self.stft(fake, real))
+        """Return the mel L1 and STFT distance of audio (batch, samples)."""
+        return float(self._mel_l1(fake, real)), float(self.validation_stft(fake, real))
 
-    def _excerpts(self, n: int = JUDGED) -> Iterator[tuple[Tensor, Tensor]]:
-        """Up to `n` excerpts, a segment or longer, spread over the held-out recordings: audio (n,),
-        mel (n_mels, frames).
+    def _excerpts(self, n: int) -> Iterator[Batch]:
+        """Yield up to `n` excerpts, a segment or longer, spread over the validation files.
+
+        Audio (samples,) and log-mel (n_mels, frames) of each.
         """
-        places = [
-            (entry, start)
-            for entry in self.validation
-            for start in range(0, entry.n_frames, JUDGED_FRAMES)
-        ]
+        places = []
+        for file in self.validation:
+            places += [(file, start) for start in range(0, file.n_frames, EXCERPT_FRAMES)]
         for index in np.linspace(0, len(places) - 1, min(n, len(places))).astype(int):
-            entry, start = places[index]
-            frames = min(max(entry.n_frames, self.train.n_frames), JUDGED_FRAMES)
-            start = max(min(start, entry.n_frames - frames), 0)
-            audio, mel = Segments(self.recordings, self.validation, frames).cut([(entry, start)])
+            file, start = places[index]
+            frames = min(max(file.n_frames, self.train.n_frames), EXCERPT_FRAMES)
+            start = max(min(start, file.n_frames - frames), 0)
+            audio, mel = Segments(self.dataset, self.validation, frames).cut([(file, start)])
             yield audio[0].to(self.device), mel[0].to(self.device)
 
     @torch.inference_mode()
-    def show(self, folder: Path, step: int) -> list[Path]:
-        """A few held-out excerpts as they are and as they come back."""
-        pairs = [(audio, self.average(mel[None])[0, 0], mel) for audio, mel in self._excerpts(3)]
-        return save_sounds(
-            folder,
-            step,
-            [tuple(part.cpu().numpy() for part in pair) for pair in pairs],
-            self.vocoder.mel,
-        )
+    def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
+        """Write a few excerpts as they are and as the vocoder makes them."""
+        samples = []
+        for audio, mel in self._excerpts(N_SHOWN):
+            parts = (audio, ema(mel[None])[0, 0], mel)
+            samples.append(Sample(*(part.cpu().numpy() for part in parts)))
+        return save_samples(folder, step, samples, self.model.mel)

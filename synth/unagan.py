@@ -1,10 +1,9 @@
-"""UNAGAN: noise to a normalised mel spectrogram (Liu et al.
+"""UNAGAN: noise to a normalised mel spectrogram.
 
-2020, arXiv 2005.08526), under the published key names.
-
-The recurrent-convolutional (RC) block carries the time structure, so that any length can be
-generated. The hierarchical one starts 16 times slower than the mel and doubles its rate four times;
-the mel of each rate refines that of the one before.
+Liu et al. 2020, arXiv 2005.08526; parameters have the published names. The recurrent-convolutional
+(RC) block carries the time structure, so that any length can be generated. The hierarchical
+generator starts 16 times slower than the mel and doubles its rate four times; the mel of each rate
+refines that of the one before.
 """
 
 import math
@@ -31,12 +30,7 @@ class UnaganConfig:
     z_channels: int = 20  # noise channels
     width: int = 512  # channels of every hidden layer; 64 trains on a CPU
     groups: int = 4  # of group normalisation and of the RC block's convolution
-    upsamplings: tuple[int, ...] = (
-        2,
-        2,
-        2,
-        2,
-    )  # one noise step per 16 frames; () is the non-hierarchical generator
+    upsamplings: tuple[int, ...] = (2, 2, 2, 2)  # a noise step per 16 frames; (): nonhierarchical
 
     def __post_init__(self) -> None:
         for name in ("z_channels", "width", "groups"):
@@ -66,10 +60,10 @@ class UnaganConfig:
 
 
 def initial_state(x: Tensor, generator: Generators) -> Tensor | None:
-    """A GRU's first state, shape (2, batch, width), for x (batch, width, steps).
+    """Draw a GRU's initial state, shape (2, batch, width), for x (batch, width, steps).
 
-    None, zeros, without a generator; else normal noise from one generator for all rows, or from
-    each row's own.
+    Without a generator it is None, zeros; else normal noise, from one generator for all rows or
+    from one for each row.
     """
     if generator is None:
         return None
@@ -81,8 +75,9 @@ def initial_state(x: Tensor, generator: Generators) -> Tensor | None:
 
 
 class RCBlock(nn.Module):
-    """Bidirectional GRU, then a grouped convolution of what it gives; both are added to the input.
-    Keeps the shape.
+    """Bidirectional GRU and a grouped convolution of its output, both added to the input.
+
+    (batch, dim, steps) -> the same shape.
     """
 
     def __init__(self, dim: int, groups: int, dilation: int = 1) -> None:
@@ -98,8 +93,8 @@ class RCBlock(nn.Module):
         return x + recurrent + F.leaky_relu(self.gn(self.conv(recurrent)), SLOPE)
 
 
-class Body(nn.Module):
-    """(batch, n_in, steps) -> (batch, dim, steps)."""
+class HierarchyStage(nn.Module):
+    """A generator at one rate: (batch, n_in, steps) -> (batch, dim, steps)."""
 
     def __init__(self, n_in: int, dim: int, groups: int) -> None:
         super().__init__()
@@ -119,7 +114,10 @@ class Body(nn.Module):
 
 
 class HierarchicalUnagan(nn.Module):
-    """Noise (batch, z_channels, steps) -> normalised mel (batch, n_mels, steps * frames_per_step)."""
+    """Noise (batch, z_channels, steps) -> normalised mel (batch, n_mels, frames).
+
+    There are `frames_per_step` frames for each step.
+    """
 
     def __init__(self, n_mels: int, config: UnaganConfig) -> None:
         super().__init__()
@@ -127,17 +125,17 @@ class HierarchicalUnagan(nn.Module):
         groups = config.groups
         self.upsamplings = config.upsamplings
         self.frames_per_step = config.frames_per_step
-        self.block0 = Body(config.z_channels, width, groups)
+        self.block0 = HierarchyStage(config.z_channels, width, groups)
         self.head0 = nn.Conv1d(width, n_mels, 3, padding=1)
-        self.blocks = nn.ModuleList(Body(width, width, groups) for _ in config.upsamplings)
+        self.blocks = nn.ModuleList(
+            HierarchyStage(width, width, groups) for _ in config.upsamplings
+        )
         self.heads = nn.ModuleList(
             nn.Conv1d(width, n_mels, 3, padding=1) for _ in config.upsamplings
         )
 
     def forward(self, z: Tensor, generator: Generators = None) -> Tensor:
-        """The initial GRU states are zeros without a generator, else noise from it (see
-        `initial_state`).
-        """
+        """Without a generator the initial GRU states are zeros, see `initial_state`."""
         hidden = self.block0(z, generator)
         mel = self.head0(hidden)
         for factor, block, head in zip(self.upsamplings, self.blocks, self.heads, strict=True):
@@ -169,9 +167,7 @@ class NonHierarchicalUnagan(nn.Module):
         self.head = nn.Conv1d(width, n_mels, 3, padding=1)
 
     def forward(self, z: Tensor, generator: Generators = None) -> Tensor:
-        """The initial GRU states are zeros without a generator, else noise from it (see
-        `initial_state`).
-        """
+        """Without a generator the initial GRU states are zeros, see `initial_state`."""
         conv, norm, activation, *recurrent = self.body
         hidden = activation(norm(conv(z)))
         for block in recurrent:
@@ -180,29 +176,26 @@ class NonHierarchicalUnagan(nn.Module):
 
 
 def build_unagan(n_mels: int, config: UnaganConfig) -> HierarchicalUnagan | NonHierarchicalUnagan:
-    """The generator that `config` describes."""
-    return (
-        HierarchicalUnagan(n_mels, config)
-        if config.upsamplings
-        else NonHierarchicalUnagan(n_mels, config)
-    )
+    """Build the generator that `config` describes."""
+    if config.upsamplings:
+        return HierarchicalUnagan(n_mels, config)
+    return NonHierarchicalUnagan(n_mels, config)
 
 
 class MelEncoder(nn.Module):
-    """Normalised mel (batch, n_mels, frames) -> noise (batch, z_channels, frames /
-    frames_per_step): the cycle's way back.
+    """Normalised mel (batch, n_mels, frames) -> noise (batch, z_channels, steps), for the cycle.
 
-    Its layout is ours: the hierarchical generator in mirror image, with averages for its
-    upsamplings.
+    Its layout is ours: the mirror image of the hierarchical generator, with average pooling for
+    its upsamplings.
     """
 
     def __init__(self, n_mels: int, config: UnaganConfig) -> None:
         super().__init__()
         self.downsamplings = config.upsamplings[::-1]
         self.frames_per_step = config.frames_per_step
-        self.block0 = Body(n_mels, config.width, config.groups)
+        self.block0 = HierarchyStage(n_mels, config.width, config.groups)
         self.blocks = nn.ModuleList(
-            Body(config.width, config.width, config.groups) for _ in self.downsamplings
+            HierarchyStage(config.width, config.width, config.groups) for _ in self.downsamplings
         )
         self.head = nn.Conv1d(config.width, config.z_channels, 3, padding=1)
 

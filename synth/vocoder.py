@@ -19,9 +19,7 @@ from training.precision import autocast, check_precision
 from training.threads import torch_threads
 
 KIND = "vocoder"
-CHUNK_FRAMES = (
-    1024  # of output at a time: activations stay in the processor's cache, memory is bounded
-)
+CHUNK_FRAMES = 1024  # of output at a time: activations fit the cache, memory is bounded
 
 
 class Vocoder(nn.Module):
@@ -38,17 +36,17 @@ class Vocoder(nn.Module):
         """Raises ParameterError for an unknown architecture or sizes that do not fit together."""
         super().__init__()
         check_architecture(architecture)
-        build, sizes, _ = ARCHITECTURES[architecture]
+        chosen = ARCHITECTURES[architecture]
         try:
-            self.config = replace(sizes.fit_hop(mel.hop_length), **(config or {}))
+            self.config = replace(chosen.sizes.fit_hop(mel.hop_length), **(config or {}))
         except TypeError as error:
             raise ParameterError(
-                f"{architecture}: {error}; take the sizes of {', '.join(asdict(sizes))}"
+                f"{architecture}: {error}; take the sizes of {', '.join(asdict(chosen.sizes))}"
             ) from error
         self.architecture = architecture
         self.mel = mel
         self.training_summary = training or {}
-        self.network = build(mel, self.config)
+        self.network = chosen.build(mel, self.config)
         self.precision = "float32"
         if self.network.hop_length != mel.hop_length:
             raise ParameterError(
@@ -60,8 +58,9 @@ class Vocoder(nn.Module):
         return self.network(mel)
 
     def synthesise(self, log_mel: np.ndarray) -> np.ndarray:
-        """Audio of a log-mel spectrogram of any length, in chunks that see as much of their
-        surroundings as the network does.
+        """Synthesise audio from a log-mel spectrogram of any length.
+
+        It is done in chunks with as many frames around them as the network sees.
 
         Parameters
         ----------
@@ -86,7 +85,7 @@ class Vocoder(nn.Module):
             for start in starts:
                 self._synthesise_chunk(log_mel, start, out)
             return out
-        # Chunks side by side, each on one thread: quicker than one on all of them.
+        # Chunks in parallel, each on one thread, are faster than one chunk on all threads.
         with (
             torch_threads(1),
             ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
@@ -96,25 +95,23 @@ class Vocoder(nn.Module):
 
     @torch.inference_mode()
     def _synthesise_chunk(self, log_mel: np.ndarray, start: int, out: np.ndarray) -> None:
-        """Write the audio of the frames from `start` on to its place in `out`."""
+        """Write the audio of the frames from `start` on into `out`."""
         hop = self.mel.hop_length
         context = self.network.context_frames
         stop = min(start + CHUNK_FRAMES, log_mel.shape[1])
         first = max(start - context, 0)
         last = min(stop + context, log_mel.shape[1])
-        part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last], np.float32)).to(
-            self.device
-        )
+        part = torch.from_numpy(np.ascontiguousarray(log_mel[:, first:last], np.float32))
+        part = part.to(self.device)
         with autocast(self.device, self.precision):
             samples = self.network(part[None])[0, 0].float().cpu().numpy()
-        out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
+        without_context = samples[(start - first) * hop : (stop - first) * hop]
+        out[start * hop : stop * hop] = without_context
 
     def prepare(self, *, precision: str = "float32", device: torch.device | str = "cpu") -> Self:
-        """Take the form that runs fastest there, in float32 or bfloat16.
+        """Take the form that runs fastest on the device. It cannot be saved any more.
 
-        Only for synthesis: it cannot be saved any more.
-
-        bfloat16 is quicker on machines that compute in it, and less exact.
+        bfloat16 is faster on machines that compute in it, and less exact.
         """
         check_precision(precision)
         self.precision = precision
@@ -134,7 +131,7 @@ class Vocoder(nn.Module):
             )
         if not np.isfinite(log_mel).all():
             raise ParameterError(
-                "the spectrogram holds NaN or infinite values; make it again from sound audio"
+                "the spectrogram holds NaN or infinite values; make it again from finite audio"
             )
 
     def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
@@ -150,7 +147,7 @@ class Vocoder(nn.Module):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Rebuild a vocoder from its checkpoint, ready to use.
+        """Rebuild a vocoder from its checkpoint, ready to use; its weights become float32.
 
         Raises
         ------
@@ -161,10 +158,8 @@ class Vocoder(nn.Module):
         values, tensors = load_checkpoint(folder, kind=KIND)
         with rebuilding(folder):
             mel = MelSettings.from_dict(values["mel"])
-            vocoder = cls(
-                values["architecture"], mel, config=values["sizes"], training=values["training"]
-            )
-            vocoder.network.load_state_dict(
-                {name: tensor.float() for name, tensor in tensors.items()}
-            )
+            name = values["architecture"]
+            vocoder = cls(name, mel, config=values["sizes"], training=values["training"])
+            weights = {name: tensor.float() for name, tensor in tensors.items()}
+            vocoder.network.load_state_dict(weights)
         return vocoder.eval()

@@ -1,13 +1,12 @@
-"""Vocos (Siuzdak 2023, arXiv 2306.00814): ConvNeXt blocks at the frame rate, and an inverse STFT in
-place of upsampling.
+"""Vocos: ConvNeXt blocks at the frame rate, and an inverse STFT in place of upsampling.
 
-Every frame's magnitudes and phases are predicted at once, so that nearly all work is done once per
-hop, not once per sample. Two additions, off in the published configuration, let a small network
-learn in an hour on a processor what it otherwise does not in days:
+Siuzdak 2023, arXiv 2306.00814. Every frame's magnitudes and phases are predicted at once, so that
+nearly all work is done once per hop, not once per sample. Two additions, off in the published
+configuration, let a small network learn in an hour on a processor what it otherwise does not in
+days:
 
-- `prior`: magnitudes start from the mel, spread over the bins it was summed from (as FreeV, arXiv
-2406.08196, starts from the
-  pseudo-inverse of the filterbank), and the network predicts the factors.
+- `prior`: magnitudes start from the mel, spread over the bins it was summed from, and the network
+  predicts factors (FreeV, arXiv 2406.08196, starts from the pseudo-inverse of the filterbank).
 - `refinements`: steps of `synth.refinement` at the end, in training too.
 """
 
@@ -21,9 +20,9 @@ from torch.nn import functional as F
 
 from files.errors import ParameterError
 from synth.mel import MelSettings
-from synth.network import VocoderNetwork
 from synth.refinement import MelRefinement
 from synth.stft import InverseSTFT, spread_of_bands
+from synth.vocoder_network import VocoderNetwork
 
 MAX_LOG_MAGNITUDE = math.log(1e2)  # as published: an exploding magnitude is clipped
 KERNEL = 7  # frames, of every convolution
@@ -47,20 +46,18 @@ class VocosConfig:
             raise ParameterError(f"refinements={self.refinements} must not be negative")
 
     def fit_hop(self, hop_length: int) -> Self:
-        """The same: an inverse STFT has the hop length of the mel."""
+        """Return the same sizes: an inverse STFT takes any hop length."""
         return self
 
 
 PUBLISHED = VocosConfig()
-SMALL = VocosConfig(
-    dim=256, intermediate_dim=768, prior=True, refinements=7
-)  # for processors without a GPU
+SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=7)  # without a GPU
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time, then a two-layer perceptron at each frame (Liu et al.
+    """Depthwise convolution over time, then a two-layer perceptron at each frame.
 
-    2022, arXiv 2201.03545).
+    Liu et al. 2022, arXiv 2201.03545.
     """
 
     def __init__(self, dim: int, intermediate_dim: int, *, scale: float) -> None:
@@ -72,7 +69,7 @@ class ConvNeXtBlock(nn.Module):
         self.scale = nn.Parameter(torch.full((dim,), scale))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T) -> (B, C, T)"""
+        """(B, C, T) -> (B, C, T)."""
         h = self.depthwise(x).transpose(1, 2)  # (B, C, T) -> (B, T, C)
         h = self.contract(F.gelu(self.expand(self.norm(h))))
         return x + (self.scale * h).transpose(1, 2)
@@ -102,9 +99,8 @@ class Vocos(VocoderNetwork):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         filters = self.refinement.front_end.filters
-        self.register_buffer(
-            "bins_of_bands", spread_of_bands(filters) / filters.sum(1), persistent=False
-        )
+        bins_of_bands = spread_of_bands(filters) / filters.sum(1)
+        self.register_buffer("bins_of_bands", bins_of_bands, persistent=False)
 
     @property
     def hop_length(self) -> int:
@@ -112,27 +108,26 @@ class Vocos(VocoderNetwork):
 
     @property
     def context_frames(self) -> int:
-        """Mel frames on each side that an output frame depends on."""
+        """How many mel frames on each side can affect the samples of one frame."""
         overlap = -(-self.mel.n_fft // (2 * self.mel.hop_length))
         return KERNEL // 2 * (1 + self.config.n_layers) + overlap + self.refinement.context_frames
 
     def forward(self, mel: Tensor) -> Tensor:
-        """(B, n_mels, frames) -> (B, 1, frames * hop_length)"""
-        h = self.norm(self.embed(mel).transpose(1, 2)).transpose(
-            1, 2
-        )  # (B, C, T) -> (B, T, C) -> (B, C, T)
+        """(B, n_mels, frames) -> (B, 1, frames * hop_length)."""
+        h = self.norm(self.embed(mel).transpose(1, 2))  # (B, C, T) -> (B, T, C)
+        h = h.transpose(1, 2)
         for block in self.blocks:
             h = block(h)
-        with torch.autocast(
-            h.device.type, enabled=False
-        ):  # half precision rounds phases to a tenth
+        # Half precision would round phases to a tenth.
+        with torch.autocast(h.device.type, enabled=False):
             return self._audio(h.float(), mel.float())[:, None]
 
     def _audio(self, h: Tensor, mel: Tensor) -> Tensor:
-        h = self.head(self.final_norm(h.transpose(1, 2))).transpose(1, 2)
-        log_magnitude, phase = h.chunk(2, dim=1)
+        h = self.head(self.final_norm(h.transpose(1, 2)))
+        log_magnitude, phase = h.transpose(1, 2).chunk(2, dim=1)
         if self.config.prior:
             magnitudes = self.bins_of_bands @ self.refinement.front_end.expand(mel)
             log_magnitude = log_magnitude + magnitudes.clamp_min(self.mel.floor).log()
-        spectrum = torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase)
+        magnitude = log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp()
+        spectrum = torch.polar(magnitude, phase)
         return self.refinement(self.inverse_stft(spectrum), mel)

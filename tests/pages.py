@@ -19,13 +19,13 @@ from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
 
 ROOT = Path(__file__).parents[1]
-HOME = "/home/you"  # where pages say that they are run
+HOME = "/home/you"  # the folder that pages show
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
-DRAWN = re.compile(r"[\s━─▁▂▃▄▅▆▇█]+")  # what is as wide as the numbers beside it, and curves
+DRAWN = re.compile(r"[\s━─▁▂▃▄▅▆▇█]+")  # rules as wide as the numbers below, and sparklines
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """Language and text of each fenced block."""
+    """Return language and text of each fenced block."""
     return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ def demiurge_commands(text: str) -> list[list[str]]:
 
 
 def lay_out(folder: Path) -> None:
-    """What the commands work on: my_sounds and my_seed.wav."""
+    """Make what the commands work on: my_sounds and my_seed.wav."""
     (folder / "my_sounds" / "old_takes").mkdir(parents=True)
     for i, path in enumerate(sorted(CORPUS_DIR.glob("*.ogg"))[::6]):
         (folder / "my_sounds" / ("old_takes" if i < 2 else "") / path.name).write_bytes(
@@ -60,8 +60,9 @@ def run_as_written(commands: list[list[str]]) -> None:
 
 
 def run(command: list[str]) -> str:
-    """What `demiurge COMMAND…` prints; it must succeed. Of `browse` the first line, and the page
-    must be there.
+    """Run `demiurge COMMAND…`, which must succeed; return what it prints.
+
+    Of `browse` that is the first line, and the page must be there.
     """
     if command[0] == "browse":
         return check_page(command)
@@ -71,8 +72,9 @@ def run(command: list[str]) -> str:
 
 
 def check_page(command: list[str]) -> str:
-    """The page is there while the command runs, for whoever is told its address only if others can
-    reach it; Ctrl-C ends it.
+    """Check that the page is served while the command runs, and that Ctrl-C ends it.
+
+    If others can reach it, it asks for the token of the address.
     """
     whole = [sys.executable, "-m", "demiurge", *command, "--no-open"]
     with subprocess.Popen(whole, stdout=subprocess.PIPE, text=True) as server:
@@ -95,11 +97,10 @@ def check_page(command: list[str]) -> str:
 
 
 def run_lesson(text: str) -> None:
-    """Run each `sh` block of a page, line by line; a `text` block after it must be what it printed,
-    but for the figures.
+    """Run each `sh` block of a page; a `text` block after it must be what it printed.
 
-    Of each shown line, … stands for any text; a line of … alone, for any lines. Lines are shown in
-    the order of printing.
+    Figures may differ. In a line, … stands for any text; a line of … stands for any lines. Lines
+    are shown in the order of printing.
     """
     printed = ""
     for language, block in blocks(text):
@@ -140,7 +141,7 @@ def check_shown(shown: str, printed: str) -> None:
 
 
 def plain(text: str) -> list[str]:
-    """Lines without what differs from run to run and machine to machine."""
+    """Return the lines without what differs from run to run and machine to machine."""
     return [
         DRAWN.sub(" ", NUMBER.sub("0", line)).strip() for line in text.splitlines() if line.strip()
     ]

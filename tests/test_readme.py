@@ -29,11 +29,17 @@ def test_commands_run_as_written(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     commands = demiurge_commands(README)
-    assert len(commands) == 13
+    assert {command[0] for command in commands} >= {
+        "db",
+        "sequencer",
+        "render",
+        "playback",
+        "browse",
+    }
     run_as_written(commands)
     assert sf.info("next.wav").frames == 430 * 1024
     assert Path("again.wav").read_bytes() == Path("next.wav").read_bytes()
 
 
-def test_number_of_bundled_recordings_is_right():
-    assert f"{len(list(CORPUS_DIR.glob('*.ogg')))} bundled CC0 recordings" in README
+def test_number_of_bundled_sounds_is_right():
+    assert f"{len(list(CORPUS_DIR.glob('*.ogg')))} bundled CC0 sounds" in README

@@ -1,3 +1,1 @@
-"""Parts every training loop shares: checkpoints, the training log, several processes, averaged
-weights, half precision.
-"""
+"""Training: the loop of all kinds of models, and its parts: checkpoints, log, EMA, processes."""

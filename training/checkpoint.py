@@ -1,5 +1,6 @@
-"""Checkpoints: a folder with config.json and model.safetensors. Nothing that could run code is ever
-read.
+"""Checkpoints: a folder with config.json and model.safetensors.
+
+No file is read in a way that could run code.
 """
 
 import json
@@ -15,33 +16,33 @@ from torch import Tensor
 
 from files.atomic import make_folder, replacing
 from files.errors import CheckpointError, DemiurgeError, ParameterError
+from training.checkpoint_config import CONFIG, VERSION, read_config
 
-VERSION = 1
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 STATE = "training.pt"
+SAVE_ERRORS = (OSError, RuntimeError, SafetensorError)  # what the libraries raise on a full disk
 
 
 def holds_model(folder: Path) -> bool:
-    """Whether a model, or one in training, lies in a folder."""
+    """Return whether a folder has a model, or one in training."""
     return any((folder / name).is_file() for name in (WEIGHTS, STATE))
 
 
 def save_checkpoint(
     folder: str | Path, *, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]
 ) -> None:
-    """Write a checkpoint; each file is replaced whole, so that a crash or a full disk leaves the
-    last good one.
+    """Write a checkpoint.
+
+    Each file is replaced whole, so that a crash or a full disk leaves the last good one.
 
     Parameters
     ----------
     kind : str
-        What can be rebuilt from it: "forecaster", "vocoder", …
+        "forecaster", "vocoder", …
     config : dict
-        All that the model is rebuilt from, and whatever is worth knowing of its training; JSON, no
-        NaN.
+        What the model is rebuilt from, and how it was trained; JSON, no NaN.
     tensors : dict of Tensor
-        Its weights and buffers by name, on any device.
+        Weights and buffers by name, on any device.
 
     Raises
     ------
@@ -50,16 +51,13 @@ def save_checkpoint(
     """
     folder = Path(folder)
     make_folder(folder)
-    with _saving(folder):
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    document = {"kind": kind, "version": VERSION, **config}
+    with _explaining(folder):
         with replacing(folder / WEIGHTS) as temporary:
-            save_file(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-                temporary,
-            )
+            save_file(on_cpu, temporary)
         with replacing(folder / CONFIG) as temporary:
-            temporary.write_text(
-                json.dumps({"kind": kind, "version": VERSION, **config}, indent=1, allow_nan=False)
-            )
+            temporary.write_text(json.dumps(document, indent=1, allow_nan=False))
 
 
 def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -76,24 +74,7 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
         If there is none, it is damaged, of another kind, or of a newer version.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).is_file():
-        raise CheckpointError(
-            f"{folder}: no model here (no {CONFIG}); train one, or check the name"
-        )
-    try:
-        config = json.loads((folder / CONFIG).read_text())
-        found = (config["kind"], config["version"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{folder / CONFIG}: damaged ({error!r}); train the model again or restore a copy"
-        ) from error
-    if not isinstance(found[1], int) or found[1] > VERSION:
-        raise CheckpointError(
-            f"{folder} is of version {found[1]}, this Demiurge knows versions up to {VERSION};"
-            " update Demiurge"
-        )
-    if found[0] != kind:
-        raise CheckpointError(f"{folder} holds a {found[0]}, not a {kind}; give another model")
+    config = read_config(folder, kind=kind)
     try:
         return config, load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
@@ -104,9 +85,7 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
 
 @contextmanager
 def rebuilding(folder: str | Path) -> Iterator[None]:
-    """A block that makes a model of what `load_checkpoint` read; if its parts do not fit each
-    other, a `CheckpointError`.
-    """
+    """A block that rebuilds a model; what does not fit together becomes a CheckpointError."""
     try:
         yield
     except DemiurgeError as error:
@@ -119,33 +98,26 @@ def rebuilding(folder: str | Path) -> Iterator[None]:
 
 
 def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
-    """Write all that training needs to go on: tensors, numbers, text, and lists and dicts of them."""
+    """Write what training needs to go on: tensors, plain values, lists and dicts of them."""
     folder = Path(folder)
-    with _saving(folder):
+    with _explaining(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / STATE) as temporary:
             torch.save(state, temporary)
 
 
 @contextmanager
-def _saving(folder: Path) -> Iterator[None]:
+def _explaining(folder: Path) -> Iterator[None]:
+    """A block that saves into a folder; a full disk becomes a ParameterError."""
     try:
         yield
-    except (
-        OSError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:  # each library's way to say that the disk is full
+    except SAVE_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
         if "inline_container" in reason:  # torch counts what it could write, and says no more
             reason = "not all of it could be written: the disk is full, most likely"
+        remedy = "make room, and give the command again"
         if holds_model(folder):
-            remedy = (
-                "what was saved before is whole: make room, and give the command again (training"
-                " goes on with --resume)"
-            )
-        else:
-            remedy = "make room, and give the command again"
+            remedy = f"what was saved before is whole: {remedy} (training goes on with --resume)"
         with suppress(OSError):
             folder.rmdir()  # if nothing is in it
         raise ParameterError(f"{folder}: cannot be saved ({reason}); {remedy}") from error

@@ -1,8 +1,7 @@
-"""Data-parallel training: every process takes its share of the batches, gradients are summed, all
-stay equal.
+"""Data-parallel training: each process takes its share of the batches, and gradients are summed.
 
-Started by torchrun, which sets RANK, WORLD_SIZE and LOCAL_RANK; without it there is one process,
-and nothing is exchanged.
+torchrun starts the processes and sets RANK, WORLD_SIZE and LOCAL_RANK; without it there is one
+process, and nothing is exchanged.
 """
 
 import os
@@ -19,9 +18,13 @@ Result = TypeVar("Result")
 
 
 class Distributed:
-    """The processes that train one model.
+    """The processes that train one model; a context manager.
 
-    Use as a context; `rank` of `number`, the first writes what is saved.
+    Attributes
+    ----------
+    rank : int
+        Of this process, from 0. The main process, rank 0, writes what is saved.
+    world_size : int
     """
 
     def __init__(self) -> None:
@@ -33,7 +36,7 @@ class Distributed:
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
-        """`name` as a device that works; of several processes with plain "cuda" each gets its own.
+        """Return a device that works; with plain "cuda" each of several processes gets its own.
 
         Raises
         ------
@@ -53,15 +56,13 @@ class Distributed:
         return device
 
     def sum(self, *values: Tensor) -> list[Tensor]:
-        """The sum of each value over all processes."""
+        """Return the sum of each value over all processes."""
         if self.world_size == 1:
             return list(values)
         flat = torch.cat([value.reshape(-1) for value in values])
         torch.distributed.all_reduce(flat)
-        return [
-            part.view_as(value)
-            for part, value in zip(flat.split([v.numel() for v in values]), values, strict=True)
-        ]
+        parts = flat.split([value.numel() for value in values])
+        return [part.view_as(value) for part, value in zip(parts, values, strict=True)]
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Replace every gradient by its sum over all processes."""
@@ -72,10 +73,8 @@ class Distributed:
         for parameter, gradient in zip(parameters, self.sum(*gradients), strict=True):
             parameter.grad = gradient
 
-    def first_then_others(self, work: Callable[[], Result]) -> Result:
-        """What `work` gives: the first process does it, and the others when it is done, to find
-        what it left.
-        """
+    def main_first(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns; the main process works first, the others find its files."""
         if self.is_main:
             result = work()
         self.sum(torch.zeros(1))

@@ -1,6 +1,4 @@
-"""Ctrl-C while a model is trained: the update that is being made is finished first, so that its
-result can be saved.
-"""
+"""Ctrl-C while a model is trained: the training step is finished first, and its result saved."""
 
 import signal
 import threading
@@ -9,11 +7,10 @@ from typing import Self
 
 
 class Interrupt:
-    """A block in which the first Ctrl-C only sets `asked`; another one raises KeyboardInterrupt, as
-    ever.
+    """A block in which the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt.
 
-    Threads other than the main one, and processes that ignore Ctrl-C or handle it in their own way,
-    are left as they are.
+    It changes nothing in threads other than the main one, nor in processes that ignore Ctrl-C or
+    handle it themselves.
     """
 
     def __init__(self) -> None:
@@ -24,8 +21,9 @@ class Interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def __enter__(self) -> Self:
-        main = threading.current_thread() is threading.main_thread()
-        self._handles = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        is_main_thread = threading.current_thread() is threading.main_thread()
+        handler = signal.getsignal(signal.SIGINT)
+        self._handles = is_main_thread and handler is signal.default_int_handler
         if self._handles:
             signal.signal(signal.SIGINT, self._ask)
         return self

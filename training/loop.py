@@ -1,432 +1,271 @@
-"""The training loop of vocoders and generators: batches in, checkpoints, log, pictures and sounds
-out.
-"""
+"""The training loop of forecasters, vocoders and generators."""
 
+import copy
 import math
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import soundfile as sf
 import torch
 
-from files.errors import CheckpointError, ParameterError, TrainingError
-from synth.mel import PRESETS, MelSettings
-from synth.recordings import Tell
-from training.checkpoint import STATE, save_training_state
+from files.errors import TrainingError
+from files.progress import Progress, no_progress
 from training.distributed import Distributed
+from training.ema import update_ema
 from training.interrupt import Interrupt
-from training.precision import check_precision
-from training.resume import check_same, load_state
+from training.options import TrainingOptions
+from training.position import Position, TrainingSummary, summarise
+from training.report import Report
+from training.state import StateFile
 from training.threads import torch_threads
 from training.tracking import Tracker
+from training.trainable import Trainable
 
-SAVE_SECONDS = 120.0  # between two saves of the training state
-LOG_STEPS = 50
-MOST_STEPS = 1_000_000  # of a training that is not told when to end
-SESSION = (
-    "steps",
-    "minutes",
-    "validate_minutes",
-    "show_minutes",
-    "device",
-    "threads",
-)  # options that may differ when resumed
+FIRST_SHOW = 0.1  # of `show_minutes` to the first samples
 
 
-@dataclass(frozen=True)
-class LoopOptions:
-    """How long to train, and how often to look at it."""
+class TrainingLoop:
+    """Trains something in a folder: `config.json`, `model.safetensors`, `training.pt`, a log.
 
-    steps: int = MOST_STEPS  # updates, at most
-    minutes: float | None = None  # at most, of this run
-    validate_steps: int = 1000  # between two looks at the held-out recordings, and
-    validate_minutes: float = (
-        5.0  # of training between two, at most, unless only updates are counted
-    )
-    show_minutes: float = 10.0  # between two pictures and sounds
-    batch_size: int = 16
-    mel: str = "22k"
-    n_mels: int | None = None  # the preset's own
-    learning_rate: float | None = None  # the recipe's own
-    precision: str = "float32"
-    seed: int = 0
-    device: str = "cpu"
-    threads: int | None = None  # all
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "validate_steps", "batch_size", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ParameterError(f"{name}={value} must be at least 1")
-        for name in ("minutes", "learning_rate", "validate_minutes", "show_minutes"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ParameterError(f"{name}={value} must be a positive number")
-        if self.mel not in PRESETS:
-            raise ParameterError(
-                f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}"
-            )
-        check_precision(self.precision)
-
-    def mel_settings(self) -> MelSettings:
-        preset = PRESETS[self.mel]
-        return replace(preset, n_mels=preset.n_mels if self.n_mels is None else self.n_mels)
-
-    def validates_by_time(self) -> bool:
-        """Not where updates alone decide how long to train: there the same seed keeps the same
-        weights.
-        """
-        return self.minutes is not None or self.steps == MOST_STEPS
-
-    def identity(self) -> dict[str, Any]:
-        """What decides the weights: not how long to train, where, or in how many sessions."""
-        kept = ("validate_steps", "batch_size", "learning_rate", "precision", "seed")
-        return {name: getattr(self, name) for name in kept}
-
-
-class Trainee(Protocol):
-    """What is trained.
-
-    `judge` returns held-out measures; the first decides which weights are the best.
-    """
-
-    identity: dict[str, Any]  # of the data and the recipe
-    files: dict[str, list[int]]  # of the recordings: name to size and date
-    adversarial_from: int  # updates before an discriminator joins
-    started: bool  # from trained weights
-    trained: str  # what the losses of what is trained, and not of its adversaries, begin with
-
-    def batches(self, rng: np.random.Generator, skip: int) -> Iterator[Any]: ...
-    def step(self, batch: Any, n_updates: int) -> dict[str, float]: ...
-    def validate(self) -> dict[str, float]: ...
-    def references(
-        self,
-    ) -> dict[str, float]: ...  # what the first measure is of other things, to compare with
-    def end_epoch(self) -> None: ...
-    def state(self) -> dict[str, Any]: ...
-    def load_state(self, state: dict[str, Any]) -> None: ...
-    def save_best(self, folder: Path, summary: dict[str, Any]) -> None: ...
-    def show(self, folder: Path, step: int) -> list[Path]: ...
-
-
-@dataclass
-class Progress:
-    """Where training is."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0  # within the epoch
-    seconds: float = 0.0  # in all runs
-    waited: float = 0.0  # for data, of those
-    best: float = math.inf
-    best_step: int = -1  # none yet
-    judged: list[float] = field(default_factory=list)
-    judged_step: int = -1  # the last one that was
-    judged_seconds: float = 0.0  # when that was
-    references: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class LoopSummary:
-    """How training went."""
-
-    steps: int
-    epochs: int
-    best_step: int
-    best: float
-    judged: list[float]
-    references: dict[str, float]  # the measure of other things
-    seconds: float  # in all runs
-    wait_share: float
-    stopped_by: str  # steps, minutes or interrupt
-
-
-def check_gradient(norm: torch.Tensor, name: str) -> None:
-    """Refuse to learn from a gradient that is not finite: the weights would be lost. Raises
-    TrainingError.
-    """
-    if not torch.isfinite(norm):
-        raise TrainingError(
-            f"the gradient of the {name} is not a number; the last state is saved: go on with a"
-            " smaller --learning-rate (--from), in --precision float32, or look for broken audio"
-        )
-
-
-class Loop:
-    """Trains a trainee in a folder.
-
-    An interrupted run that is resumed ends with the weights of an undisturbed one.
+    A training that is interrupted and resumed gives the weights of an undisturbed one.
     """
 
     def __init__(
-        self, trainee: Trainee, out: Path, options: LoopOptions, processes: Distributed
+        self,
+        trainable: Trainable,
+        folder: Path,
+        options: TrainingOptions,
+        distributed: Distributed,
+        *,
+        progress: Progress = no_progress,
     ) -> None:
-        self.trainee = trainee
-        self.out = out
+        self.trainable = trainable
+        self.folder = folder
         self.options = options
-        self.processes = processes
-        self.at = Progress()
+        self.distributed = distributed
+        self.progress = progress
+        self.identity = {
+            **options.identity(),
+            **trainable.identity,
+            "world_size": distributed.world_size,
+        }
+        self.state_file = StateFile(folder, trainable, options, self.identity)
+        self.ema = copy.deepcopy(trainable.model).eval()
+        self.at = Position()
+        self.report = Report(options, trainable.loss_prefix)
         self.interrupt = Interrupt()
-        self.started = self.saved = self.shown = time.perf_counter()
-        self.sums: dict[str, float] = {}
-        self.n_summed = 0
-        self.loss = math.nan  # of the last update
+        self.tracker: Tracker | None = None
+        self.saved_time = self.shown_time = time.perf_counter()
 
-    def run(
-        self, *, resume: bool = False, wandb: bool = False, tell: Tell | None = None
-    ) -> LoopSummary:
-        """Train until steps or minutes are over, or Ctrl-C, which lets the update be finished; a
-        second one does not.
+    def run(self, *, resume: bool = False, wandb: bool = False) -> TrainingSummary:
+        """Train until the options or Ctrl-C end it.
+
+        The first Ctrl-C lets the step be finished and saved; a second one does not.
 
         Raises
         ------
         TrainingError
             If a loss is not finite.
         ParameterError, CheckpointError
-            If there is nothing to resume, or it was made otherwise.
+            If there is nothing to resume, or it was trained otherwise.
         """
         if resume:
-            self._load()
+            self.at = self.state_file.load(self.ema)
         else:
             self._save()
-            self.shown -= 0.9 * 60 * self.options.show_minutes  # the first pictures come early
+            if self.options.show_minutes:
+                self.shown_time -= (1 - FIRST_SHOW) * 60 * self.options.show_minutes
         threads = self.options.threads or torch.get_num_threads()
-        with torch_threads(threads), self._tracker(wandb=wandb, resume=resume) as tracker:
+        tracking = self._start_tracker(resume=resume, wandb=wandb)
+        with torch_threads(threads), tracking as self.tracker:
             try:
-                if self.trainee.started and self.at.judged_step < 0:
-                    self._validate(
-                        tracker
-                    )  # the weights that training starts from are to be beaten
-                    self._save()
-                with self.interrupt:
-                    stopped_by = self._train(tracker, tell)
-            except (
-                KeyboardInterrupt
-            ):  # asked twice, perhaps within an update: what was saved last is what is left
+                stopped_by = self._train()
+            except KeyboardInterrupt:  # the second; what was saved last is what is left
                 stopped_by = "interrupt"
-                self._load()
+                self.at = self.state_file.load(self.ema)
                 if self.at.best_step < 0:
-                    self._validate(tracker)
-        at = self.at
-        wait_share = at.waited / at.seconds if at.seconds else 0.0
-        return LoopSummary(
-            at.step,
-            at.epoch,
-            at.best_step,
-            at.best,
-            at.judged,
-            at.references,
-            at.seconds,
-            wait_share,
-            stopped_by,
-        )
+                    self._validate()
+        return summarise(self.at, stopped_by)
 
-    def _train(self, tracker: Tracker | None, tell: Tell | None) -> str:
+    def _train(self) -> str:
+        """Train epoch after epoch; return what ended it."""
+        if self.trainable.starts_trained and self.at.validated_step < 0:
+            self._validate()  # the weights that training starts from are to be beaten
+            self._save()
+        self._report_progress()
+        with self.interrupt:
+            stopped_by = None
+            while stopped_by is None:
+                stopped_by = self._train_epoch() or self._end_epoch()
+        return stopped_by
+
+    def _train_epoch(self) -> str | None:
+        """Train to the end of the epoch; return what ends training, if anything does."""
+        at = self.at
+        batches = self.trainable.batches(at.epoch, at.batch)
+        while at.step < self.options.steps:
+            began = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                return None
+            at.wait_seconds += time.perf_counter() - began
+            self._step(batch)
+            at.seconds += time.perf_counter() - began
+            stopped_by = self._after_step()
+            if stopped_by:
+                return stopped_by
+        self._finish()
+        return "steps"
+
+    def _end_epoch(self) -> str | None:
+        """Validate, and go to the next epoch; return what ends training, if anything does."""
         at = self.at
         options = self.options
-        if tell:
-            tell(0, 1000, f"{'first' if not at.step else 'next'} update")
-        while True:
-            batches = self.trainee.batches(
-                np.random.default_rng([options.seed, at.epoch]), at.batch
-            )
-            while at.step < options.steps:
-                began = time.perf_counter()
-                batch = next(batches, None)
-                if batch is None:
-                    break
-                at.waited += time.perf_counter() - began
-                self._step(batch)
-                at.seconds += time.perf_counter() - began
-                if tracker and at.step % LOG_STEPS == 0:
-                    self._log(tracker)
-                if self._look(tracker, tell):
-                    return "interrupt" if self.interrupt.asked else "minutes"
-            if at.step >= options.steps:
-                if at.judged_step < at.step:
-                    self._validate(tracker)
-                self._save()
-                return "steps"
-            self.trainee.end_epoch()
-            at.epoch = at.epoch + 1
-            at.batch = 0
+        if options.validate_epochs and at.validated_step < at.step:
+            self._validate()
+        stopped_by = None
+        if options.patience and at.epoch - at.best_epoch >= options.patience:
+            stopped_by = "patience"
+        elif options.epochs and at.epoch + 1 >= options.epochs:
+            stopped_by = "epochs"
+        if stopped_by:
+            self._finish()
+            return stopped_by
+        self.trainable.end_epoch()
+        at.epoch += 1
+        at.batch = 0
+        if options.validate_epochs:
+            self._save()
+            self._report_progress()
+        return None
 
     def _step(self, batch: Any) -> None:
         at = self.at
-        torch.manual_seed(
-            int(
-                np.random.SeedSequence(
-                    [self.options.seed, at.step, self.processes.rank]
-                ).generate_state(1)[0]
-            )
-        )
-        losses = self.trainee.step(batch, at.step + 1)
+        numbers = [self.options.random_seed, *self.trainable.seed_numbers(at)]
+        seeds = np.random.SeedSequence([*numbers, self.distributed.rank])
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
+        losses = self.trainable.step(batch, at.step + 1)
         bad = [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
             raise TrainingError(
-                f"step {at.step + 1}: {', '.join(bad)} is not a number; the last state is saved: go"
-                " on with a smaller --learning-rate (--from), in --precision float32, or look for"
-                " broken audio"
+                f"step {at.step + 1}: {', '.join(bad)} is not a number; the last good state is"
+                f" saved: start again ({self.trainable.restart_option}) with a smaller"
+                " --learning-rate or in --precision float32, or look for broken audio"
             )
-        at.step = at.step + 1
-        at.batch = at.batch + 1
-        self.loss = sum(
-            value for name, value in losses.items() if name.startswith(self.trainee.trained)
-        )
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        self.n_summed += 1
+        at.step += 1
+        at.batch += 1
+        update_ema(self.ema, self.trainable.model, at.step)
+        self.report.add(losses)
 
-    def _log(self, tracker: Tracker) -> None:
-        at = self.at
-        means = {name: value / self.n_summed for name, value in self.sums.items()}
-        rate = {
-            "seconds": at.seconds,
-            "steps_per_second": at.step / at.seconds,
-            "wait_share": at.waited / at.seconds,
-        }
-        tracker.log({"step": at.step, "epoch": at.epoch, **means, **rate})
-        self.sums = {}
-        self.n_summed = 0
-
-    def _look(self, tracker: Tracker | None, tell: Tell | None) -> bool:
-        """After a step: judge, show, save and tell when it is time; whether to stop, as any of the
-        processes may have to.
-        """
-        at = self.at
-        options = self.options
+    def _after_step(self) -> str | None:
+        """Log, validate, save and show when it is time; return what ends training, if it ends."""
+        stop, validate = self._agree(self._is_over(), self._validation_is_due())
+        if stop or validate:
+            self._validate()
+        elif self.tracker and self.at.step % self.options.log_steps == 0:
+            self.tracker.log(self.report.log_line(self.at))
         now = time.perf_counter()
-        over = self.interrupt.asked or (
-            options.minutes is not None and now - self.started > 60 * options.minutes
-        )
-        is_late = (
-            options.validates_by_time()
-            and at.seconds - at.judged_seconds > 60 * options.validate_minutes
-        )
-        due = is_late or at.step % options.validate_steps == 0
-        stop, judge = (
-            bool(number)
-            for number in self.processes.sum(*torch.tensor([over, due], dtype=torch.float32))
-        )
-        if stop or judge:
-            self._validate(tracker)
-        if stop or judge or now - self.saved > SAVE_SECONDS:
+        if stop or validate or now - self.saved_time > self.options.save_seconds:
             self._save()
-        is_over = stop and not self.interrupt.asked  # whoever interrupts does not wait for pictures
-        if tracker and (is_over or now - self.shown > 60 * options.show_minutes):
-            self.shown = now
-            tracker.show(self._show(), at.step)
-        if tell:
-            self._tell(tell, (now - self.started) / 60)
-        return stop
+        asked = self.interrupt.asked
+        if self._samples_are_due(stopping=stop and not asked):
+            self._show()
+        self._report_progress()
+        if not stop:
+            return None
+        return "interrupt" if asked else "minutes"
 
-    def _tell(self, tell: Tell, minutes: float) -> None:
-        """Say where training is, after so many minutes of this run, and when there will be
-        something to look at.
-        """
+    def _is_over(self) -> bool:
+        minutes = self.options.minutes
+        return self.interrupt.asked or (minutes is not None and self.report.run_minutes > minutes)
+
+    def _validation_is_due(self) -> bool:
         at = self.at
         options = self.options
-        per_minute = 60 * at.step / at.seconds
-        steps_left = options.validate_steps - at.step % options.validate_steps
-        judged = steps_left / per_minute
-        if options.validates_by_time():
-            judged = min(judged, options.validate_minutes - (at.seconds - at.judged_seconds) / 60)
-        if options.minutes:
-            judged = min(judged, options.minutes - minutes)  # a stop is judged, too
-        shown = options.show_minutes - (time.perf_counter() - self.shown) / 60
-        parts = [
-            f"{minutes:.1f} of {options.minutes:g} min" if options.minutes else "",
-            f"update {at.step} ({per_minute:.3g}/min)",
-            f"loss {self.loss:.3g}",
-            f"best {at.best:.3f} after {at.best_step}" if at.best_step >= 0 else "",
-            f"judged in {max(judged, 0):.1f} min, picture in {max(shown, 0):.1f} min",
-        ]
-        done = minutes / options.minutes if options.minutes else at.step / options.steps
-        tell(round(1000 * min(done, 1.0)), 1000, ", ".join(filter(None, parts)))
+        n_steps = at.batch if options.validate_epochs else at.step
+        if n_steps % options.validate_steps == 0 or at.step >= options.steps:
+            return True
+        if options.validate_minutes is None or not options.validates_by_time:
+            return False
+        return at.seconds - at.validated_seconds > 60 * options.validate_minutes
 
-    def _show(self) -> list[Path]:
-        folder = self.out / "samples"
-        try:
-            return self.trainee.show(folder, self.at.step)
-        except (OSError, sf.SoundFileError) as error:
-            raise ParameterError(
-                f"{folder}: cannot be written ({error}); make room, and go on with --resume"
-            ) from error
+    def _agree(self, *wanted: bool) -> list[bool]:
+        """Return for each wish whether any of the processes has it."""
+        counts = self.distributed.sum(*torch.tensor(wanted, dtype=torch.float32))
+        return [bool(count) for count in counts]
 
-    def _validate(self, tracker: Tracker | None) -> None:
+    def _finish(self) -> None:
+        """Validate and save what training ends with."""
+        if self.at.validated_step < self.at.step:
+            self._validate()
+        self._save()
+        self._report_progress()
+
+    def _validate(self) -> None:
+        """Validate the EMA; save it if it is the best so far."""
         at = self.at
-        measures = self.trainee.validate()
-        if tracker:
-            tracker.log(
-                {
-                    "step": at.step,
-                    **{f"validation/{name}": value for name, value in measures.items()},
-                }
-            )
-        value = next(iter(measures.values()))
+        measures = self.trainable.validate(self.ema)
+        if self.tracker:
+            validation = {f"validation/{name}": value for name, value in measures.items()}
+            self.tracker.log({**self.report.log_line(at), **validation})
+        name, value = next(iter(measures.items()))
         if not math.isfinite(value):
             raise TrainingError(
-                f"step {at.step}: the held-out {next(iter(measures))} is not a number; use a"
-                " smaller --learning-rate"
+                f"step {at.step}: the validation {name} is not a number; use a smaller"
+                " --learning-rate"
             )
         if not at.references:
-            at.references = self.trainee.references()
-        at.judged.append(value)
-        at.judged_step = at.step
-        at.judged_seconds = at.seconds
-        if 0 < at.best_step <= self.trainee.adversarial_from < at.step:
-            at.best_step = -1  # what was made before the discriminator joined does not compete
-        if value < at.best or at.best_step < 0:
+            at.references = self.trainable.references(self.ema)
+        at.validations.append(value)
+        at.validated_step = at.step
+        at.validated_seconds = at.seconds
+        if 0 < at.best_step <= self.trainable.adversarial_from < at.step:
+            at.best_step = -1
+        if at.best_step < 0 or value < at.best:
             at.best = value
             at.best_step = at.step
-            if self.processes.is_main:
-                self.trainee.save_best(self.out, {"step": at.step, "measured": measures})
+            at.best_epoch = at.epoch
+            self._save_best(measures)
 
-    def _tracker(self, *, wandb: bool, resume: bool) -> AbstractContextManager[Tracker | None]:
-        if not self.processes.is_main:
-            return nullcontext()
-        config = {**asdict(self.options), **self.trainee.identity}
-        return Tracker(self.out, wandb=wandb, config=config, resume=resume)
+    def _save_best(self, measures: dict[str, float]) -> None:
+        if self.distributed.is_main:
+            at = self.at
+            where = {"step": at.step, "epoch": at.epoch + 1, "measures": measures}
+            self.trainable.save(self.ema, self.folder, {**where, **self.identity})
 
     def _save(self) -> None:
-        self.saved = time.perf_counter()
-        if self.processes.is_main:
-            save_training_state(
-                self.out,
-                {
-                    "options": {
-                        name: value
-                        for name, value in asdict(self.options).items()
-                        if name not in SESSION
-                    },
-                    "started": self.trainee.started,
-                    "identity": self._identity(),
-                    "files": self.trainee.files,
-                    "progress": asdict(self.at),
-                    "trainee": self.trainee.state(),
-                },
-            )
+        """Save the training state."""
+        self.saved_time = time.perf_counter()
+        if self.distributed.is_main:
+            self.state_file.save(self.ema, self.at)
 
-    def _load(self) -> None:
-        state = load_state(self.out)
-        check_same(self.out, state, self._identity(), self.trainee.files)
-        try:
-            self.trainee.load_state(state["trainee"])
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{self.out / STATE}: does not fit the model ({str(error).splitlines()[0]}); go on"
-                " --from the same model as at its start"
-            ) from error
-        self.at = Progress(**{f.name: state["progress"][f.name] for f in fields(Progress)})
+    def _show_in(self) -> float | None:
+        """Return the minutes to the next samples; None if there are none to come."""
+        if self.options.show_minutes is None or not self.distributed.is_main:
+            return None
+        return self.options.show_minutes - (time.perf_counter() - self.shown_time) / 60
 
-    def _identity(self) -> dict[str, Any]:
-        return {
-            **self.options.identity(),
-            **self.trainee.identity,
-            "processes": self.processes.world_size,
-        }
+    def _samples_are_due(self, *, stopping: bool) -> bool:
+        minutes = self._show_in()
+        return minutes is not None and (stopping or minutes < 0)
+
+    def _show(self) -> None:
+        """Write samples, and mirror them to the tracker."""
+        self.shown_time = time.perf_counter()
+        paths = self.trainable.show(self.ema, self.folder / "samples", self.at.step)
+        if self.tracker:
+            self.tracker.show(paths, self.at.step)
+
+    def _report_progress(self) -> None:
+        self.progress(*self.report.progress(self.at, show_in=self._show_in()))
+
+    def _start_tracker(
+        self, *, resume: bool, wandb: bool
+    ) -> AbstractContextManager[Tracker | None]:
+        if not self.distributed.is_main:
+            return nullcontext()
+        config = {**asdict(self.options), **self.identity}
+        return Tracker(self.folder, wandb=wandb, config=config, resume=resume)

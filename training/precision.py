@@ -3,17 +3,16 @@
 import torch
 
 from files.errors import ParameterError
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+from training.names import PRECISIONS
 
 
 def check_precision(precision: str) -> None:
-    """Raise ParameterError for a precision that is not known."""
+    """Raise ParameterError for an unknown precision."""
     if precision not in PRECISIONS:
         raise ParameterError(f"precision={precision!r} must be {' or '.join(PRECISIONS)}")
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """A context in which networks compute in `precision`; their weights stay float32."""
-    dtype = PRECISIONS[precision]
+    """Return a context in which networks compute in `precision`; their weights stay float32."""
+    dtype: torch.dtype = getattr(torch, precision)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)

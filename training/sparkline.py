@@ -1,4 +1,4 @@
-"""A loss curve in one line of text."""
+"""A row of losses in one line of text."""
 
 import numpy as np
 
@@ -6,19 +6,14 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(losses: list[float], *, width: int = 24) -> str:
-    """`losses` in order as blocks, highest value highest; of more than `width` each block is the
-    least of several.
+    """Return `losses` as blocks, in order; the highest block is the greatest.
+
+    Of more than `width` losses a block is the least of several.
     """
-    values = np.array(
-        [
-            part.min()
-            for part in np.array_split(np.array(losses, float), min(width, len(losses)) or 1)
-            if len(part)
-        ]
-    )
-    if not len(values):
+    if not losses:
         return ""
+    parts = np.array_split(np.array(losses, float), min(width, len(losses)))
+    values = np.array([part.min() for part in parts])
     spread = values.max() - values.min() or 1.0
-    return "".join(
-        BLOCKS[round((value - values.min()) / spread * (len(BLOCKS) - 1))] for value in values
-    )
+    heights = (values - values.min()) / spread * (len(BLOCKS) - 1)
+    return "".join(BLOCKS[round(height)] for height in heights)

@@ -1,4 +1,4 @@
-"""Processor threads of torch, for the length of a block."""
+"""Number of processor threads that torch uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
-    """Compute on `n_threads` threads, then as before.
+    """Compute on `n_threads` threads within the block.
 
     OpenMP threads wait for each other by spinning: two programs that each use every core of a small
     machine were measured to run over thirty times slower than one after the other. One thread

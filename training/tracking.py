@@ -1,5 +1,6 @@
-"""The training log: JSON lines always, Weights & Biases when asked for. A tracking error never
-stops training.
+"""The training log: JSON lines always, Weights & Biases (W&B) when asked for.
+
+An error of W&B never stops training.
 """
 
 import json
@@ -10,15 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from files.atomic import make_folder, writing_errors
 from files.errors import ParameterError, install_command
 
 LOG = "log.jsonl"
 
 
 class Tracker:
-    """Appends one JSON line per call to `folder/log.jsonl`, and mirrors it to W&B if `wandb` is
-    true.
-    """
+    """Appends JSON lines to `folder/log.jsonl`, and mirrors them to W&B if `wandb` is true."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Tracker:
         config: dict[str, Any] | None = None,
         resume: bool = False,
     ) -> None:
-        """Start a new log, or go on with an old one.
+        """Start a new log, or go on with the old one if `resume`.
 
         Raises
         ------
@@ -36,13 +36,10 @@ class Tracker:
             If W&B is asked for and not installed, or the folder cannot be written.
         """
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(folder / LOG, "a" if resume else "w", encoding="utf-8")  # noqa: SIM115  closed by __exit__
-        except OSError as error:
-            raise ParameterError(
-                f"{folder}: cannot be written ({error.strerror}); choose another place"
-            ) from error
+        make_folder(folder)
+        mode = "a" if resume else "w"
+        with writing_errors(folder):
+            self._file = open(folder / LOG, mode, encoding="utf-8")  # noqa: SIM115, for __exit__
         self._run: Any = None
         if wandb:
             try:
@@ -52,25 +49,20 @@ class Tracker:
                 raise
 
     def log(self, values: dict[str, Any], *, shown: Iterable[Path] = ()) -> None:
-        """Write `values`; W&B also gets the pictures and sounds that are `shown`."""
-        try:
+        """Write `values` as a line; W&B also gets the pictures and sounds at `shown`."""
+        with writing_errors(self._file.name, "free some space, then go on with --resume"):
             self._file.write(json.dumps(values) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise ParameterError(
-                f"{self._file.name}: cannot be written ({error.strerror}); make room, and --resume"
-            ) from error
         if self._run is not None:
             try:
-                self._run.log({**values, **{path.stem: _media(path) for path in shown}})
-            except (
-                Exception
-            ) as error:  # whatever the service does, training goes on; the log file has it all
+                media = {path.stem: _media(path) for path in shown}
+                self._run.log({**values, **media})
+            except Exception as error:  # whatever happens to the service, training goes on
                 print(f"warning: W&B stopped ({error}); {LOG} goes on", file=sys.stderr)
                 self._run = None
 
     def show(self, paths: Iterable[Path], step: int) -> None:
-        """Mirror pictures and sounds, which lie in the folder already."""
+        """Mirror pictures and sounds to W&B."""
         if self._run is not None:
             self.log({"step": step}, shown=paths)
 
@@ -96,7 +88,7 @@ def _media(path: Path) -> Any:
 
 
 def find_wandb() -> Any:
-    """The package of W&B. Raises ParameterError if it is not installed."""
+    """Import and return the package of W&B; raise ParameterError if it is not installed."""
     try:
         import wandb
     except ImportError as error:
@@ -112,9 +104,6 @@ def _start_wandb(folder: Path, config: dict[str, Any]) -> Any:
         os.environ["WANDB_MODE"] = "offline"
     try:
         return wandb.init(project="demiurge", dir=str(folder), config=config)
-    except Exception as error:  # as above
-        print(
-            f"warning: W&B could not start ({error}); {LOG} is written all the same",
-            file=sys.stderr,
-        )
+    except Exception as error:  # whatever happens to the service, training goes on
+        print(f"warning: W&B could not start ({error}); {LOG} is written", file=sys.stderr)
         return None

@@ -1,8 +1,7 @@
-"""Power in the twelve pitch classes, C first, the strongest of a frame at 1; as
-librosa.feature.chroma_stft at A = 440 Hz.
-"""
+"""Power in the twelve pitch classes, C first, the strongest of a frame at 1.
 
-from __future__ import annotations
+As librosa.feature.chroma_stft at A = 440 Hz.
+"""
 
 from functools import lru_cache
 
@@ -17,20 +16,17 @@ def _measure(frames: Frames) -> np.ndarray:
     settings = frames.settings
     power = np.einsum("fb,cb->fc", frames.power, _filters(settings.sample_rate, settings.n_fft))
     strongest = power.max(axis=1, keepdims=True)
-    return np.divide(
-        power, strongest, out=np.zeros_like(power), where=strongest > np.finfo(np.float32).tiny
-    )
+    is_sound = strongest > np.finfo(np.float32).tiny
+    return np.divide(power, strongest, out=np.zeros_like(power), where=is_sound)
 
 
 @lru_cache(maxsize=4)
 def _filters(sample_rate: int, n_fft: int) -> np.ndarray:
-    """Pitch-class filters, shape (12, 1 + n_fft // 2)."""
+    """Return the pitch-class filters, shape (12, 1 + n_fft // 2)."""
     filters = import_librosa().filters.chroma(
         sr=sample_rate, n_fft=n_fft, tuning=0.0, dtype=np.float32
     )
     return np.ascontiguousarray(filters)
 
 
-DESCRIPTOR = Descriptor(
-    columns=lambda settings: tuple(f"chroma{i}" for i in range(12)), measure=_measure
-)
+DESCRIPTOR = Descriptor(measure=_measure)

@@ -1,5 +1,4 @@
-"""From a signal to frames: the windows, spectra and mel bands that descriptors are measured on,
-block by block.
+"""From a signal to frames: the windows, spectra and mel bands that descriptors are measured on.
 
 Where a window sits: librosa centres frame t on sample t·hop. A unit is played from t·hop to
 (t+1)·hop, so with `window_centre="span"` its window is centred on the middle of that span:
@@ -14,25 +13,20 @@ its way here, so that the result does not depend on how it was read. Nothing her
 its sums depend on how many threads it may use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.fft import rfft
 from scipy.sparse import csr_array
 
 from audio.mel import mel_filterbank
+from db.settings import DescriptorSettings
 
-if TYPE_CHECKING:
-    from db.settings import DescriptorSettings
-
-BLOCK_FRAMES = (
-    256  # per FFT call: few enough for the cache, enough that threads seldom wait for Python's lock
-)
-AMIN = 1e-10  # power floor, -100 dB
+# per FFT call: few enough for the processor's cache, enough that threads seldom wait for Python's
+# lock
+BLOCK_FRAMES = 256
+AMIN = 1e-10  # least power, -100 dB
 
 
 class Frames:
@@ -47,12 +41,12 @@ class Frames:
         Without the window; silence before the signal's start and after its end.
     """
 
-    def __init__(self, span: np.ndarray, settings: DescriptorSettings) -> None:
+    def __init__(self, signal: np.ndarray, settings: DescriptorSettings) -> None:
         self.settings = settings
-        n_frames = (len(span) - settings.n_fft) // settings.hop_length + 1
-        strides = (settings.hop_length * span.itemsize, span.itemsize)
+        n_frames = (len(signal) - settings.n_fft) // settings.hop_length + 1
+        strides = (settings.hop_length * signal.itemsize, signal.itemsize)
         self.samples = np.lib.stride_tricks.as_strided(
-            span, (n_frames, settings.n_fft), strides, writeable=False
+            signal, (n_frames, settings.n_fft), strides, writeable=False
         )
 
     def __len__(self) -> int:
@@ -74,17 +68,15 @@ class Frames:
     @cached_property
     def frequencies(self) -> np.ndarray:
         """Hz of each bin, float32, shape (1 + n_fft // 2,)."""
-        return np.fft.rfftfreq(self.settings.n_fft, 1 / self.settings.sample_rate).astype(
-            np.float32
-        )
+        bins = np.fft.rfftfreq(self.settings.n_fft, 1 / self.settings.sample_rate)
+        return bins.astype(np.float32)
 
     @cached_property
     def mel_power(self) -> np.ndarray:
         """Power in mel bands, at least `AMIN`, float32, shape (frames, n_mels)."""
         settings = self.settings
-        bands = _filters(
-            settings.sample_rate, settings.n_fft, settings.n_mels
-        ) @ np.ascontiguousarray(self.power.T)
+        filters = _mel_filters(settings.sample_rate, settings.n_fft, settings.n_mels)
+        bands = filters @ np.ascontiguousarray(self.power.T)
         return np.maximum(bands, AMIN, out=bands).T
 
     @cached_property
@@ -102,15 +94,12 @@ def frames_of(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> Ite
     `window_centre="start"`.
     """
     hop = settings.hop_length
-    n_fft = settings.n_fft
     centred = settings.window_centre == "span"
-    first = (
-        hop // 2 if centred else 0
-    ) - n_fft // 2  # first sample of frame 0: before the signal, or after its start
-    span = (BLOCK_FRAMES - 1) * hop + n_fft
+    first = (hop // 2 if centred else 0) - settings.n_fft // 2  # first sample of frame 0
+    whole = _samples_of(BLOCK_FRAMES, settings)
     step = BLOCK_FRAMES * hop
-    buffer = np.zeros(max(-first, 0), np.float32)
-    skip = max(first, 0)
+    buffer = np.zeros(max(-first, 0), np.float32)  # silence before the signal
+    skip = max(first, 0)  # samples of the signal that are in no frame
     n_samples = 0
     done = 0
     for block in blocks:
@@ -118,26 +107,40 @@ def frames_of(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> Ite
         skipped = min(skip, len(block))
         skip -= skipped
         buffer = np.concatenate([buffer, block[skipped:]])
-        while len(buffer) >= max(span, step):
-            yield Frames(buffer[:span], settings)
+        while len(buffer) >= max(whole, step):
+            yield Frames(buffer[:whole], settings)
             buffer = buffer[step:]
-            done = done + BLOCK_FRAMES
+            done += BLOCK_FRAMES
     n_frames = -(-n_samples // hop) if centred else 1 + n_samples // hop
-    while done < n_frames:
-        n = min(n_frames - done, BLOCK_FRAMES)
-        inside = buffer[: (n - 1) * hop + n_fft]
-        yield Frames(np.pad(inside, (0, (n - 1) * hop + n_fft - len(inside))), settings)
-        buffer = buffer[n * hop :]
-        done = done + n
+    yield from _last_frames(buffer, n_frames - done, settings)
+
+
+def _last_frames(
+    buffer: np.ndarray, n_frames: int, settings: DescriptorSettings
+) -> Iterator[Frames]:
+    """Cut what is left of the signal, and the silence after it."""
+    while n_frames > 0:
+        n = min(n_frames, BLOCK_FRAMES)
+        length = _samples_of(n, settings)
+        inside = buffer[:length]
+        yield Frames(np.pad(inside, (0, length - len(inside))), settings)
+        buffer = buffer[n * settings.hop_length :]
+        n_frames -= n
+
+
+def _samples_of(n_frames: int, settings: DescriptorSettings) -> int:
+    """Return how many samples a number of frames cover."""
+    return (n_frames - 1) * settings.hop_length + settings.n_fft
 
 
 @lru_cache(maxsize=4)
 def hann(n_fft: int) -> np.ndarray:
-    """Periodic Hann window, float32, shape (n_fft,)."""
+    """Return the periodic Hann window, float32, shape (n_fft,)."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
-def _filters(sample_rate: int, n_fft: int, n_mels: int) -> csr_array:
-    """The filterbank without its zeros: 2 of 128 filters are open at each frequency."""
-    return csr_array(mel_filterbank(sample_rate, n_fft, n_mels))
+def _mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> csr_array:
+    """Return the filterbank without its zeros: 2 of 128 filters are open at each frequency."""
+    filters = mel_filterbank(sample_rate, n_fft, n_mels, triangle_dtype=np.float64)
+    return csr_array(filters)

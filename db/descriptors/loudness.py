@@ -1,13 +1,12 @@
-"""Loudness of each frame in LUFS: ITU-R BS.1770-5's K-weighted mean square, without its gating, of
-the mono mix.
+"""Loudness of each frame in LUFS.
 
-    loudness = -0.691 + 10 log10( mean of the squared, Hann-windowed, K-weighted frame ), at least
-    -70
+ITU-R BS.1770-5's K-weighted mean square of the mono mix, without its gating:
 
-The weighting is applied to the power spectrum. A full-scale sine of 997 Hz reads -3.01 LUFS.
+    loudness = -0.691 + 10 log10( mean of the squared, Hann-windowed, K-weighted frame )
+
+and at least -70. The weighting is applied to the power spectrum. A full-scale sine of 997 Hz reads
+-3.01 LUFS.
 """
-
-from __future__ import annotations
 
 from functools import lru_cache
 
@@ -30,22 +29,21 @@ def _measure(frames: Frames) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _weights(sample_rate: int, n_fft: int) -> np.ndarray:
-    """From |FFT|² of a Hann-windowed frame to its K-weighted mean square, shape (1 + n_fft // 2,);
-    by Parseval's theorem.
+    """Return the weights that turn |FFT|² of a Hann-windowed frame into its K-weighted mean square.
+
+    By Parseval's theorem; shape (1 + n_fft // 2,).
     """
     sides = np.full(1 + n_fft // 2, 2.0)  # each bin stands for itself and its mirror image
     sides[0] = 1.0
     if n_fft % 2 == 0:
         sides[-1] = 1.0
+    angles = 2 * np.pi * np.arange(len(sides)) / n_fft
     gain = np.ones(len(sides))
     for section in k_weighting(sample_rate):
-        gain *= (
-            np.abs(
-                freqz(section[:3], section[3:], worN=2 * np.pi * np.arange(len(sides)) / n_fft)[1]
-            )
-            ** 2
-        )
-    return (sides * gain / (n_fft * (hann(n_fft).astype(np.float64) ** 2).sum())).astype(np.float32)
+        _, response = freqz(section[:3], section[3:], worN=angles)
+        gain *= np.abs(response) ** 2
+    window_energy = n_fft * (hann(n_fft).astype(np.float64) ** 2).sum()
+    return (sides * gain / window_energy).astype(np.float32)
 
 
-DESCRIPTOR = Descriptor(columns=lambda settings: ("loudness",), measure=_measure)
+DESCRIPTOR = Descriptor(measure=_measure)

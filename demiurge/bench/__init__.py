@@ -1,12 +1,14 @@
-"""Benchmarks: each measures a path of ours and a named baseline in turn, in one run, and gives the
-ratio of medians.
+"""Benchmarks: paths of Demiurge against named baselines, measured in turn in one run.
+
+They ship with the program, because `demiurge bench` is a command for users: it measures their own
+machine, on their own audio. What only measures for the documentation is in scripts/measure.
 """
 
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import numpy as np
 import soundfile as sf
 
 from audio.channels import fit_channels
-from audio.read import read_audio, resample
+from audio.read import read_audio
+from audio.resample import resample
 from audio.scan import find_audio
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
@@ -27,8 +30,19 @@ N_FILES_FULL = 240  # 4 h
 
 @dataclass(frozen=True)
 class Result:
-    """One measurement: medians in seconds, and the seconds of audio that were worked on or made (0:
-    not about audio).
+    """One measurement.
+
+    Attributes
+    ----------
+    name, what, baseline : str
+        Which benchmark, what was done, and what it is compared with.
+    seconds, baseline_seconds : float
+        Medians.
+    audio_seconds : float
+        Length of the audio that was read or made; 0 if it is not about audio.
+    repeats : int
+    facts : dict
+        Other figures, by what they are.
     """
 
     name: str
@@ -36,12 +50,13 @@ class Result:
     baseline: str
     seconds: float
     baseline_seconds: float
-    audio_seconds: float
-    repeats: int
-    facts: dict[str, Any]
+    audio_seconds: float = 0.0
+    repeats: int = 1
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
+        """How many times faster than the baseline."""
         return self.baseline_seconds / self.seconds
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,29 +73,15 @@ def run_benchmarks(
     audio : Path, optional
         Folder to measure on; WAVs made of the bundled sounds by default.
     full : bool
-        At the sizes of the published figures: hours of audio, 20 000 files, a million units. Takes
-        many minutes.
+        Use the sizes of the published figures: hours of audio, 20 000 files, a million units. This
+        takes many minutes.
 
     Raises
     ------
     ParameterError
         If a name is unknown or `audio` is not a folder with audio files.
     """
-    from demiurge.bench.db import bench_db
-    from demiurge.bench.playback import bench_playback
-    from demiurge.bench.query import bench_query
-    from demiurge.bench.sequencer import bench_sequencer
-    from demiurge.bench.synth import bench_synth
-    from demiurge.bench.web import bench_web
-
-    known: dict[str, Callable[[Path, int, bool], list[Result]]] = {
-        "db": bench_db,
-        "query": bench_query,
-        "playback": bench_playback,
-        "sequencer": bench_sequencer,
-        "synth": bench_synth,
-        "web": bench_web,
-    }
+    known = benchmarks()
     if unknown := [name for name in names if name not in known]:
         raise ParameterError(f"unknown benchmark {unknown[0]!r}; known are {', '.join(known)}")
     if audio is not None and not (audio.is_dir() and find_audio(audio)):
@@ -94,26 +95,45 @@ def run_benchmarks(
         return [result for name in names or known for result in known[name](audio, repeats, full)]
 
 
+def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
+    """Return what measures each room: functions of a folder of audio, repeats, and full or not."""
+    from demiurge.bench.db import bench_db
+    from demiurge.bench.playback import bench_playback
+    from demiurge.bench.query import bench_query
+    from demiurge.bench.sequencer import bench_sequencer
+    from demiurge.bench.synth import bench_synth
+    from demiurge.bench.web import bench_web
+
+    return {
+        "db": bench_db,
+        "query": bench_query,
+        "playback": bench_playback,
+        "sequencer": bench_sequencer,
+        "synth": bench_synth,
+        "web": bench_web,
+    }
+
+
 def make_wavs(folder: Path, n_files: int) -> None:
-    """Stereo 16-bit WAVs made of the bundled sounds, end to end, starting with another sound in
-    each file.
-    """
+    """Write stereo 16-bit WAVs: the bundled sounds end to end, from another one on in each file."""
     sounds = []
     for path in sorted(CORPUS_DIR.glob("*.ogg")):
         audio = read_audio(path)
         sounds.append(fit_channels(resample(audio.samples, audio.sample_rate, SAMPLE_RATE), 2))
     whole = np.clip(np.concatenate(sounds), -1, 1)
     for number in range(n_files):
-        samples = np.roll(whole, -number * len(whole) // n_files, axis=0)[
-            : FILE_SECONDS * SAMPLE_RATE
-        ]
+        rolled = np.roll(whole, -number * len(whole) // n_files, axis=0)
+        samples = rolled[: FILE_SECONDS * SAMPLE_RATE]
         sf.write(folder / f"{number:03d}.wav", samples, SAMPLE_RATE, subtype="PCM_16")
 
 
 def medians(
     ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int
 ) -> tuple[float, float]:
-    """Median seconds of each, run in turn so that a drift of the machine's speed meets both."""
+    """Return the median seconds of each.
+
+    They are run in turn, so that changes in the machine's speed affect both.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for function, seconds in zip((ours, theirs), times, strict=True):

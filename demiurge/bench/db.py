@@ -1,285 +1,100 @@
-"""Building, updating and opening a database, against the original's path and the usual ways."""
+"""Building, updating, opening and reading a database, against librosa's path and the usual ways."""
 
 import json
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile as sf
-from scipy.fft import rfft
 
-from audio.read import open_mono
 from audio.scan import find_audio
 from db.analyse import Description
-from db.build import build_database, configure
+from db.build import build_database
+from db.configure import configure
 from db.database import Database
-from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
 from db.units import frame_lengths
-from db.writer import SourceRow, Writer, writing
+from db.writer import SourceRow, Writer
+from db.writing import writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
-from files.hashing import hash_file
+from demiurge.bench.db_costs import first_files, measure_parts, measure_peak_memory
 
-SETTINGS = DescriptorSettings(
-    window_centre="start"
-)  # the reference's frames, so that the results can be compared
+# The frames of librosa, so that the results can be compared.
+SETTINGS = DescriptorSettings(window_centre="start")
 SMALL_FILES = 2_000
 SMALL_FILES_FULL = 20_000
+SMALL_FILE_SECONDS = 0.5
+FOLDER_FILES = 200  # small files per folder
 UNITS = 100_000
 UNITS_FULL = 1_000_000
 SOURCE_UNITS = 500  # units per source of the database that is opened, 12 s
 READ_UNITS = 512
-# A process started from a large one counts the large one's memory in ru_maxrss; VmHWM starts anew.
-PEAK_MEMORY = """
-import os, re, resource, sys
-from db.build import build_database
-if __name__ == "__main__":
-    build_database(sys.argv[1], sys.argv[2], executor=sys.argv[3])
-    own = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * os.cpu_count()
-    print((own + workers) / 1024)
-"""
-MEMORY_HOURS = (1, 8)  # of a folder, measured with --full
+LEAST_READS = 20
 
 
 def bench_db(audio: Path, repeats: int, full: bool) -> list[Result]:
-    results = [_build(audio, repeats), _update(audio, SMALL_FILES_FULL if full else SMALL_FILES)]
+    """Measure the room db; `full` adds an hour alone and the memory that a build takes."""
+    results = [bench_build(audio, repeats)]
     if full:
-        results.insert(1, _build(audio, repeats, seconds=3600))
-        results[0].facts.update(_peak_memory(audio))
+        results[0].facts.update(measure_peak_memory(audio))
+        with tempfile.TemporaryDirectory() as folder:
+            results.append(bench_build(first_files(audio, Path(folder), seconds=3600), repeats))
+    results.append(bench_update(audio, SMALL_FILES_FULL if full else SMALL_FILES))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "units.db"
-        _make_database(path, UNITS_FULL if full else UNITS)
-        return [*results, _open(path, repeats), _read_units(path, repeats)]
+        make_random_database(path, UNITS_FULL if full else UNITS)
+        return [*results, bench_open(path, repeats), bench_read(path, max(repeats, LEAST_READS))]
 
 
-def _build(audio: Path, repeats: int, seconds: float | None = None) -> Result:
-    """Build a database of the folder, or of its first files up to so many seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        if seconds is not None:
-            audio = _first_files(audio, Path(folder) / "audio", seconds)
+def bench_build(audio: Path, repeats: int) -> Result:
+    """Build a database of a folder, against librosa and JSON."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         files = find_audio(audio)
         numbers = count()
-        reference_path(
-            audio / files[0], Path(folder), SETTINGS
-        )  # librosa compiles at its first call: not counted
+        # librosa compiles at its first call: not counted
+        describe_with_librosa(audio / files[0], folder, SETTINGS)
 
         def ours() -> None:
-            build_database(
-                audio, Path(folder) / f"{next(numbers)}.db", settings=SETTINGS, executor=None
-            )
+            path = folder / f"{next(numbers)}.db"
+            build_database(audio, path, settings=SETTINGS, executor=None)
 
-        def reference() -> None:
+        def theirs() -> None:
             for name in files:
-                reference_path(audio / name, Path(folder), SETTINGS)
+                describe_with_librosa(audio / name, folder, SETTINGS)
 
-        ours_seconds, reference_seconds = medians(ours, reference, repeats)
-        database = Database(Path(folder) / "0.db")
-        expected = reference_path(audio / database.sources[0].path, Path(folder), SETTINGS)
-        expected = expected[: database.sources[0].n_units]
+        times = medians(ours, theirs, repeats)
+        database = Database(folder / "0.db")
         audio_seconds = sum(source.n_samples for source in database.sources) / database.sample_rate
-        size = sum(file.stat().st_size for file in database.path.rglob("*") if file.is_file())
-        facts: dict[str, Any] = {
+        facts = {
             "files": len(files),
-            "largest_difference": float(np.abs(database.source_descriptors(0) - expected).max()),
-            "size on disk over raw float32": size / database.descriptors.nbytes,
-            **_bare_costs(audio, files),
+            "largest_difference": compare_with_librosa(database, audio, folder),
+            "size on disk over raw float32": size_on_disk(database),
+            **measure_parts(audio, SETTINGS),
         }
-    return Result(
-        "db",
-        f"{len(files)} files, {audio_seconds / 3600:.2f} h into a database",
-        "librosa.load + mfcc + delta × 2 + JSON, one process",
-        ours_seconds,
-        reference_seconds,
-        audio_seconds,
-        repeats,
-        facts,
-    )
+    what = f"{len(files)} files, {audio_seconds / 3600:.2f} h into a database"
+    baseline = "librosa.load + mfcc + delta × 2 + JSON, one process"
+    return Result("db", what, baseline, *times, audio_seconds, repeats, facts)
 
 
-def _first_files(audio: Path, folder: Path, seconds: float) -> Path:
-    folder.mkdir()
-    for name in find_audio(audio):
-        if seconds <= 0:
-            break
-        (folder / name.replace("/", "_")).symlink_to((audio / name).resolve())
-        seconds -= sf.info(audio / name).duration
-    return folder
+def compare_with_librosa(database: Database, audio: Path, folder: Path) -> float:
+    """Return the largest difference of a descriptor of the first source."""
+    first = database.sources[0]
+    expected = describe_with_librosa(audio / first.path, folder, SETTINGS)[: first.n_units]
+    return float(np.abs(database.source_descriptors(0) - expected).max())
 
 
-def _bare_costs(audio: Path, files: list[str]) -> dict[str, float]:
-    """Seconds that one thread needs for parts of the work on all files, without the rest."""
-    started = time.perf_counter()
-    for name in files:
-        hash_file(audio / name)
-    hashed = time.perf_counter()
-    for name in files:
-        with open_mono(audio / name) as (_, blocks):
-            for _ in blocks:
-                pass
-    decoded = time.perf_counter()
-    for name in files:
-        with open_mono(audio / name) as (_, blocks):
-            for frames in frames_of(blocks, SETTINGS):
-                rfft(frames.samples, axis=1)
-    transformed = time.perf_counter()
-    return {
-        "one thread, s: hash the files": hashed - started,
-        "one thread, s: decode to mono": decoded - hashed,
-        "one thread, s: decode, cut into frames, FFT": transformed - decoded,
-    }
+def size_on_disk(database: Database) -> float:
+    """Return how many times larger a database is than its descriptors."""
+    files = [path for path in database.path.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files) / database.descriptors.nbytes
 
 
-def _peak_memory(audio: Path) -> dict[str, float]:
-    """Peak resident megabytes of a build and its workers, in processes of their own, at two sizes."""
-    peaks = {}
-    names = find_audio(audio)
-    seconds = sum(sf.info(audio / name).duration for name in names)
-    for hours in MEMORY_HOURS:
-        with tempfile.TemporaryDirectory() as folder:
-            made = 0.0
-            number = 0
-            (Path(folder) / "audio").mkdir()
-            while made < 3600 * hours:
-                name = names[number % len(names)]
-                link = Path(folder) / "audio" / f"{number:05d}{Path(name).suffix}"
-                link.symlink_to(
-                    (audio / name).resolve()
-                )  # the same files again if need be: memory does not mind
-                made = made + seconds / len(names)
-                number = number + 1
-            for executor in ("threads", "processes"):
-                arguments = [
-                    sys.executable,
-                    "-c",
-                    PEAK_MEMORY,
-                    f"{folder}/audio",
-                    f"{folder}/{executor}.db",
-                    executor,
-                ]
-                result = subprocess.run(arguments, capture_output=True, text=True, check=True)
-                peaks[f"peak memory at {hours} h, {executor}, MB"] = float(result.stdout)
-    return peaks
-
-
-def _update(audio: Path, n_files: int) -> Result:
-    """Build again over an unchanged folder of many small files."""
-    with tempfile.TemporaryDirectory() as folder:
-        sounds = Path(folder) / "sounds"
-        samples, rate = sf.read(
-            audio / find_audio(audio)[0], stop=10 * SAMPLE_RATE, dtype="int16", always_2d=True
-        )
-        for number in range(n_files):
-            (sounds / f"{number // 200:03d}").mkdir(parents=True, exist_ok=True)
-            first = number * 37 % max(len(samples) - rate // 2, 1)
-            sf.write(
-                sounds / f"{number // 200:03d}" / f"{number:05d}.wav",
-                samples[first : first + rate // 2, 0],
-                rate,
-            )
-        started = time.perf_counter()
-        build_database(sounds, Path(folder) / "db", executor=None)
-        built = time.perf_counter()
-        report = build_database(sounds, Path(folder) / "db")
-        again = time.perf_counter()
-        assert len(report.unchanged) == n_files
-    return Result(
-        "db update",
-        f"{n_files} files of half a second, none changed",
-        "the first build of the same folder",
-        again - built,
-        built - started,
-        n_files / 2,
-        1,
-        {},
-    )
-
-
-def _make_database(path: Path, n_units: int) -> None:
-    """A database of random rows, written as a build writes."""
-    rng = np.random.default_rng(0)
-    hop = SETTINGS.hop_length
-    settings = SETTINGS
-    with writing(path, create=True) as connection:
-        writer = Writer(
-            connection, path, configure(connection, path, path.parent, settings, moved=False)
-        )
-        n_samples = SOURCE_UNITS * hop
-        for number in range(n_units // SOURCE_UNITS):
-            rows = rng.normal(size=(SOURCE_UNITS, settings.n_descriptors)).astype(np.float32)
-            source = SourceRow(
-                f"{number:06d}.wav", f"{number:032x}", 1, 1, SAMPLE_RATE, 1, n_samples
-            )
-            writer.add(source, Description(n_samples, rows, frame_lengths(n_samples, hop), rows))
-        writer.finish()
-
-
-def _open(path: Path, repeats: int) -> Result:
-    """Open a database and lay out its units, against loading the same rows from a NumPy file."""
-    database = Database(path)
-    np.save(path / "rows.npy", database.descriptors)
-
-    def ours() -> None:
-        opened = Database(path)
-        assert len(opened.units) == opened.n_units
-
-    seconds, baseline = medians(ours, lambda: np.load(path / "rows.npy"), repeats)
-    return Result(
-        "db open",
-        f"{database.n_units} units of {len(database.sources)} sources",
-        "np.load of their descriptors",
-        seconds,
-        baseline,
-        0,
-        repeats,
-        {},
-    )
-
-
-def _read_units(path: Path, repeats: int) -> Result:
-    """Random units' descriptors, against the same rows as BLOBs in SQLite."""
-    database = Database(path)
-    ids = np.random.default_rng(1).choice(database.units.ids, READ_UNITS, replace=False)
-    blobs = sqlite3.connect(path / "rows.sqlite")
-    blobs.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, row BLOB)")
-    pairs = zip(database.units.ids.tolist(), database.descriptors, strict=True)
-    blobs.executemany(
-        "INSERT INTO rows VALUES (?, ?)", ((unit, row.tobytes()) for unit, row in pairs)
-    )
-    blobs.commit()
-
-    def reference() -> np.ndarray:
-        rows = (
-            blobs.execute("SELECT row FROM rows WHERE id = ?", (unit,)).fetchone()[0]
-            for unit in ids.tolist()
-        )
-        return np.frombuffer(b"".join(rows), np.float32).reshape(len(ids), -1)
-
-    np.testing.assert_array_equal(
-        database.unit_descriptors(ids), reference()
-    )  # checks the rows' checksums, once
-    seconds, baseline = medians(lambda: database.unit_descriptors(ids), reference, max(repeats, 20))
-    blobs.close()
-    return Result(
-        "db read",
-        f"descriptors of {READ_UNITS} random units of {database.n_units}",
-        "BLOBs in SQLite by primary key",
-        seconds,
-        baseline,
-        0,
-        max(repeats, 20),
-        {},
-    )
-
-
-def reference_path(path: Path, out: Path, settings: DescriptorSettings) -> np.ndarray:
-    """The original's extraction of one file, written with librosa as its documentation shows."""
+def describe_with_librosa(path: Path, out: Path, settings: DescriptorSettings) -> np.ndarray:
+    """Describe one file as the original Demiurge did, with librosa as its documentation shows."""
     import librosa
 
     samples, rate = librosa.load(path, sr=settings.sample_rate)
@@ -287,10 +102,98 @@ def reference_path(path: Path, out: Path, settings: DescriptorSettings) -> np.nd
         y=samples, sr=rate, n_mfcc=settings.n_mfcc, hop_length=settings.hop_length
     )
     rows = np.concatenate([mfcc, librosa.feature.delta(mfcc), librosa.feature.delta(mfcc, order=2)])
+    n_frames = rows.shape[1]
     columns = {f"mfcc{i}": row.tolist() for i, row in enumerate(rows)}
-    (out / "descriptors.json").write_text(
-        json.dumps(
-            {"_id": [path.name] * rows.shape[1], "_sample": list(range(rows.shape[1])), **columns}
-        )
-    )
+    document = {"_id": [path.name] * n_frames, "_sample": list(range(n_frames)), **columns}
+    (out / "descriptors.json").write_text(json.dumps(document))
     return rows.T
+
+
+def bench_update(audio: Path, n_files: int) -> Result:
+    """Build again over an unchanged folder of many small files."""
+    with tempfile.TemporaryDirectory() as folder:
+        sounds = Path(folder) / "sounds"
+        write_small_files(audio / find_audio(audio)[0], sounds, n_files)
+        started = time.perf_counter()
+        build_database(sounds, Path(folder) / "db", executor=None)
+        built = time.perf_counter()
+        report = build_database(sounds, Path(folder) / "db")
+        again = time.perf_counter()
+        assert len(report.unchanged) == n_files
+    what = f"{n_files} files of half a second, none changed"
+    baseline = "the first build of the same folder"
+    audio_seconds = n_files * SMALL_FILE_SECONDS
+    return Result("db update", what, baseline, again - built, built - started, audio_seconds)
+
+
+def write_small_files(source: Path, out: Path, n_files: int) -> None:
+    """Write many short parts of the first ten seconds of a file."""
+    samples, rate = sf.read(source, stop=10 * SAMPLE_RATE, dtype="int16", always_2d=True)
+    length = int(SMALL_FILE_SECONDS * rate)
+    for number in range(n_files):
+        folder = out / f"{number // FOLDER_FILES:03d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        first = number * 37 % max(len(samples) - length, 1)
+        sf.write(folder / f"{number:05d}.wav", samples[first : first + length, 0], rate)
+
+
+def make_random_database(path: Path, n_units: int) -> None:
+    """Make a database of random rows, written as a build writes."""
+    rng = np.random.default_rng(0)
+    n_samples = SOURCE_UNITS * SETTINGS.hop_length
+    lengths = frame_lengths(n_samples, SETTINGS.hop_length)
+    with writing(path, create=True) as connection:
+        root = configure(connection, path, path.parent, SETTINGS, moved=False)
+        writer = Writer(connection, path, root)
+        for number in range(n_units // SOURCE_UNITS):
+            shape = (SOURCE_UNITS, SETTINGS.n_descriptors)
+            rows = rng.normal(size=shape).astype(np.float32)
+            content_hash = f"{number:032x}"
+            source = SourceRow(f"{number:06d}.wav", content_hash, 1, 1, SAMPLE_RATE, 1, n_samples)
+            writer.add(source, Description(n_samples, rows, lengths, rows))
+        writer.finish()
+
+
+def bench_open(path: Path, repeats: int) -> Result:
+    """Open a database and its units, against loading the same rows from a NumPy file."""
+    database = Database(path)
+    np.save(path / "rows.npy", database.descriptors)
+
+    def ours() -> None:
+        opened = Database(path)
+        assert len(opened.units) == opened.n_units
+
+    times = medians(ours, lambda: np.load(path / "rows.npy"), repeats)
+    what = f"{database.n_units} units of {len(database.sources)} sources"
+    return Result("db open", what, "np.load of their descriptors", *times, repeats=repeats)
+
+
+def bench_read(path: Path, repeats: int) -> Result:
+    """Read the descriptors of random units, against the same rows as BLOBs in SQLite."""
+    database = Database(path)
+    ids = np.random.default_rng(1).choice(database.units.ids, READ_UNITS, replace=False)
+    blobs = save_as_blobs(database, path / "rows.sqlite")
+
+    def theirs() -> np.ndarray:
+        found = []
+        for unit in ids.tolist():
+            found += blobs.execute("SELECT row FROM rows WHERE id = ?", (unit,)).fetchone()
+        return np.frombuffer(b"".join(found), np.float32).reshape(len(ids), -1)
+
+    # The first read checks the checksums of the rows: not counted.
+    np.testing.assert_array_equal(database.unit_descriptors(ids), theirs())
+    times = medians(lambda: database.unit_descriptors(ids), theirs, repeats)
+    blobs.close()
+    what = f"descriptors of {READ_UNITS} random units of {database.n_units}"
+    return Result("db read", what, "BLOBs in SQLite by primary key", *times, repeats=repeats)
+
+
+def save_as_blobs(database: Database, path: Path) -> sqlite3.Connection:
+    """Write the descriptors of all units into a table of SQLite."""
+    blobs = sqlite3.connect(path)
+    blobs.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, row BLOB)")
+    rows = zip(database.units.ids.tolist(), database.descriptors, strict=True)
+    written = ((unit, row.tobytes()) for unit, row in rows)
+    blobs.executemany("INSERT INTO rows VALUES (?, ?)", written)
+    blobs.commit()
+    return blobs

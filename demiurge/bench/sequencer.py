@@ -1,187 +1,175 @@
-"""Rollouts with a cache against re-running the history, and batches of windows against one data set
-item at a time.
-"""
+"""Rollouts, against re-running the history; training, against a data set of one item at a time."""
 
 import random
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from db.settings import DescriptorSettings
 from demiurge.bench import Result, medians
-from sequencer.averages import STEPS
+from sequencer.averages import SPANS
 from sequencer.forecaster import Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss
-from sequencer.train import TrainingOptions
+from sequencer.train import ForecasterOptions
 from sequencer.windows import Batch, Windows
 from training.threads import torch_threads
 
+N_COLUMNS = 13  # of MFCC
 ROLLOUT_STEPS = 256
 ROLLOUT_STEPS_FULL = 4096
-MEASURED_EVERY = 16  # steps
-HOURS = 1.0  # of frames that windows are cut from
-SOURCES = 20
-# the original's
-WINDOW = 10
+MEASURED_EVERY = 16  # steps: the cost of a step grows evenly
+SOURCE_STEPS = 180 * 43  # three minutes of frames
+SOURCES = 20  # an hour together
+WINDOW = 10  # steps, as the original
 BATCH_SIZE = 64
 BATCHES = 100  # trained on each time
 TRANSITIONS = 12_900  # of an epoch: five minutes of frames
 
 
 def bench_sequencer(audio: Path, repeats: int, full: bool) -> list[Result]:
+    """Measure forecasters on random numbers, on one thread."""
     with torch_threads(1):
-        rollout = _rollout(ROLLOUT_STEPS_FULL if full else ROLLOUT_STEPS, 1 if full else repeats)
-        return [rollout, _training(repeats), _epoch(repeats)]
+        steps = ROLLOUT_STEPS_FULL if full else ROLLOUT_STEPS
+        rollout = bench_rollout(steps, 1 if full else repeats)
+        return [rollout, bench_training(repeats), bench_epoch(repeats)]
 
 
 @torch.no_grad()
-def _rollout(steps: int, repeats: int) -> Result:
+def bench_rollout(steps: int, repeats: int) -> Result:
+    """Step through a transformer with its cache."""
     torch.manual_seed(0)
     model = Forecaster(ForecasterConfig("transformer-encoder", DescriptorSettings())).eval()
-    body = model.body
-    x = torch.randn(1, steps, 13 * (1 + len(STEPS)))
-    outputs: dict[str, torch.Tensor] = {}
+    architecture = model.architecture
+    x = torch.randn(1, steps, N_COLUMNS * (1 + len(SPANS)))
+    measured = range(MEASURED_EVERY // 2, steps, MEASURED_EVERY)
+    outputs: dict[str, Tensor] = {}
 
     def cached() -> None:
         state = None
         hidden = []
         for i in range(steps):
-            latest, state = body(x[:, i : i + 1], state)
+            latest, state = architecture(x[:, i : i + 1], state)
             hidden.append(latest[:, -1])
         outputs["cached"] = torch.stack(hidden, dim=1)
 
-    measured = range(
-        MEASURED_EVERY // 2, steps, MEASURED_EVERY
-    )  # the cost grows evenly: these steps stand for all
-
     def whole_history() -> None:
-        outputs["whole"] = torch.stack([body(x[:, : i + 1])[0][:, -1] for i in measured], dim=1)
+        hidden = [architecture(x[:, : i + 1])[0][:, -1] for i in measured]
+        outputs["whole"] = torch.stack(hidden, dim=1)
 
-    seconds, baseline = medians(cached, whole_history, repeats)
-    difference = float((outputs["cached"][:, measured] - outputs["whole"]).abs().max())
+    seconds, baseline_seconds = medians(cached, whole_history, repeats)
+    differences = outputs["cached"][:, measured] - outputs["whole"]
     return Result(
         "sequencer rollout",
         f"{steps} steps of transformer-encoder",
         f"re-running the whole history at each step (every {MEASURED_EVERY}th measured)",
         seconds,
-        baseline * steps / len(measured),
-        0,
-        repeats,
-        {"largest_difference": difference},
+        baseline_seconds * steps / len(measured),
+        repeats=repeats,
+        facts={"largest_difference": float(differences.abs().max())},
     )
 
 
-class _OneAtATime(Dataset):
-    """The original's way: an item is a random window of a random file, cut in Python."""
+class RandomWindows(Dataset):
+    """The original's way: an item is a random window of a random source, cut in Python."""
 
     def __init__(self, sequences: list[np.ndarray], n_items: int) -> None:
-        self._sequences = sequences
-        self._n_items = n_items
+        self.sequences = sequences
+        self.n_items = n_items
 
     def __len__(self) -> int:
-        return self._n_items
+        return self.n_items
 
-    def __getitem__(self, _: int) -> torch.Tensor:
-        sequence = random.choice(self._sequences)
+    def __getitem__(self, _: int) -> Tensor:
+        sequence = random.choice(self.sequences)
         start = random.randrange(len(sequence) - WINDOW)
         return torch.tensor(sequence[start : start + WINDOW + 1].tolist())
 
 
-def _training(repeats: int) -> Result:
-    """Training windows per second, with the same model and batch; and of the data paths alone."""
+def bench_training(repeats: int) -> Result:
+    """Train the same model on batches of the same size; and read the batches alone."""
     rng = np.random.default_rng(0)
-    step = _updates_of_an_lstm()
+    train = make_training_step()
     sequences = [
-        rng.normal(size=(int(HOURS * 3600 * 43 / SOURCES), 13)).astype(np.float32)
-        for _ in range(SOURCES)
+        rng.normal(size=(SOURCE_STEPS, N_COLUMNS)).astype(np.float32) for _ in range(SOURCES)
     ]
-    windows = Windows(
-        [torch.from_numpy(s) for s in sequences], window=WINDOW, batch_size=BATCH_SIZE
-    )
-    items = DataLoader(_OneAtATime(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
-    averages = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(STEPS))
+    tensors = [torch.from_numpy(sequence) for sequence in sequences]
+    windows = Windows(tensors, window=WINDOW, batch_size=BATCH_SIZE)
+    items = DataLoader(RandomWindows(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
+    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(SPANS))
     mask = torch.ones(BATCH_SIZE, WINDOW)
 
-    def ours(train: bool = True) -> None:
-        for _, batch in zip(range(BATCHES), windows.epoch(np.random.default_rng(0)), strict=False):
-            if train:
-                step(batch)
+    def ours(step: Callable[[Batch], None]) -> None:
+        for batch in islice(windows.epoch(np.random.default_rng(0)), BATCHES):
+            step(batch)
 
-    def theirs(train: bool = True) -> None:
+    def theirs(step: Callable[[Batch], None]) -> None:
         for sequence in items:
-            if train:
-                step(Batch(sequence, averages, mask, 0))
+            step(Batch(sequence, averages, mask, 0))
 
-    seconds, baseline = medians(ours, theirs, repeats)
-    data, data_baseline = medians(lambda: ours(train=False), lambda: theirs(train=False), repeats)
+    def read(batch: Batch) -> None:
+        pass
+
+    times = medians(lambda: ours(train), lambda: theirs(train), repeats)
+    reading = medians(lambda: ours(read), lambda: theirs(read), repeats)
     n_windows = BATCHES * BATCH_SIZE
-    return Result(
-        "sequencer training",
-        f"{n_windows} windows of {WINDOW} steps, LSTM of 100, batches of {BATCH_SIZE}",
-        "one random window at a time, cut in Python",
-        seconds,
-        baseline,
-        0,
-        repeats,
-        {
-            "windows per second": n_windows / seconds,
-            "baseline, windows per second": n_windows / baseline,
-            "data path alone, ratio": data_baseline / data,
-        },
-    )
+    facts = {
+        "windows per second": n_windows / times[0],
+        "baseline, windows per second": n_windows / times[1],
+        "data path alone, ratio": reading[1] / reading[0],
+    }
+    what = f"{n_windows} windows of {WINDOW} steps, LSTM of 100, batches of {BATCH_SIZE}"
+    baseline = "one random window at a time, cut in Python"
+    return Result("sequencer training", what, baseline, *times, repeats=repeats, facts=facts)
 
 
-def _epoch(repeats: int) -> Result:
-    """To learn once from every transition: from all of a window's, and from the last of each of the
-    windows of ten steps.
+def bench_epoch(repeats: int) -> Result:
+    """Learn once from every transition.
+
+    From all of a window's; against from the last one of a window of ten steps for each.
     """
     generator = torch.Generator().manual_seed(0)
-    options = TrainingOptions()
-    step = _updates_of_an_lstm()
-    sequence = torch.randn(TRANSITIONS + WINDOW, 13, generator=generator)
+    options = ForecasterOptions()
+    train = make_training_step()
+    sequence = torch.randn(TRANSITIONS + WINDOW, N_COLUMNS, generator=generator)
     windows = Windows([sequence], window=options.window, batch_size=options.batch_size)
     every_window = sequence.unfold(0, WINDOW + 1, 1).transpose(1, 2)  # (windows, steps, n), a view
-    averages = torch.zeros(BATCH_SIZE, WINDOW, 13 * len(STEPS))
+    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(SPANS))
     last = torch.zeros(BATCH_SIZE, WINDOW)
     last[:, -1] = 1
 
     def ours() -> None:
         for batch in windows.epoch(np.random.default_rng(0)):
-            step(batch)
+            train(batch)
 
     def theirs() -> None:
         for rows in torch.randperm(TRANSITIONS, generator=generator).split(BATCH_SIZE):
-            step(Batch(every_window[rows], averages[: len(rows)], last[: len(rows)], 0))
+            train(Batch(every_window[rows], averages[: len(rows)], last[: len(rows)], 0))
 
-    seconds, baseline = medians(ours, theirs, repeats)
-    return Result(
-        "sequencer epoch",
-        f"{TRANSITIONS} transitions, each learned from once; LSTM of 100",
-        f"one window of {WINDOW} steps for each, {BATCH_SIZE} a batch",
-        seconds,
-        baseline,
-        0,
-        repeats,
-        {
-            "transitions per second": TRANSITIONS / seconds,
-            "baseline, transitions per second": TRANSITIONS / baseline,
-        },
-    )
+    times = medians(ours, theirs, repeats)
+    facts = {
+        "transitions per second": TRANSITIONS / times[0],
+        "baseline, transitions per second": TRANSITIONS / times[1],
+    }
+    what = f"{TRANSITIONS} transitions, each learned from once; LSTM of 100"
+    baseline = f"one window of {WINDOW} steps for each, {BATCH_SIZE} a batch"
+    return Result("sequencer epoch", what, baseline, *times, repeats=repeats, facts=facts)
 
 
-def _updates_of_an_lstm() -> Callable[[Batch], None]:
-    """What trains the original's LSTM on a batch."""
-    body = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
-    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), "point", body))
+def make_training_step() -> Callable[[Batch], None]:
+    """Return a function that trains the original's LSTM on a batch."""
+    sizes = {"hidden_size": 100, "n_layers": 3, "dropout": 0.0}
+    model = Forecaster(ForecasterConfig("lstm", DescriptorSettings(), "point", sizes))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
-    def step(batch: Batch) -> None:
-        loss, n = batch_loss(model, batch)
+    def train(batch: Batch) -> None:
+        loss, n_steps = batch_loss(model, batch)
         optimiser.zero_grad()
-        (loss / n).backward()
+        (loss / n_steps).backward()
         optimiser.step()
 
-    return step
+    return train

@@ -1,274 +1,177 @@
-"""Vocoders and generators against plain eager float32 modules of the same layers, and training
-against decoding as one goes.
-"""
+"""Vocoders and generators, against plain eager float32 modules of the same layers."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from audio.read import read_mono, resample
 from demiurge.bench import Result, medians
+from demiurge.bench.synth_training import PRESETS_TRAINED, bench_training
 from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import shipped_model
 from synth.architectures import ARCHITECTURES
+from synth.dataset import open_dataset
+from synth.generate import GenerateOptions, generate
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
-from synth.mel import PRESETS, log_mel
-from synth.recordings import Recordings, open_recordings
-from synth.train_unagan import UnaganOptions, UnaganTraining
-from synth.train_vocoder import VocoderOptions, VocoderTraining
+from synth.mel import PRESETS
+from synth.train_unagan import UnaganOptions
 from synth.vocoder import Vocoder
-from training.distributed import Distributed
 
-# of audio for published sizes
-SECONDS = 5.0
+SECONDS = 5.0  # of audio for the published sizes
 SECONDS_FULL = 30.0
-# two minutes of music
-SHIPPED_SECONDS = 120.0
+SHIPPED_SECONDS = 120.0  # of audio for the shipped models
 SHIPPED_FILES = 4
 CLIP_SECONDS = 10.0
 N_CLIPS = 8
-STEPS = 5  # of training
-TRAINED = ("vocos-small", "unagan-small")
 
 
 def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
-    recordings = open_recordings(CORPUS_DIR, PRESETS["22k"])
-    mel = np.array(recordings.mels[: int(SHIPPED_SECONDS * recordings.settings.frame_rate)].T)
-    short = mel[:, : int((SECONDS_FULL if full else SECONDS) * recordings.settings.frame_rate)]
-    published = [_vocoder(name, short, repeats) for name in ARCHITECTURES]
-    presets = (
-        [*TRAINED, *(name for name in ARCHITECTURES if name not in TRAINED), "unagan"]
-        if full
-        else TRAINED
-    )
-    training = [_training(name, recordings) for name in presets]
+    """Measure the room synth on mel spectrograms of the bundled sounds."""
+    dataset = open_dataset(CORPUS_DIR, PRESETS["22k"])
+    frame_rate = dataset.settings.frame_rate
+    mel = np.array(dataset.mels[: int(SHIPPED_SECONDS * frame_rate)].T)
+    short = mel[:, : int((SECONDS_FULL if full else SECONDS) * frame_rate)]
+    trained = list(PRESETS_TRAINED)
+    if full:
+        trained += [name for name in ARCHITECTURES if name not in PRESETS_TRAINED]
+        trained.append("unagan")
     return [
-        *published,
-        *(_unagan(kind, repeats) for kind in ("hierarchical", "nonhierarchical")),
-        _shipped_vocoder(mel, repeats),
-        _shipped_chain(repeats),
-        *training,
+        *(bench_vocoder(name, short, repeats) for name in ARCHITECTURES),
+        *(bench_unagan(kind, repeats) for kind in ("hierarchical", "nonhierarchical")),
+        bench_shipped_vocoder(mel, repeats),
+        bench_generate(repeats),
+        *(bench_training(name, dataset) for name in trained),
     ]
 
 
-def _vocoder(architecture: str, mel: np.ndarray, repeats: int) -> Result:
-    """float32 against the eager module, and bfloat16 beside it."""
+def bench_vocoder(architecture: str, mel: np.ndarray, repeats: int) -> Result:
+    """Run a vocoder in float32, and in bfloat16 beside it."""
     torch.manual_seed(0)
-    vocoder = Vocoder(architecture, PRESETS["22k"]).eval()
-    eager = vocoder.network
-    ours = Vocoder(architecture, PRESETS["22k"])
-    ours.network.load_state_dict(eager.state_dict())
-    ours.eval().prepare()
-    seconds = mel.shape[1] / vocoder.mel.frame_rate
+    vocoder = Vocoder(architecture, PRESETS["22k"])
+    eager = Vocoder(architecture, PRESETS["22k"]).eval().network
+    vocoder.network.load_state_dict(eager.state_dict())
+    vocoder.eval().prepare()
     outputs: dict[str, np.ndarray] = {}
 
+    @torch.inference_mode()
     def plainly() -> None:
-        with torch.inference_mode():
-            outputs["eager"] = eager(torch.from_numpy(mel)[None])[0, 0].numpy()
+        outputs["eager"] = eager(torch.from_numpy(mel)[None])[0, 0].numpy()
 
-    def quickly(precision: str) -> Callable[[], None]:
-        def run() -> None:
-            ours.precision = precision
-            outputs[precision] = ours.synthesise(mel)
-
-        return run
+    def prepared(precision: str) -> None:
+        vocoder.precision = precision
+        outputs[precision] = vocoder.synthesise(mel)
 
     plainly()
-    quick, baseline = medians(quickly("float32"), plainly, repeats)
-    half, _ = medians(quickly("bfloat16"), lambda: None, repeats)
-    level = np.abs(outputs["eager"]).max()
-    noise = np.sqrt(
-        np.mean((outputs["bfloat16"] - outputs["eager"]) ** 2) / np.mean(outputs["eager"] ** 2)
-    )
+    seconds, baseline_seconds = medians(lambda: prepared("float32"), plainly, repeats)
+    half_seconds, _ = medians(lambda: prepared("bfloat16"), lambda: None, repeats)
+    audio_seconds = mel.shape[1] / vocoder.mel.frame_rate
     return Result(
         f"synth {architecture}",
-        f"{seconds:.0f} s, untrained weights, {torch.get_num_threads()} threads",
+        f"{audio_seconds:.0f} s, untrained weights, {torch.get_num_threads()} threads",
         "plain eager float32 module",
-        quick,
-        baseline,
         seconds,
+        baseline_seconds,
+        audio_seconds,
         repeats,
         {
-            "largest difference, of full scale": float(
-                np.abs(outputs["float32"] - outputs["eager"]).max() / level
-            ),
-            "bfloat16, times eager float32": baseline / half,
-            "bfloat16, times real time": seconds / half,
-            "bfloat16, rounding noise in dB": float(20 * np.log10(noise)),
-            "fastest": "bfloat16" if half < quick else "float32",
+            "largest difference, of full scale": largest_difference(outputs),
+            "bfloat16, times eager float32": baseline_seconds / half_seconds,
+            "bfloat16, times real time": audio_seconds / half_seconds,
+            "bfloat16, rounding noise in dB": rounding_noise_db(outputs),
+            "fastest": "bfloat16" if half_seconds < seconds else "float32",
         },
     )
 
 
-def _unagan(kind: str, repeats: int) -> Result:
+def largest_difference(outputs: dict[str, np.ndarray]) -> float:
+    """Return by how much float32 differs from the eager module, over the latter's peak."""
+    differences = np.abs(outputs["float32"] - outputs["eager"])
+    return float(differences.max() / np.abs(outputs["eager"]).max())
+
+
+def rounding_noise_db(outputs: dict[str, np.ndarray]) -> float:
+    """Return the level of what bfloat16 rounds away, below the output's."""
+    noise = np.mean((outputs["bfloat16"] - outputs["eager"]) ** 2)
+    return float(10 * np.log10(noise / np.mean(outputs["eager"] ** 2)))
+
+
+def bench_unagan(kind: str, repeats: int) -> Result:
+    """Generate clips together, against one by one."""
     torch.manual_seed(0)
     generator = Generator(UnaganOptions(architecture=kind).config(), PRESETS["22k"]).eval()
     frames = int(CLIP_SECONDS * generator.mel.frame_rate) // 16 * 16
 
+    @torch.inference_mode()
     def one_by_one() -> None:
-        with torch.inference_mode():
-            for _ in range(N_CLIPS):
-                generator.network(
-                    torch.randn(
-                        1, generator.config.z_channels, frames // generator.config.frames_per_step
-                    )
-                )
+        for _ in range(N_CLIPS):
+            generator.network(random_noise(generator, frames))
 
-    seconds, baseline = medians(
-        lambda: generator.sample(frames, seeds=range(N_CLIPS)), one_by_one, repeats
-    )
-    length = N_CLIPS * frames / generator.mel.frame_rate
+    def together() -> None:
+        generator.sample(frames, random_seeds=range(N_CLIPS))
+
+    times = medians(together, one_by_one, repeats)
+    audio_seconds = N_CLIPS * frames / generator.mel.frame_rate
     what = f"{N_CLIPS} clips of {CLIP_SECONDS:.0f} s, width {generator.config.width}"
-    return Result(
-        f"synth unagan {kind}",
-        what,
-        "plain eager float32 module, clip by clip",
-        seconds,
-        baseline,
-        length,
-        repeats,
-        {},
-    )
+    baseline = "plain eager float32 module, clip by clip"
+    return Result(f"synth unagan {kind}", what, baseline, *times, audio_seconds, repeats)
 
 
-def _shipped_vocoder(mel: np.ndarray, repeats: int) -> Result:
+def random_noise(generator: Generator, frames: int) -> torch.Tensor:
+    """Return noise for so many frames, shape (1, z_channels, steps)."""
+    config = generator.config
+    return torch.randn(1, config.z_channels, frames // config.frames_per_step)
+
+
+def bench_shipped_vocoder(mel: np.ndarray, repeats: int) -> Result:
+    """Run the shipped vocoder, against Griffin-Lim."""
     vocoder = Vocoder.load(shipped_model("vocoder")).prepare()
-    seconds = mel.shape[1] / vocoder.mel.frame_rate
-    part = mel[:, : mel.shape[1] // 10]  # Griffin-Lim's time grows with the length
-    quick, tenth = medians(
-        lambda: vocoder.synthesise(mel), lambda: griffin_lim(part, vocoder.mel), repeats
+    audio_seconds = mel.shape[1] / vocoder.mel.frame_rate
+    tenth = mel[:, : mel.shape[1] // 10]  # Griffin-Lim's time grows with the length
+    seconds, tenth_seconds = medians(
+        lambda: vocoder.synthesise(mel), lambda: griffin_lim(tenth, vocoder.mel), repeats
     )
     vocoder.precision = "bfloat16"
-    half, _ = medians(lambda: vocoder.synthesise(mel), lambda: None, repeats)
-    facts = {"bfloat16, times real time": seconds / half}
-    what = f"shipped vocoder, {seconds:.0f} s, {torch.get_num_threads()} threads"
+    half_seconds, _ = medians(lambda: vocoder.synthesise(mel), lambda: None, repeats)
     return Result(
         "synth shipped vocoder",
-        what,
+        f"shipped vocoder, {audio_seconds:.0f} s, {torch.get_num_threads()} threads",
         "Griffin-Lim, 60 iterations",
-        quick,
-        10 * tenth,
         seconds,
+        10 * tenth_seconds,
+        audio_seconds,
         repeats,
-        facts,
+        {"bfloat16, times real time": audio_seconds / half_seconds},
     )
 
 
-def _shipped_chain(repeats: int) -> Result:
-    """Noise to audio: the shipped UNAGAN and vocoder, as `synth generate` runs them."""
-    from synth.generate import GenerateOptions, generate
-
+def bench_generate(repeats: int) -> Result:
+    """Generate files with the shipped models as `synth generate` does."""
     unagan = shipped_model("unagan")
     vocoder = shipped_model("vocoder")
+    names = (str(unagan), str(vocoder))
     generator = Generator.load(unagan)
     prepared = Vocoder.load(vocoder).prepare()
-    length = SHIPPED_SECONDS / SHIPPED_FILES
-    options = GenerateOptions(minutes=SHIPPED_SECONDS / 60, seconds=length)
+    eager = Vocoder.load(vocoder)
+    file_seconds = SHIPPED_SECONDS / SHIPPED_FILES
+    options = GenerateOptions(minutes=SHIPPED_SECONDS / 60, seconds=file_seconds)
+    frames = int(file_seconds * generator.mel.frame_rate)
 
     def ours() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            generate(
-                generator,
-                prepared,
-                Path(folder),
-                options=options,
-                names=(str(unagan), str(vocoder)),
-            )
+            generate(generator, prepared, Path(folder), options=options, names=names)
 
-    eager = Vocoder.load(vocoder)
-    frames = int(length * generator.mel.frame_rate)
-
+    @torch.inference_mode()
     def plainly() -> None:
-        with torch.inference_mode():
-            for _ in range(SHIPPED_FILES):
-                noise = torch.randn(
-                    1, generator.config.z_channels, frames // generator.config.frames_per_step
-                )
-                eager(generator.denormalise(generator.network(noise)))
+        for _ in range(SHIPPED_FILES):
+            scores = generator.network(random_noise(generator, frames))
+            eager(generator.denormalise(scores))
 
-    seconds, baseline = medians(ours, plainly, repeats)
-    return Result(
-        "synth generate",
-        f"{SHIPPED_SECONDS:.0f} s in {SHIPPED_FILES} files by the shipped UNAGAN and vocoder,"
-        " checked and written",
-        "plain eager float32 modules, file by file, not checked nor written",
-        seconds,
-        baseline,
-        SHIPPED_SECONDS,
-        repeats,
-        {},
+    times = medians(ours, plainly, repeats)
+    what = (
+        f"{SHIPPED_SECONDS:.0f} s in {SHIPPED_FILES} files by the shipped UNAGAN and vocoder, "
+        "checked and written"
     )
-
-
-def _training(name: str, recordings: Recordings) -> Result:
-    """Steps per second, with the share of time spent waiting for data; and with files decoded for
-    every segment.
-    """
-    processes = Distributed()
-    training: VocoderTraining | UnaganTraining
-    if name.startswith("unagan"):
-        small = UnaganOptions(width=160, discriminator_width=160, clip_frames=128, batch_size=8)
-        training = UnaganTraining(
-            recordings, small if name == "unagan-small" else UnaganOptions(), processes
-        )
-    else:
-        training = VocoderTraining(
-            recordings, VocoderOptions(architecture=name, adversarial_from=0), processes
-        )
-    n_steps = STEPS if name in TRAINED else 1  # the published sizes take up to a minute each
-    batches = training.batches(np.random.default_rng(0), 0)
-    n_updates = iter(range(1, 1_000_000))
-    waits = []
-
-    def steps(source: Iterator[tuple[Tensor, Tensor]]) -> None:
-        for _ in range(n_steps):
-            training.step(next(source), next(n_updates))
-
-    steps(batches)
-    decoding = _decoded_each_time(recordings, training.options.batch_size, training.train.n_frames)
-    seconds, baseline = medians(lambda: steps(batches), lambda: steps(decoding), 1)
-    waited, waited_baseline = medians(
-        lambda: waits.append(list(islice(batches, n_steps))),
-        lambda: list(islice(decoding, n_steps)),
-        1,
-    )
-    return Result(
-        f"synth training {name}",
-        f"{n_steps} steps, {torch.get_num_threads()} threads, float32",
-        "every segment's file decoded and analysed as it is needed",
-        seconds,
-        baseline,
-        0,
-        1,
-        {
-            "steps per second": n_steps / seconds,
-            "share of time waiting for data": waited / seconds,
-            "baseline's share": waited_baseline / baseline,
-        },
-    )
-
-
-def _decoded_each_time(
-    recordings: Recordings, batch_size: int, n_frames: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    settings = recordings.settings
-    rng = np.random.default_rng(0)
-    while True:
-        audio = np.zeros((batch_size, n_frames * settings.hop_length), np.float32)
-        for row in audio:
-            entry = recordings.entries[rng.integers(len(recordings.entries))]
-            samples, info = read_mono(CORPUS_DIR / entry.name)
-            samples = resample(samples, info.sample_rate, settings.sample_rate)
-            start = rng.integers(max(len(samples) - len(row), 0) + 1)
-            part = samples[start : start + len(row)]
-            row[: len(part)] = part
-        yield (
-            torch.from_numpy(audio),
-            torch.from_numpy(np.stack([log_mel(row, settings) for row in audio])),
-        )
+    baseline = "plain eager float32 modules, file by file, not checked nor written"
+    return Result("synth generate", what, baseline, *times, SHIPPED_SECONDS, repeats)

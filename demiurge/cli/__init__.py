@@ -1,6 +1,6 @@
 """The command `demiurge`.
 
-Commands import what is slow (torch, librosa, faiss) inside, so that --help answers at once.
+Commands import what is slow (torch, librosa, faiss, numpy) inside, so that --help answers at once.
 """
 
 import io
@@ -15,28 +15,30 @@ from demiurge.cli.bench import bench
 from demiurge.cli.browse import browse
 from demiurge.cli.db import db
 from demiurge.cli.demo import demo
-from demiurge.cli.options.output import one_line
+from demiurge.cli.options.command import Group
 from demiurge.cli.playback import playback
 from demiurge.cli.query import query
 from demiurge.cli.render import mosaic, render
 from demiurge.cli.sequencer import sequencer
 from demiurge.cli.synth import synth
 from files.errors import DemiurgeError, ParameterError, install_command
+from files.names import printable
 
 
 class WrongUsage(click.ClickException):
+    """Ends the program with exit status 2."""
+
     exit_code = 2
 
 
-class Main(click.Group):
-    """Turns the errors a user can meet into one line and an exit status: 2 for wrong usage, 1 for
-    the rest.
+class Main(Group):
+    """Turns errors that a user can meet into one line and an exit status.
+
+    The status is 2 for wrong usage, 1 for the rest.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """As click's; a letter that the terminal or file cannot show, or a byte of a name that is
-        none, becomes "?".
-        """
+        """Run as click does; a letter that the output cannot show becomes "?"."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="replace")
@@ -46,12 +48,7 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except DemiurgeError as error:
-            message = "\n".join(
-                map(one_line, str(error).split("\n"))
-            )  # lists of files have a line for each
-            raise (WrongUsage if isinstance(error, ParameterError) else click.ClickException)(
-                message
-            ) from error
+            raise shown(error) from error
         except ModuleNotFoundError as error:
             if error.name != "faiss":
                 raise
@@ -59,8 +56,14 @@ class Main(click.Group):
                 f"searching needs FAISS; install it with: {install_command('cpu')}"
             ) from error
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of the work, not of the alphabet
+
+def shown(error: DemiurgeError) -> click.ClickException:
+    """Return an error as click ends the program with it."""
+    lines = str(error).split("\n")  # lists of files have a line for each
+    message = "\n".join(map(printable, lines))
+    if isinstance(error, ParameterError):
+        return WrongUsage(message)
+    return click.ClickException(message)
 
 
 @click.group(
@@ -74,13 +77,11 @@ def main() -> None:
     demiurge demo                                   the whole chain on the bundled sounds
     demiurge db build my_sounds my.db               then with your own
     """
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, exit_at_sigterm)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    """A program that is told to end removes its temporary files first, and commits what a build
-    has; as at Ctrl-C.
-    """
+def exit_at_sigterm(number: int, frame: FrameType | None) -> None:
+    """End as at Ctrl-C: temporary files are removed, and what a build has is committed."""
     raise SystemExit(128 + number)
 
 

@@ -1,39 +1,47 @@
 """demiurge bench: this machine against the reference path."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from demiurge.cli.options.output import echo_json, echo_table, json_option
+from demiurge.cli.options.command import command
+from demiurge.cli.options.output import json_option
+from demiurge.cli.terminal import echo_json, echo_table
+
+if TYPE_CHECKING:
+    from demiurge.bench import Result
 
 
-@click.command(
-    epilog="\b\nExamples:\n  demiurge bench\n  demiurge bench db --audio my_sounds --json"
-)
+@command(examples=("demiurge bench", "demiurge bench db --audio my_sounds --json"))
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option(
     "--audio",
     type=click.Path(path_type=Path),
-    help="Folder to measure on. [default: WAVs made of the bundled sounds]",
+    help="Folder of audio to measure with. [default: WAVs made of the bundled sounds]",
 )
 @click.option(
     "--repeats",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="Runs of each; the median counts.",
+    help="Number of runs of each; the median counts.",
 )
 @click.option(
     "--full",
     is_flag=True,
-    help="Hours of audio, 20 000 files, a million units: the published sizes. Many minutes.",
+    help="Measure the published sizes: hours of audio, 20 000 files, a million units. Takes many"
+    " minutes.",
 )
 @json_option
 def bench(
     names: tuple[str, ...], audio: Path | None, repeats: int, full: bool, as_json: bool
 ) -> None:
-    """Measure NAMEs (db, query, playback, sequencer, synth, web; all by default) against a named
-    baseline in one run.
+    """Measure NAMEs against a named baseline in one run.
+
+    NAMEs are db, query, playback, sequencer, synth and web; all of them by default.
     """
     from demiurge.bench import run_benchmarks
 
@@ -42,23 +50,26 @@ def bench(
         echo_json([result.to_dict() for result in results])
         return
     for result in results:
-        rows = [
-            [
-                path,
-                f"{seconds:.4g} s",
-                f"{result.audio_seconds / seconds:.0f} × real time" if result.audio_seconds else "",
-            ]
-            for path, seconds in (
-                ("Demiurge", result.seconds),
-                (result.baseline, result.baseline_seconds),
-            )
-        ]
-        echo_table(
-            f"{result.name}: {result.ratio:.1f} × faster; {result.what}",
-            ["path", "time (median)", "speed"],
-            rows,
-        )
-        for name, value in result.facts.items():
-            click.echo(
-                f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"
-            )
+        echo_result(result)
+
+
+def echo_result(result: Result) -> None:
+    """Print the two medians of a benchmark, and what else it has found."""
+    rows = [
+        ["Demiurge", f"{result.seconds:.4g} s", speed_text(result, result.seconds)],
+        [
+            result.baseline,
+            f"{result.baseline_seconds:.4g} s",
+            speed_text(result, result.baseline_seconds),
+        ],
+    ]
+    title = f"{result.name}: {result.ratio:.1f} × faster; {result.what}"
+    echo_table(title, ["path", "time (median)", "speed"], rows)
+    for name, value in result.facts.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        click.echo(f"  {name}: {shown}")
+
+
+def speed_text(result: Result, seconds: float) -> str:
+    """Return how much faster than real time it is; "" if it is not about audio."""
+    return f"{result.audio_seconds / seconds:.0f} × real time" if result.audio_seconds else ""

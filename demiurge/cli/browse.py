@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from demiurge.cli.options.command import command
+from demiurge.cli.options.output import database_argument, root_option
 from files.errors import ParameterError, install_command
 
 if TYPE_CHECKING:
@@ -17,53 +19,42 @@ if TYPE_CHECKING:
 NEEDED = ("starlette", "uvicorn", "jinja2")
 
 
-@click.command(
-    epilog=(
-        "\b\nExamples:\n  demiurge browse my.db\n  demiurge browse my.db --plan out.plan.json"
-        " --model my.model\n  demiurge browse my.db --host 0.0.0.0 --port 9000 --no-open"
+path_type = click.Path(path_type=Path)
+
+
+@command(
+    examples=(
+        "demiurge browse my.db",
+        "demiurge browse my.db --plan out.plan.json --model my.model",
+        "demiurge browse my.db --host 0.0.0.0 --port 9000 --no-open",
     )
 )
-@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
-@click.option(
-    "--plan",
-    "plans",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Open this plan; repeatable.",
-)
+@database_argument
+@click.option("--plan", "plans", multiple=True, type=path_type, help="Open this plan; repeatable.")
 @click.option(
     "--model",
     "models",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help=(
-        "Offer this forecaster, beside those in the folder of DB and in the current folder;"
-        " repeatable."
-    ),
+    type=path_type,
+    help="Offer this forecaster, beside those found in the folder of DB and in the current folder;"
+    " repeatable.",
 )
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    help="Where plans are kept. [default: DB with the suffix .plans]",
-)
-@click.option(
-    "--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."
-)
+@click.option("--folder", type=path_type, help="Folder that plans are kept in. [default: DB.plans]")
+@root_option
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="The address to serve; 0.0.0.0: to all who know the token.",
+    help="Address to serve; 0.0.0.0 serves everybody who knows the token.",
 )
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="[default: 8421, or any other if that is in use]"
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to serve. [default: 8421, or another if that is in use]",
 )
 @click.option(
     "--token",
-    help=(
-        "What whoever asks must know, at least 16 characters. [default: drawn by lot, where one is"
-        " needed]"
-    ),
+    help="Access token, 16 characters or more. [default: a random one, where others can connect]",
 )
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 def browse(
@@ -77,11 +68,11 @@ def browse(
     token: str | None,
     no_open: bool,
 ) -> None:
-    """See and hear DB as a map, see why a plan plays what it plays, change it, make new ones: in a
-    browser. Ctrl-C ends it.
+    """Explore DB and its plans in a browser.
+
+    The page shows the units as a map, and reads, changes and makes plans. Ctrl-C ends it.
     """
     check_installed()
-    from demiurge.web.plans import plans_of
     from demiurge.web.serve import address_of, allow_files, listen, make_server, secure
     from demiurge.web.signals import ended_by_signals
     from demiurge.web.workspace import Workspace
@@ -89,7 +80,6 @@ def browse(
     allow_files()
     opened = Workspace(database, plans=plans, models=models, folder=folder, root=root)
     with closing(opened) as workspace, closing(listen(host, port)) as sock:
-        plans_of(workspace)  # a wrong one is refused now
         security = secure(host, sock.getsockname()[1], token)
         server = make_server(workspace, security)
         with ended_by_signals(server):
@@ -102,7 +92,7 @@ def browse(
 
 
 def check_installed() -> None:
-    """Raise a ParameterError that says how to get what the page needs, if it is not there."""
+    """Refuse to start without the packages that the page needs."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ParameterError(

@@ -1,16 +1,22 @@
 """A plan for reading: what is played when, why, and what else would have fitted."""
 
+from __future__ import annotations
+
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from demiurge.cli.options.output import echo_table
+from demiurge.cli.terminal import counted, echo_table
 from files.errors import ParameterError
+
+if TYPE_CHECKING:
+    from playback.options import CrossfadeOptions
+    from playback.plan import Plan
 
 COLUMNS = [
     "step",
@@ -27,37 +33,33 @@ COLUMNS = [
 ]
 
 
-def plan_facts(plan, file: Path, crossfade, root: Path | None) -> dict[str, Any]:
-    """All that a plan says, and which of its sources are missing; None where nobody knows, since
-    the corpus is not there.
+def plan_facts(
+    plan: Plan, file: Path, crossfade: CrossfadeOptions, root: Path | None
+) -> dict[str, Any]:
+    """Return all that a plan says, and which of its sources are missing.
+
+    "missing" is None where the corpus is not there to look.
 
     Raises
     ------
     ParameterError
         If `root` is no folder.
     """
-    from playback.stitch import join_runs
+    from playback.runs import join_runs
 
     runs = join_runs(plan.steps)
     missing = missing_sources(plan, root)
-    begins = {run.first for run in runs}
+    starts = {run.first for run in runs}
     steps = [
         {
             "number": number,
             **step.to_dict(),
-            "contiguous": number not in begins,
+            "contiguous": number not in starts,
             "missing": missing[step.source],
         }
         for number, step in enumerate(plan.steps)
     ]
-    seconds = Counter[str]()
-    lasts = Counter(step.source for step in plan.steps)
-    for step in plan.steps:
-        seconds[step.source] += step.n_samples / plan.sample_rate
-    sources = [
-        {"path": path, "steps": n, "seconds": round(seconds[path], 6), "missing": missing[path]}
-        for path, n in lasts.items()
-    ]
+    played_samples = sum(step.n_samples for step in plan.steps)
     return {
         "file": str(file),
         "plan": plan.identity,
@@ -66,10 +68,8 @@ def plan_facts(plan, file: Path, crossfade, root: Path | None) -> dict[str, Any]
         "channels": plan.channels,
         "samples": plan.n_samples,
         "seconds": plan.n_samples / plan.sample_rate,
-        "rest_seconds": round(
-            (plan.n_samples - sum(step.n_samples for step in plan.steps)) / plan.sample_rate, 6
-        ),
-        "sources": sources,
+        "rest_seconds": round((plan.n_samples - played_samples) / plan.sample_rate, 6),
+        "sources": source_facts(plan, missing),
         "joins": len(runs) - 1,
         "crossfade": asdict(crossfade),
         "settings": plan.settings,
@@ -78,8 +78,26 @@ def plan_facts(plan, file: Path, crossfade, root: Path | None) -> dict[str, Any]
     }
 
 
-def missing_sources(plan, root: Path | None) -> dict[str, bool | None]:
-    """Whether each source is missing; None if the folder of the corpus is not there."""
+def source_facts(plan: Plan, missing: dict[str, bool | None]) -> list[dict[str, Any]]:
+    """Return how much each source plays, in the order in which they begin."""
+    counts = Counter(step.source for step in plan.steps)
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for step in plan.steps:
+        seconds[step.source] += step.n_samples / plan.sample_rate
+    return [
+        {"path": path, "steps": n, "seconds": round(seconds[path], 6), "missing": missing[path]}
+        for path, n in counts.items()
+    ]
+
+
+def missing_sources(plan: Plan, root: Path | None) -> dict[str, bool | None]:
+    """Return whether each source is missing; None if the folder of the corpus is not there.
+
+    Raises
+    ------
+    ParameterError
+        If `root` is no folder.
+    """
     folder = Path(root or plan.database["root"])
     sources = {step.source for step in plan.steps}
     if folder.is_dir():
@@ -92,18 +110,27 @@ def missing_sources(plan, root: Path | None) -> dict[str, bool | None]:
 
 
 def echo_plan(facts: dict[str, Any]) -> None:
-    """The facts for people: a few lines about the whole, then a line per step."""
+    """Print a few lines about the whole, then a row for each step."""
     sources = facts["sources"]
     steps = facts["steps"]
-    crossfade = facts["crossfade"]
     click.echo(
-        f"{facts['file']}: {facts['seconds']:.2f} s, {len(steps)} units of {len(sources)} sources,"
-        f" {facts['joins']} joins; where no join is told, the sound goes on as recorded"
+        f"{facts['file']}: {facts['seconds']:.2f} s, {counted(len(steps), 'unit')} of"
+        f" {counted(len(sources), 'source')}, {counted(facts['joins'], 'join')}; a unit without a"
+        " join cost goes on from the one before"
     )
     if facts["rest_seconds"]:
         click.echo(f"  rests for {facts['rest_seconds']:.2f} s")
     click.echo(f"  database {facts['database']['id']}, corpus {facts['database']['root']}")
-    click.echo("  crossfade " + ", ".join(f"{name} {value}" for name, value in crossfade.items()))
+    crossfade = [f"{name} {value}" for name, value in facts["crossfade"].items()]
+    click.echo(f"  crossfade {', '.join(crossfade)}")
+    echo_missing(sources)
+    rows = [step_cells(step, facts["sample_rate"]) for step in steps]
+    used = [n for n in range(len(COLUMNS)) if any(row[n] for row in rows)]
+    echo_table("", [COLUMNS[n] for n in used], [[row[n] for n in used] for row in rows])
+
+
+def echo_missing(sources: list[dict[str, Any]]) -> None:
+    """Print which sources are missing, or that the corpus is."""
     if lost := [source["path"] for source in sources if source["missing"]]:
         click.echo(
             f"  missing: {', '.join(lost)}; put them back, or say with --root where the corpus is"
@@ -113,62 +140,60 @@ def echo_plan(facts: dict[str, Any]) -> None:
             "  the corpus is not there, so that it cannot be played; say where it is now with"
             " --root"
         )
-    rows = [step_cells(step, facts["sample_rate"]) for step in steps]
-    said = [n for n in range(len(COLUMNS)) if any(row[n] for row in rows)]
-    echo_table("", [COLUMNS[n] for n in said], [[row[n] for n in said] for row in rows])
 
 
 def step_cells(step: dict[str, Any], sample_rate: int) -> list[str]:
-    """A step's cells, one for each of `COLUMNS`; costs are empty of a step written by hand, and
-    where nothing joins.
+    """Return a step's cells, one for each of `COLUMNS`.
+
+    Costs are empty where a step was written by hand, and the join where nothing joins.
     """
-    at, length, start = (
-        f"{step[key] / sample_rate:.3f} s" for key in ("at_sample", "n_samples", "start_sample")
-    )
-    source = step["source"] + (" (missing)" if step["missing"] else "")
-    unit = distance = join = ""
+    unit = ""
+    distance = ""
+    join = ""
     if step["unit"] >= 0:
         unit = str(step["unit"])
         distance = f"{step['distance']:.3f}"
-        join = f"{step['join']:.3f}" if step["number"] > 0 and not step["contiguous"] else ""
-    others = step["alternatives"]
-    also = str(len(step["alternatives"]) or "")
-    how = how_played(step)
-    nearest = nearest_text(others, sample_rate)
+        if step["number"] > 0 and not step["contiguous"]:
+            join = f"{step['join']:.3f}"
     return [
         str(step["number"]),
-        at,
-        length,
-        source,
-        start,
+        f"{step['at_sample'] / sample_rate:.3f} s",
+        f"{step['n_samples'] / sample_rate:.3f} s",
+        step["source"] + (" (missing)" if step["missing"] else ""),
+        f"{step['start_sample'] / sample_rate:.3f} s",
         unit,
         distance,
         join,
-        how,
-        also,
-        nearest,
+        how_played(step),
+        str(len(step["alternatives"]) or ""),
+        nearest_text(step["alternatives"], sample_rate),
     ]
 
 
 def how_played(step: dict[str, Any]) -> str:
-    """What is done to a unit, and whether it stays."""
-    marks = ["locked"] if step["locked"] else []
-    marks += [f"{step['gain_db']:+g} dB"] if step["gain_db"] else []
-    marks += ["reversed"] if step["reverse"] else []
-    marks += [f"{step['transpose']:+g} semitones"] if step["transpose"] else []
-    marks += [f"stretched by {step['stretch']:g}"] if step["stretch"] != 1 else []
+    """Return what is done to a unit, and whether it is locked."""
+    marks = []
+    if step["locked"]:
+        marks.append("locked")
+    if step["gain_db"]:
+        marks.append(f"{step['gain_db']:+g} dB")
+    if step["reverse"]:
+        marks.append("reversed")
+    if step["transpose"]:
+        marks.append(f"{step['transpose']:+g} semitones")
+    if step["stretch"] != 1:
+        marks.append(f"stretched by {step['stretch']:g}")
     return ", ".join(marks)
 
 
 def nearest_text(alternatives: Sequence[dict[str, Any]], sample_rate: int) -> str:
-    """The nearest of the other units that would fit, and what forbids it there."""
+    """Return the nearest of the other units that would fit, and what forbids it there."""
     if not alternatives:
         return ""
     nearest = min(alternatives, key=lambda match: match["distance"])
     where = f"unit {nearest['unit']}"
     if "source" in nearest and "start_sample" in nearest:
-        where = (
-            f"{PurePosixPath(nearest['source']).name} {nearest['start_sample'] / sample_rate:.3f} s"
-        )
+        start = f"{nearest['start_sample'] / sample_rate:.3f} s"
+        where = f"{PurePosixPath(nearest['source']).name} {start}"
     forbidden = f" ({nearest['removed']})" if "removed" in nearest else ""
     return f"{nearest['distance']:.3f} {where}{forbidden}"

@@ -1,170 +1,227 @@
 """demiurge playback: render a plan, hear it, read it, or hand it to other tools."""
 
+from __future__ import annotations
+
 import os
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from demiurge.cli.options.joins import level_notes, render_option_group, take_render_options
-from demiurge.cli.options.output import (
-    check_output,
-    echo_json,
-    force_option,
-    json_option,
-    progress_bar,
-)
+from demiurge.cli.options.command import command, option, option_group
+from demiurge.cli.options.joins import JoinsAndFile, playback_options
+from demiurge.cli.options.output import check_output, force_option, json_option, root_option
+from demiurge.cli.render_report import level_facts, level_notes
+from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
+from playback.exports import EXPORTS
 
-EXPORTS = ["reaper", "labels", "csv", "edl"]
+if TYPE_CHECKING:
+    from playback.open_plan import OpenPlan
+    from playback.options import OutputOptions, RenderOptions
+    from playback.outputs import Outputs, WrittenOutputs
+    from playback.plan import Plan
+
+output_option = partial(option, heading="What to make of the plan")
+path_type = click.Path(path_type=Path)
 
 
-@click.command(
-    epilog=(
-        "\b\nExamples:\n  demiurge playback out.plan.json -o again.wav\n  demiurge playback"
-        " out.plan.json -o again.flac --lufs -16 --picture again.png\n  demiurge playback"
-        " out.plan.json --export reaper\n  demiurge playback out.plan.json --play\n  demiurge"
-        " playback out.plan.json --show"
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of a plan."""
+
+    out: Path | None
+    play: bool
+    device: str | None
+    exports: tuple[str, ...]
+    stems: Path | None
+    picture: Path | None
+    show: bool
+
+    @property
+    def makes_something(self) -> bool:
+        return bool(self.out or self.play or self.exports or self.stems or self.picture)
+
+    def outputs(self, plan: Path) -> Outputs:
+        """Return the files to write; exports lie beside OUT, or else beside the plan."""
+        from playback.outputs import Outputs, export_path
+
+        exports = {kind: export_path(self.out or plan, kind) for kind in self.exports}
+        return Outputs(self.out, self.picture, self.stems, exports)
+
+
+wanted_options = option_group(
+    output_option("-o", "--out", type=path_type, help="The WAV, FLAC or OGG file to write."),
+    output_option("--play", is_flag=True, help="Play it on the loudspeaker while it is rendered."),
+    output_option(
+        "--device", help="Audio output for --play, a name or number. [default: the system's]"
+    ),
+    output_option(
+        "--export",
+        "exports",
+        multiple=True,
+        type=click.Choice(tuple(EXPORTS)),
+        help=f"Write {', '.join(export.help for export in EXPORTS.values())} beside OUT or PLAN;"
+        " repeatable.",
+    ),
+    output_option(
+        "--stems", type=path_type, help="Folder for an audio file of each source's part."
+    ),
+    output_option(
+        "--picture",
+        type=path_type,
+        help="PNG for a picture of OUT: its sources, crossfades and spectrum.",
+    ),
+    output_option(
+        "--show",
+        is_flag=True,
+        help="List the steps instead: what is played when, why, and what else would have fitted.",
+    ),
+    into="wanted",
+    make=Wanted,
+)
+
+
+@command(
+    examples=(
+        "demiurge playback out.plan.json -o again.wav",
+        "demiurge playback out.plan.json -o again.flac --lufs -16 --picture again.png",
+        "demiurge playback out.plan.json --export reaper",
+        "demiurge playback out.plan.json --play",
+        "demiurge playback out.plan.json --show",
     )
 )
-@click.argument("plan", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="The WAV, FLAC or OGG file to write."
-)
-@click.option("--play", is_flag=True, help="Hear it now, as it is made.")
-@click.option(
-    "--device", help="Where --play plays: an audio output's name or number. [default: the system's]"
-)
-@click.option(
-    "--export",
-    "exports",
-    multiple=True,
-    type=click.Choice(EXPORTS),
-    help=(
-        "Write it for REAPER, as Audacity labels, as a table, or as a Samplitude EDL, beside OUT or"
-        " PLAN; repeatable."
-    ),
-)
-@click.option(
-    "--stems",
-    type=click.Path(path_type=Path),
-    help="Write what each source plays into this folder, a file each.",
-)
-@click.option(
-    "--picture",
-    type=click.Path(path_type=Path),
-    help="Draw OUT into this PNG: its sources, its crossfade, its spectrum.",
-)
-@click.option(
-    "--show",
-    is_flag=True,
-    help="List its steps: what is played when, why, and what else would have fitted.",
-)
+@click.argument("plan", type=path_type)
+@wanted_options
+@playback_options
+@root_option
 @click.option(
     "--skip-missing",
     is_flag=True,
-    help="Leave silence where a source cannot be played, and exit 1.",
+    help="Leave silence where a source cannot be played, and exit with 1.",
 )
-@click.option(
-    "--root", type=click.Path(path_type=Path), help="Where the corpus is now, if it has moved."
-)
-@render_option_group
 @force_option
 @json_option
 @click.pass_context
 def playback(
     context: click.Context,
     plan: Path,
-    out: Path | None,
-    play: bool,
-    device: str | None,
-    exports: tuple[str, ...],
-    stems: Path | None,
-    picture: Path | None,
-    show: bool,
-    skip_missing: bool,
+    wanted: Wanted,
+    asked: JoinsAndFile,
     root: Path | None,
+    skip_missing: bool,
     force: bool,
     as_json: bool,
-    **options,
 ) -> None:
     """Render PLAN, as it was written or as you have edited it.
 
-    Seams are as the plan says unless you say otherwise.
+    The joins are as the plan says, unless options say otherwise.
     """
-    from playback.live import check_output_device
-    from playback.opened import open_plan
-    from playback.outputs import Outputs, export_path, listen, write_outputs
+    from playback.open_plan import open_plan
+    from playback.outputs import write_outputs
     from playback.plan import Plan
 
-    if show:
-        show_plan(
-            plan,
-            root,
-            options,
-            makes=bool(out or play or exports or stems or picture),
-            as_json=as_json,
-        )
+    if wanted.show:
+        show_plan(plan, root, wanted, asked, as_json=as_json)
         return
-    if picture and not out:
-        raise ParameterError(f"--picture {picture} draws what is rendered; give -o OUT as well")
-    if not (out or play or exports or stems):
-        raise ParameterError("nothing to do; give -o OUT, --play, --show, --export or --stems")
-    if play:
-        check_output_device(device)
+    check_request(wanted)
     loaded = Plan.load(plan, alternatives=False)
-    render_options = take_render_options(options, loaded.settings)
-    outputs = Outputs(
-        out, picture, stems, {kind: export_path(out or plan, kind) for kind in exports}
-    )
+    render_options = asked.render_options(loaded.settings)
+    outputs = wanted.outputs(plan)
+    check_outputs(plan, loaded, outputs, render_options.output, force=force)
     files = outputs.files(loaded)
-    _check_outputs(plan, loaded, outputs, files, render_options.output, force=force)
     with progress_bar("reading", quiet=as_json) as progress:
         opened = open_plan(
             loaded, root, outputs=files, skip_missing=skip_missing, progress=progress
         )
     with opened:
-        with progress_bar("playback", quiet=as_json) as progress:
-            played = write_outputs(opened, plan.name, outputs, render_options, progress=progress)
+        with progress_bar("rendering", quiet=as_json) as progress:
+            written = write_outputs(opened, plan.name, outputs, render_options, progress=progress)
         if as_json:
-            echo_json(_facts(loaded, played))
+            echo_json(written_facts(loaded, written))
         else:
-            _echo(loaded, played, out, render_options.output.lufs)
-        if play:
-            gain_db = played.summary.gain_db if played.summary else 0.0
-            with progress_bar("playing", quiet=as_json) as progress:
-                heard = listen(
-                    opened, render_options, gain_db=gain_db, device=device, progress=progress
-                )
-            if heard.underruns:
-                click.echo(
-                    f"the sound was interrupted {heard.underruns} times: the machine was too busy",
-                    err=True,
-                )
-    if played.skipped:
+            echo_written(loaded, written, wanted.out, render_options.output.lufs)
+        if wanted.play:
+            gain_db = written.summary.gain_db if written.summary else 0.0
+            play_aloud(opened, render_options, gain_db, wanted.device, quiet=as_json)
+    if written.skipped:
         context.exit(1)
 
 
-def show_plan(plan: Path, root: Path | None, options: dict, *, makes: bool, as_json: bool) -> None:
+def play_aloud(
+    opened: OpenPlan,
+    render_options: RenderOptions,
+    gain_db: float,
+    device: str | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Play on the loudspeaker, and say how often the sound was interrupted."""
+    from playback.outputs import listen
+
+    with progress_bar("playing", quiet=quiet) as progress:
+        heard = listen(opened, render_options, gain_db=gain_db, device=device, progress=progress)
+    if heard.underruns:
+        click.echo(
+            f"the sound was interrupted {heard.underruns} times: the machine was too busy",
+            err=True,
+        )
+
+
+def show_plan(
+    plan: Path, root: Path | None, wanted: Wanted, asked: JoinsAndFile, *, as_json: bool
+) -> None:
     """List a plan's steps."""
     from demiurge.cli.plan_table import echo_plan, plan_facts
     from playback.plan import Plan
 
-    if makes:
+    if wanted.makes_something:
         raise ParameterError(
             "--show lists the plan and makes nothing; leave out -o, --play, --export, --stems and"
             " --picture"
         )
     loaded = Plan.load(plan)
-    facts = plan_facts(loaded, plan, take_render_options(options, loaded.settings).crossfade, root)
+    crossfade = asked.render_options(loaded.settings).crossfade
+    facts = plan_facts(loaded, plan, crossfade, root)
     if as_json:
         echo_json(facts)
     else:
         echo_plan(facts)
 
 
-def _check_outputs(plan: Path, loaded, outputs, files: list[Path], output, *, force: bool) -> None:
+def check_request(wanted: Wanted) -> None:
+    """Refuse early what asks for nothing, for a picture of nothing, or for no loudspeaker."""
+    from playback.live import check_output_device
+
+    if wanted.picture and not wanted.out:
+        raise ParameterError(
+            f"--picture {wanted.picture} shows what is rendered; give -o OUT as well"
+        )
+    if not wanted.makes_something:
+        raise ParameterError("nothing to do; give -o OUT, --play, --show, --export or --stems")
+    if wanted.play:
+        check_output_device(wanted.device)
+
+
+def check_outputs(
+    plan: Path, loaded: Plan, outputs: Outputs, output: OutputOptions, *, force: bool
+) -> None:
     """Refuse early what cannot be written, or would take the place of something."""
-    from audio.write import check_output_format
+    check_formats(loaded, outputs, output)
+    if outputs.stems and outputs.stems.exists() and not outputs.stems.is_dir():
+        raise ParameterError(f"--stems {outputs.stems} is a file; give the name of a folder")
+    for path in outputs.files(loaded):
+        if os.path.realpath(path) == os.path.realpath(plan):
+            raise ParameterError(f"{path} is the plan itself; give another name")
+        is_stem = outputs.stems is not None and path.parent == outputs.stems
+        check_output(path, force=force, folder_is_made=is_stem)
+
+
+def check_formats(loaded: Plan, outputs: Outputs, output: OutputOptions) -> None:
+    """Refuse options of a file that is not written, and what its format cannot hold."""
+    from audio.formats import check_output_format
 
     if not outputs.out and (output.lufs, output.true_peak_db) != (None, None):
         raise ParameterError(
@@ -178,49 +235,38 @@ def _check_outputs(plan: Path, loaded, outputs, files: list[Path], output, *, fo
         check_output_format(
             outputs.out, output.bits, sample_rate=loaded.sample_rate, channels=loaded.channels
         )
-    if outputs.stems and outputs.stems.exists() and not outputs.stems.is_dir():
-        raise ParameterError(f"--stems {outputs.stems} is a file; give the name of a folder")
-    for path in files:
-        if os.path.realpath(path) == os.path.realpath(plan):
-            raise ParameterError(f"{path} is the plan itself; give another name")
-        check_output(
-            path,
-            force=force,
-            folder_is_made=outputs.stems is not None and path.parent == outputs.stems,
-        )
 
 
-def _facts(plan, played) -> dict:
-    summary = played.summary
-    facts = {
-        "files": [str(path) for path in played.files],
-        "skipped": played.skipped,
+def written_facts(plan: Plan, written: WrittenOutputs) -> dict[str, Any]:
+    """Return what --json prints of what was written."""
+    return {
+        "files": [str(path) for path in written.files],
+        "skipped": written.skipped,
         "samples": plan.n_samples,
         "seconds": plan.n_samples / plan.sample_rate,
-        "steps": played.n_steps,
+        "steps": written.n_steps,
         "plan": plan.identity,
+        **(level_facts(written.summary) if written.summary else {}),
     }
-    if summary:
-        facts |= {
-            "peak": summary.peak,
-            "gain_db": summary.gain_db,
-            "lufs": summary.lufs,
-            "true_peak_db": summary.true_peak_db,
-        }
-    return facts
 
 
-def _echo(plan, played, out: Path | None, lufs: float | None) -> None:
-    if out:
-        click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {played.n_steps} units")
-        for note in level_notes(played.summary, lufs):
+def echo_written(plan: Plan, written: WrittenOutputs, out: Path | None, lufs: float | None) -> None:
+    """Print what was written, and what was left out."""
+    if out and written.summary:
+        click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {written.n_steps} units")
+        for note in level_notes(written.summary, lufs):
             click.echo(f"  {note}")
-    for path in played.files:
+    for path in written.files:
         if path != out:
             click.echo(path)
-    for what, problem in played.skipped.items():
-        lengths = [step.n_samples for step in plan.steps if step.source == what]
-        how_much = (
-            f" ({len(lengths)} steps, {sum(lengths) / plan.sample_rate:.2f} s)" if lengths else ""
-        )
-        click.echo(f"skipped {what}{how_much}: {problem}", err=True)
+    for source, problem in written.skipped.items():
+        click.echo(f"skipped {source}{silence_text(plan, source)}: {problem}", err=True)
+
+
+def silence_text(plan: Plan, source: str) -> str:
+    """Return how much is silent without a source; "" if a single step is skipped."""
+    lengths = [step.n_samples for step in plan.steps if step.source == source]
+    if not lengths:
+        return ""
+    steps = "1 step" if len(lengths) == 1 else f"{len(lengths)} steps"
+    return f" ({steps}, {sum(lengths) / plan.sample_rate:.2f} s)"

@@ -1,61 +1,60 @@
 """demiurge query: the nearest units of each step, and why a path plays which of them."""
 
+from __future__ import annotations
+
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from demiurge.cli.options.output import echo_json, echo_table, json_option, progress_bar
-from demiurge.cli.options.search import (
-    path_options,
-    search_options,
-    take_path,
-    take_search,
-    variation_options,
-)
+from demiurge.cli.candidate_table import candidate_table
+from demiurge.cli.options.command import Option, command
+from demiurge.cli.options.output import json_option
+from demiurge.cli.options.search import THE_PATH, query_search, units_option
+from demiurge.cli.terminal import echo_json, echo_table, progress_bar
+
+if TYPE_CHECKING:
+    from db.database import Database
+    from demiurge.pipeline import DescriptorSequence
+    from files.progress import Progress
+    from query.index import UnitIndex
+    from query.options import PathOptions
+    from query.settings import SearchSettings
 
 # what a person can take in; --json has all
 SHOWN_STEPS = 20
 SHOWN_UNITS = 10
 SHOWN_EXPLAINED = 5
-PATH_OPTIONS = (
-    "continuity",
-    "search",
-    "novelty",
-    "min_reuse",
-    "max_run",
-    "rest_threshold",
-    "path_temperature",
-    "path_seed",
-)
 
 
-@click.command(
-    epilog=(
-        "\b\nExamples:\n  demiurge query seed.wav my.db -k 10\n  demiurge query forecast.json my.db"
-        " -k 3 --json\n  demiurge query seed.wav my.db -k 5 --explain --min-reuse 2"
+@command(
+    examples=(
+        "demiurge query seed.wav my.db -k 10",
+        "demiurge query forecast.json my.db -k 3 --json",
+        "demiurge query seed.wav my.db -k 5 --explain --min-reuse 2",
     )
 )
 @click.argument("seed_file", metavar="SEED", type=click.Path(path_type=Path))
 @click.argument("database", metavar="DB", type=click.Path(path_type=Path))
-@click.option(
-    "-k", type=click.IntRange(1), help="Units per step. [default: 10; with --explain 32, as mosaic]"
+@units_option(
+    "-k",
+    type=click.IntRange(1),
+    help=f"Number of candidates at each step. [default: {SHOWN_UNITS}; with --explain 32]",
 )
+@query_search
 @click.option(
     "--steps",
     type=click.IntRange(1),
-    help=f"Steps to look up. [default: {SHOWN_STEPS} in the table, all with --json]",
+    help=f"Number of steps to list. [default: {SHOWN_STEPS}, with --json all]",
 )
-@search_options
 @click.option(
     "--explain",
     "with_path",
     is_flag=True,
-    help="Choose a path, as mosaic does, and say what spoke for and against.",
+    help="Find a path, as mosaic does, and say what spoke for and against each candidate.",
 )
-@path_options
-@variation_options
 @json_option
 @click.pass_context
 def query(
@@ -63,76 +62,73 @@ def query(
     seed_file: Path,
     database: Path,
     k: int | None,
+    search: SearchSettings,
     steps: int | None,
     with_path: bool,
     as_json: bool,
-    **options,
 ) -> None:
-    """List the nearest units in DB of each step of SEED, an audio or a forecast file."""
+    """List the units of DB nearest to each step of SEED.
+
+    SEED is an audio or a forecast file.
+    """
     from db.database import Database
     from demiurge.pipeline import describe
-    from query.filters import counts_text
-    from query.index import UnitIndex
-    from query.settings import SearchSettings
 
-    given = [
-        name
-        for name in PATH_OPTIONS
-        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-    ]
-    if given and not with_path:
-        raise click.UsageError(
-            f"--{given[0].removeprefix('path_').replace('_', '-')} says which path is chosen; add"
-            " --explain"
-        )
+    check_path_options(context, with_path=with_path)
     opened = Database(database)
-    search = take_search(options)
-    path = take_path({**options, "k": k})
     described = describe(seed_file, opened.settings)
-    shown = min(
-        steps or (len(described.sequence) if as_json else SHOWN_STEPS), len(described.sequence)
-    )
-    with progress_bar("looking", quiet=as_json) as progress:
+    n_steps = len(described.descriptors)
+    shown = min(steps or (n_steps if as_json else SHOWN_STEPS), n_steps)
+    with progress_bar("searching", quiet=as_json) as progress:
         if with_path:
-            index = SearchSettings(**search).index(opened, described.step_samples, progress)
-            rows = explained_steps(
-                index, described.sequence, described.step_samples, path, shown=shown
-            )
+            index = search.index(opened, described.step_samples, progress)
+            rows = explained_steps(index, described, replace(search.path, k=k), shown=shown)
         else:
-            index = UnitIndex(opened, progress=progress, **search)
+            index = search_index(opened, search, progress)
             k = min(SHOWN_UNITS, len(index)) if k is None else k
-            rows = nearest_steps(
-                index, described.sequence[:shown], described.step_samples[:shown], k
-            )
+            rows = nearest_steps(index, described, k, shown=shown)
     if as_json:
-        facts = {
-            "seed": str(seed_file),
-            "database": str(database),
-            "units": index.counts,
-            "index": index.kind,
-        }
-        echo_json({**facts, "metric": str(index.metric), "steps": rows})
+        facts = {"seed": str(seed_file), "database": str(database)}
+        echo_json({**facts, **index_facts(index), "steps": rows})
         return
-    title = (
-        f"{seed_file}: {shown} of {len(described.sequence)} steps, nearest of {len(index)} units"
-    )
-    echo_table(
-        title,
-        *table(
-            rows,
-            opened.sample_rate,
-            with_path=with_path,
-            most=SHOWN_EXPLAINED if with_path and k is None else k,
-        ),
-    )
-    if len(index.counts) > 1:
-        click.echo("units left by the filters: " + counts_text(index.counts))
+    most = SHOWN_EXPLAINED if with_path and k is None else k
+    columns, cells = candidate_table(rows, opened.sample_rate, with_path=with_path, most=most)
+    title = f"{seed_file}: {shown} of {n_steps} steps, nearest of {len(index)} units"
+    echo_table(title, columns, cells)
+    echo_counts(index.counts)
 
 
-def unit_facts(database, unit: int, distance: float) -> dict[str, Any]:
-    position = int(database.positions(unit))
+def index_facts(index: UnitIndex) -> dict[str, Any]:
+    """Return what --json prints of a search."""
+    return {"units": index.counts, "index": index.kind, "metric": str(index.space.metric)}
+
+
+def check_path_options(context: click.Context, *, with_path: bool) -> None:
+    """Refuse options of a path where none is found.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    for parameter in context.command.params:
+        is_of_path = isinstance(parameter, Option) and parameter.heading == THE_PATH
+        source = context.get_parameter_source(str(parameter.name))
+        if is_of_path and source is ParameterSource.COMMANDLINE and not with_path:
+            raise click.UsageError(f"{parameter.opts[0]} says how to find a path; add --explain")
+
+
+def search_index(database: Database, search: SearchSettings, progress: Progress) -> UnitIndex:
+    """Return the units that the filters leave, however short they are."""
+    from query.index import UnitIndex
+
+    space = search.space(database)
+    return UnitIndex(space, filters=search.filters, kind=search.kind, progress=progress)
+
+
+def unit_facts(database: Database, position: int, distance: float) -> dict[str, Any]:
+    """Return what is listed of the unit at a position in `database.units`."""
     return {
-        "unit": unit,
+        "unit": int(database.units.ids[position]),
         "source": database.sources[database.units.source[position]].path,
         "start_sample": int(database.units.start_sample[position]),
         "n_samples": int(database.units.n_samples[position]),
@@ -140,91 +136,64 @@ def unit_facts(database, unit: int, distance: float) -> dict[str, Any]:
     }
 
 
-def nearest_steps(index, sequence, step_samples, k: int) -> list[dict[str, Any]]:
-    """The nearest units of each step."""
-    matches = index.search(sequence, k=k)
+def nearest_steps(
+    index: UnitIndex, described: DescriptorSequence, k: int, *, shown: int
+) -> list[dict[str, Any]]:
+    """Return the nearest units of each of the first steps."""
+    matches = index.search(described.descriptors[:shown], k=k)
     rows = []
     at = 0
-    for units, distances, lasts in zip(
-        matches.units.tolist(), matches.distances.tolist(), step_samples.tolist(), strict=True
-    ):
-        found = [
-            unit_facts(index.database, unit, distance)
-            for unit, distance in zip(units, distances, strict=True)
-        ]
-        rows.append({"at_sample": at, "candidates": found})
-        at += lasts
+    for step in range(shown):
+        found = zip(matches.positions[step].tolist(), matches.distances[step].tolist(), strict=True)
+        candidates = [unit_facts(index.database, *match) for match in found]
+        rows.append({"at_sample": at, "candidates": candidates})
+        at += int(described.step_samples[step])
     return rows
 
 
-def explained_steps(index, sequence, step_samples, options, *, shown: int) -> list[dict[str, Any]]:
-    """What a path plays at the first steps, and its candidates with their costs and what forbids
-    them.
-    """
+def explained_steps(
+    index: UnitIndex, described: DescriptorSequence, options: PathOptions, *, shown: int
+) -> list[dict[str, Any]]:
+    """Return what a path plays at the first steps, and its candidates with their costs."""
     from query.explain import explain
-    from query.path import REST, select_path
+    from query.path import find_path
 
-    path = select_path(index, sequence, options, step_samples=step_samples)
-    explanation = explain(index, path, options)
+    path = find_path(index, described.descriptors, options, step_samples=described.step_samples)
+    explanation = explain(index.space, path)
     rows = []
     at = 0
     for part in range(int((path.steps < shown).sum())):
-        found = [
+        candidates = [
             {
-                **unit_facts(index.database, unit, distance),
+                **unit_facts(index.database, position, distance),
                 "join": round(join, 6),
                 "removed": removed or None,
             }
-            for unit, distance, join, removed in explanation.candidates(path, part)
+            for position, distance, join, removed in explanation.candidates(path, part)
         ]
-        chosen = None
-        if path.units[part] != REST:
-            chosen = unit_facts(index.database, int(path.units[part]), float(path.distances[part]))
-            chosen["n_samples"] = int(path.n_samples[part])  # as it is played
-            chosen["join"] = round(float(path.joins[part]), 6)
-        rows.append({"at_sample": at, "chosen": chosen, "candidates": found})
+        chosen = chosen_facts(index, path, part)
+        rows.append({"at_sample": at, "chosen": chosen, "candidates": candidates})
         at += int(path.n_samples[part])
     return rows
 
 
-def table(
-    steps: list[dict[str, Any]], sample_rate: int, *, with_path: bool, most: int | None
-) -> tuple[list[str], list[list[str]]]:
-    """Columns and cells for people: the `most` nearest, and the chosen unit among them (▶) or above
-    them.
-    """
-    columns = ["at", "rank", "source", "start", "unit", "distance"] + (
-        ["join", "played"] if with_path else []
-    )
-    rows = []
-    for step in steps:
-        ranked = [
-            (str(rank), match) for rank, match in enumerate(step["candidates"][:most], start=1)
-        ]
-        chosen = step.get("chosen")
-        if chosen and all(match["unit"] != chosen["unit"] for _, match in ranked):
-            ranked.insert(0, ("", chosen))
-        if with_path and not chosen:
-            rows.append(
-                [f"{step['at_sample'] / sample_rate:.3f} s", "", "(rest)", "", "", "", "", "▶"]
-            )
-        for line, (rank, match) in enumerate(ranked):
-            cells = [
-                "" if line else f"{step['at_sample'] / sample_rate:.3f} s",
-                rank,
-                match["source"],
-            ]
-            cells += [
-                f"{match['start_sample'] / sample_rate:.3f} s",
-                str(match["unit"]),
-                f"{match['distance']:.3f}",
-            ]
-            if with_path:
-                played = (
-                    "▶"
-                    if chosen and match["unit"] == chosen["unit"]
-                    else match.get("removed") or ""
-                )
-                cells += [f"{match['join']:.3f}", played]
-            rows.append(cells)
-    return columns, rows
+def chosen_facts(index: UnitIndex, path, part: int) -> dict[str, Any] | None:
+    """Return the unit that a path plays, None where it rests."""
+    from query.rules import REST
+
+    position = int(path.positions[part])
+    if position == REST:
+        return None
+    return {
+        **unit_facts(index.database, position, float(path.distances[part])),
+        "n_samples": int(path.n_samples[part]),  # as long as it is played
+        "join": round(float(path.joins[part]), 6),
+    }
+
+
+def echo_counts(counts: dict[str, int]) -> None:
+    """Print how many units each filter leaves, if there are filters."""
+    from query.filters import counts_text
+
+    if len(counts) > 1:
+        click.echo("units left by the filters: " + counts_text(counts))

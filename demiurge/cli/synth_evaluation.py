@@ -1,47 +1,53 @@
-"""demiurge synth evaluate."""
+"""demiurge synth evaluate: measure vocoders and generators."""
+
+from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.models import (
     audio_argument,
     echo_left_out,
     load_generator,
     load_vocoder,
     musicnn_option,
-    seed_option,
     unagan_argument,
     vocoder_argument,
 )
 from demiurge.cli.options.output import (
     check_output,
-    echo_json,
-    echo_table,
     force_option,
     json_option,
-    progress_bar,
+    random_seed_option,
 )
+from demiurge.cli.terminal import echo_json, echo_table, progress_bar
 from files.errors import ParameterError
 
+if TYPE_CHECKING:
+    from synth.evaluate_generator import GeneratorReport
+    from synth.evaluate_vocoder import VocoderScore
+    from synth.musicnn import Musicnn
 
-@click.group(
-    epilog=(
-        "\b\nExamples:\n  demiurge synth evaluate vocoder my.vocoder shipped validation_sounds\n"
-        "  demiurge synth evaluate generator my.unagan my.vocoder my_sounds --other speech=talks"
-    )
+BIASED = (
+    "  FAD of so few windows is too high: compare rows of this table only, or measure on more audio"
 )
+
+
+@click.group(cls=Group)
 def evaluate() -> None:
     """Measure how good vocoders and generators are."""
 
 
-@evaluate.command(
+@command(
     "vocoder",
-    epilog=(
-        "\b\nExamples:\n  demiurge synth evaluate vocoder my.vocoder shipped validation_sounds\n "
-        " demiurge synth evaluate vocoder my.vocoder validation_sounds --seconds 300 --picture"
-        " mels.png --json"
+    examples=(
+        "demiurge synth evaluate vocoder my.vocoder shipped validation_sounds",
+        "demiurge synth evaluate vocoder my.vocoder validation_sounds --seconds 300 --picture"
+        " mels.png --json",
     ),
 )
 @click.argument(
@@ -53,45 +59,44 @@ def evaluate() -> None:
     type=click.FloatRange(6),
     default=120.0,
     show_default=True,
-    help="Of recordings to measure on, if there are.",
+    help="How much audio to measure on, in seconds, if there is as much.",
 )
-@seed_option
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),
-    help="Also draw the spectrograms of one excerpt into this PNG.",
+    help="PNG for the spectrograms of one excerpt.",
 )
 @musicnn_option
+@random_seed_option()
 @force_option
 @json_option
 def evaluate_vocoder(
     vocoder_dirs: tuple[Path, ...],
     audio_dir: Path,
     seconds: float,
-    seed: int,
     picture: Path | None,
     musicnn: Path | None,
+    random_seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Synthesise recordings below AUDIO_DIR, which VOCODERs were not trained on, and compare them
-    with what they were.
+    """Compare audio with what VOCODERs make of it.
 
-    Griffin-Lim is measured beside them. The Fréchet distance of embeddings (FAD) is left out where
-    musicnn is not installed.
+    They should not have been trained on the audio below AUDIO_DIR. Griffin-Lim is measured beside
+    them. The Fréchet distance of embeddings (FAD) is left out where musicnn is not installed.
     """
     from synth.evaluate_vocoder import evaluate_vocoders
 
     if picture:
         check_output(picture, force=force)
-    embedding = find_embedding(musicnn, needed=False)
+    embedding = find_embedding(musicnn)
     vocoders = {str(name): load_vocoder(name).prepare() for name in vocoder_dirs}
     with progress_bar("evaluating", quiet=as_json) as progress:
         report = evaluate_vocoders(
             vocoders,
             audio_dir,
             seconds=seconds,
-            seed=seed,
+            random_seed=random_seed,
             embedding=embedding,
             picture=picture,
             progress=progress,
@@ -99,36 +104,36 @@ def evaluate_vocoder(
     if as_json:
         echo_json([score.to_dict() for score in report.scores])
     else:
-        _echo_scores(audio_dir, report.scores, with_fad=embedding is not None)
-    _refuse_left_out(report.left_out)
+        echo_scores(audio_dir, report.scores, with_fad=embedding is not None)
+    exit_if_left_out(report.left_out)
 
 
-def _echo_scores(audio_dir: Path, scores: list, *, with_fad: bool) -> None:
-    measures = {
-        "mel L1": ("mel_l1", 3),
-        "STFT": ("stft", 3),
-        "FAD": ("fad", 3),
-        "windows": ("windows", 0),
-    }
-    measures[f"× real time (threads: {scores[0].threads})"] = ("real_time", 1)
-    if not with_fad:
-        del measures["FAD"], measures["windows"]
-    rows = [
-        [s.name, *(_number(getattr(s, name), digits) for name, digits in measures.values())]
-        for s in scores
-    ]
-    echo_table(
-        f"{audio_dir}: how far from the recordings; lower is better", ["vocoder", *measures], rows
-    )
-    _note_bias(scores)
+def echo_scores(audio_dir: Path, scores: list[VocoderScore], *, with_fad: bool) -> None:
+    """Print a row for each vocoder."""
+    fad = ["FAD", "windows"] if with_fad else []
+    speed = f"× real time (threads: {scores[0].threads})"
+    rows = []
+    for score in scores:
+        row = [score.name, number_text(score.mel_l1, 3), number_text(score.stft, 3)]
+        if with_fad:
+            row += [number_text(score.fad, 3), number_text(score.windows, 0)]
+        rows.append([*row, number_text(score.real_time, 1)])
+    title = f"{audio_dir}: distance from the original audio; lower is better"
+    echo_table(title, ["vocoder", "mel L1", "STFT", *fad, speed], rows)
+    if any(score.fad_is_biased for score in scores):
+        click.echo(BIASED)
 
 
-@evaluate.command(
+def number_text(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+@command(
     "generator",
-    epilog=(
-        "\b\nExamples:\n  demiurge synth evaluate generator my.unagan my.vocoder my_sounds\n "
-        " demiurge synth evaluate generator shipped shipped piano --other rock=rock_songs --other"
-        " drums=loops --minutes 20"
+    examples=(
+        "demiurge synth evaluate generator my.unagan my.vocoder my_sounds",
+        "demiurge synth evaluate generator shipped shipped piano --other rock=rock_songs --other"
+        " drums=loops --minutes 20",
     ),
 )
 @unagan_argument
@@ -139,17 +144,17 @@ def _echo_scores(audio_dir: Path, scores: list, *, with_fad: bool) -> None:
     "others",
     multiple=True,
     metavar="NAME=DIR",
-    help="Compare with recordings of another kind, too; repeatable.",
+    help="Compare with this audio as well, under a name; repeatable.",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="Of audio in each set.",
+    help="How much audio in each set, in minutes.",
 )
-@seed_option
 @musicnn_option
+@random_seed_option()
 @json_option
 def evaluate_generator(
     unagan_dir: Path,
@@ -157,20 +162,21 @@ def evaluate_generator(
     audio_dir: Path,
     others: tuple[str, ...],
     minutes: float,
-    seed: int,
     musicnn: Path | None,
+    random_seed: int,
     as_json: bool,
 ) -> None:
-    """Compare what UNAGAN and VOCODER make with the recordings below AUDIO_DIR, which UNAGAN was
-    trained on.
+    """Compare generated audio with what UNAGAN learned from.
 
-    Sets that are better than it can be, or that it must beat, are compared beside it. Needs the
-    package musicnn.
+    UNAGAN and VOCODER make as much audio as there is below AUDIO_DIR, up to --minutes. Sets that
+    are better than it can be, or that it must beat, are compared beside it. Needs the package
+    musicnn.
     """
     from synth.evaluate_generator import evaluate_generator as evaluate_clips
+    from synth.musicnn import Musicnn
 
-    folders = _named_folders(others)
-    embedding = find_embedding(musicnn, needed=True)
+    folders = named_folders(others)
+    embedding = Musicnn.find(musicnn)
     generator = load_generator(unagan_dir)
     vocoder = load_vocoder(vocoder_dir).prepare()
     with progress_bar("evaluating", quiet=as_json) as progress:
@@ -180,48 +186,52 @@ def evaluate_generator(
             audio_dir,
             others=folders,
             minutes=minutes,
-            seed=seed,
+            random_seed=random_seed,
             embedding=embedding,
             progress=progress,
         )
     if as_json:
         echo_json(report.to_dict())
     else:
-        _echo_report(audio_dir, report)
-    _refuse_left_out(report.left_out)
+        echo_report(audio_dir, report)
+    exit_if_left_out(report.left_out)
 
 
-def _echo_report(audio_dir: Path, report) -> None:
+def echo_report(audio_dir: Path, report: GeneratorReport) -> None:
+    """Print the distances, and what they say of monotony and copying."""
     rows = [[name, f"{fad:.3f}"] for name, fad in report.fad.items()]
-    echo_table(
-        f"{audio_dir}: {report.clips} clips of each set; lower is better", ["set", "FAD"], rows
-    )
+    title = f"{audio_dir}: {report.clips} clips of each set; lower is better"
+    echo_table(title, ["set", "FAD"], rows)
     click.echo(
         "  as good as can be: recordings, other half; nothing learnt: their frames in random order,"
         " and white noise"
     )
-    d = report.diversity
+    found = report.diversity
     click.echo(
-        f"  spread of clips: {d.spread:.3f}, of recordings: {d.recorded_spread:.3f}; far less is"
-        f" monotony\n  nearest recording: {d.nearest:.3f} (at least {d.closest:.3f}), of another"
-        f" recording: {d.recorded_nearest:.3f} (at least {d.recorded_closest:.3f}); far less is"
-        " copying"
+        f"  spread of clips: {found.spread:.3f}, of recordings: {found.recorded_spread:.3f}; far"
+        " less is monotony"
     )
-    _note_bias([report])
+    click.echo(
+        f"  nearest recording: {found.nearest:.3f} (at least {found.closest:.3f}), of another"
+        f" recording: {found.recorded_nearest:.3f} (at least {found.recorded_closest:.3f}); far"
+        " less is copying"
+    )
+    if report.fad_is_biased:
+        click.echo(BIASED)
 
 
-def _refuse_left_out(left_out: dict[str, str]) -> None:
-    """Name the recordings that could not be used, and end with exit status 1 if there are any."""
+def exit_if_left_out(left_out: dict[str, str]) -> None:
+    """Name the audio files that could not be used; if there are any, exit with 1."""
     echo_left_out(left_out)
     if left_out:
         raise SystemExit(1)
 
 
-def find_embedding(folder: Path | None, *, needed: bool):
-    """MusiCNN in a folder or as installed; None if it is in neither and not needed."""
+def find_embedding(folder: Path | None) -> Musicnn | None:
+    """Return MusiCNN from a folder or as installed, None if it is in neither."""
     from synth.musicnn import Musicnn
 
-    if folder is None and not needed and importlib.util.find_spec("musicnn") is None:
+    if folder is None and importlib.util.find_spec("musicnn") is None:
         click.echo(
             "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR",
             err=True,
@@ -230,8 +240,14 @@ def find_embedding(folder: Path | None, *, needed: bool):
     return Musicnn.find(folder)
 
 
-def _named_folders(others: tuple[str, ...]) -> dict[str, Path]:
-    """NAME=DIR, … as a dict."""
+def named_folders(others: tuple[str, ...]) -> dict[str, Path]:
+    """Return folders by name, of texts like NAME=DIR.
+
+    Raises
+    ------
+    ParameterError
+        If a text is not like that, or a name comes twice.
+    """
     folders: dict[str, Path] = {}
     for other in others:
         name, equals, folder = other.partition("=")
@@ -241,14 +257,5 @@ def _named_folders(others: tuple[str, ...]) -> dict[str, Path]:
     return folders
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def _note_bias(measured: list) -> None:
-    """Say that FAD is not to be compared with others, if it is not."""
-    if any(one.fad_is_biased for one in measured):
-        click.echo(
-            "  FAD of so few windows is too high: compare rows of this table only, or measure on"
-            " more audio"
-        )
+for part in (evaluate_vocoder, evaluate_generator):
+    evaluate.add_command(part)

@@ -1,1 +1,1 @@
-"""The web page: see the corpus as a map, see and change why a segment was chosen, make new plans."""
+"""The web page: a map of the corpus, a timeline of each plan, and a form that makes new ones."""

@@ -1,4 +1,4 @@
-"""The application: the routes of all views, what stands before them, and errors as answers."""
+"""The application: routes of all views, the guard before them, and errors as answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,15 +13,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from demiurge.web import units
 from demiurge.web.answers import error_answer, is_known, page, wants_html
-from demiurge.web.make import views as make
-from demiurge.web.map import views as map
+from demiurge.web.make.views import MakeViews
+from demiurge.web.map.views import MapViews
 from demiurge.web.security import Guard, Security
-from demiurge.web.timeline import views as timeline
-from demiurge.web.values import printable
+from demiurge.web.timeline.views import TimelineViews
+from demiurge.web.units import UnitViews
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError
+from files.names import printable
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {
@@ -34,19 +34,31 @@ TITLES = {404: "Not found", 410: "No longer there"}
 
 
 def create_app(workspace: Workspace, security: Security) -> Starlette:
-    """The page of one database. The workspace is closed when the server ends."""
+    """Make the application of one database; it closes the workspace when the server ends.
+
+    Raises
+    ------
+    CheckpointError, DatabaseError
+        If a model that the workspace was given cannot be used.
+    """
+    map_views = MapViews(workspace)
+    routes = [
+        *map_views.routes(),
+        *UnitViews(workspace).routes(),
+        *TimelineViews(workspace).routes(),
+        *MakeViews(workspace).routes(),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        workspace.layouts.start_pca()
+        map_views.layouts.start_pca()
         workspace.executor.submit(workspace.missing_sources)
         yield
-        await asyncio.to_thread(workspace.close)  # the threads of the views may all be busy
+        await asyncio.to_thread(workspace.close)  # all threads of the views may be busy
 
     async def failed(request: Request, error: Exception) -> Response:
         return error_page(request, workspace, error)
 
-    routes = [route for views in (map, units, timeline, make) for route in views.routes(workspace)]
     app = Starlette(
         routes=[*routes, Route("/events", workspace.events.answer), static_route()],
         middleware=[Middleware(Guard, security=security)],
@@ -58,15 +70,18 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
 
 
 def error_page(request: Request, workspace: Workspace, error: Exception) -> Response:
-    """What went wrong, as JSON, or as a page for people. An error that a user can meet is a 422."""
+    """Answer with an error, as a page for browsers and as JSON for scripts.
+
+    A `DemiurgeError` is a 422.
+    """
     status = 422
     message = str(error)
     headers = None
     if isinstance(error, HTTPException):
         status = error.status_code
-        message = error.detail
         headers = dict(error.headers or {})
-        if message == HTTPStatus(status).phrase:  # Starlette's own
+        message = error.detail
+        if message == HTTPStatus(status).phrase:  # raised by Starlette
             message = f"{request.method} {request.url.path}: {message.lower()}"
     if not wants_html(request):
         return error_answer(message, status, headers)
@@ -77,14 +92,15 @@ def error_page(request: Request, workspace: Workspace, error: Exception) -> Resp
         "error.html",
         status=status,
         title=title,
-        message=printable(message),
+        message="\n".join(map(printable, message.splitlines())),
         headers=headers,
     )
 
 
 def static_route() -> Route:
-    """The files that come with the program, by name: only these, looked up once. 304 if the page
-    has what is asked for.
+    """Make the route of the files in static/, which are listed once; no other file is served.
+
+    The answer is 304 if the page has the file already.
     """
     files = {
         path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()

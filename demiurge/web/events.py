@@ -1,4 +1,4 @@
-"""What happens on the server, told to every open page as server-sent events."""
+"""Server-sent events: what happens on the server, for every open page."""
 
 import asyncio
 import json
@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 HEARTBEAT_SECONDS = 15.0
-RETRY_MILLISECONDS = 2000  # after which a page asks again when the connection was lost
+RETRY_MILLISECONDS = 2000  # until a page connects again when it has lost the connection
 
 
 class Events:
     """Publish from any thread; every reader of `stream` gets it.
 
-    Of each thing (a job, a plan, a layout: what has the same kind and "id" or "name") a reader is
-    owed the newest word only, so that one who reads slowly holds no more than there are things.
+    A slow reader gets only the latest event per object (a job, a plan, a layout: events of one kind
+    with the same "id" or "name"), so that what waits for it stays small.
     """
 
     def __init__(self) -> None:
@@ -25,19 +25,20 @@ class Events:
         self._closed = False
 
     def publish(self, kind: str, data: dict[str, Any]) -> None:
-        """Tell every page. `data` must fit into JSON."""
+        """Send an event to every page; `data` becomes JSON."""
         text = json.dumps(data, allow_nan=False)
+        about = str(data.get("id", data.get("name", "")))
         for reader in self._readers.copy():
-            reader.tell((kind, str(data.get("id", data.get("name", "")))), text)
+            reader.put((kind, about), text)
 
     def close(self) -> None:
-        """End every stream; from the thread of the server or any other."""
+        """End every stream; safe to call from any thread."""
         self._closed = True
         for reader in self._readers.copy():
             reader.end()
 
     async def stream(self, heartbeat: float = HEARTBEAT_SECONDS) -> AsyncIterator[str]:
-        """The text of one page's stream, until the page or the server ends it."""
+        """Yield the text of one page's stream, until the page or the server ends it."""
         reader = _Reader()
         self._readers.append(reader)
         try:
@@ -54,7 +55,7 @@ class Events:
             self._readers.remove(reader)
 
     async def answer(self, request: Request) -> Response:
-        """GET /events."""
+        """Answer GET /events."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
@@ -62,7 +63,7 @@ class Events:
 
 
 class _Reader:
-    """One page: what it has not been told yet, by kind and thing."""
+    """One page, with the events that wait for it by kind and object."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -70,23 +71,23 @@ class _Reader:
         self.woken = asyncio.Event()
         self.ended = False
 
-    def tell(self, about: tuple[str, str], text: str) -> None:
-        self._call(self._put, about, text)
+    def put(self, key: tuple[str, str], text: str) -> None:
+        self._call(self._put, key, text)
 
     def end(self) -> None:
         self._call(self._end)
 
     def take(self) -> list[tuple[str, str]]:
-        """(kind, text) of all that waits, oldest first."""
+        """Return (kind, text) of all waiting events, oldest first."""
         waiting = self._waiting
         self._waiting = {}
         if not self.ended:
             self.woken.clear()
         return [(kind, text) for (kind, _), text in waiting.items()]
 
-    def _put(self, about: tuple[str, str], text: str) -> None:
-        self._waiting.pop(about, None)  # the newest word comes last
-        self._waiting[about] = text
+    def _put(self, key: tuple[str, str], text: str) -> None:
+        self._waiting.pop(key, None)  # so that the latest event is last
+        self._waiting[key] = text
         self.woken.set()
 
     def _end(self) -> None:
@@ -94,5 +95,5 @@ class _Reader:
         self.woken.set()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
-        with suppress(RuntimeError):  # the server, and its loop, ended just now
+        with suppress(RuntimeError):  # the server has just closed its loop
             self._loop.call_soon_threadsafe(function, *arguments)

@@ -1,20 +1,18 @@
-"""Names that people and their browsers give: as they are shown, and as they can stand in a folder."""
+"""Names that people and their browsers give, made fit to be shown or to name a file."""
 
 import re
 
 from files.errors import ParameterError
+from files.names import printable
 
 SHOWN_LETTERS = 80
-STEM_LETTERS = 50  # 200 bytes at most, where file systems allow 255
+STEM_LETTERS = 50  # at most 200 bytes, where file systems allow 255
 
 
 def shown_name(name: str) -> str:
-    """The last part of a file's name, in letters that can be shown; its suffix stays when it is
-    shortened.
-    """
-    shown = "".join(
-        letter for letter in re.split(r"[/\\]", name)[-1] if letter.isprintable()
-    ).strip()
+    """Return the last part of a file name, printable and short; the suffix is kept."""
+    last = re.split(r"[/\\]", name)[-1]
+    shown = printable(last).strip()
     stem, dot, suffix = shown.rpartition(".")
     if dot and len(suffix) <= 5:
         return f"{stem[: SHOWN_LETTERS - len(suffix) - 1]}.{suffix}"
@@ -22,14 +20,16 @@ def shown_name(name: str) -> str:
 
 
 def file_stem(name: str) -> str:
-    """What of a name can be in the name of a file on any system.
+    """Return the part of a name that is allowed in a file name on any system.
 
     Raises
     ------
     ParameterError
-        If that is nothing.
+        If nothing is left.
     """
     kept = re.sub(r"[^\w .,()+-]+", "-", name).strip(" .-")[:STEM_LETTERS].strip(" .-")
     if not kept:
-        raise ParameterError(f"{name[:STEM_LETTERS]!r} is no name; give one of letters and digits")
+        raise ParameterError(
+            f"{name[:STEM_LETTERS]!r} cannot be a file name; use letters and digits"
+        )
     return kept

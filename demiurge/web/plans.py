@@ -1,51 +1,32 @@
-"""The plans that the page knows: those it was opened with, those in the workspace's folder, those
-that jobs made.
+"""Plan files that the page knows: those it was started with, saved plans, and plans of jobs.
 
-Each has an id that stands for its path and stays the same from one day to the next; a page names
-plans by nothing else.
+Each has an id, a hash of its path, and pages name plans by nothing else.
 """
 
 import re
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import xxhash
 
 from demiurge.web.names import file_stem
-from demiurge.web.values import printable
 from files.errors import ParameterError, PlanError
+from files.names import printable
 from playback.plan import Plan
-
-if TYPE_CHECKING:
-    from demiurge.web.workspace import Workspace
 
 SUFFIX = ".plan.json"
 
-_opened: "WeakKeyDictionary[Workspace, Plans]" = WeakKeyDictionary()
-
-
-def plans_of(workspace: "Workspace") -> "Plans":
-    """The plans of a workspace, the same ones for all views.
-
-    Raises
-    ------
-    PlanError
-        The first time, if a plan that was asked for cannot be used.
-    """
-    if workspace not in _opened:
-        _opened[workspace] = Plans(workspace.folder, workspace.plan_files)
-    return _opened[workspace]
+Stamp = tuple[int, int]  # size and date of a file
 
 
 @dataclass(frozen=True)
 class PlanFile:
     """A plan on disk.
 
-    `kind` is "opened" (asked for), "made" (by `job`) or "saved" (in the folder).
+    `kind` is "opened" (at the start), "made" (by `job`) or "saved" (in the folder of plans).
     """
 
     id: str
@@ -55,19 +36,31 @@ class PlanFile:
     job: str | None = None
 
 
+@dataclass(frozen=True)
+class PlanFacts:
+    """What the list of plans shows of a file; if it cannot be read, the `error`."""
+
+    seconds: float | None = None
+    steps: int | None = None
+    modified: float | None = None
+    error: str | None = None
+
+
 class Plans:
-    """Plan files by id. Safe to be used from several threads."""
+    """Plan files by id. Safe to use from several threads."""
 
     def __init__(self, folder: Path, given: Iterable[Path] = ()) -> None:
-        """Know the given plans and those in `folder`, which need not be there yet; raises as
-        `plans_of`.
+        """Register the given plans, and those in `folder`, which need not exist yet.
+
+        Raises
+        ------
+        PlanError
+            If a given plan cannot be read.
         """
         self.folder = folder.absolute()
         self._lock = threading.Lock()
         self._files: dict[str, PlanFile] = {}
-        self._facts: dict[
-            str, tuple[tuple[int, int], dict[str, Any]]
-        ] = {}  # by id: size and date, and what was read then
+        self._facts: dict[str, tuple[Stamp, PlanFacts]] = {}  # by plan, as its file was then
         self.given = [self.add(path, kind="opened") for path in given]
         for file in self.given:
             Plan.load(file.path, alternatives=False)
@@ -75,74 +68,70 @@ class Plans:
     def add(
         self, path: Path, *, kind: str, name: str | None = None, job: str | None = None
     ) -> PlanFile:
-        """Know one more; by the name of its file unless another is given."""
+        """Register a plan file; its name is that of the file unless another is given."""
         path = path.absolute()
         plan_id = xxhash.xxh3_64_hexdigest(str(path).encode(errors="surrogateescape"))
+        file = PlanFile(plan_id, name or stem_of(path), path, kind, job)
         with self._lock:
-            self._files.setdefault(
-                plan_id, PlanFile(plan_id, name or stem_of(path), path, kind, job)
-            )
-            return self._files[plan_id]
+            return self._files.setdefault(plan_id, file)
 
     def files(self) -> list[PlanFile]:
-        """All that are known; the folder is looked at again."""
+        """Return all plan files; the folder is read again."""
         found = sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []
         for path in found:
             self.add(path, kind="saved")
         with self._lock:
-            return [
-                file for file in self._files.values() if file.kind != "saved" or file.path.is_file()
-            ]
+            files = list(self._files.values())
+        return [file for file in files if file.kind != "saved" or file.path.is_file()]
 
     def get(self, plan_id: str) -> PlanFile | None:
-        """The plan of that id, if there is one."""
+        """Return the plan file of that id, if there is one."""
         return self._files.get(plan_id) or {file.id: file for file in self.files()}.get(plan_id)
 
     def documents(self) -> list[dict[str, Any]]:
-        """What is known of each, newest first; of one that cannot be read there is the "error"."""
+        """Describe each plan for JSON, newest first."""
         found = []
         for file in self.files():
-            facts = {"id": file.id, "name": file.name, "kind": file.kind, "job": file.job}
-            found.append(facts | self._read_facts(file))
-        return sorted(found, key=lambda facts: facts["modified"] or 0, reverse=True)
+            document = {"id": file.id, "name": file.name, "kind": file.kind, "job": file.job}
+            facts = asdict(self._read_facts(file))
+            if facts["error"] is None:
+                del facts["error"]
+            found.append(document | facts)
+        return sorted(found, key=lambda document: document["modified"] or 0, reverse=True)
 
-    def _read_facts(self, file: PlanFile) -> dict[str, Any]:
-        """Length, steps and date of a plan; it is read again only if its file has changed."""
+    def _read_facts(self, file: PlanFile) -> PlanFacts:
+        """Return facts of a plan; its file is read only if it has changed."""
         try:
             status = file.path.stat()
         except OSError as error:
-            return {
-                "seconds": None,
-                "steps": None,
-                "modified": None,
-                "error": f"{file.path}: {error.strerror}",
-            }
+            return PlanFacts(error=f"{file.path}: {error.strerror}")
         stamp = (status.st_size, status.st_mtime_ns)
         if file.id not in self._facts or self._facts[file.id][0] != stamp:
-            self._facts[file.id] = stamp, {**_length(file.path), "modified": status.st_mtime}
+            self._facts[file.id] = stamp, _measure(file.path, status.st_mtime)
         return self._facts[file.id][1]
 
     def save(self, plan: Plan, name: str) -> PlanFile:
-        """Write a plan as NAME.plan.json, or NAME-2, NAME-3, … if there is one: never over another.
+        """Write a plan to a new file: NAME.plan.json, or NAME-2, NAME-3, … if that exists.
 
         Raises
         ------
         ParameterError
-            If nothing of the name can be in a file's name, or it cannot be written.
+            If the name cannot be a file name, or the file cannot be written.
         """
         return self._write(plan, file_stem(name), 1)
 
     def save_edited(self, plan: Plan, file: PlanFile) -> PlanFile:
-        """Write what became of a plan under its name and the next number: OUT becomes OUT-2, and
-        that OUT-3.
+        """Write an edited plan to a new file with the next number: OUT-2 for OUT, OUT-3 for OUT-2.
+
+        Raises as `save`.
         """
-        numbered = (
-            re.fullmatch(r"(.+)-\d{1,6}", file.name) if file.path.parent == self.folder else None
-        )
-        return self._write(plan, file_stem(numbered[1] if numbered else file.name), 2)
+        name = file.name
+        if file.path.parent == self.folder:
+            name = re.sub(r"(.)-\d{1,6}\Z", r"\1", name)
+        return self._write(plan, file_stem(name), 2)
 
     def _write(self, plan: Plan, name: str, number: int) -> PlanFile:
-        path = self._reserve(name, number)
+        path = self._create(name, number)
         try:
             plan.save(path)
         except BaseException:
@@ -150,12 +139,13 @@ class Plans:
             raise
         return self.add(path, kind="saved")
 
-    def _reserve(self, name: str, number: int) -> Path:
-        """An empty new file: whoever else looks for a name at the same time finds another."""
+    def _create(self, name: str, number: int) -> Path:
+        """Create an empty file with the first free number, so that nobody else takes its name."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             while True:
-                path = self.folder / f"{name}{f'-{number}' if number > 1 else ''}{SUFFIX}"
+                suffix = f"-{number}" if number > 1 else ""
+                path = self.folder / f"{name}{suffix}{SUFFIX}"
                 try:
                     path.open("x").close()
                 except FileExistsError:
@@ -164,8 +154,8 @@ class Plans:
                     return path
         except OSError as error:
             raise ParameterError(
-                f"{self.folder}: cannot be written ({error.strerror}); make room, or name another"
-                " place with --folder"
+                f"{self.folder}: cannot be written ({error.strerror}); make room, or choose another"
+                " folder with --folder"
             ) from error
 
 
@@ -174,9 +164,9 @@ def stem_of(path: Path) -> str:
     return printable(path.name.removesuffix(".json").removesuffix(".plan"))
 
 
-def _length(path: Path) -> dict[str, Any]:
+def _measure(path: Path, modified: float) -> PlanFacts:
     try:
         plan = Plan.load(path, alternatives=False)
     except PlanError as error:
-        return {"seconds": None, "steps": None, "error": str(error)}
-    return {"seconds": plan.n_samples / plan.sample_rate, "steps": len(plan.steps)}
+        return PlanFacts(modified=modified, error=str(error))
+    return PlanFacts(plan.n_samples / plan.sample_rate, len(plan.steps), modified)

@@ -1,9 +1,9 @@
-"""Who may ask: this machine's browser, or one that has the token; never a page of another site.
+"""Access control: only this machine's browser, or one with the token; no page of another site.
 
-A page of another site can make the browser send requests here, and can make its own name mean this
-address (DNS rebinding). Against the first, requests that change something must say in Origin, which
-pages cannot forge, that they come from here; against the second, Host must be an address or a name
-that only this machine goes by.
+A page of another site can make the browser send requests here, and can let its own name resolve to
+this address (DNS rebinding). Against the first, a request that changes something must come from
+here by its Origin, which pages cannot forge. Against the second, Host must be an address, or a name
+that belongs to this machine alone.
 """
 
 import hmac
@@ -32,7 +32,7 @@ POLICY = (
     " 'nonce-{nonce}'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self';"
     " worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of what no other page leads to
+OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of requests that no other site causes
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -45,17 +45,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Security:
-    """Where the page is served, and what it takes to see it.
+    """Where the page is served, and which requests it answers.
 
     Attributes
     ----------
     host : str
-        The address or name that is listened on.
+        The address or name that the server listens on.
     port : int
     token : str, optional
-        Must be known by whoever asks.
+        Clients must know it.
     salt : bytes
-        Of the cookie: another one each time.
+        Of the cookie; random for each server.
     """
 
     host: str = "127.0.0.1"
@@ -66,16 +66,17 @@ class Security:
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
             raise ParameterError(
-                f"host={self.host} is reached by other machines; serve it with a token"
+                f"host={self.host} can be reached by other machines; serve it with a token"
             )
         if self.token is not None and len(self.token) < LEAST_TOKEN:
             raise ParameterError(
-                f"the token has {len(self.token)} characters and needs at least {LEAST_TOKEN}"
+                f"the token has {len(self.token)} characters; give one of {LEAST_TOKEN} or more"
             )
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names this server: its port, and a name or address that nobody else
-        can hand out.
+        """Return whether a Host header names this server.
+
+        It must have the server's port, and an address or a name that no other site can use.
         """
         found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+)(?::(\d{1,5}))?", host, re.ASCII)
         if not found or int(found[2] or 80) != self.port:
@@ -92,19 +93,17 @@ class Security:
 
     @property
     def cookie(self) -> str:
-        """Its name; cookies do not know of ports."""
+        """Its name; it has the port, since cookies are shared by all ports of a host."""
         return f"demiurge-{self.port}"
 
     @property
     def cookie_value(self) -> str:
-        """What stands for the token in the cookie, whatever characters it has, until the server
-        ends.
-        """
+        """A hash of the token, without the characters that a cookie cannot hold."""
         return hmac.new(self.salt, f"demiurge {self.token}".encode(), sha256).hexdigest()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a host: localhost, 127.x.x.x, ::1."""
+    """Return whether only this machine can reach a host: localhost, 127.x.x.x, ::1."""
     address = _address(host)
     return host.lower() == "localhost" or (address is not None and address.is_loopback)
 
@@ -117,9 +116,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class Guard:
-    """The outermost layer: refuses what may not be asked, and gives every answer its headers, also
-    after an error.
-    """
+    """The outermost layer: refuses requests, and adds security headers to every answer."""
 
     def __init__(self, app: ASGIApp, security: Security) -> None:
         self.app = app
@@ -145,22 +142,22 @@ class Guard:
         except Exception:
             log.exception("%s %.200r", scope["method"], scope["path"])
             if started:
-                raise  # the rest of the answer is lost, and the connection with it
+                raise  # the answer is cut off; the connection must be closed
             await _refuse(request, UNEXPECTED, 500)(scope, receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
-        """Why a request is not answered, or where its token is taken; None if it may go on."""
+        """Return the answer to a refused request, or to one with a token; None if it may pass."""
         headers = request.headers
         if not self.security.knows(headers.get("host", "")) or len(headers.getlist("host")) > 1:
             return _refuse(
                 request,
-                "the page has another address; open the one that demiurge browse has printed",
+                "this is not the page's address; open the one that demiurge browse printed",
                 400,
             )
         if request.method not in METHODS:
             return _refuse(
                 request,
-                f"{request.method} is not answered here",
+                f"{request.method} requests are not answered here",
                 405,
                 {"Allow": ", ".join(METHODS)},
             )
@@ -175,7 +172,7 @@ class Guard:
         if _is_from_elsewhere(request):
             return _refuse(
                 request,
-                "pages of other sites may not ask here; open the address in a tab of its own",
+                "pages of other sites may not send requests; open the address in a tab of its own",
                 403,
             )
         return self._check_token(request) if self.security.token else None
@@ -194,24 +191,26 @@ class Guard:
             return None
         return _refuse(
             request,
-            "a token is needed; open the address that demiurge browse has printed, token included",
+            "a token is needed; open the address that demiurge browse printed, token included",
             401,
         )
 
 
 def _is_from_elsewhere(request: Request) -> bool:
-    """Whether a page of another site, or of another port of this machine, asks; following a link to
-    a page is fine.
+    """Return whether a page of another site, or of another port, sends the request.
+
+    Following a link to one of the pages is allowed.
     """
-    site, mode = (request.headers.get(f"sec-fetch-{what}", "") for what in ("site", "mode"))
-    if site in OWN_SITES:
+    headers = request.headers
+    if headers.get("sec-fetch-site", "") in OWN_SITES:
         return False
-    is_link = mode == "navigate" and request.headers.get("sec-fetch-dest") == "document"
+    is_navigation = headers.get("sec-fetch-mode") == "navigate"
+    is_link = is_navigation and headers.get("sec-fetch-dest") == "document"
     return not (is_link and request.method in ("GET", "HEAD") and PAGES.fullmatch(request.url.path))
 
 
 def _without_token(request: Request) -> str:
-    """The same address on this server, without the token."""
+    """Return the same address on this server, without the token."""
     rest = urlencode(
         [(name, value) for name, value in parse_qsl(request.url.query) if name != "token"]
     )
@@ -231,10 +230,11 @@ def _refuse(
 
 
 def _policy(request: Request, nonce: str) -> str:
-    """What the answer's page may load and run.
+    """Return the Content-Security-Policy of an answer.
 
-    Only a map that asks for it, but for no other site's link, may compile what draws it, for a
-    graphics driver that it was not prepared for (static/map/gl.js)."""
+    A map with ?compile=1 may compile code, for graphics drivers that the precompiled code does not
+    know (static/map/gl.js), unless a link of another site leads there.
+    """
     compiles = request.url.path == "/map" and request.query_params.get("compile") == "1"
     compiles = compiles and request.headers.get("sec-fetch-site", "") in OWN_SITES
     return POLICY.format(nonce=nonce, compiling=" 'unsafe-eval'" if compiles else "")

@@ -18,21 +18,17 @@ from files.errors import ParameterError
 
 USUAL_PORT = 8421
 BACKLOG = 2048  # connections that may wait
-GRACE_SECONDS = 3  # for answers that are on their way when the server ends
+GRACE_SECONDS = 3  # for requests still being answered when the server ends
 TOKEN_BYTES = 24
-WINDOWS = (
-    "DISPLAY",
-    "WAYLAND_DISPLAY",
-    "BROWSER",
-)  # one of these is set where a browser can show itself
-OPEN_FILES = (
-    4096  # that may be open at a time, where the system allows it: of the plans that are open
-)
+DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # one is set if windows can be shown
+OPEN_FILES = 4096  # at most, of the sources that open plans play, if the system allows it
 EVERYWHERE = ("", "0.0.0.0", "::")
 
 
 def listen(host: str, port: int | None) -> socket.socket:
-    """A socket at a port; without one at the usual port, or any other if that is in use.
+    """Return a socket that listens at a port.
+
+    Without a port it is the usual one, or any other if that is in use.
 
     Raises
     ------
@@ -48,7 +44,7 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 class PortInUseError(ParameterError):
-    """Somebody else listens there."""
+    """Another program listens at the port."""
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -57,8 +53,9 @@ def _bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or "0.0.0.0", port, type=socket.SOCK_STREAM
         )[0]
-        sock = socket.socket(family, kind, protocol)  # without it asyncio sends small answers late
-        if os.name == "posix":  # where it means no more than: a port that was left a moment ago
+        # with protocol=0, asyncio would not set TCP_NODELAY and small answers would come late
+        sock = socket.socket(family, kind, protocol)
+        if os.name == "posix":  # elsewhere it would allow two servers at one port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen(BACKLOG)
@@ -72,20 +69,19 @@ def _bind(host: str, port: int) -> socket.socket:
 def _refused(host: str, port: int, error: OSError | UnicodeError) -> ParameterError:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        return PortInUseError(
-            f"port {port} is in use; give another with --port, or none to let one be found"
-        )
+        return PortInUseError(f"port {port} is in use; choose another with --port, or leave it out")
     if number == errno.EACCES:
         return ParameterError(
-            f"port {port} may not be used by this user; give one from 1024 on with --port"
+            f"port {port} may not be used by this user; choose one from 1024 up with --port"
         )
     return ParameterError(
-        f"host={host} is no address of this machine ({error}); give one with --host, or none"
+        f"host={host} is not an address of this machine ({error}); choose one with --host, or leave"
+        " it out"
     )
 
 
 def allow_files() -> None:
-    """Let this process open as many files as the plans that are open may play."""
+    """Raise the limit of open files, since each open plan keeps its sources open."""
     if os.name != "posix":
         return
     import resource
@@ -97,8 +93,9 @@ def allow_files() -> None:
 
 
 def secure(host: str, port: int, token: str | None) -> Security:
-    """The security of a server there; where other machines reach it, with a token, drawn by lot if
-    none is given.
+    """Return the security settings of a server.
+
+    If other machines can reach it and no token is given, the token is random.
 
     Raises
     ------
@@ -111,18 +108,19 @@ def secure(host: str, port: int, token: str | None) -> Security:
 
 
 def address_of(security: Security) -> str:
-    """What to type into a browser."""
+    """Return the address to open in a browser, with the token if there is one."""
     host = socket.gethostname() if security.host in EVERYWHERE else security.host
     token = f"/?{urlencode({'token': security.token})}" if security.token else ""
     return f"http://{f'[{host}]' if ':' in host else host}:{security.port}{token}"
 
 
 def open_browser(address: str) -> bool:
-    """Whether there is one with a window: one in the terminal would take the place of what is told
-    there.
+    """Open a browser that has windows; return whether there is one.
+
+    A browser in the terminal would cover the messages there.
     """
     if sys.platform not in ("darwin", "win32") and not any(
-        os.environ.get(name) for name in WINDOWS
+        os.environ.get(name) for name in DISPLAY_VARIABLES
     ):
         return False
     try:
@@ -132,25 +130,26 @@ def open_browser(address: str) -> bool:
 
 
 class Server(uvicorn.Server):
-    """Ends at once, though pages listen to events and work goes on in the background."""
+    """A server that ends at once, despite open event streams and background work."""
 
     def __init__(self, config: uvicorn.Config, workspace: Workspace) -> None:
         super().__init__(config)
         self._workspace = workspace
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        """Not here, where it begins late and ends with a traceback: `signals.ended_by_signals` does
-        it.
+        """Do nothing: uvicorn's own handling starts late and ends with a traceback.
+
+        `signals.ended_by_signals` takes its place.
         """
         return nullcontext()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._workspace.give_up()
+        self._workspace.cancel_work()
         await super().shutdown(sockets)
 
 
 def make_server(workspace: Workspace, security: Security) -> Server:
-    """Run it with `run(sockets=[sock])`, until its `should_exit`; then it closes the workspace."""
+    """Make a server, to be run with `run(sockets=[sock])`; at its end it closes the workspace."""
     config = uvicorn.Config(
         create_app(workspace, security),
         log_config=None,

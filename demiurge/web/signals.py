@@ -1,4 +1,4 @@
-"""The signals that end the server: Ctrl-C, kill, and a terminal that is closed."""
+"""Signals that end the server: Ctrl-C, kill, and a terminal that is closed."""
 
 import signal
 from collections.abc import Iterator
@@ -16,15 +16,13 @@ FROM_TERMINAL = [
 
 @contextmanager
 def ended_by_signals(server: "uvicorn.Server") -> Iterator[None]:
-    """Have each of the signals end the server as if it had come to its end, once, however often
-    they come.
-    """
+    """Let each of the signals shut the server down in order, however often they come."""
 
     def end(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
 
-    heard = [number for number in (*FROM_TERMINAL, signal.SIGTERM) if not _is_left_running(number)]
-    before = {number: signal.signal(number, end) for number in heard}
+    signals = [number for number in (*FROM_TERMINAL, signal.SIGTERM) if not _is_ignored(number)]
+    before = {number: signal.signal(number, end) for number in signals}
     try:
         yield
     finally:
@@ -32,14 +30,12 @@ def ended_by_signals(server: "uvicorn.Server") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _is_left_running(number: int) -> bool:
-    """Whether nohup wants the server to outlive the terminal."""
+def _is_ignored(number: int) -> bool:
+    """Return whether nohup has the server outlive the terminal."""
     return number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN
 
 
-def leave_to_server() -> None:
-    """In a process of the server's: what the terminal says ends the server, which ends this
-    process.
-    """
+def ignore_terminal_signals() -> None:
+    """Ignore Ctrl-C and a closed terminal in a child process: the server ends it."""
     for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Views of single units: what is known of one, what sounds like it, and its sound."""
+"""Views of single units: facts, similar units and audio."""
 
 import re
 import threading
@@ -13,10 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from db.database import Source
-from demiurge.web.answers import is_known, json_answer, wav_answer
+from demiurge.web.answers import is_known, json_answer
 from demiurge.web.excerpts import excerpt
 from demiurge.web.passages import new_passages
 from demiurge.web.values import ask_integer, ask_number
+from demiurge.web.wav import wav_answer
 from demiurge.web.workspace import Workspace
 from playback.sources import SourceReader
 from query.proposals import FLAT_UNITS
@@ -24,11 +25,11 @@ from query.settings import SearchSettings
 
 SIMILAR = 8
 MOST_SIMILAR = 64
-PASSAGE_UNITS = 20  # that are looked at for each one shown: as many frames as a passage has
-MOST_COMPARED = 4_000_000  # units in memory to look for similar ones: 600 MB
+PASSAGE_UNITS = 20  # searched per unit shown, since the units of one passage count once
+MOST_COMPARED = 4_000_000  # units compared one by one, in 600 MB of memory
 CONTEXT_SECONDS = 0.4
 MOST_CONTEXT_SECONDS = 10.0
-CHANNELS = 2  # of more, the first ones are heard
+CHANNELS = 2  # of sources with more, the first two are played
 
 
 class UnitViews:
@@ -39,11 +40,17 @@ class UnitViews:
         self.database = workspace.database
         self._decoding: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
+    def routes(self) -> list[Route]:
+        return [
+            Route("/units/{unit}.json", self.facts),
+            Route("/units/{unit}/similar.json", self.similar),
+            Route("/units/{unit}/audio.wav", self.audio),
+        ]
+
     def facts(self, request: Request) -> Response:
         position = self._position(request)
         units = self.database.units
         rate = self.database.sample_rate
-        number = int(units.source[position])
         descriptors = self.database.rows_at(np.array([position]))[0].tolist()
         start = int(units.start_sample[position])
         n_samples = int(units.n_samples[position])
@@ -51,7 +58,7 @@ class UnitViews:
             {
                 "unit": int(units.ids[position]),
                 "position": position,
-                "source": self._source_facts(number),
+                "source": self._source_facts(int(units.source[position])),
                 "start_sample": start,
                 "n_samples": n_samples,
                 "start_seconds": start / rate,
@@ -63,55 +70,55 @@ class UnitViews:
         )
 
     def similar(self, request: Request) -> Response:
-        """The units nearest to one, one of each passage, and none of its own."""
+        """Answer with the nearest units, one of each passage, none of the unit's own passage."""
         position = self._position(request)
         k = ask_integer(request, "k", 1, MOST_SIMILAR, SIMILAR)
         index = self.workspace.index(SearchSettings(kind=self._index_kind))
-        units = self.database.units
-        matches = index.search(
-            self.database.rows_at(np.array([position])), k=min(PASSAGE_UNITS * (k + 1), len(index))
-        )
+        row = self.database.rows_at(np.array([position]))
+        matches = index.search(row, k=min(PASSAGE_UNITS * (k + 1), len(index)))
         positions = matches.positions[0].tolist()
         are_new = new_passages(positions, self.database, [position])
         found = [
-            {
-                "unit": int(units.ids[at]),
-                "source": self.workspace.source_of(at).path,
-                "start_seconds": int(units.start_sample[at]) / self.database.sample_rate,
-                "distance": round(distance, 6),
-            }
-            for at, distance, is_new in zip(
-                positions,
-                matches.distances[0].tolist(),
-                are_new,
-                strict=True,
+            self._match(place, distance)
+            for place, distance, is_new in zip(
+                positions, matches.distances[0].tolist(), are_new, strict=True
             )
             if is_new
         ]
         return json_answer({"units": found[:k]})
 
+    def _match(self, position: int, distance: float) -> dict[str, Any]:
+        units = self.database.units
+        return {
+            "unit": int(units.ids[position]),
+            "source": self.workspace.source_of(position).path,
+            "start_seconds": int(units.start_sample[position]) / self.database.sample_rate,
+            "distance": round(distance, 6),
+        }
+
     @property
     def _index_kind(self) -> str:
-        """Comparing all units is slower than an index with cells, but that takes a minute to be
-        made the first time.
+        """Compare all units one by one if memory allows.
+
+        That is slower per search than an index with cells, but such an index takes a minute to
+        build the first time.
         """
         return "flat" if FLAT_UNITS < self.database.n_units <= MOST_COMPARED else "auto"
 
     def audio(self, request: Request) -> Response:
-        """The sound of a unit, and of what follows it in its source if it is short."""
+        """Answer with a unit's audio; if it is short, with what follows in its source as well."""
         position = self._position(request)
         context = ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS)
         source = self.workspace.source_of(position)
-        units = self.database.units
-        rate = self.database.sample_rate
         if not self.workspace.has(source.path):
             raise HTTPException(
                 410, f"{source.path} is not in the corpus folder any more; put it back"
             )
+        units = self.database.units
+        rate = self.database.sample_rate
         wanted = max(int(units.n_samples[position]), round(context * rate))
-        samples = self._read(
-            source, int(units.start_sample[position]), min(wanted, int(units.room[position]))
-        )
+        n_samples = min(wanted, int(units.samples_left[position]))
+        samples = self._read(source, int(units.start_sample[position]), n_samples)
         headers = {
             "ETag": f'"{xxhash.xxh3_128_hexdigest(samples.data)}"',
             "Cache-Control": "no-cache",
@@ -121,9 +128,9 @@ class UnitViews:
         return wav_answer(request, samples, rate, headers)
 
     def _read(self, source: Source, start: int, n_samples: int) -> np.ndarray:
-        """Faded out, int16, (n_samples, channels).
+        """Read a part of a source, faded out, int16, (n_samples, channels).
 
-        Only who wants the same source waits while it is decoded.
+        While a source is decoded, only requests for the same source wait.
         """
         rate = self.database.sample_rate
         channels = min(source.channels, CHANNELS)
@@ -137,7 +144,7 @@ class UnitViews:
         return excerpt(samples, rate, fade_in=False)
 
     def _position(self, request: Request) -> int:
-        """Where the unit that the address names is in `Database.units`."""
+        """Return the position in `Database.units` of the unit that the address names."""
         text = request.path_params["unit"]
         if re.fullmatch(r"\d{1,18}", text, re.ASCII):
             position = int(self.database.units.find(int(text)))
@@ -145,10 +152,10 @@ class UnitViews:
                 return position
         raise HTTPException(404, f"there is no unit {text[:20]} in {self.workspace.name}")
 
-    def _neighbour(self, position: int, step: int) -> int | None:
-        """Id of the unit before or behind in the same source."""
+    def _neighbour(self, position: int, offset: int) -> int | None:
+        """Return the id of the previous (-1) or next (1) unit of the same source."""
         units = self.database.units
-        other = position + step
+        other = position + offset
         if not 0 <= other < len(units) or units.source[other] != units.source[position]:
             return None
         return int(units.ids[other])
@@ -156,12 +163,3 @@ class UnitViews:
     def _source_facts(self, number: int) -> dict[str, Any]:
         path = self.database.sources[number].path
         return {"id": number, "path": path, "missing": self.workspace.missing_sources().get(path)}
-
-
-def routes(workspace: Workspace) -> list[Route]:
-    views = UnitViews(workspace)
-    return [
-        Route("/units/{unit}.json", views.facts),
-        Route("/units/{unit}/similar.json", views.similar),
-        Route("/units/{unit}/audio.wav", views.audio),
-    ]

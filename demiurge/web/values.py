@@ -1,4 +1,4 @@
-"""Values that a page sends: each is checked before anything is done with it."""
+"""Check values from a request: `take_…` reads its JSON object, `ask_…` its query string."""
 
 import re
 from collections.abc import Collection
@@ -11,13 +11,7 @@ from files.errors import ParameterError
 
 
 def check_keys(what: str, document: dict[str, Any], known: Collection[str]) -> None:
-    """Refuse what nobody would look at.
-
-    Raises
-    ------
-    ParameterError
-        As all of these do.
-    """
+    """Raise a ParameterError if a document has a key that is not known."""
     if unknown := sorted(document.keys() - set(known)):
         raise ParameterError(f"{what}: {unknown[0]!r} is unknown; known are {', '.join(known)}")
 
@@ -25,27 +19,26 @@ def check_keys(what: str, document: dict[str, Any], known: Collection[str]) -> N
 def take_number(
     document: dict[str, Any], name: str, least: float, most: float, default: float | None = None
 ) -> float:
-    """A number within these bounds; without a default it must be there."""
-    value = document.get(name, default)
-    if (
-        isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most
-    ):  # nor NaN
-        raise ParameterError(f"{name}={_shown(value)} must be a number of {least:g} to {most:g}")
+    """Return a number from `least` to `most`; without a default it is required."""
+    value: Any = document.get(name, default)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:  # NaN fails as well
+        raise ParameterError(f"{name}={_shown(value)} must be a number from {least:g} to {most:g}")
     return float(value)
 
 
 def take_integer(
     document: dict[str, Any], name: str, least: int, most: int, default: int | None = None
 ) -> int:
-    """As `take_number`, and whole."""
+    """Return an integer from `least` to `most`; without a default it is required."""
     value = document.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ParameterError(f"{name}={_shown(value)} must be an integer of {least} to {most}")
+        raise ParameterError(f"{name}={_shown(value)} must be an integer from {least} to {most}")
     return value
 
 
 def take_integers(document: dict[str, Any], name: str, least: int, most: int) -> list[int]:
-    """A list of at least one integer, each within these bounds."""
+    """Return a list of one or more integers, each from `least` to `most`."""
     values = document.get(name)
     if not isinstance(values, list) or not values:
         raise ParameterError(f"{name}={_shown(values)} must be a list of at least one integer")
@@ -53,7 +46,7 @@ def take_integers(document: dict[str, Any], name: str, least: int, most: int) ->
 
 
 def take_switch(document: dict[str, Any], name: str) -> bool:
-    """true or false."""
+    """Return a boolean."""
     value = document.get(name)
     if not isinstance(value, bool):
         raise ParameterError(f"{name}={_shown(value)} must be true or false")
@@ -61,7 +54,7 @@ def take_switch(document: dict[str, Any], name: str) -> bool:
 
 
 def take_text(document: dict[str, Any], name: str) -> str:
-    """A text."""
+    """Return a string."""
     value = document.get(name)
     if not isinstance(value, str):
         raise ParameterError(f"{name}={_shown(value)} must be a text")
@@ -69,36 +62,32 @@ def take_text(document: dict[str, Any], name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """What was sent, in so few letters that a message can hold it."""
+    """Return the value as text, short enough for a message."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-def printable(text: str) -> str:
-    """The text with a ? for what is no text: names of files may hold any bytes."""
-    return text.encode(errors="replace").decode()
-
-
 def ask_number(request: Request, name: str, least: float, most: float, default: float) -> float:
-    """A number of the address's query."""
+    """Return a number from the query string."""
     text = request.query_params.get(name)
     try:
         value = default if text is None else float(text)
     except ValueError:
         value = nan
     if not least <= value <= most:
-        raise ParameterError(f"{name}={_shown(text)} must be a number of {least:g} to {most:g}")
+        raise ParameterError(f"{name}={_shown(text)} must be a number from {least:g} to {most:g}")
     return value
 
 
 def ask_integers(request: Request, name: str, most: int) -> list[int]:
-    """Whole numbers of the address's query with commas between them, so many at most, each once;
-    none if nothing is asked.
+    """Return whole numbers from the query string, separated by commas, without repeats.
+
+    There may be `most` of them; if the name is missing, the list is empty.
     """
     text = request.query_params.get(name, "")
     if text and not re.fullmatch(rf"\d{{1,17}}(,\d{{1,17}}){{0,{most - 1}}}", text, re.ASCII):
         raise ParameterError(
-            f"{name}={_shown(text)} must be 1 to {most} whole numbers with commas between them"
+            f"{name}={_shown(text)} must be 1 to {most} whole numbers separated by commas"
         )
     return list(dict.fromkeys(int(number) for number in text.split(",") if number))
 
@@ -112,10 +101,10 @@ def ask_integer(
 def ask_integer(
     request: Request, name: str, least: int, most: int, default: int | None = None
 ) -> int | None:
-    """An integer of the address's query."""
+    """Return an integer from the query string."""
     text = request.query_params.get(name)
     if text is None:
         return default
     if not re.fullmatch(r"\d{1,17}", text, re.ASCII) or not least <= int(text) <= most:
-        raise ParameterError(f"{name}={_shown(text)} must be an integer of {least} to {most}")
+        raise ParameterError(f"{name}={_shown(text)} must be an integer from {least} to {most}")
     return int(text)

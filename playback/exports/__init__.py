@@ -1,20 +1,41 @@
-"""A plan as other tools read it: each export takes (plan, cues, corpus folder) and returns the
-file's whole text, UTF-8.
+"""A plan as files of other tools. To add a format: one module, and one line in `EXPORTS`.
+
+It imports nothing that takes long, so that the command line can offer the choices.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from __future__ import annotations
 
-from playback.cues import Cue
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from playback.exports.edl import export_edl
 from playback.exports.reaper import export_reaper
 from playback.exports.tables import export_csv, export_labels
-from playback.plan import Plan
 
-EXPORTS: dict[str, Callable[[Plan, list[Cue], Path], str]] = {
-    "reaper": export_reaper,
-    "labels": export_labels,
-    "csv": export_csv,
-    "edl": export_edl,
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
+
+
+@dataclass(frozen=True)
+class Export:
+    """A format: the suffix of its files, and the function that writes their text, UTF-8.
+
+    `write` takes the plan, its cues and the corpus folder. `is_played` says that tools play the
+    file, which should then be as loud as the render; others list the plan as it is.
+    """
+
+    suffix: str
+    write: Callable[[Plan, list[Cue], Path], str]
+    help: str
+    is_played: bool = False
+
+
+EXPORTS = {
+    "reaper": Export(".rpp", export_reaper, "a REAPER project", is_played=True),
+    "labels": Export(".txt", export_labels, "Audacity labels"),
+    "csv": Export(".csv", export_csv, "a table"),
+    "edl": Export(".edl", export_edl, "a Samplitude EDL", is_played=True),
 }
-SUFFIXES = {"reaper": ".rpp", "labels": ".txt", "csv": ".csv", "edl": ".edl"}

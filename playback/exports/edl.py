@@ -10,13 +10,18 @@ A row says how long its fades are, not their shape ("*default" is the reader's o
 place for a cue's envelope.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from files.errors import PlanError
-from playback.cues import Cue
 from playback.exports.names import source_path, unit_name
-from playback.plan import Plan
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
 
 WIDTHS = (7, 5, 12, 12, 12, 12, 9, 2, 2, 12, 5, 34, 12, 5, 34, 5)
 COLUMNS = (
@@ -24,10 +29,11 @@ COLUMNS = (
     " CurveType Name"
 )
 CURVE = '"*default"'
+UNTRANSFORMED = {"reverse": False, "transpose": 0, "stretch": 1}
 
 
 def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """The whole list.
+    """Return the whole list.
 
     Raises
     ------
@@ -38,25 +44,25 @@ def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
     for cue in cues:
         _check(cue, root)
     paths = dict.fromkeys(source_path(cue, root) for cue in cues)
-    sources = {path: number for number, path in enumerate(paths, start=1)}
+    numbers = {path: number for number, path in enumerate(paths, start=1)}
     lines = [
         "Samplitude EDL File Format Version 1.5",
         'Title: "Demiurge"',
         f"Sample Rate: {plan.sample_rate}",
+        f"Output Channels: {plan.channels}",
+        "",
+        f"Source Table Entries: {len(numbers)}",
     ]
-    lines += [f"Output Channels: {plan.channels}", "", f"Source Table Entries: {len(sources)}"]
-    lines += [f'{number:>4} "{path}"' for path, number in sources.items()]
+    lines += [f'{number:>4} "{path}"' for path, number in numbers.items()]
     for track in (1, 2):
-        lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', _row(COLUMNS.split())]
-        lines += ["#" + _row("-" * width for width in WIDTHS)[1:]]
-        lines += [
-            _row(_edit(cue, sources[source_path(cue, root)], track)) for cue in cues[track - 1 :: 2]
-        ]
+        lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', *_table_head()]
+        for cue in cues[track - 1 :: 2]:
+            lines.append(_row(_edit(cue, numbers[source_path(cue, root)], track)))
     return "\n".join([*lines, ""])
 
 
 def _check(cue: Cue, root: Path) -> None:
-    for name, plain in {"reverse": False, "transpose": 0, "stretch": 1}.items():
+    for name, plain in UNTRANSFORMED.items():
         value = getattr(cue.step, name)
         if value != plain:
             raise PlanError(
@@ -71,24 +77,22 @@ def _check(cue: Cue, root: Path) -> None:
         )
 
 
+def _table_head() -> list[str]:
+    return [_row(COLUMNS.split()), "#" + _row("-" * width for width in WIDTHS)[1:]]
+
+
 def _edit(cue: Cue, source: int, track: int) -> tuple[object, ...]:
+    """Return a cue's cells, one per column."""
     start = cue.step.start_sample - cue.lead
-    until = cue.at_sample + cue.n_samples
-    where = (
-        source,
-        track,
-        cue.at_sample,
-        until,
-        start,
-        start + cue.n_samples,
-        f"{cue.step.gain_db:.4f}",
-        0,
-        0,
-    )
-    return (*where, cue.fade_in, 0, CURVE, cue.fade_out, 0, CURVE, f'"{unit_name(cue.step)}"')
+    output = cue.at_sample, cue.at_sample + cue.n_samples
+    record = start, start + cue.n_samples
+    volume = f"{cue.step.gain_db:.4f}", 0, 0
+    fade_in = cue.fade_in, 0, CURVE
+    fade_out = cue.fade_out, 0, CURVE
+    name = f'"{unit_name(cue.step)}"'
+    return (source, track, *output, *record, *volume, *fade_in, *fade_out, name)
 
 
-def _row(fields: Iterable[object]) -> str:
-    return " ".join(
-        f"{field:>{width}}" for field, width in zip(map(str, fields), WIDTHS, strict=True)
-    )
+def _row(cells: Iterable[object]) -> str:
+    columns = zip(map(str, cells), WIDTHS, strict=True)
+    return " ".join(f"{cell:>{width}}" for cell, width in columns)

@@ -1,27 +1,28 @@
 """What units and their files are called in the files of other tools."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from files.errors import PlanError
-from playback.cues import Cue
-from playback.steps import Step
+from files.names import printable
 
-UNWRITABLE = re.compile(
-    r"[\r\n\ud800-\udfff]"
-)  # line breaks, and bytes of a name that are not UTF-8
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.steps import Step
+
+UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes that are not UTF-8
 
 
 def unit_name(step: Step) -> str:
-    """Source and unit, like "drums/kick 17", on one line; what cannot be printed (tabs, line
-    breaks) becomes a space.
-    """
-    name = f"{PurePosixPath(step.source).with_suffix('')} {step.unit}"
-    return "".join(character if character.isprintable() else " " for character in name)
+    """Return source and unit on one line, like "drums/kick 17"."""
+    return printable(f"{PurePosixPath(step.source).with_suffix('')} {step.unit}")
 
 
 def source_path(cue: Cue, root: Path) -> str:
-    """Absolute path of a cue's source.
+    """Return the absolute path of a cue's source.
 
     Raises
     ------

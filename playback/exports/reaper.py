@@ -13,22 +13,28 @@ Format: https://github.com/ReaTeam/Doc/blob/master/State%20Chunk%20Definitions, 
 other rates https://github.com/jcsteh/osara/pull/713
 """
 
+from __future__ import annotations
+
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from audio.decibels import to_amplitude
 from files.errors import PlanError
-from playback.cues import Cue
 from playback.exports.names import source_path, unit_name
-from playback.plan import Plan
 
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
+
+# of sources by their suffix; the rest: WAVE
 SOURCE_TYPES = {
     ".flac": "FLAC",
     ".ogg": "VORBIS",
     ".oga": "VORBIS",
     ".opus": "OPUS",
     ".mp3": "MP3",
-}  # the rest: WAVE
+}
 QUOTES = ('"', "'", "`")
 # channel modes of a take
 NORMAL = 0
@@ -41,7 +47,7 @@ LIGHT = 0x606060
 
 
 def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """The whole project.
+    """Return the whole project.
 
     Raises
     ------
@@ -56,8 +62,6 @@ def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
         "  PANLAW 1",
         "  TIMELOCKMODE 0",
         "  TEMPO 120 4 4",
-    ]
-    lines += [
         f"  SAMPLERATE {plan.sample_rate} 1 0",
         f"  MASTER_NCH {channels} 2",
         "  MASTER_VOLUME 1 0 -1 -1 1",
@@ -70,15 +74,16 @@ def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
             f"    NCHAN {channels}",
             "    MAINSEND 1 0",
         ]
-        lines += ["    " + line for cue in cues[track - 1 :: 2] for line in _item(plan, cue, root)]
-        lines += ["  >"]
+        for cue in cues[track - 1 :: 2]:
+            lines += ["    " + line for line in _item(plan, cue, root)]
+        lines.append("  >")
     return "\n".join([*lines, ">", ""])
 
 
 def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
     step = cue.step
     rate = plan.sample_rate
-    start, length = _heard(cue)
+    start, length = _span(cue)
     source = _source(cue, root, _seconds(start, rate), _seconds(length, rate))
     color = COLOR_SET | LIGHT | zlib.crc32(step.source.encode()) & 0xFFFFFF
     return [
@@ -100,8 +105,8 @@ def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
     ]
 
 
-def _heard(cue: Cue) -> tuple[float, float]:
-    """Start and length, in samples of the source, of what is heard; overlaps included."""
+def _span(cue: Cue) -> tuple[float, float]:
+    """Return start and length in samples of the source, overlaps included."""
     step = cue.step
     lead = cue.lead / step.stretch
     length = cue.n_samples / step.stretch
@@ -148,7 +153,7 @@ def _envelope(cue: Cue, rate: int) -> list[str]:
 
 
 def _excess(cue: Cue) -> float:
-    """What of the envelope goes into the take's volume, because envelopes end at +6 dB."""
+    """Return the part of the gain that the take's volume must hold: envelopes end at +6 dB."""
     return max(1.0, max(gain for _, gain in cue.envelope) / ENVELOPE_MAX)
 
 

@@ -1,12 +1,17 @@
 """A plan as tables: a label track for Audacity, and CSV with everything a step says."""
 
+from __future__ import annotations
+
 import csv
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playback.cues import Cue
 from playback.exports.names import unit_name
-from playback.plan import Plan
+
+if TYPE_CHECKING:
+    from playback.cues import Cue
+    from playback.plan import Plan
 
 STEP_COLUMNS = ("unit", "source", "start_sample", "n_samples", "at_sample")
 SECONDS_COLUMNS = ("start_seconds", "at_seconds", "seconds")
@@ -15,33 +20,39 @@ CUE_COLUMNS = ("fade_in", "fade_out")
 
 
 def export_labels(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """Audacity labels, one per step: start, end, name, with tabs between; times in seconds,
-    overlaps left out.
+    """Return Audacity labels, one per step: start, end, name, with tabs between.
+
+    Times are in seconds; overlaps are left out.
 
     Format: https://manual.audacityteam.org/man/importing_and_exporting_labels.html
     """
     rate = plan.sample_rate
-    rows = [
-        (cue.step.at_sample / rate, cue.step.until_sample / rate, unit_name(cue.step))
-        for cue in cues
-    ]
-    return "".join(f"{start:.9f}\t{end:.9f}\t{name}\n" for start, end, name in rows)
+    lines = []
+    for cue in cues:
+        start = cue.step.at_sample / rate
+        end = cue.step.until_sample / rate
+        lines.append(f"{start:.9f}\t{end:.9f}\t{unit_name(cue.step)}\n")
+    return "".join(lines)
 
 
 def export_csv(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """One row per step under a header; samples are at the plan's rate, `start_*` lie in the source,
-    `at_*` in the output.
+    """Return one row per step under a header.
+
+    Samples are at the plan's rate; `start_*` lie in the source, `at_*` in the output.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("number", *STEP_COLUMNS, *SECONDS_COLUMNS, *HOW_COLUMNS, *CUE_COLUMNS))
     for cue in cues:
         step = cue.step
-        seconds = [
-            samples / plan.sample_rate
-            for samples in (step.start_sample, step.at_sample, step.n_samples)
-        ]
-        said = [getattr(step, name) for name in STEP_COLUMNS]
-        how = [getattr(step, name) for name in HOW_COLUMNS]
-        rows.writerow((cue.number, *said, *seconds, *how, cue.fade_in, cue.fade_out))
+        samples = step.start_sample, step.at_sample, step.n_samples
+        rows.writerow(
+            [
+                cue.number,
+                *(getattr(step, name) for name in STEP_COLUMNS),
+                *(n / plan.sample_rate for n in samples),
+                *(getattr(step, name) for name in HOW_COLUMNS),
+                *(getattr(cue, name) for name in CUE_COLUMNS),
+            ]
+        )
     return text.getvalue()

@@ -1,5 +1,4 @@
-"""Make the bundled corpus again from a folder of Sonic Pi samples and their machine-readable
-copyright file.
+"""Make the bundled sounds again from a folder of Sonic Pi samples and their copyright file.
 
     python scripts/make/corpus.py SAMPLES_DIR COPYRIGHT_FILE
 
@@ -24,9 +23,10 @@ PREAMBLE = """\
 # The bundled sounds
 
 Recordings from the sample collection of Sonic Pi, each dedicated to the public domain under
-[CC0 1.0](https://creativecommons.org/publicdomain/zero/1.0/) by its author, as stated file by file in the copyright file of
-Debian's package `sonic-pi-samples`. Re-encoded as OGG Vorbis at their own sample rate by `scripts/make/corpus.py`; files whose
-two channels are identical were made mono. Nothing was cut.
+[CC0 1.0](https://creativecommons.org/publicdomain/zero/1.0/) by its author, as stated file by file
+in the copyright file of Debian's package `sonic-pi-samples`. Re-encoded as OGG Vorbis at their own
+sample rate by `scripts/make/corpus.py`; files whose two channels are identical were made mono.
+Nothing was cut.
 
 The seed is not part of the corpus.
 
@@ -47,16 +47,17 @@ def cc0_files(copyright_file: Path) -> dict[str, dict[str, str]]:
 
 
 def encode(path: Path, out: Path) -> tuple[float, int]:
+    """Write a sound as OGG; return its seconds and channels."""
     samples, rate = sf.read(path, dtype="float32", always_2d=True)
     if samples.shape[1] == 2 and np.array_equal(samples[:, 0], samples[:, 1]):
         samples = samples[:, :1]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with sf.SoundFile(
-        out, "w", rate, samples.shape[1], "VORBIS", format="OGG", compression_level=COMPRESSION
-    ) as file:
+    n_channels = samples.shape[1]
+    options = {"format": "OGG", "compression_level": COMPRESSION}
+    with sf.SoundFile(out, "w", rate, n_channels, "VORBIS", **options) as file:
         for start in range(0, len(samples), BLOCK_SAMPLES):
             file.write(samples[start : start + BLOCK_SAMPLES])
-    return len(samples) / rate, samples.shape[1]
+    return len(samples) / rate, n_channels
 
 
 def main(samples_dir: Path, copyright_file: Path) -> None:
@@ -68,10 +69,9 @@ def main(samples_dir: Path, copyright_file: Path) -> None:
         role = "seed" if stem == SEED else "corpus"
         seconds, channels = encode(path, DATA / role / f"{stem}.ogg")
         author = re.sub(r"^\d{4}\s+", "", fields.get("Copyright", "")).replace("|", "/")
-        rows.append(
-            f"| {stem}.ogg | {author} | {fields.get('Source', '')} | CC0 1.0 | {seconds:.2f} |"
-            f" {channels} | {role} |\n"
-        )
+        origin = fields.get("Source", "")
+        cells = (f"{stem}.ogg", author, origin, "CC0 1.0", f"{seconds:.2f}", str(channels), role)
+        rows.append(f"| {' | '.join(cells)} |\n")
     (DATA / "LICENSES.md").write_text(PREAMBLE + "".join(rows))
 
 

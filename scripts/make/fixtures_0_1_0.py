@@ -20,11 +20,11 @@ import torch
 from click.testing import CliRunner
 from demiurge.corpus import CORPUS_DIR
 from demiurge.editing import lock_steps, replace_unit
+from sequencer.models import BODIES
 
 from db.database import Database
 from demiurge.cli import main
 from playback.plan import Plan
-from sequencer.models import BODIES
 from sequencer.train import TrainingOptions, train_forecaster
 from synth.generator import Generator
 from synth.mel import PRESETS

@@ -1,13 +1,12 @@
-"""Write the functions that regl compiles in the browser to a module, so that the map needs no
-compiler there.
+"""Write the functions that regl compiles in the browser to a module.
+
+    python scripts/make/precompiled_regl.py --chromium /usr/bin/chromium
 
 The page's content security policy forbids compiling code at run time, which regl does for every
 drawing command. Here the map is opened in Chromium without that policy, on made-up units and
 without a server, all that draws is used once, and what regl has compiled is written to
 demiurge/web/static/vendor/regl/precompiled.js. Run it again after changing regl, regl-scatterplot
-or static/map/plot.js:
-
-    python scripts/make/precompiled_regl.py --chromium /usr/bin/chromium
+or static/map/plot.js.
 """
 
 import argparse
@@ -30,7 +29,11 @@ CATCH = """(() => {
   let create;
   window.devices = [];
   Object.defineProperty(window, "createREGL", {
-    get: () => (options) => { const device = create(options); devices.push(device); return device; },
+    get: () => (options) => {
+      const device = create(options);
+      devices.push(device);
+      return device;
+    },
     set: (value) => { create = value; },
   });
 })()"""
@@ -45,9 +48,7 @@ HEAD = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chromium", help="the browser's program; default: Playwright's own")
     options = parser.parse_args()
     found: dict[str, str] = {}
@@ -58,7 +59,7 @@ def main() -> None:
         )
         for count in COUNTS:
             page = browser.new_page(viewport={"width": 1000, "height": 700})
-            page.route("**/*", Corpus(count).answer)
+            page.route("**/*", MadeUpCorpus(count).answer)
             page.add_init_script(CATCH)
             draw_everything(page)
             found |= page.evaluate(COLLECT)
@@ -69,8 +70,29 @@ def main() -> None:
     print(f"{MODULE}: {len(found)} functions")
 
 
-class Corpus:
-    """Answers what the page asks for with made-up units."""
+def describe_corpus(count: int) -> dict[str, Any]:
+    """Return what the page is told of the corpus at first."""
+    n_units = count // 3
+    sources = [
+        {"id": i, "path": f"{i}.wav", "seconds": 1, "n_units": n_units, "missing": None}
+        for i in (1, 2, 3)
+    ]
+    database = {"name": "made up", "id": "0", "sources": 3, "units": count, "kind": "frame"}
+    layouts = {
+        "pca": {"state": "ready", "done": 1},
+        "quality": {"state": "absent", "done": 0, "note": ""},
+    }
+    return {
+        "database": database,
+        "sources": sources,
+        "layouts": layouts,
+        "descriptors": ["a", "b"],
+        "plans": [],
+    }
+
+
+class MadeUpCorpus:
+    """Answers what the page asks for."""
 
     def __init__(self, count: int) -> None:
         rng = np.random.default_rng(0)
@@ -82,25 +104,7 @@ class Corpus:
             "a": rng.standard_normal(count),
             "b": rng.standard_normal(count),
         }
-        self.document = {
-            "database": {
-                "name": "made up",
-                "id": "0",
-                "sources": 3,
-                "units": count,
-                "kind": "frame",
-            },
-            "sources": [
-                {"id": i, "path": f"{i}.wav", "seconds": 1, "n_units": count // 3, "missing": None}
-                for i in (1, 2, 3)
-            ],
-            "layouts": {
-                "pca": {"state": "ready", "done": 1},
-                "quality": {"state": "absent", "done": 0, "note": ""},
-            },
-            "descriptors": ["a", "b"],
-            "plans": [],
-        }
+        self.document = describe_corpus(count)
 
     def answer(self, route: Route) -> None:
         path = urlsplit(route.request.url).path
@@ -108,58 +112,57 @@ class Corpus:
             route.fulfill(body="export default {};", content_type="text/javascript")
         elif path.startswith("/static/"):
             file = WEB / path.lstrip("/")
-            route.fulfill(
-                body=file.read_bytes(),
-                content_type=mimetypes.guess_type(file.name)[0] or "text/plain",
-            )
+            kind = mimetypes.guess_type(file.name)[0] or "text/plain"
+            route.fulfill(body=file.read_bytes(), content_type=kind)
         elif (body := self.body(path)) is not None:
-            route.fulfill(
-                body=body,
-                content_type="text/html" if path == "/map" else "application/octet-stream",
-            )
+            kind = "text/html" if path == "/map" else "application/octet-stream"
+            route.fulfill(body=body, content_type=kind)
         else:
             route.abort()
 
     def body(self, path: str) -> bytes | str | None:
-        name = path.rpartition("/")[2]
         if path == "/map":
             return self.html()
+        if path == "/map.json":
+            return json.dumps(self.document)
+        if path == "/plans.json":
+            return json.dumps({"plans": []})
         if path == "/map/units":
             return self.units.tobytes()
         if path == "/map/layouts/pca":
-            return np.concatenate([self.columns["a"], self.columns["b"]]).astype("<f4").tobytes()
-        if path.startswith("/map/values/"):
-            return self.columns[name].astype("<f4").tobytes()
-        return (
-            json.dumps({"/map.json": self.document, "/plans.json": {"plans": []}}[path])
-            if path.endswith(".json")
-            else None
-        )
+            values = [*self.columns["a"], *self.columns["b"]]
+        elif path.startswith("/map/values/"):
+            values = self.columns[path.rpartition("/")[2]]
+        else:
+            return None
+        return np.asarray(values, "<f4").tobytes()
 
     def html(self) -> str:
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(WEB / "templates"), autoescape=True
-        )
-        context: dict[str, Any] = {
-            "page": "map",
-            "nonce": "",
-            "plan": None,
-            "database": self.document["database"],
-        }
-        return environment.get_template("map.html").render(context)
+        loader = jinja2.FileSystemLoader(WEB / "templates")
+        template = jinja2.Environment(loader=loader, autoescape=True).get_template("map.html")
+        database = self.document["database"]
+        return template.render(page="map", nonce="", plan=None, database=database)
 
 
 def draw_everything(page: Page) -> None:
-    """Use all that draws with WebGL: points, another layout and colour, hovering, lasso, fading,
-    keeping, zooming, resizing.
-    """
+    """Use all that draws with WebGL."""
     page.goto(f"{ORIGIN}/map")
     page.wait_for_selector("body[data-ready]", timeout=60_000)
     page.click("button[value=axes]")
     page.select_option("#colour", "a")
     page.wait_for_timeout(1500)
-    page.mouse.move(350, 380, steps=5)
+    page.mouse.move(350, 380, steps=5)  # a unit under the pointer
     page.mouse.wheel(0, -300)
+    draw_lasso(page)
+    page.click("#selection-keep")
+    page.fill("#search", "1")
+    page.set_viewport_size({"width": 900, "height": 650})
+    page.keyboard.press("Escape")
+    page.click("#zoom-home")
+    page.wait_for_timeout(1500)
+
+
+def draw_lasso(page: Page) -> None:
     page.click("#lasso")
     page.mouse.move(250, 250)
     page.mouse.down()
@@ -167,12 +170,6 @@ def draw_everything(page: Page) -> None:
         page.mouse.move(x, y, steps=8)
         page.wait_for_timeout(100)
     page.mouse.up()
-    page.click("#selection-keep")
-    page.fill("#search", "1")
-    page.set_viewport_size({"width": 900, "height": 650})
-    page.keyboard.press("Escape")
-    page.click("#zoom-home")
-    page.wait_for_timeout(1500)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The pictures in docs/rooms/demiurge.md and the README: the map and the timeline of a real corpus,
-in Debian's Chromium.
+"""The pictures of the web page: the map and the timeline of a corpus, in Debian's Chromium.
 
-python scripts/make/screenshots.py demo/corpus.db demo/continuation.plan.json docs/pictures
+    python scripts/make/screenshots.py demo/corpus.db demo/continuation.plan.json docs/pictures
+
+They are in docs/rooms/demiurge.md and the README.
 """
 
 import re
@@ -15,7 +16,7 @@ CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SIZE = {"width": 1280, "height": 720}
 LAYOUT_MS = 300_000  # UMAP is compiled first
-SETTLED_MS = 2500  # until what moves has come to rest
+SETTLED_MS = 2500  # until nothing moves any more
 
 
 def main(database: str, plan: str, folder: str) -> None:
@@ -28,19 +29,15 @@ def main(database: str, plan: str, folder: str) -> None:
             assert found, "the server did not start"
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-                take_pictures(
-                    browser.new_page(base_url=found[0], viewport=SIZE, color_scheme="light"),
-                    Path(folder),
-                )
+                page = browser.new_page(base_url=found[0], viewport=SIZE, color_scheme="light")
+                take_pictures(page, Path(folder))
                 browser.close()
         finally:
             server.terminate()
 
 
 def take_pictures(page: Page, folder: Path) -> None:
-    """map.png: the quality layout with the plan; timeline.png: a step of the plan, and what else
-    could be there.
-    """
+    """Take map.png, the quality layout with the plan, and timeline.png, a step of the plan."""
     page.goto("/map?layout=quality")
     expect(page.locator("body[data-ready]")).to_be_attached()
     if (make := page.get_by_role("button", name="Compute")).is_visible():

@@ -1,22 +1,30 @@
-"""Measure how the Python code is written: sizes of files and functions, in lines and tokens.
+"""Measure the Python code of the rooms and of scripts/, in lines and tokens.
 
-    python scripts/measure/code_size.py [--longest 10]
+    python scripts/measure/code_size.py [--check] [--longest 10] [--root CHECKOUT]
 
-Prints one line for each top-level package (and `scripts`) and one for all of them. A token is one
-of Python's tokenizer; comments, docstrings, line ends and indentation do not count, and a string
-counts as one token whatever it holds. A line is one that holds a token. Packed is the share of
-assignments of the form `a, b = x, y`.
+Prints a line for each top-level package, one for `scripts` and one for all of them. Tokens are
+those of Python's tokenizer without comments, docstrings, line ends and indentation; a string is one
+token, f-strings included, as in Python 3.11. A code line is one on which a token begins. An
+assignment is packed if it has the form `a, b = x, y`. With --check the exit status is 1 beyond the
+goals below.
 """
 
 import argparse
 import ast
 import io
 import tokenize
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-IGNORED_TOKENS = {
+COLUMNS = 100
+MOST_TOKENS_OF_FUNCTIONS = 180  # 90th percentile
+MOST_TOKENS_PER_LINE = 9.0
+MOST_LINES = 300  # of a file
+
+NO_CODE = {
     tokenize.COMMENT,
     tokenize.NL,
     tokenize.NEWLINE,
@@ -25,20 +33,23 @@ IGNORED_TOKENS = {
     tokenize.ENCODING,
     tokenize.ENDMARKER,
 }
+FSTRING_START = getattr(tokenize, "FSTRING_START", None)  # from Python 3.12 on
+FSTRING_END = getattr(tokenize, "FSTRING_END", None)
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass
 class Measures:
-    """Counts of some files; lists have one entry per file or function."""
+    """Counts of some files. The keys say where: "file.py", "file.py:line function"."""
 
     file_lines: dict[str, int] = field(default_factory=dict)
     function_tokens: dict[str, int] = field(default_factory=dict)
     tokens: int = 0
     code_lines: int = 0
     assignments: int = 0
-    packed: int = 0
-    skips: int = 0
-    long_lines: int = 0
+    packed: list[str] = field(default_factory=list)
+    skips: list[str] = field(default_factory=list)
+    long_lines: list[str] = field(default_factory=list)
 
     def add(self, other: "Measures") -> None:
         self.file_lines |= other.file_lines
@@ -50,112 +61,160 @@ class Measures:
         self.skips += other.skips
         self.long_lines += other.long_lines
 
+    @property
+    def tokens_per_line(self) -> float:
+        return self.tokens / max(self.code_lines, 1)
 
-def measure_file(path: Path, root: Path = ROOT) -> Measures:
-    """Measure one file."""
-    source = path.read_text(encoding="utf-8")
+    @property
+    def tokens_of_functions(self) -> int:
+        """The 90th percentile."""
+        return percentile(list(self.function_tokens.values()), 0.9)
+
+
+def measure_source(source: str, name: str) -> Measures:
+    """Measure the text of one file."""
     tree = ast.parse(source)
-    name = path.relative_to(root).as_posix()
-    docstrings = docstring_lines(tree)
-    tokens = []
-    skips = 0
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        skips += token.type == tokenize.COMMENT and "fmt: skip" in token.string
-        if token.type not in IGNORED_TOKENS and token.start[0] not in docstrings:
-            tokens.append(token)
+    counts = count_tokens(source, docstring_lines(tree))
+    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
     lines = source.splitlines()
-    return Measures(
-        file_lines={name: len(lines)},
-        function_tokens=count_function_tokens(tree, tokens, name),
-        tokens=len(tokens),
-        code_lines=len({token.start[0] for token in tokens}),
-        assignments=sum(isinstance(node, ast.Assign) for node in ast.walk(tree)),
-        packed=sum(is_packed(node) for node in ast.walk(tree)),
-        skips=skips,
-        long_lines=sum(len(line) > 100 for line in lines),
-    )
+    measures = Measures({name: len(lines)}, function_tokens(tree, counts, name))
+    measures.tokens = counts.total()
+    measures.code_lines = len(counts)
+    measures.assignments = len(assignments)
+    measures.packed = [f"{name}:{node.lineno}" for node in assignments if is_packed(node)]
+    for number, line in enumerate(lines, start=1):
+        if len(line) > COLUMNS:
+            measures.long_lines.append(f"{name}:{number}")
+        if line.rstrip().endswith("# fmt: " + "skip"):
+            measures.skips.append(f"{name}:{number}")
+    return measures
 
 
 def docstring_lines(tree: ast.Module) -> set[int]:
-    """Numbers of the lines that docstrings take."""
-    found = set()
+    """Return the numbers of the lines of docstrings."""
+    found: set[int] = set()
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if not isinstance(node, ast.Module | ast.ClassDef | FUNCTIONS):
             continue
         if ast.get_docstring(node, clean=False) is not None:
-            found |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+            docstring = node.body[0]
+            found |= set(range(docstring.lineno, docstring.end_lineno + 1))
     return found
 
 
-def count_function_tokens(
-    tree: ast.Module, tokens: list[tokenize.TokenInfo], name: str
-) -> dict[str, int]:
-    """Tokens of each function and method, decorators left out."""
-    counts = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.lineno
-            last = node.end_lineno
-            count = sum(first <= token.start[0] <= last for token in tokens)
-            counts[f"{name}:{first} {node.name}"] = count
+def count_tokens(source: str, docstrings: set[int]) -> Counter[int]:
+    """Return how many tokens begin on each line."""
+    counts: Counter[int] = Counter()
+    depth = 0  # of f-strings
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == FSTRING_END:
+            depth -= 1
+            continue
+        if token.type not in NO_CODE and token.start[0] not in docstrings and not depth:
+            counts[token.start[0]] += 1
+        if token.type == FSTRING_START:
+            depth += 1
     return counts
 
 
-def is_packed(node: ast.AST) -> bool:
-    """Whether a node assigns several values to several names in one statement."""
-    if not isinstance(node, ast.Assign):
-        return False
+def function_tokens(tree: ast.Module, counts: Counter[int], name: str) -> dict[str, int]:
+    """Return the tokens of each function and method, without its decorators."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
+    last_line = max((node.end_lineno for node in functions), default=0)
+    until = [0, *accumulate(counts[line] for line in range(1, last_line + 1))]
+    return {
+        f"{name}:{node.lineno} {node.name}": until[node.end_lineno] - until[node.lineno - 1]
+        for node in functions
+    }
+
+
+def is_packed(node: ast.Assign) -> bool:
+    """Return whether several values are assigned to several names at once."""
     return isinstance(node.value, ast.Tuple) and isinstance(node.targets[0], ast.Tuple)
 
 
 def percentile(values: list[int], share: float) -> int:
-    """The smallest value that is not exceeded by `share` of the values."""
+    """Return the smallest value that at least `share` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0
 
 
-def describe(name: str, measures: Measures) -> str:
-    """One line of the table."""
+def measure_folder(folder: Path, root: Path) -> Measures:
+    measures = Measures()
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        measures.add(measure_source(path.read_text(encoding="utf-8"), name))
+    return measures
+
+
+def measure_rooms(root: Path) -> dict[str, Measures]:
+    """Measure every top-level package but the tests, and scripts/."""
+    folders = sorted(path.parent for path in root.glob("*/__init__.py"))
+    rooms = [folder for folder in folders if folder.name not in ("tests", "scripts")]
+    return {room.name: measure_folder(room, root) for room in [*rooms, root / "scripts"]}
+
+
+def beyond_goals(every: Measures) -> list[str]:
+    """Return a line for each way in which the code is beyond the goals."""
+    found = [f"{place}: a line of more than {COLUMNS} columns" for place in every.long_lines]
+    found += [f"{place}: several assignments in one" for place in every.packed]
+    found += [f"{place}: kept from the formatter" for place in every.skips]
+    for name, lines in every.file_lines.items():
+        if lines > MOST_LINES:
+            found.append(f"{name}: {lines} lines, more than {MOST_LINES}; split it by subject")
+    if every.tokens_of_functions > MOST_TOKENS_OF_FUNCTIONS:
+        found.append(
+            f"one function in ten has more than {every.tokens_of_functions} tokens; "
+            f"the goal is {MOST_TOKENS_OF_FUNCTIONS}: split the longest (--longest)"
+        )
+    if every.tokens_per_line > MOST_TOKENS_PER_LINE:
+        found.append(
+            f"{every.tokens_per_line:.2f} tokens a line; the goal is {MOST_TOKENS_PER_LINE}"
+        )
+    return found
+
+
+HEADINGS = ("", "lines", "files", "max", "tok50", "tok90", "max", "tok/line", "packed", ">100")
+
+
+def row(name: str, measures: Measures) -> tuple[str, ...]:
+    """Return the cells of one line of the table."""
     functions = list(measures.function_tokens.values())
     lines = list(measures.file_lines.values())
+    counts = (sum(lines), len(lines), max(lines, default=0), percentile(functions, 0.5))
     return (
-        f"{name:<12}{sum(lines):>8}{len(lines):>7}{max(lines):>7}"
-        f"{percentile(functions, 0.5):>8}{percentile(functions, 0.9):>7}{max(functions):>7}"
-        f"{measures.tokens / max(measures.code_lines, 1):>10.1f}"
-        f"{measures.packed / max(measures.assignments, 1):>8.0%}"
-        f"{measures.long_lines:>7}{measures.skips:>7}"
+        name,
+        *map(str, counts),
+        str(measures.tokens_of_functions),
+        str(max(functions, default=0)),
+        f"{measures.tokens_per_line:.2f}",
+        str(len(measures.packed)),
+        str(len(measures.long_lines)),
     )
 
 
-def measure_folder(folder: Path, root: Path = ROOT) -> Measures:
-    """Measure all Python files below a folder."""
-    measures = Measures()
-    for path in sorted(folder.rglob("*.py")):
-        measures.add(measure_file(path, root))
-    return measures
+def print_table(rooms: dict[str, Measures], every: Measures) -> None:
+    rows = [row(name, measures) for name, measures in rooms.items()]
+    for cells in (HEADINGS, *rows, row("all", every)):
+        print(f"{cells[0]:<12}" + "".join(f"{cell:>9}" for cell in cells[1:]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="fail beyond the goals")
     parser.add_argument("--longest", type=int, default=0, help="also list the longest functions")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to measure")
     arguments = parser.parse_args()
-    root = arguments.root.resolve()
-    print(
-        f"{'':<12}{'lines':>8}{'files':>7}{'max':>7}{'tok50':>8}{'tok90':>7}{'max':>7}"
-        f"{'tok/line':>10}{'packed':>8}{'>100':>7}{'skips':>7}"
-    )
+    rooms = measure_rooms(arguments.root.resolve())
     every = Measures()
-    for folder in sorted(path.parent for path in root.glob("*/__init__.py")) + [root / "scripts"]:
-        if folder.name == "tests":
-            continue
-        measures = measure_folder(folder, root)
+    for measures in rooms.values():
         every.add(measures)
-        print(describe(folder.name, measures))
-    print(describe("all", every))
+    print_table(rooms, every)
     ranked = sorted(every.function_tokens.items(), key=lambda item: -item[1])
     for function, count in ranked[: arguments.longest]:
         print(f"{count:>6}  {function}")
+    if arguments.check and (found := beyond_goals(every)):
+        raise SystemExit("\n".join(found))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""The table of docs/rooms/playback.md: what is heard at crossfade that is not in the sources, for each
-way to make them.
+"""The table of docs/rooms/playback.md: what each way to crossfade adds to the sound of its sources.
 
-    python scripts/measure/join_table.py CORPUS [--units 23.2 250 onset] [--crossfade 2000] [--seed 0]
+    python scripts/measure/join_table.py CORPUS [--units 23.2 250 onset] [--joins 2000]
+        [--random-seed 0]
 
 Units are drawn at random from all over the corpus, so that neighbours have nothing to do with each
-other: what a path search would never choose, and the hardest there is to join. Each seam is
-compared with its two sides as they would sound if they simply went on, within 20 ms of the
-boundary:
+other: what a path search would never choose, and the hardest there is to join. Each join is
+compared with its two sides as they would sound if they simply went on, within 20 ms of it:
 
-flux   how much the mel spectrum rises at most (dB, mean over the bands), above the more rising of the two sides
-step   the largest difference of two samples next to each other, above the larger one of the two sides, in dB of it
-rise   where the incoming unit begins with an attack: how much its rise (10 to 90 % of the amplitude) lasts longer or shorter
-level  how far the power at the boundary lies off the course from one side's to the other's, in dB
+flux   how much the mel spectrum rises at most (dB, mean over the bands), above the steeper side
+step   the largest difference of two adjacent samples, above that of the two sides, in dB
+rise   where the incoming unit begins with an attack: by how much its rise (10 to 90 % of the
+       amplitude) is longer or shorter
+level  how far the power at the join lies outside of that of the two sides, in dB
 """
 
 import argparse
@@ -28,11 +28,13 @@ from audio.scan import find_audio
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.sources import SourceReader
 from playback.stitch import stitch
 
+RATE = 44100
+MARGIN = RATE // 10  # samples of a source on either side of a unit
 AROUND = 0.02  # seconds
 FFT = 512
 HOP = 64
@@ -49,188 +51,194 @@ WAYS = {
     "**+ levels matched: the default**": CrossfadeOptions(),
 }
 
+Place = tuple[str, int, int]  # source, start and length in samples
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", type=Path)
-    parser.add_argument(
-        "--units", nargs="+", default=["23.2", "250", "onset"], help="milliseconds, or onset"
-    )
-    parser.add_argument("--crossfade", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
+    units = ["23.2", "250", "onset"]
+    parser.add_argument("--units", nargs="+", default=units, help="milliseconds, or onset")
+    parser.add_argument("--joins", type=int, default=2000)
+    parser.add_argument("--random-seed", type=int, default=0)
     arguments = parser.parse_args()
     for units in arguments.units:
-        plan = random_plan(
-            arguments.corpus, units, arguments.crossfade, np.random.default_rng(arguments.seed)
-        )
+        rng = np.random.default_rng(arguments.random_seed)
+        plan = random_plan(arguments.corpus, units, arguments.joins, rng)
         print(f"\nunits: {units}{'' if units == 'onset' else ' ms'}\n")
         print("| crossfade | flux | step | rise | level |\n|---|---|---|---|---|")
-        for name, way in WAYS.items():
-            (flux, step, rise, level), late = measure(plan, way)
-            print(
-                f"| {name} | {flux:.2f} dB | {step:.2f} dB | {rise:.2f} ms, {late:.0%} over 1 |"
-                f" {level:.2f} dB |",
-                flush=True,
+        for name, crossfade in WAYS.items():
+            (flux, step, rise, level), late = measure(plan, crossfade)
+            cells = (
+                f"{flux:.2f} dB",
+                f"{step:.2f} dB",
+                f"{rise:.2f} ms, {late:.0%} over 1",
+                f"{level:.2f} dB",
             )
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def random_plan(corpus: Path, units: str, n_seams: int, rng: np.random.Generator) -> Plan:
-    spans = [span for span in _spans(corpus, units) if span[2] > 0]
-    rate = 44100
+def random_plan(corpus: Path, units: str, n_joins: int, rng: np.random.Generator) -> Plan:
+    places = find_onsets(corpus) if units == "onset" else cut_evenly(corpus, float(units))
+    places = [place for place in places if place[2] > 0]
     steps = []
     at = 0
-    for number in range(n_seams + 3):  # the first and the last seam have no sound on one side
-        name, start, length = spans[rng.integers(len(spans))]
+    for number in range(n_joins + 3):  # the first and the last join have no sound on one side
+        name, start, length = places[rng.integers(len(places))]
         steps.append(Step(number, name, start, length, at))
         at += length
-    return Plan(rate, 1, {"id": "table", "root": str(corpus)}, tuple(steps))
+    return Plan(RATE, 1, {"id": "table", "root": str(corpus)}, tuple(steps))
 
 
-def _spans(corpus: Path, units: str) -> list[tuple[str, int, int]]:
-    """Every unit that has a tenth of a second of its source on either side."""
-    if units == "onset":
-        with tempfile.TemporaryDirectory() as folder:
-            build_database(corpus, Path(folder) / "db", settings=DescriptorSettings(units="onset"))
-            database = Database(Path(folder) / "db")
-            all_units = database.units
-            return [
-                (database.sources[s].path, int(start), int(n))
-                for s, start, n, room in zip(
-                    all_units.source,
-                    all_units.start_sample,
-                    all_units.n_samples,
-                    all_units.room,
-                    strict=True,
-                )
-                if start >= 4410 and room - n >= 4410 and n <= 44100
-            ]
-    length = round(float(units) / 1000 * 44100)
-    found = []
+def find_onsets(corpus: Path) -> list[Place]:
+    """Return every onset unit of at most a second with `MARGIN` of its source on either side."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "db"
+        build_database(corpus, path, settings=DescriptorSettings(units="onset"))
+        database = Database(path)
+    units = database.units
+    places = []
+    for source, start, length, left in zip(
+        units.source, units.start_sample, units.n_samples, units.samples_left, strict=True
+    ):
+        if start >= MARGIN and left - length >= MARGIN and length <= RATE:
+            places.append((database.sources[source].path, int(start), int(length)))
+    return places
+
+
+def cut_evenly(corpus: Path, milliseconds: float) -> list[Place]:
+    """Return every unit of a fixed length with `MARGIN` of its source on either side."""
+    length = round(milliseconds / 1000 * RATE)
+    places = []
     for name in find_audio(corpus):
         info = probe(corpus / name)
-        n_samples = info.n_samples * 44100 // info.sample_rate
-        found += [(name, start, length) for start in range(4410, n_samples - 4410 - length, length)]
-    return found
+        end = info.n_samples * RATE // info.sample_rate - MARGIN
+        places += [(name, start, length) for start in range(MARGIN, end - length, length)]
+    return places
 
 
-def measure(plan: Plan, way: CrossfadeOptions) -> tuple[list[float], float]:
-    """The means of the figures, and how many of the attacks rise more than 1 ms otherwise."""
-    rows = []
+def measure(plan: Plan, crossfade: CrossfadeOptions) -> tuple[list[float], float]:
+    """Return the means of the figures, and the share of attacks whose rise is off by over 1 ms."""
     with SourceReader(plan.database["root"], sample_rate=plan.sample_rate, channels=1) as reader:
         reader.prepare(plan)
-        whole = np.concatenate(list(stitch(plan, reader, crossfade=way)))[:, 0]
-        for heard, outgoing, incoming in _around(plan, reader, whole):
-            rows.append(seam_figures(heard, outgoing, incoming, plan.sample_rate))
+        rendered = np.concatenate(list(stitch(plan, reader, crossfade=crossfade)))[:, 0]
+        rows = [join_figures(*signals) for signals in around_joins(plan, reader, rendered)]
     figures = np.array(rows)
     rises = figures[~np.isnan(figures[:, 2]), 2]
     return np.nanmean(figures, axis=0).tolist(), float((rises > 1).mean())
 
 
-def _around(
-    plan: Plan, reader: SourceReader, whole: np.ndarray
+def around_joins(
+    plan: Plan, reader: SourceReader, rendered: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    side = round(2 * AROUND * plan.sample_rate)
+    """Yield the result, the outgoing and the incoming source around each join."""
+    reach = round(2 * AROUND * plan.sample_rate)
     for before, after in zip(plan.steps[1:-2], plan.steps[2:-1], strict=True):
-        b = after.at_sample
-        if b < side or b + side > len(whole):
+        join = after.at_sample
+        if join < reach or join + reach > len(rendered):
             continue
         sides = []
-        for source, place in (
+        for source, sample in (
             (before.source, before.end_sample),
             (after.source, after.start_sample),
         ):
-            samples = np.empty((2 * side, 1), np.float32)
-            reader.read_into(samples, source, place - side)
+            samples = np.empty((2 * reach, 1), np.float32)
+            reader.read_into(samples, source, sample - reach)
             sides.append(samples[:, 0])
-        yield whole[b - side : b + side], *sides
+        yield rendered[join - reach : join + reach], *sides
 
 
-def seam_figures(
-    heard: np.ndarray, outgoing: np.ndarray, incoming: np.ndarray, rate: int
+def join_figures(
+    rendered: np.ndarray, outgoing: np.ndarray, incoming: np.ndarray
 ) -> tuple[float, ...]:
-    signals = np.stack([heard, outgoing, incoming])
-    near = slice(len(heard) // 4, 3 * len(heard) // 4)
-    flux = _flux(signals, rate)
+    """Return flux, step, rise and level, as in the module's docstring."""
+    signals = np.stack([rendered, outgoing, incoming])
+    near = slice(len(rendered) // 4, 3 * len(rendered) // 4)
+    flux = steepest_rises(signals)
     steps = np.abs(np.diff(signals, axis=1))[:, near].max(axis=1) + 1e-5
     return (
         max(0.0, flux[0] - flux[1:].max()),
         max(0.0, 20 * np.log10(steps[0] / steps[1:].max())),
-        _rise_change(heard, incoming, rate),
-        _level_off(signals, rate),
+        rise_change(rendered, incoming),
+        level_off(signals),
     )
 
 
-def _flux(signals: np.ndarray, rate: int) -> np.ndarray:
-    """The steepest rise of the mel spectrum over 6 ms near the boundary: heard, outgoing before it,
-    incoming behind it.
+def steepest_rises(signals: np.ndarray) -> np.ndarray:
+    """Return how much the mel spectrum rises at most within 6 ms near the join.
+
+    Of the outgoing side before the join, of the incoming one after it.
     """
     frames = np.lib.stride_tricks.sliding_window_view(signals, FFT, axis=1)[:, ::HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(FFT), axis=2)) ** 2 / FFT
-    bands = np.maximum(10 * np.log10(power @ _mel_filters(rate).T + 1e-12), FLOOR_DB)
+    bands = np.maximum(10 * np.log10(power @ mel_filters().T + 1e-12), FLOOR_DB)
     rises = np.maximum(bands[:, LAG:] - bands[:, :-LAG], 0).mean(axis=2)
     centres = np.arange(rises.shape[1]) * HOP + (FFT + LAG * HOP) // 2 - signals.shape[1] // 2
-    near = np.abs(centres) < AROUND * rate
-    return np.array(
-        [
-            r[near & side].max()
-            for r, side in zip(rises, (True, centres < 0, centres >= 0), strict=True)
-        ]
-    )
+    near = np.abs(centres) < AROUND * RATE
+    sides = (near, near & (centres < 0), near & (centres >= 0))
+    return np.array([of_side[side].max() for of_side, side in zip(rises, sides, strict=True)])
 
 
 @lru_cache
-def _mel_filters(rate: int) -> np.ndarray:
-    return librosa.filters.mel(sr=rate, n_fft=FFT, n_mels=BANDS)
+def mel_filters() -> np.ndarray:
+    return librosa.filters.mel(sr=RATE, n_fft=FFT, n_mels=BANDS)
 
 
-def _rise_change(heard: np.ndarray, incoming: np.ndarray, rate: int) -> float:
-    """By how many ms the rise is off if the incoming side begins with an attack within 20 ms that
-    stands out, else nan.
+def rise_change(rendered: np.ndarray, incoming: np.ndarray) -> float:
+    """Return by how many ms the rise of the incoming attack is off; NaN if there is none.
 
-    From 10 %, or what else is heard before it, to 90 % of the amplitude.
+    An attack stands out and begins within 20 ms. Its rise is from 10 %, or what else sounds before
+    it, to 90 % of the amplitude.
     """
-    window = np.hanning(
-        rate // 500
-    )  # of 2 ms; of the first difference, for which the swing of a bass note is no attack
-    envelopes = [
-        np.sqrt(np.convolve(np.gradient(x) ** 2, window, "same")) for x in (heard, incoming)
-    ]
-    middle = len(heard) // 2
-    most = round(0.02 * rate)
-    theirs = envelopes[1][middle : middle + most]
-    peak = middle + int(theirs.argmax())
-    quiet = envelopes[1][: peak + 1] < 0.1 * envelopes[1][peak]
-    if envelopes[1][peak] < 0.02 or not quiet[middle - rate // 250 :].any():
+    changed = amplitude(rendered)
+    original = amplitude(incoming)
+    attack = find_attack(original)
+    if attack is None:
         return np.nan
-    start = int(np.flatnonzero(quiet)[-1])
-    if peak - start > round(0.012 * rate):
-        return np.nan  # it swells
-    around = [envelope[start - rate // 500 : peak + 1] for envelope in envelopes]
-    low = max(0.1, 1.3 * around[0][0] / around[0][-1])
+    around = slice(attack[0] - RATE // 500, attack[1] + 1)
+    changed = changed[around]
+    original = original[around]
+    low = max(0.1, 1.3 * changed[0] / changed[-1])
     if low > 0.5:
-        return np.nan  # masked by what went before
-    return abs(_rise(around[0], low) - _rise(around[1], low)) / rate * 1000
+        return np.nan  # masked by what was before
+    return abs(rise_length(changed, low) - rise_length(original, low)) / RATE * 1000
 
 
-def _rise(envelope: np.ndarray, low: float) -> int:
-    """Samples from the last below `low` to the first at 90 % of the last value."""
+def amplitude(signal: np.ndarray) -> np.ndarray:
+    """Return the amplitude over 2 ms.
+
+    Of the first difference, for which the swing of a bass note is no attack.
+    """
+    return np.sqrt(np.convolve(np.gradient(signal) ** 2, np.hanning(RATE // 500), "same"))
+
+
+def find_attack(envelope: np.ndarray) -> tuple[int, int] | None:
+    """Return where an attack right after the join starts and peaks, if there is one."""
+    middle = len(envelope) // 2
+    peak = middle + int(envelope[middle : middle + round(AROUND * RATE)].argmax())
+    quiet = envelope[: peak + 1] < 0.1 * envelope[peak]
+    if envelope[peak] < 0.02 or not quiet[middle - RATE // 250 :].any():
+        return None
+    start = int(np.flatnonzero(quiet)[-1])
+    if peak - start > round(0.012 * RATE):
+        return None  # it swells
+    return start, peak
+
+
+def rise_length(envelope: np.ndarray, low: float) -> int:
+    """Return the samples from the last below `low` to the first at 90 % of the last value."""
     high = int(np.flatnonzero(envelope >= 0.9 * envelope[-1])[0])
     below = np.flatnonzero(envelope[:high] < low * envelope[-1])
     return high - (int(below[-1]) if len(below) else 0)
 
 
-def _level_off(signals: np.ndarray, rate: int) -> float:
-    """By how much the level over 10 ms at the boundary lies outside of what the two sides have
-    around it.
-    """
-    half = round(0.005 * rate)
+def level_off(signals: np.ndarray) -> float:
+    """Return by how many dB the level over 10 ms at the join is outside of that of the sides."""
+    half = round(0.005 * RATE)
     middle = signals.shape[1] // 2
-    level = 10 * np.log10(np.mean(signals[:, middle - half : middle + half] ** 2, axis=1) + 1e-7)
-    low = level[1:].min()
-    high = level[1:].max()
-    return max(low - level[0], level[0] - high, 0.0)
+    powers = np.mean(signals[:, middle - half : middle + half] ** 2, axis=1)
+    rendered, *sides = 10 * np.log10(powers + 1e-7)
+    return max(min(sides) - rendered, rendered - max(sides), 0.0)
 
 
 if __name__ == "__main__":

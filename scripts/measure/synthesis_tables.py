@@ -1,14 +1,12 @@
-"""The tables of docs/rooms/synth.md: vocoders against Griffin-Lim, and a generator against what it
-must beat.
+"""The tables of docs/rooms/synth.md: vocoders beside Griffin-Lim, a generator beside real audio.
 
-    python scripts/measure/synthesis_tables.py VOCODER --held-out FOLDER [FOLDER ...] [--also
-    VOCODER ...]
-        [--generator UNAGAN --trained-on FOLDER [--other FOLDER ...]] [--seconds 360] [--minutes 10]
-        [--seed 0] [--picture PNG]
+    python scripts/measure/synthesis_tables.py VOCODER [--also VOCODER …] --audio FOLDER …
+        [--generator UNAGAN --trained-on FOLDER [--other FOLDER …]] [--picture PNG]
+        [--seconds 360] [--minutes 10] [--random-seed 0]
 
-There is one table for each folder of recordings that no vocoder was trained on. Same seed, same
-figures, but for the speed. Likeness is measured with MusiCNN's weights: pip install --no-deps
-musicnn==0.1.0
+Gives a table for each folder of audio that no vocoder was trained on. The same random seed gives
+the same figures, but for the speed. Likeness is measured with MusiCNN's weights:
+pip install --no-deps musicnn==0.1.0
 """
 
 import argparse
@@ -24,61 +22,47 @@ BIASED = " With so few windows FAD is biased upwards."
 
 
 def main() -> None:
-    arguments = _arguments()
+    arguments = parse_arguments()
     embedding = Musicnn.find()
-    vocoder = Vocoder.load(arguments.vocoder).prepare()
-    vocoders = {str(arguments.vocoder): vocoder} | {
-        str(folder): Vocoder.load(folder).prepare() for folder in arguments.also
-    }
-    for folder in arguments.validation:
-        picture = arguments.picture if folder == arguments.validation[0] else None
+    folders = [arguments.vocoder, *arguments.also]
+    vocoders = {str(folder): Vocoder.load(folder).prepare() for folder in folders}
+    for folder in arguments.audio:
         report = evaluate_vocoders(
             vocoders,
             folder,
             seconds=arguments.seconds,
-            seed=arguments.seed,
+            random_seed=arguments.random_seed,
             embedding=embedding,
-            picture=picture,
+            picture=arguments.picture if folder == arguments.audio[0] else None,
         )
         print(f"\n### {folder}\n\n{vocoder_table(report.scores)}", flush=True)
     if arguments.generator:
-        found = evaluate_generator(
+        report = evaluate_generator(
             Generator.load(arguments.generator),
-            vocoder,
+            vocoders[str(arguments.vocoder)],
             arguments.trained_on,
             others={str(folder): folder for folder in arguments.other},
             minutes=arguments.minutes,
-            seed=arguments.seed,
+            random_seed=arguments.random_seed,
             embedding=embedding,
         )
-        print(
-            f"\n### {arguments.generator}, trained on"
-            f" {arguments.trained_on}\n\n{generator_table(found)}"
-        )
+        title = f"{arguments.generator}, trained on {arguments.trained_on}"
+        print(f"\n### {title}\n\n{generator_table(report)}")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    several = {"type": Path, "nargs": "+", "default": []}
     parser.add_argument("vocoder", type=Path)
-    parser.add_argument("--also", type=Path, nargs="+", default=[], help="more vocoders to compare")
-    parser.add_argument("--held-out", type=Path, nargs="+", required=True)
+    parser.add_argument("--also", help="more vocoders to compare", **several)
+    parser.add_argument("--audio", help="that no vocoder was trained on", required=True, **several)
     parser.add_argument("--generator", type=Path)
-    parser.add_argument(
-        "--trained-on", type=Path, help="the recordings the generator was trained on"
-    )
-    parser.add_argument(
-        "--other", type=Path, nargs="+", default=[], help="recordings of other styles"
-    )
-    parser.add_argument("--seconds", type=float, default=360, help="of each held-out folder")
-    parser.add_argument(
-        "--minutes", type=float, default=10, help="of each set the generator is compared with"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--picture", type=Path, help="mel spectrograms of one held-out excerpt, as PNG"
-    )
+    parser.add_argument("--trained-on", type=Path, help="the generator's training audio")
+    parser.add_argument("--other", help="audio of other styles", **several)
+    parser.add_argument("--seconds", type=float, default=360, help="of each folder of --audio")
+    parser.add_argument("--minutes", type=float, default=10, help="of each set for the generator")
+    parser.add_argument("--random-seed", type=int, default=0)
+    parser.add_argument("--picture", type=Path, help="mel spectrograms of an excerpt, as PNG")
     arguments = parser.parse_args()
     if bool(arguments.generator) != bool(arguments.trained_on):
         parser.error("--generator and --trained-on belong together; give both or neither")
@@ -90,32 +74,43 @@ def vocoder_table(scores: list[VocoderScore]) -> str:
         "| | mel L1 | multi-resolution STFT | FAD | windows | × real time |",
         "|---|---|---|---|---|---|",
     ]
-    for s in scores:
-        figures = (
-            "" if value is None else f"{value:.{n}f}"
-            for value, n in ((s.mel_l1, 3), (s.stft, 3), (s.fad, 2))
-        )
-        speed = "" if s.real_time is None else f"{s.real_time:.1f}"
-        rows.append(f"| {s.name} | {' | '.join(figures)} | {s.windows} | {speed} |")
-    note = (
-        f"\nSpeed on threads: {scores[0].threads}.{BIASED * any(s.fad_is_biased for s in scores)}"
-    )
-    return "\n".join([*rows, note])
+    for score in scores:
+        cells = [
+            score.name,
+            rounded(score.mel_l1, 3),
+            rounded(score.stft, 3),
+            rounded(score.fad, 2),
+            str(score.windows),
+            rounded(score.real_time, 1),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    biased = BIASED * any(score.fad_is_biased for score in scores)
+    return "\n".join([*rows, f"\nSpeed on threads: {scores[0].threads}.{biased}"])
+
+
+def rounded(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def generator_table(report: GeneratorReport) -> str:
-    rows = ["| compared with the recordings | FAD |", "|---|---|"]
-    rows += [f"| {name} | {fad:.1f} |" for name, fad in report.fad.items()]
-    d = report.diversity
-    note = (
-        f"\n{report.clips} clips of 10 s, {report.windows} windows, in each"
-        f" set.{BIASED * report.fad_is_biased} Seeds {report.seeds[0]} to {report.seeds[-1]}.\n\n|"
-        " cosine distance | generated | recorded |\n|---|---|---|\n| mean of two clips |"
-        f" {d.spread:.3f} ({100 * d.spread_ratio:.0f} %) | {d.recorded_spread:.3f} |\n| nearest"
-        f" recorded clip, mean | {d.nearest:.3f} | {d.recorded_nearest:.3f} |\n| nearest recorded"
-        f" clip, least | {d.closest:.3f} | {d.recorded_closest:.3f} |"
-    )
-    return "\n".join([*rows, note])
+    distances = [f"| {name} | {fad:.1f} |" for name, fad in report.fad.items()]
+    diversity = report.diversity
+    spread = f"{diversity.spread:.3f} ({100 * diversity.spread_ratio:.0f} %)"
+    rows = [
+        "| compared with the training audio | FAD |",
+        "|---|---|",
+        *distances,
+        f"\n{report.clips} clips of 10 s, {report.windows} windows, in each set."
+        f"{BIASED * report.fad_is_biased} Seeds {report.seeds[0]} to {report.seeds[-1]}.\n",
+        "| cosine distance | generated | recorded |",
+        "|---|---|---|",
+        f"| mean of two clips | {spread} | {diversity.recorded_spread:.3f} |",
+        f"| nearest recorded clip, mean | {diversity.nearest:.3f} "
+        f"| {diversity.recorded_nearest:.3f} |",
+        f"| nearest recorded clip, least | {diversity.closest:.3f} "
+        f"| {diversity.recorded_closest:.3f} |",
+    ]
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audio.write import BLOCK_SAMPLES, FORMATS, AudioWriter, check_output_format
+from audio.formats import BITS, FORMATS, check_output_format
+from audio.write import BLOCK_SAMPLES, AudioWriter
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, ParameterError, PlanError
 
@@ -297,6 +298,11 @@ def test_what_a_format_can_just_hold_is_written(tmp_path, suffix, rate, channels
 
 def test_suffix_in_capitals_is_known():
     assert check_output_format("A.FLAC", "16") is FORMATS[".flac"]
+
+
+def test_bits_are_those_of_the_formats():
+    known = {bits for found in FORMATS.values() for bits in found.encodings}
+    assert known == {None, *BITS}
 
 
 def test_bad_blocks_are_refused(tmp_path, tabla):

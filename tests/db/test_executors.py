@@ -69,7 +69,7 @@ def test_a_worker_that_dies_is_reported():
         ({"executor": "threads", "jobs": 0}, "jobs=0 must be at least 1"),
         (
             {"executor": "threads", "jobs": 1, "address": "auto"},
-            "address='auto' is of a Ray cluster and goes with executor ray",
+            "address='auto' of a Ray cluster needs executor ray",
         ),
     ],
 )

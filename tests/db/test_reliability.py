@@ -307,9 +307,9 @@ def test_degenerate_corpora_are_built_searched_and_played(tmp_path, tabla, units
     assert np.isfinite(database.normaliser.apply(database.descriptors)).all()
     assert verify(tmp_path / "db").ok
     sf.write(tmp_path / "target.wav", tabla[:9000], 44100)
-    selection = SearchSettings(path=PathOptions(continuity=0.5))
+    search = SearchSettings(path=PathOptions(continuity=0.5))
     (result,) = render_mosaic(
-        tmp_path / "target.wav", tmp_path / "db", tmp_path / "o.wav", selection=selection
+        tmp_path / "target.wav", tmp_path / "db", tmp_path / "o.wav", search=search
     )
     samples, _ = sf.read(tmp_path / "o.wav")
     assert np.isfinite(samples).all()

@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio.read import read_mono, resample
+from audio.read import read_mono
+from audio.resample import resample
 from db.aggregate import unit_descriptors
 from db.analyse import describe_file, describe_signal
+from db.envelope import ENVELOPE_SAMPLES
 from db.settings import DURATION, DescriptorSettings
-from db.units import ENVELOPE_SAMPLES, _attack, step_lengths
+from db.units import UnitFinder, step_lengths
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
 
@@ -73,10 +75,10 @@ def test_a_steady_sound_of_any_length_is_one_unit():
 @pytest.mark.parametrize(("centre", "inside"), [("span", 1400), ("start", -900)])
 def test_an_attack_is_looked_for_around_the_middle_of_the_window(centre, inside):
     at = 10 * 1024 + inside
-    energy = np.where(np.arange(400) * ENVELOPE_SAMPLES >= at, 1.0, 0.0).astype(np.float32)
-    start = _attack(
-        10, energy, np.zeros(400, np.uint8), DescriptorSettings(units="onset", window_centre=centre)
-    )
+    finder = UnitFinder(DescriptorSettings(units="onset", window_centre=centre))
+    finder.watch_signal(np.where(np.arange(400 * ENVELOPE_SAMPLES) >= at, 1, 0).astype(np.float32))
+    finder._envelope.finish()
+    start = finder._find_attack(10)
     assert at - 2 * ENVELOPE_SAMPLES <= start <= at
 
 

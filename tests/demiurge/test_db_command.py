@@ -11,13 +11,16 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from demiurge.cli import main
-from demiurge.cli.options.output import one_line
+from demiurge.cli.terminal import counted, quoted
 
 
-def test_names_are_shown_on_one_line():
-    assert one_line("kick\nfailed: \x1b[31mall.wav\u2028") == r"kick\nfailed: \x1b[31mall.wav\u2028"
-    assert one_line("\udce9.wav") == r"\udce9.wav"
-    assert one_line("größe\u3000音 🎵.wav") == "größe\u3000音 🎵.wav"
+def test_shown_commands_can_be_copied_whatever_a_folder_is_called():
+    assert quoted("my.db") == "my.db"
+    assert quoted("it's my.db") == """'it'"'"'s my.db'"""
+
+
+def test_things_are_counted_in_english():
+    assert [counted(n, "source") for n in (0, 1, 2)] == ["0 sources", "1 source", "2 sources"]
 
 
 def test_no_name_of_a_file_can_break_a_line(tmp_path, tabla):

@@ -1,4 +1,4 @@
-"""demiurge playback as people run it: on plans of real recordings, with everything it can make of
+"""demiurge playback as people run it: on plans of real sounds, with everything it can make of
 them.
 """
 
@@ -21,11 +21,12 @@ from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
 from demiurge.cli.plan_table import how_played
 from files.hashing import hash_file
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.outputs import export_path
 from playback.plan import Plan, Step
-from playback.render import render, stem_paths
+from playback.render import render
 from playback.sources import SourceReader
+from playback.stems import stem_paths
 from playback.targets import Targets
 
 RATE = 44100
@@ -53,7 +54,7 @@ def heard(path) -> np.ndarray:
 
 @pytest.fixture
 def plan(tmp_path) -> Plan:
-    """A second of three recordings, 24 units that mostly do not belong together."""
+    """A second of three sources, 24 units that mostly do not belong together."""
     steps = tuple(
         Step(i, SOUNDS[i // 2 % 3], (7 * i % 12) * HOP, 2 * HOP, i * 2 * HOP, gain_db=-9.0)
         for i in range(24)
@@ -86,7 +87,7 @@ def saved(tmp_path, plan) -> Path:
 
 @pytest.fixture
 def moved(tmp_path, plan) -> Path:
-    """The recordings elsewhere; without the second one."""
+    """The sources elsewhere; without the second one."""
     (tmp_path / "moved").mkdir()
     for name in (SOUNDS[0], SOUNDS[2]):
         shutil.copy2(CORPUS_DIR / name, tmp_path / "moved" / name)
@@ -130,7 +131,7 @@ def test_the_plan_is_written_as_the_name_says(tmp_path, plan, saved, name, optio
 
 def test_it_is_what_the_library_renders(tmp_path, plan, saved):
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", crossfade=CrossfadeOptions(30.0))
+    render(plan, tmp_path / "p.wav", render_options=RenderOptions(CrossfadeOptions(30.0)))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -145,7 +146,7 @@ def test_loudness_is_reached_and_told(tmp_path, saved):
     text = run(saved, "-o", tmp_path / "q.wav", "--lufs", -20, "--true-peak", -30).out
     assert (
         "-20 LUFS would need a limiter: the true peak allows no more; it may be higher with"
-        " --true-peak" in text
+        " demiurge playback --true-peak" in text
     )
     assert "limiter" not in run(saved, "-o", tmp_path / "r.wav", "--lufs", -40).out
 
@@ -224,7 +225,7 @@ def test_an_export_that_is_refused_leaves_nothing(tmp_path, saved):
     assert files(tmp_path) == ["p.plan.json"]
 
 
-def test_stems_and_labels_tell_recordings_of_one_name_apart(tmp_path, plan):
+def test_stems_and_labels_distinguish_sources_of_one_name(tmp_path, plan):
     for folder in ("drums", "bass"):
         (tmp_path / "in" / folder).mkdir(parents=True)
         shutil.copy(CORPUS_DIR / SOUNDS[2], tmp_path / "in" / folder / "hit.ogg")
@@ -313,9 +314,11 @@ def test_json_tells_all_in_one_document(tmp_path, plan, saved):
         ),
     ],
 )
-def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, options, expected):
+def test_crossfades_are_the_plan_s_unless_options_say_otherwise(
+    tmp_path, plan, saved, options, expected
+):
     run(saved, "-o", tmp_path / "o.wav", *options)
-    render(plan, tmp_path / "p.wav", crossfade=expected)
+    render(plan, tmp_path / "p.wav", render_options=RenderOptions(expected))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
@@ -334,13 +337,11 @@ def test_seams_are_the_plans_unless_said_otherwise(tmp_path, plan, saved, option
 def test_older_and_shorter_settings_are_understood(tmp_path, plan, saved, settings, expected):
     edit(saved, lambda document: document.update(settings=settings))
     run(saved, "-o", tmp_path / "o.wav")
-    render(plan, tmp_path / "p.wav", crossfade=expected)
+    render(plan, tmp_path / "p.wav", render_options=RenderOptions(expected))
     assert (tmp_path / "o.wav").read_bytes() == (tmp_path / "p.wav").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "options", [(), ("--crossfade", 7, "--fade", "linear"), ("--plain",), ("--lufs", -20)]
-)
+@pytest.mark.parametrize("options", [(), ("--crossfade", 7), ("--plain",), ("--lufs", -20)])
 def test_what_mosaic_writes_plays_again_to_the_byte(tmp_path, options):
     (tmp_path / "sounds").mkdir()
     for name in SOUNDS:
@@ -361,13 +362,7 @@ def test_what_mosaic_writes_plays_again_to_the_byte(tmp_path, options):
         "level_db",
     }
     if "--crossfade" in options:
-        assert (
-            plan["settings"]["crossfade"]["crossfade_ms"],
-            plan["settings"]["crossfade"]["fade"],
-        ) == (
-            7,
-            "linear",
-        )
+        assert plan["settings"]["crossfade"]["crossfade_ms"] == 7
     assert set(plan["sources"]) == {step["source"] for step in plan["steps"]}
     run(
         tmp_path / "o.plan.json",
@@ -462,9 +457,10 @@ def test_what_is_too_loud_is_heard_within_full_scale(tmp_path, saved, loudspeake
 
 def test_interruptions_are_told(saved, loudspeaker, monkeypatch):
     stream = sys.modules["sounddevice"].OutputStream
-    late = lambda **options: SimpleNamespace(
-        **{**vars(stream(**options)), "write": lambda chunk: True}
-    )  # noqa: E731
+
+    def late(**options):
+        return SimpleNamespace(**{**vars(stream(**options)), "write": lambda chunk: True})
+
     monkeypatch.setattr(sys.modules["sounddevice"], "OutputStream", late)
     assert "the sound was interrupted" in run(saved, "--play").err
 
@@ -607,8 +603,8 @@ def test_the_table_has_a_line_per_step(found):
 def test_its_head_tells_of_the_whole(found):
     lines = run(found, "--show", "--crossfade", 5).out.splitlines()
     assert lines[0].startswith(
-        f"{found}: 2.11 s, 24 units of 3 sources, 22 joins; where no join is told, the sound"
-        " goes on"
+        f"{found}: 2.11 s, 24 units of 3 sources, 22 joins; a unit without a join"
+        " cost goes on from the one before"
     )
     assert lines[1:4] == [
         "  rests for 1.02 s",
@@ -622,7 +618,8 @@ def test_columns_that_would_be_empty_are_left_out(tmp_path, plan):
     replace(plan, steps=steps).save(tmp_path / "p.plan.json")
     text = run(tmp_path / "p.plan.json", "--show").out
     assert [len(row) for row in rows_of(text)] == [5, 5, 5]
-    assert not any(word in text for word in ("unit ", "distance", "how", "also", "nearest"))
+    _, _, table = text.partition("\n")
+    assert not any(word in table for word in ("unit ", "distance", "how", "also", "nearest"))
 
 
 def test_all_that_is_done_to_a_unit_is_told():
@@ -831,7 +828,7 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
         ("--json --force", "nothing to do", 2),
         (
             "--export reaper --picture {tmp}/o.png",
-            "o.png draws what is rendered; give -o OUT as well",
+            "o.png shows what is rendered; give -o OUT as well",
             2,
         ),
         ("-o {tmp}/o.mp3", "the suffix '.mp3' must be one of .wav, .flac, .ogg", 2),
@@ -910,15 +907,14 @@ def test_an_output_is_never_the_plan_itself(tmp_path, plan):
     assert (tmp_path / "o.csv").read_bytes() == before
 
 
-def test_an_output_is_never_a_recording_that_is_played(tmp_path, saved, moved):
+def test_an_output_is_never_a_source_that_is_played(tmp_path, saved, moved):
     shutil.copy(CORPUS_DIR / SOUNDS[1], moved)
     (tmp_path / "link.ogg").symlink_to(moved / SOUNDS[1])
     before = {name: (moved / name).read_bytes() for name in SOUNDS}
     for path in (moved / SOUNDS[1], tmp_path / "link.ogg"):
         text = refusal(saved, "-o", path, "--root", moved, "--force")
         assert (
-            f"{path} is the recording ambi_choir.ogg, which the plan plays; give another name"
-            in text
+            f"{path} is the source ambi_choir.ogg, which the plan plays; give another name" in text
         )
     assert {name: (moved / name).read_bytes() for name in SOUNDS} == before
 

@@ -7,8 +7,25 @@ import pytest
 from audio.read import probe
 from db.build import build_database
 from files.errors import AudioError, ParameterError
+from files.names import check_name, is_utf8, printable
 
 RULE = "its name is not valid UTF-8; rename it"
+
+
+def test_names_are_shown_on_one_line():
+    assert (
+        printable("kick\nfailed: \x1b[31mall.wav\u2028") == r"kick\nfailed: \x1b[31mall.wav\u2028"
+    )
+    assert printable("\udce9.wav") == r"\udce9.wav"
+    assert printable("größe\u3000音 🎵.wav") == "größe\u3000音 🎵.wav"
+
+
+def test_a_name_is_text_unless_it_holds_other_bytes():
+    assert is_utf8("größe\n音 🎵.wav")
+    assert not is_utf8("caf\udce9.wav")
+    check_name("line\nbreak.wav")
+    with pytest.raises(ParameterError, match=rf"a\\nb\\udce9: {RULE}"):
+        check_name("a\nb\udce9", ParameterError)
 
 
 @pytest.mark.parametrize("name", ["caf\udce9.wav", "d\udce9/x.wav"])

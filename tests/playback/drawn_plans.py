@@ -1,4 +1,4 @@
-"""Plans of real recordings, drawn by hypothesis: units of one sample and of half a second, runs,
+"""Plans of real sounds, drawn by hypothesis: units of one sample and of half a second, runs,
 rests, transformed units.
 """
 
@@ -11,7 +11,7 @@ import soundfile as sf
 from hypothesis import strategies as st
 
 from demiurge.bundled import CORPUS_DIR
-from playback.crossfade import FADES, CrossfadeOptions
+from playback.options import FADES, CrossfadeOptions
 from playback.plan import Plan, Step
 from tests.playback.sounds import RATE, Memory
 
@@ -21,7 +21,7 @@ HOW = [{}] * 6 + [{"gain_db": -9.0}, {"gain_db": 6.0}, {"reverse": True}]
 MADE = [{"transpose": 5.0}, {"stretch": 1.5}, {"stretch": 0.5, "reverse": True, "gain_db": -3.0}]
 
 
-def recordings(channels: int) -> Memory:
+def read_sounds(channels: int) -> Memory:
     """A second and a half of each."""
     sources = {
         name: sf.read(CORPUS_DIR / f"{name}.ogg", 3 * RATE // 2, dtype="float32", always_2d=True)[0]
@@ -32,7 +32,7 @@ def recordings(channels: int) -> Memory:
     )
 
 
-SOUND = {channels: recordings(channels) for channels in (1, 2)}
+SOUND = {channels: read_sounds(channels) for channels in (1, 2)}
 LASTS = {name: SOUND[1].length(name) for name in NAMES}
 
 
@@ -48,7 +48,7 @@ def lay_out(steps: list[Step], gaps: list[int], tail_samples: int, channels: int
 
 @st.composite
 def drawn_steps(draw) -> Step:
-    """A unit somewhere in a recording, often at its very beginning or end."""
+    """A unit somewhere in a source, often at its very beginning or end."""
     source = draw(st.sampled_from(NAMES))
     n = draw(st.sampled_from(LENGTHS))
     how = draw(st.sampled_from(HOW + (MADE if find_spec("python_stretch") and n <= 3000 else [])))
@@ -81,7 +81,7 @@ def drawn_plans(draw, most_runs: int = 8) -> Plan:
     return lay_out(steps, gaps, draw(st.sampled_from([0, 0, 700])), draw(st.sampled_from([1, 2])))
 
 
-SEAMS = st.builds(
+CROSSFADES = st.builds(
     CrossfadeOptions,
     crossfade_ms=st.sampled_from([0.0, 1.0, 22.0, 60.0, 200.0]),
     fade=st.sampled_from(FADES),

@@ -1,4 +1,4 @@
-"""Sources held in arrays, for tests that draw many."""
+"""Sources held in arrays, for tests that make many."""
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def units(spans, hop=HOP):
     return [Step(i, source, start, n, i * hop) for i, (source, start, n) in enumerate(spans)]
 
 
-def played(plan, sound, **options):
-    return np.concatenate(list(stitch(plan, sound, **options)))
+def played(plan, reader, **options):
+    return np.concatenate(list(stitch(plan, reader, **options)))
 
 
 def noise(n, seed=0, level=0.3):

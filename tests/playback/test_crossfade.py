@@ -4,26 +4,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from files.errors import ParameterError, PlanError
-from playback.crossfade import CrossfadeOptions, Room, cross, plan_overlaps
+from playback.crossfade import cross
 from playback.gains import gains, level_ramps
+from playback.options import CrossfadeOptions
+from playback.overlaps import Limits, plan_overlaps
 from tests.playback.sounds import RATE, noise
 
 REACH = 2048
 
 
-def room(n, left=1500, right=1500, first=-1500, last=1500, fade_out=64, fade_in=64):
-    return Room(*(np.full(n, value) for value in (left, right, first, last, fade_out, fade_in)))
+def limits(n, left=1500, right=1500, first=-1500, last=1500, fade_out=64, fade_in=64):
+    return Limits(*(np.full(n, value) for value in (left, right, first, last, fade_out, fade_in)))
 
 
 def side(samples):
     return np.asarray(samples, np.float32).reshape(1, 2 * REACH, 1)
 
 
-def overlaps_of(out, into, crossfade=None, **limits):
+def overlaps_of(out, into, crossfade=None, **given):
     return plan_overlaps(
         side(out),
         side(into),
-        room(1, **limits),
+        limits(1, **given),
         options=crossfade or CrossfadeOptions(),
         sample_rate=RATE,
     )
@@ -39,7 +41,7 @@ def test_matched_fade_keeps_the_power_of_sounds_that_are_so_much_alike(likeness,
     mixed, overlaps = cross(
         0.05 * out.astype("f4"),
         0.05 * into.astype("f4"),
-        room(400),
+        limits(400),
         options=crossfade,
         sample_rate=RATE,
     )
@@ -65,7 +67,7 @@ def test_plain_fade_is_in_the_middle_and_nothing_else_changes():
     a = noise(2 * REACH)
     b = noise(2 * REACH, 1)
     mixed, overlaps = cross(
-        side(a), side(b), room(1), options=CrossfadeOptions.plain(22), sample_rate=RATE
+        side(a), side(b), limits(1), options=CrossfadeOptions.plain(22), sample_rate=RATE
     )
     assert (overlaps.in_start[0], overlaps.in_length[0]) == (-485, 970)
     middle = overlaps.extent
@@ -74,7 +76,7 @@ def test_plain_fade_is_in_the_middle_and_nothing_else_changes():
 
 
 def test_overlap_moves_to_where_the_waveforms_agree():
-    """Both sides are one tone that is only there, in phase, 4 ms before the boundary; elsewhere
+    """Both sides are one tone that is only there, in phase, 4 ms before the join; elsewhere
     they are apart.
     """
     t = np.arange(2 * REACH)
@@ -174,7 +176,7 @@ def test_level_of_an_attack_or_of_silence_is_left_alone():
 @pytest.mark.parametrize(
     ("attack_of", "at"), [("incoming", 0), ("incoming", 300), ("outgoing", 200), ("outgoing", -100)]
 )
-def test_fade_ends_before_an_attack_from_the_boundary_on(attack_of, at):
+def test_fade_ends_before_an_attack_from_the_join_on(attack_of, at):
     a = noise(2 * REACH, 0, 0.005)
     b = noise(2 * REACH, 1, 0.005)
     (b if attack_of == "incoming" else a)[REACH + at :] *= 100
@@ -185,24 +187,24 @@ def test_fade_ends_before_an_attack_from_the_boundary_on(attack_of, at):
 
 
 @pytest.mark.parametrize("attack_of", ["incoming", "outgoing"])
-def test_fade_starts_after_an_attack_before_the_boundary(attack_of):
+def test_fade_starts_after_an_attack_before_the_join(attack_of):
     a = noise(2 * REACH, 0, 0.005)
     b = noise(2 * REACH, 1, 0.005)
     (b if attack_of == "incoming" else a)[REACH - 500 :] *= 100
     assert -500 + 200 <= overlaps_of(a, b).in_start[0] <= -100
 
 
-CUT = {"first": 0, "last": 0}  # no sound on both sides of the boundary
+CUT = {"first": 0, "last": 0}  # no sound on both sides of the join
 
 
-def fades(out, into, crossfade=None, **limits):
+def fades(out, into, crossfade=None, **given):
     """Lengths in samples of the fades at a cut."""
-    found = overlaps_of(out, into, crossfade, **{**CUT, **limits})
+    found = overlaps_of(out, into, crossfade, **{**CUT, **given})
     assert (found.out_start[0], found.in_start[0]) == (-found.out_length[0], 0)
     return int(found.out_length[0]), int(found.in_length[0])
 
 
-def test_recording_that_ends_or_starts_high_beside_another_sound_gets_a_blink():
+def test_source_that_ends_or_starts_high_beside_another_sound_gets_a_short_fade():
     high = np.full(2 * REACH, 0.0031)
     low = np.full(2 * REACH, 0.0029)
     blink = round(0.0005 * RATE)
@@ -214,7 +216,7 @@ def test_recording_that_ends_or_starts_high_beside_another_sound_gets_a_blink():
     assert fades(high, high, CrossfadeOptions.plain(0.0), **ends) == (0, 0)
 
 
-def test_recording_that_starts_high_beside_silence_is_untouched():
+def test_source_that_starts_high_beside_silence_is_untouched():
     high = np.full(2 * REACH, 0.5)
     assert fades(np.zeros(2 * REACH), high, left=0, fade_out=0, fade_in=0) == (0, 0)
     assert fades(high, np.zeros(2 * REACH), right=0, fade_out=0, fade_in=0) == (0, 0)
@@ -259,6 +261,9 @@ def test_settings_of_plans():
     assert CrossfadeOptions.of({}) == CrossfadeOptions()
     assert CrossfadeOptions.of({"crossfade": {"fade": "linear"}}) == CrossfadeOptions(fade="linear")
     assert CrossfadeOptions.of({"crossfade_ms": 10.0}) == CrossfadeOptions.plain(10.0)
+    old = "seams"  # the key of 0.1.0
+    assert CrossfadeOptions.of({old: {"fade": "linear"}}) == CrossfadeOptions(fade="linear")
+    assert CrossfadeOptions.of({old: {}, "crossfade_ms": 10.0}) == CrossfadeOptions()
     with pytest.raises(
         PlanError,
         match="'shape' is unknown; known are crossfade_ms, fade, align_ms, attacks, level_db",

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playback.crossfade import CrossfadeOptions
 from playback.cues import make_cues
+from playback.options import CrossfadeOptions
 from playback.plan import Step
 from tests.playback.sounds import HOP, Memory, noise, plan, played, units
 

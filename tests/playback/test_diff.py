@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playback.crossfade import CrossfadeOptions
-from playback.diff import Change, changed
+from playback.diff import Change, find_change
+from playback.options import CrossfadeOptions
 from playback.plan import Step
-from tests.playback.drawn_plans import SEAMS, SOUND, drawn_plans, drawn_steps, lay_out
+from tests.playback.drawn_plans import CROSSFADES, SOUND, drawn_plans, drawn_steps, lay_out
 from tests.playback.sounds import HOP, RATE, plan, played
 
-SEAMS_OF_20_MS = CrossfadeOptions(20.0, align_ms=0.0)
-REACH = 441  # samples to either side that such a seam changes
+OF_20_MS = CrossfadeOptions(20.0, align_ms=0.0)
+REACH = 441  # samples to either side that such a crossfade changes
 
 
 def frames(starts, source="loop_amen"):
@@ -74,10 +74,10 @@ def edited(draw, old):
 
 
 @settings(deadline=None, max_examples=100)
-@given(drawn_plans(), SEAMS, st.data())
+@given(drawn_plans(), CROSSFADES, st.data())
 def test_splicing_equals_stitching_anew(old, crossfade, data):
     new = data.draw(edited(old))
-    change = changed(old, new, crossfade)
+    change = find_change(old, new, crossfade)
     expected = played(new, SOUND[new.channels], crossfade=crossfade)
     if change is None:
         assert played(old, SOUND[old.channels], crossfade=crossfade).tobytes() == expected.tobytes()
@@ -87,17 +87,17 @@ def test_splicing_equals_stitching_anew(old, crossfade, data):
         assert spliced(old, new, change, crossfade).tobytes() == expected.tobytes()
 
 
-def test_another_unit_changes_itself_and_its_seams():
+def test_another_unit_changes_itself_and_its_crossfades():
     old = frames([1, 20, 7, 33, 2, 50, 9])
     new = replace(
         old, steps=(*old.steps[:3], replace(old.steps[3], start_sample=40 * HOP), *old.steps[4:])
     )
-    change = changed(old, new, SEAMS_OF_20_MS)
+    change = find_change(old, new, OF_20_MS)
     assert change == Change(3 * HOP - REACH, 4 * HOP + REACH, 4 * HOP + REACH)
     differs = np.flatnonzero(
         (
-            played(old, SOUND[old.channels], crossfade=SEAMS_OF_20_MS)
-            != played(new, SOUND[new.channels], crossfade=SEAMS_OF_20_MS)
+            played(old, SOUND[old.channels], crossfade=OF_20_MS)
+            != played(new, SOUND[new.channels], crossfade=OF_20_MS)
         ).any(axis=1)
     )
     assert change.start <= differs[0] <= 3 * HOP
@@ -115,20 +115,20 @@ def test_another_unit_changes_itself_and_its_seams():
         {"start_sample": 9},
     ],
 )
-def test_whatever_is_done_to_a_unit_changes_itself_and_its_seams(how):
+def test_whatever_is_done_to_a_unit_changes_itself_and_its_crossfades(how):
     old = frames([1, 20, 7, 33, 2])
     new = replace(old, steps=(*old.steps[:2], replace(old.steps[2], **how), *old.steps[3:]))
-    assert changed(old, new, SEAMS_OF_20_MS) == Change(
+    assert find_change(old, new, OF_20_MS) == Change(
         2 * HOP - REACH, 3 * HOP + REACH, 3 * HOP + REACH
     )
 
 
-def test_long_seams_reach_no_further_than_the_middle_of_the_neighbours():
+def test_long_crossfades_reach_no_further_than_the_middle_of_the_neighbours():
     old = frames([1, 20, 7, 33, 2, 50, 9])
     new = replace(
         old, steps=(*old.steps[:3], replace(old.steps[3], start_sample=40 * HOP), *old.steps[4:])
     )
-    assert changed(old, new, CrossfadeOptions(200.0)) == Change(
+    assert find_change(old, new, CrossfadeOptions(200.0)) == Change(
         3 * HOP - HOP // 2, 4 * HOP + HOP // 2, 4 * HOP + HOP // 2
     )
 
@@ -136,48 +136,46 @@ def test_long_seams_reach_no_further_than_the_middle_of_the_neighbours():
 def test_what_is_behind_a_step_that_goes_is_kept_where_it_comes_to_lie():
     old = frames([1, 20, 7, 33, 2, 50, 9])
     new = frames([1, 20, 7, 2, 50, 9])
-    assert changed(old, new, SEAMS_OF_20_MS) == Change(
+    assert find_change(old, new, OF_20_MS) == Change(
         3 * HOP - REACH, 4 * HOP + REACH, 3 * HOP + REACH
     )
-    assert changed(new, old, SEAMS_OF_20_MS) == Change(
+    assert find_change(new, old, OF_20_MS) == Change(
         3 * HOP - REACH, 3 * HOP + REACH, 4 * HOP + REACH
     )
 
 
 def test_edits_at_the_two_ends():
     old = frames([1, 20, 7])
-    assert changed(old, frames([5, 20, 7]), SEAMS_OF_20_MS) == Change(0, HOP + REACH, HOP + REACH)
-    assert changed(old, frames([1, 20, 9]), SEAMS_OF_20_MS) == Change(
+    assert find_change(old, frames([5, 20, 7]), OF_20_MS) == Change(0, HOP + REACH, HOP + REACH)
+    assert find_change(old, frames([1, 20, 9]), OF_20_MS) == Change(
         2 * HOP - REACH, 3 * HOP, 3 * HOP
     )
-    assert changed(old, frames([1, 20, 7, 30]), SEAMS_OF_20_MS) == Change(
+    assert find_change(old, frames([1, 20, 7, 30]), OF_20_MS) == Change(
         3 * HOP - REACH, 3 * HOP, 4 * HOP
     )
-    assert changed(old, replace(old, tail_samples=9), SEAMS_OF_20_MS) == Change(
+    assert find_change(old, replace(old, tail_samples=9), OF_20_MS) == Change(
         3 * HOP, 3 * HOP, 3 * HOP + 9
     )
-    assert changed(old, frames([5, 20, 9]), SEAMS_OF_20_MS) == Change(0, 3 * HOP, 3 * HOP)
+    assert find_change(old, frames([5, 20, 9]), OF_20_MS) == Change(0, 3 * HOP, 3 * HOP)
 
 
-def test_a_change_within_a_run_makes_its_halves_anew_as_far_as_their_new_seams_reach():
+def test_a_change_within_a_run_makes_its_halves_anew_as_far_as_their_new_crossfades_reach():
     old = frames(range(2, 40))
     at = 18 * HOP
     new = frames([*range(2, 20), 45, *range(21, 40)])
-    assert changed(old, new, SEAMS_OF_20_MS) == Change(
-        at - REACH, at + HOP + REACH, at + HOP + REACH
-    )
+    assert find_change(old, new, OF_20_MS) == Change(at - REACH, at + HOP + REACH, at + HOP + REACH)
     shorter = frames([*range(2, 20), *range(21, 40)])
-    assert changed(old, shorter, SEAMS_OF_20_MS) == Change(at - REACH, at + HOP + REACH, at + REACH)
+    assert find_change(old, shorter, OF_20_MS) == Change(at - REACH, at + HOP + REACH, at + REACH)
 
 
 def test_what_is_played_twice_within_a_run_is_kept_once():
     old = frames([50, 2, 3, 4, 5, 50])
     new = frames([50, 2, 3, 4, 3, 4, 5, 50])
-    change = changed(old, new, SEAMS_OF_20_MS)
+    change = find_change(old, new, OF_20_MS)
     assert change == Change(4 * HOP - REACH, 4 * HOP - REACH, 6 * HOP - REACH)
     np.testing.assert_array_equal(
-        spliced(old, new, change, SEAMS_OF_20_MS),
-        played(new, SOUND[new.channels], crossfade=SEAMS_OF_20_MS),
+        spliced(old, new, change, OF_20_MS),
+        played(new, SOUND[new.channels], crossfade=OF_20_MS),
     )
 
 
@@ -187,7 +185,7 @@ def test_rests_are_the_same_as_far_as_both_last():
         replace(frames([1]), steps=(first, replace(second, at_sample=at * HOP)), tail_samples=HOP)
         for at in (5, 8)
     )
-    assert changed(old, new, SEAMS_OF_20_MS) == Change(5 * HOP, 5 * HOP, 8 * HOP)
+    assert find_change(old, new, OF_20_MS) == Change(5 * HOP, 5 * HOP, 8 * HOP)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +202,7 @@ def test_rests_are_the_same_as_far_as_both_last():
 def test_what_is_only_said_of_a_step_changes_nothing(said):
     old = frames([1, 20, 7])
     assert (
-        changed(
+        find_change(
             old,
             replace(old, steps=(old.steps[0], replace(old.steps[1], **said), old.steps[2])),
             CrossfadeOptions(),
@@ -213,29 +211,29 @@ def test_what_is_only_said_of_a_step_changes_nothing(said):
     )
 
 
-def test_a_unit_cut_in_two_where_seams_do_not_reach_changes_nothing():
+def test_a_unit_cut_in_two_where_crossfades_do_not_reach_changes_nothing():
     old = plan([Step(0, "loop_amen", 0, 8 * HOP, 0), Step(1, "bd_haus", 0, 8 * HOP, 8 * HOP)], 2)
     first, second = old.steps
     halves = replace(first, n_samples=4 * HOP), Step(2, "loop_amen", 4 * HOP, 4 * HOP, 4 * HOP)
-    assert changed(old, replace(old, steps=(*halves, second)), SEAMS_OF_20_MS) is None
+    assert find_change(old, replace(old, steps=(*halves, second)), OF_20_MS) is None
     ends = replace(first, n_samples=8 * HOP - 9), Step(2, "loop_amen", 8 * HOP - 9, 9, 8 * HOP - 9)
     new = replace(old, steps=(*ends, second))
-    change = changed(old, new, SEAMS_OF_20_MS)
+    change = find_change(old, new, OF_20_MS)
     assert change == Change(8 * HOP - REACH, 8 * HOP + REACH, 8 * HOP + REACH)
     np.testing.assert_array_equal(
-        spliced(old, new, change, SEAMS_OF_20_MS),
-        played(new, SOUND[new.channels], crossfade=SEAMS_OF_20_MS),
-    )  # a seam lies within one unit
+        spliced(old, new, change, OF_20_MS),
+        played(new, SOUND[new.channels], crossfade=OF_20_MS),
+    )  # a crossfade lies within one unit
 
 
-def test_a_recording_that_is_another_file_now_is_another_sound():
+def test_a_source_that_is_another_file_now_is_another_sound():
     old = replace(
         frames([1, 20, 7]), sources={"loop_amen": {"hash": "a", "bytes": 1, "modified_ns": 1}}
     )
     touched = replace(old, sources={"loop_amen": {"hash": "a", "bytes": 1, "modified_ns": 2}})
     other = replace(old, sources={"loop_amen": {"hash": "b", "bytes": 1, "modified_ns": 1}})
-    assert changed(old, touched, CrossfadeOptions()) is None
-    assert changed(old, other, CrossfadeOptions()) == Change(0, 3 * HOP, 3 * HOP)
+    assert find_change(old, touched, CrossfadeOptions()) is None
+    assert find_change(old, other, CrossfadeOptions()) == Change(0, 3 * HOP, 3 * HOP)
 
 
 def test_of_another_rate_or_number_of_channels_nothing_is_kept():
@@ -244,18 +242,18 @@ def test_of_another_rate_or_number_of_channels_nothing_is_kept():
         replace(old, channels=1, tail_samples=5),
         replace(old, sample_rate=RATE + 1, tail_samples=5),
     ):
-        assert changed(old, new, CrossfadeOptions()) == Change(0, 3 * HOP, 3 * HOP + 5)
+        assert find_change(old, new, CrossfadeOptions()) == Change(0, 3 * HOP, 3 * HOP + 5)
 
 
 def test_a_source_that_only_one_plan_names_is_the_same():
     old = frames([1, 20, 7])
     named = replace(old, sources={"loop_amen": {"hash": "a", "bytes": 1, "modified_ns": 1}})
-    assert changed(old, named, SEAMS_OF_20_MS) is None
-    assert changed(named, old, SEAMS_OF_20_MS) is None
+    assert find_change(old, named, OF_20_MS) is None
+    assert find_change(named, old, OF_20_MS) is None
 
 
 @settings(max_examples=60, deadline=None)
-@given(drawn_plans(most_runs=12), SEAMS, st.data())
+@given(drawn_plans(most_runs=12), CROSSFADES, st.data())
 def test_steps_that_two_plans_share_need_not_be_looked_at(old, crossfade, data):
     numbers = data.draw(st.sets(st.integers(0, len(old.steps) - 1), min_size=1, max_size=3))
     steps = tuple(
@@ -265,4 +263,4 @@ def test_steps_that_two_plans_share_need_not_be_looked_at(old, crossfade, data):
     new = replace(old, steps=steps)
     apart = replace(old, steps=tuple(map(replace, old.steps)))
     assert all(a is not b for a, b in zip(apart.steps, new.steps, strict=True))
-    assert changed(old, new, crossfade) == changed(apart, new, crossfade)
+    assert find_change(old, new, crossfade) == find_change(apart, new, crossfade)

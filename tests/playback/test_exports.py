@@ -6,6 +6,8 @@ import csv
 import io
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 from demiurge.bundled import CORPUS_DIR
 from files.errors import PlanError
 from playback.cues import Cue
-from playback.exports import EXPORTS, SUFFIXES
+from playback.exports import EXPORTS
 from playback.plan import Plan, Step
 
 RATE = 44100
@@ -47,7 +49,7 @@ def make_plan(cues: list[Cue], *, sample_rate=RATE, channels=1) -> Plan:
 
 
 def export(name: str, cues: list[Cue], root=Path("/sounds"), **plan) -> str:
-    return EXPORTS[name](make_plan(cues, **plan), cues, Path(root))
+    return EXPORTS[name].write(make_plan(cues, **plan), cues, Path(root))
 
 
 # A REAPER of forty lines: blocks, then items placed, faded, scaled and summed.
@@ -154,8 +156,20 @@ def sounds(tmp_path, fixtures) -> Path:
     return tmp_path
 
 
-def test_every_export_has_a_suffix():
-    assert set(EXPORTS) == set(SUFFIXES) == {"reaper", "labels", "csv", "edl"}
+def test_exports_have_suffixes_of_their_own():
+    assert set(EXPORTS) == {"reaper", "labels", "csv", "edl"}
+    suffixes = [export.suffix for export in EXPORTS.values()]
+    assert len(set(suffixes)) == len(suffixes)
+    assert all(suffix.startswith(".") for suffix in suffixes)
+
+
+def test_choices_for_the_command_line_import_nothing_that_takes_long():
+    code = (
+        "import sys, audio.formats, playback.exports, playback.options;"
+        " print({'numpy', 'scipy', 'soundfile', 'xxhash'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("name", sorted(EXPORTS))
@@ -359,7 +373,7 @@ def test_labels_are_the_steps_own_times():
     cues += [make_cue(make_step("a\tb\nc.wav", n=4410, at=66150, unit=12), number=1, lead=50)]
     assert (
         export("labels", cues)
-        == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta b c 12\n"
+        == "1.000000000\t1.500000000\tdrums/kick 7\n1.500000000\t1.600000000\ta\\tb\\nc 12\n"
     )
 
 

@@ -10,8 +10,10 @@ from matplotlib.image import imread
 
 from files.errors import AudioError, ParameterError
 from playback import picture
+from playback.owners import find_owners
 from playback.picture import draw_waveform, save_picture
 from playback.plan import Plan, Step
+from playback.spectrogram import measure_spectrogram
 
 RATE = 44100
 
@@ -62,13 +64,12 @@ def test_every_column_shows_its_extremes(axes, audio, tabla):
 
 @pytest.mark.parametrize("block", [1, 88, 89, 1000])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_extremes_do_not_depend_on_the_blocks(tmp_path, monkeypatch, tabla, channels, block):
+def test_extremes_do_not_depend_on_the_blocks(tmp_path, tabla, channels, block):
     samples = tabla[: 1001 * channels].reshape(-1, channels)
     sf.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
     edges = np.arange(8) * len(samples) // 7
-    monkeypatch.setattr(picture, "BLOCK_SAMPLES", block)
     with sf.SoundFile(tmp_path / "a.wav") as file:
-        lows, highs = picture._extremes(file, edges)
+        lows, highs = picture._measure_extremes(file, edges, block)
     np.testing.assert_array_equal(lows, [samples[a:b].min() for a, b in pairwise(edges)])
     np.testing.assert_array_equal(highs, [samples[a:b].max() for a, b in pairwise(edges)])
 
@@ -94,8 +95,8 @@ def test_steps_have_the_colours_of_their_sources_and_rests_have_none(axes, audio
 
 def test_column_of_several_sources_has_the_colour_of_the_longest():
     plan = plan_of(("a", 0, 30), ("b", 30, 50), ("a", 80, 10), ("b", 110, 100))
-    assert picture._owners(plan, np.array([0, 40, 100, 105, 200]))[1].tolist() == [1, 0, -1, 0]
-    assert picture._owners(plan, np.array([0, 40]))[0] == ["b", "a"]
+    assert find_owners(plan, np.array([0, 40, 100, 105, 200]))[1].tolist() == [1, 0, -1, 0]
+    assert find_owners(plan, np.array([0, 40]))[0] == ["b", "a"]
 
 
 def test_sources_beyond_twelve_are_grey_and_counted(axes, audio):
@@ -146,7 +147,7 @@ def test_sine_is_in_its_band_and_its_columns(tmp_path, hz, seconds):
     sf.write(tmp_path / "a.wav", np.sin(2 * np.pi * hz * time) * (time >= seconds / 2), RATE)
     bands = np.geomspace(40, RATE / 2, 101)
     with sf.SoundFile(tmp_path / "a.wav") as file:
-        power = picture._spectrogram(file, 60, bands)
+        power = measure_spectrogram(file, 60, bands)
     loudest = power[:, 45].argmax()
     assert bands[loudest - 1] <= hz <= bands[loudest + 2]
     assert power[:, :25].max() < 1e-6 * power[:, 45].max()
@@ -173,8 +174,8 @@ def test_time_is_in_seconds_or_minutes(axes, seconds, label, unit):
     assert axes.get_xlabel() == f"time ({unit})"
 
 
-def test_seams_are_counted_per_column(axes):
-    picture._draw_seams(axes, [0, 0, RATE // 2], 1.0, RATE)
+def test_joins_are_counted_per_column(axes):
+    picture._draw_joins(axes, [0, 0, RATE // 2], 1.0, RATE)
     counts = axes.images[0].get_array()
     assert counts.shape == (1, 500)
     assert (counts[0, 0], counts[0, 250], counts.sum()) == (2, 1, 3)

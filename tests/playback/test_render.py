@@ -16,16 +16,18 @@ import soundfile as sf
 from audio.loudness import TruePeakMeter
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError, PlanError
-from playback import render as render_module
-from playback.crossfade import CrossfadeOptions
-from playback.opened import open_plan
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, OutputOptions, RenderOptions
 from playback.plan import Plan, Step
-from playback.render import OutputOptions, render, stem_paths, write_stems, write_whole
+from playback.render import RenderSummary, render, write_whole
+from playback.stems import stem_paths, write_stems
 
 RATE = 44100
 HOP = 1024
 PLAIN = CrossfadeOptions.plain(22.0)
 CUTS = CrossfadeOptions.plain(0.0)
+USUAL = CrossfadeOptions()
+DEFAULT = OutputOptions()
 SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg", "bass_hard_c.ogg")
 
 
@@ -40,8 +42,9 @@ def make_plan(root, *spans, channels=1, **rest) -> Plan:
 
 @pytest.fixture
 def music() -> Plan:
-    """Two seconds of four bundled recordings, in pieces of 23 to 93 ms, lowered so that no seam is
-    over full scale.
+    """Two seconds of four bundled sounds, in pieces of 23 to 93 ms.
+
+    They are lowered, so that no crossfade is over full scale.
     """
     rng = np.random.default_rng(3)
     spans = []
@@ -58,19 +61,22 @@ def heard(path, dtype="float32") -> np.ndarray:
     return sf.read(path, dtype=dtype, always_2d=True)[0]
 
 
-def render_the_rest(plan: Plan, path, crossfade: CrossfadeOptions | None = None) -> dict[str, str]:
-    """Render what there is of a plan; what is skipped."""
+def render_with(plan: Plan, path, *, crossfade=USUAL, output=DEFAULT, **options) -> RenderSummary:
+    return render(plan, path, render_options=RenderOptions(crossfade, output), **options)
+
+
+def render_the_rest(plan: Plan, path, crossfade: CrossfadeOptions = USUAL) -> dict[str, str]:
+    """Render what there is of a plan; return what is skipped."""
     with open_plan(plan, skip_missing=True) as opened:
-        summary = write_whole(
-            opened, path, crossfade=crossfade or CrossfadeOptions(), output=OutputOptions()
-        )
+        summary = write_whole(opened, path, RenderOptions(crossfade))
     assert summary.n_samples == plan.n_samples
     return opened.skipped
 
 
-def render_stems(plan: Plan, folder, **options) -> list[Path]:
+def render_stems(plan: Plan, folder, *, crossfade=USUAL, bits=None, **options) -> list[Path]:
+    render_options = RenderOptions(crossfade, OutputOptions(bits))
     with open_plan(plan) as opened:
-        return write_stems(opened, folder, **options)
+        return write_stems(opened, folder, render_options, **options)
 
 
 def true_peak_db(samples: np.ndarray) -> float:
@@ -95,7 +101,7 @@ def true_peak_db(samples: np.ndarray) -> float:
     ],
 )
 def test_the_suffix_and_bits_say_what_is_written(tmp_path, music, name, bits, kind):
-    summary = render(music, tmp_path / name, output=OutputOptions(bits))
+    summary = render_with(music, tmp_path / name, output=OutputOptions(bits))
     info = sf.info(tmp_path / name)
     assert (info.format, info.subtype) == kind
     assert (info.frames, info.samplerate, info.channels) == (music.n_samples, RATE, 2)
@@ -107,10 +113,10 @@ def test_the_suffix_and_bits_say_what_is_written(tmp_path, music, name, bits, ki
 def test_the_file_names_its_plan_and_database(tmp_path, music, name):
     render(music, tmp_path / name)
     with sf.SoundFile(tmp_path / name) as file:
-        crossfade = "crossfade_ms=60.0 fade=matched align_ms=5.0 attacks=True level_db=12.0"
+        how = "crossfade_ms=60.0 fade=matched align_ms=5.0 attacks=True level_db=12.0"
         assert (file.title, file.comment) == (
             "",
-            f"Demiurge plan {music.identity}, database a database, crossfade {crossfade}",
+            f"Demiurge plan {music.identity}, database a database, seams {how}",  # as 0.1.0
         )
         assert file.software.startswith("Demiurge")
 
@@ -127,20 +133,18 @@ def test_a_plan_makes_the_same_bytes_under_any_name(tmp_path, music, name, other
     assert first == (tmp_path / name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("name", "n"),
-    [("render.BLOCK_SAMPLES", 99), ("stitch.BLOCK_SAMPLES", 999), ("stitch.BATCH_VALUES", 9)],
-)
-def test_how_the_work_is_cut_changes_no_byte(tmp_path, music, monkeypatch, name, n):
-    render(music, tmp_path / "a.wav", output=OutputOptions("float", lufs=-20))
-    monkeypatch.setattr(f"playback.{name}", n)
-    render(music, tmp_path / "b.wav", output=OutputOptions("float", lufs=-20))
+@pytest.mark.parametrize("block_samples", [99, 1 << 12])
+def test_block_size_changes_no_byte(tmp_path, music, block_samples):
+    options = RenderOptions(output=OutputOptions("float", lufs=-20))
+    with open_plan(music) as opened:
+        write_whole(opened, tmp_path / "a.wav", options)
+        write_whole(opened, tmp_path / "b.wav", options, block_samples=block_samples)
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
 def test_hard_cuts_end_with_the_last_unit(tmp_path, tabla):
     sf.write(tmp_path / "a.wav", tabla, RATE)
-    render(
+    render_with(
         make_plan(tmp_path, ("a.wav", 0, HOP), ("a.wav", 3 * HOP, HOP)),
         tmp_path / "o.wav",
         crossfade=CUTS,
@@ -165,7 +169,7 @@ def test_adjacent_units_come_back_bit_exact_through_the_file(
     fine = tabla * np.float32(1 if subtype == "PCM_16" else 0.7)
     sf.write(tmp_path / source, fine, RATE, subtype=subtype)
     spans = [(source, i, min(HOP, RATE - i)) for i in range(0, RATE, HOP)]
-    render(make_plan(tmp_path, *spans), tmp_path / out, output=OutputOptions(bits))
+    render_with(make_plan(tmp_path, *spans), tmp_path / out, output=OutputOptions(bits))
     np.testing.assert_array_equal(heard(tmp_path / out, "int32"), heard(tmp_path / source, "int32"))
 
 
@@ -185,7 +189,7 @@ def test_positions_are_exact_through_the_file(tmp_path, tabla):
         Step(2, "a.wav", 30_000, 500, 2001),
     )
     plan = Plan(RATE, 1, {"id": "x", "root": str(tmp_path)}, steps, tail_samples=13)
-    render(plan, tmp_path / "o.wav", crossfade=CUTS)
+    render_with(plan, tmp_path / "o.wav", crossfade=CUTS)
     expected = np.zeros(2514, np.float32)
     expected[77:1076] = tabla[20_001:21_000]
     expected[2000] = tabla[5]
@@ -198,7 +202,7 @@ def test_over_full_scale_is_lowered_as_a_whole_and_said(tmp_path, tabla, bits):
     loud = tabla * np.float32(1.5 / np.abs(tabla).max())
     sf.write(tmp_path / "loud.wav", loud, RATE, subtype="FLOAT")
     plan = make_plan(tmp_path, ("loud.wav", 0, RATE))
-    summary = render(plan, tmp_path / "o.wav", output=OutputOptions(bits))
+    summary = render_with(plan, tmp_path / "o.wav", output=OutputOptions(bits))
     out = heard(tmp_path / "o.wav")[:, 0]
     assert summary.gain_db == pytest.approx(-0.1 - 20 * np.log10(1.5), abs=1e-3)
     assert summary.peak == pytest.approx(10 ** (-0.1 / 20), abs=1e-6)
@@ -208,7 +212,7 @@ def test_over_full_scale_is_lowered_as_a_whole_and_said(tmp_path, tabla, bits):
 
 
 def test_peak_and_gain_are_what_the_file_has(tmp_path, music):
-    summary = render(music, tmp_path / "o.wav", output=OutputOptions("float"))
+    summary = render_with(music, tmp_path / "o.wav", output=OutputOptions("float"))
     assert summary.gain_db <= 0
     assert (summary.lufs, summary.true_peak_db) == (None, None)
     assert np.abs(heard(tmp_path / "o.wav")).max() == pytest.approx(summary.peak, rel=1e-5)
@@ -220,7 +224,7 @@ def test_peak_and_gain_are_what_the_file_has(tmp_path, music):
 @pytest.mark.parametrize("lufs", [-16.0, -23.0, -40.0])
 @pytest.mark.parametrize("name", ["o.wav", "o.flac"])
 def test_the_loudness_that_is_asked_for_is_reached(tmp_path, music, name, lufs):
-    summary = render(music, tmp_path / name, output=OutputOptions(lufs=lufs, true_peak_db=0))
+    summary = render_with(music, tmp_path / name, output=OutputOptions(lufs=lufs, true_peak_db=0))
     measured = pyloudnorm.Meter(RATE).integrated_loudness(heard(tmp_path / name, "float64"))
     assert measured == pytest.approx(lufs, abs=0.1)
     assert summary.lufs == pytest.approx(lufs, abs=1e-9)
@@ -236,7 +240,7 @@ def test_the_loudness_that_is_asked_for_is_reached(tmp_path, music, name, lufs):
     ],
 )
 def test_no_peak_passes_the_ceiling(tmp_path, music, output, ceiling):
-    summary = render(music, tmp_path / "o.wav", output=output)
+    summary = render_with(music, tmp_path / "o.wav", output=output)
     assert true_peak_db(heard(tmp_path / "o.wav")) == pytest.approx(ceiling, abs=0.001)
     assert summary.true_peak_db == pytest.approx(ceiling, abs=1e-6)
     measured = pyloudnorm.Meter(RATE).integrated_loudness(heard(tmp_path / "o.wav", "float64"))
@@ -244,17 +248,17 @@ def test_no_peak_passes_the_ceiling(tmp_path, music, output, ceiling):
 
 
 def test_what_is_below_the_ceiling_stays(tmp_path, music):
-    quiet = render(music, tmp_path / "a.wav", output=OutputOptions(lufs=-40))
+    quiet = render_with(music, tmp_path / "a.wav", output=OutputOptions(lufs=-40))
     assert quiet.true_peak_db < -1
     render(music, tmp_path / "b.wav")
-    summary = render(music, tmp_path / "c.wav", output=OutputOptions(true_peak_db=0))
+    summary = render_with(music, tmp_path / "c.wav", output=OutputOptions(true_peak_db=0))
     if summary.gain_db == 0:
         assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "c.wav").read_bytes()
 
 
 def test_silence_stays_silent(tmp_path):
     sf.write(tmp_path / "a.wav", np.zeros(RATE, np.float32), RATE)
-    summary = render(
+    summary = render_with(
         make_plan(tmp_path, ("a.wav", 0, RATE)),
         tmp_path / "o.wav",
         output=OutputOptions("16", lufs=-14),
@@ -270,7 +274,7 @@ def test_sound_in_the_lfe_alone_keeps_its_ceiling(tmp_path, tabla, output):
     samples = np.zeros((RATE, 6), np.float32)
     samples[:, 3] = tabla / np.abs(tabla).max()
     sf.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
-    summary = render(
+    summary = render_with(
         make_plan(tmp_path, ("a.wav", 0, RATE), channels=6), tmp_path / "o.wav", output=output
     )
     ceiling_db = -1 if output.true_peak_db is None else output.true_peak_db
@@ -313,7 +317,7 @@ def test_skipping_leaves_silence_of_the_right_length_in_the_right_place(tmp_path
     assert skipped == {"no.wav": "missing", "nor.wav": "missing"}
 
 
-def test_with_seams_what_is_skipped_is_silent_and_the_rest_sounds(tmp_path, music):
+def test_with_crossfades_what_is_skipped_is_silent_and_the_rest_sounds(tmp_path, music):
     plan = replace(
         music,
         steps=tuple(replace(s, source=s.source.replace("ambi_choir", "gone")) for s in music.steps),
@@ -382,7 +386,7 @@ def test_what_is_skipped_keeps_the_identity_of_the_whole_plan(tmp_path, music, n
         assert file.comment.startswith(f"Demiurge plan {plan.identity}, ")
 
 
-def test_recordings_that_are_played_are_never_written_over(tmp_path, tabla):
+def test_sources_that_are_played_are_never_written_over(tmp_path, tabla):
     (tmp_path / "in").mkdir()
     for name in ("1 x.wav", "x.wav"):
         sf.write(tmp_path / "in" / name, tabla, RATE)
@@ -395,11 +399,11 @@ def test_recordings_that_are_played_are_never_written_over(tmp_path, tabla):
     ):
         with pytest.raises(
             ParameterError,
-            match=f"^{path} is the recording x.wav, which the plan plays; give another name$",
+            match=f"^{path} is the source x.wav, which the plan plays; give another name$",
         ):
             render(plan, path)
     with pytest.raises(
-        ParameterError, match=r"1 x.wav is the recording 1 x.wav, which the plan plays"
+        ParameterError, match=r"1 x.wav is the source 1 x.wav, which the plan plays"
     ):
         open_plan(plan, outputs=stem_paths(plan, tmp_path / "in", ".wav"))
     np.testing.assert_array_equal(heard(tmp_path / "in" / "x.wav")[:, 0], tabla)
@@ -417,7 +421,9 @@ def test_non_finite_source_is_refused_and_nothing_is_left(tmp_path):
 
 @pytest.mark.parametrize("crossfade", [CrossfadeOptions(), PLAIN, CUTS])
 def test_stems_add_up_to_the_whole(tmp_path, music, crossfade):
-    summary = render(music, tmp_path / "o.wav", crossfade=crossfade, output=OutputOptions("float"))
+    summary = render_with(
+        music, tmp_path / "o.wav", crossfade=crossfade, output=OutputOptions("float")
+    )
     paths = render_stems(
         music, tmp_path, crossfade=crossfade, bits="float", gain_db=summary.gain_db
     )
@@ -470,7 +476,7 @@ def test_stems_of_an_over_full_plan_are_lowered_as_its_whole_is(tmp_path, tabla)
         sf.write(tmp_path / name, loud, RATE, subtype="FLOAT")
     (tmp_path / "out").mkdir()
     plan = make_plan(tmp_path, ("a.wav", 0, RATE), ("b.wav", 0, RATE))
-    summary = render(
+    summary = render_with(
         plan, tmp_path / "out" / "o.wav", output=OutputOptions("float", true_peak_db=0)
     )
     assert summary.gain_db < -3
@@ -525,7 +531,7 @@ def test_the_longest_name_that_a_disk_takes_can_be_written(tmp_path, music):
 )
 def test_what_cannot_be_written_is_refused(tmp_path, music, name, output, message):
     with pytest.raises(ParameterError, match=message):
-        render(music, tmp_path / name, output=output)
+        render_with(music, tmp_path / name, output=output)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -540,9 +546,8 @@ def test_a_folder_without_permission_is_refused(tmp_path, music):
 
 
 @pytest.mark.parametrize("output", [OutputOptions(), OutputOptions(lufs=-20)])
-def test_an_interrupted_render_leaves_what_was_there(tmp_path, music, monkeypatch, output):
+def test_an_interrupted_render_leaves_what_was_there(tmp_path, music, output):
     (tmp_path / "o.wav").write_text("old")
-    monkeypatch.setattr(render_module, "BLOCK_SAMPLES", 1 << 12)
     told = []
 
     def interrupt(done, total, what):
@@ -551,8 +556,9 @@ def test_an_interrupted_render_leaves_what_was_there(tmp_path, music, monkeypatc
             told.append(done)
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        render(music, tmp_path / "o.wav", output=output, progress=interrupt)
+    options = RenderOptions(output=output)
+    with open_plan(music) as opened, pytest.raises(KeyboardInterrupt):
+        write_whole(opened, tmp_path / "o.wav", options, progress=interrupt, block_samples=1 << 12)
     assert told
     assert [path.name for path in tmp_path.iterdir()] == ["o.wav"]
     assert (tmp_path / "o.wav").read_text() == "old"
@@ -561,9 +567,11 @@ def test_an_interrupted_render_leaves_what_was_there(tmp_path, music, monkeypatc
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from playback.opened import open_plan
+from playback.open_plan import open_plan
 from playback.plan import Plan
-from playback.render import OutputOptions, render, write_stems
+from playback.options import OutputOptions, RenderOptions
+from playback.render import render
+from playback.stems import write_stems
 from files.errors import ParameterError
 plan = Plan.load(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
@@ -571,7 +579,8 @@ try:
     if sys.argv[3] == "stems":
         write_stems(open_plan(plan), Path(sys.argv[2]).parent)
     else:
-        render(plan, sys.argv[2], output=OutputOptions(lufs=None if sys.argv[3] == "whole" else -20.0))
+        output = OutputOptions(lufs=None if sys.argv[3] == "whole" else -20.0)
+        render(plan, sys.argv[2], render_options=RenderOptions(output=output))
 except ParameterError as error:
     print(error)
 """
@@ -603,10 +612,20 @@ def test_a_full_disk_is_told_and_no_part_is_left(tmp_path, music, what):
 
 
 @pytest.mark.parametrize("output", [OutputOptions(), OutputOptions(lufs=-20)])
-def test_progress_reaches_the_end(tmp_path, music, monkeypatch, output):
-    monkeypatch.setattr(render_module, "BLOCK_SAMPLES", 1 << 14)
+def test_progress_reaches_the_end(tmp_path, music, output):
     told = []
-    render(music, tmp_path / "o.wav", output=output, progress=lambda *given: told.append(given))
+
+    def report(*given):
+        told.append(given)
+
+    with open_plan(music, progress=report) as opened:
+        write_whole(
+            opened,
+            tmp_path / "o.wav",
+            RenderOptions(output=output),
+            progress=report,
+            block_samples=1 << 14,
+        )
     assert [(done, total) for done, total, _ in told[:4]] == [(i, 4) for i in range(1, 5)]
     assert {what for _, _, what in told[:4]} == {f"reading {sound}" for sound in SOUNDS}
     assert {given[1:] for given in told[4:]} == {(music.n_samples, "o.wav")}

@@ -13,13 +13,15 @@ import soundfile as sf
 
 from audio import decoded
 from audio.channels import fit_channels
-from audio.read import open_audio, probe, read_audio, resample
+from audio.read import open_audio, probe, read_audio
+from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, ParameterError, PlanError
 from files.hashing import hash_file
+from playback.open_files import RawFile, open_in_place
+from playback.open_plan import open_plan
 from playback.plan import Plan, Step
-from playback.sources import OPEN_FILES, SourceReader, refuse, sources_of
-from playback.spans import Raw, open_pcm
+from playback.sources import OPEN_FILES, SourceReader, sources_of
 
 RATE = 44100
 STARTS = (0, 12345, 7, 43101, 20000, 1)  # back and forth
@@ -121,7 +123,7 @@ def test_what_is_decoded_equals_one_whole_decode(tmp_path, stereo, name):
 
 
 @pytest.mark.parametrize("name", ["loop_industrial.ogg", "tabla_re.ogg"])
-def test_bundled_recordings_equal_one_whole_decode(name):
+def test_bundled_sounds_equal_one_whole_decode(name):
     whole = read_audio(CORPUS_DIR / name).samples
     with SourceReader(CORPUS_DIR, sample_rate=RATE, channels=whole.shape[1]) as reader:
         np.testing.assert_array_equal(read(reader, name, 0, len(whole), whole.shape[1]), whole)
@@ -178,9 +180,9 @@ def test_wav_with_chunks_before_its_samples(tmp_path, tabla, never_decoding, sub
     )
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         np.testing.assert_array_equal(read(reader, "a.wav", 0, RATE)[:, 0], tabla)
-    file = open_pcm(tmp_path / "a.wav", probe(tmp_path / "a.wav"))
+    file = open_in_place(tmp_path / "a.wav", probe(tmp_path / "a.wav"))
     file.close()
-    assert isinstance(file, Raw)
+    assert isinstance(file, RawFile)
 
 
 @pytest.mark.parametrize(
@@ -386,18 +388,39 @@ def test_preparing_tells_how_far_it_is(tmp_path, tabla):
 
 
 def test_all_problems_are_named_at_once(tmp_path):
-    many = {f"{i}.wav": "missing" for i in range(9)}
+    plan = make_plan(tmp_path, *[(f"{i}.wav", 0, 9) for i in range(9)])
+    missing = [f"  {i}.wav: missing" for i in range(9)]
     with pytest.raises(
         PlanError,
-        match="^not all of the plan can be played from /c; .* --root, .* --skip-missing:\n",
+        match=f"^not all of the plan can be played from {tmp_path}; .*, .* --skip-missing:\n",
     ) as error:
-        refuse(many, "/c")
-    assert str(error.value).splitlines()[1:] == [f"  {i}.wav: missing" for i in range(9)]
+        open_plan(plan)
+    assert str(error.value).splitlines()[1:] == missing
     with pytest.raises(
-        PlanError,
-        match="^nothing of the plan can be played from /c; .* with --root:\n  a.wav: missing$",
-    ):
-        refuse({"a.wav": "missing"}, "/c", none_left=True)
+        PlanError, match=f"^nothing of the plan can be played from {tmp_path}; .* with --root:\n"
+    ) as error:
+        open_plan(plan, skip_missing=True)
+    assert str(error.value).splitlines()[1:] == missing
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
+def test_a_header_is_read_once_until_the_file_changes(tmp_path, tabla, monkeypatch, name):
+    probed = []
+    monkeypatch.setattr(
+        "playback.sources.probe", lambda path: probed.append(path.name) or probe(path)
+    )
+    sf.write(tmp_path / name, tabla, RATE)
+    with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
+        assert reader.prepare(make_plan(tmp_path, (name, 0, 99))) == {}
+        read(reader, name, 0, 99)
+    assert probed == [name]
+    sf.write(tmp_path / name, np.stack([tabla, tabla])[:, :500].T, RATE)
+    reader = SourceReader(tmp_path, sample_rate=RATE, channels=2)
+    with reader:
+        reader.prepare(make_plan(tmp_path, (name, 0, 99)))
+        sf.write(tmp_path / name, tabla[:400], RATE)
+        assert read(reader, name, 0, 99, 2).shape == (99, 2)
+    assert probed == [name] * 3
 
 
 @pytest.mark.parametrize(
@@ -425,7 +448,7 @@ def test_a_full_cache_is_no_fault_of_the_source(tmp_path, tabla, monkeypatch):
     monkeypatch.setattr(decoded, "_write", fail)
     with pytest.raises(
         ParameterError,
-        match="a.ogg: cannot be kept decoded in .* .the disk is full.; make room there",
+        match=r"cannot be written \(No space left on device\); free some space there",
     ):
         problems(tmp_path, make_plan(tmp_path, ("a.ogg", 0, 10)))
 

@@ -1,5 +1,8 @@
-"""Defects 1 to 6 of the original, each by name, and what must always hold, with plain fades and
-with all that is done.
+"""What must always hold of a plan's audio, with plain fades and with all that crossfades do.
+
+The first five tests are about faults of the original Demiurge: a unit that played more than its
+samples, a whole of another length than its units, a short last unit, positions that were not exact
+to the sample, and files read, and samples kept in memory, again and again.
 """
 
 import tracemalloc
@@ -14,10 +17,13 @@ from hypothesis import strategies as st
 
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
-from playback import stitch as stitch_module
-from playback.crossfade import CrossfadeOptions
+from playback.joins import make_joins
+from playback.options import CrossfadeOptions
 from playback.plan import Step
-from tests.playback.drawn_plans import NAMES, SEAMS, SOUND, drawn_plans
+from playback.run_audio import RunAudio
+from playback.runs import join_runs
+from playback.stitch import stitch
+from tests.playback.drawn_plans import CROSSFADES, NAMES, SOUND, drawn_plans
 from tests.playback.sounds import HOP, RATE, Memory, noise, plan, played, units
 
 PLAIN = CrossfadeOptions.plain(22.0)
@@ -26,7 +32,7 @@ BOTH = pytest.mark.parametrize("crossfade", [PLAIN, USUAL], ids=["plain", "usual
 
 
 @BOTH
-def test_defect_1_first_unit_of_a_source_plays_its_span_and_no_more(crossfade):
+def test_first_unit_of_a_source_plays_its_samples_and_no_more(crossfade):
     a = noise(10 * RATE)
     out = played(
         plan(units([("a", 0, HOP)])), Memory(a=a), crossfade=replace(crossfade, crossfade_ms=0.0)
@@ -41,7 +47,7 @@ def test_defect_1_first_unit_of_a_source_plays_its_span_and_no_more(crossfade):
     crossfade_ms=st.sampled_from([0.0, 0.01, 1.0, 22.0, 500.0]),
     usual=st.booleans(),
 )
-def test_defect_2_n_units_of_h_samples_give_exactly_n_h_samples(starts, hop, crossfade_ms, usual):
+def test_n_units_of_h_samples_give_exactly_n_h_samples(starts, hop, crossfade_ms, usual):
     sound = Memory(a=noise(40 * hop), b=noise(40 * hop, 1))
     spans = [(source, number * hop, hop) for source, number in starts]
     crossfade = replace(USUAL if usual else PLAIN, crossfade_ms=crossfade_ms)
@@ -58,7 +64,7 @@ def test_defect_2_n_units_of_h_samples_give_exactly_n_h_samples(starts, hop, cro
     crossfade_ms=st.sampled_from([0.0, 5.0, 22.0, 60.0]),
     usual=st.booleans(),
 )
-def test_defect_4_last_unit_of_any_length_plays(tail, crossfade_ms, usual):
+def test_last_unit_of_any_length_plays(tail, crossfade_ms, usual):
     a = noise(3 * HOP + tail)
     b = noise(4 * HOP, 1)
     steps = [
@@ -72,7 +78,7 @@ def test_defect_4_last_unit_of_any_length_plays(tail, crossfade_ms, usual):
 
 @settings(deadline=None, max_examples=60)
 @given(start=st.integers(0, 5000), length=st.integers(1, 3000), at=st.integers(0, 3000))
-def test_defect_5_positions_are_exact_to_the_sample(start, length, at):
+def test_positions_are_exact_to_the_sample(start, length, at):
     a = np.arange(1, 8001, dtype=np.float32) / 8001
     out = played(
         plan([Step(0, "a", start, length, at)]), Memory(a=a), crossfade=CrossfadeOptions.plain(0.0)
@@ -82,11 +88,7 @@ def test_defect_5_positions_are_exact_to_the_sample(start, length, at):
 
 
 @BOTH
-def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(
-    crossfade, monkeypatch
-):
-    monkeypatch.setattr(stitch_module, "BATCH_VALUES", 1 << 16)
-
+def test_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(crossfade):
     class Counting(Memory):
         n_read = 0
 
@@ -101,7 +103,7 @@ def test_defect_6_each_sample_is_read_a_few_times_at_most_and_memory_stays_flat(
         sound.n_read = 0
         steps = units([("a", int(i) * HOP, HOP) for i in rng.integers(399, size=n_steps)])
         tracemalloc.start()
-        for _ in stitch_module.stitch(plan(steps), sound, crossfade=crossfade):
+        for _ in stitch(plan(steps), sound, crossfade=crossfade, batch_values=1 << 16):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -152,7 +154,7 @@ def test_adjacent_units_are_bit_exact(crossfade, tabla):
 
 
 @BOTH
-def test_adjacent_units_are_bit_exact_but_for_the_surroundings_of_a_seam(crossfade, tabla):
+def test_adjacent_units_are_bit_exact_but_for_the_surroundings_of_a_join(crossfade, tabla):
     spans = [("a", i * HOP, HOP) for i in range(20)] + [("b", i * HOP, HOP) for i in range(20)]
     out = played(plan(units(spans)), Memory(a=tabla, b=tabla[::-1]), crossfade=crossfade)[:, 0]
     np.testing.assert_array_equal(out[: 19 * HOP], tabla[: 19 * HOP])
@@ -208,9 +210,7 @@ def test_stereo_equals_two_monos_with_plain_fades():
 
 @pytest.mark.parametrize("channels", [2, 3, 8])
 def test_channels_that_are_alike_sound_as_one_does(channels, tabla):
-    """With everything on a seam is decided for all channels together, so that the image does not
-    move.
-    """
+    """A crossfade is decided for all channels together, so that the image does not move."""
     steps = units([("a", start * HOP, HOP) for start in (1, 20, 7, 33, 2)])
     many = played(plan(steps, channels), Memory(a=np.repeat(tabla[:, None], channels, axis=1)))
     one = played(plan(steps), Memory(a=tabla))
@@ -219,7 +219,7 @@ def test_channels_that_are_alike_sound_as_one_does(channels, tabla):
 
 @BOTH
 @pytest.mark.parametrize("block", [37, 1000, 1 << 17])
-def test_block_size_does_not_change_the_samples(monkeypatch, block, crossfade):
+def test_block_size_does_not_change_the_samples(block, crossfade):
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
     p = plan(
         [
@@ -229,24 +229,22 @@ def test_block_size_does_not_change_the_samples(monkeypatch, block, crossfade):
         ]
     )
     expected = played(p, sound, crossfade=crossfade)
-    monkeypatch.setattr(stitch_module, "BLOCK_SAMPLES", block)
-    np.testing.assert_array_equal(played(p, sound, crossfade=crossfade), expected)
+    found = played(p, sound, crossfade=crossfade, block_samples=block)
+    np.testing.assert_array_equal(found, expected)
 
 
 @BOTH
 @pytest.mark.parametrize("values", [1, 20_000])
-def test_how_many_seams_are_made_at_once_does_not_change_the_samples(
-    monkeypatch, values, crossfade
-):
+def test_how_many_joins_are_made_at_once_does_not_change_the_samples(values, crossfade):
     sound = Memory(a=noise(60 * HOP), b=noise(60 * HOP, 1))
     p = plan(units([("ab"[i % 2], (7 * i + 3) % 50 * HOP, HOP) for i in range(40)]))
     expected = played(p, sound, crossfade=crossfade)
-    monkeypatch.setattr(stitch_module, "BATCH_VALUES", values)
-    np.testing.assert_array_equal(played(p, sound, crossfade=crossfade), expected)
+    found = played(p, sound, crossfade=crossfade, batch_values=values)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_long_seams_are_made_alone_as_among_others(monkeypatch, channels):
+def test_long_crossfades_are_made_alone_as_among_others(channels):
     """How sums are rounded depends on how numpy takes a batch of one, which it does in pieces of
     8192.
     """
@@ -254,11 +252,10 @@ def test_long_seams_are_made_alone_as_among_others(monkeypatch, channels):
     p = plan(
         [Step(i, NAMES[i % 3], int(s), 12_000, i * 12_000) for i, s in enumerate(starts)], channels
     )
-    expected = played(p, SOUND[channels], crossfade=CrossfadeOptions(200.0))
-    monkeypatch.setattr(stitch_module, "BATCH_VALUES", 1)
-    np.testing.assert_array_equal(
-        played(p, SOUND[channels], crossfade=CrossfadeOptions(200.0)), expected
-    )
+    crossfade = CrossfadeOptions(200.0)
+    expected = played(p, SOUND[channels], crossfade=crossfade)
+    found = played(p, SOUND[channels], crossfade=crossfade, batch_values=1)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_another_unit_changes_nothing_but_its_surroundings():
@@ -283,7 +280,7 @@ def test_parts_of_all_sources_add_up_to_the_whole():
     assert not parts[0][21 * HOP :].any()
 
 
-def test_uncorrelated_seam_keeps_its_power():
+def test_uncorrelated_crossfade_keeps_its_power():
     sound = Memory(a=noise(400 * HOP, 0), b=noise(400 * HOP, 1))
     for crossfade in (PLAIN, USUAL):
         out = played(
@@ -296,7 +293,7 @@ def test_uncorrelated_seam_keeps_its_power():
 
 
 @BOTH
-def test_seam_does_not_jump_more_than_the_sources_do(crossfade):
+def test_crossfade_does_not_jump_more_than_the_sources_do(crossfade):
     t = np.arange(40 * HOP)
     a = 0.4 * np.sin(t * 0.05)
     b = 0.4 * np.sin(t * 0.031 + 1)
@@ -341,7 +338,7 @@ def test_gap_is_silence_and_its_edges_are_faded(crossfade):
 
 
 @BOTH
-def test_a_recordings_own_beginning_and_end_are_not_faded(crossfade):
+def test_a_source_s_own_beginning_and_end_are_not_faded(crossfade):
     sound = Memory(a=np.full(2 * HOP, 0.5))
     np.testing.assert_array_equal(
         played(plan(units([("a", 0, HOP), ("a", HOP, HOP)])), sound, crossfade=crossfade), 0.5
@@ -349,7 +346,7 @@ def test_a_recordings_own_beginning_and_end_are_not_faded(crossfade):
 
 
 @BOTH
-def test_recordings_cut_off_high_do_not_click_beside_each_other(crossfade):
+def test_sources_cut_off_high_do_not_click_beside_each_other(crossfade):
     t = np.arange(4 * HOP)
     sound = Memory(a=0.4 * np.cos(t * 0.02), b=-0.4 * np.cos(t * 0.02))
     out = played(
@@ -364,7 +361,7 @@ def test_recordings_cut_off_high_do_not_click_beside_each_other(crossfade):
 
 
 @BOTH
-def test_loud_seam_stays_within_full_scale(crossfade):
+def test_loud_crossfade_stays_within_full_scale(crossfade):
     sound = Memory(
         a=np.full(9 * HOP, 0.9),
         b=np.full(9 * HOP, 0.95),
@@ -375,7 +372,7 @@ def test_loud_seam_stays_within_full_scale(crossfade):
         assert np.abs(played(plan(units(spans)), sound, crossfade=crossfade)).max() <= 1
 
 
-def test_gain_is_applied_and_makes_a_seam():
+def test_gain_is_applied_and_makes_a_join():
     steps = [Step(0, "a", 0, HOP, 0), Step(1, "a", HOP, HOP, HOP, gain_db=-20.0)]
     out = played(plan(steps), Memory(a=np.full(2 * HOP, 0.5)))
     assert out[0, 0] == 0.5
@@ -410,26 +407,25 @@ def test_short_units_whose_attacks_are_faded_play(n, options):
 @pytest.mark.parametrize(("stretch", "n_made"), [(1.0, 20), (2.0, 6)])
 def test_few_transformed_units_are_in_memory_at_once(monkeypatch, stretch, n_made):
     pytest.importorskip("python_stretch")
-    voice = stitch_module.Voice
     made = []
 
     def make(*given):
         made.append(given)
-        return voice(*given)
+        return RunAudio(*given)
 
-    monkeypatch.setattr(stitch_module, "Voice", make)
-    monkeypatch.setattr(
-        stitch_module, "BATCH_VALUES", 3 * RATE
-    )  # three of these units; two batches are in hand
+    monkeypatch.setattr("playback.joins.RunAudio", make)
     p = plan(
         replace(step, stretch=stretch)
         for step in units([("a", RATE * i // 2, RATE) for i in range(20)], RATE)
     )
-    next(
-        stitch_module.make_seams(
-            p, Memory(a=noise(12 * RATE)), stitch_module.join_runs(p.steps), crossfade=USUAL
-        )
+    joins = make_joins(
+        p,
+        Memory(a=noise(12 * RATE)),
+        join_runs(p.steps),
+        crossfade=USUAL,
+        batch_values=3 * RATE,  # three of these units; two batches are in hand
     )
+    next(joins)
     assert len(made) == n_made
 
 
@@ -478,12 +474,12 @@ def test_real_units_with_everything_on_rise_as_in_their_sources():
 def part(plan, sound, **options):
     """Stitched from `start` to `stop`, also where that is nothing."""
     return np.concatenate(
-        [np.empty((0, plan.channels), np.float32), *stitch_module.stitch(plan, sound, **options)]
+        [np.empty((0, plan.channels), np.float32), *stitch(plan, sound, **options)]
     )
 
 
 @settings(deadline=None, max_examples=50)
-@given(drawn_plans(), SEAMS, st.data())
+@given(drawn_plans(), CROSSFADES, st.data())
 def test_a_part_has_the_samples_of_the_whole(drawn, crossfade, data):
     only = data.draw(st.sampled_from([None, drawn.steps[0].source]))
     whole = played(drawn, SOUND[drawn.channels], crossfade=crossfade, only=only)
@@ -501,7 +497,7 @@ def test_a_part_has_the_samples_of_the_whole(drawn, crossfade, data):
 
 
 @settings(deadline=None, max_examples=15)
-@given(drawn_plans(), SEAMS, st.data())
+@given(drawn_plans(), CROSSFADES, st.data())
 def test_parts_side_by_side_are_the_whole(drawn, crossfade, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, drawn.n_samples), max_size=6)))
     parts = [
@@ -515,7 +511,7 @@ def test_parts_side_by_side_are_the_whole(drawn, crossfade, data):
 
 
 @BOTH
-def test_a_part_of_many_seams_has_the_samples_of_the_whole(crossfade):
+def test_a_part_of_many_joins_has_the_samples_of_the_whole(crossfade):
     """They are made in other batches than those of the whole."""
     starts = np.random.default_rng(3).integers(60, size=400)
     p = plan(
@@ -538,7 +534,7 @@ def test_a_part_of_many_seams_has_the_samples_of_the_whole(crossfade):
 
 
 def test_a_part_costs_what_it_holds():
-    """However long the plan: its own samples, and what its crossfade listen to."""
+    """However long the plan: its own samples, and what its crossfades need around it."""
 
     class Counting(Memory):
         n_read = 0
@@ -552,7 +548,7 @@ def test_a_part_costs_what_it_holds():
     assert part(plan(long), sound, start=1700 * HOP, stop=1710 * HOP).any()
     assert (
         sound.n_read < 10 * HOP + 3 * 2 * 2 * 1600
-    )  # both ends of three units, looked at for 1600 samples either way
+    )  # both ends of three units, read for 1600 samples either way
     frames = units(
         [("a", int(i) * HOP, HOP) for i in np.random.default_rng(0).integers(399, size=2000)]
     )

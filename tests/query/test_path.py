@@ -326,7 +326,7 @@ def test_no_run_lasts_longer_than_it_may_even_within_a_step_or_a_unit():
     assert path.n_samples.max() <= 100
     with pytest.raises(
         ParameterError,
-        match="max_run=0.01 s leaves none of 50 candidates to play; raise max_run, or consider more",
+        match="max_run=0.01 s leaves none of 50 candidates to play; raise max_run, or consider",
     ):
         find_path(
             toy.index,

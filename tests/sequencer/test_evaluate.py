@@ -2,18 +2,23 @@ import json
 
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
 
 from db.descriptors.mfcc import add_deltas
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
-from sequencer import evaluate as module
 from sequencer.baselines import fit_baselines
-from sequencer.evaluate import evaluate, frechet_distance, to_document
+from sequencer.evaluate import evaluate, to_document
+from sequencer.evaluation_data import EvaluationSettings, added_sources, collect_data
 from sequencer.forecaster import Forecaster
-from sequencer.train import TrainingOptions, train_forecaster
+from sequencer.statistics import (
+    autocorrelation,
+    distinct_share,
+    error_of_mean,
+    window_moments,
+)
+from sequencer.train import ForecasterOptions, train_forecaster
 
 SETTINGS = DescriptorSettings(n_mfcc=3)
 RNG = np.random.default_rng(0)
@@ -30,18 +35,15 @@ def autoregression(steps, seed):
     return x
 
 
-@pytest.fixture
-def small(monkeypatch):
-    for name, value in {
-        "HORIZONS": (1, 8),
-        "CONTEXTS": 16,
-        "SEED_STEPS": 20,
-        "LONGEST": 250,
-        "WINDOWS": (1, 4),
-        "LAGS": 10,
-        "BLOCK": 10,
-    }.items():
-        monkeypatch.setattr(module, name, value)
+SMALL = EvaluationSettings(
+    horizons=(1, 8),
+    n_contexts=16,
+    seed_steps=20,
+    max_rollout_steps=250,
+    windows=(1, 4),
+    n_lags=10,
+    block=10,
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,32 +51,15 @@ def trained(tmp_path_factory):
     sequences = [(f"s{i}", add_deltas(autoregression(300, i), width=9)) for i in range(20)]
     normaliser = fit_normaliser([rows for _, rows in sequences], 9)
     out = tmp_path_factory.mktemp("model") / "m"
-    options = TrainingOptions(epochs=4, window=8)
+    options = ForecasterOptions(epochs=4, window=8)
     train_forecaster(sequences, out, settings=SETTINGS, normaliser=normaliser, options=options)
     return out, sequences
-
-
-def test_frechet_distance_of_known_gaussians():
-    one = np.eye(2)
-    assert frechet_distance((np.zeros(2), one), (np.zeros(2), one)) == pytest.approx(0, abs=1e-9)
-    assert frechet_distance((np.zeros(2), one), (np.array([3, 4]), one)) == pytest.approx(25)
-    # with axes in common: the sum of (std - std)²
-    assert frechet_distance((np.zeros(2), one), (np.zeros(2), np.diag([9, 16]))) == pytest.approx(
-        4 + 9
-    )
-    a, b = (np.cov(RNG.normal(0, 1, (3, 50)) * RNG.uniform(1, 3, (3, 1))) for _ in "ab")
-    first = (np.zeros(3), a)
-    second = (np.ones(3), b)
-    assert frechet_distance(first, second) == pytest.approx(frechet_distance(second, first))
-    assert frechet_distance(first, second) == pytest.approx(
-        3 + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b)).real
-    )
 
 
 def test_window_statistics_are_those_of_all_windows():
     sequences = [RNG.normal(1, 2, (n, 2)) for n in (30, 3, 17)]
     windows = np.array([s[i : i + 4].T.ravel() for s in sequences for i in range(len(s) - 3)])
-    mean, covariance = module.window_statistics(sequences, 4)
+    mean, covariance = window_moments(sequences, 4)
     np.testing.assert_allclose(mean, windows.mean(axis=0))
     np.testing.assert_allclose(covariance, np.cov(windows, rowvar=False, bias=True))
 
@@ -82,20 +67,20 @@ def test_window_statistics_are_those_of_all_windows():
 def test_mean_forecast_of_few_draws_is_judged_without_their_variance():
     truth = np.zeros((2000, 3))
     draws = RNG.normal(0.5, 2.0, (4, 2000, 3))  # their true mean errs by 0.25
-    assert module._error_of_mean(draws, truth) == pytest.approx(0.25, abs=0.05)
+    assert error_of_mean(draws, truth) == pytest.approx(0.25, abs=0.05)
 
 
-def test_autocorrelation_of_a_wave_comes_back_with_its_period(small):
+def test_autocorrelation_of_a_wave_comes_back_with_its_period():
     wave = np.sin(2 * np.pi * np.arange(4000) / 8)[:, None] * np.array([1, 3])
     expected = np.cos(2 * np.pi * np.arange(1, 11) / 8)
-    np.testing.assert_allclose(module._autocorrelation([wave, wave[:2000]]), expected, atol=0.01)
-    assert module._autocorrelation([np.ones((50, 2))]).tolist() == [1] * 10
+    np.testing.assert_allclose(autocorrelation([wave, wave[:2000]], 10), expected, atol=0.01)
+    assert autocorrelation([np.ones((50, 2))], 10).tolist() == [1] * 10
 
 
 def test_distinct_is_the_share_of_training_steps_that_are_met():
     train = [np.arange(6, dtype=np.float32)[:, None], np.arange(6, 9, dtype=np.float32)[:, None]]
     made = np.array([0.1, 7.9, 8.2, -0.4], np.float32)[:, None]
-    assert module._distinct(made, train) == 0.5
+    assert distinct_share(made, train) == 0.5
 
 
 class TestBaselines:
@@ -127,9 +112,9 @@ class TestBaselines:
         assert not baselines["mean"](seeds, 5, RNG).any()
 
 
-def test_figures_say_who_sleeps_and_who_lives(trained, small):
+def test_figures_say_who_sleeps_and_who_lives(trained):
     out, sequences = trained
-    found, floors = evaluate({"m": Forecaster.load(out)}, sequences)
+    found, floors = evaluate({"m": Forecaster.load(out)}, sequences, settings=SMALL)
     by_name = {e.name: e for e in found}
     assert list(by_name) == ["m", "persistence", "mean", "ridge", "analogue"]
     assert by_name["persistence"].step_ratio == by_name["mean"].std_ratio == 0
@@ -146,24 +131,27 @@ def test_figures_say_who_sleeps_and_who_lives(trained, small):
     json.dumps(to_document(found, floors), allow_nan=False)
 
 
-def test_same_seed_gives_the_same_figures(trained, small):
+def test_same_seed_gives_the_same_figures(trained):
     out, sequences = trained
     first, second = (
-        to_document(*evaluate({"m": Forecaster.load(out)}, sequences, seed=3)) for _ in "ab"
+        to_document(
+            *evaluate({"m": Forecaster.load(out)}, sequences, settings=SMALL, random_seed=3)
+        )
+        for _ in "ab"
     )
     assert first == second
 
 
-def test_only_validation_sources_are_judged(trained, small, monkeypatch):
+def test_only_validation_sources_are_judged(trained):
     out, sequences = trained
     model = Forecaster.load(out)
     held = set(model.config.training["sources"]["validation"])
-    train, validation = module.validation_material({"m": model}, sequences)
-    assert len(validation) == len(held)
-    assert len(train) == len(sequences) - len(held)
+    data = collect_data({"m": model}, sequences, SMALL)
+    assert len(data.validation) == len(held)
+    assert len(data.train) == len(sequences) - len(held)
 
 
-def test_sources_that_came_later_change_nothing(trained, small):
+def test_sources_that_came_later_change_nothing(trained):
     out, sequences = trained
     model = Forecaster.load(out)
     grown = [
@@ -171,18 +159,17 @@ def test_sources_that_came_later_change_nothing(trained, small):
         *sequences,
         ("one step", sequences[0][1][:1]),
     ]
-    assert module.added_sources(model, sequences) == []
-    assert module.added_sources(model, grown) == ["another"]
-    for before, after in zip(
-        *(module.validation_material({"m": model}, s) for s in (sequences, grown)), strict=True
-    ):
-        np.testing.assert_array_equal(after, before)
+    assert added_sources(model, sequences) == []
+    assert added_sources(model, grown) == ["another"]
+    before, after = (collect_data({"m": model}, s, SMALL) for s in (sequences, grown))
+    np.testing.assert_array_equal(after.train, before.train)
+    np.testing.assert_array_equal(after.validation, before.validation)
 
 
 def test_scores_are_scaled_as_in_training(trained):
     out, sequences = trained
     model = Forecaster.load(out)
-    train, _ = module.validation_material({"m": model}, sequences)
+    train = collect_data({"m": model}, sequences).train
     name = model.config.training["sources"]["train"][0]
     np.testing.assert_array_equal(
         train[0], model.normalise(torch.from_numpy(dict(sequences)[name][:, :3])).numpy()
@@ -201,19 +188,20 @@ def test_models_of_two_states_of_a_database_are_not_judged_together(trained):
         evaluate({"a": model, "b": other}, sequences)
 
 
-def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path, small):
+def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path):
     alone = [("alone", add_deltas(autoregression(400, 1), width=9))]
-    options = TrainingOptions(epochs=1, window=8)
+    options = ForecasterOptions(epochs=1, window=8)
     normaliser = fit_normaliser([alone[0][1]], 9)
     train_forecaster(
         alone, tmp_path / "m", settings=SETTINGS, normaliser=normaliser, options=options
     )
     later = [*alone, ("later", alone[0][1][:50])]
-    train, validation = module.validation_material({"m": Forecaster.load(tmp_path / "m")}, later)
-    assert [len(train), len(train[0]), len(validation), len(validation[0])] == [1, 360, 1, 40]
+    data = collect_data({"m": Forecaster.load(tmp_path / "m")}, later, SMALL)
+    assert [len(rows) for rows in data.train] == [360]
+    assert [len(rows) for rows in data.validation] == [40]
 
 
-def test_what_cannot_be_judged_is_refused(trained, small):
+def test_what_cannot_be_judged_is_refused(trained):
     out, sequences = trained
     model = Forecaster.load(out)
     other = Forecaster.load(out)
@@ -235,22 +223,22 @@ def test_what_cannot_be_judged_is_refused(trained, small):
     with pytest.raises(
         ParameterError, match="have 300 steps in the database and had 6000: they were changed since"
     ):
-        evaluate({"a": model}, brief)
+        evaluate({"a": model}, brief, settings=SMALL)
     del model.config.training["steps"]  # as an older version saved it
     with pytest.raises(
         ParameterError,
-        match="longest held-out source lasts 15 steps, forecasts are judged on at least 16",
+        match="longest validation source lasts 15 steps, at least 16 are needed",
     ):
-        evaluate({"a": model}, brief)
+        evaluate({"a": model}, brief, settings=SMALL)
 
 
-def test_brief_pieces_are_judged_after_brief_seeds(trained, small):
+def test_brief_pieces_are_judged_after_brief_seeds(trained):
     out, sequences = trained
     brief = [(name, rows[: 16 + i % 3]) for i, (name, rows) in enumerate(sequences)]
     model = Forecaster.load(out)
     del model.config.training["steps"]
-    _, validation = module.validation_material({"m": model}, brief)
-    assert module.seed_steps(validation) == 8
-    assert {len(piece) for piece in validation} <= {16, 17, 18}
-    found, floors = evaluate({"m": model}, brief)
+    data = collect_data({"m": model}, brief, SMALL)
+    assert data.n_seed == 8
+    assert {len(rows) for rows in data.validation} <= {16, 17, 18}
+    found, floors = evaluate({"m": model}, brief, settings=SMALL)
     json.dumps(to_document(found, floors), allow_nan=False)

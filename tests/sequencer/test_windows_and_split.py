@@ -88,7 +88,7 @@ def named(*lengths):
 @settings(deadline=None, max_examples=60)
 @given(lengths=st.lists(st.integers(2, 200), min_size=2, max_size=30), seed=st.integers(0, 5))
 def test_split_by_source_is_disjoint_and_complete(lengths, seed):
-    split = split_sequences(named(*lengths), seed=seed)
+    split = split_sequences(named(*lengths), random_seed=seed)
     train = {n for n, _ in split.train}
     validation = {n for n, _ in split.validation}
     assert split.by == "source"
@@ -99,20 +99,21 @@ def test_split_by_source_is_disjoint_and_complete(lengths, seed):
 
 
 def test_about_a_tenth_is_validation():
-    split = split_sequences(named(*[50] * 100), seed=0)
+    split = split_sequences(named(*[50] * 100), random_seed=0)
     assert sum(len(rows) for _, rows in split.validation) == 500
 
 
 def test_split_depends_on_the_seed_alone():
     names = [
-        [n for n, _ in split_sequences(named(*[9] * 50), seed=s).validation] for s in (1, 1, 2)
+        [n for n, _ in split_sequences(named(*[9] * 50), random_seed=s).validation]
+        for s in (1, 1, 2)
     ]
     assert names[0] == names[1] != names[2]
 
 
 def test_single_source_is_split_by_time_without_overlap():
     rows = np.arange(300, dtype=np.float32).reshape(100, 3)
-    split = split_sequences([("only", rows)], seed=0)
+    split = split_sequences([("only", rows)], random_seed=0)
     assert split.by == "time"
     np.testing.assert_array_equal(np.concatenate([split.train[0][1], split.validation[0][1]]), rows)
     assert len(split.validation[0][1]) == 10
@@ -121,4 +122,4 @@ def test_single_source_is_split_by_time_without_overlap():
 @pytest.mark.parametrize("lengths", [(), (1,), (3,), (1, 1, 1), (2,)])
 def test_too_little_to_train_on_is_refused(lengths):
     with pytest.raises(ParameterError, match="too few to train on.*add longer audio"):
-        split_sequences(named(*lengths), seed=0)
+        split_sequences(named(*lengths), random_seed=0)

@@ -11,9 +11,11 @@ import torch
 from audio.read import read_mono
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
-from synth.evaluate import audio_distance, embed_clips, open_excerpts
-from synth.evaluate_generator import Diversity, cosine_distances, diversity, evaluate_generator
+from synth.audio_distance import audio_distance, embed_clips
+from synth.diversity import Diversity, cosine_distances, diversity
+from synth.evaluate_generator import evaluate_generator
 from synth.evaluate_vocoder import GRIFFIN_LIM, OTHER_HALF, VocoderScore, evaluate_vocoders
+from synth.excerpts import open_excerpts
 from synth.generator import Generator
 from synth.mel import PRESETS, log_mel
 from synth.unagan import UnaganConfig
@@ -67,7 +69,7 @@ def vocoder():
 
 
 def test_each_file_gives_both_sets_a_span_before_any_gives_more(loops):
-    one, other, _ = open_excerpts(loops, MEL, seconds=3, most=6, seed=0)
+    one, other, _ = open_excerpts(loops, MEL, seconds=3, most=6, random_seed=0)
     for part in (one[:3], one[3:], other[:3], other[3:]):
         assert len({excerpt.name for excerpt in part}) == 3
     assert len({(excerpt.name, excerpt.start_seconds) for excerpt in one + other}) == 12
@@ -78,7 +80,7 @@ def test_excerpts_are_where_they_say(tmp_path):
     ramp = np.arange(RATE * 20, dtype=np.float32) / (RATE * 20)
     (tmp_path / "in").mkdir()
     sf.write(tmp_path / "in" / "ramp.wav", ramp, RATE, subtype="FLOAT")
-    one, other, _ = open_excerpts(tmp_path / "in", MEL, seconds=4.9, most=9, seed=3)
+    one, other, _ = open_excerpts(tmp_path / "in", MEL, seconds=4.9, most=9, random_seed=3)
     assert len(one) == len(other) == 2
     for excerpt in one + other:
         start = round(excerpt.start_seconds * RATE)
@@ -87,7 +89,7 @@ def test_excerpts_are_where_they_say(tmp_path):
 
 def test_excerpts_of_a_seed_are_the_same_and_of_another_are_not(loops):
     first, again, other = (
-        [e.start_seconds for e in open_excerpts(loops, MEL, seconds=2, most=9, seed=s)[0]]
+        [e.start_seconds for e in open_excerpts(loops, MEL, seconds=2, most=9, random_seed=s)[0]]
         for s in (0, 0, 1)
     )
     assert first == again != other
@@ -97,24 +99,24 @@ def test_fewer_excerpts_than_wanted_are_all_there_are_and_silence_is_passed_over
     (tmp_path / "in").mkdir()
     audio = np.concatenate([np.zeros(10 * RATE), 0.1 * np.ones(10 * RATE)])
     sf.write(tmp_path / "in" / "half.wav", audio, RATE)
-    one, other, _ = open_excerpts(tmp_path / "in", MEL, seconds=2, most=99, seed=0)
+    one, other, _ = open_excerpts(tmp_path / "in", MEL, seconds=2, most=99, random_seed=0)
     assert sorted(round(excerpt.start_seconds) for excerpt in one + other) == [10, 12, 14, 16, 18]
     assert len(one) == 3
 
 
 def test_recordings_too_short_for_excerpts_raise(corpus):
-    with pytest.raises(ParameterError, match="not two excerpts of 6 s .* give longer recordings"):
-        open_excerpts(corpus, MEL, seconds=6, most=4, seed=0)
+    with pytest.raises(ParameterError, match="not two excerpts of 6 s .* give longer files"):
+        open_excerpts(corpus, MEL, seconds=6, most=4, random_seed=0)
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5])
 def test_seed_that_is_no_natural_number_raises(loops, seed):
-    with pytest.raises(ParameterError, match=f"seed={seed} must be an integer"):
-        open_excerpts(loops, MEL, seconds=6, most=4, seed=seed)
+    with pytest.raises(ParameterError, match=f"random_seed={seed} must be an integer"):
+        open_excerpts(loops, MEL, seconds=6, most=4, random_seed=seed)
 
 
 def test_distance_of_a_set_to_itself_is_0_and_noise_is_farther_than_the_other_half(loops):
-    halves = open_excerpts(loops, MEL, seconds=4, most=6, seed=0)[:2]
+    halves = open_excerpts(loops, MEL, seconds=4, most=6, random_seed=0)[:2]
     noise = np.random.default_rng(0).standard_normal((6, 4 * RATE), np.float32) * 0.1
     one, other = (
         embed_clips((excerpt.audio for excerpt in half), RATE, Bands()) for half in halves
@@ -134,7 +136,7 @@ def scored(loops, vocoder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("synth.evaluate_vocoder.ITERATIONS", 10)
         report = evaluate_vocoders(
-            {"toy": vocoder}, loops, seconds=12, seed=0, embedding=Bands(), picture=picture
+            {"toy": vocoder}, loops, seconds=12, random_seed=0, embedding=Bands(), picture=picture
         )
     assert report.left_out == {}
     return report.scores, picture
@@ -171,7 +173,9 @@ def test_without_an_embedding_there_is_no_fad_and_the_rest_is_the_same(
     loops, vocoder, scored, monkeypatch
 ):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
-    scores = evaluate_vocoders({"toy": vocoder}, loops, seconds=12, seed=0, embedding=None).scores
+    scores = evaluate_vocoders(
+        {"toy": vocoder}, loops, seconds=12, random_seed=0, embedding=None
+    ).scores
     assert [score.name for score in scores] == ["toy", GRIFFIN_LIM]
     assert all(
         score.fad is None and score.windows is None and not score.fad_is_biased for score in scores
@@ -193,9 +197,9 @@ class Perfect:
 
 def test_perfect_vocoder_scores_0(loops, monkeypatch):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
-    perfect = Perfect(loops, MEL, seconds=6, most=2, seed=5)
+    perfect = Perfect(loops, MEL, seconds=6, most=2, random_seed=5)
     score = evaluate_vocoders(
-        {"perfect": perfect}, loops, seconds=12, seed=5, embedding=Bands()
+        {"perfect": perfect}, loops, seconds=12, random_seed=5, embedding=Bands()
     ).scores[0]
     assert (score.mel_l1, score.stft) == (0, 0)
     assert score.fad == pytest.approx(0, abs=1e-6)
@@ -206,9 +210,9 @@ def test_vocoders_of_two_rates_are_scored_on_the_same_samples_at_the_higher_one(
     low = Vocoder(
         "vocos-small", MEL, config={"dim": 8, "intermediate_dim": 16, "n_layers": 1}
     ).eval()
-    perfect = Perfect(loops, PRESETS["44k"], seconds=6, most=1, seed=0)
+    perfect = Perfect(loops, PRESETS["44k"], seconds=6, most=1, random_seed=0)
     scores = evaluate_vocoders(
-        {"low": low, "perfect": perfect}, loops, seconds=6, seed=0, embedding=None
+        {"low": low, "perfect": perfect}, loops, seconds=6, random_seed=0, embedding=None
     ).scores
     assert scores[1].mel_l1 == 0
     assert scores[0].mel_l1 > 0.5  # nothing above 11 kHz
@@ -217,12 +221,12 @@ def test_vocoders_of_two_rates_are_scored_on_the_same_samples_at_the_higher_one(
 @pytest.mark.parametrize("seconds", [5.9, float("nan"), float("inf")])
 def test_seconds_shorter_than_an_excerpt_raise(loops, vocoder, seconds):
     with pytest.raises(ParameterError, match=f"seconds={seconds} must be at least 6"):
-        evaluate_vocoders({"toy": vocoder}, loops, seconds=seconds, seed=0, embedding=None)
+        evaluate_vocoders({"toy": vocoder}, loops, seconds=seconds, random_seed=0, embedding=None)
 
 
 def test_no_vocoder_raises(loops):
     with pytest.raises(ParameterError, match="no vocoder to evaluate; give at least one"):
-        evaluate_vocoders({}, loops, seconds=6, seed=0, embedding=None)
+        evaluate_vocoders({}, loops, seconds=6, random_seed=0, embedding=None)
 
 
 # Generators
@@ -240,7 +244,7 @@ def generator(music):
     """Untrained: it has the recordings' mean spectrum and spread, and nothing else."""
     torch.manual_seed(0)
     generator = Generator(UnaganConfig(width=8), MEL).eval()
-    excerpts = open_excerpts(music, MEL, seconds=10, most=4, seed=0).one
+    excerpts = open_excerpts(music, MEL, seconds=10, most=4, random_seed=0).one
     mels = torch.from_numpy(
         np.concatenate([log_mel(excerpt.audio, MEL) for excerpt in excerpts], axis=1)
     )
@@ -256,7 +260,13 @@ def report(generator, vocoder, music, tmp_path_factory):
         seconds=31,
     )
     return evaluate_generator(
-        generator, vocoder, music, others={"drones": other}, minutes=1, seed=7, embedding=Bands()
+        generator,
+        vocoder,
+        music,
+        others={"drones": other},
+        minutes=1,
+        random_seed=7,
+        embedding=Bands(),
     )
 
 
@@ -299,7 +309,13 @@ def test_evaluating_again_gives_the_same_whatever_it_is_compared_with(
     report, generator, vocoder, music
 ):
     again = evaluate_generator(
-        generator, vocoder, music, others={"again": music}, minutes=1, seed=7, embedding=Bands()
+        generator,
+        vocoder,
+        music,
+        others={"again": music},
+        minutes=1,
+        random_seed=7,
+        embedding=Bands(),
     )
     assert {**again.fad, "drones": 0} == {**report.fad, "again": again.fad["again"], "drones": 0}
     assert (again.diversity, again.clips) == (report.diversity, report.clips)
@@ -315,26 +331,34 @@ def test_names_and_mels_that_clash_raise(generator, vocoder, music):
             music,
             others={"white noise": music},
             minutes=1,
-            seed=0,
+            random_seed=0,
             embedding=Bands(),
         )
     other = Generator(UnaganConfig(width=8), PRESETS["hifigan"])
     with pytest.raises(
         ParameterError, match="mel f_max is 8000.0 in the generator and 11025.0 in the vocoder"
     ):
-        evaluate_generator(other, vocoder, music, others={}, minutes=1, seed=0, embedding=Bands())
+        evaluate_generator(
+            other, vocoder, music, others={}, minutes=1, random_seed=0, embedding=Bands()
+        )
 
 
 def test_too_little_to_generate_or_to_compare_with_raises(generator, vocoder, music, loops):
     with pytest.raises(ParameterError, match="minutes=0.5 must be at least 0.67"):
         evaluate_generator(
-            generator, vocoder, music, others={}, minutes=0.5, seed=0, embedding=Bands()
+            generator, vocoder, music, others={}, minutes=0.5, random_seed=0, embedding=Bands()
         )
     with pytest.raises(
         ParameterError, match="loops: its files give 3 clips of 10 s for a set, 4 are needed"
     ):
         evaluate_generator(
-            generator, vocoder, music, others={"loops": loops}, minutes=1, seed=0, embedding=Bands()
+            generator,
+            vocoder,
+            music,
+            others={"loops": loops},
+            minutes=1,
+            random_seed=0,
+            embedding=Bands(),
         )
 
 

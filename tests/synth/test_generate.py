@@ -9,14 +9,15 @@ import pytest
 import soundfile as sf
 import torch
 
-from audio.read import read_mono, resample, resampled_length
+from audio.read import read_mono
+from audio.resample import resample, resampled_length
 from db.build import build_database
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, ParameterError
 from files.hashing import hash_file
 from synth.faults import audio_fault, mel_fault
 from synth.generate import MAX_ATTEMPTS, SAFE_PEAK, GenerateOptions, generate, make_clip
-from synth.generated import MANIFEST
+from synth.generated_manifest import MANIFEST, clear_folder
 from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.resynth import resynthesise
@@ -26,7 +27,7 @@ from training.threads import torch_threads
 
 MEL = MelSettings()
 RATE = MEL.sample_rate
-OPTIONS = GenerateOptions(minutes=0.1, seconds=1.5, seed=7)  # four files
+OPTIONS = GenerateOptions(minutes=0.1, seconds=1.5, random_seed=7)  # four files
 NAMES = ("models/unagan", "models/vocoder")
 TINY = {"dim": 16, "intermediate_dim": 32, "n_layers": 2, "refinements": 1}
 
@@ -36,9 +37,9 @@ def recording(name, rate=RATE):
     return resample(audio, info.sample_rate, rate)
 
 
-def tiny_vocoder(seed=0, mel=MEL):
+def tiny_vocoder(random_seed=0, mel=MEL):
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(random_seed)
         return Vocoder("vocos-small", mel, config=TINY).eval()
 
 
@@ -50,11 +51,11 @@ class Breaking(Generator):
         self.seen = []
         self.broken_seeds = set()
 
-    def sample(self, frames, *, seeds):
-        self.seen += seeds
-        if seeds[0] in self.broken_seeds:
+    def sample(self, frames, *, random_seeds):
+        self.seen += random_seeds
+        if random_seeds[0] in self.broken_seeds:
             return torch.full((1, self.mel.n_mels, frames), -4.0)
-        return super().sample(frames, seeds=seeds)
+        return super().sample(frames, random_seeds=random_seeds)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_files_are_as_many_as_the_minutes_need(minutes, seconds, n_files):
 def test_bytes_do_not_depend_on_workers_or_threads(
     workers, generator, vocoder, undisturbed, tmp_path
 ):
-    options = GenerateOptions(minutes=0.1, seconds=1.5, seed=7, workers=workers)
+    options = GenerateOptions(minutes=0.1, seconds=1.5, random_seed=7, workers=workers)
     with torch_threads(2):
         generate(generator, vocoder, tmp_path, options=options, names=NAMES)
         assert torch.get_num_threads() == 2
@@ -169,7 +170,7 @@ def test_seeds_differ_between_files_and_between_runs(generator, vocoder, undistu
         generator,
         vocoder,
         tmp_path,
-        options=GenerateOptions(minutes=0.1, seconds=1.5, seed=8),
+        options=GenerateOptions(minutes=0.1, seconds=1.5, random_seed=8),
         names=NAMES,
     )
     entries = manifest(undisturbed)[1] + manifest(tmp_path)[1]
@@ -181,7 +182,9 @@ def test_seeds_differ_between_files_and_between_runs(generator, vocoder, undistu
 def test_a_file_comes_from_its_recorded_seed_alone(generator, vocoder, undisturbed):
     entry = manifest(undisturbed)[1][2]
     with torch_threads(1):
-        clip = make_clip(generator, vocoder, seed=entry["seed"], n_samples=entry["n_samples"])
+        clip = make_clip(
+            generator, vocoder, random_seed=entry["seed"], n_samples=entry["n_samples"]
+        )
     written = sf.read(undisturbed / entry["name"], dtype="float32")[0]
     np.testing.assert_array_equal(written, np.rint(clip.audio * 32768) / np.float32(32768))
 
@@ -224,8 +227,31 @@ def test_interrupted_run_leaves_whole_files_and_goes_on(generator, vocoder, undi
     assert content(tmp_path) == content(undisturbed)
 
 
+def test_files_are_kept_even_with_force_but_not_in_a_cleared_folder(
+    generator, vocoder, undisturbed, tmp_path
+):
+    """A file that another version made of the same models and options is complete, too."""
+    out = copy(undisturbed, tmp_path / "out")
+    (out / "notes.txt").write_text("mine")
+    path = out / "generated-000001.flac"
+    audio, rate = sf.read(path, dtype="int16")
+    sf.write(path, audio ^ 1, rate)
+    header, entries = manifest(out)
+    entries[0]["hash"] = hash_file(path)
+    lines = [json.dumps(values) + "\n" for values in (header, *entries)]
+    (out / MANIFEST).write_text("".join(lines))
+    generate(generator, vocoder, out, options=OPTIONS, names=NAMES, force=True)
+    assert hash_file(path) == entries[0]["hash"]
+    clear_folder(out)
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+    (out / "notes.txt").unlink()
+    generate(generator, vocoder, out, options=OPTIONS, names=NAMES)
+    assert content(out) == content(undisturbed)
+    clear_folder(tmp_path / "nowhere")
+
+
 def test_more_minutes_add_files_and_fewer_leave_them(generator, vocoder, undisturbed, tmp_path):
-    few = GenerateOptions(minutes=0.05, seconds=1.5, seed=7)
+    few = GenerateOptions(minutes=0.05, seconds=1.5, random_seed=7)
     generate(generator, vocoder, tmp_path, options=few, names=NAMES)
     assert generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES).kept == 2
     assert generate(generator, vocoder, tmp_path, options=few, names=NAMES).kept == 2
@@ -245,7 +271,7 @@ def test_disk_full_leaves_whole_files_and_says_how_to_go_on(
         written.append(path)
         write(path, data)
 
-    options = GenerateOptions(minutes=0.1, seconds=1.5, seed=7, workers=1)
+    options = GenerateOptions(minutes=0.1, seconds=1.5, random_seed=7, workers=1)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", fill)
         with pytest.raises(
@@ -262,11 +288,11 @@ def test_disk_full_leaves_whole_files_and_says_how_to_go_on(
     ("change", "message"),
     [
         (
-            {"options": GenerateOptions(minutes=0.1, seconds=1.5, seed=8)},
+            {"options": GenerateOptions(minutes=0.1, seconds=1.5, random_seed=8)},
             "seed=7, not 8; give the same",
         ),
         (
-            {"options": GenerateOptions(minutes=0.1, seconds=2.0, seed=7)},
+            {"options": GenerateOptions(minutes=0.1, seconds=2.0, random_seed=7)},
             "seconds=1.5, not 2.0; give the same",
         ),
         (
@@ -362,7 +388,7 @@ def test_models_of_different_mels_raise(generator, tmp_path):
         ({"minutes": float("nan")}, "minutes=nan must be a positive number"),
         ({"minutes": 1, "seconds": 0.5}, "seconds=0.5 of a file must be 1 to 3600"),
         ({"minutes": 1, "seconds": 3601}, "must be 1 to 3600"),
-        ({"minutes": 1, "seed": -1}, "seed=-1 must be an integer that is not negative"),
+        ({"minutes": 1, "random_seed": -1}, "random_seed=-1 must be an integer of at least 0"),
         ({"minutes": 1, "workers": 0}, "workers=0 must be at least 1"),
     ],
 )
@@ -388,7 +414,7 @@ def test_broken_attempts_are_counted_and_redone_with_another_seed(
 def test_file_whose_attempts_are_all_broken_is_reported_and_the_others_made(
     breaking, vocoder, tmp_path
 ):
-    one = GenerateOptions(minutes=0.01, seconds=1.5, seed=7)
+    one = GenerateOptions(minutes=0.01, seconds=1.5, random_seed=7)
     for n_broken in range(1, MAX_ATTEMPTS + 1):
         generate(breaking, vocoder, tmp_path / str(n_broken), options=one, names=NAMES)
         breaking.broken_seeds.add(manifest(tmp_path / str(n_broken))[1][0]["seed"])
@@ -414,8 +440,8 @@ def test_too_loud_file_is_lowered_as_a_whole(generator, tmp_path):
     loud = tiny_vocoder()
     loud.synthesise = lambda mel: vocoder.synthesise(mel) * np.float32(10)
     with torch_threads(1):
-        clip = make_clip(generator, vocoder, seed=1, n_samples=RATE)
-        lowered = make_clip(generator, loud, seed=1, n_samples=RATE)
+        clip = make_clip(generator, vocoder, random_seed=1, n_samples=RATE)
+        lowered = make_clip(generator, loud, random_seed=1, n_samples=RATE)
     assert np.abs(lowered.audio).max() == pytest.approx(SAFE_PEAK, rel=1e-6)
     np.testing.assert_allclose(
         lowered.audio, clip.audio * 10 * 10 ** (lowered.gain_db / 20), rtol=1e-5, atol=1e-9
@@ -441,7 +467,7 @@ def test_peak_is_safe_in_the_file(generator, tmp_path):
 def test_spectrograms_and_audio_that_are_not_finite_are_broken(value, generator):
     vocoder = tiny_vocoder()
     vocoder.synthesise = lambda mel: np.full(mel.shape[1] * MEL.hop_length, value, np.float32)
-    assert make_clip(generator, vocoder, seed=1, n_samples=RATE).fault == "not finite"
+    assert make_clip(generator, vocoder, random_seed=1, n_samples=RATE).fault == "not finite"
     assert mel_fault(np.full((80, 100), value, np.float32), MEL) == "not finite"
 
 

@@ -6,7 +6,7 @@ from files.errors import ParameterError
 from synth.architectures import ARCHITECTURES
 from synth.inference import for_inference
 from synth.mel import PRESETS, MelSettings
-from synth.melgan import fit_rates
+from synth.upsampling import fit_rates
 from synth.vocoder import Vocoder
 from tests.synth.toys import toy_sizes
 from training.threads import torch_threads

@@ -98,10 +98,10 @@ def test_results_of_different_discriminators_raise():
     for loss in (least_squares_discriminator, hinge_discriminator, feature_matching):
         with pytest.raises(
             ParameterError,
-            match="2 and 1 views cannot be compared; take the results of one discriminator",
+            match="outputs of 2 and 1 sub-discriminators cannot be compared; take those of one",
         ):
             loss(REAL, FAKE[:1])
-    with pytest.raises(ParameterError, match="do not match; judge clips of one length"):
+    with pytest.raises(ParameterError, match="do not match; compare clips of one length"):
         feature_matching(REAL, FAKE[::-1])
 
 
@@ -117,7 +117,7 @@ def test_results_of_different_discriminators_raise():
 def test_published_sizes(make, parameters, groups):
     network = make()
     assert sum(p.numel() for p in network.parameters()) == parameters
-    assert [layer.groups for layer in network.views[0]] == groups
+    assert [layer.groups for layer in network.sub_discriminators[0]] == groups
 
 
 def test_fold_puts_samples_a_period_apart_side_by_side():
@@ -180,7 +180,7 @@ def test_every_width_has_valid_groups(width, clips):
 
 
 def test_gradient_of_every_view_reaches_audio_and_weights(discriminator, clips):
-    for view in range(len(discriminator.views)):
+    for view in range(len(discriminator.sub_discriminators)):
         audio = clips.clone().requires_grad_()
         hinge_generator([discriminator(audio)[view]]).backward()
         assert (audio.grad.abs().amax(dim=-1) > 0).all()

@@ -2,26 +2,27 @@
 compares.
 """
 
+import hashlib
 import importlib.util
-import struct
 from math import prod, sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.linalg
 import torch
 
-from audio.read import read_mono, resample
+from audio.read import read_mono
+from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth import musicnn
-from synth.crc32c import crc32c, masked_crc32c
-from synth.frechet import frechet_distance
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.metrics import mel_l1, multi_resolution_stft
-from synth.musicnn import Block, Musicnn, MusicnnNetwork, _targets
-from synth.tensor_bundle import read_tensors
+from synth.musicnn import ConvBlock, Musicnn, MusicnnNetwork
+from synth.musicnn_weights import DATA, NOT_TRAINED, OTHERS, read_variables, variables_of
+from training.frechet import frechet_distance
 
 SETTINGS = PRESETS["22k"]
 PACKAGE = importlib.util.find_spec("musicnn")
@@ -45,7 +46,7 @@ def test_griffin_lim_is_as_long_as_its_frames_and_the_same_every_time(tabla_22k,
     assert synthesised.dtype == np.float32
     np.testing.assert_array_equal(griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS), synthesised)
     assert not np.array_equal(
-        griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS, seed=1), synthesised
+        griffin_lim(log_mel(tabla_22k, SETTINGS), SETTINGS, random_seed=1), synthesised
     )
 
 
@@ -206,138 +207,6 @@ def test_frechet_distance_refuses():
         frechet_distance(np.zeros((5, 3)), np.full((5, 3), np.nan))
 
 
-# TensorFlow's checkpoints
-
-
-def varint(value):
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def message(*fields):
-    """A protocol buffer of (number, int or bytes, or a float for a fixed32)."""
-    parts = []
-    for number, value in fields:
-        if isinstance(value, bytes):
-            parts.append(varint(number << 3 | 2) + varint(len(value)) + value)
-        elif isinstance(value, float):
-            parts.append(varint(number << 3 | 5) + struct.pack("<I", int(value)))
-        else:
-            parts.append(varint(number << 3) + varint(value))
-    return b"".join(parts)
-
-
-def block(pairs, compression=0):
-    """A block of a sorted string table, keys stored as what differs from the one before."""
-    body = b""
-    before = b""
-    for key, value in pairs:
-        shared = next(
-            (i for i, (x, y) in enumerate(zip(key, before, strict=False)) if x != y),
-            min(len(key), len(before)),
-        )
-        body += (
-            varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
-        )
-        before = key
-    body += struct.pack("<II", 0, 1) + bytes([compression])
-    return body + struct.pack("<I", masked_crc32c(body))
-
-
-def write_bundle(folder, tensors, *, header=((1, 1), (3, b"\x08\x01")), dtype=1, compression=0):
-    folder.mkdir(parents=True, exist_ok=True)
-    entries = [(b"", message(*header))]
-    data = b""
-    for name, tensor in sorted(tensors.items()):
-        raw = tensor.astype("<f4").tobytes()
-        shape = b"".join(message((2, message((1, n)))) for n in tensor.shape)
-        entry = message(
-            (1, dtype), (2, shape), (4, len(data)), (5, len(raw)), (6, float(masked_crc32c(raw)))
-        )
-        entries.append((name.encode(), entry))
-        data += raw
-    table = block(entries, compression)
-    handle = varint(0) + varint(len(table) - 5)
-    index = block([(b"~", handle)])
-    footer = varint(0) + varint(0) + varint(len(table)) + varint(len(index) - 5)
-    (folder / ".index").write_bytes(
-        table + index + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
-    )
-    (folder / ".data-00000-of-00001").write_bytes(data)
-    return f"{folder}/"
-
-
-TENSORS = {
-    "dense/kernel": np.arange(6, dtype=np.float32).reshape(2, 3),
-    "dense/kernel/Adam": np.full((300,), -0.5, np.float32),
-    "dense/step": np.float32(7),
-    "none": np.zeros((0, 4), np.float32),
-}
-
-
-def test_crc32c_has_the_published_values():
-    assert crc32c(b"123456789") == 0xE3069283
-    assert crc32c(bytes(32)) == 0x8A9136AA  # RFC 3720, B.4
-    assert crc32c(b"\xff" * 32) == 0x62A8AB43
-    assert crc32c(bytes(range(32))) == 0x46DD794E
-    assert crc32c(b"") == 0
-
-
-def test_tensors_are_read_by_name(tmp_path):
-    prefix = write_bundle(tmp_path, TENSORS)
-    read = read_tensors(prefix, TENSORS)
-    assert list(read) == list(TENSORS)
-    for name, tensor in TENSORS.items():
-        np.testing.assert_array_equal(read[name], tensor)
-        assert read[name].dtype == np.float32
-    assert list(read_tensors(prefix, ["dense/step"])) == ["dense/step"]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"header": ((1, 2),)}, "not one little-endian shard"),
-        ({"header": ((1, 1), (2, 1))}, "not one little-endian shard"),
-        ({"dtype": 3}, "not float32"),
-        ({"compression": 1}, "compressed"),
-    ],
-)
-def test_checkpoints_of_other_forms_are_refused(tmp_path, options, message):
-    with pytest.raises(CheckpointError, match=message):
-        read_tensors(write_bundle(tmp_path, TENSORS, **options), TENSORS)
-
-
-def test_missing_files_and_names(tmp_path):
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        read_tensors(f"{tmp_path}/nothing", ["x"])
-    prefix = write_bundle(tmp_path, TENSORS)
-    with pytest.raises(CheckpointError, match="no tensor 'dense/bias'"):
-        read_tensors(prefix, ["dense/bias"])
-    (tmp_path / ".data-00000-of-00001").unlink()
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        read_tensors(prefix, TENSORS)
-
-
-@pytest.mark.parametrize("name", [".index", ".data-00000-of-00001"])
-def test_every_truncated_or_changed_file_is_noticed(tmp_path, name):
-    prefix = write_bundle(tmp_path, TENSORS)
-    whole = (tmp_path / name).read_bytes()
-    unused = (
-        range(len(whole) - 42, len(whole) - 8) if name == ".index" else range(0)
-    )  # of the footer
-    for at in range(0, len(whole), 7):
-        (tmp_path / name).write_bytes(whole[:at])
-        with pytest.raises(CheckpointError, match="damaged"):
-            read_tensors(prefix, TENSORS)
-        if at not in unused:
-            (tmp_path / name).write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-            with pytest.raises(CheckpointError, match="damaged"):
-                read_tensors(prefix, TENSORS)
-
-
 # MusiCNN
 
 
@@ -345,23 +214,28 @@ def test_every_truncated_or_changed_file_is_noticed(tmp_path, name):
 def package(tmp_path_factory):
     """A package with the layout of the real one and weights by chance."""
     rng = np.random.default_rng(0)
-    tensors = {}
-    for name, target in _targets(MusicnnNetwork()).items():
-        positive = name.endswith(("gamma", "moving_variance"))
-        fan_in = prod(target.shape[:-1]) or 1
-        tensors[name] = (
-            rng.uniform(0.5, 1.5, target.shape)
-            if positive
-            else rng.normal(0, fan_in**-0.5, target.shape)
-        )
+    shapes = {name: tensor.shape for name, tensor in variables_of(MusicnnNetwork()).items()}
     folder = tmp_path_factory.mktemp("package")
-    write_bundle(folder / "MTT_musicnn", tensors)
+    (folder / "MTT_musicnn").mkdir()
+    with open(folder / "MTT_musicnn" / DATA, "wb") as file:
+        for name, shape in sorted({**shapes, **OTHERS}.items()):
+            is_positive = name.endswith(("gamma", "moving_variance"))
+            scale = (prod(shape[:-1]) or 1) ** -0.5
+            values = rng.uniform(0.5, 1.5, shape) if is_positive else rng.normal(0, scale, shape)
+            file.write(np.asarray(values, "<f4").tobytes())
+            if not name.endswith(NOT_TRAINED):
+                file.write(np.full((2, *shape), np.nan, "<f4").tobytes())
     return folder
 
 
 @pytest.fixture(scope="module")
-def network(package):
-    return Musicnn.find(package)
+def sha256(package):
+    return hashlib.sha256((package / "MTT_musicnn" / DATA).read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def network(package, sha256):
+    return Musicnn.find(package, sha256=sha256)
 
 
 @pytest.fixture(scope="module")
@@ -370,12 +244,9 @@ def music():
     return resample(audio, info.sample_rate, 16000)
 
 
-def test_weights_go_where_tensorflow_had_them(package, network):
-    read = read_tensors(
-        f"{package}/MTT_musicnn/",
-        ["conv2d_1/kernel", "conv2d_5/kernel", "dense/kernel", "batch_normalization_10/beta"],
-    )
+def test_weights_go_where_tensorflow_had_them(package, network, sha256):
     layers = network.network
+    read = read_variables(package / "MTT_musicnn", variables_of(layers), sha256=sha256)
     assert read["conv2d_1/kernel"].shape == (7, 67, 1, 204)
     np.testing.assert_array_equal(
         layers.front[1].convolution.weight[9, 0, 2, 30], read["conv2d_1/kernel"][2, 30, 0, 9]
@@ -388,7 +259,7 @@ def test_weights_go_where_tensorflow_had_them(package, network):
 
 
 def test_an_even_kernel_looks_one_step_further_ahead_than_back():
-    block = Block(1, 1, (4, 1)).eval()
+    block = ConvBlock(1, 1, (4, 1)).eval()
     block.convolution.weight.data[:] = torch.tensor([1.0, 2, 3, 4])[None, None, :, None]
     block.convolution.bias.data[:] = 0
     impulse = torch.zeros(1, 1, 8, 1)
@@ -449,12 +320,15 @@ def test_audio_that_cannot_be_embedded(network):
         network.embed(np.zeros(0, np.float32), 16000)
 
 
-def test_another_network_is_refused(package, tmp_path):
-    names = _targets(MusicnnNetwork())
-    tensors = read_tensors(f"{package}/MTT_musicnn/", names)
-    tensors["dense/kernel"] = tensors["dense/kernel"].T
-    write_bundle(tmp_path / "MTT_musicnn", tensors)
-    with pytest.raises(CheckpointError, match="dense/kernel has shape .*; it is another network"):
+def test_every_other_file_is_refused(package, sha256, tmp_path):
+    data = (package / "MTT_musicnn" / DATA).read_bytes()
+    (tmp_path / "MTT_musicnn").mkdir()
+    for other in (data[:-4], data[:1000] + bytes([data[1000] ^ 4]) + data[1001:], b""):
+        (tmp_path / "MTT_musicnn" / DATA).write_bytes(other)
+        with pytest.raises(CheckpointError, match="damaged or of another version .SHA-256"):
+            Musicnn.find(tmp_path, sha256=sha256)
+    (tmp_path / "MTT_musicnn" / DATA).unlink()
+    with pytest.raises(CheckpointError, match="cannot be read .No such file.*; install the pack"):
         Musicnn.find(tmp_path)
 
 
@@ -482,8 +356,7 @@ def test_the_published_weights_hear_what_is_played(file, expected):
     """The last layer, not part of `embed`, turns embeddings into 50 tags of MagnaTagATune."""
     audio, info = read_mono(CORPUS_DIR / file)
     embeddings = Musicnn.find().embed(audio, info.sample_rate)
-    last = read_tensors(
-        f"{PACKAGE.submodule_search_locations[0]}/MTT_musicnn/", ["dense_1/kernel", "dense_1/bias"]
-    )
+    folder = Path(PACKAGE.submodule_search_locations[0]) / "MTT_musicnn"
+    last = read_variables(folder, variables_of(MusicnnNetwork()))
     tags = (embeddings @ last["dense_1/kernel"] + last["dense_1/bias"]).mean(axis=0)
     assert set(np.argsort(-tags)[:2].tolist()) == set(expected)

@@ -24,7 +24,9 @@ def tabla_22k(fixtures):
 def test_published_mels(name, tabla_22k, fixtures):
     published = np.load(fixtures / "tabla_22k_mels.npz")[name]
     mel = LogMel(PRESETS[name])(torch.from_numpy(tabla_22k)[None])[0].numpy()
-    np.testing.assert_allclose(mel, published, atol=1e-4)
+    # 0.003 dB: FFTs round differently on other processors, most in a band that is nearly silent
+    np.testing.assert_allclose(mel, published, atol=3e-4)
+    assert np.abs(mel - published).mean() < 1e-6
 
 
 @pytest.mark.parametrize("settings", [*PRESETS.values(), TOY], ids=[*PRESETS, "toy"])

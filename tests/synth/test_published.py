@@ -78,7 +78,7 @@ def test_unagan_without_statistics_says_that_its_mels_are_normalised(files):
     assert "normalised mel" in imported.training_summary["note"]
     assert torch.equal(imported.mean, torch.zeros(80))
     assert torch.equal(imported.std, torch.ones(80))
-    assert imported.sample(20, seeds=[0]).shape == (1, 80, 20)
+    assert imported.sample(20, random_seeds=[0]).shape == (1, 80, 20)
 
 
 def test_bare_and_already_folded_hifigan_states_give_the_same_weights(changed, files):

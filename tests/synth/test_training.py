@@ -21,8 +21,10 @@ import soundfile as sf
 import torch
 
 from demiurge.bundled import CORPUS_DIR
-from files.errors import CheckpointError, ParameterError
+from files.errors import CheckpointError, ParameterError, TrainingError
+from files.progress import no_progress
 from synth.architectures import ARCHITECTURES
+from synth.dataset import open_dataset
 from synth.discriminators import (
     MelGANDiscriminator,
     MultiPeriodDiscriminator,
@@ -31,16 +33,14 @@ from synth.discriminators import (
 )
 from synth.generator import Generator
 from synth.mel import PRESETS
-from synth.recordings import open_recordings
-from synth.show import SAFE_PEAK, save_sound
+from synth.samples import SAFE_PEAK, save_wav
 from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
 from synth.vocoder import Vocoder
 from tests.synth.toys import MEL, TOY
 from training.checkpoint import load_training_state
 from training.distributed import Distributed
-from training.ema import AVERAGED, update_ema
-from training.loop import Loop, TrainingError
+from training.loop import TrainingLoop
 
 NARROW = {
     "period": functools.partial(MultiPeriodDiscriminator, (2, 3), 1),
@@ -84,14 +84,14 @@ def audio(tmp_path_factory):
 def narrow(monkeypatch):
     """Vocoder and discriminators at toy width, a toy mel among the presets, one thread."""
     monkeypatch.setitem(PRESETS, "toy", MEL)
-    monkeypatch.setattr("synth.train_unagan.JUDGED_CLIPS", 4)
+    monkeypatch.setattr("synth.train_unagan.N_VALIDATION_CLIPS", 4)
     for name, architecture in ARCHITECTURES.items():
         monkeypatch.setitem(ARCHITECTURES, name, narrowed(architecture))
     small = ARCHITECTURES["vocos-small"]
     monkeypatch.setitem(
         ARCHITECTURES,
         "vocos-small",
-        small._replace(sizes=replace(small.sizes, **TOY["vocos-small"])),
+        replace(small, sizes=replace(small.sizes, **TOY["vocos-small"])),
     )
 
 
@@ -101,7 +101,7 @@ def narrowed(architecture):
         key: (NARROW.get(key, make), weight)
         for key, (make, weight) in architecture.recipe.discriminators.items()
     }
-    return architecture._replace(recipe=replace(architecture.recipe, discriminators=made))
+    return replace(architecture, recipe=replace(architecture.recipe, discriminators=made))
 
 
 def toy(architecture="vocos-small"):
@@ -109,12 +109,12 @@ def toy(architecture="vocos-small"):
     return Vocoder(architecture, MEL, config=TOY[architecture])
 
 
-def vocoder(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
+def vocoder(audio, out, *, start=None, steps=4, resume=False, progress=no_progress, **options):
     options = VocoderOptions(**{**VOCODER, "steps": steps, **options})
     return train_vocoder(audio, out, options=options, start=start, resume=resume, progress=progress)
 
 
-def unagan(audio, out, *, start=None, steps=4, resume=False, progress=None, **options):
+def unagan(audio, out, *, start=None, steps=4, resume=False, progress=no_progress, **options):
     options = UnaganOptions(**{**UNAGAN, "steps": steps, **options})
     return train_unagan(audio, out, options=options, start=start, resume=resume, progress=progress)
 
@@ -164,17 +164,15 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
     options = VocoderOptions(
         batch_size=2, segment_frames=32, adversarial_from=0, learning_rate=5e-3
     )
-    training = VocoderTraining(
-        open_recordings(audio, MEL), options, Distributed(), toy(architecture)
-    )
-    batch = next(training.batches(np.random.default_rng(0), 0))
-    step_discriminators = training._step_discriminators
-    training._step_discriminators = lambda real, fake: {}
+    training = VocoderTraining(open_dataset(audio, MEL), options, Distributed(), toy(architecture))
+    batch = next(training.batches(0, 0))
+    step_discriminators = training.step_discriminators
+    training.step_discriminators = lambda real, fake: {}
     losses = [sum(training.step(batch, update).values()) for update in range(1, 21)]
     assert losses[-1] < 0.85 * losses[0]
 
     with torch.no_grad():
-        fake = training.vocoder(batch[1])
+        fake = training.model(batch[1])
     told = [step_discriminators(batch[0][:, None], fake) for _ in range(30)]
     assert {name.removeprefix("discriminator/") for name in told[0]} == set(
         ARCHITECTURES[architecture].recipe.discriminators
@@ -186,8 +184,8 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
 @pytest.mark.parametrize("cycle", [True, False])
 def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
     values = {**UNAGAN, "architecture": architecture, "cycle": cycle, "learning_rate": 5e-3}
-    training = UnaganTraining(open_recordings(audio, MEL), UnaganOptions(**values), Distributed())
-    batch = next(training.batches(np.random.default_rng(0), 0))
+    training = UnaganTraining(open_dataset(audio, MEL), UnaganOptions(**values), Distributed())
+    batch = next(training.batches(0, 0))
     told = [training.step(batch, update) for update in range(1, 13)]
     assert told[-1]["began/real"] < 0.9 * told[0]["began/real"]
     assert 0 < told[-1]["began/k"] < 1
@@ -201,17 +199,20 @@ def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
 def test_training_goes_on_bit_exactly_where_it_was_stopped(
     kind, stop, every, audio, tmp_path, undisturbed, monkeypatch
 ):
-    """Stopped at a save (`every` step) and between two; at the end of an epoch and in the next one."""
+    """Stopped at a save (`every` step) and between two; at the end of an epoch and in the next."""
     whole, epoch = undisturbed(kind)
-    save = Loop._save
+    save = TrainingLoop._save
     with monkeypatch.context() as patch:
-        patch.setattr("training.loop.SAVE_SECONDS", 0.0)
-        patch.setattr(Loop, "_save", lambda self: save(self) if self.at.step % every == 0 else None)
+        patch.setattr(
+            TrainingLoop, "_save", lambda self: save(self) if self.at.step % every == 0 else None
+        )
         interrupt(patch, kind, epoch if stop == "epoch" else stop)
-        summary = TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind])
+        summary = TRAIN[kind](
+            audio, tmp_path / "m", steps=9, batch_size=BATCH[kind], save_seconds=1e-9
+        )
     assert summary.stopped_by == "interrupt"
     TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind], resume=True)
-    assert equal(*(load_training_state(folder)["trainee"] for folder in (tmp_path / "m", whole)))
+    assert equal(*(load_training_state(folder)["trainable"] for folder in (tmp_path / "m", whole)))
     assert (tmp_path / "m" / "model.safetensors").read_bytes() == (
         whole / "model.safetensors"
     ).read_bytes()
@@ -227,7 +228,7 @@ def undisturbed(audio, tmp_path_factory):
     def train(kind):
         folder = tmp_path_factory.mktemp("whole") / kind
         TRAIN[kind](audio, folder, steps=9, batch_size=BATCH[kind])
-        progress = load_training_state(folder)["progress"]
+        progress = load_training_state(folder)["position"]
         epoch = (9 - progress["batch"]) // progress["epoch"]
         assert 2 < epoch < 7
         return folder, epoch
@@ -238,7 +239,7 @@ def undisturbed(audio, tmp_path_factory):
 @both
 def test_same_seed_gives_the_same_bytes_and_another_does_not(kind, audio, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        TRAIN[kind](audio, tmp_path / name, steps=2, seed=seed)
+        TRAIN[kind](audio, tmp_path / name, steps=2, random_seed=seed)
     a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
     assert a == b != c
 
@@ -248,9 +249,9 @@ def test_every_step_draws_its_own_noise(audio, tmp_path, monkeypatch):
     monkeypatch.setattr(
         VocoderTraining, "step", lambda *_: seeds.append(torch.initial_seed()) or {"loss": 1.0}
     )
-    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": 1.0})
+    monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": 1.0})
     for seed in (0, 1):
-        vocoder(audio, tmp_path / str(seed), steps=3, seed=seed)
+        vocoder(audio, tmp_path / str(seed), steps=3, random_seed=seed)
     assert len(set(seeds)) == 6
 
 
@@ -264,8 +265,8 @@ def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
         0,
     )
     assert summary.train_seconds + summary.validation_seconds == pytest.approx(14.5, abs=0.5)
-    assert len(summary.judged) == 2
-    assert summary.best == min(summary.judged)
+    assert len(summary.validations) == 2
+    assert summary.best == min(summary.validations)
     assert 0 <= summary.wait_share < 1
     config = json.loads((tmp_path / "m" / "config.json").read_text())["training"]
     assert sorted(config["train"] + config["validation"]) == sorted(
@@ -283,14 +284,14 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
     assert (
         summary.best_step
         == summary.steps
-        == load_training_state(tmp_path / "m")["progress"]["step"]
+        == load_training_state(tmp_path / "m")["position"]["step"]
     )
     LOADERS[kind].load(tmp_path / "m")
-    before = load_training_state(tmp_path / "m")["progress"]
-    assert (before["best_step"], before["best"], before["judged"]) == (
+    before = load_training_state(tmp_path / "m")["position"]
+    assert (before["best_step"], before["best"], before["validations"]) == (
         summary.steps,
         summary.best,
-        summary.judged,
+        summary.validations,
     )
     again = TRAIN[kind](
         audio, tmp_path / "m", steps=summary.steps + 1, validate_steps=1000, resume=True
@@ -301,7 +302,7 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
 
 def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, monkeypatch):
     values = iter([3.0, 1.0, 2.0])
-    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     for steps in (1, 2, 3):
         summary = vocoder(
             audio,
@@ -311,7 +312,7 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
             adversarial_from=0,
             resume=steps > 1,
         )
-    assert (summary.best_step, summary.best, summary.judged) == (2, 1.0, [3.0, 1.0, 2.0])
+    assert (summary.best_step, summary.best, summary.validations) == (2, 1.0, [3.0, 1.0, 2.0])
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
 
 
@@ -323,15 +324,15 @@ def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
     once = TRAIN[kind](
         audio, tmp_path / "once", steps=3, validate_steps=100, validate_minutes=1e-9
     )  # time decides nothing
-    assert (len(often.judged), len(once.judged)) == (3, 1)
-    assert equal(*(load_training_state(tmp_path / name)["trainee"] for name in ("often", "once")))
+    assert (len(often.validations), len(once.validations)) == (3, 1)
+    assert equal(*(load_training_state(tmp_path / name)["trainable"] for name in ("often", "once")))
 
 
 def test_going_on_to_fewer_steps_than_were_made_ends_at_once(audio, tmp_path):
     vocoder(audio, tmp_path / "m", steps=4)
-    before = load_training_state(tmp_path / "m")["trainee"]
+    before = load_training_state(tmp_path / "m")["trainable"]
     assert vocoder(audio, tmp_path / "m", steps=2, resume=True).steps == 4
-    assert equal(load_training_state(tmp_path / "m")["trainee"], before)
+    assert equal(load_training_state(tmp_path / "m")["trainable"], before)
 
 
 @both
@@ -359,25 +360,25 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
         patch.setattr(TRAINEES[kind], "step", press)
         summary = TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind])
     assert (summary.stopped_by, summary.steps, summary.best_step) == ("interrupt", 2, 2)
-    assert load_training_state(tmp_path / "m")["progress"]["step"] == 2
+    assert load_training_state(tmp_path / "m")["position"]["step"] == 2
     TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind], resume=True)
-    assert equal(*(load_training_state(folder)["trainee"] for folder in (tmp_path / "m", whole)))
+    assert equal(*(load_training_state(folder)["trainable"] for folder in (tmp_path / "m", whole)))
 
 
 @both
 def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypatch):
     values = iter([3.0, 1.0, 2.0, 1.0])
-    monkeypatch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": next(values)})
+    monkeypatch.setattr(TRAINEES[kind], "validate", lambda self, ema: {"distance": next(values)})
     summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=0)
-    assert (summary.best_step, summary.best, summary.judged) == (2, 1.0, [3.0, 1.0, 2.0, 1.0])
+    assert (summary.best_step, summary.best, summary.validations) == (2, 1.0, [3.0, 1.0, 2.0, 1.0])
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
     kept = LOADERS[kind].load(tmp_path / "m")
-    now = load_training_state(tmp_path / "m")["trainee"]["average"]
+    now = load_training_state(tmp_path / "m")["ema"]
     assert not equal(dict(kept.state_dict()), {name: now[name] for name in kept.state_dict()})
 
 
 @both
-@pytest.mark.parametrize("when", ["step", "judge"])
+@pytest.mark.parametrize("when", ["step", "validate"])
 def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_state(
     kind, when, audio, tmp_path, monkeypatch
 ):
@@ -386,15 +387,16 @@ def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_st
         name: (tmp_path / "m" / name).read_bytes()
         for name in ("training.pt", "model.safetensors", "config.json")
     }
-    monkeypatch.setattr("training.loop.SAVE_SECONDS", 0.0)
     monkeypatch.setattr(TRAINEES[kind], when, lambda *arguments: {"vocoder/mel": math.nan})
-    if when == "judge":
+    if when == "validate":
         monkeypatch.setattr(TRAINEES[kind], "step", lambda *arguments: {"loss": 1.0})
-        monkeypatch.setattr("training.loop.SAVE_SECONDS", 1e9)
+    save_seconds = 1e9 if when == "validate" else 1e-9
     with pytest.raises(
         TrainingError, match=r"step [34]: .*mel is not a number; .*smaller --learning-rate"
     ):
-        TRAIN[kind](audio, tmp_path / "m", steps=9, validate_steps=2, resume=True)
+        TRAIN[kind](
+            audio, tmp_path / "m", steps=9, validate_steps=2, save_seconds=save_seconds, resume=True
+        )
     assert {name: (tmp_path / "m" / name).read_bytes() for name in before} == before
 
 
@@ -404,25 +406,13 @@ def test_exploding_training_stops_with_advice(kind, audio, tmp_path):
         TRAIN[kind](audio, tmp_path / "m", steps=50, learning_rate=1e30)
 
 
-def test_average_weighs_late_updates_more():
-    model = torch.nn.Linear(1, 1)
-    average = torch.nn.Linear(1, 1)
-    values = [3.0, -1.0, 4.0, 1.0, 5.0]
-    for n, value in enumerate(values, start=1):
-        torch.nn.init.constant_(model.weight, value)
-        update_ema(average, model, n)
-    shares = np.diff((np.arange(6) / 5) ** (AVERAGED + 1))
-    assert shares.sum() == pytest.approx(1)
-    assert average.weight.item() == pytest.approx(float(shares @ values))
-
-
 def test_the_average_is_what_is_saved(audio, tmp_path):
     vocoder(audio, tmp_path / "m", steps=4, validate_steps=4)
-    state = load_training_state(tmp_path / "m")["trainee"]
+    state = load_training_state(tmp_path / "m")
     loaded = Vocoder.load(tmp_path / "m").state_dict()
-    assert all(torch.equal(tensor, state["average"][name]) for name, tensor in loaded.items())
+    assert all(torch.equal(tensor, state["ema"][name]) for name, tensor in loaded.items())
     assert not any(
-        torch.equal(loaded[name], state["vocoder"][name])
+        torch.equal(loaded[name], state["trainable"]["vocoder"][name])
         for name in loaded
         if name.endswith("head.weight")
     )
@@ -430,7 +420,7 @@ def test_the_average_is_what_is_saved(audio, tmp_path):
 
 def test_the_learning_rate_falls_from_epoch_to_epoch(audio):
     training = VocoderTraining(
-        open_recordings(audio, MEL), VocoderOptions(), Distributed(), toy("hifigan-v1")
+        open_dataset(audio, MEL), VocoderOptions(), Distributed(), toy("hifigan-v1")
     )
     training.end_epoch()
     training.end_epoch()
@@ -442,89 +432,74 @@ def test_the_mel_loss_hears_what_the_mel_does_not(audio):
     """A tone of 3 kHz above the last band at 2 kHz."""
     mel = replace(MEL, f_max=2000.0)
     training = VocoderTraining(
-        open_recordings(audio, mel), VocoderOptions(), Distributed(), Vocoder("vocos-small", mel)
+        open_dataset(audio, mel), VocoderOptions(), Distributed(), Vocoder("vocos-small", mel)
     )
     real = 0.1 * torch.randn(1, 1, 2048, generator=torch.Generator().manual_seed(0))
     fake = real + 0.1 * torch.sin(2 * math.pi * 3000 / 8000 * torch.arange(2048))
-    assert training._spectral_losses(fake, real)["mel"] > 1
+    assert training.spectral_losses(fake, real)["mel"] > 1
 
 
 def test_a_generator_takes_over_the_statistics_of_what_it_is_trained_on(audio):
-    recordings = open_recordings(audio, MEL)
+    recordings = open_dataset(audio, MEL)
     training = UnaganTraining(recordings, UnaganOptions(**UNAGAN), Distributed())
     frames = torch.from_numpy(
-        np.concatenate([recordings.mel_of(entry) for entry in training.train.entries], axis=1)
+        np.concatenate([recordings.mel_of(file) for file in training.train.files], axis=1)
     )
-    torch.testing.assert_close(training.generator.mean, frames.mean(1), atol=1e-4, rtol=0)
-    torch.testing.assert_close(training.generator.std, frames.std(1), atol=1e-2, rtol=0)
+    torch.testing.assert_close(training.model.mean, frames.mean(1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(training.model.std, frames.std(1), atol=1e-2, rtol=0)
 
 
 def test_weights_from_before_the_discriminators_joined_do_not_compete(audio, tmp_path, monkeypatch):
     values = iter([1.0, 3.0, 4.0, 2.0])
-    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     summary = vocoder(audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=1)
     assert (summary.best_step, summary.best) == (4, 2.0)
 
 
-def test_discriminators_join_when_they_should(audio, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.loop.LOG_STEPS", 1)
-    vocoder(audio, tmp_path / "m", steps=4, adversarial_from=2, validate_steps=100)
-    steps = [line for line in log(tmp_path / "m") if "vocoder/mel" in line]
-    assert ["discriminator/period" in line for line in steps] == [False, False, True, True]
+def test_discriminators_join_when_they_should(audio, tmp_path):
+    vocoder(audio, tmp_path / "m", steps=4, adversarial_from=2, validate_steps=100, log_steps=1)
+    steps = [line for line in log(tmp_path / "m") if "train/vocoder/mel" in line]
+    assert ["train/discriminator/period" in line for line in steps] == [False, False, True, True]
 
 
 @both
-def test_log_lines(kind, audio, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.loop.LOG_STEPS", 2)
+def test_log_lines(kind, audio, tmp_path):
     told = []
-    TRAIN[kind](
-        audio, tmp_path / "m", steps=6, validate_steps=3, progress=lambda *said: told.append(said)
-    )
+    options = {"log_steps": 2, "validate_steps": 3}
+    TRAIN[kind](audio, tmp_path / "m", steps=6, progress=lambda *said: told.append(said), **options)
     lines = log(tmp_path / "m")
-    trained, judged = (
-        [line for line in lines if ("epoch" in line) == yes] for yes in (True, False)
-    )
-    assert [line["step"] for line in trained] == [2, 4, 6]
-    assert [line["step"] for line in judged] == [3, 6]
-    assert {"seconds", "steps_per_second", "wait_share"} <= set(trained[0])
-    names = {
-        "vocoder": ("vocoder/mel", "validation/distance"),
-        "unagan": ("generator/cycle_mel", "validation/frechet"),
+    measure, loss = {
+        "vocoder": ("validation/distance", "train/vocoder/mel"),
+        "unagan": ("validation/frechet", "train/generator/cycle_mel"),
     }[kind]
-    assert names[0] in trained[0]
-    assert names[1] in judged[0]
-    said = [text for _, _, text in told if text.startswith("update ")]
-    assert len(said) == 6
-    assert said[0].startswith("update 1 (")
+    assert [line["step"] for line in lines] == [2, 3, 4, 6]
+    assert [measure in line for line in lines] == [False, True, False, True]
     assert all(
-        text in said[-1]
-        for text in ("/min), loss ", f"best {min(judged_values(judged)):.3f} after ", "picture in ")
+        {loss, "epoch", "seconds", "steps_per_second", "wait_share"} <= set(line) for line in lines
     )
-    assert told[0][2].startswith("decoding 1 of 6: ") or told[0][2] == "first update"
-    assert [done for done, _, _ in told][-1] == 1000
-    TRAIN[kind](audio, tmp_path / "m", steps=8, validate_steps=3, resume=True)
-    assert [line["step"] for line in log(tmp_path / "m") if "epoch" in line] == [2, 4, 6, 8]
-
-
-def judged_values(lines):
-    """The measure that decides, of lines of the log."""
-    return [
-        next(value for name, value in line.items() if name.startswith("validation/"))
-        for line in lines
-    ]
+    best = min(line[measure] for line in lines if measure in line)
+    said = [text for _, _, text in told if text.startswith("step ")]
+    assert said[0].startswith("step 1 (")
+    for text in ("/min), loss ", f"best {best:.3f} after step ", "samples in "):
+        assert text in said[-1]
+    assert (
+        told[0][2].startswith("decoding 1 of 6: ") or told[0][2] == "first step, samples in 1.0 min"
+    )
+    assert told[-1][0] == 1000
+    TRAIN[kind](audio, tmp_path / "m", steps=8, **options, resume=True)
+    assert [line["step"] for line in log(tmp_path / "m")] == [2, 3, 4, 6, 8]
 
 
 def test_the_bar_says_how_much_of_the_time_is_over(audio, tmp_path):
     told = []
     vocoder(audio, tmp_path / "m", steps=1, minutes=50, progress=lambda *said: told.append(said))
-    assert told[-1][2].startswith("0.0 of 50 min, update 1 (")
-    assert ", judged in " in told[-1][2]
+    assert told[-1][2].startswith("0.0 of 50 min, step 1 (")
 
 
 def test_previews_are_lowered_where_they_would_clip(tmp_path):
     wave = np.sin(np.arange(8000) / 10).astype(np.float32)
     for peak, expected in ((2.0, SAFE_PEAK), (0.5, 0.5)):
-        save_sound(tmp_path / "x.wav", peak * wave, 8000)
+        save_wav(tmp_path / "x.wav", peak * wave, 8000)
         assert np.abs(sf.read(tmp_path / "x.wav")[0]).max() == pytest.approx(expected, abs=1e-3)
 
 
@@ -547,7 +522,7 @@ def test_pictures_and_sounds_are_written(kind, audio, tmp_path):
     samples = tmp_path / "m" / "samples"
     assert (samples / "step-0000001.png").read_bytes()[:4] == b"\x89PNG"
     sounds = sorted(path.name for path in samples.glob("*.wav"))
-    names = [f"{name}-{number}.wav" for name in ("recorded", "step-0000001") for number in (1, 2)]
+    names = [f"{name}-{number}.wav" for name in ("original", "step-0000001") for number in (1, 2)]
     assert [sound for sound in sounds if sound[-5] != "3"] == (
         names if kind == "vocoder" else names[2:]
     )
@@ -561,7 +536,7 @@ def test_full_disk_while_showing_is_told(audio, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("synth.show.save_mels", full)
+    monkeypatch.setattr("synth.samples.plot_mels", full)
     with pytest.raises(
         ParameterError, match="samples: cannot be written .*No space left on device.*--resume"
     ):
@@ -583,12 +558,12 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
 
     with monkeypatch.context() as patch:
         patch.setattr(function, full)
-        patch.setattr(TRAINEES[kind], "judge", lambda self: {"distance": -1.0})
-        patch.setattr("training.loop.SAVE_SECONDS", 0.0 if function.endswith("torch.save") else 1e9)
+        patch.setattr(TRAINEES[kind], "validate", lambda self, ema: {"distance": -1.0})
+        seconds = 1e-9 if function.endswith("torch.save") else 1e9
         with pytest.raises(
             ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"
         ):
-            TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
+            TRAIN[kind](audio, tmp_path / "m", steps=4, save_seconds=seconds, resume=True)
     assert {name: (tmp_path / "m" / name).read_bytes() for name in names} == before
     assert {path.name for path in (tmp_path / "m").iterdir()} == {*names, "log.jsonl"}
     TRAIN[kind](audio, tmp_path / "m", steps=4, resume=True)
@@ -605,10 +580,10 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     with pytest.raises(
         ParameterError,
         match=(
-            r"was trained with batch_size [23] \(not 1\), seed 0 \(not 1\); to go on, give the same"
+            r"was trained with batch_size [23] \(not 1\), random_seed 0 \(not 1\); to resume, "
         ),
     ):
-        train(audio, tmp_path / "m", batch_size=1, seed=1, resume=True)
+        train(audio, tmp_path / "m", batch_size=1, random_seed=1, resume=True)
     shutil.copytree(audio, tmp_path / "other")
     train(tmp_path / "other", tmp_path / "m", steps=1, resume=True)  # the same files elsewhere
     (tmp_path / "other" / "elec_chime.ogg").unlink()
@@ -618,14 +593,16 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     changes = r"3 added: x.ogg, y.ogg, …, 1 removed: elec_chime.ogg, 1 changed: ambi_piano.ogg"
     with pytest.raises(
         ParameterError,
-        match=rf"was trained with other recordings than these \({changes}\); put those back, or",
+        match=rf"was trained on other files than these \({changes}\); put those back, or .*--from",
     ):
         train(tmp_path / "other", tmp_path / "m", resume=True)
     other = "unagan" if kind == "vocoder" else "vocoder"
     with pytest.raises(ParameterError, match="was trained with"):
         TRAIN[other](audio, tmp_path / "m", resume=True)
     torch.save({"model": 1}, tmp_path / "m" / "training.pt")
-    with pytest.raises(CheckpointError, match=r"training.pt: of another kind of model; .*--force"):
+    with pytest.raises(
+        CheckpointError, match=r"training.pt: of version 0.1.0, .* --force, .*--from"
+    ):
         train(audio, tmp_path / "m", resume=True)
 
 
@@ -641,7 +618,7 @@ def test_training_goes_on_from_a_checkpoint(kind, audio, tmp_path):
     TRAIN[kind](audio, tmp_path / "m", steps=3, validate_steps=3)
     start = LOADERS[kind].load(tmp_path / "m")
     before = {name: tensor.clone() for name, tensor in start.state_dict().items()}
-    TRAIN[kind](audio, tmp_path / "n", start=start, steps=1, learning_rate=1e-12, seed=5)
+    TRAIN[kind](audio, tmp_path / "n", start=start, steps=1, learning_rate=1e-12, random_seed=5)
     tuned = LOADERS[kind].load(tmp_path / "n").state_dict()
     for name, tensor in before.items():
         torch.testing.assert_close(tuned[name], tensor, atol=1e-6, rtol=0)
@@ -684,7 +661,7 @@ def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabl
         sf.write(tmp_path / f"{number}.wav", tabla, 44200)
     with pytest.raises(
         ParameterError,
-        match="held-out recordings hold 0 excerpts of 1.0 s, and at least 2 are needed",
+        match="validation files hold 0 excerpts of 1.0 s, and at least 2 are needed",
     ):
         unagan(tmp_path, tmp_path / "m")
 
@@ -770,21 +747,23 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
 import test_training as t
-from training.loop import Loop
+from training.loop import TrainingLoop
 from synth.mel import PRESETS
 
 PRESETS["toy"] = t.MEL
 for name, architecture in t.ARCHITECTURES.items():
     t.ARCHITECTURES[name] = t.narrowed(architecture)
-audio, out, run = Path(sys.argv[2]), Path(sys.argv[3]), Loop.run
+audio, out, run = Path(sys.argv[2]), Path(sys.argv[3]), TrainingLoop.run
 rank = t.os.environ["RANK"]
 
 def keep(self, **arguments):
     summary = run(self, **arguments)
-    torch.save({"trainee": self.trainee.state(), "judged": summary.judged}, out / f"{type(self.trainee).__name__}{rank}.pt")
+    state = {"trainable": self.trainable.state(), "ema": self.ema.state_dict()}
+    name = type(self.trainable).__name__
+    torch.save({**state, "validations": summary.validations}, out / f"{name}{rank}.pt")
     return summary
 
-Loop.run = keep
+TrainingLoop.run = keep
 with t.Distributed():
     t.vocoder(audio, out / "vocoder", steps=3, adversarial_from=1, batch_size=2, start=t.toy())
     t.unagan(audio, out / "unagan", steps=2, batch_size=1)
@@ -808,7 +787,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
-    open_recordings(audio, MEL)
+    open_dataset(audio, MEL)
     running = [
         subprocess.Popen(
             [sys.executable, script, here, audio, tmp_path],
@@ -823,10 +802,11 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
         assert process.returncode == 0, errors[-3000:]
     for kind in TRAINEES.values():
         first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))
-        for part in ("vocoder", "generator", "average", "encoder", "optimisers"):
-            assert equal(first["trainee"].get(part), second["trainee"].get(part))
-        assert first["judged"] == second["judged"]
-    with pytest.raises(ParameterError, match=r"was trained with processes 2 \(not 1\)"):
+        for part in ("vocoder", "generator", "encoder", "optimisers"):
+            assert equal(first["trainable"].get(part), second["trainable"].get(part))
+        assert first["validations"] == second["validations"]
+        assert equal(first["ema"], second["ema"])
+    with pytest.raises(ParameterError, match=r"was trained with world_size 2 \(not 1\)"):
         vocoder(audio, tmp_path / "vocoder", steps=4, adversarial_from=1, batch_size=2, resume=True)
 
 
@@ -834,21 +814,23 @@ def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, mon
     vocoder(audio, tmp_path / "first", steps=4, validate_steps=4)
     start = Vocoder.load(tmp_path / "first")
     values = iter([1.0, 3.0, 2.0])
-    monkeypatch.setattr(VocoderTraining, "judge", lambda self: {"distance": next(values)})
+    monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     summary = vocoder(audio, tmp_path / "second", steps=4, validate_steps=2, start=start)
-    assert (summary.best_step, summary.judged) == (0, [1.0, 3.0, 2.0])
+    assert (summary.best_step, summary.validations) == (0, [1.0, 3.0, 2.0])
     assert equal(Vocoder.load(tmp_path / "second").state_dict(), start.state_dict())
 
 
 def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch):
     monkeypatch.setattr("synth.train_unagan.FIT_EXCERPTS", 4)
     monkeypatch.setattr("synth.train_unagan.FIT_FRAMES", 128)
-    monkeypatch.setattr("synth.train_unagan.FIT_UPDATES", 2)
+    monkeypatch.setattr("synth.train_unagan.FIT_STEPS", 2)
     options = {"latent_order": 2, "adversarial_from": 2, "validate_steps": 2}
     unagan(audio, tmp_path / "whole", steps=5, **options)
     unagan(audio, tmp_path / "parts", steps=3, **options)
     unagan(audio, tmp_path / "parts", steps=5, resume=True, **options)
-    whole, parts = (load_training_state(tmp_path / name)["trainee"] for name in ("whole", "parts"))
+    whole, parts = (
+        load_training_state(tmp_path / name)["trainable"] for name in ("whole", "parts")
+    )
     assert equal(whole, parts)
     latent = Generator.load(tmp_path / "whole").latent
     assert latent.order == 2

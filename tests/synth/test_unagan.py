@@ -99,7 +99,7 @@ def test_impossible_sizes_raise(options, message):
 @pytest.mark.parametrize("config", [TOY, FLAT])
 @pytest.mark.parametrize("frames", [1, 15, 17, CHUNK_FRAMES, CHUNK_FRAMES + 1, LONG])
 def test_sample_of_any_length(config, frames):
-    mel = generator(config).sample(frames, seeds=[3])
+    mel = generator(config).sample(frames, random_seeds=[3])
     assert mel.shape == (1, 20, frames)
     assert mel.isfinite().all()
     assert mel.std() > 0.1
@@ -109,25 +109,25 @@ def test_sample_of_any_length(config, frames):
 def test_sample_depends_on_its_seed_alone(frames):
     model = generator()
     seeds = [4, 0, 2**40, 7]
-    together = model.sample(frames, seeds=seeds)
-    assert torch.equal(together, model.sample(frames, seeds=seeds))
+    together = model.sample(frames, random_seeds=seeds)
+    assert torch.equal(together, model.sample(frames, random_seeds=seeds))
     for seed, mel in zip(seeds, together, strict=True):
-        alone = model.sample(frames, seeds=[seed])
-        assert torch.equal(alone, model.sample(frames, seeds=[seed]))
+        alone = model.sample(frames, random_seeds=[seed])
+        assert torch.equal(alone, model.sample(frames, random_seeds=[seed]))
         torch.testing.assert_close(mel, alone[0], rtol=0, atol=1e-5)
     assert (together[0] - together[1]).abs().mean() > 0.1
 
 
 def test_sample_leaves_the_global_random_state_alone():
     before = torch.random.get_rng_state()
-    generator().sample(40, seeds=[0])
+    generator().sample(40, random_seeds=[0])
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_sample_is_never_below_silence():
     model = generator()
     model.set_statistics(torch.full((20,), MEL.silence), torch.ones(20))
-    assert model.sample(40, seeds=[0]).min() == pytest.approx(MEL.silence)
+    assert model.sample(40, random_seeds=[0]).min() == pytest.approx(MEL.silence)
 
 
 @pytest.mark.parametrize("per_step", [1, 6, 16])
@@ -145,7 +145,7 @@ def test_long_samples_go_through_in_bounded_pieces():
     model = generator()
     shapes = []
     model.network.register_forward_hook(lambda _, args, mel: shapes.append(tuple(mel.shape)))
-    model.sample(10 * CHUNK_FRAMES, seeds=[0, 1])
+    model.sample(10 * CHUNK_FRAMES, random_seeds=[0, 1])
     assert sum(rows for rows, _, _ in shapes) == 26  # 13 chunks of each
     assert max(rows for rows, _, _ in shapes) == BATCH_CHUNKS
     assert max(frames for _, _, frames in shapes) <= CHUNK_FRAMES
@@ -154,7 +154,9 @@ def test_long_samples_go_through_in_bounded_pieces():
 def change_at_joins(config, *, width):
     """Mean frame-to-frame change within `width` frames of the joins, relative to that elsewhere."""
     frames = 8 * CHUNK_FRAMES
-    change = generator(config).sample(frames, seeds=[0, 1, 2]).diff(dim=-1).abs().mean(dim=(0, 1))
+    change = (
+        generator(config).sample(frames, random_seeds=[0, 1, 2]).diff(dim=-1).abs().mean(dim=(0, 1))
+    )
     length, starts = chunk_plan(frames // config.frames_per_step, config.frames_per_step)
     joins = torch.zeros(frames - 1, dtype=torch.bool)
     for before, after in pairwise(starts):
@@ -188,7 +190,7 @@ def test_save_and_load_give_the_same_sample(tmp_path):
     model.save(tmp_path)
     loaded = Generator.load(tmp_path)
     assert (loaded.config, loaded.mel, loaded.training_summary) == (TOY, MEL, {"steps": 3})
-    assert torch.equal(loaded.sample(50, seeds=[1]), model.sample(50, seeds=[1]))
+    assert torch.equal(loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]))
 
 
 def test_half_precision_weights_load_as_float32(tmp_path):
@@ -204,7 +206,7 @@ def test_half_precision_weights_load_as_float32(tmp_path):
     loaded = Generator.load(tmp_path)
     assert {t.dtype for t in loaded.state_dict().values()} == {torch.float32}
     torch.testing.assert_close(
-        loaded.sample(50, seeds=[1]), model.sample(50, seeds=[1]), rtol=0, atol=0.05
+        loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]), rtol=0, atol=0.05
     )
 
 
@@ -262,13 +264,13 @@ def test_statistics_of_another_mel_raise():
 @pytest.mark.parametrize("frames", [0, -1, 2.0, True])
 def test_impossible_lengths_raise(frames):
     with pytest.raises(ParameterError, match="must be a positive integer"):
-        generator().sample(frames, seeds=[0])
+        generator().sample(frames, random_seeds=[0])
 
 
 @pytest.mark.parametrize("seeds", [[], [-1], [0.5]])
 def test_impossible_seeds_raise(seeds):
-    with pytest.raises(ParameterError, match="integers that are not negative, one per clip"):
-        generator().sample(10, seeds=seeds)
+    with pytest.raises(ParameterError, match="integers of at least 0, one per clip"):
+        generator().sample(10, random_seeds=seeds)
 
 
 @pytest.mark.parametrize(("n_mels", "frames"), [(20, 1), (80, 40), (33, 7)])

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from audio.read import read_mono, resample
+from audio.read import read_mono
+from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import CheckpointError, ParameterError
 from synth.architectures import ARCHITECTURES

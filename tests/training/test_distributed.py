@@ -22,15 +22,18 @@ from db.descriptors.mfcc import add_deltas
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
-from sequencer.models import BODIES
-from sequencer.loss import batch_loss, windows_for
-from sequencer.train import TrainingOptions, train_forecaster
+from sequencer.registry import ARCHITECTURES, ArchitectureEntry
+from sequencer.loss import batch_loss
+from sequencer.lstm import LSTM, LSTMSizes
+from sequencer.train import ForecasterOptions, train_forecaster
+from sequencer.windows import windows_for
 from training.distributed import Distributed
 
-toy = {"hidden_size": 16, "n_layers": 1, "dropout": 0.1}
-BODIES["lstm"] = (BODIES["lstm"][0], toy)
+ARCHITECTURES["lstm"] = ArchitectureEntry(LSTM, LSTMSizes(hidden_size=16, n_layers=1, dropout=0.1))
 settings, rng = DescriptorSettings(n_mfcc=4), np.random.default_rng(0)
-songs = [(f"s{i}", add_deltas(rng.normal(0, 1, (n, 4)).astype(np.float32), width=9)) for i, n in enumerate((90, 50, 140, 77))]
+lengths = (90, 50, 140, 77)
+rows = [rng.normal(0, 1, (n, 4)).astype(np.float32) for n in lengths]
+songs = [(f"s{i}", add_deltas(r, width=9)) for i, r in enumerate(rows)]
 
 with Distributed() as processes:
     torch.manual_seed(0)
@@ -49,10 +52,10 @@ with Distributed() as processes:
         torch.testing.assert_close(parameter.grad, gradient)
 
     out = Path(sys.argv[1])
-    options = TrainingOptions(epochs=3, window=8, batch_size=4)
+    options = ForecasterOptions(epochs=3, window=8, batch_size=4)
     common = dict(settings=settings, normaliser=fit_normaliser([s for _, s in songs], 12))
     summary = train_forecaster(songs, out, options=options, **common)
-    out.with_name(f"rank{os.environ['RANK']}.json").write_text(json.dumps(summary.validation_loss))
+    out.with_name(f"rank{os.environ['RANK']}.json").write_text(json.dumps(summary.best))
 """
 
 
@@ -95,4 +98,4 @@ def test_two_processes_share_gradients_and_stay_equal(tmp_path):
     assert first == second
     lines = [json.loads(line) for line in (tmp_path / "m" / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
-    assert load_training_state(tmp_path / "m")["processes"] == 2
+    assert load_training_state(tmp_path / "m")["identity"]["world_size"] == 2

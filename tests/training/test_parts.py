@@ -3,6 +3,7 @@ shares.
 """
 
 import copy
+import signal
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from torch import nn
 
 from files.errors import ParameterError
 from training.distributed import Distributed
-from training.ema import AVERAGED, update_ema
+from training.ema import POWER, update_ema
+from training.interrupt import Interrupt
 from training.precision import autocast, check_precision
+from training.sparkline import sparkline
 from training.threads import torch_threads
 
 
@@ -26,7 +29,7 @@ def test_the_average_is_the_polynomial_one_and_buffers_are_the_last(tabla):
         update_ema(average, model, n_updates)
     n = len(values)
     shares = [
-        (i / n) ** (AVERAGED + 1) - ((i - 1) / n) ** (AVERAGED + 1) for i in range(1, n + 1)
+        (i / n) ** (POWER + 1) - ((i - 1) / n) ** (POWER + 1) for i in range(1, n + 1)
     ]  # of each update after n
     assert sum(shares) == pytest.approx(1)
     assert average.weight.item() == pytest.approx(
@@ -59,7 +62,7 @@ def test_one_process_exchanges_nothing():
         assert (processes.rank, processes.world_size, processes.is_main) == (0, 1, True)
         values = [torch.ones(2), torch.arange(3.0)]
         assert all(a is b for a, b in zip(processes.sum(*values), values, strict=True))
-        assert processes.first_then_others(lambda: 7) == 7
+        assert processes.main_first(lambda: 7) == 7
         assert not torch.distributed.is_initialized()
 
 
@@ -70,3 +73,22 @@ def test_a_device_that_is_not_here_is_named(name):
     ):
         Distributed().device(name)
     assert Distributed().device("cpu") == torch.device("cpu")
+
+
+def test_second_ctrl_c_interrupts_at_once():
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+    assert (interrupt.asked, signal.signal(signal.SIGINT, ignored)) == (False, signal.SIG_IGN)
+
+
+def test_loss_curve_shows_rise_and_fall():
+    assert sparkline([8.0, 4.0, 1.0, 1.0, 2.0]) == "█▄▁▁▂"
+    assert sparkline([]) == ""
+    assert sparkline([3.0, 3.0]) == "▁▁"
+    assert sparkline([float(n) for n in range(100, 0, -1)], width=8) == "█▇▆▅▄▃▂▁"

@@ -102,5 +102,7 @@ def test_what_cannot_be_tracked_is_refused(tmp_path, monkeypatch):
     ):
         Tracker(tmp_path, wandb=True)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ParameterError, match="file: cannot be written .*; choose another place"):
+    with pytest.raises(
+        ParameterError, match=r"file: cannot be written \(File exists\); .* choose another place"
+    ):
         Tracker(tmp_path / "file")

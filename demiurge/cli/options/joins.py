@@ -1,128 +1,132 @@
-"""How units are joined and written: the same options wherever audio is made."""
+"""Options of the joins and of the file: the same wherever audio is made of a plan."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from audio.decibels import to_decibels
+from audio.formats import BITS
+from demiurge.cli.options.command import Decorator, option, option_group
+from playback.options import FADES
 
-QUIET_PEAK = 0.05
-FADES = ["matched", "equal-power", "linear"]
+if TYPE_CHECKING:
+    from playback.options import RenderOptions
 
-
-def render_option_group(command: Callable) -> Callable:
-    """Seams, then the file. `playback` takes what is not given from the plan."""
-    for option in reversed(
-        (
-            click.option(
-                "--crossfade",
-                "crossfade_ms",
-                type=click.FloatRange(0, 10_000),
-                help="Most milliseconds. [default: 60]",
-            ),
-            click.option(
-                "--fade",
-                type=click.Choice(FADES),
-                help="Its shape. [default: matched to how alike the sounds are]",
-            ),
-            click.option(
-                "--align",
-                "align_ms",
-                type=click.FloatRange(0, 1000),
-                help=(
-                    "Move it by up to so many milliseconds to where the sounds agree. [default: 5]"
-                ),
-            ),
-            click.option(
-                "--keep-attacks/--fade-attacks",
-                "attacks",
-                default=None,
-                help="Whether it keeps off attacks. [default: it does]",
-            ),
-            click.option(
-                "--match-level",
-                "level_db",
-                type=click.FloatRange(0, 60),
-                help="Even out steps in level, in dB. [default: 12]",
-            ),
-            click.option(
-                "--plain",
-                is_flag=True,
-                help="Fades only: 22 ms, equal-power, in the middle, whatever sounds.",
-            ),
-            click.option(
-                "--bits",
-                type=click.Choice(["16", "24", "float"]),
-                help="[default: 24; 16 is dithered; OGG has none]",
-            ),
-            click.option(
-                "--lufs",
-                type=click.FloatRange(-70, 0),
-                help="Bring the whole to this loudness, if its peaks allow.",
-            ),
-            click.option(
-                "--true-peak",
-                "true_peak_db",
-                type=click.FloatRange(-60, 0),
-                help=(
-                    "Lower the whole so that no peak, even between samples, passes this, in dB."
-                    " [default with --lufs: -1]"
-                ),
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+PLAIN_CROSSFADE_MS = 22.0
+join_option = partial(option, heading="The joins")
+file_option = partial(option, heading="The file")
 
 
-def take_render_options(options: dict[str, Any], plan_settings: dict[str, Any] | None = None):
-    """Pop these options; what is not given is as the plan says, or as usual.
-
-    Raises
-    ------
-    PlanError
-        If the plan's settings are wrong.
-    """
-    from dataclasses import replace
-
-    from playback.crossfade import CrossfadeOptions
-    from playback.render import OutputOptions, RenderOptions
-
-    names = ("crossfade_ms", "fade", "align_ms", "attacks", "level_db")
-    given = {name: value for name in names if (value := options.pop(name)) is not None}
-    usual = (
-        CrossfadeOptions.plain(22.0)
-        if options.pop("plain")
-        else CrossfadeOptions.of(plan_settings or {})
+def crossfade_option(default: str) -> Decorator:
+    """Return the option of the crossfades' length."""
+    return join_option(
+        "--crossfade",
+        "crossfade_ms",
+        type=click.FloatRange(0, 10_000),
+        help=f"Longest crossfade, in ms. [default: {default}]",
     )
-    output = OutputOptions(*(options.pop(name) for name in ("bits", "lufs", "true_peak_db")))
-    return RenderOptions(replace(usual, **given), output)
 
 
-def level_notes(summary, lufs: float | None = None) -> list[str]:
-    """What became of the level, for people; `lufs` is what was asked for."""
-    if summary.lufs is None:
-        notes = (
-            [f"lowered by {-summary.gain_db:.1f} dB to stay below full scale"]
-            if summary.gain_db
-            else []
-        )
-        if 0 < summary.peak < QUIET_PEAK:
-            notes.append(
-                f"quiet: no sample is above {to_decibels(summary.peak):.0f} dB; --lufs -16 makes it"
-                " louder"
-            )
-        return (
-            notes if lufs is None else [*notes, "no loudness can be measured: it is left as it is"]
-        )
-    notes = [
-        f"{summary.lufs:.1f} LUFS, true peak {summary.true_peak_db:.1f} dB, changed by"
-        f" {summary.gain_db:+.1f} dB"
-    ]
-    if lufs is not None and summary.lufs < lufs - 0.05:
-        notes.append(
-            f"{lufs:g} LUFS would need a limiter: the true peak allows no more; it may be higher"
-            " with --true-peak, 0 at most"
-        )
-    return notes
+SHAPE = (
+    join_option(
+        "--fade",
+        type=click.Choice(FADES),
+        help="Shape of the crossfades; matched follows how alike the two sounds are. [default: the"
+        " plan's]",
+    ),
+    join_option(
+        "--align",
+        "align_ms",
+        type=click.FloatRange(0, 1000),
+        help="Move a crossfade by up to this many ms to where the waveforms agree. [default:"
+        " the plan's]",
+    ),
+    join_option(
+        "--keep-attacks/--fade-attacks",
+        "attacks",
+        default=None,
+        help="Whether crossfades keep off attacks. [default: the plan's]",
+    ),
+    join_option(
+        "--match-level",
+        "level_db",
+        type=click.FloatRange(0, 60),
+        help="Even out steps in level of up to this many dB. [default: the plan's]",
+    ),
+)
+PLAIN = join_option(
+    "--plain",
+    is_flag=True,
+    help=f"Use plain equal-power crossfades of {PLAIN_CROSSFADE_MS:g} ms, centred on the joins.",
+)
+FILE = (
+    file_option(
+        "--bits",
+        type=click.Choice(BITS),
+        help="Sample format of WAV and FLAC; 16 bits are dithered. [default: 24]",
+    ),
+    file_option(
+        "--lufs",
+        type=click.FloatRange(-70, 0),
+        help="Integrated loudness of the whole, in LUFS, as far as its peaks allow.",
+    ),
+)
+TRUE_PEAK = file_option(
+    "--true-peak",
+    "true_peak_db",
+    type=click.FloatRange(-60, 0),
+    help="Highest true peak, in dB: the whole is lowered to it. [default: with --lufs -1]",
+)
+
+
+@dataclass(frozen=True)
+class JoinsAndFile:
+    """What the options ask for; None is as a plan says, or the default."""
+
+    crossfade_ms: float | None
+    plain: bool
+    bits: str | None
+    lufs: float | None
+    fade: str | None = None
+    align_ms: float | None = None
+    attacks: bool | None = None
+    level_db: float | None = None
+    true_peak_db: float | None = None
+
+    def render_options(self, plan_settings: dict[str, Any]) -> RenderOptions:
+        """Return `RenderOptions`, with the plan's settings where nothing is asked for.
+
+        Raises
+        ------
+        PlanError
+            If the plan's settings are wrong.
+        """
+        from playback.options import CrossfadeOptions, OutputOptions, RenderOptions
+
+        names = ("crossfade_ms", "fade", "align_ms", "attacks", "level_db")
+        asked = {name: getattr(self, name) for name in names}
+        if self.plain:
+            crossfade = CrossfadeOptions.plain(PLAIN_CROSSFADE_MS)
+        else:
+            crossfade = CrossfadeOptions.of(plan_settings)
+        given = {name: value for name, value in asked.items() if value is not None}
+        output = OutputOptions(self.bits, self.lufs, self.true_peak_db)
+        return RenderOptions(replace(crossfade, **given), output)
+
+
+def make_render_options(
+    crossfade_ms: float | None, plain: bool, bits: str | None, lufs: float | None
+) -> RenderOptions:
+    """Return `RenderOptions` of a plan that is yet to be made."""
+    return JoinsAndFile(crossfade_ms, plain, bits, lufs).render_options({})
+
+
+render_options = option_group(
+    crossfade_option("60"), PLAIN, *FILE, into="render_options", make=make_render_options
+)
+playback_options = option_group(
+    crossfade_option("the plan's"), *SHAPE, PLAIN, *FILE, TRUE_PEAK, into="asked", make=JoinsAndFile
+)

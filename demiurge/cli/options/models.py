@@ -1,32 +1,27 @@
-"""What the commands of demiurge synth have in common."""
+"""Arguments and options of the commands of demiurge synth, and the models they name."""
 
+from __future__ import annotations
+
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from demiurge.cli.options.output import check_output
 from demiurge.shipped import model_path
 from files.errors import ParameterError
+from files.names import printable
 
-audio_argument = click.argument("audio_dir", metavar="AUDIO_DIR", type=click.Path(path_type=Path))
-model_argument = click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
-unagan_argument = click.argument("unagan_dir", metavar="UNAGAN", type=click.Path(path_type=Path))
-vocoder_argument = click.argument("vocoder_dir", metavar="VOCODER", type=click.Path(path_type=Path))
-seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result."
-)
-mel_option = click.option(
-    "--mel",
-    type=click.Choice(["22k", "44k", "hifigan", "melgan"]),
-    help="What the spectrograms are like. [default: 22k]",
-)
-precision_option = click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    default="float32",
-    show_default=True,
-    help="bfloat16 is less exact, and faster on processors that know it.",
-)
+if TYPE_CHECKING:
+    from synth.generator import Generator
+    from synth.vocoder import Vocoder
+
+path_argument = partial(click.argument, type=click.Path(path_type=Path))
+audio_argument = path_argument("audio_dir", metavar="AUDIO_DIR")
+model_argument = path_argument("model_dir", metavar="MODEL")
+unagan_argument = path_argument("unagan_dir", metavar="UNAGAN")
+vocoder_argument = path_argument("vocoder_dir", metavar="VOCODER")
 musicnn_option = click.option(
     "--musicnn",
     type=click.Path(path_type=Path),
@@ -35,14 +30,20 @@ musicnn_option = click.option(
 
 
 def echo_left_out(left_out: dict[str, str]) -> None:
-    """Name recordings that could not be used, with why."""
+    """Name the audio files that could not be used, and why."""
     for name, reason in left_out.items():
-        click.echo(f"  left out: {name}: {reason.removeprefix(f'{Path(name).name}: ')}", err=True)
+        reason = reason.removeprefix(f"{Path(name).name}: ")  # noqa: PLW2901
+        click.echo(printable(f"  left out: {name}: {reason}"), err=True)
 
 
 def check_model_output(path: Path, *, force: bool) -> None:
-    """`check_output` for a model: an empty folder is as good as none, and one without a model is
-    never replaced.
+    """Refuse early to write a model where something is.
+
+    An empty folder may be written to, and a folder without a model is never replaced.
+
+    Raises
+    ------
+    ParameterError
     """
     from training.checkpoint import holds_model
 
@@ -56,13 +57,15 @@ def check_model_output(path: Path, *, force: bool) -> None:
     check_output(path, force=force)
 
 
-def load_vocoder(name: Path):
+def load_vocoder(name: Path) -> Vocoder:
+    """Return the vocoder of a folder, or the shipped one."""
     from synth.vocoder import Vocoder
 
     return Vocoder.load(model_path(name, "vocoder"))
 
 
-def load_generator(name: Path):
+def load_generator(name: Path) -> Generator:
+    """Return the UNAGAN of a folder, or the shipped one."""
     from synth.generator import Generator
 
     return Generator.load(model_path(name, "unagan"))

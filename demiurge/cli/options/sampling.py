@@ -1,34 +1,45 @@
-"""How forecasts are drawn: the same options wherever one is made."""
+"""Options of how forecasts are sampled: the same wherever one is made."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
+from demiurge.cli.options.command import option, option_group
+from demiurge.cli.options.output import random_seed_option
 
-def drawing_options(command: Callable) -> Callable:
-    for option in (
-        click.option(
-            "--seed",
-            "random_seed",
-            type=click.IntRange(0),
-            default=0,
-            show_default=True,
-            help="Same seed, same bytes.",
-        ),
-        click.option(
-            "--top-p",
-            type=click.FloatRange(0, 1, min_open=True),
-            default=1.0,
-            show_default=True,
-            help="Draw only from the likeliest choices that together make up this probability.",
-        ),
-        click.option(
-            "--temperature",
-            type=click.FloatRange(0),
-            default=1.0,
-            show_default=True,
-            help="0: always the likeliest.",
-        ),
-    ):
-        command = option(command)
-    return command
+if TYPE_CHECKING:
+    from sequencer.sampling import SamplingOptions
+
+THE_FORECAST = "The forecast"
+forecast_option = partial(option, heading=THE_FORECAST)
+
+
+def make_sampling(temperature: float, top_p: float, random_seed: int) -> SamplingOptions:
+    """Return `SamplingOptions` of the options' values."""
+    from sequencer.sampling import SamplingOptions
+
+    return SamplingOptions(temperature=temperature, top_p=top_p, random_seed=random_seed)
+
+
+sampling_options = option_group(
+    forecast_option(
+        "--temperature",
+        type=click.FloatRange(0),
+        default=1.0,
+        show_default=True,
+        help="How wild the forecast is: 1 as learned, less is calmer, 0 always the likeliest.",
+    ),
+    forecast_option(
+        "--top-p",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=1.0,
+        show_default=True,
+        help="Sample only from the likeliest choices that together have this probability.",
+    ),
+    random_seed_option(THE_FORECAST),
+    into="sampling",
+    make=make_sampling,
+)

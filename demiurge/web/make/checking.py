@@ -1,4 +1,4 @@
-"""A bounded process for each upload: it decodes what may be anything, and cannot do harm."""
+"""Check an uploaded file: decode it in a limited process, which can do no harm."""
 
 import json
 import multiprocessing
@@ -11,29 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from audio.read import AudioInfo, Resampler, open_audio
+from audio.channels import fit_channels
+from audio.read import AudioInfo, open_audio
+from audio.resample import Resampler
 from demiurge.web.make.records import as_record
-from demiurge.web.signals import leave_to_server
+from demiurge.web.signals import ignore_terminal_signals
 from files.errors import AudioError, DemiurgeError
 
-# of a seed
-LEAST_SECONDS = 0.1
-MOST_SECONDS = 1200.0
-# of a seed: what its analysis holds in memory at a time
-MOST_RATE = 192_000
+LEAST_SECONDS = 0.1  # of a seed
+MOST_SECONDS = 1200.0  # of a seed
+MOST_RATE = 192_000  # with MOST_CHANNELS, bounds the memory that analysis takes
 MOST_CHANNELS = 32
-# at most, of what is heard of a seed in the page
-PREVIEW_RATE = 48_000
-PREVIEW_CHANNELS = 2
-DECODING_SECONDS = 60.0  # until a decoding process is ended, whatever it does
-DECODING_BYTES = 2 << 30  # of memory that it may ask for
-PREVIEW_BYTES = (
-    1 << 28
-)  # that it may write: 20 minutes of two channels of 16 bits at 48 kHz, even if nothing is gained
-MOST_ANSWER = 1 << 16  # bytes that it may say
-NO_FILE = (  # libsndfile, of MP3s without MP3
-    "File does not exist or is not a regular file (possibly a pipe?)"
-)
+PREVIEW_RATE = 48_000  # at most
+PREVIEW_CHANNELS = 2  # at most
+DECODING_SECONDS = 60.0  # then the decoding process is killed
+DECODING_BYTES = 2 << 30  # of memory
+PREVIEW_BYTES = 1 << 28  # 20 minutes of two channels, 16 bits and 48 kHz, if FLAC saves nothing
+MOST_ANSWER = 1 << 16  # bytes that are read from the decoding process
+# libsndfile's message for an MP3 file without MP3 data
+NO_FILE = "File does not exist or is not a regular file (possibly a pipe?)"
 OTHER_SUFFIX = ".audio"
 SUFFIXES = {
     "WAV": ".wav",
@@ -50,8 +46,8 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True)
-class Checked:
-    """An audio file that was decoded from beginning to end. `suffix` is that of its format."""
+class CheckedAudio:
+    """What an audio file is, decoded from beginning to end; `suffix` goes with its format."""
 
     suffix: str
     seconds: float
@@ -59,15 +55,22 @@ class Checked:
     channels: int
 
 
-def check_audio(path: Path, shown: str, preview: Path) -> Checked:
-    """Decode a file that may be anything, in a process that cannot do harm, and write what it
-    sounds like to `preview`, a FLAC.
+def check_audio(
+    path: Path, shown: str, preview: Path, seconds: float = DECODING_SECONDS
+) -> CheckedAudio:
+    """Decode a file in a limited process, and write a FLAC for the page to `preview`.
+
+    Parameters
+    ----------
+    shown : str
+        Its name in messages.
+    seconds : float
+        The process is killed after this time.
 
     Raises
     ------
     AudioError
-        If it is no audio, damaged, too short or too long, or takes too much time or memory; `shown`
-        is its name in the message.
+        If the file is no audio, damaged, too short or too long, or takes too much time or memory.
     """
     context = multiprocessing.get_context("spawn")
     answers, theirs = context.Pipe(duplex=False)
@@ -75,93 +78,92 @@ def check_audio(path: Path, shown: str, preview: Path) -> Checked:
     process.start()
     theirs.close()
     try:
-        if not answers.poll(DECODING_SECONDS):
+        if not answers.poll(seconds):
             raise AudioError(
-                f"{shown}: not decoded within {DECODING_SECONDS:.0f} s; export it again as WAV, or"
+                f"{shown}: not decoded within {seconds:.0f} s; export it again as WAV, or"
                 " shorten it"
             )
-        found = json.loads(answers.recv_bytes(MOST_ANSWER))
+        answer = json.loads(answers.recv_bytes(MOST_ANSWER))
     except (EOFError, OSError):
         raise AudioError(
-            f"{shown}: cannot be decoded: the decoder gave up; export it again as WAV"
+            f"{shown}: cannot be decoded: the decoder died; export it again as WAV"
         ) from None
     finally:
         process.kill()
         process.join()
         answers.close()
-    if isinstance(found, str):
-        raise AudioError(found)
-    checked = as_record(Checked, found)
-    if checked.suffix not in (*SUFFIXES.values(), OTHER_SUFFIX):
+    return _parse(answer, shown)
+
+
+def _parse(answer: Any, shown: str) -> CheckedAudio:
+    """Check what the decoding process answers: a file might have taken it over."""
+    if isinstance(answer, str):
+        raise AudioError(answer)
+    audio = as_record(CheckedAudio, answer)
+    if audio.suffix not in (*SUFFIXES.values(), OTHER_SUFFIX):
         raise AudioError(f"{shown}: cannot be decoded; export it again as WAV")
-    return checked
+    return audio
 
 
 def _decode(answers: Connection, path: Path, shown: str, preview: Path) -> None:
-    """What the decoding process does: answer with what was found, or with what is wrong."""
-    leave_to_server()
+    """Run the decoding process: answer with what was found, or with a message."""
+    ignore_terminal_signals()
     _limit_process()
     try:
-        _say(answers, asdict(examine(path, shown, preview)))
+        answer: Any = asdict(examine(path, shown, preview))
     except DemiurgeError as error:
-        _say(answers, str(error))
+        answer = str(error)
     except MemoryError:
-        _say(
-            answers,
-            f"{shown}: decoding it takes too much memory; export it again as WAV with two channels",
+        answer = (
+            f"{shown}: decoding it takes too much memory; export it again as WAV with two channels"
         )
+    answers.send_bytes(json.dumps(answer).encode())  # JSON, for unpickling could run code
 
 
-def _of_upload(message: str) -> str:
-    """What is wrong with a file, for whoever has sent it: it is in no corpus that it could be
-    removed from.
-    """
-    return re.sub(
-        r",? or remove it", "", message.replace(NO_FILE, "it is damaged, or not what its name says")
-    )
-
-
-def _say(answers: Connection, what: Any) -> None:
-    """As JSON, which does no harm when it is read, even if a file has taken the process over."""
-    answers.send_bytes(json.dumps(what).encode())
-
-
-def examine(path: Path, shown: str, preview: Path) -> Checked:
-    """`check_audio` without bounds."""
+def examine(
+    path: Path, shown: str, preview: Path, most_seconds: float = MOST_SECONDS
+) -> CheckedAudio:
+    """As `check_audio`, in this process and without limits of time and memory."""
     try:
         with open_audio(path) as (info, blocks):
-            _check_header(info, shown)
-            n_samples = _write_preview(_counted(blocks, info.sample_rate, shown), info, preview)
+            _check_header(info, shown, most_seconds)
+            counted = _limited(blocks, info.sample_rate, shown, most_seconds)
+            n_samples = _write_preview(counted, info, preview)
     except DemiurgeError as error:
         raise AudioError(_of_upload(str(error).replace(path.name, shown))) from error
     seconds = n_samples / info.sample_rate
     if seconds < LEAST_SECONDS:
         raise AudioError(
-            f"{shown}: {seconds:.3f} s is too short; a seed lasts {LEAST_SECONDS:g} s at least"
+            f"{shown}: {seconds:.3f} s is too short; a seed must last {LEAST_SECONDS:g} s or more"
         )
-    return Checked(
-        SUFFIXES.get(info.format, OTHER_SUFFIX), seconds, info.sample_rate, info.channels
-    )
+    suffix = SUFFIXES.get(info.format, OTHER_SUFFIX)
+    return CheckedAudio(suffix, seconds, info.sample_rate, info.channels)
+
+
+def _of_upload(message: str) -> str:
+    """Reword a message about a file of a corpus, from which an upload cannot be removed."""
+    message = message.replace(NO_FILE, "it is damaged, or not what its name says")
+    return re.sub(r",? or remove it", "", message)
 
 
 def _limit_process() -> None:
-    """Bound what this process may use, whatever it comes to do."""
+    """Limit the memory, time and file size of this process."""
     import resource
 
-    seconds = int(DECODING_SECONDS)
-    for what, most in (
-        (resource.RLIMIT_AS, DECODING_BYTES),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, PREVIEW_BYTES),
-        (resource.RLIMIT_CORE, 0),
-    ):
+    limits = {
+        resource.RLIMIT_AS: DECODING_BYTES,
+        resource.RLIMIT_CPU: int(DECODING_SECONDS),
+        resource.RLIMIT_FSIZE: PREVIEW_BYTES,
+        resource.RLIMIT_CORE: 0,
+    }
+    for what, limit in limits.items():
         _, allowed = resource.getrlimit(what)
-        resource.setrlimit(
-            what, (most if allowed == resource.RLIM_INFINITY else min(most, allowed), allowed)
-        )
+        if allowed != resource.RLIM_INFINITY:
+            limit = min(limit, allowed)  # noqa: PLW2901
+        resource.setrlimit(what, (limit, allowed))
 
 
-def _check_header(info: AudioInfo, shown: str) -> None:
+def _check_header(info: AudioInfo, shown: str, most_seconds: float) -> None:
     if not info.sample_rate <= MOST_RATE:
         raise AudioError(
             f"{shown}: a sample rate of {info.sample_rate} Hz is above {MOST_RATE}; export it at"
@@ -171,33 +173,33 @@ def _check_header(info: AudioInfo, shown: str) -> None:
         raise AudioError(
             f"{shown}: {info.channels} channels are more than {MOST_CHANNELS}; export it with two"
         )
-    if (
-        info.format not in ("OGG", "MP3") and info.n_samples > MOST_SECONDS * info.sample_rate
-    ):  # theirs is an estimate
-        raise _too_long(shown)
+    is_estimate = info.format in ("OGG", "MP3")
+    if info.n_samples > most_seconds * info.sample_rate and not is_estimate:
+        raise _too_long(shown, most_seconds)
 
 
-def _counted(blocks: Iterator[np.ndarray], sample_rate: int, shown: str) -> Iterator[np.ndarray]:
-    """The blocks, until there are too many, whatever the header said."""
+def _limited(
+    blocks: Iterator[np.ndarray], sample_rate: int, shown: str, most_seconds: float
+) -> Iterator[np.ndarray]:
+    """Yield the blocks until there are too many, whatever the header said."""
     n_samples = 0
     for block in blocks:
         n_samples += len(block)
-        if n_samples > MOST_SECONDS * sample_rate:
-            raise _too_long(shown)
+        if n_samples > most_seconds * sample_rate:
+            raise _too_long(shown, most_seconds)
         yield block
 
 
-def _too_long(shown: str) -> AudioError:
+def _too_long(shown: str, most_seconds: float) -> AudioError:
+    minutes = most_seconds / 60
     return AudioError(
-        f"{shown}: longer than {MOST_SECONDS / 60:.0f} minutes; cut out what should be continued"
+        f"{shown}: longer than {minutes:.0f} minutes; cut out what should be continued"
     )
 
 
 def _write_preview(blocks: Iterator[np.ndarray], info: AudioInfo, path: Path) -> int:
-    """Write the blocks as a 16-bit FLAC, which any browser plays; how many samples they held."""
+    """Write the blocks as a 16-bit FLAC; return how many samples they have."""
     import soundfile as sf
-
-    from audio.channels import fit_channels
 
     rate = min(info.sample_rate, PREVIEW_RATE)
     channels = min(info.channels, PREVIEW_CHANNELS)
@@ -209,12 +211,10 @@ def _write_preview(blocks: Iterator[np.ndarray], info: AudioInfo, path: Path) ->
             n_samples += len(block)
             yield fit_channels(block, channels)
 
-    heard = (
-        fitted()
-        if rate == info.sample_rate
-        else Resampler(info.sample_rate, rate, channels).resample(fitted())
-    )
+    resampled = fitted()
+    if rate != info.sample_rate:
+        resampled = Resampler(info.sample_rate, rate, channels).resample(resampled)
     with sf.SoundFile(path, "w", rate, channels, "PCM_16", format="FLAC") as file:
-        for block in heard:
+        for block in resampled:
             file.write(block)
     return n_samples

@@ -1,11 +1,9 @@
-"""Jobs: what should be made of a seed.
+"""Jobs: what to make of a seed. One runs at a time, the others wait.
 
-One is worked on at a time, the others wait; each has a folder for what it makes.
-
-    FOLDER/jobs/ID/job.json     what was asked for, and what became of it
+    FOLDER/jobs/ID/job.json     the job's record: what was asked for, and what became of it
                    variation-1.plan.json, variation-1.wav, …
 
-A record is written whenever its job's state changes, so that all are there again after a restart.
+A record is written whenever its job's state changes, so that jobs survive a restart.
 """
 
 import json
@@ -22,10 +20,19 @@ from typing import Any
 
 from demiurge.pipeline import plan_path
 from demiurge.web.answers import UNEXPECTED
+from demiurge.web.make.messages import (
+    Failed,
+    Finished,
+    Message,
+    Progressed,
+    RenderTask,
+    VariationFinished,
+    variation_path,
+)
 from demiurge.web.make.records import read_record
-from demiurge.web.make.worker import END_SECONDS, RenderTask, Worker, variation_path
+from demiurge.web.make.worker import END_SECONDS, Worker
 from demiurge.web.plans import Plans
-from files.atomic import write_text
+from files.atomic import make_folder, write_text
 from files.errors import DemiurgeError, ParameterError
 
 MOST_WAITING = 64
@@ -44,13 +51,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for and what has become of it; `made` variations are complete. Times are
-    seconds since 1970.
+    """What was asked for and what became of it; times are seconds since 1970.
+
+    Attributes
+    ----------
+    seed : dict
+        Its "id" and "name".
+    model : dict, optional
+        Its "id" and "name"; None for a mosaic.
+    made : int
+        Variations that are finished.
     """
 
     id: str
-    seed: dict[str, str]  # id and name
-    model: dict[str, str] | None  # id and name; None: a mosaic
+    seed: dict[str, str]
+    model: dict[str, str] | None
     options: dict[str, Any]
     created: float
     state: str = QUEUED
@@ -62,51 +77,55 @@ class Job:
 
 
 class Jobs:
-    """The jobs in a folder, which need not be there yet. Safe to be used from several threads."""
+    """The jobs in a folder, which need not exist yet. Safe to use from several threads."""
 
     def __init__(
-        self, folder: Path, plans: Plans, publish: Callable[[str, dict[str, Any]], None]
+        self,
+        folder: Path,
+        plans: Plans,
+        publish: Callable[[str, dict[str, Any]], None],
+        most_waiting: int = MOST_WAITING,
     ) -> None:
-        """Know the jobs of other days: what they made becomes plans, and what they did not come to
-        stays undone.
-        """
+        """Load earlier jobs; unfinished ones become "interrupted"."""
         self.folder = folder
         self._plans = plans
         self._publish = publish
+        self._most_waiting = most_waiting
         self._lock = threading.RLock()
         self._queue = SimpleQueue[str]()
         self._jobs: dict[str, Job] = {}
-        self._tasks: dict[str, RenderTask] = {}  # of jobs that are waiting or running
+        self._tasks: dict[str, RenderTask] = {}  # of jobs that wait or run
         self._worker = Worker()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._closing = False
         for record in sorted(folder.glob("*/job.json")):
-            self._remember(record)
+            self._load(record)
 
     def submit(self, job: Job, task: RenderTask) -> Job:
-        """Put a job in the queue.
+        """Queue a job.
 
         Raises
         ------
         ParameterError
-            If too many wait, or its folder cannot be made.
+            If too many jobs wait, or its folder cannot be made.
         """
         with self._lock:
-            if len(self._tasks) >= MOST_WAITING:
+            if len(self._tasks) >= self._most_waiting:
                 raise ParameterError(
-                    f"{MOST_WAITING} jobs are waiting; cancel some, or wait until they are done"
+                    f"{self._most_waiting} jobs are waiting; cancel some, or wait until they are"
+                    " done"
                 )
-            self._make_folder(task.folder)
+            make_folder(task.folder)
             self._jobs[job.id] = job
             self._tasks[job.id] = task
-            self._change(job)
+            self._update(job)
             if not self._thread.is_alive():
                 self._thread.start()
             self._queue.put(job.id)
         return job
 
     def cancel(self, job_id: str) -> Job:
-        """End a job that waits or runs; what it has made stays. One that has ended stays as it is."""
+        """Cancel a job that waits or runs; its finished variations stay."""
         with self._lock:
             job = self._jobs[job_id]
             if job.state not in (QUEUED, RUNNING):
@@ -117,26 +136,24 @@ class Jobs:
             return cancelled
 
     def get(self, job_id: str) -> Job | None:
-        """The job of that id, if there is one."""
+        """Return the job of that id, if there is one."""
         return self._jobs.get(job_id)
 
     def documents(self) -> list[dict[str, Any]]:
-        """What pages are told of each, the newest first."""
+        """Describe each job for JSON, newest first."""
         with self._lock:
-            return [
-                self.document(job)
-                for job in sorted(self._jobs.values(), key=lambda job: job.created, reverse=True)
-            ]
+            newest = sorted(self._jobs.values(), key=lambda job: job.created, reverse=True)
+            return [self.document(job) for job in newest]
 
     def document(self, job: Job) -> dict[str, Any]:
-        """As a page is told of it: with the ids of its plans."""
-        facts = {name: value for name, value in asdict(job).items() if name != "made"}
-        return facts | {
-            "plans": [self._plan(job, number, path) for number, path in self._made(job)]
-        }
+        """Describe a job for JSON, with the ids of its plans."""
+        facts = asdict(job)
+        del facts["made"]
+        plans = [self._register_plan(job, number, path) for number, path in self._made_plans(job)]
+        return facts | {"plans": plans}
 
     def close(self) -> None:
-        """End what runs, for good: after a restart it is interrupted."""
+        """End the running job; after a restart it is "interrupted"."""
         self._closing = True
         with self._lock:
             self._worker.kill()
@@ -145,101 +162,111 @@ class Jobs:
             self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
-        """Work on one job after another, in a thread of its own."""
+        """Carry out one job after another; this is the jobs' thread."""
         while not self._closing and (job_id := self._queue.get()):
             with self._lock:
-                job = self._jobs[job_id]
                 task = self._tasks.get(job_id)
                 if task is None:  # cancelled while it waited
                     continue
-                self._change(replace(job, state=RUNNING, started=time.time(), progress=STARTING))
+                job = self._jobs[job_id]
+                self._update(replace(job, state=RUNNING, started=time.time(), progress=STARTING))
             try:
-                for kind, what in self._worker.work(task):
-                    self._hear(job_id, kind, what)
+                for message in self._worker.work(task):
+                    self._receive(job_id, message)
             except DemiurgeError as error:
                 self._fail(job_id, str(error))
             except Exception:
                 log.exception("job %s", job_id)
                 self._fail(job_id, UNEXPECTED)
 
-    def _hear(self, job_id: str, kind: str, what: Any) -> None:
-        """Take in what the worker says of a running job."""
+    def _receive(self, job_id: str, message: Message) -> None:
+        """Update a running job by what the worker reports."""
         with self._lock:
             job = self._jobs[job_id]
             if job.state != RUNNING or self._closing:
-                self._worker.kill()  # it had not begun when the job was cancelled
-            elif kind == "progress":
-                self._jobs[job_id] = job = replace(job, progress=what)
-                self._publish("job", self.document(job))
-            elif kind == "made":
-                self._change(replace(job, made=what))
-            elif kind == "failed":
-                self._end(job, FAILED, what)
-            else:
-                self._end(job, DONE)
+                self._worker.kill()  # it began just when the job was cancelled
+                return
+            match message:
+                case Progressed():
+                    self._show_progress(job, message)
+                case VariationFinished():
+                    self._update(replace(job, made=message.number))
+                case Failed():
+                    self._end(job, FAILED, message.message)
+                case Finished():
+                    self._end(job, DONE)
+
+    def _show_progress(self, job: Job, message: Progressed) -> None:
+        """Publish progress, which is not worth writing to the record."""
+        progress = {
+            "what": message.label,
+            "done": message.done,
+            "total": message.total,
+            "variation": message.variation,
+        }
+        job = replace(job, progress=progress)
+        self._jobs[job.id] = job
+        self._publish("job", self.document(job))
 
     def _fail(self, job_id: str, message: str) -> None:
         with self._lock:
-            if self._jobs[job_id].state == RUNNING and not self._closing:
-                self._end(self._jobs[job_id], FAILED, message)
+            job = self._jobs[job_id]
+            if job.state == RUNNING and not self._closing:
+                self._end(job, FAILED, message)
 
     def _end(self, job: Job, state: str, error: str | None = None) -> Job:
         self._tasks.pop(job.id, None)
-        return self._change(
-            replace(job, state=state, finished=time.time(), error=error, progress=NO_PROGRESS)
-        )
+        ended = replace(job, state=state, finished=time.time(), error=error, progress=NO_PROGRESS)
+        return self._update(ended)
 
-    def _change(self, job: Job) -> Job:
-        """Keep what has become of a job, and tell of it."""
+    def _update(self, job: Job) -> Job:
+        """Write a job's record and publish the job."""
         self._jobs[job.id] = job
         try:
             write_text(self.folder / job.id / "job.json", json.dumps(asdict(job)))
         except ParameterError as error:
-            log.warning("what becomes of job %s is not kept: %s", job.id, error)
+            log.warning("the record of job %s cannot be written: %s", job.id, error)
         self._publish("job", self.document(job))
         return job
 
-    def _made(self, job: Job) -> Iterator[tuple[int, Path]]:
-        """The variations that are complete, and were not removed by somebody: number and plan file."""
-        paths = (
-            (number, plan_path(variation_path(self.folder / job.id, number)))
-            for number in range(1, job.made + 1)
-        )
-        return ((number, path) for number, path in paths if path.is_file())
+    def _made_plans(self, job: Job) -> Iterator[tuple[int, Path]]:
+        """Yield number and plan file of each finished variation that still exists."""
+        for number in range(1, job.made + 1):
+            path = plan_path(variation_path(self.folder / job.id, number))
+            if path.is_file():
+                yield number, path
 
-    def _plan(self, job: Job, number: int, path: Path) -> str:
-        """Id of a variation's plan, which is among all plans from now on."""
+    def _register_plan(self, job: Job, number: int, path: Path) -> str:
+        """Add a variation's plan to the plans of the page, and return its id."""
         stem = re.sub(r"\.\w{1,5}$", "", job.seed["name"])
-        name = f"{stem} {number} ({time.strftime('%H:%M', time.localtime(job.created))})"
+        created = time.strftime("%H:%M", time.localtime(job.created))
+        name = f"{stem} {number} ({created})"
         return self._plans.add(path, kind="made", name=name, job=job.id).id
 
-    def _make_folder(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise ParameterError(
-                f"{folder}: cannot be made ({error.strerror}); make room there"
-            ) from error
-
-    def _remember(self, record: Path) -> None:
-        """A job of another day."""
+    def _load(self, record: Path) -> None:
+        """Load an earlier job; log a warning if its record is damaged."""
         try:
             job = read_record(Job, record)
-            if (
-                job.id != record.parent.name
-                or "name" not in job.seed
-                or not 0 <= job.made <= MOST_VARIATIONS
-            ):
-                raise ValueError(f"it is of job {job.id}")
+            _check(job, record)
         except (OSError, ValueError) as error:
             log.warning("%s cannot be used (%s); remove it", record, error)
             return
         self._jobs[job.id] = job
-        self.document(job)
+        self.document(job)  # registers its plans
         if job.state in (QUEUED, RUNNING):
             self._end(job, INTERRUPTED)
 
 
+def _check(job: Job, record: Path) -> None:
+    """Raise a ValueError if a record cannot be that of a job in this folder."""
+    if job.id != record.parent.name:
+        raise ValueError(f"it is of job {job.id}")
+    if "name" not in job.seed:
+        raise ValueError("its seed has no name")
+    if not 0 <= job.made <= MOST_VARIATIONS:
+        raise ValueError(f"made={job.made} is not 0 to {MOST_VARIATIONS}")
+
+
 def new_id() -> str:
-    """An id that is new, and tells when: the folders of jobs are found by it."""
+    """Return a new id that begins with the time: folders of jobs are sorted by it."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"

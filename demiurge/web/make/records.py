@@ -1,4 +1,4 @@
-"""What was written to be there after a restart, read again: somebody may have edited it."""
+"""Records: dataclasses in JSON files, which somebody may have edited; reading checks them."""
 
 import json
 from math import isfinite
@@ -10,8 +10,7 @@ Record = TypeVar("Record")
 
 
 def read_record(kind: type[Record], path: Path) -> Record:
-    """A dataclass of the JSON file that it was written to, each field of the type that the class
-    says.
+    """Read a dataclass from the JSON file it was written to; each field must have its type.
 
     Raises
     ------
@@ -23,17 +22,17 @@ def read_record(kind: type[Record], path: Path) -> Record:
     try:
         document = json.loads(path.read_text())
     except RecursionError as error:
-        raise ValueError("too many brackets") from error
+        raise ValueError("it is nested too deeply") from error
     return as_record(kind, document)
 
 
 def as_record(kind: type[Record], document: Any) -> Record:
-    """As `read_record`, of what was read. Raises ValueError as it does."""
+    """Make a dataclass of what was read; raises ValueError as `read_record`."""
     if not isinstance(document, dict):
-        raise ValueError(f"a JSON {type(document).__name__}, no object")
+        raise ValueError(f"it holds a JSON {type(document).__name__}, not an object")
     hints = get_type_hints(kind)
     for name, value in document.items():
-        if name not in hints or not _fits(value, hints[name]):
+        if name not in hints or not _has_type(value, hints[name]):
             raise ValueError(f"{name}={value!r}"[:80])
     try:
         return kind(**document)
@@ -41,13 +40,12 @@ def as_record(kind: type[Record], document: Any) -> Record:
         raise ValueError(str(error)) from error
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _has_type(value: Any, hint: Any) -> bool:
     if isinstance(hint, UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
+        return any(_has_type(value, one) for one in get_args(hint))
     if get_origin(hint) is dict:
-        return isinstance(value, dict) and all(
-            _fits(one, get_args(hint)[1]) for one in value.values()
-        )
+        value_hint = get_args(hint)[1]
+        return isinstance(value, dict) and all(_has_type(one, value_hint) for one in value.values())
     if isinstance(value, float) and not isfinite(value):
         return False
     if hint is float:

@@ -1,10 +1,12 @@
 """Seeds: files that somebody drops on the page.
 
-They may be anything, so each is bounded, checked, and kept under its hash.
+They may be anything, so each is limited in size and time, checked, and kept under its hash.
 
-request ──► FOLDER/seeds/.upload-… ──► a bounded process decodes all of it ──► FOLDER/seeds/HASH.ogg   the file itself
-            (so long, so large)                                                 HASH.preview.flac      what is heard of it
-                                                                                HASH.json              its name and length
+    request ──► FOLDER/seeds/.upload-…   at most so long, in at most so many seconds
+            ──► a limited process decodes all of it
+            ──► FOLDER/seeds/HASH.ogg            the file itself
+                             HASH.preview.flac   what the page plays
+                             HASH.json           its name and length
 """
 
 import asyncio
@@ -26,24 +28,25 @@ from audio.read import AUDIO_SUFFIXES
 from demiurge.web.make.checking import check_audio
 from demiurge.web.make.records import read_record
 from demiurge.web.names import shown_name
-from files.atomic import write_text
-from files.errors import ParameterError
+from files.atomic import make_folder, write_text, writing_errors
 
-MOST_BYTES = 64 << 20
-RECEIVE_SECONDS = 60.0  # in which all of a file must come
-# files taken at a time; others wait so long for their turn
-AT_A_TIME = 2
-WAIT_SECONDS = 20.0
+AT_A_TIME = 2  # files received; others wait for their turn
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Seed:
-    """A checked file.
+class UploadLimits:
+    """What an upload may take: bytes, seconds to arrive, and seconds to wait for its turn."""
 
-    `id` is the hash of its bytes; `name` is for people, and of no use to find it.
-    """
+    n_bytes: int = 64 << 20
+    receive_seconds: float = 60.0
+    wait_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A checked file; `id` is the hash of its bytes, `name` is shown to people."""
 
     id: str
     name: str
@@ -55,102 +58,123 @@ class Seed:
 
 
 class Seeds:
-    """The seeds in a folder, which need not be there yet. Safe to be used from several threads."""
+    """The seeds in a folder, which need not exist yet. Safe to use from several threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: UploadLimits | None = None) -> None:
+        """Load earlier seeds."""
         self.folder = folder
+        self.limits = limits or UploadLimits()
         self._lock = threading.Lock()
         self._turns = asyncio.Semaphore(AT_A_TIME)
-        self._seeds = {
-            seed.id: seed for seed in map(self._read, sorted(folder.glob("*.json"))) if seed
-        }
+        loaded = [self._load(record) for record in sorted(folder.glob("*.json"))]
+        self._seeds = {seed.id: seed for seed in loaded if seed}
 
     def documents(self) -> list[dict[str, Any]]:
-        """What pages are told of each, the newest first."""
+        """Describe each seed for JSON, newest first."""
         with self._lock:
             newest = sorted(self._seeds.values(), key=lambda seed: seed.created, reverse=True)
         return [self.document(seed) for seed in newest]
 
     def document(self, seed: Seed) -> dict[str, Any]:
-        return {name: value for name, value in asdict(seed).items() if name != "suffix"}
+        facts = asdict(seed)
+        del facts["suffix"]
+        return facts
 
     def get(self, seed_id: str) -> Seed | None:
-        """The seed of that id, if there is one."""
+        """Return the seed of that id, if there is one."""
         return self._seeds.get(seed_id)
 
     def path(self, seed: Seed) -> Path:
-        """The file as it came."""
+        """Return the file as it was uploaded."""
         return self.folder / f"{seed.id}{seed.suffix}"
 
     def preview(self, seed: Seed) -> Path:
-        """What any browser can play."""
+        """Return a FLAC that any browser can play."""
         return self.folder / f"{seed.id}.preview.flac"
 
-    async def take(self, stream: AsyncIterator[bytes], name: str, announced: int | None) -> Seed:
-        """Take a file as it comes; `announced` is how long it is said to be.
+    async def take(self, stream: AsyncIterator[bytes], name: str, n_bytes: int | None) -> Seed:
+        """Receive a file, of which the client says that it has `n_bytes`.
 
         The same bytes again are the same seed.
 
         Raises
         ------
         HTTPException
-            413 if it is too large, 408 too slow, 503 if too many come at a time.
+            413 if it is too large, 408 too slow, 503 if too many arrive at a time.
         AudioError
-            If it is not the sound that `checking.check_audio` wants.
+            If `checking.check_audio` refuses it.
         ParameterError
             If the folder cannot be written.
         """
-        if announced is not None and announced > MOST_BYTES:
-            raise _too_large()
+        if n_bytes is not None and n_bytes > self.limits.n_bytes:
+            raise self._too_large()
         await self._wait_for_turn()
         try:
-            return await self._take(stream, shown_name(name))
+            return await self._receive_and_check(stream, shown_name(name))
         finally:
             self._turns.release()
 
     async def _wait_for_turn(self) -> None:
+        seconds = self.limits.wait_seconds
         try:
-            await asyncio.wait_for(self._turns.acquire(), WAIT_SECONDS)
+            await asyncio.wait_for(self._turns.acquire(), seconds)
         except TimeoutError:
-            headers = {"Retry-After": str(int(WAIT_SECONDS))}
+            headers = {"Retry-After": str(int(seconds))}
             raise HTTPException(
-                503, "other files are being taken; send it again in a while", headers
+                503, "other files are being uploaded; send it again in a while", headers
             ) from None
 
-    async def _take(self, stream: AsyncIterator[bytes], name: str) -> Seed:
+    async def _receive_and_check(self, stream: AsyncIterator[bytes], name: str) -> Seed:
+        make_folder(self.folder)
+        with (
+            writing_errors(self.folder),
+            tempfile.TemporaryDirectory(dir=self.folder, prefix=".upload-") as place,
+        ):
+            suffix = Path(name).suffix.lower()
+            path = Path(place) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
+            with path.open("wb") as file:
+                seed_id = await self._receive(stream, file)
+            return await run_in_threadpool(self._check, path, seed_id, name)
+
+    async def _receive(self, stream: AsyncIterator[bytes], file: BinaryIO) -> str:
+        """Write what arrives to a file; return the hash of its bytes."""
+        hashed = xxhash.xxh3_128()
+        n_bytes = 0
+        seconds = self.limits.receive_seconds
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".upload-") as place:
-                suffix = Path(name).suffix.lower()
-                path = Path(place) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
-                with path.open("wb") as file:
-                    seed_id = await _receive(stream, file)
-                return await run_in_threadpool(self._check, path, seed_id, name)
-        except OSError as error:
-            raise ParameterError(
-                f"{self.folder}: cannot be written ({error.strerror}); make room there"
-            ) from error
+            async with asyncio.timeout(seconds):
+                async for chunk in stream:
+                    n_bytes += len(chunk)
+                    if n_bytes > self.limits.n_bytes:
+                        raise self._too_large()
+                    hashed.update(chunk)
+                    file.write(chunk)
+        except TimeoutError:
+            raise HTTPException(
+                408,
+                f"the file did not arrive within {seconds:.0f} s; send it again, or a shorter one",
+            ) from None
+        return hashed.hexdigest()
+
+    def _too_large(self) -> HTTPException:
+        megabytes = self.limits.n_bytes >> 20
+        return HTTPException(
+            413, f"a seed has at most {megabytes} MB; cut out what should be continued"
+        )
 
     def _check(self, path: Path, seed_id: str, name: str) -> Seed:
         """Decode a received file, unless it is known, and keep it."""
-        if (known := self.get(seed_id)) and self._is_there(known):
+        known = self.get(seed_id)
+        if known and self._exists(known):
             return self._keep(replace(known, name=name))
         preview = path.with_name("preview.flac")
-        found = check_audio(path, name, preview)
-        seed = Seed(
-            seed_id,
-            name,
-            found.suffix,
-            found.seconds,
-            found.sample_rate,
-            found.channels,
-            time.time(),
-        )
+        audio = check_audio(path, name, preview)
+        seed = Seed(seed_id, name, created=time.time(), **asdict(audio))
         path.replace(self.path(seed))
         preview.replace(self.preview(seed))
         return self._keep(seed)
 
-    def _is_there(self, seed: Seed) -> bool:
+    def _exists(self, seed: Seed) -> bool:
         return self.path(seed).is_file() and self.preview(seed).is_file()
 
     def _keep(self, seed: Seed) -> Seed:
@@ -159,40 +183,14 @@ class Seeds:
             self._seeds[seed.id] = seed
         return seed
 
-    def _read(self, record: Path) -> Seed | None:
-        """A seed of another day; None, and a word in the log, if it is not whole."""
+    def _load(self, record: Path) -> Seed | None:
+        """Load an earlier seed; None, with a warning, if it is damaged or its files are gone."""
         try:
             seed = read_record(Seed, record)
-            if record.stem == seed.id and self._is_there(seed):
-                return seed
-            log.warning("%s is of no seed that is there; remove it", record)
         except (OSError, ValueError) as error:
             log.warning("%s cannot be used (%s); remove it", record, error)
+            return None
+        if record.stem == seed.id and self._exists(seed):
+            return seed
+        log.warning("%s belongs to no seed that exists; remove it", record)
         return None
-
-
-async def _receive(stream: AsyncIterator[bytes], file: BinaryIO) -> str:
-    """Write what comes to a file; the hash of its bytes."""
-    hashed = xxhash.xxh3_128()
-    n_bytes = 0
-    try:
-        async with asyncio.timeout(RECEIVE_SECONDS):
-            async for chunk in stream:
-                n_bytes += len(chunk)
-                if n_bytes > MOST_BYTES:
-                    raise _too_large()
-                hashed.update(chunk)
-                file.write(chunk)
-    except TimeoutError:
-        raise HTTPException(
-            408,
-            f"the file did not come within {RECEIVE_SECONDS:.0f} s; send it again, or a"
-            " shorter one",
-        ) from None
-    return hashed.hexdigest()
-
-
-def _too_large() -> HTTPException:
-    return HTTPException(
-        413, f"a seed has at most {MOST_BYTES >> 20} MB; cut out what should be continued"
-    )

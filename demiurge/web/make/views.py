@@ -1,6 +1,7 @@
 """Views of seeds and jobs: a seed in, plans out."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +10,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from demiurge.web.answers import error_answer, json_answer, page, takes_json
+from demiurge.web.answers import error_answer, json_answer, page
 from demiurge.web.make.jobs import MOST_VARIATIONS, Job, Jobs, new_id
-from demiurge.web.make.seeds import MOST_BYTES, Seed, Seeds
-from demiurge.web.make.worker import RenderTask
-from demiurge.web.models import Model
-from demiurge.web.plans import plans_of
-from demiurge.web.values import check_keys, take_integer, take_number, take_text
+from demiurge.web.make.messages import RenderTask
+from demiurge.web.make.models import Model, find_models
+from demiurge.web.make.options import BOUNDS, DEFAULTS, MOSAIC_TEMPERATURE, JobRequest
+from demiurge.web.make.seeds import Seed, Seeds, UploadLimits
+from demiurge.web.requests import takes_json
 from demiurge.web.workspace import Workspace
 
-DEFAULTS = {
-    "seconds": 10.0,
-    "continuity": 0.25,
-    "novelty": 0.0,
-    "temperature": 1.0,
-    "variations": 3,
-    "random_seed": 0,
-}
-MOSAIC_TEMPERATURE = 0.0  # of the path, not of a forecast: variations are other paths
-BOUNDS = {
-    "seconds": (0.5, 600),
-    "continuity": (0, 1000),
-    "novelty": (0, 1000),
-    "temperature": (0, 10),
-}
-MOST_RANDOM_SEED = (1 << 32) - 1
+LIMITS = UploadLimits()
 ADVICE = (
     "No model goes with this database yet, so only a mosaic can be made. Train one with: demiurge"
     " sequencer train {database} my.model, then reload this page."
@@ -44,10 +30,30 @@ class MakeViews:
     """The seeds and jobs of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
+        """Load earlier seeds and jobs.
+
+        Raises
+        ------
+        CheckpointError, DatabaseError
+            If a model that the workspace was given cannot be used.
+        """
         self.workspace = workspace
-        self.seeds = Seeds(workspace.folder / "seeds")
-        self.jobs = Jobs(workspace.folder / "jobs", plans_of(workspace), workspace.events.publish)
+        self._find_models()
+        self.seeds = Seeds(workspace.folder / "seeds", LIMITS)
+        self.jobs = Jobs(workspace.folder / "jobs", workspace.plans, workspace.events.publish)
         workspace.on_close.append(self.jobs.close)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/make", self.page),
+            Route("/make.json", self.document_json),
+            Route("/seeds", self.upload, methods=["POST"]),
+            Route("/seeds/{seed}/audio.wav", self.seed_audio),
+            Route("/jobs", takes_json(self.submit), methods=["POST"]),
+            Route("/jobs.json", self.jobs_json),
+            Route("/jobs/{job}.json", self.job_json),
+            Route("/jobs/{job}/cancel", self.cancel, methods=["POST"]),
+        ]
 
     def page(self, request: Request) -> Response:
         return page(request, self.workspace, "make.html")
@@ -56,15 +62,15 @@ class MakeViews:
         return json_answer(self.document())
 
     def document(self) -> dict[str, Any]:
-        """What can be made here, and what was."""
-        models = self.workspace.models()
+        """Describe what can be made here, and what was."""
+        models = self._find_models()
         return {
             "models": [_model_facts(model) for model in models],
             "seeds": self.seeds.documents(),
             "jobs": self.jobs.documents(),
-            "defaults": {**DEFAULTS, "mosaic_temperature": MOSAIC_TEMPERATURE},
+            "defaults": {**asdict(DEFAULTS), "mosaic_temperature": MOSAIC_TEMPERATURE},
             "limits": {
-                "bytes": MOST_BYTES,
+                "bytes": self.seeds.limits.n_bytes,
                 "seconds": BOUNDS["seconds"][1],
                 "variations": MOST_VARIATIONS,
             },
@@ -72,18 +78,14 @@ class MakeViews:
         }
 
     async def upload(self, request: Request) -> Response:
-        """Take a file, which is the request's body as it is."""
+        """Take a file, which is the whole body of the request."""
         announced = request.headers.get("content-length", "")
+        n_bytes = int(announced) if announced.isdecimal() else None
+        name = request.query_params.get("name", "")
         try:
-            seed = await self.seeds.take(
-                request.stream(),
-                request.query_params.get("name", ""),
-                int(announced) if announced.isdecimal() else None,
-            )
-        except ClientDisconnect:
-            return error_answer(
-                "the file did not come to its end", 400
-            )  # nobody is there to see it
+            seed = await self.seeds.take(request.stream(), name, n_bytes)
+        except ClientDisconnect:  # nobody reads the answer
+            return error_answer("the file is incomplete: the upload ended early", 400)
         return json_answer(self.seeds.document(seed), 201)
 
     def seed_audio(self, request: Request) -> Response:
@@ -93,40 +95,30 @@ class MakeViews:
         return FileResponse(path, media_type="audio/flac")
 
     def submit(self, request: Request, body: dict[str, Any]) -> Response:
-        """Put a job in the queue."""
-        check_keys("a job", body, ("seed", "model", *DEFAULTS))
-        seed = self._seed(take_text(body, "seed"))
-        model = self._model(body)
-        defaults = DEFAULTS if model else DEFAULTS | {"temperature": MOSAIC_TEMPERATURE}
-        options: dict[str, Any] = {
-            name: take_number(body, name, *bounds, defaults[name])
-            for name, bounds in BOUNDS.items()
-        }
-        options["variations"] = take_integer(
-            body, "variations", 1, MOST_VARIATIONS, int(DEFAULTS["variations"])
-        )
-        options["random_seed"] = take_integer(
-            body, "random_seed", 0, MOST_RANDOM_SEED, int(DEFAULTS["random_seed"])
-        )
-        database = self.workspace.database
+        """Queue a job."""
+        asked = JobRequest.from_json(body)
+        seed = self._seed(asked.seed)
+        model = None if asked.model is None else self._model(asked.model)
+        options = asdict(asked.options)
         job_id = new_id()
-        task = RenderTask(
-            self.seeds.path(seed).absolute(),
-            seed.name,
-            model.path if model else None,
-            database.path.absolute(),
-            Path(self.workspace.root).absolute(),
-            self.jobs.folder.absolute() / job_id,
+        task = self._task(job_id, seed, model, options)
+        seed_facts = {"id": seed.id, "name": seed.name}
+        model_facts = _model_facts(model) if model else None
+        job = Job(job_id, seed_facts, model_facts, options, time.time())
+        return json_answer(self.jobs.document(self.jobs.submit(job, task)), 202)
+
+    def _task(
+        self, job_id: str, seed: Seed, model: Model | None, options: dict[str, Any]
+    ) -> RenderTask:
+        return RenderTask(
+            seed=self.seeds.path(seed).absolute(),
+            seed_name=seed.name,
+            model=model.path if model else None,
+            database=self.workspace.database.path.absolute(),
+            root=Path(self.workspace.root).absolute(),
+            folder=self.jobs.folder.absolute() / job_id,
             **options,
         )
-        asked = Job(
-            job_id,
-            {"id": seed.id, "name": seed.name},
-            _model_facts(model) if model else None,
-            options,
-            time.time(),
-        )
-        return json_answer(self.jobs.document(self.jobs.submit(asked, task)), 202)
 
     def jobs_json(self, request: Request) -> Response:
         return json_answer({"jobs": self.jobs.documents()})
@@ -138,39 +130,28 @@ class MakeViews:
         return json_answer(self.jobs.document(self.jobs.cancel(self._job(request).id)))
 
     def _seed(self, seed_id: str) -> Seed:
-        if seed := self.seeds.get(seed_id):
-            return seed
-        raise HTTPException(404, "there is no such seed; drop it on the page again")
+        seed = self.seeds.get(seed_id)
+        if seed is None:
+            raise HTTPException(404, "there is no such seed; drop it on the page again")
+        return seed
 
-    def _model(self, body: dict[str, Any]) -> Model | None:
-        if body.get("model") is None:
-            return None
-        models = {model.id: model for model in self.workspace.models()}
-        if model := models.get(take_text(body, "model")):
-            return model
+    def _find_models(self) -> list[Model]:
+        return find_models(self.workspace.model_paths, self.workspace.database)
+
+    def _model(self, model_id: str) -> Model:
+        for model in self._find_models():
+            if model.id == model_id:
+                return model
         raise HTTPException(
-            404, "there is no such model for this database; reload the page to see which there are"
+            404, "there is no such model for this database; reload the page for a new list"
         )
 
     def _job(self, request: Request) -> Job:
-        if job := self.jobs.get(request.path_params["job"]):
-            return job
-        raise HTTPException(404, "there is no such job")
+        job = self.jobs.get(request.path_params["job"])
+        if job is None:
+            raise HTTPException(404, "there is no such job")
+        return job
 
 
 def _model_facts(model: Model) -> dict[str, str]:
     return {"id": model.id, "name": model.name, "architecture": model.architecture}
-
-
-def routes(workspace: Workspace) -> list[Route]:
-    views = MakeViews(workspace)
-    return [
-        Route("/make", views.page),
-        Route("/make.json", views.document_json),
-        Route("/seeds", views.upload, methods=["POST"]),
-        Route("/seeds/{seed}/audio.wav", views.seed_audio),
-        Route("/jobs", takes_json(views.submit), methods=["POST"]),
-        Route("/jobs.json", views.jobs_json),
-        Route("/jobs/{job}.json", views.job_json),
-        Route("/jobs/{job}/cancel", views.cancel, methods=["POST"]),
-    ]

@@ -1,69 +1,52 @@
-"""The process that renders, beside the server: what a job asks for, with word of how it goes on.
+"""The rendering process beside the server, which carries out one task after another.
 
-It is spawned, ignores Ctrl-C and the end of its terminal (the server decides when it ends), and
-ends with the server: its pipe closes.
+It is spawned, and ends when its pipe closes, with the server. It ignores Ctrl-C and the end of its
+terminal, for the server decides when it ends.
 """
 
 import contextlib
 import multiprocessing
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from demiurge.web.signals import leave_to_server
+from demiurge.web.make.messages import (
+    Failed,
+    Finished,
+    Message,
+    Progressed,
+    RenderTask,
+    VariationFinished,
+    variation_path,
+)
+from demiurge.web.signals import ignore_terminal_signals
+from demiurge.web.throttle import Throttle
 from files.errors import DemiurgeError
 
-TOLD_SECONDS = 0.1  # between words of progress
-END_SECONDS = 5.0  # for the process to be gone
+if TYPE_CHECKING:
+    from demiurge.pipeline import RenderResult
+
+PROGRESS_SECONDS = 0.1  # between reports of progress
+END_SECONDS = 5.0  # that the end of the process may take
 DIED = (
-    "the process that makes it died, most likely for lack of memory; ask for less, or close other"
+    "the rendering process died, most likely for lack of memory; ask for less, or close other"
     " programs"
 )
+OUT_OF_MEMORY = "out of memory; ask for less at a time, or close other programs"
 
-Say = Callable[[str, Any], None]
-
-
-@dataclass(frozen=True)
-class RenderTask:
-    """What a job asks for.
-
-    It becomes variation-1.wav, variation-2.wav, … in `folder`, each with its plan.
-
-    `model` is None for a mosaic of the seed: then `seconds` does not count, for it lasts as long as
-    the seed, and `temperature` is that of its path. Plans tell of the seed by `seed_name`.
-    """
-
-    seed: Path
-    seed_name: str
-    model: Path | None
-    database: Path
-    root: Path | None
-    folder: Path
-    seconds: float
-    continuity: float
-    novelty: float
-    temperature: float
-    variations: int
-    random_seed: int
-
-
-def variation_path(folder: Path, number: int) -> Path:
-    """The WAV of a variation, counted from 1."""
-    return folder / f"variation-{number}.wav"
+Send = Callable[[Message], None]
 
 
 class Worker:
-    """The rendering process, started when there is something to do and again when it was killed."""
+    """The rendering process, started when it is needed, and again after it was killed."""
 
     def __init__(self) -> None:
         self._process: Any = None
         self._connection: Any = None
 
-    def work(self, task: RenderTask) -> Iterator[tuple[str, Any]]:
-        """Do a task: what the process says of it, up to its end.
+    def work(self, task: RenderTask) -> Iterator[Message]:
+        """Carry out a task; yield its messages, up to `Finished` or `Failed`.
 
         Raises
         ------
@@ -75,9 +58,9 @@ class Worker:
                 self._start()
             self._connection.send(task)
             while True:
-                kind, what = self._connection.recv()
-                yield kind, what
-                if kind in ("done", "failed"):
+                message = self._connection.recv()
+                yield message
+                if isinstance(message, Finished | Failed):
                     return
         except (EOFError, OSError):
             raise DemiurgeError(DIED) from None
@@ -100,141 +83,127 @@ class Worker:
 
 
 def serve_renders(connection: Connection) -> None:
-    """What the rendering process does: take tasks until the pipe closes, say how each goes on, and
-    how it ended.
-
-    What it says are pairs: ("progress", dict), ("made", number of the variation), ("failed",
-    message) and ("done", None).
-    """
-    leave_to_server()
-
-    def say(kind: str, what: Any) -> None:
-        connection.send((kind, what))
-
+    """Run the rendering process: carry out tasks until the pipe closes."""
+    ignore_terminal_signals()
     with contextlib.suppress(EOFError, BrokenPipeError):  # the server has ended
         while True:
             task = connection.recv()
-            try:
-                _render_variations(task, say)
-            except DemiurgeError as error:
-                say("failed", str(error))
-            except MemoryError:
-                say("failed", "out of memory; ask for less at a time, or close other programs")
-            else:
-                say("done", None)
+            connection.send(_carry_out(task, connection.send))
 
 
-def _render_variations(task: RenderTask, say: Say) -> None:
-    """A forecast for each variation; other paths for the same target where there is but one: a
-    mosaic's, or the likeliest.
+def _carry_out(task: RenderTask, send: Send) -> Message:
+    """Carry out a task and return its last message."""
+    try:
+        render_variations(task, send)
+    except DemiurgeError as error:
+        return Failed(str(error))
+    except MemoryError:
+        return Failed(OUT_OF_MEMORY)
+    return Finished()
+
+
+def render_variations(task: RenderTask, send: Send, seconds: float = PROGRESS_SECONDS) -> None:
+    """Render the variations of a task.
+
+    Each is another forecast. Where there is only one target, that of a mosaic or of the likeliest
+    forecast, each is another path for it.
+
+    Parameters
+    ----------
+    seconds : float
+        Progress is sent at most this often.
     """
-    told = _Teller(task, say)
+    reporter = Reporter(task, send, seconds)
     if task.model is not None and task.temperature > 0:
         for number in range(1, task.variations + 1):
-            told.begin(number)
-            _continue(
-                task,
-                variation_path(task.folder, number),
-                told,
-                random_seed=task.random_seed + number - 1,
-            )
-    else:
-        told.begin(1)
-        together = (
-            task.folder / "variation.wav" if task.variations > 1 else variation_path(task.folder, 1)
-        )
-        make = _rebuild if task.model is None else _continue
-        make(task, together, told, variations=task.variations)
-    told.look()
+            random_seed = task.random_seed + number - 1
+            out = variation_path(task.folder, number)
+            reporter.begin()
+            _continue(task, out, reporter, random_seed=random_seed)
+        return
+    out = task.folder / "variation.wav"
+    if task.variations == 1:
+        out = variation_path(task.folder, 1)
+    make = _rebuild if task.model is None else _continue
+    reporter.begin()
+    make(task, out, reporter, variations=task.variations)
 
 
 def _continue(
-    task: RenderTask, out: Path, told: "_Teller", *, random_seed: int = 0, variations: int = 1
+    task: RenderTask,
+    out: Path,
+    reporter: "Reporter",
+    *,
+    random_seed: int = 0,
+    variations: int = 1,
 ) -> None:
     from demiurge.pipeline import render_continuation
     from query.options import PathOptions
     from query.settings import SearchSettings
+    from sequencer.sampling import SamplingOptions
 
     assert task.model is not None
-    search = SearchSettings(
-        path=PathOptions(continuity=task.continuity, novelty=task.novelty), variations=variations
-    )
+    path = PathOptions(continuity=task.continuity, novelty=task.novelty)
     render_continuation(
         task.seed,
         task.database,
         task.model,
         out,
         seconds=task.seconds,
-        temperature=task.temperature,
-        random_seed=random_seed,
-        search=search,
+        sampling=SamplingOptions(temperature=task.temperature, random_seed=random_seed),
+        search=SearchSettings(path=path, variations=variations),
         root=task.root,
-        progress=told,
+        seed_name=task.seed_name,
+        progress=reporter.progress,
+        on_result=reporter.finish,
     )
 
 
-def _rebuild(task: RenderTask, out: Path, told: "_Teller", *, variations: int) -> None:
+def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: int) -> None:
     from demiurge.pipeline import render_mosaic
     from query.options import PathOptions
     from query.settings import SearchSettings
 
-    options = PathOptions(
+    path = PathOptions(
         continuity=task.continuity,
         novelty=task.novelty,
         temperature=task.temperature,
-        seed=task.random_seed,
+        random_seed=task.random_seed,
     )
-    search = SearchSettings(path=options, variations=variations)
-    render_mosaic(task.seed, task.database, out, search=search, root=task.root, progress=told)
+    render_mosaic(
+        task.seed,
+        task.database,
+        out,
+        search=SearchSettings(path=path, variations=variations),
+        root=task.root,
+        target_name=task.seed_name,
+        progress=reporter.progress,
+        on_result=reporter.finish,
+    )
 
 
-class _Teller:
-    """Passes progress on, not too often, and says when a variation is complete."""
+class Reporter:
+    """Sends the progress of a task, not too often, and each variation that is finished."""
 
-    def __init__(self, task: RenderTask, say: Say) -> None:
-        self._task = task
-        self._say = say
-        self._made = 0
-        self._number = 1
-        self._next = 0.0
+    def __init__(self, task: RenderTask, send: Send, seconds: float) -> None:
+        self._send = send
+        self._throttle = Throttle(seconds)
+        self._n_finished = 0
+        self._first_label = "analysing the seed" if task.model is None else "forecasting"
+        # files are labelled by their names, which the page need not show
+        numbers = range(1, task.variations + 1)
+        self._labels = {variation_path(task.folder, n).name: "writing" for n in numbers}
 
-    def begin(self, number: int) -> None:
-        """The work on a variation begins with what tells of no progress."""
-        self.look()
-        self._number = number
-        self._tell("listening to the seed" if self._task.model is None else "forecasting", 0, 0)
+    def begin(self) -> None:
+        """Report the first stage of the next variation, which has no progress of its own."""
+        self._throttle.restart()
+        self._send(Progressed(self._n_finished + 1, self._first_label))
 
-    def __call__(self, done: int, total: int, what: str = "writing") -> None:
-        if time.monotonic() < self._next:
-            return
-        self.look()
-        if what.startswith("variation-"):
-            self._number = self._made + 1
-            what = "writing"
-        self._tell(what, done, total)
+    def progress(self, done: int, total: int, label: str) -> None:
+        if self._throttle.is_due():
+            label = self._labels.get(label, label)
+            self._send(Progressed(self._n_finished + 1, label, done, total))
 
-    def look(self) -> None:
-        """Say which variations have become complete: a plan is written when its sound is."""
-        from demiurge.pipeline import plan_path
-
-        while self._made < self._task.variations:
-            path = plan_path(variation_path(self._task.folder, self._made + 1))
-            if not path.exists():
-                return
-            self._made += 1
-            self._name_seed(path)
-            self._say("made", self._made)
-
-    def _name_seed(self, path: Path) -> None:
-        """Have a plan tell of the seed by the name that people know."""
-        from playback.plan import Plan
-
-        plan = Plan.load(path)
-        what = "target" if self._task.model is None else "seed"
-        replace(plan, settings={**plan.settings, what: self._task.seed_name}).save(path)
-
-    def _tell(self, what: str, done: int, total: int) -> None:
-        self._next = time.monotonic() + TOLD_SECONDS
-        self._say(
-            "progress", {"what": what, "done": done, "total": total, "variation": self._number}
-        )
+    def finish(self, result: "RenderResult") -> None:
+        self._n_finished += 1
+        self._send(VariationFinished(self._n_finished, result.plan_file))

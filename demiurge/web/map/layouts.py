@@ -1,5 +1,6 @@
-"""Where every unit lies on the map: "pca" at once, "quality" when it is asked for; both are kept
-between runs.
+"""Where every unit lies on the map: principal components at once, UMAP ("quality") on request.
+
+Both are computed in the background and kept on disk between runs.
 """
 
 import multiprocessing
@@ -7,31 +8,43 @@ import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
-from demiurge.web.map.landmarks import LEAST_UNITS, choose_landmarks, draw
+from demiurge.web.map.landmarks import (
+    LANDMARKS,
+    LEAST_UNITS,
+    choose_landmarks,
+    compute_layout,
+)
 from demiurge.web.map.layout_files import layout_key, load_layout, save_layout
 from demiurge.web.map.points import Projection, project
+from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError, ParameterError, install_command
 
-if TYPE_CHECKING:
-    from demiurge.web.workspace import Workspace
-
+NAMES = ("pca", "quality")
 POLL_SECONDS = 0.2
 NEEDS_UMAP = f"the quality layout needs UMAP; install it with: {install_command('map')}"
 NEEDS_UNITS = f"the quality layout needs at least {LEAST_UNITS} units; add audio to the database"
 DIED = (
     "its process ended early, most likely for lack of memory; the terminal that runs demiurge"
-    " browse tells more"
+    " browse shows more"
 )
 
 
 @dataclass(frozen=True)
-class State:
-    """`state` is absent, running, ready, failed or unavailable; `done` is 0 to 1; `note` says what
-    is done, or is wrong.
+class LayoutState:
+    """How far a layout is.
+
+    Attributes
+    ----------
+    state : {"absent", "running", "ready", "failed", "unavailable"}
+    done : float
+        0 to 1.
+    note : str
+        What is being done, or what is wrong.
     """
 
     state: str
@@ -40,43 +53,70 @@ class State:
 
 
 class Layouts:
-    """The layouts of a workspace's database, made in the background and told as events "layout".
+    """The layouts of a database; each change of state is published as an event "layout"."""
 
-    Attributes
-    ----------
-    quality : ndarray or None
-        float32, shape (2, n_units), within [-1, 1], when it is ready.
-    """
-
-    def __init__(self, workspace: "Workspace") -> None:
+    def __init__(self, workspace: Workspace, *, n_landmarks: int = LANDMARKS) -> None:
+        """Load the quality layout if it is on disk; compute nothing yet."""
         self._workspace = workspace
         self._database = workspace.database
+        self._n_landmarks = n_landmarks
         self._key = layout_key(self._database)
         self._lock = threading.Lock()
         self._projection: Future[Projection] | None = None
-        found = load_layout(self._key, "quality", {"xy": self._shape})
-        self.quality = found["xy"] if found else None
-        self._states = {"pca": State("absent"), "quality": self._first_state()}
+        self._quality = self._load_quality()
+        self._states = {"pca": LayoutState("absent"), "quality": self._first_state()}
 
     @property
     def _shape(self) -> tuple[int, int]:
         return 2, self._database.n_units
 
-    def _first_state(self) -> State:
-        if self.quality is not None:
-            return State("ready", 1.0)
+    def _load_quality(self) -> np.ndarray | None:
+        found = load_layout(self._key, "quality", {"xy": self._shape})
+        return found["xy"] if found else None
+
+    def _first_state(self) -> LayoutState:
+        """Return the state of the quality layout before anybody asks for it."""
+        if self._quality is not None:
+            return LayoutState("ready", 1.0)
         if self._database.n_units < LEAST_UNITS:
-            return State("unavailable", note=NEEDS_UNITS)
-        return State("absent") if find_spec("umap") else State("unavailable", note=NEEDS_UMAP)
+            return LayoutState("unavailable", note=NEEDS_UNITS)
+        if not find_spec("umap"):
+            return LayoutState("unavailable", note=NEEDS_UMAP)
+        return LayoutState("absent")
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """The state of each layout by its name, for JSON."""
+        """Return the state of each layout by its name, for JSON."""
         return {name: asdict(state) for name, state in self._states.items()}
 
-    def start_pca(self) -> "Future[Projection]":
-        """Principal components and clusters, on their way since the first call.
+    def points(self, name: str, patience_seconds: float = 0) -> np.ndarray | None:
+        """Return the points of a layout, None if they are not ready.
 
-        The result raises a `DatabaseError` if descriptors were damaged on disk.
+        The principal components are started if need be and waited for up to `patience_seconds`.
+
+        Returns
+        -------
+        ndarray, float32, shape (2, n_units), within [-1, 1], or None
+        """
+        if name == "quality":
+            return self._quality
+        projection = self._wait(patience_seconds)
+        return projection.xy if projection else None
+
+    def clusters(self, patience_seconds: float = 0) -> np.ndarray | None:
+        """Return the cluster of each unit, uint8, (n_units,); None if they are not ready."""
+        projection = self._wait(patience_seconds)
+        return projection.clusters if projection else None
+
+    def _wait(self, seconds: float) -> Projection | None:
+        try:
+            return self.start_pca().result(seconds)
+        except TimeoutError:
+            return None
+
+    def start_pca(self) -> "Future[Projection]":
+        """Start computing principal components and clusters at the first call.
+
+        The result raises a `DatabaseError` if descriptors are damaged on disk.
         """
         with self._lock:
             if self._projection is None:
@@ -84,12 +124,12 @@ class Layouts:
             return self._projection
 
     def start_quality(self) -> None:
-        """Make it, unless it is there or on its way.
+        """Start computing the quality layout, unless it is ready or running.
 
         Raises
         ------
         ParameterError
-            If it cannot be made here.
+            If UMAP is not installed or there are too few units.
         """
         with self._lock:
             state = self._states["quality"]
@@ -97,70 +137,74 @@ class Layouts:
                 raise ParameterError(state.note)
             if state.state in ("running", "ready"):
                 return
-            self._states["quality"] = State("running", note="starting")
+            self._states["quality"] = LayoutState("running", note="starting")
         threading.Thread(target=self._make_quality, name="quality layout").start()
 
     def _make_pca(self) -> Projection:
-        self._tell("pca", State("running"))
-        found = load_layout(self._key, "pca", {"xy": self._shape, "clusters": self._shape[1:]})
+        self._set_state("pca", LayoutState("running"))
+        shapes = {"xy": self._shape, "clusters": self._shape[1:]}
+        found = load_layout(self._key, "pca", shapes)
+        if found:
+            self._set_state("pca", LayoutState("ready", 1.0))
+            return Projection(**found)
         try:
-            projection = (
-                Projection(**found)
-                if found
-                else project(self._database, self._workspace.check_open)
-            )
+            projection = project(self._database, self._workspace.check_open)
         except DemiurgeError as error:
-            self._tell("pca", State("failed", note=str(error)))
+            self._set_state("pca", LayoutState("failed", note=str(error)))
             raise
-        self._tell("pca", State("ready", 1.0))
-        if not found:
-            save_layout(self._key, "pca", {"xy": projection.xy, "clusters": projection.clusters})
+        self._set_state("pca", LayoutState("ready", 1.0))
+        save_layout(self._key, "pca", {"xy": projection.xy, "clusters": projection.clusters})
         return projection
 
     def _make_quality(self) -> None:
         try:
-            projection = self.start_pca().result()
-            self.quality = self._draw(choose_landmarks(projection.clusters), projection)
+            quality = self._run_process(self.start_pca().result())
         except (DemiurgeError, EOFError, CancelledError, OSError, RuntimeError) as error:
-            self._tell("quality", State("failed", note=str(error) or DIED))
+            self._set_state("quality", LayoutState("failed", note=str(error) or DIED))
             return
-        self._tell("quality", State("ready", 1.0))
-        save_layout(self._key, "quality", {"xy": self.quality})
+        self._quality = quality
+        self._set_state("quality", LayoutState("ready", 1.0))
+        save_layout(self._key, "quality", {"xy": quality})
 
-    def _draw(self, chosen: np.ndarray, projection: Projection) -> np.ndarray:
-        """Have a process draw the layout; it does not outlive this call. EOFError if it dies."""
+    def _run_process(self, projection: Projection) -> np.ndarray:
+        """Compute the quality layout in a process that ends with this call.
+
+        Raises
+        ------
+        EOFError
+            If the process dies.
+        """
+        chosen = choose_landmarks(projection.clusters, self._n_landmarks)
+        first = projection.xy[:, chosen].T.copy()
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        arguments = (
-            self._database.path.absolute(),
-            self._key,
-            chosen,
-            projection.xy[:, chosen].T.copy(),
-            theirs,
-        )
-        process = context.Process(target=draw, args=arguments, daemon=True)
+        arguments = (self._database.path.absolute(), self._key, chosen, first, theirs)
+        process = context.Process(target=compute_layout, args=arguments, daemon=True)
         process.start()
         theirs.close()
         try:
-            while True:
-                self._workspace.check_open()
-                if not ours.poll(POLL_SECONDS):
-                    continue
-                message = ours.recv()
-                if isinstance(message, np.ndarray):
-                    process.join()
-                    return message
-                if isinstance(message, DemiurgeError):
-                    raise message
-                self._tell("quality", State("running", *message))
+            return self._receive(ours)
         except EOFError:
-            self._workspace.check_open()  # which ends all processes
+            self._workspace.check_open()  # closing the workspace kills all processes
             raise
         finally:
             process.terminate()
             process.join()
             ours.close()
 
-    def _tell(self, name: str, state: State) -> None:
+    def _receive(self, connection: Connection) -> np.ndarray:
+        """Publish the progress of the process until it sends its result."""
+        while True:
+            self._workspace.check_open()
+            if not connection.poll(POLL_SECONDS):
+                continue
+            message = connection.recv()
+            if isinstance(message, np.ndarray):
+                return message
+            if isinstance(message, DemiurgeError):
+                raise message
+            self._set_state("quality", LayoutState("running", *message))
+
+    def _set_state(self, name: str, state: LayoutState) -> None:
         self._states[name] = state
         self._workspace.events.publish("layout", {"name": name, **asdict(state)})

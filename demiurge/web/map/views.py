@@ -1,4 +1,4 @@
-"""Views of the map: every unit a point, here or there, of one colour or another."""
+"""Views of the map: every unit is a point, placed by a layout and coloured by a value."""
 
 from typing import Any
 
@@ -9,36 +9,47 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from demiurge.web.answers import json_answer, numbers_answer, page
-from demiurge.web.map.points import Projection
-from demiurge.web.plans import plans_of
+from demiurge.web.map.layouts import NAMES, Layouts
 from demiurge.web.workspace import Workspace
 
-PATIENCE_SECONDS = 3.0  # the first layout is waited for so long; after that the page asks again
+PATIENCE_SECONDS = 3.0  # a request waits this long for the first layout; then the page asks again
+OTHER_VALUES = ("source", "cluster", "time", "length")
 
 
 class MapViews:
-    """The map of a workspace's database; all that comes in numbers is ordered as `Database.units`."""
+    """The map of a workspace's database; all arrays are in the order of `Database.units`."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.database = workspace.database
-        self.layouts = workspace.layouts
+        self.layouts = Layouts(workspace)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.home),
+            Route("/map", self.page),
+            Route("/map.json", self.document_json),
+            Route("/map/units", self.units),
+            Route("/map/layouts/quality", self.start_quality, methods=["POST"]),
+            Route("/map/layouts/{name}", self.layout),
+            Route("/map/values/{name}", self.values),
+        ]
 
     def home(self, request: Request) -> Response:
-        given = plans_of(self.workspace).given
+        given = self.workspace.plans.given
         return RedirectResponse(f"/timeline/{given[0].id}" if given else "/map", 303)
 
     def page(self, request: Request) -> Response:
-        """With the plan that is asked for, or else the first that the server was started with."""
-        plans = plans_of(self.workspace)
-        asked = plans.get(request.query_params.get("plan", "")) or next(iter(plans.given), None)
-        return page(request, self.workspace, "map.html", plan=asked.id if asked else None)
+        """Show the map with the plan of the address, or the first the server was started with."""
+        plans = self.workspace.plans
+        plan = plans.get(request.query_params.get("plan", "")) or next(iter(plans.given), None)
+        return page(request, self.workspace, "map.html", plan=plan.id if plan else None)
 
     def document_json(self, request: Request) -> Response:
         return json_answer(self.document())
 
     def document(self) -> dict[str, Any]:
-        """What there is on the map, besides the numbers."""
+        """Describe the database and its layouts."""
         database = self.database
         self.layouts.start_pca()
         return {
@@ -50,6 +61,7 @@ class MapViews:
 
     def database_facts(self) -> dict[str, Any]:
         database = self.database
+        n_samples = sum(source.n_samples for source in database.sources)
         return {
             "name": self.workspace.name,
             "id": database.id,
@@ -57,11 +69,11 @@ class MapViews:
             "units": database.n_units,
             "sample_rate": database.sample_rate,
             "kind": database.settings.units,
-            "seconds": sum(source.n_samples for source in database.sources) / database.sample_rate,
+            "seconds": n_samples / database.sample_rate,
         }
 
     def source_facts(self) -> list[dict[str, Any]]:
-        """A source's id is its place among them."""
+        """Describe each source; its id is its place in the list."""
         missing = self.workspace.missing_sources(again=True)
         rate = self.database.sample_rate
         return [
@@ -76,73 +88,48 @@ class MapViews:
         ]
 
     def units(self, request: Request) -> Response:
+        """Answer with the id of every unit, uint32."""
         return numbers_answer(request, self.database.units.ids.astype(np.uint32))
 
     def layout(self, request: Request) -> Response:
-        """x of all units, then y, within [-1, 1]; 202 and how far it is while there is none."""
+        """Answer with x of all units, then y, within [-1, 1]; 202 and its state if not ready."""
         name = request.path_params["name"]
-        if name not in self.layouts.states():
-            raise HTTPException(
-                404, f"there is no layout {name}; there are {', '.join(self.layouts.states())}"
-            )
-        found = self._projection() if name == "pca" else self.layouts.quality
-        if found is None:
-            return self._not_yet(name)
-        return numbers_answer(request, found.xy if isinstance(found, Projection) else found)
+        if name not in NAMES:
+            raise HTTPException(404, f"there is no layout {name}; there are {', '.join(NAMES)}")
+        points = self.layouts.points(name, PATIENCE_SECONDS)
+        return self._not_ready(name) if points is None else numbers_answer(request, points)
 
-    def draw_quality(self, request: Request) -> Response:
+    def start_quality(self, request: Request) -> Response:
         self.layouts.start_quality()
-        return self._not_yet("quality")
+        return self._not_ready("quality")
 
     def values(self, request: Request) -> Response:
-        """A number of each unit, float32: a descriptor, its source, cluster, start in s, or length
-        in ms.
+        """Answer with one number per unit, float32.
+
+        It is a descriptor, or the source, cluster, start in seconds or length in milliseconds.
         """
-        name = request.path_params["name"]
+        values = self._values(request.path_params["name"])
+        if values is None:
+            return self._not_ready("pca")
+        return numbers_answer(request, values.astype(np.float32, copy=False))
+
+    def _values(self, name: str) -> np.ndarray | None:
+        """Return a number for each unit, None if it is not ready."""
         units = self.database.units
-        if name == "cluster":
-            projection = self._projection()
-            return (
-                numbers_answer(request, projection.clusters.astype(np.float32))
-                if projection
-                else self._not_yet("pca")
-            )
-        if name in self.database.settings.names:
-            return numbers_answer(request, self.database.column(name))
         rate = self.database.sample_rate
+        if name in self.database.settings.names:
+            return self.database.column(name)
+        if name == "cluster":
+            return self.layouts.clusters(PATIENCE_SECONDS)
         if name == "source":
-            values = units.source
-        elif name == "time":
-            values = units.start_sample / rate
-        elif name == "length":
-            values = units.n_samples * (1000 / rate)
-        else:
-            raise HTTPException(
-                404,
-                f"units have no {name}; they have source, cluster, time, length, and their"
-                " descriptors",
-            )
-        return numbers_answer(request, values.astype(np.float32))
+            return units.source
+        if name == "time":
+            return units.start_sample / rate
+        if name == "length":
+            return units.n_samples * (1000 / rate)
+        raise HTTPException(
+            404, f"units have no {name}; they have {', '.join(OTHER_VALUES)}, and their descriptors"
+        )
 
-    def _projection(self) -> Projection | None:
-        """None while it is made."""
-        try:
-            return self.layouts.start_pca().result(PATIENCE_SECONDS)
-        except TimeoutError:
-            return None
-
-    def _not_yet(self, name: str) -> Response:
+    def _not_ready(self, name: str) -> Response:
         return json_answer(self.layouts.states()[name], 202)
-
-
-def routes(workspace: Workspace) -> list[Route]:
-    views = MapViews(workspace)
-    return [
-        Route("/", views.home),
-        Route("/map", views.page),
-        Route("/map.json", views.document_json),
-        Route("/map/units", views.units),
-        Route("/map/layouts/quality", views.draw_quality, methods=["POST"]),
-        Route("/map/layouts/{name}", views.layout),
-        Route("/map/values/{name}", views.values),
-    ]

@@ -1,11 +1,11 @@
-// Files of plans to take away, <a download href="/plans/…">: fetched by the page, so that it can say what they lack.
+// Downloads of plans, <a download href="/plans/…">: fetched by the page, so that it can show errors and missing steps.
 
 import { fail, h, say } from "./lib.js";
 
-const PATIENCE = 400; // ms until one is told that it takes a while
-const KEPT = 60_000; // ms that the browser has to take the file over
+const PATIENCE = 400; // ms until the user is told to wait
+const KEPT = 60_000; // ms that the browser has to save the file
 
-/** Let the page fetch what its links offer. */
+/** Let the page fetch what its download links offer. */
 export function listenToDownloads() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[download]");
@@ -25,7 +25,7 @@ async function download(url) {
   h("a", { href: file, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(file), KEPT);
   if (!response.headers.has("X-Demiurge-Skipped")) return;
-  say(`Not all of ${name} can be heard: what some steps play is missing, has changed or is over too soon.`, { warn: true });
+  say(`${name} has silent steps: their source is missing, has changed, or is too short.`, { warn: true });
 }
 
 /** The name in "attachment; filename*=utf-8''my%20plan.wav". */

@@ -1,4 +1,4 @@
-// Small drawings on buttons, on a grid of 16.
+// Icons of buttons, on a grid of 16 by 16.
 
 import { h } from "./lib.js";
 
@@ -29,7 +29,7 @@ const LINES = {
     "M12.8 5.25a5.5 5.5 0 0 1 0 5.5M5.25 3.2a5.5 5.5 0 0 1 5.5 0M3.2 10.75a5.5 5.5 0 0 1 0-5.5M10.75 12.8a5.5 5.5 0 0 1-5.5 0",
 };
 
-/** A drawing by its name; hidden from screen readers, which get the button's label. @returns {SVGElement} */
+/** Make an icon by its name; screen readers get the label of the button instead. @returns {SVGElement} */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -42,19 +42,19 @@ export function icon(name) {
   return svg;
 }
 
-/** Put its drawing before the text of every element with data-icon. */
+/** Put an icon before the text of every element with data-icon. */
 export function placeIcons() {
   for (const element of document.querySelectorAll("[data-icon]")) element.prepend(icon(element.dataset.icon));
 }
 
-/** Change the drawing of an element. */
+/** Change the icon of an element. */
 export function setIcon(element, name) {
   if (element.dataset.icon === name) return;
   element.dataset.icon = name;
   element.querySelector(".icon").replaceWith(icon(name));
 }
 
-/** A button with a drawing, named for screen readers and as a tooltip. */
+/** Make a button with an icon; its name is a tooltip and for screen readers. */
 export function iconButton(name, label, onclick, attributes = {}) {
   const button = { type: "button", class: "icon-button quiet", title: label, "aria-label": label, onclick };
   return h("button", { ...button, ...attributes }, icon(name));

@@ -1,14 +1,14 @@
-// What all pages share: talking to the server and to the user, one sound at a time, keys, colours, the theme.
+// What all pages share: requests, events, messages, one sound at a time, keys, colours, the theme.
 
 const TELL_MS = 50;
-/** What one types into, as a selector. */
+/** Selects the elements that one types into. */
 export const TYPED_INTO = "input:not([type=range], [type=checkbox], [type=radio]), select, textarea";
-const OF_RANGES = /^(Arrow.*|Home|End|PageUp|PageDown)$/; // keys that move a focused range
+const OF_RANGES = /^(Arrow.*|Home|End|PageUp|PageDown)$/; // keys that move the slider that has the focus
 
-/** An element of the page. */
+/** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** The JSON that the page came with. */
+/** The JSON that the page was served with. */
 export const data = () => JSON.parse(byId("data")?.textContent ?? "null");
 
 async function answer(url, options) {
@@ -42,7 +42,7 @@ export async function postJson(url, body = {}) {
 /** Send a file's bytes as they are. */
 export const postFile = async (url, file) => (await answer(url, { method: "POST", body: file })).json();
 
-/** @returns {Promise<Float32Array|null>} null while the server is still making them */
+/** @returns {Promise<Float32Array|null>} null while the server is still computing them */
 export async function getFloats(url) {
   const response = await answer(url);
   return response.status === 202 ? null : new Float32Array(await response.arrayBuffer());
@@ -53,9 +53,9 @@ export const getUints = async (url) => new Uint32Array(await (await answer(url))
 
 let telling = null;
 
-/** Say something to everybody: as a toast, and to screen readers. */
+/** Show a message as a toast, and give it to screen readers; `quiet` leaves out the toast. */
 export function say(text, { warn = false, quiet = false } = {}) {
-  byId("status").textContent = ""; // the same words twice would be no change to screen readers
+  byId("status").textContent = ""; // screen readers ignore a text that does not change
   clearTimeout(telling);
   telling = setTimeout(() => (byId("status").textContent = text), TELL_MS);
   if (quiet) return;
@@ -64,13 +64,13 @@ export function say(text, { warn = false, quiet = false } = {}) {
   setTimeout(() => toast.remove(), warn ? 9000 : 4000);
 }
 
-/** Say what went wrong. */
+/** Show an error. */
 export function fail(error) {
   console.warn(error);
   say(error.message, { warn: true });
 }
 
-/** A DOM node: h("a", {href: "/map", onclick: f}, "text", child). A property where there is one, else an attribute; null and false leave it out. */
+/** Make a DOM node: h("a", {href: "/map", onclick: f}, "text", child). Sets properties where they exist, else attributes, unless null or false. */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
@@ -86,10 +86,10 @@ export function h(tag, attributes = {}, ...children) {
 
 const listeners = [];
 let stream = null;
-let lost = false; // and said so
-let behind = false; // what the server told meanwhile is not known
+let lost = false; // and the user was told
+let behind = false; // events may have been missed
 
-/** Call `handler` with each event of this kind that the server sends; after a gap in them the document gets "reconnected". */
+/** Call `handler` with each server event of this kind; after a gap the document gets "reconnected". */
 export function events(kind, handler) {
   const listener = [kind, (event) => handler(JSON.parse(event.data))];
   listeners.push(listener);
@@ -97,7 +97,7 @@ export function events(kind, handler) {
   else connect();
 }
 
-// Only while the page is seen: all tabs of a browser share six connections to a server.
+// Only while the page is visible: all tabs of a browser share six connections to a server.
 function connect() {
   stream?.close();
   stream = null;
@@ -133,7 +133,7 @@ function leave(whole) {
 }
 
 /**
- * Play a sound instead of the one that plays; `onEnded(whole)` is called once, with whether it was heard to its end.
+ * Play a sound instead of the current one; `onEnded(whole)` is called once, with whether it played to its end.
  * @returns {Promise<boolean>} whether it began; rejects with the server's message
  */
 export async function play(url, { onEnded = null } = {}) {
@@ -144,7 +144,7 @@ export async function play(url, { onEnded = null } = {}) {
     await audio.play();
     return true;
   } catch (error) {
-    if (error.name === "AbortError") return false; // another sound was asked for meanwhile
+    if (error.name === "AbortError") return false; // another sound was started meanwhile
     if (error.name === "NotAllowedError") throw new Error("The browser plays sound only after a click on the page.");
     throw new Error(await whySilent(url));
   }
@@ -156,7 +156,7 @@ export async function whySilent(url) {
   return response && !response.ok ? errorOf(response) : "This sound cannot be played.";
 }
 
-/** Stop what plays. */
+/** Stop the sound. */
 export function stop() {
   audio.pause();
   leave(false);
@@ -165,8 +165,8 @@ export function stop() {
 const keys = new Map();
 
 /**
- * Take keys: {" ": {run, help: "play or stop", once: true}, "Shift+L": …}; names as in KeyboardEvent.key, with "Ctrl+", "Shift+" before.
- * With `once` a key that is held counts once. They fill the dialog under "?".
+ * Bind keys: {" ": {run, help: "play or stop", once: true}, "Shift+L": …}; names as in KeyboardEvent.key, with "Ctrl+", "Shift+" before.
+ * With `once` a held key counts once. The dialog under "?" lists them.
  */
 export function shortcuts(bindings) {
   const list = document.querySelector("#shortcuts dl");
@@ -179,14 +179,14 @@ export function shortcuts(bindings) {
 const shownKey = (name) => ({ " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" })[name] ?? name;
 
 function onKey(event) {
-  if (document.querySelector("dialog[open], :popover-open")) return; // they close by Escape themselves
+  if (document.querySelector("dialog[open], :popover-open")) return; // Escape closes these
   const typing = event.target.closest?.(TYPED_INTO);
   if (event.defaultPrevented || event.altKey || (typing && event.key !== "Escape")) return;
   if (event.target.closest?.("button, a, summary, input") && (event.key === " " || event.key === "Enter")) return;
   if (event.target.type === "range" && OF_RANGES.test(event.key)) return;
   const modifiers = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + (event.shiftKey && event.key.length > 1 ? "shift+" : "");
   const binding = keys.get(modifiers + event.key.toLowerCase());
-  if (!binding?.run) return; // some are only listed
+  if (!binding?.run) return; // only listed in the dialog
   event.preventDefault();
   if (!(binding.once && event.repeat)) binding.run(event);
 }
@@ -207,18 +207,18 @@ export function clock(seconds, { hundredths = true } = {}) {
 /** 13012 -> "13,012" */
 export const formatCount = (count) => count.toLocaleString("en");
 
-/** "-6.07" -> "−6.07", as the numbers of all pages. */
+/** "-6.07" -> "−6.07", with a minus sign as in all numbers of the pages. */
 export const withMinus = (text) => text.replace("-", "−");
 
 /** "1 unit", "13,012 units" */
 export const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 
-/** The file's name in a path, without what comes before it. */
+/** The file name at the end of a path. */
 export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
 const FIRST_HUES = [235, 55, 150, 25, 300, 100, 195, 345, 270, 75];
 
-/** Colour of a source, cluster or anything else that is counted: "#rrggbb", neighbours well apart, for the present theme. */
+/** The colour "#rrggbb" of a source, cluster or other number in the current theme; neighbours differ clearly. */
 export function colorOf(index) {
   const hue = index < FIRST_HUES.length ? FIRST_HUES[index] : (index * 137.508) % 360;
   const level = [0, 0.08, -0.07][Math.floor(index / FIRST_HUES.length) % 3];
@@ -229,9 +229,9 @@ export function colorOf(index) {
 export const MOST_COLOURS = 240;
 
 const numbers = new Map(); // of sources in the database, by path
-const sourceColours = new Map(); // for the present theme
+const sourceColours = new Map(); // in the current theme
 
-/** Learn the numbers of sources: [{path, number}]; null for one that the database does not have. */
+/** Register the numbers of sources: [{path, number}]; null for one that is not in the database. */
 export function numberSources(sources) {
   for (const { path, number } of sources) numbers.set(path, (number ?? numbers.size) % MOST_COLOURS);
 }
@@ -242,7 +242,7 @@ export function colorOfSource(path) {
   return sourceColours.get(path);
 }
 
-/** Colour of a value in [0, 1]: dark blue over green to yellow, lighter throughout. */
+/** The colour of a value in [0, 1]: from dark blue over green to light yellow. */
 export function colorOfValue(x) {
   const clamped = Math.min(1, Math.max(0, x));
   return oklch(0.36 + 0.5 * clamped, 0.12 + 0.03 * Math.sin(Math.PI * clamped), 275 - 175 * clamped);
@@ -276,7 +276,7 @@ export function isDark() {
 
 const themeHandlers = [() => sourceColours.clear()];
 
-/** Call `handler` when the page turns light or dark. */
+/** Call `handler` when the theme changes. */
 export function onTheme(handler) {
   themeHandlers.push(handler);
 }

@@ -1,1 +1,1 @@
-"""The timeline: a plan, seen, heard and edited."""
+"""The timeline: plans shown, played and edited."""

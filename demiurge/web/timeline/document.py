@@ -1,5 +1,6 @@
-"""An open plan as JSON: what is played when, why, and how far its sound is."""
+"""An open plan as JSON: the whole of it, and what an edit changed."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
@@ -8,15 +9,16 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.locate import check_database, is_own, positions_of
-from demiurge.web.timeline.editor import Editor, State
-from demiurge.web.values import printable
+from demiurge.plans.settings import PlanSettings
+from demiurge.web.timeline.changed_steps import find_changed_steps
+from demiurge.web.timeline.editor import Edited, Editor, State
 from demiurge.web.workspace import Workspace
 from files.errors import PlanError
-from playback.crossfade import is_contiguous
+from files.names import printable
 from playback.plan import Plan
+from playback.runs import is_contiguous
 from playback.sources import sources_of
-from query.path import REST
-from query.settings import SearchSettings
+from query.rules import REST
 
 COLUMNS = (
     "unit",
@@ -29,14 +31,54 @@ COLUMNS = (
     "target",
     "locked",
 )
+OTHER_DATABASE = (
+    "This plan was made from another database, of {root}: its steps can be played, repeated,"
+    " removed and locked, but other units cannot be chosen here. Open it with its own database:"
+    " demiurge browse ITS_DB --plan …"
+)
 
 
 def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
-    """All about the plan as it is now."""
+    """Describe a plan as it is now."""
     state = editor.state
     database = workspace.database
     plan = state.plan
-    sources = {source: number for number, source in enumerate(sources_of(plan))}
+    names = list(database.settings.names) if is_own(plan, database) else []
+    return _revision_facts(editor, state, database) | {
+        "sample_rate": plan.sample_rate,
+        "channels": plan.channels,
+        "settings": plan.settings,
+        "has_targets": plan.targets is not None,
+        "descriptors": names,
+        **_steps_with_sources(editor, workspace, plan, 0, len(plan.steps)),
+    }
+
+
+def edit_document(editor: Editor, edited: Edited, workspace: Workspace) -> dict[str, Any]:
+    """Describe what an edit changed.
+
+    `steps` takes the place of the old steps `start` to `stop`; its `source` column counts in
+    `sources`. The steps after it begin `shift` samples later. `missing` says what is wrong with
+    sources of the plan, by path. `change` says which samples changed, and is null while the whole
+    audio is being rendered.
+    """
+    before = edited.before.plan
+    after = edited.after.plan
+    found = find_changed_steps(before, after)
+    problems = {source: editor.renderer.sources.problem(source) for source in sources_of(after)}
+    return _revision_facts(editor, edited.after, workspace.database) | {
+        "start": found.start,
+        "stop": found.stop,
+        "shift": found.shift,
+        **_steps_with_sources(editor, workspace, after, found.start, found.new_stop),
+        "missing": {source: problem for source, problem in problems.items() if problem},
+        "change": _change_facts(edited, after.sample_rate),
+    }
+
+
+def _revision_facts(editor: Editor, state: State, database: Database) -> dict[str, Any]:
+    """What any edit may change, besides the steps."""
+    plan = state.plan
     return {
         "id": state.file.id,
         "name": state.file.name,
@@ -46,87 +88,116 @@ def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
         "can_redo": state.redo is not None,
         "undo": state.undo,
         "redo": state.redo,
-        "sample_rate": plan.sample_rate,
-        "channels": plan.channels,
+        "n_steps": len(plan.steps),
         "n_samples": plan.n_samples,
-        "audio": editor.audio,
-        "settings": plan.settings,
-        "options": options_of(plan),
-        "has_targets": plan.targets is not None,
-        "descriptors": list(database.settings.names) if is_own(plan, database) else [],
-        "notes": _notes(editor, state, database),
-        "sources": [
-            {
-                "path": source,
-                "number": workspace.source_numbers.get(source),
-                "missing": editor.corpus.problem(source),
-            }
-            for source in sources
-        ],
-        "steps": _columns(plan, sources),
+        "options": path_options_of(plan),
+        "audio": editor.publisher.audio_facts(state.audio),
+        "notes": _notes(state, database),
     }
 
 
-def options_of(plan: Plan) -> dict[str, Any]:
-    """What the plan's path was asked to be like; null where there is no limit, nothing if the
-    settings make no sense.
+def _change_facts(edited: Edited, sample_rate: int) -> dict[str, Any] | None:
+    change = edited.change
+    if change is None:
+        return None
+    seconds = (change.new_stop - change.start) / sample_rate
+    return asdict(change) | {
+        "seconds_rendered": seconds,
+        "milliseconds": round(edited.milliseconds, 1),
+    }
+
+
+def path_options_of(plan: Plan) -> dict[str, Any]:
+    """Return the options of a plan's path; null stands for no limit.
+
+    The result is empty if the settings of the plan are wrong.
     """
     try:
-        options = asdict(SearchSettings.from_settings(plan.settings).path)
+        options = asdict(PlanSettings.of(plan).search.path)
     except PlanError:
         return {}
     return {name: None if value == np.inf else value for name, value in options.items()}
 
 
-def _columns(plan: Plan, sources: dict[str, int]) -> dict[str, list]:
-    """The steps, column by column; "contiguous" says that a step goes on from the one before."""
-    steps = plan.steps
+def _steps_with_sources(
+    editor: Editor, workspace: Workspace, plan: Plan, start: int, stop: int
+) -> dict[str, Any]:
+    """Return steps as columns, and their sources, which the column "source" counts in."""
+    steps = plan.steps[start:stop]
+    numbers = {source: n for n, source in enumerate(dict.fromkeys(step.source for step in steps))}
     columns: dict[str, list] = {name: [getattr(step, name) for step in steps] for name in COLUMNS}
-    columns["source"] = [sources[step.source] for step in steps]
-    columns["contiguous"] = [False, *(is_contiguous(*pair) for pair in pairwise(steps))]
-    return columns
+    columns["source"] = [numbers[step.source] for step in steps]
+    columns["contiguous"] = _contiguous(plan, start, stop)
+    return {"sources": _source_facts(editor, workspace, numbers), "steps": columns}
 
 
-def _notes(editor: Editor, state: State, database: Database) -> list[str]:
-    """What somebody should know before they wonder."""
-    plan = state.plan
-    notes = []
-    if not is_own(plan, database):
-        notes.append(
-            f"This plan was made from another database, of {printable(plan.database['root'])}: it"
-            " can be heard, repeated, cut and locked, but other units cannot be chosen here. Open"
-            " it with its own: demiurge browse ITS_DB --plan …"
-        )
-    else:
-        try:
-            check_database(plan, database)
-            SearchSettings.from_settings(plan.settings)
-        except PlanError as error:
-            notes.append(f"Other units cannot be chosen: {error}.")
-    if state.recording is None:
-        return notes
-    silent = [
-        number for number, step in enumerate(plan.steps) if not editor.corpus.is_audible(step)
+def _contiguous(plan: Plan, start: int, stop: int) -> list[bool]:
+    """Return for each step whether it simply continues the one before it."""
+    first = [] if start else [False]
+    return [
+        *first,
+        *(is_contiguous(*pair) for pair in pairwise(plan.steps[max(start - 1, 0) : stop])),
     ]
-    if len(silent) == len(plan.steps):
-        notes.append("Nothing of this plan can be heard: none of its sources can be played.")
-    elif silent:
-        many = f"{len(silent)} steps are" if len(silent) > 1 else "1 step is"
-        notes.append(
-            f"{many} silent, for what they play is missing, has changed or is over too soon."
-        )
-    return notes
+
+
+def _source_facts(
+    editor: Editor, workspace: Workspace, sources: Iterable[str]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": source,
+            "number": workspace.source_numbers.get(source),
+            "missing": editor.renderer.sources.problem(source),
+        }
+        for source in sources
+    ]
+
+
+def _notes(state: State, database: Database) -> list[str]:
+    """Return what explains limits that a user may wonder about."""
+    notes = [_choice_note(state.plan, database), _silence_note(state)]
+    return [note for note in notes if note]
+
+
+def _choice_note(plan: Plan, database: Database) -> str | None:
+    """Say why other units cannot be chosen, if that is so."""
+    if not is_own(plan, database):
+        return OTHER_DATABASE.format(root=printable(plan.database["root"]))
+    try:
+        check_database(plan, database)
+        PlanSettings.of(plan)
+    except PlanError as error:
+        return f"Other units cannot be chosen: {error}."
+    return None
+
+
+def _silence_note(state: State) -> str | None:
+    """Say how many steps are silent, if any are and the audio is rendered."""
+    if state.rendered is None:
+        return None
+    playable = state.rendered.playable
+    if playable is None:
+        return "Nothing of this plan can be played: none of its sources is usable."
+    n_silent = len(state.plan.steps) - len(playable.steps)
+    if not n_silent:
+        return None
+    steps_are = f"{n_silent} steps are" if n_silent > 1 else "1 step is"
+    return f"{steps_are} silent: the source is missing, has changed, or is too short."
 
 
 def curves(plan: Plan, database: Database, name: str) -> np.ndarray:
-    """One descriptor as it was wanted at each step, then as it is, raw, float32; NaN where that is
-    not known.
+    """Return one descriptor at each step: of its target, then of its unit; raw, float32.
+
+    It is NaN where the target or the unit is not known.
     """
     column = database.settings.names.index(name)
-    wanted, matched = np.full((2, len(plan.steps)), np.nan, np.float32)
+    n_steps = len(plan.steps)
+    wanted = np.full(n_steps, np.nan, np.float32)
+    found = np.full(n_steps, np.nan, np.float32)
     if plan.targets is not None and plan.targets.n_descriptors == database.settings.n_descriptors:
         rows = np.array([step.target for step in plan.steps])
         wanted[rows >= 0] = plan.targets.rows[rows[rows >= 0], column]
     positions = positions_of(plan.steps, database)
-    matched[positions != REST] = database.rows_at(positions[positions != REST])[:, column]
-    return np.concatenate([wanted, matched])
+    is_known = positions != REST
+    found[is_known] = database.rows_at(positions[is_known])[:, column]
+    return np.concatenate([wanted, found])

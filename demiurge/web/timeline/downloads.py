@@ -1,4 +1,4 @@
-"""A plan as a file to take away: itself, its sound, or what other tools read."""
+"""Downloads of a plan: the plan, its audio, or files that other tools read."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,43 +10,40 @@ from starlette.responses import Response, StreamingResponse
 
 from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
-from files.cache import cache_folder
-from files.errors import ParameterError
-from playback.crossfade import CrossfadeOptions
-from playback.exports import SUFFIXES
-from playback.opened import open_plan
+from files.cache import cache_errors, cache_folder
+from playback.exports import EXPORTS
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.outputs import Outputs, write_outputs
 from playback.plan import Plan
-from playback.render import RenderOptions
 
-KINDS = {"plan": SUFFIX, "wav": ".wav", **SUFFIXES}  # and the suffix of each
+EXPORT_SUFFIXES = {kind: export.suffix for kind, export in EXPORTS.items()}
+KINDS = {"plan": SUFFIX, "wav": ".wav", **EXPORT_SUFFIXES}  # with the suffix of each
 MEDIA_TYPES = {"plan": "application/json", "wav": "audio/wav"}
 
 
 def download(
     plan: Plan, kind: str, name: str, root: Path | None, check_open: Callable[[], None]
 ) -> Response:
-    """A plan as an attachment; `kind` is one of `KINDS`.
+    """Answer with a plan as an attachment; `kind` is one of `KINDS`.
 
-    What cannot be played is silence, and a header says how much that is. `check_open` may raise a
-    `DemiurgeError` to give it up.
+    Steps that cannot be played are silent, and a header says how many sources and steps are left
+    out. `check_open` may raise a `DemiurgeError` to stop.
 
     Raises
     ------
     PlanError, AudioError, ParameterError
-        As `playback.outputs.write_outputs`; or if there is no room to write it.
+        As `playback.outputs.write_outputs`; or if the file cannot be written.
     """
     folder = cache_folder("downloads")
-    try:
+    with cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as made:
             path = Path(made) / f"plan{KINDS[kind]}"
             skipped = _write(plan, kind, path, root, check_open)
-            content = np.memmap(path, np.uint8, "r").data  # which outlives the file's name
-    except OSError as error:
-        raise ParameterError(
-            f"{folder}: cannot be written ({error.strerror}); make room there"
-        ) from error
+            content = np.memmap(
+                path, np.uint8, "r"
+            ).data  # stays readable after the file is removed
     headers = {**download_headers(kind, name), "Content-Length": str(len(content))}
     if skipped:
         headers["X-Demiurge-Skipped"] = str(skipped)
@@ -55,11 +52,11 @@ def download(
 
 
 def download_headers(kind: str, name: str) -> dict[str, str]:
-    """What an attachment is called; it is made anew each time."""
-    called = quote(name + KINDS[kind], errors="replace")
+    """Name the attachment, and keep it out of caches."""
+    quoted = quote(name + KINDS[kind], errors="replace")
     return {
         "Cache-Control": "no-store",
-        "Content-Disposition": f"attachment; filename*=utf-8''{called}",
+        "Content-Disposition": f"attachment; filename*=utf-8''{quoted}",
     }
 
 
@@ -70,7 +67,7 @@ def media_type(kind: str) -> str:
 def _write(
     plan: Plan, kind: str, path: Path, root: Path | None, check_open: Callable[[], None]
 ) -> int:
-    """Write the file as the command line does; how many sources or steps are left out."""
+    """Write the file as the command line does; return how many sources and steps are left out."""
     if kind == "plan":
         plan.save(path)
         return 0
@@ -80,11 +77,11 @@ def _write(
         check_open()
 
     with open_plan(plan, root, skip_missing=True, progress=progress) as opened:
-        played = write_outputs(
+        written = write_outputs(
             opened,
             path.name,
             outputs,
             RenderOptions(CrossfadeOptions.of(plan.settings)),
             progress=progress,
         )
-    return len(played.skipped)
+    return len(written.skipped)

@@ -1,16 +1,11 @@
-"""One open plan: its history, and its sound, which follows every edit.
-
-What is heard is always what stitching the plan anew would give, bit for bit; only what changed is
-stitched.
-"""
+"""An open plan: edited, undone and redone, while its audio follows every edit."""
 
 import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,337 +13,226 @@ from starlette.exceptions import HTTPException
 
 from demiurge.web.answers import UNEXPECTED
 from demiurge.web.plans import PlanFile
-from demiurge.web.timeline.playable import Corpus
-from demiurge.web.timeline.tape import SILENCE, Piece, Recording, Tape
-from files.errors import AudioError, DemiurgeError, ParameterError, PlanError
-from playback.crossfade import CrossfadeOptions
-from playback.diff import Change, changed
+from demiurge.web.timeline.history import History
+from demiurge.web.timeline.publisher import Publisher
+from demiurge.web.timeline.recent_audio import RecentAudio
+from demiurge.web.timeline.rendered_audio import RenderedAudio
+from demiurge.web.timeline.renderer import NO_CHANGE, RenderedPlan, Renderer
+from files.errors import DemiurgeError
+from playback.diff import Change
 from playback.plan import Plan
-from playback.stitch import stitch
-
-# of one history: plans, and steps in all of them, of 144 bytes each
-MOST_VERSIONS = 200
-MOST_STEPS = 1_000_000
-TOLD_SECONDS = 0.1  # between words of progress
-RECENT = 4  # different recordings that are kept for whoever has not heard of the newest yet
 
 log = logging.getLogger(__name__)
-_revisions = itertools.count(
-    time.time_ns() // 1_000_000
-)  # never twice the same, not even after a restart
+# counted from the time in ms, so that no number comes twice, not even after a restart
+_revisions = itertools.count(time.time_ns() // 1_000_000)
 
 
 @dataclass(frozen=True)
 class State:
-    """An editor at one moment.
+    """An open plan at one revision.
 
-    `recording` is None until the plan has been rendered; `undo` and `redo` say what would be undone
-    and done again, if anything."""
+    `rendered` is None until the audio is there; `undo` and `redo` name the edits that could be
+    undone and redone, if any.
+    """
 
     file: PlanFile
     revision: int
     plan: Plan
-    recording: Recording | None
+    rendered: RenderedPlan | None
     dirty: bool
     undo: str | None
     redo: str | None
 
+    @property
+    def audio(self) -> RenderedAudio | None:
+        return self.rendered.audio if self.rendered else None
+
 
 @dataclass(frozen=True)
-class Rerendering:
-    """What an edit changed of the sound, and how long it took to make that anew; None: it is being
-    rendered anyway.
+class Edited:
+    """What an edit did: the states around it, which samples changed, and how long it took.
+
+    `change` is None while the whole audio is being rendered anyway.
     """
 
+    before: State
+    after: State
     change: Change | None
     milliseconds: float
 
 
 class Editor:
-    """Edits are made one after another; each names the revision that it is meant for. Reading
-    `state` waits for nobody.
+    """One open plan. Edits wait for each other; reading `state` waits for nothing.
+
+    Each edit names the revision it is meant for, and is refused if the plan has another by then.
     """
 
     def __init__(
-        self,
-        file: PlanFile,
-        plan: Plan,
-        corpus: Corpus,
-        *,
-        tapes: Path,
-        publish: Callable[[str, dict[str, Any]], None],
+        self, file: PlanFile, history: History, renderer: Renderer, publisher: Publisher
     ) -> None:
-        """Open a plan that plays sources of `corpus`; its sound is kept in the folder `tapes`, and
-        told of as events "plan".
-
-        Raises
-        ------
-        PlanError
-            If its settings are wrong.
-        """
-        self.corpus = corpus
-        self._tapes = tapes
-        self._publish = publish
-        self.crossfade = CrossfadeOptions.of(plan.settings)
+        self.renderer = renderer
+        self.publisher = publisher
         self.lock = threading.RLock()
-        self.error: str | None = None
-        self.done = 0.0  # of the first rendering
-        self._versions = [plan]
-        self._edits = ["opened"]
-        self._at = 0
-        self._saved = plan
-        self._sounding: _Sounding | None = None
-        self._recent = dict[int, Recording]()
-        self.state = State(file, next(_revisions), plan, None, False, None, None)
+        self._history = history
+        self._recent = RecentAudio()
+        self.state = State(file, next(_revisions), history.plan, None, False, None, None)
+
+    @property
+    def audio_facts(self) -> dict[str, Any]:
+        """How far the audio is, for JSON."""
+        return self.publisher.audio_facts(self.state.audio)
 
     def render(self, check_open: Callable[[], None]) -> None:
-        """Make the plan's sound for the first time; `check_open` may raise a `DemiurgeError` to
-        give it up.
-        """
+        """Render the plan for the first time; `check_open` may raise a `DemiurgeError` to stop."""
         plan = self.state.plan
-        try:
-            render_options = self._record(plan, check_open)
-            with self.lock:
-                if self.state.plan is not plan:  # it was edited meanwhile
-                    render_options, _ = self._follow(self.state.plan, render_options)
-                self._renew(self.state.revision, render_options)
-        except DemiurgeError as error:
-            self.error = str(error)
-        except Exception:
-            self.error = UNEXPECTED
-            log.exception("rendering %s", self.state.file.path)
-        self._tell()
 
-    def begin_again(self) -> bool:
-        """Whether the first rendering has failed and may be tried again: whoever asks must do it."""
+        def progress(n_done: int) -> None:
+            check_open()
+            state = self.state
+            done = n_done / plan.n_samples
+            self.publisher.publish_progress(state.file.id, state.revision, done)
+
+        try:
+            rendered = self.renderer.render(plan, progress)
+            with self.lock:
+                if self.state.plan is not plan:  # edited meanwhile
+                    rendered, _ = self.renderer.update(rendered, self.state.plan)
+                self._set_state(self.state.revision, rendered)
+        except DemiurgeError as error:
+            self.publisher.error = str(error)
+        except Exception:
+            self.publisher.error = UNEXPECTED
+            log.exception("rendering %s", self.state.file.path)
+        self._publish()
+
+    def reset_failure(self) -> bool:
+        """Return whether the first rendering failed; if so, `render` may be called again."""
         with self.lock:
-            if self.error is None:
+            if self.publisher.error is None:
                 return False
-            self.error = None
-            self.done = 0.0
-            self.corpus.look_at_problems(self.state.plan)
+            self.publisher.restart()
+            self.renderer.sources.check_failed(self.state.plan)
             return True
 
-    def _record(self, plan: Plan, check_open: Callable[[], None]) -> "_Sounding":
-        tape = Tape(plan.channels, self._tapes)
-        told = 0.0
+    def edit(self, revision: int, change: Callable[[Plan], Plan], label: str) -> Edited:
+        """Change the plan; `label` names the edit for people.
 
-        def tell(done: int) -> None:
-            nonlocal told
-            check_open()
-            if time.monotonic() > told + TOLD_SECONDS:
-                told = time.monotonic()
-                self.done = done / plan.n_samples
-                self._tell()
-
-        self.corpus.look(plan, lambda *_: check_open())
-        heard = self.corpus.audible(plan)
-        if heard is None:
-            return _Sounding(None, Recording(tape, [Piece(SILENCE, plan.n_samples)]))
-        blocks = _counted(stitch(heard, self.corpus, crossfade=self.crossfade), tell)
-        return _Sounding(heard, Recording(tape, [tape.append(blocks)]))
-
-    def edit(self, revision: int, change: Callable[[Plan], Plan], what: str) -> Rerendering:
-        """Change the plan; `what` says how, for people.
-
-        If it is edited while `change` works, this is refused.
+        `change` runs without the lock, so another edit may come first; then this one is refused.
 
         Raises
         ------
         HTTPException
             409 if the plan has another revision by now.
         DemiurgeError
-            If it cannot be changed like that: then it stays as it is, and so does its sound.
+            If the plan cannot be changed like that; then it stays as it is, and its audio as well.
         """
-        with self.lock:
-            self.check_revision(revision)
-            before = self.state.plan
+        self.check_revision(revision)
+        before = self.state.plan
         plan = change(before)
         with self.lock:
             self.check_revision(revision)
             if plan == before:
-                return Rerendering(Change(0, 0, 0), 0.0)
-            versions = [*self._versions[: self._at + 1], plan]
-            edits = [*self._edits[: self._at + 1], what]
-            while len(versions) > 2 and (
-                len(versions) > MOST_VERSIONS or sum(len(v.steps) for v in versions) > MOST_STEPS
-            ):
-                del versions[0], edits[0]
-            return self._go_to(versions, edits, len(versions) - 1)
+                return Edited(self.state, self.state, NO_CHANGE, 0.0)
+            return self._go_to(plan, lambda: self._history.add(plan, label))
 
-    def undo(self, revision: int) -> Rerendering:
+    def undo(self, revision: int) -> Edited:
         """Take the last edit back; raises as `edit`."""
-        return self._move(revision, -1, "nothing was edited that could be undone")
+        return self._move(revision, -1)
 
-    def redo(self, revision: int) -> Rerendering:
-        """Do again what was undone last; raises as `edit`."""
-        return self._move(revision, 1, "nothing was undone that could be done again")
+    def redo(self, revision: int) -> Edited:
+        """Make the edit again that was undone last; raises as `edit`."""
+        return self._move(revision, 1)
 
-    def _move(self, revision: int, by: int, refusal: str) -> Rerendering:
+    def _move(self, revision: int, offset: int) -> Edited:
         with self.lock:
             self.check_revision(revision)
-            if not 0 <= self._at + by < len(self._versions):
-                raise ParameterError(f"{refusal}; edit something first")
-            return self._go_to(self._versions, self._edits, self._at + by)
+            plan = self._history.neighbour(offset)
+            return self._go_to(plan, lambda: self._history.move(offset))
 
-    def _go_to(self, versions: list[Plan], edits: list[str], at: int) -> Rerendering:
-        """Play another plan from now on, once its sound is there."""
+    def _go_to(self, plan: Plan, enter_history: Callable[[], None]) -> Edited:
+        """Render another version of the plan, then make it the current one."""
         started = time.perf_counter()
-        render_options = self._sounding
+        before = self.state
+        rendered = before.rendered
         change = None
-        if render_options is not None:
-            render_options, change = self._follow(versions[at], render_options)
-        self._versions = versions
-        self._edits = edits
-        self._at = at
-        self._renew(next(_revisions), render_options)
-        self._tell()
-        return Rerendering(change, 1000 * (time.perf_counter() - started))
+        if rendered is not None:
+            rendered, change = self.renderer.update(rendered, plan)
+        enter_history()
+        self._set_state(next(_revisions), rendered)
+        self._publish()
+        milliseconds = 1000 * (time.perf_counter() - started)
+        return Edited(before, self.state, change, milliseconds)
 
-    def look_again(self) -> None:
-        """Have sources heard that were put back since they were looked at."""
+    def check_failed_sources(self) -> None:
+        """Render sources that were put back since they were checked."""
         with self.lock:
-            if self._sounding is None or not self.corpus.look_at_problems(self.state.plan):
+            rendered = self.state.rendered
+            if rendered is None or not self.renderer.sources.check_failed(self.state.plan):
                 return
-            render_options, _ = self._follow(self.state.plan, self._sounding)
-            if render_options.recording is self._sounding.recording:
+            updated, _ = self.renderer.update(rendered, self.state.plan)
+            if updated.audio is rendered.audio:
                 return
-            self._renew(next(_revisions), render_options)
-        self._tell()
-
-    def _follow(self, plan: Plan, render_options: "_Sounding") -> tuple["_Sounding", Change]:
-        """The sound of another plan, made from what there is."""
-        try:
-            return self._splice(plan, render_options)
-        except (PlanError, AudioError):
-            before = self.corpus.audible(plan)
-            self.corpus.look(
-                plan, again=True
-            )  # a source has vanished, or is another, since it was looked at
-            if self.corpus.audible(plan) == before:
-                raise
-            return self._splice(plan, render_options)
-
-    def _splice(self, plan: Plan, render_options: "_Sounding") -> tuple["_Sounding", Change]:
-        heard = self.corpus.audible(plan)
-        recording = render_options.recording
-        change = Change(0, recording.n_samples, plan.n_samples)
-        if heard is None and render_options.heard is None and plan.n_samples == recording.n_samples:
-            return render_options, Change(0, 0, 0)
-        if heard is None:
-            return (
-                _Sounding(None, recording.spliced(change, Piece(SILENCE, plan.n_samples))),
-                change,
-            )
-        if render_options.heard is not None:
-            found = changed(render_options.heard, heard, self.crossfade)
-            if found is None:
-                return _Sounding(heard, recording), Change(0, 0, 0)
-            change = found
-        blocks = stitch(
-            heard, self.corpus, crossfade=self.crossfade, start=change.start, stop=change.new_stop
-        )
-        return _Sounding(heard, recording.spliced(change, recording.tape.append(blocks))), change
+            self._set_state(next(_revisions), updated)
+        self._publish()
 
     def preview(self, plan: Plan, start: int, stop: int) -> np.ndarray:
-        """What another plan would sound like from `start` to `stop`, at the level of this one,
-        float32, (samples, channels).
-        """
-        heard = self.corpus.audible(plan)
-        start = max(start, 0)
-        stop = min(stop, plan.n_samples)
-        if heard is None:
-            return np.zeros((stop - start, plan.channels), np.float32)
-        samples = np.concatenate(
-            [*stitch(heard, self.corpus, crossfade=self.crossfade, start=start, stop=stop)]
-        )
-        recording = self.state.recording
-        return samples * min(
-            recording.gain if recording else 1.0,
-            1 / max(float(np.abs(samples).max(initial=0)), 1.0),
-        )
+        """Render a part of another version at the level of this one, float32, (samples, channels).
 
-    def recording(self, revision: int | None) -> Recording | None:
-        """The sound of a revision, by default the present one; None until it has been rendered.
+        It is lowered further if it would exceed full scale.
+        """
+        samples = self.renderer.preview(plan, start, stop)
+        audio = self.state.audio
+        peak = float(np.abs(samples).max(initial=0))
+        return samples * min(audio.gain if audio else 1.0, 1 / max(peak, 1.0))
+
+    def audio_of(self, revision: int | None) -> RenderedAudio | None:
+        """Return the audio of a revision, by default the current one; None until it is rendered.
 
         Raises
         ------
         HTTPException
-            409 if it is a revision of long ago.
+            409 if the revision is too old.
         """
         if revision is None:
-            return self.state.recording
-        if found := self._recent.get(revision):
-            return found
-        self.check_revision(revision)
-        return self.state.recording
+            return self.state.audio
+        audio = self._recent.get(revision)
+        if audio is None:
+            self.check_revision(revision)
+            audio = self.state.audio
+        return audio
 
-    def has_recording(self, revision: int) -> bool:
-        """Whether the sound of a revision can be had here."""
-        return revision in self._recent
+    def has_audio_of(self, revision: int) -> bool:
+        """Return whether the audio of a revision is rendered and kept here."""
+        return self._recent.get(revision) is not None
 
     def saved_as(self, file: PlanFile, plan: Plan) -> None:
-        """The plan was saved, and goes on under that name."""
+        """Note that a version was saved, and go on under the name of its file."""
         with self.lock:
-            self._saved = plan
-            self.state = replace(self.state, file=file, dirty=self.state.plan is not plan)
+            self._history.mark_saved(plan)
+            self.state = replace(self.state, file=file, dirty=not self._history.is_saved)
 
     def check_revision(self, revision: int) -> None:
         """Raise the HTTPException of `edit`."""
-        if revision != self.state.revision:
+        current = self.state.revision
+        if revision != current:
             raise HTTPException(
-                409,
-                f"the plan has been edited elsewhere: it is at revision {self.state.revision};"
-                " reload it",
+                409, f"the plan has been edited elsewhere: it is at revision {current}; reload it"
             )
 
-    @property
-    def audio(self) -> dict[str, Any]:
-        """How far the sound is, for the page."""
-        recording = self.state.recording
-        facts: dict[str, Any] = {"state": "ready", "done": 1.0, "error": None, "gain_db": 0.0}
-        if recording is not None:
-            return facts | {"gain_db": recording.gain_db}
-        return facts | {
-            "state": "failed" if self.error else "rendering",
-            "done": self.done,
-            "error": self.error,
-        }
-
-    def _renew(self, revision: int, render_options: "_Sounding | None") -> None:
-        """The next state, and the recordings of the last few."""
-        plan = self._versions[self._at]
-        at = self._at
-        redo = self._edits[at + 1] if at + 1 < len(self._versions) else None
-        undo = self._edits[at] if at else None
-        recording = render_options.recording if render_options else None
-        if recording is not None:
-            recent = {**self._recent, revision: recording}
-            kept = list(dict.fromkeys(reversed(recent.values())))[:RECENT]
-            self._recent = {number: one for number, one in recent.items() if one in kept}
-        self._sounding = render_options
+    def _set_state(self, revision: int, rendered: RenderedPlan | None) -> None:
+        history = self._history
+        if rendered is not None:
+            self._recent.add(revision, rendered.audio)
         self.state = State(
-            self.state.file, revision, plan, recording, plan is not self._saved, undo, redo
+            self.state.file,
+            revision,
+            history.plan,
+            rendered,
+            not history.is_saved,
+            history.undo_label,
+            history.redo_label,
         )
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         state = self.state
-        self._publish(
-            "plan", {"id": state.file.id, "revision": state.revision, "audio": self.audio}
-        )
-
-
-@dataclass(frozen=True)
-class _Sounding:
-    """What can be heard of a plan, None if nothing, and its sound."""
-
-    heard: Plan | None
-    recording: Recording
-
-
-def _counted(blocks: Iterator[np.ndarray], tell: Callable[[int], None]) -> Iterator[np.ndarray]:
-    done = 0
-    for block in blocks:
-        done += len(block)
-        yield block
-        tell(done)
+        self.publisher.publish(state.file.id, state.revision, state.audio)

@@ -1,10 +1,8 @@
-"""What a page asks to be changed of a plan, checked, as a function of the plan; and its words for
-people.
-"""
+"""Edits that a page asks for: each kind is a dataclass, checked as it is read from JSON."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Protocol, Self
 
 from demiurge.plans.edit import (
     MOST_TIMES,
@@ -13,118 +11,205 @@ from demiurge.plans.edit import (
     remove_steps,
     repeat_step,
     replace_unit,
-    reselect,
 )
 from demiurge.plans.locate import belongs, check_database
+from demiurge.plans.reselect import reselect
+from demiurge.plans.settings import PlanSettings
 from demiurge.web.values import check_keys, take_integer, take_integers, take_number, take_switch
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
-from query.settings import SearchSettings
 
-MOST_NUMBER = 1 << 53  # what JavaScript can count to
-KNOBS = {
-    "continuity": 1e6,
-    "novelty": 1e6,
-    "min_reuse": 1e6,
-    "temperature": 1e6,
-}  # and the most they can be
-
-Edit = Callable[[Plan], Plan]
+MOST_NUMBER = 1 << 53  # the largest integer that JavaScript counts to
+MOST_OPTION = 1e6
 
 
-def parse_edit(edit: Any, workspace: Workspace) -> tuple[Edit, str]:
-    """What an edit does to a plan, and how it is called.
+class Edit(Protocol):
+    """A change of a plan that was asked for; its fields are the keys of the JSON object."""
 
-    Raises
-    ------
-    ParameterError
-        If it is none; what is wrong with it for a certain plan shows when it is done.
-    """
-    kind = edit.get("kind") if isinstance(edit, dict) else None
-    if not isinstance(kind, str) or kind not in EDITS:
-        raise ParameterError(
-            f"an edit must be an object whose kind is one of {', '.join(EDITS)}, undo and redo"
-        )
-    parse, names = EDITS[kind]
-    check_keys(f"edit {kind}", edit, ("kind", *names))
-    return parse(edit, workspace)
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Check an edit; raise a ParameterError if a value is wrong."""
+        ...
 
+    @property
+    def label(self) -> str:
+        """What the edit does, for people."""
+        ...
 
-def _choose(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
-    step, unit = (take_integer(edit, name, 0, MOST_NUMBER) for name in ("step", "unit"))
-    return lambda plan: replace_unit(plan, step, unit, workspace.database), "another unit"
+    def apply(self, plan: Plan, workspace: Workspace) -> Plan:
+        """Return the edited plan; raise a `DemiurgeError` if the plan cannot be edited so."""
+        ...
 
 
-def _repeat(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
-    step = take_integer(edit, "step", 0, MOST_NUMBER)
-    times = take_integer(edit, "times", 1, MOST_TIMES)
+@dataclass(frozen=True)
+class ChooseUnit:
+    """Play another unit at a step."""
 
-    def repeated(plan: Plan) -> Plan:
-        return _refreshed(
-            repeat_step(plan, step, times), range(step + 1, step + times + 1), workspace
-        )
+    step: int
+    unit: int
+    label = "another unit"
 
-    return repeated, "a step repeated"
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        step = take_integer(document, "step", 0, MOST_NUMBER)
+        return cls(step, take_integer(document, "unit", 0, MOST_NUMBER))
 
-
-def _remove(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
-    steps = sorted(set(take_integers(edit, "steps", 0, MOST_NUMBER)))
-
-    def removed(plan: Plan) -> Plan:
-        behind = [
-            number - before for before, number in enumerate(steps)
-        ]  # what follows each has its number less those gone
-        return _refreshed(remove_steps(plan, steps), behind, workspace)
-
-    return removed, f"{_steps(steps)} removed"
+    def apply(self, plan: Plan, workspace: Workspace) -> Plan:
+        return replace_unit(plan, self.step, self.unit, workspace.database)
 
 
-def _lock(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
-    steps = take_integers(edit, "steps", 0, MOST_NUMBER)
-    locked = take_switch(edit, "locked")
-    return (
-        lambda plan: lock_steps(plan, steps, locked),
-        f"{_steps(steps)} {'locked' if locked else 'unlocked'}",
-    )
+@dataclass(frozen=True)
+class RepeatStep:
+    """Play a step again, right after itself, so many times."""
+
+    step: int
+    times: int
+    label = "a step repeated"
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        step = take_integer(document, "step", 0, MOST_NUMBER)
+        return cls(step, take_integer(document, "times", 1, MOST_TIMES))
+
+    def apply(self, plan: Plan, workspace: Workspace) -> Plan:
+        longer = repeat_step(plan, self.step, self.times)
+        copies = range(self.step + 1, self.step + self.times + 1)
+        return _refresh(longer, copies, workspace)
 
 
-def _reselect(edit: dict[str, Any], workspace: Workspace) -> tuple[Edit, str]:
-    given: dict[str, Any] = {
-        name: take_number(edit, name, 0, most) for name, most in KNOBS.items() if name in edit
-    }
-    if "seed" in edit:
-        given["seed"] = take_integer(edit, "seed", 0, MOST_NUMBER)
+@dataclass(frozen=True)
+class RemoveSteps:
+    """Leave steps out; what follows moves up."""
 
-    def reselected(plan: Plan) -> Plan:
+    steps: tuple[int, ...]
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        return cls(tuple(sorted(set(take_integers(document, "steps", 0, MOST_NUMBER)))))
+
+    @property
+    def label(self) -> str:
+        return f"{_counted(self.steps)} removed"
+
+    def apply(self, plan: Plan, workspace: Workspace) -> Plan:
+        shorter = remove_steps(plan, self.steps)
+        # the step after each removed one, by its new number
+        after = [number - n_before for n_before, number in enumerate(self.steps)]
+        return _refresh(shorter, after, workspace)
+
+
+@dataclass(frozen=True)
+class LockSteps:
+    """Lock steps, or unlock them."""
+
+    steps: tuple[int, ...]
+    locked: bool
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        steps = tuple(take_integers(document, "steps", 0, MOST_NUMBER))
+        return cls(steps, take_switch(document, "locked"))
+
+    @property
+    def label(self) -> str:
+        return f"{_counted(self.steps)} {'locked' if self.locked else 'unlocked'}"
+
+    def apply(self, plan: Plan, workspace: Workspace) -> Plan:
+        return lock_steps(plan, self.steps, self.locked)
+
+
+@dataclass(frozen=True)
+class ChooseAgain:
+    """Search the path again around the locked steps, with the plan's options or those given."""
+
+    continuity: float | None = None
+    novelty: float | None = None
+    min_reuse: float | None = None
+    temperature: float | None = None
+    random_seed: int | None = None
+    label = "the rest chosen again"
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        options: dict[str, Any] = {
+            name: take_number(document, name, 0, MOST_OPTION)
+            for name in ("continuity", "novelty", "min_reuse", "temperature")
+            if name in document
+        }
+        if "random_seed" in document:
+            options["random_seed"] = take_integer(document, "random_seed", 0, MOST_NUMBER)
+        return cls(**options)
+
+    def apply(self, plan: Plan, workspace: Workspace) -> Plan:
         check_database(plan, workspace.database)
-        search = SearchSettings.from_settings(plan.settings)
+        search = PlanSettings.of(plan).search
+        given = {name: value for name, value in asdict(self).items() if value is not None}
         return reselect(plan, workspace.index(search), replace(search.path, **given))
 
-    return reselected, "the rest chosen again"
+
+@dataclass(frozen=True)
+class Undo:
+    """Take the last edit back."""
 
 
-EDITS: dict[
-    str, tuple[Callable[[dict[str, Any], Workspace], tuple[Edit, str]], tuple[str, ...]]
-] = {
-    "choose": (_choose, ("step", "unit")),
-    "repeat": (_repeat, ("step", "times")),
-    "remove": (_remove, ("steps",)),
-    "lock": (_lock, ("steps", "locked")),
-    "reselect": (_reselect, (*KNOBS, "seed")),
+@dataclass(frozen=True)
+class Redo:
+    """Make the edit again that was undone last."""
+
+
+KINDS: dict[str, type[Edit]] = {
+    "choose": ChooseUnit,
+    "repeat": RepeatStep,
+    "remove": RemoveSteps,
+    "lock": LockSteps,
+    "reselect": ChooseAgain,
 }
+MOVES: dict[str, type[Undo] | type[Redo]] = {"undo": Undo, "redo": Redo}
 
 
-def _refreshed(plan: Plan, numbers: Iterable[int], workspace: Workspace) -> Plan:
-    """The plan with the costs of steps that have another step before them now; of another database
-    they stay unknown.
-    """
+@dataclass(frozen=True)
+class EditRequest:
+    """An edit, and the revision of the plan that it is meant for."""
+
+    revision: int
+    edit: Edit | Undo | Redo
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Check a request.
+
+        Raises
+        ------
+        ParameterError
+            If it is wrong by itself; whether the plan has such steps shows when it is applied.
+        """
+        check_keys("the request", document, ("revision", "edit"))
+        revision = take_integer(document, "revision", 0, MOST_NUMBER)
+        return cls(revision, _parse_edit(document.get("edit")))
+
+
+def _parse_edit(document: Any) -> Edit | Undo | Redo:
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS | MOVES:
+        raise ParameterError(
+            f"an edit must be an object whose kind is one of {', '.join(KINDS | MOVES)}"
+        )
+    if kind in MOVES:
+        check_keys(f"edit {kind}", document, ("kind",))
+        return MOVES[kind]()
+    names = [field.name for field in fields(KINDS[kind])]  # type: ignore[arg-type]
+    check_keys(f"edit {kind}", document, ("kind", *names))
+    return KINDS[kind].from_json(document)
+
+
+def _refresh(plan: Plan, numbers: Iterable[int], workspace: Workspace) -> Plan:
+    """Measure again steps that follow another step now, if the plan belongs to the database."""
     if not belongs(plan, workspace.database):
         return plan
-    return refresh_costs(
-        plan, sorted({number for number in numbers if number < len(plan.steps)}), workspace.database
-    )
+    existing = sorted({number for number in numbers if number < len(plan.steps)})
+    return refresh_costs(plan, existing, workspace.database)
 
 
-def _steps(steps: list[int]) -> str:
+def _counted(steps: tuple[int, ...]) -> str:
     return "a step" if len(steps) == 1 else f"{len(steps)} steps"

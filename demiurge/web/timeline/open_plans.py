@@ -1,48 +1,74 @@
-"""The plans that are open: each opened once, however many look at it, and none closed with edits
-that are not saved.
-"""
+"""The open plans: each is opened once for all pages, and none is closed with unsaved edits."""
 
 import tempfile
 import threading
+from collections import OrderedDict
 from concurrent.futures import wait
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from starlette.exceptions import HTTPException
 
 from demiurge.plans.locate import is_own
-from demiurge.web.plans import PlanFile, Plans, plans_of
+from demiurge.web.plans import PlanFile, Plans
 from demiurge.web.timeline.editor import Editor
-from demiurge.web.timeline.playable import Corpus
+from demiurge.web.timeline.history import History
+from demiurge.web.timeline.publisher import Publisher
+from demiurge.web.timeline.renderer import Renderer
+from demiurge.web.timeline.sources import PlanSources
 from demiurge.web.workspace import Workspace
 from files.cache import cache_folder
 from files.errors import DemiurgeError
+from playback.options import CrossfadeOptions
 from playback.plan import Plan
 
-KEPT = 8  # plans that stay open when nobody looks at them
-EDIT_SECONDS = 2.0  # that an edit may still take when the server ends
-PATIENCE_SECONDS = 0.5  # in which most plans are rendered: whoever opens one is told only then
+KEPT = 8  # plans that stay open when no page shows them
+EDIT_SECONDS = 2.0  # that the end of the server waits for an edit
+PATIENCE_SECONDS = 0.5  # in which most plans are rendered: a request waits for that
+
+Stamp = tuple[int, int] | None  # size and date of a file; None if it is gone
 
 
-class Editors:
-    """The open plans of a workspace. Safe to be used from several threads."""
+@dataclass(frozen=True)
+class _OpenPlan:
+    """An editor, and what its plan file was like when it was read or written."""
+
+    editor: Editor
+    stamp: Stamp
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the file was changed by hand and there are no unsaved edits to lose."""
+        state = self.editor.state
+        return not state.dirty and _stamp(state.file) not in (None, self.stamp)
+
+    @property
+    def may_be_closed(self) -> bool:
+        """Whether it is saved and not being rendered."""
+        return not self.editor.state.dirty and self.editor.audio_facts["state"] != "rendering"
+
+    def close(self) -> None:
+        self.editor.renderer.sources.close()
+
+
+class OpenPlans:
+    """The open plans of a workspace. Safe to use from several threads."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._plans = plans_of(workspace)
-        self._open: dict[str, Editor] = {}  # by plan, the one used last at the end
-        self._stamps: dict[
-            str, tuple[int, int] | None
-        ] = {}  # by plan: size and date of its file when it was opened
-        # by plan: one opens it, others wait for that
+        self._plans = workspace.plans
+        self._open: OrderedDict[str, _OpenPlan] = OrderedDict()  # the last used one is at the end
         self._lock = threading.Lock()
-        self._turns = dict[str, threading.Lock]()
+        self._opening = dict[str, threading.Lock]()  # by plan: others wait while one opens it
         workspace.on_close.append(self.close)
 
     def get(self, plan_id: str) -> Editor:
-        """The editor of a plan, opened if need be, and again if its file was edited by hand; its
-        sound is then made in the background.
+        """Return the editor of a plan.
+
+        The plan is opened if need be, again if its file was changed by hand, and its audio is then
+        rendered in the background.
 
         Raises
         ------
@@ -54,79 +80,80 @@ class Editors:
         file = self._plans.get(plan_id)
         if file is None:
             raise HTTPException(
-                404,
-                "there is no such plan; it may have been moved or removed: see the list of plans",
+                404, "there is no such plan; it may have been moved or removed: see the plans' list"
             )
         with self._lock:
-            turn = self._turns.setdefault(plan_id, threading.Lock())
-        with turn:
+            opening = self._opening.setdefault(plan_id, threading.Lock())
+        with opening:
             with self._lock:
-                if editor := self._present(plan_id):
-                    return editor
+                editor = self._find_open(plan_id)
+            if editor:
+                return editor
             stamp = _stamp(file)
-            editor = self._make(file)
+            editor = self._open_file(file)
             with self._lock:
-                self._open[plan_id] = editor
-                self._stamps[plan_id] = stamp
-                self._close_some()
-            rendering = self._workspace.executor.submit(editor.render, self._workspace.check_open)
-        wait([rendering], PATIENCE_SECONDS)
+                self._open[plan_id] = _OpenPlan(editor, stamp)
+                self._close_unused()
+        self._render(editor)
         return editor
 
-    def visit(self, plan_id: str) -> Editor:
-        """As `get`, for a page that is opened: what could not be heard is tried again. Raises as
-        `get` and `Editor.edit`.
-        """
+    def get_for_page(self, plan_id: str) -> Editor:
+        """As `get`; also try again what failed before: missing sources and failed rendering."""
         editor = self.get(plan_id)
-        editor.look_again()
-        if editor.begin_again():
-            wait(
-                [self._workspace.executor.submit(editor.render, self._workspace.check_open)],
-                PATIENCE_SECONDS,
-            )
+        editor.check_failed_sources()
+        if editor.reset_failure():
+            self._render(editor)
         return editor
 
-    def hearing(self, plan_id: str, revision: int) -> Editor:
-        """The editor that made a revision: it may have been saved under another name meanwhile.
-        Raises as `get`.
+    def get_with_audio(self, plan_id: str, revision: int) -> Editor:
+        """Return the editor that has the audio of a revision.
+
+        The plan may have been saved under another name since. Raises as `get`.
         """
         with self._lock:
-            found = [editor for editor in self._open.values() if editor.has_recording(revision)]
-        return found[0] if found else self.get(plan_id)
+            editors = [plan.editor for plan in self._open.values()]
+        for editor in editors:
+            if editor.has_audio_of(revision):
+                return editor
+        return self.get(plan_id)
 
-    def _present(self, plan_id: str) -> Editor | None:
-        """The editor that is open, if there is one and it has what is in the plan's file, or edits
-        that are not saved.
-        """
-        editor = self._open.pop(plan_id, None)
-        if editor is None:
+    def _find_open(self, plan_id: str) -> Editor | None:
+        """Return the editor if the plan is open, as the last used one; close it if outdated."""
+        plan = self._open.get(plan_id)
+        if plan is None:
             return None
-        if editor.state.dirty or _stamp(editor.state.file) in (None, self._stamps[plan_id]):
-            self._open[plan_id] = editor
-            return editor
-        editor.corpus.close()
-        return None
+        if plan.is_outdated:
+            del self._open[plan_id]
+            plan.close()
+            return None
+        self._open.move_to_end(plan_id)
+        return plan.editor
 
-    def _make(self, file: PlanFile) -> Editor:
+    def _open_file(self, file: PlanFile) -> Editor:
         plan = Plan.load(file.path)
         workspace = self._workspace
         root = workspace.root if is_own(plan, workspace.database) else Path(plan.database["root"])
-        corpus = Corpus(
+        sources = PlanSources(
             root, sample_rate=plan.sample_rate, channels=plan.channels, cache=workspace.decoded
         )
-        return Editor(
-            file, plan, corpus, tapes=cache_folder("tapes"), publish=workspace.events.publish
-        )
+        crossfade = CrossfadeOptions.of(plan.settings)
+        renderer = Renderer(sources, crossfade, cache_folder("tapes"))
+        return Editor(file, History(plan), renderer, Publisher(workspace.events.publish))
 
-    def _close_some(self) -> None:
-        """Close what was not used for longest, if it is saved and its sound is made."""
-        for plan_id, editor in list(self._open.items())[:-KEPT]:
-            if not editor.state.dirty and editor.audio["state"] != "rendering":
+    def _render(self, editor: Editor) -> None:
+        """Render in the background, and wait a moment for short plans."""
+        rendering = self._workspace.executor.submit(editor.render, self._workspace.check_open)
+        wait([rendering], PATIENCE_SECONDS)
+
+    def _close_unused(self) -> None:
+        """Close the plans that were not used for longest, if they may be closed."""
+        for plan_id, plan in list(self._open.items())[:-KEPT]:
+            if plan.may_be_closed:
                 del self._open[plan_id]
-                editor.corpus.close()
+                plan.close()
 
     def save(self, editor: Editor, name: str | None) -> PlanFile:
-        """Write the plan of an editor to a new file, under which it goes on.
+        """Write an editor's plan to a new file, and go on under the name of that.
 
         Raises
         ------
@@ -135,59 +162,55 @@ class Editors:
         """
         with editor.lock:
             state = editor.state
-            saved = (
-                self._plans.save(state.plan, name)
-                if name
-                else self._plans.save_edited(state.plan, state.file)
-            )
+            if name:
+                saved = self._plans.save(state.plan, name)
+            else:
+                saved = self._plans.save_edited(state.plan, state.file)
             editor.saved_as(saved, state.plan)
             with self._lock:
                 self._open.pop(state.file.id, None)
-                self._open[saved.id] = editor
-                self._stamps[saved.id] = _stamp(saved)
+                self._open[saved.id] = _OpenPlan(editor, _stamp(saved))
         return saved
 
     def close(self) -> None:
-        """Before the server ends: write every plan with unsaved edits to a file of its own, and say
-        so in the terminal.
-        """
+        """Write plans with unsaved edits to new files, say so in the terminal, and close all."""
         with self._lock:
-            editors = list(self._open.values())
-        for editor in editors:
-            is_still = editor.lock.acquire(
-                timeout=EDIT_SECONDS
-            )  # else an edit goes on, and is not waited for
+            plans = list(self._open.values())
+        for plan in plans:
+            lock = plan.editor.lock
+            is_locked = lock.acquire(timeout=EDIT_SECONDS)  # else an edit is still going on
             try:
-                self._keep_edits(editor)
+                self._save_unsaved(plan.editor)
             finally:
-                if is_still:
-                    editor.lock.release()
-        for editor in editors:
-            editor.corpus.close()
+                if is_locked:
+                    lock.release()
+        for plan in plans:
+            plan.close()
 
-    def _keep_edits(self, editor: Editor) -> None:
-        """Where plans are kept, or where anything can be written."""
+    def _save_unsaved(self, editor: Editor) -> None:
+        """Write unsaved edits to the folder of plans, or wherever else a file can be written."""
         state = editor.state
         if not state.dirty:
             return
+        name = state.file.name
         for folder in (self._plans.folder, Path.cwd(), Path(tempfile.gettempdir())):
             try:
-                saved = Plans(folder).save(state.plan, f"{state.file.name}-unsaved")
+                saved = Plans(folder).save(state.plan, f"{name}-unsaved")
             except DemiurgeError as error:
-                _say(f"{state.file.name}: {error}")
+                _print(f"{name}: {error}")
             else:
-                _say(f"{state.file.name} had unsaved edits: they are in {saved.path}")
+                _print(f"{name} had unsaved edits: they are in {saved.path}")
                 return
-        _say(f"{state.file.name} had unsaved edits, which are lost")
+        _print(f"{name} had unsaved edits, which are lost")
 
 
-def _say(message: str) -> None:
+def _print(message: str) -> None:
     with suppress(OSError):  # the terminal may be closed
         click.echo(message, err=True)
 
 
-def _stamp(file: PlanFile) -> tuple[int, int] | None:
-    """Tells whether somebody has written to a plan's file since; None if it is gone."""
+def _stamp(file: PlanFile) -> Stamp:
+    """Return what changes when somebody writes to a plan's file."""
     try:
         status = file.path.stat()
     except OSError:

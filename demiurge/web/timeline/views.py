@@ -1,4 +1,4 @@
-"""Views of plans: what is played when, heard, seen, changed and taken away."""
+"""Views of plans: shown, played, edited, saved and downloaded."""
 
 import re
 from typing import Any
@@ -12,33 +12,18 @@ from starlette.routing import Route
 
 from demiurge.plans.edit import replace_unit
 from demiurge.plans.locate import is_own
-from demiurge.web.answers import (
-    bytes_answer,
-    json_answer,
-    numbers_answer,
-    page,
-    takes_json,
-    takes_turns,
-    wav_answer,
-    wav_header,
-)
+from demiurge.web.answers import bytes_answer, json_answer, numbers_answer, page
 from demiurge.web.excerpts import excerpt
-from demiurge.web.plans import plans_of
+from demiurge.web.requests import takes_json, takes_turns
 from demiurge.web.timeline.alternatives import alternatives_document
-from demiurge.web.timeline.document import curves, plan_document
+from demiurge.web.timeline.document import curves, edit_document, plan_document
 from demiurge.web.timeline.downloads import KINDS, download, download_headers, media_type
-from demiurge.web.timeline.editor import Editor, Rerendering
-from demiurge.web.timeline.edits import MOST_NUMBER, parse_edit
-from demiurge.web.timeline.open_plans import Editors
-from demiurge.web.timeline.tape import Recording
-from demiurge.web.values import (
-    ask_integer,
-    ask_integers,
-    ask_number,
-    check_keys,
-    take_integer,
-    take_text,
-)
+from demiurge.web.timeline.editor import Editor
+from demiurge.web.timeline.edits import MOST_NUMBER, EditRequest, Redo, Undo
+from demiurge.web.timeline.open_plans import OpenPlans
+from demiurge.web.timeline.rendered_audio import RenderedAudio
+from demiurge.web.values import ask_integer, ask_integers, ask_number, check_keys, take_text
+from demiurge.web.wav import wav_answer, wav_header
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
@@ -50,7 +35,7 @@ CONTEXT_SECONDS = 1.0
 MOST_CONTEXT_SECONDS = 10.0
 RENDERED_AT_A_TIME = 4  # downloads, and steps with what is around them
 FLOAT_BYTES = 4
-RIFF_BYTES = (1 << 32) - 64
+RIFF_BYTES = (1 << 32) - 64  # a WAV cannot be longer
 
 
 class TimelineViews:
@@ -59,7 +44,26 @@ class TimelineViews:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.database = workspace.database
-        self.editors = Editors(workspace)
+        self.open_plans = OpenPlans(workspace)
+
+    def routes(self) -> list[Route]:
+        limiter = CapacityLimiter(RENDERED_AT_A_TIME)
+        plan = "/plans/{plan}"
+        step = f"{plan}/steps/{{step}}"
+        return [
+            Route("/timeline", self.plans),
+            Route("/plans.json", self.plans_json),
+            Route("/timeline/{plan}", self.timeline),
+            Route(f"{plan}.json", self.plan_json),
+            Route(f"{plan}/curves/{{name}}", self.curves),
+            Route(f"{plan}/audio.wav", self.audio),
+            Route(f"{plan}/peaks", self.peaks),
+            Route(f"{step}/alternatives.json", self.alternatives),
+            Route(f"{step}/audio.wav", takes_turns(self.step_audio, limiter)),
+            Route(f"{plan}/edits", takes_json(self.edit), methods=["POST"]),
+            Route(f"{plan}/save", takes_json(self.save), methods=["POST"]),
+            Route(f"{plan}/download/{{kind}}", takes_turns(self.download, limiter)),
+        ]
 
     def plans(self, request: Request) -> Response:
         return page(request, self.workspace, "plans.html", page="timeline", data=self._plans())
@@ -68,158 +72,149 @@ class TimelineViews:
         return json_answer(self._plans())
 
     def _plans(self) -> dict[str, Any]:
-        return {"plans": plans_of(self.workspace).documents()}
+        return {"plans": self.workspace.plans.documents()}
 
     def timeline(self, request: Request) -> Response:
-        file = self.editors.visit(request.path_params["plan"]).state.file
-        return page(
-            request,
-            self.workspace,
-            "timeline.html",
-            plan=file.id,
-            data={"id": file.id, "name": file.name},
-        )
+        file = self.open_plans.get_for_page(request.path_params["plan"]).state.file
+        data = {"id": file.id, "name": file.name}
+        return page(request, self.workspace, "timeline.html", plan=file.id, data=data)
 
     def plan_json(self, request: Request) -> Response:
         return json_answer(plan_document(self._editor(request), self.workspace))
 
     def curves(self, request: Request) -> Response:
-        """A descriptor as it was wanted at each step, then as it is, float32; NaN where that is not
-        known.
-        """
+        """Answer with a descriptor of each step's target, then of its unit, float32."""
         plan = self._editor(request).state.plan
         name = request.path_params["name"]
         if not is_own(plan, self.database) or name not in self.database.settings.names:
-            raise HTTPException(404, f"nothing is known of {name[:40]} in this plan")
+            raise HTTPException(404, f"the steps of this plan have no {name[:40]}")
         return numbers_answer(request, curves(plan, self.database, name))
 
     def audio(self, request: Request) -> Response:
-        """All of the sound as a 32-bit float WAV, or a range of it; 202 while it is being made."""
+        """Answer with a plan's audio as a 32-bit float WAV, or a range of it.
+
+        The answer is 202 while the audio is being rendered.
+        """
+        plan_id = request.path_params["plan"]
         revision = ask_integer(request, "revision", 0, MOST_NUMBER)
-        editor = (
-            self._editor(request)
-            if revision is None
-            else self.editors.hearing(request.path_params["plan"], revision)
-        )
-        recording = editor.recording(revision)
-        if recording is None:
-            return _not_yet(editor)
-        body = _Samples(recording)
+        if revision is None:
+            editor = self.open_plans.get(plan_id)
+        else:
+            editor = self.open_plans.get_with_audio(plan_id, revision)
+        audio = editor.audio_of(revision)
+        if audio is None:
+            return _not_ready(editor)
+        body = _AudioBytes(audio)
         if len(body) > RIFF_BYTES:
             raise ParameterError(
-                "the plan is too long for one WAV; take it away with the command: demiurge playback"
+                "the plan is too long for one WAV file; render it with: demiurge playback"
             )
-        silence = np.broadcast_to(np.float32(0), (recording.n_samples, recording.tape.channels))
-        parts: list[Any] = [wav_header(silence, editor.state.plan.sample_rate), body]
+        shape_only = np.broadcast_to(np.float32(0), (audio.n_samples, audio.channels))
+        header = wav_header(shape_only, editor.state.plan.sample_rate)
+        parts: list[Any] = [header, body]
         return bytes_answer(request, parts, "audio/wav")
 
     def peaks(self, request: Request) -> Response:
-        """The highest sample of every so many, then the lowest, float32."""
+        """Answer with the highest of every so many samples, then the lowest, float32."""
         editor = self._editor(request)
-        samples = ask_integer(request, "samples", 16, 1 << 24, 256)
-        recording = editor.state.recording
-        return (
-            _not_yet(editor)
-            if recording is None
-            else numbers_answer(request, recording.peaks(samples))
-        )
+        n_samples = ask_integer(request, "samples", 16, 1 << 24, 256)
+        audio = editor.state.audio
+        if audio is None:
+            return _not_ready(editor)
+        return numbers_answer(request, audio.peaks(n_samples))
 
     def alternatives(self, request: Request) -> Response:
         editor = self._editor(request)
         k = ask_integer(request, "k", 1, MOST_ALTERNATIVES, ALTERNATIVES)
         state = editor.state
-        number = _step(request, state.plan)
+        number = _step_number(request, state.plan)
         pinned = ask_integers(request, "units", MOST_PINNED)
-        return json_answer(
-            alternatives_document(state, editor.corpus, self.workspace, number, k, pinned)
-        )
+        sources = editor.renderer.sources
+        document = alternatives_document(state, sources, self.workspace, number, k, pinned)
+        return json_answer(document)
 
     def step_audio(self, request: Request) -> Response:
-        """A step with what is around it, as it is or with another unit, as a 16-bit WAV.
+        """Answer with a step and what is around it, as a 16-bit WAV; if asked, with another unit.
 
-        Pages put the revision into the address, so that no browser plays what it heard before an
-        edit; here it makes no difference, for an edit may come between.
+        Pages put the revision into the address, so that no browser plays what it cached before an
+        edit. It is ignored here, for an edit may come in between.
         """
         editor = self._editor(request)
         plan = editor.state.plan
-        number = _step(request, plan)
+        rate = plan.sample_rate
+        number = _step_number(request, plan)
         unit = ask_integer(request, "unit", 0, MOST_NUMBER)
-        context = round(
-            ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS)
-            * plan.sample_rate
-        )
+        seconds = ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS)
+        context = round(seconds * rate)
         if unit is not None:
             plan = replace_unit(plan, number, unit, self.database)
         step = plan.steps[number]
-        editor.corpus.look(plan)
-        if not editor.corpus.is_audible(step):
-            raise HTTPException(
-                410, f"{step.source}: {editor.corpus.problem(step.source) or 'is over too soon'}"
-            )
+        sources = editor.renderer.sources
+        sources.check(plan)
+        if not sources.is_playable(step):
+            problem = sources.problem(step.source) or "too short for this step"
+            raise HTTPException(410, f"{step.source}: {problem}")
         samples = editor.preview(plan, step.at_sample - context, step.until_sample + context)
-        heard = excerpt(samples, plan.sample_rate, fade_in=True)
-        return wav_answer(request, heard, plan.sample_rate, {"Cache-Control": "no-store"})
+        faded = excerpt(samples, rate, fade_in=True)
+        return wav_answer(request, faded, rate, {"Cache-Control": "no-store"})
 
     def edit(self, request: Request, body: dict[str, Any]) -> Response:
-        check_keys("the request", body, ("revision", "edit"))
+        """Edit a plan and answer with what changed; the whole plan is at plan_json."""
         editor = self._editor(request)
-        revision = take_integer(body, "revision", 0, MOST_NUMBER)
-        edit = body.get("edit")
-        if edit == {"kind": "undo"}:
-            made = editor.undo(revision)
-        elif edit == {"kind": "redo"}:
-            made = editor.redo(revision)
+        asked = EditRequest.from_json(body)
+        edit = asked.edit
+        if isinstance(edit, Undo):
+            edited = editor.undo(asked.revision)
+        elif isinstance(edit, Redo):
+            edited = editor.redo(asked.revision)
         else:
-            change, what = parse_edit(edit, self.workspace)
-            made = editor.edit(revision, change, what)
-        document = plan_document(editor, self.workspace)
-        return json_answer(document | {"changed": _changed(made, document["sample_rate"])})
+            edited = editor.edit(
+                asked.revision, lambda plan: edit.apply(plan, self.workspace), edit.label
+            )
+        return json_answer(edit_document(editor, edited, self.workspace))
 
     def save(self, request: Request, body: dict[str, Any]) -> Response:
         check_keys("the request", body, ("name",))
         editor = self._editor(request)
-        saved = self.editors.save(
-            editor, take_text(body, "name") if body.get("name") is not None else None
-        )
+        name = take_text(body, "name") if body.get("name") is not None else None
+        saved = self.open_plans.save(editor, name)
         return json_answer({"id": saved.id, "file": saved.path.name}, 201)
 
     def download(self, request: Request) -> Response:
         state = self._editor(request).state
         kind = request.path_params["kind"]
+        name = state.file.name
         if kind not in KINDS:
-            raise HTTPException(404, f"a plan can be had as {', '.join(KINDS)}, not as {kind[:20]}")
-        root = self.workspace.root if is_own(state.plan, self.database) else None
+            raise HTTPException(404, f"a plan cannot be had as {kind[:20]}: {', '.join(KINDS)} can")
         if request.method == "HEAD":
-            return Response(
-                headers=download_headers(kind, state.file.name), media_type=media_type(kind)
-            )
-        return download(state.plan, kind, state.file.name, root, self.workspace.check_open)
+            return Response(headers=download_headers(kind, name), media_type=media_type(kind))
+        root = self.workspace.root if is_own(state.plan, self.database) else None
+        return download(state.plan, kind, name, root, self.workspace.check_open)
 
     def _editor(self, request: Request) -> Editor:
-        return self.editors.get(request.path_params["plan"])
+        return self.open_plans.get(request.path_params["plan"])
 
 
-class _Samples:
-    """The bytes of a recording, as loud as it is heard, made as they are read."""
+class _AudioBytes:
+    """The bytes of rendered audio after its gain, made as they are read."""
 
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
-        self._frame_bytes = FLOAT_BYTES * recording.tape.channels
+    def __init__(self, audio: RenderedAudio) -> None:
+        self._audio = audio
+        self._frame_bytes = FLOAT_BYTES * audio.channels
 
     def __len__(self) -> int:
-        return self._recording.n_samples * self._frame_bytes
+        return self._audio.n_samples * self._frame_bytes
 
-    def __getitem__(self, span: slice) -> bytes:
-        first = span.start // self._frame_bytes
-        last = -(-span.stop // self._frame_bytes)
-        samples = (self._recording.read(first, last) * self._recording.gain).astype(
-            "<f4", copy=False
-        )
-        offset = span.start - first * self._frame_bytes
-        return samples.tobytes()[offset : offset + span.stop - span.start]
+    def __getitem__(self, asked: slice) -> bytes:
+        first = asked.start // self._frame_bytes
+        last = -(-asked.stop // self._frame_bytes)
+        samples = self._audio.read(first, last) * self._audio.gain
+        offset = asked.start - first * self._frame_bytes
+        content = samples.astype("<f4", copy=False).tobytes()
+        return content[offset : offset + asked.stop - asked.start]
 
 
-def _step(request: Request, plan: Plan) -> int:
+def _step_number(request: Request, plan: Plan) -> int:
     text = request.path_params["step"]
     n_steps = len(plan.steps)
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or int(text) >= n_steps:
@@ -227,35 +222,8 @@ def _step(request: Request, plan: Plan) -> int:
     return int(text)
 
 
-def _not_yet(editor: Editor) -> Response:
-    if editor.error:
-        raise ParameterError(editor.error)
-    return json_answer(editor.audio, 202)
-
-
-def _changed(made: Rerendering, sample_rate: int) -> dict[str, Any] | None:
-    """What an edit changed of the sound; None while all of it is being made."""
-    if made.change is None:
-        return None
-    change = made.change
-    seconds = (change.new_stop - change.start) / sample_rate
-    return vars(change) | {"seconds_rendered": seconds, "milliseconds": round(made.milliseconds, 1)}
-
-
-def routes(workspace: Workspace) -> list[Route]:
-    views = TimelineViews(workspace)
-    limiter = CapacityLimiter(RENDERED_AT_A_TIME)
-    return [
-        Route("/timeline", views.plans),
-        Route("/plans.json", views.plans_json),
-        Route("/timeline/{plan}", views.timeline),
-        Route("/plans/{plan}.json", views.plan_json),
-        Route("/plans/{plan}/curves/{name}", views.curves),
-        Route("/plans/{plan}/audio.wav", views.audio),
-        Route("/plans/{plan}/peaks", views.peaks),
-        Route("/plans/{plan}/steps/{step}/alternatives.json", views.alternatives),
-        Route("/plans/{plan}/steps/{step}/audio.wav", takes_turns(views.step_audio, limiter)),
-        Route("/plans/{plan}/edits", takes_json(views.edit), methods=["POST"]),
-        Route("/plans/{plan}/save", takes_json(views.save), methods=["POST"]),
-        Route("/plans/{plan}/download/{kind}", takes_turns(views.download, limiter)),
-    ]
+def _not_ready(editor: Editor) -> Response:
+    """Answer with how far the audio is, or with why rendering failed."""
+    if editor.publisher.error:
+        raise ParameterError(editor.publisher.error)
+    return json_answer(editor.audio_facts, 202)

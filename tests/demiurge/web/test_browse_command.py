@@ -204,7 +204,7 @@ def test_a_port_in_use_is_refused_and_without_one_another_is_found(built, ended_
     with listen("127.0.0.1", None) as first, listen("127.0.0.1", None) as second:
         port = first.getsockname()[1]
         assert port != second.getsockname()[1]
-        assert f"port {port} is in use; give another with --port" in refused(
+        assert f"port {port} is in use; choose another with --port" in refused(
             built / "small.db", "--port", port, "--no-open"
         )
 
@@ -238,7 +238,7 @@ def test_a_port_that_was_left_a_moment_ago_is_taken():
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "host name"])
 def test_addresses_of_other_machines_are_refused(host):
-    with pytest.raises(ParameterError, match=f"host={host} is no address of this machine"):
+    with pytest.raises(ParameterError, match=f"host={host} is not an address of this machine"):
         listen(host, 8421)
 
 
@@ -295,7 +295,7 @@ def test_bad_input_is_refused_before_anything_is_served(built, tmp_path):
         ((database, "--plan", tmp_path / "bad.plan.json"), "bad.plan.json", 1),
         ((database, "--model", tmp_path / "model"), "no model here", 1),
         ((database, "--root", tmp_path / "nowhere"), "no such folder", 1),
-        ((database, "--token", "short"), "the token has 5 characters and needs at least 16", 2),
+        ((database, "--token", "short"), "the token has 5 characters; give one of 16 or more", 2),
         ((database, "--port", 0), "0 is not in the range", 2),
         ((database, "--port", 99999), "99999 is not in the range", 2),
     ):

@@ -14,18 +14,21 @@ from starlette.exceptions import HTTPException
 
 from audio.decoded import DecodedCache
 from demiurge.plans.edit import lock_steps, remove_steps, repeat_step, replace_unit, reselect
-from demiurge.web.plans import PlanFile, plans_of
-from demiurge.web.timeline import editor as editor_module
-from demiurge.web.timeline import tape as recording_module
-from demiurge.web.timeline.editor import RECENT, Editor
-from demiurge.web.timeline.open_plans import KEPT, Editors
-from demiurge.web.timeline.playable import Corpus
-from demiurge.web.timeline.tape import BLOCK_SAMPLES, Piece, Recording, Tape
+from demiurge.web.plans import PlanFile
+from demiurge.web.timeline.editor import Editor
+from demiurge.web.timeline.history import History
+from demiurge.web.timeline.open_plans import KEPT, OpenPlans
+from demiurge.web.timeline.publisher import Publisher
+from demiurge.web.timeline.recent_audio import KEPT as KEPT_AUDIO
+from demiurge.web.timeline.rendered_audio import RenderedAudio
+from demiurge.web.timeline.renderer import Renderer
+from demiurge.web.timeline.sources import PlanSources
+from demiurge.web.timeline.tape import BLOCK_SAMPLES, Piece, Tape
 from demiurge.web.workspace import Workspace
 from files.errors import AudioError, ParameterError, PlanError
-from playback.crossfade import CrossfadeOptions
 from playback.diff import Change
-from playback.opened import open_plan
+from playback.open_plan import open_plan
+from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan
 from playback.render import render
 from playback.stitch import stitch
@@ -53,21 +56,40 @@ def opened(workspace):
 
     yield open_plan
     for editor in editors:
-        editor.corpus.close()
+        sources_of(editor).close()
     workspace.close()
 
 
 def edited(workspace: Workspace, plan: Plan, root: Path | None = None) -> Editor:
     """An editor whose first rendering is done."""
-    corpus = Corpus(
+    editor = new_editor(workspace, plan, root)
+    editor.render(lambda: None)
+    return editor
+
+
+def new_editor(
+    workspace: Workspace,
+    plan: Plan,
+    root: Path | None = None,
+    *,
+    history: History | None = None,
+    told: list | None = None,
+) -> Editor:
+    """An editor that has rendered nothing; its events are added to `told`."""
+    sources = PlanSources(
         root or workspace.root,
         sample_rate=plan.sample_rate,
         channels=plan.channels,
         cache=DecodedCache(),
     )
-    editor = Editor(FILE, plan, corpus, tapes=workspace.folder, publish=lambda kind, data: None)
-    editor.render(lambda: None)
-    return editor
+    renderer = Renderer(sources, CrossfadeOptions.of(plan.settings), workspace.folder)
+    events = [] if told is None else told
+    publisher = Publisher(lambda kind, data: events.append(data))
+    return Editor(FILE, history or History(plan), renderer, publisher)
+
+
+def sources_of(editor: Editor) -> PlanSources:
+    return editor.renderer.sources
 
 
 def anew(plan: Plan, root: Path) -> np.ndarray:
@@ -78,19 +100,19 @@ def anew(plan: Plan, root: Path) -> np.ndarray:
         return np.zeros((plan.n_samples, plan.channels), np.float32)
     with opened:
         return np.concatenate(
-            [*stitch(opened.plan, opened.sound, crossfade=CrossfadeOptions.of(plan.settings))]
+            [*stitch(opened.plan, opened.reader, crossfade=CrossfadeOptions.of(plan.settings))]
         )
 
 
 def sounds(editor: Editor) -> np.ndarray:
-    recording = editor.state.recording
-    assert recording.n_samples == editor.state.plan.n_samples
-    return recording.read(0, recording.n_samples)
+    audio = editor.state.audio
+    assert audio.n_samples == editor.state.plan.n_samples
+    return audio.read(0, audio.n_samples)
 
 
 @st.composite
 def edits(draw):
-    """A function of the number of steps and the plan's candidates, so that most edits make sense."""
+    """An edit: its kind and two numbers, of which `do` makes a step and a unit that exist."""
     kind = draw(
         st.sampled_from(
             ["choose", "choose", "repeat", "remove", "lock", "reselect", "shape", "undo", "redo"]
@@ -151,7 +173,7 @@ def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_m
     for edit in done:
         do(editor, workspace, *edit)
         assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root)), edit
-    editor.corpus.close()
+    sources_of(editor).close()
 
 
 def test_only_what_changed_is_made_anew(opened, made, workspace):
@@ -173,7 +195,7 @@ def test_only_what_changed_is_made_anew(opened, made, workspace):
 def test_history_goes_back_and_forth_and_forgets_what_was_undone(opened, made):
     editor = opened(made)
     first = editor.state.revision
-    with pytest.raises(ParameterError, match="nothing was edited that could be undone"):
+    with pytest.raises(ParameterError, match="there is nothing to undo"):
         editor.undo(first)
     for number in range(3):
         editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 0, 1), f"edit {number}")
@@ -185,7 +207,7 @@ def test_history_goes_back_and_forth_and_forgets_what_was_undone(opened, made):
     editor.redo(editor.state.revision)
     editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "other")
     assert (editor.state.undo, editor.state.redo) == ("other", None)
-    with pytest.raises(ParameterError, match="nothing was undone"):
+    with pytest.raises(ParameterError, match="there is nothing to redo"):
         editor.redo(editor.state.revision)
     assert editor.state.revision > first
     assert editor.edit(editor.state.revision, lambda plan: plan, "nothing").milliseconds == 0
@@ -203,16 +225,18 @@ def test_what_was_edited_while_it_was_saved_is_not_saved_yet(opened, made):
     assert not editor.state.dirty
 
 
-def test_history_is_bounded(opened, made, monkeypatch):
-    monkeypatch.setattr(editor_module, "MOST_VERSIONS", 5)
-    editor = opened(made)
+def test_history_is_bounded(workspace, made):
+    editor = new_editor(workspace, made, history=History(made, most_versions=5))
+    editor.render(lambda: None)
     for _ in range(8):
         editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
     for _ in range(4):
         editor.undo(editor.state.revision)
     assert editor.state.undo is None
     assert len(editor.state.plan.steps) == len(made.steps) - 4
-    assert np.array_equal(sounds(editor), anew(editor.state.plan, editor.corpus.root))
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
+    sources_of(editor).close()
+    workspace.close()
 
 
 def test_edit_of_another_revision_is_refused(opened, made):
@@ -227,9 +251,9 @@ def test_edit_of_another_revision_is_refused(opened, made):
         with pytest.raises(HTTPException, match="edited elsewhere") as refusal:
             late()
         assert refusal.value.status_code == 409
-    assert editor.recording(old).n_samples == made.n_samples  # whoever still plays it may
+    assert editor.audio_of(old).n_samples == made.n_samples  # a page may still play it
     with pytest.raises(HTTPException, match="409"):
-        editor.recording(1)
+        editor.audio_of(1)
 
 
 def test_edits_of_many_threads_are_made_one_after_another(opened, made):
@@ -250,7 +274,7 @@ def test_edits_of_many_threads_are_made_one_after_another(opened, made):
         thread.join()
     assert len(editor.state.plan.steps) == len(made.steps) + 20 - len(refused)
     assert set(refused) <= {409}
-    assert np.array_equal(sounds(editor), anew(editor.state.plan, editor.corpus.root))
+    assert np.array_equal(sounds(editor), anew(editor.state.plan, sources_of(editor).root))
 
 
 def test_failed_edit_changes_nothing(opened, made, workspace):
@@ -269,10 +293,10 @@ def test_steps_of_a_missing_source_are_silent_and_the_rest_is_heard(opened, made
     used = sorted({step.source for step in made.steps})
     (own / "sounds" / used[0]).unlink()
     editor = opened(made, own / "sounds")
-    assert editor.corpus.problem(used[0]).startswith("missing")
+    assert sources_of(editor).problem(used[0]).startswith("missing")
     assert np.array_equal(sounds(editor), anew(made, own / "sounds"))
     silent = next(number for number, step in enumerate(made.steps) if step.source == used[0])
-    assert not editor.corpus.is_audible(made.steps[silent])
+    assert not sources_of(editor).is_playable(made.steps[silent])
     editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [silent]), "")
     assert np.array_equal(sounds(editor), anew(editor.state.plan, own / "sounds"))
 
@@ -281,85 +305,79 @@ def test_source_that_vanishes_while_the_plan_is_open(opened, made, own):
     editor = opened(made, own / "sounds")
     source = made.steps[10].source
     (own / "sounds" / source).unlink()
-    editor.corpus.close()
+    sources_of(editor).close()
     editor.edit(editor.state.revision, lambda plan: shaped(plan, 10, 4), "louder")
-    assert editor.corpus.problem(source).startswith("missing")
+    assert sources_of(editor).problem(source).startswith("missing")
     assert np.array_equal(sounds(editor), anew(editor.state.plan, own / "sounds"))
 
 
 def test_plan_of_which_nothing_can_be_played_is_silence(opened, made, tmp_path):
     editor = opened(made, tmp_path)
-    assert editor.audio["state"] == "ready"
+    assert editor.audio_facts["state"] == "ready"
     assert not sounds(editor).any()
     editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0, 1]), "")
     assert not sounds(editor).any()
 
 
 def test_edits_before_the_sound_is_made(workspace, made):
-    corpus = Corpus(workspace.root, sample_rate=RATE, channels=made.channels, cache=DecodedCache())
     told = []
-    editor = Editor(
-        FILE,
-        made,
-        corpus,
-        tapes=workspace.folder,
-        publish=lambda kind, data: told.append(data["audio"]["state"]),
-    )
+    editor = new_editor(workspace, made, told=told)
     assert (
         editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [4, 5]), "").change
         is None
     )
-    assert editor.audio["state"] == "rendering"
+    assert editor.audio_facts["state"] == "rendering"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(editor, "_record", interrupted(editor, editor._record))
+        render = editor.renderer.render
+        patch.setattr(editor.renderer, "render", interrupted(editor, render))
         editor.render(lambda: None)
     assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
     assert len(editor.state.plan.steps) == len(made.steps) - 3
-    assert (told[0], told[-1]) == ("rendering", "ready")
-    corpus.close()
+    states = [data["audio"]["state"] for data in told]
+    assert (states[0], states[-1]) == ("rendering", "ready")
+    sources_of(editor).close()
     workspace.close()
 
 
-def interrupted(editor: Editor, record):
-    """Record, and edit the plan meanwhile."""
+def interrupted(editor: Editor, render):
+    """Render, and edit the plan meanwhile."""
 
-    def recorded(plan, check_open):
-        render_options = record(plan, check_open)
+    def rendered(plan, progress):
+        result = render(plan, progress)
         editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [7]), "meanwhile")
-        return render_options
+        return result
 
-    return recorded
+    return rendered
 
 
 def test_rendering_that_fails_says_so(workspace, made):
     def refuse() -> None:
         raise AudioError("it is over")
 
-    corpus = Corpus(workspace.root, sample_rate=RATE, channels=made.channels, cache=DecodedCache())
-    editor = Editor(FILE, made, corpus, tapes=workspace.folder, publish=lambda kind, data: None)
+    editor = new_editor(workspace, made)
     editor.render(refuse)
-    assert (editor.audio["state"], editor.audio["error"]) == ("failed", "it is over")
-    corpus.close()
+    assert (editor.audio_facts["state"], editor.audio_facts["error"]) == ("failed", "it is over")
+    sources_of(editor).close()
     workspace.close()
 
 
-def test_edits_that_change_no_sound_keep_the_recording_and_what_is_playing(opened, made):
+def test_edits_that_change_no_sound_keep_the_audio_and_what_is_playing(opened, made):
     editor = opened(made)
     first = editor.state.revision
-    sound = editor.state.recording
-    for number in range(2 * RECENT):
+    sound = editor.state.audio
+    for number in range(2 * KEPT_AUDIO):
         editor.edit(
             editor.state.revision,
             lambda plan, number=number: lock_steps(plan, [number], True),
             "locked",
         )
-    assert editor.state.recording is editor.recording(first) is sound
-    for _ in range(RECENT - 1):
+    assert editor.state.audio is editor.audio_of(first) is sound
+    for _ in range(KEPT_AUDIO - 1):
         editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
-    assert editor.recording(first) is sound
+    assert editor.audio_of(first) is sound
     editor.edit(editor.state.revision, lambda plan: remove_steps(plan, [0]), "shorter")
     with pytest.raises(HTTPException, match="409"):
-        editor.recording(first)
+        editor.audio_of(first)
 
 
 def test_source_that_is_put_back_is_heard_when_a_page_is_opened(opened, made, own):
@@ -369,27 +387,27 @@ def test_source_that_is_put_back_is_heard_when_a_page_is_opened(opened, made, ow
     path.rename(away)
     editor = opened(made, own / "sounds")
     before = editor.state.revision
-    editor.look_again()
+    editor.check_failed_sources()
     assert editor.state.revision == before
     away.rename(path)
-    editor.look_again()
-    assert editor.corpus.problem(source) is None
+    editor.check_failed_sources()
+    assert sources_of(editor).problem(source) is None
     assert editor.state.revision > before
     assert editor.state.dirty is False
     assert np.array_equal(sounds(editor), anew(made, own / "sounds"))
     assert np.abs(sounds(editor)).max() > 0
-    editor.look_again()
-    assert editor.corpus.problem(source) is None
+    editor.check_failed_sources()
+    assert sources_of(editor).problem(source) is None
 
 
 def test_corpus_that_is_put_back_is_heard(opened, made, own):
     (own / "sounds").rename(own / "away")
     editor = opened(made, own / "sounds")
-    silence = editor.state.recording
-    editor.look_again()
-    assert editor.state.recording is silence
+    silence = editor.state.audio
+    editor.check_failed_sources()
+    assert editor.state.audio is silence
     (own / "away").rename(own / "sounds")
-    editor.look_again()
+    editor.check_failed_sources()
     assert np.array_equal(sounds(editor), anew(made, own / "sounds"))
 
 
@@ -425,47 +443,46 @@ def test_gain_keeps_the_sound_below_full_scale_as_rendering_does(opened, made, t
     summary = render(
         loud,
         tmp_path / "loud.wav",
-        root=editor.corpus.root,
-        crossfade=CrossfadeOptions.of(loud.settings),
+        root=sources_of(editor).root,
+        render_options=RenderOptions(CrossfadeOptions.of(loud.settings)),
     )
-    assert editor.audio["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
+    assert editor.audio_facts["gain_db"] == pytest.approx(summary.gain_db, abs=1e-9)
     assert summary.gain_db < 0
-    peaks = editor.state.recording.peaks(256)
+    peaks = editor.state.audio.peaks(256)
     assert np.abs(peaks).max() == pytest.approx(10 ** (-0.1 / 20), abs=1e-3)
-    assert opened(made).audio["gain_db"] == 0
+    assert opened(made).audio_facts["gain_db"] == 0
 
 
-def test_recording_in_pieces_reads_as_one(tmp_path):
+def test_audio_in_pieces_reads_as_one(tmp_path):
     tape = Tape(2, tmp_path)
     rng = np.random.default_rng(0)
     a, b = (rng.uniform(-1, 1, (n, 2)).astype(np.float32) for n in (3 * BLOCK_SAMPLES + 7, 500))
-    recording = Recording(tape, [tape.append([a[:100], a[100:]])])
-    spliced = recording.spliced(Change(1000, 5000, 1500), tape.append([b]))
+    audio = RenderedAudio(tape, [tape.append([a[:100], a[100:]])])
+    spliced = audio.spliced(Change(1000, 5000, 1500), tape.append([b]))
     whole = np.concatenate([a[:1000], b, a[5000:]])
     assert np.array_equal(spliced.read(0, len(whole)), whole)
     assert np.array_equal(spliced.read(900, 1600), whole[900:1600])
-    assert np.array_equal(recording.read(0, len(a)), a)
+    assert np.array_equal(audio.read(0, len(a)), a)
     for start, stop in ((0, len(a)), (5, 6), (100, BLOCK_SAMPLES), (4000, 2 * BLOCK_SAMPLES + 1)):
         assert tape.extremes(start, stop - start) == (a[start:stop].max(), a[start:stop].min())
     peaks = spliced.peaks(256).reshape(2, -1)
     assert peaks.shape[1] == -(-len(whole) // 256)
     assert peaks[0, 3] == whole[768:1024].max()
     assert peaks[1, -1] == whole[256 * (peaks.shape[1] - 1) :].min()
-    assert Recording(tape, []).n_samples == 0
+    assert RenderedAudio(tape, []).n_samples == 0
 
 
-def test_tape_of_which_most_is_of_no_use_is_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording_module, "SPARE_SAMPLES", 0)
+def test_tape_of_which_most_is_of_no_use_is_left_behind(tmp_path):
     tape = Tape(1, tmp_path)
     samples = np.random.default_rng(0).uniform(-1, 1, (BLOCK_SAMPLES, 1)).astype(np.float32)
-    recording = Recording(tape, [tape.append([samples])])
+    audio = RenderedAudio(tape, [tape.append([samples])])
     for _ in range(3):
-        recording = recording.spliced(
-            Change(0, BLOCK_SAMPLES, BLOCK_SAMPLES), recording.tape.append([samples])
-        )
-    assert recording.tape is not tape
-    assert np.array_equal(recording.read(0, BLOCK_SAMPLES), samples)
-    assert recording.pieces == [Piece(0, BLOCK_SAMPLES)]
+        piece = audio.tape.append([samples])
+        whole = Change(0, BLOCK_SAMPLES, BLOCK_SAMPLES)
+        audio = audio.spliced(whole, piece).condensed(spare_samples=0)
+    assert audio.tape is not tape
+    assert np.array_equal(audio.read(0, BLOCK_SAMPLES), samples)
+    assert audio.pieces == [Piece(0, BLOCK_SAMPLES)]
     assert list(tmp_path.iterdir()) == []  # its file has no name
 
 
@@ -473,7 +490,7 @@ def test_few_plans_stay_open_but_none_is_closed_with_unsaved_edits(workspace, ma
     workspace.folder.mkdir()
     for number in range(KEPT + 3):
         made.save(workspace.folder / f"plan {number:02}.plan.json")
-    editors = Editors(workspace)
+    editors = OpenPlans(workspace)
     files = sorted(editors._plans.files(), key=lambda file: file.name)
     first = editors.get(files[0].id)
     assert editors.get(files[0].id) is first
@@ -493,8 +510,8 @@ def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(
     workspace, made, tmp_path, capsys
 ):
     made.save(tmp_path / "tabla.plan.json")
-    editor = Editors(workspace).get(
-        plans_of(workspace).add(tmp_path / "tabla.plan.json", kind="opened").id
+    editor = OpenPlans(workspace).get(
+        workspace.plans.add(tmp_path / "tabla.plan.json", kind="opened").id
     )
     workspace.folder.write_text("not a folder")
     editor.edit(editor.state.revision, lambda plan: repeat_step(plan, 3, 1), "repeat")
@@ -508,20 +525,21 @@ def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(
 def test_rendering_that_failed_is_tried_again_when_a_page_is_opened(workspace, made, monkeypatch):
     workspace.folder.mkdir()
     made.save(workspace.folder / "a.plan.json")
-    editors = Editors(workspace)
-    record = Editor._record
+    editors = OpenPlans(workspace)
     (file,) = editors._plans.files()
-    monkeypatch.setattr(
-        Editor, "_record", lambda *_: (_ for _ in ()).throw(ParameterError("no room"))
-    )
-    editor = editors.visit(file.id)
-    wait_until(lambda: editor.audio["state"] == "failed")
-    monkeypatch.setattr(Editor, "_record", record)
+
+    def refuse(*_):
+        raise ParameterError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Renderer, "render", refuse)
+        editor = editors.get_for_page(file.id)
+        wait_until(lambda: editor.audio_facts["state"] == "failed")
     assert (
-        editors.get(file.id).audio["error"] == "no room"
+        editors.get(file.id).audio_facts["error"] == "no room"
     )  # who only asks how it is going does not start it
-    assert editors.visit(file.id) is editor
-    wait_until(lambda: editor.audio["state"] == "ready")
+    assert editors.get_for_page(file.id) is editor
+    wait_until(lambda: editor.audio_facts["state"] == "ready")
     assert np.array_equal(sounds(editor), anew(editor.state.plan, workspace.root))
     workspace.close()
 
@@ -530,7 +548,7 @@ def test_plan_that_takes_long_to_open_keeps_nobody_from_others(workspace, made, 
     workspace.folder.mkdir()
     for name in ("long", "short"):
         made.save(workspace.folder / f"{name}.plan.json")
-    editors = Editors(workspace)
+    editors = OpenPlans(workspace)
     load = Plan.load
     begun = threading.Event()
     go_on = threading.Event()

@@ -10,18 +10,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
 from db.database import Database
 from demiurge.cli import main
+from demiurge.web import throttle
 from demiurge.web.events import Events
-from demiurge.web.make import jobs as jobs_module
-from demiurge.web.make import worker as worker_module
 from demiurge.web.make.jobs import Job, Jobs, new_id
-from demiurge.web.make.worker import RenderTask, Worker, _render_variations, _Teller
+from demiurge.web.make.messages import Progressed, RenderTask, VariationFinished
+from demiurge.web.make.worker import Reporter, Worker, render_variations
 from demiurge.web.plans import Plans
 from files.errors import ParameterError
 from playback.plan import Plan
@@ -42,7 +41,7 @@ def model(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = Database(built / "small.db")
     torch.manual_seed(0)
     forecaster = Forecaster(
-        ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16})
+        ForecasterConfig("lstm", database.settings, architecture_sizes={"hidden_size": 16})
     )
     bounds = torch.full_like(forecaster.low, -2.0), torch.full_like(forecaster.high, 2.0)
     forecaster.set_statistics(database.normaliser, low=bounds[0], high=bounds[1])
@@ -115,7 +114,7 @@ def test_mosaic_of_a_seed(told, client, workspace, seed):
         "variation-2.wav",
     ]
     first, second = (Plan.load(folder / f"variation-{number}.plan.json") for number in (1, 2))
-    assert first.settings["selection"]["continuity"] == 0.5
+    assert first.settings["path"]["continuity"] == 0.5
     assert first.settings["target"] == second.settings["target"] == "tabla.wav"
     assert [step.unit for step in first.steps] != [step.unit for step in second.steps]
     states = [data["state"] for kind, data in told if kind == "job" and data["id"] == job["id"]]
@@ -129,7 +128,7 @@ def test_temperature_of_a_mosaic_is_that_of_its_path_and_none_unless_asked(clien
         job = wait(client, asked(client, seed, **options).json())
         assert job["options"]["temperature"] == temperature
         plan = Plan.load(workspace.folder / "jobs" / job["id"] / "variation-1.plan.json")
-        assert plan.settings["selection"]["temperature"] == temperature
+        assert plan.settings["path"]["temperature"] == temperature
 
 
 def test_job_that_says_it_has_made_too_much_is_left_out(tmp_path, caplog):
@@ -173,7 +172,7 @@ def test_variations_of_a_continuation_are_those_of_the_next_seeds(
         str(tmp_path / "out.wav"),
     ]
     result = CliRunner().invoke(
-        main, [*arguments, "--seconds", "0.5", "--seed", "8", "--temperature", "0.9"]
+        main, [*arguments, "--seconds", "0.5", "--random-seed", "8", "--temperature", "0.9"]
     )
     assert result.exit_code == 0, result.output
     sound = client.get(f"/plans/{job['plans'][1]}/download/wav")
@@ -285,7 +284,7 @@ def test_jobs_of_another_day(tmp_path, caplog):
         replace(begun, id="ended", state="done", made=0),
     ):
         (tmp_path / "jobs" / job.id).mkdir(parents=True)
-        jobs._change(job)
+        jobs._update(job)
     (tmp_path / "jobs" / begun.id / "variation-1.plan.json").write_text("{}")
     record = json.loads((tmp_path / "jobs" / "ended" / "job.json").read_text())
     broken = [
@@ -324,9 +323,8 @@ def test_server_that_ends_leaves_its_jobs_interrupted(client, seed, workspace):
     assert [one["state"] for one in again.documents()] == ["interrupted"]
 
 
-def test_only_so_many_wait(tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs_module, "MOST_WAITING", 0)
-    jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
+def test_only_so_many_wait(tmp_path):
+    jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None, most_waiting=0)
     with pytest.raises(ParameterError, match="0 jobs are waiting; cancel some"):
         jobs.submit(Job("a", {}, None, {}, 0.0), task(tmp_path))
 
@@ -345,40 +343,55 @@ def task(folder: Path, **options) -> RenderTask:
     )
 
 
-def test_progress_is_told_ten_times_a_second_at_most(tmp_path, monkeypatch):
-    said = []
+def test_progress_is_reported_ten_times_a_second_at_most(tmp_path, monkeypatch):
+    sent = []
     now = 50.0
-    monkeypatch.setattr(worker_module, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(_Teller, "_name_seed", lambda told, path: None)
-    told = _Teller(task(tmp_path), lambda kind, what: said.append((kind, what)))
-    told.begin(1)
+    monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: now))
+    reporter = Reporter(task(tmp_path), sent.append, seconds=0.1)
+    reporter.begin()
     for _ in range(35):
         now += 0.01
-        told(1, 10, "choosing units")
-    assert len(said) == 4
-    (tmp_path / "variation-1.plan.json").touch()
+        reporter.progress(1, 10, "choosing units")
+    assert sent[0] == Progressed(1, "analysing the seed")
+    assert sent[1:] == [Progressed(1, "choosing units", 1, 10)] * 3
+    finished = SimpleNamespace(plan_file=tmp_path / "variation-1.plan.json")
+    reporter.finish(finished)
     now += 0.1
-    told(2, 10, "variation-2.wav")
-    assert said[-2:] == [
-        ("made", 1),
-        ("progress", {"what": "writing", "done": 2, "total": 10, "variation": 2}),
+    reporter.progress(2, 10, "variation-2.wav")
+    assert sent[-2:] == [
+        VariationFinished(1, finished.plan_file),
+        Progressed(2, "writing", 2, 10),
     ]
-    (tmp_path / "variation-2.plan.json").touch()
-    told.look()
-    assert said[-1] == ("made", 2)
-    assert np.all([kind == "progress" for kind, _ in said[:3]])
 
 
-def test_progress_of_the_forecast_is_told_too(built, model, tabla, tmp_path, monkeypatch):
-    monkeypatch.setattr(worker_module, "TOLD_SECONDS", 0)
+def test_progress_of_the_forecast_is_reported_too(built, model, tabla, tmp_path):
     sf.write(tmp_path / "s.wav", tabla, RATE)
-    said = []
+    sent = []
     asked_for = replace(
         task(tmp_path, variations=1), model=model, database=built / "small.db", root=None
     )
-    _render_variations(asked_for, lambda kind, what: said.append(what))
-    told = [what for what in said[:-1] if what["what"] == "forecasting"]
-    assert told[0] == {"what": "forecasting", "done": 0, "total": 0, "variation": 1}
-    assert [what["done"] for what in told] == sorted(what["done"] for what in told)
-    assert told[-1]["done"] <= told[-1]["total"] > 0
-    assert {what["variation"] for what in said[:-1]} == {said[-1]} == {1}
+    render_variations(asked_for, sent.append, seconds=0)
+    *progress, last = sent
+    forecasting = [message for message in progress if message.label == "forecasting"]
+    assert forecasting[0] == Progressed(1, "forecasting")
+    done = [message.done for message in forecasting]
+    assert done == sorted(done)
+    assert forecasting[-1].done <= forecasting[-1].total > 0
+    assert {message.variation for message in progress} == {1}
+    assert last == VariationFinished(1, tmp_path / "variation-1.plan.json")
+    assert Plan.load(last.plan).settings["seed"] == "kick.wav"
+
+
+def test_messages_of_a_mosaic_of_several_variations_are_in_order(built, tabla, tmp_path):
+    sf.write(tmp_path / "s.wav", tabla, RATE)
+    sent = []
+    asked_for = replace(task(tmp_path, temperature=0.0), database=built / "small.db")
+    render_variations(asked_for, sent.append, seconds=0)
+    finished = [message for message in sent if isinstance(message, VariationFinished)]
+    plans = [tmp_path / f"variation-{number}.plan.json" for number in (1, 2)]
+    assert finished == [VariationFinished(1, plans[0]), VariationFinished(2, plans[1])]
+    writing = [message.variation for message in sent if getattr(message, "label", "") == "writing"]
+    assert sorted(set(writing)) == [1, 2]
+    between = sent[sent.index(finished[0]) : sent.index(finished[1])]
+    assert {message.variation for message in between[1:]} == {2}
+    assert [Plan.load(plan).settings["target"] for plan in plans] == ["kick.wav"] * 2

@@ -1,4 +1,4 @@
-"""Where units lie on the map: the two layouts, how they are kept, and what becomes of broken ones."""
+"""Where units lie on the map: the two layouts, how they are kept, and damaged files."""
 
 import os
 import time
@@ -10,9 +10,10 @@ import pytest
 from db.build import build_database
 from db.database import Database
 from demiurge.bundled import CORPUS_DIR
-from demiurge.web.map import landmarks, layouts
+from demiurge.web.map import layouts
 from demiurge.web.map.landmarks import LANDMARKS, choose_landmarks, place
 from demiurge.web.map.layout_files import layout_key
+from demiurge.web.map.layouts import Layouts
 from demiurge.web.map.points import by_size, fit_square, principal_axes, project
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
@@ -38,10 +39,10 @@ def scores(database: Database) -> np.ndarray:
 def ignore() -> None: ...
 
 
-def wait(workspace: Workspace, seconds: float = 5) -> dict:
+def wait(made: Layouts, seconds: float = 5) -> dict:
     """The quality layout's state when it is not on its way any more."""
     until = time.monotonic() + seconds
-    while (state := workspace.layouts.states()["quality"])["state"] == "running":
+    while (state := made.states()["quality"])["state"] == "running":
         assert time.monotonic() < until
         time.sleep(0.01)
     return state
@@ -56,10 +57,9 @@ def test_principal_axes_are_those_of_a_singular_value_decomposition(database):
     assert (axes[np.abs(axes).argmax(axis=0), [0, 1]] > 0).all()
 
 
-def test_blocks_of_units_make_no_difference(database, monkeypatch):
+def test_blocks_of_units_make_no_difference(database):
     whole = project(database, ignore)
-    monkeypatch.setattr("demiurge.web.map.points.BLOCK_UNITS", 37)
-    parts = project(database, ignore)
+    parts = project(database, ignore, block_units=37)
     assert parts.xy == pytest.approx(whole.xy, abs=1e-4)
     assert (parts.clusters == whole.clusters).mean() > 0.99
 
@@ -130,13 +130,14 @@ def test_a_unit_lies_between_its_landmarks_but_never_between_islands():
 
 def test_layouts_are_made_once_and_kept(built, kept, monkeypatch):
     first = Workspace(built / "small.db")
-    drawn = first.layouts.start_pca().result()
+    drawn = Layouts(first).start_pca().result()
     first.close()
     assert [path.name for path in kept.iterdir()] == [f"{layout_key(first.database)}-pca.npz"]
     monkeypatch.setattr(layouts, "project", None)
     second = Workspace(built / "small.db")
-    assert (second.layouts.start_pca().result().xy == drawn.xy).all()
-    assert second.layouts.states()["pca"] == {"state": "ready", "done": 1.0, "note": ""}
+    loaded = Layouts(second)
+    assert (loaded.start_pca().result().xy == drawn.xy).all()
+    assert loaded.states()["pca"] == {"state": "ready", "done": 1.0, "note": ""}
     second.close()
 
 
@@ -144,7 +145,8 @@ def test_layouts_are_made_once_and_kept(built, kept, monkeypatch):
 def test_a_damaged_file_is_made_anew(built, kept, damage, caplog):
     def drawn():
         workspace = Workspace(built / "small.db")
-        xy = workspace.layouts.start_pca().result().xy
+        made = Layouts(workspace)
+        xy = made.start_pca().result().xy
         workspace.close()
         return xy
 
@@ -154,7 +156,7 @@ def test_a_damaged_file_is_made_anew(built, kept, damage, caplog):
     content[len(content) // 2] ^= 255
     path.write_bytes(content if damage is None else damage)
     assert (drawn() == whole).all()
-    assert "is made anew" in caplog.text
+    assert "is computed again" in caplog.text
     caplog.clear()
     assert (drawn() == whole).all()
     assert not caplog.text
@@ -180,19 +182,21 @@ def test_a_folder_that_cannot_be_written_is_no_harm(built, tmp_path, monkeypatch
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "file"))
     workspace = Workspace(built / "small.db")
-    assert workspace.layouts.start_pca().result().xy.shape[0] == 2
+    made = Layouts(workspace)
+    assert made.start_pca().result().xy.shape[0] == 2
     workspace.close()
-    assert "cannot be kept" in caplog.text
+    assert "cannot be saved" in caplog.text
 
 
 def test_without_umap_the_page_says_what_to_install(built, monkeypatch):
     monkeypatch.setattr(layouts, "find_spec", lambda name: None)
     workspace = Workspace(built / "small.db")
-    state = workspace.layouts.states()["quality"]
+    made = Layouts(workspace)
+    state = made.states()["quality"]
     assert state["state"] == "unavailable"
     assert '-m pip install "umap-learn>=' in state["note"]
     with pytest.raises(ParameterError, match="needs UMAP; install it with"):
-        workspace.layouts.start_quality()
+        made.start_quality()
 
 
 def die(*arguments) -> None:
@@ -205,12 +209,13 @@ def hang(path, key, positions, first, connection) -> None:
 
 
 def test_a_process_that_dies_is_told_and_can_be_started_again(workspace, monkeypatch):
-    monkeypatch.setattr(layouts, "draw", die)
-    workspace.layouts.start_quality()
-    state = wait(workspace, 60)
+    monkeypatch.setattr(layouts, "compute_layout", die)
+    made = Layouts(workspace)
+    made.start_quality()
+    state = wait(made, 60)
     assert (state["state"], "ended early" in state["note"]) == ("failed", True)
-    workspace.layouts.start_quality()
-    assert workspace.layouts.states()["quality"]["state"] == "running"
+    made.start_quality()
+    assert made.states()["quality"]["state"] == "running"
     workspace.close()
 
 
@@ -221,19 +226,21 @@ def test_a_process_that_cannot_be_had_is_told(workspace, monkeypatch, error):
     def refuse(*arguments):
         raise error
 
-    monkeypatch.setattr(layouts.Layouts, "_draw", refuse)
-    workspace.layouts.start_quality()
-    state = wait(workspace, 60)
+    monkeypatch.setattr(Layouts, "_run_process", refuse)
+    made = Layouts(workspace)
+    made.start_quality()
+    state = wait(made, 60)
     assert (state["state"], state["note"]) == ("failed", str(error))
     workspace.close()
 
 
 def test_the_end_of_the_server_ends_the_process(workspace, monkeypatch):
-    monkeypatch.setattr(layouts, "draw", hang)
-    workspace.layouts.start_quality()
-    wait_until(lambda: workspace.layouts.states()["quality"]["note"] == "hanging", 60)
+    monkeypatch.setattr(layouts, "compute_layout", hang)
+    made = Layouts(workspace)
+    made.start_quality()
+    wait_until(lambda: made.states()["quality"]["note"] == "hanging", 60)
     workspace.close()
-    assert wait(workspace)["note"] == "demiurge browse is ending"
+    assert wait(made)["note"] == "demiurge browse is ending"
 
 
 @pytest.fixture(scope="module")
@@ -261,18 +268,16 @@ def kept_neighbours(points: np.ndarray, rows: np.ndarray, k: int = 20) -> float:
 
 
 @pytest.mark.slow
-def test_quality_layout_keeps_neighbours_better_than_principal_components(
-    bundled, kept, monkeypatch
-):
-    monkeypatch.setattr(landmarks, "LANDMARKS", 1500)
+def test_quality_layout_keeps_neighbours_better_than_principal_components(bundled, kept):
     workspace = Workspace(bundled)
+    made = Layouts(workspace, n_landmarks=1500)
     told = []
     workspace.events.publish = lambda kind, data: told.append(data)
-    pca = workspace.layouts.start_pca().result()
+    pca = made.start_pca().result()
     assert workspace.database.n_units > 1500
-    workspace.layouts.start_quality()
-    assert wait(workspace, 300) == {"state": "ready", "done": 1.0, "note": ""}
-    quality = workspace.layouts.quality
+    made.start_quality()
+    assert wait(made, 300) == {"state": "ready", "done": 1.0, "note": ""}
+    quality = made.points("quality")
     rows = scores(workspace.database)
     assert (quality.shape, quality.dtype) == (pca.xy.shape, np.float32)
     assert np.abs(quality).max() <= 1
@@ -281,6 +286,6 @@ def test_quality_layout_keeps_neighbours_better_than_principal_components(
     assert len(done) > 5
     assert done == sorted(done)
     workspace.close()
-    again = Workspace(bundled)
-    assert (again.layouts.quality == quality).all()
-    assert again.layouts.states()["quality"]["state"] == "ready"
+    again = Layouts(Workspace(bundled))
+    assert (again.points("quality") == quality).all()
+    assert again.states()["quality"]["state"] == "ready"

@@ -15,7 +15,7 @@ from audio.read import read_audio
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from demiurge.web.answers import wav_header
+from demiurge.web.wav import wav_header
 from demiurge.web.workspace import Workspace
 from tests.demiurge.web.conftest import SOUNDS, serving, visit
 
@@ -133,7 +133,7 @@ def test_similar_units_are_the_nearest_others(client, database):
 def test_impossible_numbers_of_similar_units_are_refused(client, database, query):
     response = client.get(f"/units/{database.units.ids[0]}/similar.json?{query}")
     assert response.status_code == 422
-    assert "must be an integer of 1 to 64" in response.json()["error"]
+    assert "must be an integer from 1 to 64" in response.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_what_is_heard_lasts_as_long_as_the_unit_and_ends_with_the_source(client
 def test_impossible_lengths_are_refused(client, database, context):
     response = client.get(f"/units/{database.units.ids[0]}/audio.wav", params={"context": context})
     assert response.status_code == 422
-    assert "must be a number of 0 to 10" in response.json()["error"]
+    assert "must be a number from 0 to 10" in response.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -14,5 +14,5 @@ def test_a_given_name_becomes_one_that_any_system_can_keep():
 
 @pytest.mark.parametrize("name", ["", " . ", "???", "../.."])
 def test_a_name_of_which_nothing_is_left_is_refused(name):
-    with pytest.raises(ParameterError, match="is no name; give one of letters and digits"):
+    with pytest.raises(ParameterError, match="cannot be a file name; use letters and digits"):
         file_stem(name)

@@ -1,4 +1,4 @@
-"""Plans in the page: what is shown, heard, changed, saved and taken away, as a client asks for it."""
+"""Plans in the page, as a client asks for them: shown, played, edited, saved, downloaded."""
 
 import io
 import os
@@ -15,8 +15,6 @@ from starlette.responses import Response
 
 from demiurge.cli import main
 from demiurge.plans.edit import refresh_costs, remove_steps, replace_unit
-from demiurge.web.app import create_app
-from demiurge.web.security import Security
 from demiurge.web.timeline import views as timeline
 from demiurge.web.timeline.downloads import KINDS
 from demiurge.web.workspace import Workspace
@@ -51,6 +49,42 @@ def facts(client, plan) -> dict:
 def edit(client, plan, revision=None, **wanted):
     revision = facts(client, plan)["revision"] if revision is None else revision
     return client.post(f"{plan}/edits", json={"revision": revision, "edit": wanted})
+
+
+def edited(client, plan, **wanted) -> dict:
+    """Edit a plan; what the answer makes of the document before, which must be the one after."""
+    before = facts(client, plan)
+    answer = edit(client, plan, before["revision"], **wanted)
+    assert answer.status_code == 200, answer.text
+    after = applied(before, answer.json())
+    expected = facts(client, plan)
+    assert after.keys() - {"change"} == expected.keys()
+    for name in expected.keys() - {"settings", "sources", "steps"}:
+        assert after[name] == expected[name], name
+    assert with_paths(after) == with_paths(expected)
+    return after
+
+
+def applied(document: dict, answer: dict) -> dict:
+    """The plan after an edit, as a page makes it of the plan before and the answer."""
+    answer = dict(answer)
+    first, stop, shift = (answer.pop(name) for name in ("start", "stop", "shift"))
+    assert answer.pop("missing") == {}
+    columns = answer.pop("steps")
+    named = answer.pop("sources")
+    sources = document["sources"] + [one for one in named if one not in document["sources"]]
+    columns["source"] = [sources.index(named[number]) for number in columns["source"]]
+    steps = {}
+    for name, old in document["steps"].items():
+        after = [at + shift for at in old[stop:]] if name == "at_sample" else old[stop:]
+        steps[name] = old[:first] + columns[name] + after
+    return document | answer | {"steps": steps, "sources": sources}
+
+
+def with_paths(document: dict) -> dict:
+    """The steps, with the path of each one's source."""
+    paths = [document["sources"][number]["path"] for number in document["steps"]["source"]]
+    return document["steps"] | {"source": paths}
 
 
 def floats(answer) -> np.ndarray:
@@ -162,7 +196,7 @@ def test_curves_are_what_was_wanted_and_what_was_found(client, plan, rebuilt, wo
 
 
 def cost(rebuilt, other) -> float:
-    continuity = Plan.load(rebuilt).settings["selection"]["continuity"]
+    continuity = Plan.load(rebuilt).settings["path"]["continuity"]
     return other["distance"] + continuity * (other["join"] + other["join_next"])
 
 
@@ -239,20 +273,20 @@ def test_units_of_somebodys_own_are_measured_too(client, plan, rebuilt, workspac
     for wrong in ("x", "1,", "-1", "1.5", ",".join(["1"] * 17), "9" * 18):
         answer = client.get(f"{plan}/steps/12/alternatives.json?units={wrong}")
         assert answer.status_code == 422
-        assert "whole numbers with commas" in answer.json()["error"]
+        assert "whole numbers separated by commas" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("what", ["alternatives.json", "audio.wav"])
 def test_steps_are_those_of_one_moment(client, plan, monkeypatch, what):
     last = len(facts(client, plan)["steps"]["unit"]) - 1
-    find = timeline._step
+    find = timeline._step_number
 
     def find_and_edit(request, *arguments):
         number = find(request, *arguments)
         assert edit(client, plan, kind="remove", steps=[0, 1]).status_code == 200
         return number
 
-    monkeypatch.setattr(timeline, "_step", find_and_edit)
+    monkeypatch.setattr(timeline, "_step_number", find_and_edit)
     assert client.get(f"{plan}/steps/{last}/{what}").status_code == 200
 
 
@@ -323,11 +357,11 @@ def test_step_is_heard_in_place(client, plan, rebuilt):
 def test_every_edit_can_be_made_and_undone(client, plan, rebuilt):
     before = facts(client, plan)
     other = client.get(f"{plan}/steps/3/alternatives.json").json()["alternatives"][0]["unit"]
-    chosen = edit(client, plan, kind="choose", step=3, unit=other).json()
+    chosen = edited(client, plan, kind="choose", step=3, unit=other)
     assert chosen["steps"]["unit"][3] == other
-    assert 0 < chosen["changed"]["seconds_rendered"] < 0.5
+    assert 0 < chosen["change"]["seconds_rendered"] < 0.5
     assert (chosen["dirty"], chosen["can_undo"], chosen["undo"]) == (True, True, "another unit")
-    longer = edit(client, plan, kind="repeat", step=3, times=2).json()
+    longer = edited(client, plan, kind="repeat", step=3, times=2)
     assert longer["steps"]["unit"][2:7] == [
         chosen["steps"]["unit"][2],
         other,
@@ -337,24 +371,24 @@ def test_every_edit_can_be_made_and_undone(client, plan, rebuilt):
     ]
     assert longer["n_samples"] == before["n_samples"] + 2 * before["steps"]["n_samples"][3]
     assert (
-        longer["changed"]["new_stop"] - longer["changed"]["old_stop"]
+        longer["change"]["new_stop"] - longer["change"]["old_stop"]
         == longer["n_samples"] - before["n_samples"]
     )
-    shorter = edit(client, plan, kind="remove", steps=[4, 5]).json()
+    shorter = edited(client, plan, kind="remove", steps=[4, 5])
     assert shorter["steps"]["unit"] == chosen["steps"]["unit"]
     assert shorter["steps"]["join"][4] == chosen["steps"]["join"][4]
-    locked = edit(client, plan, kind="lock", steps=[3, 4], locked=True).json()
+    locked = edited(client, plan, kind="lock", steps=[3, 4], locked=True)
     assert locked["steps"]["locked"][2:6] == [False, True, True, False]
-    assert locked["changed"]["seconds_rendered"] == 0
-    again = edit(client, plan, kind="reselect", continuity=0.9, temperature=0.3, seed=5).json()
+    assert locked["change"]["seconds_rendered"] == 0
+    again = edited(client, plan, kind="reselect", continuity=0.9, temperature=0.3, random_seed=5)
     assert again["steps"]["unit"][3:5] == locked["steps"]["unit"][3:5]
     assert again["steps"]["unit"] != locked["steps"]["unit"]
     assert again["options"]["continuity"] == 0.9
     for _ in range(5):
-        undone = edit(client, plan, kind="undo").json()
-    assert undone["steps"] == before["steps"]
+        undone = edited(client, plan, kind="undo")
+    assert with_paths(undone) == with_paths(before)
     assert (undone["dirty"], undone["can_undo"], undone["redo"]) == (False, False, "another unit")
-    assert edit(client, plan, kind="redo").json()["steps"] == chosen["steps"]
+    assert with_paths(edited(client, plan, kind="redo")) == with_paths(chosen)
     assert edit(client, plan, kind="undo").status_code == 200
     assert edit(client, plan, kind="undo").status_code == 422
 
@@ -364,7 +398,7 @@ def test_what_follows_each_of_the_removed_steps_has_the_cost_of_its_new_join(
 ):
     before = Plan.load(rebuilt)
     removed = [2, 7, 8]
-    joins = edit(client, plan, kind="remove", steps=removed).json()["steps"]["join"]
+    joins = edited(client, plan, kind="remove", steps=removed)["steps"]["join"]
     anew = refresh_costs(remove_steps(before, removed), [2, 6], workspace.database)
     assert joins == [step.join for step in anew.steps]
     assert joins[6] != before.steps[9].join
@@ -410,7 +444,7 @@ def test_wrong_edits_are_refused_in_words(client, plan):
 
 def test_downloaded_sound_is_that_of_the_downloaded_plan_byte_for_byte(client, plan, tmp_path):
     edit(client, plan, kind="repeat", step=5, times=3)
-    edit(client, plan, kind="reselect", continuity=0.6, seed=2)
+    edit(client, plan, kind="reselect", continuity=0.6, random_seed=2)
     files = {
         kind: client.get(f"{plan}/download/{kind}")
         for kind in ("plan", "wav", "reaper", "labels", "csv", "edl")
@@ -433,14 +467,13 @@ def test_downloaded_sound_is_that_of_the_downloaded_plan_byte_for_byte(client, p
 def test_names_of_files_may_hold_any_bytes(client, rebuilt, workspace):
     workspace.folder.mkdir()
     shutil.copyfile(rebuilt, os.fsdecode(os.fsencode(workspace.folder) + b"/a\xff.plan.json"))
-    (plan,) = (
-        one["id"] for one in client.get("/plans.json").json()["plans"] if one["name"] == "a?"
-    )
-    assert "a?" in client.get(f"/timeline/{plan}").text
+    plans = client.get("/plans.json").json()["plans"]
+    (plan,) = (one["id"] for one in plans if one["name"] == r"a\udcff")
+    assert r"a\udcff" in client.get(f"/timeline/{plan}").text
     for kind in KINDS:
         answer = client.get(f"/plans/{plan}/download/{kind}")
         assert answer.status_code == 200
-        assert "filename*=utf-8''a%3F." in answer.headers["content-disposition"]
+        assert "filename*=utf-8''a%5Cudcff." in answer.headers["content-disposition"]
 
 
 def test_download_that_is_only_asked_about_is_not_made(client, plan, monkeypatch):
@@ -459,7 +492,7 @@ def test_download_without_room_is_refused_in_words(client, plan, tmp_path, monke
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "full"))
     answer = client.get(f"{plan}/download/csv")
     assert answer.status_code == 422
-    assert answer.json()["error"].endswith("make room there")
+    assert answer.json()["error"].endswith("environment variable DEMIURGE_CACHE")
 
 
 def test_many_downloads_keep_nobody_from_other_views(client, plan, monkeypatch):
@@ -491,20 +524,20 @@ def test_many_downloads_keep_nobody_from_other_views(client, plan, monkeypatch):
 
 def test_download_is_given_up_when_the_server_ends(client, plan, workspace):
     facts(client, plan)
-    workspace.give_up()
+    workspace.cancel_work()
     assert "is ending" in client.get(f"{plan}/download/wav").json()["error"]
 
 
 def test_saving_writes_a_new_file_and_goes_on_there(client, plan, workspace, tmp_path):
     before = (tmp_path / "tabla.plan.json").read_bytes()
-    edited = edit(client, plan, kind="remove", steps=[0]).json()
+    shorter = edited(client, plan, kind="remove", steps=[0])
     saved = client.post(f"{plan}/save", json={})
     assert saved.status_code == 201
     assert saved.json()["file"] == "tabla-2.plan.json"
     new = f"/plans/{saved.json()['id']}"
     shown = facts(client, new)
     assert (shown["name"], shown["dirty"], shown["undo"]) == ("tabla-2", False, "a step removed")
-    assert shown["steps"] == edited["steps"]
+    assert with_paths(shown) == with_paths(shorter)
     assert (tmp_path / "tabla.plan.json").read_bytes() == before
     assert facts(client, plan)["n_samples"] == shown["n_samples"] + shown["steps"]["n_samples"][0]
     assert edit(client, new, kind="undo").json()["dirty"]
@@ -646,12 +679,7 @@ def test_plan_written_by_hand_is_shown_heard_and_changed(client, workspace, buil
     assert np.isnan(floats(client.get(f"{plan}/curves/mfcc0"))).all()
     assert "by hand" in client.get(f"{plan}/steps/0/alternatives.json").json()["error"]
     assert "no targets" in edit(client, plan, kind="reselect").json()["error"]
-    assert edit(client, plan, kind="choose", step=1, unit=7).json()["steps"]["unit"] == [
-        -1,
-        7,
-        -1,
-        -1,
-    ]
+    assert edited(client, plan, kind="choose", step=1, unit=7)["steps"]["unit"] == [-1, 7, -1, -1]
     assert edit(client, plan, kind="remove", steps=[0]).status_code == 200
 
 
@@ -670,12 +698,8 @@ def test_what_is_not_known_is_not_found(client, plan):
 
 def test_broken_plan_is_refused_before_anything_is_served(built, tmp_path):
     (tmp_path / "p.plan.json").write_text("[]")
-    workspace = Workspace(
-        built / "small.db", plans=[tmp_path / "p.plan.json"], folder=tmp_path / "plans"
-    )
     with pytest.raises(PlanError, match=r"p\.plan\.json"):
-        create_app(workspace, Security())
-    workspace.close()
+        Workspace(built / "small.db", plans=[tmp_path / "p.plan.json"], folder=tmp_path / "plans")
 
 
 def test_plan_that_was_edited_by_hand_is_read_again_unless_it_was_edited_here(

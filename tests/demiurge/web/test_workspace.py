@@ -10,8 +10,12 @@ import time
 
 import pytest
 
+from db.database import Database
 from db.settings import DescriptorSettings
-from demiurge.web import workspace as workspace_module
+from demiurge.web.app import create_app
+from demiurge.web.indexes import Indexes
+from demiurge.web.make.models import find_models
+from demiurge.web.security import Security
 from demiurge.web.workspace import ClosedError, Workspace
 from files.errors import CheckpointError, DatabaseError
 from query.settings import SearchSettings
@@ -40,10 +44,9 @@ def test_models_that_fit_are_found_beside_the_database_and_in_the_current_folder
     write_model(own / "vocoder", kind="vocoder")
     (own / "broken").mkdir()
     (own / "broken" / "config.json").write_text("{")
-    workspace = Workspace(
-        own / "small.db", models=[tmp_path / "elsewhere" / "given", own / "beside"]
-    )
-    models = workspace.models()
+    database = Database(own / "small.db")
+    given = [tmp_path / "elsewhere" / "given", own / "beside"]
+    models = find_models(given, database)
     assert [(model.name, model.architecture) for model in models] == [
         ("given", "lstm"),
         ("beside", "lstm"),
@@ -51,8 +54,8 @@ def test_models_that_fit_are_found_beside_the_database_and_in_the_current_folder
     ]
     assert len({model.id for model in models}) == 3
     write_model(own / "new")
-    assert [model.name for model in workspace.models()] == ["given", "beside", "here", "new"]
-    workspace.close()
+    names = [model.name for model in find_models(given, database)]
+    assert names == ["given", "beside", "here", "new"]
 
 
 def test_given_models_that_do_not_fit_are_refused(own, tmp_path):
@@ -63,11 +66,11 @@ def test_given_models_that_do_not_fit_are_refused(own, tmp_path):
     for name, error, message in (
         ("coarse", DatabaseError, "hop_length is 1024 in the database"),
         ("vocoder", CheckpointError, "holds a vocoder, not a forecaster"),
-        ("broken", CheckpointError, "no forecaster, or damaged"),
+        ("broken", CheckpointError, "damaged"),
         ("none", CheckpointError, "no model here"),
     ):
         with pytest.raises(error, match=message):
-            Workspace(own / "small.db", models=[own / name])
+            create_app(Workspace(own / "small.db", models=[own / name]), Security())
 
 
 def test_missing_sources_are_looked_for_again_only_when_asked(own):
@@ -136,13 +139,12 @@ def test_the_making_of_an_index_is_told(workspace):
     workspace.close()
 
 
-def test_few_indexes_are_kept_those_used_last(workspace, monkeypatch):
-    monkeypatch.setattr(workspace_module, "INDEXES", 2)
+def test_few_indexes_are_kept_those_used_last(built):
+    indexes = Indexes(Database(built / "small.db"), lambda *_: None, kept=2)
     first, second, third = (SearchSettings(weights={"mfcc0": weight}) for weight in (1.0, 2.0, 3.0))
-    made = workspace.index(first)
-    other = workspace.index(second)
-    assert workspace.index(first) is made
-    workspace.index(third)
-    assert workspace.index(first) is made
-    assert workspace.index(second) is not other
-    workspace.close()
+    made = indexes.get(first)
+    other = indexes.get(second)
+    assert indexes.get(first) is made
+    indexes.get(third)
+    assert indexes.get(first) is made
+    assert indexes.get(second) is not other

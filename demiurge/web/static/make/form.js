@@ -1,11 +1,11 @@
-// The form: model and knobs, and what is asked for with them.
+// The form: seed, model and options of a job.
 
 import { byId, h, postJson, say } from "../lib.js";
 import { chooseSeed, dropSeed, fillSeeds, isBusy, seed, startSeed } from "./seed.js";
 
 const KNOBS = ["seconds", "variations", "continuity", "novelty", "temperature", "random_seed"];
 const MOST_RANDOM_SEED = 9999;
-const KEPT = "make"; // in the session's storage, so that a look at another page costs nothing
+const KEPT = "make"; // in session storage, so that the form survives a visit to another page
 
 const HELP = {
   forecast: {
@@ -22,7 +22,7 @@ const HELP = {
 
 let defaults = {};
 
-/** Take what the server offers. What is set already stays; the first time, what was set when this page was left. */
+/** Fill the form with what the server offers; keep what is set, or was set when the page was left. */
 export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
   const first = Object.keys(defaults).length === 0;
   const model = chosenModel();
@@ -37,7 +37,7 @@ export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
   else setModel(model);
 }
 
-/** Fill in what a job was made with. */
+/** Fill in the options of a job. */
 export function takeJob({ seed: of, model, options }) {
   setModel(model?.id ?? "");
   setKnobs(options);
@@ -69,7 +69,7 @@ export function startForm(onJob) {
   });
 }
 
-/** Ask the server for a job with what is set. */
+/** Send a job with these options. */
 export async function make(onJob) {
   if (isAsking()) return;
   const problem = whatIsMissing();
@@ -91,7 +91,7 @@ const isAsking = () => byId("make").hasAttribute("aria-disabled");
 const drawSeed = () => Math.floor(Math.random() * (MOST_RANDOM_SEED + 1));
 
 function whatIsMissing() {
-  if (isBusy()) return "The seed is still being looked at; in a moment.";
+  if (isBusy()) return "The seed is still being checked; try again in a moment.";
   if (!seed()) {
     byId("seed-choose").focus();
     return "There is no seed yet: drop a sound on the page, or choose a file.";
@@ -130,7 +130,7 @@ function showKnob(name) {
 /** The id of the model, "" for a mosaic, null if none is chosen. */
 const chosenModel = () => (byId("model").selectedIndex < 0 ? null : byId("model").value);
 
-/** Choose a model by id, none if it is not there, and say what the knobs do with it. */
+/** Choose a model by id, none if it does not exist, and explain the options that depend on it. */
 function setModel(id) {
   byId("model").selectedIndex = [...byId("model").options].findIndex((option) => option.value === id);
   const mosaic = chosenModel() === "";
@@ -139,7 +139,7 @@ function setModel(id) {
   byId("seconds").disabled = slider("seconds").disabled = mosaic;
 }
 
-/** The temperatures of a forecast and of a path have nothing to do with each other. */
+/** Reset the temperature: that of a forecast and that of a path are unrelated. */
 function changeModel() {
   setModel(chosenModel());
   setKnobs({ temperature: ownDefaults().temperature });

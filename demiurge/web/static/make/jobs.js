@@ -1,4 +1,4 @@
-// The jobs, the newest first: what each is doing, and what it has made.
+// The jobs, newest first, with their progress and variations.
 
 import { byId, clock, counted, fail, h, postJson, say } from "../lib.js";
 import * as player from "./player.js";
@@ -61,7 +61,7 @@ class JobView {
     else this.bar.removeAttribute("value");
   }
 
-  /** How long it took, or has taken until now. */
+  /** Show how long it took, or has taken so far. */
   showElapsed() {
     const { started, finished, state } = this.job;
     const parts = [];
@@ -84,7 +84,7 @@ class JobView {
   }
 }
 
-/** Show all jobs as the server has them; `onAgain` is called with the job whose knobs are wanted. */
+/** Show all jobs as the server has them; `onAgain` is called with a job whose options should fill the form. */
 export function showJobs(jobs, onAgain) {
   takeAgain = onAgain;
   for (const job of [...jobs].sort((a, b) => a.created - b.created)) showJob(job);
@@ -97,7 +97,7 @@ export function showJob(job) {
     list.prepend(views.get(job.id).node);
   }
   const view = views.get(job.id);
-  if (view.job && stage(job) < stage(view.job)) return; // an answer that an event has overtaken
+  if (view.job && stage(job) < stage(view.job)) return; // an event was faster than this answer
   view.show(job);
   showPlaces();
 }
@@ -116,7 +116,7 @@ function giveKeys(view) {
   view.node.classList.add("has-keys");
 }
 
-/** Say of each queued job how many are before it. */
+/** Show for each queued job how many come before it. */
 function showPlaces() {
   for (const view of views.values()) view.place.textContent = "";
   const waiting = [...views.values()].filter((view) => view.job.state === "queued");
@@ -138,7 +138,7 @@ function spoken({ state, seed, plans, error }) {
   return `${seed.name}: ${state}${ends[state] ?? ""}`;
 }
 
-/** When it was: the time, and the day unless it is today. */
+/** The time, with the date unless it is today. */
 function moment(seconds) {
   const date = new Date(seconds * 1000);
   const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });

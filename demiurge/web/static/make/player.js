@@ -1,11 +1,11 @@
-// One sound at a time, from any position of it, and where it is.
+// Plays one sound at a time, from any position.
 
 import { fail, whySilent } from "../lib.js";
 
 const audio = new Audio();
 let frame = null;
 let track = null;
-let due = null; // {track, from}: what could not be played, until anything else is asked for
+let due = null; // {track, from}: what could not be played, until something else is played
 
 /** The track ({name, url, show(position)}) that plays or pauses, or null. */
 export const current = () => track;
@@ -26,7 +26,7 @@ export async function start(next, from = 0) {
   try {
     await audio.play();
   } catch (error) {
-    if (error.name === "AbortError") return; // another sound was asked for meanwhile
+    if (error.name === "AbortError") return; // another sound was started meanwhile
     leave();
     due = { track: next, from };
     throw new Error(`${next.name}: ${await whySilent(next.url)}`);
@@ -34,14 +34,14 @@ export async function start(next, from = 0) {
   follow();
 }
 
-/** Stop what plays. */
+/** Stop the sound. */
 export function stop() {
   due = null;
   audio.pause();
   leave();
 }
 
-/** Pause, or go on. */
+/** Pause or continue. */
 export function pause() {
   due = null;
   if (!track) return;
@@ -52,7 +52,7 @@ export function pause() {
   });
 }
 
-/** Whether a sound is heard now. */
+/** Whether a sound plays now. */
 export const isPlaying = () => track !== null && !audio.paused;
 
 function leave() {

@@ -25,7 +25,7 @@ const track = {
 /** The seed that is chosen: {id, name, seconds}, or null. */
 export const seed = () => chosen;
 
-/** Take what the server knows: seeds used before, the newest first, and its limits. */
+/** Take the seeds used before, newest first, and the limits from the server. */
 export function fillSeeds(seeds, newLimits) {
   known = seeds;
   limits = newLimits;
@@ -39,17 +39,17 @@ export function chooseSeed(id) {
   return found !== undefined;
 }
 
-/** Whether a file is being looked at. */
+/** Whether a file is being uploaded and checked. */
 export const isBusy = () => byId("drop").hasAttribute("aria-busy");
 
-/** Say in the place of the seed what is wrong with it. */
+/** Show an error in the place of the seed. */
 function refuseSeed(message) {
   byId("seed-error").textContent = message;
   byId("seed-error").hidden = false;
   byId("seed-error").scrollIntoView({ block: "nearest" });
 }
 
-/** Choose none, and say why. */
+/** Choose no seed, and say why. */
 export function dropSeed(message) {
   if (player.current() === track) player.stop();
   chosen = null;

@@ -1,4 +1,4 @@
-// A variation: a card to hear it, to see what it is made of, and to take it further.
+// A variation as a card: play it, see its sources, open or download it.
 
 import { icon, setIcon } from "../icons.js";
 import { byId, counted, events, fail, formatSeconds, getFloats, getJson, h, numberSources, onTheme } from "../lib.js";
@@ -16,12 +16,12 @@ const unseen = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) if (isIntersecting) loadInTurn(cards.get(target.dataset.plan));
 });
 
-/** Fetch one card after another, for the server keeps few plans open; not if it has this revision when its turn comes. */
+/** Fetch one card after another, for the server keeps few plans open; skip a card that has this revision by then. */
 function loadInTurn(card, revision = null) {
   turn = turn.then(() => card.has(revision) || card.load()).catch((error) => card.refuse(error.message));
 }
 
-/** One plan of a job, as a card. It is fetched when it comes into view. */
+/** A plan of a job, as a card; it is fetched when it comes into view. */
 export class Variation {
   constructor(id, number) {
     this.id = id;
@@ -54,7 +54,7 @@ export class Variation {
     return h("li", { class: "variation", "data-plan": this.id }, head, this.wave, this.links());
   }
 
-  /** What a screen reader says of the waveform, which is a slider to it. */
+  /** Describe the waveform to screen readers, for which it is a slider. */
   position(seconds = 0) {
     return {
       "aria-label": `Position in variation ${this.number}`, "aria-valuemin": "0", "aria-valuemax": this.seconds.toFixed(1),
@@ -87,19 +87,19 @@ export class Variation {
     if (audio.state === "failed") this.refuse(audio.error);
     this.peaks = audio.state === "ready" ? await getPeaks(this.id, length) : null;
     this.draw();
-    if (!this.peaks) return; // there will be an event
+    if (!this.peaks) return; // an event will follow
     this.url = `/plans/${this.id}/audio.wav?revision=${revision}`;
     this.button.disabled = false;
     const from = player.dueFrom(this);
     if (from !== null) this.seek(from, { again: true });
   }
 
-  /** The server says that the sound of a revision is made, or cannot be. */
+  /** Handle the event that the audio of a revision is rendered, or cannot be. */
   hear({ revision, audio }) {
     if (this.began && audio.state !== "rendering") loadInTurn(this, revision);
   }
 
-  /** There may have been such a word while there was no connection. */
+  /** Make up for events that were missed while there was no connection. */
   catchUp() {
     if (this.began && this.peaks === null) loadInTurn(this);
   }
@@ -118,7 +118,7 @@ export class Variation {
     this.facts.classList.remove("warn");
   }
 
-  /** Say in place of the facts what is wrong. */
+  /** Show an error instead of the facts. */
   refuse(message) {
     this.facts.textContent = message;
     this.facts.classList.add("warn");
@@ -128,7 +128,7 @@ export class Variation {
     if (this.plan && this.canvas.clientWidth > 0) drawVariation(this.canvas, this.plan, this.peaks);
   }
 
-  /** Play, or stop. Where another variation plays, this one goes on at its position, if it lasts so long and that is wished. */
+  /** Play or stop. With "Keep position" it starts where another variation was, if it is long enough. */
   toggle() {
     if (player.current() === this) return player.stop();
     const from = keepsPosition() && player.current() instanceof Variation ? player.position() : 0;
@@ -143,7 +143,7 @@ export class Variation {
     player.start(this, from).catch((error) => this.renew(error, again));
   }
 
-  /** It does not play: the server may have put the plan away and make its sound again, or the plan was edited. */
+  /** Try again when it does not play: the server may be rendering the plan again, or it was edited. */
   renew(error, again) {
     if (player.dueFrom(this) === null) return;
     if (!again) loadInTurn(this);
@@ -153,7 +153,7 @@ export class Variation {
     }
   }
 
-  /** Called by the player: the position in seconds, or null when it no longer plays. */
+  /** Show the position in seconds; null when it no longer plays. */
   show(position) {
     const plays = position !== null;
     this.played.hidden = !plays;
@@ -188,10 +188,10 @@ export class Variation {
 
 const keepsPosition = () => keep.getAttribute("aria-pressed") === "true";
 
-/** Whether another variation goes on where the one before was: change it. */
+/** Switch "Keep position" on or off. */
 export const toggleKeep = () => keep.setAttribute("aria-pressed", String(!keepsPosition()));
 
-/** The highest and lowest samples across a card; null while the sound is being made. */
+/** The highest and lowest samples across a card; null while the audio is being rendered. */
 const getPeaks = (id, length) => getFloats(`/plans/${id}/peaks?samples=${Math.max(LEAST_BUCKET, Math.ceil(length / BUCKETS))}`);
 
 keep.addEventListener("click", toggleKeep);

@@ -1,4 +1,4 @@
-// Which colour each unit has, by source, cluster or a value, and the legend that says so.
+// The colour of each unit, by source, cluster or a value, and the legend.
 import { MOST_COLOURS, baseName, colorOf, colorOfValue, counted, cssColor, formatCount, h } from "../lib.js";
 import { innerRange } from "./ranges.js";
 import { formatValue } from "./units.js";

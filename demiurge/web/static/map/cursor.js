@@ -1,8 +1,8 @@
-// The unit under the pointer or reached by keys: a ring and a tooltip on the map, words for screen readers, and its sound.
+// The unit under the pointer or reached by keys: a ring, a tooltip, words for screen readers, and its sound.
 import { baseName, cssColor, h } from "../lib.js";
 import { drawRing } from "./overlay.js";
 
-const REST_MS = 60; // as long the pointer rests on a point before it sounds
+const REST_MS = 60; // that the pointer rests on a point before it plays
 const ASIDE = 1.2; // arrows look this far aside, as a multiple of the way ahead
 const MARGIN = 40; // pixels from the edge within which a point reached by keys is brought to the middle
 const NEAR = 12; // pixels from a point's rim that count as on it
@@ -48,7 +48,7 @@ export class Cursor {
     if (!this.ear.isBusy && !this.units.missing(this.position)) this.ear.hear(this.position);
   }
 
-  /** Be at no unit. */
+  /** Leave the current unit. */
   leave() {
     clearTimeout(this.#timer);
     this.tooltip.hidden = true;
@@ -56,7 +56,7 @@ export class Cursor {
     this.overlay.refresh();
   }
 
-  /** Go to a unit, bring it into view and sound it. */
+  /** Go to a unit, bring it into view and play it. */
   goTo(position) {
     this.show(position);
     this.ear.hear(position);

@@ -1,20 +1,20 @@
-// Hearing units: alone or a while longer, and many one after another.
+// Plays units: one with what follows it, or many one after another.
 import { fail, play, say, stop } from "../lib.js";
 
 const STORED = "map.listen";
 
-/** Plays units for as long as the user wants to listen. */
+/** Plays units for as long as the user has chosen. */
 export class Ear {
   #series = null;
-  #hasActed = false; // a click or a key: from then on browsers play
-  #told = null; // what went wrong last, said once until the user does something
+  #hasActed = false; // a click or a key; before one, browsers do not play sound
+  #told = null; // the last error, shown once until the user does something
 
-  /** `select` says how many seconds are heard at least; `hint` is shown while the browser does not play yet. */
+  /** `select` has the least seconds to play; `hint` is shown while the browser does not play sound yet. */
   constructor(units, select, hint) {
     this.units = units;
     this.select = select;
     this.hint = hint;
-    this.plan = null; // its sound is not interrupted by hovering, but by all else that is heard
+    this.plan = null; // hovering does not interrupt it, any other sound does
     const usual = units.facts.database.kind === "frame" ? "0.5" : "0";
     select.value = localStorage.getItem(STORED) ?? usual;
     if (!select.value) select.value = usual;
@@ -27,12 +27,12 @@ export class Ear {
     return this.#series !== null;
   }
 
-  /** Whether something plays that is not to be interrupted by hovering. */
+  /** Whether something plays that hovering must not interrupt. */
   get isBusy() {
     return this.isInSeries || this.plan.isPlaying;
   }
 
-  /** Play a unit; says why if it cannot be heard. */
+  /** Play a unit; show an error if it cannot be played. */
   hear(position, { onEnded = null } = {}) {
     const missing = this.units.missing(position);
     if (missing) return say(missing, { warn: true });
@@ -80,7 +80,7 @@ export class Ear {
     series.onStep(null);
   }
 
-  /** Be silent. */
+  /** Stop all sound. */
   stop() {
     stop(); // ends a series too
   }

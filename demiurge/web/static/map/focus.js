@@ -1,4 +1,4 @@
-// What stands out: units that are searched for and selected; the others, and those whose file is missing, are faded.
+// Which units stand out: those found and selected; others, and those whose file is missing, are faded.
 import { colourBy, fade, legendNodes } from "./colours.js";
 
 /** Colours of all units, which of them are faded, and which are shown at all. */

@@ -1,4 +1,4 @@
-// Where the points are: a layout of the server's, or two values as axes.
+// Where the points are: a layout from the server, or two values as axes.
 import { events, fail, getJson, h, postJson, say } from "../lib.js";
 import { remember } from "./address.js";
 import { mainRange } from "./ranges.js";
@@ -6,7 +6,7 @@ import { mainRange } from "./ranges.js";
 const AXES_ROOM = 0.3; // values, unlike places in a layout, are not drawn in where they are far out
 const SEEN = 1.01; // of plot coordinates: rounding is not out of sight
 
-/** What the points are placed by, and the controls that choose it. */
+/** The current layout, and the controls that choose it. */
 export class Layouts {
   #placed = Promise.resolve();
   #included = []; // positions that are seen, however far out

@@ -1,4 +1,4 @@
-// The corpus map: brings its parts together.
+// The corpus map: connects its parts.
 import { placeIcons } from "../icons.js";
 import { byId, fail, h, onTheme, shortcuts } from "../lib.js";
 import { addressWith, recall, remember } from "./address.js";
@@ -136,7 +136,7 @@ function connectPointer({ cursor, pins, plot }) {
     event.stopImmediatePropagation();
     const isClick = down && Math.hypot(event.clientX - down.x, event.clientY - down.y) < CLICK_PIXELS;
     if (!isClick || !cursor.isNear(event.offsetX, event.offsetY)) return;
-    if (!down.isTouch || down.position === cursor.position) pins.toggle(cursor.position); // a first touch only sounds
+    if (!down.isTouch || down.position === cursor.position) pins.toggle(cursor.position); // a first touch only plays it
   }, { capture: true });
   canvas.addEventListener("dblclick", (event) => event.stopImmediatePropagation(), { capture: true });
 }
@@ -191,7 +191,7 @@ function escape({ plot, ear, plan, selection, search, pins, cursor }) {
   ear.stop();
 }
 
-/** Show in the map's place why there is none. */
+/** Show instead of the map why there is none. */
 function explain(title, ...text) {
   byId("map").replaceWith(h("section", { class: "message" }, h("h1", {}, title), ...text));
 }

@@ -1,4 +1,4 @@
-// Units that are put by: to be heard again, compared, and asked for similar ones, which are marked on the map.
+// Pinned units: played again, compared, and used to find similar ones, which are marked on the map.
 import { iconButton } from "../icons.js";
 import { baseName, counted, cssColor, fail, formatSeconds, getJson, h, say } from "../lib.js";
 import { drawRing, drawTag } from "./overlay.js";
@@ -52,7 +52,7 @@ export class Pins {
     return were;
   }
 
-  /** Fill the list anew, also after other values are shown. */
+  /** Fill the list again, for example when other values are shown. */
   show() {
     this.section.clear.hidden = this.positions.length === 0;
     this.section.none.hidden = this.positions.length > 0;

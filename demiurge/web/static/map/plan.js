@@ -1,4 +1,4 @@
-// The plan that is shown on the map: chosen in a list, drawn as a path, played with a marker that follows.
+// The plan on the map: chosen in a list, drawn as a path, played with a marker.
 import { setIcon } from "../icons.js";
 import { counted, events, fail, formatCount, formatSeconds, getJson, h, whySilent } from "../lib.js";
 import { recall, remember } from "./address.js";
@@ -25,7 +25,7 @@ export class PlanPath {
     document.addEventListener("reconnected", () => this.#catchUp().catch(fail));
   }
 
-  // While a plan is rendered there is an event for each stretch of it.
+  // While a plan is rendered, events report the progress.
   #isNews({ id, revision, audio }) {
     return id === this.#plan?.id && (revision !== this.#plan.revision || audio.state !== this.#plan.audio.state);
   }
@@ -35,7 +35,7 @@ export class PlanPath {
     if (this.#plan) await this.#load(this.#plan.id);
   }
 
-  /** Fill the list and show the plan of the address, or the one given when the program was started. */
+  /** Fill the list and show the plan of the address, or the one that the server was started with. */
   async start(given) {
     const plans = await this.#list();
     const wanted = recall("plan") ?? given ?? "";
@@ -85,7 +85,7 @@ export class PlanPath {
     this.overlay.refresh();
   }
 
-  // A step counts where its unit is this database's: of the same source.
+  // A unit counts as one of this database if its source is the same.
   #nodesOf({ steps, sources }) {
     return steps.unit.map((unit, step) => {
       const position = this.units.positionOf(unit);
@@ -102,7 +102,7 @@ export class PlanPath {
     const distinct = new Set(nodes.filter((position) => position >= 0)).size;
     facts.textContent = `${counted(nodes.length, "step")}, ${counted(distinct, "unit")}, ${formatSeconds(n_samples / sample_rate)}`;
     const left = `${formatCount(absent)} of the steps are rests or play no unit of this database; the path leaves them out.`;
-    const rendering = { rendering: "Its sound is being rendered.", failed: `Its sound could not be rendered: ${audio.error}` }[audio.state];
+    const rendering = { rendering: "Its audio is being rendered.", failed: `Its audio could not be rendered: ${audio.error}` }[audio.state];
     list.replaceChildren(...[...notes, absent && left, rendering].filter(Boolean).map((note) => h("p", { class: "note" }, note)));
     play.disabled = seek.disabled = audio.state !== "ready";
     seek.max = nodes.length - 1;
@@ -112,7 +112,7 @@ export class PlanPath {
     return !this.#audio.paused && !this.#audio.ended;
   }
 
-  /** Play the plan from where it was stopped, or stop it. */
+  /** Play the plan from where it was paused, or pause it. */
   async playOrStop() {
     if (!this.#plan || this.section.play.disabled) return;
     if (this.isPlaying) {
@@ -124,7 +124,7 @@ export class PlanPath {
     try {
       await this.#audio.play();
     } catch (error) {
-      if (error.name !== "AbortError" && error.name !== "NotSupportedError") fail(error); // the latter: see #onError
+      if (error.name !== "AbortError" && error.name !== "NotSupportedError") fail(error); // #onError handles the latter
     }
   }
 
@@ -142,7 +142,7 @@ export class PlanPath {
     fail(new Error(await whySilent(this.#audio.src)));
   }
 
-  /** Stop, and forget where it was. */
+  /** Stop, and forget the position. */
   stop() {
     this.#audio.pause();
     this.#audio.removeAttribute("src");

@@ -1,4 +1,4 @@
-// Between which values nearly all lie: a few far out would press the others together.
+// The range of nearly all values: a few outliers would press the others together.
 
 const SAMPLED = 20_000; // values are looked at
 const TAIL = 0.005; // of the values at either end may be out of sight

@@ -1,4 +1,4 @@
-// Finding sources by name.
+// Search for sources by name.
 import { baseName, counted } from "../lib.js";
 
 const PAUSE_MS = 120;
@@ -39,7 +39,7 @@ export class Search {
     return this.field.value !== "";
   }
 
-  /** Search for nothing. */
+  /** Clear the search. */
   clear() {
     this.field.value = "";
     this.#find();

@@ -1,4 +1,4 @@
-// Units chosen with the lasso or in the legend: how many of which source, to be heard and kept.
+// Units selected with the lasso or in the legend: counted by source, played, and shown alone.
 import { setIcon } from "../icons.js";
 import { MOST_COLOURS, baseName, colorOf, counted, formatCount, h, say } from "../lib.js";
 import { walk } from "./walk.js";

@@ -1,4 +1,4 @@
-// What is known of the units, column by column; a unit is named by its position in these columns, or by its id.
+// Facts of all units, column by column; a unit has a position in these columns, and an id.
 import { formatSeconds, getFloats, getJson, getUints } from "../lib.js";
 
 const ASK_AGAIN_MS = 400;
@@ -17,7 +17,7 @@ export class Units {
     this.descriptors = facts.descriptors;
   }
 
-  /** All that the first picture needs. */
+  /** Load what the first picture needs. */
   static async load() {
     const [facts, ids] = await Promise.all([getJson("/map.json"), getUints("/map/units")]);
     const units = new Units(facts, ids);
@@ -39,7 +39,7 @@ export class Units {
     return askOnce(this.#layouts, name, () => getReady(`/map/layouts/${name}`));
   }
 
-  /** Where a unit stands in the columns, -1: nowhere. Ids rise. */
+  /** The position of a unit by its id, -1 if there is none; ids are in ascending order. */
   positionOf(id) {
     let low = 0;
     let high = this.length - 1;
@@ -56,7 +56,7 @@ export class Units {
     return this.sources[this.source[position]];
   }
 
-  /** Why a unit cannot be heard, or null. */
+  /** Why a unit cannot be played, or null. */
   missing(position) {
     return this.sourceOf(position).missing;
   }
@@ -73,7 +73,7 @@ export function formatValue(value, name = "") {
   return `${Number(value.toFixed(digits)).toLocaleString("en").replace("-", "−")}${VALUE_UNITS[name] ?? ""}`;
 }
 
-/** What `ask` promises, kept in a Map by its name; what failed is asked for again the next time. */
+/** The promise of `ask`, kept in a Map by its name; one that failed is made again the next time. */
 export function askOnce(kept, name, ask) {
   if (!kept.has(name)) {
     kept.set(name, ask());
@@ -82,7 +82,7 @@ export function askOnce(kept, name, ask) {
   return kept.get(name);
 }
 
-/** Numbers from the server; what is still being computed is asked for again. */
+/** Numbers from the server, requested again while they are being computed. */
 async function getReady(url) {
   const numbers = await getFloats(url);
   if (numbers) return numbers;

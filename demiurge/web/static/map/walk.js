@@ -1,4 +1,4 @@
-// An order in which to hear many units: a walk over the map, to and fro in stripes.
+// An order in which to play many units: a walk over the map, to and fro in stripes.
 
 /** `positions` in the order of a walk; `coordinates(position)` is where each is, [x, y]. */
 export function walk(positions, coordinates) {

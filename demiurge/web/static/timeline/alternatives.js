@@ -1,10 +1,10 @@
-// The alternatives of a step: each with what it would cost, so that one sees why the step is what it is.
+// The alternatives of a step, each with its cost, which shows why the unit of the step was chosen.
 
 import { icon } from "../icons.js";
 import { baseName, formatSeconds, h, numberSources } from "../lib.js";
 import { swatch } from "./colours.js";
 
-/** The list; `found` is what it shows, as the server answered. */
+/** The list; `found` is the server's answer that it shows. */
 export class Alternatives {
   constructor(session, audition) {
     [this.session, this.audition] = [session, audition];
@@ -17,7 +17,7 @@ export class Alternatives {
     this.element = h("section", {}, h("div", { class: "head" }, h("h3", {}, "Alternatives"), this.note), this.list, this.ofMap);
   }
 
-  /** Another step: what is shown is not its list any more. */
+  /** Wait for the list of another step. */
   expect(step) {
     if (this.step !== step) this.#clear();
     this.step = step;
@@ -26,7 +26,7 @@ export class Alternatives {
     this.list.setAttribute("aria-busy", "true");
   }
 
-  /** Why there is no list. */
+  /** Say why there is no list. */
   explain(text) {
     this.note.textContent = text;
     this.#clear();
@@ -38,7 +38,7 @@ export class Alternatives {
     this.ofMap.hidden = true;
   }
 
-  /** List what the server found for a step. */
+  /** Show the server's answer for a step. */
   show(step, found) {
     this.found = found;
     const { chosen, alternatives } = found;
@@ -67,7 +67,7 @@ export class Alternatives {
     this.session.edit(() => ({ what: `Use ${baseName(source)}`, kind: "choose", step, unit }));
   }
 
-  /** Hear the alternative of this number in place. */
+  /** Play the alternative of this number in place. */
   hear(number) {
     const match = this.#playable(number);
     if (match) this.audition.inPlace(this.step, match.unit);
@@ -110,7 +110,7 @@ const titleOf = (match, about) =>
   h("div", { class: "title" }, swatch(match.source), h("span", { class: "name" }, baseName(match.source)),
     h("span", { class: about ? "warn" : "muted" }, match.missing ? "missing" : formatSeconds(match.start_seconds)));
 
-/** What the search adds up: the target cost, and the joins to both neighbours times the continuity. */
+/** The parts of the cost: target, and the joins to both neighbours times the continuity. */
 const parts = ({ distance, join, join_next }, weight) => ({ target: distance, before: weight * join, behind: weight * join_next });
 
 const totalOf = ({ target, before, behind }) => target + before + behind;

@@ -1,12 +1,12 @@
-// Hearing single units and steps, in place of the whole: one sound at a time.
+// Listening to single units and steps instead of the whole plan, one at a time.
 
 import { fail, play, stop } from "../lib.js";
 
-const ALONE = 0.5; // seconds that are heard of a unit at least
-const AROUND = 1; // seconds heard on both sides of what is heard in place
-const MOST_AROUND = 10; // that the server makes
+const ALONE = 0.5; // seconds that a unit plays at least
+const AROUND = 1; // seconds on both sides of a step that plays in place
+const MOST_AROUND = 10; // seconds that the server renders
 
-/** Tells "heard" when another sound is heard, or none: `heard` is what it was called. */
+/** Sends "heard" when another sound starts or the sound stops; `heard` is its name, or null. */
 export class Audition extends EventTarget {
   constructor(session, sound) {
     super();
@@ -15,17 +15,17 @@ export class Audition extends EventTarget {
     sound.addEventListener("state", () => sound.playing && this.stop());
   }
 
-  /** A unit by itself, with what follows it in its source if it is short; what is heard already stops. */
+  /** Play a unit alone, with what follows in its source if it is short; the same one again stops it. */
   alone(unit) {
     return this.#hear(`alone ${unit}`, `/units/${unit}/audio.wav?context=${ALONE}`);
   }
 
-  /** A unit at a step, with what is played before and behind it; without a unit the step as it is. */
+  /** Play a unit at a step, between its neighbours; without a unit the step as it is. */
   inPlace(step, unit = null) {
     return this.#inPlace(step, AROUND, unit);
   }
 
-  /** All selected steps, as they are; of very long selections the middle. */
+  /** Play the selected steps as they are; of very long selections the middle. */
   selected() {
     const { plan, range: [first, last] } = this.session;
     const [start, end] = [plan.start(first), plan.end(last)];

@@ -1,4 +1,4 @@
-// What is drawn in the colours of sources, and the colours of the style sheet that the canvas needs.
+// Colours of sources, and the colours of the style sheet for the canvas.
 
 import { colorOfSource, cssColor, h, onTheme } from "../lib.js";
 
@@ -9,7 +9,7 @@ export function swatch(path) {
   return square;
 }
 
-/** Black or white, whichever is read better on this colour ("#rrggbb"). */
+/** Black or white, whichever has more contrast on this colour ("#rrggbb"). */
 export function inkOn(colour) {
   const [r, g, b] = [1, 3, 5].map((i) => (parseInt(colour.slice(i, i + 2), 16) / 255) ** 2.2);
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.2 ? "#101214" : "#ffffff";

@@ -1,4 +1,4 @@
-// The lanes of curves: what was wanted and what was found, and what it cost.
+// The lanes of curves: the descriptor of targets and units, and the costs.
 
 import { visibleSteps } from "./units.js";
 
@@ -15,7 +15,7 @@ export function extent(...columns) {
   return low === high ? [low - 1, high + 1] : [low, high];
 }
 
-/** Steps as they are seen: {left, right, low, high} in whole pixels and values, those on one pixel together.
+/** The visible steps: {left, right, low, high} in whole pixels and values, those on one pixel together.
  *  Null in a rest, and where there is no value. */
 function* columns({ plan, view }, values) {
   const [first, end] = visibleSteps(plan, view);

@@ -1,4 +1,4 @@
-// Dragging the right edge of a step: to the right it is played again, to the left it and those before it go.
+// Dragging the right edge of a step: to the right repeats it, to the left removes it and those before it.
 
 import { formatSeconds } from "../lib.js";
 
@@ -23,7 +23,7 @@ export function askedFor({ plan, view, step, pixels }) {
   return { kind: "remove", steps, from: plan.start(first), until: plan.end(step), text };
 }
 
-/** A gesture that repeats or removes; `onClick` is called if the pointer stays where it is. */
+/** A gesture that repeats or removes; `onClick` is called if the pointer does not move. */
 export function edgeDrag({ session, view, stage }, step, from, onClick) {
   let moved = false;
   const show = (ghost) => {

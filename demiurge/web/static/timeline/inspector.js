@@ -1,4 +1,4 @@
-// Beside the timeline: the selected step, why it was chosen and what else fits; without one the sources of the plan.
+// The panel beside the timeline: the selected step, its costs and alternatives; without one the sources of the plan.
 
 import { icon } from "../icons.js";
 import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say, withMinus } from "../lib.js";
@@ -6,7 +6,7 @@ import { swatch } from "./colours.js";
 import { pinnedUnits } from "./pinned.js";
 import { shortName } from "./plan.js";
 
-const PATIENCE = 70; // ms that the selection rests before alternatives are asked for
+const PATIENCE = 70; // ms without another selection before alternatives are requested
 
 /** Fills the panel. */
 export class Inspector {
@@ -20,7 +20,7 @@ export class Inspector {
     this.show();
   }
 
-  /** Draw the panel for what is selected now. */
+  /** Fill the panel for the current selection. */
   show() {
     const { step, plan } = this.session;
     const focused = this.element.contains(document.activeElement) ? document.activeElement : null;

@@ -2,7 +2,7 @@
 
 import { TYPED_INTO, shortcuts } from "../lib.js";
 
-/** Let the keys do the `actions`. They are listed in this order. */
+/** Bind keys to the `actions`; the dialog lists them in this order. */
 export function listenToKeys(actions) {
   shortcuts({
     " ": { run: actions.play, help: "play or pause" },
@@ -39,7 +39,7 @@ export function listenToKeys(actions) {
   document.addEventListener("keydown", (event) => onDigit(event, actions), { capture: true });
 }
 
-/** 1 to 9 by their place on the keyboard: what they type, and with Shift, differs from country to country. */
+/** 1 to 9 by their place on the keyboard: what they type differs from country to country. */
 function onDigit(event, actions) {
   if (document.querySelector("dialog[open], :popover-open")) return;
   const digit = (/^Digit([1-9])$/.exec(event.code) ?? /^([1-9])$/.exec(event.key))?.[1];

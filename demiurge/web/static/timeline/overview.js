@@ -1,10 +1,10 @@
-// The whole plan as a strip: its sources, the part that is seen, which can be dragged, and where it plays.
+// The whole plan as a strip: its sources, the visible part, which can be dragged, and the playing position.
 
 import { colorOfSource, onTheme } from "../lib.js";
 import { themeColours } from "./colours.js";
 import { visibleRuns } from "./units.js";
 
-const NUDGE = 0.25; // of what is seen, by an arrow key
+const NUDGE = 0.25; // of the visible part, by an arrow key
 
 /** Draws the strip and lets it scroll the view. */
 export class Overview {

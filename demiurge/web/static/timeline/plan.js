@@ -1,10 +1,13 @@
-// One revision of a plan. Its steps are columns in time order, so that a place in time is found by bisection.
+// One revision of a plan. Its steps are columns in time order, so that a time is found by bisection.
 
 import { baseName, numberSources } from "../lib.js";
 
 /** A plan as the server describes it; times in samples unless the name says seconds. */
 export class Plan {
+  #document;
+
   constructor(document) {
+    this.#document = document;
     numberSources(document.sources);
     const { steps, ...rest } = document;
     Object.assign(this, rest);
@@ -18,11 +21,23 @@ export class Plan {
     this.nLocked = steps.locked.filter(Boolean).length;
   }
 
+  /** The plan after an edit; the server's answer holds the steps that changed, and other facts that may have. */
+  edited({ start, stop, shift, steps: changed, sources: named, missing, change: _, ...facts }) {
+    const { sources, numbers } = withSources(this.sources, named, missing);
+    const columns = { ...changed, source: changed.source.map((number) => numbers[number]) };
+    const steps = {};
+    for (const [name, old] of Object.entries(this.steps)) {
+      const after = name === "at_sample" ? old.slice(stop).map((at) => at + shift) : old.slice(stop);
+      steps[name] = [...old.slice(0, start), ...columns[name], ...after];
+    }
+    return new Plan({ ...this.#document, ...facts, sources, steps });
+  }
+
   get seconds() {
     return this.n_samples / this.rate;
   }
 
-  /** Whether its units are of the database that is open. */
+  /** Whether its units are in the open database. */
   get isOwn() {
     return this.descriptors.length > 0;
   }
@@ -45,13 +60,13 @@ export class Plan {
     return countUpTo(this.ends, seconds * this.rate);
   }
 
-  /** The step that sounds at this time, -1 in a rest. */
+  /** The step at this time, -1 in a rest. */
   at(seconds) {
     const step = this.firstAfter(seconds);
     return step < this.length && this.starts[step] <= seconds * this.rate ? step : -1;
   }
 
-  /** The run, steps that go on in their source, that a step is part of. */
+  /** The run of a step: adjacent steps that are contiguous in their source. */
   runOf(step) {
     return countUpTo(this.runFirsts, step) - 1;
   }
@@ -68,13 +83,22 @@ export class Plan {
     return this.sources[this.steps.source[step]];
   }
 
-  /** For each source in use how long it is heard, longest first: [{path, missing, seconds}]. */
+  /** For each source in use how long it plays, longest first: [{path, missing, seconds}]. */
   shares() {
     const samples = new Float64Array(this.sources.length);
     this.steps.source.forEach((source, i) => (samples[source] += this.steps.n_samples[i]));
     const shares = this.sources.map((source, i) => ({ ...source, index: i, seconds: samples[i] / this.rate }));
     return shares.filter((share) => share.seconds > 0).sort((a, b) => b.seconds - a.seconds);
   }
+}
+
+/** The sources, with others added, and the numbers of `named` among them. */
+function withSources(sources, named, missing) {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  for (const source of named) if (!byPath.has(source.path)) byPath.set(source.path, source);
+  const paths = [...byPath.keys()];
+  const numbers = named.map(({ path }) => paths.indexOf(path));
+  return { sources: [...byPath.values()].map((source) => ({ ...source, missing: missing[source.path] ?? null })), numbers };
 }
 
 function runFirsts(contiguous) {
@@ -85,7 +109,7 @@ function runFirsts(contiguous) {
   return firsts;
 }
 
-/** [first, last] of each stretch of steps with the flag. */
+/** [first, last] of each stretch of steps that have the flag. */
 function spansOf(flags) {
   const spans = [];
   flags.forEach((flag, i) => {

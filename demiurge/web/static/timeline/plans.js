@@ -23,7 +23,7 @@ function row({ id, name, seconds, steps, modified, kind, job, error }) {
     h("td", { class: "muted" }, date));
 }
 
-/** ": mosaic" or ": MODEL", and the knobs that were set. */
+/** ": mosaic" or ": MODEL", and the options of the job. */
 function howMade(job) {
   if (!job) return null;
   const { continuity, novelty, temperature, random_seed: seed } = job.options;

@@ -1,11 +1,11 @@
-// The line where it plays, and the view following it.
+// The line at the playing position, and the view that follows it.
 
 import { byId } from "../lib.js";
 
 const TURN = 0.94; // of the window that the line crosses before the view moves on
 const BACK = 0.06;
 
-/** Moves the line; `follow` says whether the view goes with it. */
+/** Moves the line; with `follow` the view moves as well. */
 export class Playhead {
   constructor(sound, view) {
     [this.sound, this.view] = [sound, view];
@@ -23,7 +23,7 @@ export class Playhead {
     if (follow) this.#turn();
   }
 
-  /** The user scrolls elsewhere: stop following what plays. */
+  /** Stop following: the user has scrolled elsewhere. */
   letGo = () => {
     if (this.sound.playing && this.follow) this.setFollow(false);
   };

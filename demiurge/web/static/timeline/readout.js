@@ -2,7 +2,7 @@
 
 import { byId, fail, formatCount, formatSeconds, getFloats, h, withMinus } from "../lib.js";
 
-/** Fills the heads of the lanes; the descriptor chosen there is drawn by the stage. */
+/** Fills the heads of the lanes; the stage draws the descriptor that is chosen there. */
 export class Readout {
   constructor(session, stage) {
     [this.session, this.stage] = [session, stage];
@@ -36,7 +36,7 @@ export class Readout {
     }
   }
 
-  /** Say how much lower everything is heard, if it is. */
+  /** Show by how much the whole plan is lowered, if it is. */
   showGain() {
     const { gain_db: gain } = this.session.plan.audio;
     byId("gain").textContent = gain < -0.05 ? `lowered by ${(-gain).toFixed(1)} dB to stay below full scale` : "";

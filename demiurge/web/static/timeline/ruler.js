@@ -1,9 +1,9 @@
-// The lane of the time: ticks and their labels.
+// The time lane: ticks and their labels.
 
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600]; // seconds
 const APART = 84; // pixels between labels at least
 
-/** Draw the times that are seen, and their lines down to `bottom`. */
+/** Draw the visible times, and their lines down to `bottom`. */
 export function drawRuler({ context, view, colours }, box, bottom) {
   const step = STEPS.find((seconds) => seconds * view.scale >= APART) ?? 7200;
   const minor = step / 5;

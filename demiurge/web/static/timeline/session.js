@@ -1,16 +1,16 @@
-// The open plan: what it is now, what is selected, and the edits on their way to the server.
+// The open plan: its current revision, the selection, and the edits that are being made.
 
 import { events, fail, getJson, postJson, say } from "../lib.js";
 import { Plan } from "./plan.js";
 
-/** Tells "plan" (with the change in its sound), "audio", "selection", "hover" and "pending". */
+/** Sends the events "plan" (with the samples that changed), "audio", "selection", "hover" and "pending". */
 export class Session extends EventTarget {
   constructor(document) {
     super();
     this.plan = new Plan(document);
     this.step = -1; // what the inspector shows
-    this.anchor = -1; // where the selection was begun
-    this.last = -1; // where it was extended to
+    this.anchor = -1; // where the selection begins
+    this.last = -1; // where it ends
     this.hovered = -1;
     this.pending = null; // {what, steps} while an edit runs or the plan is saved
     this.queue = Promise.resolve();
@@ -36,7 +36,7 @@ export class Session extends EventTarget {
     return first < 0 ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i);
   }
 
-  /** Select a step, or up to it from where the selection began. */
+  /** Select a step, or extend the selection to it. */
   select(step, { extend = false } = {}) {
     if (step < 0) return this.selectRange(-1, -1);
     const to = Math.min(step, this.plan.length - 1);
@@ -60,7 +60,7 @@ export class Session extends EventTarget {
     this.tell("hover");
   }
 
-  /** Make an edit of the plan as it is when the edits before are through; `make` gives none if there is nothing to do. */
+  /** Edit the plan after the edits that wait already; `make` returns null if there is nothing to do then. */
   edit(make) {
     return this.#then(async () => {
       const edit = make();
@@ -68,7 +68,7 @@ export class Session extends EventTarget {
     });
   }
 
-  /** Save as the plan is when the edits before are through, under a new name: the server's choice if none is given. */
+  /** Save the plan after the edits that wait already; without a name the server chooses one. */
   save(name = null) {
     return this.#then(async () => {
       if (name === null && !this.plan.dirty) say("There is nothing to save.");
@@ -76,7 +76,7 @@ export class Session extends EventTarget {
     });
   }
 
-  /** One thing after another. */
+  /** Run one thing after another. */
   #then(run) {
     this.queue = this.queue.then(run).catch(fail);
     return this.queue;
@@ -95,9 +95,9 @@ export class Session extends EventTarget {
 
   async #send({ what, ...edit }) {
     try {
-      const document = await postJson(`/plans/${this.plan.id}/edits`, { revision: this.plan.revision, edit });
-      if (edit.kind === "remove") this.anchor = this.last = this.step = edit.steps[0]; // not as many again
-      this.replace(document);
+      const answer = await postJson(`/plans/${this.plan.id}/edits`, { revision: this.plan.revision, edit });
+      if (edit.kind === "remove") this.anchor = this.last = this.step = edit.steps[0]; // else the steps after them would be selected
+      this.#show(this.plan.edited(answer), answer.change);
       say(`${what}: done`, { quiet: true });
     } catch (error) {
       if (!(await this.catchUp())) fail(error);
@@ -107,31 +107,31 @@ export class Session extends EventTarget {
   async #save(name) {
     const saved = await postJson(`/plans/${this.plan.id}/save`, name ? { name } : {});
     history.replaceState(null, "", `/timeline/${saved.id}`);
-    this.replace(await getJson(`/plans/${saved.id}.json`));
+    this.#show(new Plan(await getJson(`/plans/${saved.id}.json`)), null);
     say(`Saved as ${saved.file}`);
   }
 
-  /** Go on with another revision of the plan. */
-  replace(document) {
-    this.plan = new Plan(document);
+  /** Go on with another revision of the plan; `change` says which samples changed, null: any. */
+  #show(plan, change) {
+    this.plan = plan;
     this.hovered = -1;
     const most = this.plan.length - 1;
     [this.anchor, this.last, this.step] = [this.anchor, this.last, this.step].map((step) => Math.min(step, most));
-    this.tell("plan", document.changed ?? null);
+    this.tell("plan", change);
     this.tell("selection");
   }
 
-  /** Load the plan if it is another than ours by now. @returns {Promise<boolean>} whether it has been edited */
+  /** Load the plan, if it is at another revision by now. @returns {Promise<boolean>} whether it is */
   async catchUp() {
     try {
       const document = await getJson(`/plans/${this.plan.id}.json`);
       const isEdited = document.revision !== this.plan.revision;
       if (isEdited) say("The plan was changed elsewhere; this is how it is now.", { warn: true });
-      if (isEdited || document.audio.state !== this.plan.audio.state) this.replace(document);
+      if (isEdited || document.audio.state !== this.plan.audio.state) this.#show(new Plan(document), null);
       return isEdited;
     } catch (error) {
       fail(error);
-      return true; // said already
+      return true; // the error is shown already
     }
   }
 
@@ -150,5 +150,5 @@ export class Session extends EventTarget {
   }
 }
 
-/** The steps that an edit is about, as far as it names them. */
+/** The steps that an edit names. */
 const stepsOf = ({ step, steps }) => steps ?? (step === undefined ? [] : [step]);

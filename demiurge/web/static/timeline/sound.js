@@ -1,14 +1,14 @@
-// What is heard and its waveform: a media element that plays the rendered plan, drawn by wavesurfer from the server's peaks.
+// Playback and waveform: a media element plays the rendered plan, and wavesurfer draws the server's peaks.
 
 import { cssColor, getFloats, onTheme } from "../lib.js";
 import WaveSurfer from "../vendor/wavesurfer/wavesurfer.esm.js";
 
 const MOST_PEAKS = 1 << 17;
-const FINEST = 16; // samples a peak
-const HANDOVER = 0.03; // seconds until another element is heard
+const FINEST = 16; // samples per peak
+const HANDOVER = 0.03; // seconds until another element plays
 
-/** Tells "state" when it plays or pauses, "time" as it plays, "drawn" when the waveform was drawn anew,
- *  "broken" when it cannot go on. */
+/** Sends "state" when it plays or pauses, "time" while it plays, "drawn" when the waveform was drawn again,
+ *  "broken" when it cannot continue. */
 export class Sound extends EventTarget {
   constructor(container, nonce) {
     super();
@@ -66,7 +66,7 @@ export class Sound extends EventTarget {
     this.media.pause();
   }
 
-  /** Draw so many pixels a second; 0: the whole of it. */
+  /** Draw at so many pixels per second; 0: fit the whole plan. */
   zoom(scale) {
     this.surfer.setOptions({ minPxPerSec: scale });
   }
@@ -78,15 +78,15 @@ export class Sound extends EventTarget {
     this.container.style.transform = stretch === 1 ? "" : `translateX(${shift}px) scaleX(${stretch})`;
   }
 
-  /** A flat line as long as the plan, until its sound is made. */
+  /** Draw a flat line as long as the plan, until its audio is rendered. */
   async blank(plan) {
     await this.surfer.load("", [new Float32Array(1024)], plan.seconds);
   }
 
-  /** Play this revision from now on, where the old one is: `moved` tells the time in the new one. */
+  /** Switch to another revision at the current position, which `moved` maps to a time in the new one. */
   async load(plan, moved = same) {
     const turn = ++this.loading;
-    const before = this.moved; // of revisions that were never heard
+    const before = this.moved; // of revisions that were replaced before they played
     this.moved = (seconds) => moved(before(seconds));
     const load = this.loads.then(() => this.#load(plan, turn));
     this.loads = load.catch(() => null);
@@ -142,7 +142,7 @@ async function getPeaks(plan) {
   return [peaks.subarray(0, n).map((high) => Math.max(0, high)), peaks.subarray(n).map((low) => Math.max(0, -low))];
 }
 
-/** A media element that can play from there at once. */
+/** A media element that is ready to play from this position. */
 async function cued(url, seconds) {
   const media = new Audio();
   media.preload = "auto";

@@ -1,4 +1,4 @@
-// The page of one plan: puts its parts together.
+// The page of one plan: connects its parts.
 
 import { listenToDownloads } from "../download.js";
 import { placeIcons } from "../icons.js";
@@ -43,7 +43,7 @@ async function open() {
   showNotes(session);
 }
 
-/** Load the sound of each revision that sounds otherwise, as soon as it is made. */
+/** Load the audio of each revision that changes it, as soon as it is rendered. */
 function keepSound(session, sound) {
   let loaded = null;
   const show = async (change) => {
@@ -57,7 +57,7 @@ function keepSound(session, sound) {
     byId("making").hidden = true;
   };
   const again = () => {
-    loaded = null; // the server keeps the sound of the last revisions only
+    loaded = null; // the server keeps the audio of the last revisions only
     return show(null);
   };
   session.on("plan", show);
@@ -66,7 +66,7 @@ function keepSound(session, sound) {
   show(null);
 }
 
-/** Where a time of the sound before is in the sound as it is now. */
+/** Maps a time in the audio before a change to a time in the new audio. */
 function movedBy(change, rate) {
   if (!change) return (seconds) => seconds;
   const { old_stop, new_stop } = change;
@@ -74,15 +74,15 @@ function movedBy(change, rate) {
 }
 
 function showMaking({ state, done, error }) {
-  const rendering = `Making the sound: ${Math.round(100 * done)} %`;
-  const words = { rendering, failed: `The sound could not be made: ${error}`, ready: "Loading the sound…" };
+  const rendering = `Rendering the audio: ${Math.round(100 * done)} %`;
+  const words = { rendering, failed: `The audio could not be rendered: ${error}`, ready: "Loading the audio…" };
   byId("making").hidden = false;
   byId("making-text").textContent = words[state];
   byId("making-bar").hidden = state !== "rendering";
   byId("making-bar").value = done;
 }
 
-/** What somebody should know of the plan, until it is dismissed. */
+/** Show the plan's notes until they are dismissed. */
 function showNotes(session) {
   const dismissed = new Set();
   const show = () => {
@@ -96,7 +96,7 @@ function showNotes(session) {
   show();
 }
 
-/** After a click on a button the keys are the timeline's again; who came by keyboard stays where they are. */
+/** After a click on a button give the focus back to the timeline; a button pressed by key keeps it. */
 function listenToClicks() {
   byId("timeline").addEventListener("click", (event) => {
     if (event.detail > 0 && event.target.closest("button:not([popovertarget])")) byId("stage").focus({ preventScroll: true });

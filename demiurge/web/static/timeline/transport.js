@@ -1,15 +1,15 @@
-// The bar above the timeline: playing, the scale, and what is done to the plan as a whole.
+// The bar above the timeline: play, zoom, undo, choose again, save, download.
 
 import { setIcon } from "../icons.js";
 import { byId, clock, counted, events, fail, formatSeconds, say } from "../lib.js";
 import { listenToMenus } from "./menus.js";
 
-const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "seed"];
+const OPTIONS = ["continuity", "novelty", "min_reuse", "temperature", "random_seed"];
 const CHOOSE = "Choose again";
 const A_LITTLE = 0.1; // temperature
 const SAME = "Nothing changed: another random seed with a temperature above 0, or another continuity, gives other units.";
 
-/** Shows and changes the state of session, sound and view. */
+/** Shows session, sound and view, and changes them. */
 export class Transport {
   constructor(session, sound, view, actions) {
     [this.session, this.sound, this.view] = [session, sound, view];
@@ -34,7 +34,7 @@ export class Transport {
     this.show();
   }
 
-  /** Show what the plan is and what may be done. */
+  /** Show the name of the plan and which actions are possible. */
   show() {
     const { plan } = this.session;
     document.title = `${plan.dirty ? "• " : ""}${plan.name} · Demiurge`;
@@ -53,7 +53,7 @@ export class Transport {
     this.showTime();
   }
 
-  /** Show where it plays. */
+  /** Show the position. */
   showTime() {
     const { sound, session } = this;
     byId("position").textContent = clock(sound.time);
@@ -63,7 +63,7 @@ export class Transport {
     byId("play").setAttribute("aria-label", sound.playing ? "Pause" : "Play");
   }
 
-  /** Put the plan's own options into the form where they are others than before, unless somebody writes there. */
+  /** Fill the form with the plan's options if they have changed, unless the form is open. */
   fillOptions() {
     const { options } = this.session.plan;
     const asText = JSON.stringify(options);
@@ -79,7 +79,7 @@ export class Transport {
     byId("working-done").textContent = "";
   }
 
-  /** The server indexes all units, once, and then looks for candidates. */
+  /** Show how far the server is: it indexes all units once, then finds candidates. */
   #showIndexing({ done, total }) {
     if (this.session.pending?.what !== CHOOSE) return;
     byId("working-done").textContent = total > 0 ? `${Math.round((100 * done) / total)} %` : "";
@@ -126,15 +126,15 @@ export class Transport {
   }
 }
 
-/** Another random seed counts only where chance takes part. */
+/** Fill in another random seed, and a temperature above 0, for without one it would change nothing. */
 function drawSeed() {
-  byId("seed").value = Math.floor(Math.random() * 1e6);
+  byId("random_seed").value = Math.floor(Math.random() * 1e6);
   if (byId("temperature").valueAsNumber === 0) byId("temperature").value = A_LITTLE;
 }
 
 function noteOf(plan, free) {
   if (!plan.isOwn) return "This plan was made from another database.";
-  if (!plan.has_targets) return "This plan does not hold what was wanted at its steps; make it again to choose again.";
+  if (!plan.has_targets) return "This plan has no targets, so nothing can be chosen again; make the plan again.";
   if (free === 0) return "All steps are locked; unlock some.";
   return `${counted(free, "step")} will be chosen anew; lock what should stay.`;
 }

@@ -1,14 +1,14 @@
-// The lane of the units: blocks in the colours of their sources, steps that go on in their source as one.
+// The lane of units: blocks in the colours of their sources, one for each run.
 
 import { colorOfSource, formatSeconds, isDark } from "../lib.js";
 import { hatching, inkOn } from "./colours.js";
 import { shortName } from "./plan.js";
 
-const DIVIDED = 4; // pixels of a step from which on it is told from its neighbours
-const LABELLED = 48; // of a block that says what it is
-const BAR = 4; // of locked steps
+const DIVIDED = 4; // pixels per step from which on lines divide them
+const LABELLED = 48; // pixels of a block from which on it has a label
+const BAR = 4; // pixels, above locked steps
 
-/** The runs that are seen, {run, left, right} in whole pixels; of those on one pixel one. */
+/** The visible runs, {run, left, right} in whole pixels; one of those that share a pixel. */
 export function* visibleRuns(plan, view) {
   const first = plan.firstAfter(view.start);
   if (first === plan.length) return;
@@ -26,7 +26,7 @@ function nextRun(plan, seconds) {
   return step < plan.length ? plan.runOf(step) : plan.nRuns;
 }
 
-/** The steps that are seen: first, and last plus one. */
+/** The visible steps: first, and last plus one. */
 export function visibleSteps(plan, view) {
   const first = plan.firstAfter(view.start);
   return [first, Math.min(plan.length, plan.firstAfter(view.end) + 1)];
@@ -138,7 +138,7 @@ function drawRests({ context, view, plan, colours }, box) {
   }
 }
 
-/** Behind the waveform: a breath of the sources' colours, and lines where sound does not simply go on. */
+/** Draw behind the waveform: a tint in the sources' colours, and lines at the joins. */
 export function drawTint({ context, view, plan, colours }, box) {
   const alpha = isDark() ? 0.22 : 0.14;
   for (const { run, left, right } of visibleRuns(plan, view)) {

@@ -1,17 +1,17 @@
-// The part of time that is seen: seconds and pixels.
+// The visible part of the plan, in seconds and pixels.
 
-const CLOSEST = 8000; // pixels a second
+const CLOSEST = 8000; // pixels per second
 const WIDEST = 1.6e7; // pixels that browsers scroll through
-const REDRAWN = 90; // ms between waveforms while the scale changes; meanwhile the last one is stretched
+const REDRAWN = 90; // ms until the waveform is drawn at a new scale; meanwhile the old one is stretched
 
-/** Holds the scale and the scrolling of everything on the timeline; tells "change". */
+/** Holds scale and scroll position of the timeline; sends "change". */
 export class View extends EventTarget {
   constructor(sound) {
     super();
     this.sound = sound;
     this.width = 1;
     this.total = 1; // seconds
-    this.scale = 1; // pixels a second
+    this.scale = 1; // pixels per second
     this.left = 0; // pixels
     this.fits = true;
     this.drawnScale = 0;
@@ -44,14 +44,14 @@ export class View extends EventTarget {
     return Math.min(this.total, Math.max(0, (x + this.left) / this.scale));
   }
 
-  /** Another window, or another length of the plan. */
+  /** Take another width of the window or another length of the plan. */
   resize(width, total) {
     const [start, wasFit] = [this.start, this.fits];
     [this.width, this.total] = [Math.max(1, width), total];
     this.#set(wasFit ? this.whole : this.scale, start * this.scale, wasFit);
   }
 
-  /** Change the scale; what is at `x` stays there. */
+  /** Change the scale around the pixel `x`. */
   zoom(scale, x = this.width / 2) {
     const seconds = this.seconds(x);
     const within = Math.min(this.closest, Math.max(this.whole, scale));
@@ -66,7 +66,7 @@ export class View extends EventTarget {
     this.#set(this.scale, left, this.fits);
   }
 
-  /** Scroll so that these seconds are seen, if they are not. */
+  /** Scroll so that these seconds are visible. */
   reveal(start, end) {
     const margin = Math.min(60, this.width / 8);
     if (this.x(start) >= 0 && this.x(end) <= this.width) return;
@@ -94,7 +94,7 @@ export class View extends EventTarget {
     [this.drawnScale, this.drawnAt] = [this.scale, performance.now()];
   }
 
-  /** Scroll the waveform; one that is of another scale yet is stretched, and drawn anew in a moment. */
+  /** Scroll the waveform; if the scale has changed, stretch it until it is drawn again. */
   #placeWave() {
     const stretch = this.scale / this.drawnScale;
     clearTimeout(this.waiting);

@@ -80,7 +80,7 @@ def site(
     tmp_path_factory: pytest.TempPathFactory,
     browse: Callable[[Workspace], str],
 ) -> Site:
-    """The small corpus, with a plan that rebuilds a second of tabla; tests of one module share it."""
+    """The small corpus, with a plan of a second of tabla; the tests of a module share it."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(built, folder, dirs_exist_ok=True)
     plan = Path(shutil.copy(rebuilt, folder))
@@ -143,7 +143,7 @@ def timeline(page: Page) -> Page:
 
 @pytest.fixture
 def pixels() -> Pixels:
-    """`pixels(page)` or `pixels(page.locator(...))`: what is seen of it, uint8, (height, width, 3)."""
+    """`pixels(page)` or `pixels(page.locator(...))`: its picture, uint8, (height, width, 3)."""
 
     def look(seen: Page | Locator) -> np.ndarray:
         return np.asarray(Image.open(io.BytesIO(seen.screenshot())).convert("RGB"))

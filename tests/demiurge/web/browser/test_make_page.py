@@ -19,13 +19,17 @@ from tests.demiurge.web.browser.conftest import Site
 JOB_MS = 60_000
 DROP = """([name, text]) => {
   const dropped = new DataTransfer();
-  dropped.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  dropped.items.add(new File([bytes], name));
   for (const kind of ["dragenter", "dragover", "drop"]) {
-    document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: dropped, bubbles: true, cancelable: true }));
+    const options = { dataTransfer: dropped, bubbles: true, cancelable: true };
+    document.body.dispatchEvent(new DragEvent(kind, options));
   }
 }"""
 
-TOO_WIDE = """[...document.querySelectorAll("html, #main, #form, .fields, #results, .job, .variation")]
+TOO_WIDE = """[
+  ...document.querySelectorAll("html, #main, #form, .fields, #results, .job, .variation"),
+]
   .filter((node) => node.scrollWidth > node.clientWidth)
   .map((node) => node.outerHTML.slice(0, 80))"""
 
@@ -42,7 +46,7 @@ def site(
     database = Database(folder / "small.db")
     torch.manual_seed(0)
     forecaster = Forecaster(
-        ForecasterConfig("lstm", database.settings, body_config={"hidden_size": 16})
+        ForecasterConfig("lstm", database.settings, architecture_sizes={"hidden_size": 16})
     )
     bounds = torch.full_like(forecaster.low, -2.0), torch.full_like(forecaster.high, 2.0)
     forecaster.set_statistics(database.normaliser, low=bounds[0], high=bounds[1])

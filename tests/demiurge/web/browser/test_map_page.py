@@ -30,9 +30,13 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 COUNT_DRAWS = """window.draws = 0;
 for (const name of ["drawArrays", "drawElements"]) {
   const draw = WebGLRenderingContext.prototype[name];
-  WebGLRenderingContext.prototype[name] = function (...rest) { window.draws++; return draw.apply(this, rest); };
+  WebGLRenderingContext.prototype[name] = function (...rest) {
+    window.draws++;
+    return draw.apply(this, rest);
+  };
 }"""
-REFUSE = """HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException("", "NotAllowedError"));
+REFUSE = """const refused = new DOMException("", "NotAllowedError");
+HTMLMediaElement.prototype.play = () => Promise.reject(refused);
 Object.defineProperty(navigator, "userActivation", { value: { hasBeenActive: false } });"""
 KEEP_STREAM = """window.EventSource = class extends EventSource {
   constructor(...rest) { super(...rest); window.stream = this; }
@@ -52,15 +56,18 @@ SAY_TWICE = """async () => {
   say("Again.", { quiet: true });
   await wait();
   let changes = 0;
-  new MutationObserver(() => changes++).observe(document.getElementById("status"), { childList: true });
+  const status = document.getElementById("status");
+  new MutationObserver(() => changes++).observe(status, { childList: true });
   say("Again.", { quiet: true });
   await wait();
   return [changes, document.getElementById("status").textContent];
 }"""
 WORDS = """async () => {
   const { baseName, clock, counted, formatSeconds } = await import("/static/lib.js");
-  const times = [clock(83.4), clock(59.999), clock(3600, { hundredths: false }), formatSeconds(0.0231), formatSeconds(3.4)];
-  return [...times, counted(1, "unit"), counted(13012, "unit"), baseName("a/b c.ogg"), baseName("b.ogg")];
+  const times = [clock(83.4), clock(59.999), clock(3600, { hundredths: false })];
+  const lengths = [formatSeconds(0.0231), formatSeconds(3.4)];
+  const counts = [counted(1, "unit"), counted(13012, "unit")];
+  return [...times, ...lengths, ...counts, baseName("a/b c.ogg"), baseName("b.ogg")];
 }"""
 WALK = """async (places) => {
   const { walk } = await import("/static/map/walk.js");
@@ -72,20 +79,24 @@ MENU = """async (names) => {
 }"""
 PITCH_COLOURS = """async (values) => {
   const { colourBy } = await import("/static/map/colours.js");
-  const { colours, legend } = await colourBy({ values: async () => Float32Array.from(values) }, "f0");
+  const units = { values: async () => Float32Array.from(values) };
+  const { colours, legend } = await colourBy(units, "f0");
   return [[...colours], legend.hasAbsent, legend.low];
 }"""
 NEAREST = """async (places) => {
   const { Grid } = await import("/static/map/nearest.js");
   const [x, y] = [0, 1].map((axis) => Float32Array.from(places, (place) => place[axis]));
   const grid = new Grid(x, y);
-  return places.map(([ownX, ownY], i) => grid.nearest(ownX, ownY, 0.2, (other) => other !== i && other % 3 > 0));
+  return places.map(([ownX, ownY], i) => {
+    return grid.nearest(ownX, ownY, 0.2, (other) => other !== i && other % 3 > 0);
+  });
 }"""
 
 MIDDLE_PLACE = """() => {
   const { left, top, width, height } = document.getElementById("points").getBoundingClientRect();
   const far = ([x, y]) => Math.hypot(x - width / 2, y - height / 2);
-  const places = Array.from({ length: 50 }, (_, i) => demiurgeMap.screenPosition(i + 1)).sort((a, b) => far(a) - far(b));
+  const places = Array.from({ length: 50 }, (_, i) => demiurgeMap.screenPosition(i + 1));
+  places.sort((a, b) => far(a) - far(b));
   return [places[0][0] + left, places[0][1] + top];
 }"""
 
@@ -622,7 +633,7 @@ def test_empty_database(browse, page, tmp_path_factory):
     expect(page.locator(".message")).to_contain_text("demiurge db build AUDIO_DIR empty.db")
 
 
-def draw_a_circle(path, key, positions, first, connection):
+def compute_a_circle(path, key, positions, first, connection):
     """As quickly as nothing; what UMAP draws is looked at in test_layouts.py."""
     n_units = Database(path).n_units
     for share in (0.1, 0.5):
@@ -636,7 +647,7 @@ def test_quality_layout_is_computed_once(
     page, open_map, units, places, eventually, tmp_path, monkeypatch
 ):
     pytest.importorskip("umap")
-    monkeypatch.setattr(layouts, "draw", draw_a_circle)
+    monkeypatch.setattr(layouts, "compute_layout", compute_a_circle)
     monkeypatch.setenv(
         "DEMIURGE_CACHE", str(tmp_path)
     )  # where it is kept: no other test is to find it

@@ -32,8 +32,57 @@ HEARD_EVENTS = """
   };
 """
 INDEXING = """
-  () => stream.dispatchEvent(new MessageEvent("index", { data: '{"done": 2, "total": 5, "what": "finding candidates"}' }))
+  () => {
+    const data = JSON.stringify({ done: 2, total: 5, what: "finding candidates" });
+    stream.dispatchEvent(new MessageEvent("index", { data }));
+  }
 """
+EDITED_AND_LOADED = """
+async (edits) => {
+  const { Plan } = await import("/static/timeline/plan.js");
+  const address = `/plans/${location.pathname.split("/").at(-1)}`;
+  const load = async () => new Plan(await (await fetch(`${address}.json`)).json());
+  const send = (body) => fetch(`${address}/edits`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  });
+  const seen = (plan) => {
+    const { steps, starts, ends, runFirsts } = plan;
+    const { lockedSpans, nLocked, n_samples, revision, undo, redo, dirty } = plan;
+    const paths = steps.source.map((number) => plan.sources[number].path);
+    const columns = { ...steps, source: paths, starts: [...starts], ends: [...ends] };
+    const facts = { lockedSpans, nLocked, n_samples, revision, undo, redo, dirty };
+    return { columns, runFirsts: [...runFirsts], ...facts };
+  };
+  let plan = await load();
+  const pairs = [];
+  for (const edit of edits) {
+    const answer = await (await send({ revision: plan.revision, edit })).json();
+    plan = plan.edited(answer);
+    pairs.push([seen(plan), seen(await load())]);
+  }
+  return pairs;
+}
+"""
+
+
+def test_the_page_makes_of_an_answer_what_it_would_load(timeline: Page) -> None:
+    other = plan_of(timeline)["steps"]["unit"][20]
+    edits = [
+        {"kind": "choose", "step": 5, "unit": other},
+        {"kind": "repeat", "step": 7, "times": 3},
+        {"kind": "remove", "steps": [0, 9, 10]},
+        {"kind": "lock", "steps": [2, 3], "locked": True},
+        {"kind": "reselect", "temperature": 3, "random_seed": 1},
+        *[{"kind": "undo"}] * 5,
+        {"kind": "redo"},
+        {"kind": "undo"},
+    ]
+    pairs = timeline.evaluate(EDITED_AND_LOADED, edits)
+    assert len(pairs) == len(edits)
+    for edit, (edited_plan, loaded_plan) in zip(edits, pairs, strict=True):
+        assert edited_plan == loaded_plan, edit
+    assert pairs[0][0]["columns"]["unit"][5] == other
+    assert until(lambda: plan_of(timeline)["dirty"] is False)
 
 
 def test_choosing_another_unit_changes_sound_and_picture_and_undo_brings_them_back(
@@ -48,7 +97,7 @@ def test_choosing_another_unit_changes_sound_and_picture_and_undo_brings_them_ba
     changed = edited(timeline, use.click)
     assert changed["revision"] > plan["revision"]
     assert changed["steps"]["unit"][12] != plan["steps"]["unit"][12]
-    assert 0 < changed["changed"]["seconds_rendered"] < plan["n_samples"] / plan["sample_rate"]
+    assert 0 < changed["change"]["seconds_rendered"] < plan["n_samples"] / plan["sample_rate"]
     assert until(lambda: not np.array_equal(pixels(wave), before))
     undone = edited(timeline, press(timeline, "Control+z"))
     assert undone["steps"] == plan["steps"]

@@ -40,11 +40,11 @@ def click_step(page: Page, step: int) -> None:
 
 
 def edited(page: Page, do: Callable[[], None]) -> dict:
-    """Do what sends an edit; the server's answer, once its sound is loaded."""
+    """Do what sends an edit; the plan as the server has it then, and the "change" of its answer."""
     with page.expect_response("**/edits") as answer:
         do()
     page.locator("#working").wait_for(state="hidden")
-    return answer.value.json()
+    return plan_of(page) | {"change": answer.value.json()["change"]}
 
 
 def said(page: Page, text: str) -> bool:

@@ -1,4 +1,4 @@
-// Written by scripts/precompile_regl.py: what regl compiles for the map, by the SHA-256 of its source.
+// Written by scripts/make/precompiled_regl.py: what regl compiles for the map, by the SHA-256 of its source.
 export default {
   "2c5ca918782444dc1b237f4f3b8788212d65f783536af2ac77caae999a136473": function anonymous(g0,g48,g99,g100,g103,g104,g119,g123,g124,g126,g127,g130,g131,g133,g134,g136,g137,g139,g140,g142,g143,g146,g147,g149,g150,g152,g153,g154,g156,g157,g159,g160,g162,g163,g165,g166,g168,g169,g171,g172,g174,g175,g177,g178,g181,g182,g183,g185,g186,g188,g189,g191,g192,g194,g195,g197,g198,g200,g201,g203,g204,g209,g211,g213,g215,g217,g219,g221,g227,g229,g231,g233,g235,g237,g239,g242,g244,g246,g249,g252,g255,g258,g261,g264,g267,g270,g273,g276,g279,g281,g283,g285,g287,g290,g293,g296,g299,g302,g305,g308,g311,g314,g317,g320,g323,g326,g329,g345,g358,g360,g411,g412
 ) {

@@ -1,0 +1,71 @@
+"""The configuration of a database: its id, settings and corpus folder."""
+
+import json
+import os
+import sqlite3
+import uuid
+from pathlib import Path
+
+from db.manifest import find_root, root_entries
+from db.manifest_reading import parse_settings, read_config
+from db.settings import DescriptorSettings
+from db.transaction import transaction
+from files.errors import DatabaseError
+
+
+def configure(
+    connection: sqlite3.Connection,
+    path: Path,
+    root: Path,
+    settings: DescriptorSettings | None,
+    *,
+    moved: bool,
+) -> DescriptorSettings:
+    """Write the configuration of a new database, or check an old one against what is asked for.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the database in folder `path`.
+    root : Path
+        The corpus folder.
+    settings : DescriptorSettings, optional
+        By default the database's own, or the class's defaults for a new one.
+    moved : bool
+        Take `root` even if the database's own corpus folder still exists.
+
+    Returns
+    -------
+    DescriptorSettings
+
+    Raises
+    ------
+    DatabaseError
+        If the database has other settings or another corpus folder.
+    """
+    config = read_config(connection)
+    if not config:
+        settings = settings or DescriptorSettings()
+        config = {"id": uuid.uuid4().hex, "descriptors": json.dumps(settings.to_dict())}
+        _write(connection, config | root_entries(path, root))
+        return settings
+    stored = parse_settings(config)
+    if settings is not None:
+        stored.check_matches(settings, mine=f"the database {path}", theirs="what was asked for")
+    if not moved:
+        _check_root(path, find_root(path, config), root)
+    _write(connection, root_entries(path, root))
+    return stored
+
+
+def _check_root(path: Path, current: Path, root: Path) -> None:
+    if current != root and current.is_dir() and not os.path.samefile(current, root):
+        raise DatabaseError(
+            f"{path} was built from {current}, not {root}; give that folder, build another"
+            " database, or say --moved if the corpus is here now"
+        )
+
+
+def _write(connection: sqlite3.Connection, config: dict[str, str]) -> None:
+    with transaction(connection):
+        connection.executemany("INSERT OR REPLACE INTO config VALUES (?, ?)", config.items())

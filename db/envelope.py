@@ -1,0 +1,70 @@
+"""The energy of a signal, block by block, and where it is quiet or rises most steeply."""
+
+import numpy as np
+
+ENVELOPE_SAMPLES = 64  # 1.5 ms at 44.1 kHz: shorter than any attack we can hear as one
+ATTACK_BLOCKS = 8  # blocks compared on either side of an attack, 12 ms
+BACK_BLOCKS = 16  # at most this far before the steepest rise does a unit begin, 23 ms
+# times the energy of the quietest block is as good as quiet: the latest such block is taken, 3 dB
+QUIET = 2.0
+
+
+class Envelope:
+    """Energy of every `ENVELOPE_SAMPLES` of a signal, and the sample among them nearest to zero.
+
+    Add the signal, then call `finish` before anything is asked for.
+    """
+
+    def __init__(self) -> None:
+        self._rest = np.empty(0, np.float32)
+        self._energies: list[np.ndarray] = []
+        self._nearest_to_zero: list[np.ndarray] = []
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take the next samples, float32, shape (n_samples,)."""
+        signal = np.concatenate([self._rest, samples])
+        whole = len(signal) // ENVELOPE_SAMPLES * ENVELOPE_SAMPLES
+        blocks = signal[:whole].reshape(-1, ENVELOPE_SAMPLES)
+        self._rest = signal[whole:]
+        self._energies.append(np.einsum("bs,bs->b", blocks, blocks))
+        self._nearest_to_zero.append(np.abs(blocks).argmin(axis=1).astype(np.uint8))
+
+    def finish(self) -> None:
+        """Join what was added."""
+        self.energy = np.concatenate(self._energies)
+        self.nearest_to_zero = np.concatenate(self._nearest_to_zero)
+
+    @property
+    def n_blocks(self) -> int:
+        return len(self.energy)
+
+    def start_of_attack(self, first_sample: int, last_sample: int) -> int:
+        """Return the last quiet sample before the steepest rise between two samples."""
+        ends = (first_sample // ENVELOPE_SAMPLES, last_sample // ENVELOPE_SAMPLES)
+        first, last = np.clip(ends, 0, self.n_blocks)
+        if last - first < 1:
+            return 0
+        steepest = first + self._steepest_rise(first, last)
+        return self.quiet_sample(max(steepest - BACK_BLOCKS, 0), steepest)
+
+    def _steepest_rise(self, first: int, last: int) -> int:
+        """Return the block, counted from `first`, after which there is most more energy."""
+        padded = np.pad(
+            self.energy[max(first - ATTACK_BLOCKS, 0) : last + ATTACK_BLOCKS],
+            (max(ATTACK_BLOCKS - first, 0), ATTACK_BLOCKS),
+        )
+        cumulated = np.concatenate([[0.0], np.cumsum(padded, dtype=np.float64)])
+        around = np.arange(last - first) + ATTACK_BLOCKS
+        before = cumulated[around] - cumulated[around - ATTACK_BLOCKS]
+        after = cumulated[around + ATTACK_BLOCKS] - cumulated[around]
+        noise = 1e-3 * max(float(after.max()), 1e-12)
+        return int(np.argmax(np.log(after + noise) - np.log(before + noise)))
+
+    def quiet_sample(self, first: int, last: int) -> int:
+        """Return a quiet sample in the blocks from `first` to `last`.
+
+        The one nearest to zero in the latest block that is as good as the quietest.
+        """
+        energy = self.energy[first : last + 1]
+        block = first + int(np.flatnonzero(energy <= QUIET * energy.min())[-1])
+        return block * ENVELOPE_SAMPLES + int(self.nearest_to_zero[block])

@@ -1,0 +1,78 @@
+"""A database opened for writing: one writer at a time."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import filelock
+
+from db.manifest import FILE_NAME, open_manifest
+from files.atomic import cannot_write, make_folder
+from files.errors import DatabaseError, ParameterError
+
+LOCK_NAME = "writer.lock"
+
+
+@contextmanager
+def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open the manifest of a database as its one writer.
+
+    Parameters
+    ----------
+    create : bool
+        Make the folder and the database if there is none.
+
+    Raises
+    ------
+    ParameterError
+        If `path` cannot be written, or with `create` is a folder of something else.
+    DatabaseError
+        If there is no database (without `create`), another process is writing, it is damaged or
+        newer, or the disk is full.
+    """
+    if create:
+        _make_database_folder(path)
+    elif not (path / FILE_NAME).is_file():
+        raise DatabaseError(
+            f"{path}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR"
+            f" {path}"
+        )
+    with _writer_lock(path):
+        try:
+            with closing(open_manifest(path, write=True)) as connection:
+                yield connection
+        except (OSError, sqlite3.OperationalError) as error:
+            remedy = (
+                "what was committed is kept: free some space or check permissions, then run the"
+                " same command again"
+            )
+            raise DatabaseError(cannot_write(path, error, remedy)) from error
+
+
+@contextmanager
+def _writer_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of the writer; the operating system frees it if the process dies."""
+    lock = filelock.FileLock(path / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise DatabaseError(
+            f"{path} is being written by another process; wait for it to end"
+        ) from None
+    except OSError as error:
+        raise ParameterError(cannot_write(path, error, "check its permissions")) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _make_database_folder(path: Path) -> None:
+    make_folder(path)
+    if (path / FILE_NAME).exists():
+        return
+    if any(file.name != LOCK_NAME for file in path.iterdir()):
+        raise ParameterError(
+            f"{path}: the folder is not empty and holds no database; choose a new or empty folder"
+        )

@@ -1,0 +1,82 @@
+"""Training vocoders and generators, against decoding each segment's file as it is needed."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audio.read import read_mono
+from audio.resample import resample
+from demiurge.bench import Result, medians
+from demiurge.bundled import CORPUS_DIR
+from synth.dataset import AudioDataset
+from synth.mel import log_mel
+from synth.train_unagan import UnaganOptions, UnaganTraining
+from synth.train_vocoder import VocoderOptions, VocoderTraining
+from training.distributed import Distributed
+
+STEPS = 5
+PRESETS_TRAINED = ("vocos-small", "unagan-small")  # the published sizes take minutes
+
+
+def bench_training(name: str, dataset: AudioDataset) -> Result:
+    """Train for some steps; and measure how long they wait for data."""
+    training = start_training(name, dataset)
+    n_steps = STEPS if name in PRESETS_TRAINED else 1  # a step of the others takes up to a minute
+    batches = training.batches(0, 0)
+    decoded = decode_batches(dataset, training.options.batch_size, training.train.n_frames)
+    numbers = iter(range(1, 1_000_000))
+
+    def train(source: Iterator[tuple[Tensor, Tensor]]) -> None:
+        for batch in islice(source, n_steps):
+            training.step(batch, next(numbers))
+
+    def read(source: Iterator[tuple[Tensor, Tensor]]) -> None:
+        for _ in islice(source, n_steps):
+            pass
+
+    train(batches)
+    times = medians(lambda: train(batches), lambda: train(decoded), 1)
+    waits = medians(lambda: read(batches), lambda: read(decoded), 1)
+    facts = {
+        "steps per second": n_steps / times[0],
+        "share of time waiting for data": waits[0] / times[0],
+        "baseline's share": waits[1] / times[1],
+    }
+    what = f"{n_steps} steps, {torch.get_num_threads()} threads, float32"
+    baseline = "every segment's file decoded and analysed as it is needed"
+    return Result(f"synth training {name}", what, baseline, *times, facts=facts)
+
+
+def start_training(name: str, dataset: AudioDataset) -> VocoderTraining | UnaganTraining:
+    """Return a training of a vocoder's architecture, of "unagan-small" or of "unagan"."""
+    distributed = Distributed()
+    if name == "unagan-small":
+        small = UnaganOptions(width=160, discriminator_width=160, clip_frames=128, batch_size=8)
+        return UnaganTraining(dataset, small, distributed)
+    if name == "unagan":
+        return UnaganTraining(dataset, UnaganOptions(), distributed)
+    options = VocoderOptions(architecture=name, adversarial_from=0)
+    return VocoderTraining(dataset, options, distributed)
+
+
+def decode_batches(
+    dataset: AudioDataset, batch_size: int, n_frames: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of audio and mels of random segments, decoded from the bundled sounds."""
+    rng = np.random.default_rng(0)
+    settings = dataset.settings
+    length = n_frames * settings.hop_length
+    while True:
+        rows = []
+        for _ in range(batch_size):
+            file = dataset.files[rng.integers(len(dataset.files))]
+            samples, info = read_mono(CORPUS_DIR / file.name)
+            samples = resample(samples, info.sample_rate, settings.sample_rate)
+            start = rng.integers(max(len(samples) - length, 0) + 1)
+            part = samples[start : start + length]
+            rows.append(np.pad(part, (0, length - len(part))))
+        mels = [log_mel(row, settings) for row in rows]
+        yield torch.from_numpy(np.stack(rows)), torch.from_numpy(np.stack(mels))

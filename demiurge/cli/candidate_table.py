@@ -1,0 +1,50 @@
+"""The candidates of each step as a table: rank, place, costs, and which of them a path plays."""
+
+from typing import Any
+
+COLUMNS = ["at", "rank", "source", "start", "unit", "distance"]
+PATH_COLUMNS = ["join", "played"]
+PLAYED = "▶"
+
+
+def candidate_table(
+    steps: list[dict[str, Any]], sample_rate: int, *, with_path: bool, most: int | None
+) -> tuple[list[str], list[list[str]]]:
+    """Return columns and cells: the `most` nearest candidates of each step.
+
+    With a path, the chosen unit is marked among them, or stands above them.
+    """
+    columns = COLUMNS + PATH_COLUMNS if with_path else COLUMNS
+    rows = []
+    for step in steps:
+        at = f"{step['at_sample'] / sample_rate:.3f} s"
+        chosen = step.get("chosen")
+        if with_path and not chosen:
+            rows.append([at, "", "(rest)", "", "", "", "", PLAYED])
+        for line, (rank, match) in enumerate(ranked(step["candidates"][:most], chosen)):
+            row = ["" if line else at, rank, *unit_cells(match, sample_rate)]
+            if with_path:
+                row += path_cells(match, chosen)
+            rows.append(row)
+    return columns, rows
+
+
+def ranked(
+    candidates: list[dict[str, Any]], chosen: dict[str, Any] | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return ranks and candidates; the chosen unit comes first, unranked, if it is none of them."""
+    found = [(str(rank), match) for rank, match in enumerate(candidates, start=1)]
+    if chosen and all(match["unit"] != chosen["unit"] for match in candidates):
+        found.insert(0, ("", chosen))
+    return found
+
+
+def unit_cells(match: dict[str, Any], sample_rate: int) -> list[str]:
+    start = f"{match['start_sample'] / sample_rate:.3f} s"
+    return [match["source"], start, str(match["unit"]), f"{match['distance']:.3f}"]
+
+
+def path_cells(match: dict[str, Any], chosen: dict[str, Any] | None) -> list[str]:
+    """Return the join cost, and whether it is played or what forbids it."""
+    is_chosen = chosen is not None and match["unit"] == chosen["unit"]
+    return [f"{match['join']:.3f}", PLAYED if is_chosen else match.get("removed") or ""]

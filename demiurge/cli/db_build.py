@@ -1,0 +1,222 @@
+"""demiurge db build: analyse a folder of audio into a database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from db.columns import DESCRIPTOR_NAMES
+from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
+from demiurge.cli.options.command import command, option, option_group
+from demiurge.cli.options.output import database_argument, json_option
+from demiurge.cli.terminal import counted, echo_json, progress_bar
+from files.errors import ParameterError
+from files.names import printable
+
+if TYPE_CHECKING:
+    from db.build import BuildReport
+    from db.settings import DescriptorSettings
+
+analysis_option = partial(option, heading="The analysis")
+work_option = partial(option, heading="The work")
+EVENTS = ("onset", "beat")  # kinds of units whose length varies
+
+
+@dataclass(frozen=True)
+class AskedSettings:
+    """What the options ask for; None is as in the database, or the default."""
+
+    descriptors: str | None
+    units: str | None
+    min_unit_ms: float | None
+    max_unit_ms: float | None
+    sample_rate: int | None
+    hop_length: int | None
+    window_centre: str | None
+
+    def settings(self, database: Path) -> DescriptorSettings | None:
+        """Return the settings of a build, None if the options ask for nothing.
+
+        Raises
+        ------
+        ParameterError
+            If they do not go together.
+        """
+        from db.settings import DescriptorSettings
+
+        asked: dict[str, Any] = {
+            name: value for name, value in asdict(self).items() if value is not None
+        }
+        if not asked:
+            return None
+        if self.descriptors is not None:
+            names = self.descriptors.split(",")
+            asked["descriptors"] = tuple(name.strip() for name in names)
+        settings = replace(existing_settings(database) or DescriptorSettings(), **asked)
+        limits = (self.min_unit_ms, self.max_unit_ms)
+        if settings.units not in EVENTS and limits != (None, None):
+            raise ParameterError(
+                f"--min-unit and --max-unit go with --units onset or beat, not {settings.units}"
+            )
+        return settings
+
+
+def existing_settings(database: Path) -> DescriptorSettings | None:
+    """Return the settings of a database, None if there is none yet."""
+    from db.database import Database
+    from db.manifest import FILE_NAME
+
+    return Database(database).settings if (database / FILE_NAME).exists() else None
+
+
+analysis_options = option_group(
+    analysis_option(
+        "--descriptors",
+        metavar="NAMES",
+        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}. [default: mfcc]",
+    ),
+    analysis_option(
+        "--units",
+        metavar="KIND",
+        help=f"Kind of units: {', '.join(UNIT_KINDS)}. [default: frame]",
+    ),
+    analysis_option(
+        "--min-unit",
+        "min_unit_ms",
+        type=float,
+        help="Shortest onset or beat unit, in ms. [default: 60]",
+    ),
+    analysis_option(
+        "--max-unit",
+        "max_unit_ms",
+        type=float,
+        help="Longest onset or beat unit, in ms. [default: 2000]",
+    ),
+    analysis_option(
+        "--sample-rate",
+        type=click.IntRange(1000, 768000),
+        help="Sample rate of the analysis, in Hz. [default: 44100]",
+    ),
+    analysis_option(
+        "--hop-length", type=click.IntRange(1), help="Samples between frames. [default: 1024]"
+    ),
+    analysis_option(
+        "--window-centre",
+        type=click.Choice(WINDOW_CENTRES),
+        help="Centre of a frame's window: the middle of the span that is played, or its start, as"
+        " in the original Demiurge. [default: span]",
+    ),
+    into="asked",
+    make=AskedSettings,
+)
+
+
+@command(
+    examples=(
+        "demiurge db build my_sounds my.db",
+        "demiurge db build my_sounds my.db --prune --json",
+        "demiurge db build my_sounds events.db --units onset --descriptors mfcc,loudness",
+    )
+)
+@click.argument("audio_dir", type=click.Path(path_type=Path))
+@database_argument
+@analysis_options
+@work_option(
+    "--executor",
+    type=click.Choice(EXECUTORS),
+    help="Where files are analysed; the result is the same. [default: threads; processes for"
+    " many files]",
+)
+@work_option(
+    "--jobs", type=click.IntRange(1), help="Number of workers. [default: one per processor]"
+)
+@work_option(
+    "--address", help="Address of a Ray cluster, for --executor ray; auto finds this machine's."
+)
+@click.option("--prune", is_flag=True, help="Remove sources whose files have vanished.")
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="Take AUDIO_DIR for the corpus from now on, though its old folder still exists.",
+)
+@json_option
+def build(
+    audio_dir: Path,
+    database: Path,
+    asked: AskedSettings,
+    executor: str | None,
+    jobs: int | None,
+    address: str | None,
+    prune: bool,
+    moved: bool,
+    as_json: bool,
+) -> None:
+    """Analyse the audio below AUDIO_DIR into the database DB.
+
+    New files are added, changed ones analysed again, renamed ones recognised, unchanged ones
+    skipped. A bad file is named and the rest is kept. Interrupt it at any time; the same command
+    goes on.
+    """
+    from db.build import build_database
+
+    try:
+        with progress_bar("analysing", quiet=as_json) as progress:
+            report = build_database(
+                audio_dir,
+                database,
+                settings=asked.settings(database),
+                prune=prune,
+                moved=moved,
+                executor=executor,
+                jobs=jobs,
+                address=address,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            f"interrupted; what was analysed is kept in {database}. Run the same command to go on"
+        ) from None
+    if as_json:
+        echo_json(report_facts(database, report))
+    else:
+        echo_report(database, report)
+    if report.failed:
+        raise SystemExit(1)
+
+
+def report_facts(database: Path, report: BuildReport) -> dict[str, Any]:
+    """Return what --json prints of a build."""
+    return {
+        "database": str(database),
+        "added": report.added,
+        "changed": report.changed,
+        "renamed": report.renamed,
+        "unchanged": len(report.unchanged),
+        "vanished": report.vanished,
+        "pruned": report.pruned,
+        "failed": dict(report.failed),
+        "audio_seconds": report.audio_seconds,
+        "seconds": report.seconds,
+    }
+
+
+def echo_report(database: Path, report: BuildReport) -> None:
+    """Print what a build has done, and the files that failed."""
+    counts = [f"{len(report.added)} added", f"{len(report.changed)} changed"]
+    if report.renamed:
+        counts.append(f"{len(report.renamed)} renamed")
+    counts += [f"{len(report.unchanged)} unchanged", f"{len(report.failed)} failed"]
+    took = f"{report.audio_seconds / 60:.1f} minutes of audio in {report.seconds:.1f} s"
+    if report.audio_seconds:
+        took += f", {report.audio_seconds / report.seconds:.0f} × real time"
+    click.echo(f"{database}: {', '.join(counts)}; {took}")
+    for name, error in report.failed:
+        click.echo(printable(f"  failed: {name}: {error}"), err=True)
+    if report.vanished:
+        done = "removed" if report.pruned else "kept; remove them with --prune"
+        vanished = counted(len(report.vanished), "source")
+        click.echo(f"  {vanished} not in the folder any more ({done})")

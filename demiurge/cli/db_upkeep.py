@@ -1,0 +1,134 @@
+"""demiurge db remove, compact and verify: keep a database in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from demiurge.cli.options.command import command
+from demiurge.cli.options.output import database_argument, json_option, root_option
+from demiurge.cli.terminal import counted, echo_json, progress_bar, quoted
+from files.names import printable
+
+if TYPE_CHECKING:
+    from db.maintain import Verification
+
+SHOWN = 20  # names listed for people; --json has all
+
+
+@command(
+    examples=(
+        "demiurge db remove my.db 'old_takes/*'",
+        "demiurge db remove my.db kick.wav snare.wav --json",
+    )
+)
+@database_argument
+@click.argument("patterns", metavar="PATTERN…", nargs=-1, required=True)
+@json_option
+def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
+    """Take the sources that match a PATTERN out of DB. Audio files are not touched.
+
+    A pattern is a path as DB has it; *, ? and [abc] stand for any characters. The next build of the
+    folder adds what is still there.
+    """
+    from db.maintain import remove_sources
+
+    removed = remove_sources(database, list(patterns))
+    if as_json:
+        echo_json({"database": str(database), "removed": removed})
+        return
+    click.echo(
+        f"{database}: {counted(len(removed), 'source')} removed; free the space with: demiurge db"
+        f" compact {quoted(database)}"
+    )
+    for name in removed[:SHOWN]:
+        click.echo(f"  {printable(name)}")
+    if len(removed) > SHOWN:
+        click.echo(f"  … and {len(removed) - SHOWN} more")
+
+
+@command(examples=("demiurge db compact my.db", "demiurge db compact my.db --json"))
+@database_argument
+@json_option
+def compact(database: Path, as_json: bool) -> None:
+    """Free the space of what was changed or removed.
+
+    DB is rewritten. Plans stay playable; unit numbers change.
+    """
+    from db.maintain import compact as compact_database
+
+    with progress_bar("compacting", quiet=as_json) as progress:
+        before, after = compact_database(database, progress=progress)
+    if as_json:
+        echo_json({"database": str(database), "bytes_before": before, "bytes_after": after})
+    else:
+        click.echo(f"{database}: {before / 1e6:.1f} MB of descriptors are now {after / 1e6:.1f} MB")
+
+
+@command(
+    examples=(
+        "demiurge db verify my.db",
+        "demiurge db verify my.db --repair",
+        "demiurge db verify my.db --json",
+    )
+)
+@database_argument
+@root_option
+@click.option("--rows-only", is_flag=True, help="Do not read the audio files.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Take out sources whose rows are damaged; the next build analyses them again.",
+)
+@json_option
+def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_json: bool) -> None:
+    """Check the rows of DB and the audio files for damage.
+
+    Each row has a checksum, and each audio file a hash.
+    """
+    from db.maintain import verify as verify_database
+
+    with progress_bar("verifying", quiet=as_json) as progress:
+        found = verify_database(
+            database, root=root, check_files=not rows_only, repair=repair, progress=progress
+        )
+    if as_json:
+        echo_json(verification_facts(database, found))
+    else:
+        echo_verification(database, found, rows_only=rows_only)
+    if not found.ok:
+        raise SystemExit(1)
+
+
+def verification_facts(database: Path, found: Verification) -> dict[str, Any]:
+    """Return what --json prints of a check."""
+    return {
+        "database": str(database),
+        "ok": found.ok,
+        "sources": found.sources,
+        "rows": found.rows,
+        "dead_rows": found.dead_rows,
+        "damaged": dict(found.damaged),
+        "files": dict(found.files),
+        "repaired": found.repaired,
+    }
+
+
+def echo_verification(database: Path, found: Verification, *, rows_only: bool) -> None:
+    """Print what a check has found, and how to mend it."""
+    files = "" if rows_only else f", {counted(len(found.files), 'audio file')} changed or missing"
+    click.echo(
+        f"{database}: {counted(found.sources, 'source')}, {counted(found.rows, 'row')} checked,"
+        f" {len(found.damaged)} damaged{files}; {counted(found.dead_rows, 'row')} unused"
+    )
+    for name, problem in found.damaged + found.files:
+        click.echo(printable(f"  {name}: {problem}"), err=True)
+    if found.repaired:
+        click.echo(
+            f"  taken out: {len(found.repaired)}; analyse them again with: demiurge db build"
+            f" AUDIO_DIR {quoted(database)}"
+        )
+    elif found.damaged:
+        click.echo(f"  mend it with: demiurge db verify --repair {quoted(database)}")

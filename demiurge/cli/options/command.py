@@ -1,0 +1,140 @@
+"""Commands whose help has headings and examples, and options that arrive as one typed object.
+
+path_option = partial(option, heading="The path")
+path_options = option_group(path_option("--continuity", …), …, into="path", make=PathOptions)
+
+@command(examples=("demiurge mosaic voice.wav my.db -o out.wav", …))
+@path_options
+def mosaic(path: PathOptions) -> None: …
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from demiurge.cli.options.moved import find_advice
+
+Decorator = Callable[[Callable], Callable]
+OTHERS = "Options"  # heading of the options that have none of their own
+
+
+class Option(click.Option):
+    """An option that may have a heading."""
+
+    def __init__(self, *args: Any, heading: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+option = functools.partial(click.option, cls=Option)
+
+
+class Command(click.Command):
+    """A command with `examples`, and with headings over its options where they have some."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does; an option of an earlier version says what to use instead."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            advice = find_advice(full_name(ctx), error.option_name)
+            if advice is None:
+                raise
+            raise click.UsageError(advice, ctx) from error
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, parameters in headed(self.get_params(ctx)).items():
+            with formatter.section(heading):
+                formatter.write_dl(help_records(parameters, ctx))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            formatter.write_paragraph()
+            write_examples(self.examples, formatter)
+
+
+class Group(click.Group):
+    """A group of such commands, listed in the order of the work, not of the alphabet."""
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+command = functools.partial(click.command, cls=Command)
+
+
+def full_name(ctx: click.Context) -> str:
+    """Return a command's name with those of its groups, without the program's."""
+    names: list[str] = []
+    while ctx.parent:
+        names.insert(0, str(ctx.info_name))
+        ctx = ctx.parent
+    return " ".join(names)
+
+
+def help_records(
+    parameters: Iterable[click.Parameter], ctx: click.Context
+) -> list[tuple[str, str]]:
+    """Return the names and the help of options."""
+    records = [parameter.get_help_record(ctx) for parameter in parameters]
+    # the help has the range itself
+    return [(record[0].replace(" RANGE", ""), record[1]) for record in records if record]
+
+
+def write_examples(examples: Iterable[str], formatter: click.HelpFormatter) -> None:
+    """Write each example on a line of its own, however long it is."""
+    formatter.write("Examples:\n")
+    for example in examples:
+        formatter.write(f"  {example}\n")
+
+
+def headed(parameters: Iterable[click.Parameter]) -> dict[str, list[click.Parameter]]:
+    """Return the options by heading, in order; those without one come last."""
+    by_heading: dict[str, list[click.Parameter]] = {}
+    others: list[click.Parameter] = []
+    for parameter in parameters:
+        heading = parameter.heading if isinstance(parameter, Option) else ""
+        if heading:
+            by_heading.setdefault(heading, []).append(parameter)
+        elif isinstance(parameter, click.Option):
+            others.append(parameter)
+    return {**by_heading, OTHERS: others}
+
+
+def option_group(*options: Decorator, into: str, make: Callable[..., object]) -> Decorator:
+    """Return a decorator that adds options which the command gets as one keyword argument.
+
+    Parameters
+    ----------
+    into : str
+        The name of that argument.
+    make : callable
+        Makes its value; takes the options' values, each by its name.
+    """
+
+    def add(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def with_object(*args: Any, **kwargs: Any) -> Any:
+            values = {name: kwargs.pop(name) for name in names}
+            return function(*args, **kwargs, **{into: make(**values)})
+
+        before = len(parameters_of(with_object))
+        for decorate in reversed(options):
+            decorate(with_object)
+        names = [str(parameter.name) for parameter in parameters_of(with_object)[before:]]
+        return with_object
+
+    return add
+
+
+def parameters_of(function: Callable) -> list[click.Parameter]:
+    """Return the parameters that click's decorators have left with a function so far."""
+    return getattr(function, "__click_params__", [])

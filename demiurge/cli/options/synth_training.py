@@ -1,0 +1,172 @@
+"""Options of demiurge synth train-vocoder and train-unagan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from demiurge.cli.options.command import Decorator, option_group
+from demiurge.cli.options.output import random_seed_option
+from demiurge.cli.options.training import (
+    THE_TRAINING,
+    device_option,
+    learning_rate_option,
+    minutes_option,
+    model_option,
+    precision_option,
+    resume_option,
+    track_option,
+    training_option,
+)
+from synth.names import (
+    DEFAULT_MEL,
+    DEFAULT_UNAGAN,
+    DEFAULT_UNAGAN_SIZE,
+    DEFAULT_VOCODER,
+    MEL_PRESETS,
+    UNAGAN_ARCHITECTURES,
+    UNAGAN_SIZES,
+    VOCODERS,
+)
+
+OWN = ("architecture", "mel", "n_mels")  # a model to start from has these itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedTraining:
+    """What the options ask for; None is as before the training was stopped, or the default."""
+
+    architecture: str | None
+    mel: str | None
+    n_mels: int | None
+    minutes: float | None
+    steps: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    precision: str | None
+    random_seed: int | None
+    device: str | None
+    start: Path | None
+    resume: bool
+    track: str | None
+
+    def values(self) -> dict[str, Any]:
+        """Return what is given of the library's options, by its name there."""
+        own = {name: getattr(self, name) for name in OWN}
+        run = {
+            "minutes": self.minutes,
+            "steps": self.steps,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "precision": self.precision,
+            "random_seed": self.random_seed,
+            "device": self.device,
+        }
+        return {name: value for name, value in (own | run).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedVocoder(AskedTraining):
+    """The same of a vocoder."""
+
+    segment_frames: int | None
+
+    def values(self) -> dict[str, Any]:
+        if self.segment_frames is None:
+            return super().values()
+        return {**super().values(), "segment_frames": self.segment_frames}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedUnagan(AskedTraining):
+    """The same of a UNAGAN."""
+
+    size: str | None
+
+    def values(self) -> dict[str, Any]:
+        from synth.unagan_sizes import read_sizes
+
+        sizes = {} if self.size is None else asdict(read_sizes(self.size))
+        return {**sizes, **super().values()}
+
+
+mel_option = model_option(
+    "--mel",
+    type=click.Choice(MEL_PRESETS),
+    help=f"Kind of mel spectrogram. [default: {DEFAULT_MEL}]",
+)
+n_mels_option = model_option(
+    "--n-mels", type=click.IntRange(1), help="Number of mel bands. [default: those of --mel]"
+)
+training_options = (
+    minutes_option,
+    training_option(
+        "--steps",
+        type=click.IntRange(1),
+        help="Most training steps. [default: 1000000]",
+    ),
+    learning_rate_option,
+    precision_option(THE_TRAINING, default=None),
+    random_seed_option(THE_TRAINING, default=None),
+    device_option(THE_TRAINING, default=None),
+    training_option(
+        "--from",
+        "start",
+        metavar="MODEL",
+        type=click.Path(path_type=Path),
+        help="Start with the weights of this model.",
+    ),
+    resume_option("options that are not given are as they were"),
+    track_option,
+)
+
+
+def batch_size_option(default: int) -> Decorator:
+    """Return the option of a network whose batches have `default` excerpts."""
+    return training_option(
+        "--batch-size",
+        type=click.IntRange(1),
+        help=f"Training excerpts in a batch. [default: {default}]",
+    )
+
+
+vocoder_options = option_group(
+    model_option(
+        "--architecture",
+        type=click.Choice(VOCODERS),
+        help=f"Network; demiurge synth models lists the sizes. [default: {DEFAULT_VOCODER}]",
+    ),
+    mel_option,
+    n_mels_option,
+    batch_size_option(16),
+    training_option(
+        "--segment-frames",
+        type=click.IntRange(16),
+        help="Length of a training excerpt, in frames. [default: the architecture's own]",
+    ),
+    *training_options,
+    into="asked",
+    make=AskedVocoder,
+)
+unagan_options = option_group(
+    model_option(
+        "--architecture",
+        type=click.Choice(UNAGAN_ARCHITECTURES),
+        help=f"Network. [default: {DEFAULT_UNAGAN}]",
+    ),
+    model_option(
+        "--size",
+        metavar="NAME|FILE.json",
+        help=f"Sizes of networks and batches: {', '.join(UNAGAN_SIZES)} (for processors) or those"
+        f" in a JSON file. [default: {DEFAULT_UNAGAN_SIZE}]",
+    ),
+    mel_option,
+    n_mels_option,
+    batch_size_option(5),
+    *training_options,
+    into="asked",
+    make=AskedUnagan,
+)

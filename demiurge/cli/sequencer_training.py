@@ -1,0 +1,226 @@
+"""demiurge sequencer train and compare."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from demiurge.cli.options.command import command, option_group
+from demiurge.cli.options.output import (
+    check_output,
+    database_argument,
+    force_option,
+    json_option,
+    random_seed_option,
+)
+from demiurge.cli.options.training import (
+    STOPPED,
+    THE_TRAINING,
+    device_option,
+    learning_rate_option,
+    minutes_option,
+    model_option,
+    precision_option,
+    resume_option,
+    track_option,
+    training_option,
+)
+from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
+from demiurge.cli.terminal import counted, echo_json, progress_bar
+from sequencer.names import ARCHITECTURES, HEADS
+
+if TYPE_CHECKING:
+    from sequencer.train import ForecasterOptions, ForecasterSummary
+
+FEW_STEPS = 10_000  # four minutes of frames
+
+
+def make_training_options(
+    *,
+    architecture: str,
+    head: str,
+    epochs: int,
+    minutes: float | None,
+    window: int,
+    learning_rate: float | None,
+    precision: str,
+    random_seed: int,
+    device: str,
+) -> ForecasterOptions:
+    """Return `ForecasterOptions` of the options' values."""
+    from sequencer.train import ForecasterOptions
+
+    return ForecasterOptions(
+        architecture=architecture,
+        head=head,
+        epochs=epochs,
+        minutes=minutes,
+        window=window,
+        learning_rate=learning_rate,
+        precision=precision,
+        random_seed=random_seed,
+        device=device,
+    )
+
+
+training_options = option_group(
+    model_option(
+        "--architecture",
+        type=click.Choice(ARCHITECTURES),
+        default="lstm",
+        show_default=True,
+        help="Network; demiurge sequencer models lists the sizes.",
+    ),
+    model_option(
+        "--head",
+        type=click.Choice(HEADS),
+        default="mixture",
+        show_default=True,
+        help="Distribution of the next step.",
+    ),
+    training_option(
+        "--epochs",
+        type=click.IntRange(1),
+        default=60,
+        show_default=True,
+        help="Most epochs; training ends when the validation loss no longer falls.",
+    ),
+    minutes_option,
+    training_option(
+        "--window",
+        type=click.IntRange(1),
+        default=128,
+        show_default=True,
+        help="Length of a training excerpt, in steps.",
+    ),
+    learning_rate_option,
+    precision_option(THE_TRAINING),
+    random_seed_option(THE_TRAINING),
+    device_option(THE_TRAINING),
+    into="options",
+    make=make_training_options,
+)
+
+
+@command(
+    examples=(
+        "demiurge sequencer train my.db my.model",
+        "demiurge sequencer train my.db my.model --epochs 100 --random-seed 3",
+        "torchrun --nproc-per-node 2 --no-python demiurge sequencer train my.db my.model",
+    )
+)
+@database_argument
+@click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
+@training_options
+@resume_option("give the same options")
+@track_option
+@force_option
+@json_option
+def train(
+    database: Path,
+    model_dir: Path,
+    options: ForecasterOptions,
+    resume: bool,
+    track: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train a forecaster on DB and save it in MODEL.
+
+    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
+    best so far is kept, and --resume goes on as if nothing had happened.
+    Several processes share the work when started by torchrun.
+    """
+    from db.database import Database
+    from sequencer.train import train_forecaster
+    from training.distributed import Distributed
+
+    is_main = Distributed().is_main
+    check_output(model_dir, force=force or resume or not is_main)
+    opened = Database(database)
+    with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
+        summary = train_forecaster(
+            list(opened.sequences()),
+            model_dir,
+            settings=opened.settings,
+            normaliser=opened.normaliser,
+            options=options,
+            resume=resume,
+            wandb=track == "wandb",
+            progress=progress,
+        )
+    if not is_main:
+        return
+    if as_json:
+        echo_json({"model": str(model_dir), **asdict(summary)})
+    else:
+        echo_summary(model_dir, summary)
+    if summary.stopped_by == "interrupt":
+        raise SystemExit(1)  # of the main process only: torchrun would stop the others
+
+
+def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
+    """Print how training went."""
+    from sequencer.registry import HEADS
+    from training.sparkline import sparkline
+
+    best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
+    if summary.stopped_by == "interrupt":
+        best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
+    click.echo(
+        f"{model_dir}: {summary.architecture} with {summary.head} head, {best},"
+        f" {summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}"
+    )
+    click.echo(
+        f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
+        f" validation loss {summary.best:.3f} {HEADS[summary.head].loss_unit} on"
+        f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
+        f" split by {summary.split_by}  {sparkline(summary.validations)}"
+    )
+    if summary.train_steps < FEW_STEPS:
+        click.echo(
+            "  that is little to learn from, so expect little of forecasts: take loops, music or"
+            " playing that goes on, half an hour or more; demiurge mosaic needs no forecast"
+        )
+
+
+@command(
+    examples=(
+        "demiurge sequencer compare my.db comparison",
+        "demiurge sequencer compare my.db comparison --minutes 8 --json",
+    )
+)
+@database_argument
+@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Training time of each model, in minutes.",
+)
+@random_seed_option()
+@json_option
+def compare(database: Path, out: Path, minutes: float, random_seed: int, as_json: bool) -> None:
+    """Train every architecture with every head, and evaluate all.
+
+    As many are trained at a time as there are processors. The models are left in OUT_DIR, with a
+    picture. Stopped and started again with the same options, those that are there are not trained
+    anew.
+    """
+    from sequencer.compare import train_all
+
+    with lines_of_progress("training", quiet=as_json) as progress:
+        folders = train_all(
+            database, out, minutes=minutes, random_seed=random_seed, progress=progress
+        )
+    evaluate_models(
+        folders,
+        database,
+        random_seed=random_seed,
+        picture=out / "forecasts.png",
+        as_json=as_json,
+    )

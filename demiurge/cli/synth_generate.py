@@ -1,0 +1,133 @@
+"""demiurge synth generate: fill a folder with generated audio."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from demiurge.cli.options.command import command, option_group
+from demiurge.cli.options.models import (
+    load_generator,
+    load_vocoder,
+    unagan_argument,
+    vocoder_argument,
+)
+from demiurge.cli.options.output import force_option, json_option, random_seed_option
+from demiurge.cli.options.training import device_option, precision_option
+from demiurge.cli.terminal import counted, echo_json, progress_bar
+
+if TYPE_CHECKING:
+    from synth.generate import GenerateOptions, GenerateSummary
+
+
+def make_options(
+    minutes: float, seconds: float, random_seed: int, workers: int | None
+) -> GenerateOptions:
+    """Return `GenerateOptions` of the options' values."""
+    from synth.generate import GenerateOptions
+
+    return GenerateOptions(
+        minutes=minutes, seconds=seconds, random_seed=random_seed, workers=workers
+    )
+
+
+generate_options = option_group(
+    click.option(
+        "--minutes",
+        type=click.FloatRange(0, min_open=True),
+        required=True,
+        help="How much audio to make, in minutes; the last file is whole, too.",
+    ),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(0, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="Length of each file, in seconds.",
+    ),
+    random_seed_option(),
+    click.option(
+        "--workers",
+        type=click.IntRange(1),
+        help="Number of files made at a time. [default: one per processor]",
+    ),
+    into="options",
+    make=make_options,
+)
+
+
+@command(
+    examples=(
+        "demiurge synth generate shipped shipped generated --minutes 30",
+        "demiurge synth generate my.unagan my.vocoder generated --minutes 600 --seconds 60"
+        " --random-seed 3",
+    )
+)
+@unagan_argument
+@vocoder_argument
+@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@generate_options
+@precision_option()
+@device_option()
+@force_option
+@json_option
+def generate(
+    unagan_dir: Path,
+    vocoder_dir: Path,
+    out: Path,
+    options: GenerateOptions,
+    precision: str,
+    device: str,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Fill OUT_DIR with audio by a UNAGAN and a vocoder.
+
+    Interrupt it at any time; the same command goes on, and more --minutes add to what is there.
+    With --force, what was generated there with other options or models is replaced.
+    """
+    from synth.generate import generate as generate_audio
+    from training.distributed import Distributed
+
+    names = (unagan_dir.absolute().name, vocoder_dir.absolute().name)
+    torch_device = Distributed().device(device)
+    generator = load_generator(unagan_dir).to(torch_device)
+    vocoder = load_vocoder(vocoder_dir).prepare(precision=precision, device=torch_device)
+    try:
+        with progress_bar("generating", quiet=as_json) as progress:
+            summary = generate_audio(
+                generator,
+                vocoder,
+                out,
+                options=options,
+                names=names,
+                force=force,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            f"interrupted; what was made is kept in {out}. Run the same command to go on"
+        ) from None
+    if as_json:
+        echo_json({"folder": str(out), **asdict(summary)})
+    else:
+        echo_summary(out, summary)
+    if summary.failed:
+        raise SystemExit(1)
+
+
+def echo_summary(out: Path, summary: GenerateSummary) -> None:
+    """Print how much was made, what was made again, and what failed."""
+    made = f"{counted(summary.made, 'file')} made"
+    if summary.made:
+        made += f" in {summary.seconds:.1f} s, {summary.real_time:.0f} × real time"
+    minutes = summary.audio_seconds / 60
+    click.echo(f"{out}: {made}, {summary.kept} were there; {minutes:.1f} minutes of audio")
+    if summary.redone:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.redone.items())
+        click.echo(f"  made again with other random numbers, being broken: {reasons}")
+    for name in summary.failed:
+        click.echo(f"  failed: {name}: broken with every random number that was tried", err=True)

@@ -1,0 +1,92 @@
+"""What train-vocoder and train-unagan say: for which audio, how it went, what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from demiurge.cli.options.models import echo_left_out
+from demiurge.cli.options.training import STOPPED
+from demiurge.cli.terminal import quoted
+
+if TYPE_CHECKING:
+    from synth.mel import MelSettings
+    from synth.train import AudioTrainingSummary
+    from synth.train_unagan import UnaganOptions
+    from synth.train_vocoder import VocoderOptions
+
+    Options = VocoderOptions | UnaganOptions
+
+
+def makes_mels(options: Options) -> bool:
+    """Return whether a UNAGAN is trained, not a vocoder."""
+    from synth.train_unagan import UnaganOptions
+
+    return isinstance(options, UnaganOptions)
+
+
+def fits_shipped(mel: MelSettings) -> bool:
+    """Return whether the shipped models have these mel settings."""
+    from synth.mel import PRESETS
+    from synth.names import DEFAULT_MEL
+
+    return mel == PRESETS[DEFAULT_MEL]
+
+
+def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:
+    """Print what audio a model will be for."""
+    needed = ""
+    if makes_mels(options) and not fits_shipped(mel):
+        needed = "; it needs a vocoder that is trained with the same --mel"
+    click.echo(
+        f"{model_dir}: for mono audio at {mel.sample_rate} Hz, nothing above"
+        f" {mel.f_max / 1000:g} kHz{needed}",
+        err=True,
+    )
+
+
+def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Options) -> None:
+    """Print how training went."""
+    from training.sparkline import sparkline
+
+    measure = "Fréchet distance" if makes_mels(options) else "mel and STFT distance"
+    references = ", ".join(f"{name}: {value:.3f}" for name, value in summary.references.items())
+    click.echo(
+        f"{model_dir}: {summary.architecture}, {best_text(summary)}, {summary.seconds:.0f} s in"
+        f" all{STOPPED.get(summary.stopped_by, '')}"
+    )
+    click.echo(
+        f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; validation on"
+        f" {summary.validation_seconds:.0f} s more: {measure} {summary.best:.3f} "
+        f" {sparkline(summary.validations)}"
+    )
+    click.echo(f"  lower is better; {references}")
+    if summary.n_padded:
+        click.echo(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
+    echo_left_out(summary.left_out)
+
+
+def best_text(summary: AudioTrainingSummary) -> str:
+    """Return which weights were kept."""
+    if summary.best_step:
+        return f"best after {summary.best_step} of {summary.steps} steps"
+    before = summary.validations[0]
+    now = summary.validations[-1]
+    return (
+        f"still the weights that training started from: {summary.steps} steps have not made them"
+        f" better ({before:.3f} before, {now:.3f} now)"
+    )
+
+
+def echo_next(model_dir: Path, mel: MelSettings, options: Options) -> None:
+    """Print where to listen, and what to do with the model."""
+    model = quoted(model_dir)
+    if sounds := sorted(model_dir.glob("samples/step-*.wav")):
+        click.echo(f"  listen to {sounds[-1]}")
+    if makes_mels(options):
+        vocoder = "shipped" if fits_shipped(mel) else "VOCODER"
+        click.echo(f"  next: demiurge synth generate {model} {vocoder} generated --minutes 1")
+    else:
+        click.echo(f"  next: demiurge synth resynth AUDIO {model} -o again.wav")

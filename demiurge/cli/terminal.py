@@ -1,0 +1,81 @@
+"""How commands speak: JSON for programs, tables and progress bars for people."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from files.names import printable
+from files.progress import Progress, no_progress
+
+TABLE_COLUMNS = 400  # width of a table that goes to a file or a pipe
+
+
+def echo_json(document: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(document, indent=1, allow_nan=False, default=str))
+
+
+def quoted(path: str | Path) -> str:
+    """Return a path as a shell takes it, for commands that are shown to be copied."""
+    return shlex.quote(printable(str(path)))
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 source", "2 sources" and so on."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+@contextmanager
+def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> Iterator[Progress]:
+    """Show a bar on standard error, moved by the function that is yielded.
+
+    There is none if `quiet`, or if standard error is no terminal. `counted` shows how many of how
+    many are done.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield no_progress
+        return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    columns: list[rich_progress.ProgressColumn] = [
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.fields[label]}"),
+    ]
+    if counted:
+        columns.insert(2, rich_progress.MofNCompleteColumn())
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, label="")
+
+        def update(done: int, total: int, label: str = "") -> None:
+            bar.update(task, completed=done, total=total, label=printable(label))
+
+        yield update
+
+
+def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table, columns of numbers aligned on the right.
+
+    It is as wide as its cells where the output is no terminal.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    width = None if sys.stdout.isatty() else TABLE_COLUMNS
+    # names of files may look like rich's markup
+    console = Console(width=width, markup=False, emoji=False)
+    table = Table(title=title, title_justify="left")
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
+        numeric = all(cell[:1].isdigit() or not cell for cell in cells)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(printable, row))
+    console.print(table)

@@ -1,0 +1,64 @@
+"""What the server asks of the rendering process, and what that tells it as it works."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RenderTask:
+    """What a job asks for: variation-1.wav, variation-2.wav, … in `folder`, each with its plan.
+
+    `model` is None for a mosaic of the seed. A mosaic is as long as the seed, whatever `seconds`
+    says, and `temperature` is then that of its path. Plans name the seed by `seed_name`.
+    """
+
+    seed: Path
+    seed_name: str
+    model: Path | None
+    database: Path
+    root: Path | None
+    folder: Path
+    seconds: float
+    continuity: float
+    novelty: float
+    temperature: float
+    variations: int
+    random_seed: int
+
+
+def variation_path(folder: Path, number: int) -> Path:
+    """Return the WAV file of a variation, counted from 1."""
+    return folder / f"variation-{number}.wav"
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Work on a variation has begun or goes on; `total` is 0 if it cannot be measured."""
+
+    variation: int
+    label: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class VariationFinished:
+    """A variation's audio and plan are written."""
+
+    number: int
+    plan: Path
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The task failed; variations that were finished stay."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All variations are finished."""
+
+
+Message = Progressed | VariationFinished | Failed | Finished

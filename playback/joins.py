@@ -1,0 +1,274 @@
+"""The joins of a plan with their sound, made in batches.
+
+runs ──► joins ──► batches ──► both sides read ──► crossfaded in a second thread,
+                                                   while the next batch is read
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from playback.crossfade import cross, mix
+from playback.gains import Overlaps
+from playback.options import CrossfadeOptions
+from playback.overlaps import Limits, context_samples, edge_samples
+from playback.plan import Plan
+from playback.run_audio import RunAudio
+from playback.runs import ZONE_GRID, Run
+from playback.sources import SampleReader
+
+BATCH_VALUES = 1 << 19  # samples times channels made at once: what stays in the processor's cache
+
+
+class Join(NamedTuple):
+    """Where one run ends and another begins; the runs by number, None for silence."""
+
+    at_sample: int
+    outgoing: int | None
+    incoming: int | None
+
+
+@dataclass(frozen=True)
+class MadeJoin:
+    """A join with its sound.
+
+    Attributes
+    ----------
+    left, right : int
+        Samples before and after the join that its crossfade may change.
+    mixed : ndarray, float32, shape (left + right, channels)
+        Their sound.
+    overlaps, row : Overlaps, int
+        How it was made: one row of its batch.
+    reach : int
+        Samples on either side of the join that all crossfades of its batch lie within.
+    """
+
+    join: Join
+    left: int
+    right: int
+    mixed: np.ndarray
+    overlaps: Overlaps
+    row: int
+    reach: int
+
+
+@dataclass(frozen=True)
+class _Zones:
+    """Joins of a batch that are read equally far, as rows of the batch, with both their sides."""
+
+    rows: list[int]
+    outgoing: np.ndarray
+    incoming: np.ndarray
+    limits: Limits
+
+
+def make_joins(
+    plan: Plan,
+    reader: SampleReader,
+    runs: list[Run],
+    *,
+    crossfade: CrossfadeOptions,
+    only: str | None = None,
+    batch_values: int = BATCH_VALUES,
+) -> Iterator[tuple[MadeJoin, dict[int, RunAudio]]]:
+    """Yield the joins of a plan's runs in order, each with the audio of the runs around it.
+
+    A join's sound depends on its two runs alone, not on the others of its batch.
+
+    Parameters
+    ----------
+    only : str, optional
+        Leave out all but this source's part.
+    batch_values : int
+        Samples times channels that are read before they are crossfaded.
+    """
+    audio: dict[int, RunAudio] = {}
+    waiting = deque[tuple[dict[int, RunAudio], Future[list[MadeJoin]]]]()
+    with ThreadPoolExecutor(1) as pool:
+        for batch in _batches(_find_joins(runs), runs, plan, crossfade, batch_values):
+            audio = _open_runs(batch, runs, audio, reader, plan)
+            zones = _read_zones(batch, runs, audio, crossfade, plan)
+            mixing = pool.submit(_mix_batch, batch, runs, zones, crossfade, plan.sample_rate, only)
+            waiting.append((audio, mixing))
+            if len(waiting) > 1:
+                yield from _finished(*waiting.popleft())
+        while waiting:
+            yield from _finished(*waiting.popleft())
+
+
+def _finished(
+    audio: dict[int, RunAudio], mixing: Future[list[MadeJoin]]
+) -> Iterator[tuple[MadeJoin, dict[int, RunAudio]]]:
+    return ((made, audio) for made in mixing.result())
+
+
+def _find_joins(runs: list[Run]) -> list[Join]:
+    """Return the joins of runs; a rest has two, and so has the whole."""
+    joins = [Join(runs[0].step.at_sample, None, 0)]
+    for number in range(1, len(runs)):
+        end = runs[number - 1].step.until_sample
+        start = runs[number].step.at_sample
+        if end == start:
+            joins.append(Join(start, number - 1, number))
+        else:
+            joins += [Join(end, number - 1, None), Join(start, None, number)]
+    joins.append(Join(runs[-1].step.until_sample, len(runs) - 1, None))
+    return joins
+
+
+def _batches(
+    joins: list[Join],
+    runs: list[Run],
+    plan: Plan,
+    crossfade: CrossfadeOptions,
+    batch_values: int,
+) -> Iterator[list[Join]]:
+    """Yield as many joins at a time as may be in memory.
+
+    Transformed units count whole, since they are made whole.
+    """
+    rate = plan.sample_rate
+    zone = 2 * (crossfade.reach_samples(rate) + context_samples(crossfade, rate)) + ZONE_GRID
+    batch: list[Join] = []
+    size = 0
+    for join in joins:
+        batch.append(join)
+        size += zone
+        if join.incoming is not None and runs[join.incoming].step.is_resampled:
+            size += runs[join.incoming].step.n_samples
+        if size * plan.channels >= batch_values:
+            yield batch
+            batch = []
+            size = 0
+    if batch:
+        yield batch
+
+
+def _open_runs(
+    batch: list[Join],
+    runs: list[Run],
+    known: dict[int, RunAudio],
+    reader: SampleReader,
+    plan: Plan,
+) -> dict[int, RunAudio]:
+    """Return the audio of each run of a batch, in order; what is known is used again."""
+    numbers = {n for join in batch for n in (join.outgoing, join.incoming) if n is not None}
+    return {
+        number: known.get(number) or RunAudio(runs[number].step, reader, plan)
+        for number in sorted(numbers)
+    }
+
+
+def _read_zones(
+    batch: list[Join],
+    runs: list[Run],
+    audio: dict[int, RunAudio],
+    crossfade: CrossfadeOptions,
+    plan: Plan,
+) -> list[_Zones]:
+    """Read both sides of a batch's joins, grouped by how far they are read."""
+    limits = [_limit(join, runs, audio, crossfade, plan.sample_rate) for join in batch]
+    context = context_samples(crossfade, plan.sample_rate)
+    reaches = [_round_up(max(left, right) + context) for left, right, *_ in limits]
+    zones = []
+    for reach in sorted(set(reaches)):
+        rows = [row for row, theirs in enumerate(reaches) if theirs == reach]
+        outgoing, incoming = _read_sides([batch[row] for row in rows], audio, reach, plan.channels)
+        columns = np.array([limits[row] for row in rows], np.int64).T
+        zones.append(_Zones(rows, outgoing, incoming, Limits(*columns)))
+    return zones
+
+
+def _round_up(n_samples: int) -> int:
+    """Round up to the grid, so that many joins are read equally far."""
+    return -(-n_samples // ZONE_GRID) * ZONE_GRID
+
+
+def _read_sides(
+    joins: list[Join], audio: dict[int, RunAudio], reach: int, channels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    outgoing = np.zeros((len(joins), 2 * reach, channels), np.float32)
+    incoming = np.zeros_like(outgoing)
+    for row, join in enumerate(joins):
+        if join.outgoing is not None:
+            ending = audio[join.outgoing]
+            ending.read(outgoing[row], ending.step.n_samples - reach)
+        if join.incoming is not None:
+            audio[join.incoming].read_ahead(reach)
+            audio[join.incoming].read(incoming[row], -reach)
+    return outgoing, incoming
+
+
+def _limit(
+    join: Join,
+    runs: list[Run],
+    audio: dict[int, RunAudio],
+    crossfade: CrossfadeOptions,
+    sample_rate: int,
+) -> tuple[int, int, int, int, int, int]:
+    """Return what limits a join's crossfade, in the order of `Limits`.
+
+    It may change at most half of each run, and no more than the unit that ends or begins there.
+    """
+    reach = crossfade.reach_samples(sample_rate)
+    edge = min(edge_samples(sample_rate), crossfade.overlap_samples(sample_rate))
+    left = right = 0  # that may change
+    after = before = 0  # beyond the end of the outgoing and the start of the incoming unit
+    if join.outgoing is not None:
+        left = runs[join.outgoing].tail_limit(reach)
+        after = audio[join.outgoing].after
+    if join.incoming is not None:
+        right = runs[join.incoming].head_limit(reach)
+        before = audio[join.incoming].before
+    fade_out = min(edge, left) if after > 0 else 0
+    fade_in = min(edge, right) if before > 0 else 0
+    return left, right, -min(left, before), min(right, after), fade_out, fade_in
+
+
+def _mix_batch(
+    batch: list[Join],
+    runs: list[Run],
+    zones: list[_Zones],
+    crossfade: CrossfadeOptions,
+    sample_rate: int,
+    only: str | None,
+) -> list[MadeJoin]:
+    made: dict[int, MadeJoin] = {}
+    for zone in zones:
+        mixed, overlaps = cross(
+            zone.outgoing, zone.incoming, zone.limits, options=crossfade, sample_rate=sample_rate
+        )
+        if only is not None:
+            _silence_others(zone, batch, runs, only)
+            mixed = mix(zone.outgoing, zone.incoming, overlaps, crossfade.fade)
+        made.update(_cut_rows(zone.rows, batch, mixed, overlaps))
+    return [made[row] for row in range(len(batch))]
+
+
+def _silence_others(zone: _Zones, batch: list[Join], runs: list[Run], only: str) -> None:
+    """Silence the sides that are not of this source."""
+    for row, number in enumerate(zone.rows):
+        join = batch[number]
+        if join.outgoing is None or runs[join.outgoing].step.source != only:
+            zone.outgoing[row] = 0
+        if join.incoming is None or runs[join.incoming].step.source != only:
+            zone.incoming[row] = 0
+
+
+def _cut_rows(
+    rows: list[int], batch: list[Join], mixed: np.ndarray, overlaps: Overlaps
+) -> dict[int, MadeJoin]:
+    """Return each join's part of what was mixed together, by its row of the batch."""
+    reach = mixed.shape[1] // 2
+    made = {}
+    for row, number in enumerate(rows):
+        left = int(overlaps.left[row])
+        right = int(overlaps.right[row])
+        samples = mixed[row, reach - left : reach + right]
+        made[number] = MadeJoin(batch[number], left, right, samples, overlaps, row, reach)
+    return made

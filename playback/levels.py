@@ -1,0 +1,42 @@
+"""How loud a render becomes: its peak, and the gain that brings it to where it should be."""
+
+import math
+
+import numpy as np
+
+from audio.pcm import PCM_24_SCALE
+from playback.options import OutputOptions
+
+SAFE_PEAK_DB = -0.1  # dBFS that a render beyond full scale is lowered to
+CEILING_DB = -1.0  # dBTP, the most a render of a given loudness may reach (EBU R 128)
+
+
+class PeakMeter:
+    """The sample peak of a stream, where 1 is the most that 24-bit PCM can hold.
+
+    That is 1 - 2⁻²³ upwards and 1 downwards.
+    """
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+
+    def add(self, block: np.ndarray) -> None:
+        """Take the next samples."""
+        upwards = float(block.max()) / (1 - 1 / PCM_24_SCALE)
+        self.peak = max(self.peak, upwards, -float(block.min()))
+
+
+def find_gain_db(
+    output: OutputOptions, lufs: float | None, true_peak_db: float | None, peak_db: float
+) -> float:
+    """Return the gain that brings a render to its loudness, or as near as its peaks allow.
+
+    Without a measured loudness: to just below full scale. Silence stays as it is.
+    """
+    if math.isinf(peak_db):
+        return 0.0
+    if lufs is None or true_peak_db is None:
+        return SAFE_PEAK_DB - peak_db
+    ceiling_db = CEILING_DB if output.true_peak_db is None else output.true_peak_db
+    wanted = 0.0 if output.lufs is None or math.isinf(lufs) else output.lufs - lufs
+    return min(wanted, ceiling_db - true_peak_db, -peak_db)

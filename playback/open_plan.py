@@ -1,0 +1,122 @@
+"""A plan whose sources have been checked: once, whatever is then made of it."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Self
+
+from files.errors import ParameterError, PlanError
+from files.progress import Progress, no_progress
+from playback.plan import Plan
+from playback.playable import keep_steps, playable_numbers
+from playback.sources import SourceReader, sources_of
+
+
+@dataclass(frozen=True)
+class OpenPlan:
+    """A plan that can be played. A context manager: leaving it closes the sources' files.
+
+    Attributes
+    ----------
+    whole : Plan
+        The plan as it was given.
+    plan : Plan
+        Without the steps that cannot be played, but as long as the whole.
+    numbers : list of int
+        For each step of `plan`, its number in the whole.
+    skipped : dict
+        What is wrong with each source, or single step ("step 3"), that is left out.
+    reader : SourceReader
+    """
+
+    whole: Plan
+    plan: Plan
+    numbers: list[int]
+    skipped: dict[str, str]
+    reader: SourceReader
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.reader.__exit__(*exception)
+
+
+def open_plan(
+    plan: Plan,
+    root: str | Path | None = None,
+    *,
+    outputs: Iterable[str | Path] = (),
+    skip_missing: bool = False,
+    progress: Progress = no_progress,
+) -> OpenPlan:
+    """Check all that a plan plays, and decode what cannot be read in place.
+
+    Parameters
+    ----------
+    root : path, optional
+        The corpus folder; the plan's own by default.
+    outputs : iterable of path
+        The files that will be written: none of them may be a source that the plan plays.
+    skip_missing : bool
+        Leave silence where a source is missing, unreadable or changed, or ends before a step does,
+        instead of refusing.
+    progress : callable (sources done, in all, label)
+
+    Raises
+    ------
+    PlanError
+        If some sources or steps cannot be played, or none can.
+    ParameterError
+        If there is no such folder, a source would be overwritten, or there is no space to decode
+        one.
+    """
+    folder = Path(root or plan.database["root"])
+    _check_outputs(plan, folder, outputs)
+    if not folder.is_dir():
+        raise ParameterError(
+            f"{folder}: no such folder; the corpus was there: say where it is now with --root"
+        )
+    reader = SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
+    problems = reader.prepare(plan, progress)
+    playable = [source for source in sources_of(plan) if source not in problems]
+    lengths = {source: reader.length(source) for source in playable}
+    numbers = playable_numbers(plan, lengths)
+    problems |= _too_short(plan, lengths)
+    if problems and not (skip_missing and numbers):
+        _refuse(problems, folder, skip_missing=skip_missing)
+    return OpenPlan(plan, keep_steps(plan, numbers), numbers, problems, reader)
+
+
+def _check_outputs(plan: Plan, folder: Path, outputs: Iterable[str | Path]) -> None:
+    played = {os.path.realpath(folder / source): source for source in sources_of(plan)}
+    for path in outputs:
+        if source := played.get(os.path.realpath(path)):
+            raise ParameterError(
+                f"{path} is the source {source}, which the plan plays; give another name"
+            )
+
+
+def _too_short(plan: Plan, lengths: dict[str, int]) -> dict[str, str]:
+    """Return a message for each step whose source ends before it does."""
+    return {
+        f"step {number}": (
+            f"plays samples {step.start_sample} to {step.end_sample} of {step.source}, which"
+            f" has {lengths[step.source]}"
+        )
+        for number, step in enumerate(plan.steps)
+        if step.source in lengths and step.end_sample > lengths[step.source]
+    }
+
+
+def _refuse(problems: dict[str, str], root: Path, *, skip_missing: bool) -> NoReturn:
+    """Raise a PlanError that names what cannot be played."""
+    details = "".join(f"\n  {what}: {problem}" for what, problem in problems.items())
+    remedy = "restore them, or name the corpus folder with --root"
+    if skip_missing:  # and nothing is left
+        raise PlanError(f"nothing of the plan can be played from {root}; {remedy}:{details}")
+    raise PlanError(
+        f"not all of the plan can be played from {root}; {remedy}, or leave silence with"
+        f" --skip-missing:{details}"
+    )

@@ -1,0 +1,133 @@
+"""How a plan is rendered: how its units overlap, and what is written.
+
+It imports nothing that takes long, so that the command line can offer the choices.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from files.errors import ParameterError, PlanError
+
+FADES = ("matched", "equal-power", "linear")
+MAX_VALUES = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
+
+
+@dataclass(frozen=True)
+class CrossfadeOptions:
+    """How units overlap. Each part can be turned off; with all of them off, fades are plain.
+
+    Attributes
+    ----------
+    crossfade_ms : float, 0 to 10 000
+        Length of the overlaps; shorter where the sources or the units are. 0: every join is a hard
+        cut.
+    fade : "matched", "equal-power" or "linear"
+        Shape of the fades; "matched" follows the correlation of the two sides.
+    align_ms : float, 0 to 1000
+        How far an overlap may move to where the waveforms agree.
+    attacks : bool
+        Whether fades avoid attacks.
+    level_db : float, 0 to 60
+        Steps in level up to this size are evened out.
+    """
+
+    # where units are long enough; half as audible as 22 ms, see docs/rooms/playback.md
+    crossfade_ms: float = 60.0
+    fade: str = "matched"
+    align_ms: float = 5.0
+    attacks: bool = True
+    level_db: float = 12.0
+
+    def __post_init__(self) -> None:
+        for name, highest in MAX_VALUES.items():
+            value = getattr(self, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not 0 <= value <= highest:
+                raise ParameterError(f"{name}={value!r} must be a number of 0 to {highest:g}")
+        if self.fade not in FADES:
+            raise ParameterError(f"fade={self.fade!r} is unknown; known are {', '.join(FADES)}")
+        if not isinstance(self.attacks, bool):
+            raise ParameterError(f"attacks={self.attacks!r} must be true or false")
+
+    @classmethod
+    def plain(cls, crossfade_ms: float, fade: str = "equal-power") -> Self:
+        """Return options for fades of one shape and length, centred on the join."""
+        return cls(crossfade_ms, fade, align_ms=0.0, attacks=False, level_db=0.0)
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> Self:
+        """Read the crossfade settings of a plan.
+
+        They are under "crossfade" (in plans of version 0.1.0 under "seams"). The oldest plans have
+        "crossfade_ms" and nothing else: plain fades.
+
+        Raises
+        ------
+        PlanError
+            If an option is unknown or out of its range.
+        """
+        try:
+            for key in ("crossfade", "seams"):  # "seams": 0.1.0
+                if key in settings:
+                    return cls._from_dict(settings[key])
+            if "crossfade_ms" in settings:  # before 0.1.0
+                return cls.plain(settings["crossfade_ms"])
+        except ParameterError as error:
+            raise PlanError(f'"settings": "crossfade": {error}') from None
+        return cls()
+
+    @classmethod
+    def _from_dict(cls, document: Any) -> Self:
+        names = [f.name for f in fields(cls)]
+        if not isinstance(document, dict):
+            raise ParameterError(f"{document!r} is unknown; known are {', '.join(names)}")
+        if unknown := sorted(set(document) - set(names)):
+            raise ParameterError(f"{unknown[0]!r} is unknown; known are {', '.join(names)}")
+        return cls(**document)
+
+    def overlap_samples(self, sample_rate: int) -> int:
+        """Return the length of a whole overlap, an even number."""
+        return 2 * round(self.crossfade_ms * sample_rate / 2000)
+
+    def reach_samples(self, sample_rate: int) -> int:
+        """Return how many samples on either side of a join a crossfade changes at most."""
+        moved = round(self.align_ms * sample_rate / 1000)
+        return self.overlap_samples(sample_rate) // 2 + moved
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """How a render is written.
+
+    Attributes
+    ----------
+    bits : {"16", "24", "float"}, optional
+        24 by default; OGG has none.
+    lufs : float, optional
+        Integrated loudness (ITU-R BS.1770) that the whole is brought to, as far as `true_peak_db`
+        allows.
+    true_peak_db : float, optional
+        Highest true peak in dBTP: the whole is lowered to it. -1 if `lufs` is given.
+    """
+
+    bits: str | None = None
+    lufs: float | None = None
+    true_peak_db: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("lufs", -70.0), ("true_peak_db", -60.0)):
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= 0:
+                raise ParameterError(f"{name}={value} must be {lowest:g} to 0")
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How a plan is crossfaded and written."""
+
+    crossfade: CrossfadeOptions = field(default_factory=CrossfadeOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+
+DEFAULT_CROSSFADE = CrossfadeOptions()
+DEFAULT_RENDER = RenderOptions()

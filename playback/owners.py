@@ -1,0 +1,43 @@
+"""Which source each pixel column of a picture belongs to."""
+
+from collections import Counter
+
+import numpy as np
+
+from playback.plan import Plan
+
+NAMED_SOURCES = 12  # as many as a legend can tell apart; the rest are grey
+
+
+def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Find the source that has most of each column.
+
+    Returns
+    -------
+    names : list of str
+        The sources that are named, the most played first.
+    owners : ndarray, shape (len(edges) - 1,)
+        For each column the number of its source in `names`; len(names) is another one, -1 none.
+    """
+    lengths: Counter[str] = Counter()
+    for step in plan.steps:
+        lengths[step.source] += step.n_samples
+    names = [source for source, _ in lengths.most_common(NAMED_SOURCES)]
+    numbers = {name: number for number, name in enumerate(names)}
+    played: dict[int, list[tuple[int, int]]] = {n: [] for n in range(len(names) + 1)}
+    for step in plan.steps:
+        number = numbers.get(step.source, len(names))
+        played[number].append((step.at_sample, step.until_sample))
+    shares = np.array([_covered(parts, edges) for parts in played.values()])
+    is_played = shares.max(axis=0) > 0
+    return names, np.where(is_played, shares.argmax(axis=0), -1)
+
+
+def _covered(parts: list[tuple[int, int]], edges: np.ndarray) -> np.ndarray:
+    """Return how much of each interval between edges the parts (start, end), in order, cover."""
+    ends = np.array(parts).reshape(-1, 2)
+    lengths = ends[:, 1] - ends[:, 0]
+    covered = np.concatenate([[0], np.cumsum(lengths)])  # before each part
+    places = np.concatenate([[0], ends.ravel()])
+    until_place = np.repeat(covered, 2)[:-1]
+    return np.diff(np.interp(edges, places, until_place))

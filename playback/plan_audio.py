@@ -1,0 +1,70 @@
+"""The audio of an open plan in blocks, on its way to files."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audio.write import AudioWriter
+from files.progress import Progress, no_progress
+from playback.open_plan import OpenPlan
+from playback.options import CrossfadeOptions
+from playback.plan import Plan
+from playback.stitch import stitch
+
+BLOCK_SAMPLES = 1 << 17  # meters and encoders are slow on the short pieces that stitching yields
+
+
+@dataclass(frozen=True)
+class PlanAudio:
+    """An open plan, how its units overlap, and where progress is reported."""
+
+    opened: OpenPlan
+    crossfade: CrossfadeOptions
+    progress: Progress = no_progress
+    block_samples: int = BLOCK_SAMPLES
+
+    @property
+    def plan(self) -> Plan:
+        return self.opened.plan
+
+    def blocks(self, label: str, only: str | None = None) -> Iterator[np.ndarray]:
+        """Yield the audio in blocks and report progress; `only` as of `stitch`."""
+        n_samples = self.plan.n_samples
+        pieces: list[np.ndarray] = []
+        size = 0
+        done = 0
+        for piece in stitch(self.plan, self.opened.reader, crossfade=self.crossfade, only=only):
+            pieces.append(piece)
+            size += len(piece)
+            is_last = size > 0 and done + size == n_samples  # pieces may be empty
+            if size >= self.block_samples or is_last:
+                yield np.concatenate(pieces)
+                done += size
+                pieces = []
+                size = 0
+                self.progress(done, n_samples, label)
+
+    def writer(
+        self, temporary: Path, path: Path, *, bits: str | None, title: str = ""
+    ) -> AudioWriter:
+        """Return a writer of the audio, or a part of it, as long as the plan.
+
+        The file names its plan and how it was crossfaded.
+        """
+        options = " ".join(f"{name}={value}" for name, value in asdict(self.crossfade).items())
+        comment = (
+            f"Demiurge plan {self.opened.whole.identity}, database {self.plan.database['id']},"
+            f" seams {options}"  # the word of 0.1.0, so that its plans give the same bytes
+        )
+        return AudioWriter(
+            temporary,
+            self.plan.sample_rate,
+            self.plan.channels,
+            bits=bits,
+            n_samples=self.plan.n_samples,
+            comment=comment,
+            title=title,
+            shown=path,
+        )

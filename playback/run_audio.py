@@ -1,0 +1,101 @@
+"""The audio of a run, readable from before its start to past its end, transformed if need be."""
+
+import numpy as np
+
+from audio.decibels import to_amplitude
+from playback.plan import Plan
+from playback.sources import SampleReader
+from playback.steps import Step
+from playback.transform import transform
+
+MARGIN_SECONDS = 0.25  # of the source around a unit that are transformed with it
+
+
+class RunAudio:
+    """The audio of a run, which is given as one step.
+
+    Attributes
+    ----------
+    before, after : int
+        Samples that can be read before the run's first and after its last.
+    """
+
+    def __init__(self, step: Step, reader: SampleReader, plan: Plan) -> None:
+        self.step = step
+        self._reader = reader
+        self._channels = plan.channels
+        self._gain = np.float32(to_amplitude(step.gain_db))
+        until_end = reader.length(step.source) - step.end_sample
+        self.before = until_end if step.reverse else step.start_sample
+        self.after = step.start_sample if step.reverse else until_end
+        # in memory: what is transformed, and short runs once they are read
+        self._loaded: np.ndarray | None = None
+        self._loaded_from = 0
+        if step.is_resampled:
+            self._transform(plan.sample_rate)
+
+    def read(self, out: np.ndarray, offset: int) -> None:
+        """Fill `out`, shape (n_samples, channels), from `offset` samples after the run's start.
+
+        Where there is no audio, it is filled with zeros.
+        """
+        skipped = max(0, -self.before - offset)
+        n = min(len(out), self.step.n_samples + self.after - offset) - skipped
+        out[:skipped] = 0
+        out[skipped + max(n, 0) :] = 0
+        if n <= 0:
+            return
+        part = out[skipped : skipped + n]
+        first = offset + skipped
+        loaded = self._loaded_part(first, n)
+        if loaded is None:
+            self._read_source(part, first)
+        else:
+            part[:] = loaded
+
+    def read_ahead(self, reach: int) -> None:
+        """Read a short run at once if the zones of `reach` samples around its two ends meet."""
+        if self._loaded is None and self.step.n_samples <= 2 * reach:
+            first = max(-reach, -self.before)
+            last = self.step.n_samples + min(reach, self.after)
+            loaded = np.empty((last - first, self._channels), np.float32)
+            self.read(loaded, first)
+            self._loaded = loaded
+            self._loaded_from = first
+
+    def _loaded_part(self, first: int, n: int) -> np.ndarray | None:
+        """Return samples that are in memory; None if some of them are not."""
+        if self._loaded is None or first < self._loaded_from:
+            return None
+        part = self._loaded[first - self._loaded_from :][:n]
+        return part if len(part) == n else None
+
+    def _read_source(self, out: np.ndarray, first: int) -> None:
+        step = self.step
+        if step.reverse:
+            self._reader.read_into(out, step.source, step.end_sample - first - len(out))
+            out[:] = out[::-1].copy()
+        else:
+            self._reader.read_into(out, step.source, step.start_sample + first)
+        if self._gain != 1:
+            out *= self._gain
+
+    def _transform(self, sample_rate: int) -> None:
+        """Transpose and stretch the unit, with a margin of its source on either side."""
+        step = self.step
+        margin = round(MARGIN_SECONDS * sample_rate)
+        lead = min(margin, self.before)
+        trail = min(margin, self.after)
+        n_samples = lead + step.end_sample - step.start_sample + trail
+        samples = np.empty((n_samples, self._channels), np.float32)
+        self._read_source(samples, -lead)
+        self.before = round(lead * step.stretch)
+        self.after = round(trail * step.stretch)
+        self._loaded = transform(
+            samples,
+            sample_rate=sample_rate,
+            stretch=step.stretch,
+            transpose=step.transpose,
+            n_out=self.before + step.n_samples + self.after,
+        )
+        self._loaded_from = -self.before

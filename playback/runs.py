@@ -1,0 +1,89 @@
+"""Runs: steps whose units are adjacent in their source, played as one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from playback.steps import Step
+
+ZONE_GRID = 64  # samples; the zone that is read around a join is a multiple of it
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Steps `first` to `last` of a plan as one step.
+
+    `head` and `tail` are the lengths of the first and the last of them.
+    """
+
+    step: Step
+    first: int
+    last: int
+    head: int
+    tail: int
+
+    def head_limit(self, reach: int) -> int:
+        """Return how many samples at its start a crossfade may change.
+
+        That is half of the run and one unit at most, and not much more than `reach`.
+        """
+        return _limit(min(self.step.n_samples // 2, self.head), reach)
+
+    def tail_limit(self, reach: int) -> int:
+        """Return the same for its end."""
+        return _limit(min(self.step.n_samples // 2, self.tail), reach)
+
+
+def _limit(available: int, reach: int) -> int:
+    """Return `reach`, or all that is available if next to nothing would be left.
+
+    A remainder shorter than the grid would cost a read of its own.
+    """
+    return available if available < reach + ZONE_GRID else reach
+
+
+def is_contiguous(outgoing: Step, incoming: Step) -> bool:
+    """Return whether the sound simply goes on from one step to the next.
+
+    They are adjacent in the source and in the output, with one gain and no transformation.
+    """
+    return (
+        outgoing.source == incoming.source
+        and outgoing.end_sample == incoming.start_sample
+        and outgoing.until_sample == incoming.at_sample
+        and outgoing.gain_db == incoming.gain_db
+        and not (outgoing.is_transformed or incoming.is_transformed)
+    )
+
+
+def join_runs(steps: Sequence[Step]) -> list[Run]:
+    """Group steps into runs."""
+    runs: list[Run] = []
+    first = 0
+    for stop in range(1, len(steps) + 1):
+        if stop == len(steps) or not is_contiguous(steps[stop - 1], steps[stop]):
+            runs.append(_make_run(steps, first, stop - 1))
+            first = stop
+    return runs
+
+
+def _make_run(steps: Sequence[Step], first: int, last: int) -> Run:
+    whole = steps[first]
+    if last > first:
+        whole = replace(whole, n_samples=steps[last].until_sample - whole.at_sample)
+    return Run(whole, first, last, steps[first].n_samples, steps[last].n_samples)
+
+
+def run_start(steps: Sequence[Step], number: int) -> int:
+    """Return the first step of the run that a step belongs to."""
+    number = min(max(number, 0), len(steps) - 1)
+    while number > 0 and is_contiguous(steps[number - 1], steps[number]):
+        number -= 1
+    return number
+
+
+def run_end(steps: Sequence[Step], number: int) -> int:
+    """Return the last step of the run that a step belongs to."""
+    number = min(max(number, 0), len(steps) - 1)
+    while number < len(steps) - 1 and is_contiguous(steps[number], steps[number + 1]):
+        number += 1
+    return number

@@ -1,0 +1,82 @@
+"""Stems: what each source of a plan plays, as a file of its own."""
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from audio.decibels import to_amplitude, to_decibels
+from files.atomic import replacing
+from files.progress import Progress, no_progress
+from playback.levels import SAFE_PEAK_DB, PeakMeter
+from playback.open_plan import OpenPlan
+from playback.options import DEFAULT_RENDER, RenderOptions
+from playback.plan import Plan
+from playback.plan_audio import PlanAudio
+from playback.sources import sources_of
+
+NAME_LETTERS = 60  # of a source's name in the name of its stem
+
+
+def write_stems(
+    opened: OpenPlan,
+    folder: Path,
+    render_options: RenderOptions = DEFAULT_RENDER,
+    *,
+    suffix: str = ".wav",
+    gain_db: float | None = None,
+    progress: Progress = no_progress,
+) -> list[Path]:
+    """Write what each source plays, as long as the plan; together the stems are the whole.
+
+    Parameters
+    ----------
+    gain_db : float, optional
+        What the whole was changed by. By default, what keeps it below full scale.
+
+    Raises
+    ------
+    PlanError, ParameterError
+        As `render`.
+    AudioError
+        If a stem alone would pass full scale.
+    """
+    audio = PlanAudio(opened, render_options.crossfade, progress)
+    if gain_db is None:
+        gain_db = _safe_gain_db(audio)
+    gain = np.float32(to_amplitude(gain_db))
+    written = []
+    for path, source in stem_paths(opened.whole, folder, suffix).items():
+        if source not in opened.skipped:
+            _write_stem(audio, path, source, gain, bits=render_options.output.bits)
+            written.append(path)
+    return written
+
+
+def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
+    """Return the file of each source's stem, numbered in the order of their first use."""
+    sources = list(sources_of(plan))
+    width = len(str(len(sources)))
+    paths = {}
+    for number, source in enumerate(sources, start=1):
+        name = " - ".join(PurePosixPath(source).with_suffix("").parts)[:NAME_LETTERS]
+        paths[folder / f"{number:0{width}} {name}{suffix}"] = source
+    return paths
+
+
+def _safe_gain_db(audio: PlanAudio) -> float:
+    """Return what keeps the whole below full scale."""
+    meter = PeakMeter()
+    for block in audio.blocks("measuring"):
+        meter.add(block)
+    return SAFE_PEAK_DB - to_decibels(meter.peak) if meter.peak > 1 else 0.0
+
+
+def _write_stem(
+    audio: PlanAudio, path: Path, source: str, gain: np.float32, *, bits: str | None
+) -> None:
+    with (
+        replacing(path) as temporary,
+        audio.writer(temporary, path, bits=bits, title=source) as writer,
+    ):
+        for block in audio.blocks(path.name, source):
+            writer.write(block if gain == 1 else block * gain)

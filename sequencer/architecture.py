@@ -1,0 +1,37 @@
+"""What an architecture is: it goes through a sequence step by step and remembers.
+
+Its hidden states are what a head reads.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Architecture(nn.Module):
+    """Base of the architectures.
+
+    (batch, steps, n_in) and a state -> (batch, steps, hidden_size) and the state after the last
+    step. Causal: a hidden state depends on its step and those before. A sequence cut into pieces
+    gives what it gives whole, if the state is handed on.
+
+    Attributes
+    ----------
+    hidden_size : int
+    learning_rate : float
+        The default where none is given.
+    context_steps : int
+        Steps that `prime` reads in training; 0 unless the past is read in another way than the
+        steps that follow.
+    """
+
+    hidden_size: int
+    learning_rate: float
+    context_steps: int = 0
+
+    def prime(self, context: Tensor) -> Any:
+        """Return the state after a context (batch, steps, n_in); None if the context is empty."""
+        return self(context)[1] if context.shape[1] else None
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        raise NotImplementedError

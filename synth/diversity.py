@@ -1,0 +1,84 @@
+"""How varied generated clips are, and whether they copy the recorded ones."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from files.errors import ParameterError
+
+LEAST_SPREAD = 1e-9  # below, all clips are alike
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Cosine distances between clips, each the mean of its windows' embeddings.
+
+    `spread` is the mean distance of two generated clips, `recorded_spread` of two recorded ones: a
+    ratio near 0 is mode collapse. `nearest` is the mean, `closest` the least distance of a
+    generated clip to the nearest recorded one; far smaller than `recorded_nearest` and
+    `recorded_closest`, those of a recorded clip to the nearest other one, is memorising.
+    """
+
+    spread: float
+    recorded_spread: float
+    nearest: float
+    recorded_nearest: float
+    closest: float
+    recorded_closest: float
+
+    @property
+    def spread_ratio(self) -> float:
+        return self.spread / self.recorded_spread
+
+    def to_dict(self) -> dict[str, float]:
+        return {**asdict(self), "spread_ratio": self.spread_ratio}
+
+
+def diversity(generated: np.ndarray, recorded: np.ndarray) -> Diversity:
+    """Compare the distances within two sets of clips with those between them.
+
+    Parameters
+    ----------
+    generated : ndarray, shape (n >= 2, d)
+    recorded : ndarray, shape (m >= 2, d)
+        One embedding a row.
+
+    Raises
+    ------
+    ParameterError
+        If all recorded clips are alike.
+    """
+    among_generated = cosine_distances(generated, generated)
+    between = cosine_distances(generated, recorded)
+    among_recorded = cosine_distances(recorded, recorded)
+    recorded_spread = _mean_of_pairs(among_recorded)
+    if recorded_spread < LEAST_SPREAD:
+        raise ParameterError(
+            "the recordings' clips are all alike, so that diversity cannot be measured; give more"
+            " varied ones"
+        )
+    np.fill_diagonal(among_recorded, np.inf)
+    nearest = between.min(axis=1)
+    recorded_nearest = among_recorded.min(axis=1)
+    return Diversity(
+        spread=_mean_of_pairs(among_generated),
+        recorded_spread=recorded_spread,
+        nearest=float(nearest.mean()),
+        recorded_nearest=float(recorded_nearest.mean()),
+        closest=float(nearest.min()),
+        recorded_closest=float(recorded_nearest.min()),
+    )
+
+
+def cosine_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return 1 - cosine of the angle of each row of (n, d) with each of (m, d): (n, m), 0 to 2."""
+    return (1 - _unit_rows(a) @ _unit_rows(b).T).clip(0, 2)
+
+
+def _unit_rows(rows: np.ndarray) -> np.ndarray:
+    rows = rows.astype(np.float64)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-12)
+
+
+def _mean_of_pairs(distances: np.ndarray) -> float:
+    return float(distances[np.triu_indices(len(distances), k=1)].mean())

@@ -1,0 +1,211 @@
+"""The manifest of a folder of generated audio: JSON lines, the header first.
+
+Each file appends one line, and a line cut off by a crash is recognised. At the end of a run the
+lines are sorted.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from files.atomic import replacing
+from files.errors import ParameterError
+from files.hashing import hash_file
+from synth.generator import Generator
+from synth.vocoder import Vocoder
+from synth.weight_norm import plain_state
+
+FORMAT = "demiurge-generated-audio"
+VERSION = 1
+MANIFEST = "manifest.jsonl"
+GENERATED_FILES = "generated-[0-9][0-9][0-9][0-9][0-9][0-9].flac"
+REMEDY = "give another folder, or --force to generate anew"
+
+
+@dataclass(frozen=True)
+class GeneratedFile:
+    """A line of the manifest. Its fields are the keys of the JSON."""
+
+    name: str
+    seed: int | None  # None: every attempt was broken, there is no file
+    rejected: list[dict[str, Any]]  # seed and reason of each broken attempt
+    n_samples: int = 0
+    peak: float = 0.0
+    gain_db: float = 0.0  # below 0 if the peak exceeded SAFE_PEAK
+    hash: str | None = None  # of the file's bytes
+
+
+def make_header(
+    generator: Generator,
+    vocoder: Vocoder,
+    *,
+    seconds: float,
+    random_seed: int,
+    names: tuple[str, str],
+) -> dict[str, Any]:
+    """Return what made the files, and must be the same to add more."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "generator": names[0],
+        "generator_hash": _hash_model(generator),
+        "vocoder": names[1],
+        "vocoder_hash": _hash_model(vocoder),
+        "precision": vocoder.precision,
+        "seconds": seconds,
+        "seed": random_seed,
+        "mel": generator.mel.to_dict(),
+    }
+
+
+def _hash_model(model: Generator | Vocoder) -> str:
+    """Return the XXH3-128 of a model's sizes, mel settings and weights."""
+    settings = json.dumps([asdict(model.config), model.mel.to_dict()])
+    digest = xxhash.xxh3_128(settings.encode())
+    for name, tensor in sorted(plain_state(model).items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def open_folder(out: Path, header: dict[str, Any], *, force: bool) -> dict[str, GeneratedFile]:
+    """Make the folder and its manifest, or return the files in it that are complete, by name.
+
+    They are kept even if `force` is given; it replaces files of another header. So files that an
+    earlier version of Demiurge made, from the same models and options, stay as they are.
+
+    Raises
+    ------
+    ParameterError
+        If the folder has files of another header, or of other programs, or cannot be written.
+    """
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
+        _refuse_other_files(out)
+        try:
+            files = _read_manifest(out, header)
+        except ParameterError:
+            if not force:
+                raise
+            _remove_generated(out)
+            files = {}
+        files = {name: file for name, file in files.items() if _is_complete(out / name, file)}
+    write_manifest(out, header, files)
+    return files
+
+
+def clear_folder(out: Path) -> None:
+    """Remove the generated files and their manifest, if there are any.
+
+    Raises
+    ------
+    ParameterError
+        If they cannot be removed.
+    """
+    with explained(out):
+        _remove_generated(out)
+        (out / MANIFEST).unlink(missing_ok=True)
+
+
+def _remove_generated(out: Path) -> None:
+    for path in out.glob(GENERATED_FILES):
+        path.unlink()
+
+
+def _refuse_other_files(out: Path) -> None:
+    """Refuse a folder of other files: they could not be told from generated ones."""
+    if (out / MANIFEST).exists():
+        return
+    for path in out.iterdir():
+        if not path.name.startswith(".") and not path.match(GENERATED_FILES):
+            raise ParameterError(
+                f"{out}: holds files that synth generate has not made ({path.name}); give a new"
+                " folder"
+            )
+
+
+def _is_complete(path: Path, file: GeneratedFile) -> bool:
+    """Whether a file is what its line says; a line without a file always is."""
+    return file.hash is None or (path.is_file() and hash_file(path) == file.hash)
+
+
+def _read_manifest(out: Path, header: dict[str, Any]) -> dict[str, GeneratedFile]:
+    """Return the files by name.
+
+    Raises
+    ------
+    ParameterError
+        If the manifest has another header, is damaged, or is missing beside generated files.
+    """
+    path = out / MANIFEST
+    if not path.exists():
+        if found := next(out.glob(GENERATED_FILES), None):
+            raise ParameterError(f"{out} holds {found.name} but no {MANIFEST}; {REMEDY}")
+        return {}
+    try:
+        complete_lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        first, *lines = complete_lines
+        found_header = dict(json.loads(first))
+        files = [GeneratedFile(**json.loads(line)) for line in lines]
+    except (ValueError, TypeError) as error:
+        raise ParameterError(f"{path}: damaged ({error}); {REMEDY}") from error
+    _check_header(out, found_header, header)
+    return {file.name: file for file in files}
+
+
+def _check_header(out: Path, found: dict[str, Any], header: dict[str, Any]) -> None:
+    version = f"{found.get('format')} {found.get('version')}"
+    if version != f"{FORMAT} {VERSION}":
+        raise ParameterError(
+            f"{out / MANIFEST} is of format {version}, not {FORMAT} {VERSION}; {REMEDY}"
+        )
+    differences = []
+    for name in ("precision", "seconds", "seed"):
+        if found.get(name) != header[name]:
+            differences.append(f"{name}={found.get(name)}, not {header[name]}")
+    for name in ("generator", "vocoder"):
+        key = f"{name}_hash"
+        if found.get(key) != header[key]:
+            there = f"{found.get(name)}, {found.get(key)}"
+            differences.append(f"another {name} ({there}; not {header[name]}, {header[key]})")
+    if differences:
+        raise ParameterError(
+            f"{out} was generated with {', '.join(differences)}; give the same, or {REMEDY}"
+        )
+
+
+def write_manifest(out: Path, header: dict[str, Any], files: dict[str, GeneratedFile]) -> None:
+    lines = [_line(header)]
+    lines += [_line(asdict(files[name])) for name in sorted(files)]
+    with explained(out), replacing(out / MANIFEST) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def append_file(path: Path, file: GeneratedFile) -> None:
+    """Append a line to the manifest and write it through to the disk."""
+    with explained(path), open(path, "a", encoding="utf-8") as manifest:
+        manifest.write(_line(asdict(file)))
+        manifest.flush()
+        os.fsync(manifest.fileno())
+
+
+def _line(values: dict[str, Any]) -> str:
+    return json.dumps(values, allow_nan=False) + "\n"
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """A block whose `OSError`s become a `ParameterError` that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be written ({error.strerror}); the files made before are complete:"
+            " make room, and give the same command again to go on, or choose another folder"
+        ) from error

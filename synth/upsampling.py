@@ -1,0 +1,65 @@
+"""Upsampling by transposed convolutions, as MelGAN and HiFi-GAN do it."""
+
+from collections.abc import Sequence
+from math import prod
+
+from torch import nn
+
+from files.errors import ParameterError
+
+EDGE_KERNEL = 7  # of the first and the last convolution
+
+
+def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
+    """Raise ParameterError unless rates are at least 2 and no kernel is shorter than its rate."""
+    if not rates or min(rates) < 2:
+        raise ParameterError(f"upsampling rates={rates} must be one or more integers of at least 2")
+    too_short = any(kernel < rate for rate, kernel in zip(rates, kernel_sizes, strict=False))
+    if len(rates) != len(kernel_sizes) or too_short:
+        raise ParameterError(
+            f"upsampling kernel sizes={kernel_sizes} must be one for each of rates={rates}, and"
+            " none smaller than its rate"
+        )
+
+
+def fit_rates(rates: Sequence[int], hop_length: int) -> tuple[int, ...]:
+    """Return rates that multiply to `hop_length`, by doubling the smallest as often as it takes.
+
+    They are returned unchanged if that is impossible.
+    """
+    fitted = list(rates)
+    while prod(fitted) < hop_length:
+        fitted[fitted.index(min(fitted))] *= 2
+    return tuple(fitted) if prod(fitted) == hop_length else tuple(rates)
+
+
+def upsampling(n_in: int, n_out: int, rate: int, kernel_size: int) -> nn.ConvTranspose1d:
+    """Transposed convolution (batch, n_in, n) -> (batch, n_out, n * rate), odd rates too."""
+    excess = kernel_size - rate
+    padding = (excess + 1) // 2
+    return nn.ConvTranspose1d(
+        n_in, n_out, kernel_size, rate, padding=padding, output_padding=excess % 2
+    )
+
+
+def context_frames(stages: Sequence[tuple[int, int, int]]) -> int:
+    """Return how many mel frames on each side can affect the samples of one frame.
+
+    Walks from the samples of frame 0, `first` to `last`, back to the mel: a convolution widens
+    them by its radius, and sample t of a transposed one comes from the inputs i with
+    0 <= t + padding - rate * i < kernel_size.
+
+    Parameters
+    ----------
+    stages : sequence of (rate, kernel_size, radius)
+        Of each transposed convolution; `radius` is how many samples the residual layers after it
+        reach to each side.
+    """
+    edge = EDGE_KERNEL // 2
+    first = -edge
+    last = prod(rate for rate, _, _ in stages) - 1 + edge
+    for rate, kernel_size, radius in reversed(stages):
+        padding = (kernel_size - rate + 1) // 2
+        first = -((kernel_size - 1 - padding + radius - first) // rate)
+        last = (last + radius + padding) // rate
+    return edge + max(-first, last)

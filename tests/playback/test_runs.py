@@ -1,0 +1,60 @@
+"""Which steps are one run, and how much of a run a crossfade may change."""
+
+import pytest
+
+from playback.plan import Step
+from playback.runs import ZONE_GRID, Run, is_contiguous, join_runs, run_end, run_start
+
+FIRST = Step(0, "a", 1000, 100, 0)
+STEPS = [
+    FIRST,
+    Step(1, "a", 1100, 50, 100),
+    Step(2, "a", 1150, 70, 150),
+    Step(3, "b", 0, 30, 220),
+    Step(4, "a", 1220, 40, 250),
+    Step(5, "a", 1260, 40, 300),  # after a rest of 10 samples
+]
+
+
+def test_adjacent_steps_are_one_run():
+    runs = join_runs(STEPS)
+    assert [(run.first, run.last) for run in runs] == [(0, 2), (3, 3), (4, 4), (5, 5)]
+    whole = runs[0].step
+    assert (whole.start_sample, whole.n_samples, whole.at_sample) == (1000, 220, 0)
+    assert (runs[0].head, runs[0].tail) == (100, 70)
+    assert [run.step for run in runs[1:]] == STEPS[3:]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"source": "b"},
+        {"start_sample": 1101},
+        {"at_sample": 101},
+        {"gain_db": -1.0},
+        {"reverse": True},
+        {"transpose": 1.0},
+        {"stretch": 2.0},
+    ],
+)
+def test_sound_does_not_go_on_in_another_place_or_way(other):
+    step = {"unit": 1, "source": "a", "start_sample": 1100, "n_samples": 50, "at_sample": 100}
+    assert is_contiguous(FIRST, Step(**step))
+    assert not is_contiguous(FIRST, Step(**step | other))
+
+
+def test_the_run_of_a_step_is_found_from_any_of_its_steps():
+    assert [run_start(STEPS, number) for number in range(-1, 7)] == [0, 0, 0, 0, 3, 4, 5, 5]
+    assert [run_end(STEPS, number) for number in range(-1, 7)] == [2, 2, 2, 2, 3, 4, 5, 5]
+
+
+def test_a_crossfade_may_change_half_of_a_run_and_one_unit_at_most():
+    run = Run(Step(0, "a", 0, 1000, 0), 0, 1, head=300, tail=700)
+    assert (run.head_limit(10_000), run.tail_limit(10_000)) == (300, 500)
+    assert (run.head_limit(200), run.tail_limit(200)) == (200, 200)
+
+
+def test_a_remainder_shorter_than_the_grid_is_left_to_the_crossfade():
+    run = Run(Step(0, "a", 0, 1000, 0), 0, 0, head=1000, tail=1000)
+    assert run.head_limit(500 - ZONE_GRID) == 500 - ZONE_GRID
+    assert run.head_limit(500 - ZONE_GRID + 1) == 500

@@ -1,0 +1,37 @@
+"""The names that need no torch are those of the registries."""
+
+import subprocess
+import sys
+
+from synth.architectures import ARCHITECTURES
+from synth.mel import PRESETS
+from synth.names import (
+    DEFAULT_MEL,
+    DEFAULT_UNAGAN,
+    DEFAULT_UNAGAN_SIZE,
+    DEFAULT_VOCODER,
+    MEL_PRESETS,
+    UNAGAN_ARCHITECTURES,
+    UNAGAN_SIZES,
+    VOCODERS,
+)
+
+
+def test_names_are_those_of_the_registries():
+    assert tuple(ARCHITECTURES) == VOCODERS
+    assert tuple(PRESETS) == MEL_PRESETS
+
+
+def test_defaults_are_known():
+    assert DEFAULT_VOCODER in VOCODERS
+    assert DEFAULT_UNAGAN in UNAGAN_ARCHITECTURES
+    assert DEFAULT_UNAGAN_SIZE in UNAGAN_SIZES
+    assert DEFAULT_MEL in MEL_PRESETS
+
+
+def test_names_load_without_torch():
+    code = "import sys, synth.names; print({'torch', 'numpy'} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "set()"

@@ -1,0 +1,79 @@
+"""Fréchet distance of two Gaussians, and of two sets of embeddings that are taken as such.
+
+d² = |μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½) (Dowson and Landau 1982; for audio: Kilgour et
+al., arXiv 1812.08466). The eigenvalues of (Σ_a Σ_b)^½ are the singular values of A Bᵀ, where Σ_a =
+Aᵀ A and Σ_b = Bᵀ B. So no root of a matrix is taken, and covariances without full rank (fewer rows
+than dimensions) are as good as any.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from files.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean (d,) and a factor F, (k, d), of the covariance Fᵀ F."""
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+    @classmethod
+    def of_rows(cls, rows: np.ndarray) -> Self:
+        """Fit to rows (n, d), with the unbiased covariance, as papers report it."""
+        mean = rows.mean(axis=0)
+        centred = (rows - mean) / np.sqrt(len(rows) - 1)
+        return cls(mean, np.asarray(np.linalg.qr(centred, mode="r")))
+
+    @classmethod
+    def of_moments(cls, mean: np.ndarray, covariance: np.ndarray) -> Self:
+        """Take a mean (d,) and a covariance (d, d)."""
+        values, vectors = np.linalg.eigh(covariance)
+        return cls(mean, np.sqrt(np.maximum(values, 0))[:, None] * vectors.T)
+
+
+def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
+    """Return the squared Fréchet distance d² of two Gaussians."""
+    common = np.linalg.svd(a.factor @ b.factor.T, compute_uv=False).sum()
+    of_means = ((a.mean - b.mean) ** 2).sum()
+    distance = of_means + (a.factor**2).sum() + (b.factor**2).sum() - 2 * common
+    return max(float(distance), 0.0)  # rounding alone can make it negative
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the squared Fréchet distance of two sets of embeddings.
+
+    Parameters
+    ----------
+    a : ndarray, shape (n, d), n >= 2
+    b : ndarray, shape (m, d), m >= 2
+        One embedding a row. With few rows the distance is biased upwards: compare only numbers from
+        equally large sets.
+
+    Raises
+    ------
+    ParameterError
+        If the sets have too few rows, differ in dimensions or hold NaN or infinite values.
+    """
+    a = _checked("a", a)
+    b = _checked("b", b)
+    if a.shape[1] != b.shape[1]:
+        raise ParameterError(
+            f"embeddings of {a.shape[1]} and {b.shape[1]} dimensions cannot be compared; make both"
+            " with one model"
+        )
+    return gaussian_distance(Gaussian.of_rows(a), Gaussian.of_rows(b))
+
+
+def _checked(name: str, rows: np.ndarray) -> np.ndarray:
+    if rows.ndim != 2 or len(rows) < 2 or not rows.shape[1]:
+        raise ParameterError(
+            f"{name} of shape {rows.shape} must be (n >= 2, d >= 1), one embedding a row; give more"
+            " audio"
+        )
+    if not np.isfinite(rows).all():
+        raise ParameterError(f"{name} holds NaN or infinite values; repair the audio it is made of")
+    return rows.astype(np.float64)

@@ -1,0 +1,3 @@
+"""Names of the precisions, for the command line, which must not load torch."""
+
+PRECISIONS = ("float32", "bfloat16")

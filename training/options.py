@@ -1,0 +1,85 @@
+"""Options of every training: how long, how often it is validated, and on what it runs."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from files.errors import ParameterError
+from training.precision import check_precision
+
+MAX_STEPS = 1_000_000  # where nothing else says how long to train
+INTEGERS = (
+    "steps",
+    "epochs",
+    "patience",
+    "validate_steps",
+    "batch_size",
+    "log_steps",
+    "threads",
+)
+SESSION = {  # what may differ from one run to the next
+    "steps",
+    "epochs",
+    "minutes",
+    "patience",
+    "validate_minutes",
+    "show_minutes",
+    "device",
+    "threads",
+    "save_seconds",
+    "log_steps",
+}
+POSITIVE_NUMBERS = ("minutes", "learning_rate", "validate_minutes", "show_minutes")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train. What is None does not limit, or has the default of what is trained.
+
+    Training ends when any of `steps`, `epochs`, `minutes` and `patience` is used up. It is
+    validated after each `validate_steps` steps, each `validate_minutes`, each epoch if
+    `validate_epochs`, and when it ends.
+    """
+
+    steps: int = MAX_STEPS
+    epochs: int | None = None
+    minutes: float | None = None  # of this run
+    patience: int | None = None  # epochs since the best validation
+    validate_steps: int = 1000
+    validate_minutes: float | None = None  # ignored where `steps` alone says how long to train
+    validate_epochs: bool = False
+    show_minutes: float | None = None  # between two sets of samples, such as pictures and sounds
+    batch_size: int = 16
+    learning_rate: float | None = None
+    precision: str = "float32"
+    random_seed: int = 0
+    device: str = "cpu"
+    threads: int | None = None  # None: all
+    save_seconds: float = 120.0  # between two saves of the training state, at most
+    log_steps: int = 50  # between two lines of the log
+
+    def __post_init__(self) -> None:
+        for name in INTEGERS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ParameterError(f"{name}={value} must be at least 1")
+        for name in POSITIVE_NUMBERS:
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ParameterError(f"{name}={value} must be a positive number")
+        check_precision(self.precision)
+
+    @property
+    def validates_by_time(self) -> bool:
+        """Whether minutes count: not where steps alone decide, so that a seed decides all."""
+        by_steps = self.minutes is None and self.steps < MAX_STEPS
+        return self.validate_minutes is not None and not by_steps
+
+    def lasting(self) -> dict[str, Any]:
+        """Return the options that a resumed training takes over if they are not given."""
+        return {name: value for name, value in asdict(self).items() if name not in SESSION}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the weights: not how long, where, or in how many runs."""
+        names = ("validate_steps", "batch_size", "learning_rate", "precision", "random_seed")
+        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,57 @@
+"""Where a training is, and how it went."""
+
+import math
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Position:
+    """Where a training is; all of it is saved."""
+
+    step: int = 0
+    epoch: int = 0  # counted from 0
+    batch: int = 0  # within the epoch
+    seconds: float = 0.0  # in all runs
+    wait_seconds: float = 0.0  # for data, of those
+    best: float = math.inf  # the least of `validations` that competes
+    best_step: int = -1  # none yet
+    best_epoch: int = -1
+    validations: list[float] = field(default_factory=list)
+    validated_step: int = -1  # the last validation
+    validated_seconds: float = 0.0
+    references: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def wait_share(self) -> float:
+        return self.wait_seconds / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """How a training went."""
+
+    steps: int
+    epochs: int  # begun
+    best_step: int
+    best_epoch: int  # counted from 1
+    best: float  # the least validation loss
+    validations: list[float]  # every validation loss, in order
+    references: dict[str, float]  # the same measure of other things
+    seconds: float  # in all runs
+    wait_share: float  # of them, waiting for data
+    stopped_by: str  # "steps", "epochs", "patience", "minutes" or "interrupt"
+
+
+def summarise(at: Position, stopped_by: str) -> TrainingSummary:
+    return TrainingSummary(
+        steps=at.step,
+        epochs=at.epoch + 1,
+        best_step=at.best_step,
+        best_epoch=at.best_epoch + 1,
+        best=at.best,
+        validations=at.validations,
+        references=at.references,
+        seconds=at.seconds,
+        wait_share=at.wait_share,
+        stopped_by=stopped_by,
+    )

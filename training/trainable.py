@@ -1,0 +1,94 @@
+"""What the training loop trains: a model with its data, losses and optimisers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from files.errors import TrainingError
+from training.position import Position
+
+
+class Trainable:
+    """Base of what `training.loop.TrainingLoop` trains. Most methods have a default.
+
+    The loop keeps the exponential moving average of the weights of `model`, the EMA. It is what is
+    validated, shown and saved.
+
+    Attributes
+    ----------
+    model : Module
+        On its device and in training mode.
+    identity : dict
+        What must be the same to resume, besides the options; plain values.
+    files : dict of str to list of int
+        What it is trained on, by name, with numbers that change when that does.
+    parts : dict
+        What has a `state_dict` and is needed to resume, by name; without the EMA.
+    loss_prefix : str
+        What the names of the losses of `model` begin with, unlike those of discriminators.
+    adversarial_from : int
+        Steps before the discriminators join. What was best before does not compete afterwards.
+    starts_trained : bool
+        Whether the weights were trained before.
+    restart_option : str
+        The command line option for a new start from what was trained before.
+    """
+
+    model: nn.Module
+    identity: dict[str, Any]
+    files: dict[str, list[int]]
+    parts: dict[str, Any]
+    loss_prefix: str = ""
+    adversarial_from: int = 0
+    starts_trained: bool = False
+    restart_option: str = "--force"
+
+    def batches(self, epoch: int, skip: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, counted from 0, after the first `skip`."""
+        raise NotImplementedError
+
+    def step(self, batch: Any, n_steps: int) -> dict[str, float]:
+        """Make training step number `n_steps`, counted from 1; return losses by name."""
+        raise NotImplementedError
+
+    def validate(self, ema: nn.Module) -> dict[str, float]:
+        """Return measures by name, smaller is better; the first decides what is best."""
+        raise NotImplementedError
+
+    def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
+        """Save the weights that are best so far, with a summary of their training."""
+        raise NotImplementedError
+
+    def end_epoch(self) -> None:
+        """Do what is due after each epoch."""
+
+    def references(self, ema: nn.Module) -> dict[str, float]:
+        """Return the first measure of other things, to compare with."""
+        return {}
+
+    def show(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
+        """Write samples, such as pictures and sounds; return their paths."""
+        return []
+
+    def seed_numbers(self, at: Position) -> tuple[int, ...]:
+        """Return what the random numbers of the next step depend on, besides the random seed."""
+        return (at.step,)
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+
+
+def check_gradient(norm: torch.Tensor, name: str) -> None:
+    """Raise TrainingError if a gradient is not finite: a step would destroy the weights."""
+    if not torch.isfinite(norm):
+        raise TrainingError(
+            f"the gradient of the {name} is not a number; the last state is saved: go on with a"
+            " smaller --learning-rate (--from), in --precision float32, or look for broken audio"
+        )
