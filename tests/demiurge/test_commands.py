@@ -694,12 +694,12 @@ def refused(work, tmp_path, tabla):
             2,
         ),
         ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),
-        ("query {seed} {db} --where centroid>1", "no descriptor 'centroid' in", 2),
+        ("query {seed} {db} --where zcr>1", "no descriptor 'zcr' in", 2),
         ("query {seed} {db} --within 3:4", "--within is a condition now: --where 'start_s", 2),
         ("query {seed} {db} --tag loud", "is tagged 'loud'; there are no tags", 2),
         (
             "query {seed} {db} --where loudness>=-30",
-            "no descriptor 'loudness' in",
+            "knows no loudness; build a database with --descriptors mfcc,loudness",
             2,
         ),
         (
