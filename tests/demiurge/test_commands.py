@@ -680,7 +680,7 @@ def refused(work, tmp_path, tabla):
             "give the corpus folder",
             1,
         ),
-        ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "sources are not in", 1),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "are not in", 1),
         ("mosaic {seed} {tmp}/nowhere -o {tmp}/o.wav", "no database here", 1),
         (
             "mosaic {seed} {db} -o {tmp}/planned.wav",
@@ -782,7 +782,7 @@ def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):
     sf.write(tmp_path / "t.wav", tabla, RATE)
     run("db", "build", tmp_path / "sounds", tmp_path / "db")
     (tmp_path / "sounds" / "a.wav").unlink()
-    assert "1 sources are not in" in run(
+    assert "1 source is not in" in run(
         "mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", expect=1
     )
     assert not (tmp_path / "o.wav").exists()
@@ -850,7 +850,7 @@ def test_rules_against_repetition_hold_in_what_is_rendered(work, tmp_path):
     rules = ("--min-reuse", 1.5, "--max-run", 0.3, "--novelty", 0.5)
     run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", *rules)
     plan = json.loads((tmp_path / "o.plan.json").read_text())
-    assert plan["settings"]["selection"]["min_reuse"] == 1.5
+    assert plan["settings"]["path"]["min_reuse"] == 1.5
     begins = {}
     for step in plan["steps"]:
         assert step["at_sample"] - begins.get(step["unit"], -RATE * 10) >= 1.5 * RATE
@@ -972,13 +972,13 @@ def test_renders_temperature_is_its_forecasts(work, tmp_path):
     assert (
         settings["temperature"],
         settings["random_seed"],
-        settings["selection"]["temperature"],
+        settings["path"]["temperature"],
     ) == (0.5, 4, 0.0)
     run(
         f"mosaic {SEED_FILE} {work / 'my.db'} -o {out} --path-temperature 0.5 --random-seed 4"
         " --force"
     )
-    search = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["selection"]
+    search = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["path"]
     assert (search["temperature"], search["seed"]) == (0.5, 4)
 
 
