@@ -249,7 +249,7 @@ def short(monkeypatch):
     )
 
 
-def test_models_are_judged_by_command(work, tmp_path, short):
+def test_models_are_evaluated_by_command(work, tmp_path, short):
     document = json.loads(run("sequencer", "evaluate", work / "my.model", work / "my.db", "--json"))
     assert [e["name"] for e in document["evaluations"]] == [
         "my.model",
@@ -270,7 +270,7 @@ def test_models_are_judged_by_command(work, tmp_path, short):
     )
 
 
-def test_models_are_judged_on_the_sources_they_were_trained_with(work, tmp_path, short):
+def test_models_are_evaluated_on_the_sources_they_were_trained_with(work, tmp_path, short):
     sounds = tmp_path / "sounds"
     model = work / "my.model"
     shutil.copytree(work / "sounds", sounds)
@@ -1004,11 +1004,11 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
     samples, _ = sf.read(tmp_path / "o.wav", always_2d=True)
     plan = json.loads((tmp_path / "o.plan.json").read_text())
     assert len(samples) == len(target)
-    sounding = np.zeros(len(samples), bool)
+    played = np.zeros(len(samples), bool)
     for step in plan["steps"]:
-        sounding[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
-    assert 0.2 < (~sounding).mean() < 0.3
-    assert np.abs(samples[~sounding]).max() == 0
+        played[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
+    assert 0.2 < (~played).mean() < 0.3
+    assert np.abs(samples[~played]).max() == 0
     check_facts(facts, plan["steps"])
 
 
