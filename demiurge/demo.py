@@ -23,6 +23,7 @@ from demiurge.shipped import shipped_model
 from files.atomic import make_folder
 from files.progress import Progress
 from query.settings import SearchSettings
+from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generated_manifest import clear_folder
@@ -144,7 +145,7 @@ def train(
         raise KeyboardInterrupt  # the demo ends here, too
     echo(
         f"   {summary.epochs} epochs in {summary.seconds:.0f} s; validation loss "
-        f"{summary.best:.1f} nats per step, best after epoch {summary.best_epoch}"
+        f"{summary.validation_loss:.1f} nats per step, best after epoch {summary.best_epoch}"
     )
     return summary
 
@@ -161,8 +162,8 @@ def continue_seed(database: Database, out: Path, random_seed: int, echo: Echo) -
         out / "forecaster",
         out / "continuation.wav",
         steps=STEPS,
+        sampling=SamplingOptions(random_seed=random_seed),
         search=SearchSettings(),
-        random_seed=random_seed,
     )
     seconds = result.summary.n_samples / database.sample_rate
     echo(

@@ -25,6 +25,6 @@ def embed_clips(clips: Iterable[np.ndarray], sample_rate: int, embedding: Embedd
 
 def audio_distance(clips: np.ndarray, others: np.ndarray) -> float:
     """Return the distance between the windows of two sets, each (n_clips, n_windows, d)."""
-    return frechet_distance(
-        clips.reshape(-1, clips.shape[-1]), others.reshape(-1, others.shape[-1])
-    )
+    n_dimensions = clips.shape[-1]
+    windows = clips.reshape(-1, n_dimensions)
+    return frechet_distance(windows, others.reshape(-1, n_dimensions))

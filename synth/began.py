@@ -58,8 +58,9 @@ class MelAutoencoder(nn.Module):
 
 def _plane(n_in: int, n_out: int, dilation: int) -> list[nn.Module]:
     """A 2-d convolution that halves the bands and keeps the frames."""
+    along_time = (1, dilation)
     conv = nn.Conv2d(
-        n_in, n_out, 3, stride=(2, 1), padding=(1, dilation), dilation=(1, dilation), bias=False
+        n_in, n_out, 3, stride=(2, 1), padding=along_time, dilation=along_time, bias=False
     )
     return [spectral_norm(conv), nn.BatchNorm2d(n_out), nn.LeakyReLU(SLOPE)]
 

@@ -69,15 +69,15 @@ def fold(audio: Tensor, period: int) -> Tensor:
 
 
 def period_layers(channels: int) -> nn.ModuleList:
-    widths = [1, *(channels * times for times in (1, 4, 16, 32, 32))]
+    factors = (1, 4, 16, 32, 32)
+    widths = [1, *(channels * factor for factor in factors)]
     strides = (3, 3, 3, 3, 1)
     layers = [
         nn.Conv2d(a, b, (1, 5), (1, stride), padding=(0, 2))
         for a, b, stride in zip(widths[:-1], widths[1:], strides, strict=True)
     ]
-    return nn.ModuleList(
-        map(weight_norm, [*layers, nn.Conv2d(widths[-1], 1, (1, 3), padding=(0, 1))])
-    )
+    layers.append(nn.Conv2d(widths[-1], 1, (1, 3), padding=(0, 1)))
+    return nn.ModuleList(map(weight_norm, layers))
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -116,7 +116,8 @@ class MultiScaleDiscriminator(nn.Module):
 
 def scale_layers(channels: int) -> list[nn.Conv1d]:
     """The published layers, with fewer groups where a small width has no such divisor."""
-    widths = [1, *(channels * times for times in (1, 1, 2, 4, 8, 8, 8)), 1]
+    factors = (1, 1, 2, 4, 8, 8, 8)
+    widths = [1, *(channels * factor for factor in factors), 1]
     kernel_sizes = (15, 41, 41, 41, 41, 41, 5, 3)
     strides = (1, 2, 2, 4, 4, 1, 1, 1)
     groups = (1, 4, 16, 16, 16, 16, 1, 1)
@@ -171,9 +172,12 @@ def melgan_layers(ndf: int, n_layers: int, factor: int) -> nn.ModuleList:
     layers = [nn.Conv1d(1, ndf, 15, padding=7, padding_mode="reflect")]
     for a, b in pairwise(widths):
         groups = gcd(a, b, max(a // 4, 1))  # four channels in each
-        layers.append(nn.Conv1d(a, b, 10 * factor + 1, factor, padding=5 * factor, groups=groups))
+        kernel_size = 10 * factor + 1
+        padding = 5 * factor
+        layers.append(nn.Conv1d(a, b, kernel_size, factor, padding=padding, groups=groups))
     last = min(2 * widths[-1], 64 * ndf)
-    layers += [nn.Conv1d(widths[-1], last, 5, padding=2), nn.Conv1d(last, 1, 3, padding=1)]
+    layers.append(nn.Conv1d(widths[-1], last, 5, padding=2))
+    layers.append(nn.Conv1d(last, 1, 3, padding=1))
     return nn.ModuleList(map(weight_norm, layers))
 
 
@@ -230,12 +234,13 @@ def image(audio: Tensor, window: Tensor) -> Tensor:
 def spectrogram_layers(channels: int) -> nn.ModuleList:
     layers = [nn.Conv2d(2, channels, (3, 9), padding=(1, 4))]
     for dilation in (1, 2, 4):  # frames
+        pad = (dilation, 4)
+        dilations = (dilation, 1)
         layers.append(
-            nn.Conv2d(
-                channels, channels, (3, 9), (1, 2), padding=(dilation, 4), dilation=(dilation, 1)
-            )
+            nn.Conv2d(channels, channels, (3, 9), (1, 2), padding=pad, dilation=dilations)
         )
-    layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, 1, 3, padding=1)]
+    layers.append(nn.Conv2d(channels, channels, 3, padding=1))
+    layers.append(nn.Conv2d(channels, 1, 3, padding=1))
     return nn.ModuleList(map(weight_norm, layers))
 
 

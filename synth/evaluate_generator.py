@@ -121,7 +121,7 @@ def evaluate_generator(
     clips = _open_clips(audio, others, _n_clips(minutes), cut)
     n = len(clips.reference)
     seeds = tuple(range(random_seed, random_seed + n))
-    makers = _makers(generator, vocoder, clips, seeds)
+    makers = SetMaker(generator, vocoder, clips, seeds).by_name()
     rate = vocoder.mel.sample_rate
     real = embed_clips(clips.reference, rate, embedding)
     sets = {}
@@ -156,39 +156,47 @@ def _open_clips(
     return ClipSets(reference[:n], other_half[:n], cut_others, left_out)
 
 
-def _makers(
-    generator: Generator, vocoder: Vocoder, clips: ClipSets, seeds: tuple[int, ...]
-) -> dict[str, Callable[[], Iterable[np.ndarray]]]:
-    """Return what makes each set, by name: as many clips as there are seeds."""
-    n_samples = len(clips.reference[0])
-    n_frames = n_samples // vocoder.mel.hop_length
-    loudness = np.sqrt(np.mean(np.square(clips.reference)))
+@dataclass(frozen=True)
+class SetMaker:
+    """Makes sets of as many clips as there are seeds."""
 
-    def generated() -> Iterable[np.ndarray]:
-        mels = generator.sample(n_frames, random_seeds=seeds)
-        return (vocoder.synthesise(mel.numpy()) for mel in mels)
+    generator: Generator
+    vocoder: Vocoder
+    clips: ClipSets
+    seeds: tuple[int, ...]
 
-    def revocoded() -> Iterable[np.ndarray]:
-        return (vocoder.synthesise(log_mel(clip, vocoder.mel)) for clip in clips.other_half)
+    def by_name(self) -> dict[str, Callable[[], Iterable[np.ndarray]]]:
+        return {
+            GENERATED: self.generated,
+            OTHER_HALF: partial(iter, self.clips.other_half),
+            REVOCODED: self.revocoded,
+            SHUFFLED: self.shuffled,
+            NOISE: self.noise,
+            **{name: partial(iter, others) for name, others in self.clips.others.items()},
+        }
 
-    def shuffled() -> Iterable[np.ndarray]:
-        mels = [log_mel(clip, vocoder.mel) for clip in clips.other_half]
-        frames = np.concatenate(mels, axis=1)
-        frames = np.random.default_rng(seeds[0]).permutation(frames, axis=1)
-        return (vocoder.synthesise(mel) for mel in np.split(frames, len(mels), axis=1))
+    def generated(self) -> Iterable[np.ndarray]:
+        n_frames = len(self.clips.reference[0]) // self.vocoder.mel.hop_length
+        mels = self.generator.sample(n_frames, random_seeds=self.seeds)
+        return (self.vocoder.synthesise(mel.numpy()) for mel in mels)
 
-    def noise() -> Iterable[np.ndarray]:
-        rng = np.random.default_rng(seeds[0])
-        return (loudness * rng.standard_normal(n_samples, np.float32) for _ in seeds)
+    def revocoded(self) -> Iterable[np.ndarray]:
+        return map(self.vocoder.synthesise, self._mels())
 
-    return {
-        GENERATED: generated,
-        OTHER_HALF: partial(iter, clips.other_half),
-        REVOCODED: revocoded,
-        SHUFFLED: shuffled,
-        NOISE: noise,
-        **{name: partial(iter, others) for name, others in clips.others.items()},
-    }
+    def shuffled(self) -> Iterable[np.ndarray]:
+        frames = np.concatenate(list(self._mels()), axis=1)
+        frames = np.random.default_rng(self.seeds[0]).permutation(frames, axis=1)
+        mels = np.split(frames, len(self.clips.other_half), axis=1)
+        return map(self.vocoder.synthesise, mels)
+
+    def noise(self) -> Iterable[np.ndarray]:
+        loudness = np.sqrt(np.mean(np.square(self.clips.reference)))
+        n_samples = len(self.clips.reference[0])
+        rng = np.random.default_rng(self.seeds[0])
+        return (loudness * rng.standard_normal(n_samples, np.float32) for _ in self.seeds)
+
+    def _mels(self) -> Iterable[np.ndarray]:
+        return (log_mel(clip, self.vocoder.mel) for clip in self.clips.other_half)
 
 
 def _n_clips(minutes: float) -> int:

@@ -125,8 +125,7 @@ def evaluate_vocoders(
     )
     scored = (one + other)[:wanted]
     real = _embed([excerpt.audio for excerpt in one + other], mel, embedding)
-    methods = [Method(name, vocoder.mel, vocoder.synthesise) for name, vocoder in vocoders.items()]
-    methods.append(_griffin_lim_method(mel, random_seed))
+    methods = _methods(vocoders, mel, random_seed)
     scores: list[VocoderScore] = []
     title = f"{scored[0].name}, from {scored[0].start_seconds:.1f} s"
     mels = {title: log_mel(scored[0].audio, mel)}
@@ -134,12 +133,12 @@ def evaluate_vocoders(
         progress(number, len(methods), method.name)
         copies, real_time = _synthesise(method, scored, mel.sample_rate)
         distances = _distances(scored, copies, mel)
-        fad, windows = _fad(_embed(copies, mel, embedding), real)
-        scores.append(VocoderScore(method.name, *distances, fad, windows, real_time))
+        fad = _fad(_embed(copies, mel, embedding), real)
+        scores.append(VocoderScore(method.name, *distances, *fad, real_time))
         mels[method.name] = log_mel(copies[0], mel)
     if real is not None:
-        fad, windows = _fad(real[: len(one)], real[len(one) :])
-        scores.append(VocoderScore(OTHER_HALF, None, None, fad, windows, None))
+        fad = _fad(real[: len(one)], real[len(one) :])
+        scores.append(VocoderScore(OTHER_HALF, None, None, *fad, None))
     if picture:
         with replacing(picture) as temporary:
             plot_mels(temporary, mels, mel)
@@ -162,9 +161,11 @@ def _highest_mel(vocoders: dict[str, Vocoder]) -> MelSettings:
     return max(mels, key=lambda mel: (mel.sample_rate, mel.f_max))
 
 
-def _griffin_lim_method(mel: MelSettings, random_seed: int) -> Method:
+def _methods(vocoders: dict[str, Vocoder], mel: MelSettings, random_seed: int) -> list[Method]:
+    """Return the vocoders, and Griffin-Lim for `mel`."""
     synthesise = partial(griffin_lim, settings=mel, iterations=ITERATIONS, random_seed=random_seed)
-    return Method(GRIFFIN_LIM, mel, synthesise)
+    methods = [Method(name, vocoder.mel, vocoder.synthesise) for name, vocoder in vocoders.items()]
+    return [*methods, Method(GRIFFIN_LIM, mel, synthesise)]
 
 
 def _embed(

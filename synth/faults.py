@@ -35,7 +35,8 @@ def audio_fault(audio: np.ndarray, settings: MelSettings) -> str | None:
 
 def _is_silent(audio: np.ndarray, settings: MelSettings) -> bool:
     block = round(BLOCK_SECONDS * settings.sample_rate)
-    blocks = audio[: len(audio) // block * block].reshape(-1, block)
+    whole_blocks = audio[: len(audio) // block * block]
+    blocks = whole_blocks.reshape(-1, block)
     is_quiet = np.square(blocks).mean(axis=1) < SILENT_RMS**2
     return bool(np.abs(audio).max() < SILENT_PEAK or is_quiet.mean() > SILENT_SHARE)
 
@@ -66,8 +67,10 @@ def _self_distances(window: np.ndarray) -> np.ndarray:
     window = window.astype(np.float64)
     n_bands, n = window.shape
     spectra = np.fft.rfft(window, 2 * n, axis=1)
-    products = np.fft.irfft(np.square(np.abs(spectra)).sum(axis=0), 2 * n)
-    energy = np.concatenate([[0.0], np.cumsum(np.square(window).sum(axis=0))])
+    power = np.square(np.abs(spectra)).sum(axis=0)
+    products = np.fft.irfft(power, 2 * n)
+    frame_energy = np.square(window).sum(axis=0)
+    energy = np.concatenate([[0.0], np.cumsum(frame_energy)])
     lags = np.arange(1, n // 2 + 1)
     squares = energy[n - lags] + energy[n] - energy[lags] - 2 * products[lags]
     return np.sqrt(np.maximum(squares, 0) / ((n - lags) * n_bands))

@@ -134,19 +134,20 @@ def generate(
         generator, vocoder, seconds=options.seconds, random_seed=options.random_seed, names=names
     )
     files = open_folder(out, header, force=force)
-    paths = [out / f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
-    missing = [i for i, path in enumerate(paths) if path.name not in files]
+    names_of_files = [f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
+    missing = [i for i, name in enumerate(names_of_files) if name not in files]
+    n_kept = options.n_files - len(missing)
     made: list[GeneratedFile] = []
     make = partial(_make_file, generator, vocoder, options)
     with _workers(options.workers or os.cpu_count()) as pool:
-        for file in pool.map(make, missing, [paths[i] for i in missing]):
+        for file in pool.map(make, missing, [out / names_of_files[i] for i in missing]):
             append_file(out / MANIFEST, file)
             made.append(file)
-            progress(len(paths) - len(missing) + len(made), len(paths), file.name)
+            progress(n_kept + len(made), options.n_files, file.name)
     files.update({file.name: file for file in made})
     write_manifest(out, header, files)
     seconds = time.perf_counter() - started
-    return _summary([files[path.name] for path in paths], made, generator.mel, seconds)
+    return _summary([files[name] for name in names_of_files], made, generator.mel, seconds)
 
 
 def make_clip(

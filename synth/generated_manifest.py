@@ -66,7 +66,8 @@ def make_header(
 
 def _hash_model(model: Generator | Vocoder) -> str:
     """Return the XXH3-128 of a model's sizes, mel settings and weights."""
-    digest = xxhash.xxh3_128(json.dumps([asdict(model.config), model.mel.to_dict()]).encode())
+    settings = json.dumps([asdict(model.config), model.mel.to_dict()])
+    digest = xxhash.xxh3_128(settings.encode())
     for name, tensor in sorted(plain_state(model).items()):
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
@@ -180,7 +181,8 @@ def _check_header(out: Path, found: dict[str, Any], header: dict[str, Any]) -> N
 
 
 def write_manifest(out: Path, header: dict[str, Any], files: dict[str, GeneratedFile]) -> None:
-    lines = [_line(header), *(_line(asdict(files[name])) for name in sorted(files))]
+    lines = [_line(header)]
+    lines += [_line(asdict(files[name])) for name in sorted(files)]
     with explained(out), replacing(out / MANIFEST) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 

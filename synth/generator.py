@@ -1,6 +1,6 @@
 """A generator: a UNAGAN with its mel settings, normalisation, noise and checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -52,7 +52,8 @@ class Generator(nn.Module):
                 f"statistics of shapes {tuple(mean.shape)}, {tuple(std.shape)} must be"
                 f" ({self.mel.n_mels},) each"
             )
-        if not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
+        are_finite = mean.isfinite().all() and std.isfinite().all()
+        if not are_finite or not (std > 0).all():
             raise ParameterError(
                 "the mean must be finite and the standard deviation positive in every mel band"
             )
@@ -93,21 +94,33 @@ class Generator(nn.Module):
         per_step = self.config.frames_per_step
         length, starts = chunk_plan(-(-frames // per_step), per_step)
         n_steps = starts[-1] + length
-        rngs = [np.random.default_rng(seed) for seed in random_seeds]
-        noise = torch.stack([self.latent.draw(rng, n_steps) for rng in rngs])
-        chunks = [(row, chunk) for chunk in range(len(starts)) for row in range(len(random_seeds))]
         mels = torch.zeros(len(random_seeds), self.mel.n_mels, n_steps * per_step)
+        for row, chunk, mel in self._sample_chunks(random_seeds, length, starts):
+            is_last = chunk == len(starts) - 1
+            weights = _weights(length, per_step, first=chunk == 0, last=is_last)
+            start = starts[chunk] * per_step
+            mels[row, :, start : start + length * per_step] += mel * weights
+        return mels[..., :frames].clamp_min(self.mel.silence)
+
+    def _sample_chunks(
+        self, random_seeds: Sequence[int], length: int, starts: list[int]
+    ) -> Iterator[tuple[int, int, Tensor]]:
+        """Yield (number of the clip, number of the chunk, its mel) of all chunks."""
+        rngs = [np.random.default_rng(seed) for seed in random_seeds]
+        noise = [self.latent.draw(rng, starts[-1] + length) for rng in rngs]
+        chunks = [(row, chunk) for chunk in range(len(starts)) for row in range(len(random_seeds))]
         for i in range(0, len(chunks), BATCH_CHUNKS):
             batch = chunks[i : i + BATCH_CHUNKS]
-            z = [noise[row, :, starts[chunk] : starts[chunk] + length] for row, chunk in batch]
-            states = [_state_generator(random_seeds[row], chunk) for row, chunk in batch]
+            z = []
+            states = []
+            for row, chunk in batch:
+                start = starts[chunk]
+                z.append(noise[row][:, start : start + length])
+                states.append(_state_generator(random_seeds[row], chunk))
             scores = self.network(torch.stack(z).to(self.mean), states)
-            for (row, chunk), part in zip(batch, self.denormalise(scores).cpu(), strict=True):
-                is_last = chunk == len(starts) - 1
-                weights = _weights(length, per_step, first=chunk == 0, last=is_last)
-                start = starts[chunk] * per_step
-                mels[row, :, start : start + length * per_step] += part * weights
-        return mels[..., :frames].clamp_min(self.mel.silence)
+            mels = self.denormalise(scores).cpu()
+            for (row, chunk), mel in zip(batch, mels, strict=True):
+                yield row, chunk, mel
 
     def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
         """Write the checkpoint, the network's weights as `dtype`: float16 takes half the space."""
@@ -171,7 +184,8 @@ def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
 def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> Tensor:
     """Return the weight of each frame of a chunk; with those of its neighbours they sum to 1."""
     overlap = -(-OVERLAP_FRAMES // frames_per_step) * frames_per_step
-    rise = ((torch.arange(overlap) + 0.5 - overlap / 2) / FADE_FRAMES + 0.5).clamp(0, 1)
+    from_middle = torch.arange(overlap) + 0.5 - overlap / 2
+    rise = (from_middle / FADE_FRAMES + 0.5).clamp(0, 1)
     weights = torch.ones(length * frames_per_step)
     if not first:
         weights[:overlap] = rise

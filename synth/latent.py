@@ -46,12 +46,14 @@ class LatentNoise(nn.Module):
         centred = [latent - mean[:, None] for latent, mean in zip(latents, means, strict=True)]
         x, y = lagged(centred, self.order)
         coefficients = ridge_regression(x, y)  # (channels, order * channels)
-        transitions = coefficients.reshape(channels, self.order, channels).transpose(1, 0, 2)
+        by_lag = coefficients.reshape(channels, self.order, channels)
+        transitions = by_lag.transpose(1, 0, 2)
         residual = y - coefficients @ x
         deviations = means - means.mean(0)
         self.mean.copy_(torch.from_numpy(means.mean(0)))
         self.between.copy_(torch.from_numpy(covariance_factor(deviations.T)))
-        self.transitions.copy_(torch.from_numpy(settled(transitions).copy()))
+        fading = settled(transitions).copy()
+        self.transitions.copy_(torch.from_numpy(fading))
         self.factor.copy_(torch.from_numpy(covariance_factor(residual)))
 
     def draw(self, rng: np.random.Generator, steps: int) -> Tensor:
@@ -88,7 +90,8 @@ def lagged(sequences: Sequence[np.ndarray], order: int) -> tuple[np.ndarray, np.
 def ridge_regression(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return B that makes B x nearest to y, all with one column a step."""
     gram = x @ x.T
-    gram += RIDGE * np.trace(gram) / max(len(gram), 1) * np.eye(len(gram))
+    n = len(gram)
+    gram += RIDGE * np.trace(gram) / max(n, 1) * np.eye(n)
     return np.linalg.solve(gram, x @ y.T).T
 
 
@@ -107,9 +110,11 @@ def settled(transitions: np.ndarray) -> np.ndarray:
     order, channels, _ = transitions.shape
     if not order:
         return transitions
-    companion = np.zeros((order * channels, order * channels))
+    n = order * channels
+    companion = np.zeros((n, n))
     companion[:channels] = transitions.transpose(1, 0, 2).reshape(channels, -1)
-    companion[channels:, :-channels] = np.eye((order - 1) * channels)
+    companion[channels:, :-channels] = np.eye(n - channels)
     radius = np.abs(np.linalg.eigvals(companion)).max()
     scale = min(1.0, LARGEST_MEMORY / radius) if radius > 0 else 1.0
-    return transitions * scale ** np.arange(1, order + 1)[:, None, None]
+    factors = scale ** np.arange(1, order + 1)
+    return transitions * factors[:, None, None]

@@ -157,7 +157,8 @@ class LogMel(nn.Module):
                 f"{audio.shape[-1]} samples are too few for a mel spectrogram; at least"
                 f" {self.padding + 1} are needed"
             )
-        return F.pad(audio[:, None], (self.padding, self.padding), mode="reflect")[:, 0]
+        ends = (self.padding, self.padding)
+        return F.pad(audio[:, None], ends, mode="reflect")[:, 0]
 
     def forward(self, audio: Tensor) -> Tensor:
         """Audio (batch, n_samples), within ±1 -> log-mel (batch, n_mels, frames)."""
@@ -190,7 +191,8 @@ def log_mel(audio: np.ndarray, settings: MelSettings) -> np.ndarray:
     hop = settings.hop_length
     n_frames = max(-(-len(audio) // hop), 1)
     n_samples = max(n_frames * hop, front_end.padding + 1)
-    padded = front_end.pad(torch.from_numpy(np.pad(audio, (0, n_samples - len(audio))))[None])
+    whole_hops = np.pad(audio, (0, n_samples - len(audio)))
+    padded = front_end.pad(torch.from_numpy(whole_hops)[None])
     out = np.empty((settings.n_mels, n_frames), np.float32)
     for start in range(0, n_frames, BLOCK_FRAMES):
         stop = min(start + BLOCK_FRAMES, n_frames)

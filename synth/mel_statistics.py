@@ -30,11 +30,16 @@ def mel_statistics(mels: np.ndarray) -> np.ndarray:
     """
     n_clips, n_mels, frames = mels.shape
     n_windows = frames // WINDOW_FRAMES
-    cut = mels[:, :, : n_windows * WINDOW_FRAMES].reshape(n_clips, n_mels, n_windows, WINDOW_FRAMES)
+    whole = mels[:, :, : n_windows * WINDOW_FRAMES]
+    cut = whole.reshape(n_clips, n_mels, n_windows, WINDOW_FRAMES)
     # (clips, bands, windows, frames) -> (windows, bands, frames)
-    windows = cut.transpose(0, 2, 1, 3).reshape(-1, n_mels, WINDOW_FRAMES).astype(np.float64)
+    windows = cut.transpose(0, 2, 1, 3).reshape(-1, n_mels, WINDOW_FRAMES)
+    windows = windows.astype(np.float64)
     mean = windows.mean(-1)
     spread = windows.std(-1)
     change = np.abs(np.diff(windows, axis=-1)).mean(-1)
-    transforms = [dct(part, norm="ortho", axis=1) for part in (mean, spread, change)]
-    return np.concatenate([transform[:, :N_COEFFICIENTS] for transform in transforms], axis=1)
+    parts = []
+    for part in (mean, spread, change):
+        coefficients = dct(part, norm="ortho", axis=1)
+        parts.append(coefficients[:, :N_COEFFICIENTS])
+    return np.concatenate(parts, axis=1)

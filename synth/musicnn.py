@@ -53,10 +53,12 @@ class MusicnnNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.input_norm = nn.BatchNorm2d(1, eps=EPSILON)
-        timbral = [ConvBlock(1, 204, (7, int(share * N_MELS))) for share in (0.4, 0.7)]
+        heights = [int(share * N_MELS) for share in (0.4, 0.7)]
+        timbral = [ConvBlock(1, 204, (7, height)) for height in heights]
         temporal = [ConvBlock(1, 51, (length, 1)) for length in (128, 64, 32)]
         self.front = nn.ModuleList(timbral + temporal)
-        self.middle = nn.ModuleList(ConvBlock(channels, 64, (7, 1)) for channels in (561, 64, 64))
+        middle = [ConvBlock(channels, 64, (7, 1)) for channels in (561, 64, 64)]
+        self.middle = nn.ModuleList(middle)
         self.pool_norm = nn.BatchNorm1d(2 * (561 + 3 * 64), eps=EPSILON)
         self.dense = nn.Linear(2 * (561 + 3 * 64), 200)
         self.dense_norm = nn.BatchNorm1d(200, eps=EPSILON)
@@ -71,7 +73,9 @@ class MusicnnNetwork(nn.Module):
             features.append(y + features[-1] if number else y)
         x = torch.cat(features, dim=1)[..., 0]  # (B, 753, T)
         # (B, 1506), maximum and mean alternate
-        pooled = torch.stack([x.amax(dim=-1), x.mean(dim=-1)], dim=-1).flatten(1)
+        maximum = x.amax(dim=-1)
+        mean = x.mean(dim=-1)
+        pooled = torch.stack([maximum, mean], dim=-1).flatten(1)
         return self.dense_norm(self.dense(self.pool_norm(pooled)).relu())
 
 
@@ -154,7 +158,8 @@ class Musicnn:
         spectrum = torch.stft(
             audio, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True
         )
-        return (1e4 * (self.filters @ spectrum.abs().square()) + 1).log10().transpose(1, 2)
+        bands = self.filters @ spectrum.abs().square()
+        return (1e4 * bands + 1).log10().transpose(1, 2)
 
 
 def _installed_package() -> str | None:

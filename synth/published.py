@@ -124,8 +124,9 @@ def without_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
         g = state.get(f"{weight_name}_g")
         if name.endswith(".weight_v") and g is not None and g.numel() == len(v):
             del plain[name], plain[f"{weight_name}_g"]
+            length = g.float().reshape(-1, 1)
             direction = v.float().flatten(1)
-            weight = g.float().reshape(-1, 1) * direction / direction.norm(dim=1, keepdim=True)
+            weight = length * direction / direction.norm(dim=1, keepdim=True)
             plain[weight_name] = weight.view_as(v)
     return plain
 

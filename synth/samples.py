@@ -44,7 +44,8 @@ def save_samples(
 
 def save_wav(path: Path, audio: np.ndarray, sample_rate: int) -> None:
     """Write audio, lowered as a whole if it exceeds full scale."""
-    sf.write(path, audio / max(1.0, float(np.abs(audio).max()) / SAFE_PEAK), sample_rate)
+    peak = float(np.abs(audio).max())
+    sf.write(path, audio / max(1.0, peak / SAFE_PEAK), sample_rate)
 
 
 def plot_mels(path: Path, mels: dict[str, np.ndarray], settings: MelSettings) -> None:

@@ -40,9 +40,8 @@ def split_files(
         )
     wanted = max(min(VALIDATION_SHARE * total, MAX_VALIDATION_SECONDS * second), segment_frames)
     if len(dataset.files) == 1:
-        (only,) = dataset.files
-        cut = total - int(wanted)
-        return [AudioFile(only.name, 0, cut)], [AudioFile(only.name, cut, total - cut)]
+        start, end = _cut(dataset.files[0], total - int(wanted))
+        return [start], [end]
     return _split_many(dataset, segment_frames, wanted, random_seed)
 
 
@@ -64,8 +63,9 @@ def _split_many(
         end = min(longest, max(n_wanted - n_validation, usual), most - n_validation)
         rest = file.n_frames - max(end, segment_frames)
         if file.n_frames > 2 * longest or (n_validation + file.n_frames > most and rest > 0):
-            train[train.index(file)] = AudioFile(file.name, file.start_frame, rest)
-            file = AudioFile(file.name, file.start_frame + rest, file.n_frames - rest)
+            start, end_of_file = _cut(file, rest)
+            train[train.index(file)] = start
+            file = end_of_file
         elif len(train) > 1:
             train.remove(file)
         else:
@@ -75,6 +75,13 @@ def _split_many(
         if n_validation >= n_wanted:
             break
     return train, validation
+
+
+def _cut(file: AudioFile, n_frames: int) -> tuple[AudioFile, AudioFile]:
+    """Cut a file into its first `n_frames` frames and the rest."""
+    start = AudioFile(file.name, file.start_frame, n_frames)
+    end = AudioFile(file.name, file.start_frame + n_frames, file.n_frames - n_frames)
+    return start, end
 
 
 class Segments:

@@ -35,7 +35,8 @@ class InverseSTFT(nn.Module):
         window = torch.hann_window(n_fft)
         self.register_buffer("window", window, persistent=False)
         # The squared window, hop by hop, summed up: entry i is the sum of the first i hops.
-        hops = F.pad(window.square(), (0, -n_fft % hop_length)).view(-1, hop_length)
+        padded = F.pad(window.square(), (0, -n_fft % hop_length))
+        hops = padded.view(-1, hop_length)
         summed = F.pad(hops, (0, 0, 1, 0)).cumsum(0)
         self.register_buffer("summed_squares", summed, persistent=False)
 
@@ -46,7 +47,8 @@ class InverseSTFT(nn.Module):
         frames = (
             torch.fft.irfft(spectrum.transpose(1, 2), self.n_fft) * self.window
         )  # (B, T, n_fft)
-        hops = F.pad(frames, (0, -self.n_fft % hop)).unflatten(-1, (-1, hop))
+        padded = F.pad(frames, (0, -self.n_fft % hop))
+        hops = padded.unflatten(-1, (-1, hop))
         n_hops = hops.shape[2]  # of a frame
         audio = hops.new_zeros(len(hops), n_frames + n_hops - 1, hop)
         for i in range(n_hops):

@@ -105,7 +105,8 @@ class Vocoder(nn.Module):
         part = part.to(self.device)
         with autocast(self.device, self.precision):
             samples = self.network(part[None])[0, 0].float().cpu().numpy()
-        out[start * hop : stop * hop] = samples[(start - first) * hop : (stop - first) * hop]
+        without_context = samples[(start - first) * hop : (stop - first) * hop]
+        out[start * hop : stop * hop] = without_context
 
     def prepare(self, *, precision: str = "float32", device: torch.device | str = "cpu") -> Self:
         """Take the form that runs fastest on the device. It cannot be saved any more.

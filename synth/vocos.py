@@ -123,10 +123,11 @@ class Vocos(VocoderNetwork):
             return self._audio(h.float(), mel.float())[:, None]
 
     def _audio(self, h: Tensor, mel: Tensor) -> Tensor:
-        h = self.head(self.final_norm(h.transpose(1, 2))).transpose(1, 2)
-        log_magnitude, phase = h.chunk(2, dim=1)
+        h = self.head(self.final_norm(h.transpose(1, 2)))
+        log_magnitude, phase = h.transpose(1, 2).chunk(2, dim=1)
         if self.config.prior:
             magnitudes = self.bins_of_bands @ self.refinement.front_end.expand(mel)
             log_magnitude = log_magnitude + magnitudes.clamp_min(self.mel.floor).log()
-        spectrum = torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase)
+        magnitude = log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp()
+        spectrum = torch.polar(magnitude, phase)
         return self.refinement(self.inverse_stft(spectrum), mel)

@@ -265,8 +265,8 @@ def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
         0,
     )
     assert summary.train_seconds + summary.validation_seconds == pytest.approx(14.5, abs=0.5)
-    assert len(summary.validations) == 2
-    assert summary.best == min(summary.validations)
+    assert len(summary.validation_losses) == 2
+    assert summary.validation_loss == min(summary.validation_losses)
     assert 0 <= summary.wait_share < 1
     config = json.loads((tmp_path / "m" / "config.json").read_text())["training"]
     assert sorted(config["train"] + config["validation"]) == sorted(
@@ -288,10 +288,10 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
     )
     LOADERS[kind].load(tmp_path / "m")
     before = load_training_state(tmp_path / "m")["position"]
-    assert (before["best_step"], before["best"], before["validations"]) == (
+    assert (before["best_step"], before["best_loss"], before["validation_losses"]) == (
         summary.steps,
-        summary.best,
-        summary.validations,
+        summary.validation_loss,
+        summary.validation_losses,
     )
     again = TRAIN[kind](
         audio, tmp_path / "m", steps=summary.steps + 1, validate_steps=1000, resume=True
@@ -312,7 +312,11 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
             adversarial_from=0,
             resume=steps > 1,
         )
-    assert (summary.best_step, summary.best, summary.validations) == (2, 1.0, [3.0, 1.0, 2.0])
+    assert (summary.best_step, summary.validation_loss, summary.validation_losses) == (
+        2,
+        1.0,
+        [3.0, 1.0, 2.0],
+    )
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
 
 
@@ -324,7 +328,7 @@ def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
     once = TRAIN[kind](
         audio, tmp_path / "once", steps=3, validate_steps=100, validate_minutes=1e-9
     )  # time decides nothing
-    assert (len(often.validations), len(once.validations)) == (3, 1)
+    assert (len(often.validation_losses), len(once.validation_losses)) == (3, 1)
     assert equal(*(load_training_state(tmp_path / name)["trainable"] for name in ("often", "once")))
 
 
@@ -370,7 +374,11 @@ def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypat
     values = iter([3.0, 1.0, 2.0, 1.0])
     monkeypatch.setattr(TRAINEES[kind], "validate", lambda self, ema: {"distance": next(values)})
     summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=0)
-    assert (summary.best_step, summary.best, summary.validations) == (2, 1.0, [3.0, 1.0, 2.0, 1.0])
+    assert (summary.best_step, summary.validation_loss, summary.validation_losses) == (
+        2,
+        1.0,
+        [3.0, 1.0, 2.0, 1.0],
+    )
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
     kept = LOADERS[kind].load(tmp_path / "m")
     now = load_training_state(tmp_path / "m")["ema"]
@@ -453,7 +461,7 @@ def test_weights_from_before_the_discriminators_joined_do_not_compete(audio, tmp
     values = iter([1.0, 3.0, 4.0, 2.0])
     monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     summary = vocoder(audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=1)
-    assert (summary.best_step, summary.best) == (4, 2.0)
+    assert (summary.best_step, summary.validation_loss) == (4, 2.0)
 
 
 def test_discriminators_join_when_they_should(audio, tmp_path):
@@ -579,9 +587,7 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     train(audio, tmp_path / "m", steps=1)
     with pytest.raises(
         ParameterError,
-        match=(
-            r"was trained with batch_size [23] \(not 1\), random_seed 0 \(not 1\); to resume, "
-        ),
+        match=(r"was trained with batch_size [23] \(not 1\), random_seed 0 \(not 1\); to resume, "),
     ):
         train(audio, tmp_path / "m", batch_size=1, random_seed=1, resume=True)
     shutil.copytree(audio, tmp_path / "other")
@@ -635,7 +641,7 @@ def test_weight_norm_does_not_outlive_training(audio, tmp_path):
 @both
 def test_half_precision_trains(kind, audio, tmp_path):
     summary = TRAIN[kind](audio, tmp_path / "m", steps=3, precision="bfloat16")
-    assert math.isfinite(summary.best)
+    assert math.isfinite(summary.validation_loss)
 
 
 @both
@@ -645,7 +651,7 @@ def test_silent_parts_train(kind, audio, tmp_path):
     click[100:200] = 0.5
     for name in "abc":
         sf.write(tmp_path / f"{name}.wav", click, 8000)
-    assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).best)
+    assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).validation_loss)
 
 
 def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, tabla):
@@ -653,7 +659,7 @@ def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, ta
         sf.write(tmp_path / f"{number}.wav", tabla[1000 * number : 1000 * number + 900], 44100)
     summary = vocoder(tmp_path, tmp_path / "m", steps=2, show_minutes=1e-9)
     assert summary.n_padded > 20
-    assert math.isfinite(summary.best)
+    assert math.isfinite(summary.validation_loss)
 
 
 def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabla):
@@ -760,7 +766,7 @@ def keep(self, **arguments):
     summary = run(self, **arguments)
     state = {"trainable": self.trainable.state(), "ema": self.ema.state_dict()}
     name = type(self.trainable).__name__
-    torch.save({**state, "validations": summary.validations}, out / f"{name}{rank}.pt")
+    torch.save({**state, "validations": summary.validation_losses}, out / f"{name}{rank}.pt")
     return summary
 
 TrainingLoop.run = keep
@@ -816,7 +822,7 @@ def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, mon
     values = iter([1.0, 3.0, 2.0])
     monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     summary = vocoder(audio, tmp_path / "second", steps=4, validate_steps=2, start=start)
-    assert (summary.best_step, summary.validations) == (0, [1.0, 3.0, 2.0])
+    assert (summary.best_step, summary.validation_losses) == (0, [1.0, 3.0, 2.0])
     assert equal(Vocoder.load(tmp_path / "second").state_dict(), start.state_dict())
 
 
@@ -840,5 +846,5 @@ def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch)
 
 def test_noise_cannot_be_fitted_without_the_cycle(audio, tmp_path):
     for options in ({"latent_order": 2}, {"adversarial_from": 2}):
-        with pytest.raises(ParameterError, match="need the cycle's encoder; train with --cycle"):
+        with pytest.raises(ParameterError, match="need the cycle's encoder; set cycle to true"):
             unagan(audio, tmp_path / "m", cycle=False, **options)
