@@ -4,7 +4,6 @@ arXiv 2005.08526; its discriminator's BEGAN: arXiv 1703.10717.
 """
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,12 @@ from synth.dataset import AudioDataset
 from synth.generator import KIND, Generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import log_mel
-from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
-from synth.names import UNAGAN_ARCHITECTURES
+from synth.mel_statistics import WINDOW_FRAMES, mean_and_std, mel_statistics
 from synth.samples import plot_mels, save_wav
 from synth.segments import Segments
-from synth.train import AudioTraining, AudioTrainingOptions, AudioTrainingSummary, train_on_folder
-from synth.unagan import MelEncoder, UnaganConfig
+from synth.train import AudioTraining, AudioTrainingSummary, train_on_folder
+from synth.unagan import MelEncoder
+from synth.unagan_options import UnaganOptions
 from training.distributed import Distributed
 from training.frechet import frechet_distance
 
@@ -34,71 +33,13 @@ CYCLE_WEIGHT = 1.0
 N_VALIDATION_CLIPS = 32  # generated, and compared with the validation files
 # Of a mel band: one that is always silent has no spread, and must not blow up other audio.
 MIN_STD = 0.1
-MAX_LATENT_ORDER = 16
 FIT_STEPS = 250  # training steps between two fits of the noise, and the first ones:
 FIRST_FITS = (1, 16, 64)
 FIT_EXCERPTS = 96  # that it is fitted to, each of
 FIT_FRAMES = 512  # 6 s at 22.05 kHz / 256
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
-SIZES = (
-    "architecture",
-    "cycle",
-    "width",
-    "discriminator_width",
-    "clip_frames",
-    "adversarial_from",
-    "latent_order",
-)
 
 Batch = tuple[Tensor, Tensor]  # audio (batch, samples), log-mel (batch, n_mels, frames)
-
-
-@dataclass(frozen=True)
-class UnaganOptions(AudioTrainingOptions):
-    """How to train a UNAGAN. The defaults are the published ones, which want a GPU."""
-
-    batch_size: int = 5
-    architecture: str = "hierarchical"
-    cycle: bool = True
-    width: int = 512
-    discriminator_width: int = 512
-    clip_frames: int = 864  # 10 s at 22.05 kHz / 256
-    adversarial_from: int = 0  # steps of the cycle alone before the discriminator joins
-    latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.architecture not in UNAGAN_ARCHITECTURES:
-            raise ParameterError(
-                f"architecture={self.architecture!r} is not known; choose"
-                f" {' or '.join(UNAGAN_ARCHITECTURES)}"
-            )
-        if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
-            raise ParameterError(
-                f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}"
-            )
-        if self.discriminator_width < 1 or self.discriminator_width % 16:
-            raise ParameterError(
-                f"discriminator_width={self.discriminator_width} must be a positive multiple of 16"
-            )
-        self.config()  # refuses a width that does not fit
-        self._check_cycle()
-
-    def _check_cycle(self) -> None:
-        if (self.adversarial_from or self.latent_order) and not self.cycle:
-            raise ParameterError(
-                "adversarial_from and latent_order need the cycle's encoder; set cycle to true"
-            )
-        if self.adversarial_from < 0:
-            raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
-        if not 0 <= self.latent_order <= MAX_LATENT_ORDER:
-            raise ParameterError(
-                f"latent_order={self.latent_order} must be 0 to {MAX_LATENT_ORDER}"
-            )
-
-    def config(self) -> UnaganConfig:
-        upsamplings = UnaganConfig().upsamplings if self.architecture == "hierarchical" else ()
-        return UnaganConfig(width=self.width, upsamplings=upsamplings)
 
 
 def train_unagan(
@@ -175,7 +116,7 @@ class UnaganTraining(AudioTraining):
         self.validation_statistics = self._statistics_of_validation()
         self.identity = {
             "kind": KIND,
-            **{name: getattr(options, name) for name in SIZES},
+            **options.sizes(),
             "mel": dataset.settings.to_dict(),
         }
 
@@ -207,16 +148,8 @@ class UnaganTraining(AudioTraining):
         options = self.options
         mel = self.dataset.settings
         generator = Generator(options.config(), mel, latent_order=options.latent_order)
-        sums = np.zeros(mel.n_mels)
-        squares = np.zeros(mel.n_mels)
-        n = 0
-        for file in self.train.files:
-            frames = self.dataset.mel_of(file).astype(np.float64)
-            sums = sums + frames.sum(1)
-            squares = squares + np.square(frames).sum(1)
-            n = n + frames.shape[1]
-        mean = sums / n
-        std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), MIN_STD)
+        mean, std = mean_and_std(self.dataset.mel_of(file) for file in self.train.files)
+        std = np.maximum(std, MIN_STD)
         generator.set_statistics(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
         return generator
 
