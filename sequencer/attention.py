@@ -51,7 +51,8 @@ class CausalAttention(nn.Module):
     def forward(self, x: Tensor, cache: KeyValues | None = None) -> tuple[Tensor, KeyValues]:
         steps = x.shape[1]
         before = cache.position if cache else 0
-        q, k, v = (split_heads(part, self.n_heads) for part in self.project_in(x).chunk(3, dim=-1))
+        parts = self.project_in(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.n_heads) for part in parts)
         positions = torch.arange(before, before + steps, device=x.device)
         q = self._rotate(q, positions)
         k = self._rotate(k, positions)
@@ -76,7 +77,8 @@ class CausalAttention(nn.Module):
         cos = angles.cos()
         sin = angles.sin()
         a, b = x.chunk(2, dim=-1)
-        return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+        turned = (a * cos - b * sin, a * sin + b * cos)
+        return torch.cat(turned, dim=-1)
 
 
 class CrossAttention(nn.Module):
@@ -92,7 +94,8 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         q = split_heads(self.query(x), self.n_heads)
-        k, v = (split_heads(part, self.n_heads) for part in self.key_value(memory).chunk(2, dim=-1))
+        parts = self.key_value(memory).chunk(2, dim=-1)
+        k, v = (split_heads(part, self.n_heads) for part in parts)
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         return self.project_out(merge_heads(out))
@@ -112,9 +115,9 @@ class FeedForward(nn.Sequential):
     """Two linear layers with a GELU between them, four times as wide inside."""
 
     def __init__(self, dim: int, *, dropout: float) -> None:
-        super().__init__(
-            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim), nn.Dropout(dropout)
-        )
+        wide = nn.Linear(dim, 4 * dim)
+        narrow = nn.Linear(4 * dim, dim)
+        super().__init__(wide, nn.GELU(), narrow, nn.Dropout(dropout))
 
 
 def forward_in_chunks(
@@ -128,4 +131,4 @@ def forward_in_chunks(
     for chunk in x.split(CHUNK_STEPS, dim=1):
         out, state = forward(chunk, state)
         hidden.append(out)
-    return (hidden[0] if len(hidden) == 1 else torch.cat(hidden, dim=1)), state
+    return torch.cat(hidden, dim=1), state

@@ -30,12 +30,14 @@ def slow_averages(sequence: np.ndarray, *, delay: int = 0) -> np.ndarray:
     steps = sequence.shape[-2]
     known = sequence[..., : max(steps - delay, 0), :].astype(np.float64)
     count = np.arange(1, known.shape[-2] + 1)[:, None]
-    parts = [
-        lfilter([1 / span], [1, 1 / span - 1], known, axis=-2) / (1 - (1 - 1 / span) ** count)
-        for span in SPANS
-    ]
-    averages = np.zeros((*sequence.shape[:-1], sequence.shape[-1] * len(SPANS)), np.float32)
-    averages[..., steps - known.shape[-2] :, :] = np.concatenate(parts, axis=-1)
+    parts = []
+    for span in SPANS:
+        filtered = lfilter([1 / span], [1, 1 / span - 1], known, axis=-2)
+        parts.append(filtered / (1 - (1 - 1 / span) ** count))
+    width = sequence.shape[-1] * len(SPANS)
+    averages = np.zeros((*sequence.shape[:-1], width), np.float32)
+    n_unknown = steps - known.shape[-2]
+    averages[..., n_unknown:, :] = np.concatenate(parts, axis=-1)
     return averages
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sequencer.linear import ORDER, contexts, fit_linear_prediction
+from sequencer.linear import ORDER, contexts, fit_linear_prediction, with_constant
 
 Continue = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 """(seeds (batch, steps, n), n_steps, rng) -> (batch, n_steps, n)"""
@@ -43,8 +43,8 @@ def _fit_ridge(train: list[np.ndarray]) -> Continue:
         past = seeds[:, -ORDER:].astype(np.float64)
         out = []
         for _ in range(n_steps):
-            rows = np.concatenate([past.reshape(len(past), -1), np.ones((len(past), 1))], axis=1)
-            following = rows @ weights
+            rows = past.reshape(len(past), -1)
+            following = with_constant(rows) @ weights
             out.append(following)
             past = np.concatenate([past[:, 1:], following[:, None]], axis=1)
         return np.stack(out, axis=1).astype(np.float32)

@@ -26,10 +26,16 @@ def fit_linear_prediction(sequences: Sequence[np.ndarray]) -> np.ndarray:
     moment = np.zeros((size, sequences[0].shape[1]))
     for sequence in sequences:
         past, following = contexts(sequence)
-        rows = np.concatenate([past, np.ones((len(past), 1))], axis=1, dtype=np.float64)
+        rows = with_constant(past)
         gram += rows.T @ rows
         moment += rows.T @ following
     return np.linalg.solve(gram + RIDGE * np.eye(size), moment)
+
+
+def with_constant(rows: np.ndarray) -> np.ndarray:
+    """Append a column of ones to rows (n, d); float64, (n, d + 1)."""
+    ones = np.ones((len(rows), 1))
+    return np.concatenate([rows, ones], axis=1, dtype=np.float64)
 
 
 def contexts(sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -40,9 +46,9 @@ def contexts(sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     past : ndarray, shape (steps - ORDER, ORDER * n)
     following : ndarray, shape (steps - ORDER, n)
     """
-    n = sequence.shape[1]
     if len(sequence) <= ORDER:
-        return np.empty((0, ORDER * n), np.float32), np.empty((0, n), np.float32)
+        nothing = sequence[:0]
+        return np.tile(nothing, ORDER), nothing
     past = np.lib.stride_tricks.sliding_window_view(sequence[:-1], ORDER, axis=0)
     rows = past.transpose(0, 2, 1)  # (steps - ORDER, n, ORDER) -> (steps - ORDER, ORDER, n)
     return rows.reshape(len(past), -1), sequence[ORDER:]

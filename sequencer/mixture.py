@@ -61,17 +61,20 @@ class MixtureHead(Head):
         """Return the log density of the next step `following` (..., n) in nats, shape (...)."""
         logits, mean, std = self(hidden, predicted)
         standard = (following.unsqueeze(-2) - mean) / std
-        component = -0.5 * (standard**2 + math.log(2 * math.pi)).sum(-1) - std.log().sum(-1)
+        squares = (standard**2 + math.log(2 * math.pi)).sum(-1)
+        component = -0.5 * squares - std.log().sum(-1)
         return torch.logsumexp(logits.log_softmax(-1) + component, dim=-1)
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Negative log likelihood."""
         steps = hidden.shape[1]
         predicted = self.predict(sequence[:, :-1])[:, -steps:]
-        return -(self.log_likelihood(hidden, predicted, sequence[:, -steps:]) * mask).sum()
+        likelihood = self.log_likelihood(hidden, predicted, sequence[:, -steps:])
+        return -(likelihood * mask).sum()
 
     def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor:
-        logits, mean, _ = self(hidden, self.predict(sequence)[:, -hidden.shape[1] :])
+        steps = hidden.shape[1]
+        logits, mean, _ = self(hidden, self.predict(sequence)[:, -steps:])
         return (logits.softmax(-1).unsqueeze(-1) * mean).sum(-2)
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
@@ -84,7 +87,8 @@ class MixtureHead(Head):
         mean of the likeliest component.
         """
         logits, mean, std = self(hidden, self.predict(recent)[:, -1])
-        index = sampler.sample_categories(logits)[:, None, None].expand(-1, 1, self.n)
+        component = sampler.sample_categories(logits)
+        index = component[:, None, None].expand(-1, 1, self.n)
         noise = sampler.sample_normal(mean.shape[0], self.n).to(mean.device)
         mean = mean.gather(1, index).squeeze(1)
         std = std.gather(1, index).squeeze(1)

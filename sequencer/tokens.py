@@ -77,7 +77,8 @@ class TokensHead(Head):
         rest = sequence
         for book in self.codebooks:
             # The nearest code has the least |x - c|²; |x|² is the same for all.
-            code = ((book**2).sum(-1) - 2 * rest @ book.T).argmin(-1)
+            distance = (book**2).sum(-1) - 2 * rest @ book.T
+            code = distance.argmin(-1)
             codes.append(code)
             rest = rest - book[code]
         return torch.stack(codes, dim=-1)
@@ -109,12 +110,10 @@ class TokensHead(Head):
 
     def _delayed(self, codes: Tensor) -> Tensor:
         """Move level k of codes (batch, steps, levels) k steps later; `n_codes` where unknown."""
-        steps = codes.shape[1]
-        levels = [
-            F.pad(codes[:, : max(steps - k, 0), k], (min(k, steps), 0), value=self.n_codes)
-            for k in range(self.levels)
-        ]
-        return torch.stack(levels, dim=-1)
+        delayed = torch.full_like(codes, self.n_codes)
+        for k in range(self.levels):
+            delayed[:, k:, k] = codes[:, : max(codes.shape[1] - k, 0), k]
+        return delayed
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the levels.
