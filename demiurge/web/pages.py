@@ -28,11 +28,9 @@ def page(
     Its name without suffix is the page that the navigation marks as current, unless the context
     says otherwise.
     """
-    shared = shared_context(request, workspace)
     current = {"page": template.removesuffix(".html"), "plan": plan}
-    return TEMPLATES.TemplateResponse(
-        request, template, current | shared | context, status, headers
-    )
+    variables = current | shared_context(request, workspace) | context
+    return TEMPLATES.TemplateResponse(request, template, variables, status, headers)
 
 
 def shared_context(request: Request, workspace: Workspace) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def test_time_budget_ends_training_with_a_model(tmp_path):
 
 
 def test_half_precision_trains(tmp_path):
-    assert math.isfinite(train(tmp_path / "m", epochs=2, precision="bfloat16").best)
+    assert math.isfinite(train(tmp_path / "m", epochs=2, precision="bfloat16").validation_loss)
 
 
 def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):

@@ -17,12 +17,12 @@ from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import AudioError, CheckpointError, ParameterError
 from synth import musicnn
-from training.frechet import frechet_distance
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.metrics import mel_l1, multi_resolution_stft
 from synth.musicnn import ConvBlock, Musicnn, MusicnnNetwork
 from synth.musicnn_weights import DATA, NOT_TRAINED, OTHERS, read_variables, variables_of
+from training.frechet import frechet_distance
 
 SETTINGS = PRESETS["22k"]
 PACKAGE = importlib.util.find_spec("musicnn")

@@ -651,7 +651,7 @@ def test_silent_parts_train(kind, audio, tmp_path):
     click[100:200] = 0.5
     for name in "abc":
         sf.write(tmp_path / f"{name}.wav", click, 8000)
-    assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).best)
+    assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).validation_loss)
 
 
 def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, tabla):

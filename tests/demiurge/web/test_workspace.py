@@ -1,6 +1,4 @@
-"""What all views share: models that go with the database, sources that are there, and an orderly
-end.
-"""
+"""What all views share: models, missing sources, indexes, and an orderly end."""
 
 import json
 import multiprocessing

@@ -1,6 +1,4 @@
-"""Jobs: made by a process beside the server, one at a time, remembered on disk; whatever happens to
-one, the next is done.
-"""
+"""Jobs: carried out by a process, one at a time, kept on disk; one that fails stops no other."""
 
 import json
 import os
@@ -33,7 +31,7 @@ ENDED = ("done", "failed", "cancelled", "interrupted")
 
 @pytest.fixture(scope="module")
 def model(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A forecaster that has learned nothing: it goes on all the same."""
+    """An untrained forecaster."""
     import torch
 
     from sequencer.forecaster import Forecaster, ForecasterConfig
@@ -52,7 +50,7 @@ def model(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def told(monkeypatch) -> list:
-    """Every event, as (kind, data); before there is a client."""
+    """All events, as (kind, data)."""
     events = []
     monkeypatch.setattr(Events, "publish", lambda self, kind, data: events.append((kind, data)))
     return events
@@ -71,7 +69,7 @@ def asked(client, seed, **options):
 
 
 def wait(client, job, states=ENDED) -> dict:
-    """The job, once it is in one of these states."""
+    """Wait until the job is in one of these states; return it."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         now = client.get(f"/jobs/{job['id']}.json").json()
@@ -114,7 +112,7 @@ def test_mosaic_of_a_seed(told, client, workspace, seed):
         "variation-2.wav",
     ]
     first, second = (Plan.load(folder / f"variation-{number}.plan.json") for number in (1, 2))
-    assert first.settings["selection"]["continuity"] == 0.5
+    assert first.settings["path"]["continuity"] == 0.5
     assert first.settings["target"] == second.settings["target"] == "tabla.wav"
     assert [step.unit for step in first.steps] != [step.unit for step in second.steps]
     states = [data["state"] for kind, data in told if kind == "job" and data["id"] == job["id"]]
@@ -128,7 +126,7 @@ def test_temperature_of_a_mosaic_is_that_of_its_path_and_none_unless_asked(clien
         job = wait(client, asked(client, seed, **options).json())
         assert job["options"]["temperature"] == temperature
         plan = Plan.load(workspace.folder / "jobs" / job["id"] / "variation-1.plan.json")
-        assert plan.settings["selection"]["temperature"] == temperature
+        assert plan.settings["path"]["temperature"] == temperature
 
 
 def test_job_that_says_it_has_made_too_much_is_left_out(tmp_path, caplog):
