@@ -23,6 +23,7 @@ from demiurge.shipped import shipped_model
 from files.atomic import make_folder
 from files.progress import Progress
 from query.settings import SearchSettings
+from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generated_manifest import clear_folder
@@ -161,8 +162,8 @@ def continue_seed(database: Database, out: Path, random_seed: int, echo: Echo) -
         out / "forecaster",
         out / "continuation.wav",
         steps=STEPS,
+        sampling=SamplingOptions(random_seed=random_seed),
         search=SearchSettings(),
-        random_seed=random_seed,
     )
     seconds = result.summary.n_samples / database.sample_rate
     echo(

@@ -28,7 +28,7 @@ def save_overview(result: RenderResult, database: Database, path: Path, *, title
     seconds = result.summary.n_samples / rate
     draw_waveform(waveform, result.wav, result.plan)
     draw_descriptors(target, result.target, database, seconds, "wanted: forecast or target")
-    descriptors = database.descriptors[database.positions(result.path.units)]
+    descriptors = database.descriptors[result.path.positions]
     image = draw_descriptors(found, descriptors, database, seconds, "found: the units played")
     figure.colorbar(image, ax=[target, found], label="standard deviations", pad=0.01)
     starts = [step.at_sample / rate for step in result.plan.steps]

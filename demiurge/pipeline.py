@@ -1,9 +1,10 @@
-"""The chain: seed file → descriptors → forecast → path → plan → WAV. Each arrow is one call into a
-room.
+"""The chain: seed file → descriptors → forecast → path → plan → WAV.
+
+Each arrow is one call into a room.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,35 +16,48 @@ from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
 from db.units import step_lengths
 from demiurge.plans.make import make_plan, total_cost
+from demiurge.plans.settings import PlanSettings
 from files.errors import ParameterError
-from files.progress import no_progress
+from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
 from playback.render import RenderSummary, render
 from playback.runs import join_runs
 from query.explain import explain
-from query.path import REST, UnitPath, find_paths
-from query.settings import SearchSettings, selection_facts
+from query.path import UnitPath, find_paths
+from query.rules import REST
+from query.settings import SearchSettings
+from sequencer.sampling import AS_LEARNED, SamplingOptions
 
 SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
 
-Progress = Callable[..., None]  # done, in all, of what (samples written if it is not said)
 OnResult = Callable[["RenderResult"], None]  # called with each variation when it is complete
 
 
 @dataclass(frozen=True)
-class Described:
-    """A file as a sequence: raw descriptors (steps, n_descriptors), and how many samples each step
-    lasts, (steps,).
+class DescriptorSequence:
+    """What is looked for.
+
+    Attributes
+    ----------
+    descriptors : ndarray, float32, shape (steps, n_descriptors), raw
+    step_samples : ndarray, int64, shape (steps,)
+        How long each step lasts.
     """
 
-    sequence: np.ndarray
+    descriptors: np.ndarray
     step_samples: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.descriptors)
 
 
 @dataclass(frozen=True)
 class RenderResult:
-    """What was made: `target` is the sequence that was looked for, raw, (steps, n_descriptors)."""
+    """What was made: an audio file and its plan, and the path they play.
+
+    `target` is what was looked for, raw descriptors, (steps, n_descriptors).
+    """
 
     wav: Path
     plan_file: Path
@@ -62,38 +76,35 @@ class RenderResult:
 
     @property
     def n_joins(self) -> int:
-        """Boundaries where sound does not simply go on in its source."""
+        """Moments where sound does not simply go on in its source."""
         return len(join_runs(self.plan.steps)) - 1
 
     @property
     def rest_seconds(self) -> float:
         """How long nothing is played."""
-        return (
-            self.plan.n_samples - sum(step.n_samples for step in self.plan.steps)
-        ) / self.plan.sample_rate
+        played = sum(step.n_samples for step in self.plan.steps)
+        return (self.plan.n_samples - played) / self.plan.sample_rate
 
     @property
     def mean_distance(self) -> float:
-        return float(self.path.distances[self.path.units != REST].mean())
+        return float(self.path.distances[self.path.positions != REST].mean())
 
 
 def plan_path(wav: Path) -> Path:
-    """OUT.wav, .flac or .ogg -> OUT.plan.json."""
+    """Return OUT.plan.json for OUT.wav, .flac or .ogg."""
     return wav.with_suffix(".plan.json")
 
 
 def variation_paths(out: Path, variations: int) -> list[Path]:
-    """OUT.wav, or OUT-1.wav, OUT-2.wav, … if there are several."""
-    return (
-        [out]
-        if variations == 1
-        else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
-    )
+    """Return OUT.wav, or OUT-1.wav, OUT-2.wav, … if there are several."""
+    if variations == 1:
+        return [out]
+    return [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
 
 
 def describe(
     path: str | Path, settings: DescriptorSettings, *, whose: str = "the database"
-) -> Described:
+) -> DescriptorSequence:
     """Read an audio file, a forecast or an original Demiurge descriptor file (.json) as a sequence.
 
     Raises
@@ -108,9 +119,9 @@ def describe(
         sequence, theirs = load_sequence(path)
         if theirs is not None:
             settings.check_matches(theirs, mine=whose, theirs=str(path))
-        return Described(sequence, step_lengths(sequence, settings))
+        return DescriptorSequence(sequence, step_lengths(sequence, settings))
     _, description = describe_file(path, settings)
-    return Described(description.units, description.lengths)
+    return DescriptorSequence(description.units, description.lengths)
 
 
 def forecast(
@@ -120,16 +131,18 @@ def forecast(
     steps: int | None = None,
     seconds: float | None = None,
     variations: int = 1,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    random_seed: int = 0,
+    sampling: SamplingOptions = AS_LEARNED,
     database: Database | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[list[list[np.ndarray]], DescriptorSettings]:
-    """How seeds go on: for each a list of variations, raw descriptors (steps, n_descriptors); and
-    the settings they are in.
+    """Forecast how seeds go on, for as long as `steps` or, at least, `seconds` say.
 
-    As long as `steps` or, at least, `seconds` say.
+    Returns
+    -------
+    forecasts : list of list of ndarray
+        For each seed its variations, raw descriptors (steps, n_descriptors).
+    settings : DescriptorSettings
+        The settings they are in.
 
     Raises
     ------
@@ -140,7 +153,6 @@ def forecast(
     """
     from sequencer.forecaster import Forecaster
     from sequencer.rollout import rollout
-    from sequencer.sampling import SamplingOptions
     from training.threads import torch_threads
 
     forecaster = Forecaster.load(model)
@@ -149,24 +161,22 @@ def forecast(
         database.settings.check_matches(
             settings, mine=f"the database {database.path}", theirs=f"the model {model}"
         )
-    most = _most_steps(settings, steps, seconds)
-    sequences = [describe(seed, settings, whose=f"the model {model}").sequence for seed in seeds]
+    n_steps = _count_steps(settings, steps, seconds)
+    sequences = [describe(seed, settings, whose=f"the model {model}") for seed in seeds]
     with torch_threads(1):
-        drawn = rollout(
+        forecasts = rollout(
             forecaster,
-            sequences,
-            n_steps=most,
+            [sequence.descriptors for sequence in sequences],
+            n_steps=n_steps,
             variations=variations,
-            sampling=SamplingOptions(temperature, top_p, random_seed),
-            progress=progress or no_progress,
+            sampling=sampling,
+            progress=progress,
         )
-    return [
-        [_cut(sequence, settings, seconds) for sequence in of_seed] for of_seed in drawn
-    ], settings
+    return [[_cut(one, settings, seconds) for one in of_seed] for of_seed in forecasts], settings
 
 
-def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
-    """Steps that are certainly enough."""
+def _count_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
+    """Return a number of steps that is certainly enough."""
     if (steps is None) == (seconds is None):
         raise ParameterError("give either a number of steps or of seconds")
     shortest = settings.fixed_samples or settings.hop_length
@@ -190,7 +200,7 @@ def _most_steps(settings: DescriptorSettings, steps: int | None, seconds: float 
 
 
 def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | None) -> np.ndarray:
-    """As many of the steps as it takes to last so long."""
+    """Return as many of the steps as it takes to last so long."""
     if seconds is None:
         return sequence
     ends = np.cumsum(step_lengths(sequence, settings))
@@ -205,14 +215,12 @@ def render_continuation(
     *,
     steps: int | None = None,
     seconds: float | None = None,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    random_seed: int = 0,
+    sampling: SamplingOptions = AS_LEARNED,
     search: SearchSettings,
-    render_options: RenderOptions | None = None,
+    render_options: RenderOptions = DEFAULT_RENDER,
     root: Path | None = None,
     seed_name: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     on_result: OnResult | None = None,
 ) -> list[RenderResult]:
     """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each
@@ -220,44 +228,32 @@ def render_continuation(
 
     Units of one length make `steps` times that many samples; onset and beat units last as long as
     they last, and as many are played as begin within `seconds`. Several variations are other paths
-    for the same forecast, named by `variation_paths`. Plans name the seed by `seed_name`, by default
-    its path.
+    for the same forecast, named by `variation_paths`. Plans name the seed by `seed_name`, by
+    default its path. Raises as `forecast`, `query.path.find_paths` and `playback.render.render`.
     """
     opened = Database(database, root=root)
     whole_units = opened.settings.units in ("onset", "beat")
-    enough = seconds and seconds * (SPARE_FORECAST if whole_units else 1)
+    spare = SPARE_FORECAST if whole_units else 1
     (of_seed,), _ = forecast(
         [seed],
         model,
         steps=steps,
-        seconds=enough,
-        temperature=temperature,
-        top_p=top_p,
-        random_seed=random_seed,
+        seconds=seconds and seconds * spare,
+        sampling=sampling,
         database=opened,
         progress=progress,
     )
-    target = of_seed[0]
-    settings = {
-        "seed": seed_name or str(seed),
-        "model": str(model),
-        "temperature": temperature,
-        "top_p": top_p,
-        "random_seed": random_seed,
-    }
-    described = Described(target, step_lengths(target, opened.settings))
-    return _render(
-        described,
-        opened,
-        out,
-        settings,
-        search,
-        render_options,
+    target = DescriptorSequence(of_seed[0], step_lengths(of_seed[0], opened.settings))
+    settings = PlanSettings(
+        search=search,
+        crossfade=render_options.crossfade,
         whole_units=whole_units,
-        seconds=seconds if whole_units else None,
-        progress=progress,
-        on_result=on_result,
+        seed=seed_name or str(seed),
+        model=str(model),
+        sampling=sampling,
     )
+    renderer = _Renderer(opened, settings, render_options, progress, on_result)
+    return renderer.render(target, out, seconds=seconds if whole_units else None)
 
 
 def render_mosaic(
@@ -266,92 +262,86 @@ def render_mosaic(
     out: Path,
     *,
     search: SearchSettings,
-    render_options: RenderOptions | None = None,
+    render_options: RenderOptions = DEFAULT_RENDER,
     root: Path | None = None,
     target_name: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     on_result: OnResult | None = None,
 ) -> list[RenderResult]:
     """Rebuild the target out of the database's units and write it to `out`, as long as the target.
 
-    Several variations are written as `variation_paths` says. Plans name the target by
-    `target_name`, by default its path.
+    Several variations are named by `variation_paths`. Plans name the target by `target_name`, by
+    default its path. Raises as `describe`, `query.path.find_paths` and `playback.render.render`.
     """
     opened = Database(database, root=root)
-    described = describe(target, opened.settings)
-    settings = {"target": target_name or str(target)}
-    return _render(
-        described,
-        opened,
-        out,
-        settings,
-        search,
-        render_options,
-        progress=progress,
-        on_result=on_result,
+    settings = PlanSettings(
+        search=search, crossfade=render_options.crossfade, target=target_name or str(target)
     )
+    renderer = _Renderer(opened, settings, render_options, progress, on_result)
+    return renderer.render(describe(target, opened.settings), out)
 
 
-def _render(
-    described: Described,
-    database: Database,
-    out: Path,
-    settings: dict,
-    search: SearchSettings,
-    render_options: RenderOptions | None,
-    *,
-    progress: Progress | None,
-    on_result: OnResult | None,
-    whole_units: bool = False,
-    seconds: float | None = None,
-) -> list[RenderResult]:
-    """Select, plan and play.
+@dataclass(frozen=True)
+class _Renderer:
+    """Finds paths for a sequence, makes plans of them and renders these."""
 
-    `whole_units`: a step lasts as long as the unit found for it, not as long as it asks for; and
-    only what begins within `seconds` is played."""
-    index = search.index(database, described.step_samples, progress)
-    paths = find_paths(
-        index,
-        described.sequence,
-        search.path,
-        step_samples=described.step_samples,
-        whole_units=whole_units,
-        variations=search.variations,
-    )
-    render_options = render_options or DEFAULT_RENDER
-    settings = {
-        **settings,
-        "crossfade": asdict(render_options.crossfade),
-        "whole_units": whole_units,
-        **selection_facts(search, index),
-    }
-    renderings = []
-    for number, (path, wav) in enumerate(
-        zip(paths, variation_paths(out, search.variations), strict=True), start=1
-    ):
-        if seconds is not None:
-            path = _beginning(path, seconds * database.sample_rate)  # noqa: PLW2901
-        explanation = explain(index, path, search.path, whole_units=whole_units)
-        plan = make_plan(path, explanation, database, described.sequence, settings)
-        cost = total_cost(plan.steps, search.path.continuity)
-        plan = replace(plan, settings={**settings, "variation": number, "cost": cost})
+    database: Database
+    settings: PlanSettings
+    render_options: RenderOptions = DEFAULT_RENDER
+    progress: Progress = no_progress
+    on_result: OnResult | None = None
+
+    def render(
+        self, target: DescriptorSequence, out: Path, *, seconds: float | None = None
+    ) -> list[RenderResult]:
+        """Render every variation; only what begins within `seconds` is played."""
+        search = self.settings.search
+        index = search.index(self.database, target.step_samples, self.progress)
+        paths = find_paths(
+            index,
+            target.descriptors,
+            search.path,
+            step_samples=target.step_samples,
+            whole_units=self.settings.whole_units,
+            variations=search.variations,
+            progress=self.progress,
+        )
+        settings = replace(self.settings, units=index.counts, index=index.kind)
+        results = []
+        for number, wav in enumerate(variation_paths(out, search.variations), start=1):
+            path = paths[number - 1]
+            if seconds is not None:
+                path = _cut_path(path, seconds * self.database.sample_rate)
+            plan = make_plan(
+                path, explain(index.space, path), self.database, target.descriptors, settings
+            )
+            cost = total_cost(plan.steps, search.path.continuity)
+            of_variation = replace(settings, search=replace(search, variations=number), cost=cost)
+            plan = replace(plan, settings=of_variation.to_dict())
+            results.append(self._write(plan, wav, target, path))
+        return results
+
+    def _write(
+        self, plan: Plan, wav: Path, target: DescriptorSequence, path: UnitPath
+    ) -> RenderResult:
+        """Write a plan and what it plays."""
         summary = render(
             plan,
             wav,
-            root=database.root,
-            render_options=render_options,
-            progress=progress or no_progress,
+            root=self.database.root,
+            render_options=self.render_options,
+            progress=self.progress,
         )
         plan.save(plan_path(wav))
-        result = RenderResult(wav, plan_path(wav), plan, described.sequence, path, summary)
-        renderings.append(result)
-        if on_result:
-            on_result(result)
-    return renderings
+        result = RenderResult(wav, plan_path(wav), plan, target.descriptors, path, summary)
+        if self.on_result:
+            self.on_result(result)
+        return result
 
 
-def _beginning(path: UnitPath, n_samples: float) -> UnitPath:
-    """As much of a path as begins within so many samples."""
-    n = int(np.searchsorted(np.cumsum(path.n_samples) - path.n_samples, n_samples))
-    columns = ("units", "steps", "n_samples", "distances", "joins")
+def _cut_path(path: UnitPath, n_samples: float) -> UnitPath:
+    """Return as much of a path as begins within so many samples."""
+    begins = np.cumsum(path.n_samples) - path.n_samples
+    n = int(np.searchsorted(begins, n_samples))
+    columns = ("positions", "steps", "n_samples", "distances", "joins")
     return replace(path, **{name: getattr(path, name)[:n] for name in columns})

@@ -1,5 +1,5 @@
-"""Why a path is as it is: what each step's other candidates would have cost where it goes, and
-which rule forbids them.
+"""Why a path is as it is: what each step's other candidates would have cost there, and which rule
+forbids them.
 """
 
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from query.index import UnitIndex
-from query.joins import JoinCosts
-from query.options import PathOptions
-from query.path import REST, UnitPath
+from query.path import UnitPath
+from query.rules import REST, REST_THRESHOLD, RULES, TOO_SHORT
+from query.space import Space
 
-BLOCK = 512  # steps explained at a time; bounds memory
+BLOCK_PARTS = 512  # explained at a time; bounds memory
 
 
 @dataclass(frozen=True)
@@ -24,83 +23,62 @@ class Explanation:
     joins : ndarray, float32, shape (n, k)
         Join cost from the unit that the path plays before; 0 after a rest and at the start.
     removed : list of list of str
-        The rule that forbids the match here, by its name in `PathOptions`, or "too short": its
-        source is over sooner; "" if none does.
+        The rule that forbids the match here, one of `query.rules.RULES`; "" if none does.
     """
 
     joins: np.ndarray
     removed: list[list[str]]
 
     def candidates(self, path: UnitPath, part: int) -> Iterator[tuple[int, float, float, str]]:
-        """(unit, distance, join, removed) of each match of a part of the path that this explains,
-        nearest first.
+        """Iterate over (position, distance, join, removed) of each match of a part of the path that
+        this explains, nearest first.
         """
-        units, distances = (
-            column[path.steps[part]].tolist()
-            for column in (path.matches.units, path.matches.distances)
-        )
-        return zip(units, distances, self.joins[part].tolist(), self.removed[part], strict=True)
+        positions = path.matches.positions[path.steps[part]].tolist()
+        distances = path.matches.distances[path.steps[part]].tolist()
+        return zip(positions, distances, self.joins[part].tolist(), self.removed[part], strict=True)
 
 
-def explain(
-    index: UnitIndex, path: UnitPath, options: PathOptions, *, whole_units: bool = False
-) -> Explanation:
-    """What speaks against each match of each step, given the rest of the path; `whole_units` as in
-    `find_paths`.
+def explain(space: Space, path: UnitPath) -> Explanation:
+    """Say what speaks against each match of each step, given the rest of the path."""
+    matches = path.matches.positions[path.steps]
+    before = np.append(REST, path.positions[:-1])
+    lasted = np.append(0, path.n_samples[:-1])
+    costs = []
+    for start in range(0, len(matches), BLOCK_PARTS):
+        block = slice(start, start + BLOCK_PARTS)
+        costs.append(space.joins.to_each(before[block], lasted[block], matches[block]))
+    starting = space.database.units.after(before, lasted)[1]
+    starting[before == REST] = REST
+    forbidden = _ask_rules(path, matches, starting)
+    names = np.array(RULES, object)
+    return Explanation(np.concatenate(costs), names[forbidden].tolist())
+
+
+def _ask_rules(path: UnitPath, matches: np.ndarray, starting: np.ndarray) -> np.ndarray:
+    """Return what forbids each match of each part, an index into `RULES`, int8, (n, k).
+
+    Parameters
+    ----------
+    starting : ndarray, int64, shape (n,)
+        The unit that would go on from what is played before; `REST` if none does.
     """
-    matches = index.positions(path.matches.units)[path.steps]
-    played = np.where(path.units == REST, REST, index.positions(path.units))
-    before = np.append(REST, played[:-1])
-    units = index.database.units
-    lasting_before = np.append(0, path.n_samples[:-1])
-    follows = np.where(before == REST, REST, units.after(before, lasting_before)[1])
-    joins = JoinCosts(index)
-    blocks = [slice(at, at + BLOCK) for at in range(0, len(before), BLOCK)]
-    cost = np.concatenate(
-        [joins.to_each(before[span], lasting_before[span], matches[span]) for span in blocks]
-    )
-    removed = np.full(matches.shape, "", object)
-    lasting = (
-        units.n_samples[matches]
-        if whole_units
-        else np.repeat(path.n_samples[:, None], matches.shape[1], axis=1)
-    )
-    removed[units.room[matches] < lasting] = "too short"
-    if np.isfinite(options.max_run):
-        runs = _runs(played, follows, path.n_samples)[:, None]
-        over = runs + lasting > options.max_run * index.database.sample_rate
-        removed[(matches == follows[:, None]) & over] = "max_run"
-        removed[lasting > options.max_run * index.database.sample_rate] = "max_run"
-    if options.min_reuse:
-        removed[
-            _just_used(
-                played, matches, path.n_samples, options.min_reuse * index.database.sample_rate
+    rules = path.rules
+    n_samples = rules.n_samples(matches, path.n_samples[:, None])
+    forbidden = np.where(rules.too_short(matches, n_samples), TOO_SHORT, 0).astype(np.int8)
+    if rules.look_back:
+        past = rules.begin()
+        for part, played in enumerate(path.positions):
+            order = matches[part].argsort()
+            here = matches[part][order]
+            columns = np.flatnonzero((here == starting[part]) & (here != REST))
+            going_on = np.zeros_like(columns), columns
+            by_past = rules.forbid(part, past, here, n_samples[part][order], going_on)[0]
+            forbidden[part, order] = np.where(by_past, by_past, forbidden[part, order])
+            goes_on = np.array([played == starting[part] != REST])
+            past = past.then(
+                path.positions[part : part + 1], path.n_samples[part : part + 1], goes_on
             )
-        ] = "min_reuse"
-    removed[path.units == REST] = "rest_threshold"
-    return Explanation(cost, removed.tolist())
-
-
-def _runs(played: np.ndarray, follows: np.ndarray, lasting: np.ndarray) -> np.ndarray:
-    """Samples for which the sound before each part has gone on in one source."""
-    runs = np.zeros(len(played), np.int64)
-    run = 0
-    for i in range(1, len(played)):
-        goes_on = i > 1 and follows[i - 1] >= 0 and played[i - 1] == follows[i - 1]
-        run = (run if goes_on else 0) + int(lasting[i - 1])
-        runs[i] = run
-    return runs
-
-
-def _just_used(
-    played: np.ndarray, matches: np.ndarray, lasting: np.ndarray, within: float
-) -> np.ndarray:
-    """Which matches began on the path less than `within` samples before."""
-    used = np.zeros(matches.shape, bool)
-    last: dict[int, int] = {}
-    at = 0
-    for i, row in enumerate(matches.tolist()):
-        used[i] = [at - last.get(position, -(1 << 62)) < within for position in row]
-        last[int(played[i])] = at
-        at += int(lasting[i])
-    return used
+    for part in np.flatnonzero(path.positions == REST).tolist():
+        if part not in rules.locked:
+            forbidden[part] = REST_THRESHOLD
+    return forbidden

@@ -11,7 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from db.columns import DESCRIPTOR_NAMES, columns_of
 from db.database import Database
+from db.settings import STD_SUFFIX
 from files.errors import ParameterError
 
 RELATIONS: dict[str, Callable] = {
@@ -177,7 +179,6 @@ def counts_text(counts: dict[str, int]) -> str:
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:
     units = database.units
-    names = database.settings.names
     if filters.sources:
         fits = [
             any(fnmatchcase(source.path, pattern) for pattern in filters.sources)
@@ -204,12 +205,7 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
         if (least, most) != EVERYTHING:
             yield f"{least:g} to {most:g} {name}", (values >= least) & (values <= most)
     if filters.loudness != EVERYTHING:
-        if LOUDNESS not in names:
-            wanted = ",".join((*database.settings.descriptors, LOUDNESS))
-            raise ParameterError(
-                f"{database.path} knows no loudness; build a database with --descriptors {wanted}"
-            )
-        values = database.column(LOUDNESS)
+        values = _descriptor_values(database, LOUDNESS)
         least, most = filters.loudness
         yield f"{least:g} to {most:g} LUFS", (values >= least) & (values <= most)
     for condition in filters.where:
@@ -223,7 +219,20 @@ def _condition_values(database: Database, column: str) -> np.ndarray:
         return database.units.start_sample / database.sample_rate
     if column == "length_ms":
         return database.units.n_samples * 1000 / database.sample_rate
-    if column not in database.settings.names:
-        known = ", ".join((*UNIT_COLUMNS, *database.settings.names))
-        raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")
-    return database.column(column)
+    return _descriptor_values(database, column)
+
+
+def _descriptor_values(database: Database, column: str) -> np.ndarray:
+    """Return a column of the descriptors; one that is not there is an error with the remedy."""
+    settings = database.settings
+    if column in settings.names:
+        return database.column(column)
+    for descriptor in set(DESCRIPTOR_NAMES) - set(settings.descriptors):
+        columns = columns_of(descriptor, n_mfcc=settings.n_mfcc).names
+        if column.removesuffix(STD_SUFFIX) in columns:
+            wanted = ",".join((*settings.descriptors, descriptor))
+            raise ParameterError(
+                f"{database.path} knows no {column}; build a database with --descriptors {wanted}"
+            )
+    known = ", ".join((*UNIT_COLUMNS, *settings.names))
+    raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")

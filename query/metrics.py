@@ -1,7 +1,8 @@
 """How far two descriptors are apart.
 
 l2       Euclidean
-cosine   Euclidean of unit-length vectors, √(2 - 2 cos): orders as the angle does, and level alone makes no difference
+cosine   Euclidean of unit-length vectors, √(2 - 2 cos): orders as the angle does; level alone does
+         not count
 l1       sum of differences
 linf     the largest difference
 lp:P     (Σ |x - y|^P)^(1/P), P from 1 to 10
@@ -67,20 +68,32 @@ class Metric:
             else (magnitude**self.order).sum(axis=-1) ** (1 / self.order)
         )
 
-    def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Distances of every a (n, d) from every b (m, d), float32, (n, m); Euclidean ones up to
-        rounding of |a|² + |b|².
+    def between(
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        a_squared: np.ndarray | None = None,
+        b_squared: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return the distances of every a (n, d) from every b (m, d), float32, (n, m); Euclidean
+        ones up to rounding of |a|² + |b|².
+
+        `a_squared` and `b_squared` are their `squared_lengths`, if they are known.
         """
         if not self.euclidean:
             name = {"l1": "cityblock", "linf": "chebyshev"}.get(self.name)
-            return (cdist(a, b, name) if name else cdist(a, b, "minkowski", p=self.order)).astype(
-                np.float32
-            )
+            distances = cdist(a, b, name) if name else cdist(a, b, "minkowski", p=self.order)
+            return distances.astype(np.float32)
         squared = a @ (-2 * b.T)
-        squared += np.einsum("nd,nd->n", a, a)[:, None]
-        squared += np.einsum("md,md->m", b, b)
+        squared += (squared_lengths(a) if a_squared is None else a_squared)[:, None]
+        squared += squared_lengths(b) if b_squared is None else b_squared
         np.maximum(squared, 0, out=squared)
         return np.sqrt(squared, out=squared)
+
+
+def squared_lengths(vectors: np.ndarray) -> np.ndarray:
+    """Return |x|² of vectors, (n, d) -> (n,)."""
+    return np.einsum("nd,nd->n", vectors, vectors)
 
 
 def parse_metric(text: str) -> Metric:

@@ -33,7 +33,7 @@ class PathOptions:
         Nothing is played where even the nearest unit is further away.
     temperature : float >= 0
         Random variation of the target costs: other seeds, other paths.
-    seed : int
+    random_seed : int
     """
 
     k: int | None = None
@@ -44,7 +44,7 @@ class PathOptions:
     max_run: float = np.inf
     rest_threshold: float = np.inf
     temperature: float = 0.0
-    seed: int = 0
+    random_seed: int = 0
 
     def __post_init__(self) -> None:
         if self.search not in SEARCHES:

@@ -1,9 +1,10 @@
 """FAISS indexes that propose candidates, by kind.
 
-flat   every vector is compared: exact                                                          IndexFlat
-ivf    only the vectors in the cells nearest to the query: near exact                           IndexIVFFlat
-pq     the same cells, vectors compressed to 4 bits per descriptor and read from registers:     IndexIVFPQFastScan
-       the fastest, the smallest, and good enough to propose from (André et al. 2015, VLDB 9(4))
+flat   IndexFlat: every vector is compared; exact
+ivf    IndexIVFFlat: only the vectors in the cells nearest to the query; near exact
+pq     IndexIVFPQFastScan: the same cells, vectors compressed to 4 bits per descriptor and read from
+       registers; the fastest, the smallest, and good enough to propose from (André et al. 2015,
+       VLDB 9(4))
 
 Proposals are measured again exactly by whoever asked for them, so an approximate kind may miss a
 unit but never misstates one. On 1.3 million units of real music the defaults find 97 % of the 32

@@ -1,7 +1,9 @@
-"""Rules that look back further than the unit before: no unit again within a while, runs that end,
-what was used costs more.
+"""The rules of a path: which units may not be played at a step, after what was played before.
 
-They see what each hypothesis of the search has played, and forbid candidates or make them dearer.
+The search asks for all its hypotheses at once and leaves out what is forbidden; `query.explain`
+asks for the one path that was found, and names the rule.
+
+`Novelty` is no rule: it makes what was played before cost more.
 """
 
 from collections.abc import Mapping
@@ -9,160 +11,249 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.database import Units
+from db.unit_table import Units
+from files.errors import ParameterError
 from query.options import PathOptions
 
 REST = -1  # in place of a unit
 LAG = 32  # steps after which what the best hypothesis has played counts as used for all
 NEAR = 2  # units on either side of a used one that sound so much alike that they count as used, too
 
+# what may forbid a unit, by the numbers that `Rules` answers with
+RULES = ("", "too short", "max_run", "min_reuse", "rest_threshold")
+TOO_SHORT, MAX_RUN, MIN_REUSE, REST_THRESHOLD = range(1, len(RULES))
+
 
 @dataclass
 class Past:
-    """What hypotheses have played, one row each."""
+    """What hypotheses have played, one row each.
 
-    run: np.ndarray  # int64 (n,): samples for which it has gone on in one source
-    recent: np.ndarray  # int64 (n, window): the last units, latest last; REST before the first
+    Attributes
+    ----------
+    now : ndarray, int64, shape (n,)
+        Samples played so far.
+    run : ndarray, int64, shape (n,)
+        Samples for which the sound has gone on in one source.
+    recent : ndarray, int64, shape (n, window)
+        The last units, the latest at the end; `REST` before the first.
+    begun : ndarray, int64, shape (n, window)
+        The sample at which each of them began.
+    """
+
+    now: np.ndarray
+    run: np.ndarray
+    recent: np.ndarray
+    begun: np.ndarray
 
     def keep(self, rows: np.ndarray) -> "Past":
-        return Past(self.run[rows], self.recent[rows])
+        return Past(self.now[rows], self.run[rows], self.recent[rows], self.begun[rows])
 
-    def then(self, positions: np.ndarray, run: np.ndarray) -> "Past":
-        """After these have been played."""
-        recent = (
-            np.concatenate([self.recent, positions[:, None]], axis=1)[:, 1:]
-            if self.recent.shape[1]
-            else self.recent
-        )
-        return Past(run, recent)
+    def then(self, positions: np.ndarray, n_samples: np.ndarray, goes_on: np.ndarray) -> "Past":
+        """Return the past after these have been played for so long; `goes_on` says which of them
+        went on from what was before.
+        """
+        run = np.where(goes_on, self.run, 0) + n_samples
+        recent, begun = self.recent, self.begun
+        if recent.shape[1]:
+            recent = np.concatenate([recent[:, 1:], positions[:, None]], axis=1)
+            begun = np.concatenate([begun[:, 1:], self.now[:, None]], axis=1)
+        return Past(self.now + n_samples, run, recent, begun)
 
 
 class Rules:
-    """The rules of one search.
+    """The rules of one path.
 
-    Parameters
+    Attributes
     ----------
-    lasting : ndarray, int64, shape (n,)
-        Samples of each step; with `whole_units` of rests only, and units last as long as they do.
+    options : PathOptions
+    look_back : bool
+        Whether what may be played, or what it costs, depends on more than the unit before.
+    whole_units : bool
+        Whether a step lasts as long as its unit.
     locked : mapping of int to int
-        Unit, as a position, or REST that must be played at some of the steps.
+        Unit, as a position, or `REST` that must be played at some of the steps; no rule applies
+        there.
     """
 
     def __init__(
         self,
         options: PathOptions,
         units: Units,
-        lasting: np.ndarray,
+        step_samples: np.ndarray,
         sample_rate: int,
         *,
-        whole_units: bool,
-        locked: Mapping[int, int],
+        whole_units: bool = False,
+        locked: Mapping[int, int] | None = None,
     ) -> None:
-        self._options = options
+        """Take the rules from `options`.
+
+        Parameters
+        ----------
+        step_samples : ndarray, int64, shape (steps,)
+            How long each step should last.
+        """
+        self.options = options
+        self.look_back = options.looks_back
+        self.whole_units = whole_units
+        self.locked = locked or {}
         self._units = units
-        self._lasting = lasting
-        self._whole_units = whole_units
         self._max_run = options.max_run * sample_rate
         self._reuse_samples = options.min_reuse * sample_rate
-        self._begins = begins = np.cumsum(lasting) - lasting
-        self._locked = locked
-        self._held = np.array(sorted(locked.items()), np.int64).reshape(-1, 2)
-        if whole_units:
-            reuse_steps = min(
-                int(np.ceil(self._reuse_samples / units.n_samples.min())), len(lasting)
-            )
-        else:
-            reuse_steps = int(
-                (
-                    np.arange(len(begins))
-                    - np.searchsorted(begins, begins - self._reuse_samples, "right")
-                ).max()
-                + 1
-            )
-        self._window = max(reuse_steps, LAG if options.novelty else 0)
-        self._used: dict[int, int] = {}
+        self._step_begins = np.cumsum(step_samples) - step_samples
+        self._locked_steps = np.array(sorted(self.locked), np.int64)
+        self._locked_units = np.array([self.locked[step] for step in sorted(self.locked)], np.int64)
+        self._window = max(self._reuse_steps(), LAG if options.novelty else 0)
+
+    def _reuse_steps(self) -> int:
+        """Return the most steps that can begin within min_reuse before another one."""
+        if not self._reuse_samples:
+            return 0
+        begins = self._step_begins
+        if self.whole_units:
+            shortest = self._units.n_samples.min()
+            return min(int(np.ceil(self._reuse_samples / shortest)), len(begins))
+        first_within = np.searchsorted(begins, begins - self._reuse_samples, side="right")
+        return int((np.arange(len(begins)) - first_within).max() + 1)
 
     def begin(self) -> Past:
-        return Past(np.zeros(1, np.int64), np.full((1, self._window), REST))
+        """Return the past of a path that has played nothing yet."""
+        nothing = np.zeros(1, np.int64)
+        empty = np.full((1, self._window), REST)
+        return Past(nothing, nothing, empty, np.zeros_like(empty))
 
-    def apply(
+    def n_samples(self, positions: np.ndarray, n_samples: np.ndarray) -> np.ndarray:
+        """Return how long units last at steps that should last `n_samples`."""
+        if self.whole_units:
+            return self._units.n_samples[positions]
+        return np.broadcast_to(n_samples, positions.shape)
+
+    def too_short(self, positions: np.ndarray, n_samples: np.ndarray) -> np.ndarray:
+        """Return whether the source of each unit is over within `n_samples`."""
+        return self._units.samples_left[positions] < n_samples
+
+    def forbid(
         self,
         step: int,
         past: Past,
         here: np.ndarray,
-        total: np.ndarray,
-        on: tuple[np.ndarray, np.ndarray],
-        lasting: np.ndarray,
-    ) -> None:
-        """Add what the rules cost to `total`, (hypotheses, candidates `here`); infinity is what is
-        forbidden.
+        n_samples: np.ndarray,
+        going_on: tuple[np.ndarray, np.ndarray],
+    ) -> np.ndarray:
+        """Return what forbids each candidate after each past, max_run or min_reuse.
 
         Parameters
         ----------
-        on : pair of ndarray
-            Hypotheses whose run would go on, and with which of `here`.
-        lasting : ndarray, int64, shape (len(here),)
-        """
-        if self._options.novelty:
-            uses = np.tile(
-                [self._used.get(position, 0) for position in here.tolist()], (len(total), 1)
-            )
-            np.add.at(
-                uses, _found(past.recent[:, -LAG + 1 :], here), 1
-            )  # before them, it is in _used
-            total += self._options.novelty * np.log2(1 + uses)
-        if step in self._locked:
-            return
-        if np.isfinite(self._max_run):
-            row, column = on
-            over = past.run[row] + lasting[column] > self._max_run
-            total[row[over], column[over]] = np.inf
-            total[:, lasting > self._max_run] = np.inf  # of whole units; steps are split
-        if self._reuse_samples:
-            recent = self._within_reuse(step, past)
-            shared = (recent == recent[0]).all(
-                axis=0
-            )  # all hypotheses but for the last steps go back to one
-            total[:, _found(recent[:1, shared], here)[1]] = np.inf
-            total[_found(recent[:, ~shared], here)] = np.inf
-            if len(self._locked):
-                total[:, np.isin(here, self._locked_soon(step))] = np.inf
+        here, n_samples : ndarray, int64, shape (n,)
+            Candidates in ascending order, and how long each would last.
+        going_on : pair of ndarray
+            Pasts whose run would go on, and with which of `here`.
 
-    def _within_reuse(self, step: int, past: Past) -> np.ndarray:
-        """`recent`, where a unit began less than min_reuse before this step, else REST."""
-        first = max(step - self._window, 0)
-        played = np.zeros(self._window, np.int64)
-        played[self._window - (step - first) :] = self._lasting[first:step]
-        if self._whole_units:
-            played = np.where(past.recent == REST, played, self._units.n_samples[past.recent])
-        ago = np.cumsum(played[..., ::-1], axis=-1)[
-            ..., ::-1
-        ]  # samples from the start of each to this step
-        return np.where(ago < self._reuse_samples, past.recent, REST)
+        Returns
+        -------
+        ndarray, int8, shape (pasts, n)
+            An index into `RULES`; 0: nothing forbids it.
+        """
+        forbidden = np.zeros((len(past.run), len(here)), np.int8)
+        if step in self.locked:
+            return forbidden
+        if np.isfinite(self._max_run):
+            rows, columns = going_on
+            over = past.run[rows] + n_samples[columns] > self._max_run
+            forbidden[rows[over], columns[over]] = MAX_RUN
+            forbidden[:, n_samples > self._max_run] = MAX_RUN  # of whole units; steps are split
+        if self._reuse_samples:
+            within = past.now[:, None] - past.begun < self._reuse_samples
+            recent = np.where(within, past.recent, REST)
+            shared = (recent == recent[0]).all(axis=0)  # all pasts but the last steps are the same
+            forbidden[:, _find_in(recent[:1, shared], here)[1]] = MIN_REUSE
+            forbidden[_find_in(recent[:, ~shared], here)] = MIN_REUSE
+            if len(self.locked):
+                forbidden[:, np.isin(here, self._locked_soon(step))] = MIN_REUSE
+        return forbidden
 
     def _locked_soon(self, step: int) -> np.ndarray:
-        """Units that are locked less than min_reuse after this step begins; a whole unit counts as
-        long as was asked for.
+        """Return the units that are locked less than min_reuse after this step begins; a whole unit
+        counts as long as its step should last.
         """
-        within = int(np.searchsorted(self._begins, self._begins[step] + self._reuse_samples))
-        first, last = np.searchsorted(self._held[:, 0], (step + 1, within))
-        return self._held[first:last, 1]
+        until = np.searchsorted(self._step_begins, self._step_begins[step] + self._reuse_samples)
+        first, last = np.searchsorted(self._locked_steps, (step + 1, until))
+        return self._locked_units[first:last]
+
+    def check_left(self, step: int, costs: np.ndarray) -> None:
+        """Raise a ParameterError if all candidates of a step cost infinitely much."""
+        if np.isfinite(costs).any():
+            return
+        names = []
+        remedies = ""
+        if self._reuse_samples:
+            names.append(f"min_reuse={self.options.min_reuse:g} s")
+            remedies += "lower min_reuse, "
+        if np.isfinite(self._max_run):
+            names.append(f"max_run={self.options.max_run:g} s")
+            remedies += "raise max_run, "
+        verb = "leave" if len(names) > 1 else "leaves"
+        raise ParameterError(
+            f"step {step}: {' and '.join(names)} {verb} none of {len(costs)} candidates to play;"
+            f" {remedies}or consider more units with -k"
+        )
+
+
+class Novelty:
+    """What it costs, in one search, to play units that were played before."""
+
+    def __init__(self, weight: float, units: Units) -> None:
+        self._weight = weight
+        self._source = units.source
+        self._uses: dict[int, int] = {}
+
+    def costs(self, past: Past, here: np.ndarray) -> np.ndarray:
+        """Return the cost of each candidate after each past, (pasts, len(here)); candidates
+        ascend.
+        """
+        if not self._weight:
+            return np.zeros((len(past.run), len(here)), np.float32)
+        long_ago = [self._uses.get(position, 0) for position in here.tolist()]
+        uses = np.tile(long_ago, (len(past.run), 1))
+        lately = past.recent[:, -LAG + 1 :]
+        np.add.at(uses, _find_in(lately, here), 1)
+        return self._weight * np.log2(1 + uses)
 
     def count_use(self, past: Past, best: int) -> None:
         """Count what the best hypothesis played `LAG` steps ago, and its neighbours in the source,
         as used once more.
         """
-        if not self._options.novelty:
+        if not self._weight:
             return
         position = int(past.recent[best, -LAG])
-        source = self._units.source
-        for near in range(max(position - NEAR, 0), min(position + NEAR + 1, len(source))):
-            if position != REST and source[near] == source[position]:
-                self._used[near] = self._used.get(near, 0) + 1
+        if position == REST:
+            return
+        last = min(position + NEAR, len(self._source) - 1)
+        for near in range(max(position - NEAR, 0), last + 1):
+            if self._source[near] == self._source[position]:
+                self._uses[near] = self._uses.get(near, 0) + 1
 
 
-def _found(values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row in `values`, (n, m), and place in `here`, ascending, of every value that is there."""
-    column = np.minimum(np.searchsorted(here, values), len(here) - 1)
-    rows, places = np.nonzero(here[column] == values)
-    return rows, column[rows, places]
+def cost_of_past(
+    rules: Rules,
+    novelty: Novelty,
+    past: Past,
+    step: int,
+    here: np.ndarray,
+    n_samples: np.ndarray,
+    going_on: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Return what each candidate costs for what was played before it, (pasts, len(here)): infinity
+    where a rule forbids it; arguments as `Rules.forbid`.
+    """
+    cost = novelty.costs(past, here)
+    cost[rules.forbid(step, past, here, n_samples, going_on) > 0] = np.inf
+    return cost
+
+
+def _find_in(values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row in `values`, (n, m), and the place in `here`, ascending, of every value that
+    is there.
+    """
+    columns = np.minimum(np.searchsorted(here, values), len(here) - 1)
+    rows, places = np.nonzero(here[columns] == values)
+    return rows, columns[rows, places]

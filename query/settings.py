@@ -1,6 +1,7 @@
-"""What may be played and what is best: as it is asked for, and as a plan keeps it."""
+"""Search settings: which units may be played, how distance is measured, what paths should be like;
+as they are asked for, and as a plan keeps them.
+"""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from math import inf, isfinite
 from typing import Any, Self
@@ -8,20 +9,34 @@ from typing import Any, Self
 import numpy as np
 
 from db.database import Database
-from files.errors import ParameterError, PlanError
+from files.errors import ParameterError
+from files.progress import Progress, no_progress
 from query.filters import Filters
 from query.index import UnitIndex
 from query.metrics import parse_metric
 from query.options import PathOptions
+from query.space import Space
 
 KINDS = {str: "text", float: "a number"}
-MOST_VARIATIONS = 1000  # of a plan that can be found again
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What may be played, how distance is measured (both as `UnitIndex`), and what the path, or
-    paths, should be like.
+    """What is searched for.
+
+    Attributes
+    ----------
+    path : PathOptions
+    variations : int
+        How many different paths.
+    filters : Filters
+        Which units may be played.
+    weights : dict
+        How much descriptors count, by name.
+    metric : str
+        How distance is measured, one of `query.metrics.METRICS`.
+    kind : str
+        Of the index, one of `query.proposals.KINDS`, or "auto".
     """
 
     path: PathOptions = field(default_factory=PathOptions)
@@ -31,88 +46,81 @@ class SearchSettings:
     metric: str = "l2"
     kind: str = "auto"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a plan keeps, for JSON: what is not limited is left out, and so are
+        `variations` and `kind`.
+        """
+        path = asdict(self.path)
+        return {
+            "path": {name: value for name, value in path.items() if value not in (inf, None)},
+            "filters": self.filters.to_dict(),
+            "weights": self.weights,
+            "metric": str(parse_metric(self.metric)),
+        }
+
     @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """What the settings of a plan ask for, the defaults where they say nothing; it finds as
-        many variations as it takes to find the plan's own again.
+    def from_dict(cls, facts: dict[str, Any]) -> Self:
+        """Return the inverse of `to_dict`, the defaults where it says nothing; other keys do not
+        matter.
 
         Raises
         ------
-        PlanError
-            If they ask for what there is not.
+        ParameterError
+            If it asks for what there is not.
         """
-        try:
-            path = _take_path(settings.get("selection", {}))
-            filters = Filters.from_dict(settings.get("filters", {}))
-            metric = str(parse_metric(str(settings.get("metric", "l2"))))
-        except ParameterError as error:
-            raise PlanError(f"the plan's settings: {error}") from error
-        variation = settings.get("variation", 1)
-        if type(variation) is not int or not 1 <= variation <= MOST_VARIATIONS:
-            raise PlanError(
-                f"the plan's settings: variation={variation!r} must be an integer from 1 to"
-                f" {MOST_VARIATIONS}"
-            )
-        return cls(path, variation, filters, _take_weights(settings.get("weights", {})), metric)
+        path = facts.get("path", facts.get("selection", {}))  # 0.1.0: "selection"
+        return cls(
+            path=_parse_path(path),
+            filters=Filters.from_dict(facts.get("filters", {})),
+            weights=_parse_weights(facts.get("weights", {})),
+            metric=str(parse_metric(str(facts.get("metric", "l2")))),
+        )
+
+    def space(self, database: Database) -> Space:
+        """Return the space that distances are measured in."""
+        return Space(database, weights=self.weights, metric=self.metric)
 
     def index(
-        self, database: Database, step_samples: np.ndarray, progress: Callable | None = None
+        self, database: Database, step_samples: np.ndarray, progress: Progress = no_progress
     ) -> UnitIndex:
-        """The units that may be played for steps that last so long, `step_samples`, int64,
+        """Return the units that may be played for steps that last `step_samples`, int64,
         (steps,).
         """
-        shortest = 1
+        min_samples = 1
         if database.settings.units not in ("onset", "beat"):
-            shortest = int(
-                min(step_samples.max(), database.units.room.max(initial=0))
-            )  # less sound would need another join
+            # what is over sooner would need another join
+            longest = database.units.samples_left.max(initial=0)
+            min_samples = int(min(step_samples.max(), longest))
         return UnitIndex(
-            database,
-            min_samples=shortest,
+            self.space(database),
+            min_samples=min_samples,
             filters=self.filters,
-            weights=self.weights,
-            metric=self.metric,
             kind=self.kind,
             progress=progress,
         )
 
 
-def selection_facts(selection: SearchSettings, index: UnitIndex) -> dict[str, Any]:
-    """What was asked for and what the filters left, for a plan or for people."""
-    path = {
-        name: value for name, value in asdict(selection.path).items() if value not in (inf, None)
-    }
-    return {
-        "selection": path,
-        "filters": selection.filters.to_dict(),
-        "units": index.counts,
-        "weights": selection.weights,
-        "metric": str(index.metric),
-        "index": index.kind,
-    }
-
-
-def _take_path(facts: Any) -> PathOptions:
+def _parse_path(facts: Any) -> PathOptions:
     kinds: dict[str, Any] = {option.name: option.type for option in fields(PathOptions)}
+    if isinstance(facts, dict) and "seed" in facts:  # 0.1.0
+        facts = {"random_seed": facts["seed"]} | {n: v for n, v in facts.items() if n != "seed"}
     if not isinstance(facts, dict) or not facts.keys() <= kinds.keys():
-        raise ParameterError(
-            f"selection={facts!r} must be an object with some of {', '.join(kinds)}"
-        )
+        raise ParameterError(f"path={facts!r} must be an object with some of {', '.join(kinds)}")
     for name, value in facts.items():
         kind = int | float if kinds[name] is float else kinds[name]
         if isinstance(value, bool) or not isinstance(value, kind):
-            raise ParameterError(
-                f"selection: {name}={value!r} must be {KINDS.get(kinds[name], 'an integer')}"
-            )
+            what = KINDS.get(kinds[name], "an integer")
+            raise ParameterError(f"path: {name}={value!r} must be {what}")
     return PathOptions(**facts)
 
 
-def _take_weights(weights: Any) -> dict[str, float]:
-    if not isinstance(weights, dict) or not all(
-        type(w) in (int, float) and isfinite(w) and w >= 0 for w in weights.values()
-    ):
-        raise PlanError(
-            f"the plan's settings: weights={weights!r} must be an object of numbers, 0 at least, by"
-            " descriptor"
+def _parse_weights(weights: Any) -> dict[str, float]:
+    numbers = isinstance(weights, dict) and all(
+        type(weight) in (int, float) and isfinite(weight) and weight >= 0
+        for weight in weights.values()
+    )
+    if not numbers:
+        raise ParameterError(
+            f"weights={weights!r} must be an object of numbers, 0 at least, by descriptor"
         )
     return weights

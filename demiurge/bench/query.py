@@ -21,7 +21,8 @@ from db.writing import writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import UnitPath, select_path
+from query.path import UnitPath, find_path
+from query.space import Space
 
 UNITS = 600_000
 UNITS_FULL = 1_000_000
@@ -93,11 +94,11 @@ def make_database(path: Path, audio: Path, names: list[str], n_units: int) -> No
 def bench_search(database: Database, sequence: np.ndarray, repeats: int) -> Result:
     """Find the nearest units; the facts say how many of them approximate indexes find."""
     started = time.perf_counter()
-    index = UnitIndex(database)
+    index = UnitIndex(Space(database))
     index.search(sequence[:1], k=K)
     built = time.perf_counter() - started
-    vectors = torch.from_numpy(index.compared(database.descriptors))
-    targets = torch.from_numpy(index.compared(sequence))
+    vectors = torch.from_numpy(index.space.vectors(database.descriptors))
+    targets = torch.from_numpy(index.space.vectors(sequence))
     nearest: list[np.ndarray] = []
 
     def theirs() -> None:
@@ -107,10 +108,10 @@ def bench_search(database: Database, sequence: np.ndarray, repeats: int) -> Resu
             nearest.append(distances.topk(K, largest=False).indices.numpy())
 
     times = medians(lambda: index.search(sequence, k=K), theirs, repeats)
-    exact = database.units.ids[np.concatenate(nearest)]
+    exact = np.concatenate(nearest)
     facts: dict[str, float | str] = {"index": index.kind, "seconds to build it, once": built}
     for kind in ("ivf", "pq"):
-        found = UnitIndex(database, kind=kind).search(sequence, k=K).units
+        found = UnitIndex(Space(database), kind=kind).search(sequence, k=K).positions
         facts[f"{kind}: recall@1"] = recall(found, exact, 1)
         facts[f"{kind}: recall@32"] = recall(found, exact, 32)
     what = f"{len(sequence)} steps, k = {K}, {len(index)} units"
@@ -126,7 +127,7 @@ def recall(found: np.ndarray, exact: np.ndarray, k: int) -> float:
 
 def bench_path(database: Database, sequence: np.ndarray, repeats: int) -> Result:
     """Find a path through candidates that are found beforehand."""
-    index = UnitIndex(database, min_samples=SETTINGS.hop_length)
+    index = UnitIndex(Space(database), min_samples=SETTINGS.hop_length)
     matches = index.search(sequence, k=K)
     index.search = lambda sequence, *, k: matches  # type: ignore[method-assign]
     step_samples = np.full(len(sequence), SETTINGS.hop_length)
@@ -134,12 +135,12 @@ def bench_path(database: Database, sequence: np.ndarray, repeats: int) -> Result
 
     def ours(continuity: float = PathOptions.continuity) -> None:
         options = PathOptions(k=K, continuity=continuity)
-        found[continuity] = select_path(index, sequence, options, step_samples=step_samples)
+        found[continuity] = find_path(index, sequence, options, step_samples=step_samples)
 
     measured = range(MEASURED_EVERY, len(sequence), MEASURED_EVERY)
     # A unit is followed by another one: the last has none after it.
-    candidates = np.minimum(index.positions(matches.units), len(database.units) - 2)
-    targets = index.compared(sequence)
+    candidates = np.minimum(matches.positions, len(database.units) - 2)
+    targets = index.space.vectors(sequence)
     seconds, baseline_seconds = medians(
         ours, lambda: search_plainly(index, candidates, targets, measured), repeats
     )
@@ -164,9 +165,9 @@ def search_plainly(
 ) -> None:
     """Do the arithmetic of the Viterbi search at some steps, one candidate at a time."""
     for step in steps:
-        before = index.scores(candidates[step - 1] + 1)
+        before = index.space.unit_vectors(candidates[step - 1] + 1)
         cost = np.zeros(K)
-        for unit in index.scores(candidates[step]):
+        for unit in index.space.unit_vectors(candidates[step]):
             join = np.sqrt(((before - unit) ** 2).sum(axis=1))
             (np.linalg.norm(unit - targets[step]) + cost + PathOptions.continuity * join).min()
 
@@ -182,4 +183,4 @@ def compare_paths(path: UnitPath, nearest: UnitPath) -> dict[str, float]:
 
 
 def share_of_joins(path: UnitPath) -> float:
-    return float((np.diff(path.units) != 1).mean())
+    return float((np.diff(path.positions) != 1).mean())

@@ -17,7 +17,7 @@ from demiurge.cli.terminal import echo_json, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from db.database import Database
-    from demiurge.pipeline import Described
+    from demiurge.pipeline import DescriptorSequence
     from files.progress import Progress
     from query.index import UnitIndex
     from query.options import PathOptions
@@ -77,7 +77,7 @@ def query(
     check_path_options(context, with_path=with_path)
     opened = Database(database)
     described = describe(seed_file, opened.settings)
-    n_steps = len(described.sequence)
+    n_steps = len(described.descriptors)
     shown = min(steps or (n_steps if as_json else SHOWN_STEPS), n_steps)
     with progress_bar("searching", quiet=as_json) as progress:
         if with_path:
@@ -100,7 +100,7 @@ def query(
 
 def index_facts(index: UnitIndex) -> dict[str, Any]:
     """Return what --json prints of a search."""
-    return {"units": index.counts, "index": index.kind, "metric": str(index.metric)}
+    return {"units": index.counts, "index": index.kind, "metric": str(index.space.metric)}
 
 
 def check_path_options(context: click.Context, *, with_path: bool) -> None:
@@ -121,23 +121,14 @@ def search_index(database: Database, search: SearchSettings, progress: Progress)
     """Return the units that the filters leave, however short they are."""
     from query.index import UnitIndex
 
-    return UnitIndex(
-        database,
-        filters=search.filters,
-        weights=search.weights,
-        metric=search.metric,
-        kind=search.kind,
-        progress=progress,
-    )
+    space = search.space(database)
+    return UnitIndex(space, filters=search.filters, kind=search.kind, progress=progress)
 
 
-def unit_facts(database: Database, unit: int, distance: float) -> dict[str, Any]:
-    """Return what is listed of a unit."""
-    import numpy as np
-
-    position = int(database.positions(np.array(unit)))
+def unit_facts(database: Database, position: int, distance: float) -> dict[str, Any]:
+    """Return what is listed of the unit at a position in `database.units`."""
     return {
-        "unit": unit,
+        "unit": int(database.units.ids[position]),
         "source": database.sources[database.units.source[position]].path,
         "start_sample": int(database.units.start_sample[position]),
         "n_samples": int(database.units.n_samples[position]),
@@ -146,39 +137,39 @@ def unit_facts(database: Database, unit: int, distance: float) -> dict[str, Any]
 
 
 def nearest_steps(
-    index: UnitIndex, described: Described, k: int, *, shown: int
+    index: UnitIndex, described: DescriptorSequence, k: int, *, shown: int
 ) -> list[dict[str, Any]]:
     """Return the nearest units of each of the first steps."""
-    matches = index.search(described.sequence[:shown], k=k)
+    matches = index.search(described.descriptors[:shown], k=k)
     rows = []
     at = 0
     for step in range(shown):
-        found = zip(matches.units[step].tolist(), matches.distances[step].tolist(), strict=True)
-        candidates = [unit_facts(index.database, unit, distance) for unit, distance in found]
+        found = zip(matches.positions[step].tolist(), matches.distances[step].tolist(), strict=True)
+        candidates = [unit_facts(index.database, *match) for match in found]
         rows.append({"at_sample": at, "candidates": candidates})
         at += int(described.step_samples[step])
     return rows
 
 
 def explained_steps(
-    index: UnitIndex, described: Described, options: PathOptions, *, shown: int
+    index: UnitIndex, described: DescriptorSequence, options: PathOptions, *, shown: int
 ) -> list[dict[str, Any]]:
     """Return what a path plays at the first steps, and its candidates with their costs."""
     from query.explain import explain
-    from query.path import select_path
+    from query.path import find_path
 
-    path = select_path(index, described.sequence, options, step_samples=described.step_samples)
-    explanation = explain(index, path, options)
+    path = find_path(index, described.descriptors, options, step_samples=described.step_samples)
+    explanation = explain(index.space, path)
     rows = []
     at = 0
     for part in range(int((path.steps < shown).sum())):
         candidates = [
             {
-                **unit_facts(index.database, unit, distance),
+                **unit_facts(index.database, position, distance),
                 "join": round(join, 6),
                 "removed": removed or None,
             }
-            for unit, distance, join, removed in explanation.candidates(path, part)
+            for position, distance, join, removed in explanation.candidates(path, part)
         ]
         chosen = chosen_facts(index, path, part)
         rows.append({"at_sample": at, "chosen": chosen, "candidates": candidates})
@@ -188,13 +179,13 @@ def explained_steps(
 
 def chosen_facts(index: UnitIndex, path, part: int) -> dict[str, Any] | None:
     """Return the unit that a path plays, None where it rests."""
-    from query.path import REST
+    from query.rules import REST
 
-    unit = int(path.units[part])
-    if unit == REST:
+    position = int(path.positions[part])
+    if position == REST:
         return None
     return {
-        **unit_facts(index.database, unit, float(path.distances[part])),
+        **unit_facts(index.database, position, float(path.distances[part])),
         "n_samples": int(path.n_samples[part]),  # as long as it is played
         "join": round(float(path.joins[part]), 6),
     }

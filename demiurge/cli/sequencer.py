@@ -88,7 +88,7 @@ def forecast(
         steps=steps,
         seconds=seconds,
         variations=variations,
-        **asdict(sampling),
+        sampling=sampling,
     )
     asked = {"steps": steps, "seconds": seconds, "variations": variations, **asdict(sampling)}
     origins = [

@@ -1,4 +1,6 @@
-"""A path as a plan: its units as steps, with what spoke for them and what else could be played."""
+"""Make a plan of a path: its units as steps, with what spoke for them and what else could be
+played.
+"""
 
 import math
 from collections.abc import Iterable
@@ -7,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
+from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError
 from playback.plan import MAX_CHANNELS, Plan, Step
 from playback.targets import Targets
 from query.explain import Explanation
-from query.path import REST, UnitPath
+from query.path import UnitPath
+from query.rules import REST
 
 ALTERNATIVES = 8  # other matches kept per step in a plan
 DECIMALS = 6  # of costs
@@ -23,55 +27,62 @@ def make_plan(
     explanation: Explanation,
     database: Database,
     sequence: np.ndarray,
-    settings: dict,
+    settings: PlanSettings,
 ) -> Plan:
-    """A plan that plays one unit per step, each from where its step begins and for as long as it
-    lasts; nothing at rests.
+    """Return a plan that plays one unit per step, each from where its step begins and for as long
+    as it lasts; nothing at rests.
 
-    Where a step lasts longer than its unit, the source plays on behind the unit. `sequence` is what
-    was looked for, raw, (steps, n_descriptors).
+    Where a step lasts longer than its unit, the source plays on behind the unit.
+
+    Parameters
+    ----------
+    sequence : ndarray, float32, shape (steps, n_descriptors), raw
+        What was looked for.
     """
     steps = []
-    at = 0
-    for part, (unit, lasts) in enumerate(
-        zip(path.units.tolist(), path.n_samples.tolist(), strict=True)
-    ):
-        if unit != REST:
-            facts = describe_choice(path, explanation, part, database)
-            step = make_step(
-                database, unit, n_samples=lasts, at_sample=at, target=int(path.steps[part]), **facts
-            )
-            steps.append(step)
-        at += lasts
+    at_sample = 0
+    for part, position in enumerate(path.positions.tolist()):
+        n_samples = int(path.n_samples[part])
+        if position != REST:
+            choice = describe_choice(path, explanation, part, database)
+            target = int(path.steps[part])
+            where = {"n_samples": n_samples, "at_sample": at_sample, "target": target}
+            steps.append(make_step(database, position, **where, **choice))
+        at_sample += n_samples
     used = {step.source for step in steps}
-    stamps = check_sources(database, used)
-    channels = min(
-        max(source.channels for source in database.sources if source.path in used), MAX_CHANNELS
-    )
-    origin = {"id": database.id, "root": str(database.root)}
-    tail_samples = at - steps[-1].until_sample
     return Plan(
         database.sample_rate,
-        channels,
-        origin,
+        _count_channels(database, used),
+        {"id": database.id, "root": str(database.root)},
         tuple(steps),
-        settings,
-        tail_samples,
-        stamps,
-        Targets.of(sequence),
+        settings.to_dict(),
+        tail_samples=at_sample - steps[-1].until_sample,
+        sources=check_sources(database, used),
+        targets=Targets.of(sequence),
     )
 
 
-def make_step(database: Database, unit: int, *, n_samples: int, **facts: Any) -> Step:
-    """A step that plays a unit of the database for so long, or until its source is over."""
+def _count_channels(database: Database, used: set[str]) -> int:
+    """Return how many channels sources need."""
+    most = max(source.channels for source in database.sources if source.path in used)
+    return min(most, MAX_CHANNELS)
+
+
+def make_step(database: Database, position: int, *, n_samples: int, **facts: Any) -> Step:
+    """Return a step that plays the unit at a position in `database.units` for so long, or until its
+    source is over.
+    """
     units = database.units
-    position = int(database.positions(np.array(unit)))
-    lasts = min(int(units.room[position]), n_samples)
-    return Step(unit=unit, **place_of(database, position), n_samples=lasts, **facts)
+    return Step(
+        unit=int(units.ids[position]),
+        **place_of(database, position),
+        n_samples=min(int(units.samples_left[position]), n_samples),
+        **facts,
+    )
 
 
-def place_of(database: Database, position: int | np.integer) -> dict[str, Any]:
-    """Where the unit at a position in `database.units` is to be found: "source" and "start_sample"."""
+def place_of(database: Database, position: int) -> dict[str, Any]:
+    """Return where the unit at a position in `database.units` is: "source" and "start_sample"."""
     units = database.units
     return {
         "source": database.sources[units.source[position]].path,
@@ -82,36 +93,37 @@ def place_of(database: Database, position: int | np.integer) -> dict[str, Any]:
 def describe_choice(
     path: UnitPath, explanation: Explanation, part: int, database: Database
 ) -> dict[str, Any]:
-    """A step's "distance", "join" and "alternatives", the nearest other matches, from a part of a
-    path.
+    """Return a step's "distance", "join" and "alternatives", the nearest other matches, from a part
+    of a path.
     """
-    found: list[dict[str, Any]] = []
-    positions = database.positions(path.matches.units[path.steps[part]])
-    for position, (unit, distance, join, removed) in zip(
-        positions, explanation.candidates(path, part), strict=True
-    ):
-        if unit != path.units[part] and len(found) < ALTERNATIVES:
-            costs = {"distance": round(distance, DECIMALS), "join": round(join, DECIMALS)}
-            found.append(
-                {
-                    "unit": unit,
-                    **costs,
-                    **place_of(database, position),
-                    **({"removed": removed} if removed else {}),
-                }
-            )
-    distance, join = (round(float(costs[part]), DECIMALS) for costs in (path.distances, path.joins))
-    return {"distance": distance, "join": join, "alternatives": tuple(found)}
+    alternatives: list[dict[str, Any]] = []
+    for position, distance, join, removed in explanation.candidates(path, part):
+        if position == path.positions[part] or len(alternatives) == ALTERNATIVES:
+            continue
+        alternative = {
+            "unit": int(database.units.ids[position]),
+            "distance": round(distance, DECIMALS),
+            "join": round(join, DECIMALS),
+            **place_of(database, position),
+        }
+        if removed:
+            alternative["removed"] = removed
+        alternatives.append(alternative)
+    return {
+        "distance": round(float(path.distances[part]), DECIMALS),
+        "join": round(float(path.joins[part]), DECIMALS),
+        "alternatives": tuple(alternatives),
+    }
 
 
 def total_cost(steps: Iterable[Step], continuity: float) -> float:
-    """Target costs plus weighted join costs."""
+    """Return the target costs plus weighted join costs."""
     return round(math.fsum(step.distance + continuity * step.join for step in steps), DECIMALS)
 
 
 def check_sources(database: Database, used: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """`Database.stamps` of sources, after naming those that are missing, or of another length than
-    when they were analysed.
+    """Return `Database.stamps` of sources, after checking that none is missing, or of another
+    length than when it was analysed.
 
     One whose date alone is another is read through when it is played.
 
@@ -122,18 +134,23 @@ def check_sources(database: Database, used: Iterable[str]) -> dict[str, dict[str
     files = {path: database.root / path for path in sorted(used)}
     if missing := [path for path, file in files.items() if not file.is_file()]:
         raise DatabaseError(
-            f"{len(missing)} sources are not in {database.root}: {_first_few(missing)}; put them"
-            " back, name the folder with --root, or build the database again with --prune"
+            f"{_count_sources(missing)} not in {database.root}: {_first_few(missing)}; put"
+            f" {'it' if len(missing) == 1 else 'them'} back, name the folder with --root, or build"
+            " the database again with --prune"
         )
-    stamps = database.stamps(list(files))
-    if changed := [
-        path for path, stamp in stamps.items() if files[path].stat().st_size != stamp["bytes"]
-    ]:
+    stamps = database.stamps(files)
+    sizes = {path: file.stat().st_size for path, file in files.items()}
+    if changed := [path for path, stamp in stamps.items() if sizes[path] != stamp["bytes"]]:
+        verb = "has" if len(changed) == 1 else "have"
         raise DatabaseError(
-            f"{len(changed)} sources have changed since they were analysed: {_first_few(changed)};"
-            " run demiurge db build again"
+            f"{len(changed)} source{'s' * (len(changed) > 1)} {verb} changed since the analysis:"
+            f" {_first_few(changed)}; run demiurge db build again"
         )
     return stamps
+
+
+def _count_sources(paths: list[str]) -> str:
+    return "1 source is" if len(paths) == 1 else f"{len(paths)} sources are"
 
 
 def _first_few(paths: list[str]) -> str:

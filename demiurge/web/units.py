@@ -76,7 +76,7 @@ class UnitViews:
         index = self.workspace.index(SearchSettings(kind=self._index_kind))
         row = self.database.rows_at(np.array([position]))
         matches = index.search(row, k=min(PASSAGE_UNITS * (k + 1), len(index)))
-        positions = self.database.units.find(matches.units[0]).tolist()
+        positions = matches.positions[0].tolist()
         are_new = new_passages(positions, self.database, [position])
         found = [
             self._match(place, distance)

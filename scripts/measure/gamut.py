@@ -25,6 +25,7 @@ from demiurge.pipeline import describe, render_mosaic
 from query.index import UnitIndex
 from query.options import PathOptions
 from query.settings import SearchSettings
+from query.space import Space
 
 GAMUT = """
 import json, sys, time
@@ -75,9 +76,9 @@ def compare(
     build_database(corpus, path)
     built = time.perf_counter() - started
     database = Database(path)
-    sequence = describe(target, database.settings).sequence
+    sequence = describe(target, database.settings).descriptors
     evenly = dict.fromkeys(database.settings.names, 1.0)
-    nearest = UnitIndex(database, weights=evenly).search(sequence, k=1)
+    nearest = UnitIndex(Space(database, weights=evenly)).search(sequence, k=1)
     yield "(the nearest units' own descriptors)", (built, 0, 0, float(nearest.distances.mean()))
     wanted = database.normaliser.apply(sequence)
     for name, options in SETTINGS.items():
@@ -95,8 +96,8 @@ def time_mosaic(
 ) -> tuple[float, float]:
     """Return the seconds of the search, and of all else that makes the file."""
     started = time.perf_counter()
-    sequence = describe(target, database.settings).sequence
-    UnitIndex(database).search(sequence, k=options.k)
+    sequence = describe(target, database.settings).descriptors
+    UnitIndex(Space(database)).search(sequence, k=options.k)
     searched = time.perf_counter() - started
     started = time.perf_counter()
     render_mosaic(target, database.path, out, search=SearchSettings(path=options))
@@ -114,7 +115,7 @@ def time_gamut(python: str, corpus: Path, target: Path, out: Path) -> tuple[floa
 
 def fit(rendered: Path, wanted: np.ndarray, database: Database) -> float:
     """Return the mean distance of a file from the z-scored sequence that was wanted."""
-    found = database.normaliser.apply(describe(rendered, database.settings).sequence)
+    found = database.normaliser.apply(describe(rendered, database.settings).descriptors)
     n = min(len(found), len(wanted))
     return float(np.linalg.norm(found[:n] - wanted[:n], axis=1).mean())
 

@@ -18,7 +18,8 @@ from db.database import Database
 from query.filters import Filters
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import UnitPath, find_paths, select_path
+from query.path import UnitPath, find_path, find_paths
+from query.space import Space
 
 SETTINGS: dict[str, dict] = {
     "nearest units (continuity 0)": {"continuity": 0.0},
@@ -74,7 +75,7 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
     for name, changed in SETTINGS.items():
         started = time.perf_counter()
         options = PathOptions(k=k, **changed)
-        path = select_path(index, sequence, options, step_samples=step_samples)
+        path = find_path(index, sequence, options, step_samples=step_samples)
         taken = time.perf_counter() - started
         nearest = nearest or float(path.distances.mean())
         print(f"| {name} | {' | '.join(figures(path, nearest, seconds, taken))} |")
@@ -85,15 +86,17 @@ def measure(database: Database, target: str, seconds: float, k: int) -> None:
 def index_without(target: str, database: Database) -> UnitIndex:
     """Index the units of all sources but one."""
     others = tuple(source.path for source in database.sources if source.path != target)
-    return UnitIndex(database, min_samples=database.hop_length, filters=Filters(sources=others))
+    return UnitIndex(
+        Space(database), min_samples=database.hop_length, filters=Filters(sources=others)
+    )
 
 
 def figures(path: UnitPath, nearest: float, seconds: float, taken: float) -> list[str]:
     """Return the cells of a row; `nearest` is the mean distance of the nearest units."""
     distance = float(path.distances.mean())
-    joins = float((np.diff(path.units) != 1).mean())
-    n_runs = 1 + joins * (len(path.units) - 1)
-    _, uses = np.unique(path.units, return_counts=True)
+    joins = float((np.diff(path.positions) != 1).mean())
+    n_runs = 1 + joins * (len(path.positions) - 1)
+    _, uses = np.unique(path.positions, return_counts=True)
     share = uses / uses.sum()
     return [
         f"{distance:.3f} ({100 * (distance / nearest - 1):+.1f} %)",
@@ -106,8 +109,8 @@ def figures(path: UnitPath, nearest: float, seconds: float, taken: float) -> lis
 
 
 def compare_variations(paths: list[UnitPath]) -> str:
-    costs = ", ".join(f"{path.cost / len(path.units):.3f}" for path in paths)
-    shared = [np.mean(a.units == b.units) for a, b in combinations(paths, 2)]
+    costs = ", ".join(f"{path.cost / len(path.positions):.3f}" for path in paths)
+    shared = [np.mean(a.positions == b.positions) for a, b in combinations(paths, 2)]
     return (
         f"{len(paths)} variations: costs per step {costs}; two of them play the same unit at "
         f"{100 * max(shared):.1f} % of steps at most"

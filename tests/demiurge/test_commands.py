@@ -249,7 +249,7 @@ def short(monkeypatch):
     )
 
 
-def test_models_are_judged_by_command(work, tmp_path, short):
+def test_models_are_evaluated_by_command(work, tmp_path, short):
     document = json.loads(run("sequencer", "evaluate", work / "my.model", work / "my.db", "--json"))
     assert [e["name"] for e in document["evaluations"]] == [
         "my.model",
@@ -270,7 +270,7 @@ def test_models_are_judged_by_command(work, tmp_path, short):
     )
 
 
-def test_models_are_judged_on_the_sources_they_were_trained_with(work, tmp_path, short):
+def test_models_are_evaluated_on_the_sources_they_were_trained_with(work, tmp_path, short):
     sounds = tmp_path / "sounds"
     model = work / "my.model"
     shutil.copytree(work / "sounds", sounds)
@@ -680,7 +680,7 @@ def refused(work, tmp_path, tabla):
             "give the corpus folder",
             1,
         ),
-        ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "sources are not in", 1),
+        ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "are not in", 1),
         ("mosaic {seed} {tmp}/nowhere -o {tmp}/o.wav", "no database here", 1),
         (
             "mosaic {seed} {db} -o {tmp}/planned.wav",
@@ -694,12 +694,12 @@ def refused(work, tmp_path, tabla):
             2,
         ),
         ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),
-        ("query {seed} {db} --where centroid>1", "no descriptor 'centroid' in", 2),
+        ("query {seed} {db} --where zcr>1", "no descriptor 'zcr' in", 2),
         ("query {seed} {db} --within 3:4", "--within is a condition now: --where 'start_s", 2),
         ("query {seed} {db} --tag loud", "is tagged 'loud'; there are no tags", 2),
         (
             "query {seed} {db} --where loudness>=-30",
-            "no descriptor 'loudness' in",
+            "knows no loudness; build a database with --descriptors mfcc,loudness",
             2,
         ),
         (
@@ -782,7 +782,7 @@ def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):
     sf.write(tmp_path / "t.wav", tabla, RATE)
     run("db", "build", tmp_path / "sounds", tmp_path / "db")
     (tmp_path / "sounds" / "a.wav").unlink()
-    assert "1 sources are not in" in run(
+    assert "1 source is not in" in run(
         "mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", expect=1
     )
     assert not (tmp_path / "o.wav").exists()
@@ -850,7 +850,7 @@ def test_rules_against_repetition_hold_in_what_is_rendered(work, tmp_path):
     rules = ("--min-reuse", 1.5, "--max-run", 0.3, "--novelty", 0.5)
     run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "o.wav", *rules)
     plan = json.loads((tmp_path / "o.plan.json").read_text())
-    assert plan["settings"]["selection"]["min_reuse"] == 1.5
+    assert plan["settings"]["path"]["min_reuse"] == 1.5
     begins = {}
     for step in plan["steps"]:
         assert step["at_sample"] - begins.get(step["unit"], -RATE * 10) >= 1.5 * RATE
@@ -972,13 +972,13 @@ def test_renders_temperature_is_its_forecasts(work, tmp_path):
     assert (
         settings["temperature"],
         settings["random_seed"],
-        settings["selection"]["temperature"],
+        settings["path"]["temperature"],
     ) == (0.5, 4, 0.0)
     run(
         f"mosaic {SEED_FILE} {work / 'my.db'} -o {out} --path-temperature 0.5 --random-seed 4"
         " --force"
     )
-    search = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["selection"]
+    search = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["path"]
     assert (search["temperature"], search["seed"]) == (0.5, 4)
 
 
@@ -1004,11 +1004,11 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
     samples, _ = sf.read(tmp_path / "o.wav", always_2d=True)
     plan = json.loads((tmp_path / "o.plan.json").read_text())
     assert len(samples) == len(target)
-    sounding = np.zeros(len(samples), bool)
+    played = np.zeros(len(samples), bool)
     for step in plan["steps"]:
-        sounding[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
-    assert 0.2 < (~sounding).mean() < 0.3
-    assert np.abs(samples[~sounding]).max() == 0
+        played[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
+    assert 0.2 < (~played).mean() < 0.3
+    assert np.abs(samples[~played]).max() == 0
     check_facts(facts, plan["steps"])
 
 

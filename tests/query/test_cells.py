@@ -18,6 +18,7 @@ from query import proposals
 from query.cache import Cached, has_drifted
 from query.filters import Filters
 from query.index import UnitIndex
+from query.space import Space
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +57,17 @@ def targets(corpus):
 )
 def test_what_is_found_is_nearly_all_there_is_and_its_distance_exact(corpus, targets, kind, metric):
     database = Database(corpus / "db")
-    exact = UnitIndex(database, metric=metric).search(targets, k=32)
-    found = UnitIndex(database, metric=metric, kind=kind).search(targets, k=32)
-    assert (found.units[:, 0] == exact.units[:, 0]).mean() >= 0.95
+    exact = UnitIndex(Space(database, metric=metric)).search(targets, k=32)
+    found = UnitIndex(Space(database, metric=metric), kind=kind).search(targets, k=32)
+    assert (found.positions[:, 0] == exact.positions[:, 0]).mean() >= 0.95
     recall = np.mean(
-        [len(np.intersect1d(a, b)) / 32 for a, b in zip(found.units, exact.units, strict=True)]
+        [
+            len(np.intersect1d(a, b)) / 32
+            for a, b in zip(found.positions, exact.positions, strict=True)
+        ]
     )
     assert recall >= 0.95
-    same = found.units == exact.units
+    same = found.positions == exact.positions
     np.testing.assert_allclose(found.distances[same], exact.distances[same], rtol=1e-5)
     assert (np.diff(found.distances, axis=1) >= 0).all()
 
@@ -72,14 +76,15 @@ def test_what_is_found_is_nearly_all_there_is_and_its_distance_exact(corpus, tar
 def test_there_are_always_k_and_all_pass_the_filters(corpus, targets, kind):
     database = Database(corpus / "db")
     name = min(database.sources, key=lambda source: source.n_units).path
-    index = UnitIndex(database, kind=kind, filters=Filters(sources=(name,)))
+    index = UnitIndex(Space(database), kind=kind, filters=Filters(sources=(name,)))
     matches = index.search(targets[:50], k=len(index))
-    own = database.units.ids[[database.sources[i].path == name for i in database.units.source]]
-    for row in matches.units:
+    own = np.flatnonzero([database.sources[i].path == name for i in database.units.source])
+    for row in matches.positions:
         assert set(row) == set(own)
-    everything = UnitIndex(database, kind=kind)
+    everything = UnitIndex(Space(database), kind=kind)
     assert (
-        np.sort(everything.search(targets[:2], k=len(everything)).units) == database.units.ids
+        np.sort(everything.search(targets[:2], k=len(everything)).positions)
+        == np.arange(len(everything))
     ).all()
 
 
@@ -90,11 +95,11 @@ def test_where_the_cells_hold_fewer_units_than_are_proposed_only_real_ones_are_f
     database = Database(corpus / "db")
     longest = max(range(len(database.sources)), key=lambda number: database.sources[number].n_units)
     index = UnitIndex(
-        database, kind="pq", filters=Filters(sources=(database.sources[longest].path,))
+        Space(database), kind="pq", filters=Filters(sources=(database.sources[longest].path,))
     )
     sequence = database.source_descriptors(len(database.sources) - 1)
     assert (index._propose(sequence, 1) < 0).any()
-    found = index.positions(index.search(sequence, k=1).units)
+    found = index.search(sequence, k=1).positions
     assert (database.units.source[found] == longest).all()
 
 
@@ -114,10 +119,10 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
     copied, monkeypatch, targets
 ):
     counted = built_anew(monkeypatch)
-    first = UnitIndex(Database(copied / "db"), kind="pq").search(targets, k=8)
+    first = UnitIndex(Space(Database(copied / "db")), kind="pq").search(targets, k=8)
     assert len(kept(copied)) == 2
-    again = UnitIndex(Database(copied / "db"), kind="pq").search(targets, k=8)
-    np.testing.assert_array_equal(first.units, again.units)
+    again = UnitIndex(Space(Database(copied / "db")), kind="pq").search(targets, k=8)
+    np.testing.assert_array_equal(first.positions, again.positions)
     assert len(counted) == 1
     gone = min(Database(copied / "db").sources, key=lambda source: source.n_units)
     remove_sources(copied / "db", [gone.path])
@@ -125,15 +130,16 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
     shutil.copy(sorted(CORPUS_DIR.glob("*.ogg"))[1], copied / "c" / "new.ogg")
     build_database(copied / "c", copied / "db", moved=True)
     database = Database(copied / "db")
-    index = UnitIndex(database, kind="pq")
+    index = UnitIndex(Space(database), kind="pq")
     assert len(counted) == 1
     new = next(i for i, source in enumerate(database.sources) if source.path == "new.ogg")
     found = index.search(database.source_descriptors(new), k=1)
     np.testing.assert_array_equal(
-        found.units[:, 0], database.sources[new].first_unit + np.arange(len(found.units))
+        database.units.ids[found.positions[:, 0]],
+        database.sources[new].first_unit + np.arange(len(found.positions)),
     )
-    everything = index.search(targets[:1], k=len(index)).units[0]
-    np.testing.assert_array_equal(np.sort(everything), database.units.ids)
+    everything = index.search(targets[:1], k=len(index)).positions[0]
+    np.testing.assert_array_equal(np.sort(everything), np.arange(len(index)))
     assert len(kept(copied)) == 2
 
 
@@ -162,12 +168,12 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
 def test_a_damaged_or_foreign_index_is_said_to_be_so_and_built_anew(
     copied, monkeypatch, caplog, targets, damage, message
 ):
-    first = UnitIndex(Database(copied / "db"), kind="ivf").search(targets, k=4)
+    first = UnitIndex(Space(Database(copied / "db")), kind="ivf").search(targets, k=4)
     (file,) = (copied / "db" / "index").glob("*.faiss")
     damage(file, file.with_suffix(".json"))
     counted = built_anew(monkeypatch)
-    again = UnitIndex(Database(copied / "db"), kind="ivf").search(targets, k=4)
-    np.testing.assert_array_equal(first.units, again.units)
+    again = UnitIndex(Space(Database(copied / "db")), kind="ivf").search(targets, k=4)
+    np.testing.assert_array_equal(first.positions, again.positions)
     assert len(counted) == 1
     assert "the index is built anew" in caplog.text
     import re
@@ -176,25 +182,25 @@ def test_a_damaged_or_foreign_index_is_said_to_be_so_and_built_anew(
 
 
 def test_an_index_of_what_has_changed_much_is_built_anew(copied, monkeypatch, targets):
-    UnitIndex(Database(copied / "db"), kind="pq")
+    UnitIndex(Space(Database(copied / "db")), kind="pq")
     counted = built_anew(monkeypatch)
     remove_sources(copied / "db", ["loop_*"])
     compact(copied / "db")
-    index = UnitIndex(Database(copied / "db"), kind="pq")
+    index = UnitIndex(Space(Database(copied / "db")), kind="pq")
     assert len(counted) == 1
-    assert set(index.search(targets, k=4).units.ravel()) <= set(index.database.units.ids)
+    assert set(index.search(targets, k=4).positions.ravel()) <= set(range(len(index)))
 
 
 def test_growth_in_small_steps_adds_up(copied, monkeypatch):
     for path in sorted((copied / "c").glob("*.ogg"))[:20]:
         path.rename(copied / path.name)
     build_database(copied / "c", copied / "db", moved=True, prune=True)
-    UnitIndex(Database(copied / "db"), kind="pq")
+    UnitIndex(Space(Database(copied / "db")), kind="pq")
     counted = built_anew(monkeypatch)
     for path in sorted(copied.glob("*.ogg")):
         path.rename(copied / "c" / path.name)
         build_database(copied / "c", copied / "db")
-        index = UnitIndex(Database(copied / "db"), kind="pq")
+        index = UnitIndex(Space(Database(copied / "db")), kind="pq")
         assert index._cells.index.ntotal == len(index.database.units)
     assert 1 <= len(counted) <= 4
 
@@ -217,14 +223,14 @@ def test_an_index_whose_z_scores_are_no_longer_the_databases_has_drifted(corpus,
 
 def test_an_index_that_another_process_replaces_meanwhile_is_not_mixed_with_ours(copied, caplog):
     """As if its file had been written between our reading of the record and of the file."""
-    UnitIndex(Database(copied / "db"), kind="ivf")
+    UnitIndex(Space(Database(copied / "db")), kind="ivf")
     (file,) = (copied / "db" / "index").glob("*.faiss")
     record = file.with_suffix(".json").read_text()
     shutil.copy(sorted(CORPUS_DIR.glob("*.ogg"))[1], copied / "c" / "new.ogg")
     build_database(copied / "c", copied / "db", moved=True)
-    UnitIndex(Database(copied / "db"), kind="ivf")
+    UnitIndex(Space(Database(copied / "db")), kind="ivf")
     file.with_suffix(".json").write_text(record)
-    index = UnitIndex(Database(copied / "db"), kind="ivf")
+    index = UnitIndex(Space(Database(copied / "db")), kind="ivf")
     assert "built anew" in caplog.text
     assert index._cells.index.ntotal == len(index.database.units)
 
@@ -239,16 +245,17 @@ def test_few_units_are_compared_one_by_one(copied):
     database = Database(copied / "db")
     if len(database.units) < 16:
         with pytest.raises(ParameterError, match="index=pq needs 16 units, .* has .*; use flat"):
-            UnitIndex(database, kind="pq")
+            UnitIndex(Space(database), kind="pq")
     assert (
-        UnitIndex(database, kind="ivf").search(database.descriptors[:1], k=1).distances[0, 0] == 0
+        UnitIndex(Space(database), kind="ivf").search(database.descriptors[:1], k=1).distances[0, 0]
+        == 0
     )
 
 
 def test_indexes_of_other_weights_are_others_and_only_the_latest_are_kept(copied):
     database = Database(copied / "db")
     for weight in (1, 2, 3, 4, 5, 6):
-        UnitIndex(database, kind="pq", weights={"mfcc0": weight})
+        UnitIndex(Space(database, weights={"mfcc0": weight}), kind="pq")
     assert len(kept(copied)) == 8
 
 
@@ -258,7 +265,7 @@ def test_an_index_that_is_used_is_not_the_first_to_be_forgotten(copied):
     def use(weight):
         """The files of the index with this weight."""
         before = set(kept(copied))
-        UnitIndex(database, kind="ivf", weights={"mfcc0": weight})
+        UnitIndex(Space(database, weights={"mfcc0": weight}), kind="ivf")
         return set(kept(copied)) - before
 
     first, *_ = [use(weight) for weight in (1, 2, 3, 4)]
@@ -269,8 +276,8 @@ def test_an_index_that_is_used_is_not_the_first_to_be_forgotten(copied):
 
 def test_where_it_cannot_be_kept_the_search_goes_on(copied, caplog, targets):
     (copied / "db" / "index").write_text("in the way")
-    matches = UnitIndex(Database(copied / "db"), kind="ivf").search(targets, k=4)
-    assert matches.units.min() >= 0
+    matches = UnitIndex(Space(Database(copied / "db")), kind="ivf").search(targets, k=4)
+    assert matches.positions.min() >= 0
     assert "cannot be kept" in caplog.text
 
 
@@ -283,7 +290,7 @@ def test_a_gpu_is_used_where_faiss_has_one(corpus, targets, monkeypatch):
         lambda index: moved.append(index.ntotal) or index,
         raising=False,
     )
-    index = UnitIndex(Database(corpus / "db"))
+    index = UnitIndex(Space(Database(corpus / "db")))
     index.search(targets, k=4)
     assert moved == [len(index)]
     index.search(targets[:1], k=2048)  # more than a GPU gives

@@ -5,18 +5,22 @@ import pytest
 
 from query.explain import explain
 from query.options import PathOptions
-from query.path import REST, select_path
+from query.path import find_path
+from query.rules import REST
 from tests.query.test_path import HOP, RATE, Toy, find, make_uneven
 
 
 def test_joins_of_the_chosen_are_those_of_the_path():
     toy = Toy([20, 30], 1)
     options = PathOptions(k=50)
-    path = select_path(
-        toy, np.random.default_rng(2).normal(size=(30, 3)), options, step_samples=np.full(30, HOP)
+    path = find_path(
+        toy.index,
+        np.random.default_rng(2).normal(size=(30, 3)),
+        options,
+        step_samples=np.full(30, HOP),
     )
-    explanation = explain(toy, path, options)
-    chosen = np.argmax(path.matches.units == path.units[:, None], axis=1)
+    explanation = explain(toy.space, path)
+    chosen = np.argmax(path.matches.positions == path.positions[:, None], axis=1)
     np.testing.assert_allclose(explanation.joins[np.arange(30), chosen], path.joins, rtol=1e-6)
     assert path.distances.sum() + 0.25 * path.joins.sum() == pytest.approx(path.cost, rel=1e-5)
     assert {why for row in explanation.removed for why in row} == {""}
@@ -27,23 +31,22 @@ def test_what_is_removed_is_what_the_rules_forbid_after_this_path():
     targets = np.repeat(np.random.default_rng(2).normal(size=(3, 3)), 10, axis=0)
     options = {"k": 50, "min_reuse": 0.35, "max_run": 0.2, "continuity": 2.0}
     path = find(toy, targets, **options)
-    explanation = explain(toy, path, PathOptions(**options))
-    played = toy.positions(path.units)
-    for i, (units, row) in enumerate(zip(path.matches.units, explanation.removed, strict=True)):
-        recent = set(path.units[max(i - 3, 0) : i])  # 0.35 s are three and a half steps
+    explanation = explain(toy.space, path)
+    played = path.positions
+    for i, (units, row) in enumerate(zip(path.matches.positions, explanation.removed, strict=True)):
+        recent = set(path.positions[max(i - 3, 0) : i])  # 0.35 s are three and a half steps
         run = 1
         while (
             i > run
             and played[i - run] == played[i - run - 1] + 1
-            and toy.database.units.source[played[i - run]]
-            == (toy.database.units.source[played[i - run - 1]])
+            and toy.units.source[played[i - run]] == (toy.units.source[played[i - run - 1]])
         ):
             run += 1
         for unit, why in zip(units, row, strict=True):
             follows = (
                 i > 0
-                and unit == path.units[i - 1] + 1
-                and toy.database.units.room[played[i - 1]] > HOP
+                and unit == path.positions[i - 1] + 1
+                and toy.units.samples_left[played[i - 1]] > HOP
             )
             expected = (
                 "min_reuse"
@@ -53,7 +56,7 @@ def test_what_is_removed_is_what_the_rules_forbid_after_this_path():
                 else ""
             )
             assert why == expected, (i, unit)
-        assert row[list(units).index(path.units[i])] == ""
+        assert row[list(units).index(path.positions[i])] == ""
 
 
 def test_whole_units_are_never_too_short_and_runs_last_as_long_as_they_do():
@@ -61,10 +64,12 @@ def test_whole_units_are_never_too_short_and_runs_last_as_long_as_they_do():
     make_uneven(toy, 0)
     options = PathOptions(k=50, max_run=0.3, continuity=2.0)
     targets = np.random.default_rng(2).normal(size=(30, 3))
-    path = select_path(toy, targets, options, step_samples=np.full(30, HOP), whole_units=True)
-    explanation = explain(toy, path, options, whole_units=True)
+    path = find_path(toy.index, targets, options, step_samples=np.full(30, HOP), whole_units=True)
+    explanation = explain(toy.space, path)
     assert {why for row in explanation.removed for why in row} <= {"", "max_run"}
-    for units, row, unit in zip(path.matches.units, explanation.removed, path.units, strict=True):
+    for units, row, unit in zip(
+        path.matches.positions, explanation.removed, path.positions, strict=True
+    ):
         if unit in units:
             assert row[list(units).index(unit)] == ""
 
@@ -74,14 +79,14 @@ def test_what_is_too_short_or_too_far_is_said():
     targets = np.zeros((2, 3))
     targets[1] += 99
     options = PathOptions(k=6, rest_threshold=10.0)
-    path = select_path(toy, targets, options, step_samples=np.array([3 * HOP, HOP]))
-    first, second = explain(toy, path, options).removed
-    left = toy.database.units.room[toy.positions(path.matches.units[0])] // HOP
+    path = find_path(toy.index, targets, options, step_samples=np.array([3 * HOP, HOP]))
+    first, second = explain(toy.space, path).removed
+    left = toy.units.samples_left[path.matches.positions[0]] // HOP
     assert first == ["too short" if room < 3 else "" for room in left]
-    assert path.units[1] == REST
+    assert path.positions[1] == REST
     assert set(second) == {"rest_threshold"}
     near = PathOptions(
         k=6, rest_threshold=float(np.sort(path.matches.distances[0])[2])
     )  # three of six are farther
-    path = select_path(toy, targets[:1], near, step_samples=np.array([HOP]))
-    assert set(explain(toy, path, near).removed[0]) == {""}
+    path = find_path(toy.index, targets[:1], near, step_samples=np.array([HOP]))
+    assert set(explain(toy.space, path).removed[0]) == {""}

@@ -15,7 +15,8 @@ from files.errors import ParameterError
 from query.filters import Condition, Filters, filter_units, parse_condition
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import select_path
+from query.path import find_path
+from query.space import Space
 
 INF = float("inf")
 
@@ -73,14 +74,14 @@ def test_each_filter_leaves_what_it_says(database):
 def test_what_does_not_pass_is_neither_found_nor_runs_on(database):
     loudness = database.descriptors[:, database.settings.names.index("loudness")]
     middle = float(np.median(loudness))
-    index = UnitIndex(database, filters=Filters(where=(Condition("loudness", ">", middle),)))
+    index = UnitIndex(Space(database), filters=Filters(where=(Condition("loudness", ">", middle),)))
     assert len(index) == (loudness > middle).sum() < len(database.units)
     sequence = database.source_descriptors(0)
-    path = select_path(
+    path = find_path(
         index, sequence, PathOptions(k=4, continuity=3.0), step_samples=np.ones(len(sequence), int)
     )
-    assert (loudness[index.positions(path.units)] > middle).all()
-    assert (loudness[index.positions(path.matches.units)] > middle).all()
+    assert (loudness[path.positions] > middle).all()
+    assert (loudness[path.matches.positions] > middle).all()
 
 
 def test_filters_that_leave_nothing_say_what_each_left(database):
@@ -99,9 +100,13 @@ def test_filters_that_leave_nothing_say_what_each_left(database):
     ):
         filter_units(database, Filters(tags=("soft", "loud")))
     with pytest.raises(
-        ParameterError, match=r"no descriptor 'centroid' in .*; there are start_s, length_ms, mfcc0"
+        ParameterError, match=r"no descriptor 'zcr' in .*; there are start_s, length_ms, mfcc0"
     ):
-        filter_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
+        filter_units(database, Filters(where=(Condition("zcr", ">", 0.0),)))
+    for column in ("centroid", "f0_std"):
+        remedy = rf"knows no {column}; build a database with --descriptors mfcc,loudness,spectral$"
+        with pytest.raises(ParameterError, match=remedy):
+            filter_units(database, Filters(where=(Condition(column, ">", 0.0),)))
 
 
 @pytest.mark.parametrize(

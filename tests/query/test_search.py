@@ -7,33 +7,33 @@ from db.build import build_database
 from db.database import Database
 from files.errors import DatabaseError, ParameterError
 from query.index import UnitIndex
-from query.joins import JoinCosts
 from query.options import PathOptions
-from query.path import select_path
+from query.path import find_path
+from query.space import Space
 
 
 @pytest.fixture
 def index(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")
-    return UnitIndex(Database(tmp_path / "db"))
+    return UnitIndex(Space(Database(tmp_path / "db")))
 
 
 def test_search_equals_brute_force(index):
     rng = np.random.default_rng(0)
-    scores = index.scores(np.arange(len(index)))
+    scores = index.space.unit_vectors(np.arange(len(index)))
     sequence = index.database.descriptors[rng.integers(len(scores), size=60)] + 5 * rng.normal(
         size=(60, 39)
     )
     matches = index.search(sequence, k=7)
-    exact = np.linalg.norm(index.normalise(sequence)[:, None] - scores, axis=2)
+    exact = np.linalg.norm(index.space.sequence_vectors(sequence)[:, None] - scores, axis=2)
     np.testing.assert_allclose(matches.distances, np.sort(exact, axis=1)[:, :7], rtol=1e-4)
-    found = exact[np.arange(60)[:, None], index.positions(matches.units)]
+    found = exact[np.arange(60)[:, None], matches.positions]
     np.testing.assert_allclose(matches.distances, found, rtol=1e-4)
 
 
 def test_every_unit_finds_itself_at_distance_zero(index):
     matches = index.search(index.database.descriptors, k=1)
-    np.testing.assert_array_equal(matches.units[:, 0], index.database.units.ids)
+    np.testing.assert_array_equal(matches.positions[:, 0], np.arange(len(index)))
     assert matches.distances.max() == 0
 
 
@@ -42,22 +42,21 @@ def test_one_step_gives_the_row_it_has_among_many(index):
     many = index.search(rows, k=5)
     for i in (0, 7, 29):
         one = index.search(rows[i : i + 1], k=5)
-        np.testing.assert_array_equal(one.units[0], many.units[i])
+        np.testing.assert_array_equal(one.positions[0], many.positions[i])
 
 
 def test_all_units_can_be_asked_for(index):
-    assert sorted(index.search(index.database.descriptors[:1], k=len(index)).units[0]) == sorted(
-        index.database.units.ids
-    )
+    matches = index.search(index.database.descriptors[:1], k=len(index))
+    assert sorted(matches.positions[0]) == list(range(len(index)))
 
 
 def test_short_units_are_left_out_where_a_length_is_asked_for(index):
-    full = UnitIndex(index.database, min_samples=1024)
+    full = UnitIndex(index.space, min_samples=1024)
     assert len(full) == (index.database.units.n_samples == 1024).sum() < len(index)
-    room = np.unique(index.database.units.room)[5]
+    left = np.unique(index.database.units.samples_left)[5]
     assert (
-        len(UnitIndex(index.database, min_samples=int(room)))
-        == (index.database.units.room >= room).sum()
+        len(UnitIndex(index.space, min_samples=int(left)))
+        == (index.database.units.samples_left >= left).sum()
     )
 
 
@@ -93,7 +92,7 @@ def test_empty_database_is_refused(tmp_path):
     (tmp_path / "c" / "x.wav").write_text("not audio")
     build_database(tmp_path / "c", tmp_path / "db")
     with pytest.raises(DatabaseError, match="holds no units; add audio"):
-        UnitIndex(Database(tmp_path / "db"))
+        UnitIndex(Space(Database(tmp_path / "db")))
 
 
 def test_database_whose_build_was_cut_off_says_so(index, monkeypatch):
@@ -102,23 +101,23 @@ def test_database_whose_build_was_cut_off_says_so(index, monkeypatch):
     with pytest.raises(
         DatabaseError, match="its build was cut off; run the same demiurge db build again"
     ):
-        UnitIndex(database)
+        Space(database)
 
 
 def lasting(steps):
     return np.full(steps, 1024)
 
 
-def path_cost(index, units, targets, continuity):
+def path_cost(index, positions, targets, continuity):
     """Cost of any path, written out from the definition."""
     database = index.database
-    scores = index.scores(np.arange(len(index)))
-    positions = index.positions(np.asarray(units))
+    scores = index.space.unit_vectors(np.arange(len(index)))
+    positions = np.asarray(positions)
     cost = np.linalg.norm(scores[positions] - targets, axis=1).sum()
     heard = scores * np.append(2, np.ones(38))  # level, mfcc0, counts double at joins
     for a, b in pairwise(positions):
         if a + 1 == len(scores) or database.units.source[a + 1] != database.units.source[a]:
-            cost += continuity * JoinCosts(index).by_chance
+            cost += continuity * index.space.joins.by_chance
         elif b != a + 1:
             cost += continuity * np.linalg.norm(heard[a + 1] - heard[b])
     return cost
@@ -128,20 +127,21 @@ def path_cost(index, units, targets, continuity):
 def test_a_sources_own_sequence_is_found_as_it_is(index, source):
     chosen = index.database.sources[source]
     sequence = index.database.source_descriptors(source)
-    path = select_path(
+    path = find_path(
         index,
         sequence,
         PathOptions(k=8, continuity=1.0),
         step_samples=np.append(lasting(len(sequence) - 1), 1),
     )
-    np.testing.assert_array_equal(path.units, chosen.first_unit + np.arange(chosen.n_units))
+    first = index.database.units.find(chosen.first_unit)
+    np.testing.assert_array_equal(path.positions, first + np.arange(chosen.n_units))
     assert path.cost == pytest.approx(0, abs=1e-3)
 
 
 def test_without_continuity_the_path_is_the_nearest_unit_of_each_step(index):
     sequence = index.database.descriptors[::5] + 3
-    index = UnitIndex(index.database, min_samples=1024)
-    path = select_path(
+    index = UnitIndex(index.space, min_samples=1024)
+    path = find_path(
         index, sequence, PathOptions(k=4, continuity=0.0), step_samples=lasting(len(sequence))
     )
     np.testing.assert_allclose(
@@ -154,31 +154,30 @@ def test_path_is_the_cheapest_of_all(index, continuity):
     rng = np.random.default_rng(1)
     sequence = index.database.normaliser.invert(rng.normal(size=(3, 39)).astype(np.float32))
     # all units are candidates: no path is left out
-    targets = index.normalise(sequence)
+    targets = index.space.sequence_vectors(sequence)
     k = len(index)
-    path = select_path(
+    path = find_path(
         index,
         sequence,
         PathOptions(k=k, continuity=continuity),
         step_samples=np.ones(3, int),
         whole_units=True,
     )
-    ids = index.database.units.ids
-    fit = np.linalg.norm(targets[:, None] - index.scores(np.arange(len(index))), axis=2)
+    fit = np.linalg.norm(targets[:, None] - index.space.unit_vectors(np.arange(len(index))), axis=2)
     join = np.array(
         [
             [
-                path_cost(
-                    index, (a, b), index.scores(index.positions(np.array([a, b]))), continuity
-                )
-                for b in ids
+                path_cost(index, (a, b), index.space.unit_vectors(np.array([a, b])), continuity)
+                for b in range(k)
             ]
-            for a in ids
+            for a in range(k)
         ]
     )
     total = fit[0][:, None, None] + join[:, :, None] + fit[1][:, None] + join + fit[2]
     assert path.cost == pytest.approx(total.min(), rel=1e-3)
-    assert path.cost == pytest.approx(path_cost(index, path.units, targets, continuity), rel=1e-3)
+    assert path.cost == pytest.approx(
+        path_cost(index, path.positions, targets, continuity), rel=1e-3
+    )
 
 
 def test_more_continuity_gives_fewer_joins(index):
@@ -186,10 +185,10 @@ def test_more_continuity_gives_fewer_joins(index):
     sequence = index.database.normaliser.invert(rng.normal(size=(60, 39)).astype(np.float32))
     joins = []
     for continuity in (0.0, 0.5, 2.0, 10.0):
-        path = select_path(
+        path = find_path(
             index, sequence, PathOptions(k=16, continuity=continuity), step_samples=lasting(60)
         )
-        joins.append(int((np.diff(path.units) != 1).sum()))
+        joins.append(int((np.diff(path.positions) != 1).sum()))
     assert joins == sorted(joins, reverse=True)
     assert joins[-1] < joins[0]
 
@@ -200,17 +199,17 @@ def test_a_unit_that_follows_on_but_is_too_short_is_not_played(index):
         i for i, s in enumerate(database.sources) if s.path == "short.flac"
     )  # its eighth unit has 182 samples
     sequence = database.source_descriptors(short)
-    full = UnitIndex(database, min_samples=1024)
-    path = select_path(
+    full = UnitIndex(index.space, min_samples=1024)
+    path = find_path(
         full, sequence, PathOptions(k=4, continuity=5.0), step_samples=lasting(len(sequence))
     )
-    assert database.units.n_samples[full.positions(path.units)].min() == 1024
+    assert database.units.n_samples[path.positions].min() == 1024
 
 
 @pytest.mark.parametrize("continuity", [-1.0, float("nan"), float("inf")])
 def test_bad_continuity_is_refused(index, continuity):
     with pytest.raises(ParameterError, match="continuity=.* must be a finite number of at least 0"):
-        select_path(
+        find_path(
             index,
             index.database.descriptors[:2],
             PathOptions(k=1, continuity=continuity),

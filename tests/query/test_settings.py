@@ -29,5 +29,5 @@ def test_units_with_enough_sound_behind_their_start_are_searched(
     build_database(corpus, tmp_path / "db", settings=DescriptorSettings(units=units))
     database = Database(tmp_path / "db")
     index = SearchSettings().index(database, np.array(step_samples))
-    assert len(index) == (database.units.room >= shortest).sum()
+    assert len(index) == (database.units.samples_left >= shortest).sum()
     assert (len(index) == database.n_units) == (shortest == 1)

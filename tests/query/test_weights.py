@@ -7,6 +7,7 @@ from db.database import Database
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
 from query.index import UnitIndex
+from query.space import Space
 from query.weights import parse_weights, weight_columns
 
 SETTINGS = DescriptorSettings(n_mfcc=2, descriptors=("mfcc", "loudness"))
@@ -61,7 +62,7 @@ def test_distances_are_weighted(tmp_path, tabla):
     database = Database(tmp_path / "db")
     weights = {"mfcc": 0.25, "loudness": 2.0}
     sequence = database.descriptors[::7] + 1
-    matches = UnitIndex(database, weights=weights).search(sequence, k=3)
+    matches = UnitIndex(Space(database, weights=weights)).search(sequence, k=3)
     factors = weight_columns(SETTINGS, weights)
     differences = (
         database.normaliser.apply(database.descriptors)

@@ -161,7 +161,7 @@ def make_search(
         max_run=max_run,
         rest_threshold=rest_threshold,
         temperature=path_temperature,
-        seed=random_seed,
+        random_seed=random_seed,
     )
     return SearchSettings(
         path=path,

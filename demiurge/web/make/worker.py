@@ -140,6 +140,7 @@ def _continue(
     from demiurge.pipeline import render_continuation
     from query.options import PathOptions
     from query.settings import SearchSettings
+    from sequencer.sampling import SamplingOptions
 
     assert task.model is not None
     path = PathOptions(continuity=task.continuity, novelty=task.novelty)
@@ -149,8 +150,7 @@ def _continue(
         task.model,
         out,
         seconds=task.seconds,
-        temperature=task.temperature,
-        random_seed=random_seed,
+        sampling=SamplingOptions(temperature=task.temperature, random_seed=random_seed),
         search=SearchSettings(path=path, variations=variations),
         root=task.root,
         seed_name=task.seed_name,
@@ -168,7 +168,7 @@ def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: i
         continuity=task.continuity,
         novelty=task.novelty,
         temperature=task.temperature,
-        seed=task.random_seed,
+        random_seed=task.random_seed,
     )
     render_mosaic(
         task.seed,

@@ -9,6 +9,7 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.locate import check_database, is_own, positions_of
+from demiurge.plans.settings import PlanSettings
 from demiurge.web.timeline.changed_steps import find_changed_steps
 from demiurge.web.timeline.editor import Edited, Editor, State
 from demiurge.web.workspace import Workspace
@@ -17,8 +18,7 @@ from files.names import printable
 from playback.plan import Plan
 from playback.runs import is_contiguous
 from playback.sources import sources_of
-from query.path import REST
-from query.settings import SearchSettings
+from query.rules import REST
 
 COLUMNS = (
     "unit",
@@ -113,10 +113,9 @@ def path_options_of(plan: Plan) -> dict[str, Any]:
     The result is empty if the settings of the plan are wrong.
     """
     try:
-        options = asdict(SearchSettings.from_settings(plan.settings).path)
+        options = asdict(PlanSettings.of(plan).search.path)
     except PlanError:
         return {}
-    options["random_seed"] = options.pop("seed")
     return {name: None if value == np.inf else value for name, value in options.items()}
 
 
@@ -166,7 +165,7 @@ def _choice_note(plan: Plan, database: Database) -> str | None:
         return OTHER_DATABASE.format(root=printable(plan.database["root"]))
     try:
         check_database(plan, database)
-        SearchSettings.from_settings(plan.settings)
+        PlanSettings.of(plan)
     except PlanError as error:
         return f"Other units cannot be chosen: {error}."
     return None

@@ -11,14 +11,14 @@ from demiurge.plans.edit import (
     remove_steps,
     repeat_step,
     replace_unit,
-    reselect,
 )
 from demiurge.plans.locate import belongs, check_database
+from demiurge.plans.reselect import reselect
+from demiurge.plans.settings import PlanSettings
 from demiurge.web.values import check_keys, take_integer, take_integers, take_number, take_switch
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
-from query.settings import SearchSettings
 
 MOST_NUMBER = 1 << 53  # the largest integer that JavaScript counts to
 MOST_OPTION = 1e6
@@ -143,10 +143,8 @@ class ChooseAgain:
 
     def apply(self, plan: Plan, workspace: Workspace) -> Plan:
         check_database(plan, workspace.database)
-        search = SearchSettings.from_settings(plan.settings)
+        search = PlanSettings.of(plan).search
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        if "random_seed" in given:
-            given["seed"] = given.pop("random_seed")
         return reselect(plan, workspace.index(search), replace(search.path, **given))
 
 

@@ -11,7 +11,8 @@ from db.database import Database
 from demiurge.bundled import SEED_FILE
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import UnitPath, select_path
+from query.path import UnitPath, find_path
+from query.space import Space
 from scripts.make.pictures.style import DARK, GREY, label, new_figure
 
 STEPS = slice(17, 41)
@@ -20,7 +21,7 @@ SHOWN = 10  # candidates of each step
 
 def draw_path(database: Database) -> Figure:
     _, description = describe_file(SEED_FILE, database.settings)
-    index = UnitIndex(database)
+    index = UnitIndex(Space(database))
     title = f"{SEED_FILE.name}, half a second: what sounds like each step, and what is played"
     figure = new_figure(title, 6.5)
     rows = figure.subplots(2, 1, sharex=True, sharey=True)
@@ -31,7 +32,7 @@ def draw_path(database: Database) -> Figure:
         default: f"the path (--continuity {default:g})",
     }
     for axes, (continuity, name) in zip(rows, names.items(), strict=True):
-        path = select_path(
+        path = find_path(
             index,
             description.units[STEPS],
             PathOptions(continuity=continuity),
@@ -55,7 +56,7 @@ def costs(path: UnitPath) -> str:
 
 def sources_of(path: UnitPath, database: Database) -> np.ndarray:
     """Return the name of the source that each step plays."""
-    positions = database.positions(path.units)
+    positions = path.positions
     return np.array([Path(database.sources[i].path).name for i in database.units.source[positions]])
 
 

@@ -14,22 +14,24 @@ from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
-from demiurge.pipeline import Described, _render, describe
+from demiurge.pipeline import DescriptorSequence, _Renderer, describe
 from demiurge.plans.edit import (
     lock_steps,
     refresh_costs,
     remove_steps,
     repeat_step,
     replace_unit,
-    reselect,
 )
 from demiurge.plans.locate import position_of, positions_of
+from demiurge.plans.reselect import reselect
+from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError, ParameterError, PlanError
 from playback.plan import Plan, Step
 from playback.targets import Targets
 from query.filters import Condition, Filters
 from query.options import PathOptions
 from query.settings import SearchSettings
+from sequencer.sampling import SamplingOptions
 from tests.query.test_path import runs
 
 RATE = 44100
@@ -87,18 +89,10 @@ def make(databases, tmp_path_factory) -> Callable[..., Plan]:
         units, whole_units = KINDS[kind]
         database = databases(units)
         described = describe(SEED_FILE, database.settings)
-        described = Described(described.sequence[:80], described.step_samples[:80])
+        target = DescriptorSequence(described.descriptors[:80], described.step_samples[:80])
         search = SearchSettings(options, variations, filters, {"mfcc0": 0.5})
-        rendering = _render(
-            described,
-            database,
-            out / "o.wav",
-            {},
-            search,
-            None,
-            progress=None,
-            whole_units=whole_units,
-        )[-1]
+        settings = PlanSettings(search=search, whole_units=whole_units)
+        rendering = _Renderer(database, settings).render(target, out / "o.wav")[-1]
         rendering.plan.save(out / "o.plan.json")
         return Plan.load(out / "o.plan.json")
 
@@ -106,7 +100,7 @@ def make(databases, tmp_path_factory) -> Callable[..., Plan]:
 
 
 def reselected(plan: Plan, database: Database, options: PathOptions | None = None) -> Plan:
-    search = SearchSettings.from_settings(plan.settings)
+    search = PlanSettings.of(plan).search
     index = search.index(database, np.array([step.n_samples for step in plan.steps]))
     return reselect(plan, index, options or search.path)
 
@@ -134,7 +128,7 @@ def test_a_plan_says_what_was_wanted_and_where_the_alternatives_are(databases, m
     plan = make("frame")
     database = databases("frame")
     np.testing.assert_array_equal(
-        plan.targets.rows, describe(SEED_FILE, database.settings).sequence[:80]
+        plan.targets.rows, describe(SEED_FILE, database.settings).descriptors[:80]
     )
     assert [step.target for step in plan.steps] == list(range(80))
     assert {len(step.alternatives) for step in plan.steps} == {8}
@@ -149,27 +143,40 @@ def test_a_selection_comes_back_from_the_settings_of_a_plan(make):
     filters = Filters(
         sources=("*a*",), milliseconds=(1.5, np.inf), where=(Condition("mfcc1", "<", 300.25),)
     )
-    options = PathOptions(k=9, continuity=0.3, min_reuse=0.1, max_run=1.5, search="beam", seed=4)
-    plan = make("frame", options, filters)
-    assert SearchSettings.from_settings(plan.settings) == SearchSettings(
-        options, 1, filters, {"mfcc0": 0.5}
+    options = PathOptions(
+        k=9, continuity=0.3, min_reuse=0.1, max_run=1.5, search="beam", random_seed=4
     )
-    assert SearchSettings.from_settings({"crossfade": {}}) == SearchSettings()
+    plan = make("frame", options, filters)
+    settings = PlanSettings.of(plan)
+    assert settings.search == SearchSettings(options, 1, filters, {"mfcc0": 0.5})
+    assert settings.to_dict() == plan.settings
+    assert PlanSettings.from_dict({"crossfade": {}}) == PlanSettings()
+
+
+def test_settings_of_version_0_1_0_are_read_and_written_with_their_new_names():
+    old = {"selection": {"seed": 4, "k": 9}, "seams": {"fade": "linear"}, "random_seed": 2, "x": 1}
+    settings = PlanSettings.from_dict(old)
+    assert settings.search.path == PathOptions(k=9, random_seed=4)
+    assert settings.crossfade.fade == "linear"
+    assert settings.sampling == SamplingOptions(random_seed=2)
+    written = settings.to_dict()
+    assert written["x"] == 1  # what somebody has written there stays
+    assert not {"selection", "seams"} & set(written)
+    assert PlanSettings.from_dict(written) == settings
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"selection": []}, r"selection=\[\] must be an object with some of k, search, continuity"),
-        (
-            {"selection": {"speed": 1}},
-            "selection={'speed': 1} must be an object with some of k, search",
-        ),
-        ({"selection": {"continuity": "much"}}, "selection: continuity='much' must be a number"),
-        ({"selection": {"seed": 1.5}}, "selection: seed=1.5 must be an integer"),
-        ({"selection": {"k": True}}, "selection: k=True must be an integer"),
-        ({"selection": {"search": 1}}, "selection: search=1 must be text"),
-        ({"selection": {"novelty": -1}}, "novelty=-1 must be a finite number of at least 0"),
+        ({"path": []}, r"path=\[\] must be an object with some of k, search, continuity"),
+        ({"selection": []}, r"path=\[\] must be an object with some of k, search, continuity"),
+        ({"path": {"speed": 1}}, "path={'speed': 1} must be an object with some of k, search"),
+        ({"path": {"continuity": "much"}}, "path: continuity='much' must be a number"),
+        ({"path": {"random_seed": 1.5}}, "path: random_seed=1.5 must be an integer"),
+        ({"path": {"k": True}}, "path: k=True must be an integer"),
+        ({"path": {"search": 1}}, "path: search=1 must be text"),
+        ({"temperature": "hot"}, "temperature='hot' must be a number"),
+        ({"path": {"novelty": -1}}, "novelty=-1 must be a finite number of at least 0"),
         ({"filters": {"colour": 1}}, "filters={'colour': 1} must be"),
         (
             {"weights": {"mfcc": -1}},
@@ -181,7 +188,7 @@ def test_a_selection_comes_back_from_the_settings_of_a_plan(make):
 )
 def test_settings_that_ask_for_what_there_is_not_are_refused(settings, message):
     with pytest.raises(PlanError, match=f"the plan's settings: .*{message}"):
-        SearchSettings.from_settings(settings)
+        PlanSettings.from_dict(settings)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -202,7 +209,7 @@ def test_with_its_own_options_and_nothing_locked_a_plan_stays_as_it_is(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_so_it_does_with_rests_and_chance(databases, make, kind):
-    plan = make(kind, PathOptions(temperature=1.0, rest_threshold=RESTS[kind], seed=3))
+    plan = make(kind, PathOptions(temperature=1.0, rest_threshold=RESTS[kind], random_seed=3))
     gaps = sum(after.at_sample > before.until_sample for before, after in pairwise(plan.steps))
     assert gaps > 2
     assert reselected(plan, databases(KINDS[kind][0])) == plan
@@ -215,7 +222,7 @@ def test_the_rest_is_chosen_anew_around_what_is_locked(databases, make, kind):
     locked = list(range(2, len(plan.steps), 5))
     plan = replace(lock_steps(plan, locked, True), tail_samples=77)
     changed = reselected(
-        plan, database, PathOptions(continuity=2.0, novelty=2.0, temperature=1.0, seed=5)
+        plan, database, PathOptions(continuity=2.0, novelty=2.0, temperature=1.0, random_seed=5)
     )
     assert places(changed) == places(plan)
     assert changed.n_samples == plan.n_samples
@@ -225,11 +232,11 @@ def test_the_rest_is_chosen_anew_around_what_is_locked(databases, make, kind):
             getattr(changed.steps[number], name) == getattr(plan.steps[number], name)
             for name in STAYING
         )
-    assert changed.settings["selection"]["novelty"] == 2.0
+    assert changed.settings["path"]["novelty"] == 2.0
     assert {step.source for step in changed.steps} == set(changed.sources)
     for step in changed.steps:
         position = database.positions(np.array(step.unit))
-        assert database.units.room[position] >= step.n_samples
+        assert database.units.samples_left[position] >= step.n_samples
         assert database.sources[database.units.source[position]].path == step.source
     check_costs(changed, database, continuity=2.0)
 
@@ -252,7 +259,10 @@ def test_more_continuity_makes_longer_runs_and_locked_everywhere_nothing_changes
         (len(of_one) for of_one in lengths), reverse=True
     )
     locked = lock_steps(plan, range(80), True)
-    assert reselected(locked, database, PathOptions(continuity=3.0, seed=1)).steps == locked.steps
+    assert (
+        reselected(locked, database, PathOptions(continuity=3.0, random_seed=1)).steps
+        == locked.steps
+    )
 
 
 def test_what_was_written_by_hand_stays_and_parts_what_is_around(databases, make):
@@ -280,7 +290,7 @@ def test_what_was_written_by_hand_stays_and_parts_what_is_around(databases, make
 def test_a_locked_step_that_outlasts_its_source_stays(databases, make):
     plan = make("frame")
     database = databases("frame")
-    last = int(np.flatnonzero(database.units.room < HOP)[0])
+    last = int(np.flatnonzero(database.units.samples_left < HOP)[0])
     source = database.sources[database.units.source[last]].path
     start = int(database.units.start_sample[last])
     place = {"unit": int(database.units.ids[last]), "source": source, "start_sample": start}
@@ -360,7 +370,7 @@ def test_another_unit_is_played_from_its_start_with_its_own_costs(databases, mak
 def test_a_unit_played_from_its_middle_to_its_end_is_joined_by_what_follows_it(databases, make):
     database = databases("frame")
     plan = make("frame")
-    first = int(np.flatnonzero(database.units.room > 2 * HOP)[0])
+    first = int(np.flatnonzero(database.units.samples_left > 2 * HOP)[0])
     source = database.sources[database.units.source[first]].path
     start = int(database.units.start_sample[first])
     units = database.units.ids[first : first + 2].tolist()
@@ -380,10 +390,12 @@ def test_a_source_that_is_over_sooner_makes_the_step_shorter(databases, make):
     plan = make("whole onsets")
     database = databases("onset")
     number = int(np.argmax([step.n_samples for step in plan.steps[:-1]]))
-    shortest = int(database.units.ids[np.argmin(database.units.room)])
+    shortest = int(database.units.ids[np.argmin(database.units.samples_left)])
     changed = replace_unit(plan, number, shortest, database)
     assert (
-        changed.steps[number].n_samples == database.units.room.min() < plan.steps[number].n_samples
+        changed.steps[number].n_samples
+        == database.units.samples_left.min()
+        < plan.steps[number].n_samples
     )
     assert [step.at_sample for step in changed.steps] == [step.at_sample for step in plan.steps]
     assert changed.steps[number + 1].join == 0  # behind a gap
@@ -448,7 +460,7 @@ def test_a_plan_without_settings_is_edited_with_the_defaults(databases, make):
     changed = replace_unit(plan, 3, 7, database)
     assert changed.settings == {}
     assert changed.steps[3].unit == 7
-    assert asdict(reselected(plan, database, PathOptions(k=4)))["settings"]["selection"]["k"] == 4
+    assert asdict(reselected(plan, database, PathOptions(k=4)))["settings"]["path"]["k"] == 4
 
 
 @pytest.mark.parametrize(
@@ -527,7 +539,7 @@ def test_what_cannot_be_done_is_said(databases, make, edit, error, message):
 
 def test_a_unit_of_a_missing_source_is_not_chosen_by_hand(databases, make, tmp_path):
     database = Database(databases("frame").path, root=tmp_path)
-    with pytest.raises(DatabaseError, match=r"1 sources are not in .*: .*\.wav; put them back"):
+    with pytest.raises(DatabaseError, match=r"1 source is not in .*: .*\.wav; put it back"):
         replace_unit(make("frame"), 3, 7, database)
 
 

@@ -12,13 +12,16 @@ import pytest
 from db.build import build_database
 from db.database import Database
 from demiurge.plans.make import ALTERNATIVES, check_sources, make_plan
+from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError
 from playback.plan import Plan
 from query.explain import explain
 from query.filters import Filters
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import REST, select_path
+from query.path import find_path
+from query.rules import REST
+from query.space import Space
 
 HOP = 1024
 N = 6
@@ -36,13 +39,13 @@ def plan_of(database: Database, *sources: str, resting: tuple[int, ...] = ()) ->
     sequence = np.concatenate(
         [database.source_descriptors(positions.index(source))[:N] for source in sources]
     )
-    index = UnitIndex(database, filters=Filters(sources=sources))
+    index = UnitIndex(Space(database), filters=Filters(sources=sources))
     options = PathOptions(k=20)
-    path = select_path(index, sequence, options, step_samples=np.full(len(sequence), HOP))
-    units = path.units.copy()
-    units[list(resting)] = REST
-    path = replace(path, units=units)
-    return make_plan(path, explain(index, path, options), database, sequence, {})
+    path = find_path(index, sequence, options, step_samples=np.full(len(sequence), HOP))
+    played = path.positions.copy()
+    played[list(resting)] = REST
+    path = replace(path, positions=played)
+    return make_plan(path, explain(index.space, path), database, sequence, PlanSettings())
 
 
 def test_steps_are_where_they_should_be_and_rests_at_the_end_are_the_tail(database):
@@ -93,7 +96,7 @@ def test_sources_that_are_missing_or_of_another_length_are_named(database):
     assert list(check_sources(database, ["short.flac"])) == ["short.flac"]
     with pytest.raises(
         DatabaseError,
-        match=r"1 sources have changed since they were analysed: stereo.wav; run demiurge db build",
+        match=r"1 source has changed since the analysis: stereo.wav; run demiurge db build",
     ):
         check_sources(database, names)
     for name in names:

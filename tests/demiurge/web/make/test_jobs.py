@@ -112,7 +112,7 @@ def test_mosaic_of_a_seed(told, client, workspace, seed):
         "variation-2.wav",
     ]
     first, second = (Plan.load(folder / f"variation-{number}.plan.json") for number in (1, 2))
-    assert first.settings["selection"]["continuity"] == 0.5
+    assert first.settings["path"]["continuity"] == 0.5
     assert first.settings["target"] == second.settings["target"] == "tabla.wav"
     assert [step.unit for step in first.steps] != [step.unit for step in second.steps]
     states = [data["state"] for kind, data in told if kind == "job" and data["id"] == job["id"]]
@@ -126,7 +126,7 @@ def test_temperature_of_a_mosaic_is_that_of_its_path_and_none_unless_asked(clien
         job = wait(client, asked(client, seed, **options).json())
         assert job["options"]["temperature"] == temperature
         plan = Plan.load(workspace.folder / "jobs" / job["id"] / "variation-1.plan.json")
-        assert plan.settings["selection"]["temperature"] == temperature
+        assert plan.settings["path"]["temperature"] == temperature
 
 
 def test_job_that_says_it_has_made_too_much_is_left_out(tmp_path, caplog):

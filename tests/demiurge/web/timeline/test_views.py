@@ -196,7 +196,7 @@ def test_curves_are_what_was_wanted_and_what_was_found(client, plan, rebuilt, wo
 
 
 def cost(rebuilt, other) -> float:
-    continuity = Plan.load(rebuilt).settings["selection"]["continuity"]
+    continuity = Plan.load(rebuilt).settings["path"]["continuity"]
     return other["distance"] + continuity * (other["join"] + other["join_next"])
 
 

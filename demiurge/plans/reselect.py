@@ -1,0 +1,195 @@
+"""Choose the units of a plan anew, around the steps that are locked."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from db.database import Database
+from demiurge.plans.edit import collect_stamps, with_steps
+from demiurge.plans.locate import check_database, position_of
+from demiurge.plans.make import check_sources, describe_choice, make_step
+from demiurge.plans.settings import PlanSettings
+from files.errors import PlanError
+from playback.plan import Plan, Step
+from playback.steps import NO_TARGET, NO_UNIT
+from playback.targets import Targets
+from query.explain import explain
+from query.index import UnitIndex
+from query.options import PathOptions
+from query.path import UnitPath, find_paths
+from query.rules import REST
+from query.space import Space
+
+
+def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
+    """Choose units anew for what the steps should sound like, around those that are locked.
+
+    Steps stay where they are and as long; a step without a target, or of no unit, stays altogether.
+    Gain and transformations stay where the same unit is chosen again. With the options and the
+    index that a plan was made with, and nothing locked, the plan stays as it is.
+
+    Raises
+    ------
+    PlanError
+        If the plan holds no targets or none of the database's descriptors, is of another database,
+        or its settings ask for what there is not.
+    ParameterError
+        As `query.path.find_paths`.
+    DatabaseError
+        If the source of a unit that is chosen is missing or has changed.
+    """
+    database = index.database
+    check_database(plan, database)
+    if plan.targets is None:
+        raise PlanError(
+            "the plan holds no targets to choose units for; make it again with demiurge render or"
+            " mosaic"
+        )
+    settings = PlanSettings.of(plan)
+    settings = replace(settings, search=replace(settings.search, path=options))
+    rows = _list_rows(plan)
+    path = _find_path(rows, plan.targets, index, settings)
+    steps = _choose_steps(rows, path, index.space)
+    played = {(step.at_sample, step.unit) for step in plan.steps}
+    new = [step for step in steps if (step.at_sample, step.unit) not in played]
+    check_sources(database, {step.source for step in new})
+    settings = replace(settings, units=index.counts, index=index.kind)
+    chosen = replace(
+        plan,
+        settings=settings.to_dict(),
+        tail_samples=plan.n_samples - steps[-1].until_sample,
+        sources=collect_stamps(plan, steps, database),
+    )
+    return with_steps(chosen, tuple(steps))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row of the sequence that units are chosen for: a step; without one, a rest between
+    steps.
+    """
+
+    n_samples: int
+    step: Step | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether what is played there stays as it is."""
+        step = self.step
+        return not step or step.locked or step.target == NO_TARGET or step.unit == NO_UNIT
+
+
+def _list_rows(plan: Plan) -> list[_Row]:
+    """Return the steps, and rests between them: one for each target that none of the steps plays,
+    so that chance falls alike.
+    """
+    rows: list[_Row] = []
+    free = 0
+    last_target = -1
+    for step in plan.steps:
+        gap = step.at_sample - free
+        if gap > 0:
+            n_rests = min(max(step.target - last_target - 1, 1), gap)
+            ends = np.arange(n_rests + 1) * gap // n_rests
+            rows += [_Row(int(n_samples)) for n_samples in np.diff(ends)]
+        rows.append(_Row(step.n_samples, step))
+        free = step.until_sample
+        last_target = max(step.target, last_target)
+    return rows
+
+
+def _find_path(
+    rows: list[_Row], targets: Targets, index: UnitIndex, settings: PlanSettings
+) -> UnitPath:
+    """Return the path for the rows, the variation of it that the plan is."""
+    n_samples = np.array([row.n_samples for row in rows])
+    path = find_paths(
+        index,
+        _make_sequence(rows, targets, index.database),
+        settings.search.path,
+        step_samples=n_samples,
+        whole_units=settings.whole_units,
+        fill=True,
+        variations=settings.search.variations,
+        locked=_lock_rows(rows, index.database),
+        progress=index.progress,
+    )[-1]
+    return _set_lengths(path, n_samples, index.space) if settings.whole_units else path
+
+
+def _make_sequence(rows: list[_Row], targets: Targets, database: Database) -> np.ndarray:
+    """Return the target of each row, (rows, n_descriptors); where there is none, any that can be
+    measured.
+    """
+    anything = database.normaliser.mean
+    if targets.rows.shape[1] != len(anything):
+        raise PlanError(
+            f"the plan's targets have {targets.rows.shape[1]} descriptors, the database"
+            f" {len(anything)}; make it again"
+        )
+    has_target = [row.step is not None and row.step.target != NO_TARGET for row in rows]
+    return np.stack(
+        [
+            targets.rows[row.step.target] if known and row.step else anything
+            for row, known in zip(rows, has_target, strict=True)
+        ]
+    )
+
+
+def _lock_rows(rows: list[_Row], database: Database) -> dict[int, int]:
+    """Return what must be played at rows: a rest for a step whose unit is not in the database, or
+    not for so long.
+    """
+    locked = {}
+    for number, row in enumerate(rows):
+        if not row.stays:
+            continue
+        position = position_of(row.step, database) if row.step else REST
+        if position != REST and database.units.samples_left[position] < row.n_samples:
+            position = REST
+        locked[number] = position
+    return locked
+
+
+def _set_lengths(path: UnitPath, n_samples: np.ndarray, space: Space) -> UnitPath:
+    """Return the path with steps of given lengths, and how they join then."""
+    joins = path.joins.copy()
+    after = path.positions[1:, None]
+    joins[1:] = space.joins.to_each(path.positions[:-1], n_samples[:-1], after)[:, 0]
+    return replace(path, n_samples=n_samples, joins=joins)
+
+
+def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> list[Step]:
+    """Return the steps after the path."""
+    database = space.database
+    explanation = explain(space, path)
+    steps = []
+    at_sample = 0
+    for part, position in enumerate(path.positions.tolist()):
+        row = rows[path.steps[part]]
+        n_samples = int(path.n_samples[part])
+        if row.step and position != REST:
+            choice = describe_choice(path, explanation, part, database)
+            where = {"at_sample": at_sample, "n_samples": n_samples}
+            steps.append(_choose(row.step, position, database, where, choice))
+        elif row.step and row.stays:
+            steps.append(row.step)
+        at_sample += n_samples
+    return steps
+
+
+def _choose(
+    before: Step,
+    position: int,
+    database: Database,
+    where: dict[str, int],
+    choice: dict[str, Any],
+) -> Step:
+    """Return a step after a unit was chosen for it."""
+    if before.target == NO_TARGET:
+        return replace(before, join=choice["join"])
+    same_unit = database.units.ids[position] == before.unit
+    if same_unit and where["n_samples"] == before.n_samples:
+        return replace(before, **choice)
+    return make_step(database, position, target=before.target, **where, **choice)

@@ -1,0 +1,116 @@
+"""What a plan says of how it was made, typed."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+from files.errors import ParameterError, PlanError
+from playback.crossfade import CrossfadeOptions
+from playback.plan import Plan
+from query.settings import SearchSettings
+from sequencer.sampling import SamplingOptions
+
+MOST_VARIATIONS = 1000  # of a plan that can be found again
+OLD_NAMES = ("selection", "seams", "crossfade_ms")  # of 0.1.0, and of still older plans
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """The settings of a plan.
+
+    Attributes
+    ----------
+    search : SearchSettings
+        Its `variations` are as many as it takes to find the plan's own again.
+    crossfade : CrossfadeOptions
+    whole_units : bool
+        Whether a step lasts as long as its unit.
+    seed, target : str, optional
+        The file that is continued, or rebuilt.
+    model : str, optional
+        The forecaster's folder.
+    sampling : SamplingOptions, optional
+        How the forecast was sampled.
+    units : dict, optional
+        Units left after each filter.
+    index : str, optional
+        Kind of the index.
+    cost : float, optional
+        Target costs plus weighted join costs.
+    other : dict
+        What else somebody has written there; it is kept.
+    """
+
+    search: SearchSettings = field(default_factory=SearchSettings)
+    crossfade: CrossfadeOptions = field(default_factory=CrossfadeOptions)
+    whole_units: bool = False
+    seed: str | None = None
+    target: str | None = None
+    model: str | None = None
+    sampling: SamplingOptions | None = None
+    units: dict[str, int] | None = None
+    index: str | None = None
+    cost: float | None = None
+    other: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """Return the settings of a plan, defaults where it says nothing.
+
+        Raises
+        ------
+        PlanError
+            If they ask for what there is not.
+        """
+        return cls.from_dict(plan.settings)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """Return settings as a plan file holds them; raises as `of`."""
+        try:
+            search = SearchSettings.from_dict(settings)
+            sampling = _parse_sampling(settings)
+        except ParameterError as error:
+            raise PlanError(f"the plan's settings: {error}") from error
+        crossfade = CrossfadeOptions.of(settings)
+        variation = settings.get("variation", 1)
+        if type(variation) is not int or not 1 <= variation <= MOST_VARIATIONS:
+            raise PlanError(
+                f"the plan's settings: variation={variation!r} must be an integer from 1 to"
+                f" {MOST_VARIATIONS}"
+            )
+        plain: dict[str, Any] = {name: settings.get(name) for name in PLAIN_NAMES}
+        settings_of_plan = cls(
+            search=replace(search, variations=variation),
+            crossfade=crossfade,
+            whole_units=settings.get("whole_units") is True,
+            sampling=sampling,
+            **plain,
+        )
+        known = {*settings_of_plan.to_dict(), *OLD_NAMES, *SAMPLING_NAMES, "variation"}
+        other = {name: value for name, value in settings.items() if name not in known}
+        return replace(settings_of_plan, other=other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a plan file holds; what is None is left out."""
+        plain = {name: getattr(self, name) for name in PLAIN_NAMES}
+        return {
+            **self.other,
+            **{name: value for name, value in plain.items() if value is not None},
+            **(asdict(self.sampling) if self.sampling else {}),
+            "crossfade": asdict(self.crossfade),
+            "whole_units": self.whole_units,
+            **self.search.to_dict(),
+            "variation": self.search.variations,
+        }
+
+
+PLAIN_NAMES = ("seed", "target", "model", "units", "index", "cost")
+SAMPLING_NAMES = tuple(option.name for option in fields(SamplingOptions))
+
+
+def _parse_sampling(settings: dict[str, Any]) -> SamplingOptions | None:
+    given = {name: settings[name] for name in SAMPLING_NAMES if name in settings}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ParameterError(f"{name}={value!r} must be a number")
+    return SamplingOptions(**given) if given else None

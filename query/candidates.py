@@ -1,0 +1,237 @@
+"""What may be played at each step of a sequence, and what each unit costs there by itself.
+
+A step's candidates are its k nearest units, and what the search adds because it goes on in its
+source. A step that lasts longer than the sources of all its nearest units go on, or than max_run,
+is split into parts; from then on, the parts are the steps. A step that nothing fits may rest.
+
+A locked step has one candidate, whatever filters and rules say, and is not split.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from db.unit_table import Units
+from files.errors import ParameterError
+from query.gumbel import gumbel_noise
+from query.index import UnitIndex
+from query.options import DEFAULT_K, PathOptions
+from query.rules import NEAR, REST
+
+LEAST_SPREAD = 1e-3  # of target costs, where all candidates are alike
+_TRUE = np.ones(1, bool)
+
+
+class Candidates:
+    """The candidates of every step.
+
+    Units are named by their positions in `Database.units`.
+
+    Attributes
+    ----------
+    matches : Matches
+        The k nearest units of each step of the sequence.
+    steps : ndarray, int64, shape (n,)
+        The step of the sequence that each part stands for.
+    n_samples : ndarray, int64, shape (n,)
+        How long each part should last.
+    targets : ndarray, float32, shape (n, n_descriptors)
+        What each part should sound like, as `Space.vectors`.
+    rests : ndarray, bool, shape (n,)
+        Where nothing is played.
+    locked : dict
+        The unit, or `REST`, of the parts that are locked.
+    """
+
+    def __init__(
+        self,
+        index: UnitIndex,
+        sequence: np.ndarray,
+        options: PathOptions,
+        step_samples: np.ndarray,
+        *,
+        whole_units: bool = False,
+        locked: Mapping[int, int] | None = None,
+    ) -> None:
+        """Find the nearest units of each step; arguments and errors as `query.path.find_paths`."""
+        self.options = options
+        self.space = index.space
+        self.units = index.database.units
+        self.whole_units = whole_units
+        self.k = min(DEFAULT_K, len(index)) if options.k is None else options.k
+        self.matches = index.search(sequence, k=self.k)
+        self._allowed = index.allowed
+        self._must_last = not whole_units
+        step_samples = np.asarray(step_samples)
+        locked_steps = locked or {}
+        check_locked(self.units, locked_steps, step_samples, whole_units=whole_units)
+        n_parts = self._count_parts(step_samples, locked_steps)
+        self.steps, self.n_samples = split_steps(step_samples, n_parts)
+        self.targets = self.space.vectors(np.asarray(sequence, np.float32))[self.steps]
+        self._nearest = self._sort_nearest()
+        self.rests = (self.matches.distances[:, 0] > options.rest_threshold)[self.steps]
+        self.locked = self._lock(locked_steps)
+        if self.rests.all() and len(self.locked) < len(self.steps):
+            raise ParameterError(
+                f"rest_threshold={options.rest_threshold:g} leaves nothing to play: the nearest"
+                f" unit of any step is {self.matches.distances[:, 0].min():.3g} away; raise it"
+            )
+        self._earlier: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        """Number of parts."""
+        return len(self.steps)
+
+    def _count_parts(self, step_samples: np.ndarray, locked: Mapping[int, int]) -> np.ndarray:
+        """Return into how many parts to split each step, so that one of its nearest units at least
+        can fill each part, and none is above max_run.
+        """
+        if self.whole_units:
+            return np.ones(len(step_samples), np.int64)
+        longest = self.units.samples_left[self.matches.positions].max(axis=1)
+        if np.isfinite(self.options.max_run):
+            max_samples = int(self.options.max_run * self.space.database.sample_rate)
+            longest = np.minimum(longest, max(max_samples, 1))
+        n_parts = -(-step_samples // longest)
+        n_parts[list(locked)] = 1
+        return n_parts
+
+    def _sort_nearest(self) -> list[np.ndarray]:
+        """Return the nearest units of each part that go on for long enough, in ascending order."""
+        nearest = np.sort(self.matches.positions, axis=1)[self.steps]
+        if not self._must_last:
+            return list(nearest)
+        lasts = self.units.samples_left[nearest] >= self.n_samples[:, None]
+        return [units[enough] for units, enough in zip(nearest, lasts, strict=True)]
+
+    def _lock(self, locked: Mapping[int, int]) -> dict[int, int]:
+        """Leave locked parts one candidate, or none but a rest; return what they play."""
+        parts = {
+            part: locked[step] for part, step in enumerate(self.steps.tolist()) if step in locked
+        }
+        for part, position in parts.items():
+            self._nearest[part] = np.array([position])
+            self.rests[part] = position == REST
+        return parts
+
+    def fill_steps(self) -> None:
+        """Consider only units that can go on for as long as the step from now on, where one of the
+        nearest can.
+        """
+        self._must_last = True
+        for part, nearest in enumerate(self._nearest):
+            lasts = self.units.samples_left[nearest] >= self.n_samples[part]
+            if lasts.any():
+                self._nearest[part] = nearest[lasts]
+
+    def at(self, part: int, going_on: np.ndarray) -> np.ndarray:
+        """Return the candidates of a part in ascending order: its nearest units, and those of
+        `going_on` that may be played.
+
+        `going_on` are units that go on from what is played before, or `REST`; what the filters
+        leave out and what is over too soon may not be played, and nothing of them at a locked part.
+        """
+        nearest = self._nearest[part]
+        going_on = going_on[going_on >= 0]
+        if part in self.locked or not len(going_on):
+            return nearest
+        may_play = self._allowed[going_on]
+        if self._must_last:
+            may_play &= self.units.samples_left[going_on] >= self.n_samples[part]
+        here = np.concatenate([nearest, going_on[may_play]])
+        here.sort()
+        return here[np.concatenate([_TRUE, here[1:] != here[:-1]])]
+
+    def lasting(self, part: int, here: np.ndarray) -> np.ndarray:
+        """Return how long each candidate of a part lasts."""
+        if self.whole_units:
+            return self.units.n_samples[here]
+        return np.full(len(here), self.n_samples[part])
+
+    def samples_of(self, part: int, unit: int) -> int:
+        """Return how long a unit, or a `REST`, lasts at a part."""
+        if self.whole_units and unit != REST:
+            return int(self.units.n_samples[unit])
+        return int(self.n_samples[part])
+
+    def costs(self, part: int, here: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """Return the target costs of candidates, float64, with chance and the likeness to earlier
+        paths; `vectors` are those of `here`.
+        """
+        cost = self.space.distances(vectors, self.targets[part]).astype(np.float64)
+        if self.options.temperature:
+            # the same all along a run
+            noise = gumbel_noise(self.options.random_seed, here - part)
+            cost -= self.options.temperature * noise
+        if self._earlier:
+            cost += self._likeness(part, here)
+        return cost
+
+    def keep_apart(self, path: np.ndarray) -> float:
+        """Have units of a path that was found cost more from now on; return what it has cost itself
+        to be like the paths before it.
+        """
+        likeness = 0.0
+        if self._earlier:
+            likeness = sum(
+                float(self._likeness(part, path[part : part + 1])[0]) for part in range(len(path))
+            )
+        self._earlier.append(path)
+        return likeness
+
+    def _likeness(self, part: int, here: np.ndarray) -> np.ndarray:
+        """Return what candidates cost for being like what earlier paths play at this part."""
+        source = self.units.source
+        likeness = np.zeros(len(here))
+        for path in self._earlier:
+            played = path[part]
+            if played != REST:
+                likeness += (np.abs(here - played) <= NEAR) & (source[here] == source[played])
+        return self._spread * likeness
+
+    @cached_property
+    def _spread(self) -> float:
+        """How much the target costs of a step's candidates differ."""
+        distances = self.matches.distances
+        return max(float((distances[:, -1] - distances[:, 0]).mean()), LEAST_SPREAD)
+
+
+def split_steps(step_samples: np.ndarray, n_parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split steps into parts of about the same length; return step and samples of each part."""
+    steps = np.repeat(np.arange(len(step_samples)), n_parts)
+    part = np.arange(len(steps)) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
+    total = step_samples[steps]
+    parts = n_parts[steps]
+    return steps, (part + 1) * total // parts - part * total // parts
+
+
+def check_locked(
+    units: Units, locked: Mapping[int, int], step_samples: np.ndarray, *, whole_units: bool
+) -> None:
+    """Check that steps can play what they are locked to; arguments as `query.path.find_paths`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such step or unit, or the unit's source is over before the step is.
+    """
+    for step, position in sorted(locked.items()):
+        if not 0 <= step < len(step_samples):
+            raise ParameterError(
+                f"step {step} cannot be locked: the sequence has steps 0 to {len(step_samples) - 1}"
+            )
+        if position == REST:
+            continue
+        if not 0 <= position < len(units):
+            raise ParameterError(
+                f"step {step}: there is no unit at position {position} to lock; positions are 0 to"
+                f" {len(units) - 1}"
+            )
+        samples_left = int(units.samples_left[position])
+        if samples_left < step_samples[step] and not whole_units:
+            raise ParameterError(
+                f"step {step}: unit {units.ids[position]} cannot be locked: its source is over"
+                f" after {samples_left} samples and the step lasts {step_samples[step]}; lock"
+                " another unit, or make the step shorter"
+            )

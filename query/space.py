@@ -1,0 +1,240 @@
+"""How far units are from descriptors, and how well they join: the space that distances live in.
+
+Descriptors are z-scored over the database and weighted; a metric gives the distance of two such
+vectors. The distance from a step of a sequence to a unit is its target cost.
+
+Join cost: how badly one unit goes on from another. What would have followed a in its source is
+compared with b by the same metric, with the columns of level counting double; where the pitch of
+both is known, the octaves between them are added. If b is what follows, the cost is 0. After the
+end of a source nothing would have followed: any b joins as well or badly as two units drawn at
+random do, and so does the start of a unit of which the middle would have followed.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from db.database import Database
+from files.errors import ParameterError
+from query.metrics import parse_metric, squared_lengths
+from query.weights import weight_columns
+
+LEVEL_COLUMNS = ("mfcc0", "loudness", "rms")
+LEVEL = 2.0  # a step of level is heard before anything else
+PITCH_COLUMN = "f0"
+PITCH = 1.0  # distance that an octave is worth
+AUDIBLE_HZ = 20.0  # lower: there is no pitch
+RANDOM_PAIRS = 1024  # of units, for the mean join cost
+RANDOM_SEED = 0
+
+
+class Space:
+    """Distances between descriptors and the units of a database, and join costs of units.
+
+    Units are named by their positions in `database.units`.
+
+    Attributes
+    ----------
+    database : Database
+    metric : Metric
+    factors : ndarray, float32, shape (n_descriptors,)
+        How much each descriptor counts.
+    """
+
+    def __init__(
+        self, database: Database, *, weights: dict[str, float] | None = None, metric: str = "l2"
+    ) -> None:
+        """Measure in a database.
+
+        Parameters
+        ----------
+        weights : dict, optional
+            As `query.weights.weight_columns`.
+        metric : str
+            One of `query.metrics.METRICS`.
+
+        Raises
+        ------
+        DatabaseError
+            If the database holds no units.
+        ParameterError
+            As `parse_metric` and `weight_columns`.
+        """
+        self.database = database
+        self.metric = parse_metric(metric)
+        self.factors = weight_columns(database.settings, weights or {})
+        self._mean = database.normaliser.mean
+        self._scale = self.factors / database.normaliser.std
+
+    def vectors(self, descriptors: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return raw descriptors (..., d) as they are compared: z-scored, weighted, and of unit
+        length if the metric is cosine.
+
+        Where `out` is given, the result is written to it.
+        """
+        rows = np.subtract(descriptors, self._mean, out=out)
+        rows *= self._scale
+        return self.metric.prepare(rows)
+
+    def unit_vectors(self, positions: np.ndarray) -> np.ndarray:
+        """Return the vectors of units, float32, (n, d)."""
+        rows = self.database.rows_at(positions)
+        return self.vectors(rows, out=rows)
+
+    def sequence_vectors(self, sequence: np.ndarray) -> np.ndarray:
+        """Return the vectors of a raw sequence, float32, (steps, d); raises as `check_sequence`."""
+        return self.vectors(self.check_sequence(sequence))
+
+    def check_sequence(self, sequence: np.ndarray) -> np.ndarray:
+        """Return a raw sequence as float32, (steps, n_descriptors).
+
+        Raises
+        ------
+        ParameterError
+            If it is of another width, empty, not finite, or too far away to be measured.
+        """
+        sequence = np.asarray(sequence, np.float32)
+        width = len(self.factors)
+        if sequence.ndim != 2 or sequence.shape[1] != width:
+            raise ParameterError(
+                f"a sequence of shape {sequence.shape} does not fit {self.database.path}: it must"
+                f" be (steps, {width})"
+            )
+        if not len(sequence):
+            raise ParameterError("the sequence has 0 steps; it must have at least one")
+        if not np.isfinite(sequence).all():
+            raise ParameterError(
+                f"step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} of the sequence is not"
+                " finite; make it again"
+            )
+        self._check_range(sequence)
+        return sequence
+
+    def _check_range(self, sequence: np.ndarray) -> None:
+        away = np.abs((sequence - self._mean) * self._scale).max(axis=1)
+        most = self.metric.farthest
+        if not (away < most).all():
+            raise ParameterError(
+                f"step {int(np.argmax(~(away < most)))} of the sequence is {away.max():.3g}"
+                f" standard deviations from the mean of {self.database.path}; {self.metric} can"
+                f" measure up to {most:.3g}: make it again, or use another metric"
+            )
+
+    def distances(self, vectors: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the distances of vectors from targets, (..., d) and (..., d) -> (...)."""
+        return self.metric.of_differences(vectors - targets)
+
+    @cached_property
+    def joins(self) -> "JoinCosts":
+        """Join costs between the units."""
+        return JoinCosts(self)
+
+
+@dataclass(frozen=True)
+class JoinVectors:
+    """What units are compared by at a join.
+
+    Attributes
+    ----------
+    vectors : ndarray, float32, shape (n, d)
+    octaves : ndarray, float32, shape (n,), optional
+        log2 of the pitch, NaN where there is none; None if the database does not know pitch.
+    squared : ndarray, float32, shape (n,), optional
+        `squared_lengths` of the vectors.
+    """
+
+    vectors: np.ndarray
+    octaves: np.ndarray | None = None
+    squared: np.ndarray | None = None
+
+    def __getitem__(self, rows: np.ndarray | slice) -> "JoinVectors":
+        octaves = None if self.octaves is None else self.octaves[rows]
+        squared = None if self.squared is None else self.squared[rows]
+        return JoinVectors(self.vectors[rows], octaves, squared)
+
+
+class JoinCosts:
+    """Join costs between the units of a space."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        names = space.database.settings.names
+        emphasis = np.array([LEVEL if name in LEVEL_COLUMNS else 1.0 for name in names], np.float32)
+        self._emphasis = emphasis if (emphasis != 1).any() else None
+        self._f0 = names.index(PITCH_COLUMN) if PITCH_COLUMN in names else None
+
+    def unit_vectors(self, positions: np.ndarray) -> tuple[np.ndarray, JoinVectors]:
+        """Return `Space.unit_vectors` of units, and what they are compared by at joins."""
+        rows = self._space.database.rows_at(positions)
+        vectors = self._space.vectors(rows)
+        octaves = None
+        if self._f0 is not None:
+            f0 = rows[:, self._f0]
+            octaves = np.where(f0 > AUDIBLE_HZ, np.log2(np.maximum(f0, AUDIBLE_HZ)), np.nan)
+        emphasised = vectors if self._emphasis is None else vectors * self._emphasis
+        return vectors, JoinVectors(emphasised, octaves)
+
+    def with_squared(self, joined: JoinVectors) -> JoinVectors:
+        """Return join vectors with the squared lengths that `between` needs."""
+        squared = squared_lengths(joined.vectors)
+        return JoinVectors(joined.vectors, joined.octaves, squared)
+
+    def between(self, expected: JoinVectors, offered: JoinVectors) -> np.ndarray:
+        """Return the join cost of each of `offered` (m) where each of `expected` (n) would have
+        followed, float32, (n, m); quick, and less exact than `pairwise`.
+        """
+        cost = self._space.metric.between(
+            expected.vectors, offered.vectors, expected.squared, offered.squared
+        )
+        if expected.octaves is not None and offered.octaves is not None:
+            cost += _octave_cost(expected.octaves[:, None], offered.octaves)
+        return cost
+
+    def pairwise(self, expected: JoinVectors, offered: JoinVectors) -> np.ndarray:
+        """Return the join cost of each of `offered` where the one of `expected` in the same row
+        would have followed, float32, (n,); one of the two may have a single row.
+        """
+        cost = self._space.distances(offered.vectors, expected.vectors)
+        if expected.octaves is not None and offered.octaves is not None:
+            cost = cost + _octave_cost(expected.octaves, offered.octaves)
+        return cost.astype(np.float32, copy=False)
+
+    @cached_property
+    def by_chance(self) -> float:
+        """Mean join cost of two units drawn at random."""
+        pairs = np.random.default_rng(RANDOM_SEED).integers(
+            len(self._space.database.units), size=(2, RANDOM_PAIRS)
+        )
+        (_, a), (_, b) = (self.unit_vectors(positions) for positions in pairs)
+        return float(self.pairwise(a, b).mean())
+
+    def to_each(self, before: np.ndarray, n_samples: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Return the join cost of each of `after` where `before` was played for `n_samples`.
+
+        Parameters
+        ----------
+        before : ndarray, int64, shape (n,)
+            Units, or -1 for a rest.
+        n_samples : ndarray, int64, shape (n,)
+        after : ndarray, int64, shape (n, k)
+            Units, or -1 for a rest.
+
+        Returns
+        -------
+        ndarray, float32, shape (n, k)
+            0 for what starts there in the source of `before`, and beside a rest.
+        """
+        there, starting = self._space.database.units.after(before, n_samples)
+        _, expected = self.unit_vectors(np.maximum(there, 0))
+        _, offered = self.unit_vectors(after.ravel())
+        repeated = np.repeat(np.arange(len(after)), after.shape[1])
+        cost = self.pairwise(expected[repeated], offered).reshape(after.shape)
+        cost[(there < 0)[:, None] | (after == there[:, None])] = self.by_chance
+        cost[(before < 0)[:, None] | (after < 0) | (after == starting[:, None])] = 0
+        return cost
+
+
+def _octave_cost(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return what the octaves between pitches cost; nothing where one has none."""
+    return PITCH * np.nan_to_num(np.abs(a - b))
