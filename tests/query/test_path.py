@@ -223,7 +223,7 @@ def test_temperature_draws_as_boltzmann_and_the_same_seed_draws_the_same():
     shares = np.bincount(path.positions, minlength=4) / len(targets)
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=0.015)
     again, other = (
-        find(toy, targets[:50], k=4, temperature=0.7, seed=seed).positions for seed in (5, 6)
+        find(toy, targets[:50], k=4, temperature=0.7, random_seed=seed).positions for seed in (5, 6)
     )
     np.testing.assert_array_equal(
         again, find(toy, targets[:50], k=4, temperature=0.7, random_seed=5).positions
