@@ -53,7 +53,8 @@ class Past:
         went on from what was before.
         """
         run = np.where(goes_on, self.run, 0) + n_samples
-        recent, begun = self.recent, self.begun
+        recent = self.recent
+        begun = self.begun
         if recent.shape[1]:
             recent = np.concatenate([recent[:, 1:], positions[:, None]], axis=1)
             begun = np.concatenate([begun[:, 1:], self.now[:, None]], axis=1)

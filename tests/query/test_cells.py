@@ -48,7 +48,7 @@ def targets(corpus):
     sf.write(target, np.clip(np.concatenate(mono), -1, 1), 44100)
     from demiurge.pipeline import describe
 
-    return describe(target, Database(corpus / "db").settings).sequence
+    return describe(target, Database(corpus / "db").settings).descriptors
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,19 @@ def test_each_step_has_its_own_random_numbers_that_the_seed_decides(tmp_path):
     assert len({*numbers[0], *numbers[2]}) == 6
 
 
+def test_each_process_has_its_own_random_numbers(tmp_path, monkeypatch):
+    first, _ = run(tmp_path / "a", steps=2)
+    monkeypatch.setattr(TrainingLoop, "_agree", lambda self, *wanted: wanted)
+    line = Line()
+    distributed = Distributed()
+    distributed.rank = 1  # which saves nothing
+    loop = TrainingLoop(line, tmp_path / "b", TrainingOptions(steps=2, threads=1), distributed)
+    loop.run()
+    assert not (tmp_path / "b").exists()
+    numbers = [seen[2] for seen in [*first.trainable.seen, *line.seen]]
+    assert len(set(numbers)) == 4
+
+
 def test_references_are_measured_once(tmp_path):
     line = Line()
     calls = []
