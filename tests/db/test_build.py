@@ -474,3 +474,18 @@ def test_the_normaliser_is_that_of_all_rows_after_every_change(corpus, tmp_path,
         database = Database(path)
         mean = database.descriptors.mean(axis=0, dtype=np.float64)
         np.testing.assert_allclose(database.normaliser.mean, mean, rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_has_vanished_from_a_folder_that_cannot_be_read(corpus, tmp_path, monkeypatch):
+    path = tmp_path / "db"
+    build_database(corpus, path)
+
+    def find_nothing(root, *, exclude, unreadable):
+        unreadable(".", PermissionError(13, "Permission denied"))
+        return []
+
+    monkeypatch.setattr("db.build.find_audio", find_nothing)
+    report = build_database(corpus, path, prune=True)
+    reason = "the folder cannot be read (Permission denied); check its permissions"
+    assert (report.vanished, report.failed) == ([], [(".", reason)])
+    assert len(Database(path).sources) == 4
