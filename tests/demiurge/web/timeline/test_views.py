@@ -190,7 +190,8 @@ def test_curves_are_what_was_wanted_and_what_was_found(client, plan, rebuilt, wo
     assert np.array_equal(
         wanted, loaded.targets.rows[[step.target for step in loaded.steps], names.index("mfcc1")]
     )
-    own = workspace.database.unit_descriptors(np.array([step.unit for step in loaded.steps]))
+    played = workspace.database.units.find([step.unit for step in loaded.steps])
+    own = workspace.database.rows_at(played)
     assert np.array_equal(matched, own[:, names.index("mfcc1")])
     assert client.get(f"{plan}/curves/nothing").status_code == 404
 
