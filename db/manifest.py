@@ -1,4 +1,4 @@
-"""manifest.sqlite: what the database holds. The shards hold rows, this file says whose they are."""
+"""manifest.sqlite: the sources of a database, and where their rows are in the shards."""
 
 import os
 import sqlite3
@@ -8,10 +8,11 @@ from db.settings import DescriptorSettings
 from files.errors import DatabaseError
 
 FILE_NAME = "manifest.sqlite"
+# kind of rows -> its tables: where each source's rows are; how long each shard is
 SPAN_TABLES = {
     "frames": ("spans", "shards"),
     "units": ("unit_spans", "unit_shards"),
-}  # kind of rows -> its tables
+}
 
 
 def row_kinds(settings: DescriptorSettings) -> dict[str, int]:
@@ -50,8 +51,15 @@ def m001_sources_and_spans(connection: sqlite3.Connection) -> None:
             n_rows INTEGER NOT NULL,
             crc32 INTEGER NOT NULL
         );
-        CREATE TABLE shards (shard INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL);  -- committed length, dead rows included
-        CREATE TABLE normaliser (id INTEGER PRIMARY KEY CHECK (id = 0), mean BLOB NOT NULL, std BLOB NOT NULL)
+        CREATE TABLE shards (
+            shard INTEGER PRIMARY KEY,
+            n_rows INTEGER NOT NULL          -- committed length, dead rows included
+        );
+        CREATE TABLE normaliser (
+            id INTEGER PRIMARY KEY CHECK (id = 0),
+            mean BLOB NOT NULL,
+            std BLOB NOT NULL
+        )
         """,
     )
 
@@ -67,17 +75,18 @@ def m002_units(connection: sqlite3.Connection) -> None:
             first_row INTEGER NOT NULL,
             n_rows INTEGER NOT NULL,
             crc32 INTEGER NOT NULL,
-            lengths BLOB NOT NULL            -- samples of each unit, little-endian int32, which tile the source
+            lengths BLOB NOT NULL            -- samples of each unit, little-endian int32
         );
         CREATE TABLE unit_shards (shard INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL);
-        UPDATE sources SET n_bytes = -1      -- contents were hashed in another way: look at every file again
+        UPDATE sources SET n_bytes = -1      -- content was hashed otherwise: read every file again
         """,
     )
 
 
 def m003_tags(connection: sqlite3.Connection) -> None:
-    """Words that people give to sources, by path: a source that is analysed again is another row,
-    but keeps its tags.
+    """Words that people give to sources, by path.
+
+    A source that is analysed again is another row, but keeps its tags.
     """
     connection.execute(
         "CREATE TABLE tags (path TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (path, tag)) WITHOUT"
@@ -107,23 +116,12 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
     try:
         connection = _connect(path, write=write)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            connection.close()
-            raise DatabaseError(
-                f"{path} is of version {version}, this Demiurge knows versions up to"
-                f" {len(MIGRATIONS)}; update Demiurge"
-            )
+        _check_version(connection, folder, version, write=write)
         if write:
             _migrate(connection, version)
-        elif version < len(MIGRATIONS):
-            connection.close()
-            raise DatabaseError(
-                f"{path} is of version {version}, not {len(MIGRATIONS)}; run demiurge db build"
-                " again to update it"
-            )
     except sqlite3.DatabaseError as error:
         if write and isinstance(error, sqlite3.OperationalError):
-            raise  # the disk's fault, not the file's: `db.writer.writing` says so
+            raise  # the disk's fault, not the file's: `db.writing.writing` names it
         raise DatabaseError(
             f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build"
             " again"
@@ -131,26 +129,40 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
+def _check_version(
+    connection: sqlite3.Connection, folder: Path, version: int, *, write: bool
+) -> None:
+    """Close the connection and raise a `DatabaseError` if the manifest cannot be used."""
+    path = folder / FILE_NAME
+    newest = len(MIGRATIONS)
+    if version > newest:
+        connection.close()
+        raise DatabaseError(
+            f"{path} is of version {version}, this Demiurge knows versions up to {newest}; update"
+            " Demiurge"
+        )
+    if version < newest and not write:
+        connection.close()
+        raise DatabaseError(
+            f"{path} is of version {version}, not {newest}; run demiurge db build again to update"
+            " it"
+        )
+
+
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     if write:
         connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute(
-            "PRAGMA journal_mode = WAL"
-        )  # stays DELETE by itself where WAL cannot work
+        connection.execute("PRAGMA journal_mode = WAL")  # stays DELETE where WAL cannot work
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
+    address = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
-        )
+        connection = sqlite3.connect(address, uri=True, isolation_level=None)
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except (
-        sqlite3.OperationalError
-    ):  # a read-only folder: WAL wants to write beside the file, immutable does not
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
-        )
+    except sqlite3.OperationalError:
+        # in a read-only folder WAL cannot write beside the file, and need not if it is immutable
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection
 
 
@@ -168,8 +180,9 @@ def _execute_each(connection: sqlite3.Connection, statements: str) -> None:
 
 
 def root_entries(path: Path, root: Path) -> dict[str, str]:
-    """The corpus folder as the configuration keeps it: as it is, and as seen from the database,
-    should both move together.
+    """Return the corpus folder as the configuration keeps it.
+
+    As it is, and as seen from the database, in case both move together.
     """
     return {
         "root": str(root),
@@ -178,8 +191,9 @@ def root_entries(path: Path, root: Path) -> dict[str, str]:
 
 
 def find_root(path: Path, config: dict[str, str]) -> Path:
-    """The corpus folder of a database: where it was built, or as far from the database as it was
-    then.
+    """Return the corpus folder of a database.
+
+    Where it was when the database was built, or seen from the database as it was then.
     """
     root = Path(config["root"])
     relative = config.get("root_from_database")

@@ -10,6 +10,7 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.source import Failure, Source
+from files.errors import DatabaseError
 
 
 def read_config(connection: sqlite3.Connection) -> dict[str, str]:
@@ -28,6 +29,22 @@ def parse_settings(config: dict[str, str]) -> DescriptorSettings:
         If there are none.
     """
     return DescriptorSettings.from_dict(json.loads(config["descriptors"]))
+
+
+def read_settings(connection: sqlite3.Connection) -> DescriptorSettings:
+    """Return the descriptor settings of a database.
+
+    Raises
+    ------
+    DatabaseError
+        If there are none, or they are of another version.
+    """
+    config = read_config(connection)
+    if "descriptors" not in config:
+        raise DatabaseError(
+            "the database has no settings: its first build never began; build it again"
+        )
+    return parse_settings(config)
 
 
 def read_sources(connection: sqlite3.Connection, settings: DescriptorSettings) -> list[Source]:

@@ -1,4 +1,4 @@
-"""Per-descriptor mean and standard deviation: the z-scored space in which everything is compared.
+"""Mean and standard deviation of each descriptor: the z-scored space where everything is compared.
 
 Raw MFCC distance is carried by a few loud coefficients (0 to 12 make 96 % of it); z-scored, every
 descriptor counts.
@@ -21,17 +21,18 @@ class Normaliser:
     std: np.ndarray
 
     def apply(self, descriptors: np.ndarray) -> np.ndarray:
-        """(..., n_descriptors) raw -> z-scored, float32."""
+        """Return z-scores of raw descriptors, float32, shape (..., n_descriptors)."""
         return (np.asarray(descriptors, np.float32) - self.mean) / self.std
 
     def invert(self, scores: np.ndarray) -> np.ndarray:
-        """(..., n_descriptors) z-scored -> raw, float32."""
+        """Return raw descriptors of z-scores, float32, shape (..., n_descriptors)."""
         return np.asarray(scores, np.float32) * self.std + self.mean
 
 
 def fit_normaliser(blocks: Iterable[np.ndarray], n_descriptors: int) -> Normaliser:
-    """Mean and standard deviation over blocks of rows, in float64, by Chan's parallel update
-    (1979).
+    """Compute mean and standard deviation over blocks of rows.
+
+    In float64, by Chan's parallel update (1979).
 
     Parameters
     ----------
@@ -51,7 +52,6 @@ def fit_normaliser(blocks: Iterable[np.ndarray], n_descriptors: int) -> Normalis
         mean += shift * len(rows) / total
         count = total
     std = np.sqrt(m2 / max(count, 1))
-    std[std < 1e-6 * np.maximum(np.abs(mean), 1.0)] = (
-        1.0  # constant up to rounding: leave its scale alone
-    )
+    is_constant = std < 1e-6 * np.maximum(np.abs(mean), 1.0)  # up to rounding
+    std[is_constant] = 1.0
     return Normaliser(mean.astype(np.float32), std.astype(np.float32))

@@ -2,7 +2,7 @@
 
 A forecast has those columns and one key more, `_demiurge`: format version, descriptor settings,
 model id, random seed. An original descriptor file has `_id` and `_sample` beside them; it was made
-with windows centred on each span's start.
+with windows centred on each frame's first sample.
 """
 
 import json
@@ -35,10 +35,8 @@ def save_sequence(
     ParameterError
         If the file cannot be written.
     """
-    columns = {
-        name: column.tolist() for name, column in zip(settings.names, sequence.T, strict=True)
-    }
     header = {"version": FORMAT_VERSION, "descriptors": settings.to_dict(), **origin}
+    columns = dict(zip(settings.names, sequence.T.tolist(), strict=True))
     write_text(path, json.dumps({KEY: header, **columns}, allow_nan=False))
 
 
@@ -57,26 +55,10 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
         finite.
     """
     path = Path(path)
-    try:
-        document = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ParameterError(
-            f"{path}: not a readable descriptor file ({error}); give an audio or a forecast file"
-        ) from error
-    header = document.get(KEY) if isinstance(document, dict) else None
-    if isinstance(header, dict) and header.get("version") != FORMAT_VERSION:
-        raise ParameterError(
-            f"{path}: forecast format {header.get('version')}, this Demiurge reads"
-            f" {FORMAT_VERSION}; update Demiurge"
-        )
-    try:
-        settings = DescriptorSettings.from_dict(header["descriptors"]) if header else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ParameterError(
-            f"{path}: its descriptor settings are not whole ({error}); write the file again"
-        ) from error
+    document = _read_document(path)
+    settings = _read_settings(path, document)
     names = settings.names if settings else DescriptorSettings().names
-    missing = [name for name in names if not isinstance(document, dict) or name not in document]
+    missing = [name for name in names if name not in document]
     if missing:
         raise ParameterError(
             f"{path}: column {missing[0]} is missing ({len(missing)} of {len(names)}); give a"
@@ -91,9 +73,38 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
         ) from error
     if sequence.ndim != 2 or not len(sequence):
         raise ParameterError(f"{path}: 0 steps; a sequence needs at least one")
-    if not np.isfinite(sequence).all():
+    is_finite = np.isfinite(sequence).all(axis=1)
+    if not is_finite.all():
         raise ParameterError(
-            f"{path}: step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} is not finite; write"
-            " the file again"
+            f"{path}: step {int(is_finite.argmin())} is not finite; write the file again"
         )
     return sequence, settings
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    """Read a JSON file; one that holds no columns is as good as empty."""
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ParameterError(
+            f"{path}: not a readable descriptor file ({error}); give an audio or a forecast file"
+        ) from error
+    return document if isinstance(document, dict) else {}
+
+
+def _read_settings(path: Path, document: dict[str, Any]) -> DescriptorSettings | None:
+    """Return the settings in a file's header, None if it has none."""
+    header = document.get(KEY)
+    if header is None:
+        return None
+    if isinstance(header, dict) and header.get("version") != FORMAT_VERSION:
+        raise ParameterError(
+            f"{path}: forecast format {header.get('version')}, this Demiurge reads"
+            f" {FORMAT_VERSION}; update Demiurge"
+        )
+    try:
+        return DescriptorSettings.from_dict(header["descriptors"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{path}: its descriptor settings are damaged ({error}); write the file again"
+        ) from error

@@ -1,15 +1,18 @@
 """Units as a table, in the files of other programs.
 
-demiurge-json   the original Demiurge's columns: _id, _sample, mfcc0, …       in and out; paths, positions, rows
-csv             source, start_sample, n_samples, one column each              in and out; the header in the first line
-npz             the same as NumPy arrays                                      in and out
-parquet         the same as an Arrow table (extra "parquet")                  in and out
-flucoma         a dataset of FluCoMa's fluid.dataset~, "path:start_sample"    out
+demiurge-json   the original Demiurge's columns: _id, _sample, mfcc0, …      in and out
+csv             source, start_sample, n_samples, and a column each           in and out
+npz             the same as NumPy arrays                                     in and out
+parquet         the same as an Arrow table (extra "parquet")                 in and out
+flucoma         a dataset of FluCoMa's fluid.dataset~, "path:start_sample"   out
+
+demiurge-json has neither settings nor what is known of the sources; the first line of a CSV has
+both.
 """
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +28,19 @@ POSITION = ("source", "start_sample", "n_samples")
 
 @dataclass(frozen=True)
 class Table:
-    """Units as rows: `sources` paths, positions int64 (n,), `rows` float32 (n, len(names)).
+    """Units as rows.
 
-    `header` holds the settings and what is known of each source; None for an original file, which
-    states neither.
+    Attributes
+    ----------
+    names : tuple of str
+        Of the descriptors.
+    sources : list of str
+        Path of each unit's source.
+    start_sample, n_samples : ndarray, int64, shape (n,)
+        `n_samples` is None for an original file.
+    rows : ndarray, float32, shape (n, len(names))
+    header : dict, optional
+        Version, settings, and what is known of each source. None for an original file.
     """
 
     names: tuple[str, ...]
@@ -42,46 +54,40 @@ class Table:
 def _write_demiurge_json(table: Table, path: Path) -> None:
     if table.header is not None and table.header["settings"]["units"] != "frame":
         raise ParameterError("demiurge-json holds frames; choose another --format for longer units")
-    columns: dict[str, list] = {"_id": table.sources, "_sample": table.start_sample.tolist()}
-    with open(path, "w") as file:
-        file.write("{")
-        for number, (name, values) in enumerate(_columns(table, columns)):
-            file.write(f"{', ' if number else ''}{json.dumps(name)}: {json.dumps(values)}")
+    starts = table.start_sample.tolist()
+    with open(path, "w") as file:  # a column at a time: memory holds no second copy of all
+        file.write(f'{{"_id": {json.dumps(table.sources)}, "_sample": {json.dumps(starts)}')
+        for name, column in zip(table.names, table.rows.T, strict=True):
+            file.write(f", {json.dumps(name)}: {json.dumps(column.tolist())}")
         file.write("}")
-
-
-def _columns(table: Table, first: dict[str, list]) -> Iterator[tuple[str, list]]:
-    yield from first.items()
-    for name, column in zip(table.names, table.rows.T, strict=True):
-        yield name, column.tolist()
 
 
 def _read_demiurge_json(path: Path) -> Table:
     document = json.loads(path.read_text())
+    if not isinstance(document, dict):
+        raise ParameterError(f"{path}: not a table of columns; give an original descriptor file")
     names = DescriptorSettings().names
-    if not isinstance(document, dict) or (
-        missing := [k for k in ("_id", "_sample", *names) if k not in document]
-    ):
-        raise ParameterError(
-            f"{path}: column {missing[0] if isinstance(document, dict) else '_id'} is missing"
-        )
+    for name in ("_id", "_sample", *names):
+        if name not in document:
+            raise ParameterError(
+                f"{path}: column {name} is missing; give an original descriptor file"
+            )
     rows = np.array([document[name] for name in names], np.float32).T
     starts = np.array(document["_sample"], np.int64)
     return Table(names, [str(name) for name in document["_id"]], starts, None, rows, None)
 
 
 def _write_csv(table: Table, path: Path) -> None:
+    assert table.n_samples is not None
     with open(path, "w", newline="", encoding="utf-8") as file:
         file.write(f"# {json.dumps(table.header)}\n")
         writer = csv.writer(file)
         writer.writerow([*POSITION, *table.names])
-        assert table.n_samples is not None
         for source, start, length, row in zip(
             table.sources, table.start_sample, table.n_samples, table.rows, strict=True
         ):
-            writer.writerow(
-                [source, start, length, *(f"{value:.9g}" for value in row.tolist())]
-            )  # 9 digits are exact
+            values = [f"{value:.9g}" for value in row.tolist()]  # 9 digits are exact
+            writer.writerow([source, start, length, *values])
 
 
 def _read_csv(path: Path) -> Table:
@@ -95,17 +101,17 @@ def _read_csv(path: Path) -> Table:
         reader = csv.reader(file)
         columns = next(reader)
         if tuple(columns[:3]) != POSITION:
-            raise ParameterError(f"{path}: its first columns must be {', '.join(POSITION)}")
+            raise ParameterError(
+                f"{path}: its first columns must be {', '.join(POSITION)}; export it again"
+            )
         lines = list(reader)
-    starts, lengths = (np.array([int(line[i]) for line in lines], np.int64) for i in (1, 2))
-    rows = np.array([line[3:] for line in lines], np.float32).reshape(len(lines), -1)
     return Table(
-        tuple(columns[3:]),
-        [line[0] for line in lines],
-        starts,
-        lengths,
-        rows,
-        json.loads(first[2:]),
+        names=tuple(columns[3:]),
+        sources=[line[0] for line in lines],
+        start_sample=np.array([int(line[1]) for line in lines], np.int64),
+        n_samples=np.array([int(line[2]) for line in lines], np.int64),
+        rows=np.array([line[3:] for line in lines], np.float32).reshape(len(lines), -1),
+        header=json.loads(first[2:]),
     )
 
 
@@ -125,16 +131,16 @@ def _write_npz(table: Table, path: Path) -> None:
 def _read_npz(path: Path) -> Table:
     with np.load(path, allow_pickle=False) as arrays:
         return Table(
-            tuple(arrays["names"].tolist()),
-            arrays["source"].tolist(),
-            arrays["start_sample"],
-            arrays["n_samples"],
-            arrays["descriptors"].astype(np.float32, copy=False),
-            json.loads(str(arrays["header"])),
+            names=tuple(arrays["names"].tolist()),
+            sources=arrays["source"].tolist(),
+            start_sample=arrays["start_sample"],
+            n_samples=arrays["n_samples"],
+            rows=arrays["descriptors"].astype(np.float32, copy=False),
+            header=json.loads(str(arrays["header"])),
         )
 
 
-def _arrow() -> Any:
+def _import_arrow() -> Any:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -146,32 +152,38 @@ def _arrow() -> Any:
 
 
 def _write_parquet(table: Table, path: Path) -> None:
-    arrow = _arrow()
-    columns = {"source": arrow.array(table.sources).dictionary_encode()}
-    columns |= {"start_sample": table.start_sample, "n_samples": table.n_samples}
-    columns |= {
-        name: np.ascontiguousarray(column)
-        for name, column in zip(table.names, table.rows.T, strict=True)
+    arrow = _import_arrow()
+    columns = {
+        "source": arrow.array(table.sources).dictionary_encode(),
+        "start_sample": table.start_sample,
+        "n_samples": table.n_samples,
     }
+    for name, column in zip(table.names, table.rows.T, strict=True):
+        columns[name] = np.ascontiguousarray(column)
     metadata = {"demiurge": json.dumps(table.header)}
     arrow.parquet.write_table(arrow.table(columns).replace_schema_metadata(metadata), path)
 
 
 def _read_parquet(path: Path) -> Table:
-    arrow = _arrow()
-    stored = arrow.parquet.read_table(path)
-    header = json.loads((stored.schema.metadata or {}).get(b"demiurge", b"{}"))
+    stored = _import_arrow().parquet.read_table(path)
+    metadata = stored.schema.metadata or {}
     names = tuple(name for name in stored.column_names if name not in POSITION)
-    rows = np.stack([stored[name].to_numpy().astype(np.float32) for name in names], axis=1)
-    starts, lengths = (stored[name].to_numpy() for name in POSITION[1:])
-    return Table(names, stored["source"].to_pylist(), starts, lengths, rows, header)
+    columns = [stored[name].to_numpy().astype(np.float32) for name in names]
+    return Table(
+        names=names,
+        sources=stored["source"].to_pylist(),
+        start_sample=stored["start_sample"].to_numpy(),
+        n_samples=stored["n_samples"].to_numpy(),
+        rows=np.stack(columns, axis=1),
+        header=json.loads(metadata.get(b"demiurge", b"{}")),
+    )
 
 
 def _write_flucoma(table: Table, path: Path) -> None:
-    data = {
-        f"{source}:{start}": row.tolist()
-        for source, start, row in zip(table.sources, table.start_sample, table.rows, strict=True)
-    }
+    places = [
+        f"{source}:{start}" for source, start in zip(table.sources, table.start_sample, strict=True)
+    ]
+    data = dict(zip(places, table.rows.tolist(), strict=True))
     path.write_text(json.dumps({"cols": len(table.names), "data": data}))
 
 
@@ -209,19 +221,17 @@ def read_table(path: Path) -> Table:
         table = reader(path)
     except ParameterError:
         raise
-    except Exception as error:  # whatever a parser makes of a file that is not what its name says
+    except Exception as error:  # parsers raise many kinds for a file that is not theirs
         raise ParameterError(
             f"{path}: not a readable {path.suffix} table ({error}); export it again"
         ) from error
     if table.header is not None:
         _check_header(path, table.header)
-    if (
-        table.rows.ndim != 2
-        or not len(table.sources) == len(table.start_sample) == len(table.rows) > 0
-    ):
-        raise ParameterError(
-            f"{path}: its columns have different lengths or no rows; export it again"
-        )
+    n_rows = len(table.rows)
+    if table.rows.ndim != 2 or n_rows == 0:
+        raise ParameterError(f"{path}: it has no rows; export it again")
+    if not len(table.sources) == len(table.start_sample) == n_rows:
+        raise ParameterError(f"{path}: its columns have different lengths; export it again")
     return table
 
 

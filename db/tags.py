@@ -1,5 +1,6 @@
-"""Tags: words that people give to sources, to choose among them later. They stay when a source is
-analysed again or renamed.
+"""Tags: words that people give to sources, to choose among them later.
+
+They stay when a source is analysed again or renamed.
 """
 
 import re
@@ -40,14 +41,13 @@ def tag_sources(
             raise ParameterError(
                 f"tag {tag!r} must be one word without spaces, commas, *, ? or brackets"
             )
+    if remove:
+        change = "DELETE FROM tags WHERE path = ? AND tag = ?"
+    else:
+        change = "INSERT OR IGNORE INTO tags VALUES (?, ?)"
     with writing(Path(path)) as connection:
         matched = match_sources(connection, pattern)
         rows = [(name, tag) for name in matched for tag in tags]
-        change = (
-            "DELETE FROM tags WHERE path = ? AND tag = ?"
-            if remove
-            else "INSERT OR IGNORE INTO tags VALUES (?, ?)"
-        )
         with transaction(connection):
             connection.executemany(change, rows)
     return matched

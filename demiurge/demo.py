@@ -145,7 +145,7 @@ def train(
         raise KeyboardInterrupt  # the demo ends here, too
     echo(
         f"   {summary.epochs} epochs in {summary.seconds:.0f} s; validation loss "
-        f"{summary.best:.1f} nats per step, best after epoch {summary.best_epoch}"
+        f"{summary.validation_loss:.1f} nats per step, best after epoch {summary.best_epoch}"
     )
     return summary
 

@@ -44,8 +44,10 @@ def align(
         return middle
     places = (np.arange(likeness.shape[1]) + half) * GRID - outgoing.shape[1] // 2
     away = np.abs(places - middle[:, None])
-    allowed = (places >= lowest[:, None]) & (places <= highest[:, None]) & (away <= max_move)
-    score = np.where(allowed, likeness - WORTH * np.where(allowed, away, 0) / max_move, -np.inf)
+    is_inside = (places >= lowest[:, None]) & (places <= highest[:, None])
+    allowed = is_inside & (away <= max_move)
+    cost = WORTH * np.where(allowed, away, 0) / max_move
+    score = np.where(allowed, likeness - cost, -np.inf)
     return np.where(allowed.any(axis=1), places[score.argmax(axis=1)], middle)
 
 
@@ -53,5 +55,6 @@ def _window_sums(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
     """Return sums of a·b over windows of 2 * half blocks of the grid, one a block."""
     blocks = len(a), -1, GRID * a.shape[2]
     products = np.einsum("sbi,sbi->sb", a.reshape(blocks), b.reshape(blocks))
-    summed = np.cumsum(np.pad(products, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
+    from_0 = np.pad(products, ((0, 0), (1, 0)))
+    summed = np.cumsum(from_0, axis=1, dtype=np.float64)
     return summed[:, 2 * half :] - summed[:, : -2 * half]

@@ -43,7 +43,8 @@ def bracket(sides: np.ndarray, *, sample_rate: int, pivot: int) -> tuple[np.ndar
     last = attacks.shape[1] - 1 - early[:, ::-1].argmax(axis=1)
     decay = round(DECAY_MS * sample_rate / 1000)
     before = np.where(early.any(axis=1), places[last] + decay, 0)
-    after = np.where(late.any(axis=1), places[late.argmax(axis=1)], sides.shape[1])
+    next_one = places[late.argmax(axis=1)]
+    after = np.where(late.any(axis=1), next_one, sides.shape[1])
     return before, after
 
 
@@ -65,7 +66,8 @@ def _energy_ratios(sides: np.ndarray, block: int) -> np.ndarray | None:
     rise = np.diff(sides, axis=1, prepend=sides[:, :1])
     blocks = rise.reshape(len(sides), -1, block * sides.shape[2])
     energy = np.einsum("sbi,sbi->sb", blocks, blocks) / (block * sides.shape[2])
-    summed = np.cumsum(np.pad(energy, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
+    from_0 = np.pad(energy, ((0, 0), (1, 0)))
+    summed = np.cumsum(from_0, axis=1, dtype=np.float64)
     n = summed.shape[1] - AFTER_BLOCKS - BEFORE_BLOCKS
     if n <= 0:
         return None

@@ -111,7 +111,8 @@ def _without_same_ends(old: Plan, new: Plan) -> tuple[_Part, _Part]:
         back = min(_n_same(reversed(old.steps), reversed(new.steps)), fewest - front)
     first = run_start(old.steps, run_start(old.steps, front - 1) - 1)
     last = run_end(old.steps, run_end(old.steps, len(old.steps) - back) + 1)
-    return _Part(old, first, last), _Part(new, first, last + len(new.steps) - len(old.steps))
+    new_last = last + len(new.steps) - len(old.steps)
+    return _Part(old, first, last), _Part(new, first, new_last)
 
 
 def _n_same(old: Iterable[Step], new: Iterable[Step]) -> int:

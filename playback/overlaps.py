@@ -176,8 +176,10 @@ def _measure(
     aa = _weighted_products(outgoing, outgoing, weight)
     bb = _weighted_products(incoming, incoming, weight)
     audible = np.minimum(aa, bb) > QUIET * np.maximum(length, 1) * outgoing.shape[2]
-    likeness = np.where(audible, np.clip(ab / np.sqrt(np.maximum(aa * bb, 1e-20)), 0, 1), 0)
-    return likeness, 10 * np.log10(np.where(audible, bb, 1) / np.where(audible, aa, 1))
+    correlation = ab / np.sqrt(np.maximum(aa * bb, 1e-20))
+    likeness = np.where(audible, np.clip(correlation, 0, 1), 0)
+    ratio = np.where(audible, bb, 1) / np.where(audible, aa, 1)
+    return likeness, 10 * np.log10(ratio)
 
 
 def _weighted_products(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -186,7 +188,8 @@ def _weighted_products(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.n
     A join's sum, to the last bit, must not depend on the others of the batch; that of np.einsum
     does when the batch is a single join.
     """
-    return ((a * b).reshape(weight.shape) * weight).sum(axis=1).astype(np.float64)
+    products = (a * b).reshape(weight.shape) * weight
+    return products.sum(axis=1).astype(np.float64)
 
 
 def _fades_of_cuts(

@@ -24,11 +24,11 @@ def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
         lengths[step.source] += step.n_samples
     names = [source for source, _ in lengths.most_common(NAMED_SOURCES)]
     numbers = {name: number for number, name in enumerate(names)}
-    played: dict[int, list[tuple[int, int]]] = {n: [] for n in range(len(names) + 1)}
+    played: list[list[tuple[int, int]]] = [[] for _ in range(len(names) + 1)]
     for step in plan.steps:
         number = numbers.get(step.source, len(names))
         played[number].append((step.at_sample, step.until_sample))
-    shares = np.array([_covered(parts, edges) for parts in played.values()])
+    shares = np.array([_covered(parts, edges) for parts in played])
     is_played = shares.max(axis=0) > 0
     return names, np.where(is_played, shares.argmax(axis=0), -1)
 

@@ -89,7 +89,8 @@ def draw_waveform(axes, audio: Path, plan: Plan) -> None:
     is_played = owners >= 0
     style = {"facecolors": colours[owners[is_played]], "antialiaseds": False, "linewidths": 0}
     axes.add_collection(PolyCollection(list(corners[is_played]), **style), autolim=False)
-    axes.set(xlim=(0, edges[-1] / plan.sample_rate), ylim=(-limit, limit), ylabel="amplitude")
+    seconds = edges[-1] / plan.sample_rate
+    axes.set(xlim=(0, seconds), ylim=(-limit, limit), ylabel="amplitude")
     n_sources = len({step.source for step in plan.steps})
     _draw_legend(axes, names, colours, n_others=n_sources - len(names))
 
@@ -144,7 +145,8 @@ def _draw_spectrogram(axes, audio: Path, plan: Plan) -> None:
 
 def _draw_joins(axes, joins: Sequence[int], seconds: float, sample_rate: int) -> None:
     times = np.asarray(joins) / sample_rate
-    counts, _ = np.histogram(times, bins=round(_pixels(axes)[0]), range=(0, seconds))
+    n_columns = round(_pixels(axes)[0])
+    counts, _ = np.histogram(times, bins=n_columns, range=(0, seconds))
     place = {"extent": (0, seconds, 0, 1), "aspect": "auto"}
     colour = {"cmap": "Greys", "vmin": 0, "vmax": max(1, counts.max())}
     axes.imshow(counts[None], **place, **colour, interpolation="nearest")

@@ -16,7 +16,8 @@ def measure_spectrogram(file: sf.SoundFile, n_columns: int, bands: np.ndarray) -
     The result has shape (len(bands) - 1, n_columns). Windows lie evenly, as many to a column as
     leave no gap between them but no more than `WINDOWS`.
     """
-    length = max(min(1 << round(math.log2(WINDOW_S * file.samplerate)), file.frames // 16), 64)
+    usual = 1 << round(math.log2(WINDOW_S * file.samplerate))
+    length = max(min(usual, file.frames // 16), 64)
     per_column = min(math.ceil(2 * file.frames / n_columns / length), WINDOWS)
     n_windows = n_columns * per_column
     starts = (np.arange(n_windows) + 0.5) * file.frames / n_windows - length / 2
@@ -27,7 +28,8 @@ def measure_spectrogram(file: sf.SoundFile, n_columns: int, bands: np.ndarray) -
     for group in starts.astype(int).reshape(n_columns, per_column):
         samples = np.stack([_read(file, start, length) for start in group])
         spectra = fft.rfft(samples * window, n_fft)
-        power = (spectra.real**2 + spectra.imag**2).mean(axis=(0, 1), dtype=np.float64)
+        powers = spectra.real**2 + spectra.imag**2
+        power = powers.mean(axis=(0, 1), dtype=np.float64)
         below = np.interp(bands, frequencies, np.cumsum(power))  # in all lower bands together
         columns.append(np.diff(below) / np.diff(bands))
     return np.stack(columns, axis=1)
@@ -43,4 +45,5 @@ def _read(file: sf.SoundFile, start: int, n_samples: int) -> np.ndarray:
     file.seek(first)
     samples = file.read(last - first, dtype="float32", always_2d=True)
     before = first - start
-    return np.pad(samples.T, ((0, 0), (before, n_samples - len(samples) - before)))
+    after = n_samples - len(samples) - before
+    return np.pad(samples.T, ((0, 0), (before, after)))

@@ -11,7 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from db.columns import DESCRIPTOR_NAMES, columns_of
 from db.database import Database
+from db.settings import STD_SUFFIX
 from files.errors import ParameterError
 
 RELATIONS: dict[str, Callable] = {
@@ -194,7 +196,7 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
         milliseconds = units.n_samples * 1000 / database.sample_rate
         yield _range_mask("milliseconds", filters.milliseconds, milliseconds)
     if filters.loudness != EVERYTHING:
-        yield _range_mask("LUFS", filters.loudness, _loudness(database))
+        yield _range_mask("LUFS", filters.loudness, _descriptor_values(database, LOUDNESS))
     for condition in filters.where:
         values = _condition_values(database, condition.column)
         yield str(condition), RELATIONS[condition.relation](values, condition.value)
@@ -218,22 +220,26 @@ def _range_mask(unit: str, limits: Range, values: np.ndarray) -> tuple[str, np.n
     return f"{least:g} to {most:g} {unit}", (values >= least) & (values <= most)
 
 
-def _loudness(database: Database) -> np.ndarray:
-    if LOUDNESS not in database.settings.names:
-        wanted = ",".join((*database.settings.descriptors, LOUDNESS))
-        raise ParameterError(
-            f"{database.path} knows no loudness; build a database with --descriptors {wanted}"
-        )
-    return database.column(LOUDNESS)
-
-
 def _condition_values(database: Database, column: str) -> np.ndarray:
     """Return what a condition compares, one number for each unit."""
     if column == "start_s":
         return database.units.start_sample / database.sample_rate
     if column == "length_ms":
         return database.units.n_samples * 1000 / database.sample_rate
-    if column not in database.settings.names:
-        known = ", ".join((*UNIT_COLUMNS, *database.settings.names))
-        raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")
-    return database.column(column)
+    return _descriptor_values(database, column)
+
+
+def _descriptor_values(database: Database, column: str) -> np.ndarray:
+    """Return a column of the descriptors; one that is not there is an error with the remedy."""
+    settings = database.settings
+    if column in settings.names:
+        return database.column(column)
+    for descriptor in set(DESCRIPTOR_NAMES) - set(settings.descriptors):
+        columns = columns_of(descriptor, n_mfcc=settings.n_mfcc).names
+        if column.removesuffix(STD_SUFFIX) in columns:
+            wanted = ",".join((*settings.descriptors, descriptor))
+            raise ParameterError(
+                f"{database.path} knows no {column}; build a database with --descriptors {wanted}"
+            )
+    known = ", ".join((*UNIT_COLUMNS, *settings.names))
+    raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")

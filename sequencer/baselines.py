@@ -62,17 +62,21 @@ def _fit_analogue(train: list[np.ndarray]) -> Continue:
     sources = np.concatenate([np.full(len(past), i) for i, past in enumerate(pasts)])
     following = np.concatenate([np.arange(ORDER, ORDER + len(past)) for past in pasts])
 
+    def find_rests(latest: list[np.ndarray]) -> list[np.ndarray]:
+        """Return what followed the moments that are most like these, each (ORDER, n)."""
+        rows = np.stack([steps.ravel() for steps in latest]).astype(np.float32)
+        places = index.search(rows, 1)[1][:, 0]
+        return [train[sources[place]][following[place] :] for place in places]
+
     def go_on(seeds: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
         """Copy the training data to the end of its source, then look again."""
         made = [seed[-ORDER:] for seed in seeds]
-        wanted = ORDER + n_steps
         unfinished = list(range(len(made)))
         while unfinished:
-            latest = np.stack([made[i][-ORDER:].ravel() for i in unfinished]).astype(np.float32)
-            for i, place in zip(unfinished, index.search(latest, 1)[1][:, 0], strict=True):
-                rest = train[sources[place]][following[place] :]
-                made[i] = np.concatenate([made[i], rest])[:wanted]
-            unfinished = [i for i in unfinished if len(made[i]) < wanted]
-        return np.stack([sequence[ORDER:] for sequence in made]).astype(np.float32)
+            rests = find_rests([made[i][-ORDER:] for i in unfinished])
+            for i, rest in zip(unfinished, rests, strict=True):
+                made[i] = np.concatenate([made[i], rest])[: ORDER + n_steps]
+            unfinished = [i for i in unfinished if len(made[i]) < ORDER + n_steps]
+        return np.stack([steps[ORDER:] for steps in made]).astype(np.float32)
 
     return go_on

@@ -16,7 +16,12 @@ from matplotlib.figure import Figure
 from db.descriptors.derived import static_columns
 from files.atomic import replacing
 from files.progress import Progress, no_progress
-from sequencer.evaluation_data import EvaluationData, collect_data
+from sequencer.evaluation_data import (
+    DEFAULTS,
+    EvaluationData,
+    EvaluationSettings,
+    collect_data,
+)
 from sequencer.forecaster import Forecaster
 from sequencer.rollout import sample_steps
 from sequencer.split import NamedSequences
@@ -33,6 +38,8 @@ def save_evaluation_picture(
     sequences: NamedSequences,
     path: Path,
     *,
+    settings: EvaluationSettings = DEFAULTS,
+    n_samples: int = N_SAMPLES,
     random_seed: int = 0,
     progress: Progress = no_progress,
 ) -> None:
@@ -41,13 +48,14 @@ def save_evaluation_picture(
     The fan of its forecasts of the first descriptor, after a moment of the longest validation
     source; one rollout over time; and the plane of the data's first two principal axes.
     """
-    data = collect_data(models, sequences)
-    scene = _Scene.of(data)
-    settings = next(iter(models.values())).config.settings
-    figure, rows = _new_figure(len(models), settings.names[static_columns(settings)[0]])
+    scene = _Scene.of(collect_data(models, sequences, settings))
+    descriptors = next(iter(models.values())).config.settings
+    first = descriptors.names[static_columns(descriptors)[0]]
+    figure, rows = _new_figure(len(models), first)
     for number, (label, model) in enumerate(models.items()):
         progress(number, len(models), label)
-        sampled = _sample(model, scene.before, len(scene.truth), random_seed)
+        seeds = np.repeat(scene.before[None], n_samples, axis=0)
+        sampled = _sample(model, seeds, len(scene.truth), random_seed)
         fan, line, plane = rows[number]
         fan.set_title(label, loc="left", fontsize=10)
         scene.draw_fan(fan, sampled[:, :, 0])
@@ -118,8 +126,8 @@ class _Scene:
         axes.set_aspect("equal")
 
 
-def _sample(model: Forecaster, before: np.ndarray, n_steps: int, random_seed: int) -> np.ndarray:
-    """Return forecasts after the seed `before`, shape (samples, n_steps, n)."""
-    seeds = torch.from_numpy(np.repeat(before[None], N_SAMPLES, axis=0)).to(model.mean.device)
+def _sample(model: Forecaster, seeds: np.ndarray, n_steps: int, random_seed: int) -> np.ndarray:
+    """Return a forecast after each seed, shape (seeds, n_steps, n)."""
     generator = torch.Generator().manual_seed(random_seed)
-    return sample_steps(model, seeds, n_steps, generator=generator).cpu().numpy()
+    scores = torch.from_numpy(seeds).to(model.mean.device)
+    return sample_steps(model, scores, n_steps, generator=generator).cpu().numpy()

@@ -52,21 +52,20 @@ def rollout(
             raise ParameterError(f"{name}={value} must be at least 1")
     settings = forecaster.config.settings
     check_seeds(seeds, settings.n_descriptors)
-    static = [np.asarray(seed[:, static_columns(settings)], np.float32) for seed in seeds]
     result = np.empty((len(seeds), variations, n_steps, settings.n_descriptors), np.float32)
     generator = torch.Generator().manual_seed(sampling.random_seed)
-    lengths = sorted({len(seed) for seed in seeds})
-    for number, length in enumerate(lengths):
+    groups = _group_by_length(seeds)
+    for number, group in enumerate(groups):
 
         def report(done: int, total: int, label: str, before: int = number * n_steps) -> None:
-            progress(before + done, n_steps * len(lengths), label)
+            progress(before + done, len(groups) * n_steps, label)
 
-        group = [i for i, seed in enumerate(static) if len(seed) == length]
-        batch = torch.from_numpy(np.stack([static[i] for i in group]))
-        batch = batch.repeat_interleave(variations, dim=0).to(forecaster.mean.device)
+        columns = static_columns(settings)
+        static = np.stack([np.asarray(seeds[i][:, columns], np.float32) for i in group])
+        batch = torch.from_numpy(static).repeat_interleave(variations, dim=0)
         scores = sample_steps(
             forecaster,
-            forecaster.normalise(batch),
+            forecaster.normalise(batch.to(forecaster.mean.device)),
             n_steps,
             generator=generator,
             sampling=sampling,
@@ -74,10 +73,18 @@ def rollout(
         )
         sampled = forecaster.denormalise(scores).cpu().numpy()
         for row, forecast in enumerate(sampled):
-            seed = group[row // variations]
-            whole = np.concatenate([static[seed], forecast])
-            result[seed, row % variations] = complete(whole, settings)[length:]
+            past = static[row // variations]
+            whole = complete(np.concatenate([past, forecast]), settings)
+            result[group[row // variations], row % variations] = whole[len(past) :]
     return result
+
+
+def _group_by_length(seeds: list[np.ndarray]) -> list[list[int]]:
+    """Return the numbers of the seeds of each length, the shortest first."""
+    groups: dict[int, list[int]] = {}
+    for i, seed in enumerate(seeds):
+        groups.setdefault(len(seed), []).append(i)
+    return [groups[length] for length in sorted(groups)]
 
 
 @torch.no_grad()

@@ -87,7 +87,7 @@ class UnaganOptions(AudioTrainingOptions):
     def _check_cycle(self) -> None:
         if (self.adversarial_from or self.latent_order) and not self.cycle:
             raise ParameterError(
-                "adversarial_from and latent_order need the cycle's encoder; train with --cycle"
+                "adversarial_from and latent_order need the cycle's encoder; set cycle to true"
             )
         if self.adversarial_from < 0:
             raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")

@@ -248,7 +248,7 @@ def test_contributors_page_adds_a_descriptor_a_forecaster_and_a_vocoder(extended
     )
     environment = {**os.environ, "PYTHONPATH": str(extended)}
     subprocess.run([sys.executable, "-c", code], env=environment, timeout=300, check=True)
-    assert json.loads((folder / "my.model" / "config.json").read_text())["model"] == "gru"
+    assert json.loads((folder / "my.model" / "config.json").read_text())["architecture"] == "gru"
     assert (
         json.loads((folder / "my.vocoder" / "config.json").read_text())["architecture"]
         == "framewise"

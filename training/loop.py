@@ -219,13 +219,13 @@ class TrainingLoop:
             )
         if not at.references:
             at.references = self.trainable.references(self.ema)
-        at.validations.append(value)
+        at.validation_losses.append(value)
         at.validated_step = at.step
         at.validated_seconds = at.seconds
         if 0 < at.best_step <= self.trainable.adversarial_from < at.step:
             at.best_step = -1
-        if at.best_step < 0 or value < at.best:
-            at.best = value
+        if at.best_step < 0 or value < at.best_loss:
+            at.best_loss = value
             at.best_step = at.step
             at.best_epoch = at.epoch
             self._save_best(measures)

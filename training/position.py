@@ -13,10 +13,10 @@ class Position:
     batch: int = 0  # within the epoch
     seconds: float = 0.0  # in all runs
     wait_seconds: float = 0.0  # for data, of those
-    best: float = math.inf  # the least of `validations` that competes
+    best_loss: float = math.inf  # the least validation loss
     best_step: int = -1  # none yet
     best_epoch: int = -1
-    validations: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
     validated_step: int = -1  # the last validation
     validated_seconds: float = 0.0
     references: dict[str, float] = field(default_factory=dict)
@@ -34,8 +34,8 @@ class TrainingSummary:
     epochs: int  # begun
     best_step: int
     best_epoch: int  # counted from 1
-    best: float  # the least validation loss
-    validations: list[float]  # every validation loss, in order
+    validation_loss: float  # the least
+    validation_losses: list[float]  # all, in order
     references: dict[str, float]  # the same measure of other things
     seconds: float  # in all runs
     wait_share: float  # of them, waiting for data
@@ -48,8 +48,8 @@ def summarise(at: Position, stopped_by: str) -> TrainingSummary:
         epochs=at.epoch + 1,
         best_step=at.best_step,
         best_epoch=at.best_epoch + 1,
-        best=at.best,
-        validations=at.validations,
+        validation_loss=at.best_loss,
+        validation_losses=at.validation_losses,
         references=at.references,
         seconds=at.seconds,
         wait_share=at.wait_share,

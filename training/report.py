@@ -82,10 +82,10 @@ class Report:
         parts = []
         if self._loss is not None:
             parts.append(f"loss {self._loss:.3g}")
-        if at.validations:
-            line = sparkline(at.validations)
-            parts.append(f"validation {line} {at.validations[-1]:.3f}")
-            parts.append(f"best {at.best:.3f} after step {at.best_step}")
+        if at.validation_losses:
+            line = sparkline(at.validation_losses)
+            parts.append(f"validation {line} {at.validation_losses[-1]:.3f}")
+            parts.append(f"best {at.best_loss:.3f} after step {at.best_step}")
         return parts
 
     def _minutes_to_validation(self, at: Position) -> float | None:

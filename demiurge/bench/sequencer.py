@@ -92,24 +92,19 @@ class RandomWindows(Dataset):
 
 def bench_training(repeats: int) -> Result:
     """Train the same model on batches of the same size; and read the batches alone."""
-    rng = np.random.default_rng(0)
     train = make_training_step()
-    sequences = [
-        rng.normal(size=(SOURCE_STEPS, N_COLUMNS)).astype(np.float32) for _ in range(SOURCES)
-    ]
+    sequences = random_sequences()
     tensors = [torch.from_numpy(sequence) for sequence in sequences]
     windows = Windows(tensors, window=WINDOW, batch_size=BATCH_SIZE)
     items = DataLoader(RandomWindows(sequences, BATCHES * BATCH_SIZE), batch_size=BATCH_SIZE)
-    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(SPANS))
-    mask = torch.ones(BATCH_SIZE, WINDOW)
 
     def ours(step: Callable[[Batch], None]) -> None:
         for batch in islice(windows.epoch(np.random.default_rng(0)), BATCHES):
             step(batch)
 
     def theirs(step: Callable[[Batch], None]) -> None:
-        for sequence in items:
-            step(Batch(sequence, averages, mask, 0))
+        for windows_of_batch in items:
+            step(whole_windows(windows_of_batch))
 
     def read(batch: Batch) -> None:
         pass
@@ -127,6 +122,19 @@ def bench_training(repeats: int) -> Result:
     return Result("sequencer training", what, baseline, *times, repeats=repeats, facts=facts)
 
 
+def random_sequences() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    shape = (SOURCE_STEPS, N_COLUMNS)
+    return [rng.normal(size=shape).astype(np.float32) for _ in range(SOURCES)]
+
+
+def whole_windows(sequence: Tensor) -> Batch:
+    """Return windows (batch, WINDOW + 1, N_COLUMNS) as a batch that learns from every step."""
+    n = len(sequence)
+    averages = torch.zeros(n, WINDOW, N_COLUMNS * len(SPANS))
+    return Batch(sequence, averages, torch.ones(n, WINDOW), 0)
+
+
 def bench_epoch(repeats: int) -> Result:
     """Learn once from every transition.
 
@@ -138,9 +146,6 @@ def bench_epoch(repeats: int) -> Result:
     sequence = torch.randn(TRANSITIONS + WINDOW, N_COLUMNS, generator=generator)
     windows = Windows([sequence], window=options.window, batch_size=options.batch_size)
     every_window = sequence.unfold(0, WINDOW + 1, 1).transpose(1, 2)  # (windows, steps, n), a view
-    averages = torch.zeros(BATCH_SIZE, WINDOW, N_COLUMNS * len(SPANS))
-    last = torch.zeros(BATCH_SIZE, WINDOW)
-    last[:, -1] = 1
 
     def ours() -> None:
         for batch in windows.epoch(np.random.default_rng(0)):
@@ -148,7 +153,9 @@ def bench_epoch(repeats: int) -> Result:
 
     def theirs() -> None:
         for rows in torch.randperm(TRANSITIONS, generator=generator).split(BATCH_SIZE):
-            train(Batch(every_window[rows], averages[: len(rows)], last[: len(rows)], 0))
+            batch = whole_windows(every_window[rows])
+            batch.mask[:, :-1] = 0  # only the last step of each
+            train(batch)
 
     times = medians(ours, theirs, repeats)
     facts = {

@@ -13,7 +13,7 @@ from demiurge.cli.terminal import counted, echo_json, progress_bar, quoted
 from files.names import printable
 
 if TYPE_CHECKING:
-    from db.maintain import Verification
+    from db.verify import Verification
 
 SHOWN = 20  # names listed for people; --json has all
 
@@ -88,7 +88,7 @@ def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_
 
     Each row has a checksum, and each audio file a hash.
     """
-    from db.maintain import verify as verify_database
+    from db.verify import verify as verify_database
 
     with progress_bar("verifying", quiet=as_json) as progress:
         found = verify_database(

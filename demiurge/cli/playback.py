@@ -162,10 +162,10 @@ def play_aloud(
     from playback.outputs import listen
 
     with progress_bar("playing", quiet=quiet) as progress:
-        heard = listen(opened, render_options, gain_db=gain_db, device=device, progress=progress)
-    if heard.underruns:
+        played = listen(opened, render_options, gain_db=gain_db, device=device, progress=progress)
+    if played.underruns:
         click.echo(
-            f"the sound was interrupted {heard.underruns} times: the machine was too busy",
+            f"the sound was interrupted {played.underruns} times: the machine was too busy",
             err=True,
         )
 

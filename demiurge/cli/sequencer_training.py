@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from demiurge.cli.options.training import (
     precision_option,
     resume_option,
     track_option,
+    training_facts,
     training_option,
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
@@ -155,7 +155,7 @@ def train(
     if not is_main:
         return
     if as_json:
-        echo_json({"model": str(model_dir), **asdict(summary)})
+        echo_json(training_facts(model_dir, summary))
     else:
         echo_summary(model_dir, summary)
     if summary.stopped_by == "interrupt":
@@ -176,9 +176,9 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
     click.echo(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
-        f" validation loss {summary.best:.3f} {HEADS[summary.head].loss_unit} on"
+        f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
-        f" split by {summary.split_by}  {sparkline(summary.validations)}"
+        f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from demiurge.cli.options.synth_training import (
     unagan_options,
     vocoder_options,
 )
+from demiurge.cli.options.training import training_facts
 from demiurge.cli.synth_training_report import echo_mel, echo_next, echo_summary
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
@@ -190,7 +190,7 @@ def run(
     if not is_main:
         return
     if as_json:
-        echo_json({"model": str(model_dir), **asdict(summary)})
+        echo_json(training_facts(model_dir, summary))
     else:
         echo_summary(model_dir, summary, options)
         echo_next(model_dir, mel, options)

@@ -59,8 +59,8 @@ def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Option
     )
     click.echo(
         f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; validation on"
-        f" {summary.validation_seconds:.0f} s more: {measure} {summary.best:.3f} "
-        f" {sparkline(summary.validations)}"
+        f" {summary.validation_seconds:.0f} s more: {measure} {summary.validation_loss:.3f} "
+        f" {sparkline(summary.validation_losses)}"
     )
     click.echo(f"  lower is better; {references}")
     if summary.n_padded:
@@ -72,8 +72,8 @@ def best_text(summary: AudioTrainingSummary) -> str:
     """Return which weights were kept."""
     if summary.best_step:
         return f"best after {summary.best_step} of {summary.steps} steps"
-    before = summary.validations[0]
-    now = summary.validations[-1]
+    before = summary.validation_losses[0]
+    now = summary.validation_losses[-1]
     return (
         f"still the weights that training started from: {summary.steps} steps have not made them"
         f" better ({before:.3f} before, {now:.3f} now)"

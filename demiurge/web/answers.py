@@ -1,24 +1,17 @@
-"""Answers of every kind but sound: JSON, arrays of numbers, ranges of bytes, and pages."""
+"""Answers with JSON, arrays of numbers, and ranges of bytes."""
 
 import json
 import re
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xxhash
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.templating import Jinja2Templates
-
-if TYPE_CHECKING:
-    from demiurge.web.workspace import Workspace
 
 CHUNK_BYTES = 1 << 18
 UNEXPECTED = "an unexpected error; the terminal that runs demiurge browse shows more"
-PAGES = Jinja2Templates(Path(__file__).parent / "templates")
 
 
 def json_answer(
@@ -36,37 +29,6 @@ def error_answer(message: str, status: int, headers: dict[str, str] | None = Non
 def wants_html(request: Request) -> bool:
     """Return whether a browser asks for a page, not a script for data."""
     return "text/html" in request.headers.get("accept", "")
-
-
-def page(
-    request: Request,
-    workspace: "Workspace",
-    template: str,
-    *,
-    plan: str | None = None,
-    status: int = 200,
-    headers: dict[str, str] | None = None,
-    **context: Any,
-) -> Response:
-    """Answer with a template as HTML.
-
-    Its name without suffix is the page that the navigation marks as current, unless the context
-    says otherwise.
-    """
-    shared = shared_context(request, workspace)
-    current = {"page": template.removesuffix(".html"), "plan": plan}
-    return PAGES.TemplateResponse(request, template, current | shared | context, status, headers)
-
-
-def shared_context(request: Request, workspace: "Workspace") -> dict[str, Any]:
-    """Return the variables that every template uses."""
-    database = workspace.database
-    facts = {"name": workspace.name, "units": database.n_units, "sources": len(database.sources)}
-    return {
-        "nonce": request.scope.get("nonce", ""),
-        "database": facts,
-        "version": version("demiurge-sequencer"),
-    }
 
 
 def numbers_answer(request: Request, values: np.ndarray) -> Response:

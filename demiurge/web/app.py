@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from demiurge.web.answers import error_answer, is_known, page, wants_html
+from demiurge.web.answers import error_answer, is_known, wants_html
 from demiurge.web.make.views import MakeViews
 from demiurge.web.map.views import MapViews
+from demiurge.web.pages import page
 from demiurge.web.security import Guard, Security
 from demiurge.web.timeline.views import TimelineViews
 from demiurge.web.units import UnitViews

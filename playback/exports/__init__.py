@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """A format: the suffix of its files, and the function that writes their text, UTF-8.
+    """A format of files for other tools.
 
-    `write` takes the plan, its cues and the corpus folder. `is_played` says that tools play the
-    file, which should then be as loud as the render; others list the plan as it is.
+    `write` returns a file's text, UTF-8, from the plan, its cues and the corpus folder. `help` says
+    what is written. `is_played` says that tools play the file, so that it should be as loud as the
+    render; the others list the plan as it is.
     """
 
     suffix: str

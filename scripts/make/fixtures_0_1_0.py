@@ -23,7 +23,7 @@ from demiurge.editing import lock_steps, replace_unit
 from sequencer.models import BODIES
 
 from db.database import Database
-from demiurge.cli import main
+from demiurge.cli import main as demiurge
 from playback.plan import Plan
 from sequencer.train import TrainingOptions, train_forecaster
 from synth.generator import Generator
@@ -58,50 +58,49 @@ ANYWHERE = "/music/sounds"  # the corpus folder that the files name, which is no
 
 def run(*arguments: object) -> str:
     """Run a command of version 0.1.0."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(demiurge, [str(argument) for argument in arguments])
     if result.exit_code:
         raise SystemExit(f"demiurge {' '.join(map(str, arguments))}: {result.output}")
     return result.stdout
 
 
-def make_databases() -> None:
-    """Frames, with an index beside them, and onsets with all descriptors of fewer sounds."""
+def copy_sounds() -> None:
+    """Lay out the corpus, and beside it the seed and the target."""
     Path("sounds").mkdir()
     for name in SOUNDS:
         shutil.copyfile(CORPUS_DIR / f"{name}.ogg", f"sounds/{name}.ogg")
     for name in (SEED, TARGET):
         shutil.copyfile(CORPUS_DIR / f"{name}.ogg", f"{name}.ogg")
+
+
+def make_frames() -> None:
+    """Make a database of frames, with an index beside it, and query it."""
     run("db", "build", "sounds", "frames.db")
     run("db", "tag", "frames.db", "tabla_*", "tabla")
+    query = ("query", f"{SEED}.ogg", "frames.db", "--json", "-k", 3, "--steps", 20)
+    explain = ("--explain", "--continuity", 0.5)
+    Path("query.json").write_text(run(*query))
+    Path("query_ivf.json").write_text(run(*query, "--index", "ivf"))
+    Path("query_explained.json").write_text(run(*query, *explain))
+
+
+def make_onsets() -> None:
+    """Make a database of onsets with all descriptors, of fewer sounds, and query it."""
     descriptors = "mfcc,spectral,chroma,loudness"
     onsets = ("--units", "onset", "--max-unit", 150, "--descriptors", descriptors)
     run("db", "build", "sounds", "onsets.db", *onsets)
     run("db", "remove", "onsets.db", "bd_*", "elec_*", "tabla_*")
     run("db", "compact", "onsets.db")
-    query = ("query", f"{SEED}.ogg", "frames.db", "--json", "-k", 3, "--steps", 20)
-    Path("query.json").write_text(run(*query))
-    Path("query_ivf.json").write_text(run(*query, "--index", "ivf"))
-    Path("query_explained.json").write_text(run(*query, "--explain", "--continuity", 0.5))
-    onsets = ("query", f"{SEED}.ogg", "onsets.db", "--json", "-k", 3, "--where", "centroid>500")
-    Path("query_onsets.json").write_text(run(*onsets))
+    query = ("query", f"{SEED}.ogg", "onsets.db", "--json", "-k", 3, "--where", "centroid>500")
+    Path("query_onsets.json").write_text(run(*query))
 
 
 def make_forecasters() -> None:
-    """One of each architecture, two epochs old, what they forecast, and how they are evaluated."""
-    database = Database("frames.db")
+    """Train one of each architecture for two epochs, forecast with them, and evaluate them."""
     for _, sizes in BODIES.values():
         sizes.update({name: size for name, size in SMALL_SIZES.items() if name in sizes})
     for architecture, head in FORECASTERS.items():
-        options = TrainingOptions(model=architecture, head=head, epochs=2, window=24, batch_size=4)
-        train_forecaster(
-            list(database.sequences()),
-            f"{architecture}.model",
-            settings=database.settings,
-            normaliser=database.normaliser,
-            options=options,
-        )
-        if architecture != "lstm":
-            Path(f"{architecture}.model", "training.pt").unlink()
+        train(architecture, head)
         forecast = ("sequencer", "forecast", f"{architecture}.model", f"{SEED}.ogg", "--steps", 12)
         run(*forecast, "--temperature", 0, "-o", f"{architecture}.likeliest.json")
         run(*forecast, "-o", f"{architecture}.drawn.json")
@@ -110,18 +109,26 @@ def make_forecasters() -> None:
     Path("evaluation.json").write_text(evaluation)
 
 
+def train(architecture: str, head: str) -> None:
+    """Train a forecaster; keep the training state of one."""
+    database = Database("frames.db")
+    train_forecaster(
+        list(database.sequences()),
+        f"{architecture}.model",
+        settings=database.settings,
+        normaliser=database.normaliser,
+        options=TrainingOptions(model=architecture, head=head, epochs=2, window=24, batch_size=4),
+    )
+    if architecture != "lstm":
+        Path(f"{architecture}.model", "training.pt").unlink()
+
+
 def make_plans() -> None:
-    """A continuation of frames, a mosaic of onsets and one edited by hand, and their audio."""
+    """Render a continuation of frames, a mosaic of onsets, and a plan edited by hand."""
     run("render", f"{SEED}.ogg", "frames.db", "lstm.model", "-o", "render.wav", "--steps", 24)
     mosaic = ("mosaic", f"{TARGET}.ogg", "onsets.db", "-o", "mosaic.wav", "--novelty", 1)
     run(*mosaic, "--weight", "chroma=2", "--where", "centroid>200", "--crossfade", 30)
-    plan = Plan.load("render.plan.json")
-    plan = lock_steps(plan, [2, 3, 11], True)
-    plan = replace_unit(plan, 7, int(plan.steps[7].alternatives[0]["unit"]), Database("frames.db"))
-    plan.save("edited.plan.json")
-    document = json.loads(Path("edited.plan.json").read_text())
-    document["steps"][20] |= {"gain_db": -6.0, "reverse": True}
-    Path("edited.plan.json").write_text(json.dumps(document))
+    edit_plan("render.plan.json", "edited.plan.json")
     run("playback", "edited.plan.json", "-o", "edited.wav", "--root", "sounds")
     for name in ("render", "mosaic", "edited"):
         samples, rate = sf.read(f"{name}.wav", dtype="int32")  # of 24 bits
@@ -129,8 +136,19 @@ def make_plans() -> None:
         Path(f"{name}.wav").unlink()
 
 
+def edit_plan(name: str, out: str) -> None:
+    """Lock steps, choose another unit, and turn one down and round."""
+    plan = lock_steps(Plan.load(name), [2, 3, 11], True)
+    unit = int(plan.steps[7].alternatives[0]["unit"])
+    plan = replace_unit(plan, 7, unit, Database("frames.db"))
+    plan.save(out)
+    document = json.loads(Path(out).read_text())
+    document["steps"][20] |= {"gain_db": -6.0, "reverse": True}
+    Path(out).write_text(json.dumps(document))
+
+
 def make_synthesis() -> None:
-    """An untrained vocoder and UNAGAN at toy width, and what they make."""
+    """Save an untrained vocoder and UNAGAN at toy width, and what they make."""
     mel = PRESETS["22k"]
     torch.manual_seed(0)
     sizes = {"dim": 8, "intermediate_dim": 16, "n_layers": 1, "refinements": 1}
@@ -169,13 +187,15 @@ def keep(folder: Path) -> None:
     shutil.copytree(folder, OUT)
 
 
-if __name__ == "__main__":
+def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         os.chdir(folder)
         os.environ["DEMIURGE_CACHE"] = str(folder / "cache")
         torch.set_num_threads(1)
-        make_databases()
+        copy_sounds()
+        make_frames()
+        make_onsets()
         make_forecasters()
         make_plans()
         make_synthesis()
@@ -183,4 +203,9 @@ if __name__ == "__main__":
         forget_this_machine(folder)
         keep(folder)
         os.chdir(OUT)
-    print(f"{OUT}: {sum(path.stat().st_size for path in OUT.rglob('*') if path.is_file())} bytes")
+    n_bytes = sum(path.stat().st_size for path in OUT.rglob("*") if path.is_file())
+    print(f"{OUT}: {n_bytes} bytes")
+
+
+if __name__ == "__main__":
+    main()

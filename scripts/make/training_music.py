@@ -114,9 +114,8 @@ def make_gm(synth: Any, pieces: list[Piece], folder: Path, minutes: float, seed:
 def write_readme(out: Path, pieces: list[Piece], soundfont: Path, seed: int) -> None:
     text = README.format(seed=seed, piano=PIANO_MINUTES, gm=GM_MINUTES, soundfont=soundfont.name)
     for piece in pieces:
-        part = "validation" if piece.name in VALIDATION_PIECES else "train"
         stated = [piece.facts[key] for key in ("title", "composer", "typeset", "terms", "sha256")]
-        text += f"| {' | '.join([*stated, part])} |\n"
+        text += f"| {' | '.join([*stated, part_of(piece)])} |\n"
     (out / "README.md").write_text(text)
 
 
@@ -132,33 +131,50 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def make_piano_part(synth: Any, pieces: list[Piece], out: Path, seed: int) -> None:
+    """Render whole pieces: enough of each to train on, two of each for validation."""
+    train = [piece for piece in pieces if part_of(piece) == "train"]
+    minutes = PIANO_MINUTES / len(train)
+    seconds = {"train": 0.0, "validation": 0.0}
+    for piece in pieces:
+        part = part_of(piece)
+        shifts = [0, 3] if part == "validation" else choose_shifts(piece, minutes, seed)
+        seconds[part] += make_piano(synth, piece, out / part, shifts, seed)
+    report("piano", seconds)
+
+
+def make_gm_part(synth: Any, pieces: list[Piece], out: Path, seed: int) -> None:
+    """Render excerpts for other instruments."""
+    seconds = {}
+    parts = (("train", GM_MINUTES, seed), ("validation", GM_VALIDATION_MINUTES, seed + 1))
+    for part, minutes, own_seed in parts:
+        chosen = [piece for piece in pieces if part_of(piece) == part]
+        seconds[part] = make_gm(synth, chosen, out / part, minutes, own_seed)
+    report("gm", seconds)
+
+
+def part_of(piece: Piece) -> str:
+    return "validation" if piece.name in VALIDATION_PIECES else "train"
+
+
+def report(name: str, seconds: dict[str, float]) -> None:
+    train = f"{seconds['train'] / 60:.1f} min to train on"
+    print(f"{name}: {train}, {seconds['validation'] / 60:.1f} for validation")
+
+
 def main() -> None:
     import tinysoundfont
 
     arguments = parse_arguments()
-    seed = arguments.random_seed
-    out = arguments.out
     pieces = public_domain_pieces(arguments.midi_dir)
-    train = [piece for piece in pieces if piece.name not in VALIDATION_PIECES]
-    validation = [piece for piece in pieces if piece.name in VALIDATION_PIECES]
-    out.mkdir(parents=True, exist_ok=True)
-    write_readme(out, pieces, arguments.soundfont, seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_readme(arguments.out, pieces, arguments.soundfont, arguments.random_seed)
     synth = tinysoundfont.Synth(samplerate=RENDER_RATE)
     synth.sfload(str(arguments.soundfont))
     if arguments.part != "gm":
-        trained = 0.0
-        for piece in train:
-            shifts = choose_shifts(piece, PIANO_MINUTES / len(train), seed)
-            trained += make_piano(synth, piece, out / "piano" / "train", shifts, seed)
-        validated = 0.0
-        for piece in validation:
-            validated += make_piano(synth, piece, out / "piano" / "validation", [0, 3], seed)
-        print(f"piano: {trained / 60:.1f} min to train on, {validated / 60:.1f} for validation")
+        make_piano_part(synth, pieces, arguments.out / "piano", arguments.random_seed)
     if arguments.part != "piano":
-        trained = make_gm(synth, train, out / "gm" / "train", GM_MINUTES, seed)
-        folder = out / "gm" / "validation"
-        validated = make_gm(synth, validation, folder, GM_VALIDATION_MINUTES, seed + 1)
-        print(f"gm: {trained / 60:.1f} min to train on, {validated / 60:.1f} for validation")
+        make_gm_part(synth, pieces, arguments.out / "gm", arguments.random_seed)
 
 
 if __name__ == "__main__":

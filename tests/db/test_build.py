@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from db import maintain
 from db.analyse import describe_file
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
+from db.verify import verify
 from files.errors import DatabaseError, ParameterError
 from tests.db.rows import read_frames
 
@@ -131,7 +131,7 @@ def test_files_that_swap_names_are_analysed_again(corpus, tmp_path):
     os.utime(a, ns=(1, 1))
     os.utime(b, ns=(1, 1))
     assert build_database(corpus, tmp_path / "db").changed == ["a/x.wav", "b/x.wav"]
-    assert maintain.verify(tmp_path / "db").ok
+    assert verify(tmp_path / "db").ok
 
 
 def test_file_that_cannot_be_read_now_keeps_what_was_known(corpus, tmp_path, monkeypatch):
@@ -350,7 +350,7 @@ def test_a_source_larger_than_a_shard_opens_the_next(corpus, tmp_path, monkeypat
             database.source_descriptors(i),
             describe_file(corpus / source.path, database.settings)[1].frames,
         )
-    assert maintain.verify(tmp_path / "db").ok
+    assert verify(tmp_path / "db").ok
 
 
 def test_other_rate_is_resampled_and_positions_are_at_the_databases_rate(tmp_path, tabla):
@@ -434,3 +434,45 @@ def test_database_in_a_file_is_refused(corpus, tmp_path):
         ParameterError, match=r"db: cannot be written \(File exists\); free some space or choose"
     ):
         build_database(corpus, tmp_path / "db")
+
+
+def test_a_failed_file_that_was_renamed_fails_under_its_new_name(corpus, tmp_path):
+    (corpus / "text.wav").write_text("not audio")
+    build_database(corpus, tmp_path / "db")
+    (corpus / "text.wav").rename(corpus / "other.wav")
+    report = build_database(corpus, tmp_path / "db", prune=True)
+    assert (report.renamed, report.vanished) == ([], ["text.wav"])
+    assert [name for name, _ in report.failed] == ["other.wav"]
+    assert [failure.path for failure in Database(tmp_path / "db").failures] == ["other.wav"]
+
+
+def test_a_source_longer_than_a_shard_is_refused(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("db.shards.SHARD_BYTES", 43 * 39 * 4)
+    report = build_database(corpus, tmp_path / "db")
+    assert report.added == ["short.flac"]
+    reason = "44 frames are too many; split the file or choose a longer hop"
+    assert report.failed == [(name, reason) for name in ("a/x.wav", "b/x.wav", "stereo.wav")]
+    monkeypatch.setattr("db.shards.SHARD_BYTES", 44 * 39 * 4)
+    assert len(build_database(corpus, tmp_path / "exact").added) == 4
+
+
+def test_units_of_several_shards_are_read_at_once(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("db.shards.SHARD_BYTES", 60 * 39 * 4)
+    build_database(corpus, tmp_path / "db")
+    database = Database(tmp_path / "db")
+    positions = np.random.default_rng(0).permutation(len(database.units))
+    np.testing.assert_array_equal(database.rows_at(positions), database.descriptors[positions])
+
+
+def test_the_normaliser_is_that_of_all_rows_after_every_change(corpus, tmp_path, tabla):
+    path = tmp_path / "db"
+    for change in (
+        lambda: None,
+        lambda: sf.write(corpus / "new.wav", tabla[::3], 44100),
+        lambda: (corpus / "stereo.wav").unlink(),
+    ):
+        change()
+        build_database(corpus, path, prune=True)
+        database = Database(path)
+        mean = database.descriptors.mean(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(database.normaliser.mean, mean, rtol=1e-4, atol=1e-5)

@@ -10,9 +10,9 @@ import soundfile as sf
 from db.build import build_database
 from db.database import Database
 from db.interchange import export_database, import_files
-from db.maintain import verify
 from db.settings import DescriptorSettings
 from db.tables import WRITERS
+from db.verify import verify
 from files.errors import DatabaseError, ParameterError
 
 SUFFIX = {"csv": ".csv", "npz": ".npz", "parquet": ".parquet", "demiurge-json": ".json"}

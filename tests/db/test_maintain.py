@@ -7,8 +7,9 @@ import soundfile as sf
 
 from db.build import build_database
 from db.database import Database
-from db.maintain import compact, remove_sources, verify
+from db.maintain import compact, remove_sources
 from db.settings import DescriptorSettings
+from db.verify import verify
 from files.errors import DatabaseError, ParameterError
 from tests.db.rows import read_frames
 

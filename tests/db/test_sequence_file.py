@@ -33,9 +33,9 @@ def test_original_descriptor_file_is_read(fixtures):
         (lambda d: d["mfcc7"].pop(), "not lists of numbers of one length"),
         (lambda d: d.update(mfcc7=["a", "b"]), "not lists of numbers of one length"),
         (lambda d: d["mfcc7"].__setitem__(1, float("nan")), "step 1 is not finite"),
-        (lambda d: d["_demiurge"].pop("descriptors"), "its descriptor settings are not whole"),
-        (lambda d: d["_demiurge"].update(descriptors=5), "its descriptor settings are not whole"),
-        (lambda d: d.update(_demiurge=5), "its descriptor settings are not whole"),
+        (lambda d: d["_demiurge"].pop("descriptors"), "its descriptor settings are damaged"),
+        (lambda d: d["_demiurge"].update(descriptors=5), "its descriptor settings are damaged"),
+        (lambda d: d.update(_demiurge=5), "its descriptor settings are damaged"),
         (lambda d: d["_demiurge"].update(version=9), "forecast format 9, this Demiurge reads 1"),
     ],
 )

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 
 import click
@@ -26,6 +27,9 @@ from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
 from sequencer.compare import train_all
+from sequencer.evaluate import evaluate
+from sequencer.evaluation_data import EvaluationSettings
+from sequencer.picture import save_evaluation_picture
 
 RATE = 44100
 HOP = 1024
@@ -230,20 +234,22 @@ def test_training_is_resumed_by_command(work, tmp_path):
 @pytest.fixture
 def short(monkeypatch):
     """Evaluation of short pieces."""
-    sizes = {
-        "CONTEXTS": 8,
-        "SEED_STEPS": 10,
-        "LONGEST": 30,
-        "HORIZONS": (1, 2),
-        "WINDOWS": (1, 2),
-        "LAGS": 4,
-    }
-    for name, value in sizes.items():
-        monkeypatch.setattr(f"sequencer.evaluate.{name}", value)
-    monkeypatch.setattr("sequencer.picture.DRAWS", 2)
+    settings = EvaluationSettings(
+        horizons=(1, 2),
+        n_contexts=8,
+        seed_steps=10,
+        max_rollout_steps=30,
+        windows=(1, 2),
+        n_lags=4,
+    )
+    monkeypatch.setattr("sequencer.evaluate.evaluate", partial(evaluate, settings=settings))
+    monkeypatch.setattr(
+        "sequencer.picture.save_evaluation_picture",
+        partial(save_evaluation_picture, settings=settings, n_samples=2),
+    )
 
 
-def test_models_are_judged_by_command(work, tmp_path, short):
+def test_models_are_evaluated_by_command(work, tmp_path, short):
     document = json.loads(run("sequencer", "evaluate", work / "my.model", work / "my.db", "--json"))
     assert [e["name"] for e in document["evaluations"]] == [
         "my.model",
@@ -264,7 +270,7 @@ def test_models_are_judged_by_command(work, tmp_path, short):
     )
 
 
-def test_models_are_judged_on_the_sources_they_were_trained_with(work, tmp_path, short):
+def test_models_are_evaluated_on_the_sources_they_were_trained_with(work, tmp_path, short):
     sounds = tmp_path / "sounds"
     model = work / "my.model"
     shutil.copytree(work / "sounds", sounds)
@@ -321,10 +327,10 @@ def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
         name: (out / name / "model.safetensors").stat().st_mtime_ns for name in written
     }
     for option, message in {
-        "--random-seed": "with seed 0, not 2",
+        "--random-seed": "with random_seed 0, not 2",
         "--minutes": "with minutes 0.001, not 2.0",
     }.items():
-        assert f"lstm-point: was made {message}; give the same, or another folder" in run(
+        assert f"lstm-point: was trained {message}; give the same, or another folder" in run(
             *arguments, option, 2, expect=2
         )
     (out / "lstm-tokens").rename(tmp_path / "tokens")
@@ -333,7 +339,7 @@ def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
     (out / "options.json").write_text("{")
     assert "options.json: damaged" in run(*arguments, expect=2)
     (out / "options.json").unlink()
-    assert "was made with database unknown, not" in run(*arguments, expect=2)
+    assert "was trained with database unknown, not" in run(*arguments, expect=2)
 
 
 def test_query_finds_a_file_of_the_database_in_itself(work):
@@ -688,12 +694,12 @@ def refused(work, tmp_path, tabla):
             2,
         ),
         ("query {seed} {db} --where centroid", "'centroid' is not a condition", 2),
-        ("query {seed} {db} --where centroid>1", "no descriptor 'centroid' in", 2),
+        ("query {seed} {db} --where zcr>1", "no descriptor 'zcr' in", 2),
         ("query {seed} {db} --within 3:4", "--within is a condition now: --where 'start_s", 2),
         ("query {seed} {db} --tag loud", "is tagged 'loud'; there are no tags", 2),
         (
             "query {seed} {db} --where loudness>=-30",
-            "no descriptor 'loudness' in",
+            "knows no loudness; build a database with --descriptors mfcc,loudness",
             2,
         ),
         (
@@ -711,7 +717,7 @@ def refused(work, tmp_path, tabla):
         ),
         (
             "mosaic {seed} {db} -o {tmp}/o.wav -k 1 --min-reuse 9",
-            "leave none of 1 candidates to play",
+            "leaves none of 1 candidates to play",
             2,
         ),
         (
@@ -803,7 +809,7 @@ def test_source_that_has_changed_is_named_before_anything_is_written(tmp_path, t
     (tmp_path / "o.plan.json").unlink()
     sf.write(tmp_path / "sounds" / "a.wav", tabla[:-1], RATE)
     assert (
-        "1 sources have changed since they were analysed: a.wav; run demiurge db build again"
+        "1 source has changed since the analysis: a.wav; run demiurge db build again"
         in run(*mosaic, expect=1)
     )
     assert not (tmp_path / "o.wav").exists()
@@ -870,7 +876,7 @@ def test_rules_that_cannot_hold_are_refused(work, tmp_path):
         f"mosaic {SEED_FILE} {work / 'my.db'} -o {tmp_path / 'o.wav'} -k 1 --min-reuse 60",
         expect=2,
     )
-    assert "min_reuse=60 s leave none of" in text
+    assert "min_reuse=60 s leaves none of" in text
     assert not (tmp_path / "o.wav").exists()
 
 
@@ -973,7 +979,7 @@ def test_renders_temperature_is_its_forecasts(work, tmp_path):
         " --force"
     )
     search = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["path"]
-    assert (search["temperature"], search["seed"]) == (0.5, 4)
+    assert (search["temperature"], search["random_seed"]) == (0.5, 4)
 
 
 def test_the_plan_says_what_else_could_have_been_played_and_why_not(work, tmp_path):
@@ -998,11 +1004,11 @@ def test_rests_are_silent_and_the_length_stays(work, tmp_path):
     samples, _ = sf.read(tmp_path / "o.wav", always_2d=True)
     plan = json.loads((tmp_path / "o.plan.json").read_text())
     assert len(samples) == len(target)
-    sounding = np.zeros(len(samples), bool)
+    played = np.zeros(len(samples), bool)
     for step in plan["steps"]:
-        sounding[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
-    assert 0.2 < (~sounding).mean() < 0.3
-    assert np.abs(samples[~sounding]).max() == 0
+        played[step["at_sample"] : step["at_sample"] + step["n_samples"]] = True
+    assert 0.2 < (~played).mean() < 0.3
+    assert np.abs(samples[~played]).max() == 0
     check_facts(facts, plan["steps"])
 
 

@@ -25,7 +25,7 @@ from synth.generator import Generator
 from synth.mel import PRESETS
 from synth.musicnn import Musicnn
 from synth.names import DEFAULT_UNAGAN_SIZE
-from synth.train import TrainingSummary
+from synth.train import AudioTrainingSummary
 from synth.train_unagan import UnaganOptions
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.unagan import UnaganConfig
@@ -132,7 +132,7 @@ def test_vocoder_is_trained_resumed_and_trained_on(work, tmp_path):
         "--json",
     )
     document = json.loads(run(*arguments, "--steps", 3).out)
-    assert (document["steps"], len(document["judged"]), document["architecture"]) == (
+    assert (document["steps"], len(document["validation_losses"]), document["architecture"]) == (
         3,
         2,
         "vocos-small",
@@ -142,7 +142,7 @@ def test_vocoder_is_trained_resumed_and_trained_on(work, tmp_path):
     tuned = json.loads(
         run("train-vocoder", work / "sounds", tmp_path / "w", "--steps", 1, *start, "--json").out
     )
-    assert tuned["judged"][0] == pytest.approx(document["best"], rel=0.2)
+    assert tuned["validation_losses"][0] == pytest.approx(document["validation_loss"], rel=0.2)
     message = run(
         "train-vocoder", work / "sounds", tmp_path / "x", *start, "--mel", "44k", expect=2
     ).err
@@ -189,7 +189,7 @@ def test_interrupted_training_ends_with_exit_status_1(work, tmp_path, monkeypatc
 
 def test_training_that_made_nothing_better_says_so(work, tmp_path, monkeypatch):
     values = iter([1.08, 1.081])
-    monkeypatch.setattr(VocoderTraining, "validate", lambda self: {"distance": next(values)})
+    monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     arguments = (
         "train-vocoder",
         work / "sounds",
@@ -220,7 +220,7 @@ def test_training_goes_on_with_the_options_that_it_had(work, tmp_path):
             *arguments, "--resume", "--batch-size", 3, "--precision", "bfloat16", expect=2
         ).err
         assert (
-            "was trained with batch_size 1 (not 3), precision float32 (not bfloat16); to go on,"
+            "was trained with batch_size 1 (not 3), precision float32 (not bfloat16); to resume,"
             " give the same" in said
         )
     wide = (
@@ -289,15 +289,16 @@ def test_missing_wandb_is_told_before_anything_is_decoded(work, tmp_path, monkey
 def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch):
     loop = {
         "steps": 1,
-        "epochs": 0,
+        "epochs": 1,
+        "best_epoch": 1,
         "best_step": 1,
-        "best": 2.0,
-        "judged": [2.0],
+        "validation_loss": 2.0,
+        "validation_losses": [2.0],
         "references": {"Griffin-Lim": 1.5},
     }
     loop |= {"seconds": 1.0, "wait_share": 0.0}
     data = {"train_seconds": 9.0, "validation_seconds": 3.0, "n_padded": 1, "left_out": {}}
-    summary = TrainingSummary(**loop, **data, stopped_by="steps", architecture="vocos")
+    summary = AudioTrainingSummary(**loop, **data, stopped_by="steps", architecture="vocos")
     monkeypatch.setattr("synth.train_vocoder.train_vocoder", lambda *_, **__: summary)
     (tmp_path / "v").mkdir()
     monkeypatch.setenv("RANK", "1")

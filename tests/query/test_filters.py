@@ -100,9 +100,13 @@ def test_filters_that_leave_nothing_say_what_each_left(database):
     ):
         filter_units(database, Filters(tags=("soft", "loud")))
     with pytest.raises(
-        ParameterError, match=r"no descriptor 'centroid' in .*; there are start_s, length_ms, mfcc0"
+        ParameterError, match=r"no descriptor 'zcr' in .*; there are start_s, length_ms, mfcc0"
     ):
-        filter_units(database, Filters(where=(Condition("centroid", ">", 0.0),)))
+        filter_units(database, Filters(where=(Condition("zcr", ">", 0.0),)))
+    for column in ("centroid", "f0_std"):
+        remedy = rf"knows no {column}; build a database with --descriptors mfcc,loudness,spectral$"
+        with pytest.raises(ParameterError, match=remedy):
+            filter_units(database, Filters(where=(Condition(column, ">", 0.0),)))
 
 
 @pytest.mark.parametrize(

@@ -417,10 +417,10 @@ def test_only_what_starts_where_a_unit_stops_playing_follows_it():
     toy = Toy([5, 5], 0)
     units = toy.units
     at = np.array([0, 0, 0, 0, 6, 4])
-    sounding, starting = units.after(
+    following, starting = units.after(
         at, np.array([HOP, HOP // 2, 2 * HOP, 9 * HOP, 3 * HOP + 1, 1])
     )
-    np.testing.assert_array_equal(sounding, [1, 0, 2, -1, 9, 4])
+    np.testing.assert_array_equal(following, [1, 0, 2, -1, 9, 4])
     np.testing.assert_array_equal(starting, [1, -1, 2, -1, -1, -1])
     np.testing.assert_array_equal(units.after(np.array([3, 4]), np.array([HOP, HOP]))[0], [4, -1])
 

@@ -8,6 +8,8 @@ from files.errors import ParameterError
 from sequencer.averages import slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.loss import batch_loss
+from sequencer.names import ARCHITECTURES as ARCHITECTURE_NAMES
+from sequencer.names import HEADS as HEAD_NAMES
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.rollout import rollout
 from sequencer.sampling import SamplingOptions
@@ -106,6 +108,11 @@ def test_attention_with_its_cache_equals_attention_over_the_whole_history():
         parts.append(hidden)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
     assert state[0].keys.shape[2] == 9  # span - 1, however long the history
+
+
+def test_names_are_those_of_the_registries():
+    assert list(ARCHITECTURE_NAMES) == list(ARCHITECTURES)
+    assert list(HEAD_NAMES) == list(HEADS)
 
 
 def test_unknown_parts_are_refused():

@@ -42,7 +42,7 @@ def training(**options):
 
 def test_training_learns(trained):
     folder, summary = trained
-    assert summary.best < log(folder)[0]["validation/loss"] - 2
+    assert summary.validation_loss < log(folder)[0]["validation/loss"] - 2
     assert (summary.train_sources, summary.validation_sources, summary.split_by) == (5, 1, "source")
 
 
@@ -50,14 +50,14 @@ def test_log_has_a_line_per_epoch(trained):
     folder, summary = trained
     lines = log(folder)
     assert [line["epoch"] for line in lines] == list(range(1, summary.epochs + 1))
-    assert min(line["validation/loss"] for line in lines) == pytest.approx(summary.best)
+    assert min(line["validation/loss"] for line in lines) == pytest.approx(summary.validation_loss)
     assert lines[-1]["train/loss"] < lines[0]["train/loss"]
 
 
 def test_a_model_says_how_it_was_trained(trained):
     folder, summary = trained
     facts = Forecaster.load(folder).config.training
-    assert facts["measures"] == {"loss": summary.best}
+    assert facts["measures"] == {"loss": summary.validation_loss}
     assert (facts["step"], facts["epoch"]) == (summary.best_step, summary.best_epoch)
     assert facts["window"] == WINDOW
     assert facts["random_seed"] == 0
@@ -109,7 +109,7 @@ def test_training_ends_when_the_validation_loss_no_longer_falls(tmp_path, monkey
     monkeypatch.setattr("sequencer.train.validation_loss", lambda model, windows: next(values))
     summary = train(tmp_path / "m", patience=3)
     assert (summary.stopped_by, summary.epochs, summary.best_epoch) == ("patience", 5, 2)
-    assert summary.best == 2.0
+    assert summary.validation_loss == 2.0
 
 
 def test_interrupted_training_leaves_the_best_so_far(tmp_path):
@@ -125,7 +125,11 @@ def test_interrupted_training_leaves_the_best_so_far(tmp_path):
         options=ForecasterOptions(window=WINDOW),
         progress=interrupt,
     )
-    assert (summary.stopped_by, summary.epochs, len(summary.validations)) == ("interrupt", 3, 2)
+    assert (summary.stopped_by, summary.epochs, len(summary.validation_losses)) == (
+        "interrupt",
+        3,
+        2,
+    )
     assert roll(Forecaster.load(tmp_path / "m"), song(30), 3).shape == (3, 12)
 
 
@@ -170,7 +174,7 @@ def test_ctrl_c_finishes_the_step_and_loses_none(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("sequencer.train.batch_loss", press)
         summary = train(tmp_path / "parts", **options)
-    assert (summary.stopped_by, len(summary.validations)) == ("interrupt", 1)
+    assert (summary.stopped_by, len(summary.validation_losses)) == ("interrupt", 1)
     assert load_training_state(tmp_path / "parts")["position"]["step"] == 5
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train(tmp_path / "parts", **options, resume=True)
@@ -181,7 +185,7 @@ def test_more_epochs_go_on_where_fewer_ended(tmp_path):
     train(tmp_path / "whole", epochs=3)
     train(tmp_path / "parts", epochs=2)
     summary = train(tmp_path / "parts", epochs=3, resume=True)
-    assert (summary.epochs, len(summary.validations)) == (3, 3)
+    assert (summary.epochs, len(summary.validation_losses)) == (3, 3)
     assert same_model(tmp_path / "parts", tmp_path / "whole")
 
 
@@ -228,7 +232,7 @@ def test_time_budget_ends_training_with_a_model(tmp_path):
 
 
 def test_half_precision_trains(tmp_path):
-    assert math.isfinite(train(tmp_path / "m", epochs=2, precision="bfloat16").best)
+    assert math.isfinite(train(tmp_path / "m", epochs=2, precision="bfloat16").validation_loss)
 
 
 def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):

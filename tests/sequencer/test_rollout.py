@@ -8,10 +8,13 @@ import torch
 
 from db.descriptors.mfcc import add_deltas
 from files.errors import ParameterError
+from sequencer.averages import slow_averages
 from sequencer.forecaster import Forecaster
-from sequencer.rollout import rollout
+from sequencer.registry import ARCHITECTURES, HEADS
+from sequencer.rollout import rollout, sample_steps
 from sequencer.sampling import SamplingOptions
 from tests.sequencer.toys import (
+    generator,
     roll,
     sampler,
     song,
@@ -104,3 +107,63 @@ def test_nucleus_keeps_the_likeliest_that_make_up_top_p():
     for top_p, kept in ((1.0, {0, 1, 2, 3}), (0.9, {0, 1, 2}), (0.6, {0, 1}), (0.1, {0})):
         drawn = sampler(top_p=top_p).sample_categories(logits)
         assert set(drawn.tolist()) == kept
+
+
+@pytest.mark.parametrize("head", ["point", "mixture"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_rollout_is_what_the_model_says_of_the_whole_sequence(name, head):
+    """Each step from the state, the averages and the step that the rollout fed back."""
+    model = toy(name, head)
+    seed = model.normalise(torch.from_numpy(song(40)[None, :, :4].copy()))
+    options = SamplingOptions(temperature=0.0)
+    sampled = sample_steps(model, seed, 12, generator=generator(), sampling=options)
+    whole = torch.cat([seed, sampled], dim=1)
+    averages = torch.from_numpy(slow_averages(whole[:, :-1].numpy()))
+    hidden = model(whole[:, :-1], averages, seed.shape[1] - 1)
+    if head == "point":
+        expected = model.head.projection(hidden)
+    else:
+        logits, means, _ = model.head(hidden, model.head.predict(whole[:, :-1])[:, -12:])
+        likeliest = logits.argmax(-1)[..., None, None].expand(-1, -1, 1, 4)
+        expected = means.gather(2, likeliest).squeeze(2)
+    expected = expected.clamp(model.low, model.high)
+    torch.testing.assert_close(sampled, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_rollout_stays_in_the_range_of_the_training_data(head):
+    model = toy("lstm", head)
+    model.low.fill_(-0.2)
+    model.high.fill_(0.1)
+    seed = model.normalise(torch.from_numpy(song(40)[None, :, :4].copy()))
+    options = SamplingOptions(temperature=3.0)
+    sampled = sample_steps(model, seed, 20, generator=generator(), sampling=options)
+    assert sampled.min() == pytest.approx(-0.2)
+    assert sampled.max() == pytest.approx(0.1)
+
+
+def test_temperature_flattens_the_probabilities_of_categories():
+    logits = torch.log(torch.tensor([0.8, 0.2])).expand(20_000, 2)
+    for temperature in (0.5, 1.0, 2.0):
+        drawn = sampler(temperature).sample_categories(logits)
+        weights = np.array([0.8, 0.2]) ** (1 / temperature)
+        assert drawn.float().mean() == pytest.approx(weights[1] / weights.sum(), abs=0.01)
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.8])
+def test_nucleus_ends_where_top_p_is_reached_exactly(top_p):
+    """0.5 and 0.3 together are 0.8: no third choice is needed."""
+    logits = torch.log(torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)).expand(500, 3)
+    drawn = sampler(top_p=top_p).sample_categories(logits)
+    assert set(drawn.tolist()) == ({0} if top_p == 0.5 else {0, 1})
+
+
+def test_progress_counts_the_steps_of_all_groups():
+    told = []
+    rollout(
+        toy(),
+        [song(30, 1), song(37, 2)],
+        n_steps=70,
+        progress=lambda *said: told.append(said),
+    )
+    assert told == [(done, 140, "forecasting") for done in (64, 70, 134, 140)]

@@ -5,8 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from files.errors import ParameterError
+from sequencer.averages import slow_averages
+from sequencer.linear import ORDER
 from sequencer.split import split_sequences
-from sequencer.windows import Windows
+from sequencer.windows import Windows, windows_for
+from tests.sequencer.toys import toy
 
 
 def counting_sequences(lengths):
@@ -49,6 +52,19 @@ def test_every_transition_is_in_the_loss_once_per_epoch(
         for t in range(n - 1)
     ]
     assert sorted(seen) == expected
+
+
+@pytest.mark.parametrize(("name", "context"), [("lstm", ORDER), ("transformer", 12)])
+def test_windows_of_a_model_have_the_context_that_it_reads(name, context):
+    model = toy(name, "tokens")
+    windows = windows_for(model, counting_sequences([60]), window=10, batch_size=1)
+    batches = list(windows.epoch())
+    assert max(batch.n_context for batch in batches) == context
+    first = next(batch for batch in batches if not batch.n_context)
+    delay = model.head.delay
+    assert not first.averages[0, :delay].any()  # of what a head with a delay does not know yet
+    known = torch.from_numpy(slow_averages(first.sequence[0].numpy()))
+    torch.testing.assert_close(first.averages[0, delay:], known[: len(first.averages[0]) - delay])
 
 
 def test_time_is_never_spliced_within_a_window():

@@ -120,7 +120,7 @@ def unagan(audio, out, *, start=None, steps=4, resume=False, progress=no_progres
 
 
 TRAIN = {"vocoder": vocoder, "unagan": unagan}
-TRAINEES = {"vocoder": VocoderTraining, "unagan": UnaganTraining}
+TRAINABLES = {"vocoder": VocoderTraining, "unagan": UnaganTraining}
 BATCH = {"vocoder": 10, "unagan": 3}  # with which an epoch is less than seven steps
 LOADERS = {"vocoder": Vocoder, "unagan": Generator}
 both = pytest.mark.parametrize("kind", TRAIN)
@@ -143,7 +143,7 @@ def equal(a, b):
 
 def interrupt(monkeypatch, kind, after):
     """Ctrl-C within the step after so many."""
-    step = TRAINEES[kind].step
+    step = TRAINABLES[kind].step
     count = 0
 
     def stop(self, *arguments):
@@ -153,7 +153,7 @@ def interrupt(monkeypatch, kind, after):
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    monkeypatch.setattr(TRAINEES[kind], "step", stop)
+    monkeypatch.setattr(TRAINABLES[kind], "step", stop)
 
 
 @pytest.mark.parametrize("architecture", TOY)
@@ -265,8 +265,8 @@ def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
         0,
     )
     assert summary.train_seconds + summary.validation_seconds == pytest.approx(14.5, abs=0.5)
-    assert len(summary.validations) == 2
-    assert summary.best == min(summary.validations)
+    assert len(summary.validation_losses) == 2
+    assert summary.validation_loss == min(summary.validation_losses)
     assert 0 <= summary.wait_share < 1
     config = json.loads((tmp_path / "m" / "config.json").read_text())["training"]
     assert sorted(config["train"] + config["validation"]) == sorted(
@@ -288,10 +288,10 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
     )
     LOADERS[kind].load(tmp_path / "m")
     before = load_training_state(tmp_path / "m")["position"]
-    assert (before["best_step"], before["best"], before["validations"]) == (
+    assert (before["best_step"], before["best_loss"], before["validation_losses"]) == (
         summary.steps,
-        summary.best,
-        summary.validations,
+        summary.validation_loss,
+        summary.validation_losses,
     )
     again = TRAIN[kind](
         audio, tmp_path / "m", steps=summary.steps + 1, validate_steps=1000, resume=True
@@ -312,19 +312,23 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
             adversarial_from=0,
             resume=steps > 1,
         )
-    assert (summary.best_step, summary.best, summary.validations) == (2, 1.0, [3.0, 1.0, 2.0])
+    assert (summary.best_step, summary.validation_loss, summary.validation_losses) == (
+        2,
+        1.0,
+        [3.0, 1.0, 2.0],
+    )
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
 
 
 @both
-def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
+def test_validating_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
     often = TRAIN[kind](
         audio, tmp_path / "often", steps=3, minutes=60, validate_steps=100, validate_minutes=1e-9
     )
     once = TRAIN[kind](
         audio, tmp_path / "once", steps=3, validate_steps=100, validate_minutes=1e-9
     )  # time decides nothing
-    assert (len(often.validations), len(once.validations)) == (3, 1)
+    assert (len(often.validation_losses), len(once.validation_losses)) == (3, 1)
     assert equal(*(load_training_state(tmp_path / name)["trainable"] for name in ("often", "once")))
 
 
@@ -346,7 +350,7 @@ def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monk
 @both
 def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undisturbed, monkeypatch):
     whole, _ = undisturbed(kind)
-    step = TRAINEES[kind].step
+    step = TRAINABLES[kind].step
     count = 0
 
     def press(self, *arguments):
@@ -357,7 +361,7 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
         return step(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TRAINEES[kind], "step", press)
+        patch.setattr(TRAINABLES[kind], "step", press)
         summary = TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind])
     assert (summary.stopped_by, summary.steps, summary.best_step) == ("interrupt", 2, 2)
     assert load_training_state(tmp_path / "m")["position"]["step"] == 2
@@ -368,9 +372,13 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
 @both
 def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypatch):
     values = iter([3.0, 1.0, 2.0, 1.0])
-    monkeypatch.setattr(TRAINEES[kind], "validate", lambda self, ema: {"distance": next(values)})
+    monkeypatch.setattr(TRAINABLES[kind], "validate", lambda self, ema: {"distance": next(values)})
     summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=0)
-    assert (summary.best_step, summary.best, summary.validations) == (2, 1.0, [3.0, 1.0, 2.0, 1.0])
+    assert (summary.best_step, summary.validation_loss, summary.validation_losses) == (
+        2,
+        1.0,
+        [3.0, 1.0, 2.0, 1.0],
+    )
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
     kept = LOADERS[kind].load(tmp_path / "m")
     now = load_training_state(tmp_path / "m")["ema"]
@@ -387,9 +395,9 @@ def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_st
         name: (tmp_path / "m" / name).read_bytes()
         for name in ("training.pt", "model.safetensors", "config.json")
     }
-    monkeypatch.setattr(TRAINEES[kind], when, lambda *arguments: {"vocoder/mel": math.nan})
+    monkeypatch.setattr(TRAINABLES[kind], when, lambda *arguments: {"vocoder/mel": math.nan})
     if when == "validate":
-        monkeypatch.setattr(TRAINEES[kind], "step", lambda *arguments: {"loss": 1.0})
+        monkeypatch.setattr(TRAINABLES[kind], "step", lambda *arguments: {"loss": 1.0})
     save_seconds = 1e9 if when == "validate" else 1e-9
     with pytest.raises(
         TrainingError, match=r"step [34]: .*mel is not a number; .*smaller --learning-rate"
@@ -453,7 +461,7 @@ def test_weights_from_before_the_discriminators_joined_do_not_compete(audio, tmp
     values = iter([1.0, 3.0, 4.0, 2.0])
     monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     summary = vocoder(audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=1)
-    assert (summary.best_step, summary.best) == (4, 2.0)
+    assert (summary.best_step, summary.validation_loss) == (4, 2.0)
 
 
 def test_discriminators_join_when_they_should(audio, tmp_path):
@@ -512,7 +520,7 @@ def test_what_the_measure_is_of_other_things_is_told_and_outlives_a_stop(
         assert 0 < first["Griffin-Lim"] < 5
     else:
         assert first["your recordings"] < first["white noise"]
-    monkeypatch.setattr(TRAINEES[kind], "references", None)
+    monkeypatch.setattr(TRAINABLES[kind], "references", None)
     assert TRAIN[kind](audio, tmp_path / "m", steps=2, resume=True).references == first
 
 
@@ -558,7 +566,7 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
 
     with monkeypatch.context() as patch:
         patch.setattr(function, full)
-        patch.setattr(TRAINEES[kind], "validate", lambda self, ema: {"distance": -1.0})
+        patch.setattr(TRAINABLES[kind], "validate", lambda self, ema: {"distance": -1.0})
         seconds = 1e-9 if function.endswith("torch.save") else 1e9
         with pytest.raises(
             ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"
@@ -579,9 +587,7 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     train(audio, tmp_path / "m", steps=1)
     with pytest.raises(
         ParameterError,
-        match=(
-            r"was trained with batch_size [23] \(not 1\), random_seed 0 \(not 1\); to resume, "
-        ),
+        match=(r"was trained with batch_size [23] \(not 1\), random_seed 0 \(not 1\); to resume, "),
     ):
         train(audio, tmp_path / "m", batch_size=1, random_seed=1, resume=True)
     shutil.copytree(audio, tmp_path / "other")
@@ -635,7 +641,7 @@ def test_weight_norm_does_not_outlive_training(audio, tmp_path):
 @both
 def test_half_precision_trains(kind, audio, tmp_path):
     summary = TRAIN[kind](audio, tmp_path / "m", steps=3, precision="bfloat16")
-    assert math.isfinite(summary.best)
+    assert math.isfinite(summary.validation_loss)
 
 
 @both
@@ -645,18 +651,18 @@ def test_silent_parts_train(kind, audio, tmp_path):
     click[100:200] = 0.5
     for name in "abc":
         sf.write(tmp_path / f"{name}.wav", click, 8000)
-    assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).best)
+    assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).validation_loss)
 
 
-def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, tabla):
+def test_recordings_shorter_than_a_segment_are_filled_up_and_validated(tmp_path, tabla):
     for number in range(40):
         sf.write(tmp_path / f"{number}.wav", tabla[1000 * number : 1000 * number + 900], 44100)
     summary = vocoder(tmp_path, tmp_path / "m", steps=2, show_minutes=1e-9)
     assert summary.n_padded > 20
-    assert math.isfinite(summary.best)
+    assert math.isfinite(summary.validation_loss)
 
 
-def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabla):
+def test_recordings_too_short_to_validate_a_generator_are_refused(tmp_path, tabla):
     for number in range(9):
         sf.write(tmp_path / f"{number}.wav", tabla, 44200)
     with pytest.raises(
@@ -760,7 +766,7 @@ def keep(self, **arguments):
     summary = run(self, **arguments)
     state = {"trainable": self.trainable.state(), "ema": self.ema.state_dict()}
     name = type(self.trainable).__name__
-    torch.save({**state, "validations": summary.validations}, out / f"{name}{rank}.pt")
+    torch.save({**state, "validations": summary.validation_losses}, out / f"{name}{rank}.pt")
     return summary
 
 TrainingLoop.run = keep
@@ -800,7 +806,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
     for process in running:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors[-3000:]
-    for kind in TRAINEES.values():
+    for kind in TRAINABLES.values():
         first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))
         for part in ("vocoder", "generator", "encoder", "optimisers"):
             assert equal(first["trainable"].get(part), second["trainable"].get(part))
@@ -816,7 +822,7 @@ def test_weights_that_training_starts_from_are_to_be_beaten(audio, tmp_path, mon
     values = iter([1.0, 3.0, 2.0])
     monkeypatch.setattr(VocoderTraining, "validate", lambda self, ema: {"distance": next(values)})
     summary = vocoder(audio, tmp_path / "second", steps=4, validate_steps=2, start=start)
-    assert (summary.best_step, summary.validations) == (0, [1.0, 3.0, 2.0])
+    assert (summary.best_step, summary.validation_losses) == (0, [1.0, 3.0, 2.0])
     assert equal(Vocoder.load(tmp_path / "second").state_dict(), start.state_dict())
 
 
@@ -840,5 +846,5 @@ def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch)
 
 def test_noise_cannot_be_fitted_without_the_cycle(audio, tmp_path):
     for options in ({"latent_order": 2}, {"adversarial_from": 2}):
-        with pytest.raises(ParameterError, match="need the cycle's encoder; train with --cycle"):
+        with pytest.raises(ParameterError, match="need the cycle's encoder; set cycle to true"):
             unagan(audio, tmp_path / "m", cycle=False, **options)

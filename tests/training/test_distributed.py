@@ -55,7 +55,7 @@ with Distributed() as processes:
     options = ForecasterOptions(epochs=3, window=8, batch_size=4)
     common = dict(settings=settings, normaliser=fit_normaliser([s for _, s in songs], 12))
     summary = train_forecaster(songs, out, options=options, **common)
-    out.with_name(f"rank{os.environ['RANK']}.json").write_text(json.dumps(summary.best))
+    out.with_name(f"rank{os.environ['RANK']}.json").write_text(json.dumps(summary.validation_loss))
 """
 
 

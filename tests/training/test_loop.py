@@ -92,7 +92,7 @@ def test_steps_end_training(tmp_path):
         ((number // BATCHES, number % BATCHES), number + 1) for number in range(6)
     ]
     assert loop.trainable.n_epochs == 1
-    assert len(summary.validations) == 1
+    assert len(summary.validation_losses) == 1
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -100,7 +100,7 @@ def test_epochs_end_training(tmp_path, epochs):
     loop, summary = run(tmp_path, epochs=epochs, validate_epochs=True)
     assert (summary.stopped_by, summary.epochs) == ("epochs", epochs)
     assert summary.steps == epochs * BATCHES
-    assert len(summary.validations) == epochs
+    assert len(summary.validation_losses) == epochs
     assert loop.trainable.n_epochs == epochs - 1
 
 
@@ -108,7 +108,7 @@ def test_epochs_end_training(tmp_path, epochs):
 def test_patience_ends_training(tmp_path, patience):
     line = Line([5.0, 4.0, 4.0, 4.5, 1.0])
     _, summary = run(tmp_path, line, patience=patience, validate_epochs=True)
-    assert (summary.stopped_by, summary.best_epoch, summary.best) == ("patience", 2, 4.0)
+    assert (summary.stopped_by, summary.best_epoch, summary.validation_loss) == ("patience", 2, 4.0)
     assert summary.epochs == 2 + patience
     assert len(line.saved) == 2
 
@@ -118,7 +118,7 @@ def test_minutes_end_training_with_a_validation(tmp_path):
     assert (summary.stopped_by, summary.steps, summary.best_step) == ("minutes", 1, 1)
     assert loop.trainable.shown == [1]  # samples of what a run ends with
     _, summary = run(tmp_path, minutes=1e-9, resume=True)
-    assert (summary.steps, len(summary.validations)) == (2, 2)
+    assert (summary.steps, len(summary.validation_losses)) == (2, 2)
 
 
 def test_validation_comes_every_so_many_steps(tmp_path):
@@ -135,13 +135,13 @@ def test_validation_comes_every_so_many_minutes(tmp_path):
     often = {"validate_minutes": 1e-9, "validate_steps": 100}
     _, by_time = run(tmp_path / "a", Line(), steps=3, minutes=60, **often)
     _, by_steps = run(tmp_path / "b", Line(), steps=3, **often)  # nothing may depend on time here
-    assert (len(by_time.validations), len(by_steps.validations)) == (3, 1)
+    assert (len(by_time.validation_losses), len(by_steps.validation_losses)) == (3, 1)
 
 
 def test_the_ema_is_validated(tmp_path):
     loop, _ = run(tmp_path, steps=5, validate_steps=1)
     assert not torch.equal(loop.ema.weight, loop.trainable.model.weight)
-    assert loop.at.validations[-1] == pytest.approx((loop.ema.weight - 2).abs().item())
+    assert loop.at.validation_losses[-1] == pytest.approx((loop.ema.weight - 2).abs().item())
 
 
 def test_the_ema_follows_every_step(tmp_path):
@@ -168,8 +168,8 @@ def test_the_ema_follows_every_step(tmp_path):
 def test_only_what_is_better_replaces_the_best(tmp_path):
     line = Line([3.0, 1.0, 2.0, 1.0])
     _, summary = run(tmp_path, line, steps=4, validate_steps=1)
-    assert (summary.best_step, summary.best) == (2, 1.0)
-    assert summary.validations == [3.0, 1.0, 2.0, 1.0]
+    assert (summary.best_step, summary.validation_loss) == (2, 1.0)
+    assert summary.validation_losses == [3.0, 1.0, 2.0, 1.0]
     assert [(kept["step"], kept["measures"]) for kept in line.saved] == [
         (1, {"loss": 3.0}),
         (2, {"loss": 1.0}),
@@ -180,14 +180,14 @@ def test_what_was_best_before_the_discriminators_joined_does_not_compete(tmp_pat
     line = Line([1.0, 3.0, 4.0, 2.0])
     line.adversarial_from = 1
     _, summary = run(tmp_path, line, steps=4, validate_steps=1)
-    assert (summary.best_step, summary.best) == (4, 2.0)
+    assert (summary.best_step, summary.validation_loss) == (4, 2.0)
 
 
 def test_trained_weights_are_to_be_beaten(tmp_path):
     line = Line([1.0, 3.0, 2.0])
     line.starts_trained = True
     _, summary = run(tmp_path, line, steps=4, validate_steps=2)
-    assert (summary.best_step, summary.validations) == (0, [1.0, 3.0, 2.0])
+    assert (summary.best_step, summary.validation_losses) == (0, [1.0, 3.0, 2.0])
 
 
 def test_each_step_has_its_own_random_numbers_that_the_seed_decides(tmp_path):
@@ -197,6 +197,19 @@ def test_each_step_has_its_own_random_numbers_that_the_seed_decides(tmp_path):
         numbers.append([seen[2] for seen in loop.trainable.seen])
     assert numbers[0] == numbers[1]
     assert len({*numbers[0], *numbers[2]}) == 6
+
+
+def test_each_process_has_its_own_random_numbers(tmp_path, monkeypatch):
+    first, _ = run(tmp_path / "a", steps=2)
+    monkeypatch.setattr(TrainingLoop, "_agree", lambda self, *wanted: wanted)
+    line = Line()
+    distributed = Distributed()
+    distributed.rank = 1  # which saves nothing
+    loop = TrainingLoop(line, tmp_path / "b", TrainingOptions(steps=2, threads=1), distributed)
+    loop.run()
+    assert not (tmp_path / "b").exists()
+    numbers = [seen[2] for seen in [*first.trainable.seen, *line.seen]]
+    assert len(set(numbers)) == 4
 
 
 def test_references_are_measured_once(tmp_path):
@@ -266,7 +279,7 @@ def test_a_stop_at_the_end_of_an_epoch_validates_it_once(tmp_path):
     options = {"epochs": 2, "validate_epochs": True}
     run(tmp_path, line, **options)
     _, summary = run(tmp_path, **options, resume=True)
-    assert (summary.stopped_by, len(summary.validations)) == ("epochs", 2)
+    assert (summary.stopped_by, len(summary.validation_losses)) == ("epochs", 2)
 
 
 def test_a_loss_that_is_not_a_number_stops_with_advice(tmp_path):

@@ -1,11 +1,19 @@
 """Options of training: the same wherever a network is trained."""
 
+from __future__ import annotations
+
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from demiurge.cli.options.command import Decorator, option
 from training.names import PRECISIONS
+
+if TYPE_CHECKING:
+    from training.position import TrainingSummary
 
 TRACKERS = ("wandb",)
 THE_TRAINING = "The training"
@@ -63,3 +71,8 @@ def resume_option(rule: str) -> Decorator:
     return training_option(
         "--resume", is_flag=True, help=f"Go on where this training was stopped; {rule}."
     )
+
+
+def training_facts(model_dir: Path, summary: TrainingSummary) -> dict[str, Any]:
+    """Return what --json prints of a training."""
+    return {"model": str(model_dir), **asdict(summary)}

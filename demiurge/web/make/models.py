@@ -49,7 +49,8 @@ def read_model(folder: Path, database: Database) -> Model:
     """Read what a folder holds; raises as `find_models`."""
     config = read_config(folder, kind="forecaster")
     try:
-        architecture = config["model"]
+        # "model": the key of version 0.1.0
+        architecture = config["architecture" if "architecture" in config else "model"]
         settings = DescriptorSettings.from_dict(config["descriptors"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(

@@ -10,12 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from demiurge.web.answers import error_answer, json_answer, page
+from demiurge.web.answers import error_answer, json_answer
 from demiurge.web.make.jobs import MOST_VARIATIONS, Job, Jobs, new_id
 from demiurge.web.make.messages import RenderTask
 from demiurge.web.make.models import Model, find_models
 from demiurge.web.make.options import BOUNDS, DEFAULTS, MOSAIC_TEMPERATURE, JobRequest
 from demiurge.web.make.seeds import Seed, Seeds, UploadLimits
+from demiurge.web.pages import page
 from demiurge.web.requests import takes_json
 from demiurge.web.workspace import Workspace
 

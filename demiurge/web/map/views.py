@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from demiurge.web.answers import json_answer, numbers_answer, page
+from demiurge.web.answers import json_answer, numbers_answer
 from demiurge.web.map.layouts import NAMES, Layouts
+from demiurge.web.pages import page
 from demiurge.web.workspace import Workspace
 
 PATIENCE_SECONDS = 3.0  # a request waits this long for the first layout; then the page asks again

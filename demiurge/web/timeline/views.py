@@ -12,8 +12,9 @@ from starlette.routing import Route
 
 from demiurge.plans.edit import replace_unit
 from demiurge.plans.locate import is_own
-from demiurge.web.answers import bytes_answer, json_answer, numbers_answer, page
+from demiurge.web.answers import bytes_answer, json_answer, numbers_answer
 from demiurge.web.excerpts import excerpt
+from demiurge.web.pages import page
 from demiurge.web.requests import takes_json, takes_turns
 from demiurge.web.timeline.alternatives import alternatives_document
 from demiurge.web.timeline.document import curves, edit_document, plan_document

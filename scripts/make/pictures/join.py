@@ -26,19 +26,23 @@ def draw_join() -> Figure:
     mixed, overlaps = cross(*sides, limits, options=options, sample_rate=RATE)
     weights = gains(overlaps, overlaps.extent, options.fade)
     figure = new_figure(f"a join: {OUTGOING[0]} gives way to {INCOMING[0]}", 6.5)
-    outgoing, incoming, both = figure.subplots(3, 1, sharex=True)
-    draw_side(outgoing, sides[0], weights[0], BLUE)
-    label(outgoing, "the outgoing unit, and what follows it in its source; the line is its gain")
-    draw_side(incoming, sides[1], weights[1], ORANGE)
-    label(incoming, "the incoming unit, and what comes before it; the line is its gain")
-    both.plot(milliseconds(overlaps.extent), mixed[0, :, 0], color=GREEN, lw=0.6)
-    label(both, describe(overlaps))
-    for axes in (outgoing, incoming, both):
+    rows = figure.subplots(3, 1, sharex=True)
+    draw_side(rows[0], sides[0], weights[0], BLUE)
+    label(rows[0], "the outgoing unit, and what follows it in its source; the line is its gain")
+    draw_side(rows[1], sides[1], weights[1], ORANGE)
+    label(rows[1], "the incoming unit, and what comes before it; the line is its gain")
+    rows[2].plot(milliseconds(overlaps.extent), mixed[0, :, 0], color=GREEN, lw=0.6)
+    label(rows[2], describe(overlaps))
+    mark_join(rows)
+    return figure
+
+
+def mark_join(rows: np.ndarray) -> None:
+    for axes in rows:
         axes.axvline(0, color=DARK, lw=0.8, ls="--")
         axes.set_yticks([])
-    both.set(xlabel="milliseconds from the join, where the plan puts it")
-    both.set_xlim(-SHOWN_MS, SHOWN_MS)
-    return figure
+    rows[-1].set(xlabel="milliseconds from the join, where the plan puts it")
+    rows[-1].set_xlim(-SHOWN_MS, SHOWN_MS)
 
 
 def read_around(name: str, second: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A small real database, and its page as a client sees it."""
+"""A small real database, and clients of its page."""
 
 import shutil
 import threading
@@ -56,9 +56,7 @@ def own(built: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workspace(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Of the small database, with an empty folder for plans and an empty cache; closed by the
-    client's end.
-    """
+    """The small database, an empty folder for plans, and an empty cache; `client` closes it."""
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)  # where models are looked for
     return Workspace(built / "small.db", folder=tmp_path / "plans")
@@ -66,19 +64,19 @@ def workspace(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
 
 @pytest.fixture
 def client(workspace: Workspace) -> Iterator[TestClient]:
-    """A browser's, on a page of this server."""
+    """A client that sends what a browser sends from a page of this server."""
     with visit(workspace) as client:
         yield client
 
 
 def visit(workspace: Workspace, security: Security | None = None) -> TestClient:
-    """To be entered; it sends the Origin that a browser would."""
+    """A client, to be used with `with`; it sends the Origin that a browser would."""
     app = create_app(workspace, security or Security())
     return TestClient(app, base_url=ADDRESS, headers={"Origin": ADDRESS}, follow_redirects=False)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for something, but not for ever."""
+    """Wait until something holds; fail after some seconds."""
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until
@@ -87,7 +85,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
 
 @contextmanager
 def serving(workspace: Workspace) -> Iterator[str]:
-    """A real server, at the address that is given."""
+    """Run a real server; gives its address."""
     sock = listen("127.0.0.1", None)
     security = Security("127.0.0.1", sock.getsockname()[1])
     server = make_server(workspace, security)

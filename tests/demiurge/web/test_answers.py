@@ -1,4 +1,4 @@
-"""Requests' JSON, read with limits; and JSON of names that are no text."""
+"""JSON of requests, read with limits; JSON of names that are not UTF-8."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from demiurge.web.requests import JSON_BYTES, read_json, takes_json
 
 @pytest.fixture
 def echo():
-    """Answers with what it was sent."""
+    """A client of a server that answers with the JSON it was sent."""
 
     def view(request, body):
         return json_answer(body)

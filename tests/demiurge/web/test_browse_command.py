@@ -41,7 +41,7 @@ def refused(*arguments, expect=2) -> str:
 
 @pytest.fixture
 def ended_at_once(monkeypatch):
-    """The server ends as soon as it would begin."""
+    """The server ends at once."""
     monkeypatch.setattr(Server, "run", lambda *_, **__: None)
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events: who hears what, in which order, and what slow readers cost."""
+"""Server-sent events: who gets which, in which order, and what slow readers cost."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from tests.demiurge.web.conftest import serving, wait_until
 
 
 async def opened(events: Events):
-    """A stream that has begun."""
+    """Open a stream and read its first line."""
     stream = events.stream()
     assert (await anext(stream)).startswith("retry: ")
     return stream

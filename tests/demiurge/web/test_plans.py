@@ -1,4 +1,4 @@
-"""Plan files by id: what the list says of them, and under which names edited ones are kept."""
+"""Plan files by id: their facts, and the names under which edited ones are saved."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Who may ask what, and what hostile or broken requests are answered."""
+"""Which requests are answered, and how hostile or broken ones are refused."""
 
 import re
 import socket
@@ -18,7 +18,7 @@ LAN = "http://192.168.1.5:8421"
 
 @pytest.fixture
 def guarded(workspace):
-    """A server that other machines reach, asked without a token."""
+    """A server that other machines can reach, and a client without its token."""
     with visit(workspace, Security("0.0.0.0", 8421, TOKEN)) as client:
         yield client
 
@@ -59,7 +59,7 @@ def test_names_of_this_machine_are_answered(client, host):
         "localhost:8421 x",
     ],
 )
-def test_other_names_are_refused_whoever_they_mean(client, host):
+def test_other_names_are_refused_wherever_they_lead(client, host):
     response = client.get("/map.json", headers={"Host": host.encode()})
     assert (response.status_code, list(response.json())) == (400, ["error"])
 

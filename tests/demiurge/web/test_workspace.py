@@ -1,6 +1,4 @@
-"""What all views share: models that go with the database, sources that are there, and an orderly
-end.
-"""
+"""What all views share: models, missing sources, indexes, and an orderly end."""
 
 import json
 import multiprocessing
@@ -27,7 +25,7 @@ def write_model(folder, *, kind="forecaster", **settings) -> None:
     values = {
         "kind": kind,
         "version": 1,
-        "model": "lstm",
+        "architecture": "lstm",
         "descriptors": DescriptorSettings(**settings).to_dict(),
     }
     (folder / "config.json").write_text(json.dumps(values))
@@ -56,6 +54,15 @@ def test_models_that_fit_are_found_beside_the_database_and_in_the_current_folder
     write_model(own / "new")
     names = [model.name for model in find_models(given, database)]
     assert names == ["given", "beside", "here", "new"]
+
+
+def test_models_of_version_0_1_0_are_found(own):
+    write_model(own / "old")
+    config = json.loads((own / "old" / "config.json").read_text())
+    config["model"] = config.pop("architecture")
+    (own / "old" / "config.json").write_text(json.dumps(config))
+    (model,) = find_models([own / "old"], Database(own / "small.db"))
+    assert (model.name, model.architecture) == ("old", "lstm")
 
 
 def test_given_models_that_do_not_fit_are_refused(own, tmp_path):

@@ -47,7 +47,7 @@ class Site:
     scope="module"
 )  # while Playwright is open, no other test can run an event loop of its own
 def browser() -> Iterator[Browser]:
-    """Chromium without a window; without one these tests are skipped, but in CI they fail."""
+    """Chromium without a window. If it is not installed, tests are skipped; in CI they fail."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         reason = (
@@ -130,7 +130,7 @@ def tab(browser: Browser, site: Site, problems: list[str]) -> Iterator[Callable[
 
 @pytest.fixture
 def page(tab: Callable[..., Page]) -> Page:
-    """A tab with the usual options."""
+    """A tab with the default options."""
     return tab()
 
 

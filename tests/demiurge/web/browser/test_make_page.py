@@ -1,4 +1,4 @@
-"""Make: a seed is dropped, a job goes on whatever the page does, and what it made is heard."""
+"""The Make page in a real browser: drop a seed, run a job, play the variations."""
 
 import base64
 import shutil
@@ -55,7 +55,7 @@ def site(
 
 
 def drop(page: Page, path: Path) -> None:
-    """As if it came from a folder's window."""
+    """Drop a file on the page."""
     page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
 
 
@@ -74,7 +74,7 @@ def set_knobs(
 
 
 def make(page: Page, **knobs: Any) -> None:
-    """Have a job made with a model and knobs; in the end it is listed."""
+    """Send a job with a model and options, and wait until it is listed."""
     set_knobs(page, **knobs)
     before = page.locator(".job").count()
     page.click("#make")
@@ -82,14 +82,14 @@ def make(page: Page, **knobs: Any) -> None:
 
 
 def newest(page: Page, state: str):
-    """The newest job, once it is in this state."""
+    """Wait until the newest job is in this state."""
     job = page.locator(".job").first
     expect(job).to_have_attribute("data-state", state, timeout=JOB_MS)
     return job
 
 
 def share_played(page: Page) -> float:
-    """How much of the variation that plays is over, in per cent."""
+    """The position of the playing variation, in per cent."""
     return float(
         page.locator(".played:visible").evaluate("played => played.style.width").removesuffix("%")
     )

@@ -634,7 +634,7 @@ def test_empty_database(browse, page, tmp_path_factory):
 
 
 def compute_a_circle(path, key, positions, first, connection):
-    """As quickly as nothing; what UMAP draws is looked at in test_layouts.py."""
+    """Stands in for UMAP, which test_layouts.py tests."""
     n_units = Database(path).n_units
     for share in (0.1, 0.5):
         connection.send((share, "arranging landmarks"))

@@ -1,4 +1,4 @@
-"""The timeline in a real browser: changed, saved and taken away."""
+"""The timeline in a real browser: edits, saving and downloads."""
 
 from collections.abc import Callable
 from pathlib import Path

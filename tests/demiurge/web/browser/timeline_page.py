@@ -1,4 +1,4 @@
-"""What tests of the timeline do on its page, and wait for."""
+"""Actions on the timeline page, and waiting for their results."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def click_step(page: Page, step: int) -> None:
 
 
 def edited(page: Page, do: Callable[[], None]) -> dict:
-    """Do what sends an edit; the plan as the server has it then, and the "change" of its answer."""
+    """Do what sends an edit; return the plan as the server then has it, and its "change"."""
     with page.expect_response("**/edits") as answer:
         do()
     page.locator("#working").wait_for(state="hidden")
@@ -48,7 +48,7 @@ def edited(page: Page, do: Callable[[], None]) -> dict:
 
 
 def said(page: Page, text: str) -> bool:
-    """Whether screen readers are told so."""
+    """Whether screen readers get this text soon."""
     return until(lambda: text in page.locator("#status").inner_text())
 
 
@@ -57,7 +57,7 @@ def press(page: Page, keys: str) -> Callable[[], None]:
 
 
 def until(true: Callable[[], bool]) -> bool:
-    """Whether it comes true soon."""
+    """Whether something becomes true soon."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not (found := true()) and time.monotonic() < end:
         time.sleep(0.05)

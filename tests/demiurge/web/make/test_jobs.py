@@ -1,6 +1,4 @@
-"""Jobs: made by a process beside the server, one at a time, remembered on disk; whatever happens to
-one, the next is done.
-"""
+"""Jobs: carried out by a process, one at a time, kept on disk; one that fails stops no other."""
 
 import json
 import os
@@ -33,7 +31,7 @@ ENDED = ("done", "failed", "cancelled", "interrupted")
 
 @pytest.fixture(scope="module")
 def model(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A forecaster that has learned nothing: it goes on all the same."""
+    """An untrained forecaster."""
     import torch
 
     from sequencer.forecaster import Forecaster, ForecasterConfig
@@ -52,7 +50,7 @@ def model(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def told(monkeypatch) -> list:
-    """Every event, as (kind, data); before there is a client."""
+    """All events, as (kind, data)."""
     events = []
     monkeypatch.setattr(Events, "publish", lambda self, kind, data: events.append((kind, data)))
     return events
@@ -71,7 +69,7 @@ def asked(client, seed, **options):
 
 
 def wait(client, job, states=ENDED) -> dict:
-    """The job, once it is in one of these states."""
+    """Wait until the job is in one of these states; return it."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         now = client.get(f"/jobs/{job['id']}.json").json()

@@ -1,6 +1,4 @@
-"""Seeds: real sounds are kept and played; whatever else somebody sends is refused in words, and
-leaves nothing behind.
-"""
+"""Seeds: sound files are kept and can be played; anything else is refused and leaves no file."""
 
 import asyncio
 import io
@@ -61,7 +59,7 @@ def left(folder: Path) -> list[str]:
 
 @pytest.fixture
 def unchecked(monkeypatch):
-    """Files are examined here, without a process: as strictly, but quicker."""
+    """Examine files in this process: as strictly, but faster."""
     monkeypatch.setattr(seeds_module, "check_audio", examine)
 
 
@@ -307,9 +305,7 @@ def test_lengths_that_are_lies_over_a_real_connection(workspace, monkeypatch):
 
 
 def send_raw(address: str, head: bytes, body: bytes, *, breaks_off: bool) -> bytes:
-    """What a server answers to the start of a request, after which nothing more is sent, or the
-    connection is closed.
-    """
+    """Send the start of a request, then nothing, or close the connection; return the answer."""
     host = address.removeprefix("http://").encode().rstrip(b"/")
     with socket.create_connection(
         ("127.0.0.1", int(host.split(b":")[1])), timeout=10

@@ -1,6 +1,4 @@
-"""The editor: whatever is done to a plan, what is heard is what stitching it anew would give, bit
-for bit.
-"""
+"""The editor: after any edit the audio is what stitching the whole plan would give, bit for bit."""
 
 import threading
 from dataclasses import replace
@@ -48,7 +46,7 @@ def made(rebuilt: Path) -> Plan:
 
 @pytest.fixture
 def opened(workspace):
-    """A function that opens a plan; what it opened is closed in the end."""
+    """A function that opens a plan in an editor; the fixture closes them."""
     editors = []
 
     def open_plan(plan, root=None):
@@ -94,7 +92,7 @@ def sources_of(editor: Editor) -> PlanSources:
 
 
 def anew(plan: Plan, root: Path) -> np.ndarray:
-    """What a plan sounds like, by the ordinary way; silence where nothing can be played."""
+    """The audio of a plan, stitched as a whole; silence if nothing can be played."""
     try:
         opened = open_plan(plan, root, skip_missing=True)
     except PlanError:

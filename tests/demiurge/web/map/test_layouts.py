@@ -22,7 +22,7 @@ from tests.demiurge.web.conftest import wait_until
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path, monkeypatch):
-    """The folder of layouts, of this test only."""
+    """An empty folder of layouts."""
     monkeypatch.setenv("DEMIURGE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "layouts"
 
@@ -40,7 +40,7 @@ def ignore() -> None: ...
 
 
 def wait(made: Layouts, seconds: float = 5) -> dict:
-    """The quality layout's state when it is not on its way any more."""
+    """Wait until the quality layout is no longer running; return its state."""
     until = time.monotonic() + seconds
     while (state := made.states()["quality"])["state"] == "running":
         assert time.monotonic() < until

@@ -28,7 +28,7 @@ RATE = 44100
 
 @pytest.fixture
 def workspace(built, rebuilt, tmp_path, monkeypatch) -> Workspace:
-    """Opened with the plan."""
+    """A workspace that was opened with the plan."""
     monkeypatch.chdir(tmp_path)
     shutil.copyfile(rebuilt, tmp_path / "tabla.plan.json")
     return Workspace(
@@ -52,7 +52,7 @@ def edit(client, plan, revision=None, **wanted):
 
 
 def edited(client, plan, **wanted) -> dict:
-    """Edit a plan; what the answer makes of the document before, which must be the one after."""
+    """Edit a plan; return its document, made of the old one and the answer, which must be right."""
     before = facts(client, plan)
     answer = edit(client, plan, before["revision"], **wanted)
     assert answer.status_code == 200, answer.text
@@ -66,7 +66,7 @@ def edited(client, plan, **wanted) -> dict:
 
 
 def applied(document: dict, answer: dict) -> dict:
-    """The plan after an edit, as a page makes it of the plan before and the answer."""
+    """Apply the answer to an edit to the document before it, as the page does."""
     answer = dict(answer)
     first, stop, shift = (answer.pop(name) for name in ("start", "stop", "shift"))
     assert answer.pop("missing") == {}

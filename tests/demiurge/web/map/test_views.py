@@ -1,4 +1,4 @@
-"""The views of the map and of units: what they answer, and what they are asked wrongly."""
+"""The views of the map and of units: their answers, and wrong requests."""
 
 import asyncio
 import io

@@ -1,0 +1,132 @@
+"""From a table to the sources that a database writer takes, checked."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audio.read import probe
+from audio.resample import resampled_length
+from db.analyse import Description
+from db.settings import DescriptorSettings
+from db.tables import Table
+from db.units import frame_lengths
+from db.writer import SourceRow
+from files.errors import ParameterError
+from files.hashing import hash_file
+
+
+@dataclass(frozen=True)
+class ParsedTable:
+    """The settings of a table, and its sources with their frames."""
+
+    settings: DescriptorSettings
+    sources: list[tuple[SourceRow, Description]]
+
+
+def parse_table(file: Path, table: Table, root: Path) -> ParsedTable:
+    """Check a table, and return what is to be written to a database.
+
+    Parameters
+    ----------
+    file : Path
+        Where the table was read, for messages.
+    root : Path
+        The corpus folder.
+
+    Raises
+    ------
+    ParameterError
+        If the table does not hold frames of whole sources.
+    """
+    settings = _settings_of(file, table)
+    if not np.isfinite(table.rows).all():
+        number = int(np.argwhere(~np.isfinite(table.rows))[0, 0])
+        raise ParameterError(f"{file}: row {number} is not finite; write it again")
+    header = table.header or {"sources": []}
+    facts = {fact["path"]: fact for fact in header["sources"]}
+    sources = []
+    first = 0
+    for name, group in groupby(table.sources):
+        own = slice(first, first + len(list(group)))
+        row = _source_row(name, facts.get(name), root, settings)
+        _check_positions(f"{file}: {name}", table.start_sample[own], row.n_samples, settings)
+        sources.append((row, _describe(table.rows[own], row.n_samples, settings)))
+        first = own.stop
+    if len({source.path for source, _ in sources}) < len(sources):
+        raise ParameterError(
+            f"{file}: the rows of a source are not together; sort them by source and position"
+        )
+    return ParsedTable(settings, sources)
+
+
+def _settings_of(file: Path, table: Table) -> DescriptorSettings:
+    """Return the settings of a table; an original file has the original Demiurge's."""
+    if table.header:
+        settings = DescriptorSettings.from_dict(table.header["settings"])
+    else:
+        settings = DescriptorSettings(window_centre="start")
+    if settings.units != "frame":
+        raise ParameterError(
+            f"{file}: holds {settings.units} units without their frames; build from the audio"
+            " instead"
+        )
+    if table.names != settings.names:
+        raise ParameterError(
+            f"{file}: its columns are not those of its settings"
+            f" ({', '.join(settings.names[:3])}, …)"
+        )
+    return settings
+
+
+def _check_positions(
+    place: str, starts: np.ndarray, n_samples: int, settings: DescriptorSettings
+) -> None:
+    """Raise an error unless the rows of a source are its frames, from the first to the last."""
+    hop = settings.hop_length
+    if (starts != np.arange(len(starts)) * hop).any():
+        raise ParameterError(
+            f"{place}: its rows are not every {hop} samples from 0; write it again"
+        )
+    n_frames = -(-n_samples // hop)
+    if len(starts) not in (n_frames, n_frames + 1):  # librosa's last frame may be at the very end
+        raise ParameterError(
+            f"{place}: {len(starts)} rows for {n_frames} frames of {hop} samples; write it again"
+        )
+
+
+def _describe(rows: np.ndarray, n_samples: int, settings: DescriptorSettings) -> Description:
+    lengths = frame_lengths(n_samples, settings.hop_length)
+    frames = np.ascontiguousarray(rows[: len(lengths)], np.float32)
+    return Description(n_samples, frames, lengths, frames)
+
+
+def _source_row(
+    name: str, fact: dict[str, Any] | None, root: Path, settings: DescriptorSettings
+) -> SourceRow:
+    """Return what is known of a source from the file or, for an original one, from its audio."""
+    audio = root / name
+    if fact:
+        content_hash = fact["content_hash"]
+        audio_facts = (fact["sample_rate"], fact["channels"], fact["n_samples"])
+        return SourceRow(name, content_hash, *_stamp(audio, content_hash), *audio_facts)
+    if not audio.is_file():
+        raise ParameterError(f"{name}: its audio is not in {root}; give its folder with --root")
+    stat = audio.stat()
+    info = probe(audio)
+    n_samples = resampled_length(info.n_samples, info.sample_rate, settings.sample_rate)
+    audio_facts = (info.sample_rate, info.channels, n_samples)
+    return SourceRow(name, hash_file(audio), stat.st_size, stat.st_mtime_ns, *audio_facts)
+
+
+def _stamp(audio: Path, content_hash: str) -> tuple[int, int]:
+    """Return size and date of an audio file; (-1, 0) if it is gone, or another than was analysed.
+
+    The next build then looks at it.
+    """
+    if not audio.is_file() or hash_file(audio) != content_hash:
+        return -1, 0
+    stat = audio.stat()
+    return stat.st_size, stat.st_mtime_ns
