@@ -13,7 +13,6 @@ import numpy as np
 import soundfile as sf
 
 from audio.channels import integers_to_mono, to_mono
-from audio.resample import Resampler, resample, resampled_length  # noqa: F401
 from audio.truncation import check_complete, truncation
 from files.errors import AudioError
 from files.names import check_name

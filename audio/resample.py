@@ -64,12 +64,3 @@ def resample_blocks(
     tail = stream.resample_chunk(np.empty((0, *shape), np.float32), last=True)[:missing]
     silence = np.zeros((missing - len(tail), *shape), np.float32)
     yield np.concatenate([tail, silence])  # soxr rounds the length
-
-
-class Resampler:
-    def __init__(self, from_rate: int, to_rate: int, channels: int = 1) -> None:
-        self._options = (from_rate, to_rate, channels)
-
-    def resample(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        from_rate, to_rate, channels = self._options
-        return resample_blocks(blocks, from_rate, to_rate, channels=channels)

@@ -14,7 +14,7 @@ import soundfile as sf
 
 from audio.constant_bytes import make_constant
 from audio.formats import check_output_format
-from audio.pcm import PCM_16_SCALE, PCM_24_SCALE, pcm_16, pcm_24  # noqa: F401
+from audio.pcm import pcm_16, pcm_24
 from files.atomic import cannot_write
 from files.errors import AudioError, ParameterError, PlanError
 

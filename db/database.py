@@ -28,7 +28,7 @@ from db.normaliser import Normaliser
 from db.source import Failure, Source
 from db.unit_rows import UnitRows
 from db.unit_table import Units, tile_sources
-from files.errors import DatabaseError, ParameterError
+from files.errors import DatabaseError
 
 __all__ = ["Database", "Failure", "Source", "Units"]
 
@@ -147,22 +147,6 @@ class Database:
         """Every unit, ordered by id."""
         return tile_sources(self.sources, lengths=self._unit_lengths, hop_length=self.hop_length)
 
-    def positions(self, unit_ids: np.ndarray) -> np.ndarray:
-        """Return the positions in `units` of unit ids, int64, of the same shape.
-
-        Raises
-        ------
-        ParameterError
-            If there is no such unit. (`Units.find` gives -1 instead.)
-        """
-        found = self.units.find(unit_ids)
-        if (found < 0).any():
-            unknown = np.asarray(unit_ids)[found < 0].flat[0]
-            raise ParameterError(
-                f"unit {unknown} is not in {self.path}; it holds {self.n_units} units"
-            )
-        return found
-
     def source_descriptors(self, number: int) -> np.ndarray:
         """Return the sequence of the source at a position in `sources`.
 
@@ -219,10 +203,6 @@ class Database:
         if not self._rows.all_intact:
             self._rows.check(self.units.source[positions])
         return self._rows.take(self.units.ids[positions])
-
-    def unit_descriptors(self, unit_ids: np.ndarray) -> np.ndarray:
-        """Return the descriptors of units by id; arguments and errors as `positions`, `rows_at`."""
-        return self.rows_at(self.positions(unit_ids))
 
     @property
     def unit_checksums(self) -> np.ndarray:

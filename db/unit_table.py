@@ -37,15 +37,9 @@ class Units:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
-    def room(self) -> np.ndarray:
-        return self.samples_left
-
     def find(self, ids: np.ndarray | Sequence[int] | int) -> np.ndarray:
         """Return the positions of unit ids, int64, of the same shape; -1 where there is no such
         unit.
-
-        `Database.positions` raises an error for unknown ids instead.
         """
         ids = np.asarray(ids, np.int64)
         if not len(self):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from audio.read import open_mono
-from audio.resample import Resampler
+from audio.resample import resample_blocks
 from audio.scan import find_audio
 from db.analyse import Description, describe_signal
 from db.configure import configure
@@ -59,8 +59,8 @@ def bench_query(audio: Path, repeats: int, full: bool) -> list[Result]:
 def describe_varied(path: Path, rate: float, offset: int) -> Description:
     """Describe a file as if it were played faster by `rate` and began `offset` samples later."""
     with open_mono(path) as (info, blocks):
-        resampler = Resampler(round(info.sample_rate * rate), SETTINGS.sample_rate)
-        shifted = without_first(resampler.resample(blocks), offset)
+        faster = resample_blocks(blocks, round(info.sample_rate * rate), SETTINGS.sample_rate)
+        shifted = without_first(faster, offset)
         description = describe_signal(shifted, SETTINGS)
     assert description is not None, path
     return description

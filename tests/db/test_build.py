@@ -308,11 +308,9 @@ def test_some_units_are_read_without_the_others(corpus, tmp_path, units):
     database = Database(tmp_path / "db")
     order = np.random.default_rng(0).permutation(len(database.units))
     np.testing.assert_array_equal(
-        database.unit_descriptors(database.units.ids[order]), database.descriptors[order]
+        database.rows_at(database.units.find(database.units.ids[order])),
+        database.descriptors[order],
     )
-    for unit in (-1, int(database.units.ids[-1]) + 1, 99999999):
-        with pytest.raises(ParameterError, match=f"unit {unit} is not in"):
-            database.unit_descriptors(np.array([0, unit]))
 
 
 @pytest.mark.parametrize("units", ["onset", "beat", "fixed:200"])
@@ -476,3 +474,18 @@ def test_the_normaliser_is_that_of_all_rows_after_every_change(corpus, tmp_path,
         database = Database(path)
         mean = database.descriptors.mean(axis=0, dtype=np.float64)
         np.testing.assert_allclose(database.normaliser.mean, mean, rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_has_vanished_from_a_folder_that_cannot_be_read(corpus, tmp_path, monkeypatch):
+    path = tmp_path / "db"
+    build_database(corpus, path)
+
+    def find_nothing(root, *, exclude, unreadable):
+        unreadable(".", PermissionError(13, "Permission denied"))
+        return []
+
+    monkeypatch.setattr("db.build.find_audio", find_nothing)
+    report = build_database(corpus, path, prune=True)
+    reason = "the folder cannot be read (Permission denied); check its permissions"
+    assert (report.vanished, report.failed) == ([], [(".", reason)])
+    assert len(Database(path).sources) == 4

@@ -6,7 +6,6 @@ from db.database import Database
 from db.maintain import remove_sources
 from db.settings import DescriptorSettings
 from db.unit_table import Units
-from files.errors import ParameterError
 
 
 def table(ids, *, source, n_samples) -> Units:
@@ -79,18 +78,17 @@ def test_many_at_once_are_as_one_at_a_time():
 
 
 @pytest.mark.parametrize("units", ["frame", "onset"])
-def test_positions_of_a_database_raise_for_unknown_ids(corpus, tmp_path, units):
+def test_units_of_a_database_are_found_after_a_source_is_gone(corpus, tmp_path, units):
     path = tmp_path / "db"
     build_database(corpus, path, settings=DescriptorSettings(units=units))
     before = Database(path)
     removed = before.sources[1]
     remove_sources(path, [removed.path])
-    database = Database(path)
-    ids = database.units.ids
-    np.testing.assert_array_equal(database.positions(ids), np.arange(len(ids)))
-    for unit in (-1, int(ids[-1]) + 1, removed.first_unit):
-        with pytest.raises(ParameterError, match=f"unit {unit} is not in .*holds {len(ids)} units"):
-            database.positions(np.array([ids[0], unit]))
+    after = Database(path).units
+    np.testing.assert_array_equal(after.find(after.ids), np.arange(len(after)))
+    assert after.find([-1, int(after.ids[-1]) + 1, removed.first_unit]).tolist() == [-1, -1, -1]
+    known = after.find(before.units.ids) >= 0
+    np.testing.assert_array_equal(known, before.units.source != 1)
 
 
 def test_sources_carry_the_stamp_of_their_file(corpus, tmp_path):

@@ -17,13 +17,14 @@ from db.settings import DescriptorSettings
 from demiurge.bench import Result, benchmarks, make_wavs, medians, run_benchmarks
 from demiurge.bench.db import describe_with_librosa, write_small_files
 from demiurge.bench.db_costs import first_files, link_hours, measure_parts, measure_peak_memory
-from demiurge.bench.playback import convert, own_cache, random_plan, render_by_segment
+from demiurge.bench.playback import bench_render, convert, own_cache, random_plan, render_by_segment
 from demiurge.bench.query import describe_varied, make_database, recall, without_first
 from demiurge.bench.sequencer import WINDOW, RandomWindows
 from demiurge.bench.web import map_as_text
 from demiurge.bundled import SEED_FILE
 from demiurge.cli import main
 from files.errors import ParameterError
+from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
 
 RATE = 44100
@@ -212,7 +213,7 @@ def test_small_files_are_different_parts_in_folders(small, tmp_path):
 
 
 def test_first_files_last_as_long_as_asked(small, tmp_path):
-    for seconds, expected in ((1, ["0.wav"]), (7, ["0.wav", "1.wav"]), (99, ["0.wav", "1.wav"])):
+    for seconds, expected in ((6, ["0.wav"]), (7, ["0.wav", "1.wav"]), (99, ["0.wav", "1.wav"])):
         folder = tmp_path / str(seconds)
         folder.mkdir()
         assert find_audio(first_files(small, folder, seconds=seconds)) == expected
@@ -264,6 +265,17 @@ def test_random_plan_is_as_long_as_asked_and_within_its_sources(small, monkeypat
         (b.source, b.start_sample) == (a.source, a.end_sample) for a, b in pairwise(plan.steps)
     ]
     assert not any(follows)
+
+
+def test_what_is_not_measured_of_the_baseline_is_counted(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("demiurge.bench.playback.N_STEPS", 20)
+    monkeypatch.setattr("demiurge.bench.playback.medians", lambda ours, theirs, repeats: (2.0, 3.0))
+    plan = random_plan(small)
+    found = bench_render(plan, "FLAC", CrossfadeOptions(), 1, tmp_path)
+    assert (found.seconds, found.baseline_seconds) == (2.0, 3.0 * 16)
+    assert found.audio_seconds == 20 * 1024 / RATE
+    plain = bench_render(plan, "WAV", CrossfadeOptions.plain(22), 1, tmp_path)
+    assert (plain.name, plain.baseline_seconds) == ("playback WAV plain", 3.0)
 
 
 @pytest.mark.parametrize(("every", "segments"), [(1, 3), (2, 2)])

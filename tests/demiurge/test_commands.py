@@ -717,7 +717,7 @@ def refused(work, tmp_path, tabla):
         ),
         (
             "mosaic {seed} {db} -o {tmp}/o.wav -k 1 --min-reuse 9",
-            "leave none of 1 candidates to play",
+            "leaves none of 1 candidates to play",
             2,
         ),
         (
@@ -809,7 +809,7 @@ def test_source_that_has_changed_is_named_before_anything_is_written(tmp_path, t
     (tmp_path / "o.plan.json").unlink()
     sf.write(tmp_path / "sounds" / "a.wav", tabla[:-1], RATE)
     assert (
-        "1 sources have changed since they were analysed: a.wav; run demiurge db build again"
+        "1 source has changed since the analysis: a.wav; run demiurge db build again"
         in run(*mosaic, expect=1)
     )
     assert not (tmp_path / "o.wav").exists()
@@ -876,7 +876,7 @@ def test_rules_that_cannot_hold_are_refused(work, tmp_path):
         f"mosaic {SEED_FILE} {work / 'my.db'} -o {tmp_path / 'o.wav'} -k 1 --min-reuse 60",
         expect=2,
     )
-    assert "min_reuse=60 s leave none of" in text
+    assert "min_reuse=60 s leaves none of" in text
     assert not (tmp_path / "o.wav").exists()
 
 
@@ -979,7 +979,7 @@ def test_renders_temperature_is_its_forecasts(work, tmp_path):
         " --force"
     )
     search = json.loads((tmp_path / "o.plan.json").read_text())["settings"]["path"]
-    assert (search["temperature"], search["seed"]) == (0.5, 4)
+    assert (search["temperature"], search["random_seed"]) == (0.5, 4)
 
 
 def test_the_plan_says_what_else_could_have_been_played_and_why_not(work, tmp_path):

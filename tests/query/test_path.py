@@ -223,7 +223,7 @@ def test_temperature_draws_as_boltzmann_and_the_same_seed_draws_the_same():
     shares = np.bincount(path.positions, minlength=4) / len(targets)
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=0.015)
     again, other = (
-        find(toy, targets[:50], k=4, temperature=0.7, seed=seed).positions for seed in (5, 6)
+        find(toy, targets[:50], k=4, temperature=0.7, random_seed=seed).positions for seed in (5, 6)
     )
     np.testing.assert_array_equal(
         again, find(toy, targets[:50], k=4, temperature=0.7, random_seed=5).positions
@@ -417,10 +417,10 @@ def test_only_what_starts_where_a_unit_stops_playing_follows_it():
     toy = Toy([5, 5], 0)
     units = toy.units
     at = np.array([0, 0, 0, 0, 6, 4])
-    sounding, starting = units.after(
+    following, starting = units.after(
         at, np.array([HOP, HOP // 2, 2 * HOP, 9 * HOP, 3 * HOP + 1, 1])
     )
-    np.testing.assert_array_equal(sounding, [1, 0, 2, -1, 9, 4])
+    np.testing.assert_array_equal(following, [1, 0, 2, -1, 9, 4])
     np.testing.assert_array_equal(starting, [1, -1, 2, -1, -1, -1])
     np.testing.assert_array_equal(units.after(np.array([3, 4]), np.array([HOP, HOP]))[0], [4, -1])
 

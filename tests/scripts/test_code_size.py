@@ -57,6 +57,7 @@ def test_strings_count_once_whatever_they_hold():
 
 def test_long_lines_and_skips_are_named():
     source = "x = 1  # fmt: " + "skip\n" + "y = '" + "é" * 96 + "'\n" + "z = '" + "é" * 94 + "'\n"
+    source += "a = '" + "é" * 94 + "'  # type: ignore[assignment]\n"
     measures = measure_source(source, "x.py")
     assert measures.skips == ["x.py:1"]
     assert measures.long_lines == ["x.py:2"]

@@ -64,7 +64,7 @@ def test_window_statistics_are_those_of_all_windows():
     np.testing.assert_allclose(covariance, np.cov(windows, rowvar=False, bias=True))
 
 
-def test_mean_forecast_of_few_draws_is_judged_without_their_variance():
+def test_mean_forecast_of_few_draws_is_evaluated_without_their_variance():
     truth = np.zeros((2000, 3))
     draws = RNG.normal(0.5, 2.0, (4, 2000, 3))  # their true mean errs by 0.25
     assert error_of_mean(draws, truth) == pytest.approx(0.25, abs=0.05)
@@ -142,7 +142,7 @@ def test_same_seed_gives_the_same_figures(trained):
     assert first == second
 
 
-def test_only_validation_sources_are_judged(trained):
+def test_only_validation_sources_are_evaluated(trained):
     out, sequences = trained
     model = Forecaster.load(out)
     held = set(model.config.training["sources"]["validation"])
@@ -176,7 +176,7 @@ def test_scores_are_scaled_as_in_training(trained):
     )
 
 
-def test_models_of_two_states_of_a_database_are_not_judged_together(trained):
+def test_models_of_two_states_of_a_database_are_not_evaluated_together(trained):
     out, sequences = trained
     model = Forecaster.load(out)
     other = Forecaster.load(out)
@@ -188,7 +188,7 @@ def test_models_of_two_states_of_a_database_are_not_judged_together(trained):
         evaluate({"a": model, "b": other}, sequences)
 
 
-def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path):
+def test_one_source_is_evaluated_on_its_last_part_whatever_came_later(tmp_path):
     alone = [("alone", add_deltas(autoregression(400, 1), width=9))]
     options = ForecasterOptions(epochs=1, window=8)
     normaliser = fit_normaliser([alone[0][1]], 9)
@@ -201,7 +201,7 @@ def test_one_source_is_judged_on_its_last_part_whatever_came_later(tmp_path):
     assert [len(rows) for rows in data.validation] == [40]
 
 
-def test_what_cannot_be_judged_is_refused(trained):
+def test_what_cannot_be_evaluated_is_refused(trained):
     out, sequences = trained
     model = Forecaster.load(out)
     other = Forecaster.load(out)
@@ -232,7 +232,7 @@ def test_what_cannot_be_judged_is_refused(trained):
         evaluate({"a": model}, brief, settings=SMALL)
 
 
-def test_brief_pieces_are_judged_after_brief_seeds(trained):
+def test_brief_pieces_are_evaluated_after_brief_seeds(trained):
     out, sequences = trained
     brief = [(name, rows[: 16 + i % 3]) for i, (name, rows) in enumerate(sequences)]
     model = Forecaster.load(out)

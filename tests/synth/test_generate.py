@@ -1,4 +1,4 @@
-"""Generated folders: reproducible to the byte, resumable, without broken files; copy synthesis."""
+"""Generated folders: reproducible to the byte, resumable, without broken files."""
 
 import errno
 import json
@@ -10,17 +10,16 @@ import soundfile as sf
 import torch
 
 from audio.read import read_mono
-from audio.resample import resample, resampled_length
+from audio.resample import resample
 from db.build import build_database
 from demiurge.bundled import CORPUS_DIR
-from files.errors import AudioError, ParameterError
+from files.errors import ParameterError
 from files.hashing import hash_file
-from synth.faults import audio_fault, mel_fault
+from synth.faults import mel_fault
 from synth.generate import MAX_ATTEMPTS, SAFE_PEAK, GenerateOptions, generate, make_clip
 from synth.generated_manifest import MANIFEST, clear_folder
 from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings, log_mel
-from synth.resynth import resynthesise
 from synth.unagan import UnaganConfig
 from synth.vocoder import Vocoder
 from training.threads import torch_threads
@@ -469,76 +468,3 @@ def test_spectrograms_and_audio_that_are_not_finite_are_broken(value, generator)
     vocoder.synthesise = lambda mel: np.full(mel.shape[1] * MEL.hop_length, value, np.float32)
     assert make_clip(generator, vocoder, random_seed=1, n_samples=RATE).fault == "not finite"
     assert mel_fault(np.full((80, 100), value, np.float32), MEL) == "not finite"
-
-
-def noise(seconds, scale=0.1):
-    return np.random.default_rng(0).normal(0, scale, int(seconds * RATE)).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("audio", "fault"),
-    [
-        (np.zeros(2 * RATE, np.float32), "silent"),
-        (noise(2, 1e-4), "silent"),
-        (np.concatenate([noise(0.1), noise(2, 1e-4)]), "silent"),  # a click, then nothing
-        (np.concatenate([noise(0.5), noise(2, 1e-4)]), None),
-        (noise(2), None),
-        (noise(2) + np.float32(0.05), "constant offset"),
-        (np.full(2 * RATE, 0.5, np.float32), "constant offset"),
-        (np.sin(np.arange(2 * RATE) * 0.1).astype(np.float32), "stuck"),
-        (np.tile(noise(256 / RATE), 200), "stuck"),  # the same in every frame
-        (np.tile(noise(86 * 256 / RATE), 6), "stuck"),  # a second, again and again
-        (np.concatenate([noise(8), np.tile(noise(256 / RATE), 800)]), "stuck"),  # from somewhere on
-    ],
-    ids=lambda value: None if isinstance(value, np.ndarray) else value,
-)
-def test_broken_audio_is_recognised(audio, fault):
-    assert audio_fault(audio, MEL) == fault
-
-
-@pytest.mark.parametrize("preset", ["22k", "44k", "melgan"])
-def test_real_recordings_are_not_broken(preset):
-    settings = PRESETS[preset]
-    for name in (
-        "loop_amen",
-        "loop_garzul",
-        "ambi_drone",
-        "ambi_glass_hum",
-        "bass_voxy_c",
-        "guit_em9",
-        "vinyl_hiss",
-    ):
-        assert audio_fault(recording(f"{name}.ogg", settings.sample_rate), settings) is None
-
-
-@pytest.mark.parametrize(("rate", "channels"), [(44100, 1), (44100, 2), (16000, 2), (22050, 3)])
-def test_copy_synthesis_keeps_length_and_channels_apart(rate, channels, vocoder, tmp_path):
-    audio = recording("loop_amen.ogg", rate)[: rate - 77]
-    signals = np.stack([audio * np.float32(0.5**c) for c in range(channels)], axis=1)
-    sf.write(tmp_path / "all.wav", signals, rate, subtype="FLOAT")
-    out = resynthesise(tmp_path / "all.wav", vocoder)
-    assert out.shape == (resampled_length(len(audio), rate, RATE), channels)
-    assert out.dtype == np.float32
-    sf.write(tmp_path / "last.wav", signals[:, -1], rate, subtype="FLOAT")
-    np.testing.assert_allclose(
-        out[:, -1:], resynthesise(tmp_path / "last.wav", vocoder), rtol=0, atol=1e-5
-    )
-
-
-def test_copy_synthesis_has_the_spectrogram_it_was_made_from(tmp_path):
-    sf.write(tmp_path / "a.wav", audio := recording("loop_amen.ogg"), RATE, subtype="FLOAT")
-    refined = Vocoder("vocos-small", MEL, config={**TINY, "refinements": 8})
-    other = log_mel(resynthesise(tmp_path / "a.wav", refined)[:, 0], MEL)
-    target = log_mel(audio, MEL)
-    assert np.abs(other - target).mean() < 0.3 * np.abs(np.roll(target, 20, axis=1) - target).mean()
-
-
-def test_copy_synthesis_of_five_samples(vocoder, tmp_path):
-    sf.write(tmp_path / "short.wav", np.full(5, 0.5), RATE)
-    assert resynthesise(tmp_path / "short.wav", vocoder).shape == (5, 1)
-
-
-def test_copy_synthesis_of_no_audio_raises(vocoder, tmp_path):
-    (tmp_path / "text.wav").write_text("not audio")
-    with pytest.raises(AudioError, match=r"text.wav: not readable as audio"):
-        resynthesise(tmp_path / "text.wav", vocoder)

@@ -51,15 +51,15 @@ def discriminator(request):
     return SMALL[request.param]()
 
 
-def verdicts(*views):
+def outputs(*sub_discriminators):
     return [
         (torch.tensor(score), [torch.tensor(feature) for feature in features])
-        for score, *features in views
+        for score, *features in sub_discriminators
     ]
 
 
-REAL = verdicts(([1.0, 0.0], [1.0, 2.0], [0.0]), ([3.0], [5.0, 5.0, 5.0], [1.0]))
-FAKE = verdicts(([0.0, 2.0], [1.0, 4.0], [-3.0]), ([-2.0], [5.0, 5.0, 2.0], [1.0]))
+REAL = outputs(([1.0, 0.0], [1.0, 2.0], [0.0]), ([3.0], [5.0, 5.0, 5.0], [1.0]))
+FAKE = outputs(([0.0, 2.0], [1.0, 4.0], [-3.0]), ([-2.0], [5.0, 5.0, 2.0], [1.0]))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_gradient_of_every_view_reaches_audio_and_weights(discriminator, clips):
     assert all(p.grad is not None for p in discriminator.parameters())
 
 
-def test_an_item_is_judged_alike_alone_and_in_a_batch(discriminator, clips):
+def test_an_item_gives_the_same_alone_and_in_a_batch(discriminator, clips):
     discriminator.eval()
     together = discriminator(clips)
     alone = discriminator(clips[1:])

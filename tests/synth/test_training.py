@@ -121,7 +121,7 @@ def unagan(audio, out, *, start=None, steps=4, resume=False, progress=no_progres
 
 
 TRAIN = {"vocoder": vocoder, "unagan": unagan}
-TRAINEES = {"vocoder": VocoderTraining, "unagan": UnaganTraining}
+TRAINABLES = {"vocoder": VocoderTraining, "unagan": UnaganTraining}
 BATCH = {"vocoder": 10, "unagan": 3}  # with which an epoch is less than seven steps
 LOADERS = {"vocoder": Vocoder, "unagan": Generator}
 both = pytest.mark.parametrize("kind", TRAIN)
@@ -144,7 +144,7 @@ def equal(a, b):
 
 def interrupt(monkeypatch, kind, after):
     """Ctrl-C within the step after so many."""
-    step = TRAINEES[kind].step
+    step = TRAINABLES[kind].step
     count = 0
 
     def stop(self, *arguments):
@@ -154,7 +154,7 @@ def interrupt(monkeypatch, kind, after):
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    monkeypatch.setattr(TRAINEES[kind], "step", stop)
+    monkeypatch.setattr(TRAINABLES[kind], "step", stop)
 
 
 @pytest.mark.parametrize("architecture", TOY)
@@ -322,7 +322,7 @@ def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, mo
 
 
 @both
-def test_judging_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
+def test_validating_by_time_leaves_training_as_it_is(kind, audio, tmp_path):
     often = TRAIN[kind](
         audio, tmp_path / "often", steps=3, minutes=60, validate_steps=100, validate_minutes=1e-9
     )
@@ -351,7 +351,7 @@ def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monk
 @both
 def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undisturbed, monkeypatch):
     whole, _ = undisturbed(kind)
-    step = TRAINEES[kind].step
+    step = TRAINABLES[kind].step
     count = 0
 
     def press(self, *arguments):
@@ -362,7 +362,7 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
         return step(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TRAINEES[kind], "step", press)
+        patch.setattr(TRAINABLES[kind], "step", press)
         summary = TRAIN[kind](audio, tmp_path / "m", steps=9, batch_size=BATCH[kind])
     assert (summary.stopped_by, summary.steps, summary.best_step) == ("interrupt", 2, 2)
     assert load_training_state(tmp_path / "m")["position"]["step"] == 2
@@ -373,7 +373,7 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
 @both
 def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypatch):
     values = iter([3.0, 1.0, 2.0, 1.0])
-    monkeypatch.setattr(TRAINEES[kind], "validate", lambda self, ema: {"distance": next(values)})
+    monkeypatch.setattr(TRAINABLES[kind], "validate", lambda self, ema: {"distance": next(values)})
     summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=0)
     assert (summary.best_step, summary.validation_loss, summary.validation_losses) == (
         2,
@@ -396,9 +396,9 @@ def test_loss_that_is_not_a_number_stops_with_advice_and_leaves_the_last_good_st
         name: (tmp_path / "m" / name).read_bytes()
         for name in ("training.pt", "model.safetensors", "config.json")
     }
-    monkeypatch.setattr(TRAINEES[kind], when, lambda *arguments: {"vocoder/mel": math.nan})
+    monkeypatch.setattr(TRAINABLES[kind], when, lambda *arguments: {"vocoder/mel": math.nan})
     if when == "validate":
-        monkeypatch.setattr(TRAINEES[kind], "step", lambda *arguments: {"loss": 1.0})
+        monkeypatch.setattr(TRAINABLES[kind], "step", lambda *arguments: {"loss": 1.0})
     save_seconds = 1e9 if when == "validate" else 1e-9
     with pytest.raises(
         TrainingError, match=r"step [34]: .*mel is not a number; .*smaller --learning-rate"
@@ -521,7 +521,7 @@ def test_what_the_measure_is_of_other_things_is_told_and_outlives_a_stop(
         assert 0 < first["Griffin-Lim"] < 5
     else:
         assert first["your recordings"] < first["white noise"]
-    monkeypatch.setattr(TRAINEES[kind], "references", None)
+    monkeypatch.setattr(TRAINABLES[kind], "references", None)
     assert TRAIN[kind](audio, tmp_path / "m", steps=2, resume=True).references == first
 
 
@@ -567,7 +567,7 @@ def test_full_disk_leaves_the_last_good_checkpoint(kind, function, audio, tmp_pa
 
     with monkeypatch.context() as patch:
         patch.setattr(function, full)
-        patch.setattr(TRAINEES[kind], "validate", lambda self, ema: {"distance": -1.0})
+        patch.setattr(TRAINABLES[kind], "validate", lambda self, ema: {"distance": -1.0})
         seconds = 1e-9 if function.endswith("torch.save") else 1e9
         with pytest.raises(
             ParameterError, match=r"m: cannot be saved .No space left on device.; .*--resume"
@@ -655,7 +655,7 @@ def test_silent_parts_train(kind, audio, tmp_path):
     assert math.isfinite(TRAIN[kind](tmp_path, tmp_path / "m", steps=3).validation_loss)
 
 
-def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, tabla):
+def test_recordings_shorter_than_a_segment_are_filled_up_and_validated(tmp_path, tabla):
     for number in range(40):
         sf.write(tmp_path / f"{number}.wav", tabla[1000 * number : 1000 * number + 900], 44100)
     summary = vocoder(tmp_path, tmp_path / "m", steps=2, show_minutes=1e-9)
@@ -663,7 +663,7 @@ def test_recordings_shorter_than_a_segment_are_filled_up_and_judged(tmp_path, ta
     assert math.isfinite(summary.validation_loss)
 
 
-def test_recordings_too_short_to_judge_a_generator_by_are_refused(tmp_path, tabla):
+def test_recordings_too_short_to_validate_a_generator_are_refused(tmp_path, tabla):
     for number in range(9):
         sf.write(tmp_path / f"{number}.wav", tabla, 44200)
     with pytest.raises(
@@ -807,7 +807,7 @@ def test_two_processes_stay_equal(audio, tmp_path, monkeypatch):
     for process in running:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors[-3000:]
-    for kind in TRAINEES.values():
+    for kind in TRAINABLES.values():
         first, second = (torch.load(tmp_path / f"{kind.__name__}{rank}.pt") for rank in range(2))
         for part in ("vocoder", "generator", "encoder", "optimisers"):
             assert equal(first["trainable"].get(part), second["trainable"].get(part))

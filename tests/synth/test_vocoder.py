@@ -1,7 +1,6 @@
-"""Vocos and its parts, and every vocoder's chunks and checkpoint."""
+"""Vocos, and every vocoder's chunks and checkpoint."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +12,7 @@ from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import CheckpointError, ParameterError
 from synth.architectures import ARCHITECTURES
-from synth.mel import LogMel, MelSettings, log_mel
-from synth.refinement import MelRefinement
-from synth.stft import InverseSTFT, spread_of_bands
+from synth.mel import MelSettings, log_mel
 from synth.vocoder import Vocoder
 from synth.vocos import PUBLISHED, SMALL, Vocos, VocosConfig
 from synth.weight_norm import add_weight_norm
@@ -87,54 +84,6 @@ def test_a_row_does_not_depend_on_its_batch_and_silence_is_finite(architecture, 
         alone = vocoder(mel[1:])
     torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=1e-4)
     assert both.isfinite().all()
-
-
-@pytest.mark.parametrize(("n_fft", "hop"), [(256, 64), (256, 128), (1024, 256), (250, 90)])
-def test_inverse_stft_inverts_the_front_end(n_fft, hop, music):
-    settings = replace(MEL, n_fft=n_fft, hop_length=hop)
-    front_end = LogMel(settings)
-    audio = torch.from_numpy(music[: 40 * hop])[None]
-    again = InverseSTFT(n_fft, hop)(front_end.spectrum(front_end.pad(audio)))
-    torch.testing.assert_close(again, audio, atol=1e-5, rtol=0)
-
-
-def test_inverse_stft_without_overlap_is_refused():
-    with pytest.raises(ParameterError, match="hop_length=256 must be less than n_fft=256"):
-        InverseSTFT(256, 256)
-
-
-def test_bands_are_spread_over_their_bins():
-    filters = LogMel(MEL).filters
-    shares = spread_of_bands(filters)
-    assert shares.shape == (129, 20)
-    inside = filters.sum(0) > 0
-    torch.testing.assert_close(shares.sum(1), inside.float())
-
-
-def test_refinement_lowers_the_mel_error_with_every_step(music, music_mel, monkeypatch):
-    rng = np.random.default_rng(0)
-    target = torch.from_numpy(music_mel[None, :, 100:400])
-    rough = music[6400 : 6400 + 300 * 64] + rng.normal(0, 0.02, 300 * 64)
-    rough = torch.from_numpy(rough.astype(np.float32))[None]
-    front_end = LogMel(MEL)
-    errors = []
-    for n_steps in range(4):
-        refined = MelRefinement(MEL, n_steps)(rough, target)
-        errors.append(float((front_end(refined) - target).abs().mean()))
-    assert errors == sorted(errors, reverse=True)
-    assert errors[3] < 0.2 * errors[0]
-    monkeypatch.setattr("synth.refinement.MOMENTUM", 0.0)
-    plain = MelRefinement(MEL, 3)(rough, target)
-    assert errors[3] < float((front_end(plain) - target).abs().mean())
-
-
-def test_refinement_leaves_what_is_right_as_it_is_and_passes_gradients(music):
-    audio = torch.from_numpy(music[: 100 * 64])[None].requires_grad_()
-    refined = MelRefinement(MEL, 2)(audio, LogMel(MEL)(audio.detach()))
-    torch.testing.assert_close(refined[:, 512:-512], audio[:, 512:-512], atol=2e-3, rtol=0)
-    refined.square().sum().backward()
-    assert audio.grad.isfinite().all()
-    assert audio.grad.abs().sum() > 0
 
 
 def test_published_size_of_vocos():

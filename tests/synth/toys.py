@@ -1,6 +1,4 @@
-"""Every vocoder at toy width, and a mel to go with it: a new architecture is tested as soon as it
-is registered.
-"""
+"""Every registered vocoder at toy width, and mel settings to go with it."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,15 +10,12 @@ MEL = MelSettings(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20, f_max=4
 
 
 def toy_sizes(**small: Any) -> dict[str, dict[str, Any]]:
-    """For each architecture those of the sizes that it has, and where its own are smaller, its own."""
-    return {
-        name: {
-            size: min(value, small[size])
-            for size, value in asdict(architecture.sizes).items()
-            if size in small
-        }
-        for name, architecture in ARCHITECTURES.items()
-    }
+    """Return the sizes that each architecture has, its own where they are smaller."""
+    sizes = {}
+    for name, architecture in ARCHITECTURES.items():
+        own = asdict(architecture.sizes)
+        sizes[name] = {size: min(own[size], value) for size, value in small.items() if size in own}
+    return sizes
 
 
 TOY = toy_sizes(

@@ -1,12 +1,80 @@
-"""Fréchet distance of Gaussians; of sets of embeddings, see tests/synth/test_measures.py."""
+"""The Fréchet distance of two Gaussians, and of two sets."""
+
+from math import sqrt
 
 import numpy as np
 import pytest
 import scipy.linalg
 
+from files.errors import ParameterError
 from training.frechet import Gaussian, frechet_distance, gaussian_distance
 
 RNG = np.random.default_rng(0)
+
+
+def set_of(n, d, seed=0, scale=1.0):
+    return np.random.default_rng(seed).normal(0, scale, (n, d)) @ np.random.default_rng(
+        seed + 1
+    ).normal(0, 1, (d, d))
+
+
+def test_frechet_distance_of_one_dimension_in_closed_form():
+    # means 1 and 5, variances 2 and 12
+    a = np.array([[0.0], [2.0]])
+    b = np.array([[3.0], [3.0], [9.0]])
+    assert frechet_distance(a, b) == pytest.approx(
+        (1 - 5) ** 2 + (sqrt(2) - sqrt(12)) ** 2, rel=1e-12
+    )
+
+
+def test_frechet_distance_of_uncorrelated_dimensions_is_the_sum_of_theirs():
+    corners = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    a = corners * [3, 1]
+    b = corners * [1, 5] + [0, 7]
+    assert frechet_distance(a, b) == pytest.approx(
+        7**2 + 4 / 3 * ((3 - 1) ** 2 + (1 - 5) ** 2), rel=1e-12
+    )
+
+
+def test_frechet_distance_agrees_with_the_root_of_the_matrix():
+    a = set_of(200, 8)
+    b = set_of(150, 8, seed=5, scale=2) + 0.3
+    cov_a = np.cov(a.T)
+    cov_b = np.cov(b.T)
+    root = scipy.linalg.sqrtm(cov_a @ cov_b).real
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * root)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 5, 30, 300])
+def test_frechet_distance_of_equal_and_of_shifted_sets_with_many_or_few_rows(n):
+    a = set_of(n, 30)
+    scale = np.var(a, axis=0, ddof=1).sum()
+    assert frechet_distance(a, a) <= 1e-8 * scale
+    assert frechet_distance(a, a[::-1]) <= 1e-8 * scale
+    assert frechet_distance(a, a + 2.0) == pytest.approx(4 * 30, abs=1e-8 * scale)
+    assert frechet_distance(a.astype(np.float32), a.astype(np.float32) + 100) == pytest.approx(
+        1e4 * 30, rel=1e-5
+    )
+
+
+def test_frechet_distance_of_sets_that_span_different_subspaces():
+    a = np.zeros((3, 4))
+    b = np.zeros((4, 4))
+    # variances 1 and 6, no common direction
+    a[:, 0] = [-1, 0, 1]
+    b[:, 1] = [-3, 0, 0, 3]
+    assert frechet_distance(a, b) == pytest.approx(1 + 6, rel=1e-12)
+
+
+def test_frechet_distance_refuses():
+    with pytest.raises(ParameterError, match=r"a of shape \(1, 3\) must be \(n >= 2, d >= 1\)"):
+        frechet_distance(np.zeros((1, 3)), np.zeros((4, 3)))
+    with pytest.raises(ParameterError, match="embeddings of 3 and 4 dimensions"):
+        frechet_distance(np.zeros((5, 3)), np.zeros((5, 4)))
+    with pytest.raises(ParameterError, match="b holds NaN"):
+        frechet_distance(np.zeros((5, 3)), np.full((5, 3), np.nan))
 
 
 def distance(first, second):

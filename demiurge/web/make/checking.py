@@ -13,7 +13,7 @@ import numpy as np
 
 from audio.channels import fit_channels
 from audio.read import AudioInfo, open_audio
-from audio.resample import Resampler
+from audio.resample import resample_blocks
 from demiurge.web.make.records import as_record
 from demiurge.web.signals import ignore_terminal_signals
 from files.errors import AudioError, DemiurgeError
@@ -211,9 +211,7 @@ def _write_preview(blocks: Iterator[np.ndarray], info: AudioInfo, path: Path) ->
             n_samples += len(block)
             yield fit_channels(block, channels)
 
-    resampled = fitted()
-    if rate != info.sample_rate:
-        resampled = Resampler(info.sample_rate, rate, channels).resample(resampled)
+    resampled = resample_blocks(fitted(), info.sample_rate, rate, channels=channels)
     with sf.SoundFile(path, "w", rate, channels, "PCM_16", format="FLAC") as file:
         for block in resampled:
             file.write(block)

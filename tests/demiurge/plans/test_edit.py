@@ -14,7 +14,7 @@ from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
-from demiurge.pipeline import DescriptorSequence, _Renderer, describe
+from demiurge.pipeline import _Renderer
 from demiurge.plans.edit import (
     lock_steps,
     refresh_costs,
@@ -25,6 +25,7 @@ from demiurge.plans.edit import (
 from demiurge.plans.locate import position_of, positions_of
 from demiurge.plans.reselect import reselect
 from demiurge.plans.settings import PlanSettings
+from demiurge.sequences import DescriptorSequence, describe
 from files.errors import DatabaseError, ParameterError, PlanError
 from playback.plan import Plan, Step
 from playback.targets import Targets
@@ -133,7 +134,7 @@ def test_a_plan_says_what_was_wanted_and_where_the_alternatives_are(databases, m
     assert [step.target for step in plan.steps] == list(range(80))
     assert {len(step.alternatives) for step in plan.steps} == {8}
     for other in plan.steps[7].alternatives:
-        at = database.positions(np.array(other["unit"]))
+        at = database.units.find(np.array(other["unit"]))
         assert other["source"] == database.sources[database.units.source[at]].path
         assert other["start_sample"] == database.units.start_sample[at]
     check_costs(plan, database)
@@ -235,7 +236,7 @@ def test_the_rest_is_chosen_anew_around_what_is_locked(databases, make, kind):
     assert changed.settings["path"]["novelty"] == 2.0
     assert {step.source for step in changed.steps} == set(changed.sources)
     for step in changed.steps:
-        position = database.positions(np.array(step.unit))
+        position = database.units.find(np.array(step.unit))
         assert database.units.samples_left[position] >= step.n_samples
         assert database.sources[database.units.source[position]].path == step.source
     check_costs(changed, database, continuity=2.0)
@@ -249,7 +250,7 @@ def test_more_continuity_makes_longer_runs_and_locked_everywhere_nothing_changes
     for continuity in (0.0, 0.25, 2.0):
         lengths.append(
             runs(
-                database.positions(
+                database.units.find(
                     units(reselected(plan, database, PathOptions(continuity=continuity)))
                 ),
                 source,

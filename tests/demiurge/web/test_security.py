@@ -59,7 +59,7 @@ def test_names_of_this_machine_are_answered(client, host):
         "localhost:8421 x",
     ],
 )
-def test_other_names_are_refused_whoever_they_mean(client, host):
+def test_other_names_are_refused_wherever_they_lead(client, host):
     response = client.get("/map.json", headers={"Host": host.encode()})
     assert (response.status_code, list(response.json())) == (400, ["error"])
 

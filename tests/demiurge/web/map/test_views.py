@@ -165,7 +165,7 @@ def test_what_is_heard_is_the_source_from_the_unit_on(client, database, built):
 def test_what_is_heard_lasts_as_long_as_the_unit_and_ends_with_the_source(client, database):
     unit = database.units.ids[database.sources[0].n_units - 2]
     info = sf.info(io.BytesIO(client.get(f"/units/{unit}/audio.wav?context=10").content))
-    assert info.frames == database.units.room[database.sources[0].n_units - 2] < 2048
+    assert info.frames == database.units.samples_left[database.sources[0].n_units - 2] < 2048
     info = sf.info(
         io.BytesIO(client.get(f"/units/{database.units.ids[0]}/audio.wav?context=0").content)
     )
