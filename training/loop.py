@@ -260,7 +260,8 @@ class TrainingLoop:
             self.tracker.show(paths, self.at.step)
 
     def _report_progress(self) -> None:
-        self.progress(*self.report.progress(self.at, show_in=self._show_in()))
+        if self.progress is not no_progress:
+            self.progress(*self.report.progress(self.at, show_in=self._show_in()))
 
     def _start_tracker(
         self, *, resume: bool, wandb: bool

@@ -112,7 +112,7 @@ class TestBaselines:
         assert not baselines["mean"](seeds, 5, RNG).any()
 
 
-def test_figures_say_who_sleeps_and_who_lives(trained):
+def test_figures_say_what_collapses_and_what_moves(trained):
     out, sequences = trained
     found, floors = evaluate({"m": Forecaster.load(out)}, sequences, settings=SMALL)
     by_name = {e.name: e for e in found}
@@ -145,10 +145,10 @@ def test_same_seed_gives_the_same_figures(trained):
 def test_only_validation_sources_are_evaluated(trained):
     out, sequences = trained
     model = Forecaster.load(out)
-    held = set(model.config.training["sources"]["validation"])
+    names = set(model.config.training["sources"]["validation"])
     data = collect_data({"m": model}, sequences, SMALL)
-    assert len(data.validation) == len(held)
-    assert len(data.train) == len(sequences) - len(held)
+    assert len(data.validation) == len(names)
+    assert len(data.train) == len(sequences) - len(names)
 
 
 def test_sources_that_came_later_change_nothing(trained):
