@@ -9,15 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from audio.read import MAX_SAMPLES
-from db.analyse import describe_file
 from db.database import Database
-from db.sequence_file import load_sequence
-from db.settings import DescriptorSettings
 from db.units import step_lengths
 from demiurge.plans.make import make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
-from files.errors import ParameterError
+from demiurge.sequences import DescriptorSequence, describe, forecast
 from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
@@ -32,24 +28,6 @@ from sequencer.sampling import AS_LEARNED, SamplingOptions
 SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
 
 OnResult = Callable[["RenderResult"], None]  # called with each variation when it is complete
-
-
-@dataclass(frozen=True)
-class DescriptorSequence:
-    """What is looked for.
-
-    Attributes
-    ----------
-    descriptors : ndarray, float32, shape (steps, n_descriptors), raw
-    step_samples : ndarray, int64, shape (steps,)
-        How long each step lasts.
-    """
-
-    descriptors: np.ndarray
-    step_samples: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.descriptors)
 
 
 @dataclass(frozen=True)
@@ -100,111 +78,6 @@ def variation_paths(out: Path, variations: int) -> list[Path]:
     if variations == 1:
         return [out]
     return [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, variations + 1)]
-
-
-def describe(
-    path: str | Path, settings: DescriptorSettings, *, whose: str = "the database"
-) -> DescriptorSequence:
-    """Read an audio file, a forecast or an original Demiurge descriptor file (.json) as a sequence.
-
-    Raises
-    ------
-    AudioError, ParameterError
-        If it cannot be read.
-    DatabaseError
-        If a forecast was made with other settings; the message says `whose` these are.
-    """
-    path = Path(path)
-    if path.suffix.lower() == ".json":
-        sequence, theirs = load_sequence(path)
-        if theirs is not None:
-            settings.check_matches(theirs, mine=whose, theirs=str(path))
-        return DescriptorSequence(sequence, step_lengths(sequence, settings))
-    _, description = describe_file(path, settings)
-    return DescriptorSequence(description.units, description.lengths)
-
-
-def forecast(
-    seeds: list[str | Path],
-    model: str | Path,
-    *,
-    steps: int | None = None,
-    seconds: float | None = None,
-    variations: int = 1,
-    sampling: SamplingOptions = AS_LEARNED,
-    database: Database | None = None,
-    progress: Progress = no_progress,
-) -> tuple[list[list[np.ndarray]], DescriptorSettings]:
-    """Forecast how seeds go on, for as long as `steps` or, at least, `seconds` say.
-
-    Returns
-    -------
-    forecasts : list of list of ndarray
-        For each seed its variations, raw descriptors (steps, n_descriptors).
-    settings : DescriptorSettings
-        The settings they are in.
-
-    Raises
-    ------
-    CheckpointError, AudioError, ParameterError
-        If the model or a seed cannot be used, or not exactly one of steps and seconds is given.
-    DatabaseError
-        If model and database, or a seed that is a forecast, have other descriptor settings.
-    """
-    from sequencer.forecaster import Forecaster
-    from sequencer.rollout import rollout
-    from training.threads import torch_threads
-
-    forecaster = Forecaster.load(model)
-    settings = forecaster.config.settings
-    if database is not None:
-        database.settings.check_matches(
-            settings, mine=f"the database {database.path}", theirs=f"the model {model}"
-        )
-    n_steps = _count_steps(settings, steps, seconds)
-    sequences = [describe(seed, settings, whose=f"the model {model}") for seed in seeds]
-    with torch_threads(1):
-        forecasts = rollout(
-            forecaster,
-            [sequence.descriptors for sequence in sequences],
-            n_steps=n_steps,
-            variations=variations,
-            sampling=sampling,
-            progress=progress,
-        )
-    return [[_cut(one, settings, seconds) for one in of_seed] for of_seed in forecasts], settings
-
-
-def _count_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
-    """Return a number of steps that is certainly enough."""
-    if (steps is None) == (seconds is None):
-        raise ParameterError("give either a number of steps or of seconds")
-    shortest = settings.fixed_samples or settings.hop_length
-    if settings.units in ("onset", "beat"):
-        shortest = max(1, round(settings.min_unit_ms * settings.sample_rate / 1000))
-    most = MAX_SAMPLES // shortest
-    if steps is not None:
-        if steps > most:
-            raise ParameterError(
-                f"steps={steps} must be at most {most}: no audio may be longer than {MAX_SAMPLES}"
-                " samples"
-            )
-        return steps
-    assert seconds is not None
-    if not 0 < seconds * settings.sample_rate <= MAX_SAMPLES:
-        raise ParameterError(
-            f"seconds={seconds} must be a positive number, {MAX_SAMPLES // settings.sample_rate} at"
-            " most"
-        )
-    return max(1, int(np.ceil(seconds * settings.sample_rate / shortest)))
-
-
-def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | None) -> np.ndarray:
-    """Return as many of the steps as it takes to last so long."""
-    if seconds is None:
-        return sequence
-    ends = np.cumsum(step_lengths(sequence, settings))
-    return sequence[: int(np.searchsorted(ends, seconds * settings.sample_rate)) + 1]
 
 
 def render_continuation(

@@ -178,6 +178,7 @@ def counts_text(counts: dict[str, int]) -> str:
 
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield what each filter asks for, and which units fulfil it, bool, (n_units,)."""
     units = database.units
     if filters.sources:
         fits = [
@@ -186,31 +187,37 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
         ]
         yield f"source {' or '.join(filters.sources)}", np.array(fits, bool)[units.source]
     if filters.tags:
-        known = set().union(*database.tags.values())
-        if unknown := sorted(set(filters.tags) - known):
-            raise ParameterError(
-                f"no source of {database.path} is tagged {unknown[0]!r}; there are"
-                f" {', '.join(sorted(known)) or 'no tags'}: give some with demiurge db tag"
-            )
-        tagged = [
-            not database.tags.get(source.path, set()).isdisjoint(filters.tags)
-            for source in database.sources
-        ]
-        yield f"tagged {' or '.join(filters.tags)}", np.array(tagged, bool)[units.source]
-    spans = {
-        "seconds": (filters.seconds, units.start_sample / database.sample_rate),
-        "milliseconds": (filters.milliseconds, units.n_samples * 1000 / database.sample_rate),
-    }
-    for name, ((least, most), values) in spans.items():
-        if (least, most) != EVERYTHING:
-            yield f"{least:g} to {most:g} {name}", (values >= least) & (values <= most)
+        tagged = _find_tagged(database, filters.tags)
+        yield f"tagged {' or '.join(filters.tags)}", tagged[units.source]
+    if filters.seconds != EVERYTHING:
+        seconds = units.start_sample / database.sample_rate
+        yield _range_mask("seconds", filters.seconds, seconds)
+    if filters.milliseconds != EVERYTHING:
+        milliseconds = units.n_samples * 1000 / database.sample_rate
+        yield _range_mask("milliseconds", filters.milliseconds, milliseconds)
     if filters.loudness != EVERYTHING:
-        values = _descriptor_values(database, LOUDNESS)
-        least, most = filters.loudness
-        yield f"{least:g} to {most:g} LUFS", (values >= least) & (values <= most)
+        yield _range_mask("LUFS", filters.loudness, _descriptor_values(database, LOUDNESS))
     for condition in filters.where:
         values = _condition_values(database, condition.column)
         yield str(condition), RELATIONS[condition.relation](values, condition.value)
+
+
+def _find_tagged(database: Database, tags: tuple[str, ...]) -> np.ndarray:
+    """Return which sources have one of the tags, bool, (n_sources,)."""
+    known = set().union(*database.tags.values())
+    unknown = sorted(set(tags) - known)
+    if unknown:
+        raise ParameterError(
+            f"no source of {database.path} is tagged {unknown[0]!r}; there are"
+            f" {', '.join(sorted(known)) or 'no tags'}: give some with demiurge db tag"
+        )
+    own_tags = [database.tags.get(source.path, set()) for source in database.sources]
+    return np.array([not own.isdisjoint(tags) for own in own_tags], bool)
+
+
+def _range_mask(unit: str, limits: Range, values: np.ndarray) -> tuple[str, np.ndarray]:
+    least, most = limits
+    return f"{least:g} to {most:g} {unit}", (values >= least) & (values <= most)
 
 
 def _condition_values(database: Database, column: str) -> np.ndarray:

@@ -53,12 +53,12 @@ class Past:
         went on from what was before.
         """
         run = np.where(goes_on, self.run, 0) + n_samples
-        recent = self.recent
-        begun = self.begun
-        if recent.shape[1]:
-            recent = np.concatenate([recent[:, 1:], positions[:, None]], axis=1)
-            begun = np.concatenate([begun[:, 1:], self.now[:, None]], axis=1)
-        return Past(self.now + n_samples, run, recent, begun)
+        now = self.now + n_samples
+        if not self.recent.shape[1]:
+            return Past(now, run, self.recent, self.begun)
+        recent = np.concatenate([self.recent[:, 1:], positions[:, None]], axis=1)
+        begun = np.concatenate([self.begun[:, 1:], self.now[:, None]], axis=1)
+        return Past(now, run, recent, begun)
 
 
 class Rules:

@@ -17,7 +17,7 @@ from demiurge.cli.terminal import echo_json, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from db.database import Database
-    from demiurge.pipeline import DescriptorSequence
+    from demiurge.sequences import DescriptorSequence
     from files.progress import Progress
     from query.index import UnitIndex
     from query.options import PathOptions
@@ -72,7 +72,7 @@ def query(
     SEED is an audio or a forecast file.
     """
     from db.database import Database
-    from demiurge.pipeline import describe
+    from demiurge.sequences import describe
 
     check_path_options(context, with_path=with_path)
     opened = Database(database)

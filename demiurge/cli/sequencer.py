@@ -77,12 +77,12 @@ def forecast(
     """
     from db.sequence_file import save_sequence
     from db.units import step_lengths
-    from demiurge import pipeline
+    from demiurge.sequences import forecast as forecast_seeds
 
     paths = forecast_paths(out, seed_files, variations)
     for path in paths:
         check_output(path, force=force)
-    forecasts, settings = pipeline.forecast(
+    forecasts, settings = forecast_seeds(
         list(seed_files),
         model,
         steps=steps,

@@ -21,7 +21,8 @@ import numpy as np
 
 from db.build import build_database
 from db.database import Database
-from demiurge.pipeline import describe, render_mosaic
+from demiurge.pipeline import render_mosaic
+from demiurge.sequences import describe
 from query.index import UnitIndex
 from query.options import PathOptions
 from query.settings import SearchSettings

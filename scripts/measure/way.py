@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 N_STEPS = 100
 HOP_SAMPLES = 1024  # of a frame, the unit of the database
+SECONDS = N_STEPS * HOP_SAMPLES / 44100
 
 
 def main() -> None:
@@ -34,12 +36,13 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name, way in make_ways(Path(folder)).items():
-            entered = count_functions(way)
-            n_functions = sum(map(len, entered.values()))
-            print(f"{name}: {len(entered)} files, {n_functions} functions")
+            calls = record_calls(way)
+            n_functions = sum(map(len, calls.entered.values()))
+            n_files = len(calls.entered)
+            print(f"{name}: {n_files} files, {n_functions} functions")
             if arguments.list:
-                for file in sorted(entered):
-                    print(f"  {file}: {len(entered[file])}")
+                for file, functions in sorted(calls.entered.items()):
+                    print(f"  {file}: {len(functions)}")
 
 
 def make_ways(folder: Path) -> dict[str, Callable[[], None]]:
@@ -63,7 +66,7 @@ def make_ways(folder: Path) -> dict[str, Callable[[], None]]:
     return {
         "mosaic": lambda: run_command("mosaic", target, database, "-o", wav, "--force"),
         "render": lambda: run_command(
-            "render", target, database, model, "-o", wav, "--force", "--steps", N_STEPS
+            "render", target, database, model, "-o", wav, "--force", "--seconds", SECONDS
         ),
     }
 
@@ -79,26 +82,35 @@ def run_command(*arguments: object) -> None:
         raise SystemExit(f"demiurge {arguments}: {result.output}") from result.exception
 
 
-def count_functions(way: Callable[[], None]) -> dict[str, set[str]]:
-    """Run `way` once to import all it needs, then again; return the functions entered, by file."""
-    way()
-    entered: dict[str, set[str]] = {}
+@dataclass
+class Calls:
+    """Functions of the repository that were called, by file."""
 
-    def note_call(frame: FrameType, event: str, argument: object) -> None:
-        if event != "call":
-            return
+    entered: dict[str, set[str]] = field(default_factory=dict)
+    imports_going_on: int = 0
+
+    def note(self, frame: FrameType, event: str, argument: object) -> None:
+        """Note one event of `sys.setprofile`."""
         code = frame.f_code
+        if code.co_name == "<module>":
+            self.imports_going_on += {"call": 1, "return": -1}.get(event, 0)
+            return
         file = Path(code.co_filename)
-        if code.co_name != "<module>" and file.is_relative_to(ROOT) and file != Path(__file__):
-            name = f"{code.co_qualname}:{code.co_firstlineno}"
-            entered.setdefault(str(file.relative_to(ROOT)), set()).add(name)
+        is_ours = file.is_relative_to(ROOT) and file != Path(__file__)
+        if event == "call" and is_ours and not self.imports_going_on:
+            function = f"{code.co_qualname}:{code.co_firstlineno}"
+            self.entered.setdefault(str(file.relative_to(ROOT)), set()).add(function)
 
-    sys.setprofile(note_call)
+
+def record_calls(way: Callable[[], None]) -> Calls:
+    """Run `way` and return what it calls."""
+    calls = Calls()
+    sys.setprofile(calls.note)
     try:
         way()
     finally:
         sys.setprofile(None)
-    return entered
+    return calls
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def targets(corpus):
     sounds = [sf.read(path)[0][:22050] for path in sorted(CORPUS_DIR.glob("*.ogg"))[1::3]]
     mono = [sound.mean(axis=1) if sound.ndim > 1 else sound for sound in sounds]
     sf.write(target, np.clip(np.concatenate(mono), -1, 1), 44100)
-    from demiurge.pipeline import describe
+    from demiurge.sequences import describe
 
     return describe(target, Database(corpus / "db").settings).descriptors
 

@@ -14,7 +14,7 @@ from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
-from demiurge.pipeline import DescriptorSequence, _Renderer, describe
+from demiurge.pipeline import _Renderer
 from demiurge.plans.edit import (
     lock_steps,
     refresh_costs,
@@ -25,6 +25,7 @@ from demiurge.plans.edit import (
 from demiurge.plans.locate import position_of, positions_of
 from demiurge.plans.reselect import reselect
 from demiurge.plans.settings import PlanSettings
+from demiurge.sequences import DescriptorSequence, describe
 from files.errors import DatabaseError, ParameterError, PlanError
 from playback.plan import Plan, Step
 from playback.targets import Targets

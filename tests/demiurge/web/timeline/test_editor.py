@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
 from audio.decoded import DecodedCache
-from demiurge.plans.edit import lock_steps, remove_steps, repeat_step, replace_unit, reselect
+from demiurge.plans.edit import lock_steps, remove_steps, repeat_step, replace_unit
+from demiurge.plans.reselect import reselect
 from demiurge.web.plans import PlanFile
 from demiurge.web.timeline.editor import Editor
 from demiurge.web.timeline.history import History

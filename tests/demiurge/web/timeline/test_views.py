@@ -208,7 +208,8 @@ def test_alternatives_are_the_cheapest_of_the_nearest_others_of_each_passage_fir
     answer = client.get(f"{plan}/steps/12/alternatives.json?k=5").json()
     index = workspace.index(SearchSettings())
     target = Plan.load(rebuilt).targets.rows[step.target]
-    nearest = index.search(target[None], k=21).units[0].tolist()
+    found = index.search(target[None], k=21).positions[0]
+    nearest = workspace.database.units.ids[found].tolist()
     units = [other["unit"] for other in answer["alternatives"]]
     assert set(units) < set(nearest) - {step.unit}
     assert len(units) == 5
@@ -626,7 +627,7 @@ def test_vanished_sources_are_shown_and_the_rest_works(own, rebuilt, tmp_path, m
             source.first_unit for source in workspace.database.sources if source.path == gone
         )
         assert (
-            "are not in" in edit(client, plan, kind="choose", step=0, unit=missing).json()["error"]
+            "is not in" in edit(client, plan, kind="choose", step=0, unit=missing).json()["error"]
         )
 
 
