@@ -63,6 +63,7 @@ class Worker:
                 if isinstance(message, Finished | Failed):
                     return
         except (EOFError, OSError):
+            self.kill()  # it may still be ending; the next task needs a new process
             raise DemiurgeError(DIED) from None
 
     def kill(self) -> None:
