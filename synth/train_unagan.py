@@ -4,7 +4,6 @@ arXiv 2005.08526; its discriminator's BEGAN: arXiv 1703.10717.
 """
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ from files.progress import Progress, no_progress
 from synth.began import BeganBalance, MelAutoencoder
 from synth.dataset import AudioDataset
 from synth.generator import KIND, Generator
-from synth.griffin_lim import griffin_lim
 from synth.mel import log_mel
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
-from synth.names import UNAGAN_ARCHITECTURES
-from synth.samples import plot_mels, save_wav
+from synth.samples import save_generated
 from synth.segments import Segments
-from synth.train import AudioTraining, AudioTrainingOptions, AudioTrainingSummary, train_on_folder
-from synth.unagan import MelEncoder, UnaganConfig
+from synth.train import AudioTraining, AudioTrainingSummary, train_on_folder
+from synth.unagan import MelEncoder
+from synth.unagan_options import SIZES, UnaganOptions
 from training.distributed import Distributed
 from training.frechet import frechet_distance
 
@@ -34,71 +32,13 @@ CYCLE_WEIGHT = 1.0
 N_VALIDATION_CLIPS = 32  # generated, and compared with the validation files
 # Of a mel band: one that is always silent has no spread, and must not blow up other audio.
 MIN_STD = 0.1
-MAX_LATENT_ORDER = 16
 FIT_STEPS = 250  # training steps between two fits of the noise, and the first ones:
 FIRST_FITS = (1, 16, 64)
 FIT_EXCERPTS = 96  # that it is fitted to, each of
 FIT_FRAMES = 512  # 6 s at 22.05 kHz / 256
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
-SIZES = (
-    "architecture",
-    "cycle",
-    "width",
-    "discriminator_width",
-    "clip_frames",
-    "adversarial_from",
-    "latent_order",
-)
 
 Batch = tuple[Tensor, Tensor]  # audio (batch, samples), log-mel (batch, n_mels, frames)
-
-
-@dataclass(frozen=True)
-class UnaganOptions(AudioTrainingOptions):
-    """How to train a UNAGAN. The defaults are the published ones, which want a GPU."""
-
-    batch_size: int = 5
-    architecture: str = "hierarchical"
-    cycle: bool = True
-    width: int = 512
-    discriminator_width: int = 512
-    clip_frames: int = 864  # 10 s at 22.05 kHz / 256
-    adversarial_from: int = 0  # steps of the cycle alone before the discriminator joins
-    latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.architecture not in UNAGAN_ARCHITECTURES:
-            raise ParameterError(
-                f"architecture={self.architecture!r} is not known; choose"
-                f" {' or '.join(UNAGAN_ARCHITECTURES)}"
-            )
-        if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
-            raise ParameterError(
-                f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}"
-            )
-        if self.discriminator_width < 1 or self.discriminator_width % 16:
-            raise ParameterError(
-                f"discriminator_width={self.discriminator_width} must be a positive multiple of 16"
-            )
-        self.config()  # refuses a width that does not fit
-        self._check_cycle()
-
-    def _check_cycle(self) -> None:
-        if (self.adversarial_from or self.latent_order) and not self.cycle:
-            raise ParameterError(
-                "adversarial_from and latent_order need the cycle's encoder; set cycle to true"
-            )
-        if self.adversarial_from < 0:
-            raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
-        if not 0 <= self.latent_order <= MAX_LATENT_ORDER:
-            raise ParameterError(
-                f"latent_order={self.latent_order} must be 0 to {MAX_LATENT_ORDER}"
-            )
-
-    def config(self) -> UnaganConfig:
-        upsamplings = UnaganConfig().upsamplings if self.architecture == "hierarchical" else ()
-        return UnaganConfig(width=self.width, upsamplings=upsamplings)
 
 
 def train_unagan(
@@ -349,18 +289,9 @@ class UnaganTraining(AudioTraining):
 
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
         """Write two generated clips beside a validation file; the clips also as sound."""
-        folder.mkdir(parents=True, exist_ok=True)
-        mel = self.model.mel
         longest = max(self.validation, key=lambda file: file.n_frames)
         frames = min(longest.n_frames, SHOWN_FRAMES)
         generated = self._sample(ema, 2, frames).numpy()
-        picture = folder / f"step-{step:07}.png"
         recorded = np.array(self.dataset.mel_of(longest, 0, frames))
-        titles = (f"{longest.name}, validation", f"generated after step {step}", "another")
-        plot_mels(picture, dict(zip(titles, [recorded, *generated], strict=True)), mel)
-        paths = [picture]
-        for number, clip in enumerate(generated, start=1):
-            path = folder / f"step-{step:07}-{number}.wav"
-            save_wav(path, griffin_lim(clip, mel), mel.sample_rate)
-            paths.append(path)
-        return paths
+        shown = {f"{longest.name}, validation": recorded}
+        return save_generated(folder, step, generated, shown, self.model.mel)

@@ -16,7 +16,7 @@ from synth.generate import GenerateOptions, generate
 from synth.generator import Generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS
-from synth.train_unagan import UnaganOptions
+from synth.unagan_options import UnaganOptions
 from synth.vocoder import Vocoder
 
 SECONDS = 5.0  # of audio for the published sizes

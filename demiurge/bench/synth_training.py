@@ -13,8 +13,9 @@ from demiurge.bench import Result, medians
 from demiurge.bundled import CORPUS_DIR
 from synth.dataset import AudioDataset
 from synth.mel import log_mel
-from synth.train_unagan import UnaganOptions, UnaganTraining
+from synth.train_unagan import UnaganTraining
 from synth.train_vocoder import VocoderOptions, VocoderTraining
+from synth.unagan_options import UnaganOptions
 from training.distributed import Distributed
 
 STEPS = 5

@@ -31,8 +31,8 @@ from files.errors import ParameterError
 if TYPE_CHECKING:
     from synth.generator import Generator
     from synth.train import AudioTrainingSummary
-    from synth.train_unagan import UnaganOptions
     from synth.train_vocoder import VocoderOptions
+    from synth.unagan_options import UnaganOptions
     from synth.vocoder import Vocoder
 
 
@@ -96,8 +96,8 @@ def train_unagan(
 
     Stopping, --resume and torchrun work as with train-vocoder.
     """
-    from synth.train_unagan import UnaganOptions
     from synth.train_unagan import train_unagan as train
+    from synth.unagan_options import UnaganOptions
 
     saved, start = prepare(audio_dir, model_dir, asked, force=force)
     started = load_generator(start) if start else None

@@ -14,15 +14,15 @@ from demiurge.cli.terminal import quoted
 if TYPE_CHECKING:
     from synth.mel import MelSettings
     from synth.train import AudioTrainingSummary
-    from synth.train_unagan import UnaganOptions
     from synth.train_vocoder import VocoderOptions
+    from synth.unagan_options import UnaganOptions
 
     Options = VocoderOptions | UnaganOptions
 
 
 def makes_mels(options: Options) -> bool:
     """Return whether a UNAGAN is trained, not a vocoder."""
-    from synth.train_unagan import UnaganOptions
+    from synth.unagan_options import UnaganOptions
 
     return isinstance(options, UnaganOptions)
 

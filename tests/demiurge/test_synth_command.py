@@ -26,9 +26,9 @@ from synth.mel import PRESETS
 from synth.musicnn import Musicnn
 from synth.names import DEFAULT_UNAGAN_SIZE
 from synth.train import AudioTrainingSummary
-from synth.train_unagan import UnaganOptions
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.unagan import UnaganConfig
+from synth.unagan_options import UnaganOptions
 from synth.unagan_sizes import SIZES
 from synth.vocoder import Vocoder
 

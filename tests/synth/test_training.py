@@ -34,8 +34,9 @@ from synth.discriminators import (
 from synth.generator import Generator
 from synth.mel import PRESETS
 from synth.samples import SAFE_PEAK, save_wav
-from synth.train_unagan import UnaganOptions, UnaganTraining, train_unagan
+from synth.train_unagan import UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
+from synth.unagan_options import UnaganOptions
 from synth.vocoder import Vocoder
 from tests.synth.toys import MEL, TOY
 from training.checkpoint import load_training_state

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from files.errors import ParameterError
-from synth.train_unagan import UnaganOptions
+from synth.unagan_options import UnaganOptions
 from synth.unagan_sizes import SIZES, UnaganSizes, read_sizes
 
 

@@ -1,0 +1,68 @@
+"""How to train a UNAGAN, and what of it fits together."""
+
+from dataclasses import dataclass
+
+from files.errors import ParameterError
+from synth.mel_statistics import WINDOW_FRAMES
+from synth.names import UNAGAN_ARCHITECTURES
+from synth.train import AudioTrainingOptions
+from synth.unagan import UnaganConfig
+
+MAX_LATENT_ORDER = 16
+SIZES = (
+    "architecture",
+    "cycle",
+    "width",
+    "discriminator_width",
+    "clip_frames",
+    "adversarial_from",
+    "latent_order",
+)
+
+
+@dataclass(frozen=True)
+class UnaganOptions(AudioTrainingOptions):
+    """How to train a UNAGAN. The defaults are the published ones, which want a GPU."""
+
+    batch_size: int = 5
+    architecture: str = "hierarchical"
+    cycle: bool = True
+    width: int = 512
+    discriminator_width: int = 512
+    clip_frames: int = 864  # 10 s at 22.05 kHz / 256
+    adversarial_from: int = 0  # steps of the cycle alone before the discriminator joins
+    latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.architecture not in UNAGAN_ARCHITECTURES:
+            raise ParameterError(
+                f"architecture={self.architecture!r} is not known; choose"
+                f" {' or '.join(UNAGAN_ARCHITECTURES)}"
+            )
+        if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
+            raise ParameterError(
+                f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}"
+            )
+        if self.discriminator_width < 1 or self.discriminator_width % 16:
+            raise ParameterError(
+                f"discriminator_width={self.discriminator_width} must be a positive multiple of 16"
+            )
+        self.config()  # refuses a width that does not fit
+        self._check_cycle()
+
+    def _check_cycle(self) -> None:
+        if (self.adversarial_from or self.latent_order) and not self.cycle:
+            raise ParameterError(
+                "adversarial_from and latent_order need the cycle's encoder; set cycle to true"
+            )
+        if self.adversarial_from < 0:
+            raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
+        if not 0 <= self.latent_order <= MAX_LATENT_ORDER:
+            raise ParameterError(
+                f"latent_order={self.latent_order} must be 0 to {MAX_LATENT_ORDER}"
+            )
+
+    def config(self) -> UnaganConfig:
+        upsamplings = UnaganConfig().upsamplings if self.architecture == "hierarchical" else ()
+        return UnaganConfig(width=self.width, upsamplings=upsamplings)
