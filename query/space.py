@@ -131,7 +131,7 @@ class Space:
         return JoinCosts(self)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class JoinVectors:
     """What units are compared by at a join.
 
