@@ -52,7 +52,7 @@ class Space:
         weights : dict, optional
             As `query.weights.weight_columns`.
         metric : str
-            One of `query.metrics.METRICS`.
+            One of `query.names.METRICS`.
 
         Raises
         ------
