@@ -27,7 +27,7 @@ check: .venv/installed-dev
 
 # How long and how dense functions, lines and files are.
 figures: .venv/installed-dev
-	$(BIN)/python scripts/measure/code_size.py
+	$(BIN)/python scripts/measure/code_size.py --check
 	$(BIN)/python scripts/measure/options.py
 
 docs: .venv/installed-dev

@@ -65,7 +65,8 @@ def _deviations(
     centre = values.mean(axis=0)[static]  # squares of what is left lose no digits
     distances = (values[:, static] - centre) * present[:, static]
     squares = _divide(_integrals(distances**2, ends), weight)
-    return np.sqrt(np.maximum(squares - (mean - centre) ** 2 * (weight > 0), 0))
+    # below 0 by rounding, or where there is no value at all
+    return np.sqrt(np.maximum(squares - (mean - centre) ** 2, 0))
 
 
 def _divide(integrals: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -93,17 +93,8 @@ def build_database(
     check_executor(executor or "threads", jobs, address)
     path = Path(path)
     root = Path(audio_dir).absolute()
-    check_name(root, ParameterError)
-    if not root.is_dir():
-        raise ParameterError(f"{audio_dir}: no such folder; give a folder with audio files")
     report = BuildReport(pruned=prune)
-    unreadable: dict[str, OSError] = {}
-    files = find_audio(root, exclude=path.resolve(), unreadable=unreadable.__setitem__)
-    if not files and not (path / FILE_NAME).exists():
-        suffixes = " ".join(sorted(AUDIO_SUFFIXES))
-        raise ParameterError(
-            f"{audio_dir}: no audio files in this folder; put some there ({suffixes})"
-        )
+    files, unreadable = _find_files(root, path)
     for folder, error in unreadable.items():
         reason = f"the folder cannot be read ({error.strerror}); check its permissions"
         report.add_failure(folder, reason)
@@ -119,6 +110,19 @@ def build_database(
             build.writer.finish()
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _find_files(root: Path, path: Path) -> tuple[list[str], dict[str, OSError]]:
+    """Return the audio files of a corpus folder, and its folders that cannot be read."""
+    check_name(root, ParameterError)
+    if not root.is_dir():
+        raise ParameterError(f"{root}: no such folder; give a folder with audio files")
+    unreadable: dict[str, OSError] = {}
+    files = find_audio(root, exclude=path.resolve(), unreadable=unreadable.__setitem__)
+    if not files and not (path / FILE_NAME).exists():
+        suffixes = " ".join(sorted(AUDIO_SUFFIXES))
+        raise ParameterError(f"{root}: no audio files in this folder; put some there ({suffixes})")
+    return files, unreadable
 
 
 @dataclass(frozen=True)

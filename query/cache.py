@@ -52,24 +52,23 @@ class Cached:
 
 
 def load_index(path: Path, database_id: str) -> Cached | None:
-    """The index kept at `path` (KEY.faiss); None, and a word in the log, if there is none that is
-    whole.
+    """Return the index kept at `path` (KEY.faiss); None if it is missing, and, with a warning, if it
+    is damaged.
     """
     record_path = path.with_suffix(".json")
     if not record_path.exists():
         return None
     try:
         record = json.loads(record_path.read_text())
-        contents = np.fromfile(
-            path, np.uint8
-        )  # once: another process may replace the file at any moment
+        # read once: another process may replace the file at any moment
+        contents = np.fromfile(path, np.uint8)
         _check(record, contents, database_id)
         normaliser = Normaliser(
             np.array(record["mean"], np.float32), np.array(record["std"], np.float32)
         )
         blocks = frozenset(tuple(block) for block in record["sources"])
         with contextlib.suppress(OSError):  # where it cannot be written
-            path.touch()  # used: the others are forgotten first
+            path.touch()  # the least recently used one is deleted first
         return Cached(faiss.deserialize_index(contents), normaliser, blocks, record["changed"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         log.warning("%s cannot be used (%s); the index is built anew", path, error)
@@ -88,7 +87,7 @@ def _check(record: dict[str, Any], contents: np.ndarray, database_id: str) -> No
 
 
 def save_index(path: Path, cached: Cached, database_id: str) -> None:
-    """Keep an index; where the folder cannot be written, say so in the log and go on without."""
+    """Keep an index; where the folder cannot be written, log a warning and go on."""
     record = {
         "format": FORMAT,
         "version": VERSION,
@@ -117,19 +116,19 @@ def _forget_oldest(folder: Path) -> None:
     files = sorted(folder.glob("[!.]*.faiss"), key=lambda file: file.stat().st_mtime_ns)
     for file in files[:-KEPT]:
         for part in (file.with_suffix(".json"), file):
-            with contextlib.suppress(FileNotFoundError):  # another process had the same thought
+            with contextlib.suppress(FileNotFoundError):  # already removed by another process
                 part.unlink()
 
 
 def source_blocks(database: Database) -> dict[Block, int]:
-    """Every source's block, and its position in `database.sources`."""
+    """Return every source's block, and its position in `database.sources`."""
     checksums = database.unit_checksums
     return {(s.first_unit, s.n_units, int(checksums[i])): i for i, s in enumerate(database.sources)}
 
 
 def has_drifted(cached: Cached, blocks: Iterable[Block], now: Normaliser) -> bool:
-    """Whether the database's sources and z-scores are too different from the index's for it to be
-    brought up to date.
+    """Return whether the database's sources or z-scores differ too much from the index's for it to
+    be brought up to date.
     """
     changed = cached.changed + sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
     then = cached.normaliser
@@ -142,7 +141,7 @@ def has_drifted(cached: Cached, blocks: Iterable[Block], now: Normaliser) -> boo
 
 
 def stale_ids(cached: Cached, blocks: Iterable[Block]) -> np.ndarray:
-    """Ids of units in the index that are in none of the database's blocks any more."""
+    """Return the ids of units in the index that are no longer in the database."""
     gone = cached.blocks.difference(blocks)
     return np.concatenate(
         [np.arange(first, first + n) for first, n, _ in sorted(gone)] or [np.empty(0, np.int64)]

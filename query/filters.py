@@ -173,7 +173,7 @@ def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
 
 
 def counts_text(counts: dict[str, int]) -> str:
-    """The counts of `filter_units` for people."""
+    """Return the counts of `filter_units` as text."""
     return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 

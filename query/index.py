@@ -61,7 +61,7 @@ class UnitIndex:
     ----------
     space : Space
     kind : str
-        One of `query.proposals.KINDS`.
+        One of `query.names.INDEX_KINDS`.
     allowed : ndarray, bool, shape (n_units,)
         Which units pass the filters: only these are found, or played because they follow on.
     counts : dict
@@ -85,7 +85,7 @@ class UnitIndex:
         Parameters
         ----------
         kind : str
-            One of `query.proposals.KINDS`, or "auto". Indexes other than flat are kept in the
+            One of `query.names.INDEX_KINDS`, or "auto". Indexes other than flat are kept in the
             database's folder.
 
         Raises

@@ -37,7 +37,7 @@ LEAST_COMPRESSED = 192
 
 
 def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
-    """The kind to use; "auto" is exact where that is quick, else the quickest that the metric
+    """Return the kind to use; "auto" is exact where that is quick, else the quickest that the metric
     allows.
 
     Raises
@@ -60,7 +60,7 @@ def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
 
 
 def n_proposals(kind: str, k: int) -> int:
-    """How many to ask for so that the k nearest are among them."""
+    """Return how many to ask for so that the k nearest are among them."""
     return max(COMPRESSED * k, LEAST_COMPRESSED) if kind == "pq" else k + SPARE
 
 
@@ -72,13 +72,13 @@ def make_flat(metric: Metric, width: int) -> faiss.Index:
 
 
 def on_gpu(index: faiss.Index) -> faiss.Index:
-    """A flat index on the GPUs, if there are any and it fits; else itself."""
+    """Return a flat index on the GPUs, if there are any and it fits; else itself."""
     fits = 4 * index.d * index.ntotal <= GPU_BYTES
     return faiss.index_cpu_to_all_gpus(index) if faiss.get_num_gpus() and fits else index
 
 
 def n_cells(n_units: int) -> int:
-    """About √n_units, a power of two."""
+    """Return about √n_units, a power of two."""
     return 2 ** max(round(np.log2(n_units) / 2), 0)
 
 

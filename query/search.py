@@ -19,7 +19,6 @@ that a run can go on where it is only the second-best fit everywhere.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -59,11 +58,6 @@ class _Hypotheses:
     starting: np.ndarray
     expected: JoinVectors | None
     past: Past | None
-
-    @cached_property
-    def least(self) -> float:
-        """The least cost of any."""
-        return self.cost.min()
 
     def best(self, n: int) -> np.ndarray:
         """Return the rows of the n that cost least."""
@@ -167,12 +161,15 @@ class PathSearch:
         joined = self._joins.with_squared(joined)
         offered = joined[: len(here)]
         cost = candidates.costs(part, here, vectors[: len(here)])
+        least = state.cost.min()
         total, going_on = self._transitions(state, here, offered)
+        # in single precision only what differs
+        total += (state.cost - least).astype(np.float32)[:, None]
         past = state.past
         if past:
             total += cost_of_past(self._rules, self._novelty, past, part, here, n_samples, going_on)
         origin = total.argmin(axis=0)
-        cost += state.least + total.min(axis=0)
+        cost += least + total.min(axis=0)
         expected = joined[len(here) :]
         if past:
             self._rules.check_left(candidates.steps[part], cost)
@@ -199,8 +196,7 @@ class PathSearch:
     def _transitions(
         self, state: _Hypotheses, here: np.ndarray, offered: JoinVectors
     ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Return what it costs to go on from each hypothesis to each candidate, beyond what the
-        cheapest hypothesis has cost.
+        """Return what it costs to go on from each hypothesis to each candidate.
 
         Returns
         -------
@@ -218,16 +214,15 @@ class PathSearch:
         continuity = self._rules.options.continuity
         if state.expected is not None and continuity:
             total = self._joins.between(state.expected, offered)
-            if state.there.min() < 0:
-                total[state.there < 0] = self._joins.by_chance
+            over = (state.there < 0).nonzero()[0]
+            if len(over):
+                total[over] = self._joins.by_chance
             if len(from_middle):
                 total[from_middle, columns[from_middle]] = self._joins.by_chance
             total *= continuity
             total[rows, columns[rows]] = 0.0  # without rounding
         else:
             total = np.zeros((len(state.cost), len(here)), np.float32)
-        # in single precision only what differs
-        total += (state.cost - state.least).astype(np.float32)[:, None]
         return total, (rows, columns[rows])
 
 

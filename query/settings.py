@@ -34,9 +34,9 @@ class SearchSettings:
     weights : dict
         How much descriptors count, by name.
     metric : str
-        How distance is measured, one of `query.metrics.METRICS`.
+        How distance is measured, one of `query.names.METRICS`.
     kind : str
-        Of the index, one of `query.proposals.KINDS`, or "auto".
+        Of the index, one of `query.names.INDEX_KINDS`, or "auto".
     """
 
     path: PathOptions = field(default_factory=PathOptions)

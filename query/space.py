@@ -52,7 +52,7 @@ class Space:
         weights : dict, optional
             As `query.weights.weight_columns`.
         metric : str
-            One of `query.metrics.METRICS`.
+            One of `query.names.METRICS`.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Space:
         return JoinCosts(self)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class JoinVectors:
     """What units are compared by at a join.
 

@@ -6,15 +6,14 @@ lines are sorted.
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
-from files.atomic import replacing
+from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
 from files.hashing import hash_file
 from synth.generator import Generator
@@ -199,13 +198,10 @@ def _line(values: dict[str, Any]) -> str:
     return json.dumps(values, allow_nan=False) + "\n"
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """A block whose `OSError`s become a `ParameterError` that says how to go on."""
-    try:
-        yield
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be written ({error.strerror}); the files made before are complete:"
-            " make room, and give the same command again to go on, or choose another folder"
-        ) from error
+def explained(path: Path) -> AbstractContextManager[None]:
+    """Turn an `OSError` of a block that writes `path` into an error that says how to go on."""
+    return writing_errors(
+        path,
+        "the files made before are complete: make room, and give the same command again to go on,"
+        " or choose another folder",
+    )

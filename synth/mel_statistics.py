@@ -7,9 +7,6 @@ be used, since generated audio has no original; the embeddings of `synth.musicnn
 a package that most people do not have.
 """
 
-from collections.abc import Iterable
-from typing import Any
-
 import numpy as np
 from scipy.fft import dct
 
@@ -46,20 +43,3 @@ def mel_statistics(mels: np.ndarray) -> np.ndarray:
         coefficients = dct(part, norm="ortho", axis=1)
         parts.append(coefficients[:, :N_COEFFICIENTS])
     return np.concatenate(parts, axis=1)
-
-
-def mean_and_std(mels: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each band over all frames, float64, (n_mels,) each.
-
-    `mels` are log-mel spectrograms (n_mels, frames), of which one at a time is in memory.
-    """
-    sums: Any = 0.0
-    squares: Any = 0.0
-    n_frames = 0
-    for mel in mels:
-        frames = mel.astype(np.float64)
-        sums = sums + frames.sum(1)
-        squares = squares + np.square(frames).sum(1)
-        n_frames += frames.shape[1]
-    mean = sums / n_frames
-    return mean, np.sqrt(np.maximum(squares / n_frames - mean**2, 0))

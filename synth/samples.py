@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile as sf
 
+from synth.griffin_lim import griffin_lim
 from synth.mel import MelSettings, log_mel
 
 SAFE_PEAK = 0.999
@@ -40,6 +41,26 @@ def save_samples(
     picture = folder / f"step-{step:07}.png"
     plot_mels(picture, rows, settings)
     return [*paths, picture]
+
+
+def save_generated(
+    folder: Path,
+    step: int,
+    generated: np.ndarray,
+    recorded: dict[str, np.ndarray],
+    settings: MelSettings,
+) -> list[Path]:
+    """Write a picture of two generated mels below recorded ones by title, and both as sound."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = folder / f"step-{step:07}.png"
+    titles = (f"generated after step {step}", "another")
+    plot_mels(picture, {**recorded, **dict(zip(titles, generated, strict=True))}, settings)
+    paths = [picture]
+    for number, clip in enumerate(generated, start=1):
+        path = folder / f"step-{step:07}-{number}.wav"
+        save_wav(path, griffin_lim(clip, settings), settings.sample_rate)
+        paths.append(path)
+    return paths
 
 
 def save_wav(path: Path, audio: np.ndarray, sample_rate: int) -> None:

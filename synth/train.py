@@ -10,6 +10,7 @@ import soundfile as sf
 import torch
 from torch import Tensor, nn
 
+from files.atomic import cannot_write
 from files.errors import ParameterError
 from files.progress import Progress
 from synth.dataset import AudioDataset, open_dataset
@@ -134,9 +135,8 @@ class AudioTraining(Trainable):
         try:
             return self.write_samples(ema, folder, step)
         except (OSError, sf.SoundFileError) as error:
-            raise ParameterError(
-                f"{folder}: cannot be written ({error}); make room, and go on with --resume"
-            ) from error
+            remedy = "make room, and go on with --resume"
+            raise ParameterError(cannot_write(folder, str(error), remedy)) from error
 
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
         """Write pictures and sounds of what the EMA makes; return their paths."""

@@ -16,14 +16,13 @@ from files.progress import Progress, no_progress
 from synth.began import BeganBalance, MelAutoencoder
 from synth.dataset import AudioDataset
 from synth.generator import KIND, Generator
-from synth.griffin_lim import griffin_lim
 from synth.mel import log_mel
-from synth.mel_statistics import WINDOW_FRAMES, mean_and_std, mel_statistics
-from synth.samples import plot_mels, save_wav
+from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
+from synth.samples import save_generated
 from synth.segments import Segments
 from synth.train import AudioTraining, AudioTrainingSummary, train_on_folder
 from synth.unagan import MelEncoder
-from synth.unagan_options import UnaganOptions
+from synth.unagan_options import SIZES, UnaganOptions
 from training.distributed import Distributed
 from training.frechet import frechet_distance
 
@@ -116,7 +115,7 @@ class UnaganTraining(AudioTraining):
         self.validation_statistics = self._statistics_of_validation()
         self.identity = {
             "kind": KIND,
-            **options.sizes(),
+            **{name: getattr(options, name) for name in SIZES},
             "mel": dataset.settings.to_dict(),
         }
 
@@ -148,8 +147,16 @@ class UnaganTraining(AudioTraining):
         options = self.options
         mel = self.dataset.settings
         generator = Generator(options.config(), mel, latent_order=options.latent_order)
-        mean, std = mean_and_std(self.dataset.mel_of(file) for file in self.train.files)
-        std = np.maximum(std, MIN_STD)
+        sums = np.zeros(mel.n_mels)
+        squares = np.zeros(mel.n_mels)
+        n = 0
+        for file in self.train.files:
+            frames = self.dataset.mel_of(file).astype(np.float64)
+            sums = sums + frames.sum(1)
+            squares = squares + np.square(frames).sum(1)
+            n = n + frames.shape[1]
+        mean = sums / n
+        std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), MIN_STD)
         generator.set_statistics(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
         return generator
 
@@ -282,18 +289,9 @@ class UnaganTraining(AudioTraining):
 
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
         """Write two generated clips beside a validation file; the clips also as sound."""
-        folder.mkdir(parents=True, exist_ok=True)
-        mel = self.model.mel
         longest = max(self.validation, key=lambda file: file.n_frames)
         frames = min(longest.n_frames, SHOWN_FRAMES)
         generated = self._sample(ema, 2, frames).numpy()
-        picture = folder / f"step-{step:07}.png"
         recorded = np.array(self.dataset.mel_of(longest, 0, frames))
-        titles = (f"{longest.name}, validation", f"generated after step {step}", "another")
-        plot_mels(picture, dict(zip(titles, [recorded, *generated], strict=True)), mel)
-        paths = [picture]
-        for number, clip in enumerate(generated, start=1):
-            path = folder / f"step-{step:07}-{number}.wav"
-            save_wav(path, griffin_lim(clip, mel), mel.sample_rate)
-            paths.append(path)
-        return paths
+        shown = {f"{longest.name}, validation": recorded}
+        return save_generated(folder, step, generated, shown, self.model.mel)

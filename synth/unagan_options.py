@@ -1,7 +1,6 @@
-"""Options of training a UNAGAN."""
+"""How to train a UNAGAN, and what of it fits together."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from files.errors import ParameterError
 from synth.mel_statistics import WINDOW_FRAMES
@@ -10,7 +9,7 @@ from synth.train import AudioTrainingOptions
 from synth.unagan import UnaganConfig
 
 MAX_LATENT_ORDER = 16
-SIZES = (  # what must be the same to resume, besides what all trainings have
+SIZES = (
     "architecture",
     "cycle",
     "width",
@@ -63,10 +62,6 @@ class UnaganOptions(AudioTrainingOptions):
             raise ParameterError(
                 f"latent_order={self.latent_order} must be 0 to {MAX_LATENT_ORDER}"
             )
-
-    def sizes(self) -> dict[str, Any]:
-        """Return the `SIZES` by name."""
-        return {name: getattr(self, name) for name in SIZES}
 
     def config(self) -> UnaganConfig:
         upsamplings = UnaganConfig().upsamplings if self.architecture == "hierarchical" else ()

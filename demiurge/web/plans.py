@@ -13,7 +13,8 @@ from typing import Any
 import xxhash
 
 from demiurge.web.names import file_stem
-from files.errors import ParameterError, PlanError
+from files.atomic import writing_errors
+from files.errors import PlanError
 from files.names import printable
 from playback.plan import Plan
 
@@ -141,22 +142,16 @@ class Plans:
 
     def _create(self, name: str, number: int) -> Path:
         """Create an empty file with the first free number, so that nobody else takes its name."""
-        try:
+        with writing_errors(self.folder, "make room, or choose another folder with --folder"):
             self.folder.mkdir(parents=True, exist_ok=True)
             while True:
                 suffix = f"-{number}" if number > 1 else ""
                 path = self.folder / f"{name}{suffix}{SUFFIX}"
                 try:
                     path.open("x").close()
+                    return path
                 except FileExistsError:
                     number += 1
-                else:
-                    return path
-        except OSError as error:
-            raise ParameterError(
-                f"{self.folder}: cannot be written ({error.strerror}); make room, or choose another"
-                " folder with --folder"
-            ) from error
 
 
 def stem_of(path: Path) -> str:

@@ -237,3 +237,19 @@ def test_upkeep_of_nothing_is_refused(tmp_path):
     ):
         with pytest.raises(DatabaseError, match="no database here"):
             act()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda a: np.r_[a[0] + a[1], a[2:]], lambda a: np.r_[a[:-1], 1]]
+)
+def test_units_that_do_not_tile_their_source_are_found(build, change):
+    path = build("onset")
+    with sqlite3.connect(path / "manifest.sqlite") as connection:
+        query = "SELECT source_id, path, lengths FROM unit_spans JOIN sources ON id = source_id"
+        source, name, blob = connection.execute(f"{query} WHERE unit_spans.n_rows > 2").fetchone()
+        lengths = change(np.frombuffer(blob, "<i4")).astype("<i4").tobytes()
+        connection.execute(
+            "UPDATE unit_spans SET lengths = ? WHERE source_id = ?", (lengths, source)
+        )
+    connection.close()
+    assert verify(path).damaged == [(name, "its units do not tile it")]

@@ -808,9 +808,8 @@ def test_source_that_has_changed_is_named_before_anything_is_written(tmp_path, t
     (tmp_path / "o.wav").unlink()
     (tmp_path / "o.plan.json").unlink()
     sf.write(tmp_path / "sounds" / "a.wav", tabla[:-1], RATE)
-    assert (
-        "1 source has changed since the analysis: a.wav; run demiurge db build again"
-        in run(*mosaic, expect=1)
+    assert "1 source has changed since the analysis: a.wav; run demiurge db build again" in run(
+        *mosaic, expect=1
     )
     assert not (tmp_path / "o.wav").exists()
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from files.errors import ParameterError
+from files.atomic import writing_errors
 
+REMEDY = "make room, then try again"
 BLOCK_SAMPLES = 4096  # whose highest and lowest value are remembered
 SILENCE = -1
 
@@ -41,12 +42,10 @@ class Tape:
         self._folder = folder
         self._highest = dict[int, float]()  # by number of the block
         self._lowest = dict[int, float]()
-        try:
+        with writing_errors(folder, REMEDY):
             folder.mkdir(parents=True, exist_ok=True)
             # closed with the tape, by the finalizer
             file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-        except OSError as error:
-            raise self._unwritable(error) from error
         self._handle = file.fileno()
         weakref.finalize(self, file.close)
 
@@ -105,16 +104,8 @@ class Tape:
             self._lowest[number] = float(block.min())
         rest = np.ascontiguousarray(samples).data.cast("B") if samples.size else memoryview(b"")
         offset = at * self.channels * samples.itemsize
-        try:
+        with writing_errors(self._folder, REMEDY):
             while rest:
                 n_written = os.pwrite(self._handle, rest, offset)
                 rest = rest[n_written:]
                 offset += n_written
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> ParameterError:
-        return ParameterError(
-            f"{self._folder}: rendered audio cannot be written there ({error.strerror}); make room,"
-            " then try again"
-        )
