@@ -52,8 +52,9 @@ class Cached:
 
 
 def load_index(path: Path, database_id: str) -> Cached | None:
-    """Return the index kept at `path` (KEY.faiss); None if it is missing, and, with a warning, if it
-    is damaged.
+    """Return the index kept at `path` (KEY.faiss).
+
+    None if it is missing; None, with a warning, if it is damaged.
     """
     record_path = path.with_suffix(".json")
     if not record_path.exists():

@@ -37,8 +37,9 @@ LEAST_COMPRESSED = 192
 
 
 def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
-    """Return the kind to use; "auto" is exact where that is quick, else the quickest that the metric
-    allows.
+    """Return the kind of index to use.
+
+    "auto" is exact where that is quick, else the quickest that the metric allows.
 
     Raises
     ------
