@@ -832,7 +832,7 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
             2,
         ),
         ("-o {tmp}/o.mp3", "the suffix '.mp3' must be one of .wav, .flac, .ogg", 2),
-        ("-o {tmp}/o.ogg --bits 24", "bits='24' cannot be had in OGG", 2),
+        ("-o {tmp}/o.ogg --bits 24", "bits='24' does not apply to OGG", 2),
         ("-o {tmp}/o.flac --bits float", "float samples need .wav", 2),
         ("-o {tmp}/no/o.wav", "does not exist; make it first", 2),
         ("-o {tmp}/o.wav --picture {tmp}/no/o.png", "does not exist; make it first", 2),
