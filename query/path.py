@@ -63,9 +63,9 @@ def find_paths(
 ) -> list[UnitPath]:
     """Find paths of least total cost through the candidates that keep to the rules.
 
-    The first is the best. For each further path, a unit that an earlier path plays at a step, and
-    its close neighbours, cost more there, by as much as the candidates differ. The result is another
-    good path, not a perturbed first one (diverse M-best, Batra et al. 2012).
+    The first is the best. For each further path, the units that earlier paths play at a step, and
+    their close neighbours, cost more there, by as much as the candidates differ. The result is
+    another good path, not a perturbed first one (diverse M-best, Batra et al. 2012).
 
     Parameters
     ----------

@@ -211,7 +211,7 @@ class Novelty:
         self._uses: dict[int, int] = {}
 
     def costs(self, past: Past, here: np.ndarray) -> np.ndarray:
-        """Return the cost of candidates, in ascending order, after each past, (pasts, len(here))."""
+        """Return the cost of candidates (ascending) after each past, (pasts, len(here))."""
         if not self._weight:
             return np.zeros((len(past.run), len(here)), np.float32)
         long_ago = [self._uses.get(position, 0) for position in here.tolist()]
