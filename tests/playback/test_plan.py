@@ -297,7 +297,7 @@ def test_absent_optional_keys_mean_untouched(tmp_path):
     [
         (b"[1]", '"format" must be "demiurge-plan"; give a plan file'),
         (b"{}", '"format" must be "demiurge-plan"; give a plan file'),
-        (b"RIFF\xff\xfe", "not a readable plan (not UTF-8 text); give a plan file"),
+        (b"RIFF\xff\xfe", "not a readable plan .not UTF-8 text.; give a plan file"),
         (b"", "line 1, column 1: Expecting value; every step but the last ends in a comma"),
         (b'{"a": 1,\n "b" 2}', "line 2, column 6: Expecting ':' delimiter; every step"),
         (
