@@ -262,7 +262,8 @@ def _reason(error: Exception) -> str:
 
 
 def _not_finite(path: str | Path, count: int, first: int) -> AudioError:
+    counted = "1 sample is" if count == 1 else f"{count} samples are"
     return AudioError(
-        f"{Path(path).name}: {count} samples are NaN or infinite, the first at sample {first}; "
+        f"{Path(path).name}: {counted} NaN or infinite, the first at sample {first}; "
         "repair or re-export the file, or remove it"
     )

@@ -240,7 +240,7 @@ def _descriptor_values(database: Database, column: str) -> np.ndarray:
         if column.removesuffix(STD_SUFFIX) in columns:
             wanted = ",".join((*settings.descriptors, descriptor))
             raise ParameterError(
-                f"{database.path} knows no {column}; build a database with --descriptors {wanted}"
+                f"{database.path} has no {column}; build a database with --descriptors {wanted}"
             )
     known = ", ".join((*UNIT_COLUMNS, *settings.names))
     raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")

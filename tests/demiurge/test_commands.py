@@ -699,7 +699,7 @@ def refused(work, tmp_path, tabla):
         ("query {seed} {db} --tag loud", "is tagged 'loud'; there are no tags", 2),
         (
             "query {seed} {db} --where loudness>=-30",
-            "knows no loudness; build a database with --descriptors mfcc,loudness",
+            "has no loudness; build a database with --descriptors mfcc,loudness",
             2,
         ),
         (
