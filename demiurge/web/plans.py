@@ -142,7 +142,7 @@ class Plans:
 
     def _create(self, name: str, number: int) -> Path:
         """Create an empty file with the first free number, so that nobody else takes its name."""
-        with writing_errors(self.folder, "make room, or choose another folder with --folder"):
+        with writing_errors(self.folder, "free some space, or choose another folder with --folder"):
             self.folder.mkdir(parents=True, exist_ok=True)
             while True:
                 suffix = f"-{number}" if number > 1 else ""

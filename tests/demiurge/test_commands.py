@@ -622,7 +622,7 @@ def refused(work, tmp_path, tabla):
             "two seeds have the same name",
             2,
         ),
-        ("sequencer train {db} {tmp}/m --resume", "nothing to go on from", 1),
+        ("sequencer train {db} {tmp}/m --resume", "nothing to resume", 1),
         (
             "sequencer train {db} {tmp}/m --architecture oracle",
             "'oracle' is not one of 'lstm', 'lstm-seq2seq'",

@@ -275,7 +275,7 @@ def test_disk_full_leaves_whole_files_and_says_how_to_go_on(
         patch.setattr(Path, "write_bytes", fill)
         with pytest.raises(
             ParameterError,
-            match=r"3.flac: cannot be written \(No space left.* make room, .* same command again",
+            match=r"3.flac: cannot be written \(No space left.* free some space .*same command",
         ):
             generate(generator, vocoder, tmp_path, options=options, names=NAMES)
     assert sorted(content(tmp_path)) == ["generated-000001.flac", "generated-000002.flac", MANIFEST]

@@ -11,7 +11,7 @@ import numpy as np
 
 from files.atomic import writing_errors
 
-REMEDY = "make room, then try again"
+REMEDY = "free some space, then try again"
 BLOCK_SAMPLES = 4096  # whose highest and lowest value are remembered
 SILENCE = -1
 
