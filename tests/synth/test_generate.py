@@ -355,7 +355,7 @@ def test_a_folder_of_recordings_is_left_alone(force, generator, vocoder, tmp_pat
     (tmp_path / "mine.flac").write_bytes(b"mine")
     with pytest.raises(
         ParameterError,
-        match=r"holds files that synth generate has not made \(mine.flac\); give a new folder",
+        match=r"holds files that synth generate did not make \(mine.flac\); give a new folder",
     ):
         generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES, force=force)
     assert content(tmp_path) == {"mine.flac": b"mine"}
