@@ -1,6 +1,6 @@
 """The vocoders by name: network, sizes, and training recipe.
 
-A new one is a file with its network, a line here and its name in `synth.names`.
+To add one, write a file with its network, a line here and its name in `synth.names`.
 """
 
 from collections.abc import Callable
@@ -47,5 +47,5 @@ def check_architecture(name: str) -> None:
     """Raise ParameterError, which lists the known names, if `name` is unknown."""
     if name not in ARCHITECTURES:
         raise ParameterError(
-            f"vocoder {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}"
+            f"vocoder {name!r} is unknown; choose one of {', '.join(ARCHITECTURES)}"
         )

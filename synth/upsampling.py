@@ -1,4 +1,4 @@
-"""Upsampling by transposed convolutions, as MelGAN and HiFi-GAN do it."""
+"""Upsampling by transposed convolutions, as in MelGAN and HiFi-GAN."""
 
 from collections.abc import Sequence
 from math import prod
@@ -23,9 +23,9 @@ def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
 
 
 def fit_rates(rates: Sequence[int], hop_length: int) -> tuple[int, ...]:
-    """Return rates that multiply to `hop_length`, by doubling the smallest as often as it takes.
+    """Return rates that multiply to `hop_length`, by repeatedly doubling the smallest.
 
-    They are returned unchanged if that is impossible.
+    If that is impossible, they are returned unchanged.
     """
     fitted = list(rates)
     while prod(fitted) < hop_length:

@@ -503,7 +503,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path, tabla, execut
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1, error
-    assert "interrupted; what was analysed is kept" in " ".join(error.split())
+    assert "interrupted; analysed files are kept" in " ".join(error.split())
     assert "Traceback" not in error
     kept = json.loads(run("db", "info", tmp_path / "db", "--json"))["sources"]
     assert 0 < kept < 400
@@ -622,7 +622,7 @@ def refused(work, tmp_path, tabla):
             "two seeds have the same name",
             2,
         ),
-        ("sequencer train {db} {tmp}/m --resume", "nothing to go on from", 1),
+        ("sequencer train {db} {tmp}/m --resume", "nothing to resume", 1),
         (
             "sequencer train {db} {tmp}/m --architecture oracle",
             "'oracle' is not one of 'lstm', 'lstm-seq2seq'",

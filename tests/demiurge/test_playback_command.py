@@ -462,7 +462,7 @@ def test_interruptions_are_told(saved, loudspeaker, monkeypatch):
         return SimpleNamespace(**{**vars(stream(**options)), "write": lambda chunk: True})
 
     monkeypatch.setattr(sys.modules["sounddevice"], "OutputStream", late)
-    assert "the sound was interrupted" in run(saved, "--play").err
+    assert "playback was interrupted" in run(saved, "--play").err
 
 
 def test_the_device_that_is_named_plays(saved, loudspeaker, monkeypatch):
@@ -669,8 +669,8 @@ def test_reading_needs_no_sound_and_leaves_nothing(tmp_path, found, moved):
     before = files(tmp_path)
     edit(found, lambda document: document["database"].update(root=str(tmp_path / "gone")))
     assert (
-        "the corpus is not there, so that it cannot be played; say where it is now with --root"
-        in run(found, "--show").out
+        "the folder of the corpus does not exist, so the plan cannot be played; name its new place"
+        " with --root" in run(found, "--show").out
     )
     assert {
         source["missing"] for source in json.loads(run(found, "--show", "--json").out)["sources"]
@@ -688,14 +688,11 @@ def test_reading_needs_no_sound_and_leaves_nothing(tmp_path, found, moved):
     [
         (
             "-o {tmp}/o.wav",
-            (
-                "--show lists the plan and makes nothing; leave out -o, --play, --export, --stems"
-                " and --pict"
-            ),
+            ("--show only lists the plan; leave out -o, --play, --export, --stems and --pict"),
             2,
         ),
-        ("--export csv", "--show lists the plan and makes nothing", 2),
-        ("--play", "--show lists the plan and makes nothing", 2),
+        ("--export csv", "--show only lists the plan", 2),
+        ("--play", "--show only lists the plan", 2),
         (
             "--root {tmp}/no",
             "no: no such folder; say where the corpus is with --root, or leave it out",

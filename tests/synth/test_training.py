@@ -583,7 +583,7 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     kind, audio, tmp_path
 ):
     train = TRAIN[kind]
-    with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
+    with pytest.raises(CheckpointError, match="nothing to resume .*train without --resume"):
         train(audio, tmp_path / "m", resume=True)
     train(audio, tmp_path / "m", steps=1)
     with pytest.raises(
