@@ -859,7 +859,7 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
             "no: no such folder, but the corpus was there; say where it is now with --root",
             2,
         ),
-        ("-o {tmp}/o.wav --root {tmp}/p.plan.json", "p.plan.json: no such folder;", 2),
+        ("-o {tmp}/o.wav --root {tmp}/p.plan.json", "p.plan.json: no such folder, but", 2),
         ("-o {tmp}/o.wav --root {tmp}", "not all of the plan can be played from", 1),
         ("-o {tmp}/o.wav --root {tmp} --skip-missing", "no step of the plan can be played from", 1),
     ],
