@@ -17,7 +17,7 @@ MAX_NAMES = 2  # of missing sources that a message lists
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How forecasters are evaluated; lengths are in steps."""
+    """Options for evaluating forecasters; lengths are in steps."""
 
     horizons: tuple[int, ...] = (1, 4, 16, 64)  # steps ahead at which errors are measured
     n_contexts: int = 256  # moments of the validation sources that are forecast from

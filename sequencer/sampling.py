@@ -8,7 +8,7 @@ from files.errors import ParameterError
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How the next steps of a forecast are sampled.
+    """Options for sampling the next steps of a forecast.
 
     Parameters
     ----------

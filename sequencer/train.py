@@ -31,7 +31,7 @@ WARM_UP_STEPS = 100  # over which the learning rate rises to its value
 
 @dataclass(frozen=True)
 class ForecasterOptions(TrainingOptions):
-    """How to train a forecaster. The defaults suit ten minutes to a hundred hours of audio."""
+    """Options for training. The defaults suit ten minutes to a hundred hours of audio."""
 
     architecture: str = "lstm"
     head: str = "mixture"

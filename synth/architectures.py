@@ -47,5 +47,5 @@ def check_architecture(name: str) -> None:
     """Raise ParameterError, which lists the known names, if `name` is unknown."""
     if name not in ARCHITECTURES:
         raise ParameterError(
-            f"vocoder {name!r} is unknown; choose one of {', '.join(ARCHITECTURES)}"
+            f"vocoder {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}"
         )

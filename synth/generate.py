@@ -53,7 +53,7 @@ PCM_16_SCALE = 2.0**15
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """How much to generate. A later run with more `minutes` adds files."""
+    """Options for generating audio. A later run with more `minutes` adds files."""
 
     minutes: float
     seconds: float = 30.0  # of each file, including the last

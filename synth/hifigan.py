@@ -152,7 +152,7 @@ class HiFiGAN(VocoderNetwork):
 
     @property
     def context_frames(self) -> int:
-        """How many mel frames on each side can affect the samples of one frame."""
+        """Number of mel frames on each side that can affect the samples of one frame."""
         config = self.config
         plain = 1 if config.resblock == 1 else 0  # a plain convolution follows each dilated one
         branches = zip(config.kernel_sizes, config.dilations, strict=True)

@@ -25,7 +25,7 @@ BLOCK_FRAMES = 4096  # 9 MB of spectrum
 
 @dataclass(frozen=True)
 class MelSettings:
-    """How log-mel spectrograms are made. Saved with every model; a mismatch is an error."""
+    """Settings of log-mel spectrograms. Saved with every model; a mismatch is an error."""
 
     sample_rate: int = 22050  # Hz
     n_fft: int = 1024

@@ -27,7 +27,7 @@ from synth.losses import (
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one architecture is trained.
+    """The training recipe of an architecture.
 
     `discriminators` holds (class, weight in the vocoder's loss) by name; `feature`, `mel` and
     `stft` are the weights of the other losses.

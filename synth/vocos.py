@@ -108,7 +108,7 @@ class Vocos(VocoderNetwork):
 
     @property
     def context_frames(self) -> int:
-        """How many mel frames on each side can affect the samples of one frame."""
+        """Number of mel frames on each side that can affect the samples of one frame."""
         overlap = -(-self.mel.n_fft // (2 * self.mel.hop_length))
         return KERNEL // 2 * (1 + self.config.n_layers) + overlap + self.refinement.context_frames
 

@@ -56,7 +56,7 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """How many times faster than the baseline."""
+        """Speed relative to the baseline."""
         return self.baseline_seconds / self.seconds
 
     def to_dict(self) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def bench_path(database: Database, sequence: np.ndarray, repeats: int) -> Result
         found[continuity] = find_path(index, sequence, options, step_samples=step_samples)
 
     measured = range(MEASURED_EVERY, len(sequence), MEASURED_EVERY)
-    # Leave out the last unit, which no other follows.
+    # The baseline reads the unit after each candidate; the last unit has none.
     candidates = np.minimum(matches.positions, len(database.units) - 2)
     targets = index.space.vectors(sequence)
     seconds, baseline_seconds = medians(

@@ -169,7 +169,7 @@ def run(
     *,
     as_json: bool,
 ) -> None:
-    """Train, print a summary, and exit with 1 if some files could not be used."""
+    """Train and print a summary; exit with 1 if files were left out or training was interrupted."""
     from training.distributed import Distributed
 
     is_main = Distributed().is_main

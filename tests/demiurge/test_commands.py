@@ -417,7 +417,7 @@ def test_damage_is_named_and_mended_by_the_commands(tmp_path, tabla):
     assert "damaged on disk" in run(
         "mosaic", SEED_FILE, database, "-o", tmp_path / "o.wav", expect=1
     )
-    assert "taken out: 1" in run("db", "verify", database, "--repair", expect=1)
+    assert "removed: 1" in run("db", "verify", database, "--repair", expect=1)
     assert "1 added" in run("db", "build", tmp_path / "sounds", database)
     assert "0 damaged, 0 audio files changed or missing" in run("db", "verify", database)
 
@@ -593,7 +593,7 @@ def refused(work, tmp_path, tabla):
         ("sequencer train {db} {tmp}/no/m", "does not exist; make it first", 2),
         (
             "sequencer forecast {model} {tmp}/brief.wav --steps 3 -o {tmp}/f.json",
-            "a forecast needs at least 8 to go on from; give a longer",
+            "but a forecast needs at least 8; give a longer",
             2,
         ),
         ("sequencer forecast {tmp}/nowhere {seed} --steps 3 -o {tmp}/f.json", "no model here", 1),

@@ -145,7 +145,7 @@ def test_loudness_is_reached_and_told(tmp_path, saved):
     assert facts["lufs"] < -20
     text = run(saved, "-o", tmp_path / "q.wav", "--lufs", -20, "--true-peak", -30).out
     assert (
-        "-20 LUFS would need a limiter: the true peak allows no more; it may be higher with"
+        "-20 LUFS would need a limiter, since the true peak is at its limit; raise the limit with"
         " demiurge playback --true-peak" in text
     )
     assert "limiter" not in run(saved, "-o", tmp_path / "r.wav", "--lufs", -40).out

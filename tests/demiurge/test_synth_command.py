@@ -202,7 +202,7 @@ def test_training_that_made_nothing_better_says_so(work, tmp_path, monkeypatch):
     )
     said = run(*arguments, "--segment-frames", 16).out
     assert (
-        "still the weights that training started from: 1 steps have not made them better (1.080"
+        "still the weights that training started from: 1 steps did not improve them (1.080"
         " before, 1.081 now)" in said
     )
 

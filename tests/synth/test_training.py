@@ -743,7 +743,7 @@ def test_bad_options_are_refused(make, message):
 def test_melgan_cannot_wait_for_its_discriminators(audio, tmp_path):
     with pytest.raises(
         ParameterError,
-        match="adversarial_from=2 must be 0: melgan learns from nothing but its discriminators",
+        match="adversarial_from=2 must be 0: melgan learns only from its discriminators",
     ):
         vocoder(audio, tmp_path / "m", start=toy("melgan"))
 
