@@ -153,6 +153,11 @@ class JoinVectors:
         squared = None if self.squared is None else self.squared[rows]
         return JoinVectors(self.vectors[rows], octaves, squared)
 
+    def reshape(self, shape: tuple[int, ...]) -> "JoinVectors":
+        """Return them in an array of units, as `JoinCosts.pairwise` takes them."""
+        octaves = None if self.octaves is None else self.octaves.reshape(shape)
+        return JoinVectors(self.vectors.reshape(*shape, self.vectors.shape[-1]), octaves)
+
 
 class JoinCosts:
     """Join costs between the units of a space."""
@@ -192,8 +197,8 @@ class JoinCosts:
         return cost
 
     def pairwise(self, expected: JoinVectors, offered: JoinVectors) -> np.ndarray:
-        """Return the join cost of each of `offered` where the one of `expected` in the same row
-        would have followed, float32, (n,); one of the two may have a single row.
+        """Return the join cost of each of `offered` where the one of `expected` in the same place
+        would have followed, float32; they are broadcast against each other.
         """
         cost = self._space.distances(offered.vectors, expected.vectors)
         if expected.octaves is not None and offered.octaves is not None:
@@ -228,8 +233,7 @@ class JoinCosts:
         there, starting = self._space.database.units.after(before, n_samples)
         _, expected = self.unit_vectors(np.maximum(there, 0))
         _, offered = self.unit_vectors(after.ravel())
-        repeated = np.repeat(np.arange(len(after)), after.shape[1])
-        cost = self.pairwise(expected[repeated], offered).reshape(after.shape)
+        cost = self.pairwise(expected.reshape((len(after), 1)), offered.reshape(after.shape))
         cost[(there < 0)[:, None] | (after == there[:, None])] = self.by_chance
         cost[(before < 0)[:, None] | (after < 0) | (after == starting[:, None])] = 0
         return cost
