@@ -63,21 +63,18 @@ class Candidates:
         self.k = min(DEFAULT_K, len(index)) if options.k is None else options.k
         self.matches = index.search(sequence, k=self.k)
         self._allowed = index.allowed
-        self._must_last = not whole_units
         step_samples = np.asarray(step_samples)
         locked_steps = locked or {}
         check_locked(self.units, locked_steps, step_samples, whole_units=whole_units)
         n_parts = self._count_parts(step_samples, locked_steps)
         self.steps, self.n_samples = split_steps(step_samples, n_parts)
         self.targets = self.space.vectors(np.asarray(sequence, np.float32))[self.steps]
+        self._least_samples = np.ones_like(self.n_samples) if whole_units else self.n_samples
+        self._one_unit_long = whole_units | (self.n_samples == self._frame_samples())
         self._nearest = self._sort_nearest()
         self.rests = (self.matches.distances[:, 0] > options.rest_threshold)[self.steps]
         self.locked = self._lock(locked_steps)
-        if self.rests.all() and len(self.locked) < len(self.steps):
-            raise ParameterError(
-                f"rest_threshold={options.rest_threshold:g} leaves nothing to play: the nearest"
-                f" unit of all steps is {self.matches.distances[:, 0].min():.3g} away; raise it"
-            )
+        self._check_rests()
         self._earlier: list[np.ndarray] = []
 
     def __len__(self) -> int:
@@ -100,12 +97,18 @@ class Candidates:
         n_parts[list(locked)] = 1
         return n_parts
 
+    def _frame_samples(self) -> int:
+        """Return the length in samples of frames, or 0 for other units.
+
+        The last frame of a source may be shorter.
+        """
+        settings = self.space.database.settings
+        return settings.hop_length if settings.units == "frame" else 0
+
     def _sort_nearest(self) -> list[np.ndarray]:
         """Return, in ascending order, the nearest units of each part that are long enough."""
         nearest = np.sort(self.matches.positions, axis=1)[self.steps]
-        if not self._must_last:
-            return list(nearest)
-        lasts = self.units.samples_left[nearest] >= self.n_samples[:, None]
+        lasts = self.units.samples_left[nearest] >= self._least_samples[:, None]
         return [units[enough] for units, enough in zip(nearest, lasts, strict=True)]
 
     def _lock(self, locked: Mapping[int, int]) -> dict[int, int]:
@@ -118,12 +121,21 @@ class Candidates:
             self.rests[part] = position == REST
         return parts
 
+    def _check_rests(self) -> None:
+        """Raise a ParameterError if nothing is played at all, and not because of locked steps."""
+        if self.rests.all() and len(self.locked) < len(self.steps):
+            raise ParameterError(
+                f"rest_threshold={self.options.rest_threshold:g} leaves nothing to play: the"
+                f" nearest unit of all steps is {self.matches.distances[:, 0].min():.3g} away; raise"
+                " it"
+            )
+
     def fill_steps(self) -> None:
         """From now on, consider only units that can last as long as the step.
 
         Steps for which none of the nearest units can do so are left as they are.
         """
-        self._must_last = True
+        self._least_samples = self.n_samples
         for part, nearest in enumerate(self._nearest):
             lasts = self.units.samples_left[nearest] >= self.n_samples[part]
             if lasts.any():
@@ -141,21 +153,38 @@ class Candidates:
             filters leave out or that end too soon are not added; at a locked part none is.
         """
         nearest = self._nearest[part]
-        going_on = going_on[going_on >= 0]
-        if part in self.locked or not len(going_on):
+        if part in self.locked:
             return nearest
         may_play = self._allowed[going_on]
-        if self._must_last:
-            may_play &= self.units.samples_left[going_on] >= self.n_samples[part]
+        may_play &= going_on >= 0
+        may_play &= self.units.samples_left[going_on] >= self._least_samples[part]
         here = np.concatenate([nearest, going_on[may_play]])
         here.sort()
         return here[np.concatenate([_TRUE, here[1:] != here[:-1]])]
+
+    def with_one(self, part: int, unit: int) -> np.ndarray:
+        """Return `at` of a single unit that goes on, or of a `REST`."""
+        nearest = self._nearest[part]
+        if unit == REST or part in self.locked or not self._allowed[unit]:
+            return nearest
+        place = int(nearest.searchsorted(unit))
+        is_near = place < len(nearest) and nearest[place] == unit
+        if is_near or self.units.samples_left[unit] < self._least_samples[part]:
+            return nearest
+        return np.concatenate([nearest[:place], [unit], nearest[place:]])
 
     def lasting(self, part: int, here: np.ndarray) -> np.ndarray:
         """Return the length in samples of each candidate of a part."""
         if self.whole_units:
             return self.units.n_samples[here]
         return np.full(len(here), self.n_samples[part])
+
+    def after(self, part: int, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return `Units.after` where each candidate of a part stops playing."""
+        if self._one_unit_long[part]:
+            following = self.units.successors(here)
+            return following, following
+        return self.units.after(here, self.lasting(part, here))
 
     def samples_of(self, part: int, unit: int) -> int:
         """Return the length in samples of a unit, or `REST`, at a part."""

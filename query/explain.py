@@ -65,19 +65,35 @@ def _ask_rules(path: UnitPath, matches: np.ndarray, starting: np.ndarray) -> np.
     n_samples = rules.n_samples(matches, path.n_samples[:, None])
     forbidden = np.where(rules.too_short(matches, n_samples), TOO_SHORT, 0).astype(np.int8)
     if rules.look_back:
-        past = rules.begin()
-        for part, played in enumerate(path.positions):
-            order = matches[part].argsort()
-            here = matches[part][order]
-            columns = np.flatnonzero((here == starting[part]) & (here != REST))
-            going_on = np.zeros_like(columns), columns
-            by_past = rules.forbid(part, past, here, n_samples[part][order], going_on)[0]
-            forbidden[part, order] = np.where(by_past, by_past, forbidden[part, order])
-            goes_on = np.array([played == starting[part] != REST])
-            past = past.then(
-                path.positions[part : part + 1], path.n_samples[part : part + 1], goes_on
-            )
+        by_past = _ask_about_past(path, matches, n_samples, starting)
+        forbidden = np.where(by_past, by_past, forbidden)
     for part in np.flatnonzero(path.positions == REST).tolist():
         if part not in rules.locked:
             forbidden[part] = REST_THRESHOLD
+    return forbidden
+
+
+def _ask_about_past(
+    path: UnitPath, matches: np.ndarray, n_samples: np.ndarray, starting: np.ndarray
+) -> np.ndarray:
+    """Return what forbids each match after what the path plays before, as `_ask_rules`.
+
+    Parameters
+    ----------
+    n_samples : ndarray, int64, shape (n, k)
+        How long each match would last.
+    """
+    order = matches.argsort(axis=1)
+    here = np.take_along_axis(matches, order, axis=1)
+    lasting = np.take_along_axis(n_samples, order, axis=1)
+    would_go_on = (here == starting[:, None]) & (here != REST)
+    goes_on = (path.positions == starting) & (starting != REST)
+    forbidden = np.empty(matches.shape, np.int8)
+    past = path.rules.begin()
+    for part in range(len(matches)):
+        going_on = would_go_on[part : part + 1].nonzero()
+        by_past = path.rules.forbid(part, past, here[part], lasting[part], going_on)[0]
+        forbidden[part, order[part]] = by_past
+        this = slice(part, part + 1)
+        past = past.then(path.positions[this], path.n_samples[this], goes_on[this])
     return forbidden

@@ -36,33 +36,50 @@ def find_greedily(candidates: Candidates, rules: Rules) -> tuple[np.ndarray, flo
     ParameterError
         If the rules leave nothing to play at some step.
     """
-    novelty = Novelty(rules.options.novelty, candidates.units)
-    past = rules.begin()
+    memory = _Memory(candidates, rules) if rules.look_back else None
     before = _REST_BEFORE
     path = np.full(len(candidates), REST)
     total = 0.0
     for part in range(len(candidates)):
-        unit = REST
         if not candidates.rests[part]:
-            here = candidates.at(part, np.array([before.following]))
+            here = candidates.with_one(part, before.following)
             costs = _costs_after(candidates, part, here, before)
-            if rules.look_back:
-                lasting = candidates.lasting(part, here)
-                on = np.flatnonzero(here == before.starting)
-                going_on = (np.zeros_like(on), on)
-                costs += cost_of_past(rules, novelty, past, part, here, lasting, going_on)[0]
+            if memory:
+                costs += memory.costs(part, here, before.starting)
                 rules.check_left(candidates.steps[part], costs)
             best = costs.argmin()
-            unit = int(here[best])
+            path[part] = here[best]
             total += float(costs[best])
-        path[part] = unit
+        unit = int(path[part])
         n_samples = candidates.samples_of(part, unit)
-        if rules.look_back:
-            goes_on = np.array([unit == before.starting])
-            past = past.then(np.array([unit]), np.array([n_samples]), goes_on)
-            novelty.count_use(past, 0)
+        if memory:
+            memory.add(unit, n_samples, goes_on=unit == before.starting)
         before = _stop_playing(candidates.units, unit, n_samples)
     return path, total
+
+
+class _Memory:
+    """What was played so far, where rules look back."""
+
+    def __init__(self, candidates: Candidates, rules: Rules) -> None:
+        self._candidates = candidates
+        self._rules = rules
+        self._novelty = Novelty(rules.options.novelty, candidates.units)
+        self._past = rules.begin()
+
+    def costs(self, part: int, here: np.ndarray, starting: int) -> np.ndarray:
+        """Return what candidates cost for what was played before; `starting` would go on."""
+        on = np.flatnonzero(here == starting)
+        going_on = (np.zeros_like(on), on)
+        lasting = self._candidates.lasting(part, here)
+        past = self._past
+        return cost_of_past(self._rules, self._novelty, past, part, here, lasting, going_on)[0]
+
+    def add(self, unit: int, n_samples: int, *, goes_on: bool) -> None:
+        """Take note of a unit, or a `REST`, that is played for so long."""
+        played = (np.array([unit]), np.array([n_samples]), np.array([goes_on]))
+        self._past = self._past.then(*played)
+        self._novelty.count_use(self._past, 0)
 
 
 def _costs_after(

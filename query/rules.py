@@ -169,7 +169,8 @@ class Rules:
             recent = np.where(within, past.recent, REST)
             shared = (recent == recent[0]).all(axis=0)  # pasts differ in their last steps only
             forbidden[:, _find_in(recent[:1, shared], here)[1]] = MIN_REUSE
-            forbidden[_find_in(recent[:, ~shared], here)] = MIN_REUSE
+            if not shared.all():
+                forbidden[_find_in(recent[:, ~shared], here)] = MIN_REUSE
             if len(self.locked):
                 forbidden[:, np.isin(here, self._locked_soon(step))] = MIN_REUSE
         return forbidden

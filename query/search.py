@@ -154,30 +154,36 @@ class PathSearch:
             The hypothesis that was extended, a row of `state`.
         reached : _Hypotheses
         """
-        candidates = self._candidates
+        past = state.past
         here = self._find_candidates(part, state)
-        n_samples = candidates.lasting(part, here)
-        there, starting = candidates.units.after(here, n_samples)
-        following = there if starting is there else candidates.units.successors(here)
-        vectors, joined = self._joins.unit_vectors(np.concatenate([here, np.maximum(there, 0)]))
-        joined = self._joins.with_squared(joined)
-        offered = joined[: len(here)]
-        cost = candidates.costs(part, here, vectors[: len(here)])
+        reached, offered = self._play(part, here)
         least = state.cost.min()
         total, going_on = self._transitions(state, here, offered)
         # single precision suffices for the differences
         total += (state.cost - least).astype(np.float32)[:, None]
-        past = state.past
+        n_samples = self._candidates.lasting(part, here) if past else _NOTHING
         if past:
             total += cost_of_past(self._rules, self._novelty, past, part, here, n_samples, going_on)
         origin = total.argmin(axis=0)
-        cost += least + total.min(axis=0)
-        expected = joined[len(here) :]
+        reached.cost += least + total[origin, np.arange(len(here))]
         if past:
-            self._rules.check_left(candidates.steps[part], cost)
-            past = past.keep(origin).then(here, n_samples, state.starting[origin] == here)
-        reached = _Hypotheses(here, cost, following, there, starting, expected, past)
+            self._rules.check_left(self._candidates.steps[part], reached.cost)
+            goes_on = state.starting[origin] == here
+            reached.past = past.keep(origin).then(here, n_samples, goes_on)
         return self._prune(origin, reached)
+
+    def _play(self, part: int, here: np.ndarray) -> tuple[_Hypotheses, JoinVectors]:
+        """Return hypotheses that play each candidate and have cost nothing before, and what the
+        candidates are compared by at the join before.
+        """
+        n = len(here)
+        there, starting = self._candidates.after(part, here)
+        following = there if starting is there else self._candidates.units.successors(here)
+        # what is at -1 stands for nothing: `_transitions` does not use it
+        vectors, joined = self._joins.unit_vectors(np.concatenate([here, there]))
+        joined = self._joins.with_squared(joined)
+        cost = self._candidates.costs(part, here, vectors[:n])
+        return _Hypotheses(here, cost, following, there, starting, joined[n:], None), joined[:n]
 
     def _find_candidates(self, part: int, state: _Hypotheses) -> np.ndarray:
         best = state.best(max(self._candidates.k // 4, 1))
@@ -206,8 +212,8 @@ class PathSearch:
         going_on : pair of ndarray
             Hypotheses whose run would continue, and the column in `here` of the unit that does so.
         """
-        columns = np.minimum(here.searchsorted(state.there), len(here) - 1)
-        rows = (here[columns] == state.there).nonzero()[0]
+        columns = here.searchsorted(state.there)
+        rows = (here.take(columns, mode="clip") == state.there).nonzero()[0]
         from_middle = rows[:0]
         if state.starting is not state.there:
             starts = state.starting[rows] >= 0

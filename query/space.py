@@ -153,6 +153,11 @@ class JoinVectors:
         squared = None if self.squared is None else self.squared[rows]
         return JoinVectors(self.vectors[rows], octaves, squared)
 
+    def reshape(self, shape: tuple[int, ...]) -> "JoinVectors":
+        """Return them in an array of units, as `JoinCosts.pairwise` takes them."""
+        octaves = None if self.octaves is None else self.octaves.reshape(shape)
+        return JoinVectors(self.vectors.reshape(*shape, self.vectors.shape[-1]), octaves)
+
 
 class JoinCosts:
     """Join costs between the units of a space."""
@@ -232,8 +237,7 @@ class JoinCosts:
         there, starting = self._space.database.units.after(before, n_samples)
         _, expected = self.unit_vectors(np.maximum(there, 0))
         _, offered = self.unit_vectors(after.ravel())
-        repeated = np.repeat(np.arange(len(after)), after.shape[1])
-        cost = self.pairwise(expected[repeated], offered).reshape(after.shape)
+        cost = self.pairwise(expected.reshape((len(after), 1)), offered.reshape(after.shape))
         cost[(there < 0)[:, None] | (after == there[:, None])] = self.by_chance
         cost[(before < 0)[:, None] | (after < 0) | (after == starting[:, None])] = 0
         return cost
