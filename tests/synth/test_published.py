@@ -205,7 +205,11 @@ def test_weights_that_do_not_fit_raise(name, of_state, message, changed):
             {"upsample_initial_channel": 64},
             r"conv_pre.weight has shape \(32, 80, 7\), but .* implies \(64, 80, 7\)",
         ),
-        ("hifigan_v2", {"upsample_initial_channel": 1 << 28}, r"but .* implies \(268435456, 80, 7\)"),
+        (
+            "hifigan_v2",
+            {"upsample_initial_channel": 1 << 28},
+            r"but .* implies \(268435456, 80, 7\)",
+        ),
         (
             "hifigan_v2",
             {"upsample_initial_channel": 33},
