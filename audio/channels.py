@@ -1,8 +1,8 @@
-"""Channels of audio: to mono, or to another number of them."""
+"""Convert audio to mono, or to another number of channels."""
 
 import numpy as np
 
-CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time: they stay in the processor's cache
+CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time, to stay in the processor's cache
 
 
 def to_mono(samples: np.ndarray) -> np.ndarray:
@@ -17,7 +17,7 @@ def to_mono(samples: np.ndarray) -> np.ndarray:
 def integers_to_mono(samples: np.ndarray) -> np.ndarray:
     """Return the mean of one or two int16 channels: (n_samples, 1 or 2) -> float32 (n_samples,).
 
-    It is exact: 17 bits fit a float32.
+    The result is exact: the sum of two samples has 17 bits, and a float32 holds 24.
     """
     if samples.shape[1] == 1:
         return samples[:, 0] * np.float32(1 / 32768)
@@ -32,8 +32,8 @@ def integers_to_mono(samples: np.ndarray) -> np.ndarray:
 def fit_channels(samples: np.ndarray, channels: int) -> np.ndarray:
     """Return samples with another number of channels: (n_samples, any) -> (n_samples, channels).
 
-    Mono is repeated on every channel; to mono the mean is taken; otherwise channels keep their
-    order, and missing ones are silent.
+    Mono is repeated on every channel; conversion to mono takes the mean. Otherwise the first
+    channels are kept in their order, and missing ones are silent.
     """
     given = samples.shape[1]
     if given == channels:

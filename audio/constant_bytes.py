@@ -1,4 +1,4 @@
-"""Take out of audio files what libsndfile takes from the clock: same samples, same bytes."""
+"""Replace the bytes that libsndfile takes from the clock, so that equal audio is equal files."""
 
 import struct
 import zlib
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 OGG_SERIAL = 1
-HEAD_BYTES = 27  # of an Ogg page, before the lengths of its segments
+HEAD_BYTES = 27  # of an Ogg page, up to the lengths of its segments
 SERIAL_AT = 14
 CHECKSUM_AT = 22
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # bits in reverse order
@@ -35,7 +35,7 @@ def _zero_peak_time(file: BinaryIO) -> None:
 
 
 def _set_serials(file: BinaryIO) -> None:
-    """Rewrite every page: a head of 27 bytes, the lengths of its segments, the segments."""
+    """Rewrite every page, which is a 27-byte head, its segments' lengths, and the segments."""
     file.seek(0)
     while head := file.read(HEAD_BYTES):
         lengths = file.read(head[-1])
@@ -50,7 +50,7 @@ def _set_serials(file: BinaryIO) -> None:
 def ogg_checksum(page: bytes | bytearray) -> int:
     """Return the CRC-32 of an Ogg page whose checksum is 0.
 
-    It has zlib's polynomial, but begins at 0, is not inverted, and takes the highest bit first.
+    It uses zlib's polynomial, but starts at 0, is not inverted, and takes the highest bit first.
     """
     mirrored = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)

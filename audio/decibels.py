@@ -1,13 +1,13 @@
-"""Amplitudes in decibels and back."""
+"""Convert amplitudes to decibels and back."""
 
 import math
 
 
 def to_decibels(amplitude: float) -> float:
-    """Return an amplitude of at least 0 in dB; -inf for 0."""
+    """Convert an amplitude, 0 or more, to dB; 0 gives -inf."""
     return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
 
 
 def to_amplitude(decibels: float) -> float:
-    """Return the factor that a gain in dB stands for."""
+    """Convert a gain in dB to an amplitude factor."""
     return 10 ** (decibels / 20)

@@ -1,4 +1,4 @@
-"""Decoded audio, kept on disk between renders: raw float32, in a folder of bounded size.
+"""A disk cache of decoded audio: raw float32, kept between renders, of bounded size.
 
 The folder may be deleted at any time.
 """
@@ -21,7 +21,7 @@ from audio.resample import resample_blocks
 from files.cache import cache_errors, cache_folder, prune
 
 CACHE_BYTES = 8 << 30  # six hours of stereo at 44.1 kHz
-PART_SECONDS = 24 * 3600  # no decoding takes longer
+PART_SECONDS = 24 * 3600  # an older partial file was left behind by a killed process
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Entry:
 
 
 class DecodedCache:
-    """Decoded files, known by path, size, date and rate.
+    """A cache of decoded files, identified by path, size, date and sample rate.
 
-    When there are too many, those not used for longest are removed.
+    When it outgrows `max_bytes`, `prune` removes the least recently used files.
     """
 
     def __init__(self, folder: Path | None = None, max_bytes: int = CACHE_BYTES) -> None:
@@ -45,7 +45,7 @@ class DecodedCache:
         self._lock = threading.Lock()
 
     def entry(self, source: Path, channels: int, sample_rate: int) -> Entry:
-        """Return a file decoded at `sample_rate`; decode it the first time.
+        """Return the entry of a file at `sample_rate`; decode the file if it is not cached.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class DecodedCache:
         while True:
             try:
                 with suppress(PermissionError):  # another user's file
-                    os.utime(path)  # used now
+                    os.utime(path)  # mark it as used
                 return Entry(path, path.stat().st_size // (4 * channels))
             except (FileNotFoundError, NotADirectoryError):
                 # not decoded yet, or just now removed by another process
@@ -86,11 +86,11 @@ class DecodedCache:
                 Path(name).unlink(missing_ok=True)
 
     def prune(self) -> None:
-        """Remove what has not been used for longest, until the rest fits.
+        """Remove the least recently used files until the rest fits.
 
-        What this object has used stays.
+        Files that this object has used stay.
         """
-        for path in self._folder.glob("*.part"):  # of a process that was killed
+        for path in self._folder.glob("*.part"):  # left by a killed process
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - PART_SECONDS:
                     path.unlink()

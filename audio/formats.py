@@ -1,23 +1,23 @@
-"""Formats of audio files that are written, and what each can hold."""
+"""The audio formats that can be written, and their limits."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from files.errors import ParameterError
 
-FLAC_COARSE_RATE = 65535  # Hz; beyond it a FLAC stream counts in tens of Hz
+FLAC_COARSE_RATE = 65535  # Hz; above this, FLAC stores the rate in tens of Hz
 
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """A container and its limits.
+    """A container format and its limits.
 
     Attributes
     ----------
     container : str
-        libsndfile's name.
+        libsndfile's name for it.
     encodings : dict
-        libsndfile's encoding for each choice of bits; that of None is the default.
+        libsndfile's encoding for each choice of bits; the key None stands for the default.
     max_channels : int
     max_sample_rate : int
         Hz.
@@ -51,14 +51,14 @@ def check_output_format(
     Parameters
     ----------
     bits : {"16", "24", "float"}, optional
-        By default the format's own.
+        The format's default if omitted.
     sample_rate, channels : int, optional
-        Checked where given.
+        Checked if given.
 
     Raises
     ------
     ParameterError
-        If the suffix is unknown or the format cannot hold the rest.
+        If the suffix is unknown, or the format does not support the other values.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -69,7 +69,7 @@ def check_output_format(
     if channels is not None and not 1 <= channels <= found.max_channels:
         raise ParameterError(
             f"{path}: channels={channels} must be 1 to {found.max_channels} in {found.container};"
-            " write .wav, or fewer"
+            " write .wav, or use fewer channels"
         )
     if sample_rate is not None:
         _check_sample_rate(path, found, sample_rate)
@@ -80,8 +80,8 @@ def _bits_rule(found: OutputFormat) -> str:
     known = ", ".join(bits for bits in found.encodings if bits)
     if not known:
         return (
-            "cannot be had in OGG, whose Vorbis has no bits to choose; leave it out, or write .wav"
-            " or .flac"
+            "does not apply to OGG, since Vorbis has no bit depth; leave it out, or write .wav or"
+            " .flac"
         )
     hint = "" if "float" in known else "; float samples need .wav"
     return f"must be one of {known} in {found.container}{hint}"

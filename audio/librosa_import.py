@@ -1,4 +1,4 @@
-"""librosa, imported where numba can keep what it compiles."""
+"""Import librosa with a writable folder for the functions that numba compiles."""
 
 import os
 from importlib.util import find_spec
@@ -17,12 +17,12 @@ def import_librosa() -> ModuleType:
     Raises
     ------
     ParameterError
-        If there is no such folder.
+        If no such folder can be written.
     """
     give_numba_a_folder()
     try:
         import librosa
-        import librosa.filters  # the first part that needs the folder
+        import librosa.filters  # the first module that needs the folder
     except RuntimeError as error:
         raise ParameterError(
             f"librosa cannot keep its compiled functions ({error}); name a folder that can be"
@@ -32,7 +32,7 @@ def import_librosa() -> ModuleType:
 
 
 def give_numba_a_folder() -> None:
-    """Name a folder of the cache for numba, unless one is named or numba can write its own.
+    """Point numba at a folder of our cache, unless one is set or numba can write to its own.
 
     Numba's own folders are beside librosa's code and in the user's cache. Call this before numba is
     imported.

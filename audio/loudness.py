@@ -1,9 +1,9 @@
-"""How loud audio is, and how high it peaks between its samples, as ITU-R BS.1770-4 measures both.
+"""Measure loudness and true peak as ITU-R BS.1770-4 defines them.
 
 Loudness: K-weighting ──► mean square of every 100 ms ──► blocks of four ──► gates ──► LUFS
 
-Both meters take blocks of any length; the result depends on the samples alone, to the last bit, not
-on how they were cut.
+Both meters take blocks of any length. The result is the same to the last bit however the audio is
+cut into blocks.
 """
 
 from array import array
@@ -16,20 +16,20 @@ from files.errors import ParameterError
 MIN_SAMPLE_RATE = 4000  # Hz
 HOPS_PER_BLOCK = 4  # 400 ms blocks that overlap by 75 %: hops of 100 ms
 ABSOLUTE_GATE = -70.0  # LUFS
-RELATIVE_GATE = -10.0  # LU, from the mean of what passes the first gate
+RELATIVE_GATE = -10.0  # LU, relative to the mean of the blocks that pass the first gate
 SURROUND = {5: (1, 1, 1, 1.41, 1.41), 6: (1, 1, 1, 0, 1.41, 1.41)}  # L R C [LFE] Ls Rs
 # a filter state below this is set to 0: denormal numbers would make silence 30 times as slow
 VANISHED = 1e-30
-PEAK_PHASES = 4  # times oversampled
-PEAK_TAPS = 12  # for each sample between two
-PEAK_BLOCK = 1 << 14  # frames that stay in a processor's cache
+PEAK_PHASES = 4  # oversampling factor
+PEAK_TAPS = 12  # length of the filter of each phase
+PEAK_BLOCK = 1 << 14  # samples processed at a time, to stay in the processor's cache
 
 
 class LoudnessMeter:
-    """Integrated loudness of a stream, BS.1770-4. It keeps one number for every 100 ms.
+    """Integrated loudness of a stream, BS.1770-4.
 
-    Channels weigh 1 each; of five (L R C Ls Rs) and six (L R C LFE Ls Rs) the surrounds weigh 1.41
-    and the LFE nothing.
+    It keeps one number for every 100 ms. Channels have weight 1; with five (L R C Ls Rs) or six
+    (L R C LFE Ls Rs) the surrounds have 1.41 and the LFE has 0.
 
     Raises
     ------
@@ -64,8 +64,8 @@ class LoudnessMeter:
     def integrated(self) -> float:
         """Return the loudness in LUFS of all that was added; -inf if no block exceeds -70 LUFS.
 
-        Less than 400 ms are measured as one block; of more, what is left after the last whole 100
-        ms does not count.
+        Audio shorter than 400 ms is measured as one block. In longer audio, what follows the last
+        whole 100 ms does not count.
         """
         powers = np.array(self._powers)
         if len(powers) >= HOPS_PER_BLOCK:
@@ -87,7 +87,7 @@ class LoudnessMeter:
         return total / (len(powers) * self._hop + n_rest)
 
     def _power(self, samples: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the K-weighted mean square, weighted over the channels, and the filters' state."""
+        """Return the K-weighted mean square, summed over weighted channels, and the state after."""
         from scipy.signal import sosfilt  # takes a second to import
 
         filtered, state = sosfilt(self._sos, samples, axis=0, zi=self._state)
@@ -96,9 +96,9 @@ class LoudnessMeter:
 
 
 class TruePeakMeter:
-    """Largest magnitude of a stream oversampled four times, BS.1770-4 annex 2.
+    """True peak of a stream, oversampled four times, BS.1770-4 annex 2.
 
-    It is never less than that of its largest sample.
+    It is never below the sample peak.
     """
 
     def __init__(self, channels: int) -> None:
@@ -115,7 +115,7 @@ class TruePeakMeter:
         self._context = samples[-(PEAK_TAPS - 1) :].copy()
 
     def peak(self) -> float:
-        """Return the amplitude of all that was added, with silence around it; 1 is full scale."""
+        """Return the peak of all that was added, with silence around it; 1 is full scale."""
         end = np.pad(self._context, ((0, PEAK_TAPS - 1), (0, 0)))
         return max(self._peak, self._peak_between(end))
 
@@ -135,8 +135,8 @@ class TruePeakMeter:
 def k_weighting(sample_rate: int) -> np.ndarray:
     """Return the head shelf and the low cut as second-order sections, shape (2, 6).
 
-    The standard gives coefficients at 48 kHz only; these are the analogue prototypes behind them
-    (as in libebur128), by the bilinear transform with the turning points kept.
+    The standard gives coefficients at 48 kHz only. These come from the analogue prototypes behind
+    them (as in libebur128), by the bilinear transform with prewarped corner frequencies.
     """
     return np.array([_head_shelf(sample_rate), _low_cut(sample_rate)])
 
@@ -159,12 +159,14 @@ def _low_cut(sample_rate: int) -> list[float]:
 
 
 def _taps_between_samples() -> np.ndarray:
-    """Return windowed sincs for a quarter, half and three quarters after a sample.
+    """Return windowed sincs that interpolate 1/4, 1/2 and 3/4 of the way to the next sample.
 
-    They are float32 of shape (3, 12).
+    Returns
+    -------
+    ndarray, float32, shape (3, 12)
     """
     delay = np.arange(1, PEAK_PHASES) / PEAK_PHASES
-    # in samples, from the instant
+    # distance of each tap from the interpolated instant, in samples
     time = np.arange(PEAK_TAPS)[None, :] - (PEAK_TAPS / 2 - 1) - delay[:, None]
     window = np.i0(3.5 * np.sqrt(1 - (time / (PEAK_TAPS / 2)) ** 2))  # Kaiser
     taps = np.sinc(time) * window

@@ -27,8 +27,8 @@ def mel_filterbank(
     f_min, f_max : float
         Lowest and highest frequency in Hz; by default 0 and half of the sample rate.
     triangle_dtype : type
-        librosa rounds the triangles to float32 before it scales them to unit area. float64 rounds
-        once, at the end: the filters of databases.
+        librosa rounds the triangles to float32 before it scales them to unit area. With float64
+        they are rounded once, at the end; databases use these filters.
 
     Returns
     -------

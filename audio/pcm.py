@@ -1,16 +1,17 @@
-"""float32 samples as integers of 24 or 16 bits."""
+"""Convert float32 samples to 24-bit or 16-bit integers."""
 
 import numpy as np
 
-# what libsndfile divides by when it reads; it would multiply by one less, so we convert here
+# libsndfile divides by these when it reads, but multiplies by one less when it writes, so we
+# convert here
 PCM_16_SCALE = 2.0**15
 PCM_24_SCALE = 2.0**23
 
 
 def pcm_24(block: np.ndarray) -> np.ndarray:
-    """Convert float32 to int32 whose upper 24 bits are the samples.
+    """Convert float32 to int32, with the sample in the upper 24 bits.
 
-    Exact, as float32 has 24 bits; 1 becomes the largest value, 1 - 2⁻²³.
+    24-bit samples are exact, as float32 has 24 bits; 1 becomes the largest value, 1 - 2⁻²³.
     """
     steps = np.rint(block * np.float32(PCM_24_SCALE))
     return np.clip(steps, -PCM_24_SCALE, PCM_24_SCALE - 1, out=steps).astype(np.int32) << 8

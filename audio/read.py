@@ -1,7 +1,7 @@
 """Read audio files: open, check, decode.
 
-Files are recognised by their content, never by their name. A file is either read right or refused
-with an `AudioError`.
+Files are recognised by their content, never by their name. A file is either read correctly or
+refused with an `AudioError`.
 """
 
 from collections.abc import Iterator
@@ -26,23 +26,23 @@ READABLE_SUFFIXES = frozenset(
 AUDIO_SUFFIXES = READABLE_SUFFIXES | UNREADABLE_SUFFIXES
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
-MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that promises more is not believed
+MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that states more is not believed
 MIN_RATE = 1_000  # Hz
 MAX_RATE = 768_000  # Hz
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the header of an audio file says, checked.
+    """The checked header of an audio file.
 
     Attributes
     ----------
     sample_rate, channels, n_samples : int
     seekable : bool
-        Any part can be read directly and exactly. False for lossy formats, which are right only if
-        they are read from the start.
+        Any part can be read directly and exactly. False for lossy formats, which decode correctly
+        only from the start.
     format, subtype : str
-        libsndfile's names for what the file is.
+        libsndfile's names for the container and its encoding.
     """
 
     sample_rate: int
@@ -80,7 +80,7 @@ def read_audio(path: str | Path) -> Audio:
     Raises
     ------
     AudioError
-        As `probe`, and if the file ends before its header says, or holds NaN or infinite samples.
+        As `probe`, or if the file ends before its header says, or holds NaN or infinite samples.
     """
     with _open(path) as file:
         samples = file.read(dtype="float32", always_2d=True)
@@ -118,8 +118,8 @@ def open_mono(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray
     ------
     info : AudioInfo
     blocks : iterator of ndarray, float32, shape (n_samples,), at the file's own rate
-        Of at most `BLOCK_SAMPLES`. Exhaust it: some faults are only known at the file's end, and
-        raised there.
+        At most `BLOCK_SAMPLES` each. Read all of them: some faults only show, and are raised, at
+        the end of the file.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def open_mono(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray
 
 @contextmanager
 def open_audio(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray]]]:
-    """As `open_mono`, with all channels: blocks have shape (n_samples, channels)."""
+    """Decode a file as `open_mono` does, with all channels: (n_samples, channels)."""
     with _open(path, forward=True) as file:
         yield _info(file), _blocks(path, file)
 
@@ -169,7 +169,7 @@ def _mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
 
 
 def _integer_mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
-    """Read 16-bit samples as they are: half the bytes to move, and exactly the same result."""
+    """Read 16-bit samples as integers: half the bytes to move, and exactly the same result."""
     n_read = 0
     while len(block := file.read(BLOCK_SAMPLES, dtype="int16", always_2d=True)):
         n_read += len(block)
@@ -180,8 +180,8 @@ def _integer_mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.nd
 class ForwardFile(sf.SoundFile):
     """A file that is only read from start to end.
 
-    soundfile seeks after each read of a seekable file: that costs half the time of FLAC, and MP3
-    then decodes wrong samples.
+    soundfile seeks after each read of a seekable file, which takes half of the time for FLAC and
+    makes MP3 decode wrong samples.
     """
 
     def seekable(self) -> bool:
@@ -212,7 +212,7 @@ def _open(path: str | Path, *, forward: bool = False) -> Iterator[sf.SoundFile]:
 
 
 def _check_path(path: Path) -> None:
-    """Refuse what libsndfile need not look at."""
+    """Refuse paths that libsndfile need not be asked about."""
     check_name(path)
     if path.is_dir():
         raise AudioError(f"{path}: a folder, not an audio file; give one of the files in it")
@@ -249,7 +249,7 @@ def _check_header(path: Path, file: sf.SoundFile) -> None:
 
 
 def _info(file: sf.SoundFile) -> AudioInfo:
-    # GSM and G.72x cannot be sought, whatever format they are in
+    # GSM and G.72x cannot seek, whatever container they are in
     seekable = file.format in SEEKABLE_FORMATS and sf.SoundFile.seekable(file)
     return AudioInfo(
         file.samplerate, file.channels, file.frames, seekable, file.format, file.subtype
@@ -262,7 +262,8 @@ def _reason(error: Exception) -> str:
 
 
 def _not_finite(path: str | Path, count: int, first: int) -> AudioError:
+    counted = "1 sample is" if count == 1 else f"{count} samples are"
     return AudioError(
-        f"{Path(path).name}: {count} samples are NaN or infinite, the first at sample {first}; "
+        f"{Path(path).name}: {counted} NaN or infinite, the first at sample {first}; "
         "repair or re-export the file, or remove it"
     )

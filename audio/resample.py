@@ -1,4 +1,4 @@
-"""Another sample rate: soxr HQ, librosa's default, for whole signals and for blocks."""
+"""Resample whole signals and streams of blocks with soxr HQ, librosa's default."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ import soxr
 
 
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
-    """Return the length of a signal at `to_rate`: rounded up, in exact arithmetic."""
+    """Return the length of a signal at `to_rate`, rounded up in exact arithmetic."""
     return -(-n_samples * to_rate // from_rate)
 
 
@@ -28,7 +28,7 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
         return samples
     length = resampled_length(len(samples), from_rate, to_rate)
     out = soxr.resample(samples, from_rate, to_rate, quality="HQ").astype(np.float32, copy=False)
-    if len(out) < length:  # soxr rounds the length; the last fraction of a sample is silence
+    if len(out) < length:  # soxr rounds the length down; a silent sample makes up for it
         out = np.concatenate([out, np.zeros((length - len(out), *out.shape[1:]), np.float32)])
     return out[:length]
 
@@ -36,7 +36,7 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 def resample_blocks(
     blocks: Iterable[np.ndarray], from_rate: int, to_rate: int, *, channels: int = 1
 ) -> Iterator[np.ndarray]:
-    """Resample a signal that comes in blocks; the samples are those of `resample`.
+    """Resample a signal block by block; the samples are those of `resample`.
 
     Parameters
     ----------
@@ -63,4 +63,4 @@ def resample_blocks(
     missing = resampled_length(n_in, from_rate, to_rate) - n_out
     tail = stream.resample_chunk(np.empty((0, *shape), np.float32), last=True)[:missing]
     silence = np.zeros((missing - len(tail), *shape), np.float32)
-    yield np.concatenate([tail, silence])  # soxr rounds the length
+    yield np.concatenate([tail, silence])  # as in `resample`

@@ -15,13 +15,13 @@ def find_audio(
 ) -> list[str]:
     """Return the paths of the audio files (by suffix) under a folder.
 
-    Paths are relative, with /, and sorted. Hidden files and folders are left out. Links to folders
-    are followed; a folder that is reached twice, as in a loop of links, is listed once.
+    Paths are relative, separated by /, and sorted. Hidden files and folders are left out. Links to
+    folders are followed; a folder that is reached twice, as in a loop of links, is listed once.
 
     Parameters
     ----------
     exclude : Path, optional
-        A folder within `root` that holds no sources, resolved.
+        A resolved path of a folder within `root` that holds no sources.
     unreadable : callable (relative path, error), optional
         Called for each folder that cannot be read.
     """
@@ -46,7 +46,7 @@ def find_audio(
 
 
 def _list_folder(root: Path, folder: str, exclude: Path | None) -> tuple[list[str], list[str]]:
-    """Return the folders, last one first, and the audio files in a folder."""
+    """Return the subfolders of a folder, in reverse order, and its audio files."""
     folders = []
     files = []
     with os.scandir(root / folder) as entries:

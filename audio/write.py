@@ -1,7 +1,7 @@
 """Write audio files: exact conversions, and the same bytes for the same samples.
 
 blocks of any length ──► checks ──► blocks of 2¹⁶ samples ──► 16 or 24 bits, or as they are ──►
-libsndfile ──► the time that libsndfile wrote into the file becomes a constant
+libsndfile ──► bytes that libsndfile took from the clock become constants
 """
 
 from collections.abc import Iterator
@@ -18,18 +18,18 @@ from audio.pcm import pcm_16, pcm_24
 from files.atomic import cannot_write
 from files.errors import AudioError, ParameterError, PlanError
 
-# handed to libsndfile at a time: Vorbis crashes on millions, and encodes other blocks otherwise
+# samples per write: Vorbis crashes on millions, and its output depends on the block size
 BLOCK_SAMPLES = 1 << 16
 DITHER_SEED = 16
 VORBIS_QUALITY = 0.6  # of 1; about 190 kbit/s for two channels at 44.1 kHz
-# what 32-bit sizes can say, less what the chunks beside the samples may take
+# the most that 32-bit sizes can state, less some space for the other chunks
 RIFF_BYTES = (1 << 32) - (1 << 20)
 
 
 class AudioWriter:
     """Writes one audio file.
 
-    A context manager: leaving it completes the file, or closes it as it is after an error.
+    Use it as a context manager: leaving it completes the file, or just closes it after an error.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ class AudioWriter:
         See `audio.formats`. 24 bits hold 24-bit and 16-bit samples exactly; 16 bits hold 16-bit
         samples exactly and dither others.
     n_samples : int > 0
-        How many will be written; a WAV too long for 4 GiB becomes RF64.
+        Total number that will be written; a WAV over 4 GiB becomes RF64.
     comment, title : str
-        Kept in the file, beside "Demiurge"; left out where empty.
+        Stored in the file, beside "Demiurge"; left out if empty.
     shown : path, optional
-        What is named in messages, and whose suffix counts, if `path` is only temporary.
+        Used for messages and for the suffix in place of `path`, if that is only temporary.
 
     Raises
     ------
@@ -168,8 +168,8 @@ class AudioWriter:
         """Read the end of the file: libsndfile reports no errors while it closes."""
         if self._n_taken != self._n_samples:
             raise ParameterError(
-                f"{self._name}: {self._n_taken} samples came of n_samples={self._n_samples}; write"
-                " them all"
+                f"{self._name}: {self._n_taken} samples were written of n_samples="
+                f"{self._n_samples}; write them all"
             )
         with sf.SoundFile(self._path) as file:
             file.seek(-1, sf.SEEK_END)
@@ -181,12 +181,12 @@ class AudioWriter:
         try:
             yield
         except (OSError, sf.SoundFileError, AssertionError) as error:
-            # soundfile asserts that all was written
+            # soundfile raises AssertionError if not all was written
             raise ParameterError(cannot_write(self._name, _reason(self._path))) from error
 
 
 def _reason(path: Path) -> Exception | str:
-    """Return why a file cannot be written: try, since libsndfile does not say."""
+    """Find out why a file cannot be written, by writing to it: libsndfile does not say."""
     try:
         with open(path, "ab") as file:
             file.write(bytes(1 << 20))

@@ -1,8 +1,8 @@
-"""From the frames of a source to the descriptors of its units.
+"""Compute the descriptors of units from the frames of their source.
 
-A frame describes the samples from t·hop to (t+1)·hop. A unit's mean weighs each frame by how much
-of it lies in the unit: the difference of the running integral of the frames at the unit's two ends,
-which may lie anywhere within a frame.
+Frame t describes the samples from t·hop to (t+1)·hop. A unit's mean weights each frame by how much
+of it lies in the unit. It is computed as the difference between the running integral of the frames
+at the unit's two ends, which may lie anywhere within a frame.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ def unit_descriptors(
 ) -> np.ndarray:
     """Return the descriptors of units longer than a frame.
 
-    Mean of every column, standard deviation of the static ones, and log2 of the duration in
-    seconds. A mean leaves out frames where 0 says that there is no such thing (f0 without a pitch);
-    it is 0 if that is all of them.
+    They are the mean of every column, the standard deviation of the static ones, and log2 of the
+    duration in seconds. Means leave out frames in which 0 means "there is none" (f0 without a
+    pitch), and are 0 if that is true of all frames.
 
     Parameters
     ----------
@@ -62,15 +62,15 @@ def _deviations(
     static = list(settings.frame_static)
     mean = mean[:, static]
     weight = weight[:, static]
-    centre = values.mean(axis=0)[static]  # squares of what is left lose no digits
+    centre = values.mean(axis=0)[static]  # subtracted so that the squares lose no digits
     distances = (values[:, static] - centre) * present[:, static]
     squares = _divide(_integrals(distances**2, ends), weight)
-    # below 0 by rounding, or where there is no value at all
+    # rounding, or a unit without any value, can make the difference negative
     return np.sqrt(np.maximum(squares - (mean - centre) ** 2, 0))
 
 
 def _divide(integrals: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Divide by the weight, 0 where there is none."""
+    """Divide by the weight; return 0 where the weight is 0."""
     return np.divide(integrals, weight, out=np.zeros(weight.shape), where=weight > 0)
 
 

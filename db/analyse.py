@@ -1,6 +1,6 @@
-"""From a file to its descriptors and units.
+"""Analyse an audio file: its descriptors and units.
 
-One pass over the samples, in memory that does not grow with the file's length.
+It takes one pass over the samples, and the samples in memory do not grow with the file's length.
 """
 
 import os
@@ -26,17 +26,17 @@ from files.names import check_name, printable
 
 @dataclass(frozen=True)
 class Description:
-    """A signal described.
+    """The descriptors and units of a signal.
 
     Attributes
     ----------
     n_samples : int
-        At the settings' sample rate.
+        Length at the settings' sample rate.
     frames : ndarray, float32, shape (frames, len(settings.frame_names))
     lengths : ndarray, int64, shape (units,)
         Samples of each unit; they tile the signal.
     units : ndarray, float32, shape (units, len(settings.names))
-        The frames themselves if they are the units.
+        The same as `frames` if units are frames.
     """
 
     n_samples: int
@@ -56,7 +56,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the analysis of one file gave: a description, an error, or that its content is known.
+    """The result for one file: a description, an error, or neither if its content is known.
 
     Attributes
     ----------
@@ -83,12 +83,12 @@ class Analysis:
 
     @property
     def is_known(self) -> bool:
-        """Whether the content is one of the task's known hashes."""
+        """True if the content is one of the task's known hashes."""
         return self.description is None and self.error is None
 
 
 def analyse(task: Task) -> Analysis:
-    """Describe one file; a failure is a result, too."""
+    """Describe one file; a failure is returned, not raised."""
     path = task.path
     try:
         before = os.stat(path)
@@ -115,7 +115,7 @@ def analyse(task: Task) -> Analysis:
 
 
 def _without_name(message: str, path: str) -> str:
-    """Take the file's name from the beginning of a message, where it would stand twice."""
+    """Remove the file's name from the start of a message: the report gives it already."""
     name = os.path.basename(path)
     return message.removeprefix(f"{printable(path)}: ").removeprefix(f"{name}: ")
 
@@ -141,7 +141,7 @@ def describe_signal(
 ) -> Description | None:
     """Describe a mono signal at the settings' rate, given in blocks of any length.
 
-    None if it has no samples.
+    Returns None if it has no samples.
     """
     finder = UnitFinder(settings) if settings.units in ("onset", "beat") else None
     signal = _Watched(blocks, finder)
@@ -149,7 +149,7 @@ def describe_signal(
     n_samples = signal.n_samples
     if frames is None:
         return None
-    # librosa's frame at the very end has no span to play
+    # librosa may add a frame at the very end, with no samples left to play
     frames = frames[: -(-n_samples // settings.hop_length)]
     if settings.units == "frame":
         return Description(n_samples, frames, frame_lengths(n_samples, settings.hop_length), frames)
@@ -182,7 +182,7 @@ def _measure(
 
 
 class _Watched:
-    """Passes blocks on, counts their samples, and shows them to the unit finder."""
+    """Passes blocks on while it counts their samples and feeds the unit finder."""
 
     def __init__(self, blocks: Iterable[np.ndarray], finder: UnitFinder | None) -> None:
         self._blocks = blocks

@@ -1,8 +1,7 @@
 """Build a database from a folder of audio: add what is new, re-analyse what changed, skip the rest.
 
-Write order: rows are appended and flushed to disk, then the manifest is committed. A crash at any
-moment loses at most the sources of the last second; rows without a manifest entry are cut off by
-the next build.
+Rows are appended and flushed to disk before the manifest is committed. A crash at any moment loses
+at most the sources of the last second; the next build cuts off rows without a manifest entry.
 """
 
 import os
@@ -30,10 +29,9 @@ from files.progress import Progress, no_progress
 
 @dataclass
 class BuildReport:
-    """What a build did.
+    """The result of a build.
 
-    Paths are relative to the corpus root; `failed` pairs them with the reason, `renamed` is (old,
-    new).
+    Paths are relative to the corpus root. `failed` holds (path, reason), `renamed` (old, new).
     """
 
     added: list[str] = field(default_factory=list)
@@ -43,11 +41,11 @@ class BuildReport:
     vanished: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     pruned: bool = False
-    audio_seconds: float = 0.0  # of sources analysed now
+    audio_seconds: float = 0.0  # of sources analysed in this build
     seconds: float = 0.0
 
     def add_failure(self, name: str, reason: str) -> None:
-        """Note a file or folder that cannot be used; the name may hold any bytes."""
+        """Add a file or folder that cannot be used; its name may contain any bytes."""
         self.failed.append((name if is_utf8(name) else printable(name), reason))
 
 
@@ -68,22 +66,22 @@ def build_database(
     Parameters
     ----------
     settings : DescriptorSettings, optional
-        By default the database's own, or the class's defaults for a new one.
+        By default the database's own settings, or the class's defaults for a new database.
     prune : bool
         Remove sources whose files have vanished.
     moved : bool
-        The corpus is in `audio_dir` now, though the folder it was built from still exists.
+        Accept `audio_dir` as the corpus even though the folder it was built from still exists.
     executor, jobs, address
-        Where files are analysed, see `db.executors`; `jobs` is the processor count by default. None
-        takes "processes" if there is much to do: a script must then guard its start with `if
-        __name__ == "__main__":`, as always with spawned processes. The result does not depend on
-        them.
+        Where files are analysed, see `db.executors`; they do not change the result. `jobs` is the
+        processor count by default. An executor of None means "processes" if there is much to do:
+        the script must then be guarded by `if __name__ == "__main__":`, as always with spawned
+        processes.
 
     Raises
     ------
     ParameterError
-        If the folder does not exist, holds no audio or has a name that is not UTF-8, or `path`
-        cannot be written.
+        If the folder does not exist, contains no audio or has a name that is not UTF-8; or if
+        `path` cannot be written.
     DatabaseError
         If the database has other settings or another corpus folder, or is being written by another
         process.
@@ -106,7 +104,7 @@ def build_database(
             build.run(files, executor=executor, jobs=jobs, address=address, progress=progress)
             if prune:
                 build.writer.remove(report.vanished)
-        finally:  # an interrupted build keeps what it has
+        finally:  # an interrupted build keeps the sources analysed so far
             build.writer.finish()
     report.seconds = time.perf_counter() - started
     return report
@@ -127,7 +125,7 @@ def _find_files(root: Path, path: Path) -> tuple[list[str], dict[str, OSError]]:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the manifest says of a path."""
+    """A file as the manifest has it."""
 
     content_hash: str
     n_bytes: int
@@ -137,7 +135,7 @@ class _Known:
 
 
 class _Build:
-    """One run of `build_database`: what the manifest knew, and what has been found so far."""
+    """One run of `build_database`."""
 
     def __init__(
         self,
@@ -157,9 +155,9 @@ class _Build:
         self.writer = Writer(connection, path, settings)
 
     def find_vanished(self, files: list[str], unreadable: list[str]) -> None:
-        """Find the known paths without a file.
+        """Find the known paths that have no file any more.
 
-        Those in folders that cannot be read now may still be there.
+        Files in folders that cannot be read now are not counted: they may still exist.
         """
         if "." in unreadable:
             return
@@ -180,7 +178,7 @@ class _Build:
         address: str | None,
         progress: Progress,
     ) -> None:
-        """Look at every file and record what is found."""
+        """Analyse every file that needs it, and record the results."""
         todo = [name for name in files if not self._is_as_before(name)]
         if executor is None:
             n_bytes = sum(_size(self.root, name) for name in todo)
@@ -197,7 +195,7 @@ class _Build:
         self.report.unchanged.sort()
 
     def _is_as_before(self, name: str) -> bool:
-        """Whether a file has the size and date of when it was read.
+        """Return whether a file has the size and date that the manifest states; keep it if so.
 
         A file that could not be read at all is tried again.
         """
@@ -220,7 +218,7 @@ class _Build:
             self.report.unchanged.append(name)
 
     def _tasks(self, names: list[str]) -> Iterator[Task]:
-        """Yield a task for each file; content known by its own or a vanished name is skipped."""
+        """Yield a task per file; content known under its own or a vanished name is skipped."""
         vanished = frozenset(self._vanished_by_hash)
         for name in names:
             known = self._known.get(name)
@@ -228,11 +226,11 @@ class _Build:
             yield Task(os.path.join(self.root, name), self.settings, vanished | own)
 
     def _record(self, name: str, analysis: Analysis) -> None:
-        """Put one file's analysis in the database and in the report."""
+        """Record one file's analysis in the database and in the report."""
         if analysis.is_known:
             if self._recognise(name, analysis):
                 return
-            # it was renamed, but another copy has taken over the vanished name's rows
+            # it was renamed, but another copy has already taken over the vanished file's rows
             path = os.path.join(self.root, name)
             analysis = analyse(Task(path, self.settings, frozenset()))
         info = analysis.info
@@ -249,7 +247,7 @@ class _Build:
         self._record_source(SourceRow(name, *analysis.stamp, *facts), description)
 
     def _recognise(self, name: str, analysis: Analysis) -> bool:
-        """Keep the rows of a file whose content is known; False if no source has it any more."""
+        """Keep the rows of a file whose content is known; return False if they are taken."""
         known = self._known.get(name)
         if known and known.content_hash == analysis.content_hash:
             self.writer.touch(name, analysis.n_bytes, analysis.mtime_ns)
@@ -265,10 +263,10 @@ class _Build:
         return True
 
     def _record_failure(self, name: str, analysis: Analysis, error: str) -> None:
-        """Report a failure, and put it in the database.
+        """Report a failure, and record it in the database.
 
-        Names that are not UTF-8 cannot be kept there; a file that just cannot be read now keeps
-        what is known of it.
+        The database cannot hold names that are not UTF-8. If a known file merely cannot be read
+        now, its entry stays.
         """
         self.report.add_failure(name, error)
         if is_utf8(name) and (analysis.content_hash or name not in self._known):
@@ -283,7 +281,7 @@ class _Build:
         (self.report.added if is_new else self.report.changed).append(row.path)
 
     def _label(self, name: str) -> str:
-        """Return what the progress bar shows after a file: how much, how fast, and its name."""
+        """Return the progress label after a file: hours analysed, speed, failures, and its name."""
         report = self.report
         hours = report.audio_seconds / 3600
         speed = report.audio_seconds / (time.perf_counter() - self._started)

@@ -1,7 +1,6 @@
 """The columns of each descriptor.
 
-`db.descriptors` has how they are measured; names are enough for settings, and take no time to
-import.
+`db.descriptors` measures them. Settings only need the names, which import quickly.
 """
 
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ class Columns:
     ----------
     names : tuple of str
     n_static : int, optional
-        The first `n_static` columns are independent, the others follow from them. All are, by
-        default.
+        The first `n_static` columns are independent, and the others follow from them. By default
+        all columns are independent.
     zero_is_absent : frozenset of str
         0 in these columns means "there is none"; a unit's mean leaves such frames out.
     """

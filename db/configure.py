@@ -21,18 +21,18 @@ def configure(
     *,
     moved: bool,
 ) -> DescriptorSettings:
-    """Write the configuration of a new database, or check an old one against what is asked for.
+    """Write the configuration of a new database, or check that of an existing one.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        Of the database in folder `path`.
+        To the database in folder `path`.
     root : Path
         The corpus folder.
     settings : DescriptorSettings, optional
-        By default the database's own, or the class's defaults for a new one.
+        By default the database's own settings, or the class's defaults for a new database.
     moved : bool
-        Take `root` even if the database's own corpus folder still exists.
+        Accept `root` even if the database's current corpus folder still exists.
 
     Returns
     -------

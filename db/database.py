@@ -1,7 +1,7 @@
 """A descriptor database, opened for reading.
 
-Many readers may be open while one builder (`db.build`) writes: a reader sees what was committed
-when it opened.
+Many readers may be open while one builder (`db.build`) writes. A reader sees the state that was
+committed when it opened the database.
 """
 
 import sqlite3
@@ -40,26 +40,26 @@ class Database:
     ----------
     path : Path
     id : str
-        Made at random when the database was made.
+        Random, made with the database.
     root : Path
-        The corpus folder; the paths of sources are relative to it. A corpus that moved together
-        with its database is found.
+        The corpus folder, to which the paths of sources are relative. It is found even if it was
+        moved together with the database.
     settings : DescriptorSettings
     sources : list of Source
-        Analysed sources in the order of their rows, so that units, descriptors and sources are
-        ordered alike.
+        Analysed sources in the order of their rows, which is also the order of `units` and
+        `descriptors`.
     failures : list of Failure
     tags : dict
-        The tags of each source that has some, by path.
+        The set of tags of each source that has any, by path.
     """
 
     def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
-        """Open the database in folder `path`; `root` is where its corpus is, if that has moved.
+        """Open the database in folder `path`; give its corpus folder as `root` if that has moved.
 
         Raises
         ------
         DatabaseError
-            If there is none, it is damaged, or of another version.
+            If there is no database, or it is damaged or of another version.
         """
         self.path = Path(path)
         with closing(open_manifest(self.path, write=False)) as connection:
@@ -78,7 +78,7 @@ class Database:
                 )
 
     def _read(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN")  # one moment of the database, though a writer may be at work
+        connection.execute("BEGIN")  # a consistent snapshot, even while another process writes
         config = read_config(connection)
         self.id = config["id"]
         self.root = find_root(self.path, config)
@@ -116,8 +116,8 @@ class Database:
         Raises
         ------
         DatabaseError
-            If the database holds no units, or its build was cut off before the end, where the
-            normaliser is written.
+            If the database holds no units, or its build was cut off before the normaliser was
+            written, at the end.
         """
         if not self.sources:
             raise DatabaseError(
@@ -137,7 +137,7 @@ class Database:
         return {source.path: source for source in self.sources}
 
     def stamps(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the `Source.stamp` of each of these sources that has one, by path."""
+        """Return the `Source.stamp` of these sources by path, for those that have one."""
         known = self.sources_by_path
         found = {path: known[path].stamp for path in paths if path in known}
         return {path: stamp for path, stamp in found.items() if stamp is not None}
@@ -157,7 +157,7 @@ class Database:
         Raises
         ------
         DatabaseError
-            If it was damaged on disk.
+            If it is damaged on disk.
         """
         return self._rows.of_source(number)
 
@@ -168,8 +168,9 @@ class Database:
 
     @cached_property
     def descriptors(self) -> np.ndarray:
-        """All units' descriptors in memory, float32, shape (n_units, n_descriptors), ordered as
-        `units`.
+        """All units' descriptors in memory, ordered as `units`.
+
+        float32, shape (n_units, n_descriptors).
         """
         if not self.sources:
             return np.empty((0, self.settings.n_descriptors), np.float32)
@@ -188,8 +189,9 @@ class Database:
         return np.concatenate([np.empty(0, np.float32), *columns])
 
     def rows_at(self, positions: np.ndarray) -> np.ndarray:
-        """Return the descriptors of the units at positions in `units`; fast enough for many small
-        calls.
+        """Return the descriptors of the units at positions in `units`.
+
+        This is fast enough for many small calls.
 
         Returns
         -------
@@ -198,7 +200,7 @@ class Database:
         Raises
         ------
         DatabaseError
-            If one was damaged on disk.
+            If one of them is damaged on disk.
         """
         if not self._rows.all_intact:
             self._rows.check(self.units.source[positions])

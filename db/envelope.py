@@ -1,18 +1,18 @@
-"""The energy of a signal, block by block, and where it is quiet or rises most steeply."""
+"""The energy envelope of a signal: where it is quiet, and where it rises most steeply."""
 
 import numpy as np
 
-ENVELOPE_SAMPLES = 64  # 1.5 ms at 44.1 kHz: shorter than any attack we can hear as one
+ENVELOPE_SAMPLES = 64  # samples in a block, 1.5 ms at 44.1 kHz: shorter than any audible attack
 ATTACK_BLOCKS = 8  # blocks compared on either side of an attack, 12 ms
-BACK_BLOCKS = 16  # at most this far before the steepest rise does a unit begin, 23 ms
-# times the energy of the quietest block is as good as quiet: the latest such block is taken, 3 dB
+BACK_BLOCKS = 16  # a unit begins at most this many blocks before the steepest rise, 23 ms
+# a block within this factor (3 dB) of the quietest one's energy is as good; the latest is taken
 QUIET = 2.0
 
 
 class Envelope:
-    """Energy of every `ENVELOPE_SAMPLES` of a signal, and the sample among them nearest to zero.
+    """The energy of each block of `ENVELOPE_SAMPLES`, and the sample in it nearest to zero.
 
-    Add the signal, then call `finish` before anything is asked for.
+    Add the whole signal, then call `finish` before using anything else.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Envelope:
         self._nearest_to_zero: list[np.ndarray] = []
 
     def add(self, samples: np.ndarray) -> None:
-        """Take the next samples, float32, shape (n_samples,)."""
+        """Add the next samples, float32, shape (n_samples,)."""
         signal = np.concatenate([self._rest, samples])
         whole = len(signal) // ENVELOPE_SAMPLES * ENVELOPE_SAMPLES
         blocks = signal[:whole].reshape(-1, ENVELOPE_SAMPLES)
@@ -30,7 +30,7 @@ class Envelope:
         self._nearest_to_zero.append(np.abs(blocks).argmin(axis=1).astype(np.uint8))
 
     def finish(self) -> None:
-        """Join what was added."""
+        """Join the blocks that were added."""
         self.energy = np.concatenate(self._energies)
         self.nearest_to_zero = np.concatenate(self._nearest_to_zero)
 
@@ -48,7 +48,7 @@ class Envelope:
         return self.quiet_sample(max(steepest - BACK_BLOCKS, 0), steepest)
 
     def _steepest_rise(self, first: int, last: int) -> int:
-        """Return the block, counted from `first`, after which there is most more energy."""
+        """Return the block, counted from `first`, at which the energy rises by most decibels."""
         padded = np.pad(
             self.energy[max(first - ATTACK_BLOCKS, 0) : last + ATTACK_BLOCKS],
             (max(ATTACK_BLOCKS - first, 0), ATTACK_BLOCKS),
@@ -63,7 +63,7 @@ class Envelope:
     def quiet_sample(self, first: int, last: int) -> int:
         """Return a quiet sample in the blocks from `first` to `last`.
 
-        The one nearest to zero in the latest block that is as good as the quietest.
+        It is the sample nearest to zero in the latest block that is about as quiet as the quietest.
         """
         energy = self.energy[first : last + 1]
         block = first + int(np.flatnonzero(energy <= QUIET * energy.min())[-1])

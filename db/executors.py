@@ -1,13 +1,13 @@
-"""Where the work of a build is done: one interface, four places.
+"""Run the tasks of a build: four executors behind one function.
 
-    serial      here, one after another
-    threads     here, side by side: decoding, FFT and matrix products let go of Python's lock
-    processes   in new processes, for many cores; spawned, as a fork of threads may hang
+    serial      in this thread, one after another
+    threads     in threads: decoding, FFT and matrix products release Python's lock
+    processes   in new processes, for many cores; spawned, since forking a threaded program may hang
     ray         on a Ray cluster; a task whose node dies is run again on another
 
-Each maps a function over tasks and gives the results in the tasks' order, so that the database does
-not depend on the choice. At most `QUEUED_PER_WORKER` tasks per worker are under way or waiting:
-memory does not depend on how many there are.
+Each maps a function over tasks and yields the results in the tasks' order, so the database does not
+depend on the choice. At most `QUEUED_PER_WORKER` tasks per worker are running or waiting, so memory
+does not depend on the number of tasks.
 """
 
 import multiprocessing
@@ -26,27 +26,27 @@ from files.errors import DemiurgeError, ParameterError, install_command
 from files.interrupts import ignore_interrupts
 
 QUEUED_PER_WORKER = 4
-# more is worth starting processes for
+# beyond these, starting processes pays off
 MANY_TASKS = 2000
 MANY_BYTES = 4 << 30
-ANSWER_SECONDS = 10.0  # for a cluster to answer
+ANSWER_SECONDS = 10.0  # timeout for a cluster to answer
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def best_executor(n_tasks: int, n_bytes: int, jobs: int) -> str:
-    """Return "processes" where their start, about a second, is soon earned back, else "threads".
+    """Return "processes" if there is enough work to make up for their start, else "threads".
 
-    Threads wait for Python's lock: for small files, where little is done between two waits, two are
-    slower than one.
+    Processes take about a second to start. Threads wait for Python's lock: for small files, with
+    little to do between two waits, two threads are slower than one.
     """
     is_much = n_tasks > MANY_TASKS or n_bytes > MANY_BYTES
     return "processes" if jobs > 1 and is_much else "threads"
 
 
 def check_executor(executor: str, jobs: int, address: str | None) -> None:
-    """Raise the `ParameterError` that `run_tasks` would."""
+    """Raise a `ParameterError` if these arguments of `run_tasks` are invalid."""
     if executor not in EXECUTORS:
         raise ParameterError(
             f"executor={executor!r} is not known; choose among {', '.join(EXECUTORS)}"
@@ -67,19 +67,21 @@ def run_tasks(
     jobs: int,
     address: str | None = None,
 ) -> Generator[Result, None, None]:
-    """Yield the results of a function for each task, in order. Close it if not all are wanted.
+    """Yield the results of a function for each task, in order.
+
+    Close the generator if not all results are wanted.
 
     Parameters
     ----------
     function : callable
-        Can be pickled, and does not raise: a failure is a result.
+        Must be picklable and must not raise: it returns failures as results.
     executor : str
         One of `EXECUTORS`.
     jobs : int >= 1
-        Workers; tasks under way at a time on a Ray cluster.
+        Number of workers; on a Ray cluster, of tasks that run at a time.
     address : str, optional
-        Of a running Ray cluster ("auto" finds the one of this machine); without it "ray" starts one
-        here.
+        Address of a running Ray cluster ("auto" finds one on this machine). Without it, "ray"
+        starts a cluster here.
 
     Raises
     ------
@@ -125,14 +127,14 @@ def _on_ray(
     function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int, address: str | None
 ) -> Generator[Result, None, None]:
     with _ray(jobs, address) as ray:
-        # a dead node's tasks go to another; they can be run twice
+        # tasks of a dead node run again on another; running a task twice does no harm
         remote = ray.remote(max_retries=-1)(function)
         yield from _in_order(remote.remote, ray.get, tasks, jobs)
 
 
 @contextmanager
 def _ray(jobs: int, address: str | None) -> Iterator[ModuleType]:
-    """Connect to a Ray cluster, or start one here, unless that is done already."""
+    """Connect to a Ray cluster, or start one here, unless Ray is running already."""
     try:
         import ray
     except ImportError:
@@ -159,7 +161,7 @@ def _ray(jobs: int, address: str | None) -> Iterator[ModuleType]:
 
 
 def _check_answers(address: str) -> None:
-    """Raise an `OSError` for a dead address: Ray would try for a minute, then end the process."""
+    """Raise an `OSError` if nothing answers: Ray would try for a minute, then exit the process."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
@@ -168,7 +170,7 @@ def _check_answers(address: str) -> None:
 def _in_order(
     submit: Callable[[Task], Any], wait: Callable[[Any], Result], tasks: Iterable[Task], jobs: int
 ) -> Generator[Result, None, None]:
-    """Yield results in the order of the tasks, with a bounded number of them under way."""
+    """Yield results in the order of the tasks, with a bounded number of tasks in flight."""
     queue: deque[Any] = deque()
     for task in tasks:
         queue.append(submit(task))

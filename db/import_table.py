@@ -1,4 +1,4 @@
-"""From a table to the sources that a database writer takes, checked."""
+"""Check a table, and turn it into the sources that a database writer takes."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -27,12 +27,12 @@ class ParsedTable:
 
 
 def parse_table(file: Path, table: Table, root: Path) -> ParsedTable:
-    """Check a table, and return what is to be written to a database.
+    """Check a table, and return the sources to write to a database.
 
     Parameters
     ----------
     file : Path
-        Where the table was read, for messages.
+        The file that the table was read from, for messages.
     root : Path
         The corpus folder.
 
@@ -63,7 +63,7 @@ def parse_table(file: Path, table: Table, root: Path) -> ParsedTable:
 
 
 def _settings_of(file: Path, table: Table) -> DescriptorSettings:
-    """Return the settings of a table; an original file has the original Demiurge's."""
+    """Return the settings of a table; a file without any has those of the original Demiurge."""
     if table.header:
         settings = DescriptorSettings.from_dict(table.header["settings"])
     else:
@@ -84,7 +84,7 @@ def _settings_of(file: Path, table: Table) -> DescriptorSettings:
 def _check_positions(
     place: str, starts: np.ndarray, n_samples: int, settings: DescriptorSettings
 ) -> None:
-    """Raise an error unless the rows of a source are its frames, from the first to the last."""
+    """Raise a `ParameterError` unless a source's rows are all of its frames, in order."""
     hop = settings.hop_length
     if (starts != np.arange(len(starts)) * hop).any():
         raise ParameterError(
@@ -106,7 +106,7 @@ def _describe(rows: np.ndarray, n_samples: int, settings: DescriptorSettings) ->
 def _source_row(
     name: str, fact: dict[str, Any] | None, root: Path, settings: DescriptorSettings
 ) -> SourceRow:
-    """Return what is known of a source from the file or, for an original one, from its audio."""
+    """Return the facts of a source from the file or, for an original file, from its audio."""
     audio = root / name
     if fact:
         content_hash = fact["content_hash"]
@@ -122,9 +122,9 @@ def _source_row(
 
 
 def _stamp(audio: Path, content_hash: str) -> tuple[int, int]:
-    """Return size and date of an audio file; (-1, 0) if it is gone, or another than was analysed.
+    """Return the size and date of an audio file; (-1, 0) if it is gone or has changed.
 
-    The next build then looks at it.
+    (-1, 0) makes the next build look at the file again.
     """
     if not audio.is_file() or hash_file(audio) != content_hash:
         return -1, 0

@@ -1,8 +1,8 @@
-"""Databases to files that other programs read, and back; `db.tables` has the formats.
+"""Export databases to files for other programs, and import them; `db.tables` has the formats.
 
-A file has settings, sources with hash, rate, channels and length, unit positions, and descriptors
-to the last bit. The audio stays where it is. Units longer than a frame can be written but not read
-back: their frames are not in the file.
+A file holds the settings, the hash, sample rate, channels and length of each source, where each
+unit is, and its exact descriptors. It holds no audio. Units longer than a frame can be exported but
+not imported, since their frames are not in the file.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def export_database(database: Database, path: str | Path, *, format: str) -> int
     Raises
     ------
     ParameterError
-        If the format is unknown, cannot keep these descriptors or needs an extra, or the file
+        If the format is unknown, cannot hold these descriptors or needs an extra; or if the file
         cannot be written.
     """
     if format not in WRITERS:
@@ -55,7 +55,7 @@ def _make_table(database: Database) -> Table:
 
 
 def _source_facts(database: Database) -> list[dict[str, Any]]:
-    """Return what a table says of each source."""
+    """Return the facts of each source for a table's header."""
     keys = ("path", "content_hash", "sample_rate", "channels", "n_samples")
     return [{key: getattr(source, key) for key in keys} for source in database.sources]
 
@@ -63,10 +63,10 @@ def _source_facts(database: Database) -> list[dict[str, Any]]:
 def import_files(
     files: list[str | Path], path: str | Path, *, root: str | Path | None = None
 ) -> list[str]:
-    """Put the sources of exported files in a database, and return their paths.
+    """Add the sources of exported files to a database, and return their paths.
 
-    The database is made if there is none. A source that it has already is replaced. A later
-    `build_database` of the corpus folder adds what is missing.
+    The database is created if it does not exist. Sources it already has are replaced. A later
+    `build_database` of the corpus folder adds missing ones.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def import_files(
     Raises
     ------
     ParameterError
-        If a file cannot be read or does not hold frames of whole sources, or `root` is needed.
+        If a file cannot be read or does not hold frames of whole sources, or if `root` is missing.
     DatabaseError
         If the settings differ, or the database cannot be written.
     """
@@ -101,7 +101,7 @@ def import_files(
 
 
 def _find_root(path: Path, root: str | Path | None) -> Path:
-    """Return the corpus folder, by default that of the database."""
+    """Return the corpus folder, by default that of the database at `path`."""
     if root is None:
         if not path.exists():
             raise ParameterError(

@@ -1,4 +1,4 @@
-"""Upkeep of a database: remove sources, and give back the space of removed rows."""
+"""Maintain a database: remove sources, and free the space of removed rows."""
 
 import fnmatch
 import itertools
@@ -21,14 +21,14 @@ from files.progress import Progress, no_progress
 
 
 def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
-    """Take sources out of a database; their files are not touched.
+    """Remove sources from a database; their files are not touched.
 
-    The next build of their folder would add them again.
+    The next build of their folder adds them again.
 
     Parameters
     ----------
     patterns : list of str
-        Paths as the database has them; *, ? and [abc] stand for other characters, / among them.
+        Source paths, with the wildcards *, ? and [abc], which also match /.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
     Raises
     ------
     ParameterError
-        If there are none.
+        If none matches.
     """
     known = [name for (name,) in connection.execute("SELECT path FROM sources")]
     matched = sorted(fnmatch.filter(known, pattern))
@@ -71,13 +71,13 @@ def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
 def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, int]:
     """Rewrite the shards without the rows of sources that changed or were removed.
 
-    Unit ids change. New shards are written beside the old ones, and the manifest then changes to
-    them in one transaction: interrupted at any moment, the database is as before or compacted.
+    Unit ids change. New shards are written beside the old ones, and the manifest then switches to
+    them in one transaction: if interrupted, the database is either as before or compacted.
 
     Returns
     -------
     tuple of int
-        Bytes of rows before and after.
+        Size of the rows in bytes, before and after.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, in
     folder = path / "shards"
     with writing(path) as connection:
         settings = read_settings(connection)
-        Writer(connection, path, settings).finish()  # cuts off what was never committed
+        Writer(connection, path, settings).finish()  # cuts off rows that were never committed
         before = _shard_bytes(folder)
         kinds = row_kinds(settings)
         total = sum(_count_sources(connection, kind) for kind in kinds)
@@ -121,7 +121,7 @@ def _count_sources(connection: sqlite3.Connection, kind: str) -> int:
 
 
 def _next_shard(connection: sqlite3.Connection, kind: str) -> int:
-    """Return the first free number: those of shards, and so of units, are never used again."""
+    """Return the first free shard number; numbers, and so unit ids, are never reused."""
     last = connection.execute(f"SELECT max(shard) FROM {SPAN_TABLES[kind][1]}").fetchone()[0]
     return 0 if last is None else last + 1
 
@@ -157,7 +157,7 @@ class _LiveSource:
 def _live_sources(
     connection: sqlite3.Connection, path: Path, kind: str, n_columns: int
 ) -> Iterator[_LiveSource]:
-    """Yield every source in the order of its rows, which are checked."""
+    """Yield every source with its rows, which are checked, in their order on disk."""
     query = (
         "SELECT id, path, shard, first_row, n_rows, crc32"
         f" FROM {SPAN_TABLES[kind][0]} JOIN sources ON id = source_id ORDER BY shard, first_row"
@@ -173,7 +173,7 @@ def _live_sources(
 
 
 def _change_to(connection: sqlite3.Connection, rewritten: list[_Rewritten]) -> None:
-    """Let the manifest name the new shards, of all kinds at once."""
+    """Switch the manifest to the new shards of all kinds at once."""
     with transaction(connection):
         for new in rewritten:
             spans, shards = SPAN_TABLES[new.kind]

@@ -1,4 +1,4 @@
-"""manifest.sqlite: the sources of a database, and where their rows are in the shards."""
+"""The SQLite manifest: the sources of a database, and where their rows are in the shards."""
 
 import os
 import sqlite3
@@ -16,7 +16,7 @@ SPAN_TABLES = {
 
 
 def row_kinds(settings: DescriptorSettings) -> dict[str, int]:
-    """Return the kinds of rows that a database keeps, and the number of columns of each."""
+    """Return the number of columns of each kind of rows that a database keeps."""
     frames = {"frames": len(settings.frame_names)}
     return frames if settings.units == "frame" else frames | {"units": settings.n_descriptors}
 
@@ -86,7 +86,7 @@ def m002_units(connection: sqlite3.Connection) -> None:
 def m003_tags(connection: sqlite3.Connection) -> None:
     """Words that people give to sources, by path.
 
-    A source that is analysed again is another row, but keeps its tags.
+    A source that is analysed again gets a new row in `sources`, but keeps its tags.
     """
     connection.execute(
         "CREATE TABLE tags (path TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (path, tag)) WITHOUT"
@@ -121,7 +121,7 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
             _migrate(connection, version)
     except sqlite3.DatabaseError as error:
         if write and isinstance(error, sqlite3.OperationalError):
-            raise  # the disk's fault, not the file's: `db.writing.writing` names it
+            raise  # the disk is at fault, not the file; `db.writing.writing` reports it
         raise DatabaseError(
             f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build"
             " again"
@@ -138,8 +138,8 @@ def _check_version(
     if version > newest:
         connection.close()
         raise DatabaseError(
-            f"{path} is of version {version}, this Demiurge knows versions up to {newest}; update"
-            " Demiurge"
+            f"{path} is of version {version}, but this Demiurge knows versions up to {newest};"
+            " update Demiurge"
         )
     if version < newest and not write:
         connection.close()
@@ -161,7 +161,7 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(address, uri=True, isolation_level=None)
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
-        # in a read-only folder WAL cannot write beside the file, and need not if it is immutable
+        # in a read-only folder WAL cannot write its files; an immutable manifest needs none
         connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection
 
@@ -175,14 +175,14 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _execute_each(connection: sqlite3.Connection, statements: str) -> None:
-    for statement in statements.split(";"):  # executescript would commit between them
+    for statement in statements.split(";"):  # executescript would commit first
         connection.execute(statement)
 
 
 def root_entries(path: Path, root: Path) -> dict[str, str]:
-    """Return the corpus folder as the configuration keeps it.
+    """Return the configuration's entries for the corpus folder.
 
-    As it is, and as seen from the database, in case both move together.
+    They hold its absolute path, and its path relative to the database, in case both move together.
     """
     return {
         "root": str(root),
@@ -193,7 +193,8 @@ def root_entries(path: Path, root: Path) -> dict[str, str]:
 def find_root(path: Path, config: dict[str, str]) -> Path:
     """Return the corpus folder of a database.
 
-    Where it was when the database was built, or seen from the database as it was then.
+    It is where it was at the last build; or, if that folder is gone, at the same place relative to
+    the database.
     """
     root = Path(config["root"])
     relative = config.get("root_from_database")

@@ -1,4 +1,4 @@
-"""What readers of a database take from its manifest."""
+"""Read the manifest of a database."""
 
 import json
 import sqlite3
@@ -14,7 +14,7 @@ from files.errors import DatabaseError
 
 
 def read_config(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return the table `config`, empty in a database whose first build has not begun."""
+    """Return the table `config`; it is empty in a database whose first build has not begun."""
     return dict(connection.execute("SELECT key, value FROM config"))
 
 
@@ -78,7 +78,7 @@ def read_failures(connection: sqlite3.Connection) -> list[Failure]:
 
 
 def read_tags(connection: sqlite3.Connection) -> dict[str, set[str]]:
-    """Return the tags of each source that has some, by path."""
+    """Return the tags of each source that has any, by path."""
     tags: dict[str, set[str]] = {}
     for path, tag in connection.execute("SELECT path, tag FROM tags ORDER BY path, tag"):
         tags.setdefault(path, set()).add(tag)

@@ -1,6 +1,6 @@
-"""What can be chosen for a database, apart from the code, which takes long to import.
+"""Names of the choices for a database, kept apart from the code, which is slow to import.
 
-Descriptors are in `db.columns`.
+The names of descriptors are in `db.columns`.
 """
 
 UNIT_KINDS = ("frame", "fixed:MS", "onset", "beat")

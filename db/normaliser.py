@@ -1,7 +1,7 @@
 """Mean and standard deviation of each descriptor: the z-scored space where everything is compared.
 
-Raw MFCC distance is carried by a few loud coefficients (0 to 12 make 96 % of it); z-scored, every
-descriptor counts.
+In raw MFCC, a few large coefficients dominate the distance (0 to 12 make up 96 % of it). In
+z-scores, every descriptor counts.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Normaliser:
 def fit_normaliser(blocks: Iterable[np.ndarray], n_descriptors: int) -> Normaliser:
     """Compute mean and standard deviation over blocks of rows.
 
-    In float64, by Chan's parallel update (1979).
+    It uses float64 and Chan's parallel update (1979).
 
     Parameters
     ----------

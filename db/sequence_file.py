@@ -1,8 +1,8 @@
 """Sequences as JSON: the original Demiurge's columns `mfcc0`, `mfcc1`, …, one list each.
 
-A forecast has those columns and one key more, `_demiurge`: format version, descriptor settings,
-model id, random seed. An original descriptor file has `_id` and `_sample` beside them; it was made
-with windows centred on each frame's first sample.
+A forecast has one key more, `_demiurge`: format version, descriptor settings, model id and random
+seed. An original descriptor file has `_id` and `_sample` instead; its windows were centred on each
+frame's first sample.
 """
 
 import json
@@ -22,13 +22,13 @@ KEY = "_demiurge"
 def save_sequence(
     path: str | Path, sequence: np.ndarray, settings: DescriptorSettings, *, origin: dict[str, Any]
 ) -> None:
-    """Write a sequence.
+    """Write a sequence to a JSON file.
 
     Parameters
     ----------
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
     origin : dict
-        What made it: model id, random seed, …; stored under `_demiurge`.
+        Its origin: model id, random seed, …; stored under `_demiurge`.
 
     Raises
     ------
@@ -46,13 +46,13 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
     Returns
     -------
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
-    settings : DescriptorSettings, or None for an original file, which states none
+    settings : DescriptorSettings, or None for an original file, which has no settings
 
     Raises
     ------
     ParameterError
-        If it is not such a file, of a newer version, or its columns are ragged, missing or not
-        finite.
+        If it is not such a file, is of a newer version, or has columns that are missing, ragged or
+        not finite.
     """
     path = Path(path)
     document = _read_document(path)
@@ -82,7 +82,7 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
 
 
 def _read_document(path: Path) -> dict[str, Any]:
-    """Read a JSON file; one that holds no columns is as good as empty."""
+    """Read a JSON file; anything but an object counts as empty."""
     try:
         document = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -99,7 +99,7 @@ def _read_settings(path: Path, document: dict[str, Any]) -> DescriptorSettings |
         return None
     if isinstance(header, dict) and header.get("version") != FORMAT_VERSION:
         raise ParameterError(
-            f"{path}: forecast format {header.get('version')}, this Demiurge reads"
+            f"{path}: forecast format {header.get('version')}, but this Demiurge reads"
             f" {FORMAT_VERSION}; update Demiurge"
         )
     try:

@@ -1,4 +1,4 @@
-"""Descriptor settings: what makes two sets of descriptors comparable."""
+"""Descriptor settings: descriptors can be compared only if their settings are equal."""
 
 import hashlib
 import json
@@ -9,17 +9,17 @@ from typing import Any, Literal, Self
 from db.columns import DESCRIPTOR_NAMES, Columns, columns_of
 from files.errors import DatabaseError, ParameterError
 
-# columns that units longer than a frame have besides their means
+# columns that units longer than a frame have beside their means
 STD_SUFFIX = "_std"
 DURATION = "log2_duration"
 
-# settings that files of the first versions do not have: there was no choice yet
+# settings that files of the first versions lack, when there was no choice yet
 OPTIONAL = frozenset({"descriptors", "units", "min_unit_ms", "max_unit_ms"})
 
 
 @dataclass(frozen=True)
 class DescriptorSettings:
-    """How audio is cut into units and described.
+    """The settings for cutting audio into units and describing them.
 
     Two sets of descriptors can be compared only if these are equal. The defaults are the original
     Demiurge's, as librosa computes them.
@@ -27,12 +27,12 @@ class DescriptorSettings:
 
     sample_rate: int = 44100  # Hz
     hop_length: int = 1024  # samples between frames: 23 ms
-    n_fft: int = 2048  # samples in a window: twice the hop, every sample is seen twice
+    n_fft: int = 2048  # samples in a window; twice the hop, so that every sample is in two windows
     n_mels: int = 128
     n_mfcc: int = 13
     delta_width: int = 9  # frames, odd
-    # "span": a window is centred on the span that is played. "start": on the span's first sample,
-    # as in librosa's frames and the original's files.
+    # "span": a window is centred on the samples that the frame plays. "start": on the first of
+    # them, as in librosa's frames and in the original's files.
     window_centre: Literal["span", "start"] = "span"
 
     descriptors: tuple[str, ...] = ("mfcc",)  # of `db.columns.DESCRIPTOR_NAMES`
@@ -88,7 +88,7 @@ class DescriptorSettings:
 
     @property
     def fixed_samples(self) -> int:
-        """Samples in a unit of "fixed:MS", 0 for anything else."""
+        """Samples in a unit of "fixed:MS"; 0 for other kinds."""
         kind, _, milliseconds = self.units.partition(":")
         try:
             return round(float(milliseconds) * self.sample_rate / 1000) if kind == "fixed" else 0
@@ -102,12 +102,12 @@ class DescriptorSettings:
 
     @cached_property
     def frame_names(self) -> tuple[str, ...]:
-        """Column names of a frame: those of each descriptor in turn."""
+        """Column names of a frame, descriptor by descriptor."""
         return tuple(name for columns in self.columns.values() for name in columns.names)
 
     @cached_property
     def frame_static(self) -> tuple[int, ...]:
-        """Positions in `frame_names` of the columns that do not follow from others, as Δ do."""
+        """Positions in `frame_names` of the independent columns, which leave out Δ and ΔΔ."""
         static = {name for columns in self.columns.values() for name in columns.static_names}
         return tuple(i for i, name in enumerate(self.frame_names) if name in static)
 
@@ -142,7 +142,7 @@ class DescriptorSettings:
         Raises
         ------
         DatabaseError
-            If a key is missing or unknown: the file was written by another version.
+            If a key is missing or unknown, since the file was written by another version.
         """
         known = {field.name for field in fields(cls)}
         unknown = set(values) - known

@@ -1,8 +1,8 @@
 """Descriptor rows on disk: append-only files of little-endian float32, read through np.memmap.
 
-Frames have shards, and units too where they are longer than a frame. A source's rows are contiguous
+Frames have shards, and so do units if they are longer than a frame. A source's rows are contiguous
 within one shard. A row's number, `shard * capacity + row in shard`, stays the same until the
-database is compacted, and is never used again.
+database is compacted, and is never reused.
 """
 
 import os
@@ -14,11 +14,11 @@ import numpy as np
 
 from files.errors import DatabaseError
 
-SHARD_BYTES = 2 << 30  # a new shard is begun when the next source would make it larger
+SHARD_BYTES = 2 << 30  # a new shard is started when the next source would exceed this
 
 
 def rows_per_shard(n_columns: int) -> int:
-    """Return how many row numbers are set aside for each shard."""
+    """Return the capacity of a shard, in rows."""
     return SHARD_BYTES // (4 * n_columns)
 
 
@@ -28,9 +28,9 @@ def shard_path(folder: Path, kind: str, shard: int) -> Path:
 
 
 def read_rows(path: Path, first: int, n_rows: int, n_columns: int) -> np.ndarray:
-    """Read rows into memory, fewer if the file is cut short.
+    """Read rows into memory; fewer are returned if the file is cut short.
 
-    They are not mapped: a pass over a large database then stays small.
+    They are not mapped, so that a pass over a large database takes little memory.
     """
     with open(path, "rb") as file:
         file.seek(4 * first * n_columns)
@@ -39,7 +39,7 @@ def read_rows(path: Path, first: int, n_rows: int, n_columns: int) -> np.ndarray
 
 
 def checksum(rows: np.ndarray) -> int:
-    """Return the CRC-32 of rows as they are on disk."""
+    """Return the CRC-32 of rows as stored on disk."""
     return zlib.crc32(np.ascontiguousarray(rows, "<f4").data)
 
 
@@ -49,7 +49,7 @@ def map_shard(path: Path, n_rows: int, n_columns: int) -> np.ndarray:
     Raises
     ------
     DatabaseError
-        If the file is missing or shorter than what was committed.
+        If the file is missing or shorter than the committed rows.
     """
     if n_rows == 0:
         return np.empty((0, n_columns), np.float32)
@@ -60,7 +60,7 @@ def map_shard(path: Path, n_rows: int, n_columns: int) -> np.ndarray:
 def _check_length(path: Path, needed: int) -> None:
     size = path.stat().st_size if path.exists() else -1
     if size < needed:
-        state = "missing" if size < 0 else f"{size} bytes long where {needed} were committed"
+        state = "missing" if size < 0 else f"{size} bytes long, but {needed} were committed"
         raise DatabaseError(
             f"{path} is {state}; run demiurge db verify --repair on the database, then demiurge db"
             " build (or restore a copy)"
@@ -68,9 +68,9 @@ def _check_length(path: Path, needed: int) -> None:
 
 
 def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
-    """Delete the shards of a kind that no commit knows.
+    """Delete the shards of a kind that were never committed.
 
-    They are of a crash before the first commit, or of an interrupted compaction.
+    They were left by a crash before the first commit, or by an interrupted compaction.
     """
     pattern = "[0-9]*.f32" if kind == "frames" else f"{kind}-*.f32"
     for file in folder.glob(pattern):
@@ -79,15 +79,15 @@ def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
 
 
 class ShardWriter:
-    """Appends rows.
+    """Appends rows to the shards of one kind.
 
-    What `sync` has not reached may be lost in a crash; the manifest is written after `sync`.
+    Rows may be lost in a crash until `sync` is called; the manifest is written after that.
     """
 
     def __init__(
         self, folder: Path, kind: str, n_columns: int, *, shard: int, committed_rows: int
     ) -> None:
-        """Open a shard to append after its committed rows; what follows them is cut off.
+        """Open a shard to append after its committed rows; rows beyond them are cut off.
 
         Raises
         ------

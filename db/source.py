@@ -1,4 +1,4 @@
-"""What a database knows of one audio file: a source that was analysed, or a failure."""
+"""An audio file in a database: a source that was analysed, or a failure."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ class Source(NamedTuple):
     n_samples : int
         At the database's sample rate.
     first_unit, n_units : int
-        The id of its first unit; ids of a source's units follow each other.
+        The id of its first unit, and the number of units; their ids are consecutive.
     checksum : int
         CRC-32 of its units' descriptors.
     """
@@ -41,10 +41,10 @@ class Source(NamedTuple):
 
     @property
     def stamp(self) -> dict[str, Any] | None:
-        """Return "hash", "bytes" and "modified_ns" of the file that was analysed.
+        """The "hash", "bytes" and "modified_ns" of the file that was analysed.
 
-        None if the database has never seen this file itself: the source was imported from a table,
-        or hashed in another way by a version before 0.1.0.
+        None if the database has never read this file itself: the source was imported from a table,
+        or was hashed in another way by a version before 0.1.0.
         """
         if self.n_bytes < 0:
             return None

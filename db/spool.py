@@ -1,16 +1,16 @@
-"""Arrays put aside until they are all there; in memory as long as they are few."""
+"""Collect arrays in memory, or on disk once they are large."""
 
 from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 
 import numpy as np
 
-# mel bands of longer files (half an hour) wait on disk until the file's peak is known
+# about half an hour of mel bands; those of longer files wait on disk until the peak is known
 SPOOL_BYTES = 48 << 20
 
 
 class Spool:
-    """float32 arrays of two dimensions, kept in order, to be read as often as needed."""
+    """A list of two-dimensional float32 arrays that can be read as often as needed."""
 
     def __init__(self, memory_bytes: int = SPOOL_BYTES) -> None:
         self._file = SpooledTemporaryFile(memory_bytes)  # noqa: SIM115  closed by close()

@@ -1,4 +1,4 @@
-"""Units as a table, in the files of other programs.
+"""Read and write units as a table, in formats of other programs.
 
 demiurge-json   the original Demiurge's columns: _id, _sample, mfcc0, …      in and out
 csv             source, start_sample, n_samples, and a column each           in and out
@@ -6,8 +6,7 @@ npz             the same as NumPy arrays                                     in 
 parquet         the same as an Arrow table (extra "parquet")                 in and out
 flucoma         a dataset of FluCoMa's fluid.dataset~, "path:start_sample"   out
 
-demiurge-json has neither settings nor what is known of the sources; the first line of a CSV has
-both.
+demiurge-json holds neither settings nor facts of the sources; in a CSV, the first line holds both.
 """
 
 import csv
@@ -33,14 +32,14 @@ class Table:
     Attributes
     ----------
     names : tuple of str
-        Of the descriptors.
+        Names of the descriptors.
     sources : list of str
         Path of each unit's source.
     start_sample, n_samples : ndarray, int64, shape (n,)
         `n_samples` is None for an original file.
     rows : ndarray, float32, shape (n, len(names))
     header : dict, optional
-        Version, settings, and what is known of each source. None for an original file.
+        Version, settings, and the facts of each source. None for an original file.
     """
 
     names: tuple[str, ...]
@@ -55,7 +54,7 @@ def _write_demiurge_json(table: Table, path: Path) -> None:
     if table.header is not None and table.header["settings"]["units"] != "frame":
         raise ParameterError("demiurge-json holds frames; choose another --format for longer units")
     starts = table.start_sample.tolist()
-    with open(path, "w") as file:  # a column at a time: memory holds no second copy of all
+    with open(path, "w") as file:  # a column at a time, to keep no second copy in memory
         file.write(f'{{"_id": {json.dumps(table.sources)}, "_sample": {json.dumps(starts)}')
         for name, column in zip(table.names, table.rows.T, strict=True):
             file.write(f", {json.dumps(name)}: {json.dumps(column.tolist())}")
@@ -203,13 +202,13 @@ READERS: dict[str, Callable[[Path], Table]] = {
 
 
 def read_table(path: Path) -> Table:
-    """Read a table in the format that the file's suffix says.
+    """Read a table in the format of the file's suffix.
 
     Raises
     ------
     ParameterError
-        If there is no such format, the file is not what its suffix says, is of another version, or
-        has no rows.
+        If the suffix is unknown, or the file does not match it, is of another version, or has no
+        rows.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -221,7 +220,7 @@ def read_table(path: Path) -> Table:
         table = reader(path)
     except ParameterError:
         raise
-    except Exception as error:  # parsers raise many kinds for a file that is not theirs
+    except Exception as error:  # parsers raise many kinds of errors for files of other formats
         raise ParameterError(
             f"{path}: not a readable {path.suffix} table ({error}); export it again"
         ) from error
@@ -243,6 +242,6 @@ def _check_header(path: Path, header: Any) -> None:
         )
     if header["version"] != TABLE_VERSION:
         raise ParameterError(
-            f"{path}: table version {header['version']}, this Demiurge reads {TABLE_VERSION};"
+            f"{path}: table version {header['version']}, but this Demiurge reads {TABLE_VERSION};"
             " update Demiurge"
         )

@@ -1,6 +1,6 @@
-"""Tags: words that people give to sources, to choose among them later.
+"""Tags: words that people give to sources, to filter by later.
 
-They stay when a source is analysed again or renamed.
+A source keeps its tags when it is analysed again or renamed.
 """
 
 import re
@@ -17,12 +17,12 @@ TAG = re.compile(r"[^\s,*?\[\]]+")
 def tag_sources(
     path: str | Path, pattern: str, tags: list[str], *, remove: bool = False
 ) -> list[str]:
-    """Give sources tags, or take them away.
+    """Add tags to sources, or remove them.
 
     Parameters
     ----------
     pattern : str
-        Paths as the database has them; *, ? and [abc] stand for other characters, / among them.
+        Source paths, with the wildcards *, ? and [abc], which also match /.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def tag_sources(
     Raises
     ------
     ParameterError
-        If the pattern matches nothing, or a tag is no single word; then nothing is changed.
+        If the pattern matches nothing, or a tag is not a single word; then nothing is changed.
     DatabaseError
         If the database cannot be opened for writing.
     """

@@ -1,4 +1,4 @@
-"""A transaction of SQLite: all of it or nothing."""
+"""SQLite transactions."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Commit what the block changes, or roll all of it back if it fails."""
+    """Commit the changes of the block, or roll them all back if it fails."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection

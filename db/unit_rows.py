@@ -1,4 +1,4 @@
-"""The descriptors of units, read straight from the shards and checked when first read."""
+"""The descriptors of units, mapped from the shards and checked when first read."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,7 +20,7 @@ class UnitRows:
         The database's folder.
     sources : sequence of Source
     kind : str
-        Kind of rows that describes units, see `db.manifest.unit_row_kind`.
+        The kind of rows that describe units, see `db.manifest.unit_row_kind`.
     n_columns : int
     shard_rows : dict of int to int
         Number of committed rows in each shard.
@@ -28,7 +28,7 @@ class UnitRows:
     Attributes
     ----------
     all_intact : bool
-        Whether the rows of all sources have been checked.
+        True once the rows of all sources have been checked.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class UnitRows:
         Raises
         ------
         DatabaseError
-            If they were damaged on disk.
+            If they are damaged on disk.
         """
         source = self._sources[number]
         shard, first = divmod(source.first_unit, self._capacity)
@@ -83,7 +83,7 @@ class UnitRows:
         Raises
         ------
         DatabaseError
-            If some were damaged on disk.
+            If some are damaged on disk.
         """
         for number in np.unique(numbers[~self._intact[numbers]]):
             self.of_source(number)

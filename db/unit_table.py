@@ -13,9 +13,9 @@ from db.source import Source
 class Units:
     """Every unit of a database, ordered by id; columns are int64, shape (n_units,).
 
-    A *position* is the number of a row of this table. Rooms hand positions to each other. Ids are
-    for what is written or shown: they stay the same when sources are added or removed. `find` leads
-    from ids to positions, `ids[positions]` back.
+    A *position* is a row number in this table. Code passes positions around. Ids are for what is
+    written or shown, since they stay the same when sources are added or removed. `find` turns ids
+    into positions; `ids[positions]` turns them back.
 
     Attributes
     ----------
@@ -38,9 +38,7 @@ class Units:
         return len(self.ids)
 
     def find(self, ids: np.ndarray | Sequence[int] | int) -> np.ndarray:
-        """Return the positions of unit ids, int64, of the same shape; -1 where there is no such
-        unit.
-        """
+        """Return the positions of unit ids, int64, in the same shape; -1 for unknown ids."""
         ids = np.asarray(ids, np.int64)
         if not len(self):
             return np.full(ids.shape, -1)
@@ -52,12 +50,12 @@ class Units:
         return np.where(self.ids[positions] == ids, positions, -1)
 
     def successors(self, positions: np.ndarray) -> np.ndarray:
-        """Return the position of the unit that follows each in its source, -1 after the last."""
+        """Return the position of the unit that follows each in its source; -1 after the last."""
         goes_on = self.samples_left[positions] > self.n_samples[positions]
         return np.where(goes_on, positions + 1, -1)
 
     def after(self, positions: np.ndarray, n_samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Look in the source of each unit, `n_samples` after the unit's start.
+        """Find the unit `n_samples` after the start of each unit, in the same source.
 
         Parameters
         ----------
@@ -66,9 +64,9 @@ class Units:
         Returns
         -------
         there : ndarray, int64, shape (n,)
-            Position of the unit that holds that sample, -1 behind the end of the source.
+            Position of the unit that contains that sample; -1 beyond the end of the source.
         starting : ndarray, int64, shape (n,)
-            The same where the unit starts with that very sample, else -1.
+            The same if the unit starts exactly at that sample, else -1.
         """
         if (n_samples == self.n_samples[positions]).all():
             following = self.successors(positions)
@@ -81,7 +79,7 @@ class Units:
 
     @cached_property
     def _starts_in_a_row(self) -> np.ndarray:
-        """Where each unit would start if all sources followed one another, int64."""
+        """The sample at which each unit would start if all sources were concatenated, int64."""
         source_lengths = self.samples_left[self.start_sample == 0]
         source_starts = np.cumsum(source_lengths) - source_lengths
         return source_starts[self.source] + self.start_sample
@@ -95,8 +93,8 @@ def tile_sources(
     Parameters
     ----------
     lengths : ndarray, int64, shape (n_units,), optional
-        Samples of each unit. None: units are frames of `hop_length` samples, and the last one of a
-        source is what is left.
+        Samples in each unit. If None, units are frames of `hop_length` samples, and the last one
+        of a source may be shorter.
     """
     first_id = np.array([source.first_unit for source in sources], np.int64)
     counts = np.array([source.n_units for source in sources], np.int64)

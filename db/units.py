@@ -1,4 +1,4 @@
-"""Where units begin: every frame, every so many milliseconds, every onset, or every beat.
+"""Divide sources into units: frames, fixed lengths, onsets or beats.
 
 Units tile a source from its first sample to its last. Onsets are found in two steps:
 
@@ -6,8 +6,8 @@ Units tile a source from its first sample to its last. Onsets are found in two s
     energy of every 64 samples -> steepest rise near the peak -> back to the last quiet moment
     before it: to one sample
 
-so that a unit begins just before its attack, at a zero crossing or nearly, and the attack is whole.
-Both measures are taken while the file streams past: 3 kB for each second, whatever its length.
+A unit thus begins just before its attack, at or near a zero crossing, and the attack is complete.
+Both measures are taken as the file streams past, and need 3 kB of memory per second of audio.
 """
 
 from bisect import bisect
@@ -19,15 +19,15 @@ from db.descriptors.frames import Frames
 from db.envelope import ENVELOPE_SAMPLES, Envelope
 from db.settings import DURATION, DescriptorSettings
 
-FLOOR_DB = -25.0  # mel power below this, 60 dB under a full-scale sine's, does not count as sound
+FLOOR_DB = -25.0  # mel power below this, 60 dB under a full-scale sine, counts as silence
 PEAK_FRAMES = 2  # frames on either side that a peak must exceed, 46 ms
 MEAN_FRAMES = 8  # frames on either side whose mean a peak must exceed by RISE_DB, 186 ms
-# mean rise over the mel bands; 1 to 1.5 did best on drums and plucked strings, see docs/rooms/db.md
+# mean rise over the mel bands; 1 to 1.5 works best on drums and plucked strings (docs/rooms/db.md)
 RISE_DB = 1.0
 
 
 def frame_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
-    """Return the lengths of units of equal length, the last one shorter if need be; int64."""
+    """Return the lengths of units of `unit_samples`, of which the last may be shorter; int64."""
     n_units = -(-n_samples // unit_samples)
     lengths = np.full(n_units, unit_samples)
     lengths[-1] = n_samples - (n_units - 1) * unit_samples
@@ -35,9 +35,9 @@ def frame_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
 
 
 def step_lengths(sequence: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
-    """Return how many samples each step of a raw sequence lasts, int64, shape (steps,).
+    """Return the length of each step of a raw sequence in samples, int64, shape (steps,).
 
-    Onsets and beats say so themselves; all other units have one length.
+    Onsets and beats have their duration as a descriptor; all other units have one length.
     """
     if settings.units in ("onset", "beat"):
         seconds = np.exp2(sequence[:, settings.names.index(DURATION)].astype(np.float64))
@@ -46,7 +46,7 @@ def step_lengths(sequence: np.ndarray, settings: DescriptorSettings) -> np.ndarr
 
 
 class UnitFinder:
-    """Finds where onset and beat units begin, from a signal and its frames as they stream past."""
+    """Finds onset or beat units in a signal and its frames as they stream past."""
 
     def __init__(self, settings: DescriptorSettings) -> None:
         self._settings = settings
@@ -55,14 +55,14 @@ class UnitFinder:
         self._last_bands: np.ndarray | None = None
 
     def watch_signal(self, block: np.ndarray) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         self._envelope.add(block)
 
     def watch_frames(self, frames: Frames) -> None:
-        """Take the next frames: measure the spectral flux, the mean rise of the mel bands in dB.
+        """Add the next frames: measure the spectral flux, the mean rise of the mel bands in dB.
 
-        A band is compared with its neighbours' last values as well, so that vibrato is no onset
-        (Böck & Widmer, DAFx 2013).
+        A band is also compared with its neighbours' last values, so that vibrato does not count as
+        an onset (Böck & Widmer, DAFx 2013).
         """
         bands = np.maximum(frames.mel_db, FLOOR_DB)
         last = self._last_bands
@@ -90,7 +90,7 @@ class UnitFinder:
         return max(1, round(milliseconds * self._settings.sample_rate / 1000))
 
     def _find_attack(self, frame: int) -> int:
-        """Return the sample at which a unit with an attack in a frame begins."""
+        """Return the first sample of the unit whose attack is in a frame."""
         hop = self._settings.hop_length
         centre = frame * hop
         if self._settings.window_centre == "span":
@@ -120,7 +120,7 @@ class UnitFinder:
 
 
 def _find_peaks(flux: np.ndarray) -> np.ndarray:
-    """Return the frames where the flux is highest around and well above its surroundings."""
+    """Return the frames where the flux has a local maximum well above its surroundings."""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     highest = maximum_filter1d(flux, 2 * PEAK_FRAMES + 1, mode="constant")
@@ -130,7 +130,7 @@ def _find_peaks(flux: np.ndarray) -> np.ndarray:
 
 def _find_beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
     """Return the frames of the beats, by librosa's tracker (Ellis, 2007)."""
-    if len(flux) < MEAN_FRAMES or not flux.any():  # too little to count a beat in
+    if len(flux) < MEAN_FRAMES or not flux.any():  # too short or too quiet to have a beat
         return np.empty(0, np.int64)
     _, beats = import_librosa().beat.beat_track(
         onset_envelope=flux, sr=settings.sample_rate, hop_length=settings.hop_length, trim=False
@@ -141,7 +141,7 @@ def _find_beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
 def _drop_close(
     starts: list[int], strengths: np.ndarray, n_samples: int, shortest: int
 ) -> list[int]:
-    """Return 0 and the strongest starts that leave every unit `shortest` samples, in order."""
+    """Return, in order, 0 and the strongest starts that keep units at least `shortest` samples."""
     kept = [0]
     for i in np.argsort(-strengths, kind="stable"):
         start = starts[i]

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of all units of a database, brought up to date by its writer."""
+"""Update the mean and standard deviation of all units after a database has changed."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def write_normaliser(
     Parameters
     ----------
     folder : Path
-        Of the shards.
+        The folder of the shards.
     """
     normaliser = fit_normaliser(_unit_rows(connection, folder, settings), settings.n_descriptors)
     blobs = (normaliser.mean.astype("<f4").tobytes(), normaliser.std.astype("<f4").tobytes())
@@ -32,7 +32,7 @@ def write_normaliser(
 def _unit_rows(
     connection: sqlite3.Connection, folder: Path, settings: DescriptorSettings
 ) -> Iterator[np.ndarray]:
-    """Yield the rows of every unit in the order of the shards, a block at a time."""
+    """Yield the rows of all units in blocks, in the order of the shards."""
     kind = unit_row_kind(settings)
     for shard, first, n_rows in _runs(connection, kind):
         for start in range(first, first + n_rows, BLOCK_ROWS):
@@ -41,7 +41,7 @@ def _unit_rows(
 
 
 def _runs(connection: sqlite3.Connection, kind: str) -> list[list[int]]:
-    """Return [shard, first row, number of rows] of all sources, adjacent ones joined."""
+    """Return [shard, first row, number of rows] of all sources, with adjacent ones merged."""
     spans, _ = SPAN_TABLES[kind]
     query = f"SELECT shard, first_row, n_rows FROM {spans} ORDER BY shard, first_row"
     runs: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""Verify a database: every row, every unit, every audio file; and repair it."""
+"""Verify every row, unit and audio file of a database, and repair it."""
 
 import os
 import sqlite3
@@ -22,14 +22,14 @@ from files.progress import Progress, no_progress
 
 @dataclass
 class Verification:
-    """What `verify` found.
+    """The result of `verify`.
 
-    Each problem is (path of a source, or part of the database; what is wrong).
+    A problem is a pair: the path of a source, or a part of the database; and the description.
     """
 
     sources: int = 0
     rows: int = 0
-    dead_rows: int = 0  # of sources that changed or were removed: space that `compact` gives back
+    dead_rows: int = 0  # of sources that changed or were removed; `compact` frees them
     damaged: list[tuple[str, str]] = field(default_factory=list)  # in the database
     files: list[tuple[str, str]] = field(default_factory=list)  # in the corpus folder
     repaired: list[str] = field(default_factory=list)
@@ -56,8 +56,8 @@ def verify(
     check_files : bool
         Read the audio files too.
     repair : bool
-        Take the sources whose rows are damaged out of the database, so that the next build analyses
-        them again.
+        Remove the sources whose rows are damaged from the database, so that the next build
+        analyses them again.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class _Verifier:
         return [_VerifiedSource(*row) for row in self._connection.execute(query)]
 
     def _check_rows(self, source: _VerifiedSource) -> str | None:
-        """Return what is wrong with the rows of a source, if anything."""
+        """Return the first problem with the rows of a source, if any."""
         for kind, n_columns in row_kinds(self._settings).items():
             query = f"SELECT * FROM {SPAN_TABLES[kind][0]} WHERE source_id = ?"
             span = self._connection.execute(query, (source.id,)).fetchone()
@@ -131,7 +131,7 @@ class _Verifier:
             rows = read_rows(file, first, n_rows, n_columns)
             self._result.rows += len(rows)
             if len(rows) < n_rows:
-                return f"{file.name} is cut short: {len(rows)} of {n_rows} {kind} are there"
+                return f"{file.name} is cut short: only {len(rows)} of {n_rows} {kind} are there"
             if checksum(rows) != crc:
                 return f"its {kind} in {file.name} do not agree with their checksum"
             if lengths and not _tile(lengths[0], n_rows, source.n_samples):
@@ -139,7 +139,7 @@ class _Verifier:
         return None
 
     def _check_units(self) -> None:
-        """Count the rows of no source, and look at the normaliser."""
+        """Count the rows that belong to no source, and check the normaliser."""
         spans, shards = SPAN_TABLES[unit_row_kind(self._settings)]
         live = self._sum_rows(spans)
         self._result.dead_rows = self._sum_rows(shards) - live
@@ -158,12 +158,12 @@ class _Verifier:
 
 
 def _tile(lengths: bytes, n_rows: int, n_samples: int) -> bool:
-    """Whether units of these lengths (little-endian int32) fill a source."""
+    """Return whether units of these lengths (little-endian int32) fill a source exactly."""
     return len(lengths) == 4 * n_rows and np.frombuffer(lengths, "<i4").sum() == n_samples
 
 
 def _check_file(file: Path, content_hash: str) -> str | None:
-    """Return what is wrong with an audio file, if anything."""
+    """Return the problem with an audio file, if any."""
     if not os.path.lexists(file):
         return "the file is gone; put it back, or run demiurge db build --prune"
     try:
@@ -174,7 +174,7 @@ def _check_file(file: Path, content_hash: str) -> str | None:
 
 
 def _repair(connection: sqlite3.Connection, path: Path, result: Verification) -> None:
-    """Forget the sources whose rows are damaged, and what is not there of the shards."""
+    """Remove damaged sources from the manifest, and shorten its shards to what is on disk."""
     settings = read_settings(connection)
     names = sorted({name for name, _ in result.damaged})
     with transaction(connection):
@@ -188,7 +188,7 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
 def _shorten_shards(
     connection: sqlite3.Connection, folder: Path, kind: str, settings: DescriptorSettings
 ) -> None:
-    """Let the manifest count the rows that are there, where a shard is shorter than committed."""
+    """Correct the manifest's row counts of shards that are shorter than committed."""
     n_columns = row_kinds(settings)[kind]
     for shard, n_rows in read_shard_rows(connection, kind).items():
         file = shard_path(folder, kind, shard)

@@ -1,4 +1,4 @@
-"""The one writer of a database: rows to shards first, then their sources to the manifest.
+"""The one writer of a database: it writes rows to shards first, then sources to the manifest.
 
 Sources are committed in batches of about a second.
 """
@@ -39,7 +39,7 @@ class SourceRow:
 
 @dataclass
 class _Pending:
-    """A source whose rows are in the shards, but which the manifest does not know yet."""
+    """A source whose rows are in the shards, but which is not in the manifest yet."""
 
     source: SourceRow
     # kind of rows -> shard, first row, number of rows, crc32, and for units their lengths
@@ -49,7 +49,7 @@ class _Pending:
 class Writer:
     """Adds, changes and removes sources.
 
-    Nothing is durable until `commit`, which happens about every second by itself.
+    Nothing is durable until `commit`, which is also called automatically about every second.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Writer:
         self._changed = connection.execute("SELECT 1 FROM normaliser").fetchone() is None
 
     def _open_shards(self) -> None:
-        """Open the last shard of each kind; what no commit knows of is removed."""
+        """Open the last shard of each kind, and remove everything that was never committed."""
         for kind, n_columns in row_kinds(self.settings).items():
             committed = read_shard_rows(self._connection, kind)
             remove_strays(self._folder, kind, set(committed))
@@ -85,7 +85,7 @@ class Writer:
             shard.close()
 
     def add(self, source: SourceRow, description: Description) -> None:
-        """Queue one source and its rows; it replaces what was known of its path."""
+        """Queue one source and its rows; it replaces any earlier entry of its path."""
         pending = _Pending(source)
         for kind, shard in self._shards.items():
             rows = description.frames if kind == "frames" else description.units
@@ -99,7 +99,7 @@ class Writer:
         self._queue(pending)
 
     def add_failure(self, source: SourceRow) -> None:
-        """Queue a file that could not be analysed; it replaces what was known of its path."""
+        """Queue a file that could not be analysed; it replaces any earlier entry of its path."""
         self._changed = True
         self._queue(_Pending(source))
 
@@ -140,13 +140,13 @@ class Writer:
             )
 
     def touch(self, name: str, n_bytes: int, mtime_ns: int) -> None:
-        """Note the size and date of a file whose content has not changed."""
+        """Record the size and date of a file whose content has not changed."""
         self._connection.execute(
             "UPDATE sources SET n_bytes = ?, mtime_ns = ? WHERE path = ?", (n_bytes, mtime_ns, name)
         )
 
     def rename(self, before: str, after: str, n_bytes: int, mtime_ns: int) -> None:
-        """Give a source's file another name; its rows, unit ids and tags stay."""
+        """Rename a source; it keeps its rows, unit ids and tags."""
         self.commit()
         with transaction(self._connection) as connection:
             connection.execute("DELETE FROM sources WHERE path = ?", (after,))
@@ -157,7 +157,7 @@ class Writer:
             self.touch(after, n_bytes, mtime_ns)
 
     def remove(self, names: list[str]) -> None:
-        """Forget sources and their tags."""
+        """Remove sources and their tags."""
         self.commit()
         self._changed |= bool(names)
         rows = [(name,) for name in names]
@@ -166,7 +166,7 @@ class Writer:
             connection.executemany("DELETE FROM tags WHERE path = ?", rows)
 
     def finish(self) -> None:
-        """Commit, and bring the normaliser up to date."""
+        """Commit, close the shards, and update the normaliser."""
         try:
             self.commit()
         finally:

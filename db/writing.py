@@ -1,4 +1,4 @@
-"""A database opened for writing: one writer at a time."""
+"""Open a database for writing, one writer at a time."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
     Parameters
     ----------
     create : bool
-        Make the folder and the database if there is none.
+        Create the folder and the database if they do not exist.
 
     Raises
     ------
     ParameterError
-        If `path` cannot be written, or with `create` is a folder of something else.
+        If `path` cannot be written or, with `create`, is a folder with other contents.
     DatabaseError
-        If there is no database (without `create`), another process is writing, it is damaged or
-        newer, or the disk is full.
+        If there is no database (without `create`), if it is damaged, of a newer version or being
+        written by another process, or if the disk is full.
     """
     if create:
         _make_database_folder(path)

@@ -1,1 +1,1 @@
-"""The front door: the chain from seed to WAV, plans, the command line, the web page, benchmarks."""
+"""The program: chain from seed to WAV, plans, command line, web page, demo, benchmarks."""

@@ -1,6 +1,6 @@
 """The sounds that come with Demiurge (demiurge/data/LICENSES.md).
 
-They are a corpus under CC0, and a seed that is not part of it.
+They are a corpus (CC0), and a seed that is not part of it.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demo: the whole chain on the bundled sounds, with a line of text for each stage."""
+"""The demo: the whole chain on the bundled sounds, stage by stage."""
 
 import shutil
 import sys
@@ -127,8 +127,7 @@ def train(
 ) -> ForecasterSummary:
     """Train a forecaster on the loops.
 
-    The single hits and chords fade to silence within seconds: how sound goes on is learned from
-    loops.
+    Single hits and chords are left out, because they fade to silence within seconds.
     """
     sequences = database.sequences()
     loops = [(name, rows) for name, rows in sequences if name.startswith("recorded/loop_")]
@@ -189,7 +188,7 @@ def save_after_seed(result: RenderResult, path: Path) -> None:
 
 
 def farewell(out: Path, seconds: float) -> str:
-    """Return what was made, and what to do next."""
+    """Return the closing text: what was made, and what to do next."""
     demiurge = program()
     return f"""
 Done in {seconds:.0f} s. In {out}/:
@@ -214,7 +213,7 @@ Or rebuild any file out of them:
 
 
 def program() -> str:
-    """Return what starts the command `demiurge` in this terminal."""
+    """Return how to call `demiurge` in this terminal."""
     if shutil.which("demiurge"):
         return "demiurge"
     if Path(sys.argv[0]).stem == "demiurge":

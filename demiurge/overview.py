@@ -1,4 +1,4 @@
-"""One picture of a render: its sources, what was looked for, what was found, and how far apart."""
+"""A picture of a render: sources, descriptors wanted and found, and their distance."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MOST_DEVIATIONS = 3  # standard deviations at the ends of the colour scale
 
 
 def save_overview(result: RenderResult, database: Database, path: Path, *, title: str) -> None:
-    """Write a PNG: waveform by source, descriptors looked for and found, distance of each step."""
+    """Write a PNG: waveform by source, descriptors wanted and found, distance of each step."""
     figure = Figure(figsize=(12, 8), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left")
@@ -44,7 +44,7 @@ def save_overview(result: RenderResult, database: Database, path: Path, *, title
 def draw_descriptors(
     axes: Axes, sequence: np.ndarray, database: Database, seconds: float, title: str
 ) -> AxesImage:
-    """Draw the independent descriptors of raw rows (steps, n_descriptors), z-scored."""
+    """Plot the z-scored independent descriptors of raw rows (steps, n_descriptors)."""
     columns = static_columns(database.settings)
     scores = database.normaliser.apply(sequence)[:, columns].T
     axes.set_title(title, loc="left", fontsize=9)

@@ -25,16 +25,16 @@ from query.rules import REST
 from query.settings import SearchSettings
 from sequencer.sampling import AS_LEARNED, SamplingOptions
 
-SPARE_FORECAST = 2  # times as long as asked for: units may be shorter than what they stand for
+SPARE_FORECAST = 2  # times the length asked for: units may be shorter than their targets
 
 OnResult = Callable[["RenderResult"], None]  # called with each variation when it is complete
 
 
 @dataclass(frozen=True)
 class RenderResult:
-    """What was made: an audio file and its plan, and the path they play.
+    """An audio file that was rendered, its plan, and its path.
 
-    `target` is what was looked for, raw descriptors, (steps, n_descriptors).
+    `target` is the sequence that was searched for, raw descriptors, (steps, n_descriptors).
     """
 
     wav: Path
@@ -54,12 +54,12 @@ class RenderResult:
 
     @property
     def n_joins(self) -> int:
-        """Moments where sound does not simply go on in its source."""
+        """Number of moments where the audio does not simply continue in its source."""
         return len(join_runs(self.plan.steps)) - 1
 
     @property
     def rest_seconds(self) -> float:
-        """How long nothing is played."""
+        """Seconds in which nothing is played."""
         played = sum(step.n_samples for step in self.plan.steps)
         return (self.plan.n_samples - played) / self.plan.sample_rate
 
@@ -96,13 +96,13 @@ def render_continuation(
     progress: Progress = no_progress,
     on_result: OnResult | None = None,
 ) -> list[RenderResult]:
-    """Forecast how the seed goes on and write it to `out` as `steps` of the database's units, each
-    played whole.
+    """Forecast how the seed goes on, and render the forecast with units of the database to `out`.
 
-    Units of one length make `steps` times that many samples; onset and beat units last as long as
-    they last, and as many are played as begin within `seconds`. Several variations are other paths
-    for the same forecast, named by `variation_paths`. Plans name the seed by `seed_name`, by
-    default its path. Raises as `forecast`, `query.path.find_paths` and `playback.render.render`.
+    With units of one length, the result has `steps` units. Onset and beat units vary in length, so
+    as many are played as begin within `seconds`. Units are played whole. Several variations are
+    different paths for the same forecast, named by `variation_paths`. Plans name the seed by
+    `seed_name`, by default its path. Raises as `forecast`, `query.path.find_paths` and
+    `playback.render.render`.
     """
     opened = Database(database, root=root)
     whole_units = opened.settings.units in ("onset", "beat")
@@ -141,7 +141,7 @@ def render_mosaic(
     progress: Progress = no_progress,
     on_result: OnResult | None = None,
 ) -> list[RenderResult]:
-    """Rebuild the target out of the database's units and write it to `out`, as long as the target.
+    """Rebuild the target from units of the database, and write it to `out`, equally long.
 
     Several variations are named by `variation_paths`. Plans name the target by `target_name`, by
     default its path. Raises as `describe`, `query.path.find_paths` and `playback.render.render`.
@@ -156,7 +156,7 @@ def render_mosaic(
 
 @dataclass(frozen=True)
 class _Renderer:
-    """Finds paths for a sequence, makes plans of them and renders these."""
+    """Finds paths for a sequence, makes plans from them, and renders the plans."""
 
     database: Database
     settings: PlanSettings
@@ -197,7 +197,7 @@ class _Renderer:
     def _write(
         self, plan: Plan, wav: Path, target: DescriptorSequence, path: UnitPath
     ) -> RenderResult:
-        """Write a plan and what it plays."""
+        """Write a plan and its audio."""
         summary = render(
             plan,
             wav,
@@ -213,7 +213,7 @@ class _Renderer:
 
 
 def _cut_path(path: UnitPath, n_samples: float) -> UnitPath:
-    """Return as much of a path as begins within so many samples."""
+    """Return the part of a path whose units begin within `n_samples` samples."""
     begins = np.cumsum(path.n_samples) - path.n_samples
     n = int(np.searchsorted(begins, n_samples))
     columns = ("positions", "steps", "n_samples", "distances", "joins")

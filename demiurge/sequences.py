@@ -1,4 +1,4 @@
-"""Sequences to look for: a file's own, or a forecast of how it goes on."""
+"""Sequences to search for: a file's own descriptors, or a forecast of how it goes on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from sequencer.sampling import AS_LEARNED, SamplingOptions
 
 @dataclass(frozen=True)
 class DescriptorSequence:
-    """What is looked for.
+    """A sequence to search for.
 
     Attributes
     ----------
@@ -67,12 +67,12 @@ def forecast(
     database: Database | None = None,
     progress: Progress = no_progress,
 ) -> tuple[list[list[np.ndarray]], DescriptorSettings]:
-    """Forecast how seeds go on, for as long as `steps` or, at least, `seconds` say.
+    """Forecast how seeds go on, for exactly `steps` or at least `seconds`.
 
     Returns
     -------
     forecasts : list of list of ndarray
-        For each seed its variations, raw descriptors (steps, n_descriptors).
+        The variations of each seed, raw descriptors (steps, n_descriptors).
     settings : DescriptorSettings
         The settings they are in.
 
@@ -108,7 +108,7 @@ def forecast(
 
 
 def _count_steps(settings: DescriptorSettings, steps: int | None, seconds: float | None) -> int:
-    """Return a number of steps that is certainly enough."""
+    """Return a number of steps that is enough in any case."""
     if (steps is None) == (seconds is None):
         raise ParameterError("give either a number of steps or of seconds")
     shortest = settings.fixed_samples or settings.hop_length
@@ -132,7 +132,7 @@ def _count_steps(settings: DescriptorSettings, steps: int | None, seconds: float
 
 
 def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | None) -> np.ndarray:
-    """Return as many of the steps as it takes to last so long."""
+    """Return the first steps of a sequence, just enough to last `seconds`."""
     if seconds is None:
         return sequence
     ends = np.cumsum(step_lengths(sequence, settings))

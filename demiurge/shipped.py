@@ -16,7 +16,7 @@ def shipped_model(kind: str) -> Path:
 def model_path(name: str | Path, kind: str) -> Path:
     """Return the folder of a model.
 
-    The word "shipped" means the one that comes with Demiurge, unless there is a folder called so.
+    "shipped" means the model that comes with Demiurge, unless there is a folder of that name.
     """
     path = Path(name)
     if str(path) == SHIPPED and not path.is_dir():

@@ -1,4 +1,4 @@
-"""Write files so that a reader, or a crash, sees the old content or the new, never a part."""
+"""Write files atomically: a reader sees the old content or the new, never a part."""
 
 import os
 import tempfile
@@ -13,8 +13,9 @@ REMEDY = "free some space or choose another place"
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` (same suffix); move it onto `path` if the block
-    succeeds, else remove it.
+    """Yield a temporary path that replaces `path` if the block succeeds.
+
+    It lies beside `path`, has the same suffix, and is removed if the block fails.
 
     Raises
     ------
@@ -31,7 +32,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that nobody else may read
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -60,13 +61,13 @@ def writing_errors(
 
 
 def cannot_write(path: str | Path, reason: Exception | str, remedy: str = REMEDY) -> str:
-    """Return the message of an error: a file or folder, why it cannot be written, what to do."""
+    """Return an error message: the file or folder, why it cannot be written, and what to do."""
     text = getattr(reason, "strerror", None) or str(reason)
     return f"{path}: cannot be written ({text}); {remedy}"
 
 
 def make_folder(folder: str | Path, remedy: str = REMEDY) -> None:
-    """Make a folder, and those above it, unless it is there.
+    """Make a folder and its parents, where they do not exist.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def make_folder(folder: str | Path, remedy: str = REMEDY) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write or replace a UTF-8 text file; line ends stay as they are.
+    """Write or replace a UTF-8 text file; line endings are kept.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""The user's cache folder, for what can be made again.
+"""The user's cache folder, for data that can be made again.
 
-Decoded audio, mel spectrograms, layouts, and what numba compiles.
+It holds decoded audio, mel spectrograms, layouts and functions compiled by numba.
 """
 
 import atexit
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 def cache_folder(kind: str) -> Path:
-    """Return the folder for one kind of things, in $DEMIURGE_CACHE or the user's cache folder.
+    """Return the folder for one kind of data, in $DEMIURGE_CACHE or the user's cache folder.
 
-    It need not exist, and may be deleted at any time. Where the user's cache folder cannot be
-    written, a temporary one is used until the program ends, and the log says so.
+    It need not exist, and may be deleted at any time. If the user's cache folder cannot be
+    written, a temporary one is used until the program ends, with a warning in the log.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def cache_folder(kind: str) -> Path:
 
 
 def may_write(folder: Path) -> bool:
-    """Whether a folder can be written, or made; it is not made."""
+    """Return whether a folder can be written or made, without making it."""
     if not folder.is_absolute():  # this user has no home
         return False
     existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
@@ -50,13 +50,13 @@ def may_write(folder: Path) -> bool:
 
 
 def _make_temporary(usual: Path) -> Path:
-    """Make a cache folder; processes that this one starts find it in the environment."""
+    """Make a temporary cache folder; child processes find it in the environment."""
     folder = tempfile.mkdtemp(prefix="demiurge-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[FOLDER_VARIABLE] = folder
     log.warning(
-        "%s cannot be written: a temporary folder is the cache for now; the environment variable %s"
-        " names one that stays",
+        "%s cannot be written: a temporary folder is the cache for now; name a permanent one with"
+        " the environment variable %s",
         usual,
         FOLDER_VARIABLE,
     )
@@ -64,21 +64,21 @@ def _make_temporary(usual: Path) -> Path:
 
 
 def cache_errors(folder: Path) -> AbstractContextManager[None]:
-    """Turn an `OSError` of a block that writes a cache folder into an error with the remedy."""
+    """Turn an `OSError` raised while writing a cache folder into an error with the remedy."""
     remedy = "free some space there, or name another folder with the environment variable"
     return writing_errors(folder, f"{remedy} {FOLDER_VARIABLE}")
 
 
 def prune(kept: Iterable[Path], max_bytes: int, *, in_use: Container[Path]) -> None:
-    """Remove what has not been used for longest, until the rest fits in `max_bytes`.
+    """Remove the least recently used entries until the rest fits in `max_bytes`.
 
     Parameters
     ----------
     kept : iterable of Path
-        Files, or folders that are kept and removed whole. Their dates say when they were last
-        used. Other processes may remove some of them at the same time.
+        Files, or folders that are kept or removed whole. Their modification dates say when they
+        were last used. Other processes may remove some of them at the same time.
     in_use : container of Path
-        These stay.
+        Entries that stay.
     """
     entries = []
     for path in kept:

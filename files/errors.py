@@ -27,17 +27,17 @@ class CheckpointError(DemiurgeError):
 
 
 class TrainingError(DemiurgeError):
-    """Training went wrong."""
+    """Training cannot start, or has failed."""
 
 
 class PlanError(DemiurgeError):
-    """A plan is malformed, of another version, or asks for audio that is not there."""
+    """A plan is malformed, of another version, or needs audio that is missing."""
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs the packages of an extra for the Python that runs now.
+    """Return the command that installs the packages of an extra for the running Python.
 
-    It names the packages, not the extra: pip may find Demiurge itself on no index.
+    It names the packages, not the extra, since Demiurge itself may not be on a package index.
     """
     from importlib import metadata
 

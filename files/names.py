@@ -1,4 +1,4 @@
-"""Names of files: whether they are text, and how they can be shown."""
+"""File names: check that they are UTF-8, and make them printable."""
 
 import unicodedata
 from pathlib import Path
@@ -10,10 +10,10 @@ UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def printable(text: str) -> str:
-    r"""Return a text that can be shown on one line.
+    r"""Return a text in a form that fits on one line.
 
-    Line breaks, other control characters, and bytes of a file's name that are not UTF-8 become
-    escapes, like \n, \x1b and \udce9.
+    Line breaks, other control characters, and bytes of a file name that are not UTF-8 become
+    escapes such as \n, \x1b and \udce9.
     """
     return "".join(
         letter.encode("unicode_escape").decode()
@@ -24,11 +24,11 @@ def printable(text: str) -> str:
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a file's name is text; few libraries open other names, and no plan can hold them."""
+    """Return whether a file name is UTF-8; few libraries open others, and no plan can hold them."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def check_name(path: str | Path, error: type[DemiurgeError] = AudioError) -> None:
-    """Raise `error` if a path holds bytes that are not UTF-8."""
+    """Raise `error` if a path contains bytes that are not UTF-8."""
     if not is_utf8(str(path)):
         raise error(f"{printable(str(path))}: its name is not valid UTF-8; rename it")

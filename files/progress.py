@@ -1,9 +1,9 @@
-"""How a long task reports progress."""
+"""The callback with which a long task reports progress."""
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int, str], None]
-"""Called with how much is done, how much there is in all, and a label: what was done last."""
+"""Called with (done, total, label); the label names what was done last."""
 
 
 def no_progress(done: int, total: int, label: str) -> None:

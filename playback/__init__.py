@@ -1,1 +1,1 @@
-"""From a plan to audio: sources, runs of units, joins and their crossfades, files."""
+"""Turn a plan into audio: sources, runs of units, joins and their crossfades, files."""

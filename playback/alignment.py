@@ -1,10 +1,10 @@
-"""Move each overlap to where its two sides agree best."""
+"""Move each overlap to the place where its two sides agree best."""
 
 import numpy as np
 
-WINDOW_MS = 10.0  # of the waveforms that are compared
+WINDOW_MS = 10.0  # length of the waveforms that are compared
 GRID = 8  # samples
-WORTH = 0.1  # correlation that moving all the way must gain
+WORTH = 0.1  # gain in correlation that justifies the largest move
 
 
 def align(
@@ -28,12 +28,13 @@ def align(
     max_move : float > 0
         Samples by which a middle may move.
     window : float
-        Samples that are compared; rounded to an even number of blocks of the grid.
+        Length of the stretches that are compared, in samples; rounded to an even number of blocks
+        of the grid.
 
     Returns
     -------
     ndarray, int64, shape (joins,)
-        The new middles; unchanged where nothing around them can be compared.
+        The new middles; unchanged where there is nothing to compare.
     """
     half = max(1, round(window / (2 * GRID)))  # in blocks of the grid
     ab = _window_sums(outgoing, incoming, half)
@@ -52,7 +53,7 @@ def align(
 
 
 def _window_sums(a: np.ndarray, b: np.ndarray, half: int) -> np.ndarray:
-    """Return sums of a·b over windows of 2 * half blocks of the grid, one a block."""
+    """Return the sum of a·b over a window of 2 * half blocks of the grid, for each block."""
     blocks = len(a), -1, GRID * a.shape[2]
     products = np.einsum("sbi,sbi->sb", a.reshape(blocks), b.reshape(blocks))
     from_0 = np.pad(products, ((0, 0), (1, 0)))

@@ -3,8 +3,8 @@
 energy of the first difference, in blocks of 0.7 ms ──► next 4 ms against last 8 ms
                                                     ──► peaks of 10 dB and more
 
-The first difference emphasises high frequencies, where attacks stand out: the swings of a bass note
-are no attack.
+The first difference emphasises high frequencies, where attacks stand out, so that the swings of a
+bass note do not count as attacks.
 """
 
 import numpy as np
@@ -14,25 +14,25 @@ BLOCK_MS = 0.7
 AFTER_BLOCKS = 6
 BEFORE_BLOCKS = 12
 CONTEXT_MS = (AFTER_BLOCKS + BEFORE_BLOCKS) * BLOCK_MS  # sound needed around the places examined
-RISE = 10.0  # 10 dB
+RISE = 10.0  # ratio of energies: 10 dB
 FLOOR = 1e-8  # mean square of the first difference below which nothing is audible: -80 dB
-DECAY_MS = 6.0  # after an attack before a fade may begin
+DECAY_MS = 6.0  # from an attack until a fade may begin
 
 
 def bracket(sides: np.ndarray, *, sample_rate: int, pivot: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the attacks next to a place in each of many short stretches of sound.
+    """Find the attacks on either side of a place in each of many short stretches of sound.
 
     Parameters
     ----------
     sides : ndarray, float32, shape (joins, samples, channels)
     pivot : int
-        Sample of the place; an attack in the block that holds it counts as after it.
+        Sample of the place; an attack in the block that contains it counts as after it.
 
     Returns
     -------
     before, after : ndarray, int64, shape (joins,)
-        Where the last attack before the pivot is over, and where the first one from there on
-        begins; 0 and the number of samples where there is none.
+        The sample at which the last attack before the pivot is over, and that at which the first
+        one from the pivot on begins. If there is none, 0 and the number of samples.
     """
     block = max(1, round(BLOCK_MS * sample_rate / 1000))
     n_blocks = sides.shape[1] // block
@@ -49,9 +49,9 @@ def bracket(sides: np.ndarray, *, sample_rate: int, pivot: int) -> tuple[np.ndar
 
 
 def _find_attacks(sides: np.ndarray, block: int) -> np.ndarray:
-    """Return whether an attack begins in each block that has enough others around it.
+    """Return whether an attack begins in each block, bool, shape (joins, blocks).
 
-    The result has shape (joins, blocks).
+    Blocks without enough others around them are left out.
     """
     ratio = _energy_ratios(sides, block)
     if ratio is None:
@@ -62,7 +62,7 @@ def _find_attacks(sides: np.ndarray, block: int) -> np.ndarray:
 
 
 def _energy_ratios(sides: np.ndarray, block: int) -> np.ndarray | None:
-    """Return the energy after each block's start over that before it; None if there are too few."""
+    """Return the energy after each block's start over that before; None with too few blocks."""
     rise = np.diff(sides, axis=1, prepend=sides[:, :1])
     blocks = rise.reshape(len(sides), -1, block * sides.shape[2])
     energy = np.einsum("sbi,sbi->sb", blocks, blocks) / (block * sides.shape[2])

@@ -1,4 +1,4 @@
-"""How one unit gives way to the next, without moving or shortening either.
+"""Crossfade from one unit to the next, without moving or shortening either.
 
             outgoing unit      j        incoming unit
         ──────────────────╲    │    ╱──────────────────
@@ -13,8 +13,8 @@ The join j stays where the plan puts it, and every sample keeps its time. The ov
 sound that the sources hold beyond the units: the outgoing source is read on past its unit's end,
 the incoming one from before its unit's start. At most half of each unit takes part, so no more than
 two units ever sound at once. Units that are adjacent in their source are one sound: their samples
-pass through untouched. A source's own beginning and end are not faded, unless it starts or ends
-high beside another sound.
+pass through untouched. A source's own beginning and end are not faded, unless its first or last
+samples are far from zero beside another sound.
 
 Shape. With x = (k + ½) / length and the pair c = cos(πx/2), s = sin(πx/2), two sounds of one power
 P and correlation ρ sum to
@@ -58,13 +58,13 @@ def cross(
     Parameters
     ----------
     outgoing, incoming : ndarray, float32, shape (joins, 2 * reach, channels)
-        Both sides from `reach` samples before the join to as many after it; zeros where there is
+        Both sides from `reach` samples before the join to `reach` after it; zeros where there is
         no sound.
 
     Returns
     -------
     mixed : ndarray, float32, shape (joins, 2 * overlaps.extent, channels)
-        The result from `extent` samples before the join to as many after it.
+        The result from `extent` samples before the join to `extent` after it.
     overlaps : Overlaps
     """
     overlaps = plan_overlaps(outgoing, incoming, limits, options=options, sample_rate=sample_rate)
@@ -92,7 +92,7 @@ def _peaks(sides: np.ndarray) -> np.ndarray:
 
 
 def _limit_gains(overlaps: Overlaps, rows: np.ndarray) -> Overlaps:
-    """Give some rows gains that sum to 1: their sum cannot exceed both sides."""
+    """Give some rows gains that sum to 1, so that their peaks cannot exceed those of both sides."""
     return replace(
         overlaps,
         likeness=np.where(rows, 1.0, overlaps.likeness),

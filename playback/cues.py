@@ -1,4 +1,4 @@
-"""Each step with its fades and gains: what other tools need to play the plan as we do."""
+"""Steps with their fades and gains, so that other tools can play a plan as we do."""
 
 from dataclasses import dataclass, field
 
@@ -12,10 +12,10 @@ from playback.runs import Run, join_runs
 from playback.sources import SampleReader
 from playback.steps import Step
 
-# straight lines that stand for a fade, and for the evening out of levels beside it
+# number of straight lines that approximate a fade, and a change of level beside it
 FADE_POINTS = 32
 LEVEL_POINTS = 32
-UNCHANGED = ((0, 1.0),)  # the envelope of a step without any
+UNCHANGED = ((0, 1.0),)  # the envelope of a step whose gain does not change
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Cue:
     Attributes
     ----------
     number : int
-        Of the step in the plan, from 0.
+        Number of the step in the plan, from 0.
     at_sample, n_samples : int
-        Where in the output it begins and how long it lasts, overlaps with its neighbours included.
+        Start in the output, and length, including the overlaps with its neighbours.
     fade_in, fade_out : int
-        Lengths of the fades at its two ends; 0: none.
+        Lengths of the fades at its two ends; 0 for none.
     envelope : tuple of (offset, gain)
-        Amplitudes at samples counted from `at_sample`, in order, joined by straight lines. They
-        multiply linear fades of those lengths and the step's own `gain_db`. Unless levels are
-        evened out none is above 2.4.
+        Gains at samples counted from `at_sample`, in order, connected by straight lines. They
+        multiply linear fades of the lengths above and the step's own `gain_db`. Unless levels are
+        matched, none is above 2.4.
     """
 
     number: int
@@ -46,15 +46,15 @@ class Cue:
 
     @property
     def lead(self) -> int:
-        """Samples heard before the step's own first one."""
+        """Number of samples heard before the step's own first sample."""
         return self.step.at_sample - self.at_sample
 
 
 @dataclass
 class _Ends:
-    """How a run begins and ends.
+    """The fades at the two ends of a run.
 
-    The lengths of its fades, how far they reach out beyond the run, and points of their gains over
+    Holds their lengths, how far they extend beyond the run, and points of their gains relative to
     linear fades, by samples from the run's start.
     """
 
@@ -66,9 +66,9 @@ class _Ends:
 
 
 def make_cues(plan: Plan, reader: SampleReader, *, crossfade: CrossfadeOptions) -> list[Cue]:
-    """Return each step of a plan as `stitch` plays it, in order.
+    """Return the cue of each step, in order, as `stitch` plays it.
 
-    Between adjacent units of one source nothing fades.
+    There are no fades between adjacent units of one source.
     """
     runs = join_runs(plan.steps)
     ends = [_Ends() for _ in runs]
@@ -109,7 +109,7 @@ def _add_end(ends: _Ends, n_samples: int, made: MadeJoin, falling: np.ndarray) -
 def _grid(start: int, stop: int, until: int) -> list[int]:
     """Return the samples at which gains are taken.
 
-    Densely in the fade, sparsely from its end to where nothing changes any more.
+    They are dense in the fade, and sparse from its end to `until`, where the gain settles.
     """
     fade = set(np.linspace(start, max(stop - 1, start), FADE_POINTS).astype(int).tolist())
     fade.update(start + n for n in (1, 2, 4, 8, 16) if start + n < stop)
@@ -118,7 +118,7 @@ def _grid(start: int, stop: int, until: int) -> list[int]:
 
 
 def _cues_of_run(plan: Plan, run: Run, ends: _Ends) -> list[Cue]:
-    """Cut the run between its steps; the first one fades in, the last one out."""
+    """Cut a run into the cues of its steps: the first fades in, the last fades out."""
     cues = []
     begin = run.step.at_sample
     for number in range(run.first, run.last + 1):
@@ -141,6 +141,6 @@ def _cues_of_run(plan: Plan, run: Run, ends: _Ends) -> list[Cue]:
 
 
 def _envelope(points: list[tuple[int, float]], start: int, stop: int) -> tuple:
-    """Return the points of [start, stop), counted from its start."""
+    """Return the points within [start, stop), counted from `start`."""
     part = tuple((at - start, gain) for at, gain in points if start <= at < stop)
     return part if any(abs(gain - 1) > 1e-4 for _, gain in part) else UNCHANGED

@@ -1,11 +1,11 @@
-"""What an edit of a plan changes in its audio: only that must be stitched again.
+"""Find the part of a plan's audio that an edit changes; only that part is stitched again.
 
-old   ── A ──┬── B ──┬──── C ────┬── D ──       The same runs in front, A and B, and at the back, D:
-new   ── A ──┬── B ──┬── X ──┬── D ──           made anew is what lies between where B's crossfade
-                 └─made anew──┘                 into X may begin and where X's into D may end.
+old   ── A ──┬── B ──┬──── C ────┬── D ──       The runs in front (A, B) and at the back (D) are the
+new   ── A ──┬── B ──┬── X ──┬── D ──           same. The new part runs from where B's crossfade
+                 └─made anew──┘                 into X may begin to where X's into D may end.
 
-old   ── A ──┬────────── B ───────────┬── D ──  Runs that begin alike, or end alike, are the same
-new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  up to where their crossfades may begin.
+old   ── A ──┬────────── B ───────────┬── D ──  Runs that begin, or end, in the same way are the
+new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  same up to where their crossfades may begin.
                   └made anew─┘
 """
 
@@ -23,9 +23,10 @@ from playback.steps import Step
 
 @dataclass(frozen=True)
 class Change:
-    """The new plan's audio is the old one's, but for a part.
+    """The part of a new plan's audio that differs from the old plan's.
 
-    It is the old one's up to `start`, new up to `new_stop`, and the old one's from `old_stop` on.
+    The new audio equals the old up to `start`, differs up to `new_stop`, and then continues like
+    the old from `old_stop` on.
     """
 
     start: int
@@ -34,9 +35,9 @@ class Change:
 
 
 def find_change(old: Plan, new: Plan, crossfade: CrossfadeOptions) -> Change | None:
-    """Return what of the audio must be made anew; None if nothing.
+    """Return the part of the audio that must be made anew; None if nothing has changed.
 
-    Both plans are of one corpus and have the same crossfade.
+    Both plans must be of the same corpus and use the same crossfade.
     """
     if (old.sample_rate, old.channels) != (new.sample_rate, new.channels):
         return Change(0, old.n_samples, new.n_samples)
@@ -83,12 +84,12 @@ class _Part:
 
     @property
     def start(self) -> int:
-        """Where it begins in the output, a rest at the very beginning included."""
+        """Start in the output, including a rest at the very beginning."""
         return self.plan.steps[self.first].at_sample if self.first else 0
 
     @property
     def behind(self) -> int:
-        """Samples after it; a rest at the very end counts as its own."""
+        """Number of samples after it, not counting a rest at the very end, which is part of it."""
         if self.stop == len(self.plan.steps):
             return 0
         return self.plan.n_samples - self.plan.steps[self.stop - 1].until_sample
@@ -99,10 +100,10 @@ class _Part:
 
 
 def _without_same_ends(old: Plan, new: Plan) -> tuple[_Part, _Part]:
-    """Leave out the runs at both ends that are made of the very same steps, but for two.
+    """Leave out all but the innermost of the runs at both ends that consist of the same objects.
 
-    An edit keeps most steps of a long plan as they are: to compare each of them would take longer
-    than to stitch what has changed.
+    An edit keeps most steps of a long plan as they are. Comparing each of them by value would take
+    longer than stitching the changed part.
     """
     fewest = min(len(old.steps), len(new.steps))
     front = _n_same(old.steps, new.steps)
@@ -116,17 +117,16 @@ def _without_same_ends(old: Plan, new: Plan) -> tuple[_Part, _Part]:
 
 
 def _n_same(old: Iterable[Step], new: Iterable[Step]) -> int:
-    """Return how many steps at the beginning are the very same objects."""
+    """Return the number of steps at the beginning that are the same objects."""
     return sum(takewhile(bool, map(is_, old, new)))
 
 
 class _Piece(NamedTuple):
-    """A run or a rest, wherever it lies.
+    """A run or a rest, regardless of its place in the plan.
 
-    Two pieces with the same `begins` and `head_limit` sound the same but for how they end.
-
-    `head_limit` and `tail_limit` are the samples at its two ends that crossfades may change; of a
-    rest these are 0, and `begins` and `ends` are None.
+    Two pieces with the same `begins` and `head_limit` sound the same except at their ends.
+    `head_limit` and `tail_limit` are the numbers of samples at the two ends that crossfades may
+    change. For a rest these are 0, and `begins` and `ends` are None.
     """
 
     n_samples: int
@@ -137,7 +137,7 @@ class _Piece(NamedTuple):
 
 
 def _mirrored(pieces: list[_Piece]) -> list[_Piece]:
-    """Return the pieces as they are seen from the end."""
+    """Return the pieces in reverse order, each with its ends swapped."""
     return [
         _Piece(piece.n_samples, piece.tail_limit, piece.head_limit, piece.ends, piece.begins)
         for piece in reversed(pieces)
@@ -145,7 +145,7 @@ def _mirrored(pieces: list[_Piece]) -> list[_Piece]:
 
 
 def _pieces(part: _Part, crossfade: CrossfadeOptions, replaced: Set[str]) -> list[_Piece]:
-    """Return runs and rests, from the first sample to the last.
+    """Return all runs and rests in order.
 
     `replaced` are the sources whose files differ between the plans.
     """
@@ -162,10 +162,10 @@ def _pieces(part: _Part, crossfade: CrossfadeOptions, replaced: Set[str]) -> lis
 
 
 def _piece(run: Run, file: str, reach: int) -> _Piece:
-    """Return what decides how a run sounds: its source, the file that is, and how it is played."""
+    """Return the piece of a run: its source, the hash of that file, and how it is played."""
     step = run.step
     sound: tuple[Any, ...] = step.source, file, step.gain_db
-    if step.is_transformed:  # made whole: no part of it equals another unit's
+    if step.is_transformed:  # transformed as a whole: no part of it equals that of another unit
         sound += step.start_sample, step.n_samples, step.reverse, step.transpose, step.stretch
     begins = (*sound, step.start_sample)
     ends = (*sound, step.end_sample)
@@ -173,7 +173,7 @@ def _piece(run: Run, file: str, reach: int) -> _Piece:
 
 
 def _n_shared(before: list[_Piece], after: list[_Piece]) -> int:
-    """Return how many samples at the beginning are the same in both."""
+    """Return the number of samples at the beginning that are the same in both."""
     n_shared = in_doubt = 0
     for old, new in zip(before, after, strict=False):
         if old != new:

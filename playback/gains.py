@@ -10,10 +10,10 @@ import numpy as np
 class Overlaps:
     """The crossfades of a batch; arrays of shape (joins,), samples counted from the join.
 
-    The outgoing side falls from `out_start` for `out_length` samples, the incoming one rises from
-    `in_start` for `in_length`; in an overlap these are the same. A length of 0 is a cut. `likeness`
-    is ρ, `step_db` how much louder the incoming side is. Nothing changes before `-left` and from
-    `right` on.
+    The outgoing side fades out from `out_start` for `out_length` samples, and the incoming side
+    fades in from `in_start` for `in_length`; in an overlap these are the same. A length of 0 is a
+    cut. `likeness` is ρ, and `step_db` how much louder the incoming side is. Nothing changes before
+    `-left` or from `right` on.
     """
 
     left: np.ndarray
@@ -31,15 +31,15 @@ class Overlaps:
 
     @property
     def extent(self) -> int:
-        """Samples on either side of the joins within which all crossfades lie."""
+        """Number of samples on either side of the joins within which all crossfades lie."""
         return int(max(self.left.max(initial=0), self.right.max(initial=0)))
 
 
 def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the gains of the outgoing and the incoming side around the joins.
 
-    Both are float32 of shape (joins, 2 * extent); exactly 1 and 0 before the crossfade, 0 and 1
-    after it.
+    Both are float32 of shape (joins, 2 * extent). They are exactly 1 and 0 before the crossfade,
+    and 0 and 1 after it.
     """
     falling = 1 - fade_progress(overlaps.out_start, overlaps.out_length, extent)
     rising = fade_progress(overlaps.in_start, overlaps.in_length, extent)
@@ -55,7 +55,7 @@ def gains(overlaps: Overlaps, extent: int, fade: str) -> tuple[np.ndarray, np.nd
 def _keep_power(
     falling: np.ndarray, rising: np.ndarray, likeness: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn linear fades into such as keep the power of sounds that are so much alike."""
+    """Turn linear fades into fades that keep the power, given the sounds' likeness."""
     falling = np.sin(np.float32(np.pi / 2) * falling)
     power = np.sin(np.float32(np.pi) * rising)
     power *= likeness.astype(np.float32)[:, None]
@@ -66,7 +66,7 @@ def _keep_power(
 
 
 def level_ramps(overlaps: Overlaps, extent: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the amplitudes of the two sides that even out their levels.
+    """Return the gains that match the levels of the two sides around the joins.
 
     Both are float32 of shape (joins, 2 * extent).
     """

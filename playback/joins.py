@@ -1,4 +1,4 @@
-"""The joins of a plan with their sound, made in batches.
+"""Make the joins of a plan with their audio, in batches.
 
 runs ──► joins ──► batches ──► both sides read ──► crossfaded in a second thread,
                                                    while the next batch is read
@@ -21,11 +21,11 @@ from playback.run_audio import RunAudio
 from playback.runs import ZONE_GRID, Run
 from playback.sources import SampleReader
 
-BATCH_VALUES = 1 << 19  # samples times channels made at once: what stays in the processor's cache
+BATCH_VALUES = 1 << 19  # samples times channels made at once, to stay in the processor's cache
 
 
 class Join(NamedTuple):
-    """Where one run ends and another begins; the runs by number, None for silence."""
+    """The place where one run ends and another begins: runs by number, None for silence."""
 
     at_sample: int
     outgoing: int | None
@@ -34,18 +34,18 @@ class Join(NamedTuple):
 
 @dataclass(frozen=True)
 class MadeJoin:
-    """A join with its sound.
+    """A join with its audio.
 
     Attributes
     ----------
     left, right : int
-        Samples before and after the join that its crossfade may change.
+        Numbers of samples before and after the join that its crossfade may change.
     mixed : ndarray, float32, shape (left + right, channels)
-        Their sound.
+        The audio of these samples.
     overlaps, row : Overlaps, int
-        How it was made: one row of its batch.
+        The overlaps of its batch, and its own row in them.
     reach : int
-        Samples on either side of the join that all crossfades of its batch lie within.
+        Number of samples on either side of the join within which all crossfades of its batch lie.
     """
 
     join: Join
@@ -59,7 +59,7 @@ class MadeJoin:
 
 @dataclass(frozen=True)
 class _Zones:
-    """Joins of a batch that are read equally far, as rows of the batch, with both their sides."""
+    """Joins of a batch that are read equally far: their rows in the batch, and both sides."""
 
     rows: list[int]
     outgoing: np.ndarray
@@ -78,14 +78,14 @@ def make_joins(
 ) -> Iterator[tuple[MadeJoin, dict[int, RunAudio]]]:
     """Yield the joins of a plan's runs in order, each with the audio of the runs around it.
 
-    A join's sound depends on its two runs alone, not on the others of its batch.
+    A join's audio depends on its two runs alone, not on the other joins of its batch.
 
     Parameters
     ----------
     only : str, optional
-        Leave out all but this source's part.
+        Make only the part of this source.
     batch_values : int
-        Samples times channels that are read before they are crossfaded.
+        Samples times channels to read before they are crossfaded.
     """
     audio: dict[int, RunAudio] = {}
     waiting = deque[tuple[dict[int, RunAudio], Future[list[MadeJoin]]]]()
@@ -108,7 +108,7 @@ def _finished(
 
 
 def _find_joins(runs: list[Run]) -> list[Join]:
-    """Return the joins of runs; a rest has two, and so has the whole."""
+    """Return the joins of runs, including those from and to silence."""
     joins = [Join(runs[0].step.at_sample, None, 0)]
     for number in range(1, len(runs)):
         end = runs[number - 1].step.until_sample
@@ -130,7 +130,7 @@ def _batches(
 ) -> Iterator[list[Join]]:
     """Yield as many joins at a time as may be in memory.
 
-    Transformed units count whole, since they are made whole.
+    A transformed unit counts with its whole length, since it is made as a whole.
     """
     rate = plan.sample_rate
     zone = 2 * (crossfade.reach_samples(rate) + context_samples(crossfade, rate)) + ZONE_GRID
@@ -156,7 +156,7 @@ def _open_runs(
     reader: SampleReader,
     plan: Plan,
 ) -> dict[int, RunAudio]:
-    """Return the audio of each run of a batch, in order; what is known is used again."""
+    """Return the audio of each run of a batch, in order; runs in `known` are reused."""
     numbers = {n for join in batch for n in (join.outgoing, join.incoming) if n is not None}
     return {
         number: known.get(number) or RunAudio(runs[number].step, reader, plan)
@@ -171,7 +171,7 @@ def _read_zones(
     crossfade: CrossfadeOptions,
     plan: Plan,
 ) -> list[_Zones]:
-    """Read both sides of a batch's joins, grouped by how far they are read."""
+    """Read both sides of a batch's joins, grouped by the length that is read."""
     limits = [_limit(join, runs, audio, crossfade, plan.sample_rate) for join in batch]
     context = context_samples(crossfade, plan.sample_rate)
     reaches = [_round_up(max(left, right) + context) for left, right, *_ in limits]
@@ -185,7 +185,7 @@ def _read_zones(
 
 
 def _round_up(n_samples: int) -> int:
-    """Round up to the grid, so that many joins are read equally far."""
+    """Round up to the grid, so that many joins share one length."""
     return -(-n_samples // ZONE_GRID) * ZONE_GRID
 
 
@@ -211,14 +211,14 @@ def _limit(
     crossfade: CrossfadeOptions,
     sample_rate: int,
 ) -> tuple[int, int, int, int, int, int]:
-    """Return what limits a join's crossfade, in the order of `Limits`.
+    """Return the limits of a join's crossfade, in the order of the fields of `Limits`.
 
     It may change at most half of each run, and no more than the unit that ends or begins there.
     """
     reach = crossfade.reach_samples(sample_rate)
     edge = min(edge_samples(sample_rate), crossfade.overlap_samples(sample_rate))
-    left = right = 0  # that may change
-    after = before = 0  # beyond the end of the outgoing and the start of the incoming unit
+    left = right = 0  # samples that may change
+    after = before = 0  # samples beyond the outgoing unit's end, and before the incoming one
     if join.outgoing is not None:
         left = runs[join.outgoing].tail_limit(reach)
         after = audio[join.outgoing].after
@@ -251,7 +251,7 @@ def _mix_batch(
 
 
 def _silence_others(zone: _Zones, batch: list[Join], runs: list[Run], only: str) -> None:
-    """Silence the sides that are not of this source."""
+    """Silence the sides of other sources."""
     for row, number in enumerate(zone.rows):
         join = batch[number]
         if join.outgoing is None or runs[join.outgoing].step.source != only:
@@ -263,7 +263,7 @@ def _silence_others(zone: _Zones, batch: list[Join], runs: list[Run], only: str)
 def _cut_rows(
     rows: list[int], batch: list[Join], mixed: np.ndarray, overlaps: Overlaps
 ) -> dict[int, MadeJoin]:
-    """Return each join's part of what was mixed together, by its row of the batch."""
+    """Return each join with its part of the mixed audio, by its row in the batch."""
     reach = mixed.shape[1] // 2
     made = {}
     for row, number in enumerate(rows):

@@ -1,4 +1,4 @@
-"""How loud a render becomes: its peak, and the gain that brings it to where it should be."""
+"""Measure the peak of a render, and find the gain that it needs."""
 
 import math
 
@@ -7,21 +7,21 @@ import numpy as np
 from audio.pcm import PCM_24_SCALE
 from playback.options import OutputOptions
 
-SAFE_PEAK_DB = -0.1  # dBFS that a render beyond full scale is lowered to
-CEILING_DB = -1.0  # dBTP, the most a render of a given loudness may reach (EBU R 128)
+SAFE_PEAK_DB = -0.1  # dBFS; a render over full scale is lowered to this peak
+CEILING_DB = -1.0  # dBTP; highest true peak of a render of a given loudness (EBU R 128)
 
 
 class PeakMeter:
-    """The sample peak of a stream, where 1 is the most that 24-bit PCM can hold.
+    """The sample peak of a stream, relative to the range of 24-bit PCM.
 
-    That is 1 - 2⁻²³ upwards and 1 downwards.
+    That range is asymmetric: 1 - 2⁻²³ upwards and -1 downwards.
     """
 
     def __init__(self) -> None:
         self.peak = 0.0
 
     def add(self, block: np.ndarray) -> None:
-        """Take the next samples."""
+        """Add the next samples."""
         upwards = float(block.max()) / (1 - 1 / PCM_24_SCALE)
         self.peak = max(self.peak, upwards, -float(block.min()))
 
@@ -31,7 +31,7 @@ def find_gain_db(
 ) -> float:
     """Return the gain that brings a render to its loudness, or as near as its peaks allow.
 
-    Without a measured loudness: to just below full scale. Silence stays as it is.
+    Without a measured loudness, it brings the peak to just below full scale. Silence gets no gain.
     """
     if math.isinf(peak_db):
         return 0.0

@@ -1,4 +1,4 @@
-"""Audio to the loudspeakers while it is made, through PortAudio (optional package sounddevice).
+"""Play audio while it is made, through PortAudio (optional package sounddevice).
 
 blocks ──► thread: up to 2 s ahead ──► blocking writes ──► device
 """
@@ -16,13 +16,13 @@ import numpy as np
 from files.errors import ParameterError, install_command
 
 AHEAD_S = 2.0  # made in advance, so that a slow file does not cause a gap
-LATENCY_S = 0.2  # held by the device: outlasts whatever else the interpreter does meanwhile
-CHUNK_SAMPLES = 1024  # per write; 23 ms at 44.1 kHz, how soon Ctrl-C and `progress` answer
+LATENCY_S = 0.2  # the device's buffer: longer than the interpreter is ever busy with other things
+CHUNK_SAMPLES = 1024  # per write: Ctrl-C and `progress` respond within 23 ms at 44.1 kHz
 
 
 @dataclass(frozen=True)
 class Played:
-    """What was played. `underruns` counts the writes that came too late: each is a gap."""
+    """The result of `play`; `underruns` counts late writes, each of which is a gap."""
 
     n_samples: int
     underruns: int
@@ -36,16 +36,16 @@ def play(
     device: str | int | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Played:
-    """Play blocks one after the other; return when the last is over.
+    """Play blocks one after the other; return when the last has ended.
 
-    Ctrl-C silences at once and is raised.
+    Ctrl-C stops the sound at once and raises KeyboardInterrupt.
 
     Parameters
     ----------
     blocks : iterator of float32, shape (any, channels)
-        Taken from another thread, some two seconds ahead; what it raises is raised here.
+        Read in another thread, about two seconds ahead; its errors are raised here.
     device : str or int, optional
-        Number of the output, or part of its name; the system's own choice by default.
+        Number of the output device, or part of its name; the system's default if omitted.
     progress : callable (samples handed to the device)
 
     Raises
@@ -62,7 +62,7 @@ def play(
     }
     depth = max(2, round(AHEAD_S * sample_rate / CHUNK_SAMPLES))
     with _made_ahead(_chunks(blocks, channels), depth) as chunks:
-        first = list(islice(chunks, depth // 2))  # a second is ready before the device starts
+        first = list(islice(chunks, depth // 2))  # one second, ready before the device starts
         try:
             sounddevice.check_output_settings(**options)
             stream = sounddevice.OutputStream(**options, latency=LATENCY_S)
@@ -87,7 +87,7 @@ def _write(stream: Any, chunks: Iterator[np.ndarray], progress: Callable[[int], 
             progress(played)
         stream.stop()  # waits for the last sample
     finally:
-        stream.close()  # discards what has not been played
+        stream.close()  # discards the rest
     return Played(played, underruns)
 
 
@@ -106,7 +106,7 @@ def _chunks(blocks: Iterator[np.ndarray], channels: int) -> Iterator[np.ndarray]
 
 @contextmanager
 def _made_ahead(items: Iterator[np.ndarray], depth: int) -> Iterator[Iterator[np.ndarray]]:
-    """Have a thread make up to `depth` items ahead; leaving ends the thread."""
+    """Make up to `depth` items ahead in a thread, which ends with the block."""
     ready: SimpleQueue[np.ndarray | Exception | None] = SimpleQueue()
     places = Semaphore(depth)
     stopped = Event()
@@ -157,7 +157,7 @@ def _import_sounddevice() -> Any:
 
 
 def check_output_device(device: str | int | None = None) -> None:
-    """Raise a ParameterError if nothing can be played here."""
+    """Raise a `ParameterError` if there is no way to play audio on this machine."""
     _find_output(_import_sounddevice(), device)
 
 

@@ -1,7 +1,7 @@
-"""One open source that is read from any sample on.
+"""An open source that can be read from any sample on.
 
-Through libsndfile, or, five times as fast, straight from the disk where samples lie in the file as
-they are.
+It is read through libsndfile; or directly from disk, which is five times as fast, if the file holds
+plain PCM or float samples.
 """
 
 import os
@@ -18,7 +18,7 @@ from files.errors import AudioError
 class OpenFile(Protocol):
     """Fills `out`, float32, shape (n_samples, channels), from any sample on.
 
-    Raises EOFError where the file ends too early.
+    Raises EOFError if the file ends too early.
     """
 
     channels: int
@@ -30,7 +30,7 @@ class OpenFile(Protocol):
 
 
 class LibraryFile:
-    """A file in which libsndfile seeks exactly."""
+    """A file that is read through libsndfile, in a format in which it seeks exactly."""
 
     def __init__(self, path: Path, info: AudioInfo) -> None:
         self.channels = info.channels
@@ -47,7 +47,7 @@ class LibraryFile:
 
 
 class RawFile:
-    """Little-endian samples, float32 or 16-bit integers, that begin at a byte of a file."""
+    """A file with little-endian float32 or 16-bit samples from some byte on."""
 
     def __init__(
         self, path: Path, channels: int, n_samples: int, *, offset: int = 0, integers: bool = False
@@ -75,7 +75,7 @@ class RawFile:
 
 
 def open_in_place(path: Path, info: AudioInfo) -> OpenFile:
-    """Open a lossless file, for the fastest way of reading it."""
+    """Open a lossless file in the fastest way that it allows."""
     if info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT"):
         offset = _data_offset(path)
         if offset is not None:
@@ -85,9 +85,9 @@ def open_in_place(path: Path, info: AudioInfo) -> OpenFile:
 
 
 def _data_offset(path: Path) -> int | None:
-    """Return where the samples of a WAV begin.
+    """Return the byte at which the samples of a WAV begin.
 
-    None if it is big-endian (RIFX), or libsndfile found them where no chunk says so.
+    None if the file is big-endian (RIFX) or has no data chunk.
     """
     with open(path, "rb") as file:
         if file.read(12)[:4] != b"RIFF":
@@ -101,11 +101,13 @@ def _data_offset(path: Path) -> int | None:
 
 
 def check_end(path: Path, info: AudioInfo) -> None:
-    """Raise an AudioError unless the last sample that the header promises can be read."""
+    """Raise an `AudioError` unless the last sample that the header promises can be read."""
     file = open_in_place(path, info)
     try:
         file.read(np.empty((1, info.channels), np.float32), info.n_samples - 1)
     except (EOFError, sf.LibsndfileError) as error:
-        raise AudioError(f"{path.name}: truncated: its last samples cannot be read") from error
+        raise AudioError(
+            f"{path.name}: truncated, its last samples cannot be read; copy or export it again"
+        ) from error
     finally:
         file.close()

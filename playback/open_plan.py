@@ -1,4 +1,4 @@
-"""A plan whose sources have been checked: once, whatever is then made of it."""
+"""A plan whose sources have been checked, once for all outputs."""
 
 import os
 from collections.abc import Iterable
@@ -15,18 +15,18 @@ from playback.sources import SourceReader, sources_of
 
 @dataclass(frozen=True)
 class OpenPlan:
-    """A plan that can be played. A context manager: leaving it closes the sources' files.
+    """A plan that can be played. As a context manager, it closes the sources' files at the end.
 
     Attributes
     ----------
     whole : Plan
-        The plan as it was given.
+        The plan as given.
     plan : Plan
-        Without the steps that cannot be played, but as long as the whole.
+        The plan without the steps that cannot be played; it has the same length.
     numbers : list of int
-        For each step of `plan`, its number in the whole.
+        For each step of `plan`, its number in `whole`.
     skipped : dict
-        What is wrong with each source, or single step ("step 3"), that is left out.
+        The problem with each source, or single step ("step 3"), that is left out.
     reader : SourceReader
     """
 
@@ -51,32 +51,32 @@ def open_plan(
     skip_missing: bool = False,
     progress: Progress = no_progress,
 ) -> OpenPlan:
-    """Check all that a plan plays, and decode what cannot be read in place.
+    """Check all sources that a plan plays, and decode those that cannot be read in place.
 
     Parameters
     ----------
     root : path, optional
         The corpus folder; the plan's own by default.
     outputs : iterable of path
-        The files that will be written: none of them may be a source that the plan plays.
+        The files that will be written. None of them may be a source that the plan plays.
     skip_missing : bool
-        Leave silence where a source is missing, unreadable or changed, or ends before a step does,
-        instead of refusing.
-    progress : callable (sources done, in all, label)
+        If a source is missing, unreadable, changed or too short, leave silence instead of raising
+        an error.
+    progress : callable (sources done, total, label)
 
     Raises
     ------
     PlanError
-        If some sources or steps cannot be played, or none can.
+        If some sources or steps cannot be played; with `skip_missing`, if none can.
     ParameterError
-        If there is no such folder, a source would be overwritten, or there is no space to decode
+        If the folder does not exist, a source would be overwritten, or there is no space to decode
         one.
     """
     folder = Path(root or plan.database["root"])
     _check_outputs(plan, folder, outputs)
     if not folder.is_dir():
         raise ParameterError(
-            f"{folder}: no such folder; the corpus was there: say where it is now with --root"
+            f"{folder}: no such folder, but the corpus was there; say where it is now with --root"
         )
     reader = SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
     problems = reader.prepare(plan, progress)
@@ -111,11 +111,11 @@ def _too_short(plan: Plan, lengths: dict[str, int]) -> dict[str, str]:
 
 
 def _refuse(problems: dict[str, str], root: Path, *, skip_missing: bool) -> NoReturn:
-    """Raise a PlanError that names what cannot be played."""
+    """Raise a `PlanError` that lists what cannot be played."""
     details = "".join(f"\n  {what}: {problem}" for what, problem in problems.items())
     remedy = "restore them, or name the corpus folder with --root"
-    if skip_missing:  # and nothing is left
-        raise PlanError(f"nothing of the plan can be played from {root}; {remedy}:{details}")
+    if skip_missing:  # no step is left
+        raise PlanError(f"no step of the plan can be played from {root}; {remedy}:{details}")
     raise PlanError(
         f"not all of the plan can be played from {root}; {remedy}, or leave silence with"
         f" --skip-missing:{details}"

@@ -1,6 +1,6 @@
-"""How a plan is rendered: how its units overlap, and what is written.
+"""Options of a render: how units overlap, and how the file is written.
 
-It imports nothing that takes long, so that the command line can offer the choices.
+This module imports nothing slow, so that the command line can list the choices quickly.
 """
 
 from dataclasses import dataclass, field, fields
@@ -14,21 +14,23 @@ MAX_VALUES = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
 
 @dataclass(frozen=True)
 class CrossfadeOptions:
-    """How units overlap. Each part can be turned off; with all of them off, fades are plain.
+    """Options for the overlaps of units.
+
+    Each part can be turned off; with all of them off, fades are plain.
 
     Attributes
     ----------
     crossfade_ms : float, 0 to 10 000
-        Length of the overlaps; shorter where the sources or the units are. 0: every join is a hard
-        cut.
+        Length of the overlaps, unless the sources or the units are too short for it. With 0, every
+        join is a hard cut.
     fade : "matched", "equal-power" or "linear"
         Shape of the fades; "matched" follows the correlation of the two sides.
     align_ms : float, 0 to 1000
-        How far an overlap may move to where the waveforms agree.
+        Farthest that an overlap may move to where the waveforms agree.
     attacks : bool
-        Whether fades avoid attacks.
+        Keep fades off attacks.
     level_db : float, 0 to 60
-        Steps in level up to this size are evened out.
+        Largest step in level that is evened out.
     """
 
     # where units are long enough; half as audible as 22 ms, see docs/rooms/playback.md
@@ -58,13 +60,13 @@ class CrossfadeOptions:
     def of(cls, settings: dict[str, Any]) -> Self:
         """Read the crossfade settings of a plan.
 
-        They are under "crossfade" (in plans of version 0.1.0 under "seams"). The oldest plans have
-        "crossfade_ms" and nothing else: plain fades.
+        Their key is "crossfade" (in plans of version 0.1.0 "seams"). The oldest plans have only
+        "crossfade_ms", and get plain fades.
 
         Raises
         ------
         PlanError
-            If an option is unknown or out of its range.
+            If an option is unknown or out of range.
         """
         try:
             for key in ("crossfade", "seams"):  # "seams": 0.1.0
@@ -86,28 +88,27 @@ class CrossfadeOptions:
         return cls(**document)
 
     def overlap_samples(self, sample_rate: int) -> int:
-        """Return the length of a whole overlap, an even number."""
+        """Return the full length of an overlap in samples, an even number."""
         return 2 * round(self.crossfade_ms * sample_rate / 2000)
 
     def reach_samples(self, sample_rate: int) -> int:
-        """Return how many samples on either side of a join a crossfade changes at most."""
+        """Return the most samples on either side of a join that a crossfade can change."""
         moved = round(self.align_ms * sample_rate / 1000)
         return self.overlap_samples(sample_rate) // 2 + moved
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """How a render is written.
+    """Options for writing a render.
 
     Attributes
     ----------
     bits : {"16", "24", "float"}, optional
-        24 by default; OGG has none.
+        24 by default; must be None for OGG.
     lufs : float, optional
-        Integrated loudness (ITU-R BS.1770) that the whole is brought to, as far as `true_peak_db`
-        allows.
+        Integrated loudness (ITU-R BS.1770) of the whole, as far as `true_peak_db` allows.
     true_peak_db : float, optional
-        Highest true peak in dBTP: the whole is lowered to it. -1 if `lufs` is given.
+        Highest true peak of the whole in dBTP; -1 by default if `lufs` is given.
     """
 
     bits: str | None = None
@@ -123,7 +124,7 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How a plan is crossfaded and written."""
+    """The crossfade and the output options of a render."""
 
     crossfade: CrossfadeOptions = field(default_factory=CrossfadeOptions)
     output: OutputOptions = field(default_factory=OutputOptions)

@@ -1,4 +1,4 @@
-"""All that can be made of a plan: audio, stems, files for other tools, a picture, sound at once."""
+"""Make all outputs of a plan: audio, stems, exports, a picture; or play it at once."""
 
 from collections import Counter
 from collections.abc import Generator
@@ -25,18 +25,18 @@ from playback.stitch import stitch
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files to be written.
+    """The files to write.
 
     Attributes
     ----------
     out : Path, optional
-        The audio.
+        The audio file.
     picture : Path, optional
         A picture of `out`.
     stems : Path, optional
         A folder for one audio file per source.
     exports : dict
-        Files for other tools, by their format: a key of `EXPORTS`.
+        Files for other tools, by format (a key of `EXPORTS`).
     """
 
     out: Path | None = None
@@ -50,7 +50,7 @@ class Outputs:
         Raises
         ------
         ParameterError
-            If one would overwrite another, or the picture is no PNG.
+            If one would overwrite another, or the picture is not a PNG.
         """
         if self.picture and self.picture.suffix.lower() != ".png":
             raise ParameterError(
@@ -67,28 +67,28 @@ class Outputs:
         return files
 
     def stem_paths(self, plan: Plan) -> dict[Path, str]:
-        """Return the file of each source's stem, in the format of the whole."""
+        """Map the file of each stem to its source; stems have the format of the whole."""
         return stem_paths(plan, self.stems, self.suffix) if self.stems else {}
 
     @property
     def suffix(self) -> str:
-        """Suffix of the stems."""
+        """The suffix of the stems."""
         return self.out.suffix if self.out else ".wav"
 
 
 @dataclass(frozen=True)
 class WrittenOutputs:
-    """What was written.
+    """The result of `write_outputs`.
 
     Attributes
     ----------
     files : list of Path
     summary : RenderSummary or None
-        Of the whole, if it was written.
+        Summary of the whole, if it was written.
     skipped : dict
-        What was wrong with each source, or step, that was left out.
+        The problem with each source, or step, that was left out.
     n_steps : int
-        How many steps are heard.
+        Number of steps that are heard.
     """
 
     files: list[Path]
@@ -98,7 +98,7 @@ class WrittenOutputs:
 
 
 def export_path(base: Path, kind: str) -> Path:
-    """OUT.wav or OUT.plan.json -> OUT.rpp and so on."""
+    """Return the path of an export: OUT.wav or OUT.plan.json -> OUT.rpp and so on."""
     name = base.stem
     if base.suffix == ".json":
         name = name.removesuffix(".plan")
@@ -113,7 +113,7 @@ def write_outputs(
     *,
     progress: Progress = no_progress,
 ) -> WrittenOutputs:
-    """Write all outputs of a plan; `title` stands over the picture.
+    """Write all outputs of a plan; `title` is that of the picture.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def write_outputs(
 
 
 def _make_cues(opened: OpenPlan, crossfade: CrossfadeOptions) -> list[Cue]:
-    """Return the cues of what can be played, numbered as in the whole plan."""
+    """Return the cues of the steps that can be played, numbered as in the whole plan."""
     cues = make_cues(opened.plan, opened.reader, crossfade=crossfade)
     return [replace(cue, number=opened.numbers[cue.number]) for cue in cues]
 
@@ -157,7 +157,7 @@ def _make_cues(opened: OpenPlan, crossfade: CrossfadeOptions) -> list[Cue]:
 def _export_texts(
     opened: OpenPlan, cues: list[Cue], outputs: Outputs, *, gain_db: float
 ) -> dict[Path, str]:
-    """Return the files for other tools; those that play the plan do so as loudly as the render."""
+    """Return the texts of the exports; those that tools play are as loud as the render."""
     texts = {}
     for kind, path in outputs.exports.items():
         export = EXPORTS[kind]
@@ -192,7 +192,7 @@ def listen(
     device: str | None = None,
     progress: Progress = no_progress,
 ) -> Played:
-    """Play a plan on the machine's audio output as it is made, clipped where it passes full scale.
+    """Play a plan through the audio output while it is made; samples over full scale are clipped.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where the overlaps of a batch lie, and how they are shaped; `playback.crossfade` has the idea.
+"""Decide the place and shape of each overlap of a batch; `playback.crossfade` has the idea.
 
 both sides ──► keep off attacks ──► align the waveforms ──► measure correlation, level ──► Overlaps
 """
@@ -13,7 +13,7 @@ from playback.gains import Overlaps, fade_progress
 from playback.options import CrossfadeOptions
 
 EDGE_MS = 1.5  # the shortest fade that does not click
-# a source that starts or ends above -50 dB clicks without a fade of at least this length
+# a source that starts or ends above -50 dB (HIGH) clicks without a fade of BLINK_MS or more
 BLINK_MS = 0.5
 HIGH = 0.003
 ATTACK_TOLERANCE_MS = 4.0  # units begin up to this long before their attack, or just behind it
@@ -22,12 +22,12 @@ QUIET = 1e-7  # mean square below which a level is not matched: -70 dB
 
 @dataclass(frozen=True)
 class Limits:
-    """What limits the crossfades of a batch; int64 arrays of shape (joins,), in samples.
+    """The limits of the crossfades of a batch; int64 arrays of shape (joins,), in samples.
 
     A crossfade may change `left` samples before the join and `right` after it. The overlap must lie
-    within [first, last), counted from the join, where both sides have sound. Where that is too
-    short the outgoing side ends in a fade of `fade_out` before the join, and the incoming one
-    begins with one of `fade_in` after it.
+    within [first, last), counted from the join, where both sides have sound. If that is too short,
+    the outgoing side ends in a fade of `fade_out` before the join, and the incoming side begins
+    with a fade of `fade_in` after it.
     """
 
     left: np.ndarray
@@ -46,7 +46,7 @@ def plan_overlaps(
     options: CrossfadeOptions,
     sample_rate: int,
 ) -> Overlaps:
-    """Decide place, length and shape of a batch's overlaps; arguments as of `crossfade.cross`."""
+    """Decide place, length and shape of a batch's overlaps; arguments as for `crossfade.cross`."""
     overlap = options.overlap_samples(sample_rate)
     shortest = min(overlap, edge_samples(sample_rate))
     first = limits.first
@@ -78,14 +78,14 @@ def edge_samples(sample_rate: int) -> int:
 
 
 def context_samples(options: CrossfadeOptions, sample_rate: int) -> int:
-    """Return how many samples around those a crossfade may change are analysed."""
+    """Return the number of samples that are analysed beyond those a crossfade may change."""
     for_attacks = CONTEXT_MS if options.attacks else 0
     for_alignment = alignment.WINDOW_MS if options.align_ms else 0
     return round(max(for_attacks, for_alignment) * sample_rate / 1000)
 
 
 def middle_of(sides: np.ndarray, extent: int) -> np.ndarray:
-    """Return the samples from `extent` before the joins to as many after them."""
+    """Return the samples from `extent` before the joins to `extent` after them."""
     reach = sides.shape[1] // 2
     return sides[:, reach - extent : reach + extent]
 
@@ -97,9 +97,9 @@ def _keep_off_attacks(
     shortest: int,
     sample_rate: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Narrow [first, last) of the limits to between the attacks of both sides.
+    """Narrow [first, last) of the limits to the space between the attacks of both sides.
 
-    The third result is when the incoming side has its first attack from the join on.
+    The third result is the first attack of the incoming side from the join on, in samples.
     """
     reach = outgoing.shape[1] // 2
     pivot = reach - round(ATTACK_TOLERANCE_MS * sample_rate / 1000)
@@ -107,7 +107,7 @@ def _keep_off_attacks(
     in_before, in_after = bracket(incoming, sample_rate=sample_rate, pivot=pivot)
     until = np.minimum(limits.last, np.minimum(out_after, in_after) - reach)
     since = np.maximum(out_before, in_before) - reach
-    # where the two are too close together, the coming attack matters more than the past one
+    # if the two are too close together, the coming attack matters more than the past one
     since = np.maximum(limits.first, np.minimum(since, until - shortest))
     return since, until, np.maximum(in_after - reach, 0)
 
@@ -121,7 +121,7 @@ def _align(
     options: CrossfadeOptions,
     sample_rate: int,
 ) -> np.ndarray:
-    """Return where the overlaps start: around the join, or where the waveforms agree."""
+    """Return the starts of the overlaps: around the join, or where the waveforms agree best."""
     lowest = first + length // 2
     highest = last - length // 2
     middle = np.clip(0, lowest, np.maximum(highest, lowest))
@@ -148,7 +148,7 @@ def _match(
     options: CrossfadeOptions,
     sample_rate: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ρ and the step in level, as far as the options ask for them; else zeros."""
+    """Return ρ and the step in level; zeros for those that the options turn off."""
     none = np.zeros(len(outgoing))
     if options.fade != "matched" and not options.level_db:
         return none, none
@@ -163,9 +163,9 @@ def _match(
 def _measure(
     outgoing: np.ndarray, incoming: np.ndarray, start: np.ndarray, length: np.ndarray, context: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ρ within [0, 1], and by how many dB the incoming side is louder, over the overlaps.
+    """Measure ρ, within [0, 1], and how many dB the incoming side is louder, over the overlaps.
 
-    Both are 0 where one side is silent. No overlap reaches into the outermost `context` samples.
+    Both are 0 if one side is silent. No overlap extends into the outermost `context` samples.
     """
     extent = outgoing.shape[1] // 2 - context
     outgoing = middle_of(outgoing, extent)
@@ -185,8 +185,8 @@ def _measure(
 def _weighted_products(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return the sums of a·b·weight, float64, shape (joins,).
 
-    A join's sum, to the last bit, must not depend on the others of the batch; that of np.einsum
-    does when the batch is a single join.
+    A join's sum must not depend on the rest of its batch, not even in the last bit. The sum of
+    np.einsum does, when the batch is a single join.
     """
     products = (a * b).reshape(weight.shape) * weight
     return products.sum(axis=1).astype(np.float64)
@@ -200,11 +200,11 @@ def _fades_of_cuts(
     shortest: int,
     sample_rate: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lengths of the fades that end and begin the sides where there is no overlap.
+    """Return the lengths of the fades out and in where there is no overlap.
 
-    They are as `limits` says, with two exceptions: a fade ends before an attack, and a side that
-    ends or starts high gets a very short one, unless it is a source's own beginning or end beside
-    silence.
+    They are those of `limits`, with two exceptions. A fade ends before an attack. A side that ends
+    or starts far from zero gets a very short fade, unless it is a source's own beginning or end
+    beside silence.
     """
     reach = outgoing.shape[1] // 2
     if not reach:

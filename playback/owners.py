@@ -1,4 +1,4 @@
-"""Which source each pixel column of a picture belongs to."""
+"""Find the source to which each pixel column of a picture belongs."""
 
 from collections import Counter
 
@@ -6,18 +6,19 @@ import numpy as np
 
 from playback.plan import Plan
 
-NAMED_SOURCES = 12  # as many as a legend can tell apart; the rest are grey
+NAMED_SOURCES = 12  # as many colours as one can tell apart; other sources are grey
 
 
 def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Find the source that has most of each column.
+    """Find the source that covers most of each column.
 
     Returns
     -------
     names : list of str
         The sources that are named, the most played first.
     owners : ndarray, shape (len(edges) - 1,)
-        For each column the number of its source in `names`; len(names) is another one, -1 none.
+        For each column the index of its source in `names`; len(names) for an unnamed source, -1
+        for none.
     """
     lengths: Counter[str] = Counter()
     for step in plan.steps:
@@ -34,7 +35,7 @@ def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
 
 
 def _covered(parts: list[tuple[int, int]], edges: np.ndarray) -> np.ndarray:
-    """Return how much of each interval between edges the parts (start, end), in order, cover."""
+    """Return how much of each interval between edges is covered by ordered parts (start, end)."""
     ends = np.array(parts).reshape(-1, 2)
     lengths = ends[:, 1] - ends[:, 0]
     covered = np.concatenate([[0], np.cumsum(lengths)])  # before each part

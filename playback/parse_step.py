@@ -1,4 +1,4 @@
-"""Read steps from JSON, and check them."""
+"""Read the steps of a plan from JSON, and check them."""
 
 import os
 from dataclasses import MISSING
@@ -26,14 +26,14 @@ RANGES = {
 
 
 class CompactStep(tuple):
-    """A step as it was read: values in the order of `STEP_KEYS`, `MISSING` where there is none.
+    """A step as read: values in the order of `STEP_KEYS`, with `MISSING` for missing ones.
 
-    It takes a fraction of a dict's memory.
+    It takes a fraction of the memory of a dict.
     """
 
 
 def compact(document: dict[str, Any]) -> Any:
-    """Return an object that may be a step as a `CompactStep`: an `object_hook` of `json.loads`."""
+    """Turn an object that looks like a step into a `CompactStep`; a hook for `json.loads`."""
     if document.keys() <= set(STEP_KEYS) and document.keys() >= {"source", "n_samples"}:
         if isinstance(document["source"], str):
             document["source"] = intern(document["source"])
@@ -42,7 +42,7 @@ def compact(document: dict[str, Any]) -> Any:
 
 
 def compact_without_alternatives(document: dict[str, Any]) -> Any:
-    """Do as `compact`, and forget the alternatives."""
+    """Do as `compact`, but drop the alternatives."""
     document.pop("alternatives", None)
     return compact(document)
 
@@ -53,11 +53,11 @@ def parse_step(name: str, step: Any, free: int, n_targets: int) -> Step:
     Parameters
     ----------
     name : str
-        What the step is called in messages.
+        Name of the step in messages.
     free : int
-        Where a step begins that has no `at_sample`.
+        Start of a step that has no `at_sample`.
     n_targets : int
-        Rows of the plan's targets.
+        Number of rows of the plan's targets.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _to_dict(name: str, step: Any) -> dict[str, Any]:
 
 
 def check_keys(name: str, document: dict, required: set[str], optional: set[str]) -> None:
-    """Raise a PlanError if a key is missing or unknown."""
+    """Raise a `PlanError` if a key is missing or unknown."""
     if missing := sorted(required - set(document)):
         raise PlanError(f"{name}: {', '.join(missing)} missing; add it")
     if unknown := sorted(set(document) - required - optional):
@@ -97,11 +97,11 @@ def check_keys(name: str, document: dict, required: set[str], optional: set[str]
 
 
 def check_integer(name: str, value: Any, *, minimum: int, maximum: int = MAX_SAMPLES) -> None:
-    """Raise a PlanError unless the value is an integer within the limits."""
+    """Raise a `PlanError` unless the value is an integer within the limits."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise PlanError(f"{name}={value!r} must be an integer of at least {minimum}")
     if value > maximum:
-        raise PlanError(f"{name}={value} must be {maximum} at most")
+        raise PlanError(f"{name}={value} must be at most {maximum}")
 
 
 def _check_numbers(name: str, step: dict) -> None:
@@ -153,7 +153,7 @@ def _check_source(name: str, source: Any) -> None:
             f"{name}: source={source!r} must be a path within the corpus folder, relative to it"
         )
     if "\0" in source or not _is_encodable(source):
-        raise PlanError(f"{name}: source={source!r} is no name that a file can have")
+        raise PlanError(f"{name}: source={source!r} is not a valid file name")
 
 
 def _is_relative(source: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A picture of a render: its waveform coloured by source, its joins, and its spectrogram."""
+"""Draw a picture of a render: its waveform coloured by source, its joins, and its spectrogram."""
 
 import math
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from playback.spectrogram import measure_spectrogram
 
 LABEL_LETTERS = 24  # of a source's name
 OTHERS = (0.6, 0.6, 0.6)
-RANGE_DB = 70  # below the loudest, about what 16 bits hold above their noise
+RANGE_DB = 70  # dB shown below the loudest; about the useful range of 16 bits
 LOWEST_HZ = 40.0
 BLOCK_SAMPLES = 1 << 18  # read at a time
-# of the figure; the legend and the scale have the rest
+# share of the figure; the legend and the scale take the rest
 LEFT = 0.075
 WIDTH = 0.725
 TICKS_S = (15, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # between the labels of a long time axis
@@ -32,18 +32,18 @@ def save_picture(audio: Path, plan: Plan, path: Path, *, joins: Sequence[int], t
     Parameters
     ----------
     audio : Path
-        What was rendered from `plan`, at its sample rate.
+        The audio rendered from `plan`, at its sample rate.
     path : Path
-        Ends in .png.
+        Must end in .png.
     joins : sequence of int
-        Samples of the output at which units are joined; their number per pixel column is drawn.
+        Samples of the output at which units are joined; their number per pixel column is plotted.
 
     Raises
     ------
     AudioError
         If the audio cannot be read.
     ParameterError
-        If it is empty or of another rate, or `path` cannot be written or is no PNG.
+        If it is empty or of another rate, or `path` cannot be written or is not a PNG.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -68,10 +68,10 @@ def save_picture(audio: Path, plan: Plan, path: Path, *, joins: Sequence[int], t
 
 
 def draw_waveform(axes, audio: Path, plan: Plan) -> None:
-    """Draw lowest and highest sample of each pixel column, and a legend beside.
+    """Draw the lowest and highest sample of each pixel column, with a legend beside.
 
-    Each column has the colour of the source that has most of it. A quiet unit is a thin line; where
-    no unit is played nothing is drawn. `audio` and errors as of `save_picture`.
+    Each column has the colour of the source that covers most of it. A quiet unit is a thin line;
+    where no unit is played, nothing is drawn. `audio` and errors are as for `save_picture`.
     """
     from matplotlib.collections import PolyCollection
 
@@ -96,7 +96,7 @@ def draw_waveform(axes, audio: Path, plan: Plan) -> None:
 
 
 def _bar_corners(edges: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
-    """Return the corners (x, y) of a bar between each two edges, shape (bars, 4, 2)."""
+    """Return the corners (x, y) of the bars between successive edges, shape (bars, 4, 2)."""
     left = edges[:-1]
     right = edges[1:]
     corners = np.stack([left, lows, left, highs, right, highs, right, lows], axis=1)
@@ -121,7 +121,7 @@ def _draw_legend(axes, names: list[str], colours: np.ndarray, *, n_others: int) 
 
 
 def _shorten(label: str) -> str:
-    """Return a label that can be printed, cut where it is too long."""
+    """Return a label in printable form, cut if it is too long."""
     label = printable(label)
     return label if len(label) <= LABEL_LETTERS else f"{label[: LABEL_LETTERS - 1]}…"
 
@@ -181,7 +181,7 @@ def _label_time(axes) -> None:
 def _measure_extremes(
     file: sf.SoundFile, edges: np.ndarray, block_samples: int = BLOCK_SAMPLES
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return lowest and highest sample over all channels between each two edges.
+    """Return the lowest and highest sample of all channels between successive edges.
 
     Both have shape (len(edges) - 1,).
     """

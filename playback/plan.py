@@ -1,4 +1,7 @@
-"""The plan: what is played when. It is all that playback needs, and made to be edited by hand."""
+"""The plan: what is played when.
+
+It is all that playback needs, and is meant to be edited by hand.
+"""
 
 import json
 import math
@@ -35,10 +38,10 @@ class Plan:
     """Steps in time order, without overlap; what lies between them is silence.
 
     `database` holds the "id" of the database and the "root" of its corpus; `settings` holds
-    "crossfade" (see `options.CrossfadeOptions`) and whatever else says how the plan was made.
-    `tail_samples` of silence come after the last step. `sources` says for each source which file it
-    was: "hash" (XXH3-128), "bytes", "modified_ns"; one that is not listed is not checked. `targets`
-    are the descriptors that were searched for, if they are known.
+    "crossfade" (see `options.CrossfadeOptions`) and the other settings that the plan was made with.
+    `tail_samples` of silence come after the last step. `sources` identifies the file of each
+    source by "hash" (XXH3-128), "bytes" and "modified_ns"; sources that are not listed are not
+    checked. `targets` are the descriptors that were searched for, if known.
     """
 
     sample_rate: int
@@ -59,7 +62,7 @@ class Plan:
     def identity(self) -> str:
         """XXH3-128 of what is played, 32 hex digits.
 
-        Plans that differ only in why their units were chosen have the same.
+        Plans that differ only in why their units were chosen have the same identity.
         """
         head = f"{self.sample_rate} {self.channels} {self.database['id']} {self.n_samples}"
         digest = xxhash.xxh3_128(head.encode())
@@ -71,7 +74,7 @@ class Plan:
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON, one step per line."""
+        """Write the plan as JSON, one step per line."""
         head = {
             "format": FORMAT,
             "version": VERSION,
@@ -97,7 +100,7 @@ class Plan:
     def load(cls, path: str | Path, *, alternatives: bool = True) -> Self:
         """Read and check a plan.
 
-        Without the alternatives, which playback does not need, it takes a fifth of the memory.
+        Without the alternatives, which playback does not need, a plan takes a fifth of the memory.
 
         Raises
         ------
@@ -122,7 +125,7 @@ def _read_json(path: str | Path, object_hook) -> Any:
     except OSError as error:
         raise PlanError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from error
     except UnicodeDecodeError as error:
-        raise PlanError(f"{path}: not a readable plan, but no text; {REMEDY}") from error
+        raise PlanError(f"{path}: not a readable plan (not UTF-8 text); {REMEDY}") from error
     except json.JSONDecodeError as error:
         raise PlanError(
             f"{path}: line {error.lineno}, column {error.colno}: {error.msg}; every step but"
@@ -138,7 +141,7 @@ def _parse(document: Any) -> dict[str, Any]:
         raise PlanError(f'"format" must be "{FORMAT}"; {REMEDY}')
     if document.get("version") != VERSION:
         raise PlanError(
-            f'"version" is {document.get("version")}, this Demiurge reads {VERSION}; update'
+            f'"version" is {document.get("version")}, but this Demiurge reads {VERSION}; update'
             " Demiurge"
         )
     check_keys("the plan", document, REQUIRED_KEYS, OPTIONAL_KEYS)
@@ -173,7 +176,7 @@ def _check_settings(settings: Any) -> None:
 
 
 def _is_finite(value: Any) -> bool:
-    """Return whether there is no NaN and no infinity in a JSON value, however deep."""
+    """Return whether a JSON value contains neither NaN nor infinity, at any depth."""
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The audio of an open plan in blocks, on its way to files."""
+"""Yield the audio of an open plan in blocks, for the writers of files."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ BLOCK_SAMPLES = 1 << 17  # meters and encoders are slow on the short pieces that
 
 @dataclass(frozen=True)
 class PlanAudio:
-    """An open plan, how its units overlap, and where progress is reported."""
+    """The audio of an open plan: with its crossfade, and a callback for progress."""
 
     opened: OpenPlan
     crossfade: CrossfadeOptions
@@ -30,7 +30,7 @@ class PlanAudio:
         return self.opened.plan
 
     def blocks(self, label: str, only: str | None = None) -> Iterator[np.ndarray]:
-        """Yield the audio in blocks and report progress; `only` as of `stitch`."""
+        """Yield the audio in blocks and report progress; `only` as for `stitch`."""
         n_samples = self.plan.n_samples
         pieces: list[np.ndarray] = []
         size = 0
@@ -49,9 +49,9 @@ class PlanAudio:
     def writer(
         self, temporary: Path, path: Path, *, bits: str | None, title: str = ""
     ) -> AudioWriter:
-        """Return a writer of the audio, or a part of it, as long as the plan.
+        """Return a writer for the audio, or one source's part of it, as long as the plan.
 
-        The file names its plan and how it was crossfaded.
+        The file's comment names the plan and its crossfade.
         """
         options = " ".join(f"{name}={value}" for name, value in asdict(self.crossfade).items())
         comment = (

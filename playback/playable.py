@@ -1,4 +1,4 @@
-"""The part of a plan that can be played: steps whose source is usable and long enough."""
+"""Find the steps of a plan that can be played: their source is usable and long enough."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ def playable_numbers(plan: Plan, lengths: Mapping[str, int]) -> list[int]:
     Parameters
     ----------
     lengths : mapping
-        Samples of each source that can be played, at the plan's rate; others are left out.
+        Length in samples, at the plan's rate, of each source that can be played.
     """
     return [
         number
@@ -22,6 +22,6 @@ def playable_numbers(plan: Plan, lengths: Mapping[str, int]) -> list[int]:
 
 
 def keep_steps(plan: Plan, numbers: Sequence[int]) -> Plan:
-    """Return the plan with these steps only, as long as before; there must be at least one."""
+    """Return the plan with only these steps, of which there must be one, and the same length."""
     steps = tuple(plan.steps[number] for number in numbers)
     return replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample)

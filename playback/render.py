@@ -1,4 +1,4 @@
-"""A plan to an audio file: loud enough, never over full scale, complete or not there at all."""
+"""Render a plan to an audio file: at the right level, never clipped, and complete or absent."""
 
 import math
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from playback.plan_audio import BLOCK_SAMPLES, PlanAudio
 
 @dataclass(frozen=True)
 class RenderSummary:
-    """What was written.
+    """The levels of a render.
 
-    `gain_db` is what the whole was changed by; `peak` its sample peak, `lufs` its loudness and
-    `true_peak_db` its true peak after that, the last two where they were measured.
+    `gain_db` was applied to the whole. `peak` is its sample peak after that, and `lufs` and
+    `true_peak_db` are its loudness and true peak, if they were measured.
     """
 
     n_samples: int
@@ -35,7 +35,7 @@ class RenderSummary:
 
 
 class _OverFullScaleError(Exception):
-    """The whole must be lowered."""
+    """A sample is over full scale, so the whole must be lowered."""
 
 
 def render(
@@ -46,23 +46,23 @@ def render(
     render_options: RenderOptions = DEFAULT_RENDER,
     progress: Progress = no_progress,
 ) -> RenderSummary:
-    """Write a plan as WAV, FLAC or OGG, whichever the suffix says.
+    """Write a plan as WAV, FLAC or OGG, depending on the suffix.
 
-    16- and 24-bit sources come back bit-exact where nothing is faded. A render over full scale is
-    lowered as a whole. The file names the plan by its identity.
+    16- and 24-bit sources come out bit-exact where nothing is faded. A render over full scale is
+    lowered as a whole. The file's comment states the identity of the plan.
 
     Parameters
     ----------
     root : path, optional
         The corpus folder; the plan's own by default.
-    progress : callable (done, in all, label)
+    progress : callable (done, total, label)
 
     Raises
     ------
     PlanError
         If sources are missing, unreadable, changed or too short.
     ParameterError
-        If `path` cannot be written, or its format cannot hold this.
+        If `path` cannot be written, or its format does not support the render.
     """
     with open_plan(plan, root, outputs=[path], progress=progress) as opened:
         return write_whole(opened, Path(path), render_options, progress=progress)
@@ -76,7 +76,7 @@ def write_whole(
     progress: Progress = no_progress,
     block_samples: int = BLOCK_SAMPLES,
 ) -> RenderSummary:
-    """Do as `render`, for a plan whose sources have been checked."""
+    """Do as `render`, for a plan that has been opened."""
     audio = PlanAudio(opened, render_options.crossfade, progress, block_samples)
     output = render_options.output
     with replacing(path) as temporary:
@@ -84,7 +84,7 @@ def write_whole(
             try:
                 return _write_as_it_is(audio, output, temporary, path)
             except _OverFullScaleError:
-                pass  # never clip: write it again, lower as a whole
+                pass  # do not clip: write the whole again at a lower level
         return _write_at_level(audio, output, temporary, path)
 
 
@@ -104,9 +104,9 @@ def _write_as_it_is(
 def _write_at_level(
     audio: PlanAudio, output: OutputOptions, temporary: Path, path: Path
 ) -> RenderSummary:
-    """Measure all of it, then write it with the gain that it needs.
+    """Measure the whole, then write it with the gain that it needs.
 
-    Meanwhile it is kept in a nameless file beside the output.
+    In between, it is kept in an unnamed temporary file beside the output.
     """
     with TemporaryFile(dir=temporary.parent) as file:
         peak, lufs, true_peak = _measure(audio, output, file, path)
@@ -126,7 +126,7 @@ def _write_at_level(
 def _measure(
     audio: PlanAudio, output: OutputOptions, file: IO[bytes], path: Path
 ) -> tuple[float, float | None, float | None]:
-    """Keep the audio in a file; return its peak, and its loudness and true peak if they matter."""
+    """Store the audio in a file; return its peak, and its loudness and true peak if needed."""
     meter = PeakMeter()
     if output.lufs is None and output.true_peak_db is None:
         for block in audio.blocks(path.name):
@@ -164,5 +164,5 @@ def _write_from(
 
 
 def _changed_by(level: float | None, gain_db: float) -> float | None:
-    """Return a level after a gain; None if it was not measured or there is only silence."""
+    """Return a level after a gain; None if it was not measured or is that of silence."""
     return None if level is None or math.isinf(level) else level + gain_db

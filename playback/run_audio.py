@@ -1,4 +1,4 @@
-"""The audio of a run, readable from before its start to past its end, transformed if need be."""
+"""Read the audio of a run, from before its start to past its end, transformed if necessary."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from playback.sources import SampleReader
 from playback.steps import Step
 from playback.transform import transform
 
-MARGIN_SECONDS = 0.25  # of the source around a unit that are transformed with it
+MARGIN_SECONDS = 0.25  # of the source on either side of a unit, transformed with it
 
 
 class RunAudio:
@@ -17,7 +17,7 @@ class RunAudio:
     Attributes
     ----------
     before, after : int
-        Samples that can be read before the run's first and after its last.
+        Number of samples that can be read before the run's start and after its end.
     """
 
     def __init__(self, step: Step, reader: SampleReader, plan: Plan) -> None:
@@ -28,7 +28,7 @@ class RunAudio:
         until_end = reader.length(step.source) - step.end_sample
         self.before = until_end if step.reverse else step.start_sample
         self.after = step.start_sample if step.reverse else until_end
-        # in memory: what is transformed, and short runs once they are read
+        # samples in memory: those of transformed runs, and of short runs once read
         self._loaded: np.ndarray | None = None
         self._loaded_from = 0
         if step.is_resampled:
@@ -37,7 +37,7 @@ class RunAudio:
     def read(self, out: np.ndarray, offset: int) -> None:
         """Fill `out`, shape (n_samples, channels), from `offset` samples after the run's start.
 
-        Where there is no audio, it is filled with zeros.
+        Samples without audio become 0.
         """
         skipped = max(0, -self.before - offset)
         n = min(len(out), self.step.n_samples + self.after - offset) - skipped
@@ -54,7 +54,7 @@ class RunAudio:
             part[:] = loaded
 
     def read_ahead(self, reach: int) -> None:
-        """Read a short run at once if the zones of `reach` samples around its two ends meet."""
+        """Read a run in one go if the zones of `reach` samples around its two ends meet."""
         if self._loaded is None and self.step.n_samples <= 2 * reach:
             first = max(-reach, -self.before)
             last = self.step.n_samples + min(reach, self.after)
@@ -64,7 +64,7 @@ class RunAudio:
             self._loaded_from = first
 
     def _loaded_part(self, first: int, n: int) -> np.ndarray | None:
-        """Return samples that are in memory; None if some of them are not."""
+        """Return samples from memory; None unless all of them are there."""
         if self._loaded is None or first < self._loaded_from:
             return None
         part = self._loaded[first - self._loaded_from :][:n]

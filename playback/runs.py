@@ -1,18 +1,18 @@
-"""Runs: steps whose units are adjacent in their source, played as one."""
+"""Runs: successive steps whose units are adjacent in their source, played as one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from playback.steps import Step
 
-ZONE_GRID = 64  # samples; the zone that is read around a join is a multiple of it
+ZONE_GRID = 64  # samples; the zones read around joins are multiples of this
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Steps `first` to `last` of a plan as one step.
 
-    `head` and `tail` are the lengths of the first and the last of them.
+    `head` and `tail` are the lengths of its first and its last unit.
     """
 
     step: Step
@@ -22,9 +22,9 @@ class Run:
     tail: int
 
     def head_limit(self, reach: int) -> int:
-        """Return how many samples at its start a crossfade may change.
+        """Return the number of samples at its start that a crossfade may change.
 
-        That is half of the run and one unit at most, and not much more than `reach`.
+        It is at most half of the run, at most one unit, and not much more than `reach`.
         """
         return _limit(min(self.step.n_samples // 2, self.head), reach)
 
@@ -34,9 +34,9 @@ class Run:
 
 
 def _limit(available: int, reach: int) -> int:
-    """Return `reach`, or all that is available if next to nothing would be left.
+    """Return `reach`, or all that is available if less than the grid would remain.
 
-    A remainder shorter than the grid would cost a read of its own.
+    Such a short remainder would need a read of its own.
     """
     return available if available < reach + ZONE_GRID else reach
 
@@ -44,7 +44,8 @@ def _limit(available: int, reach: int) -> int:
 def is_contiguous(outgoing: Step, incoming: Step) -> bool:
     """Return whether the sound simply goes on from one step to the next.
 
-    They are adjacent in the source and in the output, with one gain and no transformation.
+    It does if they are adjacent both in the source and in the output, with the same gain, and
+    neither is transformed.
     """
     return (
         outgoing.source == incoming.source
@@ -74,7 +75,7 @@ def _make_run(steps: Sequence[Step], first: int, last: int) -> Run:
 
 
 def run_start(steps: Sequence[Step], number: int) -> int:
-    """Return the first step of the run that a step belongs to."""
+    """Return the number of the first step of the run that a step belongs to."""
     number = min(max(number, 0), len(steps) - 1)
     while number > 0 and is_contiguous(steps[number - 1], steps[number]):
         number -= 1
@@ -82,7 +83,7 @@ def run_start(steps: Sequence[Step], number: int) -> int:
 
 
 def run_end(steps: Sequence[Step], number: int) -> int:
-    """Return the last step of the run that a step belongs to."""
+    """Return the number of the last step of the run that a step belongs to."""
     number = min(max(number, 0), len(steps) - 1)
     while number < len(steps) - 1 and is_contiguous(steps[number], steps[number + 1]):
         number += 1

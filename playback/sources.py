@@ -1,8 +1,8 @@
 """Read from sources, exact to the sample, at the plan's sample rate and channel count.
 
-PCM files at the plan's rate are read in place through open handles. Lossy files seek wrongly, FLAC
-files seek slowly, and other rates need the whole file resampled: those are decoded once, whole,
-into the cache (see audio/decoded.py), and read from there.
+PCM files at the plan's rate are read in place through open handles. Lossy files do not seek
+exactly, FLAC files seek slowly, and files at other rates must be resampled as a whole. These are
+decoded once, completely, into the cache (see audio/decoded.py), and read from there.
 """
 
 import os
@@ -26,11 +26,11 @@ from playback.open_files import OpenFile, RawFile, check_end, open_in_place
 from playback.plan import Plan
 
 OPEN_FILES = 64  # handles kept open at a time
-FLAC_SEEK_SECONDS = 0.4  # of FLAC that are decoded in the time of one seek
+FLAC_SEEK_SECONDS = 0.4  # seconds of FLAC that can be decoded in the time of one seek
 
 
 class SampleReader(Protocol):
-    """Where rendering takes the samples of sources from."""
+    """The interface through which rendering reads sources."""
 
     def length(self, source: str) -> int: ...
 
@@ -38,7 +38,7 @@ class SampleReader(Protocol):
 
 
 class SourceReader:
-    """Reads from the files under `root`. A context manager: leaving it closes the files."""
+    """Reads from the files under `root`. As a context manager, it closes them at the end."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class SourceReader:
         self._lengths: dict[str, int] = {}
         # headers, and the size and date of the files they were read from
         self._headers: dict[str, tuple[tuple[int, int], AudioInfo]] = {}
-        # FLAC files of which so little is played that they are not decoded
+        # FLAC files that are not decoded, because little of them is played
         self._in_place: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -70,12 +70,12 @@ class SourceReader:
     def prepare(self, plan: Plan, progress: Progress = no_progress) -> dict[str, str]:
         """Check every source of a plan, and decode those that cannot be read in place.
 
-        This takes all processors.
+        All processors are used.
 
         Returns
         -------
         dict
-            What is wrong with a source, for each that is missing, unreadable or changed.
+            The problem with each source that is missing, unreadable or changed.
         """
         counts = Counter(step.source for step in plan.steps)
         problems = {}
@@ -102,7 +102,7 @@ class SourceReader:
         Raises
         ------
         PlanError
-            If the file is not there.
+            If the file is missing.
         AudioError
             If it cannot be read.
         """
@@ -146,14 +146,14 @@ class SourceReader:
             )
 
     def _prepare(self, source: str, n_reads: int, stamp: dict[str, Any] | None) -> str | None:
-        """Get a source ready to be read `n_reads` times; return what is wrong with it."""
+        """Prepare a source to be read `n_reads` times; return its problem, if any."""
         path = self.root / source
         try:
             if not path.is_file():
                 return f"missing{_resembling(path)}"
             info = self._header(source)
             if stamp and _has_changed(path, stamp):
-                return "another file than the plan was made of"
+                return "not the file that the plan was made from"
             seconds = info.n_samples / info.sample_rate
             if info.format == "FLAC" and n_reads * FLAC_SEEK_SECONDS < seconds:
                 self._in_place.add(source)
@@ -163,11 +163,11 @@ class SourceReader:
         except OSError as error:
             return f"cannot be read ({error.strerror})"
         except UnicodeEncodeError:
-            return "its name is no text that can be opened; rename it"
+            return "its name is not valid; rename it"
         return None
 
     def _load(self, source: str, path: Path, info: AudioInfo) -> int:
-        """Decode a source if it must be; return its length."""
+        """Decode a source if necessary; return its length in samples."""
         if not self._reads_in_place(source, info):
             return self._cache.entry(path, info.channels, self._sample_rate).n_samples
         if info.format == "FLAC":
@@ -182,7 +182,7 @@ class SourceReader:
         )
 
     def _header(self, source: str) -> AudioInfo:
-        """Return a source's header, which is read once unless the file changes."""
+        """Return a source's header, which is only read again if the file changes."""
         path = self.root / source
         status = path.stat()
         version = status.st_size, status.st_mtime_ns
@@ -193,7 +193,7 @@ class SourceReader:
         return info
 
     def _opened(self, source: str) -> OpenFile:
-        """Return a source's open file; if there are many, close the one not used for longest."""
+        """Return a source's open file; if too many are open, close the least recently used one."""
         if source in self._open:
             self._open.move_to_end(source)
             return self._open[source]
@@ -222,7 +222,7 @@ def sources_of(plan: Plan) -> Iterable[str]:
 
 
 def _resembling(path: Path) -> str:
-    """Return a hint at a file of a similar name, if there is one."""
+    """Return a hint at a file with a similar name, or "" if there is none."""
     if not path.parent.is_dir():
         return ""
     names = [other.name for other in path.parent.iterdir() if other.is_file()]
@@ -231,9 +231,9 @@ def _resembling(path: Path) -> str:
 
 
 def _has_changed(path: Path, stamp: dict[str, Any]) -> bool:
-    """Return whether a file is another than the stamp says.
+    """Return whether a file differs from its stamp.
 
-    It is read through only if its date differs.
+    Its content is only read if its date differs.
     """
     now = path.stat()
     if now.st_size != stamp["bytes"]:

@@ -1,4 +1,4 @@
-"""The spectrogram of an audio file, as many columns as a picture has pixels."""
+"""Measure the spectrogram of an audio file, with one column for each pixel of a picture."""
 
 import math
 
@@ -6,22 +6,24 @@ import numpy as np
 import soundfile as sf
 from scipy import fft
 
-WINDOW_S = 0.046  # of the spectra; shorter where there is less than a second
-WINDOWS = 4  # at most, averaged to a column
+WINDOW_S = 0.046  # window of the spectra; shorter for audio of less than a second
+WINDOWS = 4  # most windows that are averaged into a column
 
 
 def measure_spectrogram(file: sf.SoundFile, n_columns: int, bands: np.ndarray) -> np.ndarray:
-    """Return the mean power of the channels between each two of `bands` (Hz).
+    """Return the mean power of the channels between successive `bands` (Hz).
 
-    The result has shape (len(bands) - 1, n_columns). Windows lie evenly, as many to a column as
-    leave no gap between them but no more than `WINDOWS`.
+    The result has shape (len(bands) - 1, n_columns). Windows are spaced evenly, with as many in a
+    column as leave no gaps, but at most `WINDOWS`.
     """
     usual = 1 << round(math.log2(WINDOW_S * file.samplerate))
     length = max(min(usual, file.frames // 16), 64)
     per_column = min(math.ceil(2 * file.frames / n_columns / length), WINDOWS)
     n_windows = n_columns * per_column
     starts = (np.arange(n_windows) + 0.5) * file.frames / n_windows - length / 2
-    n_fft = 4 * fft.next_fast_len(length)  # finer than the window resolves: low bands become smooth
+    n_fft = 4 * fft.next_fast_len(
+        length
+    )  # finer than the window resolves, to make low bands smooth
     frequencies = fft.rfftfreq(n_fft, 1 / file.samplerate)
     window = np.hanning(length).astype(np.float32)
     columns = []
@@ -38,7 +40,7 @@ def measure_spectrogram(file: sf.SoundFile, n_columns: int, bands: np.ndarray) -
 def _read(file: sf.SoundFile, start: int, n_samples: int) -> np.ndarray:
     """Return samples, float32, shape (channels, n_samples).
 
-    There is silence before the beginning and after the end.
+    They are 0 before the beginning and after the end of the file.
     """
     first = max(start, 0)
     last = min(start + n_samples, file.frames)

@@ -1,4 +1,4 @@
-"""Stems: what each source of a plan plays, as a file of its own."""
+"""Stems: the part of each source of a plan in a file of its own."""
 
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ from playback.plan import Plan
 from playback.plan_audio import PlanAudio
 from playback.sources import sources_of
 
-NAME_LETTERS = 60  # of a source's name in the name of its stem
+NAME_LETTERS = 60  # most letters of a source's name in the name of its stem
 
 
 def write_stems(
@@ -26,12 +26,12 @@ def write_stems(
     gain_db: float | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
-    """Write what each source plays, as long as the plan; together the stems are the whole.
+    """Write the part of each source, as long as the plan; the stems sum to the whole.
 
     Parameters
     ----------
     gain_db : float, optional
-        What the whole was changed by. By default, what keeps it below full scale.
+        The gain of the whole. By default, the gain that keeps the whole below full scale.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def write_stems(
 
 
 def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
-    """Return the file of each source's stem, numbered in the order of their first use."""
+    """Map the file of each stem to its source; files are numbered in the order of first use."""
     sources = list(sources_of(plan))
     width = len(str(len(sources)))
     paths = {}
@@ -64,7 +64,7 @@ def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
 
 
 def _safe_gain_db(audio: PlanAudio) -> float:
-    """Return what keeps the whole below full scale."""
+    """Return the gain that keeps the whole below full scale."""
     meter = PeakMeter()
     for block in audio.blocks("measuring"):
         meter.add(block)

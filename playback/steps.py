@@ -1,4 +1,4 @@
-"""A step of a plan: one unit and when it is played."""
+"""A step of a plan: one unit and the time at which it is played."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,20 +9,21 @@ NO_TARGET = -1  # of a step that nothing was searched for
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One unit and when it is played.
+    """One unit and the time at which it is played.
 
     Positions and lengths are integer samples at the plan's sample rate.
 
     `source` is relative to the corpus root. `at_sample` is the position in the output, where the
-    unit lasts `n_samples`. `gain_db`, `reverse`, `transpose` (semitones) and `stretch` (2: twice as
-    slow, so that half as much of the source is played) say how; by default it is left as it is.
+    unit lasts `n_samples`. `gain_db`, `reverse`, `transpose` (semitones) and `stretch` (2 is twice
+    as slow, so that half as much of the source is played) change the sound; by default nothing
+    does.
 
-    The rest says why the unit was chosen, and playback ignores it: `unit` (-1: by hand), its
-    distance from what was searched for (`distance`) and from what would have followed the step
-    before in its source (`join`), the row of the plan's targets that was searched for (`target`;
-    -1: none), whether it stays when the rest is chosen again (`locked`), and `alternatives`: units
-    that fit nearly as well, each with "unit", "distance", "join", "source", "start_sample" and, if
-    a rule forbids it here, "removed".
+    The other fields say why the unit was chosen, and playback ignores them: `unit`, its id (-1 for
+    a step written by hand); `distance`, from its target; `join`, the distance from what would have
+    followed the step before in its source; `target`, the row of the plan's targets (-1 for none);
+    `locked`, True if it stays when other steps are chosen again; and `alternatives`, units that fit
+    nearly as well, each with "unit", "distance", "join", "source", "start_sample" and, if a rule
+    forbids it here, "removed".
     """
 
     unit: int
@@ -42,24 +43,24 @@ class Step:
 
     @property
     def end_sample(self) -> int:
-        """End in the source."""
+        """End of the step in the source."""
         if self.stretch == 1:
             return self.start_sample + self.n_samples
         return self.start_sample + max(1, round(self.n_samples / self.stretch))
 
     @property
     def until_sample(self) -> int:
-        """End in the output."""
+        """End of the step in the output."""
         return self.at_sample + self.n_samples
 
     @property
     def is_transformed(self) -> bool:
-        """Whether it sounds otherwise than in its source; gain does not count."""
+        """True if it is reversed, transposed or stretched; gain does not count."""
         return self.reverse or self.transpose != 0 or self.stretch != 1
 
     @property
     def is_resampled(self) -> bool:
-        """Whether it must be made whole before any of it can be played."""
+        """True if it must be made as a whole before any of it can be played."""
         return self.transpose != 0 or self.stretch != 1
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Plan to audio, join by join: memory does not depend on the plan's length.
+"""Stitch a plan to audio, join by join, in memory that does not depend on the plan's length.
 
 steps ──► runs (adjacent units as one) ──► joins, a batch at a time ──► blocks in output order
 """
@@ -34,18 +34,18 @@ def stitch(
 ) -> Iterator[np.ndarray]:
     """Yield the plan's audio in order, float32, shape (any, channels).
 
-    The blocks together have exactly `stop - start` samples.
+    The blocks have `stop - start` samples in total.
 
     Parameters
     ----------
     only : str, optional
-        Leave out all but this source's part; the parts of all sources add up to the whole.
+        Yield only the part of this source; the parts of all sources add up to the whole.
     start, stop : int
-        The part of the output that is wanted, by default all. It has the very samples that the
-        whole has there, and takes time for its own length only.
+        Part of the output to yield, by default all of it. Its samples are exactly those of the
+        whole, and the time it takes depends on its own length only.
     block_samples, batch_values : int
-        How much is in memory at a time: samples of a block; samples times channels of the joins
-        that are made together. They do not change the samples.
+        Amount in memory at a time: samples of a block, and samples times channels of the joins that
+        are made together. The audio does not depend on them.
 
     Raises
     ------
@@ -78,10 +78,10 @@ def stitch(
 
 
 def _steps_around(steps: Sequence[Step], start: int, stop: int) -> Sequence[Step]:
-    """Return the steps that decide how [start, stop) sounds.
+    """Return the steps that determine the audio of [start, stop).
 
-    Those are the runs that sound there, and one run more on either side: since a crossfade takes
-    half of a run at most, what lies beyond that one is not heard there.
+    These are the runs that sound there, and one more run on either side. Since a crossfade takes
+    at most half of a run, runs beyond these are not heard there.
     """
     first = bisect_right(steps, start, key=attrgetter("until_sample"))
     last = bisect_left(steps, stop, key=attrgetter("at_sample")) - 1
@@ -93,7 +93,7 @@ def _steps_around(steps: Sequence[Step], start: int, stop: int) -> Sequence[Step
 def _read_run(
     audio: RunAudio, start: int, stop: int, channels: int, block_samples: int
 ) -> Iterator[np.ndarray]:
-    """Yield a run from `start` to `stop` in the output: what lies between its crossfades."""
+    """Yield the audio of a run from `start` to `stop` in the output, between its crossfades."""
     for at in range(start, stop, block_samples):
         block = np.empty((min(block_samples, stop - at), channels), np.float32)
         audio.read(block, at - audio.step.at_sample)

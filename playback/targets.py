@@ -1,6 +1,4 @@
-"""The descriptors that a plan's units were searched for, kept with it so that they can be searched
-for again.
-"""
+"""The descriptors for which a plan's units were chosen, kept so that units can be chosen again."""
 
 import base64
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ REMEDY = "make the plan again, or leave targets out"
 
 @dataclass(frozen=True)
 class Targets:
-    """Raw descriptors, one row per step that was searched for: little-endian float32 in C order.
+    """Raw descriptors, one row per step of the search: little-endian float32 in C order.
 
     Raises
     ------
@@ -43,7 +41,7 @@ class Targets:
 
     @property
     def rows(self) -> np.ndarray:
-        """float32, (steps, n_descriptors); a view that cannot be written to."""
+        """The descriptors, float32, (steps, n_descriptors), as a read-only view."""
         return np.frombuffer(self.data, VALUE).reshape(-1, self.n_descriptors)
 
     @classmethod
@@ -64,7 +62,7 @@ class Targets:
 
     @classmethod
     def from_dict(cls, document: Any) -> Self:
-        """Read what `to_dict` returns."""
+        """Read targets that `to_dict` wrote."""
         if not isinstance(document, dict) or set(document) != {"n_descriptors", "float32"}:
             raise PlanError(
                 '"targets" must have "n_descriptors" and "float32" and no more; or leave it out'

@@ -1,9 +1,8 @@
-"""Time-stretching and transposing by Signalsmith Stretch (Luff, MIT), from the optional package
-python-stretch.
+"""Stretch and transpose sounds with Signalsmith Stretch (Luff, MIT), from python-stretch.
 
-It overlaps spectra of one block (0.12 s), and is centred: what is at t in the input is at t *
-stretch in the output. Only what lies within a block of either end would be incomplete, so a block
-of silence is put around the input and cut off again.
+The package is optional. It overlaps spectra of blocks of 0.12 s, and is centred: time t of the
+input is at t * stretch in the output. Only the first and the last block would be incomplete, so a
+block of silence is added at both ends of the input, and cut off again.
 """
 
 import math
@@ -12,9 +11,9 @@ import numpy as np
 
 from files.errors import ParameterError, install_command
 
-MAX_STRETCH = 10.0  # and 1/10: beyond, a block turns into a drone or skips whole notes
-MAX_TRANSPOSE = 48.0  # semitones, up or down: four octaves leave nothing of most sounds
-RANDOM_SEED = 0  # for stretches of more than 2 it draws random phases, the same ones every time
+MAX_STRETCH = 10.0  # and 1/10; beyond, a block turns into a drone, or whole notes are skipped
+MAX_TRANSPOSE = 48.0  # semitones up or down; beyond four octaves little is left of most sounds
+RANDOM_SEED = 0  # of the random phases for stretches of more than 2, the same every time
 
 
 def transform(
@@ -25,18 +24,18 @@ def transform(
     Parameters
     ----------
     samples : ndarray of float32, shape (n_samples, channels)
-        Channels are transformed together: the stereo image stays.
+        Channels are transformed together, to keep the stereo image.
     stretch : float, 0.1 to 10
-        2: twice as long.
+        Factor on the length; 2 is twice as long.
     transpose : float, -48 to 48
         Semitones.
     n_out : int >= 1
-        Samples wanted, about `n_samples * stretch`; silence follows where the sound has ended.
+        Number of samples to return, about `n_samples * stretch`; silence after the end.
 
     Returns
     -------
     ndarray of float32, shape (n_out, channels)
-        Sample t is what is at t / stretch in the input.
+        Sample t corresponds to sample t / stretch of the input.
 
     Raises
     ------

@@ -1,6 +1,4 @@
-"""What else could be played at one step: units near its target, and how each would join with what
-is played around it.
-"""
+"""Alternatives for one step: units near its target, and how they join with their neighbours."""
 
 from dataclasses import dataclass
 
@@ -13,18 +11,18 @@ from query.space import Space
 
 @dataclass(frozen=True)
 class Alternative:
-    """A unit for a step.
+    """A unit that could be played at a step.
 
     Attributes
     ----------
     position : int
-        Of the unit in `Database.units`.
+        Position of the unit in `Database.units`.
     distance : float
-        From the step's target.
+        Distance from the step's target.
     join, join_next : float
-        How it goes on from what is before and into what is next; 0 beside a rest or an edge.
+        Join costs from the unit before and to the unit after; 0 next to a rest or an edge.
     too_short : bool
-        Whether its source is over before the step is.
+        True if its source ends before the step does.
     """
 
     position: int
@@ -36,16 +34,16 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Place:
-    """A step of a path, as its neighbours make it.
+    """A step of a path: its length and its neighbours.
 
     Attributes
     ----------
     n_samples : int > 0
-        How long the step lasts.
+        Length of the step.
     before : int
         Position of the unit that is played before it, or `REST`.
     before_samples : int
-        How long that is played.
+        Length for which that unit is played.
     after : int
         Position of the unit that is played next, or `REST`.
     """
@@ -59,8 +57,7 @@ class Place:
 def find_alternatives(
     index: UnitIndex, target: np.ndarray, place: Place, *, k: int
 ) -> list[Alternative]:
-    """Return the k units nearest to a target, or all that can be found if there are fewer, nearest
-    first.
+    """Return the k units nearest to a target, nearest first; all units if there are fewer.
 
     Parameters
     ----------
@@ -78,7 +75,7 @@ def find_alternatives(
 def measure_units(
     space: Space, target: np.ndarray, positions: np.ndarray, place: Place
 ) -> list[Alternative]:
-    """Return what units, positions in `Database.units`, would cost at a step, in their order."""
+    """Return the costs of units at a step, in the order of `positions`."""
     before = np.array([place.before])
     before_samples = np.array([place.before_samples])
     after = np.full((len(positions), 1), place.after)

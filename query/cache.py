@@ -1,9 +1,8 @@
-"""Indexes that take long to build, kept beside the database: DB/index/KEY.faiss, and KEY.json,
-which says of what it is.
+"""A cache of indexes that are slow to build.
 
-A cache, never the data of record. An index of units that have been removed, or that misses some
-that were added, is brought up to date; one that is damaged, or of a database that has changed much,
-is built anew.
+An index is kept in the database's folder as index/KEY.faiss, with its description in
+index/KEY.json. It can always be built again. If units were added or removed, it is updated; if it
+is damaged, or the database has changed much, it is rebuilt.
 """
 
 import contextlib
@@ -26,12 +25,11 @@ from files.hashing import hash_file
 
 FORMAT = "demiurge-index"
 VERSION = 1
-KEPT = 4  # indexes of one database: other weights or metrics, other indexes
-# share of units added or removed since the cells were found after which these no longer suit
+KEPT = 4  # indexes per database; each set of weights and each metric has its own
+# share of the units that may have been added or removed before the cells no longer fit
 MOST_CHANGED = 0.2
-MOST_DRIFT = (
-    0.2  # standard deviations by which a descriptor's mean, or its deviation, may have moved
-)
+# standard deviations by which a descriptor's mean or its deviation may have moved
+MOST_DRIFT = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ Block = tuple[int, int, int]  # first unit id, number of units, checksum of thei
 
 @dataclass(frozen=True)
 class Cached:
-    """An index on disk: what FAISS holds, the z-scores it was built with, and of which sources.
+    """An index on disk, with the normaliser and the sources it was built from.
 
     `changed` counts the units added and removed since its cells were found.
     """
@@ -61,15 +59,15 @@ def load_index(path: Path, database_id: str) -> Cached | None:
         return None
     try:
         record = json.loads(record_path.read_text())
-        # read once: another process may replace the file at any moment
+        # read only once, as another process may replace the file at any moment
         contents = np.fromfile(path, np.uint8)
         _check(record, contents, database_id)
         normaliser = Normaliser(
             np.array(record["mean"], np.float32), np.array(record["std"], np.float32)
         )
         blocks = frozenset(tuple(block) for block in record["sources"])
-        with contextlib.suppress(OSError):  # where it cannot be written
-            path.touch()  # the least recently used one is deleted first
+        with contextlib.suppress(OSError):  # the file may be read-only
+            path.touch()  # mark it as used: the least recently used one is deleted first
         return Cached(faiss.deserialize_index(contents), normaliser, blocks, record["changed"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         log.warning("%s cannot be used (%s); the index is built anew", path, error)
@@ -82,13 +80,13 @@ def _check(record: dict[str, Any], contents: np.ndarray, database_id: str) -> No
         if record[name] != value:
             raise ValueError(f"{name} is {record[name]!r}, not {value!r}")
     if len(contents) != record["size"]:
-        raise ValueError(f"it has {len(contents)} bytes where {record['size']} were written")
+        raise ValueError(f"it has {len(contents)} bytes, but {record['size']} were written")
     if xxhash.xxh3_128_hexdigest(contents.data) != record["hash"]:
         raise ValueError("its contents are not those that were written")
 
 
 def save_index(path: Path, cached: Cached, database_id: str) -> None:
-    """Keep an index; where the folder cannot be written, log a warning and go on."""
+    """Save an index; if that fails, log a warning and go on."""
     record = {
         "format": FORMAT,
         "version": VERSION,
@@ -122,15 +120,13 @@ def _forget_oldest(folder: Path) -> None:
 
 
 def source_blocks(database: Database) -> dict[Block, int]:
-    """Return every source's block, and its position in `database.sources`."""
+    """Map every source's block to its position in `database.sources`."""
     checksums = database.unit_checksums
     return {(s.first_unit, s.n_units, int(checksums[i])): i for i, s in enumerate(database.sources)}
 
 
 def has_drifted(cached: Cached, blocks: Iterable[Block], now: Normaliser) -> bool:
-    """Return whether the database's sources or z-scores differ too much from the index's for it to
-    be brought up to date.
-    """
+    """Return whether the database has changed too much for the index to be updated."""
     changed = cached.changed + sum(block[1] for block in cached.blocks.symmetric_difference(blocks))
     then = cached.normaliser
     shift = np.abs(then.mean - now.mean) / now.std

@@ -1,10 +1,11 @@
-"""What may be played at each step of a sequence, and what each unit costs there by itself.
+"""The candidates for each step of a sequence, and their target costs.
 
-A step's candidates are its k nearest units, and what the search adds because it goes on in its
-source. A step that lasts longer than the sources of all its nearest units go on, or than max_run,
-is split into parts; from then on, the parts are the steps. A step that nothing fits may rest.
+A step's candidates are its k nearest units, and the units that the search adds because they follow
+in their source. If a step is longer than max_run, or than the rest of the source of each of its
+nearest units, it is split into parts, which are then treated as steps. A step that no unit fits may
+be a rest.
 
-A locked step has one candidate, whatever filters and rules say, and is not split.
+A locked step has one candidate, whatever the filters and rules are, and is not split.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from query.index import UnitIndex
 from query.options import DEFAULT_K, PathOptions
 from query.rules import NEAR, REST
 
-LEAST_SPREAD = 1e-3  # of target costs, where all candidates are alike
+LEAST_SPREAD = 1e-3  # of target costs, in case all candidates are alike
 _TRUE = np.ones(1, bool)
 
 
@@ -33,15 +34,15 @@ class Candidates:
     matches : Matches
         The k nearest units of each step of the sequence.
     steps : ndarray, int64, shape (n,)
-        The step of the sequence that each part stands for.
+        The step of the sequence that each part belongs to.
     n_samples : ndarray, int64, shape (n,)
-        How long each part should last.
+        The length that each part should have.
     targets : ndarray, float32, shape (n, n_descriptors)
-        What each part should sound like, as `Space.vectors`.
+        The target of each part, as `Space.vectors`.
     rests : ndarray, bool, shape (n,)
-        Where nothing is played.
+        True for parts in which nothing is played.
     locked : dict
-        The unit, or `REST`, of the parts that are locked.
+        The unit, or `REST`, of each locked part.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class Candidates:
         return len(self.steps)
 
     def _count_parts(self, step_samples: np.ndarray, locked: Mapping[int, int]) -> np.ndarray:
-        """Return into how many parts to split each step, so that one of its nearest units at least
-        can fill each part, and none is above max_run.
+        """Return the number of parts to split each step into.
+
+        At least one of the nearest units must be able to fill a part, and no part may be longer
+        than max_run.
         """
         if self.whole_units:
             return np.ones(len(step_samples), np.int64)
@@ -95,20 +98,21 @@ class Candidates:
         return n_parts
 
     def _frame_samples(self) -> int:
-        """Return how long all units are but the last of each source, which may be shorter; 0 if
-        they differ more.
+        """Return the length in samples of frames, or 0 for other units.
+
+        The last frame of a source may be shorter.
         """
         settings = self.space.database.settings
         return settings.hop_length if settings.units == "frame" else 0
 
     def _sort_nearest(self) -> list[np.ndarray]:
-        """Return the nearest units of each part that go on for long enough, in ascending order."""
+        """Return, in ascending order, the nearest units of each part that are long enough."""
         nearest = np.sort(self.matches.positions, axis=1)[self.steps]
         lasts = self.units.samples_left[nearest] >= self._least_samples[:, None]
         return [units[enough] for units, enough in zip(nearest, lasts, strict=True)]
 
     def _lock(self, locked: Mapping[int, int]) -> dict[int, int]:
-        """Leave locked parts one candidate, or none but a rest; return what they play."""
+        """Leave each locked part its unit or rest only; return the units by part."""
         parts = {
             part: locked[step] for part, step in enumerate(self.steps.tolist()) if step in locked
         }
@@ -123,12 +127,13 @@ class Candidates:
             nearest = self.matches.distances[:, 0].min()
             raise ParameterError(
                 f"rest_threshold={self.options.rest_threshold:g} leaves nothing to play: the"
-                f" nearest unit of any step is {nearest:.3g} away; raise it"
+                f" nearest unit of all steps is {nearest:.3g} away; raise it"
             )
 
     def fill_steps(self) -> None:
-        """Consider only units that can go on for as long as the step from now on, where one of the
-        nearest can.
+        """From now on, consider only units that can last as long as the step.
+
+        Steps for which none of the nearest units can do so are left as they are.
         """
         self._least_samples = self.n_samples
         for part, nearest in enumerate(self._nearest):
@@ -137,11 +142,15 @@ class Candidates:
                 self._nearest[part] = nearest[lasts]
 
     def at(self, part: int, going_on: np.ndarray) -> np.ndarray:
-        """Return the candidates of a part in ascending order: its nearest units, and those of
-        `going_on` that may be played.
+        """Return the candidates of a part in ascending order.
 
-        `going_on` are units that go on from what is played before, or `REST`; what the filters
-        leave out and what is over too soon may not be played, and nothing of them at a locked part.
+        They are its nearest units, and those of `going_on` that may be played.
+
+        Parameters
+        ----------
+        going_on : ndarray, int64, shape (n,)
+            Units that follow, in their source, what is played before, or `REST`. Those that the
+            filters leave out or that end too soon are not added; at a locked part none is.
         """
         nearest = self._nearest[part]
         if part in self.locked:
@@ -165,7 +174,7 @@ class Candidates:
         return np.concatenate([nearest[:place], [unit], nearest[place:]])
 
     def lasting(self, part: int, here: np.ndarray) -> np.ndarray:
-        """Return how long each candidate of a part lasts."""
+        """Return the length in samples of each candidate of a part."""
         if self.whole_units:
             return self.units.n_samples[here]
         return np.full(len(here), self.n_samples[part])
@@ -178,18 +187,19 @@ class Candidates:
         return self.units.after(here, self.lasting(part, here))
 
     def samples_of(self, part: int, unit: int) -> int:
-        """Return how long a unit, or a `REST`, lasts at a part."""
+        """Return the length in samples of a unit, or `REST`, at a part."""
         if self.whole_units and unit != REST:
             return int(self.units.n_samples[unit])
         return int(self.n_samples[part])
 
     def costs(self, part: int, here: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """Return the target costs of candidates, float64, with chance and the likeness to earlier
-        paths; `vectors` are those of `here`.
+        """Return the target costs of candidates, float64, given their `vectors`.
+
+        They include the random variation and the cost of likeness to earlier paths.
         """
         cost = self.space.distances(vectors, self.targets[part]).astype(np.float64)
         if self.options.temperature:
-            # the same all along a run
+            # here - part stays the same along a run, and so does its noise
             noise = gumbel_noise(self.options.random_seed, here - part)
             cost -= self.options.temperature * noise
         if self._earlier:
@@ -197,8 +207,12 @@ class Candidates:
         return cost
 
     def keep_apart(self, path: np.ndarray) -> float:
-        """Have units of a path that was found cost more from now on; return what it has cost itself
-        to be like the paths before it.
+        """Make the units of a found path cost more from now on.
+
+        Returns
+        -------
+        float
+            The part of the path's own cost that is due to its likeness to earlier paths.
         """
         likeness = 0.0
         if self._earlier:
@@ -209,7 +223,7 @@ class Candidates:
         return likeness
 
     def _likeness(self, part: int, here: np.ndarray) -> np.ndarray:
-        """Return what candidates cost for being like what earlier paths play at this part."""
+        """Return the cost of each candidate's likeness to the units of earlier paths here."""
         source = self.units.source
         likeness = np.zeros(len(here))
         for path in self._earlier:
@@ -220,13 +234,13 @@ class Candidates:
 
     @cached_property
     def _spread(self) -> float:
-        """How much the target costs of a step's candidates differ."""
+        """Mean difference between the highest and lowest target cost of a step's matches."""
         distances = self.matches.distances
         return max(float((distances[:, -1] - distances[:, 0]).mean()), LEAST_SPREAD)
 
 
 def split_steps(step_samples: np.ndarray, n_parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split steps into parts of about the same length; return step and samples of each part."""
+    """Split steps into parts of nearly equal length; return each part's step and samples."""
     steps = np.repeat(np.arange(len(step_samples)), n_parts)
     part = np.arange(len(steps)) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
     total = step_samples[steps]
@@ -237,12 +251,12 @@ def split_steps(step_samples: np.ndarray, n_parts: np.ndarray) -> tuple[np.ndarr
 def check_locked(
     units: Units, locked: Mapping[int, int], step_samples: np.ndarray, *, whole_units: bool
 ) -> None:
-    """Check that steps can play what they are locked to; arguments as `query.path.find_paths`.
+    """Check that steps can play their locked units; arguments as `query.path.find_paths`.
 
     Raises
     ------
     ParameterError
-        If there is no such step or unit, or the unit's source is over before the step is.
+        If there is no such step or unit, or the unit's source ends before the step does.
     """
     for step, position in sorted(locked.items()):
         if not 0 <= step < len(step_samples):
@@ -259,7 +273,7 @@ def check_locked(
         samples_left = int(units.samples_left[position])
         if samples_left < step_samples[step] and not whole_units:
             raise ParameterError(
-                f"step {step}: unit {units.ids[position]} cannot be locked: its source is over"
+                f"step {step}: unit {units.ids[position]} cannot be locked: its source ends"
                 f" after {samples_left} samples and the step lasts {step_samples[step]}; lock"
                 " another unit, or make the step shorter"
             )

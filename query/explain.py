@@ -1,6 +1,4 @@
-"""Why a path is as it is: what each step's other candidates would have cost there, and which rule
-forbids them.
-"""
+"""Explain a path: the costs of each step's other candidates, and the rules that forbid them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,22 +14,23 @@ BLOCK_PARTS = 512  # explained at a time; bounds memory
 
 @dataclass(frozen=True)
 class Explanation:
-    """For every part of a path and each of its step's k matches.
+    """Join costs and rules for each of the k matches of every part of a path.
 
     Attributes
     ----------
     joins : ndarray, float32, shape (n, k)
-        Join cost from the unit that the path plays before; 0 after a rest and at the start.
+        Join cost from the unit before it in the path; 0 after a rest and at the start.
     removed : list of list of str
-        The rule that forbids the match here, one of `query.rules.RULES`; "" if none does.
+        The rule that forbids the match, one of `query.rules.RULES`; "" if none does.
     """
 
     joins: np.ndarray
     removed: list[list[str]]
 
     def candidates(self, path: UnitPath, part: int) -> Iterator[tuple[int, float, float, str]]:
-        """Iterate over (position, distance, join, removed) of each match of a part of the path that
-        this explains, nearest first.
+        """Iterate over (position, distance, join, removed) of a part's matches, nearest first.
+
+        `path` must be the path that this explains.
         """
         positions = path.matches.positions[path.steps[part]].tolist()
         distances = path.matches.distances[path.steps[part]].tolist()
@@ -39,7 +38,7 @@ class Explanation:
 
 
 def explain(space: Space, path: UnitPath) -> Explanation:
-    """Say what speaks against each match of each step, given the rest of the path."""
+    """Return what speaks against each match of each step, given the rest of the path."""
     matches = path.matches.positions[path.steps]
     before = np.append(REST, path.positions[:-1])
     lasted = np.append(0, path.n_samples[:-1])
@@ -55,12 +54,12 @@ def explain(space: Space, path: UnitPath) -> Explanation:
 
 
 def _ask_rules(path: UnitPath, matches: np.ndarray, starting: np.ndarray) -> np.ndarray:
-    """Return what forbids each match of each part, an index into `RULES`, int8, (n, k).
+    """Return the rule that forbids each match of each part, an index into `RULES`, int8, (n, k).
 
     Parameters
     ----------
     starting : ndarray, int64, shape (n,)
-        The unit that would go on from what is played before; `REST` if none does.
+        The unit that would continue what is played before; `REST` if none does.
     """
     rules = path.rules
     n_samples = rules.n_samples(matches, path.n_samples[:, None])

@@ -1,5 +1,6 @@
-"""Which units may be played: by source, tag, place, length, loudness, any descriptor. Conditions
-are parsed, not evaluated.
+"""Filter units by source, tag, place, length, loudness or any descriptor.
+
+Conditions are parsed, never evaluated as code.
 """
 
 import operator
@@ -35,7 +36,7 @@ RANGES = ("seconds", "milliseconds", LOUDNESS)  # of `Filters`
 
 @dataclass(frozen=True)
 class Condition:
-    """A descriptor, or one of `UNIT_COLUMNS`, against a number in its own unit."""
+    """Compares a descriptor, or one of `UNIT_COLUMNS`, with a number in the same unit."""
 
     column: str
     relation: str
@@ -47,19 +48,19 @@ class Condition:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a unit must fulfil, all of it.
+    """Conditions on units, all of which a unit must meet.
 
     Attributes
     ----------
     sources : tuple of str
-        Patterns of source paths, in which `*` also stands for /; one of them must fit. None: every
-        source.
+        Patterns of source paths, in which `*` also matches /. The source must match one of them;
+        if empty, every source does.
     tags : tuple of str
-        One of them the source must have. None: it need not.
+        The source must have one of these tags; if empty, it need not have any.
     seconds : (least, most)
-        Where in its source a unit starts.
+        Start of the unit in its source.
     milliseconds : (least, most)
-        How long it lasts.
+        Length of the unit.
     loudness : (least, most)
         LUFS.
     where : tuple of Condition
@@ -73,7 +74,7 @@ class Filters:
     where: tuple[Condition, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """What is asked for, for JSON; open sides are null."""
+        """Return the filters that are set, for JSON; open sides are null."""
         facts: dict[str, Any] = {
             "sources": list(self.sources),
             "tags": list(self.tags),
@@ -85,12 +86,12 @@ class Filters:
 
     @classmethod
     def from_dict(cls, facts: Any) -> Self:
-        """The inverse of `to_dict`.
+        """Return the filters that `to_dict` turned into `facts`.
 
         Raises
         ------
         ParameterError
-            If they are anything else.
+            If `facts` is anything else.
         """
         names = [one.name for one in fields(cls)]
         if not isinstance(facts, dict) or not facts.keys() <= set(names):
@@ -105,12 +106,12 @@ class Filters:
 
 
 def parse_condition(text: str) -> Condition:
-    """`centroid>1000` as a condition.
+    """Parse a condition such as `centroid>1000`.
 
     Raises
     ------
     ParameterError
-        If it is anything else.
+        If the text is not a condition.
     """
     match = CONDITION.fullmatch(text)
     if not match:
@@ -128,7 +129,7 @@ def _take_texts(name: str, values: Any) -> tuple[str, ...]:
 
 
 def _take_range(name: str, sides: Any) -> Range:
-    """[least, most] from JSON, where null is open."""
+    """Check a range [least, most] from JSON, in which null means open."""
     numbers = isinstance(sides, list) and all(
         side is None or type(side) in (int, float) for side in sides
     )
@@ -151,13 +152,13 @@ def filter_units(database: Database, filters: Filters) -> tuple[np.ndarray, dict
     -------
     allowed : ndarray, bool, shape (n_units,)
     counts : dict
-        Units left after each filter, in order, by what it asks for.
+        Number of units left after each filter, in order, by the filter's description.
 
     Raises
     ------
     ParameterError
-        If there is no such descriptor or tag, or no unit is left; the message says how many each
-        filter left.
+        If there is no such descriptor or tag, or if no unit is left; the message then says how many
+        units each filter left.
     """
     allowed = np.ones(len(database.units), bool)
     counts = {"all": len(database.units)}
@@ -178,7 +179,7 @@ def counts_text(counts: dict[str, int]) -> str:
 
 
 def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield what each filter asks for, and which units fulfil it, bool, (n_units,)."""
+    """Yield each filter's description, and which units meet it, bool, (n_units,)."""
     units = database.units
     if filters.sources:
         fits = [
@@ -221,7 +222,7 @@ def _range_mask(unit: str, limits: Range, values: np.ndarray) -> tuple[str, np.n
 
 
 def _condition_values(database: Database, column: str) -> np.ndarray:
-    """Return what a condition compares, one number for each unit."""
+    """Return the values that a condition compares, one for each unit."""
     if column == "start_s":
         return database.units.start_sample / database.sample_rate
     if column == "length_ms":
@@ -230,7 +231,7 @@ def _condition_values(database: Database, column: str) -> np.ndarray:
 
 
 def _descriptor_values(database: Database, column: str) -> np.ndarray:
-    """Return a column of the descriptors; one that is not there is an error with the remedy."""
+    """Return a column of the descriptors, or raise an error that says how to get it."""
     settings = database.settings
     if column in settings.names:
         return database.column(column)
@@ -239,7 +240,7 @@ def _descriptor_values(database: Database, column: str) -> np.ndarray:
         if column.removesuffix(STD_SUFFIX) in columns:
             wanted = ",".join((*settings.descriptors, descriptor))
             raise ParameterError(
-                f"{database.path} knows no {column}; build a database with --descriptors {wanted}"
+                f"{database.path} has no {column}; build a database with --descriptors {wanted}"
             )
     known = ", ".join((*UNIT_COLUMNS, *settings.names))
     raise ParameterError(f"no descriptor {column!r} in {database.path}; there are {known}")

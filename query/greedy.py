@@ -1,6 +1,6 @@
-"""The greedy path: at each step the unit that costs least after the one before.
+"""The greedy path: at each step, the unit that costs least after the one before.
 
-It is found quickly, and no other search may find a worse one.
+It is found quickly, and serves as an upper limit on the cost of the other searches.
 """
 
 from typing import NamedTuple
@@ -13,8 +13,10 @@ from query.rules import REST, Novelty, Rules, cost_of_past
 
 
 class _Before(NamedTuple):
-    """The unit played before a step, what follows it in its source, and what `Units.after` says of
-    where it stops playing: positions, or `REST`.
+    """The unit played before a step, and the units around where it stops; positions or `REST`.
+
+    `following` is the next unit in its source; `there` and `starting` are as `Units.after` returns
+    them for the sample at which it stops playing.
     """
 
     unit: int
@@ -27,7 +29,7 @@ _REST_BEFORE = _Before(REST, REST, REST, REST)
 
 
 def find_greedily(candidates: Candidates, rules: Rules) -> tuple[np.ndarray, float]:
-    """Return the greedy path, positions of units, int64, (parts,), and its cost.
+    """Return the greedy path (positions of units, int64, (parts,)) and its cost.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def _costs_after(
 
 
 def _stop_playing(units: Units, unit: int, n_samples: int) -> _Before:
-    """Return what comes after a unit that was played for so long."""
+    """Return the state after a unit was played for `n_samples`."""
     if unit == REST:
         return _REST_BEFORE
     following = unit + 1 if units.samples_left[unit] > units.n_samples[unit] else REST

@@ -1,4 +1,4 @@
-"""Chance in the choice of units."""
+"""Random variation in the choice of units."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ SEED = 0xD1342543DE82EF95  # spreads seeds
 
 
 def gumbel_noise(seed: int, numbers: np.ndarray) -> np.ndarray:
-    """Gumbel noise that depends on these numbers alone, so that every search of a sequence meets
-    the same.
+    """Return Gumbel noise, float64, that depends only on the seed and these numbers.
 
-    The unit of least cost - temperature · noise is drawn with probability as exp(-cost /
-    temperature) (Gumbel 1954). The random numbers are SplitMix64's (Steele et al. 2014).
+    Every search of a sequence therefore meets the same noise. The unit with the least
+    cost - temperature · noise is drawn with a probability proportional to exp(-cost / temperature)
+    (Gumbel 1954). The random numbers are those of SplitMix64 (Steele et al. 2014).
     """
     x = numbers.astype(np.uint64)
     x *= GAMMA

@@ -1,9 +1,9 @@
-"""Nearest units of each step of a sequence.
+"""Find the nearest units of each step of a sequence.
 
-FAISS proposes (`query.proposals`), exact arithmetic decides: for many queries at once FAISS
-computes |x|² + |y|² - 2xy in float32, which reads identical vectors as slightly apart, and for
-large corpora it reads compressed vectors. The proposals are measured again as |x - y| and ordered
-by distance, then by unit. Descriptors are read from the database as they are needed.
+FAISS proposes (`query.proposals`), exact arithmetic decides. For many queries at once FAISS
+computes |x|² + |y|² - 2xy in float32, which puts identical vectors slightly apart; for large
+corpora it compares compressed vectors. The proposals are therefore measured again as |x - y| and
+ordered by distance, then by unit. Descriptors are read from the database as they are needed.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from query.proposals import (
 from query.space import Space
 
 BLOCK_UNITS = 1 << 16  # units read and indexed at a time
-RANK_ROWS = 1 << 14  # proposals measured again at a time: 3 MB, which stay in the processor's cache
+RANK_ROWS = 1 << 14  # proposals measured again at a time: 3 MB, to stay in the processor's cache
 SEARCH_STEPS = 4096  # steps searched between two reports of progress
 TRAINING_SEED = 0
 
@@ -55,7 +55,7 @@ class Matches:
 
 
 class UnitIndex:
-    """Search for the units of a space that are nearest to descriptors.
+    """Finds the units of a space that are nearest to given descriptors.
 
     Attributes
     ----------
@@ -63,11 +63,10 @@ class UnitIndex:
     kind : str
         One of `query.names.INDEX_KINDS`.
     allowed : ndarray, bool, shape (n_units,)
-        Which units pass the filters: only these are found, or played because they follow on.
+        True for units that pass the filters: only these are found, or added as a continuation.
     counts : dict
-        Units left after each filter, by what it asks for.
-    progress : callable
-        As `files.progress.Progress`.
+        Number of units left after each filter, by the filter's description.
+    progress : files.progress.Progress
     """
 
     def __init__(
@@ -79,11 +78,12 @@ class UnitIndex:
         kind: str = "auto",
         progress: Progress = no_progress,
     ) -> None:
-        """Index the units that pass the filters, with `min_samples` of sound from their start to
-        the end of their source.
+        """Index the units that pass the filters and are long enough.
 
         Parameters
         ----------
+        min_samples : int
+            Least number of samples from a unit's start to the end of its source.
         kind : str
             One of `query.names.INDEX_KINDS`, or "auto". Indexes other than flat are kept in the
             database's folder.
@@ -91,7 +91,7 @@ class UnitIndex:
         Raises
         ------
         ParameterError
-            If no unit is long enough; if FAISS cannot do that kind of index with the metric; or as
+            If no unit is long enough, if FAISS has no index of that kind for the metric, or as
             `filters.filter_units`.
         """
         self.space = space
@@ -107,7 +107,7 @@ class UnitIndex:
         self._cells = None if self.kind == "flat" else self._open_cells()
 
     def _find_long_enough(self, min_samples: int) -> np.ndarray:
-        """Return the positions of the allowed units with so much sound from their start on."""
+        """Return the positions of allowed units with enough samples left in their source."""
         samples_left = self.database.units.samples_left
         searchable = self.allowed & (samples_left >= min_samples)
         if not searchable.any():
@@ -172,8 +172,9 @@ class UnitIndex:
         return np.concatenate(positions), np.concatenate(distances)
 
     def _propose(self, sequence: np.ndarray, k: int) -> np.ndarray:
-        """Return positions among which the k nearest should be, (steps, at least k); -1 where there
-        are fewer.
+        """Return positions that should include the k nearest, (steps, k or more).
+
+        Rows with fewer proposals are filled up with -1.
         """
         n = min(n_proposals(self.kind, k), len(self))
         if self._cells is None:
@@ -196,7 +197,7 @@ class UnitIndex:
 
     @cached_property
     def _allowed_bits(self) -> np.ndarray | None:
-        """A bit for each unit id that can be found; None if all can."""
+        """A bit for each unit id, set if the unit can be found; None if all units can be."""
         ids = self.database.units.ids
         if len(self) == len(ids):
             return None
@@ -206,16 +207,15 @@ class UnitIndex:
         return bits
 
     def _vectors_of_cells(self, cells: Cached, descriptors: np.ndarray) -> np.ndarray:
-        """Return `Space.vectors` by the z-scores that the cells were made with: the database may
-        have grown since.
+        """Return `Space.vectors` in the z-scores that the cells were made with.
+
+        The database's own z-scores may have changed since.
         """
         scores = cells.normaliser.apply(descriptors)
         return self.space.metric.prepare(scores * self.space.factors)
 
     def _open_cells(self) -> Cached:
-        """Return the index of all units with cells: the kept one brought up to date, or a new
-        one.
-        """
+        """Return an index of all units with cells: the cached one, updated, or a new one."""
         path = self._cells_path()
         database = self.database
         cells = load_index(path, database.id)
@@ -235,7 +235,7 @@ class UnitIndex:
         return cells
 
     def _cells_path(self) -> Path:
-        """Return where the index with cells is kept: a name for what it was built from."""
+        """Return the file of the index with cells, named after what it is built from."""
         space = self.space
         settings = self.database.settings
         key = f"{self.kind} {space.metric} {settings.hash} {space.factors.tobytes().hex()}"
@@ -251,7 +251,7 @@ class UnitIndex:
         return make_cells(self.kind, self.space.metric, vectors, n_units)
 
     def _add_sources(self, cells: Cached, numbers: list[int]) -> int:
-        """Add the units of sources at positions in `Database.sources`; return how many."""
+        """Add the units of the sources at positions in `Database.sources`; return their number."""
         sources = [self.database.sources[number] for number in numbers]
         total = sum(source.n_units for source in sources)
         done = 0
@@ -264,10 +264,10 @@ class UnitIndex:
 
 
 def _smallest(rows: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k smallest distances of each line and their rows, by distance, then by row.
+    """Return the rows of the k smallest distances in each line, and these distances.
 
-    Distances are float32 and not negative. The bits of such floats order as they do; with the row
-    behind them, one sort of integers does both.
+    They are ordered by distance, then by row. Non-negative float32 numbers have the same order as
+    their bits read as integers, so one sort of integers (distance first, then row) does both.
     """
     keys = distances.view(np.uint32).astype(np.uint64) << np.uint64(32) | rows.astype(np.uint32)
     keys = np.partition(keys, k - 1, axis=1)[:, :k]

@@ -1,13 +1,12 @@
-"""How far two descriptors are apart.
+"""Distances between descriptors.
 
 l2       Euclidean
-cosine   Euclidean of unit-length vectors, √(2 - 2 cos): orders as the angle does; level alone does
-         not count
-l1       sum of differences
-linf     the largest difference
+cosine   Euclidean, of vectors scaled to unit length: √(2 - 2 cos), so only the angle counts
+l1       sum of absolute differences
+linf     the largest absolute difference
 lp:P     (Σ |x - y|^P)^(1/P), P from 1 to 10
 
-FAISS can search l2 and cosine in compressed vectors; l1, linf and lp only in whole ones.
+FAISS can search compressed vectors with l2 and cosine only.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from scipy.spatial.distance import cdist
 from files.errors import ParameterError
 from query.names import METRICS
 
-HIGHEST_ORDER = 10  # far vectors' powers still fit in single precision, and linf is not far
+HIGHEST_ORDER = 10  # powers of distant vectors still fit in single precision; linf is close to it
 
 
 @dataclass(frozen=True)
@@ -40,23 +39,23 @@ class Metric:
 
     @property
     def euclidean(self) -> bool:
-        """Whether prepared vectors are compared by Euclidean distance."""
+        """True if prepared vectors are compared by Euclidean distance."""
         return self.name in ("l2", "cosine")
 
     @property
     def farthest(self) -> float:
-        """A coordinate whose power still fits in single precision, even summed with many others."""
+        """A coordinate small enough that its powers can be summed in single precision."""
         return 1e36 ** (1 / max(self.order, 2)) if self.name == "lp" else 1e18
 
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
-        """z-scored, weighted vectors (..., d) as they are compared: of unit length for cosine."""
+        """Prepare z-scored, weighted vectors (..., d): scale them to unit length for cosine."""
         if self.name != "cosine":
             return vectors
         length = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
         return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
     def of_differences(self, difference: np.ndarray) -> np.ndarray:
-        """Distances from differences of prepared vectors, (..., d) -> (...)."""
+        """Return distances from differences of prepared vectors, (..., d) -> (...)."""
         if self.euclidean:
             return np.sqrt(np.einsum("...d,...d->...", difference, difference))
         magnitude = np.abs(difference)
@@ -75,10 +74,10 @@ class Metric:
         a_squared: np.ndarray | None = None,
         b_squared: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the distances of every a (n, d) from every b (m, d), float32, (n, m); Euclidean
-        ones up to rounding of |a|² + |b|².
+        """Return the distances of every a (n, d) from every b (m, d), float32, (n, m).
 
-        `a_squared` and `b_squared` are their `squared_lengths`, if they are known.
+        Euclidean distances are exact up to rounding of |a|² + |b|². `a_squared` and `b_squared` are
+        the `squared_lengths` of a and b, if known.
         """
         if not self.euclidean:
             name = {"l1": "cityblock", "linf": "chebyshev"}.get(self.name)
@@ -97,12 +96,12 @@ def squared_lengths(vectors: np.ndarray) -> np.ndarray:
 
 
 def parse_metric(text: str) -> Metric:
-    """`l2` or `lp:3` as a metric.
+    """Parse a metric such as `l2` or `lp:3`.
 
     Raises
     ------
     ParameterError
-        If it is none of `METRICS`.
+        If it is not one of `METRICS`.
     """
     name, _, order = text.partition(":")
     if name == "lp":

@@ -1,4 +1,4 @@
-"""Names that a search is asked for by; apart from what they name, which takes long to import."""
+"""Names of the choices for a search, kept apart from the code, which is slow to import."""
 
 SEARCHES = ("viterbi", "beam", "greedy")
 METRICS = ("l2", "cosine", "l1", "linf", "lp:P")

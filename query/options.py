@@ -1,4 +1,4 @@
-"""What a path should be like: the knobs of the search."""
+"""Options of the path search."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,9 @@ DEFAULT_K = 32
 
 @dataclass(frozen=True)
 class PathOptions:
-    """What a path should be like. Costs and distances are those of z-scored, weighted descriptors.
+    """The wanted properties of a path.
+
+    Costs and distances are those of z-scored, weighted descriptors.
 
     Attributes
     ----------
@@ -21,18 +23,18 @@ class PathOptions:
     search : str
         One of `SEARCHES`.
     continuity : float >= 0
-        Weight of the join costs: 0 is the nearest unit of every step; more gives longer runs of one
-        source.
+        Weight of the join costs. 0 gives the nearest unit of every step; larger values give longer
+        runs of one source.
     novelty : float >= 0
-        Cost of a unit that was used before, for each doubling of its uses.
+        Additional cost of a unit for each doubling of its uses.
     min_reuse : float >= 0
-        Seconds within which no unit begins again.
+        Seconds that must pass before a unit may begin again.
     max_run : float > 0
-        Seconds after which a run of one source is over.
+        Longest run of one source, in seconds.
     rest_threshold : float > 0
-        Nothing is played where even the nearest unit is further away.
+        Nothing is played at steps whose nearest unit is further away than this.
     temperature : float >= 0
-        Random variation of the target costs: other seeds, other paths.
+        Amount of random variation of the target costs.
     random_seed : int
     """
 
@@ -59,5 +61,5 @@ class PathOptions:
 
     @property
     def looks_back(self) -> bool:
-        """Whether what may be played depends on more than the unit before."""
+        """True if what may be played, or its cost, depends on more than the unit before."""
         return bool(self.novelty or self.min_reuse or np.isfinite(self.max_run))

@@ -1,4 +1,4 @@
-"""The units that are played for a sequence, with what each of them costs."""
+"""Find the paths of units for a sequence, with the costs of each unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,25 +17,26 @@ from query.search import BEAM, PathSearch
 
 @dataclass(frozen=True)
 class UnitPath:
-    """One unit per step, or several where a step lasts longer than any sound that would fit; or a
-    rest.
+    """A unit, or a rest, for each part of a sequence.
+
+    A part is a step. Only a step longer than every source that fits it is split into several.
 
     Attributes
     ----------
     positions : ndarray, int64, shape (n,)
         Positions in `Database.units`; `REST` where nothing is played.
     steps : ndarray, int64, shape (n,)
-        The step of the sequence that each stands for, ascending.
+        The step of the sequence that each part belongs to, ascending.
     n_samples : ndarray, int64, shape (n,)
-        How long each lasts.
+        Length of each part.
     distances, joins : ndarray, float32, shape (n,)
-        Target cost of each, and join cost from the one before; 0 at rests.
+        Target cost of each unit, and join cost from the one before; 0 at rests.
     matches : Matches
-        The k nearest of each step of the sequence: what else could have been played.
+        The k nearest units of each step of the sequence.
     cost : float
-        Target costs plus weighted join costs, and what novelty and temperature added.
+        Target costs plus weighted join costs, with the shares of novelty and temperature.
     rules : Rules
-        What it keeps to.
+        The rules that the path keeps.
     """
 
     positions: np.ndarray
@@ -62,32 +63,33 @@ def find_paths(
 ) -> list[UnitPath]:
     """Find paths of least total cost through the candidates that keep to the rules.
 
-    The first is the best. Each further one is the best where every unit that an earlier one plays
-    at a step, or nearly the same sound, costs as much more there as the candidates differ: another
-    good path, not the first one perturbed (diverse M-best, Batra et al. 2012).
+    The first is the best. For each further path, the units that earlier paths play at a step, and
+    their close neighbours, cost more there, by as much as the candidates differ. The result is
+    another good path, not a perturbed first one (diverse M-best, Batra et al. 2012).
 
     Parameters
     ----------
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
     step_samples : ndarray, int64, shape (steps,)
-        How long each step lasts. A unit whose source is over sooner is not considered.
+        Length of each step. A unit whose source ends sooner is not considered.
     whole_units : bool
-        A step lasts as long as its unit instead, and a rest as long as its step.
+        Let each step last as long as its unit instead; a rest still lasts as long as its step.
     fill : bool
-        With whole units, consider for the last path only those that could go on as long as the
-        step, where one of the nearest could: it can then be played in time.
+        With whole units, consider for the last path only units that could last as long as the
+        step, if one of the nearest could. That path can then be played in time.
     locked : mapping of int to int, optional
-        The unit, as a position in `Database.units`, that a step of the sequence must play, or
-        `REST`: the step is not split, and neither filters nor min_reuse, max_run and rest_threshold
-        apply to it. They apply to the other steps: none plays a locked unit within min_reuse of it,
-        but a run may go on into a locked step. Where steps are locked, several paths may be alike.
+        The unit, as a position in `Database.units`, or `REST`, that a step of the sequence must
+        play. Such a step is not split, and filters, min_reuse, max_run and rest_threshold do not
+        apply to it. They still apply to other steps: none plays a locked unit within min_reuse of
+        the locked step, though a run may continue into it. With locked steps, several paths may be
+        alike.
 
     Raises
     ------
     ParameterError
         As `UnitIndex.search` and `query.candidates.check_locked`; if min_reuse and max_run leave
-        nothing to play at some step, if nothing is near enough anywhere, or if there are not as
-        many paths.
+        nothing to play at some step; if no unit is near enough anywhere; or if there are fewer
+        different paths than `variations`.
     """
     candidates = Candidates(
         index, sequence, options, step_samples, whole_units=whole_units, locked=locked
@@ -133,26 +135,26 @@ def find_path(
 def _find_best(
     candidates: Candidates, rules: Rules, progress: Progress
 ) -> tuple[np.ndarray, float]:
-    """Return the path of least cost that is found, positions and cost: never worse than greedy."""
+    """Return the positions and cost of the best path found, which is never worse than greedy."""
     if rules.options.search == "greedy":
         return find_greedily(candidates, rules)
     width = BEAM if rules.options.search == "beam" else None
     try:
         greedy, greedy_cost = find_greedily(candidates, rules)
-    except ParameterError:  # a dead end, where others may go on
+    except ParameterError:  # a dead end, which other searches may avoid
         return PathSearch(candidates, rules, width=width, progress=progress).run()
-    # with rules, only what greedy plays is sure to be allowed; else what follows may be better
+    # with rules, only the greedy path itself is sure to be allowed; without, offer its successors
     also = greedy if rules.look_back else np.append(REST, candidates.units.successors(greedy[:-1]))
     try:
         search = PathSearch(candidates, rules, width=width, also=also, progress=progress)
         path, cost = search.run()
-    except ParameterError:  # each candidate carries one past only, and all may be dead ends
+    except ParameterError:  # each candidate keeps only one past, and all may be dead ends
         return greedy, greedy_cost
     return (path, cost) if cost <= greedy_cost else (greedy, greedy_cost)
 
 
 def _describe(candidates: Candidates, rules: Rules, positions: np.ndarray, cost: float) -> UnitPath:
-    """Return what the search found with the costs of each part."""
+    """Return the found path with the costs of each part."""
     space = candidates.space
     played = np.flatnonzero(positions != REST)
     distances = np.zeros(len(positions), np.float32)

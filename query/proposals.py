@@ -1,14 +1,14 @@
 """FAISS indexes that propose candidates, by kind.
 
 flat   IndexFlat: every vector is compared; exact
-ivf    IndexIVFFlat: only the vectors in the cells nearest to the query; near exact
-pq     IndexIVFPQFastScan: the same cells, vectors compressed to 4 bits per descriptor and read from
-       registers; the fastest, the smallest, and good enough to propose from (André et al. 2015,
-       VLDB 9(4))
+ivf    IndexIVFFlat: only the vectors in the cells nearest to the query are compared; nearly exact
+pq     IndexIVFPQFastScan: as ivf, with vectors compressed to 4 bits per descriptor and compared in
+       registers; fastest and smallest, and exact enough for proposals (André et al. 2015, VLDB
+       9(4))
 
-The index measures proposals again exactly, so an approximate kind may miss a
-unit but never misstates one. On 1.3 million units of real music the defaults find 97 % of the 32
-nearest (pq), 70 times as fast as comparing all.
+`query.index` measures proposals again exactly, so an approximate kind may miss a unit but never
+misstates its distance. On 1.3 million units of real music, pq with the defaults finds 97 % of the
+32 nearest units, 70 times as fast as comparing them all.
 """
 
 from typing import Any
@@ -20,18 +20,18 @@ from files.errors import ParameterError
 from query.metrics import Metric
 from query.names import AUTO, INDEX_KINDS
 
-FLAT_UNITS = 500_000  # up to here every unit is compared
-PQ_WIDTH = 16  # narrower vectors keep too little of themselves in 4 bits per descriptor
+FLAT_UNITS = 500_000  # "auto" compares every unit up to this many
+PQ_WIDTH = 16  # narrower vectors lose too much at 4 bits per descriptor
 PQ_LEVELS = 16  # of each descriptor: 4 bits
-GPU_BYTES = 4 << 30  # of vectors that a GPU is asked to hold; it compares them all
-GPU_MOST = 2048  # results that FAISS gives on a GPU
-# one in so many cells is searched, and at least so many
+GPU_BYTES = 4 << 30  # most bytes of vectors to put on a GPU, which compares them all
+GPU_MOST = 2048  # most results per query that FAISS returns on a GPU
+# one cell in PROBED is searched, but at least LEAST_PROBED cells
 PROBED = 16
 LEAST_PROBED = 16
-TRAINED = 64  # vectors per cell from which the cells are found
+TRAINED = 64  # vectors per cell in the sample from which the cells are found
 ROUNDS = 10  # of k-means
-SPARE = 8  # whole vectors: proposals beyond k, so that rounding cannot push a true neighbour out
-# compressed ones: proposals per neighbour wanted, and at least
+SPARE = 8  # flat, ivf: proposals beyond k, so that rounding cannot push out a true neighbour
+# pq: proposals per neighbour wanted, and the least number of proposals
 COMPRESSED = 3
 LEAST_COMPRESSED = 192
 
@@ -39,12 +39,12 @@ LEAST_COMPRESSED = 192
 def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
     """Return the kind of index to use.
 
-    "auto" is exact where that is quick, else the quickest that the metric allows.
+    "auto" is the exact kind if that is fast enough, else the fastest that the metric allows.
 
     Raises
     ------
     ParameterError
-        If FAISS does not have that kind for the metric.
+        If FAISS has no index of that kind for the metric.
     """
     if kind not in (AUTO, *INDEX_KINDS):
         raise ParameterError(f"index={kind!r} must be one of {AUTO}, {', '.join(INDEX_KINDS)}")
@@ -61,7 +61,7 @@ def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
 
 
 def n_proposals(kind: str, k: int) -> int:
-    """Return how many to ask for so that the k nearest are among them."""
+    """Return the number of proposals to ask for so that they include the k nearest."""
     return max(COMPRESSED * k, LEAST_COMPRESSED) if kind == "pq" else k + SPARE
 
 
@@ -73,19 +73,20 @@ def make_flat(metric: Metric, width: int) -> faiss.Index:
 
 
 def on_gpu(index: faiss.Index) -> faiss.Index:
-    """Return a flat index on the GPUs, if there are any and it fits; else itself."""
+    """Move a flat index to the GPUs, if there are any and it fits; else return it unchanged."""
     fits = 4 * index.d * index.ntotal <= GPU_BYTES
     return faiss.index_cpu_to_all_gpus(index) if faiss.get_num_gpus() and fits else index
 
 
 def n_cells(n_units: int) -> int:
-    """Return about √n_units, a power of two."""
+    """Return the power of two nearest to √n_units."""
     return 2 ** max(round(np.log2(n_units) / 2), 0)
 
 
 def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> faiss.Index:
-    """An empty "ivf" or "pq" index for about `n_units` vectors, its cells found in a sample of
-    them, (rows, width).
+    """Make an empty "ivf" or "pq" index for about `n_units` vectors.
+
+    Its cells are found in `sample`, some of these vectors, shape (rows, width).
     """
     cells = n_cells(n_units)
     width = sample.shape[1]
@@ -101,9 +102,7 @@ def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> f
     index.cp.max_points_per_centroid = TRAINED
     index.cp.min_points_per_centroid = 1
     if kind == "pq":
-        index.pq.cp.min_points_per_centroid = (
-            1  # few vectors are no reason for FAISS to write on the terminal
-        )
+        index.pq.cp.min_points_per_centroid = 1  # keeps FAISS from warning about few vectors
     index.train(sample)
     return index
 
@@ -111,15 +110,14 @@ def make_cells(kind: str, metric: Metric, sample: np.ndarray, n_units: int) -> f
 def search_cells(
     index: Any, vectors: np.ndarray, n: int, *, enough: int, allowed: np.ndarray | None
 ) -> np.ndarray:
-    """Unit ids proposed for each vector, int64, (rows, n); -1 behind the last where there are
-    fewer, which is after `enough`.
+    """Return the unit ids proposed for each vector, int64, (rows, n), filled up with -1.
 
     Parameters
     ----------
     enough : int
-        Proposals that there must be; where the nearest cells hold fewer, more are searched.
+        Least number of proposals; if the nearest cells hold fewer, more cells are searched.
     allowed : ndarray, uint8, optional
-        A bit for each unit id, the lowest first: only those set are proposed.
+        A bit for each unit id, the lowest first: only units whose bit is set are proposed.
     """
     selector = {} if allowed is None else {"sel": faiss.IDSelectorBitmap(allowed)}  # type: ignore[arg-type,call-arg]
     found = np.full((len(vectors), n), -1, np.int64)

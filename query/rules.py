@@ -1,9 +1,9 @@
-"""The rules of a path: which units may not be played at a step, after what was played before.
+"""The rules of a path: which units may not be played at a step, given what was played before.
 
-The search asks for all its hypotheses at once and leaves out what is forbidden; `query.explain`
-asks for the one path that was found, and names the rule.
+The search checks all its hypotheses at once and leaves out what is forbidden. `query.explain`
+checks the one path that was found, and names the rules.
 
-`Novelty` is no rule: it makes what was played before cost more.
+`Novelty` is not a rule: it makes units that were played before cost more.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ from files.errors import ParameterError
 from query.options import PathOptions
 
 REST = -1  # in place of a unit
-LAG = 32  # steps after which what the best hypothesis has played counts as used for all
-NEAR = 2  # units on either side of a used one that sound so much alike that they count as used, too
+LAG = 32  # steps after which a unit of the best hypothesis counts as used for all hypotheses
+NEAR = 2  # units on either side of a used unit that count as used too, since they sound alike
 
-# what may forbid a unit, by the numbers that `Rules` answers with
+# the names of the rules, by the numbers that `Rules.forbid` returns
 RULES = ("", "too short", "max_run", "min_reuse", "rest_threshold")
 TOO_SHORT, MAX_RUN, MIN_REUSE, REST_THRESHOLD = range(1, len(RULES))
 
 
 @dataclass
 class Past:
-    """What hypotheses have played, one row each.
+    """The recent past of each hypothesis, one row each.
 
     Attributes
     ----------
     now : ndarray, int64, shape (n,)
         Samples played so far.
     run : ndarray, int64, shape (n,)
-        Samples for which the sound has gone on in one source.
+        Length of the current run of one source, in samples.
     recent : ndarray, int64, shape (n, window)
-        The last units, the latest at the end; `REST` before the first.
+        The last units played, the latest at the end; `REST` before the first.
     begun : ndarray, int64, shape (n, window)
         The sample at which each of them began.
     """
@@ -49,8 +49,9 @@ class Past:
         return Past(self.now[rows], self.run[rows], self.recent[rows], self.begun[rows])
 
     def then(self, positions: np.ndarray, n_samples: np.ndarray, goes_on: np.ndarray) -> "Past":
-        """Return the past after these have been played for so long; `goes_on` says which of them
-        went on from what was before.
+        """Return the past after one more unit each has been played for `n_samples`.
+
+        `goes_on` is True where the unit continues the run before it.
         """
         run = np.where(goes_on, self.run, 0) + n_samples
         now = self.now + n_samples
@@ -68,12 +69,11 @@ class Rules:
     ----------
     options : PathOptions
     look_back : bool
-        Whether what may be played, or what it costs, depends on more than the unit before.
+        True if what may be played, or its cost, depends on more than the unit before.
     whole_units : bool
-        Whether a step lasts as long as its unit.
+        True if a step lasts as long as its unit.
     locked : mapping of int to int
-        Unit, as a position, or `REST` that must be played at some of the steps; no rule applies
-        there.
+        The unit, as a position, or `REST` that some steps must play; no rule applies to them.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Rules:
         Parameters
         ----------
         step_samples : ndarray, int64, shape (steps,)
-            How long each step should last.
+            The length that each step should have.
         """
         self.options = options
         self.look_back = options.looks_back
@@ -106,7 +106,7 @@ class Rules:
         self._window = max(self._reuse_steps(), LAG if options.novelty else 0)
 
     def _reuse_steps(self) -> int:
-        """Return the most steps that can begin within min_reuse before another one."""
+        """Return the largest number of steps that can begin within min_reuse before a step."""
         if not self._reuse_samples:
             return 0
         begins = self._step_begins
@@ -123,13 +123,13 @@ class Rules:
         return Past(nothing, nothing, empty, np.zeros_like(empty))
 
     def n_samples(self, positions: np.ndarray, n_samples: np.ndarray) -> np.ndarray:
-        """Return how long units last at steps that should last `n_samples`."""
+        """Return the length of units at steps that should last `n_samples`."""
         if self.whole_units:
             return self._units.n_samples[positions]
         return np.broadcast_to(n_samples, positions.shape)
 
     def too_short(self, positions: np.ndarray, n_samples: np.ndarray) -> np.ndarray:
-        """Return whether the source of each unit is over within `n_samples`."""
+        """Return whether the source of each unit ends within `n_samples`."""
         return self._units.samples_left[positions] < n_samples
 
     def forbid(
@@ -140,19 +140,19 @@ class Rules:
         n_samples: np.ndarray,
         going_on: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
-        """Return what forbids each candidate after each past, max_run or min_reuse.
+        """Return the rule that forbids each candidate after each past, max_run or min_reuse.
 
         Parameters
         ----------
         here, n_samples : ndarray, int64, shape (n,)
-            Candidates in ascending order, and how long each would last.
+            Candidates in ascending order, and the length of each.
         going_on : pair of ndarray
-            Pasts whose run would go on, and with which of `here`.
+            Pasts whose run would continue, and the column in `here` of the unit that continues it.
 
         Returns
         -------
         ndarray, int8, shape (pasts, n)
-            An index into `RULES`; 0: nothing forbids it.
+            An index into `RULES`; 0 if no rule forbids it.
         """
         forbidden = np.zeros((len(past.run), len(here)), np.int8)
         if step in self.locked:
@@ -161,11 +161,13 @@ class Rules:
             rows, columns = going_on
             over = past.run[rows] + n_samples[columns] > self._max_run
             forbidden[rows[over], columns[over]] = MAX_RUN
-            forbidden[:, n_samples > self._max_run] = MAX_RUN  # of whole units; steps are split
+            forbidden[:, n_samples > self._max_run] = (
+                MAX_RUN  # only whole units can be; steps are split
+            )
         if self._reuse_samples:
             within = past.now[:, None] - past.begun < self._reuse_samples
             recent = np.where(within, past.recent, REST)
-            shared = (recent == recent[0]).all(axis=0)  # all pasts but the last steps are the same
+            shared = (recent == recent[0]).all(axis=0)  # pasts differ in their last steps only
             forbidden[:, _find_in(recent[:1, shared], here)[1]] = MIN_REUSE
             if not shared.all():
                 forbidden[_find_in(recent[:, ~shared], here)] = MIN_REUSE
@@ -174,15 +176,16 @@ class Rules:
         return forbidden
 
     def _locked_soon(self, step: int) -> np.ndarray:
-        """Return the units that are locked less than min_reuse after this step begins; a whole unit
-        counts as long as its step should last.
+        """Return the locked units of steps that begin within min_reuse after this step begins.
+
+        Whole units are assumed to last as long as their steps should.
         """
         until = np.searchsorted(self._step_begins, self._step_begins[step] + self._reuse_samples)
         first, last = np.searchsorted(self._locked_steps, (step + 1, until))
         return self._locked_units[first:last]
 
     def check_left(self, step: int, costs: np.ndarray) -> None:
-        """Raise a ParameterError if all candidates of a step cost infinitely much."""
+        """Raise a `ParameterError` if every candidate of a step has an infinite cost."""
         if np.isfinite(costs).any():
             return
         names = []
@@ -201,7 +204,7 @@ class Rules:
 
 
 class Novelty:
-    """What it costs, in one search, to play units that were played before."""
+    """The cost, within one search, of units that were played before."""
 
     def __init__(self, weight: float, units: Units) -> None:
         self._weight = weight
@@ -209,9 +212,7 @@ class Novelty:
         self._uses: dict[int, int] = {}
 
     def costs(self, past: Past, here: np.ndarray) -> np.ndarray:
-        """Return the cost of each candidate after each past, (pasts, len(here)); candidates
-        ascend.
-        """
+        """Return the cost of candidates (ascending) after each past, (pasts, len(here))."""
         if not self._weight:
             return np.zeros((len(past.run), len(here)), np.float32)
         long_ago = [self._uses.get(position, 0) for position in here.tolist()]
@@ -221,8 +222,9 @@ class Novelty:
         return self._weight * np.log2(1 + uses)
 
     def count_use(self, past: Past, best: int) -> None:
-        """Count what the best hypothesis played `LAG` steps ago, and its neighbours in the source,
-        as used once more.
+        """Count one more use of the unit that the best hypothesis played `LAG` steps ago.
+
+        Its neighbours in the source are counted as well.
         """
         if not self._weight:
             return
@@ -244,8 +246,9 @@ def cost_of_past(
     n_samples: np.ndarray,
     going_on: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """Return what each candidate costs for what was played before it, (pasts, len(here)): infinity
-    where a rule forbids it; arguments as `Rules.forbid`.
+    """Return the cost of each candidate due to what was played before it, (pasts, len(here)).
+
+    It is infinite where a rule forbids the candidate. Arguments are as for `Rules.forbid`.
     """
     cost = novelty.costs(past, here)
     cost[rules.forbid(step, past, here, n_samples, going_on) > 0] = np.inf
@@ -253,9 +256,7 @@ def cost_of_past(
 
 
 def _find_in(values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row in `values`, (n, m), and the place in `here`, ascending, of every value that
-    is there.
-    """
+    """Find the values (n, m) that are in `here`, ascending; return their rows and places in it."""
     columns = np.minimum(np.searchsorted(here, values), len(here) - 1)
     rows, places = np.nonzero(here[columns] == values)
     return rows, columns[rows, places]

@@ -1,5 +1,6 @@
-"""From candidates to one path: the units that fit the sequence and each other (Hunt & Black 1996,
-unit selection).
+"""Find the path through the candidates whose units best fit the sequence and each other.
+
+This is unit selection (Hunt & Black 1996):
 
     step        t-1              t
              a1 ─────┐      b1 = what follows a1: join cost 0
@@ -8,14 +9,14 @@ unit selection).
 
 cost of a path = sum of target costs (step to unit) + continuity · sum of join costs
 
-The search carries hypotheses: paths up to here, each ending in another candidate. For every
-candidate of the next step it finds the hypothesis from which that is reached at the least cost, and
-carries on the best of the results: all of them (viterbi) or `BEAM` of them (beam). As long as no
-rule looks back, carrying all is exact: the path of least cost (Viterbi 1967, IEEE Trans. Inf.
-Theory 13(2)).
+The search carries hypotheses: paths up to the current step, each ending in a different candidate.
+For every candidate of the next step it finds the hypothesis from which that is reached at the least
+cost. It then carries on the results: all of them (viterbi) or the `BEAM` best (beam). As long as no
+rule looks back, carrying all is exact: it finds the path of least cost (Viterbi 1967, IEEE Trans.
+Inf. Theory 13(2)).
 
 Besides its nearest units, a step's candidates are the successors of the k / 4 best hypotheses, so
-that a run can go on where it is only the second-best fit everywhere.
+that a run can go on even where it is only the second-best fit everywhere.
 """
 
 from dataclasses import dataclass
@@ -39,16 +40,16 @@ class _Hypotheses:
     Attributes
     ----------
     units : ndarray, int64, shape (n,)
-        The unit that each ends in.
+        The unit that each path ends in.
     cost : ndarray, float64, shape (n,)
     following : ndarray, int64, shape (n,)
         The unit that comes next in its source, -1 after the last.
     there, starting : ndarray, int64, shape (n,)
-        `Units.after` where it stops playing.
+        `Units.after` for the sample at which the unit stops playing.
     expected : JoinVectors, optional
-        What the units that are `there` are compared by.
+        Join vectors of the units `there`.
     past : Past, optional
-        Where rules look back.
+        Only if rules look back.
     """
 
     units: np.ndarray
@@ -60,7 +61,7 @@ class _Hypotheses:
     past: Past | None
 
     def best(self, n: int) -> np.ndarray:
-        """Return the rows of the n that cost least."""
+        """Return the rows of the n paths that cost least."""
         return np.argsort(self.cost, kind="stable")[:n]
 
     def keep(self, rows: np.ndarray) -> "_Hypotheses":
@@ -86,9 +87,9 @@ class PathSearch:
     Parameters
     ----------
     width : int, optional
-        Hypotheses that are carried; None: one for each candidate.
+        Number of hypotheses that are carried; None for one per candidate.
     also : ndarray, int64, shape (parts,), optional
-        A unit for each part, or `REST`, that is considered besides, if it may be played.
+        One more unit, or `REST`, to consider at each part, if it may be played.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class PathSearch:
         self._also = np.full(len(candidates), REST) if also is None else also
 
     def run(self) -> tuple[np.ndarray, float]:
-        """Return the best path, positions of units, int64, (parts,), and its cost.
+        """Return the best path (positions of units, int64, (parts,)) and its cost.
 
         Raises
         ------
@@ -133,8 +134,9 @@ class PathSearch:
         return _trace_back(trace, best), float(state.cost[best])
 
     def _rest(self, part: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
-        """Play nothing: what follows no longer depends on the unit before, so only the best
-        hypothesis goes on.
+        """Play nothing.
+
+        What follows a rest does not depend on the unit before, so only the best hypothesis goes on.
         """
         origin = state.best(1)
         past = state.past
@@ -144,12 +146,12 @@ class PathSearch:
         return origin, _resting(state.cost[origin], past)
 
     def _extend(self, part: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
-        """Reach each candidate from the hypothesis from which that costs least.
+        """Extend, for each candidate, the hypothesis from which it is reached at the least cost.
 
         Returns
         -------
         origin : ndarray, int64, shape (n,)
-            That hypothesis, a row of `state`.
+            The hypothesis that was extended, a row of `state`.
         reached : _Hypotheses
         """
         past = state.past
@@ -157,7 +159,7 @@ class PathSearch:
         reached, offered = self._play(part, here)
         least = state.cost.min()
         total, going_on = self._transitions(state, here, offered)
-        # in single precision only what differs
+        # single precision suffices for the differences
         total += (state.cost - least).astype(np.float32)[:, None]
         n_samples = self._candidates.lasting(part, here) if past else _NOTHING
         if past:
@@ -189,7 +191,7 @@ class PathSearch:
         return self._candidates.at(part, going_on)
 
     def _prune(self, origin: np.ndarray, reached: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
-        """Leave out what is forbidden, and what is too much to be carried."""
+        """Drop forbidden hypotheses, and all but the best `width`."""
         if self._width is not None and len(origin) > self._width:
             rows = reached.best(self._width)
             rows = rows[np.isfinite(reached.cost[rows])]
@@ -202,13 +204,13 @@ class PathSearch:
     def _transitions(
         self, state: _Hypotheses, here: np.ndarray, offered: JoinVectors
     ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Return what it costs to go on from each hypothesis to each candidate.
+        """Return the weighted join cost from each hypothesis to each candidate.
 
         Returns
         -------
         total : ndarray, float32, shape (hypotheses, len(here))
         going_on : pair of ndarray
-            Hypotheses whose run would go on, and with which of `here`.
+            Hypotheses whose run would continue, and the column in `here` of the unit that does so.
         """
         columns = here.searchsorted(state.there)
         rows = (here.take(columns, mode="clip") == state.there).nonzero()[0]
@@ -226,7 +228,7 @@ class PathSearch:
             if len(from_middle):
                 total[from_middle, columns[from_middle]] = self._joins.by_chance
             total *= continuity
-            total[rows, columns[rows]] = 0.0  # without rounding
+            total[rows, columns[rows]] = 0.0  # exactly, without rounding
         else:
             total = np.zeros((len(state.cost), len(here)), np.float32)
         return total, (rows, columns[rows])

@@ -1,6 +1,4 @@
-"""Search settings: which units may be played, how distance is measured, what paths should be like;
-as they are asked for, and as a plan keeps them.
-"""
+"""Search settings: filters, weights, metric and path options; also to and from a plan's JSON."""
 
 from dataclasses import asdict, dataclass, field, fields
 from math import inf, isfinite
@@ -22,21 +20,21 @@ KINDS = {str: "text", float: "a number"}
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What is searched for.
+    """All settings of a search.
 
     Attributes
     ----------
     path : PathOptions
     variations : int
-        How many different paths.
+        Number of different paths to find.
     filters : Filters
-        Which units may be played.
+        Conditions on the units that may be played.
     weights : dict
-        How much descriptors count, by name.
+        Weights of descriptors, by name.
     metric : str
-        How distance is measured, one of `query.names.METRICS`.
+        Distance measure, one of `query.names.METRICS`.
     kind : str
-        Of the index, one of `query.names.INDEX_KINDS`, or "auto".
+        Kind of the index, one of `query.names.INDEX_KINDS`, or "auto".
     """
 
     path: PathOptions = field(default_factory=PathOptions)
@@ -47,8 +45,9 @@ class SearchSettings:
     kind: str = "auto"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a plan keeps, for JSON: what is not limited is left out, and so are
-        `variations` and `kind`.
+        """Return the settings that a plan keeps, for JSON.
+
+        Unlimited options, `variations` and `kind` are left out.
         """
         path = asdict(self.path)
         return {
@@ -60,13 +59,14 @@ class SearchSettings:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> Self:
-        """Return the inverse of `to_dict`, the defaults where it says nothing; other keys do not
-        matter.
+        """Read settings that `to_dict` wrote.
+
+        Missing keys take their defaults; unknown keys are ignored.
 
         Raises
         ------
         ParameterError
-            If it asks for what there is not.
+            If a value is invalid.
         """
         path = facts.get("path", facts.get("selection", {}))  # 0.1.0: "selection"
         return cls(
@@ -83,12 +83,10 @@ class SearchSettings:
     def index(
         self, database: Database, step_samples: np.ndarray, progress: Progress = no_progress
     ) -> UnitIndex:
-        """Return the units that may be played for steps that last `step_samples`, int64,
-        (steps,).
-        """
+        """Return an index of the units that can fill steps of `step_samples`, int64, (steps,)."""
         min_samples = 1
         if database.settings.units not in ("onset", "beat"):
-            # what is over sooner would need another join
+            # a unit whose source ends sooner would need another join
             longest = database.units.samples_left.max(initial=0)
             min_samples = int(min(step_samples.max(), longest))
         return UnitIndex(

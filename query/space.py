@@ -1,13 +1,13 @@
-"""How far units are from descriptors, and how well they join: the space that distances live in.
+"""The space in which descriptors are compared: distances to units, and join costs between units.
 
 Descriptors are z-scored over the database and weighted; a metric gives the distance of two such
 vectors. The distance from a step of a sequence to a unit is its target cost.
 
-Join cost: how badly one unit goes on from another. What would have followed a in its source is
-compared with b by the same metric, with the columns of level counting double; where the pitch of
-both is known, the octaves between them are added. If b is what follows, the cost is 0. After the
-end of a source nothing would have followed: any b joins as well or badly as two units drawn at
-random do, and so does the start of a unit of which the middle would have followed.
+The join cost says how badly unit b continues unit a. The unit that would have followed a in its
+source is compared with b by the same metric, with level columns counting double; if the pitch of
+both is known, the octaves between them are added. If b is that unit, the cost is 0. If nothing
+would have followed, because the source of a has ended, the cost is the mean of pairs drawn at
+random. The same is true if a would have been followed by b from its middle, not from its start.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from query.metrics import parse_metric, squared_lengths
 from query.weights import weight_columns
 
 LEVEL_COLUMNS = ("mfcc0", "loudness", "rms")
-LEVEL = 2.0  # a step of level is heard before anything else
+LEVEL = 2.0  # a step in level is more audible than any other
 PITCH_COLUMN = "f0"
-PITCH = 1.0  # distance that an octave is worth
-AUDIBLE_HZ = 20.0  # lower: there is no pitch
+PITCH = 1.0  # distance that an octave counts for
+AUDIBLE_HZ = 20.0  # anything lower is not a pitch
 RANDOM_PAIRS = 1024  # of units, for the mean join cost
 RANDOM_SEED = 0
 
@@ -39,13 +39,13 @@ class Space:
     database : Database
     metric : Metric
     factors : ndarray, float32, shape (n_descriptors,)
-        How much each descriptor counts.
+        Weight of each descriptor.
     """
 
     def __init__(
         self, database: Database, *, weights: dict[str, float] | None = None, metric: str = "l2"
     ) -> None:
-        """Measure in a database.
+        """Define distances for a database.
 
         Parameters
         ----------
@@ -68,10 +68,10 @@ class Space:
         self._scale = self.factors / database.normaliser.std
 
     def vectors(self, descriptors: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return raw descriptors (..., d) as they are compared: z-scored, weighted, and of unit
-        length if the metric is cosine.
+        """Return raw descriptors (..., d) as vectors to compare: z-scored and weighted.
 
-        Where `out` is given, the result is written to it.
+        With the cosine metric, they are also scaled to unit length. If `out` is given, it is used
+        for the computation.
         """
         rows = np.subtract(descriptors, self._mean, out=out)
         rows *= self._scale
@@ -92,7 +92,7 @@ class Space:
         Raises
         ------
         ParameterError
-            If it is of another width, empty, not finite, or too far away to be measured.
+            If it has another width, is empty or not finite, or is too far away to be measured.
         """
         sequence = np.asarray(sequence, np.float32)
         width = len(self.factors)
@@ -106,7 +106,7 @@ class Space:
         if not np.isfinite(sequence).all():
             raise ParameterError(
                 f"step {int(np.argwhere(~np.isfinite(sequence))[0, 0])} of the sequence is not"
-                " finite; make it again"
+                " finite; make the sequence again"
             )
         self._check_range(sequence)
         return sequence
@@ -133,13 +133,13 @@ class Space:
 
 @dataclass(slots=True)
 class JoinVectors:
-    """What units are compared by at a join.
+    """The features by which units are compared at a join.
 
     Attributes
     ----------
     vectors : ndarray, float32, shape (n, d)
     octaves : ndarray, float32, shape (n,), optional
-        log2 of the pitch, NaN where there is none; None if the database does not know pitch.
+        log2 of the pitch, NaN where there is none; None if the database has no pitch.
     squared : ndarray, float32, shape (n,), optional
         `squared_lengths` of the vectors.
     """
@@ -170,7 +170,7 @@ class JoinCosts:
         self._f0 = names.index(PITCH_COLUMN) if PITCH_COLUMN in names else None
 
     def unit_vectors(self, positions: np.ndarray) -> tuple[np.ndarray, JoinVectors]:
-        """Return `Space.unit_vectors` of units, and what they are compared by at joins."""
+        """Return the `Space.unit_vectors` of units, and their join vectors."""
         rows = self._space.database.rows_at(positions)
         vectors = self._space.vectors(rows)
         octaves = None
@@ -186,8 +186,10 @@ class JoinCosts:
         return JoinVectors(joined.vectors, joined.octaves, squared)
 
     def between(self, expected: JoinVectors, offered: JoinVectors) -> np.ndarray:
-        """Return the join cost of each of `offered` (m) where each of `expected` (n) would have
-        followed, float32, (n, m); quick, and less exact than `pairwise`.
+        """Return the join costs of `offered` (m) in place of each of `expected` (n), (n, m).
+
+        `expected` are the units that would have followed. The result is float32. This is faster
+        than `pairwise`, and less exact.
         """
         cost = self._space.metric.between(
             expected.vectors, offered.vectors, expected.squared, offered.squared
@@ -197,8 +199,10 @@ class JoinCosts:
         return cost
 
     def pairwise(self, expected: JoinVectors, offered: JoinVectors) -> np.ndarray:
-        """Return the join cost of each of `offered` where the one of `expected` in the same place
-        would have followed, float32; they are broadcast against each other.
+        """Return the join cost of each of `offered` in place of `expected` in the same row, (n,).
+
+        `expected` are the units that would have followed. The result is float32. Either argument
+        may have a single row.
         """
         cost = self._space.distances(offered.vectors, expected.vectors)
         if expected.octaves is not None and offered.octaves is not None:
@@ -215,7 +219,7 @@ class JoinCosts:
         return float(self.pairwise(a, b).mean())
 
     def to_each(self, before: np.ndarray, n_samples: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Return the join cost of each of `after` where `before` was played for `n_samples`.
+        """Return the join cost of each of `after`, once `before` was played for `n_samples`.
 
         Parameters
         ----------
@@ -228,7 +232,7 @@ class JoinCosts:
         Returns
         -------
         ndarray, float32, shape (n, k)
-            0 for what starts there in the source of `before`, and beside a rest.
+            0 for the unit that starts just there in the source of `before`, and beside a rest.
         """
         there, starting = self._space.database.units.after(before, n_samples)
         _, expected = self.unit_vectors(np.maximum(there, 0))
@@ -240,5 +244,5 @@ class JoinCosts:
 
 
 def _octave_cost(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return what the octaves between pitches cost; nothing where one has none."""
+    """Return the cost of the octaves between pitches; 0 where either has no pitch."""
     return PITCH * np.nan_to_num(np.abs(a - b))

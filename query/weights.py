@@ -1,8 +1,8 @@
-"""How much each descriptor counts in distances.
+"""The weights of descriptors in distances.
 
-A frame's Δ and ΔΔ say how its sound moved in its own recording. Played among other frames it moves
-as they make it move, so these count half: on ten minutes of orchestra that brings the result, as
-heard, from 6.1 to 5.3 standard deviations of the target.
+A frame's Δ and ΔΔ say how its sound moved in its own source. When it is played among other frames,
+the movement depends on them instead, so Δ and ΔΔ count half. On ten minutes of orchestra this
+brings the rendered result from 6.1 to 5.3 standard deviations of the target.
 """
 
 import re
@@ -18,12 +18,12 @@ WEIGHT = re.compile(r"\s*([\w-]+)\s*=\s*(\d+\.?\d*|\.\d+)\s*")
 
 
 def parse_weights(text: str) -> dict[str, float]:
-    """`mfcc0=0.3,chroma=2` as a dictionary.
+    """Parse weights such as `mfcc0=0.3,chroma=2`.
 
     Raises
     ------
     ParameterError
-        If it is anything else.
+        If the text is anything else.
     """
     weights = {}
     for part in text.split(","):
@@ -40,10 +40,10 @@ def parse_weights(text: str) -> dict[str, float]:
 
 
 def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> np.ndarray:
-    """A factor for each of `settings.names`, float32.
+    """Return a factor for each of `settings.names`, float32.
 
-    It is 1, or `DERIVED` for what follows from other columns of a frame; times the weight of its
-    descriptor, if there is one. The weight of a column itself stands alone.
+    It is 1, or `DERIVED` for the derived columns of a frame, times the weight of its descriptor, if
+    there is one. A weight of the column itself replaces all of these.
 
     Raises
     ------
@@ -55,9 +55,8 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
         factors[:] = DERIVED
         factors[list(settings.frame_static)] = 1
     position = {name: i for i, name in enumerate(settings.names)}
-    for name in sorted(
-        weights, key=lambda name: name not in settings.descriptors
-    ):  # columns last: they replace
+    # columns last, since their weights replace those of descriptors
+    for name in sorted(weights, key=lambda name: name not in settings.descriptors):
         if name in settings.descriptors:
             frame = settings.columns[name].names
             columns = [

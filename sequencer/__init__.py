@@ -1,1 +1,1 @@
-"""Forecasters: how descriptors follow each other, and what comes next."""
+"""Forecasters: learn how descriptors follow each other, and forecast what comes next."""

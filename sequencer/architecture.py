@@ -1,7 +1,4 @@
-"""What an architecture is: it goes through a sequence step by step and remembers.
-
-Its hidden states are what a head reads.
-"""
+"""Base class of the architectures, which turn a sequence into hidden states for a head."""
 
 from typing import Any
 
@@ -21,8 +18,7 @@ class Architecture(nn.Module):
     learning_rate : float
         The default where none is given.
     context_steps : int
-        Steps that `prime` reads in training; 0 unless the past is read in another way than the
-        steps that follow.
+        Steps that `prime` reads in training; 0 if the past is read like the steps that follow.
     """
 
     hidden_size: int

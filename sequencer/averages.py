@@ -1,9 +1,9 @@
-"""Slow averages of a sequence: what it has been like so far, beside what it is like now.
+"""Slow averages of a sequence, a cheap memory of what it has been like so far.
 
 An architecture trained on excerpts of a few seconds forgets what a piece was like a minute ago, and
-its rollouts wander to the middle of the corpus. Exponential averages over about `SPANS` steps,
-given to it with each step, are a memory that costs nothing. Early in a sequence they are plain
-means (the bias correction of Kingma & Ba 2015, arXiv 1412.6980).
+its rollouts drift to the middle of the corpus. Each step therefore comes with exponential averages
+over about `SPANS` steps. Early in a sequence they are plain means (the bias correction of Kingma &
+Ba 2015, arXiv 1412.6980).
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def slow_averages(sequence: np.ndarray, *, delay: int = 0) -> np.ndarray:
     ----------
     sequence : ndarray, shape (..., steps, n)
     delay : int
-        The averages at a step are of what was known so many steps before; 0 where nothing was.
+        Steps by which the averages lag; those before the first step are 0.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def slow_averages(sequence: np.ndarray, *, delay: int = 0) -> np.ndarray:
 
 
 class SlowAverages:
-    """The slow averages of a batch of sequences (batch, steps, n) that go on step by step."""
+    """The slow averages of a growing batch of sequences (batch, steps, n)."""
 
     def __init__(self, sequence: Tensor) -> None:
         self._count = sequence.shape[1]

@@ -1,11 +1,11 @@
-"""What a forecaster must beat: simple ways to continue z-scored sequences.
+"""Baselines that a forecaster must beat: simple ways to continue z-scored sequences.
 
 persistence   nothing changes
 mean          always the average of the training data
 ridge         vector autoregression: the next step is a linear function of the last ones; see
               `sequencer.linear`
-analogue      finds the moment of the training data most like the last steps and goes on as it does
-              (Lorenz 1969)
+analogue      finds the moment of the training data most like the last steps and copies what
+              follows it (Lorenz 1969)
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def _fit_analogue(train: list[np.ndarray]) -> Continue:
     following = np.concatenate([np.arange(ORDER, ORDER + len(past)) for past in pasts])
 
     def find_rests(latest: list[np.ndarray]) -> list[np.ndarray]:
-        """Return what followed the moments that are most like these, each (ORDER, n)."""
+        """Return the training data after the moments most like these, each (ORDER, n)."""
         rows = np.stack([steps.ravel() for steps in latest]).astype(np.float32)
         places = index.search(rows, 1)[1][:, 0]
         return [train[sources[place]][following[place] :] for place in places]

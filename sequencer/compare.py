@@ -1,4 +1,4 @@
-"""Train every architecture with every head on one database, to see which suits it."""
+"""Train every architecture with every head on one database, for comparison."""
 
 import json
 import os
@@ -31,9 +31,9 @@ def train_all(
     random_seed: int,
     progress: Progress = no_progress,
 ) -> list[Path]:
-    """Train into folders `out/ARCHITECTURE-HEAD`, as many at once as there are processors.
+    """Train into folders `out/ARCHITECTURE-HEAD`, one model per processor at a time.
 
-    Models that are there are kept.
+    Existing models are kept.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def train_all(
     Raises
     ------
     ParameterError
-        If `out` cannot be a folder, or has models that were trained in another way.
+        If `out` cannot be a folder, or holds models trained with other options.
     """
     pairs = [(architecture, head) for architecture in ARCHITECTURES for head in HEADS]
     folders = {out / f"{architecture}-{head}": (architecture, head) for architecture, head in pairs}
@@ -70,7 +70,7 @@ def train_all(
 
 
 def _describe(database: Path, minutes: float, random_seed: int) -> dict[str, Any]:
-    """Return what all models of a comparison have in common."""
+    """Return the options that all models of a comparison share."""
     opened = Database(database)
     return {
         "database": opened.id,
@@ -83,7 +83,7 @@ def _describe(database: Path, minutes: float, random_seed: int) -> dict[str, Any
 def _check_folders(
     out: Path, folders: dict[Path, tuple[str, str]], options: dict[str, Any]
 ) -> None:
-    """Make the folder `out` and note the options in it; refuse models trained with others."""
+    """Make the folder `out` and record the options; refuse models trained with others."""
     make_folder(out, "give another one")
     noted = out / OPTIONS
     before = _read_options(noted)
@@ -134,7 +134,7 @@ def _process_pool() -> Iterator[ProcessPoolExecutor]:
 
 
 def _unfinished(folder: Path) -> Path:
-    """Return where a model is while it is trained."""
+    """Return the folder of a model while it is being trained."""
     return folder.with_name(f"{folder.name}.part")
 
 

@@ -1,10 +1,10 @@
 """Evaluate forecasters on sources they were not trained on.
 
-How near the next steps are, and whether free rollouts move like the data. All figures are of
-independent columns, z-scored with the models' means and standard deviations. Errors are of the mean
-forecast: one step ahead the head's own, where it has one, else estimated without bias from a few
-samples. Rollouts begin after the first steps of each validation source and are as long as what
-remains of it.
+Two questions: how accurate are the next steps, and do free rollouts move like the data? All figures
+are of independent columns, z-scored with the models' means and standard deviations. Errors are of
+the mean forecast: one step ahead the head's own mean, if it has one, else an unbiased estimate from
+a few samples. Rollouts begin after the first steps of each validation source and are as long as the
+rest of it.
 """
 
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ LOSS_BATCH_SIZE = 16
 class Evaluation:
     """The figures of one forecaster or baseline.
 
-    Ratios are of all its rollouts to the validation data: 1 is right.
+    Ratios compare all its rollouts with the validation data; 1 is ideal.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Evaluation:
     loss: float | None  # nats per step, or squared error with the point head
     std_ratio: float
     std_ratios: list[float] = field(repr=False)  # by column
-    step_ratio: float  # of the mean change from step to step; 0 has collapsed to the mean
+    step_ratio: float  # of the mean change from step to step; 0: collapsed to the mean
     frechet: dict[int, float]  # by window
     autocorrelation_error: float
-    distinct: float  # share of different ones among the training steps nearest to its first steps
+    distinct: float  # share of distinct training steps among those nearest to its first steps
 
 
 def evaluate(
@@ -73,14 +73,14 @@ def evaluate(
     evaluations : list of Evaluation
         Models first, then baselines.
     floors : dict
-        Fréchet distances from the validation data, by window. "real against real": of its two
-        halves, blocks dealt in turn; the best there is. "training data": of the sources trained
-        on; the best without knowing the source that is continued.
+        Fréchet distances from the validation data, by window. "real against real": between its
+        two halves (alternate blocks), the best possible. "training data": of the training sources,
+        the best without knowledge of the source that is continued.
 
     Raises
     ------
     ParameterError
-        If the models were trained on different sources, these are not all there as they were, no
+        If the models were trained on different sources, a source is missing or has changed, no
         validation source is long enough, or a model has the name of a baseline.
     """
     data = collect_data(models, sequences, settings)
@@ -89,7 +89,7 @@ def evaluate(
     taken = models.keys() & baselines
     if taken:
         raise ParameterError(
-            f"a model is called {min(taken)}, as a baseline is; give it another name"
+            f"a model is called {min(taken)}, like a baseline; give it another name"
         )
     total = len(models) + len(baselines)
     evaluations: list[Evaluation] = []
@@ -103,7 +103,7 @@ def evaluate(
 
 
 class _Evaluator:
-    """Evaluates on the same data and the same moments."""
+    """Evaluates all models on the same data, at the same moments."""
 
     def __init__(self, data: EvaluationData, random_seed: int) -> None:
         self.data = data
@@ -181,7 +181,7 @@ class _Evaluator:
     def _rollouts(
         self, go_on: Continue, n_rollouts: int, rng: np.random.Generator
     ) -> list[np.ndarray]:
-        """Return rollouts of every seed, then of every seed again; each as long as its truth."""
+        """Return rollouts of all seeds, as often as asked; each as long as its truth."""
         truths = self.data.truths
         seeds = np.tile(np.stack(self.data.seeds), (n_rollouts, 1, 1))
         whole = go_on(seeds, max(map(len, truths)), rng)
@@ -207,7 +207,7 @@ def _loss(model: Forecaster, validation: list[np.ndarray]) -> float:
 def _error_of_expectation(
     model: Forecaster, contexts: np.ndarray, following: np.ndarray
 ) -> float | None:
-    """Return the mean squared error, one step ahead, of the head's own mean; None without one."""
+    """Return the one-step mean squared error of the head's own mean; None if it has none."""
     seen = torch.from_numpy(np.ascontiguousarray(contexts)).to(model.mean.device)
     averages = torch.from_numpy(slow_averages(contexts, delay=model.head.delay)).to(seen.device)
     hidden = model(seen, averages, seen.shape[1] - 1)  # as a rollout begins
@@ -220,5 +220,5 @@ def _error_of_expectation(
 def to_document(
     evaluations: list[Evaluation], floors: dict[str, dict[int, float]]
 ) -> dict[str, Any]:
-    """Return a document for JSON."""
+    """Return the evaluations as a JSON document."""
     return {"frechet_of_real_data": floors, "evaluations": [vars(e) for e in evaluations]}

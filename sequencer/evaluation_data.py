@@ -1,4 +1,4 @@
-"""What forecasters are evaluated on: the validation sources, and those trained on, as they were."""
+"""Data for evaluating forecasters: their validation and training sources, unchanged."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +17,18 @@ MAX_NAMES = 2  # of missing sources that a message lists
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How forecasters are evaluated; numbers are of steps unless they say otherwise."""
+    """Options for evaluating forecasters; lengths are in steps."""
 
-    horizons: tuple[int, ...] = (1, 4, 16, 64)  # ahead, at which errors are measured
-    n_contexts: int = 256  # moments of the validation sources from which they are measured
-    n_samples: int = 8  # forecasts of each, whose mean counts
-    seed_steps: int = 128  # before a forecast, where the validation sources are long enough
+    horizons: tuple[int, ...] = (1, 4, 16, 64)  # steps ahead at which errors are measured
+    n_contexts: int = 256  # moments of the validation sources that are forecast from
+    n_samples: int = 8  # forecasts of each, to be averaged
+    seed_steps: int = 128  # before a forecast, if the validation sources are long enough
     n_rollouts: int = 4  # of each validation source
     max_rollout_steps: int = 16384  # 6 min of frames
     windows: tuple[int, ...] = (1, 8, 32)  # whose joint statistics are compared
-    block: int = 128  # of which real data is compared with real data
+    block: int = 128  # length of the blocks that "real against real" alternates
     n_lags: int = 64  # of the autocorrelation
-    n_matched: int = 1024  # of a rollout, for which the nearest training steps are found
+    n_matched: int = 1024  # steps of a rollout that are matched to the nearest training steps
 
     @property
     def longest_horizon(self) -> int:
@@ -53,7 +53,7 @@ class EvaluationData:
 
     @property
     def truths(self) -> list[np.ndarray]:
-        """What follows the seeds."""
+        """The continuations of the seeds."""
         end = self.n_seed + self.settings.max_rollout_steps
         return [rows[self.n_seed : end] for rows in self.validation]
 
@@ -87,8 +87,8 @@ def collect_data(
     Raises
     ------
     ParameterError
-        If the models were trained on different sources, these are not all there as they were, or
-        no validation source is long enough.
+        If the models were trained on different sources, a source is missing or has changed, or no
+        validation source is long enough.
     """
     model = _check_same_training(models)
     raw = _find_sources(model.config.training, dict(sequences))
@@ -109,7 +109,7 @@ def collect_data(
 def added_sources(model: Forecaster, sequences: NamedSequences) -> list[str]:
     """Return the names of sources that were added after a model was trained.
 
-    It has not learned from them and is not evaluated on them. Those of one step teach nothing.
+    It is neither trained nor evaluated on them. Sources of a single step are not counted.
     """
     known = _known_sources(model.config.training)
     return [name for name, rows in sequences if name not in known and len(rows) > 1]
@@ -118,7 +118,7 @@ def added_sources(model: Forecaster, sequences: NamedSequences) -> list[str]:
 def _seed_steps(longest: int, settings: EvaluationSettings) -> int:
     """Return how many steps precede a forecast.
 
-    Few enough that the longest source goes on for as long after the longest horizon.
+    Few enough that the longest source has as many again after the longest horizon.
     """
     return min(settings.seed_steps, max((longest - settings.longest_horizon) // 2, ORDER))
 
@@ -131,7 +131,7 @@ def _known_sources(training: dict[str, Any]) -> set[str]:
 def _find_sources(
     training: dict[str, Any], rows_of: dict[str, np.ndarray]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the raw rows trained on and those for validation; they must be as they were."""
+    """Return the raw rows of training and validation; raise ParameterError if they changed."""
     known = _known_sources(training)
     missing = sorted(known - rows_of.keys())
     if missing:
@@ -164,7 +164,7 @@ def _check_steps(training: dict[str, Any], parts: dict[str, list[np.ndarray]]) -
 
 
 def _check_same_training(models: dict[str, Forecaster]) -> Forecaster:
-    """Return the first model; all must be trained on the same sources in the same state."""
+    """Return the first model, after checking that all were trained on the same data."""
     if not models:
         raise ParameterError("no model is given; give at least one")
     first, model = next(iter(models.items()))

@@ -1,6 +1,6 @@
-"""A forecaster: architecture, head, the statistics that normalise its input, and its checkpoint.
+"""A forecaster: architecture, head, statistics that normalise its input, and checkpoint.
 
-It sees and forecasts the independent columns, of MFCC the static coefficients; see
+It reads and forecasts only the independent columns (of MFCC the static coefficients); see
 `db.descriptors.derived`.
 """
 
@@ -33,7 +33,7 @@ class ForecasterConfig:
 
 
 class Forecaster(nn.Module):
-    """Sequences of independent columns to a distribution over each next step."""
+    """Maps sequences of independent columns to a distribution over each next step."""
 
     mean: Tensor
     std: Tensor
@@ -55,7 +55,7 @@ class Forecaster(nn.Module):
             self.register_buffer(name, torch.full((n,), value))
 
     def set_statistics(self, normaliser: Normaliser, *, low: Tensor, high: Tensor) -> None:
-        """Take over the database's normaliser and the z-scored range of the training data.
+        """Set the database's normaliser and the z-scored range of the training data.
 
         `low` and `high` are (n_static,).
         """
@@ -138,7 +138,7 @@ _RENAMED = {
 def _renamed(
     values: dict[str, Any], tensors: dict[str, Tensor]
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Give what 0.1.0 saved today's names."""
+    """Return a checkpoint of 0.1.0 with today's names."""
     training = {_RENAMED.get(name, name): value for name, value in values["training"].items()}
     for part in {"sources", "steps"} & training.keys():
         training[part] = {_RENAMED.get(name, name): value for name, value in training[part].items()}

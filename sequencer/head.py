@@ -1,4 +1,4 @@
-"""What a head is: how steps enter an architecture, and how the next step is distributed."""
+"""Base class of the heads: how steps enter an architecture, how the next one is distributed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from sequencer.sampler import Sampler
 
 
 class Stream:
-    """Samples what follows a seed, one step of the architecture at a time."""
+    """Samples the continuation of a seed, one step of the architecture at a time."""
 
     def step(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
         """Sample from the hidden state (batch, hidden_size).
@@ -68,13 +68,13 @@ class Head(nn.Module):
     def expectation(self, hidden: Tensor, sequence: Tensor) -> Tensor | None:
         """Return the mean of the step after each of the latest steps of `sequence`.
 
-        `hidden` is (batch, steps, hidden_size), `sequence` at least as long. None if a head cannot
-        say it in one step.
+        `hidden` is (batch, steps, hidden_size), `sequence` at least as long. None if the head has
+        no closed form.
         """
         return None
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
-        """Return a stream that goes on after a z-scored seed (batch, steps, n)."""
+        """Return a stream that continues a z-scored seed (batch, steps, n)."""
         raise NotImplementedError
 
 

@@ -2,7 +2,7 @@
 
 A vector autoregression (Lütkepohl 2005, New Introduction to Multiple Time Series Analysis, chapter
 3), ridge-regularised. Descriptor frames overlap, so most of the next one follows linearly from the
-last few. As a baseline it is the one to beat; the mixture head adds to it.
+last few. It is the hardest baseline to beat, and the mixture head builds on it.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The loss of a forecaster, of one batch and of all windows of the validation sequences."""
+"""The loss of a forecaster, on one batch and on all validation windows."""
 
 import torch
 from torch import Tensor

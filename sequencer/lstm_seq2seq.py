@@ -1,6 +1,6 @@
 """Encoder-decoder LSTM (Sutskever et al. 2014, arXiv 1409.3215).
 
-One LSTM reads what came before and hands its state to another, which goes on from there.
+One LSTM reads the past and hands its state to another, which continues from there.
 """
 
 from dataclasses import dataclass

@@ -4,9 +4,10 @@ A head trained on squared error predicts the mean of all that could follow, and 
 collapse to the mean. This one is trained on likelihood and sampled.
 
 The means are added to the linear prediction from the last steps, fitted in closed form before
-training. Overlapping frames make most of a step predictable in that way; the network learns how
-far, and in which directions, it may go elsewhere. Added to the current step instead, rollouts are a
-random walk that leaves the data; added to nothing, one step is predicted worse than by no change.
+training. Overlapping frames make most of a step linearly predictable; the network learns how far,
+and in which directions, the next step may deviate. If the means were added to the current step
+instead, rollouts would be a random walk that leaves the data; if they were added to nothing, the
+network would predict the next step worse than persistence does.
 """
 
 import math
@@ -19,7 +20,7 @@ from sequencer.head import Head, StepStream, Stream
 from sequencer.linear import ORDER, fit_linear_prediction
 from sequencer.sampler import Sampler
 
-MIN_STD = 0.02  # of a z-scored descriptor; else repeated frames had unbounded likelihood
+MIN_STD = 0.02  # of a z-scored descriptor; bounds the likelihood of repeated frames
 
 
 class MixtureHead(Head):
@@ -41,7 +42,7 @@ class MixtureHead(Head):
     def predict(self, sequence: Tensor) -> Tensor:
         """Predict linearly what follows each step, (batch, steps, n) -> (batch, steps, n).
 
-        The steps before the first are taken to equal it.
+        Before the first step, that step is repeated.
         """
         before = sequence[:, :1].expand(-1, ORDER - 1, -1)
         recent = torch.cat([before, sequence], dim=1).unfold(1, ORDER, 1)

@@ -1,6 +1,6 @@
 """Names of the architectures and heads, for the command line, which must not load torch.
 
-`sequencer.registry` has what they stand for; a test holds the two equal.
+A test checks that they are those of `sequencer.registry`.
 """
 
 ARCHITECTURES = ("lstm", "lstm-seq2seq", "transformer-encoder", "transformer")

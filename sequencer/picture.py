@@ -1,6 +1,6 @@
-"""One picture of what forecasters make of a validation source.
+"""A picture of forecasts of a validation source.
 
-Fans of forecasts over the truth, and rollouts beside the data.
+It shows fans of forecasts over the truth, and rollouts beside the data.
 """
 
 from collections.abc import Iterator
@@ -45,8 +45,9 @@ def save_evaluation_picture(
 ) -> None:
     """Plot a row for each model; forecasts are blue, the source itself is black.
 
-    The fan of its forecasts of the first descriptor, after a moment of the longest validation
-    source; one rollout over time; and the plane of the data's first two principal axes.
+    Each row has three panels: a fan of forecasts of the first descriptor, from one moment of the
+    longest validation source; one rollout over time; the plane of the data's first two principal
+    axes.
     """
     scene = _Scene.of(collect_data(models, sequences, settings))
     descriptors = next(iter(models.values())).config.settings

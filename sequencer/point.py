@@ -1,7 +1,7 @@
-"""Point head: one value for each descriptor, trained on squared error, as the original does.
+"""Point head: one value for each descriptor, trained on squared error, as in the original.
 
-It learns the mean of all that could follow, and rollouts fed with their own means collapse to the
-mean. It is here to be compared with.
+It learns the mean of all possible continuations, so rollouts collapse to the mean. It is kept for
+comparison.
 """
 
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ class PointHead(Head):
         self.projection = nn.Linear(hidden_size, n)
 
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
-        """Squared error, mean over the descriptors."""
+        """Return the squared error, mean over the descriptors, summed over the real targets."""
         targets = sequence[:, -hidden.shape[1] :]
         error = F.mse_loss(self.projection(hidden), targets, reduction="none").mean(-1)
         return (error * mask).sum()
@@ -28,5 +28,5 @@ class PointHead(Head):
         return self.projection(hidden)
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
-        """Nothing is random: temperature and top_p change nothing."""
+        """Return a stream that is not random: temperature and top_p have no effect."""
         return StepStream(lambda hidden, recent, sampler: self.projection(hidden), seed, sampler)

@@ -33,7 +33,7 @@ class ArchitectureEntry:
 
 @dataclass(frozen=True)
 class HeadEntry:
-    """A head, and what its loss is measured in."""
+    """A head, and the unit of its loss."""
 
     network: type[Head]
     loss_unit: str

@@ -80,7 +80,7 @@ def rollout(
 
 
 def _group_by_length(seeds: list[np.ndarray]) -> list[list[int]]:
-    """Return the numbers of the seeds of each length, the shortest first."""
+    """Return the indices of the seeds of each length, the shortest first."""
     groups: dict[int, list[int]] = {}
     for i, seed in enumerate(seeds):
         groups.setdefault(len(seed), []).append(i)
@@ -140,7 +140,7 @@ def sample_steps(
 
 
 def check_seeds(seeds: list[np.ndarray], n_descriptors: int) -> None:
-    """Raise ParameterError unless every seed can be gone on from."""
+    """Raise ParameterError unless every seed can be continued."""
     if not seeds:
         raise ParameterError("no seed is given; give at least one")
     for seed in seeds:
@@ -151,7 +151,7 @@ def check_seeds(seeds: list[np.ndarray], n_descriptors: int) -> None:
             )
         if len(seed) < ORDER:
             raise ParameterError(
-                f"the seed has {len(seed)} steps, a forecast needs at least {ORDER} to go on from;"
+                f"the seed has {len(seed)} steps, but a forecast needs at least {ORDER};"
                 " give a longer one"
             )
         if not np.isfinite(seed).all():

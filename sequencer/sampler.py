@@ -1,4 +1,4 @@
-"""Sampling of one step at a time, as the heads do it."""
+"""Sampling of one step at a time, for the heads."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from sequencer.sampling import SamplingOptions
 
 
 class Sampler:
-    """Random choices as `options` say, from one generator.
+    """Samples with given options, from one random generator.
 
     `low` and `high`, each shape (n,), are the range of the training data, z-scored.
     """

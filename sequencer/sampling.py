@@ -1,4 +1,4 @@
-"""How forecasts are sampled: what a person may choose, free of torch."""
+"""Options for sampling forecasts; does not load torch."""
 
 import math
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from files.errors import ParameterError
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How the next steps of a forecast are drawn at random.
+    """Options for sampling the next steps of a forecast.
 
     Parameters
     ----------
     temperature : float >= 0
-        1 samples as the model learned, less is calmer, more is wilder; 0 takes the likeliest.
+        1 samples the learned distribution, less is calmer, more is wilder; 0 takes the likeliest.
     top_p : float, above 0 and at most 1
-        Only the likeliest choices that together have this probability are sampled from.
+        Sample only from the likeliest choices that together have this probability.
     random_seed : int >= 0
         The same number gives the same bytes.
     """

@@ -1,4 +1,4 @@
-"""The train and validation split: by source, or by time where there is only one source."""
+"""The training and validation split: by source, or by time if there is only one source."""
 
 from dataclasses import dataclass
 
@@ -24,9 +24,8 @@ class Split:
 def split_sequences(sequences: NamedSequences, *, random_seed: int) -> Split:
     """Choose about a tenth of the steps for validation.
 
-    Of several sources whole ones, chosen at random, at least one on each side; of a single one its
-    last tenth. A sequence of one step has no transition to learn or to validate; it is in neither
-    part.
+    Whole sources are chosen at random, at least one for each part; of a single source the last
+    tenth is taken. Sequences of one step have no transition, so they are in neither part.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Statistics by which rollouts are compared with data, z-scored sequences (steps, n)."""
+"""Statistics to compare rollouts with data; all sequences are z-scored, (steps, n)."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def autocorrelation(sequences: list[np.ndarray], n_lags: int) -> np.ndarray:
 
 
 def distinct_share(made: np.ndarray, train: list[np.ndarray]) -> float:
-    """Return the share of different ones among the training steps nearest to each step made."""
+    """Return the share of distinct training steps among those nearest to the steps of `made`."""
     import faiss
 
     index = faiss.IndexFlatL2(made.shape[1])
@@ -75,7 +75,7 @@ def distinct_share(made: np.ndarray, train: list[np.ndarray]) -> float:
 def error_of_mean(samples: np.ndarray, truth: np.ndarray) -> float:
     """Return the mean squared error of the mean forecast, estimated without bias.
 
-    The mean of few samples (n_samples, ...) errs by its own variance besides, which is taken off.
+    The mean of few samples (n_samples, ...) also errs by its own variance, which is subtracted.
     """
     error = ((samples.mean(axis=0) - truth) ** 2).mean()
     if len(samples) == 1:

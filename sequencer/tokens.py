@@ -1,4 +1,4 @@
-"""Token head: descriptors as codes of residual vector quantisation, forecast as language is.
+"""Token head: descriptors as codes of residual vector quantisation, forecast like language.
 
 A step is quantised in levels, each coding what the levels before it left over (Juang & Gray 1982;
 codebooks by FAISS's ResidualQuantizer). The levels enter and leave the architecture in the delayed
@@ -40,7 +40,7 @@ class TokensHead(Head):
         self.n_codes = 2**bits
         self.delay = levels - 1
         self.register_buffer("codebooks", torch.zeros(levels, self.n_codes, n))
-        # One code more than there are stands for "not known yet".
+        # One extra code stands for "not known yet".
         self.embeddings = nn.ModuleList(
             nn.Embedding(self.n_codes + 1, EMBEDDING_SIZE) for _ in range(levels)
         )
@@ -54,7 +54,7 @@ class TokensHead(Head):
 
     @staticmethod
     def sizes_for(n_steps: int) -> dict[str, Any]:
-        """Codebooks no larger than so many training steps can fill."""
+        """Return sizes of codebooks that are no larger than `n_steps` training steps can fill."""
         return {"bits": int(np.clip(np.log2(n_steps / MIN_STEPS_PER_CODE), 1, MAX_BITS))}
 
     def fit(self, sequences: list[Tensor]) -> None:
@@ -65,8 +65,8 @@ class TokensHead(Head):
         if len(rows) > MAX_FIT_STEPS:
             rows = rows[np.linspace(0, len(rows) - 1, MAX_FIT_STEPS).astype(np.int64)]
         quantiser = faiss.ResidualQuantizer(rows.shape[1], self.levels, int(np.log2(self.n_codes)))
-        quantiser.max_beam_size = 1  # as `quantise` searches: level by level
-        quantiser.cp.min_points_per_centroid = 1  # `sizes_for` has seen to it
+        quantiser.max_beam_size = 1  # search level by level, as `quantise` does
+        quantiser.cp.min_points_per_centroid = 1  # `sizes_for` ensures enough of them
         quantiser.train(np.ascontiguousarray(rows, np.float32))
         books = faiss.vector_to_array(quantiser.codebooks).reshape(self.levels, self.n_codes, -1)
         self.codebooks.copy_(torch.from_numpy(books.copy()))
@@ -93,7 +93,7 @@ class TokensHead(Head):
     def embed(self, codes: Tensor) -> Tensor:
         """Turn delayed codes (..., levels) into inputs (..., n_in).
 
-        Each code has an embedding of its own and one of its place among the descriptors.
+        An input sums a learned embedding of each code and a linear map of all codebook vectors.
         """
         by_code = sum(table(codes[..., level]) for level, table in enumerate(self.embeddings))
         places = []
@@ -103,7 +103,7 @@ class TokensHead(Head):
         return by_code + self.place(torch.cat(places, dim=-1))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., levels, codes), of each code and of its place, summed."""
+        """Return the logits (..., levels, codes), the sum of a free and a codebook term."""
         direction = self.direction(hidden).unflatten(-1, (self.levels, -1))
         by_place = torch.einsum("...ln,lcn->...lc", direction, self.codebooks)
         return self.projection(hidden).unflatten(-1, (self.levels, self.n_codes)) + by_place
@@ -118,8 +118,8 @@ class TokensHead(Head):
     def loss(self, hidden: Tensor, sequence: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the levels.
 
-        The upper levels of a window's last steps would be said after its end. They are left out;
-        other windows, cut elsewhere, have them.
+        The upper levels of a window's last steps come after its end, because of the delay. They are
+        left out here, but other windows, cut elsewhere, include them.
         """
         codes = self.quantise(sequence[:, -hidden.shape[1] - 1 :])
         logits = self.logits(hidden)

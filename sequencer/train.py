@@ -1,4 +1,4 @@
-"""Train a forecaster on the sequences of a database; validate it on sources it has not seen."""
+"""Train a forecaster on the sequences of a database; validate it on unseen sources."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -26,21 +26,21 @@ from training.position import Position, TrainingSummary
 from training.trainable import Trainable
 
 GRADIENT_CLIP = 1.0
-WARM_UP_STEPS = 100  # in which the learning rate rises to its value
+WARM_UP_STEPS = 100  # over which the learning rate rises to its value
 
 
 @dataclass(frozen=True)
 class ForecasterOptions(TrainingOptions):
-    """How to train a forecaster. The defaults suit ten minutes to a hundred hours of audio."""
+    """Options for training. The defaults suit ten minutes to a hundred hours of audio."""
 
     architecture: str = "lstm"
     head: str = "mixture"
     epochs: int = 60
     patience: int = 6
     validate_epochs: bool = True
-    # Steps of an excerpt, 3 s of frames; what was before is in the slow averages.
+    # Steps of an excerpt, 3 s of frames; the slow averages sum up what came before.
     window: int = 128
-    threads: int = 1  # at these sizes two gain a third, and only on an idle machine
+    threads: int = 1  # two are only a third faster at these sizes, and only on an idle machine
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,7 +51,7 @@ class ForecasterOptions(TrainingOptions):
 
 @dataclass(frozen=True)
 class ForecasterSummary(TrainingSummary):
-    """How training went; validation losses are in the head's `loss_unit`."""
+    """Summary of a training; validation losses are in the head's `loss_unit`."""
 
     architecture: str
     head: str
@@ -73,13 +73,13 @@ def train_forecaster(
     wandb: bool = False,
     progress: Progress = no_progress,
 ) -> ForecasterSummary:
-    """Train, and leave the checkpoint with the least validation loss in a folder.
+    """Train a forecaster, and save the weights with the lowest validation loss in a folder.
 
     Parameters
     ----------
     sequences : list of (name, ndarray (steps, n_descriptors) raw)
     resume : bool
-        Go on where an earlier call with the same data and options ended.
+        Continue where an earlier call with the same data and options ended.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def train_forecaster(
         If there is too little to train on, an option is out of range, or there is nothing to
         resume.
     TrainingError
-        If a loss is not a number; the best checkpoint so far stays.
+        If a loss is not a number; the best checkpoint so far is kept.
     """
     with Distributed() as distributed:
         training = ForecasterTraining(sequences, settings, normaliser, options, distributed)

@@ -1,7 +1,7 @@
 """Encoder-decoder transformer (Vaswani et al. 2017, arXiv 1706.03762), pre-norm.
 
-The encoder reads what came before, in both directions. The decoder goes on from there step by step
-and attends to its own steps and to everything that the encoder has read.
+The encoder reads the past, in both directions. The decoder continues step by step and attends to
+its own steps and to everything that the encoder has read.
 """
 
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ from sequencer.attention import (
 class TransformerSizes:
     """Sizes of the network."""
 
-    dim: int = 160  # with two sets of layers as large as the other architectures
+    dim: int = 160  # with two sets of layers, about as many weights as the other architectures
     n_layers: int = 3  # of the encoder, and of the decoder
     n_heads: int = 4
     span: int = 128  # steps that a decoder layer looks back
-    context_steps: int = 128  # steps that the encoder reads, 3 s of frames: a seed's latest
+    context_steps: int = 128  # steps that the encoder reads, the last 3 s of a seed of frames
     dropout: float = 0.1
 
 
 class State(NamedTuple):
-    """What the encoder has read, (batch, m, dim), and the decoder's caches."""
+    """The encoder's output, (batch, m, dim), and the decoder's caches."""
 
     memory: Tensor
     caches: list[KeyValues] | None
@@ -78,7 +78,7 @@ class EncoderBlock(nn.Module):
 
 
 class Transformer(Architecture):
-    """(batch, steps, n_in) and what came before -> (batch, steps, dim), and the state."""
+    """(batch, steps, n_in) and the encoded past -> (batch, steps, dim), and the state."""
 
     learning_rate = 5e-4
 
@@ -113,7 +113,7 @@ class Transformer(Architecture):
     def prime(self, context: Tensor) -> State:
         """Return the state after a context (batch, steps, n_in), which may be empty.
 
-        Of a long one the latest `context_steps` are read.
+        Only its last `context_steps` steps are read.
         """
         context = context[:, -self.context_steps :]
         hidden = self.start.expand(len(context), -1, -1)

@@ -20,12 +20,12 @@ from sequencer.linear import ORDER
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of one length, with what came before them.
+    """Windows of one length, with their context, the steps before them.
 
     Attributes
     ----------
     sequence : Tensor, shape (batch, n_context + steps + 1, n)
-        What came before, then inputs and targets, one step apart.
+        The context, then inputs and targets, one step apart.
     averages : Tensor, shape (batch, n_context + steps, n * len(SPANS))
         Slow averages of the inputs; see `sequencer.averages`.
     mask : Tensor, shape (batch, steps)
@@ -77,7 +77,7 @@ class Windows:
     ) -> None:
         """Take z-scored sequences, each (steps, n).
 
-        `context` is the number of steps before a window that are read, `delay` that of the slow
+        `context` is the number of steps read before each window, `delay` the lag of the slow
         averages.
         """
         self._lengths = [len(sequence) for sequence in sequences]
@@ -98,9 +98,9 @@ class Windows:
     ) -> Iterator[Batch]:
         """Yield the batches of one epoch after the first `skip`, shuffled if `rng` is given.
 
-        Of `share` = (rank, world size) every process gets equally many batches; where none is left
-        for one, it gets a batch without targets. Windows of similar length and context share a
-        batch, so that little is padding.
+        With `share` = (rank, world size) every process gets equally many batches; a process for
+        which none is left gets one without targets. Windows of similar length and context share a
+        batch, to keep padding short.
         """
         groups = self._group_windows(rng)
         order = rng.permutation(len(groups)) if rng is not None else np.arange(len(groups))

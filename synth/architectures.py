@@ -1,6 +1,6 @@
 """The vocoders by name: network, sizes, and training recipe.
 
-A new one is a file with its network, a line here and its name in `synth.names`.
+To add one, write a file with its network, a line here and its name in `synth.names`.
 """
 
 from collections.abc import Callable

@@ -11,7 +11,7 @@ FEWEST_WINDOWS = 100  # with fewer embeddings, the distance of any two sets is f
 
 
 class Embedding(Protocol):
-    """Turns audio into points, near each other if it sounds alike, as `synth.musicnn.Musicnn`."""
+    """Turns audio into vectors, close if it sounds similar, like `synth.musicnn.Musicnn`."""
 
     def embed(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
         """(n_samples,) -> (n_windows, d), n_windows > 0 and given by the length alone."""

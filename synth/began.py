@@ -21,7 +21,7 @@ class MelAutoencoder(nn.Module):
     """Normalised mel (batch, n_mels, frames) -> its reconstruction, the same shape.
 
     The loss is their mean absolute difference. Strides, dilations and norms of the 2-d convolutions
-    are the published ones; their widths, and that the 1-d ones have no norm, are our reading.
+    are the published ones; their widths, and the 1-d ones without norm, are our interpretation.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class BeganBalance:
     k rises while gamma * real > fake (the generator is ahead), and falls otherwise.
     """
 
-    gamma: float = 1.0  # the ratio fake / real to reach
+    gamma: float = 1.0  # target of the ratio fake / real
     lambda_k: float = 0.01  # step size of k
     k: float = 0.0  # 0 to 1
     measure: float = math.inf  # convergence, lower is better; infinite before the first step

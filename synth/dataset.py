@@ -21,11 +21,11 @@ from synth.mel import MelSettings, log_mel
 
 VERSION = 1
 CACHE_KIND = "recordings"  # the name since 0.1.0; another would decode everything again
-CACHE_BYTES = 8 << 30  # kept of decoded folders: twenty hours at 22.05 kHz
+CACHE_BYTES = 8 << 30  # of decoded folders, at most: twenty hours at 22.05 kHz
 AUDIO = "audio.f32"
 MELS = "mels.f32"
 INDEX = "index.json"  # written last: a folder that has it is complete
-SILENT = 1e-4  # a file whose peak is below -80 dB teaches nothing
+SILENT = 1e-4  # a file is silent if its peak is below -80 dB
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def open_dataset(
     progress: Progress = no_progress,
     max_cache_bytes: int = CACHE_BYTES,
 ) -> AudioDataset:
-    """Decode every audio file below a folder, or open what was decoded before.
+    """Decode every audio file below a folder, or open it from the cache.
 
-    Files are known by name, size and date. Unreadable and silent files are left out by name. When
-    the cache is full, the folders unused for longest are removed from it.
+    Files are recognised by name, size and date. Unreadable and silent files are listed in
+    `left_out`. When the cache is full, the least recently used folders are removed from it.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def open_dataset(
     if not all((cached / name).is_file() for name in (AUDIO, MELS, INDEX)):
         _decode(folder, names, settings, cached, progress)
         prune(cached.parent.iterdir(), max_cache_bytes, in_use={cached})
-    with suppress(PermissionError):  # another user's
+    with suppress(PermissionError):  # the file may be another user's
         os.utime(cached)  # marks it as used now
     return _open(cached, settings, identity, folder, stamps)
 

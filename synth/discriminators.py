@@ -1,6 +1,6 @@
-"""Discriminators: each has sub-discriminators that see the waveform in different forms.
+"""Discriminators; each has sub-discriminators for different views of the waveform.
 
-multi-period       every p-th sample side by side: HiFi-GAN (Kong et al. 2020, arXiv 2010.05646)
+multi-period       samples folded into rows of p: HiFi-GAN (Kong et al. 2020, arXiv 2010.05646)
 multi-scale        the waveform at full, half and quarter rate: HiFi-GAN
 MelGAN             the same, with reflected ends and wider strides (Kumar et al. 2019, arXiv
                    1910.06711)
@@ -184,8 +184,8 @@ def melgan_layers(ndf: int, n_layers: int, factor: int) -> nn.ModuleList:
 class MultiResolutionDiscriminator(nn.Module):
     """One sub-discriminator per STFT: its real and imaginary parts as an image.
 
-    Layers stride along frequency and dilate along time, so that they keep the frames and see more
-    and more of them, as in EnCodec (Défossez et al. 2022, arXiv 2210.13438, 3.4).
+    Layers stride along frequency and dilate along time, so that they keep all frames while their
+    receptive field grows, as in EnCodec (Défossez et al. 2022, arXiv 2210.13438, 3.4).
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def check_counts(**counts: int | tuple[int, ...]) -> None:
         if not values or not all(
             isinstance(v, int) and not isinstance(v, bool) and v > 0 for v in values
         ):
-            raise ParameterError(f"{name}={value!r} must be positive, in whole numbers")
+            raise ParameterError(f"{name}={value!r} must be positive integers")
 
 
 def check_audio(audio: Tensor, *, at_least: int) -> None:

@@ -1,4 +1,4 @@
-"""How varied generated clips are, and whether they copy the recorded ones."""
+"""Variety of generated clips, and distance from the recorded ones."""
 
 from dataclasses import asdict, dataclass
 
@@ -6,17 +6,18 @@ import numpy as np
 
 from files.errors import ParameterError
 
-LEAST_SPREAD = 1e-9  # below, all clips are alike
+LEAST_SPREAD = 1e-9  # below this, all clips count as alike
 
 
 @dataclass(frozen=True)
 class Diversity:
     """Cosine distances between clips, each the mean of its windows' embeddings.
 
-    `spread` is the mean distance of two generated clips, `recorded_spread` of two recorded ones: a
-    ratio near 0 is mode collapse. `nearest` is the mean, `closest` the least distance of a
-    generated clip to the nearest recorded one; far smaller than `recorded_nearest` and
-    `recorded_closest`, those of a recorded clip to the nearest other one, is memorising.
+    `spread` is the mean distance between two generated clips, `recorded_spread` between two
+    recorded ones: a ratio near 0 means mode collapse. `nearest` and `closest` are the mean and the
+    least distance from a generated clip to the nearest recorded one; `recorded_nearest` and
+    `recorded_closest` those from a recorded clip to the nearest other one. If the first pair is far
+    smaller than the second, the generator memorises.
     """
 
     spread: float
@@ -54,7 +55,7 @@ def diversity(generated: np.ndarray, recorded: np.ndarray) -> Diversity:
     recorded_spread = _mean_of_pairs(among_recorded)
     if recorded_spread < LEAST_SPREAD:
         raise ParameterError(
-            "the recordings' clips are all alike, so that diversity cannot be measured; give more"
+            "the recorded clips are all alike, so diversity cannot be measured; give more"
             " varied ones"
         )
     np.fill_diagonal(among_recorded, np.inf)

@@ -1,4 +1,4 @@
-"""How well a generator's audio fits the audio it was trained on: likeness, variety, novelty."""
+"""Compare a generator's audio with its training audio: likeness, variety, novelty."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -32,10 +32,11 @@ Clips = list[np.ndarray]
 
 @dataclass(frozen=True)
 class GeneratorReport:
-    """`fad`: distance to the recordings, by name of the set; each set has `clips` clips.
+    """Distances from the training audio.
 
-    `windows` is the number of embeddings in a set; `left_out` are the files that could not be used,
-    with why.
+    `fad` is the Fréchet distance by name of the set, `clips` and `windows` are the numbers of clips
+    and of embeddings in each set, and `left_out` gives the reason for each file that could not be
+    used.
     """
 
     fad: dict[str, float]
@@ -59,7 +60,7 @@ class GeneratorReport:
 
 @dataclass(frozen=True)
 class ClipSets:
-    """Clips of the training audio, in two halves, and of other folders, all equally many."""
+    """Equally many clips of either half of the training audio, and of other folders."""
 
     reference: Clips
     other_half: Clips
@@ -80,11 +81,11 @@ def evaluate_generator(
 ) -> GeneratorReport:
     """Compare generated clips, and sets that a good generator must beat, with recordings.
 
-    The recordings' clips are split into two halves. All sets are compared with the first. The
-    second is a set itself (as near as can be expected), and so is what the vocoder makes of it (as
-    near as a perfect generator could come), as it is and with the frames of all its clips in random
-    order. White noise is as loud as the recordings. All sets are cut to as many clips as the
-    smallest has.
+    The recorded clips are split into two halves, and all sets are compared with the first half. The
+    sets are: the second half (the best possible distance); the second half passed through the
+    vocoder (the best a perfect generator could reach); the same with the frames of all its clips in
+    random order; white noise as loud as the recordings; the generated clips; the other folders. All
+    are cut to as many clips as the smallest has.
 
     Parameters
     ----------
@@ -95,10 +96,10 @@ def evaluate_generator(
     others : dict of Path
         Folders of other audio, by the name to be shown.
     minutes : float
-        Of each set, in clips of 10 s; at least 4 of them. Each takes three embeddings; below 6
-        minutes `fad` is biased.
+        Of each set, in clips of 10 s, at least 4. A clip gives three embeddings; below 6 minutes
+        `fad` is biased.
     random_seed : int >= 0
-        Clip i is generated from `random_seed` + i. Decides the choice of clips as well.
+        Clip i is generated from `random_seed` + i; recorded clips are chosen by it as well.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def evaluate_generator(
 def _open_clips(
     audio: Path, others: dict[str, Path], wanted: int, cut: Callable[..., Any]
 ) -> ClipSets:
-    """Cut clips out of all folders, as many of each as the smallest gives."""
+    """Cut clips out of all folders, equally many from each."""
     one, other, left_out = cut(audio, most=wanted)
     reference = [excerpt.audio for excerpt in one]
     other_half = [excerpt.audio for excerpt in other]
@@ -209,7 +210,7 @@ def _n_clips(minutes: float) -> int:
 
 
 def _n_common(wanted: int, have: list[tuple[int, Path]]) -> int:
-    """Return how many clips every set can have, from how many each folder gives."""
+    """Return the number of clips that every folder can give."""
     fewest, folder = min(have)
     if fewest < FEWEST_CLIPS:
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""How faithfully vocoders resynthesise recordings, compared with Griffin-Lim."""
+"""Measure how faithfully vocoders resynthesise recordings, beside Griffin-Lim."""
 
 import math
 import time
@@ -31,10 +31,10 @@ OTHER_HALF = "recordings, other half"
 
 @dataclass(frozen=True)
 class VocoderScore:
-    """One row of the table. What does not apply, or was not asked for, is None.
+    """One row of the table. Values that do not apply, or were not asked for, are None.
 
     `mel_l1` is in nepers; `fad` is between `windows` embeddings of the copies and as many of the
-    recordings; `real_time` in seconds of audio per second of work on `threads` threads.
+    recordings; `real_time` is in seconds of audio per second of work on `threads` threads.
     """
 
     name: str
@@ -55,7 +55,7 @@ class VocoderScore:
 
 @dataclass(frozen=True)
 class VocoderReport:
-    """A row for each method, and the files that could not be used, with why."""
+    """A row for each method, and the reason for each file that could not be used."""
 
     scores: list[VocoderScore]
     left_out: dict[str, str]
@@ -82,10 +82,10 @@ def evaluate_vocoders(
 ) -> VocoderReport:
     """Resynthesise recordings from their mel spectrograms and compare them with the originals.
 
-    All methods are scored on the same samples: excerpts (`open_excerpts`) at the highest sample
-    rate of the vocoders, where one of a lower rate lacks the treble, and in its mel. Griffin-Lim
-    gets the mels of that vocoder. The last row says how far apart two halves of the recordings are;
-    the others are compared with the recordings they are made of, and can be nearer.
+    All methods are scored on the same excerpts (`open_excerpts`), at the highest sample rate of the
+    vocoders and in that vocoder's mel; those of lower rates lack the treble. Griffin-Lim gets the
+    mels of that vocoder. The last row gives the distance between two halves of the recordings; the
+    others can be nearer, because each copy is compared with its own original.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def evaluate_vocoders(
     audio : Path
         Folder of recordings that none of them was trained on.
     seconds : float >= 6
-        Of recordings to score, fewer if there are not as many. For `fad` as many more are embedded.
-        Below 300 s `fad` is biased, and only rows with equally many windows may be compared.
+        Of recordings to score, or all if there are fewer. For `fad`, as many more are embedded.
+        Below 300 s `fad` is biased, and only rows with equally many windows can be compared.
     random_seed : int
         Of the choice of excerpts and of Griffin-Lim's phases.
     embedding : Embedding, optional

@@ -1,4 +1,4 @@
-"""Excerpts of a folder of audio, in two sets that have nothing in common, for evaluation."""
+"""Excerpts of a folder of audio, in two disjoint sets, for evaluation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class Excerpt:
 
 
 class Excerpts(NamedTuple):
-    """Two sets of excerpts, and the files that could not be used, with why."""
+    """Two sets of excerpts, and the reason for each file that could not be used."""
 
     one: list[Excerpt]
     other: list[Excerpt]
@@ -40,10 +40,10 @@ def open_excerpts(
 ) -> Excerpts:
     """Cut two sets of equally long excerpts out of all files of a folder.
 
-    Files are cut into excerpts of `seconds`; what is left over at their ends is dropped. Two of
-    every file are drawn, one for each set, before a third of any file; silent ones are skipped. So
-    the sets have no excerpt in common, are spread over the files as evenly as their lengths allow,
-    and so is each prefix of them.
+    Files are cut into excerpts of `seconds`; remainders are dropped, and silent excerpts skipped.
+    Excerpts are drawn in pairs, one for each set: a first pair of every file, then a second pair,
+    and so on. So the sets have no excerpt in common, and each prefix of a set is spread over the
+    files as evenly as their lengths allow.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ def open_excerpts(
     Raises
     ------
     ParameterError
-        If there is not an excerpt for each set, `random_seed` is negative, and as `open_dataset`.
+        If there is not an excerpt for each set, or `random_seed` is negative; and as
+        `open_dataset`.
     """
     if not isinstance(random_seed, int) or random_seed < 0:
         raise ParameterError(f"random_seed={random_seed!r} must be an integer of at least 0")
@@ -79,7 +80,7 @@ def open_excerpts(
 
 
 def _in_turn(dataset: AudioDataset, frames: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Return (number of the file, first frame) of all excerpts, in the order they are taken.
+    """Return (number of the file, first frame) of all excerpts, in the order of use.
 
     Pairs of one file stay together.
     """

@@ -1,7 +1,7 @@
-"""What is wrong with generated audio: not finite, silent, offset from zero, or stuck.
+"""Find faults in generated audio: not finite, silent, offset from zero, or stuck.
 
-Limits are beyond what was measured on 225 files of piano, bands, orchestras, electronic music and
-single hits; the most extreme value of those is in brackets.
+The limits lie beyond the most extreme value (in brackets) found in 225 files of piano, bands,
+orchestras, electronic music and single hits.
 """
 
 import math
@@ -14,9 +14,9 @@ SILENT_PEAK = 1e-3  # -60 dBFS
 SILENT_RMS = 10 ** (-70 / 20)  # -70 dBFS, of a block
 SILENT_SHARE = 0.9  # of the blocks (0.06)
 BLOCK_SECONDS = 0.05
-MAX_OFFSET = 0.25  # of the RMS, a 16th of the power (0.18, but for five files with a real offset)
+MAX_OFFSET = 0.25  # of the RMS, a 16th of the power (0.18, without five files that have an offset)
 STUCK = 0.05  # nepers between a spectrogram and itself some frames later (0.195)
-WINDOW_SECONDS = 6.0  # of sound that is stuck, or a loop of at most half of it
+WINDOW_SECONDS = 6.0  # within which audio is stuck or repeats a loop of at most half of it
 AUDIBLE = 1.0  # nepers above silence
 
 
@@ -28,7 +28,7 @@ def audio_fault(audio: np.ndarray, settings: MelSettings) -> str | None:
     if abs(audio.mean(dtype=np.float64)) > MAX_OFFSET * rms:
         return "constant offset"
     whole_hops = audio[: len(audio) // settings.hop_length * settings.hop_length]
-    # Frames that see the reflection at the ends, where a steady tone changes, are left out.
+    # Leave out the frames at the ends: a steady tone changes where the audio is reflected.
     edge = -(-settings.n_fft // (2 * settings.hop_length))
     return mel_fault(log_mel(whole_hops, settings)[:, edge:-edge], settings)
 
@@ -44,8 +44,8 @@ def _is_silent(audio: np.ndarray, settings: MelSettings) -> bool:
 def mel_fault(mel: np.ndarray, settings: MelSettings) -> str | None:
     """Return why a log-mel spectrogram (n_mels, frames) is broken, or None.
 
-    It is stuck if a window is nearly the same as itself some frames later: a lifeless tone (one
-    frame later) or a repeated loop. Only bands that are audible in the window count.
+    It is stuck if a window nearly equals itself some frames later: one frame for a steady tone,
+    more for a repeated loop. Only bands that are audible in the window count.
     """
     if not np.isfinite(mel).all():
         return "not finite"

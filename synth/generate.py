@@ -1,11 +1,11 @@
-"""Fill a folder with generated audio, each file from a random seed of its own.
+"""Fill a folder with generated audio, each file from its own random seed.
 
     (random seed, file, attempt) ──► file's seed ──► log-mel ──► audio ──► FLAC, a manifest line
                                                                    └─ broken: next attempt
 
-Files are made in parallel, each by one thread from beginning to end: the last bits of a network's
-sums depend on what else is in a batch. So the bytes are the same for any number of workers, and for
-one file made alone.
+Files are made in parallel, each by one thread from beginning to end, never in batches: the last
+bits of a network's sums depend on the rest of the batch. So the bytes do not depend on the number
+of workers, nor on the other files.
 """
 
 import math
@@ -46,17 +46,17 @@ from training.threads import torch_threads
 
 MAX_ATTEMPTS = 5
 MIN_SECONDS = 1.0  # of a file
-MAX_SECONDS = 3600.0  # takes a gigabyte per worker
+MAX_SECONDS = 3600.0  # needs a gigabyte per worker
 SAFE_PEAK = 0.999
 PCM_16_SCALE = 2.0**15
 
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """How much to generate. More `minutes` later add files."""
+    """Options for generating audio. A later run with more `minutes` adds files."""
 
     minutes: float
-    seconds: float = 30.0  # of each file, the last one too
+    seconds: float = 30.0  # of each file, including the last
     random_seed: int = 0
     workers: int | None = None  # files made at a time; by default one per core
 
@@ -81,7 +81,7 @@ class GenerateOptions:
 
 @dataclass(frozen=True)
 class GenerateSummary:
-    """What a run did."""
+    """Summary of a run."""
 
     made: int
     kept: int  # files made before
@@ -94,7 +94,7 @@ class GenerateSummary:
 
 @dataclass(frozen=True)
 class GeneratedClip:
-    """Float32 audio (n_samples,), lowered by `gain_db` if it was too loud, or why it is broken."""
+    """Float32 audio (n_samples,), changed by `gain_db` if it was too loud, or its fault."""
 
     audio: np.ndarray
     gain_db: float = 0.0
@@ -111,7 +111,7 @@ def generate(
     force: bool = False,
     progress: Progress = no_progress,
 ) -> GenerateSummary:
-    """Fill `out` with files, or go on where a run was interrupted. Other files in it stay.
+    """Fill `out` with files, or continue an interrupted run. Other files in it are kept.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def make_clip(
 ) -> GeneratedClip:
     """Make the audio of one seed and check it.
 
-    On one thread of torch it is the same to the byte, on the same machine and torch.
+    With one torch thread, the same machine and torch give the same bytes.
     """
     with torch.inference_mode():
         n_frames = -(-n_samples // generator.mel.hop_length)
@@ -175,9 +175,9 @@ def make_clip(
 
 @contextmanager
 def _workers(number: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Threads that each use one thread of torch.
+    """Yield an executor whose threads each use one torch thread.
 
-    When the block is left by an error or Ctrl-C, files not yet begun are dropped.
+    If an error or Ctrl-C ends the block, files not yet begun are dropped.
     """
     with (
         torch_threads(1),
@@ -216,7 +216,7 @@ def _seed_of(random_seed: int, index: int, attempt: int) -> int:
 def _write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> str:
     """Write FLAC of 16 bits, rounded without dither, and return the hash of its bytes.
 
-    It is encoded in memory: libsndfile does not always report a full disk.
+    It is encoded in memory, because libsndfile does not always report a full disk.
     """
     samples = np.rint(audio * PCM_16_SCALE).astype(np.int16)
     buffer = BytesIO()

@@ -1,7 +1,7 @@
 """The manifest of a folder of generated audio: JSON lines, the header first.
 
-Each file appends one line, and a line cut off by a crash is recognised. At the end of a run the
-lines are sorted.
+Each finished file appends one line; a line cut off by a crash is recognised. At the end of a run
+the lines are sorted.
 """
 
 import json
@@ -48,7 +48,7 @@ def make_header(
     random_seed: int,
     names: tuple[str, str],
 ) -> dict[str, Any]:
-    """Return what made the files, and must be the same to add more."""
+    """Return the header: models and options, which must be the same to add files."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -76,8 +76,8 @@ def _hash_model(model: Generator | Vocoder) -> str:
 def open_folder(out: Path, header: dict[str, Any], *, force: bool) -> dict[str, GeneratedFile]:
     """Make the folder and its manifest, or return the files in it that are complete, by name.
 
-    They are kept even if `force` is given; it replaces files of another header. So files that an
-    earlier version of Demiurge made, from the same models and options, stay as they are.
+    `force` replaces only files of another header. So files that an earlier version of Demiurge made
+    with the same models and options are kept.
 
     Raises
     ------
@@ -118,19 +118,19 @@ def _remove_generated(out: Path) -> None:
 
 
 def _refuse_other_files(out: Path) -> None:
-    """Refuse a folder of other files: they could not be told from generated ones."""
+    """Refuse a folder with other files, which could not be told from generated ones."""
     if (out / MANIFEST).exists():
         return
     for path in out.iterdir():
         if not path.name.startswith(".") and not path.match(GENERATED_FILES):
             raise ParameterError(
-                f"{out}: holds files that synth generate has not made ({path.name}); give a new"
+                f"{out}: holds files that synth generate did not make ({path.name}); give a new"
                 " folder"
             )
 
 
 def _is_complete(path: Path, file: GeneratedFile) -> bool:
-    """Whether a file is what its line says; a line without a file always is."""
+    """Return whether a file matches its line; a line that has no file always does."""
     return file.hash is None or (path.is_file() and hash_file(path) == file.hash)
 
 
@@ -199,9 +199,9 @@ def _line(values: dict[str, Any]) -> str:
 
 
 def explained(path: Path) -> AbstractContextManager[None]:
-    """Turn an `OSError` of a block that writes `path` into an error that says how to go on."""
+    """Turn an `OSError` of a block that writes `path` into an error with a remedy."""
     return writing_errors(
         path,
-        "the files made before are complete: make room, and give the same command again to go on,"
+        "the files made before are complete: free some space and run the same command again,"
         " or choose another folder",
     )

@@ -16,14 +16,14 @@ from synth.unagan import UnaganConfig, build_unagan
 from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
 KIND = "generator"
-CHUNK_FRAMES = 1024  # of one pass, 12 s at 22.05 kHz / 256: about what UNAGAN trains on
-OVERLAP_FRAMES = 192  # of neighbouring chunks, so that their GRUs have warmed up where they meet
-FADE_FRAMES = 64  # the middle of the overlap, where one chunk fades into the next
+CHUNK_FRAMES = 1024  # of one pass, 12 s at 22.05 kHz / 256: about as long as training clips
+OVERLAP_FRAMES = 192  # of neighbouring chunks, for their GRUs to warm up before the crossfade
+FADE_FRAMES = 64  # of the crossfade, in the middle of the overlap
 BATCH_CHUNKS = 16  # twice as fast as one by one; half a gigabyte at width 512
 
 
 class Generator(nn.Module):
-    """Random seeds to log-mel spectrograms."""
+    """Maps random seeds to log-mel spectrograms."""
 
     mean: Tensor
     std: Tensor
@@ -72,8 +72,8 @@ class Generator(nn.Module):
     def sample(self, frames: int, *, random_seeds: Sequence[int]) -> Tensor:
         """Generate one clip per seed.
 
-        Up to CHUNK_FRAMES a clip is one pass; a longer one is made of chunks of equal length that
-        overlap, and see the same noise where they do::
+        Clips of up to CHUNK_FRAMES take one pass. Longer ones are made of chunks of equal length,
+        which overlap and share the noise where they do::
 
             ________________
                          \\ fade
@@ -83,7 +83,7 @@ class Generator(nn.Module):
         ----------
         frames : int > 0
         random_seeds : sequence of int >= 0
-            A clip depends on its seed and on `frames`, not on its neighbours (to rounding, 1e-5).
+            A clip depends only on its seed and on `frames` (but for rounding, 1e-5).
 
         Returns
         -------
@@ -163,7 +163,7 @@ class Generator(nn.Module):
 def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
     """Return chunks of equal length that cover `steps` steps of noise.
 
-    They end less than a step per chunk beyond them.
+    They end less than one step per chunk after the last step.
 
     Returns
     -------

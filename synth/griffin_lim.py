@@ -1,8 +1,8 @@
 """Log-mel spectrogram to waveform without a network: the baseline that every vocoder must beat.
 
 Fast Griffin-Lim (Perraudin, Balazs and Søndergaard, WASPAA 2013): the phases of an STFT with given
-magnitudes are found by alternating between "is the STFT of a signal" and "has these magnitudes",
-with momentum.
+magnitudes are found by projecting in turn onto the STFTs of signals and onto the spectra with these
+magnitudes, with momentum.
 """
 
 import math
@@ -82,9 +82,9 @@ def _check(log_mel: np.ndarray, settings: MelSettings, iterations: int) -> None:
 def _magnitudes(log_mel: np.ndarray, front_end: LogMel) -> Tensor:
     """Return non-negative STFT magnitudes (n_bins, frames) with the nearest mel bands.
 
-    By the multiplicative updates of Lee and Seung (NIPS 2000, eq. 5) for the divergence, which
-    weighs ratios. Least squares, as librosa takes, neglect the quiet bands: on real music the
-    synthesised log-mel was up to twice as far off.
+    They are found by the multiplicative updates of Lee and Seung (NIPS 2000, eq. 5) for the
+    divergence, which weighs ratios. Least squares, as in librosa, neglects the quiet bands: on real
+    music the error of the synthesised log-mel was up to twice as large.
     """
     mel = front_end.expand(torch.from_numpy(log_mel.astype(np.float32)))
     bands = front_end.filters

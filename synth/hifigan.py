@@ -29,7 +29,7 @@ class HiFiGANConfig:
     """Sizes of the generator. The defaults are V1, the paper's best and largest (appendix A.1)."""
 
     upsample_rates: Sequence[int] = (8, 8, 2, 2)  # multiply to the hop length, 256
-    # twice the rate: every sample sees two inputs, which avoids a checkerboard
+    # twice the rate, so that each sample sees two inputs: this avoids checkerboard artefacts
     upsample_kernel_sizes: Sequence[int] = (16, 16, 4, 4)
     channels: int = 512  # before the first stage; every stage halves them
     # 1: pairs of a dilated and a plain convolution; 2: dilated ones only, half the work
@@ -152,7 +152,7 @@ class HiFiGAN(VocoderNetwork):
 
     @property
     def context_frames(self) -> int:
-        """How many mel frames on each side can affect the samples of one frame."""
+        """Number of mel frames on each side that can affect the samples of one frame."""
         config = self.config
         plain = 1 if config.resblock == 1 else 0  # a plain convolution follows each dilated one
         branches = zip(config.kernel_sizes, config.dilations, strict=True)

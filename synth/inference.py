@@ -1,4 +1,4 @@
-"""Networks made faster to run, with the same weights: channels last.
+"""Speed up inference with the same weights, by computing convolutions channels last.
 
 On processors, 2-d convolutions over (batch, channels, 1, n) whose channels lie next to each other
 in memory run faster than 1-d ones; see `demiurge bench synth`.

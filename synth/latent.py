@@ -1,9 +1,9 @@
-"""The noise that a UNAGAN is given: white, as published, or like what its encoder finds in audio.
+"""The input noise of a UNAGAN: white, as published, or fitted to its encoder's output.
 
-The published noise is independent at every step. With a cycle there is an encoder from mel to
-noise, and its output for real audio is neither white nor independent. A vector autoregression
-fitted to it (Lütkepohl 2005, New Introduction to Multiple Time Series Analysis, chapter 3) gives
-noise that the generator has learnt to turn into sound.
+The published noise is independent at every step. But a UNAGAN with a cycle has an encoder from mel
+to noise, whose output for real audio is neither white nor independent. A vector autoregression
+fitted to that (Lütkepohl 2005, New Introduction to Multiple Time Series Analysis, chapter 3) gives
+noise of the kind that the generator has learnt to turn into sound.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-RIDGE = 1e-2  # of the variance, against directions that hardly vary
+RIDGE = 1e-2  # of the variance; regularises directions that hardly vary
 MIN_VARIANCE = 1e-8  # added to covariances, so that they can be factored
-LARGEST_MEMORY = 0.98  # spectral radius above which noise would settle in minutes, or never
-SETTLING_STEPS = 64  # drawn and thrown away before the first
+LARGEST_MEMORY = 0.98  # spectral radius; above this, noise would take minutes or forever to settle
+SETTLING_STEPS = 64  # drawn and discarded before the first step
 
 
 class LatentNoise(nn.Module):
     """A vector autoregression around a mean that differs from clip to clip.
 
     z[t] = m + sum over i of transitions[i] (z[t - 1 - i] - m) + factor e[t], with e white, and
-    m = mean + between u, with u drawn once a clip. So clips differ from each other as files do, and
-    move within themselves as files do. Order 0 starts as e itself.
+    m = mean + between u, with u drawn once per clip. So both the differences between clips and the
+    changes within a clip are like those of files. Unfitted noise of order 0 is e itself.
     """
 
     mean: Tensor
@@ -57,7 +57,7 @@ class LatentNoise(nn.Module):
         self.factor.copy_(torch.from_numpy(covariance_factor(residual)))
 
     def draw(self, rng: np.random.Generator, steps: int) -> Tensor:
-        """Draw (channels, steps), step by step: a step does not depend on how many follow."""
+        """Draw (channels, steps), step by step, so that no step depends on how many follow."""
         settling = SETTLING_STEPS if self.order else 0
         channels = len(self.mean)
         clip_mean = self.mean.cpu().numpy()
@@ -88,7 +88,7 @@ def lagged(sequences: Sequence[np.ndarray], order: int) -> tuple[np.ndarray, np.
 
 
 def ridge_regression(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return B that makes B x nearest to y, all with one column a step."""
+    """Return the ridge regression B of y on x, y ≈ B x; each column is a step."""
     gram = x @ x.T
     n = len(gram)
     gram += RIDGE * np.trace(gram) / max(n, 1) * np.eye(n)
@@ -103,7 +103,7 @@ def covariance_factor(deviations: np.ndarray) -> np.ndarray:
 
 
 def settled(transitions: np.ndarray) -> np.ndarray:
-    """Return transitions (order, channels, channels) whose memory fades.
+    """Return stable transitions (order, channels, channels).
 
     Lag i is scaled by s**i so that the spectral radius is at most LARGEST_MEMORY.
     """

@@ -1,4 +1,4 @@
-"""Losses of vocoder training: adversarial, feature matching, and a distance of spectrograms.
+"""Losses of vocoder training: adversarial, feature matching, and spectral distance.
 
 Adversarial losses take what a discriminator returns for recorded (real) and synthesised (fake)
 audio, as means over time and batch. Over sub-discriminators they are sums, as in HiFi-GAN (Kong et
@@ -20,7 +20,7 @@ Resolutions = tuple[tuple[int, int, int], ...]
 """(FFT size, window, hop), in samples."""
 
 RESOLUTIONS: Resolutions = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))
-# Half as many frames: a training step takes two thirds of the time.
+# With half as many frames, a training step takes two thirds of the time.
 COARSE_RESOLUTIONS: Resolutions = ((512, 512, 128), (1024, 1024, 256), (2048, 2048, 512))
 POWER_FLOOR = 1e-7  # keeps the logarithm of silence, and its gradient, finite
 

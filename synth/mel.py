@@ -19,13 +19,13 @@ from audio.mel import mel_filterbank
 from files.errors import ParameterError
 
 LOGS = ("ln", "log10")
-TINY_POWER = 1e-20  # the gradient of a square root at 0 is infinite
+TINY_POWER = 1e-20  # added, since the gradient of a square root at 0 is infinite
 BLOCK_FRAMES = 4096  # 9 MB of spectrum
 
 
 @dataclass(frozen=True)
 class MelSettings:
-    """How log-mel spectrograms are made. Saved with every model; a mismatch is an error."""
+    """Settings of log-mel spectrograms. Saved with every model; a mismatch is an error."""
 
     sample_rate: int = 22050  # Hz
     n_fft: int = 1024
@@ -75,7 +75,7 @@ class MelSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Raises ParameterError for settings this version does not know or that are missing."""
+        """Make settings from a dict; raise ParameterError if some are unknown or missing."""
         names = {f.name for f in fields(cls)}
         if set(values) != names:
             raise ParameterError(
@@ -90,7 +90,7 @@ class MelSettings:
             their = getattr(other, name)
             if value != their:
                 raise ParameterError(
-                    f"mel {name} is {value} in {mine} and {their} in {theirs}; take two of the same"
+                    f"mel {name} is {value} in {mine} and {their} in {theirs}; use two of the same"
                     " mel settings"
                 )
 
@@ -120,7 +120,7 @@ class LogMel(nn.Module):
             f_max=settings.f_max,
         )
         self.register_buffer("window", torch.hann_window(settings.n_fft), persistent=False)
-        # A copy, into memory that torch aligns: elsewhere products differ in the last bit.
+        # A copy in memory aligned by torch: without it, products can differ in the last bit.
         self.register_buffer("filters", torch.tensor(filters), persistent=False)
 
     @property

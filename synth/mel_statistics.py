@@ -1,17 +1,18 @@
-"""Mel statistics: quick features whose Fréchet distance says how well a generator trains.
+"""Mel statistics: cheap features whose Fréchet distance validates a generator in training.
 
-Each window is described by three things that generators get wrong in different ways: its mean
-spectrum (is the timbre right?), the spread around it (are there loud and quiet moments, or a
-drone?), and the change from frame to frame (are there attacks, or is it smeared?). A mel L1 cannot
-be used, since generated audio has no original; the embeddings of `synth.musicnn` need a vocoder and
-a package that most people do not have.
+A window is described by three things, each of which a generator can get wrong: its mean spectrum
+(is the timbre right?), the spread around it (are there loud and quiet moments, or a drone?), and
+the change from frame to frame (are there attacks, or is it smeared?). A mel L1 cannot be used,
+since generated audio has no original; the embeddings of `synth.musicnn` need a vocoder and a
+package that most people do not have.
 """
 
 import numpy as np
 from scipy.fft import dct
 
 WINDOW_FRAMES = 128  # 1.5 s at 22.05 kHz / 256
-# of each cosine transform over the bands: the envelope, with few enough dimensions for covariances
+# coefficients of each cosine transform: they describe the envelope, and are few enough to estimate
+# covariances from little audio
 N_COEFFICIENTS = 16
 
 

@@ -89,7 +89,7 @@ class MelGAN(VocoderNetwork):
 
     @property
     def context_frames(self) -> int:
-        """How many mel frames on each side can affect the samples of one frame."""
+        """Number of mel frames on each side that can affect the samples of one frame."""
         radius = sum(3**layer for layer in range(self.config.n_residual_layers))
         return context_frames([(rate, 2 * rate, radius) for rate in self.config.rates])
 

@@ -1,4 +1,4 @@
-"""How far synthesised audio is from its original, sample by sample."""
+"""Distances of synthesised audio from its original, aligned in time."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def _check_pair(reference: np.ndarray, other: np.ndarray) -> None:
     if reference.ndim != 1 or not len(reference) or other.shape != reference.shape:
         raise ParameterError(
             f"audio of shapes {reference.shape} and {other.shape} must be mono, equally long and"
-            " not empty; cut the longer one"
+            " not empty; trim the longer one"
         )
     if not (np.isfinite(reference).all() and np.isfinite(other).all()):
         raise ParameterError("audio to compare holds NaN or infinite samples; repair it first")

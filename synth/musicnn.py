@@ -25,7 +25,7 @@ HOP_LENGTH = 256
 N_MELS = 96
 WINDOW_FRAMES = 187  # 3 s
 WINDOW_HOP = WINDOW_FRAMES * HOP_LENGTH  # samples from one window to the next
-WINDOW_SPAN = WINDOW_HOP - HOP_LENGTH + N_FFT  # samples that the frames of one window look at
+WINDOW_SPAN = WINDOW_HOP - HOP_LENGTH + N_FFT  # samples covered by the frames of one window
 BATCH_WINDOWS = 8
 EPSILON = 1e-3  # TensorFlow's default for batch normalisation
 MODEL = "MTT_musicnn"
@@ -48,7 +48,7 @@ class ConvBlock(nn.Module):
 
 
 class MusicnnNetwork(nn.Module):
-    """The layers up to the penultimate one, in TensorFlow's order, by which they are numbered."""
+    """The layers up to the penultimate one, in the order in which TensorFlow numbers them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,13 +107,13 @@ class Musicnn:
         if package is None or not (Path(package) / MODEL).is_dir():
             place = "is not installed" if package is None else f"is not in {package} (no {MODEL})"
             raise CheckpointError(
-                f"musicnn, which measures likeness of music, {place}: pip install --no-deps"
+                f"musicnn, which computes embeddings of music, {place}: pip install --no-deps"
                 " musicnn==0.1.0"
             )
         return cls(Path(package) / MODEL, sha256=sha256)
 
     def embed(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
-        """One embedding per 3 s (2.992 s, 187 frames), without overlap.
+        """Return one embedding per 3 s (2.992 s, 187 frames), without overlap.
 
         A remainder is dropped; audio shorter than one window is repeated until it fills one.
 

@@ -1,8 +1,8 @@
 """The published weights of MusiCNN, read from the package `musicnn` without TensorFlow.
 
 The package holds a TensorFlow checkpoint: all variables as raw float32 in the order of their names,
-each trained one followed by two more of the optimiser. The file is recognised by its SHA-256, so
-that nothing else of the format (an index with checksums) needs to be read.
+each trained one followed by two of the optimiser. The file is recognised by its SHA-256, so the
+rest of the format (an index with checksums) need not be read.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from files.errors import CheckpointError
 DATA = ".data-00000-of-00001"
 SHA256 = "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab"
 
-# TensorFlow's names of our layers, the parts of a layer, and the order of the axes.
+# TensorFlow's names for our layers and their parts, and the order of the axes.
 LAYERS = {
     nn.Conv2d: "conv2d",
     nn.Linear: "dense",
@@ -38,7 +38,7 @@ PARTS = {
 }
 AXES = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}
 
-# Variables in the file that `MusicnnNetwork` lacks: of the optimiser, and the layer of the tags.
+# Variables in the file that `MusicnnNetwork` lacks: the optimiser's, and the layer of the tags.
 NOT_TRAINED = ("beta1_power", "beta2_power", "moving_mean", "moving_variance")
 OTHERS = {
     "beta1_power": (),

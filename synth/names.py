@@ -1,6 +1,6 @@
 """Names that the command line offers, without loading torch.
 
-A test holds them equal to the registries: `synth.architectures` and `synth.mel`.
+A test checks that they are those of the registries, `synth.architectures` and `synth.mel`.
 """
 
 from synth.unagan_sizes import SIZES

@@ -1,7 +1,7 @@
-"""Published checkpoints of HiFi-GAN, MelGAN and UNAGAN, turned into ours.
+"""Import published checkpoints of HiFi-GAN, MelGAN and UNAGAN.
 
-Their state dicts have the names of our networks, with weight norm still split; sizes and mel
-settings are in a JSON file.
+Their state dicts have the names of our networks, but with weight norm not yet folded in; sizes and
+mel settings are in a JSON file.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ UNAGAN_KEYS = {
 
 @dataclass(frozen=True)
 class PublishedKind:
-    """A kind of published model: the kinds of its config's values, and what builds it of them."""
+    """A kind of published model: the types of its config values, and a function that builds it."""
 
     config_kinds: dict[str, str]
     build: Callable[[dict[str, Any]], Vocoder | Generator]
@@ -68,13 +68,13 @@ class PublishedKind:
 def import_published(
     checkpoint: Path, config: Path, *, statistics: tuple[Path, Path] | None = None
 ) -> Vocoder | Generator:
-    """Turn a published checkpoint into a vocoder or a generator, ready to use.
+    """Make a vocoder or generator, ready to use, from a published checkpoint.
 
     Parameters
     ----------
     checkpoint : Path
-        A state dict as `torch.save` writes it, bare or as `{"generator": state_dict}`. Its names
-        tell its kind.
+        A state dict as `torch.save` writes it, bare or as `{"generator": state_dict}`. The kind is
+        recognised by the names in it.
     config : Path
         JSON with the names of the published code: HiFi-GAN's own config.json (`upsample_rates`, …);
         for MelGAN `n_mel_channels`, `ngf`, `n_residual_layers`, `ratios`; for UNAGAN `feat_dim`,
@@ -98,7 +98,7 @@ def import_published(
     kind = _kind_of(checkpoint, state)
     check_config(config, values, kind.config_kinds)
     try:
-        with torch.device("meta"):  # takes no memory, should the sizes not fit
+        with torch.device("meta"):  # takes no memory, even if the sizes are wrong
             network = kind.build(values).network
     except (ParameterError, RuntimeError) as error:
         raise CheckpointError(f"{config}: {error}") from error
@@ -114,7 +114,7 @@ def import_published(
 
 
 def without_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Multiply weight norm out: w = g v / |v|, with the length of each slice of the first axis.
+    """Fold weight norm into plain weights: w = g v / |v|, a norm per slice of the first axis.
 
     arXiv 1602.07868, equation 2.
     """
@@ -159,7 +159,7 @@ def _hifigan(values: dict[str, Any]) -> Vocoder:
 
 
 def _nearest_hifigan(sizes: dict[str, Any]) -> str:
-    """Return the name of the published configuration that the sizes are nearest to."""
+    """Return the name of the published configuration with the most similar sizes."""
     if sizes["resblock"] == 2:
         return "hifigan-v3"
     channels = sizes["channels"]
@@ -193,7 +193,7 @@ def _melgan_mel(values: dict[str, Any], **sizes: Any) -> MelSettings:
     return replace(PRESETS["melgan"], sample_rate=rate, f_max=rate / 2, **sizes)
 
 
-KINDS = {  # by how a name in the state dict begins
+KINDS = {  # by prefix of a name in the state dict
     "conv_pre.": PublishedKind(HIFIGAN_KEYS, _hifigan),
     "model.1.": PublishedKind(MELGAN_KEYS, _melgan),
     "block0.": PublishedKind(UNAGAN_KEYS, _unagan),
@@ -223,19 +223,20 @@ def _check_fits(
         problems.append(f"has unknown {some_of(unknown)}")
     if problems:
         raise CheckpointError(
-            f"{checkpoint}: {' and '.join(problems)}; give the config.json of this very model, not"
+            f"{checkpoint}: {' and '.join(problems)}; give the config.json of this model, not"
             f" {config}"
         )
     for name, shape in shapes.items():
         found = tuple(state[name].shape)
         if found != shape:
             raise CheckpointError(
-                f"{checkpoint}: {name} has shape {found}, by {config} it is {shape}; correct the"
+                f"{checkpoint}: {name} has shape {found}, but {config} implies {shape}; correct the"
                 " sizes there"
             )
         if not state[name].isfinite().all():
             raise CheckpointError(
-                f"{checkpoint}: {name} holds NaN or infinite weights; it is damaged, fetch it again"
+                f"{checkpoint}: {name} holds NaN or infinite weights; it is damaged, download it"
+                " again"
             )
 
 

@@ -1,4 +1,4 @@
-"""The files of published checkpoints, read and checked. Code in a file is refused, never run."""
+"""Read and check the files of published checkpoints. Code in them is refused, never run."""
 
 import json
 from collections.abc import Callable, Collection
@@ -55,7 +55,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # unpickling and zip errors of many kinds
         raise CheckpointError(
             f"{path}: cannot be read as weights; it is damaged, or holds code, which is never run:"
-            " fetch it again"
+            " download it again"
         ) from error
     if isinstance(state, dict) and isinstance(state.get("generator"), dict):
         state = state["generator"]
@@ -93,10 +93,10 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def check_config(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> None:
-    """Raise CheckpointError if a value is missing or not of its kind, of `CONFIG_KINDS`."""
+    """Raise CheckpointError if a value is missing or not of the type given in `kinds`."""
     if missing := [name for name in kinds if name not in values]:
         raise CheckpointError(
-            f"{path}: {', '.join(missing)} are missing; add them, as the model was trained"
+            f"{path}: {', '.join(missing)} are missing; add the values the model was trained with"
         )
     if "sampling_rate" in values:
         kinds = {**kinds, "sampling_rate": "an integer"}
@@ -129,7 +129,7 @@ def read_statistic(path: Path, n_mels: int) -> Tensor:
 
 
 def some_of(names: Collection[str]) -> str:
-    """Return the first names and how many more there are."""
+    """Return a text of the first names and the number of others."""
     shown = sorted(map(str, names))[:SHOWN_NAMES]
     n_more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {n_more} more" if n_more else "")

@@ -1,4 +1,4 @@
-"""Training recipes of the vocoders: discriminators, losses, optimiser; published ones and ours."""
+"""Training recipes of the vocoders, published and our own: discriminators, losses, optimiser."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ from synth.losses import (
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one architecture is trained.
+    """The training recipe of an architecture.
 
-    `discriminators` has (class, weight in the vocoder's loss) by name; `feature`, `mel` and `stft`
-    are the weights of the other losses.
+    `discriminators` holds (class, weight in the vocoder's loss) by name; `feature`, `mel` and
+    `stft` are the weights of the other losses.
     """
 
     segment_frames: int
@@ -43,7 +43,7 @@ class Recipe:
     mel: float
     stft: float = 0.0
     resolutions: Resolutions = RESOLUTIONS  # of the STFT loss
-    feature_is_mean: bool = False  # over sub-discriminators, not their sum
+    feature_is_mean: bool = False  # feature matching: mean over sub-discriminators, not sum
     decay: float = 1.0  # of the learning rate, per epoch
     weight_decay: float = 0.01
     adversarial_from: int = 0  # training steps before the discriminators join
@@ -93,7 +93,7 @@ VOCOS = Recipe(
     mel=45.0,
     feature_is_mean=True,
 )
-# ours: spectral losses first, then narrow discriminators, a hundredth of the work
+# our own: spectral losses first, then narrow discriminators; a hundredth of the work
 VOCOS_SMALL = Recipe(
     segment_frames=64,
     learning_rate=5e-4,

@@ -3,9 +3,8 @@
 One step analyses the waveform, multiplies every bin by the ratio of the wanted to the found mel of
 its bands, and overlap-adds the result. It is Griffin and Lim's projection (IEEE TASSP 32, 1984)
 with the mel in place of the magnitudes, so that the fine structure within a band is kept; the
-momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). A network trained through a
-few steps, as in Deep Griffin-Lim (Masuyama et al., arXiv 1903.03971), leaves to them what they do
-best.
+momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). As in Deep Griffin-Lim
+(Masuyama et al., arXiv 1903.03971), a network may be trained through a few such steps.
 """
 
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from synth.mel import LogMel, MelSettings
 from synth.stft import InverseSTFT, spread_of_bands
 
 MOMENTUM = 0.6
-MAX_GAIN = 10.0  # of one step: where the found mel is nearly 0, the ratio means nothing
+MAX_GAIN = 10.0  # of one step; where the found mel is nearly 0, the ratio is meaningless
 GUARD = 1e-6  # magnitude
 
 

@@ -1,4 +1,4 @@
-"""Copy synthesis: audio to its mel spectrogram and back, to hear how good a vocoder can be."""
+"""Copy synthesis: audio to mel spectrogram and back, to hear a vocoder at its best."""
 
 from pathlib import Path
 

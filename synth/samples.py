@@ -1,4 +1,4 @@
-"""Samples that training leaves to listen to and look at: WAV files and mel spectrograms."""
+"""Samples written in training: WAV files, and pictures of mel spectrograms."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +50,7 @@ def save_generated(
     recorded: dict[str, np.ndarray],
     settings: MelSettings,
 ) -> list[Path]:
-    """Write a picture of two generated mels below recorded ones by title, and both as sound."""
+    """Write the audio of two generated mels, and a picture of them below recorded ones."""
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"step-{step:07}.png"
     titles = (f"generated after step {step}", "another")

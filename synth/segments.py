@@ -12,9 +12,9 @@ from torch import Tensor
 from files.errors import ParameterError
 from synth.dataset import AudioDataset, AudioFile
 
-VALIDATION_SHARE = 0.05  # of the audio, but
-MAX_VALIDATION_SECONDS = 120.0  # no more than this: more would only cost time
-END_SECONDS = 10.0  # taken from the end of a long file: many ends say more than one whole file
+VALIDATION_SHARE = 0.05  # of the audio
+MAX_VALIDATION_SECONDS = 120.0  # at most; more would only cost time
+END_SECONDS = 10.0  # from the end of a long file: many ends are better than one whole file
 
 
 def split_files(
@@ -22,8 +22,8 @@ def split_files(
 ) -> tuple[list[AudioFile], list[AudioFile]]:
     """Split a dataset into training and validation files.
 
-    Short files are taken whole for validation, chosen by the seed; long ones, and an only one,
-    give their end.
+    For validation, short files are taken whole, chosen by the random seed; of long files, or of a
+    single one, only the end is taken.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class Segments:
     def starts(self, rng: np.random.Generator) -> list[tuple[AudioFile, int]]:
         """Return (file, first frame) of an epoch's segments in random order.
 
-        Segments lie side by side from a random offset in each file, and leave out no frame.
+        Segments lie side by side from a random offset in each file, so that none is left out.
         """
         found = []
         for file in self.files:

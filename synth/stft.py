@@ -1,8 +1,8 @@
-"""The inverse of the mel front end's STFT, and of its bands as far as there is one.
+"""The inverse of the mel front end's STFT, and an approximate one of its mel bands.
 
-Why not `torch.istft`? The front end, as the published ones, reflects (n_fft - hop_length) / 2
+Why not `torch.istft`? The front end, like the published ones, reflects (n_fft - hop_length) / 2
 samples at each end, so that n frames are n hops. `torch.istft` undoes only a padding of n_fft / 2;
-told that there is none, it refuses a Hann window, which is 0 at the ends of the signal.
+without padding it refuses a Hann window, which is 0 at the ends of the signal.
 """
 
 import torch
@@ -18,7 +18,7 @@ class InverseSTFT(nn.Module):
     Raises
     ------
     ParameterError
-        If frames do not overlap: the window is 0 at its ends.
+        If frames do not overlap; they must, since the window is 0 at its ends.
     """
 
     window: Tensor

@@ -1,4 +1,4 @@
-"""From a folder of audio to a trained model: what training vocoders and generators share."""
+"""Training on a folder of audio, the common part of vocoders and generators."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -29,10 +29,10 @@ from training.trainable import Trainable, check_gradient
 
 @dataclass(frozen=True)
 class AudioTrainingOptions(TrainingOptions):
-    """How to train on a folder of audio."""
+    """Options for training on a folder of audio."""
 
     mel: str = "22k"
-    n_mels: int | None = None  # the preset's own
+    n_mels: int | None = None  # None: as in the preset
     validate_minutes: float = 5.0
     show_minutes: float = 10.0
 
@@ -50,13 +50,13 @@ class AudioTrainingOptions(TrainingOptions):
 
 @dataclass(frozen=True)
 class AudioTrainingSummary(TrainingSummary):
-    """How training on a folder of audio went."""
+    """Summary of training on a folder of audio."""
 
     architecture: str
     train_seconds: float  # of audio
     validation_seconds: float
     n_padded: int  # files shorter than an excerpt
-    left_out: dict[str, str]  # files that could not be used, and why
+    left_out: dict[str, str]  # reason for each file that could not be used
 
 
 class AudioTraining(Trainable):
@@ -98,7 +98,7 @@ class AudioTraining(Trainable):
         return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
 
     def precision(self) -> torch.autocast:
-        """Return a context in which networks compute as precisely as the options say."""
+        """Return a context in which networks compute in the precision of the options."""
         return autocast(self.device, self.options.precision)
 
     def descend(self, name: str, modules: list[nn.Module], loss: Tensor, *, clip: float) -> None:
@@ -135,11 +135,11 @@ class AudioTraining(Trainable):
         try:
             return self.write_samples(ema, folder, step)
         except (OSError, sf.SoundFileError) as error:
-            remedy = "make room, and go on with --resume"
+            remedy = "free some space, then continue with --resume"
             raise ParameterError(cannot_write(folder, str(error), remedy)) from error
 
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
-        """Write pictures and sounds of what the EMA makes; return their paths."""
+        """Write pictures and audio made by the EMA; return their paths."""
         raise NotImplementedError
 
 
@@ -154,12 +154,13 @@ def train_on_folder(
     wandb: bool,
     progress: Progress,
 ) -> AudioTrainingSummary:
-    """Decode a folder of audio and train what `make` makes of it.
+    """Decode a folder of audio and run the training that `make` builds for it.
 
     See `train_vocoder` and `train_unagan`.
     """
     with Distributed() as distributed:
-        distributed.device(options.device)  # fails before hours of audio are decoded, as the next
+        # fail here, and not after hours of audio have been decoded
+        distributed.device(options.device)
         if wandb:
             find_wandb()
         dataset = distributed.main_first(lambda: open_dataset(audio, mel, progress=progress))

@@ -1,4 +1,4 @@
-"""Train a UNAGAN: to make mel spectrograms like those of some audio from noise.
+"""Train a UNAGAN to turn noise into mel spectrograms like those of some audio.
 
 arXiv 2005.08526; its discriminator's BEGAN: arXiv 1703.10717.
 """
@@ -30,11 +30,11 @@ LEARNING_RATE = 1e-4  # as published, and the next two
 GRADIENT_CLIP = 3.0
 CYCLE_WEIGHT = 1.0
 N_VALIDATION_CLIPS = 32  # generated, and compared with the validation files
-# Of a mel band: one that is always silent has no spread, and must not blow up other audio.
+# Of a mel band: an always silent one has no spread, and must not amplify other audio.
 MIN_STD = 0.1
-FIT_STEPS = 250  # training steps between two fits of the noise, and the first ones:
-FIRST_FITS = (1, 16, 64)
-FIT_EXCERPTS = 96  # that it is fitted to, each of
+FIT_STEPS = 250  # training steps between two fits of the noise
+FIRST_FITS = (1, 16, 64)  # earlier steps after which it is fitted as well
+FIT_EXCERPTS = 96  # excerpts that it is fitted to, each of
 FIT_FRAMES = 512  # 6 s at 22.05 kHz / 256
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 
@@ -51,14 +51,15 @@ def train_unagan(
     wandb: bool = False,
     progress: Progress = no_progress,
 ) -> AudioTrainingSummary:
-    """Train on a folder of audio, and leave the best weights in another.
+    """Train on a folder of audio, and save the best weights in another.
 
-    Their mel statistics have the least Fréchet distance from those of the validation files.
+    The best weights are those whose mel statistics have the lowest Fréchet distance from those of
+    the validation files.
 
     Parameters
     ----------
     start : Generator, optional
-        To go on from with other audio; its sizes, mel settings and statistics are taken over.
+        Model to start from; its sizes, mel settings and statistics are kept.
 
     Raises
     ------
@@ -126,8 +127,8 @@ class UnaganTraining(AudioTraining):
         per_step = self.model.config.frames_per_step
         if options.clip_frames % per_step:
             raise ParameterError(
-                f"clip_frames={options.clip_frames} must be a multiple of {per_step}, the frames"
-                " this generator makes of a step of noise"
+                f"clip_frames={options.clip_frames} must be a multiple of {per_step}, the number"
+                " of frames this generator makes from a step of noise"
             )
         self.model.train().to(self.device)
         self.discriminator = MelAutoencoder(n_mels, options.discriminator_width).to(self.device)
@@ -227,7 +228,7 @@ class UnaganTraining(AudioTraining):
         return (self.discriminator(mel) - mel).abs().mean(dtype=torch.float32)
 
     def _sample_noise(self, batch: int, frames: int) -> Tensor:
-        """Return noise as it is fitted now, (batch, z_channels, steps)."""
+        """Return noise from the current fit, (batch, z_channels, steps)."""
         rng = np.random.default_rng(int(torch.randint(1 << 62, ())))
         steps = frames // self.model.config.frames_per_step
         noise = [self.model.latent.draw(rng, steps) for _ in range(batch)]
@@ -239,7 +240,7 @@ class UnaganTraining(AudioTraining):
 
     @torch.no_grad()
     def _fit_noise(self) -> None:
-        """Fit the generator's noise to what the encoder makes of the training files."""
+        """Fit the generator's noise to the encoder's output for the training files."""
         assert self.encoder is not None
         frames = max(FIT_FRAMES, self.options.clip_frames)
         excerpts = Segments(self.dataset, self.train.files, frames)
@@ -249,7 +250,7 @@ class UnaganTraining(AudioTraining):
         self.model.latent.fit(list(latents.float().cpu().numpy()))
 
     def validate(self, ema: nn.Module) -> dict[str, float]:
-        """Return the Fréchet distance of mel statistics, and how much generated clips differ.
+        """Return the Fréchet distance of mel statistics, and the spread of generated clips.
 
         `clip_spread` is the deviation of the clips' mean spectra: 0 if all are the same.
         """
@@ -260,7 +261,7 @@ class UnaganTraining(AudioTraining):
         }
 
     def references(self, ema: nn.Module) -> dict[str, float]:
-        """Return the Fréchet distance of as many training excerpts, and of equally loud noise."""
+        """Return the Fréchet distances of training excerpts and of equally loud noise."""
         rng = np.random.default_rng(self.options.random_seed)
         audio, mel = next(self.train.batches(rng, N_VALIDATION_CLIPS))
         level = float(audio.square().mean().sqrt())
@@ -284,7 +285,7 @@ class UnaganTraining(AudioTraining):
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
-        # normalised as the generator that was loaded does
+        # normalise like the generator that was loaded
         self.validation_statistics = self._statistics_of_validation()
 
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:

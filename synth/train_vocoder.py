@@ -1,4 +1,4 @@
-"""Train a vocoder: to sound like audio, given its mel spectrogram."""
+"""Train a vocoder to restore audio from its mel spectrogram."""
 
 import copy
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from synth.weight_norm import add_weight_norm
 from training.distributed import Distributed
 
 MIN_SEGMENT_FRAMES = 16
-N_EXCERPTS = 16  # that validation listens to, each of
+N_EXCERPTS = 16  # for validation, each of
 EXCERPT_FRAMES = 256  # 3 s at 22.05 kHz / 256
 N_SHOWN = 3
 
@@ -34,7 +34,7 @@ Batch = tuple[Tensor, Tensor]  # audio (batch, samples), log-mel (batch, n_mels,
 
 @dataclass(frozen=True)
 class VocoderOptions(AudioTrainingOptions):
-    """How to train a vocoder. What is None is as the architecture's recipe says."""
+    """Options for training a vocoder; None means as in the architecture's recipe."""
 
     architecture: str = DEFAULT_VOCODER
     segment_frames: int | None = None
@@ -61,14 +61,15 @@ def train_vocoder(
     wandb: bool = False,
     progress: Progress = no_progress,
 ) -> AudioTrainingSummary:
-    """Train on a folder of audio, and leave the best weights in another.
+    """Train on a folder of audio, and save the best weights in another.
 
-    They have the least mel L1 + multi-resolution STFT distance from the validation files.
+    The best weights are those with the lowest mel L1 + multi-resolution STFT distance from the
+    validation files.
 
     Parameters
     ----------
     start : Vocoder, optional
-        To go on from with other audio; its architecture and mel settings are taken over.
+        Model to start from; its architecture and mel settings are kept.
 
     Raises
     ------
@@ -134,8 +135,8 @@ class VocoderTraining(AudioTraining):
         steps = self.recipe.adversarial_from if given is None else given
         if steps and not (self.recipe.mel or self.recipe.stft):
             raise ParameterError(
-                f"adversarial_from={steps} must be 0: {self.architecture} learns from nothing but"
-                " its discriminators"
+                f"adversarial_from={steps} must be 0: {self.architecture} learns only from its"
+                " discriminators"
             )
         return steps
 
@@ -241,7 +242,7 @@ class VocoderTraining(AudioTraining):
 
     @torch.inference_mode()
     def references(self, ema: nn.Module) -> dict[str, float]:
-        """Return the distance of what Griffin-Lim makes, without any training."""
+        """Return the distance of Griffin-Lim's output, which needs no training."""
         found = []
         for audio, mel in self._excerpts(N_EXCERPTS):
             made = griffin_lim(mel.cpu().numpy(), self.model.mel)
@@ -270,7 +271,7 @@ class VocoderTraining(AudioTraining):
 
     @torch.inference_mode()
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
-        """Write a few excerpts as they are and as the vocoder makes them."""
+        """Write a few excerpts and their copies by the vocoder."""
         samples = []
         for audio, mel in self._excerpts(N_SHOWN):
             parts = (audio, ema(mel[None])[0, 0], mel)

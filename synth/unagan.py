@@ -1,7 +1,7 @@
 """UNAGAN: noise to a normalised mel spectrogram.
 
 Liu et al. 2020, arXiv 2005.08526; parameters have the published names. The recurrent-convolutional
-(RC) block carries the time structure, so that any length can be generated. The hierarchical
+(RC) block models the structure in time, so that any length can be generated. The hierarchical
 generator starts 16 times slower than the mel and doubles its rate four times; the mel of each rate
 refines that of the one before.
 """
@@ -135,7 +135,7 @@ class HierarchicalUnagan(nn.Module):
         )
 
     def forward(self, z: Tensor, generator: Generators = None) -> Tensor:
-        """Without a generator the initial GRU states are zeros, see `initial_state`."""
+        """Run the network; without `generator` the initial GRU states are zeros."""
         hidden = self.block0(z, generator)
         mel = self.head0(hidden)
         for factor, block, head in zip(self.upsamplings, self.blocks, self.heads, strict=True):
@@ -167,7 +167,7 @@ class NonHierarchicalUnagan(nn.Module):
         self.head = nn.Conv1d(width, n_mels, 3, padding=1)
 
     def forward(self, z: Tensor, generator: Generators = None) -> Tensor:
-        """Without a generator the initial GRU states are zeros, see `initial_state`."""
+        """Run the network; without `generator` the initial GRU states are zeros."""
         conv, norm, activation, *recurrent = self.body
         hidden = activation(norm(conv(z)))
         for block in recurrent:
@@ -200,7 +200,7 @@ class MelEncoder(nn.Module):
         self.head = nn.Conv1d(config.width, config.z_channels, 3, padding=1)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Raises ParameterError unless the frames are whole steps."""
+        """Encode a mel; raise ParameterError unless its frames make whole steps."""
         if mel.shape[-1] % self.frames_per_step or not mel.shape[-1]:
             raise ParameterError(
                 f"{mel.shape[-1]} frames must be a multiple of {self.frames_per_step}; cut or pad"

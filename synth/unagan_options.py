@@ -1,4 +1,4 @@
-"""How to train a UNAGAN, and what of it fits together."""
+"""Options for training a UNAGAN, and the checks that they fit together."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ SIZES = (
 
 @dataclass(frozen=True)
 class UnaganOptions(AudioTrainingOptions):
-    """How to train a UNAGAN. The defaults are the published ones, which want a GPU."""
+    """Options for training a UNAGAN. The defaults are the published ones, which need a GPU."""
 
     batch_size: int = 5
     architecture: str = "hierarchical"

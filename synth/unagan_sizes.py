@@ -1,4 +1,4 @@
-"""Sizes of a UNAGAN's training: by name, or from a JSON file that a person writes.
+"""Sizes of a UNAGAN and of its training, by name or from a JSON file such as:
 
 {"width": 256, "discriminator_width": 256, "clip_frames": 432, "latent_order": 4}
 """
@@ -13,17 +13,17 @@ from files.errors import ParameterError
 
 @dataclass(frozen=True)
 class UnaganSizes:
-    """What decides how much memory and time training takes, and what it can learn.
+    """Sizes that decide how much memory and time training takes, and how much it can learn.
 
-    The defaults are the published ones, which want a GPU. Ranges are checked by
-    `synth.train_unagan.UnaganOptions`.
+    The defaults are the published ones, which need a GPU. Ranges are checked by
+    `synth.unagan_options.UnaganOptions`.
     """
 
     width: int = 512  # channels of the generator
     discriminator_width: int = 512
     clip_frames: int = 864  # of a training excerpt, 10 s at 22.05 kHz / 256
     batch_size: int = 5
-    cycle: bool = True  # whether an encoder must find the noise again in what it made
+    cycle: bool = True  # train an encoder to recover the noise from the generated mel
     adversarial_from: int = 0  # training steps of the cycle alone
     latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
 
@@ -36,7 +36,7 @@ SIZES = {
 
 
 def read_sizes(name: str) -> UnaganSizes:
-    """Return the sizes of a name, or those in a JSON file; what it leaves out is as published.
+    """Return the sizes of a name, or those in a JSON file; missing ones are as published.
 
     Raises
     ------

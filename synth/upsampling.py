@@ -1,4 +1,4 @@
-"""Upsampling by transposed convolutions, as MelGAN and HiFi-GAN do it."""
+"""Upsampling by transposed convolutions, as in MelGAN and HiFi-GAN."""
 
 from collections.abc import Sequence
 from math import prod
@@ -23,9 +23,9 @@ def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
 
 
 def fit_rates(rates: Sequence[int], hop_length: int) -> tuple[int, ...]:
-    """Return rates that multiply to `hop_length`, by doubling the smallest as often as it takes.
+    """Return rates that multiply to `hop_length`, by repeatedly doubling the smallest.
 
-    They are returned unchanged if that is impossible.
+    If that is impossible, they are returned unchanged.
     """
     fitted = list(rates)
     while prod(fitted) < hop_length:
@@ -43,7 +43,7 @@ def upsampling(n_in: int, n_out: int, rate: int, kernel_size: int) -> nn.ConvTra
 
 
 def context_frames(stages: Sequence[tuple[int, int, int]]) -> int:
-    """Return how many mel frames on each side can affect the samples of one frame.
+    """Return the number of mel frames on each side that can affect the samples of one frame.
 
     Walks from the samples of frame 0, `first` to `last`, back to the mel: a convolution widens
     them by its radius, and sample t of a transposed one comes from the inputs i with
@@ -52,8 +52,8 @@ def context_frames(stages: Sequence[tuple[int, int, int]]) -> int:
     Parameters
     ----------
     stages : sequence of (rate, kernel_size, radius)
-        Of each transposed convolution; `radius` is how many samples the residual layers after it
-        reach to each side.
+        Of each transposed convolution; `radius` is the reach in samples, to each side, of the
+        residual layers after it.
     """
     edge = EDGE_KERNEL // 2
     first = -edge

@@ -19,7 +19,7 @@ from training.precision import autocast, check_precision
 from training.threads import torch_threads
 
 KIND = "vocoder"
-CHUNK_FRAMES = 1024  # of output at a time: activations fit the cache, memory is bounded
+CHUNK_FRAMES = 1024  # of output at a time, so that activations fit the cache
 
 
 class Vocoder(nn.Module):
@@ -33,7 +33,7 @@ class Vocoder(nn.Module):
         config: dict[str, Any] | None = None,
         training: dict[str, Any] | None = None,
     ) -> None:
-        """Raises ParameterError for an unknown architecture or sizes that do not fit together."""
+        """Build the network; raise ParameterError for an unknown name or sizes that do not fit."""
         super().__init__()
         check_architecture(architecture)
         chosen = ARCHITECTURES[architecture]
@@ -60,7 +60,7 @@ class Vocoder(nn.Module):
     def synthesise(self, log_mel: np.ndarray) -> np.ndarray:
         """Synthesise audio from a log-mel spectrogram of any length.
 
-        It is done in chunks with as many frames around them as the network sees.
+        It works in chunks, each with as many frames around it as the network sees.
 
         Parameters
         ----------
@@ -109,9 +109,9 @@ class Vocoder(nn.Module):
         out[start * hop : stop * hop] = without_context
 
     def prepare(self, *, precision: str = "float32", device: torch.device | str = "cpu") -> Self:
-        """Take the form that runs fastest on the device. It cannot be saved any more.
+        """Convert to the form that runs fastest on the device; it can no longer be saved.
 
-        bfloat16 is faster on machines that compute in it, and less exact.
+        bfloat16 is less exact, and faster on machines that support it.
         """
         check_precision(precision)
         self.precision = precision

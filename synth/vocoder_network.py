@@ -16,5 +16,5 @@ class VocoderNetwork(nn.Module):
 
     @property
     def context_frames(self) -> int:
-        """How many mel frames on each side can affect the samples of one frame."""
+        """Number of mel frames on each side that can affect the samples of one frame."""
         raise NotImplementedError

@@ -2,12 +2,12 @@
 
 Siuzdak 2023, arXiv 2306.00814. Every frame's magnitudes and phases are predicted at once, so that
 nearly all work is done once per hop, not once per sample. Two additions, off in the published
-configuration, let a small network learn in an hour on a processor what it otherwise does not in
+configuration, let a small network on a processor learn more in an hour than it otherwise would in
 days:
 
 - `prior`: magnitudes start from the mel, spread over the bins it was summed from, and the network
   predicts factors (FreeV, arXiv 2406.08196, starts from the pseudo-inverse of the filterbank).
-- `refinements`: steps of `synth.refinement` at the end, in training too.
+- `refinements`: number of steps of `synth.refinement` at the end, also in training.
 """
 
 import math
@@ -108,7 +108,7 @@ class Vocos(VocoderNetwork):
 
     @property
     def context_frames(self) -> int:
-        """How many mel frames on each side can affect the samples of one frame."""
+        """Number of mel frames on each side that can affect the samples of one frame."""
         overlap = -(-self.mel.n_fft // (2 * self.mel.hop_length))
         return KERNEL // 2 * (1 + self.config.n_layers) + overlap + self.refinement.context_frames
 

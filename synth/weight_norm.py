@@ -1,7 +1,7 @@
 """Weight norm (Salimans & Kingma, arXiv 1602.07868): w = g v / |v|.
 
-The length g of each channel's kernels and their direction v are learnt apart while a vocoder
-trains; checkpoints hold plain weights w.
+While a vocoder trains, the length g of each channel's kernels and their direction v are learnt
+separately; checkpoints hold plain weights w.
 """
 
 from torch import Tensor, nn
@@ -21,9 +21,9 @@ def convolutions(network: nn.Module, *, normed: bool) -> dict[str, Convolution]:
 
 
 def add_weight_norm(network: nn.Module) -> None:
-    """Split the weight of every convolution, in place. The output stays what it was.
+    """Split the weight of every convolution, in place. The output does not change.
 
-    Make optimisers after this: the parameters are new ones.
+    Make optimisers after this, since the parameters are new.
     """
     for layer in convolutions(network, normed=False).values():
         weight_norm(layer)

@@ -1,1 +1,1 @@
-"""Training: the loop of all kinds of models, and its parts: checkpoints, log, EMA, processes."""
+"""The training loop of all models, and its parts: checkpoints, log, EMA, processes."""

@@ -20,11 +20,11 @@ from training.checkpoint_config import CONFIG, VERSION, read_config
 
 WEIGHTS = "model.safetensors"
 STATE = "training.pt"
-SAVE_ERRORS = (OSError, RuntimeError, SafetensorError)  # what the libraries raise on a full disk
+SAVE_ERRORS = (OSError, RuntimeError, SafetensorError)  # raised by the libraries on a full disk
 
 
 def holds_model(folder: Path) -> bool:
-    """Return whether a folder has a model, or one in training."""
+    """Return whether a folder holds a model, finished or in training."""
     return any((folder / name).is_file() for name in (WEIGHTS, STATE))
 
 
@@ -33,14 +33,14 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint.
 
-    Each file is replaced whole, so that a crash or a full disk leaves the last good one.
+    Each file is replaced as a whole, so a crash or a full disk leaves the last good one.
 
     Parameters
     ----------
     kind : str
         "forecaster", "vocoder", …
     config : dict
-        What the model is rebuilt from, and how it was trained; JSON, no NaN.
+        All that is needed to rebuild the model, and how it was trained; JSON without NaN.
     tensors : dict of Tensor
         Weights and buffers by name, on any device.
 
@@ -71,7 +71,7 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
     Raises
     ------
     CheckpointError
-        If there is none, it is damaged, of another kind, or of a newer version.
+        If it is missing, damaged, of another kind, or of a newer version.
     """
     folder = Path(folder)
     config = read_config(folder, kind=kind)
@@ -85,20 +85,20 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
 
 @contextmanager
 def rebuilding(folder: str | Path) -> Iterator[None]:
-    """A block that rebuilds a model; what does not fit together becomes a CheckpointError."""
+    """Turn errors of a block that rebuilds a model into a CheckpointError."""
     try:
         yield
     except DemiurgeError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())  # torch says it in many lines
+        reason = " ".join(str(error).split())  # torch's message has many lines
         raise CheckpointError(
             f"{folder}: its config and weights do not fit ({reason}); train the model again"
         ) from error
 
 
 def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
-    """Write what training needs to go on: tensors, plain values, lists and dicts of them."""
+    """Write the state needed to resume: tensors, plain values, lists and dicts of them."""
     folder = Path(folder)
     with _explaining(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,18 +108,18 @@ def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
 
 @contextmanager
 def _explaining(folder: Path) -> Iterator[None]:
-    """A block that saves into a folder; a full disk becomes a ParameterError."""
+    """Turn errors of a block that saves into a folder into a ParameterError with a remedy."""
     try:
         yield
     except SAVE_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
-        if "inline_container" in reason:  # torch counts what it could write, and says no more
-            reason = "not all of it could be written: the disk is full, most likely"
-        remedy = "make room, and give the command again"
+        if "inline_container" in reason:  # torch gives only byte counts
+            reason = "not everything could be written; the disk is probably full"
+        remedy = "free some space and run the command again"
         if holds_model(folder):
-            remedy = f"what was saved before is whole: {remedy} (training goes on with --resume)"
+            remedy = f"the last save is intact: {remedy} (with --resume, training continues)"
         with suppress(OSError):
-            folder.rmdir()  # if nothing is in it
+            folder.rmdir()  # if it is empty
         raise ParameterError(f"{folder}: cannot be saved ({reason}); {remedy}") from error
 
 
@@ -129,16 +129,14 @@ def load_training_state(folder: str | Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If there is none, or it is damaged or not such a file.
+        If the file is missing, damaged or something else.
     """
     path = Path(folder) / STATE
     if not path.is_file():
-        raise CheckpointError(
-            f"{folder}: nothing to go on from (no {STATE}); train without --resume"
-        )
+        raise CheckpointError(f"{folder}: nothing to resume (no {STATE}); train without --resume")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling and zip errors of many kinds
         raise CheckpointError(
-            f"{path}: damaged ({str(error).splitlines()[0]}); train anew with --force"
+            f"{path}: damaged ({str(error).splitlines()[0]}); start again with --force"
         ) from error

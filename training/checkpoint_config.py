@@ -1,4 +1,4 @@
-"""The config.json of a checkpoint, read without torch: what kind of model a folder holds."""
+"""Read the config.json of a checkpoint, without torch."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ CONFIG = "config.json"
 
 
 def read_config(folder: Path, *, kind: str) -> dict[str, Any]:
-    """Read what a model of the given kind is rebuilt from.
+    """Read the config of a model of the given kind.
 
     Raises
     ------
     CheckpointError
-        If there is none, it is damaged, of another kind, or of a newer version.
+        If it is missing, damaged, of another kind, or of a newer version.
     """
     path = folder / CONFIG
     if not path.is_file():

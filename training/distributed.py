@@ -23,7 +23,7 @@ class Distributed:
     Attributes
     ----------
     rank : int
-        Of this process, from 0. The main process, rank 0, writes what is saved.
+        Number of this process, from 0. Only the main process, rank 0, saves anything.
     world_size : int
     """
 
@@ -36,7 +36,7 @@ class Distributed:
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
-        """Return a device that works; with plain "cuda" each of several processes gets its own.
+        """Return a working device; with plain "cuda" each process gets its own.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class Distributed:
             parameter.grad = gradient
 
     def main_first(self, work: Callable[[], Result]) -> Result:
-        """Return what `work` returns; the main process works first, the others find its files."""
+        """Run `work` in the main process, then in the others, which find its files."""
         if self.is_main:
             result = work()
         self.sum(torch.zeros(1))

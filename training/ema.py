@@ -1,4 +1,4 @@
-"""Exponential moving average (EMA) of weights: what is validated and saved."""
+"""Exponential moving average (EMA) of the weights, which is validated and saved."""
 
 import torch
 from torch import nn
@@ -11,8 +11,8 @@ def update_ema(ema: nn.Module, model: nn.Module, n_steps: int) -> None:
     """Move the weights of `ema` towards those of `model`, after training step `n_steps` >= 1.
 
     Polynomial averaging (Shamir and Zhang 2013, arXiv 1212.1824; also Karras et al. 2024, arXiv
-    2312.02696): the share of the past grows with the run. It does what lowering the learning rate
-    does, without having to know how long training will last. Buffers are copied.
+    2312.02696): the share of the past grows with the run. It has the effect of a falling learning
+    rate, but needs no schedule that depends on the length of training. Buffers are copied.
     """
     share = 1 - (1 - 1 / n_steps) ** (POWER + 1)
     for old, new in zip(ema.parameters(), model.parameters(), strict=True):

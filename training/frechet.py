@@ -1,9 +1,9 @@
-"""Fréchet distance of two Gaussians, and of two sets of embeddings that are taken as such.
+"""Fréchet distance of two Gaussians, or of Gaussians fitted to two sets of embeddings.
 
 d² = |μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½) (Dowson and Landau 1982; for audio: Kilgour et
 al., arXiv 1812.08466). The eigenvalues of (Σ_a Σ_b)^½ are the singular values of A Bᵀ, where Σ_a =
-Aᵀ A and Σ_b = Bᵀ B. So no root of a matrix is taken, and covariances without full rank (fewer rows
-than dimensions) are as good as any.
+Aᵀ A and Σ_b = Bᵀ B. So no matrix square root is needed, and covariances without full rank (fewer
+rows than dimensions) work as well.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Ctrl-C while a model is trained: the training step is finished first, and its result saved."""
+"""Handle Ctrl-C in training: finish the training step and save first."""
 
 import signal
 import threading
@@ -7,10 +7,10 @@ from typing import Self
 
 
 class Interrupt:
-    """A block in which the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt.
+    """Context in which the first Ctrl-C only sets `asked`; the second raises KeyboardInterrupt.
 
-    It changes nothing in threads other than the main one, nor in processes that ignore Ctrl-C or
-    handle it themselves.
+    It does nothing outside the main thread, or in processes that ignore Ctrl-C or handle it
+    themselves.
     """
 
     def __init__(self) -> None:

@@ -24,13 +24,13 @@ from training.threads import torch_threads
 from training.tracking import Tracker
 from training.trainable import Trainable
 
-FIRST_SHOW = 0.1  # of `show_minutes` to the first samples
+FIRST_SHOW = 0.1  # the first samples come after this fraction of `show_minutes`
 
 
 class TrainingLoop:
-    """Trains something in a folder: `config.json`, `model.safetensors`, `training.pt`, a log.
+    """Trains a model into a folder: `config.json`, `model.safetensors`, `training.pt`, a log.
 
-    A training that is interrupted and resumed gives the weights of an undisturbed one.
+    Interrupting and resuming a training does not change the weights it gives.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class TrainingLoop:
     def run(self, *, resume: bool = False, wandb: bool = False) -> TrainingSummary:
         """Train until the options or Ctrl-C end it.
 
-        The first Ctrl-C lets the step be finished and saved; a second one does not.
+        The first Ctrl-C finishes the step and saves; a second one stops at once.
 
         Raises
         ------
         TrainingError
             If a loss is not finite.
         ParameterError, CheckpointError
-            If there is nothing to resume, or it was trained otherwise.
+            If there is nothing to resume, or it was trained with other options or data.
         """
         if resume:
             self.at = self.state_file.load(self.ema)
@@ -83,7 +83,7 @@ class TrainingLoop:
         with torch_threads(threads), tracking as self.tracker:
             try:
                 stopped_by = self._train()
-            except KeyboardInterrupt:  # the second; what was saved last is what is left
+            except KeyboardInterrupt:  # the second Ctrl-C: keep the last save
                 stopped_by = "interrupt"
                 self.at = self.state_file.load(self.ema)
                 if self.at.best_step < 0:
@@ -91,9 +91,9 @@ class TrainingLoop:
         return summarise(self.at, stopped_by)
 
     def _train(self) -> str:
-        """Train epoch after epoch; return what ended it."""
+        """Train epoch after epoch; return why training ended."""
         if self.trainable.starts_trained and self.at.validated_step < 0:
-            self._validate()  # the weights that training starts from are to be beaten
+            self._validate()  # training must improve on the weights that it starts from
             self._save()
         self._report_progress()
         with self.interrupt:
@@ -103,7 +103,7 @@ class TrainingLoop:
         return stopped_by
 
     def _train_epoch(self) -> str | None:
-        """Train to the end of the epoch; return what ends training, if anything does."""
+        """Train to the end of the epoch; return why training ends, or None."""
         at = self.at
         batches = self.trainable.batches(at.epoch, at.batch)
         while at.step < self.options.steps:
@@ -121,7 +121,7 @@ class TrainingLoop:
         return "steps"
 
     def _end_epoch(self) -> str | None:
-        """Validate, and go to the next epoch; return what ends training, if anything does."""
+        """Validate, and go to the next epoch; return why training ends, or None."""
         at = self.at
         options = self.options
         if options.validate_epochs and at.validated_step < at.step:
@@ -161,7 +161,7 @@ class TrainingLoop:
         self.report.add(losses)
 
     def _after_step(self) -> str | None:
-        """Log, validate, save and show when it is time; return what ends training, if it ends."""
+        """Log, validate, save and show samples when due; return why training ends, or None."""
         stop, validate = self._agree(self._is_over(), self._validation_is_due())
         if stop or validate:
             self._validate()
@@ -193,12 +193,12 @@ class TrainingLoop:
         return at.seconds - at.validated_seconds > 60 * options.validate_minutes
 
     def _agree(self, *wanted: bool) -> list[bool]:
-        """Return for each wish whether any of the processes has it."""
+        """Return for each flag whether it is set in any of the processes."""
         counts = self.distributed.sum(*torch.tensor(wanted, dtype=torch.float32))
         return [bool(count) for count in counts]
 
     def _finish(self) -> None:
-        """Validate and save what training ends with."""
+        """Validate and save at the end of training."""
         if self.at.validated_step < self.at.step:
             self._validate()
         self._save()
@@ -243,7 +243,7 @@ class TrainingLoop:
             self.state_file.save(self.ema, self.at)
 
     def _show_in(self) -> float | None:
-        """Return the minutes to the next samples; None if there are none to come."""
+        """Return the minutes to the next samples; None if there will be none."""
         if self.options.show_minutes is None or not self.distributed.is_main:
             return None
         return self.options.show_minutes - (time.perf_counter() - self.shown_time) / 60
@@ -253,7 +253,7 @@ class TrainingLoop:
         return minutes is not None and (stopping or minutes < 0)
 
     def _show(self) -> None:
-        """Write samples, and mirror them to the tracker."""
+        """Write samples, and pass them to the tracker."""
         self.shown_time = time.perf_counter()
         paths = self.trainable.show(self.ema, self.folder / "samples", self.at.step)
         if self.tracker:

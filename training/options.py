@@ -1,4 +1,4 @@
-"""Options of every training: how long, how often it is validated, and on what it runs."""
+"""Options common to all training: length, validation, device."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from files.errors import ParameterError
 from training.precision import check_precision
 
-MAX_STEPS = 1_000_000  # where nothing else says how long to train
+MAX_STEPS = 1_000_000  # if no option limits the training
 INTEGERS = (
     "steps",
     "epochs",
@@ -34,11 +34,11 @@ POSITIVE_NUMBERS = ("minutes", "learning_rate", "validate_minutes", "show_minute
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train. What is None does not limit, or has the default of what is trained.
+    """Training options. None means no limit, or the default of the model that is trained.
 
-    Training ends when any of `steps`, `epochs`, `minutes` and `patience` is used up. It is
-    validated after each `validate_steps` steps, each `validate_minutes`, each epoch if
-    `validate_epochs`, and when it ends.
+    Training ends when any of `steps`, `epochs`, `minutes` and `patience` is used up. The model is
+    validated every `validate_steps` steps, every `validate_minutes`, after each epoch if
+    `validate_epochs`, and at the end.
     """
 
     steps: int = MAX_STEPS
@@ -46,16 +46,16 @@ class TrainingOptions:
     minutes: float | None = None  # of this run
     patience: int | None = None  # epochs since the best validation
     validate_steps: int = 1000
-    validate_minutes: float | None = None  # ignored where `steps` alone says how long to train
+    validate_minutes: float | None = None  # ignored if `steps` is the only limit
     validate_epochs: bool = False
-    show_minutes: float | None = None  # between two sets of samples, such as pictures and sounds
+    show_minutes: float | None = None  # between two sets of samples (pictures, sounds)
     batch_size: int = 16
     learning_rate: float | None = None
     precision: str = "float32"
     random_seed: int = 0
     device: str = "cpu"
     threads: int | None = None  # None: all
-    save_seconds: float = 120.0  # between two saves of the training state, at most
+    save_seconds: float = 120.0  # at most, between two saves of the training state
     log_steps: int = 50  # between two lines of the log
 
     def __post_init__(self) -> None:
@@ -71,15 +71,15 @@ class TrainingOptions:
 
     @property
     def validates_by_time(self) -> bool:
-        """Whether minutes count: not where steps alone decide, so that a seed decides all."""
+        """False if only steps limit the training, so that the random seed decides the result."""
         by_steps = self.minutes is None and self.steps < MAX_STEPS
         return self.validate_minutes is not None and not by_steps
 
     def lasting(self) -> dict[str, Any]:
-        """Return the options that a resumed training takes over if they are not given."""
+        """Return the options that a resumed training inherits unless they are given."""
         return {name: value for name, value in asdict(self).items() if name not in SESSION}
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides the weights: not how long, where, or in how many runs."""
+        """Return the options that affect the weights: not length, device, or number of runs."""
         names = ("validate_steps", "batch_size", "learning_rate", "precision", "random_seed")
         return {name: getattr(self, name) for name in names}

@@ -1,4 +1,4 @@
-"""Where a training is, and how it went."""
+"""Progress of a training, and its summary."""
 
 import math
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Position:
-    """Where a training is; all of it is saved."""
+    """Progress of a training; all fields are saved."""
 
     step: int = 0
     epoch: int = 0  # counted from 0
     batch: int = 0  # within the epoch
     seconds: float = 0.0  # in all runs
-    wait_seconds: float = 0.0  # for data, of those
-    best_loss: float = math.inf  # the least validation loss
+    wait_seconds: float = 0.0  # of these, waiting for data
+    best_loss: float = math.inf  # the lowest validation loss
     best_step: int = -1  # none yet
     best_epoch: int = -1
     validation_losses: list[float] = field(default_factory=list)
@@ -28,17 +28,17 @@ class Position:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """How a training went."""
+    """Summary of a training."""
 
     steps: int
     epochs: int  # begun
     best_step: int
     best_epoch: int  # counted from 1
-    validation_loss: float  # the least
+    validation_loss: float  # the lowest
     validation_losses: list[float]  # all, in order
-    references: dict[str, float]  # the same measure of other things
+    references: dict[str, float]  # the same measure of baselines, by name
     seconds: float  # in all runs
-    wait_share: float  # of them, waiting for data
+    wait_share: float  # fraction of `seconds` spent waiting for data
     stopped_by: str  # "steps", "epochs", "patience", "minutes" or "interrupt"
 
 

@@ -1,4 +1,4 @@
-"""Computing in half precision, where that is asked for."""
+"""Computing in half precision, on request."""
 
 import torch
 

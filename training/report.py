@@ -1,4 +1,4 @@
-"""What the log and the progress bar say of a training."""
+"""Lines for the training log and the progress bar."""
 
 import time
 
@@ -6,7 +6,7 @@ from training.options import TrainingOptions
 from training.position import Position
 from training.sparkline import sparkline
 
-PARTS = 1000  # that progress is divided into
+PARTS = 1000  # units of the progress bar
 
 
 class Report:
@@ -22,11 +22,11 @@ class Report:
 
     @property
     def run_minutes(self) -> float:
-        """How long this run has lasted."""
+        """Minutes since this run began."""
         return (time.perf_counter() - self._started) / 60
 
     def add(self, losses: dict[str, float]) -> None:
-        """Take the losses of a step."""
+        """Add the losses of a step."""
         for name, value in losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._n_steps += 1
@@ -34,7 +34,7 @@ class Report:
         self._loss = sum(mine)
 
     def log_line(self, at: Position) -> dict[str, float]:
-        """Return a line of the log: where training is, and mean losses since the line before."""
+        """Return a line of the log: position, and mean losses since the last line."""
         means = {f"train/{name}": total / self._n_steps for name, total in self._sums.items()}
         self._sums = {}
         self._n_steps = 0
@@ -49,7 +49,7 @@ class Report:
         }
 
     def progress(self, at: Position, *, show_in: float | None) -> tuple[int, int, str]:
-        """Return how much is done, of how much, and a line for the progress bar.
+        """Return parts done, parts in all, and a line for the progress bar.
 
         `show_in` is the number of minutes to the next samples.
         """
@@ -89,7 +89,7 @@ class Report:
         return parts
 
     def _minutes_to_validation(self, at: Position) -> float | None:
-        """Estimate them; None where epochs decide, or after no step."""
+        """Estimate the minutes; None if epochs decide, or before the first step."""
         options = self._options
         if options.validate_epochs or not at.step:
             return None

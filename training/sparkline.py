@@ -1,4 +1,4 @@
-"""A row of losses in one line of text."""
+"""Losses as a sparkline, one line of text."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(losses: list[float], *, width: int = 24) -> str:
-    """Return `losses` as blocks, in order; the highest block is the greatest.
+    """Return a block for each loss, in order; higher blocks are greater losses.
 
-    Of more than `width` losses a block is the least of several.
+    If there are more than `width` losses, a block shows the least of several.
     """
     if not losses:
         return ""

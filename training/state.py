@@ -1,4 +1,4 @@
-"""The saved state of a training, and what must be the same to resume from it."""
+"""The saved state of a training, and the checks before resuming it."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,16 +12,16 @@ from training.options import TrainingOptions
 from training.position import Position
 from training.trainable import Trainable
 
-VERSION = 2  # 0.1.0 had others without a number
+VERSION = 2  # states of 0.1.0 have no version number
 KEYS = {"version", "options", "starts_trained", "identity", "files", "position", "ema", "trainable"}
 MAX_NAMES = 2  # of changed files that a message lists
 
 
 @dataclass(frozen=True)
 class StateFile:
-    """The training state in a folder, of one training.
+    """The state of a training in its folder.
 
-    `identity` is what decides the weights: options, what is trained, number of processes.
+    `identity` holds all that affects the weights: options, model, number of processes.
     """
 
     folder: Path
@@ -43,12 +43,12 @@ class StateFile:
         save_training_state(self.folder, state)
 
     def load(self, ema: nn.Module) -> Position:
-        """Load all but the position, which is returned.
+        """Load the state, and return the position.
 
         Raises
         ------
         CheckpointError, ParameterError
-            If there is none, or it is of another training.
+            If it is missing, or belongs to another training.
         """
         state = load_state(self.folder)
         self._check_same(state)
@@ -64,7 +64,7 @@ class StateFile:
         return Position(**{field.name: position[field.name] for field in fields(Position)})
 
     def _check_same(self, state: dict[str, Any]) -> None:
-        """Refuse to resume with other options or data; name all that differs."""
+        """Raise ParameterError if options or data differ; name all that do."""
         before = state["identity"]
         if before.get("kind") == self.identity.get("kind"):
             changes = describe_changes(state["files"], self.trainable.files)
@@ -90,7 +90,7 @@ def load_state(folder: Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If there is none, or it is of another version.
+        If it is missing, or of another version.
     """
     state = load_training_state(folder)
     path = folder / STATE
@@ -107,7 +107,7 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 
 def describe_changes(before: dict[str, list[int]], now: dict[str, list[int]]) -> str:
-    """Say how files differ, in words; nothing if they do not."""
+    """Describe how files differ; return an empty text if they do not."""
     changes = {
         "added": now.keys() - before.keys(),
         "removed": before.keys() - now.keys(),

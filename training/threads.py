@@ -10,9 +10,9 @@ import torch
 def torch_threads(n_threads: int) -> Iterator[None]:
     """Compute on `n_threads` threads within the block.
 
-    OpenMP threads wait for each other by spinning: two programs that each use every core of a small
-    machine were measured to run over thirty times slower than one after the other. One thread
-    shares the machine and always gives the same bytes.
+    OpenMP threads wait for each other by spinning: on a small machine, two programs that each used
+    every core ran over thirty times slower than one after the other. One thread leaves room for
+    other programs and always gives the same bytes.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)

@@ -18,7 +18,7 @@ LOG = "log.jsonl"
 
 
 class Tracker:
-    """Appends JSON lines to `folder/log.jsonl`, and mirrors them to W&B if `wandb` is true."""
+    """Appends JSON lines to `folder/log.jsonl`, and sends them to W&B if `wandb` is true."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Tracker:
         config: dict[str, Any] | None = None,
         resume: bool = False,
     ) -> None:
-        """Start a new log, or go on with the old one if `resume`.
+        """Start a new log, or continue the old one if `resume`.
 
         Raises
         ------
@@ -50,19 +50,19 @@ class Tracker:
 
     def log(self, values: dict[str, Any], *, shown: Iterable[Path] = ()) -> None:
         """Write `values` as a line; W&B also gets the pictures and sounds at `shown`."""
-        with writing_errors(self._file.name, "free some space, then go on with --resume"):
+        with writing_errors(self._file.name, "free some space, then continue with --resume"):
             self._file.write(json.dumps(values) + "\n")
             self._file.flush()
         if self._run is not None:
             try:
                 media = {path.stem: _media(path) for path in shown}
                 self._run.log({**values, **media})
-            except Exception as error:  # whatever happens to the service, training goes on
+            except Exception as error:  # an error of the service must not stop training
                 print(f"warning: W&B stopped ({error}); {LOG} goes on", file=sys.stderr)
                 self._run = None
 
     def show(self, paths: Iterable[Path], step: int) -> None:
-        """Mirror pictures and sounds to W&B."""
+        """Send pictures and sounds to W&B."""
         if self._run is not None:
             self.log({"step": step}, shown=paths)
 
@@ -88,7 +88,7 @@ def _media(path: Path) -> Any:
 
 
 def find_wandb() -> Any:
-    """Import and return the package of W&B; raise ParameterError if it is not installed."""
+    """Import and return the package wandb; raise ParameterError if it is not installed."""
     try:
         import wandb
     except ImportError as error:
@@ -104,6 +104,6 @@ def _start_wandb(folder: Path, config: dict[str, Any]) -> Any:
         os.environ["WANDB_MODE"] = "offline"
     try:
         return wandb.init(project="demiurge", dir=str(folder), config=config)
-    except Exception as error:  # whatever happens to the service, training goes on
+    except Exception as error:  # an error of the service must not stop training
         print(f"warning: W&B could not start ({error}); {LOG} is written", file=sys.stderr)
         return None

@@ -1,4 +1,4 @@
-"""What the training loop trains: a model with its data, losses and optimisers."""
+"""Base class of everything that the training loop trains."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,29 +12,29 @@ from training.position import Position
 
 
 class Trainable:
-    """Base of what `training.loop.TrainingLoop` trains. Most methods have a default.
+    """A model with its data, losses and optimisers. Most methods have a default.
 
-    The loop keeps the exponential moving average of the weights of `model`, the EMA. It is what is
-    validated, shown and saved.
+    `training.loop.TrainingLoop` keeps an exponential moving average (EMA) of the weights of
+    `model`, and validates, shows and saves that.
 
     Attributes
     ----------
     model : Module
         On its device and in training mode.
     identity : dict
-        What must be the same to resume, besides the options; plain values.
+        Plain values that must be the same to resume, besides the options.
     files : dict of str to list of int
-        What it is trained on, by name, with numbers that change when that does.
+        The training data by name, with numbers that change when a file does.
     parts : dict
-        What has a `state_dict` and is needed to resume, by name; without the EMA.
+        Objects with a `state_dict` that are needed to resume, by name; without the EMA.
     loss_prefix : str
-        What the names of the losses of `model` begin with, unlike those of discriminators.
+        Prefix of the names of `model`'s losses, as opposed to those of discriminators.
     adversarial_from : int
-        Steps before the discriminators join. What was best before does not compete afterwards.
+        Steps before the discriminators join. The best loss is reset when they do.
     starts_trained : bool
-        Whether the weights were trained before.
+        True if training starts from trained weights.
     restart_option : str
-        The command line option for a new start from what was trained before.
+        The command line option that starts a new training from these weights.
     """
 
     model: nn.Module
@@ -59,14 +59,14 @@ class Trainable:
         raise NotImplementedError
 
     def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
-        """Save the weights that are best so far, with a summary of their training."""
+        """Save the best weights so far, with a summary of their training."""
         raise NotImplementedError
 
     def end_epoch(self) -> None:
-        """Do what is due after each epoch."""
+        """Do something after each epoch; nothing by default."""
 
     def references(self, ema: nn.Module) -> dict[str, float]:
-        """Return the first measure of other things, to compare with."""
+        """Return the first measure of baselines, by name."""
         return {}
 
     def show(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
@@ -74,7 +74,7 @@ class Trainable:
         return []
 
     def seed_numbers(self, at: Position) -> tuple[int, ...]:
-        """Return what the random numbers of the next step depend on, besides the random seed."""
+        """Return numbers that seed the next step, besides the random seed."""
         return (at.step,)
 
     def state(self) -> dict[str, Any]:

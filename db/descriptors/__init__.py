@@ -1,4 +1,4 @@
-"""Descriptors by name. A new one is one file, one line here, and its columns in `db.columns`."""
+"""Descriptors by name. A new one needs a file, a line here, and its columns in `db.columns`."""
 
 from db.descriptors import chroma, loudness, mfcc, spectral
 from db.descriptors.descriptor import Descriptor

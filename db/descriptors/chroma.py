@@ -1,6 +1,6 @@
-"""Power in the twelve pitch classes, C first, the strongest of a frame at 1.
+"""Power in the twelve pitch classes, from C, scaled so that the strongest in a frame is 1.
 
-As librosa.feature.chroma_stft at A = 440 Hz.
+It agrees with librosa.feature.chroma_stft at A = 440 Hz.
 """
 
 from functools import lru_cache

@@ -1,9 +1,9 @@
-"""Columns that follow from others: of frames, Δ and ΔΔ follow from the static coefficients.
+"""Columns derived from others: the Δ and ΔΔ of frames follow from the static coefficients.
 
-Δ of a frame is computed from the frames after it, too: a forecaster that saw it would be told part
-of the answer. Forecasters work on the independent columns, and the rest is completed afterwards.
-Units longer than a frame have the means of their frames' Δ, which do not follow from other units:
-there every column is independent.
+Δ of a frame is computed from later frames as well, so a forecaster that saw it would know part of
+the answer. Forecasters therefore work on the independent columns, and the others are computed
+afterwards. Units longer than a frame have the means of their frames' Δ, which do not follow from
+other units; all of their columns are independent.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a descriptor is: measured on blocks of frames, and finished once all are measured."""
+"""The interface of a descriptor: measure blocks of frames, then finish once all are measured."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from db.settings import DescriptorSettings
 
 
 def join_blocks(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> np.ndarray:
-    """Join measured blocks whose rows are the descriptor's already."""
+    """Join measured blocks that need no further work."""
     return np.concatenate(list(blocks))
 
 
@@ -21,11 +21,11 @@ class Descriptor:
     Attributes
     ----------
     measure : Frames -> ndarray, float32, shape (frames, m)
-        Called once per block of frames, in order; the result is kept for `finish`.
+        Called once per block of frames, in order; the results go to `finish`.
     finish : (blocks, settings) -> ndarray, float32, shape (all frames, number of columns)
         `blocks` can be iterated more than once.
     derive : (ndarray (frames, n_static), settings) -> ndarray (frames, all columns), optional
-        Computes all columns from the independent ones, if there are others.
+        Computes all columns from the independent ones; None if all are independent.
     """
 
     measure: Callable[[Frames], np.ndarray]

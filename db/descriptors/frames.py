@@ -1,16 +1,16 @@
-"""From a signal to frames: the windows, spectra and mel bands that descriptors are measured on.
+"""Frames of a signal: the windows, spectra and mel bands that descriptors are measured on.
 
-Where a window sits: librosa centres frame t on sample t·hop. A unit is played from t·hop to
-(t+1)·hop, so with `window_centre="span"` its window is centred on the middle of that span:
+librosa centres the window of frame t on sample t·hop. A unit is played from t·hop to (t+1)·hop, so
+with `window_centre="span"` its window is centred on the middle of that span:
 
     samples   |....hop....|....hop....|....hop....|
     unit 1                |===========|
     span               |========n_fft======|
     start        |========n_fft======|
 
-A block holds `BLOCK_FRAMES` frames counted from the signal's start, however the signal was cut on
-its way here, so that the result does not depend on how it was read. Nothing here is left to BLAS:
-its sums depend on how many threads it may use.
+Blocks of `BLOCK_FRAMES` frames are counted from the signal's start, however the signal was read, so
+that the result does not depend on it. Nothing here uses BLAS, whose sums depend on the number of
+threads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,22 +23,22 @@ from scipy.sparse import csr_array
 from audio.mel import mel_filterbank
 from db.settings import DescriptorSettings
 
-# per FFT call: few enough for the processor's cache, enough that threads seldom wait for Python's
-# lock
+# frames per FFT: few enough for the processor's cache, many enough that threads seldom wait for
+# Python's lock
 BLOCK_FRAMES = 256
-AMIN = 1e-10  # least power, -100 dB
+AMIN = 1e-10  # floor of the power, -100 dB
 
 
 class Frames:
     """Up to `BLOCK_FRAMES` successive frames.
 
-    What is derived from them is computed once, when first asked for.
+    Spectra and bands are computed once, when first needed.
 
     Attributes
     ----------
     settings : DescriptorSettings
     samples : ndarray, float32, shape (frames, n_fft)
-        Without the window; silence before the signal's start and after its end.
+        Not windowed; padded with silence before the signal's start and after its end.
     """
 
     def __init__(self, signal: np.ndarray, settings: DescriptorSettings) -> None:
@@ -99,7 +99,7 @@ def frames_of(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> Ite
     whole = _samples_of(BLOCK_FRAMES, settings)
     step = BLOCK_FRAMES * hop
     buffer = np.zeros(max(-first, 0), np.float32)  # silence before the signal
-    skip = max(first, 0)  # samples of the signal that are in no frame
+    skip = max(first, 0)  # samples before the first frame
     n_samples = 0
     done = 0
     for block in blocks:
@@ -118,7 +118,7 @@ def frames_of(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> Ite
 def _last_frames(
     buffer: np.ndarray, n_frames: int, settings: DescriptorSettings
 ) -> Iterator[Frames]:
-    """Cut what is left of the signal, and the silence after it."""
+    """Cut the rest of the signal, padded with silence, into frames."""
     while n_frames > 0:
         n = min(n_frames, BLOCK_FRAMES)
         length = _samples_of(n, settings)
@@ -129,7 +129,7 @@ def _last_frames(
 
 
 def _samples_of(n_frames: int, settings: DescriptorSettings) -> int:
-    """Return how many samples a number of frames cover."""
+    """Return the number of samples that `n_frames` frames cover."""
     return (n_frames - 1) * settings.hop_length + settings.n_fft
 
 
@@ -141,6 +141,6 @@ def hann(n_fft: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> csr_array:
-    """Return the filterbank without its zeros: 2 of 128 filters are open at each frequency."""
+    """Return the filterbank as a sparse matrix: only 2 of 128 filters pass each frequency."""
     filters = mel_filterbank(sample_rate, n_fft, n_mels, triangle_dtype=np.float64)
     return csr_array(filters)

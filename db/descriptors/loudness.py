@@ -4,8 +4,8 @@ ITU-R BS.1770-5's K-weighted mean square of the mono mix, without its gating:
 
     loudness = -0.691 + 10 log10( mean of the squared, Hann-windowed, K-weighted frame )
 
-and at least -70. The weighting is applied to the power spectrum. A full-scale sine of 997 Hz reads
--3.01 LUFS.
+with a floor of -70. The weighting is applied to the power spectrum. A full-scale sine of 997 Hz
+measures -3.01 LUFS.
 """
 
 from functools import lru_cache
@@ -29,9 +29,9 @@ def _measure(frames: Frames) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _weights(sample_rate: int, n_fft: int) -> np.ndarray:
-    """Return the weights that turn |FFT|² of a Hann-windowed frame into its K-weighted mean square.
+    """Return weights for |FFT|² of a Hann-windowed frame; shape (1 + n_fft // 2,).
 
-    By Parseval's theorem; shape (1 + n_fft // 2,).
+    By Parseval's theorem, the weighted sum is the frame's K-weighted mean square.
     """
     sides = np.full(1 + n_fft // 2, 2.0)  # each bin stands for itself and its mirror image
     sides[0] = 1.0

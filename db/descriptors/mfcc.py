@@ -1,6 +1,6 @@
 """MFCC, Δ and ΔΔ, as librosa's `feature.mfcc` and `feature.delta` compute them.
 
-mel bands -> dB (80 dB below the loudest of the file at most) -> DCT-II -> + Δ, ΔΔ
+mel bands -> dB (no lower than 80 dB below the file's loudest) -> DCT-II -> + Δ, ΔΔ
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,10 @@ TOP_DB = 80.0
 
 
 def _finish(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> np.ndarray:
-    """Turn dB mel blocks (frames, n_mels) into (all frames, 3 * n_mfcc); within 1e-3 of librosa."""
+    """Turn dB mel blocks (frames, n_mels) into MFCC (all frames, 3 * n_mfcc).
+
+    It agrees with librosa to within 1e-3.
+    """
     floor = max(block.max() for block in blocks) - np.float32(TOP_DB)
     basis = _dct_basis(settings.n_mels, settings.n_mfcc)
     static = [np.einsum("fm,cm->fc", np.maximum(block, floor), basis) for block in blocks]
@@ -26,14 +29,14 @@ def _finish(blocks: Iterable[np.ndarray], settings: DescriptorSettings) -> np.nd
 def add_deltas(static: np.ndarray, *, width: int) -> np.ndarray:
     """Append first and second local derivatives.
 
-    Savitzky-Golay, as librosa.feature.delta with mode "interp".
+    They are Savitzky-Golay filters, as in librosa.feature.delta with mode "interp".
 
     Parameters
     ----------
     static : ndarray, float32, shape (steps, n)
     width : int, odd, >= 3
-        A shorter sequence uses the widest odd width that fits; below 3 steps the derivatives are
-        zero.
+        A shorter sequence uses the widest odd width that fits; with fewer than 3 steps the
+        derivatives are zero.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def add_deltas(static: np.ndarray, *, width: int) -> np.ndarray:
 
 
 def _differentiate(static: np.ndarray, weights: np.ndarray, *, out: np.ndarray) -> None:
-    """Weigh each step's neighbours; at the ends the first and last whole window's value holds."""
+    """Weight each step's neighbours; the ends take the value of the nearest whole window."""
     half = len(weights) // 2
     steps = len(static)
     correlate1d(static, weights, axis=0, output=out)
@@ -63,11 +66,10 @@ def _differentiate(static: np.ndarray, weights: np.ndarray, *, out: np.ndarray) 
 
 @lru_cache(maxsize=16)
 def _derivative_weights(width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of `width` neighbours that give the slope of the line, and the curvature
-    of the parabola, fitted to them.
+    """Return the weights that fit a line and a parabola to `width` neighbours.
 
-    Both are the same all along the fit, so that they hold for the ends of a sequence, where no
-    window can be centred.
+    They give the slope of the line and the curvature of the parabola. Both are constant along the
+    fit, so they also hold for the ends of a sequence, where no window can be centred.
     """
     x = np.arange(width) - width // 2
     s2 = (x**2).sum()

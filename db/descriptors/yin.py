@@ -4,9 +4,10 @@ import numpy as np
 from scipy.fft import irfft, rfft
 
 MAX_F0 = 2000.0  # Hz
-# a dip of the normalised difference below this is a period; none below twice it: no pitch
+# the first dip of the normalised difference below this is the period; without one, the deepest dip
+# below twice this; without either, there is no pitch
 APERIODICITY = 0.15
-SILENCE = 1e-4  # rms below which pitch is not looked for, -80 dB
+SILENCE = 1e-4  # rms below which there is no pitch, -80 dB
 
 
 def find_pitch(samples: np.ndarray, rms: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -46,7 +47,7 @@ def _difference(frames: np.ndarray) -> np.ndarray:
     spectrum *= rfft(frames, axis=1)
     products = irfft(spectrum, n, axis=1, overwrite_x=True)[:, :half]  # Σ x[j] x[j+τ]
     squares = np.square(frames, dtype=np.float64)
-    # what Σ x[j+τ]² gains on Σ x[j]²
+    # Σ x[j+τ]² - Σ x[j]²
     energies = np.cumsum(squares[:, half : 2 * half] - squares[:, :half], axis=1)
     energies = np.concatenate([np.zeros((len(frames), 1)), energies[:, :-1]], axis=1)
     difference = energies + 2 * squares[:, :half].sum(axis=1, keepdims=True)
@@ -71,7 +72,7 @@ def _first_dip(normalised: np.ndarray, shortest: int) -> tuple[np.ndarray, np.nd
     lag : ndarray, int64, shape (frames,)
         In samples, at least `shortest`.
     is_periodic : ndarray, bool, shape (frames,)
-        Whether there is such a dip.
+        True if there is such a dip.
     """
     inside = normalised[:, 1:-1]
     dips = (inside <= normalised[:, :-2]) & (inside < normalised[:, 2:])
@@ -84,7 +85,7 @@ def _first_dip(normalised: np.ndarray, shortest: int) -> tuple[np.ndarray, np.nd
 
 
 def _parabola_shift(normalised: np.ndarray, lag: np.ndarray) -> np.ndarray:
-    """Return how far the bottom of the parabola through each dip and its neighbours is from it."""
+    """Return the offset, in samples, from each dip to the bottom of a parabola fitted to it."""
     rows = np.arange(len(lag))
     before, here, after = (normalised[rows, lag + i] for i in (-1, 0, 1))
     curvature = before - 2 * here + after

@@ -1,7 +1,7 @@
-"""Benchmarks: paths of Demiurge against named baselines, measured in turn in one run.
+"""Benchmarks of Demiurge against named baselines, measured in turn in one run.
 
-They ship with the program, because `demiurge bench` is a command for users: it measures their own
-machine, on their own audio. What only measures for the documentation is in scripts/measure.
+They are part of the program, since users measure their own machine and audio with `demiurge bench`.
+Measurements that only the documentation needs are in scripts/measure.
 """
 
 import statistics
@@ -35,14 +35,14 @@ class Result:
     Attributes
     ----------
     name, what, baseline : str
-        Which benchmark, what was done, and what it is compared with.
+        The benchmark, the work that was measured, and the baseline.
     seconds, baseline_seconds : float
         Medians.
     audio_seconds : float
-        Length of the audio that was read or made; 0 if it is not about audio.
+        Length of the audio that was read or made; 0 if the benchmark is not about audio.
     repeats : int
     facts : dict
-        Other figures, by what they are.
+        Other figures, by name.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """How many times faster than the baseline."""
+        """Speed relative to the baseline."""
         return self.baseline_seconds / self.seconds
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,12 +66,12 @@ class Result:
 def run_benchmarks(
     names: tuple[str, ...], *, audio: Path | None, repeats: int, full: bool = False
 ) -> list[Result]:
-    """Run the named benchmarks, all if none is named.
+    """Run the named benchmarks, or all if none is named.
 
     Parameters
     ----------
     audio : Path, optional
-        Folder to measure on; WAVs made of the bundled sounds by default.
+        Folder to measure on; by default WAVs made from the bundled sounds.
     full : bool
         Use the sizes of the published figures: hours of audio, 20 000 files, a million units. This
         takes many minutes.
@@ -96,7 +96,7 @@ def run_benchmarks(
 
 
 def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
-    """Return what measures each room: functions of a folder of audio, repeats, and full or not."""
+    """Return the benchmark of each room, a function of audio folder, repeats and `full`."""
     from demiurge.bench.db import bench_db
     from demiurge.bench.playback import bench_playback
     from demiurge.bench.query import bench_query
@@ -115,7 +115,7 @@ def benchmarks() -> dict[str, Callable[[Path, int, bool], list[Result]]]:
 
 
 def make_wavs(folder: Path, n_files: int) -> None:
-    """Write stereo 16-bit WAVs: the bundled sounds end to end, from another one on in each file."""
+    """Write stereo 16-bit WAVs of the bundled sounds in a row, each starting with another."""
     sounds = []
     for path in sorted(CORPUS_DIR.glob("*.ogg")):
         audio = read_audio(path)
@@ -130,7 +130,7 @@ def make_wavs(folder: Path, n_files: int) -> None:
 def medians(
     ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int
 ) -> tuple[float, float]:
-    """Return the median seconds of each.
+    """Return the median seconds of both functions.
 
     They are run in turn, so that changes in the machine's speed affect both.
     """

@@ -36,7 +36,7 @@ LEAST_READS = 20
 
 
 def bench_db(audio: Path, repeats: int, full: bool) -> list[Result]:
-    """Measure the room db; `full` adds an hour alone and the memory that a build takes."""
+    """Measure the room db; `full` adds a single hour and the memory of a build."""
     results = [bench_build(audio, repeats)]
     if full:
         results[0].facts.update(measure_peak_memory(audio))

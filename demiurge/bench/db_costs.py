@@ -1,4 +1,4 @@
-"""What a build costs beside its time: its parts on one thread, and its memory."""
+"""Costs of a build besides its time: its parts on one thread, and its memory."""
 
 import subprocess
 import sys
@@ -16,9 +16,9 @@ from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
 from files.hashing import hash_file
 
-MEMORY_HOURS = (1, 8)  # lengths of the folders that memory is measured on
+MEMORY_HOURS = (1, 8)  # hours of audio that memory is measured on
 EXECUTORS = ("threads", "processes")
-# A process started from a large one counts the large one's memory in ru_maxrss; VmHWM starts anew.
+# In a child process, ru_maxrss includes the memory of its parent; VmHWM does not.
 PEAK_MEMORY = """
 import os, re, resource, sys
 from db.build import build_database
@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 
 def first_files(audio: Path, folder: Path, *, seconds: float) -> Path:
-    """Link the first files of a folder, of so many seconds together, into another one."""
+    """Link the first files of a folder, `seconds` in total, into another one."""
     for name in find_audio(audio):
         if seconds <= 0:
             break
@@ -41,7 +41,7 @@ def first_files(audio: Path, folder: Path, *, seconds: float) -> Path:
 
 
 def measure_parts(audio: Path, settings: DescriptorSettings) -> dict[str, float]:
-    """Return the seconds that one thread needs for parts of the work, without the rest."""
+    """Return the seconds that one thread needs for each part of the work."""
     paths = [audio / name for name in find_audio(audio)]
     started = time.perf_counter()
     for path in paths:
@@ -79,7 +79,7 @@ def measure_peak_memory(audio: Path) -> dict[str, float]:
 
 
 def link_hours(audio: Path, out: Path, hours: float) -> None:
-    """Link files of a folder, again and again if need be, until they last so many hours."""
+    """Link files of a folder, repeatedly if necessary, until they last `hours`."""
     out.mkdir()
     paths = [audio / name for name in find_audio(audio)]
     mean_seconds = sum(sf.info(path).duration for path in paths) / len(paths)

@@ -1,4 +1,4 @@
-"""Rendering a plan, against the original's way: every segment is read and appended by itself."""
+"""Rendering a plan, against the original's way: read and append every segment by itself."""
 
 import os
 import tempfile
@@ -21,7 +21,7 @@ from playback.render import render
 
 HOP = 1024
 N_STEPS = 60 * SAMPLE_RATE // HOP  # a minute
-# Of so many steps the baseline plays one: to decode a file for each takes minutes.
+# The baseline plays one step of so many, since decoding a file for each step takes minutes.
 MEASURED_EVERY = {"WAV": 1, "FLAC": 16, "OGG": 64}
 PLAIN_MS = 22.0  # the original's
 BASELINE = "per segment: read the whole file, cut, crossfade onto the result"
@@ -93,7 +93,7 @@ def random_plan(audio: Path) -> Plan:
 
 
 def render_by_segment(plan: Plan, out: Path, every: int = 1) -> None:
-    """Render as the original did, one step of `every`.
+    """Render one step of `every` as the original did.
 
     No file is kept open, the result grows by copying, and a crossfade shortens the segments.
     """
@@ -123,7 +123,7 @@ def convert(audio: Path, folder: Path, suffix: str) -> Path:
 
 @contextmanager
 def own_cache(folder: Path) -> Iterator[None]:
-    """Keep decoded audio apart, so that nothing is found there at first."""
+    """Use an empty cache of decoded audio within the block."""
     before = os.environ.get(FOLDER_VARIABLE)
     os.environ[FOLDER_VARIABLE] = str(folder)
     try:

@@ -31,15 +31,15 @@ K = 64
 PATH_STEPS = 2500
 PATH_STEPS_FULL = 10_000
 SETTINGS = DescriptorSettings()
-# A corpus that is too small is analysed again, faster and slower, and with its frames elsewhere.
+# A small corpus is analysed several times, at other speeds and offsets, to get enough units.
 RATES = (1.0, 1.03, 0.97, 1.06, 0.94, 1.09, 0.91)
 OFFSETS = (0, 512, 256, 768)  # samples
-COMPARED = 100  # steps that torch compares at a time: all at once would need 4 GB per million units
+COMPARED = 100  # steps that torch compares at a time; all would need 4 GB per million units
 MEASURED_EVERY = 16  # steps of the plain loop
 
 
 def bench_query(audio: Path, repeats: int, full: bool) -> list[Result]:
-    """Look for the longest file in the others, which are repeated until there are enough units."""
+    """Search for the longest file in the others, which are varied until there are enough units."""
     names = find_audio(audio)
     longest = max(names, key=lambda name: (audio / name).stat().st_size)
     others = [name for name in names if name != longest] or names
@@ -57,7 +57,7 @@ def bench_query(audio: Path, repeats: int, full: bool) -> list[Result]:
 
 
 def describe_varied(path: Path, rate: float, offset: int) -> Description:
-    """Describe a file as if it were played faster by `rate` and began `offset` samples later."""
+    """Describe a file played `rate` times as fast, without its first `offset` samples."""
     with open_mono(path) as (info, blocks):
         faster = resample_blocks(blocks, round(info.sample_rate * rate), SETTINGS.sample_rate)
         shifted = without_first(faster, offset)
@@ -92,7 +92,7 @@ def make_database(path: Path, audio: Path, names: list[str], n_units: int) -> No
 
 
 def bench_search(database: Database, sequence: np.ndarray, repeats: int) -> Result:
-    """Find the nearest units; the facts say how many of them approximate indexes find."""
+    """Find the nearest units; the facts include the recall of approximate indexes."""
     started = time.perf_counter()
     index = UnitIndex(Space(database))
     index.search(sequence[:1], k=K)
@@ -126,7 +126,7 @@ def recall(found: np.ndarray, exact: np.ndarray, k: int) -> float:
 
 
 def bench_path(database: Database, sequence: np.ndarray, repeats: int) -> Result:
-    """Find a path through candidates that are found beforehand."""
+    """Find a path through candidates that were searched beforehand."""
     index = UnitIndex(Space(database), min_samples=SETTINGS.hop_length)
     matches = index.search(sequence, k=K)
     index.search = lambda sequence, *, k: matches  # type: ignore[method-assign]
@@ -138,7 +138,7 @@ def bench_path(database: Database, sequence: np.ndarray, repeats: int) -> Result
         found[continuity] = find_path(index, sequence, options, step_samples=step_samples)
 
     measured = range(MEASURED_EVERY, len(sequence), MEASURED_EVERY)
-    # A unit is followed by another one: the last has none after it.
+    # The baseline reads the unit after each candidate; the last unit has none.
     candidates = np.minimum(matches.positions, len(database.units) - 2)
     targets = index.space.vectors(sequence)
     seconds, baseline_seconds = medians(

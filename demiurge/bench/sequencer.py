@@ -1,4 +1,4 @@
-"""Rollouts, against re-running the history; training, against a data set of one item at a time."""
+"""Rollouts, against re-running the history; training, against a dataset of single items."""
 
 import random
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from training.threads import torch_threads
 N_COLUMNS = 13  # of MFCC
 ROLLOUT_STEPS = 256
 ROLLOUT_STEPS_FULL = 4096
-MEASURED_EVERY = 16  # steps: the cost of a step grows evenly
+MEASURED_EVERY = 16  # steps; enough, since the cost of a step grows evenly
 SOURCE_STEPS = 180 * 43  # three minutes of frames
 SOURCES = 20  # an hour together
 WINDOW = 10  # steps, as the original
 BATCH_SIZE = 64
-BATCHES = 100  # trained on each time
-TRANSITIONS = 12_900  # of an epoch: five minutes of frames
+BATCHES = 100  # per run
+TRANSITIONS = 12_900  # per epoch, five minutes of frames
 
 
 def bench_sequencer(audio: Path, repeats: int, full: bool) -> list[Result]:
@@ -75,7 +75,7 @@ def bench_rollout(steps: int, repeats: int) -> Result:
 
 
 class RandomWindows(Dataset):
-    """The original's way: an item is a random window of a random source, cut in Python."""
+    """The original's dataset: an item is a random window of a random source, cut in Python."""
 
     def __init__(self, sequences: list[np.ndarray], n_items: int) -> None:
         self.sequences = sequences
@@ -91,7 +91,7 @@ class RandomWindows(Dataset):
 
 
 def bench_training(repeats: int) -> Result:
-    """Train the same model on batches of the same size; and read the batches alone."""
+    """Train the same model on batches of the same size, and read the batches alone."""
     train = make_training_step()
     sequences = random_sequences()
     tensors = [torch.from_numpy(sequence) for sequence in sequences]
@@ -136,9 +136,9 @@ def whole_windows(sequence: Tensor) -> Batch:
 
 
 def bench_epoch(repeats: int) -> Result:
-    """Learn once from every transition.
+    """Train once on every transition.
 
-    From all of a window's; against from the last one of a window of ten steps for each.
+    Demiurge uses all transitions of a window, the baseline a window of ten steps for each one.
     """
     generator = torch.Generator().manual_seed(0)
     options = ForecasterOptions()

@@ -1,4 +1,4 @@
-"""The page of a database, served in a thread, and a client that asks it."""
+"""Serve the page of a database in a thread, and send requests to it."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ STARTING_SECONDS = 60  # at most
 class Client:
     """One connection to a server, kept open until `close`; the next request begins another.
 
-    A server ends a connection without requests after a while: close it before what comes later.
+    The server ends idle connections after a while, so close this one before a long pause.
     """
 
     def __init__(self, port: int) -> None:
@@ -49,7 +49,7 @@ def serve(database: Path, plans: tuple[Path, ...] = ()) -> Iterator[Client]:
     Raises
     ------
     ParameterError
-        If what the page needs is not installed.
+        If a package that the page needs is not installed.
     """
     try:
         from demiurge.web.serve import listen, make_server, secure

@@ -86,19 +86,19 @@ def bench_vocoder(architecture: str, mel: np.ndarray, repeats: int) -> Result:
 
 
 def largest_difference(outputs: dict[str, np.ndarray]) -> float:
-    """Return by how much float32 differs from the eager module, over the latter's peak."""
+    """Return the largest difference of float32 from the eager module, relative to its peak."""
     differences = np.abs(outputs["float32"] - outputs["eager"])
     return float(differences.max() / np.abs(outputs["eager"]).max())
 
 
 def rounding_noise_db(outputs: dict[str, np.ndarray]) -> float:
-    """Return the level of what bfloat16 rounds away, below the output's."""
+    """Return the level of bfloat16's rounding noise, relative to the output."""
     noise = np.mean((outputs["bfloat16"] - outputs["eager"]) ** 2)
     return float(10 * np.log10(noise / np.mean(outputs["eager"] ** 2)))
 
 
 def bench_unagan(kind: str, repeats: int) -> Result:
-    """Generate clips together, against one by one."""
+    """Generate several clips together, against one by one."""
     torch.manual_seed(0)
     generator = Generator(UnaganOptions(architecture=kind).config(), PRESETS["22k"]).eval()
     frames = int(CLIP_SECONDS * generator.mel.frame_rate) // 16 * 16

@@ -23,9 +23,9 @@ PRESETS_TRAINED = ("vocos-small", "unagan-small")  # the published sizes take mi
 
 
 def bench_training(name: str, dataset: AudioDataset) -> Result:
-    """Train for some steps; and measure how long they wait for data."""
+    """Measure some training steps, and the time that they wait for data."""
     training = start_training(name, dataset)
-    n_steps = STEPS if name in PRESETS_TRAINED else 1  # a step of the others takes up to a minute
+    n_steps = STEPS if name in PRESETS_TRAINED else 1  # large ones take up to a minute a step
     batches = training.batches(0, 0)
     decoded = decode_batches(dataset, training.options.batch_size, training.train.n_frames)
     numbers = iter(range(1, 1_000_000))

@@ -1,6 +1,6 @@
-"""The page, asked over HTTP as a browser does, against what is usual.
+"""Benchmark the web page over HTTP, against the usual way.
 
-The usual way is to make everything anew, as text, from whole files.
+The usual way is to compute everything again, as text, from whole files.
 """
 
 import io
@@ -29,12 +29,12 @@ UNITS_FULL = 1_000_000
 PLAN_SECONDS = 600
 PLAN_SECONDS_FULL = 3600
 N_UNITS_PLAYED = 50
-UNIT_SECONDS = 0.5  # that are played of each
+UNIT_SECONDS = 0.5  # played of each unit
 RANDOM_SEED = 0
 
 
 def bench_web(audio: Path, repeats: int, full: bool) -> list[Result]:
-    """Measure the first picture of a map, the sound of units, and an edit of a long plan."""
+    """Measure the first picture of a map, the audio of units, and an edit of a long plan."""
     with tempfile.TemporaryDirectory() as temporary, own_cache(Path(temporary) / "cache"):
         folder = Path(temporary)
         make_database(folder / "large.db", audio, find_audio(audio), UNITS_FULL if full else UNITS)
@@ -47,9 +47,9 @@ def bench_web(audio: Path, repeats: int, full: bool) -> list[Result]:
 
 
 def bench_map(database: Path, repeats: int) -> Result:
-    """Open a database and ask for all that the browser needs to draw it, with an empty cache."""
+    """Open a database and request all that the browser needs to draw it, with an empty cache."""
     sizes: dict[str, int] = {}
-    servers = ExitStack()  # left after measuring: to end a server takes a moment, too
+    servers = ExitStack()  # closed after measuring, since ending a server takes time
 
     def ours() -> None:
         folder = servers.enter_context(tempfile.TemporaryDirectory())
@@ -86,7 +86,7 @@ def map_as_text(database: Path) -> str:
 
 
 def bench_units(database: Path, repeats: int) -> Result:
-    """Ask for the sound of one unit after the other."""
+    """Request the audio of one unit after the other."""
     opened = Database(database)
     rng = np.random.default_rng(RANDOM_SEED)
     chosen = rng.choice(opened.n_units, N_UNITS_PLAYED, replace=False)
@@ -113,7 +113,7 @@ def bench_units(database: Path, repeats: int) -> Result:
 
 
 def cut_unit(database: Database, position: int) -> None:
-    """Write a unit's sound as a WAV, out of its whole file."""
+    """Read a unit's whole file, and write the unit as a WAV."""
     source = database.sources[database.units.source[position]]
     start = int(database.units.start_sample[position])
     samples, rate = sf.read(database.root / source.path)
@@ -122,7 +122,7 @@ def cut_unit(database: Database, position: int) -> None:
 
 
 def bench_edit(database: Path, repeats: int, plan_seconds: int) -> Result:
-    """Replace a unit of a long plan, and ask for what the page then shows."""
+    """Replace a unit of a long plan, and request what the page then shows."""
     opened = Database(database)
     plan = random_plan(opened, plan_seconds)
     with tempfile.TemporaryDirectory() as temporary:
@@ -145,7 +145,7 @@ def bench_edit(database: Path, repeats: int, plan_seconds: int) -> Result:
 
 
 class Edits:
-    """Edits of the one plan that is open: a unit is put at steps in random order."""
+    """Edits of the one open plan, which put a unit at steps in random order."""
 
     def __init__(self, client: Client, n_steps: int, unit: int) -> None:
         self.client = client
@@ -165,7 +165,7 @@ class Edits:
 
 
 def wait_until_rendered(client: Client) -> tuple[str, int]:
-    """Return the name and revision of the one plan that is open, once its sound is there."""
+    """Return the name and revision of the one open plan, once its audio is rendered."""
     name = json.loads(client.get("/plans.json"))["plans"][0]["id"]
     while True:
         document = json.loads(client.get(f"/plans/{name}.json"))

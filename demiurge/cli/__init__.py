@@ -1,6 +1,6 @@
 """The command `demiurge`.
 
-Commands import what is slow (torch, librosa, faiss, numpy) inside, so that --help answers at once.
+Commands import slow packages (torch, librosa, faiss, numpy) inside, so that --help is fast.
 """
 
 import io
@@ -32,13 +32,13 @@ class WrongUsage(click.ClickException):
 
 
 class Main(Group):
-    """Turns errors that a user can meet into one line and an exit status.
+    """Turns errors that a user can cause into one line and an exit status.
 
     The status is 2 for wrong usage, 1 for the rest.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run as click does; a letter that the output cannot show becomes "?"."""
+        """Run as click does; characters that the output cannot show become "?"."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="replace")
@@ -58,7 +58,7 @@ class Main(Group):
 
 
 def shown(error: DemiurgeError) -> click.ClickException:
-    """Return an error as click ends the program with it."""
+    """Return the click exception that ends the program with an error."""
     lines = str(error).split("\n")  # lists of files have a line for each
     message = "\n".join(map(printable, lines))
     if isinstance(error, ParameterError):
@@ -71,17 +71,17 @@ def shown(error: DemiurgeError) -> click.ClickException:
 )
 @click.version_option(package_name="demiurge-sequencer", prog_name="demiurge")
 def main() -> None:
-    """Continue a sound file with real segments of a corpus, chosen by a trained forecaster.
+    """Continue a sound file with segments of your own sounds, chosen by a trained forecaster.
 
     \b
-    demiurge demo                                   the whole chain on the bundled sounds
-    demiurge db build my_sounds my.db               then with your own
+    demiurge demo                                   run everything on the bundled sounds
+    demiurge db build my_sounds my.db               begin with your own
     """
     signal.signal(signal.SIGTERM, exit_at_sigterm)
 
 
 def exit_at_sigterm(number: int, frame: FrameType | None) -> None:
-    """End as at Ctrl-C: temporary files are removed, and what a build has is committed."""
+    """End as at Ctrl-C: remove temporary files, and commit the finished part of a build."""
     raise SystemExit(128 + number)
 
 

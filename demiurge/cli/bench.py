@@ -1,4 +1,4 @@
-"""demiurge bench: this machine against the reference path."""
+"""demiurge bench: measure Demiurge against baselines on this machine."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 @click.option(
     "--audio",
     type=click.Path(path_type=Path),
-    help="Folder of audio to measure with. [default: WAVs made of the bundled sounds]",
+    help="Folder of audio to measure with. [default: WAVs made from the bundled sounds]",
 )
 @click.option(
     "--repeats",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="Number of runs of each; the median counts.",
+    help="Number of runs of each; the median is shown.",
 )
 @click.option(
     "--full",
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def bench(
     names: tuple[str, ...], audio: Path | None, repeats: int, full: bool, as_json: bool
 ) -> None:
-    """Measure NAMEs against a named baseline in one run.
+    """Measure rooms NAMEs, each against a baseline in the same run.
 
     NAMEs are db, query, playback, sequencer, synth and web; all of them by default.
     """
@@ -54,7 +54,7 @@ def bench(
 
 
 def echo_result(result: Result) -> None:
-    """Print the two medians of a benchmark, and what else it has found."""
+    """Print the two medians of a benchmark, and its other figures."""
     rows = [
         ["Demiurge", f"{result.seconds:.4g} s", speed_text(result, result.seconds)],
         [
@@ -71,5 +71,5 @@ def echo_result(result: Result) -> None:
 
 
 def speed_text(result: Result, seconds: float) -> str:
-    """Return how much faster than real time it is; "" if it is not about audio."""
+    """Return the speed relative to real time; "" if the benchmark is not about audio."""
     return f"{result.audio_seconds / seconds:.0f} × real time" if result.audio_seconds else ""

@@ -1,4 +1,4 @@
-"""demiurge browse: the page."""
+"""demiurge browse: serve the web page."""
 
 import os
 import threading
@@ -36,25 +36,25 @@ path_type = click.Path(path_type=Path)
     "models",
     multiple=True,
     type=path_type,
-    help="Offer this forecaster, beside those found in the folder of DB and in the current folder;"
+    help="Offer this forecaster, besides those found in the folder of DB and in the current folder;"
     " repeatable.",
 )
-@click.option("--folder", type=path_type, help="Folder that plans are kept in. [default: DB.plans]")
+@click.option("--folder", type=path_type, help="Folder for plans. [default: DB.plans]")
 @root_option
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to serve; 0.0.0.0 serves everybody who knows the token.",
+    help="Address to serve at; 0.0.0.0 serves everybody who knows the token.",
 )
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    help="Port to serve. [default: 8421, or another if that is in use]",
+    help="Port to serve at. [default: 8421, or another if that is in use]",
 )
 @click.option(
     "--token",
-    help="Access token, 16 characters or more. [default: a random one, where others can connect]",
+    help="Access token, 16 characters or more. [default: random, if other machines can connect]",
 )
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 def browse(
@@ -70,7 +70,7 @@ def browse(
 ) -> None:
     """Explore DB and its plans in a browser.
 
-    The page shows the units as a map, and reads, changes and makes plans. Ctrl-C ends it.
+    The page shows the units as a map, and opens, edits and makes plans. Press Ctrl-C to end it.
     """
     check_installed()
     from demiurge.web.serve import address_of, allow_files, listen, make_server, secure
@@ -92,7 +92,7 @@ def browse(
 
 
 def check_installed() -> None:
-    """Refuse to start without the packages that the page needs."""
+    """Raise an error if packages that the page needs are not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ParameterError(
@@ -107,7 +107,7 @@ def show(security: "Security") -> None:
 
     if open_browser(address_of(security)):
         return
-    message = "no browser could be opened: open the address in one"
+    message = "no browser could be started: open the address yourself"
     if os.environ.get("SSH_CONNECTION") and is_loopback(security.host):
         port = security.port
         message += (

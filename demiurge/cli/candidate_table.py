@@ -1,4 +1,4 @@
-"""The candidates of each step as a table: rank, place, costs, and which of them a path plays."""
+"""Table of the candidates of each step: rank, place, costs, and choice of a path."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def candidate_table(
 ) -> tuple[list[str], list[list[str]]]:
     """Return columns and cells: the `most` nearest candidates of each step.
 
-    With a path, the chosen unit is marked among them, or stands above them.
+    With a path, the chosen unit is marked among them, or listed above them.
     """
     columns = COLUMNS + PATH_COLUMNS if with_path else COLUMNS
     rows = []
@@ -32,7 +32,7 @@ def candidate_table(
 def ranked(
     candidates: list[dict[str, Any]], chosen: dict[str, Any] | None
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Return ranks and candidates; the chosen unit comes first, unranked, if it is none of them."""
+    """Return ranks and candidates, preceded by the chosen unit if it is not among them."""
     found = [(str(rank), match) for rank, match in enumerate(candidates, start=1)]
     if chosen and all(match["unit"] != chosen["unit"] for match in candidates):
         found.insert(0, ("", chosen))
@@ -45,6 +45,6 @@ def unit_cells(match: dict[str, Any], sample_rate: int) -> list[str]:
 
 
 def path_cells(match: dict[str, Any], chosen: dict[str, Any] | None) -> list[str]:
-    """Return the join cost, and whether it is played or what forbids it."""
+    """Return the join cost of a candidate, and "played" or the rule that forbids it."""
     is_chosen = chosen is not None and match["unit"] == chosen["unit"]
     return [f"{match['join']:.3f}", PLAYED if is_chosen else match.get("removed") or ""]

@@ -1,4 +1,4 @@
-"""demiurge db: build a descriptor database, look at it, keep it in order, carry it elsewhere."""
+"""demiurge db: build, inspect, maintain, export and import descriptor databases."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def db() -> None:
 @root_option
 @json_option
 def info(database: Path, root: Path | None, as_json: bool) -> None:
-    """Say what DB holds and how it was analysed."""
+    """Show what DB holds and how it was analysed."""
     from db.database import Database
 
     opened = Database(database, root=root)
@@ -50,7 +50,7 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
 
 
 def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
-    """Return what a database holds."""
+    """Return facts about the content of a database."""
     n_samples = sum(source.n_samples for source in opened.sources)
     paths = [source.path for source in opened.sources]
     return {
@@ -70,9 +70,9 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
 
 
 def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
-    """Return the facts as people read them."""
+    """Return the facts as rows of a table for people."""
     settings = opened.settings
-    there = "" if opened.root.is_dir() else " (not there; name its new place with --root)"
+    there = "" if opened.root.is_dir() else " (does not exist; name its new place with --root)"
     lengths = opened.units.n_samples
     longest = f" of {lengths.min()} to {lengths.max()} samples" if len(lengths) else ""
     problems = f"{len(facts['failed'])} failed, {len(facts['missing'])} not in the folder"
@@ -106,12 +106,12 @@ def tag_counts(database: Database) -> dict[str, int]:
 @database_argument
 @click.argument("pattern")
 @click.argument("tags", metavar="TAG…", nargs=-1, required=True)
-@click.option("--remove", is_flag=True, help="Take the tags away.")
+@click.option("--remove", is_flag=True, help="Remove the tags.")
 @json_option
 def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_json: bool) -> None:
     """Tag the sources of DB that match PATTERN.
 
-    --tag of other commands chooses units by these tags.
+    The option --tag of other commands selects units by these tags.
     """
     from db.tags import tag_sources
 
@@ -143,9 +143,9 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
 @force_option
 @json_option
 def export(database: Path, file: Path, format_name: str, force: bool, as_json: bool) -> None:
-    """Write all units of DB to a file of another program.
+    """Write all units of DB to a file for another program.
 
-    Each has its source, position and descriptors.
+    Each unit has its source, position and descriptors.
     """
     from db.database import Database
     from db.interchange import export_database
@@ -170,11 +170,11 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
 @click.option(
     "--root",
     type=click.Path(path_type=Path),
-    help="Folder of the audio; a new database needs it.",
+    help="Folder of the audio; required for a new database.",
 )
 @json_option
 def import_(files: tuple[Path, ...], database: Path, root: Path | None, as_json: bool) -> None:
-    """Put descriptors from FILEs into DB.
+    """Add descriptors from FILEs to DB.
 
     FILEs are what db export or the original Demiurge wrote: .json, .csv, .npz or .parquet.
     """

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 analysis_option = partial(option, heading="The analysis")
 work_option = partial(option, heading="The work")
-EVENTS = ("onset", "beat")  # kinds of units whose length varies
+EVENTS = ("onset", "beat")  # kinds of units that vary in length
 
 
 @dataclass(frozen=True)
 class AskedSettings:
-    """What the options ask for; None is as in the database, or the default."""
+    """The options as given; None means as in the database, or the default."""
 
     descriptors: str | None
     units: str | None
@@ -39,12 +39,12 @@ class AskedSettings:
     window_centre: str | None
 
     def settings(self, database: Path) -> DescriptorSettings | None:
-        """Return the settings of a build, None if the options ask for nothing.
+        """Return the settings for a build; None if no option is given.
 
         Raises
         ------
         ParameterError
-            If they do not go together.
+            If the options do not fit together.
         """
         from db.settings import DescriptorSettings
 
@@ -107,8 +107,8 @@ analysis_options = option_group(
     analysis_option(
         "--window-centre",
         type=click.Choice(WINDOW_CENTRES),
-        help="Centre of a frame's window: the middle of the span that is played, or its start, as"
-        " in the original Demiurge. [default: span]",
+        help="Centre of a frame's window: the middle of the samples that are played (span), or"
+        " their start, as in the original Demiurge. [default: span]",
     ),
     into="asked",
     make=AskedSettings,
@@ -128,8 +128,8 @@ analysis_options = option_group(
 @work_option(
     "--executor",
     type=click.Choice(EXECUTORS),
-    help="Where files are analysed; the result is the same. [default: threads; processes for"
-    " many files]",
+    help="How files are analysed in parallel; the result is the same. [default: threads; processes"
+    " for many files]",
 )
 @work_option(
     "--jobs", type=click.IntRange(1), help="Number of workers. [default: one per processor]"
@@ -137,11 +137,11 @@ analysis_options = option_group(
 @work_option(
     "--address", help="Address of a Ray cluster, for --executor ray; auto finds this machine's."
 )
-@click.option("--prune", is_flag=True, help="Remove sources whose files have vanished.")
+@click.option("--prune", is_flag=True, help="Remove sources whose files no longer exist.")
 @click.option(
     "--moved",
     is_flag=True,
-    help="Take AUDIO_DIR for the corpus from now on, though its old folder still exists.",
+    help="Use AUDIO_DIR for the corpus from now on, even if its old folder still exists.",
 )
 @json_option
 def build(
@@ -157,9 +157,9 @@ def build(
 ) -> None:
     """Analyse the audio below AUDIO_DIR into the database DB.
 
-    New files are added, changed ones analysed again, renamed ones recognised, unchanged ones
-    skipped. A bad file is named and the rest is kept. Interrupt it at any time; the same command
-    goes on.
+    New files are added, changed ones analysed again, renamed ones recognised, and unchanged ones
+    skipped. Unreadable files are reported, and the rest is kept. The command can be interrupted at
+    any time; run it again to continue.
     """
     from db.build import build_database
 
@@ -178,7 +178,7 @@ def build(
             )
     except KeyboardInterrupt:
         raise click.ClickException(
-            f"interrupted; what was analysed is kept in {database}. Run the same command to go on"
+            f"interrupted; analysed files are kept in {database}. Run the same command to continue"
         ) from None
     if as_json:
         echo_json(report_facts(database, report))
@@ -189,7 +189,7 @@ def build(
 
 
 def report_facts(database: Path, report: BuildReport) -> dict[str, Any]:
-    """Return what --json prints of a build."""
+    """Return the facts that --json prints about a build."""
     return {
         "database": str(database),
         "added": report.added,
@@ -205,7 +205,7 @@ def report_facts(database: Path, report: BuildReport) -> dict[str, Any]:
 
 
 def echo_report(database: Path, report: BuildReport) -> None:
-    """Print what a build has done, and the files that failed."""
+    """Print a summary of a build, and the files that failed."""
     counts = [f"{len(report.added)} added", f"{len(report.changed)} changed"]
     if report.renamed:
         counts.append(f"{len(report.renamed)} renamed")
@@ -219,4 +219,4 @@ def echo_report(database: Path, report: BuildReport) -> None:
     if report.vanished:
         done = "removed" if report.pruned else "kept; remove them with --prune"
         vanished = counted(len(report.vanished), "source")
-        click.echo(f"  {vanished} not in the folder any more ({done})")
+        click.echo(f"  {vanished} no longer in the folder ({done})")

@@ -1,4 +1,4 @@
-"""demiurge db remove, compact and verify: keep a database in order."""
+"""demiurge db remove, compact and verify: maintain a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from files.names import printable
 if TYPE_CHECKING:
     from db.verify import Verification
 
-SHOWN = 20  # names listed for people; --json has all
+SHOWN = 20  # names printed for people; --json prints all
 
 
 @command(
@@ -53,9 +53,9 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
 @database_argument
 @json_option
 def compact(database: Path, as_json: bool) -> None:
-    """Free the space of what was changed or removed.
+    """Free the space of changed and removed sources.
 
-    DB is rewritten. Plans stay playable; unit numbers change.
+    DB is rewritten. Plans stay playable, but unit numbers change.
     """
     from db.maintain import compact as compact_database
 
@@ -80,7 +80,7 @@ def compact(database: Path, as_json: bool) -> None:
 @click.option(
     "--repair",
     is_flag=True,
-    help="Take out sources whose rows are damaged; the next build analyses them again.",
+    help="Remove sources whose rows are damaged; the next build analyses them again.",
 )
 @json_option
 def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_
 
 
 def verification_facts(database: Path, found: Verification) -> dict[str, Any]:
-    """Return what --json prints of a check."""
+    """Return the facts that --json prints about a check."""
     return {
         "database": str(database),
         "ok": found.ok,
@@ -117,7 +117,7 @@ def verification_facts(database: Path, found: Verification) -> dict[str, Any]:
 
 
 def echo_verification(database: Path, found: Verification, *, rows_only: bool) -> None:
-    """Print what a check has found, and how to mend it."""
+    """Print the result of a check, and how to repair damage."""
     files = "" if rows_only else f", {counted(len(found.files), 'audio file')} changed or missing"
     click.echo(
         f"{database}: {counted(found.sources, 'source')}, {counted(found.rows, 'row')} checked,"
@@ -127,8 +127,8 @@ def echo_verification(database: Path, found: Verification, *, rows_only: bool) -
         click.echo(printable(f"  {name}: {problem}"), err=True)
     if found.repaired:
         click.echo(
-            f"  taken out: {len(found.repaired)}; analyse them again with: demiurge db build"
+            f"  removed: {len(found.repaired)}; analyse them again with: demiurge db build"
             f" AUDIO_DIR {quoted(database)}"
         )
     elif found.damaged:
-        click.echo(f"  mend it with: demiurge db verify --repair {quoted(database)}")
+        click.echo(f"  repair it with: demiurge db verify --repair {quoted(database)}")

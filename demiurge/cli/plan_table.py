@@ -1,4 +1,4 @@
-"""A plan for reading: what is played when, why, and what else would have fitted."""
+"""Table of a plan: the units played, their costs, and alternatives."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ COLUMNS = [
 def plan_facts(
     plan: Plan, file: Path, crossfade: CrossfadeOptions, root: Path | None
 ) -> dict[str, Any]:
-    """Return all that a plan says, and which of its sources are missing.
+    """Return the facts in a plan, and which of its sources are missing.
 
-    "missing" is None where the corpus is not there to look.
+    "missing" is None if the folder of the corpus does not exist.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def plan_facts(
 
 
 def source_facts(plan: Plan, missing: dict[str, bool | None]) -> list[dict[str, Any]]:
-    """Return how much each source plays, in the order in which they begin."""
+    """Return how long each source is played, in order of first use."""
     counts = Counter(step.source for step in plan.steps)
     seconds: defaultdict[str, float] = defaultdict(float)
     for step in plan.steps:
@@ -91,7 +91,7 @@ def source_facts(plan: Plan, missing: dict[str, bool | None]) -> list[dict[str, 
 
 
 def missing_sources(plan: Plan, root: Path | None) -> dict[str, bool | None]:
-    """Return whether each source is missing; None if the folder of the corpus is not there.
+    """Return whether each source is missing; None if the folder of the corpus does not exist.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def missing_sources(plan: Plan, root: Path | None) -> dict[str, bool | None]:
 
 
 def echo_plan(facts: dict[str, Any]) -> None:
-    """Print a few lines about the whole, then a row for each step."""
+    """Print a few lines about the whole plan, then a row for each step."""
     sources = facts["sources"]
     steps = facts["steps"]
     click.echo(
@@ -137,15 +137,15 @@ def echo_missing(sources: list[dict[str, Any]]) -> None:
         )
     if any(source["missing"] is None for source in sources):
         click.echo(
-            "  the corpus is not there, so that it cannot be played; say where it is now with"
-            " --root"
+            "  the folder of the corpus does not exist, so the plan cannot be played; name its new"
+            " place with --root"
         )
 
 
 def step_cells(step: dict[str, Any], sample_rate: int) -> list[str]:
     """Return a step's cells, one for each of `COLUMNS`.
 
-    Costs are empty where a step was written by hand, and the join where nothing joins.
+    Costs are empty if a step was written by hand; the join cost is empty if nothing is joined.
     """
     unit = ""
     distance = ""
@@ -171,7 +171,7 @@ def step_cells(step: dict[str, Any], sample_rate: int) -> list[str]:
 
 
 def how_played(step: dict[str, Any]) -> str:
-    """Return what is done to a unit, and whether it is locked."""
+    """Return the transformations of a unit, and whether it is locked."""
     marks = []
     if step["locked"]:
         marks.append("locked")
@@ -187,7 +187,7 @@ def how_played(step: dict[str, Any]) -> str:
 
 
 def nearest_text(alternatives: Sequence[dict[str, Any]], sample_rate: int) -> str:
-    """Return the nearest of the other units that would fit, and what forbids it there."""
+    """Return the nearest alternative, and the rule that forbids it there, if any."""
     if not alternatives:
         return ""
     nearest = min(alternatives, key=lambda match: match["distance"])

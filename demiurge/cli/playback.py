@@ -1,4 +1,4 @@
-"""demiurge playback: render a plan, hear it, read it, or hand it to other tools."""
+"""demiurge playback: render a plan, play it, list it, or export it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ path_type = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to make of a plan."""
+    """The outputs requested for a plan."""
 
     out: Path | None
     play: bool
@@ -45,7 +45,7 @@ class Wanted:
         return bool(self.out or self.play or self.exports or self.stems or self.picture)
 
     def outputs(self, plan: Path) -> Outputs:
-        """Return the files to write; exports lie beside OUT, or else beside the plan."""
+        """Return the files to write; exports go beside OUT, or else beside the plan."""
         from playback.outputs import Outputs, export_path
 
         exports = {kind: export_path(self.out or plan, kind) for kind in self.exports}
@@ -54,7 +54,7 @@ class Wanted:
 
 wanted_options = option_group(
     output_option("-o", "--out", type=path_type, help="The WAV, FLAC or OGG file to write."),
-    output_option("--play", is_flag=True, help="Play it on the loudspeaker while it is rendered."),
+    output_option("--play", is_flag=True, help="Play it on the loudspeaker while rendering it."),
     output_option(
         "--device", help="Audio output for --play, a name or number. [default: the system's]"
     ),
@@ -72,12 +72,12 @@ wanted_options = option_group(
     output_option(
         "--picture",
         type=path_type,
-        help="PNG for a picture of OUT: its sources, crossfades and spectrum.",
+        help="Write a picture of OUT (sources, crossfades, spectrum) to this PNG.",
     ),
     output_option(
         "--show",
         is_flag=True,
-        help="List the steps instead: what is played when, why, and what else would have fitted.",
+        help="Only list the steps: units, times, costs and alternatives.",
     ),
     into="wanted",
     make=Wanted,
@@ -117,7 +117,7 @@ def playback(
 ) -> None:
     """Render PLAN, as it was written or as you have edited it.
 
-    The joins are as the plan says, unless options say otherwise.
+    Joins follow the plan's settings, unless options override them.
     """
     from playback.open_plan import open_plan
     from playback.outputs import write_outputs
@@ -158,14 +158,14 @@ def play_aloud(
     *,
     quiet: bool,
 ) -> None:
-    """Play on the loudspeaker, and say how often the sound was interrupted."""
+    """Play on the loudspeaker, and report interruptions."""
     from playback.outputs import listen
 
     with progress_bar("playing", quiet=quiet) as progress:
         played = listen(opened, render_options, gain_db=gain_db, device=device, progress=progress)
     if played.underruns:
         click.echo(
-            f"the sound was interrupted {played.underruns} times: the machine was too busy",
+            f"playback was interrupted {played.underruns} times: the machine was too busy",
             err=True,
         )
 
@@ -179,8 +179,7 @@ def show_plan(
 
     if wanted.makes_something:
         raise ParameterError(
-            "--show lists the plan and makes nothing; leave out -o, --play, --export, --stems and"
-            " --picture"
+            "--show only lists the plan; leave out -o, --play, --export, --stems and --picture"
         )
     loaded = Plan.load(plan)
     crossfade = asked.render_options(loaded.settings).crossfade
@@ -192,7 +191,7 @@ def show_plan(
 
 
 def check_request(wanted: Wanted) -> None:
-    """Refuse early what asks for nothing, for a picture of nothing, or for no loudspeaker."""
+    """Refuse requests for nothing, for a picture without OUT, or without a loudspeaker."""
     from playback.live import check_output_device
 
     if wanted.picture and not wanted.out:
@@ -208,7 +207,7 @@ def check_request(wanted: Wanted) -> None:
 def check_outputs(
     plan: Path, loaded: Plan, outputs: Outputs, output: OutputOptions, *, force: bool
 ) -> None:
-    """Refuse early what cannot be written, or would take the place of something."""
+    """Refuse outputs that cannot be written or would overwrite something."""
     check_formats(loaded, outputs, output)
     if outputs.stems and outputs.stems.exists() and not outputs.stems.is_dir():
         raise ParameterError(f"--stems {outputs.stems} is a file; give the name of a folder")
@@ -220,7 +219,7 @@ def check_outputs(
 
 
 def check_formats(loaded: Plan, outputs: Outputs, output: OutputOptions) -> None:
-    """Refuse options of a file that is not written, and what its format cannot hold."""
+    """Refuse options for files that are not written, and formats that cannot hold the bits."""
     from audio.formats import check_output_format
 
     if not outputs.out and (output.lufs, output.true_peak_db) != (None, None):
@@ -238,7 +237,7 @@ def check_formats(loaded: Plan, outputs: Outputs, output: OutputOptions) -> None
 
 
 def written_facts(plan: Plan, written: WrittenOutputs) -> dict[str, Any]:
-    """Return what --json prints of what was written."""
+    """Return the facts that --json prints about the files that were written."""
     return {
         "files": [str(path) for path in written.files],
         "skipped": written.skipped,
@@ -251,7 +250,7 @@ def written_facts(plan: Plan, written: WrittenOutputs) -> dict[str, Any]:
 
 
 def echo_written(plan: Plan, written: WrittenOutputs, out: Path | None, lufs: float | None) -> None:
-    """Print what was written, and what was left out."""
+    """Print the files that were written, and what was left out."""
     if out and written.summary:
         click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {written.n_steps} units")
         for note in level_notes(written.summary, lufs):
@@ -264,7 +263,7 @@ def echo_written(plan: Plan, written: WrittenOutputs, out: Path | None, lufs: fl
 
 
 def silence_text(plan: Plan, source: str) -> str:
-    """Return how much is silent without a source; "" if a single step is skipped."""
+    """Return how much is silent because a source is missing; "" if it is a single step."""
     lengths = [step.n_samples for step in plan.steps if step.source == source]
     if not lengths:
         return ""

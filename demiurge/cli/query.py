@@ -1,4 +1,4 @@
-"""demiurge query: the nearest units of each step, and why a path plays which of them."""
+"""demiurge query: list the nearest units of each step, and explain the choice of a path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from query.options import PathOptions
     from query.settings import SearchSettings
 
-# what a person can take in; --json has all
+# printed for people; --json prints all
 SHOWN_STEPS = 20
 SHOWN_UNITS = 10
 SHOWN_EXPLAINED = 5
@@ -53,7 +53,7 @@ SHOWN_EXPLAINED = 5
     "--explain",
     "with_path",
     is_flag=True,
-    help="Find a path, as mosaic does, and say what spoke for and against each candidate.",
+    help="Find a path, as mosaic does, and show the costs of each candidate.",
 )
 @json_option
 @click.pass_context
@@ -99,12 +99,12 @@ def query(
 
 
 def index_facts(index: UnitIndex) -> dict[str, Any]:
-    """Return what --json prints of a search."""
+    """Return the facts that --json prints about a search."""
     return {"units": index.counts, "index": index.kind, "metric": str(index.space.metric)}
 
 
 def check_path_options(context: click.Context, *, with_path: bool) -> None:
-    """Refuse options of a path where none is found.
+    """Refuse options of a path if no path is searched.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def check_path_options(context: click.Context, *, with_path: bool) -> None:
 
 
 def search_index(database: Database, search: SearchSettings, progress: Progress) -> UnitIndex:
-    """Return the units that the filters leave, however short they are."""
+    """Return an index of the units that pass the filters, however short they are."""
     from query.index import UnitIndex
 
     space = search.space(database)
@@ -126,7 +126,7 @@ def search_index(database: Database, search: SearchSettings, progress: Progress)
 
 
 def unit_facts(database: Database, position: int, distance: float) -> dict[str, Any]:
-    """Return what is listed of the unit at a position in `database.units`."""
+    """Return the facts listed about the unit at a position in `database.units`."""
     return {
         "unit": int(database.units.ids[position]),
         "source": database.sources[database.units.source[position]].path,
@@ -154,7 +154,7 @@ def nearest_steps(
 def explained_steps(
     index: UnitIndex, described: DescriptorSequence, options: PathOptions, *, shown: int
 ) -> list[dict[str, Any]]:
-    """Return what a path plays at the first steps, and its candidates with their costs."""
+    """Return the first steps of a path, with their units, candidates and costs."""
     from query.explain import explain
     from query.path import find_path
 
@@ -186,7 +186,7 @@ def chosen_facts(index: UnitIndex, path, part: int) -> dict[str, Any] | None:
         return None
     return {
         **unit_facts(index.database, position, float(path.distances[part])),
-        "n_samples": int(path.n_samples[part]),  # as long as it is played
+        "n_samples": int(path.n_samples[part]),  # as played
         "join": round(float(path.joins[part]), 6),
     }
 

@@ -1,4 +1,4 @@
-"""demiurge render and demiurge mosaic: from a file to a WAV made of the corpus."""
+"""demiurge render and demiurge mosaic: make a WAV from units of a corpus."""
 
 from __future__ import annotations
 
@@ -142,11 +142,12 @@ def mosaic(
 def check_outputs(
     given: Path, out: Path, variations: int, bits: str | None, *, force: bool
 ) -> None:
-    """Refuse early what cannot be written, or would be written over the file given.
+    """Check that the outputs can be written and would not overwrite the file given.
 
     Raises
     ------
     ParameterError
+        If they cannot, or would.
     """
     from demiurge.pipeline import plan_path, variation_paths
 

@@ -1,4 +1,4 @@
-"""What render, mosaic and playback say of what they have written."""
+"""Reports of render, mosaic and playback about the files they have written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from playback.render import RenderSummary
 
 QUIET_PEAK = 0.05
-REACHED_LU = 0.05  # a loudness this near to what was asked for is that
+REACHED_LU = 0.05  # a loudness this close to the requested one counts as reached
 
 
 def echo_results(results: list[RenderResult], lufs: float | None, *, as_json: bool) -> None:
-    """Print what was written, and of what it is made."""
+    """Print the files that were written, and what they are made of."""
     if as_json:
         documents = [result_facts(result) for result in results]
         echo_json(documents[0] if len(documents) == 1 else documents)
@@ -46,7 +46,7 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
 
 
 def result_facts(result: RenderResult) -> dict[str, Any]:
-    """Return what --json prints of a result."""
+    """Return the facts that --json prints about a result."""
     plan = result.plan
     return {
         "wav": str(result.wav),
@@ -64,7 +64,7 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
 
 
 def level_facts(summary: RenderSummary) -> dict[str, Any]:
-    """Return what --json prints of how loud a file is."""
+    """Return the facts that --json prints about the level of a file."""
     return {
         "peak": summary.peak,
         "gain_db": summary.gain_db,
@@ -74,7 +74,7 @@ def level_facts(summary: RenderSummary) -> dict[str, Any]:
 
 
 def level_notes(summary: RenderSummary, lufs: float | None = None) -> list[str]:
-    """Return what became of the level, a sentence each; `lufs` is what was asked for."""
+    """Return sentences about the level; `lufs` is the requested loudness."""
     if summary.lufs is None:
         return unmeasured_notes(summary, lufs)
     notes = [
@@ -83,14 +83,14 @@ def level_notes(summary: RenderSummary, lufs: float | None = None) -> list[str]:
     ]
     if lufs is not None and summary.lufs < lufs - REACHED_LU:
         notes.append(
-            f"{lufs:g} LUFS would need a limiter: the true peak allows no more; it may be higher"
-            " with demiurge playback --true-peak, 0 at most"
+            f"{lufs:g} LUFS would need a limiter, since the true peak is at its limit; raise the"
+            " limit with demiurge playback --true-peak, 0 at most"
         )
     return notes
 
 
 def unmeasured_notes(summary: RenderSummary, lufs: float | None) -> list[str]:
-    """Return the notes of a file whose loudness was not, or could not be, measured."""
+    """Return sentences about a file whose loudness was not, or could not be, measured."""
     notes = []
     if summary.gain_db:
         notes.append(f"lowered by {-summary.gain_db:.1f} dB to stay below full scale")
@@ -98,5 +98,5 @@ def unmeasured_notes(summary: RenderSummary, lufs: float | None) -> list[str]:
         peak_db = to_decibels(summary.peak)
         notes.append(f"quiet: no sample is above {peak_db:.0f} dB; --lufs -16 makes it louder")
     if lufs is not None:
-        notes.append("no loudness can be measured: it is left as it is")
+        notes.append("the loudness cannot be measured, so the level is not changed")
     return notes

@@ -73,7 +73,7 @@ def forecast(
 ) -> None:
     """Forecast how each SEED, an audio or descriptor file, goes on.
 
-    Several forecasts are written as OUT-SEED-1.json, OUT-SEED-2.json, … beside each other.
+    Several forecasts are written to OUT-SEED-1.json, OUT-SEED-2.json, …
     """
     from db.sequence_file import save_sequence
     from db.units import step_lengths
@@ -109,7 +109,7 @@ def forecast(
 
 
 def echo_forecasts(written: list[dict[str, Any]]) -> None:
-    """Print what was written, and what to do with it."""
+    """Print the files that were written, and what to do with them."""
     for one in written:
         click.echo(f"{one['forecast']}: {one['steps']} steps ({one['seconds']:.2f} s)")
     click.echo(f"find units for it with: demiurge query {quoted(written[0]['forecast'])} DB")

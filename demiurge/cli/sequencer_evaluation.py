@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),
-    help="PNG for a picture of the forecasts' spread and of rollouts.",
+    help="Write a picture of the forecasts' spread and of rollouts to this PNG.",
 )
 @random_seed_option()
 @force_option
@@ -85,7 +85,7 @@ def evaluate_models(
     picture: Path | None,
     as_json: bool,
 ) -> None:
-    """Evaluate models, print what was found, and draw it into `picture`."""
+    """Evaluate models, print the results, and plot them into `picture`."""
     from db.database import Database
     from sequencer.evaluate import evaluate, to_document
     from sequencer.evaluation_data import added_sources
@@ -112,7 +112,7 @@ def evaluate_models(
 
 
 def load_models(folders: list[Path], database: Database) -> dict[str, Forecaster]:
-    """Return forecasters by name; by the whole path where two have the same name.
+    """Return forecasters by name, or by the whole path if two have the same name.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def load_models(folders: list[Path], database: Database) -> dict[str, Forecaster
 def echo_evaluations(
     title: str, found: list[Evaluation], floors: dict[str, dict[int, float]]
 ) -> None:
-    """Print a row for each forecaster, and for what real data would read."""
+    """Print a row for each forecaster, and for real data."""
     horizons = list(found[0].errors)
     columns = [
         "forecaster",

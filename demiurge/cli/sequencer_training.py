@@ -50,7 +50,7 @@ def make_training_options(
     random_seed: int,
     device: str,
 ) -> ForecasterOptions:
-    """Return `ForecasterOptions` of the options' values."""
+    """Return `ForecasterOptions` from the command's options."""
     from sequencer.train import ForecasterOptions
 
     return ForecasterOptions(
@@ -86,7 +86,7 @@ training_options = option_group(
         type=click.IntRange(1),
         default=60,
         show_default=True,
-        help="Most epochs; training ends when the validation loss no longer falls.",
+        help="Most epochs; training ends earlier if the validation loss no longer falls.",
     ),
     minutes_option,
     training_option(
@@ -130,9 +130,9 @@ def train(
 ) -> None:
     """Train a forecaster on DB and save it in MODEL.
 
-    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
-    best so far is kept, and --resume goes on as if nothing had happened.
-    Several processes share the work when started by torchrun.
+    The weights with the lowest validation loss are kept. When training is stopped by Ctrl-C or
+    --minutes, the best weights so far are kept, and --resume continues as if it had never stopped.
+    Several processes started by torchrun share the work.
     """
     from db.database import Database
     from sequencer.train import train_forecaster
@@ -163,7 +163,7 @@ def train(
 
 
 def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
-    """Print how training went."""
+    """Print a summary of the training."""
     from sequencer.registry import HEADS
     from training.sparkline import sparkline
 
@@ -182,8 +182,8 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
     if summary.train_steps < FEW_STEPS:
         click.echo(
-            "  that is little to learn from, so expect little of forecasts: take loops, music or"
-            " playing that goes on, half an hour or more; demiurge mosaic needs no forecast"
+            "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
+            " loops, music or continuous playing; demiurge mosaic needs no forecast"
         )
 
 
@@ -207,9 +207,8 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
 def compare(database: Path, out: Path, minutes: float, random_seed: int, as_json: bool) -> None:
     """Train every architecture with every head, and evaluate all.
 
-    As many are trained at a time as there are processors. The models are left in OUT_DIR, with a
-    picture. Stopped and started again with the same options, those that are there are not trained
-    anew.
+    One model per processor is trained at a time. The models are written to OUT_DIR, with a picture.
+    If the command is stopped and run again with the same options, it keeps the finished models.
     """
     from sequencer.compare import train_all
 

@@ -33,8 +33,8 @@ from files.errors import ParameterError
 def synth() -> None:
     """Train vocoders and generators, and make audio with them.
 
-    A vocoder turns mel spectrograms into audio; a generator, a UNAGAN, makes mel spectrograms from
-    noise. Where a model is asked for, the word shipped stands for the one that comes with Demiurge.
+    A vocoder turns mel spectrograms into audio; a generator (UNAGAN) makes mel spectrograms from
+    noise. In place of a model, the word shipped names the one that comes with Demiurge.
     """
 
 
@@ -52,7 +52,7 @@ def synth() -> None:
 def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: bool) -> None:
     """Pass AUDIO through a vocoder.
 
-    Each channel is passed by itself; the result is as good as VOCODER can be.
+    Each channel is passed separately. The result shows how good VOCODER can be.
     """
     from synth.resynth import resynthesise
 
@@ -115,8 +115,8 @@ def write_audio(out: Path, samples: Any, sample_rate: int) -> None:
     nargs=2,
     metavar="MEAN STD",
     type=click.Path(path_type=Path),
-    help="Mean and deviation of a UNAGAN's training mels, as .npy. [default: it makes normalised"
-    " mels]",
+    help="Mean and deviation of a UNAGAN's training mels, as .npy. [default: none; the model makes"
+    " normalised mels]",
 )
 @force_option
 @json_option
@@ -130,11 +130,11 @@ def import_(
 ) -> None:
     """Turn a published checkpoint into MODEL.
 
-    HiFi-GAN, MelGAN and UNAGAN are known. Code in it is refused, never run.
+    HiFi-GAN, MelGAN and UNAGAN are supported. Code in a checkpoint is refused, never run.
 
-    The JSON file has the names of HiFi-GAN's config.json; of MelGAN n_mel_channels, ngf,
-    n_residual_layers and ratios; of UNAGAN feat_dim, z_dim, hidden_dim, num_groups and
-    z_scale_factors. MelGAN and UNAGAN may have a sampling_rate.
+    The JSON file has the keys of HiFi-GAN's config.json; for MelGAN n_mel_channels, ngf,
+    n_residual_layers and ratios; for UNAGAN feat_dim, z_dim, hidden_dim, num_groups and
+    z_scale_factors. MelGAN and UNAGAN also take a sampling_rate.
     """
     from synth.published import import_published
 

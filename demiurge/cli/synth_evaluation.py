@@ -59,12 +59,12 @@ def evaluate() -> None:
     type=click.FloatRange(6),
     default=120.0,
     show_default=True,
-    help="How much audio to measure on, in seconds, if there is as much.",
+    help="How much audio to measure on, in seconds, or all if there is less.",
 )
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),
-    help="PNG for the spectrograms of one excerpt.",
+    help="Write the spectrograms of one excerpt to this PNG.",
 )
 @musicnn_option
 @random_seed_option()
@@ -80,10 +80,10 @@ def evaluate_vocoder(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Compare audio with what VOCODERs make of it.
+    """Compare audio with its copies made by VOCODERs.
 
     They should not have been trained on the audio below AUDIO_DIR. Griffin-Lim is measured beside
-    them. The Fréchet distance of embeddings (FAD) is left out where musicnn is not installed.
+    them. The Fréchet distance of embeddings (FAD) is left out if musicnn is not installed.
     """
     from synth.evaluate_vocoder import evaluate_vocoders
 
@@ -144,7 +144,7 @@ def number_text(value: float | None, digits: int) -> str:
     "others",
     multiple=True,
     metavar="NAME=DIR",
-    help="Compare with this audio as well, under a name; repeatable.",
+    help="Also compare with this audio, shown under a name; repeatable.",
 )
 @click.option(
     "--minutes",
@@ -166,11 +166,11 @@ def evaluate_generator(
     random_seed: int,
     as_json: bool,
 ) -> None:
-    """Compare generated audio with what UNAGAN learned from.
+    """Compare generated audio with the audio that UNAGAN was trained on.
 
     UNAGAN and VOCODER make as much audio as there is below AUDIO_DIR, up to --minutes. Sets that
-    are better than it can be, or that it must beat, are compared beside it. Needs the package
-    musicnn.
+    bound its distance from below, and others that it must beat, are shown beside it. Needs the
+    package musicnn.
     """
     from synth.evaluate_generator import evaluate_generator as evaluate_clips
     from synth.musicnn import Musicnn
@@ -198,37 +198,37 @@ def evaluate_generator(
 
 
 def echo_report(audio_dir: Path, report: GeneratorReport) -> None:
-    """Print the distances, and what they say of monotony and copying."""
+    """Print the distances, and figures for monotony and copying."""
     rows = [[name, f"{fad:.3f}"] for name, fad in report.fad.items()]
     title = f"{audio_dir}: {report.clips} clips of each set; lower is better"
     echo_table(title, ["set", "FAD"], rows)
     click.echo(
-        "  as good as can be: recordings, other half; nothing learnt: their frames in random order,"
-        " and white noise"
+        "  best possible: recordings, other half; nothing learnt: their frames in random order, and"
+        " white noise"
     )
     found = report.diversity
     click.echo(
-        f"  spread of clips: {found.spread:.3f}, of recordings: {found.recorded_spread:.3f}; far"
-        " less is monotony"
+        f"  spread of clips: {found.spread:.3f}, of recordings: {found.recorded_spread:.3f}; much"
+        " less means monotony"
     )
     click.echo(
-        f"  nearest recording: {found.nearest:.3f} (at least {found.closest:.3f}), of another"
-        f" recording: {found.recorded_nearest:.3f} (at least {found.recorded_closest:.3f}); far"
-        " less is copying"
+        f"  nearest recording: {found.nearest:.3f} (at least {found.closest:.3f}), from another"
+        f" recording: {found.recorded_nearest:.3f} (at least {found.recorded_closest:.3f}); much"
+        " less means copying"
     )
     if report.fad_is_biased:
         click.echo(BIASED)
 
 
 def exit_if_left_out(left_out: dict[str, str]) -> None:
-    """Name the audio files that could not be used; if there are any, exit with 1."""
+    """Print the audio files that could not be used; if there are any, exit with 1."""
     echo_left_out(left_out)
     if left_out:
         raise SystemExit(1)
 
 
 def find_embedding(folder: Path | None) -> Musicnn | None:
-    """Return MusiCNN from a folder or as installed, None if it is in neither."""
+    """Return MusiCNN from a folder or as installed; None if it is not found."""
     from synth.musicnn import Musicnn
 
     if folder is None and importlib.util.find_spec("musicnn") is None:
@@ -241,12 +241,12 @@ def find_embedding(folder: Path | None) -> Musicnn | None:
 
 
 def named_folders(others: tuple[str, ...]) -> dict[str, Path]:
-    """Return folders by name, of texts like NAME=DIR.
+    """Return folders by name, from texts like NAME=DIR.
 
     Raises
     ------
     ParameterError
-        If a text is not like that, or a name comes twice.
+        If a text has another form, or a name is repeated.
     """
     folders: dict[str, Path] = {}
     for other in others:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def make_options(
     minutes: float, seconds: float, random_seed: int, workers: int | None
 ) -> GenerateOptions:
-    """Return `GenerateOptions` of the options' values."""
+    """Return `GenerateOptions` from the command's options."""
     from synth.generate import GenerateOptions
 
     return GenerateOptions(
@@ -39,7 +39,7 @@ generate_options = option_group(
         "--minutes",
         type=click.FloatRange(0, min_open=True),
         required=True,
-        help="How much audio to make, in minutes; the last file is whole, too.",
+        help="How much audio to make, in minutes, rounded up to whole files.",
     ),
     click.option(
         "--seconds",
@@ -86,8 +86,8 @@ def generate(
 ) -> None:
     """Fill OUT_DIR with audio by a UNAGAN and a vocoder.
 
-    Interrupt it at any time; the same command goes on, and more --minutes add to what is there.
-    With --force, what was generated there with other options or models is replaced.
+    It can be interrupted at any time: the same command continues, and more --minutes add files.
+    With --force, files generated there with other options or models are replaced.
     """
     from synth.generate import generate as generate_audio
     from training.distributed import Distributed
@@ -109,7 +109,7 @@ def generate(
             )
     except KeyboardInterrupt:
         raise click.ClickException(
-            f"interrupted; what was made is kept in {out}. Run the same command to go on"
+            f"interrupted; the finished files are kept in {out}. Run the same command to continue"
         ) from None
     if as_json:
         echo_json({"folder": str(out), **asdict(summary)})
@@ -120,7 +120,7 @@ def generate(
 
 
 def echo_summary(out: Path, summary: GenerateSummary) -> None:
-    """Print how much was made, what was made again, and what failed."""
+    """Print how much was made, and which attempts and files failed."""
     made = f"{counted(summary.made, 'file')} made"
     if summary.made:
         made += f" in {summary.seconds:.1f} s, {summary.real_time:.0f} × real time"
@@ -128,6 +128,6 @@ def echo_summary(out: Path, summary: GenerateSummary) -> None:
     click.echo(f"{out}: {made}, {summary.kept} were there; {minutes:.1f} minutes of audio")
     if summary.redone:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.redone.items())
-        click.echo(f"  made again with other random numbers, being broken: {reasons}")
+        click.echo(f"  broken, and made again with other random numbers: {reasons}")
     for name in summary.failed:
-        click.echo(f"  failed: {name}: broken with every random number that was tried", err=True)
+        click.echo(f"  failed: {name}: broken with all random numbers that were tried", err=True)

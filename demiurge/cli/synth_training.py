@@ -56,9 +56,9 @@ def train_vocoder(
 ) -> None:
     """Train a vocoder on audio and save it in MODEL.
 
-    The weights with the least validation loss are kept. Stopped with Ctrl-C or by --minutes, the
-    best so far is kept, and --resume goes on; killed, the last two minutes are lost at most.
-    Several processes share the work when started by torchrun.
+    The weights with the lowest validation loss are kept. When training is stopped by Ctrl-C or
+    --minutes, the best weights so far are kept, and --resume continues; if it is killed, at most
+    the last two minutes are lost. Several processes started by torchrun share the work.
     """
     from synth.train_vocoder import VocoderOptions
     from synth.train_vocoder import train_vocoder as train
@@ -89,7 +89,7 @@ def train_unagan(
     """Train a UNAGAN on audio and save it in MODEL.
 
     FILE.json may hold width and discriminator_width (channels), clip_frames (length of a training
-    excerpt), batch_size, cycle (whether noise must be found again in what it made),
+    excerpt), batch_size, cycle (true to train an encoder that recovers the noise),
     adversarial_from (training steps before the discriminator joins) and latent_order (of the
     autoregression that colours the noise); the rest is as published. With --from, the width and
     the order are those of that model.
@@ -107,7 +107,7 @@ def train_unagan(
 
 
 def sizes_of(generator: Generator) -> dict[str, Any]:
-    """Return the options that a generator to start from decides."""
+    """Return the options that are decided by the generator to start from."""
     hierarchical = bool(generator.config.upsamplings)
     return {
         "architecture": "hierarchical" if hierarchical else "nonhierarchical",
@@ -119,12 +119,12 @@ def sizes_of(generator: Generator) -> dict[str, Any]:
 def prepare(
     audio_dir: Path, model_dir: Path, asked: AskedTraining, *, force: bool
 ) -> tuple[dict[str, Any], Path | None]:
-    """Refuse what cannot be trained.
+    """Check the options before training; return what training starts from.
 
     Returns
     -------
     saved : dict
-        The options that the training to be resumed had.
+        The options of the training to be resumed.
     start : Path or None
         The model that gives the sizes.
 
@@ -151,7 +151,7 @@ def prepare(
 
 
 def refuse_own(asked: AskedTraining) -> None:
-    """Refuse options that the model to start from decides."""
+    """Refuse options that are decided by the model to start from."""
     given = [f"--{name.replace('_', '-')}" for name in OWN if getattr(asked, name) is not None]
     if given:
         raise ParameterError(
@@ -169,7 +169,7 @@ def run(
     *,
     as_json: bool,
 ) -> None:
-    """Train, print how it went, and end with exit status 1 if not all was done."""
+    """Train and print a summary; exit with 1 if files were left out or training was interrupted."""
     from training.distributed import Distributed
 
     is_main = Distributed().is_main

@@ -1,4 +1,4 @@
-"""What train-vocoder and train-unagan say: for which audio, how it went, what to do next."""
+"""Reports of train-vocoder and train-unagan: audio, results, and next commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fits_shipped(mel: MelSettings) -> bool:
 
 
 def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:
-    """Print what audio a model will be for."""
+    """Print the kind of audio that a model is for."""
     needed = ""
     if makes_mels(options) and not fits_shipped(mel):
         needed = "; it needs a vocoder that is trained with the same --mel"
@@ -48,7 +48,7 @@ def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:
 
 
 def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Options) -> None:
-    """Print how training went."""
+    """Print a summary of the training."""
     from training.sparkline import sparkline
 
     measure = "Fréchet distance" if makes_mels(options) else "mel and STFT distance"
@@ -75,13 +75,13 @@ def best_text(summary: AudioTrainingSummary) -> str:
     before = summary.validation_losses[0]
     now = summary.validation_losses[-1]
     return (
-        f"still the weights that training started from: {summary.steps} steps have not made them"
-        f" better ({before:.3f} before, {now:.3f} now)"
+        f"still the weights that training started from: {summary.steps} steps did not improve"
+        f" them ({before:.3f} before, {now:.3f} now)"
     )
 
 
 def echo_next(model_dir: Path, mel: MelSettings, options: Options) -> None:
-    """Print where to listen, and what to do with the model."""
+    """Print where to find samples, and a command to try the model with."""
     model = quoted(model_dir)
     if sounds := sorted(model_dir.glob("samples/step-*.wav")):
         click.echo(f"  listen to {sounds[-1]}")

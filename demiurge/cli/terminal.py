@@ -1,4 +1,4 @@
-"""How commands speak: JSON for programs, tables and progress bars for people."""
+"""Output of the commands: JSON for programs, tables and progress bars for people."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ import click
 from files.names import printable
 from files.progress import Progress, no_progress
 
-TABLE_COLUMNS = 400  # width of a table that goes to a file or a pipe
+TABLE_COLUMNS = 400  # width of a table written to a file or a pipe
 
 
 def echo_json(document: Any) -> None:
@@ -22,7 +22,7 @@ def echo_json(document: Any) -> None:
 
 
 def quoted(path: str | Path) -> str:
-    """Return a path as a shell takes it, for commands that are shown to be copied."""
+    """Return a path quoted for the shell, for commands that the user may copy."""
     return shlex.quote(printable(str(path)))
 
 
@@ -33,10 +33,10 @@ def counted(count: int, noun: str) -> str:
 
 @contextmanager
 def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> Iterator[Progress]:
-    """Show a bar on standard error, moved by the function that is yielded.
+    """Show a progress bar on standard error; yield the function that moves it.
 
-    There is none if `quiet`, or if standard error is no terminal. `counted` shows how many of how
-    many are done.
+    No bar is shown if `quiet`, or if standard error is not a terminal. With `counted` it shows the
+    numbers done and in all.
     """
     if quiet or not sys.stderr.isatty():
         yield no_progress
@@ -62,9 +62,9 @@ def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> It
 
 
 def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table, columns of numbers aligned on the right.
+    """Print a table with columns of numbers aligned on the right.
 
-    It is as wide as its cells where the output is no terminal.
+    If the output is not a terminal, the table is as wide as its cells.
     """
     from rich.console import Console
     from rich.table import Table

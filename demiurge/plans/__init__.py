@@ -1,1 +1,1 @@
-"""Plans of a database: made from a path, and edited."""
+"""Plans of a database: make them from a path, and edit them."""

@@ -1,7 +1,7 @@
-"""Edit a plan by hand: other units, steps repeated, removed or locked.
+"""Edit a plan by hand: replace units, and repeat, remove or lock steps.
 
-Each edit gives a new plan. What is chosen by hand keeps its place and length. An edit that moves
-steps leaves the costs of those beside it as they were: `refresh_costs` measures them again.
+Each edit returns a new plan. A step whose unit is replaced keeps its place and length. Edits that
+move steps do not update the costs of their neighbours: call `refresh_costs` for that.
 """
 
 from collections.abc import Iterable
@@ -21,19 +21,20 @@ from playback.steps import NO_TARGET
 from query.rules import REST
 from query.space import Space
 
-MOST_TIMES = 100  # that a step is repeated at once
+MOST_TIMES = 100  # repetitions of a step in one edit
 
 
 def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan:
-    """Play another unit, named by its id, at a step: from its start, as long as the step lasts or
-    until its source is over.
+    """Play another unit at a step, named by its id.
+
+    It is played from its start, for as long as the step lasts or until the end of its source.
 
     Raises
     ------
     ParameterError
         If there is no such step or unit.
     PlanError
-        If the plan is of another database, or its settings ask for what there is not.
+        If the plan is of another database, or its settings are invalid.
     DatabaseError
         If the unit's source is missing or has changed.
     """
@@ -43,7 +44,7 @@ def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan
     position = int(database.units.find(unit)) if _may_be_id(unit) else REST
     if position == REST:
         raise ParameterError(
-            f"unit {unit!r} is not in {database.path}; name one of its {database.n_units} units"
+            f"unit {unit!r} is not in {database.path}; give one of its {database.n_units} units"
         )
     chosen = make_step(
         database,
@@ -65,7 +66,7 @@ def _may_be_id(unit: Any) -> bool:
 
 
 def _swap_alternative(step: Step, unit: int) -> tuple[dict[str, Any], ...]:
-    """Return the alternatives of a step without one of them, but with what the step plays."""
+    """Return the alternatives of a step, with its own unit in the place of `unit`."""
     names = ("unit", "distance", "join", "source", "start_sample")
     played = {name: getattr(step, name) for name in names}
     others = [other for other in (played, *step.alternatives) if other["unit"] not in (unit, REST)]
@@ -73,7 +74,7 @@ def _swap_alternative(step: Step, unit: int) -> tuple[dict[str, Any], ...]:
 
 
 def repeat_step(plan: Plan, number: int, times: int) -> Plan:
-    """Play a step again, so many times, right behind it; what follows moves on.
+    """Repeat a step `times` times, right after it; the steps that follow move later.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def _move(step: Step, n_samples: int) -> Step:
 
 
 def remove_steps(plan: Plan, numbers: Iterable[int]) -> Plan:
-    """Leave steps out; what follows moves up, so that the plan is shorter by what they lasted.
+    """Remove steps; the steps that follow move earlier, so the plan gets shorter.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def remove_steps(plan: Plan, numbers: Iterable[int]) -> Plan:
 
 
 def lock_steps(plan: Plan, numbers: Iterable[int], locked: bool) -> Plan:
-    """Lock steps, or unlock them: `reselect` leaves locked ones as they are.
+    """Lock or unlock steps; `reselect` does not change locked ones.
 
     Raises
     ------
@@ -137,17 +138,16 @@ def lock_steps(plan: Plan, numbers: Iterable[int], locked: bool) -> Plan:
 
 
 def refresh_costs(plan: Plan, numbers: Iterable[int], database: Database) -> Plan:
-    """Measure again how far steps are from their targets, and how they and their alternatives join
-    what is before them.
+    """Compute the target and join costs of steps and of their alternatives again.
 
-    A step whose unit is not in the database stays as it is.
+    A step whose unit is not in the database is not changed.
 
     Raises
     ------
     ParameterError
         If there is no such step.
     PlanError
-        If the plan is of another database, or its settings ask for what there is not.
+        If the plan is of another database, or its settings are invalid.
     """
     check_database(plan, database)
     space = PlanSettings.of(plan).search.space(database)
@@ -169,8 +169,9 @@ def refresh_costs(plan: Plan, numbers: Iterable[int], database: Database) -> Pla
 
 
 def _refresh_joins(step: Step, position: int, before: Step | None, space: Space) -> Step:
-    """Return a step with the joins of its unit, and of its alternatives, with what is played right
-    before it.
+    """Return a step with new join costs of its unit and alternatives.
+
+    They join the step that is played right before, if there is one.
     """
     units = space.database.units
     ids = [other["unit"] if _may_be_id(other["unit"]) else REST for other in step.alternatives]
@@ -190,7 +191,7 @@ def _refresh_joins(step: Step, position: int, before: Step | None, space: Space)
 
 
 def check_numbers(plan: Plan, numbers: Iterable[int]) -> list[int]:
-    """Return numbers of steps, after checking that there are such steps."""
+    """Return step numbers, after checking that the plan has these steps."""
     numbers = list(numbers)
     last = len(plan.steps) - 1
     for number in numbers:
@@ -200,7 +201,7 @@ def check_numbers(plan: Plan, numbers: Iterable[int]) -> list[int]:
 
 
 def with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
-    """Return the plan with other steps, and what they cost."""
+    """Return the plan with other steps, and with their total cost."""
     if "cost" not in plan.settings:
         return replace(plan, steps=steps)
     settings = PlanSettings.of(plan)
@@ -211,7 +212,7 @@ def with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
 def collect_stamps(
     plan: Plan, steps: Iterable[Step], database: Database
 ) -> dict[str, dict[str, Any]]:
-    """Return which files the steps play: as the database knows them, else as the plan does."""
+    """Return stamps of the files that the steps play, from the database or else the plan."""
     used = {step.source for step in steps}
     kept = {source: stamp for source, stamp in plan.sources.items() if source in used}
     return kept | database.stamps(sorted(used))

@@ -11,13 +11,14 @@ from query.rules import REST
 
 
 def is_own(plan: Plan, database: Database) -> bool:
-    """Return whether a plan was made from the database, so that its units mean something there."""
+    """Return whether a plan was made from the database, so that its unit ids are valid there."""
     return plan.database["id"] == database.id
 
 
 def belongs(plan: Plan, database: Database) -> bool:
-    """Return whether the plan can play units of the database: it was made from it, and counts in
-    its samples.
+    """Return whether the plan can play units of the database.
+
+    It must have been made from the database, and have the same sample rate.
     """
     return is_own(plan, database) and plan.sample_rate == database.sample_rate
 
@@ -26,7 +27,7 @@ def check_database(plan: Plan, database: Database) -> None:
     """Raise a PlanError if the plan does not belong to the database."""
     if not is_own(plan, database):
         raise PlanError(
-            f"the plan was made from database {plan.database['id']}, {database.path} is"
+            f"the plan was made from database {plan.database['id']}, but {database.path} is"
             f" {database.id}; open it with its own"
         )
     if plan.sample_rate != database.sample_rate:
@@ -37,14 +38,15 @@ def check_database(plan: Plan, database: Database) -> None:
 
 
 def position_of(step: Step, database: Database) -> int:
-    """Return the position of a step's unit in `database.units`; `REST` if it is none, or another
-    source's.
+    """Return the position of a step's unit in `database.units`.
+
+    It is `REST` if the database has no such unit, or has it in another source.
     """
     return int(positions_of([step], database)[0])
 
 
 def positions_of(steps: Sequence[Step], database: Database) -> np.ndarray:
-    """Return `position_of` of each step, int64, (steps,)."""
+    """Return the position of each step's unit, as `position_of`; int64, (steps,)."""
     positions = database.units.find([step.unit for step in steps])
     for number, step in enumerate(steps):
         source = database.sources[database.units.source[positions[number]]]

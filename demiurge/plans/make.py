@@ -1,6 +1,4 @@
-"""Make a plan of a path: its units as steps, with what spoke for them and what else could be
-played.
-"""
+"""Make a plan from a path: its units as steps, with their costs and alternatives."""
 
 import math
 from collections.abc import Iterable
@@ -29,15 +27,15 @@ def make_plan(
     sequence: np.ndarray,
     settings: PlanSettings,
 ) -> Plan:
-    """Return a plan that plays one unit per step, each from where its step begins and for as long
-    as it lasts; nothing at rests.
+    """Return a plan that plays one unit at each step, and nothing at rests.
 
-    Where a step lasts longer than its unit, the source plays on behind the unit.
+    A unit is played from the start of its step, for as long as the step lasts. If that is longer
+    than the unit, its source simply continues.
 
     Parameters
     ----------
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
-        What was looked for.
+        The sequence that was searched for.
     """
     steps = []
     at_sample = 0
@@ -63,14 +61,15 @@ def make_plan(
 
 
 def _count_channels(database: Database, used: set[str]) -> int:
-    """Return how many channels sources need."""
+    """Return how many channels the sources need."""
     most = max(source.channels for source in database.sources if source.path in used)
     return min(most, MAX_CHANNELS)
 
 
 def make_step(database: Database, position: int, *, n_samples: int, **facts: Any) -> Step:
-    """Return a step that plays the unit at a position in `database.units` for so long, or until its
-    source is over.
+    """Return a step that plays the unit at a position in `database.units`.
+
+    It lasts `n_samples`, or until the end of its source.
     """
     units = database.units
     return Step(
@@ -82,7 +81,7 @@ def make_step(database: Database, position: int, *, n_samples: int, **facts: Any
 
 
 def place_of(database: Database, position: int) -> dict[str, Any]:
-    """Return where the unit at a position in `database.units` is: "source" and "start_sample"."""
+    """Return the "source" and "start_sample" of the unit at a position in `database.units`."""
     units = database.units
     return {
         "source": database.sources[units.source[position]].path,
@@ -93,8 +92,9 @@ def place_of(database: Database, position: int) -> dict[str, Any]:
 def describe_choice(
     path: UnitPath, explanation: Explanation, part: int, database: Database
 ) -> dict[str, Any]:
-    """Return a step's "distance", "join" and "alternatives", the nearest other matches, from a part
-    of a path.
+    """Return a step's "distance", "join" and "alternatives" from a part of a path.
+
+    The alternatives are the nearest other matches.
     """
     alternatives: list[dict[str, Any]] = []
     for position, distance, join, removed in explanation.candidates(path, part):
@@ -122,14 +122,14 @@ def total_cost(steps: Iterable[Step], continuity: float) -> float:
 
 
 def check_sources(database: Database, used: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return `Database.stamps` of sources, after checking that none is missing, or of another
-    length than when it was analysed.
+    """Return `Database.stamps` of sources, after checking that all are there and unchanged.
 
-    One whose date alone is another is read through when it is played.
+    If only the date of a file has changed, its content is checked when it is played.
 
     Raises
     ------
     DatabaseError
+        If a source is missing, or has another length than when it was analysed.
     """
     files = {path: database.root / path for path in sorted(used)}
     if missing := [path for path, file in files.items() if not file.is_file()]:

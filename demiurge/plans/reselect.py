@@ -1,4 +1,4 @@
-"""Choose the units of a plan anew, around the steps that are locked."""
+"""Choose the units of a plan again, around the locked steps."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,17 +23,17 @@ from query.space import Space
 
 
 def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
-    """Choose units anew for what the steps should sound like, around those that are locked.
+    """Choose units again for the targets of the steps, around the locked steps.
 
-    Steps stay where they are and as long; a step without a target, or of no unit, stays altogether.
-    Gain and transformations stay where the same unit is chosen again. With the options and the
-    index that a plan was made with, and nothing locked, the plan stays as it is.
+    Steps keep their place and length. Steps without a target or without a unit are not changed.
+    If the same unit is chosen again, the step keeps its gain and transformations. With the index
+    and the options that the plan was made with, and nothing locked, the result is the same plan.
 
     Raises
     ------
     PlanError
-        If the plan holds no targets or none of the database's descriptors, is of another database,
-        or its settings ask for what there is not.
+        If the plan holds no targets or targets of other descriptors, is of another database, or
+        its settings are invalid.
     ParameterError
         As `query.path.find_paths`.
     DatabaseError
@@ -66,23 +66,22 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of the sequence that units are chosen for: a step; without one, a rest between
-    steps.
-    """
+    """A row of the sequence that units are chosen for: a step, or a rest if `step` is None."""
 
     n_samples: int
     step: Step | None = None
 
     @property
     def stays(self) -> bool:
-        """Whether what is played there stays as it is."""
+        """True if the row is not to be changed."""
         step = self.step
         return not step or step.locked or step.target == NO_TARGET or step.unit == NO_UNIT
 
 
 def _list_rows(plan: Plan) -> list[_Row]:
-    """Return the steps, and rests between them: one for each target that none of the steps plays,
-    so that chance falls alike.
+    """Return rows for all steps, and rests for the targets that no step plays.
+
+    With the rests, random numbers fall on the same rows as when the plan was made.
     """
     rows: list[_Row] = []
     free = 0
@@ -102,7 +101,7 @@ def _list_rows(plan: Plan) -> list[_Row]:
 def _find_path(
     rows: list[_Row], targets: Targets, index: UnitIndex, settings: PlanSettings
 ) -> UnitPath:
-    """Return the path for the rows, the variation of it that the plan is."""
+    """Return the path for the rows, of the same variation as the plan."""
     n_samples = np.array([row.n_samples for row in rows])
     path = find_paths(
         index,
@@ -119,14 +118,15 @@ def _find_path(
 
 
 def _make_sequence(rows: list[_Row], targets: Targets, database: Database) -> np.ndarray:
-    """Return the target of each row, (rows, n_descriptors); where there is none, any that can be
-    measured.
+    """Return the target of each row, (rows, n_descriptors).
+
+    Rows without a target get an arbitrary finite one.
     """
     anything = database.normaliser.mean
     if targets.rows.shape[1] != len(anything):
         raise PlanError(
-            f"the plan's targets have {targets.rows.shape[1]} descriptors, the database"
-            f" {len(anything)}; make it again"
+            f"the plan's targets have {targets.rows.shape[1]} descriptors, but the database has"
+            f" {len(anything)}; make the plan again"
         )
     has_target = [row.step is not None and row.step.target != NO_TARGET for row in rows]
     return np.stack(
@@ -138,8 +138,9 @@ def _make_sequence(rows: list[_Row], targets: Targets, database: Database) -> np
 
 
 def _lock_rows(rows: list[_Row], database: Database) -> dict[int, int]:
-    """Return what must be played at rows: a rest for a step whose unit is not in the database, or
-    not for so long.
+    """Return the fixed positions by row.
+
+    It is a rest for a step whose unit is not in the database, or is too short there.
     """
     locked = {}
     for number, row in enumerate(rows):
@@ -153,7 +154,7 @@ def _lock_rows(rows: list[_Row], database: Database) -> dict[int, int]:
 
 
 def _set_lengths(path: UnitPath, n_samples: np.ndarray, space: Space) -> UnitPath:
-    """Return the path with steps of given lengths, and how they join then."""
+    """Return the path with steps of the given lengths, and its join costs at these lengths."""
     joins = path.joins.copy()
     after = path.positions[1:, None]
     joins[1:] = space.joins.to_each(path.positions[:-1], n_samples[:-1], after)[:, 0]
@@ -161,7 +162,7 @@ def _set_lengths(path: UnitPath, n_samples: np.ndarray, space: Space) -> UnitPat
 
 
 def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> list[Step]:
-    """Return the steps after the path."""
+    """Return the steps that play the path."""
     database = space.database
     explanation = explain(space, path)
     steps = []
@@ -186,7 +187,7 @@ def _choose(
     where: dict[str, int],
     choice: dict[str, Any],
 ) -> Step:
-    """Return a step after a unit was chosen for it."""
+    """Return a step with the unit that was chosen for it."""
     if before.target == NO_TARGET:
         return replace(before, join=choice["join"])
     same_unit = database.units.ids[position] == before.unit

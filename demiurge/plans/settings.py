@@ -1,4 +1,4 @@
-"""What a plan says of how it was made, typed."""
+"""The settings of a plan, which record how it was made, as a dataclass."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
@@ -9,8 +9,8 @@ from playback.plan import Plan
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
 
-MOST_VARIATIONS = 1000  # of a plan that can be found again
-OLD_NAMES = ("selection", "seams", "crossfade_ms")  # of 0.1.0, and of still older plans
+MOST_VARIATIONS = 1000  # the last variation whose path can be found again
+OLD_NAMES = ("selection", "seams", "crossfade_ms")  # of 0.1.0, and of even older plans
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class PlanSettings:
     Attributes
     ----------
     search : SearchSettings
-        Its `variations` are as many as it takes to find the plan's own again.
+        Its `variations` is large enough to find the plan's own path again.
     crossfade : CrossfadeOptions
     whole_units : bool
-        Whether a step lasts as long as its unit.
+        True if each step lasts as long as its unit.
     seed, target : str, optional
-        The file that is continued, or rebuilt.
+        The file that is continued, or the file that is rebuilt.
     model : str, optional
         The forecaster's folder.
     sampling : SamplingOptions, optional
@@ -37,7 +37,7 @@ class PlanSettings:
     cost : float, optional
         Target costs plus weighted join costs.
     other : dict
-        What else somebody has written there; it is kept.
+        Other keys in the file, which are kept.
     """
 
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -59,7 +59,7 @@ class PlanSettings:
         Raises
         ------
         PlanError
-            If they ask for what there is not.
+            If they are invalid.
         """
         return cls.from_dict(plan.settings)
 
@@ -91,7 +91,7 @@ class PlanSettings:
         return replace(settings_of_plan, other=other)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a plan file holds; what is None is left out."""
+        """Return the settings as a plan file holds them; None is left out."""
         plain = {name: getattr(self, name) for name in PLAIN_NAMES}
         return {
             **self.other,

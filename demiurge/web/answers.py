@@ -17,7 +17,7 @@ UNEXPECTED = "an unexpected error; the terminal that runs demiurge browse shows 
 def json_answer(
     document: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer with JSON in ASCII, for names of files may hold bytes that are not UTF-8."""
+    """Answer with JSON in ASCII, since file names may hold bytes that are not UTF-8."""
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     return Response(text, status, headers, "application/json")
 
@@ -27,7 +27,7 @@ def error_answer(message: str, status: int, headers: dict[str, str] | None = Non
 
 
 def wants_html(request: Request) -> bool:
-    """Return whether a browser asks for a page, not a script for data."""
+    """Return whether the request is for a page, and not a script's request for data."""
     return "text/html" in request.headers.get("accept", "")
 
 
@@ -48,7 +48,7 @@ def bytes_of(values: np.ndarray) -> memoryview:
 
 
 def is_known(request: Request, etag: str) -> bool:
-    """Return whether the page says that it has what this ETag stands for."""
+    """Return whether the page already has the content of this ETag."""
     known = request.headers.get("if-none-match", "")
     tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
     return known.strip() == "*" or etag in tags
@@ -97,13 +97,13 @@ def chunks(parts: Sequence[bytes | memoryview], start: int, stop: int) -> Iterat
 def asked_range(request: Request, total: int) -> tuple[int, int] | None:
     """Return [start, stop) of a single range, empty if it is beyond the end.
 
-    None stands for everything: without a Range header, and for one that is not understood.
+    None means everything: there is no Range header, or it is not understood.
     """
     found = re.fullmatch(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", request.headers.get("range", ""))
     if not found or found[0].endswith("=-"):
         return None
     first, last = found.groups()
-    if not first:  # the last bytes
+    if not first:  # a suffix range: the last bytes
         return max(total - int(last), 0), total if int(last) else 0
     if not last:
         return int(first), total

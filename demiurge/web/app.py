@@ -1,4 +1,4 @@
-"""The application: routes of all views, the guard before them, and errors as answers."""
+"""The application: routes of all views behind the guard, and answers to errors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ TITLES = {404: "Not found", 410: "No longer there"}
 
 
 def create_app(workspace: Workspace, security: Security) -> Starlette:
-    """Make the application of one database; it closes the workspace when the server ends.
+    """Make the application for one database; it closes the workspace when the server ends.
 
     Raises
     ------

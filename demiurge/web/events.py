@@ -1,4 +1,4 @@
-"""Server-sent events: what happens on the server, for every open page."""
+"""Server-sent events, which tell every open page what happens on the server."""
 
 import asyncio
 import json
@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 HEARTBEAT_SECONDS = 15.0
-RETRY_MILLISECONDS = 2000  # until a page connects again when it has lost the connection
+RETRY_MILLISECONDS = 2000  # until a page that lost the connection connects again
 
 
 class Events:
-    """Publish from any thread; every reader of `stream` gets it.
+    """Events may be published from any thread; every reader of `stream` gets them.
 
     A slow reader gets only the latest event per object (a job, a plan, a layout: events of one kind
-    with the same "id" or "name"), so that what waits for it stays small.
+    with the same "id" or "name"), so that its queue stays small.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Events:
 
 
 class _Reader:
-    """One page, with the events that wait for it by kind and object."""
+    """One page, and its waiting events by kind and object."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The units that may be chosen, indexed: one index for each set of search settings, kept."""
+"""A small cache of unit indexes, one for each set of search settings."""
 
 import json
 import threading
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from query.index import UnitIndex
     from query.settings import SearchSettings
 
-KEPT = 3  # similar units on the map, and two plans with other settings
+KEPT = 3  # enough for similar units on the map and two plans with other settings
 
 
 class Indexes:
-    """Indexes of a database, made when they are first needed. Safe to use from several threads."""
+    """Indexes of a database, built when first needed. Safe to use from several threads."""
 
     def __init__(
         self, database: Database, progress: Callable[[int, int, str], None], kept: int = KEPT
@@ -27,7 +27,7 @@ class Indexes:
         self._progress = progress
         self._kept = kept
         self._lock = threading.Lock()
-        self._indexes: dict[str, UnitIndex] = {}  # the last used one is at the end
+        self._indexes: dict[str, UnitIndex] = {}  # most recently used last
 
     def get(self, search: "SearchSettings") -> "UnitIndex":
         """Return the index of the units that these settings allow.
@@ -54,6 +54,6 @@ class Indexes:
 
     @cached_property
     def _usual_samples(self) -> np.ndarray:
-        """How long a step lasts if all have one length, int64, (1,)."""
+        """The length of a step if all have the same, int64, (1,)."""
         settings = self._database.settings
         return np.array([settings.fixed_samples or settings.hop_length])

@@ -1,4 +1,4 @@
-"""Names that people and their browsers give, made fit to be shown or to name a file."""
+"""Make names given by users and browsers safe to show, or to use as file names."""
 
 import re
 

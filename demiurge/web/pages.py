@@ -25,8 +25,8 @@ def page(
 ) -> Response:
     """Answer with a template as HTML.
 
-    Its name without suffix is the page that the navigation marks as current, unless the context
-    says otherwise.
+    The navigation marks the page with the template's name as current, unless the context has
+    another `page`.
     """
     current = {"page": template.removesuffix(".html"), "plan": plan}
     variables = current | shared_context(request, workspace) | context

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from db.database import Database
 
-NEARBY_SECONDS = 0.2  # units of one source that begin within this time are of one passage
+NEARBY_SECONDS = 0.2  # units of one source that begin within this time form a passage
 
 
 def new_passages(

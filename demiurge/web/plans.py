@@ -1,6 +1,6 @@
 """Plan files that the page knows: those it was started with, saved plans, and plans of jobs.
 
-Each has an id, a hash of its path, and pages name plans by nothing else.
+Pages refer to plans only by their id, a hash of the path.
 """
 
 import re
@@ -39,7 +39,7 @@ class PlanFile:
 
 @dataclass(frozen=True)
 class PlanFacts:
-    """What the list of plans shows of a file; if it cannot be read, the `error`."""
+    """Facts for the list of plans, or the `error` if the file cannot be read."""
 
     seconds: float | None = None
     steps: int | None = None
@@ -61,7 +61,7 @@ class Plans:
         self.folder = folder.absolute()
         self._lock = threading.Lock()
         self._files: dict[str, PlanFile] = {}
-        self._facts: dict[str, tuple[Stamp, PlanFacts]] = {}  # by plan, as its file was then
+        self._facts: dict[str, tuple[Stamp, PlanFacts]] = {}  # by plan id
         self.given = [self.add(path, kind="opened") for path in given]
         for file in self.given:
             Plan.load(file.path, alternatives=False)
@@ -141,8 +141,8 @@ class Plans:
         return self.add(path, kind="saved")
 
     def _create(self, name: str, number: int) -> Path:
-        """Create an empty file with the first free number, so that nobody else takes its name."""
-        with writing_errors(self.folder, "make room, or choose another folder with --folder"):
+        """Create an empty file with the first free number, which reserves the name."""
+        with writing_errors(self.folder, "free some space, or choose another folder with --folder"):
             self.folder.mkdir(parents=True, exist_ok=True)
             while True:
                 suffix = f"-{number}" if number > 1 else ""

@@ -1,4 +1,4 @@
-"""Endpoints: views that take a JSON object, and views that take turns."""
+"""Make endpoints of views: some take a JSON object, slow ones share a few threads."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-JSON_BYTES = 1 << 18  # of a request's document
-JSON_SECONDS = 10.0  # in which it must arrive
+JSON_BYTES = 1 << 18  # most bytes of a request's JSON
+JSON_SECONDS = 10.0  # within which it must arrive
 
 View = Callable[[Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -48,7 +48,8 @@ async def read_json(request: Request, seconds: float = JSON_SECONDS) -> dict[str
     Raises
     ------
     HTTPException
-        415 if it is not declared as JSON, 413 if it is too long, 408 too slow, 400 no JSON object.
+        415 if it is not declared as JSON, 413 if it is too long, 408 if it arrives too slowly,
+        400 if it is no JSON object.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0]
     if content_type.strip().lower() != "application/json":

@@ -1,8 +1,8 @@
-"""Access control: only this machine's browser, or one with the token; no page of another site.
+"""Access control: only browsers on this machine or with the token, and no pages of other sites.
 
 A page of another site can make the browser send requests here, and can let its own name resolve to
-this address (DNS rebinding). Against the first, a request that changes something must come from
-here by its Origin, which pages cannot forge. Against the second, Host must be an address, or a name
+this address (DNS rebinding). Against the first, a request that changes something must have this
+server's Origin, which pages cannot forge. Against the second, Host must be an address, or a name
 that belongs to this machine alone.
 """
 
@@ -32,7 +32,7 @@ POLICY = (
     " 'nonce-{nonce}'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self';"
     " worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of requests that no other site causes
+OWN_SITES = ("", "none", "same-origin")  # Sec-Fetch-Site of requests not caused by other sites
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -53,9 +53,9 @@ class Security:
         The address or name that the server listens on.
     port : int
     token : str, optional
-        Clients must know it.
+        Required from clients, if given.
     salt : bytes
-        Of the cookie; random for each server.
+        For the cookie; random for each server.
     """
 
     host: str = "127.0.0.1"
@@ -65,9 +65,7 @@ class Security:
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
-            raise ParameterError(
-                f"host={self.host} can be reached by other machines; serve it with a token"
-            )
+            raise ParameterError(f"host={self.host} can be reached by other machines; give a token")
         if self.token is not None and len(self.token) < LEAST_TOKEN:
             raise ParameterError(
                 f"the token has {len(self.token)} characters; give one of {LEAST_TOKEN} or more"
@@ -93,12 +91,12 @@ class Security:
 
     @property
     def cookie(self) -> str:
-        """Its name; it has the port, since cookies are shared by all ports of a host."""
+        """The cookie's name, with the port, since all ports of a host share cookies."""
         return f"demiurge-{self.port}"
 
     @property
     def cookie_value(self) -> str:
-        """A hash of the token, without the characters that a cookie cannot hold."""
+        """A hash of the token, in characters that a cookie can hold."""
         return hmac.new(self.salt, f"demiurge {self.token}".encode(), sha256).hexdigest()
 
 
@@ -197,7 +195,7 @@ class Guard:
 
 
 def _is_from_elsewhere(request: Request) -> bool:
-    """Return whether a page of another site, or of another port, sends the request.
+    """Return whether the request comes from a page of another site or port.
 
     Following a link to one of the pages is allowed.
     """
@@ -232,8 +230,8 @@ def _refuse(
 def _policy(request: Request, nonce: str) -> str:
     """Return the Content-Security-Policy of an answer.
 
-    A map with ?compile=1 may compile code, for graphics drivers that the precompiled code does not
-    know (static/map/gl.js), unless a link of another site leads there.
+    A map with ?compile=1 may compile code, for graphics drivers that lack precompiled code
+    (static/map/gl.js), unless it was reached by a link from another site.
     """
     compiles = request.url.path == "/map" and request.query_params.get("compile") == "1"
     compiles = compiles and request.headers.get("sec-fetch-site", "") in OWN_SITES

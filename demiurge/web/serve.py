@@ -53,7 +53,7 @@ def _bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or "0.0.0.0", port, type=socket.SOCK_STREAM
         )[0]
-        # with protocol=0, asyncio would not set TCP_NODELAY and small answers would come late
+        # with protocol=0, asyncio would not set TCP_NODELAY, which delays small answers
         sock = socket.socket(family, kind, protocol)
         if os.name == "posix":  # elsewhere it would allow two servers at one port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -115,9 +115,9 @@ def address_of(security: Security) -> str:
 
 
 def open_browser(address: str) -> bool:
-    """Open a browser that has windows; return whether there is one.
+    """Open a graphical browser; return whether there is one.
 
-    A browser in the terminal would cover the messages there.
+    A text browser would hide the messages in the terminal.
     """
     if sys.platform not in ("darwin", "win32") and not any(
         os.environ.get(name) for name in DISPLAY_VARIABLES

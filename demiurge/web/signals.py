@@ -16,7 +16,7 @@ FROM_TERMINAL = [
 
 @contextmanager
 def ended_by_signals(server: "uvicorn.Server") -> Iterator[None]:
-    """Let each of the signals shut the server down in order, however often they come."""
+    """Shut the server down in an orderly way at each of the signals, even repeated ones."""
 
     def end(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
@@ -31,11 +31,11 @@ def ended_by_signals(server: "uvicorn.Server") -> Iterator[None]:
 
 
 def _is_ignored(number: int) -> bool:
-    """Return whether nohup has the server outlive the terminal."""
+    """Return whether a signal is ignored because the server was started with nohup."""
     return number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN
 
 
 def ignore_terminal_signals() -> None:
-    """Ignore Ctrl-C and a closed terminal in a child process: the server ends it."""
+    """Ignore Ctrl-C and a closed terminal in a child process, which the server ends itself."""
     for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)

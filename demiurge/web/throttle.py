@@ -4,14 +4,14 @@ import time
 
 
 class Throttle:
-    """Says at most every so many seconds that it is time for another report."""
+    """Decides when another report is due, at most once in so many seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._next = 0.0
 
     def is_due(self) -> bool:
-        """Return whether the last report is old enough; if so, the next one is due later."""
+        """Return whether a report is due; if so, start waiting for the next one."""
         now = time.monotonic()
         if now < self._next:
             return False
@@ -19,5 +19,5 @@ class Throttle:
         return True
 
     def restart(self) -> None:
-        """Count a report that was sent without asking."""
+        """Start waiting again, after a report that was sent anyway."""
         self._next = time.monotonic() + self._seconds

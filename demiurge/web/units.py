@@ -25,8 +25,8 @@ from query.settings import SearchSettings
 
 SIMILAR = 8
 MOST_SIMILAR = 64
-PASSAGE_UNITS = 20  # searched per unit shown, since the units of one passage count once
-MOST_COMPARED = 4_000_000  # units compared one by one, in 600 MB of memory
+PASSAGE_UNITS = 20  # units searched per unit shown, since only one of each passage is shown
+MOST_COMPARED = 4_000_000  # units to compare one by one, in 600 MB of memory
 CONTEXT_SECONDS = 0.4
 MOST_CONTEXT_SECONDS = 10.0
 CHANNELS = 2  # of sources with more, the first two are played
@@ -98,15 +98,14 @@ class UnitViews:
 
     @property
     def _index_kind(self) -> str:
-        """Compare all units one by one if memory allows.
+        """The kind that compares all units one by one, if memory allows.
 
-        That is slower per search than an index with cells, but such an index takes a minute to
-        build the first time.
+        An index with cells is faster at each search, but takes a minute to build the first time.
         """
         return "flat" if FLAT_UNITS < self.database.n_units <= MOST_COMPARED else "auto"
 
     def audio(self, request: Request) -> Response:
-        """Answer with a unit's audio; if it is short, with what follows in its source as well."""
+        """Answer with a unit's audio; a short unit is extended by what follows in its source."""
         position = self._position(request)
         context = ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS)
         source = self.workspace.source_of(position)

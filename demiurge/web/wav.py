@@ -15,7 +15,7 @@ FLOAT = 3
 def wav_answer(
     request: Request, samples: np.ndarray, sample_rate: int, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer with samples as a WAV file, or with the range of its bytes that is asked for.
+    """Answer with samples as a WAV file, or with the requested range of its bytes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What all views share: the database, its plans, its indexes, events and background threads."""
+"""State shared by all views: database, plans, indexes, events and background threads."""
 
 import multiprocessing
 import os
@@ -26,11 +26,11 @@ BACKGROUND_THREADS = 2
 
 
 class ClosedError(DemiurgeError):
-    """Background work is cancelled because the server ends."""
+    """Background work is cancelled because the server is shutting down."""
 
 
 class Workspace:
-    """One database and all that the page does with it.
+    """One database, and the state of the page that serves it.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Workspace:
         Models the page was started with.
     events : Events
     executor : ThreadPoolExecutor
-        For background work, which should call `check_open` now and then.
+        For background work, which should call `check_open` regularly.
     decoded : DecodedCache
         Shared by all readers of sources.
     on_close : list of callable
@@ -91,7 +91,7 @@ class Workspace:
     def missing_sources(self, *, again: bool = False) -> dict[str, str]:
         """Return a message for each missing source, by its path.
 
-        The corpus folder is read the first time, and when `again` is true.
+        The corpus folder is read on the first call, and when `again` is true.
         """
         if self._missing is None or again:
             self._missing = {
@@ -122,7 +122,7 @@ class Workspace:
 
     @cached_property
     def source_numbers(self) -> dict[str, int]:
-        """The place of each source in `Database.sources`, by its path; pages colour it by that."""
+        """The index of each source in `Database.sources`, by its path; it decides the colour."""
         return {source.path: number for number, source in enumerate(self.database.sources)}
 
     def source_of(self, position: int) -> Source:
@@ -130,12 +130,12 @@ class Workspace:
         return self.database.sources[int(self.database.units.source[position])]
 
     def check_open(self) -> None:
-        """Raise a `ClosedError` if the server ends; long work calls this now and then."""
+        """Raise a `ClosedError` if the server is shutting down; long work calls this regularly."""
         if self._closing.is_set():
             raise ClosedError("demiurge browse is ending")
 
     def cancel_work(self) -> None:
-        """End background work and the pages' event streams soon."""
+        """Ask background work and the pages' event streams to end."""
         self._closing.set()
         self.events.close()
 

@@ -1,6 +1,6 @@
-"""A plan as files of other tools. To add a format: one module, and one line in `EXPORTS`.
+"""Export plans for other tools. A new format needs a module and an entry in `EXPORTS`.
 
-It imports nothing that takes long, so that the command line can offer the choices.
+This module imports nothing slow, so that the command line can list the choices quickly.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """A format of files for other tools.
+    """A file format for other tools.
 
-    `write` returns a file's text, UTF-8, from the plan, its cues and the corpus folder. `help` says
-    what is written. `is_played` says that tools play the file, so that it should be as loud as the
-    render; the others list the plan as it is.
+    `write` returns a file's text, to be stored as UTF-8, from the plan, its cues and the corpus
+    folder. `help` describes the file. `is_played` is True if tools play the file, so that it must
+    be as loud as the render; other formats only list the plan.
     """
 
     suffix: str

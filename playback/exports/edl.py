@@ -1,13 +1,12 @@
-"""A plan as Samplitude EDL 1.5: plain text, exact to the sample, read by Samplitude, Sequoia and
-REAPER.
+"""Export a plan as Samplitude EDL 1.5, which Samplitude, Sequoia and REAPER read.
 
-CMX 3600, the EDL that most tools know, counts in video frames: at 30 a second a unit of 23 ms is
-less than one. This one counts samples. Play-In and Play-Out lie in the output, Record-In and
-Record-Out in the source, all at the plan's rate. Neighbours overlap in their fades, so steps
-alternate between two tracks.
+It is plain text, exact to the sample. CMX 3600, the EDL that most tools know, counts video frames:
+at 30 per second, a unit of 23 ms is less than one frame. Play-In and Play-Out lie in the output,
+Record-In and Record-Out in the source, all in samples at the plan's rate. Neighbours overlap in
+their fades, so steps alternate between two tracks.
 
-A row says how long its fades are, not their shape ("*default" is the reader's own), and has no
-place for a cue's envelope.
+A row gives the lengths of its fades, but not their shape ("*default" is the reading program's own),
+and has no place for a cue's envelope.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ UNTRANSFORMED = {"reverse": False, "transpose": 0, "stretch": 1}
 
 
 def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """Return the whole list.
+    """Return the text of the EDL.
 
     Raises
     ------
     PlanError
-        If a step is reversed, transposed or stretched, which the format cannot say, or its file's
-        name cannot be quoted.
+        If a step is reversed, transposed or stretched, which the format cannot express, or if the
+        name of its file cannot be quoted.
     """
     for cue in cues:
         _check(cue, root)
@@ -66,13 +65,13 @@ def _check(cue: Cue, root: Path) -> None:
         value = getattr(cue.step, name)
         if value != plain:
             raise PlanError(
-                f"step {cue.number}: {name}={value!r} has no place in an EDL; export to reaper"
+                f"step {cue.number}: an EDL cannot express {name}={value!r}; export to reaper"
                 " instead"
             )
     path = source_path(cue, root)
     if '"' in path:
         raise PlanError(
-            f"step {cue.number}: {path} has a quote in it, which an EDL cannot hold; rename it, or"
+            f"step {cue.number}: {path} contains a quote, which an EDL cannot hold; rename it, or"
             " export to reaper"
         )
 
@@ -82,7 +81,7 @@ def _table_head() -> list[str]:
 
 
 def _edit(cue: Cue, source: int, track: int) -> tuple[object, ...]:
-    """Return a cue's cells, one per column."""
+    """Return a cue's row, one cell per column."""
     start = cue.step.start_sample - cue.lead
     output = cue.at_sample, cue.at_sample + cue.n_samples
     record = start, start + cue.n_samples

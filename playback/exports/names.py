@@ -1,4 +1,4 @@
-"""What units and their files are called in the files of other tools."""
+"""Names of units and their files in exports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes that a
 
 
 def unit_name(step: Step) -> str:
-    """Return source and unit on one line, like "drums/kick 17"."""
+    """Return the source and the unit's id on one line, for example "drums/kick 17"."""
     return printable(f"{PurePosixPath(step.source).with_suffix('')} {step.unit}")
 
 
@@ -27,12 +27,12 @@ def source_path(cue: Cue, root: Path) -> str:
     Raises
     ------
     PlanError
-        If no line of a text file can hold it.
+        If it does not fit in one line of a text file.
     """
     path = str(Path(root).absolute() / cue.step.source)
     if UNWRITABLE.search(path):
         raise PlanError(
-            f"step {cue.number}: {path!r} has a line break or is not UTF-8, a project cannot name"
-            " it; rename the file"
+            f"step {cue.number}: {path!r} has a line break or is not UTF-8, so a project cannot"
+            " name it; rename the file"
         )
     return path

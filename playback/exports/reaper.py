@@ -1,13 +1,14 @@
-"""A plan as a REAPER project that plays as our render does: one item per step, its gain, fades,
-envelope and way of playing.
+"""Export a plan as a REAPER project that plays as our render does.
 
-Neighbours overlap in their fades. Items alternate between two tracks, where none touches another,
-so that REAPER's own crossfades of overlapping items have nothing to do.
+There is one item per step, with its gain, fades, envelope and way of playing. Neighbours overlap in
+their fades, so items alternate between two tracks, on which no two touch. REAPER's own crossfades
+of overlapping items therefore never apply.
 
 A take with a play rate has its own clock: offsets into the source and points of its envelope run at
-that rate. A reversed take plays a section of its source backwards, and the section is just what is
-heard. Centre pan costs nothing (PANLAW 1), as here; a stereo source in a mono project is mixed
-down, and a mono one in a project of more than two channels plays on the first two only.
+that rate. A reversed take plays a section of its source backwards; the section is exactly what is
+heard. Panning to the centre does not change the level (PANLAW 1), as in our render. A stereo source
+in a mono project is mixed down; a mono source in a project of more than two channels plays on the
+first two only.
 
 Format: https://github.com/ReaTeam/Doc/blob/master/State%20Chunk%20Definitions, for envelopes at
 other rates https://github.com/jcsteh/osara/pull/713
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from playback.cues import Cue
     from playback.plan import Plan
 
-# of sources by their suffix; the rest: WAVE
+# kinds of sources by suffix; the others are WAVE
 SOURCE_TYPES = {
     ".flac": "FLAC",
     ".ogg": "VORBIS",
@@ -41,20 +42,20 @@ NORMAL = 0
 MONO = 2
 SECTION_REVERSED = 2
 ENVELOPE_MAX = 1.99  # +6 dB
-# a colour is a flag and 24 bits; none is so dark that names cannot be read
+# a colour is a flag and 24 bits; none may be too dark to read names on
 COLOR_SET = 0x1000000
 LIGHT = 0x606060
 
 
 def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """Return the whole project.
+    """Return the text of the project.
 
     Raises
     ------
     PlanError
-        If a file's name has a line break or all three quotes that REAPER knows.
+        If a file's name has a line break, or all three kinds of quotes that REAPER knows.
     """
-    channels = max(2, plan.channels + plan.channels % 2)  # tracks have an even number
+    channels = max(2, plan.channels + plan.channels % 2)  # a track has an even number of channels
     lines = [
         '<REAPER_PROJECT 0.1 "6.0" 0',
         "  RIPPLE 0",
@@ -106,13 +107,13 @@ def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:
 
 
 def _span(cue: Cue) -> tuple[float, float]:
-    """Return start and length in samples of the source, overlaps included."""
+    """Return the start and length of a cue in its source, in samples, including overlaps."""
     step = cue.step
     lead = cue.lead / step.stretch
     length = cue.n_samples / step.stretch
     if not step.reverse:
         return max(0.0, step.start_sample - lead), length
-    end = step.end_sample + lead  # of the section: where the backwards sound begins
+    end = step.end_sample + lead  # end of the section, where playing backwards begins
     start = max(0.0, end - length)
     return start, end - start
 
@@ -121,7 +122,7 @@ def _source(cue: Cue, root: Path, start: str, length: str) -> list[str]:
     path = source_path(cue, root)
     if all(quote in path for quote in QUOTES):
         raise PlanError(
-            f"step {cue.number}: {path} has all of \" ' ` in it, and REAPER needs one to quote it;"
+            f"step {cue.number}: {path} contains all of \" ' `, but REAPER needs one to quote it;"
             " rename the file"
         )
     kind = SOURCE_TYPES.get(PurePosixPath(cue.step.source).suffix.lower(), "WAVE")
@@ -153,7 +154,7 @@ def _envelope(cue: Cue, rate: int) -> list[str]:
 
 
 def _excess(cue: Cue) -> float:
-    """Return the part of the gain that the take's volume must hold: envelopes end at +6 dB."""
+    """Return the part of the gain that goes into the take's volume: envelopes end at +6 dB."""
     return max(1.0, max(gain for _, gain in cue.envelope) / ENVELOPE_MAX)
 
 

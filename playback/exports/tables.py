@@ -1,4 +1,4 @@
-"""A plan as tables: a label track for Audacity, and CSV with everything a step says."""
+"""Export a plan as tables: a label track for Audacity, and CSV with all keys of its steps."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CUE_COLUMNS = ("fade_in", "fade_out")
 
 
 def export_labels(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """Return Audacity labels, one per step: start, end, name, with tabs between.
+    """Return Audacity labels, one per step: start, end and name, separated by tabs.
 
-    Times are in seconds; overlaps are left out.
+    Times are in seconds, without overlaps.
 
     Format: https://manual.audacityteam.org/man/importing_and_exporting_labels.html
     """
@@ -36,9 +36,9 @@ def export_labels(plan: Plan, cues: list[Cue], root: Path) -> str:
 
 
 def export_csv(plan: Plan, cues: list[Cue], root: Path) -> str:
-    """Return one row per step under a header.
+    """Return a header and one row per step.
 
-    Samples are at the plan's rate; `start_*` lie in the source, `at_*` in the output.
+    Samples are at the plan's rate; `start_*` refer to the source, `at_*` to the output.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Make docs/commands.md: usage, options and examples of every command, as the program has them.
+"""Make docs/commands.md from the program: usage, options and examples of every command.
 
     python scripts/make/command_reference.py
 
@@ -37,7 +37,7 @@ MOVED_HEAD = """## Options of version 0.1.0 that have moved
 
 
 def command_reference() -> str:
-    """Return the page."""
+    """Return the text of the page."""
     root = click.Context(main, info_name="demiurge")
     return "\n".join([HEAD, *_sections(root, level=2), MOVED_HEAD, *_moved_rows(), ""])
 
@@ -74,7 +74,7 @@ def _moved_rows() -> Iterator[str]:
 
 
 def _paragraphs(command: click.Command) -> str:
-    """Return the help text without line breaks, but for those between paragraphs."""
+    """Return the help text without line breaks, except between paragraphs."""
     return "\n\n".join(_text(" ".join(part.split())) for part in (command.help or "").split("\n\n"))
 
 

@@ -1,10 +1,10 @@
-"""Make the bundled sounds again from a folder of Sonic Pi samples and their copyright file.
+"""Remake the bundled sounds from a folder of Sonic Pi samples and their copyright file.
 
     python scripts/make/corpus.py SAMPLES_DIR COPYRIGHT_FILE
 
 Writes demiurge/data/corpus/*.ogg, demiurge/data/seed/*.ogg and demiurge/data/LICENSES.md. Only
-files that the copyright file names one by one as CC0 are taken. The audio is the same each time;
-libsndfile draws a new OGG serial number for each file.
+files that the copyright file individually lists as CC0 are taken. The audio is the same each time,
+but libsndfile gives each OGG file a new serial number.
 """
 
 import re
@@ -36,7 +36,7 @@ The seed is not part of the corpus.
 
 
 def cc0_files(copyright_file: Path) -> dict[str, dict[str, str]]:
-    """Stem -> fields of every stanza that names one sample and states CC0."""
+    """Return the fields of every stanza that lists one sample as CC0, by the sample's stem."""
     found = {}
     for stanza in re.split(r"\n\s*\n", copyright_file.read_text()):
         fields = dict(re.findall(r"^(\w[\w-]*): *(.*)$", stanza, re.MULTILINE))
@@ -47,7 +47,7 @@ def cc0_files(copyright_file: Path) -> dict[str, dict[str, str]]:
 
 
 def encode(path: Path, out: Path) -> tuple[float, int]:
-    """Write a sound as OGG; return its seconds and channels."""
+    """Write a sound as OGG; return its length in seconds and its number of channels."""
     samples, rate = sf.read(path, dtype="float32", always_2d=True)
     if samples.shape[1] == 2 and np.array_equal(samples[:, 0], samples[:, 1]):
         samples = samples[:, :1]

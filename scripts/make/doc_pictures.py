@@ -1,4 +1,4 @@
-"""The pictures of the rooms' pages, of bundled sounds, made by the program itself.
+"""Make the pictures of the rooms' pages from bundled sounds, with the program itself.
 
     make demo
     python scripts/make/doc_pictures.py demo docs/pictures

@@ -1,4 +1,4 @@
-"""Make tests/fixtures/version_0_1_0: files as version 0.1.0 wrote them, and what it made of them.
+"""Make tests/fixtures/version_0_1_0: files written by version 0.1.0, and results of using them.
 
     git worktree add ../demiurge-0.1.0 v0.1.0
     PYTHONPATH=../demiurge-0.1.0 python scripts/make/fixtures_0_1_0.py
@@ -53,7 +53,7 @@ FORECASTERS = {
     "transformer": "mixture",
 }
 SMALL_SIZES = {"hidden_size": 16, "dim": 16, "n_layers": 1, "n_heads": 2, "context_steps": 32}
-ANYWHERE = "/music/sounds"  # the corpus folder that the files name, which is nowhere
+ANYWHERE = "/music/sounds"  # the corpus folder that the files name, which does not exist
 
 
 def run(*arguments: object) -> str:
@@ -85,7 +85,7 @@ def make_frames() -> None:
 
 
 def make_onsets() -> None:
-    """Make a database of onsets with all descriptors, of fewer sounds, and query it."""
+    """Make a database of onset units, with all descriptors but fewer sounds, and query it."""
     descriptors = "mfcc,spectral,chroma,loudness"
     onsets = ("--units", "onset", "--max-unit", 150, "--descriptors", descriptors)
     run("db", "build", "sounds", "onsets.db", *onsets)
@@ -137,7 +137,7 @@ def make_plans() -> None:
 
 
 def edit_plan(name: str, out: str) -> None:
-    """Lock steps, choose another unit, and turn one down and round."""
+    """Lock steps, choose another unit, and lower and reverse one."""
     plan = lock_steps(Plan.load(name), [2, 3, 11], True)
     unit = int(plan.steps[7].alternatives[0]["unit"])
     plan = replace_unit(plan, 7, unit, Database("frames.db"))
@@ -148,7 +148,7 @@ def edit_plan(name: str, out: str) -> None:
 
 
 def make_synthesis() -> None:
-    """Save an untrained vocoder and UNAGAN at toy width, and what they make."""
+    """Save an untrained vocoder and UNAGAN of toy width, and their output."""
     mel = PRESETS["22k"]
     torch.manual_seed(0)
     sizes = {"dim": 8, "intermediate_dim": 16, "n_layers": 1, "refinements": 1}
@@ -163,7 +163,7 @@ def make_synthesis() -> None:
 
 
 def forget_this_machine(folder: Path) -> None:
-    """Databases and plans name the folder of their corpus: let it be one that is nowhere."""
+    """Replace the corpus folder that databases and plans name by one that does not exist."""
     here = str(folder / "sounds")
     for name in ("frames.db", "onsets.db"):
         connection = sqlite3.connect(f"{name}/manifest.sqlite", isolation_level=None)
@@ -176,7 +176,7 @@ def forget_this_machine(folder: Path) -> None:
 
 
 def keep(folder: Path) -> None:
-    """Copy what was made; refuse what names this machine's folders."""
+    """Copy the files; fail if one of them names a folder of this machine."""
     shutil.rmtree(folder / "sounds")
     for path in [*folder.glob("*.ogg"), *folder.glob("*.db/writer.lock")]:
         path.unlink(missing_ok=True)

@@ -1,12 +1,12 @@
-"""Write the functions that regl compiles in the browser to a module.
+"""Write a module with the functions that regl compiles in the browser.
 
     python scripts/make/precompiled_regl.py --chromium /usr/bin/chromium
 
 The page's content security policy forbids compiling code at run time, which regl does for every
-drawing command. Here the map is opened in Chromium without that policy, on made-up units and
-without a server, all that draws is used once, and what regl has compiled is written to
-demiurge/web/static/vendor/regl/precompiled.js. Run it again after changing regl, regl-scatterplot
-or static/map/plot.js.
+drawing command. This script opens the map in Chromium without that policy, on made-up units and
+without a server. It uses everything that draws once, and writes the functions that regl has
+compiled to demiurge/web/static/vendor/regl/precompiled.js. Run it again after changing regl,
+regl-scatterplot or static/map/plot.js.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from playwright.sync_api import Page, Route, sync_playwright
 WEB = Path(__file__).parents[2] / "demiurge" / "web"
 MODULE = WEB / "static" / "vendor" / "regl" / "precompiled.js"
 ORIGIN = "http://localhost"
-COUNTS = (500, 450_000)  # units; so many more are drawn otherwise
-# regl's instances are caught as the page makes them.
+COUNTS = (500, 450_000)  # units; large numbers are drawn in another way
+# Collects regl's instances as the page creates them.
 CATCH = """(() => {
   let create;
   window.devices = [];
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def describe_corpus(count: int) -> dict[str, Any]:
-    """Return what the page is told of the corpus at first."""
+    """Return the description of the corpus that the page loads first."""
     n_units = count // 3
     sources = [
         {"id": i, "path": f"{i}.wav", "seconds": 1, "n_units": n_units, "missing": None}
@@ -92,7 +92,7 @@ def describe_corpus(count: int) -> dict[str, Any]:
 
 
 class MadeUpCorpus:
-    """Answers what the page asks for."""
+    """Answers the requests of the page with made-up units."""
 
     def __init__(self, count: int) -> None:
         rng = np.random.default_rng(0)
@@ -145,7 +145,7 @@ class MadeUpCorpus:
 
 
 def draw_everything(page: Page) -> None:
-    """Use all that draws with WebGL."""
+    """Use everything that draws with WebGL."""
     page.goto(f"{ORIGIN}/map")
     page.wait_for_selector("body[data-ready]", timeout=60_000)
     page.click("button[value=axes]")

@@ -1,4 +1,4 @@
-"""The pictures of the web page: the map and the timeline of a corpus, in Debian's Chromium.
+"""Take the pictures of the web page: the map and the timeline of a corpus, in Chromium.
 
     python scripts/make/screenshots.py demo/corpus.db demo/continuation.plan.json docs/pictures
 
@@ -16,7 +16,7 @@ CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SIZE = {"width": 1280, "height": 720}
 LAYOUT_MS = 300_000  # UMAP is compiled first
-SETTLED_MS = 2500  # until nothing moves any more
+SETTLED_MS = 2500  # until all animations have ended
 
 
 def main(database: str, plan: str, folder: str) -> None:

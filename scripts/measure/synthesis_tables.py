@@ -1,11 +1,11 @@
-"""The tables of docs/rooms/synth.md: vocoders beside Griffin-Lim, a generator beside real audio.
+"""Compare vocoders with Griffin-Lim, and a generator with real audio, for docs/rooms/synth.md.
 
     python scripts/measure/synthesis_tables.py VOCODER [--also VOCODER …] --audio FOLDER …
         [--generator UNAGAN --trained-on FOLDER [--other FOLDER …]] [--picture PNG]
         [--seconds 360] [--minutes 10] [--random-seed 0]
 
-Gives a table for each folder of audio that no vocoder was trained on. The same random seed gives
-the same figures, but for the speed. Likeness is measured with MusiCNN's weights:
+Prints a table for each folder of audio that no vocoder was trained on. The same random seed gives
+the same figures, except for speed. Likeness is measured with MusiCNN's weights, which need
 pip install --no-deps musicnn==0.1.0
 """
 

@@ -2,11 +2,11 @@
 
     python scripts/measure/way.py [--list]
 
-Builds a small database of every tenth bundled sound, trains a forecaster on it for one epoch, then
-makes a mosaic and a continuation of the bundled seed, about 100 steps each, with every call of a
-function of this repository counted. Calls made while a module is imported do not count.
+Builds a small database of every tenth bundled sound, and trains a forecaster on it for one epoch.
+Then makes a mosaic and a continuation of the bundled seed, about 100 steps each, and counts every
+call of a function of this repository. Calls made while a module is imported do not count.
 
---list names the files, each with how many of its functions were entered.
+--list lists the files, each with the number of its functions that were entered.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def make_ways(folder: Path) -> dict[str, Callable[[], None]]:
-    """Return the commands to count, by name; what they read is made in `folder`."""
+    """Return the commands to count, by name; their input files are made in `folder`."""
     import soundfile as sf
 
     from demiurge.bundled import CORPUS_DIR, SEED_FILE
@@ -72,7 +72,7 @@ def make_ways(folder: Path) -> dict[str, Callable[[], None]]:
 
 
 def run_command(*arguments: object) -> None:
-    """Run a demiurge command in this process, without what it prints."""
+    """Run a demiurge command in this process, and discard its output."""
     from click.testing import CliRunner
 
     from demiurge.cli import main as demiurge
@@ -90,7 +90,7 @@ class Calls:
     imports_going_on: int = 0
 
     def note(self, frame: FrameType, event: str, argument: object) -> None:
-        """Note one event of `sys.setprofile`."""
+        """Record one event of `sys.setprofile`."""
         code = frame.f_code
         if code.co_name == "<module>":
             self.imports_going_on += {"call": 1, "return": -1}.get(event, 0)
@@ -103,7 +103,7 @@ class Calls:
 
 
 def record_calls(way: Callable[[], None]) -> Calls:
-    """Run `way` and return what it calls."""
+    """Run `way` and return the functions that it calls."""
     calls = Calls()
     sys.setprofile(calls.note)
     try:

@@ -119,7 +119,7 @@ def test_non_finite_samples_are_refused(tmp_path, bad, read):
     samples = np.zeros((100, 2), np.float32)
     samples[7, 1] = bad
     with pytest.raises(
-        AudioError, match="1 samples are NaN or infinite, the first at sample 7; repair"
+        AudioError, match="1 sample is NaN or infinite, the first at sample 7; repair"
     ):
         read(write(tmp_path / "x.wav", samples, subtype="FLOAT"))
 

@@ -212,7 +212,7 @@ def test_name_that_is_no_text_is_written(tmp_path, tabla):
 @pytest.mark.parametrize(("n_samples", "container"), [(RATE, "WAV"), (2**32 // 6, "RF64")])
 def test_wav_beyond_4_gib_becomes_rf64(tmp_path, n_samples, container):
     path = tmp_path / "out.wav"
-    with pytest.raises(ParameterError, match=f"100 samples came of n_samples={n_samples}"):  # noqa: SIM117
+    with pytest.raises(ParameterError, match=f"100 samples were written of n_samples={n_samples}"):  # noqa: SIM117
         with AudioWriter(path, RATE, 2, n_samples=n_samples) as writer:
             writer.write(np.zeros((100, 2), np.float32))
     assert sf.info(path).format == container
@@ -244,13 +244,13 @@ def test_rf64_samples_are_exact(tmp_path, tabla, bits, monkeypatch):
             "out.ogg",
             "16",
             {},
-            "bits='16' cannot be had in OGG, whose Vorbis has no bits to choose; leave it out",
+            "bits='16' does not apply to OGG, since Vorbis has no bit depth; leave it out",
         ),
         (
             "out.flac",
             None,
             {"channels": 9},
-            "channels=9 must be 1 to 8 in FLAC; write .wav, or fewer",
+            "channels=9 must be 1 to 8 in FLAC; write .wav, or use fewer channels",
         ),
         ("out.wav", None, {"channels": 0}, "channels=0 must be 1 to 1024"),
         (

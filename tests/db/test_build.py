@@ -410,7 +410,7 @@ def test_missing_newer_and_damaged_databases_are_refused(corpus, tmp_path):
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(
-        DatabaseError, match="version 99, this Demiurge knows versions up to 3; update"
+        DatabaseError, match="version 99, but this Demiurge knows versions up to 3; update"
     ):
         Database(tmp_path / "db")
     (tmp_path / "db" / "manifest.sqlite").write_bytes(b"something else entirely" * 100)
@@ -422,7 +422,7 @@ def test_shard_cut_short_is_refused(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")
     shard = tmp_path / "db" / "shards" / "00000.f32"
     shard.write_bytes(shard.read_bytes()[:1000])
-    with pytest.raises(DatabaseError, match="1000 bytes long where .* were committed"):
+    with pytest.raises(DatabaseError, match="1000 bytes long, but .* were committed"):
         Database(tmp_path / "db").descriptors  # noqa: B018
 
 

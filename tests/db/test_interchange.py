@@ -172,7 +172,7 @@ def test_files_of_different_settings_do_not_mix_and_make_nothing(database, corpu
         ),
         (
             {"version": 2, "settings": {}, "sources": []},
-            "table version 2, this Demiurge reads 1; update",
+            "table version 2, but this Demiurge reads 1; update",
         ),
     ],
 )

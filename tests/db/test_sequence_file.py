@@ -36,7 +36,10 @@ def test_original_descriptor_file_is_read(fixtures):
         (lambda d: d["_demiurge"].pop("descriptors"), "its descriptor settings are damaged"),
         (lambda d: d["_demiurge"].update(descriptors=5), "its descriptor settings are damaged"),
         (lambda d: d.update(_demiurge=5), "its descriptor settings are damaged"),
-        (lambda d: d["_demiurge"].update(version=9), "forecast format 9, this Demiurge reads 1"),
+        (
+            lambda d: d["_demiurge"].update(version=9),
+            "forecast format 9, but this Demiurge reads 1",
+        ),
     ],
 )
 def test_bad_file_is_refused(tmp_path, change, message):

@@ -52,7 +52,7 @@ def test_rows_are_flushed_before_a_new_shard_is_begun(tmp_path, monkeypatch):
 
 def test_committed_rows_that_are_missing_are_an_error(tmp_path):
     write(tmp_path, rows(3))
-    with pytest.raises(DatabaseError, match="24 bytes long where 32 were committed"):
+    with pytest.raises(DatabaseError, match="24 bytes long, but 32 were committed"):
         write(tmp_path, rows(1), committed=4)
     with pytest.raises(DatabaseError, match="is missing; run demiurge db verify --repair"):
         map_shard(shard_path(tmp_path, "units", 0), 1, 2)

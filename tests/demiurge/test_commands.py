@@ -417,7 +417,7 @@ def test_damage_is_named_and_mended_by_the_commands(tmp_path, tabla):
     assert "damaged on disk" in run(
         "mosaic", SEED_FILE, database, "-o", tmp_path / "o.wav", expect=1
     )
-    assert "taken out: 1" in run("db", "verify", database, "--repair", expect=1)
+    assert "removed: 1" in run("db", "verify", database, "--repair", expect=1)
     assert "1 added" in run("db", "build", tmp_path / "sounds", database)
     assert "0 damaged, 0 audio files changed or missing" in run("db", "verify", database)
 
@@ -503,7 +503,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path, tabla, execut
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1, error
-    assert "interrupted; what was analysed is kept" in " ".join(error.split())
+    assert "interrupted; analysed files are kept" in " ".join(error.split())
     assert "Traceback" not in error
     kept = json.loads(run("db", "info", tmp_path / "db", "--json"))["sources"]
     assert 0 < kept < 400
@@ -593,7 +593,7 @@ def refused(work, tmp_path, tabla):
         ("sequencer train {db} {tmp}/no/m", "does not exist; make it first", 2),
         (
             "sequencer forecast {model} {tmp}/brief.wav --steps 3 -o {tmp}/f.json",
-            "a forecast needs at least 8 to go on from; give a longer",
+            "but a forecast needs at least 8; give a longer",
             2,
         ),
         ("sequencer forecast {tmp}/nowhere {seed} --steps 3 -o {tmp}/f.json", "no model here", 1),
@@ -622,7 +622,7 @@ def refused(work, tmp_path, tabla):
             "two seeds have the same name",
             2,
         ),
-        ("sequencer train {db} {tmp}/m --resume", "nothing to go on from", 1),
+        ("sequencer train {db} {tmp}/m --resume", "nothing to resume", 1),
         (
             "sequencer train {db} {tmp}/m --architecture oracle",
             "'oracle' is not one of 'lstm', 'lstm-seq2seq'",
@@ -699,7 +699,7 @@ def refused(work, tmp_path, tabla):
         ("query {seed} {db} --tag loud", "is tagged 'loud'; there are no tags", 2),
         (
             "query {seed} {db} --where loudness>=-30",
-            "knows no loudness; build a database with --descriptors mfcc,loudness",
+            "has no loudness; build a database with --descriptors mfcc,loudness",
             2,
         ),
         (

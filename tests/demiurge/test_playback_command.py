@@ -145,7 +145,7 @@ def test_loudness_is_reached_and_told(tmp_path, saved):
     assert facts["lufs"] < -20
     text = run(saved, "-o", tmp_path / "q.wav", "--lufs", -20, "--true-peak", -30).out
     assert (
-        "-20 LUFS would need a limiter: the true peak allows no more; it may be higher with"
+        "-20 LUFS would need a limiter, since the true peak is at its limit; raise the limit with"
         " demiurge playback --true-peak" in text
     )
     assert "limiter" not in run(saved, "-o", tmp_path / "r.wav", "--lufs", -40).out
@@ -221,7 +221,7 @@ def test_an_export_that_is_refused_leaves_nothing(tmp_path, saved):
         tmp_path / "o.png",
     )
     text = refusal(saved, "-o", tmp_path / "o.wav", *options, expect=1)
-    assert "step 3: reverse=True has no place in an EDL; export to reaper instead" in text
+    assert "step 3: an EDL cannot express reverse=True; export to reaper instead" in text
     assert files(tmp_path) == ["p.plan.json"]
 
 
@@ -462,7 +462,7 @@ def test_interruptions_are_told(saved, loudspeaker, monkeypatch):
         return SimpleNamespace(**{**vars(stream(**options)), "write": lambda chunk: True})
 
     monkeypatch.setattr(sys.modules["sounddevice"], "OutputStream", late)
-    assert "the sound was interrupted" in run(saved, "--play").err
+    assert "playback was interrupted" in run(saved, "--play").err
 
 
 def test_the_device_that_is_named_plays(saved, loudspeaker, monkeypatch):
@@ -669,8 +669,8 @@ def test_reading_needs_no_sound_and_leaves_nothing(tmp_path, found, moved):
     before = files(tmp_path)
     edit(found, lambda document: document["database"].update(root=str(tmp_path / "gone")))
     assert (
-        "the corpus is not there, so that it cannot be played; say where it is now with --root"
-        in run(found, "--show").out
+        "the folder of the corpus does not exist, so the plan cannot be played; name its new place"
+        " with --root" in run(found, "--show").out
     )
     assert {
         source["missing"] for source in json.loads(run(found, "--show", "--json").out)["sources"]
@@ -688,14 +688,11 @@ def test_reading_needs_no_sound_and_leaves_nothing(tmp_path, found, moved):
     [
         (
             "-o {tmp}/o.wav",
-            (
-                "--show lists the plan and makes nothing; leave out -o, --play, --export, --stems"
-                " and --pict"
-            ),
+            ("--show only lists the plan; leave out -o, --play, --export, --stems and --pict"),
             2,
         ),
-        ("--export csv", "--show lists the plan and makes nothing", 2),
-        ("--play", "--show lists the plan and makes nothing", 2),
+        ("--export csv", "--show only lists the plan", 2),
+        ("--play", "--show only lists the plan", 2),
         (
             "--root {tmp}/no",
             "no: no such folder; say where the corpus is with --root, or leave it out",
@@ -794,7 +791,7 @@ def test_skipping_is_told_to_programs_too(tmp_path, saved, moved, loudspeaker):
 def test_another_file_of_that_name_is_refused(tmp_path, saved, moved):
     sf.write(moved / "ambi_choir.ogg", heard(CORPUS_DIR / "ambi_choir.ogg")[::-1], RATE)
     text = refusal(saved, "-o", tmp_path / "o.wav", "--root", moved, expect=1)
-    assert "ambi_choir.ogg: another file than the plan was made of" in text
+    assert "ambi_choir.ogg: not the file that the plan was made from" in text
     assert not (tmp_path / "o.wav").exists()
 
 
@@ -832,7 +829,7 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
             2,
         ),
         ("-o {tmp}/o.mp3", "the suffix '.mp3' must be one of .wav, .flac, .ogg", 2),
-        ("-o {tmp}/o.ogg --bits 24", "bits='24' cannot be had in OGG", 2),
+        ("-o {tmp}/o.ogg --bits 24", "bits='24' does not apply to OGG", 2),
         ("-o {tmp}/o.flac --bits float", "float samples need .wav", 2),
         ("-o {tmp}/no/o.wav", "does not exist; make it first", 2),
         ("-o {tmp}/o.wav --picture {tmp}/no/o.png", "does not exist; make it first", 2),
@@ -859,12 +856,12 @@ def test_stems_that_are_skipped_replace_nothing_unasked(tmp_path, saved, moved):
         ),
         (
             "-o {tmp}/o.wav --root {tmp}/no",
-            "no: no such folder; the corpus was there: say where it is now with --root",
+            "no: no such folder, but the corpus was there; say where it is now with --root",
             2,
         ),
-        ("-o {tmp}/o.wav --root {tmp}/p.plan.json", "p.plan.json: no such folder;", 2),
+        ("-o {tmp}/o.wav --root {tmp}/p.plan.json", "p.plan.json: no such folder, but", 2),
         ("-o {tmp}/o.wav --root {tmp}", "not all of the plan can be played from", 1),
-        ("-o {tmp}/o.wav --root {tmp} --skip-missing", "nothing of the plan can be played from", 1),
+        ("-o {tmp}/o.wav --root {tmp} --skip-missing", "no step of the plan can be played from", 1),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(tmp_path, saved, line, message, status):
@@ -946,7 +943,10 @@ def test_one_file_is_not_written_twice(tmp_path, saved):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=2), '"version" is 2, this Demiurge reads 1; update Demiurge'),
+        (
+            lambda d: d.update(version=2),
+            '"version" is 2, but this Demiurge reads 1; update Demiurge',
+        ),
         (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
         (
             lambda d: d["steps"][5].update(n_samples=0),

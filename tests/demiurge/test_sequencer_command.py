@@ -33,5 +33,5 @@ def test_interrupted_training_ends_with_exit_status_1_and_says_so(
         assert json.loads(result.stdout)["stopped_by"] == "interrupt"
     else:
         assert "stopped within epoch 1, best in epoch 1" in result.stdout
-        assert "(interrupted; the best so far is kept, --resume goes on)" in result.stdout
+        assert "(interrupted; the best so far is kept, --resume continues)" in result.stdout
     assert (tmp_path / "m" / "training.pt").is_file()

@@ -184,7 +184,7 @@ def test_interrupted_training_ends_with_exit_status_1(work, tmp_path, monkeypatc
         "train-vocoder", work / "sounds", tmp_path / "v", "--segment-frames", 16, *QUICK, expect=1
     ).out
     assert "best after 1 of 1 steps" in said
-    assert "(interrupted; the best so far is kept, --resume goes on)" in said
+    assert "(interrupted; the best so far is kept, --resume continues)" in said
 
 
 def test_training_that_made_nothing_better_says_so(work, tmp_path, monkeypatch):
@@ -202,7 +202,7 @@ def test_training_that_made_nothing_better_says_so(work, tmp_path, monkeypatch):
     )
     said = run(*arguments, "--segment-frames", 16).out
     assert (
-        "still the weights that training started from: 1 steps have not made them better (1.080"
+        "still the weights that training started from: 1 steps did not improve them (1.080"
         " before, 1.081 now)" in said
     )
 
@@ -267,8 +267,7 @@ def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replac
         assert "unagan holds a model, not audio files; the order is AUDIO_DIR MODEL" in said
         said = run("train-vocoder", work / "sounds", work, *force, expect=2).err
         assert (
-            f"{work.name} is there and holds no model; it is not replaced, even with --force"
-            in said
+            f"{work.name} exists and holds no model; it is not replaced, even with --force" in said
         )
     (tmp_path / "empty").mkdir()
     run(
@@ -578,7 +577,7 @@ def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_pa
         name in said.out
         for name in (
             "lower is better",
-            "as good as can be",
+            "best possible",
             "generated",
             "theirs",
             "white noise",

@@ -34,8 +34,8 @@ def test_without_a_writable_cache_a_temporary_folder_takes_its_place_and_is_logg
     assert cache_folder("tapes") == folder.parent / "tapes"
     assert len(caplog.messages) == 1
     assert (
-        "cannot be written: a temporary folder is the cache for now; the environment variable"
-        " DEMIURGE_CACHE" in caplog.text
+        "cannot be written: a temporary folder is the cache for now; name a permanent one with"
+        " the environment variable DEMIURGE_CACHE" in caplog.text
     )
 
 

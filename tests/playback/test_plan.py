@@ -107,7 +107,7 @@ def edit(path, change):
     ("change", "message"),
     [
         (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
-        (lambda d: d.update(version=2), '"version" is 2, this Demiurge reads 1'),
+        (lambda d: d.update(version=2), '"version" is 2, but this Demiurge reads 1'),
         (lambda d: d.pop("channels"), "the plan: channels missing"),
         (lambda d: d.update(tempo=3), "the plan: unknown key tempo"),
         (lambda d: d.update(channels=0), "channels=0 must be an integer of at least 1"),
@@ -117,10 +117,10 @@ def edit(path, change):
             lambda d: d.update(sample_rate=999),
             "sample_rate=999 must be an integer of at least 1000",
         ),
-        (lambda d: d.update(sample_rate=768001), "sample_rate=768001 must be 768000 at most"),
+        (lambda d: d.update(sample_rate=768001), "sample_rate=768001 must be at most 768000"),
         (
             lambda d: d.update(tail_samples=2**32 + 1),
-            "tail_samples=4294967297 must be 4294967296 at most",
+            "tail_samples=4294967297 must be at most 4294967296",
         ),
         (lambda d: d.update(database={}), '"database" must have "id" and "root"'),
         (lambda d: d.update(tail_samples=-1), "tail_samples=-1 must be an integer of at least 0"),
@@ -156,7 +156,7 @@ def edit(path, change):
         ),
         (
             lambda d: d["steps"][1].update(at_sample=2**40),
-            "step 1: at_sample=1099511627776 must be 4294967296 at most",
+            "step 1: at_sample=1099511627776 must be at most 4294967296",
         ),
         (
             lambda d: d["steps"][1].update(unit=-2),
@@ -297,7 +297,7 @@ def test_absent_optional_keys_mean_untouched(tmp_path):
     [
         (b"[1]", '"format" must be "demiurge-plan"; give a plan file'),
         (b"{}", '"format" must be "demiurge-plan"; give a plan file'),
-        (b"RIFF\xff\xfe", "not a readable plan, but no text; give a plan file"),
+        (b"RIFF\xff\xfe", "not a readable plan .not UTF-8 text.; give a plan file"),
         (b"", "line 1, column 1: Expecting value; every step but the last ends in a comma"),
         (b'{"a": 1,\n "b" 2}', "line 2, column 6: Expecting ':' delimiter; every step"),
         (

@@ -521,7 +521,7 @@ def test_the_longest_name_that_a_disk_takes_can_be_written(tmp_path, music):
             "cannot be written .No such file or directory.; choose a folder",
         ),
         ("o.mp3", OutputOptions(), "the suffix '.mp3' must be one of .wav, .flac, .ogg"),
-        ("o.ogg", OutputOptions("16"), "bits='16' cannot be had in OGG"),
+        ("o.ogg", OutputOptions("16"), "bits='16' does not apply to OGG"),
         (
             "o.flac",
             OutputOptions("float"),

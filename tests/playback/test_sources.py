@@ -320,8 +320,8 @@ def test_every_kind_of_problem_is_found_before_anything_sounds(tmp_path, tabla):
         "cut.ogg": "truncated",
         "cut.wav": "truncated",
         "folder.wav": "missing",
-        "other.wav": "another file than the plan was made of",
-        "other_size.wav": "another file than the plan was made of",
+        "other.wav": "not the file that the plan was made from",
+        "other_size.wav": "not the file that the plan was made from",
         "text.wav": "not readable as audio",
     }
     assert list(found) == [
@@ -338,7 +338,7 @@ def test_a_cut_flac_is_named_though_its_header_promises_all(tmp_path, tabla):
         few = make_plan(tmp_path, ("a.flac", 200_000, 1000))
         many = make_plan(tmp_path, *[("a.flac", 0, 10)] * 99)
         assert reader.prepare(few) == {
-            "a.flac": "truncated: its last samples cannot be read"
+            "a.flac": "truncated, its last samples cannot be read; copy or export it again"
         }  # it is read in place
         with pytest.raises(
             AudioError, match="a.flac: samples 200000 to 201000 cannot be read, .*; it is damaged"
@@ -397,7 +397,7 @@ def test_all_problems_are_named_at_once(tmp_path):
         open_plan(plan)
     assert str(error.value).splitlines()[1:] == missing
     with pytest.raises(
-        PlanError, match=f"^nothing of the plan can be played from {tmp_path}; .* with --root:\n"
+        PlanError, match=f"^no step of the plan can be played from {tmp_path}; .* with --root:\n"
     ) as error:
         open_plan(plan, skip_missing=True)
     assert str(error.value).splitlines()[1:] == missing

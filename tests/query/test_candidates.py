@@ -241,7 +241,7 @@ def test_variations_differ_around_what_is_locked_and_may_be_alike_if_all_is():
         (
             {0: 0, 3: 3},
             (
-                "step 3: unit 10 cannot be locked: its source is over after 100 samples and the"
+                "step 3: unit 10 cannot be locked: its source ends after 100 samples and the"
                 " step lasts 150; lock"
             ),
         ),

@@ -146,7 +146,7 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f, j: f.write_bytes(f.read_bytes()[:-100]), "bytes where .* were written"),
+        (lambda f, j: f.write_bytes(f.read_bytes()[:-100]), "bytes, but .* were written"),
         (
             lambda f, j: f.write_bytes(f.read_bytes()[:-1] + b"?"),
             "its contents are not those that were written",

@@ -104,7 +104,7 @@ def test_filters_that_leave_nothing_say_what_each_left(database):
     ):
         filter_units(database, Filters(where=(Condition("zcr", ">", 0.0),)))
     for column in ("centroid", "f0_std"):
-        remedy = rf"knows no {column}; build a database with --descriptors mfcc,loudness,spectral$"
+        remedy = rf"has no {column}; build a database with --descriptors mfcc,loudness,spectral$"
         with pytest.raises(ParameterError, match=remedy):
             filter_units(database, Filters(where=(Condition(column, ">", 0.0),)))
 

@@ -251,7 +251,7 @@ def test_nothing_is_played_where_nothing_is_near_and_the_path_is_the_best_around
     assert path.cost == pytest.approx(sum(part.cost for part in parts), rel=1e-5)
     with pytest.raises(
         ParameterError,
-        match=r"rest_threshold=1 leaves nothing to play: the nearest unit of any step is .* away",
+        match=r"rest_threshold=1 leaves nothing to play: the nearest unit of all steps is .* away",
     ):
         find(toy, targets + 99, k=60, rest_threshold=1.0)
 

@@ -214,7 +214,7 @@ def test_what_cannot_be_evaluated_is_refused(trained):
     ):
         evaluate({"b": other}, sequences)
     with pytest.raises(
-        ParameterError, match="a model is called ridge, as a baseline is; give it another name"
+        ParameterError, match="a model is called ridge, like a baseline; give it another name"
     ):
         evaluate({"ridge": model}, sequences)
     with pytest.raises(ParameterError, match="no model is given"):

@@ -190,7 +190,7 @@ def test_more_epochs_go_on_where_fewer_ended(tmp_path):
 
 
 def test_resuming_needs_the_same_options_sources_and_something_to_resume(tmp_path):
-    with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
+    with pytest.raises(CheckpointError, match="nothing to resume .*train without --resume"):
         train(tmp_path / "m", epochs=1, resume=True)
     train(tmp_path / "m", epochs=1)
     with pytest.raises(
@@ -219,7 +219,7 @@ class Hostile:
 def test_training_state_with_code_in_it_is_refused_and_not_run(tmp_path):
     train(tmp_path / "m", epochs=1)
     torch.save({"model": Hostile(tmp_path / "was run")}, tmp_path / "m" / "training.pt")
-    with pytest.raises(CheckpointError, match=r"training.pt: damaged .*train anew with --force"):
+    with pytest.raises(CheckpointError, match=r"training.pt: damaged .*start again with --force"):
         train(tmp_path / "m", epochs=1, resume=True)
     assert not (tmp_path / "was run").exists()
 

@@ -73,7 +73,7 @@ def test_deltas_of_a_forecast_follow_from_it(trained):
         (
             song(7),
             {},
-            "the seed has 7 steps, a forecast needs at least 8 to go on from; give a longer one",
+            "the seed has 7 steps, but a forecast needs at least 8; give a longer one",
         ),
         (song(60), {"n_steps": 0}, "n_steps=0 must be at least 1"),
         (song(60), {"variations": 0}, "variations=0 must be at least 1"),

@@ -275,7 +275,7 @@ def test_disk_full_leaves_whole_files_and_says_how_to_go_on(
         patch.setattr(Path, "write_bytes", fill)
         with pytest.raises(
             ParameterError,
-            match=r"3.flac: cannot be written \(No space left.* make room, .* same command again",
+            match=r"3.flac: cannot be written \(No space left.* free some space .*same command",
         ):
             generate(generator, vocoder, tmp_path, options=options, names=NAMES)
     assert sorted(content(tmp_path)) == ["generated-000001.flac", "generated-000002.flac", MANIFEST]
@@ -355,7 +355,7 @@ def test_a_folder_of_recordings_is_left_alone(force, generator, vocoder, tmp_pat
     (tmp_path / "mine.flac").write_bytes(b"mine")
     with pytest.raises(
         ParameterError,
-        match=r"holds files that synth generate has not made \(mine.flac\); give a new folder",
+        match=r"holds files that synth generate did not make \(mine.flac\); give a new folder",
     ):
         generate(generator, vocoder, tmp_path, options=OPTIONS, names=NAMES, force=force)
     assert content(tmp_path) == {"mine.flac": b"mine"}

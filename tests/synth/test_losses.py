@@ -241,11 +241,11 @@ def test_audio_that_is_not_mono_raises(discriminator):
     [
         (
             lambda: MultiPeriodDiscriminator(periods=(2, 0)),
-            r"periods=\(2, 0\) must be positive, in whole numbers",
+            r"periods=\(2, 0\) must be positive integers",
         ),
         (lambda: MultiPeriodDiscriminator(periods=()), r"periods=\(\) must be positive"),
         (lambda: MultiScaleDiscriminator(channels=0), "channels=0 must be positive"),
-        (lambda: MelGANDiscriminator(scales=1.5), "scales=1.5 must be positive, in whole numbers"),
+        (lambda: MelGANDiscriminator(scales=1.5), "scales=1.5 must be positive integers"),
         (
             lambda: MultiResolutionDiscriminator(n_ffts=(512, 2)),
             r"n_ffts=\(512, 2\) must be at least 4 each",

@@ -167,7 +167,7 @@ def without(*names):
         (
             "melgan",
             without("model.3.bias"),
-            "lacks model.3.bias; give the config.json of this very model",
+            "lacks model.3.bias; give the config.json of this model",
         ),
         (
             "melgan",

@@ -583,7 +583,7 @@ def test_resuming_needs_the_same_options_and_recordings_and_something_to_resume(
     kind, audio, tmp_path
 ):
     train = TRAIN[kind]
-    with pytest.raises(CheckpointError, match="nothing to go on from .*train without --resume"):
+    with pytest.raises(CheckpointError, match="nothing to resume .*train without --resume"):
         train(audio, tmp_path / "m", resume=True)
     train(audio, tmp_path / "m", steps=1)
     with pytest.raises(
@@ -743,7 +743,7 @@ def test_bad_options_are_refused(make, message):
 def test_melgan_cannot_wait_for_its_discriminators(audio, tmp_path):
     with pytest.raises(
         ParameterError,
-        match="adversarial_from=2 must be 0: melgan learns from nothing but its discriminators",
+        match="adversarial_from=2 must be 0: melgan learns only from its discriminators",
     ):
         vocoder(audio, tmp_path / "m", start=toy("melgan"))
 

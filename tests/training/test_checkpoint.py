@@ -76,7 +76,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(saved, monkeypatch):
     monkeypatch.setattr("training.checkpoint.save_file", full)
     with pytest.raises(
         ParameterError,
-        match="cannot be saved .No space left on device.; what was saved before is whole",
+        match="cannot be saved .No space left on device.; the last save is intact",
     ):
         save_checkpoint(saved, kind="vocoder", config={"size": 4}, tensors={})
     monkeypatch.undo()
@@ -91,7 +91,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_folder(tmp_path, monkeypat
     )
     with pytest.raises(
         ParameterError,
-        match="m: cannot be saved .*the disk is full, most likely.; make room, and give the com",
+        match="m: cannot be saved .*the disk is probably full.; free some space and run the com",
     ):
         save_training_state(tmp_path / "m", {"weights": torch.zeros(100_000)})
     assert not (tmp_path / "m").exists()
@@ -102,10 +102,10 @@ def test_training_state_comes_back_and_code_in_it_is_never_run(tmp_path):
     state = load_training_state(tmp_path / "m")
     assert (state["step"], state["rng"].tolist(), state["losses"]) == (4, [0, 1, 2], [0.5])
     torch.save({"step": Command(tmp_path / "was run")}, tmp_path / "m" / STATE)
-    with pytest.raises(CheckpointError, match=f"{STATE}: damaged .*; train anew with --force"):
+    with pytest.raises(CheckpointError, match=f"{STATE}: damaged .*; start again with --force"):
         load_training_state(tmp_path / "m")
     assert not (tmp_path / "was run").exists()
-    with pytest.raises(CheckpointError, match="nothing to go on from .*; train without --resume"):
+    with pytest.raises(CheckpointError, match="nothing to resume .*; train without --resume"):
         load_training_state(tmp_path)
 
 

@@ -39,7 +39,7 @@ class Command(click.Command):
         self.examples = examples
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does; an option of an earlier version says what to use instead."""
+        """Parse as click does; for an option of version 0.1.0, say what to use instead."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -60,7 +60,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group of such commands, listed in the order of the work, not of the alphabet."""
+    """A group of such commands, listed in the order of use, not alphabetically."""
 
     command_class = Command
 
@@ -85,12 +85,12 @@ def help_records(
 ) -> list[tuple[str, str]]:
     """Return the names and the help of options."""
     records = [parameter.get_help_record(ctx) for parameter in parameters]
-    # the help has the range itself
+    # the help text mentions the range
     return [(record[0].replace(" RANGE", ""), record[1]) for record in records if record]
 
 
 def write_examples(examples: Iterable[str], formatter: click.HelpFormatter) -> None:
-    """Write each example on a line of its own, however long it is."""
+    """Write each example on its own line, however long it is."""
     formatter.write("Examples:\n")
     for example in examples:
         formatter.write(f"  {example}\n")
@@ -110,14 +110,14 @@ def headed(parameters: Iterable[click.Parameter]) -> dict[str, list[click.Parame
 
 
 def option_group(*options: Decorator, into: str, make: Callable[..., object]) -> Decorator:
-    """Return a decorator that adds options which the command gets as one keyword argument.
+    """Return a decorator that adds options and passes them to the command as one argument.
 
     Parameters
     ----------
     into : str
-        The name of that argument.
+        The name of that keyword argument.
     make : callable
-        Makes its value; takes the options' values, each by its name.
+        Makes its value from the options' values, given by name.
     """
 
     def add(function: Callable) -> Callable:
@@ -136,5 +136,5 @@ def option_group(*options: Decorator, into: str, make: Callable[..., object]) ->
 
 
 def parameters_of(function: Callable) -> list[click.Parameter]:
-    """Return the parameters that click's decorators have left with a function so far."""
+    """Return the parameters that click's decorators have attached to a function so far."""
     return getattr(function, "__click_params__", [])

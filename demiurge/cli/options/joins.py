@@ -1,4 +1,4 @@
-"""Options of the joins and of the file: the same wherever audio is made of a plan."""
+"""Options of the joins and the audio file, shared by all commands that render a plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ file_option = partial(option, heading="The file")
 
 
 def crossfade_option(default: str) -> Decorator:
-    """Return the option of the crossfades' length."""
+    """Return the option for the length of crossfades."""
     return join_option(
         "--crossfade",
         "crossfade_ms",
@@ -34,8 +34,8 @@ SHAPE = (
     join_option(
         "--fade",
         type=click.Choice(FADES),
-        help="Shape of the crossfades; matched follows how alike the two sounds are. [default: the"
-        " plan's]",
+        help="Shape of the crossfades; matched depends on the correlation of the two sounds."
+        " [default: the plan's]",
     ),
     join_option(
         "--align",
@@ -48,13 +48,13 @@ SHAPE = (
         "--keep-attacks/--fade-attacks",
         "attacks",
         default=None,
-        help="Whether crossfades keep off attacks. [default: the plan's]",
+        help="Keep crossfades away from attacks, or not. [default: the plan's]",
     ),
     join_option(
         "--match-level",
         "level_db",
         type=click.FloatRange(0, 60),
-        help="Even out steps in level of up to this many dB. [default: the plan's]",
+        help="Even out differences in level of up to this many dB. [default: the plan's]",
     ),
 )
 PLAIN = join_option(
@@ -71,20 +71,20 @@ FILE = (
     file_option(
         "--lufs",
         type=click.FloatRange(-70, 0),
-        help="Integrated loudness of the whole, in LUFS, as far as its peaks allow.",
+        help="Integrated loudness of the whole file, in LUFS, as far as its peaks allow.",
     ),
 )
 TRUE_PEAK = file_option(
     "--true-peak",
     "true_peak_db",
     type=click.FloatRange(-60, 0),
-    help="Highest true peak, in dB: the whole is lowered to it. [default: with --lufs -1]",
+    help="Highest true peak, in dB; the whole file is lowered to it. [default: -1 with --lufs]",
 )
 
 
 @dataclass(frozen=True)
 class JoinsAndFile:
-    """What the options ask for; None is as a plan says, or the default."""
+    """The options as given; None means as in the plan, or the default."""
 
     crossfade_ms: float | None
     plain: bool
@@ -97,7 +97,7 @@ class JoinsAndFile:
     true_peak_db: float | None = None
 
     def render_options(self, plan_settings: dict[str, Any]) -> RenderOptions:
-        """Return `RenderOptions`, with the plan's settings where nothing is asked for.
+        """Return `RenderOptions`, with the plan's settings for options that are not given.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class JoinsAndFile:
 def make_render_options(
     crossfade_ms: float | None, plain: bool, bits: str | None, lufs: float | None
 ) -> RenderOptions:
-    """Return `RenderOptions` of a plan that is yet to be made."""
+    """Return `RenderOptions` for a plan that is yet to be made."""
     return JoinsAndFile(crossfade_ms, plain, bits, lufs).render_options({})
 
 

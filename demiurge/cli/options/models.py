@@ -1,4 +1,4 @@
-"""Arguments and options of the commands of demiurge synth, and the models they name."""
+"""Arguments and options of the demiurge synth commands, and loading of the models they name."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ musicnn_option = click.option(
 
 
 def echo_left_out(left_out: dict[str, str]) -> None:
-    """Name the audio files that could not be used, and why."""
+    """Print the audio files that could not be used, with the reasons."""
     for name, reason in left_out.items():
         reason = reason.removeprefix(f"{Path(name).name}: ")  # noqa: PLW2901
         click.echo(printable(f"  left out: {name}: {reason}"), err=True)
 
 
 def check_model_output(path: Path, *, force: bool) -> None:
-    """Refuse early to write a model where something is.
+    """Refuse to write a model over an existing file or folder, unless `force` is given.
 
-    An empty folder may be written to, and a folder without a model is never replaced.
+    An empty folder may be written to; a folder that holds no model is never replaced.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def check_model_output(path: Path, *, force: bool) -> None:
         return
     if path.exists() and not holds_model(path):
         raise ParameterError(
-            f"{path} is there and holds no model; it is not replaced, even with --force: give"
+            f"{path} exists and holds no model; it is not replaced, even with --force: give"
             " another name"
         )
     check_output(path, force=force)

@@ -1,6 +1,7 @@
 """Options of version 0.1.0 that have another name or another place now.
 
-This version's error says where each went; the table can go with the next.
+The error message for such an option names its replacement. The table can be removed in the next
+version.
 """
 
 RENDERING = ("render", "mosaic")
@@ -56,7 +57,7 @@ MOVED: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 
 def find_advice(command: str, option: str) -> str | None:
-    """Return what to do instead of giving an option to a command, None if it never had it."""
+    """Return what replaces an option of a command; None if the command never had it."""
     for commands, moved, advice in MOVED:
         if moved == option and command in commands:
             return f"{option} {advice}"

@@ -1,4 +1,4 @@
-"""Options that many commands have, and early checks of what a command will write."""
+"""Options that many commands have, and early checks of their output files."""
 
 from pathlib import Path
 
@@ -27,18 +27,18 @@ audio_out_option = option(
 
 
 def random_seed_option(heading: str = "", *, default: int | None = 0) -> Decorator:
-    """Return the option of a command in which chance plays a part; None is "as before"."""
+    """Return the option of a command that uses random numbers; None means "as before"."""
     return option(
         "--random-seed",
         heading=heading,
         type=click.IntRange(0),
         default=default,
-        help="Seed of the random numbers: the same one gives the same result. [default: 0]",
+        help="Seed of the random numbers; the same seed gives the same result. [default: 0]",
     )
 
 
 def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> None:
-    """Refuse early what would fail late.
+    """Refuse an output that could not be written in the end.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> No
 
 
 def check_audio_output(path: Path, *, force: bool, bits: str | None = None) -> None:
-    """Refuse early an audio file whose format cannot hold `bits`, and as `check_output` does."""
+    """Check an output as `check_output`, and that its format can hold `bits`."""
     from audio.formats import check_output_format
 
     check_output_format(path, bits)

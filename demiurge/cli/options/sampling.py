@@ -1,4 +1,4 @@
-"""Options of how forecasts are sampled: the same wherever one is made."""
+"""Options for sampling forecasts, shared by all commands that make one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ forecast_option = partial(option, heading=THE_FORECAST)
 
 
 def make_sampling(temperature: float, top_p: float, random_seed: int) -> SamplingOptions:
-    """Return `SamplingOptions` of the options' values."""
+    """Return `SamplingOptions` from the command's options."""
     from sequencer.sampling import SamplingOptions
 
     return SamplingOptions(temperature=temperature, top_p=top_p, random_seed=random_seed)
@@ -30,7 +30,7 @@ sampling_options = option_group(
         type=click.FloatRange(0),
         default=1.0,
         show_default=True,
-        help="How wild the forecast is: 1 as learned, less is calmer, 0 always the likeliest.",
+        help="Randomness of the forecast: 1 as learned, less is calmer, 0 takes the likeliest.",
     ),
     forecast_option(
         "--top-p",

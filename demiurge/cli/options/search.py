@@ -1,4 +1,4 @@
-"""Options of a search: which units may be played, how distance is measured, what a path is like."""
+"""Options of a search: which units may be played, distances, and the path."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ UNITS = (
         "tags",
         multiple=True,
         metavar="TAG",
-        help="Use only sources with this tag (see demiurge db tag); repeatable, any will do.",
+        help="Use only sources with this tag (see demiurge db tag); repeatable, any may match.",
     ),
     units_option(
         "--where",
         multiple=True,
         metavar="CONDITION",
         help="Use only units with, for example, centroid>1000 (any descriptor), start_s<2 or"
-        " length_ms>=100; repeatable, all must hold.",
+        " length_ms>=100; repeatable, all must be true.",
     ),
     units_option(
         "--weight",
         "weights",
         metavar="NAME=NUMBER,…",
-        help="Weights of descriptors in distances, like mfcc0=0.3,chroma=2. [default: 1; Δ and ΔΔ"
-        " of frames 0.5]",
+        help="Weights of descriptors in distances, for example mfcc0=0.3,chroma=2. [default: 1; 0.5"
+        " for Δ and ΔΔ of frames]",
     ),
     units_option(
         "--metric",
@@ -63,7 +63,7 @@ INDEX = units_option(
     type=click.Choice([AUTO, *INDEX_KINDS]),
     default=AUTO,
     show_default=True,
-    help="How units are found: flat compares all of them, ivf and pq only likely ones; auto is flat"
+    help="Index of the units: flat compares all of them, ivf and pq only likely ones; auto is flat"
     " up to 500 000 units.",
 )
 K = units_option(
@@ -74,7 +74,7 @@ VARIATIONS = path_option(
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Number of different paths, written as OUT-1.wav, OUT-2.wav, … with a plan each.",
+    help="Number of different paths, each written as OUT-1.wav, OUT-2.wav, … with its plan.",
 )
 PATH = (
     path_option(
@@ -82,7 +82,7 @@ PATH = (
         type=click.FloatRange(0),
         default=0.25,
         show_default=True,
-        help="Weight of the joins: 0 takes the nearest unit of every step, 1 makes long runs of one"
+        help="Weight of the joins: 0 takes the nearest unit at every step, 1 makes long runs of one"
         " source.",
     ),
     path_option(
@@ -90,7 +90,7 @@ PATH = (
         type=click.FloatRange(0),
         default=0.0,
         show_default=True,
-        help="Cost of playing a unit again, for each doubling of its uses: 0 to about 5.",
+        help="Cost of reusing a unit, for each doubling of its uses: 0 to about 5.",
     ),
     path_option(
         "--min-reuse",
@@ -112,8 +112,8 @@ PATH = (
         type=click.FloatRange(0, min_open=True),
         default=math.inf,
         metavar="DISTANCE",
-        help="Leave silence where even the nearest unit is further away than this; demiurge query"
-        " shows distances. [default: never]",
+        help="Leave silence where even the nearest unit is farther than this distance; demiurge"
+        " query shows distances. [default: never]",
     ),
 )
 CHANCE = (
@@ -122,7 +122,7 @@ CHANCE = (
         type=click.FloatRange(0),
         default=0.0,
         show_default=True,
-        help="Random variation of the path: 0.1 changes most of it, 0.3 is much.",
+        help="Random variation of the path: 0.1 changes most of it, 0.3 is a lot.",
     ),
     random_seed_option(THE_PATH),
 )
@@ -146,7 +146,7 @@ def make_search(
     path_temperature: float = 0.0,
     random_seed: int = 0,
 ) -> SearchSettings:
-    """Return `SearchSettings` of the options' values."""
+    """Return `SearchSettings` from the command's options."""
     from query.filters import Filters, parse_condition
     from query.options import PathOptions
     from query.settings import SearchSettings
@@ -173,7 +173,7 @@ def make_search(
     )
 
 
-# `render` varies its forecast by chance, `mosaic` its path
+# random numbers vary the forecast of `render`, but the path of `mosaic`
 render_search = option_group(*UNITS, K, *PATH, VARIATIONS, into="search", make=make_search)
 mosaic_search = option_group(*UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search)
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)

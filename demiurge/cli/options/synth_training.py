@@ -32,12 +32,12 @@ from synth.names import (
     VOCODERS,
 )
 
-OWN = ("architecture", "mel", "n_mels")  # a model to start from has these itself
+OWN = ("architecture", "mel", "n_mels")  # decided by the model to start from
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskedTraining:
-    """What the options ask for; None is as before the training was stopped, or the default."""
+    """The options as given; None means as before training was stopped, or the default."""
 
     architecture: str | None
     mel: str | None
@@ -54,7 +54,7 @@ class AskedTraining:
     track: str | None
 
     def values(self) -> dict[str, Any]:
-        """Return what is given of the library's options, by its name there."""
+        """Return the given options by their names in the library."""
         own = {name: getattr(self, name) for name in OWN}
         run = {
             "minutes": self.minutes,
@@ -70,7 +70,7 @@ class AskedTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedVocoder(AskedTraining):
-    """The same of a vocoder."""
+    """The options for a vocoder."""
 
     segment_frames: int | None
 
@@ -82,7 +82,7 @@ class AskedVocoder(AskedTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class AskedUnagan(AskedTraining):
-    """The same of a UNAGAN."""
+    """The options for a UNAGAN."""
 
     size: str | None
 
@@ -117,15 +117,15 @@ training_options = (
         "start",
         metavar="MODEL",
         type=click.Path(path_type=Path),
-        help="Start with the weights of this model.",
+        help="Start from the weights of this model.",
     ),
-    resume_option("options that are not given are as they were"),
+    resume_option("options not given are as before"),
     track_option,
 )
 
 
 def batch_size_option(default: int) -> Decorator:
-    """Return the option of a network whose batches have `default` excerpts."""
+    """Return the option for a network whose batches have `default` excerpts."""
     return training_option(
         "--batch-size",
         type=click.IntRange(1),

@@ -1,4 +1,4 @@
-"""Options of training: the same wherever a network is trained."""
+"""Options of training, shared by all commands that train a network."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ THE_TRAINING = "The training"
 model_option = partial(option, heading="The model")
 training_option = partial(option, heading=THE_TRAINING)
 
-# what a command says of a training that ended early
+# appended to the summary of a training that ended early
 STOPPED = {
-    "interrupt": " (interrupted; the best so far is kept, --resume goes on)",
-    "minutes": " (time is up; --resume goes on)",
+    "interrupt": " (interrupted; the best so far is kept, --resume continues)",
+    "minutes": " (time is up; --resume continues)",
 }
 
 
 def precision_option(heading: str = "", *, default: str | None = PRECISIONS[0]) -> Decorator:
-    """Return the option of a command that computes with networks; None is "as before"."""
+    """Return the option of a command that runs networks; None means "as before"."""
     return option(
         "--precision",
         heading=heading,
         type=click.Choice(PRECISIONS),
         default=default,
-        help="Precision of the computation; bfloat16 is less exact, and faster where processors"
-        f" have it. [default: {PRECISIONS[0]}]",
+        help="Precision of the computation; bfloat16 is less exact, and faster on processors that"
+        f" support it. [default: {PRECISIONS[0]}]",
     )
 
 
 def device_option(heading: str = "", *, default: str | None = "cpu") -> Decorator:
-    """Return the option that says where a network computes; None is "as before"."""
+    """Return the option for the device of a network; None means "as before"."""
     return option(
         "--device",
         heading=heading,
         default=default,
-        help="Where to compute: cpu, cuda, … [default: cpu]",
+        help="Device to compute on: cpu, cuda, … [default: cpu]",
     )
 
 
@@ -62,17 +62,17 @@ learning_rate_option = training_option(
 track_option = training_option(
     "--track",
     type=click.Choice(TRACKERS),
-    help="Send the log, MODEL/log.jsonl, to this service as well.",
+    help="Also send the log, MODEL/log.jsonl, to this service.",
 )
 
 
 def resume_option(rule: str) -> Decorator:
-    """Return the option that goes on with a training; `rule` says with which options."""
+    """Return the option that resumes a training; `rule` says with which options."""
     return training_option(
-        "--resume", is_flag=True, help=f"Go on where this training was stopped; {rule}."
+        "--resume", is_flag=True, help=f"Continue where this training was stopped; {rule}."
     )
 
 
 def training_facts(model_dir: Path, summary: TrainingSummary) -> dict[str, Any]:
-    """Return what --json prints of a training."""
+    """Return the facts that --json prints about a training."""
     return {"model": str(model_dir), **asdict(summary)}

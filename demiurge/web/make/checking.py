@@ -1,4 +1,4 @@
-"""Check an uploaded file: decode it in a limited process, which can do no harm."""
+"""Check an uploaded file by decoding it in a process with limited memory and time."""
 
 import json
 import multiprocessing
@@ -20,14 +20,14 @@ from files.errors import AudioError, DemiurgeError
 
 LEAST_SECONDS = 0.1  # of a seed
 MOST_SECONDS = 1200.0  # of a seed
-MOST_RATE = 192_000  # with MOST_CHANNELS, bounds the memory that analysis takes
+MOST_RATE = 192_000  # with MOST_CHANNELS, bounds the memory of the analysis
 MOST_CHANNELS = 32
 PREVIEW_RATE = 48_000  # at most
 PREVIEW_CHANNELS = 2  # at most
-DECODING_SECONDS = 60.0  # then the decoding process is killed
+DECODING_SECONDS = 60.0  # after which the decoding process is killed
 DECODING_BYTES = 2 << 30  # of memory
 PREVIEW_BYTES = 1 << 28  # 20 minutes of two channels, 16 bits and 48 kHz, if FLAC saves nothing
-MOST_ANSWER = 1 << 16  # bytes that are read from the decoding process
+MOST_ANSWER = 1 << 16  # most bytes to read from the decoding process
 # libsndfile's message for an MP3 file without MP3 data
 NO_FILE = "File does not exist or is not a regular file (possibly a pipe?)"
 OTHER_SUFFIX = ".audio"
@@ -47,7 +47,7 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class CheckedAudio:
-    """What an audio file is, decoded from beginning to end; `suffix` goes with its format."""
+    """Facts about a fully decoded audio file; `suffix` goes with its format."""
 
     suffix: str
     seconds: float
@@ -63,7 +63,7 @@ def check_audio(
     Parameters
     ----------
     shown : str
-        Its name in messages.
+        Name of the file in messages.
     seconds : float
         The process is killed after this time.
 
@@ -96,7 +96,7 @@ def check_audio(
 
 
 def _parse(answer: Any, shown: str) -> CheckedAudio:
-    """Check what the decoding process answers: a file might have taken it over."""
+    """Check the answer of the decoding process, which a malicious file might have taken over."""
     if isinstance(answer, str):
         raise AudioError(answer)
     audio = as_record(CheckedAudio, answer)
@@ -117,13 +117,13 @@ def _decode(answers: Connection, path: Path, shown: str, preview: Path) -> None:
         answer = (
             f"{shown}: decoding it takes too much memory; export it again as WAV with two channels"
         )
-    answers.send_bytes(json.dumps(answer).encode())  # JSON, for unpickling could run code
+    answers.send_bytes(json.dumps(answer).encode())  # JSON, since unpickling could run code
 
 
 def examine(
     path: Path, shown: str, preview: Path, most_seconds: float = MOST_SECONDS
 ) -> CheckedAudio:
-    """As `check_audio`, in this process and without limits of time and memory."""
+    """Check a file as `check_audio`, but in this process, without limits of time and memory."""
     try:
         with open_audio(path) as (info, blocks):
             _check_header(info, shown, most_seconds)
@@ -141,7 +141,7 @@ def examine(
 
 
 def _of_upload(message: str) -> str:
-    """Reword a message about a file of a corpus, from which an upload cannot be removed."""
+    """Reword a message about a file of a corpus to fit an upload."""
     message = message.replace(NO_FILE, "it is damaged, or not what its name says")
     return re.sub(r",? or remove it", "", message)
 
@@ -181,7 +181,7 @@ def _check_header(info: AudioInfo, shown: str, most_seconds: float) -> None:
 def _limited(
     blocks: Iterator[np.ndarray], sample_rate: int, shown: str, most_seconds: float
 ) -> Iterator[np.ndarray]:
-    """Yield the blocks until there are too many, whatever the header said."""
+    """Yield the blocks; raise AudioError if they are too long, whatever the header claims."""
     n_samples = 0
     for block in blocks:
         n_samples += len(block)

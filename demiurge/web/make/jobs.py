@@ -1,6 +1,6 @@
-"""Jobs: what to make of a seed. One runs at a time, the others wait.
+"""Jobs that make continuations or mosaics of a seed; one runs at a time, the others wait.
 
-    FOLDER/jobs/ID/job.json     the job's record: what was asked for, and what became of it
+    FOLDER/jobs/ID/job.json     the job's record: request and state
                    variation-1.plan.json, variation-1.wav, …
 
 A record is written whenever its job's state changes, so that jobs survive a restart.
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for and what became of it; times are seconds since 1970.
+    """A request and its state; times are seconds since 1970.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Jobs:
         self._lock = threading.RLock()
         self._queue = SimpleQueue[str]()
         self._jobs: dict[str, Job] = {}
-        self._tasks: dict[str, RenderTask] = {}  # of jobs that wait or run
+        self._tasks: dict[str, RenderTask] = {}  # of waiting and running jobs
         self._worker = Worker()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._closing = False
@@ -125,7 +125,7 @@ class Jobs:
         return job
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job that waits or runs; its finished variations stay."""
+        """Cancel a waiting or running job; its finished variations are kept."""
         with self._lock:
             job = self._jobs[job_id]
             if job.state not in (QUEUED, RUNNING):
@@ -162,7 +162,7 @@ class Jobs:
             self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
-        """Carry out one job after another; this is the jobs' thread."""
+        """Carry out one job after another, in the jobs' thread."""
         while not self._closing and (job_id := self._queue.get()):
             with self._lock:
                 task = self._tasks.get(job_id)
@@ -180,11 +180,11 @@ class Jobs:
                 self._fail(job_id, UNEXPECTED)
 
     def _receive(self, job_id: str, message: Message) -> None:
-        """Update a running job by what the worker reports."""
+        """Update a running job from a message of the worker."""
         with self._lock:
             job = self._jobs[job_id]
             if job.state != RUNNING or self._closing:
-                self._worker.kill()  # it began just when the job was cancelled
+                self._worker.kill()  # the job was cancelled just as it began
                 return
             match message:
                 case Progressed():
@@ -197,7 +197,7 @@ class Jobs:
                     self._end(job, DONE)
 
     def _show_progress(self, job: Job, message: Progressed) -> None:
-        """Publish progress, which is not worth writing to the record."""
+        """Publish progress, but do not write it to the record."""
         progress = {
             "what": message.label,
             "done": message.done,

@@ -1,4 +1,4 @@
-"""What the server asks of the rendering process, and what that tells it as it works."""
+"""Messages between the server and the rendering process: tasks, progress and results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RenderTask:
-    """What a job asks for: variation-1.wav, variation-2.wav, … in `folder`, each with its plan.
+    """The task of a job: render variation-1.wav, … into `folder`, each with its plan.
 
-    `model` is None for a mosaic of the seed. A mosaic is as long as the seed, whatever `seconds`
-    says, and `temperature` is then that of its path. Plans name the seed by `seed_name`.
+    `model` is None for a mosaic of the seed. A mosaic is as long as the seed and ignores `seconds`;
+    `temperature` is then that of its path. Plans name the seed by `seed_name`.
     """
 
     seed: Path
@@ -33,7 +33,7 @@ def variation_path(folder: Path, number: int) -> Path:
 
 @dataclass(frozen=True)
 class Progressed:
-    """Work on a variation has begun or goes on; `total` is 0 if it cannot be measured."""
+    """Progress on a variation; `total` is 0 if it cannot be measured."""
 
     variation: int
     label: str
@@ -51,7 +51,7 @@ class VariationFinished:
 
 @dataclass(frozen=True)
 class Failed:
-    """The task failed; variations that were finished stay."""
+    """The task failed; finished variations are kept."""
 
     message: str
 

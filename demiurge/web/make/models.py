@@ -25,7 +25,7 @@ class Model:
 def find_models(given: Iterable[Path], database: Database) -> list[Model]:
     """Return the given models, then those beside the database or in the current folder.
 
-    Models that do not go with the database are left out, unless they were given.
+    Models that do not match the database are left out, unless they were given.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a page may ask of a job: the options, their defaults and their limits."""
+"""Options of a job, with their defaults and limits."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -6,7 +6,7 @@ from typing import Any, Self
 from demiurge.web.make.jobs import MOST_VARIATIONS
 from demiurge.web.values import check_keys, take_integer, take_number, take_text
 
-MOSAIC_TEMPERATURE = 0.0  # of the path; variations of a mosaic are other paths all the same
+MOSAIC_TEMPERATURE = 0.0  # of the path; variations of a mosaic still have different paths
 BOUNDS = {
     "seconds": (0.5, 600),
     "continuity": (0, 1000),
@@ -35,7 +35,7 @@ MOSAIC_DEFAULTS = JobOptions(temperature=MOSAIC_TEMPERATURE)
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A job that a page asks for: ids of seed and model, None for a mosaic, and options."""
+    """A request for a job: id of the seed, id of the model (None for a mosaic), and options."""
 
     seed: str
     model: str | None

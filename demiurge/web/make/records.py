@@ -1,4 +1,4 @@
-"""Records: dataclasses in JSON files, which somebody may have edited; reading checks them."""
+"""Records: dataclasses in JSON files, checked on reading since users may edit them."""
 
 import json
 from math import isfinite
@@ -27,7 +27,7 @@ def read_record(kind: type[Record], path: Path) -> Record:
 
 
 def as_record(kind: type[Record], document: Any) -> Record:
-    """Make a dataclass of what was read; raises ValueError as `read_record`."""
+    """Make a dataclass from a JSON document; raises ValueError as `read_record`."""
     if not isinstance(document, dict):
         raise ValueError(f"it holds a JSON {type(document).__name__}, not an object")
     hints = get_type_hints(kind)

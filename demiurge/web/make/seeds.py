@@ -1,8 +1,8 @@
-"""Seeds: files that somebody drops on the page.
+"""Seeds: files that users drop on the page.
 
-They may be anything, so each is limited in size and time, checked, and kept under its hash.
+They may hold anything, so each is limited in size and time, checked, and stored under its hash.
 
-    request ──► FOLDER/seeds/.upload-…   at most so long, in at most so many seconds
+    request ──► FOLDER/seeds/.upload-…   limited in bytes and seconds
             ──► a limited process decodes all of it
             ──► FOLDER/seeds/HASH.ogg            the file itself
                              HASH.preview.flac   what the page plays
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What an upload may take: bytes, seconds to arrive, and seconds to wait for its turn."""
+    """Limits of an upload: bytes, seconds to arrive, and seconds to wait for its turn."""
 
     n_bytes: int = 64 << 20
     receive_seconds: float = 60.0
@@ -46,7 +46,7 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Seed:
-    """A checked file; `id` is the hash of its bytes, `name` is shown to people."""
+    """A checked file; `id` is the hash of its bytes, `name` is shown to the user."""
 
     id: str
     name: str
@@ -93,14 +93,14 @@ class Seeds:
         return self.folder / f"{seed.id}.preview.flac"
 
     async def take(self, stream: AsyncIterator[bytes], name: str, n_bytes: int | None) -> Seed:
-        """Receive a file, of which the client says that it has `n_bytes`.
+        """Receive a file of `n_bytes` bytes, as the client claims.
 
-        The same bytes again are the same seed.
+        The same bytes always give the same seed.
 
         Raises
         ------
         HTTPException
-            413 if it is too large, 408 too slow, 503 if too many arrive at a time.
+            413 if it is too large, 408 if it arrives too slowly, 503 if too many arrive at a time.
         AudioError
             If `checking.check_audio` refuses it.
         ParameterError
@@ -137,7 +137,7 @@ class Seeds:
             return await run_in_threadpool(self._check, path, seed_id, name)
 
     async def _receive(self, stream: AsyncIterator[bytes], file: BinaryIO) -> str:
-        """Write what arrives to a file; return the hash of its bytes."""
+        """Write the upload to a file; return the hash of its bytes."""
         hashed = xxhash.xxh3_128()
         n_bytes = 0
         seconds = self.limits.receive_seconds
@@ -163,7 +163,7 @@ class Seeds:
         )
 
     def _check(self, path: Path, seed_id: str, name: str) -> Seed:
-        """Decode a received file, unless it is known, and keep it."""
+        """Decode a received file and keep it, unless it is known already."""
         known = self.get(seed_id)
         if known and self._exists(known):
             return self._keep(replace(known, name=name))

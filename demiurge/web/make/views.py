@@ -63,7 +63,7 @@ class MakeViews:
         return json_answer(self.document())
 
     def document(self) -> dict[str, Any]:
-        """Describe what can be made here, and what was."""
+        """Describe seeds, models, options and jobs."""
         models = self._find_models()
         return {
             "models": [_model_facts(model) for model in models],
@@ -92,7 +92,7 @@ class MakeViews:
     def seed_audio(self, request: Request) -> Response:
         path = self.seeds.preview(self._seed(request.path_params["seed"]))
         if not path.is_file():
-            raise HTTPException(410, "the seed's file is gone; drop it on the page again")
+            raise HTTPException(410, "the seed's file was removed; drop it on the page again")
         return FileResponse(path, media_type="audio/flac")
 
     def submit(self, request: Request, body: dict[str, Any]) -> Response:

@@ -1,7 +1,7 @@
 """The rendering process beside the server, which carries out one task after another.
 
-It is spawned, and ends when its pipe closes, with the server. It ignores Ctrl-C and the end of its
-terminal, for the server decides when it ends.
+It is spawned, and ends when its pipe closes, so it never outlives the server. It ignores Ctrl-C and
+a closed terminal, since the server decides when it ends.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from demiurge.pipeline import RenderResult
 
 PROGRESS_SECONDS = 0.1  # between reports of progress
-END_SECONDS = 5.0  # that the end of the process may take
+END_SECONDS = 5.0  # to wait for the process to end
 DIED = (
     "the rendering process died, most likely for lack of memory; ask for less, or close other"
     " programs"
@@ -39,7 +39,7 @@ Send = Callable[[Message], None]
 
 
 class Worker:
-    """The rendering process, started when it is needed, and again after it was killed."""
+    """The rendering process, started when needed, and restarted after it was killed."""
 
     def __init__(self) -> None:
         self._process: Any = None
@@ -63,11 +63,11 @@ class Worker:
                 if isinstance(message, Finished | Failed):
                     return
         except (EOFError, OSError):
-            self.kill()  # it may still be ending; the next task needs a new process
+            self.kill()  # it may not have ended yet; the next task needs a new process
             raise DemiurgeError(DIED) from None
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
+        """End the process at once."""
         process = self._process
         self._process = None
         if process is not None:
@@ -106,8 +106,8 @@ def _carry_out(task: RenderTask, send: Send) -> Message:
 def render_variations(task: RenderTask, send: Send, seconds: float = PROGRESS_SECONDS) -> None:
     """Render the variations of a task.
 
-    Each is another forecast. Where there is only one target, that of a mosaic or of the likeliest
-    forecast, each is another path for it.
+    Each is another forecast. If there is only one target (a mosaic, or the likeliest forecast),
+    each is another path for it.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
-"""The quality layout: UMAP of some units, the landmarks; all other units are placed among them.
+"""The quality layout: UMAP of some units, the landmarks, with all others placed among them.
 
-McInnes, Healy and Melville 2018, arXiv 1802.03426. UMAP of a million units takes an hour, of 4000
-half a minute. Every other unit is placed between the landmarks with the most similar descriptors.
+McInnes, Healy and Melville 2018, arXiv 1802.03426. UMAP takes an hour for a million units, but half
+a minute for 4000. All other units are placed between the landmarks with the most similar
+descriptors.
 `compute_layout` runs in a process of its own.
 """
 
@@ -25,17 +26,17 @@ from files.errors import DatabaseError, DemiurgeError
 
 LANDMARKS = 4000  # UMAP compares every pair of fewer than 4096 exactly
 LEAST_UNITS = 16
-NEIGHBOURS = 15  # per unit, whose distances UMAP keeps
+NEIGHBOURS = 15  # of each unit, whose distances UMAP preserves
 EPOCHS = 400
-MIN_DISTANCE = 0.4  # of similar landmarks, as UMAP counts: far enough to point at each
-FIRST_WIDTH = 3.0  # half width of the first places; if wider, similar groups stay far apart
+MIN_DISTANCE = 0.4  # UMAP's, between similar landmarks: far enough to point at each
+FIRST_WIDTH = 3.0  # half width of the initial places; if wider, similar groups stay far apart
 NEAREST = 5  # landmarks that a unit is placed between
-REACH = 0.1  # of the picture's width: landmarks farther than this from the nearest do not count
+REACH = 0.1  # in picture widths: landmarks farther than this from the nearest one do not count
 JITTER = 0.004
 STARTED = 0.1  # progress when UMAP begins
 EMBEDDED = 0.7  # progress when UMAP is done
 
-Progress = Callable[[float, str], None]  # 0 to 1, and what is being done
+Progress = Callable[[float, str], None]  # share done, 0 to 1, and current stage
 
 
 def compute_layout(
@@ -54,7 +55,7 @@ def compute_layout(
     positions : ndarray, int64, shape (landmarks,)
         Of the landmarks.
     first : ndarray, float32, shape (landmarks, 2)
-        Their places before UMAP begins.
+        Their initial places, from which UMAP starts.
     """
     ignore_terminal_signals()
     try:
@@ -77,7 +78,7 @@ def _points(
 def choose_landmarks(clusters: np.ndarray, n_landmarks: int = LANDMARKS) -> np.ndarray:
     """Return the positions of at most `n_landmarks` units, ascending.
 
-    Small clusters get a larger share, so that rare sounds have landmarks as well.
+    Small clusters get more than their share, so that rare sounds have landmarks as well.
     """
     if len(clusters) <= n_landmarks:
         return np.arange(len(clusters))
@@ -98,7 +99,7 @@ def embed(scores: np.ndarray, first: np.ndarray, progress: Progress) -> np.ndarr
     from tqdm.auto import tqdm
     from umap import UMAP
 
-    # tqdm's own lock is shared by processes and stays locked if one of them is killed
+    # tqdm's own lock is shared between processes and stays locked if one is killed
     tqdm.set_lock(threading.RLock())
 
     def on_epoch(share: float) -> None:
@@ -123,7 +124,7 @@ def embed(scores: np.ndarray, first: np.ndarray, progress: Progress) -> np.ndarr
 
 
 class _EpochParser(io.StringIO):
-    """A file for UMAP's progress bar; calls back with the share of epochs that are done."""
+    """A file object that parses UMAP's progress bar and reports the share of epochs done."""
 
     def __init__(self, on_epoch: Callable[[float], None]) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Layouts on disk: one file per layout and state of a database, in the user's cache.
+"""Layouts on disk, in the user's cache: one file per layout and state of a database.
 
-The files may be deleted at any time.
+The files can be deleted at any time.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Where every unit lies on the map: principal components at once, UMAP ("quality") on request.
+"""Layouts of the map: principal components at once, UMAP ("quality") on request.
 
 Both are computed in the background and kept on disk between runs.
 """
@@ -36,7 +36,7 @@ DIED = (
 
 @dataclass(frozen=True)
 class LayoutState:
-    """How far a layout is.
+    """The state of a layout.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class LayoutState:
     done : float
         0 to 1.
     note : str
-        What is being done, or what is wrong.
+        The current stage, or the error.
     """
 
     state: str
@@ -75,7 +75,7 @@ class Layouts:
         return found["xy"] if found else None
 
     def _first_state(self) -> LayoutState:
-        """Return the state of the quality layout before anybody asks for it."""
+        """Return the initial state of the quality layout."""
         if self._quality is not None:
             return LayoutState("ready", 1.0)
         if self._database.n_units < LEAST_UNITS:
@@ -91,7 +91,7 @@ class Layouts:
     def points(self, name: str, patience_seconds: float = 0) -> np.ndarray | None:
         """Return the points of a layout, None if they are not ready.
 
-        The principal components are started if need be and waited for up to `patience_seconds`.
+        If necessary, the principal components are started, and waited for up to `patience_seconds`.
 
         Returns
         -------
@@ -114,9 +114,9 @@ class Layouts:
             return None
 
     def start_pca(self) -> "Future[Projection]":
-        """Start computing principal components and clusters at the first call.
+        """Start computing principal components and clusters, on the first call.
 
-        The result raises a `DatabaseError` if descriptors are damaged on disk.
+        The future raises a `DatabaseError` if descriptors are damaged on disk.
         """
         with self._lock:
             if self._projection is None:

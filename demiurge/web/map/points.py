@@ -13,13 +13,13 @@ from db.database import Database
 
 BLOCK_UNITS = 1 << 16  # read at a time
 CLUSTERS = 12
-CLUSTER_SAMPLE = 20_000  # units that k-means looks at
+CLUSTER_SAMPLE = 20_000  # units given to k-means
 CLUSTER_ROUNDS = 10
-SPREAD = (0.5, 99.5)  # percentiles; what lies between them fills the picture
-RIM = 0.85  # from middle (0) to edge (1); outliers are squeezed into what lies beyond
+SPREAD = (0.5, 99.5)  # percentiles; points between them fill the picture up to the rim
+RIM = 0.85  # from middle (0) to edge (1); outliers are squeezed into the rest
 RANDOM_SEED = 0
 
-Check = Callable[[], None]  # called between blocks; raises to give up
+Check = Callable[[], None]  # called between blocks; raises to stop
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def principal_axes(
     mean = total / database.n_units
     _, vectors = np.linalg.eigh(products / database.n_units - np.outer(mean, mean))
     axes = np.zeros((d, 2))
-    axes[:, : min(d, 2)] = vectors[:, ::-1][:, :2]  # eigh's last has the largest variance
+    axes[:, : min(d, 2)] = vectors[:, ::-1][:, :2]  # eigh sorts by rising variance
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0)
     axes *= np.where(largest < 0, -1, 1)
     return mean.astype(np.float32), axes.astype(np.float32)

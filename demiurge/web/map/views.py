@@ -13,7 +13,7 @@ from demiurge.web.map.layouts import NAMES, Layouts
 from demiurge.web.pages import page
 from demiurge.web.workspace import Workspace
 
-PATIENCE_SECONDS = 3.0  # a request waits this long for the first layout; then the page asks again
+PATIENCE_SECONDS = 3.0  # to wait for the first layout, before the page has to ask again
 OTHER_VALUES = ("source", "cluster", "time", "length")
 
 
@@ -41,7 +41,7 @@ class MapViews:
         return RedirectResponse(f"/timeline/{given[0].id}" if given else "/map", 303)
 
     def page(self, request: Request) -> Response:
-        """Show the map with the plan of the address, or the first the server was started with."""
+        """Show the map with the plan in the address, or the first one given to the server."""
         plans = self.workspace.plans
         plan = plans.get(request.query_params.get("plan", "")) or next(iter(plans.given), None)
         return page(request, self.workspace, "map.html", plan=plan.id if plan else None)
@@ -74,7 +74,7 @@ class MapViews:
         }
 
     def source_facts(self) -> list[dict[str, Any]]:
-        """Describe each source; its id is its place in the list."""
+        """Describe each source; its id is its index in the list."""
         missing = self.workspace.missing_sources(again=True)
         rate = self.database.sample_rate
         return [
@@ -93,7 +93,7 @@ class MapViews:
         return numbers_answer(request, self.database.units.ids.astype(np.uint32))
 
     def layout(self, request: Request) -> Response:
-        """Answer with x of all units, then y, within [-1, 1]; 202 and its state if not ready."""
+        """Answer with x of all units, then y, within [-1, 1]; 202 and the state if not ready."""
         name = request.path_params["name"]
         if name not in NAMES:
             raise HTTPException(404, f"there is no layout {name}; there are {', '.join(NAMES)}")
@@ -115,7 +115,7 @@ class MapViews:
         return numbers_answer(request, values.astype(np.float32, copy=False))
 
     def _values(self, name: str) -> np.ndarray | None:
-        """Return a number for each unit, None if it is not ready."""
+        """Return a number for each unit; None if the values are not ready."""
         units = self.database.units
         rate = self.database.sample_rate
         if name in self.database.settings.names:

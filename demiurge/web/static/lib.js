@@ -1,7 +1,7 @@
-// What all pages share: requests, events, messages, one sound at a time, keys, colours, the theme.
+// Shared by all pages: requests, events, messages, one sound at a time, keys, colours, the theme.
 
 const TELL_MS = 50;
-/** Selects the elements that one types into. */
+/** Selects the elements that take text. */
 export const TYPED_INTO = "input:not([type=range], [type=checkbox], [type=radio]), select, textarea";
 const OF_RANGES = /^(Arrow.*|Home|End|PageUp|PageDown)$/; // keys that move the slider that has the focus
 
@@ -86,7 +86,7 @@ export function h(tag, attributes = {}, ...children) {
 
 const listeners = [];
 let stream = null;
-let lost = false; // and the user was told
+let lost = false; // the connection is lost, and the user was told
 let behind = false; // events may have been missed
 
 /** Call `handler` with each server event of this kind; after a gap the document gets "reconnected". */

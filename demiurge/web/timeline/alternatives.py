@@ -1,4 +1,4 @@
-"""Other units for a step of an open plan, and what each would cost there."""
+"""Other units for a step of an open plan, and their costs there."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from playback.steps import NO_TARGET
 from query.alternatives import Alternative, Place, find_alternatives, measure_units
 from query.rules import REST
 
-SPARE = 4  # times as many units are searched as are shown: some are cheaper, some of one passage
+SPARE = 4  # search this many times the units shown: some are cheaper, some of one passage
 
 
 def alternatives_document(
@@ -86,7 +86,7 @@ def _varied(found: list[Alternative], own: int, database: Database) -> list[Alte
 def _unit_facts(
     other: Alternative, step: Step, sources: PlanSources, workspace: Workspace
 ) -> dict[str, Any]:
-    """Describe what a unit costs, where it comes from, and how long it would last at a step."""
+    """Describe a unit at a step: its costs, its source, and its length there."""
     units = workspace.database.units
     rate = workspace.database.sample_rate
     path = workspace.source_of(other.position).path
@@ -119,7 +119,7 @@ def _target(plan: Plan, number: int, database: Database) -> np.ndarray:
 
 
 def _place(plan: Plan, number: int, database: Database) -> Place:
-    """Return what is right before a step and right after it."""
+    """Return the units that are played right before and right after a step."""
     step = plan.steps[number]
     before = REST
     before_samples = 0
@@ -142,7 +142,7 @@ def _next_step(plan: Plan, number: int) -> Step | None:
 
 
 def _chosen(sources: PlanSources, plan: Plan, number: int) -> dict[str, Any]:
-    """Describe the step's own unit with the same facts."""
+    """Describe the step's own unit in the same way."""
     step = plan.steps[number]
     following = _next_step(plan, number)
     return {

@@ -1,4 +1,4 @@
-"""Which steps an edit changed, so that a page need not be sent the whole plan again.
+"""Find the steps that an edit changed, so that only these are sent to the page.
 
 before   |  same  | start … stop |        same        |
 after    |  same  |   other steps   |  same, moved by `shift` samples  |
@@ -11,7 +11,7 @@ from operator import attrgetter, is_
 from playback.plan import Plan
 from playback.steps import STEP_KEYS, Step
 
-# all but the place in time, and the alternatives, which pages ask for one step at a time
+# all fields but the place in time, and the alternatives, which pages request for one step at a time
 _CONTENT = attrgetter(*(key for key in STEP_KEYS if key not in ("at_sample", "alternatives")))
 
 
@@ -31,7 +31,7 @@ class ChangedSteps:
 def find_changed_steps(old: Plan, new: Plan) -> ChangedSteps:
     """Compare two plans, each of which has at least one step.
 
-    The step after a change counts as changed as well, since it follows another one now.
+    The step after a change counts as changed as well, since it has a new predecessor.
     """
     shift = new.steps[-1].at_sample - old.steps[-1].at_sample
     fewest = min(len(old.steps), len(new.steps))

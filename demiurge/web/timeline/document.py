@@ -1,4 +1,4 @@
-"""An open plan as JSON: the whole of it, and what an edit changed."""
+"""JSON documents of an open plan: the whole plan, and the changes by an edit."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -39,7 +39,7 @@ OTHER_DATABASE = (
 
 
 def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
-    """Describe a plan as it is now."""
+    """Describe the current state of a plan."""
     state = editor.state
     database = workspace.database
     plan = state.plan
@@ -55,11 +55,11 @@ def plan_document(editor: Editor, workspace: Workspace) -> dict[str, Any]:
 
 
 def edit_document(editor: Editor, edited: Edited, workspace: Workspace) -> dict[str, Any]:
-    """Describe what an edit changed.
+    """Describe the changes by an edit.
 
-    `steps` takes the place of the old steps `start` to `stop`; its `source` column counts in
-    `sources`. The steps after it begin `shift` samples later. `missing` says what is wrong with
-    sources of the plan, by path. `change` says which samples changed, and is null while the whole
+    `steps` replaces the old steps `start` to `stop`; its `source` column holds indices into
+    `sources`. The steps after it begin `shift` samples later. `missing` holds the problems of the
+    plan's sources by path. `change` gives the samples that changed, and is null while the whole
     audio is being rendered.
     """
     before = edited.before.plan
@@ -77,7 +77,7 @@ def edit_document(editor: Editor, edited: Edited, workspace: Workspace) -> dict[
 
 
 def _revision_facts(editor: Editor, state: State, database: Database) -> dict[str, Any]:
-    """What any edit may change, besides the steps."""
+    """Return the facts, other than the steps, that any edit may change."""
     plan = state.plan
     return {
         "id": state.file.id,
@@ -110,7 +110,7 @@ def _change_facts(edited: Edited, sample_rate: int) -> dict[str, Any] | None:
 def path_options_of(plan: Plan) -> dict[str, Any]:
     """Return the options of a plan's path; null stands for no limit.
 
-    The result is empty if the settings of the plan are wrong.
+    It is empty if the settings of the plan are invalid.
     """
     try:
         options = asdict(PlanSettings.of(plan).search.path)
@@ -122,7 +122,7 @@ def path_options_of(plan: Plan) -> dict[str, Any]:
 def _steps_with_sources(
     editor: Editor, workspace: Workspace, plan: Plan, start: int, stop: int
 ) -> dict[str, Any]:
-    """Return steps as columns, and their sources, which the column "source" counts in."""
+    """Return steps as columns, and the sources that the column "source" refers to by index."""
     steps = plan.steps[start:stop]
     numbers = {source: n for n, source in enumerate(dict.fromkeys(step.source for step in steps))}
     columns: dict[str, list] = {name: [getattr(step, name) for step in steps] for name in COLUMNS}
@@ -154,13 +154,13 @@ def _source_facts(
 
 
 def _notes(state: State, database: Database) -> list[str]:
-    """Return what explains limits that a user may wonder about."""
+    """Return notes that explain to the user what is not possible with this plan."""
     notes = [_choice_note(state.plan, database), _silence_note(state)]
     return [note for note in notes if note]
 
 
 def _choice_note(plan: Plan, database: Database) -> str | None:
-    """Say why other units cannot be chosen, if that is so."""
+    """Return why other units cannot be chosen; None if they can."""
     if not is_own(plan, database):
         return OTHER_DATABASE.format(root=printable(plan.database["root"]))
     try:
@@ -172,7 +172,7 @@ def _choice_note(plan: Plan, database: Database) -> str | None:
 
 
 def _silence_note(state: State) -> str | None:
-    """Say how many steps are silent, if any are and the audio is rendered."""
+    """Return how many steps are silent; None if none is, or the audio is not rendered yet."""
     if state.rendered is None:
         return None
     playable = state.rendered.playable

@@ -1,4 +1,4 @@
-"""Downloads of a plan: the plan, its audio, or files that other tools read."""
+"""Downloads of a plan: the plan, its audio, or files for other programs."""
 
 import tempfile
 from collections.abc import Callable
@@ -27,8 +27,8 @@ def download(
 ) -> Response:
     """Answer with a plan as an attachment; `kind` is one of `KINDS`.
 
-    Steps that cannot be played are silent, and a header says how many sources and steps are left
-    out. `check_open` may raise a `DemiurgeError` to stop.
+    Steps that cannot be played are silent; a header gives the numbers of sources and steps that are
+    left out. `check_open` may raise a `DemiurgeError` to stop.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def download(
 
 
 def download_headers(kind: str, name: str) -> dict[str, str]:
-    """Name the attachment, and keep it out of caches."""
+    """Return headers that name the attachment and keep it out of caches."""
     quoted = quote(name + KINDS[kind], errors="replace")
     return {
         "Cache-Control": "no-store",
@@ -67,7 +67,7 @@ def media_type(kind: str) -> str:
 def _write(
     plan: Plan, kind: str, path: Path, root: Path | None, check_open: Callable[[], None]
 ) -> int:
-    """Write the file as the command line does; return how many sources and steps are left out."""
+    """Write the file as the command line does; return the numbers of lost sources and steps."""
     if kind == "plan":
         plan.save(path)
         return 0

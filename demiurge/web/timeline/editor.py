@@ -1,4 +1,4 @@
-"""An open plan: edited, undone and redone, while its audio follows every edit."""
+"""An open plan: edit, undo and redo, and keep its audio up to date."""
 
 import itertools
 import logging
@@ -23,7 +23,7 @@ from playback.diff import Change
 from playback.plan import Plan
 
 log = logging.getLogger(__name__)
-# counted from the time in ms, so that no number comes twice, not even after a restart
+# counted from the time in ms, so that numbers are unique even after a restart
 _revisions = itertools.count(time.time_ns() // 1_000_000)
 
 
@@ -31,7 +31,7 @@ _revisions = itertools.count(time.time_ns() // 1_000_000)
 class State:
     """An open plan at one revision.
 
-    `rendered` is None until the audio is there; `undo` and `redo` name the edits that could be
+    `rendered` is None until the audio is ready; `undo` and `redo` describe the edits that can be
     undone and redone, if any.
     """
 
@@ -50,9 +50,9 @@ class State:
 
 @dataclass(frozen=True)
 class Edited:
-    """What an edit did: the states around it, which samples changed, and how long it took.
+    """The result of an edit: states before and after, changed samples, and time taken.
 
-    `change` is None while the whole audio is being rendered anyway.
+    `change` is None while the whole audio is still being rendered.
     """
 
     before: State
@@ -62,9 +62,9 @@ class Edited:
 
 
 class Editor:
-    """One open plan. Edits wait for each other; reading `state` waits for nothing.
+    """One open plan. Edits wait for each other; reading `state` never waits.
 
-    Each edit names the revision it is meant for, and is refused if the plan has another by then.
+    Each edit names the revision it applies to, and is refused if the plan has a newer one.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Editor:
 
     @property
     def audio_facts(self) -> dict[str, Any]:
-        """How far the audio is, for JSON."""
+        """The state of the audio, for JSON."""
         return self.publisher.audio_facts(self.state.audio)
 
     def render(self, check_open: Callable[[], None]) -> None:
@@ -95,7 +95,7 @@ class Editor:
         try:
             rendered = self.renderer.render(plan, progress)
             with self.lock:
-                if self.state.plan is not plan:  # edited meanwhile
+                if self.state.plan is not plan:  # it was edited meanwhile
                     rendered, _ = self.renderer.update(rendered, self.state.plan)
                 self._set_state(self.state.revision, rendered)
         except DemiurgeError as error:
@@ -124,7 +124,7 @@ class Editor:
         HTTPException
             409 if the plan has another revision by now.
         DemiurgeError
-            If the plan cannot be changed like that; then it stays as it is, and its audio as well.
+            If the edit is not possible; then plan and audio do not change.
         """
         self.check_revision(revision)
         before = self.state.plan
@@ -136,11 +136,11 @@ class Editor:
             return self._go_to(plan, lambda: self._history.add(plan, label))
 
     def undo(self, revision: int) -> Edited:
-        """Take the last edit back; raises as `edit`."""
+        """Undo the last edit; raises as `edit`."""
         return self._move(revision, -1)
 
     def redo(self, revision: int) -> Edited:
-        """Make the edit again that was undone last; raises as `edit`."""
+        """Redo the edit that was undone last; raises as `edit`."""
         return self._move(revision, 1)
 
     def _move(self, revision: int, offset: int) -> Edited:
@@ -164,7 +164,7 @@ class Editor:
         return Edited(before, self.state, change, milliseconds)
 
     def check_failed_sources(self) -> None:
-        """Render sources that were put back since they were checked."""
+        """Render steps again whose sources were put back since they were checked."""
         with self.lock:
             rendered = self.state.rendered
             if rendered is None or not self.renderer.sources.check_failed(self.state.plan):
@@ -212,7 +212,7 @@ class Editor:
             self.state = replace(self.state, file=file, dirty=not self._history.is_saved)
 
     def check_revision(self, revision: int) -> None:
-        """Raise the HTTPException of `edit`."""
+        """Raise the HTTPException of `edit` if the plan has another revision."""
         current = self.state.revision
         if revision != current:
             raise HTTPException(

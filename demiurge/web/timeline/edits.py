@@ -1,4 +1,4 @@
-"""Edits that a page asks for: each kind is a dataclass, checked as it is read from JSON."""
+"""Edits requested by a page, a dataclass for each kind; reading them from JSON checks them."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
@@ -25,7 +25,7 @@ MOST_OPTION = 1e6
 
 
 class Edit(Protocol):
-    """A change of a plan that was asked for; its fields are the keys of the JSON object."""
+    """A requested change of a plan; its fields are the keys of the JSON object."""
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
@@ -34,11 +34,11 @@ class Edit(Protocol):
 
     @property
     def label(self) -> str:
-        """What the edit does, for people."""
+        """A description of the edit for the user."""
         ...
 
     def apply(self, plan: Plan, workspace: Workspace) -> Plan:
-        """Return the edited plan; raise a `DemiurgeError` if the plan cannot be edited so."""
+        """Return the edited plan; raise a `DemiurgeError` if this edit is not possible."""
         ...
 
 
@@ -61,7 +61,7 @@ class ChooseUnit:
 
 @dataclass(frozen=True)
 class RepeatStep:
-    """Play a step again, right after itself, so many times."""
+    """Repeat a step a number of times, right after it."""
 
     step: int
     times: int
@@ -80,7 +80,7 @@ class RepeatStep:
 
 @dataclass(frozen=True)
 class RemoveSteps:
-    """Leave steps out; what follows moves up."""
+    """Remove steps; the steps that follow move earlier."""
 
     steps: tuple[int, ...]
 
@@ -101,7 +101,7 @@ class RemoveSteps:
 
 @dataclass(frozen=True)
 class LockSteps:
-    """Lock steps, or unlock them."""
+    """Lock or unlock steps."""
 
     steps: tuple[int, ...]
     locked: bool
@@ -150,12 +150,12 @@ class ChooseAgain:
 
 @dataclass(frozen=True)
 class Undo:
-    """Take the last edit back."""
+    """Undo the last edit."""
 
 
 @dataclass(frozen=True)
 class Redo:
-    """Make the edit again that was undone last."""
+    """Redo the edit that was undone last."""
 
 
 KINDS: dict[str, type[Edit]] = {
@@ -182,7 +182,7 @@ class EditRequest:
         Raises
         ------
         ParameterError
-            If it is wrong by itself; whether the plan has such steps shows when it is applied.
+            If it is malformed. Whether the plan has these steps is only checked by `apply`.
         """
         check_keys("the request", document, ("revision", "edit"))
         revision = take_integer(document, "revision", 0, MOST_NUMBER)
@@ -204,7 +204,7 @@ def _parse_edit(document: Any) -> Edit | Undo | Redo:
 
 
 def _refresh(plan: Plan, numbers: Iterable[int], workspace: Workspace) -> Plan:
-    """Measure again steps that follow another step now, if the plan belongs to the database."""
+    """Refresh the costs of steps that got new neighbours, if the plan is of the database."""
     if not belongs(plan, workspace.database):
         return plan
     existing = sorted({number for number in numbers if number < len(plan.steps)})

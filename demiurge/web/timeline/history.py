@@ -12,7 +12,7 @@ class History:
 
     def __init__(self, plan: Plan, *, most_versions: int = MOST_VERSIONS) -> None:
         self._versions = [plan]
-        self._labels = ["opened"]  # of the edit that made each version
+        self._labels = ["opened"]  # of the edit that led to each version
         self._current = 0
         self._saved = plan
         self._most_versions = most_versions
@@ -41,9 +41,9 @@ class History:
         self._saved = plan
 
     def add(self, plan: Plan, label: str) -> None:
-        """Add a version after the current one; undone versions are forgotten.
+        """Add a version after the current one.
 
-        So are the oldest ones, if there are too many.
+        Undone versions are dropped, and the oldest ones if there are too many.
         """
         self._versions[self._current + 1 :] = [plan]
         self._labels[self._current + 1 :] = [label]

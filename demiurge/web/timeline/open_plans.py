@@ -1,4 +1,4 @@
-"""The open plans: each is opened once for all pages, and none is closed with unsaved edits."""
+"""The open plans, shared by all pages; plans with unsaved edits are never closed."""
 
 import tempfile
 import threading
@@ -25,28 +25,28 @@ from playback.options import CrossfadeOptions
 from playback.plan import Plan
 
 KEPT = 8  # plans that stay open when no page shows them
-EDIT_SECONDS = 2.0  # that the end of the server waits for an edit
-PATIENCE_SECONDS = 0.5  # in which most plans are rendered: a request waits for that
+EDIT_SECONDS = 2.0  # at shutdown, to wait for an edit in progress
+PATIENCE_SECONDS = 0.5  # to wait for rendering before answering: enough for most plans
 
 Stamp = tuple[int, int] | None  # size and date of a file; None if it is gone
 
 
 @dataclass(frozen=True)
 class _OpenPlan:
-    """An editor, and what its plan file was like when it was read or written."""
+    """An editor, and the stamp of its plan file when it was last read or written."""
 
     editor: Editor
     stamp: Stamp
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the file was changed by hand and there are no unsaved edits to lose."""
+        """True if the file was changed outside and there are no unsaved edits to lose."""
         state = self.editor.state
         return not state.dirty and _stamp(state.file) not in (None, self.stamp)
 
     @property
     def may_be_closed(self) -> bool:
-        """Whether it is saved and not being rendered."""
+        """True if the plan is saved and not being rendered."""
         return not self.editor.state.dirty and self.editor.audio_facts["state"] != "rendering"
 
     def close(self) -> None:
@@ -59,16 +59,16 @@ class OpenPlans:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._plans = workspace.plans
-        self._open: OrderedDict[str, _OpenPlan] = OrderedDict()  # the last used one is at the end
+        self._open: OrderedDict[str, _OpenPlan] = OrderedDict()  # most recently used last
         self._lock = threading.Lock()
-        self._opening = dict[str, threading.Lock]()  # by plan: others wait while one opens it
+        self._opening = dict[str, threading.Lock]()  # by plan: one thread opens it, others wait
         workspace.on_close.append(self.close)
 
     def get(self, plan_id: str) -> Editor:
         """Return the editor of a plan.
 
-        The plan is opened if need be, again if its file was changed by hand, and its audio is then
-        rendered in the background.
+        The plan is opened if necessary, and again if its file was changed outside; its audio is
+        then rendered in the background.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class OpenPlans:
         return editor
 
     def get_for_page(self, plan_id: str) -> Editor:
-        """As `get`; also try again what failed before: missing sources and failed rendering."""
+        """Return as `get`, but retry earlier failures: missing sources and failed rendering."""
         editor = self.get(plan_id)
         editor.check_failed_sources()
         if editor.reset_failure():
@@ -106,9 +106,9 @@ class OpenPlans:
         return editor
 
     def get_with_audio(self, plan_id: str, revision: int) -> Editor:
-        """Return the editor that has the audio of a revision.
+        """Return the editor that holds the audio of a revision.
 
-        The plan may have been saved under another name since. Raises as `get`.
+        The plan may since have been saved under another name. Raises as `get`.
         """
         with self._lock:
             editors = [plan.editor for plan in self._open.values()]
@@ -118,7 +118,7 @@ class OpenPlans:
         return self.get(plan_id)
 
     def _find_open(self, plan_id: str) -> Editor | None:
-        """Return the editor if the plan is open, as the last used one; close it if outdated."""
+        """Return the editor if the plan is open, and mark it as used; close it if outdated."""
         plan = self._open.get(plan_id)
         if plan is None:
             return None
@@ -146,14 +146,14 @@ class OpenPlans:
         wait([rendering], PATIENCE_SECONDS)
 
     def _close_unused(self) -> None:
-        """Close the plans that were not used for longest, if they may be closed."""
+        """Close the least recently used plans that may be closed."""
         for plan_id, plan in list(self._open.items())[:-KEPT]:
             if plan.may_be_closed:
                 del self._open[plan_id]
                 plan.close()
 
     def save(self, editor: Editor, name: str | None) -> PlanFile:
-        """Write an editor's plan to a new file, and go on under the name of that.
+        """Write an editor's plan to a new file, and continue editing under its name.
 
         Raises
         ------
@@ -173,12 +173,12 @@ class OpenPlans:
         return saved
 
     def close(self) -> None:
-        """Write plans with unsaved edits to new files, say so in the terminal, and close all."""
+        """Close all plans; write unsaved edits to new files and report them in the terminal."""
         with self._lock:
             plans = list(self._open.values())
         for plan in plans:
             lock = plan.editor.lock
-            is_locked = lock.acquire(timeout=EDIT_SECONDS)  # else an edit is still going on
+            is_locked = lock.acquire(timeout=EDIT_SECONDS)  # False if an edit is still in progress
             try:
                 self._save_unsaved(plan.editor)
             finally:
@@ -188,7 +188,7 @@ class OpenPlans:
             plan.close()
 
     def _save_unsaved(self, editor: Editor) -> None:
-        """Write unsaved edits to the folder of plans, or wherever else a file can be written."""
+        """Write unsaved edits to the folder of plans, or to any other writable folder."""
         state = editor.state
         if not state.dirty:
             return
@@ -210,7 +210,7 @@ def _print(message: str) -> None:
 
 
 def _stamp(file: PlanFile) -> Stamp:
-    """Return what changes when somebody writes to a plan's file."""
+    """Return size and date of a plan's file, to detect changes; None if it is gone."""
     try:
         status = file.path.stat()
     except OSError:

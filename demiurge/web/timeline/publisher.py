@@ -1,4 +1,4 @@
-"""Tell pages which revision a plan is at, and how far its audio is rendered."""
+"""Publish a plan's revision, and the progress of its rendering, to the pages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ class Publisher:
         self.error: str | None = None  # why the first rendering failed
 
     def restart(self) -> None:
-        """Forget how the first rendering went."""
+        """Forget the progress and error of the first rendering."""
         self.error = None
         self._done = 0.0
 
@@ -36,7 +36,7 @@ class Publisher:
         self._publish("plan", facts)
 
     def publish_progress(self, plan_id: str, revision: int, done: float) -> None:
-        """Tell every page, from time to time, how much of the first rendering is done, 0 to 1."""
+        """Tell every page, but not too often, how much of the first rendering is done, 0 to 1."""
         if self._throttle.is_due():
             self._done = done
             self.publish(plan_id, revision, None)

@@ -3,7 +3,7 @@
     tape     |....A....|........B........|..C..|    samples in the order in which they were rendered
     audio     A[0:3]  C  B[2:9]                     pieces of them in the order of the plan
 
-Rendered audio never changes: an edit makes another, so a client may go on reading the old one.
+Rendered audio is immutable: an edit makes a new one, and clients can still read the old one.
 """
 
 from bisect import bisect_right
@@ -20,7 +20,7 @@ from playback.diff import Change
 from playback.levels import SAFE_PEAK_DB
 
 READ_SAMPLES = 1 << 18  # at a time
-SPARE_SAMPLES = 1 << 24  # unused ones that a tape may hold before the used ones are copied
+SPARE_SAMPLES = 1 << 24  # that may be unused on a tape before the used ones are copied
 
 
 class RenderedAudio:
@@ -55,7 +55,7 @@ class RenderedAudio:
             yield self.read(start, min(start + READ_SAMPLES, self.n_samples))
 
     def spliced(self, change: Change, piece: Piece) -> "RenderedAudio":
-        """Return this audio with `piece` in the place of what changed."""
+        """Return this audio with the changed samples replaced by `piece`."""
         head = self._cut(0, change.start)
         tail = self._cut(change.old_stop, self.n_samples)
         return RenderedAudio(self.tape, [*head, piece, *tail])

@@ -42,7 +42,7 @@ class Renderer:
         self._tapes = tapes
 
     def render(self, plan: Plan, progress: Callable[[int], None]) -> RenderedPlan:
-        """Render a plan; `progress` is called with samples done, and may raise to give it up."""
+        """Render a plan; `progress` is called with the samples done, and may raise to stop."""
         tape = Tape(plan.channels, self._tapes)
         self.sources.check(plan, lambda *_: progress(0))
         playable = self.sources.playable(plan)
@@ -52,11 +52,11 @@ class Renderer:
         return RenderedPlan(playable, RenderedAudio(tape, [tape.append(blocks)]))
 
     def update(self, before: RenderedPlan, plan: Plan) -> tuple[RenderedPlan, Change]:
-        """Render another version of a plan; return it, and which samples are new."""
+        """Render another version of a plan; return it, and the samples that changed."""
         try:
             return self._splice(before, plan)
         except (PlanError, AudioError):
-            # a source has vanished or changed since it was checked
+            # a source was removed or changed since it was checked
             playable = self.sources.playable(plan)
             self.sources.check(plan, again=True)
             if self.sources.playable(plan) == playable:
@@ -83,7 +83,7 @@ class Renderer:
         return Change(0, before.audio.n_samples, plan.n_samples)
 
     def preview(self, plan: Plan, start: int, stop: int) -> np.ndarray:
-        """Render a part of a plan, float32, (samples, channels), without keeping it."""
+        """Return a part of a plan's audio, float32, (samples, channels); it is not kept."""
         playable = self.sources.playable(plan)
         start = max(start, 0)
         stop = min(stop, plan.n_samples)

@@ -1,4 +1,4 @@
-"""The sources of a plan: checked once, and read by several threads."""
+"""The sources of a plan, checked once and read by several threads."""
 
 import threading
 from collections.abc import Set
@@ -28,17 +28,17 @@ class PlanSources:
         self._lengths: dict[str, int] = {}  # of sources that were checked and can be played
 
     def length(self, source: str) -> int:
-        """As `SourceReader.length`."""
+        """Return the length of a source, as `SourceReader.length`."""
         with self._reading:
             return self._reader.length(source)
 
     def read_into(self, out: np.ndarray, source: str, start_sample: int) -> None:
-        """As `SourceReader.read_into`."""
+        """Read samples of a source, as `SourceReader.read_into`."""
         with self._reading:
             self._reader.read_into(out, source, start_sample)
 
     def close(self) -> None:
-        """Close the open files; reading on opens them again."""
+        """Close the open files; later reads open them again."""
         with self._reading:
             self._reader.__exit__(None, None, None)
 
@@ -51,7 +51,7 @@ class PlanSources:
         self._check(plan, set(sources_of(plan)) - known, progress)
 
     def check_failed(self, plan: Plan) -> bool:
-        """Check again the sources of a plan that could not be played; return if there were any."""
+        """Check unplayable sources of a plan again; return whether there were any."""
         sources = set(sources_of(plan)) & self._problems.keys()
         self._check(plan, sources, no_progress)
         return bool(sources)
@@ -68,7 +68,7 @@ class PlanSources:
         self._lengths = _without(self._lengths, sources) | lengths
 
     def problem(self, source: str) -> str | None:
-        """Return why a source cannot be played; before it is checked, only whether it exists."""
+        """Return why a source cannot be played; until it is checked, only missing files count."""
         if source in self._lengths:
             return None
         if source in self._problems:

@@ -1,4 +1,4 @@
-"""A tape: samples in a file that only grows, so that older audio on it stays readable."""
+"""A tape: samples in an append-only file, so that older audio on it stays readable."""
 
 import os
 import tempfile
@@ -11,8 +11,8 @@ import numpy as np
 
 from files.atomic import writing_errors
 
-REMEDY = "make room, then try again"
-BLOCK_SAMPLES = 4096  # whose highest and lowest value are remembered
+REMEDY = "free some space, then try again"
+BLOCK_SAMPLES = 4096  # per block, whose highest and lowest values are kept in memory
 SILENCE = -1
 
 
@@ -50,7 +50,7 @@ class Tape:
         weakref.finalize(self, file.close)
 
     def begin_another(self) -> "Tape":
-        """Return an empty tape with as many channels, in the same folder; raises as `Tape`."""
+        """Return an empty tape with the same channels and folder; raises as `Tape`."""
         return Tape(self.channels, self._folder)
 
     def append(self, blocks: Iterable[np.ndarray]) -> Piece:

@@ -34,7 +34,7 @@ MOST_ALTERNATIVES = 64
 MOST_PINNED = 16
 CONTEXT_SECONDS = 1.0
 MOST_CONTEXT_SECONDS = 10.0
-RENDERED_AT_A_TIME = 4  # downloads, and steps with what is around them
+RENDERED_AT_A_TIME = 4  # downloads and previews of steps
 FLOAT_BYTES = 4
 RIFF_BYTES = (1 << 32) - 64  # a WAV cannot be longer
 
@@ -135,10 +135,10 @@ class TimelineViews:
         return json_answer(document)
 
     def step_audio(self, request: Request) -> Response:
-        """Answer with a step and what is around it, as a 16-bit WAV; if asked, with another unit.
+        """Answer with a step and its surroundings, or another unit there, as a 16-bit WAV.
 
-        Pages put the revision into the address, so that no browser plays what it cached before an
-        edit. It is ignored here, for an edit may come in between.
+        Pages put the revision into the address, so that no browser plays audio cached before an
+        edit. It is ignored here, since an edit may come in between.
         """
         editor = self._editor(request)
         plan = editor.state.plan
@@ -160,7 +160,7 @@ class TimelineViews:
         return wav_answer(request, faded, rate, {"Cache-Control": "no-store"})
 
     def edit(self, request: Request, body: dict[str, Any]) -> Response:
-        """Edit a plan and answer with what changed; the whole plan is at plan_json."""
+        """Edit a plan and answer with the changes; `plan_json` answers with the whole plan."""
         editor = self._editor(request)
         asked = EditRequest.from_json(body)
         edit = asked.edit
@@ -186,7 +186,7 @@ class TimelineViews:
         kind = request.path_params["kind"]
         name = state.file.name
         if kind not in KINDS:
-            raise HTTPException(404, f"a plan cannot be had as {kind[:20]}: {', '.join(KINDS)} can")
+            raise HTTPException(404, f"no download {kind[:20]}; choose one of {', '.join(KINDS)}")
         if request.method == "HEAD":
             return Response(headers=download_headers(kind, name), media_type=media_type(kind))
         root = self.workspace.root if is_own(state.plan, self.database) else None
@@ -197,7 +197,7 @@ class TimelineViews:
 
 
 class _AudioBytes:
-    """The bytes of rendered audio after its gain, made as they are read."""
+    """The bytes of rendered audio after its gain, computed as they are read."""
 
     def __init__(self, audio: RenderedAudio) -> None:
         self._audio = audio
@@ -224,7 +224,7 @@ def _step_number(request: Request, plan: Plan) -> int:
 
 
 def _not_ready(editor: Editor) -> Response:
-    """Answer with how far the audio is, or with why rendering failed."""
+    """Answer with the progress of rendering, or with the reason why it failed."""
     if editor.publisher.error:
         raise ParameterError(editor.publisher.error)
     return json_answer(editor.audio_facts, 202)

@@ -1,4 +1,4 @@
-"""Excerpts of piano scores for other General MIDI instruments, some with drums."""
+"""Arrange excerpts of piano scores for other General MIDI instruments, some with drums."""
 
 import math
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ TAMBOURINE = 54
 
 @dataclass(frozen=True)
 class Part:
-    """Notes for one instrument: program, drum kit or not, and volume (MIDI, 0 to 127)."""
+    """Notes for one instrument: its program, whether it is a drum kit, and volume (0 to 127)."""
 
     notes: list[Note]
     program: int
@@ -38,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Family:
-    """Instruments alike: General MIDI programs from 0, keys, and whether they swell slowly."""
+    """Similar instruments: General MIDI programs from 0, keys, and whether they swell slowly."""
 
     first: int
     last: int
@@ -90,7 +90,10 @@ def make_parts(piece: Piece, deck: list[int], rng: np.random.Generator) -> list[
 
 
 def split_into_lines(notes: list[Note], count: int, rng: np.random.Generator) -> list[list[Note]]:
-    """All notes for one, a hand each for two; the third doubles a hand, an octave off at random."""
+    """Divide notes among one to three instruments.
+
+    One gets all notes, two get a hand each, and a third doubles a hand, an octave up or down.
+    """
     if count == 1:
         return [notes]
     hands = [[note for note in notes if note.hand == hand] for hand in (0, 1)]
@@ -100,7 +103,7 @@ def split_into_lines(notes: list[Note], count: int, rng: np.random.Generator) ->
 
 
 def next_program(deck: list[int], rng: np.random.Generator) -> int:
-    """Take the next program of a shuffled deck of all, shuffled anew when it is used up."""
+    """Take the next program from a shuffled deck, which is refilled when it is empty."""
     if not deck:
         families = FAMILIES.values()
         programs = [p for family in families for p in range(family.first, family.last + 1)]
@@ -109,7 +112,7 @@ def next_program(deck: list[int], rng: np.random.Generator) -> int:
 
 
 def instrument_part(notes: list[Note], program: int, bar: float, rng: np.random.Generator) -> Part:
-    """Fit notes to a program: into its range, and sustained where it swells slowly."""
+    """Fit notes to a program: fold them into its range, and sustain them if it swells slowly."""
     family = next(family for family in FAMILIES.values() if program in family)
     notes = fold(notes, family.low, family.high)
     if family.swells or rng.random() < 0.25:
@@ -119,7 +122,7 @@ def instrument_part(notes: list[Note], program: int, bar: float, rng: np.random.
 
 @dataclass(frozen=True)
 class Pattern:
-    """What is struck on which of the `steps` of a bar, one step a sixteenth note."""
+    """A drum pattern of one bar of `steps` sixteenth notes."""
 
     steps: int
     kick: set[int]
@@ -142,7 +145,7 @@ class Pattern:
         return cls(steps, kick, snare, top_every, top, beater)
 
     def hits(self, bar: int, step: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """Yield key and velocity of what is struck at a step; every fourth bar has a fill."""
+        """Yield key and velocity of the drums struck at a step; every fourth bar has a fill."""
         fills = bar % 4 == 3
         if step in self.kick:
             crashes = step == 0 and bar % 8 == 0 and bar > 0

@@ -1,4 +1,4 @@
-"""Piano scores in the public domain: read from MIDI files, performed, cut into excerpts."""
+"""Public-domain piano scores: read them from MIDI files, perform them, cut excerpts."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 VELOCITY = 72  # the scores' own velocities are flat
-EXCERPT_SECONDS = (10.0, 38.0)  # without what rings on
+EXCERPT_SECONDS = (10.0, 38.0)  # without the decay at the end
 SHORTEST_NOTE = 0.04  # seconds
 
 
@@ -96,7 +96,10 @@ def read_notes(messages) -> list[Note]:
 
 
 def in_seconds(notes: list[Note], tick: float) -> list[Note]:
-    """Return notes by time, in seconds of `tick` each, with the hands told apart by their keys."""
+    """Return notes in order of time, in seconds, with hands numbered by the mean of their keys.
+
+    A tick lasts `tick` seconds.
+    """
 
     def mean_key(hand: int) -> float:
         return float(np.mean([note.key for note in notes if note.hand == hand]))
@@ -163,12 +166,12 @@ def fold(notes: list[Note], low: int, high: int) -> list[Note]:
 
 
 def excerpt(piece: Piece, stretch: float, rng: np.random.Generator) -> tuple[list[Note], float]:
-    """Cut whole bars that last `EXCERPT_SECONDS` once they are stretched.
+    """Cut whole bars that last `EXCERPT_SECONDS` after stretching.
 
     Returns
     -------
     notes : list of Note, from 0 s on
-    seconds : float, before they are stretched
+    seconds : float, before stretching
     """
     shortest, longest = (seconds / (piece.bar * stretch) for seconds in EXCERPT_SECONDS)
     bars = int(rng.integers(math.ceil(shortest), math.floor(longest) + 1))

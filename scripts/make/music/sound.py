@@ -1,4 +1,4 @@
-"""Parts to sound with a SoundFont, and the sound to FLAC files."""
+"""Render parts with a SoundFont, and write the sound to FLAC files."""
 
 import math
 from pathlib import Path
@@ -12,7 +12,7 @@ from audio.resample import resample
 from scripts.make.music.arrangement import Part
 
 RATE = 22_050
-# The synthesiser interpolates linearly: what that adds above 22 kHz must not fold back.
+# The synthesiser interpolates linearly: the images above 22 kHz must not alias.
 RENDER_RATE = 88_200
 MAX_SECONDS = 60.0  # of a file
 TAIL_SECONDS = 3.0  # rendered after the last note, then trimmed
@@ -27,9 +27,9 @@ Event = tuple[int, int, int, int, int]  # sample, on or off, channel, key, veloc
 
 
 def render(synth: Any, parts: list[Part]) -> np.ndarray:
-    """Play the parts at once; return the mean of both channels at `RATE`, float32."""
+    """Play the parts together; return the mean of both channels at `RATE`, float32."""
     synth.sounds_off()
-    synth.generate_simple(RENDER_RATE)  # what still rings dies away
+    synth.generate_simple(RENDER_RATE)  # let remaining notes decay
     events = sorted(choose_programs(synth, parts))
     blocks = []
     now = 0
@@ -47,7 +47,7 @@ def render(synth: Any, parts: list[Part]) -> np.ndarray:
 
 
 def choose_programs(synth: Any, parts: list[Part]) -> list[Event]:
-    """Give each part a channel with its program; return when which notes begin and end."""
+    """Give each part a channel with its program; return the events of all notes."""
     channels = [channel for channel in range(16) if channel != DRUM_CHANNEL]
     events: list[Event] = []
     for part, free in zip(parts, channels, strict=False):
@@ -81,7 +81,7 @@ def reverberate(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def remove_offset(samples: np.ndarray) -> np.ndarray:
-    """Take out what no one hears: some samples of SoundFonts are far from zero in the mean."""
+    """Remove the inaudible DC offset: the mean of some SoundFont samples is far from zero."""
     filters = butter(2, OFFSET_HZ, "highpass", fs=RATE, output="sos")
     return sosfilt(filters, samples).astype(np.float32)
 

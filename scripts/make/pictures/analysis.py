@@ -1,4 +1,4 @@
-"""db: a source, its frames, their descriptors, and the units that it can be cut into."""
+"""Draw the picture of db: a source, its frames, their descriptors, and its units."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""playback: two sources around a join, the gains they are given, and what they sum to."""
+"""Draw the picture of playback: two sources around a join, their gains, and their sum."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from playback.overlaps import Limits
 from scripts.make.pictures.style import BLUE, DARK, GREEN, ORANGE, label, new_figure
 
 RATE = 44100
-OUTGOING = ("guit_em9.ogg", 0.5)  # and at which second it is left
+OUTGOING = ("guit_em9.ogg", 0.5)  # a source, and the second of the join in it
 INCOMING = ("guit_e_fifths.ogg", 1.0)
 REACH = 6400  # samples on either side
 SHOWN_MS = 70

@@ -1,4 +1,4 @@
-"""training: the losses of the demo's forecaster; the best epoch, by validation loss, is kept."""
+"""Draw the picture of training: the losses of the demo's forecaster by epoch."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""query: the candidates of some steps, the cheapest path through them, and the nearest units."""
+"""Draw the picture of query: candidates of some steps, the cheapest path, and nearest units."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def draw_candidates(axes: Axes, path: UnitPath) -> None:
 
 
 def draw_units(axes: Axes, path: UnitPath, sources: np.ndarray, colours: dict[str, str]) -> None:
-    """Draw what is played in its source's colour, with a line where the source simply goes on."""
+    """Draw the played units in their sources' colours, connected where a source simply goes on."""
     names = dict.fromkeys(sources.tolist())
     for name in names:
         colours.setdefault(name, f"C{len(colours)}")

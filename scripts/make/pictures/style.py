@@ -1,4 +1,4 @@
-"""What all pictures of the rooms' pages have in common."""
+"""The common style of all pictures of the rooms' pages."""
 
 import io
 from pathlib import Path
@@ -26,7 +26,7 @@ def label(axes: Axes, text: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of 256 colours: a third of the size, and no difference that is seen."""
+    """Write a PNG of 256 colours, which is a third of the size with no visible difference."""
     file = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(file, dpi=110)

@@ -1,4 +1,4 @@
-"""synth: noise, the mel spectrogram that the generator makes of it, and the vocoder's audio."""
+"""Draw the picture of synth: noise, the generator's mel spectrogram, and the vocoder's audio."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from synth.vocoder import Vocoder
 
 RANDOM_SEED = 3
 SECONDS = 4.0
-RANGE = 9  # of the logarithms shown below the highest
+RANGE = 9  # range of the logarithms shown, down from the highest
 
 
 def draw_synthesis() -> Figure:

@@ -477,7 +477,7 @@ def test_a_plan_without_settings_is_edited_with_the_defaults(databases, make):
         (
             lambda plan, db: replace_unit(plan, 1, 10**9, db),
             ParameterError,
-            "unit 1000000000 is not in .*; name one of its",
+            "unit 1000000000 is not in .*; give one of its",
         ),
         (
             lambda plan, db: replace_unit(plan, 1, 1 << 70, db),
@@ -519,7 +519,7 @@ def test_a_plan_without_settings_is_edited_with_the_defaults(databases, make):
         (
             lambda plan, db: reselected(replace(plan, targets=Targets.of(np.zeros((80, 5)))), db),
             PlanError,
-            "the plan's targets have 5 descriptors, the database 39; make it again",
+            "the plan's targets have 5 descriptors, but the database has 39; make the plan again",
         ),
         (
             lambda plan, db: reselected(replace(plan, database={"id": "another", "root": "."}), db),

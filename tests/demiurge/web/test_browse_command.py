@@ -188,7 +188,7 @@ def test_ctrl_c_ends_it_though_a_shell_that_runs_it_in_the_background_ignores_th
 def test_without_a_browser_it_says_so_and_serves(built, tmp_path):
     environment = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"), "")
     process, address = start(built / "small.db", "--folder", tmp_path / "plans", **environment)
-    assert "no browser could be opened" in process.stderr.readline()
+    assert "no browser could be started" in process.stderr.readline()
     assert httpx.get(f"{address}/map.json", trust_env=False).status_code == 200
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
@@ -318,7 +318,7 @@ def test_over_ssh_it_says_how_to_get_there(capsys, monkeypatch):
     show(secure("127.0.0.1", 8421, None))
     assert "on your own machine: ssh -L 8421:127.0.0.1:8421 THIS_MACHINE" in capsys.readouterr().err
     show(secure("0.0.0.0", 8421, None))  # which other machines reach as it is
-    assert capsys.readouterr().err == "no browser could be opened: open the address in one\n"
+    assert capsys.readouterr().err == "no browser could be started: open the address yourself\n"
 
 
 def test_threads_do_not_outlive_the_command(built, ended_at_once, tmp_path):

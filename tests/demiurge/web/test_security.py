@@ -209,7 +209,7 @@ def test_a_token_does_not_excuse_a_wrong_host_or_origin(workspace):
 
 def test_servers_for_others_need_a_token_that_cannot_be_guessed():
     with pytest.raises(
-        ParameterError, match="host=0.0.0.0 can be reached by other machines; serve it with a token"
+        ParameterError, match="host=0.0.0.0 can be reached by other machines; give a token"
     ):
         Security("0.0.0.0", 8421)
     with pytest.raises(ParameterError, match="the token has 5 characters; give one of 16 or more"):

@@ -22,7 +22,7 @@ const HELP = {
 
 let defaults = {};
 
-/** Fill the form with what the server offers; keep what is set, or was set when the page was left. */
+/** Fill the form with the server's options; keep values that are set, or were set when the page was left. */
 export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
   const first = Object.keys(defaults).length === 0;
   const model = chosenModel();
@@ -47,7 +47,7 @@ export function takeJob({ seed: of, model, options }) {
   if (chosenModel() === null) refuse(`The model ${model.name} is no longer there; choose another one.`);
 }
 
-/** Wire the controls; `onJob` is called with each job that the server takes. */
+/** Wire the controls; `onJob` is called with each job that the server accepts. */
 export function startForm(onJob) {
   startSeed(keep);
   for (const name of KNOBS) byId(name).addEventListener("input", () => showKnob(name));
@@ -145,7 +145,7 @@ function changeModel() {
   setKnobs({ temperature: ownDefaults().temperature });
 }
 
-/** The defaults for what is chosen. */
+/** The defaults for the chosen model. */
 const ownDefaults = () => ({ ...defaults, temperature: chosenModel() === "" ? defaults.mosaic_temperature : defaults.temperature });
 
 function keep() {

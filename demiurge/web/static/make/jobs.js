@@ -97,7 +97,7 @@ export function showJob(job) {
     list.prepend(views.get(job.id).node);
   }
   const view = views.get(job.id);
-  if (view.job && stage(job) < stage(view.job)) return; // an event was faster than this answer
+  if (view.job && stage(job) < stage(view.job)) return; // an event arrived before this answer
   view.show(job);
   showPlaces();
 }

@@ -5,7 +5,7 @@ import { fail, whySilent } from "../lib.js";
 const audio = new Audio();
 let frame = null;
 let track = null;
-let due = null; // {track, from}: what could not be played, until something else is played
+let due = null; // {track, from} that could not be played, until another track is played
 
 /** The track ({name, url, show(position)}) that plays or pauses, or null. */
 export const current = () => track;
@@ -13,10 +13,10 @@ export const current = () => track;
 /** Seconds into it. */
 export const position = () => audio.currentTime;
 
-/** From which second a track that could not be played is to be tried again; null if that is not wanted (any more). */
+/** The second from which to retry a track that could not be played; null if it is not to be retried. */
 export const dueFrom = (asking) => (due?.track === asking ? due.from : null);
 
-/** Play a track from `from` seconds instead of what plays. Its `show` gets each new position, and null when it is over. */
+/** Play a track from `from` seconds, instead of the current one. Its `show` gets each new position, and null at the end. */
 export async function start(next, from = 0) {
   due = null;
   if (track !== next) leave();

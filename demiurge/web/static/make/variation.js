@@ -16,7 +16,7 @@ const unseen = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) if (isIntersecting) loadInTurn(cards.get(target.dataset.plan));
 });
 
-/** Fetch one card after another, for the server keeps few plans open; skip a card that has this revision by then. */
+/** Fetch one card after another, since the server keeps few plans open; skip a card that already has this revision. */
 function loadInTurn(card, revision = null) {
   turn = turn.then(() => card.has(revision) || card.load()).catch((error) => card.refuse(error.message));
 }
@@ -99,7 +99,7 @@ export class Variation {
     if (this.began && audio.state !== "rendering") loadInTurn(this, revision);
   }
 
-  /** Make up for events that were missed while there was no connection. */
+  /** Fetch what was missed while there was no connection. */
   catchUp() {
     if (this.began && this.peaks === null) loadInTurn(this);
   }
@@ -143,7 +143,7 @@ export class Variation {
     player.start(this, from).catch((error) => this.renew(error, again));
   }
 
-  /** Try again when it does not play: the server may be rendering the plan again, or it was edited. */
+  /** Retry a track that does not play: the server may be rendering the plan again, or it was edited. */
   renew(error, again) {
     if (player.dueFrom(this) === null) return;
     if (!again) loadInTurn(this);

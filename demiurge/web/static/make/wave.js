@@ -1,4 +1,4 @@
-// A variation as a small picture: its waveform, and beneath it a strip that is coloured by source.
+// A small picture of a variation: its waveform above a strip coloured by source.
 
 import { colorOfSource, cssColor } from "../lib.js";
 

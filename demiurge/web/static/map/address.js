@@ -1,4 +1,4 @@
-// What of the map's state is in the page's address, so that it outlives a reload and can be sent on.
+// The part of the map's state that is in the page's address, so that it survives a reload and can be shared.
 
 const query = new URLSearchParams(location.search);
 

@@ -5,7 +5,7 @@ import { formatValue } from "./units.js";
 
 const LEVELS = 64;
 const PITCH = "f0"; // 0: there is none
-const FADED = 0.16; // what is left of a faded colour
+const FADED = 0.16; // share of a faded colour that remains
 const MOST_ROWS = 150; // of the legend
 
 /** The colours of all units by one value. @returns {{palette: string[], colours: Uint16Array, legend: object}} */
@@ -59,7 +59,7 @@ function colourByValue(values, name) {
   };
 }
 
-/** The same colours as nearly the ground's. */
+/** The same colours, faded almost to the background. */
 export function fade(palette) {
   const ground = channels(cssColor("--ground"));
   return palette.map((colour) => {

@@ -3,7 +3,7 @@ import { baseName, cssColor, h } from "../lib.js";
 import { drawRing } from "./overlay.js";
 
 const REST_MS = 60; // that the pointer rests on a point before it plays
-const ASIDE = 1.2; // arrows look this far aside, as a multiple of the way ahead
+const ASIDE = 1.2; // width that arrow keys search, as a multiple of the distance ahead
 const MARGIN = 40; // pixels from the edge within which a point reached by keys is brought to the middle
 const NEAR = 12; // pixels from a point's rim that count as on it
 
@@ -132,7 +132,7 @@ export class Cursor {
   }
 }
 
-/** How much farther a point seems that is aside of a direction; infinitely far behind. */
+/** Penalty on the distance of a point that lies to the side of a direction; infinite behind. */
 const inDirection = (right, up) => (dx, dy) => {
   const ahead = dx * right + dy * up;
   const aside = Math.abs(dx * up - dy * right);

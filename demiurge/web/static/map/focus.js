@@ -1,4 +1,4 @@
-// Which units stand out: those found and selected; others, and those whose file is missing, are faded.
+// Highlighting: units that are found or selected stand out; others, and those with missing files, are faded.
 import { colourBy, fade, legendNodes } from "./colours.js";
 
 /** Colours of all units, which of them are faded, and which are shown at all. */
@@ -60,7 +60,7 @@ export class Focus {
     return this.updateTheme();
   }
 
-  /** Take the colours that the present theme has. */
+  /** Use the colours of the current theme. */
   updateTheme() {
     this.#showLegend();
     return this.paint();

@@ -5,7 +5,7 @@ import precompiled from "../vendor/regl/precompiled.js";
 
 const EXTENSIONS = ["OES_texture_float", "OES_element_index_uint", "WEBGL_color_buffer_float", "EXT_float_blend"];
 
-/** The browser has no WebGL, or not enough of it. */
+/** The browser has no WebGL, or lacks features of it. */
 export class NoWebGL extends Error {}
 
 /** A regl on a canvas of its own, as regl-scatterplot's renderer takes it. @returns {{regl, canvas}} */

@@ -3,13 +3,13 @@ import { events, fail, getJson, h, postJson, say } from "../lib.js";
 import { remember } from "./address.js";
 import { mainRange } from "./ranges.js";
 
-const AXES_ROOM = 0.3; // values, unlike places in a layout, are not drawn in where they are far out
-const SEEN = 1.01; // of plot coordinates: rounding is not out of sight
+const AXES_ROOM = 0.3; // margin, since outlying values, unlike places in a layout, are not drawn in
+const SEEN = 1.01; // in plot coordinates; allows for rounding
 
 /** The current layout, and the controls that choose it. */
 export class Layouts {
   #placed = Promise.resolve();
-  #included = []; // positions that are seen, however far out
+  #included = []; // positions that are always visible, however far out
 
   constructor(units, plot, controls, { kind, x, y }) {
     this.units = units;
@@ -41,7 +41,7 @@ export class Layouts {
     this.place({ move: true }).catch(fail);
   }
 
-  /** Put the points where the present choice says. */
+  /** Place the points by the current choice. */
   place({ move = false } = {}) {
     this.#showControls();
     const placed = this.#placed.then(() => this.#place(move));
@@ -99,7 +99,7 @@ export class Layouts {
     if (state === "ready" && !wasReady) this.place({ move: true }).catch(fail);
   }
 
-  // After a lost connection, what was missed.
+  // After a lost connection, fetch what was missed.
   async #ask() {
     this.#onQuality((await getJson("/map.json")).layouts.quality);
   }
@@ -116,7 +116,7 @@ export class Layouts {
     quality.start.textContent = state === "failed" ? "Try again" : "Compute it";
     quality.progress.hidden = state !== "running";
     if (done) quality.progress.value = done;
-    else quality.progress.removeAttribute("value"); // under way, nobody knows how far
+    else quality.progress.removeAttribute("value"); // in progress, but it is unknown how far
     quality.text.replaceChildren(...qualityText(state, done, note));
   }
 }

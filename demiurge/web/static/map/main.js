@@ -19,7 +19,7 @@ import { Units } from "./units.js";
 import { byMeaning, valueOptions } from "./values.js";
 
 const ZOOM = 1.3;
-const CLICK_PIXELS = 4; // a click may slip so far
+const CLICK_PIXELS = 4; // that the pointer may move during a click
 const RESIZE_MS = 150;
 
 const canvas = byId("points");
@@ -126,7 +126,7 @@ function connectColour(parts) {
   });
 }
 
-// Taken before regl-scatterplot sees them: a click pins, which is not its selecting.
+// Handled before regl-scatterplot gets them: here a click pins, and does not select.
 function connectPointer({ cursor, pins, plot }) {
   let down = null;
   canvas.addEventListener("pointerdown", (event) => {
@@ -180,7 +180,7 @@ function viewKeys(parts) {
   };
 }
 
-// What was done last is undone first.
+// The last action is undone first.
 function escape({ plot, ear, plan, selection, search, pins, cursor }) {
   if (plan.isPlaying) plan.pause();
   else if (ear.isInSeries) ear.stop();
@@ -191,7 +191,7 @@ function escape({ plot, ear, plan, selection, search, pins, cursor }) {
   ear.stop();
 }
 
-/** Show instead of the map why there is none. */
+/** Show an error in place of the map. */
 function explain(title, ...text) {
   byId("map").replaceWith(h("section", { class: "message" }, h("h1", {}, title), ...text));
 }

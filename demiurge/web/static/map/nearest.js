@@ -1,7 +1,7 @@
-// Which point is nearest to a place: a grid over nearly all points; those farther out count to the cells at its rim.
+// Find the point nearest to a place, with a grid over nearly all points; points outside it belong to the cells at its rim.
 import { mainRange } from "./ranges.js";
 
-const IN_CELL = 16; // points, were they spread evenly
+const IN_CELL = 16; // points per cell, if they were spread evenly
 
 /** A grid over points that stay where they are. */
 export class Grid {

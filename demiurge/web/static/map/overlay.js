@@ -1,4 +1,4 @@
-// A canvas over the points, for what is drawn with few strokes: axes, paths, marks. It follows pan and zoom.
+// A canvas over the points for axes, paths and marks. It follows pan and zoom.
 
 /** Draws its layers, lowest first, whenever the points are drawn or `refresh` is called. */
 export class Overlay {
@@ -17,7 +17,7 @@ export class Overlay {
     this.#layers.push(draw);
   }
 
-  /** Draw anew with the next frame. */
+  /** Draw again with the next frame. */
   refresh() {
     if (this.#asked) return;
     this.#asked = true;
@@ -44,7 +44,7 @@ export class Overlay {
   }
 }
 
-/** A ring about a point, with a rim in the ground's colour so that it is seen on any point. */
+/** A ring around a point, with a rim in the background colour so that it is visible on any point. */
 export function drawRing(context, [x, y], { radius, colour, ground, width = 2 }) {
   for (const [style, lineWidth] of [[ground, width + 2.5], [colour, width]]) {
     context.beginPath();

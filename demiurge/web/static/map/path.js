@@ -6,7 +6,7 @@ const SHADES = 24;
 const [FIRST_ALPHA, LAST_ALPHA] = [0.9, 0.3];
 const HALO = { width: 4, alpha: 0.65 };
 const MOST_NODES = 4000; // longer paths are lines only
-const TAIL = 8; // steps behind the marker that are seen well
+const TAIL = 8; // steps behind the marker that are drawn clearly
 
 /** A layer of the overlay that draws `path`: {nodes: positions of the units of its steps, -1: none; at: step that plays, or null}. */
 export const pathLayer = (plot, path) => (context, view) => {

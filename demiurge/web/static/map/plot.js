@@ -14,7 +14,7 @@ const LEAST_SEEN = 0.05;
 const NEAR = 7; // pixels from a point's rim that count as on it
 const [LEAST_SCALE, MOST_SCALE] = [0.3, 2000];
 
-/** All units as points on a canvas: where they are, what colour they have, which part is seen. */
+/** All units as points on a canvas: their places, their colours, and the visible part. */
 export class Plot {
   #scatterplot;
   #points;
@@ -44,7 +44,7 @@ export class Plot {
     this.updateTheme();
   }
 
-  // regl-scatterplot draws all points anew at each that is pointed at: it is to know the pointer only while that is pressed.
+  // regl-scatterplot redraws all points whenever the pointer moves to another, so it gets pointer events only while a button is pressed.
   #hidePointer() {
     const hide = (event) => event.isTrusted && event.stopImmediatePropagation();
     for (const kind of ["mouseenter", "mouseleave"]) this.canvas.addEventListener(kind, hide, { capture: true });
@@ -96,7 +96,7 @@ export class Plot {
     this.#scatterplot.set({ pointOrder: under });
   }
 
-  // Draws one after the other; what is asked for meanwhile is drawn once.
+  // Draws one after the other; requests that arrive meanwhile are drawn once.
   #draw(options) {
     this.#pending = { ...this.#pending, ...options };
     this.#drawing ??= this.#drawPending().finally(() => (this.#drawing = null));
@@ -122,7 +122,7 @@ export class Plot {
     this.#adaptOpacity();
   }
 
-  // As opaque as leaves a good part of the background bare, were the points spread evenly.
+  // An opacity that would leave a good part of the background visible if the points were spread evenly.
   #adaptOpacity() {
     const count = this.#kept?.length ?? this.#points.length;
     if (this.#points.length > MOST_BLENDED) return;
@@ -171,7 +171,7 @@ export class Plot {
     return this.#grid.nearest((x - xOffset) / xScale, (y - yOffset) / yScale, (this.#drawnSize / 2 + NEAR) / xScale, counts);
   }
 
-  /** Whether all points are seen as at the start. */
+  /** Whether the view is the initial one. */
   get isHome() {
     const { view } = this.#view();
     return Math.abs(view[0] * HOME_DISTANCE - 1) < 0.01 && Math.hypot(view[12], view[13]) < 0.01;
@@ -181,7 +181,7 @@ export class Plot {
     return this.#scatterplot.zoomToLocation([0, 0], HOME_DISTANCE, { transition: move, transitionDuration: MOVE_MS });
   }
 
-  /** Show these points, but for a few far from the others, as large as there is room. */
+  /** Zoom to these points, except for a few far from the others. */
   goTo(positions) {
     const [x, y] = [0, 1].map((axis) => mainRange(positions.map((position) => this.#points[position][axis])));
     const [width, height] = [x, y].map(([low, high]) => Math.max(LEAST_SEEN, (high - low) * 1.3));
@@ -190,7 +190,7 @@ export class Plot {
     return this.#scatterplot.zoomToArea(area, { transition: true, transitionDuration: MOVE_MS });
   }
 
-  /** Move what is seen by pixels. */
+  /** Move the view by pixels. */
   pan(dx, dy) {
     const { height } = this.#view();
     this.#scatterplot.get("camera").pan([(2 * dx) / height, (-2 * dy) / height]);

@@ -1,4 +1,4 @@
-// Fingers: one moves the map or draws the lasso, two zoom. regl-scatterplot itself knows mice only.
+// Touch: one finger moves the map or draws the lasso, two zoom. regl-scatterplot itself only handles mice.
 
 /** Let fingers move `plot`; a mouse is left to regl-scatterplot. */
 export function takeTouches(plot) {

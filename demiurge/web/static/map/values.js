@@ -1,14 +1,14 @@
-// The values that units have, in the order in which people ask for them, and in groups.
+// The values of units, in groups, the most useful ones first.
 import { h } from "../lib.js";
 
 const FIRST = ["loudness", "centroid", "f0", "flatness", "rolloff", "rms"];
 const NOT_HEARD = ["time", "length"];
 const OF_MFCC = ["MFCC", "MFCC Δ", "MFCC ΔΔ"];
 
-/** Descriptors with those first that say something by their names. */
+/** Descriptors, those with descriptive names first. */
 export const byMeaning = (descriptors) => [...FIRST.filter((name) => descriptors.includes(name)), ...descriptors.filter((name) => !FIRST.includes(name))];
 
-/** The options of a menu of all values: the telling ones, then the others in groups. */
+/** The options of a menu of all values: descriptive names first, then the others in groups. */
 export function valueOptions(descriptors) {
   const count = descriptors.filter((name) => /^mfcc\d+$/.test(name)).length / OF_MFCC.length; // statics, Δ, ΔΔ
   const groups = new Map();

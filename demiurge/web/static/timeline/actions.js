@@ -1,4 +1,4 @@
-// What the user can do by a button, a key or the pointer.
+// Actions of the user, by a button, a key or the pointer.
 
 import { fail } from "../lib.js";
 

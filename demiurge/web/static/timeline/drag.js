@@ -3,9 +3,9 @@
 import { formatSeconds } from "../lib.js";
 
 const STILL = 6; // pixels that a pointer may move without dragging
-const MOST_TIMES = 100; // that the server repeats a step at once
+const MOST_TIMES = 100; // repetitions of a step that the server accepts in one edit
 
-/** What dragging the edge of `step` by so many pixels asks for, and from where until where; what is repeated goes in between what there is: {kind, from, until, text}, with step and times or steps. */
+/** The edit for dragging the edge of `step` by so many pixels, and the time that it affects; repeated steps are inserted: {kind, from, until, text}, with step and times or steps. */
 export function askedFor({ plan, view, step, pixels }) {
   const width = (plan.end(step) - plan.start(step)) * view.scale;
   const times = Math.min(MOST_TIMES, Math.round(pixels / width));

@@ -3,7 +3,7 @@
 import { getJson } from "../lib.js";
 
 const KEPT = "map.pins.";
-const MOST = 16; // that the server measures at once
+const MOST = 16; // units that the server measures at once
 
 let database = null; // its id
 

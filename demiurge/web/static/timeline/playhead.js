@@ -2,7 +2,7 @@
 
 import { byId } from "../lib.js";
 
-const TURN = 0.94; // of the window that the line crosses before the view moves on
+const TURN = 0.94; // share of the window that the line crosses before the view moves
 const BACK = 0.06;
 
 /** Moves the line; with `follow` the view moves as well. */

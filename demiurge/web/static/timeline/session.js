@@ -8,7 +8,7 @@ export class Session extends EventTarget {
   constructor(document) {
     super();
     this.plan = new Plan(document);
-    this.step = -1; // what the inspector shows
+    this.step = -1; // shown in the inspector
     this.anchor = -1; // where the selection begins
     this.last = -1; // where it ends
     this.hovered = -1;
@@ -60,7 +60,7 @@ export class Session extends EventTarget {
     this.tell("hover");
   }
 
-  /** Edit the plan after the edits that wait already; `make` returns null if there is nothing to do then. */
+  /** Edit the plan after all waiting edits; `make` returns null if there is nothing left to do by then. */
   edit(make) {
     return this.#then(async () => {
       const edit = make();
@@ -68,7 +68,7 @@ export class Session extends EventTarget {
     });
   }
 
-  /** Save the plan after the edits that wait already; without a name the server chooses one. */
+  /** Save the plan after all waiting edits; without a name the server chooses one. */
   save(name = null) {
     return this.#then(async () => {
       if (name === null && !this.plan.dirty) say("There is nothing to save.");
@@ -76,7 +76,7 @@ export class Session extends EventTarget {
     });
   }
 
-  /** Run one thing after another. */
+  /** Run tasks one after another. */
   #then(run) {
     this.queue = this.queue.then(run).catch(fail);
     return this.queue;
@@ -111,7 +111,7 @@ export class Session extends EventTarget {
     say(`Saved as ${saved.file}`);
   }
 
-  /** Go on with another revision of the plan; `change` says which samples changed, null: any. */
+  /** Switch to another revision of the plan; `change` says which samples changed, null: any. */
   #show(plan, change) {
     this.plan = plan;
     this.hovered = -1;
@@ -121,7 +121,7 @@ export class Session extends EventTarget {
     this.tell("selection");
   }
 
-  /** Load the plan, if it is at another revision by now. @returns {Promise<boolean>} whether it is */
+  /** Load the plan if it has another revision. @returns {Promise<boolean>} whether it has */
   async catchUp() {
     try {
       const document = await getJson(`/plans/${this.plan.id}.json`);

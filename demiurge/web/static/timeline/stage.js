@@ -1,4 +1,4 @@
-// The canvas beneath the waveform: all lanes, the selection, and what a drag would do.
+// The canvas beneath the waveform: all lanes, the selection, and a preview of a drag.
 
 import { onTheme } from "../lib.js";
 import { themeColours } from "./colours.js";
@@ -8,7 +8,7 @@ import { drawTint, drawUnits } from "./units.js";
 
 const ROOMY = 14; // pixels of a step that a handle does not hide
 
-/** Draws the lanes where the style sheet puts them; `ghost` ({kind, from, until, text}) is what a drag would do. */
+/** Draws the lanes where the style sheet puts them; `ghost` ({kind, from, until, text}) is the preview of a drag. */
 export class Stage {
   constructor(session, view, element) {
     [this.session, this.view, this.element] = [session, view, element];
@@ -139,7 +139,7 @@ export class Stage {
     context.setLineDash([]);
   }
 
-  /** Where something goes in between: a line through all lanes, which what is behind moves away from. */
+  /** Where steps would be inserted: a line through all lanes, from which the later steps move away. */
   #drawInsertion({ context, colours: colour }, x) {
     const { units, wave, join } = this.boxes;
     const middle = units.top + units.height / 2;

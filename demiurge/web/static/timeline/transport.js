@@ -79,7 +79,7 @@ export class Transport {
     byId("working-done").textContent = "";
   }
 
-  /** Show how far the server is: it indexes all units once, then finds candidates. */
+  /** Show the server's progress: it indexes all units once, then finds candidates. */
   #showIndexing({ done, total }) {
     if (this.session.pending?.what !== CHOOSE) return;
     byId("working-done").textContent = total > 0 ? `${Math.round((100 * done) / total)} %` : "";
@@ -126,7 +126,7 @@ export class Transport {
   }
 }
 
-/** Fill in another random seed, and a temperature above 0, for without one it would change nothing. */
+/** Fill in another random seed, and a temperature above 0, without which it has no effect. */
 function drawSeed() {
   byId("random_seed").value = Math.floor(Math.random() * 1e6);
   if (byId("temperature").valueAsNumber === 0) byId("temperature").value = A_LITTLE;

@@ -517,7 +517,7 @@ def test_unsaved_edits_are_kept_elsewhere_if_the_folder_cannot_be_written(
     workspace.close()
     assert Plan.load(tmp_path / "tabla-unsaved.plan.json") == editor.state.plan
     told = capsys.readouterr().err
-    assert "make room" in told
+    assert "free some space" in told
     assert "are in" in told
 
 
