@@ -124,10 +124,10 @@ class Candidates:
     def _check_rests(self) -> None:
         """Raise a ParameterError if nothing is played at all, and not because of locked steps."""
         if self.rests.all() and len(self.locked) < len(self.steps):
+            nearest = self.matches.distances[:, 0].min()
             raise ParameterError(
                 f"rest_threshold={self.options.rest_threshold:g} leaves nothing to play: the"
-                f" nearest unit of all steps is {self.matches.distances[:, 0].min():.3g} away; raise"
-                " it"
+                f" nearest unit of all steps is {nearest:.3g} away; raise it"
             )
 
     def fill_steps(self) -> None:
