@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 import soundfile as sf
 
-from audio.constant_bytes import make_constant
 from audio.formats import check_output_format
 from audio.pcm import pcm_16, pcm_24
+from audio.reproducible_bytes import make_constant
 from files.atomic import cannot_write
 from files.errors import AudioError, ParameterError, PlanError
 

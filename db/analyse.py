@@ -18,7 +18,7 @@ from db.descriptors import DESCRIPTORS
 from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
 from db.spool import Spool
-from db.units import UnitFinder, frame_lengths
+from db.units import UnitFinder, equal_unit_lengths
 from files.errors import AudioError, DemiurgeError
 from files.hashing import hash_file
 from files.names import check_name, printable
@@ -152,11 +152,12 @@ def describe_signal(
     # librosa may add a frame at the very end, with no samples left to play
     frames = frames[: -(-n_samples // settings.hop_length)]
     if settings.units == "frame":
-        return Description(n_samples, frames, frame_lengths(n_samples, settings.hop_length), frames)
+        lengths = equal_unit_lengths(n_samples, settings.hop_length)
+        return Description(n_samples, frames, lengths, frames)
     if finder:
         lengths = finder.lengths(n_samples)
     else:
-        lengths = frame_lengths(n_samples, settings.fixed_samples)
+        lengths = equal_unit_lengths(n_samples, settings.fixed_samples)
     return Description(n_samples, frames, lengths, unit_descriptors(frames, lengths, settings))
 
 

@@ -20,8 +20,8 @@ from db.executors import best_executor, check_executor, run_tasks
 from db.manifest import FILE_NAME
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
+from db.write_lock import writing
 from db.writer import SourceRow, Writer
-from db.writing import writing
 from files.errors import ParameterError
 from files.names import check_name, is_utf8, printable
 from files.progress import Progress, no_progress

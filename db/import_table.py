@@ -12,7 +12,7 @@ from audio.resample import resampled_length
 from db.analyse import Description
 from db.settings import DescriptorSettings
 from db.tables import Table
-from db.units import frame_lengths
+from db.units import equal_unit_lengths
 from db.writer import SourceRow
 from files.errors import ParameterError
 from files.hashing import hash_file
@@ -98,7 +98,7 @@ def _check_positions(
 
 
 def _describe(rows: np.ndarray, n_samples: int, settings: DescriptorSettings) -> Description:
-    lengths = frame_lengths(n_samples, settings.hop_length)
+    lengths = equal_unit_lengths(n_samples, settings.hop_length)
     frames = np.ascontiguousarray(rows[: len(lengths)], np.float32)
     return Description(n_samples, frames, lengths, frames)
 

@@ -13,8 +13,8 @@ from db.database import Database
 from db.import_table import parse_table
 from db.settings import DescriptorSettings
 from db.tables import TABLE_VERSION, WRITERS, Table, read_table
+from db.write_lock import writing
 from db.writer import Writer
-from db.writing import writing
 from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
 

@@ -14,8 +14,8 @@ from db.manifest import SPAN_TABLES, row_kinds
 from db.manifest_reading import read_settings
 from db.shards import ShardWriter, checksum, read_rows, remove_strays, shard_path
 from db.transaction import transaction
+from db.write_lock import writing
 from db.writer import Writer
-from db.writing import writing
 from files.errors import DatabaseError, ParameterError
 from files.progress import Progress, no_progress
 

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from db.migrations import MIGRATIONS
 from db.settings import DescriptorSettings
 from files.errors import DatabaseError
 
@@ -24,77 +25,6 @@ def row_kinds(settings: DescriptorSettings) -> dict[str, int]:
 def unit_row_kind(settings: DescriptorSettings) -> str:
     """Return the kind of rows that describes units: the frames, or rows of their own."""
     return "frames" if settings.units == "frame" else "units"
-
-
-def m001_sources_and_spans(connection: sqlite3.Connection) -> None:
-    """Configuration, sources, where each source's rows are, and the normaliser."""
-    _execute_each(
-        connection,
-        """
-        CREATE TABLE config (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-        CREATE TABLE sources (
-            id INTEGER PRIMARY KEY,
-            path TEXT NOT NULL UNIQUE,       -- relative to the corpus root, with /
-            content_hash TEXT NOT NULL,      -- of the file's bytes
-            n_bytes INTEGER NOT NULL,
-            mtime_ns INTEGER NOT NULL,       -- with n_bytes: a quick sign that nothing changed
-            sample_rate INTEGER NOT NULL,    -- of the file, Hz
-            channels INTEGER NOT NULL,
-            n_samples INTEGER NOT NULL,      -- at the database's sample rate
-            state TEXT NOT NULL CHECK (state IN ('ok', 'failed')),
-            error TEXT
-        );
-        CREATE TABLE spans (
-            source_id INTEGER PRIMARY KEY REFERENCES sources (id) ON DELETE CASCADE,
-            shard INTEGER NOT NULL,
-            first_row INTEGER NOT NULL,
-            n_rows INTEGER NOT NULL,
-            crc32 INTEGER NOT NULL
-        );
-        CREATE TABLE shards (
-            shard INTEGER PRIMARY KEY,
-            n_rows INTEGER NOT NULL          -- committed length, dead rows included
-        );
-        CREATE TABLE normaliser (
-            id INTEGER PRIMARY KEY CHECK (id = 0),
-            mean BLOB NOT NULL,
-            std BLOB NOT NULL
-        )
-        """,
-    )
-
-
-def m002_units(connection: sqlite3.Connection) -> None:
-    """Units longer than a frame: where their rows are, and how long each is."""
-    _execute_each(
-        connection,
-        """
-        CREATE TABLE unit_spans (
-            source_id INTEGER PRIMARY KEY REFERENCES sources (id) ON DELETE CASCADE,
-            shard INTEGER NOT NULL,
-            first_row INTEGER NOT NULL,
-            n_rows INTEGER NOT NULL,
-            crc32 INTEGER NOT NULL,
-            lengths BLOB NOT NULL            -- samples of each unit, little-endian int32
-        );
-        CREATE TABLE unit_shards (shard INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL);
-        UPDATE sources SET n_bytes = -1      -- content was hashed otherwise: read every file again
-        """,
-    )
-
-
-def m003_tags(connection: sqlite3.Connection) -> None:
-    """Words that people give to sources, by path.
-
-    A source that is analysed again gets a new row in `sources`, but keeps its tags.
-    """
-    connection.execute(
-        "CREATE TABLE tags (path TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (path, tag)) WITHOUT"
-        " ROWID"
-    )
-
-
-MIGRATIONS = (m001_sources_and_spans, m002_units, m003_tags)
 
 
 def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
@@ -121,7 +51,7 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
             _migrate(connection, version)
     except sqlite3.DatabaseError as error:
         if write and isinstance(error, sqlite3.OperationalError):
-            raise  # the disk is at fault, not the file; `db.writing.writing` reports it
+            raise  # the disk is at fault, not the file; `db.write_lock.writing` reports it
         raise DatabaseError(
             f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build"
             " again"
@@ -172,11 +102,6 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         migration(connection)
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
-
-
-def _execute_each(connection: sqlite3.Connection, statements: str) -> None:
-    for statement in statements.split(";"):  # executescript would commit first
-        connection.execute(statement)
 
 
 def root_entries(path: Path, root: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from db.maintain import match_sources
 from db.transaction import transaction
-from db.writing import writing
+from db.write_lock import writing
 from files.errors import ParameterError
 
 TAG = re.compile(r"[^\s,*?\[\]]+")

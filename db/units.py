@@ -26,7 +26,7 @@ MEAN_FRAMES = 8  # frames on either side whose mean a peak must exceed by RISE_D
 RISE_DB = 1.0
 
 
-def frame_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
+def equal_unit_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
     """Return the lengths of units of `unit_samples`, of which the last may be shorter; int64."""
     n_units = -(-n_samples // unit_samples)
     lengths = np.full(n_units, unit_samples)

@@ -15,7 +15,7 @@ from db.settings import DescriptorSettings
 from db.shards import checksum, read_rows, shard_path
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
-from db.writing import writing
+from db.write_lock import writing
 from files.hashing import hash_file
 from files.progress import Progress, no_progress
 

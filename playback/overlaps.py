@@ -13,8 +13,8 @@ from playback.gains import Overlaps, fade_progress
 from playback.options import CrossfadeOptions
 
 EDGE_MS = 1.5  # the shortest fade that does not click
-# a source that starts or ends above -50 dB (HIGH) clicks without a fade of BLINK_MS or more
-BLINK_MS = 0.5
+# a source that starts or ends above -50 dB (HIGH) clicks without a fade of SHORTEST_FADE_MS or more
+SHORTEST_FADE_MS = 0.5
 HIGH = 0.003
 ATTACK_TOLERANCE_MS = 4.0  # units begin up to this long before their attack, or just behind it
 QUIET = 1e-7  # mean square below which a level is not matched: -70 dB
@@ -209,7 +209,7 @@ def _fades_of_cuts(
     reach = outgoing.shape[1] // 2
     if not reach:
         return limits.fade_out, limits.fade_in
-    blink = min(shortest, round(BLINK_MS * sample_rate / 1000))
+    blink = min(shortest, round(SHORTEST_FADE_MS * sample_rate / 1000))
     ends_high = np.abs(outgoing[:, reach - 1]).max(axis=1) > HIGH
     starts_high = np.abs(incoming[:, reach]).max(axis=1) > HIGH
     meets_sound = (limits.left > 0) & (limits.right > 0)

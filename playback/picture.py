@@ -10,7 +10,7 @@ import soundfile as sf
 from files.atomic import replacing
 from files.errors import AudioError, ParameterError
 from files.names import printable
-from playback.owners import find_owners
+from playback.pixel_sources import find_owners
 from playback.plan import Plan
 from playback.spectrogram import measure_spectrogram
 

@@ -22,8 +22,8 @@ from sequencer.windows import Batch, windows_for
 from training.distributed import Distributed
 from training.loop import TrainingLoop
 from training.options import TrainingOptions
-from training.position import Position, TrainingSummary
 from training.trainable import Trainable
+from training.training_position import TrainingPosition, TrainingSummary
 
 GRADIENT_CLIP = 1.0
 WARM_UP_STEPS = 100  # over which the learning rate rises to its value
@@ -154,7 +154,7 @@ class ForecasterTraining(Trainable):
         share = (self.distributed.rank, self.distributed.world_size)
         return self.train_windows.epoch(rng, skip=skip, share=share)
 
-    def seed_numbers(self, at: Position) -> tuple[int, ...]:
+    def seed_numbers(self, at: TrainingPosition) -> tuple[int, ...]:
         return at.epoch + 1, at.batch
 
     def step(self, batch: Batch, n_steps: int) -> dict[str, float]:

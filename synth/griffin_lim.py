@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from files.errors import ParameterError
+from synth.istft import InverseSTFT, spread_of_bands
 from synth.mel import LogMel, MelSettings
-from synth.stft import InverseSTFT, spread_of_bands
 
 MOMENTUM = 0.99  # the best of the paper's, and librosa's
 MAGNITUDE_ITERATIONS = 30  # 100 gave the same results

@@ -9,8 +9,8 @@ momentum is that of fast Griffin-Lim (Perraudin et al., WASPAA 2013). As in Deep
 
 from torch import Tensor, nn
 
+from synth.istft import InverseSTFT, spread_of_bands
 from synth.mel import LogMel, MelSettings
-from synth.stft import InverseSTFT, spread_of_bands
 
 MOMENTUM = 0.6
 MAX_GAIN = 10.0  # of one step; where the found mel is nearly 0, the ratio is meaningless

@@ -21,10 +21,10 @@ from synth.vocoder import Vocoder
 from training.distributed import Distributed
 from training.loop import TrainingLoop
 from training.options import TrainingOptions
-from training.position import TrainingSummary
 from training.precision import autocast
 from training.tracking import find_wandb
 from training.trainable import Trainable, check_gradient
+from training.training_position import TrainingSummary
 
 
 @dataclass(frozen=True)

@@ -260,7 +260,7 @@ class UnaganTraining(AudioTraining):
             "clip_spread": float(clips.mean(axis=2).std(axis=0).mean()),
         }
 
-    def references(self, ema: nn.Module) -> dict[str, float]:
+    def baselines(self, ema: nn.Module) -> dict[str, float]:
         """Return the Fréchet distances of training excerpts and of equally loud noise."""
         rng = np.random.default_rng(self.options.random_seed)
         audio, mel = next(self.train.batches(rng, N_VALIDATION_CLIPS))

@@ -241,7 +241,7 @@ class VocoderTraining(AudioTraining):
         return {"distance": mel_l1 + stft, "mel_l1": mel_l1, "stft": stft}
 
     @torch.inference_mode()
-    def references(self, ema: nn.Module) -> dict[str, float]:
+    def baselines(self, ema: nn.Module) -> dict[str, float]:
         """Return the distance of Griffin-Lim's output, which needs no training."""
         found = []
         for audio, mel in self._excerpts(N_EXCERPTS):

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from files.errors import ParameterError
+from synth.istft import InverseSTFT, spread_of_bands
 from synth.mel import MelSettings
 from synth.refinement import MelRefinement
-from synth.stft import InverseSTFT, spread_of_bands
 from synth.vocoder_network import VocoderNetwork
 
 MAX_LOG_MAGNITUDE = math.log(1e2)  # as published: an exploding magnitude is clipped

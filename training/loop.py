@@ -17,12 +17,12 @@ from training.distributed import Distributed
 from training.ema import update_ema
 from training.interrupt import Interrupt
 from training.options import TrainingOptions
-from training.position import Position, TrainingSummary, summarise
 from training.report import Report
 from training.state import StateFile
 from training.threads import torch_threads
 from training.tracking import Tracker
 from training.trainable import Trainable
+from training.training_position import TrainingPosition, TrainingSummary, summarise
 
 FIRST_SHOW = 0.1  # the first samples come after this fraction of `show_minutes`
 
@@ -54,7 +54,7 @@ class TrainingLoop:
         }
         self.state_file = StateFile(folder, trainable, options, self.identity)
         self.ema = copy.deepcopy(trainable.model).eval()
-        self.at = Position()
+        self.at = TrainingPosition()
         self.report = Report(options, trainable.loss_prefix)
         self.interrupt = Interrupt()
         self.tracker: Tracker | None = None
@@ -217,8 +217,8 @@ class TrainingLoop:
                 f"step {at.step}: the validation {name} is not a number; use a smaller"
                 " --learning-rate"
             )
-        if not at.references:
-            at.references = self.trainable.references(self.ema)
+        if not at.baselines:
+            at.baselines = self.trainable.baselines(self.ema)
         at.validation_losses.append(value)
         at.validated_step = at.step
         at.validated_seconds = at.seconds

@@ -3,8 +3,8 @@
 import time
 
 from training.options import TrainingOptions
-from training.position import Position
 from training.sparkline import sparkline
+from training.training_position import TrainingPosition
 
 PARTS = 1000  # units of the progress bar
 
@@ -33,7 +33,7 @@ class Report:
         mine = [value for name, value in losses.items() if name.startswith(self._loss_prefix)]
         self._loss = sum(mine)
 
-    def log_line(self, at: Position) -> dict[str, float]:
+    def log_line(self, at: TrainingPosition) -> dict[str, float]:
         """Return a line of the log: position, and mean losses since the last line."""
         means = {f"train/{name}": total / self._n_steps for name, total in self._sums.items()}
         self._sums = {}
@@ -48,7 +48,7 @@ class Report:
             "wait_share": at.wait_share,
         }
 
-    def progress(self, at: Position, *, show_in: float | None) -> tuple[int, int, str]:
+    def progress(self, at: TrainingPosition, *, show_in: float | None) -> tuple[int, int, str]:
         """Return parts done, parts in all, and a line for the progress bar.
 
         `show_in` is the number of minutes to the next samples.
@@ -67,7 +67,7 @@ class Report:
             parts.append(f"samples in {max(show_in, 0):.1f} min")
         return round(PARTS * min(max(shares), 1.0)), PARTS, ", ".join(parts)
 
-    def _where(self, at: Position) -> list[str]:
+    def _where(self, at: TrainingPosition) -> list[str]:
         options = self._options
         parts = []
         if options.minutes:
@@ -78,7 +78,7 @@ class Report:
             return [*parts, "first step"]
         return [*parts, f"step {at.step} ({60 * at.step / at.seconds:.3g}/min)"]
 
-    def _losses(self, at: Position) -> list[str]:
+    def _losses(self, at: TrainingPosition) -> list[str]:
         parts = []
         if self._loss is not None:
             parts.append(f"loss {self._loss:.3g}")
@@ -88,7 +88,7 @@ class Report:
             parts.append(f"best {at.best_loss:.3f} after step {at.best_step}")
         return parts
 
-    def _minutes_to_validation(self, at: Position) -> float | None:
+    def _minutes_to_validation(self, at: TrainingPosition) -> float | None:
         """Estimate the minutes; None if epochs decide, or before the first step."""
         options = self._options
         if options.validate_epochs or not at.step:

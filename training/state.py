@@ -9,8 +9,8 @@ from torch import nn
 from files.errors import CheckpointError, ParameterError
 from training.checkpoint import STATE, load_training_state, save_training_state
 from training.options import TrainingOptions
-from training.position import Position
 from training.trainable import Trainable
+from training.training_position import TrainingPosition
 
 VERSION = 2  # states of 0.1.0 have no version number
 KEYS = {"version", "options", "starts_trained", "identity", "files", "position", "ema", "trainable"}
@@ -29,7 +29,7 @@ class StateFile:
     options: TrainingOptions
     identity: dict[str, Any]
 
-    def save(self, ema: nn.Module, at: Position) -> None:
+    def save(self, ema: nn.Module, at: TrainingPosition) -> None:
         state = {
             "version": VERSION,
             "options": self.options.lasting(),
@@ -42,7 +42,7 @@ class StateFile:
         }
         save_training_state(self.folder, state)
 
-    def load(self, ema: nn.Module) -> Position:
+    def load(self, ema: nn.Module) -> TrainingPosition:
         """Load the state, and return the position.
 
         Raises
@@ -61,7 +61,8 @@ class StateFile:
                 " resume with the model that training started from (--from), or --force a new start"
             ) from error
         position = state["position"]
-        return Position(**{field.name: position[field.name] for field in fields(Position)})
+        names = [field.name for field in fields(TrainingPosition)]
+        return TrainingPosition(**{name: position[name] for name in names})
 
     def _check_same(self, state: dict[str, Any]) -> None:
         """Raise ParameterError if options or data differ; name all that do."""

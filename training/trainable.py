@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from files.errors import TrainingError
-from training.position import Position
+from training.training_position import TrainingPosition
 
 
 class Trainable:
@@ -65,7 +65,7 @@ class Trainable:
     def end_epoch(self) -> None:
         """Do something after each epoch; nothing by default."""
 
-    def references(self, ema: nn.Module) -> dict[str, float]:
+    def baselines(self, ema: nn.Module) -> dict[str, float]:
         """Return the first measure of baselines, by name."""
         return {}
 
@@ -73,7 +73,7 @@ class Trainable:
         """Write samples, such as pictures and sounds; return their paths."""
         return []
 
-    def seed_numbers(self, at: Position) -> tuple[int, ...]:
+    def seed_numbers(self, at: TrainingPosition) -> tuple[int, ...]:
         """Return numbers that seed the next step, besides the random seed."""
         return (at.step,)
 

@@ -16,9 +16,9 @@ from db.build import build_database
 from db.configure import configure
 from db.database import Database
 from db.settings import DescriptorSettings
-from db.units import frame_lengths
+from db.units import equal_unit_lengths
+from db.write_lock import writing
 from db.writer import SourceRow, Writer
-from db.writing import writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from demiurge.bench.db_costs import first_files, measure_parts, measure_peak_memory
 
@@ -141,7 +141,7 @@ def make_random_database(path: Path, n_units: int) -> None:
     """Make a database of random rows, written as a build writes."""
     rng = np.random.default_rng(0)
     n_samples = SOURCE_UNITS * SETTINGS.hop_length
-    lengths = frame_lengths(n_samples, SETTINGS.hop_length)
+    lengths = equal_unit_lengths(n_samples, SETTINGS.hop_length)
     with writing(path, create=True) as connection:
         root = configure(connection, path, path.parent, SETTINGS, moved=False)
         writer = Writer(connection, path, root)

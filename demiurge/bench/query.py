@@ -16,8 +16,8 @@ from db.analyse import Description, describe_signal
 from db.configure import configure
 from db.database import Database
 from db.settings import DescriptorSettings
+from db.write_lock import writing
 from db.writer import SourceRow, Writer
-from db.writing import writing
 from demiurge.bench import SAMPLE_RATE, Result, medians
 from query.index import UnitIndex
 from query.options import PathOptions

@@ -52,7 +52,7 @@ def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Option
     from training.sparkline import sparkline
 
     measure = "Fréchet distance" if makes_mels(options) else "mel and STFT distance"
-    references = ", ".join(f"{name}: {value:.3f}" for name, value in summary.references.items())
+    baselines = ", ".join(f"{name}: {value:.3f}" for name, value in summary.baselines.items())
     click.echo(
         f"{model_dir}: {summary.architecture}, {best_text(summary)}, {summary.seconds:.0f} s in"
         f" all{STOPPED.get(summary.stopped_by, '')}"
@@ -62,7 +62,7 @@ def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Option
         f" {summary.validation_seconds:.0f} s more: {measure} {summary.validation_loss:.3f} "
         f" {sparkline(summary.validation_losses)}"
     )
-    click.echo(f"  lower is better; {references}")
+    click.echo(f"  lower is better; {baselines}")
     if summary.n_padded:
         click.echo(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
     echo_left_out(summary.left_out)

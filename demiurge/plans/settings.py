@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from files.errors import ParameterError, PlanError
-from playback.crossfade import CrossfadeOptions
+from playback.options import CrossfadeOptions
 from playback.plan import Plan
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions

@@ -293,7 +293,7 @@ def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch)
         "best_step": 1,
         "validation_loss": 2.0,
         "validation_losses": [2.0],
-        "references": {"Griffin-Lim": 1.5},
+        "baselines": {"Griffin-Lim": 1.5},
     }
     loop |= {"seconds": 1.0, "wait_share": 0.0}
     data = {"train_seconds": 9.0, "validation_seconds": 3.0, "n_padded": 1, "left_out": {}}

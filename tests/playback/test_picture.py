@@ -10,8 +10,8 @@ from matplotlib.image import imread
 
 from files.errors import AudioError, ParameterError
 from playback import picture
-from playback.owners import find_owners
 from playback.picture import draw_waveform, save_picture
+from playback.pixel_sources import find_owners
 from playback.plan import Plan, Step
 from playback.spectrogram import measure_spectrogram
 

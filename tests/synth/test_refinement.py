@@ -10,9 +10,9 @@ from audio.read import read_mono
 from audio.resample import resample
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
+from synth.istft import InverseSTFT, spread_of_bands
 from synth.mel import LogMel, log_mel
 from synth.refinement import MelRefinement
-from synth.stft import InverseSTFT, spread_of_bands
 from tests.synth.toys import MEL
 
 

@@ -516,13 +516,13 @@ def test_previews_are_lowered_where_they_would_clip(tmp_path):
 def test_what_the_measure_is_of_other_things_is_told_and_outlives_a_stop(
     kind, audio, tmp_path, monkeypatch
 ):
-    first = TRAIN[kind](audio, tmp_path / "m", steps=1).references
+    first = TRAIN[kind](audio, tmp_path / "m", steps=1).baselines
     if kind == "vocoder":
         assert 0 < first["Griffin-Lim"] < 5
     else:
         assert first["your recordings"] < first["white noise"]
-    monkeypatch.setattr(TRAINABLES[kind], "references", None)
-    assert TRAIN[kind](audio, tmp_path / "m", steps=2, resume=True).references == first
+    monkeypatch.setattr(TRAINABLES[kind], "baselines", None)
+    assert TRAIN[kind](audio, tmp_path / "m", steps=2, resume=True).baselines == first
 
 
 @both

@@ -215,11 +215,11 @@ def test_each_process_has_its_own_random_numbers(tmp_path, monkeypatch):
 def test_references_are_measured_once(tmp_path):
     line = Line()
     calls = []
-    line.references = lambda ema: calls.append(1) or {"guessing": 9.0}
+    line.baselines = lambda ema: calls.append(1) or {"guessing": 9.0}
     _, summary = run(tmp_path, line, steps=4, validate_steps=1)
-    assert (summary.references, calls) == ({"guessing": 9.0}, [1])
+    assert (summary.baselines, calls) == ({"guessing": 9.0}, [1])
     _, summary = run(tmp_path, steps=5, validate_steps=1, resume=True)
-    assert summary.references == {"guessing": 9.0}
+    assert summary.baselines == {"guessing": 9.0}
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 6])

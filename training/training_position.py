@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Position:
+class TrainingPosition:
     """Progress of a training; all fields are saved."""
 
     step: int = 0
@@ -19,7 +19,7 @@ class Position:
     validation_losses: list[float] = field(default_factory=list)
     validated_step: int = -1  # the last validation
     validated_seconds: float = 0.0
-    references: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, float] = field(default_factory=dict)
 
     @property
     def wait_share(self) -> float:
@@ -36,13 +36,13 @@ class TrainingSummary:
     best_epoch: int  # counted from 1
     validation_loss: float  # the lowest
     validation_losses: list[float]  # all, in order
-    references: dict[str, float]  # the same measure of baselines, by name
+    baselines: dict[str, float]  # the same measure of baselines, by name
     seconds: float  # in all runs
     wait_share: float  # fraction of `seconds` spent waiting for data
     stopped_by: str  # "steps", "epochs", "patience", "minutes" or "interrupt"
 
 
-def summarise(at: Position, stopped_by: str) -> TrainingSummary:
+def summarise(at: TrainingPosition, stopped_by: str) -> TrainingSummary:
     return TrainingSummary(
         steps=at.step,
         epochs=at.epoch + 1,
@@ -50,7 +50,7 @@ def summarise(at: Position, stopped_by: str) -> TrainingSummary:
         best_epoch=at.best_epoch + 1,
         validation_loss=at.best_loss,
         validation_losses=at.validation_losses,
-        references=at.references,
+        baselines=at.baselines,
         seconds=at.seconds,
         wait_share=at.wait_share,
         stopped_by=stopped_by,
