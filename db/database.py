@@ -195,7 +195,7 @@ class Database:
 
         Returns
         -------
-        ndarray, float32, shape (len(positions), n_descriptors)
+        ndarray, float32, shape (n, n_descriptors)
 
         Raises
         ------

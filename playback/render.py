@@ -53,7 +53,7 @@ def render(
 
     Parameters
     ----------
-    root : path, optional
+    root : str or Path, optional
         The corpus folder; the plan's own by default.
     progress : callable (done, total, label)
 
