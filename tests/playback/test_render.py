@@ -338,10 +338,10 @@ def test_nothing_skipped_is_said_and_changes_nothing(tmp_path, music):
 
 @pytest.mark.parametrize("skip_missing", [True, False])
 def test_a_plan_without_any_source_is_refused(tmp_path, skip_missing):
-    which = "nothing" if skip_missing else "not all"
+    which = "no step of the plan" if skip_missing else "not all of the plan"
     with pytest.raises(
         PlanError,
-        match=rf"^{which} of the plan can be played from .*:\n  a.wav: missing\n  b.wav: missing$",
+        match=rf"^{which} can be played from .*:\n  a.wav: missing\n  b.wav: missing$",
     ):
         open_plan(make_plan(tmp_path, ("a.wav", 0, 9), ("b.wav", 0, 9)), skip_missing=skip_missing)
     assert list(tmp_path.iterdir()) == []
@@ -351,7 +351,8 @@ def test_sources_are_looked_for_in_the_folder_that_is_given(tmp_path, music):
     render(music, tmp_path / "a.wav")
     moved = replace(music, database={"id": "a database", "root": "/nowhere"})
     with pytest.raises(
-        ParameterError, match="^/nowhere: no such folder; .* say where it is now with --root"
+        ParameterError,
+        match="^/nowhere: no such folder, but the corpus was there; say where it is now with --root",
     ):
         render(moved, tmp_path / "b.wav")
     render(moved, tmp_path / "b.wav", root=CORPUS_DIR)

@@ -141,6 +141,6 @@ def test_settings_that_differ_are_named_with_both_values():
     TOY.check_matches(MelSettings.from_dict(TOY.to_dict()), mine="a", theirs="b")
     with pytest.raises(
         ParameterError,
-        match="mel f_max is 11025.0 in the generator and 8000.0 in the vocoder; take two",
+        match="mel f_max is 11025.0 in the generator and 8000.0 in the vocoder; use two",
     ):
         PRESETS["22k"].check_matches(PRESETS["hifigan"], mine="the generator", theirs="the vocoder")
