@@ -352,7 +352,7 @@ def test_sources_are_looked_for_in_the_folder_that_is_given(tmp_path, music):
     moved = replace(music, database={"id": "a database", "root": "/nowhere"})
     with pytest.raises(
         ParameterError,
-        match="^/nowhere: no such folder, but the corpus was there; say where it is now with --root",
+        match="^/nowhere: no such folder, but the corpus was there; say where it is now",
     ):
         render(moved, tmp_path / "b.wav")
     render(moved, tmp_path / "b.wav", root=CORPUS_DIR)
