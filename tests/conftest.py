@@ -25,6 +25,7 @@ def decoded_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def ctrl_c_is_heard() -> None:
     """A shell's background job, and what such a job starts, ignores SIGINT; tests send it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 
 
 @pytest.fixture
