@@ -26,6 +26,7 @@ import soundfile as sf
 import torch
 import xxhash
 
+from audio.pcm import PCM_16_SCALE
 from files.atomic import replacing
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
@@ -48,7 +49,6 @@ MAX_ATTEMPTS = 5
 MIN_SECONDS = 1.0  # of a file
 MAX_SECONDS = 3600.0  # needs a gigabyte per worker
 SAFE_PEAK = 0.999
-PCM_16_SCALE = 2.0**15
 
 
 @dataclass(frozen=True)

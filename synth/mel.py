@@ -120,7 +120,7 @@ class LogMel(nn.Module):
             f_max=settings.f_max,
         )
         self.register_buffer("window", torch.hann_window(settings.n_fft), persistent=False)
-        # A copy in memory aligned by torch: without it, products can differ in the last bit.
+        # A copy, since torch aligns its memory and NumPy may not.
         self.register_buffer("filters", torch.tensor(filters), persistent=False)
 
     @property
