@@ -1,21 +1,28 @@
 """Slow averages of a sequence, a cheap memory of what it has been like so far.
 
 An architecture trained on excerpts of a few seconds forgets what a piece was like a minute ago, and
-its rollouts drift to the middle of the corpus. Each step therefore comes with exponential averages
-over about `SPANS` steps. Early in a sequence they are plain means (the bias correction of Kingma &
-Ba 2015, arXiv 1412.6980).
+its rollouts drift to the middle of the corpus. Each step therefore comes with averages over several
+spans: exponential ones over about so many steps, which early in a sequence are plain means (the
+bias correction of Kingma & Ba 2015, arXiv 1412.6980), and the mean of everything so far.
 """
+
+from copy import copy
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from scipy.signal import lfilter
 from torch import Tensor
 
-SPANS = (64, 512)  # steps: 1.5 s and 12 s of frames
+Span = int | Literal["all"]
+Spans = tuple[Span, ...]
+
+SPANS: Spans = (64, 512, "all")  # steps: 1.5 s and 12 s of frames, and everything so far
+FIRST_SPANS: Spans = (64, 512)  # of checkpoints that do not name theirs
 
 
-def slow_averages(sequence: np.ndarray, *, delay: int = 0) -> np.ndarray:
-    """Average each step of a sequence with those before it, over each of the `SPANS`.
+def slow_averages(sequence: np.ndarray, spans: Spans, *, delay: int = 0) -> np.ndarray:
+    """Average each step of a sequence with those before it, over each of the spans.
 
     Parameters
     ----------
@@ -25,16 +32,19 @@ def slow_averages(sequence: np.ndarray, *, delay: int = 0) -> np.ndarray:
 
     Returns
     -------
-    ndarray, float32, shape (..., steps, n * len(SPANS))
+    ndarray, float32, shape (..., steps, n * len(spans))
     """
     steps = sequence.shape[-2]
     known = sequence[..., : max(steps - delay, 0), :].astype(np.float64)
     count = np.arange(1, known.shape[-2] + 1)[:, None]
     parts = []
-    for span in SPANS:
-        filtered = lfilter([1 / span], [1, 1 / span - 1], known, axis=-2)
-        parts.append(filtered / (1 - (1 - 1 / span) ** count))
-    width = sequence.shape[-1] * len(SPANS)
+    for span in spans:
+        if span == "all":
+            parts.append(known.cumsum(axis=-2) / count)
+        else:
+            filtered = lfilter([1 / span], [1, 1 / span - 1], known, axis=-2)
+            parts.append(filtered / (1 - (1 - 1 / span) ** count))
+    width = sequence.shape[-1] * len(spans)
     averages = np.zeros((*sequence.shape[:-1], width), np.float32)
     n_unknown = steps - known.shape[-2]
     averages[..., n_unknown:, :] = np.concatenate(parts, axis=-1)
@@ -42,18 +52,34 @@ def slow_averages(sequence: np.ndarray, *, delay: int = 0) -> np.ndarray:
 
 
 class SlowAverages:
-    """The slow averages of a growing batch of sequences (batch, steps, n)."""
+    """The slow averages of a growing batch of sequences (batch, steps, n); 0 while it is empty."""
 
-    def __init__(self, sequence: Tensor) -> None:
-        self._count = sequence.shape[1]
-        latest = torch.from_numpy(slow_averages(sequence.cpu().numpy())[:, -1])
-        self.value = latest.to(sequence.device)
+    def __init__(self, sequence: Tensor, spans: Spans) -> None:
+        batch, self._count, n = sequence.shape
+        self._spans = spans
+        self.value = sequence.new_zeros(batch, n * len(spans))
+        if self._count:
+            latest = slow_averages(sequence.cpu().numpy(), spans)[:, -1]
+            self.value = torch.from_numpy(latest).to(sequence.device)
 
     def add(self, step: Tensor) -> Tensor:
-        """Add the next step (batch, n); return the averages (batch, n * len(SPANS))."""
+        """Add the next step (batch, n); return the averages (batch, n * len(spans))."""
         self._count += 1
-        weights = [(1 / span) / (1 - (1 - 1 / span) ** self._count) for span in SPANS]
-        average = self.value.unflatten(-1, (len(SPANS), -1))
+        weights = [_weight_of_latest(span, self._count) for span in self._spans]
+        average = self.value.unflatten(-1, (len(self._spans), -1))
         weight = torch.tensor(weights, dtype=step.dtype, device=step.device)[:, None]
         self.value = (average + weight * (step.unsqueeze(1) - average)).flatten(1)
         return self.value
+
+    def select(self, rows: Tensor) -> Self:
+        """Return the averages of these rows of the batch (int64), which may be repeated."""
+        selected = copy(self)
+        selected.value = self.value[rows]
+        return selected
+
+
+def _weight_of_latest(span: Span, count: int) -> float:
+    """Return the weight of the latest of `count` steps in their average."""
+    if span == "all":
+        return 1 / count
+    return (1 / span) / (1 - (1 - 1 / span) ** count)

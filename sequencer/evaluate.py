@@ -209,7 +209,8 @@ def _error_of_expectation(
 ) -> float | None:
     """Return the one-step mean squared error of the head's own mean; None if it has none."""
     seen = torch.from_numpy(np.ascontiguousarray(contexts)).to(model.mean.device)
-    averages = torch.from_numpy(slow_averages(contexts, delay=model.head.delay)).to(seen.device)
+    known = slow_averages(contexts, model.config.spans, delay=model.head.delay)
+    averages = torch.from_numpy(known).to(seen.device)
     hidden = model(seen, averages, seen.shape[1] - 1)  # as a rollout begins
     expected = model.head.expectation(hidden, seen)
     if expected is None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from db.descriptors.derived import static_columns
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
+from sequencer.averages import FIRST_SPANS, SPANS, Spans
 from sequencer.registry import build_network
 from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
@@ -30,6 +31,7 @@ class ForecasterConfig:
     architecture_sizes: dict[str, Any] = field(default_factory=dict)
     head_sizes: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)  # how it was trained, and on what
+    spans: Spans = SPANS  # of the slow averages
 
 
 class Forecaster(nn.Module):
@@ -48,6 +50,7 @@ class Forecaster(nn.Module):
             config.architecture,
             config.head,
             n,
+            n_averages=len(config.spans),
             architecture_sizes=config.architecture_sizes,
             head_sizes=config.head_sizes,
         )
@@ -79,7 +82,7 @@ class Forecaster(nn.Module):
         scores : Tensor, shape (batch, n_context + steps, n_static), z-scored
             The first `n_context` steps are the past: an encoder reads them, a causal architecture
             goes through them.
-        averages : Tensor, shape (batch, n_context + steps, n_static * len(SPANS))
+        averages : Tensor, shape (batch, n_context + steps, n_static * len(spans))
             The slow averages of the scores, with the head's delay.
         """
         inputs = torch.cat([self.head.encode(scores), averages], dim=-1)
@@ -96,6 +99,7 @@ class Forecaster(nn.Module):
             "head_sizes": config.head_sizes,
             "descriptors": config.settings.to_dict(),
             "descriptor_hash": config.settings.hash,
+            "spans": config.spans,
             "training": config.training,
         }
         save_checkpoint(folder, kind=KIND, config=values, tensors=self.state_dict())
@@ -121,6 +125,7 @@ class Forecaster(nn.Module):
                 values["architecture_sizes"],
                 values["head_sizes"],
                 values["training"],
+                tuple(values.get("spans", FIRST_SPANS)),
             )
             model = cls(config)
             model.load_state_dict(tensors)

@@ -8,7 +8,6 @@ from typing import Any
 
 from files.errors import ParameterError
 from sequencer.architecture import Architecture
-from sequencer.averages import SPANS
 from sequencer.head import Head
 from sequencer.lstm import LSTM, LSTMSizes
 from sequencer.lstm_seq2seq import LSTMSeq2Seq, LSTMSeq2SeqSizes
@@ -67,10 +66,11 @@ def build_network(
     head: str,
     n: int,
     *,
+    n_averages: int,
     architecture_sizes: dict[str, Any],
     head_sizes: dict[str, Any],
 ) -> tuple[Architecture, Head]:
-    """Build an architecture and a head for `n` independent columns.
+    """Build an architecture and a head for `n` independent columns and their slow averages.
 
     Sizes that are not given are the defaults.
 
@@ -82,6 +82,6 @@ def build_network(
     check_names(architecture, head)
     entry = ARCHITECTURES[architecture]
     head_network = HEADS[head].network
-    n_in = head_network.input_size(n) + n * len(SPANS)
+    n_in = head_network.input_size(n) + n * n_averages
     network = entry.network(n_in, **{**entry.default_sizes, **architecture_sizes})
     return network, head_network(network.hidden_size, n, **head_sizes)

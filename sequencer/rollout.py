@@ -51,7 +51,10 @@ def rollout(
         if value < 1:
             raise ParameterError(f"{name}={value} must be at least 1")
     settings = forecaster.config.settings
-    check_seeds(seeds, settings.n_descriptors)
+    if not seeds:
+        raise ParameterError("no seed is given; give at least one")
+    for seed in seeds:
+        check_seed(seed, settings.n_descriptors, least=ORDER)
     result = np.empty((len(seeds), variations, n_steps, settings.n_descriptors), np.float32)
     generator = torch.Generator().manual_seed(sampling.random_seed)
     groups = _group_by_length(seeds)
@@ -113,14 +116,15 @@ def sample_steps(
     head = forecaster.head
     sampler = Sampler(sampling, generator, low=forecaster.low, high=forecaster.high)
     # prime the state on all of the seed but its last step
-    averages_of_seed = slow_averages(seed.cpu().numpy(), delay=head.delay)
+    spans = forecaster.config.spans
+    averages_of_seed = slow_averages(seed.cpu().numpy(), spans, delay=head.delay)
     averages = torch.from_numpy(averages_of_seed).to(seed.device)
     inputs = torch.cat([head.encode(seed), averages], dim=-1)
     state = architecture.prime(inputs[:, :-1])
     next_input = inputs[:, -1]
     # the averages lag behind the steps by the head's delay
     known = seed.shape[1] - head.delay
-    running = SlowAverages(seed[:, :known])
+    running = SlowAverages(seed[:, :known], spans)
     waiting = deque(seed[:, known:].unbind(1))
     stream = head.start(seed, sampler)
     sampled: list[Tensor] = []
@@ -139,21 +143,18 @@ def sample_steps(
     return torch.stack(sampled, dim=1)
 
 
-def check_seeds(seeds: list[np.ndarray], n_descriptors: int) -> None:
-    """Raise ParameterError unless every seed can be continued."""
-    if not seeds:
-        raise ParameterError("no seed is given; give at least one")
-    for seed in seeds:
-        if seed.ndim != 2 or seed.shape[1] != n_descriptors:
-            raise ParameterError(
-                f"a seed of shape {seed.shape} does not fit the model: it must be (steps,"
-                f" {n_descriptors})"
-            )
-        if len(seed) < ORDER:
-            raise ParameterError(
-                f"the seed has {len(seed)} steps, but a forecast needs at least {ORDER};"
-                " give a longer one"
-            )
-        if not np.isfinite(seed).all():
-            first = int(np.argwhere(~np.isfinite(seed))[0, 0])
-            raise ParameterError(f"step {first} of the seed is not finite; repair it")
+def check_seed(seed: np.ndarray, n_descriptors: int, *, least: int) -> None:
+    """Raise ParameterError unless a seed of at least `least` steps can be continued."""
+    if seed.ndim != 2 or seed.shape[1] != n_descriptors:
+        raise ParameterError(
+            f"a seed of shape {seed.shape} does not fit the model: it must be (steps,"
+            f" {n_descriptors})"
+        )
+    if len(seed) < least:
+        raise ParameterError(
+            f"the seed has {len(seed)} steps, but a forecast needs at least {least};"
+            " give a longer one"
+        )
+    if not np.isfinite(seed).all():
+        first = int(np.argwhere(~np.isfinite(seed))[0, 0])
+        raise ParameterError(f"step {first} of the seed is not finite; repair it")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sequencer.averages import slow_averages
+from sequencer.averages import SPANS, Spans, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.linear import ORDER
 
@@ -26,7 +26,7 @@ class Batch:
     ----------
     sequence : Tensor, shape (batch, n_context + steps + 1, n)
         The context, then inputs and targets, one step apart.
-    averages : Tensor, shape (batch, n_context + steps, n * len(SPANS))
+    averages : Tensor, shape (batch, n_context + steps, n * len(spans))
         Slow averages of the inputs; see `sequencer.averages`.
     mask : Tensor, shape (batch, steps)
         1 where the target is real.
@@ -72,17 +72,18 @@ class Windows:
         *,
         window: int,
         batch_size: int,
+        spans: Spans = SPANS,
         context: int = 0,
         delay: int = 0,
     ) -> None:
         """Take z-scored sequences, each (steps, n).
 
-        `context` is the number of steps read before each window, `delay` the lag of the slow
-        averages.
+        `context` is the number of steps read before each window, `spans` and `delay` are those of
+        the slow averages.
         """
         self._lengths = [len(sequence) for sequence in sequences]
         self._steps = torch.cat(sequences)  # one tensor, so that a batch is one indexing
-        averages = [slow_averages(sequence.numpy(), delay=delay) for sequence in sequences]
+        averages = [slow_averages(sequence.numpy(), spans, delay=delay) for sequence in sequences]
         self._averages = torch.from_numpy(np.concatenate(averages))
         self._first = np.cumsum([0, *self._lengths[:-1]])
         self._window = window
@@ -138,5 +139,10 @@ def windows_for(
     """Return windows of z-scored sequences (steps, n) with the context that a model reads."""
     context = max(model.architecture.context_steps, ORDER)
     return Windows(
-        sequences, window=window, batch_size=batch_size, context=context, delay=model.head.delay
+        sequences,
+        window=window,
+        batch_size=batch_size,
+        spans=model.config.spans,
+        context=context,
+        delay=model.head.delay,
     )

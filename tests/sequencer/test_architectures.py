@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from files.errors import ParameterError
-from sequencer.averages import slow_averages
+from sequencer.averages import SPANS, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.loss import batch_loss
 from sequencer.names import ARCHITECTURES as ARCHITECTURE_NAMES
@@ -32,7 +32,7 @@ class TestConformance:
     def test_shapes(self, name, head):
         model = toy(name, head)
         x = torch.zeros(5, 11, 4)
-        averages = torch.zeros(5, 11, 8)
+        averages = torch.zeros(5, 11, 4 * len(SPANS))
         assert model(x, averages).shape == (5, 11, model.architecture.hidden_size)
         assert model(x, averages, 6).shape == (5, 5, model.architecture.hidden_size)
 
@@ -42,7 +42,7 @@ class TestConformance:
         changed = x.clone()
         changed[:, 15:] += 1
         before, after = (
-            model(y, torch.from_numpy(slow_averages(y.numpy(), delay=model.head.delay)), 3)
+            model(y, torch.from_numpy(slow_averages(y.numpy(), SPANS, delay=model.head.delay)), 3)
             for y in (x, changed)
         )
         torch.testing.assert_close(before[:, :12], after[:, :12])
@@ -50,7 +50,7 @@ class TestConformance:
 
     def test_state_goes_on_where_it_was(self, name, head):
         model = toy(name, head)
-        x = torch.randn(2, 40, model.head.input_size(4) + 8, generator=generator())
+        x = torch.randn(2, 40, model.head.input_size(4) + 4 * len(SPANS), generator=generator())
         state = model.architecture.prime(x[:, :7])
         whole, _ = model.architecture(x[:, 7:], state)
         parts = []
@@ -99,7 +99,7 @@ class TestConformance:
 
 def test_attention_with_its_cache_equals_attention_over_the_whole_history():
     model = toy("transformer-encoder")
-    x = torch.randn(1, 60, 12, generator=generator())
+    x = torch.randn(1, 60, 4 * (1 + len(SPANS)), generator=generator())
     whole, _ = model.architecture(x)
     state = None
     parts = []

@@ -33,6 +33,19 @@ def test_saved_sizes_outlive_a_change_of_the_defaults(trained, tmp_path, monkeyp
     np.testing.assert_array_equal(roll(Forecaster.load(trained[0]), song(30), 5), before)
 
 
+def test_spans_of_the_slow_averages_are_those_of_the_checkpoint(tmp_path):
+    config = replace(toy().config, spans=(5, "all"))
+    Forecaster(config).save(tmp_path / "m")
+    assert Forecaster.load(tmp_path / "m").config.spans == (5, "all")
+    model = Forecaster(replace(config, spans=(64, 512)))
+    model.save(tmp_path / "old")
+    path = tmp_path / "old" / "config.json"
+    values = json.loads(path.read_text())
+    del values["spans"]
+    path.write_text(json.dumps(values))
+    assert Forecaster.load(tmp_path / "old").config.spans == (64, 512)
+
+
 def test_damaged_checkpoints_are_refused(tmp_path):
     toy().save(tmp_path / "m")
     config = tmp_path / "m" / "config.json"

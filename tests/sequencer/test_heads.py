@@ -65,12 +65,13 @@ def test_the_mixture_predicts_linearly_from_the_last_steps():
 @pytest.mark.parametrize("delay", [0, 3])
 def test_slow_averages_are_means_at_first_and_the_same_step_by_step(delay):
     x = np.random.default_rng(0).normal(1, 1, (2, 900, 3)).astype(np.float32)
-    averages = slow_averages(x, delay=delay)
-    assert averages.shape == (2, 900, 6)
+    averages = slow_averages(x, (64, 512, "all"), delay=delay)
+    assert averages.shape == (2, 900, 9)
     assert not averages[:, :delay].any()
-    np.testing.assert_allclose(averages[:, delay, 3:], x[:, 0], rtol=1e-6)
-    np.testing.assert_allclose(averages[:, delay + 19, 3:], x[:, :20].mean(1), atol=0.05)
-    stream = SlowAverages(torch.from_numpy(x[:, :50]))
+    np.testing.assert_allclose(averages[:, delay, 3:6], x[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(averages[:, delay + 19, 3:6], x[:, :20].mean(1), atol=0.05)
+    np.testing.assert_allclose(averages[:, -1, 6:], x[:, : 900 - delay].mean(1), atol=1e-5)
+    stream = SlowAverages(torch.from_numpy(x[:, :50]), (64, 512, "all"))
     for t in range(50, 900 - delay):
         value = stream.add(torch.from_numpy(x[:, t]))
         np.testing.assert_allclose(value, averages[:, t + delay], atol=1e-5)

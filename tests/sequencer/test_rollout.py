@@ -8,7 +8,7 @@ import torch
 
 from db.descriptors.mfcc import add_deltas
 from files.errors import ParameterError
-from sequencer.averages import slow_averages
+from sequencer.averages import SPANS, slow_averages
 from sequencer.forecaster import Forecaster
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.rollout import rollout, sample_steps
@@ -118,7 +118,7 @@ def test_a_rollout_is_what_the_model_says_of_the_whole_sequence(name, head):
     options = SamplingOptions(temperature=0.0)
     sampled = sample_steps(model, seed, 12, generator=generator(), sampling=options)
     whole = torch.cat([seed, sampled], dim=1)
-    averages = torch.from_numpy(slow_averages(whole[:, :-1].numpy()))
+    averages = torch.from_numpy(slow_averages(whole[:, :-1].numpy(), SPANS))
     hidden = model(whole[:, :-1], averages, seed.shape[1] - 1)
     if head == "point":
         expected = model.head.projection(hidden)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from files.errors import ParameterError
-from sequencer.averages import slow_averages
+from sequencer.averages import SPANS, slow_averages
 from sequencer.linear import ORDER
 from sequencer.split import split_sequences
 from sequencer.windows import Windows, windows_for
@@ -63,7 +63,7 @@ def test_windows_of_a_model_have_the_context_that_it_reads(name, context):
     first = next(batch for batch in batches if not batch.n_context)
     delay = model.head.delay
     assert not first.averages[0, :delay].any()  # of what a head with a delay does not know yet
-    known = torch.from_numpy(slow_averages(first.sequence[0].numpy()))
+    known = torch.from_numpy(slow_averages(first.sequence[0].numpy(), SPANS))
     torch.testing.assert_close(first.averages[0, delay:], known[: len(first.averages[0]) - delay])
 
 
