@@ -1,13 +1,16 @@
 """Base class of the heads: how steps enter an architecture, how the next one is distributed."""
 
 from collections.abc import Callable
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from sequencer.linear import ORDER
 from sequencer.sampler import Sampler
+
+LEAST_TEMPERATURE = 0.01  # of scores; at 0 every unit but the likeliest would be impossible
 
 
 class Stream:
@@ -21,6 +24,29 @@ class Stream:
         next_input : Tensor, shape (batch, n_in)
         step : Tensor, shape (batch, n), z-scored, or None while no step is complete
         """
+        raise NotImplementedError
+
+
+class Listener:
+    """Scores M units as the next step of B hypotheses, and hears which of them are played."""
+
+    def score(self, hidden: Tensor) -> Tensor:
+        """Return the log-likelihood (B, M) of each unit, of hidden states (B, hidden_size).
+
+        In nats; of a head with a delay only of the part that enters at once, see `settle`.
+        """
+        raise NotImplementedError
+
+    def hear(self, units: Tensor) -> Tensor:
+        """Hear the unit (B,), int64, that each hypothesis plays; return the next input (B, n_in)"""
+        raise NotImplementedError
+
+    def settle(self, hidden: Tensor) -> Tensor:
+        """Return the log-likelihood (B,) of the parts of earlier steps that are known by now."""
+        return hidden.new_zeros(len(hidden))
+
+    def select(self, rows: Tensor) -> Self:
+        """Return a listener to these hypotheses (int64), which may be repeated."""
         raise NotImplementedError
 
 
@@ -77,6 +103,21 @@ class Head(nn.Module):
         """Return a stream that continues a z-scored seed (batch, steps, n)."""
         raise NotImplementedError
 
+    def listen(
+        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+    ) -> Listener:
+        """Return a listener to one hypothesis, a z-scored seed (1, steps, n).
+
+        Parameters
+        ----------
+        units : Tensor, shape (M, n), z-scored
+        temperature : float
+            As in sampling. At 0, the limit, densities are taken at `LEAST_TEMPERATURE`.
+        loss : float, optional
+            The validation loss, if it is known.
+        """
+        raise NotImplementedError
+
 
 class StepStream(Stream):
     """The stream of a head that samples whole steps.
@@ -95,3 +136,32 @@ class StepStream(Stream):
         step = self._sampler.clamp(self._sample(hidden, self._recent, self._sampler))
         self._recent = torch.cat([self._recent[:, 1:], step[:, None]], dim=1)
         return step, step
+
+
+class StepListener(Listener):
+    """The listener of a head that scores whole steps.
+
+    `score` takes the hidden states and the last `ORDER` steps (B, ORDER, n). Before the first step
+    of the seed, that step is repeated.
+    """
+
+    def __init__(
+        self, score: Callable[[Tensor, Tensor], Tensor], seed: Tensor, units: Tensor
+    ) -> None:
+        self._score = score
+        before = seed[:, :1].expand(-1, ORDER, -1)
+        self._recent = torch.cat([before, seed], dim=1)[:, -ORDER:]
+        self._units = units
+
+    def score(self, hidden: Tensor) -> Tensor:
+        return self._score(hidden, self._recent)
+
+    def hear(self, units: Tensor) -> Tensor:
+        steps = self._units[units]
+        self._recent = torch.cat([self._recent[:, 1:], steps[:, None]], dim=1)
+        return steps
+
+    def select(self, rows: Tensor) -> Self:
+        selected = copy(self)
+        selected._recent = self._recent[rows]
+        return selected

@@ -29,6 +29,7 @@ class LSTM(Architecture):
     """(batch, steps, n_in) -> (batch, steps, hidden_size), and the state after the last step."""
 
     learning_rate = 2e-3
+    batch_axis = 1
 
     def __init__(self, n_in: int, *, hidden_size: int, n_layers: int, dropout: float) -> None:
         super().__init__()

@@ -26,6 +26,7 @@ class LSTMSeq2Seq(Architecture):
     """(batch, steps, n_in) -> (batch, steps, hidden_size), and the decoder's state."""
 
     learning_rate = 2e-3
+    batch_axis = 1
 
     def __init__(
         self, n_in: int, *, hidden_size: int, n_layers: int, context_steps: int, dropout: float

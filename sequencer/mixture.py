@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sequencer.head import Head, StepStream, Stream
+from sequencer.head import LEAST_TEMPERATURE, Head, Listener, StepListener, StepStream, Stream
 from sequencer.linear import ORDER, fit_linear_prediction
 from sequencer.sampler import Sampler
 
@@ -94,3 +94,43 @@ class MixtureHead(Head):
         mean = mean.gather(1, index).squeeze(1)
         std = std.gather(1, index).squeeze(1)
         return mean + sampler.temperature * std * noise
+
+    def listen(
+        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+    ) -> Listener:
+        # x² and x, (2 * n, M)
+        powers = torch.cat([units**2, units], dim=1).double().T.contiguous()
+
+        def score(hidden: Tensor, recent: Tensor) -> Tensor:
+            return self.score(hidden, recent, powers, temperature)
+
+        return StepListener(score, seed, units)
+
+    def score(self, hidden: Tensor, recent: Tensor, powers: Tensor, temperature: float) -> Tensor:
+        """Return the log density of M units as the next step of B hypotheses, (B, M).
+
+        (x - m)² / s² = x² (1 / s²) + x (-2 m / s²) + m² / s², summed over the descriptors, is one
+        product of matrices for all units and components. Its terms are much larger than their sum
+        where a standard deviation is small, so they are float64. The temperature is that of
+        `sample`; at 0 there is only the likeliest component, and units rank by their distance from
+        its mean.
+
+        Parameters
+        ----------
+        hidden : Tensor, shape (B, hidden_size)
+        recent : Tensor, shape (B, ORDER, n)
+        powers : Tensor, float64, shape (2 * n, M)
+            The units squared, and the units.
+        """
+        logits, mean, std = self(hidden, self.predict(recent)[:, -1])
+        if temperature == 0:
+            logits = logits.masked_fill(logits < logits.amax(-1, keepdim=True), -math.inf)
+        temperature = max(temperature, LEAST_TEMPERATURE)
+        mean = mean.double()
+        std = std.double() * temperature
+        precision = std**-2
+        factors = torch.cat([precision, -2 * mean * precision], dim=-1)  # (B, components, 2 * n)
+        squares = factors @ powers + (mean**2 * precision).sum(-1, keepdim=True)
+        norm = std.log().sum(-1) + 0.5 * self.n * math.log(2 * math.pi)
+        weight = (logits / temperature).log_softmax(-1) - norm
+        return (weight.unsqueeze(-1) - 0.5 * squares).logsumexp(dim=1).float()

@@ -4,11 +4,16 @@ It learns the mean of all possible continuations, so rollouts collapse to the me
 comparison.
 """
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sequencer.head import Head, StepStream, Stream
+from sequencer.head import LEAST_TEMPERATURE, Head, Listener, StepListener, StepStream, Stream
 from sequencer.sampler import Sampler
+
+LEAST_VARIANCE = 1e-4  # of a z-scored descriptor
 
 
 class PointHead(Head):
@@ -30,3 +35,22 @@ class PointHead(Head):
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
         """Return a stream that is not random: temperature and top_p have no effect."""
         return StepStream(lambda hidden, recent, sampler: self.projection(hidden), seed, sampler)
+
+    def listen(
+        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+    ) -> Listener:
+        """Score by a Gaussian around the value, as wide as the validation error; of 1 if unknown.
+
+        The temperature multiplies its standard deviation.
+        """
+        variance = max(1.0 if loss is None else loss, LEAST_VARIANCE)
+        variance *= max(temperature, LEAST_TEMPERATURE) ** 2
+        constant = -0.5 * units.shape[1] * math.log(2 * math.pi * variance)
+
+        def score(hidden: Tensor, recent: Tensor) -> Tensor:
+            distance = torch.cdist(
+                self.projection(hidden), units, compute_mode="donot_use_mm_for_euclid_dist"
+            )
+            return constant - distance**2 / (2 * variance)
+
+        return StepListener(score, seed, units)

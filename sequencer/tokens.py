@@ -13,14 +13,15 @@ below it of the same step:
 After step s, the architecture answers with level k of step s + 1 - k.
 """
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sequencer.head import Head, Stream
+from sequencer.head import LEAST_TEMPERATURE, Head, Listener, Stream
 from sequencer.sampler import Sampler
 
 MIN_STEPS_PER_CODE = 39  # FAISS's own rule; with fewer a codebook memorises the training steps
@@ -136,6 +137,11 @@ class TokensHead(Head):
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
         return TokenStream(self, self.quantise(seed), sampler)
 
+    def listen(
+        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+    ) -> Listener:
+        return TokenListener(self, self.quantise(seed), self.quantise(units), temperature)
+
 
 class TokenStream(Stream):
     """Samples the codes of the latest steps level by level; `seed` (batch, steps, levels)."""
@@ -160,3 +166,45 @@ class TokenStream(Stream):
         if self._n_steps >= head.levels:
             complete = self._sampler.clamp(head.restore(self._codes[-head.levels]))
         return head.embed(torch.stack(latest, dim=-1)), complete
+
+
+class TokenListener(Listener):
+    """Scores units by their lowest level; their level k is settled k steps later.
+
+    `seed` is (1, steps, levels), `units` (M, levels), both codes.
+    """
+
+    def __init__(self, head: TokensHead, seed: Tensor, units: Tensor, temperature: float) -> None:
+        self._head = head
+        self._units = units
+        self._temperature = max(temperature, LEAST_TEMPERATURE)
+        # The codes of the latest steps, (B, levels, levels), the latest last.
+        before = torch.full_like(seed[:, :1].expand(-1, head.levels, -1), head.n_codes)
+        self._codes = torch.cat([before, seed], dim=1)[:, -head.levels :]
+        self._n_steps = 0  # after the seed
+
+    def score(self, hidden: Tensor) -> Tensor:
+        return self._likelihood(hidden)[:, 0, self._units[:, 0]]
+
+    def hear(self, units: Tensor) -> Tensor:
+        self._codes = torch.cat([self._codes[:, 1:], self._units[units, None]], dim=1)
+        self._n_steps += 1
+        latest = [self._codes[:, -1 - level, level] for level in range(self._head.levels)]
+        return self._head.embed(torch.stack(latest, dim=-1))
+
+    def settle(self, hidden: Tensor) -> Tensor:
+        likelihood = self._likelihood(hidden)
+        total = hidden.new_zeros(len(hidden))
+        for level in range(1, min(self._n_steps + 1, self._head.levels)):
+            code = self._codes[:, -level, level]
+            total += likelihood[:, level].gather(1, code[:, None])[:, 0]
+        return total
+
+    def select(self, rows: Tensor) -> Self:
+        selected = copy(self)
+        selected._codes = self._codes[rows]
+        return selected
+
+    def _likelihood(self, hidden: Tensor) -> Tensor:
+        """Return the log-likelihood of each code of each level, (B, levels, codes)."""
+        return (self._head.logits(hidden) / self._temperature).log_softmax(-1)

@@ -1,0 +1,229 @@
+"""Score real units as the next step of several hypotheses, which then hear what is played.
+
+In a rollout a forecaster samples steps and hears its own samples, which may lead to where the
+database has nothing. Here it hears real units only: a search decides what each hypothesis plays.
+The scores of what a hypothesis has played add up to the log-likelihood of the whole sequence.
+"""
+
+from collections import deque
+from copy import copy
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from db.descriptors.derived import static_columns
+from files.errors import ParameterError
+from sequencer.averages import SlowAverages, slow_averages
+from sequencer.forecaster import Forecaster
+from sequencer.rollout import check_seed
+from sequencer.sampling import AS_LEARNED, SamplingOptions
+from training.threads import torch_threads
+
+REST = -1  # instead of a unit: nothing is played
+
+
+class ForecasterScorer:
+    """Scores the units of one search, hypothesis by hypothesis.
+
+    Of the sampling options only the temperature changes scores; `top_p` and the random seed are
+    for the choice among the units.
+
+    Parameters
+    ----------
+    threads : int
+        See `training.threads`.
+    """
+
+    def __init__(
+        self, forecaster: Forecaster, sampling: SamplingOptions = AS_LEARNED, *, threads: int = 1
+    ) -> None:
+        self._forecaster = forecaster
+        self._temperature = sampling.temperature
+        self._threads = threads
+        self._n_units = 0
+        # Hypotheses that have heard equally many steps are a group, and run as one batch.
+        self._groups: list[_Group] = []
+        self._group = np.empty(0, np.int64)  # of each hypothesis
+        self._row = np.empty(0, np.int64)  # of each hypothesis in its group, in order
+
+    @torch.inference_mode()
+    def begin(self, seed: np.ndarray, units: np.ndarray) -> None:
+        """Hear a seed and take the units that may be played; there is one hypothesis then.
+
+        Parameters
+        ----------
+        seed : ndarray, shape (steps, n_descriptors), raw
+            One step is enough.
+        units : ndarray, shape (M, n_descriptors), raw
+
+        Raises
+        ------
+        ParameterError
+            If one is empty, of another width or not finite.
+        """
+        n = self._forecaster.config.settings.n_descriptors
+        check_seed(seed, n, least=1)
+        _check_units(units, n)
+        with torch_threads(self._threads):
+            group = _Group(
+                self._forecaster,
+                self._normalise(seed)[None],
+                self._normalise(units),
+                self._temperature,
+            )
+        self._n_units = len(units)
+        self._groups = [group]
+        self._group = np.zeros(1, np.int64)
+        self._row = np.zeros(1, np.int64)
+
+    @torch.inference_mode()
+    def scores(self) -> np.ndarray:
+        """Return the log-likelihood in nats of each unit as the next step of each hypothesis.
+
+        Returns
+        -------
+        ndarray, float32, shape (hypotheses, M)
+        """
+        scores = np.empty((len(self._group), self._n_units), np.float32)
+        with torch_threads(self._threads):
+            for number, group in enumerate(self._groups):
+                members = np.flatnonzero(self._group == number)
+                scores[members] = group.scores().cpu().numpy()
+        return scores
+
+    @torch.inference_mode()
+    def advance(self, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """Go on with hypotheses `rows`, each of which plays a unit.
+
+        Parameters
+        ----------
+        rows : ndarray, int64, shape (new hypotheses,)
+            Positions of the hypotheses gone on with, repeated where one goes on in several ways.
+        units : ndarray, int64, shape (new hypotheses,)
+            What each plays: a row of the units given to `begin`, or -1 for a rest, at which a
+            hypothesis stays as it is.
+
+        Returns
+        -------
+        ndarray, float32, shape (new hypotheses,)
+            What the log-likelihood of each hypothesis gains beside what `scores` said: of the
+            tokens head the upper levels of earlier steps, else 0.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such hypothesis or unit.
+        """
+        rows = np.asarray(rows, np.int64)
+        units = np.asarray(units, np.int64)
+        _check_positions(rows, units, n_hypotheses=len(self._group), n_units=self._n_units)
+        gained = np.zeros(len(rows), np.float32)
+        groups: list[_Group] = []
+        new_group = np.empty(len(rows), np.int64)
+        new_row = np.empty(len(rows), np.int64)
+        plays = units != REST
+        with torch_threads(self._threads):
+            for number, group in enumerate(self._groups):
+                for playing in (True, False):
+                    chosen = np.flatnonzero((self._group[rows] == number) & (plays == playing))
+                    if not len(chosen):
+                        continue
+                    part = group.select(self._to_tensor(self._row[rows[chosen]]))
+                    if playing:
+                        gained[chosen] = part.hear(self._to_tensor(units[chosen])).cpu().numpy()
+                    new_group[chosen] = len(groups)
+                    new_row[chosen] = np.arange(len(chosen))
+                    groups.append(part)
+        self._groups = groups
+        self._group = new_group
+        self._row = new_row
+        return gained
+
+    def _normalise(self, raw: np.ndarray) -> Tensor:
+        """Return the z-scored independent columns of raw rows."""
+        columns = static_columns(self._forecaster.config.settings)
+        static = np.ascontiguousarray(raw[:, columns], np.float32)
+        return self._forecaster.normalise(torch.from_numpy(static).to(self._forecaster.mean.device))
+
+    def _to_tensor(self, positions: np.ndarray) -> Tensor:
+        return torch.from_numpy(positions).to(self._forecaster.mean.device)
+
+
+class _Group:
+    """Hypotheses that have heard equally many steps: what the forecaster remembers of each."""
+
+    def __init__(
+        self, forecaster: Forecaster, seed: Tensor, units: Tensor, temperature: float
+    ) -> None:
+        """Take one hypothesis, a z-scored seed (1, steps, n), and z-scored units (M, n)."""
+        head = forecaster.head
+        spans = forecaster.config.spans
+        self._architecture = forecaster.architecture
+        self._units = units
+        loss = forecaster.config.training.get("validation_loss")
+        self._listener = head.listen(seed, units, temperature=temperature, loss=loss)
+        averages = torch.from_numpy(slow_averages(seed.cpu().numpy(), spans, delay=head.delay))
+        inputs = torch.cat([head.encode(seed), averages.to(seed.device)], dim=-1)
+        state = self._architecture.prime(inputs[:, :-1])
+        hidden, self._state = self._architecture(inputs[:, -1:], state)
+        self._hidden = hidden[:, -1]
+        # The averages lag behind the steps by the head's delay.
+        known = max(seed.shape[1] - head.delay, 0)
+        self._averages = SlowAverages(seed[:, :known], spans)
+        self._waiting = deque(seed[:, known:].unbind(1))
+        self._delay = head.delay
+
+    def scores(self) -> Tensor:
+        """Return the log-likelihood of each unit as the next step, (batch, M)."""
+        return self._listener.score(self._hidden)
+
+    def select(self, rows: Tensor) -> Self:
+        """Return these hypotheses (int64), which may be repeated."""
+        selected = copy(self)
+        selected._listener = self._listener.select(rows)
+        selected._averages = self._averages.select(rows)
+        selected._waiting = deque(step[rows] for step in self._waiting)
+        selected._state = self._architecture.select(self._state, rows)
+        selected._hidden = self._hidden[rows]
+        return selected
+
+    def hear(self, units: Tensor) -> Tensor:
+        """Hear the unit (batch,) of each hypothesis; return what their totals gain, (batch,)."""
+        encoded = self._listener.hear(units)
+        self._waiting.append(self._units[units])
+        averages = self._averages.value
+        if len(self._waiting) > self._delay:
+            averages = self._averages.add(self._waiting.popleft())
+        next_input = torch.cat([encoded, averages], dim=-1)
+        hidden, self._state = self._architecture(next_input[:, None], self._state)
+        self._hidden = hidden[:, -1]
+        return self._listener.settle(self._hidden)
+
+
+def _check_units(units: np.ndarray, n_descriptors: int) -> None:
+    if units.ndim != 2 or units.shape[1] != n_descriptors or not len(units):
+        raise ParameterError(
+            f"units of shape {units.shape} do not fit the model: they must be (units,"
+            f" {n_descriptors}), at least one"
+        )
+    if not np.isfinite(units).all():
+        first = int(np.argwhere(~np.isfinite(units))[0, 0])
+        raise ParameterError(f"unit {first} is not finite; repair it")
+
+
+def _check_positions(
+    rows: np.ndarray, units: np.ndarray, *, n_hypotheses: int, n_units: int
+) -> None:
+    if rows.shape != units.shape or rows.ndim != 1 or not len(rows):
+        raise ParameterError(
+            f"rows of shape {rows.shape} and units of shape {units.shape} must be of one length,"
+            " at least 1"
+        )
+    for row in rows[(rows < 0) | (rows >= n_hypotheses)]:
+        raise ParameterError(f"row {row} is none of the {n_hypotheses} hypotheses, counted from 0")
+    for unit in units[(units < REST) | (units >= n_units)]:
+        raise ParameterError(
+            f"unit {unit} is none of the {n_units} units, counted from 0; {REST} is a rest"
+        )
