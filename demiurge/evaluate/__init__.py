@@ -1,0 +1,1 @@
+"""Evaluation: continuations of music as they are heard, and methods that make them."""
