@@ -1,1 +1,1 @@
-"""Evaluation: continuations of music as they are heard, and methods that make them."""
+"""Evaluate continuations as they are heard: with measurements, and by listeners."""

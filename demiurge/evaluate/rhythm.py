@@ -66,18 +66,24 @@ def autocorrelation(strength: np.ndarray) -> np.ndarray:
     return result
 
 
-def pulse(audio: np.ndarray, sample_rate: int) -> float:
-    """Return how steady the beat is: the highest peak of the autocorrelation from 50 to 200 bpm.
+def highest_peak(correlation: np.ndarray) -> float:
+    """Return the highest peak of an `autocorrelation` between 50 and 200 bpm, 0 to 1.
 
-    1 for attacks that repeat exactly, about 0 for none; the arguments are `onset_strength`'s. Only
-    peaks count, so that the correlation of close lags of a slowly changing sound does not.
+    The correlation of close lags of a slowly changing sound is high, but has no peak.
     """
-    correlation = autocorrelation(onset_strength(audio, sample_rate))
     bpm = FRAMES_PER_MINUTE / tempo_lags()
     is_peak = (bpm >= PULSE_BPM[0] - 1) & (bpm <= PULSE_BPM[1] + 1)
     is_peak[1:] &= correlation[1:] >= correlation[:-1]
     is_peak[:-1] &= correlation[:-1] >= correlation[1:]
     return float(correlation[is_peak].max(initial=0.0))
+
+
+def pulse(audio: np.ndarray, sample_rate: int) -> float:
+    """Return how steady the beat is, 0 to 1: 1 for attacks that repeat exactly.
+
+    The arguments are `onset_strength`'s.
+    """
+    return highest_peak(autocorrelation(onset_strength(audio, sample_rate)))
 
 
 def tempo_agreement(audio: np.ndarray, seed: np.ndarray, sample_rate: int) -> float:
@@ -86,9 +92,8 @@ def tempo_agreement(audio: np.ndarray, seed: np.ndarray, sample_rate: int) -> fl
     1 for the same tempo and metre, about 0 for unrelated ones; 0 if either has no onsets. The audio
     and the seed are (n_samples,), float32.
     """
-    ours = autocorrelation(onset_strength(audio, sample_rate))
-    of_seed = autocorrelation(onset_strength(seed, sample_rate))
-    return correlate(ours, of_seed)
+    of_audio, of_seed = (autocorrelation(onset_strength(x, sample_rate)) for x in (audio, seed))
+    return correlate(of_audio, of_seed)
 
 
 def correlate(a: np.ndarray, b: np.ndarray) -> float:
