@@ -15,6 +15,7 @@ from demiurge.cli.bench import bench
 from demiurge.cli.browse import browse
 from demiurge.cli.db import db
 from demiurge.cli.demo import demo
+from demiurge.cli.evaluate import evaluate
 from demiurge.cli.options.command import Group
 from demiurge.cli.playback import playback
 from demiurge.cli.query import query
@@ -85,5 +86,17 @@ def exit_at_sigterm(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-for command in (demo, db, sequencer, query, render, mosaic, playback, browse, synth, bench):
+for command in (
+    demo,
+    db,
+    sequencer,
+    query,
+    render,
+    mosaic,
+    playback,
+    browse,
+    evaluate,
+    synth,
+    bench,
+):
     main.add_command(command)

@@ -74,7 +74,7 @@ def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     console = Console(width=width, markup=False, emoji=False)
     table = Table(title=title, title_justify="left")
     for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
-        numeric = all(cell[:1].isdigit() or not cell for cell in cells)
+        numeric = all(cell.lstrip("-")[:1].isdigit() or not cell for cell in cells)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(printable, row))

@@ -1,0 +1,175 @@
+"""Evaluate models and baselines on pieces that are not in the corpus.
+
+pieces ──► seeds ──► each method continues each seed ──► measures ──► a report of each method
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from db.database import Database
+from demiurge.evaluate.continuation import Method
+from demiurge.evaluate.methods import Baselines, make_rendered
+from demiurge.evaluate.renderings import Rendering, Renderings, without_nan
+from demiurge.evaluate.report import MethodReport, report_method
+from demiurge.evaluate.runs import measure_runs
+from demiurge.evaluate.seeds import Seed, check_unheard, cut_seeds
+from files.atomic import make_folder, write_text
+from files.errors import DemiurgeError, ParameterError
+from files.progress import Progress, no_progress
+from synth.audio_distance import Embedding
+
+ORACLE_JOINS = (0.3, 2.0)  # per second; within these it makes as many as the first model
+SEEDS_FOLDER = "seeds"
+DATABASES_FOLDER = "databases"
+REPORT_FILE = "evaluation.json"
+
+
+@dataclass
+class Evaluation:
+    """The reports of all methods, the true continuations first, and what could not be used.
+
+    `renderings` are in the order of the seeds. `left_out` holds reasons by piece, by method, or by
+    method and seed.
+    """
+
+    seconds: float
+    reports: list[MethodReport] = field(default_factory=list)
+    renderings: dict[str, list[Rendering]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON, with the measures of each seed."""
+        seeds = {
+            name: {one.seed.name: without_nan(one.measures) for one in renderings}
+            for name, renderings in self.renderings.items()
+        }
+        return {
+            "seconds": self.seconds,
+            "methods": [report.to_dict() for report in self.reports],
+            "seeds": seeds,
+            "left_out": self.left_out,
+        }
+
+
+def evaluate_continuations(
+    database: Database,
+    models: Sequence[Path],
+    pieces: Path,
+    out: Path,
+    *,
+    seconds: float,
+    embedding: Embedding,
+    random_seed: int = 0,
+    again: bool = False,
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Continue seeds of all pieces by all methods, measure them, and write a report to `out`.
+
+    The methods are the piece itself, a random passage, the oracle over beats and over frames, the
+    default of version 0.1.0, and the program's default with each of `models`. What an earlier,
+    perhaps interrupted call has left in `out` is used, unless `again`.
+
+    Parameters
+    ----------
+    pieces : Path
+        A folder of pieces, none of which is a source of the database.
+    seconds : float > 0
+        Length of the continuations.
+
+    Raises
+    ------
+    ParameterError
+        If the pieces cannot be used, or `out` lies in the corpus or holds something else.
+    """
+    _check_folder(out, database)
+    check_unheard(pieces, database)
+    make_folder(out / SEEDS_FOLDER)
+    found = cut_seeds(pieces, out / SEEDS_FOLDER, seconds, progress=progress)
+    work = _Work(
+        found.seeds,
+        Renderings(out, seconds, embedding, random_seed, again),
+        Evaluation(seconds, left_out=found.left_out),
+        progress,
+    )
+    rendered = make_rendered(database, models)
+    work.render(rendered)
+    baselines = Baselines(database, out / DATABASES_FOLDER, progress)
+    methods = baselines.make(found.seeds, work.joins_per_second(rendered[0]))
+    try:
+        methods.append(baselines.make_open_loop())
+    except ParameterError as error:  # the corpus is too short to train on
+        work.evaluation.left_out["0.1.0"] = str(error)
+    work.render(methods)
+    work.measure([*methods, *rendered])
+    text = json.dumps(work.evaluation.to_dict(), indent=1, allow_nan=False)
+    write_text(out / REPORT_FILE, text + "\n")
+    return work.evaluation
+
+
+@dataclass
+class _Work:
+    """Renders all seeds by all methods, and measures what could be rendered."""
+
+    seeds: list[Seed]
+    renderings: Renderings
+    evaluation: Evaluation
+    progress: Progress
+    joins: dict[tuple[str, str], float] = field(default_factory=dict)  # by method and seed
+
+    def render(self, methods: Sequence[Method]) -> None:
+        """Render all seeds; note what fails."""
+        tasks = [(method, seed) for method in methods for seed in self.seeds]
+        for number, (method, seed) in enumerate(tasks):
+            self.progress(number, len(tasks), f"{method.name}: {seed.name}")
+            try:
+                runs = self.renderings.render(method, seed)
+            except DemiurgeError as error:
+                self.evaluation.left_out[f"{method.name}: {seed.name}"] = str(error)
+            else:
+                measures = measure_runs(runs, self.renderings.seconds)
+                self.joins[method.name, seed.name] = measures.joins_per_second
+
+    def joins_per_second(self, method: Method) -> float:
+        """Return the mean over the seeds, to 0.1, within `ORACLE_JOINS`."""
+        joins = [value for (name, _), value in self.joins.items() if name == method.name]
+        mean = round(float(np.mean(joins)), 1) if joins else ORACLE_JOINS[0]
+        return min(max(mean, ORACLE_JOINS[0]), ORACLE_JOINS[1])
+
+    def measure(self, methods: Sequence[Method]) -> None:
+        """Measure the renderings of all methods, and compare them with those of the first."""
+        measured: dict[str, dict[str, Rendering]] = {method.name: {} for method in methods}
+        for number, seed in enumerate(self.seeds):
+            self.progress(number, len(self.seeds), f"measuring what follows {seed.name}")
+            profile = self.renderings.profile(seed)
+            for method in methods:
+                if (method.name, seed.name) in self.joins:
+                    rendering = self.renderings.measure(method, seed, profile)
+                    measured[method.name][seed.name] = rendering
+        following = measured[methods[0].name]
+        for name, renderings in measured.items():
+            if renderings:
+                kept = list(renderings.values())
+                true = [following[seed] for seed in renderings]
+                self.evaluation.reports.append(report_method(name, kept, true))
+                self.evaluation.renderings[name] = kept
+
+
+def _check_folder(out: Path, database: Database) -> None:
+    """Refuse a folder in the corpus, and one that holds something else.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if out.resolve().is_relative_to(database.root.resolve()):
+        raise ParameterError(
+            f"{out} lies in the corpus {database.root}, and its audio would become part of it; give"
+            " another folder"
+        )
+    if out.is_dir() and any(out.iterdir()) and not (out / SEEDS_FOLDER).is_dir():
+        raise ParameterError(f"{out} holds something else; give a new or an empty folder")

@@ -1,0 +1,73 @@
+"""The kernel distance of two sets."""
+
+import numpy as np
+import pytest
+
+from files.errors import ParameterError
+from training.kernel_distance import Kernels, kernel_distance
+
+
+def set_of(n, d=5, seed=0, shift=0.0):
+    return np.random.default_rng(seed).normal(shift, 1, (n, d))
+
+
+def test_kernel_distance_agrees_with_sums_over_pairs():
+    rows = set_of(5)
+    reference = set_of(7, seed=1, shift=0.5)
+
+    def mean(pairs):
+        return np.mean([np.exp(-(((a - b) ** 2).sum()) / (2 * width**2)) for a, b in pairs])
+
+    def others(s):
+        return [(a, b) for i, a in enumerate(s) for j, b in enumerate(s) if i != j]
+
+    width = np.median([np.linalg.norm(a - b) for a, b in others(reference)])
+    between = mean([(a, b) for a in rows for b in reference])
+    expected = 1000 * (mean(others(rows)) + mean(others(reference)) - 2 * between)
+    assert kernel_distance(rows, reference) == pytest.approx(expected, rel=1e-9)
+
+
+def test_kernel_distance_of_sets_far_apart_in_closed_form():
+    reference = np.array([[0.0], [3.0]])  # one pair, so the bandwidth is its distance
+    assert kernel_distance(np.array([[1e6], [1e6]]), reference) == pytest.approx(
+        1000 * (1 + np.exp(-0.5)), rel=1e-9
+    )
+
+
+def test_kernel_distance_of_one_distribution_scatters_around_0_whatever_the_size():
+    for n in (10, 60):
+        distances = [
+            kernel_distance(set_of(n, seed=s), set_of(60, seed=1000 + s)) for s in range(99)
+        ]
+        assert abs(np.mean(distances)) < 3 * np.std(distances) / np.sqrt(99)
+        assert np.min(distances) < 0 < np.max(distances)
+
+
+def test_kernel_distance_grows_with_the_shift():
+    reference = set_of(60, seed=1)
+    by_shift = [kernel_distance(set_of(60, shift=s), reference) for s in (0, 0.5, 1, 3)]
+    assert by_shift == sorted(by_shift)
+    assert by_shift[-1] > 500
+
+
+def test_counts_leave_out_rows_and_do_not_compare_copies():
+    rows = set_of(6)
+    reference = set_of(9, seed=1)
+    kernels = Kernels.of(rows, reference)
+    first_four = np.array([1, 1, 1, 1, 0, 0])
+    expected = Kernels(
+        kernels.of_rows[:4, :4], kernels.of_reference, kernels.between[:4]
+    ).distance()
+    assert kernels.distance(first_four) == pytest.approx(expected, rel=1e-9)
+    assert kernels.distance(3 * first_four) == pytest.approx(expected, rel=1e-9)
+
+
+def test_kernel_distance_refuses():
+    with pytest.raises(ParameterError, match=r"rows of shape \(1, 3\) must be \(n >= 2, d >= 1\)"):
+        kernel_distance(np.zeros((1, 3)), np.zeros((4, 3)))
+    with pytest.raises(ParameterError, match="embeddings of 3 and 4 dimensions"):
+        kernel_distance(np.zeros((5, 3)), np.zeros((5, 4)))
+    with pytest.raises(ParameterError, match="reference holds NaN"):
+        kernel_distance(np.zeros((5, 3)), np.full((5, 3), np.nan))
+    with pytest.raises(ParameterError, match="most embeddings of the reference are equal"):
+        kernel_distance(set_of(5, 3), np.zeros((5, 3)))
