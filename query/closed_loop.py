@@ -1,0 +1,319 @@
+"""Continue a seed with real units, in a loop with a forecaster that hears what is played.
+
+At each step, for several hypotheses side by side:
+
+    forecaster ── how likely is each unit next? ──► cost of each unit for each hypothesis
+        ▲                                            + join in context + style, metre + rules
+        └──────── hears the unit that is played ◄──── the hypotheses that cost least go on
+
+A likelihood is turned into a distance, so that it can be added to join costs: a unit that is l nats
+less likely than the likeliest costs √(2 l), its distance in standard deviations if likelihood were
+a normal distribution. Units that go on in their source join at no cost; where a rule ends a run,
+hypotheses that left it earlier compete with those that leave it now, so that it ends where leaving
+costs least.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from files.errors import ParameterError
+from files.progress import Progress, no_progress
+from query.contexts import Contexts
+from query.gumbel import gumbel_noise
+from query.index import Matches
+from query.path import UnitPath
+from query.rules import REST, Novelty, Past, Rules
+from query.space import Space
+
+HYPOTHESES = 12
+FORECAST = 1.0  # weight of the forecaster's likelihoods
+NOISE = 0.25  # random variation of costs at a temperature of 1
+ALTERNATIVES = 32  # units listed for each step of the path
+APART = 3.0  # cost of what another variation plays at the same step, or close to it in its source
+NEAR = 8  # units
+NOISE_STRIDE = 1_000_003  # separates the random numbers of steps
+PROGRESS_STEPS = 16
+NONE = -1
+
+
+class Scorer(Protocol):
+    """Scores units as the next step of hypotheses; see `sequencer.scorer.ForecasterScorer`."""
+
+    def begin(self, seed: np.ndarray, units: np.ndarray) -> None: ...
+
+    def scores(self) -> np.ndarray: ...
+
+    def advance(self, rows: np.ndarray, units: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """The units that a continuation may be made of.
+
+    Attributes
+    ----------
+    positions : ndarray, int64, shape (n,), ascending
+    costs : ndarray, float32, shape (period, n)
+        What each costs by itself; step t uses row t % period.
+    """
+
+    positions: np.ndarray
+    costs: np.ndarray
+
+
+@dataclass
+class _Hypotheses:
+    """Paths up to a step: the world's row that each ends in, its cost so far, and its past."""
+
+    rows: np.ndarray
+    cost: np.ndarray
+    past: Past
+
+
+class ClosedLoop:
+    """One continuation.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    rules : Rules
+        Their locked units must be in the world.
+    seed : ndarray, float32, shape (steps, n_descriptors), raw
+    step_samples : ndarray, int64, shape (n,)
+        Length of each step; with whole units the total is the least length of the result.
+    temperature : float
+    random_seed : int
+    others : sequence of ndarray
+        Paths of other variations, as rows of the world, to keep away from.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        world: World,
+        scorer: Scorer,
+        rules: Rules,
+        *,
+        seed: np.ndarray,
+        step_samples: np.ndarray,
+        temperature: float,
+        random_seed: int,
+        others: Sequence[np.ndarray] = (),
+        progress: Progress = no_progress,
+    ) -> None:
+        self._space = space
+        self._world = world
+        self._scorer = scorer
+        self._rules = rules
+        self._seed = seed
+        self._step_samples = step_samples
+        self._noise = temperature * NOISE
+        self._random_seed = random_seed
+        self._others = others
+        self._progress = progress
+        self._units = space.database.units
+        self._contexts = Contexts(space, world.positions)
+        self._novelty = Novelty(rules.options.novelty, self._units)
+        self._following = self._find_following()
+        self._heard = space.database.rows_at(world.positions)
+
+    def _find_following(self) -> np.ndarray:
+        """Return the row of the unit that goes on in the source of each; NONE if there is none."""
+        positions = self._world.positions
+        following = self._units.successors(positions)
+        rows = np.minimum(np.searchsorted(positions, following), len(positions) - 1)
+        return np.where(positions[rows] == following, rows, NONE)
+
+    def run(self) -> np.ndarray:
+        """Return the path as rows of the world, int64, `REST` where a locked step rests.
+
+        Raises
+        ------
+        ParameterError
+            If the rules leave nothing to play at some step.
+        """
+        self._scorer.begin(self._seed, self._heard)
+        state = _Hypotheses(np.full(1, NONE), np.zeros(1), self._rules.begin())
+        trace: list[tuple[np.ndarray, np.ndarray]] = []
+        total = int(self._step_samples.sum())
+        while len(trace) < len(self._step_samples) or state.past.now.min() < total:
+            step = len(trace)
+            if step % PROGRESS_STEPS == 0:
+                done = min(int(state.past.now.min()), total)
+                self._progress(done, total, "choosing units")
+            origin, state = self._extend(step, state)
+            trace.append((state.rows, origin))
+            if not self._rules.whole_units and len(trace) == len(self._step_samples):
+                break
+        self._progress(total, total, "choosing units")
+        # of hypotheses that last longer than others, only the cost per time can be compared
+        best = int((state.cost / state.past.now).argmin())
+        return _trace_back(trace, best)
+
+    def _extend(self, step: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
+        """Return what each kept hypothesis extends, a row of `state`, and the hypotheses."""
+        if self._rules.locked.get(step) == REST:
+            return self._rest(step, state)
+        n_samples = self._lengths(step)
+        following = np.where(state.rows == NONE, NONE, self._following[state.rows])
+        goes_on = np.flatnonzero(following != NONE)
+        going_on = (goes_on, following[goes_on])
+        costs = self._scale(n_samples) * self._target_costs(step, self._scorer.scores())
+        costs += self._rules.options.continuity * self._join_costs(state.rows, going_on)
+        positions = self._world.positions
+        costs += self._novelty.costs(state.past, positions)
+        forbidden = self._rules.forbid(step, state.past, positions, n_samples, going_on) > 0
+        costs[forbidden | self._too_short(n_samples)] = np.inf
+        if step in self._rules.locked:
+            costs[:, positions != self._rules.locked[step]] = np.inf
+        costs += state.cost[:, None]
+        origin = costs.argmin(axis=0)
+        reached = costs[origin, np.arange(len(positions))]
+        rows = np.argsort(reached, kind="stable")[:HYPOTHESES]
+        rows = rows[np.isfinite(reached[rows])]
+        if not len(rows):
+            raise ParameterError(
+                f"step {step}: max_run={self._rules.options.max_run:g} s and"
+                f" min_reuse={self._rules.options.min_reuse:g} s leave none of"
+                f" {len(positions)} units to play; raise max_run or lower min_reuse"
+            )
+        origin = origin[rows]
+        later = self._scorer.advance(origin, rows)
+        past = state.past.keep(origin).then(
+            positions[rows], n_samples[rows], following[origin] == rows
+        )
+        # of the tokens head: what the levels that are known only now say about earlier steps
+        cost = reached[rows] + FORECAST * np.sqrt(2 * (later.max() - later))
+        state = _Hypotheses(rows, cost, past)
+        self._novelty.count_use(past, int(state.cost.argmin()))
+        return origin, state
+
+    def _rest(self, step: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
+        """Play nothing at a step; the best hypothesis goes on."""
+        origin = state.cost.argmin(keepdims=True)
+        rests = np.full(1, REST)
+        self._scorer.advance(origin, rests)
+        past = state.past.keep(origin)
+        past = past.then(rests, self._step_samples[step : step + 1], np.zeros(1, bool))
+        return origin, _Hypotheses(rests, state.cost[origin], past)
+
+    def _lengths(self, step: int) -> np.ndarray:
+        """Return how long each unit would be played at a step, in samples."""
+        last = len(self._step_samples) - 1
+        lasting = self._step_samples[min(step, last)]
+        return self._rules.n_samples(self._world.positions, lasting)
+
+    def _scale(self, n_samples: np.ndarray) -> np.ndarray | float:
+        """Return weights of the target costs, so that short units do not count more per second."""
+        return n_samples / n_samples.mean() if self._rules.whole_units else 1.0
+
+    def _too_short(self, n_samples: np.ndarray) -> np.ndarray:
+        """Return which units end before they have been played for so long, with their source."""
+        if self._space.database.settings.units in ("onset", "beat"):
+            return np.zeros(len(n_samples), bool)
+        return self._rules.too_short(self._world.positions, n_samples)
+
+    def _target_costs(self, step: int, scores: np.ndarray) -> np.ndarray:
+        """Return what each unit costs each hypothesis, apart from its join, (hypotheses, n)."""
+        less_likely = scores.max(axis=1, keepdims=True) - scores
+        costs = FORECAST * np.sqrt(2 * less_likely)
+        costs += self._world.costs[step % len(self._world.costs)]
+        if self._noise:
+            numbers = self._world.positions + step * NOISE_STRIDE
+            costs -= (self._noise * gumbel_noise(self._random_seed, numbers)).astype(np.float32)
+        for other in self._others:
+            if step < len(other) and other[step] != REST:
+                near = slice(max(other[step] - NEAR, 0), other[step] + NEAR + 1)
+                costs[:, near] += APART
+        return costs
+
+    def _join_costs(
+        self, rows: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]
+    ) -> np.ndarray:
+        if rows[0] == NONE:
+            return self._contexts.after_seed(self._seed)
+        costs = self._contexts.after(rows)
+        costs[going_on] = 0
+        return costs
+
+    def describe(self, path: np.ndarray) -> UnitPath:
+        """Return the path that `run` found, with its costs and alternatives."""
+        steps = np.arange(len(path))
+        positions = np.where(path == REST, REST, self._world.positions[path])
+        n_samples = np.array(
+            [self._lengths(step)[max(row, 0)] for step, row in enumerate(path.tolist())]
+        )
+        targets = self._score_again(path)
+        chosen = targets[steps, np.maximum(path, 0)]
+        distances = np.where(path == REST, 0, chosen).astype(np.float32)
+        joins = np.zeros(len(path), np.float32)
+        to_each = self._space.joins.to_each
+        joins[1:] = to_each(positions[:-1], n_samples[:-1], positions[1:, None])[:, 0]
+        k = min(ALTERNATIVES, targets.shape[1])
+        nearest = np.argsort(targets, axis=1, kind="stable")[:, :k]
+        found = self._world.positions[nearest]
+        matches = Matches(found, np.take_along_axis(targets, nearest, axis=1))
+        cost = float(distances.sum() + self._rules.options.continuity * joins.sum())
+        return UnitPath(positions, steps, n_samples, distances, joins, matches, cost, self._rules)
+
+    def _score_again(self, path: np.ndarray) -> np.ndarray:
+        """Return the target cost of each unit at each step of the path, (steps, n), at least 0."""
+        self._scorer.begin(self._seed, self._heard)
+        noise, self._noise = self._noise, 0.0
+        others, self._others = self._others, ()
+        costs = []
+        for step, row in enumerate(path.tolist()):
+            costs.append(self._target_costs(step, self._scorer.scores())[0])
+            self._scorer.advance(np.zeros(1, np.int64), np.array([row]))
+        self._noise = noise
+        self._others = others
+        return np.stack(costs)
+
+
+def _trace_back(trace: list[tuple[np.ndarray, np.ndarray]], last: int) -> np.ndarray:
+    path = []
+    for rows, origin in reversed(trace):
+        path.append(rows[last])
+        last = int(origin[last])
+    return np.array(path[::-1], np.int64)
+
+
+def find_continuations(
+    space: Space,
+    world: World,
+    scorer: Scorer,
+    rules: Rules,
+    *,
+    seed: np.ndarray,
+    step_samples: np.ndarray,
+    temperature: float,
+    random_seed: int,
+    variations: int = 1,
+    progress: Progress = no_progress,
+) -> list[UnitPath]:
+    """Return paths that continue a seed, each different from those before it.
+
+    Parameters are those of `ClosedLoop`.
+    """
+    rows: list[np.ndarray] = []
+    paths: list[UnitPath] = []
+    for _ in range(variations):
+        search = ClosedLoop(
+            space,
+            world,
+            scorer,
+            rules,
+            seed=seed,
+            step_samples=step_samples,
+            temperature=temperature,
+            random_seed=random_seed,
+            others=rows,
+            progress=progress,
+        )
+        rows.append(search.run())
+        paths.append(search.describe(rows[-1]))
+    return paths
+

@@ -1,0 +1,77 @@
+"""How well one unit joins another in context.
+
+    source of a:  …  a-1   a  | a+1          join cost of a and b = distance between what would
+    source of b:  …  b-2  b-1 |  b           have been heard and what is heard: (a-1, a, a+1) and
+                                             (b-2, b-1, b), the latest counting most
+
+If what came before sounds alike in both places, b goes on as a could have. Factor oracles (Assayag
+& Dubnov 2004) jump between such places, too, but only where contexts are equal as symbols.
+"""
+
+import numpy as np
+
+from query.space import Space
+
+CONTEXT_STEPS = 4  # units compared before the join, besides the one after it
+DECAY = 0.6  # weight of each unit further back, relative to the one after it
+
+
+class Contexts:
+    """Join costs in context between the units that may be played.
+
+    Parameters
+    ----------
+    space : Space
+    positions : ndarray, int64, shape (n,), ascending
+        The units that may be played.
+    gains : ndarray, float32, shape (n_units of the database, n_descriptors), optional
+    """
+
+    def __init__(self, space: Space, positions: np.ndarray) -> None:
+        self._space = space
+        weights = DECAY ** np.arange(CONTEXT_STEPS + 1)
+        self._weights = np.sqrt(weights / weights.sum()).astype(np.float32)
+        self._offered = self._gather(positions, newest=0)
+        self._offered_squared = (self._offered**2).sum(axis=1)
+        self._expected = self._gather(positions, newest=1)
+
+    def after(self, rows: np.ndarray) -> np.ndarray:
+        """Return the join cost from units to all, (len(rows), n); all are rows of `positions`."""
+        return self._between(self._expected[rows])
+
+    def after_seed(self, seed: np.ndarray) -> np.ndarray:
+        """Return the join cost from the end of a raw seed (steps, n_descriptors) to all, (1, n).
+
+        What would have followed the seed is not known: only what came before is compared.
+        """
+        vectors = self._space.vectors(seed[-CONTEXT_STEPS:].astype(np.float32))
+        known = np.zeros((CONTEXT_STEPS + 1, vectors.shape[1]), np.float32)
+        known[1 : len(vectors) + 1] = vectors[::-1]
+        compared = np.zeros(CONTEXT_STEPS + 1, np.float32)
+        compared[1 : len(vectors) + 1] = self._weights[1 : len(vectors) + 1]
+        compared /= np.sqrt((compared**2).sum())
+        shape = (len(self._offered), CONTEXT_STEPS + 1, -1)
+        offered = self._offered.reshape(shape) / self._weights[:, None]
+        difference = (offered - known) * compared[:, None]
+        return np.sqrt((difference**2).sum(axis=(1, 2)))[None].astype(np.float32)
+
+    def _between(self, expected: np.ndarray) -> np.ndarray:
+        squared = (expected**2).sum(axis=1)[:, None] + self._offered_squared
+        squared -= 2 * expected @ self._offered.T
+        return np.sqrt(np.maximum(squared, 0))
+
+    def _gather(self, positions: np.ndarray, *, newest: int) -> np.ndarray:
+        """Return the weighted vectors of the units from `newest` after each back to its context.
+
+        A unit beyond either end of the source counts as the mean of the corpus, which is 0.
+        """
+        units = self._space.database.units
+        last = len(units) - 1
+        columns = []
+        for back in range(CONTEXT_STEPS + 1):
+            there = positions + newest - back
+            inside = np.clip(there, 0, last)
+            exists = (there == inside) & (units.source[inside] == units.source[positions])
+            vectors = self._space.unit_vectors(inside)
+            columns.append(vectors * (self._weights[back] * exists[:, None]))
+        return np.concatenate(columns, axis=1, dtype=np.float32)

@@ -1,0 +1,107 @@
+"""How much passages of the corpus sound like a seed.
+
+The style of a passage is the mean and the standard deviation of its unit vectors. Levels are left
+out, since playback can match them. The passage of a unit is what would be heard if playing began
+there, and a little of what comes before; that of a seed is its end.
+"""
+
+import numpy as np
+
+from db.database import Database
+from query.space import LEVEL_COLUMNS, Space
+
+BEFORE_SECONDS = 1.5  # of the passage of a unit
+AFTER_SECONDS = 4.5
+WORLD_SECONDS = 90.0  # of the corpus that a continuation is made from
+FEWEST_UNITS = 256  # that it is made from, where there are as many
+
+
+def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) -> np.ndarray:
+    """Return the distance of each unit's passage from the seed's style, float32, (n_units,).
+
+    Parameters
+    ----------
+    seed : ndarray, float32, shape (steps, n_descriptors), raw
+    seed_samples : ndarray, int64, shape (steps,)
+        Length of each step.
+    """
+    database = space.database
+    keep = _without_levels(database)
+    of_seed = _seed_style(space.vectors(seed) * keep, seed_samples, database.sample_rate)
+    distances = np.empty(len(database.units), np.float32)
+    first = 0
+    for number, source in enumerate(database.sources):
+        rows = slice(first, first + source.n_units)
+        vectors = space.vectors(database.source_descriptors(number)) * keep
+        styles = _passage_styles(vectors, database.units.n_samples[rows], database.sample_rate)
+        distances[rows] = np.sqrt(((styles - of_seed) ** 2).sum(axis=1))
+        first += source.n_units
+    return distances
+
+
+def choose_world(
+    distances: np.ndarray, allowed: np.ndarray, database: Database, *, run_seconds: float
+) -> np.ndarray:
+    """Return the positions of the units to continue a seed with, ascending, int64.
+
+    They are the allowed ones that are nearest in style, enough to play for `WORLD_SECONDS`, and
+    what would follow them within `run_seconds`.
+    """
+    units = database.units
+    order = np.flatnonzero(allowed)
+    order = order[np.argsort(distances[order], kind="stable")]
+    played = np.cumsum(units.n_samples[order]) / database.sample_rate
+    n_units = max(int(np.searchsorted(played, WORLD_SECONDS)) + 1, FEWEST_UNITS)
+    chosen = np.zeros(len(units), bool)
+    chosen[order[:n_units]] = True
+    return np.flatnonzero(_with_followers(chosen, database, run_seconds) & allowed)
+
+
+def _with_followers(chosen: np.ndarray, database: Database, seconds: float) -> np.ndarray:
+    """Return the units chosen, and those that begin within `seconds` after one in its source."""
+    units = database.units
+    start = units.start_sample / database.sample_rate
+    positions = np.arange(len(chosen))
+    latest = np.maximum.accumulate(np.where(chosen, positions, -1))
+    same_source = units.source[latest] == units.source
+    return (latest >= 0) & same_source & (start - start[latest] <= seconds)
+
+
+def _without_levels(database: Database) -> np.ndarray:
+    names = database.settings.names
+    return np.array([name not in LEVEL_COLUMNS for name in names], np.float32)
+
+
+def _seed_style(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    ends = np.cumsum(n_samples)
+    begin = ends[-1] - (BEFORE_SECONDS + AFTER_SECONDS) * sample_rate
+    first = min(int(np.searchsorted(ends, begin, side="right")), len(vectors) - 1)
+    return _styles(
+        vectors[first:], n_samples[first:], np.zeros(1, int), np.array([len(vectors) - first])
+    )
+
+
+def _passage_styles(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the style of the passage of each unit of one source, (n_units, 2 * width)."""
+    begins = np.cumsum(n_samples) - n_samples
+    first = np.searchsorted(begins, begins - round(BEFORE_SECONDS * sample_rate))
+    stop = np.searchsorted(begins, begins + round(AFTER_SECONDS * sample_rate))
+    return _styles(vectors, n_samples, first, np.maximum(stop, np.arange(len(begins)) + 1))
+
+
+def _styles(
+    vectors: np.ndarray, n_samples: np.ndarray, first: np.ndarray, stop: np.ndarray
+) -> np.ndarray:
+    """Return mean and standard deviation of each range of units, weighted by their lengths."""
+    weights = (n_samples / n_samples.mean())[:, None]
+    values = vectors.astype(np.float64)
+    running = _running_sums(np.concatenate([weights, weights * values, weights * values**2], 1))
+    sums = running[stop] - running[first]
+    width = vectors.shape[1]
+    mean = sums[:, 1 : width + 1] / sums[:, :1]
+    square = sums[:, width + 1 :] / sums[:, :1]
+    return np.concatenate([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=1)
+
+
+def _running_sums(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
