@@ -7,23 +7,29 @@ at the unit's two ends, which may lie anywhere within a frame.
 
 import numpy as np
 
+from db.beat_grid import BeatGrid
 from db.settings import DescriptorSettings
 
 
 def unit_descriptors(
-    frames: np.ndarray, lengths: np.ndarray, settings: DescriptorSettings
+    frames: np.ndarray,
+    lengths: np.ndarray,
+    settings: DescriptorSettings,
+    grid: BeatGrid | None = None,
 ) -> np.ndarray:
     """Return the descriptors of units longer than a frame.
 
-    They are the mean of every column, the standard deviation of the static ones, and log2 of the
-    duration in seconds. Means leave out frames in which 0 means "there is none" (f0 without a
-    pitch), and are 0 if that is true of all frames.
+    They are the mean of every column, the standard deviation of the static ones, log2 of the
+    duration in seconds, and the place of parts of beats in their grid. Means leave out frames in
+    which 0 means "there is none" (f0 without a pitch), and are 0 if that is true of all frames.
 
     Parameters
     ----------
     frames : ndarray, float32, shape (frames, len(settings.frame_names))
     lengths : ndarray of int, shape (units,)
         Samples of each unit; they tile the source from its first sample.
+    grid : BeatGrid, optional
+        Needed for parts of beats.
 
     Returns
     -------
@@ -36,7 +42,11 @@ def unit_descriptors(
     mean = _divide(_integrals(values, ends), weight)
     std = _deviations(values, present, ends, mean=mean, weight=weight, settings=settings)
     duration = np.log2(lengths / settings.sample_rate)[:, None]
-    return np.concatenate([mean, std, duration], axis=1, dtype=np.float32)
+    columns = [mean, std, duration]
+    if settings.is_metrical:
+        assert grid is not None
+        columns.append(grid.columns(np.cumsum(lengths) - lengths))
+    return np.concatenate(columns, axis=1, dtype=np.float32)
 
 
 def _presence(values: np.ndarray, settings: DescriptorSettings) -> np.ndarray:

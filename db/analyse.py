@@ -14,6 +14,7 @@ import numpy as np
 from audio.read import AudioInfo, open_mono
 from audio.resample import resample_blocks
 from db.aggregate import unit_descriptors
+from db.beat_grid import BeatGrid
 from db.descriptors import DESCRIPTORS
 from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
@@ -37,12 +38,15 @@ class Description:
         Samples of each unit; they tile the signal.
     units : ndarray, float32, shape (units, len(settings.names))
         The same as `frames` if units are frames.
+    grid : BeatGrid, optional
+        The beats, if units are beats or parts of them.
     """
 
     n_samples: int
     frames: np.ndarray
     lengths: np.ndarray
     units: np.ndarray
+    grid: BeatGrid | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def describe_signal(
 
     Returns None if it has no samples.
     """
-    finder = UnitFinder(settings) if settings.units in ("onset", "beat") else None
+    finder = UnitFinder(settings) if settings.units_vary else None
     signal = _Watched(blocks, finder)
     frames = _measure(signal, finder, settings)
     n_samples = signal.n_samples
@@ -154,11 +158,13 @@ def describe_signal(
     if settings.units == "frame":
         lengths = equal_unit_lengths(n_samples, settings.hop_length)
         return Description(n_samples, frames, lengths, frames)
+    grid = None
     if finder:
-        lengths = finder.lengths(n_samples)
+        lengths, grid = finder.find(n_samples)
     else:
         lengths = equal_unit_lengths(n_samples, settings.fixed_samples)
-    return Description(n_samples, frames, lengths, unit_descriptors(frames, lengths, settings))
+    units = unit_descriptors(frames, lengths, settings, grid)
+    return Description(n_samples, frames, lengths, units, grid)
 
 
 def _measure(

@@ -60,6 +60,29 @@ class Envelope:
         noise = 1e-3 * max(float(after.max()), 1e-12)
         return int(np.argmax(np.log(after + noise) - np.log(before + noise)))
 
+    def attacks_near(self, samples: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        """Find the steepest rise within `reach` samples of each of several samples.
+
+        Returns
+        -------
+        attacks : ndarray, float64, shape (n,), in samples
+        rises : ndarray, float64, shape (n,)
+            How much the energy rises there, as a natural logarithm.
+        """
+        n = self.n_blocks
+        around = int(reach / ENVELOPE_SAMPLES)
+        near = (samples / ENVELOPE_SAMPLES).astype(np.int64)[:, None]
+        blocks = np.clip(near + np.arange(-around, around + 1), 0, n)
+        cumulated = np.concatenate([[0.0], np.cumsum(self.energy, dtype=np.float64)])
+        here = cumulated[blocks]
+        before = here - cumulated[np.maximum(blocks - ATTACK_BLOCKS, 0)]
+        after = cumulated[np.minimum(blocks + ATTACK_BLOCKS, n)] - here
+        noise = 1e-3 * np.maximum(after.max(axis=1, keepdims=True), 1e-12)
+        rises = np.log(after + noise) - np.log(before + noise)
+        steepest = rises.argmax(axis=1)
+        row = np.arange(len(samples))
+        return blocks[row, steepest] * float(ENVELOPE_SAMPLES), rises[row, steepest]
+
     def quiet_sample(self, first: int, last: int) -> int:
         """Return a quiet sample in the blocks from `first` to `last`.
 

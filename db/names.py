@@ -3,7 +3,7 @@
 The names of descriptors are in `db.columns`.
 """
 
-UNIT_KINDS = ("frame", "fixed:MS", "onset", "beat")
+UNIT_KINDS = ("frame", "fixed:MS", "onset", "beat", "beat/N")
 WINDOW_CENTRES = ("span", "start")
 EXECUTORS = ("serial", "threads", "processes", "ray")
 EXPORT_FORMATS = ("demiurge-json", "csv", "npz", "parquet", "flucoma")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -12,6 +13,11 @@ from files.errors import DatabaseError, ParameterError
 # columns that units longer than a frame have beside their means
 STD_SUFFIX = "_std"
 DURATION = "log2_duration"
+# columns that units beat/N have beside these (`db.beat_grid.BeatGrid.columns`)
+METRICAL = ("beat_cos", "beat_sin", "tempo", "pulse")
+
+BEAT_PARTS = re.compile(r"beat/([1-9]\d?)")
+MOST_PARTS = 24  # of a beat: thirty-second notes in triplets
 
 # settings that files of the first versions lack, when there was no choice yet
 OPTIONAL = frozenset({"descriptors", "units", "min_unit_ms", "max_unit_ms"})
@@ -36,7 +42,7 @@ class DescriptorSettings:
     window_centre: Literal["span", "start"] = "span"
 
     descriptors: tuple[str, ...] = ("mfcc",)  # of `db.columns.DESCRIPTOR_NAMES`
-    units: str = "frame"  # or "fixed:MS", "onset", "beat"
+    units: str = "frame"  # or "fixed:MS", "onset", "beat", "beat/N"
     min_unit_ms: float = 60.0  # onset and beat: shorter than this is a double trigger, not an event
     max_unit_ms: float = 2000.0  # onset and beat: longer ones are cut where they are quietest
 
@@ -75,10 +81,10 @@ class DescriptorSettings:
             )
 
     def _check_units(self) -> None:
-        if self.units not in ("frame", "onset", "beat") and self.fixed_samples < 1:
+        if not (self.units == "frame" or self.units_vary or self.fixed_samples > 0):
             raise ParameterError(
-                f"units={self.units!r} must be frame, fixed:MS, onset or beat, with MS milliseconds"
-                " of at least one sample"
+                f"units={self.units!r} must be frame, fixed:MS, onset, beat or beat/N, with MS"
+                f" milliseconds of at least one sample, and N from 1 to {MOST_PARTS}"
             )
         if not 0 < self.min_unit_ms * 2 <= self.max_unit_ms < float("inf"):
             raise ParameterError(
@@ -94,6 +100,24 @@ class DescriptorSettings:
             return round(float(milliseconds) * self.sample_rate / 1000) if kind == "fixed" else 0
         except (ValueError, OverflowError):
             return 0
+
+    @property
+    def units_vary(self) -> bool:
+        """True if units vary in length: onsets, beats and parts of beats."""
+        return self.units == "onset" or self.beat_parts > 0
+
+    @cached_property
+    def beat_parts(self) -> int:
+        """The number of units in a beat: N of "beat/N", 1 of "beat"; 0 for other kinds."""
+        if self.units == "beat":
+            return 1
+        match = BEAT_PARTS.fullmatch(self.units)
+        return int(match[1]) if match and int(match[1]) <= MOST_PARTS else 0
+
+    @property
+    def is_metrical(self) -> bool:
+        """True if units have the columns `METRICAL`: those of "beat/N"."""
+        return self.beat_parts > 0 and self.units != "beat"
 
     @cached_property
     def columns(self) -> dict[str, Columns]:
@@ -116,12 +140,13 @@ class DescriptorSettings:
         """Column names of a unit.
 
         A unit that is a frame has the frame's columns; longer ones have means, standard deviations,
-        and log2 of their duration in seconds.
+        and log2 of their duration in seconds. Parts of beats have the columns `METRICAL` as well.
         """
         if self.units == "frame":
             return self.frame_names
         deviations = [f"{self.frame_names[i]}{STD_SUFFIX}" for i in self.frame_static]
-        return (*self.frame_names, *deviations, DURATION)
+        metrical = METRICAL if self.is_metrical else ()
+        return (*self.frame_names, *deviations, DURATION, *metrical)
 
     @property
     def n_descriptors(self) -> int:

@@ -7,23 +7,31 @@ Units tile a source from its first sample to its last. Onsets are found in two s
     before it: to one sample
 
 A unit thus begins just before its attack, at or near a zero crossing, and the attack is complete.
-Both measures are taken as the file streams past, and need 3 kB of memory per second of audio.
+Both measures are taken as the file streams past, and need 4 kB of memory per second of audio.
+
+Beats are tracked by the same spectral flux (`db.track_beats`). A unit of beats or parts of them
+begins with the onset near its place in the grid, if there is one. Where there is no pulse, units
+are onsets, 250 to 500 ms apart.
 """
 
 from bisect import bisect
 
 import numpy as np
 
-from audio.librosa_import import import_librosa
+from db.beat_grid import BeatGrid
 from db.descriptors.frames import Frames
-from db.envelope import ENVELOPE_SAMPLES, Envelope
+from db.envelope import ENVELOPE_SAMPLES
 from db.settings import DURATION, DescriptorSettings
+from db.snap import starts_at_tatums
+from db.track_beats import BeatTracker
 
-FLOOR_DB = -25.0  # mel power below this, 60 dB under a full-scale sine, counts as silence
 PEAK_FRAMES = 2  # frames on either side that a peak must exceed, 46 ms
 MEAN_FRAMES = 8  # frames on either side whose mean a peak must exceed by RISE_DB, 186 ms
 # mean rise over the mel bands; 1 to 1.5 works best on drums and plucked strings (docs/rooms/db.md)
 RISE_DB = 1.0
+SNAP_S = 0.035  # how far an onset may be from the tatum whose unit begins with it
+# longest unit where there is no pulse, among units that are parts of beats; the shortest is half
+WITHOUT_PULSE_MS = 500.0
 
 
 def equal_unit_lengths(n_samples: int, unit_samples: int) -> np.ndarray:
@@ -39,7 +47,7 @@ def step_lengths(sequence: np.ndarray, settings: DescriptorSettings) -> np.ndarr
 
     Onsets and beats have their duration as a descriptor; all other units have one length.
     """
-    if settings.units in ("onset", "beat"):
+    if settings.units_vary:
         seconds = np.exp2(sequence[:, settings.names.index(DURATION)].astype(np.float64))
         return np.maximum(np.rint(seconds * settings.sample_rate).astype(np.int64), 1)
     return np.full(len(sequence), settings.fixed_samples or settings.hop_length)
@@ -50,41 +58,66 @@ class UnitFinder:
 
     def __init__(self, settings: DescriptorSettings) -> None:
         self._settings = settings
-        self._envelope = Envelope()
-        self._flux: list[np.ndarray] = []
-        self._last_bands: np.ndarray | None = None
+        self._tracker = BeatTracker(settings)
+        self._envelope = self._tracker.envelope
 
     def watch_signal(self, block: np.ndarray) -> None:
         """Add the next samples."""
         self._envelope.add(block)
 
     def watch_frames(self, frames: Frames) -> None:
-        """Add the next frames: measure the spectral flux, the mean rise of the mel bands in dB.
+        """Add the next frames."""
+        self._tracker.flux.add(frames)
 
-        A band is also compared with its neighbours' last values, so that vibrato does not count as
-        an onset (Böck & Widmer, DAFx 2013).
+    def find(self, n_samples: int) -> tuple[np.ndarray, BeatGrid | None]:
+        """Return the lengths of the units, and the beats if units are beats or parts of them.
+
+        The lengths are int64, each at least 1, and sum to `n_samples`.
         """
-        bands = np.maximum(frames.mel_db, FLOOR_DB)
-        last = self._last_bands
-        if last is None:
-            last = np.full_like(bands[:1], FLOOR_DB)
-        before = np.concatenate([last, bands[:-1]])
-        loudest = before.copy()
-        np.maximum(loudest[:, 1:], before[:, :-1], out=loudest[:, 1:])
-        np.maximum(loudest[:, :-1], before[:, 1:], out=loudest[:, :-1])
-        self._flux.append(np.maximum(bands - loudest, 0).mean(axis=1))
-        self._last_bands = bands[-1:].copy()
-
-    def lengths(self, n_samples: int) -> np.ndarray:
-        """Return the lengths of the units, int64, each at least 1; they sum to `n_samples`."""
         settings = self._settings
-        flux = np.concatenate(self._flux)
-        peaks = _find_beats(flux, settings) if settings.units == "beat" else _find_peaks(flux)
+        flux = self._tracker.flux.finish()
         self._envelope.finish()
-        starts = [self._find_attack(peak) for peak in peaks]
-        starts = _drop_close(starts, flux[peaks], n_samples, self._samples(settings.min_unit_ms))
+        peaks = _find_peaks(flux[:, 0])
+        onsets = np.array([self._find_attack(peak) for peak in peaks], np.int64)
+        order = np.argsort(onsets, kind="stable")
+        onsets = onsets[order]
+        strengths = flux[peaks[order], 0]
+        grid = self._tracker.grid(flux, n_samples) if settings.beat_parts else None
+        if grid:
+            starts = self._beat_starts(grid, onsets, strengths)
+        else:
+            shortest = self._samples(settings.min_unit_ms)
+            starts = _drop_close(onsets.tolist(), strengths, n_samples, shortest)
         starts = self._split_long(starts, n_samples, self._samples(settings.max_unit_ms))
-        return np.diff([*starts, n_samples])
+        return np.diff([*starts, n_samples]), grid
+
+    def _beat_starts(self, grid: BeatGrid, onsets: np.ndarray, strengths: np.ndarray) -> list[int]:
+        """Return the starts of parts of beats, and of onsets where there is no pulse."""
+        settings = self._settings
+        n_samples = grid.n_samples
+        tatums, ranks = grid.ranked_tatums(settings.beat_parts)
+        reach = SNAP_S * settings.sample_rate
+        starts = starts_at_tatums(tatums, onsets, self._envelope, reach)
+        inside = (starts >= 0) & (starts < n_samples)
+        shortest = self._samples(settings.min_unit_ms)
+        on_grid = _drop_close(starts[inside].tolist(), ranks[inside], n_samples, shortest)
+        least, most = (self._samples(limit) for limit in self._limits_without_pulse())
+        result = []
+        for start, end in zip(on_grid, [*on_grid[1:], n_samples], strict=True):
+            if grid.has_pulse_at((start + end) / 2):
+                result.append(start)
+                continue
+            first, last = np.searchsorted(onsets, [start, end])
+            inner = (onsets[first:last] - start).tolist()
+            inner = _drop_close(inner, strengths[first:last], end - start, least)
+            result += self._split_long([start + cut for cut in inner], end, most)
+        return result
+
+    def _limits_without_pulse(self) -> tuple[float, float]:
+        """Return the shortest and the longest unit where there is no pulse, in ms."""
+        settings = self._settings
+        longest = min(WITHOUT_PULSE_MS, settings.max_unit_ms)
+        return max(longest / 2, settings.min_unit_ms), max(longest, 2 * settings.min_unit_ms)
 
     def _samples(self, milliseconds: float) -> int:
         return max(1, round(milliseconds * self._settings.sample_rate / 1000))
@@ -126,16 +159,6 @@ def _find_peaks(flux: np.ndarray) -> np.ndarray:
     highest = maximum_filter1d(flux, 2 * PEAK_FRAMES + 1, mode="constant")
     mean = uniform_filter1d(flux, 2 * MEAN_FRAMES + 1, mode="nearest")
     return np.flatnonzero((flux == highest) & (flux > mean + RISE_DB))
-
-
-def _find_beats(flux: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
-    """Return the frames of the beats, by librosa's tracker (Ellis, 2007)."""
-    if len(flux) < MEAN_FRAMES or not flux.any():  # too short or too quiet to have a beat
-        return np.empty(0, np.int64)
-    _, beats = import_librosa().beat.beat_track(
-        onset_envelope=flux, sr=settings.sample_rate, hop_length=settings.hop_length, trim=False
-    )
-    return np.unique(beats.astype(np.int64))
 
 
 def _drop_close(

@@ -105,7 +105,7 @@ def render_continuation(
     `playback.render.render`.
     """
     opened = Database(database, root=root)
-    whole_units = opened.settings.units in ("onset", "beat")
+    whole_units = opened.settings.units_vary
     spare = SPARE_FORECAST if whole_units else 1
     (of_seed,), _ = forecast(
         [seed],

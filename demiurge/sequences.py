@@ -112,7 +112,7 @@ def _count_steps(settings: DescriptorSettings, steps: int | None, seconds: float
     if (steps is None) == (seconds is None):
         raise ParameterError("give either a number of steps or of seconds")
     shortest = settings.fixed_samples or settings.hop_length
-    if settings.units in ("onset", "beat"):
+    if settings.units_vary:
         shortest = max(1, round(settings.min_unit_ms * settings.sample_rate / 1000))
     most = MAX_SAMPLES // shortest
     if steps is not None:

@@ -85,7 +85,7 @@ class SearchSettings:
     ) -> UnitIndex:
         """Return an index of the units that can fill steps of `step_samples`, int64, (steps,)."""
         min_samples = 1
-        if database.settings.units not in ("onset", "beat"):
+        if not database.settings.units_vary:
             # a unit whose source ends sooner would need another join
             longest = database.units.samples_left.max(initial=0)
             min_samples = int(min(step_samples.max(), longest))

@@ -3,13 +3,15 @@
 A frame's Δ and ΔΔ say how its sound moved in its own source. When it is played among other frames,
 the movement depends on them instead, so Δ and ΔΔ count half. On ten minutes of orchestra this
 brings the rendered result from 6.1 to 5.3 standard deviations of the target.
+
+The place of a unit in its beat says nothing about its sound, and counts only if it is weighed.
 """
 
 import re
 
 import numpy as np
 
-from db.settings import STD_SUFFIX, DescriptorSettings
+from db.settings import METRICAL, STD_SUFFIX, DescriptorSettings
 from files.errors import ParameterError
 
 DERIVED = 0.5  # weight of a frame's Δ and ΔΔ
@@ -43,7 +45,8 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
     """Return a factor for each of `settings.names`, float32.
 
     It is 1, or `DERIVED` for the derived columns of a frame, times the weight of its descriptor, if
-    there is one. A weight of the column itself replaces all of these.
+    there is one; and 0 for the columns `METRICAL`. A weight of the column itself replaces all of
+    these.
 
     Raises
     ------
@@ -54,6 +57,8 @@ def weight_columns(settings: DescriptorSettings, weights: dict[str, float]) -> n
     if settings.units == "frame":
         factors[:] = DERIVED
         factors[list(settings.frame_static)] = 1
+    if settings.is_metrical:
+        factors[-len(METRICAL) :] = 0
     position = {name: i for i, name in enumerate(settings.names)}
     # columns last, since their weights replace those of descriptors
     for name in sorted(weights, key=lambda name: name not in settings.descriptors):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 analysis_option = partial(option, heading="The analysis")
 work_option = partial(option, heading="The work")
-EVENTS = ("onset", "beat")  # kinds of units that vary in length
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,10 @@ class AskedSettings:
             asked["descriptors"] = tuple(name.strip() for name in names)
         settings = replace(existing_settings(database) or DescriptorSettings(), **asked)
         limits = (self.min_unit_ms, self.max_unit_ms)
-        if settings.units not in EVENTS and limits != (None, None):
+        if not settings.units_vary and limits != (None, None):
             raise ParameterError(
-                f"--min-unit and --max-unit go with --units onset or beat, not {settings.units}"
+                "--min-unit and --max-unit go with --units onset, beat or beat/N, not"
+                f" {settings.units}"
             )
         return settings
 

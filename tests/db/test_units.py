@@ -100,18 +100,57 @@ def test_onsets_are_found_at_least_as_well_as_by_librosa():
     assert f_measure(starts_of(pattern, units="onset")[1:]) >= f_measure(theirs)
 
 
-@pytest.mark.parametrize("name", ["loop_amen", "loop_mika", "loop_safari"])
-def test_beats_of_a_loop_are_evenly_spaced(name):
+@pytest.mark.parametrize(("name", "beat_s"), [("loop_amen", 1.7533 / 4), ("loop_garzul", 0.5)])
+def test_beats_of_a_loop_are_evenly_spaced(name, beat_s):
     loop = np.tile(sound(name), 4)
     lengths = np.diff(starts_of(loop, units="beat", max_unit_ms=4000.0))
-    tempo, _ = librosa.beat.beat_track(y=loop, sr=RATE)
-    assert np.median(lengths) == pytest.approx(60 / float(np.ravel(tempo)[0]) * RATE, rel=0.05)
+    assert np.median(lengths) == pytest.approx(beat_s * RATE, rel=0.02)
+
+
+def test_parts_of_beats_begin_with_their_attacks():
+    loop = np.tile(sound("loop_amen"), 4)
+    asked = DescriptorSettings(units="beat/4")
+    description = describe_signal([loop], asked)
+    starts = np.cumsum(description.lengths) - description.lengths
+    grid = description.grid
+    assert grid is not None
+    tatums = grid.tatums(4)
+    inside = tatums[(tatums >= 0) & (tatums < len(loop) - 0.06 * RATE)]
+    assert np.abs(inside[:, None] - starts).min(axis=1).max() < 0.045 * RATE
+    onsets = starts_of(loop, units="onset")
+    near = np.abs(onsets[:, None] - tatums).min(axis=1) < 0.03 * RATE
+    assert near.mean() > 0.8
+    assert np.isin(onsets[near], starts).mean() > 0.8
+
+
+def test_units_without_a_pulse_are_onsets_of_a_quarter_to_half_a_second():
+    choir = sound("ambi_choir")
+    description = describe_signal([choir], DescriptorSettings(units="beat/4"))
+    assert description.grid is not None
+    assert description.grid.tempo == 0
+    assert description.lengths.max() <= 0.5 * RATE
+    assert description.lengths.min() >= 0.25 * RATE - 1
+    assert not description.units[:, -4:].any()
+
+
+def test_metrical_columns_say_where_in_the_beat_a_unit_begins():
+    loop = np.tile(sound("loop_garzul"), 2)  # 120 beats a minute
+    asked = DescriptorSettings(units="beat/2")
+    description = describe_signal([loop], asked)
+    cos, sin, tempo, pulse = description.units[:, -4:].T
+    assert asked.names[-4:] == ("beat_cos", "beat_sin", "tempo", "pulse")
+    np.testing.assert_allclose(np.hypot(cos, sin)[pulse > 0], 1, atol=1e-5)
+    np.testing.assert_allclose(tempo[pulse > 0], 0, atol=0.01)
+    angle = np.degrees(np.arctan2(sin, cos))[pulse > 0]
+    to_tatum = (angle + 90) % 180 - 90  # from the nearest half beat; 60 degrees are 83 ms
+    assert np.abs(to_tatum).max() < 35
+    assert ((pulse >= 0.35) & (pulse <= 1)).mean() > 0.9
 
 
 @settings(deadline=None, max_examples=40)
 @given(
     n_samples=st.integers(1, 60_000),
-    units=st.sampled_from(["onset", "beat", "fixed:10", "fixed:700", "frame"]),
+    units=st.sampled_from(["onset", "beat", "beat/4", "fixed:10", "fixed:700", "frame"]),
     seed=st.integers(0, 5),
     block=st.integers(1, 20_000),
 )
@@ -128,16 +167,15 @@ def test_units_tile_any_signal_within_their_limits(n_samples, units, seed, block
     assert description.lengths.min() >= 1
     assert description.units.shape == (len(description.lengths), asked.n_descriptors)
     assert np.isfinite(description.units).all()
-    if units in ("onset", "beat"):
+    if asked.units_vary:
         assert description.lengths.max() <= 0.3 * RATE
         assert len(description.lengths) == 1 or description.lengths.min() >= 0.05 * RATE - 1
 
 
-def test_cutting_the_signal_differently_changes_nothing():
-    loop = sound("loop_breakbeat")
-    asked = DescriptorSettings(
-        units="onset", descriptors=("mfcc", "spectral", "chroma", "loudness")
-    )
+@pytest.mark.parametrize("units", ["onset", "beat/4"])
+def test_cutting_the_signal_differently_changes_nothing(units):
+    loop = np.tile(sound("loop_breakbeat"), 3)
+    asked = DescriptorSettings(units=units, descriptors=("mfcc", "spectral", "chroma", "loudness"))
     whole = describe_signal([loop], asked)
     for size in (997, 65536):
         parts = describe_signal([loop[i : i + size] for i in range(0, len(loop), size)], asked)
@@ -192,10 +230,13 @@ def test_file_and_signal_are_described_alike(tmp_path, tabla):
 
 @pytest.mark.parametrize(
     "units",
-    ["frames", "fixed", "fixed:", "fixed:x", "fixed:-5", "fixed:0.001", "fixed:inf", "fixed:nan"],
+    [
+        *("frames", "fixed", "fixed:", "fixed:x", "fixed:-5", "fixed:0.001", "fixed:inf"),
+        *("fixed:nan", "beats", "beat/", "beat/0", "beat/04", "beat/25", "beat/2.5", "beat/x"),
+    ],
 )
 def test_unknown_units_are_refused(units):
-    with pytest.raises(ParameterError, match="units=.* must be frame, fixed:MS, onset or beat"):
+    with pytest.raises(ParameterError, match="units=.* must be frame, .* or beat/N"):
         DescriptorSettings(units=units)
 
 
