@@ -212,7 +212,7 @@ class ClosedLoop:
 
     def _too_short(self, n_samples: np.ndarray) -> np.ndarray:
         """Return which units end before they have been played for so long, with their source."""
-        if self._space.database.settings.units in ("onset", "beat"):
+        if self._space.database.settings.units_vary:
             return np.zeros(len(n_samples), bool)
         return self._rules.too_short(self._world.positions, n_samples)
 

@@ -7,11 +7,13 @@ there, and a little of what comes before; that of a seed is its end.
 
 import numpy as np
 
+from db.columns import columns_of
 from db.database import Database
 from query.space import LEVEL_COLUMNS, Space
 
 BEFORE_SECONDS = 1.5  # of the passage of a unit
 AFTER_SECONDS = 4.5
+HARMONY = 2.0  # distance of a passage whose chroma is unrelated to the seed's
 WORLD_SECONDS = 90.0  # of the corpus that a continuation is made from
 FEWEST_UNITS = 256  # that it is made from, where there are as many
 
@@ -27,14 +29,22 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
     """
     database = space.database
     keep = _without_levels(database)
+    chroma = _chroma_columns(database)
     of_seed = _seed_style(space.vectors(seed) * keep, seed_samples, database.sample_rate)
+    seed_chroma = np.average(seed[:, chroma], axis=0, weights=seed_samples)
     distances = np.empty(len(database.units), np.float32)
     first = 0
     for number, source in enumerate(database.sources):
         rows = slice(first, first + source.n_units)
-        vectors = space.vectors(database.source_descriptors(number)) * keep
-        styles = _passage_styles(vectors, database.units.n_samples[rows], database.sample_rate)
+        descriptors = database.source_descriptors(number)
+        n_samples = database.units.n_samples[rows]
+        begin, end = _passages(n_samples, database.sample_rate)
+        vectors = space.vectors(descriptors) * keep
+        styles = _styles(vectors, n_samples, begin, end)
         distances[rows] = np.sqrt(((styles - of_seed) ** 2).sum(axis=1))
+        if len(chroma):
+            means = _styles(descriptors[:, chroma], n_samples, begin, end)[:, : len(chroma)]
+            distances[rows] += HARMONY * (1 - _correlations(means, seed_chroma))
         first += source.n_units
     return distances
 
@@ -67,6 +77,19 @@ def _with_followers(chosen: np.ndarray, database: Database, seconds: float) -> n
     return (latest >= 0) & same_source & (start - start[latest] <= seconds)
 
 
+def _chroma_columns(database: Database) -> list[int]:
+    names = database.settings.names
+    return [names.index(name) for name in columns_of("chroma", n_mfcc=1).names if name in names]
+
+
+def _correlations(rows: np.ndarray, with_row: np.ndarray) -> np.ndarray:
+    """Return the correlation of each row with one, 0 where either is constant."""
+    a = rows - rows.mean(axis=1, keepdims=True)
+    b = with_row - with_row.mean()
+    scale = np.linalg.norm(a, axis=1) * np.linalg.norm(b)
+    return np.divide(a @ b, scale, out=np.zeros(len(a)), where=scale > 1e-9)
+
+
 def _without_levels(database: Database) -> np.ndarray:
     names = database.settings.names
     return np.array([name not in LEVEL_COLUMNS for name in names], np.float32)
@@ -81,12 +104,12 @@ def _seed_style(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) ->
     )
 
 
-def _passage_styles(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return the style of the passage of each unit of one source, (n_units, 2 * width)."""
+def _passages(n_samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first unit of each unit's passage in its source, and the one after the last."""
     begins = np.cumsum(n_samples) - n_samples
     first = np.searchsorted(begins, begins - round(BEFORE_SECONDS * sample_rate))
     stop = np.searchsorted(begins, begins + round(AFTER_SECONDS * sample_rate))
-    return _styles(vectors, n_samples, first, np.maximum(stop, np.arange(len(begins)) + 1))
+    return first, np.maximum(stop, np.arange(len(begins)) + 1)
 
 
 def _styles(

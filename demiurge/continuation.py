@@ -1,0 +1,119 @@
+"""Find how a seed goes on: its world, the steps in time, and a closed loop with the forecaster."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from db.analyse import Description
+from db.beat_grid import TEMPO_ORIGIN
+from db.database import Database
+from demiurge.timing import Timing, time_steps
+from files.progress import Progress, no_progress
+from query.closed_loop import Scorer, World, find_continuations
+from query.filters import filter_units
+from query.path import UnitPath
+from query.rules import Rules
+from query.settings import SearchSettings
+from query.space import Space
+from query.style import choose_world, style_distances
+from sequencer.sampling import SamplingOptions
+
+TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
+SAME_TEMPO = 0.03  # octaves that cost nothing
+PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """How a seed goes on.
+
+    Attributes
+    ----------
+    path : UnitPath
+    timing : Timing
+    space : Space
+    counts : dict
+        Number of units left after each filter.
+    world_seconds : float
+        How much of the corpus the units were chosen from.
+    """
+
+    path: UnitPath
+    timing: Timing
+    space: Space
+    counts: dict[str, int]
+    world_seconds: float
+
+
+def continue_seed(
+    seed: Description,
+    database: Database,
+    scorer: Scorer,
+    *,
+    seconds: float,
+    sampling: SamplingOptions,
+    search: SearchSettings,
+    progress: Progress = no_progress,
+) -> list[Continuation]:
+    """Return as many variations of how a seed goes on as `search` asks for.
+
+    Raises
+    ------
+    ParameterError
+        If the filters or the rules leave nothing to play.
+    """
+    space = search.space(database)
+    allowed, counts = filter_units(database, search.filters)
+    timing = time_steps(seed, database, seconds)
+    distances = style_distances(space, seed.units, seed.lengths)
+    costs = np.zeros((1, len(database.units)), np.float32)
+    if timing.has_pulse:
+        costs = _metrical_costs(timing, database)
+        distances = distances + costs.min(axis=0)
+    run_seconds = min(search.path.max_run, seconds)
+    positions = choose_world(distances, allowed, database, run_seconds=run_seconds)
+    world = World(positions, costs[:, positions])
+    rules = Rules(
+        search.path,
+        database.units,
+        timing.step_samples,
+        database.sample_rate,
+        whole_units=database.settings.units_vary and not timing.has_pulse,
+    )
+    paths = find_continuations(
+        space,
+        world,
+        scorer,
+        rules,
+        seed=seed.units,
+        step_samples=timing.step_samples,
+        temperature=sampling.temperature,
+        random_seed=sampling.random_seed,
+        variations=search.variations,
+        progress=progress,
+    )
+    world_seconds = float(database.units.n_samples[positions].sum() / database.sample_rate)
+    return [Continuation(path, timing, space, counts, world_seconds) for path in paths]
+
+
+def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:
+    """Return what units cost at each part of a beat, from the first step's on, (parts, n_units).
+
+    Units that would have to be stretched, or that lie at another part of the beat, cost more.
+    """
+    settings = database.settings
+    assert timing.first_part is not None
+    octaves = np.log2(database.units.n_samples / timing.whole_first)
+    with_pulse = database.column("pulse") > 0
+    own_tempo = database.column("tempo")[with_pulse]
+    octaves[with_pulse] = own_tempo - np.log2(timing.tempo / TEMPO_ORIGIN)
+    octaves = np.abs(octaves)
+    tempo = TEMPO * np.maximum(octaves - SAME_TEMPO, 0)
+    cosine = database.column("beat_cos")
+    sine = database.column("beat_sin")
+    parts = (timing.first_part + np.arange(settings.beat_parts)) % settings.beat_parts
+    angles = 2 * np.pi * parts[:, None] / settings.beat_parts
+    off = 1 - np.cos(angles) * cosine - np.sin(angles) * sine
+    return (tempo + PART * off).astype(np.float32)
+
+

@@ -1,0 +1,69 @@
+"""When the steps of a continuation begin: in the seed's tempo and phase, if it has a pulse."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from db.analyse import Description
+from db.database import Database
+
+PULSE = 0.25  # a seed of less confidence has no pulse to keep
+SHORTEST_PICKUP = 0.02  # seconds; a shorter rest of a tatum is added to the first step
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The steps of a continuation.
+
+    Attributes
+    ----------
+    step_samples : ndarray, int64, shape (steps,)
+    first_part : int, optional
+        The part of a beat that the first step is; None without a pulse, where each step lasts as
+        long as its unit.
+    whole_first : int
+        How long the first step would be if the seed did not end within it.
+    tempo : float
+        Beats per minute; 0 without a pulse.
+    """
+
+    step_samples: np.ndarray
+    first_part: int | None = None
+    whole_first: int = 0
+    tempo: float = 0.0
+
+    @property
+    def has_pulse(self) -> bool:
+        return self.first_part is not None
+
+
+def time_steps(seed: Description, database: Database, seconds: float) -> Timing:
+    """Return the steps that continue a seed for `seconds`.
+
+    If the seed has a pulse and units are parts of beats, the steps are the seed's own parts of
+    beats, from where it ends. Otherwise they are as long as the units are on average.
+    """
+    settings = database.settings
+    total = seconds * settings.sample_rate
+    grid = seed.grid
+    if not settings.is_metrical or grid is None or grid.confidence < PULSE:
+        mean = float(database.units.n_samples.mean())
+        n_steps = max(round(total / mean), 1)
+        edges = np.rint(np.arange(n_steps + 1) * total / n_steps)
+        return Timing(np.diff(edges).astype(np.int64))
+    parts = settings.beat_parts
+    beats = grid.after(seed.n_samples, 1, count=2)
+    period = float(beats[1] - beats[0])
+    step = period / parts
+    n_steps = int(np.ceil(total / step)) + 1
+    times = grid.after(seed.n_samples, parts, count=n_steps) - seed.n_samples
+    first_part = int(np.rint((times[0] + seed.n_samples - beats[0]) / step)) % parts
+    if times[0] > SHORTEST_PICKUP * settings.sample_rate:
+        times = np.concatenate([[times[0] - step], times])
+        first_part = (first_part - 1) % parts
+    edges = np.rint(np.maximum(times, 0)).astype(np.int64)
+    edges[0] = 0
+    edges = np.append(edges[edges < total], round(total))
+    edges = edges[np.append(True, np.diff(edges) > 0)]
+    tempo = 60 * settings.sample_rate / period
+    return Timing(np.diff(edges), first_part, round(step), tempo)
