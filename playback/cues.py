@@ -1,6 +1,6 @@
 """Steps with their fades and gains, so that other tools can play a plan as we do."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from playback.gains import gains
 from playback.joins import MadeJoin, make_joins
 from playback.options import CrossfadeOptions
 from playback.plan import Plan
-from playback.runs import Run, join_runs
+from playback.runs import Run, is_contiguous, join_runs
 from playback.sources import SampleReader
 from playback.steps import Step
 
@@ -83,6 +83,36 @@ def make_cues(plan: Plan, reader: SampleReader, *, crossfade: CrossfadeOptions) 
     for run, run_ends in zip(runs, ends, strict=True):
         cues += _cues_of_run(plan, run, run_ends)
     return cues
+
+
+def join_cues(cues: list[Cue]) -> list[Cue]:
+    """Return cues with one for each transformed run, in place of one per step.
+
+    A tool that stretches each step by itself would not go on smoothly from one to the next. The cue
+    of a run has the number and the unit of its first step.
+    """
+    joined: list[Cue] = []
+    previous: Step | None = None
+    for cue in cues:
+        if previous and cue.step.is_resampled and is_contiguous(previous, cue.step):
+            joined[-1] = _append(joined[-1], cue)
+        else:
+            joined.append(cue)
+        previous = cue.step
+    return joined
+
+
+def _append(run: Cue, cue: Cue) -> Cue:
+    offset = cue.at_sample - run.at_sample
+    moved = tuple((at + offset, gain) for at, gain in cue.envelope)
+    unchanged = run.envelope == cue.envelope == UNCHANGED
+    return replace(
+        run,
+        step=replace(run.step, n_samples=run.step.n_samples + cue.step.n_samples),
+        n_samples=run.n_samples + cue.n_samples,
+        fade_out=cue.fade_out,
+        envelope=UNCHANGED if unchanged else run.envelope + moved,
+    )
 
 
 def _add_start(ends: _Ends, made: MadeJoin, rising: np.ndarray) -> None:

@@ -165,7 +165,7 @@ def _piece(run: Run, file: str, reach: int) -> _Piece:
     """Return the piece of a run: its source, the hash of that file, and how it is played."""
     step = run.step
     sound: tuple[Any, ...] = step.source, file, step.gain_db
-    if step.is_transformed:  # transformed as a whole: no part of it equals that of another unit
+    if step.is_transformed:  # transformed as a whole: no part of it equals that of another run
         sound += step.start_sample, step.n_samples, step.reverse, step.transpose, step.stretch
     begins = (*sound, step.start_sample)
     ends = (*sound, step.end_sample)

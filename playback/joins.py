@@ -130,7 +130,7 @@ def _batches(
 ) -> Iterator[list[Join]]:
     """Yield as many joins at a time as may be in memory.
 
-    A transformed unit counts with its whole length, since it is made as a whole.
+    A transformed run counts with its whole length, since it is made as a whole.
     """
     rate = plan.sample_rate
     zone = 2 * (crossfade.reach_samples(rate) + context_samples(crossfade, rate)) + ZONE_GRID

@@ -106,7 +106,7 @@ def _too_short(plan: Plan, lengths: dict[str, int]) -> dict[str, str]:
             f" has {lengths[step.source]}"
         )
         for number, step in enumerate(plan.steps)
-        if step.source in lengths and step.end_sample > lengths[step.source]
+        if step.source in lengths and not step.fits_in(lengths[step.source])
     }
 
 

@@ -11,7 +11,7 @@ from audio.decibels import to_amplitude
 from files.atomic import make_folder, write_text
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from playback.cues import Cue, make_cues
+from playback.cues import Cue, join_cues, make_cues
 from playback.exports import EXPORTS
 from playback.live import Played, play
 from playback.open_plan import OpenPlan
@@ -161,8 +161,10 @@ def _export_texts(
     texts = {}
     for kind, path in outputs.exports.items():
         export = EXPORTS[kind]
-        level = [_changed_by(cue, gain_db) for cue in cues] if export.is_played else cues
-        texts[path] = export.write(opened.plan, level, opened.reader.root)
+        listed = cues
+        if export.is_played:
+            listed = [_changed_by(cue, gain_db) for cue in join_cues(cues)]
+        texts[path] = export.write(opened.plan, listed, opened.reader.root)
     return texts
 
 

@@ -17,7 +17,7 @@ def playable_numbers(plan: Plan, lengths: Mapping[str, int]) -> list[int]:
     return [
         number
         for number, step in enumerate(plan.steps)
-        if step.end_sample <= lengths.get(step.source, -1)
+        if step.source in lengths and step.fits_in(lengths[step.source])
     ]
 
 

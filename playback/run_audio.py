@@ -8,7 +8,7 @@ from playback.sources import SampleReader
 from playback.steps import Step
 from playback.transform import transform
 
-MARGIN_SECONDS = 0.25  # of the source on either side of a unit, transformed with it
+MARGIN_SECONDS = 0.25  # of the source on either side of a run, transformed with it
 
 
 class RunAudio:
@@ -81,16 +81,16 @@ class RunAudio:
             out *= self._gain
 
     def _transform(self, sample_rate: int) -> None:
-        """Transpose and stretch the unit, with a margin of its source on either side."""
+        """Transpose and stretch the whole run, with a margin of its source on either side."""
         step = self.step
         margin = round(MARGIN_SECONDS * sample_rate)
         lead = min(margin, self.before)
-        trail = min(margin, self.after)
+        trail = min(margin, self.after)  # below 0 where rounding goes past the source's end
         n_samples = lead + step.end_sample - step.start_sample + trail
         samples = np.empty((n_samples, self._channels), np.float32)
         self._read_source(samples, -lead)
         self.before = round(lead * step.stretch)
-        self.after = round(trail * step.stretch)
+        self.after = max(0, round(trail * step.stretch))
         self._loaded = transform(
             samples,
             sample_rate=sample_rate,

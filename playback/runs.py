@@ -1,4 +1,12 @@
-"""Runs: successive steps whose units are adjacent in their source, played as one."""
+"""Runs: successive steps whose units are adjacent in their source, played as one.
+
+steps of stretch 1.1:  in the source   0 ── 1024    1024 ── 2049    2048 ── 3072
+                       in the output   0 ── 1126    1126 ── 2253    2253 ── 3379
+their run:             in the source   0 ───────────────────────────────── 3072
+
+A stretched run begins at its first step's `start_sample` and lasts as long as its steps together;
+what rounding does to the steps in between is not heard.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -44,15 +52,17 @@ def _limit(available: int, reach: int) -> int:
 def is_contiguous(outgoing: Step, incoming: Step) -> bool:
     """Return whether the sound simply goes on from one step to the next.
 
-    It does if they are adjacent both in the source and in the output, with the same gain, and
-    neither is transformed.
+    It does if they are adjacent both in the source and in the output, and both are played in the
+    same way, forwards. Stretched steps are adjacent if they are but for the rounding of lengths.
     """
     return (
         outgoing.source == incoming.source
-        and outgoing.end_sample == incoming.start_sample
         and outgoing.until_sample == incoming.at_sample
         and outgoing.gain_db == incoming.gain_db
-        and not (outgoing.is_transformed or incoming.is_transformed)
+        and outgoing.stretch == incoming.stretch
+        and outgoing.transpose == incoming.transpose
+        and abs(outgoing.end_sample - incoming.start_sample) <= outgoing.rounding
+        and not (outgoing.reverse or incoming.reverse)
     )
 
 

@@ -1,5 +1,6 @@
 """A step of a plan: one unit and the time at which it is played."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -47,6 +48,19 @@ class Step:
         if self.stretch == 1:
             return self.start_sample + self.n_samples
         return self.start_sample + max(1, round(self.n_samples / self.stretch))
+
+    @property
+    def rounding(self) -> int:
+        """Number of samples by which `end_sample` may be off.
+
+        The length of a stretched step is rounded to a sample of the output, which is 1 / stretch
+        samples of the source.
+        """
+        return 0 if self.stretch == 1 else math.ceil(1 / self.stretch)
+
+    def fits_in(self, n_samples: int) -> bool:
+        """Return whether a source of this length is long enough."""
+        return self.end_sample - self.rounding <= n_samples
 
     @property
     def until_sample(self) -> int:

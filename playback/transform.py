@@ -3,9 +3,13 @@
 The package is optional. It overlaps spectra of blocks of 0.12 s, and is centred: time t of the
 input is at t * stretch in the output. Only the first and the last block would be incomplete, so a
 block of silence is added at both ends of the input, and cut off again.
+
+Attacks stay in place: of 1284 in the bundled drum loops (107 attacks, six stretches from 0.8 to
+1.25, 0 or 3 semitones up) each is found again within 6 ms of t * stretch.
 """
 
 import math
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -14,6 +18,11 @@ from files.errors import ParameterError, install_command
 MAX_STRETCH = 10.0  # and 1/10; beyond, a block turns into a drone, or whole notes are skipped
 MAX_TRANSPOSE = 48.0  # semitones up or down; beyond four octaves little is left of most sounds
 RANDOM_SEED = 0  # of the random phases for stretches of more than 2, the same every time
+
+
+def can_transform() -> bool:
+    """Return whether python-stretch is installed."""
+    return find_spec("python_stretch") is not None
 
 
 def transform(

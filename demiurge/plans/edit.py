@@ -12,7 +12,7 @@ import numpy as np
 
 from audio.read import MAX_SAMPLES
 from db.database import Database
-from demiurge.plans.locate import check_database, position_of
+from demiurge.plans.locate import check_database, position_of, samples_played
 from demiurge.plans.make import DECIMALS, check_sources, make_step, total_cost
 from demiurge.plans.settings import PlanSettings
 from files.errors import ParameterError
@@ -179,7 +179,7 @@ def _refresh_joins(step: Step, position: int, before: Step | None, space: Space)
     position_before = position_of(before, space.database) if before else REST
     lasted = 0
     if before and position_before != REST:
-        lasted = before.end_sample - int(units.start_sample[position_before])
+        lasted = samples_played(before, position_before, space.database)
     joins = space.joins.to_each(
         np.array([position_before]), np.array([lasted]), np.array([[position, *others]])
     )

@@ -37,6 +37,17 @@ def check_database(plan: Plan, database: Database) -> None:
         )
 
 
+def samples_played(step: Step, position: int, database: Database) -> int:
+    """Return how many samples of its source a step plays, from the start of its unit on.
+
+    They are those of the unit if only the rounding of a stretched step says otherwise.
+    """
+    units = database.units
+    n_samples = step.end_sample - int(units.start_sample[position])
+    whole = int(units.n_samples[position])
+    return whole if abs(n_samples - whole) <= step.rounding else n_samples
+
+
 def position_of(step: Step, database: Database) -> int:
     """Return the position of a step's unit in `database.units`.
 

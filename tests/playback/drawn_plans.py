@@ -62,9 +62,10 @@ def drawn_runs(draw) -> list[Step]:
     """A step, and often such as go on behind it in its source."""
     steps = [draw(drawn_steps())]
     for n in draw(st.lists(st.sampled_from(LENGTHS[:-1]), max_size=3)):
-        end = steps[-1].end_sample
-        if not steps[-1].is_transformed and end + n <= LASTS[steps[-1].source]:
-            steps.append(replace(steps[-1], start_sample=end, n_samples=n))
+        following = replace(steps[-1], start_sample=steps[-1].end_sample, n_samples=n)
+        fits = following.end_sample <= LASTS[following.source]
+        if fits and not following.reverse and not (following.is_resampled and n > 3000):
+            steps.append(following)
     return steps
 
 

@@ -1,14 +1,18 @@
 """Cues, played by straight lines alone, sound as the plan does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playback.cues import make_cues
+from playback.cues import join_cues, make_cues
 from playback.options import CrossfadeOptions
 from playback.plan import Step
 from tests.playback.sounds import HOP, Memory, noise, plan, played, units
+
+MATCHED = CrossfadeOptions()
 
 
 def play(cues, sources, n_samples):
@@ -72,3 +76,30 @@ def test_gain_stays_the_step_s():
     assert play(cues, {"a": noise(9 * HOP)}, p.n_samples)[HOP // 4] == pytest.approx(
         noise(9 * HOP)[HOP + HOP // 4] * 0.501, rel=0.01
     )
+
+
+def test_for_players_a_stretched_run_is_one_cue():
+    pytest.importorskip("python_stretch")
+    how = {"stretch": 2.0, "gain_db": -1.0}
+    steps = [
+        Step(0, "b", 0, HOP, 0),
+        *(Step(i, "a", (3 + i) * HOP // 2, HOP, i * HOP, **how) for i in range(1, 4)),
+        Step(4, "b", 5 * HOP, HOP, 4 * HOP),
+        Step(5, "b", 6 * HOP, HOP, 5 * HOP),
+    ]
+    p = plan(steps)
+    cues = make_cues(p, Memory(a=noise(9 * HOP), b=noise(9 * HOP, 1, 0.1)), crossfade=MATCHED)
+    joined = join_cues(cues)
+    assert [cue.number for cue in joined] == [0, 1, 4, 5]
+    run = joined[1]
+    assert run.step == replace(steps[1], n_samples=3 * HOP)
+    assert (run.at_sample, run.lead, run.fade_in) == (
+        cues[1].at_sample,
+        cues[1].lead,
+        cues[1].fade_in,
+    )
+    assert run.at_sample + run.n_samples == cues[3].at_sample + cues[3].n_samples
+    assert run.fade_out == cues[3].fade_out > 0
+    offset = cues[3].at_sample - run.at_sample
+    assert run.envelope[-1] == (cues[3].envelope[-1][0] + offset, cues[3].envelope[-1][1])
+    assert [joined[0], *joined[2:]] == [cues[0], *cues[4:]]

@@ -379,6 +379,19 @@ def test_steps_beyond_the_end_are_named_with_both_lengths_and_skipped_alone(tmp_
     assert skipped == problems
 
 
+def test_rounding_may_take_a_stretched_step_past_the_end_of_its_source(tmp_path, tabla):
+    pytest.importorskip("python_stretch")
+    sf.write(tmp_path / "a.wav", tabla[:3000], RATE)
+    (step,) = make_plan(tmp_path, ("a.wav", 2000, 1)).steps
+    last = {"n_samples": 1101, "stretch": 1.1}  # 1001 samples of the source, which has 1000
+    plan = replace(make_plan(tmp_path, ("a.wav", 0, 1)), steps=(replace(step, **last),))
+    render(plan, tmp_path / "o.wav")
+    assert len(heard(tmp_path / "o.wav")) == 1101
+    longer = replace(plan, steps=(replace(step, **last | {"n_samples": 1103}),))
+    with pytest.raises(PlanError, match="step 0: plays samples 2000 to 3003 of a.wav"):
+        render(longer, tmp_path / "o.wav")
+
+
 @pytest.mark.parametrize("name", ["o.wav", "o.flac"])
 def test_what_is_skipped_keeps_the_identity_of_the_whole_plan(tmp_path, music, name):
     plan = replace(music, steps=(*music.steps, Step(0, "gone.ogg", 0, HOP, music.n_samples)))

@@ -111,3 +111,30 @@ def test_reversed_neighbours_of_one_source_are_no_run(tabla):
     ]
     out = played(plan(steps), Memory(a=tabla))[:, 0]
     assert not np.array_equal(out[100:1900], tabla[5000:7000][::-1][100:1900])
+
+
+def test_adjacent_stretched_steps_sound_as_one(tabla):
+    """As one long step does, to the bit; its source ends a sample before rounding says."""
+    sound = Memory(a=tabla[: 4000 + 16 * 1024 - 1])
+    ends = np.round(np.arange(17) * 1024 * 1.1).astype(int).tolist()
+    how = {"stretch": 1.1, "transpose": 2.0, "gain_db": -3.0}
+    steps = [
+        Step(i, "a", 4000 + 1024 * i, ends[i + 1] - ends[i], ends[i], **how) for i in range(16)
+    ]
+    whole = Step(0, "a", 4000, ends[-1], 0, **how)
+    assert steps[-1].end_sample > sound.length("a")
+    out = played(plan(steps), sound)
+    np.testing.assert_array_equal(out, played(plan([whole]), sound))
+    assert np.abs(out[-2000:]).max() > 0.001
+
+
+def test_a_part_of_a_stretched_run_has_the_samples_of_the_whole(tabla):
+    steps = [
+        Step(0, "a", 9000, 3000, 0),
+        *(Step(i, "a", 1000 * i, 1250, 1750 + 1250 * i, stretch=1.25) for i in range(1, 9)),
+        Step(9, "a", 500, 3000, 13000),
+    ]
+    whole = played(plan(steps), Memory(a=tabla))
+    for start, stop in ((0, 3500), (5000, 6001), (12500, 14000)):
+        part = played(plan(steps), Memory(a=tabla), start=start, stop=stop)
+        np.testing.assert_array_equal(part, whole[start:stop])

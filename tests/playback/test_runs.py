@@ -1,5 +1,8 @@
 """Which steps are one run, and how much of a run a crossfade may change."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from playback.plan import Step
@@ -33,6 +36,7 @@ def test_adjacent_steps_are_one_run():
         {"at_sample": 101},
         {"gain_db": -1.0},
         {"reverse": True},
+        {"stretch": 1.001},
         {"transpose": 1.0},
         {"stretch": 2.0},
     ],
@@ -58,3 +62,41 @@ def test_a_remainder_shorter_than_the_grid_is_left_to_the_crossfade():
     run = Run(Step(0, "a", 0, 1000, 0), 0, 0, head=1000, tail=1000)
     assert run.head_limit(500 - ZONE_GRID) == 500 - ZONE_GRID
     assert run.head_limit(500 - ZONE_GRID + 1) == 500
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"transpose": -2.0},
+        {"stretch": 0.1},
+        {"stretch": 0.5},
+        {"stretch": 1.1},
+        {"stretch": 3.0, "transpose": 1.0, "gain_db": -2.0},
+    ],
+)
+def test_steps_that_are_transformed_alike_are_one_run(how):
+    stretch = how.get("stretch", 1.0)
+    starts = np.cumsum([1000, *([997, 1024, 3001] * 10)])
+    ends = np.round((starts - 1000) * stretch).astype(int).tolist()
+    steps = [Step(i, "a", int(starts[i]), ends[i + 1] - ends[i], ends[i], **how) for i in range(30)]
+    (run,) = join_runs(steps)
+    assert run.step == replace(steps[0], n_samples=ends[-1])
+    assert abs(run.step.end_sample - starts[-1]) <= steps[0].rounding
+
+
+def test_rounding_of_stretched_steps_is_a_sample_of_the_output():
+    rounding = {0.1: 10, 0.4: 3, 0.5: 2, 0.9: 2, 1.0: 0, 1.1: 1, 8.0: 1}
+    assert {s: replace(FIRST, stretch=s).rounding for s in rounding} == rounding
+
+
+@pytest.mark.parametrize("off", [-3, 3])
+def test_stretched_steps_apart_by_more_than_rounding_are_two_runs(off):
+    first = replace(FIRST, stretch=0.5)
+    second = replace(first, start_sample=first.end_sample + off, at_sample=100)
+    assert len(join_runs([first, second])) == 2
+
+
+def test_reversed_steps_are_runs_of_their_own():
+    first = replace(FIRST, reverse=True)
+    second = replace(first, start_sample=first.end_sample, at_sample=100)
+    assert len(join_runs([first, second])) == 2

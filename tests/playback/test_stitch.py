@@ -416,7 +416,7 @@ def test_few_transformed_units_are_in_memory_at_once(monkeypatch, stretch, n_mad
     monkeypatch.setattr("playback.joins.RunAudio", make)
     p = plan(
         replace(step, stretch=stretch)
-        for step in units([("a", RATE * i // 2, RATE) for i in range(20)], RATE)
+        for step in units([("a", RATE * (3 * i % 20) // 2, RATE) for i in range(20)], RATE)
     )
     joins = make_joins(
         p,

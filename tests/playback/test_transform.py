@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
 from playback.transform import transform
+from tests.playback.rises import find_rises
 
 RATE = 44100
 
@@ -55,6 +56,19 @@ def test_drum_stroke_stays_in_its_place(tabla, stretch):
         stroke, sample_rate=RATE, stretch=stretch, transpose=0, n_out=round(12000 * stretch)
     )
     assert attack(out) == pytest.approx(attack(stroke) * stretch, abs=tolerance(stretch))
+
+
+@pytest.mark.parametrize("transpose", [0, 3])
+@pytest.mark.parametrize("stretch", [0.8, 0.95, 1.1, 1.25])
+@pytest.mark.parametrize("loop", ["loop_breakbeat", "loop_tabla"])
+def test_attacks_of_a_loop_stay_within_6_ms(loop, stretch, transpose):
+    samples, rate = sf.read(CORPUS_DIR / f"{loop}.ogg", dtype="float32", always_2d=True)
+    n_out = round(len(samples) * stretch)
+    out = transform(samples, sample_rate=rate, stretch=stretch, transpose=transpose, n_out=n_out)
+    expected = find_rises(samples.mean(axis=1), rate, ratio=8) * stretch
+    found = find_rises(out.mean(axis=1), rate, ratio=4)
+    assert len(expected) >= 8
+    assert np.abs(found - expected[:, None]).min(axis=1).max() < 0.006
 
 
 @pytest.mark.parametrize("octaves", [-1, 1])

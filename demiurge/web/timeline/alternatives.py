@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from demiurge.plans.locate import check_database, position_of
+from demiurge.plans.locate import check_database, position_of, samples_played
 from demiurge.plans.make import DECIMALS
 from demiurge.plans.settings import PlanSettings
 from demiurge.web.passages import new_passages
@@ -127,7 +127,7 @@ def _place(plan: Plan, number: int, database: Database) -> Place:
     if number and previous.until_sample == step.at_sample:
         before = position_of(previous, database)
     if before != REST:
-        before_samples = previous.end_sample - int(database.units.start_sample[before])
+        before_samples = samples_played(previous, before, database)
     following = _next_step(plan, number)
     after = position_of(following, database) if following else REST
     return Place(step.n_samples, before, before_samples, after)

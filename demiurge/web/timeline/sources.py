@@ -85,7 +85,7 @@ class PlanSources:
 
     def is_playable(self, step: Step) -> bool:
         """Return whether a step's source was checked, can be played and is long enough."""
-        return step.end_sample <= self._lengths.get(step.source, -1)
+        return step.source in self._lengths and step.fits_in(self._lengths[step.source])
 
 
 def _without(facts: dict, sources: Set[str]) -> dict:

@@ -21,8 +21,10 @@ from demiurge.plans.edit import (
     remove_steps,
     repeat_step,
     replace_unit,
+    with_steps,
 )
 from demiurge.plans.locate import position_of, positions_of
+from demiurge.plans.make import make_step
 from demiurge.plans.reselect import reselect
 from demiurge.plans.settings import PlanSettings
 from demiurge.sequences import DescriptorSequence, describe
@@ -328,6 +330,19 @@ def test_gain_and_transformations_stay_with_their_unit_only(databases, make):
     assert [(step.gain_db, step.transpose) for step in changed.steps] == [
         (-2.0, 3.0) if one else (0.0, 0.0) for one in same
     ]
+
+
+def test_stretched_units_that_go_on_in_their_source_join_at_no_cost(databases, make):
+    plan = make("frame")
+    database = databases("frame")
+    position = int(np.flatnonzero(database.units.samples_left > 5 * HOP)[0])
+    path = [
+        make_step(database, position + i, n_samples=n, at_sample=at, stretch=1.1, join=9.0)
+        for i, (n, at) in enumerate([(1126, 0), (1127, 1126), (1126, 2253)])
+    ]
+    assert [step.end_sample - step.start_sample for step in path] == [HOP, HOP + 1, HOP]
+    changed = refresh_costs(with_steps(plan, tuple(path)), range(3), database)
+    assert [step.join for step in changed.steps] == [0.0, 0.0, 0.0]
 
 
 def test_what_is_reserved_for_a_locked_step_is_not_played_just_before_or_behind(databases, make):
