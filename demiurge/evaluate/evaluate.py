@@ -19,7 +19,7 @@ from demiurge.evaluate.report import MethodReport, report_method
 from demiurge.evaluate.runs import measure_runs
 from demiurge.evaluate.seeds import Seed, check_unheard, cut_seeds
 from files.atomic import make_folder, write_text
-from files.errors import DemiurgeError, ParameterError
+from files.errors import AudioError, ParameterError, PlanError
 from files.progress import Progress, no_progress
 from synth.audio_distance import Embedding
 
@@ -85,7 +85,10 @@ def evaluate_continuations(
     ------
     ParameterError
         If the pieces cannot be used, or `out` lies in the corpus or holds something else.
+    CheckpointError, DatabaseError
+        If a model or the database cannot be used, or they do not fit each other.
     """
+    rendered = make_rendered(database, models)
     _check_folder(out, database)
     check_unheard(pieces, database)
     make_folder(out / SEEDS_FOLDER)
@@ -96,7 +99,6 @@ def evaluate_continuations(
         Evaluation(seconds, left_out=found.left_out),
         progress,
     )
-    rendered = make_rendered(database, models)
     work.render(rendered)
     baselines = Baselines(database, out / DATABASES_FOLDER, progress)
     methods = baselines.make(found.seeds, work.joins_per_second(rendered[0]))
@@ -122,13 +124,13 @@ class _Work:
     joins: dict[tuple[str, str], float] = field(default_factory=dict)  # by method and seed
 
     def render(self, methods: Sequence[Method]) -> None:
-        """Render all seeds; note what fails."""
+        """Render all seeds; note those that a method cannot continue."""
         tasks = [(method, seed) for method in methods for seed in self.seeds]
         for number, (method, seed) in enumerate(tasks):
             self.progress(number, len(tasks), f"{method.name}: {seed.name}")
             try:
                 runs = self.renderings.render(method, seed)
-            except DemiurgeError as error:
+            except (AudioError, ParameterError, PlanError) as error:
                 self.evaluation.left_out[f"{method.name}: {seed.name}"] = str(error)
             else:
                 measures = measure_runs(runs, self.renderings.seconds)
