@@ -1,0 +1,1 @@
+"""Evaluate continuations as they are heard: with measurements, and by listeners."""
