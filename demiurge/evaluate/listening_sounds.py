@@ -27,7 +27,7 @@ MIN_SECONDS = 0.1
 LOUDNESS = -20.0  # LUFS
 HIGHEST_PEAK = -1.0  # dB true peak
 SMOOTHING_MS = 10.0  # after the moment where a continuation begins
-FADE_OUT_MS = 50.0
+FADE_MS = 50.0  # where a sound is cut: in at the beginning of the seed's end, out at the end
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def make_comparable(seed: Path, continuations: Sequence[Path]) -> ComparableSoun
     audios = [_read(path) for path in (seed, *continuations)]
     channels = min(2, *(audio.samples.shape[1] for audio in audios))
     before, *after = (_convert(audio, channels) for audio in audios)
-    before = before[-round(SEED_SECONDS * SAMPLE_RATE) :]
+    before = _end_of(before)
     length = min(round(CONTINUATION_SECONDS * SAMPLE_RATE), *map(len, after))
     sounds = [_join(before, samples[:length]) for samples in after]
     return ComparableSounds(match_loudness(sounds), len(before))
@@ -95,6 +95,17 @@ def _convert(audio: Audio, channels: int) -> np.ndarray:
     return resample(fit_channels(audio.samples, channels), audio.sample_rate, SAMPLE_RATE)
 
 
+def _end_of(seed: np.ndarray) -> np.ndarray:
+    """Return the last `SEED_SECONDS`, faded in; a seed that is no longer is left as it is."""
+    n_kept = round(SEED_SECONDS * SAMPLE_RATE)
+    if len(seed) <= n_kept:
+        return seed
+    end = seed[-n_kept:].copy()
+    n_faded = round(FADE_MS / 1000 * SAMPLE_RATE)
+    end[:n_faded] *= _falling(n_faded)[::-1]
+    return end
+
+
 def _join(seed: np.ndarray, continuation: np.ndarray) -> np.ndarray:
     """Put a continuation after the seed, and fade out its end.
 
@@ -102,7 +113,7 @@ def _join(seed: np.ndarray, continuation: np.ndarray) -> np.ndarray:
     give it away, so the step to its first sample fades within `SMOOTHING_MS`.
     """
     n_smoothed = min(len(continuation), round(SMOOTHING_MS / 1000 * SAMPLE_RATE))
-    n_faded = min(len(continuation), round(FADE_OUT_MS / 1000 * SAMPLE_RATE))
+    n_faded = min(len(continuation), round(FADE_MS / 1000 * SAMPLE_RATE))
     joined = np.concatenate([seed, continuation])
     step = seed[-1] - continuation[0]
     joined[len(seed) : len(seed) + n_smoothed] += step * _falling(n_smoothed)

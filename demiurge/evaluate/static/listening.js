@@ -121,7 +121,7 @@ function showResults() {
 
 function rowOf({ method, answers: count, preferred, much, none, share, low, high }) {
   const number = (text, kind = "") => h("td", { class: `number ${kind}` }, String(text));
-  const choices = much ? `${preferred} (${much} much)` : preferred;
+  const choices = much ? `${preferred} (${much}\u00a0much)` : preferred;
   return h("tr", {}, h("th", { scope: "row" }, method), number(count), number(choices), number(none, "none"), shareCell(share, low, high));
 }
 

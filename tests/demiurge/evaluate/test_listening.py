@@ -10,6 +10,7 @@ import soundfile as sf
 
 from demiurge.evaluate.listening import Sound, Trial, write_listening_page
 from files.errors import AudioError, ParameterError
+from tests.pages import ROOT, blocks
 
 RATE = 22050
 METHODS = ("truth", "oracle", "forecaster")
@@ -185,3 +186,13 @@ def test_unreadable_sound_raises(trials, tmp_path):
     trials[0].sounds[0].path.write_bytes(b"no audio")
     with pytest.raises(AudioError, match=r"truth0.wav: not readable as audio"):
         write_listening_page(tmp_path, trials)
+
+
+def test_example_of_the_docs_runs(tmp_path, tabla, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("seed", "true", "next", "old"):
+        sf.write(f"{name}.wav", tabla, 44100)
+    ((language, example),) = blocks((ROOT / "docs" / "listening.md").read_text())
+    assert language == "python"
+    exec(example, {})
+    assert capsys.readouterr().out == f"{Path('out', 'listening', 'index.html')}\n"
