@@ -88,6 +88,7 @@ def test_report_is_kept_beside_the_sounds_and_a_picture(work):
     out = work.folder / "evaluation"
     assert json.loads((out / "evaluation.json").read_text()) == work.document
     assert matplotlib.image.imread(out / "evaluation.png").std() > 0.05
+    assert (out / "listening" / "index.html").is_file()
     for method in ("the-track-itself", "oracle-beats", "render-my.model"):
         sounds = sorted((out / method).glob("*.flac"))
         assert len(sounds) == 6
@@ -99,6 +100,8 @@ def test_what_an_earlier_run_made_is_used_unless_forced(work, monkeypatch):
         raise AssertionError("rendered again")
 
     monkeypatch.setattr(RandomPassage, "continue_seed", fail)
+    unfinished = work.folder / "evaluation" / "0.1.0" / "piece 5-1.npy"  # as after Ctrl-C
+    unfinished.unlink()
     again = run(command(work.folder, "evaluation"), "--json")
     assert json.loads(again.stdout) == work.document
     with pytest.raises(AssertionError, match="rendered again"):
