@@ -80,6 +80,7 @@ def evaluate(
     """
     from db.database import Database
     from demiurge.evaluate.evaluate import evaluate_continuations
+    from demiurge.evaluate.listening import write_listening_page
     from demiurge.evaluate.picture import save_evaluation_picture
     from synth.musicnn import Musicnn
 
@@ -97,6 +98,7 @@ def evaluate(
             progress=progress,
         )
     save_evaluation_picture(evaluation.reports, out / "evaluation.png")
+    write_listening_page(out, evaluation.trials(), random_seed=random_seed)
     if as_json:
         echo_json(evaluation.to_dict())
     else:
@@ -110,8 +112,8 @@ def echo_evaluation(evaluation: Evaluation, out: Path) -> None:
     """Print a row for each method."""
     from demiurge.evaluate.columns import COLUMNS
 
-    true = evaluation.renderings[evaluation.reports[0].name]
-    n_tracks = len({rendering.seed.track for rendering in true})
+    true = evaluation.continuations[evaluation.reports[0].name]
+    n_tracks = len({one.seed.track for one in true})
     title = (
         f"{counted(len(true), 'seed')} of {counted(n_tracks, 'piece')}, each continued for"
         f" {evaluation.seconds:g} s"
@@ -126,4 +128,5 @@ def echo_evaluation(evaluation: Evaluation, out: Path) -> None:
         f"  on grid by chance: {100 * seeds['grid_chance'].value:.0f} %; silence in the seeds:"
         f" {seeds['seed_silence'].value:.2f} s"
     )
-    click.echo(f"  {out}/: evaluation.json and evaluation.png have all 95 % intervals")
+    click.echo(f"  in {out}/: evaluation.json and evaluation.png, with all 95 % intervals")
+    click.echo("    listening/index.html, to compare the continuations blindly, by ear")

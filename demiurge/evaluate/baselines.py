@@ -9,7 +9,7 @@ import numpy as np
 
 from audio.read import read_audio
 from db.database import Database
-from demiurge.evaluate.continuation import Continuation, fit_length, play_plan
+from demiurge.evaluate.continuation import Continuation, fit_length, render_plan
 from demiurge.evaluate.corpus import corpus_identity
 from demiurge.evaluate.plans import Passage, make_plan
 from demiurge.evaluate.runs import Run
@@ -47,7 +47,7 @@ class RandomPassage:
         while n_samples > 0:
             passages.append(self._draw(random, n_samples))
             n_samples -= passages[-1].n_samples
-        return play_plan(make_plan(self.database, passages), self.database.root, seconds)
+        return render_plan(make_plan(self.database, passages), self.database.root, seconds)
 
     def _draw(self, random: np.random.Generator, n_samples: int) -> Passage:
         """Draw a place at which `n_samples` can begin, or a whole source if all are shorter."""

@@ -49,7 +49,7 @@ class Method(Protocol):
         ...
 
 
-def play_plan(
+def render_plan(
     plan: Plan, root: Path, seconds: float, render_options: RenderOptions = DEFAULT_RENDER
 ) -> Continuation:
     """Render a plan; raises as `playback.render.render`."""

@@ -13,13 +13,18 @@ import numpy as np
 
 from db.database import Database
 from demiurge.evaluate.continuation import Method
+from demiurge.evaluate.continuation_folder import (
+    ContinuationFolder,
+    MeasuredContinuation,
+    without_nan,
+)
+from demiurge.evaluate.listening import Sound, Trial
 from demiurge.evaluate.methods import Baselines, make_rendered
-from demiurge.evaluate.renderings import Rendering, Renderings, without_nan
 from demiurge.evaluate.report import MethodReport, report_method
 from demiurge.evaluate.runs import measure_runs
 from demiurge.evaluate.seeds import Seed, check_unheard, cut_seeds
-from files.atomic import make_folder, write_text
-from files.errors import DemiurgeError, ParameterError
+from files.atomic import write_text
+from files.errors import AudioError, ParameterError, PlanError
 from files.progress import Progress, no_progress
 from synth.audio_distance import Embedding
 
@@ -33,20 +38,20 @@ REPORT_FILE = "evaluation.json"
 class Evaluation:
     """The reports of all methods, the true continuations first, and what could not be used.
 
-    `renderings` are in the order of the seeds. `left_out` holds reasons by piece, by method, or by
-    method and seed.
+    `continuations` are by method, in the order of the seeds. `left_out` holds reasons by piece, by
+    method, or by method and seed.
     """
 
     seconds: float
     reports: list[MethodReport] = field(default_factory=list)
-    renderings: dict[str, list[Rendering]] = field(default_factory=dict)
+    continuations: dict[str, list[MeasuredContinuation]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON, with the measures of each seed."""
         seeds = {
-            name: {one.seed.name: without_nan(one.measures) for one in renderings}
-            for name, renderings in self.renderings.items()
+            name: {one.seed.name: without_nan(one.measures) for one in continuations}
+            for name, continuations in self.continuations.items()
         }
         return {
             "seconds": self.seconds,
@@ -54,6 +59,14 @@ class Evaluation:
             "seeds": seeds,
             "left_out": self.left_out,
         }
+
+    def trials(self) -> list[Trial]:
+        """Return what a listening page compares: each seed with its continuations."""
+        sounds: dict[Seed, list[Sound]] = {}
+        for name, continuations in self.continuations.items():
+            for one in continuations:
+                sounds.setdefault(one.seed, []).append(Sound(name, one.path))
+        return [Trial(seed.path, tuple(of_seed)) for seed, of_seed in sounds.items()]
 
 
 def evaluate_continuations(
@@ -85,18 +98,19 @@ def evaluate_continuations(
     ------
     ParameterError
         If the pieces cannot be used, or `out` lies in the corpus or holds something else.
+    CheckpointError, DatabaseError
+        If a model or the database cannot be used, or they do not fit each other.
     """
+    rendered = make_rendered(database, models)
     _check_folder(out, database)
     check_unheard(pieces, database)
-    make_folder(out / SEEDS_FOLDER)
     found = cut_seeds(pieces, out / SEEDS_FOLDER, seconds, progress=progress)
     work = _Work(
         found.seeds,
-        Renderings(out, seconds, embedding, random_seed, again),
+        ContinuationFolder(out, seconds, embedding, random_seed, again),
         Evaluation(seconds, left_out=found.left_out),
         progress,
     )
-    rendered = make_rendered(database, models)
     work.render(rendered)
     baselines = Baselines(database, out / DATABASES_FOLDER, progress)
     methods = baselines.make(found.seeds, work.joins_per_second(rendered[0]))
@@ -116,22 +130,22 @@ class _Work:
     """Renders all seeds by all methods, and measures what could be rendered."""
 
     seeds: list[Seed]
-    renderings: Renderings
+    folder: ContinuationFolder
     evaluation: Evaluation
     progress: Progress
     joins: dict[tuple[str, str], float] = field(default_factory=dict)  # by method and seed
 
     def render(self, methods: Sequence[Method]) -> None:
-        """Render all seeds; note what fails."""
+        """Render all seeds; note those that a method cannot continue."""
         tasks = [(method, seed) for method in methods for seed in self.seeds]
         for number, (method, seed) in enumerate(tasks):
             self.progress(number, len(tasks), f"{method.name}: {seed.name}")
             try:
-                runs = self.renderings.render(method, seed)
-            except DemiurgeError as error:
+                runs = self.folder.render(method, seed)
+            except (AudioError, ParameterError, PlanError) as error:
                 self.evaluation.left_out[f"{method.name}: {seed.name}"] = str(error)
             else:
-                measures = measure_runs(runs, self.renderings.seconds)
+                measures = measure_runs(runs, self.folder.seconds)
                 self.joins[method.name, seed.name] = measures.joins_per_second
 
     def joins_per_second(self, method: Method) -> float:
@@ -141,22 +155,24 @@ class _Work:
         return min(max(mean, ORACLE_JOINS[0]), ORACLE_JOINS[1])
 
     def measure(self, methods: Sequence[Method]) -> None:
-        """Measure the renderings of all methods, and compare them with those of the first."""
-        measured: dict[str, dict[str, Rendering]] = {method.name: {} for method in methods}
+        """Measure the continuations of all methods, and compare them with those of the first."""
+        measured: dict[str, dict[str, MeasuredContinuation]] = {
+            method.name: {} for method in methods
+        }
         for number, seed in enumerate(self.seeds):
             self.progress(number, len(self.seeds), f"measuring what follows {seed.name}")
-            profile = self.renderings.profile(seed)
+            profile = self.folder.profile(seed)
             for method in methods:
                 if (method.name, seed.name) in self.joins:
-                    rendering = self.renderings.measure(method, seed, profile)
-                    measured[method.name][seed.name] = rendering
+                    one = self.folder.measure(method, seed, profile)
+                    measured[method.name][seed.name] = one
         following = measured[methods[0].name]
-        for name, renderings in measured.items():
-            if renderings:
-                kept = list(renderings.values())
-                true = [following[seed] for seed in renderings]
+        for name, continuations in measured.items():
+            if continuations:
+                kept = list(continuations.values())
+                true = [following[seed] for seed in continuations]
                 self.evaluation.reports.append(report_method(name, kept, true))
-                self.evaluation.renderings[name] = kept
+                self.evaluation.continuations[name] = kept
 
 
 def _check_folder(out: Path, database: Database) -> None:

@@ -16,6 +16,7 @@ from demiurge.evaluate.rendered import Rendered
 from demiurge.evaluate.seeds import Seed
 from files.errors import ParameterError
 from files.progress import Progress
+from training.checkpoint_config import read_config
 
 ORACLE_UNITS = ("beat", "frame")
 
@@ -27,9 +28,13 @@ def make_rendered(database: Database, models: Sequence[Path]) -> list[Method]:
     ------
     ParameterError
         If a model is given twice.
+    CheckpointError
+        If one is missing, damaged or not a forecaster.
     """
     if len(set(models)) < len(models):
         raise ParameterError(f"{', '.join(map(str, models))}: give each model once")
+    for model in models:
+        read_config(model, kind="forecaster")
     names = [model.name for model in models]
     return [
         Rendered(database, model, model.name if names.count(model.name) == 1 else str(model))

@@ -10,7 +10,7 @@ from typing import Any
 from db.database import Database
 from db.settings import DescriptorSettings
 from db.units import step_lengths
-from demiurge.evaluate.continuation import Continuation, play_plan
+from demiurge.evaluate.continuation import Continuation, render_plan
 from demiurge.evaluate.corpus import corpus_identity
 from demiurge.plans.make import make_plan
 from demiurge.plans.settings import PlanSettings
@@ -81,7 +81,7 @@ class OpenLoop:
         found = explain(index.space, path)
         settings = PlanSettings(search=SEARCH, crossfade=CROSSFADE)
         plan = make_plan(path, found, self.database, target.descriptors, settings)
-        return play_plan(plan, self.database.root, seconds, RenderOptions(CROSSFADE))
+        return render_plan(plan, self.database.root, seconds, RenderOptions(CROSSFADE))
 
 
 def train_open_loop(

@@ -21,7 +21,7 @@ import numpy as np
 
 from db.database import Database
 from demiurge.evaluate.contexts import Contexts
-from demiurge.evaluate.continuation import Continuation, play_plan
+from demiurge.evaluate.continuation import Continuation, render_plan
 from demiurge.evaluate.corpus import corpus_identity
 from demiurge.evaluate.plans import Passage, make_plan
 from demiurge.sequences import describe
@@ -78,7 +78,7 @@ class Oracle:
             n_samples -= passage.n_samples
             if n_samples <= 0:
                 break
-        return play_plan(make_plan(self.database, passages), self.database.root, seconds)
+        return render_plan(make_plan(self.database, passages), self.database.root, seconds)
 
     def _navigate(self, heard: np.ndarray, random: np.random.Generator) -> Iterator[Passage]:
         """Yield passages without end that follow what was heard, rows (n, d)."""

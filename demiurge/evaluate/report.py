@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from demiurge.evaluate.bootstrap import Statistic, bootstrap_interval, weighted_mean
+from demiurge.evaluate.continuation_folder import MeasuredContinuation, without_nan
 from demiurge.evaluate.distinguish import balanced_accuracy, told_apart
-from demiurge.evaluate.renderings import Rendering, without_nan
 from files.errors import ParameterError
 from training.kernel_distance import Kernels
 
@@ -58,21 +58,23 @@ class MethodReport:
 
 
 def report_method(
-    name: str, renderings: Sequence[Rendering], following: Sequence[Rendering]
+    name: str,
+    continuations: Sequence[MeasuredContinuation],
+    following: Sequence[MeasuredContinuation],
 ) -> MethodReport:
-    """Summarise a method's renderings beside the true continuations of the same seeds, in order.
+    """Summarise a method's continuations beside the true continuations of the same seeds, in order.
 
     Intervals are from tracks drawn anew, 1000 times; see `bootstrap`.
     """
-    tracks = [rendering.seed.track for rendering in renderings]
+    tracks = [one.seed.track for one in continuations]
     estimates = {}
     for measure in MEANS:
-        values = np.array([rendering.measures[measure] for rendering in renderings])
+        values = np.array([one.measures[measure] for one in continuations])
         estimates[measure] = _estimate(tracks, weighted_mean(values))
-    estimates["pulse_ratio"] = _estimate(tracks, _pulse_ratio(renderings))
-    estimates["kad"] = _estimate(tracks, _kernel_distance(renderings, following))
-    estimates["told_apart"] = _told_apart(renderings, following)
-    return MethodReport(name, len(renderings), estimates)
+    estimates["pulse_ratio"] = _estimate(tracks, _pulse_ratio(continuations))
+    estimates["kad"] = _estimate(tracks, _kernel_distance(continuations, following))
+    estimates["told_apart"] = _told_apart(continuations, following)
+    return MethodReport(name, len(continuations), estimates)
 
 
 def _estimate(tracks: Sequence[str], statistic: Statistic) -> Estimate:
@@ -80,10 +82,10 @@ def _estimate(tracks: Sequence[str], statistic: Statistic) -> Estimate:
     return Estimate(value, *bootstrap_interval(tracks, statistic))
 
 
-def _pulse_ratio(renderings: Sequence[Rendering]) -> Statistic:
+def _pulse_ratio(continuations: Sequence[MeasuredContinuation]) -> Statistic:
     """Return the statistic for the mean pulse as a share of the seeds' mean pulse."""
-    pulses = np.array([rendering.measures["pulse"] for rendering in renderings])
-    of_seeds = np.array([rendering.measures["seed_pulse"] for rendering in renderings])
+    pulses = np.array([one.measures["pulse"] for one in continuations])
+    of_seeds = np.array([one.measures["seed_pulse"] for one in continuations])
 
     def ratio(counts: np.ndarray) -> float:
         total = counts @ of_seeds
@@ -92,11 +94,13 @@ def _pulse_ratio(renderings: Sequence[Rendering]) -> Statistic:
     return ratio
 
 
-def _kernel_distance(renderings: Sequence[Rendering], following: Sequence[Rendering]) -> Statistic:
+def _kernel_distance(
+    continuations: Sequence[MeasuredContinuation], following: Sequence[MeasuredContinuation]
+) -> Statistic:
     """Return the statistic for the distance of all windows from those of true continuations."""
-    kernels = Kernels.of(_windows(renderings), _windows(following))
-    counts_of = [len(rendering.windows) for rendering in renderings]
-    following_counts = [len(rendering.windows) for rendering in following]
+    kernels = Kernels.of(_windows(continuations), _windows(following))
+    counts_of = [len(one.windows) for one in continuations]
+    following_counts = [len(one.windows) for one in following]
 
     def distance(counts: np.ndarray) -> float:
         return kernels.distance(np.repeat(counts, counts_of), np.repeat(counts, following_counts))
@@ -104,17 +108,19 @@ def _kernel_distance(renderings: Sequence[Rendering], following: Sequence[Render
     return distance
 
 
-def _told_apart(renderings: Sequence[Rendering], following: Sequence[Rendering]) -> Estimate:
+def _told_apart(
+    continuations: Sequence[MeasuredContinuation], following: Sequence[MeasuredContinuation]
+) -> Estimate:
     """Return the share of windows told from true continuations; NaN for seeds of one track."""
     seed_of = np.concatenate(
         [
-            np.repeat(np.arange(len(part)), [len(rendering.windows) for rendering in part])
-            for part in (renderings, following)
+            np.repeat(np.arange(len(part)), [len(one.windows) for one in part])
+            for part in (continuations, following)
         ]
     )
-    tracks = [rendering.seed.track for rendering in renderings]
-    rows = np.concatenate([_windows(renderings), _windows(following)])
-    is_true = np.repeat([False, True], [len(_windows(renderings)), len(_windows(following))])
+    tracks = [one.seed.track for one in continuations]
+    rows = np.concatenate([_windows(continuations), _windows(following)])
+    is_true = np.repeat([False, True], [len(_windows(continuations)), len(_windows(following))])
     try:
         is_right = told_apart(rows, is_true, [tracks[number] for number in seed_of])
     except ParameterError:
@@ -122,5 +128,5 @@ def _told_apart(renderings: Sequence[Rendering], following: Sequence[Rendering])
     return _estimate(tracks, lambda counts: balanced_accuracy(is_right, is_true, counts[seed_of]))
 
 
-def _windows(renderings: Sequence[Rendering]) -> np.ndarray:
-    return np.concatenate([rendering.windows for rendering in renderings])
+def _windows(continuations: Sequence[MeasuredContinuation]) -> np.ndarray:
+    return np.concatenate([one.windows for one in continuations])

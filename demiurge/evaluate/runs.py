@@ -1,11 +1,10 @@
 """What a continuation is made of: runs of sources, and the joins between them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-SAME_SECONDS = 0.001  # a run that goes on within this time of the last one's end has no join
-# a jump within a source by less than this is heard as a join, but what follows is still verbatim
-NEAR_SECONDS = 0.05
+SAME_SECONDS = 0.001  # a run that begins within this time of the last one's end has no join
+NEAR_SECONDS = 0.05  # a smaller jump is a join, but what follows it is still a copy
 LONG_SECONDS = 4.0  # a verbatim run longer than this is a copy
 
 
@@ -43,24 +42,30 @@ class RunMeasures:
 
 def measure_runs(runs: Sequence[Run], seconds: float) -> RunMeasures:
     """Measure the runs of a continuation of `seconds`, in the order in which they are played."""
-    verbatim = [run.seconds for run in merge_runs(runs, NEAR_SECONDS)]
+    verbatim = verbatim_seconds(runs, NEAR_SECONDS)
     return RunMeasures(
-        joins_per_second=max(len(merge_runs(runs, SAME_SECONDS)) - 1, 0) / seconds,
+        joins_per_second=max(len(verbatim_seconds(runs, SAME_SECONDS)) - 1, 0) / seconds,
         longest_run=max(verbatim, default=0.0),
         n_sources=len({run.source for run in runs}),
         verbatim_share=sum(run for run in verbatim if run > LONG_SECONDS) / seconds,
     )
 
 
-def merge_runs(runs: Sequence[Run], tolerance: float) -> list[Run]:
-    """Return the runs with those made one that go on in their source within `tolerance` seconds."""
-    merged: list[Run] = []
+def verbatim_seconds(runs: Sequence[Run], tolerance: float) -> list[float]:
+    """Return how long each part of a continuation is in which a source goes on.
+
+    All jumps within a part together move it by no more than `tolerance` seconds.
+    """
+    parts: list[float] = []
+    last: Run | None = None
+    moved = 0.0
     for run in runs:
-        last = merged[-1] if merged else None
-        if last and last.source == run.source and abs(run.start - last.end) <= tolerance:
-            seconds = last.seconds + run.seconds
-            played = run.end - last.start
-            merged[-1] = replace(last, seconds=seconds, stretch=seconds / played)
+        if last and run.source == last.source:
+            moved += run.start - last.end
+        if last and run.source == last.source and abs(moved) <= tolerance:
+            parts[-1] += run.seconds
         else:
-            merged.append(run)
-    return merged
+            parts.append(run.seconds)
+            moved = 0.0
+        last = run
+    return parts

@@ -28,7 +28,7 @@ This page is made from the program by `python scripts/make/command_reference.py`
   named, the rest is kept) or files do not fit each other, 2 for wrong usage.
 - The rooms' pages say what the options are for, with figures: [db](rooms/db.md),
   [query](rooms/query.md), [playback](rooms/playback.md), [sequencer](rooms/sequencer.md),
-  [synth](rooms/synth.md), [browse](rooms/demiurge.md).
+  [synth](rooms/synth.md), [browse](rooms/demiurge.md), [evaluate](evaluation.md).
 """
 MOVED_HEAD = """## Options of version 0.1.0 that have moved
 

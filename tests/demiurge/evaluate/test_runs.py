@@ -21,6 +21,12 @@ def test_a_short_jump_is_a_join_but_the_source_is_still_copied():
     assert measures.verbatim_share == 1
 
 
+def test_repeating_a_moment_is_not_copying():
+    measures = measure_runs([Run("a", 5, 0.04)] * 200, 8)
+    assert measures.longest_run < 0.1
+    assert measures.joins_per_second == pytest.approx(199 / 8)
+
+
 def test_a_stretched_run_goes_on_where_its_source_ends():
     runs = [Run("a", 0, 4, stretch=2), Run("a", 2, 1), Run("a", 3, 1)]
     measures = measure_runs(runs, 6)

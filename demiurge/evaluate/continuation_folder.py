@@ -32,7 +32,7 @@ MEASURED_RATE = 44100  # Hz, of every seed and continuation when it is measured
 
 
 @dataclass(frozen=True)
-class Rendering:
+class MeasuredContinuation:
     """A continuation as a file, what it is made of, its measures and its embeddings (n, d)."""
 
     seed: Seed
@@ -43,8 +43,8 @@ class Rendering:
 
 
 @dataclass(frozen=True)
-class Renderings:
-    """Makes renderings of one length in a folder.
+class ContinuationFolder:
+    """Makes and keeps continuations of one length in a folder.
 
     With `again`, those that are there are replaced.
     """
@@ -69,7 +69,7 @@ class Renderings:
         _write(path, {"key": key, "runs": [asdict(run) for run in made.runs]})
         return made.runs
 
-    def measure(self, method: Method, seed: Seed, profile: SeedProfile) -> Rendering:
+    def measure(self, method: Method, seed: Seed, profile: SeedProfile) -> MeasuredContinuation:
         """Measure a continuation that was rendered, unless it has been."""
         path = self._path(method, seed)
         key = self._key(method, seed)
@@ -79,14 +79,14 @@ class Renderings:
         windows_file = path.with_suffix(".npy")
         if kept.get("version") == VERSION and windows_file.exists():
             values = {name: math.nan if v is None else v for name, v in kept["measures"].items()}
-            return Rendering(seed, path, runs, values, np.load(windows_file))
+            return MeasuredContinuation(seed, path, runs, values, np.load(windows_file))
         audio = read_for_measures(path)
         windows = self.embedding.embed(audio, MEASURED_RATE)
         with replacing(windows_file) as temporary:
             np.save(temporary, windows)
         values = measure(audio, windows, runs, profile)
         _write(path, {**kept, "version": VERSION, "measures": without_nan(values)})
-        return Rendering(seed, path, runs, values, windows)
+        return MeasuredContinuation(seed, path, runs, values, windows)
 
     def profile(self, seed: Seed) -> SeedProfile:
         """Return the seed's profile; its embeddings are kept beside it."""
