@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.analyse import Description
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
+from demiurge.plans.placing import Placement, place_on_grid
+from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
 from files.progress import Progress, no_progress
+from playback.transform import can_transform
 from query.closed_loop import Scorer, World, find_continuations
 from query.filters import filter_units
 from query.path import UnitPath
@@ -44,9 +46,25 @@ class Continuation:
     counts: dict[str, int]
     world_seconds: float
 
+    def place(self, database: Database) -> Placement | None:
+        """Return when the units are played, in the seed's tempo; None if it has no pulse."""
+        if not self.timing.has_pulse:
+            return None
+        units = database.units
+        first = int(units.n_samples[self.path.positions[0]])
+        played = self.timing.step_samples[0] / self.timing.whole_first
+        return place_on_grid(
+            self.path.positions,
+            units,
+            self.path.n_samples,
+            sample_rate=database.sample_rate,
+            stretch=can_transform(),
+            first_offset=max(first - max(round(first * min(played, 1)), 1), 0),
+        )
+
 
 def continue_seed(
-    seed: Description,
+    seed: DescriptorSequence,
     database: Database,
     scorer: Scorer,
     *,
@@ -65,7 +83,7 @@ def continue_seed(
     space = search.space(database)
     allowed, counts = filter_units(database, search.filters)
     timing = time_steps(seed, database, seconds)
-    distances = style_distances(space, seed.units, seed.lengths)
+    distances = style_distances(space, seed.descriptors, seed.step_samples)
     costs = np.zeros((1, len(database.units)), np.float32)
     if timing.has_pulse:
         costs = _metrical_costs(timing, database)
@@ -85,7 +103,7 @@ def continue_seed(
         world,
         scorer,
         rules,
-        seed=seed.units,
+        seed=seed.descriptors,
         step_samples=timing.step_samples,
         temperature=sampling.temperature,
         random_seed=sampling.random_seed,

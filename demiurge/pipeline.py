@@ -1,4 +1,4 @@
-"""The chain: seed file → descriptors → forecast → path → plan → WAV.
+"""The chain: seed file → descriptors → closed loop with a forecaster → path → plan → WAV.
 
 Each arrow is one call into a room.
 """
@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from db.database import Database
-from db.units import step_lengths
-from demiurge.plans.make import make_plan, total_cost
+from demiurge.continuation import Continuation, continue_seed
+from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
+from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
-from demiurge.sequences import DescriptorSequence, describe, forecast
+from demiurge.sequences import DescriptorSequence, describe
 from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
@@ -24,8 +25,6 @@ from query.path import UnitPath, find_paths
 from query.rules import REST
 from query.settings import SearchSettings
 from sequencer.sampling import AS_LEARNED, SamplingOptions
-
-SPARE_FORECAST = 2  # times the length asked for: units may be shorter than their targets
 
 OnResult = Callable[["RenderResult"], None]  # called with each variation when it is complete
 
@@ -86,8 +85,7 @@ def render_continuation(
     model: str | Path,
     out: Path,
     *,
-    steps: int | None = None,
-    seconds: float | None = None,
+    seconds: float,
     sampling: SamplingOptions = AS_LEARNED,
     search: SearchSettings,
     render_options: RenderOptions = DEFAULT_RENDER,
@@ -96,37 +94,39 @@ def render_continuation(
     progress: Progress = no_progress,
     on_result: OnResult | None = None,
 ) -> list[RenderResult]:
-    """Forecast how the seed goes on, and render the forecast with units of the database to `out`.
+    """Continue the seed with units of the database for `seconds`, and render that to `out`.
 
-    With units of one length, the result has `steps` units. Onset and beat units vary in length, so
-    as many are played as begin within `seconds`. Units are played whole. Several variations are
-    different paths for the same forecast, named by `variation_paths`. Plans name the seed by
-    `seed_name`, by default its path. Raises as `forecast`, `query.path.find_paths` and
-    `playback.render.render`.
+    The forecaster hears what is chosen (`query.closed_loop`). Several variations are named by
+    `variation_paths`. Plans name the seed by `seed_name`, by default its path. Raises as
+    `demiurge.continuation.continue_seed` and `playback.render.render`.
     """
+    from sequencer.forecaster import Forecaster
+    from sequencer.scorer import ForecasterScorer
+
     opened = Database(database, root=root)
-    whole_units = opened.settings.units_vary
-    spare = SPARE_FORECAST if whole_units else 1
-    (of_seed,), _ = forecast(
-        [seed],
-        model,
-        steps=steps,
-        seconds=seconds and seconds * spare,
+    forecaster = Forecaster.load(model)
+    opened.settings.check_matches(
+        forecaster.config.settings, mine=f"the database {opened.path}", theirs=f"the model {model}"
+    )
+    heard = describe(seed, opened.settings)
+    continuations = continue_seed(
+        heard,
+        opened,
+        ForecasterScorer(forecaster, sampling),
+        seconds=seconds,
         sampling=sampling,
-        database=opened,
+        search=search,
         progress=progress,
     )
-    target = DescriptorSequence(of_seed[0], step_lengths(of_seed[0], opened.settings))
     settings = PlanSettings(
         search=search,
         crossfade=render_options.crossfade,
-        whole_units=whole_units,
         seed=seed_name or str(seed),
         model=str(model),
         sampling=sampling,
     )
     renderer = _Renderer(opened, settings, render_options, progress, on_result)
-    return renderer.render(target, out, seconds=seconds if whole_units else None)
+    return renderer.render_continuations(continuations, heard, out)
 
 
 def render_mosaic(
@@ -164,10 +164,8 @@ class _Renderer:
     progress: Progress = no_progress
     on_result: OnResult | None = None
 
-    def render(
-        self, target: DescriptorSequence, out: Path, *, seconds: float | None = None
-    ) -> list[RenderResult]:
-        """Render every variation; only what begins within `seconds` is played."""
+    def render(self, target: DescriptorSequence, out: Path) -> list[RenderResult]:
+        """Render every variation of a target."""
         search = self.settings.search
         index = search.index(self.database, target.step_samples, self.progress)
         paths = find_paths(
@@ -175,7 +173,6 @@ class _Renderer:
             target.descriptors,
             search.path,
             step_samples=target.step_samples,
-            whole_units=self.settings.whole_units,
             variations=search.variations,
             progress=self.progress,
         )
@@ -183,8 +180,6 @@ class _Renderer:
         results = []
         for number, wav in enumerate(variation_paths(out, search.variations), start=1):
             path = paths[number - 1]
-            if seconds is not None:
-                path = _cut_path(path, seconds * self.database.sample_rate)
             plan = make_plan(
                 path, explain(index.space, path), self.database, target.descriptors, settings
             )
@@ -192,6 +187,38 @@ class _Renderer:
             of_variation = replace(settings, search=replace(search, variations=number), cost=cost)
             plan = replace(plan, settings=of_variation.to_dict())
             results.append(self._write(plan, wav, target, path))
+        return results
+
+    def render_continuations(
+        self, continuations: list[Continuation], seed: DescriptorSequence, out: Path
+    ) -> list[RenderResult]:
+        """Render every variation of how a seed goes on."""
+        database = self.database
+        levels = level_column(database)
+        target_db = mean_level(levels_of(seed.descriptors, database.settings), seed.step_samples)
+        results = []
+        for number, wav in enumerate(variation_paths(out, len(continuations)), start=1):
+            continuation = continuations[number - 1]
+            path = continuation.path
+            settings = replace(
+                self.settings,
+                search=replace(self.settings.search, variations=number),
+                whole_units=path.rules.whole_units,
+                units=continuation.counts,
+                cost=round(path.cost, DECIMALS),
+            )
+            heard = database.rows_at(path.positions)
+            plan = make_plan(
+                path,
+                explain(continuation.space, path),
+                database,
+                heard,
+                settings,
+                placement=continuation.place(database),
+                gain_db=match_levels(path.positions, database.units, levels, target_db),
+            )
+            sequence = DescriptorSequence(heard, path.n_samples)
+            results.append(self._write(plan, wav, sequence, path))
         return results
 
     def _write(
@@ -210,11 +237,3 @@ class _Renderer:
         if self.on_result:
             self.on_result(result)
         return result
-
-
-def _cut_path(path: UnitPath, n_samples: float) -> UnitPath:
-    """Return the part of a path whose units begin within `n_samples` samples."""
-    begins = np.cumsum(path.n_samples) - path.n_samples
-    n = int(np.searchsorted(begins, n_samples))
-    columns = ("positions", "steps", "n_samples", "distances", "joins")
-    return replace(path, **{name: getattr(path, name)[:n] for name in columns})

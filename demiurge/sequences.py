@@ -7,6 +7,7 @@ import numpy as np
 
 from audio.read import MAX_SAMPLES
 from db.analyse import describe_file
+from db.beat_grid import BeatGrid
 from db.database import Database
 from db.sequence_file import load_sequence
 from db.settings import DescriptorSettings
@@ -25,10 +26,13 @@ class DescriptorSequence:
     descriptors : ndarray, float32, shape (steps, n_descriptors), raw
     step_samples : ndarray, int64, shape (steps,)
         How long each step lasts.
+    grid : BeatGrid, optional
+        The beats, of a sound that was described in parts of beats.
     """
 
     descriptors: np.ndarray
     step_samples: np.ndarray
+    grid: BeatGrid | None = None
 
     def __len__(self) -> int:
         return len(self.descriptors)
@@ -53,7 +57,7 @@ def describe(
             settings.check_matches(theirs, mine=whose, theirs=str(path))
         return DescriptorSequence(sequence, step_lengths(sequence, settings))
     _, description = describe_file(path, settings)
-    return DescriptorSequence(description.units, description.lengths)
+    return DescriptorSequence(description.units, description.lengths, description.grid)
 
 
 def forecast(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.analyse import Description
 from db.database import Database
+from demiurge.sequences import DescriptorSequence
 
 PULSE = 0.25  # a seed of less confidence has no pulse to keep
 SHORTEST_PICKUP = 0.02  # seconds; a shorter rest of a tatum is added to the first step
@@ -37,7 +37,7 @@ class Timing:
         return self.first_part is not None
 
 
-def time_steps(seed: Description, database: Database, seconds: float) -> Timing:
+def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> Timing:
     """Return the steps that continue a seed for `seconds`.
 
     If the seed has a pulse and units are parts of beats, the steps are the seed's own parts of
@@ -52,12 +52,13 @@ def time_steps(seed: Description, database: Database, seconds: float) -> Timing:
         edges = np.rint(np.arange(n_steps + 1) * total / n_steps)
         return Timing(np.diff(edges).astype(np.int64))
     parts = settings.beat_parts
-    beats = grid.after(seed.n_samples, 1, count=2)
+    end = int(seed.step_samples.sum())
+    beats = grid.after(end, 1, count=2)
     period = float(beats[1] - beats[0])
     step = period / parts
     n_steps = int(np.ceil(total / step)) + 1
-    times = grid.after(seed.n_samples, parts, count=n_steps) - seed.n_samples
-    first_part = int(np.rint((times[0] + seed.n_samples - beats[0]) / step)) % parts
+    times = grid.after(end, parts, count=n_steps) - end
+    first_part = int(np.rint((times[0] + end - beats[0]) / step)) % parts
     if times[0] > SHORTEST_PICKUP * settings.sample_rate:
         times = np.concatenate([[times[0] - step], times])
         first_part = (first_part - 1) % parts

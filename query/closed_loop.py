@@ -30,6 +30,7 @@ from query.space import Space
 
 HYPOTHESES = 12
 FORECAST = 1.0  # weight of the forecaster's likelihoods
+QUANTILE = 0.95
 NOISE = 0.25  # random variation of costs at a temperature of 1
 ALTERNATIVES = 32  # units listed for each step of the path
 APART = 3.0  # cost of what another variation plays at the same step, or close to it in its source
@@ -161,7 +162,9 @@ class ClosedLoop:
         following = np.where(state.rows == NONE, NONE, self._following[state.rows])
         goes_on = np.flatnonzero(following != NONE)
         going_on = (goes_on, following[goes_on])
-        costs = self._scale(n_samples) * self._target_costs(step, self._scorer.scores())
+        scores = self._scorer.scores()
+        expected = _expected_scores(scores, going_on)
+        costs = self._scale(n_samples) * self._target_costs(step, scores, expected)
         costs += self._rules.options.continuity * self._join_costs(state.rows, going_on)
         positions = self._world.positions
         costs += self._novelty.costs(state.past, positions)
@@ -193,7 +196,7 @@ class ClosedLoop:
 
     def _rest(self, step: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
         """Play nothing at a step; the best hypothesis goes on."""
-        origin = state.cost.argmin(keepdims=True)
+        origin = np.array([state.cost.argmin()])
         rests = np.full(1, REST)
         self._scorer.advance(origin, rests)
         past = state.past.keep(origin)
@@ -216,9 +219,9 @@ class ClosedLoop:
             return np.zeros(len(n_samples), bool)
         return self._rules.too_short(self._world.positions, n_samples)
 
-    def _target_costs(self, step: int, scores: np.ndarray) -> np.ndarray:
+    def _target_costs(self, step: int, scores: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """Return what each unit costs each hypothesis, apart from its join, (hypotheses, n)."""
-        less_likely = scores.max(axis=1, keepdims=True) - scores
+        less_likely = np.maximum(expected[:, None] - scores, 0)
         costs = FORECAST * np.sqrt(2 * less_likely)
         costs += self._world.costs[step % len(self._world.costs)]
         if self._noise:
@@ -249,15 +252,21 @@ class ClosedLoop:
         targets = self._score_again(path)
         chosen = targets[steps, np.maximum(path, 0)]
         distances = np.where(path == REST, 0, chosen).astype(np.float32)
-        joins = np.zeros(len(path), np.float32)
-        to_each = self._space.joins.to_each
-        joins[1:] = to_each(positions[:-1], n_samples[:-1], positions[1:, None])[:, 0]
+        joins = self._plain_joins(positions)
         k = min(ALTERNATIVES, targets.shape[1])
         nearest = np.argsort(targets, axis=1, kind="stable")[:, :k]
         found = self._world.positions[nearest]
         matches = Matches(found, np.take_along_axis(targets, nearest, axis=1))
         cost = float(distances.sum() + self._rules.options.continuity * joins.sum())
         return UnitPath(positions, steps, n_samples, distances, joins, matches, cost, self._rules)
+
+    def _plain_joins(self, positions: np.ndarray) -> np.ndarray:
+        """Return the join cost of each unit and the one before it, as if both were whole."""
+        joins = np.zeros(len(positions), np.float32)
+        lengths = self._units.n_samples[np.maximum(positions[:-1], 0)]
+        to_each = self._space.joins.to_each
+        joins[1:] = to_each(positions[:-1], lengths, positions[1:, None])[:, 0]
+        return joins
 
     def _score_again(self, path: np.ndarray) -> np.ndarray:
         """Return the target cost of each unit at each step of the path, (steps, n), at least 0."""
@@ -266,11 +275,28 @@ class ClosedLoop:
         others, self._others = self._others, ()
         costs = []
         for step, row in enumerate(path.tolist()):
-            costs.append(self._target_costs(step, self._scorer.scores())[0])
+            scores = self._scorer.scores()
+            before = path[step - 1] if step else NONE
+            following = self._following[before] if before != NONE else NONE
+            going = np.flatnonzero(np.array([following]) != NONE)
+            expected = _expected_scores(scores, (going, np.array([following])[going]))
+            costs.append(self._target_costs(step, scores, expected)[0])
             self._scorer.advance(np.zeros(1, np.int64), np.array([row]))
         self._noise = noise
         self._others = others
         return np.stack(costs)
+
+
+def _expected_scores(
+    scores: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Return how likely what follows should be: as likely as what really follows in the source.
+
+    Music is not the likeliest music. Where the source ends, it is a high quantile.
+    """
+    expected = np.quantile(scores, QUANTILE, axis=1)
+    expected[going_on[0]] = scores[going_on]
+    return expected
 
 
 def _trace_back(trace: list[tuple[np.ndarray, np.ndarray]], last: int) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from db.database import Database
+from demiurge.plans.placing import Placement
 from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError
 from playback.plan import MAX_CHANNELS, Plan, Step
@@ -17,6 +19,7 @@ from query.rules import REST
 
 ALTERNATIVES = 8  # other matches kept per step in a plan
 DECIMALS = 6  # of costs
+GAIN_DECIMALS = 2
 NAMED = 5  # sources, in an error
 
 
@@ -26,6 +29,9 @@ def make_plan(
     database: Database,
     sequence: np.ndarray,
     settings: PlanSettings,
+    *,
+    placement: Placement | None = None,
+    gain_db: np.ndarray | None = None,
 ) -> Plan:
     """Return a plan that plays one unit at each step, and nothing at rests.
 
@@ -36,6 +42,9 @@ def make_plan(
     ----------
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
         The sequence that was searched for.
+    placement : Placement, optional
+        When and how units are played instead, one entry for each part of the path; without rests.
+    gain_db : ndarray, float64, shape (parts,), optional
     """
     steps = []
     at_sample = 0
@@ -43,9 +52,13 @@ def make_plan(
         n_samples = int(path.n_samples[part])
         if position != REST:
             choice = describe_choice(path, explanation, part, database)
-            target = int(path.steps[part])
-            where = {"n_samples": n_samples, "at_sample": at_sample, "target": target}
-            steps.append(make_step(database, position, **where, **choice))
+            where = {"n_samples": n_samples, "at_sample": at_sample}
+            step = make_step(database, position, target=int(path.steps[part]), **where, **choice)
+            if placement is not None:
+                step = replace(step, **placement.of_step(part))
+            if gain_db is not None:
+                step = replace(step, gain_db=round(float(gain_db[part]), GAIN_DECIMALS))
+            steps.append(step)
         at_sample += n_samples
     used = {step.source for step in steps}
     return Plan(
