@@ -27,6 +27,8 @@ from files.errors import AudioError
 
 LEAST_BEATS = 4  # of a source that has a pulse
 ATTACK_S = 0.03  # how far a beat's attack is looked for
+NEAR_S = 0.01  # distances from the attacks this near to their median are fitted by a line
+LEAST_FITTED = 16  # beats
 SMOOTH_BEATS = 9  # beats that a curve of the second degree is fitted to, where no tempo is steady
 MULTIPLES = (1, 2, 4)  # half beats of a line that a beat can last
 
@@ -57,10 +59,9 @@ class BeatTracker:
 
     def _even(self, beats: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Make the beats even where the tempo is steady, and smooth elsewhere; in seconds."""
-        lines = [line for line in steady_lines(beats) if line.is_long or len(beats) == line.n_beats]
         parts = []
         done = 0
-        for line in lines:
+        for line in steady_lines(beats):
             parts.append(self._smooth(beats[done : line.first]))
             first = beats[line.first] if line.first else 0.0
             last = beats[line.end - 1] if line.end < len(beats) else len(new) / TICKS_PER_SECOND
@@ -70,9 +71,15 @@ class BeatTracker:
         return _join(parts)
 
     def _on_attacks(self, beats: np.ndarray) -> np.ndarray:
-        """Shift even beats by their median distance from their attacks."""
+        """Bring even beats to their attacks: all by the same time, and with a truer tempo."""
+        if not len(beats):
+            return beats
         distances = self._distances(beats)
-        return beats + np.median(distances) if len(beats) else beats
+        middle = np.median(distances)
+        near = np.abs(distances - middle) <= NEAR_S
+        if near.sum() < max(LEAST_FITTED, len(beats) / 2):
+            return beats + middle
+        return beats + np.polyval(np.polyfit(beats[near], distances[near], 1), beats)
 
     def _smooth(self, beats: np.ndarray) -> np.ndarray:
         """Bring uneven beats to their attacks, along a smooth curve."""
