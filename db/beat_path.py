@@ -96,11 +96,11 @@ def _after_changes(
         ):
             other = scores[there] - cost[here[1]]
             is_better = other > best[here]
-            best[here][is_better] = other[is_better]
-            changes[here][is_better] = change
+            np.copyto(best[here], other, where=is_better)
+            np.copyto(changes[here], change, where=is_better)
     is_better = restart[:, None] > best
-    best = np.where(is_better, restart[:, None], best)
-    changes[is_better] = RESTARTED
+    np.copyto(best, restart[:, None], where=is_better)
+    np.copyto(changes, RESTARTED, where=is_better)
     return best, changes
 
 

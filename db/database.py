@@ -25,6 +25,7 @@ from db.manifest_reading import (
     read_unit_lengths,
 )
 from db.normaliser import Normaliser
+from db.settings import METRICAL
 from db.source import Failure, Source
 from db.unit_rows import UnitRows
 from db.unit_table import Units, tile_sources
@@ -187,6 +188,23 @@ class Database:
         number = self.settings.names.index(name)
         columns = [rows[:, number] for _, rows in self.sequences()]
         return np.concatenate([np.empty(0, np.float32), *columns])
+
+    def metrical_columns(self) -> np.ndarray:
+        """Return the columns `METRICAL` of all units, float32, shape (n_units, 4).
+
+        Raises
+        ------
+        DatabaseError
+            If its units are not parts of beats.
+        """
+        if not self.settings.is_metrical:
+            raise DatabaseError(
+                f"{self.path} has units of the kind {self.settings.units}, without"
+                f" {', '.join(METRICAL)}; build a database with them: demiurge db build"
+                f" {self.root} NEW.db --units beat/4"
+                f" --descriptors {','.join(self.settings.descriptors)}"
+            )
+        return np.stack([self.column(name) for name in METRICAL], axis=1)
 
     def rows_at(self, positions: np.ndarray) -> np.ndarray:
         """Return the descriptors of the units at positions in `units`.

@@ -64,6 +64,11 @@ def register_edges(settings: DescriptorSettings) -> list[int]:
     return [0, low, min(max(middle, low + 1), n - 1), n]
 
 
+def root_mean_square(flux: np.ndarray) -> float:
+    """Return the root mean square of a flux without its first frame, which rises from silence."""
+    return float(np.sqrt(np.mean(flux[1:].astype(np.float64) ** 2))) if len(flux) > 1 else 0.0
+
+
 def novelty(registers: np.ndarray, frames: np.ndarray, ticks: np.ndarray) -> np.ndarray:
     """Return the novelty at ticks, in standard deviations around the local mean.
 
@@ -75,7 +80,7 @@ def novelty(registers: np.ndarray, frames: np.ndarray, ticks: np.ndarray) -> np.
     """
     total = np.zeros(len(ticks))
     for register in registers.T.astype(np.float64):
-        scale = np.sqrt(np.mean(register**2)) + QUIETEST_DB
+        scale = root_mean_square(register) + QUIETEST_DB
         total += np.interp(ticks, frames, np.minimum(register / scale, LOUDEST))
     width = round(LOCAL_S * TICKS_PER_SECOND)
     mean = uniform_filter1d(total, width, mode="nearest")

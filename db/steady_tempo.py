@@ -37,18 +37,20 @@ class Line:
         """True if more than one chunk is on it."""
         return len(self.sums) > 1
 
-    @property
-    def n_beats(self) -> int:
-        return self.end - self.first
+    def place(self, times: np.ndarray) -> np.ndarray:
+        """Return the number of the half beat nearest to each time."""
+        return np.rint((times - self.start) / self.step)
 
-    def place(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the nearest half beat of each time, and the distance from it in seconds."""
-        n = np.rint((times - self.start) / self.step)
-        return n, times - self.start - n * self.step
+    def is_near(self, times: np.ndarray) -> np.ndarray:
+        """Return which times lie near a half beat."""
+        distance = times - self.start - self.place(times) * self.step
+        return np.abs(distance) <= min(NEAR_S, self.step / 4)
 
 
 def steady_lines(times: np.ndarray) -> list[Line]:
     """Return the lines of the parts of steady tempo, in order.
+
+    They have two chunks at least, unless there is one chunk in all.
 
     Parameters
     ----------
@@ -67,7 +69,21 @@ def steady_lines(times: np.ndarray) -> list[Line]:
         line = _fit_chunk(times, first, end)
         if line is not None:
             lines.append(line)
+    lines = [line for line in lines if line.is_long or n_chunks == 1]
+    for i, line in enumerate(lines):
+        least = lines[i - 1].end if i else 0
+        most = lines[i + 1].first if i + 1 < len(lines) else len(times)
+        _grow(line, times, least, most)
     return lines
+
+
+def _grow(line: Line, times: np.ndarray, least: int, most: int) -> None:
+    """Take in the neighbouring beats that lie on the line, at most from `least` to `most`."""
+    near = line.is_near(times)
+    while line.end < most and near[line.end]:
+        line.end += 1
+    while line.first > least and near[line.first - 1]:
+        line.first -= 1
 
 
 def _fit_chunk(times: np.ndarray, first: int, end: int) -> Line | None:
@@ -98,8 +114,8 @@ def _refit(line: Line, times: np.ndarray, first: int, end: int) -> Line | None:
     """Fit the line to the beats from `first` to `end` and to those that it was fitted to."""
     chunk = times[first:end]
     for _ in range(2):
-        n, distance = line.place(chunk)
-        near = np.abs(distance) <= min(NEAR_S, line.step / 4)
+        n = line.place(chunk)
+        near = line.is_near(chunk)
         if near.mean() < 1 - MOST_FAR:
             return None
         n = n[near]
@@ -116,7 +132,7 @@ def _refit(line: Line, times: np.ndarray, first: int, end: int) -> Line | None:
         if np.abs(drift).max() > DRIFT_S:
             return None
         fitted = Line(line.first, end, start, step, sums)
-        if np.abs(fitted.place(chunk)[0] - line.place(chunk)[0]).max() == 0:
+        if (fitted.place(chunk) == line.place(chunk)).all():
             return fitted
         line = Line(line.first, line.end, start, step, line.sums)
     return None

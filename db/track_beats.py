@@ -19,14 +19,19 @@ from db.beat_grid import BeatGrid, no_grid
 from db.beat_path import FASTEST, HALF, NOVELTY, SLOWEST, likely_beats, tempo_cost
 from db.descriptors.frames import frames_of
 from db.envelope import Envelope
-from db.novelty import TICKS_PER_SECOND, Flux, novelty
+from db.novelty import TICKS_PER_SECOND, Flux, novelty, root_mean_square
 from db.pulse import pulse_of
 from db.settings import DescriptorSettings
 from db.steady_tempo import Line, steady_lines
 from files.errors import AudioError
 
 LEAST_BEATS = 4  # of a source that has a pulse
+LEAST_FLUX_DB = 0.3  # root mean square; ambient sounds have less, a soft piano 0.4
+FLUX_S = 0.023  # between frames; between closer ones, the bands rise less
 ATTACK_S = 0.03  # how far a beat's attack is looked for
+NEAR_S = 0.01  # distances from the attacks this near to their median are fitted by a line
+LEAST_FITTED = 16  # beats
+MOST_FITTED = 0.8  # of the beats
 SMOOTH_BEATS = 9  # beats that a curve of the second degree is fitted to, where no tempo is steady
 MULTIPLES = (1, 2, 4)  # half beats of a line that a beat can last
 
@@ -48,8 +53,11 @@ class BeatTracker:
         step = rate / TICKS_PER_SECOND
         ticks = np.arange(int(n_samples / step) + 1) * step
         new = novelty(flux[:, 1:], np.arange(len(flux)) * hop + first, ticks)
+        least_flux = LEAST_FLUX_DB * min(1.0, hop / rate / FLUX_S)
+        if root_mean_square(flux[:, 0]) < least_flux or not self.envelope.n_blocks:
+            return no_grid(n_samples, rate)
         beats = likely_beats(new, TICKS_PER_SECOND) / TICKS_PER_SECOND
-        if len(beats) < LEAST_BEATS or not self.envelope.n_blocks:
+        if len(beats) < LEAST_BEATS:
             return no_grid(n_samples, rate)
         beats = _enclose(self._even(beats, new), n_samples / rate)
         pulse = pulse_of(beats, new)
@@ -57,10 +65,9 @@ class BeatTracker:
 
     def _even(self, beats: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Make the beats even where the tempo is steady, and smooth elsewhere; in seconds."""
-        lines = [line for line in steady_lines(beats) if line.is_long or len(beats) == line.n_beats]
         parts = []
         done = 0
-        for line in lines:
+        for line in steady_lines(beats):
             parts.append(self._smooth(beats[done : line.first]))
             first = beats[line.first] if line.first else 0.0
             last = beats[line.end - 1] if line.end < len(beats) else len(new) / TICKS_PER_SECOND
@@ -70,9 +77,15 @@ class BeatTracker:
         return _join(parts)
 
     def _on_attacks(self, beats: np.ndarray) -> np.ndarray:
-        """Shift even beats by their median distance from their attacks."""
+        """Bring even beats to their attacks: all by the same time, and with a truer tempo."""
+        if not len(beats):
+            return beats
         distances = self._distances(beats)
-        return beats + np.median(distances) if len(beats) else beats
+        middle = np.median(distances)
+        near = np.abs(distances - middle) <= NEAR_S
+        if near.sum() < max(LEAST_FITTED, MOST_FITTED * len(beats)):
+            return beats + middle
+        return beats + np.polyval(np.polyfit(beats[near], distances[near], 1), beats)
 
     def _smooth(self, beats: np.ndarray) -> np.ndarray:
         """Bring uneven beats to their attacks, along a smooth curve."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from db.columns import DESCRIPTOR_NAMES, columns_of
 from db.database import Database
-from db.settings import STD_SUFFIX
+from db.settings import METRICAL, STD_SUFFIX
 from files.errors import ParameterError
 
 RELATIONS: dict[str, Callable] = {
@@ -235,6 +235,10 @@ def _descriptor_values(database: Database, column: str) -> np.ndarray:
     settings = database.settings
     if column in settings.names:
         return database.column(column)
+    if column in METRICAL:
+        raise ParameterError(
+            f"{database.path} has no {column}; build a database with --units beat/4"
+        )
     for descriptor in set(DESCRIPTOR_NAMES) - set(settings.descriptors):
         columns = columns_of(descriptor, n_mfcc=settings.n_mfcc).names
         if column.removesuffix(STD_SUFFIX) in columns:

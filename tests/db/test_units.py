@@ -4,22 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio.read import read_mono
-from audio.resample import resample
 from db.aggregate import unit_descriptors
 from db.analyse import describe_file, describe_signal
 from db.envelope import ENVELOPE_SAMPLES
 from db.settings import DURATION, DescriptorSettings
 from db.units import UnitFinder, step_lengths
-from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
-
-RATE = 44100
-
-
-def sound(name: str) -> np.ndarray:
-    mono, info = read_mono(CORPUS_DIR / f"{name}.ogg")
-    return resample(mono, info.sample_rate, RATE)
+from tests.db.sounds import RATE, sound
 
 
 def starts_of(samples: np.ndarray, **options) -> np.ndarray:
