@@ -133,5 +133,3 @@ def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:
     angles = 2 * np.pi * parts[:, None] / settings.beat_parts
     off = 1 - np.cos(angles) * cosine - np.sin(angles) * sine
     return (tempo + PART * off).astype(np.float32)
-
-

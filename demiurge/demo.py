@@ -22,6 +22,7 @@ from demiurge.pipeline import RenderResult, render_continuation
 from demiurge.shipped import shipped_model
 from files.atomic import make_folder
 from files.progress import Progress
+from query.options import CONTINUATION_PATH
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
@@ -30,7 +31,7 @@ from synth.generated_manifest import clear_folder
 from synth.generator import Generator
 from synth.vocoder import Vocoder
 
-STEPS = 430  # 10 s
+CONTINUATION_SECONDS = 10.0
 GENERATED_MINUTES = 1.0
 GENERATED_FILE_SECONDS = 10.0
 
@@ -160,9 +161,9 @@ def continue_seed(database: Database, out: Path, random_seed: int, echo: Echo) -
         database.path,
         out / "forecaster",
         out / "continuation.wav",
-        steps=STEPS,
+        seconds=CONTINUATION_SECONDS,
         sampling=SamplingOptions(random_seed=random_seed),
-        search=SearchSettings(),
+        search=SearchSettings(path=CONTINUATION_PATH),
     )
     seconds = result.summary.n_samples / database.sample_rate
     echo(

@@ -233,9 +233,7 @@ class ClosedLoop:
                 costs[:, near] += APART
         return costs
 
-    def _join_costs(
-        self, rows: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]
-    ) -> np.ndarray:
+    def _join_costs(self, rows: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         if rows[0] == NONE:
             return self._contexts.after_seed(self._seed)
         costs = self._contexts.after(rows)
@@ -287,9 +285,7 @@ class ClosedLoop:
         return np.stack(costs)
 
 
-def _expected_scores(
-    scores: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]
-) -> np.ndarray:
+def _expected_scores(scores: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Return how likely what follows should be: as likely as what really follows in the source.
 
     Music is not the likeliest music. Where the source ends, it is a high quantile.
@@ -342,4 +338,3 @@ def find_continuations(
         rows.append(search.run())
         paths.append(search.describe(rows[-1]))
     return paths
-

@@ -4,3 +4,8 @@ SEARCHES = ("viterbi", "beam", "greedy")
 METRICS = ("l2", "cosine", "l1", "linf", "lp:P")
 INDEX_KINDS = ("flat", "ivf", "pq")
 AUTO = "auto"  # the best index kind for the database
+
+# defaults of a continuation, which is not held to a target as a mosaic is
+CONTINUITY = 0.5
+NOVELTY = 1.0
+MAX_RUN = 2.5  # seconds

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from files.errors import ParameterError
-from query.names import SEARCHES
+from query.names import CONTINUITY, MAX_RUN, NOVELTY, SEARCHES
 
 DEFAULT_K = 32
 
@@ -63,3 +63,6 @@ class PathOptions:
     def looks_back(self) -> bool:
         """True if what may be played, or its cost, depends on more than the unit before."""
         return bool(self.novelty or self.min_reuse or np.isfinite(self.max_run))
+
+
+CONTINUATION_PATH = PathOptions(continuity=CONTINUITY, novelty=NOVELTY, max_run=MAX_RUN)

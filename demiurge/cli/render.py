@@ -18,7 +18,7 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
-from demiurge.cli.options.sampling import forecast_option, sampling_options
+from demiurge.cli.options.sampling import forecast_option, scoring_options
 from demiurge.cli.options.search import mosaic_search, render_search
 from demiurge.cli.render_report import echo_results
 from demiurge.cli.terminal import progress_bar
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from query.settings import SearchSettings
     from sequencer.sampling import SamplingOptions
 
-DEFAULT_UNITS = 430  # 10 s of frames
+DEFAULT_SECONDS = 10.0
 
 
 @command(
@@ -46,9 +46,11 @@ DEFAULT_UNITS = 430  # 10 s of frames
 @forecast_option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
-    help=f"How long to go on, in seconds. [default: {DEFAULT_UNITS} units, 10 s of frames]",
+    default=DEFAULT_SECONDS,
+    show_default=True,
+    help="How long to go on, in seconds.",
 )
-@sampling_options
+@scoring_options
 @render_search
 @render_options_group
 @root_option
@@ -58,7 +60,7 @@ def render(
     seed: Path,
     database: Path,
     model: Path,
-    seconds: float | None,
+    seconds: float,
     sampling: SamplingOptions,
     search: SearchSettings,
     render_options: RenderOptions,
@@ -67,7 +69,10 @@ def render(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Continue SEED with units of DB, as MODEL forecasts it.
+    """Continue SEED with units of DB, which MODEL chooses and hears.
+
+    They are chosen from passages that sound like the end of SEED. If SEED has a pulse and the
+    units are parts of beats, it goes on in its tempo.
 
     The plan is written beside OUT, as OUT.plan.json.
     """
@@ -80,7 +85,6 @@ def render(
             database,
             model,
             out,
-            steps=DEFAULT_UNITS if seconds is None else None,
             seconds=seconds,
             sampling=sampling,
             search=search,

@@ -9,7 +9,7 @@ from db.database import Database
 from demiurge.evaluate.continuation import Continuation, read_continuation
 from demiurge.pipeline import render_continuation
 from files.hashing import hash_file
-from query.options import PathOptions
+from query.options import CONTINUATION_PATH
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
 
@@ -50,7 +50,7 @@ class Rendered:
                 Path(folder) / "continuation.wav",
                 seconds=seconds,
                 sampling=SamplingOptions(random_seed=random_seed),
-                search=SearchSettings(path=PathOptions(random_seed=random_seed)),
+                search=SearchSettings(path=CONTINUATION_PATH),
                 root=self.database.root,
             )
             return read_continuation(result.wav, result.plan, seconds)

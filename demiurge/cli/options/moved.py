@@ -29,6 +29,13 @@ MOVED: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("mosaic", "query"), "--temperature", "is --path-temperature now"),
     (("sequencer train",), "--model", "is --architecture now"),
     (("render",), "--steps", "is gone: say how long with --seconds (43 frames are a second)"),
+    (
+        ("render",),
+        "-k",
+        "is gone: all units of passages that sound like the seed are considered",
+    ),
+    (("render",), "--top-p", "is an option of sequencer forecast only"),
+    (("render",), "--rest-threshold", "is an option of mosaic and query only"),
     (SEARCHING, "--search", f"{PYTHON}: PathOptions(search=…) of query.options"),
     (RENDERING, "--index", "is an option of demiurge query now; here the best kind is chosen"),
     (SEARCHING, "--within", "is a condition now: --where 'start_s>=0.5' --where 'start_s<=2'"),

@@ -17,21 +17,22 @@ THE_FORECAST = "The forecast"
 forecast_option = partial(option, heading=THE_FORECAST)
 
 
-def make_sampling(temperature: float, top_p: float, random_seed: int) -> SamplingOptions:
+def make_sampling(temperature: float, random_seed: int, top_p: float = 1.0) -> SamplingOptions:
     """Return `SamplingOptions` from the command's options."""
     from sequencer.sampling import SamplingOptions
 
     return SamplingOptions(temperature=temperature, top_p=top_p, random_seed=random_seed)
 
 
+TEMPERATURE = forecast_option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Randomness of the forecast: 1 as learned, less is calmer, 0 takes the likeliest.",
+)
 sampling_options = option_group(
-    forecast_option(
-        "--temperature",
-        type=click.FloatRange(0),
-        default=1.0,
-        show_default=True,
-        help="Randomness of the forecast: 1 as learned, less is calmer, 0 takes the likeliest.",
-    ),
+    TEMPERATURE,
     forecast_option(
         "--top-p",
         type=click.FloatRange(0, 1, min_open=True),
@@ -39,6 +40,12 @@ sampling_options = option_group(
         show_default=True,
         help="Sample only from the likeliest choices that together have this probability.",
     ),
+    random_seed_option(THE_FORECAST),
+    into="sampling",
+    make=make_sampling,
+)
+scoring_options = option_group(
+    TEMPERATURE,
     random_seed_option(THE_FORECAST),
     into="sampling",
     make=make_sampling,

@@ -10,7 +10,7 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
-from query.names import AUTO, INDEX_KINDS, METRICS
+from query.names import AUTO, CONTINUITY, INDEX_KINDS, MAX_RUN, METRICS, NOVELTY
 
 if TYPE_CHECKING:
     from query.settings import SearchSettings
@@ -76,36 +76,37 @@ VARIATIONS = path_option(
     show_default=True,
     help="Number of different paths, each written as OUT-1.wav, OUT-2.wav, … with its plan.",
 )
+CONTINUITY_HELP = (
+    "Weight of the joins: 0 takes the nearest unit at every step, 1 makes long runs of one source."
+)
+NOVELTY_HELP = "Cost of reusing a unit, for each doubling of its uses: 0 to about 5."
+MAX_RUN_HELP = "Longest run of one source, in seconds."
+MIN_REUSE = path_option(
+    "--min-reuse",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Least time before a unit is played again, in seconds.",
+)
 PATH = (
     path_option(
         "--continuity",
         type=click.FloatRange(0),
         default=0.25,
         show_default=True,
-        help="Weight of the joins: 0 takes the nearest unit at every step, 1 makes long runs of one"
-        " source.",
+        help=CONTINUITY_HELP,
     ),
     path_option(
-        "--novelty",
-        type=click.FloatRange(0),
-        default=0.0,
-        show_default=True,
-        help="Cost of reusing a unit, for each doubling of its uses: 0 to about 5.",
+        "--novelty", type=click.FloatRange(0), default=0.0, show_default=True, help=NOVELTY_HELP
     ),
-    path_option(
-        "--min-reuse",
-        type=click.FloatRange(0),
-        default=0.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Least time before a unit is played again, in seconds.",
-    ),
+    MIN_REUSE,
     path_option(
         "--max-run",
         type=click.FloatRange(0, min_open=True),
         default=math.inf,
         metavar="SECONDS",
-        help="Longest run of one source, in seconds. [default: no limit]",
+        help=f"{MAX_RUN_HELP} [default: no limit]",
     ),
     path_option(
         "--rest-threshold",
@@ -114,6 +115,27 @@ PATH = (
         metavar="DISTANCE",
         help="Leave silence where even the nearest unit is farther than this distance; demiurge"
         " query shows distances. [default: never]",
+    ),
+)
+CONTINUATION_PATH = (
+    path_option(
+        "--continuity",
+        type=click.FloatRange(0),
+        default=CONTINUITY,
+        show_default=True,
+        help="Weight of the joins against the forecast: 0 joins anything, 1 joins only what fits.",
+    ),
+    path_option(
+        "--novelty", type=click.FloatRange(0), default=NOVELTY, show_default=True, help=NOVELTY_HELP
+    ),
+    MIN_REUSE,
+    path_option(
+        "--max-run",
+        type=click.FloatRange(0, min_open=True),
+        default=MAX_RUN,
+        show_default=True,
+        metavar="SECONDS",
+        help=MAX_RUN_HELP,
     ),
 )
 CHANCE = (
@@ -139,7 +161,7 @@ def make_search(
     novelty: float,
     min_reuse: float,
     max_run: float,
-    rest_threshold: float,
+    rest_threshold: float = math.inf,
     k: int | None = None,
     kind: str = AUTO,
     variations: int = 1,
@@ -174,6 +196,8 @@ def make_search(
 
 
 # random numbers vary the forecast of `render`, but the path of `mosaic`
-render_search = option_group(*UNITS, K, *PATH, VARIATIONS, into="search", make=make_search)
+render_search = option_group(
+    *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
+)
 mosaic_search = option_group(*UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search)
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)

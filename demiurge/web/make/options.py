@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from demiurge.web.make.jobs import MOST_VARIATIONS
 from demiurge.web.values import check_keys, take_integer, take_number, take_text
+from query.names import CONTINUITY, NOVELTY
 
 MOSAIC_TEMPERATURE = 0.0  # of the path; variations of a mosaic still have different paths
 BOUNDS = {
@@ -29,7 +30,7 @@ class JobOptions:
 
 
 NAMES = tuple(field.name for field in fields(JobOptions))
-DEFAULTS = JobOptions()
+DEFAULTS = JobOptions(continuity=CONTINUITY, novelty=NOVELTY)
 MOSAIC_DEFAULTS = JobOptions(temperature=MOSAIC_TEMPERATURE)
 
 

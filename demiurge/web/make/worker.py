@@ -7,6 +7,7 @@ a closed terminal, since the server decides when it ends.
 import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,12 +140,12 @@ def _continue(
     variations: int = 1,
 ) -> None:
     from demiurge.pipeline import render_continuation
-    from query.options import PathOptions
+    from query.options import CONTINUATION_PATH
     from query.settings import SearchSettings
     from sequencer.sampling import SamplingOptions
 
     assert task.model is not None
-    path = PathOptions(continuity=task.continuity, novelty=task.novelty)
+    path = replace(CONTINUATION_PATH, continuity=task.continuity, novelty=task.novelty)
     render_continuation(
         task.seed,
         task.database,
