@@ -6,9 +6,9 @@ rings      |▇▇▇▇▇▇▇  |▇▇▇▇▇▇▇  |▇▇▇▇▇▇�
 stretched  |▇▇▇▇▇▇▇▇▇|▇▇▇▇▇▇▇▇▇|▇▇▇▇▇▇▇▇▇|                  a run by one factor
 
 A *run* is a part of the path whose units follow one another in their source. It starts on the grid.
-Within it, a unit may start up to 10 ms off the grid, so that the run need not be parted: two attacks
-10 ms apart are heard as one. Where more would come together, the run is parted, and its second part
-starts on the grid.
+Within it, a unit may start up to 30 ms off the grid, so that the run need not be parted: players
+are not exact, either. Where more would come together, the run is parted, and its second part starts
+on the grid.
 """
 
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ from db.unit_table import Units
 from files.errors import ParameterError
 
 CLOSED_MS = 10.0  # a gap up to this is closed with what follows the unit
-WITHIN_MS = 30.0  # how far from the grid a unit may start within a run: players are not exact
+WITHIN_MS = 30.0  # how far from the grid a unit may start within a run
 SAME_TEMPO = 0.02  # runs whose factor is nearer to 1 are not stretched
-# beyond these factors stretching is heard as an effect
 STRETCH_DECIMALS = 9
+# beyond these factors stretching is heard as an effect
 LOWEST_FACTOR = 0.5
 HIGHEST_FACTOR = 2.0
 
@@ -68,7 +68,7 @@ def place_on_grid(
 ) -> Placement:
     """Place a path of units on the grid that steps of given lengths make.
 
-    Steps do not overlap. A run starts on the grid, and its units within 10 ms of it. With
+    Steps do not overlap. A run starts on the grid, and its units within 30 ms of it. With
     `stretch`, a run is stretched to the length of its steps, by one factor if that keeps its units
     so near to the grid, else in parts. A factor that differs from 1 by 2 % or less, or is not
     within 0.5 to 2, becomes 1.
