@@ -23,6 +23,7 @@ from sequencer.sampling import SamplingOptions
 
 TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
 SAME_TEMPO = 0.03  # octaves that cost nothing
+TOLERANCE_MS = 30.0  # players are not more exact; a run that is within it is not parted
 PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
 
 
@@ -60,6 +61,7 @@ class Continuation:
             self.path.n_samples,
             sample_rate=database.sample_rate,
             stretch=can_transform(),
+            tolerance_ms=TOLERANCE_MS,
             first_offset=max(first - max(round(first * min(played, 1)), 1), 0),
         )
 
@@ -90,7 +92,7 @@ def continue_seed(
         costs = _metrical_costs(timing, database)
         distances = distances + costs.min(axis=0)
     run_seconds = min(search.path.max_run, seconds)
-    positions = choose_world(distances, allowed, database, run_seconds=run_seconds)
+    positions = choose_world(distances, allowed, database, seconds=seconds, run_seconds=run_seconds)
     world = World(positions, costs[:, positions])
     rules = Rules(
         search.path,

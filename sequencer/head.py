@@ -38,7 +38,7 @@ class Listener:
         raise NotImplementedError
 
     def hear(self, units: Tensor) -> Tensor:
-        """Hear the unit (B,), int64, that each hypothesis plays; return the next input (B, n_in)"""
+        """Hear the unit (B,), int64, of each hypothesis; return the next input (B, n_in)."""
         raise NotImplementedError
 
     def settle(self, hidden: Tensor) -> Tensor:
