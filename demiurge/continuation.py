@@ -6,7 +6,7 @@ import numpy as np
 
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
-from demiurge.plans.placing import Placement, place_on_grid
+from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
 from files.progress import Progress, no_progress
@@ -15,6 +15,7 @@ from query.closed_loop import Scorer, find_continuations
 from query.continuation_costs import World
 from query.filters import filter_units
 from query.path import UnitPath
+from query.refine_joins import refine_join
 from query.rules import Rules
 from query.settings import SearchSettings
 from query.space import Space
@@ -48,15 +49,20 @@ class Continuation:
     counts: dict[str, int]
     world_seconds: float
 
-    def place(self, database: Database) -> Placement | None:
-        """Return when the units are played, in the seed's tempo; None if it has no pulse."""
-        if not self.timing.has_pulse:
-            return None
+    def place(self, database: Database) -> Placement:
+        """Return when the units are played, in the seed's tempo if it has a pulse."""
+        positions = self.path.positions
         units = database.units
-        first = int(units.n_samples[self.path.positions[0]])
+        if not self.timing.has_pulse:
+            shifts = {
+                step: refine_join(self.space, int(positions[step - 1]), int(positions[step]))
+                for step in run_starts(positions, units)[1:]
+            }
+            return place_in_turn(positions, units, self.path.n_samples, shifts)
+        first = int(units.n_samples[positions[0]])
         played = self.timing.step_samples[0] / self.timing.whole_first
         return place_on_grid(
-            self.path.positions,
+            positions,
             units,
             self.path.n_samples,
             sample_rate=database.sample_rate,

@@ -109,19 +109,23 @@ class ClosedLoop:
         state = _Hypotheses(np.full(1, NONE), np.zeros(1), self._rules.begin())
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         total = int(self._step_samples.sum())
-        while len(trace) < len(self._step_samples) or state.past.now.min() < total:
+        while state.past.now.min() < total:
             step = len(trace)
             if step % PROGRESS_STEPS == 0:
                 done = min(int(state.past.now.min()), total)
                 self._progress(done, total, "choosing units")
             origin, state = self._extend(step, state)
             trace.append((state.rows, origin))
-            if not self._rules.whole_units and len(trace) == len(self._step_samples):
-                break
         self._progress(total, total, "choosing units")
         # of hypotheses that last longer than others, only the cost per time can be compared
         best = int((state.cost / state.past.now).argmin())
-        return _trace_back(trace, best)
+        return self._until(total, _trace_back(trace, best))
+
+    def _until(self, total: int, path: np.ndarray) -> np.ndarray:
+        """Return the part of a path that begins within `total` samples."""
+        lasting = [self._lengths(step)[max(row, 0)] for step, row in enumerate(path.tolist())]
+        begins = np.cumsum(lasting) - lasting
+        return path[begins < total]
 
     def _extend(self, step: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
         """Return what each kept hypothesis extends, a row of `state`, and the hypotheses."""
@@ -194,6 +198,7 @@ class ClosedLoop:
         n_samples = np.array(
             [self._lengths(step)[max(row, 0)] for step, row in enumerate(path.tolist())]
         )
+        n_samples[-1] -= n_samples.sum() - self._step_samples.sum()
         targets = self._score_again(path)
         chosen = targets[steps, np.maximum(path, 0)]
         distances = np.where(path == REST, 0, chosen).astype(np.float32)
