@@ -25,12 +25,15 @@ class Timing:
         How long the first step would be if the seed did not end within it.
     tempo : float
         Beats per minute; 0 without a pulse.
+    confidence : float
+        How sure the pulse of the seed is, 0 to 1; 0 if units are not parts of beats.
     """
 
     step_samples: np.ndarray
     first_part: int | None = None
     whole_first: int = 0
     tempo: float = 0.0
+    confidence: float = 0.0
 
     @property
     def has_pulse(self) -> bool:
@@ -46,11 +49,12 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     settings = database.settings
     total = seconds * settings.sample_rate
     grid = seed.grid
-    if not settings.is_metrical or grid is None or grid.confidence < PULSE:
+    confidence = grid.confidence if settings.is_metrical and grid else 0.0
+    if grid is None or confidence < PULSE:
         mean = float(database.units.n_samples.mean())
         n_steps = max(round(total / mean), 1)
         edges = np.rint(np.arange(n_steps + 1) * total / n_steps)
-        return Timing(np.diff(edges).astype(np.int64))
+        return Timing(np.diff(edges).astype(np.int64), confidence=confidence)
     parts = settings.beat_parts
     end = int(seed.step_samples.sum())
     beats = grid.after(end, 1, count=2)
@@ -67,4 +71,4 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     edges = np.append(edges[edges < total], round(total))
     edges = edges[np.append(True, np.diff(edges) > 0)]
     tempo = 60 * settings.sample_rate / period
-    return Timing(np.diff(edges), first_part, round(step), tempo)
+    return Timing(np.diff(edges), first_part, round(step), tempo, confidence)

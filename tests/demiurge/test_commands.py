@@ -33,6 +33,7 @@ from sequencer.picture import save_evaluation_picture
 
 RATE = 44100
 HOP = 1024
+FRAMES = ("--units", "frame", "--descriptors", "mfcc")
 
 
 def run(line, *more, expect=0):
@@ -54,7 +55,7 @@ def work(tmp_path_factory):
         sf.write(
             folder / "sounds" / f"{path.stem}.wav", 0.98 * np.clip(samples, -1, 1), rate
         )  # none at full scale itself
-    run("db", "build", folder / "sounds", folder / "my.db")
+    run("db", "build", folder / "sounds", folder / "my.db", *FRAMES)
     run("sequencer", "train", folder / "my.db", folder / "my.model", "--epochs", 2)
     return folder
 
