@@ -12,7 +12,8 @@ from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
-from query.closed_loop import Scorer, World, find_continuations
+from query.closed_loop import Scorer, find_continuations
+from query.continuation_costs import World
 from query.filters import filter_units
 from query.path import UnitPath
 from query.rules import Rules

@@ -16,7 +16,7 @@ BEFORE_SECONDS = 1.5  # of the passage of a unit
 AFTER_SECONDS = 4.5
 SEED_PASSAGES = 3  # of the end of a seed
 HARMONY = 2.0  # distance of a passage whose chroma is unrelated to the seed's
-WORLD = 1.3  # times the length of the continuation is chosen from the corpus to make it from
+WORLD = 1.0  # times the length of the continuation is chosen from the corpus to make it from
 FEWEST_UNITS = 64  # that it is made from, where there are as many
 
 
