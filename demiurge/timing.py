@@ -44,17 +44,15 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     """Return the steps that continue a seed for `seconds`.
 
     If the seed has a pulse and units are parts of beats, the steps are the seed's own parts of
-    beats, from where it ends. Otherwise they are as long as the units are on average.
+    beats, from where it ends. Otherwise they are as long as the units are: on average, if these
+    vary. All together last for `seconds`.
     """
     settings = database.settings
     total = seconds * settings.sample_rate
     grid = seed.grid
     confidence = grid.confidence if settings.is_metrical and grid else 0.0
     if grid is None or confidence < PULSE:
-        mean = float(database.units.n_samples.mean())
-        n_steps = max(round(total / mean), 1)
-        edges = np.rint(np.arange(n_steps + 1) * total / n_steps)
-        return Timing(np.diff(edges).astype(np.int64), confidence=confidence)
+        return Timing(_even_steps(database, round(total)), confidence=confidence)
     parts = settings.beat_parts
     end = int(seed.step_samples.sum())
     beats = grid.after(end, 1, count=2)
@@ -72,3 +70,16 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     edges = edges[np.append(True, np.diff(edges) > 0)]
     tempo = 60 * settings.sample_rate / period
     return Timing(np.diff(edges), first_part, round(step), tempo, confidence)
+
+
+def _even_steps(database: Database, total: int) -> np.ndarray:
+    """Return steps as long as a unit, int64; units go on in their source only if they are played
+    whole.
+    """
+    lengths = database.units.n_samples
+    if database.settings.units_vary:
+        n_steps = max(round(total / float(lengths.mean())), 1)
+        edges = np.rint(np.arange(n_steps + 1) * total / n_steps).astype(np.int64)
+    else:
+        edges = np.append(np.arange(0, total, lengths.max()), total)
+    return np.diff(edges)

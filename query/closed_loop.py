@@ -16,7 +16,6 @@ from typing import Protocol
 
 import numpy as np
 
-from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from query.continuation_costs import NONE, ContinuationCosts, World, less_likely_costs
 from query.index import Matches
@@ -109,19 +108,18 @@ class ClosedLoop:
         state = _Hypotheses(np.full(1, NONE), np.zeros(1), self._rules.begin())
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         total = int(self._step_samples.sum())
-        while len(trace) < len(self._step_samples) or state.past.now.min() < total:
+        while state.past.now.min() < total:
             step = len(trace)
             if step % PROGRESS_STEPS == 0:
                 done = min(int(state.past.now.min()), total)
                 self._progress(done, total, "choosing units")
             origin, state = self._extend(step, state)
             trace.append((state.rows, origin))
-            if not self._rules.whole_units and len(trace) == len(self._step_samples):
-                break
         self._progress(total, total, "choosing units")
         # of hypotheses that last longer than others, only the cost per time can be compared
         best = int((state.cost / state.past.now).argmin())
-        return _trace_back(trace, best)
+        path = _trace_back(trace, best)
+        return path[: int(np.searchsorted(np.cumsum(self._path_lengths(path)), total)) + 1]
 
     def _extend(self, step: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
         """Return what each kept hypothesis extends, a row of `state`, and the hypotheses."""
@@ -146,11 +144,8 @@ class ClosedLoop:
         rows = np.argsort(reached, kind="stable")[:HYPOTHESES]
         rows = rows[np.isfinite(reached[rows])]
         if not len(rows):
-            raise ParameterError(
-                f"step {step}: max_run={self._rules.options.max_run:g} s and"
-                f" min_reuse={self._rules.options.min_reuse:g} s leave none of"
-                f" {len(positions)} units to play; raise max_run or lower min_reuse"
-            )
+            remedy = "let the filters leave more units"
+            self._rules.check_left(step, reached, "units", remedy)
         origin = origin[rows]
         later = self._scorer.advance(origin, rows)
         past = state.past.keep(origin).then(
@@ -177,6 +172,12 @@ class ClosedLoop:
         lasting = self._step_samples[min(step, last)]
         return self._rules.n_samples(self._world.positions, lasting)
 
+    def _path_lengths(self, path: np.ndarray) -> np.ndarray:
+        """Return how long each unit of a path is played, in samples."""
+        return np.array(
+            [self._lengths(step)[max(row, 0)] for step, row in enumerate(path.tolist())]
+        )
+
     def _scale(self, n_samples: np.ndarray) -> np.ndarray | float:
         """Return weights of the target costs, so that short units do not count more per second."""
         return n_samples / n_samples.mean() if self._rules.whole_units else 1.0
@@ -191,9 +192,7 @@ class ClosedLoop:
         """Return the path that `run` found, with its costs and alternatives."""
         steps = np.arange(len(path))
         positions = np.where(path == REST, REST, self._world.positions[path])
-        n_samples = np.array(
-            [self._lengths(step)[max(row, 0)] for step, row in enumerate(path.tolist())]
-        )
+        n_samples = self._path_lengths(path)
         targets = self._score_again(path)
         chosen = targets[steps, np.maximum(path, 0)]
         distances = np.where(path == REST, 0, chosen).astype(np.float32)

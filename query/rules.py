@@ -184,8 +184,17 @@ class Rules:
         first, last = np.searchsorted(self._locked_steps, (step + 1, until))
         return self._locked_units[first:last]
 
-    def check_left(self, step: int, costs: np.ndarray) -> None:
-        """Raise a `ParameterError` if every candidate of a step has an infinite cost."""
+    def check_left(
+        self,
+        step: int,
+        costs: np.ndarray,
+        what: str = "candidates",
+        remedy: str = "consider more units with -k",
+    ) -> None:
+        """Raise a `ParameterError` if all that could be played at a step has an infinite cost.
+
+        The message says `what` that is, and names a `remedy` besides the rules'.
+        """
         if np.isfinite(costs).any():
             return
         names = []
@@ -196,10 +205,11 @@ class Rules:
         if np.isfinite(self._max_run):
             names.append(f"max_run={self.options.max_run:g} s")
             remedies += "raise max_run, "
+        rules = " and ".join(names) or "the length of the step"
         verb = "leave" if len(names) > 1 else "leaves"
         raise ParameterError(
-            f"step {step}: {' and '.join(names)} {verb} none of {len(costs)} candidates to play;"
-            f" {remedies}or consider more units with -k"
+            f"step {step}: {rules} {verb} none of {len(costs)} {what} to play; {remedies}or"
+            f" {remedy}"
         )
 
 
