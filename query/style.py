@@ -51,6 +51,27 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
     return distances
 
 
+def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
+    """Return the style of the passage of each unit, float32, (n, 2 * n_descriptors).
+
+    `positions` are int64, (n,), ascending.
+    """
+    database = space.database
+    units = database.units
+    keep = _without_levels(database)
+    of_units = units.source[positions]
+    styles = np.empty((len(positions), 2 * len(keep)), np.float32)
+    for number in np.unique(of_units):
+        wanted = of_units == number
+        first, stop = np.searchsorted(units.source, (number, number + 1))
+        n_samples = units.n_samples[first:stop]
+        begin, end = _passages(n_samples, database.sample_rate)
+        rows = positions[wanted] - first
+        vectors = space.vectors(database.source_descriptors(number)) * keep
+        styles[wanted] = _styles(vectors, n_samples, begin[rows], end[rows])
+    return styles
+
+
 def choose_world(
     distances: np.ndarray,
     allowed: np.ndarray,

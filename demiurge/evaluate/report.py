@@ -103,14 +103,15 @@ def _kernel_distance(
     continuations: Sequence[MeasuredContinuation], following: Sequence[MeasuredContinuation]
 ) -> Statistic:
     """Return the statistic for the distance of all windows from those of true continuations."""
+    tracks = [one.seed.track for one in continuations]
+    _, first, track_of = np.unique(tracks, return_index=True, return_inverse=True)
+    groups, reference_groups = (
+        np.repeat(track_of, [len(one.windows) for one in part])
+        for part in (continuations, following)
+    )
     kernels = Kernels.of(_windows(continuations), _windows(following))
-    counts_of = [len(one.windows) for one in continuations]
-    following_counts = [len(one.windows) for one in following]
-
-    def distance(counts: np.ndarray) -> float:
-        return kernels.distance(np.repeat(counts, counts_of), np.repeat(counts, following_counts))
-
-    return distance
+    grouped = kernels.by_group(groups, reference_groups)
+    return lambda counts: grouped.distance(counts[first])
 
 
 def _told_apart(
