@@ -6,6 +6,7 @@ import numpy as np
 
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
+from db.settings import FOR_CONTINUATIONS
 from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
@@ -41,6 +42,8 @@ class Continuation:
         Number of units left after each filter.
     world_seconds : float
         How much of the corpus the units were chosen from.
+    world_sources : int
+        The number of sources that it lies in.
     """
 
     path: UnitPath
@@ -48,6 +51,15 @@ class Continuation:
     space: Space
     counts: dict[str, int]
     world_seconds: float
+    world_sources: int
+
+    @property
+    def missing(self) -> list[str]:
+        """What the database lacks for continuations: names of units and descriptors."""
+        settings = self.space.database.settings
+        missing = [] if settings.is_metrical else [f"units {FOR_CONTINUATIONS.units}"]
+        wanted = FOR_CONTINUATIONS.descriptors
+        return missing + [name for name in wanted if name not in settings.descriptors]
 
     def place(self, database: Database) -> Placement:
         """Return when the units are played, in the seed's tempo if it has a pulse."""
@@ -120,7 +132,8 @@ def continue_seed(
         progress=progress,
     )
     world_seconds = float(database.units.n_samples[positions].sum() / database.sample_rate)
-    return [Continuation(path, timing, space, counts, world_seconds) for path in paths]
+    n_sources = len(np.unique(database.units.source[positions]))
+    return [Continuation(path, timing, space, counts, world_seconds, n_sources) for path in paths]
 
 
 def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:

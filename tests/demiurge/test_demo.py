@@ -12,12 +12,20 @@ from click.testing import CliRunner
 
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
-from demiurge.demo import farewell
+from demiurge.demo import SECONDS, save_after
+from demiurge.demo_figures import Figures, figures_table, measure_result
+from demiurge.demo_text import farewell
+from demiurge.pipeline import RenderResult
+from playback.plan import Plan, Step
+from playback.render import render
 
 MADE = (
     "continuation.wav",
+    "texture.wav",
+    "mosaic.wav",
     "seed_and_continuation.wav",
-    "continuation.plan.json",
+    "seed_and_texture.wav",
+    "target_and_mosaic.wav",
     "overview.png",
     "corpus.db",
     "forecaster",
@@ -34,15 +42,20 @@ def test_demo_leaves_what_it_says(tmp_path):
         assert name in result.output
         assert (out / name).exists()
     samples, rate = sf.read(out / "continuation.wav", always_2d=True)
-    assert (len(samples), rate) == (430 * 1024, 44100)
+    assert (len(samples), rate) == (SECONDS * 44100, 44100)
     assert 0.02 < np.abs(samples).max() < 1
-    plan = json.loads((out / "continuation.plan.json").read_text())
-    assert SEED_FILE.name not in {Path(step["source"]).name for step in plan["steps"]}
+    assert SECONDS <= sf.info(out / "texture.wav").duration < SECONDS + 2
     generated = sorted((out / "sounds" / "generated").glob("*.flac"))
     assert [sf.info(path).duration for path in generated] == [10.0] * 6
-    assert len(list((out / "sounds" / "recorded").iterdir())) == len(list(CORPUS_DIR.iterdir()))
+    recorded = {path.name for path in (out / "sounds" / "recorded").iterdir()}
+    bundled = {path.name for path in CORPUS_DIR.iterdir()}
+    assert bundled - recorded == {"loop_amen.ogg"}
     both = sf.info(out / "seed_and_continuation.wav")
     assert both.frames == len(samples) + sf.info(SEED_FILE).frames
+    told = next(line for line in result.output.splitlines() if "continuation  " in line)
+    pulse, ratio, tempo = (float(cell) for cell in told.split()[1:4])
+    assert ratio > 0.9
+    assert tempo > 0.7
     picture = matplotlib.image.imread(out / "overview.png")
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 200
 
