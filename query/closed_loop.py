@@ -21,7 +21,7 @@ import numpy as np
 
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from query.contexts import Contexts
+from query.contexts import Contexts, units_after
 from query.gumbel import gumbel_noise
 from query.index import Matches
 from query.path import UnitPath
@@ -43,7 +43,10 @@ NONE = -1
 class Scorer(Protocol):
     """Scores units as the next step of hypotheses; see `sequencer.scorer.ForecasterScorer`."""
 
-    def begin(self, seed: np.ndarray, units: np.ndarray) -> None: ...
+    @property
+    def n_following(self) -> int: ...
+
+    def begin(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> None: ...
 
     def scores(self) -> np.ndarray: ...
 
@@ -120,6 +123,7 @@ class ClosedLoop:
         self._novelty = Novelty(rules.options.novelty, self._units)
         self._following = self._find_following()
         self._heard = space.database.rows_at(world.positions)
+        self._continued = units_after(space.database, world.positions, scorer.n_following)
 
     def _find_following(self) -> np.ndarray:
         """Return the row of the unit that goes on in the source of each; NONE if there is none."""
@@ -136,7 +140,7 @@ class ClosedLoop:
         ParameterError
             If the rules leave nothing to play at some step.
         """
-        self._scorer.begin(self._seed, self._heard)
+        self._scorer.begin(self._seed, self._heard, self._continued)
         state = _Hypotheses(np.full(1, NONE), np.zeros(1), self._rules.begin())
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         total = int(self._step_samples.sum())
@@ -268,7 +272,7 @@ class ClosedLoop:
 
     def _score_again(self, path: np.ndarray) -> np.ndarray:
         """Return the target cost of each unit at each step of the path, (steps, n), at least 0."""
-        self._scorer.begin(self._seed, self._heard)
+        self._scorer.begin(self._seed, self._heard, self._continued)
         noise, self._noise = self._noise, 0.0
         others, self._others = self._others, ()
         costs = []
