@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 
 TEMPO_ORIGIN = 120.0  # beats per minute whose `tempo` is 0
-STEADY_BEATS = 16  # of the end of a signal, whose tempo its continuation has
+STEADY_BEATS = (16, 8, 4, 2)  # beats at the end of a signal that may give its continuation's tempo
+STEADY_S = 0.01  # how far they may be from even
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class BeatGrid:
     def after(self, sample: float, n: int, *, count: int) -> np.ndarray:
         """Return the next n-ths of a beat from a sample on, as if the signal went on.
 
-        They are extrapolated by the tempo of the last steady part.
+        They are extrapolated by the tempo of the last beats that are steady.
 
         Parameters
         ----------
@@ -102,9 +103,8 @@ class BeatGrid:
             return np.empty(0)
         last = int(with_pulse[-1]) + 1
         gaps = np.flatnonzero(self.pulse[:last] == 0)
-        first = max(int(gaps[-1]) + 1 if len(gaps) else 0, last - STEADY_BEATS)
-        run = self.beats[first : last + 1]
-        step, origin = np.polyfit(np.arange(len(run)), run, 1)
+        first = int(gaps[-1]) + 1 if len(gaps) else 0
+        origin, step = _last_tempo(self.beats[first : last + 1], STEADY_S * self.sample_rate)
         step /= n
         next_tatum = np.ceil((sample - origin) / step - 1e-6)
         return origin + step * (next_tatum + np.arange(count))
@@ -126,6 +126,17 @@ class BeatGrid:
         values = (np.cos(angle), np.sin(angle), tempo, self.pulse[at])
         columns[inside] = np.stack(values, axis=1)[inside]
         return columns
+
+
+def _last_tempo(beats: np.ndarray, near: float) -> tuple[float, float]:
+    """Return the start and the step of the longest line that the last beats lie near."""
+    for n in STEADY_BEATS:
+        last = beats[-n:]
+        places = np.arange(len(last))
+        step, origin = np.polyfit(places, last, 1)
+        if np.abs(origin + step * places - last).max() <= near:
+            break
+    return float(origin), float(step)
 
 
 def no_grid(n_samples: int, sample_rate: int) -> BeatGrid:

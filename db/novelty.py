@@ -7,7 +7,6 @@ with its neighbours' last values, so that vibrato does not count (Böck & Widmer
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from audio.mel import hz_to_mel
 from db.descriptors.frames import Frames
@@ -78,6 +77,8 @@ def novelty(registers: np.ndarray, frames: np.ndarray, ticks: np.ndarray) -> np.
     frames, ticks : ndarray
         Times of the frames and of the ticks, which are evenly spaced, in samples.
     """
+    from scipy.ndimage import uniform_filter1d
+
     total = np.zeros(len(ticks))
     for register in registers.T.astype(np.float64):
         scale = root_mean_square(register) + QUIETEST_DB

@@ -1,7 +1,6 @@
 """How sure beats are: how alike the music is from beat to beat."""
 
 import numpy as np
-from scipy.ndimage import label, maximum, uniform_filter1d
 
 from db.novelty import TICKS_PER_SECOND
 
@@ -24,6 +23,8 @@ def pulse_of(beats: np.ndarray, new: np.ndarray) -> np.ndarray:
     beats : ndarray, shape (n_beats,), in seconds
     new : ndarray, shape (ticks,)
     """
+    from scipy.ndimage import label, maximum
+
     pulse = np.append(np.minimum(likeness(beats, new), 1.0), 0.0)
     parts, n_parts = label(pulse >= LEAST_PULSE)
     highest = maximum(pulse, parts, np.arange(n_parts + 1))
@@ -52,5 +53,7 @@ def likeness(beats: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 def _around_pairs(values: np.ndarray, lag: int) -> np.ndarray:
     """Return the mean around each beat of values of pairs of beats that are `lag` apart."""
+    from scipy.ndimage import uniform_filter1d
+
     pairs = np.pad(values, (0, lag)) + np.pad(values, (lag, 0))
     return uniform_filter1d(pairs, ALIKE_BEATS, mode="nearest")

@@ -19,6 +19,7 @@ from db.beat_grid import BeatGrid, no_grid
 from db.beat_path import FASTEST, HALF, NOVELTY, SLOWEST, likely_beats, tempo_cost
 from db.descriptors.frames import frames_of
 from db.envelope import Envelope
+from db.loops import is_loop, loop_beats
 from db.novelty import TICKS_PER_SECOND, Flux, novelty, root_mean_square
 from db.pulse import pulse_of
 from db.settings import DescriptorSettings
@@ -56,12 +57,18 @@ class BeatTracker:
         least_flux = LEAST_FLUX_DB * min(1.0, hop / rate / FLUX_S)
         if root_mean_square(flux[:, 0]) < least_flux or not self.envelope.n_blocks:
             return no_grid(n_samples, rate)
-        beats = likely_beats(new, TICKS_PER_SECOND) / TICKS_PER_SECOND
-        if len(beats) < LEAST_BEATS:
-            return no_grid(n_samples, rate)
-        beats = _enclose(self._even(beats, new), n_samples / rate)
-        pulse = pulse_of(beats, new)
+        beats, pulse = self._track(new, n_samples / rate)
         return BeatGrid(beats * rate, pulse, n_samples, rate).trimmed()
+
+    def _track(self, new: np.ndarray, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the beats in seconds, and the pulse after each."""
+        beats = likely_beats(new, TICKS_PER_SECOND) / TICKS_PER_SECOND
+        pulse = np.zeros(len(beats))
+        if len(beats) >= LEAST_BEATS:
+            beats = _enclose(self._even(beats, new), seconds)
+            pulse = pulse_of(beats, new)
+        loop = None if pulse.any() else loop_beats(new, seconds)
+        return loop or (beats, pulse)
 
     def _even(self, beats: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Make the beats even where the tempo is steady, and smooth elsewhere; in seconds."""
@@ -107,12 +114,12 @@ def _beats_of_line(line: Line, first: float, last: float, new: np.ndarray) -> np
     """Return the beats on a line of half beats between two times, in seconds.
 
     The beat's length in half beats, and which of them it begins on, are those of the most novelty,
-    as in `likely_beats`.
+    as in `likely_beats`; a loop begins on a beat.
     """
     n = np.arange(np.ceil((first - line.start) / line.step), (last - line.start) // line.step + 1)
     times = line.start + n * line.step
     at = np.interp(times * TICKS_PER_SECOND, np.arange(len(new)), new) - NOVELTY
-    best = (-np.inf, times)
+    choices = []
     for multiple in MULTIPLES:
         seconds = multiple * line.step
         if multiple != 2 and not 60 / FASTEST <= seconds <= 60 / SLOWEST:
@@ -121,8 +128,13 @@ def _beats_of_line(line: Line, first: float, last: float, new: np.ndarray) -> np
             half = at[begin + multiple // 2 :: multiple] if multiple > 1 else 0
             score = at[begin::multiple].sum() + HALF * np.sum(half)
             score -= len(times) * line.step * tempo_cost(seconds)
-            best = max(best, (score, times[begin::multiple]), key=lambda one: one[0])
-    return best[1]
+            choices.append((score, seconds, times[begin::multiple]))
+    _, seconds, beats = max(choices, key=lambda choice: choice[0])
+    if is_loop(new, seconds):
+        # the beats of the same length of which one is nearest to the start
+        same = [times for _, length, times in choices if length == seconds]
+        return min(same, key=lambda times: abs((times[0] + seconds / 2) % seconds - seconds / 2))
+    return beats
 
 
 def _join(parts: list[np.ndarray]) -> np.ndarray:

@@ -9,9 +9,9 @@ Units tile a source from its first sample to its last. Onsets are found in two s
 A unit thus begins just before its attack, at or near a zero crossing, and the attack is complete.
 Both measures are taken as the file streams past, and need 4 kB of memory per second of audio.
 
-Beats are tracked by the same spectral flux (`db.track_beats`). A unit of beats or parts of them
-begins with the onset near its place in the grid, if there is one. Where there is no pulse, units
-are onsets, 250 to 500 ms apart.
+Beats are tracked by the same spectral flux (`db.track_beats`), which takes 8 kB more. A unit of
+beats or parts of them begins with the onset near its place in the grid, if there is one. Where
+there is no pulse, units are onsets, 250 to 500 ms apart.
 """
 
 from bisect import bisect

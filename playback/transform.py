@@ -5,7 +5,9 @@ input is at t * stretch in the output. Only the first and the last block would b
 block of silence is added at both ends of the input, and cut off again.
 
 Attacks stay in place: of 1284 in the bundled drum loops (107 attacks, six stretches from 0.8 to
-1.25, 0 or 3 semitones up) each is found again within 6 ms of t * stretch.
+1.25, 0 or 3 semitones up) each is found again within 6 ms of t * stretch. They are softer: at 1.1,
+their rise within 4 ms is 2.5 to 7 dB less steep. Blocks of 0.06 s would lose 1.5 to 5 dB, but spoil
+bass notes: stretched by 1.1 and back, a bundled one is off by 0.5 dB per mel band, not by 0.25.
 """
 
 import math

@@ -6,11 +6,8 @@ At each step, for several hypotheses side by side:
         ▲                                            + join in context + style, metre + rules
         └──────── hears the unit that is played ◄──── the hypotheses that cost least go on
 
-A likelihood is turned into a distance, so that it can be added to join costs: a unit that is l nats
-less likely than the likeliest costs √(2 l), its distance in standard deviations if likelihood were
-a normal distribution. Units that go on in their source join at no cost; where a rule ends a run,
-hypotheses that left it earlier compete with those that leave it now, so that it ends where leaving
-costs least.
+Costs are those of `query.continuation_costs`. Where a rule ends a run, hypotheses that left it
+earlier compete with those that leave it now, so that it ends where leaving costs least.
 """
 
 from collections.abc import Sequence
@@ -21,23 +18,16 @@ import numpy as np
 
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from query.contexts import Contexts, units_after
-from query.gumbel import gumbel_noise
+from query.contexts import units_after
+from query.continuation_costs import NONE, ContinuationCosts, World, less_likely_costs
 from query.index import Matches
 from query.path import UnitPath
 from query.rules import REST, Novelty, Past, Rules
 from query.space import Space
 
 HYPOTHESES = 12
-FORECAST = 1.0  # weight of the forecaster's likelihoods
-QUANTILE = 0.95
-NOISE = 0.25  # random variation of costs at a temperature of 1
 ALTERNATIVES = 32  # units listed for each step of the path
-APART = 3.0  # cost of what another variation plays at the same step, or close to it in its source
-NEAR = 8  # units
-NOISE_STRIDE = 1_000_003  # separates the random numbers of steps
 PROGRESS_STEPS = 16
-NONE = -1
 
 
 class Scorer(Protocol):
@@ -46,26 +36,18 @@ class Scorer(Protocol):
     @property
     def n_following(self) -> int: ...
 
+    @property
+    def has_affinities(self) -> bool: ...
+
+    def affinities(
+        self, seed: np.ndarray, units: np.ndarray, following: np.ndarray
+    ) -> np.ndarray: ...
+
     def begin(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> None: ...
 
     def scores(self) -> np.ndarray: ...
 
     def advance(self, rows: np.ndarray, units: np.ndarray) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class World:
-    """The units that a continuation may be made of.
-
-    Attributes
-    ----------
-    positions : ndarray, int64, shape (n,), ascending
-    costs : ndarray, float32, shape (period, n)
-        What each costs by itself; step t uses row t % period.
-    """
-
-    positions: np.ndarray
-    costs: np.ndarray
 
 
 @dataclass
@@ -114,23 +96,18 @@ class ClosedLoop:
         self._rules = rules
         self._seed = seed
         self._step_samples = step_samples
-        self._noise = temperature * NOISE
-        self._random_seed = random_seed
-        self._others = others
         self._progress = progress
-        self._units = space.database.units
-        self._contexts = Contexts(space, world.positions)
-        self._novelty = Novelty(rules.options.novelty, self._units)
-        self._following = self._find_following()
+        self._costs = ContinuationCosts(
+            space,
+            world,
+            seed=seed,
+            temperature=temperature,
+            random_seed=random_seed,
+            others=others,
+        )
+        self._novelty = Novelty(rules.options.novelty, space.database.units)
         self._heard = space.database.rows_at(world.positions)
         self._continued = units_after(space.database, world.positions, scorer.n_following)
-
-    def _find_following(self) -> np.ndarray:
-        """Return the row of the unit that goes on in the source of each; NONE if there is none."""
-        positions = self._world.positions
-        following = self._units.successors(positions)
-        rows = np.minimum(np.searchsorted(positions, following), len(positions) - 1)
-        return np.where(positions[rows] == following, rows, NONE)
 
     def run(self) -> np.ndarray:
         """Return the path as rows of the world, int64, `REST` where a locked step rests.
@@ -163,13 +140,12 @@ class ClosedLoop:
         if self._rules.locked.get(step) == REST:
             return self._rest(step, state)
         n_samples = self._lengths(step)
-        following = np.where(state.rows == NONE, NONE, self._following[state.rows])
-        goes_on = np.flatnonzero(following != NONE)
-        going_on = (goes_on, following[goes_on])
-        scores = self._scorer.scores()
-        expected = _expected_scores(scores, going_on)
-        costs = self._scale(n_samples) * self._target_costs(step, scores, expected)
-        costs += self._rules.options.continuity * self._join_costs(state.rows, going_on)
+        going_on = self._costs.going_on(state.rows)
+        following = np.full(len(state.rows), NONE)
+        following[going_on[0]] = going_on[1]
+        targets = self._costs.targets(step, self._scorer.scores(), going_on)
+        costs = self._scale(n_samples) * targets
+        costs += self._rules.options.continuity * self._costs.joins(state.rows, going_on)
         positions = self._world.positions
         costs += self._novelty.costs(state.past, positions)
         forbidden = self._rules.forbid(step, state.past, positions, n_samples, going_on) > 0
@@ -193,7 +169,7 @@ class ClosedLoop:
             positions[rows], n_samples[rows], following[origin] == rows
         )
         # of the tokens head: what the levels that are known only now say about earlier steps
-        cost = reached[rows] + FORECAST * np.sqrt(2 * (later.max() - later))
+        cost = reached[rows] + less_likely_costs(later.max() - later)
         state = _Hypotheses(rows, cost, past)
         self._novelty.count_use(past, int(state.cost.argmin()))
         return origin, state
@@ -223,27 +199,6 @@ class ClosedLoop:
             return np.zeros(len(n_samples), bool)
         return self._rules.too_short(self._world.positions, n_samples)
 
-    def _target_costs(self, step: int, scores: np.ndarray, expected: np.ndarray) -> np.ndarray:
-        """Return what each unit costs each hypothesis, apart from its join, (hypotheses, n)."""
-        less_likely = np.maximum(expected[:, None] - scores, 0)
-        costs = FORECAST * np.sqrt(2 * less_likely)
-        costs += self._world.costs[step % len(self._world.costs)]
-        if self._noise:
-            numbers = self._world.positions + step * NOISE_STRIDE
-            costs -= (self._noise * gumbel_noise(self._random_seed, numbers)).astype(np.float32)
-        for other in self._others:
-            if step < len(other) and other[step] != REST:
-                near = slice(max(other[step] - NEAR, 0), other[step] + NEAR + 1)
-                costs[:, near] += APART
-        return costs
-
-    def _join_costs(self, rows: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        if rows[0] == NONE:
-            return self._contexts.after_seed(self._seed)
-        costs = self._contexts.after(rows)
-        costs[going_on] = 0
-        return costs
-
     def describe(self, path: np.ndarray) -> UnitPath:
         """Return the path that `run` found, with its costs and alternatives."""
         steps = np.arange(len(path))
@@ -265,7 +220,7 @@ class ClosedLoop:
     def _plain_joins(self, positions: np.ndarray) -> np.ndarray:
         """Return the join cost of each unit and the one before it, as if both were whole."""
         joins = np.zeros(len(positions), np.float32)
-        lengths = self._units.n_samples[np.maximum(positions[:-1], 0)]
+        lengths = self._space.database.units.n_samples[np.maximum(positions[:-1], 0)]
         to_each = self._space.joins.to_each
         joins[1:] = to_each(positions[:-1], lengths, positions[1:, None])[:, 0]
         return joins
@@ -273,30 +228,14 @@ class ClosedLoop:
     def _score_again(self, path: np.ndarray) -> np.ndarray:
         """Return the target cost of each unit at each step of the path, (steps, n), at least 0."""
         self._scorer.begin(self._seed, self._heard, self._continued)
-        noise, self._noise = self._noise, 0.0
-        others, self._others = self._others, ()
         costs = []
-        for step, row in enumerate(path.tolist()):
-            scores = self._scorer.scores()
-            before = path[step - 1] if step else NONE
-            following = self._following[before] if before != NONE else NONE
-            going = np.flatnonzero(np.array([following]) != NONE)
-            expected = _expected_scores(scores, (going, np.array([following])[going]))
-            costs.append(self._target_costs(step, scores, expected)[0])
-            self._scorer.advance(np.zeros(1, np.int64), np.array([row]))
-        self._noise = noise
-        self._others = others
+        before = np.full(1, NONE)
+        for step, row in enumerate(path[:, None]):
+            going_on = self._costs.going_on(before)
+            costs.append(self._costs.plain_targets(step, self._scorer.scores(), going_on)[0])
+            self._scorer.advance(np.zeros(1, np.int64), row)
+            before = row
         return np.stack(costs)
-
-
-def _expected_scores(scores: np.ndarray, going_on: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return how likely what follows should be: as likely as what really follows in the source.
-
-    Music is not the likeliest music. Where the source ends, it is a high quantile.
-    """
-    expected = np.quantile(scores, QUANTILE, axis=1)
-    expected[going_on[0]] = scores[going_on]
-    return expected
 
 
 def _trace_back(trace: list[tuple[np.ndarray, np.ndarray]], last: int) -> np.ndarray:

@@ -12,8 +12,10 @@ import numpy as np
 
 from db.database import Database
 from query.space import Space
+from query.style import passage_styles
 
 CONTEXT_STEPS = 4  # units compared before the join, besides the one after it
+STYLE = 1.0  # weight of the squared distance of the styles of both passages
 DECAY = 0.6  # weight of each unit further back, relative to the one after it
 
 
@@ -32,9 +34,10 @@ class Contexts:
         self._space = space
         weights = DECAY ** np.arange(CONTEXT_STEPS + 1)
         self._weights = np.sqrt(weights / weights.sum()).astype(np.float32)
-        self._offered = self._gather(positions, newest=0)
+        styles = np.sqrt(np.float32(STYLE)) * passage_styles(space, positions)
+        self._offered = np.concatenate([self._gather(positions, newest=0), styles], axis=1)
         self._offered_squared = (self._offered**2).sum(axis=1)
-        self._expected = self._gather(positions, newest=1)
+        self._expected = np.concatenate([self._gather(positions, newest=1), styles], axis=1)
 
     def after(self, rows: np.ndarray) -> np.ndarray:
         """Return the join cost from units to all, (len(rows), n); all are rows of `positions`."""
@@ -52,7 +55,8 @@ class Contexts:
         compared[1 : len(vectors) + 1] = self._weights[1 : len(vectors) + 1]
         compared /= np.sqrt((compared**2).sum())
         shape = (len(self._offered), CONTEXT_STEPS + 1, -1)
-        offered = self._offered.reshape(shape) / self._weights[:, None]
+        width = (CONTEXT_STEPS + 1) * vectors.shape[1]
+        offered = self._offered[:, :width].reshape(shape) / self._weights[:, None]
         difference = (offered - known) * compared[:, None]
         return np.sqrt((difference**2).sum(axis=(1, 2)))[None].astype(np.float32)
 

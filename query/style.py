@@ -2,7 +2,8 @@
 
 The style of a passage is the mean and the standard deviation of its unit vectors. Levels are left
 out, since playback can match them. The passage of a unit is what would be heard if playing began
-there, and a little of what comes before; that of a seed is its end.
+there, and a little of what comes before. The distance from a seed is the mean of those from its
+last passages: what follows often returns to any of them.
 """
 
 import numpy as np
@@ -13,9 +14,10 @@ from query.space import LEVEL_COLUMNS, Space
 
 BEFORE_SECONDS = 1.5  # of the passage of a unit
 AFTER_SECONDS = 4.5
+SEED_PASSAGES = 3  # of the end of a seed
 HARMONY = 2.0  # distance of a passage whose chroma is unrelated to the seed's
-WORLD_SECONDS = 90.0  # of the corpus that a continuation is made from
-FEWEST_UNITS = 256  # that it is made from, where there are as many
+WORLD = 1.0  # times the length of the continuation is chosen from the corpus to make it from
+FEWEST_UNITS = 64  # that it is made from, where there are as many
 
 
 def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) -> np.ndarray:
@@ -29,10 +31,8 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
     """
     database = space.database
     keep = _without_levels(database)
-    chroma = _chroma_columns(database)
-    of_seed = _seed_style(space.vectors(seed) * keep, seed_samples, database.sample_rate)
-    seed_chroma = np.average(seed[:, chroma], axis=0, weights=seed_samples)
-    distances = np.empty(len(database.units), np.float32)
+    of_seed = _seed_styles(space.vectors(seed) * keep, seed_samples, database.sample_rate)
+    distances = harmony_distances(database, seed, seed_samples)
     first = 0
     for number, source in enumerate(database.sources):
         rows = slice(first, first + source.n_units)
@@ -41,27 +41,79 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
         begin, end = _passages(n_samples, database.sample_rate)
         vectors = space.vectors(descriptors) * keep
         styles = _styles(vectors, n_samples, begin, end)
-        distances[rows] = np.sqrt(((styles - of_seed) ** 2).sum(axis=1))
-        if len(chroma):
-            means = _styles(descriptors[:, chroma], n_samples, begin, end)[:, : len(chroma)]
-            distances[rows] += HARMONY * (1 - _correlations(means, seed_chroma))
+        distances[rows] += np.mean([_lengths(styles - style) for style in of_seed], axis=0)
         first += source.n_units
     return distances
 
 
+def harmony_distances(
+    database: Database, seed: np.ndarray, seed_samples: np.ndarray, weight: float = HARMONY
+) -> np.ndarray:
+    """Return the distance of the chroma of each unit's passage from the seed's, 0 if not known.
+
+    Parameters are those of `style_distances`; `weight` is the distance if they are unrelated.
+    """
+    chroma = _chroma_columns(database)
+    if not chroma:
+        return np.zeros(len(database.units), np.float32)
+    of_seed = np.average(seed[:, chroma], axis=0, weights=seed_samples)
+    sources = [database.source_descriptors(i)[:, chroma] for i in range(len(database.sources))]
+    means = passage_means(database, np.concatenate(sources))
+    return (weight * (1 - _correlations(means, of_seed))).astype(np.float32)
+
+
+def passage_means(database: Database, values: np.ndarray) -> np.ndarray:
+    """Return the mean of values (n_units, k) over the passage of each unit, float64."""
+    means = np.empty(values.shape)
+    first = 0
+    for source in database.sources:
+        rows = slice(first, first + source.n_units)
+        n_samples = database.units.n_samples[rows]
+        begin, end = _passages(n_samples, database.sample_rate)
+        means[rows] = _styles(values[rows], n_samples, begin, end)[:, : values.shape[1]]
+        first += source.n_units
+    return means
+
+
+def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
+    """Return the style of the passage of each unit, float32, (n, 2 * n_descriptors).
+
+    `positions` are int64, (n,), ascending.
+    """
+    database = space.database
+    units = database.units
+    keep = _without_levels(database)
+    of_units = units.source[positions]
+    styles = np.empty((len(positions), 2 * len(keep)), np.float32)
+    for number in np.unique(of_units):
+        wanted = of_units == number
+        first, stop = np.searchsorted(units.source, (number, number + 1))
+        n_samples = units.n_samples[first:stop]
+        begin, end = _passages(n_samples, database.sample_rate)
+        rows = positions[wanted] - first
+        vectors = space.vectors(database.source_descriptors(number)) * keep
+        styles[wanted] = _styles(vectors, n_samples, begin[rows], end[rows])
+    return styles
+
+
 def choose_world(
-    distances: np.ndarray, allowed: np.ndarray, database: Database, *, run_seconds: float
+    distances: np.ndarray,
+    allowed: np.ndarray,
+    database: Database,
+    *,
+    seconds: float,
+    run_seconds: float,
 ) -> np.ndarray:
     """Return the positions of the units to continue a seed with, ascending, int64.
 
-    They are the allowed ones that are nearest in style, enough to play for `WORLD_SECONDS`, and
-    what would follow them within `run_seconds`.
+    They are the allowed ones that are nearest in style, enough to play for `WORLD` times
+    `seconds`, and what would follow them within `run_seconds`.
     """
     units = database.units
     order = np.flatnonzero(allowed)
     order = order[np.argsort(distances[order], kind="stable")]
     played = np.cumsum(units.n_samples[order]) / database.sample_rate
-    n_units = max(int(np.searchsorted(played, WORLD_SECONDS)) + 1, FEWEST_UNITS)
+    n_units = max(int(np.searchsorted(played, WORLD * seconds)) + 1, FEWEST_UNITS)
     chosen = np.zeros(len(units), bool)
     chosen[order[:n_units]] = True
     return np.flatnonzero(_with_followers(chosen, database, run_seconds) & allowed)
@@ -95,13 +147,19 @@ def _without_levels(database: Database) -> np.ndarray:
     return np.array([name not in LEVEL_COLUMNS for name in names], np.float32)
 
 
-def _seed_style(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    ends = np.cumsum(n_samples)
-    begin = ends[-1] - (BEFORE_SECONDS + AFTER_SECONDS) * sample_rate
-    first = min(int(np.searchsorted(ends, begin, side="right")), len(vectors) - 1)
-    return _styles(
-        vectors[first:], n_samples[first:], np.zeros(1, int), np.array([len(vectors) - first])
-    )
+def _seed_styles(vectors: np.ndarray, n_samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the styles of the seed's last passages, one after the other, (passages, 2 * width)."""
+    length = (BEFORE_SECONDS + AFTER_SECONDS) * sample_rate
+    starts = np.cumsum(n_samples) - n_samples
+    n_passages = int(np.clip(n_samples.sum() // length, 1, SEED_PASSAGES))
+    begins = n_samples.sum() - length * np.arange(n_passages, 0, -1)
+    first = np.minimum(np.searchsorted(starts, begins), len(starts) - 1)
+    stop = np.maximum(np.append(first[1:], len(starts)), first + 1)
+    return _styles(vectors, n_samples, first, stop)
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    return np.sqrt((vectors**2).sum(axis=1))
 
 
 def _passages(n_samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:

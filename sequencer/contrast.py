@@ -122,6 +122,10 @@ class ContrastHead(Head):
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
         raise ParameterError("head contrast chooses among units and cannot sample a step")
 
+    def affinities(self, hidden: Tensor, units: Tensor, following: Tensor) -> Tensor:
+        keys = self.key(torch.cat([units[:, None], following], dim=1))
+        return self.scale() * self.query(hidden).mean(0) @ keys.T
+
     def listen(
         self,
         seed: Tensor,

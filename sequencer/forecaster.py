@@ -20,6 +20,10 @@ from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
 
 KIND = "forecaster"
 
+# Share of the excerpts of a batch that are trained on without averages. By these a network tells
+# which piece of a small corpus it hears, and goes on by heart.
+DROPPED_AVERAGES = 0.3
+
 
 @dataclass
 class ForecasterConfig:
@@ -87,6 +91,9 @@ class Forecaster(nn.Module):
         averages : Tensor, shape (batch, n_context + steps, n_static * len(spans))
             The slow averages of the scores, with the head's delay.
         """
+        if self.training:
+            kept = torch.rand(len(averages), 1, 1, device=averages.device) >= DROPPED_AVERAGES
+            averages = averages * kept
         inputs = torch.cat([self.head.encode(scores), averages], dim=-1)
         state = self.architecture.prime(inputs[:, :n_context])
         hidden, _ = self.architecture(inputs[:, n_context:], state)

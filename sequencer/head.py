@@ -38,7 +38,7 @@ class Listener:
         raise NotImplementedError
 
     def hear(self, units: Tensor) -> Tensor:
-        """Hear the unit (B,), int64, that each hypothesis plays; return the next input (B, n_in)"""
+        """Hear the unit (B,), int64, of each hypothesis; return the next input (B, n_in)."""
         raise NotImplementedError
 
     def settle(self, hidden: Tensor) -> Tensor:
@@ -110,6 +110,23 @@ class Head(nn.Module):
 
     def start(self, seed: Tensor, sampler: Sampler) -> Stream:
         """Return a stream that continues a z-scored seed (batch, steps, n)."""
+        raise NotImplementedError
+
+    def affinities(self, hidden: Tensor, units: Tensor, following: Tensor) -> Tensor:
+        """Return how well units go with a past, now or a little later, in nats up to a constant.
+
+        Only of a head that does not forecast.
+
+        Parameters
+        ----------
+        hidden : Tensor, shape (hidden_size,)
+        units, following : Tensor
+            As in `listen`.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+        """
         raise NotImplementedError
 
     def listen(

@@ -53,6 +53,45 @@ class ForecasterScorer:
         """Units after each candidate that `begin` takes."""
         return self._forecaster.head.n_following
 
+    @property
+    def has_affinities(self) -> bool:
+        """Whether `affinities` can be asked for: of the contrast head."""
+        return not self._forecaster.head.forecasts
+
+    @torch.inference_mode()
+    def affinities(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> np.ndarray:
+        """Return how well units go with a seed, in nats up to a constant, float32, (M,).
+
+        Parameters and errors are those of `begin`. Units in parts give what they give together.
+        """
+        self._check(seed, units, following)
+        with torch_threads(self._threads):
+            hidden = self._hear_seed(seed)
+            head = self._forecaster.head
+            found = head.affinities(hidden, self._normalise(units), self._normalise(following))
+        return found.cpu().numpy()
+
+    def _hear_seed(self, seed: np.ndarray) -> Tensor:
+        """Return the hidden state (hidden_size,) after a raw seed."""
+        forecaster = self._forecaster
+        scores = self._normalise(seed)[None]
+        known = slow_averages(
+            scores.cpu().numpy(), forecaster.config.spans, delay=forecaster.head.delay
+        )
+        averages = torch.from_numpy(known).to(scores.device)
+        return forecaster(scores, averages, len(seed) - 1)[0, -1]
+
+    def _check(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> None:
+        n = self._forecaster.config.settings.n_descriptors
+        check_seed(seed, n, least=1)
+        _check_units(units, n)
+        shape = (len(units), self.n_following, n)
+        if following.shape != shape:
+            raise ParameterError(
+                f"following units of shape {following.shape} do not fit the model and the units:"
+                f" they must be {shape}"
+            )
+
     @torch.inference_mode()
     def begin(
         self, seed: np.ndarray, units: np.ndarray, following: np.ndarray | None = None
@@ -74,16 +113,9 @@ class ForecasterScorer:
             If one is empty, of another width or not finite.
         """
         n = self._forecaster.config.settings.n_descriptors
-        check_seed(seed, n, least=1)
-        _check_units(units, n)
-        shape = (len(units), self.n_following, n)
         if following is None:
-            following = np.full(shape, np.nan, np.float32)
-        if following.shape != shape:
-            raise ParameterError(
-                f"following units of shape {following.shape} do not fit the model and the units:"
-                f" they must be {shape}"
-            )
+            following = np.full((len(units), self.n_following, n), np.nan, np.float32)
+        self._check(seed, units, following)
         with torch_threads(self._threads):
             group = _Group(
                 self._forecaster,

@@ -52,20 +52,66 @@ class Kernels:
         )
         return cls(*(np.exp(-distances / (2 * variance)) for distances in squared))
 
-    def distance(
-        self, counts: np.ndarray | None = None, reference_counts: np.ndarray | None = None
-    ) -> float:
-        """Return the distance with each row counted as often as stated, by default once.
+    def distance(self) -> float:
+        """Return the distance of the rows from the reference."""
+        everything = np.zeros(len(self.of_rows), np.int64)
+        of_reference = np.zeros(len(self.of_reference), np.int64)
+        return self.by_group(everything, of_reference).distance(np.ones(1))
 
-        A bootstrap draws some rows several times. A row is never compared with itself, so its
-        copies do not make the sets seem denser than they are.
+    def by_group(self, groups: np.ndarray, reference_groups: np.ndarray) -> "GroupedKernels":
+        """Sum the kernel over pairs of groups, for the distances of resampled groups.
+
+        `groups` (n,) and `reference_groups` (m,) are the numbers, from 0, of each row's group.
         """
-        n_rows, n_reference = self.between.shape
-        a = np.ones(n_rows) if counts is None else counts.astype(np.float64)
-        b = np.ones(n_reference) if reference_counts is None else reference_counts.astype(float)
-        between = float(a @ self.between @ b / (a.sum() * b.sum()))
-        mmd = _mean_of_pairs(self.of_rows, a) + _mean_of_pairs(self.of_reference, b) - 2 * between
-        return SCALE * mmd
+        n_groups = int(max(groups.max(), reference_groups.max())) + 1
+        ours = np.eye(n_groups)[groups]  # (n, n_groups)
+        theirs = np.eye(n_groups)[reference_groups]
+        return GroupedKernels(
+            _PairSums.of(_without_diagonal(self.of_rows), ours, ours, n_same=ours.sum(axis=0)),
+            _PairSums.of(
+                _without_diagonal(self.of_reference), theirs, theirs, n_same=theirs.sum(axis=0)
+            ),
+            _PairSums.of(self.between, ours, theirs, n_same=np.zeros(n_groups)),
+        )
+
+
+@dataclass(frozen=True)
+class _PairSums:
+    """The kernel's sum over all pairs of rows of two groups, and their number; (g, g) each."""
+
+    sums: np.ndarray
+    pairs: np.ndarray
+
+    @classmethod
+    def of(cls, kernel: np.ndarray, a: np.ndarray, b: np.ndarray, *, n_same: np.ndarray) -> Self:
+        """Sum over the members `a` and `b` of groups; `n_same` pairs are of a row with itself."""
+        pairs = np.outer(a.sum(axis=0), b.sum(axis=0)) - np.diag(n_same)
+        return cls(a.T @ kernel @ b, pairs)
+
+    def mean(self, weights: np.ndarray) -> float:
+        total = (weights * self.pairs).sum()
+        return float((weights * self.sums).sum() / total) if total else np.nan
+
+
+@dataclass(frozen=True)
+class GroupedKernels:
+    """Sums among the rows, among the reference, and between them."""
+
+    of_rows: _PairSums
+    of_reference: _PairSums
+    between: _PairSums
+
+    def distance(self, counts: np.ndarray) -> float:
+        """Return the distance with each group counted as often as stated, (g,).
+
+        A bootstrap draws some groups several times. Their copies are not compared with one another,
+        but each with itself and with other groups, as in the original: else the sets would seem
+        denser than they are. NaN if no two rows are left.
+        """
+        weights = np.outer(counts, counts).astype(np.float64)
+        np.fill_diagonal(weights, counts)
+        mmd = self.of_rows.mean(weights) + self.of_reference.mean(weights)
+        return SCALE * (mmd - 2 * self.between.mean(weights))
 
 
 def kernel_distance(rows: np.ndarray, reference: np.ndarray) -> float:
@@ -91,12 +137,8 @@ def kernel_distance(rows: np.ndarray, reference: np.ndarray) -> float:
     return Kernels.of(rows, reference).distance()
 
 
-def _mean_of_pairs(kernel: np.ndarray, counts: np.ndarray) -> float:
-    """Return the mean over pairs of different rows, weighted by their counts."""
-    weight = counts.sum() ** 2 - (counts**2).sum()
-    if weight == 0:  # a single row was drawn
-        return 1.0
-    return float((counts @ kernel @ counts - counts**2 @ np.diag(kernel)) / weight)
+def _without_diagonal(kernel: np.ndarray) -> np.ndarray:
+    return kernel - np.diag(np.diag(kernel))
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

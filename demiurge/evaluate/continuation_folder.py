@@ -33,13 +33,14 @@ MEASURED_RATE = 44100  # Hz, of every seed and continuation when it is measured
 
 @dataclass(frozen=True)
 class MeasuredContinuation:
-    """A continuation as a file, what it is made of, its measures and its embeddings (n, d)."""
+    """A continuation as a file, what it is made of, its measures, and embeddings (n, d)."""
 
     seed: Seed
     path: Path
     runs: tuple[Run, ...]
     measures: dict[str, float]
     windows: np.ndarray
+    seed_windows: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,15 @@ class ContinuationFolder:
         windows_file = path.with_suffix(".npy")
         if kept.get("version") == VERSION and windows_file.exists():
             values = {name: math.nan if v is None else v for name, v in kept["measures"].items()}
-            return MeasuredContinuation(seed, path, runs, values, np.load(windows_file))
+            windows = np.load(windows_file)
+            return MeasuredContinuation(seed, path, runs, values, windows, profile.windows)
         audio = read_for_measures(path)
         windows = self.embedding.embed(audio, MEASURED_RATE)
         with replacing(windows_file) as temporary:
             np.save(temporary, windows)
         values = measure(audio, windows, runs, profile)
         _write(path, {**kept, "version": VERSION, "measures": without_nan(values)})
-        return MeasuredContinuation(seed, path, runs, values, windows)
+        return MeasuredContinuation(seed, path, runs, values, windows, profile.windows)
 
     def profile(self, seed: Seed) -> SeedProfile:
         """Return the seed's profile; its embeddings are kept beside it."""

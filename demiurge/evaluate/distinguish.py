@@ -3,6 +3,9 @@
 A logistic regression is fitted to windows of some tracks and asked about those of others, until
 each track was asked about once. Lopez-Paz and Oquab (arXiv 1610.06545) call this a classifier
 two-sample test.
+
+Windows alone show whether it is music of that kind: a passage of any other piece is not told from
+it, either. Their distances from the seed show whether it is music that follows this seed.
 """
 
 from collections.abc import Sequence
@@ -53,6 +56,11 @@ class LogisticRegression:
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """(n, d) -> (n,), bool."""
         return ((rows - self.mean) / self.scale) @ self.weights + self.bias > 0
+
+
+def distance_from_seed(windows: np.ndarray, of_seed: np.ndarray) -> np.ndarray:
+    """Return how far windows (n, d) are from the mean of those of a seed (m, d), by dimension."""
+    return np.abs(windows - of_seed.mean(axis=0))
 
 
 def told_apart(

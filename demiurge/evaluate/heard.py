@@ -10,17 +10,16 @@ from demiurge.evaluate.embeddings import embedding_similarity
 from demiurge.evaluate.harmony import mean_chroma
 from demiurge.evaluate.loudness_course import longest_silence, loudness_deviation
 from demiurge.evaluate.onset_grid import (
-    BeatGrid,
-    find_beats,
+    TatumGrid,
+    find_grid,
     find_onsets,
-    fit_grid,
     share_by_chance,
     share_on_grid,
 )
 from demiurge.evaluate.rhythm import autocorrelation, correlate, highest_peak, onset_strength
 from demiurge.evaluate.runs import Run, measure_runs
 
-VERSION = 1  # raise it when a measure changes, so that kept values are not used
+VERSION = 2  # raise it when a measure changes, so that kept values are not used
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,8 @@ class SeedProfile:
         return mean_chroma(self.audio, self.sample_rate)
 
     @cached_property
-    def grid(self) -> BeatGrid | None:
-        """The beats, with time 0 at the end of the seed."""
-        grid = fit_grid(find_beats(self.audio, self.sample_rate))
-        return grid.later(len(self.audio) / self.sample_rate) if grid else None
+    def grid(self) -> TatumGrid | None:
+        return find_grid(self.audio, self.sample_rate)
 
     @cached_property
     def silence(self) -> float:
@@ -71,7 +68,7 @@ def measure(
     -------
     dict
         Shares, correlations and times in seconds. `grid` and `grid_chance` are NaN without onsets
-        or without beats in the seed.
+        or without a steady beat in the seed.
     """
     rate = seed.sample_rate
     correlation = autocorrelation(onset_strength(audio, rate))

@@ -42,6 +42,7 @@ TRAINING: dict[str, Any] = {
     "architecture": "lstm",
     "head": "mixture",
     "epochs": 60,
+    "minutes": 3.0,
     "patience": 6,
     "window": 128,
     "batch_size": 16,

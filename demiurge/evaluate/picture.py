@@ -12,7 +12,7 @@ from demiurge.evaluate.columns import COLUMNS, Column
 from demiurge.evaluate.report import MethodReport
 from files.atomic import replacing
 
-PANELS_PER_ROW = 7
+PANELS_PER_ROW = 8
 PANEL_INCHES = 2.2
 ROW_INCHES = 0.32
 NAME_INCHES = 2.0

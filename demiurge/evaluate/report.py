@@ -1,6 +1,6 @@
 """Means, sets compared as a whole, and their intervals, for each method."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from demiurge.evaluate.bootstrap import Statistic, bootstrap_interval, weighted_mean
 from demiurge.evaluate.continuation_folder import MeasuredContinuation, without_nan
-from demiurge.evaluate.distinguish import balanced_accuracy, told_apart
+from demiurge.evaluate.distinguish import balanced_accuracy, distance_from_seed, told_apart
 from files.errors import ParameterError
 from training.kernel_distance import Kernels
 
@@ -28,7 +28,7 @@ MEANS = (
     "n_sources",
     "verbatim_share",
 )
-WHOLE = ("kad", "told_apart", "pulse_ratio")
+WHOLE = ("kad", "told_apart", "told_apart_after_seed", "pulse_ratio")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,12 @@ def report_method(
         estimates[measure] = _estimate(tracks, weighted_mean(values))
     estimates["pulse_ratio"] = _estimate(tracks, _pulse_ratio(continuations))
     estimates["kad"] = _estimate(tracks, _kernel_distance(continuations, following))
-    estimates["told_apart"] = _told_apart(continuations, following)
+    estimates["told_apart"] = _told_apart(continuations, following, lambda one: one.windows)
+    estimates["told_apart_after_seed"] = _told_apart(
+        continuations,
+        following,
+        lambda one: distance_from_seed(one.windows, one.seed_windows),
+    )
     return MethodReport(name, len(continuations), estimates)
 
 
@@ -98,31 +103,35 @@ def _kernel_distance(
     continuations: Sequence[MeasuredContinuation], following: Sequence[MeasuredContinuation]
 ) -> Statistic:
     """Return the statistic for the distance of all windows from those of true continuations."""
+    tracks = [one.seed.track for one in continuations]
+    _, first, track_of = np.unique(tracks, return_index=True, return_inverse=True)
+    groups, reference_groups = (
+        np.repeat(track_of, [len(one.windows) for one in part])
+        for part in (continuations, following)
+    )
     kernels = Kernels.of(_windows(continuations), _windows(following))
-    counts_of = [len(one.windows) for one in continuations]
-    following_counts = [len(one.windows) for one in following]
-
-    def distance(counts: np.ndarray) -> float:
-        return kernels.distance(np.repeat(counts, counts_of), np.repeat(counts, following_counts))
-
-    return distance
+    grouped = kernels.by_group(groups, reference_groups)
+    return lambda counts: grouped.distance(counts[first])
 
 
 def _told_apart(
-    continuations: Sequence[MeasuredContinuation], following: Sequence[MeasuredContinuation]
+    continuations: Sequence[MeasuredContinuation],
+    following: Sequence[MeasuredContinuation],
+    describe: Callable[[MeasuredContinuation], np.ndarray],
 ) -> Estimate:
-    """Return the share of windows told from true continuations; NaN for seeds of one track."""
-    seed_of = np.concatenate(
-        [
-            np.repeat(np.arange(len(part)), [len(one.windows) for one in part])
-            for part in (continuations, following)
-        ]
-    )
+    """Return the share of windows told from true continuations; NaN for seeds of one track.
+
+    `describe` returns what the classifier sees of each window, (n_windows, d).
+    """
+    parts = [describe(one) for one in [*continuations, *following]]
+    n_seeds = len(continuations)
+    seed_of = np.repeat(np.arange(2 * n_seeds) % n_seeds, [len(rows) for rows in parts])
+    is_true = np.repeat(np.arange(2 * n_seeds) >= n_seeds, [len(rows) for rows in parts])
     tracks = [one.seed.track for one in continuations]
-    rows = np.concatenate([_windows(continuations), _windows(following)])
-    is_true = np.repeat([False, True], [len(_windows(continuations)), len(_windows(following))])
     try:
-        is_right = told_apart(rows, is_true, [tracks[number] for number in seed_of])
+        is_right = told_apart(
+            np.concatenate(parts), is_true, [tracks[number] for number in seed_of]
+        )
     except ParameterError:
         return Estimate(np.nan, np.nan, np.nan)
     return _estimate(tracks, lambda counts: balanced_accuracy(is_right, is_true, counts[seed_of]))

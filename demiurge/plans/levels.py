@@ -78,8 +78,9 @@ def levels_of(rows: np.ndarray, settings: DescriptorSettings) -> np.ndarray:
         return rows[:, settings.names.index("loudness")]
     if "mfcc" not in settings.descriptors:
         raise DatabaseError(
-            "neither loudness nor mfcc is among the descriptors, so levels are not known; build the"
-            " database with --descriptors loudness beside the others"
+            f"descriptors={','.join(settings.descriptors)} have neither loudness nor mfcc, so"
+            " levels are not known; build the database with --descriptors loudness beside the"
+            " others"
         )
     static = columns_of("mfcc", n_mfcc=settings.n_mfcc).static_names
     return _mfcc_levels(

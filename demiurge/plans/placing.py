@@ -5,10 +5,10 @@ cut        |▇▇▇▇▇▇▇▇▇|▇▇▇▇▇▇▇▇▇|            
 rings      |▇▇▇▇▇▇▇  |▇▇▇▇▇▇▇  |▇▇▇▇▇▇▇                     shorter ones, then silence
 stretched  |▇▇▇▇▇▇▇▇▇|▇▇▇▇▇▇▇▇▇|▇▇▇▇▇▇▇▇▇|                  a run by one factor
 
-A *run* is a part of the path whose units follow one another in their source. It starts on the grid.
-Within it, a unit may start up to 10 ms off the grid, so that the run need not be parted: two attacks
-10 ms apart are heard as one. Where more would come together, the run is parted, and its second part
-starts on the grid.
+A *run* is a part of the path whose units follow one another in their source. It starts on the
+grid. Within it, units may start a little off the grid, so that the run need not be parted: two
+attacks 10 ms apart are heard as one, and players are off by more. Where too much would come
+together, the run is parted, and its second part starts on the grid.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ import numpy as np
 from db.unit_table import Units
 from files.errors import ParameterError
 
+TOLERANCE_MS = 10.0  # of an attack's place
 CLOSED_MS = 10.0  # a gap up to this is closed with what follows the unit
-WITHIN_MS = 30.0  # how far from the grid a unit may start within a run: players are not exact
 SAME_TEMPO = 0.02  # runs whose factor is nearer to 1 are not stretched
-# beyond these factors stretching is heard as an effect
 STRETCH_DECIMALS = 9
+# beyond these factors stretching is heard as an effect
 LOWEST_FACTOR = 0.5
 HIGHEST_FACTOR = 2.0
 
@@ -65,10 +65,11 @@ def place_on_grid(
     sample_rate: int,
     stretch: bool,
     first_offset: int = 0,
+    tolerance_ms: float = TOLERANCE_MS,
 ) -> Placement:
     """Place a path of units on the grid that steps of given lengths make.
 
-    Steps do not overlap. A run starts on the grid, and its units within 10 ms of it. With
+    Steps do not overlap. A run starts on the grid. With
     `stretch`, a run is stretched to the length of its steps, by one factor if that keeps its units
     so near to the grid, else in parts. A factor that differs from 1 by 2 % or less, or is not
     within 0.5 to 2, becomes 1.
@@ -87,6 +88,8 @@ def place_on_grid(
         Whether units may be stretched, which needs `playback.transform.can_transform`.
     first_offset : int
         Samples that are left out at the start of the first unit, of which only the rest is played.
+    tolerance_ms : float
+        How far off the grid a unit within a run may start.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def place_on_grid(
     starts[0] += first_offset
     lengths[0] -= first_offset
     left[0] -= first_offset
-    tolerance = round(WITHIN_MS * sample_rate / 1000)
+    tolerance = round(tolerance_ms * sample_rate / 1000)
     closed = round(CLOSED_MS * sample_rate / 1000)
     grid = np.concatenate([[0], np.cumsum(step_samples)])
     placer = _Placer(grid, lengths, left, tolerance, closed, stretch)

@@ -59,6 +59,15 @@ def test_tatums_after_the_end_have_the_last_tempo():
     np.testing.assert_allclose(grid.after(17_150, 1, count=3), [17_500, 17_900, 18_300])
 
 
+def test_tatums_after_a_changing_tempo_are_in_phase_with_its_end():
+    intervals = 600 * 0.99 ** np.arange(40)
+    beats = np.concatenate([[0], np.cumsum(intervals)])
+    grid = grid_of(beats, [*[0.9] * 40, 0], int(beats[-1]) - 10)
+    after = grid.after(beats[-1] - 100, 1, count=2)
+    np.testing.assert_allclose(after[0], beats[-1], atol=12)
+    np.testing.assert_allclose(np.diff(after), intervals[-1], rtol=0.05)
+
+
 def test_nothing_comes_after_a_signal_without_a_pulse():
     assert len(no_grid(100, RATE).after(100, 4, count=3)) == 0
 

@@ -313,7 +313,7 @@ def test_some_units_are_read_without_the_others(corpus, tmp_path, units):
     )
 
 
-@pytest.mark.parametrize("units", ["onset", "beat", "fixed:200"])
+@pytest.mark.parametrize("units", ["onset", "beat", "beat/4", "fixed:200"])
 def test_long_units_tile_their_sources_and_their_frames_are_kept(corpus, tmp_path, units):
     settings = DescriptorSettings(units=units, descriptors=("mfcc", "loudness"))
     build_database(corpus, tmp_path / "db", settings=settings)

@@ -278,7 +278,7 @@ def test_memory_does_not_grow_with_the_archive_or_a_file(tmp_path, tabla):
     assert max(small, many, long) < 700 << 20
 
 
-@pytest.mark.parametrize("units", ["frame", "onset", "beat", "fixed:100"])
+@pytest.mark.parametrize("units", ["frame", "onset", "beat/4", "fixed:100"])
 @pytest.mark.parametrize(
     "kind", ["one file", "one unit", "one sample", "identical", "silent", "constant"]
 )

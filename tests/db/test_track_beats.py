@@ -4,6 +4,7 @@ import soundfile as sf
 
 from db.settings import DescriptorSettings
 from db.track_beats import track_beats
+from demiurge.bundled import SEED_FILE
 from files.errors import AudioError
 from tests.db.sounds import RATE, sound
 
@@ -106,3 +107,21 @@ def test_a_file_has_the_grid_of_its_samples(tmp_path):
 def test_a_signal_without_samples_is_refused():
     with pytest.raises(AudioError, match="0 samples; re-export the file or remove it"):
         track_beats(np.empty(0, np.float32), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_beats"), [("loop_amen", 4), ("loop_breakbeat", 4), ("loop_compus", 16)]
+)
+def test_a_loop_begins_on_a_beat_and_lasts_a_whole_number(name, n_beats):
+    loop = sound(name)
+    grid = track_beats(loop, SETTINGS)
+    assert grid.tempo == pytest.approx(60 * n_beats / (len(loop) / RATE), rel=0.005)
+    inside = grid.beats[(grid.beats > -0.02 * RATE) & (grid.beats < len(loop) - 0.03 * RATE)]
+    np.testing.assert_allclose(inside, np.arange(n_beats) * len(loop) / n_beats, atol=0.015 * RATE)
+
+
+def test_the_bundled_seed_goes_on_at_its_end():
+    grid = track_beats(SEED_FILE, SETTINGS)
+    after = grid.after(grid.n_samples - 0.02 * RATE, 1, count=4) / RATE
+    beat = grid.n_samples / RATE / 16
+    np.testing.assert_allclose(after, (16 + np.arange(4)) * beat, atol=0.015)

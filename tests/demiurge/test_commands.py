@@ -438,7 +438,7 @@ def test_export_and_import_by_command(work, tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    "units", ["onset", pytest.param("beat", marks=pytest.mark.slow), "fixed:250"]
+    "units", ["onset", pytest.param("beat/4", marks=pytest.mark.slow), "fixed:250"]
 )
 def test_chain_with_longer_units(work, tmp_path, units):
     run("db", "build", work / "sounds", tmp_path / "db", "--units", units)
@@ -545,12 +545,12 @@ def refused(work, tmp_path, tabla):
         ("db info {tmp}/nowhere", "no database here", 1),
         (
             "db build {sounds} {tmp}/new --units bars",
-            "units='bars' must be frame, fixed:MS, onset or beat",
+            "units='bars' must be frame, fixed:MS, onset, beat or beat/N",
             2,
         ),
         (
             "db build {sounds} {tmp}/new --units frame --min-unit 50",
-            "go with --units onset or beat, not frame",
+            "go with --units onset, beat or beat/N, not frame",
             2,
         ),
         (

@@ -11,12 +11,13 @@ from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from db.tags import tag_sources
-from files.errors import ParameterError
+from files.errors import DatabaseError, ParameterError
 from query.filters import Condition, Filters, filter_units, parse_condition
 from query.index import UnitIndex
 from query.options import PathOptions
 from query.path import find_path
 from query.space import Space
+from tests.db.sounds import RATE, sound
 
 INF = float("inf")
 
@@ -204,3 +205,30 @@ def test_filters_come_back_from_json(filters):
 def test_filters_that_are_none_are_refused(facts, message):
     with pytest.raises(ParameterError, match=message):
         Filters.from_dict(facts)
+
+
+def test_units_are_filtered_by_their_pulse(tmp_path):
+    (tmp_path / "c").mkdir()
+    sf.write(tmp_path / "c" / "loop.wav", sound("loop_garzul"), RATE)
+    sf.write(tmp_path / "c" / "choir.wav", sound("ambi_choir"), RATE)
+    build_database(tmp_path / "c", tmp_path / "db", settings=DescriptorSettings(units="beat/2"))
+    opened = Database(tmp_path / "db")
+    allowed, _ = filter_units(opened, Filters(where=(parse_condition("pulse>0.3"),)))
+    is_loop = np.array([source.path == "loop.wav" for source in opened.sources])
+    np.testing.assert_array_equal(allowed, is_loop[opened.units.source])
+    metrical = opened.metrical_columns()
+    assert metrical.shape == (len(opened.units), 4)
+    np.testing.assert_array_equal(metrical.any(axis=1), allowed)
+    np.testing.assert_array_equal(metrical[:, 3], opened.column("pulse"))
+
+
+def test_a_database_without_a_pulse_says_how_to_get_it(database):
+    with pytest.raises(ParameterError, match="has no pulse; build a database with --units beat/4"):
+        filter_units(database, Filters(where=(parse_condition("pulse>0.3"),)))
+    with pytest.raises(
+        DatabaseError,
+        match="has units of the kind frame, without beat_cos, beat_sin, tempo, pulse; build a"
+        " database with them: demiurge db build .* NEW.db --units beat/4 --descriptors"
+        " mfcc,loudness",
+    ):
+        database.metrical_columns()

@@ -37,7 +37,9 @@ class Toy:
             path="toy",
             units=self.units,
             sample_rate=RATE,
-            settings=SimpleNamespace(names=names, descriptors=(), units="onset"),
+            settings=SimpleNamespace(
+                names=names, descriptors=(), units="onset", units_vary=True, is_metrical=False
+            ),
             normaliser=SimpleNamespace(mean=np.float32(0), std=np.ones(len(names), np.float32)),
             rows_at=lambda positions: self.vectors[positions],
         )

@@ -45,6 +45,15 @@ def test_what_follows_from_other_frames_counts_half_in_frames_and_whole_in_longe
     np.testing.assert_array_equal(weight_columns(UNITS, {}), np.ones(len(UNITS.names)))
 
 
+def test_the_place_in_the_beat_counts_only_if_it_is_weighed():
+    asked = DescriptorSettings(units="beat/4")
+    np.testing.assert_array_equal(weight_columns(asked, {})[-5:], [1, 0, 0, 0, 0])
+    factors = weight_columns(asked, {"beat_cos": 2.0, "pulse": 0.5, "mfcc": 3.0})
+    np.testing.assert_array_equal(factors[-5:], [1, 2, 0, 0, 0.5])
+    with pytest.raises(ParameterError, match="no descriptor 'tempo' to weigh"):
+        weight_columns(DescriptorSettings(units="beat"), {"tempo": 1.0})
+
+
 def test_unknown_names_and_nothing_at_all_are_refused():
     with pytest.raises(
         ParameterError,

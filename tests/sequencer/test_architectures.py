@@ -143,3 +143,18 @@ def test_unknown_parts_are_refused():
         ParameterError, match="unknown head 'oracle'; known are point, mixture, tokens, contrast"
     ):
         ForecasterOptions(head="oracle")
+
+
+def test_some_excerpts_are_trained_on_without_averages():
+    """With dropout off, rows differ only where their averages were dropped."""
+    model = toy()
+    model.training = True  # its parts are not
+    x = torch.zeros(200, 3, 4)
+    averages = torch.ones(200, 3, 4 * len(SPANS))
+    torch.manual_seed(0)
+    trained = model(x, averages)
+    model.eval()
+    without = torch.isclose(trained, model(x, 0 * averages)).all(dim=2).all(dim=1)
+    kept = torch.isclose(trained, model(x, averages)).all(dim=2).all(dim=1)
+    assert (without | kept).all()
+    assert 0.2 < without.float().mean() < 0.4

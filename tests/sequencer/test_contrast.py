@@ -64,6 +64,21 @@ def test_scores_are_by_what_follows_a_unit_but_not_by_what_precedes_it():
     assert np.flatnonzero(changed).tolist() == [12]
 
 
+def test_affinities_in_parts_are_those_of_all():
+    units = song(30, 5)
+    after = followers(units)
+    scorer = ForecasterScorer(model())
+    assert scorer.has_affinities
+    whole = scorer.affinities(song(9), units, after)
+    parts = [
+        scorer.affinities(song(9), units[rows], after[rows]) for rows in (slice(11), slice(11, 30))
+    ]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
+    assert whole.std() > 0.01
+    assert not np.allclose(scorer.affinities(song(9, 2), units, after), whole, atol=1e-3)
+    assert not ForecasterScorer(toy()).has_affinities
+
+
 def test_following_units_must_fit():
     with pytest.raises(ParameterError, match=r"\(30, 3, 12\) do not fit .* must be \(30, 4, 12\)"):
         ForecasterScorer(model()).begin(song(9), song(30), followers(song(30))[:, :3])

@@ -50,16 +50,26 @@ def test_kernel_distance_grows_with_the_shift():
     assert by_shift[-1] > 500
 
 
-def test_counts_leave_out_rows_and_do_not_compare_copies():
+def test_groups_that_are_drawn_no_time_are_left_out():
     rows = set_of(6)
     reference = set_of(9, seed=1)
     kernels = Kernels.of(rows, reference)
-    first_four = np.array([1, 1, 1, 1, 0, 0])
-    expected = Kernels(
-        kernels.of_rows[:4, :4], kernels.of_reference, kernels.between[:4]
-    ).distance()
-    assert kernels.distance(first_four) == pytest.approx(expected, rel=1e-9)
-    assert kernels.distance(3 * first_four) == pytest.approx(expected, rel=1e-9)
+    grouped = kernels.by_group(np.array([0, 0, 1, 1, 2, 2]), np.repeat([0, 1, 2], 3))
+    assert grouped.distance(np.ones(3)) == pytest.approx(kernels.distance(), rel=1e-9)
+    left = Kernels(kernels.of_rows[:4, :4], kernels.of_reference[:6, :6], kernels.between[:4, :6])
+    assert grouped.distance(np.array([1, 1, 0])) == pytest.approx(left.distance(), rel=1e-9)
+    assert np.isnan(grouped.distance(np.zeros(3)))
+
+
+def test_copies_of_a_group_are_not_compared():
+    # each group of the rows is like the next one of the reference, so the sets are alike
+    centres = np.random.default_rng(7).normal(0, 2, (8, 5)).repeat(10, axis=0)
+    kernels = Kernels.of(np.roll(centres, 10, axis=0) + set_of(80), centres + set_of(80, seed=1))
+    groups = np.arange(8).repeat(10)
+    grouped = kernels.by_group(groups, groups)
+    draws = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=300)
+    drawn = np.array([grouped.distance(counts) for counts in draws])
+    assert drawn.mean() == pytest.approx(kernels.distance(), abs=30)  # 68 more with copies
 
 
 def test_kernel_distance_refuses():

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from demiurge.evaluate.distinguish import balanced_accuracy, distinguishability, told_apart
+from demiurge.evaluate.distinguish import (
+    balanced_accuracy,
+    distance_from_seed,
+    distinguishability,
+    told_apart,
+)
 from files.errors import ParameterError
 
 TRACKS = np.repeat([f"track {n}" for n in range(12)], 20)
@@ -32,6 +37,20 @@ def test_what_marks_one_track_only_does_not_help_with_the_others():
     # the continuations of each track differ from its true ones in a direction of its own
     own = np.random.default_rng(5).normal(0, 3, (12, 30)).repeat(20, axis=0)
     assert distinguishability(windows(0) + own, TRACKS, windows(1), TRACKS) < 0.65
+
+
+def test_windows_of_other_tracks_are_told_apart_by_their_distance_from_the_seed():
+    true = windows(1)
+    other = np.roll(windows(0), 20, axis=0)  # those of the track before
+    of_track = np.random.default_rng(99).normal(0, 3, (12, 30))
+    distances = [
+        np.concatenate(
+            [distance_from_seed(rows[20 * n : 20 * n + 20], of_track[n : n + 1]) for n in range(12)]
+        )
+        for rows in (other, true)
+    ]
+    assert distinguishability(other, TRACKS, true, TRACKS) < 0.6
+    assert distinguishability(distances[0], TRACKS, distances[1], TRACKS) > 0.9
 
 
 def test_classes_of_different_size_are_equally_heavy():

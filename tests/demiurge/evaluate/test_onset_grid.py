@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from demiurge.evaluate.onset_grid import (
-    BeatGrid,
+    TatumGrid,
     find_onsets,
     fit_grid,
     onsets_on_grid,
@@ -14,20 +14,23 @@ from demiurge.evaluate.onset_grid import (
 from tests.demiurge.evaluate.sounds import RATE, clicks, noise
 
 
-def test_grid_through_beats_with_jitter_gaps_and_a_false_beat():
-    beats = 0.3 + 0.5 * np.arange(40) + np.random.default_rng(0).normal(0, 0.005, 40)
-    beats = np.sort(np.append(np.delete(beats, [7, 8, 20]), 5.05))
-    grid = fit_grid(beats)
-    assert grid.period == pytest.approx(0.5, abs=0.001)
-    assert grid.first == pytest.approx(0.3, abs=0.01)
+def test_grid_is_exact_where_the_tracker_is_not():
+    # half of the quarter beats of 20 s at 120 bpm, 5 ms uneven, and five onsets elsewhere
+    random = np.random.default_rng(0)
+    onsets = 0.03 + 0.125 * random.choice(160, 80, replace=False) + random.normal(0, 0.005, 80)
+    grid = fit_grid(np.concatenate([onsets, random.uniform(0, 20, 5)]), 0.49)
+    assert grid.period == pytest.approx(0.125, rel=0.0003)
+    phase = (grid.first - 0.03) / 0.125
+    assert phase - round(phase) == pytest.approx(0, abs=0.06)
 
 
-def test_few_beats_give_no_grid():
-    assert fit_grid(np.array([0.5, 1.0, 1.5])) is None
+def test_few_or_random_onsets_give_no_grid():
+    assert fit_grid(np.arange(7) / 8, 0.5) is None
+    assert fit_grid(np.random.default_rng(0).uniform(0, 20, 80), 0.5) is None
 
 
 def test_share_of_onsets_within_30_ms_of_a_tatum():
-    grid = BeatGrid(first=0.1, period=0.8)  # a tatum every 0.2 s
+    grid = TatumGrid(first=0.1, period=0.2)
     on = np.array([0.1, 0.3, 0.52, 1.28])
     off = np.array([0.2, 0.44])
     assert share_on_grid(on, grid) == 1
@@ -39,10 +42,10 @@ def test_share_of_onsets_within_30_ms_of_a_tatum():
 
 
 def test_share_by_chance_is_that_of_random_times():
-    grid = BeatGrid(0.0, 0.5)
+    grid = TatumGrid(0.0, 0.125)
     times = np.random.default_rng(0).uniform(0, 100, 20000)
     assert share_on_grid(times, grid) == pytest.approx(share_by_chance(grid), abs=0.02)
-    assert share_by_chance(BeatGrid(0.0, 0.1)) == 1
+    assert share_by_chance(TatumGrid(0.0, 0.025)) == 1
 
 
 def test_onsets_of_clicks_are_found():

@@ -73,5 +73,5 @@ def test_a_gain_counts_in_full(corpus):
 
 
 def test_without_loudness_and_mfcc_levels_are_not_known(corpus):
-    with pytest.raises(DatabaseError, match="has neither loudness nor mfcc"):
+    with pytest.raises(DatabaseError, match="neither loudness nor mfcc"):
         level_column(build(corpus, "chroma"))
