@@ -13,6 +13,7 @@ from demiurge.timing import Timing, time_steps
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
 from query.closed_loop import Scorer, find_continuations
+from query.contexts import units_after
 from query.continuation_costs import World
 from query.filters import filter_units
 from query.path import UnitPath
@@ -20,10 +21,11 @@ from query.refine_joins import refine_join
 from query.rules import Rules
 from query.settings import SearchSettings
 from query.space import Space
-from query.style import choose_world, style_distances
+from query.style import choose_world, harmony_distances, passage_means, style_distances
 from sequencer.sampling import SamplingOptions
 
 TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
+HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
 SAME_TEMPO = 0.03  # octaves that cost nothing
 TOLERANCE_MS = 30.0  # players are not more exact; a run that is within it is not parted
 PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
@@ -104,7 +106,7 @@ def continue_seed(
     space = search.space(database)
     allowed, counts = filter_units(database, search.filters)
     timing = time_steps(seed, database, seconds)
-    distances = style_distances(space, seed.descriptors, seed.step_samples)
+    distances = _world_distances(seed, space, scorer)
     costs = np.zeros((1, len(database.units)), np.float32)
     if timing.has_pulse:
         costs = _metrical_costs(timing, database)
@@ -134,6 +136,20 @@ def continue_seed(
     world_seconds = float(database.units.n_samples[positions].sum() / database.sample_rate)
     n_sources = len(np.unique(database.units.source[positions]))
     return [Continuation(path, timing, space, counts, world_seconds, n_sources) for path in paths]
+
+
+def _world_distances(seed: DescriptorSequence, space: Space, scorer: Scorer) -> np.ndarray:
+    """Return how far each unit's passage is from what may follow a seed, (n_units,)."""
+    if not scorer.has_affinities:
+        return style_distances(space, seed.descriptors, seed.step_samples)
+    database = space.database
+    affinities = []
+    for part in np.array_split(np.arange(len(database.units)), len(database.sources)):
+        units = database.rows_at(part)
+        following = units_after(database, part, scorer.n_following)
+        affinities.append(scorer.affinities(seed.descriptors, units, following))
+    means = passage_means(database, np.concatenate(affinities)[:, None])[:, 0]
+    return harmony_distances(database, seed.descriptors, seed.step_samples, HARMONY) - means
 
 
 def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:

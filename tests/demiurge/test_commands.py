@@ -631,7 +631,7 @@ def refused(work, tmp_path, tabla):
         ),
         (
             "sequencer train {db} {tmp}/m --head oracle",
-            "'oracle' is not one of 'point', 'mixture', 'tokens'",
+            "'oracle' is not one of 'point', 'mixture', 'tokens', 'contrast'",
             2,
         ),
         ("sequencer evaluate {tmp}/nowhere {db}", "no model here", 1),
