@@ -101,7 +101,7 @@ def continue_seed(
     Raises
     ------
     ParameterError
-        If the filters or the rules leave nothing to play.
+        If the filters or the rules leave nothing to play, or `seconds` is out of range.
     """
     space = search.space(database)
     allowed, counts = filter_units(database, search.filters)

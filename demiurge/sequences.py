@@ -127,12 +127,17 @@ def _count_steps(settings: DescriptorSettings, steps: int | None, seconds: float
             )
         return steps
     assert seconds is not None
+    check_seconds(seconds, settings)
+    return max(1, int(np.ceil(seconds * settings.sample_rate / shortest)))
+
+
+def check_seconds(seconds: float, settings: DescriptorSettings) -> None:
+    """Raise a `ParameterError` unless audio may last for so long."""
     if not 0 < seconds * settings.sample_rate <= MAX_SAMPLES:
         raise ParameterError(
             f"seconds={seconds} must be a positive number, {MAX_SAMPLES // settings.sample_rate} at"
             " most"
         )
-    return max(1, int(np.ceil(seconds * settings.sample_rate / shortest)))
 
 
 def _cut(sequence: np.ndarray, settings: DescriptorSettings, seconds: float | None) -> np.ndarray:

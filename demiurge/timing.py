@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from db.database import Database
-from demiurge.sequences import DescriptorSequence
+from demiurge.sequences import DescriptorSequence, check_seconds
 
 PULSE = 0.25  # a seed of less confidence has no pulse to keep
 SHORTEST_PICKUP = 0.02  # seconds; a shorter rest of a tatum is added to the first step
@@ -46,9 +46,15 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     If the seed has a pulse and units are parts of beats, the steps are the seed's own parts of
     beats, from where it ends. Otherwise they are as long as the units are: on average, if these
     vary. All together last for `seconds`.
+
+    Raises
+    ------
+    ParameterError
+        If that is no time, or longer than audio may be.
     """
     settings = database.settings
-    total = seconds * settings.sample_rate
+    check_seconds(seconds, settings)
+    total = max(seconds * settings.sample_rate, 1)
     grid = seed.grid
     confidence = grid.confidence if settings.is_metrical and grid else 0.0
     if grid is None or confidence < PULSE:
