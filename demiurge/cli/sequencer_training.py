@@ -77,9 +77,9 @@ training_options = option_group(
     model_option(
         "--head",
         type=click.Choice(HEADS),
-        default="mixture",
+        default="contrast",
         show_default=True,
-        help="Distribution of the next step; contrast only chooses among units.",
+        help="What is learnt: contrast chooses among units, for render; the others forecast steps.",
     ),
     training_option(
         "--epochs",

@@ -56,7 +56,16 @@ def work(tmp_path_factory):
             folder / "sounds" / f"{path.stem}.wav", 0.98 * np.clip(samples, -1, 1), rate
         )  # none at full scale itself
     run("db", "build", folder / "sounds", folder / "my.db", *FRAMES)
-    run("sequencer", "train", folder / "my.db", folder / "my.model", "--epochs", 2)
+    run(
+        "sequencer",
+        "train",
+        folder / "my.db",
+        folder / "my.model",
+        "--epochs",
+        2,
+        "--head",
+        "mixture",
+    )
     return folder
 
 
@@ -443,7 +452,18 @@ def test_export_and_import_by_command(work, tmp_path, suffix):
 )
 def test_chain_with_longer_units(work, tmp_path, units):
     run("db", "build", work / "sounds", tmp_path / "db", "--units", units)
-    run("sequencer", "train", tmp_path / "db", tmp_path / "model", "--epochs", 2, "--window", 8)
+    run(
+        "sequencer",
+        "train",
+        tmp_path / "db",
+        tmp_path / "model",
+        "--epochs",
+        2,
+        "--window",
+        8,
+        "--head",
+        "mixture",
+    )
     out = tmp_path / "o.wav"
     facts = json.loads(
         run(
