@@ -26,6 +26,7 @@ from sequencer.sampling import SamplingOptions
 
 TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
+BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 SAME_TEMPO = 0.03  # octaves that cost nothing
 TOLERANCE_MS = 30.0  # players are not more exact; a run that is within it is not parted
 PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
@@ -144,7 +145,9 @@ def _world_distances(seed: DescriptorSequence, space: Space, scorer: Scorer) -> 
         return style_distances(space, seed.descriptors, seed.step_samples)
     database = space.database
     affinities = []
-    for part in np.array_split(np.arange(len(database.units)), len(database.sources)):
+    positions = np.arange(len(database.units))
+    for start in range(0, len(positions), BLOCK_UNITS):
+        part = positions[start : start + BLOCK_UNITS]
         units = database.rows_at(part)
         following = units_after(database, part, scorer.n_following)
         affinities.append(scorer.affinities(seed.descriptors, units, following))
