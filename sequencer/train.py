@@ -128,7 +128,7 @@ class ForecasterTraining(Trainable):
         validation = _scores(self.split.validation, settings, normaliser)
         _check_length(train, options.window)
         self.model = _new_model(train, settings, normaliser, options).to(device)
-        self.augmentation = None
+        self.augmentation: Augmentation | None = None
         if HEADS[options.head].augment:
             self.augmentation = Augmentation(settings, normaliser)
         sizes = {"window": options.window, "batch_size": options.batch_size}
