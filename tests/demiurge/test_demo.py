@@ -1,8 +1,8 @@
 """The demo: what it leaves, and how it ends."""
 
-import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.image
 import numpy as np
@@ -15,9 +15,7 @@ from demiurge.cli import main
 from demiurge.demo import SECONDS, save_after
 from demiurge.demo_figures import Figures, figures_table, measure_result
 from demiurge.demo_text import farewell
-from demiurge.pipeline import RenderResult
 from playback.plan import Plan, Step
-from playback.render import render
 
 MADE = (
     "continuation.wav",
@@ -53,7 +51,7 @@ def test_demo_leaves_what_it_says(tmp_path):
     both = sf.info(out / "seed_and_continuation.wav")
     assert both.frames == len(samples) + sf.info(SEED_FILE).frames
     told = next(line for line in result.output.splitlines() if "continuation  " in line)
-    pulse, ratio, tempo = (float(cell) for cell in told.split()[1:4])
+    ratio, tempo = (float(cell) for cell in told.split()[3:5])
     assert ratio > 0.9
     assert tempo > 0.7
     picture = matplotlib.image.imread(out / "overview.png")
@@ -91,3 +89,50 @@ def test_force_keeps_nothing_that_was_generated_before(tmp_path, monkeypatch):
     monkeypatch.setattr("demiurge.demo.generate", stop)
     arguments = ["demo", "--out", str(tmp_path / "demo"), "--force"]
     assert "Aborted" in CliRunner().invoke(main, arguments).output
+
+
+@pytest.fixture
+def halved(tmp_path) -> SimpleNamespace:
+    """The seed as if it were a result whose level had to be lowered by 6 dB."""
+    samples, rate = sf.read(SEED_FILE, dtype="float32")
+    sf.write(tmp_path / "halved.wav", samples / 2, rate, subtype="FLOAT")
+    step = Step("a.wav", 0, len(samples), 0)
+    return SimpleNamespace(
+        plan=Plan(rate, 2, {"id": "0", "root": "."}, (step,)),
+        wav=tmp_path / "halved.wav",
+        summary=SimpleNamespace(gain_db=-6.0206),
+    )
+
+
+def test_measures_are_those_beside_the_seed_at_the_same_level(halved):
+    measures = measure_result("loop", halved, SEED_FILE, has_beat=True).measures
+    assert measures["pulse_ratio"] == pytest.approx(1, abs=1e-3)
+    assert measures["tempo"] == pytest.approx(1, abs=1e-3)
+    assert measures["harmony"] == pytest.approx(1, abs=1e-3)
+    assert measures["joins_per_second"] == 0
+    assert measures["n_sources"] == 1
+    rate = halved.plan.sample_rate
+    assert measures["longest_run"] == pytest.approx(halved.plan.n_samples / rate)
+
+
+def test_measures_of_what_has_no_beat_are_blank(halved):
+    measured = measure_result("texture", halved, SEED_FILE, has_beat=False)
+    assert not measured.measures.keys() & {"pulse", "pulse_ratio", "tempo"}
+    heading, row, best = figures_table([measured]).splitlines()
+    assert heading.split()[0] == "joins/s"
+    assert heading.index("harmony") + len("harmony") == row.index("1.00") + len("1.00")
+    assert best.split()[0] == "best"
+
+
+def test_a_table_shows_what_is_measured():
+    table = figures_table([Figures("loop", {"pulse": 0.51, "longest_run": 2.44})])
+    assert [line.split()[:2] for line in table.splitlines()[1:2]] == [["loop", "0.51"]]
+    assert "2.4" in table
+
+
+def test_a_seed_is_heard_before_its_continuation_at_the_same_level(halved, tmp_path):
+    save_after(SEED_FILE, halved, tmp_path / "both.wav")
+    both, rate = sf.read(tmp_path / "both.wav", dtype="float32")
+    half = len(both) // 2
+    assert rate == halved.plan.sample_rate
+    np.testing.assert_allclose(both[:half], both[half:], atol=1e-4)
