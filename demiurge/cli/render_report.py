@@ -35,7 +35,7 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
         f" {facts['joins']} joins"
     )
     if facts["rest_seconds"]:
-        click.echo(f"  rests for {facts['rest_seconds']:.2f} s, where no unit is near enough")
+        click.echo(f"  rests for {facts['rest_seconds']:.2f} s")
     for note in level_notes(result.summary, lufs):
         click.echo(f"  {note}")
     plan = result.plan_file
