@@ -18,6 +18,7 @@ from db.manifest_reading import (
     parse_settings,
     read_config,
     read_failures,
+    read_frame_spans,
     read_normaliser,
     read_shard_rows,
     read_sources,
@@ -97,6 +98,8 @@ class Database:
             n_columns=self.settings.n_descriptors,
             shard_rows=read_shard_rows(connection, kind),
         )
+        self._frame_spans = read_frame_spans(connection, self.settings)
+        self._frame_shards = read_shard_rows(connection, "frames")
 
     @property
     def sample_rate(self) -> int:
@@ -161,6 +164,35 @@ class Database:
             If it is damaged on disk.
         """
         return self._rows.of_source(number)
+
+    @cached_property
+    def _frame_rows(self) -> UnitRows:
+        sources = []
+        for source in self.sources:
+            first, n_rows, crc = self._frame_spans.get(source.id, (0, 0, 0))
+            sources.append(source._replace(first_unit=first, n_units=n_rows, checksum=crc))
+        return UnitRows(
+            self.path,
+            sources,
+            kind="frames",
+            n_columns=len(self.settings.frame_names),
+            shard_rows=self._frame_shards,
+        )
+
+    def source_frames(self, number: int) -> np.ndarray:
+        """Return the frames of the source at a position in `sources`.
+
+        Returns
+        -------
+        ndarray, float32, shape (n_frames, n_frame_descriptors)
+            Without rows if the database does not hold them, since it was imported from a table.
+
+        Raises
+        ------
+        DatabaseError
+            If they are damaged on disk.
+        """
+        return self._frame_rows.of_source(number)
 
     def sequences(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (path, sequence) of every source."""

@@ -59,6 +59,15 @@ def read_sources(connection: sqlite3.Connection, settings: DescriptorSettings) -
     return [Source._make(row) for row in connection.execute(query, (capacity,))]
 
 
+def read_frame_spans(
+    connection: sqlite3.Connection, settings: DescriptorSettings
+) -> dict[int, tuple[int, int, int]]:
+    """Return the first row, the number of rows and the CRC-32 of the frames of each source id."""
+    query = "SELECT source_id, shard * ? + first_row, n_rows, crc32 FROM spans"
+    capacity = rows_per_shard(len(settings.frame_names))
+    return {row[0]: row[1:] for row in connection.execute(query, (capacity,))}
+
+
 def read_unit_lengths(connection: sqlite3.Connection) -> np.ndarray:
     """Return the length of every unit in samples, int64, in the order of `read_sources`."""
     query = "SELECT lengths FROM unit_spans ORDER BY shard, first_row"

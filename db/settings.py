@@ -195,3 +195,7 @@ class DescriptorSettings:
                 f"descriptor settings do not match: {'; '.join(differing)}; rebuild one of them"
                 " with the other's settings"
             )
+
+
+# what a continuation needs: tempo, harmony and level beside the spectrum
+FOR_CONTINUATIONS = DescriptorSettings(units="beat/4", descriptors=("mfcc", "chroma", "loudness"))

@@ -6,22 +6,27 @@ import numpy as np
 
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
-from demiurge.plans.placing import Placement, place_on_grid
+from db.settings import FOR_CONTINUATIONS
+from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
 from query.closed_loop import Scorer, find_continuations
+from query.contexts import units_after
 from query.continuation_costs import World
 from query.filters import filter_units
 from query.path import UnitPath
+from query.refine_joins import refine_join
 from query.rules import Rules
 from query.settings import SearchSettings
 from query.space import Space
-from query.style import choose_world, style_distances
+from query.style import choose_world, harmony_distances, passage_means, style_distances
 from sequencer.sampling import SamplingOptions
 
 TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
+HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
+BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 SAME_TEMPO = 0.03  # octaves that cost nothing
 TOLERANCE_MS = 30.0  # players are not more exact; a run that is within it is not parted
 PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
@@ -40,6 +45,8 @@ class Continuation:
         Number of units left after each filter.
     world_seconds : float
         How much of the corpus the units were chosen from.
+    world_sources : int
+        The number of sources that it lies in.
     """
 
     path: UnitPath
@@ -47,16 +54,30 @@ class Continuation:
     space: Space
     counts: dict[str, int]
     world_seconds: float
+    world_sources: int
 
-    def place(self, database: Database) -> Placement | None:
-        """Return when the units are played, in the seed's tempo; None if it has no pulse."""
-        if not self.timing.has_pulse:
-            return None
+    @property
+    def missing(self) -> list[str]:
+        """What the database lacks for continuations: names of units and descriptors."""
+        settings = self.space.database.settings
+        missing = [] if settings.is_metrical else [f"units {FOR_CONTINUATIONS.units}"]
+        wanted = FOR_CONTINUATIONS.descriptors
+        return missing + [name for name in wanted if name not in settings.descriptors]
+
+    def place(self, database: Database) -> Placement:
+        """Return when the units are played, in the seed's tempo if it has a pulse."""
+        positions = self.path.positions
         units = database.units
-        first = int(units.n_samples[self.path.positions[0]])
+        if not self.timing.has_pulse:
+            shifts = {
+                step: refine_join(self.space, int(positions[step - 1]), int(positions[step]))
+                for step in run_starts(positions, units)[1:]
+            }
+            return place_in_turn(positions, units, self.path.n_samples, shifts)
+        first = int(units.n_samples[positions[0]])
         played = self.timing.step_samples[0] / self.timing.whole_first
         return place_on_grid(
-            self.path.positions,
+            positions,
             units,
             self.path.n_samples,
             sample_rate=database.sample_rate,
@@ -86,7 +107,7 @@ def continue_seed(
     space = search.space(database)
     allowed, counts = filter_units(database, search.filters)
     timing = time_steps(seed, database, seconds)
-    distances = style_distances(space, seed.descriptors, seed.step_samples)
+    distances = _world_distances(seed, space, scorer)
     costs = np.zeros((1, len(database.units)), np.float32)
     if timing.has_pulse:
         costs = _metrical_costs(timing, database)
@@ -114,7 +135,24 @@ def continue_seed(
         progress=progress,
     )
     world_seconds = float(database.units.n_samples[positions].sum() / database.sample_rate)
-    return [Continuation(path, timing, space, counts, world_seconds) for path in paths]
+    n_sources = len(np.unique(database.units.source[positions]))
+    return [Continuation(path, timing, space, counts, world_seconds, n_sources) for path in paths]
+
+
+def _world_distances(seed: DescriptorSequence, space: Space, scorer: Scorer) -> np.ndarray:
+    """Return how far each unit's passage is from what may follow a seed, (n_units,)."""
+    if not scorer.has_affinities:
+        return style_distances(space, seed.descriptors, seed.step_samples)
+    database = space.database
+    affinities = []
+    positions = np.arange(len(database.units))
+    for start in range(0, len(positions), BLOCK_UNITS):
+        part = positions[start : start + BLOCK_UNITS]
+        units = database.rows_at(part)
+        following = units_after(database, part, scorer.n_following)
+        affinities.append(scorer.affinities(seed.descriptors, units, following))
+    means = passage_means(database, np.concatenate(affinities)[:, None])[:, 0]
+    return harmony_distances(database, seed.descriptors, seed.step_samples, HARMONY) - means
 
 
 def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:

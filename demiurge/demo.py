@@ -1,10 +1,9 @@
 """The demo: the whole chain on the bundled sounds, stage by stage."""
 
 import shutil
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,21 @@ import numpy as np
 import soundfile as sf
 
 from audio.channels import fit_channels
+from audio.decibels import to_amplitude
 from audio.read import read_audio
 from audio.resample import resample
 from db.build import build_database
 from db.database import Database
+from db.settings import FOR_CONTINUATIONS
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
+from demiurge.demo_figures import Figures, figures_table, measure_result
+from demiurge.demo_text import farewell
 from demiurge.overview import save_overview
-from demiurge.pipeline import RenderResult, render_continuation
+from demiurge.pipeline import RenderResult, render_continuation, render_mosaic
 from demiurge.shipped import shipped_model
 from files.atomic import make_folder
 from files.progress import Progress
+from query.filters import Filters
 from query.options import CONTINUATION_PATH
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
@@ -31,15 +35,37 @@ from synth.generated_manifest import clear_folder
 from synth.generator import Generator
 from synth.vocoder import Vocoder
 
-CONTINUATION_SECONDS = 10.0
-GENERATED_MINUTES = 1.0
+SECONDS = 20.0  # of a continuation
+GENERATED_FILES = 7  # the last is continued, and not among the sounds
 GENERATED_FILE_SECONDS = 10.0
+SAME_RECORDING = "loop_amen"  # an extract of the seed's recording: not played
 
 Echo = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Made:
+    """A result of the demo, by its name, and the file that it continues or rebuilds."""
+
+    name: str
+    result: RenderResult
+    given: Path
+
+    def facts(self, figures: Figures) -> dict[str, Any]:
+        """Return what --json prints about it."""
+        return {
+            "samples": self.result.summary.n_samples,
+            "steps": len(self.result.plan.steps),
+            "sources": self.result.n_sources,
+            "joins": self.result.n_joins,
+            "distinct_units": self.result.n_distinct_units,
+            "mean_distance": self.result.mean_distance,
+            "measures": figures.measures,
+        }
+
+
 def run_demo(out: Path, *, random_seed: int, echo: Echo, progress: Progress) -> dict[str, Any]:
-    """Build, train, forecast, query and render into the folder `out`.
+    """Build, train, continue a loop and a texture, and make a mosaic, in the folder `out`.
 
     Parameters
     ----------
@@ -58,10 +84,20 @@ def run_demo(out: Path, *, random_seed: int, echo: Echo, progress: Progress) -> 
     """
     started = time.perf_counter()
     make_folder(out, "choose another with --out")
-    generated = make_sounds(out / "sounds", random_seed, echo, progress)
+    generated = make_sounds(out, random_seed, echo, progress)
     database = analyse(out, echo)
     training = train(database, out, random_seed, echo, progress)
-    result = continue_seed(database, out, random_seed, echo)
+    made = [
+        continue_seed(SEED_FILE, "continuation", database, out, random_seed, echo),
+        continue_seed(texture_seed(out), "texture", database, out, random_seed, echo),
+        rebuild_seed(database, out, echo),
+    ]
+    draw(made[0], database, out)
+    figures = [
+        measure_result(one.name, one.result, one.given, has_beat=one.given == SEED_FILE)
+        for one in made
+    ]
+    echo(f"7. How they measure, beside what they continue or rebuild:\n{figures_table(figures)}")
     seconds = time.perf_counter() - started
     echo(farewell(out, seconds))
     return {
@@ -71,38 +107,36 @@ def run_demo(out: Path, *, random_seed: int, echo: Echo, progress: Progress) -> 
         "sources": len(database.sources),
         "units": database.n_units,
         "training": asdict(training),
-        "continuation": {
-            "samples": result.summary.n_samples,
-            "steps": len(result.plan.steps),
-            "sources": result.n_sources,
-            "joins": result.n_joins,
-            "distinct_units": result.n_distinct_units,
-            "mean_distance": result.mean_distance,
-        },
+        **{one.name: one.facts(of_one) for one, of_one in zip(made, figures, strict=True)},
     }
 
 
-def make_sounds(folder: Path, random_seed: int, echo: Echo, progress: Progress) -> GenerateSummary:
-    """Copy the bundled sounds into one folder, and generate piano into another."""
+def make_sounds(out: Path, random_seed: int, echo: Echo, progress: Progress) -> GenerateSummary:
+    """Copy the bundled sounds into one folder, generate piano into another, and hold one back."""
     echo("1. Making piano sound from noise with the shipped UNAGAN and vocoder …")
-    recorded = folder / "recorded"
+    recorded = out / "sounds" / "recorded"
     recorded.mkdir(parents=True, exist_ok=True)
     for path in CORPUS_DIR.iterdir():
-        shutil.copyfile(path, recorded / path.name)
+        if path.stem != SAME_RECORDING:
+            shutil.copyfile(path, recorded / path.name)
     unagan = shipped_model("unagan")
     vocoder = shipped_model("vocoder")
-    clear_folder(folder / "generated")  # another version's files would be kept
+    folder = out / "sounds" / "generated"
+    clear_folder(folder)  # another version's files would be kept
     generated = generate(
         Generator.load(unagan),
         Vocoder.load(vocoder).prepare(),
-        folder / "generated",
+        folder,
         options=GenerateOptions(
-            minutes=GENERATED_MINUTES, seconds=GENERATED_FILE_SECONDS, random_seed=random_seed
+            minutes=GENERATED_FILES * GENERATED_FILE_SECONDS / 60,
+            seconds=GENERATED_FILE_SECONDS,
+            random_seed=random_seed,
         ),
         names=(unagan.name, vocoder.name),
         force=True,
         progress=progress,
     )
+    max(folder.glob("*.flac")).replace(texture_seed(out))
     echo(
         f"   {generated.audio_seconds:.0f} s in {generated.seconds:.1f} s, "
         f"{generated.real_time:.0f} times faster than it plays"
@@ -110,15 +144,19 @@ def make_sounds(folder: Path, random_seed: int, echo: Echo, progress: Progress) 
     return generated
 
 
+def texture_seed(out: Path) -> Path:
+    return out / "piano.flac"
+
+
 def analyse(out: Path, echo: Echo) -> Database:
     """Build a database of all sounds."""
     echo("2. Analysing it, and the bundled sounds (CC0, from the Sonic Pi collection) …")
-    report = build_database(out / "sounds", out / "corpus.db")
+    report = build_database(out / "sounds", out / "corpus.db", settings=FOR_CONTINUATIONS)
     database = Database(out / "corpus.db")
     minutes = sum(source.n_samples for source in database.sources) / database.sample_rate / 60
     echo(
-        f"   {len(database.sources)} sources, {minutes:.1f} minutes, {database.n_units} units "
-        f"of 23 ms, in {report.seconds:.1f} s"
+        f"   {len(database.sources)} sources, {minutes:.1f} minutes, {database.n_units} units: "
+        f"quarters of beats, or events where there is no beat, in {report.seconds:.1f} s"
     )
     return database
 
@@ -126,15 +164,10 @@ def analyse(out: Path, echo: Echo) -> Database:
 def train(
     database: Database, out: Path, random_seed: int, echo: Echo, progress: Progress
 ) -> ForecasterSummary:
-    """Train a forecaster on the loops.
-
-    Single hits and chords are left out, because they fade to silence within seconds.
-    """
-    sequences = database.sequences()
-    loops = [(name, rows) for name, rows in sequences if name.startswith("recorded/loop_")]
-    echo(f"3. Training an LSTM on how descriptors follow each other in {len(loops)} loops …")
+    """Train a forecaster on all sounds."""
+    echo("3. Training an LSTM on how these units follow each other …")
     summary = train_forecaster(
-        loops,
+        database.sequences(),
         out / "forecaster",
         settings=database.settings,
         normaliser=database.normaliser,
@@ -150,73 +183,64 @@ def train(
     return summary
 
 
-def continue_seed(database: Database, out: Path, random_seed: int, echo: Echo) -> RenderResult:
-    """Render the continuation, a picture of it, and the seed followed by it."""
-    echo(
-        f"4. Forecasting what could follow {SEED_FILE.stem}, which is not among the sounds, and "
-        "finding it …"
-    )
+def continue_seed(
+    seed: Path, name: str, database: Database, out: Path, random_seed: int, echo: Echo
+) -> Made:
+    """Render a continuation, and the seed followed by it."""
+    number = {"continuation": 4, "texture": 5}[name]
+    echo(f"{number}. Continuing {seed.name}, which is not among the sounds …")
     (result,) = render_continuation(
-        SEED_FILE,
+        seed,
         database.path,
         out / "forecaster",
-        out / "continuation.wav",
-        seconds=CONTINUATION_SECONDS,
+        out / f"{name}.wav",
+        seconds=SECONDS,
         sampling=SamplingOptions(random_seed=random_seed),
         search=SearchSettings(path=CONTINUATION_PATH),
     )
-    seconds = result.summary.n_samples / database.sample_rate
-    echo(
-        f"   {seconds:.1f} s made of {len(result.plan.steps)} units from {result.n_sources} "
-        f"sources with {result.n_joins} joins; between joins a source simply goes on"
+    echo(f"   {_told(result)}; between joins a source simply goes on")
+    save_after(seed, result, out / f"seed_and_{name}.wav")
+    return Made(name, result, seed)
+
+
+def rebuild_seed(database: Database, out: Path, echo: Echo) -> Made:
+    """Render the seed rebuilt out of tabla, and the seed followed by it."""
+    echo(f"6. Rebuilding {SEED_FILE.name} out of single strokes of a tabla …")
+    (result,) = render_mosaic(
+        SEED_FILE,
+        database.path,
+        out / "mosaic.wav",
+        search=SearchSettings(filters=Filters(sources=("recorded/tabla_*",))),
     )
-    n_sources = f"{result.n_sources} of {len(database.sources)} sounds"
-    title = f"{SEED_FILE.stem} continued with {n_sources}"
-    save_overview(result, database, out / "overview.png", title=title)
-    save_after_seed(result, out / "seed_and_continuation.wav")
-    return result
+    echo(f"   {_told(result)}")
+    save_after(SEED_FILE, result, out / "target_and_mosaic.wav")
+    return Made("mosaic", result, SEED_FILE)
 
 
-def save_after_seed(result: RenderResult, path: Path) -> None:
-    """Write the seed followed at once by its continuation."""
+def _told(result: RenderResult) -> str:
+    seconds = result.summary.n_samples / result.plan.sample_rate
+    return (
+        f"{seconds:.1f} s made of {len(result.plan.steps)} units from {result.n_sources} sources "
+        f"with {result.n_joins} joins"
+    )
+
+
+def draw(made: Made, database: Database, out: Path) -> None:
+    """Draw a picture of a result."""
+    sources = f"{made.result.n_sources} of {len(database.sources)} sounds"
+    title = f"{made.given.stem} continued with {sources}"
+    save_overview(made.result, database, out / "overview.png", title=title)
+
+
+def save_after(given: Path, result: RenderResult, path: Path) -> None:
+    """Write a seed or target followed at once by a result, both at the level of the result."""
     plan = result.plan
-    seed = read_audio(SEED_FILE)
-    before = fit_channels(resample(seed.samples, seed.sample_rate, plan.sample_rate), plan.channels)
+    audio = read_audio(given)
+    before = fit_channels(
+        resample(audio.samples, audio.sample_rate, plan.sample_rate), plan.channels
+    )
+    before = before * np.float32(to_amplitude(result.summary.gain_db))
     after, _ = sf.read(result.wav, dtype="float32", always_2d=True)
     both = np.concatenate([before, after])
     peak = max(1.0, float(np.abs(both).max()))
     sf.write(path, both / peak, plan.sample_rate, subtype="PCM_24")
-
-
-def farewell(out: Path, seconds: float) -> str:
-    """Return the closing text: what was made, and what to do next."""
-    demiurge = program()
-    return f"""
-Done in {seconds:.0f} s. In {out}/:
-  continuation.wav           the continuation
-  seed_and_continuation.wav  the seed, then the continuation
-  continuation.plan.json     where every sample of it came from; edit it, and render it again with
-                             {demiurge} playback
-  overview.png               a picture of it
-  sounds                     what it is made of: the bundled sounds, and what the shipped models
-                             made from noise
-  corpus.db, forecaster      the database and the trained model
-
-See and hear all of it, and change it, in your browser:
-  {demiurge} browse {out}/corpus.db --plan {out}/continuation.plan.json
-
-Next, with your own sounds (a folder of them, and one file to continue):
-  {demiurge} db build MY_SOUNDS my.db
-  {demiurge} sequencer train my.db my.model
-  {demiurge} render MY_FILE.wav my.db my.model -o out.wav
-Or rebuild any file out of them:
-  {demiurge} mosaic MY_FILE.wav my.db -o out.wav"""
-
-
-def program() -> str:
-    """Return how to call `demiurge` in this terminal."""
-    if shutil.which("demiurge"):
-        return "demiurge"
-    if Path(sys.argv[0]).stem == "demiurge":
-        return sys.argv[0]
-    return f"{sys.executable} -m demiurge"

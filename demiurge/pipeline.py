@@ -33,7 +33,8 @@ OnResult = Callable[["RenderResult"], None]  # called with each variation when i
 class RenderResult:
     """An audio file that was rendered, its plan, and its path.
 
-    `target` is the sequence that was searched for, raw descriptors, (steps, n_descriptors).
+    `target` is the sequence that was searched for, raw descriptors, (steps, n_descriptors): of a
+    continuation, the units that were chosen. A mosaic has no `continuation`.
     """
 
     wav: Path
@@ -42,6 +43,7 @@ class RenderResult:
     target: np.ndarray
     path: UnitPath
     summary: RenderSummary
+    continuation: Continuation | None = None
 
     @property
     def n_sources(self) -> int:
@@ -218,11 +220,16 @@ class _Renderer:
                 gain_db=match_levels(path.positions, database.units, levels, target_db),
             )
             sequence = DescriptorSequence(heard, path.n_samples)
-            results.append(self._write(plan, wav, sequence, path))
+            results.append(self._write(plan, wav, sequence, path, continuation))
         return results
 
     def _write(
-        self, plan: Plan, wav: Path, target: DescriptorSequence, path: UnitPath
+        self,
+        plan: Plan,
+        wav: Path,
+        target: DescriptorSequence,
+        path: UnitPath,
+        continuation: Continuation | None = None,
     ) -> RenderResult:
         """Write a plan and its audio."""
         summary = render(
@@ -233,7 +240,9 @@ class _Renderer:
             progress=self.progress,
         )
         plan.save(plan_path(wav))
-        result = RenderResult(wav, plan_path(wav), plan, target.descriptors, path, summary)
+        result = RenderResult(
+            wav, plan_path(wav), plan, target.descriptors, path, summary, continuation
+        )
         if self.on_result:
             self.on_result(result)
         return result

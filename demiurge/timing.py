@@ -25,12 +25,15 @@ class Timing:
         How long the first step would be if the seed did not end within it.
     tempo : float
         Beats per minute; 0 without a pulse.
+    confidence : float
+        How sure the pulse of the seed is, 0 to 1; 0 if units are not parts of beats.
     """
 
     step_samples: np.ndarray
     first_part: int | None = None
     whole_first: int = 0
     tempo: float = 0.0
+    confidence: float = 0.0
 
     @property
     def has_pulse(self) -> bool:
@@ -53,8 +56,9 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     check_seconds(seconds, settings)
     total = max(seconds * settings.sample_rate, 1)
     grid = seed.grid
-    if not settings.is_metrical or grid is None or grid.confidence < PULSE:
-        return Timing(_even_steps(database, round(total)))
+    confidence = grid.confidence if settings.is_metrical and grid else 0.0
+    if grid is None or confidence < PULSE:
+        return Timing(_even_steps(database, round(total)), confidence=confidence)
     parts = settings.beat_parts
     end = int(seed.step_samples.sum())
     beats = grid.after(end, 1, count=2)
@@ -71,7 +75,7 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     edges = np.append(edges[edges < total], round(total))
     edges = edges[np.append(True, np.diff(edges) > 0)]
     tempo = 60 * settings.sample_rate / period
-    return Timing(np.diff(edges), first_part, round(step), tempo)
+    return Timing(np.diff(edges), first_part, round(step), tempo, confidence)
 
 
 def _even_steps(database: Database, total: int) -> np.ndarray:

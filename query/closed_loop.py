@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from files.progress import Progress, no_progress
+from query.contexts import units_after
 from query.continuation_costs import NONE, ContinuationCosts, World, less_likely_costs
 from query.index import Matches
 from query.path import UnitPath
@@ -31,7 +32,17 @@ PROGRESS_STEPS = 16
 class Scorer(Protocol):
     """Scores units as the next step of hypotheses; see `sequencer.scorer.ForecasterScorer`."""
 
-    def begin(self, seed: np.ndarray, units: np.ndarray) -> None: ...
+    @property
+    def n_following(self) -> int: ...
+
+    @property
+    def has_affinities(self) -> bool: ...
+
+    def affinities(
+        self, seed: np.ndarray, units: np.ndarray, following: np.ndarray
+    ) -> np.ndarray: ...
+
+    def begin(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> None: ...
 
     def scores(self) -> np.ndarray: ...
 
@@ -95,6 +106,7 @@ class ClosedLoop:
         )
         self._novelty = Novelty(rules.options.novelty, space.database.units)
         self._heard = space.database.rows_at(world.positions)
+        self._continued = units_after(space.database, world.positions, scorer.n_following)
 
     def run(self) -> np.ndarray:
         """Return the path as rows of the world, int64, `REST` where a locked step rests.
@@ -104,7 +116,7 @@ class ClosedLoop:
         ParameterError
             If the rules leave nothing to play at some step.
         """
-        self._scorer.begin(self._seed, self._heard)
+        self._scorer.begin(self._seed, self._heard, self._continued)
         state = _Hypotheses(np.full(1, NONE), np.zeros(1), self._rules.begin())
         trace: list[tuple[np.ndarray, np.ndarray]] = []
         total = int(self._step_samples.sum())
@@ -214,7 +226,7 @@ class ClosedLoop:
 
     def _score_again(self, path: np.ndarray) -> np.ndarray:
         """Return the target cost of each unit at each step of the path, (steps, n), at least 0."""
-        self._scorer.begin(self._seed, self._heard)
+        self._scorer.begin(self._seed, self._heard, self._continued)
         costs = []
         before = np.full(1, NONE)
         for step, row in enumerate(path[:, None]):

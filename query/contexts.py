@@ -10,6 +10,7 @@ If what came before sounds alike in both places, b goes on as a could have. Fact
 
 import numpy as np
 
+from db.database import Database
 from query.space import Space
 from query.style import passage_styles
 
@@ -79,3 +80,21 @@ class Contexts:
             vectors = self._space.unit_vectors(inside)
             columns.append(vectors * (self._weights[back] * exists[:, None]))
         return np.concatenate(columns, axis=1, dtype=np.float32)
+
+
+def units_after(database: Database, positions: np.ndarray, n_following: int) -> np.ndarray:
+    """Return the raw descriptors of the units that follow each in its source.
+
+    Returns
+    -------
+    ndarray, float32, shape (len(positions), n_following, n_descriptors)
+        NaN where the source has ended.
+    """
+    shape = (len(positions), n_following, database.settings.n_descriptors)
+    following = np.full(shape, np.nan, np.float32)
+    source = database.units.source
+    for k in range(n_following):
+        there = np.minimum(positions + k + 1, len(source) - 1)
+        goes_on = (there > positions + k) & (source[there] == source[positions])
+        following[goes_on, k] = database.rows_at(there[goes_on])
+    return following

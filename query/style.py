@@ -31,10 +31,8 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
     """
     database = space.database
     keep = _without_levels(database)
-    chroma = _chroma_columns(database)
     of_seed = _seed_styles(space.vectors(seed) * keep, seed_samples, database.sample_rate)
-    seed_chroma = np.average(seed[:, chroma], axis=0, weights=seed_samples)
-    distances = np.empty(len(database.units), np.float32)
+    distances = harmony_distances(database, seed, seed_samples)
     first = 0
     for number, source in enumerate(database.sources):
         rows = slice(first, first + source.n_units)
@@ -43,12 +41,38 @@ def style_distances(space: Space, seed: np.ndarray, seed_samples: np.ndarray) ->
         begin, end = _passages(n_samples, database.sample_rate)
         vectors = space.vectors(descriptors) * keep
         styles = _styles(vectors, n_samples, begin, end)
-        distances[rows] = np.mean([_lengths(styles - style) for style in of_seed], axis=0)
-        if len(chroma):
-            means = _styles(descriptors[:, chroma], n_samples, begin, end)[:, : len(chroma)]
-            distances[rows] += HARMONY * (1 - _correlations(means, seed_chroma))
+        distances[rows] += np.mean([_lengths(styles - style) for style in of_seed], axis=0)
         first += source.n_units
     return distances
+
+
+def harmony_distances(
+    database: Database, seed: np.ndarray, seed_samples: np.ndarray, weight: float = HARMONY
+) -> np.ndarray:
+    """Return the distance of the chroma of each unit's passage from the seed's, 0 if not known.
+
+    Parameters are those of `style_distances`; `weight` is the distance if they are unrelated.
+    """
+    chroma = _chroma_columns(database)
+    if not chroma:
+        return np.zeros(len(database.units), np.float32)
+    of_seed = np.average(seed[:, chroma], axis=0, weights=seed_samples)
+    sources = [database.source_descriptors(i)[:, chroma] for i in range(len(database.sources))]
+    means = passage_means(database, np.concatenate(sources))
+    return (weight * (1 - _correlations(means, of_seed))).astype(np.float32)
+
+
+def passage_means(database: Database, values: np.ndarray) -> np.ndarray:
+    """Return the mean of values (n_units, k) over the passage of each unit, float64."""
+    means = np.empty(values.shape)
+    first = 0
+    for source in database.sources:
+        rows = slice(first, first + source.n_units)
+        n_samples = database.units.n_samples[rows]
+        begin, end = _passages(n_samples, database.sample_rate)
+        means[rows] = _styles(values[rows], n_samples, begin, end)[:, : values.shape[1]]
+        first += source.n_units
+    return means
 
 
 def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:

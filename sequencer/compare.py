@@ -1,4 +1,4 @@
-"""Train every architecture with every head on one database, for comparison."""
+"""Train every architecture with every head that forecasts on one database, for comparison."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from files.errors import ParameterError
 from files.interrupts import ignore_interrupts
 from files.progress import Progress, no_progress
 from sequencer.forecaster import Forecaster
-from sequencer.names import ARCHITECTURES, HEADS
+from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.train import ForecasterOptions, train_forecaster
 from training.checkpoint import STATE
 
@@ -45,7 +45,8 @@ def train_all(
     ParameterError
         If `out` cannot be a folder, or holds models trained with other options.
     """
-    pairs = [(architecture, head) for architecture in ARCHITECTURES for head in HEADS]
+    heads = [head for head in HEADS if HEADS[head].network.forecasts]
+    pairs = [(architecture, head) for architecture in ARCHITECTURES for head in heads]
     folders = {out / f"{architecture}-{head}": (architecture, head) for architecture, head in pairs}
     _check_folders(out, folders, _describe(database, minutes, random_seed))
     missing = [folder for folder in folders if not folder.exists()]

@@ -25,7 +25,7 @@ from sequencer.evaluation_data import (
 )
 from sequencer.forecaster import Forecaster
 from sequencer.loss import validation_loss
-from sequencer.rollout import sample_steps
+from sequencer.rollout import check_forecasts, sample_steps
 from sequencer.split import NamedSequences
 from sequencer.statistics import (
     autocorrelation,
@@ -81,8 +81,11 @@ def evaluate(
     ------
     ParameterError
         If the models were trained on different sources, a source is missing or has changed, no
-        validation source is long enough, or a model has the name of a baseline.
+        validation source is long enough, a model has the name of a baseline, or its head only
+        chooses among units.
     """
+    for model in models.values():
+        check_forecasts(model)
     data = collect_data(models, sequences, settings)
     evaluator = _Evaluator(data, random_seed)
     baselines = fit_baselines(data.train)

@@ -49,7 +49,8 @@ class Forecaster(nn.Module):
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
         self.config = config
-        n = len(static_columns(config.settings))
+        names = [config.settings.names[column] for column in static_columns(config.settings)]
+        n = len(names)
         self.architecture, self.head = build_network(
             config.architecture,
             config.head,
@@ -58,6 +59,7 @@ class Forecaster(nn.Module):
             architecture_sizes=config.architecture_sizes,
             head_sizes=config.head_sizes,
         )
+        self.head.name_columns(names)
         for name, value in {"mean": 0.0, "std": 1.0, "low": -8.0, "high": 8.0}.items():
             self.register_buffer(name, torch.full((n,), value))
 

@@ -57,9 +57,15 @@ class Head(nn.Module):
     ----------
     delay : int
         Steps of the architecture between the first and the last part of a step.
+    n_following : int
+        Units after each candidate that the head scores it by.
+    forecasts : bool
+        False if it only chooses among units, and has no distribution to sample a step from.
     """
 
     delay: int = 0
+    n_following: int = 0
+    forecasts: bool = True
 
     @staticmethod
     def input_size(n: int) -> int:
@@ -70,6 +76,9 @@ class Head(nn.Module):
     def sizes_for(n_steps: int) -> dict[str, Any]:
         """Return the sizes that depend on the number of training steps, as keyword arguments."""
         return {}
+
+    def name_columns(self, names: list[str]) -> None:
+        """Take the names of the n columns; called once, before anything else."""
 
     def fit(self, sequences: list[Tensor]) -> None:
         """Prepare on all z-scored training sequences, each (steps, n), before training."""
@@ -103,14 +112,39 @@ class Head(nn.Module):
         """Return a stream that continues a z-scored seed (batch, steps, n)."""
         raise NotImplementedError
 
+    def affinities(self, hidden: Tensor, units: Tensor, following: Tensor) -> Tensor:
+        """Return how well units go with a past, now or a little later, in nats up to a constant.
+
+        Only of a head that does not forecast.
+
+        Parameters
+        ----------
+        hidden : Tensor, shape (hidden_size,)
+        units, following : Tensor
+            As in `listen`.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+        """
+        raise NotImplementedError
+
     def listen(
-        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+        self,
+        seed: Tensor,
+        units: Tensor,
+        following: Tensor,
+        *,
+        temperature: float,
+        loss: float | None = None,
     ) -> Listener:
         """Return a listener to one hypothesis, a z-scored seed (1, steps, n).
 
         Parameters
         ----------
         units : Tensor, shape (M, n), z-scored
+        following : Tensor, shape (M, n_following, n), z-scored
+            The units that follow each in its source, NaN where it has ended.
         temperature : float
             As in sampling. At 0, the limit, densities are taken at `LEAST_TEMPERATURE`.
         loss : float, optional

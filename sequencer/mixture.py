@@ -96,7 +96,13 @@ class MixtureHead(Head):
         return mean + sampler.temperature * std * noise
 
     def listen(
-        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+        self,
+        seed: Tensor,
+        units: Tensor,
+        following: Tensor,
+        *,
+        temperature: float,
+        loss: float | None = None,
     ) -> Listener:
         # x² and x, (2 * n, M)
         powers = torch.cat([units**2, units], dim=1).double().T.contiguous()

@@ -4,4 +4,4 @@ A test checks that they are those of `sequencer.registry`.
 """
 
 ARCHITECTURES = ("lstm", "lstm-seq2seq", "transformer-encoder", "transformer")
-HEADS = ("point", "mixture", "tokens")
+HEADS = ("point", "mixture", "tokens", "contrast")

@@ -37,7 +37,13 @@ class PointHead(Head):
         return StepStream(lambda hidden, recent, sampler: self.projection(hidden), seed, sampler)
 
     def listen(
-        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+        self,
+        seed: Tensor,
+        units: Tensor,
+        following: Tensor,
+        *,
+        temperature: float,
+        loss: float | None = None,
     ) -> Listener:
         """Score by a Gaussian around the value, as wide as the validation error; of 1 if unknown.
 

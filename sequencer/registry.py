@@ -8,6 +8,7 @@ from typing import Any
 
 from files.errors import ParameterError
 from sequencer.architecture import Architecture
+from sequencer.contrast import ContrastHead
 from sequencer.head import Head
 from sequencer.lstm import LSTM, LSTMSizes
 from sequencer.lstm_seq2seq import LSTMSeq2Seq, LSTMSeq2SeqSizes
@@ -32,10 +33,18 @@ class ArchitectureEntry:
 
 @dataclass(frozen=True)
 class HeadEntry:
-    """A head, and the unit of its loss."""
+    """A head.
+
+    Attributes
+    ----------
+    loss_unit : str
+    augment : bool
+        True if training changes key and level; see `sequencer.augmentation`.
+    """
 
     network: type[Head]
     loss_unit: str
+    augment: bool = False
 
 
 ARCHITECTURES = {
@@ -48,6 +57,7 @@ HEADS = {
     "point": HeadEntry(PointHead, "squared error"),
     "mixture": HeadEntry(MixtureHead, "nats per step"),
     "tokens": HeadEntry(TokensHead, "nats per step"),
+    "contrast": HeadEntry(ContrastHead, "nats per step", augment=True),
 }
 
 

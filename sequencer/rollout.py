@@ -45,8 +45,10 @@ def rollout(
     Raises
     ------
     ParameterError
-        If a seed is too short, of another width or not finite, or a number is too small.
+        If a seed is too short, of another width or not finite, a number is too small, or the head
+        only chooses among units.
     """
+    check_forecasts(forecaster)
     for name, value in {"n_steps": n_steps, "variations": variations}.items():
         if value < 1:
             raise ParameterError(f"{name}={value} must be at least 1")
@@ -141,6 +143,15 @@ def sample_steps(
         # feed it back, beside the averages
         next_input = torch.cat([encoded, running.add(waiting.popleft())], dim=-1)
     return torch.stack(sampled, dim=1)
+
+
+def check_forecasts(forecaster: Forecaster) -> None:
+    """Raise ParameterError if the head of a forecaster only chooses among units."""
+    if not forecaster.head.forecasts:
+        raise ParameterError(
+            f"a forecaster with head {forecaster.config.head} chooses among units and cannot"
+            " forecast without them; use demiurge render, or train with --head mixture"
+        )
 
 
 def check_seed(seed: np.ndarray, n_descriptors: int, *, least: int) -> None:

@@ -48,8 +48,54 @@ class ForecasterScorer:
         self._group = np.empty(0, np.int64)  # of each hypothesis
         self._row = np.empty(0, np.int64)  # of each hypothesis in its group, in order
 
+    @property
+    def n_following(self) -> int:
+        """Units after each candidate that `begin` takes."""
+        return self._forecaster.head.n_following
+
+    @property
+    def has_affinities(self) -> bool:
+        """Whether `affinities` can be asked for: of the contrast head."""
+        return not self._forecaster.head.forecasts
+
     @torch.inference_mode()
-    def begin(self, seed: np.ndarray, units: np.ndarray) -> None:
+    def affinities(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> np.ndarray:
+        """Return how well units go with a seed, in nats up to a constant, float32, (M,).
+
+        Parameters and errors are those of `begin`. Units in parts give what they give together.
+        """
+        self._check(seed, units, following)
+        with torch_threads(self._threads):
+            hidden = self._hear_seed(seed)
+            head = self._forecaster.head
+            found = head.affinities(hidden, self._normalise(units), self._normalise(following))
+        return found.cpu().numpy()
+
+    def _hear_seed(self, seed: np.ndarray) -> Tensor:
+        """Return the hidden state (hidden_size,) after a raw seed."""
+        forecaster = self._forecaster
+        scores = self._normalise(seed)[None]
+        known = slow_averages(
+            scores.cpu().numpy(), forecaster.config.spans, delay=forecaster.head.delay
+        )
+        averages = torch.from_numpy(known).to(scores.device)
+        return forecaster(scores, averages, len(seed) - 1)[0, -1]
+
+    def _check(self, seed: np.ndarray, units: np.ndarray, following: np.ndarray) -> None:
+        n = self._forecaster.config.settings.n_descriptors
+        check_seed(seed, n, least=1)
+        _check_units(units, n)
+        shape = (len(units), self.n_following, n)
+        if following.shape != shape:
+            raise ParameterError(
+                f"following units of shape {following.shape} do not fit the model and the units:"
+                f" they must be {shape}"
+            )
+
+    @torch.inference_mode()
+    def begin(
+        self, seed: np.ndarray, units: np.ndarray, following: np.ndarray | None = None
+    ) -> None:
         """Hear a seed and take the units that may be played; there is one hypothesis then.
 
         Parameters
@@ -57,6 +103,9 @@ class ForecasterScorer:
         seed : ndarray, shape (steps, n_descriptors), raw
             One step is enough.
         units : ndarray, shape (M, n_descriptors), raw
+        following : ndarray, shape (M, n_following, n_descriptors), raw, optional
+            The units that follow each in its source, NaN where it has ended. By default nothing
+            follows.
 
         Raises
         ------
@@ -64,13 +113,15 @@ class ForecasterScorer:
             If one is empty, of another width or not finite.
         """
         n = self._forecaster.config.settings.n_descriptors
-        check_seed(seed, n, least=1)
-        _check_units(units, n)
+        if following is None:
+            following = np.full((len(units), self.n_following, n), np.nan, np.float32)
+        self._check(seed, units, following)
         with torch_threads(self._threads):
             group = _Group(
                 self._forecaster,
                 self._normalise(seed)[None],
                 self._normalise(units),
+                self._normalise(following),
                 self._temperature,
             )
         self._n_units = len(units)
@@ -144,7 +195,7 @@ class ForecasterScorer:
     def _normalise(self, raw: np.ndarray) -> Tensor:
         """Return the z-scored independent columns of raw rows."""
         columns = static_columns(self._forecaster.config.settings)
-        static = np.ascontiguousarray(raw[:, columns], np.float32)
+        static = np.ascontiguousarray(raw[..., columns], np.float32)
         return self._forecaster.normalise(torch.from_numpy(static).to(self._forecaster.mean.device))
 
     def _to_tensor(self, positions: np.ndarray) -> Tensor:
@@ -155,15 +206,23 @@ class _Group:
     """Hypotheses that have heard equally many steps: what the forecaster remembers of each."""
 
     def __init__(
-        self, forecaster: Forecaster, seed: Tensor, units: Tensor, temperature: float
+        self,
+        forecaster: Forecaster,
+        seed: Tensor,
+        units: Tensor,
+        following: Tensor,
+        temperature: float,
     ) -> None:
-        """Take one hypothesis, a z-scored seed (1, steps, n), and z-scored units (M, n)."""
+        """Take one hypothesis, a seed (1, steps, n), and units (M, n) with what follows each.
+
+        All z-scored; see `Head.listen`.
+        """
         head = forecaster.head
         spans = forecaster.config.spans
         self._architecture = forecaster.architecture
         self._units = units
         loss = forecaster.config.training.get("validation_loss")
-        self._listener = head.listen(seed, units, temperature=temperature, loss=loss)
+        self._listener = head.listen(seed, units, following, temperature=temperature, loss=loss)
         averages = torch.from_numpy(slow_averages(seed.cpu().numpy(), spans, delay=head.delay))
         inputs = torch.cat([head.encode(seed), averages.to(seed.device)], dim=-1)
         state = self._architecture.prime(inputs[:, :-1])

@@ -138,7 +138,13 @@ class TokensHead(Head):
         return TokenStream(self, self.quantise(seed), sampler)
 
     def listen(
-        self, seed: Tensor, units: Tensor, *, temperature: float, loss: float | None = None
+        self,
+        seed: Tensor,
+        units: Tensor,
+        following: Tensor,
+        *,
+        temperature: float,
+        loss: float | None = None,
     ) -> Listener:
         return TokenListener(self, self.quantise(seed), self.quantise(units), temperature)
 

@@ -14,6 +14,7 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
+from sequencer.augmentation import Augmentation
 from sequencer.forecaster import KIND, Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss, validation_loss
 from sequencer.registry import ARCHITECTURES, HEADS, check_names
@@ -127,6 +128,9 @@ class ForecasterTraining(Trainable):
         validation = _scores(self.split.validation, settings, normaliser)
         _check_length(train, options.window)
         self.model = _new_model(train, settings, normaliser, options).to(device)
+        self.augmentation: Augmentation | None = None
+        if HEADS[options.head].augment:
+            self.augmentation = Augmentation(settings, normaliser)
         sizes = {"window": options.window, "batch_size": options.batch_size}
         self.train_windows = windows_for(self.model, train, **sizes)
         self.validation_windows = windows_for(self.model, validation, **sizes)
@@ -158,6 +162,8 @@ class ForecasterTraining(Trainable):
         return at.epoch + 1, at.batch
 
     def step(self, batch: Batch, n_steps: int) -> dict[str, float]:
+        if self.augmentation:
+            batch = self.augmentation(batch)
         loss, n_targets = batch_loss(self.model, batch, self.options.precision)
         total, n_targets = self.distributed.sum(loss.detach(), n_targets)
         self.optimiser.zero_grad()

@@ -356,7 +356,20 @@ def test_formats_page_knows_models_forecasts_and_generated_audio(made, folder):
     shipped = [
         json.loads((WEIGHTS / kind / "config.json").read_text()) for kind in ("vocoder", "unagan")
     ]
-    run(["sequencer", "train", str(made / "my.db"), "my.model", "--epochs", "1", "--window", "8"])
+    run(
+        [
+            "sequencer",
+            "train",
+            str(made / "my.db"),
+            "my.model",
+            "--epochs",
+            "1",
+            "--window",
+            "8",
+            "--head",
+            "mixture",
+        ]
+    )
     run(
         [
             "sequencer",

@@ -38,24 +38,25 @@ class AskedSettings:
     window_centre: str | None
 
     def settings(self, database: Path) -> DescriptorSettings | None:
-        """Return the settings for a build; None if no option is given.
+        """Return the settings for a build; None for those of an existing database.
 
         Raises
         ------
         ParameterError
             If the options do not fit together.
         """
-        from db.settings import DescriptorSettings
+        from db.settings import FOR_CONTINUATIONS
 
         asked: dict[str, Any] = {
             name: value for name, value in asdict(self).items() if value is not None
         }
-        if not asked:
+        existing = existing_settings(database)
+        if existing and not asked:
             return None
         if self.descriptors is not None:
             names = self.descriptors.split(",")
             asked["descriptors"] = tuple(name.strip() for name in names)
-        settings = replace(existing_settings(database) or DescriptorSettings(), **asked)
+        settings = replace(existing or FOR_CONTINUATIONS, **asked)
         limits = (self.min_unit_ms, self.max_unit_ms)
         if not settings.units_vary and limits != (None, None):
             raise ParameterError(
@@ -77,12 +78,13 @@ analysis_options = option_group(
     analysis_option(
         "--descriptors",
         metavar="NAMES",
-        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}. [default: mfcc]",
+        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}. [default: mfcc,chroma,"
+        "loudness]",
     ),
     analysis_option(
         "--units",
         metavar="KIND",
-        help=f"Kind of units: {', '.join(UNIT_KINDS)}. [default: frame]",
+        help=f"Kind of units: {', '.join(UNIT_KINDS)}. [default: beat/4]",
     ),
     analysis_option(
         "--min-unit",
@@ -119,7 +121,7 @@ analysis_options = option_group(
     examples=(
         "demiurge db build my_sounds my.db",
         "demiurge db build my_sounds my.db --prune --json",
-        "demiurge db build my_sounds events.db --units onset --descriptors mfcc,loudness",
+        "demiurge db build my_sounds frames.db --units frame --descriptors mfcc",
     )
 )
 @click.argument("audio_dir", type=click.Path(path_type=Path))
@@ -156,6 +158,9 @@ def build(
     as_json: bool,
 ) -> None:
     """Analyse the audio below AUDIO_DIR into the database DB.
+
+    What render needs is stored unless other units or descriptors are named: quarters of beats,
+    with their spectrum, harmony and level. A mosaic of a voice or a texture needs --units frame.
 
     New files are added, changed ones analysed again, renamed ones recognised, and unchanged ones
     skipped. Unreadable files are reported, and the rest is kept. The command can be interrupted at

@@ -24,7 +24,8 @@ from files.errors import ParameterError
 def demo(out: Path, random_seed: int, force: bool, as_json: bool) -> None:
     """Run the whole chain on the bundled sounds.
 
-    Build, train, forecast, query and render: a drum loop is continued, in a minute or two.
+    Build and train, then continue a drum loop and a piano for 20 s each, and rebuild the loop out
+    of tabla, in a minute or two.
     """
     from demiurge.demo import run_demo
 

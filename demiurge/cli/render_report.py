@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audio.decibels import to_decibels
-from demiurge.cli.terminal import echo_json, quoted
+from demiurge.cli.terminal import counted, echo_json, quoted
 
 if TYPE_CHECKING:
+    from demiurge.continuation import Continuation
     from demiurge.pipeline import RenderResult
+    from playback.plan import Plan
     from playback.render import RenderSummary
 
 QUIET_PEAK = 0.05
@@ -34,6 +36,9 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
         f" ({facts['distinct_units']} distinct) from {facts['sources']} sources,"
         f" {facts['joins']} joins"
     )
+    if result.continuation:
+        for note in continuation_notes(result.continuation, stretch_range(result.plan)):
+            click.echo(f"  {note}")
     if facts["rest_seconds"]:
         click.echo(f"  rests for {facts['rest_seconds']:.2f} s")
     for note in level_notes(result.summary, lufs):
@@ -59,8 +64,56 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         "joins": result.n_joins,
         "mean_distance": result.mean_distance,
         "rest_seconds": result.rest_seconds,
+        **continuation_facts(result),
         **level_facts(result.summary),
     }
+
+
+def continuation_facts(result: RenderResult) -> dict[str, Any]:
+    """Return the facts that --json prints about how a seed was continued; none of a mosaic."""
+    continuation = result.continuation
+    if continuation is None:
+        return {}
+    least, most = stretch_range(result.plan)
+    return {
+        "tempo": continuation.timing.tempo or None,
+        "pulse": continuation.timing.confidence,
+        "world_seconds": continuation.world_seconds,
+        "world_sources": continuation.world_sources,
+        "least_stretch": least,
+        "most_stretch": most,
+        "missing": continuation.missing,
+    }
+
+
+def stretch_range(plan: Plan) -> tuple[float, float]:
+    """Return the least and the largest stretch factor of a plan."""
+    factors = [step.stretch for step in plan.steps]
+    return min(factors), max(factors)
+
+
+def continuation_notes(continuation: Continuation, stretch: tuple[float, float]) -> list[str]:
+    """Return what a continuation was made from and why, and what its database lacks."""
+    database = continuation.space.database
+    timing = continuation.timing
+    sources = counted(continuation.world_sources, "source")
+    chosen_from = f"from {continuation.world_seconds:.0f} s of {sources} that sound like its end"
+    if timing.has_pulse:
+        how = f"in the tempo of the seed, {timing.tempo:.0f} bpm (pulse {timing.confidence:.2f})"
+    else:
+        heard = f" (pulse {timing.confidence:.2f})" if database.settings.is_metrical else ""
+        how = f"without a beat{heard}: units last as they do in their sources"
+    notes = [f"{how}, {chosen_from}"]
+    least, most = stretch
+    if least != 1 or most != 1:
+        notes[0] += f"; stretched by {least:.2f} to {most:.2f}"
+    if continuation.missing:
+        notes.append(
+            f"{database.path} lacks {', '.join(continuation.missing)}, which keep tempo, harmony"
+            " and level; build another and train on it: demiurge db build"
+            f" {quoted(database.root)} NEW.db"
+        )
+    return notes
 
 
 def level_facts(summary: RenderSummary) -> dict[str, Any]:

@@ -77,9 +77,9 @@ training_options = option_group(
     model_option(
         "--head",
         type=click.Choice(HEADS),
-        default="mixture",
+        default="contrast",
         show_default=True,
-        help="Distribution of the next step.",
+        help="What is learnt: contrast chooses among units, for render; the others forecast steps.",
     ),
     training_option(
         "--epochs",
@@ -205,7 +205,7 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
 @random_seed_option()
 @json_option
 def compare(database: Path, out: Path, minutes: float, random_seed: int, as_json: bool) -> None:
-    """Train every architecture with every head, and evaluate all.
+    """Train every architecture with every head that forecasts, and evaluate all.
 
     One model per processor is trained at a time. The models are written to OUT_DIR, with a picture.
     If the command is stopped and run again with the same options, it keeps the finished models.

@@ -11,7 +11,7 @@ attacks 10 ms apart are heard as one, and players are off by more. Where too muc
 together, the run is parted, and its second part starts on the grid.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 
 from db.unit_table import Units
 from files.errors import ParameterError
+from query.refine_joins import Join
 
 TOLERANCE_MS = 10.0  # of an attack's place
 CLOSED_MS = 10.0  # a gap up to this is closed with what follows the unit
@@ -111,6 +112,28 @@ def place_on_grid(
     for first, stop in pairwise([*run_starts(positions, units), len(positions)]):
         placer.place(first, stop)
     return Placement(starts, placer.n_samples, placer.at_sample, placer.stretch)
+
+
+def place_in_turn(
+    positions: np.ndarray, units: Units, n_samples: np.ndarray, moved: Mapping[int, Join]
+) -> Placement:
+    """Place a path of units one after the other, with some of the joins moved.
+
+    Parameters
+    ----------
+    n_samples : ndarray, int64, shape (n,)
+        How long each unit is played.
+    moved : mapping of int to Join
+        How the join before a step is moved.
+    """
+    starts = units.start_sample[positions]
+    lengths = n_samples.copy()
+    for step, join in moved.items():
+        lengths[step - 1] += join.end_shift
+        lengths[step] -= join.start_shift
+        starts[step] += join.start_shift
+    at_sample = np.cumsum(lengths) - lengths
+    return Placement(starts, lengths, at_sample, np.ones(len(positions)))
 
 
 def run_starts(positions: np.ndarray, units: Units) -> list[int]:

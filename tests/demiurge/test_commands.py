@@ -33,6 +33,7 @@ from sequencer.picture import save_evaluation_picture
 
 RATE = 44100
 HOP = 1024
+FRAMES = ("--units", "frame", "--descriptors", "mfcc")
 
 
 def run(line, *more, expect=0):
@@ -54,8 +55,17 @@ def work(tmp_path_factory):
         sf.write(
             folder / "sounds" / f"{path.stem}.wav", 0.98 * np.clip(samples, -1, 1), rate
         )  # none at full scale itself
-    run("db", "build", folder / "sounds", folder / "my.db")
-    run("sequencer", "train", folder / "my.db", folder / "my.model", "--epochs", 2)
+    run("db", "build", folder / "sounds", folder / "my.db", *FRAMES)
+    run(
+        "sequencer",
+        "train",
+        folder / "my.db",
+        folder / "my.model",
+        "--epochs",
+        2,
+        "--head",
+        "mixture",
+    )
     return folder
 
 
@@ -153,7 +163,7 @@ def test_mosaic_of_a_file_of_the_database_is_that_file(tmp_path, name):
         sf.write(
             tmp_path / "sounds" / f"{other}.wav", np.clip(audio, -1, 1), rate, subtype="PCM_16"
         )
-    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    run("db", "build", tmp_path / "sounds", tmp_path / "db", *FRAMES)
     run("mosaic", tmp_path / "sounds" / f"{name}.wav", tmp_path / "db", "-o", tmp_path / "o.wav")
     target, _ = sf.read(tmp_path / "sounds" / f"{name}.wav", always_2d=True)
     out, _ = sf.read(tmp_path / "o.wav", always_2d=True)
@@ -276,7 +286,7 @@ def test_models_are_evaluated_on_the_sources_they_were_trained_with(work, tmp_pa
     model = work / "my.model"
     shutil.copytree(work / "sounds", sounds)
     sf.write(sounds / "zz_new.wav", sf.read(sounds / "ambi_choir.wav")[0][::-1], RATE)
-    run("db", "build", sounds, tmp_path / "db")
+    run("db", "build", sounds, tmp_path / "db", *FRAMES)
     result = CliRunner().invoke(
         main, ["sequencer", "evaluate", str(model), str(tmp_path / "db"), "--json"]
     )
@@ -395,9 +405,9 @@ def test_database_is_kept_in_order_by_its_commands(tmp_path, tabla):
     sizes = json.loads(run("db", "compact", database, "--json"))
     assert sizes["bytes_after"] < sizes["bytes_before"]
     (tmp_path / "sounds" / "2.wav").rename(tmp_path / "sounds" / "kick.wav")
-    report = json.loads(run("db", "build", tmp_path / "sounds", database, "--json"))
+    report = json.loads(run("db", "build", tmp_path / "sounds", database, "--json", *FRAMES))
     assert (report["renamed"], report["added"]) == ([["2.wav", "kick.wav"]], ["0.wav", "1.wav"])
-    assert "1 renamed" not in run("db", "build", tmp_path / "sounds", database)
+    assert "1 renamed" not in run("db", "build", tmp_path / "sounds", database, *FRAMES)
     assert json.loads(run("db", "info", database, "--json"))["source_paths"] == [
         "kick.wav",
         "0.wav",
@@ -410,7 +420,7 @@ def test_damage_is_named_and_mended_by_the_commands(tmp_path, tabla):
     for i in range(3):
         sf.write(tmp_path / "sounds" / f"{i}.wav", tabla[i * 5000 :], RATE)
     database = tmp_path / "my.db"
-    run("db", "build", tmp_path / "sounds", database)
+    run("db", "build", tmp_path / "sounds", database, *FRAMES)
     with open(database / "shards" / "00000.f32", "r+b") as file:
         file.seek(45 * 39 * 4)
         file.write(b"\xff")
@@ -419,7 +429,7 @@ def test_damage_is_named_and_mended_by_the_commands(tmp_path, tabla):
         "mosaic", SEED_FILE, database, "-o", tmp_path / "o.wav", expect=1
     )
     assert "removed: 1" in run("db", "verify", database, "--repair", expect=1)
-    assert "1 added" in run("db", "build", tmp_path / "sounds", database)
+    assert "1 added" in run("db", "build", tmp_path / "sounds", database, *FRAMES)
     assert "0 damaged, 0 audio files changed or missing" in run("db", "verify", database)
 
 
@@ -443,7 +453,18 @@ def test_export_and_import_by_command(work, tmp_path, suffix):
 )
 def test_chain_with_longer_units(work, tmp_path, units):
     run("db", "build", work / "sounds", tmp_path / "db", "--units", units)
-    run("sequencer", "train", tmp_path / "db", tmp_path / "model", "--epochs", 2, "--window", 8)
+    run(
+        "sequencer",
+        "train",
+        tmp_path / "db",
+        tmp_path / "model",
+        "--epochs",
+        2,
+        "--window",
+        8,
+        "--head",
+        "mixture",
+    )
     out = tmp_path / "o.wav"
     facts = json.loads(
         run(
@@ -508,7 +529,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path, tabla, execut
     assert "Traceback" not in error
     kept = json.loads(run("db", "info", tmp_path / "db", "--json"))["sources"]
     assert 0 < kept < 400
-    report = json.loads(run("db", "build", tmp_path / "sounds", tmp_path / "db", "--json"))
+    report = json.loads(run("db", "build", tmp_path / "sounds", tmp_path / "db", "--json", *FRAMES))
     assert (report["unchanged"], len(report["added"])) == (kept, 400 - kept)
 
 
@@ -631,7 +652,7 @@ def refused(work, tmp_path, tabla):
         ),
         (
             "sequencer train {db} {tmp}/m --head oracle",
-            "'oracle' is not one of 'point', 'mixture', 'tokens'",
+            "'oracle' is not one of 'point', 'mixture', 'tokens', 'contrast'",
             2,
         ),
         ("sequencer evaluate {tmp}/nowhere {db}", "no model here", 1),
@@ -752,14 +773,14 @@ def test_bad_input_is_refused(refused, line, message, status):
 
 
 def test_model_of_other_settings_is_refused_with_both_values(work, tmp_path):
-    run("db", "build", work / "sounds", tmp_path / "db", "--hop-length", 512)
+    run("db", "build", work / "sounds", tmp_path / "db", "--hop-length", 512, *FRAMES)
     arguments = ("render", SEED_FILE, tmp_path / "db", work / "my.model", "-o", tmp_path / "o.wav")
     assert "hop_length is 512 in the database" in " ".join(run(*arguments, expect=1).split())
 
 
 def test_forecast_of_other_settings_is_refused(work, tmp_path):
     run(f"sequencer forecast {work / 'my.model'} {SEED_FILE} --steps 3 -o {tmp_path / 'f.json'}")
-    run("db", "build", work / "sounds", tmp_path / "db", "--window-centre", "start")
+    run("db", "build", work / "sounds", tmp_path / "db", "--window-centre", "start", *FRAMES)
     assert "window_centre is start in the database" in run(
         "query", tmp_path / "f.json", tmp_path / "db", expect=1
     )
@@ -781,7 +802,7 @@ def test_vanished_source_is_named_before_anything_is_written(tmp_path, tabla):
     (tmp_path / "sounds").mkdir()
     sf.write(tmp_path / "sounds" / "a.wav", tabla, RATE)
     sf.write(tmp_path / "t.wav", tabla, RATE)
-    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    run("db", "build", tmp_path / "sounds", tmp_path / "db", *FRAMES)
     (tmp_path / "sounds" / "a.wav").unlink()
     assert "1 source is not in" in run(
         "mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav", expect=1
@@ -794,7 +815,7 @@ def test_source_that_has_changed_is_named_before_anything_is_written(tmp_path, t
     for name in ("a", "b"):
         sf.write(tmp_path / "sounds" / f"{name}.wav", tabla[:: -1 if name == "b" else 1], RATE)
     sf.write(tmp_path / "t.wav", tabla, RATE)
-    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    run("db", "build", tmp_path / "sounds", tmp_path / "db", *FRAMES)
     mosaic = (
         "mosaic",
         tmp_path / "t.wav",
@@ -841,7 +862,7 @@ def test_corpus_of_brief_sounds_only_still_plays(tmp_path, tabla):
     for i in range(5):
         sf.write(tmp_path / "sounds" / f"{i}.wav", tabla[i * 900 : i * 900 + 700], RATE)
     sf.write(tmp_path / "t.wav", tabla, RATE)
-    run("db", "build", tmp_path / "sounds", tmp_path / "db")
+    run("db", "build", tmp_path / "sounds", tmp_path / "db", *FRAMES)
     run("mosaic", tmp_path / "t.wav", tmp_path / "db", "-o", tmp_path / "o.wav")
     assert np.isfinite(sf.read(tmp_path / "o.wav")[0]).all()
 
@@ -1099,7 +1120,7 @@ def test_what_is_quiet_is_told(work, tmp_path):
     sounds, rate = sf.read(SEED_FILE)
     (tmp_path / "quiet").mkdir()
     sf.write(tmp_path / "quiet" / "loop.wav", 0.01 * sounds, rate, subtype="FLOAT")
-    run("db", "build", tmp_path / "quiet", tmp_path / "quiet.db")
+    run("db", "build", tmp_path / "quiet", tmp_path / "quiet.db", *FRAMES)
     told = run("mosaic", SEED_FILE, tmp_path / "quiet.db", "-o", tmp_path / "o.wav")
     assert re.search(r"quiet: no sample is above -\d\d dB; --lufs -16 makes it louder", told)
     assert "quiet:" not in run("mosaic", SEED_FILE, work / "my.db", "-o", tmp_path / "loud.wav")

@@ -14,7 +14,7 @@ from db.columns import DESCRIPTOR_NAMES
 from db.descriptors import DESCRIPTORS
 from db.executors import EXECUTORS
 from db.names import EXPORT_FORMATS, UNIT_KINDS, WINDOW_CENTRES
-from db.settings import DescriptorSettings
+from db.settings import FOR_CONTINUATIONS, DescriptorSettings
 from db.tables import WRITERS
 from demiurge.cli import main
 from demiurge.cli.options.command import OTHERS, full_name, headed
@@ -143,7 +143,7 @@ def told_defaults(command: str) -> dict[str, object]:
     """Return the defaults of options by name: click's, or what the help says as text."""
     told = {}
     for option in options(COMMANDS[command]):
-        in_help = re.search(r"\[default: ([\w.-]+)\]", option.help or "")
+        in_help = re.search(r"\[default: ([\w.,/-]+)\]", option.help or "")
         default = option.default if isinstance(option.default, str | int | float) else None
         told[str(option.name)] = in_help[1] if in_help else default
     return told
@@ -152,7 +152,7 @@ def told_defaults(command: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("command", "made", "elsewhere"),
     [
-        ("db build", DescriptorSettings(), {"descriptors": "mfcc"}),
+        ("db build", FOR_CONTINUATIONS, {"descriptors": "mfcc,chroma,loudness"}),
         ("render", CrossfadeOptions(), {}),
         ("mosaic", PathOptions(), {"k": str(DEFAULT_K), "rest_threshold": "never"}),
         ("render", SamplingOptions(), {"random_seed": "0"}),

@@ -1,9 +1,11 @@
 """Join costs in context, against the formula in plain words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from query.contexts import CONTEXT_STEPS, DECAY, Contexts
+from query.contexts import CONTEXT_STEPS, DECAY, Contexts, units_after
 from tests.query.test_path import Toy
 
 SOURCES = [9, 3, 12, 1]
@@ -74,3 +76,17 @@ def test_a_seed_is_followed_best_by_what_really_followed_it(toy, steps):
         before = [vector(toy, b - back, source) for back in range(1, len(heard) + 1)]
         squares = ((np.array(before) - heard) ** 2).sum(axis=1)
         assert costs[0, b] == pytest.approx(np.sqrt(weights @ squares / weights.sum()), abs=1e-4)
+
+
+def test_units_after_each_end_with_its_source():
+    rows = np.arange(10, dtype=np.float32).reshape(5, 2)
+    database = SimpleNamespace(
+        units=SimpleNamespace(source=np.array([0, 0, 0, 1, 1])),
+        settings=SimpleNamespace(n_descriptors=2),
+        rows_at=lambda positions: rows[positions],
+    )
+    following = units_after(database, np.array([0, 1, 3, 4]), 2)
+    none = [np.nan, np.nan]
+    expected = [[rows[1], rows[2]], [rows[2], none], [rows[4], none], [none, none]]
+    np.testing.assert_array_equal(following, np.array(expected, np.float32))
+    assert units_after(database, np.array([0, 1]), 0).shape == (2, 0, 2)

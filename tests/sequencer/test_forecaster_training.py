@@ -16,9 +16,19 @@ from db.normaliser import fit_normaliser
 from files.errors import CheckpointError, ParameterError, TrainingError
 from sequencer.forecaster import Forecaster
 from sequencer.loss import batch_loss
-from sequencer.registry import ARCHITECTURES, HEADS
+from sequencer.registry import ARCHITECTURES
 from sequencer.train import WARM_UP_STEPS, ForecasterOptions, ForecasterTraining, train_forecaster
-from tests.sequencer.toys import NORMALISER, SETTINGS, SONGS, TOY, WINDOW, roll, song, train
+from tests.sequencer.toys import (
+    FORECASTING,
+    NORMALISER,
+    SETTINGS,
+    SONGS,
+    TOY,
+    WINDOW,
+    roll,
+    song,
+    train,
+)
 from training.checkpoint import load_training_state
 from training.distributed import Distributed
 
@@ -133,7 +143,9 @@ def test_interrupted_training_leaves_the_best_so_far(tmp_path):
     assert roll(Forecaster.load(tmp_path / "m"), song(30), 3).shape == (3, 12)
 
 
-@pytest.mark.parametrize(("name", "head"), [("lstm", "mixture"), ("transformer", "tokens")])
+@pytest.mark.parametrize(
+    ("name", "head"), [("lstm", "mixture"), ("transformer", "tokens"), ("lstm", "contrast")]
+)
 @pytest.mark.parametrize("batches", [1, 5, 8])
 def test_training_goes_on_bit_exactly_where_it_was_stopped(
     tmp_path, monkeypatch, name, head, batches
@@ -270,7 +282,19 @@ def test_unknown_device_is_refused(tmp_path):
         train(tmp_path / "m", device="abacus")
 
 
-@pytest.mark.parametrize("head", HEADS)
+def test_constant_descriptors_train_a_head_that_chooses(tmp_path):
+    rows = add_deltas(np.tile([1.0, 0.0, -300.0, 7.0], (90, 1)).astype(np.float32), width=9)
+    summary = train_forecaster(
+        [(f"c{i}", rows) for i in range(3)],
+        tmp_path / "m",
+        settings=SETTINGS,
+        normaliser=fit_normaliser([rows], 12),
+        options=ForecasterOptions(head="contrast", epochs=2, window=WINDOW),
+    )
+    assert math.isfinite(summary.validation_loss)
+
+
+@pytest.mark.parametrize("head", FORECASTING)
 def test_constant_descriptors_train_and_are_continued(tmp_path, head):
     rows = add_deltas(np.tile([1.0, 0.0, -300.0, 7.0], (90, 1)).astype(np.float32), width=9)
     constant = [(f"c{i}", rows) for i in range(3)]

@@ -9,7 +9,7 @@ from db.descriptors.mfcc import add_deltas
 from db.normaliser import fit_normaliser
 from db.settings import DescriptorSettings
 from sequencer.forecaster import Forecaster, ForecasterConfig
-from sequencer.registry import ARCHITECTURES
+from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.rollout import rollout
 from sequencer.sampler import Sampler
 from sequencer.sampling import SamplingOptions
@@ -31,6 +31,7 @@ TOY = {
 }
 TOY_HEAD = {"mixture": {"n_components": 3}, "tokens": {"levels": 3, "bits": 4}}
 WINDOW = 32
+FORECASTING = [head for head, entry in HEADS.items() if entry.network.forecasts]
 
 
 def song(steps, seed=0):

@@ -1,0 +1,59 @@
+"""What render says about how a seed was continued."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from db.settings import FOR_CONTINUATIONS, DescriptorSettings
+from demiurge.cli.render_report import continuation_notes, stretch_range
+from demiurge.continuation import Continuation
+from demiurge.timing import Timing
+
+STEPS = np.array([1000])
+
+
+def continuation(timing, settings=FOR_CONTINUATIONS):
+    database = SimpleNamespace(settings=settings, path=Path("my.db"), root=Path("my sounds"))
+    space = SimpleNamespace(database=database)
+    return Continuation(None, timing, space, {}, world_seconds=93.6, world_sources=12)
+
+
+def test_a_seed_with_a_pulse_is_continued_in_its_tempo():
+    timing = Timing(STEPS, first_part=0, whole_first=9000, tempo=117.8, confidence=0.812)
+    assert continuation_notes(continuation(timing), (0.92, 1.1)) == [
+        "in the tempo of the seed, 118 bpm (pulse 0.81), from 94 s of 12 sources that sound like"
+        " its end; stretched by 0.92 to 1.10"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        (FOR_CONTINUATIONS, "without a beat (pulse 0.10): units last as they do in their sources"),
+        (DescriptorSettings(), "without a beat: units last as they do in their sources"),
+    ],
+)
+def test_other_seeds_are_continued_without_a_beat(settings, how):
+    notes = continuation_notes(continuation(Timing(STEPS, confidence=0.1), settings), (1, 1))
+    assert notes[0] == f"{how}, from 94 s of 12 sources that sound like its end"
+
+
+def test_older_databases_are_told_what_they_lack_and_how_to_build_another():
+    notes = continuation_notes(continuation(Timing(STEPS), DescriptorSettings()), (1, 1))
+    assert notes[1:] == [
+        "my.db lacks units beat/4, chroma, loudness, which keep tempo, harmony and level; build"
+        " another and train on it: demiurge db build 'my sounds' NEW.db"
+    ]
+
+
+@pytest.mark.parametrize("units", ["beat/2", "beat/4", "beat/6"])
+def test_any_parts_of_beats_will_do(units):
+    settings = DescriptorSettings(units=units, descriptors=("loudness", "mfcc", "chroma"))
+    assert continuation(Timing(STEPS), settings).missing == []
+
+
+def test_stretch_range():
+    plan = SimpleNamespace(steps=[SimpleNamespace(stretch=by) for by in (1.0, 0.8, 1.3)])
+    assert stretch_range(plan) == (0.8, 1.3)
