@@ -40,7 +40,7 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
         for note in continuation_notes(result.continuation, stretch_range(result.plan)):
             click.echo(f"  {note}")
     if facts["rest_seconds"]:
-        click.echo(f"  rests for {facts['rest_seconds']:.2f} s, where no unit is near enough")
+        click.echo(f"  rests for {facts['rest_seconds']:.2f} s")
     for note in level_notes(result.summary, lufs):
         click.echo(f"  {note}")
     plan = result.plan_file

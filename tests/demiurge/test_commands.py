@@ -120,11 +120,12 @@ def test_render_is_exact_in_length_finite_and_below_full_scale(work, tmp_path):
     document = json.loads(
         run(
             f"render {SEED_FILE} {work / 'my.db'} {work / 'my.model'} -o {tmp_path / 'o.wav'}"
-            f" --seconds {50 * HOP / RATE - 0.001} --json"
+            " --seconds 1.2345 --json"
         )
     )
     samples, rate = sf.read(tmp_path / "o.wav", always_2d=True)
-    assert (len(samples), rate, document["samples"]) == (50 * HOP, RATE, 50 * HOP)
+    length = round(1.2345 * RATE)
+    assert (len(samples), rate, document["samples"]) == (length, RATE, length)
     assert np.isfinite(samples).all()
     assert 0 < np.abs(samples).max() < 1
     assert json.loads((tmp_path / "o.plan.json").read_text())["format"] == "demiurge-plan"
@@ -221,7 +222,7 @@ def test_render_of_so_many_seconds_lasts_as_long(work, tmp_path):
         f"render {SEED_FILE} {work / 'my.db'} {work / 'my.model'} -o {tmp_path / 'o.wav'}"
         " --seconds 2"
     )
-    assert sf.info(tmp_path / "o.wav").frames == -(-2 * RATE // HOP) * HOP
+    assert sf.info(tmp_path / "o.wav").frames == 2 * RATE
 
 
 @pytest.mark.slow
@@ -448,7 +449,7 @@ def test_export_and_import_by_command(work, tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    "units", ["onset", pytest.param("beat/4", marks=pytest.mark.slow), "fixed:250"]
+    "units", ["onset", pytest.param("beat", marks=pytest.mark.slow), "fixed:250"]
 )
 def test_chain_with_longer_units(work, tmp_path, units):
     run("db", "build", work / "sounds", tmp_path / "db", "--units", units)
@@ -468,7 +469,7 @@ def test_chain_with_longer_units(work, tmp_path, units):
     facts = json.loads(
         run(
             f"render {SEED_FILE} {tmp_path / 'db'} {tmp_path / 'model'} -o {out} --seconds"
-            f" {20 * HOP / RATE - 0.001} --json"
+            " 0.5 --json"
         )
     )
     plan = json.loads((tmp_path / "o.plan.json").read_text())

@@ -23,7 +23,7 @@ from playback.exports import EXPORTS
 from playback.options import FADES, CrossfadeOptions
 from query.metrics import parse_metric
 from query.names import AUTO, INDEX_KINDS, METRICS
-from query.options import DEFAULT_K, PathOptions
+from query.options import CONTINUATION_PATH, DEFAULT_K, PathOptions
 from scripts.measure.options import commands, options
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.sampling import SamplingOptions
@@ -156,6 +156,7 @@ def told_defaults(command: str) -> dict[str, object]:
         ("render", CrossfadeOptions(), {}),
         ("mosaic", PathOptions(), {"k": str(DEFAULT_K), "rest_threshold": "never"}),
         ("render", SamplingOptions(), {"random_seed": "0"}),
+        ("render", CONTINUATION_PATH, {"temperature": 1.0, "random_seed": "0"}),
         ("sequencer train", ForecasterOptions(), {"random_seed": "0", "learning_rate": None}),
     ],
 )

@@ -191,7 +191,6 @@ class Reporter:
         self._send = send
         self._throttle = Throttle(seconds)
         self._n_finished = 0
-        self._first_label = "analysing the seed" if task.model is None else "forecasting"
         # files are labelled by their names, which the page need not show
         numbers = range(1, task.variations + 1)
         self._labels = {variation_path(task.folder, n).name: "writing" for n in numbers}
@@ -199,7 +198,7 @@ class Reporter:
     def begin(self) -> None:
         """Report the first stage of the next variation, which has no progress of its own."""
         self._throttle.restart()
-        self._send(Progressed(self._n_finished + 1, self._first_label))
+        self._send(Progressed(self._n_finished + 1, "analysing the seed"))
 
     def progress(self, done: int, total: int, label: str) -> None:
         if self._throttle.is_due():

@@ -362,7 +362,7 @@ def test_progress_is_reported_ten_times_a_second_at_most(tmp_path, monkeypatch):
     ]
 
 
-def test_progress_of_the_forecast_is_reported_too(built, model, tabla, tmp_path):
+def test_progress_of_the_search_is_reported_too(built, model, tabla, tmp_path):
     sf.write(tmp_path / "s.wav", tabla, RATE)
     sent = []
     asked_for = replace(
@@ -370,11 +370,12 @@ def test_progress_of_the_forecast_is_reported_too(built, model, tabla, tmp_path)
     )
     render_variations(asked_for, sent.append, seconds=0)
     *progress, last = sent
-    forecasting = [message for message in progress if message.label == "forecasting"]
-    assert forecasting[0] == Progressed(1, "forecasting")
-    done = [message.done for message in forecasting]
+    assert progress[0] == Progressed(1, "analysing the seed")
+    choosing = [message for message in progress if message.label == "choosing units"]
+    done = [message.done for message in choosing]
     assert done == sorted(done)
-    assert forecasting[-1].done <= forecasting[-1].total > 0
+    assert done[0] == 0
+    assert done[-1] == choosing[-1].total > 0
     assert {message.variation for message in progress} == {1}
     assert last == VariationFinished(1, tmp_path / "variation-1.plan.json")
     assert Plan.load(last.plan).settings["seed"] == "kick.wav"
