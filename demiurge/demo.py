@@ -167,11 +167,11 @@ def train(
     """Train a forecaster on all sounds."""
     echo("3. Training an LSTM on how these units follow each other …")
     summary = train_forecaster(
-        database.sequences(),
+        list(database.sequences()),
         out / "forecaster",
         settings=database.settings,
         normaliser=database.normaliser,
-        options=ForecasterOptions(random_seed=random_seed),
+        options=ForecasterOptions(head="contrast", random_seed=random_seed),
         progress=progress,
     )
     if summary.stopped_by == "interrupt":
