@@ -16,7 +16,7 @@ from audio.read import read_audio
 from audio.resample import resample
 from db.build import build_database
 from db.database import Database
-from db.settings import FOR_CONTINUATIONS
+from db.settings import FOR_CONTINUATIONS, DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.demo_figures import Figures, figures_table, measure_result
 from demiurge.demo_text import farewell
@@ -39,6 +39,8 @@ SECONDS = 20.0  # of a continuation
 GENERATED_FILES = 7  # the last is continued, and not among the sounds
 GENERATED_FILE_SECONDS = 10.0
 SAME_RECORDING = "loop_amen"  # an extract of the seed's recording: not played
+# the other loops are 15 and 19 dB softer than the seed, more than playback matches
+LOOPS = ("loop_breakbeat", "loop_garzul", "loop_industrial", "loop_mika", "loop_safari")
 
 Echo = Callable[[str], None]
 
@@ -88,9 +90,9 @@ def run_demo(out: Path, *, random_seed: int, echo: Echo, progress: Progress) -> 
     database = analyse(out, echo)
     training = train(database, out, random_seed, echo, progress)
     made = [
-        continue_seed(SEED_FILE, "continuation", database, out, random_seed, echo),
-        continue_seed(texture_seed(out), "texture", database, out, random_seed, echo),
-        rebuild_seed(database, out, echo),
+        continue_loop(database, out, random_seed, echo),
+        continue_piano(database, out, random_seed, echo),
+        rebuild_seed(out, echo),
     ]
     draw(made[0], database, out)
     figures = [
@@ -183,34 +185,56 @@ def train(
     return summary
 
 
+def continue_loop(database: Database, out: Path, random_seed: int, echo: Echo) -> Made:
+    """Continue a drum loop with others."""
+    echo(f"4. Continuing {SEED_FILE.name}, which is not among the sounds …")
+    sampling = SamplingOptions(random_seed=random_seed)
+    filters = Filters(sources=tuple(f"recorded/{name}.ogg" for name in LOOPS))
+    return continue_seed(SEED_FILE, "continuation", database, out, sampling, filters, echo)
+
+
+def continue_piano(database: Database, out: Path, random_seed: int, echo: Echo) -> Made:
+    """Continue a piano that was made from noise."""
+    seed = texture_seed(out)
+    echo(f"5. Continuing {seed.name}, which is not among the sounds …")
+    sampling = SamplingOptions(random_seed=random_seed)
+    return continue_seed(seed, "texture", database, out, sampling, Filters(), echo)
+
+
 def continue_seed(
-    seed: Path, name: str, database: Database, out: Path, random_seed: int, echo: Echo
+    seed: Path,
+    name: str,
+    database: Database,
+    out: Path,
+    sampling: SamplingOptions,
+    filters: Filters,
+    echo: Echo,
 ) -> Made:
     """Render a continuation, and the seed followed by it."""
-    number = {"continuation": 4, "texture": 5}[name]
-    echo(f"{number}. Continuing {seed.name}, which is not among the sounds …")
     (result,) = render_continuation(
         seed,
         database.path,
         out / "forecaster",
         out / f"{name}.wav",
         seconds=SECONDS,
-        sampling=SamplingOptions(random_seed=random_seed),
-        search=SearchSettings(path=CONTINUATION_PATH),
+        sampling=sampling,
+        search=SearchSettings(path=CONTINUATION_PATH, filters=filters),
     )
     echo(f"   {_told(result)}; between joins a source simply goes on")
     save_after(seed, result, out / f"seed_and_{name}.wav")
     return Made(name, result, seed)
 
 
-def rebuild_seed(database: Database, out: Path, echo: Echo) -> Made:
-    """Render the seed rebuilt out of tabla, and the seed followed by it."""
-    echo(f"6. Rebuilding {SEED_FILE.name} out of single strokes of a tabla …")
+def rebuild_seed(out: Path, echo: Echo) -> Made:
+    """Render the seed rebuilt out of frames of all sounds, and the seed followed by it."""
+    echo(f"6. Rebuilding {SEED_FILE.name} out of pieces of 23 ms of all sounds …")
+    frames = out / "frames.db"
+    build_database(out / "sounds", frames, settings=DescriptorSettings())
     (result,) = render_mosaic(
         SEED_FILE,
-        database.path,
+        frames,
         out / "mosaic.wav",
-        search=SearchSettings(filters=Filters(sources=("recorded/tabla_*",))),
+        search=SearchSettings(),
     )
     echo(f"   {_told(result)}")
     save_after(SEED_FILE, result, out / "target_and_mosaic.wav")

@@ -12,7 +12,7 @@ def farewell(out: Path, seconds: float) -> str:
 Done in {seconds:.0f} s. Listen to these, in {out}/:
   seed_and_continuation.wav  a drum loop, then how it goes on, in its tempo
   seed_and_texture.wav       piano that nobody played, then how it goes on, without a beat
-  target_and_mosaic.wav      the drum loop, then the loop again, rebuilt out of tabla
+  target_and_mosaic.wav      the drum loop, then the loop again, rebuilt out of others
 
 Beside them:
   continuation.wav, texture.wav, mosaic.wav
@@ -21,7 +21,8 @@ Beside them:
   overview.png               a picture of the loop's continuation
   sounds                     what they are made of: the bundled sounds, and what the shipped models
                              made from noise
-  corpus.db, forecaster      the database and the trained model
+  corpus.db, frames.db       databases of parts of beats, and of frames for the mosaic
+  forecaster                 the trained model
 
 See and hear all of it, and change it, in your browser:
   {demiurge} browse {out}/corpus.db --plan {out}/continuation.plan.json

@@ -25,7 +25,7 @@ def demo(out: Path, random_seed: int, force: bool, as_json: bool) -> None:
     """Run the whole chain on the bundled sounds.
 
     Build and train, then continue a drum loop and a piano for 20 s each, and rebuild the loop out
-    of tabla, in a minute or two.
+    of others, in a minute or two.
     """
     from demiurge.demo import run_demo
 

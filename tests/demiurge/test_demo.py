@@ -26,6 +26,7 @@ MADE = (
     "target_and_mosaic.wav",
     "overview.png",
     "corpus.db",
+    "frames.db",
     "forecaster",
     "sounds",
 )
