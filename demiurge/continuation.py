@@ -1,6 +1,6 @@
 """Find how a seed goes on: its world, the steps in time, and a closed loop with the forecaster."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from sequencer.sampling import SamplingOptions
 
 TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
+LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
 BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 SAME_TEMPO = 0.03  # octaves that cost nothing
 TOLERANCE_MS = 30.0  # players are not more exact; a run that is within it is not parted
@@ -106,6 +107,8 @@ def continue_seed(
     """
     space = search.space(database)
     allowed, counts = filter_units(database, search.filters)
+    if not _has_pulse(database, allowed):
+        seed = replace(seed, grid=None)
     timing = time_steps(seed, database, seconds)
     distances = _world_distances(seed, space, scorer)
     costs = np.zeros((1, len(database.units)), np.float32)
@@ -137,6 +140,15 @@ def continue_seed(
     world_seconds = float(database.units.n_samples[positions].sum() / database.sample_rate)
     n_sources = len(np.unique(database.units.source[positions]))
     return [Continuation(path, timing, space, counts, world_seconds, n_sources) for path in paths]
+
+
+def _has_pulse(database: Database, allowed: np.ndarray) -> bool:
+    """Return whether enough of the allowed units have a pulse to keep a seed's with them."""
+    if not database.settings.is_metrical:
+        return False
+    n_samples = database.units.n_samples[allowed]
+    with_pulse = n_samples[database.column("pulse")[allowed] > 0]
+    return bool(with_pulse.sum() >= LEAST_WITH_PULSE * n_samples.sum())
 
 
 def _world_distances(seed: DescriptorSequence, space: Space, scorer: Scorer) -> np.ndarray:
