@@ -15,11 +15,13 @@ from query.gumbel import gumbel_noise
 from query.rules import REST
 from query.space import Space
 
-FORECAST = 1.0  # weight of the forecaster's likelihoods
+FORECAST = 0.5  # weight of the forecaster's likelihoods
 QUANTILE = 0.95
 NOISE = 0.25  # random variation of costs at a temperature of 1
 APART = 3.0  # cost of what another variation plays at the same step, or close to it in its source
 NEAR = 8  # units
+MOVED_SECONDS = 1.5  # a join to a place nearer in the same source only pretends to be one
+STANDING = 20.0  # join cost added for it
 NOISE_STRIDE = 1_000_003  # separates the random numbers of steps
 NONE = -1
 
@@ -67,6 +69,7 @@ class ContinuationCosts:
         self._random_seed = random_seed
         self._others = others
         self._units = space.database.units
+        self._sample_rate = space.database.sample_rate
         self._contexts = Contexts(space, world.positions)
         self._following = self._find_following()
 
@@ -124,8 +127,18 @@ class ContinuationCosts:
         if rows[0] == NONE:
             return self._contexts.after_seed(self._seed)
         costs = self._contexts.after(rows)
+        costs[self._hardly_moves(rows)] += STANDING
         costs[going_on] = 0
         return costs
+
+    def _hardly_moves(self, rows: np.ndarray) -> np.ndarray:
+        """Return which units begin near the end of each of `rows` in the same source."""
+        units = self._units
+        before = self._world.positions[rows]
+        after = self._world.positions
+        ends = units.start_sample[before] + units.n_samples[before]
+        seconds = np.abs(units.start_sample[after] - ends[:, None]) / self._sample_rate
+        return (units.source[after] == units.source[before][:, None]) & (seconds < MOVED_SECONDS)
 
 
 def less_likely_costs(nats: np.ndarray) -> np.ndarray:
