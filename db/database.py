@@ -7,12 +7,14 @@ committed when it opened the database.
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from db.derived_rows import Rows, RowsWithOneMore, TransposedRows
 from db.manifest import find_root, open_manifest, unit_row_kind
 from db.manifest_reading import (
     parse_settings,
@@ -26,9 +28,8 @@ from db.manifest_reading import (
     read_unit_lengths,
 )
 from db.normaliser import Normaliser
-from db.settings import METRICAL
 from db.source import Failure, Source
-from db.unit_rows import UnitRows
+from db.unit_rows import UnitRows, frame_rows
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 
@@ -53,6 +54,8 @@ class Database:
     failures : list of Failure
     tags : dict
         The set of tags of each source that has any, by path.
+    semitones : ndarray, int64, shape (n_sources,)
+        How far each source is transposed when it is played: 0, but see `transposed`.
     """
 
     def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
@@ -91,7 +94,8 @@ class Database:
         self._normaliser = read_normaliser(connection)
         kind = unit_row_kind(self.settings)
         self._unit_lengths = read_unit_lengths(connection) if kind == "units" else None
-        self._rows = UnitRows(
+        self.semitones = np.zeros(len(self.sources), np.int64)
+        self._rows: Rows = UnitRows(
             self.path,
             self.sources,
             kind=kind,
@@ -167,14 +171,10 @@ class Database:
 
     @cached_property
     def _frame_rows(self) -> UnitRows:
-        sources = []
-        for source in self.sources:
-            first, n_rows, crc = self._frame_spans.get(source.id, (0, 0, 0))
-            sources.append(source._replace(first_unit=first, n_units=n_rows, checksum=crc))
-        return UnitRows(
+        return frame_rows(
             self.path,
-            sources,
-            kind="frames",
+            self.sources,
+            spans=self._frame_spans,
             n_columns=len(self.settings.frame_names),
             shard_rows=self._frame_shards,
         )
@@ -221,23 +221,6 @@ class Database:
         columns = [rows[:, number] for _, rows in self.sequences()]
         return np.concatenate([np.empty(0, np.float32), *columns])
 
-    def metrical_columns(self) -> np.ndarray:
-        """Return the columns `METRICAL` of all units, float32, shape (n_units, 4).
-
-        Raises
-        ------
-        DatabaseError
-            If its units are not parts of beats.
-        """
-        if not self.settings.is_metrical:
-            raise DatabaseError(
-                f"{self.path} has units of the kind {self.settings.units}, without"
-                f" {', '.join(METRICAL)}; build a database with them: demiurge db build"
-                f" {self.root} NEW.db --units beat/4"
-                f" --descriptors {','.join(self.settings.descriptors)}"
-            )
-        return np.stack([self.column(name) for name in METRICAL], axis=1)
-
     def rows_at(self, positions: np.ndarray) -> np.ndarray:
         """Return the descriptors of the units at positions in `units`.
 
@@ -255,6 +238,50 @@ class Database:
         if not self._rows.all_intact:
             self._rows.check(self.units.source[positions])
         return self._rows.take(self.units.ids[positions])
+
+    def with_source(self, source: Source, lengths: np.ndarray, rows: np.ndarray) -> Self:
+        """Return this database and one more source, its last; nothing is written.
+
+        Parameters
+        ----------
+        source : Source
+            Its first unit must be `next_unit`.
+        lengths : ndarray, int64, shape (n_units,)
+            Samples in each unit.
+        rows : ndarray, float32, shape (n_units, n_descriptors)
+        """
+        number = len(self.sources)
+        known = self._unit_lengths
+        return self._changed(
+            sources=[*self.sources, source],
+            semitones=np.append(self.semitones, 0),
+            _unit_lengths=None if known is None else np.concatenate([known, lengths]),
+            _rows=RowsWithOneMore(self._rows, number, source.first_unit, rows),
+        )
+
+    @property
+    def next_unit(self) -> int:
+        """The first id after those of all units."""
+        return max((source.first_unit + source.n_units for source in self.sources), default=0)
+
+    def transposed(self, semitones: np.ndarray) -> Self:
+        """Return this database with sources transposed by whole semitones, int64, (n_sources,).
+
+        Its descriptors say how the units sound then; nothing is written.
+        """
+        first_ids = np.array([source.first_unit for source in self.sources], np.int64)
+        return self._changed(
+            semitones=self.semitones + semitones,
+            _rows=TransposedRows(self._rows, semitones, first_ids, self.settings),
+        )
+
+    def _changed(self, **attributes: Any) -> Self:
+        changed = copy(self)
+        # what is made from other attributes, once
+        for name in ("units", "descriptors", "sources_by_path", "_frame_rows"):
+            changed.__dict__.pop(name, None)
+        changed.__dict__.update(attributes)
+        return changed
 
     @property
     def unit_checksums(self) -> np.ndarray:

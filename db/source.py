@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+NOT_STORED = -1  # id of a source that the manifest does not hold
+
 
 class Source(NamedTuple):
     """One analysed audio file.
@@ -10,7 +12,7 @@ class Source(NamedTuple):
     Attributes
     ----------
     id : int
-        Its number in the manifest.
+        Its number in the manifest, or `NOT_STORED`.
     path : str
         Relative to the corpus folder, with /.
     content_hash : str
@@ -38,6 +40,11 @@ class Source(NamedTuple):
     first_unit: int
     n_units: int
     checksum: int
+
+    @property
+    def is_stored(self) -> bool:
+        """True if the manifest holds it."""
+        return self.id != NOT_STORED
 
     @property
     def stamp(self) -> dict[str, Any] | None:

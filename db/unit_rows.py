@@ -103,3 +103,25 @@ class UnitRows:
             own = shards == shard
             taken[own] = self._shards[int(shard)][rows[own]]
         return taken
+
+
+def frame_rows(
+    path: Path,
+    sources: Sequence[Source],
+    *,
+    spans: dict[int, tuple[int, int, int]],
+    n_columns: int,
+    shard_rows: dict[int, int],
+) -> UnitRows:
+    """Return the frames of a database, whatever its units are; empty for a source without any.
+
+    Parameters
+    ----------
+    spans : dict
+        The first row, the number of rows and the CRC-32 of the frames of each source id.
+    """
+    with_frames = []
+    for source in sources:
+        first, n_rows, crc = spans.get(source.id, (0, 0, 0))
+        with_frames.append(source._replace(first_unit=first, n_units=n_rows, checksum=crc))
+    return UnitRows(path, with_frames, kind="frames", n_columns=n_columns, shard_rows=shard_rows)

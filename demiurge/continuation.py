@@ -7,25 +7,35 @@ import numpy as np
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
 from db.settings import FOR_CONTINUATIONS
+from demiurge.plans.levels import LIMIT_DB, level_column, levels_of, mean_level
 from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
+from files.errors import ParameterError, install_command
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
 from query.closed_loop import Scorer, find_continuations
 from query.contexts import units_after
 from query.continuation_costs import World
 from query.filters import filter_units
+from query.names import MOST_TRANSPOSE
 from query.path import UnitPath
 from query.refine_joins import refine_join
 from query.rules import Rules
 from query.settings import SearchSettings
 from query.space import Space
-from query.style import choose_world, harmony_distances, passage_means, style_distances
+from query.style import (
+    choose_transpositions,
+    choose_world,
+    harmony_distances,
+    passage_means,
+    style_distances,
+)
 from sequencer.sampling import SamplingOptions
 
 TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
+LEVEL = 0.5  # distance of a passage for each dB by which playback cannot match its level
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
 BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 SAME_TEMPO = 0.03  # octaves that cost nothing
@@ -42,6 +52,7 @@ class Continuation:
     path : UnitPath
     timing : Timing
     space : Space
+        Of the database as it is played, with sources transposed.
     counts : dict
         Number of units left after each filter.
     world_seconds : float
@@ -58,6 +69,10 @@ class Continuation:
     world_sources: int
 
     @property
+    def database(self) -> Database:
+        return self.space.database
+
+    @property
     def missing(self) -> list[str]:
         """What the database lacks for continuations: names of units and descriptors."""
         settings = self.space.database.settings
@@ -65,10 +80,10 @@ class Continuation:
         wanted = FOR_CONTINUATIONS.descriptors
         return missing + [name for name in wanted if name not in settings.descriptors]
 
-    def place(self, database: Database) -> Placement:
+    def place(self) -> Placement:
         """Return when the units are played, in the seed's tempo if it has a pulse."""
         positions = self.path.positions
-        units = database.units
+        units = self.database.units
         if not self.timing.has_pulse:
             shifts = {
                 step: refine_join(self.space, int(positions[step - 1]), int(positions[step]))
@@ -81,7 +96,7 @@ class Continuation:
             positions,
             units,
             self.path.n_samples,
-            sample_rate=database.sample_rate,
+            sample_rate=self.database.sample_rate,
             stretch=can_transform(),
             tolerance_ms=TOLERANCE_MS,
             first_offset=max(first - max(round(first * min(played, 1)), 1), 0),
@@ -96,27 +111,50 @@ def continue_seed(
     seconds: float,
     sampling: SamplingOptions,
     search: SearchSettings,
+    seed_source: int | None = None,
+    transpose: int = 0,
     progress: Progress = no_progress,
 ) -> list[Continuation]:
     """Return as many variations of how a seed goes on as `search` asks for.
 
+    Parameters
+    ----------
+    seed_source : int, optional
+        The source that the seed is, all of which may be played whatever the filters say.
+    transpose : int
+        How far other sources may be transposed towards the seed's key, in semitones.
+
     Raises
     ------
     ParameterError
-        If the filters or the rules leave nothing to play, or `seconds` is out of range.
+        If the filters or the rules leave nothing to play, `seconds` is out of range, or
+        `check_transpose` refuses.
     """
+    check_transpose(transpose, database)
     space = search.space(database)
     allowed, counts = filter_units(database, search.filters)
     if not _has_pulse(database, allowed):
         seed = replace(seed, grid=None)
     timing = time_steps(seed, database, seconds)
-    distances = _world_distances(seed, space, scorer)
     costs = np.zeros((1, len(database.units)), np.float32)
     if timing.has_pulse:
         costs = _metrical_costs(timing, database)
-        distances = distances + costs.min(axis=0)
+    of_seed = database.units.source == (-1 if seed_source is None else seed_source)
+    by_itself = costs.min(axis=0) + _level_distances(seed, database)
+    distances = _world_distances(seed, space, scorer) + by_itself
+    if transpose:
+        semitones = choose_transpositions(
+            database, distances, seed.descriptors, seed.step_samples, most=transpose
+        )
+        if seed_source is not None:
+            semitones[seed_source] = 0
+        space = search.space(database.transposed(semitones))
+        distances = _world_distances(seed, space, scorer) + by_itself
     run_seconds = min(search.path.max_run, seconds)
-    positions = choose_world(distances, allowed, database, seconds=seconds, run_seconds=run_seconds)
+    positions = choose_world(
+        distances, allowed & ~of_seed, database, seconds=seconds, run_seconds=run_seconds
+    )
+    positions = np.union1d(positions, np.flatnonzero(of_seed))
     world = World(positions, costs[:, positions])
     rules = Rules(
         search.path,
@@ -165,6 +203,39 @@ def _world_distances(seed: DescriptorSequence, space: Space, scorer: Scorer) -> 
         affinities.append(scorer.affinities(seed.descriptors, units, following))
     means = passage_means(database, np.concatenate(affinities)[:, None])[:, 0]
     return harmony_distances(database, seed.descriptors, seed.step_samples, HARMONY) - means
+
+
+def check_transpose(transpose: int, database: Database) -> None:
+    """Check that sources of a database can be transposed towards a key, if they are to be.
+
+    Raises
+    ------
+    ParameterError
+        If the number is out of range, the database has no chroma, or python-stretch is missing.
+    """
+    if not 0 <= transpose <= MOST_TRANSPOSE:
+        raise ParameterError(
+            f"transpose={transpose} must be 0 to {MOST_TRANSPOSE} semitones; 0 transposes nothing"
+        )
+    if transpose and "chroma" not in database.settings.descriptors:
+        wanted = ",".join((*database.settings.descriptors, "chroma"))
+        raise ParameterError(
+            f"transpose={transpose} needs to know keys, but {database.path} has no chroma; build a"
+            f" database with them: demiurge db build {database.root} NEW.db --units"
+            f" {database.settings.units} --descriptors {wanted}"
+        )
+    if transpose and not can_transform():
+        raise ParameterError(
+            f"transpose={transpose} needs the package python-stretch; {install_command('stretch')}"
+        )
+
+
+def _level_distances(seed: DescriptorSequence, database: Database) -> np.ndarray:
+    """Return how far passages are beyond the levels that gains can match, float64, (n_units,)."""
+    of_seed = mean_level(levels_of(seed.descriptors, database.settings), seed.step_samples)
+    power = passage_means(database, 10 ** (level_column(database)[:, None] / 10))[:, 0]
+    away = np.abs(10 * np.log10(np.maximum(power, 1e-12)) - of_seed)
+    return LEVEL * np.maximum(away - LIMIT_DB, 0)
 
 
 def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from db.database import Database
+from db.include import include_file
 from demiurge.continuation import Continuation, continue_seed
 from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
 from demiurge.sequences import DescriptorSequence, describe
+from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
@@ -90,6 +92,8 @@ def render_continuation(
     seconds: float,
     sampling: SamplingOptions = AS_LEARNED,
     search: SearchSettings,
+    include_seed: bool = False,
+    transpose: int = 0,
     render_options: RenderOptions = DEFAULT_RENDER,
     root: Path | None = None,
     seed_name: str | None = None,
@@ -99,8 +103,15 @@ def render_continuation(
     """Continue the seed with units of the database for `seconds`, and render that to `out`.
 
     The forecaster hears what is chosen (`query.closed_loop`). Several variations are named by
-    `variation_paths`. Plans name the seed by `seed_name`, by default its path. Raises as
-    `demiurge.continuation.continue_seed` and `playback.render.render`.
+    `variation_paths`. Plans name the seed by `seed_name`, by default its path. With `include_seed`,
+    the seed itself may be played, too; `transpose` is as for `continue_seed`.
+
+    Raises
+    ------
+    ParameterError
+        If a forecast is to be included; and as `demiurge.continuation.continue_seed`.
+    PlanError, AudioError
+        As `playback.render.render`.
     """
     from sequencer.forecaster import Forecaster
     from sequencer.scorer import ForecasterScorer
@@ -111,6 +122,10 @@ def render_continuation(
         forecaster.config.settings, mine=f"the database {opened.path}", theirs=f"the model {model}"
     )
     heard = describe(seed, opened.settings)
+    seed_source = None
+    if include_seed:
+        _check_is_audio(seed)
+        opened, seed_source = include_file(opened, seed, heard.descriptors, heard.step_samples)
     continuations = continue_seed(
         heard,
         opened,
@@ -118,6 +133,8 @@ def render_continuation(
         seconds=seconds,
         sampling=sampling,
         search=search,
+        seed_source=seed_source,
+        transpose=transpose,
         progress=progress,
     )
     settings = PlanSettings(
@@ -126,9 +143,19 @@ def render_continuation(
         seed=seed_name or str(seed),
         model=str(model),
         sampling=sampling,
+        include_seed=include_seed or None,
+        transpose=transpose or None,
     )
     renderer = _Renderer(opened, settings, render_options, progress, on_result)
     return renderer.render_continuations(continuations, heard, out)
+
+
+def _check_is_audio(seed: str | Path) -> None:
+    if Path(seed).suffix.lower() == ".json":
+        raise ParameterError(
+            f"{seed}: a forecast has no sound that could be included; give an audio file, or leave"
+            " --include-seed out"
+        )
 
 
 def render_mosaic(
@@ -195,9 +222,9 @@ class _Renderer:
         self, continuations: list[Continuation], seed: DescriptorSequence, out: Path
     ) -> list[RenderResult]:
         """Render every variation of how a seed goes on."""
-        database = self.database
-        levels = level_column(database)
-        target_db = mean_level(levels_of(seed.descriptors, database.settings), seed.step_samples)
+        levels = level_column(self.database)
+        seed_levels = levels_of(seed.descriptors, self.database.settings)
+        target_db = mean_level(seed_levels, seed.step_samples)
         results = []
         for number, wav in enumerate(variation_paths(out, len(continuations)), start=1):
             continuation = continuations[number - 1]
@@ -209,6 +236,7 @@ class _Renderer:
                 units=continuation.counts,
                 cost=round(path.cost, DECIMALS),
             )
+            database = continuation.database
             heard = database.rows_at(path.positions)
             plan = make_plan(
                 path,
@@ -216,7 +244,7 @@ class _Renderer:
                 database,
                 heard,
                 settings,
-                placement=continuation.place(database),
+                placement=continuation.place(),
                 gain_db=match_levels(path.positions, database.units, levels, target_db),
             )
             sequence = DescriptorSequence(heard, path.n_samples)

@@ -49,6 +49,7 @@ def open_plan(
     *,
     outputs: Iterable[str | Path] = (),
     skip_missing: bool = False,
+    outside: bool = False,
     progress: Progress = no_progress,
 ) -> OpenPlan:
     """Check all sources that a plan plays, and decode those that cannot be read in place.
@@ -62,6 +63,8 @@ def open_plan(
     skip_missing : bool
         If a source is missing, unreadable, changed or too short, leave silence instead of raising
         an error.
+    outside : bool
+        Play sources outside of the corpus folder, too, whose content the plan knows.
     progress : callable (sources done, total, label)
 
     Raises
@@ -78,7 +81,9 @@ def open_plan(
         raise ParameterError(
             f"{folder}: no such folder, but the corpus was there; say where it is now with --root"
         )
-    reader = SourceReader(folder, sample_rate=plan.sample_rate, channels=plan.channels)
+    reader = SourceReader(
+        folder, sample_rate=plan.sample_rate, channels=plan.channels, outside=outside
+    )
     problems = reader.prepare(plan, progress)
     playable = [source for source in sources_of(plan) if source not in problems]
     lengths = {source: reader.length(source) for source in playable}

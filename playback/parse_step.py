@@ -1,6 +1,7 @@
 """Read the steps of a plan from JSON, and check them."""
 
 import os
+from collections.abc import Container
 from dataclasses import MISSING
 from pathlib import PurePosixPath
 from sys import intern
@@ -8,7 +9,7 @@ from typing import Any
 
 from audio.read import MAX_SAMPLES
 from files.errors import PlanError
-from playback.steps import NO_TARGET, NO_UNIT, STEP_KEYS, Step
+from playback.steps import NO_TARGET, NO_UNIT, STEP_KEYS, Step, lies_outside
 from playback.transform import MAX_STRETCH, MAX_TRANSPOSE
 
 MAX_NUMBER = 1e300
@@ -47,7 +48,7 @@ def compact_without_alternatives(document: dict[str, Any]) -> Any:
     return compact(document)
 
 
-def parse_step(name: str, step: Any, free: int, n_targets: int) -> Step:
+def parse_step(name: str, step: Any, free: int, n_targets: int, known: Container[str] = ()) -> Step:
     """Check a step that `compact` or plain JSON returned.
 
     Parameters
@@ -58,6 +59,8 @@ def parse_step(name: str, step: Any, free: int, n_targets: int) -> Step:
         Start of a step that has no `at_sample`.
     n_targets : int
         Number of rows of the plan's targets.
+    known : container of str
+        Sources whose content the plan identifies; only these may lie outside the corpus folder.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def parse_step(name: str, step: Any, free: int, n_targets: int) -> Step:
     for key in ("reverse", "locked"):
         if not isinstance(step.get(key, False), bool):
             raise PlanError(f"{name}: {key}={step[key]!r} must be true or false")
-    _check_source(name, step["source"])
+    _check_source(name, step["source"], known)
     alternatives = step.get("alternatives", [])
     _check_alternatives(name, alternatives)
     return Step(**{**step, "alternatives": tuple(alternatives)})
@@ -147,10 +150,12 @@ def _is_alternative(value: Any) -> bool:
     return _is_number(value.get("distance"))
 
 
-def _check_source(name: str, source: Any) -> None:
-    if not _is_relative(source):
+def _check_source(name: str, source: Any, known: Container[str]) -> None:
+    is_known = isinstance(source, str) and lies_outside(source) and source in known
+    if not is_known and not _is_relative(source):
         raise PlanError(
-            f"{name}: source={source!r} must be a path within the corpus folder, relative to it"
+            f"{name}: source={source!r} must be a path within the corpus folder, relative to it, or"
+            ' an absolute path that "sources" has the hash of'
         )
     if "\0" in source or not _is_encodable(source):
         raise PlanError(f"{name}: source={source!r} is not a valid file name")

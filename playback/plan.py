@@ -5,6 +5,7 @@ It is all that playback needs, and is meant to be edited by hand.
 
 import json
 import math
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -41,7 +42,8 @@ class Plan:
     "crossfade" (see `options.CrossfadeOptions`) and the other settings that the plan was made with.
     `tail_samples` of silence come after the last step. `sources` identifies the file of each
     source by "hash" (XXH3-128), "bytes" and "modified_ns"; sources that are not listed are not
-    checked. `targets` are the descriptors that were searched for, if known.
+    checked, and must lie in the corpus folder. `targets` are the descriptors that were searched
+    for, if known.
     """
 
     sample_rate: int
@@ -151,8 +153,9 @@ def _parse(document: Any) -> dict[str, Any]:
     _check_settings(plan.get("settings", {}))
     if "targets" in plan:
         plan["targets"] = Targets.from_dict(plan["targets"])
-    plan["steps"] = _parse_steps(plan["steps"], plan.get("targets"))
-    _check_sources(plan.get("sources", {}))
+    sources = plan.get("sources", {})
+    _check_sources(sources)
+    plan["steps"] = _parse_steps(plan["steps"], plan.get("targets"), sources)
     return plan
 
 
@@ -184,14 +187,16 @@ def _is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _parse_steps(documents: Any, targets: Targets | None) -> tuple[Step, ...]:
+def _parse_steps(
+    documents: Any, targets: Targets | None, sources: Container[str]
+) -> tuple[Step, ...]:
     if not isinstance(documents, list) or not documents:
         raise PlanError('"steps" must be a list of at least one step')
     n_targets = len(targets.rows) if targets else 0
     steps: list[Step] = []
     free = 0
     for number, document in enumerate(documents):
-        step = parse_step(f"step {number}", document, free, n_targets)
+        step = parse_step(f"step {number}", document, free, n_targets, sources)
         if step.at_sample < free:
             raise PlanError(
                 f"step {number}: at_sample={step.at_sample} lies before step {number - 1}"

@@ -64,7 +64,7 @@ def render(
     ParameterError
         If `path` cannot be written, or its format does not support the render.
     """
-    with open_plan(plan, root, outputs=[path], progress=progress) as opened:
+    with open_plan(plan, root, outputs=[path], outside=True, progress=progress) as opened:
         return write_whole(opened, Path(path), render_options, progress=progress)
 
 

@@ -24,6 +24,7 @@ from files.hashing import hash_file
 from files.progress import Progress, no_progress
 from playback.open_files import OpenFile, RawFile, check_end, open_in_place
 from playback.plan import Plan
+from playback.steps import lies_outside
 
 OPEN_FILES = 64  # handles kept open at a time
 FLAC_SEEK_SECONDS = 0.4  # seconds of FLAC that can be decoded in the time of one seek
@@ -47,8 +48,11 @@ class SourceReader:
         sample_rate: int,
         channels: int,
         cache: DecodedCache | None = None,
+        outside: bool = False,
     ) -> None:
+        """Take the corpus folder; sources that lie `outside` of it are not read by default."""
         self.root = Path(root)
+        self._outside = outside
         self._sample_rate = sample_rate
         self._channels = channels
         self._cache = cache or DecodedCache()
@@ -149,11 +153,9 @@ class SourceReader:
         """Prepare a source to be read `n_reads` times; return its problem, if any."""
         path = self.root / source
         try:
-            if not path.is_file():
-                return f"missing{_resembling(path)}"
+            if problem := self._find_problem(source, stamp):
+                return problem
             info = self._header(source)
-            if stamp and _has_changed(path, stamp):
-                return "not the file that the plan was made from"
             seconds = info.n_samples / info.sample_rate
             if info.format == "FLAC" and n_reads * FLAC_SEEK_SECONDS < seconds:
                 self._in_place.add(source)
@@ -164,6 +166,17 @@ class SourceReader:
             return f"cannot be read ({error.strerror})"
         except UnicodeEncodeError:
             return "its name is not valid; rename it"
+        return None
+
+    def _find_problem(self, source: str, stamp: dict[str, Any] | None) -> str | None:
+        """Return why a file may not be read at all, if so."""
+        path = self.root / source
+        if lies_outside(source) and not self._outside:
+            return f"outside of the corpus folder {self.root}; only demiurge playback plays it"
+        if not path.is_file():
+            return f"missing{_resembling(path)}"
+        if _has_changed(path, stamp, surely=lies_outside(source)):
+            return "not the file that the plan was made from"
         return None
 
     def _load(self, source: str, path: Path, info: AudioInfo) -> int:
@@ -198,7 +211,7 @@ class SourceReader:
             self._open.move_to_end(source)
             return self._open[source]
         path = self.root / source
-        if not path.is_file():
+        if not path.is_file() or (lies_outside(source) and not self._outside):
             raise PlanError(
                 f"{source}: not in the corpus folder {self.root}; put it back, or name the folder"
                 " with --root"
@@ -230,11 +243,16 @@ def _resembling(path: Path) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def _has_changed(path: Path, stamp: dict[str, Any]) -> bool:
-    """Return whether a file differs from its stamp.
+def _has_changed(path: Path, stamp: dict[str, Any] | None, *, surely: bool) -> bool:
+    """Return whether a file differs from its stamp; without one nothing is known to have changed.
 
-    Its content is only read if its date differs.
+    Its content is only read if its date differs. If it must `surely` be the file, it must have a
+    stamp, and its content is always read.
     """
+    if surely:
+        return stamp is None or hash_file(path) != stamp["hash"]
+    if stamp is None:
+        return False
     now = path.stat()
     if now.st_size != stamp["bytes"]:
         return True

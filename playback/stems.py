@@ -13,6 +13,7 @@ from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
 from playback.plan_audio import PlanAudio
 from playback.sources import sources_of
+from playback.steps import lies_outside
 
 NAME_LETTERS = 60  # most letters of a source's name in the name of its stem
 
@@ -58,7 +59,9 @@ def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
     width = len(str(len(sources)))
     paths = {}
     for number, source in enumerate(sources, start=1):
-        name = " - ".join(PurePosixPath(source).with_suffix("").parts)[:NAME_LETTERS]
+        path = PurePosixPath(source).with_suffix("")
+        parts = path.parts[-1:] if lies_outside(source) else path.parts
+        name = " - ".join(parts)[:NAME_LETTERS]
         paths[folder / f"{number:0{width}} {name}{suffix}"] = source
     return paths
 

@@ -2,9 +2,10 @@
 
 import math
 from dataclasses import dataclass, fields
+from pathlib import PurePosixPath
 from typing import Any
 
-NO_UNIT = -1  # of a step written by hand
+NO_UNIT = -1  # of a step that plays no unit of the database
 NO_TARGET = -1  # of a step that nothing was searched for
 
 
@@ -14,17 +15,17 @@ class Step:
 
     Positions and lengths are integer samples at the plan's sample rate.
 
-    `source` is relative to the corpus root. `at_sample` is the position in the output, where the
-    unit lasts `n_samples`. `gain_db`, `reverse`, `transpose` (semitones) and `stretch` (2 is twice
-    as slow, so that half as much of the source is played) change the sound; by default nothing
-    does.
+    `source` is relative to the corpus root, or absolute if it `lies_outside`. `at_sample` is the
+    position in the output, where the unit lasts `n_samples`. `gain_db`, `reverse`, `transpose`
+    (semitones) and `stretch` (2 is twice as slow, so that half as much of the source is played)
+    change the sound; by default nothing does.
 
     The other fields say why the unit was chosen, and playback ignores them: `unit`, its id (-1 for
-    a step written by hand); `distance`, from its target; `join`, the distance from what would have
-    followed the step before in its source; `target`, the row of the plan's targets (-1 for none);
-    `locked`, True if it stays when other steps are chosen again; and `alternatives`, units that fit
-    nearly as well, each with "unit", "distance", "join", "source", "start_sample" and, if a rule
-    forbids it here, "removed".
+    a step written by hand, or one that plays the seed itself); `distance`, from its target; `join`,
+    the distance from what would have followed the step before in its source; `target`, the row of
+    the plan's targets (-1 for none); `locked`, True if it stays when other steps are chosen again;
+    and `alternatives`, units that fit nearly as well, each with "unit", "distance", "join",
+    "source", "start_sample" and, if a rule forbids it here, "removed".
     """
 
     unit: int
@@ -80,6 +81,15 @@ class Step:
     def to_dict(self) -> dict[str, Any]:
         """Return the step as a plan file holds it."""
         return {key: getattr(self, key) for key in STEP_KEYS}
+
+
+def lies_outside(source: str) -> bool:
+    """Return whether a source is outside of the corpus folder, named by its absolute path.
+
+    It is played only if it has the hash that the plan gives: nobody can make a plan that plays a
+    file whose content they do not know.
+    """
+    return PurePosixPath(source).is_absolute()
 
 
 STEP_KEYS = tuple(f.name for f in fields(Step))

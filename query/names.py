@@ -9,3 +9,4 @@ AUTO = "auto"  # the best index kind for the database
 CONTINUITY = 0.5
 NOVELTY = 1.0
 MAX_RUN = 2.5  # seconds
+MOST_TRANSPOSE = 12  # semitones

@@ -17,6 +17,8 @@ AFTER_SECONDS = 4.5
 SEED_PASSAGES = 3  # of the end of a seed
 HARMONY = 2.0  # distance of a passage whose chroma is unrelated to the seed's
 WORLD = 1.0  # times the length of the continuation is chosen from the corpus to make it from
+NEAREST_SECONDS = 10.0  # of a source, in style, that its transposition is chosen by
+SEMITONE = 0.1  # distance that a semitone of transposition counts for
 FEWEST_UNITS = 64  # that it is made from, where there are as many
 
 
@@ -94,6 +96,47 @@ def passage_styles(space: Space, positions: np.ndarray) -> np.ndarray:
         vectors = space.vectors(database.source_descriptors(number)) * keep
         styles[wanted] = _styles(vectors, n_samples, begin[rows], end[rows])
     return styles
+
+
+def choose_transpositions(
+    database: Database,
+    distances: np.ndarray,
+    seed: np.ndarray,
+    seed_samples: np.ndarray,
+    *,
+    most: int,
+) -> np.ndarray:
+    """Return how far to transpose each source towards the seed's key, int64, (n_sources,).
+
+    Of each source those passages count that would be nearest to the seed.
+
+    Parameters
+    ----------
+    distances : ndarray, float32, shape (n_units,)
+        `style_distances` without transposition, or more.
+    seed, seed_samples : ndarray
+        As for `style_distances`.
+    most : int
+        Semitones, up or down.
+    """
+    chroma = _chroma_columns(database)
+    seed_chroma = np.average(seed[:, chroma], axis=0, weights=seed_samples)
+    semitones = np.array(sorted(range(-most, most + 1), key=abs))  # of equal ones, the least
+    chosen = np.zeros(len(database.sources), np.int64)
+    first = 0
+    for number, source in enumerate(database.sources):
+        rows = slice(first, first + source.n_units)
+        n_samples = database.units.n_samples[rows]
+        columns = database.source_descriptors(number)[:, chroma]
+        begin, end = _passages(n_samples, database.sample_rate)
+        means = _styles(columns, n_samples, begin, end)[:, : len(chroma)]
+        # a passage that is raised fits the seed as well as it fits the seed lowered
+        fit = np.stack([_correlations(means, np.roll(seed_chroma, -s)) for s in semitones], axis=1)
+        costs = distances[rows, None] + HARMONY * (fit[:, :1] - fit) + SEMITONE * np.abs(semitones)
+        n_nearest = max(round(NEAREST_SECONDS * database.sample_rate / n_samples.mean()), 1)
+        chosen[number] = semitones[np.sort(costs, axis=0)[:n_nearest].mean(axis=0).argmin()]
+        first += source.n_units
+    return chosen
 
 
 def choose_world(

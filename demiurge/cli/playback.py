@@ -134,7 +134,12 @@ def playback(
     files = outputs.files(loaded)
     with progress_bar("reading", quiet=as_json) as progress:
         opened = open_plan(
-            loaded, root, outputs=files, skip_missing=skip_missing, progress=progress
+            loaded,
+            root,
+            outputs=files,
+            skip_missing=skip_missing,
+            outside=True,
+            progress=progress,
         )
     with opened:
         with progress_bar("rendering", quiet=as_json) as progress:

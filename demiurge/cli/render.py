@@ -19,10 +19,11 @@ from demiurge.cli.options.output import (
     root_option,
 )
 from demiurge.cli.options.sampling import forecast_option, scoring_options
-from demiurge.cli.options.search import mosaic_search, render_search
+from demiurge.cli.options.search import mosaic_search, render_search, units_option
 from demiurge.cli.render_report import echo_results
 from demiurge.cli.terminal import progress_bar
 from files.errors import ParameterError
+from query.names import MOST_TRANSPOSE
 
 if TYPE_CHECKING:
     from playback.options import RenderOptions
@@ -51,6 +52,19 @@ DEFAULT_SECONDS = 10.0
     help="How long to go on, in seconds.",
 )
 @scoring_options
+@units_option(
+    "--include-seed",
+    is_flag=True,
+    help="Play parts of SEED itself as well; conditions on units do not apply to it.",
+)
+@units_option(
+    "--transpose",
+    type=click.IntRange(0, MOST_TRANSPOSE),
+    default=0,
+    show_default=True,
+    metavar="SEMITONES",
+    help="How far sources may be transposed towards the key of SEED; needs a database with chroma.",
+)
 @render_search
 @render_options_group
 @root_option
@@ -62,6 +76,8 @@ def render(
     model: Path,
     seconds: float,
     sampling: SamplingOptions,
+    include_seed: bool,
+    transpose: int,
     search: SearchSettings,
     render_options: RenderOptions,
     out: Path,
@@ -88,6 +104,8 @@ def render(
             seconds=seconds,
             sampling=sampling,
             search=search,
+            include_seed=include_seed,
+            transpose=transpose,
             render_options=render_options,
             root=root,
             progress=progress,

@@ -11,6 +11,7 @@ from demiurge.plans.placing import run_starts
 from files.errors import DatabaseError
 
 NEAR_SILENCE_DB = -60.0
+LIMIT_DB = 12.0  # largest gain, up or down
 # LUFS minus the level that MFCC give, the median of the bundled corpus; most of it, because a few
 # coefficients smooth the peaks of a spectrum away
 MFCC_TO_LUFS_DB = 4.0
@@ -22,7 +23,7 @@ def match_levels(
     levels: np.ndarray,
     target_db: float,
     *,
-    limit_db: float = 12.0,
+    limit_db: float = LIMIT_DB,
 ) -> np.ndarray:
     """Return gains that bring each run of a path to one level, in dB; float64, shape (n,).
 

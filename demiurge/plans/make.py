@@ -12,6 +12,7 @@ from demiurge.plans.placing import Placement
 from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError
 from playback.plan import MAX_CHANNELS, Plan, Step
+from playback.steps import NO_UNIT
 from playback.targets import Targets
 from query.explain import Explanation
 from query.path import UnitPath
@@ -85,10 +86,12 @@ def make_step(database: Database, position: int, *, n_samples: int, **facts: Any
     It lasts `n_samples`, or until the end of its source.
     """
     units = database.units
+    number = units.source[position]
     return Step(
-        unit=int(units.ids[position]),
+        unit=int(units.ids[position]) if database.sources[number].is_stored else NO_UNIT,
         **place_of(database, position),
         n_samples=min(int(units.samples_left[position]), n_samples),
+        transpose=float(database.semitones[number]),
         **facts,
     )
 
@@ -107,11 +110,13 @@ def describe_choice(
 ) -> dict[str, Any]:
     """Return a step's "distance", "join" and "alternatives" from a part of a path.
 
-    The alternatives are the nearest other matches.
+    The alternatives are the nearest other matches that the database holds.
     """
     alternatives: list[dict[str, Any]] = []
     for position, distance, join, removed in explanation.candidates(path, part):
         if position == path.positions[part] or len(alternatives) == ALTERNATIVES:
+            continue
+        if not database.sources[database.units.source[position]].is_stored:
             continue
         alternative = {
             "unit": int(database.units.ids[position]),

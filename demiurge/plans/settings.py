@@ -30,6 +30,10 @@ class PlanSettings:
         The forecaster's folder.
     sampling : SamplingOptions, optional
         How the forecast was sampled.
+    include_seed : bool, optional
+        True if the seed itself could be played.
+    transpose : int, optional
+        How far sources could be transposed, in semitones.
     units : dict, optional
         Units left after each filter.
     index : str, optional
@@ -47,6 +51,8 @@ class PlanSettings:
     target: str | None = None
     model: str | None = None
     sampling: SamplingOptions | None = None
+    include_seed: bool | None = None
+    transpose: int | None = None
     units: dict[str, int] | None = None
     index: str | None = None
     cost: float | None = None
@@ -104,7 +110,16 @@ class PlanSettings:
         }
 
 
-PLAIN_NAMES = ("seed", "target", "model", "units", "index", "cost")
+PLAIN_NAMES = (
+    "seed",
+    "target",
+    "model",
+    "include_seed",
+    "transpose",
+    "units",
+    "index",
+    "cost",
+)
 SAMPLING_NAMES = tuple(option.name for option in fields(SamplingOptions))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from files.errors import PlanError
 from files.names import printable
+from playback.steps import lies_outside
 
 if TYPE_CHECKING:
     from playback.cues import Cue
@@ -18,7 +19,8 @@ UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes that a
 
 def unit_name(step: Step) -> str:
     """Return the source and the unit's id on one line, for example "drums/kick 17"."""
-    return printable(f"{PurePosixPath(step.source).with_suffix('')} {step.unit}")
+    source = PurePosixPath(step.source).with_suffix("")
+    return printable(f"{source.name if lies_outside(step.source) else source} {step.unit}")
 
 
 def source_path(cue: Cue, root: Path) -> str:

@@ -456,3 +456,28 @@ def test_a_full_cache_is_no_fault_of_the_source(tmp_path, tabla, monkeypatch):
 def test_sources_come_in_the_order_in_which_they_are_heard():
     plan = make_plan(".", ("b", 0, 5), ("a", 0, 5), ("b", 9, 5), ("c", 0, 5))
     assert list(sources_of(plan)) == ["b", "a", "c"]
+
+
+def test_sources_outside_are_only_played_if_asked_for_and_surely_the_same(tmp_path, tabla):
+    (tmp_path / "corpus").mkdir()
+    seed = tmp_path / "seed.wav"
+    sf.write(seed, tabla, RATE)
+    name = str(seed)
+    plan = make_plan(tmp_path / "corpus", (name, 100, SPAN), sources={name: stamp(seed)})
+    plan.save(tmp_path / "p.json")
+    assert Plan.load(tmp_path / "p.json") == plan
+    with pytest.raises(PlanError, match=r"seed\.wav: outside of the corpus folder"):
+        open_plan(plan)
+    with open_plan(plan, outside=True) as opened:
+        assert len(read(opened.reader, name, 100, SPAN)) == SPAN
+    reader = SourceReader(tmp_path / "corpus", sample_rate=RATE, channels=1)
+    with pytest.raises(PlanError, match="not in the corpus folder"):
+        reader.read_into(np.empty((SPAN, 1), np.float32), name, 0)
+    before = seed.stat()
+    sf.write(seed, tabla[::-1], RATE)
+    os.utime(seed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert seed.stat().st_size == before.st_size
+    with pytest.raises(PlanError, match="not the file that the plan was made from"):
+        open_plan(plan, outside=True)
+    with pytest.raises(PlanError, match="not the file that the plan was made from"):
+        open_plan(make_plan(tmp_path / "corpus", (name, 100, SPAN)), outside=True)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from db.build import build_database
 from db.database import Database
-from db.settings import DescriptorSettings
+from db.settings import METRICAL, DescriptorSettings
 from db.tags import tag_sources
-from files.errors import DatabaseError, ParameterError
+from files.errors import ParameterError
 from query.filters import Condition, Filters, filter_units, parse_condition
 from query.index import UnitIndex
 from query.options import PathOptions
@@ -216,19 +216,10 @@ def test_units_are_filtered_by_their_pulse(tmp_path):
     allowed, _ = filter_units(opened, Filters(where=(parse_condition("pulse>0.3"),)))
     is_loop = np.array([source.path == "loop.wav" for source in opened.sources])
     np.testing.assert_array_equal(allowed, is_loop[opened.units.source])
-    metrical = opened.metrical_columns()
-    assert metrical.shape == (len(opened.units), 4)
+    metrical = np.stack([opened.column(name) for name in METRICAL], axis=1)
     np.testing.assert_array_equal(metrical.any(axis=1), allowed)
-    np.testing.assert_array_equal(metrical[:, 3], opened.column("pulse"))
 
 
 def test_a_database_without_a_pulse_says_how_to_get_it(database):
     with pytest.raises(ParameterError, match="has no pulse; build a database with --units beat/4"):
         filter_units(database, Filters(where=(parse_condition("pulse>0.3"),)))
-    with pytest.raises(
-        DatabaseError,
-        match="has units of the kind frame, without beat_cos, beat_sin, tempo, pulse; build a"
-        " database with them: demiurge db build .* NEW.db --units beat/4 --descriptors"
-        " mfcc,loudness",
-    ):
-        database.metrical_columns()
