@@ -33,7 +33,7 @@ from query.style import (
 )
 from sequencer.sampling import SamplingOptions
 
-TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
+TEMPO = 12.0  # cost of a unit that would have to be played at twice or half its speed
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
 LEVEL = 0.5  # distance of a passage for each dB by which playback cannot match its level
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits

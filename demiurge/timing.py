@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
 from demiurge.sequences import DescriptorSequence, check_seconds
 
+ENOUGH = 0.05  # of what has a pulse, at a tempo to be kept
+NEAR_OCTAVES = 0.09  # 6 %
 PULSE = 0.25  # a seed of less confidence has no pulse to keep
 SHORTEST_PICKUP = 0.02  # seconds; a shorter rest of a tatum is added to the first step
 
@@ -62,10 +65,11 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     parts = settings.beat_parts
     end = int(seed.step_samples.sum())
     beats = grid.after(end, 1, count=2)
-    period = float(beats[1] - beats[0])
-    step = period / parts
+    seed_tempo = 60 * settings.sample_rate / float(beats[1] - beats[0])
+    tempo, parts_in_beat = _choose_level(seed_tempo, database)
+    step = float(beats[1] - beats[0]) / parts_in_beat
     n_steps = int(np.ceil(total / step)) + 1
-    times = grid.after(end, parts, count=n_steps) - end
+    times = grid.after(end, parts_in_beat, count=n_steps) - end
     first_part = int(np.rint((times[0] + end - beats[0]) / step)) % parts
     if times[0] > SHORTEST_PICKUP * settings.sample_rate:
         times = np.concatenate([[times[0] - step], times])
@@ -74,8 +78,29 @@ def time_steps(seed: DescriptorSequence, database: Database, seconds: float) -> 
     edges[0] = 0
     edges = np.append(edges[edges < total], round(total))
     edges = edges[np.append(True, np.diff(edges) > 0)]
-    tempo = 60 * settings.sample_rate / period
     return Timing(np.diff(edges), first_part, round(step), tempo, confidence)
+
+
+def _choose_level(tempo: float, database: Database) -> tuple[float, int]:
+    """Return a seed's tempo, or twice or half of it, and the parts of the seed's beat.
+
+    A tracker may count a piece of 80 beats per minute as 160. That is taken of which the corpus
+    has most; the tempo itself, if there is enough at it.
+    """
+    parts = database.settings.beat_parts
+    own = database.column("tempo")
+    lasting = database.units.n_samples * (database.column("pulse") > 0)
+    best = (tempo, parts)
+    most = ENOUGH * lasting.sum()
+    for factor in (1.0, 2.0, 0.5):
+        level = np.log2(tempo * factor / TEMPO_ORIGIN)
+        share = lasting[np.abs(own - level) < NEAR_OCTAVES].sum()
+        if share >= most and (parts * factor).is_integer():
+            best = (tempo * factor, int(parts * factor))
+            most = share
+            if factor == 1.0:
+                break
+    return best
 
 
 def _even_steps(database: Database, total: int) -> np.ndarray:
