@@ -68,7 +68,7 @@ def make_plan(
         {"id": database.id, "root": str(database.root)},
         tuple(steps),
         settings.to_dict(),
-        tail_samples=at_sample - steps[-1].until_sample,
+        tail_samples=max(at_sample - steps[-1].until_sample, 0),  # units may be placed later
         sources=check_sources(database, used),
         targets=Targets.of(sequence),
     )

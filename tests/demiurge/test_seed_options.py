@@ -8,6 +8,8 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
+from db.database import Database
+from db.sequence_file import save_sequence
 from demiurge import continuation
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.cli import main
@@ -67,7 +69,9 @@ def test_seed_and_corpus_are_both_played_and_played_again(work, tmp_path):
 
 
 def test_forecast_cannot_be_included(work, tmp_path):
-    run(f"sequencer forecast {work}/my.model {SEED_FILE} -o {tmp_path}/f.json --seconds 2")
+    database = Database(work / "my.db")
+    rows = database.source_descriptors(0)
+    save_sequence(tmp_path / "f.json", rows, database.settings, origin={})
     message = run(
         f"render {tmp_path}/f.json {work}/my.db {work}/my.model -o {tmp_path}/o.wav --include-seed",
         expect=2,
