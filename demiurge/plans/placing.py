@@ -119,6 +119,8 @@ def place_in_turn(
 ) -> Placement:
     """Place a path of units one after the other, with some of the joins moved.
 
+    The last unit is as long as the whole needs, if its source lasts so long.
+
     Parameters
     ----------
     n_samples : ndarray, int64, shape (n,)
@@ -132,6 +134,9 @@ def place_in_turn(
         lengths[step - 1] += join.end_shift
         lengths[step] -= join.start_shift
         starts[step] += join.start_shift
+    left = units.start_sample[positions[-1]] + units.samples_left[positions[-1]] - starts[-1]
+    rest = n_samples.sum() - lengths[:-1].sum()
+    lengths[-1] = np.clip(rest, 1, left)
     at_sample = np.cumsum(lengths) - lengths
     return Placement(starts, lengths, at_sample, np.ones(len(positions)))
 
