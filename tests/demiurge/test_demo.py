@@ -97,7 +97,7 @@ def halved(tmp_path) -> SimpleNamespace:
     """The seed as if it were a result whose level had to be lowered by 6 dB."""
     samples, rate = sf.read(SEED_FILE, dtype="float32")
     sf.write(tmp_path / "halved.wav", samples / 2, rate, subtype="FLOAT")
-    step = Step("a.wav", 0, len(samples), 0)
+    step = Step(0, "a.wav", 0, len(samples), 0)
     return SimpleNamespace(
         plan=Plan(rate, 2, {"id": "0", "root": "."}, (step,)),
         wav=tmp_path / "halved.wav",
