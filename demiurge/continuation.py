@@ -39,7 +39,9 @@ LEVEL = 0.5  # distance of a passage for each dB by which playback cannot match 
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
 BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 SAME_TEMPO = 0.03  # octaves that cost nothing
-TOLERANCE_MS = 60.0  # players are not exact, and units begin with their onsets: no run is parted for it
+TOLERANCE_MS = (
+    60.0  # players are not exact, and units begin with their onsets: no run is parted for it
+)
 PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
 
 

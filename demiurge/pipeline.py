@@ -202,6 +202,7 @@ class _Renderer:
             target.descriptors,
             search.path,
             step_samples=target.step_samples,
+            whole_units=self.settings.whole_units,
             variations=search.variations,
             progress=self.progress,
         )

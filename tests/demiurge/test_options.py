@@ -132,7 +132,7 @@ def test_choices_are_those_of_the_registries():
 def test_names_in_help_are_those_of_the_registries():
     assert list(DESCRIPTOR_NAMES) == list(DESCRIPTORS)
     for kind in UNIT_KINDS:
-        DescriptorSettings(units=kind.replace("MS", "250"))
+        DescriptorSettings(units=kind.replace("MS", "250").replace("/N", "/4"))
     for centre in WINDOW_CENTRES:
         DescriptorSettings(window_centre=centre)
     for metric in METRICS:
@@ -157,7 +157,11 @@ def told_defaults(command: str) -> dict[str, object]:
         ("mosaic", PathOptions(), {"k": str(DEFAULT_K), "rest_threshold": "never"}),
         ("render", SamplingOptions(), {"random_seed": "0"}),
         ("render", CONTINUATION_PATH, {"temperature": 1.0, "random_seed": "0"}),
-        ("sequencer train", ForecasterOptions(), {"random_seed": "0", "learning_rate": None}),
+        (
+            "sequencer train",
+            ForecasterOptions(),
+            {"random_seed": "0", "learning_rate": None, "head": "contrast"},
+        ),
     ],
 )
 def test_defaults_are_those_of_the_library(command, made, elsewhere):

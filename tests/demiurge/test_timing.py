@@ -17,9 +17,14 @@ PART = BEAT / PARTS
 SETTINGS = DescriptorSettings(units=f"beat/{PARTS}")
 
 
-def database_of(settings=SETTINGS, lengths=(5000, 6000, 7000)):
+def database_of(settings=SETTINGS, lengths=(5000, 6000, 7000), bpm=None):
+    """Units of these lengths; all at one tempo, or without a pulse."""
+    columns = {"tempo": np.log2((bpm or 120) / 120), "pulse": float(bpm is not None)}
     return SimpleNamespace(
-        settings=settings, units=SimpleNamespace(n_samples=np.array(lengths)), sample_rate=RATE
+        settings=settings,
+        units=SimpleNamespace(n_samples=np.array(lengths)),
+        sample_rate=RATE,
+        column=lambda name: np.full(len(lengths), columns[name]),
     )
 
 

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from query.contexts import CONTEXT_STEPS, DECAY, Contexts, units_after
+from query import contexts
+from query.contexts import CONTEXT_STEPS, DECAY, STYLE, Contexts, units_after
+from query.style import passage_styles
 from tests.query.test_path import Toy
 
 SOURCES = [9, 3, 12, 1]
@@ -37,11 +39,15 @@ def cost(toy, a, b):
 def test_costs_are_those_of_the_formula(toy):
     positions = np.arange(len(toy))
     costs = Contexts(toy.space, positions).after(positions)
-    expected = [[cost(toy, a, b) for b in positions] for a in positions]
+    styles = passage_styles(toy.space, positions)
+    of_styles = STYLE * ((styles[:, None] - styles) ** 2).sum(axis=2)
+    of_contexts = [[cost(toy, a, b) ** 2 for b in positions] for a in positions]
+    expected = np.sqrt(of_contexts + of_styles)
     np.testing.assert_allclose(costs, expected, atol=2e-3)  # roots of differences
 
 
-def test_what_really_follows_costs_nothing_and_all_else_costs_something(toy):
+def test_what_really_follows_costs_nothing_but_its_style(toy, monkeypatch):
+    monkeypatch.setattr(contexts, "STYLE", 0.0)
     positions = np.arange(len(toy))
     costs = Contexts(toy.space, positions).after(positions)
     following = toy.units.successors(positions)

@@ -42,6 +42,7 @@ class Toy:
             ),
             normaliser=SimpleNamespace(mean=np.float32(0), std=np.ones(len(names), np.float32)),
             rows_at=lambda positions: self.vectors[positions],
+            source_descriptors=lambda number: self.vectors[source == number],
         )
         self.weights = {}
         self.forbidden = []  # what filters leave out
