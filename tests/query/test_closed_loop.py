@@ -7,7 +7,7 @@ import pytest
 
 from files.errors import ParameterError
 from query.closed_loop import find_continuations
-from query.continuation_costs import World
+from query.continuation_costs import FORECAST, World
 from query.options import PathOptions
 from query.rules import REST, Rules
 from tests.query.test_path import HOP, RATE, Toy, make_uneven, runs
@@ -19,7 +19,10 @@ PERIOD = 8  # steps
 class Same:
     """A scorer to which all units are equally likely; what the others have in common."""
 
-    def begin(self, seed, units):
+    n_following = 0
+    has_affinities = False
+
+    def begin(self, seed, units, following):
         self.units = units
         self.heard = seed[-1:]
 
@@ -262,7 +265,7 @@ def test_alternatives_are_the_units_that_the_scorer_likes_best():
     (path,) = carry_on(toy, Likes(FAVOURITES), steps=5)
     np.testing.assert_array_equal(path.matches.positions[:, :10], [FAVOURITES] * 5)
     np.testing.assert_allclose(path.matches.distances[:, :10], 0)
-    np.testing.assert_allclose(path.matches.distances[:, 10:], np.sqrt(2 * 5), rtol=1e-6)
+    np.testing.assert_allclose(path.matches.distances[:, 10:], FORECAST * np.sqrt(2 * 5), rtol=1e-6)
     np.testing.assert_array_equal(path.distances, np.zeros(5))
 
 

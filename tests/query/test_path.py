@@ -38,7 +38,12 @@ class Toy:
             units=self.units,
             sample_rate=RATE,
             settings=SimpleNamespace(
-                names=names, descriptors=(), units="onset", units_vary=True, is_metrical=False
+                names=names,
+                n_descriptors=len(names),
+                descriptors=(),
+                units="onset",
+                units_vary=True,
+                is_metrical=False,
             ),
             normaliser=SimpleNamespace(mean=np.float32(0), std=np.ones(len(names), np.float32)),
             rows_at=lambda positions: self.vectors[positions],
