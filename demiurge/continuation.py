@@ -7,7 +7,6 @@ import numpy as np
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
 from db.settings import FOR_CONTINUATIONS
-from demiurge.plans.levels import LIMIT_DB, level_column, levels_of, mean_level
 from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
@@ -33,9 +32,8 @@ from query.style import (
 )
 from sequencer.sampling import SamplingOptions
 
-TEMPO = 12.0  # cost of a unit that would have to be played at twice or half its speed
+TEMPO = 4.0  # cost of a unit that would have to be played at twice or half its speed
 HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma are unrelated
-LEVEL = 0.5  # distance of a passage for each dB by which playback cannot match its level
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
 BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 SAME_TEMPO = 0.03  # octaves that cost nothing
@@ -142,8 +140,7 @@ def continue_seed(
     if timing.has_pulse:
         costs = _metrical_costs(timing, database)
     of_seed = database.units.source == (-1 if seed_source is None else seed_source)
-    by_itself = costs.min(axis=0) + _level_distances(seed, database)
-    distances = _world_distances(seed, space, scorer) + by_itself
+    distances = _world_distances(seed, space, scorer) + costs.min(axis=0)
     if transpose:
         semitones = choose_transpositions(
             database, distances, seed.descriptors, seed.step_samples, most=transpose
@@ -151,7 +148,7 @@ def continue_seed(
         if seed_source is not None:
             semitones[seed_source] = 0
         space = search.space(database.transposed(semitones))
-        distances = _world_distances(seed, space, scorer) + by_itself
+        distances = _world_distances(seed, space, scorer) + costs.min(axis=0)
     run_seconds = min(search.path.max_run, seconds)
     positions = choose_world(
         distances, allowed & ~of_seed, database, seconds=seconds, run_seconds=run_seconds
@@ -230,14 +227,6 @@ def check_transpose(transpose: int, database: Database) -> None:
         raise ParameterError(
             f"transpose={transpose} needs the package python-stretch; {install_command('stretch')}"
         )
-
-
-def _level_distances(seed: DescriptorSequence, database: Database) -> np.ndarray:
-    """Return how far passages are beyond the levels that gains can match, float64, (n_units,)."""
-    of_seed = mean_level(levels_of(seed.descriptors, database.settings), seed.step_samples)
-    power = passage_means(database, 10 ** (level_column(database)[:, None] / 10))[:, 0]
-    away = np.abs(10 * np.log10(np.maximum(power, 1e-12)) - of_seed)
-    return LEVEL * np.maximum(away - LIMIT_DB, 0)
 
 
 def _metrical_costs(timing: Timing, database: Database) -> np.ndarray:

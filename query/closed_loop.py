@@ -205,6 +205,7 @@ class ClosedLoop:
         steps = np.arange(len(path))
         positions = np.where(path == REST, REST, self._world.positions[path])
         n_samples = self._path_lengths(path)
+        n_samples[-1] -= max(n_samples.sum() - self._step_samples.sum(), 0)
         targets = self._score_again(path)
         chosen = targets[steps, np.maximum(path, 0)]
         distances = np.where(path == REST, 0, chosen).astype(np.float32)

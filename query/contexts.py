@@ -5,7 +5,8 @@
                                              (b-2, b-1, b), the latest counting most
 
 If what came before sounds alike in both places, b goes on as a could have. Factor oracles (Assayag
-& Dubnov 2004) jump between such places, too, but only where contexts are equal as symbols.
+& Dubnov 2004) jump between such places, too, but only where contexts are equal as symbols. The
+styles of both passages count as well (`query.style`), so that a join does not change the sound.
 """
 
 import numpy as np
@@ -27,7 +28,6 @@ class Contexts:
     space : Space
     positions : ndarray, int64, shape (n,), ascending
         The units that may be played.
-    gains : ndarray, float32, shape (n_units of the database, n_descriptors), optional
     """
 
     def __init__(self, space: Space, positions: np.ndarray) -> None:

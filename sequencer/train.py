@@ -126,12 +126,12 @@ class ForecasterTraining(Trainable):
         device = distributed.device(options.device)
         train = _scores(self.split.train, settings, normaliser)
         validation = _scores(self.split.validation, settings, normaliser)
-        _check_length(train, options.window)
+        window = _fit_window(train, options.window)
         self.model = _new_model(train, settings, normaliser, options).to(device)
         self.augmentation: Augmentation | None = None
         if HEADS[options.head].augment:
             self.augmentation = Augmentation(settings, normaliser)
-        sizes = {"window": options.window, "batch_size": options.batch_size}
+        sizes = {"window": window, "batch_size": options.batch_size}
         self.train_windows = windows_for(self.model, train, **sizes)
         self.validation_windows = windows_for(self.model, validation, **sizes)
         rate = options.learning_rate or self.model.architecture.learning_rate
@@ -201,13 +201,10 @@ def _scores(
     return [torch.from_numpy(normaliser.apply(rows)[:, columns]) for _, rows in sequences]
 
 
-def _check_length(train: list[Tensor], window: int) -> None:
+def _fit_window(train: list[Tensor], window: int) -> int:
+    """Return the length of training excerpts, at most half of a corpus that is too short for it."""
     n_steps = sum(map(len, train))
-    if n_steps < window:
-        raise ParameterError(
-            f"{n_steps} steps to train on are fewer than one window of {window}; add longer audio,"
-            f" or train with --window {max(n_steps // 2, 1)}"
-        )
+    return window if n_steps >= window else max(n_steps // 2, 1)
 
 
 def _new_model(

@@ -258,7 +258,7 @@ def test_contributors_page_adds_a_descriptor_a_forecaster_and_a_vocoder(extended
         sf.info("my_seed.wav").duration, abs=1e-3
     )
     with np.load(folder / "table.npz") as table:
-        crest = table["descriptors"][:, -1]
+        crest = table["descriptors"][:, table["names"].tolist().index("crest")]
     assert 0 <= crest.min() < 12 < crest.max() < 40
 
 
@@ -336,6 +336,7 @@ def test_formats_page_knows_the_plan(made):
         == plan["steps"][0].keys()
     )
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
+    of_render |= {"include_seed", "transpose"}
     assert keys_of(page, "key of `settings`") - of_render == plan["settings"].keys()
     options = {option.name for option in fields(PathOptions)} | {
         option.name for option in fields(CrossfadeOptions)

@@ -251,13 +251,14 @@ def test_joins_in_context_keep_the_period_when_the_scorer_does_not_know_it():
     assert is_next(np.append(19, positions), toy).max() < 0.01
 
 
-def test_whole_units_last_as_long_as_they_are_and_at_least_as_long_as_asked():
+def test_whole_units_last_as_long_as_they_are_and_the_last_is_cut_to_what_is_asked():
     toy = Toy([40, 40], seed=9)
     make_uneven(toy, seed=9)
     (path,) = carry_on(toy, whole_units=True, temperature=1.0, max_run=1.5)
-    np.testing.assert_array_equal(path.n_samples, toy.units.n_samples[path.positions])
-    total = path.n_samples.sum()
-    assert STEPS * HOP <= total < STEPS * HOP + path.n_samples.max()
+    lengths = toy.units.n_samples[path.positions]
+    np.testing.assert_array_equal(path.n_samples[:-1], lengths[:-1])
+    assert 0 < path.n_samples[-1] <= lengths[-1]
+    assert path.n_samples.sum() == STEPS * HOP
 
 
 def test_alternatives_are_the_units_that_the_scorer_likes_best():

@@ -314,13 +314,11 @@ def test_one_source_is_split_by_time(tmp_path):
     assert (summary.split_by, summary.train_steps, summary.validation_steps) == ("time", 108, 12)
 
 
-def test_fewer_steps_than_a_window_are_refused(tmp_path):
-    with pytest.raises(
-        ParameterError,
-        match=r"600 steps to train on are fewer than one window of 1000; .*--window 300",
-    ):
-        train(tmp_path / "m", window=1000)
-    assert not (tmp_path / "m").exists()
+def test_a_corpus_shorter_than_a_window_is_trained_on_in_shorter_ones(tmp_path):
+    summary = train(tmp_path / "m", window=1000, epochs=1)
+    assert summary.train_steps == 600
+    half = train(tmp_path / "half", window=300, epochs=1)
+    assert summary.validation_loss == half.validation_loss
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from demiurge.web.answers import error_answer, json_answer
 from demiurge.web.make.jobs import MOST_VARIATIONS, Job, Jobs, new_id
 from demiurge.web.make.messages import RenderTask
 from demiurge.web.make.models import Model, find_models
-from demiurge.web.make.options import BOUNDS, DEFAULTS, MOSAIC_TEMPERATURE, JobRequest
+from demiurge.web.make.options import BOUNDS, DEFAULTS, MOSAIC_DEFAULTS, JobRequest
 from demiurge.web.make.seeds import Seed, Seeds, UploadLimits
 from demiurge.web.pages import page
 from demiurge.web.requests import takes_json
@@ -69,7 +69,7 @@ class MakeViews:
             "models": [_model_facts(model) for model in models],
             "seeds": self.seeds.documents(),
             "jobs": self.jobs.documents(),
-            "defaults": {**asdict(DEFAULTS), "mosaic_temperature": MOSAIC_TEMPERATURE},
+            "defaults": {"continuation": asdict(DEFAULTS), "mosaic": asdict(MOSAIC_DEFAULTS)},
             "limits": {
                 "bytes": self.seeds.limits.n_bytes,
                 "seconds": BOUNDS["seconds"][1],

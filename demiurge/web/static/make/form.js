@@ -139,14 +139,15 @@ function setModel(id) {
   byId("seconds").disabled = slider("seconds").disabled = mosaic;
 }
 
-/** Reset the temperature: that of a forecast and that of a path are unrelated. */
+/** Reset what means something else for a continuation than for a mosaic. */
 function changeModel() {
   setModel(chosenModel());
-  setKnobs({ temperature: ownDefaults().temperature });
+  const { temperature, continuity, novelty } = ownDefaults();
+  setKnobs({ temperature, continuity, novelty });
 }
 
 /** The defaults for the chosen model. */
-const ownDefaults = () => ({ ...defaults, temperature: chosenModel() === "" ? defaults.mosaic_temperature : defaults.temperature });
+const ownDefaults = () => (chosenModel() === "" ? defaults.mosaic : defaults.continuation);
 
 function keep() {
   refuse(null);

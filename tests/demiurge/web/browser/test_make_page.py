@@ -105,7 +105,7 @@ def test_seed_dropped_anywhere_becomes_variations(page):
     job = newest(page, "done")
     expect(page.locator("#empty")).to_be_hidden()
     expect(job.locator("h3")).to_contain_text("untrained")
-    expect(job.locator(".options")).to_contain_text("2 s · 2 variations · continuity 0.25")
+    expect(job.locator(".options")).to_contain_text("2 s · 2 variations · continuity 0.5")
     expect(job.locator(".facts")).to_have_count(2)
     expect(job.locator(".facts").first).to_contain_text("2.02 s · ")
 

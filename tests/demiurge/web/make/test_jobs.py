@@ -121,7 +121,7 @@ def test_mosaic_of_a_seed(told, client, workspace, seed):
 
 def test_temperature_of_a_mosaic_is_that_of_its_path_and_none_unless_asked(client, workspace, seed):
     defaults = client.get("/make.json").json()["defaults"]
-    assert (defaults["temperature"], defaults["mosaic_temperature"]) == (1, 0)
+    assert (defaults["continuation"]["temperature"], defaults["mosaic"]["temperature"]) == (1, 0)
     for options, temperature in (({}, 0), ({"temperature": 0.3}, 0.3)):
         job = wait(client, asked(client, seed, **options).json())
         assert job["options"]["temperature"] == temperature
