@@ -107,12 +107,12 @@ def test_seed_dropped_anywhere_becomes_variations(page):
     expect(job.locator("h3")).to_contain_text("untrained")
     expect(job.locator(".options")).to_contain_text("2 s · 2 variations · continuity 0.5")
     expect(job.locator(".facts")).to_have_count(2)
-    expect(job.locator(".facts").first).to_contain_text("2.02 s · ")
+    expect(job.locator(".facts").first).to_contain_text("2.00 s · ")
 
 
 def test_job_survives_a_reload(page):
     open_with_seed(page)
-    make(page, model="untrained (lstm)", seconds=12, variations=3)
+    make(page, model="untrained (lstm)", seconds=40, variations=3)
     running = newest(page, "running")
     name = running.get_attribute("aria-labelledby")
     page.reload()
