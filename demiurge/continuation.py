@@ -37,9 +37,8 @@ HARMONY = 8.0  # nats that a passage must go better with a seed if their chroma 
 LEAST_WITH_PULSE = 0.1  # of the corpus; with less, a grid would cut what has no beats to bits
 BLOCK_UNITS = 1 << 14  # whose affinities are found at a time
 SAME_TEMPO = 0.03  # octaves that cost nothing
-TOLERANCE_MS = (
-    60.0  # players are not exact, and units begin with their onsets: no run is parted for it
-)
+# players are not exact, and units begin with their onsets: no run is parted for that
+TOLERANCE_MS = 60.0
 PART = 3.0  # cost of a unit at another part of the beat, for each quarter of a beat
 
 
@@ -75,7 +74,7 @@ class Continuation:
     @property
     def missing(self) -> list[str]:
         """What the database lacks for continuations: names of units and descriptors."""
-        settings = self.space.database.settings
+        settings = self.database.settings
         missing = [] if settings.is_metrical else [f"units {FOR_CONTINUATIONS.units}"]
         wanted = FOR_CONTINUATIONS.descriptors
         return missing + [name for name in wanted if name not in settings.descriptors]

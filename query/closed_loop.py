@@ -186,9 +186,10 @@ class ClosedLoop:
 
     def _path_lengths(self, path: np.ndarray) -> np.ndarray:
         """Return how long each unit of a path is played, in samples."""
-        return np.array(
-            [self._lengths(step)[max(row, 0)] for step, row in enumerate(path.tolist())]
-        )
+        last = len(self._step_samples) - 1
+        lasting = self._step_samples[np.minimum(np.arange(len(path)), last)]
+        positions = self._world.positions[np.maximum(path, 0)]
+        return self._rules.n_samples(positions, lasting).copy()
 
     def _scale(self, n_samples: np.ndarray) -> np.ndarray | float:
         """Return weights of the target costs, so that short units do not count more per second."""

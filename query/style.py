@@ -59,9 +59,14 @@ def harmony_distances(
     if not chroma:
         return np.zeros(len(database.units), np.float32)
     of_seed = np.average(seed[:, chroma], axis=0, weights=seed_samples)
-    sources = [database.source_descriptors(i)[:, chroma] for i in range(len(database.sources))]
-    means = passage_means(database, np.concatenate(sources))
+    means = _passage_chroma(database, chroma)
     return (weight * (1 - _correlations(means, of_seed))).astype(np.float32)
+
+
+def _passage_chroma(database: Database, columns: list[int]) -> np.ndarray:
+    """Return the mean chroma of the passage of each unit, float64, (n_units, 12)."""
+    sources = [database.source_descriptors(i)[:, columns] for i in range(len(database.sources))]
+    return passage_means(database, np.concatenate(sources))
 
 
 def passage_means(database: Database, values: np.ndarray) -> np.ndarray:
@@ -121,17 +126,18 @@ def choose_transpositions(
     """
     chroma = _chroma_columns(database)
     seed_chroma = np.average(seed[:, chroma], axis=0, weights=seed_samples)
+    means = _passage_chroma(database, chroma)
     semitones = np.array(sorted(range(-most, most + 1), key=abs))  # of equal ones, the least
     chosen = np.zeros(len(database.sources), np.int64)
     first = 0
     for number, source in enumerate(database.sources):
         rows = slice(first, first + source.n_units)
         n_samples = database.units.n_samples[rows]
-        columns = database.source_descriptors(number)[:, chroma]
-        begin, end = _passages(n_samples, database.sample_rate)
-        means = _styles(columns, n_samples, begin, end)[:, : len(chroma)]
         # a passage that is raised fits the seed as well as it fits the seed lowered
-        fit = np.stack([_correlations(means, np.roll(seed_chroma, -s)) for s in semitones], axis=1)
+        fit = np.stack(
+            [_correlations(means[rows], np.roll(seed_chroma, -shift)) for shift in semitones],
+            axis=1,
+        )
         costs = distances[rows, None] + HARMONY * (fit[:, :1] - fit) + SEMITONE * np.abs(semitones)
         n_nearest = max(round(NEAREST_SECONDS * database.sample_rate / n_samples.mean()), 1)
         chosen[number] = semitones[np.sort(costs, axis=0)[:n_nearest].mean(axis=0).argmin()]

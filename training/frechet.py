@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from files.errors import ParameterError
+from training.embeddings import checked_rows
 
 
 @dataclass(frozen=True)
@@ -58,22 +58,5 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     ParameterError
         If the sets have too few rows, differ in dimensions or hold NaN or infinite values.
     """
-    a = _checked("a", a)
-    b = _checked("b", b)
-    if a.shape[1] != b.shape[1]:
-        raise ParameterError(
-            f"embeddings of {a.shape[1]} and {b.shape[1]} dimensions cannot be compared; make both"
-            " with one model"
-        )
+    a, b = checked_rows(a=a, b=b)
     return gaussian_distance(Gaussian.of_rows(a), Gaussian.of_rows(b))
-
-
-def _checked(name: str, rows: np.ndarray) -> np.ndarray:
-    if rows.ndim != 2 or len(rows) < 2 or not rows.shape[1]:
-        raise ParameterError(
-            f"{name} of shape {rows.shape} must be (n >= 2, d >= 1), one embedding a row; give more"
-            " audio"
-        )
-    if not np.isfinite(rows).all():
-        raise ParameterError(f"{name} holds NaN or infinite values; repair the audio it is made of")
-    return rows.astype(np.float64)

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from files.errors import ParameterError
+from training.embeddings import checked_rows
 
 SCALE = 1000.0  # times MMD²
 
@@ -30,13 +31,7 @@ class Kernels:
     @classmethod
     def of(cls, rows: np.ndarray, reference: np.ndarray) -> Self:
         """Compare each row with each; the arguments and errors are `kernel_distance`'s."""
-        rows = _checked("rows", rows)
-        reference = _checked("reference", reference)
-        if rows.shape[1] != reference.shape[1]:
-            raise ParameterError(
-                f"embeddings of {rows.shape[1]} and {reference.shape[1]} dimensions cannot be"
-                " compared; make both with one model"
-            )
+        rows, reference = checked_rows(rows=rows, reference=reference)
         of_reference = _squared_distances(reference, reference)
         pairs = of_reference[np.triu_indices(len(reference), k=1)]
         variance = float(np.median(np.sqrt(pairs))) ** 2
@@ -144,14 +139,3 @@ def _without_diagonal(kernel: np.ndarray) -> np.ndarray:
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     return np.maximum(squared, 0)
-
-
-def _checked(name: str, rows: np.ndarray) -> np.ndarray:
-    if rows.ndim != 2 or len(rows) < 2 or not rows.shape[1]:
-        raise ParameterError(
-            f"{name} of shape {rows.shape} must be (n >= 2, d >= 1), one embedding a row; give more"
-            " audio"
-        )
-    if not np.isfinite(rows).all():
-        raise ParameterError(f"{name} holds NaN or infinite values; repair the audio it is made of")
-    return rows.astype(np.float64)
