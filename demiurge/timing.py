@@ -90,17 +90,13 @@ def _choose_level(tempo: float, database: Database) -> tuple[float, int]:
     parts = database.settings.beat_parts
     own = database.column("tempo")
     lasting = database.units.n_samples * (database.column("pulse") > 0)
-    best = (tempo, parts)
-    most = ENOUGH * lasting.sum()
-    for factor in (1.0, 2.0, 0.5):
-        level = np.log2(tempo * factor / TEMPO_ORIGIN)
-        share = lasting[np.abs(own - level) < NEAR_OCTAVES].sum()
-        if share >= most and (parts * factor).is_integer():
-            best = (tempo * factor, int(parts * factor))
-            most = share
-            if factor == 1.0:
-                break
-    return best
+    levels = [level for level in (1.0, 0.5, 2.0) if (parts * level).is_integer()]
+    octaves = [np.log2(tempo * level / TEMPO_ORIGIN) for level in levels]
+    shares = [lasting[np.abs(own - octave) < NEAR_OCTAVES].sum() for octave in octaves]
+    enough = ENOUGH * lasting.sum()
+    best = int(np.argmax(shares))
+    level = 1.0 if shares[0] >= enough or shares[best] < enough else levels[best]
+    return tempo * level, int(parts * level)
 
 
 def _even_steps(database: Database, total: int) -> np.ndarray:
