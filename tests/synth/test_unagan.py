@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from files.errors import CheckpointError, ParameterError
@@ -21,7 +22,7 @@ from synth.unagan_generator import (
     _state_generator,
     chunk_plan,
 )
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import WEIGHTS, load_checkpoint, save_checkpoint
 
 MEL = MelSettings(n_mels=20)
 TOY = UnaganConfig(z_channels=6, width=16)
@@ -191,20 +192,16 @@ def test_save_and_load_give_the_same_sample(tmp_path):
     assert torch.equal(loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]))
 
 
-def test_half_precision_weights_load_as_float32(tmp_path):
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int8])
+def test_smaller_weights_load_as_float32(tmp_path, dtype):
     model = generator()
-    model.save(tmp_path)
-    config, tensors = load_checkpoint(tmp_path, kind="generator")
-    save_checkpoint(
-        tmp_path,
-        kind="generator",
-        config=config,
-        tensors={name: t.half() for name, t in tensors.items()},
-    )
+    model.save(tmp_path, dtype=dtype)
     loaded = load_generator(tmp_path)
     assert {t.dtype for t in loaded.state_dict().values()} == {torch.float32}
+    matrices = [t for t in load_file(tmp_path / WEIGHTS).values() if t.dtype == dtype]
+    assert len(matrices) >= sum(p.ndim > 1 for p in model.parameters())
     torch.testing.assert_close(
-        loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]), rtol=0, atol=0.05
+        loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]), rtol=0, atol=0.1
     )
 
 
