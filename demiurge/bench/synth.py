@@ -149,7 +149,7 @@ def bench_shipped_vocoder(mel: np.ndarray, repeats: int) -> Result:
 
 def bench_generate(repeats: int) -> Result:
     """Generate files with the shipped models as `synth generate` does."""
-    unagan = shipped_model("unagan")
+    unagan = shipped_model("generator", "unagan")
     vocoder = shipped_model("vocoder")
     names = (str(unagan), str(vocoder))
     generator = load_generator(unagan)

@@ -33,8 +33,9 @@ from files.errors import ParameterError
 def synth() -> None:
     """Train vocoders and generators, and make audio with them.
 
-    A vocoder turns mel spectrograms into audio; a generator (UNAGAN) makes mel spectrograms from
-    noise. In place of a model, the word shipped names the one that comes with Demiurge.
+    A vocoder turns mel spectrograms into audio; a generator makes mel spectrograms from noise. In
+    place of a model, shipped and shipped:NAME mean models that come with Demiurge; demiurge synth
+    models lists them.
     """
 
 

@@ -10,6 +10,7 @@ import click
 from demiurge.cli.options.models import echo_left_out
 from demiurge.cli.options.training import STOPPED
 from demiurge.cli.terminal import quoted
+from demiurge.shipped import shipped_vocoder
 
 if TYPE_CHECKING:
     from synth.mel import MelSettings
@@ -27,18 +28,14 @@ def makes_mels(options: Options) -> bool:
     return isinstance(options, UnaganOptions)
 
 
-def fits_shipped(mel: MelSettings) -> bool:
-    """Return whether the shipped models have these mel settings."""
-    from synth.mel import PRESETS
-    from synth.names import DEFAULT_MEL
-
-    return mel == PRESETS[DEFAULT_MEL]
+def has_shipped_vocoder(mel: MelSettings) -> bool:
+    return shipped_vocoder(mel.to_dict()) is not None
 
 
 def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:
     """Print the kind of audio that a model is for."""
     needed = ""
-    if makes_mels(options) and not fits_shipped(mel):
+    if makes_mels(options) and not has_shipped_vocoder(mel):
         needed = "; it needs a vocoder that is trained with the same --mel"
     click.echo(
         f"{model_dir}: for mono audio at {mel.sample_rate} Hz, nothing above"
@@ -86,7 +83,7 @@ def echo_next(model_dir: Path, mel: MelSettings, options: Options) -> None:
     if sounds := sorted(model_dir.glob("samples/step-*.wav")):
         click.echo(f"  listen to {sounds[-1]}")
     if makes_mels(options):
-        vocoder = "shipped" if fits_shipped(mel) else "VOCODER"
+        vocoder = "shipped" if has_shipped_vocoder(mel) else "VOCODER"
         click.echo(f"  next: demiurge synth generate {model} {vocoder} generated --minutes 1")
     else:
         click.echo(f"  next: demiurge synth resynth AUDIO {model} -o again.wav")

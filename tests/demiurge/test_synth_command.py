@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -19,7 +18,6 @@ from click.testing import CliRunner
 
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
-from demiurge.shipped import model_path
 from synth.architectures import ARCHITECTURES
 from synth.generator import load_generator
 from synth.mel import PRESETS
@@ -595,16 +593,6 @@ def test_generator_cannot_be_evaluated_without_musicnn(work, monkeypatch):
         "evaluate", "generator", work / "unagan", work / "vocoder", work / "sounds", expect=1
     )
     assert "pip install --no-deps musicnn==0.1.0" in said.err
-
-
-def test_shipped_is_the_bundled_model_unless_a_folder_is_called_so(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("demiurge.shipped.WEIGHTS", Path("/data/weights"))
-    assert model_path(Path("shipped"), "vocoder") == Path("/data/weights/vocoder")
-    assert model_path(Path("shipped"), "unagan") == Path("/data/weights/unagan")
-    assert model_path(Path("x/shipped"), "unagan") == Path("x/shipped")
-    (tmp_path / "shipped").mkdir()
-    assert model_path(Path("shipped"), "vocoder") == Path("shipped")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one here")
