@@ -32,7 +32,7 @@ from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generated_manifest import clear_folder
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.vocoder import Vocoder
 
 SECONDS = 20.0  # of a continuation
@@ -126,7 +126,7 @@ def make_sounds(out: Path, random_seed: int, echo: Echo, progress: Progress) -> 
     folder = out / "sounds" / "generated"
     clear_folder(folder)  # another version's files would be kept
     generated = generate(
-        Generator.load(unagan),
+        load_generator(unagan),
         Vocoder.load(vocoder).prepare(),
         folder,
         options=GenerateOptions(

@@ -13,9 +13,10 @@ from demiurge.shipped import shipped_model
 from synth.architectures import ARCHITECTURES
 from synth.dataset import open_dataset
 from synth.generate import GenerateOptions, generate
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS
+from synth.unagan_generator import UnaganGenerator
 from synth.unagan_options import UnaganOptions
 from synth.vocoder import Vocoder
 
@@ -100,7 +101,7 @@ def rounding_noise_db(outputs: dict[str, np.ndarray]) -> float:
 def bench_unagan(kind: str, repeats: int) -> Result:
     """Generate several clips together, against one by one."""
     torch.manual_seed(0)
-    generator = Generator(UnaganOptions(architecture=kind).config(), PRESETS["22k"]).eval()
+    generator = UnaganGenerator(UnaganOptions(architecture=kind).config(), PRESETS["22k"]).eval()
     frames = int(CLIP_SECONDS * generator.mel.frame_rate) // 16 * 16
 
     @torch.inference_mode()
@@ -118,7 +119,7 @@ def bench_unagan(kind: str, repeats: int) -> Result:
     return Result(f"synth unagan {kind}", what, baseline, *times, audio_seconds, repeats)
 
 
-def random_noise(generator: Generator, frames: int) -> torch.Tensor:
+def random_noise(generator: UnaganGenerator, frames: int) -> torch.Tensor:
     """Return noise for so many frames, shape (1, z_channels, steps)."""
     config = generator.config
     return torch.randn(1, config.z_channels, frames // config.frames_per_step)
@@ -151,7 +152,8 @@ def bench_generate(repeats: int) -> Result:
     unagan = shipped_model("unagan")
     vocoder = shipped_model("vocoder")
     names = (str(unagan), str(vocoder))
-    generator = Generator.load(unagan)
+    generator = load_generator(unagan)
+    assert isinstance(generator, UnaganGenerator)
     prepared = Vocoder.load(vocoder).prepare()
     eager = Vocoder.load(vocoder)
     file_seconds = SHIPPED_SECONDS / SHIPPED_FILES

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from synth.generator import Generator
     from synth.train import AudioTrainingSummary
     from synth.train_vocoder import VocoderOptions
+    from synth.unagan_generator import UnaganGenerator
     from synth.unagan_options import UnaganOptions
     from synth.vocoder import Vocoder
 
@@ -100,13 +101,26 @@ def train_unagan(
     from synth.unagan_options import UnaganOptions
 
     saved, start = prepare(audio_dir, model_dir, asked, force=force)
-    started = load_generator(start) if start else None
+    started = load_unagan(start) if start else None
     own = sizes_of(started) if started else {}
     options = UnaganOptions(**{**saved, **asked.values(), **own})
     run(train, audio_dir, model_dir, started, options, asked, as_json=as_json)
 
 
-def sizes_of(generator: Generator) -> dict[str, Any]:
+def load_unagan(name: Path) -> UnaganGenerator:
+    """Return the UNAGAN to start from."""
+    from synth.unagan_generator import UnaganGenerator
+
+    generator = load_generator(name)
+    if not isinstance(generator, UnaganGenerator):
+        raise ParameterError(
+            f"{name} holds a generator of architecture {generator.architecture}, not a UNAGAN;"
+            " start from another model"
+        )
+    return generator
+
+
+def sizes_of(generator: UnaganGenerator) -> dict[str, Any]:
     """Return the options that are decided by the generator to start from."""
     hierarchical = bool(generator.config.upsamplings)
     return {

@@ -21,13 +21,14 @@ from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
 from demiurge.shipped import model_path
 from synth.architectures import ARCHITECTURES
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.mel import PRESETS
 from synth.musicnn import Musicnn
 from synth.names import DEFAULT_UNAGAN_SIZE
 from synth.train import AudioTrainingSummary
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.unagan import UnaganConfig
+from synth.unagan_generator import UnaganGenerator
 from synth.unagan_options import UnaganOptions
 from synth.unagan_sizes import SIZES
 from synth.vocoder import Vocoder
@@ -59,7 +60,7 @@ def work(tmp_path_factory):
         Vocoder("vocos-small", MEL, config={"dim": 16, "intermediate_dim": 16}).save(
             folder / "vocoder"
         )
-        generator = Generator(UnaganConfig(z_channels=6, width=16), MEL)
+        generator = UnaganGenerator(UnaganConfig(z_channels=6, width=16), MEL)
     generator.set_statistics(torch.full((80,), -5.0), torch.full((80,), 2.0))
     generator.save(folder / "unagan")
     (folder / "toy.json").write_text(json.dumps(TOY_SIZES))
@@ -327,7 +328,7 @@ def test_unagan_is_trained_and_trained_on(work, tmp_path):
         f"next: demiurge synth generate {tmp_path / 'g'} shipped generated --minutes 1\n"
         in said.out
     )
-    assert Generator.load(tmp_path / "g").config == UnaganConfig(width=8)
+    assert load_generator(tmp_path / "g").config == UnaganConfig(width=8)
     start = ("--from", tmp_path / "g", "--size", work / "toy.json", *QUICK, "--steps", 1)
     assert (
         json.loads(run("train-unagan", work / "sounds", tmp_path / "h", *start, "--json").out)[
@@ -335,7 +336,7 @@ def test_unagan_is_trained_and_trained_on(work, tmp_path):
         ]
         == 1
     )
-    assert Generator.load(tmp_path / "h").config == UnaganConfig(width=8)
+    assert load_generator(tmp_path / "h").config == UnaganConfig(width=8)
     message = run(
         "train-unagan", work / "sounds", tmp_path / "i", *start, "--n-mels", 8, expect=2
     ).err
@@ -465,7 +466,7 @@ def test_import_says_that_mels_without_statistics_are_normalised(fixtures, tmp_p
         "import", *files, "--force", "--statistics", tmp_path / "mean.npy", tmp_path / "std.npy"
     ).out
     assert "normalised" not in said
-    assert Generator.load(tmp_path / "g").mean.unique().tolist() == [2.0]
+    assert load_generator(tmp_path / "g").mean.unique().tolist() == [2.0]
 
 
 def test_import_of_what_does_not_fit_leaves_nothing(fixtures, tmp_path):

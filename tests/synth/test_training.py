@@ -31,7 +31,7 @@ from synth.discriminators import (
     MultiResolutionDiscriminator,
     MultiScaleDiscriminator,
 )
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.mel import PRESETS
 from synth.samples import SAFE_PEAK, save_wav
 from synth.train_unagan import UnaganTraining, train_unagan
@@ -123,7 +123,7 @@ def unagan(audio, out, *, start=None, steps=4, resume=False, progress=no_progres
 TRAIN = {"vocoder": vocoder, "unagan": unagan}
 TRAINABLES = {"vocoder": VocoderTraining, "unagan": UnaganTraining}
 BATCH = {"vocoder": 10, "unagan": 3}  # with which an epoch is less than seven steps
-LOADERS = {"vocoder": Vocoder, "unagan": Generator}
+LOADERS = {"vocoder": Vocoder.load, "unagan": load_generator}
 both = pytest.mark.parametrize("kind", TRAIN)
 
 
@@ -287,7 +287,7 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
         == summary.steps
         == load_training_state(tmp_path / "m")["position"]["step"]
     )
-    LOADERS[kind].load(tmp_path / "m")
+    LOADERS[kind](tmp_path / "m")
     before = load_training_state(tmp_path / "m")["position"]
     assert (before["best_step"], before["best_loss"], before["validation_losses"]) == (
         summary.steps,
@@ -298,7 +298,7 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
         audio, tmp_path / "m", steps=summary.steps + 1, validate_steps=1000, resume=True
     )
     assert again.steps == summary.steps + 1
-    LOADERS[kind].load(tmp_path / "m")
+    LOADERS[kind](tmp_path / "m")
 
 
 def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, monkeypatch):
@@ -345,7 +345,7 @@ def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monk
     interrupt(monkeypatch, kind, 3)
     summary = TRAIN[kind](audio, tmp_path / "m", steps=9, validate_steps=2)
     assert (summary.stopped_by, summary.best_step in (2, 3)) == ("interrupt", True)
-    LOADERS[kind].load(tmp_path / "m")
+    LOADERS[kind](tmp_path / "m")
 
 
 @both
@@ -381,7 +381,7 @@ def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypat
         [3.0, 1.0, 2.0, 1.0],
     )
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
-    kept = LOADERS[kind].load(tmp_path / "m")
+    kept = LOADERS[kind](tmp_path / "m")
     now = load_training_state(tmp_path / "m")["ema"]
     assert not equal(dict(kept.state_dict()), {name: now[name] for name in kept.state_dict()})
 
@@ -623,10 +623,10 @@ def test_resuming_with_other_sizes_is_refused(audio, tmp_path):
 @both
 def test_training_goes_on_from_a_checkpoint(kind, audio, tmp_path):
     TRAIN[kind](audio, tmp_path / "m", steps=3, validate_steps=3)
-    start = LOADERS[kind].load(tmp_path / "m")
+    start = LOADERS[kind](tmp_path / "m")
     before = {name: tensor.clone() for name, tensor in start.state_dict().items()}
     TRAIN[kind](audio, tmp_path / "n", start=start, steps=1, learning_rate=1e-12, random_seed=5)
-    tuned = LOADERS[kind].load(tmp_path / "n").state_dict()
+    tuned = LOADERS[kind](tmp_path / "n").state_dict()
     for name, tensor in before.items():
         torch.testing.assert_close(tuned[name], tensor, atol=1e-6, rtol=0)
         assert torch.equal(start.state_dict()[name], tensor)
@@ -839,7 +839,7 @@ def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch)
         load_training_state(tmp_path / name)["trainable"] for name in ("whole", "parts")
     )
     assert equal(whole, parts)
-    latent = Generator.load(tmp_path / "whole").latent
+    latent = load_generator(tmp_path / "whole").latent
     assert latent.order == 2
     assert latent.transitions.abs().max() > 0.01
     assert not torch.equal(latent.between, torch.zeros_like(latent.between))

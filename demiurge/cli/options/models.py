@@ -65,7 +65,7 @@ def load_vocoder(name: Path) -> Vocoder:
 
 
 def load_generator(name: Path) -> Generator:
-    """Return the UNAGAN of a folder, or the shipped one."""
-    from synth.generator import Generator
+    """Return the generator of a folder, or the shipped one."""
+    from synth.generator import load_generator as load
 
-    return Generator.load(model_path(name, "unagan"))
+    return load(model_path(name, "unagan"))
