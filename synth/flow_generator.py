@@ -1,27 +1,23 @@
-"""A generator: a flow with its mel settings, statistics, styles and checkpoint."""
+"""A generator: a flow with its mel settings, statistics and styles."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from files.errors import ParameterError
 from synth.flow import N_CURVES, Flow, FlowConfig
-from synth.flow_conditions import Conditions, curves_of, mark, style_of
-from synth.flow_sampling import follow_flow, windows
+from synth.flow_conditions import style_of
+from synth.flow_windows import Drift, WindowMaker
 from synth.generator import Generator, check_request
 from synth.mel import MelSettings
 
 STEPS = 16
-CONTEXT_SHARE = 0.5  # of a window, given from the one before
 N_STYLES = 256  # kept from the training excerpts
 MIN_STYLE_STD = 0.05
 MIN_CURVE_STD = 0.05  # nepers
-DRIFT_SECONDS = 60.0  # from one style to the next
 
 
 @dataclass(frozen=True)
@@ -33,13 +29,19 @@ class FlowRequest:
     mel : Tensor, shape (n_mels, frames), optional
         Log-mel; what is given of it stays.
     given : Tensor of bool, shape (frames,), optional
+        Needs `mel`.
     curves : Tensor, shape (N_CURVES, frames), optional
         Loudness and onsets to be followed, as `synth.flow_conditions.curves_of` measures them.
     style : Tensor, shape (style_size,), optional
         As `FlowGenerator.style_of` measures it, or a mix of several; by default styles are drawn
-        from the training audio, and drift from one to the next.
+        from the training audio, and lead from one to the next.
     loop : bool
-        Whether the end goes on at the beginning.
+        Whether the end leads into the beginning.
+    steps : int > 0
+        Passes through the network for each window.
+    guidance : float >= 1
+        How far to go from what the network predicts for any style towards what it predicts for
+        this one, and beyond (arXiv 2207.12598). Above 1, a step takes two passes.
     """
 
     mel: Tensor | None = None
@@ -47,12 +49,30 @@ class FlowRequest:
     curves: Tensor | None = None
     style: Tensor | None = None
     loop: bool = False
+    steps: int = STEPS
+    guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.mel is None) != (self.given is None):
+            raise ParameterError("mel and given belong together; give both or neither")
+        if self.steps < 1:
+            raise ParameterError(f"steps={self.steps} must be at least 1")
+        if not 1 <= self.guidance <= 10:
+            raise ParameterError(f"guidance={self.guidance} must be 1 to 10")
+        for name in ("mel", "curves", "style"):
+            value = getattr(self, name)
+            if value is not None and not value.isfinite().all():
+                raise ParameterError(f"{name} holds NaN or infinite values; repair its audio")
+
+
+ANYTHING = FlowRequest()
 
 
 class FlowGenerator(Generator):
     """Maps random seeds, and what is asked for, to log-mel spectrograms."""
 
     architecture = "flow"
+    network: Flow
     curve_mean: Tensor
     curve_std: Tensor
     style_mean: Tensor
@@ -95,10 +115,10 @@ class FlowGenerator(Generator):
         )
 
     def set_condition_statistics(self, styles: Tensor, curves: Tensor) -> None:
-        """Keep styles (N_STYLES, style_size) and the moments of them and of curves (n, 2, frames)."""
+        """Keep styles (N_STYLES, style_size) and their moments; of curves (n, N_CURVES, frames) too."""
         self.style_mean.copy_(styles.mean(0))
         self.style_std.copy_(styles.std(0).clamp_min(MIN_STYLE_STD))
-        self.styles.copy_((styles - self.style_mean) / self.style_std)
+        self.styles.copy_(self.standard_style(styles))
         self.curve_mean.copy_(curves.mean((0, 2)))
         self.curve_std.copy_(curves.std((0, 2)).clamp_min(MIN_CURVE_STD))
 
@@ -116,148 +136,57 @@ class FlowGenerator(Generator):
 
     @torch.no_grad()
     def sample(
-        self,
-        frames: int,
-        *,
-        random_seeds: Sequence[int],
-        request: FlowRequest | None = None,
-        steps: int = STEPS,
-        guidance: float = 1.0,
+        self, frames: int, *, random_seeds: Sequence[int], request: FlowRequest = ANYTHING
     ) -> Tensor:
-        """Generate one clip per seed.
-
-        Parameters
-        ----------
-        frames : int > 0
-            Of a clip, with what is given.
-        random_seeds : sequence of int >= 0
-        request : FlowRequest, optional
-        steps : int > 0
-            Passes through the network for each window.
-        guidance : float >= 1
-            How far to go from what the network predicts without a style to what it predicts with
-            it, and beyond (arXiv 2207.12598); above 1 it takes two passes.
-
-        Returns
-        -------
-        Tensor, shape (len(random_seeds), n_mels, frames)
-            Log-mel, not below silence, on the CPU.
-        """
+        """Generate one clip per seed; `frames` include what is given."""
         check_request(frames, random_seeds)
-        request = request or FlowRequest()
-        padded = -(-frames // self.config.patch_frames) * self.config.patch_frames
-        mel, given = self._start(request, frames, padded)
+        self._check_shapes(frames, request)
+        patch = self.config.patch_frames
+        padded = -(-frames // patch) * patch
+        if request.loop and padded != frames:
+            raise ParameterError(
+                f"frames={frames} of a loop must be a multiple of {patch}, as the network makes"
+                " them"
+            )
+        given = torch.zeros(padded, dtype=torch.bool)
+        start = torch.zeros(self.mel.n_mels, padded, device=self.mean.device)
+        if request.mel is not None and request.given is not None:
+            given[:frames] = request.given.cpu()
+            start[:, :frames] = self.normalise(request.mel.to(self.mean))
         clips = []
         for seed in random_seeds:
-            clip = mel.clone()
-            known = given.clone()
-            self._fill(clip, known, request, seed, steps, guidance)
+            maker = self._maker(request, seed)
+            clip = start.clone()
+            maker.fill(clip, given)
             if request.loop:
-                clip = self._close_loop(clip, request, seed, steps, guidance)
+                clip = maker.close_loop(clip)
             clips.append(self.denormalise(clip[:, :frames]).cpu())
         return torch.stack(clips).clamp_min(self.mel.silence)
 
-    def _start(self, request: FlowRequest, frames: int, padded: int) -> tuple[Tensor, Tensor]:
-        """Return normalised mel (n_mels, padded) and which of its frames are given (padded,)."""
-        mel = torch.zeros(self.mel.n_mels, padded, device=self.mean.device)
-        given = torch.zeros(padded, dtype=torch.bool)
-        if request.mel is not None and request.given is not None:
-            mel[:, :frames] = self.normalise(request.mel.to(mel))
-            given[:frames] = request.given.cpu()
-        return mel, given
+    def _maker(self, request: FlowRequest, random_seed: int) -> WindowMaker:
+        styles: Drift | Tensor = Drift(self.styles, random_seed)
+        if request.style is not None:
+            styles = self.standard_style(request.style)
+        curves = None if request.curves is None else self.standard_curves(request.curves)
+        return WindowMaker(
+            self.network,
+            self.window_frames,
+            self.mel.frame_rate,
+            styles,
+            curves,
+            random_seed,
+            request.steps,
+            request.guidance,
+        )
 
-    def _fill(
-        self,
-        clip: Tensor,
-        given: Tensor,
-        request: FlowRequest,
-        seed: int,
-        steps: int,
-        guidance: float,
-    ) -> None:
-        """Make the frames of a normalised clip (n_mels, frames) that are not given, in place."""
-        length = self.window_frames
-        context = int(length * CONTEXT_SHARE)
-        drift = Drift(self.styles, seed)
-        for number, (start, stop) in enumerate(windows(given, length, context)):
-            rng = np.random.default_rng([seed, number])
-            noise = rng.standard_normal((self.mel.n_mels, stop - start), np.float32)
-            middle = (start + stop) / 2 / self.mel.frame_rate
-            style = drift(middle) if request.style is None else self.standard_style(request.style)
-            conditions = self._conditions(given[start:stop], request.curves, start, stop, style)
-            made = self._window(clip[:, start:stop], conditions, noise, steps, guidance)
-            clip[:, start:stop] = made
-            given[start:stop] = True
-
-    def _window(
-        self,
-        mel: Tensor,
-        conditions: Conditions,
-        noise: np.ndarray,
-        steps: int,
-        guidance: float,
-    ) -> Tensor:
-        """Make the missing frames of a window (n_mels, frames)."""
-        given = conditions.given[:, None]
-        clean = mel[None]
-        without = conditions.without_style()
-
-        def predict(z: Tensor, time: Tensor) -> Tensor:
-            inputs = torch.where(given > 0, clean, z)
-            x = self._predict(inputs, time, conditions)
-            if guidance == 1:
-                return x
-            free = self._predict(inputs, time, without)
-            return free + guidance * (x - free)
-
-        made = follow_flow(predict, torch.from_numpy(noise)[None].to(mel), steps)
-        return torch.where(given > 0, clean, made)[0]
-
-    def _predict(self, mel: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
-        return self.network(mel, conditions.given, time, conditions.curves, conditions.style)
-
-    def _conditions(
-        self, given: Tensor, curves: Tensor | None, start: int, stop: int, style: Tensor
-    ) -> Conditions:
-        device = self.mean.device
-        values = torch.zeros(1, N_CURVES, stop - start, device=device)
-        there = torch.zeros_like(values)
-        if curves is not None:
-            cut = self.standard_curves(curves[:, start:stop])
-            values[0, :, : cut.shape[1]] = cut
-            there[..., : cut.shape[1]] = 1
-        style = torch.cat([style, style.new_ones(1)])[None]
-        return Conditions(given[None].float().to(device), mark(values, there), style)
-
-    def _close_loop(
-        self, clip: Tensor, request: FlowRequest, seed: int, steps: int, guidance: float
-    ) -> Tensor:
-        """Make the frames around the end again, so that they lead into the beginning."""
-        frames = clip.shape[1]
-        gap = min(frames, self.window_frames) // 4
-        half = frames // 2
-        turned = clip.roll(half, dims=1)  # the end and the beginning are now in the middle
-        given = torch.ones(frames, dtype=torch.bool)
-        given[half - gap : half] = False
-        curves = None if request.curves is None else request.curves.roll(half, dims=1)
-        again = FlowRequest(curves=curves, style=request.style)
-        self._fill(turned, given, again, seed + 1, steps, guidance)
-        return turned.roll(-half, dims=1)
-
-
-class Drift:
-    """A style for every moment: styles drawn at random, one leading into the next."""
-
-    def __init__(self, styles: Tensor, seed: int) -> None:
-        self.styles = styles
-        self.seed = seed
-
-    def __call__(self, seconds: float) -> Tensor:
-        """Return the standardised style (style_size,) at a time."""
-        number = int(seconds // DRIFT_SECONDS)
-        share = seconds / DRIFT_SECONDS - number
-        return torch.lerp(self._drawn(number), self._drawn(number + 1), share)
-
-    def _drawn(self, number: int) -> Tensor:
-        rng = np.random.default_rng([self.seed, number, len(self.styles)])
-        return self.styles[int(rng.integers(len(self.styles)))]
+    def _check_shapes(self, frames: int, request: FlowRequest) -> None:
+        shapes = {
+            "mel": (self.mel.n_mels, frames),
+            "given": (frames,),
+            "curves": (N_CURVES, frames),
+            "style": (self.config.style_size,),
+        }
+        for name, shape in shapes.items():
+            value = getattr(request, name)
+            if value is not None and tuple(value.shape) != shape:
+                raise ParameterError(f"{name} of shape {tuple(value.shape)} must be {shape}")

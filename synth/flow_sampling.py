@@ -1,18 +1,11 @@
-"""From noise to mel along a rectified flow, window after window.
+"""Follow a rectified flow from noise to mel, by DPM-Solver++(2M).
 
-The flow is followed by DPM-Solver++(2M) (arXiv 2211.01095, algorithm 2): exact for the linear part
-of the equation, and linear in the logarithm of the signal-to-noise ratio for the prediction.
-
-Mel of any length is made in windows. Each is given what is already there on either side::
-
-    given    made by the first window
-    ███████░░░░░░░░░░░░░░░
-              given to the second  made by the second
-              ██████████████░░░░░░░░░░░░░░
+arXiv 2211.01095, algorithm 2: exact for the linear part of the equation, and linear in the
+logarithm of the ratio of mel to noise for what the network predicts. One pass a step.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -39,7 +32,7 @@ def follow_flow(predict: Predict, noise: Tensor, steps: int) -> Tensor:
         time = number / steps
         after = (number + 1) / steps
         clean = predict(z, torch.tensor([time], device=z.device))
-        gain = _log_snr(after) - _log_snr(time)
+        gain = _log_ratio(after) - _log_ratio(time)
         target = clean
         if earlier is not None and math.isfinite(gain / earlier_gain):
             target = clean + (clean - earlier) * gain / (2 * earlier_gain)
@@ -51,38 +44,8 @@ def follow_flow(predict: Predict, noise: Tensor, steps: int) -> Tensor:
     return z
 
 
-def _log_snr(time: float) -> float:
+def _log_ratio(time: float) -> float:
     """Return the logarithm of the ratio of mel to noise, time / (1 - time)."""
     if time == 0:
         return -math.inf
     return math.inf if time == 1 else math.log(time / (1 - time))
-
-
-def windows(given: Tensor, length: int, context: int) -> Iterator[tuple[int, int]]:
-    """Yield windows (start, stop) that together cover all frames that are not given.
-
-    A gap that fits into a window lies in its middle, so that both sides of it are heard.
-
-    Parameters
-    ----------
-    given : Tensor of bool, shape (frames,)
-    length : int > context
-        Frames of a window; all there are if they are fewer.
-    context : int
-        Frames before a longer gap that its windows are given, if there are as many.
-    """
-    frames = len(given)
-    length = min(length, frames)
-    known = given.tolist()
-    while False in known:
-        first = known.index(False)
-        end = known.index(True, first) if True in known[first:] else frames
-        spare = length - (end - first)
-        if end == frames:
-            before = max(spare, context)
-        else:
-            before = max(spare // 2, context)
-        start = min(max(first - before, 0), frames - length)
-        stop = start + length
-        yield start, stop
-        known[:stop] = [True] * stop

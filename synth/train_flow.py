@@ -132,8 +132,8 @@ class FlowTraining(AudioTraining):
         settings = self.dataset.settings
         generator = FlowGenerator(options.config(), settings, window_frames=options.clip_frames)
         generator.set_statistics(*mel_moments(self.dataset, self.train.files))
-        styles = []
-        curves = []
+        styles: list[Tensor] = []
+        curves: list[Tensor] = []
         rng = np.random.default_rng(options.random_seed)
         excerpts = Segments(self.dataset, self.train.files, options.clip_frames)
         while len(styles) < N_STYLES:
