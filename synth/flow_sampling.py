@@ -1,10 +1,10 @@
-"""Follow a rectified flow from noise to mel, by DPM-Solver++(2M).
+"""Follow a rectified flow from noise to mel, by the Adams-Bashforth method of second order.
 
-arXiv 2211.01095, algorithm 2: exact for the linear part of the equation, and linear in the
-logarithm of the ratio of mel to noise for what the network predicts. One pass a step.
+Hairer, Nørsett and Wanner 1993, Solving Ordinary Differential Equations I, section III.1. The
+network is asked once a step. With as many questions, Heun's method is less exact where the solution
+is known, and so is DPM-Solver++(2M).
 """
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -27,25 +27,11 @@ def follow_flow(predict: Predict, noise: Tensor, steps: int) -> Tensor:
     """
     z = noise
     earlier: Tensor | None = None
-    earlier_gain = math.inf
     for number in range(steps):
         time = number / steps
-        after = (number + 1) / steps
         clean = predict(z, torch.tensor([time], device=z.device))
-        gain = _log_ratio(after) - _log_ratio(time)
-        target = clean
-        if earlier is not None and math.isfinite(gain / earlier_gain):
-            target = clean + (clean - earlier) * gain / (2 * earlier_gain)
-        # exact for a constant target: the noise shrinks, and the target takes its place
-        shrink = (1 - after) / (1 - time)
-        z = shrink * z + (after - shrink * time) * target
-        earlier = clean
-        earlier_gain = gain
+        velocity = (clean - z) / (1 - time)
+        average = velocity if earlier is None else 1.5 * velocity - 0.5 * earlier
+        z = z + average / steps
+        earlier = velocity
     return z
-
-
-def _log_ratio(time: float) -> float:
-    """Return the logarithm of the ratio of mel to noise, time / (1 - time)."""
-    if time == 0:
-        return -math.inf
-    return math.inf if time == 1 else math.log(time / (1 - time))

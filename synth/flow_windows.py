@@ -7,7 +7,7 @@
                given      made by the second
                ███████████░░░░░░░░░░░
 
-A gap that fits into a window lies in its middle, so that both sides of it are heard.
+A short gap lies in the middle of its window, so that both sides of it are heard.
 """
 
 from collections.abc import Iterator
@@ -142,7 +142,8 @@ def windows(given: Tensor, length: int, context: int) -> Iterator[tuple[int, int
     length : int > context
         Frames of a window; all there are if they are fewer.
     context : int
-        Frames before a gap longer than a window that its windows are given, if there are as many.
+        Frames that a window is given before a long gap, if there are as many. A gap that leaves so
+        many lies in the middle of its window.
     """
     known: list[bool] = given.tolist()
     frames = len(known)
@@ -151,8 +152,8 @@ def windows(given: Tensor, length: int, context: int) -> Iterator[tuple[int, int
         first = known.index(False)
         end = known.index(True, first) if True in known[first:] else frames
         spare = length - (end - first)
-        before = spare if end == frames else spare // 2
-        start = min(max(first - max(before, context), 0), frames - length)
+        before = spare // 2 if spare >= context and end < frames else max(spare, context)
+        start = min(max(first - before, 0), frames - length)
         stop = start + length
         yield start, stop
         known[:stop] = [True] * stop
