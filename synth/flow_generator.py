@@ -115,9 +115,9 @@ class FlowGenerator(Generator):
         )
 
     def set_condition_statistics(self, styles: Tensor, curves: Tensor) -> None:
-        """Set styles (N_STYLES, style_size) to draw from, and the moments of styles and curves.
+        """Keep styles (N_STYLES, style_size), and the moments of them and of curves.
 
-        `curves` have shape (n, N_CURVES, frames).
+        `curves` is (n, N_CURVES, frames).
         """
         self.style_mean.copy_(styles.mean(0))
         self.style_std.copy_(styles.std(0).clamp_min(MIN_STYLE_STD))

@@ -129,8 +129,8 @@ def load_generator(folder: str | Path) -> Generator:
 
 def _class_of(config: dict[str, Any]) -> type[Generator]:
     """Return the class of a checkpoint: the one whose name is a key of its config."""
-    from synth.flow_generator import FlowGenerator  # it imports this file
-    from synth.unagan_generator import UnaganGenerator  # so does it
+    from synth.flow_generator import FlowGenerator  # these import this file
+    from synth.unagan_generator import UnaganGenerator
 
     classes: dict[str, type[Generator]] = {"flow": FlowGenerator, "unagan": UnaganGenerator}
     found = [name for name in classes if name in config]
