@@ -123,7 +123,7 @@ def load_generator(folder: str | Path) -> Generator:
     with rebuilding(folder):
         generator = _class_of(config).from_config(config)
         generator.load_state_dict(tensors)
-        generator.set_statistics(generator.mean, generator.std)  # checks them
+        _check_values(generator)
     return generator.eval()
 
 
@@ -140,6 +140,14 @@ def _class_of(config: dict[str, Any]) -> type[Generator]:
             f" {' and '.join(found) or 'none'}; update Demiurge or restore a copy"
         )
     return classes[found[0]]
+
+
+def _check_values(generator: Generator) -> None:
+    for name, tensor in generator.state_dict().items():
+        if not tensor.isfinite().all():
+            raise ParameterError(f"{name} holds NaN or infinite values; restore a copy")
+        if name.endswith("std") and not (tensor > 0).all():
+            raise ParameterError(f"{name} must be positive; restore a copy")
 
 
 def check_request(frames: int, random_seeds: Sequence[int]) -> None:

@@ -67,7 +67,7 @@ UNAGAN = {
     "width": 16,
     "discriminator_width": 16,
     "mel": "toy",
-    "architecture": "nonhierarchical",
+    "architecture": "unagan-nonhierarchical",
     "validate_steps": 4,
     "threads": 1,
     "learning_rate": 1e-3,
@@ -202,7 +202,7 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
     assert sum(told[-1].values()) < 0.95 * sum(told[0].values())
 
 
-@pytest.mark.parametrize("architecture", ["hierarchical", "nonhierarchical"])
+@pytest.mark.parametrize("architecture", ["unagan", "unagan-nonhierarchical"])
 @pytest.mark.parametrize("cycle", [True, False])
 def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
     values = {**UNAGAN, "architecture": architecture, "cycle": cycle, "learning_rate": 5e-3}
@@ -743,7 +743,7 @@ def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
         (lambda: UnaganOptions(mel="8k"), "mel='8k' is not known; choose one of 22k"),
         (
             lambda: UnaganOptions(architecture="flat"),
-            "architecture='flat' is not known; choose hierarchical or",
+            "architecture='flat' is not known; choose unagan or",
         ),
         (
             lambda: UnaganOptions(discriminator_width=40),
