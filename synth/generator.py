@@ -121,10 +121,29 @@ def load_generator(folder: str | Path) -> Generator:
     """
     config, tensors = load_checkpoint(folder, kind=KIND)
     with rebuilding(folder):
-        generator = _class_of(config).from_config(config)
+        architecture = _class_of(config)
+        with torch.device("meta"):  # takes no memory, whatever sizes the config has
+            _check_tensors(architecture.from_config(config).state_dict(), tensors)
+        generator = architecture.from_config(config)
         generator.load_state_dict(tensors)
-        _check_values(generator)
+        _check_spreads(generator)
     return generator.eval()
+
+
+def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """Refuse tensors of other shapes, or with values that are not numbers."""
+    for name, tensor in expected.items():
+        if name not in found:
+            raise ParameterError(
+                f"its config and weights do not fit: {name} is missing; restore a copy"
+            )
+        if found[name].shape != tensor.shape:
+            raise ParameterError(
+                f"its config and weights do not fit: {name} has shape {tuple(found[name].shape)},"
+                f" not {tuple(tensor.shape)}; restore a copy"
+            )
+        if not found[name].isfinite().all():
+            raise ParameterError(f"{name} holds NaN or infinite values; restore a copy")
 
 
 def _class_of(config: dict[str, Any]) -> type[Generator]:
@@ -142,10 +161,8 @@ def _class_of(config: dict[str, Any]) -> type[Generator]:
     return classes[found[0]]
 
 
-def _check_values(generator: Generator) -> None:
+def _check_spreads(generator: Generator) -> None:
     for name, tensor in generator.state_dict().items():
-        if not tensor.isfinite().all():
-            raise ParameterError(f"{name} holds NaN or infinite values; restore a copy")
         if name.endswith("std") and not (tensor > 0).all():
             raise ParameterError(f"{name} must be positive; restore a copy")
 
