@@ -19,6 +19,7 @@ from files.errors import ParameterError
 ROTARY_BASE = 10_000.0  # of the wavelengths, in tokens
 TIME_FEATURES = 128
 N_CURVES = 2  # loudness and onsets, one value a frame each
+MOST_LAYERS = 128
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class FlowConfig:
         for name, value in vars(self).items():
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ParameterError(f"{name}={value!r} must be a positive integer")
+        if self.layers > MOST_LAYERS:
+            raise ParameterError(f"layers={self.layers} must be at most {MOST_LAYERS}")
         if self.width % self.head_width or self.head_width % 2:
             raise ParameterError(
                 f"head_width={self.head_width} must be even and divide width={self.width}"

@@ -18,6 +18,7 @@ STEPS = 16
 N_STYLES = 256  # kept from the training excerpts
 MIN_STYLE_STD = 0.05
 MIN_CURVE_STD = 0.05  # nepers
+MOST_WINDOW_FRAMES = 1 << 14  # three minutes, all of which attend to each other
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,7 @@ class FlowGenerator(Generator):
         training: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(mel, training)
-        if window_frames < 1 or window_frames % config.patch_frames:
-            raise ParameterError(
-                f"window_frames={window_frames} must be a positive multiple of patch_frames="
-                f"{config.patch_frames}"
-            )
+        _check_window(window_frames, config.patch_frames)
         self.config = config
         self.window_frames = window_frames
         self.network = Flow(mel.n_mels, config)
@@ -124,6 +121,12 @@ class FlowGenerator(Generator):
         self.styles.copy_(self.standard_style(styles))
         self.curve_mean.copy_(curves.mean((0, 2)))
         self.curve_std.copy_(curves.std((0, 2)).clamp_min(MIN_CURVE_STD))
+
+    def check_statistics(self) -> None:
+        super().check_statistics()
+        for name in ("curve_std", "style_std"):
+            if not (getattr(self, name) > 0).all():
+                raise ParameterError(f"{name} must be positive; restore a copy of the model")
 
     def standard_curves(self, curves: Tensor) -> Tensor:
         """Curves (..., N_CURVES, frames) -> z-scores."""
@@ -193,3 +196,12 @@ class FlowGenerator(Generator):
             value = getattr(request, name)
             if value is not None and tuple(value.shape) != shape:
                 raise ParameterError(f"{name} of shape {tuple(value.shape)} must be {shape}")
+
+
+def _check_window(frames: int, patch_frames: int) -> None:
+    is_integer = isinstance(frames, int) and not isinstance(frames, bool)
+    if not is_integer or not 1 <= frames <= MOST_WINDOW_FRAMES or frames % patch_frames:
+        raise ParameterError(
+            f"window_frames={frames!r} must be a multiple of patch_frames={patch_frames}, at most"
+            f" {MOST_WINDOW_FRAMES}"
+        )

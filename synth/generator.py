@@ -60,6 +60,10 @@ class Generator(nn.Module, ABC):
         self.mean.copy_(mean)
         self.std.copy_(std)
 
+    def check_statistics(self) -> None:
+        """Raise ParameterError if statistics that were loaded cannot be used."""
+        self.set_statistics(self.mean, self.std)
+
     def normalise(self, mel: Tensor) -> Tensor:
         """Log-mel (..., n_mels, frames) -> z-scores."""
         return (mel - self.mean[:, None]) / self.std[:, None]
@@ -121,15 +125,36 @@ def load_generator(folder: str | Path) -> Generator:
     """
     config, tensors = load_checkpoint(folder, kind=KIND)
     with rebuilding(folder):
-        generator = _class_of(config).from_config(config)
+        architecture = _class_of(config)
+        with torch.device("meta"):  # takes no memory, whatever sizes the config has
+            _check_tensors(architecture.from_config(config).state_dict(), tensors)
+        generator = architecture.from_config(config)
         generator.load_state_dict(tensors)
-        _check_values(generator)
+        generator.check_statistics()
     return generator.eval()
+
+
+def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """Refuse tensors of other shapes, or with values that are not numbers."""
+    for name, tensor in expected.items():
+        if name not in found:
+            raise ParameterError(
+                f"its config and weights do not fit: {name} is missing; restore a copy"
+            )
+        if found[name].shape != tensor.shape:
+            raise ParameterError(
+                f"its config and weights do not fit: {name} has shape {tuple(found[name].shape)},"
+                f" not {tuple(tensor.shape)}; restore a copy"
+            )
+        if not found[name].isfinite().all():
+            raise ParameterError(
+                f"{name} holds NaN or infinite values; train the model again or restore a copy"
+            )
 
 
 def _class_of(config: dict[str, Any]) -> type[Generator]:
     """Return the class of a checkpoint: the one whose name is a key of its config."""
-    from synth.flow_generator import FlowGenerator  # these import this file
+    from synth.flow_generator import FlowGenerator  # they import this file
     from synth.unagan_generator import UnaganGenerator
 
     classes: dict[str, type[Generator]] = {"flow": FlowGenerator, "unagan": UnaganGenerator}
@@ -140,14 +165,6 @@ def _class_of(config: dict[str, Any]) -> type[Generator]:
             f" {' and '.join(found) or 'none'}; update Demiurge or restore a copy"
         )
     return classes[found[0]]
-
-
-def _check_values(generator: Generator) -> None:
-    for name, tensor in generator.state_dict().items():
-        if not tensor.isfinite().all():
-            raise ParameterError(f"{name} holds NaN or infinite values; restore a copy")
-        if name.endswith("std") and not (tensor > 0).all():
-            raise ParameterError(f"{name} must be positive; restore a copy")
 
 
 def check_request(frames: int, random_seeds: Sequence[int]) -> None:
