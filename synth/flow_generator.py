@@ -122,12 +122,6 @@ class FlowGenerator(Generator):
         self.curve_mean.copy_(curves.mean((0, 2)))
         self.curve_std.copy_(curves.std((0, 2)).clamp_min(MIN_CURVE_STD))
 
-    def check_statistics(self) -> None:
-        super().check_statistics()
-        for name in ("curve_std", "style_std"):
-            if not (getattr(self, name) > 0).all():
-                raise ParameterError(f"{name} must be positive; restore a copy of the model")
-
     def standard_curves(self, curves: Tensor) -> Tensor:
         """Curves (..., N_CURVES, frames) -> z-scores."""
         return (curves.to(self.mean) - self.curve_mean[:, None]) / self.curve_std[:, None]

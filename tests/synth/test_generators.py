@@ -120,12 +120,12 @@ def test_manifest_tells_generators_apart(generator, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("std", 0.0, "the mean must be finite and the standard deviation positive"),
-        ("mean", float("nan"), "mean holds NaN or infinite values; train the model again"),
+        ("std", 0.0, "std must be positive; restore a copy"),
+        ("mean", float("nan"), "mean holds NaN or infinite values; restore a copy"),
         (
             "network",
             float("inf"),
-            r"network\..* holds NaN or infinite values; train",
+            r"network\..* holds NaN or infinite values; restore",
         ),
     ],
 )

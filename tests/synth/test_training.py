@@ -799,6 +799,7 @@ TrainingLoop.run = keep
 with t.Distributed():
     t.vocoder(audio, out / "vocoder", steps=3, adversarial_from=1, batch_size=2, start=t.toy())
     t.unagan(audio, out / "unagan", steps=2, batch_size=1)
+    t.flow(audio, out / "flow", steps=2, batch_size=1)
 """
 
 
