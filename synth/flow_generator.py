@@ -118,9 +118,13 @@ class FlowGenerator(Generator):
         """
         self.style_mean.copy_(styles.mean(0))
         self.style_std.copy_(styles.std(0).clamp_min(MIN_STYLE_STD))
-        self.styles.copy_(self.standard_style(styles))
+        self.set_styles(styles)
         self.curve_mean.copy_(curves.mean((0, 2)))
         self.curve_std.copy_(curves.std((0, 2)).clamp_min(MIN_CURVE_STD))
+
+    def set_styles(self, styles: Tensor) -> None:
+        """Set the styles (N_STYLES, style_size) that clips are made in if none is asked for."""
+        self.styles.copy_(self.standard_style(styles))
 
     def standard_curves(self, curves: Tensor) -> Tensor:
         """Curves (..., N_CURVES, frames) -> z-scores."""
