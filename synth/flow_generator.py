@@ -112,7 +112,10 @@ class FlowGenerator(Generator):
         )
 
     def set_condition_statistics(self, styles: Tensor, curves: Tensor) -> None:
-        """Keep styles (N_STYLES, style_size) and their moments; of curves (n, N_CURVES, frames) too."""
+        """Keep styles (N_STYLES, style_size), and moments of them and of curves.
+
+        Curves are (n, N_CURVES, frames).
+        """
         self.style_mean.copy_(styles.mean(0))
         self.style_std.copy_(styles.std(0).clamp_min(MIN_STYLE_STD))
         self.styles.copy_(self.standard_style(styles))

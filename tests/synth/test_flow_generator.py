@@ -36,9 +36,7 @@ def test_saved_and_loaded_flow_makes_the_same(saved):
     loaded = load_generator(saved)
     assert isinstance(loaded, FlowGenerator)
     assert (loaded.architecture, loaded.training_summary) == ("flow", {"steps": 1})
-    assert torch.equal(
-        loaded.sample(70, random_seeds=[3]), toy_flow().sample(70, random_seeds=[3])
-    )
+    assert torch.equal(loaded.sample(70, random_seeds=[3]), toy_flow().sample(70, random_seeds=[3]))
 
 
 @pytest.mark.parametrize(
