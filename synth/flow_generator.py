@@ -112,21 +112,15 @@ class FlowGenerator(Generator):
         )
 
     def set_condition_statistics(self, styles: Tensor, curves: Tensor) -> None:
-        """Keep styles (N_STYLES, style_size), and moments of them and of curves.
+        """Keep styles (N_STYLES, style_size), and the moments of them and of curves.
 
-        Curves are (n, N_CURVES, frames).
+        `curves` is (n, N_CURVES, frames).
         """
         self.style_mean.copy_(styles.mean(0))
         self.style_std.copy_(styles.std(0).clamp_min(MIN_STYLE_STD))
         self.styles.copy_(self.standard_style(styles))
         self.curve_mean.copy_(curves.mean((0, 2)))
         self.curve_std.copy_(curves.std((0, 2)).clamp_min(MIN_CURVE_STD))
-
-    def check_statistics(self) -> None:
-        super().check_statistics()
-        for name in ("curve_std", "style_std"):
-            if not (getattr(self, name) > 0).all():
-                raise ParameterError(f"{name} must be positive; restore a copy of the model")
 
     def standard_curves(self, curves: Tensor) -> Tensor:
         """Curves (..., N_CURVES, frames) -> z-scores."""

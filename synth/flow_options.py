@@ -1,9 +1,11 @@
 """Options for training a flow, and the checks that they fit together."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from files.errors import ParameterError
 from synth.flow import FlowConfig
+from synth.flow_generator import FlowGenerator
 from synth.mel_statistics import WINDOW_FRAMES
 from synth.train import AudioTrainingOptions
 
@@ -14,6 +16,7 @@ SIZES = ("patch_frames", "width", "layers", "clip_frames")
 class FlowOptions(AudioTrainingOptions):
     """Options for training a flow."""
 
+    architecture: ClassVar[str] = "flow"
     batch_size: int = 12
     patch_frames: int = 4  # mel frames in a token
     width: int = 256
@@ -28,6 +31,12 @@ class FlowOptions(AudioTrainingOptions):
                 f"clip_frames={self.clip_frames} must be a multiple of patch_frames="
                 f"{self.patch_frames}, at least {2 * WINDOW_FRAMES}"
             )
+
+    @staticmethod
+    def sizes_of(start: FlowGenerator) -> dict[str, Any]:
+        """Return the options that are decided by the generator to start from."""
+        sizes = {name: getattr(start.config, name) for name in ("patch_frames", "width", "layers")}
+        return {**sizes, "clip_frames": start.window_frames}
 
     def config(self) -> FlowConfig:
         return FlowConfig(patch_frames=self.patch_frames, width=self.width, layers=self.layers)

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from files.errors import ParameterError
 from synth.mel import MelSettings
 from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
+from training.stored_weights import encode_weights
 
 KIND = "generator"
+WEIGHTS = "network."  # prefix of the names of weights
 
 
 class Generator(nn.Module, ABC):
@@ -58,10 +60,6 @@ class Generator(nn.Module, ABC):
         self.mean.copy_(mean)
         self.std.copy_(std)
 
-    def check_statistics(self) -> None:
-        """Raise ParameterError if statistics that were loaded cannot be used."""
-        self.set_statistics(self.mean, self.std)
-
     def normalise(self, mel: Tensor) -> Tensor:
         """Log-mel (..., n_mels, frames) -> z-scores."""
         return (mel - self.mean[:, None]) / self.std[:, None]
@@ -96,17 +94,19 @@ class Generator(nn.Module, ABC):
         """Rebuild a generator from its config.json, with random weights."""
 
     def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
-        """Write the checkpoint, the network's weights as `dtype`: float16 takes half the space."""
+        """Write the checkpoint, with the network's weights stored as `dtype`.
+
+        float16 takes half the space, int8 (of matrices; see `training.stored_weights`) a quarter.
+        """
         values = {
             **self.own_config(),
             "mel": self.mel.to_dict(),
             "training": self.training_summary,
         }
-        tensors = {
-            name: tensor.to(dtype) if name.startswith("network.") else tensor
-            for name, tensor in self.state_dict().items()
-        }
-        save_checkpoint(folder, kind=KIND, config=values, tensors=tensors)
+        tensors = self.state_dict()
+        weights = {name: tensors.pop(name) for name in list(tensors) if name.startswith(WEIGHTS)}
+        stored = {**tensors, **encode_weights(weights, dtype)}
+        save_checkpoint(folder, kind=KIND, config=values, tensors=stored)
 
 
 def load_generator(folder: str | Path) -> Generator:
@@ -126,7 +126,7 @@ def load_generator(folder: str | Path) -> Generator:
             _check_tensors(architecture.from_config(config).state_dict(), tensors)
         generator = architecture.from_config(config)
         generator.load_state_dict(tensors)
-        generator.check_statistics()
+        _check_spreads(generator)
     return generator.eval()
 
 
@@ -143,14 +143,12 @@ def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor]) -> Non
                 f" not {tuple(tensor.shape)}; restore a copy"
             )
         if not found[name].isfinite().all():
-            raise ParameterError(
-                f"{name} holds NaN or infinite values; train the model again or restore a copy"
-            )
+            raise ParameterError(f"{name} holds NaN or infinite values; restore a copy")
 
 
 def _class_of(config: dict[str, Any]) -> type[Generator]:
     """Return the class of a checkpoint: the one whose name is a key of its config."""
-    from synth.flow_generator import FlowGenerator  # they import this file
+    from synth.flow_generator import FlowGenerator  # these import this file
     from synth.unagan_generator import UnaganGenerator
 
     classes: dict[str, type[Generator]] = {"flow": FlowGenerator, "unagan": UnaganGenerator}
@@ -161,6 +159,12 @@ def _class_of(config: dict[str, Any]) -> type[Generator]:
             f" {' and '.join(found) or 'none'}; update Demiurge or restore a copy"
         )
     return classes[found[0]]
+
+
+def _check_spreads(generator: Generator) -> None:
+    for name, tensor in generator.state_dict().items():
+        if name.endswith("std") and not (tensor > 0).all():
+            raise ParameterError(f"{name} must be positive; restore a copy")
 
 
 def check_request(frames: int, random_seeds: Sequence[int]) -> None:

@@ -21,7 +21,7 @@ from synth.flow_conditions import (
     drop_conditions,
     style_of,
 )
-from synth.flow_generator import N_STYLES, FlowGenerator
+from synth.flow_generator import FlowGenerator, FlowRequest
 from synth.flow_options import SIZES, FlowOptions
 from synth.generator import KIND
 from synth.mel import log_mel
@@ -44,6 +44,7 @@ MAX_GAIN = 0.5  # nepers, up or down
 MAX_SHIFT = 2.0  # semitones, up or down
 SHIFTED = 0.25  # share of the excerpts whose pitch, and with it their speed, is shifted
 N_VALIDATION_CLIPS = 12  # generated, and compared with the validation files
+VALIDATION_STEPS = 16  # of the flow, for each of them
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 
 
@@ -136,13 +137,14 @@ class FlowTraining(AudioTraining):
         curves: list[Tensor] = []
         rng = np.random.default_rng(options.random_seed)
         excerpts = Segments(self.dataset, self.train.files, options.clip_frames)
-        while len(styles) < N_STYLES:
+        n_styles = len(generator.styles)
+        while len(styles) < n_styles:
             for _, mels in excerpts.batches(rng, 32):
                 styles += [generator.style_of(mel) for mel in mels]
                 curves.append(curves_of(mels, settings))
-                if len(styles) >= N_STYLES:
+                if len(styles) >= n_styles:
                     break
-        generator.set_condition_statistics(torch.stack(styles[:N_STYLES]), torch.cat(curves))
+        generator.set_condition_statistics(torch.stack(styles[:n_styles]), torch.cat(curves))
         return generator
 
     def _validation_mels(self) -> list[Tensor]:
@@ -207,22 +209,40 @@ class FlowTraining(AudioTraining):
         """Return the loss, distances of mel statistics, and how near generated clips come.
 
         `frechet` and `kernel` compare generated clips with the validation files. `nearest` is the
-        mean distance from a generated clip to the nearest training excerpt, as a ratio to that of
-        the validation files: far below 1 the generator memorises.
+        mean distance from a generated window to the nearest of the training files, and
+        `validation_nearest` that of the validation files: if the first is far smaller, the
+        generator memorises.
         """
         assert isinstance(ema, FlowGenerator)
-        rng = np.random.default_rng(self.options.random_seed)
-        losses = [self._loss(ema, mel, rng).item() for mel in self.validation_mels]
-        generated = ema.sample(self.clip_frames, random_seeds=range(N_VALIDATION_CLIPS))
+        request = FlowRequest(steps=VALIDATION_STEPS)
+        seeds = range(N_VALIDATION_CLIPS)
+        with self.precision():
+            generated = ema.sample(self.clip_frames, random_seeds=seeds, request=request)
         made = self._statistics(generated)
         real = np.concatenate([self._statistics(mel) for mel in self.validation_mels])
-        nearest = self._nearest(made) / self._nearest(real)
-        return {
-            "loss": float(np.mean(losses)),
+        measures = {
+            "loss": self._validation_loss(ema),
             "frechet": frechet_distance(made, real),
-            "kernel": kernel_distance(made, real),
-            "nearest": nearest,
+            "nearest": self._nearest(made),
+            "validation_nearest": self._nearest(real),
         }
+        if len(np.unique(real, axis=0)) > len(real) // 2:  # else most are silent
+            measures["kernel"] = kernel_distance(made, real)
+        return measures
+
+    @torch.no_grad()
+    def baselines(self, ema: nn.Module) -> dict[str, float]:
+        """Return the loss of a network that always predicts the mean spectrum."""
+        assert isinstance(ema, FlowGenerator)
+        of_mean = copy.deepcopy(ema)
+        nn.init.zeros_(of_mean.network.out.weight)
+        nn.init.zeros_(of_mean.network.out.bias)
+        return {"the mean spectrum": self._validation_loss(of_mean)}
+
+    def _validation_loss(self, model: FlowGenerator) -> float:
+        rng = np.random.default_rng(self.options.random_seed)
+        losses = [self._loss(model, mel, rng).item() for mel in self.validation_mels]
+        return float(np.mean(losses))
 
     def _statistics(self, mels: Tensor) -> np.ndarray:
         return mel_statistics(self.model.normalise(mels.to(self.device)).cpu().numpy())

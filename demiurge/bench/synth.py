@@ -24,6 +24,7 @@ SECONDS = 5.0  # of audio for the published sizes
 SECONDS_FULL = 30.0
 SHIPPED_SECONDS = 120.0  # of audio for the shipped models
 SHIPPED_FILES = 4
+UNAGANS = ("unagan", "unagan-nonhierarchical")
 CLIP_SECONDS = 10.0
 N_CLIPS = 8
 
@@ -40,7 +41,7 @@ def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
         trained.append("unagan")
     return [
         *(bench_vocoder(name, short, repeats) for name in ARCHITECTURES),
-        *(bench_unagan(kind, repeats) for kind in ("hierarchical", "nonhierarchical")),
+        *(bench_unagan(kind, repeats) for kind in UNAGANS),
         bench_shipped_vocoder(mel, repeats),
         bench_generate(repeats),
         *(bench_training(name, dataset) for name in trained),
@@ -116,7 +117,7 @@ def bench_unagan(kind: str, repeats: int) -> Result:
     audio_seconds = N_CLIPS * frames / generator.mel.frame_rate
     what = f"{N_CLIPS} clips of {CLIP_SECONDS:.0f} s, width {generator.config.width}"
     baseline = "plain eager float32 module, clip by clip"
-    return Result(f"synth unagan {kind}", what, baseline, *times, audio_seconds, repeats)
+    return Result(f"synth {kind}", what, baseline, *times, audio_seconds, repeats)
 
 
 def random_noise(generator: UnaganGenerator, frames: int) -> torch.Tensor:
@@ -149,7 +150,7 @@ def bench_shipped_vocoder(mel: np.ndarray, repeats: int) -> Result:
 
 def bench_generate(repeats: int) -> Result:
     """Generate files with the shipped models as `synth generate` does."""
-    unagan = shipped_model("unagan")
+    unagan = shipped_model("generator", "unagan")
     vocoder = shipped_model("vocoder")
     names = (str(unagan), str(vocoder))
     generator = load_generator(unagan)

@@ -1,7 +1,7 @@
 """Compare vocoders with Griffin-Lim, and a generator with real audio, for docs/rooms/synth.md.
 
     python scripts/measure/synthesis_tables.py VOCODER [--also VOCODER …] --audio FOLDER …
-        [--generator UNAGAN --trained-on FOLDER [--other FOLDER …]] [--picture PNG]
+        [--generator GENERATOR --trained-on FOLDER [--other FOLDER …]] [--picture PNG]
         [--seconds 360] [--minutes 10] [--random-seed 0]
 
 Prints a table for each folder of audio that no vocoder was trained on. The same random seed gives

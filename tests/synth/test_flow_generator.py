@@ -1,96 +1,139 @@
-"""Flows as generators: checkpoints, however damaged, and requests that cannot be."""
-
-import json
+"""A flow with its statistics and checkpoint: what is asked for, and what is refused."""
 
 import pytest
 import torch
 
-from files.errors import CheckpointError
-from synth.flow_generator import FlowGenerator
+from files.errors import ParameterError
+from synth.flow import FlowConfig
+from synth.flow_conditions import curves_of
+from synth.flow_generator import FlowGenerator, FlowRequest
 from synth.generator import load_generator
-from tests.synth.toy_flows import toy_flow
-from training.checkpoint import load_checkpoint, save_checkpoint
+from tests.synth.toys import MEL
+
+FRAMES = 100
+WINDOW = 64
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("flow")
-    toy_flow().save(folder)
-    return folder
+def generator() -> FlowGenerator:
+    torch.manual_seed(0)
+    made = FlowGenerator(FlowConfig(width=64, layers=1), MEL, window_frames=WINDOW)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    made.set_statistics(torch.full((MEL.n_mels,), -4.0), torch.full((MEL.n_mels,), 2.0))
+    styles = torch.randn(len(made.styles), made.config.style_size)
+    made.set_condition_statistics(styles, torch.randn(4, 2, 50))
+    return made.eval()
 
 
-def with_config(saved, tmp_path, path, value):
-    """Copy a checkpoint, with another value in its config."""
-    config = json.loads((saved / "config.json").read_text())
-    *folders, last = path
-    part = config
-    for name in folders:
-        part = part[name]
-    part[last] = value
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "model.safetensors").write_bytes((saved / "model.safetensors").read_bytes())
-    return tmp_path
+@pytest.fixture(scope="module")
+def mel() -> torch.Tensor:
+    rng = torch.Generator().manual_seed(1)
+    return -4 + 2 * torch.randn(MEL.n_mels, FRAMES, generator=rng)
 
 
-def test_saved_and_loaded_flow_makes_the_same(saved):
-    loaded = load_generator(saved)
-    assert isinstance(loaded, FlowGenerator)
-    assert (loaded.architecture, loaded.training_summary) == ("flow", {"steps": 1})
-    assert torch.equal(loaded.sample(70, random_seeds=[3]), toy_flow().sample(70, random_seeds=[3]))
+def test_same_seed_same_clip(generator: FlowGenerator) -> None:
+    first = generator.sample(FRAMES, random_seeds=[3, 4])
+    assert first.shape == (2, MEL.n_mels, FRAMES)
+    assert first.min() >= MEL.silence
+    assert torch.equal(first[:1], generator.sample(FRAMES, random_seeds=[3]))
+    assert not torch.equal(first[0], first[1])
+
+
+def test_given_frames_stay(generator: FlowGenerator, mel: torch.Tensor) -> None:
+    given = torch.zeros(FRAMES, dtype=torch.bool)
+    given[:30] = True
+    given[60:] = True
+    made = generator.sample(FRAMES, random_seeds=[0], request=FlowRequest(mel=mel, given=given))[0]
+    torch.testing.assert_close(made[:, given], mel[:, given].clamp_min(MEL.silence))
+    assert not torch.isclose(made[:, ~given], mel[:, ~given]).any(dim=0).all()
+
+
+def test_given_frames_are_heard(generator: FlowGenerator, mel: torch.Tensor) -> None:
+    given = torch.zeros(FRAMES, dtype=torch.bool)
+    given[:30] = True
+    clips = [
+        generator.sample(FRAMES, random_seeds=[0], request=FlowRequest(mel=heard, given=given))
+        for heard in (mel, mel - 1)
+    ]
+    assert not torch.equal(clips[0][..., 30:], clips[1][..., 30:])
+
+
+def test_styles_curves_and_guidance_are_heard(generator: FlowGenerator, mel: torch.Tensor) -> None:
+    style = generator.style_of(mel)
+    requests = [
+        FlowRequest(style=style),
+        FlowRequest(style=style, guidance=2.0),
+        FlowRequest(style=style, curves=curves_of(mel, MEL)),
+        FlowRequest(style=style + 1),
+        FlowRequest(style=style, steps=4),
+    ]
+    clips = [generator.sample(FRAMES, random_seeds=[0], request=request) for request in requests]
+    assert len({clip.sum().item() for clip in clips}) == len(clips)
+
+
+def test_style_of_the_mean_is_the_mean_style_for_equal_lengths(
+    generator: FlowGenerator, mel: torch.Tensor
+) -> None:
+    long = mel.repeat(1, 3)[:, :256]
+    assert generator.style_of(long).shape == (generator.config.style_size,)
+    torch.testing.assert_close(
+        generator.standard_style(generator.style_mean), torch.zeros(generator.config.style_size)
+    )
+
+
+def test_a_loop_is_whole_patches(generator: FlowGenerator) -> None:
+    loop = generator.sample(96, random_seeds=[0], request=FlowRequest(loop=True))
+    line = generator.sample(96, random_seeds=[0])
+    gap = WINDOW // 4
+    assert torch.equal(loop[..., : 96 - gap], line[..., : 96 - gap])
+    assert not torch.equal(loop[..., 96 - gap :], line[..., 96 - gap :])
+    with pytest.raises(ParameterError, match="frames=97 of a loop must be a multiple of 4"):
+        generator.sample(97, random_seeds=[0], request=FlowRequest(loop=True))
+
+
+def test_a_checkpoint_gives_the_same_clips(generator: FlowGenerator, tmp_path) -> None:
+    generator.save(tmp_path / "flow")
+    again = load_generator(tmp_path / "flow")
+    assert isinstance(again, FlowGenerator)
+    assert again.architecture == "flow"
+    clips = [made.sample(FRAMES, random_seeds=[7]) for made in (generator, again)]
+    assert torch.equal(clips[0], clips[1])
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "message"),
+    ("request_values", "message"),
     [
-        (("flow", "width"), 128, "do not fit: .* has shape"),
-        (("flow", "width"), 64 * 10**7, "do not fit"),  # would take an exabyte
-        (("flow", "width"), 64 * 10**30, "do not fit"),
-        (("flow", "width"), "wide", "width='wide' must be a positive integer"),
-        (("flow", "width"), 72, "head_width=64 must be even and divide width=72"),
-        (("flow", "layers"), 3, "do not fit: .* is missing"),
-        (("flow", "layers"), 10**9, "layers=1000000000 must be at most 128"),
-        (("flow", "patch_frames"), 10**9, "window_frames=64 must be a multiple"),
-        (("flow", "style_size"), 10**12, "do not fit"),
-        (("flow", "colour"), 1, "do not fit"),
-        (("flow",), [], "do not fit"),
-        (("window_frames",), 10**12, "window_frames=1000000000000 must be .* at most 16384"),
-        (("window_frames",), 64.0, "window_frames=64.0 must be a multiple"),
-        (("window_frames",), 66, "window_frames=66 must be a multiple of patch_frames=4"),
-        (("mel", "n_mels"), 10**12, "do not fit"),
-        (("mel", "n_mels"), 10**30, "do not fit"),
-        (("mel", "hop_length"), 0, "hop_length=0 must be a positive integer"),
-        (("kind",), "vocoder", "holds a vocoder, not a generator"),
-        (("unagan",), {}, "holds flow and unagan"),
+        ({"mel": torch.zeros(MEL.n_mels, FRAMES)}, "mel and given belong together"),
+        ({"steps": 0}, "steps=0 must be at least 1"),
+        ({"guidance": 0.5}, "guidance=0.5 must be 1 to 10"),
+        ({"guidance": float("nan")}, "guidance=nan must be 1 to 10"),
+        ({"style": torch.full((48,), torch.nan)}, "style holds NaN or infinite values"),
+        ({"curves": torch.full((2, FRAMES), torch.inf)}, "curves holds NaN or infinite values"),
     ],
 )
-def test_damaged_or_hostile_config_raises(path, value, message, saved, tmp_path):
-    with pytest.raises(CheckpointError, match=message):
-        load_generator(with_config(saved, tmp_path, path, value))
+def test_bad_requests_are_refused(request_values, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        FlowRequest(**request_values)
 
 
-@pytest.mark.parametrize("name", ["mean", "std", "curve_std", "styles", "network.out.weight"])
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_or_statistics_that_are_no_numbers_raise(name, value, saved, tmp_path):
-    config, tensors = load_checkpoint(saved, kind="generator")
-    tensors[name].flatten()[-1] = value
-    save_checkpoint(tmp_path, kind="generator", config=config, tensors=tensors)
-    with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinite values"):
-        load_generator(tmp_path)
+@pytest.mark.parametrize(
+    ("request_values", "message"),
+    [
+        ({"style": torch.zeros(3)}, r"style of shape \(3,\) must be \(48,\)"),
+        ({"curves": torch.zeros(2, 5)}, r"curves of shape \(2, 5\) must be \(2, 100\)"),
+        (
+            {"mel": torch.zeros(80, FRAMES), "given": torch.ones(FRAMES, dtype=torch.bool)},
+            r"mel of shape \(80, 100\) must be \(20, 100\)",
+        ),
+    ],
+)
+def test_requests_of_another_shape_are_refused(generator, request_values, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        generator.sample(FRAMES, random_seeds=[0], request=FlowRequest(**request_values))
 
 
-@pytest.mark.parametrize("name", ["std", "curve_std", "style_std"])
-def test_spread_that_is_not_positive_raises(name, saved, tmp_path):
-    config, tensors = load_checkpoint(saved, kind="generator")
-    tensors[name][0] = 0
-    save_checkpoint(tmp_path, kind="generator", config=config, tensors=tensors)
-    with pytest.raises(CheckpointError, match="positive"):
-        load_generator(tmp_path)
-
-
-@pytest.mark.parametrize("n_bytes", [0, 5, 1000, -1])
-def test_truncated_weights_raise(n_bytes, saved, tmp_path):
-    copy = with_config(saved, tmp_path, ("version",), 1)
-    path = copy / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:n_bytes])
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_generator(copy)
+@pytest.mark.parametrize("window", [0, 6])
+def test_windows_that_are_not_whole_patches_are_refused(window: int) -> None:
+    with pytest.raises(ParameterError, match=f"window_frames={window} must be a multiple"):
+        FlowGenerator(FlowConfig(width=64, layers=1), MEL, window_frames=window)

@@ -21,7 +21,6 @@ from synth.unagan_generator import (
     _state_generator,
     chunk_plan,
 )
-from training.checkpoint import load_checkpoint, save_checkpoint
 
 MEL = MelSettings(n_mels=20)
 TOY = UnaganConfig(z_channels=6, width=16)
@@ -183,31 +182,6 @@ def test_chunk_joins_would_stick_out_without_overlap(monkeypatch):
     assert change_at_joins(FLAT, width=4) > 1.1
 
 
-def test_save_and_load_give_the_same_sample(tmp_path):
-    model = generator()
-    model.save(tmp_path)
-    loaded = load_generator(tmp_path)
-    assert (loaded.config, loaded.mel, loaded.training_summary) == (TOY, MEL, {"steps": 3})
-    assert torch.equal(loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]))
-
-
-def test_half_precision_weights_load_as_float32(tmp_path):
-    model = generator()
-    model.save(tmp_path)
-    config, tensors = load_checkpoint(tmp_path, kind="generator")
-    save_checkpoint(
-        tmp_path,
-        kind="generator",
-        config=config,
-        tensors={name: t.half() for name, t in tensors.items()},
-    )
-    loaded = load_generator(tmp_path)
-    assert {t.dtype for t in loaded.state_dict().values()} == {torch.float32}
-    torch.testing.assert_close(
-        loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]), rtol=0, atol=0.05
-    )
-
-
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -233,27 +207,6 @@ def test_damaged_config_raises(path, value, message, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=message):
         load_generator(tmp_path)
-
-
-def test_config_without_a_known_architecture_raises(tmp_path):
-    generator().save(tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    config["wavenet"] = config.pop("unagan")
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="holds none; update Demiurge"):
-        load_generator(tmp_path)
-
-
-def test_checkpoint_without_statistics_or_with_impossible_ones_raises(tmp_path):
-    generator().save(tmp_path)
-    config, tensors = load_checkpoint(tmp_path, kind="generator")
-    for broken, message in [
-        ({name: t for name, t in tensors.items() if name != "std"}, "do not fit"),
-        ({**tensors, "std": torch.zeros(20)}, "standard deviation positive"),
-    ]:
-        save_checkpoint(tmp_path, kind="generator", config=config, tensors=broken)
-        with pytest.raises(CheckpointError, match=message):
-            load_generator(tmp_path)
 
 
 def test_normalise_is_undone_by_denormalise():

@@ -16,7 +16,7 @@ RANGE = 9  # range of the logarithms shown, down from the highest
 
 
 def draw_synthesis() -> Figure:
-    generator = load_generator(shipped_model("unagan"))
+    generator = load_generator(shipped_model("generator", "unagan"))
     assert isinstance(generator, UnaganGenerator)
     vocoder = Vocoder.load(shipped_model("vocoder")).prepare()
     frames = round(SECONDS * generator.mel.frame_rate)
