@@ -32,7 +32,7 @@ from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions, ForecasterSummary, train_forecaster
 from synth.generate import GenerateOptions, GenerateSummary, generate
 from synth.generated_manifest import clear_folder
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.vocoder import Vocoder
 
 SECONDS = 20.0  # of a continuation
@@ -115,18 +115,18 @@ def run_demo(out: Path, *, random_seed: int, echo: Echo, progress: Progress) -> 
 
 def make_sounds(out: Path, random_seed: int, echo: Echo, progress: Progress) -> GenerateSummary:
     """Copy the bundled sounds into one folder, generate piano into another, and hold one back."""
-    echo("1. Making piano sound from noise with the shipped UNAGAN and vocoder …")
+    echo("1. Making piano sound from noise with the shipped generator and vocoder …")
     recorded = out / "sounds" / "recorded"
     recorded.mkdir(parents=True, exist_ok=True)
     for path in CORPUS_DIR.iterdir():
         if path.stem != SAME_RECORDING:
             shutil.copyfile(path, recorded / path.name)
-    unagan = shipped_model("unagan")
+    generator = shipped_model("generator")
     vocoder = shipped_model("vocoder")
     folder = out / "sounds" / "generated"
     clear_folder(folder)  # another version's files would be kept
     generated = generate(
-        Generator.load(unagan),
+        load_generator(generator),
         Vocoder.load(vocoder).prepare(),
         folder,
         options=GenerateOptions(
@@ -134,7 +134,7 @@ def make_sounds(out: Path, random_seed: int, echo: Echo, progress: Progress) -> 
             seconds=GENERATED_FILE_SECONDS,
             random_seed=random_seed,
         ),
-        names=(unagan.name, vocoder.name),
+        names=(generator.name, vocoder.name),
         force=True,
         progress=progress,
     )

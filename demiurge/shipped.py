@@ -1,24 +1,87 @@
-"""The weights that come with Demiurge (demiurge/data/weights/MODEL_CARD.md)."""
+"""The weights that come with Demiurge (demiurge/data/weights/MODEL_CARD.md).
+
+`shipped` names the default model of a kind, `shipped:NAME` another.
+"""
 
 from pathlib import Path
+from typing import Any
 
 from demiurge.bundled import DATA
+from files.errors import ParameterError
+from training.checkpoint_config import CONFIG, read_config
 
 WEIGHTS = DATA / "weights"
 SHIPPED = "shipped"
+# of each kind the folders in WEIGHTS, the default first; one may be missing
+MODELS = {
+    "generator": ("flow-piano", "flow-drums", "unagan"),
+    "vocoder": ("vocoder", "vocoder-44k"),
+}
 
 
-def shipped_model(kind: str) -> Path:
-    """Return the folder of the shipped "vocoder" or "unagan"."""
-    return WEIGHTS / kind
+def shipped_names(kind: str) -> list[str]:
+    """Return the names of the shipped models of a kind, the default first."""
+    return [name for name in MODELS[kind] if (WEIGHTS / name / CONFIG).is_file()]
+
+
+def shipped_model(kind: str, name: str | None = None) -> Path:
+    """Return the folder of a shipped model: the default of its kind, or the one of a name.
+
+    Raises
+    ------
+    ParameterError
+        If no model of that kind and name is shipped; the message lists the others.
+    """
+    names = shipped_names(kind)
+    if name is not None and name not in names:
+        known = [SHIPPED, *(f"{SHIPPED}:{other}" for other in names)]
+        raise ParameterError(
+            f"{SHIPPED}:{name}: no {kind} of that name is shipped; choose one of"
+            f" {', '.join(known)}, or give the folder of a model"
+        )
+    return WEIGHTS / (name or names[0])
+
+
+def shipped_vocoder(mel: dict[str, Any]) -> Path | None:
+    """Return the folder of the first shipped vocoder with these mel settings, if there is one."""
+    for name in shipped_names("vocoder"):
+        if read_config(WEIGHTS / name, kind="vocoder")["mel"] == mel:
+            return WEIGHTS / name
+    return None
 
 
 def model_path(name: str | Path, kind: str) -> Path:
-    """Return the folder of a model.
+    """Return the folder of a model that is given by its path or as `shipped[:NAME]`.
 
-    "shipped" means the model that comes with Demiurge, unless there is a folder of that name.
+    An existing folder with such a name goes before the shipped model.
+
+    Raises
+    ------
+    ParameterError
+        If no model of that kind and name is shipped.
     """
     path = Path(name)
-    if str(path) == SHIPPED and not path.is_dir():
-        return shipped_model(kind)
-    return path
+    word, colon, own_name = str(path).partition(":")
+    if word != SHIPPED or path.is_dir():
+        return path
+    return shipped_model(kind, own_name if colon else None)
+
+
+def vocoder_path(name: str | Path, mel: dict[str, Any]) -> Path:
+    """Like `model_path` of a vocoder for a generator: `shipped` is the one that fits its mels.
+
+    Raises
+    ------
+    ParameterError
+        If no such vocoder is shipped.
+    """
+    path = model_path(name, "vocoder")
+    if str(name) != SHIPPED or path == Path(name):
+        return path
+    if found := shipped_vocoder(mel):
+        return found
+    raise ParameterError(
+        f"no shipped vocoder is for the mels of this generator ({mel['n_mels']} bands every"
+        f" {mel['hop_length']} samples at {mel['sample_rate']} Hz); train one with the same --mel:"
+        " demiurge synth train-vocoder"
+    )

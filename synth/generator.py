@@ -1,47 +1,47 @@
-"""A generator: a UNAGAN with its mel settings, normalisation, noise and checkpoint."""
+"""What all generators share: mel settings, normalisation, and the checkpoint."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from files.errors import ParameterError
-from synth.latent import LatentNoise
 from synth.mel import MelSettings
-from synth.unagan import UnaganConfig, build_unagan
 from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
+from training.stored_weights import encode_weights
 
 KIND = "generator"
-CHUNK_FRAMES = 1024  # of one pass, 12 s at 22.05 kHz / 256: about as long as training clips
-OVERLAP_FRAMES = 192  # of neighbouring chunks, for their GRUs to warm up before the crossfade
-FADE_FRAMES = 64  # of the crossfade, in the middle of the overlap
-BATCH_CHUNKS = 16  # twice as fast as one by one; half a gigabyte at width 512
+WEIGHTS = "network."  # prefix of the names of weights
 
 
-class Generator(nn.Module):
-    """Maps random seeds to log-mel spectrograms."""
+class Generator(nn.Module, ABC):
+    """Maps random seeds to log-mel spectrograms.
 
+    Attributes
+    ----------
+    architecture : str
+        "flow", "unagan" or "unagan-nonhierarchical".
+    config : dataclass
+        Sizes of the network.
+    network : Module
+        Makes mels normalised by `mean` and `std`, the statistics of the training mels.
+    training_summary : dict
+        How it was trained; saved with it.
+    """
+
+    architecture: str
+    config: Any
+    network: nn.Module
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self,
-        config: UnaganConfig,
-        mel: MelSettings,
-        *,
-        latent_order: int = 0,
-        training: dict[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, mel: MelSettings, training: dict[str, Any] | None) -> None:
         super().__init__()
-        self.config = config
         self.mel = mel
         self.training_summary = training or {}
-        self.network = build_unagan(mel.n_mels, config)
-        self.latent = LatentNoise(config.z_channels, latent_order)
         self.register_buffer("mean", torch.zeros(mel.n_mels))
         self.register_buffer("std", torch.ones(mel.n_mels))
 
@@ -68,16 +68,9 @@ class Generator(nn.Module):
         """The inverse of `normalise`."""
         return scores * self.std[:, None] + self.mean[:, None]
 
-    @torch.no_grad()
+    @abstractmethod
     def sample(self, frames: int, *, random_seeds: Sequence[int]) -> Tensor:
         """Generate one clip per seed.
-
-        Clips of up to CHUNK_FRAMES take one pass. Longer ones are made of chunks of equal length,
-        which overlap and share the noise where they do::
-
-            ________________
-                         \\ fade
-                   warm-up \\________________
 
         Parameters
         ----------
@@ -90,117 +83,91 @@ class Generator(nn.Module):
         Tensor, shape (len(random_seeds), n_mels, frames)
             Log-mel, not below silence, on the CPU.
         """
-        _check_request(frames, random_seeds)
-        per_step = self.config.frames_per_step
-        length, starts = chunk_plan(-(-frames // per_step), per_step)
-        n_steps = starts[-1] + length
-        mels = torch.zeros(len(random_seeds), self.mel.n_mels, n_steps * per_step)
-        for row, chunk, mel in self._sample_chunks(random_seeds, length, starts):
-            is_last = chunk == len(starts) - 1
-            weights = _weights(length, per_step, first=chunk == 0, last=is_last)
-            start = starts[chunk] * per_step
-            mels[row, :, start : start + length * per_step] += mel * weights
-        return mels[..., :frames].clamp_min(self.mel.silence)
 
-    def _sample_chunks(
-        self, random_seeds: Sequence[int], length: int, starts: list[int]
-    ) -> Iterator[tuple[int, int, Tensor]]:
-        """Yield (number of the clip, number of the chunk, its mel) of all chunks."""
-        rngs = [np.random.default_rng(seed) for seed in random_seeds]
-        noise = [self.latent.draw(rng, starts[-1] + length) for rng in rngs]
-        chunks = [(row, chunk) for chunk in range(len(starts)) for row in range(len(random_seeds))]
-        for i in range(0, len(chunks), BATCH_CHUNKS):
-            batch = chunks[i : i + BATCH_CHUNKS]
-            z = []
-            states = []
-            for row, chunk in batch:
-                start = starts[chunk]
-                z.append(noise[row][:, start : start + length])
-                states.append(_state_generator(random_seeds[row], chunk))
-            scores = self.network(torch.stack(z).to(self.mean), states)
-            mels = self.denormalise(scores).cpu()
-            for (row, chunk), mel in zip(batch, mels, strict=True):
-                yield row, chunk, mel
-
-    def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
-        """Write the checkpoint, the network's weights as `dtype`: float16 takes half the space."""
-        values = {
-            "unagan": asdict(self.config),
-            "mel": self.mel.to_dict(),
-            "latent_order": self.latent.order,
-            "training": self.training_summary,
-        }
-        tensors = {
-            name: tensor.to(dtype) if name.startswith("network.") else tensor
-            for name, tensor in self.state_dict().items()
-        }
-        save_checkpoint(folder, kind=KIND, config=values, tensors=tensors)
+    @abstractmethod
+    def own_config(self) -> dict[str, Any]:
+        """Return the part of config.json that only this architecture has."""
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Rebuild a generator from its checkpoint, ready to sample.
+    @abstractmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Rebuild a generator from its config.json, with random weights."""
 
-        Weights of any precision become float32.
+    def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
+        """Write the checkpoint, with the network's weights stored as `dtype`.
 
-        Raises
-        ------
-        CheckpointError
-            If it is missing, damaged, of another kind or version, or its parts do not fit each
-            other.
+        float16 takes half the space, int8 (of matrices; see `training.stored_weights`) a quarter.
         """
-        values, tensors = load_checkpoint(folder, kind=KIND)
-        with rebuilding(folder):
-            sizes = {**values["unagan"], "upsamplings": tuple(values["unagan"]["upsamplings"])}
-            mel = MelSettings.from_dict(values["mel"])
-            order = values["latent_order"]
-            training = values["training"]
-            generator = cls(UnaganConfig(**sizes), mel, latent_order=order, training=training)
-            generator.load_state_dict(tensors)
-            generator.set_statistics(generator.mean, generator.std)  # checks them
-        return generator.eval()
+        values = {
+            **self.own_config(),
+            "mel": self.mel.to_dict(),
+            "training": self.training_summary,
+        }
+        tensors = self.state_dict()
+        weights = {name: tensors.pop(name) for name in list(tensors) if name.startswith(WEIGHTS)}
+        stored = {**tensors, **encode_weights(weights, dtype)}
+        save_checkpoint(folder, kind=KIND, config=values, tensors=stored)
 
 
-def chunk_plan(steps: int, frames_per_step: int) -> tuple[int, list[int]]:
-    """Return chunks of equal length that cover `steps` steps of noise.
+def load_generator(folder: str | Path) -> Generator:
+    """Rebuild a generator from its checkpoint, ready to sample.
 
-    They end less than one step per chunk after the last step.
+    Weights of any precision become float32.
 
-    Returns
-    -------
-    length : int
-        Steps of every chunk, at most CHUNK_FRAMES of frames.
-    starts : list of int
-        First step of each.
+    Raises
+    ------
+    CheckpointError
+        If it is missing, damaged, of another kind or version, or its parts do not fit each other.
     """
-    longest = CHUNK_FRAMES // frames_per_step
-    if steps <= longest:
-        return steps, [0]
-    overlap = -(-OVERLAP_FRAMES // frames_per_step)
-    n_chunks = -(-(steps - overlap) // (longest - overlap))
-    hop = -(-(steps - overlap) // n_chunks)
-    return hop + overlap, [i * hop for i in range(n_chunks)]
+    config, tensors = load_checkpoint(folder, kind=KIND)
+    with rebuilding(folder):
+        architecture = _class_of(config)
+        with torch.device("meta"):  # takes no memory, whatever sizes the config has
+            _check_tensors(architecture.from_config(config).state_dict(), tensors)
+        generator = architecture.from_config(config)
+        generator.load_state_dict(tensors)
+        _check_spreads(generator)
+    return generator.eval()
 
 
-def _weights(length: int, frames_per_step: int, *, first: bool, last: bool) -> Tensor:
-    """Return the weight of each frame of a chunk; with those of its neighbours they sum to 1."""
-    overlap = -(-OVERLAP_FRAMES // frames_per_step) * frames_per_step
-    from_middle = torch.arange(overlap) + 0.5 - overlap / 2
-    rise = (from_middle / FADE_FRAMES + 0.5).clamp(0, 1)
-    weights = torch.ones(length * frames_per_step)
-    if not first:
-        weights[:overlap] = rise
-    if not last:
-        weights[-overlap:] *= rise.flip(0)
-    return weights
+def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """Refuse tensors of other shapes, or with values that are not numbers."""
+    for name, tensor in expected.items():
+        if name not in found:
+            raise ParameterError(
+                f"its config and weights do not fit: {name} is missing; restore a copy"
+            )
+        if found[name].shape != tensor.shape:
+            raise ParameterError(
+                f"its config and weights do not fit: {name} has shape {tuple(found[name].shape)},"
+                f" not {tuple(tensor.shape)}; restore a copy"
+            )
+        if not found[name].isfinite().all():
+            raise ParameterError(f"{name} holds NaN or infinite values; restore a copy")
 
 
-def _state_generator(seed: int, chunk: int) -> torch.Generator:
-    """Return the random generator of a chunk's initial GRU states."""
-    state = np.random.SeedSequence([seed, chunk + 1]).generate_state(1)
-    return torch.Generator().manual_seed(int(state[0]))
+def _class_of(config: dict[str, Any]) -> type[Generator]:
+    """Return the class of a checkpoint: the one whose name is a key of its config."""
+    from synth.flow_generator import FlowGenerator  # these import this file
+    from synth.unagan_generator import UnaganGenerator
+
+    classes: dict[str, type[Generator]] = {"flow": FlowGenerator, "unagan": UnaganGenerator}
+    found = [name for name in classes if name in config]
+    if len(found) != 1:
+        raise ParameterError(
+            f"its config must hold the sizes of one generator, {' or '.join(classes)}, and holds"
+            f" {' and '.join(found) or 'none'}; update Demiurge or restore a copy"
+        )
+    return classes[found[0]]
 
 
-def _check_request(frames: int, random_seeds: Sequence[int]) -> None:
+def _check_spreads(generator: Generator) -> None:
+    for name, tensor in generator.state_dict().items():
+        if name.endswith("std") and not (tensor > 0).all():
+            raise ParameterError(f"{name} must be positive; restore a copy")
+
+
+def check_request(frames: int, random_seeds: Sequence[int]) -> None:
     if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
         raise ParameterError(f"frames={frames!r} must be a positive integer")
     if not random_seeds or not all(isinstance(seed, int) and seed >= 0 for seed in random_seeds):

@@ -70,6 +70,11 @@ class MelSettings:
         """The log-mel value of silence, the lowest possible."""
         return math.log(self.floor) if self.log == "ln" else math.log10(self.floor)
 
+    @property
+    def nepers(self) -> float:
+        """Nepers in a unit of log-mel."""
+        return 1.0 if self.log == "ln" else math.log(10)
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -3,15 +3,21 @@
 A test checks that they are those of the registries, `synth.architectures` and `synth.mel`.
 """
 
-from synth.unagan_sizes import SIZES
+from collections.abc import Mapping
+
+from synth import flow_sizes, unagan_sizes
+from synth.sizes import Sizes
 
 VOCODERS = ("vocos-small", "vocos", "hifigan-v1", "hifigan-v2", "hifigan-v3", "melgan")
 DEFAULT_VOCODER = "vocos-small"
 
-UNAGAN_ARCHITECTURES = ("hierarchical", "nonhierarchical")
-DEFAULT_UNAGAN = "hierarchical"
-UNAGAN_SIZES = tuple(SIZES)
-DEFAULT_UNAGAN_SIZE = "published"
+# named sizes of the generators, the default first
+GENERATORS: dict[str, Mapping[str, Sizes]] = {
+    "flow": flow_sizes.SIZES,
+    "unagan": unagan_sizes.SIZES,
+    "unagan-nonhierarchical": unagan_sizes.SIZES,
+}
+DEFAULT_GENERATOR = "flow"
 
 MEL_PRESETS = ("22k", "44k", "hifigan", "melgan")
 DEFAULT_MEL = "22k"  # of the shipped models

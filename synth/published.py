@@ -18,6 +18,7 @@ from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings
 from synth.published_files import check_config, read_config, read_state, read_statistic, some_of
 from synth.unagan import UnaganConfig
+from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 
 V1_CHANNELS = 512
@@ -177,14 +178,14 @@ def _melgan(values: dict[str, Any]) -> Vocoder:
     return Vocoder("melgan", mel, config=sizes)
 
 
-def _unagan(values: dict[str, Any]) -> Generator:
+def _unagan(values: dict[str, Any]) -> UnaganGenerator:
     config = UnaganConfig(
         z_channels=values["z_dim"],
         width=values["hidden_dim"],
         groups=values["num_groups"],
         upsamplings=tuple(values["z_scale_factors"]),
     )
-    return Generator(config, _melgan_mel(values, n_mels=values["feat_dim"]))
+    return UnaganGenerator(config, _melgan_mel(values, n_mels=values["feat_dim"]))
 
 
 def _melgan_mel(values: dict[str, Any], **sizes: Any) -> MelSettings:

@@ -1,6 +1,6 @@
 """Training on a folder of audio, the common part of vocoders and generators."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from files.atomic import cannot_write
 from files.errors import ParameterError
 from files.progress import Progress
-from synth.dataset import AudioDataset, open_dataset
+from synth.dataset import AudioDataset, AudioFile, open_dataset
 from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings
 from synth.segments import Segments, split_files
@@ -25,6 +25,9 @@ from training.precision import autocast
 from training.tracking import find_wandb
 from training.trainable import Trainable, check_gradient
 from training.training_position import TrainingSummary
+
+# Of a mel band: an always silent one has no spread, and must not amplify other audio.
+MIN_STD = 0.1
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class AudioTraining(Trainable):
         self.train = Segments(dataset, train, excerpt_frames)
         torch.manual_seed(options.random_seed)
 
-    def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, skip: int) -> Iterator[Any]:
         rng = np.random.default_rng([self.options.random_seed, epoch])
         share = (self.distributed.rank, self.distributed.world_size)
         return self.train.batches(rng, self.options.batch_size, skip=skip, share=share)
@@ -141,6 +144,21 @@ class AudioTraining(Trainable):
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
         """Write pictures and audio made by the EMA; return their paths."""
         raise NotImplementedError
+
+
+def mel_moments(dataset: AudioDataset, files: Sequence[AudioFile]) -> tuple[Tensor, Tensor]:
+    """Return the mean and standard deviation of each band, (n_mels,) each, of some files."""
+    sums = np.zeros(dataset.settings.n_mels)
+    squares = np.zeros(dataset.settings.n_mels)
+    n = 0
+    for file in files:
+        frames = dataset.mel_of(file).astype(np.float64)
+        sums = sums + frames.sum(1)
+        squares = squares + np.square(frames).sum(1)
+        n = n + frames.shape[1]
+    mean = sums / n
+    std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), MIN_STD)
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
 def train_on_folder(

@@ -15,13 +15,14 @@ from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from synth.began import BeganBalance, MelAutoencoder
 from synth.dataset import AudioDataset
-from synth.generator import KIND, Generator
+from synth.generator import KIND
 from synth.mel import log_mel
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
 from synth.samples import save_generated
 from synth.segments import Segments
 from synth.train import AudioTraining, AudioTrainingSummary, train_on_folder
 from synth.unagan import MelEncoder
+from synth.unagan_generator import UnaganGenerator
 from synth.unagan_options import SIZES, UnaganOptions
 from training.distributed import Distributed
 from training.frechet import frechet_distance
@@ -46,7 +47,7 @@ def train_unagan(
     folder: Path,
     *,
     options: UnaganOptions,
-    start: Generator | None = None,
+    start: UnaganGenerator | None = None,
     resume: bool = False,
     wandb: bool = False,
     progress: Progress = no_progress,
@@ -58,7 +59,7 @@ def train_unagan(
 
     Parameters
     ----------
-    start : Generator, optional
+    start : UnaganGenerator, optional
         Model to start from; its sizes, mel settings and statistics are kept.
 
     Raises
@@ -84,7 +85,7 @@ class UnaganTraining(AudioTraining):
     """A generator, its discriminator, the cycle's encoder, the balance and the optimisers."""
 
     options: UnaganOptions
-    model: Generator
+    model: UnaganGenerator
     loss_prefix = "generator/"
 
     def __init__(
@@ -92,7 +93,7 @@ class UnaganTraining(AudioTraining):
         dataset: AudioDataset,
         options: UnaganOptions,
         distributed: Distributed,
-        start: Generator | None = None,
+        start: UnaganGenerator | None = None,
     ) -> None:
         super().__init__(
             dataset,
@@ -120,7 +121,7 @@ class UnaganTraining(AudioTraining):
             "mel": dataset.settings.to_dict(),
         }
 
-    def _make_networks(self, start: Generator | None) -> None:
+    def _make_networks(self, start: UnaganGenerator | None) -> None:
         options = self.options
         n_mels = self.dataset.settings.n_mels
         self.model = copy.deepcopy(start) if start else self._new_generator()
@@ -143,11 +144,11 @@ class UnaganTraining(AudioTraining):
             self.encoder = MelEncoder(n_mels, self.model.config).to(self.device)
             self.parts["encoder"] = self.encoder
 
-    def _new_generator(self) -> Generator:
+    def _new_generator(self) -> UnaganGenerator:
         """Make a generator with random weights and the statistics of the training files."""
         options = self.options
         mel = self.dataset.settings
-        generator = Generator(options.config(), mel, latent_order=options.latent_order)
+        generator = UnaganGenerator(options.config(), mel, latent_order=options.latent_order)
         sums = np.zeros(mel.n_mels)
         squares = np.zeros(mel.n_mels)
         n = 0
@@ -280,7 +281,7 @@ class UnaganTraining(AudioTraining):
         return self.model.normalise(clips.to(self.device)).cpu().numpy()
 
     def _sample(self, ema: nn.Module, n_clips: int, frames: int) -> Tensor:
-        assert isinstance(ema, Generator)
+        assert isinstance(ema, UnaganGenerator)
         return ema.sample(frames, random_seeds=range(n_clips))
 
     def load_state(self, state: dict[str, Any]) -> None:

@@ -1,13 +1,15 @@
 """Options for training a UNAGAN, and the checks that they fit together."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from files.errors import ParameterError
 from synth.mel_statistics import WINDOW_FRAMES
-from synth.names import UNAGAN_ARCHITECTURES
 from synth.train import AudioTrainingOptions
 from synth.unagan import UnaganConfig
+from synth.unagan_generator import UnaganGenerator
 
+ARCHITECTURES = ("unagan", "unagan-nonhierarchical")
 MAX_LATENT_ORDER = 16
 SIZES = (
     "architecture",
@@ -25,7 +27,7 @@ class UnaganOptions(AudioTrainingOptions):
     """Options for training a UNAGAN. The defaults are the published ones, which need a GPU."""
 
     batch_size: int = 5
-    architecture: str = "hierarchical"
+    architecture: str = ARCHITECTURES[0]
     cycle: bool = True
     width: int = 512
     discriminator_width: int = 512
@@ -35,10 +37,10 @@ class UnaganOptions(AudioTrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.architecture not in UNAGAN_ARCHITECTURES:
+        if self.architecture not in ARCHITECTURES:
             raise ParameterError(
                 f"architecture={self.architecture!r} is not known; choose"
-                f" {' or '.join(UNAGAN_ARCHITECTURES)}"
+                f" {' or '.join(ARCHITECTURES)}"
             )
         if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
             raise ParameterError(
@@ -63,6 +65,11 @@ class UnaganOptions(AudioTrainingOptions):
                 f"latent_order={self.latent_order} must be 0 to {MAX_LATENT_ORDER}"
             )
 
+    @staticmethod
+    def sizes_of(start: UnaganGenerator) -> dict[str, Any]:
+        """Return the options that are decided by the generator to start from."""
+        return {"width": start.config.width, "latent_order": start.latent.order}
+
     def config(self) -> UnaganConfig:
-        upsamplings = UnaganConfig().upsamplings if self.architecture == "hierarchical" else ()
+        upsamplings = UnaganConfig().upsamplings if self.architecture == "unagan" else ()
         return UnaganConfig(width=self.width, upsamplings=upsamplings)

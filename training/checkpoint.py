@@ -17,6 +17,7 @@ from torch import Tensor
 from files.atomic import make_folder, replacing
 from files.errors import CheckpointError, DemiurgeError, ParameterError
 from training.checkpoint_config import CONFIG, VERSION, read_config
+from training.stored_weights import decode_weights
 
 WEIGHTS = "model.safetensors"
 STATE = "training.pt"
@@ -61,7 +62,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read a checkpoint of the given kind.
+    """Read a checkpoint of the given kind. Weights stored in 8 bits become float32.
 
     Returns
     -------
@@ -76,11 +77,13 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
     folder = Path(folder)
     config = read_config(folder, kind=kind)
     try:
-        return config, load_file(folder / WEIGHTS)
+        stored = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy"
         ) from error
+    with rebuilding(folder / WEIGHTS):
+        return config, decode_weights(stored)
 
 
 @contextmanager

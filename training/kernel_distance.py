@@ -32,7 +32,7 @@ class Kernels:
     def of(cls, rows: np.ndarray, reference: np.ndarray) -> Self:
         """Compare each row with each; the arguments and errors are `kernel_distance`'s."""
         rows, reference = checked_rows(rows=rows, reference=reference)
-        of_reference = _squared_distances(reference, reference)
+        of_reference = squared_distances(reference, reference)
         pairs = of_reference[np.triu_indices(len(reference), k=1)]
         variance = float(np.median(np.sqrt(pairs))) ** 2
         if variance == 0:
@@ -41,9 +41,9 @@ class Kernels:
                 " give more varied audio"
             )
         squared = (
-            _squared_distances(rows, rows),
+            squared_distances(rows, rows),
             of_reference,
-            _squared_distances(rows, reference),
+            squared_distances(rows, reference),
         )
         return cls(*(np.exp(-distances / (2 * variance)) for distances in squared))
 
@@ -143,6 +143,7 @@ def _without_diagonal(kernel: np.ndarray) -> np.ndarray:
     return kernel - np.diag(np.diag(kernel))
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the squared distance of each row of (n, d) from each of (m, d): (n, m)."""
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     return np.maximum(squared, 0)

@@ -17,6 +17,7 @@ from training.distributed import Distributed
 from training.ema import update_ema
 from training.interrupt import Interrupt
 from training.options import TrainingOptions
+from training.prefetch import prefetched
 from training.report import Report
 from training.state import StateFile
 from training.threads import torch_threads
@@ -105,7 +106,7 @@ class TrainingLoop:
     def _train_epoch(self) -> str | None:
         """Train to the end of the epoch; return why training ends, or None."""
         at = self.at
-        batches = self.trainable.batches(at.epoch, at.batch)
+        batches = prefetched(self.trainable.batches(at.epoch, at.batch))
         while at.step < self.options.steps:
             began = time.perf_counter()
             batch = next(batches, None)

@@ -13,9 +13,10 @@ from demiurge.shipped import shipped_model
 from synth.architectures import ARCHITECTURES
 from synth.dataset import open_dataset
 from synth.generate import GenerateOptions, generate
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.griffin_lim import griffin_lim
 from synth.mel import PRESETS
+from synth.unagan_generator import UnaganGenerator
 from synth.unagan_options import UnaganOptions
 from synth.vocoder import Vocoder
 
@@ -23,6 +24,7 @@ SECONDS = 5.0  # of audio for the published sizes
 SECONDS_FULL = 30.0
 SHIPPED_SECONDS = 120.0  # of audio for the shipped models
 SHIPPED_FILES = 4
+UNAGANS = ("unagan", "unagan-nonhierarchical")
 CLIP_SECONDS = 10.0
 N_CLIPS = 8
 
@@ -39,7 +41,7 @@ def bench_synth(audio: Path, repeats: int, full: bool) -> list[Result]:
         trained.append("unagan")
     return [
         *(bench_vocoder(name, short, repeats) for name in ARCHITECTURES),
-        *(bench_unagan(kind, repeats) for kind in ("hierarchical", "nonhierarchical")),
+        *(bench_unagan(kind, repeats) for kind in UNAGANS),
         bench_shipped_vocoder(mel, repeats),
         bench_generate(repeats),
         *(bench_training(name, dataset) for name in trained),
@@ -100,7 +102,7 @@ def rounding_noise_db(outputs: dict[str, np.ndarray]) -> float:
 def bench_unagan(kind: str, repeats: int) -> Result:
     """Generate several clips together, against one by one."""
     torch.manual_seed(0)
-    generator = Generator(UnaganOptions(architecture=kind).config(), PRESETS["22k"]).eval()
+    generator = UnaganGenerator(UnaganOptions(architecture=kind).config(), PRESETS["22k"]).eval()
     frames = int(CLIP_SECONDS * generator.mel.frame_rate) // 16 * 16
 
     @torch.inference_mode()
@@ -115,10 +117,10 @@ def bench_unagan(kind: str, repeats: int) -> Result:
     audio_seconds = N_CLIPS * frames / generator.mel.frame_rate
     what = f"{N_CLIPS} clips of {CLIP_SECONDS:.0f} s, width {generator.config.width}"
     baseline = "plain eager float32 module, clip by clip"
-    return Result(f"synth unagan {kind}", what, baseline, *times, audio_seconds, repeats)
+    return Result(f"synth {kind}", what, baseline, *times, audio_seconds, repeats)
 
 
-def random_noise(generator: Generator, frames: int) -> torch.Tensor:
+def random_noise(generator: UnaganGenerator, frames: int) -> torch.Tensor:
     """Return noise for so many frames, shape (1, z_channels, steps)."""
     config = generator.config
     return torch.randn(1, config.z_channels, frames // config.frames_per_step)
@@ -148,10 +150,11 @@ def bench_shipped_vocoder(mel: np.ndarray, repeats: int) -> Result:
 
 def bench_generate(repeats: int) -> Result:
     """Generate files with the shipped models as `synth generate` does."""
-    unagan = shipped_model("unagan")
+    unagan = shipped_model("generator", "unagan")
     vocoder = shipped_model("vocoder")
     names = (str(unagan), str(vocoder))
-    generator = Generator.load(unagan)
+    generator = load_generator(unagan)
+    assert isinstance(generator, UnaganGenerator)
     prepared = Vocoder.load(vocoder).prepare()
     eager = Vocoder.load(vocoder)
     file_seconds = SHIPPED_SECONDS / SHIPPED_FILES

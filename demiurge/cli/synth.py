@@ -24,8 +24,9 @@ from demiurge.cli.options.output import (
 )
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_generate import generate
-from demiurge.cli.synth_training import train_unagan, train_vocoder
+from demiurge.cli.synth_training import train_generator, train_vocoder
 from demiurge.cli.terminal import counted, echo_json
+from demiurge.shipped import MODELS, SHIPPED, shipped_names
 from files.errors import ParameterError
 
 
@@ -33,8 +34,9 @@ from files.errors import ParameterError
 def synth() -> None:
     """Train vocoders and generators, and make audio with them.
 
-    A vocoder turns mel spectrograms into audio; a generator (UNAGAN) makes mel spectrograms from
-    noise. In place of a model, the word shipped names the one that comes with Demiurge.
+    A vocoder turns mel spectrograms into audio; a generator makes mel spectrograms from noise. In
+    place of a model, shipped and shipped:NAME mean models that come with Demiurge; demiurge synth
+    models lists them.
     """
 
 
@@ -137,19 +139,19 @@ def import_(
     z_scale_factors. MelGAN and UNAGAN also take a sampling_rate.
     """
     from synth.published import import_published
+    from synth.vocoder import Vocoder
 
     check_model_output(model_dir, force=force)
     model = import_published(checkpoint, config, statistics=statistics)
     model.save(model_dir)
     mel = model.mel
     note = model.training_summary.get("note")
-    architecture = getattr(model, "architecture", "unagan")
     parameters = sum(p.numel() for p in model.parameters())
     if as_json:
         facts = {
             "model": str(model_dir),
-            "kind": type(model).__name__.lower(),
-            "architecture": architecture,
+            "kind": "vocoder" if isinstance(model, Vocoder) else "generator",
+            "architecture": model.architecture,
             "parameters": parameters,
             "mel": mel.to_dict(),
             "note": note,
@@ -157,8 +159,8 @@ def import_(
         echo_json(facts)
         return
     click.echo(
-        f"{model_dir}: {architecture} of {parameters / 1e6:.2f} million parameters; {mel.n_mels}"
-        f" mel bands every {mel.hop_length} samples at {mel.sample_rate} Hz"
+        f"{model_dir}: {model.architecture} of {parameters / 1e6:.2f} million parameters;"
+        f" {mel.n_mels} mel bands every {mel.hop_length} samples at {mel.sample_rate} Hz"
     )
     if note:
         click.echo(f"  {note}; import it again with --statistics MEAN STD")
@@ -167,16 +169,28 @@ def import_(
 @command(examples=("demiurge synth models", "demiurge synth models --json"))
 @json_option
 def models(as_json: bool) -> None:
-    """List the vocoders that can be trained, and their sizes."""
+    """List the vocoders and generators that can be trained, with their sizes, and those shipped."""
     from synth.architectures import ARCHITECTURES
+    from synth.names import GENERATORS
 
-    sizes = {name: asdict(architecture.sizes) for name, architecture in ARCHITECTURES.items()}
+    vocoders = {name: asdict(architecture.sizes) for name, architecture in ARCHITECTURES.items()}
+    generators = {
+        name: {size: asdict(values) for size, values in sizes.items()}
+        for name, sizes in GENERATORS.items()
+    }
+    shipped = {kind: shipped_names(kind) for kind in MODELS}
     if as_json:
-        echo_json({"vocoders": sizes})
+        echo_json({"vocoders": vocoders, "generators": generators, "shipped": shipped})
         return
-    for name, values in sizes.items():
+    rows = {f"vocoder {name}": values for name, values in vocoders.items()}
+    for name, sizes in generators.items():
+        rows |= {f"generator {name}, size {size}": values for size, values in sizes.items()}
+    for name, values in rows.items():
         click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+    for kind, (first, *others) in shipped.items():
+        names = [f"{SHIPPED} ({first})", *(f"{SHIPPED}:{name}" for name in others)]
+        click.echo(f"{kind}s that come with Demiurge: {', '.join(names)}")
 
 
-for part in (generate, resynth, train_vocoder, train_unagan, evaluate, import_, models):
+for part in (generate, resynth, train_vocoder, train_generator, evaluate, import_, models):
     synth.add_command(part)

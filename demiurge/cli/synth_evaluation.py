@@ -12,10 +12,10 @@ from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.models import (
     audio_argument,
     echo_left_out,
+    generator_argument,
     load_generator,
     load_vocoder,
     musicnn_option,
-    unagan_argument,
     vocoder_argument,
 )
 from demiurge.cli.options.output import (
@@ -115,12 +115,12 @@ def evaluate_vocoder(
 @command(
     "generator",
     examples=(
-        "demiurge synth evaluate generator my.unagan my.vocoder my_sounds",
+        "demiurge synth evaluate generator my.generator my.vocoder my_sounds",
         "demiurge synth evaluate generator shipped shipped piano --other rock=rock_songs --other"
         " drums=loops --minutes 20",
     ),
 )
-@unagan_argument
+@generator_argument
 @vocoder_argument
 @audio_argument
 @click.option(
@@ -135,7 +135,7 @@ def evaluate_vocoder(
 @random_seed_option()
 @json_option
 def evaluate_generator(
-    unagan_dir: Path,
+    generator_dir: Path,
     vocoder_dir: Path,
     audio_dir: Path,
     others: tuple[str, ...],
@@ -144,19 +144,19 @@ def evaluate_generator(
     random_seed: int,
     as_json: bool,
 ) -> None:
-    """Compare generated audio with the audio that UNAGAN was trained on.
+    """Compare generated audio with the audio that GENERATOR was trained on.
 
-    UNAGAN and VOCODER make as much audio as there is below AUDIO_DIR, up to --minutes. Sets that
-    bound its distance from below, and others that it must beat, are shown beside it. Needs the
-    package musicnn.
+    GENERATOR and VOCODER make as much audio as there is below AUDIO_DIR, up to --minutes. Sets
+    that bound its distance from below, and others that it must beat, are shown beside it. Needs
+    the package musicnn.
     """
     from synth.evaluate_generator import evaluate_generator as evaluate_clips
     from synth.musicnn import Musicnn
 
     folders = named_folders(others)
     embedding = Musicnn.find(musicnn)
-    generator = load_generator(unagan_dir)
-    vocoder = load_vocoder(vocoder_dir).prepare()
+    generator = load_generator(generator_dir)
+    vocoder = load_vocoder(vocoder_dir, generator.mel).prepare()
     with progress_bar("evaluating", quiet=as_json) as progress:
         report = evaluate_clips(
             generator,

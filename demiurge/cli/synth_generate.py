@@ -10,9 +10,9 @@ import click
 
 from demiurge.cli.options.command import command, option_group
 from demiurge.cli.options.models import (
+    generator_argument,
     load_generator,
     load_vocoder,
-    unagan_argument,
     vocoder_argument,
 )
 from demiurge.cli.options.output import force_option, json_option, random_seed_option
@@ -62,11 +62,11 @@ generate_options = option_group(
 @command(
     examples=(
         "demiurge synth generate shipped shipped generated --minutes 30",
-        "demiurge synth generate my.unagan my.vocoder generated --minutes 600 --seconds 60"
+        "demiurge synth generate my.generator my.vocoder generated --minutes 600 --seconds 60"
         " --random-seed 3",
     )
 )
-@unagan_argument
+@generator_argument
 @vocoder_argument
 @click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
 @generate_options
@@ -75,7 +75,7 @@ generate_options = option_group(
 @force_option
 @json_option
 def generate(
-    unagan_dir: Path,
+    generator_dir: Path,
     vocoder_dir: Path,
     out: Path,
     options: GenerateOptions,
@@ -84,7 +84,7 @@ def generate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Fill OUT_DIR with audio by a UNAGAN and a vocoder.
+    """Fill OUT_DIR with audio by a generator and a vocoder.
 
     It can be interrupted at any time: the same command continues, and more --minutes add files.
     With --force, files generated there with other options or models are replaced.
@@ -92,10 +92,11 @@ def generate(
     from synth.generate import generate as generate_audio
     from training.distributed import Distributed
 
-    names = (unagan_dir.absolute().name, vocoder_dir.absolute().name)
+    names = (generator_dir.absolute().name, vocoder_dir.absolute().name)
     torch_device = Distributed().device(device)
-    generator = load_generator(unagan_dir).to(torch_device)
-    vocoder = load_vocoder(vocoder_dir).prepare(precision=precision, device=torch_device)
+    generator = load_generator(generator_dir).to(torch_device)
+    vocoder = load_vocoder(vocoder_dir, generator.mel)
+    vocoder.prepare(precision=precision, device=torch_device)
     try:
         with progress_bar("generating", quiet=as_json) as progress:
             summary = generate_audio(

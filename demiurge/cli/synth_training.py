@@ -1,4 +1,4 @@
-"""demiurge synth train-vocoder and train-unagan."""
+"""demiurge synth train-vocoder and train-generator."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from demiurge.cli.options.models import (
 from demiurge.cli.options.output import force_option, json_option
 from demiurge.cli.options.synth_training import (
     OWN,
+    AskedGenerator,
     AskedTraining,
-    AskedUnagan,
     AskedVocoder,
-    unagan_options,
+    generator_options,
     vocoder_options,
 )
 from demiurge.cli.options.training import training_facts
 from demiurge.cli.synth_training_report import echo_mel, echo_next, echo_summary
 from demiurge.cli.terminal import echo_json, progress_bar
-from files.errors import ParameterError
+from files.errors import CheckpointError, ParameterError
+from synth.names import DEFAULT_GENERATOR
 
 if TYPE_CHECKING:
+    from synth.flow_options import FlowOptions
     from synth.generator import Generator
     from synth.train import AudioTrainingSummary
     from synth.train_vocoder import VocoderOptions
     from synth.unagan_options import UnaganOptions
     from synth.vocoder import Vocoder
+
+    Train = Callable[..., AudioTrainingSummary]
 
 
 @command(
@@ -63,7 +67,7 @@ def train_vocoder(
     from synth.train_vocoder import VocoderOptions
     from synth.train_vocoder import train_vocoder as train
 
-    saved, start = prepare(audio_dir, model_dir, asked, force=force)
+    saved, start = prepare(audio_dir, model_dir, asked, kind="vocoder", force=force)
     started = load_vocoder(start) if start else None
     own = {"architecture": started.architecture} if started else {}
     options = VocoderOptions(**{**saved, **asked.values(), **own})
@@ -71,53 +75,73 @@ def train_vocoder(
 
 
 @command(
-    "train-unagan",
+    "train-generator",
     examples=(
-        "demiurge synth train-unagan my_sounds my.unagan --size small --minutes 600",
-        "demiurge synth train-unagan my_sounds my.unagan --resume --minutes 60",
-        "demiurge synth train-unagan my_sounds my.unagan --device cuda --precision bfloat16",
+        "demiurge synth train-generator my_sounds my.generator --minutes 600",
+        "demiurge synth train-generator my_sounds my.generator --resume --minutes 60",
+        "demiurge synth train-generator my_sounds my.generator --from shipped --minutes 60",
+        "demiurge synth train-generator my_sounds my.unagan --architecture unagan --size small",
+        "demiurge synth train-generator my_sounds my.generator --size my_sizes.json --device cuda"
+        " --precision bfloat16",
     ),
 )
 @audio_argument
 @model_argument
-@unagan_options
+@generator_options
 @force_option
 @json_option
-def train_unagan(
-    audio_dir: Path, model_dir: Path, asked: AskedUnagan, force: bool, as_json: bool
+def train_generator(
+    audio_dir: Path, model_dir: Path, asked: AskedGenerator, force: bool, as_json: bool
 ) -> None:
-    """Train a UNAGAN on audio and save it in MODEL.
+    """Train a generator on audio and save it in MODEL.
 
-    FILE.json may hold width and discriminator_width (channels), clip_frames (length of a training
-    excerpt), batch_size, cycle (true to train an encoder that recovers the noise),
-    adversarial_from (training steps before the discriminator joins) and latent_order (of the
-    autoregression that colours the noise); the rest is as published. With --from, the width and
-    the order are those of that model.
+    A flow (--architecture flow) learns most in a given time, and is the only one that continues
+    and fills sounds. A JSON file of sizes has some of the names that demiurge synth models shows
+    for the architecture; the rest is as in its first size. With --from, the sizes of networks are
+    those of that model.
 
     Stopping, --resume and torchrun work as with train-vocoder.
     """
-    from synth.train_unagan import train_unagan as train
-    from synth.unagan_options import UnaganOptions
-
-    saved, start = prepare(audio_dir, model_dir, asked, force=force)
+    saved, start = prepare(audio_dir, model_dir, asked, kind="generator", force=force)
     started = load_generator(start) if start else None
-    own = sizes_of(started) if started else {}
-    options = UnaganOptions(**{**saved, **asked.values(), **own})
+    before = saved.get("architecture")
+    architecture = started.architecture if started else asked.architecture or before
+    architecture = architecture or DEFAULT_GENERATOR
+    if before not in (None, architecture):
+        raise ParameterError(
+            f"{model_dir}: was trained with architecture {before} (not {architecture}); to resume,"
+            " give the same, or leave this option out"
+        )
+    values = {**saved, **asked.values_for(architecture)}
+    values.pop("architecture", None)
+    train, options = training_of(architecture, values, started)
     run(train, audio_dir, model_dir, started, options, asked, as_json=as_json)
 
 
-def sizes_of(generator: Generator) -> dict[str, Any]:
-    """Return the options that are decided by the generator to start from."""
-    hierarchical = bool(generator.config.upsamplings)
-    return {
-        "architecture": "hierarchical" if hierarchical else "nonhierarchical",
-        "width": generator.config.width,
-        "latent_order": generator.latent.order,
-    }
+def training_of(
+    architecture: str, values: dict[str, Any], start: Generator | None
+) -> tuple[Train, FlowOptions | UnaganOptions]:
+    """Return the function that trains an architecture, and its options.
+
+    The sizes that are decided by `start` replace those in `values`.
+    """
+    if architecture == "flow":
+        from synth.flow_generator import FlowGenerator
+        from synth.flow_options import FlowOptions
+        from synth.train_flow import train_flow
+
+        sizes = FlowOptions.sizes_of(start) if isinstance(start, FlowGenerator) else {}
+        return train_flow, FlowOptions(**{**values, **sizes})
+    from synth.train_unagan import train_unagan
+    from synth.unagan_generator import UnaganGenerator
+    from synth.unagan_options import UnaganOptions
+
+    sizes = UnaganOptions.sizes_of(start) if isinstance(start, UnaganGenerator) else {}
+    return train_unagan, UnaganOptions(**{**values, **sizes, "architecture": architecture})
 
 
 def prepare(
-    audio_dir: Path, model_dir: Path, asked: AskedTraining, *, force: bool
+    audio_dir: Path, model_dir: Path, asked: AskedTraining, *, kind: str, force: bool
 ) -> tuple[dict[str, Any], Path | None]:
     """Check the options before training; return what training starts from.
 
@@ -146,8 +170,14 @@ def prepare(
     if not asked.resume:
         return {}, asked.start
     state = load_state(model_dir)
+    if state["identity"]["kind"] != kind:
+        raise CheckpointError(
+            f"{model_dir} holds the training of a {state['identity']['kind']}, not of a {kind};"
+            " resume another model"
+        )
     start = model_dir if state["starts_trained"] else None
-    return state["options"], asked.start or start
+    saved = {**state["options"], "architecture": state["identity"]["architecture"]}
+    return saved, asked.start or start
 
 
 def refuse_own(asked: AskedTraining) -> None:
@@ -160,11 +190,11 @@ def refuse_own(asked: AskedTraining) -> None:
 
 
 def run(
-    train: Callable[..., AudioTrainingSummary],
+    train: Train,
     audio_dir: Path,
     model_dir: Path,
     start: Vocoder | Generator | None,
-    options: VocoderOptions | UnaganOptions,
+    options: VocoderOptions | FlowOptions | UnaganOptions,
     asked: AskedTraining,
     *,
     as_json: bool,

@@ -1,4 +1,4 @@
-"""Reports of train-vocoder and train-unagan: audio, results, and next commands."""
+"""Reports of train-vocoder and train-generator: audio, results, and next commands."""
 
 from __future__ import annotations
 
@@ -10,35 +10,38 @@ import click
 from demiurge.cli.options.models import echo_left_out
 from demiurge.cli.options.training import STOPPED
 from demiurge.cli.terminal import quoted
+from demiurge.shipped import shipped_vocoder
+from synth.names import GENERATORS
 
 if TYPE_CHECKING:
+    from synth.flow_options import FlowOptions
     from synth.mel import MelSettings
     from synth.train import AudioTrainingSummary
     from synth.train_vocoder import VocoderOptions
     from synth.unagan_options import UnaganOptions
 
-    Options = VocoderOptions | UnaganOptions
+    Options = VocoderOptions | FlowOptions | UnaganOptions
+
+MEASURES = {
+    "flow": "loss",
+    "unagan": "Fréchet distance",
+    "unagan-nonhierarchical": "Fréchet distance",
+}
 
 
 def makes_mels(options: Options) -> bool:
-    """Return whether a UNAGAN is trained, not a vocoder."""
-    from synth.unagan_options import UnaganOptions
-
-    return isinstance(options, UnaganOptions)
+    """Return whether a generator is trained, not a vocoder."""
+    return options.architecture in GENERATORS
 
 
-def fits_shipped(mel: MelSettings) -> bool:
-    """Return whether the shipped models have these mel settings."""
-    from synth.mel import PRESETS
-    from synth.names import DEFAULT_MEL
-
-    return mel == PRESETS[DEFAULT_MEL]
+def has_shipped_vocoder(mel: MelSettings) -> bool:
+    return shipped_vocoder(mel.to_dict()) is not None
 
 
 def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:
     """Print the kind of audio that a model is for."""
     needed = ""
-    if makes_mels(options) and not fits_shipped(mel):
+    if makes_mels(options) and not has_shipped_vocoder(mel):
         needed = "; it needs a vocoder that is trained with the same --mel"
     click.echo(
         f"{model_dir}: for mono audio at {mel.sample_rate} Hz, nothing above"
@@ -51,7 +54,7 @@ def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Option
     """Print a summary of the training."""
     from training.sparkline import sparkline
 
-    measure = "Fréchet distance" if makes_mels(options) else "mel and STFT distance"
+    measure = MEASURES.get(summary.architecture, "mel and STFT distance")
     baselines = ", ".join(f"{name}: {value:.3f}" for name, value in summary.baselines.items())
     click.echo(
         f"{model_dir}: {summary.architecture}, {best_text(summary)}, {summary.seconds:.0f} s in"
@@ -62,7 +65,7 @@ def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Option
         f" {summary.validation_seconds:.0f} s more: {measure} {summary.validation_loss:.3f} "
         f" {sparkline(summary.validation_losses)}"
     )
-    click.echo(f"  lower is better; {baselines}")
+    click.echo(f"  lower is better{'; ' if baselines else ''}{baselines}")
     if summary.n_padded:
         click.echo(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
     echo_left_out(summary.left_out)
@@ -86,7 +89,7 @@ def echo_next(model_dir: Path, mel: MelSettings, options: Options) -> None:
     if sounds := sorted(model_dir.glob("samples/step-*.wav")):
         click.echo(f"  listen to {sounds[-1]}")
     if makes_mels(options):
-        vocoder = "shipped" if fits_shipped(mel) else "VOCODER"
+        vocoder = "shipped" if has_shipped_vocoder(mel) else "VOCODER"
         click.echo(f"  next: demiurge synth generate {model} {vocoder} generated --minutes 1")
     else:
         click.echo(f"  next: demiurge synth resynth AUDIO {model} -o again.wav")

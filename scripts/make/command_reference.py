@@ -12,7 +12,7 @@ import click
 
 from demiurge.cli import main
 from demiurge.cli.options.command import Command, headed, help_records
-from demiurge.cli.options.moved import MOVED
+from demiurge.cli.options.moved import MOVED, MOVED_COMMANDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 HEAD = """# Commands
@@ -30,7 +30,7 @@ This page is made from the program by `python scripts/make/command_reference.py`
   [query](rooms/query.md), [playback](rooms/playback.md), [sequencer](rooms/sequencer.md),
   [synth](rooms/synth.md), [browse](rooms/demiurge.md), [evaluate](evaluation.md).
 """
-MOVED_HEAD = """## Options of version 0.1.0 that have moved
+MOVED_HEAD = """## Commands and options of version 0.1.0 that have moved
 
 | command | option | |
 |---|---|---|"""
@@ -68,6 +68,8 @@ def _command(command: Command, context: click.Context) -> Iterator[str]:
 
 
 def _moved_rows() -> Iterator[str]:
+    for name, now in MOVED_COMMANDS.items():
+        yield f"| `{name}` | | is {now} now |"
     for commands, option, advice in MOVED:
         names = ", ".join(f"`{name}`" for name in commands)
         yield f"| {names} | `{option}` | {_text(_cell(advice))} |"

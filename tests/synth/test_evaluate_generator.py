@@ -9,9 +9,9 @@ import torch
 from files.errors import ParameterError
 from synth.evaluate_generator import evaluate_generator
 from synth.excerpts import open_excerpts
-from synth.generator import Generator
 from synth.mel import PRESETS, log_mel
 from synth.unagan import UnaganConfig
+from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 from tests.synth.music import MEL, Bands, write_music
 
@@ -44,7 +44,7 @@ def music(tmp_path_factory):
 def generator(music):
     """Untrained: it has the recordings' mean spectrum and spread, and nothing else."""
     torch.manual_seed(0)
-    generator = Generator(UnaganConfig(width=8), MEL).eval()
+    generator = UnaganGenerator(UnaganConfig(width=8), MEL).eval()
     excerpts = open_excerpts(music, MEL, seconds=10, most=4, random_seed=0).one
     mels = torch.from_numpy(
         np.concatenate([log_mel(excerpt.audio, MEL) for excerpt in excerpts], axis=1)
@@ -151,7 +151,7 @@ def test_names_and_mels_that_clash_raise(generator, vocoder, music):
             random_seed=0,
             embedding=Bands(),
         )
-    other = Generator(UnaganConfig(width=8), PRESETS["hifigan"])
+    other = UnaganGenerator(UnaganConfig(width=8), PRESETS["hifigan"])
     with pytest.raises(
         ParameterError, match="mel f_max is 8000.0 in the generator and 11025.0 in the vocoder"
     ):

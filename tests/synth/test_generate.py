@@ -18,9 +18,9 @@ from files.hashing import hash_file
 from synth.faults import mel_fault
 from synth.generate import MAX_ATTEMPTS, SAFE_PEAK, GenerateOptions, generate, make_clip
 from synth.generated_manifest import MANIFEST, clear_folder
-from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.unagan import UnaganConfig
+from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 from training.threads import torch_threads
 
@@ -42,7 +42,7 @@ def tiny_vocoder(random_seed=0, mel=MEL):
         return Vocoder("vocos-small", mel, config=TINY).eval()
 
 
-class Breaking(Generator):
+class Breaking(UnaganGenerator):
     """Remembers the seeds it was asked for, and gives a steady hum for `broken_seeds`."""
 
     def __init__(self, config, mel):

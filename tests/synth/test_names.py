@@ -6,26 +6,25 @@ import sys
 from synth.architectures import ARCHITECTURES
 from synth.mel import PRESETS
 from synth.names import (
+    DEFAULT_GENERATOR,
     DEFAULT_MEL,
-    DEFAULT_UNAGAN,
-    DEFAULT_UNAGAN_SIZE,
     DEFAULT_VOCODER,
+    GENERATORS,
     MEL_PRESETS,
-    UNAGAN_ARCHITECTURES,
-    UNAGAN_SIZES,
     VOCODERS,
 )
+from synth.unagan_options import ARCHITECTURES as ARCHITECTURES_OF_UNAGAN
 
 
 def test_names_are_those_of_the_registries():
     assert tuple(ARCHITECTURES) == VOCODERS
     assert tuple(PRESETS) == MEL_PRESETS
+    assert tuple(GENERATORS) == ("flow", *ARCHITECTURES_OF_UNAGAN)
 
 
 def test_defaults_are_known():
     assert DEFAULT_VOCODER in VOCODERS
-    assert DEFAULT_UNAGAN in UNAGAN_ARCHITECTURES
-    assert DEFAULT_UNAGAN_SIZE in UNAGAN_SIZES
+    assert DEFAULT_GENERATOR in GENERATORS
     assert DEFAULT_MEL in MEL_PRESETS
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from files.errors import CheckpointError, ParameterError
-from synth.generator import Generator
+from synth.generator import load_generator
 from synth.mel import PRESETS
 from synth.published import import_published
 from synth.vocoder import Vocoder
@@ -63,7 +63,7 @@ def test_unagan_gives_the_published_mel_after_import_save_and_load(
     imported = import_published(*files(f"unagan_{layout}"), statistics=statistics)
     assert "note" not in imported.training_summary
     imported.save(tmp_path / "model")
-    loaded = Generator.load(tmp_path / "model")
+    loaded = load_generator(tmp_path / "model")
     data = np.load(fixtures / f"unagan_{layout}_layout.npz")
     with torch.inference_mode():
         scores = loaded.network(torch.from_numpy(data["z"]))

@@ -31,9 +31,11 @@ from synth.discriminators import (
     MultiResolutionDiscriminator,
     MultiScaleDiscriminator,
 )
-from synth.generator import Generator
+from synth.flow_options import FlowOptions
+from synth.generator import load_generator
 from synth.mel import PRESETS
 from synth.samples import SAFE_PEAK, save_wav
+from synth.train_flow import FlowTraining, train_flow
 from synth.train_unagan import UnaganTraining, train_unagan
 from synth.train_vocoder import VocoderOptions, VocoderTraining, train_vocoder
 from synth.unagan_options import UnaganOptions
@@ -65,7 +67,17 @@ UNAGAN = {
     "width": 16,
     "discriminator_width": 16,
     "mel": "toy",
-    "architecture": "nonhierarchical",
+    "architecture": "unagan-nonhierarchical",
+    "validate_steps": 4,
+    "threads": 1,
+    "learning_rate": 1e-3,
+}
+FLOW = {
+    "batch_size": 3,
+    "clip_frames": 256,
+    "width": 64,
+    "layers": 1,
+    "mel": "toy",
     "validate_steps": 4,
     "threads": 1,
     "learning_rate": 1e-3,
@@ -86,6 +98,9 @@ def narrow(monkeypatch):
     """Vocoder and discriminators at toy width, a toy mel among the presets, one thread."""
     monkeypatch.setitem(PRESETS, "toy", MEL)
     monkeypatch.setattr("synth.train_unagan.N_VALIDATION_CLIPS", 4)
+    monkeypatch.setattr("synth.train_flow.N_VALIDATION_CLIPS", 2)
+    monkeypatch.setattr("synth.train_flow.VALIDATION_STEPS", 2)
+    monkeypatch.setattr("synth.flow_generator.N_STYLES", 8)
     for name, architecture in ARCHITECTURES.items():
         monkeypatch.setitem(ARCHITECTURES, name, narrowed(architecture))
     small = ARCHITECTURES["vocos-small"]
@@ -120,10 +135,16 @@ def unagan(audio, out, *, start=None, steps=4, resume=False, progress=no_progres
     return train_unagan(audio, out, options=options, start=start, resume=resume, progress=progress)
 
 
-TRAIN = {"vocoder": vocoder, "unagan": unagan}
-TRAINABLES = {"vocoder": VocoderTraining, "unagan": UnaganTraining}
-BATCH = {"vocoder": 10, "unagan": 3}  # with which an epoch is less than seven steps
-LOADERS = {"vocoder": Vocoder, "unagan": Generator}
+def flow(audio, out, *, start=None, steps=4, resume=False, progress=no_progress, **options):
+    options = FlowOptions(**{**FLOW, "steps": steps, **options})
+    return train_flow(audio, out, options=options, start=start, resume=resume, progress=progress)
+
+
+TRAIN = {"vocoder": vocoder, "unagan": unagan, "flow": flow}
+OPTIONS = {"vocoder": VOCODER, "unagan": UNAGAN, "flow": FLOW}
+TRAINABLES = {"vocoder": VocoderTraining, "unagan": UnaganTraining, "flow": FlowTraining}
+BATCH = {"vocoder": 10, "unagan": 3, "flow": 3}  # with which an epoch is less than seven steps
+LOADERS = {"vocoder": Vocoder.load, "unagan": load_generator, "flow": load_generator}
 both = pytest.mark.parametrize("kind", TRAIN)
 
 
@@ -181,7 +202,7 @@ def test_one_batch_is_overfitted_by_every_vocoder(architecture, audio):
     assert sum(told[-1].values()) < 0.95 * sum(told[0].values())
 
 
-@pytest.mark.parametrize("architecture", ["hierarchical", "nonhierarchical"])
+@pytest.mark.parametrize("architecture", ["unagan", "unagan-nonhierarchical"])
 @pytest.mark.parametrize("cycle", [True, False])
 def test_one_batch_is_overfitted_by_every_unagan(architecture, cycle, audio):
     values = {**UNAGAN, "architecture": architecture, "cycle": cycle, "learning_rate": 5e-3}
@@ -263,7 +284,7 @@ def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
         5,
         "steps",
         {},
-        0,
+        1 if kind == "flow" else 0,  # its excerpts are the longest
     )
     assert summary.train_seconds + summary.validation_seconds == pytest.approx(14.5, abs=0.5)
     assert len(summary.validation_losses) == 2
@@ -273,7 +294,7 @@ def test_a_summary_tells_what_was_trained_on(kind, audio, tmp_path):
     assert sorted(config["train"] + config["validation"]) == sorted(
         f"{name}.ogg" for name in SOUNDS
     )
-    assert config["batch_size"] == (VOCODER if kind == "vocoder" else UNAGAN)["batch_size"]
+    assert config["batch_size"] == OPTIONS[kind]["batch_size"]
     assert config["step"] == summary.best_step
 
 
@@ -287,7 +308,7 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
         == summary.steps
         == load_training_state(tmp_path / "m")["position"]["step"]
     )
-    LOADERS[kind].load(tmp_path / "m")
+    LOADERS[kind](tmp_path / "m")
     before = load_training_state(tmp_path / "m")["position"]
     assert (before["best_step"], before["best_loss"], before["validation_losses"]) == (
         summary.steps,
@@ -298,7 +319,7 @@ def test_minutes_end_training_with_a_model_that_can_be_gone_on_from(kind, audio,
         audio, tmp_path / "m", steps=summary.steps + 1, validate_steps=1000, resume=True
     )
     assert again.steps == summary.steps + 1
-    LOADERS[kind].load(tmp_path / "m")
+    LOADERS[kind](tmp_path / "m")
 
 
 def test_what_a_stop_kept_is_only_replaced_by_what_is_better(audio, tmp_path, monkeypatch):
@@ -345,7 +366,7 @@ def test_interrupted_training_leaves_the_best_so_far(kind, audio, tmp_path, monk
     interrupt(monkeypatch, kind, 3)
     summary = TRAIN[kind](audio, tmp_path / "m", steps=9, validate_steps=2)
     assert (summary.stopped_by, summary.best_step in (2, 3)) == ("interrupt", True)
-    LOADERS[kind].load(tmp_path / "m")
+    LOADERS[kind](tmp_path / "m")
 
 
 @both
@@ -374,14 +395,15 @@ def test_ctrl_c_finishes_the_update_and_loses_none(kind, audio, tmp_path, undist
 def test_the_best_by_validation_measure_is_kept(kind, audio, tmp_path, monkeypatch):
     values = iter([3.0, 1.0, 2.0, 1.0])
     monkeypatch.setattr(TRAINABLES[kind], "validate", lambda self, ema: {"distance": next(values)})
-    summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, adversarial_from=0)
+    joined = {} if kind == "flow" else {"adversarial_from": 0}
+    summary = TRAIN[kind](audio, tmp_path / "m", steps=4, validate_steps=1, **joined)
     assert (summary.best_step, summary.validation_loss, summary.validation_losses) == (
         2,
         1.0,
         [3.0, 1.0, 2.0, 1.0],
     )
     assert json.loads((tmp_path / "m" / "config.json").read_text())["training"]["step"] == 2
-    kept = LOADERS[kind].load(tmp_path / "m")
+    kept = LOADERS[kind](tmp_path / "m")
     now = load_training_state(tmp_path / "m")["ema"]
     assert not equal(dict(kept.state_dict()), {name: now[name] for name in kept.state_dict()})
 
@@ -480,6 +502,7 @@ def test_log_lines(kind, audio, tmp_path):
     measure, loss = {
         "vocoder": ("validation/distance", "train/vocoder/mel"),
         "unagan": ("validation/frechet", "train/generator/cycle_mel"),
+        "flow": ("validation/loss", "train/velocity"),
     }[kind]
     assert [line["step"] for line in lines] == [2, 3, 4, 6]
     assert [measure in line for line in lines] == [False, True, False, True]
@@ -519,8 +542,10 @@ def test_what_the_measure_is_of_other_things_is_told_and_outlives_a_stop(
     first = TRAIN[kind](audio, tmp_path / "m", steps=1).baselines
     if kind == "vocoder":
         assert 0 < first["Griffin-Lim"] < 5
-    else:
+    elif kind == "unagan":
         assert first["your recordings"] < first["white noise"]
+    else:
+        assert first["the mean spectrum"] > 1
     monkeypatch.setattr(TRAINABLES[kind], "baselines", None)
     assert TRAIN[kind](audio, tmp_path / "m", steps=2, resume=True).baselines == first
 
@@ -623,10 +648,10 @@ def test_resuming_with_other_sizes_is_refused(audio, tmp_path):
 @both
 def test_training_goes_on_from_a_checkpoint(kind, audio, tmp_path):
     TRAIN[kind](audio, tmp_path / "m", steps=3, validate_steps=3)
-    start = LOADERS[kind].load(tmp_path / "m")
+    start = LOADERS[kind](tmp_path / "m")
     before = {name: tensor.clone() for name, tensor in start.state_dict().items()}
     TRAIN[kind](audio, tmp_path / "n", start=start, steps=1, learning_rate=1e-12, random_seed=5)
-    tuned = LOADERS[kind].load(tmp_path / "n").state_dict()
+    tuned = LOADERS[kind](tmp_path / "n").state_dict()
     for name, tensor in before.items():
         torch.testing.assert_close(tuned[name], tensor, atol=1e-6, rtol=0)
         assert torch.equal(start.state_dict()[name], tensor)
@@ -676,7 +701,7 @@ def test_recordings_too_short_to_validate_a_generator_are_refused(tmp_path, tabl
 @both
 def test_too_little_audio_says_how_much_is_needed(kind, tmp_path, tabla):
     sf.write(tmp_path / "x.wav", tabla[:11025], 44100)
-    least = {"vocoder": "0.51", "unagan": "2.05"}[kind]
+    least = {"vocoder": "0.51", "unagan": "2.05", "flow": "4.62"}[kind]
     with pytest.raises(
         ParameterError, match=rf"0.26 s of audio are too little: at least {least} s are needed"
     ):
@@ -718,7 +743,7 @@ def test_a_device_that_is_not_there_is_refused(kind, audio, tmp_path):
         (lambda: UnaganOptions(mel="8k"), "mel='8k' is not known; choose one of 22k"),
         (
             lambda: UnaganOptions(architecture="flat"),
-            "architecture='flat' is not known; choose hierarchical or",
+            "architecture='flat' is not known; choose unagan or",
         ),
         (
             lambda: UnaganOptions(discriminator_width=40),
@@ -774,6 +799,7 @@ TrainingLoop.run = keep
 with t.Distributed():
     t.vocoder(audio, out / "vocoder", steps=3, adversarial_from=1, batch_size=2, start=t.toy())
     t.unagan(audio, out / "unagan", steps=2, batch_size=1)
+    t.flow(audio, out / "flow", steps=2, batch_size=1)
 """
 
 
@@ -839,7 +865,7 @@ def test_noise_is_fitted_to_what_the_encoder_finds(audio, tmp_path, monkeypatch)
         load_training_state(tmp_path / name)["trainable"] for name in ("whole", "parts")
     )
     assert equal(whole, parts)
-    latent = Generator.load(tmp_path / "whole").latent
+    latent = load_generator(tmp_path / "whole").latent
     assert latent.order == 2
     assert latent.transitions.abs().max() > 0.01
     assert not torch.equal(latent.between, torch.zeros_like(latent.between))

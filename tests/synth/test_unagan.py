@@ -9,18 +9,18 @@ import torch
 from torch.nn import functional as F
 
 from files.errors import CheckpointError, ParameterError
-from synth.generator import (
+from synth.generator import load_generator
+from synth.mel import MelSettings
+from synth.unagan import MelEncoder, UnaganConfig, build_unagan
+from synth.unagan_generator import (
     BATCH_CHUNKS,
     CHUNK_FRAMES,
     FADE_FRAMES,
     OVERLAP_FRAMES,
-    Generator,
+    UnaganGenerator,
     _state_generator,
     chunk_plan,
 )
-from synth.mel import MelSettings
-from synth.unagan import MelEncoder, UnaganConfig, build_unagan
-from training.checkpoint import load_checkpoint, save_checkpoint
 
 MEL = MelSettings(n_mels=20)
 TOY = UnaganConfig(z_channels=6, width=16)
@@ -31,7 +31,7 @@ LONG = 2 * CHUNK_FRAMES + 500
 def generator(config=TOY):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = Generator(config, MEL, training={"steps": 3})
+        made = UnaganGenerator(config, MEL, training={"steps": 3})
     made.set_statistics(torch.linspace(-6, -3, MEL.n_mels), torch.linspace(1, 2, MEL.n_mels))
     return made.eval()
 
@@ -177,34 +177,9 @@ def test_every_chunk_of_every_clip_begins_with_states_of_its_own():
 
 
 def test_chunk_joins_would_stick_out_without_overlap(monkeypatch):
-    monkeypatch.setattr("synth.generator.OVERLAP_FRAMES", 1)
-    monkeypatch.setattr("synth.generator.FADE_FRAMES", 1)
+    monkeypatch.setattr("synth.unagan_generator.OVERLAP_FRAMES", 1)
+    monkeypatch.setattr("synth.unagan_generator.FADE_FRAMES", 1)
     assert change_at_joins(FLAT, width=4) > 1.1
-
-
-def test_save_and_load_give_the_same_sample(tmp_path):
-    model = generator()
-    model.save(tmp_path)
-    loaded = Generator.load(tmp_path)
-    assert (loaded.config, loaded.mel, loaded.training_summary) == (TOY, MEL, {"steps": 3})
-    assert torch.equal(loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]))
-
-
-def test_half_precision_weights_load_as_float32(tmp_path):
-    model = generator()
-    model.save(tmp_path)
-    config, tensors = load_checkpoint(tmp_path, kind="generator")
-    save_checkpoint(
-        tmp_path,
-        kind="generator",
-        config=config,
-        tensors={name: t.half() for name, t in tensors.items()},
-    )
-    loaded = Generator.load(tmp_path)
-    assert {t.dtype for t in loaded.state_dict().values()} == {torch.float32}
-    torch.testing.assert_close(
-        loaded.sample(50, random_seeds=[1]), model.sample(50, random_seeds=[1]), rtol=0, atol=0.05
-    )
 
 
 @pytest.mark.parametrize(
@@ -231,19 +206,7 @@ def test_damaged_config_raises(path, value, message, tmp_path):
     part[last] = value
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=message):
-        Generator.load(tmp_path)
-
-
-def test_checkpoint_without_statistics_or_with_impossible_ones_raises(tmp_path):
-    generator().save(tmp_path)
-    config, tensors = load_checkpoint(tmp_path, kind="generator")
-    for broken, message in [
-        ({name: t for name, t in tensors.items() if name != "std"}, "do not fit"),
-        ({**tensors, "std": torch.zeros(20)}, "standard deviation positive"),
-    ]:
-        save_checkpoint(tmp_path, kind="generator", config=config, tensors=broken)
-        with pytest.raises(CheckpointError, match=message):
-            Generator.load(tmp_path)
+        load_generator(tmp_path)
 
 
 def test_normalise_is_undone_by_denormalise():

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from demiurge.cli.options.moved import find_advice
+from demiurge.cli.options.moved import MOVED_COMMANDS, find_advice
 
 Decorator = Callable[[Callable], Callable]
 OTHERS = "Options"  # heading of the options that have none of their own
@@ -66,6 +66,15 @@ class Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command as click does; for one of version 0.1.0, say what it is now."""
+        name = f"{full_name(ctx)} {args[0]}".strip()
+        if now := MOVED_COMMANDS.get(name):
+            raise click.UsageError(f"{name} is {now} now", ctx)
+        return super().resolve_command(ctx, args)
 
 
 command = functools.partial(click.command, cls=Command)

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.output import check_output
-from demiurge.shipped import model_path
+from demiurge.shipped import model_path, vocoder_path
 from files.errors import ParameterError
 from files.names import printable
 
 if TYPE_CHECKING:
     from synth.generator import Generator
+    from synth.mel import MelSettings
     from synth.vocoder import Vocoder
 
 path_argument = partial(click.argument, type=click.Path(path_type=Path))
 audio_argument = path_argument("audio_dir", metavar="AUDIO_DIR")
 model_argument = path_argument("model_dir", metavar="MODEL")
-unagan_argument = path_argument("unagan_dir", metavar="UNAGAN")
+generator_argument = path_argument("generator_dir", metavar="GENERATOR")
 vocoder_argument = path_argument("vocoder_dir", metavar="VOCODER")
 musicnn_option = click.option(
     "--musicnn",
@@ -57,15 +58,16 @@ def check_model_output(path: Path, *, force: bool) -> None:
     check_output(path, force=force)
 
 
-def load_vocoder(name: Path) -> Vocoder:
-    """Return the vocoder of a folder, or the shipped one."""
+def load_vocoder(name: Path, mel: MelSettings | None = None) -> Vocoder:
+    """Return the vocoder of a folder, or a shipped one: that for `mel`, if it is given."""
     from synth.vocoder import Vocoder
 
-    return Vocoder.load(model_path(name, "vocoder"))
+    folder = vocoder_path(name, mel.to_dict()) if mel else model_path(name, "vocoder")
+    return Vocoder.load(folder)
 
 
 def load_generator(name: Path) -> Generator:
-    """Return the UNAGAN of a folder, or the shipped one."""
-    from synth.generator import Generator
+    """Return the generator of a folder, or a shipped one."""
+    from synth.generator import load_generator as load
 
-    return Generator.load(model_path(name, "unagan"))
+    return load(model_path(name, "generator"))

@@ -1,12 +1,11 @@
-"""Options of version 0.1.0 that have another name or another place now.
+"""Commands and options of version 0.1.0 that have another name or another place now.
 
-The error message for such an option names its replacement. The table can be removed in the next
-version.
+The error message for one names its replacement. The tables can be removed in the next version.
 """
 
 RENDERING = ("render", "mosaic")
 SEARCHING = ("render", "mosaic", "query")
-SYNTH_TRAINING = ("synth train-vocoder", "synth train-unagan")
+SYNTH_TRAINING = ("synth train-vocoder", "synth train-generator")
 RANDOM = (
     "demo",
     "sequencer train",
@@ -23,6 +22,8 @@ PLAYBACK = "is an option of demiurge playback now: render the plan again with it
 SIZE = "is a key in the file of --size FILE.json now"
 PYTHON = "is set from Python now"
 
+# what a command is now
+MOVED_COMMANDS = {"synth train-unagan": "synth train-generator --architecture unagan"}
 # commands, option, what to say after its name
 MOVED: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (RANDOM, "--seed", "is --random-seed now"),
@@ -53,13 +54,13 @@ MOVED: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (SYNTH_TRAINING, "--judge-minutes", f"{PYTHON}: validate_minutes=…"),
     (SYNTH_TRAINING, "--show-minutes", f"{PYTHON}: show_minutes=…"),
     (("synth train-vocoder",), "--adversarial-from", f"{PYTHON}: VocoderOptions"),
-    (("synth train-unagan",), "--adversarial-from", f"{SIZE}: adversarial_from"),
-    (("synth train-unagan",), "--width", f"{SIZE}: width"),
-    (("synth train-unagan",), "--adversary-width", f"{SIZE}: discriminator_width"),
-    (("synth train-unagan",), "--clip-frames", f"{SIZE}: clip_frames"),
-    (("synth train-unagan",), "--latent-order", f"{SIZE}: latent_order"),
-    (("synth train-unagan",), "--cycle", f"{SIZE}: cycle"),
-    (("synth train-unagan",), "--no-cycle", f"{SIZE}: cycle"),
+    (("synth train-generator",), "--adversarial-from", f"{SIZE}: adversarial_from"),
+    (("synth train-generator",), "--width", f"{SIZE}: width"),
+    (("synth train-generator",), "--adversary-width", f"{SIZE}: discriminator_width"),
+    (("synth train-generator",), "--clip-frames", f"{SIZE}: clip_frames"),
+    (("synth train-generator",), "--latent-order", f"{SIZE}: latent_order"),
+    (("synth train-generator",), "--cycle", f"{SIZE}: cycle"),
+    (("synth train-generator",), "--no-cycle", f"{SIZE}: cycle"),
 )
 
 

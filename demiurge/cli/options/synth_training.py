@@ -1,4 +1,4 @@
-"""Options of demiurge synth train-vocoder and train-unagan."""
+"""Options of demiurge synth train-vocoder and train-generator."""
 
 from __future__ import annotations
 
@@ -22,13 +22,11 @@ from demiurge.cli.options.training import (
     training_option,
 )
 from synth.names import (
+    DEFAULT_GENERATOR,
     DEFAULT_MEL,
-    DEFAULT_UNAGAN,
-    DEFAULT_UNAGAN_SIZE,
     DEFAULT_VOCODER,
+    GENERATORS,
     MEL_PRESETS,
-    UNAGAN_ARCHITECTURES,
-    UNAGAN_SIZES,
     VOCODERS,
 )
 
@@ -81,16 +79,17 @@ class AskedVocoder(AskedTraining):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedUnagan(AskedTraining):
-    """The options for a UNAGAN."""
+class AskedGenerator(AskedTraining):
+    """The options for a generator."""
 
     size: str | None
 
-    def values(self) -> dict[str, Any]:
-        from synth.unagan_sizes import read_sizes
+    def values_for(self, architecture: str) -> dict[str, Any]:
+        """Return the given options by their names in the library, sizes of --size among them."""
+        from synth.sizes import read_sizes
 
-        sizes = {} if self.size is None else asdict(read_sizes(self.size))
-        return {**sizes, **super().values()}
+        sizes = asdict(read_sizes(self.size, GENERATORS[architecture])) if self.size else {}
+        return {**sizes, **self.values()}
 
 
 mel_option = model_option(
@@ -124,7 +123,7 @@ training_options = (
 )
 
 
-def batch_size_option(default: int) -> Decorator:
+def batch_size_option(default: str) -> Decorator:
     """Return the option for a network whose batches have `default` excerpts."""
     return training_option(
         "--batch-size",
@@ -141,7 +140,7 @@ vocoder_options = option_group(
     ),
     mel_option,
     n_mels_option,
-    batch_size_option(16),
+    batch_size_option("16"),
     training_option(
         "--segment-frames",
         type=click.IntRange(16),
@@ -151,22 +150,22 @@ vocoder_options = option_group(
     into="asked",
     make=AskedVocoder,
 )
-unagan_options = option_group(
+generator_options = option_group(
     model_option(
         "--architecture",
-        type=click.Choice(UNAGAN_ARCHITECTURES),
-        help=f"Network. [default: {DEFAULT_UNAGAN}]",
+        type=click.Choice(list(GENERATORS)),
+        help=f"Network. [default: {DEFAULT_GENERATOR}]",
     ),
     model_option(
         "--size",
         metavar="NAME|FILE.json",
-        help=f"Sizes of networks and batches: {', '.join(UNAGAN_SIZES)} (for processors) or those"
-        f" in a JSON file. [default: {DEFAULT_UNAGAN_SIZE}]",
+        help="Sizes of networks and batches: a name that demiurge synth models lists, or a JSON"
+        " file. [default: the first of the architecture]",
     ),
     mel_option,
     n_mels_option,
-    batch_size_option(5),
+    batch_size_option("as in --size"),
     *training_options,
     into="asked",
-    make=AskedUnagan,
+    make=AskedGenerator,
 )

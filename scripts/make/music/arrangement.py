@@ -28,12 +28,16 @@ TAMBOURINE = 54
 
 @dataclass(frozen=True)
 class Part:
-    """Notes for one instrument: its program, whether it is a drum kit, and volume (0 to 127)."""
+    """Notes for one instrument: its program, whether it is a drum kit, and volume (0 to 127).
+
+    All notes sound `semitones` higher, -2 to 2.
+    """
 
     notes: list[Note]
     program: int
     drums: bool = False
     volume: int = 100
+    semitones: float = 0.0
 
 
 @dataclass(frozen=True)

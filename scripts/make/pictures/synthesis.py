@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from demiurge.shipped import shipped_model
 from scripts.make.pictures.style import label, new_figure
-from synth.generator import Generator
+from synth.generator import load_generator
+from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
 
 RANDOM_SEED = 3
@@ -15,7 +16,8 @@ RANGE = 9  # range of the logarithms shown, down from the highest
 
 
 def draw_synthesis() -> Figure:
-    generator = Generator.load(shipped_model("unagan"))
+    generator = load_generator(shipped_model("generator", "unagan"))
+    assert isinstance(generator, UnaganGenerator)
     vocoder = Vocoder.load(shipped_model("vocoder")).prepare()
     frames = round(SECONDS * generator.mel.frame_rate)
     mel = generator.sample(frames, random_seeds=[RANDOM_SEED])[0].numpy()
@@ -31,7 +33,7 @@ def draw_synthesis() -> Figure:
     return figure
 
 
-def draw_noise(axes: Axes, generator: Generator, frames: int) -> None:
+def draw_noise(axes: Axes, generator: UnaganGenerator, frames: int) -> None:
     n_steps = frames // generator.config.frames_per_step
     noise = generator.latent.draw(np.random.default_rng(RANDOM_SEED), n_steps).numpy()
     extent = (0, SECONDS, 0, 1)

@@ -1,0 +1,159 @@
+"""Mel of any length by a flow, in windows that are given what is already there on either side.
+
+::
+
+    made by the first window
+    ░░░░░░░░░░░░░░░░░░░░░░
+               given      made by the second
+               ███████████░░░░░░░░░░░
+
+A short gap lies in the middle of its window, so that both sides of it are heard.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synth.flow import N_CURVES, Flow
+from synth.flow_conditions import Conditions, mark
+from synth.flow_sampling import follow_flow
+
+CONTEXT_SHARE = 0.5  # of a window, given from the one before
+DRIFT_SECONDS = 60.0  # from one style to the next
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A style for every moment: styles drawn at random, each leading into the next.
+
+    The idea is Musika's (arXiv 2208.08706, section 3.4).
+    """
+
+    styles: Tensor  # (n, style_size) to draw from
+    random_seed: int
+
+    def at(self, seconds: float) -> Tensor:
+        """Return the style (style_size,) at a time."""
+        number = int(seconds // DRIFT_SECONDS)
+        share = seconds / DRIFT_SECONDS - number
+        return torch.lerp(self._drawn(number), self._drawn(number + 1), share)
+
+    def _drawn(self, number: int) -> Tensor:
+        rng = np.random.default_rng([self.random_seed, number])
+        return self.styles[int(rng.integers(len(self.styles)))]
+
+
+@dataclass(frozen=True)
+class WindowMaker:
+    """Makes clips of normalised mel, window after window.
+
+    Attributes
+    ----------
+    network : Flow
+    length : int
+        Frames of a window.
+    frame_rate : float
+    styles : Drift or Tensor, shape (style_size,)
+        z-scores.
+    curves : Tensor, shape (N_CURVES, frames), optional
+        z-scores.
+    random_seed : int >= 0
+    steps : int > 0
+        Passes through the network for a window.
+    guidance : float >= 1
+    """
+
+    network: Flow
+    length: int
+    frame_rate: float
+    styles: Drift | Tensor
+    curves: Tensor | None
+    random_seed: int
+    steps: int
+    guidance: float
+
+    def fill(self, mel: Tensor, given: Tensor) -> None:
+        """Make the frames of (n_mels, frames) that are not given, (frames,) bool, in place."""
+        context = int(self.length * CONTEXT_SHARE)
+        known = given.clone()
+        for number, (start, stop) in enumerate(windows(given, self.length, context)):
+            rng = np.random.default_rng([self.random_seed, number])
+            noise = rng.standard_normal((len(mel), stop - start), np.float32)
+            conditions = self._conditions(known[start:stop], start, stop)
+            mel[:, start:stop] = self._window(mel[:, start:stop], conditions, noise)
+            known[start:stop] = True
+
+    def close_loop(self, mel: Tensor) -> Tensor:
+        """Make the end of (n_mels, frames) again, so that it leads into the beginning."""
+        frames = mel.shape[1]
+        gap = min(frames, self.length) // 4
+        half = frames // 2
+        turned = mel.roll(half, dims=1)  # the end and the beginning now meet in the middle
+        given = torch.ones(frames, dtype=torch.bool)
+        given[half - gap : half] = False
+        self.fill(turned, given)
+        return turned.roll(-half, dims=1)
+
+    def _conditions(self, given: Tensor, start: int, stop: int) -> Conditions:
+        device = next(self.network.parameters()).device
+        values = torch.zeros(1, N_CURVES, stop - start, device=device)
+        there = torch.zeros_like(values)
+        if self.curves is not None:
+            cut = self.curves[:, start:stop]
+            values[0, :, : cut.shape[1]] = cut
+            there[..., : cut.shape[1]] = 1
+        middle = (start + stop) / 2 / self.frame_rate
+        style = self.styles.at(middle) if isinstance(self.styles, Drift) else self.styles
+        style = torch.cat([style, style.new_ones(1)])[None]
+        return Conditions(given[None].float().to(device), mark(values, there), style)
+
+    def _window(self, mel: Tensor, conditions: Conditions, noise: np.ndarray) -> Tensor:
+        """Make the missing frames of a window (n_mels, frames)."""
+        given = conditions.given[:, None] > 0
+        without = conditions.without_style()
+
+        def predict(z: Tensor, time: Tensor) -> Tensor:
+            inputs = torch.where(given, mel, z)
+            clean = self._predict(inputs, time, conditions)
+            if self.guidance == 1:
+                return clean
+            free = self._predict(inputs, time, without)
+            return free + self.guidance * (clean - free)
+
+        made = follow_flow(predict, torch.from_numpy(noise)[None].to(mel), self.steps)
+        return torch.where(given, mel, made)[0]
+
+    def _predict(self, mel: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
+        prediction: Tensor = self.network(
+            mel, conditions.given, time, conditions.curves, conditions.style
+        )
+        return prediction
+
+
+def windows(given: Tensor, length: int, context: int) -> Iterator[tuple[int, int]]:
+    """Yield windows (start, stop) that together cover all frames that are not given.
+
+    Parameters
+    ----------
+    given : Tensor of bool, shape (frames,)
+    length : int > context
+        Frames of a window; all there are if they are fewer.
+    context : int
+        Frames that a window is given before a long gap, if there are as many. A gap that leaves so
+        many lies in the middle of its window.
+    """
+    known: list[bool] = given.tolist()
+    frames = len(known)
+    length = min(length, frames)
+    while False in known:
+        first = known.index(False)
+        end = known.index(True, first) if True in known[first:] else frames
+        spare = length - (end - first)
+        before = spare // 2 if spare >= context and end < frames else max(spare, context)
+        start = min(max(first - before, 0), frames - length)
+        stop = start + length
+        yield start, stop
+        known[:stop] = [True] * stop
