@@ -15,6 +15,7 @@ from synth.generator import Generator, check_request
 from synth.mel import MelSettings
 
 STEPS = 16
+GUIDANCE = 2.0
 N_STYLES = 256  # kept from the training excerpts
 MIN_STYLE_STD = 0.05
 MIN_CURVE_STD = 0.05  # nepers
@@ -51,7 +52,7 @@ class FlowRequest:
     style: Tensor | None = None
     loop: bool = False
     steps: int = STEPS
-    guidance: float = 1.0
+    guidance: float = GUIDANCE
 
     def __post_init__(self) -> None:
         if (self.mel is None) != (self.given is None):
