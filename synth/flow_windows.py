@@ -21,7 +21,7 @@ from synth.flow import N_CURVES, Flow
 from synth.flow_conditions import Conditions, mark
 from synth.flow_sampling import follow_flow
 
-CONTEXT_SHARE = 0.5  # of a window, given from the one before
+CONTEXT_SHARE = 1 / 3  # of a window, given from the one before
 GUIDED_UNTIL = 0.5  # later, guidance changes little (arXiv 2404.07724), and takes as long
 DRIFT_SECONDS = 60.0  # from one style to the next
 
