@@ -78,9 +78,8 @@ def embedding(monkeypatch):
         return np.log(np.stack([band.mean(axis=1) for band in bands], axis=1) + 1e-6)
 
     found = []
-    monkeypatch.setattr(
-        Musicnn, "find", lambda folder: found.append(folder) or SimpleNamespace(embed=embed)
-    )
+    network = SimpleNamespace(embed=embed, tags=np.exp)
+    monkeypatch.setattr(Musicnn, "find", lambda folder: found.append(folder) or network)
     return found
 
 
@@ -530,12 +529,12 @@ def test_import_of_what_does_not_fit_leaves_nothing(fixtures, tmp_path):
 def test_vocoders_are_evaluated_without_musicnn(work, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     said = run("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--json")
-    assert (
-        said.err
-        == "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR\n"
+    assert said.err == (
+        "FAD, KAD and tags are left out; for them: pip install --no-deps musicnn==0.1.0, or"
+        " --musicnn DIR\n"
     )
     toy, griffin_lim = json.loads(said.out)
-    assert (toy["name"], toy["fad"]) == (str(work / "vocoder"), None)
+    assert (toy["name"], toy["distances"]) == (str(work / "vocoder"), None)
     assert griffin_lim["mel_l1"] < toy["mel_l1"]  # better than random weights
 
 
@@ -627,10 +626,28 @@ def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_pa
             "theirs",
             "white noise",
             "nearest recording",
+            "KL of tags",
+            "pulse clarity",
         )
     )
     assert "must be NAME=DIR" in run(*arguments, "--other", "theirs", expect=2).err
     assert "must be NAME=DIR" in run(*arguments, "--other", "a=x", "--other", "a=y", expect=2).err
+
+
+def test_folders_are_compared(work, embedding, tmp_path):
+    for name, sound in (("mine", "loop_amen"), ("theirs", "ambi_choir")):
+        (tmp_path / name).mkdir()
+        audio, rate = sf.read(work / "sounds" / f"{sound}.ogg", always_2d=True)
+        sf.write(tmp_path / name / "long.wav", np.resize(audio[:, 0], 82 * rate), rate)
+    line = f"evaluate folders {tmp_path / 'mine'} {tmp_path / 'theirs'} --minutes 0.67"
+    said = run(line).out
+    assert "4 clips of each set" in said
+    assert re.search(r"theirs +│ \d+\.\d\d \(\d+\.\d\d…\d+\.\d\d\) │ \d+\.\d \(-?\d", said)
+    found = json.loads(run(line, "--json").out)["distances"]
+    assert list(found) == [f"{tmp_path / 'mine'}, other half", str(tmp_path / "theirs")]
+    (tmp_path / "theirs" / "bad.wav").write_bytes(b"no audio")
+    assert "left out: " in run(line, expect=1).err
+    assert "given twice" in run(line, tmp_path / "mine", expect=2).err
 
 
 def test_generator_cannot_be_evaluated_without_musicnn(work, monkeypatch):
