@@ -65,6 +65,15 @@ def shipped_vocoder(mel: dict[str, Any]) -> Path:
     )
 
 
+def shipped_flow() -> tuple[Path, Path] | None:
+    """Return the folders of the first shipped flow and of a vocoder for it, if there are both."""
+    for name in shipped_names("generator"):
+        config = read_config(WEIGHTS / name, kind="generator")
+        if "flow" in config and (vocoder := shipped_vocoder(config["mel"])):
+            return WEIGHTS / name, vocoder
+    return None
+
+
 def model_path(name: str | Path, kind: str) -> Path:
     """Return the folder of a model that is given by its path or as `shipped[:NAME]`.
 
