@@ -113,24 +113,24 @@ class WindowMaker:
     def _window(self, mel: Tensor, conditions: Conditions, noise: np.ndarray) -> Tensor:
         """Make the missing frames of a window (n_mels, frames)."""
         given = conditions.given[:, None] > 0
-        without = conditions.without_style()
+        if self.guidance != 1:
+            conditions = conditions.with_and_without_style()
 
         def predict(z: Tensor, time: Tensor) -> Tensor:
-            inputs = torch.where(given, mel, z)
-            clean = self._predict(inputs, time, conditions)
+            clean: Tensor = self.network(
+                torch.where(given, mel, z).expand(len(conditions.style), -1, -1),
+                conditions.given,
+                time,
+                conditions.curves,
+                conditions.style,
+            )
             if self.guidance == 1:
                 return clean
-            free = self._predict(inputs, time, without)
-            return free + self.guidance * (clean - free)
+            styled, free = clean.chunk(2)
+            return free + self.guidance * (styled - free)
 
         made = follow_flow(predict, torch.from_numpy(noise)[None].to(mel), self.steps)
         return torch.where(given, mel, made)[0]
-
-    def _predict(self, mel: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
-        prediction: Tensor = self.network(
-            mel, conditions.given, time, conditions.curves, conditions.style
-        )
-        return prediction
 
 
 def windows(given: Tensor, length: int, context: int) -> Iterator[tuple[int, int]]:

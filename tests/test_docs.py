@@ -40,7 +40,7 @@ QUICK = {
             "--from shipped --minutes 0.001 --batch-size 2 --segment-frames 32"
         ),
         "--resume --minutes 2": "--resume --minutes 0.001",
-        "--size small --minutes 8": "--size toy.json --minutes 0.001",
+        "--from shipped my_loops": "--from shipped my_loops",
         "--minutes 0.5 --seconds 10": "--minutes 0.1 --seconds 3",
     },
     "cluster": {"--minutes 1": "--minutes 0.03"},
@@ -98,7 +98,7 @@ SHOWN = {
     "playback": {"playback", "mosaic"},
     "sequencer": {"train", "forecast", "evaluate"},
     "demiurge": {"browse", "query", "playback"},
-    "synth": {"generate", "resynth", "evaluate", "train-vocoder", "train-unagan"},
+    "synth": {"generate", "resynth", "evaluate", "train-vocoder", "train-generator"},
 }
 
 

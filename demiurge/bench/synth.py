@@ -173,8 +173,8 @@ def bench_generate(repeats: int) -> Result:
 
     times = medians(ours, plainly, repeats)
     what = (
-        f"{SHIPPED_SECONDS:.0f} s in {SHIPPED_FILES} files by the shipped UNAGAN and vocoder, "
-        "checked and written"
+        f"{SHIPPED_SECONDS:.0f} s in {SHIPPED_FILES} files by shipped:unagan and the shipped"
+        " vocoder, checked and written"
     )
     baseline = "plain eager float32 modules, file by file, not checked nor written"
     return Result("synth generate", what, baseline, *times, SHIPPED_SECONDS, repeats)
