@@ -1,4 +1,4 @@
-"""Find the passage of a folder of audio that fits best into a gap: what copying would play there."""
+"""Find the passage of a folder of audio that fits best into a gap, to be copied there."""
 
 from dataclasses import dataclass
 

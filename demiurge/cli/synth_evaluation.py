@@ -11,7 +11,7 @@ import click
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.models import (
     audio_argument,
-    echo_left_out,
+    exit_if_left_out,
     generator_argument,
     load_generator,
     load_vocoder,
@@ -24,13 +24,13 @@ from demiurge.cli.options.output import (
     json_option,
     random_seed_option,
 )
+from demiurge.cli.synth_evaluation_infilling import evaluate_infilling
 from demiurge.cli.synth_evaluation_report import echo_folders, echo_generator, echo_vocoders
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
     from synth.musicnn import Musicnn
-
 
 minutes_option = click.option(
     "--minutes",
@@ -224,13 +224,6 @@ def evaluate_folders(
     exit_if_left_out(report.left_out)
 
 
-def exit_if_left_out(left_out: dict[str, str]) -> None:
-    """Print the audio files that could not be used; if there are any, exit with 1."""
-    echo_left_out(left_out)
-    if left_out:
-        raise SystemExit(1)
-
-
 def find_embedding(folder: Path | None) -> Musicnn | None:
     """Return MusiCNN from a folder or as installed; None if it is not found."""
     from synth.musicnn import Musicnn
@@ -262,5 +255,5 @@ def named_folders(others: tuple[str, ...]) -> dict[str, Path]:
     return folders
 
 
-for part in (evaluate_vocoder, evaluate_generator, evaluate_folders):
+for part in (evaluate_vocoder, evaluate_generator, evaluate_folders, evaluate_infilling):
     evaluate.add_command(part)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from synth.diversity import Diversity
     from synth.evaluate_folders import FoldersReport
     from synth.evaluate_generator import GeneratorReport
+    from synth.evaluate_infilling import InfillingReport
     from synth.evaluate_vocoder import VocoderScore
     from synth.music_measures import MusicMeasures
     from training.bootstrap import Estimate
@@ -60,6 +61,21 @@ def echo_generator(audio_dir: Path, report: GeneratorReport) -> None:
     echo_diversity(report.diversity)
     if report.fad_is_biased:
         click.echo(BIASED)
+
+
+def echo_infilling(audio_dir: Path, report: InfillingReport) -> None:
+    """Print a row for the recordings, for the generator, and for copying."""
+    rows = [
+        [
+            name,
+            estimate_text(score.mel_step, 3),
+            estimate_text(score.embedding_step, 3),
+            estimate_text(score.kad, 1),
+        ]
+        for name, score in report.scores.items()
+    ]
+    title = f"{audio_dir}: {report.spans} spans of 1 s; lower is better"
+    echo_table(title, ["filled with", "mel L1 at borders", "embedding at borders", "KAD"], rows)
 
 
 def echo_distances(reference: Path, n_clips: int, distances: dict[str, AudioDistances]) -> None:
