@@ -12,6 +12,7 @@ from synth.generator import Generator
 from synth.join_recording import replace_span
 from synth.mel import MelSettings
 from synth.vocoder import Vocoder
+from training.precision import autocast
 
 SAFE_PEAK = 0.999
 MIN_CHECKED_SECONDS = 1.0  # a shorter sound may well be steady, or nearly silent
@@ -87,7 +88,8 @@ def make_clip(
     settings = generator.mel
     is_checked = plan.n_samples >= MIN_CHECKED_SECONDS * settings.sample_rate
     with torch.inference_mode():
-        mel = _sample(generator, plan, random_seed)
+        with autocast(generator.mean.device, vocoder.precision):
+            mel = _sample(generator, plan, random_seed)
         if not np.isfinite(mel).all():
             return GeneratedClip(np.zeros(0, np.float32), fault="not finite")
         new_mel = mel[:, plan.first_new :][:, : -(-plan.n_samples // settings.hop_length)]
@@ -118,10 +120,10 @@ def make_clip(
 def _sample(generator: Generator, plan: ClipPlan, random_seed: int) -> np.ndarray:
     """Return the log-mel (n_mels, n_frames) of a seed."""
     if plan.request is None:
-        return generator.sample(plan.n_frames, random_seeds=[random_seed])[0].numpy()
+        return generator.sample(plan.n_frames, random_seeds=[random_seed])[0].float().numpy()
     assert isinstance(generator, FlowGenerator)
     mels = generator.sample(plan.n_frames, random_seeds=[random_seed], request=plan.request)
-    return mels[0].numpy()
+    return mels[0].float().numpy()
 
 
 def vocode_loop(vocoder: Vocoder, mel: np.ndarray) -> np.ndarray:

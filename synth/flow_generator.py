@@ -14,8 +14,8 @@ from synth.flow_windows import Drift, WindowMaker
 from synth.generator import Generator, check_request
 from synth.mel import MelSettings
 
-STEPS = 16
-GUIDANCE = 2.0
+STEPS = 12
+GUIDANCE = 3.0
 N_STYLES = 256  # kept from the training excerpts
 MIN_STYLE_STD = 0.05
 MIN_CURVE_STD = 0.05  # nepers

@@ -21,7 +21,8 @@ from synth.flow import N_CURVES, Flow
 from synth.flow_conditions import Conditions, mark
 from synth.flow_sampling import follow_flow
 
-CONTEXT_SHARE = 0.5  # of a window, given from the one before
+CONTEXT_SHARE = 1 / 3  # of a window, given from the one before
+GUIDED_UNTIL = 0.5  # later, guidance changes little (arXiv 2404.07724), and takes as long
 DRIFT_SECONDS = 60.0  # from one style to the next
 
 
@@ -113,24 +114,23 @@ class WindowMaker:
     def _window(self, mel: Tensor, conditions: Conditions, noise: np.ndarray) -> Tensor:
         """Make the missing frames of a window (n_mels, frames)."""
         given = conditions.given[:, None] > 0
-        if self.guidance != 1:
-            conditions = conditions.with_and_without_style()
+        both = conditions.with_and_without_style()
 
         def predict(z: Tensor, time: Tensor) -> Tensor:
-            clean: Tensor = self.network(
-                torch.where(given, mel, z).expand(len(conditions.style), -1, -1),
-                conditions.given,
-                time,
-                conditions.curves,
-                conditions.style,
-            )
-            if self.guidance == 1:
-                return clean
-            styled, free = clean.chunk(2)
+            inputs = torch.where(given, mel, z)
+            if self.guidance == 1 or time >= GUIDED_UNTIL:
+                return self._predict(inputs, time, conditions)
+            styled, free = self._predict(inputs.expand(2, -1, -1), time, both).chunk(2)
             return free + self.guidance * (styled - free)
 
         made = follow_flow(predict, torch.from_numpy(noise)[None].to(mel), self.steps)
         return torch.where(given, mel, made)[0]
+
+    def _predict(self, mel: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
+        prediction: Tensor = self.network(
+            mel, conditions.given, time, conditions.curves, conditions.style
+        )
+        return prediction
 
 
 def windows(given: Tensor, length: int, context: int) -> Iterator[tuple[int, int]]:

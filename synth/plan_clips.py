@@ -214,8 +214,8 @@ class Planner:
         return plain_clip(n_samples, self.settings, request)
 
     def _loop(self, wanted: FlowRequest, n_samples: int) -> ClipPlan:
-        """Plan a loop of whole patches, as near as possible to the length wanted."""
-        n_frames = max(round(n_samples / self.hop / self.patch), 1) * self.patch
+        """Plan a loop of whole patches, at least as long as wanted."""
+        n_frames = _rounded_up(-(-n_samples // self.hop), self.patch)
         exact = n_frames * self.hop
         self.notes.append(f"each loop lasts {exact / self.rate:.6f} s, {exact} samples")
         return plain_clip(exact, self.settings, replace(wanted, loop=True))

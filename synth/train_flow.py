@@ -37,14 +37,14 @@ LEARNING_RATE = 5e-4
 BETAS = (0.9, 0.99)
 WARM_UP_STEPS = 100
 GRADIENT_CLIP = 1.0
-TIME_MEAN = -0.8  # of the logit of the time
-TIME_STD = 0.8
+TIME_MEAN = -0.4  # of the logit of the time
+TIME_STD = 1.0
 LEAST_NOISE = 0.05  # the velocity's error is divided by the share of noise, but by no less
 MAX_GAIN = 0.5  # nepers, up or down
 MAX_SHIFT = 2.0  # semitones, up or down
 SHIFTED = 0.25  # share of the excerpts whose pitch, and with it their speed, is shifted
 N_VALIDATION_CLIPS = 12  # generated, and compared with the validation files
-VALIDATION_STEPS = 16  # of the flow, for each of them
+VALIDATION_STEPS = 12  # of the flow, for each of them
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 
 

@@ -7,7 +7,7 @@ days:
 
 - `prior`: magnitudes start from the mel, spread over the bins it was summed from, and the network
   predicts factors (FreeV, arXiv 2406.08196, starts from the pseudo-inverse of the filterbank).
-- `refinements`: number of steps of `synth.refinement` at the end, also in training.
+- `refinements`: number of steps of `synth.refinement` at the end; some of them in training, too.
 """
 
 import math
@@ -51,7 +51,7 @@ class VocosConfig:
 
 
 PUBLISHED = VocosConfig()
-SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=7)  # without a GPU
+SMALL = VocosConfig(dim=256, intermediate_dim=768, prior=True, refinements=16)  # without a GPU
 
 
 class ConvNeXtBlock(nn.Module):

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from demiurge.cli.options.file_request import weighted
 from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
+from tests.pages import ROOT, demiurge_commands, lay_out, run
 from tests.synth.toy_flows import MEL, RATE, toy_flow
 
 CHOIR = CORPUS_DIR / "ambi_choir.ogg"
@@ -99,3 +101,33 @@ def test_a_weight_follows_the_last_equals_sign_unless_it_is_part_of_a_name(tmp_p
     assert weighted("b=c.wav=0.5") == (Path("b=c.wav"), 0.5)
     assert weighted("b=c.wav") == (Path("b=c.wav"), 1.0)
     assert weighted("b.wav") == (Path("b.wav"), 1.0)
+
+
+@pytest.fixture
+def shipped(models, tmp_path, monkeypatch):
+    """The toy models, in place of those that come with Demiurge."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    shutil.copytree(models / "my.flow", weights / "flow-piano")
+    shutil.copytree(models / "my.vocoder", weights / "vocoder")
+    monkeypatch.setattr("demiurge.shipped.WEIGHTS", weights)
+    return weights
+
+
+def test_commands_of_the_page_about_synth_make_what_it_says(shipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lay_out(tmp_path)
+    shutil.copy(CORPUS_DIR / "loop_tabla.ogg", tmp_path / "my_sounds")
+    commands = demiurge_commands((ROOT / "docs" / "rooms" / "synth.md").read_text())
+    options = {"--continue", "--fill", "--follow", "--like", "--loop"}
+    seconds = {}
+    for command in commands:
+        if options & set(command):
+            run(command)
+            made = sorted((tmp_path / command[4]).glob("*.flac"))
+            seconds[command[4]] = [sf.info(path).duration for path in made]
+    seed = sf.info("my_seed.wav").duration
+    assert seconds["more"] == [pytest.approx(seed + 10, abs=0.001)]
+    assert seconds["filled"] == seconds["followed"] == [pytest.approx(seed, abs=0.001)]
+    assert seconds["alike"] == [10]
+    assert seconds["loops"] == [pytest.approx(4.040, abs=0.001)] * 3

@@ -63,7 +63,7 @@ def test_styles_curves_and_guidance_are_heard(generator: FlowGenerator, mel: tor
     style = generator.style_of(mel)
     requests = [
         FlowRequest(style=style),
-        FlowRequest(style=style, guidance=3.0),
+        FlowRequest(style=style, guidance=2.0),
         FlowRequest(style=style, curves=curves_of(mel, MEL)),
         FlowRequest(style=style + 1),
         FlowRequest(style=style, steps=4),

@@ -92,7 +92,7 @@ def test_published_size_of_vocos():
     assert sum(p.numel() for p in published.parameters()) / 1e6 == pytest.approx(13.5, abs=0.1)
     assert (SMALL.prior, SMALL.refinements, PUBLISHED.prior, PUBLISHED.refinements) == (
         True,
-        7,
+        16,
         False,
         0,
     )
