@@ -22,7 +22,7 @@ from demiurge.demo_figures import Figures, figures_table, measure_result
 from demiurge.demo_text import farewell
 from demiurge.overview import save_overview
 from demiurge.pipeline import RenderResult, render_continuation, render_mosaic
-from demiurge.shipped import shipped_model
+from demiurge.shipped import shipped_model, shipped_vocoder
 from files.atomic import make_folder
 from files.progress import Progress
 from query.filters import Filters
@@ -121,12 +121,13 @@ def make_sounds(out: Path, random_seed: int, echo: Echo, progress: Progress) -> 
     for path in CORPUS_DIR.iterdir():
         if path.stem != SAME_RECORDING:
             shutil.copyfile(path, recorded / path.name)
-    generator = shipped_model("generator")
-    vocoder = shipped_model("vocoder")
+    model = shipped_model("generator")
+    generator = load_generator(model)
+    vocoder = shipped_vocoder(generator.mel.to_dict())
     folder = out / "sounds" / "generated"
     clear_folder(folder)  # another version's files would be kept
     generated = generate(
-        load_generator(generator),
+        generator,
         Vocoder.load(vocoder).prepare(),
         folder,
         options=GenerateOptions(
@@ -134,7 +135,7 @@ def make_sounds(out: Path, random_seed: int, echo: Echo, progress: Progress) -> 
             seconds=GENERATED_FILE_SECONDS,
             random_seed=random_seed,
         ),
-        names=(generator.name, vocoder.name),
+        names=(model.name, vocoder.name),
         force=True,
         progress=progress,
     )

@@ -7,16 +7,17 @@ import numpy as np
 
 from audio.channels import to_mono
 from audio.decibels import to_amplitude
+from audio.onsets import onset_strength
 from audio.read import read_audio
 from audio.resample import resample
 from demiurge.evaluate.columns import COLUMNS
 from demiurge.evaluate.continuation import plan_runs
 from demiurge.evaluate.harmony import harmony
 from demiurge.evaluate.loudness_course import longest_silence, loudness_deviation
-from demiurge.evaluate.report import Estimate
-from demiurge.evaluate.rhythm import autocorrelation, correlate, highest_peak, onset_strength
+from demiurge.evaluate.rhythm import autocorrelation, correlate, highest_peak
 from demiurge.evaluate.runs import measure_runs
 from demiurge.pipeline import RenderResult
+from training.bootstrap import Estimate
 
 SHOWN = (
     "pulse",

@@ -42,11 +42,35 @@ def shipped_model(kind: str, name: str | None = None) -> Path:
     return WEIGHTS / (name or names[0])
 
 
-def shipped_vocoder(mel: dict[str, Any]) -> Path | None:
-    """Return the folder of the first shipped vocoder with these mel settings, if there is one."""
-    for name in shipped_names("vocoder"):
-        if read_config(WEIGHTS / name, kind="vocoder")["mel"] == mel:
-            return WEIGHTS / name
+def shipped_vocoders(mel: dict[str, Any]) -> list[Path]:
+    """Return the folders of the shipped vocoders with these mel settings."""
+    folders = [WEIGHTS / name for name in shipped_names("vocoder")]
+    return [folder for folder in folders if read_config(folder, kind="vocoder")["mel"] == mel]
+
+
+def shipped_vocoder(mel: dict[str, Any]) -> Path:
+    """Return the folder of the first shipped vocoder with these mel settings.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if folders := shipped_vocoders(mel):
+        return folders[0]
+    raise ParameterError(
+        f"no shipped vocoder is for the mels of this generator ({mel['n_mels']} bands every"
+        f" {mel['hop_length']} samples at {mel['sample_rate']} Hz); train one with the same --mel:"
+        " demiurge synth train-vocoder"
+    )
+
+
+def shipped_flow() -> tuple[Path, Path] | None:
+    """Return the folders of the first shipped flow and of a vocoder for it, if there are both."""
+    for name in shipped_names("generator"):
+        config = read_config(WEIGHTS / name, kind="generator")
+        if "flow" in config and (vocoder := shipped_vocoder(config["mel"])):
+            return WEIGHTS / name, vocoder
     return None
 
 
@@ -68,20 +92,8 @@ def model_path(name: str | Path, kind: str) -> Path:
 
 
 def vocoder_path(name: str | Path, mel: dict[str, Any]) -> Path:
-    """Like `model_path` of a vocoder for a generator: `shipped` is the one that fits its mels.
-
-    Raises
-    ------
-    ParameterError
-        If no such vocoder is shipped.
-    """
-    path = model_path(name, "vocoder")
-    if str(name) != SHIPPED or path == Path(name):
-        return path
-    if found := shipped_vocoder(mel):
-        return found
-    raise ParameterError(
-        f"no shipped vocoder is for the mels of this generator ({mel['n_mels']} bands every"
-        f" {mel['hop_length']} samples at {mel['sample_rate']} Hz); train one with the same --mel:"
-        " demiurge synth train-vocoder"
-    )
+    """Like `model_path` of a vocoder for a generator: `shipped` is the one that fits its mels."""
+    path = Path(name)
+    if str(path) == SHIPPED and not path.is_dir():
+        return shipped_vocoder(mel)
+    return model_path(path, "vocoder")

@@ -6,6 +6,7 @@ import numpy as np
 
 from files.errors import ParameterError
 
+NEAR = 5  # percentile; unlike the least distance, it hardly depends on the number of clips
 LEAST_SPREAD = 1e-9  # below this, all clips count as alike
 
 
@@ -15,9 +16,9 @@ class Diversity:
 
     `spread` is the mean distance between two generated clips, `recorded_spread` between two
     recorded ones: a ratio near 0 means mode collapse. `nearest` and `closest` are the mean and the
-    least distance from a generated clip to the nearest recorded one; `recorded_nearest` and
-    `recorded_closest` those from a recorded clip to the nearest other one. If the first pair is far
-    smaller than the second, the generator memorises.
+    least distance from a generated clip to the nearest recorded one, `near` is the 5th percentile;
+    `recorded_nearest`, `recorded_closest` and `recorded_near` are those from a recorded clip to the
+    nearest other one. If the former are far smaller than the latter, the generator memorises.
     """
 
     spread: float
@@ -26,6 +27,8 @@ class Diversity:
     recorded_nearest: float
     closest: float
     recorded_closest: float
+    near: float
+    recorded_near: float
 
     @property
     def spread_ratio(self) -> float:
@@ -68,6 +71,8 @@ def diversity(generated: np.ndarray, recorded: np.ndarray) -> Diversity:
         recorded_nearest=float(recorded_nearest.mean()),
         closest=float(nearest.min()),
         recorded_closest=float(recorded_nearest.min()),
+        near=float(np.percentile(nearest, NEAR)),
+        recorded_near=float(np.percentile(recorded_nearest, NEAR)),
     )
 
 

@@ -1,8 +1,7 @@
 """Compare a generator's audio with its training audio: likeness, variety, novelty."""
 
-import math
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,35 +10,40 @@ import numpy as np
 
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from synth.audio_distance import FEWEST_WINDOWS, Embedding, audio_distance, embed_clips
+from synth.audio_distance import (
+    FEWEST_WINDOWS,
+    AudioDistances,
+    Embedding,
+    audio_distances,
+    embed_clips,
+)
+from synth.clip_sets import ClipSets, open_clip_sets
 from synth.diversity import Diversity, diversity
-from synth.excerpts import open_excerpts
 from synth.generator import Generator
 from synth.mel import log_mel
+from synth.music_measures import MusicMeasures, measure_music
 from synth.vocoder import Vocoder
 
-CLIP_SECONDS = 10.0  # three windows of MusiCNN
-FEWEST_CLIPS = 4
 GENERATED = "generated"
+RECORDINGS = "recordings"
 OTHER_HALF = "recordings, other half"
 REVOCODED = "recordings through the vocoder"
 SHUFFLED = "shuffled frames"
 NOISE = "white noise"
 USUAL_SETS = (GENERATED, OTHER_HALF, REVOCODED, SHUFFLED, NOISE)
 
-Clips = list[np.ndarray]
-
 
 @dataclass(frozen=True)
 class GeneratorReport:
-    """Distances from the training audio.
+    """Distances from the training audio, by name of the set, and measures of music.
 
-    `fad` is the Fréchet distance by name of the set, `clips` and `windows` are the numbers of clips
-    and of embeddings in each set, and `left_out` gives the reason for each file that could not be
-    used.
+    `music` is of the generated and of all recorded clips. `clips` and `windows` are the numbers of
+    clips and of embeddings in each set, and `left_out` gives the reason for each file that could
+    not be used.
     """
 
-    fad: dict[str, float]
+    distances: dict[str, AudioDistances]
+    music: dict[str, MusicMeasures]
     diversity: Diversity
     clips: int
     windows: int
@@ -52,20 +56,12 @@ class GeneratorReport:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            **asdict(self),
+            **vars(self),
+            "distances": {name: one.to_dict() for name, one in self.distances.items()},
+            "music": {name: one.to_dict() for name, one in self.music.items()},
             "diversity": self.diversity.to_dict(),
             "fad_is_biased": self.fad_is_biased,
         }
-
-
-@dataclass(frozen=True)
-class ClipSets:
-    """Equally many clips of either half of the training audio, and of other folders."""
-
-    reference: Clips
-    other_half: Clips
-    others: dict[str, Clips]
-    left_out: dict[str, str]
 
 
 def evaluate_generator(
@@ -97,7 +93,7 @@ def evaluate_generator(
         Folders of other audio, by the name to be shown.
     minutes : float
         Of each set, in clips of 10 s, at least 4. A clip gives three embeddings; below 6 minutes
-        `fad` is biased.
+        FAD is biased.
     random_seed : int >= 0
         Clip i is generated from `random_seed` + i; recorded clips are chosen by it as well.
 
@@ -112,49 +108,32 @@ def evaluate_generator(
         raise ParameterError(
             f"{', '.join(clash)}: the name of a set that is always evaluated; choose another name"
         )
-    cut = partial(
-        open_excerpts,
-        settings=vocoder.mel,
-        seconds=CLIP_SECONDS,
-        random_seed=random_seed,
-        progress=progress,
+    clips = open_clip_sets(
+        audio, others, vocoder.mel, minutes=minutes, random_seed=random_seed, progress=progress
     )
-    clips = _open_clips(audio, others, _n_clips(minutes), cut)
-    n = len(clips.reference)
-    seeds = tuple(range(random_seed, random_seed + n))
-    makers = SetMaker(generator, vocoder, clips, seeds).by_name()
+    seeds = tuple(range(random_seed, random_seed + clips.n_clips))
     rate = vocoder.mel.sample_rate
     real = embed_clips(clips.reference, rate, embedding)
-    sets = {}
+    music = {RECORDINGS: measure_music(clips.reference + clips.other_half, rate)}
+    makers = SetMaker(generator, vocoder, clips, seeds).by_name()
+    distances = {}
     for number, (name, make) in enumerate(makers.items()):
         progress(number, len(makers), name)
-        sets[name] = embed_clips(make(), rate, embedding)
+        made = list(make())
+        embeddings = embed_clips(made, rate, embedding)
+        distances[name] = audio_distances(embeddings, real, embedding)
+        if name == GENERATED:
+            music[name] = measure_music(made, rate)
+            found = diversity(embeddings.mean(axis=1), real.mean(axis=1))
     return GeneratorReport(
-        fad={name: audio_distance(embeddings, real) for name, embeddings in sets.items()},
-        diversity=diversity(sets[GENERATED].mean(axis=1), real.mean(axis=1)),
-        clips=n,
-        windows=n * real.shape[1],
+        distances=distances,
+        music=music,
+        diversity=found,
+        clips=clips.n_clips,
+        windows=clips.n_clips * real.shape[1],
         seeds=seeds,
         left_out=clips.left_out,
     )
-
-
-def _open_clips(
-    audio: Path, others: dict[str, Path], wanted: int, cut: Callable[..., Any]
-) -> ClipSets:
-    """Cut clips out of all folders, equally many from each."""
-    one, other, left_out = cut(audio, most=wanted)
-    reference = [excerpt.audio for excerpt in one]
-    other_half = [excerpt.audio for excerpt in other]
-    found = {}
-    for name, folder in others.items():
-        one, other, not_used = cut(folder, most=wanted)
-        found[name] = [excerpt.audio for excerpt in one + other]
-        left_out = left_out | not_used
-    n_of_folders = [(len(clips), others[name]) for name, clips in found.items()]
-    n = _n_common(wanted, [(len(other_half), audio), *n_of_folders])
-    cut_others = {name: clips[:n] for name, clips in found.items()}
-    return ClipSets(reference[:n], other_half[:n], cut_others, left_out)
 
 
 @dataclass(frozen=True)
@@ -198,23 +177,3 @@ class SetMaker:
 
     def _mels(self) -> Iterable[np.ndarray]:
         return (log_mel(clip, self.vocoder.mel) for clip in self.clips.other_half)
-
-
-def _n_clips(minutes: float) -> int:
-    if not FEWEST_CLIPS * CLIP_SECONDS <= minutes * 60 < math.inf:
-        raise ParameterError(
-            f"minutes={minutes} must be at least {FEWEST_CLIPS * CLIP_SECONDS / 60:.2f},"
-            f" {FEWEST_CLIPS} clips"
-        )
-    return int(minutes * 60 / CLIP_SECONDS + 1e-9)
-
-
-def _n_common(wanted: int, have: list[tuple[int, Path]]) -> int:
-    """Return the number of clips that every folder can give."""
-    fewest, folder = min(have)
-    if fewest < FEWEST_CLIPS:
-        raise ParameterError(
-            f"{folder}: its files give {fewest} clips of {CLIP_SECONDS:g} s for a set,"
-            f" {FEWEST_CLIPS} are needed; give more or longer files"
-        )
-    return min(wanted, fewest)

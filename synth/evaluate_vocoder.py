@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,13 @@ from audio.resample import resample
 from files.atomic import replacing
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from synth.audio_distance import FEWEST_WINDOWS, Embedding, audio_distance, embed_clips
+from synth.audio_distance import (
+    FEWEST_WINDOWS,
+    AudioDistances,
+    Embedding,
+    audio_distances,
+    embed_clips,
+)
 from synth.excerpts import Excerpt, open_excerpts
 from synth.griffin_lim import griffin_lim
 from synth.mel import MelSettings, log_mel
@@ -33,14 +39,14 @@ OTHER_HALF = "recordings, other half"
 class VocoderScore:
     """One row of the table. Values that do not apply, or were not asked for, are None.
 
-    `mel_l1` is in nepers; `fad` is between `windows` embeddings of the copies and as many of the
-    recordings; `real_time` is in seconds of audio per second of work on `threads` threads.
+    `mel_l1` is in nepers; `distances` are between `windows` embeddings of the copies and as many of
+    the recordings; `real_time` is in seconds of audio per second of work on `threads` threads.
     """
 
     name: str
     mel_l1: float | None
     stft: float | None
-    fad: float | None
+    distances: AudioDistances | None
     windows: int | None
     real_time: float | None
     threads: int = field(default_factory=torch.get_num_threads)
@@ -50,7 +56,11 @@ class VocoderScore:
         return self.windows is not None and self.windows < FEWEST_WINDOWS
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "fad_is_biased": self.fad_is_biased}
+        return {
+            **vars(self),
+            "distances": self.distances.to_dict() if self.distances else None,
+            "fad_is_biased": self.fad_is_biased,
+        }
 
 
 @dataclass(frozen=True)
@@ -84,8 +94,8 @@ def evaluate_vocoders(
 
     All methods are scored on the same excerpts (`open_excerpts`), at the highest sample rate of the
     vocoders and in that vocoder's mel; those of lower rates lack the treble. Griffin-Lim gets the
-    mels of that vocoder. The last row gives the distance between two halves of the recordings; the
-    others can be nearer, because each copy is compared with its own original.
+    mels of that vocoder. The last row gives the distances between two halves of the recordings;
+    others can be nearer, because each set of copies is compared with its own originals.
 
     Parameters
     ----------
@@ -93,12 +103,13 @@ def evaluate_vocoders(
     audio : Path
         Folder of recordings that none of them was trained on.
     seconds : float >= 6
-        Of recordings to score, or all if there are fewer. For `fad`, as many more are embedded.
-        Below 300 s `fad` is biased, and only rows with equally many windows can be compared.
+        Of recordings to score, or all if there are fewer. For the last row, as many more are
+        embedded. Below 300 s FAD is biased, and only rows with equally many windows can be
+        compared.
     random_seed : int
         Of the choice of excerpts and of Griffin-Lim's phases.
     embedding : Embedding, optional
-        Without one there is no `fad`.
+        Without one there are no `distances`.
     picture : Path, optional
         Where to plot the mel spectrograms of one excerpt and its copies, as PNG.
 
@@ -132,13 +143,13 @@ def evaluate_vocoders(
     for number, method in enumerate(methods):
         progress(number, len(methods), method.name)
         copies, real_time = _synthesise(method, scored, mel.sample_rate)
-        distances = _distances(scored, copies, mel)
-        fad = _fad(_embed(copies, mel, embedding), real)
-        scores.append(VocoderScore(method.name, *distances, *fad, real_time))
+        losses = _losses(scored, copies, mel)
+        heard = _compare(_embed(copies, mel, embedding), real, embedding, paired=True)
+        scores.append(VocoderScore(method.name, *losses, *heard, real_time))
         mels[method.name] = log_mel(copies[0], mel)
     if real is not None:
-        fad = _fad(real[: len(one)], real[len(one) :])
-        scores.append(VocoderScore(OTHER_HALF, None, None, *fad, None))
+        heard = _compare(real[: len(one)], real[len(one) :], embedding, paired=False)
+        scores.append(VocoderScore(OTHER_HALF, None, None, *heard, None))
     if picture:
         with replacing(picture) as temporary:
             plot_mels(temporary, mels, mel)
@@ -190,7 +201,7 @@ def _synthesise(
     return copies, sum(map(len, made)) / rate / taken
 
 
-def _distances(
+def _losses(
     excerpts: Sequence[Excerpt], copies: Sequence[np.ndarray], settings: MelSettings
 ) -> tuple[float, float]:
     """Return mel L1 and multi-resolution STFT distance, means over the excerpts."""
@@ -200,9 +211,19 @@ def _distances(
     return float(np.mean(mel)), float(np.mean(stft))
 
 
-def _fad(made: np.ndarray | None, real: np.ndarray | None) -> tuple[float | None, int | None]:
-    """Return the distance of two sets of clips, cut to the smaller, and its number of windows."""
-    if made is None or real is None:
+def _compare(
+    made: np.ndarray | None,
+    real: np.ndarray | None,
+    embedding: Embedding | None,
+    *,
+    paired: bool,
+) -> tuple[AudioDistances | None, int | None]:
+    """Return the distances of two sets of clips, cut to the smaller, and their number of windows.
+
+    `paired` says whether the clips are copies of the real ones.
+    """
+    if made is None or real is None or embedding is None:
         return None, None
     n = min(len(made), len(real))
-    return audio_distance(made[:n], real[:n]), n * made.shape[1]
+    distances = audio_distances(made[:n], real[:n], embedding, paired=paired)
+    return distances, n * made.shape[1]

@@ -35,8 +35,13 @@ class Conditions:
     curves: Tensor
     style: Tensor
 
-    def without_style(self) -> "Conditions":
-        return Conditions(self.given, self.curves, torch.zeros_like(self.style))
+    def with_and_without_style(self) -> "Conditions":
+        """Return a batch twice as long, whose second half is for any style."""
+        return Conditions(
+            torch.cat([self.given, self.given]),
+            torch.cat([self.curves, self.curves]),
+            torch.cat([self.style, torch.zeros_like(self.style)]),
+        )
 
 
 def style_of(normalised: Tensor) -> Tensor:

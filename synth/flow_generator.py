@@ -14,7 +14,8 @@ from synth.flow_windows import Drift, WindowMaker
 from synth.generator import Generator, check_request
 from synth.mel import MelSettings
 
-STEPS = 16
+STEPS = 8
+GUIDANCE = 3.0
 N_STYLES = 256  # kept from the training excerpts
 MIN_STYLE_STD = 0.05
 MIN_CURVE_STD = 0.05  # nepers
@@ -51,7 +52,7 @@ class FlowRequest:
     style: Tensor | None = None
     loop: bool = False
     steps: int = STEPS
-    guidance: float = 1.0
+    guidance: float = GUIDANCE
 
     def __post_init__(self) -> None:
         if (self.mel is None) != (self.given is None):
@@ -118,9 +119,13 @@ class FlowGenerator(Generator):
         """
         self.style_mean.copy_(styles.mean(0))
         self.style_std.copy_(styles.std(0).clamp_min(MIN_STYLE_STD))
-        self.styles.copy_(self.standard_style(styles))
+        self.set_styles(styles)
         self.curve_mean.copy_(curves.mean((0, 2)))
         self.curve_std.copy_(curves.std((0, 2)).clamp_min(MIN_CURVE_STD))
+
+    def set_styles(self, styles: Tensor) -> None:
+        """Set the styles (N_STYLES, style_size) that clips are made in if none is asked for."""
+        self.styles.copy_(self.standard_style(styles))
 
     def standard_curves(self, curves: Tensor) -> Tensor:
         """Curves (..., N_CURVES, frames) -> z-scores."""

@@ -30,7 +30,8 @@ from audio.pcm import PCM_16_SCALE
 from files.atomic import replacing
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
-from synth.faults import audio_fault, mel_fault
+from synth.clips import ClipPlan, make_clip
+from synth.file_request import NOTHING_ASKED, FileRequest
 from synth.generated_manifest import (
     MANIFEST,
     GeneratedFile,
@@ -42,30 +43,29 @@ from synth.generated_manifest import (
 )
 from synth.generator import Generator
 from synth.mel import MelSettings
+from synth.plan_clips import MOST_SECONDS, plan_clips
 from synth.vocoder import Vocoder
 from training.threads import torch_threads
 
 MAX_ATTEMPTS = 5
 MIN_SECONDS = 1.0  # of a file
-MAX_SECONDS = 3600.0  # needs a gigabyte per worker
-SAFE_PEAK = 0.999
 
 
 @dataclass(frozen=True)
 class GenerateOptions:
     """Options for generating audio. A later run with more `minutes` adds files."""
 
-    minutes: float
-    seconds: float = 30.0  # of each file, including the last
+    minutes: float | None = None  # of new sound, in whole files; by default one file
+    seconds: float | None = None  # of new sound in each file; by default 30, or what is followed
     random_seed: int = 0
     workers: int | None = None  # files made at a time; by default one per core
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.minutes) and self.minutes > 0):
+        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
             raise ParameterError(f"minutes={self.minutes} must be a positive number")
-        if not MIN_SECONDS <= self.seconds <= MAX_SECONDS:
+        if self.seconds is not None and not MIN_SECONDS <= self.seconds <= MOST_SECONDS:
             raise ParameterError(
-                f"seconds={self.seconds} of a file must be {MIN_SECONDS:g} to {MAX_SECONDS:g}"
+                f"seconds={self.seconds} of a file must be {MIN_SECONDS:g} to {MOST_SECONDS:g}"
             )
         if not isinstance(self.random_seed, int) or self.random_seed < 0:
             raise ParameterError(
@@ -74,9 +74,9 @@ class GenerateOptions:
         if self.workers is not None and self.workers < 1:
             raise ParameterError(f"workers={self.workers} must be at least 1")
 
-    @property
-    def n_files(self) -> int:
-        return math.ceil(self.minutes * 60 / self.seconds - 1e-9)
+    def n_files(self, seconds: float) -> int:
+        """Return how many files of so much new sound to make."""
+        return 1 if self.minutes is None else math.ceil(self.minutes * 60 / seconds - 1e-9)
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,7 @@ class GenerateSummary:
     audio_seconds: float  # of all files
     seconds: float  # taken
     real_time: float  # seconds of audio made, per second taken
-
-
-@dataclass(frozen=True)
-class GeneratedClip:
-    """Float32 audio (n_samples,), changed by `gain_db` if it was too loud, or its fault."""
-
-    audio: np.ndarray
-    gain_db: float = 0.0
-    fault: str | None = None
+    notes: list[str]  # what was changed in the files of the request, or rounded
 
 
 def generate(
@@ -108,6 +100,7 @@ def generate(
     *,
     options: GenerateOptions,
     names: tuple[str, str],
+    request: FileRequest = NOTHING_ASKED,
     force: bool = False,
     progress: Progress = no_progress,
 ) -> GenerateSummary:
@@ -117,60 +110,47 @@ def generate(
     ----------
     names : (str, str)
         Of the generator and the vocoder, for the manifest and for messages.
+    request : FileRequest
+        What the files are made from, if the generator is a flow.
     force : bool
         Replace what was generated in `out` with other models or options.
 
     Raises
     ------
-    ParameterError
+    AudioError, ParameterError
         If the two models have different mel settings, `out` was made with other models or options,
-        or cannot be written.
+        or cannot be written; and as `plan_clips`.
     """
     generator.mel.check_matches(
         vocoder.mel, mine=f"the generator {names[0]}", theirs=f"the vocoder {names[1]}"
     )
     started = time.perf_counter()
+    planned = plan_clips(generator, names[0], request, options.seconds)
     header = make_header(
-        generator, vocoder, seconds=options.seconds, random_seed=options.random_seed, names=names
+        generator,
+        vocoder,
+        seconds=planned.seconds,
+        random_seed=options.random_seed,
+        names=names,
+        request=request.record(),
     )
     files = open_folder(out, header, force=force)
-    names_of_files = [f"generated-{i + 1:06d}.flac" for i in range(options.n_files)]
+    n_files = options.n_files(planned.seconds)
+    names_of_files = [f"generated-{i + 1:06d}.flac" for i in range(n_files)]
     missing = [i for i, name in enumerate(names_of_files) if name not in files]
-    n_kept = options.n_files - len(missing)
+    n_kept = n_files - len(missing)
     made: list[GeneratedFile] = []
-    make = partial(_make_file, generator, vocoder, options)
+    make = partial(_make_file, generator, vocoder, planned.plan, options.random_seed)
     with _workers(options.workers or os.cpu_count()) as pool:
         for file in pool.map(make, missing, [out / names_of_files[i] for i in missing]):
             append_file(out / MANIFEST, file)
             made.append(file)
-            progress(n_kept + len(made), options.n_files, file.name)
+            progress(n_kept + len(made), n_files, file.name)
     files.update({file.name: file for file in made})
     write_manifest(out, header, files)
     seconds = time.perf_counter() - started
-    return _summary([files[name] for name in names_of_files], made, generator.mel, seconds)
-
-
-def make_clip(
-    generator: Generator, vocoder: Vocoder, *, random_seed: int, n_samples: int
-) -> GeneratedClip:
-    """Make the audio of one seed and check it.
-
-    With one torch thread, the same machine and torch give the same bytes.
-    """
-    with torch.inference_mode():
-        n_frames = -(-n_samples // generator.mel.hop_length)
-        mel = generator.sample(n_frames, random_seeds=[random_seed])[0].numpy()
-        if fault := mel_fault(mel, generator.mel):
-            return GeneratedClip(np.zeros(0, np.float32), fault=fault)
-        audio = vocoder.synthesise(mel)[:n_samples]
-    if not np.isfinite(audio).all():
-        return GeneratedClip(audio, fault="not finite")
-    peak = float(np.abs(audio).max())
-    gain_db = 0.0
-    if peak > SAFE_PEAK:
-        gain_db = 20 * math.log10(SAFE_PEAK / peak)
-        audio = audio * np.float32(SAFE_PEAK / peak)
-    return GeneratedClip(audio, gain_db, audio_fault(audio, generator.mel))
+    wanted = [files[name] for name in names_of_files]
+    return _summary(wanted, made, generator.mel, seconds, planned.notes)
 
 
 @contextmanager
@@ -190,18 +170,22 @@ def _workers(number: int | None) -> Iterator[ThreadPoolExecutor]:
 
 
 def _make_file(
-    generator: Generator, vocoder: Vocoder, options: GenerateOptions, index: int, path: Path
+    generator: Generator,
+    vocoder: Vocoder,
+    plan: ClipPlan,
+    random_seed: int,
+    index: int,
+    path: Path,
 ) -> GeneratedFile:
     rejected: list[dict[str, Any]] = []
-    n_samples = round(options.seconds * generator.mel.sample_rate)
     for attempt in range(MAX_ATTEMPTS):
-        seed = _seed_of(options.random_seed, index, attempt)
-        clip = make_clip(generator, vocoder, random_seed=seed, n_samples=n_samples)
+        seed = _seed_of(random_seed, index, attempt)
+        clip = make_clip(generator, vocoder, plan, random_seed=seed)
         if clip.fault is None:
             file_hash = _write_flac(path, clip.audio, generator.mel.sample_rate)
             peak = float(np.abs(clip.audio).max())
             return GeneratedFile(
-                path.name, seed, rejected, n_samples, peak, clip.gain_db, file_hash
+                path.name, seed, rejected, len(clip.audio), peak, clip.gain_db, file_hash
             )
         rejected.append({"seed": seed, "reason": clip.fault})
     return GeneratedFile(path.name, None, rejected)
@@ -218,7 +202,8 @@ def _write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> str:
 
     It is encoded in memory, because libsndfile does not always report a full disk.
     """
-    samples = np.rint(audio * PCM_16_SCALE).astype(np.int16)
+    scaled = np.rint(audio * PCM_16_SCALE)
+    samples = np.clip(scaled, -PCM_16_SCALE, PCM_16_SCALE - 1).astype(np.int16)
     buffer = BytesIO()
     sf.write(buffer, samples, sample_rate, format="FLAC", subtype="PCM_16")
     data = buffer.getvalue()
@@ -228,7 +213,11 @@ def _write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> str:
 
 
 def _summary(
-    files: list[GeneratedFile], made: list[GeneratedFile], mel: MelSettings, seconds: float
+    files: list[GeneratedFile],
+    made: list[GeneratedFile],
+    mel: MelSettings,
+    seconds: float,
+    notes: list[str],
 ) -> GenerateSummary:
     made_seconds = sum(file.n_samples for file in made) / mel.sample_rate
     n_made = sum(file.hash is not None for file in made)
@@ -241,4 +230,5 @@ def _summary(
         audio_seconds=sum(file.n_samples for file in files) / mel.sample_rate,
         seconds=seconds,
         real_time=made_seconds / seconds,
+        notes=notes,
     )

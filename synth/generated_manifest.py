@@ -16,6 +16,7 @@ import xxhash
 from files.atomic import replacing, writing_errors
 from files.errors import ParameterError
 from files.hashing import hash_file
+from synth.file_request import described, without_names
 from synth.generator import Generator
 from synth.vocoder import Vocoder
 from synth.weight_norm import plain_state
@@ -47,9 +48,10 @@ def make_header(
     seconds: float,
     random_seed: int,
     names: tuple[str, str],
+    request: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the header: models and options, which must be the same to add files."""
-    return {
+    """Return the header: models, options and request, which must be the same to add files."""
+    header = {
         "format": FORMAT,
         "version": VERSION,
         "generator": names[0],
@@ -61,6 +63,7 @@ def make_header(
         "seed": random_seed,
         "mel": generator.mel.to_dict(),
     }
+    return {**header, "request": request} if request else header
 
 
 def _hash_model(model: Generator | Vocoder) -> str:
@@ -168,6 +171,10 @@ def _check_header(out: Path, found: dict[str, Any], header: dict[str, Any]) -> N
     for name in ("precision", "seconds", "seed"):
         if found.get(name) != header[name]:
             differences.append(f"{name}={found.get(name)}, not {header[name]}")
+    requests = [values.get("request", {}) for values in (found, header)]
+    if without_names(requests[0]) != without_names(requests[1]):
+        there, here = (described(request) for request in requests)
+        differences.append(f"the request {there}, not {here}")
     for name in ("generator", "vocoder"):
         key = f"{name}_hash"
         if found.get(key) != header[key]:

@@ -1,4 +1,4 @@
-"""Embeddings of music by MusiCNN, a published tagging network, for Fréchet Audio Distances.
+"""Embeddings and tags of music by MusiCNN, a published network, for distances of sets of audio.
 
 Pons and Serra, arXiv 1909.06654; the layers are those of Pons et al., arXiv 1711.02520, as trained
 on MagnaTagATune. The weights are read from the package `musicnn`, which need not be importable (it
@@ -27,6 +27,7 @@ WINDOW_FRAMES = 187  # 3 s
 WINDOW_HOP = WINDOW_FRAMES * HOP_LENGTH  # samples from one window to the next
 WINDOW_SPAN = WINDOW_HOP - HOP_LENGTH + N_FFT  # samples covered by the frames of one window
 BATCH_WINDOWS = 8
+N_TAGS = 50  # of MagnaTagATune: instruments, styles, moods
 EPSILON = 1e-3  # TensorFlow's default for batch normalisation
 MODEL = "MTT_musicnn"
 
@@ -48,7 +49,7 @@ class ConvBlock(nn.Module):
 
 
 class MusicnnNetwork(nn.Module):
-    """The layers up to the penultimate one, in the order in which TensorFlow numbers them."""
+    """All layers, in the order in which TensorFlow numbers them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,9 +63,10 @@ class MusicnnNetwork(nn.Module):
         self.pool_norm = nn.BatchNorm1d(2 * (561 + 3 * 64), eps=EPSILON)
         self.dense = nn.Linear(2 * (561 + 3 * 64), 200)
         self.dense_norm = nn.BatchNorm1d(200, eps=EPSILON)
+        self.tags = nn.Linear(200, N_TAGS)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """(B, WINDOW_FRAMES, N_MELS) -> (B, 200)."""
+        """(B, WINDOW_FRAMES, N_MELS) -> (B, 200), the input of the last layer, `tags`."""
         x = self.input_norm(log_mel[:, None])
         front = [block(x).amax(dim=-1, keepdim=True) for block in self.front]
         features = [torch.cat(front, dim=1)]
@@ -151,6 +153,10 @@ class Musicnn:
         windows = padded.unfold(0, WINDOW_SPAN, WINDOW_HOP)
         batches = windows.split(BATCH_WINDOWS)
         return torch.cat([self.network(self.log_mel(batch)) for batch in batches]).numpy()
+
+    def tags(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the probability of each tag, from embeddings (..., 200): float32, (..., 50)."""
+        return self.network.tags(torch.from_numpy(embeddings)).sigmoid().numpy()
 
     def log_mel(self, audio: Tensor) -> Tensor:
         """(B, WINDOW_SPAN) -> log10(10000 power + 1) in mel bands, (B, WINDOW_FRAMES, N_MELS)."""

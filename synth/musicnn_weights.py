@@ -38,14 +38,9 @@ PARTS = {
 }
 AXES = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}
 
-# Variables in the file that `MusicnnNetwork` lacks: the optimiser's, and the layer of the tags.
+# Variables in the file that `MusicnnNetwork` lacks: the optimiser's.
 NOT_TRAINED = ("beta1_power", "beta2_power", "moving_mean", "moving_variance")
-OTHERS = {
-    "beta1_power": (),
-    "beta2_power": (),
-    "dense_1/bias": (50,),
-    "dense_1/kernel": (200, 50),
-}
+OTHERS: dict[str, tuple[int, ...]] = {"beta1_power": (), "beta2_power": ()}
 
 
 def load_weights(network: nn.Module, folder: str | Path, *, sha256: str = SHA256) -> None:

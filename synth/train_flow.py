@@ -37,14 +37,14 @@ LEARNING_RATE = 5e-4
 BETAS = (0.9, 0.99)
 WARM_UP_STEPS = 100
 GRADIENT_CLIP = 1.0
-TIME_MEAN = -0.8  # of the logit of the time
-TIME_STD = 0.8
+TIME_MEAN = -0.4  # of the logit of the time
+TIME_STD = 1.0
 LEAST_NOISE = 0.05  # the velocity's error is divided by the share of noise, but by no less
 MAX_GAIN = 0.5  # nepers, up or down
 MAX_SHIFT = 2.0  # semitones, up or down
 SHIFTED = 0.25  # share of the excerpts whose pitch, and with it their speed, is shifted
 N_VALIDATION_CLIPS = 12  # generated, and compared with the validation files
-VALIDATION_STEPS = 16  # of the flow, for each of them
+VALIDATION_STEPS = 8  # of the flow, for each of them
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 
 
@@ -109,7 +109,7 @@ class FlowTraining(AudioTraining):
             excerpt_frames=longest,
             starts_trained=start is not None,
         )
-        self.model = copy.deepcopy(start) if start else self._new_generator()
+        self.model = self._model_from(start) if start else self._new_generator()
         self.model.train().to(self.device)
         rate = options.learning_rate or LEARNING_RATE
         parameters = self.model.parameters()
@@ -127,25 +127,36 @@ class FlowTraining(AudioTraining):
         self.validation_mels = self._validation_mels()
         self.trained_on = self._statistics_of_files(self.train.files)
 
+    def _model_from(self, start: FlowGenerator) -> FlowGenerator:
+        """Copy the generator to start from, with styles of these training files to draw from."""
+        generator = copy.deepcopy(start)
+        styles, _ = self._examples(generator)
+        generator.set_styles(styles)
+        return generator
+
     def _new_generator(self) -> FlowGenerator:
         """Make a generator with random weights and the statistics of the training files."""
         options = self.options
         settings = self.dataset.settings
         generator = FlowGenerator(options.config(), settings, window_frames=options.clip_frames)
         generator.set_statistics(*mel_moments(self.dataset, self.train.files))
+        generator.set_condition_statistics(*self._examples(generator))
+        return generator
+
+    def _examples(self, generator: FlowGenerator) -> tuple[Tensor, Tensor]:
+        """Return styles (n_styles, style_size) and curves (n, N_CURVES, frames) of excerpts."""
         styles: list[Tensor] = []
         curves: list[Tensor] = []
-        rng = np.random.default_rng(options.random_seed)
-        excerpts = Segments(self.dataset, self.train.files, options.clip_frames)
+        rng = np.random.default_rng(self.options.random_seed)
+        excerpts = Segments(self.dataset, self.train.files, self.clip_frames)
         n_styles = len(generator.styles)
         while len(styles) < n_styles:
             for _, mels in excerpts.batches(rng, 32):
                 styles += [generator.style_of(mel) for mel in mels]
-                curves.append(curves_of(mels, settings))
+                curves.append(curves_of(mels, generator.mel))
                 if len(styles) >= n_styles:
                     break
-        generator.set_condition_statistics(torch.stack(styles[:n_styles]), torch.cat(curves))
-        return generator
+        return torch.stack(styles[:n_styles]), torch.cat(curves)
 
     def _validation_mels(self) -> list[Tensor]:
         """Return batches of excerpts of the validation files."""

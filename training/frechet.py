@@ -29,6 +29,16 @@ class Gaussian:
         return cls(mean, np.asarray(np.linalg.qr(centred, mode="r")))
 
     @classmethod
+    def of_counted_rows(cls, rows: np.ndarray, counts: np.ndarray) -> Self:
+        """Fit to rows (n, d), each taken as often as `counts`, (n,), says."""
+        is_drawn = counts > 0
+        rows = rows[is_drawn]
+        counts = counts[is_drawn]
+        mean = counts @ rows / counts.sum()
+        centred = np.sqrt(counts / (counts.sum() - 1))[:, None] * (rows - mean)
+        return cls(mean, np.asarray(np.linalg.qr(centred, mode="r")))
+
+    @classmethod
     def of_moments(cls, mean: np.ndarray, covariance: np.ndarray) -> Self:
         """Take a mean (d,) and a covariance (d, d)."""
         values, vectors = np.linalg.eigh(covariance)

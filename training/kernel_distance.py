@@ -53,20 +53,27 @@ class Kernels:
         of_reference = np.zeros(len(self.of_reference), np.int64)
         return self.by_group(everything, of_reference).distance(np.ones(1))
 
-    def by_group(self, groups: np.ndarray, reference_groups: np.ndarray) -> "GroupedKernels":
+    def by_group(
+        self, groups: np.ndarray, reference_groups: np.ndarray, *, paired: bool = False
+    ) -> "GroupedKernels":
         """Sum the kernel over pairs of groups, for the distances of resampled groups.
 
-        `groups` (n,) and `reference_groups` (m,) are the numbers, from 0, of each row's group.
+        `groups` (n,) and `reference_groups` (m,) are the numbers, from 0, of each row's group. If
+        they are `paired`, each row is made of the same row of the reference, as a copy is of its
+        original. Then the two are not compared (Gretton et al., equation 4): else a set of copies
+        would seem nearer than other sets of the same distribution.
         """
         n_groups = int(max(groups.max(), reference_groups.max())) + 1
         ours = np.eye(n_groups)[groups]  # (n, n_groups)
         theirs = np.eye(n_groups)[reference_groups]
+        between = _without_diagonal(self.between) if paired else self.between
+        n_paired = ours.sum(axis=0) if paired else np.zeros(n_groups)
         return GroupedKernels(
             _PairSums.of(_without_diagonal(self.of_rows), ours, ours, n_same=ours.sum(axis=0)),
             _PairSums.of(
                 _without_diagonal(self.of_reference), theirs, theirs, n_same=theirs.sum(axis=0)
             ),
-            _PairSums.of(self.between, ours, theirs, n_same=np.zeros(n_groups)),
+            _PairSums.of(between, ours, theirs, n_same=n_paired),
         )
 
 

@@ -1,4 +1,4 @@
-"""demiurge synth evaluate: measure vocoders and generators."""
+"""demiurge synth evaluate: measure vocoders, generators and folders of audio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.models import (
     audio_argument,
-    echo_left_out,
+    exit_if_left_out,
     generator_argument,
     load_generator,
     load_vocoder,
@@ -24,22 +24,26 @@ from demiurge.cli.options.output import (
     json_option,
     random_seed_option,
 )
-from demiurge.cli.terminal import echo_json, echo_table, progress_bar
+from demiurge.cli.synth_evaluation_infilling import evaluate_infilling
+from demiurge.cli.synth_evaluation_report import echo_folders, echo_generator, echo_vocoders
+from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
-    from synth.evaluate_generator import GeneratorReport
-    from synth.evaluate_vocoder import VocoderScore
     from synth.musicnn import Musicnn
 
-BIASED = (
-    "  FAD of so few windows is too high: compare rows of this table only, or measure on more audio"
+minutes_option = click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="How much audio in each set, in minutes.",
 )
 
 
 @click.group(cls=Group)
 def evaluate() -> None:
-    """Measure how good vocoders and generators are."""
+    """Measure how good vocoders, generators and what they made are."""
 
 
 @command(
@@ -83,7 +87,7 @@ def evaluate_vocoder(
     """Compare audio with its copies made by VOCODERs.
 
     They should not have been trained on the audio below AUDIO_DIR. Griffin-Lim is measured beside
-    them. The Fréchet distance of embeddings (FAD) is left out if musicnn is not installed.
+    them. Distances of embeddings and tags are left out if musicnn is not installed.
     """
     from synth.evaluate_vocoder import evaluate_vocoders
 
@@ -104,28 +108,8 @@ def evaluate_vocoder(
     if as_json:
         echo_json([score.to_dict() for score in report.scores])
     else:
-        echo_scores(audio_dir, report.scores, with_fad=embedding is not None)
+        echo_vocoders(audio_dir, report.scores)
     exit_if_left_out(report.left_out)
-
-
-def echo_scores(audio_dir: Path, scores: list[VocoderScore], *, with_fad: bool) -> None:
-    """Print a row for each vocoder."""
-    fad = ["FAD", "windows"] if with_fad else []
-    speed = f"× real time (threads: {scores[0].threads})"
-    rows = []
-    for score in scores:
-        row = [score.name, number_text(score.mel_l1, 3), number_text(score.stft, 3)]
-        if with_fad:
-            row += [number_text(score.fad, 3), number_text(score.windows, 0)]
-        rows.append([*row, number_text(score.real_time, 1)])
-    title = f"{audio_dir}: distance from the original audio; lower is better"
-    echo_table(title, ["vocoder", "mel L1", "STFT", *fad, speed], rows)
-    if any(score.fad_is_biased for score in scores):
-        click.echo(BIASED)
-
-
-def number_text(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
 
 
 @command(
@@ -146,13 +130,7 @@ def number_text(value: float | None, digits: int) -> str:
     metavar="NAME=DIR",
     help="Also compare with this audio, shown under a name; repeatable.",
 )
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="How much audio in each set, in minutes.",
-)
+@minutes_option
 @musicnn_option
 @random_seed_option()
 @json_option
@@ -193,38 +171,57 @@ def evaluate_generator(
     if as_json:
         echo_json(report.to_dict())
     else:
-        echo_report(audio_dir, report)
+        echo_generator(audio_dir, report)
     exit_if_left_out(report.left_out)
 
 
-def echo_report(audio_dir: Path, report: GeneratorReport) -> None:
-    """Print the distances, and figures for monotony and copying."""
-    rows = [[name, f"{fad:.3f}"] for name, fad in report.fad.items()]
-    title = f"{audio_dir}: {report.clips} clips of each set; lower is better"
-    echo_table(title, ["set", "FAD"], rows)
-    click.echo(
-        "  best possible: recordings, other half; nothing learnt: their frames in random order, and"
-        " white noise"
-    )
-    found = report.diversity
-    click.echo(
-        f"  spread of clips: {found.spread:.3f}, of recordings: {found.recorded_spread:.3f}; much"
-        " less means monotony"
-    )
-    click.echo(
-        f"  nearest recording: {found.nearest:.3f} (at least {found.closest:.3f}), from another"
-        f" recording: {found.recorded_nearest:.3f} (at least {found.recorded_closest:.3f}); much"
-        " less means copying"
-    )
-    if report.fad_is_biased:
-        click.echo(BIASED)
+@command(
+    "folders",
+    examples=(
+        "demiurge synth evaluate folders my_sounds generated",
+        "demiurge synth evaluate folders piano_songs generated more_generated rock_songs --minutes"
+        " 5 --json",
+    ),
+)
+@click.argument("reference_dir", metavar="REFERENCE", type=click.Path(path_type=Path))
+@click.argument(
+    "audio_dirs", metavar="AUDIO_DIR…", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@minutes_option
+@musicnn_option
+@random_seed_option()
+@json_option
+def evaluate_folders(
+    reference_dir: Path,
+    audio_dirs: tuple[Path, ...],
+    minutes: float,
+    musicnn: Path | None,
+    random_seed: int,
+    as_json: bool,
+) -> None:
+    """Compare the audio below each AUDIO_DIR with that below REFERENCE.
 
+    Half of the reference is compared with its other half. Of each folder, as much is used as the
+    shortest has. Needs the package musicnn.
+    """
+    from synth.evaluate_folders import evaluate_folders as compare
+    from synth.musicnn import Musicnn
 
-def exit_if_left_out(left_out: dict[str, str]) -> None:
-    """Print the audio files that could not be used; if there are any, exit with 1."""
-    echo_left_out(left_out)
-    if left_out:
-        raise SystemExit(1)
+    embedding = Musicnn.find(musicnn)
+    with progress_bar("evaluating", quiet=as_json) as progress:
+        report = compare(
+            reference_dir,
+            list(audio_dirs),
+            minutes=minutes,
+            random_seed=random_seed,
+            embedding=embedding,
+            progress=progress,
+        )
+    if as_json:
+        echo_json(report.to_dict())
+    else:
+        echo_folders(reference_dir, report)
+    exit_if_left_out(report.left_out)
 
 
 def find_embedding(folder: Path | None) -> Musicnn | None:
@@ -233,7 +230,8 @@ def find_embedding(folder: Path | None) -> Musicnn | None:
 
     if folder is None and importlib.util.find_spec("musicnn") is None:
         click.echo(
-            "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR",
+            "FAD, KAD and tags are left out; for them: pip install --no-deps musicnn==0.1.0, or"
+            " --musicnn DIR",
             err=True,
         )
         return None
@@ -257,5 +255,5 @@ def named_folders(others: tuple[str, ...]) -> dict[str, Path]:
     return folders
 
 
-for part in (evaluate_vocoder, evaluate_generator):
+for part in (evaluate_vocoder, evaluate_generator, evaluate_folders, evaluate_infilling):
     evaluate.add_command(part)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.command import command, option_group
+from demiurge.cli.options.file_request import file_request_options
 from demiurge.cli.options.models import (
     generator_argument,
     load_generator,
@@ -18,13 +19,15 @@ from demiurge.cli.options.models import (
 from demiurge.cli.options.output import force_option, json_option, random_seed_option
 from demiurge.cli.options.training import device_option, precision_option
 from demiurge.cli.terminal import counted, echo_json, progress_bar
+from files.names import printable
 
 if TYPE_CHECKING:
+    from synth.file_request import FileRequest
     from synth.generate import GenerateOptions, GenerateSummary
 
 
 def make_options(
-    minutes: float, seconds: float, random_seed: int, workers: int | None
+    minutes: float | None, seconds: float | None, random_seed: int, workers: int | None
 ) -> GenerateOptions:
     """Return `GenerateOptions` from the command's options."""
     from synth.generate import GenerateOptions
@@ -38,15 +41,14 @@ generate_options = option_group(
     click.option(
         "--minutes",
         type=click.FloatRange(0, min_open=True),
-        required=True,
-        help="How much audio to make, in minutes, rounded up to whole files.",
+        help="How much new sound to make, in minutes, rounded up to whole files. [default: one"
+        " file]",
     ),
     click.option(
         "--seconds",
         type=click.FloatRange(0, min_open=True),
-        default=30.0,
-        show_default=True,
-        help="Length of each file, in seconds.",
+        help="Length of the new sound in each file, in seconds. [default: 30, or as long as what is"
+        " followed]",
     ),
     random_seed_option(),
     click.option(
@@ -64,12 +66,14 @@ generate_options = option_group(
         "demiurge synth generate shipped shipped generated --minutes 30",
         "demiurge synth generate my.generator my.vocoder generated --minutes 600 --seconds 60"
         " --random-seed 3",
+        "demiurge synth generate my.generator my.vocoder more --continue song.wav --seconds 20",
     )
 )
 @generator_argument
 @vocoder_argument
 @click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
 @generate_options
+@file_request_options
 @precision_option()
 @device_option()
 @force_option
@@ -79,6 +83,7 @@ def generate(
     vocoder_dir: Path,
     out: Path,
     options: GenerateOptions,
+    request: FileRequest,
     precision: str,
     device: str,
     force: bool,
@@ -88,6 +93,8 @@ def generate(
 
     It can be interrupted at any time: the same command continues, and more --minutes add files.
     With --force, files generated there with other options or models are replaced.
+
+    A flow can also go on from a sound, fill a gap in one, and make sound in the style of others.
     """
     from synth.generate import generate as generate_audio
     from training.distributed import Distributed
@@ -105,6 +112,7 @@ def generate(
                 out,
                 options=options,
                 names=names,
+                request=request,
                 force=force,
                 progress=progress,
             )
@@ -127,6 +135,8 @@ def echo_summary(out: Path, summary: GenerateSummary) -> None:
         made += f" in {summary.seconds:.1f} s, {summary.real_time:.0f} × real time"
     minutes = summary.audio_seconds / 60
     click.echo(f"{out}: {made}, {summary.kept} were there; {minutes:.1f} minutes of audio")
+    for note in summary.notes:
+        click.echo(printable(f"  {note}"))
     if summary.redone:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.redone.items())
         click.echo(f"  broken, and made again with other random numbers: {reasons}")

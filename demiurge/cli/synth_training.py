@@ -170,13 +170,14 @@ def prepare(
     if not asked.resume:
         return {}, asked.start
     state = load_state(model_dir)
-    if state["identity"]["kind"] != kind:
+    identity = state["identity"]
+    if identity.get("kind") != kind:
         raise CheckpointError(
-            f"{model_dir} holds the training of a {state['identity']['kind']}, not of a {kind};"
-            " resume another model"
+            f"{model_dir} holds the training of a {identity.get('kind')}, not of a {kind}; resume"
+            " another model"
         )
     start = model_dir if state["starts_trained"] else None
-    saved = {**state["options"], "architecture": state["identity"]["architecture"]}
+    saved = {**state["options"], "architecture": identity.get("architecture")}
     return saved, asked.start or start
 
 

@@ -10,7 +10,7 @@ import click
 from demiurge.cli.options.models import echo_left_out
 from demiurge.cli.options.training import STOPPED
 from demiurge.cli.terminal import quoted
-from demiurge.shipped import shipped_vocoder
+from demiurge.shipped import shipped_vocoders
 from synth.names import GENERATORS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def makes_mels(options: Options) -> bool:
 
 
 def has_shipped_vocoder(mel: MelSettings) -> bool:
-    return shipped_vocoder(mel.to_dict()) is not None
+    return bool(shipped_vocoders(mel.to_dict()))
 
 
 def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from demiurge.evaluate.report import Estimate
+from training.bootstrap import Estimate
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,17 @@ from functools import cached_property
 
 import numpy as np
 
+from audio.chroma import mean_chroma
+from audio.onsets import find_onsets, onset_strength
 from demiurge.evaluate.embeddings import embedding_similarity
-from demiurge.evaluate.harmony import mean_chroma
 from demiurge.evaluate.loudness_course import longest_silence, loudness_deviation
 from demiurge.evaluate.onset_grid import (
     TatumGrid,
     find_grid,
-    find_onsets,
     share_by_chance,
     share_on_grid,
 )
-from demiurge.evaluate.rhythm import autocorrelation, correlate, highest_peak, onset_strength
+from demiurge.evaluate.rhythm import autocorrelation, correlate, highest_peak
 from demiurge.evaluate.runs import Run, measure_runs
 
 VERSION = 2  # raise it when a measure changes, so that kept values are not used

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio.librosa_import import import_librosa
+from audio.onsets import HOP_LENGTH, SAMPLE_RATE, find_onsets
 from audio.resample import resample
-from demiurge.evaluate.rhythm import HOP_LENGTH, SAMPLE_RATE
 
 TATUMS_PER_BEAT = 4
 TOLERANCE_SECONDS = 0.03
@@ -47,17 +47,6 @@ def find_beat_period(audio: np.ndarray, sample_rate: int) -> float | None:
         y=audio, sr=SAMPLE_RATE, hop_length=HOP_LENGTH, units="time", trim=False
     )
     return float(np.median(np.diff(beats))) if len(beats) > 1 else None
-
-
-def find_onsets(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return the times of onsets in seconds, to about 10 ms; `audio` is (n_samples,), float32."""
-    librosa = import_librosa()
-    audio = resample(audio, sample_rate, SAMPLE_RATE)
-    strength = librosa.onset.onset_strength(y=audio, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
-    frames = librosa.onset.onset_detect(
-        onset_envelope=strength, sr=SAMPLE_RATE, hop_length=HOP_LENGTH
-    )
-    return frames * HOP_LENGTH / SAMPLE_RATE
 
 
 def fit_grid(onsets: np.ndarray, beat_period: float) -> TatumGrid | None:

@@ -1,15 +1,15 @@
 """Means, sets compared as a whole, and their intervals, for each method."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from demiurge.evaluate.bootstrap import Statistic, bootstrap_interval, weighted_mean
-from demiurge.evaluate.continuation_folder import MeasuredContinuation, without_nan
+from demiurge.evaluate.continuation_folder import MeasuredContinuation
 from demiurge.evaluate.distinguish import balanced_accuracy, distance_from_seed, told_apart
 from files.errors import ParameterError
+from training.bootstrap import Estimate, Statistic, bootstrap_interval, weighted_mean
 from training.kernel_distance import Kernels
 
 MEANS = (
@@ -29,19 +29,6 @@ MEANS = (
     "verbatim_share",
 )
 WHOLE = ("kad", "told_apart", "told_apart_after_seed", "pulse_ratio")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval; NaN where there is none."""
-
-    value: float
-    lower: float
-    upper: float
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Return it for JSON; None for NaN."""
-        return without_nan(asdict(self))
 
 
 @dataclass(frozen=True)

@@ -2,37 +2,11 @@
 
 import numpy as np
 
-from audio.librosa_import import import_librosa
-from audio.resample import resample
+from audio.onsets import FRAME_RATE, onset_strength
 
-SAMPLE_RATE = 22050  # Hz
-HOP_LENGTH = 256  # 12 ms
-SMOOTHING_SECONDS = 0.02  # standard deviation: attacks 20 ms apart count as nearly simultaneous
 PULSE_BPM = (50, 200)
 TEMPO_BPM = (40, 240)  # compared with the seed: some lags on either side of those of a pulse
-FRAMES_PER_MINUTE = 60 * SAMPLE_RATE / HOP_LENGTH
-
-
-def onset_strength(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return how much the mel bands rise from frame to frame, slightly smoothed.
-
-    Parameters
-    ----------
-    audio : ndarray, float32, shape (n_samples,)
-    sample_rate : int > 0
-        Hz.
-
-    Returns
-    -------
-    ndarray, float64, shape (n_frames,)
-        One value per `HOP_LENGTH` samples at `SAMPLE_RATE`.
-    """
-    from scipy.ndimage import gaussian_filter1d
-
-    audio = resample(audio, sample_rate, SAMPLE_RATE)
-    strength = import_librosa().onset.onset_strength(y=audio, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
-    frames = SMOOTHING_SECONDS * SAMPLE_RATE / HOP_LENGTH
-    return gaussian_filter1d(strength.astype(np.float64), frames)
+FRAMES_PER_MINUTE = 60 * FRAME_RATE
 
 
 def tempo_lags() -> np.ndarray:

@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from demiurge.web.answers import error_answer, is_known, wants_html
+from demiurge.web.generated.views import GeneratedViews
 from demiurge.web.make.views import MakeViews
 from demiurge.web.map.views import MapViews
 from demiurge.web.pages import page
@@ -48,6 +49,7 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
         *UnitViews(workspace).routes(),
         *TimelineViews(workspace).routes(),
         *MakeViews(workspace).routes(),
+        *GeneratedViews(workspace).routes(),
     ]
 
     @asynccontextmanager

@@ -12,9 +12,11 @@ pip install --no-deps musicnn==0.1.0
 import argparse
 from pathlib import Path
 
+from demiurge.cli.synth_evaluation_report import distances_cells, estimate_text, number_text
 from synth.evaluate_generator import GeneratorReport, evaluate_generator
 from synth.evaluate_vocoder import VocoderScore, evaluate_vocoders
 from synth.generator import load_generator
+from synth.music_measures import MusicMeasures
 from synth.musicnn import Musicnn
 from synth.vocoder import Vocoder
 
@@ -71,46 +73,56 @@ def parse_arguments() -> argparse.Namespace:
 
 def vocoder_table(scores: list[VocoderScore]) -> str:
     rows = [
-        "| | mel L1 | multi-resolution STFT | FAD | windows | × real time |",
-        "|---|---|---|---|---|---|",
+        "| | mel L1 | multi-resolution STFT | FAD | KAD | KL of tags | windows | × real time |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for score in scores:
         cells = [
             score.name,
-            rounded(score.mel_l1, 3),
-            rounded(score.stft, 3),
-            rounded(score.fad, 2),
+            number_text(score.mel_l1, 3),
+            number_text(score.stft, 3),
+            *(distances_cells(score.distances) if score.distances else []),
             str(score.windows),
-            rounded(score.real_time, 1),
+            number_text(score.real_time, 1),
         ]
         rows.append(f"| {' | '.join(cells)} |")
     biased = BIASED * any(score.fad_is_biased for score in scores)
     return "\n".join([*rows, f"\nSpeed on threads: {scores[0].threads}.{biased}"])
 
 
-def rounded(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
 def generator_table(report: GeneratorReport) -> str:
-    distances = [f"| {name} | {fad:.1f} |" for name, fad in report.fad.items()]
+    distances = [
+        f"| {' | '.join([name, *distances_cells(found)])} |"
+        for name, found in report.distances.items()
+    ]
     diversity = report.diversity
     spread = f"{diversity.spread:.3f} ({100 * diversity.spread_ratio:.0f} %)"
     rows = [
-        "| compared with the training audio | FAD |",
-        "|---|---|",
+        "| compared with the training audio | FAD | KAD | KL of tags |",
+        "|---|---|---|---|",
         *distances,
         f"\n{report.clips} clips of 10 s, {report.windows} windows, in each set."
         f"{BIASED * report.fad_is_biased} Seeds {report.seeds[0]} to {report.seeds[-1]}.\n",
-        "| cosine distance | generated | recorded |",
+        *music_rows(report.music),
+        "\n| cosine distance | generated | recorded |",
         "|---|---|---|",
         f"| mean of two clips | {spread} | {diversity.recorded_spread:.3f} |",
         f"| nearest recorded clip, mean | {diversity.nearest:.3f} "
         f"| {diversity.recorded_nearest:.3f} |",
+        f"| nearest recorded clip, 5th percentile | {diversity.near:.3f} "
+        f"| {diversity.recorded_near:.3f} |",
         f"| nearest recorded clip, least | {diversity.closest:.3f} "
         f"| {diversity.recorded_closest:.3f} |",
     ]
     return "\n".join(rows)
+
+
+def music_rows(music: dict[str, MusicMeasures]) -> list[str]:
+    names = ["onsets/s", "pulse clarity", "chroma entropy, bits"]
+    rows = [["", *names], ["---"] * 4]
+    for name, found in music.items():
+        rows.append([name, *(estimate_text(estimate, 3) for estimate in vars(found).values())])
+    return [f"| {' | '.join(cells)} |" for cells in rows]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from demiurge.shipped import (
     model_path,
     shipped_model,
     shipped_names,
-    shipped_vocoder,
+    shipped_vocoders,
     vocoder_path,
 )
 from files.errors import ParameterError
@@ -74,7 +74,7 @@ def test_shipped_is_the_vocoder_of_the_mels_of_a_generator(weights):
     assert vocoder_path("shipped", MEL["22k"]) == weights / "vocoder"
     assert vocoder_path("shipped:vocoder", MEL["44k"]) == weights / "vocoder"
     assert vocoder_path("my.vocoder", MEL["44k"]) == Path("my.vocoder")
-    assert shipped_vocoder(MEL["hifigan"]) is None
+    assert shipped_vocoders(MEL["hifigan"]) == []
     message = "(80 bands every 256 samples at 22050 Hz); train one with the same --mel"
     with pytest.raises(ParameterError, match=re.escape(message)):
         vocoder_path("shipped", MEL["hifigan"])
@@ -85,4 +85,4 @@ def test_shipped_models_load_and_have_a_vocoder():
         assert Vocoder.load(WEIGHTS / name).mel in PRESETS.values()
     for name in shipped_names("generator"):
         mel = load_generator(WEIGHTS / name).mel
-        assert shipped_vocoder(mel.to_dict()) is not None
+        assert shipped_vocoders(mel.to_dict())

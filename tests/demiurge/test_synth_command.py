@@ -19,6 +19,8 @@ from click.testing import CliRunner
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
 from synth.architectures import ARCHITECTURES
+from synth.flow import FlowConfig
+from synth.flow_generator import FlowGenerator
 from synth.flow_options import FlowOptions
 from synth.flow_sizes import FlowSizes
 from synth.generator import load_generator
@@ -72,15 +74,14 @@ def embedding(monkeypatch):
     """A stand-in for MusiCNN: the spectrum of each 2 s, in 8 bands."""
 
     def embed(audio, sample_rate):
-        length = 2 * sample_rate
+        length = min(2 * sample_rate, len(audio))
         windows = audio[: len(audio) // length * length].reshape(-1, length)
         bands = np.array_split(np.abs(np.fft.rfft(windows)), 8, axis=1)
         return np.log(np.stack([band.mean(axis=1) for band in bands], axis=1) + 1e-6)
 
     found = []
-    monkeypatch.setattr(
-        Musicnn, "find", lambda folder: found.append(folder) or SimpleNamespace(embed=embed)
-    )
+    network = SimpleNamespace(embed=embed, tags=np.exp)
+    monkeypatch.setattr(Musicnn, "find", lambda folder: found.append(folder) or network)
     return found
 
 
@@ -530,12 +531,12 @@ def test_import_of_what_does_not_fit_leaves_nothing(fixtures, tmp_path):
 def test_vocoders_are_evaluated_without_musicnn(work, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     said = run("evaluate", "vocoder", work / "vocoder", work / "sounds", "--seconds", 6, "--json")
-    assert (
-        said.err
-        == "FAD is left out; for it: pip install --no-deps musicnn==0.1.0, or --musicnn DIR\n"
+    assert said.err == (
+        "FAD, KAD and tags are left out; for them: pip install --no-deps musicnn==0.1.0, or"
+        " --musicnn DIR\n"
     )
     toy, griffin_lim = json.loads(said.out)
-    assert (toy["name"], toy["fad"]) == (str(work / "vocoder"), None)
+    assert (toy["name"], toy["distances"]) == (str(work / "vocoder"), None)
     assert griffin_lim["mel_l1"] < toy["mel_l1"]  # better than random weights
 
 
@@ -627,10 +628,48 @@ def test_generator_is_evaluated_next_to_other_recordings(work, embedding, tmp_pa
             "theirs",
             "white noise",
             "nearest recording",
+            "KL of tags",
+            "pulse clarity",
         )
     )
     assert "must be NAME=DIR" in run(*arguments, "--other", "theirs", expect=2).err
     assert "must be NAME=DIR" in run(*arguments, "--other", "a=x", "--other", "a=y", expect=2).err
+
+
+def test_folders_are_compared(work, embedding, tmp_path):
+    for name, sound in (("mine", "loop_amen"), ("theirs", "ambi_choir")):
+        (tmp_path / name).mkdir()
+        audio, rate = sf.read(work / "sounds" / f"{sound}.ogg", always_2d=True)
+        sf.write(tmp_path / name / "long.wav", np.resize(audio[:, 0], 82 * rate), rate)
+    line = f"evaluate folders {tmp_path / 'mine'} {tmp_path / 'theirs'} --minutes 0.67"
+    said = run(line).out
+    assert "4 clips of each set" in said
+    assert re.search(r"theirs +│ \d+\.\d\d \(\d+\.\d\d…\d+\.\d\d\) │ \d+\.\d \(-?\d", said)
+    found = json.loads(run(line, "--json").out)["distances"]
+    assert list(found) == [f"{tmp_path / 'mine'}, other half", str(tmp_path / "theirs")]
+    (tmp_path / "theirs" / "bad.wav").write_bytes(b"no audio")
+    assert "left out: " in run(line, expect=1).err
+    assert "given twice" in run(line, tmp_path / "mine", expect=2).err
+
+
+def test_spans_are_filled_and_measured(work, embedding, tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        flow = FlowGenerator(FlowConfig(width=64, layers=1), MEL, window_frames=64)
+    flow.set_statistics(torch.full((80,), -5.0), torch.full((80,), 2.0))
+    flow.save(tmp_path / "flow")
+    for name in ("loop_amen", "ambi_choir"):
+        (tmp_path / "sounds").mkdir(exist_ok=True)
+        audio, rate = sf.read(work / "sounds" / f"{name}.ogg", always_2d=True)
+        sf.write(tmp_path / "sounds" / f"{name}.wav", np.resize(audio[:, 0], 19 * rate), rate)
+    arguments = (work / "vocoder", tmp_path / "sounds", "--spans", 4)
+    said = run("evaluate infilling", tmp_path / "flow", *arguments).out
+    assert "4 spans of 1 s" in said
+    assert "nearest passage" in said
+    scores = json.loads(run("evaluate infilling", tmp_path / "flow", *arguments, "--json").out)
+    assert list(scores["scores"]) == ["the recording", "generated", "nearest passage"]
+    said = run("evaluate infilling", work / "unagan", *arguments, expect=2).err
+    assert "which cannot fill spans; give a flow" in said
 
 
 def test_generator_cannot_be_evaluated_without_musicnn(work, monkeypatch):

@@ -22,6 +22,10 @@ class Bands:
         windows = bands.reshape(10, -1, 172).transpose(1, 0, 2)
         return np.concatenate([windows.mean(axis=2), windows.std(axis=2)], axis=1)
 
+    def tags(self, embeddings):
+        """The share of each band."""
+        return np.exp(embeddings[..., :10])
+
 
 def write_music(folder, names, *, seconds, gain=1.0):
     """Real loops, repeated until they last as long as wanted."""

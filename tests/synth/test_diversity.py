@@ -16,7 +16,14 @@ def test_diversity_of_literal_clips():
     recorded = np.eye(4)[:3]
     generated = np.array([[0.0, 0, 0, 1], [1, 0, 0, 0]])
     assert diversity(generated, recorded) == Diversity(
-        spread=1, recorded_spread=1, nearest=0.5, recorded_nearest=1, closest=0, recorded_closest=1
+        spread=1,
+        recorded_spread=1,
+        nearest=0.5,
+        recorded_nearest=1,
+        closest=0,
+        recorded_closest=1,
+        near=pytest.approx(0.05),
+        recorded_near=1,
     )
 
 

@@ -47,13 +47,15 @@ def test_one_row_for_each_vocoder_griffin_lim_and_the_other_half(scored):
     assert [score.name for score in scores] == ["toy", GRIFFIN_LIM, OTHER_HALF]
     assert all(score.windows == 4 and score.fad_is_biased for score in scores)
     assert all(score.real_time > 0 for score in scores[:2])
-    assert scores[2] == VocoderScore(OTHER_HALF, None, None, scores[2].fad, 4, None)
+    assert scores[2] == VocoderScore(OTHER_HALF, None, None, scores[2].distances, 4, None)
 
 
 def test_griffin_lim_is_near_the_recordings_and_nearer_than_the_other_half(scored):
     _, griffin_lim, other_half = scored[0]
     assert griffin_lim.mel_l1 < 0.2
-    assert 0 < griffin_lim.fad < other_half.fad
+    assert 0 < griffin_lim.distances.fad.value < other_half.distances.fad.value
+    assert abs(griffin_lim.distances.kad.value) < 1
+    assert griffin_lim.distances.tag_kl.value < other_half.distances.tag_kl.value
 
 
 def test_picture_shows_three_spectrograms(scored):
@@ -67,9 +69,10 @@ def test_row_as_json(scored):
     row = json.loads(json.dumps(scored[0][2].to_dict()))
     assert row["mel_l1"] is None
     assert row["fad_is_biased"] is True
+    assert row["distances"]["kad"]["lower"] <= row["distances"]["kad"]["upper"]
 
 
-def test_without_an_embedding_there_is_no_fad_and_the_rest_is_the_same(
+def test_without_an_embedding_there_are_no_distances_and_the_rest_is_the_same(
     loops, vocoder, scored, monkeypatch
 ):
     monkeypatch.setattr("synth.evaluate_vocoder.ITERATIONS", 1)
@@ -77,9 +80,8 @@ def test_without_an_embedding_there_is_no_fad_and_the_rest_is_the_same(
         {"toy": vocoder}, loops, seconds=12, random_seed=0, embedding=None
     ).scores
     assert [score.name for score in scores] == ["toy", GRIFFIN_LIM]
-    assert all(
-        score.fad is None and score.windows is None and not score.fad_is_biased for score in scores
-    )
+    assert all(score.distances is None and score.windows is None for score in scores)
+    assert not any(score.fad_is_biased for score in scores)
     assert (scores[0].mel_l1, scores[0].stft) == (scored[0][0].mel_l1, scored[0][0].stft)
 
 
@@ -102,7 +104,8 @@ def test_perfect_vocoder_scores_0(loops, monkeypatch):
         {"perfect": perfect}, loops, seconds=12, random_seed=5, embedding=Bands()
     ).scores[0]
     assert (score.mel_l1, score.stft) == (0, 0)
-    assert score.fad == pytest.approx(0, abs=1e-6)
+    for estimate in vars(score.distances).values():
+        assert estimate.value == pytest.approx(0, abs=1e-6)
 
 
 def test_vocoders_of_two_rates_are_scored_on_the_same_samples_at_the_higher_one(loops, monkeypatch):

@@ -92,6 +92,7 @@ def test_curves_are_zero_where_they_are_not_there() -> None:
 
 def test_any_style_is_zeros() -> None:
     conditions = Conditions(torch.ones(1, 4), torch.ones(1, 4, 4), torch.ones(1, 3))
-    free = conditions.without_style()
-    assert not free.style.any()
-    assert free.curves is conditions.curves
+    both = conditions.with_and_without_style()
+    assert both.style.tolist() == [[1, 1, 1], [0, 0, 0]]
+    assert torch.equal(both.curves, torch.ones(2, 4, 4))
+    assert torch.equal(both.given, torch.ones(2, 4))

@@ -15,8 +15,9 @@ from db.build import build_database
 from demiurge.bundled import CORPUS_DIR
 from files.errors import ParameterError
 from files.hashing import hash_file
+from synth.clips import SAFE_PEAK, make_clip, plain_clip
 from synth.faults import mel_fault
-from synth.generate import MAX_ATTEMPTS, SAFE_PEAK, GenerateOptions, generate, make_clip
+from synth.generate import MAX_ATTEMPTS, GenerateOptions, generate
 from synth.generated_manifest import MANIFEST, clear_folder
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.unagan import UnaganConfig
@@ -150,7 +151,7 @@ def test_files_of_the_chosen_length_and_a_manifest_that_knows_them(generator, vo
     [(0.1, 1.5, 4), (0.1, 6, 1), (0.1, 4, 2), (1, 60, 1), (0.01, 30, 1), (60, 30, 120)],
 )
 def test_files_are_as_many_as_the_minutes_need(minutes, seconds, n_files):
-    assert GenerateOptions(minutes=minutes, seconds=seconds).n_files == n_files
+    assert GenerateOptions(minutes=minutes).n_files(seconds) == n_files
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -181,9 +182,8 @@ def test_seeds_differ_between_files_and_between_runs(generator, vocoder, undistu
 def test_a_file_comes_from_its_recorded_seed_alone(generator, vocoder, undisturbed):
     entry = manifest(undisturbed)[1][2]
     with torch_threads(1):
-        clip = make_clip(
-            generator, vocoder, random_seed=entry["seed"], n_samples=entry["n_samples"]
-        )
+        plan = plain_clip(entry["n_samples"], MEL)
+        clip = make_clip(generator, vocoder, plan, random_seed=entry["seed"])
     written = sf.read(undisturbed / entry["name"], dtype="float32")[0]
     np.testing.assert_array_equal(written, np.rint(clip.audio * 32768) / np.float32(32768))
 
@@ -439,8 +439,8 @@ def test_too_loud_file_is_lowered_as_a_whole(generator, tmp_path):
     loud = tiny_vocoder()
     loud.synthesise = lambda mel: vocoder.synthesise(mel) * np.float32(10)
     with torch_threads(1):
-        clip = make_clip(generator, vocoder, random_seed=1, n_samples=RATE)
-        lowered = make_clip(generator, loud, random_seed=1, n_samples=RATE)
+        clip = make_clip(generator, vocoder, plain_clip(RATE, MEL), random_seed=1)
+        lowered = make_clip(generator, loud, plain_clip(RATE, MEL), random_seed=1)
     assert np.abs(lowered.audio).max() == pytest.approx(SAFE_PEAK, rel=1e-6)
     np.testing.assert_allclose(
         lowered.audio, clip.audio * 10 * 10 ** (lowered.gain_db / 20), rtol=1e-5, atol=1e-9
@@ -466,5 +466,5 @@ def test_peak_is_safe_in_the_file(generator, tmp_path):
 def test_spectrograms_and_audio_that_are_not_finite_are_broken(value, generator):
     vocoder = tiny_vocoder()
     vocoder.synthesise = lambda mel: np.full(mel.shape[1] * MEL.hop_length, value, np.float32)
-    assert make_clip(generator, vocoder, random_seed=1, n_samples=RATE).fault == "not finite"
+    assert make_clip(generator, vocoder, plain_clip(RATE, MEL), random_seed=1).fault == "not finite"
     assert mel_fault(np.full((80, 100), value, np.float32), MEL) == "not finite"

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 from math import prod, sqrt
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +64,7 @@ def test_weights_go_where_tensorflow_had_them(package, network, sha256):
         layers.middle[0].convolution.weight[9, 500, 2, 0], read["conv2d_5/kernel"][2, 0, 500, 9]
     )
     np.testing.assert_array_equal(layers.dense.weight, read["dense/kernel"].T)
+    np.testing.assert_array_equal(layers.tags.bias, read["dense_1/bias"])
     np.testing.assert_array_equal(layers.dense_norm.bias, read["batch_normalization_10/beta"])
 
 
@@ -99,6 +99,13 @@ def test_one_embedding_per_three_seconds(network, music, n_samples, n_windows):
     assert embeddings.shape == (n_windows, 200)
     assert embeddings.dtype == np.float32
     assert np.isfinite(embeddings).all()
+
+
+def test_tags_are_the_sigmoid_of_the_last_layer(network):
+    embeddings = np.random.default_rng(0).standard_normal((3, 2, 200)).astype(np.float32)
+    last = network.network.tags
+    logits = embeddings @ last.weight.numpy().T + last.bias.numpy()
+    np.testing.assert_allclose(network.tags(embeddings), 1 / (1 + np.exp(-logits)), rtol=1e-4)
 
 
 def test_a_short_recording_is_repeated(network, music):
@@ -163,10 +170,8 @@ def test_without_the_package_the_remedy_is_named(tmp_path, monkeypatch):
     ],
 )
 def test_the_published_weights_hear_what_is_played(file, expected):
-    """The last layer, not part of `embed`, turns embeddings into 50 tags of MagnaTagATune."""
     audio, info = read_mono(CORPUS_DIR / file)
-    embeddings = Musicnn.find().embed(audio, info.sample_rate)
-    folder = Path(PACKAGE.submodule_search_locations[0]) / "MTT_musicnn"
-    last = read_variables(folder, variables_of(MusicnnNetwork()))
-    tags = (embeddings @ last["dense_1/kernel"] + last["dense_1/bias"]).mean(axis=0)
-    assert set(np.argsort(-tags)[:2].tolist()) == set(expected)
+    network = Musicnn.find()
+    tags = network.tags(network.embed(audio, info.sample_rate))
+    assert tags.shape[1] == 50
+    assert set(np.argsort(-tags.mean(axis=0))[:2].tolist()) == set(expected)

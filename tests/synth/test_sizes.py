@@ -15,6 +15,8 @@ from synth.sizes import read_sizes
 from synth.unagan_options import UnaganOptions
 from synth.unagan_sizes import SIZES, UnaganSizes
 
+PAGE = (Path(__file__).parents[2] / "docs" / "rooms" / "synth.md").read_text()
+
 
 def test_names():
     assert read_sizes("published", SIZES) == UnaganSizes()
@@ -98,15 +100,23 @@ def test_neither_a_name_nor_a_file(tmp_path):
         read_sizes(str(tmp_path / "none.json"), SIZES)
 
 
+def sizes_on_page(heading: str) -> list[dict[str, object]]:
+    """Return the sizes in each column of a table of the room's page."""
+    (rows,) = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    columns: list[dict[str, object]] = []
+    for row in rows.splitlines():
+        names, *cells = [cell.strip() for cell in row.strip("|").split("|")][:-1]
+        columns = columns or [{} for _ in cells]
+        for column, cell in zip(columns, cells, strict=True):
+            values = json.loads(f"[{cell}]")
+            found = re.findall(r"`(\w+)`", names)
+            column.update(zip(found, values * (len(found) // len(values)), strict=True))
+    return columns
+
+
 def test_the_page_of_the_room_shows_the_sizes(tmp_path):
-    text = (Path(__file__).parents[2] / "docs" / "rooms" / "synth.md").read_text()
-    (example,) = re.findall(r"```json\n(.*)\n```", text)
+    (example,) = re.findall(r"```json\n(.*)\n```", PAGE)
     (tmp_path / "mine.json").write_text(example)
     assert read_sizes(str(tmp_path / "mine.json"), SIZES).adversarial_from == 2000
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (\w+) \| (\w+) \|", text, re.MULTILINE)
-    shown = {}
-    for names, published, small in rows:
-        for name in re.findall(r"`(\w+)`", names):
-            shown[name] = [json.loads(published), json.loads(small)]
-    sizes = (asdict(SIZES["published"]), asdict(SIZES["small"]))
-    assert shown == {name: [size[name] for size in sizes] for name in sizes[0]}
+    assert sizes_on_page("size of a UNAGAN") == [asdict(SIZES["published"]), asdict(SIZES["small"])]
+    assert sizes_on_page("size of a flow") == [asdict(FLOW_SIZES["small"])]

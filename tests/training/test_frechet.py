@@ -108,3 +108,13 @@ def test_rows_and_moments_give_the_same_distance():
 def test_a_covariance_without_full_rank_is_as_good_as_any():
     flat = np.diag([4.0, 0.0])
     assert distance((np.zeros(2), flat), (np.zeros(2), np.eye(2))) == pytest.approx(1 + 1)
+
+
+def test_counted_rows_are_rows_repeated_as_often():
+    rows = set_of(6, 4)
+    counts = np.array([2, 0, 1, 3, 0, 1])
+    other = Gaussian.of_rows(set_of(20, 4, seed=9))
+    counted = Gaussian.of_counted_rows(rows, counts)
+    repeated = Gaussian.of_rows(np.repeat(rows, counts, axis=0))
+    np.testing.assert_allclose(counted.mean, repeated.mean)
+    assert gaussian_distance(counted, other) == pytest.approx(gaussian_distance(repeated, other))

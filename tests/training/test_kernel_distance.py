@@ -72,6 +72,17 @@ def test_copies_of_a_group_are_not_compared():
     assert drawn.mean() == pytest.approx(kernels.distance(), abs=30)  # 68 more with copies
 
 
+def test_copies_of_the_reference_are_as_near_as_another_set_of_its_distribution():
+    reference = set_of(30, seed=1)
+    groups = np.arange(30)
+    kernels = Kernels.of(reference, reference)
+    assert kernels.distance() < -10
+    paired = kernels.by_group(groups, groups, paired=True)
+    assert paired.distance(np.ones(30)) == pytest.approx(0, abs=1e-9)
+    moved = Kernels.of(reference + 0.5, reference).by_group(groups, groups, paired=True)
+    assert moved.distance(np.ones(30)) > 20
+
+
 def test_kernel_distance_refuses():
     with pytest.raises(ParameterError, match=r"rows of shape \(1, 3\) must be \(n >= 2, d >= 1\)"):
         kernel_distance(np.zeros((1, 3)), np.zeros((4, 3)))

@@ -37,6 +37,13 @@ def echo_left_out(left_out: dict[str, str]) -> None:
         click.echo(printable(f"  left out: {name}: {reason}"), err=True)
 
 
+def exit_if_left_out(left_out: dict[str, str]) -> None:
+    """Print the audio files that could not be used; if there are any, exit with 1."""
+    echo_left_out(left_out)
+    if left_out:
+        raise SystemExit(1)
+
+
 def check_model_output(path: Path, *, force: bool) -> None:
     """Refuse to write a model over an existing file or folder, unless `force` is given.
 

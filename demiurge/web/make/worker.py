@@ -1,4 +1,4 @@
-"""The rendering process beside the server, which carries out one task after another.
+"""A process beside the server, which carries out one task after another.
 
 It is spawned, and ends when its pipe closes, so it never outlives the server. It ignores Ctrl-C and
 a closed terminal, since the server decides when it ends.
@@ -31,22 +31,27 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS = 0.1  # between reports of progress
 END_SECONDS = 5.0  # to wait for the process to end
 DIED = (
-    "the rendering process died, most likely for lack of memory; ask for less, or close other"
+    "the process that makes it died, most likely for lack of memory; ask for less, or close other"
     " programs"
 )
 OUT_OF_MEMORY = "out of memory; ask for less at a time, or close other programs"
 
 Send = Callable[[Message], None]
+CarryOut = Callable[[Any, Send], None]
 
 
 class Worker:
-    """The rendering process, started when needed, and restarted after it was killed."""
+    """A process that carries out tasks, started when needed, restarted after it was killed.
 
-    def __init__(self) -> None:
+    By default it renders. `carry_out` is a function of a module, which the process imports.
+    """
+
+    def __init__(self, carry_out: CarryOut | None = None) -> None:
+        self._carry_out = carry_out or render_variations
         self._process: Any = None
         self._connection: Any = None
 
-    def work(self, task: RenderTask) -> Iterator[Message]:
+    def work(self, task: Any) -> Iterator[Message]:
         """Carry out a task; yield its messages, up to `Finished` or `Failed`.
 
         Raises
@@ -78,25 +83,26 @@ class Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        process = context.Process(target=serve_renders, args=(theirs,), name="render", daemon=True)
+        arguments = (theirs, self._carry_out)
+        process = context.Process(target=serve_tasks, args=arguments, name="worker", daemon=True)
         process.start()
         self._process = process
         theirs.close()
 
 
-def serve_renders(connection: Connection) -> None:
-    """Run the rendering process: carry out tasks until the pipe closes."""
+def serve_tasks(connection: Connection, carry_out: CarryOut) -> None:
+    """Run the process: carry out tasks until the pipe closes."""
     ignore_terminal_signals()
     with contextlib.suppress(EOFError, BrokenPipeError):  # the server has ended
         while True:
             task = connection.recv()
-            connection.send(_carry_out(task, connection.send))
+            connection.send(_last_message(carry_out, task, connection.send))
 
 
-def _carry_out(task: RenderTask, send: Send) -> Message:
+def _last_message(carry_out: CarryOut, task: Any, send: Send) -> Message:
     """Carry out a task and return its last message."""
     try:
-        render_variations(task, send)
+        carry_out(task, send)
     except DemiurgeError as error:
         return Failed(str(error))
     except MemoryError:

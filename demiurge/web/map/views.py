@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from demiurge.shipped import shipped_flow
 from demiurge.web.answers import json_answer, numbers_answer
 from demiurge.web.map.layouts import NAMES, Layouts
 from demiurge.web.pages import page
@@ -44,7 +45,13 @@ class MapViews:
         """Show the map with the plan in the address, or the first one given to the server."""
         plans = self.workspace.plans
         plan = plans.get(request.query_params.get("plan", "")) or next(iter(plans.given), None)
-        return page(request, self.workspace, "map.html", plan=plan.id if plan else None)
+        return page(
+            request,
+            self.workspace,
+            "map.html",
+            plan=plan.id if plan else None,
+            generates=shipped_flow() is not None,
+        )
 
     def document_json(self, request: Request) -> Response:
         return json_answer(self.document())

@@ -7,7 +7,7 @@ import soundfile as sf
 from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
-from tests.demiurge.evaluate.sounds import RATE, chord
+from tests.sounds import RATE, chord
 
 
 def melody(seed, seconds):

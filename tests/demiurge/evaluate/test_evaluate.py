@@ -18,7 +18,7 @@ from demiurge.evaluate.columns import COLUMNS
 from demiurge.evaluate.report import MEANS, WHOLE
 from synth.musicnn import Musicnn
 from tests.demiurge.evaluate.conftest import melody
-from tests.demiurge.evaluate.sounds import RATE
+from tests.sounds import RATE
 
 METHODS = ["the track itself", "random passage", "oracle, beats", "oracle, frames", "0.1.0"]
 

@@ -9,7 +9,7 @@ from demiurge.evaluate.loudness_course import (
     loudness_course,
     loudness_deviation,
 )
-from tests.demiurge.evaluate.sounds import RATE, noise
+from tests.sounds import RATE, noise
 
 
 def test_loudness_course_agrees_with_the_meter():

@@ -16,7 +16,7 @@ from demiurge.evaluate.oracle import Oracle
 from demiurge.evaluate.runs import measure_runs
 from files.errors import ParameterError
 from tests.demiurge.evaluate.conftest import melody
-from tests.demiurge.evaluate.sounds import RATE
+from tests.sounds import RATE
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ import pytest
 
 from demiurge.evaluate.onset_grid import (
     TatumGrid,
-    find_onsets,
     fit_grid,
     onsets_on_grid,
     share_by_chance,
     share_on_grid,
 )
-from tests.demiurge.evaluate.sounds import RATE, clicks, noise
+from tests.sounds import RATE, clicks, noise
 
 
 def test_grid_is_exact_where_the_tracker_is_not():
@@ -46,12 +45,6 @@ def test_share_by_chance_is_that_of_random_times():
     times = np.random.default_rng(0).uniform(0, 100, 20000)
     assert share_on_grid(times, grid) == pytest.approx(share_by_chance(grid), abs=0.02)
     assert share_by_chance(TatumGrid(0.0, 0.025)) == 1
-
-
-def test_onsets_of_clicks_are_found():
-    assert find_onsets(clicks(100, 10, first=0.4), RATE) == pytest.approx(
-        np.arange(0.4, 10, 0.6), abs=0.025
-    )
 
 
 def test_continued_clicks_are_on_the_grid_and_shifted_ones_are_not():

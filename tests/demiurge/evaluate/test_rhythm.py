@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from demiurge.evaluate.rhythm import pulse, tempo_agreement
-from tests.demiurge.evaluate.sounds import RATE, clicks, noise
+from tests.sounds import RATE, clicks, noise
 
 
 @pytest.mark.parametrize("bpm", [50, 87, 120, 200])

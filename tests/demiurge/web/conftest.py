@@ -97,3 +97,20 @@ def serving(workspace: Workspace) -> Iterator[str]:
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def toy_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights as Demiurge has them, with a toy flow and a toy vocoder in place of its own."""
+    import torch
+
+    from synth.vocoder import Vocoder
+    from tests.synth.toy_flows import MEL, toy_flow
+
+    folder = tmp_path_factory.mktemp("weights")
+    toy_flow().save(folder / "flow-piano")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"dim": 16, "intermediate_dim": 16}
+        Vocoder("vocos-small", MEL, config=sizes).save(folder / "vocoder")
+    return folder

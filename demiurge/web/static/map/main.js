@@ -8,6 +8,7 @@ import { Ear } from "./ear.js";
 import { Focus } from "./focus.js";
 import { NoWebGL } from "./gl.js";
 import { Layouts } from "./layouts.js";
+import { startMore } from "./more.js";
 import { Overlay } from "./overlay.js";
 import { Pins } from "./pins.js";
 import { PlanPath } from "./plan.js";
@@ -102,6 +103,7 @@ function connect(parts) {
   takeTouches(plot);
   connectButtons(parts);
   shortcuts(unitKeys(parts));
+  if (byId("more")) shortcuts(startMore(pins)); // only where a flow comes with Demiurge
   shortcuts({ 0: { run: () => plot.goHome(), help: "show the whole map" } });
   shortcuts(viewKeys(parts));
   onTheme(() => {

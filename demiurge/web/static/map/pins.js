@@ -38,9 +38,14 @@ export class Pins {
   #change(positions) {
     this.positions = positions;
     if (this.#similar && !positions.includes(this.#similar.of)) this.#similar = null;
-    localStorage.setItem(this.stored, JSON.stringify(positions.map((position) => this.units.ids[position])));
+    localStorage.setItem(this.stored, JSON.stringify(this.ids));
     this.show();
     this.overlay.refresh();
+  }
+
+  /** The ids of the pinned units. */
+  get ids() {
+    return this.positions.map((position) => this.units.ids[position]);
   }
 
   /** Forget the marks of similar units. @returns whether there were any */
@@ -56,6 +61,7 @@ export class Pins {
   show() {
     this.section.clear.hidden = this.positions.length === 0;
     this.section.none.hidden = this.positions.length > 0;
+    this.onShow?.();
     const { list } = this.section;
     const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     list.replaceChildren(...this.positions.map((position, index) => this.#item(position, index)));

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from demiurge.evaluate.bootstrap import bootstrap_interval, interval_of_mean
+from training.bootstrap import (
+    bootstrap_interval,
+    centred_interval,
+    draw_counts,
+    interval_of_mean,
+)
 
 
 def test_interval_of_independent_items_is_that_of_the_normal_distribution():
@@ -41,3 +46,17 @@ def test_draws_take_whole_groups_and_are_the_same_each_time():
     seen.clear()
     bootstrap_interval(["a", "b", "a"], statistic, resamples=50)
     assert seen == first
+
+
+def test_sets_are_drawn_each_from_itself():
+    counts = draw_counts(3, 5, resamples=40)
+    assert counts.shape == (40, 8)
+    assert set(counts[:, :3].sum(axis=1)) == {3}
+    assert set(counts[:, 3:].sum(axis=1)) == {5}
+    assert len(np.unique(counts, axis=0)) > 30
+
+
+def test_centred_interval_is_as_wide_and_lies_around_the_value():
+    values = np.random.default_rng(0).normal(7, 1, 4000)
+    assert centred_interval(5.0, values) == pytest.approx((5 - 1.96, 5 + 1.96), abs=0.1)
+    assert centred_interval(5.0, [*values, np.nan]) == pytest.approx(centred_interval(5.0, values))

@@ -1,0 +1,1 @@
+"""Clips that a flow generates in the style of pinned units."""
