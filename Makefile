@@ -46,5 +46,11 @@ docs: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,web,stretch,map,docs,dev]"
 	@touch $@
 
+# The models that go on learning, for MINUTES; see docs/contributing.md.
+MINUTES ?= 600
+.PHONY: training
+training: .venv/installed
+	$(BIN)/python scripts/train/all.py $(MINUTES)
+
 clean:
 	rm -rf .venv build demo dist .pytest_cache .mypy_cache .ruff_cache

@@ -14,7 +14,7 @@ from synth.flow_windows import Drift, WindowMaker
 from synth.generator import Generator, check_request
 from synth.mel import MelSettings
 
-STEPS = 12
+STEPS = 8
 GUIDANCE = 3.0
 N_STYLES = 256  # kept from the training excerpts
 MIN_STYLE_STD = 0.05

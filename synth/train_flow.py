@@ -44,7 +44,7 @@ MAX_GAIN = 0.5  # nepers, up or down
 MAX_SHIFT = 2.0  # semitones, up or down
 SHIFTED = 0.25  # share of the excerpts whose pitch, and with it their speed, is shifted
 N_VALIDATION_CLIPS = 12  # generated, and compared with the validation files
-VALIDATION_STEPS = 12  # of the flow, for each of them
+VALIDATION_STEPS = 8  # of the flow, for each of them
 SHOWN_FRAMES = 864  # 10 s at 22.05 kHz / 256
 
 

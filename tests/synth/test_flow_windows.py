@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from synth.flow import Flow, FlowConfig
-from synth.flow_windows import DRIFT_SECONDS, Drift, WindowMaker, windows
+from synth.flow_windows import (
+    BORDER_FRAMES,
+    DRIFT_SECONDS,
+    Drift,
+    WindowMaker,
+    bend_borders,
+    windows,
+)
 
 N_MELS = 4
 LENGTH = 16
@@ -140,3 +147,32 @@ def test_styles_drift_from_one_to_the_next() -> None:
         torch.testing.assert_close(middle, (corner + following) / 2)
     assert len({tuple(corner.tolist()) for corner in corners}) > 1
     assert torch.equal(Drift(torch.eye(3), random_seed=5).at(100.0), drift.at(100.0))
+
+
+def test_steps_at_borders_are_spread_over_some_frames() -> None:
+    given = mask("#" * 4 + "." * 20 + "#" * 4)
+    mel = torch.where(given, 9.0, 0.0).repeat(N_MELS, 1)
+    bent = bend_borders(mel, given)
+    assert torch.equal(bent[:, given], mel[:, given])
+    assert bent[0, 3 + BORDER_FRAMES + 1] == 0  # the middle of the gap stays
+    steps = bent.diff(dim=1).abs()
+    torch.testing.assert_close(steps.max(), torch.tensor(9 / (BORDER_FRAMES + 1)))
+    torch.testing.assert_close(bent, bent.flip(1))
+
+
+def test_borders_that_fit_stay_as_they_are() -> None:
+    given = mask("####" + "." * 20)
+    mel = torch.ones(N_MELS, 24)
+    assert torch.equal(bend_borders(mel, given), mel)
+    rough = torch.randn(N_MELS, 24, generator=torch.Generator().manual_seed(0))
+    nothing_given = torch.zeros(24, dtype=torch.bool)
+    assert torch.equal(bend_borders(rough, nothing_given), rough)
+
+
+@pytest.mark.parametrize("gap", [1, 2, 5])
+def test_short_gaps_are_bent_from_both_sides(gap: int) -> None:
+    given = mask("####" + "." * gap + "####")
+    mel = torch.where(given, 1.0, 0.0).repeat(N_MELS, 1)
+    bent = bend_borders(mel, given)
+    assert (bent[:, ~given] > 0).all()
+    assert torch.equal(bent[:, given], mel[:, given])

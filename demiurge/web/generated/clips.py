@@ -121,6 +121,8 @@ class GeneratedClips:
         except Exception:
             log.exception("generating clips")
             self._go_on(state=FAILED, error=UNEXPECTED)
+        finally:
+            self._worker.kill()  # its models take memory, and load in seconds
 
     def _go_on(self, **changes: Any) -> None:
         """Change the state, unless the request was cancelled."""

@@ -22,8 +22,10 @@ export function startMore(pins) {
 }
 
 function showButtons(pins) {
+  const focused = [start, cancel].includes(document.activeElement); // of the two, that which is shown has the focus then
   start.hidden = state === "running" || pins.ids.length === 0;
   cancel.hidden = progress.hidden = state !== "running";
+  if (focused) (cancel.hidden ? start : cancel).focus();
 }
 
 function showState({ state: now, what, done, total, error, clips, folder }, pins) {
@@ -32,7 +34,7 @@ function showState({ state: now, what, done, total, error, clips, folder }, pins
   showButtons(pins);
   progress.value = total ? done / total : 0;
   text.textContent = now === "running" ? `${what}: ${done} of ${total}` : ending(now, error, clips, folder);
-  if (had === "running" && now === "done") say("More like these is ready.", { quiet: true });
+  if (had === "running" && now === "done") say(`${counted(done, "generated sound")} ready.`, { quiet: true });
   if (had === "running" && now === "failed") say(error, { warn: true });
   showClips(clips);
 }

@@ -1,0 +1,54 @@
+"""Copy the weights that a training has kept into the package, in half precision."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+
+from demiurge.shipped import WEIGHTS
+from files.errors import ParameterError
+from scripts.train.models import Model, Place
+from synth.generator import load_generator
+from synth.vocoder import Vocoder
+
+MOST_BYTES = 30_000_000  # of all shipped weights together
+
+
+def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
+    """Write a model's kept weights as float16 into a folder of its name; return the folder.
+
+    Raises
+    ------
+    ParameterError
+        If nothing is kept yet, or all weights together would be too large.
+    """
+    if not place.kept(model):
+        raise ParameterError(f"{place.folder(model)}: holds no weights yet; train {model.name}")
+    is_vocoder = model.command == "train-vocoder"
+    trained = (Vocoder.load if is_vocoder else load_generator)(place.folder(model))
+    trained.training_summary.pop("train", None)  # a long list of files
+    hours = place.hours().get(model.name, 0.0)
+    trained.training_summary["hours"] = round(hours, 1)
+    with tempfile.TemporaryDirectory(dir=weights) as temporary:
+        new = Path(temporary) / model.name
+        trained.save(new, dtype=torch.float16)
+        replaced = (model.name, Path(temporary).name)
+        others = [path for path in weights.iterdir() if path.name not in replaced]
+        total = sum(size_of(path) for path in [new, *others])
+        if total > MOST_BYTES:
+            raise ParameterError(
+                f"{model.name}: all weights together would be {total / 1e6:.1f} MB, and may be"
+                f" {MOST_BYTES / 1e6:.0f}; train a smaller model, or ship another one less"
+            )
+        out = weights / model.name
+        shutil.rmtree(out, ignore_errors=True)
+        new.rename(out)
+    return out
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
