@@ -1,5 +1,6 @@
 """Find the passage of a folder of audio that fits best into a gap, to be copied there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ def fill_gaps(gaps: list[Gap], dataset: AudioDataset) -> list[np.ndarray]:
     return list(found)
 
 
-def _passages(dataset: AudioDataset, file: AudioFile, frames: int):
+def _passages(dataset: AudioDataset, file: AudioFile, frames: int) -> Iterator[np.ndarray]:
     """Yield passages of a file in blocks, each (n, n_mels, frames)."""
     starts = np.arange(0, file.n_frames - frames + 1, STEP_FRAMES)
     for block in np.split(starts, range(BLOCK_PASSAGES, len(starts), BLOCK_PASSAGES)):

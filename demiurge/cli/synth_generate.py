@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from demiurge.cli.options.command import command, option_group
+from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.file_request import file_request_options
 from demiurge.cli.options.models import (
     generator_argument,
@@ -37,21 +38,23 @@ def make_options(
     )
 
 
+THE_FILES = "The files"
+files_option = partial(option, heading=THE_FILES)
 generate_options = option_group(
-    click.option(
+    files_option(
         "--minutes",
         type=click.FloatRange(0, min_open=True),
         help="How much new sound to make, in minutes, rounded up to whole files. [default: one"
         " file]",
     ),
-    click.option(
+    files_option(
         "--seconds",
         type=click.FloatRange(0, min_open=True),
         help="Length of the new sound in each file, in seconds. [default: 30, or as long as what is"
         " followed]",
     ),
-    random_seed_option(),
-    click.option(
+    random_seed_option(THE_FILES),
+    files_option(
         "--workers",
         type=click.IntRange(1),
         help="Number of files made at a time. [default: one per processor]",

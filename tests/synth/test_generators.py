@@ -107,7 +107,7 @@ def test_checkpoint_gives_the_same_clips(generator, tmp_path, dtype, tolerance):
 
 def test_manifest_tells_generators_apart(generator, tmp_path):
     vocoder = Vocoder("vocos-small", MEL, config=TOY["vocos-small"])
-    options = {"seconds": 1.0, "random_seed": 0, "names": ("g", "v")}
+    options = {"seconds": 1.0, "random_seed": 0, "names": ("g", "v"), "request": {}}
     generator.save(tmp_path)
     again = load_generator(tmp_path)
     before = make_header(generator, vocoder, **options)

@@ -94,7 +94,8 @@ def test_more_like_the_pinned_units_is_made_played_and_downloaded(page, open_map
         page.get_by_role("link", name="Download").first.click()
     assert download.value.suggested_filename.endswith("generated-000001.flac")
     page.reload()
-    expect(page.locator("#more-clips li")).to_have_count(4)
+    page.wait_for_selector("body[data-ready]")
+    expect(page.locator("#more-clips li")).to_have_count(4, timeout=15_000)
 
 
 def test_more_is_asked_for_by_key_and_cancelled(page, open_map, maker):
