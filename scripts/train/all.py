@@ -15,7 +15,7 @@ the exit status is then 1.
     kill -CONT $(cat .train/pid)    # continues it
 
 --status prints the hours and the validation of each model. --ship copies the best weights of a
-model, as float16, into demiurge/data/weights.
+model, in 8 bits, into demiurge/data/weights.
 """
 
 import argparse

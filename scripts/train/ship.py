@@ -1,4 +1,4 @@
-"""Copy the weights that a training has kept into the package, in half precision."""
+"""Copy the weights that a training has kept into the package, in 8 bits."""
 
 import shutil
 import tempfile
@@ -16,7 +16,7 @@ MOST_BYTES = 30_000_000  # of all shipped weights together
 
 
 def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
-    """Write a model's kept weights as float16 into a folder of its name; return the folder.
+    """Write a model's kept weights in 8 bits into a folder of its name; return the folder.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
     trained.training_summary["hours"] = round(hours, 1)
     with tempfile.TemporaryDirectory(dir=weights) as temporary:
         new = Path(temporary) / model.name
-        trained.save(new, dtype=torch.float16)
+        trained.save(new, dtype=torch.int8)
         replaced = (model.name, Path(temporary).name)
         others = [path for path in weights.iterdir() if path.name not in replaced]
         total = sum(size_of(path) for path in [new, *others])

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from files.errors import ParameterError
 from scripts.train.all import choose, status, train
@@ -266,7 +265,7 @@ def trained(place):
     return vocoder
 
 
-def test_shipped_weights_are_the_kept_ones_in_half_precision(place, trained, tmp_path):
+def test_shipped_weights_are_the_kept_ones_in_8_bits(place, trained, tmp_path):
     weights = tmp_path / "weights"
     weights.mkdir()
     place.log_turn({"model": "drums", "cpu_minutes": 120.0})
@@ -276,9 +275,9 @@ def test_shipped_weights_are_the_kept_ones_in_half_precision(place, trained, tmp
     shipped = Vocoder.load(out)
     assert shipped.training_summary == {"step": 3, "measures": {"distance": 0.1}, "hours": 2.0}
     for name, tensor in trained.network.state_dict().items():
-        expected = tensor.to(torch.float16).float()
-        assert torch.equal(shipped.network.state_dict()[name], expected), name
-    assert size_of(out) < 0.7 * size_of(place.folder(DRUMS))
+        error = (shipped.network.state_dict()[name] - tensor).abs().max()
+        assert error <= tensor.abs().max() / 254 + 1e-9, name
+    assert size_of(out) < 0.5 * size_of(place.folder(DRUMS))
 
 
 def test_weights_that_would_be_too_large_together_are_not_shipped(place, trained, tmp_path):
