@@ -82,8 +82,7 @@ class WindowMaker:
         context = int(self.length * CONTEXT_SHARE)
         known = given.clone()
         for number, (start, stop) in enumerate(windows(given, self.length, context)):
-            rng = np.random.default_rng([self.random_seed, number])
-            noise = rng.standard_normal((len(mel), stop - start), np.float32)
+            noise = window_noise(self.random_seed, number, (len(mel), stop - start))
             conditions = self._conditions(known[start:stop], start, stop)
             mel[:, start:stop] = self._window(mel[:, start:stop], conditions, noise)
             known[start:stop] = True
@@ -132,6 +131,12 @@ class WindowMaker:
             mel, conditions.given, time, conditions.curves, conditions.style
         )
         return prediction
+
+
+def window_noise(random_seed: int, number: int, shape: tuple[int, int]) -> np.ndarray:
+    """Return the white noise (n_mels, frames) of which a window is made, counted from 0."""
+    rng = np.random.default_rng([random_seed, number])
+    return rng.standard_normal(shape, np.float32)
 
 
 def bend_borders(mel: Tensor, given: Tensor) -> Tensor:
