@@ -23,6 +23,7 @@ from demiurge.bench.sequencer import WINDOW, RandomWindows
 from demiurge.bench.web import map_as_text
 from demiurge.bundled import SEED_FILE
 from demiurge.cli import main
+from demiurge.shipped import shipped_names
 from files.errors import ParameterError
 from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
@@ -60,9 +61,10 @@ NAMES = {
         "synth unagan",
         "synth unagan-nonhierarchical",
         "synth shipped vocoder",
-        "synth generate",
+        *(f"synth generate {name}" for name in shipped_names("generator")),
         "synth training vocos-small",
         "synth training unagan-small",
+        "synth training flow",
     ],
     "web": ["browse map", "browse unit", "browse edit"],
 }

@@ -11,7 +11,7 @@ from tests.synth.toys import MEL
 
 def test_joins_are_where_windows_begin_to_make_their_own_frames():
     flow = FlowGenerator(FlowConfig(width=64, layers=1), MEL, window_frames=64)
-    np.testing.assert_array_equal(join_frames(flow, 64 + 3 * 32), [64, 96, 128])
+    np.testing.assert_array_equal(join_frames(flow, 64 + 3 * 43), [64, 107, 150])
 
 
 def test_a_step_at_a_join_is_found():
