@@ -20,7 +20,7 @@ from synth.mel import log_mel
 from synth.mel_statistics import WINDOW_FRAMES, mel_statistics
 from synth.samples import save_generated
 from synth.segments import Segments
-from synth.train import AudioTraining, AudioTrainingSummary, train_on_folder
+from synth.train import AudioTraining, AudioTrainingSummary, mel_moments, train_on_folder
 from synth.unagan import MelEncoder
 from synth.unagan_generator import UnaganGenerator
 from synth.unagan_options import SIZES, UnaganOptions
@@ -31,8 +31,6 @@ LEARNING_RATE = 1e-4  # as published, and the next two
 GRADIENT_CLIP = 3.0
 CYCLE_WEIGHT = 1.0
 N_VALIDATION_CLIPS = 32  # generated, and compared with the validation files
-# Of a mel band: an always silent one has no spread, and must not amplify other audio.
-MIN_STD = 0.1
 FIT_STEPS = 250  # training steps between two fits of the noise
 FIRST_FITS = (1, 16, 64)  # earlier steps after which it is fitted as well
 FIT_EXCERPTS = 96  # excerpts that it is fitted to, each of
@@ -149,17 +147,7 @@ class UnaganTraining(AudioTraining):
         options = self.options
         mel = self.dataset.settings
         generator = UnaganGenerator(options.config(), mel, latent_order=options.latent_order)
-        sums = np.zeros(mel.n_mels)
-        squares = np.zeros(mel.n_mels)
-        n = 0
-        for file in self.train.files:
-            frames = self.dataset.mel_of(file).astype(np.float64)
-            sums = sums + frames.sum(1)
-            squares = squares + np.square(frames).sum(1)
-            n = n + frames.shape[1]
-        mean = sums / n
-        std = np.maximum(np.sqrt(np.maximum(squares / n - mean**2, 0)), MIN_STD)
-        generator.set_statistics(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
+        generator.set_statistics(*mel_moments(self.dataset, self.train.files))
         return generator
 
     def _statistics_of_validation(self) -> np.ndarray:
