@@ -6,17 +6,21 @@ const [start, cancel, progress, text, list] = ["start", "cancel", "progress", "t
 const buttons = new Map(); // of the clips, by address
 let state = "idle";
 let playing = null; // its button
+let heard = 0; // events; each is newer than the answer to what was asked before it came
 
 /** Connect the section to the pins. @returns its keys */
 export function startMore(pins) {
-  const make = () => pins.ids.length > 0 && state !== "running" && postJson("/generated", { units: pins.ids }).then(show).catch(fail);
+  const showAnswer = (answer, before = heard) => answer.then((found) => heard === before && showState(found, pins)).catch(fail);
+  const make = () => pins.ids.length > 0 && state !== "running" && showAnswer(postJson("/generated", { units: pins.ids }));
+  const ask = () => showAnswer(getJson("/generated.json"));
   pins.onShow = () => showButtons(pins);
   start.addEventListener("click", make);
-  cancel.addEventListener("click", () => postJson("/generated/cancel").then(show).catch(fail));
-  const ask = () => getJson("/generated.json").then(show).catch(fail);
-  const show = (found) => showState(found, pins);
-  events("generated", show);
-  document.addEventListener("reconnected", ask);
+  cancel.addEventListener("click", () => showAnswer(postJson("/generated/cancel")));
+  events("generated", (found) => {
+    heard += 1;
+    showState(found, pins);
+  });
+  document.addEventListener("connected", ask);
   ask();
   return { g: { run: make, once: true, shown: "G", help: "generate more like the pinned units" } };
 }
