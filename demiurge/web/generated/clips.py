@@ -109,6 +109,8 @@ class GeneratedClips:
         """Carry out a task, in a thread."""
         try:
             for message in self._worker.work(task):
+                if self._state.state != RUNNING:
+                    return  # cancelled before there was a process to end
                 match message:
                     case Progressed():
                         self._go_on(what=message.label, done=message.done)

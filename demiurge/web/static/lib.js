@@ -89,7 +89,10 @@ let stream = null;
 let lost = false; // the connection is lost, and the user was told
 let behind = false; // events may have been missed
 
-/** Call `handler` with each server event of this kind; after a gap the document gets "reconnected". */
+/**
+ * Call `handler` with each server event of this kind. From the document's "connected" on, none is missed;
+ * after a gap it gets "reconnected" too.
+ */
 export function events(kind, handler) {
   const listener = [kind, (event) => handler(JSON.parse(event.data))];
   listeners.push(listener);
@@ -119,6 +122,7 @@ function onLost() {
 function onConnected() {
   const missed = behind;
   lost = behind = false;
+  document.dispatchEvent(new Event("connected"));
   if (missed) document.dispatchEvent(new Event("reconnected"));
 }
 

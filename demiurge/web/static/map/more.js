@@ -5,18 +5,27 @@ import { byId, counted, events, fail, getJson, h, play, postJson, say, stop } fr
 const [start, cancel, progress, text, list] = ["start", "cancel", "progress", "text", "clips"].map((name) => byId(`more-${name}`));
 const buttons = new Map(); // of the clips, by address
 let state = "idle";
+let starting = false; // until the server answers
 let playing = null; // its button
+let heard = 0; // events; each is newer than the answer to what was asked before it came
 
 /** Connect the section to the pins. @returns its keys */
 export function startMore(pins) {
-  const make = () => pins.ids.length > 0 && state !== "running" && postJson("/generated", { units: pins.ids }).then(show).catch(fail);
+  const showAnswer = (answer, before = heard) => answer.then((found) => heard === before && showState(found, pins)).catch(fail);
+  const make = () => {
+    if (starting || state === "running" || pins.ids.length === 0) return;
+    starting = true;
+    showAnswer(postJson("/generated", { units: pins.ids })).finally(() => (starting = false));
+  };
+  const ask = () => showAnswer(getJson("/generated.json"));
   pins.onShow = () => showButtons(pins);
   start.addEventListener("click", make);
-  cancel.addEventListener("click", () => postJson("/generated/cancel").then(show).catch(fail));
-  const ask = () => getJson("/generated.json").then(show).catch(fail);
-  const show = (found) => showState(found, pins);
-  events("generated", show);
-  document.addEventListener("reconnected", ask);
+  cancel.addEventListener("click", () => showAnswer(postJson("/generated/cancel")));
+  events("generated", (found) => {
+    heard += 1;
+    showState(found, pins);
+  });
+  document.addEventListener("connected", ask);
   ask();
   return { g: { run: make, once: true, shown: "G", help: "generate more like the pinned units" } };
 }
@@ -32,8 +41,10 @@ function showState({ state: now, what, done, total, error, clips, folder }, pins
   const had = state;
   state = now;
   showButtons(pins);
-  progress.value = total ? done / total : 0;
-  text.textContent = now === "running" ? `${what}: ${done} of ${total}` : ending(now, error, clips, folder);
+  if (done) progress.value = done / total;
+  else progress.removeAttribute("value"); // it takes a while until the first is made
+  const making = done ? `${what}: ${done} of ${total}` : `${what}…`;
+  text.textContent = now === "running" ? making : ending(now, error, clips, folder);
   if (had === "running" && now === "done") say(`${counted(done, "generated sound")} ready.`, { quiet: true });
   if (had === "running" && now === "failed") say(error, { warn: true });
   showClips(clips);

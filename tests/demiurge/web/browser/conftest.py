@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from demiurge.web.workspace import Workspace
 from tests.demiurge.web.browser.timeline_page import loaded
@@ -59,6 +59,7 @@ def browser() -> Iterator[Browser]:
         warnings.warn(reason, stacklevel=1)
         pytest.skip(reason)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=TIMEOUT_MS)
         opened = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         yield opened
         opened.close()

@@ -11,10 +11,19 @@ from playwright.sync_api import expect
 from demiurge.web.generated.generating import CLIPS
 from demiurge.web.make.messages import Finished, Progressed
 from demiurge.web.make.worker import Worker
+from tests.demiurge.web.conftest import wait_until
 
 PATIENCE = 20.0  # seconds
 RATE = 22050
-PLAYS = "() => [...document.querySelectorAll('#more-clips button')].map((b) => b.ariaPressed)"
+LONG_CLIP = 2
+WATCH = """() => {
+    window.played = []; // whenever a button changes, the number of the clip that plays
+    const buttons = [...document.querySelectorAll('#more-clips button')];
+    const plays = (button) => button.ariaPressed === 'true';
+    const note = () => played.push(buttons.flatMap((b, i) => plays(b) ? i + 1 : []));
+    const options = { subtree: true, attributeFilter: ['aria-pressed'] };
+    new MutationObserver(note).observe(document.querySelector('#more-clips'), options);
+}"""
 
 
 class Maker:
@@ -26,11 +35,10 @@ class Maker:
         self.sounds = ()
 
     def work(self, task):
-        self.goes_on.clear()
-        self.dies.clear()
         self.sounds = [path.name for path in task.sounds]
         for number in range(1, CLIPS + 1):
-            noise = np.random.default_rng(number).normal(0, 0.05, RATE)
+            seconds = 30 if number == LONG_CLIP else 1
+            noise = np.random.default_rng(number).normal(0, 0.05, seconds * RATE)
             sf.write(task.out / f"generated-00000{number}.flac", noise, RATE)
             yield Progressed(0, "generating", number, CLIPS)
             self.goes_on.wait(PATIENCE)
@@ -44,12 +52,15 @@ class Maker:
 
 
 @pytest.fixture
-def maker(toy_weights, monkeypatch):
+def maker(page, site, toy_weights, monkeypatch):
+    """Stands in for the process during a test; what it still makes at the end is cancelled."""
     made = Maker()
     monkeypatch.setattr("demiurge.shipped.WEIGHTS", toy_weights)
     monkeypatch.setattr(Worker, "work", lambda _, task: made.work(task))
     monkeypatch.setattr(Worker, "kill", lambda _: made.kill())
-    return made
+    yield made
+    page.request.post("/generated/cancel", headers={"Origin": site.address})
+    assert page.request.get("/generated.json").json()["state"] != "running"
 
 
 @pytest.fixture
@@ -85,22 +96,23 @@ def test_more_like_the_pinned_units_is_made_played_and_downloaded(page, open_map
     expect(start).to_be_focused()
     assert maker.sounds == [f"unit-{unit}.wav" for unit in units]
     play = page.get_by_role("button", name="Play").and_(page.locator("#more-clips button"))
-    play.nth(1).click()
-    expect(play.nth(1)).to_have_attribute("aria-pressed", "true")
-    play.nth(2).click()
-    assert page.evaluate(PLAYS) == ["false", "false", "true", "false"]
-    expect(play.nth(2)).to_have_attribute("aria-pressed", "false")  # it has ended
+    page.evaluate(WATCH)
+    play.nth(LONG_CLIP - 1).click()
+    expect(play.nth(LONG_CLIP - 1)).to_have_attribute("aria-pressed", "true")
+    play.nth(LONG_CLIP).click()
+    page.wait_for_function("() => played.length === 3")
+    assert page.evaluate("() => played") == [[LONG_CLIP], [LONG_CLIP + 1], []]  # it has ended
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").first.click()
     assert download.value.suggested_filename.endswith("generated-000001.flac")
     page.reload()
     page.wait_for_selector("body[data-ready]")
-    expect(page.locator("#more-clips li")).to_have_count(4, timeout=15_000)
+    expect(page.locator("#more-clips li")).to_have_count(4)
 
 
 def test_more_is_asked_for_by_key_and_cancelled(page, open_map, maker):
     open_map(1)
-    before = page.locator("#more-clips li").count()
+    before = len(page.request.get("/generated.json").json()["clips"])
     page.locator("#points").focus()
     page.keyboard.press("g")
     expect(page.locator("#more-text")).to_have_text("generating: 1 of 4")
@@ -112,13 +124,42 @@ def test_more_is_asked_for_by_key_and_cancelled(page, open_map, maker):
     expect(page.locator("#more-clips li")).to_have_count(before + 1)
 
 
+def test_answer_that_comes_after_a_later_event_is_not_shown(page, open_map, maker):
+    open_map(1)
+    held = []
+    page.route("**/generated", lambda route: held.append((route, route.fetch())))
+    page.get_by_role("button", name="Generate more like these").click()
+    page.keyboard.press("g")  # asked for already
+    text = page.locator("#more-text")
+    expect(text).to_have_text("generating: 1 of 4")
+    [(route, answer)] = held
+    assert answer.json()["what"] == "starting"
+    with page.expect_event("requestfinished"):
+        route.fulfill(response=answer)
+    page.evaluate("() => fetch('/generated.json').then((response) => response.text())")
+    assert text.text_content() == "generating: 1 of 4"
+
+
+def test_what_was_made_before_the_page_hears_events_is_shown(page, open_map, maker):
+    held = []
+    page.route("**/events", lambda route: held.append(route))
+    open_map(1)
+    page.get_by_role("button", name="Generate more like these").click()
+    wait_until(lambda: page.request.get("/generated.json").json()["done"] == 1)
+    expect(page.locator("#more-text")).to_have_text("starting…")
+    held.pop().continue_()
+    expect(page.locator("#more-text")).to_have_text("generating: 1 of 4")
+
+
 def test_nothing_is_offered_without_pins(page, open_map, maker):
     open_map(0)
     start = page.locator("#more-start")
     expect(start).to_be_hidden()
+    asked = []
+    page.on("request", lambda request: asked.append(request.method))
     page.keyboard.press("g")
-    page.wait_for_timeout(200)
-    assert page.request.get("/generated.json").json()["state"] != "running"
+    page.evaluate("() => fetch('/generated.json')")  # what the key asks for would go first
+    assert asked == ["GET"]
 
 
 def test_button_is_not_on_the_page_if_no_flow_is_shipped(page, open_map, tmp_path, monkeypatch):

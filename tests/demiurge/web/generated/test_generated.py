@@ -97,6 +97,28 @@ def test_cancelled_clips_leave_what_is_finished_and_others_can_be_made(
         assert state(client)["error"] is None
 
 
+def test_clips_that_are_cancelled_before_the_process_begins_are_not_made(tmp_path, monkeypatch):
+    cancelled = threading.Event()
+    ended = threading.Event()
+    made = []
+
+    def work(worker, given):
+        cancelled.wait(PATIENCE)
+        for number in range(CLIPS):
+            yield Progressed(0, "generating", number, CLIPS)
+            made.append(number)
+
+    monkeypatch.setattr(Worker, "work", work)
+    monkeypatch.setattr(Worker, "kill", lambda worker: cancelled.is_set() and ended.set())
+    clips = GeneratedClips(tmp_path, lambda kind, data: None)
+    clips.start(task(tmp_path, (), tmp_path))
+    clips.cancel()
+    cancelled.set()
+    assert ended.wait(PATIENCE)
+    assert made == []
+    assert clips.document()["state"] == "cancelled"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
