@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from demiurge.web.app import STATIC, create_app
 from demiurge.web.security import UNEXPECTED, Security
 from files.errors import ParameterError
-from tests.demiurge.web.conftest import ADDRESS, visit
+from tests.demiurge.web.conftest import ADDRESS, visit, wait_until
 
 TOKEN = "correct-horse-battery"
 LAN = "http://192.168.1.5:8421"
@@ -312,6 +312,8 @@ def test_post_where_there_is_nothing_to_change_is_refused(client):
     "path", ["/map", "/map.json", "/map/units", "/units/0/audio.wav", "/static/lib.js", "/events"]
 )
 def test_head_is_get_without_a_body(client, path):
+    # the first layout is computed meanwhile, and its state is part of the map
+    wait_until(lambda: client.get("/map/layouts/pca").status_code == 200)
     response = client.head(path)
     assert (response.status_code, response.content) == (200, b"")
     if path != "/events":

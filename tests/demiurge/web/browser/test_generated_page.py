@@ -30,11 +30,14 @@ class Maker:
     """Stands in for the process: makes one clip, and the others when it is told to go on."""
 
     def __init__(self):
+        self.begins = threading.Event()
+        self.begins.set()
         self.goes_on = threading.Event()
         self.dies = threading.Event()
         self.sounds = ()
 
     def work(self, task):
+        self.begins.wait(PATIENCE)
         self.sounds = [path.name for path in task.sounds]
         for number in range(1, CLIPS + 1):
             seconds = 30 if number == LONG_CLIP else 1
@@ -47,6 +50,7 @@ class Maker:
         yield Finished()
 
     def kill(self):
+        self.begins.set()
         self.dies.set()
         self.goes_on.set()
 
@@ -143,8 +147,11 @@ def test_answer_that_comes_after_a_later_event_is_not_shown(page, open_map, make
 def test_what_was_made_before_the_page_hears_events_is_shown(page, open_map, maker):
     held = []
     page.route("**/events", lambda route: held.append(route))
+    maker.begins.clear()
     open_map(1)
-    page.get_by_role("button", name="Generate more like these").click()
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.get_by_role("button", name="Generate more like these").click()
+    maker.begins.set()
     wait_until(lambda: page.request.get("/generated.json").json()["done"] == 1)
     expect(page.locator("#more-text")).to_have_text("starting…")
     held.pop().continue_()
