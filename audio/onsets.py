@@ -27,18 +27,20 @@ def onset_strength(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """
     from scipy.ndimage import gaussian_filter1d
 
-    audio = resample(audio, sample_rate, SAMPLE_RATE)
-    strength = import_librosa().onset.onset_strength(y=audio, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
+    strength = _strength(audio, sample_rate)
     frames = SMOOTHING_SECONDS * SAMPLE_RATE / HOP_LENGTH
     return gaussian_filter1d(strength.astype(np.float64), frames)
 
 
 def find_onsets(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return the times of onsets in seconds, to about 10 ms; `audio` is (n_samples,), float32."""
-    librosa = import_librosa()
-    audio = resample(audio, sample_rate, SAMPLE_RATE)
-    strength = librosa.onset.onset_strength(y=audio, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
-    frames = librosa.onset.onset_detect(
-        onset_envelope=strength, sr=SAMPLE_RATE, hop_length=HOP_LENGTH
+    frames = import_librosa().onset.onset_detect(
+        onset_envelope=_strength(audio, sample_rate), sr=SAMPLE_RATE, hop_length=HOP_LENGTH
     )
     return frames * HOP_LENGTH / SAMPLE_RATE
+
+
+def _strength(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return librosa's onset strength, (n_frames,), not smoothed."""
+    audio = resample(audio, sample_rate, SAMPLE_RATE)
+    return import_librosa().onset.onset_strength(y=audio, sr=SAMPLE_RATE, hop_length=HOP_LENGTH)

@@ -26,7 +26,7 @@ from synth.generator import Generator
 from synth.mel import MelSettings, log_mel
 from synth.nearest_passage import Gap, fill_gaps
 from synth.vocoder import Vocoder
-from training.bootstrap import Estimate, interval_of_mean
+from training.bootstrap import Estimate, estimate_mean
 
 EXCERPT_SECONDS = 9.0  # about a window of the shipped flow
 SPAN_SECONDS = 1.0
@@ -154,8 +154,8 @@ def evaluate_infilling(
     scores = {}
     for name, (windows, embedding_steps) in heard.items():
         scores[name] = InfillingScore(
-            mel_step=_mean(vocoder.mel.nepers * span.mel_steps(sets[name])),
-            embedding_step=_mean(embedding_steps),
+            mel_step=estimate_mean(vocoder.mel.nepers * span.mel_steps(sets[name])),
+            embedding_step=estimate_mean(embedding_steps),
             kad=audio_distances(windows, reference, embedding, paired=True).kad,
         )
     return InfillingReport(scores, len(excerpts), left_out)
@@ -251,8 +251,3 @@ def _copy(
             " give more files, or another folder to copy from"
         )
     return copied
-
-
-def _mean(values: np.ndarray) -> Estimate:
-    names = [str(number) for number in range(len(values))]
-    return Estimate(float(values.mean()), *interval_of_mean(values, names))

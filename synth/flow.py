@@ -27,7 +27,7 @@ class FlowConfig:
     """Sizes of a flow. The defaults learn piano on a processor."""
 
     patch_frames: int = 4  # mel frames in a token: 46 ms at 22.05 kHz / 256
-    width: int = 320
+    width: int = 256
     layers: int = 8
     head_width: int = 64
     style_size: int = 48  # numbers that describe a style

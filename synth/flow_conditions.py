@@ -97,11 +97,10 @@ def drop_conditions(
     batch, _, frames = curves.shape
     of_curves = torch.from_numpy(rng.random((batch, N_CURVES, 1)) < KEPT_CURVE).float()
     of_style = torch.from_numpy(rng.random((batch, 1)) < KEPT_STYLE).float()
-    return mark(curves, of_curves.expand(-1, -1, frames)), torch.cat(
-        [style * of_style, of_style], 1
-    )
+    marked_curves = mark(curves, of_curves.expand(-1, -1, frames))
+    return marked_curves, mark(style, of_style)
 
 
-def mark(curves: Tensor, there: Tensor) -> Tensor:
-    """Join curves (batch, N_CURVES, frames) and where they are there; they are 0 where not."""
-    return torch.cat([curves * there, there], dim=1)
+def mark(values: Tensor, there: Tensor) -> Tensor:
+    """Join conditions and where they are there, along axis 1; they are 0 where not."""
+    return torch.cat([values * there, there], dim=1)

@@ -40,10 +40,11 @@ class FlowRequest:
     loop : bool
         Whether the end leads into the beginning.
     steps : int > 0
-        Passes through the network for each window.
+        Predictions made for each window.
     guidance : float >= 1
-        How far to go from what the network predicts for any style towards what it predicts for
-        this one, and beyond (arXiv 2207.12598). Above 1, a step takes two passes.
+        How far to go, in the first half of the steps, from what the network predicts for any style
+        towards what it predicts for this one, and beyond (arXiv 2207.12598). Above 1, such a step
+        takes twice as long.
     """
 
     mel: Tensor | None = None
@@ -174,14 +175,14 @@ class FlowGenerator(Generator):
             styles = self.standard_style(request.style)
         curves = None if request.curves is None else self.standard_curves(request.curves)
         return WindowMaker(
-            self.network,
-            self.window_frames,
-            self.mel.frame_rate,
-            styles,
-            curves,
-            random_seed,
-            request.steps,
-            request.guidance,
+            network=self.network,
+            length=self.window_frames,
+            frame_rate=self.mel.frame_rate,
+            styles=styles,
+            curves=curves,
+            random_seed=random_seed,
+            steps=request.steps,
+            guidance=request.guidance,
         )
 
     def _check_shapes(self, frames: int, request: FlowRequest) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from files.errors import ParameterError
 from synth.flow import FlowConfig
 from synth.flow_generator import FlowGenerator
+from synth.flow_sizes import FlowSizes
 from synth.mel_statistics import WINDOW_FRAMES
 from synth.train import AudioTrainingOptions
 
@@ -14,14 +15,14 @@ SIZES = ("patch_frames", "width", "layers", "clip_frames")
 
 @dataclass(frozen=True)
 class FlowOptions(AudioTrainingOptions):
-    """Options for training a flow."""
+    """Options for training a flow; `synth.flow_sizes.FlowSizes` explains the sizes."""
 
     architecture: ClassVar[str] = "flow"
-    batch_size: int = 12
-    patch_frames: int = 4  # mel frames in a token
-    width: int = 256
-    layers: int = 8
-    clip_frames: int = 768  # of an excerpt, and of a window when sampling: 9 s at 22.05 kHz / 256
+    batch_size: int = FlowSizes.batch_size
+    patch_frames: int = FlowSizes.patch_frames
+    width: int = FlowSizes.width
+    layers: int = FlowSizes.layers
+    clip_frames: int = FlowSizes.clip_frames
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -64,7 +64,7 @@ class WindowMaker:
         z-scores.
     random_seed : int >= 0
     steps : int > 0
-        Passes through the network for a window.
+        Predictions made for a window.
     guidance : float >= 1
     """
 
@@ -176,15 +176,17 @@ def windows(given: Tensor, length: int, context: int) -> Iterator[tuple[int, int
         Frames that a window is given before a long gap, if there are as many. A gap that leaves so
         many lies in the middle of its window.
     """
-    known: list[bool] = given.tolist()
-    frames = len(known)
+    frames = len(given)
     length = min(length, frames)
-    while False in known:
-        first = known.index(False)
-        end = known.index(True, first) if True in known[first:] else frames
+    known = torch.nonzero(given).flatten().numpy()
+    missing = torch.nonzero(~given).flatten().numpy()
+    while len(missing):
+        first = int(missing[0])
+        next_known = known[np.searchsorted(known, first) :]
+        end = int(next_known[0]) if len(next_known) else frames
         spare = length - (end - first)
         before = spare // 2 if spare >= context and end < frames else max(spare, context)
         start = min(max(first - before, 0), frames - length)
         stop = start + length
         yield start, stop
-        known[:stop] = [True] * stop
+        missing = missing[np.searchsorted(missing, stop) :]

@@ -8,7 +8,7 @@ import numpy as np
 
 from audio.chroma import mean_chroma
 from audio.onsets import FRAME_RATE, find_onsets, onset_strength
-from training.bootstrap import Estimate, interval_of_mean
+from training.bootstrap import Estimate, estimate_mean
 
 PULSE_SECONDS = (0.25, 2.0)  # periods that are felt as a pulse
 
@@ -31,13 +31,12 @@ class MusicMeasures:
 def measure_music(clips: Sequence[np.ndarray], sample_rate: int) -> MusicMeasures:
     """Measure clips, each (n_samples,), float32."""
     measures = (onsets_per_second, pulse_clarity, chroma_entropy)
-    names = [str(number) for number in range(len(clips))]
-    estimates = []
-    for measure in measures:
-        values = np.array([measure(clip, sample_rate) for clip in clips])
-        mean = float(np.nanmean(values)) if not np.isnan(values).all() else np.nan
-        estimates.append(Estimate(mean, *interval_of_mean(values, names)))
-    return MusicMeasures(*estimates)
+    return MusicMeasures(
+        *(
+            estimate_mean(np.array([measure(clip, sample_rate) for clip in clips]))
+            for measure in measures
+        )
+    )
 
 
 def onsets_per_second(audio: np.ndarray, sample_rate: int) -> float:

@@ -164,25 +164,27 @@ def mel_moments(dataset: AudioDataset, files: Sequence[AudioFile]) -> tuple[Tens
 def train_on_folder(
     audio: Path,
     folder: Path,
-    make: Callable[[AudioDataset, Distributed], AudioTraining],
+    make: Callable[..., AudioTraining],
     *,
-    mel: MelSettings,
     options: AudioTrainingOptions,
+    start: Vocoder | Generator | None,
     resume: bool,
     wandb: bool,
     progress: Progress,
 ) -> AudioTrainingSummary:
     """Decode a folder of audio and run the training that `make` builds for it.
 
-    See `train_vocoder` and `train_unagan`.
+    `make` takes the dataset, `options`, the processes and `start`. See `train_vocoder`,
+    `train_flow` and `train_unagan`.
     """
+    mel = start.mel if start else options.mel_settings()
     with Distributed() as distributed:
         # fail here, and not after hours of audio have been decoded
         distributed.device(options.device)
         if wandb:
             find_wandb()
         dataset = distributed.main_first(lambda: open_dataset(audio, mel, progress=progress))
-        training = make(dataset, distributed)
+        training = make(dataset, options, distributed, start)
         loop = TrainingLoop(training, folder, options, distributed, progress=progress)
         summary = loop.run(resume=resume, wandb=wandb)
     parts = {"train": training.train.files, "validation": training.validation}

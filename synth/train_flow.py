@@ -65,7 +65,8 @@ def train_flow(
     Parameters
     ----------
     start : FlowGenerator, optional
-        Model to start from; its sizes, mel settings and statistics are kept.
+        Model to start from; its sizes, mel settings, and means and deviations are kept. The styles
+        to draw from are those of the new audio.
 
     Raises
     ------
@@ -77,9 +78,9 @@ def train_flow(
     return train_on_folder(
         audio,
         folder,
-        lambda dataset, distributed: FlowTraining(dataset, options, distributed, start),
-        mel=start.mel if start else options.mel_settings(),
+        FlowTraining,
         options=options,
+        start=start,
         resume=resume,
         wandb=wandb,
         progress=progress,
@@ -126,6 +127,10 @@ class FlowTraining(AudioTraining):
         }
         self.validation_mels = self._validation_mels()
         self.trained_on = self._statistics_of_files(self.train.files)
+        self.validation_statistics = np.concatenate(
+            [self._statistics(mel) for mel in self.validation_mels]
+        )
+        self.validation_nearest = self._nearest(self.validation_statistics)
 
     def _model_from(self, start: FlowGenerator) -> FlowGenerator:
         """Copy the generator to start from, with styles of these training files to draw from."""
@@ -230,12 +235,12 @@ class FlowTraining(AudioTraining):
         with self.precision():
             generated = ema.sample(self.clip_frames, random_seeds=seeds, request=request)
         made = self._statistics(generated)
-        real = np.concatenate([self._statistics(mel) for mel in self.validation_mels])
+        real = self.validation_statistics
         measures = {
             "loss": self._validation_loss(ema),
             "frechet": frechet_distance(made, real),
             "nearest": self._nearest(made),
-            "validation_nearest": self._nearest(real),
+            "validation_nearest": self.validation_nearest,
         }
         if len(np.unique(real, axis=0)) > len(real) // 2:  # else most are silent
             measures["kernel"] = kernel_distance(made, real)

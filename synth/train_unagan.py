@@ -70,9 +70,9 @@ def train_unagan(
     return train_on_folder(
         audio,
         folder,
-        lambda dataset, distributed: UnaganTraining(dataset, options, distributed, start),
-        mel=start.mel if start else options.mel_settings(),
+        UnaganTraining,
         options=options,
+        start=start,
         resume=resume,
         wandb=wandb,
         progress=progress,

@@ -81,9 +81,9 @@ def train_vocoder(
     return train_on_folder(
         audio,
         folder,
-        lambda dataset, distributed: VocoderTraining(dataset, options, distributed, start),
-        mel=start.mel if start else options.mel_settings(),
+        VocoderTraining,
         options=options,
+        start=start,
         resume=resume,
         wandb=wandb,
         progress=progress,

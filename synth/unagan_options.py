@@ -8,6 +8,7 @@ from synth.mel_statistics import WINDOW_FRAMES
 from synth.train import AudioTrainingOptions
 from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
+from synth.unagan_sizes import UnaganSizes
 
 ARCHITECTURES = ("unagan", "unagan-nonhierarchical")
 MAX_LATENT_ORDER = 16
@@ -24,16 +25,19 @@ SIZES = (
 
 @dataclass(frozen=True)
 class UnaganOptions(AudioTrainingOptions):
-    """Options for training a UNAGAN. The defaults are the published ones, which need a GPU."""
+    """Options for training a UNAGAN. The defaults are the published ones, which need a GPU.
 
-    batch_size: int = 5
+    `synth.unagan_sizes.UnaganSizes` explains the sizes.
+    """
+
+    batch_size: int = UnaganSizes.batch_size
     architecture: str = ARCHITECTURES[0]
-    cycle: bool = True
-    width: int = 512
-    discriminator_width: int = 512
-    clip_frames: int = 864  # 10 s at 22.05 kHz / 256
-    adversarial_from: int = 0  # steps of the cycle alone before the discriminator joins
-    latent_order: int = 0  # of the autoregression that makes the noise; 0: white, as published
+    cycle: bool = UnaganSizes.cycle
+    width: int = UnaganSizes.width
+    discriminator_width: int = UnaganSizes.discriminator_width
+    clip_frames: int = UnaganSizes.clip_frames
+    adversarial_from: int = UnaganSizes.adversarial_from
+    latent_order: int = UnaganSizes.latent_order
 
     def __post_init__(self) -> None:
         super().__post_init__()

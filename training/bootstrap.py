@@ -107,3 +107,10 @@ def weighted_mean(values: np.ndarray) -> Statistic:
 def interval_of_mean(values: np.ndarray, groups: Sequence[str]) -> tuple[float, float]:
     """Return the 95 % interval of the mean of values (n,), NaN left out."""
     return bootstrap_interval(groups, weighted_mean(values))
+
+
+def estimate_mean(values: np.ndarray) -> Estimate:
+    """Estimate the mean of values (n,), each a group of its own; NaN is left out."""
+    mean = float(np.nanmean(values)) if not np.isnan(values).all() else np.nan
+    names = [str(number) for number in range(len(values))]
+    return Estimate(mean, *interval_of_mean(values, names))

@@ -40,7 +40,9 @@ def generate_clips(task: GenerateTask, send: Send) -> None:
         load_generator(task.generator),
         Vocoder.load(task.vocoder).prepare(),
         task.out,
-        options=GenerateOptions(CLIPS * SECONDS / 60, SECONDS, task.random_seed),
+        options=GenerateOptions(
+            minutes=CLIPS * SECONDS / 60, seconds=SECONDS, random_seed=task.random_seed
+        ),
         names=(task.generator.name, task.vocoder.name),
         request=FileRequest(like=tuple((sound, 1.0) for sound in task.sounds)),
         progress=lambda done, total, _: send(Progressed(0, "generating", done, total)),
