@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audio.read import AudioInfo, open_mono
+from audio.read import AudioInfo, measure_mono
 from audio.resample import resample_blocks
 from db.aggregate import unit_descriptors
 from db.beat_grid import BeatGrid
@@ -132,9 +132,12 @@ def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[Audio
     AudioError
         If it cannot be read.
     """
-    with open_mono(path) as (info, blocks):
+
+    def describe(info: AudioInfo, blocks: Iterator[np.ndarray]) -> Description | None:
         resampled = resample_blocks(blocks, info.sample_rate, settings.sample_rate)
-        description = describe_signal(resampled, settings)
+        return describe_signal(resampled, settings)
+
+    description, info = measure_mono(path, describe)
     if description is None:
         raise AudioError(f"{Path(path).name}: 0 samples; re-export the file or remove it")
     return info, description
