@@ -8,7 +8,7 @@ import numpy as np
 AUDIBLE_POWER = 1e-6  # -60 dB of full scale: mean square of the louder channel
 WEAKER = 10**1.5  # 15 dB: how much weaker than the louder channel the mean must be
 WEAKER_THAN_UNRELATED = 10**1.2  # than the mean of unrelated channels of the same power
-STRETCH_SAMPLES = 1 << 14  # judged at a time
+STRETCH_SAMPLES = 1 << 14  # compared at a time
 CANCELLED = "its channels cancel each other"
 ENOUGH_SECONDS = 1.0  # that must cancel in all, or half of a shorter signal
 
