@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from files.errors import DemiurgeError, ParameterError
+from files.errors import DemiurgeError, ParameterError, system_reason
 
 REMEDY = "free some space or choose another place"
 
@@ -62,7 +62,7 @@ def writing_errors(
 
 def cannot_write(path: str | Path, reason: Exception | str, remedy: str = REMEDY) -> str:
     """Return an error message: the file or folder, why it cannot be written, and what to do."""
-    text = getattr(reason, "strerror", None) or str(reason)
+    text = reason if isinstance(reason, str) else system_reason(reason)
     return f"{path}: cannot be written ({text}); {remedy}"
 
 

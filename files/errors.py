@@ -34,6 +34,11 @@ class PlanError(DemiurgeError):
     """A plan is malformed, of another version, or needs audio that is missing."""
 
 
+def system_reason(error: Exception) -> str:
+    """Return why the system refused something, in its own words, e.g. "Permission denied"."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def install_command(extra: str) -> str:
     """Return the command that installs the packages of an extra for the running Python.
 

@@ -1,0 +1,86 @@
+"""Open files that others made: regular files only, of a stated largest size."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from files.errors import DemiurgeError, system_reason
+
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def open_regular(
+    path: str | Path,
+    *,
+    error: type[DemiurgeError],
+    remedy: str,
+    max_bytes: int | None = None,
+) -> BinaryIO:
+    """Open a regular file to read its bytes; nothing else is waited for, or read.
+
+    Raises
+    ------
+    error
+        If the system refuses it, it is not a regular file, or it holds more than `max_bytes`.
+    """
+    try:
+        # a named pipe without a writer would block
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError) as reason:  # ValueError: a NUL in the name
+        raise error(f"{path}: cannot be read ({system_reason(reason)}); {remedy}") from reason
+    try:
+        _check(path, os.fstat(handle), error, remedy, max_bytes)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_regular(
+    path: str | Path,
+    *,
+    error: type[DemiurgeError],
+    remedy: str,
+    max_bytes: int | None = None,
+) -> None:
+    """Check a file as `open_regular` does, for libraries that open files themselves."""
+    open_regular(path, error=error, remedy=remedy, max_bytes=max_bytes).close()
+
+
+def read_regular(
+    path: str | Path, *, error: type[DemiurgeError], remedy: str, max_bytes: int
+) -> bytes:
+    """Return the bytes of a file that `open_regular` accepts."""
+    with open_regular(path, error=error, remedy=remedy, max_bytes=max_bytes) as file:
+        try:
+            content = file.read(max_bytes + 1)
+        except OSError as reason:
+            raise error(f"{path}: cannot be read ({system_reason(reason)}); {remedy}") from reason
+    if len(content) > max_bytes:  # it grew since it was opened
+        raise error(_too_large(path, len(content), max_bytes, remedy))
+    return content
+
+
+def _check(
+    path: str | Path,
+    status: os.stat_result,
+    error: type[DemiurgeError],
+    remedy: str,
+    max_bytes: int | None,
+) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((kind for test, kind in KINDS if test(status.st_mode)), "not a regular file")
+        raise error(f"{path}: {kind}, not a file; {remedy}")
+    if max_bytes is not None and status.st_size > max_bytes:
+        raise error(_too_large(path, status.st_size, max_bytes, remedy))
+
+
+def _too_large(path: str | Path, n_bytes: int, max_bytes: int, remedy: str) -> str:
+    return f"{path}: {n_bytes} bytes, the limit is {max_bytes}; {remedy}"
