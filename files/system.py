@@ -1,8 +1,13 @@
-"""What the operating system refuses, told in one line: the path, its reason, and what helps."""
+"""What the system refuses, told in one line: the path, its reason, and what helps.
+
+It refuses files, memory and, through SQLite, databases.
+"""
 
 import errno
 import os
+import sqlite3
 
+from files.errors import system_reason
 from files.names import printable
 
 SHOWN_CHARACTERS = 200  # of a path
@@ -32,21 +37,52 @@ ADVICE = {
     errno.EBUSY: "wait until no other program uses it",
     errno.EINVAL: "check the name",
 }
+SQLITE_ADVICE = "free some space, or check the permissions of its folder"
 OTHERWISE = "check the file and the disk that it is on"
+
+
+# what the errors of this module are, beside SQLite's
+SYSTEM_ERRORS = (OSError, MemoryError)
+DISK_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+def error_message(error: Exception) -> str:
+    """Return what to tell of an error; of one of `SYSTEM_ERRORS` or SQLite's, with advice."""
+    if isinstance(error, OSError):
+        return system_message(error)
+    if isinstance(error, MemoryError):
+        detail = f" ({error})" if str(error) else ""
+        return f"there is not enough memory{detail}; {ADVICE[errno.ENOMEM]}"
+    if isinstance(error, sqlite3.Error):
+        return f"a database: {error}; {SQLITE_ADVICE}"
+    return str(error)
+
+
+def is_of_disk(error: sqlite3.OperationalError) -> bool:
+    """Return whether the disk, its permissions or the memory are at fault, not the statement."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in DISK_CODES
 
 
 def system_message(error: OSError) -> str:
     """Return one line: the path that an error is about, the system's reason, and what helps."""
-    reason = error.strerror or str(error) or type(error).__name__
-    advice = ADVICE.get(error.errno or 0, OTHERWISE)
+    reason = system_reason(error) or type(error).__name__
     path = named_path(error)
-    return f"{path}: {reason}; {advice}" if path else f"{reason}; {advice}"
+    return f"{path}: {reason}; {advice_for(error)}" if path else f"{reason}; {advice_for(error)}"
 
 
-def memory_message(error: MemoryError) -> str:
-    """Return one line that says how much memory was asked for, if the error knows, and advice."""
-    reason = f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
-    return f"{reason}; {ADVICE[errno.ENOMEM]}"
+def advice_for(error: Exception) -> str:
+    """Return what helps where the system refused something."""
+    return ADVICE.get(getattr(error, "errno", None) or 0, OTHERWISE)
 
 
 def named_path(error: OSError) -> str:

@@ -4,6 +4,7 @@ Commands import slow packages (torch, librosa, faiss, numpy) inside, so that --h
 """
 
 import signal
+import sqlite3
 from types import FrameType
 from typing import Any
 
@@ -23,7 +24,7 @@ from demiurge.cli.streams import lasting_streams
 from demiurge.cli.synth import synth
 from files.errors import DemiurgeError, ParameterError, install_command
 from files.names import printable
-from files.system import memory_message, system_message
+from files.system import SYSTEM_ERRORS, error_message, is_of_disk
 
 
 class WrongUsage(click.ClickException):
@@ -48,10 +49,12 @@ class Main(Group):
             return super().invoke(ctx)
         except DemiurgeError as error:
             raise shown(error) from error
-        except OSError as error:
-            raise click.ClickException(system_message(error)) from error
-        except MemoryError as error:
-            raise click.ClickException(memory_message(error)) from error
+        except SYSTEM_ERRORS as error:
+            raise click.ClickException(error_message(error)) from error
+        except sqlite3.OperationalError as error:
+            if not is_of_disk(error):
+                raise
+            raise click.ClickException(error_message(error)) from error
         except ModuleNotFoundError as error:
             if error.name != "faiss":
                 raise

@@ -80,7 +80,7 @@ def _text(output: LastingOutput, like: TextIO | None) -> TextIO:
     """Return a text stream; characters that its encoding does not have become "?"."""
     encoding = like.encoding if like else "utf-8"
     by_line = output.fileno() == 2 or output.isatty()
-    buffered = io.BufferedWriter(output)
+    buffered = io.BufferedWriter(output)  # type: ignore[type-var]
     return io.TextIOWrapper(buffered, encoding, errors="replace", line_buffering=by_line)
 
 
