@@ -19,7 +19,7 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
-from demiurge.cli.options.paths import ANY_PATH, FILE_PATH, FOLDER_PATH
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_table
 from files.names import printable
 
@@ -170,7 +170,7 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
 @database_argument
 @click.option(
     "--root",
-    type=FOLDER_PATH,
+    type=ANY_PATH,
     help="Folder of the audio; required for a new database.",
 )
 @json_option
