@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import torch._dynamo  # optimisers load it, which takes seconds
+import torch._dynamo  # noqa: F401  optimisers load it, which takes seconds
 
 from demiurge.cli import main
 from scripts.fuzz.page import visit
