@@ -105,7 +105,7 @@ def some_range(data: bytearray, rng: Random) -> tuple[int, int]:
 
 
 def edit_blocks(data: bytes, rng: Random) -> bytes:
-    """Delete, repeat, swap or damage one of the pages, frames or chunks of a file."""
+    """Delete, repeat, move or damage one of the pages, frames or chunks of a file."""
     blocks = split_blocks(data)
     if len(blocks) < 2:
         return flip_bits(bytearray(data), rng, b"")
@@ -116,8 +116,7 @@ def edit_blocks(data: bytes, rng: Random) -> bytes:
     elif choice == 1:
         blocks.insert(index, blocks[index])
     elif choice == 2:
-        other = rng.randrange(len(blocks))
-        blocks[index], blocks[other] = blocks[other], blocks[index]
+        blocks.insert(rng.randrange(len(blocks)), blocks.pop(index))
     elif choice == 3:
         blocks[index] = edit_page(blocks[index], rng)
     else:
