@@ -7,6 +7,7 @@ from pathlib import Path
 from db.migrations import MIGRATIONS
 from db.settings import DescriptorSettings
 from files.errors import DatabaseError
+from files.names import quoted
 
 FILE_NAME = "manifest.sqlite"
 # kind of rows -> its tables: where each source's rows are; how long each shard is
@@ -41,7 +42,7 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
     if not write and not path.is_file():
         raise DatabaseError(
             f"{folder}: no database here (no {FILE_NAME}); make one with: demiurge db build"
-            f" AUDIO_DIR {folder}"
+            f" AUDIO_DIR {quoted(folder)}"
         )
     try:
         connection = _connect(path, write=write)

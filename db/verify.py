@@ -16,6 +16,7 @@ from db.shards import checksum, read_rows, shard_path
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 from db.write_lock import writing
+from files.errors import DatabaseError
 from files.hashing import hash_file
 from files.progress import Progress, no_progress
 
@@ -62,7 +63,7 @@ def verify(
     Raises
     ------
     DatabaseError
-        If the manifest cannot be read.
+        If the manifest cannot be read, or `root` is no folder.
     """
     path = Path(path)
     if not repair:
@@ -94,7 +95,7 @@ class _Verifier:
     def run(self, root: str | Path | None, check_files: bool, progress: Progress) -> Verification:
         result = self._result
         self._check_manifest()
-        folder = Path(root) if root else find_root(self._path, read_config(self._connection))
+        folder = self._find_folder(root) if check_files else Path()
         sources = self._read_sources()
         result.sources = len(sources)
         for done, source in enumerate(sources, start=1):
@@ -105,6 +106,15 @@ class _Verifier:
             progress(done, len(sources), source.path)
         self._check_units()
         return result
+
+    def _find_folder(self, root: str | Path | None) -> Path:
+        if root is None:
+            return find_root(self._path, read_config(self._connection))
+        if not Path(root).is_dir():
+            raise DatabaseError(
+                f"{root}: no such folder; give the corpus folder of {self._path} as root"
+            )
+        return Path(root)
 
     def _check_manifest(self) -> None:
         found = self._connection.execute("PRAGMA integrity_check").fetchone()[0]

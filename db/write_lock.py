@@ -10,6 +10,7 @@ import filelock
 from db.manifest import FILE_NAME, open_manifest
 from files.atomic import cannot_write, make_folder
 from files.errors import DatabaseError, ParameterError
+from files.names import quoted
 
 LOCK_NAME = "writer.lock"
 
@@ -36,7 +37,7 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
     elif not (path / FILE_NAME).is_file():
         raise DatabaseError(
             f"{path}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR"
-            f" {path}"
+            f" {quoted(path)}"
         )
     with _writer_lock(path):
         try:

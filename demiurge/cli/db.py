@@ -19,8 +19,8 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
-from demiurge.cli.terminal import counted, echo_json, echo_table
-from files.names import printable
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -46,7 +46,7 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
         return
     echo_table(str(database), ["what", "value"], info_rows(opened, facts))
     for path, error in facts["failed"].items():
-        click.echo(printable(f"failed: {path}: {error}"), err=True)
+        echo_line(f"failed: {path}: {error}", err=True)
 
 
 def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
         )
         return
     done = "no longer tagged" if remove else "tagged"
-    click.echo(f"{database}: {counted(len(matched), 'source')} {done} {', '.join(tags)}")
+    echo_line(f"{database}: {counted(len(matched), 'source')} {done} {', '.join(tags)}")
 
 
 @command(
@@ -132,7 +132,7 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
     )
 )
 @database_argument
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=FILE_PATH)
 @click.option(
     "--format",
     "format_name",
@@ -155,7 +155,7 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
     if as_json:
         echo_json({"file": str(file), "format": format_name, "units": n_units})
     else:
-        click.echo(f"{file}: {counted(n_units, 'unit')} as {format_name}")
+        echo_line(f"{file}: {counted(n_units, 'unit')} as {format_name}")
 
 
 @command(
@@ -165,11 +165,11 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
         "demiurge db import old_demiurge.json my.db",
     ),
 )
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=ANY_PATH)
 @database_argument
 @click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Folder of the audio; required for a new database.",
 )
 @json_option
@@ -184,7 +184,7 @@ def import_(files: tuple[Path, ...], database: Path, root: Path | None, as_json:
     if as_json:
         echo_json({"database": str(database), "sources": names})
     else:
-        click.echo(f"{database}: {counted(len(names), 'source')} imported")
+        echo_line(f"{database}: {counted(len(names), 'source')} imported")
 
 
 for part in (build, info, tag, remove, compact, verify, export, import_):

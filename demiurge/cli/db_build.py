@@ -13,9 +13,9 @@ from db.columns import DESCRIPTOR_NAMES
 from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import database_argument, json_option
-from demiurge.cli.terminal import counted, echo_json, progress_bar
+from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from files.errors import ParameterError
-from files.names import printable
 
 if TYPE_CHECKING:
     from db.build import BuildReport
@@ -124,7 +124,7 @@ analysis_options = option_group(
         "demiurge db build my_sounds frames.db --units frame --descriptors mfcc",
     )
 )
-@click.argument("audio_dir", type=click.Path(path_type=Path))
+@click.argument("audio_dir", type=ANY_PATH)
 @database_argument
 @analysis_options
 @work_option(
@@ -218,10 +218,10 @@ def echo_report(database: Path, report: BuildReport) -> None:
     took = f"{report.audio_seconds / 60:.1f} minutes of audio in {report.seconds:.1f} s"
     if report.audio_seconds:
         took += f", {report.audio_seconds / report.seconds:.0f} × real time"
-    click.echo(f"{database}: {', '.join(counts)}; {took}")
+    echo_line(f"{database}: {', '.join(counts)}; {took}")
     for name, error in report.failed:
-        click.echo(printable(f"  failed: {name}: {error}"), err=True)
+        echo_line(f"  failed: {name}: {error}", err=True)
     if report.vanished:
         done = "removed" if report.pruned else "kept; remove them with --prune"
         vanished = counted(len(report.vanished), "source")
-        click.echo(f"  {vanished} no longer in the folder ({done})")
+        echo_line(f"  {vanished} no longer in the folder ({done})")
