@@ -20,7 +20,7 @@ from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
 from db.spool import Spool
 from db.units import UnitFinder, equal_unit_lengths
-from files.errors import AudioError, DemiurgeError
+from files.errors import AudioError, DemiurgeError, ParameterError
 from files.hashing import hash_file
 from files.names import check_name, printable
 
@@ -108,6 +108,8 @@ def analyse(task: Task) -> Analysis:
             "", error=f"cannot be read ({error.strerror}); check the file and its permissions"
         )
     except DemiurgeError as error:
+        if isinstance(error, ParameterError):  # about the computer, not the file
+            stamp = ("", 0, 0)
         return Analysis(*stamp, error=_without_name(str(error), path))
     except MemoryError:
         return Analysis(*stamp, error="too long to fit in memory; split the file")
