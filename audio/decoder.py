@@ -153,7 +153,8 @@ class Decoder:
                     block = self._file.read(min(n_samples, left), dtype=dtype, always_2d=True)
             except sf.LibsndfileError as error:
                 self._check_view()
-                raise damaged(f"it cannot be decoded ({_reason(error)})") from error
+                n_read = sum(self._lengths[: self._number]) + self._at
+                raise damaged(f"it cannot be decoded after sample {n_read}") from error
             self._check_view()
             self._at += len(block)
             if not len(block):
