@@ -110,7 +110,7 @@ class Decoder:
         part = self._parts[number]
         self._view = View(self._raw, part) if part else None
         try:
-            with self._quiet():
+            with self._noise.caught():  # libsndfile asks libmpg123 about other files, too
                 self._file = ForwardFile(self._view or self._path)
         except (sf.LibsndfileError, TypeError, OSError) as error:
             self._check_view()

@@ -1,5 +1,6 @@
 """No file that has lost its end is taken for a whole one, wherever it was cut."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -36,7 +37,7 @@ FILES = {
 
 
 def length(content):
-    """Return the length of a file, or None if it is refused or comes with a warning."""
+    """Return the length of a file; None if it is refused in one line, or comes with a warning."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x"
         path.write_bytes(content)
@@ -44,9 +45,7 @@ def length(content):
             samples = read_audio(path).samples
             mono, info = read_mono(path)
         except AudioError as error:
-            assert str(error).startswith("x: ")
-            assert "\n" not in str(error)
-            return None
+            return None if re.fullmatch("x: [^\n]+", str(error)) else -1
         assert len(samples) == len(mono) == info.n_samples == probe(path).n_samples
         return None if info.warnings else len(samples)
 

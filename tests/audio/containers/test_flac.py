@@ -66,9 +66,7 @@ def test_unknown_length_and_a_last_frame_that_is_incomplete(tmp_path):
 def test_cut_file_is_refused(tmp_path):
     with pytest.raises(AudioError, match=r"x\.flac: (truncated|damaged)"):
         read(tmp_path, WHOLE[:-100])
-    with pytest.raises(
-        AudioError, match=r"x\.flac: truncated, its header promises 9000000 samples"
-    ):
+    with pytest.raises(AudioError, match=r"truncated, its header promises 9000000 samples"):
         read(tmp_path, flac_without_total(WHOLE, 9_000_000))
 
 
@@ -101,9 +99,7 @@ def test_altered_frame_is_refused(tmp_path):
     content[len(content) // 2] ^= 0x55
     (tmp_path / "x.flac").write_bytes(content)
     with (
-        pytest.raises(
-            AudioError, match=r"x\.flac: damaged, it cannot be decoded after sample \d+;"
-        ),
+        pytest.raises(AudioError, match=r"damaged, it cannot be decoded after sample \d+;"),
         open_audio(tmp_path / "x.flac") as (_, blocks),
     ):
         list(blocks)

@@ -124,6 +124,17 @@ def test_w64_of_unknown_length(tmp_path, stated):
     assert warnings == UNKNOWN
 
 
+def test_what_follows_the_samples_of_w64_is_no_sound(tmp_path):
+    whole, _ = read(tmp_path, W64)
+    samples, warnings = read(tmp_path, W64 + b"junk" * 20)
+    np.testing.assert_array_equal(samples, whole)
+    assert warnings == ("80 bytes after its samples are no chunk: they were left out",)
+    name = b"summ" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
+    samples, warnings = read(tmp_path, W64 + name + struct.pack("<Q", 32) + bytes(8))
+    np.testing.assert_array_equal(samples, whole)
+    assert warnings == ()
+
+
 def test_w64_that_is_cut_off_or_damaged_is_refused(tmp_path):
     with pytest.raises(
         AudioError, match=f"promises {N_BYTES} bytes of samples but {N_BYTES - 2} a"
