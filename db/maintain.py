@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from db.manifest import SPAN_TABLES, row_kinds
 from db.manifest_reading import read_settings
+from db.row_kinds import SPAN_TABLES, row_kinds
 from db.shards import ShardWriter, checksum, read_rows, remove_strays, shard_path
 from db.transaction import transaction
 from db.write_lock import writing

@@ -109,7 +109,7 @@ def frame_rows(
     path: Path,
     sources: Sequence[Source],
     *,
-    spans: dict[int, tuple[int, int, int]],
+    spans: list[list[int]],
     n_columns: int,
     shard_rows: dict[int, int],
 ) -> UnitRows:
@@ -117,11 +117,11 @@ def frame_rows(
 
     Parameters
     ----------
-    spans : dict
-        The first row, the number of rows and the CRC-32 of the frames of each source id.
+    spans : list of [source id, first row, number of rows, CRC-32]
     """
+    by_id = {source: span for source, *span in spans}
     with_frames = []
     for source in sources:
-        first, n_rows, crc = spans.get(source.id, (0, 0, 0))
+        first, n_rows, crc = by_id.get(source.id, (0, 0, 0))
         with_frames.append(source._replace(first_unit=first, n_units=n_rows, checksum=crc))
     return UnitRows(path, with_frames, kind="frames", n_columns=n_columns, shard_rows=shard_rows)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.analyse import Description
-from db.manifest import SPAN_TABLES, row_kinds
 from db.manifest_reading import read_shard_rows
+from db.row_kinds import SPAN_TABLES, row_kinds
 from db.settings import DescriptorSettings
-from db.shards import ShardWriter, checksum, remove_strays
+from db.shards import ShardWriter, check_shards, checksum, remove_strays
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 
@@ -74,6 +74,7 @@ class Writer:
         """Open the last shard of each kind, and remove everything that was never committed."""
         for kind, n_columns in row_kinds(self.settings).items():
             committed = read_shard_rows(self._connection, kind)
+            check_shards(self._folder, kind, committed, n_columns)
             remove_strays(self._folder, kind, set(committed))
             last = max(committed, default=0)
             self._shards[kind] = ShardWriter(
