@@ -185,11 +185,11 @@ class AudioWriter:
             raise ParameterError(cannot_write(self._name, _reason(self._path))) from error
 
 
-def _reason(path: Path) -> Exception | str:
+def _reason(path: Path) -> Exception:
     """Find out why a file cannot be written, by writing to it: libsndfile does not say."""
     try:
         with open(path, "ab") as file:
             file.write(bytes(1 << 20))
     except OSError as error:
         return error
-    return "write error"
+    return OSError("write error")

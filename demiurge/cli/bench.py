@@ -9,6 +9,7 @@ import click
 
 from demiurge.cli.options.command import command
 from demiurge.cli.options.output import json_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import echo_json, echo_table
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option(
     "--audio",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Folder of audio to measure with. [default: WAVs made from the bundled sounds]",
 )
 @click.option(

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.command import command
-from demiurge.cli.options.output import database_argument, root_option
+from demiurge.cli.options.output import check_output_folder, database_argument, root_option
+from demiurge.cli.options.paths import ANY_PATH
 from files.errors import ParameterError, install_command
 
 if TYPE_CHECKING:
     from demiurge.web.security import Security
 
 NEEDED = ("starlette", "uvicorn", "jinja2")
-
-
-path_type = click.Path(path_type=Path)
 
 
 @command(
@@ -30,16 +28,16 @@ path_type = click.Path(path_type=Path)
     )
 )
 @database_argument
-@click.option("--plan", "plans", multiple=True, type=path_type, help="Open this plan; repeatable.")
+@click.option("--plan", "plans", multiple=True, type=ANY_PATH, help="Open this plan; repeatable.")
 @click.option(
     "--model",
     "models",
     multiple=True,
-    type=path_type,
+    type=ANY_PATH,
     help="Offer this forecaster, besides those found in the folder of DB and in the current folder;"
     " repeatable.",
 )
-@click.option("--folder", type=path_type, help="Folder for plans. [default: DB.plans]")
+@click.option("--folder", type=ANY_PATH, help="Folder for plans. [default: DB.plans]")
 @root_option
 @click.option(
     "--host",
@@ -77,6 +75,8 @@ def browse(
     from demiurge.web.signals import ended_by_signals
     from demiurge.web.workspace import Workspace
 
+    if folder:
+        check_output_folder(folder)
     allow_files()
     opened = Workspace(database, plans=plans, models=models, folder=folder, root=root)
     with closing(opened) as workspace, closing(listen(host, port)) as sock:

@@ -19,6 +19,7 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH, FOLDER_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_table
 from files.names import printable
 
@@ -132,7 +133,7 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
     )
 )
 @database_argument
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=FILE_PATH)
 @click.option(
     "--format",
     "format_name",
@@ -165,11 +166,11 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
         "demiurge db import old_demiurge.json my.db",
     ),
 )
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=ANY_PATH)
 @database_argument
 @click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=FOLDER_PATH,
     help="Folder of the audio; required for a new database.",
 )
 @json_option

@@ -13,6 +13,7 @@ from db.columns import DESCRIPTOR_NAMES
 from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import database_argument, json_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import counted, echo_json, progress_bar
 from files.errors import ParameterError
 from files.names import printable
@@ -124,7 +125,7 @@ analysis_options = option_group(
         "demiurge db build my_sounds frames.db --units frame --descriptors mfcc",
     )
 )
-@click.argument("audio_dir", type=click.Path(path_type=Path))
+@click.argument("audio_dir", type=ANY_PATH)
 @database_argument
 @analysis_options
 @work_option(

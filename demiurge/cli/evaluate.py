@@ -10,11 +10,13 @@ import click
 from demiurge.cli.options.command import command
 from demiurge.cli.options.models import echo_left_out, musicnn_option
 from demiurge.cli.options.output import (
+    check_output_folder,
     database_argument,
     json_option,
     random_seed_option,
     root_option,
 )
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_table, progress_bar
 
 if TYPE_CHECKING:
@@ -29,14 +31,12 @@ if TYPE_CHECKING:
     )
 )
 @database_argument
-@click.argument(
-    "models", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("models", metavar="MODEL…", nargs=-1, required=True, type=ANY_PATH)
 @click.option(
     "--seeds",
     "pieces",
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     required=True,
     help="Pieces that are not in DB. Three seeds of 20 s are cut from each.",
 )
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     "-o",
     "--out",
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     required=True,
     help="Folder for the continuations and the report. What it holds of an earlier run is used.",
 )
@@ -84,6 +84,7 @@ def evaluate(
     from demiurge.evaluate.picture import save_evaluation_picture
     from synth.musicnn import Musicnn
 
+    check_output_folder(out)
     embedding = Musicnn.find(musicnn)
     with progress_bar("evaluating", quiet=as_json) as progress:
         evaluation = evaluate_continuations(

@@ -13,6 +13,7 @@ import click
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.joins import JoinsAndFile, playback_options
 from demiurge.cli.options.output import check_output, force_option, json_option, root_option
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.render_report import level_facts, level_notes
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from playback.plan import Plan
 
 output_option = partial(option, heading="What to make of the plan")
-path_type = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Wanted:
 
 
 wanted_options = option_group(
-    output_option("-o", "--out", type=path_type, help="The WAV, FLAC or OGG file to write."),
+    output_option("-o", "--out", type=FILE_PATH, help="The WAV, FLAC or OGG file to write."),
     output_option("--play", is_flag=True, help="Play it on the loudspeaker while rendering it."),
     output_option(
         "--device", help="Audio output for --play, a name or number. [default: the system's]"
@@ -66,12 +66,10 @@ wanted_options = option_group(
         help=f"Write {', '.join(export.help for export in EXPORTS.values())} beside OUT or PLAN;"
         " repeatable.",
     ),
-    output_option(
-        "--stems", type=path_type, help="Folder for an audio file of each source's part."
-    ),
+    output_option("--stems", type=ANY_PATH, help="Folder for an audio file of each source's part."),
     output_option(
         "--picture",
-        type=path_type,
+        type=FILE_PATH,
         help="Write a picture of OUT (sources, crossfades, spectrum) to this PNG.",
     ),
     output_option(
@@ -93,7 +91,7 @@ wanted_options = option_group(
         "demiurge playback out.plan.json --show",
     )
 )
-@click.argument("plan", type=path_type)
+@click.argument("plan", type=ANY_PATH)
 @wanted_options
 @playback_options
 @root_option

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from demiurge.cli.candidate_table import candidate_table
 from demiurge.cli.options.command import Option, command
 from demiurge.cli.options.output import json_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_search, units_option
 from demiurge.cli.terminal import echo_json, echo_table, progress_bar
 
@@ -36,8 +37,8 @@ SHOWN_EXPLAINED = 5
         "demiurge query seed.wav my.db -k 5 --explain --min-reuse 2",
     )
 )
-@click.argument("seed_file", metavar="SEED", type=click.Path(path_type=Path))
-@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@click.argument("seed_file", metavar="SEED", type=ANY_PATH)
+@click.argument("database", metavar="DB", type=ANY_PATH)
 @units_option(
     "-k",
     type=click.IntRange(1),

@@ -11,6 +11,7 @@ import click
 
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.output import check_output, force_option, json_option
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.options.sampling import forecast_option, sampling_options
 from demiurge.cli.sequencer_evaluation import evaluate
 from demiurge.cli.sequencer_training import compare, train
@@ -33,10 +34,8 @@ def sequencer() -> None:
         " --temperature 0.8 -o next.json",
     )
 )
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument(
-    "seed_files", metavar="SEED…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("model", metavar="MODEL", type=ANY_PATH)
+@click.argument("seed_files", metavar="SEED…", nargs=-1, required=True, type=ANY_PATH)
 @forecast_option(
     "--steps", type=click.IntRange(1), help="Number of steps to forecast, instead of --seconds."
 )
@@ -54,7 +53,7 @@ def sequencer() -> None:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     required=True,
     help="The forecast file (JSON) to write.",
 )

@@ -18,6 +18,7 @@ from demiurge.cli.options.output import (
     json_option,
     random_seed_option,
 )
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.terminal import counted, echo_json, echo_table, progress_bar
 from files.progress import Progress
 
@@ -34,13 +35,11 @@ if TYPE_CHECKING:
         "demiurge sequencer evaluate my.model my.db --picture forecasts.png",
     )
 )
-@click.argument(
-    "model_dirs", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("model_dirs", metavar="MODEL…", nargs=-1, required=True, type=ANY_PATH)
 @database_argument
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help="Write a picture of the forecasts' spread and of rollouts to this PNG.",
 )
 @random_seed_option()

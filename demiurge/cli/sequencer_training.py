@@ -15,6 +15,7 @@ from demiurge.cli.options.output import (
     json_option,
     random_seed_option,
 )
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.training import (
     STOPPED,
     THE_TRAINING,
@@ -113,7 +114,7 @@ training_options = option_group(
     )
 )
 @database_argument
-@click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument("model_dir", metavar="MODEL", type=ANY_PATH)
 @training_options
 @resume_option("give the same options")
 @track_option
@@ -139,7 +140,7 @@ def train(
     from training.distributed import Distributed
 
     is_main = Distributed().is_main
-    check_output(model_dir, force=force or resume or not is_main)
+    check_output(model_dir, force=force or resume or not is_main, is_folder=True)
     opened = Database(database)
     with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
         summary = train_forecaster(
@@ -194,7 +195,7 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
 )
 @database_argument
-@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT_DIR", type=ANY_PATH)
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),

@@ -22,6 +22,7 @@ from demiurge.cli.options.output import (
     force_option,
     json_option,
 )
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_generate import generate
 from demiurge.cli.synth_training import train_generator, train_vocoder
@@ -46,7 +47,7 @@ def synth() -> None:
         "demiurge synth resynth my_seed.wav my.vocoder -o again.flac --force --json",
     )
 )
-@click.argument("audio", metavar="AUDIO", type=click.Path(path_type=Path))
+@click.argument("audio", metavar="AUDIO", type=ANY_PATH)
 @vocoder_argument
 @audio_out_option
 @force_option
@@ -104,11 +105,11 @@ def write_audio(out: Path, samples: Any, sample_rate: int) -> None:
         " std.npy",
     ),
 )
-@click.argument("checkpoint", metavar="CKPT", type=click.Path(path_type=Path))
+@click.argument("checkpoint", metavar="CKPT", type=ANY_PATH)
 @model_argument
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     required=True,
     help="JSON file with the network's sizes.",
 )
@@ -116,7 +117,7 @@ def write_audio(out: Path, samples: Any, sample_rate: int) -> None:
     "--statistics",
     nargs=2,
     metavar="MEAN STD",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Mean and deviation of a UNAGAN's training mels, as .npy. [default: none; the model makes"
     " normalised mels]",
 )

@@ -18,6 +18,7 @@ from demiurge.cli.options.models import (
     vocoder_argument,
 )
 from demiurge.cli.options.output import force_option, json_option, random_seed_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.training import device_option, precision_option
 from demiurge.cli.terminal import counted, echo_json, progress_bar
 from files.names import printable
@@ -74,7 +75,7 @@ generate_options = option_group(
 )
 @generator_argument
 @vocoder_argument
-@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT_DIR", type=ANY_PATH)
 @generate_options
 @file_request_options
 @precision_option()

@@ -429,7 +429,7 @@ def test_shard_cut_short_is_refused(corpus, tmp_path):
 def test_database_in_a_file_is_refused(corpus, tmp_path):
     (tmp_path / "db").write_text("a file")
     with pytest.raises(
-        ParameterError, match=r"db: cannot be written \(File exists\); free some space or choose"
+        ParameterError, match=r"db: cannot be written \(File exists\); give another name"
     ):
         build_database(corpus, tmp_path / "db")
 

@@ -554,7 +554,7 @@ def test_a_folder_without_permission_is_refused(tmp_path, music):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(
         ParameterError,
-        match="cannot be written .Permission denied.; choose a folder that you can write to",
+        match="cannot be written .Permission denied.; change the permissions",
     ):
         render(music, tmp_path / "locked" / "o.wav")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.output import check_output
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.shipped import model_path, vocoder_path
 from files.errors import ParameterError
 from files.names import printable
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from synth.mel import MelSettings
     from synth.vocoder import Vocoder
 
-path_argument = partial(click.argument, type=click.Path(path_type=Path))
+path_argument = partial(click.argument, type=ANY_PATH)
 audio_argument = path_argument("audio_dir", metavar="AUDIO_DIR")
 model_argument = path_argument("model_dir", metavar="MODEL")
 generator_argument = path_argument("generator_dir", metavar="GENERATOR")
 vocoder_argument = path_argument("vocoder_dir", metavar="VOCODER")
 musicnn_option = click.option(
     "--musicnn",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Folder of the unpacked package musicnn. [default: the installed one]",
 )
 
@@ -62,7 +63,7 @@ def check_model_output(path: Path, *, force: bool) -> None:
             f"{path} exists and holds no model; it is not replaced, even with --force: give"
             " another name"
         )
-    check_output(path, force=force)
+    check_output(path, force=force, is_folder=True)
 
 
 def load_vocoder(name: Path, mel: MelSettings | None = None) -> Vocoder:
