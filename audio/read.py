@@ -17,6 +17,7 @@ from audio.truncation import check_complete, truncation
 from files.errors import AudioError
 from files.names import check_name
 
+READER_VERSION = 2  # counts changes in what is read of a file; that of version 0.1.0 is 1
 # libsndfile has no decoder for these
 UNREADABLE_SUFFIXES = frozenset({".m4a", ".aac", ".mp4", ".wma"})
 READABLE_SUFFIXES = frozenset(
@@ -43,6 +44,8 @@ class AudioInfo:
         only from the start.
     format, subtype : str
         libsndfile's names for the container and its encoding.
+    warnings : tuple of str
+        What was repaired or is unusual, without the file's name.
     """
 
     sample_rate: int
@@ -51,6 +54,7 @@ class AudioInfo:
     seekable: bool
     format: str
     subtype: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from db.manifest_reading import (
     read_sources,
     read_tags,
     read_unit_lengths,
+    read_warnings,
 )
 from db.manifest_rows import bad_lengths, stored_settings
 from db.normaliser import Normaliser
@@ -53,6 +54,8 @@ class Database:
         Analysed sources in the order of their rows, which is also the order of `units` and
         `descriptors`.
     failures : list of Failure
+    warnings : dict
+        What reading a source warned of, by path.
     tags : dict
         The set of tags of each source that has any, by path.
     semitones : ndarray, int64, shape (n_sources,)
@@ -92,6 +95,7 @@ class Database:
         self.settings = stored_settings(config)
         self.sources = read_sources(connection, self.settings)
         self.failures = read_failures(connection)
+        self.warnings = read_warnings(connection)
         self.tags = read_tags(connection)
         self._normaliser = read_normaliser(connection)
         kind = unit_row_kind(self.settings)

@@ -1,6 +1,5 @@
 """Maintain a database: remove sources, and free the space of removed rows."""
 
-import fnmatch
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import numpy as np
 from db.manifest_reading import read_settings
 from db.row_kinds import SPAN_TABLES, row_kinds
 from db.shards import ShardWriter, checksum, read_rows, remove_strays, shard_path
+from db.source_names import fitting_sources
 from db.transaction import transaction
 from db.write_lock import writing
 from db.writer import Writer
@@ -28,7 +28,7 @@ def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
     Parameters
     ----------
     patterns : list of str
-        Source paths, with the wildcards *, ? and [abc], which also match /.
+        See `db.source_names`.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
 
 
 def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
-    """Return the paths of the sources that match a pattern, sorted.
+    """Return the paths of the sources that a name or a pattern means, sorted.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
         If none matches.
     """
     known = [name for (name,) in connection.execute("SELECT path FROM sources")]
-    matched = sorted(fnmatch.filter(known, pattern))
+    matched = sorted(fitting_sources(known, pattern))
     if not matched:
         raise ParameterError(
             f"{pattern!r} matches none of the {len(known)} sources; demiurge db info --json lists"

@@ -194,8 +194,8 @@ def damaged(folder: Path, problem: Damage | sqlite3.Error) -> DatabaseError:
     name = getattr(problem, "sqlite_errorname", "")
     if name == "SQLITE_NOTADB" or getattr(problem, "is_fatal", False):
         return DatabaseError(
-            f"{path}: not a readable Demiurge manifest ({problem}); restore a copy, or build another"
-            " database in a new folder"
+            f"{path}: not a readable Demiurge manifest ({problem}); restore a copy, or build"
+            " another database in a new folder"
         )
     text = "reading it does not end" if name == "SQLITE_INTERRUPT" else str(problem)
     return DatabaseError(

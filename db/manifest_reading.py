@@ -80,6 +80,15 @@ def read_failures(connection: sqlite3.Connection) -> list[Failure]:
     return [Failure(*row) for row in connection.execute(query)]
 
 
+def read_warnings(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return what reading a source warned of, by path; nothing in manifests before version 4."""
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(sources)")]
+    if "warning" not in columns:
+        return {}
+    query = "SELECT path, warning FROM sources WHERE warning IS NOT NULL ORDER BY path"
+    return dict(connection.execute(query))
+
+
 def read_tags(connection: sqlite3.Connection) -> dict[str, set[str]]:
     """Return the tags of each source that has any, by path."""
     tags: dict[str, set[str]] = {}

@@ -186,7 +186,8 @@ class _Verifier:
 
 def _tile(lengths: bytes, n_rows: int, n_samples: int) -> bool:
     """Return whether units of these lengths (little-endian int32) fill a source exactly."""
-    return len(lengths) == 4 * n_rows and np.frombuffer(lengths, "<i4").sum() == n_samples
+    samples = np.frombuffer(lengths, "<i4")
+    return len(samples) == n_rows and samples.min() > 0 and samples.sum() == n_samples
 
 
 def _repair(connection: sqlite3.Connection, path: Path, result: Verification) -> None:

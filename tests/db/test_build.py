@@ -480,7 +480,7 @@ def test_nothing_has_vanished_from_a_folder_that_cannot_be_read(corpus, tmp_path
     path = tmp_path / "db"
     build_database(corpus, path)
 
-    def find_nothing(root, *, exclude, unreadable):
+    def find_nothing(root, *, unreadable, **_):
         unreadable(".", PermissionError(13, "Permission denied"))
         return []
 
