@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from db.derived_rows import Rows, RowsWithOneMore, TransposedRows
-from db.manifest import cannot_use, damaged, find_root, open_manifest
+from db.manifest import cannot_use, damaged, find_root, never_built, open_manifest
 from db.manifest_reading import (
     read_config,
     read_failures,
@@ -31,7 +31,7 @@ from db.manifest_rows import bad_lengths, stored_settings
 from db.normaliser import Normaliser
 from db.row_kinds import unit_row_kind
 from db.source import Failure, Source
-from db.unit_rows import UnitRows, frame_rows
+from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 
@@ -86,10 +86,7 @@ class Database:
     def _read(self, connection: sqlite3.Connection) -> None:
         config = read_config(connection)
         if not config:
-            raise DatabaseError(
-                f"{self.path} holds nothing: its first build never began; run demiurge db build"
-                " again"
-            )
+            raise never_built(self.path)
         self.id = config["id"]
         self.root = find_root(self.path, config)
         self.settings = stored_settings(config)
@@ -182,17 +179,11 @@ class Database:
 
     @cached_property
     def _frame_rows(self) -> UnitRows:
-        if (spans := self._frame_spans) is None:  # units are frames
-            own = [
-                (source.id, source.first_unit, source.n_units, source.checksum)
-                for source in self.sources
-                if source.is_stored
-            ]
-            spans = np.array(own, np.int64).reshape(-1, 4)
+        spans = unit_spans(self.sources) if self._frame_spans is None else self._frame_spans
         return frame_rows(
             self.path,
             self.sources,
-            spans=spans.tolist(),
+            spans=spans,
             n_columns=len(self.settings.frame_names),
             shard_rows=self._frame_shards,
         )

@@ -44,7 +44,7 @@ def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
     """
     with writing(Path(path)) as connection:
         removed = {name for pattern in patterns for name in match_sources(connection, pattern)}
-        writer = Writer(connection, Path(path), read_settings(connection))
+        writer = Writer(connection, Path(path), read_settings(connection, Path(path)))
         writer.remove(sorted(removed))
         writer.finish()
     return sorted(removed)
@@ -87,7 +87,7 @@ def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, in
     path = Path(path)
     folder = path / "shards"
     with writing(path) as connection:
-        settings = read_settings(connection)
+        settings = read_settings(connection, path)
         Writer(connection, path, settings).finish()  # cuts off rows that were never committed
         before = _shard_bytes(folder)
         kinds = row_kinds(settings)

@@ -204,6 +204,13 @@ def damaged(folder: Path, problem: Damage | sqlite3.Error) -> DatabaseError:
     )
 
 
+def never_built(folder: Path) -> DatabaseError:
+    """Return the error of a manifest that holds nothing."""
+    return DatabaseError(
+        f"{folder} holds nothing: its first build never began; run demiurge db build again"
+    )
+
+
 def root_entries(path: Path, root: Path) -> dict[str, str]:
     """Return the configuration's entries for the corpus folder.
 

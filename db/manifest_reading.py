@@ -4,16 +4,17 @@ import sqlite3
 from functools import partial
 from itertools import chain
 from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 
+from db.manifest import never_built
 from db.manifest_rows import stored_settings
 from db.normaliser import Normaliser
 from db.row_kinds import SPAN_TABLES, unit_row_kind
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.source import Failure, Source
-from files.errors import DatabaseError
 
 
 def read_config(connection: sqlite3.Connection) -> dict[str, str]:
@@ -21,8 +22,8 @@ def read_config(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT key, value FROM config"))
 
 
-def read_settings(connection: sqlite3.Connection) -> DescriptorSettings:
-    """Return the descriptor settings of a database.
+def read_settings(connection: sqlite3.Connection, folder: Path) -> DescriptorSettings:
+    """Return the descriptor settings of the database in a folder.
 
     Raises
     ------
@@ -31,9 +32,7 @@ def read_settings(connection: sqlite3.Connection) -> DescriptorSettings:
     """
     config = read_config(connection)
     if not config:
-        raise DatabaseError(
-            "the database has no settings: its first build never began; build it again"
-        )
+        raise never_built(folder)
     return stored_settings(config)
 
 

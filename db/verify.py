@@ -99,7 +99,7 @@ class _Verifier:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._settings = read_settings(connection)
+        self._settings = read_settings(connection, path)
         self._result = Verification()
 
     def run(self, root: str | Path | None, check_files: bool, progress: Progress) -> Verification:
@@ -195,7 +195,7 @@ def _repair(connection: sqlite3.Connection, path: Path, result: Verification) ->
 
     The next build reads the files again that have changed, whatever their dates say.
     """
-    settings = read_settings(connection)
+    settings = read_settings(connection, path)
     names = sorted({name for name, _ in result.damaged})
     changed = [(name,) for name, _ in result.files]
     with transaction(connection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         "settings": opened.settings.to_dict(),
         "descriptors": list(opened.settings.names),
-        "missing": [path for path in paths if not (opened.root / path).is_file()],
+        "missing": [path for path in paths if not os.path.isfile(opened.root / path)],
         "tags": tag_counts(opened),
         "failed": {failure.path: failure.error for failure in opened.failures},
         "warnings": opened.warnings,
