@@ -34,6 +34,7 @@ from db.source import Failure, Source
 from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
+from files.names import quoted
 
 __all__ = ["Database", "Failure", "Source", "Units"]
 
@@ -138,7 +139,7 @@ class Database:
         if not self.sources:
             raise DatabaseError(
                 f"{self.path} holds no units; add audio with: demiurge db build AUDIO_DIR"
-                f" {self.path}"
+                f" {quoted(self.path)}"
             )
         if self._normaliser is None:
             raise DatabaseError(

@@ -17,6 +17,7 @@ from db.transaction import transaction
 from db.write_lock import writing
 from db.writer import Writer
 from files.errors import DatabaseError, ParameterError
+from files.names import quoted
 from files.progress import Progress, no_progress
 
 
@@ -166,8 +167,8 @@ def _live_sources(
         rows = read_rows(shard_path(path / "shards", kind, shard), first, n_rows, n_columns)
         if len(rows) < n_rows or checksum(rows) != crc:
             raise DatabaseError(
-                f"{path}: the rows of {name} are damaged; run demiurge db verify --repair {path}"
-                " first"
+                f"{path}: the rows of {name} are damaged; run first: demiurge db verify --repair"
+                f" {quoted(path)}"
             )
         yield _LiveSource(source, name, rows)
 

@@ -3,12 +3,12 @@
 import os
 import sqlite3
 from pathlib import Path
-from shlex import quote
 
 from db.manifest_damage import find_damage, schema_damage
 from db.manifest_rules import Damage
 from db.migrations import MIGRATIONS
 from files.errors import DatabaseError
+from files.names import quoted
 from files.regular import check_regular
 
 FILE_NAME = "manifest.sqlite"
@@ -62,7 +62,7 @@ def check_is_there(folder: Path) -> None:
     if not (folder / FILE_NAME).exists():
         raise DatabaseError(
             f"{folder}: no database here (no {FILE_NAME}); make one with: demiurge db build"
-            f" AUDIO_DIR {quote(str(folder))}"
+            f" AUDIO_DIR {quoted(folder)}"
         )
 
 
@@ -200,7 +200,7 @@ def damaged(folder: Path, problem: Damage | sqlite3.Error) -> DatabaseError:
     text = "reading it does not end" if name == "SQLITE_INTERRUPT" else str(problem)
     return DatabaseError(
         f"{path}: {text}; the manifest is damaged: run demiurge db verify --repair"
-        f" {quote(str(folder))}, or restore a copy"
+        f" {quoted(folder)}, or restore a copy"
     )
 
 

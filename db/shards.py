@@ -11,11 +11,11 @@ import stat
 import zlib
 from io import BufferedWriter
 from pathlib import Path
-from shlex import quote
 
 import numpy as np
 
 from files.errors import DatabaseError, system_reason
+from files.names import quoted
 
 SHARD_BYTES = 2 << 30  # a new shard is started when the next source would exceed this
 
@@ -77,7 +77,7 @@ def check_shards(folder: Path, kind: str, shard_rows: dict[int, int], n_columns:
 
 def _check_length(path: Path, needed: int) -> None:
     if (problem := file_problem(path, needed)) is not None:
-        database = quote(str(path.parent.parent))
+        database = quoted(path.parent.parent)
         raise DatabaseError(
             f"{path} {problem}; run demiurge db verify --repair {database}, then demiurge db build"
             " (or restore a copy)"

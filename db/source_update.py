@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from shlex import quote
 
 from audio.read import READER_VERSION
 from db.analyse import Analysis, Description, Task, analyse
@@ -17,7 +16,7 @@ from db.executors import best_executor, run_tasks
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.writer import SourceRow, Writer
-from files.names import is_utf8, printable
+from files.names import is_utf8, printable, quoted
 from files.progress import Progress
 
 
@@ -90,11 +89,11 @@ class SourceUpdate:
             hidden = [name for name in vanished if name.startswith(prefix)]
             if hidden and _is_empty(self.root / folder):
                 vanished = [name for name in vanished if not name.startswith(prefix)]
-                pattern = quote(f"{glob.escape(prefix)}*")
+                pattern = quoted(f"{glob.escape(prefix)}*")
                 self.report.add_failure(
                     folder,
                     f"the folder is empty, but held {len(hidden)} of the sources; mount its disk,"
-                    f" or remove them with: demiurge db remove {quote(str(self._path))} {pattern}",
+                    f" or remove them with: demiurge db remove {quoted(self._path)} {pattern}",
                 )
         self.report.vanished = vanished
 

@@ -9,6 +9,7 @@ import numpy as np
 from db.shards import checksum, map_shard, rows_per_shard, shard_path
 from db.source import Source
 from files.errors import DatabaseError
+from files.names import quoted
 
 
 class UnitRows:
@@ -72,7 +73,7 @@ class UnitRows:
             if checksum(rows) != source.checksum:
                 raise DatabaseError(
                     f"{self._path}: the descriptors of {source.path} are damaged on disk; run"
-                    f" demiurge db verify --repair {self._path}, then demiurge db build"
+                    f" demiurge db verify --repair {quoted(self._path)}, then demiurge db build"
                 )
             self._intact[number] = True
         return rows

@@ -4,7 +4,6 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,9 @@ from db.shards import checksum, file_problem, read_rows, shard_path
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 from db.write_lock import writer_lock, writing
-from files.errors import system_reason
+from files.errors import DatabaseError, system_reason
 from files.hashing import hash_file
+from files.names import quoted
 from files.progress import Progress, no_progress
 
 
@@ -64,7 +64,7 @@ def verify(
     Raises
     ------
     DatabaseError
-        If there is no database, or it cannot be repaired.
+        If there is no database, it cannot be repaired, or `root` is no folder.
     """
     path = Path(path)
     damage = [(found.place, found.problem) for found in list_damage(path)]
@@ -104,7 +104,7 @@ class _Verifier:
 
     def run(self, root: str | Path | None, check_files: bool, progress: Progress) -> Verification:
         result = self._result
-        folder = Path(root) if root else find_root(self._path, read_config(self._connection))
+        folder = self._find_folder(root) if check_files else Path()
         sources = self._read_sources()
         result.sources = len(sources)
         if check_files and not folder.is_dir():
@@ -119,6 +119,15 @@ class _Verifier:
             progress(done, len(sources), source.path)
         self._check_units()
         return result
+
+    def _find_folder(self, root: str | Path | None) -> Path:
+        if root is None:
+            return find_root(self._path, read_config(self._connection))
+        if not Path(root).is_dir():
+            raise DatabaseError(
+                f"{root}: no such folder; give the corpus folder of {self._path} as root"
+            )
+        return Path(root)
 
     def _read_sources(self) -> list[_VerifiedSource]:
         query = (
@@ -162,7 +171,7 @@ class _Verifier:
         problem = "the file has changed since it was analysed"
         if (status.st_size, status.st_mtime_ns) != (source.n_bytes, source.mtime_ns):
             return f"{problem}; run demiurge db build"
-        repair = f"demiurge db verify --repair {quote(str(self._path))}"
+        repair = f"demiurge db verify --repair {quoted(self._path)}"
         return f"{problem}, but not its size and date; run {repair}, then demiurge db build"
 
     def _check_units(self) -> None:

@@ -10,7 +10,7 @@ import click
 from demiurge.cli.options.command import command
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
-from demiurge.cli.terminal import echo_json, echo_table
+from demiurge.cli.terminal import echo_json, echo_line, echo_table
 
 if TYPE_CHECKING:
     from demiurge.bench import Result
@@ -68,7 +68,7 @@ def echo_result(result: Result) -> None:
     echo_table(title, ["path", "time (median)", "speed"], rows)
     for name, value in result.facts.items():
         shown = f"{value:.4g}" if isinstance(value, float) else value
-        click.echo(f"  {name}: {shown}")
+        echo_line(f"  {name}: {shown}")
 
 
 def speed_text(result: Result, seconds: float) -> str:

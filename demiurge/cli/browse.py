@@ -12,6 +12,7 @@ import click
 from demiurge.cli.options.command import command
 from demiurge.cli.options.output import check_output_folder, database_argument, root_option
 from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.terminal import echo_line
 from files.errors import ParameterError, install_command
 
 if TYPE_CHECKING:
@@ -83,12 +84,12 @@ def browse(
         security = secure(host, sock.getsockname()[1], token)
         server = make_server(workspace, security)
         with ended_by_signals(server):
-            click.echo(f"{database} is at {address_of(security)} until you press Ctrl-C")
+            echo_line(f"{database} is at {address_of(security)} until you press Ctrl-C")
             if not no_open:
                 threading.Thread(target=show, args=(security,), daemon=True).start()
             server.run(sockets=[sock])
             with suppress(OSError):  # the terminal may be closed
-                click.echo("ended")
+                echo_line("ended")
 
 
 def check_installed() -> None:
@@ -113,4 +114,4 @@ def show(security: "Security") -> None:
         message += (
             f"; on your own machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, and open it there"
         )
-    click.echo(message, err=True)
+    echo_line(message, err=True)

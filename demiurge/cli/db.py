@@ -20,8 +20,8 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
-from demiurge.cli.options.paths import ANY_PATH, FILE_PATH, FOLDER_PATH
-from demiurge.cli.terminal import counted, echo_json, echo_table
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -126,7 +126,7 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
         )
         return
     done = "no longer tagged" if remove else "tagged"
-    click.echo(f"{database}: {counted(len(matched), 'source')} {done} {', '.join(tags)}")
+    echo_line(f"{database}: {counted(len(matched), 'source')} {done} {', '.join(tags)}")
 
 
 @command(
@@ -159,7 +159,7 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
     if as_json:
         echo_json({"file": str(file), "format": format_name, "units": n_units})
     else:
-        click.echo(f"{file}: {counted(n_units, 'unit')} as {format_name}")
+        echo_line(f"{file}: {counted(n_units, 'unit')} as {format_name}")
 
 
 @command(
@@ -173,7 +173,7 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
 @database_argument
 @click.option(
     "--root",
-    type=FOLDER_PATH,
+    type=ANY_PATH,
     help="Folder of the audio; required for a new database.",
 )
 @json_option
@@ -188,7 +188,7 @@ def import_(files: tuple[Path, ...], database: Path, root: Path | None, as_json:
     if as_json:
         echo_json({"database": str(database), "sources": names})
     else:
-        click.echo(f"{database}: {counted(len(names), 'source')} imported")
+        echo_line(f"{database}: {counted(len(names), 'source')} imported")
 
 
 for part in (build, info, tag, remove, compact, verify, export, import_):

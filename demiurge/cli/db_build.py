@@ -14,9 +14,8 @@ from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import database_argument, json_option
 from demiurge.cli.options.paths import ANY_PATH
-from demiurge.cli.terminal import counted, echo_json, progress_bar
+from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from files.errors import ParameterError
-from files.names import printable
 
 if TYPE_CHECKING:
     from db.build import BuildReport
@@ -225,7 +224,7 @@ def echo_report(database: Path, report: BuildReport) -> None:
     took = f"{report.audio_seconds / 60:.1f} minutes of audio in {report.seconds:.1f} s"
     if report.audio_seconds:
         took += f", {report.audio_seconds / report.seconds:.0f} × real time"
-    click.echo(f"{database}: {', '.join(counts)}; {took}")
+    echo_line(f"{database}: {', '.join(counts)}; {took}")
     echo_grouped("failed", report.failed)
     echo_grouped("warning", report.warnings)
     if report.read_anew:
@@ -243,14 +242,14 @@ def echo_report(database: Path, report: BuildReport) -> None:
     if report.vanished:
         done = "removed" if report.pruned else "kept; remove them with --prune"
         vanished = counted(len(report.vanished), "source")
-        click.echo(f"  {vanished} no longer in the folder ({done})")
+        echo_line(f"  {vanished} no longer in the folder ({done})")
 
 
 def echo_names(what: str, names: list[str]) -> None:
     """Print some of many names on one line."""
     shown = ", ".join(names[:SHOWN])
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    click.echo(printable(f"  {what}: {shown}{more}"))
+    echo_line(f"  {what}: {shown}{more}")
 
 
 def echo_grouped(what: str, told: list[tuple[str, str]]) -> None:
@@ -260,8 +259,8 @@ def echo_grouped(what: str, told: list[tuple[str, str]]) -> None:
         names_by_text.setdefault(text, []).append(name)
     for text, names in names_by_text.items():
         if len(names) == 1:
-            click.echo(printable(f"  {what}: {names[0]}: {text}"), err=True)
+            echo_line(f"  {what}: {names[0]}: {text}", err=True)
             continue
         shown = ", ".join(names[:SHOWN])
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        click.echo(printable(f"  {what}: {len(names)} files: {text}: {shown}{more}"), err=True)
+        echo_line(f"  {what}: {len(names)} files: {text}: {shown}{more}", err=True)

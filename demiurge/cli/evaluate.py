@@ -17,7 +17,7 @@ from demiurge.cli.options.output import (
     root_option,
 )
 from demiurge.cli.options.paths import ANY_PATH
-from demiurge.cli.terminal import counted, echo_json, echo_table, progress_bar
+from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from demiurge.evaluate.evaluate import Evaluation
@@ -125,9 +125,9 @@ def echo_evaluation(evaluation: Evaluation, out: Path) -> None:
     ]
     echo_table(title, ["what continues", *(column.label for column in COLUMNS)], rows)
     seeds = evaluation.reports[0].estimates
-    click.echo(
+    echo_line(
         f"  on grid by chance: {100 * seeds['grid_chance'].value:.0f} %; silence in the seeds:"
         f" {seeds['seed_silence'].value:.2f} s"
     )
-    click.echo(f"  in {out}/: evaluation.json and evaluation.png, with all 95 % intervals")
-    click.echo("    listening/index.html, to compare the continuations blindly, by ear")
+    echo_line(f"  in {out}/: evaluation.json and evaluation.png, with all 95 % intervals")
+    echo_line("    listening/index.html, to compare the continuations blindly, by ear")

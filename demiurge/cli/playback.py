@@ -15,7 +15,7 @@ from demiurge.cli.options.joins import JoinsAndFile, playback_options
 from demiurge.cli.options.output import check_output, force_option, json_option, root_option
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.render_report import level_facts, level_notes
-from demiurge.cli.terminal import echo_json, progress_bar
+from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 from playback.exports import EXPORTS
 
@@ -167,7 +167,7 @@ def play_aloud(
     with progress_bar("playing", quiet=quiet) as progress:
         played = listen(opened, render_options, gain_db=gain_db, device=device, progress=progress)
     if played.underruns:
-        click.echo(
+        echo_line(
             f"playback was interrupted {played.underruns} times: the machine was too busy",
             err=True,
         )
@@ -255,14 +255,14 @@ def written_facts(plan: Plan, written: WrittenOutputs) -> dict[str, Any]:
 def echo_written(plan: Plan, written: WrittenOutputs, out: Path | None, lufs: float | None) -> None:
     """Print the files that were written, and what was left out."""
     if out and written.summary:
-        click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {written.n_steps} units")
+        echo_line(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {written.n_steps} units")
         for note in level_notes(written.summary, lufs):
-            click.echo(f"  {note}")
+            echo_line(f"  {note}")
     for path in written.files:
         if path != out:
-            click.echo(path)
+            echo_line(str(path))
     for source, problem in written.skipped.items():
-        click.echo(f"skipped {source}{silence_text(plan, source)}: {problem}", err=True)
+        echo_line(f"skipped {source}{silence_text(plan, source)}: {problem}", err=True)
 
 
 def silence_text(plan: Plan, source: str) -> str:

@@ -14,7 +14,7 @@ from demiurge.cli.options.command import Option, command
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_search, units_option
-from demiurge.cli.terminal import echo_json, echo_table, progress_bar
+from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -197,4 +197,4 @@ def echo_counts(counts: dict[str, int]) -> None:
     from query.filters import counts_text
 
     if len(counts) > 1:
-        click.echo("units left by the filters: " + counts_text(counts))
+        echo_line("units left by the filters: " + counts_text(counts))

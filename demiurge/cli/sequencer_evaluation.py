@@ -19,7 +19,7 @@ from demiurge.cli.options.output import (
     random_seed_option,
 )
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
-from demiurge.cli.terminal import counted, echo_json, echo_table, progress_bar
+from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table, progress_bar
 from files.progress import Progress
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def evaluate(
 def lines_of_progress(label: str, *, quiet: bool) -> Iterator[Progress]:
     """Show a progress bar; where there is no terminal, a line on standard error for each model."""
 
-    def echo_line(done: int, total: int, model: str) -> None:
-        click.echo(f"{label} {model}: {done} of {total} done", err=True)
+    def echo_model(done: int, total: int, model: str) -> None:
+        echo_line(f"{label} {model}: {done} of {total} done", err=True)
 
     with progress_bar(label, quiet=quiet) as progress:
-        yield progress if quiet or sys.stderr.isatty() else echo_line
+        yield progress if quiet or sys.stderr.isatty() else echo_model
 
 
 def evaluate_models(
@@ -103,7 +103,7 @@ def evaluate_models(
             )
     if added := added_sources(next(iter(models.values())), sequences):
         came = f"{counted(len(added), 'source')} added to {database} since the training"
-        click.echo(f"left out: {came}", err=True)
+        echo_line(f"left out: {came}", err=True)
     if as_json:
         echo_json(to_document(found, floors))
     else:

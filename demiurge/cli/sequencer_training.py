@@ -30,7 +30,7 @@ from demiurge.cli.options.training import (
     training_option,
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
-from demiurge.cli.terminal import counted, echo_json, progress_bar
+from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from sequencer.names import ARCHITECTURES, HEADS
 
 if TYPE_CHECKING:
@@ -171,18 +171,18 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
         best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
-    click.echo(
+    echo_line(
         f"{model_dir}: {summary.architecture} with {summary.head} head, {best},"
         f" {summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}"
     )
-    click.echo(
+    echo_line(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
         f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
     if summary.train_steps < FEW_STEPS:
-        click.echo(
+        echo_line(
             "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
             " loops, music or continuous playing; demiurge mosaic needs no forecast"
         )

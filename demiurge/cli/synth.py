@@ -26,7 +26,7 @@ from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_generate import generate
 from demiurge.cli.synth_training import train_generator, train_vocoder
-from demiurge.cli.terminal import counted, echo_json
+from demiurge.cli.terminal import counted, echo_json, echo_line
 from demiurge.shipped import MODELS, SHIPPED, shipped_names
 from files.errors import ParameterError
 
@@ -78,7 +78,7 @@ def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: boo
         echo_json({**facts, "gain": float(gain)})
         return
     lowered = f", lowered by {-to_decibels(gain):.1f} dB to stay below full scale"
-    click.echo(
+    echo_line(
         f"{out}: {facts['seconds']:.2f} s at {sample_rate} Hz, {counted(channels, 'channel')}"
         f"{lowered if gain < 1 else ''}"
     )
@@ -159,12 +159,12 @@ def import_(
         }
         echo_json(facts)
         return
-    click.echo(
+    echo_line(
         f"{model_dir}: {model.architecture} of {parameters / 1e6:.2f} million parameters;"
         f" {mel.n_mels} mel bands every {mel.hop_length} samples at {mel.sample_rate} Hz"
     )
     if note:
-        click.echo(f"  {note}; import it again with --statistics MEAN STD")
+        echo_line(f"  {note}; import it again with --statistics MEAN STD")
 
 
 @command(examples=("demiurge synth models", "demiurge synth models --json"))
@@ -187,10 +187,10 @@ def models(as_json: bool) -> None:
     for name, sizes in generators.items():
         rows |= {f"generator {name}, size {size}": values for size, values in sizes.items()}
     for name, values in rows.items():
-        click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+        echo_line(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
     for kind, (first, *others) in shipped.items():
         names = [f"{SHIPPED} ({first})", *(f"{SHIPPED}:{name}" for name in others)]
-        click.echo(f"{kind}s that come with Demiurge: {', '.join(names)}")
+        echo_line(f"{kind}s that come with Demiurge: {', '.join(names)}")
 
 
 for part in (generate, resynth, train_vocoder, train_generator, evaluate, import_, models):

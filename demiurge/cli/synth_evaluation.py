@@ -27,7 +27,7 @@ from demiurge.cli.options.output import (
 from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.synth_evaluation_infilling import evaluate_infilling
 from demiurge.cli.synth_evaluation_report import echo_folders, echo_generator, echo_vocoders
-from demiurge.cli.terminal import echo_json, progress_bar
+from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def find_embedding(folder: Path | None) -> Musicnn | None:
     from synth.musicnn import Musicnn
 
     if folder is None and importlib.util.find_spec("musicnn") is None:
-        click.echo(
+        echo_line(
             "FAD, KAD and tags are left out; for them: pip install --no-deps musicnn==0.1.0, or"
             " --musicnn DIR",
             err=True,

@@ -1,5 +1,6 @@
 """A run of many cases: healthy files, cases, failures, and the summary."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -17,11 +18,11 @@ from scripts.fuzz.edits import apply_edits
 from scripts.fuzz.failures import Failure, find_failure
 from scripts.fuzz.healthy import make_healthy
 from scripts.fuzz.lengths import decoders, find_cut
-from scripts.fuzz.sandbox import Limits, Outcome, run_forked
+from scripts.fuzz.sandbox import Limits, Outcome, limit_files, run_forked
 from scripts.fuzz.toy_networks import use_toy_networks
 from scripts.fuzz.work import run_command, warm_up
 
-PREPARING = Limits(seconds=120, n_bytes=8 << 30, file_bytes=8 << 30)
+PREPARING = Limits(seconds=120, n_bytes=8 << 30)
 REPORT_CASES = 500  # between two lines that say how far it is
 
 
@@ -49,6 +50,8 @@ class Campaign:
             raise SystemExit(f"no healthy files: {outcome.stderr}{outcome.traceback}")
         use_toy_networks()
         warm_up(self.healthy)
+        gc.collect()
+        gc.freeze()  # else a collection in a child copies all that the parent has
         if threading.active_count() > 1:
             raise SystemExit(f"cannot fork with threads: {threading.enumerate()}")
         return self
@@ -102,17 +105,17 @@ class Campaign:
         remove_tree(folder)
         folder.mkdir()
         target = lay_out(case, self.healthy, folder)
-
-        def edit() -> int:
-            apply_edits(target, case.edits, find_donors(case, self.healthy))
-            return 0
-
-        outputs = self.folder / "out"
-        edited = run_forked(edit, folder, outputs, PREPARING)
-        if edited.status or edited.traceback:
-            raise SystemExit(f"case {case.number}: edits fail: {edited.traceback}")
+        donors = find_donors(case, self.healthy)
         arguments = case.arguments(self.healthy)
-        outcome = run_forked(lambda: run_command(arguments), folder, outputs)
+
+        def edit_and_run() -> int:
+            apply_edits(target, case.edits, donors)
+            limit_files()
+            return run_command(arguments)
+
+        outcome = run_forked(edit_and_run, folder, self.folder / "out")
+        if "in apply_edits" in outcome.traceback:
+            raise SystemExit(f"case {case.number} cannot be edited: {outcome.traceback}")
         failure = find_failure(outcome)
         is_told = failure and failure.kind != "noise"
         if not is_told and case.kind == "audio" and arguments[:2] == ["db", "build"]:

@@ -50,18 +50,5 @@ class FilePath(AnyPath):
         return path
 
 
-class FolderPath(AnyPath):
-    """The path of a folder that exists."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = super().convert(value, param, ctx)
-        if not path.is_dir():
-            what = "is a file, not a folder" if path.exists() else "no such folder"
-            shown = printable(str(path))
-            self.fail(f"{shown}: {what}; give the folder of the corpus", param, ctx)
-        return path
-
-
 ANY_PATH = AnyPath()
 FILE_PATH = FilePath()
-FOLDER_PATH = FolderPath()
