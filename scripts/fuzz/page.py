@@ -32,7 +32,8 @@ def visit(database: str, what: str, name: str) -> int:
     Parameters
     ----------
     what : str
-        What the file or folder `name` is: "requests", an "upload", a "plan" or "models".
+        What the file or folder `name` is: "requests", an "upload", a "plan", "models", or the
+        "records" of seeds and jobs.
 
     Returns
     -------
@@ -49,7 +50,8 @@ def visit(database: str, what: str, name: str) -> int:
         "models": [name] if what == "models" else (),
     }
     try:
-        workspace = Workspace(database, folder="plans", **given)
+        folder = name if what == "records" else "plans"
+        workspace = Workspace(database, folder=folder, **given)
         app = create_app(workspace, Security())
     except DemiurgeError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -80,7 +82,8 @@ class Visit:
                 self.send("GET", address)
             self.edit_plan()
         else:
-            self.send("GET", "/make.json")
+            for address in ("/make.json", "/jobs.json", "/make", "/timeline", "/plans/{plan}.json"):
+                self.send("GET", address)
 
     def send(self, method: str, address: str, body: bytes | None = None) -> Any:
         """Send a request; the answer must not be a 5xx."""
