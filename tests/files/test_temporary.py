@@ -10,6 +10,8 @@ from files import temporary
 from files.atomic import replacing, write_text
 from files.temporary import temporary_file, temporary_folder
 
+pytestmark = pytest.mark.accounts
+
 
 def wait_in_block(folder, ready, make):
     with make(folder):
