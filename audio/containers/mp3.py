@@ -16,7 +16,7 @@ from audio.containers.layout import (
     read_at,
     truncated,
 )
-from audio.containers.mpeg_frames import HEAD_BYTES, LAYER_3, Format, Frames, Run
+from audio.containers.mpeg_frames import DESCRIBING, HEAD_BYTES, LAYER_3, Format, Frames, Run
 from audio.containers.tags import end_of_audio, tag_bytes
 from files.errors import AudioError
 
@@ -181,14 +181,14 @@ def _begin(frames: Frames, kind: Format, at: int) -> _Stream:
         return stream
     size = frames.count(at, kind, 1).stop - at
     head = frames.read(at, min(size, 200))
-    place = HEAD_BYTES + kind.side_bytes
-    for mark in (place, place + 2):  # some writers count a checksum
-        if head[mark : mark + 4] in (b"Xing", b"Info"):
-            has_count = head[mark + 7] & 1
-            stream.stated = int.from_bytes(head[mark + 8 : mark + 12], "big") if has_count else None
-            stream.is_xing = head[1] & 1 == 1
-            stream.info = Span(at, at + size)
-            return stream
+    mark = HEAD_BYTES + kind.side_bytes
+    if head[mark : mark + 4] in DESCRIBING:
+        has_count = head[mark + 7] & 1
+        stream.stated = int.from_bytes(head[mark + 8 : mark + 12], "big") if has_count else None
+        # libmpg123 reads it if nothing but a checksum lies before it
+        stream.is_xing = not any(head[HEAD_BYTES + 2 : mark])
+        stream.info = Span(at, at + size)
+        return stream
     if head[VBRI_AT : VBRI_AT + 4] == b"VBRI":
         stream.stated = int.from_bytes(head[VBRI_AT + 14 : VBRI_AT + 18], "big")
         stream.info = Span(at, at + size)

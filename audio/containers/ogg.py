@@ -7,15 +7,19 @@ a new one. Source: RFC 3533.
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from audio.containers.layout import Layout, Part, Span, damaged, read_at, truncated
+from audio.containers.layout import Layout, Part, Piece, Span, damaged, read_at, truncated
 from audio.containers.ogg_pages import BEGINS, ENDS, Junk, Page, as_last, walk_pages
 from audio.containers.tags import end_of_audio
 from files.errors import AudioError
 
-DECODED = {b"\x01vorbis": "Vorbis", b"OpusHead": "Opus", b"\x7fFLAC": "FLAC"}
+FLAC = "FLAC"
+DECODED = {b"\x01vorbis": "Vorbis", b"OpusHead": "Opus", b"\x7fFLAC": FLAC}
 OTHERS = {b"Speex   ": "Speex", b"\x80theora": "Theora video", b"\x01video": "video"}
 MAX_LINKS = 4096
-MAX_SPANS = 1 << 18  # ranges of a file in which several streams alternate
+MAX_SPANS = 1 << 18  # pages that do not follow one another, or are unpacked
+FLAC_AT = 9  # in the first page, of what a FLAC file begins with
+TOTAL_AT = FLAC_AT + 8 + 10  # the number of samples, in the last 36 of 64 bits
+TOTAL_BITS = 36
 
 
 @dataclass
@@ -39,12 +43,14 @@ class _Stream:
         self.n_pages += 1
         if not self.kind:
             return
-        if self.spans and self.spans[-1].stop == page.start:
+        if self.kind == FLAC:  # unpacked
+            self.spans.append(Span(page.content_start, page.stop))
+        elif self.spans and self.spans[-1].stop == page.start:
             self.spans[-1] = Span(self.spans[-1].start, page.stop)
         else:
             self.spans.append(Span(page.start, page.stop))
-            if len(self.spans) > MAX_SPANS:
-                raise damaged(f"its streams alternate more than {MAX_SPANS} times")
+        if len(self.spans) > MAX_SPANS:
+            raise damaged(f"its pages lie in more than {MAX_SPANS} places")
 
 
 Link = dict[int, _Stream]  # by serial number
@@ -114,8 +120,28 @@ def _part(file: BinaryIO, stream: _Stream) -> Part:
     """Return a stream's pages, with the last one marked as the last."""
     last = stream.last
     assert last is not None
+    if stream.kind == FLAC:
+        return Part(_unpacked(file, stream.spans, last.granule))
     if last.flags & ENDS:
         return Part(tuple(stream.spans))
     *spans, span = stream.spans
     page = as_last(read_at(file, last.start, last.stop - last.start))
     return Part((*spans, Span(span.start, last.start), page))
+
+
+def _unpacked(file: BinaryIO, pages: list[Span], n_samples: int) -> tuple[Piece, ...]:
+    """Return the content of pages as a FLAC file, which libsndfile decodes; Ogg FLAC it does not.
+
+    Parameters
+    ----------
+    n_samples : int
+        As the last page has it.
+    """
+    first, *others = pages
+    at = first.start + TOTAL_AT
+    bits = int.from_bytes(read_at(file, at, 8), "big")
+    total = bits % (1 << TOTAL_BITS)
+    if n_samples < total:
+        raise truncated(f"its header promises {total} samples but {max(n_samples, 0)} are there")
+    counted = (bits - total + (total or n_samples)).to_bytes(8, "big")
+    return (Span(first.start + FLAC_AT, at), counted, Span(at + 8, first.stop), *others)

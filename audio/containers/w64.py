@@ -41,6 +41,8 @@ def w64_layout(file: BinaryIO, size: int) -> Layout:
 
 
 def _layout(at: int, stated: int, size: int, block: int) -> Layout:
+    if 0 < stated < HEAD_BYTES:
+        raise damaged(f"the size of its samples, {stated}, is less than that of their head")
     rest = size - at - HEAD_BYTES
     promised = stated - HEAD_BYTES
     if is_placeholder(max(promised, 0)) and not 0 < promised <= rest:
