@@ -153,7 +153,7 @@ def test_flipped_byte_is_never_read_as_right(build, corpus, units):
     found = verify(path)
     assert [name for name, _ in found.damaged] == [victim.path]
     with pytest.raises(
-        DatabaseError, match="rows of .* are damaged; run demiurge db verify --repair"
+        DatabaseError, match="rows of .* are damaged; run first: demiurge db verify --repair"
     ):
         compact(path)
     assert verify(path, repair=True).repaired == [victim.path]
