@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from files.atomic import make_folder, replacing
-from files.errors import CheckpointError, DemiurgeError, ParameterError
+from files.errors import CheckpointError, DemiurgeError, ParameterError, system_reason
+from files.system import LACK_OF_SPACE, advice_for
 from training.checkpoint_config import CONFIG, VERSION, read_config
 from training.stored_weights import decode_weights
 
@@ -115,10 +116,11 @@ def _explaining(folder: Path) -> Iterator[None]:
     try:
         yield
     except SAVE_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = system_reason(error)
         if "inline_container" in reason:  # torch gives only byte counts
             reason = "not everything could be written; the disk is probably full"
-        remedy = "free some space and run the command again"
+        advice = advice_for(error) if isinstance(error, OSError) else LACK_OF_SPACE
+        remedy = f"{advice}, and run the command again"
         if holds_model(folder):
             remedy = f"the last save is intact: {remedy} (with --resume, training continues)"
         with suppress(OSError):
