@@ -1,7 +1,7 @@
 """Values that no document should hold, and documents with one of them in each place."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 DEEP: list = []
@@ -33,6 +33,17 @@ HOSTILE = (
     {"": {}},
     DEEP,
 )
+
+
+def value_or_error(load: Callable[[], Any], errors: type[Exception]) -> Any:
+    """Return what `load` returns; None if it raises one of `errors`, in one line."""
+    try:
+        return load()
+    except errors as error:
+        told = str(error)
+    assert told, "an error without a word"
+    assert "\n" not in told, told
+    return None
 
 
 def replaced(document: Any, values: Iterable[Any] = HOSTILE) -> Iterator[Any]:
