@@ -14,6 +14,7 @@ import soundfile as sf
 
 from audio.formats import check_output_format
 from audio.pcm import pcm_16, pcm_24
+from audio.renders import SOFTWARE
 from audio.reproducible_bytes import make_constant
 from files.atomic import cannot_write
 from files.errors import AudioError, ParameterError, PlanError
@@ -39,7 +40,7 @@ class AudioWriter:
     n_samples : int > 0
         Total number that will be written; a WAV over 4 GiB becomes RF64.
     comment, title : str
-        Stored in the file, beside "Demiurge"; left out if empty.
+        Stored in the file, beside the tag of `audio.renders`; left out if empty.
     shown : path, optional
         Used for messages and for the suffix in place of `path`, if that is only temporary.
 
@@ -76,7 +77,7 @@ class AudioWriter:
         self._dither = np.random.default_rng(DITHER_SEED)
         with self._writing_errors():
             self._file = self._open(found.container, sample_rate, channels)
-            self._write_texts(title=title, comment=comment, software="Demiurge")
+            self._write_texts(title=title, comment=comment, software=SOFTWARE)
 
     def _open(self, container: str, sample_rate: int, channels: int) -> sf.SoundFile:
         sample_bytes = {"PCM_16": 2, "PCM_24": 3}.get(self._encoding, 4)
@@ -185,11 +186,11 @@ class AudioWriter:
             raise ParameterError(cannot_write(self._name, _reason(self._path))) from error
 
 
-def _reason(path: Path) -> Exception | str:
+def _reason(path: Path) -> Exception:
     """Find out why a file cannot be written, by writing to it: libsndfile does not say."""
     try:
         with open(path, "ab") as file:
             file.write(bytes(1 << 20))
     except OSError as error:
         return error
-    return "write error"
+    return OSError("write error")

@@ -7,7 +7,8 @@ import uuid
 from pathlib import Path
 
 from db.manifest import find_root, root_entries
-from db.manifest_reading import parse_settings, read_config
+from db.manifest_reading import read_config
+from db.manifest_rows import stored_settings
 from db.settings import DescriptorSettings
 from db.transaction import transaction
 from files.errors import DatabaseError
@@ -49,7 +50,7 @@ def configure(
         config = {"id": uuid.uuid4().hex, "descriptors": json.dumps(settings.to_dict())}
         _write(connection, config | root_entries(path, root))
         return settings
-    stored = parse_settings(config)
+    stored = stored_settings(config)
     if settings is not None:
         stored.check_matches(settings, mine=f"the database {path}", theirs="what was asked for")
     if not moved:

@@ -19,6 +19,19 @@ METRICAL = ("beat_cos", "beat_sin", "tempo", "pulse")
 BEAT_PARTS = re.compile(r"beat/([1-9]\d?)")
 MOST_PARTS = 24  # of a beat: thirty-second notes in triplets
 
+# least and most of each number; far beyond what describes sound, but soon computed
+LIMITS = {
+    "sample_rate": (1000, 768_000),
+    "hop_length": (1, 1 << 17),
+    "n_fft": (2, 1 << 17),
+    "n_mels": (1, 1024),
+    "n_mfcc": (1, 1024),
+    "delta_width": (3, 999),
+}
+MOST_FRAMES = 4000  # per second
+MOST_OVERLAP = 512  # windows that hold the same sample
+LONGEST_UNIT_MS = 3_600_000.0
+
 # settings that files of the first versions lack, when there was no choice yet
 OPTIONAL = frozenset({"descriptors", "units", "min_unit_ms", "max_unit_ms"})
 
@@ -47,29 +60,34 @@ class DescriptorSettings:
     max_unit_ms: float = 2000.0  # onset and beat: longer ones are cut where they are quietest
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "descriptors", tuple(self.descriptors))  # JSON has lists
+        if isinstance(self.descriptors, list):  # as JSON has it
+            object.__setattr__(self, "descriptors", tuple(self.descriptors))
         self._check_analysis()
         self._check_descriptors()
         self._check_units()
 
     def _check_analysis(self) -> None:
-        for name in ("sample_rate", "hop_length", "n_fft", "n_mels", "n_mfcc", "delta_width"):
+        for name, (least, most) in LIMITS.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-                raise ParameterError(f"{name}={value!r} must be a positive integer")
+            if type(value) is not int or not least <= value <= most:
+                raise ParameterError(f"{name}={value!r} must be an integer from {least} to {most}")
         if self.n_mfcc > self.n_mels:
             raise ParameterError(f"n_mfcc={self.n_mfcc} must not exceed n_mels={self.n_mels}")
-        if self.n_fft < 2:
-            raise ParameterError(f"n_fft={self.n_fft} must be at least 2")
-        if self.delta_width < 3 or self.delta_width % 2 == 0:
-            raise ParameterError(
-                f"delta_width={self.delta_width} must be an odd integer of at least 3"
-            )
+        if self.delta_width % 2 == 0:
+            raise ParameterError(f"delta_width={self.delta_width} must be odd")
         if self.window_centre not in ("span", "start"):
             raise ParameterError(f"window_centre={self.window_centre!r} must be 'span' or 'start'")
+        least = max(1, -(-self.sample_rate // MOST_FRAMES), -(-self.n_fft // MOST_OVERLAP))
+        if self.hop_length < least:
+            raise ParameterError(
+                f"hop_length={self.hop_length} must be at least {least} at"
+                f" sample_rate={self.sample_rate} and n_fft={self.n_fft}"
+            )
 
     def _check_descriptors(self) -> None:
         choices = ", ".join(DESCRIPTOR_NAMES)
+        if not isinstance(self.descriptors, tuple):
+            raise ParameterError(f"descriptors={self.descriptors!r} must be a list of {choices}")
         if not self.descriptors:
             raise ParameterError(f"descriptors: none is given; choose among {choices}")
         for name in self.descriptors:
@@ -81,15 +99,25 @@ class DescriptorSettings:
             )
 
     def _check_units(self) -> None:
-        if not (self.units == "frame" or self.units_vary or self.fixed_samples > 0):
+        is_known = isinstance(self.units, str) and (
+            self.units == "frame" or self.units_vary or self.fixed_samples > 0
+        )
+        if not is_known:
             raise ParameterError(
                 f"units={self.units!r} must be frame, fixed:MS, onset, beat or beat/N, with MS"
-                f" milliseconds of at least one sample, and N from 1 to {MOST_PARTS}"
+                f" milliseconds of at least one sample and at most {LONGEST_UNIT_MS:.0f}, and N"
+                f" from 1 to {MOST_PARTS}"
             )
-        if not 0 < self.min_unit_ms * 2 <= self.max_unit_ms < float("inf"):
+        for name in ("min_unit_ms", "max_unit_ms"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 < value <= LONGEST_UNIT_MS:
+                raise ParameterError(
+                    f"{name}={value!r} must be above 0 and at most {LONGEST_UNIT_MS:.0f}"
+                )
+        if self.min_unit_ms * 2 > self.max_unit_ms:
             raise ParameterError(
                 f"min_unit_ms={self.min_unit_ms:g} and max_unit_ms={self.max_unit_ms:g}: the"
-                " longest unit must last at least twice the shortest, which must last more than 0"
+                " longest unit must last at least twice the shortest"
             )
 
     @property
@@ -97,9 +125,10 @@ class DescriptorSettings:
         """Samples in a unit of "fixed:MS"; 0 for other kinds."""
         kind, _, milliseconds = self.units.partition(":")
         try:
-            return round(float(milliseconds) * self.sample_rate / 1000) if kind == "fixed" else 0
-        except (ValueError, OverflowError):
+            length_ms = float(milliseconds) if kind == "fixed" else 0.0
+        except ValueError:
             return 0
+        return round(length_ms * self.sample_rate / 1000) if length_ms <= LONGEST_UNIT_MS else 0
 
     @property
     def units_vary(self) -> bool:
@@ -168,7 +197,11 @@ class DescriptorSettings:
         ------
         DatabaseError
             If a key is missing or unknown, since the file was written by another version.
+        ParameterError
+            If a value is outside its range.
         """
+        if not isinstance(values, dict):
+            raise ParameterError(f"descriptor settings={values!r:.60} must be an object")
         known = {field.name for field in fields(cls)}
         unknown = set(values) - known
         missing = known - set(values) - OPTIONAL

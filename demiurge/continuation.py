@@ -11,6 +11,7 @@ from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_
 from demiurge.sequences import DescriptorSequence
 from demiurge.timing import Timing, time_steps
 from files.errors import ParameterError, install_command
+from files.names import quoted
 from files.progress import Progress, no_progress
 from playback.transform import can_transform
 from query.closed_loop import Scorer, find_continuations
@@ -219,7 +220,7 @@ def check_transpose(transpose: int, database: Database) -> None:
         wanted = ",".join((*database.settings.descriptors, "chroma"))
         raise ParameterError(
             f"transpose={transpose} needs to know keys, but {database.path} has no chroma; build a"
-            f" database with them: demiurge db build {database.root} NEW.db --units"
+            f" database with them: demiurge db build {quoted(database.root)} NEW.db --units"
             f" {database.settings.units} --descriptors {wanted}"
         )
     if transpose and not can_transform():

@@ -4,12 +4,16 @@ import shutil
 import sys
 from pathlib import Path
 
+from files.names import printable, quoted
+
 
 def farewell(out: Path, seconds: float) -> str:
     """Return the closing text: what was made, and what to do next."""
     demiurge = program()
+    database = quoted(out / "corpus.db")
+    plan = quoted(out / "continuation.plan.json")
     return f"""
-Done in {seconds:.0f} s. Listen to these, in {out}/:
+Done in {seconds:.0f} s. Listen to these, in {printable(str(out))}/:
   seed_and_continuation.wav  a drum loop, then how it goes on, in its tempo
   seed_and_texture.wav       piano that nobody played, then how it goes on, without a beat
   target_and_mosaic.wav      the drum loop, then the loop again, rebuilt out of others
@@ -25,7 +29,7 @@ Beside them:
   forecaster                 the trained model
 
 See and hear all of it, and change it, in your browser:
-  {demiurge} browse {out}/corpus.db --plan {out}/continuation.plan.json
+  {demiurge} browse {database} --plan {plan}
 
 Next, with your own sounds (a folder of them, and one file to continue):
   {demiurge} db build MY_SOUNDS my.db
@@ -40,5 +44,5 @@ def program() -> str:
     if shutil.which("demiurge"):
         return "demiurge"
     if Path(sys.argv[0]).stem == "demiurge":
-        return sys.argv[0]
-    return f"{sys.executable} -m demiurge"
+        return quoted(sys.argv[0])
+    return f"{quoted(sys.executable)} -m demiurge"

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from files.errors import DemiurgeError, ParameterError, system_reason
-
-REMEDY = "free some space or choose another place"
+from files.system import advice_for
 
 
 @contextmanager
@@ -29,19 +28,32 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise ParameterError(f"{path} is a folder; give the name of a file")
     temporary = _make_temporary(path)
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with _naming(path, temporary):
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def _naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Let an `OSError` about the temporary file, or about none, name `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename in (None, str(temporary)) and error.errno is not None:
+            error.filename = str(path)
+            error.filename2 = None
+        raise
+
+
 def _make_temporary(path: Path) -> Path:
-    with writing_errors(path, "choose a folder that you can write to"):
+    with writing_errors(path):
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.stem[:20]}-", suffix=path.suffix
         )
@@ -51,22 +63,24 @@ def _make_temporary(path: Path) -> Path:
 
 @contextmanager
 def writing_errors(
-    path: str | Path, remedy: str = REMEDY, *, raised: type[DemiurgeError] = ParameterError
+    path: str | Path, remedy: str | None = None, *, raised: type[DemiurgeError] = ParameterError
 ) -> Iterator[None]:
-    """Turn an `OSError` of a block that writes `path` into an error that gives the remedy."""
+    """Turn an `OSError` of a block that writes `path` into an error that gives the remedy.
+
+    By default, the remedy is what helps against the system's reason.
+    """
     try:
         yield
     except OSError as error:
         raise raised(cannot_write(path, error, remedy)) from error
 
 
-def cannot_write(path: str | Path, reason: Exception | str, remedy: str = REMEDY) -> str:
+def cannot_write(path: str | Path, reason: Exception, remedy: str | None = None) -> str:
     """Return an error message: the file or folder, why it cannot be written, and what to do."""
-    text = reason if isinstance(reason, str) else system_reason(reason)
-    return f"{path}: cannot be written ({text}); {remedy}"
+    return f"{path}: cannot be written ({system_reason(reason)}); {remedy or advice_for(reason)}"
 
 
-def make_folder(folder: str | Path, remedy: str = REMEDY) -> None:
+def make_folder(folder: str | Path, remedy: str | None = None) -> None:
     """Make a folder and its parents, where they do not exist.
 
     Raises

@@ -3,6 +3,7 @@
 Every message gives the value, the rule and the remedy; the command line prints it as it is.
 """
 
+import shlex
 import sys
 
 
@@ -51,4 +52,4 @@ def install_command(extra: str) -> str:
         package, _, marker = requirement.partition(";")
         if f'extra == "{extra}"' in marker.replace("'", '"'):
             packages.append(f'"{package.strip()}"')
-    return f"{sys.executable} -m pip install {' '.join(packages)}"
+    return f"{shlex.quote(sys.executable)} -m pip install {' '.join(packages)}"

@@ -1,5 +1,7 @@
 """File names: check that they are UTF-8, and make them printable."""
 
+import os
+import shlex
 import unicodedata
 from pathlib import Path
 
@@ -7,20 +9,49 @@ from files.errors import AudioError, DemiurgeError
 
 # control characters, bytes that are not UTF-8, line and paragraph separators
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# turn the direction of what follows; the letters of a language do so without them
+DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def printable(text: str) -> str:
     r"""Return a text in a form that fits on one line.
 
     Line breaks, other control characters, and bytes of a file name that are not UTF-8 become
-    escapes such as \n, \x1b and \udce9.
+    escapes such as \n, \x1b and \udce9; so do marks that turn the direction of writing.
     """
     return "".join(
-        letter.encode("unicode_escape").decode()
-        if unicodedata.category(letter) in UNPRINTABLE
-        else letter
+        letter if _is_printable(letter) else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def _is_printable(letter: str) -> bool:
+    return (
+        unicodedata.category(letter) not in UNPRINTABLE
+        and unicodedata.bidirectional(letter) not in DIRECTIONS
+    )
+
+
+def quoted(path: str | Path) -> str:
+    """Return a path as a word of a command that people can copy into a shell.
+
+    It is not taken for an option, and on one line whatever is in it.
+    """
+    text = str(path)
+    if text.startswith("-"):
+        text = f"./{text}"
+    if all(map(_is_printable, text)):
+        return shlex.quote(text)
+    return f"$'{''.join(map(_escape, text))}'"
+
+
+def _escape(letter: str) -> str:
+    """Return a character as it may stand between $' and ' in bash, zsh and POSIX 2024 shells."""
+    if letter in "\\'":
+        return f"\\{letter}"
+    if _is_printable(letter):
+        return letter
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))
 
 
 def is_utf8(name: str) -> bool:

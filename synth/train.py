@@ -137,7 +137,7 @@ class AudioTraining(Trainable):
             return self.write_samples(ema, folder, step)
         except (OSError, sf.SoundFileError) as error:
             remedy = "free some space, then continue with --resume"
-            raise ParameterError(cannot_write(folder, str(error), remedy)) from error
+            raise ParameterError(cannot_write(folder, error, remedy)) from error
 
     def write_samples(self, ema: nn.Module, folder: Path, step: int) -> list[Path]:
         """Write pictures and audio made by the EMA; return their paths."""

@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from files.atomic import make_folder, replacing
-from files.errors import CheckpointError, DemiurgeError, ParameterError
+from files.errors import CheckpointError, DemiurgeError, ParameterError, system_reason
 from files.regular import is_missing, open_regular
+from files.system import LACK_OF_SPACE, advice_for
 from training.blueprint import Blueprint
 from training.check_tensors import check_shapes, check_values
 from training.checkpoint_config import CONFIG, REMEDY, VERSION, read_config
@@ -151,10 +152,11 @@ def _explaining(folder: Path) -> Iterator[None]:
     try:
         yield
     except SAVE_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = system_reason(error)
         if "inline_container" in reason:  # torch gives only byte counts
             reason = "not everything could be written; the disk is probably full"
-        remedy = "free some space and run the command again"
+        advice = advice_for(error) if isinstance(error, OSError) else LACK_OF_SPACE
+        remedy = f"{advice}, and run the command again"
         if holds_model(folder):
             remedy = f"the last save is intact: {remedy} (with --resume, training continues)"
         with suppress(OSError):

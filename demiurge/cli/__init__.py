@@ -3,9 +3,8 @@
 Commands import slow packages (torch, librosa, faiss, numpy) inside, so that --help is fast.
 """
 
-import io
 import signal
-import sys
+import sqlite3
 from types import FrameType
 from typing import Any
 
@@ -21,9 +20,11 @@ from demiurge.cli.playback import playback
 from demiurge.cli.query import query
 from demiurge.cli.render import mosaic, render
 from demiurge.cli.sequencer import sequencer
+from demiurge.cli.streams import lasting_streams
 from demiurge.cli.synth import synth
 from files.errors import DemiurgeError, ParameterError, install_command
 from files.names import printable
+from files.system import SYSTEM_ERRORS, error_message, is_of_disk
 
 
 class WrongUsage(click.ClickException):
@@ -39,17 +40,21 @@ class Main(Group):
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run as click does; characters that the output cannot show become "?"."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-                stream.reconfigure(errors="replace")
-        return super().main(*args, **kwargs)
+        """Run as click does, to the end of the work even if nothing can be printed."""
+        with lasting_streams():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except DemiurgeError as error:
             raise shown(error) from error
+        except SYSTEM_ERRORS as error:
+            raise click.ClickException(error_message(error)) from error
+        except sqlite3.OperationalError as error:
+            if not is_of_disk(error):
+                raise
+            raise click.ClickException(error_message(error)) from error
         except ModuleNotFoundError as error:
             if error.name != "faiss":
                 raise
@@ -60,8 +65,8 @@ class Main(Group):
 
 def shown(error: DemiurgeError) -> click.ClickException:
     """Return the click exception that ends the program with an error."""
-    lines = str(error).split("\n")  # lists of files have a line for each
-    message = "\n".join(map(printable, lines))
+    lines = str(error).split("\n  ")  # lists of files have a line for each
+    message = "\n  ".join(map(printable, lines))
     if isinstance(error, ParameterError):
         return WrongUsage(message)
     return click.ClickException(message)
@@ -78,10 +83,13 @@ def main() -> None:
     demiurge demo                                   run everything on the bundled sounds
     demiurge db build my_sounds my.db               begin with your own
     """
-    signal.signal(signal.SIGTERM, exit_at_sigterm)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, exit_at_signal)
 
 
-def exit_at_sigterm(number: int, frame: FrameType | None) -> None:
+def exit_at_signal(number: int, frame: FrameType | None) -> None:
     """End as at Ctrl-C: remove temporary files, and commit the finished part of a build."""
     raise SystemExit(128 + number)
 

@@ -9,7 +9,8 @@ import click
 
 from demiurge.cli.options.command import command
 from demiurge.cli.options.output import json_option
-from demiurge.cli.terminal import echo_json, echo_table
+from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.terminal import echo_json, echo_line, echo_table
 
 if TYPE_CHECKING:
     from demiurge.bench import Result
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option(
     "--audio",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Folder of audio to measure with. [default: WAVs made from the bundled sounds]",
 )
 @click.option(
@@ -67,7 +68,7 @@ def echo_result(result: Result) -> None:
     echo_table(title, ["path", "time (median)", "speed"], rows)
     for name, value in result.facts.items():
         shown = f"{value:.4g}" if isinstance(value, float) else value
-        click.echo(f"  {name}: {shown}")
+        echo_line(f"  {name}: {shown}")
 
 
 def speed_text(result: Result, seconds: float) -> str:

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.command import command
-from demiurge.cli.options.output import database_argument, root_option
+from demiurge.cli.options.output import check_output_folder, database_argument, root_option
+from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.terminal import echo_line
 from files.errors import ParameterError, install_command
 
 if TYPE_CHECKING:
     from demiurge.web.security import Security
 
 NEEDED = ("starlette", "uvicorn", "jinja2")
-
-
-path_type = click.Path(path_type=Path)
 
 
 @command(
@@ -30,16 +29,16 @@ path_type = click.Path(path_type=Path)
     )
 )
 @database_argument
-@click.option("--plan", "plans", multiple=True, type=path_type, help="Open this plan; repeatable.")
+@click.option("--plan", "plans", multiple=True, type=ANY_PATH, help="Open this plan; repeatable.")
 @click.option(
     "--model",
     "models",
     multiple=True,
-    type=path_type,
+    type=ANY_PATH,
     help="Offer this forecaster, besides those found in the folder of DB and in the current folder;"
     " repeatable.",
 )
-@click.option("--folder", type=path_type, help="Folder for plans. [default: DB.plans]")
+@click.option("--folder", type=ANY_PATH, help="Folder for plans. [default: DB.plans]")
 @root_option
 @click.option(
     "--host",
@@ -77,18 +76,20 @@ def browse(
     from demiurge.web.signals import ended_by_signals
     from demiurge.web.workspace import Workspace
 
+    if folder:
+        check_output_folder(folder)
     allow_files()
     opened = Workspace(database, plans=plans, models=models, folder=folder, root=root)
     with closing(opened) as workspace, closing(listen(host, port)) as sock:
         security = secure(host, sock.getsockname()[1], token)
         server = make_server(workspace, security)
         with ended_by_signals(server):
-            click.echo(f"{database} is at {address_of(security)} until you press Ctrl-C")
+            echo_line(f"{database} is at {address_of(security)} until you press Ctrl-C")
             if not no_open:
                 threading.Thread(target=show, args=(security,), daemon=True).start()
             server.run(sockets=[sock])
             with suppress(OSError):  # the terminal may be closed
-                click.echo("ended")
+                echo_line("ended")
 
 
 def check_installed() -> None:
@@ -113,4 +114,4 @@ def show(security: "Security") -> None:
         message += (
             f"; on your own machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, and open it there"
         )
-    click.echo(message, err=True)
+    echo_line(message, err=True)

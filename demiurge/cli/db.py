@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from db.names import EXPORT_FORMATS
-from demiurge.cli.db_build import build
+from demiurge.cli.db_build import build, echo_grouped
 from demiurge.cli.db_upkeep import compact, remove, verify
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.output import (
@@ -19,8 +20,8 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
-from demiurge.cli.terminal import counted, echo_json, echo_table
-from files.names import printable
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -45,8 +46,8 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
         echo_json({**facts, "source_paths": [source.path for source in opened.sources]})
         return
     echo_table(str(database), ["what", "value"], info_rows(opened, facts))
-    for path, error in facts["failed"].items():
-        click.echo(printable(f"failed: {path}: {error}"), err=True)
+    echo_grouped("failed", list(facts["failed"].items()))
+    echo_grouped("warning", list(facts["warnings"].items()))
 
 
 def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
@@ -63,9 +64,10 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         "settings": opened.settings.to_dict(),
         "descriptors": list(opened.settings.names),
-        "missing": [path for path in paths if not (opened.root / path).is_file()],
+        "missing": [path for path in paths if not os.path.isfile(opened.root / path)],
         "tags": tag_counts(opened),
         "failed": {failure.path: failure.error for failure in opened.failures},
+        "warnings": opened.warnings,
     }
 
 
@@ -76,6 +78,8 @@ def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
     lengths = opened.units.n_samples
     longest = f" of {lengths.min()} to {lengths.max()} samples" if len(lengths) else ""
     problems = f"{len(facts['failed'])} failed, {len(facts['missing'])} not in the folder"
+    if facts["warnings"]:
+        problems += f", {len(facts['warnings'])} with a warning"
     tags = ", ".join(f"{tag} ({count})" for tag, count in facts["tags"].items())
     units = f"{opened.n_units} ({settings.units}){longest} at {settings.sample_rate} Hz"
     return [
@@ -122,7 +126,7 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
         )
         return
     done = "no longer tagged" if remove else "tagged"
-    click.echo(f"{database}: {counted(len(matched), 'source')} {done} {', '.join(tags)}")
+    echo_line(f"{database}: {counted(len(matched), 'source')} {done} {', '.join(tags)}")
 
 
 @command(
@@ -132,7 +136,7 @@ def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_js
     )
 )
 @database_argument
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=FILE_PATH)
 @click.option(
     "--format",
     "format_name",
@@ -155,7 +159,7 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
     if as_json:
         echo_json({"file": str(file), "format": format_name, "units": n_units})
     else:
-        click.echo(f"{file}: {counted(n_units, 'unit')} as {format_name}")
+        echo_line(f"{file}: {counted(n_units, 'unit')} as {format_name}")
 
 
 @command(
@@ -165,11 +169,11 @@ def export(database: Path, file: Path, format_name: str, force: bool, as_json: b
         "demiurge db import old_demiurge.json my.db",
     ),
 )
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=ANY_PATH)
 @database_argument
 @click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Folder of the audio; required for a new database.",
 )
 @json_option
@@ -184,7 +188,7 @@ def import_(files: tuple[Path, ...], database: Path, root: Path | None, as_json:
     if as_json:
         echo_json({"database": str(database), "sources": names})
     else:
-        click.echo(f"{database}: {counted(len(names), 'source')} imported")
+        echo_line(f"{database}: {counted(len(names), 'source')} imported")
 
 
 for part in (build, info, tag, remove, compact, verify, export, import_):

@@ -13,13 +13,15 @@ from db.columns import DESCRIPTOR_NAMES
 from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import database_argument, json_option
-from demiurge.cli.terminal import counted, echo_json, progress_bar
+from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from files.errors import ParameterError
-from files.names import printable
 
 if TYPE_CHECKING:
     from db.build import BuildReport
     from db.settings import DescriptorSettings
+
+SHOWN = 5  # names printed of many files for people; --json prints all
 
 analysis_option = partial(option, heading="The analysis")
 work_option = partial(option, heading="The work")
@@ -124,7 +126,7 @@ analysis_options = option_group(
         "demiurge db build my_sounds frames.db --units frame --descriptors mfcc",
     )
 )
-@click.argument("audio_dir", type=click.Path(path_type=Path))
+@click.argument("audio_dir", type=ANY_PATH)
 @database_argument
 @analysis_options
 @work_option(
@@ -204,6 +206,10 @@ def report_facts(database: Path, report: BuildReport) -> dict[str, Any]:
         "vanished": report.vanished,
         "pruned": report.pruned,
         "failed": dict(report.failed),
+        "read_anew": report.read_anew,
+        "warnings": dict(report.warnings),
+        "renders": report.renders,
+        "own_folders": report.own_folders,
         "audio_seconds": report.audio_seconds,
         "seconds": report.seconds,
     }
@@ -218,10 +224,43 @@ def echo_report(database: Path, report: BuildReport) -> None:
     took = f"{report.audio_seconds / 60:.1f} minutes of audio in {report.seconds:.1f} s"
     if report.audio_seconds:
         took += f", {report.audio_seconds / report.seconds:.0f} × real time"
-    click.echo(f"{database}: {', '.join(counts)}; {took}")
-    for name, error in report.failed:
-        click.echo(printable(f"  failed: {name}: {error}"), err=True)
+    echo_line(f"{database}: {', '.join(counts)}; {took}")
+    echo_grouped("failed", report.failed)
+    echo_grouped("warning", report.warnings)
+    if report.read_anew:
+        echo_names(
+            f"{counted(len(report.read_anew), 'file')} that an earlier build refused or cut short,"
+            " read anew",
+            report.read_anew,
+        )
+    if report.renders:
+        rendered = f"{counted(len(report.renders), 'file')} that Demiurge rendered, left out"
+        echo_names(rendered, report.renders)
+    if report.own_folders:
+        written = f"{counted(len(report.own_folders), 'folder')} that Demiurge wrote, left out"
+        echo_names(written, report.own_folders)
     if report.vanished:
         done = "removed" if report.pruned else "kept; remove them with --prune"
         vanished = counted(len(report.vanished), "source")
-        click.echo(f"  {vanished} no longer in the folder ({done})")
+        echo_line(f"  {vanished} no longer in the folder ({done})")
+
+
+def echo_names(what: str, names: list[str]) -> None:
+    """Print some of many names on one line."""
+    shown = ", ".join(names[:SHOWN])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    echo_line(f"  {what}: {shown}{more}")
+
+
+def echo_grouped(what: str, told: list[tuple[str, str]]) -> None:
+    """Print a text for each of many files on standard error, equal texts of many on one line."""
+    names_by_text: dict[str, list[str]] = {}
+    for name, text in told:
+        names_by_text.setdefault(text, []).append(name)
+    for text, names in names_by_text.items():
+        if len(names) == 1:
+            echo_line(f"  {what}: {names[0]}: {text}", err=True)
+            continue
+        shown = ", ".join(names[:SHOWN])
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        echo_line(f"  {what}: {len(names)} files: {text}: {shown}{more}", err=True)

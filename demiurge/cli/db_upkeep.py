@@ -9,8 +9,8 @@ import click
 
 from demiurge.cli.options.command import command
 from demiurge.cli.options.output import database_argument, json_option, root_option
-from demiurge.cli.terminal import counted, echo_json, progress_bar, quoted
-from files.names import printable
+from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
+from files.names import quoted
 
 if TYPE_CHECKING:
     from db.verify import Verification
@@ -39,14 +39,14 @@ def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         echo_json({"database": str(database), "removed": removed})
         return
-    click.echo(
+    echo_line(
         f"{database}: {counted(len(removed), 'source')} removed; free the space with: demiurge db"
         f" compact {quoted(database)}"
     )
     for name in removed[:SHOWN]:
-        click.echo(f"  {printable(name)}")
+        echo_line(f"  {name}")
     if len(removed) > SHOWN:
-        click.echo(f"  … and {len(removed) - SHOWN} more")
+        echo_line(f"  … and {len(removed) - SHOWN} more")
 
 
 @command(examples=("demiurge db compact my.db", "demiurge db compact my.db --json"))
@@ -64,7 +64,7 @@ def compact(database: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"database": str(database), "bytes_before": before, "bytes_after": after})
     else:
-        click.echo(f"{database}: {before / 1e6:.1f} MB of descriptors are now {after / 1e6:.1f} MB")
+        echo_line(f"{database}: {before / 1e6:.1f} MB of descriptors are now {after / 1e6:.1f} MB")
 
 
 @command(
@@ -119,16 +119,16 @@ def verification_facts(database: Path, found: Verification) -> dict[str, Any]:
 def echo_verification(database: Path, found: Verification, *, rows_only: bool) -> None:
     """Print the result of a check, and how to repair damage."""
     files = "" if rows_only else f", {counted(len(found.files), 'audio file')} changed or missing"
-    click.echo(
+    echo_line(
         f"{database}: {counted(found.sources, 'source')}, {counted(found.rows, 'row')} checked,"
         f" {len(found.damaged)} damaged{files}; {counted(found.dead_rows, 'row')} unused"
     )
     for name, problem in found.damaged + found.files:
-        click.echo(printable(f"  {name}: {problem}"), err=True)
+        echo_line(f"  {name}: {problem}", err=True)
     if found.repaired:
-        click.echo(
+        echo_line(
             f"  removed: {len(found.repaired)}; analyse them again with: demiurge db build"
             f" AUDIO_DIR {quoted(database)}"
         )
     elif found.damaged:
-        click.echo(f"  repair it with: demiurge db verify --repair {quoted(database)}")
+        echo_line(f"  repair it with: demiurge db verify --repair {quoted(database)}")

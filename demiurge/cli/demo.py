@@ -6,6 +6,7 @@ import click
 
 from demiurge.cli.options.command import command
 from demiurge.cli.options.output import force_option, json_option, random_seed_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import echo_json, progress_bar
 from files.errors import ParameterError
 
@@ -13,7 +14,7 @@ from files.errors import ParameterError
 @command(examples=("demiurge demo", "demiurge demo --out somewhere --random-seed 7"))
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     default=Path("demo"),
     show_default=True,
     help="Folder for the results.",

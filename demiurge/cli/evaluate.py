@@ -10,12 +10,14 @@ import click
 from demiurge.cli.options.command import command
 from demiurge.cli.options.models import echo_left_out, musicnn_option
 from demiurge.cli.options.output import (
+    check_output_folder,
     database_argument,
     json_option,
     random_seed_option,
     root_option,
 )
-from demiurge.cli.terminal import counted, echo_json, echo_table, progress_bar
+from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from demiurge.evaluate.evaluate import Evaluation
@@ -29,14 +31,12 @@ if TYPE_CHECKING:
     )
 )
 @database_argument
-@click.argument(
-    "models", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("models", metavar="MODEL…", nargs=-1, required=True, type=ANY_PATH)
 @click.option(
     "--seeds",
     "pieces",
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     required=True,
     help="Pieces that are not in DB. Three seeds of 20 s are cut from each.",
 )
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     "-o",
     "--out",
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     required=True,
     help="Folder for the continuations and the report. What it holds of an earlier run is used.",
 )
@@ -84,6 +84,7 @@ def evaluate(
     from demiurge.evaluate.picture import save_evaluation_picture
     from synth.musicnn import Musicnn
 
+    check_output_folder(out)
     embedding = Musicnn.find(musicnn)
     with progress_bar("evaluating", quiet=as_json) as progress:
         evaluation = evaluate_continuations(
@@ -124,9 +125,9 @@ def echo_evaluation(evaluation: Evaluation, out: Path) -> None:
     ]
     echo_table(title, ["what continues", *(column.label for column in COLUMNS)], rows)
     seeds = evaluation.reports[0].estimates
-    click.echo(
+    echo_line(
         f"  on grid by chance: {100 * seeds['grid_chance'].value:.0f} %; silence in the seeds:"
         f" {seeds['seed_silence'].value:.2f} s"
     )
-    click.echo(f"  in {out}/: evaluation.json and evaluation.png, with all 95 % intervals")
-    click.echo("    listening/index.html, to compare the continuations blindly, by ear")
+    echo_line(f"  in {out}/: evaluation.json and evaluation.png, with all 95 % intervals")
+    echo_line("    listening/index.html, to compare the continuations blindly, by ear")

@@ -9,9 +9,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from demiurge.cli.terminal import counted, echo_table
+from demiurge.cli.terminal import counted, echo_line, echo_table
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -113,16 +111,16 @@ def echo_plan(facts: dict[str, Any]) -> None:
     """Print a few lines about the whole plan, then a row for each step."""
     sources = facts["sources"]
     steps = facts["steps"]
-    click.echo(
+    echo_line(
         f"{facts['file']}: {facts['seconds']:.2f} s, {counted(len(steps), 'unit')} of"
         f" {counted(len(sources), 'source')}, {counted(facts['joins'], 'join')}; a unit without a"
         " join cost goes on from the one before"
     )
     if facts["rest_seconds"]:
-        click.echo(f"  rests for {facts['rest_seconds']:.2f} s")
-    click.echo(f"  database {facts['database']['id']}, corpus {facts['database']['root']}")
+        echo_line(f"  rests for {facts['rest_seconds']:.2f} s")
+    echo_line(f"  database {facts['database']['id']}, corpus {facts['database']['root']}")
     crossfade = [f"{name} {value}" for name, value in facts["crossfade"].items()]
-    click.echo(f"  crossfade {', '.join(crossfade)}")
+    echo_line(f"  crossfade {', '.join(crossfade)}")
     echo_missing(sources)
     rows = [step_cells(step, facts["sample_rate"]) for step in steps]
     used = [n for n in range(len(COLUMNS)) if any(row[n] for row in rows)]
@@ -132,11 +130,11 @@ def echo_plan(facts: dict[str, Any]) -> None:
 def echo_missing(sources: list[dict[str, Any]]) -> None:
     """Print which sources are missing, or that the corpus is."""
     if lost := [source["path"] for source in sources if source["missing"]]:
-        click.echo(
+        echo_line(
             f"  missing: {', '.join(lost)}; put them back, or say with --root where the corpus is"
         )
     if any(source["missing"] is None for source in sources):
-        click.echo(
+        echo_line(
             "  the folder of the corpus does not exist, so the plan cannot be played; name its new"
             " place with --root"
         )

@@ -13,8 +13,9 @@ import click
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.joins import JoinsAndFile, playback_options
 from demiurge.cli.options.output import check_output, force_option, json_option, root_option
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.render_report import level_facts, level_notes
-from demiurge.cli.terminal import echo_json, progress_bar
+from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 from playback.exports import EXPORTS
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from playback.plan import Plan
 
 output_option = partial(option, heading="What to make of the plan")
-path_type = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Wanted:
 
 
 wanted_options = option_group(
-    output_option("-o", "--out", type=path_type, help="The WAV, FLAC or OGG file to write."),
+    output_option("-o", "--out", type=FILE_PATH, help="The WAV, FLAC or OGG file to write."),
     output_option("--play", is_flag=True, help="Play it on the loudspeaker while rendering it."),
     output_option(
         "--device", help="Audio output for --play, a name or number. [default: the system's]"
@@ -66,12 +66,10 @@ wanted_options = option_group(
         help=f"Write {', '.join(export.help for export in EXPORTS.values())} beside OUT or PLAN;"
         " repeatable.",
     ),
-    output_option(
-        "--stems", type=path_type, help="Folder for an audio file of each source's part."
-    ),
+    output_option("--stems", type=ANY_PATH, help="Folder for an audio file of each source's part."),
     output_option(
         "--picture",
-        type=path_type,
+        type=FILE_PATH,
         help="Write a picture of OUT (sources, crossfades, spectrum) to this PNG.",
     ),
     output_option(
@@ -93,7 +91,7 @@ wanted_options = option_group(
         "demiurge playback out.plan.json --show",
     )
 )
-@click.argument("plan", type=path_type)
+@click.argument("plan", type=ANY_PATH)
 @wanted_options
 @playback_options
 @root_option
@@ -169,7 +167,7 @@ def play_aloud(
     with progress_bar("playing", quiet=quiet) as progress:
         played = listen(opened, render_options, gain_db=gain_db, device=device, progress=progress)
     if played.underruns:
-        click.echo(
+        echo_line(
             f"playback was interrupted {played.underruns} times: the machine was too busy",
             err=True,
         )
@@ -257,14 +255,14 @@ def written_facts(plan: Plan, written: WrittenOutputs) -> dict[str, Any]:
 def echo_written(plan: Plan, written: WrittenOutputs, out: Path | None, lufs: float | None) -> None:
     """Print the files that were written, and what was left out."""
     if out and written.summary:
-        click.echo(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {written.n_steps} units")
+        echo_line(f"{out}: {plan.n_samples / plan.sample_rate:.2f} s, {written.n_steps} units")
         for note in level_notes(written.summary, lufs):
-            click.echo(f"  {note}")
+            echo_line(f"  {note}")
     for path in written.files:
         if path != out:
-            click.echo(path)
+            echo_line(str(path))
     for source, problem in written.skipped.items():
-        click.echo(f"skipped {source}{silence_text(plan, source)}: {problem}", err=True)
+        echo_line(f"skipped {source}{silence_text(plan, source)}: {problem}", err=True)
 
 
 def silence_text(plan: Plan, source: str) -> str:

@@ -12,8 +12,9 @@ from click.core import ParameterSource
 from demiurge.cli.candidate_table import candidate_table
 from demiurge.cli.options.command import Option, command
 from demiurge.cli.options.output import json_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.search import THE_PATH, query_search, units_option
-from demiurge.cli.terminal import echo_json, echo_table, progress_bar
+from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from db.database import Database
@@ -36,8 +37,8 @@ SHOWN_EXPLAINED = 5
         "demiurge query seed.wav my.db -k 5 --explain --min-reuse 2",
     )
 )
-@click.argument("seed_file", metavar="SEED", type=click.Path(path_type=Path))
-@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@click.argument("seed_file", metavar="SEED", type=ANY_PATH)
+@click.argument("database", metavar="DB", type=ANY_PATH)
 @units_option(
     "-k",
     type=click.IntRange(1),
@@ -196,4 +197,4 @@ def echo_counts(counts: dict[str, int]) -> None:
     from query.filters import counts_text
 
     if len(counts) > 1:
-        click.echo("units left by the filters: " + counts_text(counts))
+        echo_line("units left by the filters: " + counts_text(counts))

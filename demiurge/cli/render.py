@@ -18,6 +18,7 @@ from demiurge.cli.options.output import (
     json_option,
     root_option,
 )
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.sampling import forecast_option, scoring_options
 from demiurge.cli.options.search import mosaic_search, render_search, units_option
 from demiurge.cli.render_report import echo_results
@@ -40,9 +41,9 @@ DEFAULT_SECONDS = 10.0
         " --temperature 0.8",
     )
 )
-@click.argument("seed", type=click.Path(path_type=Path))
-@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("seed", type=ANY_PATH)
+@click.argument("database", metavar="DB", type=ANY_PATH)
+@click.argument("model", type=ANY_PATH)
 @audio_out_option
 @forecast_option(
     "--seconds",
@@ -123,8 +124,8 @@ def render(
         " 'mfcc0>-200'",
     )
 )
-@click.argument("target", type=click.Path(path_type=Path))
-@click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+@click.argument("target", type=ANY_PATH)
+@click.argument("database", metavar="DB", type=ANY_PATH)
 @audio_out_option
 @mosaic_search
 @render_options_group

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from audio.decibels import to_decibels
-from demiurge.cli.terminal import counted, echo_json, quoted
+from demiurge.cli.terminal import counted, echo_json, echo_line
+from files.names import quoted
 
 if TYPE_CHECKING:
     from demiurge.continuation import Continuation
@@ -31,20 +30,20 @@ def echo_results(results: list[RenderResult], lufs: float | None, *, as_json: bo
 
 def echo_result(result: RenderResult, lufs: float | None) -> None:
     facts = result_facts(result)
-    click.echo(
+    echo_line(
         f"{result.wav}: {facts['seconds']:.2f} s of {facts['steps']} units"
         f" ({facts['distinct_units']} distinct) from {facts['sources']} sources,"
         f" {facts['joins']} joins"
     )
     if result.continuation:
         for note in continuation_notes(result.continuation, stretch_range(result.plan)):
-            click.echo(f"  {note}")
+            echo_line(f"  {note}")
     if facts["rest_seconds"]:
-        click.echo(f"  rests for {facts['rest_seconds']:.2f} s")
+        echo_line(f"  rests for {facts['rest_seconds']:.2f} s")
     for note in level_notes(result.summary, lufs):
-        click.echo(f"  {note}")
+        echo_line(f"  {note}")
     plan = result.plan_file
-    click.echo(
+    echo_line(
         f"{plan}: the plan; edit it and render it again with: demiurge playback {quoted(plan)} -o"
         " NEW.wav"
     )

@@ -11,11 +11,13 @@ import click
 
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.output import check_output, force_option, json_option
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.options.sampling import forecast_option, sampling_options
 from demiurge.cli.sequencer_evaluation import evaluate
 from demiurge.cli.sequencer_training import compare, train
-from demiurge.cli.terminal import echo_json, quoted
+from demiurge.cli.terminal import echo_json, echo_line
 from files.errors import ParameterError
+from files.names import quoted
 
 if TYPE_CHECKING:
     from sequencer.sampling import SamplingOptions
@@ -33,10 +35,8 @@ def sequencer() -> None:
         " --temperature 0.8 -o next.json",
     )
 )
-@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument(
-    "seed_files", metavar="SEED…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("model", metavar="MODEL", type=ANY_PATH)
+@click.argument("seed_files", metavar="SEED…", nargs=-1, required=True, type=ANY_PATH)
 @forecast_option(
     "--steps", type=click.IntRange(1), help="Number of steps to forecast, instead of --seconds."
 )
@@ -54,7 +54,7 @@ def sequencer() -> None:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     required=True,
     help="The forecast file (JSON) to write.",
 )
@@ -111,8 +111,8 @@ def forecast(
 def echo_forecasts(written: list[dict[str, Any]]) -> None:
     """Print the files that were written, and what to do with them."""
     for one in written:
-        click.echo(f"{one['forecast']}: {one['steps']} steps ({one['seconds']:.2f} s)")
-    click.echo(f"find units for it with: demiurge query {quoted(written[0]['forecast'])} DB")
+        echo_line(f"{one['forecast']}: {one['steps']} steps ({one['seconds']:.2f} s)")
+    echo_line(f"find units for it with: demiurge query {quoted(written[0]['forecast'])} DB")
 
 
 def forecast_paths(out: Path, seeds: tuple[Path, ...], variations: int) -> list[Path]:
@@ -148,8 +148,8 @@ def models(as_json: bool) -> None:
         echo_json({"architectures": architectures, "heads": list(HEADS)})
         return
     for name, sizes in architectures.items():
-        click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in sizes.items())}")
-    click.echo(f"heads: {', '.join(HEADS)}")
+        echo_line(f"{name}: {', '.join(f'{key} {value}' for key, value in sizes.items())}")
+    echo_line(f"heads: {', '.join(HEADS)}")
 
 
 for part in (train, forecast, evaluate, compare, models):

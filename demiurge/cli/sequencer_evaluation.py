@@ -18,7 +18,8 @@ from demiurge.cli.options.output import (
     json_option,
     random_seed_option,
 )
-from demiurge.cli.terminal import counted, echo_json, echo_table, progress_bar
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from demiurge.cli.terminal import counted, echo_json, echo_line, echo_table, progress_bar
 from files.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,13 +35,11 @@ if TYPE_CHECKING:
         "demiurge sequencer evaluate my.model my.db --picture forecasts.png",
     )
 )
-@click.argument(
-    "model_dirs", metavar="MODEL…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("model_dirs", metavar="MODEL…", nargs=-1, required=True, type=ANY_PATH)
 @database_argument
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help="Write a picture of the forecasts' spread and of rollouts to this PNG.",
 )
 @random_seed_option()
@@ -70,11 +69,11 @@ def evaluate(
 def lines_of_progress(label: str, *, quiet: bool) -> Iterator[Progress]:
     """Show a progress bar; where there is no terminal, a line on standard error for each model."""
 
-    def echo_line(done: int, total: int, model: str) -> None:
-        click.echo(f"{label} {model}: {done} of {total} done", err=True)
+    def echo_model(done: int, total: int, model: str) -> None:
+        echo_line(f"{label} {model}: {done} of {total} done", err=True)
 
     with progress_bar(label, quiet=quiet) as progress:
-        yield progress if quiet or sys.stderr.isatty() else echo_line
+        yield progress if quiet or sys.stderr.isatty() else echo_model
 
 
 def evaluate_models(
@@ -104,7 +103,7 @@ def evaluate_models(
             )
     if added := added_sources(next(iter(models.values())), sequences):
         came = f"{counted(len(added), 'source')} added to {database} since the training"
-        click.echo(f"left out: {came}", err=True)
+        echo_line(f"left out: {came}", err=True)
     if as_json:
         echo_json(to_document(found, floors))
     else:

@@ -15,6 +15,7 @@ from demiurge.cli.options.output import (
     json_option,
     random_seed_option,
 )
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.training import (
     STOPPED,
     THE_TRAINING,
@@ -29,7 +30,7 @@ from demiurge.cli.options.training import (
     training_option,
 )
 from demiurge.cli.sequencer_evaluation import evaluate_models, lines_of_progress
-from demiurge.cli.terminal import counted, echo_json, progress_bar
+from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 from sequencer.names import ARCHITECTURES, HEADS
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ training_options = option_group(
     )
 )
 @database_argument
-@click.argument("model_dir", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument("model_dir", metavar="MODEL", type=ANY_PATH)
 @training_options
 @resume_option("give the same options")
 @track_option
@@ -139,7 +140,7 @@ def train(
     from training.distributed import Distributed
 
     is_main = Distributed().is_main
-    check_output(model_dir, force=force or resume or not is_main)
+    check_output(model_dir, force=force or resume or not is_main, is_folder=True)
     opened = Database(database)
     with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
         summary = train_forecaster(
@@ -170,18 +171,18 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     best = f"epoch {summary.best_epoch} of {summary.epochs} is the best"
     if summary.stopped_by == "interrupt":
         best = f"stopped within epoch {summary.epochs}, best in epoch {summary.best_epoch}"
-    click.echo(
+    echo_line(
         f"{model_dir}: {summary.architecture} with {summary.head} head, {best},"
         f" {summary.seconds:.0f} s{STOPPED.get(summary.stopped_by, '')}"
     )
-    click.echo(
+    echo_line(
         f"  trained on {summary.train_steps} steps of {counted(summary.train_sources, 'source')};"
         f" validation loss {summary.validation_loss:.3f} {HEADS[summary.head].loss_unit} on"
         f" {summary.validation_steps} steps of {counted(summary.validation_sources, 'other')},"
         f" split by {summary.split_by}  {sparkline(summary.validation_losses)}"
     )
     if summary.train_steps < FEW_STEPS:
-        click.echo(
+        echo_line(
             "  that is little to learn from, so forecasts may be poor: use half an hour or more of"
             " loops, music or continuous playing; demiurge mosaic needs no forecast"
         )
@@ -194,7 +195,7 @@ def echo_summary(model_dir: Path, summary: ForecasterSummary) -> None:
     )
 )
 @database_argument
-@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT_DIR", type=ANY_PATH)
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),

@@ -22,10 +22,11 @@ from demiurge.cli.options.output import (
     force_option,
     json_option,
 )
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.synth_evaluation import evaluate
 from demiurge.cli.synth_generate import generate
 from demiurge.cli.synth_training import train_generator, train_vocoder
-from demiurge.cli.terminal import counted, echo_json
+from demiurge.cli.terminal import counted, echo_json, echo_line
 from demiurge.shipped import MODELS, SHIPPED, shipped_names
 from files.errors import ParameterError
 
@@ -46,7 +47,7 @@ def synth() -> None:
         "demiurge synth resynth my_seed.wav my.vocoder -o again.flac --force --json",
     )
 )
-@click.argument("audio", metavar="AUDIO", type=click.Path(path_type=Path))
+@click.argument("audio", metavar="AUDIO", type=ANY_PATH)
 @vocoder_argument
 @audio_out_option
 @force_option
@@ -77,7 +78,7 @@ def resynth(audio: Path, vocoder_dir: Path, out: Path, force: bool, as_json: boo
         echo_json({**facts, "gain": float(gain)})
         return
     lowered = f", lowered by {-to_decibels(gain):.1f} dB to stay below full scale"
-    click.echo(
+    echo_line(
         f"{out}: {facts['seconds']:.2f} s at {sample_rate} Hz, {counted(channels, 'channel')}"
         f"{lowered if gain < 1 else ''}"
     )
@@ -104,11 +105,11 @@ def write_audio(out: Path, samples: Any, sample_rate: int) -> None:
         " std.npy",
     ),
 )
-@click.argument("checkpoint", metavar="CKPT", type=click.Path(path_type=Path))
+@click.argument("checkpoint", metavar="CKPT", type=ANY_PATH)
 @model_argument
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     required=True,
     help="JSON file with the network's sizes.",
 )
@@ -116,7 +117,7 @@ def write_audio(out: Path, samples: Any, sample_rate: int) -> None:
     "--statistics",
     nargs=2,
     metavar="MEAN STD",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Mean and deviation of a UNAGAN's training mels, as .npy. [default: none; the model makes"
     " normalised mels]",
 )
@@ -158,12 +159,12 @@ def import_(
         }
         echo_json(facts)
         return
-    click.echo(
+    echo_line(
         f"{model_dir}: {model.architecture} of {parameters / 1e6:.2f} million parameters;"
         f" {mel.n_mels} mel bands every {mel.hop_length} samples at {mel.sample_rate} Hz"
     )
     if note:
-        click.echo(f"  {note}; import it again with --statistics MEAN STD")
+        echo_line(f"  {note}; import it again with --statistics MEAN STD")
 
 
 @command(examples=("demiurge synth models", "demiurge synth models --json"))
@@ -186,10 +187,10 @@ def models(as_json: bool) -> None:
     for name, sizes in generators.items():
         rows |= {f"generator {name}, size {size}": values for size, values in sizes.items()}
     for name, values in rows.items():
-        click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+        echo_line(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
     for kind, (first, *others) in shipped.items():
         names = [f"{SHIPPED} ({first})", *(f"{SHIPPED}:{name}" for name in others)]
-        click.echo(f"{kind}s that come with Demiurge: {', '.join(names)}")
+        echo_line(f"{kind}s that come with Demiurge: {', '.join(names)}")
 
 
 for part in (generate, resynth, train_vocoder, train_generator, evaluate, import_, models):

@@ -24,9 +24,10 @@ from demiurge.cli.options.output import (
     json_option,
     random_seed_option,
 )
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from demiurge.cli.synth_evaluation_infilling import evaluate_infilling
 from demiurge.cli.synth_evaluation_report import echo_folders, echo_generator, echo_vocoders
-from demiurge.cli.terminal import echo_json, progress_bar
+from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ def evaluate() -> None:
         " mels.png --json",
     ),
 )
-@click.argument(
-    "vocoder_dirs", metavar="VOCODER…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("vocoder_dirs", metavar="VOCODER…", nargs=-1, required=True, type=ANY_PATH)
 @audio_argument
 @click.option(
     "--seconds",
@@ -67,7 +66,7 @@ def evaluate() -> None:
 )
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help="Write the spectrograms of one excerpt to this PNG.",
 )
 @musicnn_option
@@ -183,10 +182,8 @@ def evaluate_generator(
         " 5 --json",
     ),
 )
-@click.argument("reference_dir", metavar="REFERENCE", type=click.Path(path_type=Path))
-@click.argument(
-    "audio_dirs", metavar="AUDIO_DIR…", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("reference_dir", metavar="REFERENCE", type=ANY_PATH)
+@click.argument("audio_dirs", metavar="AUDIO_DIR…", nargs=-1, required=True, type=ANY_PATH)
 @minutes_option
 @musicnn_option
 @random_seed_option()
@@ -229,7 +226,7 @@ def find_embedding(folder: Path | None) -> Musicnn | None:
     from synth.musicnn import Musicnn
 
     if folder is None and importlib.util.find_spec("musicnn") is None:
-        click.echo(
+        echo_line(
             "FAD, KAD and tags are left out; for them: pip install --no-deps musicnn==0.1.0, or"
             " --musicnn DIR",
             err=True,

@@ -17,6 +17,7 @@ from demiurge.cli.options.models import (
     vocoder_argument,
 )
 from demiurge.cli.options.output import json_option, random_seed_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.synth_evaluation_report import echo_infilling
 from demiurge.cli.terminal import echo_json, progress_bar
 
@@ -34,7 +35,7 @@ from demiurge.cli.terminal import echo_json, progress_bar
 @audio_argument
 @click.option(
     "--copy-from",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Copy passages from the audio below this folder. [default: other files of AUDIO_DIR]",
 )
 @click.option(

@@ -6,9 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from demiurge.cli.terminal import echo_table
+from demiurge.cli.terminal import echo_line, echo_table
 
 if TYPE_CHECKING:
     from synth.audio_distance import AudioDistances
@@ -40,27 +38,27 @@ def echo_vocoders(audio_dir: Path, scores: list[VocoderScore]) -> None:
     title = f"{audio_dir}: distance from the original audio; lower is better"
     echo_table(title, ["vocoder", "mel L1", "STFT", *heard, speed], rows)
     if any(score.fad_is_biased for score in scores):
-        click.echo(BIASED)
+        echo_line(BIASED)
 
 
 def echo_folders(reference_dir: Path, report: FoldersReport) -> None:
     """Print a row for each folder."""
     echo_distances(reference_dir, report.clips, report.distances)
     if report.fad_is_biased:
-        click.echo(BIASED)
+        echo_line(BIASED)
 
 
 def echo_generator(audio_dir: Path, report: GeneratorReport) -> None:
     """Print the distances, measures of music, and figures for monotony and copying."""
     echo_distances(audio_dir, report.clips, report.distances)
-    click.echo(
+    echo_line(
         "  best possible: recordings, other half; nothing learnt: their frames in random order, and"
         " white noise"
     )
     echo_music(report.music)
     echo_diversity(report.diversity)
     if report.fad_is_biased:
-        click.echo(BIASED)
+        echo_line(BIASED)
 
 
 def echo_infilling(audio_dir: Path, report: InfillingReport) -> None:
@@ -102,11 +100,11 @@ def echo_music(music: dict[str, MusicMeasures]) -> None:
 
 def echo_diversity(found: Diversity) -> None:
     """Print how far clips are from one another, and from recordings."""
-    click.echo(
+    echo_line(
         f"  spread of clips: {found.spread:.3f}, of recordings: {found.recorded_spread:.3f}; much"
         " less means monotony"
     )
-    click.echo(
+    echo_line(
         f"  nearest recording: {found.nearest:.3f} (5 % below {found.near:.3f}, at least"
         f" {found.closest:.3f}), from another recording: {found.recorded_nearest:.3f} (5 % below"
         f" {found.recorded_near:.3f}, at least {found.recorded_closest:.3f}); less means copying"

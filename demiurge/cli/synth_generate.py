@@ -18,9 +18,9 @@ from demiurge.cli.options.models import (
     vocoder_argument,
 )
 from demiurge.cli.options.output import force_option, json_option, random_seed_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.training import device_option, precision_option
-from demiurge.cli.terminal import counted, echo_json, progress_bar
-from files.names import printable
+from demiurge.cli.terminal import counted, echo_json, echo_line, progress_bar
 
 if TYPE_CHECKING:
     from synth.file_request import FileRequest
@@ -74,7 +74,7 @@ generate_options = option_group(
 )
 @generator_argument
 @vocoder_argument
-@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT_DIR", type=ANY_PATH)
 @generate_options
 @file_request_options
 @precision_option()
@@ -137,11 +137,11 @@ def echo_summary(out: Path, summary: GenerateSummary) -> None:
     if summary.made:
         made += f" in {summary.seconds:.1f} s, {summary.real_time:.0f} × real time"
     minutes = summary.audio_seconds / 60
-    click.echo(f"{out}: {made}, {summary.kept} were there; {minutes:.1f} minutes of audio")
+    echo_line(f"{out}: {made}, {summary.kept} were there; {minutes:.1f} minutes of audio")
     for note in summary.notes:
-        click.echo(printable(f"  {note}"))
+        echo_line(f"  {note}")
     if summary.redone:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.redone.items())
-        click.echo(f"  broken, and made again with other random numbers: {reasons}")
+        echo_line(f"  broken, and made again with other random numbers: {reasons}")
     for name in summary.failed:
-        click.echo(f"  failed: {name}: broken with all random numbers that were tried", err=True)
+        echo_line(f"  failed: {name}: broken with all random numbers that were tried", err=True)

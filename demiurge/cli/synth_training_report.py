@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from demiurge.cli.options.models import echo_left_out
 from demiurge.cli.options.training import STOPPED
-from demiurge.cli.terminal import quoted
+from demiurge.cli.terminal import echo_line
 from demiurge.shipped import shipped_vocoders
+from files.names import quoted
 from synth.names import GENERATORS
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def echo_mel(model_dir: Path, mel: MelSettings, options: Options) -> None:
     needed = ""
     if makes_mels(options) and not has_shipped_vocoder(mel):
         needed = "; it needs a vocoder that is trained with the same --mel"
-    click.echo(
+    echo_line(
         f"{model_dir}: for mono audio at {mel.sample_rate} Hz, nothing above"
         f" {mel.f_max / 1000:g} kHz{needed}",
         err=True,
@@ -56,18 +55,18 @@ def echo_summary(model_dir: Path, summary: AudioTrainingSummary, options: Option
 
     measure = MEASURES.get(summary.architecture, "mel and STFT distance")
     baselines = ", ".join(f"{name}: {value:.3f}" for name, value in summary.baselines.items())
-    click.echo(
+    echo_line(
         f"{model_dir}: {summary.architecture}, {best_text(summary)}, {summary.seconds:.0f} s in"
         f" all{STOPPED.get(summary.stopped_by, '')}"
     )
-    click.echo(
+    echo_line(
         f"  trained on {summary.train_seconds / 60:.1f} minutes of audio; validation on"
         f" {summary.validation_seconds:.0f} s more: {measure} {summary.validation_loss:.3f} "
         f" {sparkline(summary.validation_losses)}"
     )
-    click.echo(f"  lower is better{'; ' if baselines else ''}{baselines}")
+    echo_line(f"  lower is better{'; ' if baselines else ''}{baselines}")
     if summary.n_padded:
-        click.echo(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
+        echo_line(f"  files shorter than an excerpt, followed by silence: {summary.n_padded}")
     echo_left_out(summary.left_out)
 
 
@@ -87,9 +86,9 @@ def echo_next(model_dir: Path, mel: MelSettings, options: Options) -> None:
     """Print where to find samples, and a command to try the model with."""
     model = quoted(model_dir)
     if sounds := sorted(model_dir.glob("samples/step-*.wav")):
-        click.echo(f"  listen to {sounds[-1]}")
+        echo_line(f"  listen to {sounds[-1]}")
     if makes_mels(options):
         vocoder = "shipped" if has_shipped_vocoder(mel) else "VOCODER"
-        click.echo(f"  next: demiurge synth generate {model} {vocoder} generated --minutes 1")
+        echo_line(f"  next: demiurge synth generate {model} {vocoder} generated --minutes 1")
     else:
-        click.echo(f"  next: demiurge synth resynth AUDIO {model} -o again.wav")
+        echo_line(f"  next: demiurge synth resynth AUDIO {model} -o again.wav")

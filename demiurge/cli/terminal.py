@@ -1,11 +1,9 @@
 """Output of the commands: JSON for programs, tables and progress bars for people."""
 
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -21,9 +19,9 @@ def echo_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=1, allow_nan=False, default=str))
 
 
-def quoted(path: str | Path) -> str:
-    """Return a path quoted for the shell, for commands that the user may copy."""
-    return shlex.quote(printable(str(path)))
+def echo_line(text: str, *, err: bool = False) -> None:
+    """Print a line, whatever the names in it."""
+    click.echo(printable(text), err=err)
 
 
 def counted(count: int, noun: str) -> str:
@@ -45,15 +43,17 @@ def progress_bar(label: str, *, quiet: bool = False, counted: bool = True) -> It
     from rich.console import Console
 
     columns: list[rich_progress.ProgressColumn] = [
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),
         rich_progress.TimeRemainingColumn(),
-        rich_progress.TextColumn("{task.fields[label]}"),
+        rich_progress.TextColumn("{task.fields[label]}", markup=False),
     ]
     if counted:
         columns.insert(2, rich_progress.MofNCompleteColumn())
-    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, label="")
+    with rich_progress.Progress(
+        *columns, console=Console(stderr=True, markup=False, emoji=False), transient=True
+    ) as bar:
+        task = bar.add_task(printable(label), label="")
 
         def update(done: int, total: int, label: str = "") -> None:
             bar.update(task, completed=done, total=total, label=printable(label))
@@ -72,7 +72,7 @@ def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     width = None if sys.stdout.isatty() else TABLE_COLUMNS
     # names of files may look like rich's markup
     console = Console(width=width, markup=False, emoji=False)
-    table = Table(title=title, title_justify="left")
+    table = Table(title=printable(title), title_justify="left")
     for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
         numeric = all(cell.lstrip("-")[:1].isdigit() or not cell for cell in cells)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")

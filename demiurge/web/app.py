@@ -24,6 +24,7 @@ from demiurge.web.units import UnitViews
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError
 from files.names import printable
+from files.system import SYSTEM_ERRORS, error_message
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {
@@ -32,6 +33,8 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".json": "application/json",
 }
+# answered with their message; any other error is a 500, and its traceback is in the terminal
+KNOWN_ERRORS = (HTTPException, DemiurgeError, *SYSTEM_ERRORS)
 TITLES = {404: "Not found", 410: "No longer there"}
 
 
@@ -65,7 +68,7 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
     app = Starlette(
         routes=[*routes, Route("/events", workspace.events.answer), static_route()],
         middleware=[Middleware(Guard, security=security)],
-        exception_handlers={HTTPException: failed, DemiurgeError: failed},
+        exception_handlers=dict.fromkeys(KNOWN_ERRORS, failed),
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -75,10 +78,10 @@ def create_app(workspace: Workspace, security: Security) -> Starlette:
 def error_page(request: Request, workspace: Workspace, error: Exception) -> Response:
     """Answer with an error, as a page for browsers and as JSON for scripts.
 
-    A `DemiurgeError` is a 422.
+    All but an `HTTPException` are a 422.
     """
     status = 422
-    message = str(error)
+    message = error_message(error)
     headers = None
     if isinstance(error, HTTPException):
         status = error.status_code

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from demiurge.web.workspace import Workspace
+from files.names import quoted
 
 TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
 
@@ -36,7 +37,12 @@ def page(
 def shared_context(request: Request, workspace: Workspace) -> dict[str, Any]:
     """Return the variables that every template uses."""
     database = workspace.database
-    facts = {"name": workspace.name, "units": database.n_units, "sources": len(database.sources)}
+    facts = {
+        "name": workspace.name,
+        "word": quoted(database.path.resolve().name),  # of a command
+        "units": database.n_units,
+        "sources": len(database.sources),
+    }
     return {
         "nonce": request.scope.get("nonce", ""),
         "database": facts,

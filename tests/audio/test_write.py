@@ -376,7 +376,8 @@ def test_full_disk_is_told_wherever_it_strikes(tmp_path, suffix, bits, left_out)
         timeout=60,
     )
     expected = (
-        f"{path}: cannot be written (File too large); free some space or choose another place"
+        f"{path}: cannot be written (File too large); raise the limit of ulimit -f, or choose a"
+        " disk that holds files of this size"
     )
     assert (done.stdout.strip(), done.stderr) == (expected, "")
 

@@ -232,8 +232,42 @@ def test_unknown_units_are_refused(units):
 
 
 @pytest.mark.parametrize(
-    ("shortest", "longest"), [(0, 100), (-1, 100), (100, 150), (60, float("inf"))]
+    ("shortest", "longest", "told"),
+    [
+        (0, 100, "min_unit_ms=0 must be above 0"),
+        (-1, 100, "min_unit_ms=-1 must be above 0"),
+        (100, 150, "longest unit must last at least twice the shortest"),
+        (60, float("inf"), "max_unit_ms=inf must be above 0 and at most 3600000"),
+        ("60", 100, "min_unit_ms='60' must be above 0"),
+    ],
 )
-def test_unit_limits_that_cannot_hold_are_refused(shortest, longest):
-    with pytest.raises(ParameterError, match="longest unit must last at least twice the shortest"):
+def test_unit_limits_that_cannot_hold_are_refused(shortest, longest, told):
+    with pytest.raises(ParameterError, match=told):
         DescriptorSettings(units="onset", min_unit_ms=shortest, max_unit_ms=longest)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("sample_rate", 999, "must be an integer from 1000 to 768000"),
+        ("hop_length", 1 << 18, "must be an integer from 1 to 131072"),
+        ("hop_length", 4, "must be at least 12 at sample_rate=44100 and n_fft=2048"),
+        ("hop_length", True, "must be an integer"),
+        ("n_fft", 10**9, "must be an integer from 2 to 131072"),
+        ("n_fft", 2048.0, "must be an integer"),
+        ("n_mels", 2**62, "must be an integer from 1 to 1024"),
+        ("n_mfcc", 129, "must not exceed n_mels=128"),
+        ("delta_width", 8, "must be odd"),
+        ("delta_width", None, "must be an integer"),
+        ("descriptors", "mfcc", "must be a list"),
+        ("descriptors", [7], "7 is not known"),
+        ("units", 7, "must be frame, fixed:MS"),
+        ("units", "fixed:1e300", "at most 3600000"),
+        ("units", "fixed:nan", "must be frame, fixed:MS"),
+        ("window_centre", [], "must be 'span' or 'start'"),
+    ],
+)
+def test_settings_outside_their_ranges_are_refused(name, value, told):
+    stored = DescriptorSettings().to_dict() | {name: value}
+    with pytest.raises(ParameterError, match=told):
+        DescriptorSettings.from_dict(stored)

@@ -11,7 +11,8 @@ import soundfile as sf
 from click.testing import CliRunner
 
 from demiurge.cli import main
-from demiurge.cli.terminal import counted, quoted
+from demiurge.cli.terminal import counted
+from files.names import quoted
 
 
 def test_shown_commands_can_be_copied_whatever_a_folder_is_called():

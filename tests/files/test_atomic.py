@@ -65,7 +65,7 @@ def test_a_folder_is_no_file(tmp_path):
 def test_a_folder_that_is_missing_is_named_with_the_remedy(tmp_path):
     with pytest.raises(
         ParameterError,
-        match=r"no/a.txt: cannot be written \(No such file or directory\); choose a folder that",
+        match=r"no/a.txt: cannot be written \(No such file or directory\); check the name",
     ):
         write_text(tmp_path / "no" / "a.txt", "text")
 

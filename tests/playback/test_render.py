@@ -532,7 +532,7 @@ def test_the_longest_name_that_a_disk_takes_can_be_written(tmp_path, music):
         (
             "no/o.wav",
             OutputOptions(),
-            "cannot be written .No such file or directory.; choose a folder",
+            "cannot be written .No such file or directory.; check the name",
         ),
         ("o.mp3", OutputOptions(), "the suffix '.mp3' must be one of .wav, .flac, .ogg"),
         ("o.ogg", OutputOptions("16"), "bits='16' does not apply to OGG"),
@@ -554,7 +554,7 @@ def test_a_folder_without_permission_is_refused(tmp_path, music):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(
         ParameterError,
-        match="cannot be written .Permission denied.; choose a folder that you can write to",
+        match="cannot be written .Permission denied.; change the permissions",
     ):
         render(music, tmp_path / "locked" / "o.wav")
 
@@ -616,7 +616,7 @@ def test_a_full_disk_is_told_and_no_part_is_left(tmp_path, music, what):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     name = "o.wav" if what != "stems" else f"1 {Path(music.steps[0].source).stem}.wav"
     assert (
-        f"{tmp_path / 'out' / name}: cannot be written (File too large); free some space"
+        f"{tmp_path / 'out' / name}: cannot be written (File too large); raise the limit"
         in done.stdout
     ), done.stderr
     assert list((tmp_path / "out").iterdir()) == []

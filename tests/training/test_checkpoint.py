@@ -91,7 +91,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_folder(tmp_path, monkeypat
     )
     with pytest.raises(
         ParameterError,
-        match="m: cannot be saved .*the disk is probably full.; free some space and run the com",
+        match="m: cannot be saved .*the disk is probably full.; free some space or choose",
     ):
         save_training_state(tmp_path / "m", {"weights": torch.zeros(100_000)})
     assert not (tmp_path / "m").exists()

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.command import option, option_group
+from demiurge.cli.options.paths import ANY_PATH
 
 if TYPE_CHECKING:
     from synth.file_request import FileRequest
 
 file_option = partial(option, heading="From sounds (flows only)")
-path_option = partial(file_option, metavar="FILE", type=click.Path(path_type=Path))
+path_option = partial(file_option, metavar="FILE", type=ANY_PATH)
 
 
 def make_request(

@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.output import check_output
+from demiurge.cli.options.paths import ANY_PATH
+from demiurge.cli.terminal import echo_line
 from demiurge.shipped import model_path, vocoder_path
 from files.errors import ParameterError
-from files.names import printable
 
 if TYPE_CHECKING:
     from synth.generator import Generator
     from synth.mel import MelSettings
     from synth.vocoder import Vocoder
 
-path_argument = partial(click.argument, type=click.Path(path_type=Path))
+path_argument = partial(click.argument, type=ANY_PATH)
 audio_argument = path_argument("audio_dir", metavar="AUDIO_DIR")
 model_argument = path_argument("model_dir", metavar="MODEL")
 generator_argument = path_argument("generator_dir", metavar="GENERATOR")
 vocoder_argument = path_argument("vocoder_dir", metavar="VOCODER")
 musicnn_option = click.option(
     "--musicnn",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Folder of the unpacked package musicnn. [default: the installed one]",
 )
 
@@ -34,7 +35,7 @@ def echo_left_out(left_out: dict[str, str]) -> None:
     """Print the audio files that could not be used, with the reasons."""
     for name, reason in left_out.items():
         reason = reason.removeprefix(f"{Path(name).name}: ")  # noqa: PLW2901
-        click.echo(printable(f"  left out: {name}: {reason}"), err=True)
+        echo_line(f"  left out: {name}: {reason}", err=True)
 
 
 def exit_if_left_out(left_out: dict[str, str]) -> None:
@@ -62,7 +63,7 @@ def check_model_output(path: Path, *, force: bool) -> None:
             f"{path} exists and holds no model; it is not replaced, even with --force: give"
             " another name"
         )
-    check_output(path, force=force)
+    check_output(path, force=force, is_folder=True)
 
 
 def load_vocoder(name: Path, mel: MelSettings | None = None) -> Vocoder:

@@ -1,26 +1,28 @@
 """Options that many commands have, and early checks of their output files."""
 
+import errno
+import os
 from pathlib import Path
 
 import click
 
 from demiurge.cli.options.command import Decorator, option
+from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
+from files.atomic import cannot_write
 from files.errors import ParameterError
 from files.names import check_name
 
-database_argument = click.argument("database", metavar="DB", type=click.Path(path_type=Path))
+database_argument = click.argument("database", metavar="DB", type=ANY_PATH)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
 )
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
-root_option = click.option(
-    "--root", type=click.Path(path_type=Path), help="Folder of the corpus, if it has moved."
-)
+root_option = click.option("--root", type=ANY_PATH, help="Folder of the corpus, if it has moved.")
 audio_out_option = option(
     "-o",
     "--out",
     heading="The file",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     required=True,
     help="The WAV, FLAC or OGG file to write.",
 )
@@ -37,21 +39,44 @@ def random_seed_option(heading: str = "", *, default: int | None = 0) -> Decorat
     )
 
 
-def check_output(path: Path, *, force: bool, folder_is_made: bool = False) -> None:
-    """Refuse an output that could not be written in the end.
+def check_output(
+    path: Path, *, force: bool, folder_is_made: bool = False, is_folder: bool = False
+) -> None:
+    """Refuse an output, a file if not `is_folder`, that could not be written in the end.
 
     Raises
     ------
     ParameterError
-        If the output exists, or its folder does not and will not be made.
+        If the output exists, or is a folder where a file is to be written, or if its folder does
+        not exist and will not be made.
     """
     check_name(path, ParameterError)
+    if path.is_dir() and not is_folder:
+        raise ParameterError(f"{path} is a folder; give the name of a file")
     if path.exists() and not force:
         raise ParameterError(f"{path} exists; give another name, or --force to replace it")
     if not folder_is_made and not path.absolute().parent.is_dir():
         raise ParameterError(
             f"{path}: the folder {path.absolute().parent} does not exist; make it first"
         )
+
+
+def check_output_folder(path: Path) -> None:
+    """Refuse a folder for outputs that is something else, or cannot be made.
+
+    Raises
+    ------
+    ParameterError
+    """
+    check_name(path, ParameterError)
+    there = next(
+        folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists()
+    )
+    if not there.is_dir():
+        raise ParameterError(f"{path}: {there} is not a folder; give another name")
+    if not os.access(there, os.W_OK | os.X_OK):
+        refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        raise ParameterError(cannot_write(path, refused))
 
 
 def check_audio_output(path: Path, *, force: bool, bits: str | None = None) -> None:

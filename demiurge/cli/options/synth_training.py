@@ -10,6 +10,7 @@ import click
 
 from demiurge.cli.options.command import Decorator, option_group
 from demiurge.cli.options.output import random_seed_option
+from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.training import (
     THE_TRAINING,
     device_option,
@@ -115,7 +116,7 @@ training_options = (
         "--from",
         "start",
         metavar="MODEL",
-        type=click.Path(path_type=Path),
+        type=ANY_PATH,
         help="Start from the weights of this model.",
     ),
     resume_option("options not given are as before"),

@@ -17,6 +17,7 @@ from demiurge.web.generated.generating import CLIPS, GenerateTask, generate_clip
 from demiurge.web.make.messages import Failed, Finished, Progressed
 from demiurge.web.make.worker import END_SECONDS, Worker
 from files.errors import DemiurgeError, ParameterError
+from files.system import SYSTEM_ERRORS, error_message
 
 IDLE = "idle"
 RUNNING = "running"
@@ -118,8 +119,8 @@ class GeneratedClips:
                         self._go_on(state=FAILED, error=message.message)
                     case Finished():
                         self._go_on(state=DONE)
-        except DemiurgeError as error:
-            self._go_on(state=FAILED, error=str(error))
+        except (DemiurgeError, *SYSTEM_ERRORS) as error:
+            self._go_on(state=FAILED, error=error_message(error))
         except Exception:
             log.exception("generating clips")
             self._go_on(state=FAILED, error=UNEXPECTED)

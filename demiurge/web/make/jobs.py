@@ -34,6 +34,7 @@ from demiurge.web.make.worker import END_SECONDS, Worker
 from demiurge.web.plans import Plans
 from files.atomic import make_folder, write_text
 from files.errors import DemiurgeError, ParameterError
+from files.system import SYSTEM_ERRORS, error_message
 
 MOST_WAITING = 64
 MOST_VARIATIONS = 8
@@ -173,8 +174,8 @@ class Jobs:
             try:
                 for message in self._worker.work(task):
                     self._receive(job_id, message)
-            except DemiurgeError as error:
-                self._fail(job_id, str(error))
+            except (DemiurgeError, *SYSTEM_ERRORS) as error:
+                self._fail(job_id, error_message(error))
             except Exception:
                 log.exception("job %s", job_id)
                 self._fail(job_id, UNEXPECTED)

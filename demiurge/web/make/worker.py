@@ -24,6 +24,7 @@ from demiurge.web.make.messages import (
 from demiurge.web.signals import ignore_terminal_signals
 from demiurge.web.throttle import Throttle
 from files.errors import DemiurgeError
+from files.system import SYSTEM_ERRORS, error_message
 
 if TYPE_CHECKING:
     from demiurge.pipeline import RenderResult
@@ -34,7 +35,6 @@ DIED = (
     "the process that makes it died, most likely for lack of memory; ask for less, or close other"
     " programs"
 )
-OUT_OF_MEMORY = "out of memory; ask for less at a time, or close other programs"
 
 Send = Callable[[Message], None]
 CarryOut = Callable[[Any, Send], None]
@@ -103,10 +103,8 @@ def _last_message(carry_out: CarryOut, task: Any, send: Send) -> Message:
     """Carry out a task and return its last message."""
     try:
         carry_out(task, send)
-    except DemiurgeError as error:
-        return Failed(str(error))
-    except MemoryError:
-        return Failed(OUT_OF_MEMORY)
+    except (DemiurgeError, *SYSTEM_ERRORS) as error:
+        return Failed(error_message(error))
     return Finished()
 
 

@@ -19,6 +19,7 @@ from demiurge.web.timeline.recent_audio import RecentAudio
 from demiurge.web.timeline.rendered_audio import RenderedAudio
 from demiurge.web.timeline.renderer import NO_CHANGE, RenderedPlan, Renderer
 from files.errors import DemiurgeError
+from files.system import SYSTEM_ERRORS, error_message
 from playback.diff import Change
 from playback.plan import Plan
 
@@ -98,8 +99,8 @@ class Editor:
                 if self.state.plan is not plan:  # it was edited meanwhile
                     rendered, _ = self.renderer.update(rendered, self.state.plan)
                 self._set_state(self.state.revision, rendered)
-        except DemiurgeError as error:
-            self.publisher.error = str(error)
+        except (DemiurgeError, *SYSTEM_ERRORS) as error:
+            self.publisher.error = error_message(error)
         except Exception:
             self.publisher.error = UNEXPECTED
             log.exception("rendering %s", self.state.file.path)

@@ -21,6 +21,7 @@ from demiurge.web.timeline.sources import PlanSources
 from demiurge.web.workspace import Workspace
 from files.cache import cache_folder
 from files.errors import DemiurgeError
+from files.system import SYSTEM_ERRORS, error_message
 from playback.options import CrossfadeOptions
 from playback.plan import Plan
 
@@ -196,8 +197,8 @@ class OpenPlans:
         for folder in (self._plans.folder, Path.cwd(), Path(tempfile.gettempdir())):
             try:
                 saved = Plans(folder).save(state.plan, f"{name}-unsaved")
-            except DemiurgeError as error:
-                _print(f"{name}: {error}")
+            except (DemiurgeError, *SYSTEM_ERRORS) as error:
+                _print(f"{name}: {error_message(error)}")
             else:
                 _print(f"{name} had unsaved edits: they are in {saved.path}")
                 return
