@@ -115,7 +115,8 @@ def tag_counts(database: Database) -> dict[str, int]:
 def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_json: bool) -> None:
     """Tag the sources of DB that match PATTERN.
 
-    The option --tag of other commands selects units by these tags.
+    A pattern is a path as DB has it, whatever letters it contains; in any other text *, ? and [abc]
+    stand for any characters. The option --tag of other commands selects units by these tags.
     """
     from db.tags import tag_sources
 
