@@ -1,24 +1,14 @@
 """Open an audio file, and say what is wrong in the system's words and with advice that works."""
 
-import errno
+import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
 from files.errors import AudioError, system_reason
 from files.names import check_name
 from files.regular import open_regular
-
-ADVICE = {
-    errno.ENOENT: "check the name",
-    errno.ENOTDIR: "check the name",
-    errno.EACCES: "change its permissions, or those of its folder",
-    errno.EPERM: "change its permissions, or those of its folder",
-    errno.ENAMETOOLONG: "move it to a folder with a shorter path",
-    errno.ELOOP: "repair the link",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENFILE: "close other programs",
-}
-OTHERWISE = "check the disk it lies on"
+from files.system import advice_for, shortened
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -30,15 +20,16 @@ def open_file(path: Path) -> BinaryIO:
         If the system refuses it, or if it is empty or no regular file.
     """
     check_name(path)
+    shown = shortened(str(path))
     try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        advice = ADVICE.get(getattr(error, "errno", 0) or 0, OTHERWISE)
-        if isinstance(error, FileNotFoundError):
-            raise AudioError(f"{path}: no such audio file; {advice}") from error
-        raise AudioError(f"{path}: cannot be read ({system_reason(error)}); {advice}") from error
-    file = open_regular(path, error=AudioError, remedy="give an audio file on disk")
-    if status.st_size == 0:
-        file.close()
-        raise AudioError(f"{path.name}: 0 bytes; re-export the file or remove it")
-    return file
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return open_regular(path, error=AudioError, remedy="give an audio file on disk")
+        if status.st_size == 0:
+            raise AudioError(f"{path.name}: 0 bytes; re-export the file or remove it")
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise AudioError(f"{shown}: no such audio file; check the name") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = system_reason(error)
+        raise AudioError(f"{shown}: cannot be read ({reason}); {advice_for(error)}") from error

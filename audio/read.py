@@ -4,17 +4,21 @@ Files are recognised by their content, never by their name. A file is either rea
 warning if it had to be repaired, or refused with an `AudioError`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from audio.cancellation import STRETCH_SAMPLES, Cancellation
 from audio.channels import integers_to_mono, to_mono
 from audio.containers.layout import AS_IT_IS, Layout
 from audio.decoder import Decoder
 from files.errors import AudioError
+
+Result = TypeVar("Result")
 
 READER_VERSION = 2  # counts changes in what is read of a file; that of version 0.1.0 is 1
 # files with these are found in folders, whatever they hold
@@ -96,9 +100,7 @@ def read_audio(path: str | Path) -> Audio:
 
 
 def read_mono(path: str | Path) -> tuple[np.ndarray, AudioInfo]:
-    """Decode a whole file to the mean of its channels.
-
-    Memory holds no more than the mono signal and one block.
+    """Decode a whole file to the mean of its channels, or its louder one if they cancel.
 
     Returns
     -------
@@ -110,13 +112,49 @@ def read_mono(path: str | Path) -> tuple[np.ndarray, AudioInfo]:
     AudioError
         As `read_audio`.
     """
-    with open_mono(path) as (info, blocks):
-        return np.concatenate([*blocks, np.empty(0, np.float32)]), info
+    return measure_mono(path, lambda _, blocks: np.concatenate([*blocks, np.empty(0, np.float32)]))
+
+
+def measure_mono(
+    path: str | Path, measure: Callable[[AudioInfo, Iterator[np.ndarray]], Result]
+) -> tuple[Result, AudioInfo]:
+    """Measure the mean of a file's channels, block by block.
+
+    If the channels cancel each other in their mean, it is measured again by the louder channel.
+
+    Parameters
+    ----------
+    measure : callable (info, blocks) -> result
+        Called with what `open_mono` yields; it must read all blocks.
+
+    Returns
+    -------
+    result
+    info : AudioInfo
+        With all warnings.
+
+    Raises
+    ------
+    AudioError
+        As `read_audio`.
+    """
+    with open_mono(path) as (header, blocks):
+        result = measure(header, blocks)
+        info = blocks.info()
+    channel = blocks.cancellation.louder_channel
+    if channel is None:
+        return result, info
+    del result
+    with open_mono(path, channel=channel) as (header, again):
+        warnings = (*info.warnings, blocks.cancellation.warning())
+        return measure(header, again), replace(info, warnings=warnings)
 
 
 @contextmanager
-def open_mono(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray]]]:
-    """Decode a file from start to end to the mean of its channels, block by block.
+def open_mono(
+    path: str | Path, *, channel: int | None = None
+) -> Iterator[tuple[AudioInfo, "MonoBlocks"]]:
+    """Decode a file from start to end to the mean of its channels, or to one of them.
 
     Yields
     ------
@@ -131,7 +169,7 @@ def open_mono(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray
         As `read_audio`.
     """
     with _open(path) as decoder:
-        yield _info(decoder), _mono_blocks(path, decoder)
+        yield _info(decoder), MonoBlocks(path, decoder, channel)
 
 
 @contextmanager
@@ -156,24 +194,53 @@ def _blocks(path: str | Path, decoder: Decoder) -> Iterator[np.ndarray]:
         yield block
 
 
-def _mono_blocks(path: str | Path, decoder: Decoder) -> Iterator[np.ndarray]:
-    if decoder.subtype == "PCM_16" and decoder.channels <= 2:
-        # as integers: half the bytes to move, and exactly the same result
-        yield from map(integers_to_mono, _raw_blocks(decoder, "int16"))
-        return
-    n_read = 0
-    n_bad = 0
-    first_bad = 0
-    for block in _raw_blocks(decoder):
-        mono = to_mono(block)
-        if not np.isfinite(mono).all():
-            where = np.flatnonzero(~np.isfinite(block).all(axis=1))
-            first_bad = first_bad if n_bad else n_read + int(where[0])
-            n_bad += len(where)
-        n_read += len(block)
-        yield mono
-    if n_bad:
-        raise _not_finite(path, n_bad, first_bad)
+class MonoBlocks(Iterator[np.ndarray]):
+    """The blocks of a file in mono.
+
+    Attributes
+    ----------
+    cancellation : Cancellation
+        How far the channels cancel; known at the end.
+    """
+
+    def __init__(self, path: str | Path, decoder: Decoder, channel: int | None) -> None:
+        self.cancellation = Cancellation(decoder.sample_rate, decoder.channels)
+        self._path = path
+        self._decoder = decoder
+        self._channel = channel
+        is_short = decoder.subtype == "PCM_16" and decoder.channels <= 2 and channel is None
+        self._blocks = self._from_integers() if is_short else self._from_floats()
+
+    def __next__(self) -> np.ndarray:
+        return next(self._blocks)
+
+    def info(self) -> AudioInfo:
+        """Return the header with all warnings, once all blocks are read."""
+        return _info(self._decoder)
+
+    def _from_integers(self) -> Iterator[np.ndarray]:
+        """Read 16-bit samples as integers: half the bytes to move, and exactly the same result."""
+        for block in _raw_blocks(self._decoder, "int16"):
+            yield integers_to_mono(block, self.cancellation)
+
+    def _from_floats(self) -> Iterator[np.ndarray]:
+        n_read = 0
+        n_bad = 0
+        first_bad = 0
+        for block in _raw_blocks(self._decoder):
+            mono = block[:, self._channel] if self._channel is not None else to_mono(block)
+            if not np.isfinite(mono).all():
+                where = np.flatnonzero(~np.isfinite(block).all(axis=1))
+                first_bad = first_bad if n_bad else n_read + int(where[0])
+                n_bad += len(where)
+            elif self._channel is None and block.shape[1] > 1:
+                for at in range(0, len(block), STRETCH_SAMPLES):
+                    stretch = slice(at, at + STRETCH_SAMPLES)
+                    self.cancellation.add(block[stretch], mono[stretch], 1, 1)
+            n_read += len(block)
+            yield mono
+        if n_bad:
+            raise _not_finite(self._path, n_bad, first_bad)
 
 
 @contextmanager

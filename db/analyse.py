@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audio.read import AudioInfo, open_mono, probe
+from audio.read import AudioInfo, measure_mono, probe
 from audio.renders import is_render
 from audio.resample import resample_blocks, resampled_length
 from db.aggregate import unit_descriptors
@@ -21,7 +21,7 @@ from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
 from db.spool import Spool
 from db.units import UnitFinder, equal_unit_lengths
-from files.errors import AudioError, DemiurgeError, system_reason
+from files.errors import AudioError, DemiurgeError, ParameterError, system_reason
 from files.hashing import hash_file
 from files.names import check_name, printable
 
@@ -125,6 +125,8 @@ def analyse(task: Task) -> Analysis:
             "", error=f"cannot be read ({system_reason(error)}); check the file and its permissions"
         )
     except DemiurgeError as error:
+        if isinstance(error, ParameterError):  # about the computer, not the file
+            stamp = ("", 0, 0)
         return Analysis(*stamp, error=_without_name(str(error), path))
     except MemoryError:
         return Analysis(*stamp, error="too long to fit in memory; split the file")
@@ -168,9 +170,12 @@ def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[Audio
     AudioError
         If it cannot be read.
     """
-    with open_mono(path) as (info, blocks):
+
+    def describe(info: AudioInfo, blocks: Iterator[np.ndarray]) -> Description | None:
         resampled = resample_blocks(blocks, info.sample_rate, settings.sample_rate)
-        description = describe_signal(resampled, settings)
+        return describe_signal(resampled, settings)
+
+    description, info = measure_mono(path, describe)
     if description is None:
         raise AudioError(f"{Path(path).name}: 0 samples; re-export the file or remove it")
     return info, description

@@ -78,16 +78,17 @@ class SourceUpdate:
                 self._vanished_by_hash.setdefault(known.content_hash, []).append(name)
 
     def find_unmounted(self) -> None:
-        """Report the vanished files of folders that are empty, so that they are not removed.
+        """Report the vanished files of disks that are not mounted, so that they are not removed.
 
-        The place of a disk is empty while the disk is not mounted.
+        The corpus folder is empty then, or a link in it leads to an empty folder or to none.
         """
         vanished = self.report.vanished
         folders = {folder.as_posix() for name in vanished for folder in PurePosixPath(name).parents}
         for folder in sorted(folders):
             prefix = "" if folder == "." else f"{folder}/"
             hidden = [name for name in vanished if name.startswith(prefix)]
-            if hidden and _is_empty(self.root / folder):
+            may_be_disk = folder == "." or (self.root / folder).is_symlink()
+            if hidden and may_be_disk and _is_empty(self.root / folder):
                 vanished = [name for name in vanished if not name.startswith(prefix)]
                 pattern = quoted(f"{glob.escape(prefix)}*")
                 self.report.add_failure(

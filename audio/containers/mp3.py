@@ -16,7 +16,7 @@ from audio.containers.layout import (
     read_at,
     truncated,
 )
-from audio.containers.mpeg_frames import HEAD_BYTES, LAYER_3, Format, Frames, Run
+from audio.containers.mpeg_frames import DESCRIBING, HEAD_BYTES, LAYER_3, Format, Frames, Run
 from audio.containers.tags import end_of_audio, tag_bytes
 from files.errors import AudioError
 
@@ -25,7 +25,7 @@ MAX_RUNS = 10_000  # of frames that are not interrupted
 MAX_GAP = 16 << 20  # bytes that are no frames between frames
 MAX_LEAD = 1 << 17  # bytes that are no frames at the start
 VBRI_AT = 36
-ZEROS_READ = 1 << 20
+ZEROS = bytes(1 << 20)
 NO_FRAMES = (
     "not readable as audio (its kind is not known); re-export the file as WAV or FLAC, or remove it"
 )
@@ -181,14 +181,14 @@ def _begin(frames: Frames, kind: Format, at: int) -> _Stream:
         return stream
     size = frames.count(at, kind, 1).stop - at
     head = frames.read(at, min(size, 200))
-    place = HEAD_BYTES + kind.side_bytes
-    for mark in (place, place + 2):  # some writers count a checksum
-        if head[mark : mark + 4] in (b"Xing", b"Info"):
-            has_count = head[mark + 7] & 1
-            stream.stated = int.from_bytes(head[mark + 8 : mark + 12], "big") if has_count else None
-            stream.is_xing = head[1] & 1 == 1
-            stream.info = Span(at, at + size)
-            return stream
+    mark = HEAD_BYTES + kind.side_bytes
+    if head[mark : mark + 4] in DESCRIBING:
+        has_count = head[mark + 7] & 1
+        stream.stated = int.from_bytes(head[mark + 8 : mark + 12], "big") if has_count else None
+        # libmpg123 reads it if nothing but a checksum lies before it
+        stream.is_xing = not any(head[HEAD_BYTES + 2 : mark])
+        stream.info = Span(at, at + size)
+        return stream
     if head[VBRI_AT : VBRI_AT + 4] == b"VBRI":
         stream.stated = int.from_bytes(head[VBRI_AT + 14 : VBRI_AT + 18], "big")
         stream.info = Span(at, at + size)
@@ -222,8 +222,8 @@ def _skip(found: _Found, frames: Frames, at: int, kind: Format | None) -> int:
 
 def _is_zero(frames: Frames, at: int) -> bool:
     while at < frames.stop:
-        data = frames.read(at, ZEROS_READ)
-        if data.strip(b"\0"):
+        data = frames.read(at, len(ZEROS))
+        if not data or data != ZEROS[: len(data)]:
             return False
         at += len(data)
     return True

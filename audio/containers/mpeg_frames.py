@@ -5,6 +5,7 @@ private 1, mode 2, … Sources: ISO/IEC 11172-3 and 13818-3, 2.4.1.3.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
@@ -16,6 +17,7 @@ MOST_FRAME_BYTES = 8192  # above that of any bit rate; free format may have more
 HEAD_BYTES = 4
 MAX_TRIES = 100_000  # places at which frames may begin
 DESCRIBING = (b"Xing", b"Info")  # begins the content of a frame that describes the others
+INITIALS = frozenset(mark[0] for mark in DESCRIBING)
 SURE_FRAMES = 4  # that follow one another by chance in no file
 NO_LAYER = 0
 LAYER_1 = 3
@@ -96,6 +98,17 @@ def _frame_bytes(first: int, second: int) -> int:
 
 SIZES = [_frame_bytes(code >> 8, code & 0xFF) for code in range(1 << 16)]
 IS_HEADER = np.array(SIZES) > 0
+FREE = -1  # the size of a frame that does not state its bit rate
+
+
+@lru_cache(maxsize=16)
+def _sizes_of(first: int, second: int) -> list[int]:
+    """Return the sizes of frames of one format by two bytes of their headers; 0 for others."""
+    codes = np.arange(1 << 16)
+    is_one = ((codes >> 8 & 0xFE) == first) & ((codes & 0x0C) == second)
+    is_free = is_one & ((codes >> 4 & 15) == 0)
+    sizes: list[int] = np.where(is_free, FREE, np.where(is_one, SIZES, 0)).tolist()
+    return sizes
 
 
 @dataclass(frozen=True)
@@ -202,31 +215,27 @@ class Frames:
         return run.n_frames >= SURE_FRAMES or (run.n_frames >= least and run.stop == self.stop)
 
 
+def _describes(data: bytes, mark: int) -> bool:
+    return data[mark : mark + 4] in DESCRIBING
+
+
 def _count(data: bytes, kind: Format, most: int, *, is_first: bool) -> Run:
     """Count the frames that the data begin with; places are counted from their start."""
-    sizes = SIZES
-    first = kind.first
-    second = kind.second
+    sizes = _sizes_of(kind.first, kind.second)
     is_mono = kind.is_mono
     free_bytes = kind.free_bytes
-    mark = HEAD_BYTES + kind.side_bytes
+    mark = HEAD_BYTES + kind.side_bytes if kind.layer == LAYER_3 else 0
     n_frames = at = start = 0
     last = len(data) - HEAD_BYTES
     while at <= last and n_frames < most:
-        code = data[at + 2]
-        if (
-            data[at] != 0xFF
-            or data[at + 1] & 0xFE != first
-            or code & 0x0C != second
-            or (data[at + 3] >> 6 == 3) != is_mono
-        ):
+        size = sizes[data[at + 1] << 8 | data[at + 2]]
+        if free_bytes and size == FREE:
+            size = free_bytes + (data[at + 2] >> 1 & 1)
+        if data[at] != 0xFF or size <= 0 or (data[at + 3] >> 6 == 3) != is_mono:
             break
-        size = sizes[data[at + 1] << 8 | code]
-        if free_bytes:
-            size = free_bytes + (code >> 1 & 1) if code >> 4 == 0 else 0
-        if not size or at + size > len(data):
+        if at + size > len(data):
             break
-        if data[at + mark : at + mark + 4] in DESCRIBING and (at or not is_first):
+        if data[at + mark] in INITIALS and (at or not is_first) and _describes(data, at + mark):
             break
         start = at
         at += size

@@ -27,6 +27,7 @@ class Page:
     """A page: where it is, its head, and the start of its content."""
 
     start: int
+    content_start: int
     stop: int
     flags: int
     granule: int
@@ -82,7 +83,8 @@ def _page(data: bytes, place: int, at: int, stop: int) -> Page | None:
     if _checksum(data, place, page_stop) != checksum:
         raise damaged(f"page {number}, at byte {at}, does not match its checksum")
     content = data[head_stop : min(head_stop + 8, page_stop)]
-    return Page(at, at + page_stop - place, flags, granule, serial, number, content)
+    places = (at, at + head_stop - place, at + page_stop - place)
+    return Page(*places, flags, granule, serial, number, content)
 
 
 def _checksum(data: bytes, start: int, stop: int) -> int:

@@ -25,6 +25,7 @@ from audio.containers.mp3 import mpeg_layout
 
 WRAP = 1 << 32  # a size of 32 bits counts from 0 again
 MAX_CHUNKS = 10_000
+MAX_PADDING = 1 << 16  # bytes; some writers fill a file up
 MPEG_TAGS = (0x50, 0x55)  # of the fmt chunk: MPEG layer I or II, layer III
 
 
@@ -155,9 +156,10 @@ def _check_end(wav: _Wav, end: int) -> tuple[str, ...]:
 
 
 def _ends_well(wav: _Wav, at: int) -> bool:
-    """Return whether the file ends at `at`, but for padding, or goes on with a chunk."""
+    """Return whether the file ends at `at`, but for some zeros, or goes on with a chunk."""
     head = read_at(wav.file, at, 8)
-    return len(head) < 8 or not any(head) or _is_name(head[:4])
+    is_padding = not any(head) and wav.size - at <= MAX_PADDING
+    return len(head) < 8 or is_padding or _is_name(head[:4])
 
 
 def _pieces(wav: _Wav, n_bytes: int) -> tuple[Piece, ...]:
