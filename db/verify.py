@@ -1,5 +1,6 @@
 """Verify every row, unit and audio file of a database, and repair it."""
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ class _Verifier:
         folder = self._find_folder(root) if check_files else Path()
         sources = self._read_sources()
         result.sources = len(sources)
-        if check_files and not folder.is_dir():
+        if check_files and not os.path.isdir(folder):
             gone = "the corpus folder is gone; mount its disk, or name its new place with --root"
             result.files.append((str(folder), gone))
             check_files = False
