@@ -13,6 +13,13 @@ demo: .venv/installed
 test: .venv/installed-dev check figures docs browser
 	WANDB_MODE=disabled OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 	scripts/test_as_ordinary_user.sh
+	$(MAKE) fuzz
+
+# Altered files of every format, for MINUTES; see docs/contributing.md.
+.PHONY: fuzz
+fuzz: MINUTES = 2
+fuzz: .venv/installed-dev
+	WANDB_MODE=disabled $(BIN)/python scripts/fuzz/run.py --minutes $(MINUTES) --random-seed 1
 
 # The pages are tested in a real browser. Debian's is installed where that may be done; without one these tests are skipped,
 # and say so, except where CI is set.

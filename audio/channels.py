@@ -2,7 +2,7 @@
 
 import numpy as np
 
-CACHED_SAMPLES = 1 << 14  # stereo samples converted at a time, to stay in the processor's cache
+from audio.cancellation import STRETCH_SAMPLES, Cancellation
 
 
 def to_mono(samples: np.ndarray) -> np.ndarray:
@@ -14,17 +14,20 @@ def to_mono(samples: np.ndarray) -> np.ndarray:
     return samples.mean(axis=1)
 
 
-def integers_to_mono(samples: np.ndarray) -> np.ndarray:
+def integers_to_mono(samples: np.ndarray, cancellation: Cancellation | None = None) -> np.ndarray:
     """Return the mean of one or two int16 channels: (n_samples, 1 or 2) -> float32 (n_samples,).
 
-    The result is exact: the sum of two samples has 17 bits, and a float32 holds 24.
+    The result is exact: the sum of two samples has 17 bits, and a float32 holds 24. The samples are
+    converted in stretches that stay in the processor's cache, and shown to `cancellation`.
     """
     if samples.shape[1] == 1:
         return samples[:, 0] * np.float32(1 / 32768)
     mono = np.empty(len(samples), np.float32)
-    for start in range(0, len(samples), CACHED_SAMPLES):
-        pairs = samples[start : start + CACHED_SAMPLES].astype(np.float32)
-        np.add(pairs[:, 0], pairs[:, 1], out=mono[start : start + CACHED_SAMPLES])
+    for start in range(0, len(samples), STRETCH_SAMPLES):
+        pairs = samples[start : start + STRETCH_SAMPLES].astype(np.float32)
+        sums = np.add(pairs[:, 0], pairs[:, 1], out=mono[start : start + STRETCH_SAMPLES])
+        if cancellation:
+            cancellation.add(pairs, sums, 1 / 32768, 1 / 65536)
     mono *= np.float32(1 / 65536)
     return mono
 

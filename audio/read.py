@@ -1,29 +1,32 @@
 """Read audio files: open, check, decode.
 
-Files are recognised by their content, never by their name. A file is either read correctly or
-refused with an `AudioError`.
+Files are recognised by their content, never by their name. A file is either read correctly, with a
+warning if it had to be repaired, or refused with an `AudioError`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import soundfile as sf
 
+from audio.cancellation import STRETCH_SAMPLES, Cancellation
 from audio.channels import integers_to_mono, to_mono
-from audio.truncation import check_complete, truncation
+from audio.containers.layout import AS_IT_IS, Layout
+from audio.decoder import Decoder
 from files.errors import AudioError
-from files.names import check_name
 
-# libsndfile has no decoder for these
-UNREADABLE_SUFFIXES = frozenset({".m4a", ".aac", ".mp4", ".wma"})
-READABLE_SUFFIXES = frozenset(
+Result = TypeVar("Result")
+
+READER_VERSION = 2  # counts changes in what is read of a file; that of version 0.1.0 is 1
+# files with these are found in folders, whatever they hold
+AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus"}
     | {".mp3", ".au", ".snd", ".caf"}
+    | {".m4a", ".aac", ".mp4", ".wma"}  # mostly not decoded, which is then said
 )
-AUDIO_SUFFIXES = READABLE_SUFFIXES | UNREADABLE_SUFFIXES
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
 MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that states more is not believed
@@ -43,6 +46,10 @@ class AudioInfo:
         only from the start.
     format, subtype : str
         libsndfile's names for the container and its encoding.
+    warnings : tuple of str
+        What was repaired or is unusual, without the file's name.
+    layout : Layout
+        What is decoded of a seekable file.
     """
 
     sample_rate: int
@@ -51,6 +58,8 @@ class AudioInfo:
     seekable: bool
     format: str
     subtype: str
+    warnings: tuple[str, ...] = ()
+    layout: Layout = AS_IT_IS
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,8 @@ def probe(path: str | Path) -> AudioInfo:
         If the file is missing, unreadable, empty, truncated, or states an absurd sample rate or
         length.
     """
-    with _open(path) as file:
-        return _info(file)
+    with _open(path) as decoder:
+        return _info(decoder)
 
 
 def read_audio(path: str | Path) -> Audio:
@@ -82,19 +91,16 @@ def read_audio(path: str | Path) -> Audio:
     AudioError
         As `probe`, or if the file ends before its header says, or holds NaN or infinite samples.
     """
-    with _open(path) as file:
-        samples = file.read(dtype="float32", always_2d=True)
-        check_complete(path, file, len(samples))
+    with _open(path) as decoder:
+        samples = np.concatenate(list(_raw_blocks(decoder)))
         is_finite = np.isfinite(samples).all(axis=1)
         if not is_finite.all():
             raise _not_finite(path, int((~is_finite).sum()), int(is_finite.argmin()))
-        return Audio(samples, file.samplerate)
+        return Audio(samples, decoder.sample_rate)
 
 
 def read_mono(path: str | Path) -> tuple[np.ndarray, AudioInfo]:
-    """Decode a whole file to the mean of its channels.
-
-    Memory holds no more than the mono signal and one block.
+    """Decode a whole file to the mean of its channels, or its louder one if they cancel.
 
     Returns
     -------
@@ -106,13 +112,49 @@ def read_mono(path: str | Path) -> tuple[np.ndarray, AudioInfo]:
     AudioError
         As `read_audio`.
     """
-    with open_mono(path) as (info, blocks):
-        return np.concatenate([*blocks, np.empty(0, np.float32)]), info
+    return measure_mono(path, lambda _, blocks: np.concatenate([*blocks, np.empty(0, np.float32)]))
+
+
+def measure_mono(
+    path: str | Path, measure: Callable[[AudioInfo, Iterator[np.ndarray]], Result]
+) -> tuple[Result, AudioInfo]:
+    """Measure the mean of a file's channels, block by block.
+
+    If the channels cancel each other in their mean, it is measured again by the louder channel.
+
+    Parameters
+    ----------
+    measure : callable (info, blocks) -> result
+        Called with what `open_mono` yields; it must read all blocks.
+
+    Returns
+    -------
+    result
+    info : AudioInfo
+        With all warnings.
+
+    Raises
+    ------
+    AudioError
+        As `read_audio`.
+    """
+    with open_mono(path) as (header, blocks):
+        result = measure(header, blocks)
+        info = blocks.info()
+    channel = blocks.cancellation.louder_channel
+    if channel is None:
+        return result, info
+    del result
+    with open_mono(path, channel=channel) as (header, again):
+        warnings = (*info.warnings, blocks.cancellation.warning())
+        return measure(header, again), replace(info, warnings=warnings)
 
 
 @contextmanager
-def open_mono(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray]]]:
-    """Decode a file from start to end to the mean of its channels, block by block.
+def open_mono(
+    path: str | Path, *, channel: int | None = None
+) -> Iterator[tuple[AudioInfo, "MonoBlocks"]]:
+    """Decode a file from start to end to the mean of its channels, or to one of them.
 
     Yields
     ------
@@ -126,139 +168,118 @@ def open_mono(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray
     AudioError
         As `read_audio`.
     """
-    with _open(path, forward=True) as file:
-        yield _info(file), _mono_blocks(path, file)
+    with _open(path) as decoder:
+        yield _info(decoder), MonoBlocks(path, decoder, channel)
 
 
 @contextmanager
 def open_audio(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarray]]]:
     """Decode a file as `open_mono` does, with all channels: (n_samples, channels)."""
-    with _open(path, forward=True) as file:
-        yield _info(file), _blocks(path, file)
+    with _open(path) as decoder:
+        yield _info(decoder), _blocks(path, decoder)
 
 
-def _blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
+def _raw_blocks(decoder: Decoder, dtype: str = "float32") -> Iterator[np.ndarray]:
+    while len(block := decoder.read(BLOCK_SAMPLES, dtype)):
+        yield block
+
+
+def _blocks(path: str | Path, decoder: Decoder) -> Iterator[np.ndarray]:
     n_read = 0
-    while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+    for block in _raw_blocks(decoder):
         is_finite = np.isfinite(block).all(axis=1)
         if not is_finite.all():
             raise _not_finite(path, int((~is_finite).sum()), n_read + int(is_finite.argmin()))
         n_read += len(block)
         yield block
-    check_complete(path, file, n_read)
 
 
-def _mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
-    if file.subtype == "PCM_16" and file.channels <= 2:
-        yield from _integer_mono_blocks(path, file)
-        return
-    n_read = 0
-    n_bad = 0
-    first_bad = 0
-    while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
-        mono = to_mono(block)
-        if not np.isfinite(mono).all():
-            where = np.flatnonzero(~np.isfinite(block).all(axis=1))
-            first_bad = first_bad if n_bad else n_read + int(where[0])
-            n_bad += len(where)
-        n_read += len(block)
-        yield mono
-    check_complete(path, file, n_read)
-    if n_bad:
-        raise _not_finite(path, n_bad, first_bad)
+class MonoBlocks(Iterator[np.ndarray]):
+    """The blocks of a file in mono.
 
-
-def _integer_mono_blocks(path: str | Path, file: sf.SoundFile) -> Iterator[np.ndarray]:
-    """Read 16-bit samples as integers: half the bytes to move, and exactly the same result."""
-    n_read = 0
-    while len(block := file.read(BLOCK_SAMPLES, dtype="int16", always_2d=True)):
-        n_read += len(block)
-        yield integers_to_mono(block)
-    check_complete(path, file, n_read)
-
-
-class ForwardFile(sf.SoundFile):
-    """A file that is only read from start to end.
-
-    soundfile seeks after each read of a seekable file, which takes half of the time for FLAC and
-    makes MP3 decode wrong samples.
+    Attributes
+    ----------
+    cancellation : Cancellation
+        How far the channels cancel; known at the end.
     """
 
-    def seekable(self) -> bool:
-        return False
+    def __init__(self, path: str | Path, decoder: Decoder, channel: int | None) -> None:
+        self.cancellation = Cancellation(decoder.sample_rate, decoder.channels)
+        self._path = path
+        self._decoder = decoder
+        self._channel = channel
+        is_short = decoder.subtype == "PCM_16" and decoder.channels <= 2 and channel is None
+        self._blocks = self._from_integers() if is_short else self._from_floats()
+
+    def __next__(self) -> np.ndarray:
+        return next(self._blocks)
+
+    def info(self) -> AudioInfo:
+        """Return the header with all warnings, once all blocks are read."""
+        return _info(self._decoder)
+
+    def _from_integers(self) -> Iterator[np.ndarray]:
+        """Read 16-bit samples as integers: half the bytes to move, and exactly the same result."""
+        for block in _raw_blocks(self._decoder, "int16"):
+            yield integers_to_mono(block, self.cancellation)
+
+    def _from_floats(self) -> Iterator[np.ndarray]:
+        n_read = 0
+        n_bad = 0
+        first_bad = 0
+        for block in _raw_blocks(self._decoder):
+            mono = block[:, self._channel] if self._channel is not None else to_mono(block)
+            if not np.isfinite(mono).all():
+                where = np.flatnonzero(~np.isfinite(block).all(axis=1))
+                first_bad = first_bad if n_bad else n_read + int(where[0])
+                n_bad += len(where)
+            elif self._channel is None and block.shape[1] > 1:
+                for at in range(0, len(block), STRETCH_SAMPLES):
+                    stretch = slice(at, at + STRETCH_SAMPLES)
+                    self.cancellation.add(block[stretch], mono[stretch], 1, 1)
+            n_read += len(block)
+            yield mono
+        if n_bad:
+            raise _not_finite(self._path, n_bad, first_bad)
 
 
 @contextmanager
-def _open(path: str | Path, *, forward: bool = False) -> Iterator[sf.SoundFile]:
-    """Open and check a file; a fault found while it is read becomes an `AudioError`, too."""
+def _open(path: str | Path) -> Iterator[Decoder]:
+    """Open and check a file."""
     path = Path(path)
-    _check_path(path)
-    try:
-        file = ForwardFile(path) if forward else sf.SoundFile(path)
-    except (sf.LibsndfileError, TypeError, OSError) as error:
-        raise AudioError(
-            f"{path.name}: not readable as audio ({_reason(error)}); re-export the file as WAV or"
-            " FLAC, or remove it"
-        ) from error
-    with file:
-        _check_header(path, file)
-        try:
-            yield file
-        except sf.LibsndfileError as error:
-            raise AudioError(
-                f"{path.name}: damaged ({_reason(error)}); copy or export the file again, or"
-                " remove it"
-            ) from error
+    with Decoder(path) as decoder:
+        _check_header(path, decoder)
+        yield decoder
 
 
-def _check_path(path: Path) -> None:
-    """Refuse paths that libsndfile need not be asked about."""
-    check_name(path)
-    if path.is_dir():
-        raise AudioError(f"{path}: a folder, not an audio file; give one of the files in it")
-    if path.suffix.lower() in UNREADABLE_SUFFIXES:
-        raise AudioError(
-            f"{path.name}: AAC and WMA are not readable; convert it first, e.g. ffmpeg -i"
-            f" {path.name} {path.stem}.flac"
-        )
-    if not path.exists():
-        raise AudioError(f"{path}: no such audio file; check the name")
-    if not path.is_file():
-        raise AudioError(f"{path}: not a regular file; give an audio file on disk")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path.name}: 0 bytes; re-export the file or remove it")
-
-
-def _check_header(path: Path, file: sf.SoundFile) -> None:
-    if (shortfall := truncation(file)) is not None:
-        raise AudioError(
-            f"{path.name}: truncated, {shortfall}; copy or export the file again, or remove it"
-        )
-    if file.frames <= 0:
+def _check_header(path: Path, decoder: Decoder) -> None:
+    if decoder.n_samples <= 0:
         raise AudioError(f"{path.name}: 0 samples; re-export the file or remove it")
-    if not MIN_RATE <= file.samplerate <= MAX_RATE:
+    if not MIN_RATE <= decoder.sample_rate <= MAX_RATE:
         raise AudioError(
-            f"{path.name}: sample rate {file.samplerate} Hz is not within {MIN_RATE} to {MAX_RATE};"
-            " re-export the file"
+            f"{path.name}: sample rate {decoder.sample_rate} Hz is not within {MIN_RATE} to"
+            f" {MAX_RATE}; re-export the file"
         )
-    if file.frames > MAX_SAMPLES:
+    if decoder.n_samples > MAX_SAMPLES:
         raise AudioError(
-            f"{path.name}: the header promises {file.frames} samples, the limit is {MAX_SAMPLES};"
-            " split or re-export the file"
+            f"{path.name}: the header promises {decoder.n_samples} samples, the limit is"
+            f" {MAX_SAMPLES}; split or re-export the file"
         )
 
 
-def _info(file: sf.SoundFile) -> AudioInfo:
+def _info(decoder: Decoder) -> AudioInfo:
     # GSM and G.72x cannot seek, whatever container they are in
-    seekable = file.format in SEEKABLE_FORMATS and sf.SoundFile.seekable(file)
+    seekable = decoder.format in SEEKABLE_FORMATS and decoder.can_seek
     return AudioInfo(
-        file.samplerate, file.channels, file.frames, seekable, file.format, file.subtype
+        decoder.sample_rate,
+        decoder.channels,
+        decoder.n_samples,
+        seekable,
+        decoder.format,
+        decoder.subtype,
+        decoder.warnings,
+        decoder.layout if seekable else AS_IT_IS,
     )
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or "unknown format"
 
 
 def _not_finite(path: str | Path, count: int, first: int) -> AudioError:

@@ -1,16 +1,16 @@
 """Replace the bytes that libsndfile takes from the clock, so that equal audio is equal files."""
 
 import struct
-import zlib
 from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
+
+from audio.containers.ogg_pages import ogg_checksum
 
 OGG_SERIAL = 1
 HEAD_BYTES = 27  # of an Ogg page, up to the lengths of its segments
 SERIAL_AT = 14
 CHECKSUM_AT = 22
-MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # bits in reverse order
 
 
 def make_constant(path: Path) -> None:
@@ -45,12 +45,3 @@ def _set_serials(file: BinaryIO) -> None:
         struct.pack_into("<I", page, CHECKSUM_AT, ogg_checksum(page))
         file.seek(-len(page), SEEK_CUR)
         file.write(page)
-
-
-def ogg_checksum(page: bytes | bytearray) -> int:
-    """Return the CRC-32 of an Ogg page whose checksum is 0.
-
-    It uses zlib's polynomial, but starts at 0, is not inverted, and takes the highest bit first.
-    """
-    mirrored = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{mirrored:032b}"[::-1], 2)

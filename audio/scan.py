@@ -11,6 +11,7 @@ def find_audio(
     root: Path,
     *,
     exclude: Path | None = None,
+    leave_out: Callable[[Path], bool] | None = None,
     unreadable: Callable[[str, OSError], None] | None = None,
 ) -> list[str]:
     """Return the paths of the audio files (by suffix) under a folder.
@@ -22,6 +23,8 @@ def find_audio(
     ----------
     exclude : Path, optional
         A resolved path of a folder within `root` that holds no sources.
+    leave_out : callable (folder) -> bool, optional
+        True for a folder within `root` whose files are no sources.
     unreadable : callable (relative path, error), optional
         Called for each folder that cannot be read.
     """
@@ -35,6 +38,8 @@ def find_audio(
             if (stat.st_dev, stat.st_ino) in seen:
                 continue
             seen.add((stat.st_dev, stat.st_ino))
+            if folder and leave_out and leave_out(root / folder):
+                continue
             inner, files = _list_folder(root, folder, exclude)
         except OSError as error:
             if unreadable:

@@ -14,6 +14,7 @@ import soundfile as sf
 
 from audio.formats import check_output_format
 from audio.pcm import pcm_16, pcm_24
+from audio.renders import SOFTWARE
 from audio.reproducible_bytes import make_constant
 from files.atomic import cannot_write
 from files.errors import AudioError, ParameterError, PlanError
@@ -39,7 +40,7 @@ class AudioWriter:
     n_samples : int > 0
         Total number that will be written; a WAV over 4 GiB becomes RF64.
     comment, title : str
-        Stored in the file, beside "Demiurge"; left out if empty.
+        Stored in the file, beside the tag of `audio.renders`; left out if empty.
     shown : path, optional
         Used for messages and for the suffix in place of `path`, if that is only temporary.
 
@@ -76,7 +77,7 @@ class AudioWriter:
         self._dither = np.random.default_rng(DITHER_SEED)
         with self._writing_errors():
             self._file = self._open(found.container, sample_rate, channels)
-            self._write_texts(title=title, comment=comment, software="Demiurge")
+            self._write_texts(title=title, comment=comment, software=SOFTWARE)
 
     def _open(self, container: str, sample_rate: int, channels: int) -> sf.SoundFile:
         sample_bytes = {"PCM_16": 2, "PCM_24": 3}.get(self._encoding, 4)

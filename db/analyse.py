@@ -4,15 +4,16 @@ It takes one pass over the samples, and the samples in memory do not grow with t
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from audio.read import AudioInfo, open_mono
-from audio.resample import resample_blocks
+from audio.read import AudioInfo, measure_mono, probe
+from audio.renders import is_render
+from audio.resample import resample_blocks, resampled_length
 from db.aggregate import unit_descriptors
 from db.beat_grid import BeatGrid
 from db.descriptors import DESCRIPTORS
@@ -20,7 +21,7 @@ from db.descriptors.frames import frames_of
 from db.settings import DescriptorSettings
 from db.spool import Spool
 from db.units import UnitFinder, equal_unit_lengths
-from files.errors import AudioError, DemiurgeError
+from files.errors import AudioError, DemiurgeError, ParameterError, system_reason
 from files.hashing import hash_file
 from files.names import check_name, printable
 
@@ -51,11 +52,26 @@ class Description:
 
 @dataclass(frozen=True)
 class Task:
-    """One file to analyse, unless its content is one of `known_hashes`."""
+    """One file to analyse, unless it is known.
+
+    Attributes
+    ----------
+    path : str
+    settings : DescriptorSettings
+    known : dict of str to int or None
+        The content hashes of files whose rows the database has. If a number, they were made by an
+        earlier version, and stay only if the file still gives that many samples.
+    content_hash : str, optional
+        If the size and date of the file say that it has not changed.
+    is_source : bool
+        False for a file that the database has not taken yet: a render is then left out.
+    """
 
     path: str
     settings: DescriptorSettings
-    known_hashes: frozenset[str]
+    known: Mapping[str, int | None] = field(default_factory=dict)
+    content_hash: str | None = None
+    is_source: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,8 @@ class Analysis:
     info : AudioInfo, optional
     description : Description, optional
     error : str, optional
+    is_render : bool
+        True if it is left out, since Demiurge rendered it.
     """
 
     content_hash: str
@@ -79,6 +97,7 @@ class Analysis:
     info: AudioInfo | None = None
     description: Description | None = None
     error: str | None = None
+    is_render: bool = False
 
     @property
     def stamp(self) -> tuple[str, int, int]:
@@ -88,7 +107,7 @@ class Analysis:
     @property
     def is_known(self) -> bool:
         """True if the content is one of the task's known hashes."""
-        return self.description is None and self.error is None
+        return self.description is None and self.error is None and not self.is_render
 
 
 def analyse(task: Task) -> Analysis:
@@ -96,18 +115,18 @@ def analyse(task: Task) -> Analysis:
     path = task.path
     try:
         before = os.stat(path)
-        content_hash = hash_file(path)
+        content_hash = task.content_hash or hash_file(path)
         stamp = (content_hash, before.st_size, before.st_mtime_ns)
         check_name(path)
-        if content_hash in task.known_hashes:
-            return Analysis(*stamp)
-        info, description = describe_file(path, task.settings)
+        analysis = _analyse_content(task, stamp)
         after = os.stat(path)
     except OSError as error:
         return Analysis(
-            "", error=f"cannot be read ({error.strerror}); check the file and its permissions"
+            "", error=f"cannot be read ({system_reason(error)}); check the file and its permissions"
         )
     except DemiurgeError as error:
+        if isinstance(error, ParameterError):  # about the computer, not the file
+            stamp = ("", 0, 0)
         return Analysis(*stamp, error=_without_name(str(error), path))
     except MemoryError:
         return Analysis(*stamp, error="too long to fit in memory; split the file")
@@ -115,7 +134,26 @@ def analyse(task: Task) -> Analysis:
         return Analysis(
             "", error="changed while it was being read; build again when it is complete"
         )
-    return Analysis(*stamp, info, description)
+    return analysis
+
+
+def _analyse_content(task: Task, stamp: tuple[str, int, int]) -> Analysis:
+    content_hash = stamp[0]
+    if content_hash in task.known and _still_reads(task.path, task.known[content_hash], task):
+        return Analysis(*stamp)
+    if not task.is_source and is_render(task.path):
+        return Analysis(*stamp, is_render=True)
+    return Analysis(*stamp, *describe_file(task.path, task.settings))
+
+
+def _still_reads(path: str, n_samples: int | None, task: Task) -> bool:
+    """Return whether this version reads `n_samples` of a file, at the settings' rate."""
+    if n_samples is None:
+        return True
+    info = probe(path)
+    rate = task.settings.sample_rate
+    found = resampled_length(info.n_samples, info.sample_rate, rate)
+    return found == n_samples and not info.warnings
 
 
 def _without_name(message: str, path: str) -> str:
@@ -132,9 +170,12 @@ def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[Audio
     AudioError
         If it cannot be read.
     """
-    with open_mono(path) as (info, blocks):
+
+    def describe(info: AudioInfo, blocks: Iterator[np.ndarray]) -> Description | None:
         resampled = resample_blocks(blocks, info.sample_rate, settings.sample_rate)
-        description = describe_signal(resampled, settings)
+        return describe_signal(resampled, settings)
+
+    description, info = measure_mono(path, describe)
     if description is None:
         raise AudioError(f"{Path(path).name}: 0 samples; re-export the file or remove it")
     return info, description

@@ -7,14 +7,15 @@ import uuid
 from pathlib import Path
 
 from db.manifest import FILE_NAME, find_root, root_entries
-from db.manifest_reading import parse_settings, read_config
+from db.manifest_reading import read_config
+from db.manifest_rows import stored_settings
 from db.settings import DescriptorSettings
 from db.transaction import transaction
 from db.write_lock import writing
 from files.errors import DatabaseError
 
 
-def stored_settings(path: Path) -> DescriptorSettings | None:
+def settings_of_database(path: Path) -> DescriptorSettings | None:
     """Return the settings of a database, which is brought to this version.
 
     They are None if there is no database yet, or if its first build was ended before it began.
@@ -29,7 +30,7 @@ def stored_settings(path: Path) -> DescriptorSettings | None:
         return None
     with writing(path) as connection:
         config = read_config(connection)
-    return parse_settings(config) if config else None
+    return stored_settings(config) if config else None
 
 
 def configure(
@@ -68,7 +69,7 @@ def configure(
         config = {"id": uuid.uuid4().hex, "descriptors": json.dumps(settings.to_dict())}
         _write(connection, config | root_entries(path, root))
         return settings
-    stored = parse_settings(config)
+    stored = stored_settings(config)
     if settings is not None:
         stored.check_matches(settings, mine=f"the database {path}", theirs="what was asked for")
     if not moved:

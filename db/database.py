@@ -15,9 +15,8 @@ from typing import Any, Self
 import numpy as np
 
 from db.derived_rows import Rows, RowsWithOneMore, TransposedRows
-from db.manifest import find_root, open_manifest, unit_row_kind
+from db.manifest import cannot_use, damaged, find_root, never_built, open_manifest
 from db.manifest_reading import (
-    parse_settings,
     read_config,
     read_failures,
     read_frame_spans,
@@ -26,10 +25,13 @@ from db.manifest_reading import (
     read_sources,
     read_tags,
     read_unit_lengths,
+    read_warnings,
 )
+from db.manifest_rows import bad_lengths, stored_settings
 from db.normaliser import Normaliser
+from db.row_kinds import unit_row_kind
 from db.source import Failure, Source
-from db.unit_rows import UnitRows, frame_rows
+from db.unit_rows import UnitRows, frame_rows, unit_spans
 from db.unit_table import Units, tile_sources
 from files.errors import DatabaseError
 from files.names import quoted
@@ -53,6 +55,8 @@ class Database:
         Analysed sources in the order of their rows, which is also the order of `units` and
         `descriptors`.
     failures : list of Failure
+    warnings : dict
+        What reading a source warned of, by path.
     tags : dict
         The set of tags of each source that has any, by path.
     semitones : ndarray, int64, shape (n_sources,)
@@ -71,11 +75,8 @@ class Database:
         with closing(open_manifest(self.path, write=False)) as connection:
             try:
                 self._read(connection)
-            except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
-                raise DatabaseError(
-                    f"{self.path}: the manifest is damaged ({error}); restore it from a copy or"
-                    " build again"
-                ) from error
+            except sqlite3.DatabaseError as error:
+                raise cannot_use(self.path, error) from error
         if root is not None:
             self.root = Path(root).absolute()
             if not self.root.is_dir():
@@ -84,17 +85,22 @@ class Database:
                 )
 
     def _read(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN")  # a consistent snapshot, even while another process writes
         config = read_config(connection)
+        if not config:
+            raise never_built(self.path)
         self.id = config["id"]
         self.root = find_root(self.path, config)
-        self.settings = parse_settings(config)
+        self.settings = stored_settings(config)
         self.sources = read_sources(connection, self.settings)
         self.failures = read_failures(connection)
+        self.warnings = read_warnings(connection)
         self.tags = read_tags(connection)
         self._normaliser = read_normaliser(connection)
         kind = unit_row_kind(self.settings)
         self._unit_lengths = read_unit_lengths(connection) if kind == "units" else None
+        if self._unit_lengths is not None:
+            for damage in bad_lengths(self.sources, self._unit_lengths):
+                raise damaged(self.path, damage)
         self.semitones = np.zeros(len(self.sources), np.int64)
         self._rows: Rows = UnitRows(
             self.path,
@@ -103,7 +109,9 @@ class Database:
             n_columns=self.settings.n_descriptors,
             shard_rows=read_shard_rows(connection, kind),
         )
-        self._frame_spans = read_frame_spans(connection, self.settings)
+        self._frame_spans = (
+            None if kind == "frames" else read_frame_spans(connection, self.settings)
+        )
         self._frame_shards = read_shard_rows(connection, "frames")
 
     @property
@@ -172,10 +180,11 @@ class Database:
 
     @cached_property
     def _frame_rows(self) -> UnitRows:
+        spans = unit_spans(self.sources) if self._frame_spans is None else self._frame_spans
         return frame_rows(
             self.path,
             self.sources,
-            spans=self._frame_spans,
+            spans=spans,
             n_columns=len(self.settings.frame_names),
             shard_rows=self._frame_shards,
         )

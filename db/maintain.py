@@ -1,6 +1,5 @@
 """Maintain a database: remove sources, and free the space of removed rows."""
 
-import fnmatch
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from db.manifest import SPAN_TABLES, row_kinds
 from db.manifest_reading import read_settings
+from db.row_kinds import SPAN_TABLES, row_kinds
 from db.shards import ShardWriter, checksum, read_rows, remove_strays, shard_path
+from db.source_names import fitting_sources
 from db.transaction import transaction
 from db.write_lock import writing
 from db.writer import Writer
@@ -29,7 +29,7 @@ def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
     Parameters
     ----------
     patterns : list of str
-        Source paths, with the wildcards *, ? and [abc], which also match /.
+        See `db.source_names`.
 
     Returns
     -------
@@ -45,14 +45,14 @@ def remove_sources(path: str | Path, patterns: list[str]) -> list[str]:
     """
     with writing(Path(path)) as connection:
         removed = {name for pattern in patterns for name in match_sources(connection, pattern)}
-        writer = Writer(connection, Path(path), read_settings(connection))
+        writer = Writer(connection, Path(path), read_settings(connection, Path(path)))
         writer.remove(sorted(removed))
         writer.finish()
     return sorted(removed)
 
 
 def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
-    """Return the paths of the sources that match a pattern, sorted.
+    """Return the paths of the sources that a name or a pattern means, sorted.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def match_sources(connection: sqlite3.Connection, pattern: str) -> list[str]:
         If none matches.
     """
     known = [name for (name,) in connection.execute("SELECT path FROM sources")]
-    matched = sorted(fnmatch.filter(known, pattern))
+    matched = sorted(fitting_sources(known, pattern))
     if not matched:
         raise ParameterError(
             f"{pattern!r} matches none of the {len(known)} sources; demiurge db info --json lists"
@@ -88,7 +88,7 @@ def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, in
     path = Path(path)
     folder = path / "shards"
     with writing(path) as connection:
-        settings = read_settings(connection)
+        settings = read_settings(connection, path)
         Writer(connection, path, settings).finish()  # cuts off rows that were never committed
         before = _shard_bytes(folder)
         kinds = row_kinds(settings)

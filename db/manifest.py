@@ -4,32 +4,32 @@ import os
 import sqlite3
 from pathlib import Path
 
+from db.manifest_damage import find_damage, schema_damage
+from db.manifest_rules import Damage
 from db.migrations import MIGRATIONS
-from db.settings import DescriptorSettings
 from files.errors import DatabaseError
 from files.names import quoted
+from files.regular import check_regular
 
 FILE_NAME = "manifest.sqlite"
-# kind of rows -> its tables: where each source's rows are; how long each shard is
-SPAN_TABLES = {
-    "frames": ("spans", "shards"),
-    "units": ("unit_spans", "unit_shards"),
-}
-
-
-def row_kinds(settings: DescriptorSettings) -> dict[str, int]:
-    """Return the number of columns of each kind of rows that a database keeps."""
-    frames = {"frames": len(settings.frame_names)}
-    return frames if settings.units == "frame" else frames | {"units": settings.n_descriptors}
-
-
-def unit_row_kind(settings: DescriptorSettings) -> str:
-    """Return the kind of rows that describes units: the frames, or rows of their own."""
-    return "frames" if settings.units == "frame" else "units"
+OLDEST_READ = 3  # older versions must be migrated before they can be read
+MOST_BYTES = 1 << 28  # of one value
+# of SQLite's virtual machine; a check of all values takes 1 per byte
+STEPS = 10_000_000
+STEPS_PER_BYTE = 20
+STEPS_AT_A_TIME = 100_000
+# the beginnings of the names of SQLite's errors
+SYSTEM_FAULTS = (
+    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED"),
+    *("SQLITE_NOMEM", "SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
+)
 
 
 def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
-    """Open the manifest, creating it (`write` only) or migrating it to this version.
+    """Open the manifest and check it, creating it or migrating it to this version if `write`.
+
+    A connection for reading is in a transaction: it sees one moment, even while another process
+    writes.
 
     Raises
     ------
@@ -38,55 +38,64 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
     sqlite3.OperationalError
         With `write`, if it cannot be written.
     """
-    path = folder / FILE_NAME
-    if not write and not path.is_file():
+    if not write:
+        check_is_there(folder)
+    connection = None
+    try:
+        connection = connect(folder, write=write)
+        version = prepare(connection, folder, write=write)
+        for damage in find_damage(connection, version):
+            raise damaged(folder, damage)
+        if write:
+            connection.set_progress_handler(None, 0)  # a build may run for days
+    except BaseException as error:
+        if connection:
+            connection.close()
+        if isinstance(error, sqlite3.DatabaseError) and not (write and is_systems_fault(error)):
+            raise cannot_use(folder, error) from error
+        raise
+    return connection
+
+
+def check_is_there(folder: Path) -> None:
+    """Raise a `DatabaseError` if there is no database in a folder."""
+    if not (folder / FILE_NAME).exists():
         raise DatabaseError(
             f"{folder}: no database here (no {FILE_NAME}); make one with: demiurge db build"
             f" AUDIO_DIR {quoted(folder)}"
         )
-    try:
-        connection = _connect(path, write=write)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        _check_version(connection, folder, version, write=write)
-        if write:
-            _migrate(connection, version)
-    except sqlite3.DatabaseError as error:
-        if write and isinstance(error, sqlite3.OperationalError):
-            raise  # the disk is at fault, not the file; `db.write_lock.writing` reports it
-        raise DatabaseError(
-            f"{path}: not a readable Demiurge manifest ({error}); restore it from a copy or build"
-            " again"
-        ) from error
+
+
+def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
+    """Connect to a manifest that anybody may have written; what it holds is not checked yet.
+
+    Nothing in it runs by itself, and queries end after as many steps as its size allows.
+    """
+    path = folder / FILE_NAME
+    n_bytes = 0
+    for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite opens them all, and a pipe blocks
+        file = Path(f"{path}{suffix}")
+        if os.path.lexists(file):
+            remedy = "restore the database from a copy"
+            check_regular(file, error=DatabaseError, remedy=remedy)
+            n_bytes += file.stat().st_size
+    connection = _connect_to_write(path) if write else _connect_to_read(path)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+    _end_endless_queries(connection, n_bytes)
     return connection
 
 
-def _check_version(
-    connection: sqlite3.Connection, folder: Path, version: int, *, write: bool
-) -> None:
-    """Close the connection and raise a `DatabaseError` if the manifest cannot be used."""
-    path = folder / FILE_NAME
-    newest = len(MIGRATIONS)
-    if version > newest:
-        connection.close()
-        raise DatabaseError(
-            f"{path} is of version {version}, but this Demiurge knows versions up to {newest};"
-            " update Demiurge"
-        )
-    if version < newest and not write:
-        connection.close()
-        raise DatabaseError(
-            f"{path} is of version {version}, not {newest}; run demiurge db build again to update"
-            " it"
-        )
+def _connect_to_write(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")  # stays DELETE where WAL cannot work
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
 
 
-def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    if write:
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")  # stays DELETE where WAL cannot work
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
+def _connect_to_read(path: Path) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode=ro"
     try:
         connection = sqlite3.connect(address, uri=True, isolation_level=None)
@@ -97,12 +106,109 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
+def _end_endless_queries(connection: sqlite3.Connection, n_bytes: int) -> None:
+    """Let SQLite work for as long as an undamaged manifest of this size could need.
+
+    Pages that name each other in circles could be read for ever.
+    """
+    left = (STEPS + STEPS_PER_BYTE * n_bytes) // STEPS_AT_A_TIME
+
+    def is_enough() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    connection.set_progress_handler(is_enough, STEPS_AT_A_TIME)
+
+
+def prepare(connection: sqlite3.Connection, folder: Path, *, write: bool) -> int:
+    """Check the tables of a manifest, and migrate it to this version if `write`.
+
+    Returns its version then.
+    """
+    if not write:
+        connection.execute("BEGIN")
+    version = read_version(connection, folder)
+    for damage in schema_damage(connection, version):
+        raise damaged(folder, damage)
+    if version < OLDEST_READ and not write:
+        raise DatabaseError(
+            f"{folder / FILE_NAME} is of version {version}, not {len(MIGRATIONS)}; run demiurge db"
+            " build again to update it"
+        )
+    return migrate(connection, version) if write else version
+
+
+def read_version(connection: sqlite3.Connection, folder: Path) -> int:
+    """Return the version of a manifest.
+
+    Raises
+    ------
+    DatabaseError
+        If this Demiurge does not know it.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    newest = len(MIGRATIONS)
+    if version > newest:
+        raise DatabaseError(
+            f"{folder / FILE_NAME} is of version {version}, but this Demiurge knows versions up to"
+            f" {newest}; update Demiurge"
+        )
+    if version < 0:
+        raise DatabaseError(
+            f"{folder / FILE_NAME} is of version {version}, which no Demiurge writes; restore it"
+            " from a copy"
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> int:
+    """Bring the tables of a manifest from a version to the newest, which is returned."""
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         migration(connection)
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
+    return len(MIGRATIONS)
+
+
+def is_systems_fault(error: sqlite3.Error) -> bool:
+    """Return whether the disk, permissions or another process is at fault, not the manifest."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(SYSTEM_FAULTS)
+
+
+def cannot_use(folder: Path, error: sqlite3.Error) -> DatabaseError:
+    """Return the error of a manifest that SQLite does not read."""
+    if is_systems_fault(error):
+        return DatabaseError(
+            f"{folder / FILE_NAME}: cannot be read ({error}); check the disk and its permissions,"
+            " then run the same command again"
+        )
+    return damaged(folder, error)
+
+
+def damaged(folder: Path, problem: Damage | sqlite3.Error) -> DatabaseError:
+    """Return the error of a damaged manifest."""
+    path = folder / FILE_NAME
+    name = getattr(problem, "sqlite_errorname", "")
+    if name == "SQLITE_NOTADB" or getattr(problem, "is_fatal", False):
+        return DatabaseError(
+            f"{path}: not a readable Demiurge manifest ({problem}); restore a copy, or build"
+            " another database in a new folder"
+        )
+    text = "reading it does not end" if name == "SQLITE_INTERRUPT" else str(problem)
+    return DatabaseError(
+        f"{path}: {text}; the manifest is damaged: run demiurge db verify --repair"
+        f" {quoted(folder)}, or restore a copy"
+    )
+
+
+def never_built(folder: Path) -> DatabaseError:
+    """Return the error of a manifest that holds nothing."""
+    return DatabaseError(
+        f"{folder} holds nothing: its first build never began; run demiurge db build again"
+    )
 
 
 def root_entries(path: Path, root: Path) -> dict[str, str]:

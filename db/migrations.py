@@ -71,7 +71,18 @@ def m003_tags(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS = (m001_sources_and_spans, m002_units, m003_tags)
+def m004_readers_and_warnings(connection: sqlite3.Connection) -> None:
+    """Which version of our reading of audio a source was read by, and what it warned of."""
+    _execute_each(
+        connection,
+        """
+        ALTER TABLE sources ADD COLUMN reader INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE sources ADD COLUMN warning TEXT
+        """,
+    )
+
+
+MIGRATIONS = (m001_sources_and_spans, m002_units, m003_tags, m004_readers_and_warnings)
 
 
 def _execute_each(connection: sqlite3.Connection, statements: str) -> None:

@@ -6,13 +6,16 @@ database is compacted, and is never reused.
 """
 
 import os
+import re
+import stat
 import zlib
 from io import BufferedWriter
 from pathlib import Path
 
 import numpy as np
 
-from files.errors import DatabaseError
+from files.errors import DatabaseError, system_reason
+from files.names import quoted
 
 SHARD_BYTES = 2 << 30  # a new shard is started when the next source would exceed this
 
@@ -57,14 +60,51 @@ def map_shard(path: Path, n_rows: int, n_columns: int) -> np.ndarray:
     return np.memmap(path, "<f4", "r", shape=(n_rows, n_columns))
 
 
+def check_shards(folder: Path, kind: str, shard_rows: dict[int, int], n_columns: int) -> None:
+    """Raise a `DatabaseError` if the file of a shard does not hold its committed rows.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the shards.
+    shard_rows : dict of int to int
+        Number of committed rows in each shard.
+    """
+    for shard, n_rows in shard_rows.items():
+        if n_rows:
+            _check_length(shard_path(folder, kind, shard), 4 * n_rows * n_columns)
+
+
 def _check_length(path: Path, needed: int) -> None:
-    size = path.stat().st_size if path.exists() else -1
-    if size < needed:
-        state = "missing" if size < 0 else f"{size} bytes long, but {needed} were committed"
+    if (problem := file_problem(path, needed)) is not None:
+        database = quoted(path.parent.parent)
         raise DatabaseError(
-            f"{path} is {state}; run demiurge db verify --repair on the database, then demiurge db"
-            " build (or restore a copy)"
+            f"{path} {problem}; run demiurge db verify --repair {database}, then demiurge db build"
+            " (or restore a copy)"
         )
+
+
+def file_problem(path: Path, needed: int) -> str | None:
+    """Return why a shard cannot be read up to a byte, if so."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({system_reason(error)})"
+    if not stat.S_ISREG(status.st_mode):  # a pipe would block
+        return "is not a regular file"
+    if status.st_size < needed:
+        return f"is {status.st_size} bytes long, but {needed} were committed"
+    return None
+
+
+def find_shards(folder: Path, kind: str) -> dict[int, Path]:
+    """Return the files of the shards of a kind, committed or not, by their numbers."""
+    prefix = "" if kind == "frames" else f"{kind}-"
+    names = {file.name: file for file in folder.glob("*.f32")}
+    numbers = {name: re.fullmatch(rf"{prefix}(\d{{5,9}})\.f32", name) for name in names}
+    return {int(match[1]): names[name] for name, match in numbers.items() if match}
 
 
 def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
@@ -72,9 +112,8 @@ def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
 
     They were left by a crash before the first commit, or by an interrupted compaction.
     """
-    pattern = "[0-9]*.f32" if kind == "frames" else f"{kind}-*.f32"
-    for file in folder.glob(pattern):
-        if int(file.stem.rpartition("-")[2]) not in committed:
+    for shard, file in find_shards(folder, kind).items():
+        if shard not in committed:
             file.unlink()
 
 
@@ -100,8 +139,10 @@ class ShardWriter:
         self._file: BufferedWriter | None = None
         self.shard = shard
         self.rows = committed_rows
+        path = shard_path(folder, kind, shard)
+        if committed_rows or os.path.lexists(path):
+            _check_length(path, 4 * committed_rows * n_columns)
         if committed_rows:
-            _check_length(shard_path(folder, kind, shard), 4 * committed_rows * n_columns)
             self._open()
 
     def _open(self) -> BufferedWriter:

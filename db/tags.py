@@ -22,7 +22,7 @@ def tag_sources(
     Parameters
     ----------
     pattern : str
-        Source paths, with the wildcards *, ? and [abc], which also match /.
+        See `db.source_names`.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audio.read import open_mono
+from audio.read import AudioInfo, measure_mono
 from audio.resample import resample_blocks
 from db.beat_grid import BeatGrid, no_grid
 from db.beat_path import FASTEST, HALF, NOVELTY, SLOWEST, likely_beats, tempo_cost
@@ -179,9 +179,12 @@ def track_beats(source: str | Path | np.ndarray, settings: DescriptorSettings) -
     """
     if isinstance(source, np.ndarray):
         return _track([source], settings, "the signal")
-    with open_mono(source) as (info, blocks):
+
+    def track(info: AudioInfo, blocks: Iterator[np.ndarray]) -> BeatGrid:
         resampled = resample_blocks(blocks, info.sample_rate, settings.sample_rate)
         return _track(resampled, settings, Path(source).name)
+
+    return measure_mono(source, track)[0]
 
 
 def _track(blocks: Iterable[np.ndarray], settings: DescriptorSettings, name: str) -> BeatGrid:

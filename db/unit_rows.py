@@ -106,11 +106,21 @@ class UnitRows:
         return taken
 
 
+def unit_spans(sources: Sequence[Source]) -> np.ndarray:
+    """Return the `spans` of `frame_rows` if units are frames."""
+    spans = [
+        (source.id, source.first_unit, source.n_units, source.checksum)
+        for source in sources
+        if source.is_stored
+    ]
+    return np.array(spans, np.int64).reshape(-1, 4)
+
+
 def frame_rows(
     path: Path,
     sources: Sequence[Source],
     *,
-    spans: dict[int, tuple[int, int, int]],
+    spans: np.ndarray,
     n_columns: int,
     shard_rows: dict[int, int],
 ) -> UnitRows:
@@ -118,11 +128,12 @@ def frame_rows(
 
     Parameters
     ----------
-    spans : dict
-        The first row, the number of rows and the CRC-32 of the frames of each source id.
+    spans : ndarray, int64, shape (n_sources, 4)
+        The id, first row, number of rows and CRC-32 of each source.
     """
+    by_id = {source: span for source, *span in spans.tolist()}
     with_frames = []
     for source in sources:
-        first, n_rows, crc = spans.get(source.id, (0, 0, 0))
+        first, n_rows, crc = by_id.get(source.id, (0, 0, 0))
         with_frames.append(source._replace(first_unit=first, n_units=n_rows, checksum=crc))
     return UnitRows(path, with_frames, kind="frames", n_columns=n_columns, shard_rows=shard_rows)

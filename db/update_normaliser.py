@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from db.manifest import SPAN_TABLES, unit_row_kind
 from db.normaliser import fit_normaliser
+from db.row_kinds import SPAN_TABLES, unit_row_kind
 from db.settings import DescriptorSettings
 from db.shards import read_rows, shard_path
 

@@ -1,6 +1,5 @@
 """Verify every row, unit and audio file of a database, and repair it."""
 
-import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -9,15 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from db.manifest import SPAN_TABLES, find_root, open_manifest, row_kinds, unit_row_kind
-from db.manifest_reading import read_config, read_normaliser, read_settings, read_shard_rows
-from db.settings import DescriptorSettings
-from db.shards import checksum, read_rows, shard_path
+from db.manifest import find_root, open_manifest
+from db.manifest_reading import read_config, read_normaliser, read_settings
+from db.repair import list_damage, replace_manifest, restore_shards
+from db.row_kinds import SPAN_TABLES, row_kinds, unit_row_kind
+from db.shards import checksum, file_problem, read_rows, shard_path
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
-from db.write_lock import writing
-from files.errors import DatabaseError
+from db.write_lock import writer_lock, writing
+from files.errors import DatabaseError, system_reason
 from files.hashing import hash_file
+from files.names import quoted
 from files.progress import Progress, no_progress
 
 
@@ -57,21 +58,28 @@ def verify(
     check_files : bool
         Read the audio files too.
     repair : bool
-        Remove the sources whose rows are damaged from the database, so that the next build
-        analyses them again.
+        Remove what is damaged from the database, so that the next build analyses it again. It also
+        looks again at the files that have changed without a sign in their dates.
 
     Raises
     ------
     DatabaseError
-        If the manifest cannot be read, or `root` is no folder.
+        If there is no database, it cannot be repaired, or `root` is no folder.
     """
     path = Path(path)
+    damage = [(found.place, found.problem) for found in list_damage(path)]
     if not repair:
+        if damage:  # what it says of rows and files cannot be trusted
+            return Verification(damaged=damage)
         with closing(open_manifest(path, write=False)) as connection:
             return _Verifier(connection, path).run(root, check_files, progress)
+    if damage:
+        with writer_lock(path):
+            replace_manifest(path, Path(root) if root else None)
     with writing(path) as connection:
         result = _Verifier(connection, path).run(root, check_files, progress)
-        if result.damaged:
+        result.damaged = damage + result.damaged
+        if result.damaged or result.files:
             _repair(connection, path, result)
     return result
 
@@ -80,6 +88,8 @@ class _VerifiedSource(NamedTuple):
     id: int
     path: str
     content_hash: str
+    n_bytes: int
+    mtime_ns: int
     n_samples: int
 
 
@@ -89,19 +99,22 @@ class _Verifier:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._settings = read_settings(connection)
+        self._settings = read_settings(connection, path)
         self._result = Verification()
 
     def run(self, root: str | Path | None, check_files: bool, progress: Progress) -> Verification:
         result = self._result
-        self._check_manifest()
         folder = self._find_folder(root) if check_files else Path()
         sources = self._read_sources()
         result.sources = len(sources)
+        if check_files and not folder.is_dir():
+            gone = "the corpus folder is gone; mount its disk, or name its new place with --root"
+            result.files.append((str(folder), gone))
+            check_files = False
         for done, source in enumerate(sources, start=1):
-            if problem := self._check_rows(source):
-                result.damaged.append((source.path, problem))
-            if check_files and (problem := _check_file(folder / source.path, source.content_hash)):
+            if damage := self._check_rows(source):
+                result.damaged.append((source.path, damage))
+            if check_files and (problem := self._check_file(folder / source.path, source)):
                 result.files.append((source.path, problem))
             progress(done, len(sources), source.path)
         self._check_units()
@@ -116,14 +129,10 @@ class _Verifier:
             )
         return Path(root)
 
-    def _check_manifest(self) -> None:
-        found = self._connection.execute("PRAGMA integrity_check").fetchone()[0]
-        if found != "ok":
-            self._result.damaged.append(("manifest.sqlite", found))
-
     def _read_sources(self) -> list[_VerifiedSource]:
         query = (
-            "SELECT id, path, content_hash, n_samples FROM sources WHERE state = 'ok' ORDER BY path"
+            "SELECT id, path, content_hash, n_bytes, mtime_ns, n_samples FROM sources"
+            " WHERE state = 'ok' ORDER BY path"
         )
         return [_VerifiedSource(*row) for row in self._connection.execute(query)]
 
@@ -136,8 +145,8 @@ class _Verifier:
                 return f"it has no {kind}"
             _, shard, first, n_rows, crc, *lengths = span
             file = shard_path(self._path / "shards", kind, shard)
-            if not file.exists():
-                return f"{file.name} is missing"
+            if (missing := file_problem(file, 0)) is not None:
+                return f"{file.name} {missing}"
             rows = read_rows(file, first, n_rows, n_columns)
             self._result.rows += len(rows)
             if len(rows) < n_rows:
@@ -147,6 +156,23 @@ class _Verifier:
             if lengths and not _tile(lengths[0], n_rows, source.n_samples):
                 return "its units do not tile it"
         return None
+
+    def _check_file(self, file: Path, source: _VerifiedSource) -> str | None:
+        """Return the problem with an audio file, if any."""
+        try:
+            if hash_file(file) == source.content_hash:
+                return None
+            status = file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return "the file is gone; put it back, or run demiurge db build --prune"
+        except OSError as error:
+            reason = system_reason(error)
+            return f"the file cannot be read ({reason}); check its permissions and its disk"
+        problem = "the file has changed since it was analysed"
+        if (status.st_size, status.st_mtime_ns) != (source.n_bytes, source.mtime_ns):
+            return f"{problem}; run demiurge db build"
+        repair = f"demiurge db verify --repair {quoted(self._path)}"
+        return f"{problem}, but not its size and date; run {repair}, then demiurge db build"
 
     def _check_units(self) -> None:
         """Count the rows that belong to no source, and check the normaliser."""
@@ -169,41 +195,23 @@ class _Verifier:
 
 def _tile(lengths: bytes, n_rows: int, n_samples: int) -> bool:
     """Return whether units of these lengths (little-endian int32) fill a source exactly."""
-    return len(lengths) == 4 * n_rows and np.frombuffer(lengths, "<i4").sum() == n_samples
-
-
-def _check_file(file: Path, content_hash: str) -> str | None:
-    """Return the problem with an audio file, if any."""
-    if not os.path.lexists(file):
-        return "the file is gone; put it back, or run demiurge db build --prune"
-    try:
-        is_same = hash_file(file) == content_hash
-    except OSError as error:
-        return f"the file cannot be read ({error.strerror})"
-    return None if is_same else "the file has changed since it was analysed; run demiurge db build"
+    samples = np.frombuffer(lengths, "<i4")
+    return len(samples) == n_rows and samples.min() > 0 and samples.sum() == n_samples
 
 
 def _repair(connection: sqlite3.Connection, path: Path, result: Verification) -> None:
-    """Remove damaged sources from the manifest, and shorten its shards to what is on disk."""
-    settings = read_settings(connection)
+    """Remove damaged sources, and shorten the manifest's shards to what is on disk.
+
+    The next build reads the files again that have changed, whatever their dates say.
+    """
+    settings = read_settings(connection, path)
     names = sorted({name for name, _ in result.damaged})
+    changed = [(name,) for name, _ in result.files]
     with transaction(connection):
         connection.executemany("DELETE FROM sources WHERE path = ?", [(name,) for name in names])
+        connection.executemany("UPDATE sources SET n_bytes = -1 WHERE path = ?", changed)
         for kind in row_kinds(settings):
-            _shorten_shards(connection, path / "shards", kind, settings)
-    write_normaliser(connection, path / "shards", settings)
+            restore_shards(connection, path / "shards", kind, settings)
+    if names:
+        write_normaliser(connection, path / "shards", settings)
     result.repaired = names
-
-
-def _shorten_shards(
-    connection: sqlite3.Connection, folder: Path, kind: str, settings: DescriptorSettings
-) -> None:
-    """Correct the manifest's row counts of shards that are shorter than committed."""
-    n_columns = row_kinds(settings)[kind]
-    for shard, n_rows in read_shard_rows(connection, kind).items():
-        file = shard_path(folder, kind, shard)
-        there = file.stat().st_size // (4 * n_columns) if file.exists() else 0
-        connection.execute(
-            f"UPDATE {SPAN_TABLES[kind][1]} SET n_rows = ? WHERE shard = ?",
-            (min(n_rows, there), shard),
-        )

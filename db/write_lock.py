@@ -7,10 +7,15 @@ from pathlib import Path
 
 import filelock
 
-from db.manifest import FILE_NAME, open_manifest
+from db.manifest import (
+    FILE_NAME,
+    check_is_there,
+    damaged,
+    is_systems_fault,
+    open_manifest,
+)
 from files.atomic import cannot_write, make_folder
 from files.errors import DatabaseError, ParameterError
-from files.names import quoted
 
 LOCK_NAME = "writer.lock"
 
@@ -34,16 +39,15 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
     """
     if create:
         _make_database_folder(path)
-    elif not (path / FILE_NAME).is_file():
-        raise DatabaseError(
-            f"{path}: no database here (no {FILE_NAME}); make one with: demiurge db build AUDIO_DIR"
-            f" {quoted(path)}"
-        )
-    with _writer_lock(path):
+    else:
+        check_is_there(path)
+    with writer_lock(path):
         try:
             with closing(open_manifest(path, write=True)) as connection:
                 yield connection
-        except (OSError, sqlite3.OperationalError) as error:
+        except (OSError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not is_systems_fault(error):
+                raise damaged(path, error) from error
             remedy = (
                 "what was committed is kept: free some space or check permissions, then run the"
                 " same command again"
@@ -52,7 +56,7 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
 
 
 @contextmanager
-def _writer_lock(path: Path) -> Iterator[None]:
+def writer_lock(path: Path) -> Iterator[None]:
     """Hold the lock of the writer; the operating system frees it if the process dies."""
     lock = filelock.FileLock(path / LOCK_NAME, timeout=0)
     try:

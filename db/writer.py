@@ -8,11 +8,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audio.read import READER_VERSION
 from db.analyse import Description
-from db.manifest import SPAN_TABLES, row_kinds
 from db.manifest_reading import read_shard_rows
+from db.row_kinds import SPAN_TABLES, row_kinds
 from db.settings import DescriptorSettings
-from db.shards import ShardWriter, checksum, remove_strays
+from db.shards import ShardWriter, check_shards, checksum, remove_strays
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 
@@ -32,6 +33,8 @@ class SourceRow:
     n_samples: int = 0
     state: str = "ok"
     error: str | None = None
+    reader: int = READER_VERSION
+    warning: str | None = None
 
     def values(self) -> tuple:
         return tuple(vars(self).values())
@@ -66,6 +69,7 @@ class Writer:
             self._close_shards()
             raise
         self._pending: list[_Pending] = []
+        self._touched: list[tuple[int, int, int, str]] = []
         self._shard_rows: dict[str, dict[int, int]] = {kind: {} for kind in self._shards}
         self._last_commit = time.monotonic()
         self._changed = connection.execute("SELECT 1 FROM normaliser").fetchone() is None
@@ -74,6 +78,7 @@ class Writer:
         """Open the last shard of each kind, and remove everything that was never committed."""
         for kind, n_columns in row_kinds(self.settings).items():
             committed = read_shard_rows(self._connection, kind)
+            check_shards(self._folder, kind, committed, n_columns)
             remove_strays(self._folder, kind, set(committed))
             last = max(committed, default=0)
             self._shards[kind] = ShardWriter(
@@ -105,19 +110,27 @@ class Writer:
 
     def _queue(self, pending: _Pending) -> None:
         self._pending.append(pending)
+        self._commit_in_time()
+
+    def _commit_in_time(self) -> None:
         if time.monotonic() - self._last_commit > COMMIT_SECONDS:
             self.commit()
 
     def commit(self) -> None:
         """Make everything queued durable."""
-        if self._pending:
+        if self._pending or self._touched:
             for shard in self._shards.values():
                 shard.sync()
             with transaction(self._connection):
                 for pending in self._pending:
                     self._insert(pending)
+                self._connection.executemany(
+                    "UPDATE sources SET n_bytes = ?, mtime_ns = ?, reader = ? WHERE path = ?",
+                    self._touched,
+                )
                 self._update_shard_rows()
             self._pending.clear()
+            self._touched.clear()
         self._last_commit = time.monotonic()
 
     def _insert(self, pending: _Pending) -> None:
@@ -140,10 +153,9 @@ class Writer:
             )
 
     def touch(self, name: str, n_bytes: int, mtime_ns: int) -> None:
-        """Record the size and date of a file whose content has not changed."""
-        self._connection.execute(
-            "UPDATE sources SET n_bytes = ?, mtime_ns = ? WHERE path = ?", (n_bytes, mtime_ns, name)
-        )
+        """Queue the size and date of a file whose rows are what this version makes of it."""
+        self._touched.append((n_bytes, mtime_ns, READER_VERSION, name))
+        self._commit_in_time()
 
     def rename(self, before: str, after: str, n_bytes: int, mtime_ns: int) -> None:
         """Rename a source; it keeps its rows, unit ids and tags."""
@@ -154,7 +166,7 @@ class Writer:
             connection.execute(
                 "UPDATE OR REPLACE tags SET path = ? WHERE path = ?", (after, before)
             )
-            self.touch(after, n_bytes, mtime_ns)
+        self.touch(after, n_bytes, mtime_ns)
 
     def remove(self, names: list[str]) -> None:
         """Remove sources and their tags."""

@@ -1,7 +1,7 @@
 """An open source that can be read from any sample on.
 
 It is read through libsndfile; or directly from disk, which is five times as fast, if the file holds
-plain PCM or float samples.
+plain PCM or float samples and needs no repair.
 """
 
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import soundfile as sf
 
-from audio.read import AudioInfo, ForwardFile
+from audio.decoder import Decoder
+from audio.read import AudioInfo
 from files.errors import AudioError
 
 
@@ -35,15 +35,20 @@ class LibraryFile:
     def __init__(self, path: Path, info: AudioInfo) -> None:
         self.channels = info.channels
         self.n_samples = info.n_samples
-        self._file = ForwardFile(path)
+        self._decoder = Decoder(path, info.layout)
 
     def read(self, out: np.ndarray, start_sample: int) -> None:
-        self._file.seek(start_sample)
-        if len(self._file.read(out=out, always_2d=True)) != len(out):
-            raise EOFError
+        self._decoder.seek(start_sample)
+        n_read = 0
+        while n_read < len(out):
+            block = self._decoder.read(len(out) - n_read)
+            if not len(block):
+                raise EOFError
+            out[n_read : n_read + len(block)] = block
+            n_read += len(block)
 
     def close(self) -> None:
-        self._file.close()
+        self._decoder.close()
 
 
 class RawFile:
@@ -76,7 +81,8 @@ class RawFile:
 
 def open_in_place(path: Path, info: AudioInfo) -> OpenFile:
     """Open a lossless file in the fastest way that it allows."""
-    if info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT"):
+    is_plain = info.format in ("WAV", "WAVEX") and info.subtype in ("PCM_16", "FLOAT")
+    if is_plain and not info.layout.parts:
         offset = _data_offset(path)
         if offset is not None:
             integers = info.subtype == "PCM_16"
@@ -105,7 +111,7 @@ def check_end(path: Path, info: AudioInfo) -> None:
     file = open_in_place(path, info)
     try:
         file.read(np.empty((1, info.channels), np.float32), info.n_samples - 1)
-    except (EOFError, sf.LibsndfileError) as error:
+    except (EOFError, AudioError) as error:
         raise AudioError(
             f"{path.name}: truncated, its last samples cannot be read; copy or export it again"
         ) from error

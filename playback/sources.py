@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-import soundfile as sf
 
 from audio.channels import fit_channels
 from audio.decoded import DecodedCache
@@ -136,7 +135,7 @@ class SourceReader:
         samples = out if is_fitting else np.empty((len(out), file.channels), np.float32)
         try:
             file.read(samples, start_sample)
-        except (EOFError, sf.LibsndfileError) as error:
+        except (EOFError, AudioError) as error:
             raise AudioError(
                 f"{source}: samples {start_sample} to {end} cannot be read, though its header"
                 f" promises {file.n_samples}; it is damaged, or was being written: copy or export"

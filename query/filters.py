@@ -7,7 +7,6 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from db.columns import DESCRIPTOR_NAMES, columns_of
 from db.database import Database
 from db.settings import METRICAL, STD_SUFFIX
+from db.source_names import fitting_sources
 from files.errors import ParameterError
 
 RELATIONS: dict[str, Callable] = {
@@ -53,8 +53,8 @@ class Filters:
     Attributes
     ----------
     sources : tuple of str
-        Patterns of source paths, in which `*` also matches /. The source must match one of them;
-        if empty, every source does.
+        Paths or patterns, see `db.source_names`. The source must match one of them; if empty, every
+        source does.
     tags : tuple of str
         The source must have one of these tags; if empty, it need not have any.
     seconds : (least, most)
@@ -182,11 +182,10 @@ def _masks(database: Database, filters: Filters) -> Iterator[tuple[str, np.ndarr
     """Yield each filter's description, and which units meet it, bool, (n_units,)."""
     units = database.units
     if filters.sources:
-        fits = [
-            any(fnmatchcase(source.path, pattern) for pattern in filters.sources)
-            for source in database.sources
-        ]
-        yield f"source {' or '.join(filters.sources)}", np.array(fits, bool)[units.source]
+        paths = [source.path for source in database.sources]
+        fitting = set().union(*(fitting_sources(paths, pattern) for pattern in filters.sources))
+        fits = np.array([path in fitting for path in paths], bool)
+        yield f"source {' or '.join(filters.sources)}", fits[units.source]
     if filters.tags:
         tagged = _find_tagged(database, filters.tags)
         yield f"tagged {' or '.join(filters.tags)}", tagged[units.source]

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audio.read import open_mono
+from audio.cancellation import CANCELLED
+from audio.read import measure_mono
 from audio.resample import resample_blocks
 from files.errors import AudioError, ParameterError
 from synth.faults import SILENT_PEAK
@@ -40,11 +41,13 @@ def read_recording(path: Path, settings: MelSettings) -> Recording:
         If it cannot be read, or holds NaN.
     """
     rate = settings.sample_rate
-    with open_mono(path) as (info, blocks):
-        resampled = list(resample_blocks(blocks, info.sample_rate, rate))
-    audio = np.concatenate(resampled)
-    changes = []
-    if info.channels > 1:
+    audio, info = measure_mono(
+        path,
+        lambda info, blocks: np.concatenate([*resample_blocks(blocks, info.sample_rate, rate)]),
+    )
+    changes = [*info.warnings]
+    is_mixed = not any(warning.startswith(CANCELLED) for warning in info.warnings)
+    if info.channels > 1 and is_mixed:
         changes.append(f"{info.channels} channels are mixed to one")
     if info.sample_rate != rate:
         changes.append(f"resampled from {info.sample_rate} to {rate} Hz")

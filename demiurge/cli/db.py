@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from db.names import EXPORT_FORMATS
-from demiurge.cli.db_build import build
+from demiurge.cli.db_build import build, echo_grouped
 from demiurge.cli.db_upkeep import compact, remove, verify
 from demiurge.cli.options.command import Group, command
 from demiurge.cli.options.output import (
@@ -45,8 +46,8 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
         echo_json({**facts, "source_paths": [source.path for source in opened.sources]})
         return
     echo_table(str(database), ["what", "value"], info_rows(opened, facts))
-    for path, error in facts["failed"].items():
-        echo_line(f"failed: {path}: {error}", err=True)
+    echo_grouped("failed", list(facts["failed"].items()))
+    echo_grouped("warning", list(facts["warnings"].items()))
 
 
 def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
@@ -63,9 +64,10 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         "settings": opened.settings.to_dict(),
         "descriptors": list(opened.settings.names),
-        "missing": [path for path in paths if not (opened.root / path).is_file()],
+        "missing": [path for path in paths if not os.path.isfile(opened.root / path)],
         "tags": tag_counts(opened),
         "failed": {failure.path: failure.error for failure in opened.failures},
+        "warnings": opened.warnings,
     }
 
 
@@ -76,6 +78,8 @@ def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
     lengths = opened.units.n_samples
     longest = f" of {lengths.min()} to {lengths.max()} samples" if len(lengths) else ""
     problems = f"{len(facts['failed'])} failed, {len(facts['missing'])} not in the folder"
+    if facts["warnings"]:
+        problems += f", {len(facts['warnings'])} with a warning"
     tags = ", ".join(f"{tag} ({count})" for tag, count in facts["tags"].items())
     units = f"{opened.n_units} ({settings.units}){longest} at {settings.sample_rate} Hz"
     return [

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from db.build import BuildReport
     from db.settings import DescriptorSettings
 
+SHOWN = 5  # names printed of many files for people; --json prints all
+
 analysis_option = partial(option, heading="The analysis")
 work_option = partial(option, heading="The work")
 
@@ -45,13 +47,13 @@ class AskedSettings:
         ParameterError
             If the options do not fit together.
         """
-        from db.configure import stored_settings
+        from db.configure import settings_of_database
         from db.settings import FOR_CONTINUATIONS
 
         asked: dict[str, Any] = {
             name: value for name, value in asdict(self).items() if value is not None
         }
-        existing = stored_settings(database)
+        existing = settings_of_database(database)
         if existing and not asked:
             return None
         if self.descriptors is not None:
@@ -197,6 +199,10 @@ def report_facts(database: Path, report: BuildReport) -> dict[str, Any]:
         "vanished": report.vanished,
         "pruned": report.pruned,
         "failed": dict(report.failed),
+        "read_anew": report.read_anew,
+        "warnings": dict(report.warnings),
+        "renders": report.renders,
+        "own_folders": report.own_folders,
         "audio_seconds": report.audio_seconds,
         "seconds": report.seconds,
     }
@@ -212,9 +218,42 @@ def echo_report(database: Path, report: BuildReport) -> None:
     if report.audio_seconds:
         took += f", {report.audio_seconds / report.seconds:.0f} × real time"
     echo_line(f"{database}: {', '.join(counts)}; {took}")
-    for name, error in report.failed:
-        echo_line(f"  failed: {name}: {error}", err=True)
+    echo_grouped("failed", report.failed)
+    echo_grouped("warning", report.warnings)
+    if report.read_anew:
+        echo_names(
+            f"{counted(len(report.read_anew), 'file')} that an earlier build refused or cut short,"
+            " read anew",
+            report.read_anew,
+        )
+    if report.renders:
+        rendered = f"{counted(len(report.renders), 'file')} that Demiurge rendered, left out"
+        echo_names(rendered, report.renders)
+    if report.own_folders:
+        written = f"{counted(len(report.own_folders), 'folder')} that Demiurge wrote, left out"
+        echo_names(written, report.own_folders)
     if report.vanished:
         done = "removed" if report.pruned else "kept; remove them with --prune"
         vanished = counted(len(report.vanished), "source")
         echo_line(f"  {vanished} no longer in the folder ({done})")
+
+
+def echo_names(what: str, names: list[str]) -> None:
+    """Print some of many names on one line."""
+    shown = ", ".join(names[:SHOWN])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    echo_line(f"  {what}: {shown}{more}")
+
+
+def echo_grouped(what: str, told: list[tuple[str, str]]) -> None:
+    """Print a text for each of many files on standard error, equal texts of many on one line."""
+    names_by_text: dict[str, list[str]] = {}
+    for name, text in told:
+        names_by_text.setdefault(text, []).append(name)
+    for text, names in names_by_text.items():
+        if len(names) == 1:
+            echo_line(f"  {what}: {names[0]}: {text}", err=True)
+            continue
+        shown = ", ".join(names[:SHOWN])
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        echo_line(f"  {what}: {len(names)} files: {text}: {shown}{more}", err=True)

@@ -1,5 +1,6 @@
 """A run of many cases: healthy files, cases, failures, and the summary."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -14,14 +15,15 @@ import click
 
 from scripts.fuzz.cases import Case, find_donors, kind_of, lay_out, make_case
 from scripts.fuzz.edits import apply_edits
-from scripts.fuzz.failures import Failure, find_failure
+from scripts.fuzz.failures import KINDS, Failure, find_failure, find_leftover
 from scripts.fuzz.healthy import make_healthy
 from scripts.fuzz.lengths import decoders, find_cut
-from scripts.fuzz.sandbox import Limits, Outcome, run_forked
+from scripts.fuzz.sandbox import Limits, Outcome, limit_files, run_forked
 from scripts.fuzz.toy_networks import use_toy_networks
 from scripts.fuzz.work import run_command, warm_up
 
-PREPARING = Limits(seconds=120, n_bytes=8 << 30, file_bytes=8 << 30)
+PREPARING = Limits(seconds=120, n_bytes=8 << 30)
+SAVED_BYTES = 1 << 22  # of a file that is kept
 REPORT_CASES = 500  # between two lines that say how far it is
 
 
@@ -36,6 +38,7 @@ class Campaign:
         self.folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=parent))
         self.healthy = self.folder / "healthy"
         self.failures: dict[tuple[str, str], list[int]] = {}
+        self.n_compared = 0  # audio files, with those of independent decoders
         self.done: Counter[str] = Counter()
         self.slowest = (0.0, -1)
         self.largest = (0, -1)
@@ -49,6 +52,8 @@ class Campaign:
             raise SystemExit(f"no healthy files: {outcome.stderr}{outcome.traceback}")
         use_toy_networks()
         warm_up(self.healthy)
+        gc.collect()
+        gc.freeze()  # else a collection in a child copies all that the parent has
         if threading.active_count() > 1:
             raise SystemExit(f"cannot fork with threads: {threading.enumerate()}")
         return self
@@ -102,23 +107,31 @@ class Campaign:
         remove_tree(folder)
         folder.mkdir()
         target = lay_out(case, self.healthy, folder)
-
-        def edit() -> int:
-            apply_edits(target, case.edits, find_donors(case, self.healthy))
-            return 0
-
-        outputs = self.folder / "out"
-        edited = run_forked(edit, folder, outputs, PREPARING)
-        if edited.status or edited.traceback:
-            raise SystemExit(f"case {case.number}: edits fail: {edited.traceback}")
+        donors = find_donors(case, self.healthy)
         arguments = case.arguments(self.healthy)
-        outcome = run_forked(lambda: run_command(arguments), folder, outputs)
-        failure = find_failure(outcome)
-        is_told = failure and failure.kind != "noise"
-        if not is_told and case.kind == "audio" and arguments[:2] == ["db", "build"]:
-            cut = find_cut(target, folder / "my.db")
-            failure = Failure("cut short", target.suffix, cut) if cut else failure
+
+        def edit_and_run() -> int:
+            apply_edits(target, case.edits, donors)
+            limit_files()
+            return run_command(arguments)
+
+        outcome = run_forked(edit_and_run, folder, self.folder / "out")
+        if "in apply_edits" in outcome.traceback:
+            raise SystemExit(f"case {case.number} cannot be edited: {outcome.traceback}")
+        failure = find_failure(outcome, arguments)
+        if failure is None or failure.kind == "noise":  # which hides nothing worse
+            failure = self.find_silent(case, folder, arguments) or failure
         return failure, outcome
+
+    def find_silent(self, case: Case, folder: Path, arguments: list[str]) -> Failure | None:
+        """Return a failure that only the files tell: audio cut short, or a file left behind."""
+        if case.kind == "audio" and arguments[:2] == ["db", "build"]:
+            target = folder / case.target
+            cut = find_cut(target, folder / "my.db")
+            self.n_compared += cut is not None
+            if cut:
+                return Failure("cut short", target.suffix, cut)
+        return find_leftover(folder)
 
     def shrink(self, case: Case, failure: Failure) -> Case:
         """Return the case with as few edits as fail in the same way: halves first, then each."""
@@ -156,7 +169,8 @@ class Campaign:
         remove_tree(folder)
         folder.mkdir(parents=True)
         target = self.folder / "case" / case.target
-        if target.is_file() and not target.is_symlink():
+        is_plain = target.is_file() and not target.is_symlink()
+        if is_plain and target.stat().st_size < SAVED_BYTES:
             shutil.copy2(target, folder / target.name)
         text = f"{repeat}\ndemiurge {' '.join(case.command)}\n{failure.where}\n{failure.text}\n"
         (folder / "README.txt").write_text(text, errors="replace")
@@ -187,11 +201,11 @@ class Campaign:
         for (kind, where), numbers in sorted(self.failures.items(), key=lambda item: -len(item[1])):
             totals[kind] += len(numbers)
             click.echo(f"{len(numbers):6}  {kind}: {where} (case {numbers[0]})")
-        for kind in ("traceback", "crash", "hang", "memory", "status", "message", "noise"):
+        for kind in KINDS[:-1]:
             click.echo(f"{totals[kind]:6}  {kind}")
-        compared = " and ".join(decoders())
-        said = f"compared with {compared}" if compared else "not compared: no ffmpeg, no sox"
-        click.echo(f"{totals['cut short']:6}  cut short ({said})")
+        by = " and ".join(decoders()) or "nothing: no ffmpeg, no sox"
+        said = f"{self.n_compared} files compared with {by}"
+        click.echo(f"{totals[KINDS[-1]]:6}  {KINDS[-1]} ({said})")
         click.echo(f"slowest: {self.slowest[0]:.1f} s (case {self.slowest[1]})")
         click.echo(f"largest: {self.largest[0] >> 20} MB (case {self.largest[1]})")
 

@@ -8,6 +8,7 @@ from random import Random
 from scripts.fuzz import hostile_values
 
 SYNCS = (rb"OggS", rb"\xff[\xf8\xf9]", rb"\xff[\xe2-\xfb]")  # pages; frames of FLAC; of MPEG
+CHUNKED = (b"RIFF", b"RF64", b"riff", b"FORM", b"caff", b".snd")
 FOUR = re.compile(rb"[A-Za-z][A-Za-z0-9 ]{3}")  # names of chunks
 HEADER = 256  # bytes in which sizes are looked for
 JUNK = (b"", bytes(100), b"\xff" * 4000, b"TAG" + b"x" * 125, b"<html>404</html>", b"RIFF")
@@ -104,7 +105,7 @@ def some_range(data: bytearray, rng: Random) -> tuple[int, int]:
 
 
 def edit_blocks(data: bytes, rng: Random) -> bytes:
-    """Delete, repeat, swap or damage one of the pages, frames or chunks of a file."""
+    """Delete, repeat, move or damage one of the pages, frames or chunks of a file."""
     blocks = split_blocks(data)
     if len(blocks) < 2:
         return flip_bits(bytearray(data), rng, b"")
@@ -115,8 +116,7 @@ def edit_blocks(data: bytes, rng: Random) -> bytes:
     elif choice == 1:
         blocks.insert(index, blocks[index])
     elif choice == 2:
-        other = rng.randrange(len(blocks))
-        blocks[index], blocks[other] = blocks[other], blocks[index]
+        blocks.insert(rng.randrange(len(blocks)), blocks.pop(index))
     elif choice == 3:
         blocks[index] = edit_page(blocks[index], rng)
     else:
@@ -127,11 +127,10 @@ def edit_blocks(data: bytes, rng: Random) -> bytes:
 
 def split_blocks(data: bytes) -> list[bytes]:
     """Split data before each page or frame if it has such, or before the names of chunks."""
-    for sync in SYNCS:
-        places = [found.start() for found in re.finditer(sync, data)]
-        if len(places) >= 3 and (sync != SYNCS[0] or data.startswith(b"OggS")):
-            break
-    else:
+    places: list[int] = []
+    for sync in () if data[:4] in CHUNKED else SYNCS:
+        places = places or [found.start() for found in re.finditer(sync, data)]
+    if len(places) < 2:
         places = [found.start() for found in FOUR.finditer(data[:4096])]
     bounds = sorted({0, *places, len(data)})
     return [data[start:stop] for start, stop in pairwise(bounds)]

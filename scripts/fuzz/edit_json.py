@@ -2,6 +2,7 @@
 
 import json
 import math
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -64,7 +65,7 @@ def change_value(container: list, index: int, rng: Random, _: list) -> None:
 
 def copy_value(container: list, index: int, rng: Random, places: list) -> None:
     """Put a value of another place here."""
-    put(container, index, value_at(*rng.choice(places)))
+    put(container, index, deepcopy(value_at(*rng.choice(places))))
 
 
 def nest_value(container: list, index: int, rng: Random, _: list) -> None:

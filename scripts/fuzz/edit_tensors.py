@@ -151,5 +151,5 @@ def edit_npz(path: Path, rng: Random) -> None:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for one, content in members:
-            archive.writestr(one or "x", content)
+            archive.writestr(zipfile.ZipInfo(one or "x"), content)
     path.write_bytes(buffer.getvalue())

@@ -1,12 +1,18 @@
 """What counts as a failure of a case."""
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.fuzz.sandbox import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
+KINDS = (
+    *("traceback", "crash", "hang", "memory", "status", "message", "noise", "left behind"),
+    "cut short",
+)
 STATUSES = (0, 1, 2)
 MOST_LINE = 2000  # characters of a message
 # what a library says, and a musician cannot understand
@@ -42,7 +48,7 @@ class Failure:
     Attributes
     ----------
     kind : str
-        "traceback", "hang", "memory", "crash", "status", "message", "noise", "cut short".
+        One of `KINDS`.
     where : str
         What failures of one cause have in common.
     text : str
@@ -54,8 +60,8 @@ class Failure:
     text: str
 
 
-def find_failure(outcome: Outcome) -> Failure | None:
-    """Return the worst failure of an outcome."""
+def find_failure(outcome: Outcome, arguments: Sequence[str] = ()) -> Failure | None:
+    """Return the worst failure of an outcome; `arguments` are those of the command."""
     if outcome.stopped:
         kind = {"time": "hang", "memory": "memory"}[outcome.stopped]
         return Failure(kind, "", f"{outcome.seconds:.1f} s, {outcome.n_bytes >> 20} MB")
@@ -66,10 +72,35 @@ def find_failure(outcome: Outcome) -> Failure | None:
         ("crash", f"signal {-outcome.status}" if outcome.status < 0 else ""),
         ("status", "" if outcome.status in STATUSES else str(outcome.status)),
         ("message", problem_of_message(outcome)),
+        ("message", "prints what is no JSON" if is_torn_json(outcome, arguments) else ""),
         ("noise", noise_of(outcome)),
     ):
         if where:
             return Failure(kind, where, printed)
+    return None
+
+
+def is_torn_json(outcome: Outcome, arguments: Sequence[str]) -> bool:
+    """Return whether a command that was asked for JSON printed something else, or NaN."""
+    if "--json" not in arguments or not outcome.stdout:
+        return False
+    try:
+        json.loads(outcome.stdout, parse_constant=_refuse)
+    except ValueError:
+        return True
+    return False
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def find_leftover(folder: Path) -> Failure | None:
+    """Return a failure if a command has left a temporary file in a folder."""
+    for path in sorted(folder.rglob(".*")):
+        if not path.name.startswith((".like", ".upload")):
+            name = re.sub(r"-\w{8}", "-…", path.name)
+            return Failure("left behind", name, str(path.relative_to(folder)))
     return None
 
 

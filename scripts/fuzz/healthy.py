@@ -3,12 +3,16 @@
 import json
 import shutil
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
+from demiurge.web.make.jobs import DONE, Job
+from demiurge.web.make.options import DEFAULTS
+from demiurge.web.make.seeds import Seed
 from scripts.fuzz.healthy_audio import RATE, encode, make_audio, music
 from scripts.fuzz.healthy_requests import write_requests
 from scripts.fuzz.toy_networks import use_toy_networks
@@ -54,6 +58,7 @@ def make_healthy() -> int:
     make_tables()
     make_synthesis()
     copy_published()
+    make_records()
     write_requests(Path("page.requests"))
     return 0
 
@@ -99,8 +104,27 @@ def make_plans() -> None:
 
 
 def make_tables() -> None:
+    shutil.copyfile(FIXTURES / "tabla_44k_demiurge.json", "original.json")
+    Path("tabla").mkdir()  # which the original Demiurge described
+    shutil.copyfile(FIXTURES / "tabla_44k.wav", "tabla/tabla_44k.wav")
     for name, kind in TABLES.items():
         command("db", "export", "frames.db", name, "--format", kind)
+
+
+def make_records() -> None:
+    """Write a seed and a finished job as the page keeps them."""
+    seed = Seed("0" * 32, "seed.wav", ".wav", 1.0, RATE, 1, created=1.0)
+    Path("page/seeds").mkdir(parents=True)
+    Path(f"page/seeds/{seed.id}.json").write_text(json.dumps(asdict(seed)))
+    shutil.copyfile("seed.wav", f"page/seeds/{seed.id}.wav")
+    shutil.copyfile("sounds/more/mono.flac", f"page/seeds/{seed.id}.preview.flac")
+    chosen = {"id": seed.id, "name": seed.name}
+    job = Job("1" * 16, chosen, None, asdict(DEFAULTS), created=1.0, state=DONE, made=1)
+    folder = Path("page/jobs") / job.id
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(json.dumps(asdict(job)))
+    shutil.copyfile("mosaic.plan.json", folder / "variation-1.plan.json")
+    shutil.copyfile("mosaic.wav", folder / "variation-1.wav")
 
 
 def make_synthesis() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demiurge.web.app import create_app
+from demiurge.web.make.seeds import UploadLimits
 from demiurge.web.security import Security
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError
@@ -32,7 +33,8 @@ def visit(database: str, what: str, name: str) -> int:
     Parameters
     ----------
     what : str
-        What the file or folder `name` is: "requests", an "upload", a "plan" or "models".
+        What the file or folder `name` is: "requests", an "upload", a "plan", "models", or the
+        "records" of seeds and jobs.
 
     Returns
     -------
@@ -49,7 +51,8 @@ def visit(database: str, what: str, name: str) -> int:
         "models": [name] if what == "models" else (),
     }
     try:
-        workspace = Workspace(database, folder="plans", **given)
+        folder = name if what == "records" else "plans"
+        workspace = Workspace(database, folder=folder, **given)
         app = create_app(workspace, Security())
     except DemiurgeError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -80,7 +83,8 @@ class Visit:
                 self.send("GET", address)
             self.edit_plan()
         else:
-            self.send("GET", "/make.json")
+            for address in ("/make.json", "/jobs.json", "/make", "/timeline", "/plans/{plan}.json"):
+                self.send("GET", address)
 
     def send(self, method: str, address: str, body: bytes | None = None) -> Any:
         """Send a request; the answer must not be a 5xx."""
@@ -106,7 +110,10 @@ class Visit:
 
     def upload(self, path: Path) -> None:
         """Upload a seed; if it is taken, ask for a mosaic of it."""
-        content = path.read_bytes() if path.is_file() else b""
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            content = file.read(UploadLimits().n_bytes + 1)
         answer = self.client.post(f"/seeds?name={path.name}", content=content)
         if answer.status_code >= SERVER_ERROR:
             raise ServerError(f"POST /seeds: {answer.status_code} {answer.text[:300]}")

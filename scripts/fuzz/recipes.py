@@ -117,9 +117,9 @@ FORECAST = Recipe(
 TABLES = ("demiurge.json", "table.csv", "table.npz", "table.parquet")
 
 
-def table_recipe(table: str) -> Recipe:
+def table_recipe(table: str, root: str = "sounds") -> Recipe:
     commands = (
-        f"db import {table} new.db --root {{healthy}}/sounds --json",
+        f"db import {table} new.db --root {{healthy}}/{root} --json",
         f"db import {table} frames.db",
         f"sequencer forecast {{healthy}}/lstm.model {table} --steps 2 -o more.json",
     )
@@ -243,6 +243,12 @@ REQUEST = Recipe(
     targets=("page.requests",),
     share=3,
 )
+RECORDS = Recipe(
+    "request",
+    ("page {healthy}/onsets.db records page",),
+    copies=("page",),
+    targets=("page/seeds/*.json", "page/jobs/*/job.json", "page/jobs/*/*.plan.json"),
+)
 
 RECIPES = (
     Recipe("audio", AUDIO, picks="audio/*", share=16),
@@ -251,8 +257,10 @@ RECIPES = (
     *map(plan_recipe, PLANS),
     FORECAST,
     *map(table_recipe, TABLES),
+    table_recipe("original.json", "tabla"),
     *CONFIGS,
     *STATES,
     GENERATED,
     REQUEST,
+    RECORDS,
 )

@@ -16,24 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAGE = resource.getpagesize()
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
 ADDRESS_BYTES = 8 << 30  # beyond the parent's; what is refused here would be refused by memory
+FILE_BYTES = 1 << 30
 TICKS = os.sysconf("SC_CLK_TCK")
 OUTPUTS = ("stdout", "stderr", "noise", "traceback")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one process.
+    """Limits of one process with all that it starts.
 
-    `seconds` counts processor time; a process that waits may take `wall_factor` times as long by
-    the clock, since other processes may need the processor.
+    `seconds` are those in which it computes, and those in which it waits for something else than
+    the processor; so a busy machine makes no difference.
     """
 
     seconds: float = 10.0
     n_bytes: int = 1 << 30  # of memory, beyond the parent's
-    file_bytes: int = 1 << 30  # of a written file
-    wall_factor: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -81,49 +80,89 @@ def run_forked(
     started = time.monotonic()
     process = os.fork()
     if not process:
-        _be_child(work, folder, outputs, limits)
+        _be_child(work, folder, outputs)
+    watch = Watch(process, limits)
     try:
-        stopped, status, usage, before = _watch(process, limits)
+        status = watch.wait()
     finally:
         _end_group(process)
     texts = {name: (outputs / name).read_text(errors="replace") for name in OUTPUTS}
-    n_bytes = max(usage.ru_maxrss * 1024 - before, 0)
+    elapsed = time.monotonic() - started
     return Outcome(
-        os.waitstatus_to_exitcode(status), stopped, time.monotonic() - started, n_bytes, **texts
+        os.waitstatus_to_exitcode(status), watch.stopped, elapsed, watch.n_bytes, **texts
     )
 
 
-def _watch(process: int, limits: Limits) -> tuple[str, int, resource.struct_rusage, int]:
-    """Wait for a process, and kill it beyond a limit.
+class Watch:
+    """Waits for a process, and kills it beyond a limit.
 
-    Returns
-    -------
-    stopped, status, usage
-    before : int
-        Bytes of memory at its beginning.
+    Attributes
+    ----------
+    stopped : str
+        The limit that was reached.
+    n_bytes : int
+        Most memory beyond that of its beginning.
     """
-    started = time.monotonic()
-    before = memory_of(process)
-    stopped = ""
-    while True:
-        found, status, usage = os.wait4(process, os.WNOHANG)
-        if found:
-            return stopped, status, usage, before
-        if not stopped:
-            elapsed = time.monotonic() - started
-            stopped = _beyond(process, limits, elapsed, before)
-            if stopped:
-                _end_group(process)
-        time.sleep(POLL_SECONDS)
+
+    def __init__(self, process: int, limits: Limits) -> None:
+        self.process = process
+        self.limits = limits
+        self.stopped = ""
+        self.n_bytes = 0
+        self._before = memory_of(process)
+        self._waited = 0.0  # seconds
+        self._polled = time.monotonic()
+
+    def wait(self) -> int:
+        """Return the status that the system has of it."""
+        while True:
+            found, status, usage = os.wait4(self.process, os.WNOHANG)
+            if found:
+                self.n_bytes = max(self.n_bytes, usage.ru_maxrss * 1024 - self._before)
+                return status
+            if not self.stopped:
+                self.stopped = self._poll()
+                if self.stopped:
+                    _end_group(self.process)
+            time.sleep(POLL_SECONDS)
+
+    def _poll(self) -> str:
+        """Return which limit is reached, or an empty text."""
+        now = time.monotonic()
+        family = family_of(self.process)
+        memory = sum(map(memory_of, family)) - self._before
+        self.n_bytes = max(self.n_bytes, memory)
+        if not any(map(is_running, family)):
+            self._waited += now - self._polled
+        self._polled = now
+        if memory > self.limits.n_bytes:
+            return "memory"
+        computed = sum(map(seconds_of, family))
+        return "time" if max(computed, self._waited) > self.limits.seconds else ""
 
 
-def _beyond(process: int, limits: Limits, elapsed: float, before: int) -> str:
-    """Return which limit a process has reached, or an empty text."""
-    if memory_of(process) - before > limits.n_bytes:
-        return "memory"
-    if elapsed > limits.seconds * limits.wall_factor or seconds_of(process) > limits.seconds:
-        return "time"
-    return ""
+def family_of(process: int) -> list[int]:
+    """Return a process and all that it has started."""
+    family = [process]
+    for one in family:
+        for listed in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                family += map(int, listed.read_text().split())
+    return family
+
+
+def fields_of(path: Path) -> list[str]:
+    """Return the fields of a stat file from the state on; none if the process has ended."""
+    try:
+        return path.read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def is_running(process: int) -> bool:
+    """Return whether a thread of a process has the processor, waits for it, or for the disk."""
+    states = (fields_of(path) for path in Path(f"/proc/{process}/task").glob("*/stat"))
+    return any(fields and fields[0] in "RD" for fields in states)
 
 
 def memory_of(process: int) -> int:
@@ -136,11 +175,8 @@ def memory_of(process: int) -> int:
 
 def seconds_of(process: int) -> float:
     """Return the processor time of a process, 0 if it has ended."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    fields = fields_of(Path(f"/proc/{process}/stat"))
+    return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
 
 
 def _end_group(process: int) -> None:
@@ -149,12 +185,12 @@ def _end_group(process: int) -> None:
         os.killpg(process, signal.SIGKILL)
 
 
-def _be_child(work: Callable[[], int], folder: Path, outputs: Path, limits: Limits) -> None:
+def _be_child(work: Callable[[], int], folder: Path, outputs: Path) -> None:
     """Run `work`, and end; nothing of the parent's runs here."""
     status = 1
     try:
         os.setsid()
-        _limit_process(limits)
+        _limit_process()
         _redirect(outputs)
         os.chdir(folder)
         status = work()
@@ -169,13 +205,17 @@ def _be_child(work: Callable[[], int], folder: Path, outputs: Path, limits: Limi
         os._exit(status & 0xFF)
 
 
-def _limit_process(limits: Limits) -> None:
+def _limit_process() -> None:
     address = int(Path("/proc/self/statm").read_text().split()[0]) * PAGE
     resource.setrlimit(resource.RLIMIT_AS, (address + ADDRESS_BYTES,) * 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing too much is an OSError then
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def limit_files() -> None:
+    """Limit the files that this process writes; a longer one is an OSError."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
 
 
 def _redirect(outputs: Path) -> None:

@@ -89,7 +89,11 @@ def test_streamed_w64_without_a_length_is_not_called_truncated(tmp_path, tabla, 
     ("content", "message"),
     [
         (b"", "0 bytes; re-export"),
-        (b"hello world" * 99, "not readable as audio"),
+        (
+            b"hello world" * 99,
+            "not readable as audio .it is text.; give an audio file",
+        ),
+        (bytes(range(256)) * 99, "not readable as audio"),
         (b"RIFF\x00\x00\x00\x00WAVE", "x.wav: "),
     ],
 )
@@ -139,7 +143,7 @@ def test_non_finite_samples_are_counted_from_the_start_of_the_file(tmp_path, mon
 
 
 def test_aac_is_named_with_the_way_to_convert(tmp_path):
-    (tmp_path / "x.m4a").write_bytes(b"ftypM4A")
+    (tmp_path / "x.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(4000))
     with pytest.raises(AudioError, match="ffmpeg -i x.m4a x.flac"):
         probe(tmp_path / "x.m4a")
 
@@ -150,10 +154,8 @@ def test_missing_file_is_named(tmp_path):
 
 
 def test_folder_and_pipe_are_called_what_they_are(tmp_path):
-    with pytest.raises(
-        AudioError, match="a folder, not an audio file; give one of the files in it"
-    ):
+    with pytest.raises(AudioError, match="a folder, not a file; give an audio file on disk"):
         probe(tmp_path)
     os.mkfifo(tmp_path / "x.wav")
-    with pytest.raises(AudioError, match="x.wav: not a regular file; give an audio file on disk"):
+    with pytest.raises(AudioError, match="x.wav: a named pipe, not a file; give an audio file on"):
         probe(tmp_path / "x.wav")

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from db.database import Database
-from db.manifest import SPAN_TABLES, open_manifest
+from db.manifest import open_manifest
+from db.row_kinds import SPAN_TABLES
 from db.shards import read_rows, shard_path
 
 

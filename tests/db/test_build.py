@@ -412,7 +412,7 @@ def test_missing_newer_and_damaged_databases_are_refused(corpus, tmp_path):
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(
-        DatabaseError, match="version 99, but this Demiurge knows versions up to 3; update"
+        DatabaseError, match="version 99, but this Demiurge knows versions up to 4; update"
     ):
         Database(tmp_path / "db")
     (tmp_path / "db" / "manifest.sqlite").write_bytes(b"something else entirely" * 100)
@@ -482,7 +482,7 @@ def test_nothing_has_vanished_from_a_folder_that_cannot_be_read(corpus, tmp_path
     path = tmp_path / "db"
     build_database(corpus, path)
 
-    def find_nothing(root, *, exclude, unreadable):
+    def find_nothing(root, *, unreadable, **_):
         unreadable(".", PermissionError(13, "Permission denied"))
         return []
 

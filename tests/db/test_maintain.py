@@ -153,7 +153,7 @@ def test_flipped_byte_is_never_read_as_right(build, corpus, units):
     found = verify(path)
     assert [name for name, _ in found.damaged] == [victim.path]
     with pytest.raises(
-        DatabaseError, match="rows of .* are damaged; run demiurge db verify --repair"
+        DatabaseError, match="rows of .* are damaged; run first: demiurge db verify --repair"
     ):
         compact(path)
     assert verify(path, repair=True).repaired == [victim.path]
@@ -207,7 +207,9 @@ def test_changed_missing_and_unreadable_files_are_named(build, corpus, tabla):
 def test_verify_looks_for_files_where_it_is_told(build, corpus, tmp_path):
     path = build()
     corpus.rename(tmp_path / "moved")
-    assert len(verify(path).files) == 4
+    ((folder, problem),) = verify(path).files
+    assert folder == str(corpus)
+    assert problem.startswith("the corpus folder is gone; mount its disk")
     assert verify(path, root=tmp_path / "moved").ok
 
 
@@ -220,13 +222,19 @@ def test_broken_normaliser_and_units_are_found(build):
     )
     connection.commit()
     connection.close()
-    found = verify(path)
-    assert {problem for _, problem in found.damaged} == {
+    assert verify(path).damaged == [
+        ("table normaliser, row 0", "mean and std must be 212 bytes each, as the settings have it")
+    ]
+    with pytest.raises(DatabaseError, match=r"table normaliser, row 0: .* --repair"):
+        Database(path)
+    repaired = verify(path, repair=True)
+    assert [problem for _, problem in repaired.damaged][1:] == [
         "its units do not tile it",
         "missing or not finite",
-    }
-    assert verify(path, repair=True).damaged
-    assert "normaliser" not in {name for name, _ in verify(path).damaged}
+    ]
+    assert verify(path).ok
+    assert len(Database(path).sources) == 3
+    assert np.isfinite(Database(path).normaliser.std).all()
 
 
 def test_upkeep_of_nothing_is_refused(tmp_path):
@@ -240,7 +248,7 @@ def test_upkeep_of_nothing_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [lambda a: np.r_[a[0] + a[1], a[2:]], lambda a: np.r_[a[:-1], 1]]
+    "change", [lambda a: np.r_[a[0] + a[1], -1, a[2:-1], a[-1] + 1], lambda a: np.r_[a[:-1], 1]]
 )
 def test_units_that_do_not_tile_their_source_are_found(build, change):
     path = build("onset")
@@ -253,3 +261,5 @@ def test_units_that_do_not_tile_their_source_are_found(build, change):
         )
     connection.close()
     assert verify(path).damaged == [(name, "its units do not tile it")]
+    with pytest.raises(DatabaseError, match=f"table unit_spans, source {source}: the lengths"):
+        Database(path)

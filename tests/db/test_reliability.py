@@ -199,14 +199,14 @@ def hostile_files(folder, tabla):
         (folder / f"noise{suffix}").write_bytes(rng.bytes(5000))
     (folder / "rate0.wav").write_bytes(wav_header(0, 1, 2000) + bytes(2000))
     (folder / "rate10M.wav").write_bytes(wav_header(10_000_000, 1, 2000) + bytes(2000))
-    (folder / "huge.wav").write_bytes(wav_header(44100, 1, 0xFFFFF000 - 1) + bytes(2000))
+    (folder / "huge.wav").write_bytes(wav_header(44100, 1, 0xEFFFF000 - 1) + bytes(2000))
     ds64 = struct.pack("<QQQI", 1 << 42, 1 << 41, 1 << 40, 0)
     riff = b"RF64" + b"\xff" * 4 + b"WAVEds64" + struct.pack("<I", 28) + ds64
     body = struct.pack("<HHIIHH", 1, 1, 44100, 88200, 2, 16)
     (folder / "huge64.wav").write_bytes(
         riff + b"fmt " + struct.pack("<I", 16) + body + b"data" + b"\xff" * 4 + bytes(2000)
     )
-    au = b".snd" + struct.pack(">IIIII", 24, 0x7FFFFFFF, 3, 44100, 1)
+    au = b".snd" + struct.pack(">IIIII", 24, 0x6FFFFFFF, 3, 44100, 1)
     (folder / "huge.au").write_bytes(au + bytes(2000))
     sf.write(folder / "cut.wav", tabla, 44100)
     (folder / "cut.wav").write_bytes((folder / "cut.wav").read_bytes()[:9999])

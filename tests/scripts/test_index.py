@@ -5,7 +5,7 @@ import re
 from tests.pages import ROOT
 
 SCRIPTS = ROOT / "scripts"
-FOLDERS = ("make", "measure", "train")
+FOLDERS = ("fuzz", "make", "measure", "train")
 
 
 def test_index_is_complete():
@@ -16,6 +16,7 @@ def test_index_is_complete():
 
 def test_every_script_says_how_it_is_run():
     named = [
+        SCRIPTS / "fuzz" / "run.py",
         SCRIPTS / "train" / "all.py",
         *SCRIPTS.glob("make/*.py"),
         *SCRIPTS.glob("measure/*.py"),

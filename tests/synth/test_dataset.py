@@ -88,7 +88,7 @@ def test_what_cannot_be_used_is_left_out_by_name(folder, tabla):
         "nan.wav": "999 samples are NaN",
         "text.wav": "not readable as audio",
         "empty.wav": "0 bytes",
-        "song.m4a": "AAC and WMA are not readable",
+        "song.m4a": "it begins with zeros only",
         "cut.wav": "truncated",
         "lost.wav": "no such audio",
     }

@@ -317,7 +317,7 @@ def test_a_frame_of_many_kinds_is_refused(flow, tmp_path):
         (FileRequest(text), "text.wav: not readable as audio"),
         (FileRequest(like=((broken, 1.0),)), "nan.wav: 22050 samples are NaN or infinite"),
         (FileRequest(tmp_path / "none.wav"), "none.wav: no such audio file"),
-        (FileRequest(tmp_path), "a folder, not an audio file"),
+        (FileRequest(tmp_path), "a folder, not a file"),
     ]
     for request, message in cases:
         with pytest.raises(AudioError, match=message):

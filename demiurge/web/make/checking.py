@@ -28,8 +28,6 @@ DECODING_SECONDS = 60.0  # after which the decoding process is killed
 DECODING_BYTES = 2 << 30  # of memory
 PREVIEW_BYTES = 1 << 28  # 20 minutes of two channels, 16 bits and 48 kHz, if FLAC saves nothing
 MOST_ANSWER = 1 << 16  # most bytes to read from the decoding process
-# libsndfile's message for an MP3 file without MP3 data
-NO_FILE = "File does not exist or is not a regular file (possibly a pipe?)"
 OTHER_SUFFIX = ".audio"
 SUFFIXES = {
     "WAV": ".wav",
@@ -142,7 +140,6 @@ def examine(
 
 def _of_upload(message: str) -> str:
     """Reword a message about a file of a corpus to fit an upload."""
-    message = message.replace(NO_FILE, "it is damaged, or not what its name says")
     return re.sub(r",? or remove it", "", message)
 
 
@@ -173,8 +170,7 @@ def _check_header(info: AudioInfo, shown: str, most_seconds: float) -> None:
         raise AudioError(
             f"{shown}: {info.channels} channels are more than {MOST_CHANNELS}; export it with two"
         )
-    is_estimate = info.format in ("OGG", "MP3")
-    if info.n_samples > most_seconds * info.sample_rate and not is_estimate:
+    if info.n_samples > most_seconds * info.sample_rate:
         raise _too_long(shown, most_seconds)
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from demiurge.web.plans import Plans
 from playback.plan import Plan
 

@@ -1,0 +1,158 @@
+"""Ogg: links one after the other, each of streams whose pages count themselves.
+
+A link begins with a first page of each of its streams; a radio station that changes its song begins
+a new one. Source: RFC 3533.
+"""
+
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from audio.containers.layout import Layout, Part, Piece, Span, damaged, read_at, truncated
+from audio.containers.ogg_pages import BEGINS, ENDS, Junk, Page, as_last, walk_pages
+from audio.containers.tags import end_of_audio
+from files.errors import AudioError
+
+FLAC = "FLAC"
+DECODED = {b"\x01vorbis": "Vorbis", b"OpusHead": "Opus", b"\x7fFLAC": FLAC}
+OTHERS = {b"Speex   ": "Speex", b"\x80theora": "Theora video", b"\x01video": "video"}
+MAX_LINKS = 4096
+WRAP = 1 << 32  # pages are counted from 0 again
+MAX_SPANS = 1 << 18  # pages that do not follow one another, or are unpacked
+FLAC_AT = 9  # in the first page, of what a FLAC file begins with
+TOTAL_AT = FLAC_AT + 8 + 10  # the number of samples, in the last 36 of 64 bits
+TOTAL_BITS = 36
+
+
+@dataclass
+class _Stream:
+    """One stream of a link."""
+
+    kind: str  # of `DECODED`, or ""
+    shown: str
+    spans: list[Span] = field(default_factory=list)
+    n_pages: int = 0
+    n_before: int = 0  # pages that are missing in front of the first with sound
+    has_sound: bool = False
+    number: int = 0  # of the last page
+    last: Page | None = None
+
+    def add(self, page: Page) -> None:
+        n_lost = (page.number - self.number - 1) % WRAP if self.last else 0
+        if n_lost and (self.has_sound or self.kind == FLAC or n_lost >= WRAP // 2):
+            what = _missing(n_lost) if n_lost < WRAP // 2 else "its pages are out of order"
+            raise damaged(f"{what} after page {self.number}, at byte {page.start}")
+        self.n_before += n_lost
+        self.number = page.number
+        self.last = page
+        self.has_sound |= page.granule > 0
+        self.n_pages += 1
+        if not self.kind:
+            return
+        if self.kind == FLAC:  # unpacked
+            self.spans.append(Span(page.content_start, page.stop))
+        elif self.spans and self.spans[-1].stop == page.start:
+            self.spans[-1] = Span(self.spans[-1].start, page.stop)
+        else:
+            self.spans.append(Span(page.start, page.stop))
+        if len(self.spans) > MAX_SPANS:
+            raise damaged(f"its pages lie in more than {MAX_SPANS} places")
+
+
+Link = dict[int, _Stream]  # by serial number
+
+
+def ogg_layout(file: BinaryIO, size: int) -> Layout:
+    """Decide which pages of an Ogg file are decoded."""
+    stop = end_of_audio(file, size)
+    junk = Junk()
+    links = _find_links(file, stop, junk)
+    streams = [_audio_of(link) for link in links]
+    warnings = []
+    if len(streams) > 1:
+        warnings.append(f"{len(streams)} Ogg streams one after the other: all were read")
+    if junk.n_bytes:
+        warnings.append(f"{junk.n_bytes} bytes between or after its pages are no Ogg: left out")
+    if n_before := sum(stream.n_before for stream in streams):
+        warnings.append(f"it begins in the midst of a stream: {_missing(n_before)} before that")
+    has_end = all(stream.last and stream.last.flags & ENDS for stream in streams)
+    if not has_end:
+        warnings.append("its end is not marked: it may have been cut off")
+    is_alone = sum(len(link) for link in links) == 1
+    if is_alone and not warnings and streams[0].spans == [Span(0, size)]:
+        return Layout()
+    return Layout(tuple(_part(file, stream) for stream in streams), tuple(warnings))
+
+
+def _find_links(file: BinaryIO, stop: int, junk: Junk) -> list[Link]:
+    links: list[Link] = []
+    is_beginning = False  # only first pages so far
+    for page in walk_pages(file, stop, junk):
+        if page.flags & BEGINS:
+            if not is_beginning:
+                links.append({})
+                is_beginning = True
+            if len(links) > MAX_LINKS:
+                raise damaged(f"more than {MAX_LINKS} streams lie one after the other")
+            links[-1][page.serial] = _stream(page)
+        else:
+            is_beginning = False
+        if not links or page.serial not in links[-1]:
+            raise damaged(f"the page at byte {page.start} belongs to a stream that never began")
+        links[-1][page.serial].add(page)
+    return links
+
+
+def _stream(page: Page) -> _Stream:
+    for start, kind in DECODED.items():
+        if page.content.startswith(start):
+            return _Stream(kind, kind)
+    shown = [name for start, name in OTHERS.items() if page.content.startswith(start)]
+    return _Stream("", shown[0] if shown else "an unknown encoding")
+
+
+def _audio_of(link: Link) -> _Stream:
+    """Return the first stream of a link that can be decoded."""
+    for stream in link.values():
+        if stream.kind:
+            if stream.n_pages < 2:
+                raise truncated("it ends in its header")
+            return stream
+    kinds = " and ".join(dict.fromkeys(stream.shown for stream in link.values()))
+    raise AudioError(
+        f"holds {kinds} in Ogg, which cannot be decoded; export it as WAV or FLAC, or remove it"
+    )
+
+
+def _missing(n_pages: int) -> str:
+    return "1 page is missing" if n_pages == 1 else f"{n_pages} pages are missing"
+
+
+def _part(file: BinaryIO, stream: _Stream) -> Part:
+    """Return a stream's pages, with the last one marked as the last."""
+    last = stream.last
+    assert last is not None
+    if stream.kind == FLAC:
+        return Part(_unpacked(file, stream.spans, last.granule))
+    if last.flags & ENDS:
+        return Part(tuple(stream.spans))
+    *spans, span = stream.spans
+    page = as_last(read_at(file, last.start, last.stop - last.start))
+    return Part((*spans, Span(span.start, last.start), page))
+
+
+def _unpacked(file: BinaryIO, pages: list[Span], n_samples: int) -> tuple[Piece, ...]:
+    """Return the content of pages as a FLAC file, which libsndfile decodes; Ogg FLAC it does not.
+
+    Parameters
+    ----------
+    n_samples : int
+        As the last page has it.
+    """
+    first, *others = pages
+    at = first.start + TOTAL_AT
+    bits = int.from_bytes(read_at(file, at, 8), "big")
+    total = bits % (1 << TOTAL_BITS)
+    if n_samples < total:
+        raise truncated(f"its header promises {total} samples but {max(n_samples, 0)} are there")
+    counted = (bits - total + (total or n_samples)).to_bytes(8, "big")
+    return (Span(first.start + FLAC_AT, at), counted, Span(at + 8, first.stop), *others)

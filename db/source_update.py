@@ -1,0 +1,262 @@
+"""Bring the sources of a database up to date with the files of its corpus folder."""
+
+import glob
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from audio.read import READER_VERSION
+from db.analyse import Analysis, Description, Task, analyse
+from db.build_report import BuildReport
+from db.executors import best_executor, run_tasks
+from db.settings import DescriptorSettings
+from db.shards import rows_per_shard
+from db.writer import SourceRow, Writer
+from files.names import is_utf8, printable, quoted
+from files.progress import Progress
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A file as the manifest has it."""
+
+    content_hash: str
+    n_bytes: int
+    mtime_ns: int
+    n_samples: int
+    state: str
+    error: str | None
+    reader: int
+
+    @property
+    def samples_to_check(self) -> int | None:
+        """The length that reading the file must give, if an earlier version has read it."""
+        return None if self.reader >= READER_VERSION else self.n_samples
+
+
+class SourceUpdate:
+    """One run of `db.build.build_database`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        root: Path,
+        settings: DescriptorSettings,
+        report: BuildReport,
+    ) -> None:
+        self.root = root
+        self.settings = settings
+        self.report = report
+        self._path = path
+        self._started = time.perf_counter()
+        query = (
+            "SELECT path, content_hash, n_bytes, mtime_ns, n_samples, state, error, reader"
+            " FROM sources"
+        )
+        self._known = {row[0]: _Known(*row[1:]) for row in connection.execute(query)}
+        self._vanished_by_hash: dict[str, list[str]] = {}
+        self.writer = Writer(connection, path, settings)
+
+    def find_vanished(self, files: list[str], unreadable: list[str]) -> None:
+        """Find the known paths that have no file any more.
+
+        Files in folders that cannot be read now are not counted: they may still exist.
+        """
+        if "." in unreadable:
+            return
+        hidden = tuple(f"{folder}/" for folder in unreadable)
+        gone = sorted(set(self._known) - set(files))
+        self.report.vanished = [name for name in gone if not name.startswith(hidden)]
+        for name in self.report.vanished:
+            known = self._known[name]
+            if known.state == "ok":
+                self._vanished_by_hash.setdefault(known.content_hash, []).append(name)
+
+    def find_unmounted(self) -> None:
+        """Report the vanished files of disks that are not mounted, so that they are not removed.
+
+        The corpus folder is empty then, or a link in it leads to an empty folder or to none.
+        """
+        vanished = self.report.vanished
+        folders = {folder.as_posix() for name in vanished for folder in PurePosixPath(name).parents}
+        for folder in sorted(folders):
+            prefix = "" if folder == "." else f"{folder}/"
+            hidden = [name for name in vanished if name.startswith(prefix)]
+            may_be_disk = folder == "." or (self.root / folder).is_symlink()
+            if hidden and may_be_disk and _is_empty(self.root / folder):
+                vanished = [name for name in vanished if not name.startswith(prefix)]
+                pattern = quoted(f"{glob.escape(prefix)}*")
+                self.report.add_failure(
+                    folder,
+                    f"the folder is empty, but held {len(hidden)} of the sources; mount its disk,"
+                    f" or remove them with: demiurge db remove {quoted(self._path)} {pattern}",
+                )
+        self.report.vanished = vanished
+
+    def run(
+        self,
+        files: list[str],
+        *,
+        executor: str | None,
+        jobs: int,
+        address: str | None,
+        progress: Progress,
+    ) -> None:
+        """Analyse every file that needs it, and record the results."""
+        todo = [name for name in files if not self._is_as_before(name)]
+        if executor is None:
+            n_bytes = sum(_size(self.root, name) for name in todo)
+            executor = best_executor(len(todo), n_bytes, jobs)
+        tasks = self._tasks(todo)
+        results = run_tasks(analyse, tasks, executor=executor, jobs=jobs, address=address)
+        n_skipped = len(files) - len(todo)
+        with closing(results):
+            for done, (name, analysis) in enumerate(
+                zip(todo, results, strict=True), start=n_skipped + 1
+            ):
+                self._record(name, analysis)
+                progress(done, len(files), self._label(name))
+        self.report.unchanged.sort()
+
+    def _is_as_before(self, name: str) -> bool:
+        """Return whether nothing has to be done for a file; count it as unchanged if so."""
+        known = self._known.get(name)
+        is_done = (
+            known is not None
+            and known.state == "ok"
+            and known.samples_to_check is None
+            and self._has_stamp(name, known)
+        )
+        if is_done:
+            self.report.unchanged.append(name)
+        return is_done
+
+    def _has_stamp(self, name: str, known: _Known) -> bool:
+        """Return whether a file has the size and date that the manifest states."""
+        try:
+            stat = os.stat(os.path.join(self.root, name))
+        except OSError:  # vanished since it was listed; its analysis will say so
+            return False
+        return (stat.st_size, stat.st_mtime_ns) == (known.n_bytes, known.mtime_ns)
+
+    def _tasks(self, names: list[str]) -> Iterator[Task]:
+        """Yield a task per file; content known under its own or a vanished name is skipped.
+
+        A file that failed is always tried again: the fault may have been the system's, or ours.
+        """
+        vanished = {
+            content_hash: self._known[paths[0]].samples_to_check
+            for content_hash, paths in self._vanished_by_hash.items()
+        }
+        for name in names:
+            path = os.path.join(self.root, name)
+            known = self._known.get(name)
+            if known is None or not known.content_hash:
+                yield Task(path, self.settings, vanished)
+                continue
+            is_source = known.state == "ok"
+            own = {known.content_hash: known.samples_to_check} if is_source else {}
+            same = known.content_hash if self._has_stamp(name, known) else None
+            yield Task(path, self.settings, vanished | own, same, is_source)
+
+    def _record(self, name: str, analysis: Analysis) -> None:
+        """Record one file's analysis in the database and in the report."""
+        if analysis.is_known:
+            if self._recognise(name, analysis):
+                return
+            # it was renamed, but another copy has already taken over the vanished file's rows
+            path = os.path.join(self.root, name)
+            analysis = analyse(Task(path, self.settings, is_source=True))
+        if analysis.is_render:
+            self.report.renders.append(name)
+            if name in self._known:
+                self.writer.remove([name])
+            return
+        info = analysis.info
+        description = analysis.description
+        if description is None or info is None:
+            self._record_failure(name, analysis, analysis.error or "")
+            return
+        n_frames = len(description.frames)
+        if n_frames > rows_per_shard(self.settings.n_descriptors):
+            error = f"{n_frames} frames are too many; split the file or choose a longer hop"
+            self._record_failure(name, analysis, error)
+            return
+        facts = (info.sample_rate, info.channels, description.n_samples)
+        warning = "; ".join(info.warnings) or None
+        self._record_source(SourceRow(name, *analysis.stamp, *facts, warning=warning), description)
+
+    def _recognise(self, name: str, analysis: Analysis) -> bool:
+        """Keep the rows of a file whose content is known; return False if they are taken."""
+        known = self._known.get(name)
+        if known and known.content_hash == analysis.content_hash:
+            self.writer.touch(name, analysis.n_bytes, analysis.mtime_ns)
+            self.report.unchanged.append(name)
+            return True
+        candidates = self._vanished_by_hash.get(analysis.content_hash)
+        if not candidates:
+            return False
+        before = candidates.pop(0)
+        self.writer.rename(before, name, analysis.n_bytes, analysis.mtime_ns)
+        self.report.vanished.remove(before)
+        self.report.renamed.append((before, name))
+        return True
+
+    def _record_failure(self, name: str, analysis: Analysis, error: str) -> None:
+        """Report a failure, and record it in the database.
+
+        The database cannot hold names that are not UTF-8. If a known file merely cannot be read
+        now, its entry stays.
+        """
+        self.report.add_failure(name, error)
+        known = self._known.get(name)
+        if known and known.state == "failed":
+            before = (known.content_hash, known.n_bytes, known.mtime_ns, known.error)
+            if (*analysis.stamp, error) == before:
+                return
+        if is_utf8(name) and (analysis.content_hash or known is None):
+            row = SourceRow(name, *analysis.stamp, state="failed", error=error)
+            self.writer.add_failure(row)
+
+    def _record_source(self, row: SourceRow, description: Description) -> None:
+        self.writer.add(row, description)
+        report = self.report
+        report.audio_seconds += description.n_samples / self.settings.sample_rate
+        known = self._known.get(row.path)
+        is_new = known is None or known.state == "failed"
+        (report.added if is_new else report.changed).append(row.path)
+        if known and known.content_hash == row.content_hash:
+            report.read_anew.append(row.path)
+        if row.warning:
+            report.warnings.append((row.path, row.warning))
+
+    def _label(self, name: str) -> str:
+        """Return the progress label after a file: hours analysed, speed, failures, and its name."""
+        report = self.report
+        hours = report.audio_seconds / 3600
+        speed = report.audio_seconds / (time.perf_counter() - self._started)
+        failed = f", {len(report.failed)} failed" if report.failed else ""
+        return f"{hours:.2f} h, {speed:.0f} × real time{failed}  {printable(name)[-30:]}"
+
+
+def _size(root: Path, name: str) -> int:
+    try:
+        return os.stat(os.path.join(root, name)).st_size
+    except OSError:  # vanished since it was listed
+        return 0
+
+
+def _is_empty(folder: Path) -> bool:
+    """Return whether a folder has nothing in it, or is a link to a folder that is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return folder.is_symlink()
+    except OSError:
+        return False
