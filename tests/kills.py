@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -21,9 +22,17 @@ LATEST = 1.1  # of the time that a command takes undisturbed
 Content = dict[str, bytes]
 
 
-def run_in_child(action: Callable[..., object], arguments: tuple, log: Path) -> None:
-    """Carry out an action in a new process group; what it prints goes into `log`."""
+def run_in_child(
+    action: Callable[..., object], arguments: tuple, log: Path, most_bytes: int | None = None
+) -> None:
+    """Carry out an action in a new process group; what it prints goes into `log`.
+
+    No file can grow beyond `most_bytes`, as if the disk were full.
+    """
     os.setsid()
+    if most_bytes is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     with open(log, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -134,6 +143,28 @@ class Killing:
             shutil.rmtree(folder)
         return done
 
+    def fill(self, most_bytes: int) -> int:
+        """Run the command where no file can grow beyond a size, then without a limit.
+
+        Return its exit status the first time.
+        """
+        reference = self._new_folder()
+        before = self.case.content(reference)
+        self._finish(reference)
+        after = self.case.content(reference)
+        folder = self._new_folder()
+        process = self._start(folder, most_bytes)
+        process.join()
+        told = (self.place / "log").read_text()
+        assert process.exitcode in (0, 1, 2), told
+        assert "Traceback" not in told
+        assert told.count("Error: ") == bool(process.exitcode), told
+        self.case.check(folder, before, after)
+        self._finish(folder)
+        assert self.case.content(folder) == after
+        assert list(filter(is_temporary, files_in(folder))) == []
+        return process.exitcode
+
     def _new_folder(self) -> Path:
         folder = self.place / str(next(self.numbers))
         if self.case.start:
@@ -142,9 +173,11 @@ class Killing:
             folder.mkdir()
         return folder
 
-    def _start(self, folder: Path) -> multiprocessing.process.BaseProcess:
-        log = self.place / "log"
-        process = self.context.Process(target=run_in_child, args=(self.case.action, (folder,), log))
+    def _start(
+        self, folder: Path, most_bytes: int | None = None
+    ) -> multiprocessing.process.BaseProcess:
+        given = (self.case.action, (folder,), self.place / "log", most_bytes)
+        process = self.context.Process(target=run_in_child, args=given)
         process.start()
         return process
 

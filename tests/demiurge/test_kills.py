@@ -280,3 +280,11 @@ def test_killed_at_any_moment(made, tmp_path, name):
         f"\n{name}: {done.kills} kills within {done.seconds:.2f} s,"
         f" {done.left_temporary} left a temporary file, {done.ended} came too late"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most_bytes", [2**12, 2**15])
+@pytest.mark.parametrize("name", CASES)
+def test_a_full_disk_ends_it_in_one_line_and_nothing_is_lost(made, tmp_path, name, most_bytes):
+    killing = Killing(cases(made.folder)[name], tmp_path, random_seed=0)
+    assert killing.fill(most_bytes) in (0, 1, 2)
