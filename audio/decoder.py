@@ -110,7 +110,7 @@ class Decoder:
         part = self._parts[number]
         self._view = View(self._raw, part) if part else None
         try:
-            with self._quiet():
+            with self._noise.caught():  # libsndfile asks libmpg123 about other files, too
                 self._file = ForwardFile(self._view or self._path)
         except (sf.LibsndfileError, TypeError, OSError) as error:
             self._check_view()
@@ -153,7 +153,8 @@ class Decoder:
                     block = self._file.read(min(n_samples, left), dtype=dtype, always_2d=True)
             except sf.LibsndfileError as error:
                 self._check_view()
-                raise damaged(f"it cannot be decoded ({_reason(error)})") from error
+                n_read = sum(self._lengths[: self._number]) + self._at
+                raise damaged(f"it cannot be decoded after sample {n_read}") from error
             self._check_view()
             self._at += len(block)
             if not len(block):

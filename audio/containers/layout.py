@@ -10,7 +10,7 @@ COPY = "copy or export the file again, or remove it"
 UNKNOWN_LENGTH = "its header states no length: read to the end of the file"
 # A writer that cannot seek back leaves a size of 0, about 2^31 or about 2^32.
 PLACEHOLDERS = (range(1), range(0x7F000000, 0x80010000), range(0xFFFF0000, 1 << 32))
-LARGE = 1 << 56  # bytes; a 64-bit size above this is a placeholder, too
+MOST_BYTES = 1 << 43  # 8 TiB; no system has larger files, and a larger size is a placeholder
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def damaged(what: str) -> AudioError:
 
 def is_placeholder(size: int) -> bool:
     """Return whether a size says no more than that its writer did not know it."""
-    return size >= LARGE or any(size in sizes for sizes in PLACEHOLDERS)
+    return size > MOST_BYTES or any(size in sizes for sizes in PLACEHOLDERS)
 
 
 def patched(stop: int, patches: Mapping[int, bytes]) -> tuple[Piece, ...]:
@@ -87,6 +87,8 @@ def patched(stop: int, patches: Mapping[int, bytes]) -> tuple[Piece, ...]:
 
 
 def read_at(file: BinaryIO, offset: int, n_bytes: int) -> bytes:
-    """Read from a place of a file; fewer bytes at its end."""
+    """Read from a place of a file; fewer bytes at its end, and none at a place that cannot be."""
+    if not 0 <= offset <= MOST_BYTES:
+        return b""
     file.seek(offset)
     return file.read(n_bytes)

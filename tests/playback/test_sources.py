@@ -23,6 +23,8 @@ from playback.open_plan import open_plan
 from playback.plan import Plan, Step
 from playback.sources import OPEN_FILES, SourceReader, sources_of
 
+pytestmark = pytest.mark.accounts
+
 RATE = 44100
 STARTS = (0, 12345, 7, 43101, 20000, 1)  # back and forth
 SPAN = 999

@@ -15,6 +15,8 @@ from training.checkpoint import (
     save_training_state,
 )
 
+pytestmark = pytest.mark.accounts
+
 TENSORS = {"weight": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(7)}
 
 

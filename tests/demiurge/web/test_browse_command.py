@@ -30,6 +30,8 @@ from files.errors import ParameterError
 from playback.plan import Plan, Step
 from tests.demiurge.web.conftest import SOUNDS
 
+pytestmark = pytest.mark.accounts
+
 TOKEN = "correct-horse-battery"
 
 

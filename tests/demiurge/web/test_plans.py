@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from demiurge.web.plans import Plans
 from playback.plan import Plan
+
+pytestmark = pytest.mark.accounts
 
 
 def test_a_changed_file_is_read_again_and_no_other(rebuilt, tmp_path, monkeypatch):
