@@ -15,6 +15,7 @@ from files.documents import read_document
 from files.errors import ParameterError
 from files.interrupts import ignore_interrupts
 from files.progress import Progress, no_progress
+from files.regular import is_missing
 from sequencer.forecaster import Forecaster
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.train import ForecasterOptions, train_forecaster
