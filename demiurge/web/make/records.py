@@ -1,10 +1,13 @@
 """Records: dataclasses in JSON files, checked on reading since users may edit them."""
 
-import json
+from dataclasses import MISSING, Field, fields
 from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from files.documents import read_document
+from files.errors import ParameterError
 
 Record = TypeVar("Record")
 
@@ -14,15 +17,10 @@ def read_record(kind: type[Record], path: Path) -> Record:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
     ValueError
-        If it holds anything else.
+        If the file cannot be read, or holds anything else.
     """
-    try:
-        document = json.loads(path.read_text())
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    document = read_document(path, dict[str, Any], error=ParameterError, remedy="remove it")
     return as_record(kind, document)
 
 
@@ -34,10 +32,18 @@ def as_record(kind: type[Record], document: Any) -> Record:
     for name, value in document.items():
         if name not in hints or not _has_type(value, hints[name]):
             raise ValueError(f"{name}={value!r}"[:80])
-    try:
-        return kind(**document)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    if missing := [field.name for field in required_fields(kind) if field.name not in document]:
+        raise ValueError(f"it has no {missing[0]}")
+    return kind(**document)
+
+
+def required_fields(kind: Any) -> list[Field]:
+    """Return the fields of a dataclass that have no default."""
+    return [
+        field
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
 
 
 def _has_type(value: Any, hint: Any) -> bool:
