@@ -36,8 +36,9 @@ class Cancellation:
         n_samples, channels = samples.shape
         self._n_samples += n_samples
         flat = samples.ravel()
-        power = float(np.dot(flat, flat)) * scale**2
-        mean_power = float(np.dot(mono, mono)) * mono_scale**2
+        with np.errstate(over="ignore"):
+            power = float(np.dot(flat, flat)) * scale**2
+            mean_power = float(np.dot(mono, mono)) * mono_scale**2
         if mean_power * WEAKER_THAN_UNRELATED >= power / channels**2:
             return
         powers = np.einsum("sc,sc->c", samples, samples, dtype=np.float64) * scale**2
@@ -51,11 +52,15 @@ class Cancellation:
         enough = min(ENOUGH_SECONDS * self._sample_rate, self._n_samples / 2)
         if not self._n_cancelled or self._n_cancelled < enough:
             return None
-        return int(self._powers.argmax())
+        return self._louder()
+
+    def _louder(self) -> int:
+        """Return the first channel that is as loud as the loudest, but for roundings."""
+        return int(np.argmax(self._powers >= 0.99 * self._powers.max()))
 
     def warning(self) -> str:
         """Return what happened, for the user."""
-        number = int(self._powers.argmax())
+        number = self._louder()
         is_stereo = len(self._powers) == 2
         channel = f"{('left', 'right')[number]} channel" if is_stereo else f"channel {number + 1}"
         cancelled = self._n_cancelled / self._sample_rate

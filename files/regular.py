@@ -69,6 +69,17 @@ def read_regular(
     return content
 
 
+def is_missing(path: str | Path) -> bool:
+    """Return whether there is nothing of a name; False if the system does not say."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def _check(
     path: str | Path,
     status: os.stat_result,

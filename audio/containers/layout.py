@@ -1,7 +1,7 @@
 """Which bytes of a file are to be decoded, and what has to be said about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from files.errors import AudioError
@@ -10,7 +10,7 @@ COPY = "copy or export the file again, or remove it"
 UNKNOWN_LENGTH = "its header states no length: read to the end of the file"
 # A writer that cannot seek back leaves a size of 0, about 2^31 or about 2^32.
 PLACEHOLDERS = (range(1), range(0x7F000000, 0x80010000), range(0xFFFF0000, 1 << 32))
-LARGE = 1 << 56  # bytes; a 64-bit size above this is a placeholder, too
+MOST_BYTES = 1 << 43  # 8 TiB; no system has larger files, and a larger size is a placeholder
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,36 @@ class Layout:
 AS_IT_IS = Layout()
 
 
+class Rest:
+    """A file without its first bytes, for `read_at`."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file = file
+        self._start = start
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(self._start + offset) - self._start
+
+    def read(self, n_bytes: int) -> bytes:
+        return self._file.read(n_bytes)
+
+
+def moved(layout: Layout, start: int, size: int) -> Layout:
+    """Return the layout of a file of `size` bytes, given that of its `Rest` from `start` on."""
+    whole = Part((Span(0, size - start),))
+    parts = tuple(
+        replace(part, pieces=tuple(_moved(piece, start) for piece in part.pieces))
+        for part in layout.parts or (whole,)
+    )
+    return replace(layout, parts=parts)
+
+
+def _moved(piece: Piece, start: int) -> Piece:
+    if isinstance(piece, bytes):
+        return piece
+    return Span(piece.start + start, piece.stop + start)
+
+
 def truncated(what: str) -> AudioError:
     """Return the error for a file of which a part is missing."""
     return AudioError(f"truncated, {what}; {COPY}")
@@ -73,7 +103,7 @@ def damaged(what: str) -> AudioError:
 
 def is_placeholder(size: int) -> bool:
     """Return whether a size says no more than that its writer did not know it."""
-    return size >= LARGE or any(size in sizes for sizes in PLACEHOLDERS)
+    return size > MOST_BYTES or any(size in sizes for sizes in PLACEHOLDERS)
 
 
 def patched(stop: int, patches: Mapping[int, bytes]) -> tuple[Piece, ...]:
@@ -87,6 +117,8 @@ def patched(stop: int, patches: Mapping[int, bytes]) -> tuple[Piece, ...]:
 
 
 def read_at(file: BinaryIO, offset: int, n_bytes: int) -> bytes:
-    """Read from a place of a file; fewer bytes at its end."""
+    """Read from a place of a file; fewer bytes at its end, and none at a place that cannot be."""
+    if not 0 <= offset <= MOST_BYTES:
+        return b""
     file.seek(offset)
     return file.read(n_bytes)

@@ -16,6 +16,7 @@ FLAC = "FLAC"
 DECODED = {b"\x01vorbis": "Vorbis", b"OpusHead": "Opus", b"\x7fFLAC": FLAC}
 OTHERS = {b"Speex   ": "Speex", b"\x80theora": "Theora video", b"\x01video": "video"}
 MAX_LINKS = 4096
+WRAP = 1 << 32  # pages are counted from 0 again
 MAX_SPANS = 1 << 18  # pages that do not follow one another, or are unpacked
 FLAC_AT = 9  # in the first page, of what a FLAC file begins with
 TOTAL_AT = FLAC_AT + 8 + 10  # the number of samples, in the last 36 of 64 bits
@@ -30,16 +31,20 @@ class _Stream:
     shown: str
     spans: list[Span] = field(default_factory=list)
     n_pages: int = 0
+    n_before: int = 0  # pages that are missing in front of the first with sound
+    has_sound: bool = False
     number: int = 0  # of the last page
     last: Page | None = None
 
     def add(self, page: Page) -> None:
-        if self.last and page.number != (self.number + 1) % (1 << 32):
-            n_lost = page.number - self.number - 1
-            what = f"{n_lost} pages are missing" if n_lost > 0 else "its pages are out of order"
+        n_lost = (page.number - self.number - 1) % WRAP if self.last else 0
+        if n_lost and (self.has_sound or self.kind == FLAC or n_lost >= WRAP // 2):
+            what = _missing(n_lost) if n_lost < WRAP // 2 else "its pages are out of order"
             raise damaged(f"{what} after page {self.number}, at byte {page.start}")
+        self.n_before += n_lost
         self.number = page.number
         self.last = page
+        self.has_sound |= page.granule > 0
         self.n_pages += 1
         if not self.kind:
             return
@@ -67,11 +72,13 @@ def ogg_layout(file: BinaryIO, size: int) -> Layout:
         warnings.append(f"{len(streams)} Ogg streams one after the other: all were read")
     if junk.n_bytes:
         warnings.append(f"{junk.n_bytes} bytes between or after its pages are no Ogg: left out")
+    if n_before := sum(stream.n_before for stream in streams):
+        warnings.append(f"it begins in the midst of a stream: {_missing(n_before)} before that")
     has_end = all(stream.last and stream.last.flags & ENDS for stream in streams)
     if not has_end:
         warnings.append("its end is not marked: it may have been cut off")
     is_alone = sum(len(link) for link in links) == 1
-    if is_alone and has_end and streams[0].spans == [Span(0, size)]:
+    if is_alone and not warnings and streams[0].spans == [Span(0, size)]:
         return Layout()
     return Layout(tuple(_part(file, stream) for stream in streams), tuple(warnings))
 
@@ -114,6 +121,10 @@ def _audio_of(link: Link) -> _Stream:
     raise AudioError(
         f"holds {kinds} in Ogg, which cannot be decoded; export it as WAV or FLAC, or remove it"
     )
+
+
+def _missing(n_pages: int) -> str:
+    return "1 page is missing" if n_pages == 1 else f"{n_pages} pages are missing"
 
 
 def _part(file: BinaryIO, stream: _Stream) -> Part:

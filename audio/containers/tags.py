@@ -15,7 +15,7 @@ MAX_TAGS = 100
 
 
 def tag_bytes(file: BinaryIO, at: int) -> int:
-    """Return the size of the ID3v2 or APE tag that begins at a place of a file; 0 if none does."""
+    """Return the size of the tag that begins at a place of a file; 0 if none does."""
     head = read_at(file, at, APE_HEAD)
     if head[:3] == b"ID3" and len(head) >= ID3_HEAD and not any(b >> 7 for b in head[6:10]):
         size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
@@ -23,7 +23,7 @@ def tag_bytes(file: BinaryIO, at: int) -> int:
         return ID3_HEAD + size + footer
     if head[:8] == b"APETAGEX" and len(head) == APE_HEAD:
         return APE_HEAD + int.from_bytes(head[12:16], "little")
-    return 0
+    return ID3V1_BYTES if head[:3] == b"TAG" else 0
 
 
 def start_of_audio(file: BinaryIO, size: int) -> int:

@@ -31,7 +31,7 @@ def w64_layout(file: BinaryIO, size: int) -> Layout:
         name = head[:4]
         stated = int.from_bytes(head[16:], "little")
         if name == b"data":
-            return _layout(at, stated, size, block)
+            return _layout(file, at, stated, size, block)
         if stated < HEAD_BYTES or head[4:16] != NAME_END:
             raise damaged(f"byte {at} begins no chunk, and no samples were found before it")
         if name == b"fmt ":
@@ -40,16 +40,22 @@ def w64_layout(file: BinaryIO, size: int) -> Layout:
     raise damaged(f"more than {MAX_CHUNKS} chunks lie in front of its samples")
 
 
-def _layout(at: int, stated: int, size: int, block: int) -> Layout:
-    if 0 < stated < HEAD_BYTES:
-        raise damaged(f"the size of its samples, {stated}, is less than that of their head")
+def _layout(file: BinaryIO, at: int, stated: int, size: int, block: int) -> Layout:
     rest = size - at - HEAD_BYTES
-    promised = stated - HEAD_BYTES
-    if is_placeholder(max(promised, 0)) and not 0 < promised <= rest:
+    promised = max(stated - HEAD_BYTES, 0)  # less than the head is a placeholder
+    if is_placeholder(promised) and not 0 < promised <= rest:
         n_bytes = rest - rest % block
         stop = at + HEAD_BYTES + n_bytes
         sizes = {16: struct.pack("<Q", stop), at + 16: struct.pack("<Q", n_bytes + HEAD_BYTES)}
         return Layout((Part(patched(stop, sizes)),), (UNKNOWN_LENGTH,))
     if promised > rest:
         raise truncated(f"its header promises {promised} bytes of samples but {rest} are there")
-    return Layout()
+    stop = at + stated
+    if size == stop:
+        return Layout()
+    following = read_at(file, stop + -stop % 8, HEAD_BYTES)
+    warnings: tuple[str, ...] = ()
+    if following and following[4:16] != NAME_END:
+        warnings = (f"{size - stop} bytes after its samples are no chunk: they were left out",)
+    # libsndfile would take them for samples
+    return Layout((Part(patched(stop, {16: struct.pack("<Q", stop)})),), warnings)

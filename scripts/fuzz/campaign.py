@@ -1,12 +1,15 @@
 """A run of many cases: healthy files, cases, failures, and the summary."""
 
 import gc
+import itertools
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +26,7 @@ from scripts.fuzz.toy_networks import use_toy_networks
 from scripts.fuzz.work import run_command, warm_up
 
 PREPARING = Limits(seconds=120, n_bytes=8 << 30)
+SAVED_BYTES = 1 << 22  # of a file that is kept
 REPORT_CASES = 500  # between two lines that say how far it is
 
 
@@ -37,6 +41,7 @@ class Campaign:
         self.folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=parent))
         self.healthy = self.folder / "healthy"
         self.failures: dict[tuple[str, str], list[int]] = {}
+        self.n_compared = 0  # audio files, with those of independent decoders
         self.done: Counter[str] = Counter()
         self.slowest = (0.0, -1)
         self.largest = (0, -1)
@@ -68,18 +73,16 @@ class Campaign:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, minutes: float | None, cases: int | None, kinds: tuple[str, ...]) -> bool:
-        """Run cases until time or number is used up; return whether one has failed."""
+        """Run cases until time or number is used up, or Ctrl-C; return whether one has failed."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         started = time.monotonic()
-        number = 0
-        while True:
-            elapsed = time.monotonic() - started
-            if minutes is not None and elapsed > minutes * 60:
-                break
-            if cases is not None and self.done.total() >= cases:
-                break
-            if kind_of(number) in kinds:
-                self.count(number)
-            number += 1
+        with suppress(KeyboardInterrupt):
+            for number in itertools.count():
+                is_late = minutes is not None and time.monotonic() - started > minutes * 60
+                if is_late or (cases is not None and self.done.total() >= cases):
+                    break
+                if kind_of(number) in kinds:
+                    self.count(number)
         self.summarise(time.monotonic() - started)
         return bool(self.failures)
 
@@ -125,7 +128,9 @@ class Campaign:
         """Return a failure that only the files tell: audio cut short, or a file left behind."""
         if case.kind == "audio" and arguments[:2] == ["db", "build"]:
             target = folder / case.target
-            if cut := find_cut(target, folder / "my.db"):
+            cut = find_cut(target, folder / "my.db")
+            self.n_compared += cut is not None
+            if cut:
                 return Failure("cut short", target.suffix, cut)
         return find_leftover(folder)
 
@@ -165,7 +170,8 @@ class Campaign:
         remove_tree(folder)
         folder.mkdir(parents=True)
         target = self.folder / "case" / case.target
-        if target.is_file() and not target.is_symlink():
+        is_plain = target.is_file() and not target.is_symlink()
+        if is_plain and target.stat().st_size < SAVED_BYTES:
             shutil.copy2(target, folder / target.name)
         text = f"{repeat}\ndemiurge {' '.join(case.command)}\n{failure.where}\n{failure.text}\n"
         (folder / "README.txt").write_text(text, errors="replace")
@@ -198,9 +204,9 @@ class Campaign:
             click.echo(f"{len(numbers):6}  {kind}: {where} (case {numbers[0]})")
         for kind in KINDS[:-1]:
             click.echo(f"{totals[kind]:6}  {kind}")
-        compared = " and ".join(decoders())
-        said = f"compared with {compared}" if compared else "not compared: no ffmpeg, no sox"
-        click.echo(f"{totals[KINDS[-1]]:6}  cut short ({said})")
+        by = " and ".join(decoders()) or "nothing: no ffmpeg, no sox"
+        said = f"{self.n_compared} files compared with {by}"
+        click.echo(f"{totals[KINDS[-1]]:6}  {KINDS[-1]} ({said})")
         click.echo(f"slowest: {self.slowest[0]:.1f} s (case {self.slowest[1]})")
         click.echo(f"largest: {self.largest[0] >> 20} MB (case {self.largest[1]})")
 

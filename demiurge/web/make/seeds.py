@@ -12,7 +12,6 @@ They may hold anything, so each is limited in size and time, checked, and stored
 import asyncio
 import json
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -29,6 +28,7 @@ from demiurge.web.make.checking import check_audio
 from demiurge.web.make.records import read_record
 from demiurge.web.names import shown_name
 from files.atomic import make_folder, write_text, writing_errors
+from files.temporary import temporary_folder
 
 AT_A_TIME = 2  # files received; others wait for their turn
 
@@ -128,10 +128,10 @@ class Seeds:
         make_folder(self.folder)
         with (
             writing_errors(self.folder),
-            tempfile.TemporaryDirectory(dir=self.folder, prefix=".upload-") as place,
+            temporary_folder(self.folder) as place,
         ):
             suffix = Path(name).suffix.lower()
-            path = Path(place) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
+            path = place / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
             with path.open("wb") as file:
                 seed_id = await self._receive(stream, file)
             return await run_in_threadpool(self._check, path, seed_id, name)
