@@ -17,7 +17,7 @@ CHECKSUM_AT = 22
 FLAGS_AT = 5
 BEGINS = 2  # flag of the first page of a stream
 ENDS = 4  # of the last one
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 18
 MOST_PAGE_BYTES = HEAD.size + 255 + 255 * 255
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # bits in reverse order
 
