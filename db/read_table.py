@@ -109,7 +109,9 @@ def _read_csv(path: Path) -> Table:
             raise ParameterError(
                 f"{path}: its first columns must be {', '.join(POSITION)}; export it again"
             )
-        sources, positions, rows = [], [], []
+        sources = []
+        positions = []
+        rows = []
         for line in reader:
             if len(line) != len(columns):
                 raise ParameterError(

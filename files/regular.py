@@ -59,12 +59,13 @@ def read_regular(
 ) -> bytes:
     """Return the bytes of a file that `open_regular` accepts."""
     with open_regular(path, error=error, remedy=remedy, max_bytes=max_bytes) as file:
+        n_bytes = os.fstat(file.fileno()).st_size
         try:
-            content = file.read(max_bytes + 1)
+            content = file.read(n_bytes + 1)
         except OSError as reason:
             raise error(f"{path}: cannot be read ({system_reason(reason)}); {remedy}") from reason
-    if len(content) > max_bytes:  # it grew since it was opened
-        raise error(_too_large(path, len(content), max_bytes, remedy))
+    if len(content) > n_bytes:
+        raise error(f"{path}: it grew while it was read; try again when it is complete")
     return content
 
 
