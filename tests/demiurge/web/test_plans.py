@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from demiurge.web.plans import Plans
 from playback.plan import Plan
 
