@@ -204,4 +204,4 @@ def _different(rates: set[int]) -> AudioError:
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or "unknown format"
+    return text.strip().removeprefix("Error : ").rstrip(".") or "unknown format"

@@ -79,7 +79,7 @@ def configure(
 
 
 def _check_root(path: Path, current: Path, root: Path) -> None:
-    if current != root and current.is_dir() and not os.path.samefile(current, root):
+    if current != root and os.path.isdir(current) and not os.path.samefile(current, root):
         raise DatabaseError(
             f"{path} was built from {current}, not {root}; give that folder, build another"
             " database, or say --moved if the corpus is here now"

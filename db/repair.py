@@ -75,7 +75,8 @@ def replace_manifest(folder: Path, root: Path | None) -> None:
     Raises
     ------
     DatabaseError
-        If its settings are lost, or its corpus folder and `root` is not given.
+        If nothing of it can be read, its settings are lost, or its corpus folder and `root` is not
+        given.
     """
     new_path = folder / NEW_NAME
     new_path.unlink(missing_ok=True)
@@ -92,8 +93,19 @@ def replace_manifest(folder: Path, root: Path | None) -> None:
         for suffix in ("-wal", "-shm", "-journal"):  # they belong to the old one
             Path(f"{folder / FILE_NAME}{suffix}").unlink(missing_ok=True)
         os.replace(new_path, folder / FILE_NAME)
+    except sqlite3.DatabaseError as error:
+        if is_systems_fault(error):
+            raise cannot_use(folder, error) from error
+        raise _beyond_repair(folder, str(error)) from error
     finally:
         new_path.unlink(missing_ok=True)
+
+
+def _beyond_repair(folder: Path, reason: str) -> DatabaseError:
+    return DatabaseError(
+        f"{folder / FILE_NAME}: {reason}, so that it cannot be repaired; restore a copy, or build"
+        " another database in a new folder"
+    )
 
 
 def _copy_tables(old: sqlite3.Connection, new: sqlite3.Connection, version: int) -> None:
@@ -149,10 +161,7 @@ def _restore_config(new: sqlite3.Connection, folder: Path, root: Path | None) ->
     try:
         settings = stored_settings(config)
     except (ValueError, DemiurgeError) as error:
-        raise DatabaseError(
-            f"{folder / FILE_NAME}: its settings are lost, so that it cannot be repaired; restore a"
-            " copy, or build another database in a new folder"
-        ) from error
+        raise _beyond_repair(folder, "its settings are lost") from error
     added = {}
     if not config.get("id"):
         added["id"] = uuid.uuid4().hex

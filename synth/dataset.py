@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 from msgspec import Meta
 
-from audio.read import read_mono
+from audio.read import READER_VERSION, read_mono
 from audio.resample import resample
 from audio.scan import find_audio
 from files.atomic import replacing
@@ -153,17 +153,18 @@ def _audio_names(folder: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return size and date; nothing for a broken link."""
+    """Return size and date, and 0 if it may not be read; nothing for a broken link."""
     try:
         stat = path.stat()
     except OSError:
         return []
-    return [stat.st_size, stat.st_mtime_ns]
+    may_read = [] if os.access(path, os.R_OK) else [0]
+    return [stat.st_size, stat.st_mtime_ns, *may_read]
 
 
 def _identity(settings: MelSettings, stamps: dict[str, list[int]]) -> str:
     files = [[name, *stamp] for name, stamp in stamps.items()]
-    text = json.dumps([VERSION, settings.to_dict(), files])
+    text = json.dumps([VERSION, READER_VERSION, settings.to_dict(), files])
     return xxhash.xxh3_128_hexdigest(text.encode())
 
 

@@ -3,6 +3,7 @@
 Source: RFC 9639.
 """
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -21,6 +22,8 @@ from audio.containers.tags import end_of_audio, start_of_audio
 
 MAGIC = b"fLaC"
 INFO_BYTES = 34
+MARK = re.compile(MAGIC + rb"[\x00\x80]\x00\x00" + bytes([INFO_BYTES]))  # begins a stream
+MARK_BYTES = len(MAGIC) + 4
 AUDIO_AT = len(MAGIC) + 4 + INFO_BYTES
 TOTAL_BITS = 36
 SEARCHED = 1 << 20  # bytes of the file at a time
@@ -66,15 +69,13 @@ def flac_layout(file: BinaryIO, size: int) -> Layout:
 
 def _find_streams(file: BinaryIO, start: int, stop: int) -> list[int]:
     """Return where streams begin."""
-    marks = [MAGIC + bytes([last, 0, 0, INFO_BYTES]) for last in (0, 0x80)]
     found: list[int] = []
     at = start
     while at < stop and len(found) < MAX_STREAMS:
-        data = read_at(file, at, min(SEARCHED + len(marks[0]) - 1, stop - at))
-        places = [place for mark in marks if (place := data.find(mark)) >= 0]
-        if places:
-            found.append(at + min(places))
-            at = found[-1] + len(marks[0])
+        data = read_at(file, at, min(SEARCHED + MARK_BYTES - 1, stop - at))
+        if mark := MARK.search(data):
+            found.append(at + mark.start())
+            at = found[-1] + MARK_BYTES
         else:
             at += SEARCHED
     if not found or found[0] != start:
@@ -109,6 +110,10 @@ def _part(file: BinaryIO, stream: _Stream) -> tuple[Part, str]:
         if n_samples > stream.total:
             found = f"its header states {stream.total} samples, but {n_samples} are there"
             return _with_total(stream, n_samples, stream.stop), f"{found}: all were read"
+    elif last is not None and last.first_sample + last.n_samples < stream.total:
+        raise truncated(
+            f"its header promises {stream.total} samples but it ends after {last.first_sample}"
+        )
     return whole, ""
 
 

@@ -158,8 +158,9 @@ def build(
     with their spectrum, harmony and level. A mosaic of a voice or a texture needs --units frame.
 
     New files are added, changed ones analysed again, renamed ones recognised, and unchanged ones
-    skipped. Unreadable files are reported, and the rest is kept. The command can be interrupted at
-    any time; run it again to continue.
+    skipped. Unreadable files are reported, and tried again by the next build; the rest is kept.
+    Left out is what Demiurge rendered. The command can be interrupted at any time; run it again to
+    continue.
     """
     from db.build import build_database
 

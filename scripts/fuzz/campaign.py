@@ -1,12 +1,15 @@
 """A run of many cases: healthy files, cases, failures, and the summary."""
 
 import gc
+import itertools
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,18 +73,16 @@ class Campaign:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, minutes: float | None, cases: int | None, kinds: tuple[str, ...]) -> bool:
-        """Run cases until time or number is used up; return whether one has failed."""
+        """Run cases until time or number is used up, or Ctrl-C; return whether one has failed."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         started = time.monotonic()
-        number = 0
-        while True:
-            elapsed = time.monotonic() - started
-            if minutes is not None and elapsed > minutes * 60:
-                break
-            if cases is not None and self.done.total() >= cases:
-                break
-            if kind_of(number) in kinds:
-                self.count(number)
-            number += 1
+        with suppress(KeyboardInterrupt):
+            for number in itertools.count():
+                is_late = minutes is not None and time.monotonic() - started > minutes * 60
+                if is_late or (cases is not None and self.done.total() >= cases):
+                    break
+                if kind_of(number) in kinds:
+                    self.count(number)
         self.summarise(time.monotonic() - started)
         return bool(self.failures)
 

@@ -353,3 +353,13 @@ def test_manifest_is_opened_with_its_safeguards(copy):
         endless = "WITH RECURSIVE r (x) AS (SELECT 1 UNION ALL SELECT x FROM r)"
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             connection.execute(f"{endless} SELECT max(x) FROM r").fetchone()
+
+
+def test_a_manifest_of_which_nothing_can_be_read_is_not_repaired(copy):
+    path = copy("frame")
+    with open(path / "manifest.sqlite", "r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 3000)  # the schema
+    with pytest.raises(DatabaseError, match="cannot be repaired; restore a copy"):
+        verify(path, repair=True)
+    assert not (path / "manifest.new.sqlite").exists()

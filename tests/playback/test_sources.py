@@ -4,6 +4,7 @@ than the plan's.
 
 import errno
 import os
+import re
 import shutil
 import struct
 
@@ -339,12 +340,9 @@ def test_a_cut_flac_is_named_though_its_header_promises_all(tmp_path, tabla):
     with SourceReader(tmp_path, sample_rate=RATE, channels=1) as reader:
         few = make_plan(tmp_path, ("a.flac", 200_000, 1000))
         many = make_plan(tmp_path, *[("a.flac", 0, 10)] * 99)
-        assert reader.prepare(few) == {
-            "a.flac": "truncated, its last samples cannot be read; copy or export it again"
-        }  # it is read in place
-        with pytest.raises(
-            AudioError, match="a.flac: samples 200000 to 201000 cannot be read, .*; it is damaged"
-        ):
+        problem = reader.prepare(few)["a.flac"]  # it would be read in place
+        assert re.match(r"truncated, its header promises 220500 samples but it ends after", problem)
+        with pytest.raises(AudioError, match="a.flac: truncated, its header promises 220500"):
             read(reader, "a.flac", 200_000, 1000)
     assert problems(tmp_path, many)["a.flac"].startswith(("truncated", "damaged"))
 

@@ -2,10 +2,14 @@
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+
+from files.errors import CheckpointError, DemiurgeError
+from training.checkpoint import STATE, load_training_state, save_training_state
 
 VALUES = (
     None,
@@ -31,10 +35,10 @@ TENSORS = (
     torch.zeros(0, 1 << 40),
 )
 
-Path = tuple[Any, ...]
+Place = tuple[Any, ...]
 
 
-def places(value: Any, path: Path = ()) -> Iterator[Path]:
+def places(value: Any, path: Place = ()) -> Iterator[Place]:
     """Yield the place of every value in a document of dicts and lists."""
     items: Any = ()
     if isinstance(value, dict):
@@ -53,7 +57,7 @@ def copied(value: Any) -> Any:
     return [copied(inner) for inner in value] if isinstance(value, list) else value
 
 
-def put(document: Any, path: Path, value: Any) -> Any:
+def put(document: Any, path: Place, value: Any) -> Any:
     """Return a copy with another value at a place."""
     changed = copied(document)
     inner = changed
@@ -63,7 +67,7 @@ def put(document: Any, path: Path, value: Any) -> Any:
     return changed
 
 
-def without(document: Any, path: Path) -> Any:
+def without(document: Any, path: Place) -> Any:
     """Return a copy without what is at a place."""
     changed = copied(document)
     inner = changed
@@ -82,7 +86,7 @@ def altered(
     """
     rng = random.Random(random_seed)
     values = VALUES + (TENSORS if tensors else ())
-    found: list[Path] = []
+    found: list[Place] = []
     for number in range(n):
         if not found:
             found = list(places(document))
@@ -100,3 +104,30 @@ def altered(
                 f"{path} = {value if not isinstance(value, torch.Tensor) else 'tensor'}",
                 put(document, path, value),
             )
+
+
+def refusal(action: Callable[[], object]) -> DemiurgeError | None:
+    """Return the error in which an action ends, if it is one that a user may meet."""
+    try:
+        action()
+    except DemiurgeError as error:
+        return error
+    return None
+
+
+def check_altered_states(folder: Path, load: Callable[[], object], *, n: int) -> list[str]:
+    """Load `n` altered states of the training in a folder; return those that were accepted."""
+    good = load_training_state(folder)
+    accepted = []
+    for what, state in altered(good, n, tensors=True):
+        save_training_state(folder, state)
+        error = refusal(load)
+        if error is None:
+            accepted.append(what)
+        elif isinstance(error, CheckpointError):
+            assert f"{STATE}: " in str(error), what
+            assert "train anew with --force" in str(error), what
+        else:
+            assert "was trained " in str(error), what  # with other options, on other files
+    save_training_state(folder, good)
+    return accepted
