@@ -149,8 +149,14 @@ class Killing:
             shutil.rmtree(folder)
         return done
 
-    def fill(self, most_bytes: int) -> int:
-        """Run the command where no file can grow beyond a size, then without a limit.
+    def fill(
+        self,
+        folder: Path,
+        *,
+        most_bytes: int | None = None,
+        make_space: Callable[[], object] = lambda: None,
+    ) -> int:
+        """Run the command in a folder where not everything can be written, then with space.
 
         Return its exit status the first time.
         """
@@ -158,7 +164,8 @@ class Killing:
         before = self.case.content(reference)
         self._finish(reference)
         after = self.case.content(reference)
-        folder = self._new_folder()
+        if self.case.start:
+            shutil.copytree(self.case.start, folder, dirs_exist_ok=True)
         process = self._start(folder, most_bytes)
         process.join()
         told = (self.place / "log").read_text()
@@ -166,6 +173,7 @@ class Killing:
         assert "Traceback" not in told
         assert told.count("Error: ") == bool(process.exitcode), told
         self.case.check(folder, before, after)
+        make_space()
         if process.exitcode:
             self._finish(folder)
         assert self.case.content(folder) == after
