@@ -189,7 +189,8 @@ class Decoder:
             ) from self._view.error
 
     def _quiet(self) -> AbstractContextManager[None]:
-        return self._noise.caught() if self.layout.is_mpeg else nullcontext()
+        prints = self.layout.is_mpeg or self.subtype.startswith("ALAC")
+        return self._noise.caught() if prints else nullcontext()
 
 
 class _named:  # noqa: N801 - used as a function

@@ -19,6 +19,7 @@ import click
 from scripts.fuzz.cases import Case, find_donors, kind_of, lay_out, make_case
 from scripts.fuzz.edits import apply_edits
 from scripts.fuzz.failures import KINDS, Failure, find_failure, find_leftover
+from scripts.fuzz.found import keep_case, load_found
 from scripts.fuzz.healthy import make_healthy
 from scripts.fuzz.lengths import decoders, find_cut
 from scripts.fuzz.sandbox import Limits, Outcome, limit_files, run_forked
@@ -26,7 +27,6 @@ from scripts.fuzz.toy_networks import use_toy_networks
 from scripts.fuzz.work import run_command, warm_up
 
 PREPARING = Limits(seconds=120, n_bytes=8 << 30)
-SAVED_BYTES = 1 << 22  # of a file that is kept
 REPORT_CASES = 500  # between two lines that say how far it is
 
 
@@ -77,18 +77,21 @@ class Campaign:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         started = time.monotonic()
         with suppress(KeyboardInterrupt):
+            for case in load_found():
+                if case.kind in kinds:
+                    self.count(case)
             for number in itertools.count():
                 is_late = minutes is not None and time.monotonic() - started > minutes * 60
                 if is_late or (cases is not None and self.done.total() >= cases):
                     break
                 if kind_of(number) in kinds:
-                    self.count(number)
+                    self.count(make_case(self.random_seed, number, self.healthy))
         self.summarise(time.monotonic() - started)
         return bool(self.failures)
 
-    def count(self, number: int) -> None:
+    def count(self, case: Case) -> None:
         """Run a case and count it; the first failure of its sort is shrunk and told."""
-        case = make_case(self.random_seed, number, self.healthy)
+        number = case.number
         failure, outcome = self.try_case(case)
         self.done[case.kind] += 1
         self.slowest = max(self.slowest, (outcome.seconds, number))
@@ -152,10 +155,8 @@ class Campaign:
         """Print a failure with the command that repeats it, and save its files."""
         small = self.shrink(case, failure)
         chosen = ",".join(str(case.edits.index(edit)) for edit in small.edits)
-        repeat = (
-            f"python scripts/fuzz/run.py --random-seed {self.random_seed} --case {case.number}"
-            f" --edits {chosen}"
-        )
+        repeat = f"python scripts/fuzz/run.py --random-seed {self.random_seed} --case {case.number}"
+        repeat += f" --edits {chosen}" if chosen else ""
         command = " ".join(case.command)
         click.echo(f"\n{failure.kind}: {failure.where}\n  {case.target}: demiurge {command}")
         click.echo(f"  {repeat}\n  " + failure.text.replace("\n", "\n  "))
@@ -169,16 +170,16 @@ class Campaign:
         folder = self.saved / f"{failure.kind.replace(' ', '-')}-{case.number}"
         remove_tree(folder)
         folder.mkdir(parents=True)
-        target = self.folder / "case" / case.target
-        is_plain = target.is_file() and not target.is_symlink()
-        if is_plain and target.stat().st_size < SAVED_BYTES:
-            shutil.copy2(target, folder / target.name)
+        keep_case(case, self.folder / "case" / case.target, folder)
         text = f"{repeat}\ndemiurge {' '.join(case.command)}\n{failure.where}\n{failure.text}\n"
         (folder / "README.txt").write_text(text, errors="replace")
 
     def show_case(self, number: int, chosen: list[int] | None) -> bool:
         """Run one case, print all that it printed, and return whether it failed."""
-        case = make_case(self.random_seed, number, self.healthy)
+        if number < 0:
+            case = load_found()[-number - 1]
+        else:
+            case = make_case(self.random_seed, number, self.healthy)
         if chosen is not None:
             case = case.with_edits(tuple(case.edits[index] for index in chosen))
         failure, outcome = self.try_case(case)
