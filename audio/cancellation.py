@@ -9,12 +9,13 @@ AUDIBLE_POWER = 1e-6  # -60 dB of full scale: mean square of the louder channel
 WEAKER = 10**1.5  # 15 dB: how much weaker than the louder channel the mean must be
 WEAKER_THAN_UNRELATED = 10**1.2  # than the mean of unrelated channels of the same power
 STRETCH_SAMPLES = 1 << 14  # compared at a time
+PROBED_SAMPLES = 1 << 12  # of them, which say whether to compare at all
 CANCELLED = "its channels cancel each other"
 ENOUGH_SECONDS = 1.0  # that must cancel in all, or half of a shorter signal
 
 
 class Cancellation:
-    """Counts the samples in which the channels cancel; it costs two dot products per block."""
+    """Counts the samples in which the channels cancel; it costs two dot products per stretch."""
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._sample_rate = sample_rate
@@ -22,28 +23,43 @@ class Cancellation:
         self._n_samples = 0
         self._n_cancelled = 0
 
-    def add(self, samples: np.ndarray, mono: np.ndarray, scale: float, mono_scale: float) -> None:
-        """Take the next samples, float32, at most `STRETCH_SAMPLES`.
+    def add(self, samples: np.ndarray, mono: np.ndarray) -> None:
+        """Take the next samples: float32 (n_samples, channels), and (n_samples,) their mean."""
+        powers: list[float] = []
+        mean_powers: list[float] = []
+        with np.errstate(over="ignore"):
+            for start in range(0, len(mono), STRETCH_SAMPLES):
+                flat = samples[start : start + PROBED_SAMPLES].ravel()
+                mean = mono[start : start + PROBED_SAMPLES]
+                powers.append(np.dot(flat, flat))
+                mean_powers.append(np.dot(mean, mean))
+        self.compare(samples, mono, np.array(powers), np.array(mean_powers))
+
+    def compare(
+        self, samples: np.ndarray, mono: np.ndarray, powers: np.ndarray, mean_powers: np.ndarray
+    ) -> None:
+        """Take the next samples, float32 or int16, whose sums of squares are known.
 
         Parameters
         ----------
-        samples : ndarray, shape (n_samples, channels)
-        mono : ndarray, shape (n_samples,)
-            Their mean.
-        scale, mono_scale : float
-            Factors to full scale 1.
+        samples, mono : ndarray
+            As `add`.
+        powers, mean_powers : ndarray
+            Of all channels, and of their mean, for the first `PROBED_SAMPLES` of each
+            `STRETCH_SAMPLES`.
         """
-        n_samples, channels = samples.shape
-        self._n_samples += n_samples
-        flat = samples.ravel()
-        with np.errstate(over="ignore"):
-            power = float(np.dot(flat, flat)) * scale**2
-            mean_power = float(np.dot(mono, mono)) * mono_scale**2
-        if mean_power * WEAKER_THAN_UNRELATED >= power / channels**2:
-            return
-        powers = np.einsum("sc,sc->c", samples, samples, dtype=np.float64) * scale**2
-        if powers.max() > max(mean_power * WEAKER, n_samples * AUDIBLE_POWER):
-            self._n_cancelled += n_samples
+        self._n_samples += len(samples)
+        unrelated = powers / samples.shape[1] ** 2
+        for number in np.flatnonzero(mean_powers * WEAKER_THAN_UNRELATED < unrelated).tolist():
+            stretch = slice(number * STRETCH_SAMPLES, (number + 1) * STRETCH_SAMPLES)
+            self._add_suspect(samples[stretch], mono[stretch])
+
+    def _add_suspect(self, stretch: np.ndarray, mono: np.ndarray) -> None:
+        scale = 1 / 32768 if stretch.dtype == np.int16 else 1
+        powers = np.square(stretch * scale, dtype=np.float64).sum(axis=0)
+        mean_power = float(np.square(mono, dtype=np.float64).sum())
+        if powers.max() > max(mean_power * WEAKER, len(stretch) * AUDIBLE_POWER):
+            self._n_cancelled += len(stretch)
             self._powers += powers
 
     @property

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audio.cancellation import STRETCH_SAMPLES, Cancellation
+from audio.cancellation import PROBED_SAMPLES, STRETCH_SAMPLES, Cancellation
 
 
 def to_mono(samples: np.ndarray) -> np.ndarray:
@@ -23,12 +23,17 @@ def integers_to_mono(samples: np.ndarray, cancellation: Cancellation | None = No
     if samples.shape[1] == 1:
         return samples[:, 0] * np.float32(1 / 32768)
     mono = np.empty(len(samples), np.float32)
+    powers: list[float] = []
+    sum_powers: list[float] = []
     for start in range(0, len(samples), STRETCH_SAMPLES):
         pairs = samples[start : start + STRETCH_SAMPLES].astype(np.float32)
         sums = np.add(pairs[:, 0], pairs[:, 1], out=mono[start : start + STRETCH_SAMPLES])
-        if cancellation:
-            cancellation.add(pairs, sums, 1 / 32768, 1 / 65536)
+        flat = pairs[:PROBED_SAMPLES].ravel()
+        powers.append(np.dot(flat, flat))
+        sum_powers.append(np.dot(sums[:PROBED_SAMPLES], sums[:PROBED_SAMPLES]))
     mono *= np.float32(1 / 65536)
+    if cancellation:
+        cancellation.compare(samples, mono, np.array(powers), np.array(sum_powers) / 4)
     return mono
 
 

@@ -116,10 +116,9 @@ class Decoder:
 
     def _open(self, number: int) -> None:
         part = self._parts[number]
-        self._view = View(self._raw, part) if part else None
         try:
             with self._noise.caught():  # libsndfile asks libmpg123 about other files, too
-                self._file = ForwardFile(self._view or self._path)
+                self._open_part(part)
         except (sf.LibsndfileError, TypeError, OSError) as error:
             self._check_view()
             raise AudioError(
@@ -130,6 +129,16 @@ class Decoder:
         self._at = 0
         known = part.n_samples if part else None
         self._lengths[number] = self._file.frames if known is None else known
+
+    def _open_part(self, part: Part | None) -> None:
+        self._view = None
+        if part is None or (self.layout.is_plain and part is self.layout.parts[0]):
+            self._file = ForwardFile(self._path)
+            if part is None or self._file.frames >= (part.n_samples or 0):
+                return
+            self._file.close()
+        self._view = View(self._raw, part)
+        self._file = ForwardFile(self._view)
 
     def seek(self, start_sample: int) -> None:
         """Go to a sample of a file that can seek."""

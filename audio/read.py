@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from audio.cancellation import STRETCH_SAMPLES, Cancellation
+from audio.cancellation import Cancellation
 from audio.channels import integers_to_mono, to_mono
 from audio.containers.layout import AS_IT_IS, Layout
 from audio.decoder import Decoder
@@ -236,9 +236,7 @@ class MonoBlocks(Iterator[np.ndarray]):
                 n_bad += n_more
                 mono = np.zeros_like(mono)  # what is made of it is not used
             elif self._channel is None and block.shape[1] > 1:
-                for at in range(0, len(block), STRETCH_SAMPLES):
-                    stretch = slice(at, at + STRETCH_SAMPLES)
-                    self.cancellation.add(block[stretch], mono[stretch], 1, 1)
+                self.cancellation.add(block, mono)
             n_read += len(block)
             yield mono
         if n_bad:

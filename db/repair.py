@@ -62,10 +62,11 @@ def _broken_pages(connection: sqlite3.Connection) -> list[Damage]:
     return [Damage("", (), line) for line in lines if line != "ok" and not line.startswith("***")]
 
 
-def replace_manifest(folder: Path, root: Path | None) -> None:
+def replace_manifest(folder: Path, root: Path | None) -> list[Damage]:
     """Write a new manifest with all rows that can be used, in place of a damaged one.
 
-    The caller holds the writer's lock.
+    The caller holds the writer's lock. The rows that were left out are returned; those that could
+    not be read at all are not among them.
 
     Parameters
     ----------
@@ -89,10 +90,11 @@ def replace_manifest(folder: Path, root: Path | None) -> None:
                     _copy_tables(old, new, version)
                 version = migrate(new, version)
                 with transaction(new):
-                    _restore(new, version, folder, root)
+                    removed = _restore(new, version, folder, root)
         for suffix in ("-wal", "-shm", "-journal"):  # they belong to the old one
             Path(f"{folder / FILE_NAME}{suffix}").unlink(missing_ok=True)
         os.replace(new_path, folder / FILE_NAME)
+        return removed
     except sqlite3.DatabaseError as error:
         if is_systems_fault(error):
             raise cannot_use(folder, error) from error
@@ -139,21 +141,29 @@ def _copy_rows(
                 new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)
 
 
-def _restore(new: sqlite3.Connection, version: int, folder: Path, root: Path | None) -> None:
-    """Remove the rows that do not fit, and restore what can be found in other ways."""
-    _remove_damaged(new, version)
+def _restore(
+    new: sqlite3.Connection, version: int, folder: Path, root: Path | None
+) -> list[Damage]:
+    """Remove the rows that do not fit, and restore what can be found in other ways.
+
+    Returns what was wrong with the rows that were removed.
+    """
+    removed = _remove_damaged(new, version)
     settings = _restore_config(new, folder, root)
     for kind in row_kinds(settings):
         restore_shards(new, folder / "shards", kind, settings)
-    _remove_damaged(new, version)
+    return removed + _remove_damaged(new, version)
 
 
-def _remove_damaged(new: sqlite3.Connection, version: int) -> None:
-    """Remove damaged rows until the others fit each other."""
+def _remove_damaged(new: sqlite3.Connection, version: int) -> list[Damage]:
+    """Remove damaged rows until the others fit each other, and return what was wrong."""
+    removed = []
     while found := [damage for damage in find_damage(new, version, most=ALL) if damage.key]:
         for damage in found:
             condition = " AND ".join(f"{name} = ?" for name in KEYS[damage.table][0])
             new.execute(f"DELETE FROM {damage.table} WHERE {condition}", damage.key)
+        removed += found
+    return removed
 
 
 def _restore_config(new: sqlite3.Connection, folder: Path, root: Path | None) -> DescriptorSettings:

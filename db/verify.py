@@ -11,6 +11,7 @@ import numpy as np
 
 from db.manifest import find_root, open_manifest
 from db.manifest_reading import read_config, read_normaliser, read_settings
+from db.manifest_rules import Damage
 from db.repair import list_damage, replace_manifest, restore_shards
 from db.row_kinds import SPAN_TABLES, row_kinds, unit_row_kind
 from db.shards import checksum, file_problem, read_rows, shard_path
@@ -68,7 +69,7 @@ def verify(
         If there is no database, it cannot be repaired, or `root` is no folder.
     """
     path = Path(path)
-    damage = [(found.place, found.problem) for found in list_damage(path)]
+    damage = _told(list_damage(path))
     if not repair:
         if damage:  # what it says of rows and files cannot be trusted
             return Verification(damaged=damage)
@@ -76,13 +77,18 @@ def verify(
             return _Verifier(connection, path, repair=False).run(root, check_files, progress)
     if damage:
         with writer_lock(path):
-            replace_manifest(path, Path(root) if root else None)
+            removed = replace_manifest(path, Path(root) if root else None)
+        damage = list(dict.fromkeys(damage + _told(removed)))
     with writing(path) as connection:
         result = _Verifier(connection, path, repair=True).run(root, check_files, progress)
         result.damaged = damage + result.damaged
         if result.damaged or result.files:
             _repair(connection, path, result)
     return result
+
+
+def _told(damage: list[Damage]) -> list[tuple[str, str]]:
+    return [(found.place, found.problem) for found in damage]
 
 
 class _VerifiedSource(NamedTuple):

@@ -6,6 +6,7 @@ is damaged, or the database has changed much, it is rebuilt.
 """
 
 import contextlib
+import errno
 import json
 import logging
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ from db.database import Database
 from db.normaliser import Normaliser
 from files.atomic import replacing
 from files.documents import read_document
-from files.errors import DatabaseError, ParameterError
+from files.errors import DatabaseError, ParameterError, system_reason
 from files.hashing import hash_file
 from files.regular import read_regular
 
@@ -124,17 +125,26 @@ def save_index(path: Path, cached: Cached, database_id: str) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as temporary:
-            faiss.write_index(cached.index, str(temporary))
+            _write(cached.index, temporary)
             record |= {"size": temporary.stat().st_size, "hash": hash_file(temporary)}
         with replacing(path.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps(record))
         _forget_oldest(path.parent)
-    except (OSError, RuntimeError, ParameterError) as error:
+    except (OSError, ParameterError) as error:
         log.warning(
             "the index cannot be kept in %s (%s); it will be built again the next time",
             path.parent,
-            error,
+            system_reason(error),
         )
+
+
+def _write(index: faiss.Index, path: Path) -> None:
+    """Write an index; raise an `OSError` in place of FAISS's, which names lines of its source."""
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:
+        reason = "not everything could be written; the disk is probably full"
+        raise OSError(errno.ENOSPC, reason, str(path)) from error
 
 
 def _forget_oldest(folder: Path) -> None:

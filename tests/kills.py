@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from files.errors import DemiurgeError
 from files.temporary import NAME
 
 # of each command; DEMIURGE_KILLS gives another number
@@ -38,7 +39,11 @@ def run_in_child(
         os.dup2(file.fileno(), 2)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-    action(*arguments)
+    try:
+        action(*arguments)
+    except DemiurgeError as error:
+        print(f"Error: {error}", flush=True)
+        os._exit(1)
     sys.stdout.flush()
 
 
@@ -134,17 +139,24 @@ class Killing:
                 assert done.ended < 10 * (n_kills + 1), "it always ends before it is killed"
                 continue
             done.kills += 1
-            done.left_temporary += any(map(is_temporary, files_in(folder)))
+            left = any(map(is_temporary, files_in(folder)))
+            done.left_temporary += left
             self.case.check(folder, before, after)
-            self._finish(folder)
+            if left or self.case.content(folder) != after:  # it may just have ended
+                self._finish(folder)
             assert self.case.content(folder) == after
-            left = list(filter(is_temporary, files_in(folder)))
-            assert left == [], "temporary files stay"
+            assert not any(map(is_temporary, files_in(folder))), "temporary files stay"
             shutil.rmtree(folder)
         return done
 
-    def fill(self, most_bytes: int) -> int:
-        """Run the command where no file can grow beyond a size, then without a limit.
+    def fill(
+        self,
+        folder: Path,
+        *,
+        most_bytes: int | None = None,
+        make_space: Callable[[], object] = lambda: None,
+    ) -> int:
+        """Run the command in a folder where not everything can be written, then with space.
 
         Return its exit status the first time.
         """
@@ -152,7 +164,8 @@ class Killing:
         before = self.case.content(reference)
         self._finish(reference)
         after = self.case.content(reference)
-        folder = self._new_folder()
+        if self.case.start:
+            shutil.copytree(self.case.start, folder, dirs_exist_ok=True)
         process = self._start(folder, most_bytes)
         process.join()
         told = (self.place / "log").read_text()
@@ -160,7 +173,9 @@ class Killing:
         assert "Traceback" not in told
         assert told.count("Error: ") == bool(process.exitcode), told
         self.case.check(folder, before, after)
-        self._finish(folder)
+        make_space()
+        if process.exitcode:
+            self._finish(folder)
         assert self.case.content(folder) == after
         assert list(filter(is_temporary, files_in(folder))) == []
         return process.exitcode

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from audio.containers.flac_frames import find_last_frame
+from audio.containers.flac_frames import counts_on, find_last_frame
 from audio.containers.layout import (
     UNKNOWN_LENGTH,
     Layout,
@@ -22,12 +22,11 @@ from audio.containers.tags import end_of_audio, start_of_audio
 
 MAGIC = b"fLaC"
 INFO_BYTES = 34
-MARK = re.compile(MAGIC + rb"[\x00\x80]\x00\x00" + bytes([INFO_BYTES]))  # begins a stream
-MARK_BYTES = len(MAGIC) + 4
 AUDIO_AT = len(MAGIC) + 4 + INFO_BYTES
 TOTAL_BITS = 36
 SEARCHED = 1 << 20  # bytes of the file at a time
 MAX_STREAMS = 1000
+START = re.compile(MAGIC + b'[\\0\\x80]\\0\\0"')  # and STREAMINFO of 34 bytes
 CUT_FRAME = (
     "its header states no length, and its last frame is incomplete: it may have been cut off"
 )
@@ -69,17 +68,21 @@ def flac_layout(file: BinaryIO, size: int) -> Layout:
 
 def _find_streams(file: BinaryIO, start: int, stop: int) -> list[int]:
     """Return where streams begin."""
+    if not START.match(read_at(file, start, 8)):
+        raise damaged("it begins without STREAMINFO")
+    info = read_at(file, start + 8, INFO_BYTES)
+    if counts_on(file, start + AUDIO_AT, stop, info):
+        return [start]
     found: list[int] = []
     at = start
     while at < stop and len(found) < MAX_STREAMS:
-        data = read_at(file, at, min(SEARCHED + MARK_BYTES - 1, stop - at))
-        if mark := MARK.search(data):
-            found.append(at + mark.start())
-            at = found[-1] + MARK_BYTES
+        data = read_at(file, at, min(SEARCHED + 7, stop - at))
+        place = START.search(data)
+        if place:
+            found.append(at + place.start())
+            at = found[-1] + 8
         else:
             at += SEARCHED
-    if not found or found[0] != start:
-        raise damaged("it begins without STREAMINFO")
     if len(found) == MAX_STREAMS:
         raise damaged(f"it begins {MAX_STREAMS} times")
     return found

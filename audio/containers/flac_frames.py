@@ -7,6 +7,8 @@ from audio.containers.layout import read_at
 
 TAIL_BYTES = 1 << 20  # where the last frame is looked for
 NEAR_BYTES = 1 << 16  # where it nearly always is
+SMALL_BYTES = 1 << 19  # less is searched through at once
+SYNC = (b"\xf8", b"\xf9")  # after 0xff
 MOST_CANDIDATES = 64  # whose checksum is computed
 BLOCK_SIZES = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}} | {
     n: 256 << (n - 8) for n in range(8, 16)
@@ -36,6 +38,38 @@ def find_last_frame(file: BinaryIO, start: int, stop: int, info: bytes) -> Frame
         found = _search(read_at(file, first, stop - first), first, info)
         if found or first == start:
             return found
+    return None
+
+
+def counts_on(file: BinaryIO, start: int, stop: int, info: bytes) -> bool:
+    """Return whether the frames between two places seem to count on, as those of one stream do.
+
+    They are looked at in ever smaller parts of the file, towards its start and its end.
+    """
+    if stop - start < SMALL_BYTES:
+        return False
+    half = (stop - start) // 2
+    steps = [half >> n for n in range(half.bit_length()) if half >> n > NEAR_BYTES]
+    places = [start + step for step in reversed(steps)] + [stop - step for step in steps[1:]]
+    before = -1
+    for place in places:
+        sample = _sample_after(read_at(file, place, NEAR_BYTES), info)
+        if sample is None or sample < before:
+            return False
+        before = sample
+    return True
+
+
+def _sample_after(data: bytes, info: bytes) -> int | None:
+    """Return the first sample of the first frame that begins in some data; None if none does."""
+    place = data.find(b"\xff")
+    while place >= 0:
+        header = (
+            _header(data[place : place + 16], info) if data[place + 1 : place + 2] in SYNC else None
+        )
+        if header:
+            return header[0]
+        place = data.find(b"\xff", place + 1)
     return None
 
 

@@ -51,11 +51,14 @@ class Layout:
         What was repaired or is unusual, without the file's name.
     is_mpeg : bool
         libmpg123 decodes it, which writes to standard error.
+    is_plain : bool
+        The only part is the file as it is, of which only the length might be guessed wrongly.
     """
 
     parts: tuple[Part, ...] = ()
     warnings: tuple[str, ...] = ()
     is_mpeg: bool = False
+    is_plain: bool = False
 
 
 AS_IT_IS = Layout()

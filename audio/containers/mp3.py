@@ -5,7 +5,7 @@ libsndfile believes it; without one it guesses the length from the size of the f
 gabriel.mp3-tech.org/mp3infotag.html; "MP3 Audio Frame Headers", codeproject.com/articles/8295.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from audio.containers.layout import (
@@ -46,6 +46,12 @@ class _Stream:
         self.spans.append(span)
         self.n_frames += n_frames
 
+    @property
+    def extent(self) -> Span:
+        """From the first of its bytes to the last, with other bytes between them or not."""
+        first = self.info or self.spans[0]
+        return Span(first.start, self.spans[-1].stop)
+
     def drop_last(self, start: int) -> None:
         """Leave out the last frame, which begins at `start`."""
         if self.spans and self.spans[-1].start <= start:
@@ -82,13 +88,13 @@ def mp3_layout(file: BinaryIO, size: int) -> Layout:
     is_as_it_is = (
         len(found.streams) == 1
         and not layout.warnings
-        and layout.parts[0].n_samples is None
-        and only.info is not None
-        and (only.info.start, only.spans[-1].stop) == (start, stop)
+        and only.extent == Span(start, stop)
         and not found.has_tags
         and _has_plain_tags(file, start, stop, size)
     )
-    return Layout(is_mpeg=True) if is_as_it_is else layout
+    if is_as_it_is and layout.parts[0].n_samples is None:
+        return Layout(is_mpeg=True)
+    return replace(layout, is_plain=is_as_it_is and only.info is None)
 
 
 def mpeg_layout(file: BinaryIO, start: int, stop: int) -> Layout:

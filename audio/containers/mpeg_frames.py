@@ -12,7 +12,7 @@ import numpy as np
 
 from audio.containers.layout import damaged, read_at
 
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 18
 MOST_FRAME_BYTES = 8192  # above that of any bit rate; free format may have more in theory
 HEAD_BYTES = 4
 MAX_TRIES = 100_000  # places at which frames may begin

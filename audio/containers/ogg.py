@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from audio.containers.layout import Layout, Part, Piece, Span, damaged, read_at, truncated
-from audio.containers.ogg_pages import BEGINS, ENDS, Junk, Page, as_last, walk_pages
+from audio.containers.ogg_pages import BEGINS, ENDS, Junk, Page, as_last, check_page, walk_pages
 from audio.containers.tags import end_of_audio
 from files.errors import AudioError
 
@@ -16,6 +16,7 @@ FLAC = "FLAC"
 DECODED = {b"\x01vorbis": "Vorbis", b"OpusHead": "Opus", b"\x7fFLAC": FLAC}
 OTHERS = {b"Speex   ": "Speex", b"\x80theora": "Theora video", b"\x01video": "video"}
 MAX_LINKS = 4096
+MAX_HEADERS = 1000  # pages in front of the sound
 WRAP = 1 << 32  # pages are counted from 0 again
 MAX_SPANS = 1 << 18  # pages that do not follow one another, or are unpacked
 FLAC_AT = 9  # in the first page, of what a FLAC file begins with
@@ -35,6 +36,7 @@ class _Stream:
     has_sound: bool = False
     number: int = 0  # of the last page
     last: Page | None = None
+    first: list[Page] = field(default_factory=list)  # up to the first with sound
 
     def add(self, page: Page) -> None:
         n_lost = (page.number - self.number - 1) % WRAP if self.last else 0
@@ -42,6 +44,8 @@ class _Stream:
             what = _missing(n_lost) if n_lost < WRAP // 2 else "its pages are out of order"
             raise damaged(f"{what} after page {self.number}, at byte {page.start}")
         self.n_before += n_lost
+        if not self.has_sound and len(self.first) < MAX_HEADERS:
+            self.first.append(page)
         self.number = page.number
         self.last = page
         self.has_sound |= page.granule > 0
@@ -78,9 +82,9 @@ def ogg_layout(file: BinaryIO, size: int) -> Layout:
     if not has_end:
         warnings.append("its end is not marked: it may have been cut off")
     is_alone = sum(len(link) for link in links) == 1
-    if is_alone and not warnings and streams[0].spans == [Span(0, size)]:
-        return Layout()
-    return Layout(tuple(_part(file, stream) for stream in streams), tuple(warnings))
+    parts = tuple(_part(file, stream) for stream in streams)
+    is_as_it_is = is_alone and not warnings and streams[0].spans == [Span(0, size)]
+    return Layout(() if is_as_it_is else parts, tuple(warnings))
 
 
 def _find_links(file: BinaryIO, stop: int, junk: Junk) -> list[Link]:
@@ -128,16 +132,22 @@ def _missing(n_pages: int) -> str:
 
 
 def _part(file: BinaryIO, stream: _Stream) -> Part:
-    """Return a stream's pages, with the last one marked as the last."""
+    """Return a stream's pages, with the last one marked as the last.
+
+    A page that is altered is left out by libsndfile, which is seen by its missing samples; but not
+    if it is the first with sound, or the last.
+    """
     last = stream.last
     assert last is not None
+    for page in (*stream.first, last):
+        check_page(file, page)
     if stream.kind == FLAC:
         return Part(_unpacked(file, stream.spans, last.granule))
     if last.flags & ENDS:
         return Part(tuple(stream.spans))
     *spans, span = stream.spans
-    page = as_last(read_at(file, last.start, last.stop - last.start))
-    return Part((*spans, Span(span.start, last.start), page))
+    marked = as_last(read_at(file, last.start, last.stop - last.start))
+    return Part((*spans, Span(span.start, last.start), marked))
 
 
 def _unpacked(file: BinaryIO, pages: list[Span], n_samples: int) -> tuple[Piece, ...]:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -287,4 +288,33 @@ def test_killed_at_any_moment(made, tmp_path, name):
 @pytest.mark.parametrize("name", CASES)
 def test_a_full_disk_ends_it_in_one_line_and_nothing_is_lost(made, tmp_path, name, most_bytes):
     killing = Killing(cases(made.folder)[name], tmp_path, random_seed=0)
-    assert killing.fill(most_bytes) in (0, 1, 2)
+    (tmp_path / "limited").mkdir()
+    assert killing.fill(tmp_path / "limited", most_bytes=most_bytes) in (0, 1, 2)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of a size at a folder, or make it larger."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(n_bytes: int, *more: str) -> Path:
+        options = ",".join([*more, f"size={n_bytes}"])
+        words = ["mount", "-t", "tmpfs", "-o", options, "demiurge", folder]
+        if subprocess.run(words, capture_output=True, check=False).returncode:
+            pytest.skip("no disk may be mounted here")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", folder], capture_output=True, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["db build", "render", "playback", "synth generate"])
+def test_space_on_a_full_disk_is_all_that_is_needed(made, tmp_path, small_disk, name):
+    case = cases(made.folder)[name]
+    start = files_in(case.start).values() if case.start else []
+    disk = small_disk(sum(len(content) + 8192 for content in start) + 65536)
+    space = functools.partial(small_disk, 2**26, "remount")
+    killing = Killing(case, tmp_path, random_seed=0)
+    assert killing.fill(disk, make_space=space) in (1, 2)

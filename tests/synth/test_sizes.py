@@ -68,7 +68,7 @@ def test_a_file_changes_what_it_names(tmp_path):
         ('{"width": true}', "width=true must be an integer"),
         ('{"cycle": 1}', "cycle=1 must be true or false"),
         ('{"cycle": null}', "cycle=null must be true or false"),
-        ("[512]", "the document must be an object; write the sizes as a JSON object"),
+        ("[512]", "the document=[512] must be an object; write the sizes as a JSON object"),
         ("width: 512", "line 1, column 1: invalid character; write the sizes"),
         ("[" * 100_000, ""),
     ],

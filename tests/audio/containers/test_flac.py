@@ -94,6 +94,17 @@ def test_files_one_after_the_other_are_all_read(tmp_path, first):
     assert warnings[0] == "2 FLAC files one after the other: all were read"
 
 
+@pytest.mark.parametrize("quiet", [1, 1e-3])
+def test_long_files_one_after_the_other_are_all_read(tmp_path, quiet):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 500_000).astype(np.float32)
+    first = encoded(quiet * noise, "FLAC", subtype="PCM_16")
+    second = encoded(noise, "FLAC", subtype="PCM_16")
+    assert read(tmp_path, second)[1] == ()
+    samples, warnings = read(tmp_path, first + second)
+    assert len(samples) == 2 * len(noise)
+    assert warnings == ("2 FLAC files one after the other: all were read",)
+
+
 def test_altered_frame_is_refused(tmp_path):
     content = bytearray(WHOLE)
     content[len(content) // 2] ^= 0x55
