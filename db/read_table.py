@@ -268,10 +268,10 @@ def read_table(path: Path) -> Table:
     except ParameterError:  # a ValueError as well
         raise
     except READING_ERRORS as error:
-        raise ParameterError(
-            f"{path}: not a readable {path.suffix} table ({' '.join(str(error).split())});"
-            f" {EXPORT_AGAIN}"
-        ) from error
+        is_text = not isinstance(error, UnicodeDecodeError)
+        why = " ".join(str(error).split()) if is_text else "its text is not UTF-8"
+        kind = f"not a readable {path.suffix} table ({why})"
+        raise ParameterError(f"{path}: {kind}; {EXPORT_AGAIN}") from error
     n_rows = len(table.rows)
     if table.rows.ndim != 2 or n_rows == 0:
         raise ParameterError(f"{path}: it has no rows; export it again")
