@@ -21,6 +21,7 @@ ODD_SHARE = 0.02  # of edits that put something else in a file's place
 BYTES_SHARE = 0.15  # of edits of the bytes of a file that has a structure
 REQUESTS = ".requests"  # which no command reads: odd kinds of them would try out only this script
 HUGE_BYTES = 5 << 30
+LONG_BYTES = 64 << 20  # of audio, which is really heard: hours take longer than a case may
 BROKEN = (  # raised by the libraries that read a structure to edit it
     *(ValueError, RuntimeError, OSError, LookupError, EOFError, TypeError, OverflowError),
     *(struct.error, zipfile.BadZipFile, pickle.UnpicklingError),
@@ -119,8 +120,8 @@ def make_socket(path: Path) -> None:
 
 
 def make_huge(path: Path) -> None:
-    """Lengthen a file by gigabytes that take no space on disk."""
-    os.truncate(path, HUGE_BYTES)
+    """Lengthen a file by zeros that take no space on disk."""
+    os.truncate(path, HUGE_BYTES if path.suffix in EDITORS else LONG_BYTES)
 
 
 def make_unreadable(path: Path) -> None:
