@@ -8,9 +8,11 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/demiurge demo --out demo --force
 
-# One thread in each of as many processes as there are cores, four at most.
+# One thread in each of as many processes as there are cores, four at most. If root runs them, what depends on the account runs
+# again as an ordinary user.
 test: .venv/installed-dev check figures docs browser
 	WANDB_MODE=disabled OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+	scripts/test_as_ordinary_user.sh
 	$(MAKE) fuzz
 
 # Altered files of every format, for MINUTES; see docs/contributing.md.

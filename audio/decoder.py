@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import soundfile as sf
 
+from audio.channels import fit_channels
 from audio.containers.kinds import layout_of
 from audio.containers.layout import Layout, Part, Span, damaged, truncated
 from audio.containers.view import View
@@ -53,7 +54,7 @@ class Decoder:
     ------
     AudioError
         If the file cannot be opened, is no audio, is truncated or damaged, or if its parts differ
-        in sample rate or channels.
+        in sample rate. Where they differ in channels, the largest number is that of the file.
     """
 
     def __init__(self, path: Path, layout: Layout | None = None) -> None:
@@ -86,21 +87,28 @@ class Decoder:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was found so far."""
-        return self.layout.warnings + ((DAMAGED_FRAMES,) if self._noise.is_heard else ())
+        damage = (DAMAGED_FRAMES,) if self._noise.is_heard else ()
+        return self.layout.warnings + self._channel_warnings + damage
 
     def _open_all(self) -> None:
         """Open every part, since only so is the length known; the first stays open."""
         self._lengths = [0] * len(self._parts)
-        facts = set()
+        rates = set()
+        channels = set()
         for number in range(len(self._parts) - 1, -1, -1):
             self._open(number)
-            facts.add((self._file.samplerate, self._file.channels))
-            if len(facts) > 1:
+            rates.add(self._file.samplerate)
+            channels.add(self._file.channels)
+            if number or len(rates) > 1:
                 self._file.close()
-                raise _different(facts)
-            if number:
-                self._file.close()
-        self.sample_rate, self.channels = facts.pop()
+            if len(rates) > 1:
+                raise _different(rates)
+        self.sample_rate = rates.pop()
+        self.channels = max(channels)
+        self._channel_warnings: tuple[str, ...] = ()
+        if len(channels) > 1:
+            counts = " and ".join(map(str, sorted(channels)))
+            self._channel_warnings = (f"its parts have {counts} channels: read as {self.channels}",)
         self.n_samples = sum(self._lengths)
         self.format = self._file.format
         self.subtype = self._file.subtype
@@ -171,7 +179,7 @@ class Decoder:
                 raise truncated(
                     f"its header promises {self.n_samples} samples but {n_read} can be read"
                 )
-            return block
+            return fit_channels(block, self.channels)
 
     def _check_view(self) -> None:
         """Raise what the system refused while libsndfile read."""
@@ -181,7 +189,8 @@ class Decoder:
             ) from self._view.error
 
     def _quiet(self) -> AbstractContextManager[None]:
-        return self._noise.caught() if self.layout.is_mpeg else nullcontext()
+        prints = self.layout.is_mpeg or self.subtype.startswith("ALAC")
+        return self._noise.caught() if prints else nullcontext()
 
 
 class _named:  # noqa: N801 - used as a function
@@ -198,11 +207,11 @@ class _named:  # noqa: N801 - used as a function
             raise AudioError(f"{self._path.name}: {error}") from error.__cause__
 
 
-def _different(facts: set[tuple[int, int]]) -> AudioError:
-    shown = " and ".join(f"{rate} Hz with {channels} channels" for rate, channels in sorted(facts))
-    return AudioError(f"its parts differ ({shown}); cut it into files of one kind each")
+def _different(rates: set[int]) -> AudioError:
+    shown = " and ".join(f"{rate} Hz" for rate in sorted(rates))
+    return AudioError(f"its parts differ ({shown}); cut it into files of one sample rate each")
 
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or "unknown format"
+    return text.strip().removeprefix("Error : ").rstrip(".") or "unknown format"

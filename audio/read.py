@@ -30,6 +30,7 @@ AUDIO_SUFFIXES = frozenset(
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
 MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that states more is not believed
+MAX_VALUE = 1e10  # of a sample, where 1 is full scale; the squares of larger ones overflow
 MIN_RATE = 1_000  # Hz
 MAX_RATE = 768_000  # Hz
 
@@ -89,13 +90,13 @@ def read_audio(path: str | Path) -> Audio:
     Raises
     ------
     AudioError
-        As `probe`, or if the file ends before its header says, or holds NaN or infinite samples.
+        As `probe`, or if the file ends before its header says, or holds samples that are NaN,
+        infinite, or beyond `MAX_VALUE`.
     """
     with _open(path) as decoder:
         samples = np.concatenate(list(_raw_blocks(decoder)))
-        is_finite = np.isfinite(samples).all(axis=1)
-        if not is_finite.all():
-            raise _not_finite(path, int((~is_finite).sum()), int(is_finite.argmin()))
+        if not _is_sound(samples):
+            raise _no_sound(path, *_find_bad(samples))
         return Audio(samples, decoder.sample_rate)
 
 
@@ -187,9 +188,9 @@ def _raw_blocks(decoder: Decoder, dtype: str = "float32") -> Iterator[np.ndarray
 def _blocks(path: str | Path, decoder: Decoder) -> Iterator[np.ndarray]:
     n_read = 0
     for block in _raw_blocks(decoder):
-        is_finite = np.isfinite(block).all(axis=1)
-        if not is_finite.all():
-            raise _not_finite(path, int((~is_finite).sum()), n_read + int(is_finite.argmin()))
+        if not _is_sound(block):
+            n_bad, first = _find_bad(block)
+            raise _no_sound(path, n_bad, n_read + first)
         n_read += len(block)
         yield block
 
@@ -229,16 +230,17 @@ class MonoBlocks(Iterator[np.ndarray]):
         first_bad = 0
         for block in _raw_blocks(self._decoder):
             mono = block[:, self._channel] if self._channel is not None else to_mono(block)
-            if not np.isfinite(mono).all():
-                where = np.flatnonzero(~np.isfinite(block).all(axis=1))
-                first_bad = first_bad if n_bad else n_read + int(where[0])
-                n_bad += len(where)
+            if not _is_sound(block):
+                n_more, first = _find_bad(block)
+                first_bad = first_bad if n_bad else n_read + first
+                n_bad += n_more
+                mono = np.zeros_like(mono)  # what is made of it is not used
             elif self._channel is None and block.shape[1] > 1:
                 self.cancellation.add(block, mono)
             n_read += len(block)
             yield mono
         if n_bad:
-            raise _not_finite(self._path, n_bad, first_bad)
+            raise _no_sound(self._path, n_bad, first_bad)
 
 
 @contextmanager
@@ -280,9 +282,20 @@ def _info(decoder: Decoder) -> AudioInfo:
     )
 
 
-def _not_finite(path: str | Path, count: int, first: int) -> AudioError:
+def _is_sound(samples: np.ndarray) -> bool:
+    """Return whether all samples are numbers that a sound can have; NaN fails as well."""
+    return not samples.size or bool(samples.min() >= -MAX_VALUE and samples.max() <= MAX_VALUE)
+
+
+def _find_bad(block: np.ndarray) -> tuple[int, int]:
+    """Return how many samples of a block are not, and the first."""
+    is_bad = ~(np.abs(block) <= MAX_VALUE).all(axis=1)
+    return int(is_bad.sum()), int(is_bad.argmax())
+
+
+def _no_sound(path: str | Path, count: int, first: int) -> AudioError:
     counted = "1 sample is" if count == 1 else f"{count} samples are"
     return AudioError(
-        f"{Path(path).name}: {counted} NaN or infinite, the first at sample {first}; "
-        "repair or re-export the file, or remove it"
+        f"{Path(path).name}: {counted} NaN, infinite or beyond {MAX_VALUE:g}, the first at sample"
+        f" {first}; repair or re-export the file, or remove it"
     )

@@ -23,7 +23,7 @@ from db.spool import Spool
 from db.units import UnitFinder, equal_unit_lengths
 from files.errors import AudioError, DemiurgeError, ParameterError, system_reason
 from files.hashing import hash_file
-from files.names import check_name, printable
+from files.names import check_name, without_name
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def analyse(task: Task) -> Analysis:
     except DemiurgeError as error:
         if isinstance(error, ParameterError):  # about the computer, not the file
             stamp = ("", 0, 0)
-        return Analysis(*stamp, error=_without_name(str(error), path))
+        return Analysis(*stamp, error=without_name(str(error), path))
     except MemoryError:
         return Analysis(*stamp, error="too long to fit in memory; split the file")
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -154,12 +154,6 @@ def _still_reads(path: str, n_samples: int | None, task: Task) -> bool:
     rate = task.settings.sample_rate
     found = resampled_length(info.n_samples, info.sample_rate, rate)
     return found == n_samples and not info.warnings
-
-
-def _without_name(message: str, path: str) -> str:
-    """Remove the file's name from the start of a message: the report gives it already."""
-    name = os.path.basename(path)
-    return message.removeprefix(f"{printable(path)}: ").removeprefix(f"{name}: ")
 
 
 def describe_file(path: str | Path, settings: DescriptorSettings) -> tuple[AudioInfo, Description]:

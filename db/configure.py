@@ -6,12 +6,31 @@ import sqlite3
 import uuid
 from pathlib import Path
 
-from db.manifest import find_root, root_entries
+from db.manifest import FILE_NAME, find_root, root_entries
 from db.manifest_reading import read_config
 from db.manifest_rows import stored_settings
 from db.settings import DescriptorSettings
 from db.transaction import transaction
+from db.write_lock import writing
 from files.errors import DatabaseError
+
+
+def settings_of_database(path: Path) -> DescriptorSettings | None:
+    """Return the settings of a database, which is brought to this version.
+
+    They are None if there is no database yet, or if its first build was ended before it began.
+
+    Raises
+    ------
+    DatabaseError
+        If it is damaged, of a newer version, being written by another process, or cannot be
+        written.
+    """
+    if not (path / FILE_NAME).exists():
+        return None
+    with writing(path) as connection:
+        config = read_config(connection)
+    return stored_settings(config) if config else None
 
 
 def configure(
@@ -60,7 +79,7 @@ def configure(
 
 
 def _check_root(path: Path, current: Path, root: Path) -> None:
-    if current != root and current.is_dir() and not os.path.samefile(current, root):
+    if current != root and os.path.isdir(current) and not os.path.samefile(current, root):
         raise DatabaseError(
             f"{path} was built from {current}, not {root}; give that folder, build another"
             " database, or say --moved if the corpus is here now"

@@ -18,14 +18,13 @@ from db.derived_rows import Rows, RowsWithOneMore, TransposedRows
 from db.manifest import cannot_use, damaged, find_root, never_built, open_manifest
 from db.manifest_reading import (
     read_config,
-    read_failures,
     read_frame_spans,
     read_normaliser,
+    read_remarks,
     read_shard_rows,
     read_sources,
     read_tags,
     read_unit_lengths,
-    read_warnings,
 )
 from db.manifest_rows import bad_lengths, stored_settings
 from db.normaliser import Normaliser
@@ -92,8 +91,7 @@ class Database:
         self.root = find_root(self.path, config)
         self.settings = stored_settings(config)
         self.sources = read_sources(connection, self.settings)
-        self.failures = read_failures(connection)
-        self.warnings = read_warnings(connection)
+        self.failures, self.warnings = read_remarks(connection)
         self.tags = read_tags(connection)
         self._normaliser = read_normaliser(connection)
         kind = unit_row_kind(self.settings)

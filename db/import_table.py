@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,16 @@ import numpy as np
 from audio.read import probe
 from audio.resample import resampled_length
 from db.analyse import Description
+from db.manifest_rules import LONGEST_PATH
 from db.settings import DescriptorSettings
 from db.tables import Table
 from db.units import equal_unit_lengths
 from db.writer import SourceRow
-from files.errors import ParameterError
+from files.errors import DatabaseError, ParameterError
 from files.hashing import hash_file
+from files.names import is_utf8, printable
+
+SHOWN = 60  # letters of a name in a message
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,17 @@ def parse_table(file: Path, table: Table, root: Path) -> ParsedTable:
     first = 0
     for name, group in groupby(table.sources):
         own = slice(first, first + len(list(group)))
+        _check_name(file, name)
         row = _source_row(name, facts.get(name), root, settings)
-        _check_positions(f"{file}: {name}", table.start_sample[own], row.n_samples, settings)
-        sources.append((row, _describe(table.rows[own], row.n_samples, settings)))
+        place = f"{file}: {printable(name)}"
+        _check_positions(place, table.start_sample[own], row.n_samples, settings)
+        description = _describe(table.rows[own], row.n_samples, settings)
+        if table.n_samples is not None and (table.n_samples[own] != description.lengths).any():
+            raise ParameterError(
+                f"{place}: its n_samples are not {settings.hop_length} for each row but the last;"
+                " export it again"
+            )
+        sources.append((row, description))
         first = own.stop
     if len({source.path for source, _ in sources}) < len(sources):
         raise ParameterError(
@@ -62,10 +74,24 @@ def parse_table(file: Path, table: Table, root: Path) -> ParsedTable:
     return ParsedTable(settings, sources)
 
 
+def _check_name(file: Path, name: str) -> None:
+    """Raise a `ParameterError` unless a source is named by a path within the corpus folder."""
+    path = PurePosixPath(name)
+    is_within = path.name and not path.is_absolute() and ".." not in path.parts
+    if not is_within or "\0" in name or not is_utf8(name) or len(name.encode()) > LONGEST_PATH:
+        raise ParameterError(
+            f"{file}: source {printable(name[:SHOWN])!r} must be the path of a file within the"
+            " corpus folder, relative to it; export it again"
+        )
+
+
 def _settings_of(file: Path, table: Table) -> DescriptorSettings:
     """Return the settings of a table; a file without any has those of the original Demiurge."""
     if table.header:
-        settings = DescriptorSettings.from_dict(table.header["settings"])
+        try:
+            settings = DescriptorSettings.from_dict(table.header["settings"])
+        except (DatabaseError, ParameterError) as error:
+            raise ParameterError(f"{file}: {error}; export it again") from error
     else:
         settings = DescriptorSettings(window_centre="start")
     if settings.units != "frame":

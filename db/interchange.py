@@ -11,8 +11,9 @@ from typing import Any
 from db.configure import configure
 from db.database import Database
 from db.import_table import parse_table
+from db.read_table import read_table
 from db.settings import DescriptorSettings
-from db.tables import TABLE_VERSION, WRITERS, Table, read_table
+from db.tables import TABLE_VERSION, WRITERS, Table
 from db.write_lock import writing
 from db.writer import Writer
 from files.atomic import replacing, writing_errors

@@ -230,6 +230,6 @@ def find_root(path: Path, config: dict[str, str]) -> Path:
     """
     root = Path(config["root"])
     relative = config.get("root_from_database")
-    if not root.is_dir() and relative and (path / relative).is_dir():
+    if not os.path.isdir(root) and relative and os.path.isdir(path / relative):
         return (path / relative).resolve()
     return root

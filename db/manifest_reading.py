@@ -73,19 +73,20 @@ def read_shard_rows(connection: sqlite3.Connection, kind: str) -> dict[int, int]
     return dict(connection.execute(f"SELECT shard, n_rows FROM {SPAN_TABLES[kind][1]}"))
 
 
-def read_failures(connection: sqlite3.Connection) -> list[Failure]:
-    """Return the files that could not be analysed, sorted by path."""
-    query = "SELECT path, error FROM sources WHERE state = 'failed' ORDER BY path"
-    return [Failure(*row) for row in connection.execute(query)]
+def read_remarks(connection: sqlite3.Connection) -> tuple[list[Failure], dict[str, str]]:
+    """Return the files that could not be analysed, and the warnings of sources by path.
 
-
-def read_warnings(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return what reading a source warned of, by path; nothing in manifests before version 4."""
+    Both are sorted by path. Manifests before version 4 have no warnings.
+    """
     columns = [row[1] for row in connection.execute("PRAGMA table_info(sources)")]
-    if "warning" not in columns:
-        return {}
-    query = "SELECT path, warning FROM sources WHERE warning IS NOT NULL ORDER BY path"
-    return dict(connection.execute(query))
+    warning = "warning" if "warning" in columns else "NULL"
+    query = (
+        f"SELECT path, state, error, {warning} FROM sources"
+        f" WHERE state = 'failed' OR {warning} IS NOT NULL ORDER BY path"
+    )
+    rows = connection.execute(query).fetchall()
+    failures = [Failure(path, error) for path, state, error, _ in rows if state == "failed"]
+    return failures, {path: warning for path, _, _, warning in rows if warning is not None}
 
 
 def read_tags(connection: sqlite3.Connection) -> dict[str, set[str]]:

@@ -7,12 +7,14 @@ from itertools import chain
 
 import numpy as np
 
-from db.manifest_rules import Damage
+from db.manifest_rules import MOST_ROWS, Damage
 from db.row_kinds import SPAN_TABLES, row_kinds
 from db.settings import DescriptorSettings
 from db.shards import rows_per_shard
 from db.source import Source
 from files.errors import DemiurgeError
+
+PLACES = 2 * MOST_ROWS  # in a shard, so that shard and row are one number
 
 
 def stored_settings(config: dict[str, str]) -> DescriptorSettings:
@@ -99,21 +101,22 @@ def _unpaired(
 def _misplaced(connection: sqlite3.Connection, kind: str, limit: int) -> Iterator[Damage]:
     """Yield spans that overlap, or lie outside of their shard."""
     spans, shards = SPAN_TABLES[kind]
-    query = f"SELECT shard, first_row, n_rows, source_id FROM {spans}"
+    query = f"SELECT shard * {PLACES} + first_row, n_rows, source_id FROM {spans}"
     values = np.fromiter(chain.from_iterable(connection.execute(query)), np.int64)
-    found = values.reshape(-1, 4)
-    shard, first, n_rows, source = found[np.lexsort((found[:, 1], found[:, 0]))].T
+    found = values.reshape(-1, 3)
+    place, n_rows, source = found[np.argsort(found[:, 0], kind="stable")].T
+    shard = place // PLACES
     committed = dict(connection.execute(f"SELECT shard, n_rows FROM {shards}"))
     numbers, inverse = np.unique(shard, return_inverse=True)
-    lengths = np.array([committed.get(number, 0) for number in numbers.tolist()], np.int64)
-    last = lengths[inverse]
-    for i in np.flatnonzero(first + n_rows > last)[:limit]:
+    last = np.array([committed.get(number, 0) for number in numbers.tolist()], np.int64)[inverse]
+    for i in np.flatnonzero(place % PLACES + n_rows > last)[:limit]:
+        first = place[i] % PLACES
         problem = (
-            f"rows {first[i]} to {first[i] + n_rows[i]} lie outside of shard {shard[i]}, which has"
+            f"rows {first} to {first + n_rows[i]} lie outside of shard {shard[i]}, which has"
             f" {last[i]}"
         )
         yield Damage(spans, (int(source[i]),), problem)
-    is_over = (shard[1:] == shard[:-1]) & (first[:-1] + n_rows[:-1] > first[1:])
+    is_over = (shard[1:] == shard[:-1]) & (place[:-1] + n_rows[:-1] > place[1:])
     for i in np.flatnonzero(is_over)[:limit]:
         problem = f"its rows overlap those of source {source[i]}"
         yield Damage(spans, (int(source[i + 1]),), problem)

@@ -7,8 +7,8 @@ MOST_ID = 1 << 62
 MOST_SHARDS = 1_000_000
 MOST_ROWS = 1 << 30  # in a shard
 MOST_SAMPLES = 1 << 42
-LONGEST_PATH = 4096  # bytes
-LONGEST_TEXT = 1 << 16  # bytes
+LONGEST_PATH = 4096  # letters
+LONGEST_TEXT = 1 << 16  # letters
 SHOWN = 100  # damaged rows that are listed of each kind
 
 
@@ -34,9 +34,10 @@ def _integer(least: int, most: int) -> Rule:
 
 
 def _text(longest: int, *, least: int = 0, optional: bool = False) -> Rule:
-    size = f"length(CAST({{0}} AS BLOB)) BETWEEN {least} AND {longest}"
-    condition = f"typeof({{0}}) = 'text' AND {size}"
-    words = f"must be text of {least} to {longest} bytes"
+    # SQLite sorts all numbers before all texts, and all texts before all blobs
+    kind = "{0} > ''" if least else "{0} >= ''"
+    condition = f"{kind} AND {{0}} < x'' AND length({{0}}) <= {longest}"
+    words = f"must be text of {least} to {longest} letters"
     if optional:
         return Rule(f"({{0}} IS NULL OR ({condition}))", f"{words}, or nothing")
     return Rule(condition, words)

@@ -20,7 +20,7 @@ from db.manifest import (
 from db.manifest_damage import find_damage, schema_damage
 from db.manifest_reading import read_shard_rows
 from db.manifest_rows import stored_settings
-from db.manifest_rules import KEYS, SHOWN, Damage
+from db.manifest_rules import KEYS, Damage
 from db.row_kinds import SPAN_TABLES, row_kinds
 from db.schema import make_tables, read_schema, schema_of_version
 from db.settings import DescriptorSettings
@@ -30,6 +30,7 @@ from files.errors import DatabaseError, DemiurgeError
 
 NEW_NAME = "manifest.new.sqlite"
 ALL = 1 << 62
+BROKEN_SHOWN = 10
 
 
 def list_damage(folder: Path) -> list[Damage]:
@@ -48,19 +49,24 @@ def list_damage(folder: Path) -> list[Damage]:
                 return found
             if version < OLDEST_READ:  # opening it for writing will migrate it, and check it then
                 return []
-            rows = connection.execute(f"PRAGMA integrity_check({SHOWN})").fetchall()
-            broken = [Damage("", (), text) for (text,) in rows if text != "ok"]
-            return broken or list(find_damage(connection, version))
+            return _broken_pages(connection) or list(find_damage(connection, version))
     except sqlite3.DatabaseError as error:
         if is_systems_fault(error):
             raise cannot_use(folder, error) from error
         return [Damage("", (), str(error))]
 
 
-def replace_manifest(folder: Path, root: Path | None) -> None:
+def _broken_pages(connection: sqlite3.Connection) -> list[Damage]:
+    rows = connection.execute(f"PRAGMA integrity_check({BROKEN_SHOWN})").fetchall()
+    lines = [line for (text,) in rows for line in text.splitlines()]
+    return [Damage("", (), line) for line in lines if line != "ok" and not line.startswith("***")]
+
+
+def replace_manifest(folder: Path, root: Path | None) -> list[Damage]:
     """Write a new manifest with all rows that can be used, in place of a damaged one.
 
-    The caller holds the writer's lock.
+    The caller holds the writer's lock. The rows that were left out are returned; those that could
+    not be read at all are not among them.
 
     Parameters
     ----------
@@ -70,7 +76,8 @@ def replace_manifest(folder: Path, root: Path | None) -> None:
     Raises
     ------
     DatabaseError
-        If its settings are lost, or its corpus folder and `root` is not given.
+        If nothing of it can be read, its settings are lost, or its corpus folder and `root` is not
+        given.
     """
     new_path = folder / NEW_NAME
     new_path.unlink(missing_ok=True)
@@ -83,12 +90,24 @@ def replace_manifest(folder: Path, root: Path | None) -> None:
                     _copy_tables(old, new, version)
                 version = migrate(new, version)
                 with transaction(new):
-                    _restore(new, version, folder, root)
+                    removed = _restore(new, version, folder, root)
         for suffix in ("-wal", "-shm", "-journal"):  # they belong to the old one
             Path(f"{folder / FILE_NAME}{suffix}").unlink(missing_ok=True)
         os.replace(new_path, folder / FILE_NAME)
+        return removed
+    except sqlite3.DatabaseError as error:
+        if is_systems_fault(error):
+            raise cannot_use(folder, error) from error
+        raise _beyond_repair(folder, str(error)) from error
     finally:
         new_path.unlink(missing_ok=True)
+
+
+def _beyond_repair(folder: Path, reason: str) -> DatabaseError:
+    return DatabaseError(
+        f"{folder / FILE_NAME}: {reason}, so that it cannot be repaired; restore a copy, or build"
+        " another database in a new folder"
+    )
 
 
 def _copy_tables(old: sqlite3.Connection, new: sqlite3.Connection, version: int) -> None:
@@ -122,21 +141,29 @@ def _copy_rows(
                 new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)
 
 
-def _restore(new: sqlite3.Connection, version: int, folder: Path, root: Path | None) -> None:
-    """Remove the rows that do not fit, and restore what can be found in other ways."""
-    _remove_damaged(new, version)
+def _restore(
+    new: sqlite3.Connection, version: int, folder: Path, root: Path | None
+) -> list[Damage]:
+    """Remove the rows that do not fit, and restore what can be found in other ways.
+
+    Returns what was wrong with the rows that were removed.
+    """
+    removed = _remove_damaged(new, version)
     settings = _restore_config(new, folder, root)
     for kind in row_kinds(settings):
         restore_shards(new, folder / "shards", kind, settings)
-    _remove_damaged(new, version)
+    return removed + _remove_damaged(new, version)
 
 
-def _remove_damaged(new: sqlite3.Connection, version: int) -> None:
-    """Remove damaged rows until the others fit each other."""
+def _remove_damaged(new: sqlite3.Connection, version: int) -> list[Damage]:
+    """Remove damaged rows until the others fit each other, and return what was wrong."""
+    removed = []
     while found := [damage for damage in find_damage(new, version, most=ALL) if damage.key]:
         for damage in found:
             condition = " AND ".join(f"{name} = ?" for name in KEYS[damage.table][0])
             new.execute(f"DELETE FROM {damage.table} WHERE {condition}", damage.key)
+        removed += found
+    return removed
 
 
 def _restore_config(new: sqlite3.Connection, folder: Path, root: Path | None) -> DescriptorSettings:
@@ -144,10 +171,7 @@ def _restore_config(new: sqlite3.Connection, folder: Path, root: Path | None) ->
     try:
         settings = stored_settings(config)
     except (ValueError, DemiurgeError) as error:
-        raise DatabaseError(
-            f"{folder / FILE_NAME}: its settings are lost, so that it cannot be repaired; restore a"
-            " copy, or build another database in a new folder"
-        ) from error
+        raise _beyond_repair(folder, "its settings are lost") from error
     added = {}
     if not config.get("id"):
         added["id"] = uuid.uuid4().hex

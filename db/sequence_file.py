@@ -6,17 +6,33 @@ frame's first sample.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import Raw, Struct
 
 from db.settings import DescriptorSettings
 from files.atomic import write_text
-from files.errors import ParameterError
+from files.documents import parse_document
+from files.errors import DatabaseError, ParameterError
+from files.regular import read_regular
 
 FORMAT_VERSION = 1
 KEY = "_demiurge"
+MAX_BYTES = 1 << 28
+GIVE_ANOTHER = "give an audio or a forecast file"
+WRITE_AGAIN = "write the file again"
+
+T = TypeVar("T")
+
+
+class HeaderDocument(Struct):
+    """What a forecast says about itself; its origin is not read."""
+
+    version: int
+    descriptors: dict[str, Any]
 
 
 def save_sequence(
@@ -55,23 +71,12 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
         not finite.
     """
     path = Path(path)
-    document = _read_document(path)
-    settings = _read_settings(path, document)
+    data = read_regular(path, error=ParameterError, remedy=GIVE_ANOTHER, max_bytes=MAX_BYTES)
+    columns = parse_columns(data, str(path), GIVE_ANOTHER)
+    settings = _read_settings(path, columns)
     names = settings.names if settings else DescriptorSettings().names
-    missing = [name for name in names if name not in document]
-    if missing:
-        raise ParameterError(
-            f"{path}: column {missing[0]} is missing ({len(missing)} of {len(names)}); give a"
-            " Demiurge descriptor file"
-        )
-    try:
-        sequence = np.array([document[name] for name in names], np.float32).T
-    except (TypeError, ValueError) as error:
-        raise ParameterError(
-            f"{path}: its columns are not lists of numbers of one length ({error}); write the file"
-            " again"
-        ) from error
-    if sequence.ndim != 2 or not len(sequence):
+    sequence = parse_rows(columns, names, str(path))
+    if not len(sequence):
         raise ParameterError(f"{path}: 0 steps; a sequence needs at least one")
     is_finite = np.isfinite(sequence).all(axis=1)
     if not is_finite.all():
@@ -81,30 +86,67 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
     return sequence, settings
 
 
-def _read_document(path: Path) -> dict[str, Any]:
-    """Read a JSON file; anything but an object counts as empty."""
-    try:
-        document = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+def parse_columns(data: bytes, where: str, remedy: str) -> dict[str, Raw]:
+    """Return the values of a JSON object, which are not decoded yet."""
+    return parse_document(data, dict[str, Raw], where=where, error=ParameterError, remedy=remedy)
+
+
+def parse_column(columns: dict[str, Raw], name: str, kind: type[T], where: str) -> list[T]:
+    """Return a column, a list of values of one type."""
+    return parse_document(
+        bytes(columns[name]),
+        list[kind],  # type: ignore[valid-type]
+        where=f"{where}: {name}",
+        error=ParameterError,
+        remedy=WRITE_AGAIN,
+    )
+
+
+def parse_rows(columns: dict[str, Raw], names: Sequence[str], where: str) -> np.ndarray:
+    """Return columns of numbers as an array, float32, (steps, columns).
+
+    Raises
+    ------
+    ParameterError
+        If a column is missing, holds something else, or has another length than the first.
+    """
+    missing = [name for name in names if name not in columns]
+    if missing:
         raise ParameterError(
-            f"{path}: not a readable descriptor file ({error}); give an audio or a forecast file"
-        ) from error
-    return document if isinstance(document, dict) else {}
+            f"{where}: column {missing[0]} is missing ({len(missing)} of {len(names)}); give a"
+            " Demiurge descriptor file"
+        )
+    arrays = []
+    for name in names:
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused as that
+            arrays.append(np.array(parse_column(columns, name, float, where), np.float32))
+        if len(arrays[-1]) != len(arrays[0]):
+            raise ParameterError(
+                f"{where}: column {name} has {len(arrays[-1])} values, {names[0]} has"
+                f" {len(arrays[0])}; {WRITE_AGAIN}"
+            )
+    return np.stack(arrays, axis=1)
 
 
-def _read_settings(path: Path, document: dict[str, Any]) -> DescriptorSettings | None:
+def _read_settings(path: Path, columns: dict[str, Raw]) -> DescriptorSettings | None:
     """Return the settings in a file's header, None if it has none."""
-    header = document.get(KEY)
-    if header is None:
+    if KEY not in columns:
         return None
-    if isinstance(header, dict) and header.get("version") != FORMAT_VERSION:
+    header = parse_document(
+        bytes(columns[KEY]),
+        HeaderDocument,
+        where=f"{path}: {KEY}",
+        error=ParameterError,
+        remedy=WRITE_AGAIN,
+    )
+    if header.version != FORMAT_VERSION:
         raise ParameterError(
-            f"{path}: forecast format {header.get('version')}, but this Demiurge reads"
-            f" {FORMAT_VERSION}; update Demiurge"
+            f"{path}: forecast format {header.version}, but this Demiurge reads {FORMAT_VERSION};"
+            " update Demiurge"
         )
     try:
-        return DescriptorSettings.from_dict(header["descriptors"])
-    except (KeyError, TypeError, ValueError) as error:
+        return DescriptorSettings.from_dict(header.descriptors)
+    except (DatabaseError, ParameterError) as error:
         raise ParameterError(
-            f"{path}: its descriptor settings are damaged ({error}); write the file again"
+            f"{path}: its descriptor settings are damaged ({error}); {WRITE_AGAIN}"
         ) from error

@@ -1,4 +1,4 @@
-"""Read and write units as a table, in formats of other programs.
+"""Write units as a table, in formats of other programs; `db.read_table` reads them.
 
 demiurge-json   the original Demiurge's columns: _id, _sample, mfcc0, …      in and out
 csv             source, start_sample, n_samples, and a column each           in and out
@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from db.settings import DescriptorSettings
 from files.errors import ParameterError, install_command
 
 TABLE_VERSION = 1
@@ -61,21 +60,6 @@ def _write_demiurge_json(table: Table, path: Path) -> None:
         file.write("}")
 
 
-def _read_demiurge_json(path: Path) -> Table:
-    document = json.loads(path.read_text())
-    if not isinstance(document, dict):
-        raise ParameterError(f"{path}: not a table of columns; give an original descriptor file")
-    names = DescriptorSettings().names
-    for name in ("_id", "_sample", *names):
-        if name not in document:
-            raise ParameterError(
-                f"{path}: column {name} is missing; give an original descriptor file"
-            )
-    rows = np.array([document[name] for name in names], np.float32).T
-    starts = np.array(document["_sample"], np.int64)
-    return Table(names, [str(name) for name in document["_id"]], starts, None, rows, None)
-
-
 def _write_csv(table: Table, path: Path) -> None:
     assert table.n_samples is not None
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -87,31 +71,6 @@ def _write_csv(table: Table, path: Path) -> None:
         ):
             values = [f"{value:.9g}" for value in row.tolist()]  # 9 digits are exact
             writer.writerow([source, start, length, *values])
-
-
-def _read_csv(path: Path) -> Table:
-    with open(path, newline="", encoding="utf-8") as file:
-        first = file.readline()
-        if not first.startswith("# {"):
-            raise ParameterError(
-                f"{path}: its first line does not state its settings; give a file that demiurge db"
-                " export wrote"
-            )
-        reader = csv.reader(file)
-        columns = next(reader)
-        if tuple(columns[:3]) != POSITION:
-            raise ParameterError(
-                f"{path}: its first columns must be {', '.join(POSITION)}; export it again"
-            )
-        lines = list(reader)
-    return Table(
-        names=tuple(columns[3:]),
-        sources=[line[0] for line in lines],
-        start_sample=np.array([int(line[1]) for line in lines], np.int64),
-        n_samples=np.array([int(line[2]) for line in lines], np.int64),
-        rows=np.array([line[3:] for line in lines], np.float32).reshape(len(lines), -1),
-        header=json.loads(first[2:]),
-    )
 
 
 def _write_npz(table: Table, path: Path) -> None:
@@ -127,19 +86,8 @@ def _write_npz(table: Table, path: Path) -> None:
     )
 
 
-def _read_npz(path: Path) -> Table:
-    with np.load(path, allow_pickle=False) as arrays:
-        return Table(
-            names=tuple(arrays["names"].tolist()),
-            sources=arrays["source"].tolist(),
-            start_sample=arrays["start_sample"],
-            n_samples=arrays["n_samples"],
-            rows=arrays["descriptors"].astype(np.float32, copy=False),
-            header=json.loads(str(arrays["header"])),
-        )
-
-
-def _import_arrow() -> Any:
+def import_arrow() -> Any:
+    """Return PyArrow; raise a `ParameterError` if it is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -151,7 +99,7 @@ def _import_arrow() -> Any:
 
 
 def _write_parquet(table: Table, path: Path) -> None:
-    arrow = _import_arrow()
+    arrow = import_arrow()
     columns = {
         "source": arrow.array(table.sources).dictionary_encode(),
         "start_sample": table.start_sample,
@@ -161,21 +109,6 @@ def _write_parquet(table: Table, path: Path) -> None:
         columns[name] = np.ascontiguousarray(column)
     metadata = {"demiurge": json.dumps(table.header)}
     arrow.parquet.write_table(arrow.table(columns).replace_schema_metadata(metadata), path)
-
-
-def _read_parquet(path: Path) -> Table:
-    stored = _import_arrow().parquet.read_table(path)
-    metadata = stored.schema.metadata or {}
-    names = tuple(name for name in stored.column_names if name not in POSITION)
-    columns = [stored[name].to_numpy().astype(np.float32) for name in names]
-    return Table(
-        names=names,
-        sources=stored["source"].to_pylist(),
-        start_sample=stored["start_sample"].to_numpy(),
-        n_samples=stored["n_samples"].to_numpy(),
-        rows=np.stack(columns, axis=1),
-        header=json.loads(metadata.get(b"demiurge", b"{}")),
-    )
 
 
 def _write_flucoma(table: Table, path: Path) -> None:
@@ -193,55 +126,3 @@ WRITERS: dict[str, Callable[[Table, Path], None]] = {
     "parquet": _write_parquet,
     "flucoma": _write_flucoma,
 }
-READERS: dict[str, Callable[[Path], Table]] = {
-    ".json": _read_demiurge_json,
-    ".csv": _read_csv,
-    ".npz": _read_npz,
-    ".parquet": _read_parquet,
-}
-
-
-def read_table(path: Path) -> Table:
-    """Read a table in the format of the file's suffix.
-
-    Raises
-    ------
-    ParameterError
-        If the suffix is unknown, or the file does not match it, is of another version, or has no
-        rows.
-    """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ParameterError(
-            f"{path}: {path.suffix or 'no suffix'} is not read; give a file that ends in"
-            f" {', '.join(READERS)}"
-        )
-    try:
-        table = reader(path)
-    except ParameterError:
-        raise
-    except Exception as error:  # parsers raise many kinds of errors for files of other formats
-        raise ParameterError(
-            f"{path}: not a readable {path.suffix} table ({error}); export it again"
-        ) from error
-    if table.header is not None:
-        _check_header(path, table.header)
-    n_rows = len(table.rows)
-    if table.rows.ndim != 2 or n_rows == 0:
-        raise ParameterError(f"{path}: it has no rows; export it again")
-    if not len(table.sources) == len(table.start_sample) == n_rows:
-        raise ParameterError(f"{path}: its columns have different lengths; export it again")
-    return table
-
-
-def _check_header(path: Path, header: Any) -> None:
-    if not isinstance(header, dict) or not {"version", "settings", "sources"} <= header.keys():
-        raise ParameterError(
-            f"{path}: does not state its settings and sources; give a file that demiurge db export"
-            " wrote"
-        )
-    if header["version"] != TABLE_VERSION:
-        raise ParameterError(
-            f"{path}: table version {header['version']}, but this Demiurge reads {TABLE_VERSION};"
-            " update Demiurge"
-        )

@@ -1,5 +1,6 @@
 """Verify every row, unit and audio file of a database, and repair it."""
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 
 from db.manifest import find_root, open_manifest
 from db.manifest_reading import read_config, read_normaliser, read_settings
+from db.manifest_rules import Damage
 from db.repair import list_damage, replace_manifest, restore_shards
 from db.row_kinds import SPAN_TABLES, row_kinds, unit_row_kind
 from db.shards import checksum, file_problem, read_rows, shard_path
@@ -67,21 +69,26 @@ def verify(
         If there is no database, it cannot be repaired, or `root` is no folder.
     """
     path = Path(path)
-    damage = [(found.place, found.problem) for found in list_damage(path)]
+    damage = _told(list_damage(path))
     if not repair:
         if damage:  # what it says of rows and files cannot be trusted
             return Verification(damaged=damage)
         with closing(open_manifest(path, write=False)) as connection:
-            return _Verifier(connection, path).run(root, check_files, progress)
+            return _Verifier(connection, path, repair=False).run(root, check_files, progress)
     if damage:
         with writer_lock(path):
-            replace_manifest(path, Path(root) if root else None)
+            removed = replace_manifest(path, Path(root) if root else None)
+        damage = list(dict.fromkeys(damage + _told(removed)))
     with writing(path) as connection:
-        result = _Verifier(connection, path).run(root, check_files, progress)
+        result = _Verifier(connection, path, repair=True).run(root, check_files, progress)
         result.damaged = damage + result.damaged
         if result.damaged or result.files:
             _repair(connection, path, result)
     return result
+
+
+def _told(damage: list[Damage]) -> list[tuple[str, str]]:
+    return [(found.place, found.problem) for found in damage]
 
 
 class _VerifiedSource(NamedTuple):
@@ -96,9 +103,10 @@ class _VerifiedSource(NamedTuple):
 class _Verifier:
     """One run of `verify`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, repair: bool) -> None:
         self._connection = connection
         self._path = path
+        self._repair = repair
         self._settings = read_settings(connection, path)
         self._result = Verification()
 
@@ -107,7 +115,7 @@ class _Verifier:
         folder = self._find_folder(root) if check_files else Path()
         sources = self._read_sources()
         result.sources = len(sources)
-        if check_files and not folder.is_dir():
+        if check_files and not os.path.isdir(folder):
             gone = "the corpus folder is gone; mount its disk, or name its new place with --root"
             result.files.append((str(folder), gone))
             check_files = False
@@ -169,6 +177,8 @@ class _Verifier:
             reason = system_reason(error)
             return f"the file cannot be read ({reason}); check its permissions and its disk"
         problem = "the file has changed since it was analysed"
+        if self._repair:
+            return f"{problem}; the next demiurge db build reads it again"
         if (status.st_size, status.st_mtime_ns) != (source.n_bytes, source.mtime_ns):
             return f"{problem}; run demiurge db build"
         repair = f"demiurge db verify --repair {quoted(self._path)}"

@@ -1,20 +1,21 @@
 """Write files atomically: a reader sees the old content or the new, never a part."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from files.errors import DemiurgeError, ParameterError, system_reason
 from files.system import advice_for
+from files.temporary import temporary_file
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` if the block succeeds.
 
-    It lies beside `path`, has the same suffix, and is removed if the block fails.
+    It lies beside `path`, has the same suffix, and is removed if the block fails. If the program is
+    killed, the next that writes into the folder removes it.
 
     Raises
     ------
@@ -26,18 +27,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path = Path(os.path.realpath(path))  # replace the file, not the link to it
     if path.is_dir():
         raise ParameterError(f"{path} is a folder; give the name of a file")
-    temporary = _make_temporary(path)
-    try:
+    with ExitStack() as stack:
+        with writing_errors(path):
+            made = temporary_file(path.parent, name=path.stem[:20], suffix=path.suffix)
+            temporary = stack.enter_context(made)
         with _naming(path, temporary):
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
+            temporary.chmod(0o666 & ~umask)  # it was made for its owner only
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -50,15 +51,6 @@ def _naming(path: Path, temporary: Path) -> Iterator[None]:
             error.filename = str(path)
             error.filename2 = None
         raise
-
-
-def _make_temporary(path: Path) -> Path:
-    with writing_errors(path):
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem[:20]}-", suffix=path.suffix
-        )
-    os.close(handle)
-    return Path(name)
 
 
 @contextmanager

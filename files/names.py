@@ -54,6 +54,13 @@ def _escape(letter: str) -> str:
     return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))
 
 
+def without_name(message: str, path: str | Path) -> str:
+    """Remove a file's name or path from the start of a message, for a list that gives it."""
+    name = printable(os.path.basename(path))
+    before, found, rest = message.partition(f"{name}: ")
+    return rest if found and (not before or before.endswith("/")) else message
+
+
 def is_utf8(name: str) -> bool:
     """Return whether a file name is UTF-8; few libraries open others, and no plan can hold them."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)

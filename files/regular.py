@@ -59,13 +59,25 @@ def read_regular(
 ) -> bytes:
     """Return the bytes of a file that `open_regular` accepts."""
     with open_regular(path, error=error, remedy=remedy, max_bytes=max_bytes) as file:
+        n_bytes = os.fstat(file.fileno()).st_size
         try:
-            content = file.read(max_bytes + 1)
+            content = file.read(n_bytes + 1)
         except OSError as reason:
             raise error(f"{path}: cannot be read ({system_reason(reason)}); {remedy}") from reason
-    if len(content) > max_bytes:  # it grew since it was opened
-        raise error(_too_large(path, len(content), max_bytes, remedy))
+    if len(content) > n_bytes:
+        raise error(f"{path}: it grew while it was read; try again when it is complete")
     return content
+
+
+def is_missing(path: str | Path) -> bool:
+    """Return whether there is nothing of a name; False if the system does not say."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _check(

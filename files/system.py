@@ -12,9 +12,7 @@ from files.names import printable
 
 SHOWN_CHARACTERS = 200  # of a path
 LACK_OF_SPACE = "free some space or choose another place"
-NO_PERMISSION = (
-    "change the permissions of it and of the folders on the way to it, or choose another place"
-)
+NO_PERMISSION = "change the permissions of it or of the folders on the way to it"
 ADVICE = {
     errno.EACCES: NO_PERMISSION,
     errno.EPERM: NO_PERMISSION,

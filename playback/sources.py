@@ -20,6 +20,7 @@ from audio.decoded import DecodedCache
 from audio.read import AudioInfo, probe
 from files.errors import AudioError, PlanError
 from files.hashing import hash_file
+from files.names import without_name
 from files.progress import Progress, no_progress
 from playback.open_files import OpenFile, RawFile, check_end, open_in_place
 from playback.plan import Plan
@@ -160,7 +161,7 @@ class SourceReader:
                 self._in_place.add(source)
             self._lengths[source] = self._load(source, path, info)
         except AudioError as error:
-            return str(error).removeprefix(f"{path.name}: ")
+            return without_name(str(error), path)
         except OSError as error:
             return f"cannot be read ({error.strerror})"
         except UnicodeEncodeError:

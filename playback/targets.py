@@ -59,16 +59,3 @@ class Targets:
             "n_descriptors": self.n_descriptors,
             "float32": base64.b64encode(self.data).decode(),
         }
-
-    @classmethod
-    def from_dict(cls, document: Any) -> Self:
-        """Read targets that `to_dict` wrote."""
-        if not isinstance(document, dict) or set(document) != {"n_descriptors", "float32"}:
-            raise PlanError(
-                '"targets" must have "n_descriptors" and "float32" and no more; or leave it out'
-            )
-        try:
-            data = base64.b64decode(document["float32"], validate=True)
-        except (TypeError, ValueError) as error:
-            raise PlanError(f'"targets": float32 must be base64 ({error}); {REMEDY}') from error
-        return cls(document["n_descriptors"], data)

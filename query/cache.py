@@ -6,22 +6,26 @@ is damaged, or the database has changed much, it is rebuilt.
 """
 
 import contextlib
+import errno
 import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import faiss
 import numpy as np
 import xxhash
+from msgspec import Meta, Struct
 
 from db.database import Database
 from db.normaliser import Normaliser
 from files.atomic import replacing
-from files.errors import ParameterError
+from files.documents import read_document
+from files.errors import DatabaseError, ParameterError, system_reason
 from files.hashing import hash_file
+from files.regular import read_regular
 
 FORMAT = "demiurge-index"
 VERSION = 1
@@ -33,7 +37,25 @@ MOST_DRIFT = 0.2
 
 log = logging.getLogger(__name__)
 
+REMEDY = "remove it"
+MAX_BYTES = 1 << 28  # of a record
+
+Count = Annotated[int, Meta(ge=0, le=1 << 62)]
 Block = tuple[int, int, int]  # first unit id, number of units, checksum of their rows: one source
+
+
+class IndexRecord(Struct):
+    """The description of an index on disk; `sources` holds a `Block` for each."""
+
+    format: Literal["demiurge-index"]
+    version: Literal[1]
+    database: str
+    sources: list[tuple[Count, Count, Count]]
+    changed: Count
+    mean: list[float]
+    std: list[Annotated[float, Meta(gt=0)]]
+    size: Count
+    hash: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +71,7 @@ class Cached:
     changed: int
 
 
-def load_index(path: Path, database_id: str) -> Cached | None:
+def load_index(path: Path, database: Database) -> Cached | None:
     """Return the index kept at `path` (KEY.faiss).
 
     None if it is missing; None, with a warning, if it is damaged.
@@ -58,31 +80,36 @@ def load_index(path: Path, database_id: str) -> Cached | None:
     if not record_path.exists():
         return None
     try:
-        record = json.loads(record_path.read_text())
-        # read only once, as another process may replace the file at any moment
-        contents = np.fromfile(path, np.uint8)
-        _check(record, contents, database_id)
-        normaliser = Normaliser(
-            np.array(record["mean"], np.float32), np.array(record["std"], np.float32)
+        record = read_document(
+            record_path, IndexRecord, error=DatabaseError, remedy=REMEDY, max_bytes=MAX_BYTES
         )
-        blocks = frozenset(tuple(block) for block in record["sources"])
+        # read only once, as another process may replace the file at any moment
+        contents = read_regular(path, error=DatabaseError, remedy=REMEDY, max_bytes=record.size)
+        _check(record, contents, database)
+        mean, std = (np.array(values, np.float32) for values in (record.mean, record.std))
         with contextlib.suppress(OSError):  # the file may be read-only
             path.touch()  # mark it as used: the least recently used one is deleted first
-        return Cached(faiss.deserialize_index(contents), normaliser, blocks, record["changed"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        index = faiss.deserialize_index(np.frombuffer(contents, np.uint8))
+        if index.ntotal != sum(n_units for _, n_units, _ in record.sources):
+            raise DatabaseError(f"{path}: it holds {index.ntotal} units, not its sources' number")
+        return Cached(index, Normaliser(mean, std), frozenset(record.sources), record.changed)
+    except (DatabaseError, RuntimeError) as error:  # RuntimeError: of FAISS
         log.warning("%s cannot be used (%s); the index is built anew", path, error)
         return None
 
 
-def _check(record: dict[str, Any], contents: np.ndarray, database_id: str) -> None:
-    expected = {"format": FORMAT, "version": VERSION, "database": database_id}
-    for name, value in expected.items():
-        if record[name] != value:
-            raise ValueError(f"{name} is {record[name]!r}, not {value!r}")
-    if len(contents) != record["size"]:
-        raise ValueError(f"it has {len(contents)} bytes, but {record['size']} were written")
-    if xxhash.xxh3_128_hexdigest(contents.data) != record["hash"]:
-        raise ValueError("its contents are not those that were written")
+def _check(record: IndexRecord, contents: bytes, database: Database) -> None:
+    problem = ""
+    if record.database != database.id:
+        problem = f"database is {record.database!r}, not {database.id!r}"
+    elif len(contents) != record.size:
+        problem = f"it has {len(contents)} bytes, but {record.size} were written"
+    elif xxhash.xxh3_128_hexdigest(contents) != record.hash:
+        problem = "its contents are not those that were written"
+    elif not len(record.mean) == len(record.std) == database.settings.n_descriptors:
+        problem = f"its normaliser is not of {database.settings.n_descriptors} descriptors"
+    if problem:
+        raise DatabaseError(problem)
 
 
 def save_index(path: Path, cached: Cached, database_id: str) -> None:
@@ -98,17 +125,26 @@ def save_index(path: Path, cached: Cached, database_id: str) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as temporary:
-            faiss.write_index(cached.index, str(temporary))
+            _write(cached.index, temporary)
             record |= {"size": temporary.stat().st_size, "hash": hash_file(temporary)}
         with replacing(path.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps(record))
         _forget_oldest(path.parent)
-    except (OSError, RuntimeError, ParameterError) as error:
+    except (OSError, ParameterError) as error:
         log.warning(
             "the index cannot be kept in %s (%s); it will be built again the next time",
             path.parent,
-            error,
+            system_reason(error),
         )
+
+
+def _write(index: faiss.Index, path: Path) -> None:
+    """Write an index; raise an `OSError` in place of FAISS's, which names lines of its source."""
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:
+        reason = "not everything could be written; the disk is probably full"
+        raise OSError(errno.ENOSPC, reason, str(path)) from error
 
 
 def _forget_oldest(folder: Path) -> None:

@@ -218,7 +218,7 @@ class UnitIndex:
         """Return an index of all units with cells: the cached one, updated, or a new one."""
         path = self._cells_path()
         database = self.database
-        cells = load_index(path, database.id)
+        cells = load_index(path, database)
         blocks = source_blocks(database)
         if cells is None or has_drifted(cells, blocks, database.normaliser):
             n_units = len(database.units)

@@ -18,7 +18,6 @@ Span = int | Literal["all"]
 Spans = tuple[Span, ...]
 
 SPANS: Spans = (64, 512, "all")  # steps: 1.5 s and 12 s of frames, and everything so far
-FIRST_SPANS: Spans = (64, 512)  # of checkpoints that do not name theirs
 
 
 def slow_averages(sequence: np.ndarray, spans: Spans, *, delay: int = 0) -> np.ndarray:

@@ -11,9 +11,11 @@ from typing import Any
 
 from db.database import Database
 from files.atomic import make_folder, write_text
+from files.documents import read_document
 from files.errors import ParameterError
 from files.interrupts import ignore_interrupts
 from files.progress import Progress, no_progress
+from files.regular import is_missing
 from sequencer.forecaster import Forecaster
 from sequencer.registry import ARCHITECTURES, HEADS
 from sequencer.train import ForecasterOptions, train_forecaster
@@ -107,12 +109,11 @@ def _check_folders(
 
 
 def _read_options(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    if is_missing(path):
         return {}
-    try:
-        options = json.loads(path.read_text())
-    except ValueError as error:
-        raise ParameterError(f"{path}: damaged ({error}); give another folder") from error
+    options: dict[str, Any] = read_document(
+        path, dict[str, Any], error=ParameterError, remedy="give another folder"
+    )
     if "seed" in options:  # 0.1.0
         options["random_seed"] = options.pop("seed")
     return options

@@ -13,6 +13,7 @@ state keeps what lasts: style, key and metre.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from files.errors import ParameterError
 from sequencer.head import LEAST_TEMPERATURE, Head, Listener, StepListener, Stream
 from sequencer.sampler import Sampler
+from sequencer.sizes import Sizes
 
 HORIZONS = (1, 4, 16)  # steps ahead
 COLUMN_DROPOUT = 0.1  # share of the columns of a past, and of a candidate, left out in training
@@ -29,6 +31,16 @@ SCALE = 10.0  # of the cosine of query and key, before training
 GREATEST_SCALE = 50.0
 # They would give a source away to the fourth decimal. A unit is played in another tempo, too.
 TEMPO_COLUMNS = ("log2_duration", "tempo", "pulse")
+
+
+@dataclass(frozen=True)
+class ContrastSizes(Sizes):
+    """Sizes of the head."""
+
+    n_following: int = 4
+    key_size: int = 64
+    width: int = 256
+    dropout: float = 0.2
 
 
 class ContrastHead(Head):
@@ -42,10 +54,10 @@ class ContrastHead(Head):
         hidden_size: int,
         n: int,
         *,
-        n_following: int = 4,
-        key_size: int = 64,
-        width: int = 256,
-        dropout: float = 0.2,
+        n_following: int,
+        key_size: int,
+        width: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.n_following = n_following

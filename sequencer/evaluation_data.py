@@ -124,7 +124,11 @@ def _seed_steps(longest: int, settings: EvaluationSettings) -> int:
 
 
 def _known_sources(training: dict[str, Any]) -> set[str]:
-    sources = training["sources"]
+    sources = training.get("sources")
+    if sources is None:
+        raise ParameterError(
+            "the model does not say which sources it was trained on; train it again"
+        )
     return {*sources["train"], *sources["validation"]}
 
 
@@ -155,7 +159,7 @@ def _find_sources(
 
 def _check_steps(training: dict[str, Any], parts: dict[str, list[np.ndarray]]) -> None:
     steps = {name: sum(map(len, part)) for name, part in parts.items()}
-    before = training.get("steps", steps)  # older checkpoints do not say
+    before = training.get("steps") or steps  # older checkpoints do not say
     if steps != before:
         raise ParameterError(
             f"the sources that the model was trained with have {sum(steps.values())} steps in the"
@@ -169,7 +173,7 @@ def _check_same_training(models: dict[str, Forecaster]) -> Forecaster:
         raise ParameterError("no model is given; give at least one")
     first, model = next(iter(models.items()))
     for name, other in models.items():
-        if other.config.training["sources"] != model.config.training["sources"]:
+        if other.config.training.get("sources") != model.config.training.get("sources"):
             raise ParameterError(
                 f"{name} was trained on other sources than {first}; evaluate them one by one"
             )

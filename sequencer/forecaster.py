@@ -5,6 +5,7 @@ It reads and forecasts only the independent columns (of MFCC the static coeffici
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,11 +15,10 @@ from torch import Tensor, nn
 from db.descriptors.derived import static_columns
 from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
-from sequencer.averages import FIRST_SPANS, SPANS, Spans
+from sequencer.averages import SPANS, Spans
+from sequencer.forecaster_document import KIND, ForecasterDocument, read_forecaster_document
 from sequencer.registry import build_network
-from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
-
-KIND = "forecaster"
+from training.checkpoint import load_weights, rebuild, save_checkpoint
 
 # Share of the excerpts of a batch that are trained on without averages. By these a network tells
 # which piece of a small corpus it hears, and goes on by heart.
@@ -123,49 +123,26 @@ class Forecaster(nn.Module):
             If it is missing, damaged, of another kind or version, or its parts do not fit each
             other.
         """
-        values, tensors = load_checkpoint(folder, kind=KIND)
-        with rebuilding(folder):
-            if "model" in values:
-                values, tensors = _renamed(values, tensors)
-            config = ForecasterConfig(
-                values["architecture"],
-                DescriptorSettings.from_dict(values["descriptors"]),
-                values["head"],
-                values["architecture_sizes"],
-                values["head_sizes"],
-                values["training"],
-                tuple(values.get("spans", FIRST_SPANS)),
+        document = read_forecaster_document(folder)
+        tensors = {_new_name(name): tensor for name, tensor in load_weights(folder).items()}
+
+        return rebuild(folder, partial(cls._from_document, document), tensors)
+
+    @classmethod
+    def _from_document(cls, document: ForecasterDocument) -> Self:
+        return cls(
+            ForecasterConfig(
+                document.architecture,
+                DescriptorSettings.from_dict(document.descriptors),
+                document.head,
+                document.architecture_sizes,
+                document.head_sizes,
+                document.training,
+                document.spans,
             )
-            model = cls(config)
-            model.load_state_dict(tensors)
-        return model.eval()
+        )
 
 
-_RENAMED = {
-    "model": "architecture",
-    "seed": "random_seed",
-    "held_out": "validation",
-    "held_out_loss": "validation_loss",
-}
-
-
-def _renamed(
-    values: dict[str, Any], tensors: dict[str, Tensor]
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return a checkpoint of 0.1.0 with today's names."""
-    training = {_RENAMED.get(name, name): value for name, value in values["training"].items()}
-    for part in {"sources", "steps"} & training.keys():
-        training[part] = {_RENAMED.get(name, name): value for name, value in training[part].items()}
-    new_values = {
-        "architecture": values["model"],
-        "architecture_sizes": values["body"],
-        "head": values["head"],
-        "head_sizes": values["head_config"],
-        "descriptors": values["descriptors"],
-        "training": training,
-    }
-    new_tensors = {}
-    for name, tensor in tensors.items():
-        new_name = name.replace("body.", "architecture.", 1) if name.startswith("body.") else name
-        new_tensors[new_name] = tensor
-    return new_values, new_tensors
+def _new_name(name: str) -> str:
+    """Return today's name of a tensor of 0.1.0."""
+    return name.replace("body.", "architecture.", 1) if name.startswith("body.") else name

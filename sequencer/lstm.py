@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from sequencer.architecture import Architecture
+from sequencer.sizes import Sizes
 
 State = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class LSTMSizes:
+class LSTMSizes(Sizes):
     """Sizes of the network."""
 
     # With 192 rollouts on the bundled corpus fade; with 320 they keep their level, at a few seconds

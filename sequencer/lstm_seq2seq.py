@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from sequencer.architecture import Architecture
 from sequencer.lstm import State, open_forget_gates
+from sequencer.sizes import Sizes
 
 
 @dataclass(frozen=True)
-class LSTMSeq2SeqSizes:
+class LSTMSeq2SeqSizes(Sizes):
     """Sizes of the network."""
 
     hidden_size: int = 256  # two of these have about as many weights as one LSTM of 320

@@ -11,6 +11,7 @@ network would predict the next step worse than persistence does.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +20,16 @@ from torch import Tensor, nn
 from sequencer.head import LEAST_TEMPERATURE, Head, Listener, StepListener, StepStream, Stream
 from sequencer.linear import ORDER, fit_linear_prediction
 from sequencer.sampler import Sampler
+from sequencer.sizes import Sizes
 
 MIN_STD = 0.02  # of a z-scored descriptor; bounds the likelihood of repeated frames
+
+
+@dataclass(frozen=True)
+class MixtureSizes(Sizes):
+    """Sizes of the head."""
+
+    n_components: int = 8
 
 
 class MixtureHead(Head):
@@ -28,7 +37,7 @@ class MixtureHead(Head):
 
     prediction: Tensor
 
-    def __init__(self, hidden_size: int, n: int, *, n_components: int = 8) -> None:
+    def __init__(self, hidden_size: int, n: int, *, n_components: int) -> None:
         super().__init__()
         self.n = n
         self.n_components = n_components

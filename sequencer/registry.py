@@ -3,18 +3,20 @@
 A new one is one file, one line here and its name in `sequencer.names`.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from files.errors import ParameterError
+from files.ranges import check_names, shown
 from sequencer.architecture import Architecture
-from sequencer.contrast import ContrastHead
+from sequencer.contrast import ContrastHead, ContrastSizes
 from sequencer.head import Head
 from sequencer.lstm import LSTM, LSTMSizes
 from sequencer.lstm_seq2seq import LSTMSeq2Seq, LSTMSeq2SeqSizes
-from sequencer.mixture import MixtureHead
+from sequencer.mixture import MixtureHead, MixtureSizes
 from sequencer.point import PointHead
-from sequencer.tokens import TokensHead
+from sequencer.sizes import Sizes
+from sequencer.tokens import TokensHead, TokensSizes
 from sequencer.transformer import Transformer, TransformerSizes
 from sequencer.transformer_encoder import TransformerEncoder, TransformerEncoderSizes
 
@@ -33,7 +35,7 @@ class ArchitectureEntry:
 
 @dataclass(frozen=True)
 class HeadEntry:
-    """A head.
+    """A head and an instance of the dataclass of its sizes, the default ones.
 
     Attributes
     ----------
@@ -43,6 +45,7 @@ class HeadEntry:
     """
 
     network: type[Head]
+    sizes: Any
     loss_unit: str
     augment: bool = False
 
@@ -54,21 +57,21 @@ ARCHITECTURES = {
     "transformer": ArchitectureEntry(Transformer, TransformerSizes()),
 }
 HEADS = {
-    "point": HeadEntry(PointHead, "squared error"),
-    "mixture": HeadEntry(MixtureHead, "nats per step"),
-    "tokens": HeadEntry(TokensHead, "nats per step"),
-    "contrast": HeadEntry(ContrastHead, "nats per step", augment=True),
+    "point": HeadEntry(PointHead, Sizes(), "squared error"),
+    "mixture": HeadEntry(MixtureHead, MixtureSizes(), "nats per step"),
+    "tokens": HeadEntry(TokensHead, TokensSizes(), "nats per step"),
+    "contrast": HeadEntry(ContrastHead, ContrastSizes(), "nats per step", augment=True),
 }
 
 
-def check_names(architecture: str, head: str) -> None:
+def check_known(architecture: str, head: str) -> None:
     """Raise ParameterError, listing the known names, if one is unknown."""
-    if architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise ParameterError(
-            f"unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}"
+            f"unknown architecture {shown(architecture)}; known are {', '.join(ARCHITECTURES)}"
         )
-    if head not in HEADS:
-        raise ParameterError(f"unknown head {head!r}; known are {', '.join(HEADS)}")
+    if not isinstance(head, str) or head not in HEADS:
+        raise ParameterError(f"unknown head {shown(head)}; known are {', '.join(HEADS)}")
 
 
 def build_network(
@@ -87,11 +90,14 @@ def build_network(
     Raises
     ------
     ParameterError
-        If a name is unknown.
+        If a name is unknown, or a size out of its range.
     """
-    check_names(architecture, head)
+    check_known(architecture, head)
     entry = ARCHITECTURES[architecture]
-    head_network = HEADS[head].network
-    n_in = head_network.input_size(n) + n * n_averages
-    network = entry.network(n_in, **{**entry.default_sizes, **architecture_sizes})
-    return network, head_network(network.hidden_size, n, **head_sizes)
+    head_entry = HEADS[head]
+    check_names(architecture_sizes, entry.default_sizes)
+    check_names(head_sizes, asdict(head_entry.sizes))
+    n_in = head_entry.network.input_size(n) + n * n_averages
+    network = entry.network(n_in, **asdict(replace(entry.sizes, **architecture_sizes)))
+    of_head = asdict(replace(head_entry.sizes, **head_sizes))
+    return network, head_entry.network(network.hidden_size, n, **of_head)

@@ -14,6 +14,7 @@ After step s, the architecture answers with level k of step s + 1 - k.
 """
 
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from sequencer.head import LEAST_TEMPERATURE, Head, Listener, Stream
 from sequencer.sampler import Sampler
+from sequencer.sizes import Sizes
 
 MIN_STEPS_PER_CODE = 39  # FAISS's own rule; with fewer a codebook memorises the training steps
 MAX_BITS = 8  # of a codebook
@@ -30,12 +32,20 @@ EMBEDDING_SIZE = 128
 MAX_FIT_STEPS = 100_000  # that the codebooks are trained on
 
 
+@dataclass(frozen=True)
+class TokensSizes(Sizes):
+    """Sizes of the head."""
+
+    levels: int = 6
+    bits: int = MAX_BITS
+
+
 class TokensHead(Head):
     """hidden (..., hidden_size) -> logits of every level (..., levels, codes)."""
 
     codebooks: Tensor
 
-    def __init__(self, hidden_size: int, n: int, *, levels: int = 6, bits: int = MAX_BITS) -> None:
+    def __init__(self, hidden_size: int, n: int, *, levels: int, bits: int) -> None:
         super().__init__()
         self.levels = levels
         self.n_codes = 2**bits

@@ -17,7 +17,7 @@ from files.progress import Progress, no_progress
 from sequencer.augmentation import Augmentation
 from sequencer.forecaster import KIND, Forecaster, ForecasterConfig
 from sequencer.loss import batch_loss, validation_loss
-from sequencer.registry import ARCHITECTURES, HEADS, check_names
+from sequencer.registry import ARCHITECTURES, HEADS, check_known
 from sequencer.split import NamedSequences, split_sequences
 from sequencer.windows import Batch, windows_for
 from training.distributed import Distributed
@@ -47,7 +47,7 @@ class ForecasterOptions(TrainingOptions):
         super().__post_init__()
         if self.window < 1:
             raise ParameterError(f"window={self.window} must be at least 1")
-        check_names(self.architecture, self.head)
+        check_known(self.architecture, self.head)
 
 
 @dataclass(frozen=True)
@@ -134,16 +134,9 @@ class ForecasterTraining(Trainable):
         sizes = {"window": window, "batch_size": options.batch_size}
         self.train_windows = windows_for(self.model, train, **sizes)
         self.validation_windows = windows_for(self.model, validation, **sizes)
-        rate = options.learning_rate or self.model.architecture.learning_rate
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)
-        self.schedule = torch.optim.lr_scheduler.LinearLR(
-            self.optimiser, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS
-        )
-        self.parts = {
-            "model": self.model,
-            "optimiser": self.optimiser,
-            "schedule": self.schedule,
-        }
+        self.rate = options.learning_rate or self.model.architecture.learning_rate
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=self.rate)
+        self.parts = {"model": self.model, "optimiser": self.optimiser}
         self.identity = {
             "kind": KIND,
             "architecture": options.architecture,
@@ -170,8 +163,9 @@ class ForecasterTraining(Trainable):
         (loss / n_targets).backward()
         self.distributed.sum_gradients(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_CLIP)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * warm_up(n_steps)
         self.optimiser.step()
-        self.schedule.step()
         return {"loss": float(total / n_targets)}
 
     def validate(self, ema: nn.Module) -> dict[str, float]:
@@ -186,6 +180,12 @@ class ForecasterTraining(Trainable):
         training = {**summary, "sources": sources, "steps": steps}
         ema.config = replace(ema.config, training=training)
         ema.save(folder)
+
+
+def warm_up(n_steps: int) -> float:
+    """Return the share of the learning rate in a training step, counted from 1."""
+    risen = min((n_steps - 1) / WARM_UP_STEPS, 1.0)
+    return (1 + (WARM_UP_STEPS - 1) * risen) / WARM_UP_STEPS
 
 
 def count_steps(sequences: NamedSequences) -> int:

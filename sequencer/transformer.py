@@ -18,10 +18,11 @@ from sequencer.attention import (
     KeyValues,
     forward_in_chunks,
 )
+from sequencer.sizes import Sizes, check_heads
 
 
 @dataclass(frozen=True)
-class TransformerSizes:
+class TransformerSizes(Sizes):
     """Sizes of the network."""
 
     dim: int = 160  # with two sets of layers, about as many weights as the other architectures
@@ -30,6 +31,10 @@ class TransformerSizes:
     span: int = 128  # steps that a decoder layer looks back
     context_steps: int = 128  # steps that the encoder reads, the last 3 s of a seed of frames
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_heads(self.dim, self.n_heads)
 
 
 class State(NamedTuple):

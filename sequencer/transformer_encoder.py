@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from sequencer.architecture import Architecture
 from sequencer.attention import CausalAttention, FeedForward, KeyValues, forward_in_chunks
+from sequencer.sizes import Sizes, check_heads
 
 State = list[KeyValues]
 
 
 @dataclass(frozen=True)
-class TransformerEncoderSizes:
+class TransformerEncoderSizes(Sizes):
     """Sizes of the network."""
 
     dim: int = 192  # as many weights as the LSTM, about 1.8 million
@@ -24,6 +25,10 @@ class TransformerEncoderSizes:
     # times as far.
     span: int = 128
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_heads(self.dim, self.n_heads)
 
 
 class Block(nn.Module):

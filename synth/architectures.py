@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from files.errors import ParameterError
+from files.ranges import shown
 from synth.hifigan import V1, V2, V3, HiFiGAN, HiFiGANConfig
 from synth.mel import MelSettings
 from synth.melgan import MelGAN, MelGANConfig
@@ -45,7 +46,7 @@ ARCHITECTURES = {
 
 def check_architecture(name: str) -> None:
     """Raise ParameterError, which lists the known names, if `name` is unknown."""
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise ParameterError(
-            f"vocoder {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}"
+            f"vocoder {shown(name)} is not known; choose one of {', '.join(ARCHITECTURES)}"
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from files.errors import ParameterError
+from files.ranges import check_number, shown
 
 SLOPE = 0.01  # of the leaky ReLUs
 TIME_DILATIONS_2D = (2, 4, 8)
@@ -97,5 +98,10 @@ class BeganBalance:
         return {"k": self.k, "measure": self.measure}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
+        """Load what `state_dict` returned; raise ParameterError if it is something else."""
+        if not isinstance(state, dict) or state.keys() != {"k", "measure"}:
+            raise ParameterError(f"balance={shown(state)} must hold k and measure")
+        check_number("balance.k", state["k"], 0, 1)
+        check_number("balance.measure", state["measure"], 0, math.inf)
         self.k = state["k"]
         self.measure = state["measure"]

@@ -2,21 +2,27 @@
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 import xxhash
+from msgspec import Meta
 
-from audio.read import read_mono
+from audio.read import READER_VERSION, read_mono
 from audio.resample import resample
 from audio.scan import find_audio
 from files.atomic import replacing
 from files.cache import cache_errors, cache_folder, prune
-from files.errors import AudioError, ParameterError
+from files.documents import read_document
+from files.errors import AudioError, ParameterError, system_reason
 from files.progress import Progress, no_progress
+from files.regular import check_regular, is_missing
 from synth.mel import MelSettings, log_mel
 
 VERSION = 1
@@ -25,16 +31,24 @@ CACHE_BYTES = 8 << 30  # of decoded folders, at most: twenty hours at 22.05 kHz
 AUDIO = "audio.f32"
 MELS = "mels.f32"
 INDEX = "index.json"  # written last: a folder that has it is complete
+MAX_INDEX = 1 << 28  # bytes
+MOST_FRAMES = 1 << 40
 SILENT = 1e-4  # a file is silent if its peak is below -80 dB
 
 
-@dataclass(frozen=True)
-class AudioFile:
+class AudioFile(msgspec.Struct, frozen=True):
     """A file, or a part of one: its frames within the dataset."""
 
     name: str
-    start_frame: int
-    n_frames: int
+    start_frame: Annotated[int, Meta(ge=0, le=MOST_FRAMES)]
+    n_frames: Annotated[int, Meta(ge=1, le=MOST_FRAMES)]
+
+
+class Index(msgspec.Struct, forbid_unknown_fields=True):
+    """What a folder of the cache holds; `left_out` gives a reason by name."""
+
+    entries: list[AudioFile]
+    left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -90,42 +104,67 @@ def open_dataset(
         If there is no such folder, nothing in it can be used, or the disk is full.
     """
     folder = Path(folder)
-    names = _audio_names(folder)
+    names, unreadable = _audio_names(folder)
     stamps = {name: _stamp(folder / name) for name in names}
     identity = _identity(settings, stamps)
     cached = cache_folder(CACHE_KIND) / identity
-    if not all((cached / name).is_file() for name in (AUDIO, MELS, INDEX)):
+    index = _read_index(cached, settings, stamps)
+    if index is None:
         _decode(folder, names, settings, cached, progress)
         prune(cached.parent.iterdir(), max_cache_bytes, in_use={cached})
+        index = _read_index(cached, settings, stamps)
+    if index is None:
+        raise ParameterError(f"{cached}: cannot be kept; remove this folder and try again")
     with suppress(PermissionError):  # the file may be another user's
         os.utime(cached)  # marks it as used now
-    return _open(cached, settings, identity, folder, stamps)
+    left_out = unreadable | index.left_out
+    if not index.entries:
+        reasons = "; ".join(list(left_out.values())[:3])
+        raise ParameterError(
+            f"{folder}: none of its {len(index.left_out)} audio files can be used ({reasons})"
+        )
+    audio = np.memmap(cached / AUDIO, np.float32, "r")
+    mels = np.memmap(cached / MELS, np.float32, "r").reshape(-1, settings.n_mels)
+    files = tuple(index.entries)
+    return AudioDataset(settings, files, left_out, identity, stamps, audio, mels)
 
 
-def _audio_names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "no such folder"
-        raise ParameterError(f"{folder}: {what}; give a folder of audio files")
-    names = find_audio(folder)
+def _audio_names(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the audio files of a folder, and the reason for each folder that cannot be read."""
+    if is_missing(folder):
+        raise ParameterError(f"{folder}: no such folder; give a folder of audio files")
+    if folder.is_file():
+        raise ParameterError(f"{folder}: is a file; give a folder of audio files")
+    unreadable: dict[str, str] = {}
+
+    def note(name: str, error: OSError) -> None:
+        reason = f"the folder cannot be read ({system_reason(error)}); check its permissions"
+        unreadable[name] = reason
+
+    names = find_audio(folder, unreadable=note)
+    if not names and unreadable:
+        name, reason = next(iter(unreadable.items()))
+        raise ParameterError(f"{folder if name == '.' else folder / name}: {reason}")
     if not names:
         raise ParameterError(
             f"{folder}: no audio files in it; give a folder of WAV, FLAC, OGG or MP3 files"
         )
-    return names
+    return names, unreadable
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return size and date; nothing for a broken link."""
+    """Return size and date, and 0 if it may not be read; nothing for a broken link."""
     try:
         stat = path.stat()
     except OSError:
         return []
-    return [stat.st_size, stat.st_mtime_ns]
+    may_read = [] if os.access(path, os.R_OK) else [0]
+    return [stat.st_size, stat.st_mtime_ns, *may_read]
 
 
 def _identity(settings: MelSettings, stamps: dict[str, list[int]]) -> str:
     files = [[name, *stamp] for name, stamp in stamps.items()]
-    text = json.dumps([VERSION, settings.to_dict(), files])
+    text = json.dumps([VERSION, READER_VERSION, settings.to_dict(), files])
     return xxhash.xxh3_128_hexdigest(text.encode())
 
 
@@ -135,11 +174,13 @@ def _decode(
     """Decode the files into a folder of the cache."""
     with cache_errors(cached.parent):
         cached.mkdir(parents=True, exist_ok=True)
+        for name in (AUDIO, MELS, INDEX):
+            if (cached / name).is_dir():  # of somebody else
+                shutil.rmtree(cached / name)
         with replacing(cached / AUDIO) as audio, replacing(cached / MELS) as mels:
             files, left_out = _write(folder, names, settings, audio, mels, progress)
-        index = {"entries": [asdict(file) for file in files], "left_out": left_out}
         with replacing(cached / INDEX) as index_path:
-            index_path.write_text(json.dumps(index))
+            index_path.write_bytes(msgspec.json.encode(Index(files, left_out)))
 
 
 def _write(
@@ -179,20 +220,21 @@ def _read(path: Path, settings: MelSettings) -> np.ndarray:
     return audio
 
 
-def _open(
-    cached: Path,
-    settings: MelSettings,
-    identity: str,
-    folder: Path,
-    stamps: dict[str, list[int]],
-) -> AudioDataset:
-    index = json.loads((cached / INDEX).read_text())
-    files = tuple(AudioFile(**values) for values in index["entries"])
-    if not files:
-        reasons = "; ".join(list(index["left_out"].values())[:3])
-        raise ParameterError(
-            f"{folder}: none of its {len(index['left_out'])} audio files can be used ({reasons})"
+def _read_index(cached: Path, settings: MelSettings, stamps: dict[str, list[int]]) -> Index | None:
+    """Return the index of a folder of the cache; None if the folder is missing or damaged."""
+    try:
+        index = read_document(
+            cached / INDEX, Index, error=ParameterError, remedy="", max_bytes=MAX_INDEX
         )
-    audio = np.memmap(cached / AUDIO, np.float32, "r")
-    mels = np.memmap(cached / MELS, np.float32, "r").reshape(-1, settings.n_mels)
-    return AudioDataset(settings, files, index["left_out"], identity, stamps, audio, mels)
+        for name in (AUDIO, MELS):
+            check_regular(cached / name, error=ParameterError, remedy="")
+    except ParameterError:
+        return None
+    n_frames = 0
+    for file in index.entries:
+        if file.start_frame != n_frames or file.name not in stamps:
+            return None
+        n_frames += file.n_frames
+    n_values = {AUDIO: n_frames * settings.hop_length, MELS: n_frames * settings.n_mels}
+    sizes = {name: (cached / name).stat().st_size for name in n_values}
+    return index if sizes == {name: 4 * n for name, n in n_values.items()} else None

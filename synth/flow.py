@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from files.errors import ParameterError
+from files.ranges import check_integer
+from synth.limits import MOST_LAYERS, MOST_WIDTH
 
 ROTARY_BASE = 10_000.0  # of the wavelengths, in tokens
 TIME_FEATURES = 128
 N_CURVES = 2  # loudness and onsets, one value a frame each
-MOST_LAYERS = 128
+MOST_PATCH_FRAMES = 256
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,10 @@ class FlowConfig:
     style_size: int = 48  # numbers that describe a style
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ParameterError(f"{name}={value!r} must be a positive integer")
-        if self.layers > MOST_LAYERS:
-            raise ParameterError(f"layers={self.layers} must be at most {MOST_LAYERS}")
+        check_integer("patch_frames", self.patch_frames, 1, MOST_PATCH_FRAMES)
+        check_integer("layers", self.layers, 1, MOST_LAYERS)
+        for name in ("width", "head_width", "style_size"):
+            check_integer(name, getattr(self, name), 1, MOST_WIDTH)
         if self.width % self.head_width or self.head_width % 2:
             raise ParameterError(
                 f"head_width={self.head_width} must be even and divide width={self.width}"

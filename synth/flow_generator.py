@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from files.errors import ParameterError
+from files.ranges import check_integer, check_names
 from synth.flow import N_CURVES, Flow, FlowConfig
 from synth.flow_conditions import style_of
 from synth.flow_windows import Drift, WindowMaker
-from synth.generator import Generator, check_request
+from synth.generator import Generator, GeneratorDocument, check_request
 from synth.mel import MelSettings
 
 STEPS = 8
@@ -71,10 +72,18 @@ class FlowRequest:
 ANYTHING = FlowRequest()
 
 
+class FlowDocument(GeneratorDocument, forbid_unknown_fields=True, kw_only=True):
+    """The config of a checkpoint."""
+
+    flow: dict[str, Any]
+    window_frames: int
+
+
 class FlowGenerator(Generator):
     """Maps random seeds, and what is asked for, to log-mel spectrograms."""
 
     architecture = "flow"
+    document = FlowDocument
     network: Flow
     curve_mean: Tensor
     curve_std: Tensor
@@ -105,12 +114,13 @@ class FlowGenerator(Generator):
         return {"flow": asdict(self.config), "window_frames": self.window_frames}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_document(cls, document: FlowDocument) -> Self:
+        check_names(document.flow, asdict(FlowConfig()))
         return cls(
-            FlowConfig(**config["flow"]),
-            MelSettings.from_dict(config["mel"]),
-            window_frames=config["window_frames"],
-            training=config["training"],
+            FlowConfig(**document.flow),
+            MelSettings.from_dict(document.mel),
+            window_frames=document.window_frames,
+            training=document.training,
         )
 
     def set_condition_statistics(self, styles: Tensor, curves: Tensor) -> None:
@@ -199,9 +209,8 @@ class FlowGenerator(Generator):
 
 
 def _check_window(frames: int, patch_frames: int) -> None:
-    is_integer = isinstance(frames, int) and not isinstance(frames, bool)
-    if not is_integer or not 1 <= frames <= MOST_WINDOW_FRAMES or frames % patch_frames:
+    check_integer("window_frames", frames, 1, MOST_WINDOW_FRAMES)
+    if frames % patch_frames:
         raise ParameterError(
-            f"window_frames={frames!r} must be a multiple of patch_frames={patch_frames}, at most"
-            f" {MOST_WINDOW_FRAMES}"
+            f"window_frames={frames} must be a multiple of patch_frames={patch_frames}"
         )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from files.errors import ParameterError
+from files.ranges import check_integer
 from synth.flow import FlowConfig
-from synth.flow_generator import FlowGenerator
+from synth.flow_generator import MOST_WINDOW_FRAMES, FlowGenerator
 from synth.flow_sizes import FlowSizes
 from synth.mel_statistics import WINDOW_FRAMES
 from synth.train import AudioTrainingOptions
@@ -27,10 +28,11 @@ class FlowOptions(AudioTrainingOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.config()  # refuses sizes that do not fit
-        if self.clip_frames < 2 * WINDOW_FRAMES or self.clip_frames % self.patch_frames:
+        check_integer("clip_frames", self.clip_frames, 2 * WINDOW_FRAMES, MOST_WINDOW_FRAMES)
+        if self.clip_frames % self.patch_frames:
             raise ParameterError(
                 f"clip_frames={self.clip_frames} must be a multiple of patch_frames="
-                f"{self.patch_frames}, at least {2 * WINDOW_FRAMES}"
+                f"{self.patch_frames}"
             )
 
     @staticmethod

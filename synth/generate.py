@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -34,6 +33,7 @@ from synth.clips import ClipPlan, make_clip
 from synth.file_request import NOTHING_ASKED, FileRequest
 from synth.generated_manifest import (
     MANIFEST,
+    Attempt,
     GeneratedFile,
     append_file,
     explained,
@@ -177,7 +177,7 @@ def _make_file(
     index: int,
     path: Path,
 ) -> GeneratedFile:
-    rejected: list[dict[str, Any]] = []
+    rejected: list[Attempt] = []
     for attempt in range(MAX_ATTEMPTS):
         seed = _seed_of(random_seed, index, attempt)
         clip = make_clip(generator, vocoder, plan, random_seed=seed)
@@ -187,7 +187,7 @@ def _make_file(
             return GeneratedFile(
                 path.name, seed, rejected, len(clip.audio), peak, clip.gain_db, file_hash
             )
-        rejected.append({"seed": seed, "reason": clip.fault})
+        rejected.append(Attempt(seed, clip.fault))
     return GeneratedFile(path.name, None, rejected)
 
 
@@ -221,7 +221,7 @@ def _summary(
 ) -> GenerateSummary:
     made_seconds = sum(file.n_samples for file in made) / mel.sample_rate
     n_made = sum(file.hash is not None for file in made)
-    reasons = Counter(attempt["reason"] for file in made for attempt in file.rejected)
+    reasons = Counter(attempt.reason for file in made for attempt in file.rejected)
     return GenerateSummary(
         made=n_made,
         kept=sum(file.hash is not None for file in files) - n_made,

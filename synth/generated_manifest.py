@@ -7,15 +7,19 @@ the lines are sorted.
 import json
 import os
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import xxhash
+from msgspec import Meta
 
 from files.atomic import replacing, writing_errors
+from files.documents import parse_document
 from files.errors import ParameterError
 from files.hashing import hash_file
+from files.regular import is_missing, read_regular
 from synth.file_request import described, without_names
 from synth.generator import Generator
 from synth.vocoder import Vocoder
@@ -25,20 +29,83 @@ FORMAT = "demiurge-generated-audio"
 VERSION = 1
 MANIFEST = "manifest.jsonl"
 GENERATED_FILES = "generated-[0-9][0-9][0-9][0-9][0-9][0-9].flac"
+MAX_BYTES = 1 << 30
 REMEDY = "give another folder, or --force to generate anew"
 
 
-@dataclass(frozen=True)
-class GeneratedFile:
+T = TypeVar("T")
+Seed = Annotated[int, Meta(ge=0, le=1 << 53)]
+Hash = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+
+
+class RequestedFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A file that was asked for, and the hash of its bytes."""
+
+    file: str
+    hash: Hash
+
+
+class MixedFile(RequestedFile, forbid_unknown_fields=True, kw_only=True):
+    """A file whose style was mixed in."""
+
+    weight: Annotated[float, Meta(gt=0, le=1e30)]
+
+
+class Request(
+    msgspec.Struct,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    rename={"continues": "continue", "start": "from", "stop": "to"},
+):
+    """What was asked for, as `synth.file_request.FileRequest.record` writes it."""
+
+    continues: RequestedFile | None = None
+    fill: RequestedFile | None = None
+    follow: RequestedFile | None = None
+    start: Seconds | None = None
+    stop: Seconds | None = None
+    like: list[MixedFile] = []
+    loop: bool = False
+
+
+class Attempt(msgspec.Struct, forbid_unknown_fields=True):
+    """A broken attempt at a file."""
+
+    seed: Seed
+    reason: str
+
+
+class GeneratedFile(msgspec.Struct, forbid_unknown_fields=True):
     """A line of the manifest. Its fields are the keys of the JSON."""
 
-    name: str
-    seed: int | None  # None: every attempt was broken, there is no file
-    rejected: list[dict[str, Any]]  # seed and reason of each broken attempt
-    n_samples: int = 0
-    peak: float = 0.0
-    gain_db: float = 0.0  # below 0 if the peak exceeded SAFE_PEAK
-    hash: str | None = None  # of the file's bytes
+    name: Annotated[str, Meta(pattern=r"^generated-\d{6,}\.flac$")]
+    seed: Seed | None  # None: every attempt was broken, there is no file
+    rejected: list[Attempt]
+    n_samples: Annotated[int, Meta(ge=0, le=1 << 40)] = 0
+    peak: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    gain_db: Annotated[float, Meta(ge=-1000, le=0)] = 0.0  # of what exceeded SAFE_PEAK
+    hash: Hash | None = None  # of the file's bytes
+
+    def __post_init__(self) -> None:
+        is_whole = self.seed is not None and self.hash is not None and self.n_samples > 0
+        if not is_whole and (self.seed, self.hash, self.n_samples) != (None, None, 0):
+            raise ValueError("seed, hash and n_samples are given, or none of them")
+
+
+class Header(msgspec.Struct):
+    """The first line of the manifest; keys that are not compared are ignored."""
+
+    format: str
+    version: Any = None
+    generator: str = ""
+    generator_hash: str = ""
+    vocoder: str = ""
+    vocoder_hash: str = ""
+    precision: str = ""
+    seconds: Seconds | None = None
+    seed: int | None = None
+    request: Request = msgspec.field(default_factory=Request)
 
 
 def make_header(
@@ -146,39 +213,49 @@ def _read_manifest(out: Path, header: dict[str, Any]) -> dict[str, GeneratedFile
         If the manifest has another header, is damaged, or is missing beside generated files.
     """
     path = out / MANIFEST
-    if not path.exists():
+    if is_missing(path):
         if found := next(out.glob(GENERATED_FILES), None):
             raise ParameterError(f"{out} holds {found.name} but no {MANIFEST}; {REMEDY}")
         return {}
-    try:
-        complete_lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        first, *lines = complete_lines
-        found_header = dict(json.loads(first))
-        files = [GeneratedFile(**json.loads(line)) for line in lines]
-    except (ValueError, TypeError) as error:
-        raise ParameterError(f"{path}: damaged ({error}); {REMEDY}") from error
-    _check_header(out, found_header, header)
-    return {file.name: file for file in files}
+    data = read_regular(path, error=ParameterError, remedy=REMEDY, max_bytes=MAX_BYTES)
+    complete_lines = data.split(b"\n")[:-1]
+    if not complete_lines:
+        raise ParameterError(f"{path}: damaged: it has no first line; {REMEDY}")
+    first, *lines = complete_lines
+    _check_header(out, _parse(path, 1, first, Header), header)
+    files: dict[str, GeneratedFile] = {}
+    for number, line in enumerate(lines, start=2):
+        file = _parse(path, number, line, GeneratedFile)
+        if file.name in files:
+            raise ParameterError(f"{path}: line {number}: {file.name} is there twice; {REMEDY}")
+        files[file.name] = file
+    return files
 
 
-def _check_header(out: Path, found: dict[str, Any], header: dict[str, Any]) -> None:
-    version = f"{found.get('format')} {found.get('version')}"
+def _parse(path: Path, number: int, line: bytes, kind: type[T]) -> T:
+    where = f"{path}: line {number}"
+    return parse_document(line, kind, where=where, error=ParameterError, remedy=REMEDY)
+
+
+def _check_header(out: Path, found: Header, header: dict[str, Any]) -> None:
+    version = f"{found.format} {found.version}"
     if version != f"{FORMAT} {VERSION}":
         raise ParameterError(
             f"{out / MANIFEST} is of format {version}, not {FORMAT} {VERSION}; {REMEDY}"
         )
     differences = []
     for name in ("precision", "seconds", "seed"):
-        if found.get(name) != header[name]:
-            differences.append(f"{name}={found.get(name)}, not {header[name]}")
-    requests = [values.get("request", {}) for values in (found, header)]
+        value = getattr(found, name)
+        if value != header[name]:
+            differences.append(f"{name}={value}, not {header[name]}")
+    requests = [msgspec.to_builtins(found.request), header.get("request", {})]
     if without_names(requests[0]) != without_names(requests[1]):
         there, here = (described(request) for request in requests)
         differences.append(f"the request {there}, not {here}")
     for name in ("generator", "vocoder"):
         key = f"{name}_hash"
-        if found.get(key) != header[key]:
-            there = f"{found.get(name)}, {found.get(key)}"
+        if getattr(found, key) != header[key]:
+            there = f"{getattr(found, name)}, {getattr(found, key)}"
             differences.append(f"another {name} ({there}; not {header[name]}, {header[key]})")
     if differences:
         raise ParameterError(
@@ -188,7 +265,7 @@ def _check_header(out: Path, found: dict[str, Any], header: dict[str, Any]) -> N
 
 def write_manifest(out: Path, header: dict[str, Any], files: dict[str, GeneratedFile]) -> None:
     lines = [_line(header)]
-    lines += [_line(asdict(files[name])) for name in sorted(files)]
+    lines += [_line(msgspec.to_builtins(files[name])) for name in sorted(files)]
     with explained(out), replacing(out / MANIFEST) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
@@ -196,7 +273,7 @@ def write_manifest(out: Path, header: dict[str, Any], files: dict[str, Generated
 def append_file(path: Path, file: GeneratedFile) -> None:
     """Append a line to the manifest and write it through to the disk."""
     with explained(path), open(path, "a", encoding="utf-8") as manifest:
-        manifest.write(_line(asdict(file)))
+        manifest.write(_line(msgspec.to_builtins(file)))
         manifest.flush()
         os.fsync(manifest.fileno())
 

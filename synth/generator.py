@@ -2,19 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from files.errors import ParameterError
 from synth.mel import MelSettings
-from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
+from training.checkpoint import load_weights, rebuild, rebuilding, save_checkpoint
+from training.checkpoint_config import read_config, read_config_as
 from training.stored_weights import encode_weights
 
 KIND = "generator"
 WEIGHTS = "network."  # prefix of the names of weights
+
+
+class GeneratorDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What the configs of all generators hold."""
+
+    kind: str
+    version: int
+    mel: dict[str, Any]
+    training: dict[str, Any]
 
 
 class Generator(nn.Module, ABC):
@@ -26,6 +38,8 @@ class Generator(nn.Module, ABC):
         "flow", "unagan" or "unagan-nonhierarchical".
     config : dataclass
         Sizes of the network.
+    document : type of Struct
+        Of the config of a checkpoint.
     network : Module
         Makes mels normalised by `mean` and `std`, the statistics of the training mels.
     training_summary : dict
@@ -34,6 +48,7 @@ class Generator(nn.Module, ABC):
 
     architecture: str
     config: Any
+    document: type[GeneratorDocument]
     network: nn.Module
     mean: Tensor
     std: Tensor
@@ -90,8 +105,8 @@ class Generator(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Rebuild a generator from its config.json, with random weights."""
+    def from_document(cls, document: Any) -> Self:
+        """Rebuild a generator from its config, with random weights."""
 
     def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
         """Write the checkpoint, with the network's weights stored as `dtype`.
@@ -119,31 +134,11 @@ def load_generator(folder: str | Path) -> Generator:
     CheckpointError
         If it is missing, damaged, of another kind or version, or its parts do not fit each other.
     """
-    config, tensors = load_checkpoint(folder, kind=KIND)
+    config = read_config(Path(folder), kind=KIND)
     with rebuilding(folder):
         architecture = _class_of(config)
-        with torch.device("meta"):  # takes no memory, whatever sizes the config has
-            _check_tensors(architecture.from_config(config).state_dict(), tensors)
-        generator = architecture.from_config(config)
-        generator.load_state_dict(tensors)
-        _check_spreads(generator)
-    return generator.eval()
-
-
-def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    """Refuse tensors of other shapes, or with values that are not numbers."""
-    for name, tensor in expected.items():
-        if name not in found:
-            raise ParameterError(
-                f"its config and weights do not fit: {name} is missing; restore a copy"
-            )
-        if found[name].shape != tensor.shape:
-            raise ParameterError(
-                f"its config and weights do not fit: {name} has shape {tuple(found[name].shape)},"
-                f" not {tuple(tensor.shape)}; restore a copy"
-            )
-        if not found[name].isfinite().all():
-            raise ParameterError(f"{name} holds NaN or infinite values; restore a copy")
+    document = read_config_as(architecture.document, Path(folder), kind=KIND)
+    return rebuild(folder, partial(architecture.from_document, document), load_weights(folder))
 
 
 def _class_of(config: dict[str, Any]) -> type[Generator]:
@@ -156,15 +151,9 @@ def _class_of(config: dict[str, Any]) -> type[Generator]:
     if len(found) != 1:
         raise ParameterError(
             f"its config must hold the sizes of one generator, {' or '.join(classes)}, and holds"
-            f" {' and '.join(found) or 'none'}; update Demiurge or restore a copy"
+            f" {' and '.join(found) or 'none'}"
         )
     return classes[found[0]]
-
-
-def _check_spreads(generator: Generator) -> None:
-    for name, tensor in generator.state_dict().items():
-        if name.endswith("std") and not (tensor > 0).all():
-            raise ParameterError(f"{name} must be positive; restore a copy")
 
 
 def check_request(frames: int, random_seeds: Sequence[int]) -> None:

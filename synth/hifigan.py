@@ -16,12 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from files.errors import ParameterError
+from files.ranges import check_integer, check_integers, shown
+from synth.limits import MOST_WIDTH
 from synth.upsampling import EDGE_KERNEL, check_upsampling, context_frames, fit_rates, upsampling
 from synth.vocoder_network import VocoderNetwork
 
 SLOPE = 0.1  # of the leaky ReLU
 LAST_SLOPE = 0.01  # before the last convolution, where the published code has torch's default
 INITIAL_STD = 0.01
+MOST_KERNEL = 255
+MOST_BRANCHES = 16  # of a stage, and convolutions of each
+MOST_DILATION = 1024
 
 
 @dataclass(frozen=True)
@@ -40,24 +45,32 @@ class HiFiGANConfig:
     def __post_init__(self) -> None:
         check_upsampling(self.upsample_rates, self.upsample_kernel_sizes)
         halvings = len(self.upsample_rates)
-        if self.channels < 1 or self.channels % 2**halvings:
+        check_integer("channels", self.channels, 1, MOST_WIDTH)
+        if self.channels % 2**halvings:
             raise ParameterError(
-                f"channels={self.channels} must be a positive multiple of {2**halvings}, to be"
-                f" halved {halvings} times"
+                f"channels={self.channels} must be a multiple of {2**halvings}, to be halved"
+                f" {halvings} times"
             )
-        if self.resblock not in (1, 2):
-            raise ParameterError(f"resblock={self.resblock!r} must be 1 or 2")
-        if not self.kernel_sizes or any(size < 1 or size % 2 == 0 for size in self.kernel_sizes):
+        check_integer("resblock", self.resblock, 1, 2)
+        check_integers("kernel_sizes", self.kernel_sizes, 1, MOST_KERNEL, most=MOST_BRANCHES)
+        if not self.kernel_sizes or any(size % 2 == 0 for size in self.kernel_sizes):
             raise ParameterError(
-                f"kernel_sizes={self.kernel_sizes} must be odd numbers, one for each residual block"
-                " of a stage"
+                f"kernel_sizes={shown(self.kernel_sizes)} must be odd numbers, one for each"
+                " residual block of a stage"
             )
-        is_row_wrong = any(not row or min(row) < 1 for row in self.dilations)
-        if len(self.dilations) != len(self.kernel_sizes) or is_row_wrong:
+        self._check_dilations()
+
+    def _check_dilations(self) -> None:
+        rows = self.dilations
+        is_list = isinstance(rows, list | tuple)
+        if not is_list or len(rows) != len(self.kernel_sizes) or not all(rows):
             raise ParameterError(
-                f"dilations={self.dilations} must have a row of positive integers for each of"
+                f"dilations={shown(rows)} must have a row of positive integers for each of"
                 f" {self.kernel_sizes}"
             )
+        for number, row in enumerate(rows):
+            name = f"dilations[{number}]"
+            check_integers(name, row, 1, MOST_DILATION, most=MOST_BRANCHES)
 
     def fit_hop(self, hop_length: int) -> Self:
         """Return the same sizes with rates that multiply to `hop_length`, kernels twice as long."""

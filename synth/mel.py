@@ -16,10 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audio.mel import mel_filterbank
+from audio.read import MAX_RATE
 from files.errors import ParameterError
+from files.ranges import check_integer, check_number, shown
 
 LOGS = ("ln", "log10")
 TINY_POWER = 1e-20  # added, since the gradient of a square root at 0 is infinite
+MOST_N_FFT = 1 << 14  # samples
+MOST_N_MELS = 512
+MOST_OVERLAP = 64  # windows that overlap at a sample
 BLOCK_FRAMES = 4096  # 9 MB of spectrum
 
 
@@ -38,14 +43,25 @@ class MelSettings:
     floor: float = 1e-5  # magnitudes are at least this
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate", "n_fft", "hop_length", "n_mels"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ParameterError(f"{name}={value!r} must be a positive integer")
+        check_integer("sample_rate", self.sample_rate, 1, MAX_RATE)
+        check_integer("n_fft", self.n_fft, 1, MOST_N_FFT)
+        check_integer("hop_length", self.hop_length, 1, MOST_N_FFT)
+        check_integer("n_mels", self.n_mels, 1, MOST_N_MELS)
+        for name in ("f_min", "f_max"):
+            check_number(name, getattr(self, name), 0, MAX_RATE / 2)
+        for name in ("power_floor", "floor"):
+            check_number(name, getattr(self, name), 0, 1)
+        self._check_together()
+
+    def _check_together(self) -> None:
         if self.hop_length > self.n_fft or (self.n_fft - self.hop_length) % 2:
             raise ParameterError(
                 f"hop_length={self.hop_length} must be at most n_fft={self.n_fft}, and an even"
                 " number less"
+            )
+        if self.n_fft > MOST_OVERLAP * self.hop_length:
+            raise ParameterError(
+                f"hop_length={self.hop_length} must be at least n_fft={self.n_fft} / {MOST_OVERLAP}"
             )
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ParameterError(
@@ -53,12 +69,9 @@ class MelSettings:
                 f" {self.sample_rate / 2} Hz, half the sample rate"
             )
         if self.log not in LOGS:
-            raise ParameterError(f"log={self.log!r} must be {' or '.join(LOGS)}")
-        if not self.power_floor >= 0 or not self.floor > 0:
-            raise ParameterError(
-                f"power_floor={self.power_floor} must not be negative and floor={self.floor} must"
-                " be positive"
-            )
+            raise ParameterError(f"log={shown(self.log)} must be {' or '.join(LOGS)}")
+        if not self.floor > 0:
+            raise ParameterError(f"floor={self.floor} must be positive")
 
     @property
     def frame_rate(self) -> float:
@@ -84,8 +97,7 @@ class MelSettings:
         names = {f.name for f in fields(cls)}
         if set(values) != names:
             raise ParameterError(
-                f"mel settings {sorted(set(values) ^ names)} are unknown or missing; update"
-                " Demiurge"
+                f"mel settings {', '.join(sorted(set(values) ^ names))} are unknown or missing"
             )
         return cls(**values)
 

@@ -13,12 +13,22 @@ from typing import Self
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from files.errors import ParameterError
-from synth.upsampling import EDGE_KERNEL, check_upsampling, context_frames, fit_rates, upsampling
+from files.ranges import check_integer, check_integers
+from synth.limits import MOST_WIDTH
+from synth.upsampling import (
+    EDGE_KERNEL,
+    MOST_RATE,
+    MOST_STAGES,
+    check_upsampling,
+    context_frames,
+    fit_rates,
+    upsampling,
+)
 from synth.vocoder_network import VocoderNetwork
 
 SLOPE = 0.2  # of the leaky ReLU
 INITIAL_STD = 0.02
+MOST_RESIDUAL_LAYERS = 8
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,10 @@ class MelGANConfig:
     n_residual_layers: int = 3  # of dilation 1, 3, 9: they see 27 samples after each stage
 
     def __post_init__(self) -> None:
+        check_integers("rates", self.rates, 2, MOST_RATE, most=MOST_STAGES)
         check_upsampling(self.rates, [2 * rate for rate in self.rates])
-        for name in ("channels", "n_residual_layers"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name}={getattr(self, name)} must be a positive integer")
+        check_integer("channels", self.channels, 1, MOST_WIDTH)
+        check_integer("n_residual_layers", self.n_residual_layers, 1, MOST_RESIDUAL_LAYERS)
 
     def fit_hop(self, hop_length: int) -> Self:
         """Return the same sizes with rates that multiply to `hop_length`."""

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from files.errors import CheckpointError
+from files.regular import read_regular
 
 DATA = ".data-00000-of-00001"
+MAX_BYTES = 1 << 28
 SHA256 = "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab"
 
 # TensorFlow's names for our layers and their parts, and the order of the axes.
@@ -95,16 +97,12 @@ def read_variables(
 
 
 def _read_file(path: Path, sha256: str) -> np.ndarray:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror}); install the package musicnn again"
-        ) from error
+    remedy = "install the package musicnn again"
+    data = read_regular(path, error=CheckpointError, remedy=remedy, max_bytes=MAX_BYTES)
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise CheckpointError(
             f"{path}: damaged or of another version (SHA-256 {found[:12]}…, not {sha256[:12]}…);"
-            " install the package musicnn again"
+            f" {remedy}"
         )
     return np.frombuffer(data, "<f4").astype(np.float32)

@@ -5,22 +5,28 @@ mel settings are in a JSON file.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
+import msgspec
 from torch import Tensor, nn
 
+from audio.read import MAX_RATE
+from files.documents import read_document
 from files.errors import CheckpointError, ParameterError
+from files.ranges import check_integer
 from synth.generator import Generator
 from synth.mel import PRESETS, MelSettings
-from synth.published_files import check_config, read_config, read_state, read_statistic, some_of
+from synth.melgan import MelGANConfig
+from synth.published_files import read_state, read_statistic, some_of
 from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
+from training.blueprint import Blueprint
 
+REMEDY = "write there the sizes that the model was trained with"
 V1_CHANNELS = 512
 V2_CHANNELS = 128
 NORMALISED = (
@@ -28,42 +34,52 @@ NORMALISED = (
     " as they are"
 )
 
-HIFIGAN_KEYS = {
-    "resblock": "1 or 2",
-    "upsample_rates": "a list of integers",
-    "upsample_kernel_sizes": "a list of integers",
-    "upsample_initial_channel": "an integer",
-    "resblock_kernel_sizes": "a list of integers",
-    "resblock_dilation_sizes": "a list of lists of integers",
-    "num_mels": "an integer",
-    "n_fft": "an integer",
-    "hop_size": "an integer",
-    "win_size": "an integer",
-    "sampling_rate": "an integer",
-    "fmin": "a number",
-    "fmax": "a number or null",
-}
-MELGAN_KEYS = {
-    "n_mel_channels": "an integer",
-    "ngf": "an integer",
-    "n_residual_layers": "an integer",
-    "ratios": "a list of integers",
-}
-UNAGAN_KEYS = {
-    "feat_dim": "an integer",
-    "z_dim": "an integer",
-    "hidden_dim": "an integer",
-    "num_groups": "an integer",
-    "z_scale_factors": "a list of integers",
-}
+
+class HifiganSizes(msgspec.Struct):
+    """The values of HiFi-GAN's config.json that are used; others are ignored."""
+
+    resblock: Literal[1, 2, "1", "2"]
+    upsample_rates: list[int]
+    upsample_kernel_sizes: list[int]
+    upsample_initial_channel: int
+    resblock_kernel_sizes: list[int]
+    resblock_dilation_sizes: list[list[int]]
+    num_mels: int
+    n_fft: int
+    hop_size: int
+    win_size: int
+    sampling_rate: int
+    fmin: float
+    fmax: float | None
+
+
+class MelganSizes(msgspec.Struct):
+    """The sizes of a MelGAN, by the names of the published code."""
+
+    n_mel_channels: int
+    ngf: int
+    n_residual_layers: int
+    ratios: list[int]
+    sampling_rate: int = PRESETS["melgan"].sample_rate
+
+
+class UnaganSizes(msgspec.Struct):
+    """The sizes of a UNAGAN, by the names of the published code."""
+
+    feat_dim: int
+    z_dim: int
+    hidden_dim: int
+    num_groups: int
+    z_scale_factors: list[int]
+    sampling_rate: int = PRESETS["melgan"].sample_rate
 
 
 @dataclass(frozen=True)
 class PublishedKind:
-    """A kind of published model: the types of its config values, and a function that builds it."""
+    """A kind of published model: the type of its config, and a function that builds it."""
 
-    config_kinds: dict[str, str]
-    build: Callable[[dict[str, Any]], Vocoder | Generator]
+    sizes: type[msgspec.Struct]
+    build: Callable[[Any], Vocoder | Generator]
 
 
 def import_published(
@@ -95,14 +111,13 @@ def import_published(
         If statistics are given for a vocoder.
     """
     state = without_weight_norm(read_state(checkpoint))
-    values = read_config(config)
     kind = _kind_of(checkpoint, state)
-    check_config(config, values, kind.config_kinds)
+    values = read_document(config, kind.sizes, error=CheckpointError, remedy=REMEDY)
     try:
-        with torch.device("meta"):  # takes no memory, even if the sizes are wrong
+        with Blueprint():
             network = kind.build(values).network
-    except (ParameterError, RuntimeError) as error:
-        raise CheckpointError(f"{config}: {error}") from error
+    except ParameterError as error:
+        raise CheckpointError(f"{config}: {error}; {REMEDY}") from error
     _check_fits(checkpoint, config, state, network)
     model = kind.build(values)
     model.network.load_state_dict(state)
@@ -132,29 +147,28 @@ def without_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _hifigan(values: dict[str, Any]) -> Vocoder:
-    if values["win_size"] != values["n_fft"]:
+def _hifigan(values: HifiganSizes) -> Vocoder:
+    if values.win_size != values.n_fft:
         raise ParameterError(
-            f"win_size={values['win_size']} must be n_fft={values['n_fft']}: mels with other"
-            " windows cannot be made here; take a model whose windows are as long as its transform"
+            f"win_size={values.win_size} must be n_fft={values.n_fft}: mels with other windows"
+            " cannot be made here; take a model whose windows are as long as its transform"
         )
-    rate = values["sampling_rate"]
     mel = replace(
         PRESETS["hifigan"],
-        sample_rate=rate,
-        n_fft=values["n_fft"],
-        hop_length=values["hop_size"],
-        n_mels=values["num_mels"],
-        f_min=float(values["fmin"]),
-        f_max=rate / 2 if values["fmax"] is None else float(values["fmax"]),
+        sample_rate=values.sampling_rate,
+        n_fft=values.n_fft,
+        hop_length=values.hop_size,
+        n_mels=values.num_mels,
+        f_min=values.fmin,
+        f_max=values.sampling_rate / 2 if values.fmax is None else values.fmax,
     )
     sizes = {
-        "upsample_rates": values["upsample_rates"],
-        "upsample_kernel_sizes": values["upsample_kernel_sizes"],
-        "channels": values["upsample_initial_channel"],
-        "resblock": int(values["resblock"]),
-        "kernel_sizes": values["resblock_kernel_sizes"],
-        "dilations": values["resblock_dilation_sizes"],
+        "upsample_rates": values.upsample_rates,
+        "upsample_kernel_sizes": values.upsample_kernel_sizes,
+        "channels": values.upsample_initial_channel,
+        "resblock": int(values.resblock),
+        "kernel_sizes": values.resblock_kernel_sizes,
+        "dilations": values.resblock_dilation_sizes,
     }
     return Vocoder(_nearest_hifigan(sizes), mel, config=sizes)
 
@@ -168,37 +182,34 @@ def _nearest_hifigan(sizes: dict[str, Any]) -> str:
     return "hifigan-v1" if is_large else "hifigan-v2"
 
 
-def _melgan(values: dict[str, Any]) -> Vocoder:
-    sizes = {
-        "channels": values["ngf"],
-        "rates": values["ratios"],
-        "n_residual_layers": values["n_residual_layers"],
-    }
-    mel = _melgan_mel(values, n_mels=values["n_mel_channels"], hop_length=prod(values["ratios"]))
-    return Vocoder("melgan", mel, config=sizes)
+def _melgan(values: MelganSizes) -> Vocoder:
+    config = MelGANConfig(values.ngf, values.ratios, values.n_residual_layers)
+    hop_length = prod(config.rates)
+    mel = _melgan_mel(values.sampling_rate, n_mels=values.n_mel_channels, hop_length=hop_length)
+    return Vocoder("melgan", mel, config=asdict(config))
 
 
-def _unagan(values: dict[str, Any]) -> UnaganGenerator:
+def _unagan(values: UnaganSizes) -> UnaganGenerator:
     config = UnaganConfig(
-        z_channels=values["z_dim"],
-        width=values["hidden_dim"],
-        groups=values["num_groups"],
-        upsamplings=tuple(values["z_scale_factors"]),
+        z_channels=values.z_dim,
+        width=values.hidden_dim,
+        groups=values.num_groups,
+        upsamplings=tuple(values.z_scale_factors),
     )
-    return UnaganGenerator(config, _melgan_mel(values, n_mels=values["feat_dim"]))
+    return UnaganGenerator(config, _melgan_mel(values.sampling_rate, n_mels=values.feat_dim))
 
 
-def _melgan_mel(values: dict[str, Any], **sizes: Any) -> MelSettings:
+def _melgan_mel(sample_rate: int, **sizes: Any) -> MelSettings:
     """Return MelGAN's mel settings, which UNAGAN shares, up to half the sample rate."""
-    rate = values.get("sampling_rate", PRESETS["melgan"].sample_rate)
-    return replace(PRESETS["melgan"], sample_rate=rate, f_max=rate / 2, **sizes)
+    check_integer("sampling_rate", sample_rate, 1, MAX_RATE)
+    return replace(PRESETS["melgan"], sample_rate=sample_rate, f_max=sample_rate / 2, **sizes)
 
 
 KINDS = {  # by prefix of a name in the state dict
-    "conv_pre.": PublishedKind(HIFIGAN_KEYS, _hifigan),
-    "model.1.": PublishedKind(MELGAN_KEYS, _melgan),
-    "block0.": PublishedKind(UNAGAN_KEYS, _unagan),
-    "body.0.": PublishedKind(UNAGAN_KEYS, _unagan),
+    "conv_pre.": PublishedKind(HifiganSizes, _hifigan),
+    "model.1.": PublishedKind(MelganSizes, _melgan),
+    "block0.": PublishedKind(UnaganSizes, _unagan),
+    "body.0.": PublishedKind(UnaganSizes, _unagan),
 }
 
 

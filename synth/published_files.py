@@ -1,43 +1,21 @@
 """Read and check the files of published checkpoints. Code in them is refused, never run."""
 
-import json
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Collection
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from files.errors import CheckpointError
+from files.regular import read_regular
+from training.tensor_file import load_tensors
 
+MAX_STATISTIC = 1 << 20  # bytes
+NOT_NPY = (ValueError, TypeError, RecursionError, MemoryError)  # of a header that is none
 SHOWN_NAMES = 3  # in a message
-
-
-def is_integer(value: Any) -> bool:
-    return type(value) is int
-
-
-def is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def is_list_of_integers(value: Any) -> bool:
-    return isinstance(value, list) and all(map(is_integer, value))
-
-
-def is_list_of_lists(value: Any) -> bool:
-    return isinstance(value, list) and all(map(is_list_of_integers, value))
-
-
-CONFIG_KINDS: dict[str, Callable[[Any], bool]] = {
-    "an integer": is_integer,
-    "a list of integers": is_list_of_integers,
-    "a list of lists of integers": is_list_of_lists,
-    "a number": is_number,
-    "a number or null": lambda value: value is None or is_number(value),
-    "1 or 2": lambda value: value in (1, 2, "1", "2"),
-}
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -48,15 +26,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     CheckpointError
         If the file is missing, damaged, holds code or no weights.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; give the published checkpoint")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling and zip errors of many kinds
-        raise CheckpointError(
-            f"{path}: cannot be read as weights; it is damaged, or holds code, which is never run:"
-            " download it again"
-        ) from error
+    state = load_tensors(path, remedy="give the published checkpoint, or download it again")
     if isinstance(state, dict) and isinstance(state.get("generator"), dict):
         state = state["generator"]
     if not isinstance(state, dict) or not all(isinstance(part, Tensor) for part in state.values()):
@@ -64,45 +34,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: holds {what}, not the weights of a generator by name; give another file"
         )
-    return state
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be read or is something else.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror}); give the JSON with the model's sizes"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path}: is not JSON ({error}); write the model's sizes as a JSON object"
-        ) from error
-    if not isinstance(values, dict):
-        raise CheckpointError(
-            f"{path}: holds a {type(values).__name__}; write the model's sizes as a JSON object"
-        )
-    return values
-
-
-def check_config(path: Path, values: dict[str, Any], kinds: dict[str, str]) -> None:
-    """Raise CheckpointError if a value is missing or not of the type given in `kinds`."""
-    if missing := [name for name in kinds if name not in values]:
-        raise CheckpointError(
-            f"{path}: {', '.join(missing)} are missing; add the values the model was trained with"
-        )
-    if "sampling_rate" in values:
-        kinds = {**kinds, "sampling_rate": "an integer"}
-    for name, kind in kinds.items():
-        if not CONFIG_KINDS[kind](values[name]):
-            raise CheckpointError(f"{path}: {name}={values[name]!r} must be {kind}")
+    if sum(tensor.nbytes for tensor in state.values()) > path.stat().st_size:
+        raise CheckpointError(f"{path}: damaged (its weights overlap); download it again")
+    return {str(name): tensor for name, tensor in state.items()}
 
 
 def read_statistic(path: Path, n_mels: int) -> Tensor:
@@ -113,19 +47,32 @@ def read_statistic(path: Path, n_mels: int) -> Tensor:
     CheckpointError
         If it cannot be read or holds something else.
     """
+    remedy = "give the statistics of this model"
+    data = read_regular(path, error=CheckpointError, remedy=remedy, max_bytes=MAX_STATISTIC)
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        shape, dtype, start = _npy_header(data)
+    except NOT_NPY as error:
+        raise CheckpointError(f"{path}: not a .npy file of numbers; {remedy}") from error
+    n_values = math.prod(shape)
+    if dtype.kind not in "fiu" or n_values != n_mels or len(data) < start + n_mels * dtype.itemsize:
         raise CheckpointError(
-            f"{path}: cannot be read as .npy numbers ({error}); give the file of the training data"
-        ) from error
-    is_array = isinstance(values, np.ndarray)
-    if not is_array or values.size != n_mels or values.dtype.kind not in "fiu":
-        raise CheckpointError(
-            f"{path}: must hold {n_mels} numbers, one for each mel band; give the statistics of"
-            " this model"
+            f"{path}: must hold {n_mels} numbers, one for each mel band; {remedy}"
         )
-    return torch.from_numpy(values.reshape(n_mels).astype(np.float32))
+    return torch.from_numpy(np.frombuffer(data, dtype, n_mels, start).astype(np.float32))
+
+
+def _npy_header(data: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Return the shape, the type and the place of the first value."""
+    stream = BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError("unknown version")
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    shape, _, dtype = read(stream)
+    return shape, dtype, stream.tell()
 
 
 def some_of(names: Collection[str]) -> str:

@@ -9,10 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from files.documents import read_document
 from files.errors import ParameterError
 from synth.flow_sizes import FlowSizes
 from synth.unagan_sizes import UnaganSizes
 
+SHOWN = 60  # letters of a value in a message
 Sizes = FlowSizes | UnaganSizes
 
 
@@ -38,25 +40,9 @@ def read_sizes(name: str, known: Mapping[str, Sizes]) -> Sizes:
             f"size {name!r} is not known; choose {' or '.join(known)}, or give a file NAME.json"
         )
     first = next(iter(known.values()))
-    return replace(first, **_checked(path, _read_json(path), asdict(first)))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be read ({error.strerror}); give a JSON file with sizes"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ParameterError(
-            f"{path}: is not JSON ({error}); write the sizes as a JSON object"
-        ) from error
-    if not isinstance(values, dict):
-        raise ParameterError(
-            f"{path}: holds a {type(values).__name__}; write the sizes as a JSON object"
-        )
-    return values
+    remedy = "write the sizes as a JSON object"
+    values = read_document(path, dict[str, Any], error=ParameterError, remedy=remedy)
+    return replace(first, **_checked(path, values, asdict(first)))
 
 
 def _checked(path: Path, values: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
@@ -69,5 +55,5 @@ def _checked(path: Path, values: dict[str, Any], known: dict[str, Any]) -> dict[
     for name, value in values.items():
         if type(value) is not type(known[name]):
             kind = "true or false" if type(known[name]) is bool else "an integer"
-            raise ParameterError(f"{path}: {name}={json.dumps(value)} must be {kind}")
+            raise ParameterError(f"{path}: {name}={json.dumps(value)[:SHOWN]} must be {kind}")
     return values

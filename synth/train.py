@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from files.atomic import cannot_write
 from files.errors import ParameterError
 from files.progress import Progress
+from files.ranges import check_integer, shown
 from synth.dataset import AudioDataset, AudioFile, open_dataset
 from synth.generator import Generator
-from synth.mel import PRESETS, MelSettings
+from synth.mel import MOST_N_MELS, PRESETS, MelSettings
 from synth.segments import Segments, split_files
 from synth.vocoder import Vocoder
 from training.distributed import Distributed
@@ -41,10 +42,12 @@ class AudioTrainingOptions(TrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mel not in PRESETS:
+        if not isinstance(self.mel, str) or self.mel not in PRESETS:
             raise ParameterError(
-                f"mel={self.mel!r} is not known; choose one of {', '.join(PRESETS)}"
+                f"mel={shown(self.mel)} is not known; choose one of {', '.join(PRESETS)}"
             )
+        if self.n_mels is not None:
+            check_integer("n_mels", self.n_mels, 1, MOST_N_MELS)
 
     def mel_settings(self) -> MelSettings:
         preset = PRESETS[self.mel]
@@ -115,14 +118,9 @@ class AudioTraining(Trainable):
             check_gradient(nn.utils.clip_grad_norm_(module.parameters(), clip), name)
         optimiser.step()
 
-    def state(self) -> dict[str, Any]:
-        optimisers = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
-        return {**super().state(), "optimisers": optimisers}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(state)
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+    def optimiser_parts(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimisers under their names among the parts."""
+        return {f"{name} optimiser": optimiser for name, optimiser in self.optimisers.items()}
 
     def save(self, ema: nn.Module, folder: Path, summary: dict[str, Any]) -> None:
         assert isinstance(ema, Vocoder | Generator)

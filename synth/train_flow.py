@@ -118,7 +118,7 @@ class FlowTraining(AudioTraining):
             "flow": torch.optim.AdamW(parameters, rate, betas=BETAS, weight_decay=0.01)
         }
         self.rate = rate
-        self.parts = {"generator": self.model}
+        self.parts = {"generator": self.model, **self.optimiser_parts()}
         self.identity = {
             "kind": KIND,
             "architecture": self.architecture,

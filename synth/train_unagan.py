@@ -112,6 +112,7 @@ class UnaganTraining(AudioTraining):
             "generator": torch.optim.Adam(makers.parameters(), rate),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), rate),
         }
+        self.parts |= self.optimiser_parts()
         self.validation_statistics = self._statistics_of_validation()
         self.identity = {
             "kind": KIND,

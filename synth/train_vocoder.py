@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
+from files.ranges import check_integer
 from synth.architectures import ARCHITECTURES, check_architecture
 from synth.dataset import AudioDataset
 from synth.griffin_lim import griffin_lim
+from synth.limits import MOST_FRAMES
 from synth.losses import MultiResolutionSTFT, feature_matching
 from synth.mel import LogMel
 from synth.names import DEFAULT_VOCODER
@@ -23,6 +25,7 @@ from synth.train import AudioTraining, AudioTrainingOptions, AudioTrainingSummar
 from synth.vocoder import KIND, Vocoder
 from synth.weight_norm import add_weight_norm
 from training.distributed import Distributed
+from training.options import MOST_STEPS
 
 MIN_SEGMENT_FRAMES = 16
 N_EXCERPTS = 16  # for validation, each of
@@ -43,12 +46,10 @@ class VocoderOptions(AudioTrainingOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_architecture(self.architecture)
-        if self.segment_frames is not None and self.segment_frames < MIN_SEGMENT_FRAMES:
-            raise ParameterError(
-                f"segment_frames={self.segment_frames} must be at least {MIN_SEGMENT_FRAMES}"
-            )
-        if self.adversarial_from is not None and self.adversarial_from < 0:
-            raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
+        if self.segment_frames is not None:
+            check_integer("segment_frames", self.segment_frames, MIN_SEGMENT_FRAMES, MOST_FRAMES)
+        if self.adversarial_from is not None:
+            check_integer("adversarial_from", self.adversarial_from, 0, MOST_STEPS)
 
 
 def train_vocoder(
@@ -121,7 +122,11 @@ class VocoderTraining(AudioTraining):
             "vocoder": self._make_optimiser(self.model),
             "discriminators": self._make_optimiser(self.discriminators),
         }
-        self.parts = {"vocoder": self.model, "discriminators": self.discriminators}
+        self.parts = {
+            "vocoder": self.model,
+            "discriminators": self.discriminators,
+            **self.optimiser_parts(),
+        }
         self.identity = {
             "kind": KIND,
             "architecture": self.architecture,

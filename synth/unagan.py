@@ -15,10 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from files.errors import ParameterError
+from files.ranges import check_integer, check_integers
+from synth.limits import MOST_WIDTH
 
 SLOPE = 0.01  # of the leaky ReLUs
 FLAT_DILATIONS = (2, 4)  # of the non-hierarchical generator's two RC blocks
 MAX_FRAMES_PER_STEP = 64
+MOST_STAGES = 6  # 64 times
+MOST_Z_CHANNELS = 1024
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 
@@ -33,19 +37,14 @@ class UnaganConfig:
     upsamplings: tuple[int, ...] = (2, 2, 2, 2)  # a noise step per 16 frames; (): nonhierarchical
 
     def __post_init__(self) -> None:
-        for name in ("z_channels", "width", "groups"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ParameterError(f"{name}={value!r} must be a positive integer")
+        check_integer("z_channels", self.z_channels, 1, MOST_Z_CHANNELS)
+        check_integer("width", self.width, 1, MOST_WIDTH)
+        check_integer("groups", self.groups, 1, MOST_WIDTH)
+        check_integers("upsamplings", self.upsamplings, 2, MAX_FRAMES_PER_STEP, most=MOST_STAGES)
+        object.__setattr__(self, "upsamplings", tuple(self.upsamplings))  # JSON has lists
         if self.width % self.groups or self.width == self.groups:
             raise ParameterError(
                 f"width={self.width} must be a multiple of groups={self.groups}, and larger"
-            )
-        if not isinstance(self.upsamplings, tuple) or not all(
-            type(f) is int and f > 1 for f in self.upsamplings
-        ):
-            raise ParameterError(
-                f"upsamplings={self.upsamplings!r} must be a tuple of integers of at least 2"
             )
         if self.frames_per_step > MAX_FRAMES_PER_STEP:
             raise ParameterError(

@@ -8,19 +8,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synth.generator import Generator, check_request
+from files.ranges import check_integer, check_names
+from synth.generator import Generator, GeneratorDocument, check_request
 from synth.latent import LatentNoise
 from synth.mel import MelSettings
 from synth.unagan import UnaganConfig, build_unagan
 
+MOST_LATENT_ORDER = 16
 CHUNK_FRAMES = 1024  # of one pass, 12 s at 22.05 kHz / 256: about as long as training clips
 OVERLAP_FRAMES = 192  # of neighbouring chunks, for their GRUs to warm up before the crossfade
 FADE_FRAMES = 64  # of the crossfade, in the middle of the overlap
 BATCH_CHUNKS = 16  # twice as fast as one by one; half a gigabyte at width 512
 
 
+class UnaganDocument(GeneratorDocument, forbid_unknown_fields=True, kw_only=True):
+    """The config of a checkpoint."""
+
+    unagan: dict[str, Any]
+    latent_order: int
+
+
 class UnaganGenerator(Generator):
     """Maps random seeds to log-mel spectrograms, by way of a sequence of noise vectors."""
+
+    document = UnaganDocument
 
     def __init__(
         self,
@@ -31,6 +42,7 @@ class UnaganGenerator(Generator):
         training: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(mel, training)
+        check_integer("latent_order", latent_order, 0, MOST_LATENT_ORDER)
         self.architecture = "unagan" if config.upsamplings else "unagan-nonhierarchical"
         self.config = config
         self.network = build_unagan(mel.n_mels, config)
@@ -40,13 +52,13 @@ class UnaganGenerator(Generator):
         return {"unagan": asdict(self.config), "latent_order": self.latent.order}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        sizes = {**config["unagan"], "upsamplings": tuple(config["unagan"]["upsamplings"])}
+    def from_document(cls, document: UnaganDocument) -> Self:
+        check_names(document.unagan, asdict(UnaganConfig()))
         return cls(
-            UnaganConfig(**sizes),
-            MelSettings.from_dict(config["mel"]),
-            latent_order=config["latent_order"],
-            training=config["training"],
+            UnaganConfig(**document.unagan),
+            MelSettings.from_dict(document.mel),
+            latent_order=document.latent_order,
+            training=document.training,
         )
 
     @torch.no_grad()

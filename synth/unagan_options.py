@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from files.errors import ParameterError
+from files.ranges import check_flag, check_integer, shown
+from synth.limits import MOST_FRAMES, MOST_WIDTH
 from synth.mel_statistics import WINDOW_FRAMES
 from synth.train import AudioTrainingOptions
 from synth.unagan import UnaganConfig
-from synth.unagan_generator import UnaganGenerator
+from synth.unagan_generator import MOST_LATENT_ORDER, UnaganGenerator
 from synth.unagan_sizes import UnaganSizes
+from training.options import MOST_STEPS
 
 ARCHITECTURES = ("unagan", "unagan-nonhierarchical")
-MAX_LATENT_ORDER = 16
 SIZES = (
     "architecture",
     "cycle",
@@ -43,30 +45,27 @@ class UnaganOptions(AudioTrainingOptions):
         super().__post_init__()
         if self.architecture not in ARCHITECTURES:
             raise ParameterError(
-                f"architecture={self.architecture!r} is not known; choose"
+                f"architecture={shown(self.architecture)} is not known; choose"
                 f" {' or '.join(ARCHITECTURES)}"
             )
-        if self.clip_frames < WINDOW_FRAMES or self.clip_frames % 16:
-            raise ParameterError(
-                f"clip_frames={self.clip_frames} must be a multiple of 16, at least {WINDOW_FRAMES}"
-            )
-        if self.discriminator_width < 1 or self.discriminator_width % 16:
-            raise ParameterError(
-                f"discriminator_width={self.discriminator_width} must be a positive multiple of 16"
-            )
+        self._check_sizes()
         self.config()  # refuses a width that does not fit
         self._check_cycle()
+
+    def _check_sizes(self) -> None:
+        check_flag("cycle", self.cycle)
+        check_integer("clip_frames", self.clip_frames, WINDOW_FRAMES, MOST_FRAMES)
+        check_integer("discriminator_width", self.discriminator_width, 16, MOST_WIDTH)
+        check_integer("adversarial_from", self.adversarial_from, 0, MOST_STEPS)
+        check_integer("latent_order", self.latent_order, 0, MOST_LATENT_ORDER)
+        for name in ("clip_frames", "discriminator_width"):
+            if getattr(self, name) % 16:
+                raise ParameterError(f"{name}={getattr(self, name)} must be a multiple of 16")
 
     def _check_cycle(self) -> None:
         if (self.adversarial_from or self.latent_order) and not self.cycle:
             raise ParameterError(
                 "adversarial_from and latent_order need the cycle's encoder; set cycle to true"
-            )
-        if self.adversarial_from < 0:
-            raise ParameterError(f"adversarial_from={self.adversarial_from} must not be negative")
-        if not 0 <= self.latent_order <= MAX_LATENT_ORDER:
-            raise ParameterError(
-                f"latent_order={self.latent_order} must be 0 to {MAX_LATENT_ORDER}"
             )
 
     @staticmethod

@@ -6,14 +6,19 @@ from math import prod
 from torch import nn
 
 from files.errors import ParameterError
+from files.ranges import check_integers
 
+MOST_RATE = 1024
+MOST_STAGES = 8
 EDGE_KERNEL = 7  # of the first and the last convolution
 
 
 def check_upsampling(rates: Sequence[int], kernel_sizes: Sequence[int]) -> None:
     """Raise ParameterError unless rates are at least 2 and no kernel is shorter than its rate."""
-    if not rates or min(rates) < 2:
-        raise ParameterError(f"upsampling rates={rates} must be one or more integers of at least 2")
+    check_integers("upsampling rates", rates, 2, MOST_RATE, most=MOST_STAGES)
+    check_integers("upsampling kernel sizes", kernel_sizes, 1, 2 * MOST_RATE, most=MOST_STAGES)
+    if not rates:
+        raise ParameterError("upsampling rates must be one or more integers of at least 2")
     too_short = any(kernel < rate for rate, kernel in zip(rates, kernel_sizes, strict=False))
     if len(rates) != len(kernel_sizes) or too_short:
         raise ParameterError(

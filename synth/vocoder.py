@@ -2,25 +2,40 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from files.errors import ParameterError
+from files.ranges import check_names
 from synth.architectures import ARCHITECTURES, check_architecture
 from synth.inference import for_inference
 from synth.mel import MelSettings
 from synth.weight_norm import plain_state
-from training.checkpoint import load_checkpoint, rebuilding, save_checkpoint
+from training.checkpoint import load_weights, rebuild, save_checkpoint
+from training.checkpoint_config import read_config_as
 from training.precision import autocast, check_precision
 from training.stored_weights import encode_weights
 from training.threads import torch_threads
 
 KIND = "vocoder"
 CHUNK_FRAMES = 1024  # of output at a time, so that activations fit the cache
+
+
+class VocoderDocument(msgspec.Struct, forbid_unknown_fields=True):
+    """The config of a checkpoint."""
+
+    kind: str
+    version: int
+    architecture: str
+    sizes: dict[str, Any]
+    mel: dict[str, Any]
+    training: dict[str, Any]
 
 
 class Vocoder(nn.Module):
@@ -38,12 +53,8 @@ class Vocoder(nn.Module):
         super().__init__()
         check_architecture(architecture)
         chosen = ARCHITECTURES[architecture]
-        try:
-            self.config = replace(chosen.sizes.fit_hop(mel.hop_length), **(config or {}))
-        except TypeError as error:
-            raise ParameterError(
-                f"{architecture}: {error}; take the sizes of {', '.join(asdict(chosen.sizes))}"
-            ) from error
+        check_names(config or {}, asdict(chosen.sizes))
+        self.config = replace(chosen.sizes.fit_hop(mel.hop_length), **(config or {}))
         self.architecture = architecture
         self.mel = mel
         self.training_summary = training or {}
@@ -159,11 +170,11 @@ class Vocoder(nn.Module):
             If it is missing, damaged, of another kind or version, or its parts do not fit each
             other.
         """
-        values, tensors = load_checkpoint(folder, kind=KIND)
-        with rebuilding(folder):
-            mel = MelSettings.from_dict(values["mel"])
-            name = values["architecture"]
-            vocoder = cls(name, mel, config=values["sizes"], training=values["training"])
-            weights = {name: tensor.float() for name, tensor in tensors.items()}
-            vocoder.network.load_state_dict(weights)
-        return vocoder.eval()
+        document = read_config_as(VocoderDocument, Path(folder), kind=KIND)
+        tensors = {f"network.{name}": tensor for name, tensor in load_weights(folder).items()}
+        return rebuild(folder, partial(cls._from_document, document), tensors)
+
+    @classmethod
+    def _from_document(cls, document: VocoderDocument) -> Self:
+        mel = MelSettings.from_dict(document.mel)
+        return cls(document.architecture, mel, config=document.sizes, training=document.training)

@@ -18,13 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from files.errors import ParameterError
+from files.ranges import check_flag, check_integer
 from synth.istft import InverseSTFT, spread_of_bands
+from synth.limits import MOST_LAYERS, MOST_WIDTH
 from synth.mel import MelSettings
 from synth.refinement import MelRefinement
 from synth.vocoder_network import VocoderNetwork
 
 MAX_LOG_MAGNITUDE = math.log(1e2)  # as published: an exploding magnitude is clipped
+MOST_REFINEMENTS = 256
 KERNEL = 7  # frames, of every convolution
 
 
@@ -39,11 +41,11 @@ class VocosConfig:
     refinements: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("dim", "intermediate_dim", "n_layers"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name}={getattr(self, name)} must be at least 1")
-        if self.refinements < 0:
-            raise ParameterError(f"refinements={self.refinements} must not be negative")
+        check_integer("dim", self.dim, 1, MOST_WIDTH)
+        check_integer("intermediate_dim", self.intermediate_dim, 1, MOST_WIDTH)
+        check_integer("n_layers", self.n_layers, 1, MOST_LAYERS)
+        check_integer("refinements", self.refinements, 0, MOST_REFINEMENTS)
+        check_flag("prior", self.prior)
 
     def fit_hop(self, hop_length: int) -> Self:
         """Return the same sizes: an inverse STFT takes any hop length."""

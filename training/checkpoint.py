@@ -4,25 +4,33 @@ No file is read in a way that could run code.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from files.atomic import make_folder, replacing
 from files.errors import CheckpointError, DemiurgeError, ParameterError, system_reason
+from files.regular import is_missing, open_regular
 from files.system import LACK_OF_SPACE, advice_for
-from training.checkpoint_config import CONFIG, VERSION, read_config
+from training.blueprint import Blueprint
+from training.check_tensors import check_shapes, check_values
+from training.checkpoint_config import CONFIG, REMEDY, VERSION, read_config
 from training.stored_weights import decode_weights
+from training.tensor_file import load_tensors
 
 WEIGHTS = "model.safetensors"
 STATE = "training.pt"
+TRAIN_ANEW = "train anew with --force"
+MAX_HEADER = 1 << 24  # bytes; 150 are usual for a tensor
 SAVE_ERRORS = (OSError, RuntimeError, SafetensorError)  # raised by the libraries on a full disk
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def holds_model(folder: Path) -> bool:
@@ -77,14 +85,47 @@ def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], d
     """
     folder = Path(folder)
     config = read_config(folder, kind=kind)
+    return config, load_weights(folder)
+
+
+def load_weights(folder: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a checkpoint; raise CheckpointError if they are damaged."""
+    path = Path(folder) / WEIGHTS
+    with open_regular(path, error=CheckpointError, remedy=REMEDY) as file:
+        n_bytes = int.from_bytes(file.read(8), "little")  # of the names and shapes
+    if n_bytes > MAX_HEADER:
+        raise CheckpointError(f"{path}: damaged (its header is too long); {REMEDY}")
     try:
-        stored = load_file(folder / WEIGHTS)
+        stored = load_file(path)
     except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); {REMEDY}") from error
+    with rebuilding(path):
+        return decode_weights(stored)
+
+
+def rebuild(folder: str | Path, build: Callable[[], Model], tensors: dict[str, Tensor]) -> Model:
+    """Build a model and load its weights, ready to use.
+
+    Memory is taken for it only if the weights fit it.
+
+    Raises
+    ------
+    CheckpointError
+        If its config or its weights break a rule, or they do not fit each other.
+    """
+    with rebuilding(folder), Blueprint():
+        expected = build().state_dict()
+    try:
+        check_shapes(tensors, expected)
+    except ParameterError as error:
         raise CheckpointError(
-            f"{folder / WEIGHTS}: damaged ({error}); train the model again or restore a copy"
+            f"{folder}: its config and weights do not fit ({error}); {REMEDY}"
         ) from error
-    with rebuilding(folder / WEIGHTS):
-        return config, decode_weights(stored)
+    with rebuilding(folder):
+        check_values(tensors)
+        model = build()
+    model.load_state_dict(tensors)
+    return model.eval()
 
 
 @contextmanager
@@ -93,12 +134,7 @@ def rebuilding(folder: str | Path) -> Iterator[None]:
     try:
         yield
     except DemiurgeError as error:
-        raise CheckpointError(f"{folder}: {error}") from error
-    except (KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())  # torch's message has many lines
-        raise CheckpointError(
-            f"{folder}: its config and weights do not fit ({reason}); train the model again"
-        ) from error
+        raise CheckpointError(f"{folder}: {error}; {REMEDY}") from error
 
 
 def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
@@ -128,7 +164,7 @@ def _explaining(folder: Path) -> Iterator[None]:
         raise ParameterError(f"{folder}: cannot be saved ({reason}); {remedy}") from error
 
 
-def load_training_state(folder: str | Path) -> dict[str, Any]:
+def load_training_state(folder: str | Path) -> Any:
     """Read what `save_training_state` wrote. Code in the file is refused, never run.
 
     Raises
@@ -137,11 +173,6 @@ def load_training_state(folder: str | Path) -> dict[str, Any]:
         If the file is missing, damaged or something else.
     """
     path = Path(folder) / STATE
-    if not path.is_file():
+    if is_missing(path):
         raise CheckpointError(f"{folder}: nothing to resume (no {STATE}); train without --resume")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling and zip errors of many kinds
-        raise CheckpointError(
-            f"{path}: damaged ({str(error).splitlines()[0]}); start again with --force"
-        ) from error
+    return load_tensors(path, remedy=TRAIN_ANEW)

@@ -1,17 +1,36 @@
 """Read the config.json of a checkpoint, without torch."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+
+from files.documents import parse_document
 from files.errors import CheckpointError
+from files.regular import is_missing, read_regular
 
 VERSION = 1
 CONFIG = "config.json"
+MAX_BYTES = 1 << 26  # it lists the files of the training data
+REMEDY = "train the model again or restore a copy"
+
+T = TypeVar("T")
+
+
+class Head(msgspec.Struct):
+    """What all checkpoints begin with."""
+
+    kind: str
+    version: int
 
 
 def read_config(folder: Path, *, kind: str) -> dict[str, Any]:
-    """Read the config of a model of the given kind.
+    """Read the config of a model of the given kind; raises as `read_config_as`."""
+    return read_config_as(dict[str, Any], folder, kind=kind)
+
+
+def read_config_as(schema: type[T], folder: Path, *, kind: str) -> T:
+    """Read the config of a model of the given kind as a value of the type `schema`.
 
     Raises
     ------
@@ -19,23 +38,18 @@ def read_config(folder: Path, *, kind: str) -> dict[str, Any]:
         If it is missing, damaged, of another kind, or of a newer version.
     """
     path = folder / CONFIG
-    if not path.is_file():
+    if is_missing(path):
         raise CheckpointError(
             f"{folder}: no model here (no {CONFIG}); train one, or check the name"
         )
-    try:
-        config = json.loads(path.read_text())
-        found_kind = config["kind"]
-        version = config["version"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    data = read_regular(path, error=CheckpointError, remedy=REMEDY, max_bytes=MAX_BYTES)
+    where = f"{path}: damaged"
+    head = parse_document(data, Head, where=where, error=CheckpointError, remedy=REMEDY)
+    if head.version > VERSION:
         raise CheckpointError(
-            f"{path}: damaged ({error!r}); train the model again or restore a copy"
-        ) from error
-    if not isinstance(version, int) or version > VERSION:
-        raise CheckpointError(
-            f"{folder} is of version {version}, this Demiurge knows versions up to {VERSION};"
+            f"{folder} is of version {head.version}, this Demiurge knows versions up to {VERSION};"
             " update Demiurge"
         )
-    if found_kind != kind:
-        raise CheckpointError(f"{folder} holds a {found_kind}, not a {kind}; give another model")
-    return config
+    if head.kind != kind:
+        raise CheckpointError(f"{folder} holds a {head.kind}, not a {kind}; give another model")
+    return parse_document(data, schema, where=where, error=CheckpointError, remedy=REMEDY)

@@ -16,6 +16,7 @@ from files.progress import Progress, no_progress
 from training.distributed import Distributed
 from training.ema import update_ema
 from training.interrupt import Interrupt
+from training.lock import training_lock
 from training.options import TrainingOptions
 from training.prefetch import prefetched
 from training.report import Report
@@ -71,8 +72,16 @@ class TrainingLoop:
         TrainingError
             If a loss is not finite.
         ParameterError, CheckpointError
-            If there is nothing to resume, or it was trained with other options or data.
+            If there is nothing to resume, it was trained with other options or data, or another
+            process trains it.
         """
+        with self._locked():
+            return self._run(resume=resume, wandb=wandb)
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return training_lock(self.folder) if self.distributed.is_main else nullcontext()
+
+    def _run(self, *, resume: bool, wandb: bool) -> TrainingSummary:
         if resume:
             self.at = self.state_file.load(self.ema)
         else:

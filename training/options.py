@@ -1,22 +1,26 @@
 """Options common to all training: length, validation, device."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from files.errors import ParameterError
+from files.ranges import check_flag, check_integer, check_number
 from training.precision import check_precision
 
 MAX_STEPS = 1_000_000  # if no option limits the training
-INTEGERS = (
-    "steps",
-    "epochs",
-    "patience",
-    "validate_steps",
-    "batch_size",
-    "log_steps",
-    "threads",
-)
+MOST_STEPS = 10**9  # that an option may ask for
+MOST_BATCH = 1 << 16
+MOST_SEED = (1 << 64) - 1
+MOST_NUMBER = 1e30  # minutes, seconds, rates
+INTEGERS = {  # the most of each
+    "steps": MOST_STEPS,
+    "epochs": MOST_STEPS,
+    "patience": MOST_STEPS,
+    "validate_steps": MOST_STEPS,
+    "batch_size": MOST_BATCH,
+    "log_steps": MOST_STEPS,
+    "threads": MOST_BATCH,
+}
 SESSION = {  # what may differ from one run to the next
     "steps",
     "epochs",
@@ -59,14 +63,16 @@ class TrainingOptions:
     log_steps: int = 50  # between two lines of the log
 
     def __post_init__(self) -> None:
-        for name in INTEGERS:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ParameterError(f"{name}={value} must be at least 1")
+        for name, most in INTEGERS.items():
+            if (value := getattr(self, name)) is not None:
+                check_integer(name, value, 1, most)
         for name in POSITIVE_NUMBERS:
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ParameterError(f"{name}={value} must be a positive number")
+            if (value := getattr(self, name)) is not None:
+                check_number(name, value, 0, MOST_NUMBER)
+                if not value:
+                    raise ParameterError(f"{name}={value} must be more than 0")
+        check_flag("validate_epochs", self.validate_epochs)
+        check_integer("random_seed", self.random_seed, 0, MOST_SEED)
         check_precision(self.precision)
 
     @property

@@ -3,13 +3,14 @@
 import torch
 
 from files.errors import ParameterError
+from files.ranges import shown
 from training.names import PRECISIONS
 
 
 def check_precision(precision: str) -> None:
     """Raise ParameterError for an unknown precision."""
     if precision not in PRECISIONS:
-        raise ParameterError(f"precision={precision!r} must be {' or '.join(PRECISIONS)}")
+        raise ParameterError(f"precision={shown(precision)} must be {' or '.join(PRECISIONS)}")
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

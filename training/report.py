@@ -38,13 +38,12 @@ class Report:
         means = {f"train/{name}": total / self._n_steps for name, total in self._sums.items()}
         self._sums = {}
         self._n_steps = 0
-        rate = at.step / at.seconds if at.seconds else 0.0
         return {
             "step": at.step,
             "epoch": at.epoch + 1,
             **means,
             "seconds": at.seconds,
-            "steps_per_second": rate,
+            "steps_per_second": at.steps_per_second,
             "wait_share": at.wait_share,
         }
 
@@ -76,7 +75,7 @@ class Report:
             parts.append(f"epoch {at.epoch + 1} of {options.epochs}")
         if not at.step:
             return [*parts, "first step"]
-        return [*parts, f"step {at.step} ({60 * at.step / at.seconds:.3g}/min)"]
+        return [*parts, f"step {at.step} ({60 * at.steps_per_second:.3g}/min)"]
 
     def _losses(self, at: TrainingPosition) -> list[str]:
         parts = []

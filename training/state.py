@@ -1,19 +1,21 @@
 """The saved state of a training, and the checks before resuming it."""
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from files.errors import CheckpointError, ParameterError
-from training.checkpoint import STATE, load_training_state, save_training_state
+from training.check_tensors import check_shapes, check_values
+from training.checkpoint import STATE, TRAIN_ANEW, save_training_state
 from training.options import TrainingOptions
-from training.trainable import Trainable
+from training.saved_state import VERSION, SavedState, load_state
+from training.trainable import Trainable, naming
 from training.training_position import TrainingPosition
 
-VERSION = 2  # states of 0.1.0 have no version number
-KEYS = {"version", "options", "starts_trained", "identity", "files", "position", "ema", "trainable"}
 MAX_NAMES = 2  # of changed files that a message lists
 
 
@@ -48,27 +50,40 @@ class StateFile:
         Raises
         ------
         CheckpointError, ParameterError
-            If it is missing, or belongs to another training.
+            If it is missing, damaged, or belongs to another training.
         """
         state = load_state(self.folder)
+        state.check_options(type(self.options), self.folder)
         self._check_same(state)
-        try:
-            self.trainable.load_state(state["trainable"])
-            ema.load_state_dict(state["ema"])
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{self.folder / STATE}: does not fit the model ({str(error).splitlines()[0]});"
-                " resume with the model that training started from (--from), or --force a new start"
-            ) from error
-        position = state["position"]
-        names = [field.name for field in fields(TrainingPosition)]
-        return TrainingPosition(**{name: position[name] for name in names})
+        with self._explaining(
+            "does not fit the model", "give the one it started from (--from), or "
+        ):
+            with naming("ema"):
+                check_shapes(state.ema, ema.state_dict())
+            self.trainable.check_fits(state.trainable)
+        with self._explaining("damaged"):
+            with naming("ema"):
+                check_values(state.ema)
+            self.trainable.check_state(state.trainable, state.position.step)
+            self.trainable.load_state(state.trainable)
+        ema.load_state_dict(state.ema)
+        return state.position
 
-    def _check_same(self, state: dict[str, Any]) -> None:
+    @contextmanager
+    def _explaining(self, fault: str, remedy: str = "") -> Iterator[None]:
+        """Turn a ParameterError of a block into a CheckpointError about the file."""
+        try:
+            yield
+        except ParameterError as error:
+            raise CheckpointError(
+                f"{self.folder / STATE}: {fault} ({error}); {remedy}{TRAIN_ANEW}"
+            ) from error
+
+    def _check_same(self, state: SavedState) -> None:
         """Raise ParameterError if options or data differ; name all that do."""
-        before = state["identity"]
+        before = state.identity
         if before.get("kind") == self.identity.get("kind"):
-            changes = describe_changes(state["files"], self.trainable.files)
+            changes = describe_changes(state.files, self.trainable.files)
             if changes:
                 raise ParameterError(
                     f"{self.folder}: was trained on other files than these ({changes}); put those"
@@ -83,28 +98,9 @@ class StateFile:
                 f"{self.folder}: was trained with {', '.join(values)}; to resume, give the same, or"
                 " leave these options out"
             )
-
-
-def load_state(folder: Path) -> dict[str, Any]:
-    """Read what `StateFile.save` wrote.
-
-    Raises
-    ------
-    CheckpointError
-        If it is missing, or of another version.
-    """
-    state = load_training_state(folder)
-    path = folder / STATE
-    if not isinstance(state, dict) or "version" not in state:
-        raise CheckpointError(
-            f"{path}: of version 0.1.0, which cannot be resumed; start a new training with --force,"
-            f" or of a vocoder or generator another --from {folder}"
-        )
-    if state["version"] != VERSION or set(state) != KEYS:
-        raise CheckpointError(
-            f"{path}: of another version of Demiurge; update, or start anew with --force"
-        )
-    return state
+        with self._explaining("damaged"):
+            if unknown := before.keys() - self.identity.keys():
+                raise ParameterError(f"identity.{min(unknown)} is not known")
 
 
 def describe_changes(before: dict[str, list[int]], now: dict[str, list[int]]) -> str:

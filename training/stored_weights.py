@@ -12,7 +12,7 @@ So a value is off by at most half the scale, 1/254 of the largest in its row.
 import torch
 from torch import Tensor
 
-from files.errors import CheckpointError, ParameterError
+from files.errors import ParameterError
 
 INT8 = ".int8"
 SCALE = ".scale"
@@ -52,7 +52,7 @@ def decode_weights(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
     Raises
     ------
-    CheckpointError
+    ParameterError
         If a scale is missing or does not fit.
     """
     decoded = dict(stored)
@@ -65,17 +65,17 @@ def decode_weights(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _decode(name: str, rounded: Tensor, scale: Tensor | None) -> Tensor:
     if rounded.dtype != torch.int8 or rounded.ndim < 2:
-        raise CheckpointError(
+        raise ParameterError(
             f"{name}{INT8} is {rounded.dtype} of shape {tuple(rounded.shape)}, and must be int8 of"
-            " at least two axes; restore a copy"
+            " at least two axes"
         )
     if scale is None:
-        raise CheckpointError(f"{name}{SCALE} is missing; restore a copy")
+        raise ParameterError(f"{name}{SCALE} is missing")
     if scale.dtype != torch.float32 or scale.shape != rounded.shape[:1]:
-        raise CheckpointError(
+        raise ParameterError(
             f"{name}{SCALE} is {scale.dtype} of shape {tuple(scale.shape)}, and must be float32 of"
-            f" shape {tuple(rounded.shape[:1])}; restore a copy"
+            f" shape {tuple(rounded.shape[:1])}"
         )
     if not scale.isfinite().all() or (scale < 0).any():
-        raise CheckpointError(f"{name}{SCALE} must be finite and not negative; restore a copy")
+        raise ParameterError(f"{name}{SCALE} must be finite and not negative")
     return rounded * scale.view(-1, *[1] * (rounded.ndim - 1))

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from files.atomic import make_folder, writing_errors
 from files.errors import ParameterError, install_command
+from files.regular import check_regular, is_missing
 
 LOG = "log.jsonl"
 
@@ -38,6 +39,8 @@ class Tracker:
         folder = Path(folder)
         make_folder(folder)
         mode = "a" if resume else "w"
+        if not is_missing(folder / LOG):
+            check_regular(folder / LOG, error=ParameterError, remedy="remove it")
         with writing_errors(folder):
             self._file = open(folder / LOG, mode, encoding="utf-8")  # noqa: SIM115, for __exit__
         self._run: Any = None

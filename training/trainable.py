@@ -1,13 +1,17 @@
 """Base class of everything that the training loop trains."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
-from files.errors import TrainingError
+from files.errors import ParameterError, TrainingError
+from training.check_optimiser import check_optimiser, load_optimiser
+from training.check_tensors import check_shapes, check_values
 from training.training_position import TrainingPosition
 
 
@@ -80,9 +84,43 @@ class Trainable:
     def state(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self.parts.items()}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def check_state(self, state: Any, n_steps: int) -> None:
+        """Raise ParameterError unless `load_state` can take a state, of any types.
+
+        `n_steps` is the number of training steps so far.
+        """
         for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+            with naming(name):
+                if isinstance(part, nn.Module):
+                    check_values(state[name])
+                elif isinstance(part, Optimizer):
+                    check_optimiser(part, state[name], n_steps)
+
+    def check_fits(self, state: Any) -> None:
+        """Raise ParameterError unless a state has the parts of this training, of their shapes."""
+        if not isinstance(state, dict) or state.keys() != self.parts.keys():
+            raise ParameterError(f"its parts must be {', '.join(self.parts)}")
+        for name, part in self.parts.items():
+            if isinstance(part, nn.Module):
+                with naming(name):
+                    check_shapes(state[name], part.state_dict())
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Load what `state` returned; it has been checked but for parts of other kinds."""
+        for name, part in self.parts.items():
+            if isinstance(part, Optimizer):
+                load_optimiser(part, state[name])
+            else:
+                part.load_state_dict(state[name])
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Begin the message of a ParameterError of a block with the name of a part."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ParameterError(f"{part}: {error}") from error
 
 
 def check_gradient(norm: torch.Tensor, name: str) -> None:

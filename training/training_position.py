@@ -1,7 +1,15 @@
 """Progress of a training, and its summary."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from files.errors import ParameterError
+from files.ranges import check_integer, check_number, shown
+from training.options import MOST_STEPS
+
+MOST_SECONDS = 1e10
+MOST_LOSS = 1e30
 
 
 @dataclass
@@ -24,6 +32,50 @@ class TrainingPosition:
     @property
     def wait_share(self) -> float:
         return self.wait_seconds / self.seconds if self.seconds else 0.0
+
+    @property
+    def steps_per_second(self) -> float:
+        return self.step / self.seconds if self.seconds else 0.0
+
+    @classmethod
+    def from_saved(cls, values: Any) -> Self:
+        """Make a position of saved values; raise ParameterError if they cannot have been."""
+        names = [field.name for field in fields(cls)]
+        if not isinstance(values, dict) or values.keys() != set(names):
+            raise ParameterError(f"position must have {', '.join(names)}")
+        at = cls(**values)
+        at._check_counts()
+        at._check_seconds()
+        at._check_losses()
+        return at
+
+    def _check_counts(self) -> None:
+        check_integer("position.step", self.step, 0, MOST_STEPS)
+        check_integer("position.epoch", self.epoch, 0, self.step)
+        check_integer("position.batch", self.batch, 0, self.step - self.epoch)
+        check_integer("position.validated_step", self.validated_step, -1, self.step)
+        check_integer("position.best_step", self.best_step, -1, self.validated_step)
+        check_integer("position.best_epoch", self.best_epoch, -1, self.epoch)
+
+    def _check_seconds(self) -> None:
+        check_number("position.seconds", self.seconds, 0, MOST_SECONDS)
+        check_number("position.wait_seconds", self.wait_seconds, 0, self.seconds)
+        check_number("position.validated_seconds", self.validated_seconds, 0, self.seconds)
+
+    def _check_losses(self) -> None:
+        losses = self.validation_losses
+        if not isinstance(losses, list) or not isinstance(self.baselines, dict):
+            raise ParameterError("position.validation_losses must be a list, baselines by name")
+        for number, loss in enumerate(losses):
+            check_number(f"position.validation_losses[{number}]", loss, -MOST_LOSS, MOST_LOSS)
+        for name, value in self.baselines.items():
+            if not isinstance(name, str):
+                raise ParameterError(f"position.baselines has the name {shown(name)}")
+            check_number(f"position.baselines.{name}", value, -MOST_LOSS, MOST_LOSS)
+        best = self.best_loss
+        is_first = self.best_step < 0 and not losses and best == math.inf
+        if type(best) is not float or not (is_first or (self.best_step >= 0 and best in losses)):
+            raise ParameterError(f"position.best_loss={shown(best)} must be one of the losses")
 
 
 @dataclass(frozen=True)

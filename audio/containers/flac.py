@@ -113,6 +113,10 @@ def _part(file: BinaryIO, stream: _Stream) -> tuple[Part, str]:
         if n_samples > stream.total:
             found = f"its header states {stream.total} samples, but {n_samples} are there"
             return _with_total(stream, n_samples, stream.stop), f"{found}: all were read"
+    elif last is not None and last.first_sample + last.n_samples < stream.total:
+        raise truncated(
+            f"its header promises {stream.total} samples but it ends after {last.first_sample}"
+        )
     return whole, ""
 
 

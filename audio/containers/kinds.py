@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from pathlib import PurePath
 from shlex import quote
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from audio.containers.aiff import aiff_layout
 from audio.containers.au import au_layout
 from audio.containers.caf import caf_layout
 from audio.containers.flac import MAGIC as FLAC_MAGIC
 from audio.containers.flac import flac_layout
-from audio.containers.layout import Layout, read_at
+from audio.containers.layout import Layout, Rest, moved, read_at
 from audio.containers.mp3 import mp3_layout
 from audio.containers.ogg import ogg_layout
 from audio.containers.riff import wav_layout
@@ -85,15 +85,17 @@ def layout_of(file: BinaryIO, size: int, name: str) -> Layout:
         If it is of another kind, truncated or damaged. The message does not begin with its name.
     """
     head = read_at(file, 0, HEAD_BYTES)
-    walk = _walk_of(head)
-    if walk is None:
-        after = start_of_audio(file, size)
-        inner = read_at(file, after, HEAD_BYTES) if after else head
-        walk = flac_layout if inner.startswith(FLAC_MAGIC) else None
-        if walk is None:
-            _refuse_others(inner, name)
-            walk = mp3_layout
-    return walk(file, size)
+    if walk := _walk_of(head):
+        return walk(file, size)
+    after = start_of_audio(file, size)
+    inner = read_at(file, after, HEAD_BYTES) if after else head
+    if walk := _walk_of(inner):
+        rest = cast(BinaryIO, Rest(file, after))
+        return moved(walk(rest, size - after), after, size)
+    if inner.startswith(FLAC_MAGIC):
+        return flac_layout(file, size)
+    _refuse_others(inner, name)
+    return mp3_layout(file, size)
 
 
 def _walk_of(head: bytes) -> Walk | None:

@@ -1,7 +1,7 @@
 """Which bytes of a file are to be decoded, and what has to be said about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from files.errors import AudioError
@@ -62,6 +62,36 @@ class Layout:
 
 
 AS_IT_IS = Layout()
+
+
+class Rest:
+    """A file without its first bytes, for `read_at`."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file = file
+        self._start = start
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(self._start + offset) - self._start
+
+    def read(self, n_bytes: int) -> bytes:
+        return self._file.read(n_bytes)
+
+
+def moved(layout: Layout, start: int, size: int) -> Layout:
+    """Return the layout of a file of `size` bytes, given that of its `Rest` from `start` on."""
+    whole = Part((Span(0, size - start),))
+    parts = tuple(
+        replace(part, pieces=tuple(_moved(piece, start) for piece in part.pieces))
+        for part in layout.parts or (whole,)
+    )
+    return replace(layout, parts=parts)
+
+
+def _moved(piece: Piece, start: int) -> Piece:
+    if isinstance(piece, bytes):
+        return piece
+    return Span(piece.start + start, piece.stop + start)
 
 
 def truncated(what: str) -> AudioError:

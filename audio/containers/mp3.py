@@ -25,7 +25,7 @@ MAX_RUNS = 10_000  # of frames that are not interrupted
 MAX_GAP = 16 << 20  # bytes that are no frames between frames
 MAX_LEAD = 1 << 17  # bytes that are no frames at the start
 VBRI_AT = 36
-ZEROS_READ = 1 << 20
+ZEROS = bytes(1 << 20)
 NO_FRAMES = (
     "not readable as audio (its kind is not known); re-export the file as WAV or FLAC, or remove it"
 )
@@ -228,8 +228,8 @@ def _skip(found: _Found, frames: Frames, at: int, kind: Format | None) -> int:
 
 def _is_zero(frames: Frames, at: int) -> bool:
     while at < frames.stop:
-        data = frames.read(at, ZEROS_READ)
-        if data.strip(b"\0"):
+        data = frames.read(at, len(ZEROS))
+        if not data or data != ZEROS[: len(data)]:
             return False
         at += len(data)
     return True

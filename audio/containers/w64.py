@@ -41,11 +41,9 @@ def w64_layout(file: BinaryIO, size: int) -> Layout:
 
 
 def _layout(file: BinaryIO, at: int, stated: int, size: int, block: int) -> Layout:
-    if 0 < stated < HEAD_BYTES:
-        raise damaged(f"the size of its samples, {stated}, is less than that of their head")
     rest = size - at - HEAD_BYTES
-    promised = stated - HEAD_BYTES
-    if is_placeholder(max(promised, 0)) and not 0 < promised <= rest:
+    promised = max(stated - HEAD_BYTES, 0)  # less than the head is a placeholder
+    if is_placeholder(promised) and not 0 < promised <= rest:
         n_bytes = rest - rest % block
         stop = at + HEAD_BYTES + n_bytes
         sizes = {16: struct.pack("<Q", stop), at + 16: struct.pack("<Q", n_bytes + HEAD_BYTES)}

@@ -74,7 +74,8 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
 def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
     """Return the facts as rows of a table for people."""
     settings = opened.settings
-    there = "" if opened.root.is_dir() else " (does not exist; name its new place with --root)"
+    is_there = os.path.isdir(opened.root)
+    there = "" if is_there else " (does not exist; name its new place with --root)"
     lengths = opened.units.n_samples
     longest = f" of {lengths.min()} to {lengths.max()} samples" if len(lengths) else ""
     problems = f"{len(facts['failed'])} failed, {len(facts['missing'])} not in the folder"
@@ -115,7 +116,8 @@ def tag_counts(database: Database) -> dict[str, int]:
 def tag(database: Path, pattern: str, tags: tuple[str, ...], remove: bool, as_json: bool) -> None:
     """Tag the sources of DB that match PATTERN.
 
-    The option --tag of other commands selects units by these tags.
+    A pattern is a path as DB has it, whatever letters it contains; in any other text *, ? and [abc]
+    stand for any characters. The option --tag of other commands selects units by these tags.
     """
     from db.tags import tag_sources
 

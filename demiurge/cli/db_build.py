@@ -47,12 +47,13 @@ class AskedSettings:
         ParameterError
             If the options do not fit together.
         """
+        from db.configure import settings_of_database
         from db.settings import FOR_CONTINUATIONS
 
         asked: dict[str, Any] = {
             name: value for name, value in asdict(self).items() if value is not None
         }
-        existing = existing_settings(database)
+        existing = settings_of_database(database)
         if existing and not asked:
             return None
         if self.descriptors is not None:
@@ -66,14 +67,6 @@ class AskedSettings:
                 f" {settings.units}"
             )
         return settings
-
-
-def existing_settings(database: Path) -> DescriptorSettings | None:
-    """Return the settings of a database, None if there is none yet."""
-    from db.database import Database
-    from db.manifest import FILE_NAME
-
-    return Database(database).settings if (database / FILE_NAME).exists() else None
 
 
 analysis_options = option_group(
@@ -165,8 +158,9 @@ def build(
     with their spectrum, harmony and level. A mosaic of a voice or a texture needs --units frame.
 
     New files are added, changed ones analysed again, renamed ones recognised, and unchanged ones
-    skipped. Unreadable files are reported, and the rest is kept. The command can be interrupted at
-    any time; run it again to continue.
+    skipped. Unreadable files are reported, and tried again by the next build; the rest is kept.
+    Left out is what Demiurge rendered. The command can be interrupted at any time; run it again to
+    continue.
     """
     from db.build import build_database
 

@@ -30,8 +30,8 @@ SHOWN = 20  # names printed for people; --json prints all
 def remove(database: Path, patterns: tuple[str, ...], as_json: bool) -> None:
     """Take the sources that match a PATTERN out of DB. Audio files are not touched.
 
-    A pattern is a path as DB has it; *, ? and [abc] stand for any characters. The next build of the
-    folder adds what is still there.
+    A pattern is a path as DB has it, whatever letters it contains; in any other text *, ? and [abc]
+    stand for any characters. The next build of the folder adds what is still there.
     """
     from db.maintain import remove_sources
 
@@ -80,13 +80,14 @@ def compact(database: Path, as_json: bool) -> None:
 @click.option(
     "--repair",
     is_flag=True,
-    help="Remove sources whose rows are damaged; the next build analyses them again.",
+    help="Remove what is damaged; the next build analyses it again.",
 )
 @json_option
 def verify(database: Path, root: Path | None, rows_only: bool, repair: bool, as_json: bool) -> None:
     """Check the rows of DB and the audio files for damage.
 
-    Each row has a checksum, and each audio file a hash.
+    Each row has a checksum, and each audio file a hash. --repair also keeps what can be read of a
+    damaged manifest.
     """
     from db.verify import verify as verify_database
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from synth.train_vocoder import VocoderOptions
     from synth.unagan_options import UnaganOptions
     from synth.vocoder import Vocoder
+    from training.options import TrainingOptions
 
     Train = Callable[..., AudioTrainingSummary]
 
@@ -140,6 +141,21 @@ def training_of(
     return train_unagan, UnaganOptions(**{**values, **sizes, "architecture": architecture})
 
 
+def options_type(kind: str, architecture: object) -> type[TrainingOptions]:
+    """Return the class of the options of a training."""
+    if kind == "vocoder":
+        from synth.train_vocoder import VocoderOptions
+
+        return VocoderOptions
+    if architecture == "flow":
+        from synth.flow_options import FlowOptions
+
+        return FlowOptions
+    from synth.unagan_options import UnaganOptions
+
+    return UnaganOptions
+
+
 def prepare(
     audio_dir: Path, model_dir: Path, asked: AskedTraining, *, kind: str, force: bool
 ) -> tuple[dict[str, Any], Path | None]:
@@ -158,7 +174,7 @@ def prepare(
     """
     from training.checkpoint import holds_model
     from training.distributed import Distributed
-    from training.state import load_state
+    from training.saved_state import load_state
 
     if holds_model(audio_dir):
         raise ParameterError(
@@ -170,14 +186,16 @@ def prepare(
     if not asked.resume:
         return {}, asked.start
     state = load_state(model_dir)
-    identity = state["identity"]
+    identity = state.identity
     if identity.get("kind") != kind:
         raise CheckpointError(
             f"{model_dir} holds the training of a {identity.get('kind')}, not of a {kind}; resume"
             " another model"
         )
-    start = model_dir if state["starts_trained"] else None
-    saved = {**state["options"], "architecture": identity.get("architecture")}
+    architecture = identity.get("architecture")
+    state.check_options(options_type(kind, architecture), model_dir)
+    start = model_dir if state.starts_trained else None
+    saved = {**state.options, "architecture": architecture}
     return saved, asked.start or start
 
 

@@ -10,9 +10,8 @@ What is there already, made by the same method with the same settings, is not ma
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xxhash
@@ -25,6 +24,8 @@ from demiurge.evaluate.heard import VERSION, SeedProfile, measure
 from demiurge.evaluate.runs import Run
 from demiurge.evaluate.seeds import Seed, write_flac
 from files.atomic import make_folder, replacing, write_text
+from files.documents import read_document
+from files.errors import ParameterError
 from files.hashing import hash_file
 from synth.audio_distance import Embedding
 
@@ -41,6 +42,16 @@ class MeasuredContinuation:
     measures: dict[str, float]
     windows: np.ndarray
     seed_windows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept about a continuation: a hash of its settings, its runs, and its measures."""
+
+    key: str
+    runs: tuple[Run, ...]
+    version: int = 0  # of the measures; 0 before there are any
+    measures: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,12 +73,12 @@ class ContinuationFolder:
         key = self._key(method, seed)
         kept = self._read(path, key)
         if kept and path.exists() and not self.again:
-            return _parse_runs(kept["runs"])
+            return kept.runs
         made = method.continue_seed(seed.path, self.seconds, _seed_number(seed, self.random_seed))
         make_folder(path.parent)
         path.with_suffix(".npy").unlink(missing_ok=True)
         write_flac(path, made.audio, made.sample_rate)
-        _write(path, {"key": key, "runs": [asdict(run) for run in made.runs]})
+        _write(path, Kept(key, made.runs))
         return made.runs
 
     def measure(self, method: Method, seed: Seed, profile: SeedProfile) -> MeasuredContinuation:
@@ -76,28 +87,29 @@ class ContinuationFolder:
         key = self._key(method, seed)
         kept = self._read(path, key)
         assert kept
-        runs = _parse_runs(kept["runs"])
         windows_file = path.with_suffix(".npy")
-        if kept.get("version") == VERSION and windows_file.exists():
-            values = {name: math.nan if v is None else v for name, v in kept["measures"].items()}
-            windows = np.load(windows_file)
-            return MeasuredContinuation(seed, path, runs, values, windows, profile.windows)
+        windows = _load_windows(windows_file)
+        if kept.version == VERSION and windows is not None:
+            values = {name: math.nan if v is None else v for name, v in kept.measures.items()}
+            return MeasuredContinuation(seed, path, kept.runs, values, windows, profile.windows)
         audio = read_for_measures(path)
         windows = self.embedding.embed(audio, MEASURED_RATE)
         with replacing(windows_file) as temporary:
             np.save(temporary, windows)
-        values = measure(audio, windows, runs, profile)
-        _write(path, {**kept, "version": VERSION, "measures": without_nan(values)})
-        return MeasuredContinuation(seed, path, runs, values, windows, profile.windows)
+        values = measure(audio, windows, kept.runs, profile)
+        _write(path, replace(kept, version=VERSION, measures=without_nan(values)))
+        return MeasuredContinuation(seed, path, kept.runs, values, windows, profile.windows)
 
     def profile(self, seed: Seed) -> SeedProfile:
         """Return the seed's profile; its embeddings are kept beside it."""
         audio = read_for_measures(seed.path)
         windows_file = seed.path.with_suffix(".npy")
-        if not windows_file.exists():
+        windows = _load_windows(windows_file)
+        if windows is None:
+            windows = self.embedding.embed(audio, MEASURED_RATE)
             with replacing(windows_file) as temporary:
-                np.save(temporary, self.embedding.embed(audio, MEASURED_RATE))
-        return SeedProfile(audio, MEASURED_RATE, np.load(windows_file))
+                np.save(temporary, windows)
+        return SeedProfile(audio, MEASURED_RATE, windows)
 
     def _path(self, method: Method, seed: Seed) -> Path:
         return self.folder / folder_name(method.name) / f"{seed.name}.flac"
@@ -114,13 +126,14 @@ class ContinuationFolder:
         }
         return xxhash.xxh3_128(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
-    def _read(self, path: Path, key: str) -> dict[str, Any] | None:
-        """Return what is kept about a continuation, None if it is of other settings."""
+    def _read(self, path: Path, key: str) -> Kept | None:
+        """Return what is kept about a continuation; None if it is damaged or of other settings."""
+        record = path.with_suffix(".json")
         try:
-            kept = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            kept = read_document(record, Kept, error=ParameterError, remedy="remove it")
+        except ParameterError:
             return None
-        return kept if isinstance(kept, dict) and kept.get("key") == key else None
+        return kept if kept.key == key else None
 
 
 def read_for_measures(path: Path) -> np.ndarray:
@@ -144,9 +157,14 @@ def _seed_number(seed: Seed, random_seed: int) -> int:
     return xxhash.xxh32(f"{random_seed} {seed.name}".encode()).intdigest()
 
 
-def _parse_runs(documents: list[dict[str, Any]]) -> tuple[Run, ...]:
-    return tuple(Run(**document) for document in documents)
+def _load_windows(path: Path) -> np.ndarray | None:
+    """Return embeddings (n, d) that were kept; None if they are missing or damaged."""
+    try:
+        windows = np.load(path, mmap_mode="r")  # refuses shapes that the file does not have
+    except (OSError, ValueError, EOFError):
+        return None
+    return np.array(windows) if windows.ndim == 2 and windows.dtype.kind == "f" else None
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
-    write_text(path.with_suffix(".json"), json.dumps(document, allow_nan=False) + "\n")
+def _write(path: Path, kept: Kept) -> None:
+    write_text(path.with_suffix(".json"), json.dumps(asdict(kept), allow_nan=False) + "\n")

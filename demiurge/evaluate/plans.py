@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.database import Database
-from playback.plan import MAX_CHANNELS, Plan
+from playback.plan import Plan
+from playback.plan_document import MAX_CHANNELS
 from playback.steps import NO_UNIT, Step
 
 

@@ -11,7 +11,8 @@ from db.database import Database
 from demiurge.plans.placing import Placement
 from demiurge.plans.settings import PlanSettings
 from files.errors import DatabaseError
-from playback.plan import MAX_CHANNELS, Plan, Step
+from playback.plan import Plan, Step
+from playback.plan_document import MAX_CHANNELS
 from playback.steps import NO_UNIT
 from playback.targets import Targets
 from query.explain import Explanation

@@ -3,6 +3,7 @@
 Pages refer to plans only by their id, a hash of the path.
 """
 
+import os
 import re
 import threading
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from demiurge.web.names import file_stem
 from files.atomic import writing_errors
 from files.errors import PlanError
 from files.names import printable
+from files.temporary import temporary_folder
 from playback.plan import Plan
 
 SUFFIX = ".plan.json"
@@ -132,26 +134,30 @@ class Plans:
         return self._write(plan, file_stem(name), 2)
 
     def _write(self, plan: Plan, name: str, number: int) -> PlanFile:
-        path = self._create(name, number)
-        try:
-            plan.save(path)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return self.add(path, kind="saved")
-
-    def _create(self, name: str, number: int) -> Path:
-        """Create an empty file with the first free number, which reserves the name."""
+        """Write a plan to a new file with the first free number from `number` on."""
         with writing_errors(self.folder, "free some space, or choose another folder with --folder"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            while True:
-                suffix = f"-{number}" if number > 1 else ""
-                path = self.folder / f"{name}{suffix}{SUFFIX}"
-                try:
-                    path.open("x").close()
-                    return path
-                except FileExistsError:
-                    number += 1
+            with temporary_folder(self.folder) as place:
+                plan.save(place / "plan.json")
+                while True:
+                    suffix = f"-{number}" if number > 1 else ""
+                    path = self.folder / f"{name}{suffix}{SUFFIX}"
+                    try:
+                        _move_to_new(place / "plan.json", path)
+                        return self.add(path, kind="saved")
+                    except FileExistsError:
+                        number += 1
+
+
+def _move_to_new(file: Path, path: Path) -> None:
+    """Give a file another name; raise `FileExistsError` if there is one of that name."""
+    try:
+        os.link(file, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: the name is taken first
+        path.open("x").close()
+        file.replace(path)
 
 
 def stem_of(path: Path) -> str:

@@ -1,12 +1,15 @@
 """A run of many cases: healthy files, cases, failures, and the summary."""
 
 import gc
+import itertools
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +19,7 @@ import click
 from scripts.fuzz.cases import Case, find_donors, kind_of, lay_out, make_case
 from scripts.fuzz.edits import apply_edits
 from scripts.fuzz.failures import KINDS, Failure, find_failure, find_leftover
+from scripts.fuzz.found import keep_case, load_found
 from scripts.fuzz.healthy import make_healthy
 from scripts.fuzz.lengths import decoders, find_cut
 from scripts.fuzz.sandbox import Limits, Outcome, limit_files, run_forked
@@ -37,6 +41,7 @@ class Campaign:
         self.folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=parent))
         self.healthy = self.folder / "healthy"
         self.failures: dict[tuple[str, str], list[int]] = {}
+        self.n_compared = 0  # audio files, with those of independent decoders
         self.done: Counter[str] = Counter()
         self.slowest = (0.0, -1)
         self.largest = (0, -1)
@@ -68,24 +73,25 @@ class Campaign:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, minutes: float | None, cases: int | None, kinds: tuple[str, ...]) -> bool:
-        """Run cases until time or number is used up; return whether one has failed."""
+        """Run cases until time or number is used up, or Ctrl-C; return whether one has failed."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         started = time.monotonic()
-        number = 0
-        while True:
-            elapsed = time.monotonic() - started
-            if minutes is not None and elapsed > minutes * 60:
-                break
-            if cases is not None and self.done.total() >= cases:
-                break
-            if kind_of(number) in kinds:
-                self.count(number)
-            number += 1
+        with suppress(KeyboardInterrupt):
+            for case in load_found():
+                if case.kind in kinds:
+                    self.count(case)
+            for number in itertools.count():
+                is_late = minutes is not None and time.monotonic() - started > minutes * 60
+                if is_late or (cases is not None and self.done.total() >= cases):
+                    break
+                if kind_of(number) in kinds:
+                    self.count(make_case(self.random_seed, number, self.healthy))
         self.summarise(time.monotonic() - started)
         return bool(self.failures)
 
-    def count(self, number: int) -> None:
+    def count(self, case: Case) -> None:
         """Run a case and count it; the first failure of its sort is shrunk and told."""
-        case = make_case(self.random_seed, number, self.healthy)
+        number = case.number
         failure, outcome = self.try_case(case)
         self.done[case.kind] += 1
         self.slowest = max(self.slowest, (outcome.seconds, number))
@@ -125,7 +131,9 @@ class Campaign:
         """Return a failure that only the files tell: audio cut short, or a file left behind."""
         if case.kind == "audio" and arguments[:2] == ["db", "build"]:
             target = folder / case.target
-            if cut := find_cut(target, folder / "my.db"):
+            cut = find_cut(target, folder / "my.db")
+            self.n_compared += cut is not None
+            if cut:
                 return Failure("cut short", target.suffix, cut)
         return find_leftover(folder)
 
@@ -147,10 +155,8 @@ class Campaign:
         """Print a failure with the command that repeats it, and save its files."""
         small = self.shrink(case, failure)
         chosen = ",".join(str(case.edits.index(edit)) for edit in small.edits)
-        repeat = (
-            f"python scripts/fuzz/run.py --random-seed {self.random_seed} --case {case.number}"
-            f" --edits {chosen}"
-        )
+        repeat = f"python scripts/fuzz/run.py --random-seed {self.random_seed} --case {case.number}"
+        repeat += f" --edits {chosen}" if chosen else ""
         command = " ".join(case.command)
         click.echo(f"\n{failure.kind}: {failure.where}\n  {case.target}: demiurge {command}")
         click.echo(f"  {repeat}\n  " + failure.text.replace("\n", "\n  "))
@@ -164,15 +170,16 @@ class Campaign:
         folder = self.saved / f"{failure.kind.replace(' ', '-')}-{case.number}"
         remove_tree(folder)
         folder.mkdir(parents=True)
-        target = self.folder / "case" / case.target
-        if target.is_file() and not target.is_symlink():
-            shutil.copy2(target, folder / target.name)
+        keep_case(case, self.folder / "case" / case.target, folder)
         text = f"{repeat}\ndemiurge {' '.join(case.command)}\n{failure.where}\n{failure.text}\n"
         (folder / "README.txt").write_text(text, errors="replace")
 
     def show_case(self, number: int, chosen: list[int] | None) -> bool:
         """Run one case, print all that it printed, and return whether it failed."""
-        case = make_case(self.random_seed, number, self.healthy)
+        if number < 0:
+            case = load_found()[-number - 1]
+        else:
+            case = make_case(self.random_seed, number, self.healthy)
         if chosen is not None:
             case = case.with_edits(tuple(case.edits[index] for index in chosen))
         failure, outcome = self.try_case(case)
@@ -198,9 +205,9 @@ class Campaign:
             click.echo(f"{len(numbers):6}  {kind}: {where} (case {numbers[0]})")
         for kind in KINDS[:-1]:
             click.echo(f"{totals[kind]:6}  {kind}")
-        compared = " and ".join(decoders())
-        said = f"compared with {compared}" if compared else "not compared: no ffmpeg, no sox"
-        click.echo(f"{totals[KINDS[-1]]:6}  cut short ({said})")
+        by = " and ".join(decoders()) or "nothing: no ffmpeg, no sox"
+        said = f"{self.n_compared} files compared with {by}"
+        click.echo(f"{totals[KINDS[-1]]:6}  {KINDS[-1]} ({said})")
         click.echo(f"slowest: {self.slowest[0]:.1f} s (case {self.slowest[1]})")
         click.echo(f"largest: {self.largest[0] >> 20} MB (case {self.largest[1]})")
 

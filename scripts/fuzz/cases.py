@@ -1,5 +1,6 @@
 """Cases: which file is edited, and which command reads it."""
 
+import re
 import shlex
 import shutil
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from random import Random
 from scripts.fuzz.recipes import RECIPES, Recipe
 
 MOST_EDITS = 8
+KEPT_PLACE = re.compile(rb"/[\w/-]+/fuzz-\w{8}/healthy")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Case:
         A number for each edit.
     command : tuple of str
         Arguments of `demiurge`, or "page" and a database. {healthy} is the folder of healthy files.
+    content : bytes, optional
+        Of a case that was kept: what the target holds in place of edits.
     """
 
     number: int
@@ -35,6 +39,7 @@ class Case:
     target: str
     edits: tuple[int, ...]
     command: tuple[str, ...]
+    content: bytes | None = None
 
     def arguments(self, healthy: Path) -> list[str]:
         """Return the command's arguments with the folder of healthy files."""
@@ -91,7 +96,16 @@ def lay_out(case: Case, healthy: Path, folder: Path) -> Path:
             shutil.copytree(healthy / origin, folder / name)
         else:
             shutil.copy2(healthy / origin, folder / name)
-    return folder / case.target
+    target = folder / case.target
+    if case.content is not None:
+        target.write_bytes(at_this_place(case.content, healthy))
+    return target
+
+
+def at_this_place(content: bytes, healthy: Path) -> bytes:
+    """Return a kept file in which the folder of its run, if it names it, is that of this one."""
+    here = str(healthy).encode()
+    return KEPT_PLACE.sub(lambda found: here if len(found[0]) == len(here) else found[0], content)
 
 
 def find_donors(case: Case, healthy: Path) -> list[Path]:

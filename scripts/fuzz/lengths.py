@@ -34,18 +34,20 @@ def decoders() -> list[str]:
     return [name for name in DECODERS if shutil.which(name)]
 
 
-def find_cut(path: Path, database: Path) -> str:
+def find_cut(path: Path, database: Path) -> str | None:
     """Describe what of a file a database lacks without a warning; empty if nothing is missing.
 
-    All installed decoders that read the file must find more.
+    One of the installed decoders finds more. None if nothing can be compared: the
+    file was refused, a warning was given, or no decoder reads it.
     """
     taken = read_taken(database)
     if taken is None or taken.warning:
-        return ""
+        return None
     lengths = {name: decoded_seconds(name, path) for name in decoders()}
     found = {name: seconds for name, seconds in lengths.items() if seconds}
-    least = min(found.values(), default=0.0)
-    if taken.seconds + TOLERANCE_SECONDS >= least * (1 - TOLERANCE_SHARE):
+    if not found:
+        return None
+    if taken.seconds + TOLERANCE_SECONDS >= max(found.values()) * (1 - TOLERANCE_SHARE):
         return ""
     shown = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found.items())
     return f"{path.name}: {taken.seconds:.2f} s were taken without a word; {shown}"

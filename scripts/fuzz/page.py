@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demiurge.web.app import create_app
+from demiurge.web.make.seeds import UploadLimits
 from demiurge.web.security import Security
 from demiurge.web.workspace import Workspace
 from files.errors import DemiurgeError
@@ -109,7 +110,10 @@ class Visit:
 
     def upload(self, path: Path) -> None:
         """Upload a seed; if it is taken, ask for a mosaic of it."""
-        content = path.read_bytes() if path.is_file() else b""
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            content = file.read(UploadLimits().n_bytes + 1)
         answer = self.client.post(f"/seeds?name={path.name}", content=content)
         if answer.status_code >= SERVER_ERROR:
             raise ServerError(f"POST /seeds: {answer.status_code} {answer.text[:300]}")

@@ -1,13 +1,12 @@
 """Copy the weights that a training has kept into the package, in 8 bits."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import torch
 
 from demiurge.shipped import WEIGHTS
 from files.errors import ParameterError
+from files.temporary import temporary_folder
 from scripts.train.models import Model, Place
 from synth.generator import load_generator
 from synth.vocoder import Vocoder
@@ -30,10 +29,10 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
     trained.training_summary.pop("train", None)  # a long list of files
     hours = place.hours().get(model.name, 0.0)
     trained.training_summary["hours"] = round(hours, 1)
-    with tempfile.TemporaryDirectory(dir=weights) as temporary:
-        new = Path(temporary) / model.name
+    with temporary_folder(weights) as temporary:
+        new = temporary / model.name
         trained.save(new, dtype=torch.int8)
-        replaced = (model.name, Path(temporary).name)
+        replaced = (model.name, temporary.name)
         others = [path for path in weights.iterdir() if path.name not in replaced]
         total = sum(size_of(path) for path in [new, *others])
         if total > MOST_BYTES:
@@ -42,8 +41,9 @@ def ship(place: Place, model: Model, *, weights: Path = WEIGHTS) -> Path:
                 f" {MOST_BYTES / 1e6:.0f}; train a smaller model, or ship another one less"
             )
         out = weights / model.name
-        shutil.rmtree(out, ignore_errors=True)
-        new.rename(out)
+        out.mkdir(exist_ok=True)
+        for file in new.iterdir():
+            file.replace(out / file.name)
     return out
 
 

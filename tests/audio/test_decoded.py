@@ -25,6 +25,8 @@ from playback.plan import Plan, Step
 from playback.render import render
 from playback.sources import SourceReader
 
+pytestmark = pytest.mark.accounts
+
 RATE = 44100
 ENTRY_BYTES = RATE * 4  # of a second of mono
 

@@ -23,6 +23,14 @@ def test_noise_is_caught(capfd, line):
     assert noise.is_heard
 
 
+def test_noise_on_standard_output_is_caught(capfd):
+    noise = Noise()
+    with noise.caught():
+        os.write(1, b"ours\nalac_pakt_read_decode 855 : Ooops! count 3    bcount 90\n")
+    assert capfd.readouterr() == ("ours\n", "")
+    assert noise.is_heard
+
+
 def test_what_others_write_goes_on(capfd):
     noise = Noise()
     with noise.caught():

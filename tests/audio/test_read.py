@@ -117,26 +117,30 @@ def test_file_of_more_samples_than_can_be_meant_is_refused(tmp_path, tabla, monk
         probe(write(tmp_path / "x.wav", tabla))
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1e11, 3e38])
 @pytest.mark.parametrize("read", [read_audio, read_mono])
-def test_non_finite_samples_are_refused(tmp_path, bad, read):
+def test_samples_that_are_no_sound_are_refused(tmp_path, bad, read):
     samples = np.zeros((100, 2), np.float32)
     samples[7, 1] = bad
     with pytest.raises(
-        AudioError, match="1 sample is NaN or infinite, the first at sample 7; repair"
+        AudioError, match="1 sample is NaN, infinite or beyond 1e.10, the first at sample 7; repair"
     ):
         read(write(tmp_path / "x.wav", samples, subtype="FLOAT"))
 
 
-def test_non_finite_samples_are_counted_from_the_start_of_the_file(tmp_path, monkeypatch):
+def test_samples_that_are_no_sound_are_counted_from_the_start_of_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr("audio.read.BLOCK_SAMPLES", 50)
     samples = np.zeros((200, 2), np.float32)
     samples[[60, 61, 170], 1] = np.nan
     path = write(tmp_path / "x.wav", samples, subtype="FLOAT")
-    with pytest.raises(AudioError, match="3 samples are NaN or infinite, the first at sample 60;"):
+    with pytest.raises(
+        AudioError, match="3 samples are NaN, infinite or beyond 1e.10, the first at sample 60;"
+    ):
         read_mono(path)
     with (
-        pytest.raises(AudioError, match="2 samples are NaN or infinite, the first at sample 60;"),
+        pytest.raises(
+            AudioError, match="2 samples are NaN, infinite or beyond 1e.10, the first at sample 60;"
+        ),
         open_audio(path) as (_, blocks),
     ):
         list(blocks)  # those of the first bad block: nothing is read after it

@@ -18,6 +18,8 @@ from db.verify import verify
 from files.errors import DatabaseError, ParameterError
 from tests.db.rows import read_frames
 
+pytestmark = pytest.mark.accounts
+
 
 def test_database_holds_every_source_and_its_descriptors(corpus, tmp_path):
     report = build_database(corpus, tmp_path / "db")

@@ -1,7 +1,10 @@
 import csv
 import errno
 import json
+import os
 import shutil
+import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from db.settings import DescriptorSettings
 from db.tables import WRITERS
 from db.verify import verify
 from files.errors import DatabaseError, ParameterError
+from tests.hostile import HOSTILE, replaced, value_or_error
 
 SUFFIX = {"csv": ".csv", "npz": ".npz", "parquet": ".parquet", "demiurge-json": ".json"}
 
@@ -168,7 +172,7 @@ def test_files_of_different_settings_do_not_mix_and_make_nothing(database, corpu
     [
         (
             {"version": 1},
-            "does not state its settings and sources; give a file that demiurge db export wrote",
+            "its header: settings is missing; give a file that demiurge db export wrote",
         ),
         (
             {"version": 2, "settings": {}, "sources": []},
@@ -206,8 +210,12 @@ def edit(path, change):
     ("change", "message"),
     [
         (lambda d: d.pop("mfcc7"), "column mfcc7 is missing"),
-        (lambda d: d["mfcc3"].pop(), "not a readable .json table"),
-        (lambda d: d["mfcc3"].__setitem__(5, float("nan")), "row 5 is not finite"),
+        (lambda d: d["mfcc3"].pop(), "column mfcc3 has 43 values, mfcc0 has 44"),
+        (lambda d: d["mfcc3"].__setitem__(5, float("nan")), "NaN is no number in JSON"),
+        (lambda d: d["mfcc3"].__setitem__(5, 1e39), "row 5 is not finite"),
+        (lambda d: d["_sample"].__setitem__(5, -1), "_sample: .5.=-1 must be an integer from 0"),
+        (lambda d: d.update(_id=["../x.wav"] * 44), "source .../x.wav. must be the path of a file"),
+        (lambda d: d.update(_id=[5] * 44), "_id: .0.=5 must be text"),
         (lambda d: d["_sample"].__setitem__(5, 7), "its rows are not every 1024 samples from 0"),
         (lambda d: [column.pop() for column in d.values()], "43 rows for 44 frames"),
         (lambda d: [column.clear() for column in d.values()], "no rows"),
@@ -253,3 +261,134 @@ def test_what_is_asked_wrongly_is_refused(database, tmp_path):
         ParameterError, match=r"t.txt: .txt is not read; give a file that ends in .json, .csv"
     ):
         import_files([tmp_path / "t.txt"], tmp_path / "new")
+
+
+@pytest.fixture
+def small(tmp_path, tabla):
+    """A database of one source with three frames of three columns, and its corpus."""
+    (tmp_path / "audio").mkdir()
+    sf.write(tmp_path / "audio" / "x.wav", tabla[:3000], 44100)
+    settings = DescriptorSettings(n_mfcc=1)
+    build_database(tmp_path / "audio", tmp_path / "small", settings=settings)
+    return Database(tmp_path / "small")
+
+
+def imports_or_says(file, tmp_path):
+    """Import a file: it makes a sound database, or nothing and one line."""
+    new = tmp_path / "new"
+    load = partial(import_files, [file], new, root=tmp_path / "audio")
+    if value_or_error(load, (ParameterError, DatabaseError)) is None:
+        assert not new.exists()
+    else:
+        assert np.isfinite(Database(new).descriptors).all()
+        shutil.rmtree(new)
+
+
+def test_changed_headers_and_values_of_csv_are_right_or_refused(small, tmp_path):
+    file = tmp_path / "t.csv"
+    export_database(small, file, format="csv")
+    first, names, *rows = file.read_text().splitlines()
+    for header in replaced(json.loads(first[2:]), HOSTILE):
+        file.write_text("\n".join([f"# {json.dumps(header)}", names, *rows, ""]))
+        imports_or_says(file, tmp_path)
+    for column in range(6):
+        for value in ("", "nan", "-1", "1e999", "9" * 5000, "a\0b", "../x", "\udce9", '"', "0.5"):
+            cells = rows[1].split(",")
+            cells[column] = value
+            text = "\n".join([first, names, rows[0], ",".join(cells), *rows[2:], ""])
+            file.write_bytes(text.encode(errors="surrogateescape"))
+            imports_or_says(file, tmp_path)
+    file.write_text("\n".join([first, names, rows[0] + ",1", *rows[1:], ""]))
+    with pytest.raises(ParameterError, match="t.csv: line 3 has 7 values, the first has 6"):
+        import_files([file], tmp_path / "new", root=tmp_path / "audio")
+
+
+@pytest.mark.parametrize("n_samples", [0, -5, 7, 1 << 40])
+def test_lengths_that_frames_do_not_have_are_refused(small, tmp_path, n_samples):
+    file = tmp_path / "t.npz"
+    export_database(small, file, format="npz")
+    arrays = dict(np.load(file))
+    arrays["n_samples"][1] = n_samples
+    np.savez(file, **arrays)
+    with pytest.raises(ParameterError, match="x.wav: its n_samples are not 1024 for each row but"):
+        import_files([file], tmp_path / "new", root=tmp_path / "audio")
+
+
+def npy(header: str, data: bytes = b"") -> bytes:
+    text = header.encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000000, 1)}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3)}"),
+        npy("{'descr': '|O', 'fortran_order': False, 'shape': (3, 3)}", b"\x80\x04." * 8),
+        npy("{'descr': '<U1000000000', 'fortran_order': False, 'shape': (9,)}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (True, 'a')}"),
+        npy("{" * 300),
+        npy("-" * 9000 + "1"),
+        b"\x93NUMPY\x09\x00",
+        b"",
+        b"not an array",
+    ],
+)
+@pytest.mark.parametrize("name", ["names", "source", "start_sample", "descriptors", "header"])
+def test_hostile_arrays_are_refused_before_they_are_read(small, tmp_path, name, array):
+    file = tmp_path / "t.npz"
+    export_database(small, file, format="npz")
+    with zipfile.ZipFile(file) as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    with zipfile.ZipFile(file, "w") as archive:
+        for one, content in {**members, f"{name}.npy": array}.items():
+            archive.writestr(one, content)
+    with pytest.raises(ParameterError, match="t.npz: "):
+        import_files([file], tmp_path / "new", root=tmp_path / "audio")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_archive_that_would_grow_without_bound_is_refused(small, tmp_path):
+    file = tmp_path / "t.npz"
+    export_database(small, file, format="npz")
+    shape = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 3)}"
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("descriptors.npy", npy(shape % 12_000_000, bytes(144_000_000)))
+    with pytest.raises(
+        ParameterError, match="descriptors would take 144000[0-9]* bytes, 1[0-9]* are"
+    ):
+        import_files([file], tmp_path / "new", root=tmp_path / "audio")
+
+
+def test_parquet_of_other_columns_is_refused(small, tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    file = tmp_path / "t.parquet"
+    export_database(small, file, format="parquet")
+    whole = arrow.parquet.read_table(file)
+    numbers = whole["mfcc0"]
+    gaps = arrow.array([None, 1.0, 2.0], arrow.float32())
+    changes = {
+        "there must be one column source": whole.drop_columns(["source"]),
+        "column start_sample must hold integers": whole.set_column(
+            1, "start_sample", whole["mfcc0"]
+        ),
+        "column source must hold text": whole.set_column(0, "source", numbers),
+        "column mfcc0 must hold numbers, and no gaps": whole.set_column(3, "mfcc0", gaps),
+        "its columns are not those of its settings": whole.drop_columns(["mfcc0"]),
+        "it has no rows": whole.slice(0, 0),
+        "its header: version is missing": whole.replace_schema_metadata({}),
+    }
+    for message, table in changes.items():
+        arrow.parquet.write_table(table, file)
+        with pytest.raises(ParameterError, match=message):
+            import_files([file], tmp_path / "new", root=tmp_path / "audio")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".npz", ".parquet"])
+def test_what_is_no_regular_file_is_refused(small, tmp_path, suffix):
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
+    (tmp_path / f"folder{suffix}").mkdir()
+    for name, kind in {"pipe": "named pipe", "zero": "device", "folder": "folder"}.items():
+        with pytest.raises(ParameterError, match=f"{name}{suffix}: a {kind}, not a file"):
+            import_files([tmp_path / f"{name}{suffix}"], tmp_path / "new", root=tmp_path / "audio")

@@ -122,6 +122,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFIN
 from db.build import build_database
 from files.errors import DemiurgeError
 import db.writer
+
+pytestmark = pytest.mark.accounts
 db.writer.COMMIT_SECONDS = 0.0
 try:
     build_database(sys.argv[1], sys.argv[2], executor="serial")

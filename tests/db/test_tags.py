@@ -1,5 +1,6 @@
 import os
 
+import numpy as np
 import pytest
 import soundfile as sf
 
@@ -54,3 +55,13 @@ def test_what_cannot_be_tagged_is_refused_and_nothing_changed(built):
         ):
             tag_sources(built / "db", "*", ["fine", tag])
     assert Database(built / "db").tags == {}
+
+
+def test_a_name_with_brackets_means_itself_before_it_is_a_pattern(built, tabla):
+    for name in ("loop [12].wav", "loop 1.wav", "loop 2.wav"):
+        sf.write(built / "c" / name, np.roll(tabla, ord(name[-5])), 44100)
+    build_database(built / "c", built / "db")
+    assert tag_sources(built / "db", "loop [12].wav", ["x"]) == ["loop [12].wav"]
+    assert tag_sources(built / "db", "loop [12]*", ["x"]) == ["loop 1.wav", "loop 2.wav"]
+    assert remove_sources(built / "db", ["loop [12].wav"]) == ["loop [12].wav"]
+    assert tag_sources(built / "db", "loop [12].wav", ["x"]) == ["loop 1.wav", "loop 2.wav"]

@@ -46,6 +46,8 @@ def write(table, path):
     time.sleep(60)
 tables.WRITERS["csv"] = write
 from demiurge.cli import main
+
+pytestmark = pytest.mark.accounts
 main()
 """
 

@@ -29,6 +29,8 @@ from playback.sources import SourceReader
 from playback.stems import stem_paths
 from playback.targets import Targets
 
+pytestmark = pytest.mark.accounts
+
 RATE = 44100
 HOP = 1024
 SOUNDS = ("loop_industrial.ogg", "ambi_choir.ogg", "tabla_ghe3.ogg")

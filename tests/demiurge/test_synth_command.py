@@ -521,10 +521,7 @@ def test_import_of_what_does_not_fit_leaves_nothing(fixtures, tmp_path):
         "--config",
         fixtures / "hifigan_v2_layout.json",
     )
-    assert (
-        "n_mel_channels, ngf, n_residual_layers, ratios are missing"
-        in run("import", *files, expect=1).err
-    )
+    assert "n_mel_channels is missing" in run("import", *files, expect=1).err
     assert not (tmp_path / "v").exists()
 
 

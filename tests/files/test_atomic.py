@@ -7,6 +7,8 @@ import pytest
 from files.atomic import make_folder, replacing, write_text, writing_errors
 from files.errors import DatabaseError, ParameterError
 
+pytestmark = pytest.mark.accounts
+
 
 def test_the_file_is_replaced_when_the_block_succeeds(tmp_path):
     path = tmp_path / "a.txt"

@@ -13,6 +13,8 @@ import pytest
 import files.cache
 from files.cache import cache_folder
 
+pytestmark = pytest.mark.accounts
+
 
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):

@@ -9,6 +9,8 @@ from db.build import build_database
 from files.errors import AudioError, ParameterError
 from files.names import check_name, is_utf8, printable
 
+pytestmark = pytest.mark.accounts
+
 RULE = "its name is not valid UTF-8; rename it"
 
 

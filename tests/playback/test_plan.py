@@ -1,5 +1,7 @@
 import json
+import os
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from files.errors import PlanError
 from playback.plan import Plan, Step
 from playback.targets import Targets
+from tests.hostile import HOSTILE, replaced, value_or_error
 
 STEPS = (
     Step(7, "a/x.wav", 0, 1024, 0, distance=1.5, alternatives=({"unit": 9, "distance": 2.0},)),
@@ -108,47 +111,53 @@ def edit(path, change):
     [
         (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
         (lambda d: d.update(version=2), '"version" is 2, but this Demiurge reads 1'),
-        (lambda d: d.pop("channels"), "the plan: channels missing"),
-        (lambda d: d.update(tempo=3), "the plan: unknown key tempo"),
-        (lambda d: d.update(channels=0), "channels=0 must be an integer of at least 1"),
-        (lambda d: d.update(channels=9), "channels=9 must be 1 to 8"),
+        (lambda d: d.pop("channels"), "channels is missing; correct it, or make the plan again"),
+        (lambda d: d.update(tempo=3), "tempo is not known; known are .*tail_samples"),
+        (lambda d: d.update(channels=0), "channels=0 must be an integer from 1 to 8"),
+        (lambda d: d.update(channels=9), "channels=9 must be an integer from 1 to 8"),
         (lambda d: d.update(sample_rate=44100.0), "sample_rate=44100.0 must be an integer"),
         (
             lambda d: d.update(sample_rate=999),
-            "sample_rate=999 must be an integer of at least 1000",
+            "sample_rate=999 must be an integer from 1000 to 768000",
         ),
-        (lambda d: d.update(sample_rate=768001), "sample_rate=768001 must be at most 768000"),
+        (
+            lambda d: d.update(sample_rate=768001),
+            "sample_rate=768001 must be an integer from 1000 to 768000",
+        ),
         (
             lambda d: d.update(tail_samples=2**32 + 1),
-            "tail_samples=4294967297 must be at most 4294967296",
+            "tail_samples=4294967297 must be an integer from 0 to 4294967296",
         ),
-        (lambda d: d.update(database={}), '"database" must have "id" and "root"'),
-        (lambda d: d.update(tail_samples=-1), "tail_samples=-1 must be an integer of at least 0"),
-        (lambda d: d.update(settings=[]), '"settings" must be an object'),
-        (lambda d: d.update(steps=[]), "at least one step"),
-        (lambda d: d["steps"].__setitem__(1, 5), "step 1: must be an object"),
-        (lambda d: d["steps"][1].pop("source"), "step 1: source missing"),
-        (lambda d: d["steps"][1].update(colour="red"), "step 1: unknown key colour"),
+        (lambda d: d.update(database={}), "database: id is missing"),
+        (lambda d: d.update(tail_samples=-1), "tail_samples=-1 must be an integer from 0 to"),
+        (lambda d: d.update(settings=[]), "settings=.. must be an object"),
+        (lambda d: d.update(steps=[]), "steps=.. must be a list of at least one step"),
+        (lambda d: d["steps"].__setitem__(1, 5), "step 1: 5 must be an object"),
+        (lambda d: d["steps"][1].pop("source"), "step 1: source is missing"),
+        (
+            lambda d: d["steps"][1].update(colour="red"),
+            "step 1: colour is not known; known are unit, source, start_sample, n_samples,",
+        ),
         (
             lambda d: d["steps"][1].update(start_sample=-1),
-            "step 1: start_sample=-1 must be an integer of at least 0",
+            "step 1: start_sample=-1 must be an integer from 0 to 4294967296",
         ),
         (
             lambda d: d["steps"][1].update(n_samples=0),
-            "step 1: n_samples=0 must be an integer of at least 1",
+            "step 1: n_samples=0 must be an integer from 1 to 4294967296",
         ),
-        (lambda d: d["steps"][1].update(unit=True), "step 1: unit=True must be an integer"),
+        (lambda d: d["steps"][1].update(unit=True), "step 1: unit=true must be an integer"),
         (
             lambda d: d["steps"][1].update(gain_db="loud"),
-            "step 1: gain_db='loud' must be a finite number",
+            'step 1: gain_db="loud" must be -200 to 60',
         ),
         (
             lambda d: d["steps"][1].update(gain_db=float("inf")),
-            "step 1: gain_db=inf must be a finite number",
+            "line 1, column [0-9]+: Infinity is no number in JSON",
         ),
         (
             lambda d: d["steps"][1].update(gain_db=10**400),
-            "step 1: gain_db=10{400} must be a finite number",
+            "step 1: gain_db=10{59}… must be -200 to 60",
         ),
         (
             lambda d: d["steps"][1].update(join=1e301),
@@ -156,15 +165,15 @@ def edit(path, change):
         ),
         (
             lambda d: d["steps"][1].update(at_sample=2**40),
-            "step 1: at_sample=1099511627776 must be at most 4294967296",
+            "step 1: at_sample=1099511627776 must be an integer from 0 to 4294967296",
         ),
         (
             lambda d: d["steps"][1].update(unit=-2),
-            "step 1: unit=-2 must be an integer of at least -1",
+            "step 1: unit=-2 must be an integer from -1 to",
         ),
         (
             lambda d: d["steps"][1].update(at_sample=None),
-            "step 1: at_sample=None must be an integer of at least 0",
+            "step 1: at_sample=null must be an integer from 0 to",
         ),
         (
             lambda d: d["steps"][1].update(at_sample=1000),
@@ -181,7 +190,7 @@ def edit(path, change):
         ),
         (
             lambda d: d["steps"][1].update(transpose="up"),
-            "step 1: transpose='up' must be a finite number",
+            'step 1: transpose="up" must be -48 to 48 semitones',
         ),
         (
             lambda d: d["steps"][1].update(transpose=60),
@@ -193,28 +202,28 @@ def edit(path, change):
         ),
         (lambda d: d["steps"][1].update(reverse=1), "step 1: reverse=1 must be true or false"),
         (lambda d: d["steps"][1].update(gain_db=200), "step 1: gain_db=200 must be -200 to 60"),
-        (lambda d: d.update(sources=[]), '"sources" must be an object'),
-        (lambda d: d["sources"]["a/x.wav"].pop("hash"), '"sources": \'a/x.wav\' must have "hash"'),
-        (lambda d: d["steps"][0].update(alternatives=3), "step 0: alternatives must be a list"),
+        (lambda d: d.update(sources=[]), "sources=.. must be an object"),
+        (lambda d: d["sources"]["a/x.wav"].pop("hash"), "sources.'a/x.wav'.: hash is missing"),
+        (lambda d: d["steps"][0].update(alternatives=3), "step 0: alternatives=3 must be a list"),
         (
             lambda d: d["steps"][0].update(alternatives=[3]),
-            'step 0: .* a list of objects with "unit" and "distance", numbers',
+            "step 0: alternative 0: 3 must be an object",
         ),
         (
             lambda d: d["steps"][0]["alternatives"][0].pop("unit"),
-            "step 0: alternatives must be a list of objects",
+            "step 0: alternative 0: unit is missing",
         ),
         (
             lambda d: d["steps"][0]["alternatives"][0].update(distance="far"),
-            "step 0: alternatives must be a list of objects",
+            'step 0: alternative 0: distance="far" must be a finite number',
         ),
         (
             lambda d: d["steps"][0]["alternatives"][0].update(source=3),
-            "step 0: alternatives must be a list of objects",
+            "step 0: alternative 0: source=3 must be text",
         ),
         (
             lambda d: d["steps"][0]["alternatives"][0].update(start_sample=0.5),
-            "step 0: alternatives must be a list of objects",
+            "step 0: alternative 0: start_sample=0.5 must be an integer from 0 to",
         ),
         (lambda d: d["steps"][1].update(locked=1), "step 1: locked=1 must be true or false"),
         (
@@ -223,28 +232,28 @@ def edit(path, change):
         ),
         (
             lambda d: d["steps"][1].update(target=-2),
-            "step 1: target=-2 must be an integer of at least -1",
+            "step 1: target=-2 must be an integer from -1 to",
         ),
         (
             lambda d: d["steps"][1].update(target=0.0),
-            "step 1: target=0.0 must be an integer of at least -1",
+            "step 1: target=0.0 must be an integer from -1 to",
         ),
         (lambda d: d.pop("targets"), "step 0: target=1 must be -1: the plan holds no targets"),
         (
             lambda d: d.update(targets=None),
-            '"targets" must have "n_descriptors" and "float32" and no more; or leave it out',
+            "targets=null must be an object",
         ),
         (
             lambda d: d["targets"].update(colour="red"),
-            '"targets" must have "n_descriptors" and "float32" and no more',
+            "targets: colour is not known; known are n_descriptors, float32",
         ),
         (
             lambda d: d["targets"].update(n_descriptors=True),
-            '"targets": n_descriptors=True must be an integer of at least 1',
+            "targets.n_descriptors=true must be an integer from 1 to",
         ),
         (
             lambda d: d["targets"].update(n_descriptors=0),
-            '"targets": n_descriptors=0 must be an integer of at least 1',
+            "targets.n_descriptors=0 must be an integer from 1 to",
         ),
         (
             lambda d: d["targets"].update(n_descriptors=4),
@@ -256,19 +265,19 @@ def edit(path, change):
         ),
         (
             lambda d: d["targets"].update(float32="AAA"),
-            '"targets": float32 must be base64 .Incorrect padding.; make the plan',
+            'targets.float32="AAA" must be base64; correct it',
         ),
         (
             lambda d: d["targets"].update(float32="AA A"),
-            '"targets": float32 must be base64 .*; make the plan',
+            'targets.float32="AA A" must be base64; correct it',
         ),
         (
             lambda d: d["targets"].update(float32="é"),
-            '"targets": float32 must be base64 .*; make the plan',
+            'targets.float32=".u00e9" must be base64; correct it',
         ),
         (
             lambda d: d["targets"].update(float32=7),
-            '"targets": float32 must be base64 .*; make the plan',
+            "targets.float32=7 must be base64; correct it",
         ),
         (
             lambda d: d["targets"].update(float32="AADAfw==", n_descriptors=1),
@@ -297,14 +306,18 @@ def test_absent_optional_keys_mean_untouched(tmp_path):
     [
         (b"[1]", '"format" must be "demiurge-plan"; give a plan file'),
         (b"{}", '"format" must be "demiurge-plan"; give a plan file'),
-        (b"RIFF\xff\xfe", "not a readable plan .not UTF-8 text.; give a plan file"),
-        (b"", "line 1, column 1: Expecting value; every step but the last ends in a comma"),
-        (b'{"a": 1,\n "b" 2}', "line 2, column 6: Expecting ':' delimiter; every step"),
+        (
+            b"RIFF\xff\xfe",
+            "it is not UTF-8 text; correct it, or make the plan again with demiurge render",
+        ),
+        (b"", "line 1, column 1: it ends too early; correct it, or make the plan again"),
+        (b'{"a": 1,\n "b" 2}', "line 2, column 6: expected ':'; correct it"),
         (
             b'{"a": ' + b"9" * 5000 + b"}",
-            "not a readable plan .Exceeds the limit .* give a plan file",
+            '"format" must be "demiurge-plan"; give a plan file',
         ),
-        (b"[" * 100_000, "not a readable plan .maximum recursion depth .* give a plan file"),
+        (b"[" * 100_000, '"format" must be "demiurge-plan"; give a plan file'),
+        (b'{"format":' * 100_000, "its lists and objects are nested too deeply"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, message):
@@ -386,6 +399,55 @@ def test_settings_that_json_cannot_hold_are_refused(tmp_path, value):
     document |= {"database": {"id": "x", "root": "."}, "settings": {"cost": value}}
     (tmp_path / "a.plan.json").write_text(json.dumps(document))
     with pytest.raises(
-        PlanError, match='"settings" must be an object, and all numbers in it finite'
+        PlanError, match="line 1, column [0-9]+: (NaN|Infinity) is no number in JSON"
     ):
         Plan.load(tmp_path / "a.plan.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {"cost": np.inf}}, "line .*: Infinity is no number in JSON"),
+        ({"steps": ()}, "steps=.* must be a list of at least one step"),
+        ({"steps": STEPS[::-1]}, "step 1: at_sample=0 lies before step 0 ends"),
+        ({"steps": (replace(STEPS[0], source="/etc/x.wav"),)}, "step 0: source='/etc/x.wav' must"),
+        ({"steps": (replace(STEPS[0], n_samples=2**33),)}, "step 0: n_samples=8589934592 must be"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path, change, message):
+    with pytest.raises(PlanError, match=f"p.json: the plan cannot be saved: {message}"):
+        replace(PLAN, **change).save(tmp_path / "p.json")
+    assert not (tmp_path / "p.json").exists()
+
+
+@pytest.mark.parametrize("source", [".", "./", "", "/", "a/..", "..", "a\0.wav", "/etc/passwd"])
+def test_sources_that_name_no_file_of_the_corpus_are_refused(tmp_path, source):
+    FOUND.save(tmp_path / "p.json")
+    edit(tmp_path / "p.json", lambda d: d["steps"][0].update(source=source))
+    edit(tmp_path / "p.json", lambda d: d["sources"].update({"/": STAMPS["a/x.wav"]}))
+    with pytest.raises(
+        PlanError, match="p.json: step 0: source=.* (is not a valid|must be a path)"
+    ):
+        Plan.load(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", ".", "pipe"])
+def test_what_is_no_regular_file_is_refused(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    with pytest.raises(PlanError, match=f"{path}: a (device|folder|named pipe), not a file"):
+        Plan.load(path)
+
+
+def test_changed_plans_are_right_or_refused_in_one_line(tmp_path):
+    """Each value of a plan, replaced by hostile ones: it loads, and saves, or one error is told."""
+    FOUND.save(tmp_path / "p.json")
+    text = (tmp_path / "p.json").read_text()
+    for changed in replaced(json.loads(text), HOSTILE):
+        (tmp_path / "p.json").write_text(json.dumps(changed))
+        load = partial(Plan.load, tmp_path / "p.json")
+        value_or_error(partial(load, alternatives=False), PlanError)
+        if plan := value_or_error(load, PlanError):
+            json.dumps(plan.settings, allow_nan=False)
+            plan.save(tmp_path / "again.json")
+            assert Plan.load(tmp_path / "again.json") == plan

@@ -654,6 +654,8 @@ import resource, sys
 import numpy as np
 from playback.plan import Plan, Step
 from playback.render import render
+
+pytestmark = pytest.mark.accounts
 minutes, root, out = float(sys.argv[1]), sys.argv[2], sys.argv[3]
 n = 8192
 rng = np.random.default_rng(0)

@@ -143,6 +143,10 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
     assert len(kept(copied)) == 2
 
 
+def change(record, **values):
+    record.write_text(json.dumps(json.loads(record.read_text()) | values))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -153,6 +157,15 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
         ),
         (lambda f, j: f.unlink(), "No such file"),
         (lambda f, j: j.write_text("{"), "cannot be used"),
+        (lambda f, j: change(j, mean=[10**400] * 39), "mean.0.=1000.* must be a finite number"),
+        (lambda f, j: change(j, mean=[0.0]), "its normaliser is not of 39 descriptors"),
+        (lambda f, j: change(j, std=[0.0] * 39), "std.0.=0.0 must be a finite number above 0"),
+        (lambda f, j: change(j, changed=-1), "changed=-1 must be an integer from 0"),
+        (lambda f, j: change(j, sources=[[0, 5, 1]]), "it holds .* units, not its sources' number"),
+        (lambda f, j: change(j, sources=[[0, -5, 1]]), "must be"),
+        (lambda f, j: change(j, size=1 << 62), "but 4611686018427387904 were written"),
+        (lambda f, j: j.write_text("[" * 100_000), "cannot be used"),
+        (lambda f, j: (f.unlink(), f.mkdir()), "a folder, not a file"),
         (
             lambda f, j: j.write_text(
                 json.dumps(json.loads(j.read_text()) | {"database": "other"})
@@ -161,7 +174,7 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
         ),
         (
             lambda f, j: j.write_text(json.dumps(json.loads(j.read_text()) | {"version": 9})),
-            "version is 9, not 1",
+            "version=9 must be one of 1",
         ),
     ],
 )

@@ -69,16 +69,15 @@ def test_weights_of_a_checkpoint(offset, tmp_path, monkeypatch):
     UnaganGenerator(UnaganConfig(width=32), MEL, latent_order=2).eval().save(tmp_path)
     expected = load_generator(tmp_path).sample(200, random_seeds=[0])
 
-    from synth.generator import load_checkpoint
+    from synth.generator import load_weights
 
-    def load_moved(folder, *, kind):
-        values, tensors = load_checkpoint(folder, kind=kind)
-        return values, {
+    def load_moved(folder):
+        return {
             name: torch.from_numpy(moved(tensor.numpy(), offset))
-            for name, tensor in tensors.items()
+            for name, tensor in load_weights(folder).items()
         }
 
-    monkeypatch.setattr("synth.generator.load_checkpoint", load_moved)
+    monkeypatch.setattr("synth.generator.load_weights", load_moved)
     loaded = load_generator(tmp_path)
     assert all(parameter.data_ptr() % 64 == 0 for parameter in loaded.parameters())
     assert torch.equal(loaded.sample(200, random_seeds=[0]), expected)

@@ -1,6 +1,7 @@
 """Folders of audio as training sees them, decoded and kept."""
 
 import errno
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -126,6 +127,80 @@ def test_a_cache_that_lost_a_file_is_made_again(folder, lost, decoded_folder):
     first = open_dataset(folder, MEL)
     (decoded_folder.parent / "recordings" / first.identity / lost).unlink()
     np.testing.assert_array_equal(open_dataset(folder, MEL).mels, first.mels)
+
+
+def damaged_indexes(index):
+    """Yield indexes that do not fit the files beside them."""
+    first, *others = index["entries"]
+    yield {}
+    yield []
+    yield {**index, "more": 1}
+    yield {**index, "left_out": {"a.wav": 3}}
+    yield {**index, "entries": others}
+    for changes in (
+        {"n_frames": first["n_frames"] + 1},
+        {"n_frames": 1 << 62},
+        {"n_frames": -1},
+        {"n_frames": 1.5},
+        {"start_frame": -1},
+        {"start_frame": 1 << 50},
+        {"name": None},
+        {"name": "nowhere.wav"},
+    ):
+        yield {**index, "entries": [first | changes, *others]}
+
+
+def test_a_damaged_cache_is_made_again(folder, decoded_folder):
+    for name in ("b.flac", "c.ogg", "d.mp3", "in/g.ogg"):
+        (folder / name).unlink()
+    first = open_dataset(folder, MEL)
+    mels = first.mels.copy()
+    kept = decoded_folder.parent / "recordings" / first.identity
+    good = json.loads((kept / "index.json").read_text())
+    for index in damaged_indexes(good):
+        (kept / "index.json").write_text(json.dumps(index))
+        np.testing.assert_array_equal(open_dataset(folder, MEL).mels, mels)
+        assert json.loads((kept / "index.json").read_text()) == good
+    for name in ("audio.f32", "mels.f32"):
+        (kept / name).write_bytes((kept / name).read_bytes()[:-4])
+        np.testing.assert_array_equal(open_dataset(folder, MEL).mels, mels)
+    (kept / "index.json").unlink()
+    os.mkfifo(kept / "index.json")
+    (kept / "mels.f32").unlink()
+    (kept / "mels.f32").mkdir()
+    np.testing.assert_array_equal(open_dataset(folder, MEL).mels, mels)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_told_and_used_once_it_may(folder):
+    (folder / "in").chmod(0)
+    (folder / "a.wav").chmod(0)
+    dataset = open_dataset(folder, MEL)
+    assert dataset.left_out["in"] == (
+        "the folder cannot be read (Permission denied); check its permissions"
+    )
+    assert "Permission denied" in dataset.left_out["a.wav"]
+    (folder / "in").chmod(0o755)
+    (folder / "a.wav").chmod(0o644)
+    assert open_dataset(folder, MEL).left_out == {}
+    folder.chmod(0)
+    with pytest.raises(ParameterError, match="the folder cannot be read .Permission denied.; ch"):
+        open_dataset(folder, MEL)
+    folder.chmod(0o755)
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_by_name(folder, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("/in"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("audio.scan.os.scandir", refuse)
+    dataset = open_dataset(folder, MEL)
+    reason = "the folder cannot be read (Permission denied); check its permissions"
+    assert dataset.left_out["in"] == reason
 
 
 def test_folders_not_used_for_longest_make_room(folder, tabla, decoded_folder):

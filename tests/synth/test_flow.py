@@ -83,8 +83,8 @@ def test_default_has_six_to_fourteen_million_parameters() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"width": 0}, "width=0 must be a positive integer"),
-        ({"layers": True}, "layers=True must be a positive integer"),
+        ({"width": 0}, "width=0 must be an integer from 1"),
+        ({"layers": True}, "layers=True must be an integer from 1"),
         ({"width": 100}, "head_width=64 must be even and divide width=100"),
     ],
 )

@@ -133,7 +133,7 @@ def test_requests_of_another_shape_are_refused(generator, request_values, messag
         generator.sample(FRAMES, random_seeds=[0], request=FlowRequest(**request_values))
 
 
-@pytest.mark.parametrize("window", [0, 6])
-def test_windows_that_are_not_whole_patches_are_refused(window: int) -> None:
-    with pytest.raises(ParameterError, match=f"window_frames={window} must be a multiple"):
+@pytest.mark.parametrize(("window", "rule"), [(0, "an integer from 1 to"), (6, "a multiple")])
+def test_windows_that_are_not_whole_patches_are_refused(window: int, rule: str) -> None:
+    with pytest.raises(ParameterError, match=f"window_frames={window} must be {rule}"):
         FlowGenerator(FlowConfig(width=64, layers=1), MEL, window_frames=window)

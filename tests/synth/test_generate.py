@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,12 @@ from files.hashing import hash_file
 from synth.clips import SAFE_PEAK, make_clip, plain_clip
 from synth.faults import mel_fault
 from synth.generate import MAX_ATTEMPTS, GenerateOptions, generate
-from synth.generated_manifest import MANIFEST, clear_folder
+from synth.generated_manifest import MANIFEST, clear_folder, open_folder
 from synth.mel import PRESETS, MelSettings, log_mel
 from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
+from tests.training.hostile import refusal
 from training.threads import torch_threads
 
 MEL = MelSettings()
@@ -321,6 +324,64 @@ def test_models_moved_elsewhere_are_the_same_models(generator, vocoder, undistur
     assert generate(generator, vocoder, out, options=OPTIONS, names=("a", "b")).kept == 4
 
 
+def altered_lines(lines):
+    """Yield manifests whose lines do not belong to a folder of generated files."""
+    first, second = (json.loads(line) for line in lines[1:3])
+    for changes in (
+        {"name": "../x.flac"},
+        {"name": "/etc/passwd"},
+        {"name": "generated-000001.flac/../x"},
+        {"name": 3},
+        {"seed": -1},
+        {"seed": "0"},
+        {"seed": None},
+        {"rejected": None},
+        {"rejected": [{}]},
+        {"rejected": [{"seed": 1, "reason": 2}]},
+        {"n_samples": -1},
+        {"n_samples": 1e308},
+        {"n_samples": 0},
+        {"peak": "loud"},
+        {"gain_db": 10**6},
+        {"hash": "x"},
+        {"hash": None},
+        {"extra": 1},
+    ):
+        yield [first | changes, second]
+    for name in first:
+        yield [{key: value for key, value in first.items() if key != name}, second]
+    yield [first, first]
+    yield [[], second]
+    yield ["x" * 1000, second]
+
+
+def test_altered_lines_of_a_manifest_are_refused(generator, vocoder, undisturbed, tmp_path):
+    out = copy(undisturbed, tmp_path / "out")
+    good = (out / MANIFEST).read_text().splitlines()
+    optional = {"n_samples", "peak", "gain_db", "hash"}
+    header = json.loads(good[0])
+    n_refused = 0
+    for lines in altered_lines(good):
+        texts = [good[0], *map(json.dumps, lines)]
+        (out / MANIFEST).write_text("\n".join(texts) + "\n")
+        error = refusal(partial(open_folder, out, header, force=False))
+        if error is None:  # what has a default may be missing
+            assert optional - lines[0].keys()
+            continue
+        n_refused += 1
+        assert str(error).endswith("give another folder, or --force to generate anew")
+        assert "\n" not in str(error)
+    assert n_refused >= 22
+
+
+def test_a_manifest_that_is_no_file_is_refused(generator, vocoder, undisturbed, tmp_path):
+    out = copy(undisturbed, tmp_path / "out")
+    (out / MANIFEST).unlink()
+    os.mkfifo(out / MANIFEST)
+    with pytest.raises(ParameterError, match=f"{MANIFEST}: a named pipe, not a file; give anoth"):
+        generate(generator, vocoder, out, options=OPTIONS, names=NAMES)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -328,9 +389,12 @@ def test_models_moved_elsewhere_are_the_same_models(generator, vocoder, undistur
             None,
             "holds generated-00000..flac but no manifest.jsonl; give another folder, or --force",
         ),
-        ("", "damaged"),
-        ("[1]\n", "damaged"),
-        ('{"format": "demiurge-generated-audio", "version": 1}\n{"name": "x"}\n', "damaged"),
+        ("", "damaged: it has no first line; give another folder, or --force"),
+        ("[1]\n", "line 1: the document.* must be an object; give another folder, or --force"),
+        (
+            '{"format": "demiurge-generated-audio", "version": 1}\n{"name": "x"}\n',
+            "was generated with precision=",
+        ),
         (
             '{"format": "demiurge-generated-audio", "version": 2}\n',
             "is of format demiurge-generated-audio 2, not",

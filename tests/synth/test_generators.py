@@ -120,12 +120,12 @@ def test_manifest_tells_generators_apart(generator, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("std", 0.0, "std must be positive; restore a copy"),
-        ("mean", float("nan"), "mean holds NaN or infinite values; restore a copy"),
+        ("std", 0.0, "std must be positive; train the model again or restore a copy"),
+        ("mean", float("nan"), "mean holds NaN or infinite values; train the model again"),
         (
             "network",
             float("inf"),
-            r"network\..* holds NaN or infinite values; restore",
+            r"network\..* holds NaN or infinite values; train the model again",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_truncated_weights_are_refused(generator, tmp_path):
     generator.save(tmp_path)
     data = (tmp_path / WEIGHTS).read_bytes()
     (tmp_path / WEIGHTS).write_bytes(data[: len(data) // 2])
-    with pytest.raises(CheckpointError, match=f"{WEIGHTS}: damaged .*; train the model again"):
+    with pytest.raises(CheckpointError, match=f"{WEIGHTS}: damaged.*; train the model again"):
         load_generator(tmp_path)
 
 
@@ -155,11 +155,11 @@ def changed_config(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"flow": None, "unagan": None, "wavenet": {}}, "holds none; update Demiurge"),
-        ({"flow": {}, "unagan": {}}, "holds flow and unagan; update Demiurge"),
+        ({"flow": None, "unagan": None, "wavenet": {}}, "holds none; train the model again"),
+        ({"flow": {}, "unagan": {}}, "holds flow and unagan; train"),
         ({"mel": {**MEL.to_dict(), "n_mels": 21}}, "do not fit"),
         ({"mel": {"n_mels": 20}}, "mel settings .* are unknown or missing"),
-        ({"training": None}, "do not fit"),
+        ({"training": None}, "damaged: training is missing"),
         ({"kind": "vocoder"}, "holds a vocoder, not a generator"),
     ],
 )

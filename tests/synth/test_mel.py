@@ -101,9 +101,9 @@ def test_audio_too_short_to_be_reflected_raises():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hop_length": 0}, "hop_length=0 must be a positive integer"),
-        ({"n_mels": 2.5}, "n_mels=2.5 must be a positive integer"),
-        ({"sample_rate": True}, "sample_rate=True must be a positive integer"),
+        ({"hop_length": 0}, "hop_length=0 must be an integer from 1 to 16384"),
+        ({"n_mels": 2.5}, "n_mels=2.5 must be an integer"),
+        ({"sample_rate": True}, "sample_rate=True must be an integer from 1 to 768000"),
         (
             {"hop_length": 2048},
             "hop_length=2048 must be at most n_fft=1024, and an even number less",
@@ -111,11 +111,11 @@ def test_audio_too_short_to_be_reflected_raises():
         ({"hop_length": 255}, "hop_length=255 must be at most n_fft=1024, and an even number less"),
         ({"f_max": 12000.0}, "bands of 0.0 to 12000.0 Hz must rise and end at 11025.0 Hz"),
         ({"f_min": 11025.0}, "bands of 11025.0 to 11025.0 Hz must rise"),
-        ({"f_min": -1.0}, "must rise"),
-        ({"f_max": math.nan}, "must rise"),
+        ({"f_min": -1.0}, "f_min=-1.0 must be a number from 0 to"),
+        ({"f_max": math.nan}, "f_max=nan must be a number from 0 to"),
         ({"log": "log2"}, "log='log2' must be ln or log10"),
         ({"floor": 0.0}, "floor=0.0 must be positive"),
-        ({"power_floor": math.nan}, "power_floor=nan must not be negative"),
+        ({"power_floor": math.nan}, "power_floor=nan must be a number from 0 to 1"),
     ],
 )
 def test_impossible_settings_raise(options, message):
@@ -125,13 +125,9 @@ def test_impossible_settings_raise(options, message):
 
 def test_settings_come_back_from_a_dict_and_unknown_ones_are_refused():
     assert MelSettings.from_dict(TOY.to_dict()) == TOY
-    with pytest.raises(
-        ParameterError, match="mel settings .'window'. are unknown or missing; update"
-    ):
+    with pytest.raises(ParameterError, match="mel settings window are unknown or missing"):
         MelSettings.from_dict({**TOY.to_dict(), "window": "hann"})
-    with pytest.raises(
-        ParameterError, match="mel settings .'log', 'n_fft'. are unknown or missing"
-    ):
+    with pytest.raises(ParameterError, match="mel settings log, n_fft are unknown or missing"):
         MelSettings.from_dict(
             {name: value for name, value in TOY.to_dict().items() if name not in ("log", "n_fft")}
         )

@@ -141,7 +141,10 @@ def test_code_in_a_checkpoint_is_refused_and_never_run(dump, files, tmp_path):
 def test_truncated_checkpoint_raises(length, files, tmp_path):
     checkpoint, config = files("hifigan_v2")
     (tmp_path / "g.pt").write_bytes(checkpoint.read_bytes()[:length])
-    with pytest.raises(CheckpointError, match=r"g\.pt: cannot be read as weights; it is damaged"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"g\.pt: damaged, or holds code, which is never run; give",
+    ):
         import_published(tmp_path / "g.pt", config)
 
 
@@ -208,34 +211,34 @@ def test_weights_that_do_not_fit_raise(name, of_state, message, changed):
         (
             "hifigan_v2",
             {"upsample_initial_channel": 1 << 28},
-            r"but .* implies \(268435456, 80, 7\)",
+            "channels=268435456 must be an integer from 1 to 16384",
         ),
         (
             "hifigan_v2",
             {"upsample_initial_channel": 33},
-            "channels=33 must be a positive multiple of 16",
+            "channels=33 must be a multiple of 16",
         ),
         (
             "hifigan_v2",
             {"resblock": "2"},
             r"lacks resblocks.0.convs.0.bias, .* and \d+ more and has unknown",
         ),
-        ("hifigan_v2", {"resblock": "3"}, "resblock='3' must be 1 or 2"),
+        ("hifigan_v2", {"resblock": "3"}, "resblock=.3. .*; write there the sizes"),
         ("hifigan_v2", {"win_size": 800}, "win_size=800 must be n_fft=1024"),
         ("hifigan_v2", {"hop_size": 128}, "gives 256 samples a frame, the mel's hop_length is 128"),
         ("hifigan_v2", {"fmax": 20000}, "end at 11025"),
         (
             "hifigan_v2",
             {"upsample_rates": "8822"},
-            "upsample_rates='8822' must be a list of integers",
+            "upsample_rates=.*8822.* must be a list",
         ),
         (
             "hifigan_v2",
             {"resblock_dilation_sizes": [1, 3, 5]},
-            "must be a list of lists of integers",
+            "resblock_dilation_sizes.0.=1 must be a list",
         ),
         ("melgan", {"ratios": [8, 8, 4]}, "lacks .* and has unknown"),
-        ("melgan", {"sampling_rate": "22050"}, "sampling_rate='22050' must be an integer"),
+        ("melgan", {"sampling_rate": "22050"}, "sampling_rate=.*22050.* must be an integer"),
         (
             "unagan_hierarchical",
             {"z_scale_factors": []},
@@ -252,9 +255,9 @@ def test_sizes_that_do_not_fit_raise(name, values, message, changed):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ngf: 32", "is not JSON"),
-        ("[8]", "holds a list"),
-        ('{"ngf": 4, "ratios": [8, 8, 2, 2]}', "n_mel_channels, n_residual_layers are missing"),
+        ("ngf: 32", "line 1, column 5: invalid character"),
+        ("[8]", ".* must be an object"),
+        ('{"ngf": 4, "ratios": [8, 8, 2, 2]}', "n_mel_channels is missing"),
     ],
 )
 def test_config_that_does_not_tell_the_sizes_raises(text, message, files, tmp_path):
@@ -265,7 +268,7 @@ def test_config_that_does_not_tell_the_sizes_raises(text, message, files, tmp_pa
 
 def test_missing_files_raise(files, tmp_path):
     checkpoint, config = files("melgan")
-    with pytest.raises(CheckpointError, match=r"g\.pt: no such file"):
+    with pytest.raises(CheckpointError, match=r"g\.pt: cannot be read .No such file"):
         import_published(tmp_path / "g.pt", config)
     with pytest.raises(CheckpointError, match=r"no\.json: cannot be read \(No such file"):
         import_published(checkpoint, tmp_path / "no.json")
@@ -278,7 +281,7 @@ def test_statistics_that_do_not_fit_raise(files, tmp_path):
         (np.zeros(80), "standard deviation positive"),
         (
             np.array([Hostile(tmp_path / "made_by_code")] * 80),
-            "std.npy: cannot be read as .npy numbers",
+            "std.npy: must hold 80 numbers",
         ),
     ):
         for path, values in zip(paths, (np.ones(80), std), strict=True):

@@ -81,11 +81,12 @@ def test_initial_states_are_zeros_or_drawn_for_the_batch_or_for_each_row():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "width=0 must be a positive integer"),
+        ({"width": 0}, "width=0 must be an integer from 1"),
         ({"width": 30}, "width=30 must be a multiple of groups=4"),
         ({"width": 4}, "and larger"),
-        ({"upsamplings": (1, 2)}, "integers of at least 2"),
-        ({"upsamplings": (2,) * 7}, "multiply to at most 64"),
+        ({"upsamplings": (1, 2)}, "upsamplings.0.=1 must be an integer from 2 to 64"),
+        ({"upsamplings": (2,) * 7}, "must be a list of at most 6 integers"),
+        ({"upsamplings": (9, 9)}, "multiply to at most 64"),
     ],
 )
 def test_impossible_sizes_raise(options, message):
@@ -186,12 +187,12 @@ def test_chunk_joins_would_stick_out_without_overlap(monkeypatch):
     ("path", "value", "message"),
     [
         (("unagan", "width"), 32, "do not fit"),
-        (("unagan", "width"), "wide", "width='wide' must be a positive integer"),
+        (("unagan", "width"), "wide", "width='wide' must be an integer from 1"),
         (("unagan", "upsamplings"), [], "do not fit"),
-        (("unagan", "upsamplings"), 2, "do not fit"),
-        (("unagan", "colour"), 1, "do not fit"),
-        (("unagan",), None, "do not fit"),
-        (("mel", "n_mels"), 0, "n_mels=0 must be a positive integer"),
+        (("unagan", "upsamplings"), 2, "upsamplings=2 must be a list"),
+        (("unagan", "colour"), 1, "unknown 'colour'; known are z_channels"),
+        (("unagan",), None, "damaged: unagan=null must be an object"),
+        (("mel", "n_mels"), 0, "n_mels=0 must be an integer from 1"),
         (("mel", "colour"), 0, "unknown or missing"),
         (("kind",), "vocoder", "holds a vocoder, not a generator"),
     ],

@@ -135,29 +135,32 @@ def test_save_leaves_the_vocoder_as_it_is(tmp_path):
     ("change", "message"),
     [
         ({"version": 99}, "version 99, this Demiurge knows versions up to 1; update"),
-        ({"version": "1"}, "version 1, this"),
+        ({"version": "1"}, "version=.* must be an integer"),
         ({"kind": "generator"}, "holds a generator, not a vocoder; give another model"),
         (
             {"architecture": "wavenet"},
             "vocoder 'wavenet' is not known; choose one of vocos-small, vocos, hifigan-v1",
         ),
-        ({"architecture": ["vocos"]}, "do not fit"),
-        ({"sizes": {**VOCOS, "dim": 24}}, "do not fit .*size mismatch"),
-        ({"sizes": {**VOCOS, "dim": 0}}, "dim=0 must be at least 1"),
+        ({"architecture": ["vocos"]}, "damaged: architecture.* must be text"),
+        ({"sizes": {**VOCOS, "dim": 24}}, "do not fit .network.embed.weight has shape"),
+        ({"sizes": {**VOCOS, "dim": 0}}, "dim=0 must be an integer from 1 to 16384"),
         ({"sizes": {**VOCOS, "dim": 16.5}}, "m: "),
         ({"sizes": {**VOCOS, "dim": 1 << 70}}, "m: "),
         ({"sizes": {**VOCOS, "dim": 1 << 40}}, "m: "),
         (
             {"sizes": {**VOCOS, "code": "x"}},
-            "vocos-small: .*unexpected keyword argument 'code'; take the sizes of dim,",
+            "m: unknown 'code'; known are dim, intermediate_dim",
         ),
-        ({"sizes": [1]}, "m: "),
+        ({"sizes": [1]}, "damaged: sizes.* must be an object"),
         ({"mel": {}}, "mel settings .* are unknown or missing"),
-        ({"mel": 3}, "do not fit"),
+        ({"mel": 3}, "damaged: mel=3 must be an object"),
         ({"mel": {**MEL.to_dict(), "hop_length": 63}}, "hop_length=63 must be"),
-        ({"mel": {**MEL.to_dict(), "n_mels": 1 << 50}}, "m: "),
-        ({"mel": {**MEL.to_dict(), "n_mels": 24}}, "do not fit .*size mismatch"),
-        ({"mel": {**MEL.to_dict(), "f_max": "4000"}}, "do not fit"),
+        (
+            {"mel": {**MEL.to_dict(), "n_mels": 1 << 50}},
+            "n_mels=1125899906842624 must be",
+        ),
+        ({"mel": {**MEL.to_dict(), "n_mels": 24}}, "do not fit .network.embed.weight has shape"),
+        ({"mel": {**MEL.to_dict(), "f_max": "4000"}}, "f_max='4000' must be a number from 0"),
     ],
 )
 def test_damaged_newer_and_hostile_configs_are_refused(change, message, tmp_path):
@@ -175,7 +178,7 @@ def test_config_without_a_part_is_refused(missing, tmp_path):
     values = json.loads(config.read_text())
     values.pop(missing)
     config.write_text(json.dumps(values))
-    with pytest.raises(CheckpointError, match=f"'{missing}'"):
+    with pytest.raises(CheckpointError, match=f"damaged: {missing} is missing"):
         Vocoder.load(tmp_path / "m")
 
 
@@ -184,7 +187,7 @@ def test_config_that_is_no_config_is_refused(text, tmp_path):
     toy().save(tmp_path / "m")
     (tmp_path / "m" / "config.json").write_text(text)
     with pytest.raises(
-        CheckpointError, match=r"config.json: damaged .*; train the model again or restore a copy"
+        CheckpointError, match=r"config.json: damaged: .*; train the model again or restore a copy"
     ):
         Vocoder.load(tmp_path / "m")
 
@@ -210,7 +213,7 @@ def test_damaged_or_foreign_weights_are_refused(tmp_path):
         ):
             Vocoder.load(tmp_path / "m")
     (tmp_path / "m" / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"model.safetensors: damaged"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors: cannot be read .No such file"):
         Vocoder.load(tmp_path / "m")
     with pytest.raises(CheckpointError, match="no model here .*train one, or check the name"):
         Vocoder.load(tmp_path / "nowhere")
@@ -231,11 +234,11 @@ def test_unknown_architecture_is_refused(architecture):
         (
             "vocos",
             {"width": 3},
-            "vocos: .*'width'; take the sizes of dim, intermediate_dim, n_layers",
+            "unknown 'width'; known are dim, intermediate_dim, n_layers",
         ),
-        ("vocos", {"dim": 0}, "dim=0 must be at least 1"),
-        ("vocos", {"refinements": -1}, "refinements=-1 must not be negative"),
-        ("vocos", {"dim": "many"}, "vocos: .*; take the sizes of"),
+        ("vocos", {"dim": 0}, "dim=0 must be an integer from 1 to 16384"),
+        ("vocos", {"refinements": -1}, "refinements=-1 must be an integer from 0 to 256"),
+        ("vocos", {"dim": "many"}, "dim='many' must be an integer from 1 to"),
         (
             "melgan",
             {"channels": 4},

@@ -239,17 +239,17 @@ def test_initial_weights_have_the_published_spread():
         (lambda: HiFiGANConfig(upsample_kernel_sizes=(16, 16, 4)), "one for each of rates"),
         (lambda: HiFiGANConfig(upsample_kernel_sizes=(16, 16, 4, 1)), "none smaller than its rate"),
         (lambda: HiFiGANConfig(upsample_rates=(), upsample_kernel_sizes=()), "at least 2"),
-        (lambda: HiFiGANConfig(resblock=3), "resblock=3 must be 1 or 2"),
+        (lambda: HiFiGANConfig(resblock=3), "resblock=3 must be an integer from 1 to 2"),
         (lambda: HiFiGANConfig(kernel_sizes=(3, 4, 7)), "must be odd"),
         (lambda: HiFiGANConfig(dilations=((1, 3),)), "a row of positive integers for each"),
         (
             lambda: MelGANConfig(rates=(8, 1)),
-            "rates=.8, 1. must be one or more integers of at least 2",
+            "rates.1.=1 must be an integer from 2 to 1024",
         ),
-        (lambda: MelGANConfig(channels=0), "channels=0 must be a positive integer"),
+        (lambda: MelGANConfig(channels=0), "channels=0 must be an integer from 1 to"),
         (
             lambda: MelGANConfig(n_residual_layers=0),
-            "n_residual_layers=0 must be a positive integer",
+            "n_residual_layers=0 must be an integer from 1 to 8",
         ),
     ],
 )

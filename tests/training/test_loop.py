@@ -316,7 +316,7 @@ def test_a_state_of_another_version_is_refused_with_the_remedy(tmp_path):
     state = load_training_state(tmp_path)
     for changed, message in (
         ({"progress": {}}, r"of version 0.1.0, .* --force, .* --from"),
-        ({**state, "version": 9}, "of another version of Demiurge; update"),
+        ({**state, "version": 9}, "of another version of Demiurge, or damaged; update"),
     ):
         save_training_state(tmp_path, changed)
         with pytest.raises(CheckpointError, match=message):

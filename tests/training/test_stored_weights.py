@@ -62,7 +62,7 @@ def test_what_is_not_finite_is_not_stored_in_8_bits(value):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"w.scale": None}, "w.scale is missing; restore a copy"),
+        ({"w.scale": None}, "w.scale is missing; train the model again or restore a copy"),
         ({"w.scale": torch.ones(3)}, r"w.scale is torch.float32 of shape \(3,\), and must be"),
         ({"w.scale": torch.ones(2, 1)}, r"of shape \(2, 1\), and must be float32 of shape \(2,\)"),
         ({"w.scale": torch.tensor(1.0)}, r"of shape \(\), and must be float32 of shape \(2,\)"),

@@ -13,6 +13,7 @@ from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.terminal import echo_line
 from demiurge.shipped import model_path, vocoder_path
 from files.errors import ParameterError
+from files.names import without_name
 
 if TYPE_CHECKING:
     from synth.generator import Generator
@@ -34,8 +35,7 @@ musicnn_option = click.option(
 def echo_left_out(left_out: dict[str, str]) -> None:
     """Print the audio files that could not be used, with the reasons."""
     for name, reason in left_out.items():
-        reason = reason.removeprefix(f"{Path(name).name}: ")  # noqa: PLW2901
-        echo_line(f"  left out: {name}: {reason}", err=True)
+        echo_line(f"  left out: {name}: {without_name(reason, name)}", err=True)
 
 
 def exit_if_left_out(left_out: dict[str, str]) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from audio.channels import fit_channels
 from audio.read import AudioInfo, open_audio
 from audio.resample import resample_blocks
-from demiurge.web.make.records import as_record
 from demiurge.web.signals import ignore_terminal_signals
+from files.documents import parse_document
 from files.errors import AudioError, DemiurgeError
 
 LEAST_SECONDS = 0.1  # of a seed
@@ -28,8 +28,9 @@ DECODING_SECONDS = 60.0  # after which the decoding process is killed
 DECODING_BYTES = 2 << 30  # of memory
 PREVIEW_BYTES = 1 << 28  # 20 minutes of two channels, 16 bits and 48 kHz, if FLAC saves nothing
 MOST_ANSWER = 1 << 16  # most bytes to read from the decoding process
+EXPORT_AGAIN = "export it again as WAV"
 OTHER_SUFFIX = ".audio"
-SUFFIXES = {
+FORMATS = {
     "WAV": ".wav",
     "WAVEX": ".wav",
     "RF64": ".wav",
@@ -41,6 +42,7 @@ SUFFIXES = {
     "AU": ".au",
     "CAF": ".caf",
 }
+SUFFIXES = frozenset({*FORMATS.values(), OTHER_SUFFIX})
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def check_audio(
                 f"{shown}: not decoded within {seconds:.0f} s; export it again as WAV, or"
                 " shorten it"
             )
-        answer = json.loads(answers.recv_bytes(MOST_ANSWER))
+        answer = answers.recv_bytes(MOST_ANSWER)
     except (EOFError, OSError):
         raise AudioError(
             f"{shown}: cannot be decoded: the decoder died; export it again as WAV"
@@ -93,13 +95,14 @@ def check_audio(
     return _parse(answer, shown)
 
 
-def _parse(answer: Any, shown: str) -> CheckedAudio:
+def _parse(answer: bytes, shown: str) -> CheckedAudio:
     """Check the answer of the decoding process, which a malicious file might have taken over."""
-    if isinstance(answer, str):
-        raise AudioError(answer)
-    audio = as_record(CheckedAudio, answer)
-    if audio.suffix not in (*SUFFIXES.values(), OTHER_SUFFIX):
-        raise AudioError(f"{shown}: cannot be decoded; export it again as WAV")
+    kind: Any = CheckedAudio | str
+    audio = parse_document(answer, kind, where=shown, error=AudioError, remedy=EXPORT_AGAIN)
+    if isinstance(audio, str):
+        raise AudioError(audio)
+    if audio.suffix not in SUFFIXES:
+        raise AudioError(f"{shown}: cannot be decoded; {EXPORT_AGAIN}")
     return audio
 
 
@@ -134,7 +137,7 @@ def examine(
         raise AudioError(
             f"{shown}: {seconds:.3f} s is too short; a seed must last {LEAST_SECONDS:g} s or more"
         )
-    suffix = SUFFIXES.get(info.format, OTHER_SUFFIX)
+    suffix = FORMATS.get(info.format, OTHER_SUFFIX)
     return CheckedAudio(suffix, seconds, info.sample_rate, info.channels)
 
 

@@ -38,6 +38,7 @@ from files.system import SYSTEM_ERRORS, error_message
 
 MOST_WAITING = 64
 MOST_VARIATIONS = 8
+MOST_SECONDS = 1 << 33  # since 1970, of a record: until 2242
 QUEUED = "queued"
 RUNNING = "running"
 DONE = "done"
@@ -249,8 +250,8 @@ class Jobs:
         try:
             job = read_record(Job, record)
             _check(job, record)
-        except (OSError, ValueError) as error:
-            log.warning("%s cannot be used (%s); remove it", record, error)
+        except ValueError as error:
+            log.warning("%s cannot be used (%s)", record, error)
             return
         self._jobs[job.id] = job
         self.document(job)  # registers its plans
@@ -264,6 +265,8 @@ def _check(job: Job, record: Path) -> None:
         raise ValueError(f"it is of job {job.id}")
     if "name" not in job.seed:
         raise ValueError("its seed has no name")
+    if not 0 <= job.created <= MOST_SECONDS:
+        raise ValueError(f"created={job.created:g} is not 0 to {MOST_SECONDS}")
     if not 0 <= job.made <= MOST_VARIATIONS:
         raise ValueError(f"made={job.made} is not 0 to {MOST_VARIATIONS}")
 

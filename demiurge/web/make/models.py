@@ -9,7 +9,8 @@ import xxhash
 from db.database import Database
 from db.settings import DescriptorSettings
 from files.errors import CheckpointError, DemiurgeError
-from training.checkpoint_config import CONFIG, read_config
+from sequencer.forecaster_document import read_forecaster_document
+from training.checkpoint_config import CONFIG, REMEDY
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,13 @@ def find_models(given: Iterable[Path], database: Database) -> list[Model]:
 
 def read_model(folder: Path, database: Database) -> Model:
     """Read what a folder holds; raises as `find_models`."""
-    config = read_config(folder, kind="forecaster")
+    document = read_forecaster_document(folder)
     try:
-        # "model": the key of version 0.1.0
-        architecture = config["architecture" if "architecture" in config else "model"]
-        settings = DescriptorSettings.from_dict(config["descriptors"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{folder / CONFIG}: damaged ({error!r}); train the model again or restore a copy"
-        ) from error
+        settings = DescriptorSettings.from_dict(document.descriptors)
+    except DemiurgeError as error:
+        raise CheckpointError(f"{folder / CONFIG}: {error}; {REMEDY}") from error
     mine = f"the database {database.path}"
     database.settings.check_matches(settings, mine=mine, theirs=f"the model {folder}")
     path = folder.resolve()
     model_id = xxhash.xxh3_64_hexdigest(str(path).encode(errors="surrogateescape"))
-    return Model(model_id, path.name, architecture, path)
+    return Model(model_id, path.name, document.architecture, path)

@@ -1,10 +1,17 @@
 """Records: dataclasses in JSON files, checked on reading since users may edit them."""
 
-import json
-from math import isfinite
+from dataclasses import fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
+
+from msgspec import Raw
+
+from files.documents import check_depth, parse_document
+from files.errors import DemiurgeError, ParameterError
+from files.regular import read_regular
+
+MAX_BYTES = 1 << 20
+REMEDY = "remove it"
 
 Record = TypeVar("Record")
 
@@ -14,40 +21,24 @@ def read_record(kind: type[Record], path: Path) -> Record:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it holds anything else.
+    ParameterError
+        If the file cannot be read, or holds anything else.
     """
+    data = read_regular(path, error=ParameterError, remedy=REMEDY, max_bytes=MAX_BYTES)
+    return parse_record(data, kind, where=str(path), error=ParameterError, remedy=REMEDY)
+
+
+def parse_record(
+    data: bytes, kind: Any, *, where: str, error: type[DemiurgeError], remedy: str
+) -> Any:
+    """Make a dataclass from JSON; raises `error` as `read_record`."""
+    values = parse_document(data, dict[str, Raw], where=where, error=error, remedy=remedy)
+    names = [field.name for field in fields(kind)]
+    if unknown := sorted(values.keys() - set(names)):
+        raise error(f"{where}: {unknown[0]!r:.40} is not known; {remedy}")
+    record = parse_document(data, kind, where=where, error=error, remedy=remedy)
     try:
-        document = json.loads(path.read_text())
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    return as_record(kind, document)
-
-
-def as_record(kind: type[Record], document: Any) -> Record:
-    """Make a dataclass from a JSON document; raises ValueError as `read_record`."""
-    if not isinstance(document, dict):
-        raise ValueError(f"it holds a JSON {type(document).__name__}, not an object")
-    hints = get_type_hints(kind)
-    for name, value in document.items():
-        if name not in hints or not _has_type(value, hints[name]):
-            raise ValueError(f"{name}={value!r}"[:80])
-    try:
-        return kind(**document)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
-
-
-def _has_type(value: Any, hint: Any) -> bool:
-    if isinstance(hint, UnionType):
-        return any(_has_type(value, one) for one in get_args(hint))
-    if get_origin(hint) is dict:
-        value_hint = get_args(hint)[1]
-        return isinstance(value, dict) and all(_has_type(one, value_hint) for one in value.values())
-    if isinstance(value, float) and not isfinite(value):
-        return False
-    if hint is float:
-        return type(value) in (int, float)
-    return hint is Any or type(value) is hint
+        check_depth(list(vars(record).values()))
+    except ValueError as problem:
+        raise error(f"{where}: {problem}; {remedy}") from None
+    return record

@@ -12,7 +12,6 @@ They may hold anything, so each is limited in size and time, checked, and stored
 import asyncio
 import json
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -25,10 +24,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from audio.read import AUDIO_SUFFIXES
-from demiurge.web.make.checking import check_audio
+from demiurge.web.make.checking import SUFFIXES, check_audio
 from demiurge.web.make.records import read_record
 from demiurge.web.names import shown_name
 from files.atomic import make_folder, write_text, writing_errors
+from files.errors import ParameterError
+from files.temporary import temporary_folder
 
 AT_A_TIME = 2  # files received; others wait for their turn
 
@@ -128,10 +129,10 @@ class Seeds:
         make_folder(self.folder)
         with (
             writing_errors(self.folder),
-            tempfile.TemporaryDirectory(dir=self.folder, prefix=".upload-") as place,
+            temporary_folder(self.folder) as place,
         ):
             suffix = Path(name).suffix.lower()
-            path = Path(place) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
+            path = place / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
             with path.open("wb") as file:
                 seed_id = await self._receive(stream, file)
             return await run_in_threadpool(self._check, path, seed_id, name)
@@ -187,10 +188,10 @@ class Seeds:
         """Load an earlier seed; None, with a warning, if it is damaged or its files are gone."""
         try:
             seed = read_record(Seed, record)
-        except (OSError, ValueError) as error:
-            log.warning("%s cannot be used (%s); remove it", record, error)
+        except ParameterError as error:
+            log.warning("%s cannot be used (%s)", record, error)
             return None
-        if record.stem == seed.id and self._exists(seed):
+        if record.stem == seed.id and seed.suffix in SUFFIXES and self._exists(seed):
             return seed
         log.warning("%s belongs to no seed that exists; remove it", record)
         return None

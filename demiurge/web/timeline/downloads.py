@@ -1,6 +1,5 @@
 """Downloads of a plan: the plan, its audio, or files for other programs."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -11,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from demiurge.web.answers import chunks
 from demiurge.web.plans import SUFFIX
 from files.cache import cache_errors, cache_folder
+from files.temporary import temporary_folder
 from playback.exports import EXPORTS
 from playback.open_plan import open_plan
 from playback.options import CrossfadeOptions, RenderOptions
@@ -38,8 +38,8 @@ def download(
     folder = cache_folder("downloads")
     with cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as made:
-            path = Path(made) / f"plan{KINDS[kind]}"
+        with temporary_folder(folder) as made:
+            path = made / f"plan{KINDS[kind]}"
             skipped = _write(plan, kind, path, root, check_open)
             content = np.memmap(
                 path, np.uint8, "r"

@@ -136,8 +136,8 @@ def test_a_file_cut_short_without_a_warning_is_found(tmp_path, monkeypatch):
     found = lengths.find_cut(tmp_path / "a.wav", tmp_path / "half.db")
     assert found == "a.wav: 1.00 s were taken without a word; cat 2.00 s"
     assert lengths.find_cut(tmp_path / "a.wav", tmp_path / "whole.db") == ""
-    assert lengths.find_cut(tmp_path / "a.wav", tmp_path / "told.db") == ""
-    assert lengths.find_cut(tmp_path / "a.wav", tmp_path / "none.db") == ""
+    assert lengths.find_cut(tmp_path / "a.wav", tmp_path / "told.db") is None
+    assert lengths.find_cut(tmp_path / "a.wav", tmp_path / "none.db") is None
 
 
 def test_a_case_is_shrunk_to_the_edits_that_matter(monkeypatch):

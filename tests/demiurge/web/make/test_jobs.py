@@ -262,6 +262,10 @@ WRONG = [  # in the record of a job
     {"progress": [1]},
     {"error": 3},
     {"colour": 1},
+    {"created": 1e300},
+    {"created": -1},
+    {"made": 1 << 40},
+    {"options": {"a": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}},
 ]
 
 

@@ -1,0 +1,283 @@
+"""Read units from a table, in formats of other programs; `db.tables` has the formats.
+
+Nothing in a file is believed: sizes are checked before anything is allocated, and every value has a
+type and a range.
+"""
+
+import csv
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import numpy as np
+from msgspec import Meta, Struct
+
+from audio.read import MAX_RATE, MAX_SAMPLES, MIN_RATE
+from db.sequence_file import parse_column, parse_columns, parse_rows
+from db.settings import DescriptorSettings
+from db.tables import POSITION, TABLE_VERSION, Table, import_arrow
+from files.documents import parse_document
+from files.errors import ParameterError
+from files.regular import check_regular, read_regular
+
+EXPORT_AGAIN = "export it again"
+STATE_IT = "give a file that demiurge db export wrote"
+MAX_TEXT = 1 << 31  # bytes of JSON or CSV
+MAX_BINARY = 1 << 33  # bytes of NPZ or Parquet
+MAX_HEADER = 1 << 26  # bytes; 300 for each source
+MOST_VALUES = 1 << 30
+MOST_EXPANSION = 64  # of compressed arrays
+
+Position = Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
+
+# what the parsers of CSV, ZIP archives, NumPy's arrays and Parquet raise for damaged files
+READING_ERRORS = (
+    OSError,
+    ValueError,  # numbers, letters that are not UTF-8, arrays with pickles, Parquet
+    csv.Error,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # a ZIP archive with another compression
+    RuntimeError,  # an encrypted one
+    OverflowError,
+    SyntaxError,  # and below: headers of arrays, which are Python literals
+    TypeError,
+    MemoryError,
+    tokenize.TokenError,
+)
+
+
+class SourceDocument(TypedDict):
+    """The facts of a source in the header of a table."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    content_hash: Annotated[
+        str,
+        Meta(pattern=r"\A[!-~]{1,128}\Z", extra={"rule": "be 1 to 128 ASCII letters and digits"}),
+    ]
+    sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)]
+    channels: Annotated[int, Meta(ge=1, le=65_535)]
+    n_samples: Annotated[int, Meta(ge=1, le=MAX_SAMPLES)]
+
+
+class VersionDocument(Struct):
+    """The part of a header that says how to read the rest."""
+
+    version: int
+
+
+class HeaderDocument(Struct):
+    """The header of a table."""
+
+    settings: dict[str, Any]
+    sources: list[SourceDocument]
+
+
+def _read_demiurge_json(path: Path) -> Table:
+    data = read_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_TEXT)
+    columns = parse_columns(data, str(path), "give an original descriptor file")
+    names = DescriptorSettings().names
+    rows = parse_rows(columns, names, str(path))
+    for name in ("_id", "_sample"):
+        if name not in columns:
+            raise ParameterError(
+                f"{path}: column {name} is missing; give an original descriptor file"
+            )
+    sources = parse_column(columns, "_id", str, str(path))
+    starts = parse_column(columns, "_sample", Position, str(path))
+    return Table(names, sources, np.array(starts, np.int64), None, rows, None)
+
+
+def _read_csv(path: Path) -> Table:
+    check_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_TEXT)
+    with open(path, newline="", encoding="utf-8") as file:
+        first = file.readline(MAX_HEADER)
+        if not first.startswith("# {"):
+            raise ParameterError(
+                f"{path}: its first line does not state its settings; give a file that demiurge db"
+                " export wrote"
+            )
+        header = _parse_header(path, first[2:].encode())
+        reader = csv.reader(file)
+        columns = next(reader, [])
+        if tuple(columns[:3]) != POSITION:
+            raise ParameterError(
+                f"{path}: its first columns must be {', '.join(POSITION)}; export it again"
+            )
+        sources = []
+        positions = []
+        rows = []
+        for line in reader:
+            if len(line) != len(columns):
+                raise ParameterError(
+                    f"{path}: line {reader.line_num + 1} has {len(line)} values, the first has"
+                    f" {len(columns)}; export it again"
+                )
+            sources.append(line[0])
+            positions.append([int(line[1]), int(line[2])])
+            rows.append(np.array(line[3:], np.float32))
+    starts, lengths = np.array(positions, np.int64).reshape(-1, 2).T
+    stacked = np.array(rows, np.float32).reshape(len(rows), -1)
+    return Table(tuple(columns[3:]), sources, starts, lengths, stacked, header)
+
+
+def _read_npz(path: Path) -> Table:
+    check_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_BINARY)
+    with zipfile.ZipFile(path) as archive:
+        texts = {name: _read_array(archive, path, name, "U", 1) for name in ("names", "source")}
+        places = {name: _read_array(archive, path, name, "iu", 1) for name in POSITION[1:]}
+        rows = _read_array(archive, path, "descriptors", "f", 2)
+        header = str(_read_array(archive, path, "header", "U", 0))
+    return Table(
+        names=tuple(texts["names"].tolist()),
+        sources=texts["source"].tolist(),
+        start_sample=places["start_sample"].astype(np.int64),
+        n_samples=places["n_samples"].astype(np.int64),
+        rows=rows.astype(np.float32, copy=False),
+        header=_parse_header(path, header.encode(errors="replace")),
+    )
+
+
+def _read_array(
+    archive: zipfile.ZipFile, path: Path, name: str, kinds: str, n_dimensions: int
+) -> np.ndarray:
+    """Read an array of an NPZ file, whose header must tell the size that it has there."""
+    if f"{name}.npy" not in archive.namelist():
+        raise ParameterError(f"{path}: {name} is missing; {EXPORT_AGAIN}")
+    info = archive.getinfo(f"{name}.npy")
+    if info.file_size > min(MAX_BINARY, MOST_EXPANSION * info.compress_size + MAX_HEADER):
+        raise ParameterError(
+            f"{path}: {name} would take {info.file_size} bytes, {info.compress_size} are there;"
+            f" {EXPORT_AGAIN}"
+        )
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            raise ValueError(f"{name} is of version {version}")
+        shape, _, dtype = read_header(file)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in kinds or len(shape) != n_dimensions or min(shape, default=0) < 0:
+            raise ParameterError(f"{path}: {name} is {dtype} of shape {shape}; {EXPORT_AGAIN}")
+        if n_bytes != info.file_size - file.tell():
+            raise ParameterError(
+                f"{path}: {name} states {n_bytes} bytes, it has {info.file_size - file.tell()};"
+                f" {EXPORT_AGAIN}"
+            )
+    with archive.open(info) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _read_parquet(path: Path) -> Table:
+    arrow = import_arrow()
+    check_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_BINARY)
+    try:
+        with arrow.parquet.ParquetFile(path) as file:
+            facts = file.metadata
+            if facts.num_rows * max(facts.num_columns, 1) > MOST_VALUES:
+                raise ParameterError(
+                    f"{path}: {facts.num_rows} rows of {facts.num_columns} columns are more than"
+                    f" {MOST_VALUES} values; {EXPORT_AGAIN}"
+                )
+            metadata = file.schema_arrow.metadata or {}
+            return _arrow_table(arrow, path, file.read(), metadata.get(b"demiurge", b"{}"))
+    except arrow.ArrowException as error:
+        raise ValueError(str(error)) from error
+
+
+def _arrow_table(arrow: Any, path: Path, stored: Any, header: bytes) -> Table:
+    names = tuple(name for name in stored.column_names if name not in POSITION)
+    kinds = dict.fromkeys(names, (_is_float, "numbers"))
+    kinds |= dict.fromkeys(POSITION[1:], (arrow.types.is_integer, "integers"))
+    for name, (is_kind, words) in {**kinds, "source": (_is_text, "text")}.items():
+        if stored.column_names.count(name) != 1:
+            raise ParameterError(f"{path}: there must be one column {name}; {EXPORT_AGAIN}")
+        column = stored[name]
+        if not is_kind(column.type) or column.null_count:
+            raise ParameterError(
+                f"{path}: column {name} must hold {words}, and no gaps; {EXPORT_AGAIN}"
+            )
+    columns = [stored[name].to_numpy().astype(np.float32) for name in names]
+    return Table(
+        names=names,
+        sources=stored["source"].to_pylist(),
+        start_sample=stored["start_sample"].to_numpy().astype(np.int64),
+        n_samples=stored["n_samples"].to_numpy().astype(np.int64),
+        rows=np.stack(columns, axis=1) if columns else np.empty((0, 0), np.float32),
+        header=_parse_header(path, header),
+    )
+
+
+def _is_float(kind: Any) -> bool:
+    return import_arrow().types.is_floating(kind)
+
+
+def _is_text(kind: Any) -> bool:
+    types = import_arrow().types
+    return types.is_string(kind) or (types.is_dictionary(kind) and types.is_string(kind.value_type))
+
+
+READERS: dict[str, Callable[[Path], Table]] = {
+    ".json": _read_demiurge_json,
+    ".csv": _read_csv,
+    ".npz": _read_npz,
+    ".parquet": _read_parquet,
+}
+
+
+def read_table(path: Path) -> Table:
+    """Read a table in the format of the file's suffix.
+
+    Raises
+    ------
+    ParameterError
+        If the suffix is unknown, or the file does not match it, is of another version, or has no
+        rows.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ParameterError(
+            f"{path}: {path.suffix or 'no suffix'} is not read; give a file that ends in"
+            f" {', '.join(READERS)}"
+        )
+    try:
+        table = reader(path)
+    except ParameterError:  # a ValueError as well
+        raise
+    except READING_ERRORS as error:
+        raise ParameterError(
+            f"{path}: not a readable {path.suffix} table ({error}); export it again"
+        ) from error
+    n_rows = len(table.rows)
+    if table.rows.ndim != 2 or n_rows == 0:
+        raise ParameterError(f"{path}: it has no rows; export it again")
+    lengths = {len(table.sources), len(table.start_sample), n_rows}
+    if table.n_samples is not None:
+        lengths.add(len(table.n_samples))
+    if len(lengths) > 1 or len(table.names) != table.rows.shape[1]:
+        raise ParameterError(f"{path}: its columns have different lengths; export it again")
+    return table
+
+
+def _parse_header(path: Path, data: bytes) -> dict[str, Any]:
+    """Check the header of a table and return it."""
+    stated = parse_document(
+        data, VersionDocument, where=f"{path}: its header", error=ParameterError, remedy=STATE_IT
+    )
+    if stated.version != TABLE_VERSION:
+        raise ParameterError(
+            f"{path}: table version {stated.version}, but this Demiurge reads {TABLE_VERSION};"
+            " update Demiurge"
+        )
+    header = parse_document(
+        data, HeaderDocument, where=f"{path}: its header", error=ParameterError, remedy=STATE_IT
+    )
+    return {"settings": header.settings, "sources": header.sources}
