@@ -288,8 +288,7 @@ def _find_bad(block: np.ndarray) -> tuple[int, int]:
 
 
 def _no_sound(path: str | Path, count: int, first: int) -> AudioError:
-    counted = "1 sample is" if count == 1 else f"{count} samples are"
-    return AudioError(
-        f"{Path(path).name}: {counted} NaN, infinite or beyond {MAX_VALUE:g}, the first at sample"
-        f" {first}; repair or re-export the file, or remove it"
-    )
+    what = ("1 sample is" if count == 1 else f"{count} samples are") + " NaN, infinite or beyond"
+    where = f"{MAX_VALUE:g}, the first at sample {first}"
+    advice = "repair or re-export the file, or remove it"
+    return AudioError(f"{Path(path).name}: {what} {where}; {advice}")

@@ -79,7 +79,10 @@ def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
             remedy = "restore the database from a copy"
             check_regular(file, error=DatabaseError, remedy=remedy)
             n_bytes += file.stat().st_size
-    connection = _connect_to_write(path) if write else _connect_to_read(path)
+    try:
+        connection = _connect_to_write(path) if write else _connect_to_read(path)
+    except UnicodeDecodeError as error:  # of SQLite's message, which quotes the schema
+        raise sqlite3.DatabaseError("its schema is not UTF-8 text") from error
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)

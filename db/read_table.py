@@ -20,7 +20,7 @@ from audio.read import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from db.sequence_file import parse_column, parse_columns, parse_rows
 from db.settings import DescriptorSettings
 from db.tables import POSITION, TABLE_VERSION, Table, import_arrow
-from files.documents import parse_document
+from files.documents import SHOWN, parse_document
 from files.errors import ParameterError
 from files.regular import check_regular, read_regular
 
@@ -119,11 +119,26 @@ def _read_csv(path: Path) -> Table:
                     f" {len(columns)}; export it again"
                 )
             sources.append(line[0])
-            positions.append([int(line[1]), int(line[2])])
-            rows.append(np.array(line[3:], np.float32))
+            try:
+                positions.append([int(line[1]), int(line[2])])
+                rows.append(np.array(line[3:], np.float32))
+            except ValueError as error:
+                wrong = f"line {reader.line_num + 1}: {_wrong_cell(columns, line)}"
+                raise ParameterError(f"{path}: {wrong}; {EXPORT_AGAIN}") from error
     starts, lengths = np.array(positions, np.int64).reshape(-1, 2).T
     stacked = np.array(rows, np.float32).reshape(len(rows), -1)
     return Table(tuple(columns[3:]), sources, starts, lengths, stacked, header)
+
+
+def _wrong_cell(columns: list[str], line: list[str]) -> str:
+    """Say which value of a line is no number of its kind."""
+    for name, cell in zip(columns[1:], line[1:], strict=True):
+        kind, words = (int, "an integer") if name in POSITION else (float, "a number")
+        try:
+            kind(cell)
+        except ValueError:
+            return f"{name}={cell[:SHOWN]!r} must be {words}"
+    return "its values must be numbers"
 
 
 def _read_npz(path: Path) -> Table:
@@ -253,9 +268,10 @@ def read_table(path: Path) -> Table:
     except ParameterError:  # a ValueError as well
         raise
     except READING_ERRORS as error:
-        raise ParameterError(
-            f"{path}: not a readable {path.suffix} table ({error}); export it again"
-        ) from error
+        is_text = not isinstance(error, UnicodeDecodeError)
+        why = " ".join(str(error).split()) if is_text else "its text is not UTF-8"
+        kind = f"not a readable {path.suffix} table ({why})"
+        raise ParameterError(f"{path}: {kind}; {EXPORT_AGAIN}") from error
     n_rows = len(table.rows)
     if table.rows.ndim != 2 or n_rows == 0:
         raise ParameterError(f"{path}: it has no rows; export it again")

@@ -16,7 +16,7 @@ from db.build import build_database
 from db.database import Database
 from db.interchange import export_database
 from db.maintain import compact
-from db.manifest import connect
+from db.manifest import connect, open_manifest
 from db.settings import DescriptorSettings
 from db.tags import tag_sources
 from db.verify import verify
@@ -364,3 +364,14 @@ def test_a_manifest_of_which_nothing_can_be_read_is_not_repaired(copy):
     with pytest.raises(DatabaseError, match="cannot be repaired; restore a copy"):
         verify(path, repair=True)
     assert not (path / "manifest.new.sqlite").exists()
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_schema_that_is_not_text_is_told(copy, write):
+    path = copy("frame")
+    with closing(altering(path)) as connection:
+        connection.execute(
+            "UPDATE sqlite_master SET name = CAST(x'ff87' AS TEXT), sql = 'no' WHERE name = 'tags'"
+        )
+    with pytest.raises(DatabaseError, match="the manifest is damaged"):
+        open_manifest(path, write=write)

@@ -2,6 +2,7 @@ import csv
 import errno
 import json
 import os
+import re
 import shutil
 import zipfile
 from functools import partial
@@ -392,3 +393,23 @@ def test_what_is_no_regular_file_is_refused(small, tmp_path, suffix):
     for name, kind in {"pipe": "named pipe", "zero": "device", "folder": "folder"}.items():
         with pytest.raises(ParameterError, match=f"{name}{suffix}: a {kind}, not a file"):
             import_files([tmp_path / f"{name}{suffix}"], tmp_path / "new", root=tmp_path / "audio")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        (1, "1.5", "line 3: start_sample='1.5' must be an integer; export it again"),
+        (2, "", "line 3: n_samples='' must be an integer"),
+        (4, "../etc", "line 3: mfcc1='../etc' must be a number"),
+        (4, "x" * 90, f"line 3: mfcc1='{'x' * 60}' must be a number"),
+    ],
+)
+def test_a_csv_value_that_is_no_number_is_named(database, corpus, tmp_path, column, value, message):
+    export_database(database, tmp_path / "t.csv", format="csv")
+    lines = (tmp_path / "t.csv").read_text().split("\n")
+    cells = lines[2].split(",")
+    cells[column] = value
+    lines[2] = ",".join(cells)
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        import_files([tmp_path / "t.csv"], tmp_path / "new", root=corpus)
