@@ -196,13 +196,7 @@ def _blocks(path: str | Path, decoder: Decoder) -> Iterator[np.ndarray]:
 
 
 class MonoBlocks(Iterator[np.ndarray]):
-    """The blocks of a file in mono.
-
-    Attributes
-    ----------
-    cancellation : Cancellation
-        How far the channels cancel; known at the end.
-    """
+    """The blocks of a file in mono; `cancellation` tells at the end whether its channels cancel."""
 
     def __init__(self, path: str | Path, decoder: Decoder, channel: int | None) -> None:
         self.cancellation = Cancellation(decoder.sample_rate, decoder.channels)

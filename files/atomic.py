@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from files.errors import DemiurgeError, ParameterError, system_reason
+from files.regular import other_kind
 from files.system import advice_for
 from files.temporary import temporary_file
 
@@ -20,13 +21,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     ParameterError
-        If the folder does not exist or cannot be written to.
+        If the folder does not exist or cannot be written to, or if `path` is a folder, a device or
+        a pipe.
     """
     path = Path(path)
     if path.is_symlink():
         path = Path(os.path.realpath(path))  # replace the file, not the link to it
-    if path.is_dir():
-        raise ParameterError(f"{path} is a folder; give the name of a file")
+    if path.exists() and (kind := other_kind(path.stat())):
+        raise ParameterError(f"{path} is {kind}; give the name of a file")
     with ExitStack() as stack:
         with writing_errors(path):
             made = temporary_file(path.parent, name=path.stem[:20], suffix=path.suffix)

@@ -80,6 +80,13 @@ def is_missing(path: str | Path) -> bool:
     return False
 
 
+def other_kind(status: os.stat_result) -> str | None:
+    """Return what something is if it is no regular file, e.g. "a device"."""
+    if stat.S_ISREG(status.st_mode):
+        return None
+    return next((kind for test, kind in KINDS if test(status.st_mode)), "of an unknown kind")
+
+
 def _check(
     path: str | Path,
     status: os.stat_result,
@@ -87,8 +94,7 @@ def _check(
     remedy: str,
     max_bytes: int | None,
 ) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        kind = next((kind for test, kind in KINDS if test(status.st_mode)), "not a regular file")
+    if kind := other_kind(status):
         raise error(f"{path}: {kind}, not a file; {remedy}")
     if max_bytes is not None and status.st_size > max_bytes:
         raise error(_too_large(path, status.st_size, max_bytes, remedy))

@@ -167,9 +167,8 @@ def save_plans(made: Path, folder: Path) -> None:
     """Save plans as the page does, in a process of its own."""
     plan = Plan.load(made / "audio" / "out.plan.json")
     plans = Plans(folder)
-    for _ in range(20):
-        name = f"take {len(list(folder.glob('take*.json')))}"
-        plans.save(plan, name)
+    while (number := len(list(folder.glob("take*.json")))) < 20:
+        plans.save(plan, f"take {number}")
 
 
 def cases(made: Path) -> dict[str, Case]:

@@ -64,6 +64,15 @@ def test_a_folder_is_no_file(tmp_path):
         write_text(tmp_path, "text")
 
 
+def test_a_device_or_pipe_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(ParameterError, match="pipe is a named pipe; give the name of a file"):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_folder_that_is_missing_is_named_with_the_remedy(tmp_path):
     with pytest.raises(
         ParameterError,

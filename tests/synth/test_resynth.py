@@ -65,3 +65,12 @@ def test_copy_synthesis_of_no_audio_raises(vocoder, tmp_path):
     (tmp_path / "text.wav").write_text("not audio")
     with pytest.raises(AudioError, match=r"text.wav: not readable as audio"):
         resynthesise(tmp_path / "text.wav", vocoder)
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM"])
+def test_copy_synthesis_of_an_encoding_that_cannot_seek(subtype, vocoder, tmp_path):
+    audio = recording("loop_amen.ogg", 8000)[:8000]
+    sf.write(tmp_path / "voice.wav", audio, 8000, subtype=subtype)
+    n_samples = len(read_mono(tmp_path / "voice.wav")[0])
+    out = resynthesise(tmp_path / "voice.wav", vocoder)
+    assert len(out) == resampled_length(n_samples, 8000, RATE)

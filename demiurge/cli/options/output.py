@@ -11,6 +11,7 @@ from demiurge.cli.options.paths import ANY_PATH, FILE_PATH
 from files.atomic import cannot_write
 from files.errors import ParameterError
 from files.names import check_name
+from files.regular import other_kind
 
 database_argument = click.argument("database", metavar="DB", type=ANY_PATH)
 json_option = click.option(
@@ -51,8 +52,8 @@ def check_output(
         not exist and will not be made.
     """
     check_name(path, ParameterError)
-    if path.is_dir() and not is_folder:
-        raise ParameterError(f"{path} is a folder; give the name of a file")
+    if not is_folder and path.exists() and (kind := other_kind(path.stat())):
+        raise ParameterError(f"{path} is {kind}; give the name of a file")
     if path.exists() and not force:
         raise ParameterError(f"{path} exists; give another name, or --force to replace it")
     if not folder_is_made and not path.absolute().parent.is_dir():
