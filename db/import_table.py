@@ -1,21 +1,44 @@
 """Check a table, and turn it into the sources that a database writer takes."""
 
+import json
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Struct
 
 from audio.read import probe
 from audio.resample import resampled_length
 from db.analyse import Description
+from db.manifest_damage import path_problem
+from db.manifest_rules import LONGEST_PATH, MOST_SAMPLES
 from db.settings import DescriptorSettings
 from db.tables import Table
 from db.units import equal_unit_lengths
 from db.writer import SourceRow
+from files.documents import parse_document
 from files.errors import ParameterError
 from files.hashing import hash_file
+
+
+class FactsDocument(Struct):
+    """What a table says about the audio of a source, as the manifest holds it."""
+
+    path: str
+    content_hash: Annotated[
+        str, Meta(pattern=r"\A\w{0,128}\Z", extra={"rule": "be at most 128 letters and digits"})
+    ]
+    sample_rate: Annotated[int, Meta(ge=0, le=768_000)]
+    channels: Annotated[int, Meta(ge=0, le=65_535)]
+    n_samples: Annotated[int, Meta(ge=1, le=MOST_SAMPLES)]
+
+
+class HeaderDocument(Struct):
+    """The part of a table's header that describes its sources."""
+
+    sources: list[FactsDocument]
 
 
 @dataclass(frozen=True)
@@ -45,11 +68,11 @@ def parse_table(file: Path, table: Table, root: Path) -> ParsedTable:
     if not np.isfinite(table.rows).all():
         number = int(np.argwhere(~np.isfinite(table.rows))[0, 0])
         raise ParameterError(f"{file}: row {number} is not finite; write it again")
-    header = table.header or {"sources": []}
-    facts = {fact["path"]: fact for fact in header["sources"]}
+    facts = {fact.path: fact for fact in _facts_of(file, table)}
     sources = []
     first = 0
     for name, group in groupby(table.sources):
+        _check_path(file, name)
         own = slice(first, first + len(list(group)))
         row = _source_row(name, facts.get(name), root, settings)
         _check_positions(f"{file}: {name}", table.start_sample[own], row.n_samples, settings)
@@ -60,6 +83,31 @@ def parse_table(file: Path, table: Table, root: Path) -> ParsedTable:
             f"{file}: the rows of a source are not together; sort them by source and position"
         )
     return ParsedTable(settings, sources)
+
+
+def _facts_of(file: Path, table: Table) -> list[FactsDocument]:
+    """Return what a table says about its sources; an original file says nothing."""
+    if not table.header:
+        return []
+    return parse_document(
+        json.dumps({"sources": table.header["sources"]}).encode(),
+        HeaderDocument,
+        where=str(file),
+        error=ParameterError,
+        remedy="write it again",
+    ).sources
+
+
+def _check_path(file: Path, name: Any) -> None:
+    """Raise a `ParameterError` for a name that the database could not keep."""
+    path = str(name).encode(errors="surrogatepass")
+    problem = path_problem(path)
+    if not 0 < len(path) <= LONGEST_PATH:
+        problem = f"must be 1 to {LONGEST_PATH} bytes"
+    if problem or not isinstance(name, str):
+        raise ParameterError(
+            f"{file}: source={str(name)[:40]!r} {problem or 'must be text'}; write it again"
+        )
 
 
 def _settings_of(file: Path, table: Table) -> DescriptorSettings:
@@ -104,14 +152,14 @@ def _describe(rows: np.ndarray, n_samples: int, settings: DescriptorSettings) ->
 
 
 def _source_row(
-    name: str, fact: dict[str, Any] | None, root: Path, settings: DescriptorSettings
+    name: str, fact: FactsDocument | None, root: Path, settings: DescriptorSettings
 ) -> SourceRow:
     """Return the facts of a source from the file or, for an original file, from its audio."""
     audio = root / name
     if fact:
-        content_hash = fact["content_hash"]
-        audio_facts = (fact["sample_rate"], fact["channels"], fact["n_samples"])
-        return SourceRow(name, content_hash, *_stamp(audio, content_hash), *audio_facts)
+        stamp = _stamp(audio, fact.content_hash)
+        audio_facts = (fact.sample_rate, fact.channels, fact.n_samples)
+        return SourceRow(name, fact.content_hash, *stamp, *audio_facts)
     if not audio.is_file():
         raise ParameterError(f"{name}: its audio is not in {root}; give its folder with --root")
     stat = audio.stat()

@@ -11,6 +11,7 @@ demiurge-json holds neither settings nor facts of the sources; in a CSV, the fir
 
 import csv
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,10 @@ import numpy as np
 
 from db.settings import DescriptorSettings
 from files.errors import ParameterError, install_command
+from files.regular import check_regular
 
 TABLE_VERSION = 1
+MOST_PACKED = 100  # times that a table may be smaller as a file
 POSITION = ("source", "start_sample", "n_samples")
 
 
@@ -90,7 +93,7 @@ def _write_csv(table: Table, path: Path) -> None:
 
 
 def _read_csv(path: Path) -> Table:
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets write a BOM
         first = file.readline()
         if not first.startswith("# {"):
             raise ParameterError(
@@ -104,6 +107,12 @@ def _read_csv(path: Path) -> Table:
                 f"{path}: its first columns must be {', '.join(POSITION)}; export it again"
             )
         lines = list(reader)
+    for number, line in enumerate(lines, start=3):
+        if len(line) != len(columns):
+            raise ParameterError(
+                f"{path}: row {number} has {len(line)} values for {len(columns)} columns; export it"
+                " again"
+            )
     return Table(
         names=tuple(columns[3:]),
         sources=[line[0] for line in lines],
@@ -128,6 +137,15 @@ def _write_npz(table: Table, path: Path) -> None:
 
 
 def _read_npz(path: Path) -> Table:
+    if not zipfile.is_zipfile(path):  # NumPy would advise to unpickle it
+        raise ParameterError(f"{path}: not a whole .npz table; export it again")
+    with zipfile.ZipFile(path) as archive:
+        n_bytes = sum(entry.file_size for entry in archive.infolist())
+    if n_bytes > MOST_PACKED * path.stat().st_size:  # made to fill the memory
+        raise ParameterError(
+            f"{path}: it unpacks to {n_bytes} bytes, the limit is {MOST_PACKED} times its size;"
+            " export it again"
+        )
     with np.load(path, allow_pickle=False) as arrays:
         return Table(
             names=tuple(arrays["names"].tolist()),
@@ -207,8 +225,8 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     ParameterError
-        If the suffix is unknown, or the file does not match it, is of another version, or has no
-        rows.
+        If the suffix is unknown, or the file is not a regular one, does not match it, is of another
+        version, or has no rows.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -216,8 +234,11 @@ def read_table(path: Path) -> Table:
             f"{path}: {path.suffix or 'no suffix'} is not read; give a file that ends in"
             f" {', '.join(READERS)}"
         )
+    # a pipe would block, and a device may never end
+    check_regular(path, error=ParameterError, remedy="give a file that demiurge db export wrote")
     try:
-        table = reader(path)
+        with np.errstate(over="ignore"):  # rows that are not finite are refused later
+            table = reader(path)
     except ParameterError:
         raise
     except Exception as error:  # parsers raise many kinds of errors for files of other formats

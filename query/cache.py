@@ -22,6 +22,7 @@ from db.normaliser import Normaliser
 from files.atomic import replacing
 from files.errors import ParameterError
 from files.hashing import hash_file
+from files.regular import check_regular
 
 FORMAT = "demiurge-index"
 VERSION = 1
@@ -58,6 +59,8 @@ def load_index(path: Path, database_id: str) -> Cached | None:
     if not record_path.exists():
         return None
     try:
+        for file in (record_path, path):  # a pipe would block
+            check_regular(file, error=ParameterError, remedy="another takes its place")
         record = json.loads(record_path.read_text())
         # read only once, as another process may replace the file at any moment
         contents = np.fromfile(path, np.uint8)

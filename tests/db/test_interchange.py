@@ -1,6 +1,7 @@
 import csv
 import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -237,6 +238,76 @@ def test_files_that_are_something_else_are_refused(tmp_path, corpus, suffix):
     (tmp_path / f"t{suffix}").write_bytes(b"\x89PNG not a table")
     with pytest.raises(ParameterError, match=f"t{suffix}: "):
         import_files([tmp_path / f"t{suffix}"], tmp_path / "db", root=corpus)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".npz", ".parquet"])
+def test_pipes_devices_and_folders_are_refused_at_once(tmp_path, corpus, suffix):
+    pipe, device, folder = (tmp_path / f"{name}{suffix}" for name in ("pipe", "device", "folder"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    folder.mkdir()
+    for file, kind in ((pipe, "a named pipe"), (device, "a device"), (folder, "a folder")):
+        with pytest.raises(ParameterError, match=f"{suffix}: {kind}, not a file; give a file"):
+            import_files([file], tmp_path / "db", root=corpus)
+
+
+def test_table_that_a_spreadsheet_has_saved_is_read(database, corpus, tmp_path):
+    export_database(database, tmp_path / "t.csv", format="csv")
+    text = (tmp_path / "t.csv").read_text()
+    (tmp_path / "t.csv").write_text("\ufeff" + text, newline="\r\n")
+    import_files([tmp_path / "t.csv"], tmp_path / "db", root=corpus)
+    units = Database(tmp_path / "db").units
+    np.testing.assert_array_equal(units.start_sample, database.units.start_sample)
+
+
+def test_table_that_was_cut_off_is_refused_by_its_row(database, corpus, tmp_path):
+    export_database(database, tmp_path / "t.csv", format="csv")
+    export_database(database, tmp_path / "t.npz", format="npz")
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    (tmp_path / "t.csv").write_text("\n".join([*lines[:4], lines[4][:30]]))
+    (tmp_path / "t.npz").write_bytes((tmp_path / "t.npz").read_bytes()[:-500])
+    with pytest.raises(ParameterError, match=r"t\.csv: row 5 has \d values for \d+ columns"):
+        import_files([tmp_path / "t.csv"], tmp_path / "db", root=corpus)
+    with pytest.raises(ParameterError, match=r"t\.npz: not a whole \.npz table; export it again"):
+        import_files([tmp_path / "t.npz"], tmp_path / "db", root=corpus)
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"content_hash": "x" * 129}, "source 0: content_hash=.* must be at most 128 letters"),
+        ({"content_hash": "\ud800"}, "source 0: content_hash=.* must be at most 128 letters"),
+        ({"sample_rate": 10**9}, "source 0: sample_rate=1000000000 must be an integer from 0"),
+        ({"channels": -1}, "source 0: channels=-1 must be an integer from 0 to 65535"),
+        ({"n_samples": 0}, "source 0: n_samples=0 must be an integer from 1"),
+        ({"path": "../x.wav"}, "source='../x.wav' must be a path within the corpus folder"),
+        ({"path": "/etc/passwd"}, "source='/etc/passwd' must be a path within the corpus folder"),
+        ({"path": "a\0b"}, r"source='a\\x00b' must not contain a NUL"),
+        ({"path": ""}, "source='' must be 1 to 4096 bytes"),
+    ],
+)
+def test_facts_that_would_damage_the_database_are_refused(
+    database, corpus, tmp_path, facts, message
+):
+    export_database(database, tmp_path / "t.npz", format="npz")
+    with np.load(tmp_path / "t.npz") as file:
+        arrays = dict(file)
+    header = json.loads(str(arrays["header"]))
+    first = header["sources"][0]["path"]
+    header["sources"][0].update(facts)
+    renamed = header["sources"][0]["path"]
+    sources = [renamed if path == first else path for path in arrays["source"].tolist()]
+    arrays |= {"header": np.array(json.dumps(header)), "source": np.array(sources)}
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(ParameterError, match=message):
+        import_files([tmp_path / "t.npz"], tmp_path / "db")
+    assert Database(tmp_path / "db").n_units == database.n_units
+
+
+def test_table_made_to_fill_the_memory_is_refused(tmp_path, corpus):
+    np.savez_compressed(tmp_path / "t.npz", descriptors=np.zeros(1 << 22, np.float32))
+    with pytest.raises(ParameterError, match=r"unpacks to 16777\d+ bytes, the limit is 100 times"):
+        import_files([tmp_path / "t.npz"], tmp_path / "db", root=corpus)
 
 
 def test_what_is_asked_wrongly_is_refused(database, tmp_path):

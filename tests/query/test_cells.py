@@ -1,6 +1,7 @@
 """Approximate indexes against the exact one on real sounds, and what is kept of them on disk."""
 
 import json
+import os
 import shutil
 
 import faiss
@@ -153,6 +154,8 @@ def test_an_index_is_kept_and_brought_up_to_date_without_finding_its_cells_again
         ),
         (lambda f, j: f.unlink(), "No such file"),
         (lambda f, j: j.write_text("{"), "cannot be used"),
+        (lambda f, j: [f.unlink(), os.mkfifo(f)], "a named pipe, not a file"),
+        (lambda f, j: [j.unlink(), os.mkfifo(j)], "a named pipe, not a file"),
         (
             lambda f, j: j.write_text(
                 json.dumps(json.loads(j.read_text()) | {"database": "other"})

@@ -1,10 +1,14 @@
 """Records: dataclasses in JSON files, checked on reading since users may edit them."""
 
 import json
+from dataclasses import MISSING, fields
 from math import isfinite
 from pathlib import Path
+from stat import S_ISREG
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+MAX_BYTES = 1 << 20
 
 Record = TypeVar("Record")
 
@@ -17,8 +21,13 @@ def read_record(kind: type[Record], path: Path) -> Record:
     OSError
         If the file cannot be read.
     ValueError
-        If it holds anything else.
+        If it is not a regular file of at most `MAX_BYTES`, or holds anything else.
     """
+    status = path.stat()
+    if not S_ISREG(status.st_mode):  # a pipe would block
+        raise ValueError("it is not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise ValueError(f"it has {status.st_size} bytes, the limit is {MAX_BYTES}")
     try:
         document = json.loads(path.read_text())
     except RecursionError as error:
@@ -34,10 +43,14 @@ def as_record(kind: type[Record], document: Any) -> Record:
     for name, value in document.items():
         if name not in hints or not _has_type(value, hints[name]):
             raise ValueError(f"{name}={value!r}"[:80])
-    try:
-        return kind(**document)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    needed = (
+        field.name
+        for field in fields(kind)  # type: ignore[arg-type]
+        if field.default is MISSING and field.default_factory is MISSING
+    )
+    if missing := [name for name in needed if name not in document]:
+        raise ValueError(f"{', '.join(missing)} is missing")
+    return kind(**document)
 
 
 def _has_type(value: Any, hint: Any) -> bool:
