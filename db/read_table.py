@@ -95,7 +95,7 @@ def _read_demiurge_json(path: Path) -> Table:
 
 def _read_csv(path: Path) -> Table:
     check_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_TEXT)
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets write a BOM
         first = file.readline(MAX_HEADER)
         if not first.startswith("# {"):
             raise ParameterError(

@@ -16,6 +16,8 @@ import numpy as np
 
 from files.errors import DatabaseError, system_reason
 from files.names import quoted
+from files.regular import OF_THE_SYSTEM
+from files.system import advice_for
 
 SHARD_BYTES = 2 << 30  # a new shard is started when the next source would exceed this
 
@@ -85,18 +87,30 @@ def _check_length(path: Path, needed: int) -> None:
 
 
 def file_problem(path: Path, needed: int) -> str | None:
-    """Return why a shard cannot be read up to a byte, if so."""
+    """Return why a shard cannot be read up to a byte, if so.
+
+    Raises
+    ------
+    DatabaseError
+        If the system does not let it be looked at: a repair would only lose what it holds.
+    """
     try:
         status = path.stat()
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
+        if error.errno in OF_THE_SYSTEM:
+            raise _refused(path, error) from error
         return f"cannot be read ({system_reason(error)})"
     if not stat.S_ISREG(status.st_mode):  # a pipe would block
         return "is not a regular file"
     if status.st_size < needed:
         return f"is {status.st_size} bytes long, but {needed} were committed"
     return None
+
+
+def _refused(path: Path, error: OSError) -> DatabaseError:
+    return DatabaseError(f"{path}: cannot be read ({system_reason(error)}); {advice_for(error)}")
 
 
 def find_shards(folder: Path, kind: str) -> dict[int, Path]:

@@ -1,12 +1,21 @@
 """Open files that others made: regular files only, of a stated largest size."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
 from files.errors import DemiurgeError, system_reason
+from files.system import advice_for
 
+# another file would be refused as well: permissions, limits, the disk or the network
+OF_THE_SYSTEM = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+        *(errno.EIO, errno.ESTALE, errno.EBUSY),
+    }
+)
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -34,7 +43,8 @@ def open_regular(
         # a named pipe without a writer would block
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as reason:  # ValueError: a NUL in the name
-        raise error(f"{path}: cannot be read ({system_reason(reason)}); {remedy}") from reason
+        advice = _advice(reason, remedy)
+        raise error(f"{path}: cannot be read ({system_reason(reason)}); {advice}") from reason
     try:
         _check(path, os.fstat(handle), error, remedy, max_bytes)
         return os.fdopen(handle, "rb")
@@ -63,7 +73,8 @@ def read_regular(
         try:
             content = file.read(n_bytes + 1)
         except OSError as reason:
-            raise error(f"{path}: cannot be read ({system_reason(reason)}); {remedy}") from reason
+            advice = _advice(reason, remedy)
+            raise error(f"{path}: cannot be read ({system_reason(reason)}); {advice}") from reason
     if len(content) > n_bytes:
         raise error(f"{path}: it grew while it was read; try again when it is complete")
     return content
@@ -85,6 +96,12 @@ def other_kind(status: os.stat_result) -> str | None:
     if stat.S_ISREG(status.st_mode):
         return None
     return next((kind for test, kind in KINDS if test(status.st_mode)), "of an unknown kind")
+
+
+def _advice(reason: Exception, remedy: str) -> str:
+    """Return the remedy if the file is at fault, otherwise what helps where the system is."""
+    number = getattr(reason, "errno", None)
+    return advice_for(reason) if number in OF_THE_SYSTEM else remedy
 
 
 def _check(

@@ -34,15 +34,17 @@ class Tracker:
         Raises
         ------
         ParameterError
-            If W&B is asked for and not installed, or the folder cannot be written.
+            If W&B is asked for and not installed, the folder cannot be written, or the log is not
+            a regular file.
         """
         folder = Path(folder)
         make_folder(folder)
+        path = folder / LOG
         mode = "a" if resume else "w"
         if not is_missing(folder / LOG):
             check_regular(folder / LOG, error=ParameterError, remedy="remove it")
         with writing_errors(folder):
-            self._file = open(folder / LOG, mode, encoding="utf-8")  # noqa: SIM115, for __exit__
+            self._file = open(path, mode, encoding="utf-8")  # noqa: SIM115, for __exit__
         self._run: Any = None
         if wandb:
             try:

@@ -1,10 +1,20 @@
+import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from db import shards
-from db.shards import ShardWriter, checksum, map_shard, read_rows, remove_strays, shard_path
+from db.shards import (
+    ShardWriter,
+    checksum,
+    file_problem,
+    map_shard,
+    read_rows,
+    remove_strays,
+    shard_path,
+)
 from files.errors import DatabaseError
 
 
@@ -76,3 +86,15 @@ def test_only_unknown_shards_of_the_kind_are_strays(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["00000.f32", "units-00000.f32", "units-00001.f32"]
     remove_strays(tmp_path, "units", {1})
     assert sorted(os.listdir(tmp_path)) == ["00000.f32", "units-00001.f32"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_shard_that_the_system_refuses_is_no_damage(tmp_path, monkeypatch, number):
+    def refused(self, **options):
+        raise OSError(number, os.strerror(number), str(self))
+
+    path = tmp_path / "00000.f32"
+    path.write_bytes(b"")
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(DatabaseError, match=rf"{os.strerror(number)}\); (change|check) the"):
+        file_problem(path, 0)

@@ -1,5 +1,6 @@
 """Files that others made: regular ones only, of bounded size."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -41,3 +42,14 @@ def test_the_systems_reason_is_given(tmp_path: Path) -> None:
         check_regular(tmp_path / "none", **RULES)
     with pytest.raises(ParameterError, match="cannot be read"):
         check_regular("a\0b", **RULES)
+
+
+def test_what_the_system_is_at_fault_for_is_not_blamed_on_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(ParameterError, match=r"\(Permission denied\); change the permissions of"):
+        check_regular(tmp_path / "a", **RULES)

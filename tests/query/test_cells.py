@@ -1,6 +1,7 @@
 """Approximate indexes against the exact one on real sounds, and what is kept of them on disk."""
 
 import json
+import os
 import shutil
 
 import faiss
@@ -166,6 +167,8 @@ def change(record, **values):
         (lambda f, j: change(j, size=1 << 62), "but 4611686018427387904 were written"),
         (lambda f, j: j.write_text("[" * 100_000), "cannot be used"),
         (lambda f, j: (f.unlink(), f.mkdir()), "a folder, not a file"),
+        (lambda f, j: [f.unlink(), os.mkfifo(f)], "a named pipe, not a file"),
+        (lambda f, j: [j.unlink(), os.mkfifo(j)], "a named pipe, not a file"),
         (
             lambda f, j: j.write_text(
                 json.dumps(json.loads(j.read_text()) | {"database": "other"})

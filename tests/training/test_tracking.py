@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -58,6 +59,16 @@ def test_a_new_log_begins_and_a_resumed_one_goes_on(tmp_path):
     assert lines(tmp_path) == []
 
 
+def test_a_log_that_is_a_pipe_or_a_device_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / LOG)
+    for kind in ("a named pipe", "a device"):
+        for resume in (False, True):
+            with pytest.raises(ParameterError, match=f"{LOG}: {kind}, not a file; remove it"):
+                Tracker(tmp_path, resume=resume)
+        (tmp_path / LOG).unlink()
+        (tmp_path / LOG).symlink_to("/dev/full")
+
+
 def test_wandb_hears_what_the_log_has_and_sees_what_is_shown(tmp_path, wandb):
     with Tracker(tmp_path, wandb=True, config={"window": 8}) as tracker:
         tracker.log({"step": 1})
@@ -103,6 +114,6 @@ def test_what_cannot_be_tracked_is_refused(tmp_path, monkeypatch):
         Tracker(tmp_path, wandb=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        ParameterError, match=r"file: cannot be written \(File exists\); .* choose another place"
+        ParameterError, match=r"file: cannot be written \(File exists\); .* or remove what is there"
     ):
         Tracker(tmp_path / "file")

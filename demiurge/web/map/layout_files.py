@@ -16,6 +16,7 @@ from db.database import Database
 from files.atomic import replacing
 from files.cache import cache_folder
 from files.errors import ParameterError
+from files.regular import check_regular, is_missing
 
 VERSION = 2  # of how layouts are computed; files of other versions are ignored
 KEPT_FILES = 32
@@ -41,6 +42,8 @@ def load_layout(
     """
     path = cache_folder("layouts") / f"{key}-{name}.npz"
     try:
+        if not is_missing(path):  # a pipe would block
+            check_regular(path, error=ParameterError, remedy="another takes its place")
         # a zip file, with a checksum for each array
         with open(path, "rb") as opened, np.load(opened) as file:
             found = {array: file[array] for array in shapes}

@@ -141,6 +141,18 @@ def test_job_that_says_it_has_made_too_much_is_left_out(tmp_path, caplog):
     assert caplog.text.count("cannot be used") == 3
 
 
+def test_records_that_are_no_files_or_incomplete_are_left_out(tmp_path, caplog):
+    for job_id in ("a", "b", "c"):
+        (tmp_path / "jobs" / job_id).mkdir(parents=True)
+    os.mkfifo(tmp_path / "jobs" / "a" / "job.json")
+    (tmp_path / "jobs" / "b" / "job.json").symlink_to("/dev/zero")
+    (tmp_path / "jobs" / "c" / "job.json").write_text('{"id": "c", "made": 0}')
+    jobs = Jobs(tmp_path / "jobs", Plans(tmp_path), lambda kind, data: None)
+    assert jobs.documents() == []
+    for problem in ("a named pipe, not a file", "a device, not a file", "seed is missing"):
+        assert f"job.json: {problem}; remove it" in caplog.text
+
+
 def test_variations_of_a_continuation_are_those_of_the_next_seeds(
     client, built, seed, model, tmp_path
 ):
