@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from audio.cancellation import STRETCH_SAMPLES, Cancellation
+from audio.cancellation import STRETCH_SAMPLES, Cancellation, listen
 from audio.channels import integers_to_mono, to_mono
 from audio.containers.layout import AS_IT_IS, Layout
 from audio.decoder import Decoder
@@ -228,7 +228,9 @@ class MonoBlocks(Iterator[np.ndarray]):
         n_bad = 0
         first_bad = 0
         for block in _raw_blocks(self._decoder):
-            mono = block[:, self._channel] if self._channel is not None else to_mono(block)
+            mono = to_mono(block)
+            if self._channel is not None:
+                mono = listen(block, mono, self._channel)
             if not np.isfinite(mono).all():
                 where = np.flatnonzero(~np.isfinite(block).all(axis=1))
                 first_bad = first_bad if n_bad else n_read + int(where[0])

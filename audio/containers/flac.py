@@ -6,7 +6,7 @@ Source: RFC 9639.
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from audio.containers.flac_frames import find_last_frame
+from audio.containers.flac_frames import find_last_frame, first_block_size
 from audio.containers.layout import (
     UNKNOWN_LENGTH,
     Layout,
@@ -94,7 +94,7 @@ def _stream(file: BinaryIO, start: int, stop: int) -> _Stream:
 def _part(file: BinaryIO, stream: _Stream) -> tuple[Part, str]:
     """Return the part to decode for a stream, and a warning or an empty text."""
     whole = Part((Span(stream.start, stream.stop),))
-    last = find_last_frame(file, stream.start + AUDIO_AT, stream.stop, stream.info)
+    last = find_last_frame(file, stream.start + AUDIO_AT, stream.stop, _block_size(file, stream))
     if stream.total == 0:
         if last is None:
             raise damaged("its header states no length, and its last frame cannot be found")
@@ -110,6 +110,25 @@ def _part(file: BinaryIO, stream: _Stream) -> tuple[Part, str]:
             found = f"its header states {stream.total} samples, but {n_samples} are there"
             return _with_total(stream, n_samples, stream.stop), f"{found}: all were read"
     return whole, ""
+
+
+def _block_size(file: BinaryIO, stream: _Stream) -> int:
+    """Return the size of all blocks but the last, in samples.
+
+    Some encoders state a smaller one, that of the last block or 16. The first frame has it right.
+    """
+    smallest = int.from_bytes(stream.info[:2], "big")
+    if stream.info[:2] == stream.info[2:4]:
+        return smallest
+    at = stream.start + len(MAGIC)
+    is_last = False
+    while not is_last:
+        head = read_at(file, at, 4)
+        if len(head) < 4:
+            return smallest
+        is_last = bool(head[0] >> 7)
+        at += 4 + int.from_bytes(head[1:], "big")
+    return first_block_size(read_at(file, at, 16)) or smallest
 
 
 def _with_total(stream: _Stream, n_samples: int, stop: int) -> Part:
