@@ -43,6 +43,11 @@ class _Stream:
         """The number of samples stated, or 0."""
         return int.from_bytes(self.info[10:18], "big") % (1 << TOTAL_BITS)
 
+    @property
+    def block_size(self) -> int:
+        """The smallest number of samples stated of a block."""
+        return int.from_bytes(self.info[:2], "big")
+
 
 def flac_layout(file: BinaryIO, size: int) -> Layout:
     """Decide how many samples each FLAC stream of a file holds."""
@@ -55,7 +60,11 @@ def flac_layout(file: BinaryIO, size: int) -> Layout:
     warnings = []
     is_as_it_is = start == 0 and len(streams) == 1
     for stream in streams:
-        part, warning = _part(file, stream)
+        block_size = _block_size(file, stream)
+        part, warning = _part(file, stream, block_size)
+        if block_size != stream.block_size:  # else libFLAC cannot seek
+            part = _with_block_size(stream, part, block_size)
+            is_as_it_is = False
         is_as_it_is &= not warning
         parts.append(part)
         warnings += [warning] if warning else []
@@ -91,10 +100,10 @@ def _stream(file: BinaryIO, start: int, stop: int) -> _Stream:
     return _Stream(start, stop, info)
 
 
-def _part(file: BinaryIO, stream: _Stream) -> tuple[Part, str]:
+def _part(file: BinaryIO, stream: _Stream, block_size: int) -> tuple[Part, str]:
     """Return the part to decode for a stream, and a warning or an empty text."""
     whole = Part((Span(stream.start, stream.stop),))
-    last = find_last_frame(file, stream.start + AUDIO_AT, stream.stop, _block_size(file, stream))
+    last = find_last_frame(file, stream.start + AUDIO_AT, stream.stop, block_size)
     if stream.total == 0:
         if last is None:
             raise damaged("its header states no length, and its last frame cannot be found")
@@ -117,18 +126,26 @@ def _block_size(file: BinaryIO, stream: _Stream) -> int:
 
     Some encoders state a smaller one, that of the last block or 16. The first frame has it right.
     """
-    smallest = int.from_bytes(stream.info[:2], "big")
     if stream.info[:2] == stream.info[2:4]:
-        return smallest
+        return stream.block_size
     at = stream.start + len(MAGIC)
     is_last = False
     while not is_last:
         head = read_at(file, at, 4)
         if len(head) < 4:
-            return smallest
+            return stream.block_size
         is_last = bool(head[0] >> 7)
         at += 4 + int.from_bytes(head[1:], "big")
-    return first_block_size(read_at(file, at, 16)) or smallest
+    return first_block_size(read_at(file, at, 16)) or stream.block_size
+
+
+def _with_block_size(stream: _Stream, part: Part, block_size: int) -> Part:
+    """Return a part of a stream with another smallest size of blocks in its header."""
+    first, *others = part.pieces
+    assert isinstance(first, Span)
+    at = stream.start + 8
+    stated = block_size.to_bytes(2, "big")
+    return Part((Span(first.start, at), stated, Span(at + 2, first.stop), *others))
 
 
 def _with_total(stream: _Stream, n_samples: int, stop: int) -> Part:

@@ -40,9 +40,9 @@ def find_last_frame(file: BinaryIO, start: int, stop: int, block_size: int) -> F
 
 
 def first_block_size(data: bytes) -> int:
-    """Return how many samples the frame has that the data begin with; 0 if none does."""
-    header = _header(data, 0)
-    return header[1] if header and data[0] == 0xFF else 0
+    """Return how many samples the numbered frame has that the data begin with; 0 if none does."""
+    header = _header(data, 0) if data[:2] == b"\xff\xf8" else None
+    return header[1] if header else 0
 
 
 def _search(data: bytes, at: int, block_size: int) -> Frame | None:

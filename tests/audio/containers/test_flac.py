@@ -6,6 +6,7 @@ import pytest
 import soundfile as sf
 
 from audio.containers.flac_frames import crc_8, crc_16, find_last_frame
+from audio.decoder import Decoder
 from audio.read import open_audio, probe, read_audio
 from files.errors import AudioError
 from tests.audio.containers.made_files import (
@@ -124,6 +125,9 @@ def test_rate_is_kept(tmp_path):
 def test_smallest_block_that_is_that_of_the_last_one(tmp_path, content, smallest):
     samples, _ = read(tmp_path, content[:8] + smallest.to_bytes(2, "big") + content[10:])
     np.testing.assert_array_equal(samples, expected(tmp_path))
+    with Decoder(tmp_path / "x.flac") as decoder:
+        decoder.seek(100_000)
+        np.testing.assert_array_equal(decoder.read(50), samples[100_000:100_050])
 
 
 def test_search_for_the_last_frame_is_the_checksum_of_each_candidate():
