@@ -29,6 +29,7 @@ AUDIO_SUFFIXES = frozenset(
 )
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
+BLOCK_VALUES = 1 << 24  # of all channels per read: 64 MB
 MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that states more is not believed
 MIN_RATE = 1_000  # Hz
 MAX_RATE = 768_000  # Hz
@@ -180,7 +181,8 @@ def open_audio(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarra
 
 
 def _raw_blocks(decoder: Decoder, dtype: str = "float32") -> Iterator[np.ndarray]:
-    while len(block := decoder.read(BLOCK_SAMPLES, dtype)):
+    n_samples = min(BLOCK_SAMPLES, max(BLOCK_VALUES // decoder.channels, 1))
+    while len(block := decoder.read(n_samples, dtype)):
         yield block
 
 
