@@ -14,6 +14,24 @@ CANCELLED = "its channels cancel each other"
 ENOUGH_SECONDS = 1.0  # that must cancel in all, or half of a shorter signal
 
 
+def listen(samples: np.ndarray, mono: np.ndarray, channel: int) -> np.ndarray:
+    """Return a channel, but the mean of all where that is heard and the channel is not.
+
+    Parameters
+    ----------
+    samples : ndarray, float32, shape (n_samples, channels)
+    mono : ndarray, float32, shape (n_samples,)
+        Their mean.
+    """
+    heard = samples[:, channel].copy()
+    for at in range(0, len(heard), STRETCH_SAMPLES):
+        here = slice(at, at + STRETCH_SAMPLES)
+        with np.errstate(over="ignore"):
+            if np.dot(mono[here], mono[here]) > np.dot(heard[here], heard[here]) * WEAKER:
+                heard[here] = mono[here]
+    return heard
+
+
 class Cancellation:
     """Counts the samples in which the channels cancel; it costs two dot products per stretch."""
 

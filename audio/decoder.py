@@ -17,6 +17,7 @@ from audio.open_file import open_file
 from files.errors import AudioError
 
 DAMAGED_FRAMES = "some of its frames are damaged: what is heard there may be wrong"
+LOUDEST = 4.0  # of what MPEG audio decodes to; beyond it only frames are that are damaged
 MOST_PATH_BYTES = 1000  # libsndfile cuts longer paths off
 
 
@@ -173,6 +174,9 @@ class Decoder:
                 n_read = sum(self._lengths[: self._number]) + self._at
                 raise damaged(f"it cannot be decoded after sample {n_read}") from error
             self._check_view()
+            if self.layout.is_mpeg and max(block.max(initial=0), -block.min(initial=0)) > LOUDEST:
+                self._noise.is_heard = True
+                np.clip(block, -1, 1, out=block)
             self._at += len(block)
             if not len(block):
                 n_read = sum(self._lengths[: self._number]) + self._at

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from audio.cancellation import Cancellation
+from audio.cancellation import Cancellation, listen
 from audio.channels import integers_to_mono, to_mono
 from audio.containers.layout import AS_IT_IS, Layout
 from audio.decoder import Decoder
@@ -29,6 +29,7 @@ AUDIO_SUFFIXES = frozenset(
 )
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})
 BLOCK_SAMPLES = 1 << 18  # samples per read: 6 s at 44.1 kHz
+BLOCK_VALUES = 1 << 24  # of all channels per read: 64 MB
 MAX_SAMPLES = 1 << 32  # 27 h at 44.1 kHz; a header that states more is not believed
 MAX_VALUE = 1e10  # of a sample, where 1 is full scale; the squares of larger ones overflow
 MIN_RATE = 1_000  # Hz
@@ -181,7 +182,8 @@ def open_audio(path: str | Path) -> Iterator[tuple[AudioInfo, Iterator[np.ndarra
 
 
 def _raw_blocks(decoder: Decoder, dtype: str = "float32") -> Iterator[np.ndarray]:
-    while len(block := decoder.read(BLOCK_SAMPLES, dtype)):
+    n_samples = min(BLOCK_SAMPLES, max(BLOCK_VALUES // decoder.channels, 1))
+    while len(block := decoder.read(n_samples, dtype)):
         yield block
 
 
@@ -223,7 +225,9 @@ class MonoBlocks(Iterator[np.ndarray]):
         n_bad = 0
         first_bad = 0
         for block in _raw_blocks(self._decoder):
-            mono = block[:, self._channel] if self._channel is not None else to_mono(block)
+            mono = to_mono(block)
+            if self._channel is not None:
+                mono = listen(block, mono, self._channel)
             if not _is_sound(block):
                 n_more, first = _find_bad(block)
                 first_bad = first_bad if n_bad else n_read + first

@@ -22,6 +22,7 @@ from files.errors import AudioError
 
 SSND_HEAD = 16  # name, size, offset and block size
 PACKED = (b"ima4", b"GSM ", b"MAC3", b"MAC6", b"QDM2", b"QDMC")  # frames that are no samples
+LOGARITHMIC = (b"ulaw", b"ULAW", b"alaw", b"ALAW")  # a byte each, of 16 bits before
 WRAP = 1 << 32
 
 
@@ -53,13 +54,22 @@ def _padding(file: BinaryIO, at: int) -> int:
     return 1
 
 
+def _check_end(file: BinaryIO, size: int, end: int) -> tuple[str, ...]:
+    """Return a warning if something that is no chunk follows the samples."""
+    following = read_at(file, end + end % 2, 4)
+    if not any(following) or (following.isascii() and following.decode().isprintable()):
+        return ()
+    return (f"{size - end} bytes after its samples are no chunk: they were left out",)
+
+
 def _layout(
     file: BinaryIO, size: int, form: bytes, comm_at: int, comm_size: int, at: int, stated: int
 ) -> Layout:
     comm = read_at(file, comm_at + 8, min(comm_size, 64)).ljust(22, b"\0")
     channels, frames, bits = struct.unpack(">HIH", comm[:8])
     packed = form == b"AIFC" and comm[18:22] in PACKED
-    block = channels * -(-bits // 8)
+    is_byte = form == b"AIFC" and comm[18:22] in LOGARITHMIC
+    block = channels * (1 if is_byte else -(-bits // 8))
     rest = size - at - SSND_HEAD
     promised = stated - 8
     is_unknown = is_placeholder(stated) and not 0 < promised <= rest
@@ -71,7 +81,7 @@ def _layout(
         return Layout()
     n_frames = (rest if is_unknown else promised) // block
     if frames == n_frames and not is_unknown:
-        return Layout()
+        return Layout((), _check_end(file, size, at + 8 + stated))
     if not is_unknown and not is_placeholder(frames) and frames > n_frames:
         raise truncated(f"its header promises {frames} samples but {n_frames} are there")
     stop = at + SSND_HEAD + n_frames * block

@@ -10,6 +10,7 @@ from audio.containers.layout import (
     UNKNOWN_LENGTH,
     Layout,
     Part,
+    Span,
     damaged,
     patched,
     read_at,
@@ -33,7 +34,7 @@ def caf_layout(file: BinaryIO, size: int) -> Layout:
         name, stated = struct.unpack(">4sq", head)
         at += HEAD_BYTES
         if name == b"data":
-            return _layout(at, stated, size, block)
+            return _layout(file, at, stated, size, block)
         if stated < 0:
             raise damaged(f"byte {at} begins no chunk, and no samples were found before it")
         if name == b"desc":
@@ -43,7 +44,7 @@ def caf_layout(file: BinaryIO, size: int) -> Layout:
     raise damaged(f"more than {MAX_CHUNKS} chunks lie in front of its samples")
 
 
-def _layout(at: int, stated: int, size: int, block: int) -> Layout:
+def _layout(file: BinaryIO, at: int, stated: int, size: int, block: int) -> Layout:
     rest = size - at
     if stated == UNKNOWN or (stated == 0 and rest > 4):
         n_bytes = 4 + (rest - 4) // block * block  # a count of edits comes first
@@ -51,4 +52,8 @@ def _layout(at: int, stated: int, size: int, block: int) -> Layout:
         return Layout((Part(patched(at + n_bytes, sizes)),), (UNKNOWN_LENGTH,))
     if stated > rest:
         raise truncated(f"its header promises {stated} bytes of samples but {rest} are there")
+    following = read_at(file, at + stated, HEAD_BYTES)
+    if following and not (following[:4].isalnum() and following[:4].isascii()):
+        found = f"{rest - stated} bytes after its samples are no chunk: they were left out"
+        return Layout((Part((Span(0, at + stated),)),), (found,))
     return Layout()

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from audio.containers.flac_frames import counts_on, find_last_frame
+from audio.containers.flac_frames import counts_on, find_last_frame, first_block_size
 from audio.containers.layout import (
     UNKNOWN_LENGTH,
     Layout,
@@ -45,6 +45,11 @@ class _Stream:
         """The number of samples stated, or 0."""
         return int.from_bytes(self.info[10:18], "big") % (1 << TOTAL_BITS)
 
+    @property
+    def block_size(self) -> int:
+        """The smallest number of samples stated of a block."""
+        return int.from_bytes(self.info[:2], "big")
+
 
 def flac_layout(file: BinaryIO, size: int) -> Layout:
     """Decide how many samples each FLAC stream of a file holds."""
@@ -57,7 +62,11 @@ def flac_layout(file: BinaryIO, size: int) -> Layout:
     warnings = []
     is_as_it_is = start == 0 and len(streams) == 1
     for stream in streams:
-        part, warning = _part(file, stream)
+        block_size = _block_size(file, stream)
+        part, warning = _part(file, stream, block_size)
+        if block_size != stream.block_size:  # else libFLAC cannot seek
+            part = _with_block_size(stream, part, block_size)
+            is_as_it_is = False
         is_as_it_is &= not warning
         parts.append(part)
         warnings += [warning] if warning else []
@@ -70,8 +79,8 @@ def _find_streams(file: BinaryIO, start: int, stop: int) -> list[int]:
     """Return where streams begin."""
     if not START.match(read_at(file, start, 8)):
         raise damaged("it begins without STREAMINFO")
-    info = read_at(file, start + 8, INFO_BYTES)
-    if counts_on(file, start + AUDIO_AT, stop, info):
+    block_size = int.from_bytes(read_at(file, start + 8, 2), "big")
+    if block_size and counts_on(file, start + AUDIO_AT, stop, block_size):
         return [start]
     found: list[int] = []
     at = start
@@ -95,10 +104,10 @@ def _stream(file: BinaryIO, start: int, stop: int) -> _Stream:
     return _Stream(start, stop, info)
 
 
-def _part(file: BinaryIO, stream: _Stream) -> tuple[Part, str]:
+def _part(file: BinaryIO, stream: _Stream, block_size: int) -> tuple[Part, str]:
     """Return the part to decode for a stream, and a warning or an empty text."""
     whole = Part((Span(stream.start, stream.stop),))
-    last = find_last_frame(file, stream.start + AUDIO_AT, stream.stop, stream.info)
+    last = find_last_frame(file, stream.start + AUDIO_AT, stream.stop, block_size)
     if stream.total == 0:
         if last is None:
             raise damaged("its header states no length, and its last frame cannot be found")
@@ -118,6 +127,33 @@ def _part(file: BinaryIO, stream: _Stream) -> tuple[Part, str]:
             f"its header promises {stream.total} samples but it ends after {last.first_sample}"
         )
     return whole, ""
+
+
+def _block_size(file: BinaryIO, stream: _Stream) -> int:
+    """Return the size of all blocks but the last, in samples.
+
+    Some encoders state a smaller one, that of the last block or 16. The first frame has it right.
+    """
+    if stream.info[:2] == stream.info[2:4]:
+        return stream.block_size
+    at = stream.start + len(MAGIC)
+    is_last = False
+    while not is_last:
+        head = read_at(file, at, 4)
+        if len(head) < 4:
+            return stream.block_size
+        is_last = bool(head[0] >> 7)
+        at += 4 + int.from_bytes(head[1:], "big")
+    return first_block_size(read_at(file, at, 16)) or stream.block_size
+
+
+def _with_block_size(stream: _Stream, part: Part, block_size: int) -> Part:
+    """Return a part of a stream with another smallest size of blocks in its header."""
+    first, *others = part.pieces
+    assert isinstance(first, Span)
+    at = stream.start + 8
+    stated = block_size.to_bytes(2, "big")
+    return Part((Span(first.start, at), stated, Span(at + 2, first.stop), *others))
 
 
 def _with_total(stream: _Stream, n_samples: int, stop: int) -> Part:

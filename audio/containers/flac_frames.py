@@ -25,23 +25,23 @@ class Frame:
     is_complete: bool
 
 
-def find_last_frame(file: BinaryIO, start: int, stop: int, info: bytes) -> Frame | None:
+def find_last_frame(file: BinaryIO, start: int, stop: int, block_size: int) -> Frame | None:
     """Return the last frame between two places of a file; None if there is none.
 
     Parameters
     ----------
-    info : bytes
-        STREAMINFO, which states the block size.
+    block_size : int
+        Samples of each frame but the last, if the frames are numbered.
     """
     for n_bytes in (NEAR_BYTES, TAIL_BYTES):
         first = max(start, stop - n_bytes)
-        found = _search(read_at(file, first, stop - first), first, info)
+        found = _search(read_at(file, first, stop - first), first, block_size)
         if found or first == start:
             return found
     return None
 
 
-def counts_on(file: BinaryIO, start: int, stop: int, info: bytes) -> bool:
+def counts_on(file: BinaryIO, start: int, stop: int, block_size: int) -> bool:
     """Return whether the frames between two places seem to count on, as those of one stream do.
 
     They are looked at in ever smaller parts of the file, towards its start and its end.
@@ -53,46 +53,53 @@ def counts_on(file: BinaryIO, start: int, stop: int, info: bytes) -> bool:
     places = [start + step for step in reversed(steps)] + [stop - step for step in steps[1:]]
     before = -1
     for place in places:
-        sample = _sample_after(read_at(file, place, NEAR_BYTES), info)
+        sample = _sample_after(read_at(file, place, NEAR_BYTES), block_size)
         if sample is None or sample < before:
             return False
         before = sample
     return True
 
 
-def _sample_after(data: bytes, info: bytes) -> int | None:
+def _sample_after(data: bytes, block_size: int) -> int | None:
     """Return the first sample of the first frame that begins in some data; None if none does."""
     place = data.find(b"\xff")
     while place >= 0:
-        header = (
-            _header(data[place : place + 16], info) if data[place + 1 : place + 2] in SYNC else None
-        )
-        if header:
-            return header[0]
+        if data[place + 1 : place + 2] in SYNC:
+            header = _header(data[place : place + 16], block_size)
+            if header:
+                return header[0]
         place = data.find(b"\xff", place + 1)
     return None
 
 
-def _search(data: bytes, at: int, info: bytes) -> Frame | None:
+def first_block_size(data: bytes) -> int:
+    """Return how many samples the numbered frame has that the data begin with; 0 if none does."""
+    header = _header(data, 0) if data[:2] == b"\xff\xf8" else None
+    return header[1] if header else 0
+
+
+def _search(data: bytes, at: int, block_size: int) -> Frame | None:
     """Return the frame that ends with the data; else the last one that begins in it."""
     begun = None
-    place = len(data)
+    place = behind = len(data)
+    checksum = 0  # of the data from `behind` on
     for _ in range(MOST_CANDIDATES):
         header = None
         while header is None:
             place = data.rfind(b"\xff", 0, place)
             if place < 0:
                 return begun
-            header = _header(data[place : place + 16], info)
+            header = _header(data[place : place + 16], block_size)
         first_sample, n_samples = header
-        is_complete = crc_16(data[place:]) == 0
-        if is_complete:
+        checksum ^= _followed_by(crc_16(data[place:behind]), len(data) - behind)
+        behind = place
+        if checksum == 0:
             return Frame(at + place, first_sample, n_samples, True)
         begun = begun or Frame(at + place, first_sample, n_samples, False)
     return begun
 
 
-def _header(data: bytes, info: bytes) -> tuple[int, int] | None:
+def _header(data: bytes, block_size: int) -> tuple[int, int] | None:
     """Return the first sample of a frame and how many it has; None if this is no frame."""
     if len(data) < 6 or data[1] & 0xFE != 0xF8 or data[3] & 1:
         return None
@@ -107,7 +114,7 @@ def _header(data: bytes, info: bytes) -> tuple[int, int] | None:
         return None
     n_samples = BLOCK_SIZES.get(size_code) or int.from_bytes(data[at : at + extra], "big") + 1
     is_variable = data[1] & 1
-    return (number if is_variable else number * int.from_bytes(info[:2], "big")), n_samples
+    return (number if is_variable else number * block_size), n_samples
 
 
 def _coded_number(data: bytes) -> tuple[int | None, int]:
@@ -139,6 +146,30 @@ def _table(polynomial: int, bits: int) -> list[int]:
 
 CRC_8 = _table(0x07, 8)
 CRC_16 = _table(0x8005, 16)
+
+
+def _followed_by(checksum: int, n_zeros: int) -> int:
+    """Return what a checksum of 16 bits becomes if bytes of 0 follow.
+
+    That is a product of polynomials: the checksum times x to the power of 8 `n_zeros`.
+    """
+    power = 0x100
+    while n_zeros:
+        if n_zeros & 1:
+            checksum = _product(checksum, power)
+        power = _product(power, power)
+        n_zeros >>= 1
+    return checksum
+
+
+def _product(a: int, b: int) -> int:
+    """Multiply two polynomials over GF(2), modulo that of the checksum."""
+    value = 0
+    while b:
+        value ^= a if b & 1 else 0
+        a = (a << 1 & 0xFFFF) ^ (0x8005 if a >> 15 else 0)
+        b >>= 1
+    return value
 
 
 def crc_8(data: bytes) -> int:

@@ -59,6 +59,7 @@ OTHERS = (
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"Rar!", "a RAR archive"),
     (0, b"7z\xbc\xaf", "a 7z archive"),
+    (257, b"ustar", "a tar archive"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"BZh", "a bzip2 archive"),
     (0, b"\xfd7zXZ", "an xz archive"),
@@ -95,7 +96,16 @@ def layout_of(file: BinaryIO, size: int, name: str) -> Layout:
     if inner.startswith(FLAC_MAGIC):
         return flac_layout(file, size)
     _refuse_others(inner, name)
-    return mp3_layout(file, size)
+    return mp3_layout(file, size) if any(inner) else _after_zeros(file, size)
+
+
+def _after_zeros(file: BinaryIO, size: int) -> Layout:
+    """Return the layout of an MP3 file with zeros in front of its frames."""
+    try:
+        return mp3_layout(file, size)
+    except AudioError:
+        remedy = "copy or download it again, or remove it"
+        raise _no_sound("it begins with zeros only", remedy) from None
 
 
 def _walk_of(head: bytes) -> Walk | None:
@@ -127,9 +137,7 @@ def _refuse_others(head: bytes, name: str) -> None:
             raise _no_sound(f"it is {kind}")
     if HTML.match(head):
         raise _no_sound("it is HTML, a page of the web", "download the file again, or remove it")
-    if not any(head):
-        raise _no_sound("it begins with zeros only", "copy or download it again, or remove it")
-    if _is_text(head):
+    if any(head) and _is_text(head):
         raise _no_sound("it is text")
 
 

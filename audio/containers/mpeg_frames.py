@@ -13,6 +13,7 @@ import numpy as np
 from audio.containers.layout import damaged, read_at
 
 READ_BYTES = 1 << 18
+NEAR_BYTES = 1 << 14  # where the next frame nearly always is
 MOST_FRAME_BYTES = 8192  # above that of any bit rate; free format may have more in theory
 HEAD_BYTES = 4
 MAX_TRIES = 100_000  # places at which frames may begin
@@ -187,8 +188,9 @@ class Frames:
 
         `SURE_FRAMES` of them follow one another, or fewer of them up to the end.
         """
+        n_bytes = NEAR_BYTES
         while at < stop:
-            data = np.frombuffer(self.read(at, READ_BYTES), np.uint8)
+            data = np.frombuffer(self.read(at, n_bytes), np.uint8)
             if len(data) < HEAD_BYTES:
                 return None
             codes = data[1:-1].astype(np.int32) << 8 | data[2:]
@@ -198,6 +200,7 @@ class Frames:
                 if self.is_sure(at + place):
                     return at + place
             at += max(len(data) - 2, 1)
+            n_bytes = READ_BYTES
         return None
 
     def is_sure(self, at: int, least: int = 2) -> bool:

@@ -37,6 +37,7 @@ class _Stream:
     number: int = 0  # of the last page
     last: Page | None = None
     first: list[Page] = field(default_factory=list)  # up to the first with sound
+    granule: int = 0  # the largest one
 
     def add(self, page: Page) -> None:
         n_lost = (page.number - self.number - 1) % WRAP if self.last else 0
@@ -49,6 +50,7 @@ class _Stream:
         self.number = page.number
         self.last = page
         self.has_sound |= page.granule > 0
+        self.granule = max(self.granule, page.granule)
         self.n_pages += 1
         if not self.kind:
             return
@@ -120,6 +122,10 @@ def _audio_of(link: Link) -> _Stream:
         if stream.kind:
             if stream.n_pages < 2:
                 raise truncated("it ends in its header")
+            assert stream.last is not None
+            if 0 < stream.last.granule < stream.granule:
+                ends = f"sample {stream.last.granule} after one at sample {stream.granule}"
+                raise damaged(f"its last page ends at {ends}")
             return stream
     kinds = " and ".join(dict.fromkeys(stream.shown for stream in link.values()))
     raise AudioError(
@@ -142,6 +148,8 @@ def _part(file: BinaryIO, stream: _Stream) -> Part:
     for page in (*stream.first, last):
         check_page(file, page)
     if stream.kind == FLAC:
+        if last.granule < 0:
+            raise damaged("its last page does not say where it ends")
         return Part(_unpacked(file, stream.spans, last.granule))
     if last.flags & ENDS:
         return Part(tuple(stream.spans))

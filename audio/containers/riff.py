@@ -54,7 +54,7 @@ def wav_layout(file: BinaryIO, size: int) -> Layout:
     if wav.tag in MPEG_TAGS:
         found = mpeg_layout(file, wav.data_at, wav.data_at + n_bytes)
         return replace(found, warnings=(*warnings, *found.warnings))
-    if n_bytes == wav.stated and not wav.skipped:
+    if n_bytes == wav.stated and not wav.skipped and magic != b"BW64":
         return Layout((), warnings)
     return Layout((Part(_pieces(wav, n_bytes)),), warnings)
 
@@ -111,7 +111,7 @@ def _data_bytes(wav: _Wav) -> tuple[int, tuple[str, ...]]:
     """Return how many bytes of samples there are, and warnings."""
     rest = wav.size - wav.data_at
     stated = wav.stated
-    if stated == 0 and rest and _ends_well(wav, wav.data_at):
+    if stated == 0 and rest and _is_empty(wav):
         return 0, ()
     if is_placeholder(stated) and (stated == 0 or stated > rest):
         return _whole(wav, rest), (UNKNOWN_LENGTH,) if rest else ()
@@ -124,6 +124,15 @@ def _data_bytes(wav: _Wav) -> tuple[int, tuple[str, ...]]:
         return _unwrapped(wav, rest)
     left = rest - stated
     return stated, (f"{left} bytes after its samples are no chunk: they were left out",)
+
+
+def _is_empty(wav: _Wav) -> bool:
+    """Return whether no samples follow a size of 0, but another chunk or only zeros."""
+    head = read_at(wav.file, wav.data_at, 8)
+    if _is_name(head[:4]):
+        return wav.data_at + 8 + _unpack(wav.order + "I", head[4:]) <= wav.size
+    rest = wav.size - wav.data_at
+    return rest <= MAX_PADDING and not any(read_at(wav.file, wav.data_at, rest))
 
 
 def _unwrapped(wav: _Wav, rest: int) -> tuple[int, tuple[str, ...]]:
@@ -168,8 +177,8 @@ def _pieces(wav: _Wav, n_bytes: int) -> tuple[Piece, ...]:
     insert = {span.start: b"\0" for span in wav.skipped}
     grown = len(insert)
     at, width = wav.stated_at
-    if width == 8:
-        return patched(stop, {at: struct.pack("<Q", n_bytes)})
+    if width == 8:  # libsndfile knows BW64 by its older name only
+        return patched(stop, {0: b"RF64", at: struct.pack("<Q", n_bytes)})
     if stop + grown < WRAP:
         riff = b"RIFX" if wav.order == ">" else b"RIFF"
         head = riff + struct.pack(wav.order + "I", stop + grown - 8)

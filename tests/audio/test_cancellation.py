@@ -105,3 +105,15 @@ def test_every_measurement_sees_all_blocks(tmp_path):
 
     assert measure_mono(path, measure)[0] == 2
     assert seen == [len(SOUND)] * 2
+
+
+def test_where_the_louder_channel_is_silent_the_mean_is_heard(tmp_path):
+    left = np.concatenate([SOUND, np.zeros(3 * RATE)])
+    right = np.concatenate([-SOUND, SOUND[: 3 * RATE]])
+    path = written(tmp_path, left, right)
+    mono, info = read_mono(path)
+    samples = sf.read(path, dtype="float32")[0]
+    alone = slice(len(SOUND) + (1 << 14), None)  # past the stretch in which both are heard
+    np.testing.assert_array_equal(mono[: len(SOUND)], samples[: len(SOUND), 0])
+    np.testing.assert_array_equal(mono[alone], samples[alone].mean(axis=1))
+    assert info.warnings[0].endswith("described by its left channel")

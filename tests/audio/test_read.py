@@ -163,3 +163,9 @@ def test_folder_and_pipe_are_called_what_they_are(tmp_path):
     os.mkfifo(tmp_path / "x.wav")
     with pytest.raises(AudioError, match="x.wav: a named pipe, not a file; give an audio file on"):
         probe(tmp_path / "x.wav")
+
+
+def test_blocks_of_many_channels_are_short(tmp_path):
+    sf.write(tmp_path / "x.wav", np.zeros((20_000, 1024), np.int16), 8000)
+    with open_audio(tmp_path / "x.wav") as (_, blocks):
+        assert [len(block) for block in blocks] == [1 << 14, 20_000 - (1 << 14)]

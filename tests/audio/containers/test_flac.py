@@ -1,8 +1,12 @@
+import io
+import time
+
 import numpy as np
 import pytest
 import soundfile as sf
 
-from audio.containers.flac_frames import crc_8, crc_16
+from audio.containers.flac_frames import crc_8, crc_16, find_last_frame
+from audio.decoder import Decoder
 from audio.read import open_audio, probe, read_audio
 from files.errors import AudioError
 from tests.audio.containers.made_files import (
@@ -125,3 +129,31 @@ def test_header_alone_is_refused(tmp_path):
 def test_rate_is_kept(tmp_path):
     read(tmp_path, UNKNOWN)
     assert probe(tmp_path / "x.flac").sample_rate == RATE
+
+
+@pytest.mark.parametrize("content", [WHOLE, UNKNOWN])
+@pytest.mark.parametrize("smallest", [16, len(SOUND) % 4096])
+def test_smallest_block_that_is_that_of_the_last_one(tmp_path, content, smallest):
+    samples, _ = read(tmp_path, content[:8] + smallest.to_bytes(2, "big") + content[10:])
+    np.testing.assert_array_equal(samples, expected(tmp_path))
+    with Decoder(tmp_path / "x.flac") as decoder:
+        decoder.seek(100_000)
+        np.testing.assert_array_equal(decoder.read(50), samples[100_000:100_050])
+
+
+def test_search_for_the_last_frame_is_the_checksum_of_each_candidate():
+    data = WHOLE + bytes(100)
+    for cut in (0, 99, 50_000):
+        end = len(data) - cut
+        frame = find_last_frame(io.BytesIO(data), 42, end, 4096)
+        assert frame.is_complete == (crc_16(data[frame.start : end]) == 0) == (cut < 50_000)
+
+
+def test_zeros_in_the_place_of_the_end_are_found_quickly(tmp_path):
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (RATE * 12, 2))
+    content = encoded(noise, "FLAC", subtype="PCM_16")
+    (tmp_path / "x.flac").write_bytes(content[:-900_000] + bytes(900_000))
+    begin = time.process_time()
+    with pytest.raises(AudioError, match="truncated"):
+        read_audio(tmp_path / "x.flac")
+    assert time.process_time() - begin < 3  # seconds

@@ -47,6 +47,7 @@ def test_command_to_convert_can_be_pasted(tmp_path):
         (b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 40, "it is a program"),
         (b"#!/bin/sh\necho hello\n", "it is a script"),
         (b"PK\x03\x04" + bytes(99), "it is a ZIP archive"),
+        (b"song.mp3".ljust(257, b"\0") + b"ustar\0".ljust(255, b"\0"), "it is a tar archive"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "it is a JPEG picture"),
         (b"MThd\0\0\0\x06", "it is MIDI: notes, no sound"),
         (bytes(10_000), "it begins with zeros only"),

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -214,3 +216,27 @@ def test_blocks_are_the_whole(tmp_path, monkeypatch):
 def test_what_holds_no_frames_is_refused(tmp_path, content):
     with pytest.raises(AudioError, match=r"x\.mp3: (not readable as audio|truncated|damaged)"):
         read(tmp_path, content)
+
+
+def test_zeros_in_front_are_left_out(tmp_path):
+    samples, warnings = read(tmp_path, bytes(4096) + WHOLE)
+    assert len(samples) == len(SOUND)
+    assert warnings == ("4096 bytes of it are no MPEG audio frames: left out",)
+
+
+def test_titles_of_a_radio_station_between_frames_take_no_time(tmp_path):
+    radio = UNCOUNTED * (4_000_000 // len(UNCOUNTED))
+    blocks = [radio[at : at + 8192] + b"\0" for at in range(0, 4_000_000, 8192)]
+    (tmp_path / "x.mp3").write_bytes(b"".join(blocks))
+    begin = time.process_time()
+    warnings = probe(tmp_path / "x.mp3").warnings
+    assert time.process_time() - begin < 3  # seconds
+    assert warnings[-1].endswith("bytes of it are no MPEG audio frames: left out")
+
+
+def test_frames_that_decode_to_huge_samples_are_told_and_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr("audio.decoder.LOUDEST", 0.01)
+    (tmp_path / "x.mp3").write_bytes(mp3(SOUND))
+    samples, info = read_mono(tmp_path / "x.mp3")
+    assert 0.01 < np.abs(samples).max() <= 1
+    assert info.warnings == ("some of its frames are damaged: what is heard there may be wrong",)

@@ -214,3 +214,11 @@ def test_file_without_beginning_is_refused(tmp_path):
         read(tmp_path, b"".join(ogg_pages(VORBIS)[2:]))
     with pytest.raises(AudioError, match="truncated, it ends in its header"):
         read(tmp_path, ogg_pages(VORBIS)[0])
+
+
+@pytest.mark.parametrize("content", [VORBIS, OPUS])
+def test_last_page_that_ends_before_the_others_is_refused(tmp_path, content):
+    *pages, last = ogg_pages(content)
+    (tmp_path / "x.ogg").write_bytes(b"".join([*pages, changed_page(last, granule=1000)]))
+    with pytest.raises(AudioError, match=r"damaged, its last page ends at sample 1000 after one"):
+        probe(tmp_path / "x.ogg")

@@ -148,3 +148,25 @@ def test_w64_that_is_cut_off_or_damaged_is_refused(tmp_path):
         AudioError, match=f"promises {N_BYTES} bytes of samples but {N_BYTES - 2} a"
     ):
         read(tmp_path, W64[:-2])
+
+
+def test_caf_that_goes_on_after_its_stated_samples(tmp_path):
+    at = CAF.index(b"data") + 4
+    _, warnings = read(tmp_path, replaced(CAF, at, ">q", 4004))
+    assert warnings[0].endswith("bytes after its samples are no chunk: they were left out")
+
+
+def test_aiff_that_goes_on_after_its_stated_samples(tmp_path):
+    at = AIFF.index(b"SSND") + 4
+    content = replaced(replaced(AIFF, at, ">I", 4008), AIFF.index(b"COMM") + 10, ">I", 2000)
+    samples, warnings = read(tmp_path, content)
+    assert len(samples) == 2000
+    assert warnings[0].endswith("bytes after its samples are no chunk: they were left out")
+
+
+def test_aifc_of_logarithmic_bytes_may_state_16_bits(tmp_path):
+    content = encoded(SOUND, "AIFF", subtype="ULAW")
+    whole, _ = read(tmp_path, content)
+    samples, warnings = read(tmp_path, replaced(content, content.index(b"COMM") + 14, ">H", 16))
+    np.testing.assert_array_equal(samples, whole)
+    assert warnings == ()

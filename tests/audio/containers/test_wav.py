@@ -184,3 +184,20 @@ def test_file_without_samples_is_refused(tmp_path):
         read(tmp_path, wav(DATA)[:36])
     with pytest.raises(AudioError, match="byte 36 begins no chunk"):
         read(tmp_path, wav(DATA)[:36] + bytes(40))
+
+
+@pytest.mark.parametrize("stated", [len(DATA), 0xFFFFFFFF])
+def test_bw64_is_read_as_rf64_is(tmp_path, stated):
+    sizes = struct.pack("<QQQI", 0, len(DATA), len(DATA) // 2, 0)
+    head = b"BW64" + b"\xff" * 4 + b"WAVE" + chunk(b"ds64", sizes) + chunk(b"fmt ", pcm_format())
+    samples, info = read(tmp_path, head + chunk(b"data", DATA, stated))
+    np.testing.assert_array_equal(samples, expected())
+    assert info.warnings == ()
+
+
+@pytest.mark.parametrize("start", [bytes(64), b"~~~~}}}}" * 8])
+def test_size_of_0_in_front_of_silence_or_of_what_reads_like_a_name(tmp_path, start):
+    data = start + DATA[:20_000]
+    samples, info = read(tmp_path, wav(data, stated=0, riff=0))
+    np.testing.assert_array_equal(samples, expected(data))
+    assert info.warnings == UNKNOWN
