@@ -18,6 +18,7 @@ from files.errors import AudioError
 
 DAMAGED_FRAMES = "some of its frames are damaged: what is heard there may be wrong"
 LOUDEST = 4.0  # of what MPEG audio decodes to; beyond it only frames are that are damaged
+COUNTED = 1 << 16  # samples at a time
 MOST_PATH_BYTES = 1000  # libsndfile cuts longer paths off
 
 
@@ -128,8 +129,14 @@ class Decoder:
             ) from error
         self._number = number
         self._at = 0
-        known = part.n_samples if part else None
-        self._lengths[number] = self._file.frames if known is None else known
+        if part and part.is_uncounted and not self._lengths[number]:
+            while n_read := len(self._file.read(COUNTED, dtype="int16")):
+                self._lengths[number] += n_read
+            self._file.close()
+            self._open(number)
+        elif not self._lengths[number]:
+            known = part.n_samples if part else None
+            self._lengths[number] = self._file.frames if known is None else known
 
     def _open_part(self, part: Part | None) -> None:
         self._view = None

@@ -34,10 +34,16 @@ class Part:
         Byte ranges of the file, and bytes that stand in the place of others.
     n_samples : int, optional
         The length, if the decoder could only guess it.
+    is_endless : bool
+        It shall seem endless to the decoder, which would guess from its size when to stop.
+    is_uncounted : bool
+        Its length is only known when it has been decoded.
     """
 
     pieces: tuple[Piece, ...]
     n_samples: int | None = None
+    is_endless: bool = False
+    is_uncounted: bool = False
 
 
 @dataclass(frozen=True)

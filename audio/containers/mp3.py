@@ -257,7 +257,7 @@ def _part(stream: _Stream, *, is_cut: bool, zeros: int) -> tuple[Part, str]:
     """Return the part to decode for a stream, and a warning or an empty text."""
     n_frames = stream.n_frames
     stated = stream.stated
-    all_of_it = Part(tuple(stream.spans), n_frames * stream.kind.samples_per_frame)
+    all_of_it = Part(tuple(stream.spans), n_frames * stream.kind.samples_per_frame, is_endless=True)
     if stated is None or stated == 0:
         if is_cut:
             return all_of_it, "its last frame is incomplete: it may have been cut off"

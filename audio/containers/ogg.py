@@ -8,14 +8,29 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from audio.containers.layout import Layout, Part, Piece, Span, damaged, read_at, truncated
-from audio.containers.ogg_pages import BEGINS, ENDS, Junk, Page, as_last, check_page, walk_pages
+from audio.containers.ogg_pages import (
+    BEGINS,
+    ENDS,
+    Junk,
+    Page,
+    check_page,
+    marked_page,
+    walk_pages,
+    with_checksum,
+)
 from audio.containers.tags import end_of_audio
 from files.errors import AudioError
 
 FLAC = "FLAC"
-DECODED = {b"\x01vorbis": "Vorbis", b"OpusHead": "Opus", b"\x7fFLAC": FLAC}
+OPUS = "Opus"
+DECODED = {b"\x01vorbis": "Vorbis", b"OpusHead": OPUS, b"\x7fFLAC": FLAC}
 OTHERS = {b"Speex   ": "Speex", b"\x80theora": "Theora video", b"\x01video": "video"}
 MAX_LINKS = 4096
+OPUS_RATE_AT = 12  # in the first packet
+OPUS_RATE = (48_000).to_bytes(4, "little")  # Hz
+LOWER_OPUS_RATE = 24_000  # Hz, the highest other one that libsndfile decodes to
+MAX_EARLY_ENDS = 1000
+NO_POSITION = -1  # of a page in which no packet ends
 MAX_HEADERS = 1000  # pages in front of the sound
 WRAP = 1 << 32  # pages are counted from 0 again
 MAX_SPANS = 1 << 18  # pages that do not follow one another, or are unpacked
@@ -36,8 +51,11 @@ class _Stream:
     has_sound: bool = False
     number: int = 0  # of the last page
     last: Page | None = None
+    before: Page | None = None  # the page in front of the last
     first: list[Page] = field(default_factory=list)  # up to the first with sound
     granule: int = 0  # the largest one
+    begins_before_0: bool = False  # for a part of its first page, or all of it
+    early_ends: list[Page] = field(default_factory=list)  # marked as the last, but are not
 
     def add(self, page: Page) -> None:
         n_lost = (page.number - self.number - 1) % WRAP if self.last else 0
@@ -47,7 +65,13 @@ class _Stream:
         self.n_before += n_lost
         if not self.has_sound and len(self.first) < MAX_HEADERS:
             self.first.append(page)
+        self.begins_before_0 |= page.granule < NO_POSITION
+        if self.last and self.last.flags & ENDS:
+            self.early_ends.append(self.last)
+            if len(self.early_ends) > MAX_EARLY_ENDS:
+                raise damaged(f"it ends at more than {MAX_EARLY_ENDS} pages")
         self.number = page.number
+        self.before = self.last
         self.last = page
         self.has_sound |= page.granule > 0
         self.granule = max(self.granule, page.granule)
@@ -85,7 +109,7 @@ def ogg_layout(file: BinaryIO, size: int) -> Layout:
         warnings.append("its end is not marked: it may have been cut off")
     is_alone = sum(len(link) for link in links) == 1
     parts = tuple(_part(file, stream) for stream in streams)
-    is_as_it_is = is_alone and not warnings and streams[0].spans == [Span(0, size)]
+    is_as_it_is = is_alone and not warnings and parts[0] == Part((Span(0, size),))
     return Layout(() if is_as_it_is else parts, tuple(warnings))
 
 
@@ -151,11 +175,50 @@ def _part(file: BinaryIO, stream: _Stream) -> Part:
         if last.granule < 0:
             raise damaged("its last page does not say where it ends")
         return Part(_unpacked(file, stream.spans, last.granule))
-    if last.flags & ENDS:
-        return Part(tuple(stream.spans))
-    *spans, span = stream.spans
-    marked = as_last(read_at(file, last.start, last.stop - last.start))
-    return Part((*spans, Span(span.start, last.start), marked))
+    pieces = _replaced(stream.spans, _wrong_pages(file, stream, last))
+    # how much of what is in front of 0 is played depends on the decoder
+    return Part(pieces, is_uncounted=stream.begins_before_0)
+
+
+def _wrong_pages(file: BinaryIO, stream: _Stream, last: Page) -> dict[Span, bytes]:
+    """Return what takes the place of pages that libsndfile would take wrongly."""
+
+    def content(page: Page) -> bytes:
+        return read_at(file, page.start, page.stop - page.start)
+
+    wrong = {}
+    if stream.kind == OPUS:
+        head = content(stream.first[0])
+        at = head.index(b"OpusHead") + OPUS_RATE_AT
+        # that of the sound it was made from, which libsndfile takes for the rate to play at
+        if int.from_bytes(head[at : at + 4], "little") <= LOWER_OPUS_RATE:
+            wrong[_span(stream.first[0])] = with_checksum(head[:at] + OPUS_RATE + head[at + 4 :])
+        if last.content_start == last.stop and stream.before:
+            wrong[_span(last)] = b""
+            last = stream.before
+    for page in stream.early_ends:
+        wrong[_span(page)] = marked_page(content(page), is_last=False)
+    if not last.flags & ENDS:
+        wrong[_span(last)] = marked_page(content(last), is_last=True)
+    return wrong
+
+
+def _span(page: Page) -> Span:
+    return Span(page.start, page.stop)
+
+
+def _replaced(spans: list[Span], pages: dict[Span, bytes]) -> tuple[Piece, ...]:
+    """Return byte ranges of a file with some pages replaced."""
+    pieces: list[Piece] = []
+    wrong = sorted(pages, key=lambda span: span.start)
+    for span in spans:
+        at = span.start
+        for page in wrong:
+            if at <= page.start < span.stop:
+                pieces += [Span(at, page.start), pages[page]]
+                at = page.stop
+        pieces.append(Span(at, span.stop))
+    return tuple(piece for piece in pieces if isinstance(piece, bytes) or piece.stop > piece.start)
 
 
 def _unpacked(file: BinaryIO, pages: list[Span], n_samples: int) -> tuple[Piece, ...]:

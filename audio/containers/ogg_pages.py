@@ -103,10 +103,16 @@ def ogg_checksum(page: bytes | bytearray) -> int:
     return int(f"{mirrored:032b}"[::-1], 2)
 
 
-def as_last(page: bytes) -> bytes:
-    """Return a page with the flag of the last one, and its checksum."""
+def marked_page(page: bytes, *, is_last: bool) -> bytes:
+    """Return a page with or without the flag of the last one, and its checksum."""
     changed = bytearray(page)
-    changed[FLAGS_AT] |= ENDS
+    changed[FLAGS_AT] = changed[FLAGS_AT] & ~ENDS | (ENDS if is_last else 0)
+    return with_checksum(changed)
+
+
+def with_checksum(page: bytes | bytearray) -> bytes:
+    """Return a page with the right checksum."""
+    changed = bytearray(page)
     struct.pack_into("<I", changed, CHECKSUM_AT, 0)
     struct.pack_into("<I", changed, CHECKSUM_AT, ogg_checksum(changed))
     return bytes(changed)

@@ -26,7 +26,7 @@ class View:
         for piece in part.pieces:
             self._starts.append(self._end)
             self._end += piece.stop - piece.start if isinstance(piece, Span) else len(piece)
-        self._size = self._end if part.n_samples is None else STATED_BYTES
+        self._size = STATED_BYTES if part.is_endless else self._end
         self._at = 0
         self.error: OSError | None = None
 

@@ -51,7 +51,7 @@ def length(content):
 
 
 @pytest.mark.parametrize("kind", FILES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_cut_file_is_refused_or_told(kind, data):
     content = FILES[kind]
@@ -61,8 +61,9 @@ def test_cut_file_is_refused_or_told(kind, data):
     assert found is None or found == len(STEREO) or found == length(content)
 
 
-@pytest.mark.parametrize("kind", FILES)
-@settings(max_examples=10, deadline=None)
+# an uncounted MP3 without some of its frames is a shorter one
+@pytest.mark.parametrize("kind", [kind for kind in FILES if kind != "vbr"])
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_file_with_a_hole_is_refused_or_told_or_keeps_its_length(kind, data):
     content = FILES[kind]

@@ -99,6 +99,49 @@ def test_mono_stream_is_on_both_channels_beside_stereo(tmp_path):
     assert "its parts have 1 and 2 channels: read as 2" in warnings
 
 
+def test_pages_marked_as_the_last_too_early_do_not_end_it(tmp_path):
+    whole = read(tmp_path, VORBIS)[0]
+    *pages, a, b, last = ogg_pages(VORBIS)
+    marked = b"".join([*pages, changed_page(a, flags=4), changed_page(b, flags=4), last])
+    samples, warnings = read(tmp_path, marked)
+    np.testing.assert_array_equal(samples, whole)
+    assert warnings == ()
+
+
+def test_sound_in_front_of_sample_0(tmp_path):
+    whole = read(tmp_path, VORBIS)[0]
+    pages = ogg_pages(VORBIS)
+    granules = [int.from_bytes(page[6:14], "little", signed=True) for page in pages]
+    cut = next(granule for granule in granules if granule > 0) + 104
+    moved = [
+        changed_page(page, granule=granule - cut) if granule > 0 else page
+        for page, granule in zip(pages, granules, strict=True)
+    ]
+    samples, warnings = read(tmp_path, b"".join(moved))
+    assert len(whole) - cut <= len(samples) <= len(whole)
+    assert warnings == ()
+
+
+@pytest.mark.parametrize("rate", [0, 8000, 16000])
+def test_opus_is_decoded_at_48_khz_whatever_it_was_made_from(tmp_path, rate):
+    whole = read(tmp_path, OPUS)[0]
+    first, *others = ogg_pages(OPUS)
+    at = first.index(b"OpusHead") + 12
+    stated = first[:at] + rate.to_bytes(4, "little") + first[at + 4 :]
+    samples, warnings = read(tmp_path, changed_page(stated) + b"".join(others))
+    np.testing.assert_array_equal(samples, whole)
+    assert warnings == ()
+
+
+def test_opus_that_ends_with_an_empty_page(tmp_path):
+    whole = read(tmp_path, OPUS)[0]
+    *pages, last = ogg_pages(OPUS)
+    number = int.from_bytes(last[18:22], "little") + 1
+    empty = changed_page(last[:26] + b"\0", number=number)
+    samples, _ = read(tmp_path, b"".join([*pages, changed_page(last, flags=0), empty]))
+    np.testing.assert_array_equal(samples, whole)
+
+
 def test_unmarked_end_is_told(tmp_path):
     for content in (VORBIS, OPUS):
         whole = read(tmp_path, content)[0]
