@@ -24,7 +24,7 @@ READER_VERSION = 2  # counts changes in what is read of a file; that of version 
 # files with these are found in folders, whatever they hold
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus"}
-    | {".mp3", ".au", ".snd", ".caf"}
+    | {".mp3", ".mp2", ".au", ".snd", ".caf", ".bwf"}
     | {".m4a", ".aac", ".mp4", ".wma"}  # mostly not decoded, which is then said
 )
 SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "AU", "CAF"})

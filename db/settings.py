@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from db.columns import DESCRIPTOR_NAMES, Columns, columns_of
 from files.errors import DatabaseError, ParameterError
+from files.ranges import shown
 
 # columns that units longer than a frame have beside their means
 STD_SUFFIX = "_std"
@@ -70,13 +71,17 @@ class DescriptorSettings:
         for name, (least, most) in LIMITS.items():
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
-                raise ParameterError(f"{name}={value!r} must be an integer from {least} to {most}")
+                raise ParameterError(
+                    f"{name}={shown(value)} must be an integer from {least} to {most}"
+                )
         if self.n_mfcc > self.n_mels:
             raise ParameterError(f"n_mfcc={self.n_mfcc} must not exceed n_mels={self.n_mels}")
         if self.delta_width % 2 == 0:
             raise ParameterError(f"delta_width={self.delta_width} must be odd")
         if self.window_centre not in ("span", "start"):
-            raise ParameterError(f"window_centre={self.window_centre!r} must be 'span' or 'start'")
+            raise ParameterError(
+                f"window_centre={shown(self.window_centre)} must be 'span' or 'start'"
+            )
         least = max(1, -(-self.sample_rate // MOST_FRAMES), -(-self.n_fft // MOST_OVERLAP))
         if self.hop_length < least:
             raise ParameterError(
@@ -87,12 +92,16 @@ class DescriptorSettings:
     def _check_descriptors(self) -> None:
         choices = ", ".join(DESCRIPTOR_NAMES)
         if not isinstance(self.descriptors, tuple):
-            raise ParameterError(f"descriptors={self.descriptors!r} must be a list of {choices}")
+            raise ParameterError(
+                f"descriptors={shown(self.descriptors)} must be a list of {choices}"
+            )
         if not self.descriptors:
             raise ParameterError(f"descriptors: none is given; choose among {choices}")
         for name in self.descriptors:
             if name not in DESCRIPTOR_NAMES:
-                raise ParameterError(f"descriptors: {name!r} is not known; choose among {choices}")
+                raise ParameterError(
+                    f"descriptors: {shown(name)} is not known; choose among {choices}"
+                )
         if len(set(self.descriptors)) < len(self.descriptors):
             raise ParameterError(
                 f"descriptors={','.join(self.descriptors)} names one twice; name each once"
@@ -104,7 +113,7 @@ class DescriptorSettings:
         )
         if not is_known:
             raise ParameterError(
-                f"units={self.units!r} must be frame, fixed:MS, onset, beat or beat/N, with MS"
+                f"units={shown(self.units)} must be frame, fixed:MS, onset, beat or beat/N, with MS"
                 f" milliseconds of at least one sample and at most {LONGEST_UNIT_MS:.0f}, and N"
                 f" from 1 to {MOST_PARTS}"
             )
@@ -112,7 +121,7 @@ class DescriptorSettings:
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 < value <= LONGEST_UNIT_MS:
                 raise ParameterError(
-                    f"{name}={value!r} must be above 0 and at most {LONGEST_UNIT_MS:.0f}"
+                    f"{name}={shown(value)} must be above 0 and at most {LONGEST_UNIT_MS:.0f}"
                 )
         if self.min_unit_ms * 2 > self.max_unit_ms:
             raise ParameterError(

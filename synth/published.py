@@ -138,7 +138,8 @@ def without_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, v in state.items():
         weight_name = name.removesuffix("_v")
         g = state.get(f"{weight_name}_g")
-        if name.endswith(".weight_v") and g is not None and g.numel() == len(v):
+        fits = g is not None and v.ndim > 0 and g.numel() == len(v)
+        if g is not None and fits and name.endswith(".weight_v"):
             del plain[name], plain[f"{weight_name}_g"]
             length = g.float().reshape(-1, 1)
             direction = v.float().flatten(1)

@@ -21,7 +21,7 @@ from audio.containers.tags import end_of_audio, tag_bytes
 from files.errors import AudioError
 
 MAX_PARTS = 4096
-MAX_RUNS = 10_000  # of frames that are not interrupted
+MAX_RUNS = 50_000  # of frames that are not interrupted
 MAX_GAP = 16 << 20  # bytes that are no frames between frames
 MAX_LEAD = 1 << 17  # bytes that are no frames at the start
 VBRI_AT = 36
