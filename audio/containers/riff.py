@@ -22,10 +22,24 @@ from audio.containers.layout import (
     truncated,
 )
 from audio.containers.mp3 import mpeg_layout
+from files.errors import AudioError
 
 WRAP = 1 << 32  # a size of 32 bits counts from 0 again
 MAX_CHUNKS = 10_000
 MAX_PADDING = 1 << 16  # bytes; some writers fill a file up
+OTHER_TAGS = {  # of the fmt chunk: what libsndfile does not decode
+    0x00FF: "AAC",
+    0x0092: "AC-3",
+    0x0160: "Windows Media (WMA)",
+    0x0161: "Windows Media (WMA)",
+    0x0162: "Windows Media (WMA)",
+    0x0270: "ATRAC3",
+    0x1600: "AAC",
+    0x1610: "AAC",
+    0x2000: "AC-3",
+    0x2001: "DTS",
+    0xF1AC: "FLAC",
+}
 MPEG_TAGS = (0x50, 0x55)  # of the fmt chunk: MPEG layer I or II, layer III
 
 
@@ -50,6 +64,11 @@ def wav_layout(file: BinaryIO, size: int) -> Layout:
     magic = read_at(file, 0, 4)
     wav = _Wav(file, size, ">" if magic == b"RIFX" else "<", magic in (b"RF64", b"BW64"))
     _find_data(wav)
+    if wav.tag in OTHER_TAGS:
+        raise AudioError(
+            f"is {OTHER_TAGS[wav.tag]} in WAV, which is not decoded; convert it first, e.g. with"
+            " ffmpeg"
+        )
     n_bytes, warnings = _data_bytes(wav)
     if wav.tag in MPEG_TAGS:
         found = mpeg_layout(file, wav.data_at, wav.data_at + n_bytes)

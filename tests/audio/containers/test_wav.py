@@ -201,3 +201,10 @@ def test_size_of_0_in_front_of_silence_or_of_what_reads_like_a_name(tmp_path, st
     samples, info = read(tmp_path, wav(data, stated=0, riff=0))
     np.testing.assert_array_equal(samples, expected(data))
     assert info.warnings == UNKNOWN
+
+
+def test_other_encodings_are_named(tmp_path):
+    content = bytearray(wav(DATA))
+    struct.pack_into("<H", content, content.index(b"fmt ") + 8, 0x2001)
+    with pytest.raises(AudioError, match="x.wav: is DTS in WAV, which is not decoded; convert it"):
+        read(tmp_path, bytes(content))
