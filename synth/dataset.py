@@ -175,8 +175,11 @@ def _decode(
     with cache_errors(cached.parent):
         cached.mkdir(parents=True, exist_ok=True)
         for name in (AUDIO, MELS, INDEX):
-            if (cached / name).is_dir():  # of somebody else
-                shutil.rmtree(cached / name)
+            path = cached / name
+            if path.is_dir():  # of somebody else, as a pipe is
+                shutil.rmtree(path)
+            elif not path.is_file():
+                path.unlink(missing_ok=True)
         with replacing(cached / AUDIO) as audio, replacing(cached / MELS) as mels:
             files, left_out = _write(folder, names, settings, audio, mels, progress)
         with replacing(cached / INDEX) as index_path:
