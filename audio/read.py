@@ -16,6 +16,7 @@ from audio.cancellation import Cancellation, listen
 from audio.channels import integers_to_mono, to_mono
 from audio.containers.layout import AS_IT_IS, Layout
 from audio.decoder import Decoder
+from audio.warn import log_warnings
 from files.errors import AudioError
 
 Result = TypeVar("Result")
@@ -86,7 +87,7 @@ def probe(path: str | Path) -> AudioInfo:
 
 
 def read_audio(path: str | Path) -> Audio:
-    """Decode a whole file at its own rate.
+    """Decode a whole file at its own rate; its warnings are logged.
 
     Raises
     ------
@@ -98,6 +99,7 @@ def read_audio(path: str | Path) -> Audio:
         samples = np.concatenate(list(_raw_blocks(decoder)))
         if not _is_sound(samples):
             raise _no_sound(path, *_find_bad(samples))
+        log_warnings(path, decoder.warnings)
         return Audio(samples, decoder.sample_rate)
 
 

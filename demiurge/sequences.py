@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from audio.read import MAX_SAMPLES
+from audio.warn import log_warnings
 from db.analyse import describe_file
 from db.beat_grid import BeatGrid
 from db.database import Database
@@ -43,6 +44,8 @@ def describe(
 ) -> DescriptorSequence:
     """Read an audio file, a forecast or an original Demiurge descriptor file (.json) as a sequence.
 
+    What was repaired on reading is logged.
+
     Raises
     ------
     AudioError, ParameterError
@@ -56,7 +59,8 @@ def describe(
         if theirs is not None:
             settings.check_matches(theirs, mine=whose, theirs=str(path))
         return DescriptorSequence(sequence, step_lengths(sequence, settings))
-    _, description = describe_file(path, settings)
+    info, description = describe_file(path, settings)
+    log_warnings(path, info.warnings)
     return DescriptorSequence(description.units, description.lengths, description.grid)
 
 

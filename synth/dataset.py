@@ -14,9 +14,10 @@ import numpy as np
 import xxhash
 from msgspec import Meta
 
-from audio.read import READER_VERSION, read_mono
+from audio.read import READER_VERSION, AudioInfo, read_mono
 from audio.resample import resample
 from audio.scan import find_audio
+from audio.warn import log_warnings
 from files.atomic import replacing
 from files.cache import cache_errors, cache_folder, prune
 from files.documents import read_document
@@ -45,10 +46,14 @@ class AudioFile(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, forbid_unknown_fields=True):
-    """What a folder of the cache holds; `left_out` gives a reason by name."""
+    """What a folder of the cache holds.
+
+    `left_out` gives a reason by name, `warnings` what was repaired on reading.
+    """
 
     entries: list[AudioFile]
     left_out: dict[str, str]
+    warnings: dict[str, list[str]] = {}
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ def open_dataset(
     """Decode every audio file below a folder, or open it from the cache.
 
     Files are recognised by name, size and date. Unreadable and silent files are listed in
-    `left_out`. When the cache is full, the least recently used folders are removed from it.
+    `left_out`; what was repaired in others is logged. When the cache is full, the least recently
+    used folders are removed from it.
 
     Raises
     ------
@@ -117,6 +123,8 @@ def open_dataset(
         raise ParameterError(f"{cached}: cannot be kept; remove this folder and try again")
     with suppress(PermissionError):  # the file may be another user's
         os.utime(cached)  # marks it as used now
+    for name, warnings in index.warnings.items():
+        log_warnings(folder / name, warnings, name=name)
     left_out = unreadable | index.left_out
     if not index.entries:
         reasons = "; ".join(list(left_out.values())[:3])
@@ -175,12 +183,15 @@ def _decode(
     with cache_errors(cached.parent):
         cached.mkdir(parents=True, exist_ok=True)
         for name in (AUDIO, MELS, INDEX):
-            if (cached / name).is_dir():  # of somebody else
-                shutil.rmtree(cached / name)
+            path = cached / name
+            if path.is_dir():  # of somebody else, as a pipe is
+                shutil.rmtree(path)
+            elif not path.is_file():
+                path.unlink(missing_ok=True)
         with replacing(cached / AUDIO) as audio, replacing(cached / MELS) as mels:
-            files, left_out = _write(folder, names, settings, audio, mels, progress)
+            index = _write(folder, names, settings, audio, mels, progress)
         with replacing(cached / INDEX) as index_path:
-            index_path.write_bytes(msgspec.json.encode(Index(files, left_out)))
+            index_path.write_bytes(msgspec.json.encode(index))
 
 
 def _write(
@@ -190,34 +201,35 @@ def _write(
     audio_path: Path,
     mels_path: Path,
     progress: Progress,
-) -> tuple[list[AudioFile], dict[str, str]]:
-    """Write the samples and mels of all files; return the files and those left out."""
-    files: list[AudioFile] = []
-    left_out = {}
+) -> Index:
+    """Write the samples and mels of all files; return what is to be known about them."""
+    index = Index([], {}, {})
     n_frames = 0
     with open(audio_path, "wb") as audio_file, open(mels_path, "wb") as mels_file:
         for number, name in enumerate(names):
             progress(number, len(names), f"decoding {number + 1} of {len(names)}: {name}")
             try:
-                audio = _read(folder / name, settings)
+                audio, info = _read(folder / name, settings)
             except AudioError as error:
-                left_out[name] = str(error)
+                index.left_out[name] = str(error)
                 continue
+            if info.warnings:
+                index.warnings[name] = [*info.warnings]
             mel = log_mel(audio, settings)
             n_missing = mel.shape[1] * settings.hop_length - len(audio)
             audio_file.write(np.pad(audio, (0, n_missing)).tobytes())
             mels_file.write(np.ascontiguousarray(mel.T).tobytes())
-            files.append(AudioFile(name, n_frames, mel.shape[1]))
+            index.entries.append(AudioFile(name, n_frames, mel.shape[1]))
             n_frames += mel.shape[1]
-    return files, left_out
+    return index
 
 
-def _read(path: Path, settings: MelSettings) -> np.ndarray:
+def _read(path: Path, settings: MelSettings) -> tuple[np.ndarray, AudioInfo]:
     audio, info = read_mono(path)
     audio = resample(audio, info.sample_rate, settings.sample_rate)
     if np.abs(audio).max(initial=0) < SILENT:
         raise AudioError(f"{path.name}: silent; nothing can be learnt from it")
-    return audio
+    return audio, info
 
 
 def _read_index(cached: Path, settings: MelSettings, stamps: dict[str, list[int]]) -> Index | None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from audio.channels import fit_channels
+from audio.cancellation import Cancellation
+from audio.channels import fit_channels, to_mono
 from audio.read import AudioInfo, open_audio
 from audio.resample import resample_blocks
 from demiurge.web.signals import ignore_terminal_signals
@@ -47,12 +48,16 @@ SUFFIXES = frozenset({*FORMATS.values(), OTHER_SUFFIX})
 
 @dataclass(frozen=True)
 class CheckedAudio:
-    """Facts about a fully decoded audio file; `suffix` goes with its format."""
+    """Facts about a fully decoded audio file.
+
+    `suffix` goes with its format; `warnings` say what was repaired or is unusual.
+    """
 
     suffix: str
     seconds: float
     sample_rate: int
     channels: int
+    warnings: tuple[str, ...] = ()
 
 
 def check_audio(
@@ -128,7 +133,9 @@ def examine(
     try:
         with open_audio(path) as (info, blocks):
             _check_header(info, shown, most_seconds)
-            counted = _limited(blocks, info.sample_rate, shown, most_seconds)
+            cancellation = Cancellation(info.sample_rate, info.channels)
+            watched = _watched(blocks, cancellation)
+            counted = _limited(watched, info.sample_rate, shown, most_seconds)
             n_samples = _write_preview(counted, info, preview)
     except DemiurgeError as error:
         raise AudioError(_of_upload(str(error).replace(path.name, shown))) from error
@@ -138,7 +145,10 @@ def examine(
             f"{shown}: {seconds:.3f} s is too short; a seed must last {LEAST_SECONDS:g} s or more"
         )
     suffix = FORMATS.get(info.format, OTHER_SUFFIX)
-    return CheckedAudio(suffix, seconds, info.sample_rate, info.channels)
+    warnings = info.warnings
+    if cancellation.louder_channel is not None:
+        warnings += (cancellation.warning(),)
+    return CheckedAudio(suffix, seconds, info.sample_rate, info.channels, warnings)
 
 
 def _of_upload(message: str) -> str:
@@ -175,6 +185,14 @@ def _check_header(info: AudioInfo, shown: str, most_seconds: float) -> None:
         )
     if info.n_samples > most_seconds * info.sample_rate:
         raise _too_long(shown, most_seconds)
+
+
+def _watched(blocks: Iterator[np.ndarray], cancellation: Cancellation) -> Iterator[np.ndarray]:
+    """Yield the blocks, and find out whether their channels cancel each other."""
+    for block in blocks:
+        if block.shape[1] > 1:
+            cancellation.add(block, to_mono(block))
+        yield block
 
 
 def _limited(

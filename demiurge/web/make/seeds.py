@@ -47,7 +47,10 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Seed:
-    """A checked file; `id` is the hash of its bytes, `name` is shown to the user."""
+    """A checked file; `id` is the hash of its bytes, `name` is shown to the user.
+
+    `warnings` say what was repaired, or is unusual, in the file.
+    """
 
     id: str
     name: str
@@ -56,6 +59,7 @@ class Seed:
     sample_rate: int
     channels: int
     created: float
+    warnings: tuple[str, ...] = ()
 
 
 class Seeds:

@@ -53,7 +53,7 @@ function refuseSeed(message) {
 export function dropSeed(message) {
   if (player.current() === track) player.stop();
   chosen = null;
-  byId("seed").hidden = true;
+  byId("seed").hidden = byId("seed-warning").hidden = true;
   byId("seed-none").hidden = false;
   byId("seed-choose").textContent = "Choose a file…";
   showUsed();
@@ -82,6 +82,8 @@ function choose(one) {
   byId("seed-error").hidden = true;
   byId("seed-name").textContent = byId("seed-name").title = one.name;
   byId("seed-facts").textContent = facts(one);
+  byId("seed-warning").textContent = `${one.name}: ${one.warnings.join("; ")}.`;
+  byId("seed-warning").hidden = one.warnings.length === 0;
   byId("seed-choose").textContent = "Another file…";
   showUsed();
   changed();

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile as sf
 import torch
 from playwright.sync_api import Page, Route, expect
 
@@ -14,6 +15,7 @@ from db.database import Database
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.web.workspace import Workspace
 from sequencer.forecaster import Forecaster, ForecasterConfig
+from tests.audio.containers.made_files import encoded, flac_without_total
 from tests.demiurge.web.browser.conftest import Site
 
 JOB_MS = 60_000
@@ -108,6 +110,21 @@ def test_seed_dropped_anywhere_becomes_variations(page):
     expect(job.locator(".options")).to_contain_text("2 s · 2 variations · continuity 0.5")
     expect(job.locator(".facts")).to_have_count(2)
     expect(job.locator(".facts").first).to_contain_text("2.00 s · ")
+
+
+def test_what_was_repaired_in_a_seed_is_told_below_it(page, tmp_path):
+    samples, rate = sf.read(SEED_FILE, dtype="float32")
+    cut = tmp_path / "cut.flac"
+    cut.write_bytes(flac_without_total(encoded(samples, "FLAC", rate))[:-100])
+    page.goto("/make")
+    drop(page, cut)
+    expect(page.locator("#seed-warning")).to_have_text(
+        "cut.flac: its header states no length, and its last frame is incomplete: it may have been"
+        " cut off."
+    )
+    drop(page, SEED_FILE)
+    expect(page.locator("#seed-name")).to_have_text(SEED_FILE.name)
+    expect(page.locator("#seed-warning")).to_be_hidden()
 
 
 def test_job_survives_a_reload(page):

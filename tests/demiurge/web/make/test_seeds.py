@@ -23,6 +23,7 @@ from demiurge.web.make.seeds import Seeds, UploadLimits
 from demiurge.web.make.views import MakeViews
 from demiurge.web.names import shown_name
 from files.errors import AudioError
+from tests.audio.containers.made_files import flac_without_total
 from tests.demiurge.web.conftest import serving
 
 RATE = 44100
@@ -105,6 +106,30 @@ def test_seed_is_there_after_a_restart_unless_its_file_is_gone(tmp_path, tabla, 
         ["broken.json", f"{first.id}.json", f"{first.id}.preview.flac"]
         + [f"{second.id}{end}" for end in (".json", ".preview.flac", ".wav")]
     )
+
+
+def test_what_is_repaired_in_a_seed_or_unusual_is_told(tmp_path, tabla):
+    cut = flac_without_total(wav(tabla, kind="FLAC"))[:-100]
+    opposite = wav(np.stack([tabla, -tabla], axis=1))
+    seeds = Seeds(tmp_path)
+    told = (
+        "its header states no length, and its last frame is incomplete: it may have been cut off",
+    )
+    assert take(seeds, cut, name="cut.flac").warnings == told
+    (cancelled,) = take(seeds, opposite).warnings
+    assert cancelled.startswith("its channels cancel each other in ")
+    assert take(seeds, wav(tabla)).warnings == ()
+    kept = {seed["name"]: seed["warnings"] for seed in Seeds(tmp_path).documents()}
+    assert kept["cut.flac"] == told
+
+
+def test_seed_of_version_0_1_0_has_no_warnings(tmp_path, tabla, unchecked):
+    seed = take(Seeds(tmp_path), wav(tabla))
+    record = tmp_path / f"{seed.id}.json"
+    old = json.loads(record.read_text())
+    del old["warnings"]
+    record.write_text(json.dumps(old))
+    assert Seeds(tmp_path).get(seed.id) == seed
 
 
 def test_seed_whose_file_is_gone_can_be_sent_again(tmp_path, tabla, unchecked):
