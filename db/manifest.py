@@ -7,6 +7,7 @@ from pathlib import Path
 from db.manifest_damage import find_damage, schema_damage
 from db.manifest_rules import Damage
 from db.migrations import MIGRATIONS
+from db.model_folders import is_model_folder
 from files.errors import DatabaseError
 from files.names import quoted
 from files.regular import check_regular
@@ -60,10 +61,20 @@ def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
 def check_is_there(folder: Path) -> None:
     """Raise a `DatabaseError` if there is no database in a folder."""
     if not (folder / FILE_NAME).exists():
-        raise DatabaseError(
-            f"{folder}: no database here (no {FILE_NAME}); make one with: demiurge db build"
-            f" AUDIO_DIR {quoted(folder)}"
-        )
+        raise DatabaseError(f"{folder}: {_what_is_there(folder)}")
+
+
+def _what_is_there(folder: Path) -> str:
+    """Return what is in the place of a database, and what to do; only a free place can be used."""
+    remedy = "give the folder of a database"
+    if folder.exists() and not folder.is_dir():
+        return f"a file, not a database; {remedy}"
+    if is_model_folder(folder):
+        return f"a model, not a database; {remedy}"
+    missing = f"no database here (no {FILE_NAME})"
+    if folder.is_dir() and any(folder.iterdir()):
+        return f"{missing}, but other files; {remedy}"
+    return f"{missing}; make one with: demiurge db build AUDIO_DIR {quoted(folder)}"
 
 
 def connect(folder: Path, *, write: bool) -> sqlite3.Connection:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from db.manifest import FILE_NAME
+from db.model_folders import is_model_folder
 
 PLANS_SUFFIX = ".plans"  # of the folder that `demiurge browse` keeps beside a database
 
@@ -14,8 +15,8 @@ def is_own_folder(folder: Path) -> bool:
     """
     if (folder / FILE_NAME).is_file() and (folder / "shards").is_dir():
         return True
-    if (folder / "config.json").is_file():
-        return any((folder / name).is_file() for name in ("model.safetensors", "training.pt"))
+    if is_model_folder(folder):
+        return True
     if folder.name.endswith(PLANS_SUFFIX):
         has_part = any((folder / name).is_dir() for name in ("seeds", "jobs", "generated"))
         return has_part or any(folder.glob("*.plan.json"))

@@ -73,6 +73,8 @@ def load_sequence(path: str | Path) -> tuple[np.ndarray, DescriptorSettings | No
     path = Path(path)
     data = read_regular(path, error=ParameterError, remedy=GIVE_ANOTHER, max_bytes=MAX_BYTES)
     columns = parse_columns(data, str(path), GIVE_ANOTHER)
+    if {"format", "steps", "sample_rate"} <= columns.keys():
+        raise ParameterError(f"{path}: a plan, which demiurge playback renders; {GIVE_ANOTHER}")
     settings = _read_settings(path, columns)
     names = settings.names if settings else DescriptorSettings().names
     sequence = parse_rows(columns, names, str(path))

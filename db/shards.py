@@ -113,12 +113,72 @@ def _refused(path: Path, error: OSError) -> DatabaseError:
     return DatabaseError(f"{path}: cannot be read ({system_reason(error)}); {advice_for(error)}")
 
 
+def make_shards_folder(folder: Path) -> None:
+    """Make the folder of the shards, if it does not exist.
+
+    Raises
+    ------
+    DatabaseError
+        If something else has its name.
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise _not_a_folder(folder)
+    folder.mkdir(exist_ok=True)
+
+
 def find_shards(folder: Path, kind: str) -> dict[int, Path]:
-    """Return the files of the shards of a kind, committed or not, by their numbers."""
+    """Return the files of the shards of a kind, committed or not, by their numbers.
+
+    Raises
+    ------
+    DatabaseError
+        If their folder is something else, or the system does not let it be listed: a repair would
+        lose all that it holds.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        names = []
+    except NotADirectoryError as error:
+        raise _not_a_folder(folder) from error
+    except OSError as error:
+        raise _refused(folder, error) from error
     prefix = "" if kind == "frames" else f"{kind}-"
-    names = {file.name: file for file in folder.glob("*.f32")}
     numbers = {name: re.fullmatch(rf"{prefix}(\d{{5,9}})\.f32", name) for name in names}
-    return {int(match[1]): names[name] for name, match in numbers.items() if match}
+    return {int(match[1]): folder / name for name, match in numbers.items() if match}
+
+
+def _not_a_folder(folder: Path) -> DatabaseError:
+    return DatabaseError(
+        f"{folder} is not a folder, but should hold the rows of the database; remove it, then run"
+        f" demiurge db verify --repair {quoted(folder.parent)}"
+    )
+
+
+def remove_impostors(folder: Path, kind: str) -> None:
+    """Remove what has the name of a shard and cannot be one, e.g. a broken link or a pipe.
+
+    Raises
+    ------
+    DatabaseError
+        If it is a folder that is not empty, or the system does not let it be removed.
+    """
+    for path in find_shards(folder, kind).values():
+        if file_problem(path, 0) is not None:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} is in the place of a shard and cannot be removed ({system_reason(error)});"
+            " remove it, then run the same command again"
+        ) from error
 
 
 def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
@@ -128,7 +188,7 @@ def remove_strays(folder: Path, kind: str, committed: set[int]) -> None:
     """
     for shard, file in find_shards(folder, kind).items():
         if shard not in committed:
-            file.unlink()
+            _remove(file)
 
 
 class ShardWriter:

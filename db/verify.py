@@ -14,7 +14,7 @@ from db.manifest_reading import read_config, read_normaliser, read_settings
 from db.manifest_rules import Damage
 from db.repair import list_damage, replace_manifest, restore_shards
 from db.row_kinds import SPAN_TABLES, row_kinds, unit_row_kind
-from db.shards import checksum, file_problem, read_rows, shard_path
+from db.shards import checksum, file_problem, read_rows, remove_impostors, shard_path
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 from db.write_lock import writer_lock, writing
@@ -82,6 +82,8 @@ def verify(
     with writing(path) as connection:
         result = _Verifier(connection, path, repair=True).run(root, check_files, progress)
         result.damaged = damage + result.damaged
+        for kind in row_kinds(read_settings(connection, path)):
+            remove_impostors(path / "shards", kind)
         if result.damaged or result.files:
             _repair(connection, path, result)
     return result

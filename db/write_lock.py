@@ -16,6 +16,7 @@ from db.manifest import (
 )
 from files.atomic import cannot_write, make_folder
 from files.errors import DatabaseError, ParameterError
+from files.regular import check_lock
 
 LOCK_NAME = "writer.lock"
 
@@ -57,7 +58,16 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
 
 @contextmanager
 def writer_lock(path: Path) -> Iterator[None]:
-    """Hold the lock of the writer; the operating system frees it if the process dies."""
+    """Hold the lock of the writer; the operating system frees it if the process dies.
+
+    Raises
+    ------
+    DatabaseError
+        If another process holds it, or something else has the name of its file.
+    ParameterError
+        If it cannot be written.
+    """
+    check_lock(path / LOCK_NAME, DatabaseError)
     lock = filelock.FileLock(path / LOCK_NAME, timeout=0)
     try:
         lock.acquire()

@@ -13,7 +13,7 @@ from db.analyse import Description
 from db.manifest_reading import read_shard_rows
 from db.row_kinds import SPAN_TABLES, row_kinds
 from db.settings import DescriptorSettings
-from db.shards import ShardWriter, check_shards, checksum, remove_strays
+from db.shards import ShardWriter, check_shards, checksum, make_shards_folder, remove_strays
 from db.transaction import transaction
 from db.update_normaliser import write_normaliser
 
@@ -61,7 +61,7 @@ class Writer:
         self._connection = connection
         self._folder = path / "shards"
         self.settings = settings
-        self._folder.mkdir(exist_ok=True)
+        make_shards_folder(self._folder)
         self._shards: dict[str, ShardWriter] = {}
         try:
             self._open_shards()

@@ -80,6 +80,24 @@ def read_regular(
     return content
 
 
+def check_lock(path: Path, error: type[DemiurgeError]) -> None:
+    """Refuse what has the name of a lock and is no regular file; a link is not followed.
+
+    Raises
+    ------
+    error
+    """
+    try:
+        status = path.lstat()
+    except OSError:  # it is missing, or locking it will say why not
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise error(
+            f"{path} is not a regular file, so that it cannot be locked; remove it, then run the"
+            " same command again"
+        )
+
+
 def is_missing(path: str | Path) -> bool:
     """Return whether there is nothing of a name; False if the system does not say."""
     try:

@@ -101,7 +101,7 @@ def export_path(base: Path, kind: str) -> Path:
     """Return the path of an export: OUT.wav or OUT.plan.json -> OUT.rpp and so on."""
     name = base.stem
     if base.suffix == ".json":
-        name = name.removesuffix(".plan")
+        name = name.removesuffix(".plan") or "plan"  # a name that is only a suffix is hidden
     return base.with_name(name + EXPORTS[kind].suffix)
 
 

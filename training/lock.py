@@ -8,6 +8,7 @@ import filelock
 
 from files.atomic import cannot_write, make_folder
 from files.errors import ParameterError
+from files.regular import check_lock
 
 LOCK_NAME = "training.lock"
 
@@ -19,9 +20,11 @@ def training_lock(folder: Path) -> Iterator[None]:
     Raises
     ------
     ParameterError
-        If another process holds it, or the folder cannot be written.
+        If another process holds it, something else has the name of its file, or the folder cannot
+        be written.
     """
     make_folder(folder)
+    check_lock(folder / LOCK_NAME, ParameterError)
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
     try:
         lock.acquire()

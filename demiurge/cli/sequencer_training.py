@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from demiurge.cli.options.command import command, option_group
+from demiurge.cli.options.models import check_model_output
 from demiurge.cli.options.output import (
-    check_output,
     database_argument,
     force_option,
     json_option,
@@ -140,7 +140,8 @@ def train(
     from training.distributed import Distributed
 
     is_main = Distributed().is_main
-    check_output(model_dir, force=force or resume or not is_main, is_folder=True)
+    if is_main:
+        check_model_output(model_dir, force=force or resume)
     opened = Database(database)
     with progress_bar("training", quiet=as_json or not is_main, counted=False) as progress:
         summary = train_forecaster(

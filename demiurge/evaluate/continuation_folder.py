@@ -12,6 +12,7 @@ import math
 import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import xxhash
@@ -27,9 +28,12 @@ from files.atomic import make_folder, replacing, write_text
 from files.documents import read_document
 from files.errors import ParameterError
 from files.hashing import hash_file
+from files.regular import check_regular
 from synth.audio_distance import Embedding
 
 MEASURED_RATE = 44100  # Hz, of every seed and continuation when it is measured
+# raised for a kept array: by the system, and by NumPy, whose headers are Python literals
+DAMAGED = (ParameterError, OSError, ValueError, EOFError, SyntaxError, TypeError, TokenError)
 
 
 @dataclass(frozen=True)
@@ -160,10 +164,12 @@ def _seed_number(seed: Seed, random_seed: int) -> int:
 def _load_windows(path: Path) -> np.ndarray | None:
     """Return embeddings (n, d) that were kept; None if they are missing or damaged."""
     try:
+        check_regular(path, error=ParameterError, remedy="remove it")
         windows = np.load(path, mmap_mode="r")  # refuses shapes that the file does not have
-    except (OSError, ValueError, EOFError):
+    except DAMAGED:
         return None
-    return np.array(windows) if windows.ndim == 2 and windows.dtype.kind == "f" else None
+    fits = windows.ndim == 2 and windows.dtype.kind == "f" and len(windows)
+    return np.array(windows) if fits and np.isfinite(windows).all() else None
 
 
 def _write(path: Path, kept: Kept) -> None:

@@ -7,14 +7,17 @@ piece  ────────────────────────�
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
 from audio.read import Audio, read_audio
 from audio.scan import find_audio
 from audio.write import AudioWriter
 from db.database import Database
-from files.atomic import make_folder, replacing
+from files.atomic import make_folder, replacing, write_text
+from files.documents import read_document
 from files.errors import AudioError, ParameterError
 from files.hashing import hash_file
 from files.progress import Progress, no_progress
@@ -22,6 +25,8 @@ from files.progress import Progress, no_progress
 SEED_SECONDS = 20.0
 SEEDS_PER_PIECE = 3
 LEAST_APART_SECONDS = 5.0
+COMPLETE = "complete"  # a file with the number of seeds, written last
+SeedCount: Any = Annotated[int, Meta(ge=1, le=SEEDS_PER_PIECE)]
 
 
 @dataclass(frozen=True)
@@ -78,16 +83,34 @@ def _cut_piece(path: Path, name: str, out: Path, seconds: float) -> list[Seed]:
     track = Path(name).with_suffix("").as_posix()
     place = out / f"{hash_file(path)[:16]}-{seconds:g}"
     label = track.replace("/", "_")
-    if not (place / "complete").exists():
-        _write_seeds(read_audio(path), path.name, place, seconds)
+    n_seeds = _count_written(place)
+    if n_seeds is None:
+        n_seeds = _write_seeds(read_audio(path), path.name, place, seconds)
     seeds = []
-    for number in range(1, int((place / "complete").read_text()) + 1):
+    for number in range(1, n_seeds + 1):
         parts = (place / f"{number}-seed.flac", place / f"{number}-following.flac")
         seeds.append(Seed(f"{label}-{number}", track, *parts))
     return seeds
 
 
-def _write_seeds(audio: Audio, name: str, place: Path, seconds: float) -> None:
+def _count_written(place: Path) -> int | None:
+    """Return the number of seeds that were written; None if they are not complete."""
+    try:
+        n_seeds = read_document(
+            place / COMPLETE, SeedCount, error=ParameterError, remedy="remove it"
+        )
+    except ParameterError:
+        return None
+    files = (
+        place / f"{number}-{part}.flac"
+        for number in range(1, n_seeds + 1)
+        for part in ("seed", "following")
+    )
+    return n_seeds if all(map(Path.is_file, files)) else None
+
+
+def _write_seeds(audio: Audio, name: str, place: Path, seconds: float) -> int:
+    """Write the seeds of a piece and what follows them, and return their number."""
     starts = seed_starts(len(audio.samples) / audio.sample_rate, seconds)
     if not len(starts):
         raise AudioError(
@@ -105,7 +128,8 @@ def _write_seeds(audio: Audio, name: str, place: Path, seconds: float) -> None:
         write_flac(place / f"{number}-seed.flac", samples[begin:middle], audio.sample_rate)
         following = samples[middle:end]
         write_flac(place / f"{number}-following.flac", following, audio.sample_rate)
-    (place / "complete").write_text(str(len(starts)))
+    write_text(place / COMPLETE, str(len(starts)))
+    return len(starts)
 
 
 def seed_starts(piece_seconds: float, seconds: float) -> np.ndarray:

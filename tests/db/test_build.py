@@ -404,6 +404,22 @@ def test_second_writer_is_refused(corpus, tmp_path):
         build_database(corpus, tmp_path / "db")
 
 
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_a_lock_that_is_no_regular_file_is_named(corpus, tmp_path, kind):
+    lock = tmp_path / "db" / "writer.lock"
+    build_database(corpus, tmp_path / "db")
+    lock.unlink(missing_ok=True)
+    if kind == "folder":
+        lock.mkdir()
+    elif kind == "link":
+        lock.symlink_to(tmp_path / "elsewhere")
+    else:
+        os.mkfifo(lock)
+    with pytest.raises(DatabaseError, match=rf"{lock} is not a regular file, .*; remove it"):
+        build_database(corpus, tmp_path / "db")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_missing_newer_and_damaged_databases_are_refused(corpus, tmp_path):
     with pytest.raises(DatabaseError, match="no database here"):
         Database(tmp_path / "db")

@@ -283,7 +283,7 @@ def test_what_is_no_file_is_refused_at_once(copy, name, kind):
         assert "not a file" in attempt(act, path)
 
 
-@pytest.mark.parametrize("kind", ["missing", "short", "pipe", "folder", "device"])
+@pytest.mark.parametrize("kind", ["missing", "short", "pipe", "folder", "device", "circle"])
 def test_shards_that_cannot_be_read_are_named_and_repaired(copy, healthy, kind):
     path = copy("frame")
     shard = path / "shards" / "00000.f32"
@@ -297,18 +297,70 @@ def test_shards_that_cannot_be_read_are_named_and_repaired(copy, healthy, kind):
         shard.mkdir()
     elif kind == "device":
         shard.symlink_to("/dev/zero")
-    told = {"missing": "is missing", "short": "is 4000 bytes long"}.get(kind, "not a regular file")
+    elif kind == "circle":
+        shard.symlink_to(shard.name)
+    told = {
+        "missing": "is missing",
+        "short": "is 4000 bytes long",
+        "circle": "cannot be read (Too many levels of symbolic links)",
+    }.get(kind, "not a regular file")
     assert told in attempt(read_all, path)
     for act in (compact, lambda path: build_database(healthy / "corpus", path)):
         assert told in attempt(act, path)
     found = verify(path, repair=True)
     assert {name for name, _ in found.damaged} >= {"1.wav", "2.wav"}
-    if kind in ("missing", "short"):
+    build_database(healthy / "corpus", path)
+    read_all(path)
+    assert verify(path, root=healthy / "corpus").ok
+
+
+def test_a_folder_in_place_of_a_shard_is_kept_if_it_holds_something(copy, healthy):
+    path = copy("frame")
+    (path / "shards" / "00000.f32").unlink()
+    for number in (0, 7):
+        folder = path / "shards" / f"{number:05d}.f32"
+        folder.mkdir()
+        (folder / "notes.txt").touch()
+        told = attempt(verify, path, repair=True)
+        assert told.startswith(f"{folder} is in the place of a shard")
+        assert "remove it, then run the same command again" in told
+        if number == 7:
+            assert attempt(build_database, healthy / "corpus", path) == told
+        (folder / "notes.txt").unlink()
+        assert verify(path, repair=True)
         build_database(healthy / "corpus", path)
-        read_all(path)
         assert verify(path, root=healthy / "corpus").ok
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_something_else_in_place_of_the_folder_of_shards_is_named(copy, healthy, kind):
+    path = copy("frame")
+    shards = path / "shards"
+    shutil.rmtree(shards)
+    if kind == "file":
+        shards.touch()
     else:
-        assert "not a regular file" in attempt(build_database, healthy / "corpus", path)
+        shards.symlink_to(shards.name)
+    told = f"{shards} is not a folder, but should hold the rows of the database; remove it"
+    for act in (compact, lambda path: build_database(healthy / "corpus", path)):
+        assert told in attempt(act, path)
+    assert str(shards) in attempt(verify, path, repair=True)
+    shards.unlink()
+    assert "run demiurge db verify --repair" in attempt(build_database, healthy / "corpus", path)
+    assert verify(path, repair=True).damaged
+    build_database(healthy / "corpus", path)
+    assert verify(path, root=healthy / "corpus").ok
+
+
+def test_rows_are_not_given_up_if_their_folder_cannot_be_listed(copy, monkeypatch):
+    path = copy("frame")
+    (path / "shards" / "00000.f32").write_bytes(b"short")
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr("db.shards.os.listdir", refuse)
+    assert "shards: cannot be read (Permission denied)" in attempt(verify, path, repair=True)
 
 
 def test_repair_keeps_all_that_is_whole(copy, healthy):

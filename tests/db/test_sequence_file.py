@@ -61,6 +61,13 @@ def test_bad_file_is_refused(tmp_path, change, message):
         load_sequence(tmp_path / "f.json")
 
 
+def test_plan_is_refused(tmp_path):
+    plan = {"format": "demiurge-plan", "version": 1, "sample_rate": 44100, "steps": []}
+    (tmp_path / "p.plan.json").write_text(json.dumps(plan))
+    with pytest.raises(ParameterError, match=r"p.plan.json: a plan, .*; give an audio or a fore"):
+        load_sequence(tmp_path / "p.plan.json")
+
+
 def test_text_is_refused(tmp_path):
     (tmp_path / "f.json").write_text("hello")
     with pytest.raises(

@@ -565,7 +565,10 @@ def refused(work, tmp_path, tabla):
         ("db build {tmp}/nowhere {tmp}/new", "no such folder; give a folder with audio files", 2),
         ("db build {sounds} {db} --hop-length 512", "hop_length is 1024 in the database", 1),
         ("db build {sounds} {db} --hop-length 0", "0 is not in the range x>=1", 2),
-        ("db info {tmp}/nowhere", "no database here", 1),
+        ("db info {tmp}/nowhere", "make one with: demiurge db build AUDIO_DIR", 1),
+        ("db info {seed}", "a file, not a database; give the folder of a database", 1),
+        ("db info {model}", "a model, not a database; give the folder of a database", 1),
+        ("db info {sounds}", "but other files; give the folder of a database", 1),
         (
             "db build {sounds} {tmp}/new --units bars",
             "units='bars' must be frame, fixed:MS, onset, beat or beat/N",
@@ -704,7 +707,9 @@ def refused(work, tmp_path, tabla):
             1,
         ),
         ("render {seed} {db} {model} -o {tmp}/o.wav --root {tmp}/empty", "are not in", 1),
+        ("render {seed} {model} {db} -o {tmp}/o.wav", "my.model: a model, not a database", 1),
         ("mosaic {seed} {tmp}/nowhere -o {tmp}/o.wav", "no database here", 1),
+        ("mosaic {seed} {seed} -o {tmp}/o.wav", "a file, not a database", 1),
         (
             "mosaic {seed} {db} -o {tmp}/planned.wav",
             "planned.plan.json exists; give another name, or --force",

@@ -179,6 +179,7 @@ def test_exports_alone_lie_beside_the_plan(tmp_path, saved):
     [
         ("a/o.wav", "a/o.rpp"),
         ("a/o.plan.json", "a/o.rpp"),
+        ("a/.plan.json", "a/plan.rpp"),
         ("o.json", "o.rpp"),
         ("a.b.ogg", "a.b.rpp"),
     ],

@@ -35,3 +35,15 @@ def test_interrupted_training_ends_with_exit_status_1_and_says_so(
         assert "stopped within epoch 1, best in epoch 1" in result.stdout
         assert "(interrupted; the best so far is kept, --resume continues)" in result.stdout
     assert (tmp_path / "m" / "training.pt").is_file()
+
+
+@pytest.mark.parametrize("extra", [(), ("--force",), ("--resume",)])
+def test_a_model_is_not_written_among_other_files(database, corpus, extra):
+    before = {folder: sorted(folder.iterdir()) for folder in (database, corpus, database.parent)}
+    for folder in before:
+        arguments = ["sequencer", "train", str(database), str(folder), *extra]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2
+        said = " ".join(result.stderr.split())
+        assert f"{folder} exists and holds no model; it is not replaced, even with --force" in said
+    assert before == {folder: sorted(folder.iterdir()) for folder in before}

@@ -34,3 +34,13 @@ def test_a_training_that_saves_nothing_leaves_no_folder(tmp_path):
     with training_lock(tmp_path / "m"):
         pass
     assert not (tmp_path / "m").exists()
+
+
+def test_a_lock_that_is_no_regular_file_is_named(tmp_path):
+    (tmp_path / LOCK_NAME).symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(ParameterError, match=r"training.lock is not a regular file, .*; remove it"),
+        training_lock(tmp_path),
+    ):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

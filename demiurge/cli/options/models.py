@@ -55,9 +55,10 @@ def check_model_output(path: Path, *, force: bool) -> None:
     ParameterError
     """
     from training.checkpoint import holds_model
+    from training.lock import LOCK_NAME
 
-    if path.is_dir() and not any(path.iterdir()):
-        return
+    if path.is_dir() and all(file.name == LOCK_NAME for file in path.iterdir()):
+        return  # the lock is left by a training that was killed before its first save
     if path.exists() and not holds_model(path):
         raise ParameterError(
             f"{path} exists and holds no model; it is not replaced, even with --force: give"

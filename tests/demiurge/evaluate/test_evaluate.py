@@ -1,6 +1,7 @@
 """The whole evaluation, and its command, on two short pieces and a corpus of two melodies."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from demiurge.cli import main
 from demiurge.evaluate import open_loop
 from demiurge.evaluate.baselines import RandomPassage
 from demiurge.evaluate.columns import COLUMNS
+from demiurge.evaluate.continuation_folder import _load_windows
 from demiurge.evaluate.report import MEANS, WHOLE
 from synth.musicnn import Musicnn
 from tests.demiurge.evaluate.conftest import melody
@@ -108,6 +110,24 @@ def test_what_an_earlier_run_made_is_used_unless_forced(work, monkeypatch):
     assert json.loads(again.stdout) == work.document
     with pytest.raises(AssertionError, match="rendered again"):
         run(command(work.folder, "evaluation"), "--force")
+
+
+def test_embeddings_that_are_damaged_are_made_again(tmp_path):
+    path = tmp_path / "a.npy"
+    good = np.ones((3, 4), np.float32)
+    np.save(path, good)
+    assert np.array_equal(_load_windows(path), good)
+    content = path.read_bytes()
+    for damaged in (b"", content[:20], content[:-1], content.replace(b"{", b"(", 1)):
+        path.write_bytes(damaged)
+        assert _load_windows(path) is None
+    for other in (good[:0], good[0], good.astype(int), good * np.nan, np.array([None])):
+        np.save(path, other)
+        assert _load_windows(path) is None
+    path.unlink()
+    assert _load_windows(path) is None
+    os.mkfifo(path)
+    assert _load_windows(path) is None
 
 
 def test_table_shows_each_method_and_what_could_not_be_used(work):

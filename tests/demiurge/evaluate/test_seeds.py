@@ -1,5 +1,7 @@
 """Seeds and what follows them, cut out of pieces whose samples are known."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile as sf
@@ -54,6 +56,27 @@ def test_seeds_are_cut_once_for_each_length(pieces, tmp_path):
     assert cut_seeds(pieces, tmp_path / "out", 30).seeds[0].path == first
     assert first.stat().st_mtime_ns == written
     assert cut_seeds(pieces, tmp_path / "out", 20).seeds[0].path != first
+
+
+@pytest.mark.parametrize("damage", ["", "three", "-1", "99999999999", "[]", "pipe", "lost"])
+def test_seeds_that_are_not_complete_are_cut_again(pieces, tmp_path, damage):
+    found = cut_seeds(pieces, tmp_path / "out", 30).seeds
+    complete = found[0].path.parent / "complete"
+    assert complete.read_text() == "3"
+    if damage == "lost":
+        found[2].following.unlink()
+    else:
+        complete.unlink()
+    if damage == "pipe":
+        os.mkfifo(complete)
+        with pytest.raises(ParameterError, match="is a named pipe"):
+            cut_seeds(pieces, tmp_path / "out", 30)
+        return
+    if damage != "lost":
+        complete.write_text(damage)
+    assert cut_seeds(pieces, tmp_path / "out", 30).seeds == found
+    assert complete.read_text() == "3"
+    assert found[2].following.is_file()
 
 
 def test_pieces_that_are_too_short_or_no_audio_are_left_out(pieces, tmp_path):
