@@ -121,7 +121,8 @@ def _read_csv(path: Path) -> Table:
             sources.append(line[0])
             try:
                 positions.append([int(line[1]), int(line[2])])
-                rows.append(np.array(line[3:], np.float32))
+                with np.errstate(over="ignore"):  # what is not finite is refused later
+                    rows.append(np.array(line[3:], np.float32))
             except ValueError as error:
                 wrong = f"line {reader.line_num + 1}: {_wrong_cell(columns, line)}"
                 raise ParameterError(f"{path}: {wrong}; {EXPORT_AGAIN}") from error

@@ -26,6 +26,10 @@ def write_model(folder, *, kind="forecaster", **settings) -> None:
         "kind": kind,
         "version": 1,
         "architecture": "lstm",
+        "architecture_sizes": {},
+        "head": "mixture",
+        "head_sizes": {},
+        "training": {},
         "descriptors": DescriptorSettings(**settings).to_dict(),
     }
     (folder / "config.json").write_text(json.dumps(values))
@@ -59,7 +63,12 @@ def test_models_that_fit_are_found_beside_the_database_and_in_the_current_folder
 def test_models_of_version_0_1_0_are_found(own):
     write_model(own / "old")
     config = json.loads((own / "old" / "config.json").read_text())
-    config["model"] = config.pop("architecture")
+    for before, now in (
+        ("model", "architecture"),
+        ("body", "architecture_sizes"),
+        ("head_config", "head_sizes"),
+    ):
+        config[before] = config.pop(now)
     (own / "old" / "config.json").write_text(json.dumps(config))
     (model,) = find_models([own / "old"], Database(own / "small.db"))
     assert (model.name, model.architecture) == ("old", "lstm")
