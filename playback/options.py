@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from files.errors import ParameterError, PlanError
+from files.ranges import shown
 
 FADES = ("matched", "equal-power", "linear")
 MAX_VALUES = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
@@ -45,11 +46,13 @@ class CrossfadeOptions:
             value = getattr(self, name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not is_number or not 0 <= value <= highest:
-                raise ParameterError(f"{name}={value!r} must be a number of 0 to {highest:g}")
+                raise ParameterError(f"{name}={shown(value)} must be a number of 0 to {highest:g}")
         if self.fade not in FADES:
-            raise ParameterError(f"fade={self.fade!r} is unknown; known are {', '.join(FADES)}")
+            raise ParameterError(
+                f"fade={shown(self.fade)} is unknown; known are {', '.join(FADES)}"
+            )
         if not isinstance(self.attacks, bool):
-            raise ParameterError(f"attacks={self.attacks!r} must be true or false")
+            raise ParameterError(f"attacks={shown(self.attacks)} must be true or false")
 
     @classmethod
     def plain(cls, crossfade_ms: float, fade: str = "equal-power") -> Self:

@@ -251,11 +251,11 @@ class _Names:
     def _check(self, source: str) -> str | None:
         path = PurePosixPath(source)
         if "\0" in source or not path.name:
-            return f"source={source!r} is not a valid file name"
+            return f"source={shown(repr(source))} is not a valid file name"
         is_known = lies_outside(source) and source in self._known
         if not is_known and (path.is_absolute() or ".." in path.parts):
             return (
-                f"source={source!r} must be a path within the corpus folder, relative to it, or an"
-                ' absolute path that "sources" has the hash of'
+                f"source={shown(repr(source))} must be a path within the corpus folder, relative to"
+                ' it, or an absolute path that "sources" has the hash of'
             )
         return None

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from files.errors import PlanError
+from files.ranges import shown
 
 VALUE = np.dtype("<f4")
 REMEDY = "make the plan again, or leave targets out"
@@ -28,7 +29,8 @@ class Targets:
     def __post_init__(self) -> None:
         if type(self.n_descriptors) is not int or self.n_descriptors < 1:
             raise PlanError(
-                f'"targets": n_descriptors={self.n_descriptors!r} must be an integer of at least 1'
+                f'"targets": n_descriptors={shown(self.n_descriptors)} must be an integer of at'
+                " least 1"
             )
         if not self.data or len(self.data) % (VALUE.itemsize * self.n_descriptors):
             raise PlanError(

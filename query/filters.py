@@ -16,6 +16,7 @@ from db.database import Database
 from db.settings import METRICAL, STD_SUFFIX
 from db.source_names import fitting_sources
 from files.errors import ParameterError
+from files.ranges import shown
 
 RELATIONS: dict[str, Callable] = {
     ">=": operator.ge,
@@ -96,7 +97,7 @@ class Filters:
         names = [one.name for one in fields(cls)]
         if not isinstance(facts, dict) or not facts.keys() <= set(names):
             raise ParameterError(
-                f"filters={facts!r} must be an object with some of {', '.join(names)}"
+                f"filters={shown(facts)} must be an object with some of {', '.join(names)}"
             )
         sources, tags, where = (
             _take_texts(name, facts.get(name, [])) for name in ("sources", "tags", "where")
@@ -124,7 +125,7 @@ def parse_condition(text: str) -> Condition:
 
 def _take_texts(name: str, values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ParameterError(f"{name}={values!r} must be a list of texts")
+        raise ParameterError(f"{name}={shown(values)} must be a list of texts")
     return tuple(values)
 
 
@@ -135,13 +136,15 @@ def _take_range(name: str, sides: Any) -> Range:
     )
     if not numbers or len(sides) != len(EVERYTHING):
         raise ParameterError(
-            f"{name}={sides!r} must be [least, most], two numbers, or null where it is open"
+            f"{name}={shown(sides)} must be [least, most], two numbers, or null where it is open"
         )
     least, most = (
         end if side is None else float(side) for side, end in zip(sides, EVERYTHING, strict=True)
     )
     if not least <= most:
-        raise ParameterError(f"{name}={sides!r} is an empty range; write the smaller number first")
+        raise ParameterError(
+            f"{name}={shown(sides)} is an empty range; write the smaller number first"
+        )
     return least, most
 
 

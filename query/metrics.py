@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from files.errors import ParameterError
+from files.ranges import shown
 from query.names import METRICS
 
 HIGHEST_ORDER = 10  # powers of distant vectors still fit in single precision; linf is close to it
@@ -111,10 +112,10 @@ def parse_metric(text: str) -> Metric:
             p = np.nan
         if not 1 <= p <= HIGHEST_ORDER:
             raise ParameterError(
-                f"metric={text!r}: write lp:P with a number P from 1 to {HIGHEST_ORDER}, for"
+                f"metric={shown(text)}: write lp:P with a number P from 1 to {HIGHEST_ORDER}, for"
                 " example lp:3"
             )
         return Metric("lp", p)
     if text not in METRICS:
-        raise ParameterError(f"metric={text!r} must be one of {', '.join(METRICS)}")
+        raise ParameterError(f"metric={shown(text)} must be one of {', '.join(METRICS)}")
     return Metric(text, {"l1": 1.0, "linf": np.inf}.get(text, 2.0))

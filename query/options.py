@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from files.errors import ParameterError
+from files.ranges import shown
 from query.names import CONTINUITY, MAX_RUN, NOVELTY, SEARCHES
 
 DEFAULT_K = 32
@@ -50,7 +51,9 @@ class PathOptions:
 
     def __post_init__(self) -> None:
         if self.search not in SEARCHES:
-            raise ParameterError(f"search={self.search!r} must be one of {', '.join(SEARCHES)}")
+            raise ParameterError(
+                f"search={shown(self.search)} must be one of {', '.join(SEARCHES)}"
+            )
         for name in ("continuity", "novelty", "min_reuse", "temperature"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value >= 0):

@@ -17,6 +17,7 @@ import faiss
 import numpy as np
 
 from files.errors import ParameterError
+from files.ranges import shown
 from query.metrics import Metric
 from query.names import AUTO, INDEX_KINDS
 
@@ -47,7 +48,7 @@ def choose_kind(kind: str, metric: Metric, n_units: int, width: int) -> str:
         If FAISS has no index of that kind for the metric.
     """
     if kind not in (AUTO, *INDEX_KINDS):
-        raise ParameterError(f"index={kind!r} must be one of {AUTO}, {', '.join(INDEX_KINDS)}")
+        raise ParameterError(f"index={shown(kind)} must be one of {AUTO}, {', '.join(INDEX_KINDS)}")
     if kind == "pq" and not metric.euclidean:
         raise ParameterError(
             f"index=pq cannot measure {metric}: FAISS compresses for l2 and cosine only; use ivf or"

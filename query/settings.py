@@ -9,6 +9,7 @@ import numpy as np
 from db.database import Database
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
+from files.ranges import shown
 from query.filters import Filters
 from query.index import UnitIndex
 from query.metrics import parse_metric
@@ -103,12 +104,14 @@ def _parse_path(facts: Any) -> PathOptions:
     if isinstance(facts, dict) and "seed" in facts:  # 0.1.0
         facts = {"random_seed": facts["seed"]} | {n: v for n, v in facts.items() if n != "seed"}
     if not isinstance(facts, dict) or not facts.keys() <= kinds.keys():
-        raise ParameterError(f"path={facts!r} must be an object with some of {', '.join(kinds)}")
+        raise ParameterError(
+            f"path={shown(facts)} must be an object with some of {', '.join(kinds)}"
+        )
     for name, value in facts.items():
         kind = int | float if kinds[name] is float else kinds[name]
         if isinstance(value, bool) or not isinstance(value, kind):
             what = KINDS.get(kinds[name], "an integer")
-            raise ParameterError(f"path: {name}={value!r} must be {what}")
+            raise ParameterError(f"path: {name}={shown(value)} must be {what}")
     return PathOptions(**facts)
 
 
@@ -119,6 +122,6 @@ def _parse_weights(weights: Any) -> dict[str, float]:
     )
     if not numbers:
         raise ParameterError(
-            f"weights={weights!r} must be an object of numbers, 0 at least, by descriptor"
+            f"weights={shown(weights)} must be an object of numbers, 0 at least, by descriptor"
         )
     return weights

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from files.errors import ParameterError, PlanError
+from files.ranges import shown
 from playback.options import CrossfadeOptions
 from playback.plan import Plan
 from query.settings import SearchSettings
@@ -81,7 +82,7 @@ class PlanSettings:
         variation = settings.get("variation", 1)
         if type(variation) is not int or not 1 <= variation <= MOST_VARIATIONS:
             raise PlanError(
-                f"the plan's settings: variation={variation!r} must be an integer from 1 to"
+                f"the plan's settings: variation={shown(variation)} must be an integer from 1 to"
                 f" {MOST_VARIATIONS}"
             )
         plain: dict[str, Any] = {name: settings.get(name) for name in PLAIN_NAMES}
@@ -127,5 +128,5 @@ def _parse_sampling(settings: dict[str, Any]) -> SamplingOptions | None:
     given = {name: settings[name] for name in SAMPLING_NAMES if name in settings}
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ParameterError(f"{name}={value!r} must be a number")
+            raise ParameterError(f"{name}={shown(value)} must be a number")
     return SamplingOptions(**given) if given else None

@@ -123,7 +123,6 @@ from db.build import build_database
 from files.errors import DemiurgeError
 import db.writer
 
-pytestmark = pytest.mark.accounts
 db.writer.COMMIT_SECONDS = 0.0
 try:
     build_database(sys.argv[1], sys.argv[2], executor="serial")
@@ -151,6 +150,7 @@ def test_full_disk_is_said_and_what_was_committed_stays(tmp_path, tabla, limit):
     assert verify(tmp_path / "db").ok
 
 
+@pytest.mark.accounts
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_read_only_folder_is_said_and_can_still_be_read(corpus, tmp_path):
     build_database(corpus, tmp_path / "db")

@@ -549,6 +549,7 @@ def test_what_cannot_be_written_is_refused(tmp_path, music, name, output, messag
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.accounts
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_refused(tmp_path, music):
     (tmp_path / "locked").mkdir(mode=0o500)
@@ -654,8 +655,6 @@ import resource, sys
 import numpy as np
 from playback.plan import Plan, Step
 from playback.render import render
-
-pytestmark = pytest.mark.accounts
 minutes, root, out = float(sys.argv[1]), sys.argv[2], sys.argv[3]
 n = 8192
 rng = np.random.default_rng(0)
