@@ -14,12 +14,16 @@ from db.normaliser import Normaliser
 from db.settings import DescriptorSettings
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
+from files.regular import is_missing
 from sequencer.augmentation import Augmentation
 from sequencer.forecaster import KIND, Forecaster, ForecasterConfig
+from sequencer.forecaster_document import read_forecaster_document
 from sequencer.loss import batch_loss, validation_loss
 from sequencer.registry import ARCHITECTURES, HEADS, check_known
 from sequencer.split import NamedSequences, split_sequences
 from sequencer.windows import Batch, windows_for
+from training.checkpoint import rebuilding
+from training.checkpoint_config import CONFIG
 from training.distributed import Distributed
 from training.loop import TrainingLoop
 from training.options import TrainingOptions
@@ -87,9 +91,13 @@ def train_forecaster(
     ParameterError
         If there is too little to train on, an option is out of range, or there is nothing to
         resume.
+    DatabaseError
+        If the model to be resumed was trained with other descriptor settings.
     TrainingError
         If a loss is not a number; the best checkpoint so far is kept.
     """
+    if resume:
+        _check_settings(Path(folder), settings)
     with Distributed() as distributed:
         training = ForecasterTraining(sequences, settings, normaliser, options, distributed)
         loop = TrainingLoop(training, Path(folder), options, distributed, progress=progress)
@@ -105,6 +113,16 @@ def train_forecaster(
         validation_sources=len(split.validation),
         validation_steps=count_steps(split.validation),
     )
+
+
+def _check_settings(folder: Path, settings: DescriptorSettings) -> None:
+    """Refuse other descriptor settings than those of the model in a folder, if it has one."""
+    if is_missing(folder / CONFIG):
+        return
+    document = read_forecaster_document(folder)
+    with rebuilding(folder):
+        before = DescriptorSettings.from_dict(document.descriptors)
+    settings.check_matches(before, mine="the database", theirs=f"the model {folder}")
 
 
 class ForecasterTraining(Trainable):

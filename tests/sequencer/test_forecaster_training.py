@@ -13,7 +13,7 @@ import torch
 
 from db.descriptors.mfcc import add_deltas
 from db.normaliser import fit_normaliser
-from files.errors import CheckpointError, ParameterError, TrainingError
+from files.errors import CheckpointError, DatabaseError, ParameterError, TrainingError
 from sequencer.forecaster import Forecaster
 from sequencer.loss import batch_loss
 from sequencer.registry import ARCHITECTURES
@@ -217,6 +217,17 @@ def test_resuming_needs_the_same_options_sources_and_something_to_resume(tmp_pat
     shorter = [(name, rows[:-1]) for name, rows in SONGS]
     with pytest.raises(ParameterError, match=r"than these \(6 changed: song0, song1, …\)"):
         train(tmp_path / "m", sequences=shorter, epochs=1, resume=True)
+    with pytest.raises(
+        DatabaseError, match=r"hop_length is 512 in the database and 1024 in the model .*m;"
+    ):
+        train_forecaster(
+            shorter,
+            tmp_path / "m",
+            settings=replace(SETTINGS, hop_length=512),
+            normaliser=NORMALISER,
+            options=ForecasterOptions(window=WINDOW),
+            resume=True,
+        )
 
 
 class Hostile:
