@@ -205,6 +205,7 @@ def test_a_file_rewritten_with_its_old_date_is_found_and_read_again(corpus, buil
     assert verify(built).ok
 
 
+@pytest.mark.accounts
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_verify_tells_unreadable_from_gone(corpus, built):
     (corpus / "short.flac").unlink()

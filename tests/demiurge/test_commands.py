@@ -856,6 +856,7 @@ def test_force_replaces(work, tmp_path):
     assert (out.read_bytes(), plan.read_bytes()) == made
 
 
+@pytest.mark.accounts
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_folder_without_permission_is_refused(work, tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)

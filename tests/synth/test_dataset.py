@@ -171,6 +171,7 @@ def test_a_damaged_cache_is_made_again(folder, decoded_folder):
     np.testing.assert_array_equal(open_dataset(folder, MEL).mels, mels)
 
 
+@pytest.mark.accounts
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_told_and_used_once_it_may(folder):
     (folder / "in").chmod(0)
