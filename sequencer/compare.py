@@ -45,7 +45,7 @@ def train_all(
     Raises
     ------
     ParameterError
-        If `out` cannot be a folder, or holds models trained with other options.
+        If `out` cannot be a folder, or holds other files, or models trained with other options.
     """
     heads = [head for head in HEADS if HEADS[head].network.forecasts]
     pairs = [(architecture, head) for architecture in ARCHITECTURES for head in heads]
@@ -91,6 +91,10 @@ def _check_folders(
     noted = out / OPTIONS
     before = _read_options(noted)
     begun = [folder for folder in folders if folder.exists() or _unfinished(folder).exists()]
+    if not begun and is_missing(noted) and any(out.iterdir()):
+        raise ParameterError(
+            f"{out}: the folder is not empty and holds no comparison; give a new or empty folder"
+        )
     for name, value in options.items():
         if begun and before.get(name) != value:
             known = before.get(name, "unknown")

@@ -78,6 +78,8 @@ class TokensHead(Head):
         quantiser = faiss.ResidualQuantizer(rows.shape[1], self.levels, int(np.log2(self.n_codes)))
         quantiser.max_beam_size = 1  # search level by level, as `quantise` does
         quantiser.cp.min_points_per_centroid = 1  # `sizes_for` ensures enough of them
+        if len(rows) < rows.shape[1]:  # principal components need a row for each column
+            quantiser.train_type = faiss.ResidualQuantizer.Train_default
         quantiser.train(np.ascontiguousarray(rows, np.float32))
         books = faiss.vector_to_array(quantiser.codebooks).reshape(self.levels, self.n_codes, -1)
         self.codebooks.copy_(torch.from_numpy(books.copy()))

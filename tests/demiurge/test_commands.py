@@ -348,7 +348,7 @@ def test_all_forecasters_are_compared_by_command(work, tmp_path, short):
     (out / "lstm-point").rename(out / "lstm-tokens")
     assert "lstm-tokens is lstm with point head; remove it" in run(*arguments, expect=2)
     (out / "options.json").write_text("{")
-    assert "options.json: damaged" in run(*arguments, expect=2)
+    assert "options.json: line 1, column 2: it ends too early" in run(*arguments, expect=2)
     (out / "options.json").unlink()
     assert "was trained with database unknown, not" in run(*arguments, expect=2)
 
@@ -612,7 +612,11 @@ def refused(work, tmp_path, tabla):
             ".wav is not read; give a file that ends in .json",
             2,
         ),
-        ("db import {tmp}/nothing.csv {tmp}/new --root {sounds}", "not a readable .csv table", 2),
+        (
+            "db import {tmp}/nothing.csv {tmp}/new --root {sounds}",
+            "nothing.csv: cannot be read (No such file or directory); export it again",
+            2,
+        ),
         ("sequencer train {tmp}/nowhere {tmp}/m", "no database here", 1),
         ("sequencer train {db} {model}", "exists; give another name, or --force", 2),
         ("sequencer train {db} {tmp}/m --epochs 0", "0 is not in the range x>=1", 2),
@@ -765,7 +769,7 @@ def refused(work, tmp_path, tabla):
             "nothing.json: cannot be read (No such file or directory); give a plan",
             1,
         ),
-        ("playback {tmp}/brief.wav -o {tmp}/o.wav", "not a readable plan", 1),
+        ("playback {tmp}/brief.wav -o {tmp}/o.wav", "brief.wav: it is not UTF-8 text; correct", 1),
         (
             "bench nothing",
             "unknown benchmark 'nothing'; known are db, query, playback, sequencer",

@@ -47,3 +47,12 @@ def test_a_model_is_not_written_among_other_files(database, corpus, extra):
         said = " ".join(result.stderr.split())
         assert f"{folder} exists and holds no model; it is not replaced, even with --force" in said
     assert before == {folder: sorted(folder.iterdir()) for folder in before}
+
+
+def test_a_comparison_is_not_written_among_other_files(database, corpus):
+    for folder in (database, corpus):
+        result = CliRunner().invoke(main, ["sequencer", "compare", str(database), str(folder)])
+        assert result.exit_code == 2
+        said = " ".join(result.stderr.split())
+        assert f"{folder}: the folder is not empty and holds no comparison; give a new" in said
+        assert not (folder / "options.json").exists()

@@ -7,6 +7,7 @@ import torch
 from sequencer.averages import SlowAverages, slow_averages
 from sequencer.linear import ORDER
 from sequencer.mixture import MixtureHead
+from sequencer.tokens import TokensHead
 from tests.sequencer.toys import (
     NORMALISER,
     generator,
@@ -83,6 +84,15 @@ def test_quantised_steps_come_back_nearly_and_exactly_when_quantised_again():
     restored = head.restore(head.quantise(scores))
     assert float((restored - scores).square().mean()) < 0.05
     torch.testing.assert_close(head.restore(head.quantise(restored)), restored, atol=0.3, rtol=0)
+
+
+@pytest.mark.parametrize("n_steps", [2, 8, 38, 39])
+def test_fewer_steps_than_columns_can_be_quantised(n_steps):
+    rows = torch.randn(n_steps, 39, generator=torch.manual_seed(0))
+    head = TokensHead(8, 39, levels=4, **TokensHead.sizes_for(n_steps))
+    head.fit([rows])
+    error = (head.restore(head.quantise(rows)) - rows).square().mean()
+    assert error < 0.9 * rows.var(unbiased=False)
 
 
 def test_levels_enter_the_architecture_in_the_delayed_pattern():
