@@ -10,6 +10,8 @@ from db.normaliser import fit_normaliser
 from db.row_kinds import SPAN_TABLES, unit_row_kind
 from db.settings import DescriptorSettings
 from db.shards import read_rows, shard_path
+from files.errors import DatabaseError
+from files.names import quoted
 
 BLOCK_ROWS = 1 << 16  # rows in memory at a time, 10 MB
 
@@ -23,8 +25,20 @@ def write_normaliser(
     ----------
     folder : Path
         The folder of the shards.
+
+    Raises
+    ------
+    DatabaseError
+        If rows are not finite, since they were damaged on disk.
     """
-    normaliser = fit_normaliser(_unit_rows(connection, folder, settings), settings.n_descriptors)
+    with np.errstate(all="ignore"):
+        rows = _unit_rows(connection, folder, settings)
+        normaliser = fit_normaliser(rows, settings.n_descriptors)
+    if not (np.isfinite(normaliser.mean).all() and np.isfinite(normaliser.std).all()):
+        raise DatabaseError(
+            f"{folder}: its rows are damaged on disk; run first: demiurge db verify --repair"
+            f" {quoted(folder.parent)}"
+        )
     blobs = (normaliser.mean.astype("<f4").tobytes(), normaliser.std.astype("<f4").tobytes())
     connection.execute("INSERT OR REPLACE INTO normaliser VALUES (0, ?, ?)", blobs)
 

@@ -162,6 +162,21 @@ def test_flipped_byte_is_never_read_as_right(build, corpus, units):
     assert verify(path).ok
 
 
+def test_a_removal_does_not_take_damaged_rows_for_the_normaliser(build, corpus):
+    path = build("frame")
+    before = Database(path)
+    shard = path / "shards" / "00000.f32"
+    content = bytearray(shard.read_bytes())
+    content[:4] = np.float32(np.nan).tobytes()
+    shard.write_bytes(content)
+    with pytest.raises(DatabaseError, match="rows are damaged on disk; run first: demiurge db ver"):
+        remove_sources(path, [before.sources[-1].path])
+    np.testing.assert_array_equal(Database(path).normaliser.mean, before.normaliser.mean)
+    assert verify(path, repair=True).repaired == [before.sources[0].path]
+    build_database(corpus, path)
+    assert verify(path).ok
+
+
 @pytest.mark.parametrize("kept_share", [None, 0, 0.3, 0.6])
 @pytest.mark.parametrize(
     ("units", "name"),
