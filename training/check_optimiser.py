@@ -9,7 +9,6 @@ from files.ranges import check_integer, check_number, shown
 from training.check_tensors import check_shape, check_values
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
-MOST_COUNTED = 1 << 24  # steps, which torch counts in float32
 LEAST_RATE = 1e-30
 ROUNDING = 1e-6
 
@@ -24,7 +23,7 @@ def check_optimiser(optimiser: Optimizer, saved: Any, n_steps: int) -> None:
     saved : dict
         What its `state_dict` gave, of any types.
     n_steps : int
-        Training steps so far. One of the parameters was changed in all of them.
+        Training steps so far; no parameter was changed more often.
     """
     own = optimiser.state_dict()["param_groups"]
     if not isinstance(saved, dict) or saved.keys() != {"state", "param_groups"}:
@@ -63,13 +62,12 @@ def _is_same(value: Any, own: Any) -> bool:
 def _check_moments(state: Any, shapes: dict[int, tuple[int, ...]], n_steps: int) -> None:
     if not isinstance(state, dict) or not state.keys() <= shapes.keys():
         raise ParameterError(f"its state is not that of {len(shapes)} parameters")
-    steps = [_check_entry(number, state[number], shapes[number], n_steps) for number in state]
-    if steps and max(steps) != min(n_steps, MOST_COUNTED):
-        raise ParameterError(f"it was changed in {max(steps)} of {n_steps} steps")
+    for number in state:
+        _check_entry(number, state[number], shapes[number], n_steps)
 
 
-def _check_entry(number: int, entry: Any, shape: tuple[int, ...], n_steps: int) -> int:
-    """Check the moments of a parameter; return the number of its steps."""
+def _check_entry(number: int, entry: Any, shape: tuple[int, ...], n_steps: int) -> None:
+    """Check the moments of a parameter, and the number of its steps."""
     if not isinstance(entry, dict) or entry.keys() != {"step", *MOMENTS}:
         raise ParameterError(f"parameter {number} must have step, {', '.join(MOMENTS)}")
     check_shape(f"step of parameter {number}", entry["step"], ())
@@ -78,9 +76,7 @@ def _check_entry(number: int, entry: Any, shape: tuple[int, ...], n_steps: int) 
     check_values({f"{name} of parameter {number}": value for name, value in entry.items()})
     if (entry["exp_avg_sq"] < 0).any():
         raise ParameterError(f"exp_avg_sq of parameter {number} must not be negative")
-    n = int(entry["step"])
-    check_integer(f"step of parameter {number}", n, 0, n_steps)
-    return n
+    check_integer(f"step of parameter {number}", int(entry["step"]), 0, n_steps)
 
 
 def load_optimiser(optimiser: Optimizer, saved: dict[str, Any]) -> None:

@@ -37,6 +37,8 @@ def test_no_name_of_a_file_can_break_a_line(tmp_path, tabla):
     assert r"a\nb.wav" in output
 
 
+pytestmark = pytest.mark.accounts
+
 WRITING = """
 import time
 from db import tables
@@ -46,8 +48,6 @@ def write(table, path):
     time.sleep(60)
 tables.WRITERS["csv"] = write
 from demiurge.cli import main
-
-pytestmark = pytest.mark.accounts
 main()
 """
 

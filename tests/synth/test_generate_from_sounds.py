@@ -315,7 +315,7 @@ def test_a_frame_of_many_kinds_is_refused(flow, tmp_path):
         (FileRequest(follows=tiny), "give at least 0.046 s"),
         (FileRequest(fills=tiny, span=(0.01, 0.02)), "give at least 0.046 s"),
         (FileRequest(text), "text.wav: not readable as audio"),
-        (FileRequest(like=((broken, 1.0),)), "nan.wav: 22050 samples are NaN or infinite"),
+        (FileRequest(like=((broken, 1.0),)), "nan.wav: 22050 samples are NaN, infinite or beyond"),
         (FileRequest(tmp_path / "none.wav"), "none.wav: no such audio file"),
         (FileRequest(tmp_path), "a folder, not a file"),
     ]

@@ -568,7 +568,7 @@ def test_list_tells_of_plans_and_of_what_is_wrong_with_them(client, plan, worksp
     assert (plans["fine"]["kind"], plans["tabla"]["kind"]) == ("saved", "opened")
     assert plans["fine"]["steps"] == plans["tabla"]["steps"] > 0
     assert plans["tabla"]["seconds"] == pytest.approx(1, abs=0.05)
-    assert "every bracket" in plans["broken"]["error"]
+    assert "line 1, column 27: it ends too early" in plans["broken"]["error"]
     assert client.get(f"/plans/{plans['broken']['id']}.json").status_code == 422
 
 
