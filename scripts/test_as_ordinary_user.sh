@@ -52,6 +52,6 @@ home=$(mktemp -d /tmp/demiurge-XXXXXXXX)
 trap 'rm -rf "$home"' EXIT
 chown $ORDINARY:$ORDINARY "$home"
 echo "The tests marked accounts, as an ordinary user:"
-as_ordinary PATH="$PATH" HOME="$home" TMPDIR="$home" LANG="${LANG:-C.UTF-8}" CI="${CI:-}" DEMIURGE_KILLS="${DEMIURGE_KILLS:-3}" \
+as_ordinary PATH="$PATH" HOME="$home" TMPDIR="$home" LANG="${LANG:-C.UTF-8}" CI="${CI:-}" DEMIURGE_KILLS="${DEMIURGE_KILLS:-1}" \
   PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY="$home/hypothesis" WANDB_MODE=disabled OMP_NUM_THREADS=1 \
   "$PYTHON" -m pytest -p no:cacheprovider -m accounts -n logical --maxprocesses 4 --dist worksteal "$@"

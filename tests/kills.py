@@ -17,7 +17,7 @@ from files.errors import DemiurgeError
 from files.temporary import NAME
 
 # of each command; DEMIURGE_KILLS gives another number
-KILLS = int(os.environ.get("DEMIURGE_KILLS", "3"))
+KILLS = int(os.environ.get("DEMIURGE_KILLS", "1"))
 LATEST = 1.1  # of the time that a command takes undisturbed
 
 Content = dict[str, bytes]

@@ -53,8 +53,8 @@ class StateFile:
             If it is missing, damaged, or belongs to another training.
         """
         state = load_state(self.folder)
-        state.check_options(type(self.options), self.folder)
         self._check_same(state)
+        state.check_options(type(self.options), self.folder)
         with self._explaining(
             "does not fit the model", "give the one it started from (--from), or "
         ):
