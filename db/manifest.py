@@ -10,7 +10,7 @@ from db.migrations import MIGRATIONS
 from db.model_folders import is_model_folder
 from files.errors import DatabaseError
 from files.names import quoted
-from files.regular import check_regular
+from files.regular import other_kind
 
 FILE_NAME = "manifest.sqlite"
 OLDEST_READ = 3  # older versions must be migrated before they can be read
@@ -87,9 +87,10 @@ def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
     for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite opens them all, and a pipe blocks
         file = Path(f"{path}{suffix}")
         if os.path.lexists(file):
-            remedy = "restore the database from a copy"
-            check_regular(file, error=DatabaseError, remedy=remedy)
-            n_bytes += file.stat().st_size
+            status = file.stat()  # to open and close it would free SQLite's locks on it
+            if kind := other_kind(status):
+                raise DatabaseError(f"{file}: {kind}, not a file; restore the database from a copy")
+            n_bytes += status.st_size
     try:
         connection = _connect_to_write(path) if write else _connect_to_read(path)
     except UnicodeDecodeError as error:  # of SQLite's message, which quotes the schema
@@ -114,7 +115,9 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(address, uri=True, isolation_level=None)
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
         # in a read-only folder WAL cannot write its files; an immutable manifest needs none
         connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection

@@ -114,10 +114,20 @@ def command(line: str, made, folder: Path) -> None:
     demiurge(*words)
 
 
+def has_begun(manifest: Path) -> bool:
+    """Whether a build has written its settings, without which there is no database yet."""
+    if not manifest.exists():
+        return False
+    with closing(sqlite3.connect(manifest)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        newest = version == len(MIGRATIONS)
+        return newest and connection.execute("SELECT 1 FROM config").fetchone() is not None
+
+
 def rows_of(folder: Path) -> dict[str, bytes]:
     """What the database of a folder says of its sources and tags."""
     path = folder / "my.db"
-    if not (path / "manifest.sqlite").exists():
+    if not has_begun(path / "manifest.sqlite"):
         return {}
     database = Database(path)
     rows = {
@@ -134,20 +144,8 @@ def nothing_is_lost(folder: Path, before, after) -> None:
     assert verify(folder / "my.db", check_files=False).damaged == []
 
 
-def has_begun(manifest: Path) -> bool:
-    """Whether a build has written its settings, without which there is no database yet."""
-    if not manifest.exists():
-        return False
-    with closing(sqlite3.connect(manifest)) as connection:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        newest = version == len(MIGRATIONS)
-        return newest and connection.execute("SELECT 1 FROM config").fetchone() is not None
-
-
 def some_is_built(folder: Path, before, after) -> None:
     """A database that is being built holds some of the sources, each of them whole."""
-    if not has_begun(folder / "my.db" / "manifest.sqlite"):
-        return
     found = rows_of(folder)
     found.pop("tags", None)
     assert found.items() <= after.items()
