@@ -11,6 +11,7 @@ from db.model_folders import is_model_folder
 from files.errors import DatabaseError
 from files.names import quoted
 from files.regular import other_kind
+from files.system import is_systems_fault
 
 FILE_NAME = "manifest.sqlite"
 OLDEST_READ = 3  # older versions must be migrated before they can be read
@@ -19,11 +20,6 @@ MOST_BYTES = 1 << 28  # of one value
 STEPS = 10_000_000
 STEPS_PER_BYTE = 20
 STEPS_AT_A_TIME = 100_000
-# the beginnings of the names of SQLite's errors
-SYSTEM_FAULTS = (
-    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED"),
-    *("SQLITE_NOMEM", "SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
-)
 
 
 def open_manifest(folder: Path, *, write: bool) -> sqlite3.Connection:
@@ -187,12 +183,6 @@ def migrate(connection: sqlite3.Connection, version: int) -> int:
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     return len(MIGRATIONS)
-
-
-def is_systems_fault(error: sqlite3.Error) -> bool:
-    """Return whether the disk, permissions or another process is at fault, not the manifest."""
-    name = getattr(error, "sqlite_errorname", None) or ""
-    return name.startswith(SYSTEM_FAULTS)
 
 
 def cannot_use(folder: Path, error: sqlite3.Error) -> DatabaseError:

@@ -12,7 +12,6 @@ from db.manifest import (
     cannot_use,
     check_is_there,
     connect,
-    is_systems_fault,
     migrate,
     read_version,
     root_entries,
@@ -27,6 +26,7 @@ from db.settings import DescriptorSettings
 from db.shards import file_problem, find_shards, rows_per_shard
 from db.transaction import transaction
 from files.errors import DatabaseError, DemiurgeError
+from files.system import is_systems_fault
 
 NEW_NAME = "manifest.new.sqlite"
 ALL = 1 << 62

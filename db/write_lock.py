@@ -5,18 +5,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import filelock
-
 from db.manifest import (
     FILE_NAME,
     check_is_there,
     damaged,
-    is_systems_fault,
     open_manifest,
 )
 from files.atomic import cannot_write, make_folder
 from files.errors import DatabaseError, ParameterError
-from files.regular import check_lock
+from files.lock import locked
+from files.system import is_systems_fault
 
 LOCK_NAME = "writer.lock"
 
@@ -67,20 +65,9 @@ def writer_lock(path: Path) -> Iterator[None]:
     ParameterError
         If it cannot be written.
     """
-    check_lock(path / LOCK_NAME, DatabaseError)
-    lock = filelock.FileLock(path / LOCK_NAME, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise DatabaseError(
-            f"{path} is being written by another process; wait for it to end"
-        ) from None
-    except OSError as error:
-        raise ParameterError(cannot_write(path, error, "check its permissions")) from error
-    try:
+    busy = DatabaseError(f"{path} is being written by another process; wait for it to end")
+    with locked(path / LOCK_NAME, busy, "check its permissions"):
         yield
-    finally:
-        lock.release()
 
 
 def _make_database_folder(path: Path) -> None:

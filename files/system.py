@@ -41,14 +41,16 @@ OTHERWISE = "check the file and the disk that it is on"
 
 # what the errors of this module are, beside SQLite's
 SYSTEM_ERRORS = (OSError, MemoryError)
-DISK_CODES = frozenset(
+SYSTEM_CODES = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_NOMEM,
         sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
         sqlite3.SQLITE_READONLY,
     }
 )
@@ -66,9 +68,9 @@ def error_message(error: Exception) -> str:
     return str(error)
 
 
-def is_of_disk(error: sqlite3.OperationalError) -> bool:
-    """Return whether the disk, its permissions or the memory are at fault, not the statement."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in DISK_CODES
+def is_systems_fault(error: sqlite3.Error) -> bool:
+    """Return whether the disk, permissions, memory or another process is at fault."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in SYSTEM_CODES
 
 
 def system_message(error: OSError) -> str:

@@ -1,14 +1,12 @@
 """Keep two processes from training in one folder."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import filelock
-
-from files.atomic import cannot_write, make_folder
+from files.atomic import make_folder
 from files.errors import ParameterError
-from files.regular import check_lock
+from files.lock import locked
 
 LOCK_NAME = "training.lock"
 
@@ -24,21 +22,16 @@ def training_lock(folder: Path) -> Iterator[None]:
         be written.
     """
     make_folder(folder)
-    check_lock(folder / LOCK_NAME, ParameterError)
-    lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise ParameterError(
-            f"{folder} is being trained by another process; wait for it to end, or give another"
-            " folder"
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise ParameterError(cannot_write(folder, error)) from error
-    try:
+    busy = ParameterError(
+        f"{folder} is being trained by another process; wait for it to end, or give another folder"
+    )
+    with ExitStack() as stack:
+        stack.callback(_remove_if_empty, folder)  # after the lock is free
+        stack.enter_context(locked(folder / LOCK_NAME, busy))
+        stack.callback((folder / LOCK_NAME).unlink, missing_ok=True)  # nobody else waits for it
         yield
-    finally:
-        (folder / LOCK_NAME).unlink(missing_ok=True)  # while it is held: nobody else waits for it
-        lock.release()
-        with suppress(OSError):
-            folder.rmdir()  # if it is empty: nothing was saved
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()  # nothing was saved

@@ -24,7 +24,7 @@ from demiurge.cli.streams import lasting_streams
 from demiurge.cli.synth import synth
 from files.errors import DemiurgeError, ParameterError, install_command
 from files.names import printable
-from files.system import SYSTEM_ERRORS, error_message, is_of_disk
+from files.system import SYSTEM_ERRORS, error_message, is_systems_fault
 
 
 class WrongUsage(click.ClickException):
@@ -52,7 +52,7 @@ class Main(Group):
         except SYSTEM_ERRORS as error:
             raise click.ClickException(error_message(error)) from error
         except sqlite3.OperationalError as error:
-            if not is_of_disk(error):
+            if not is_systems_fault(error):
                 raise
             raise click.ClickException(error_message(error)) from error
         except ModuleNotFoundError as error:
