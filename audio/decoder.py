@@ -1,7 +1,8 @@
 """Decode an audio file: as it is, or the parts that its layout names, one after the other."""
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -204,18 +205,13 @@ class Decoder:
         return self._noise.caught() if prints else nullcontext()
 
 
-class _named:  # noqa: N801 - used as a function
-    """Puts the file's name in front of the messages of errors."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, AudioError):
-            raise AudioError(f"{self._path.name}: {error}") from error.__cause__
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the file's name in front of the messages of a block's errors."""
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(f"{path.name}: {error}") from error.__cause__
 
 
 def _different(rates: set[int]) -> AudioError:

@@ -98,7 +98,7 @@ def _bad_texts(connection: sqlite3.Connection, version: int) -> Iterator[Damage]
         if not texts or not any(map(_is_suspicious, _joined_texts(connection, table, texts))):
             continue
         for name in texts:
-            find = path_problem if name == "path" else _text_problem
+            find = _path_problem if name == "path" else _text_problem
             query = f"SELECT CAST({name} AS BLOB), {', '.join(KEYS[table][0])} FROM {table}"
             for text, *row in _lenient(connection, f"{query} WHERE {name} IS NOT NULL"):
                 if problem := find(text):
@@ -122,7 +122,7 @@ def _is_suspicious(joined: bytes) -> bool:
 
     A path that begins with a slash does so after a slash; the dots of two paths stay apart.
     """
-    return path_problem(joined) is not None or b"\n//" in joined
+    return _path_problem(joined) is not None or b"\n//" in joined
 
 
 def _text_problem(text: bytes) -> str | None:
@@ -133,7 +133,7 @@ def _text_problem(text: bytes) -> str | None:
     return "must not contain a NUL" if b"\0" in text else None
 
 
-def path_problem(path: bytes) -> str | None:
+def _path_problem(path: bytes) -> str | None:
     """Return the rule that a source's path breaks, if it does."""
     if path[:1] == b"/" or b"/../" in b"/" + path + b"/":
         return "must be a path within the corpus folder"

@@ -93,6 +93,7 @@ def _read_demiurge_json(path: Path) -> Table:
     return Table(names, sources, np.array(starts, np.int64), None, rows, None)
 
 
+@np.errstate(over="ignore")  # what is not finite is refused later
 def _read_csv(path: Path) -> Table:
     check_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_TEXT)
     with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets write a BOM
@@ -121,8 +122,7 @@ def _read_csv(path: Path) -> Table:
             sources.append(line[0])
             try:
                 positions.append([int(line[1]), int(line[2])])
-                with np.errstate(over="ignore"):  # what is not finite is refused later
-                    rows.append(np.array(line[3:], np.float32))
+                rows.append(np.array(line[3:], np.float32))
             except ValueError as error:
                 wrong = f"line {reader.line_num + 1}: {_wrong_cell(columns, line)}"
                 raise ParameterError(f"{path}: {wrong}; {EXPORT_AGAIN}") from error

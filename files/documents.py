@@ -212,7 +212,7 @@ def _is_object(kind: Any) -> bool:
 
 def _key_place(place: str, name: str) -> str:
     if not name.isidentifier():
-        return f"{place}[{shown(repr(name))}]"
+        return f"{place}[{shown_text(repr(name))}]"
     return f"{place}{'' if place.endswith(': ') or not place else '.'}{name}"
 
 
@@ -233,11 +233,11 @@ def _broken_rule(data: msgspec.Raw, kind: Any, place: str) -> str:
             if found["what"] == "missing required":
                 return f"{before}{found['name']} is missing"
             known = ", ".join(get_type_hints(_bare(kind)[0]))
-            name = shown(found["name"])
+            name = shown_text(found["name"])
             return f"{before}{name} is not known; known are {known}"
         if reason.__cause__:  # of `__post_init__`
             return f"{place}{str(reason).partition(' - at `$')[0]}"
-    value = shown(bytes(data).decode())
+    value = shown_text(bytes(data).decode())
     named = f"{place}{value}" if place.endswith(": ") else f"{place or 'the document'}={value}"
     return f"{named} must {_rule_of(kind)}"
 
@@ -280,6 +280,6 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
 
 
-def shown(text: str) -> str:
+def shown_text(text: str) -> str:
     """Return a text from a document, printable and short."""
     return printable(text[:SHOWN]) + ("…" if len(text) > SHOWN else "")

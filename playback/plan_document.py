@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from audio.read import MAX_RATE, MAX_SAMPLES, MIN_RATE
-from files.documents import check_depth, parse_document, shown
+from files.documents import check_depth, parse_document, shown_text
 from files.errors import PlanError
 from playback.steps import NO_TARGET, NO_UNIT, Step, lies_outside
 from playback.transform import MAX_STRETCH, MAX_TRANSPOSE
@@ -173,8 +173,8 @@ def _check_head(data: bytes, where: str) -> None:
     version = bytes(head.get("version", b"null")).decode()
     if version != str(VERSION):
         raise PlanError(
-            f'{where}: "version" is {shown(version)}, but this Demiurge reads {VERSION}; update'
-            " Demiurge"
+            f'{where}: "version" is {shown_text(version)}, but this Demiurge reads {VERSION};'
+            " update Demiurge"
         )
 
 
@@ -251,11 +251,11 @@ class _Names:
     def _check(self, source: str) -> str | None:
         path = PurePosixPath(source)
         if "\0" in source or not path.name:
-            return f"source={shown(repr(source))} is not a valid file name"
+            return f"source={shown_text(repr(source))} is not a valid file name"
         is_known = lies_outside(source) and source in self._known
         if not is_known and (path.is_absolute() or ".." in path.parts):
             return (
-                f"source={shown(repr(source))} must be a path within the corpus folder, relative to"
-                ' it, or an absolute path that "sources" has the hash of'
+                f"source={shown_text(repr(source))} must be a path within the corpus folder,"
+                ' relative to it, or an absolute path that "sources" has the hash of'
             )
         return None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from training.checkpoint_config import read_config, read_config_as
+from training.checkpoint_config import config_bytes, parse_config
 
 KIND = "forecaster"
 
@@ -110,11 +110,12 @@ def read_forecaster_document(folder: str | Path) -> ForecasterDocument:
         If it is missing, damaged, of another kind or version.
     """
     folder = Path(folder)
-    if "model" not in read_config(folder, kind=KIND):
-        read_config_as(Record, folder, kind=KIND)
-        return read_config_as(ForecasterDocument, folder, kind=KIND)
-    read_config_as(FirstRecord, folder, kind=KIND)
-    return _renamed(read_config_as(FirstDocument, folder, kind=KIND))
+    data = config_bytes(folder, kind=KIND)
+    if "model" not in parse_config(data, dict[str, Any], folder):
+        parse_config(data, Record, folder)
+        return parse_config(data, ForecasterDocument, folder)
+    parse_config(data, FirstRecord, folder)
+    return _renamed(parse_config(data, FirstDocument, folder))
 
 
 def _renamed(old: FirstDocument) -> ForecasterDocument:

@@ -20,7 +20,7 @@ from files.regular import is_missing, open_regular
 from files.system import LACK_OF_SPACE, advice_for
 from training.blueprint import Blueprint
 from training.check_tensors import check_shapes, check_values
-from training.checkpoint_config import CONFIG, REMEDY, VERSION, read_config
+from training.checkpoint_config import CONFIG, REMEDY, VERSION
 from training.stored_weights import decode_weights
 from training.tensor_file import load_tensors
 
@@ -70,26 +70,14 @@ def save_checkpoint(
             temporary.write_text(json.dumps(document, indent=1, allow_nan=False))
 
 
-def load_checkpoint(folder: str | Path, *, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read a checkpoint of the given kind. Weights stored in 8 bits become float32.
-
-    Returns
-    -------
-    config : dict
-    tensors : dict of Tensor
+def load_weights(folder: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a checkpoint. Those stored in 8 bits become float32.
 
     Raises
     ------
     CheckpointError
-        If it is missing, damaged, of another kind, or of a newer version.
+        If they are missing or damaged.
     """
-    folder = Path(folder)
-    config = read_config(folder, kind=kind)
-    return config, load_weights(folder)
-
-
-def load_weights(folder: str | Path) -> dict[str, Tensor]:
-    """Read the weights of a checkpoint; raise CheckpointError if they are damaged."""
     path = Path(folder) / WEIGHTS
     with open_regular(path, error=CheckpointError, remedy=REMEDY) as file:
         n_bytes = int.from_bytes(file.read(8), "little")  # of the names and shapes

@@ -37,14 +37,24 @@ def read_config_as(schema: type[T], folder: Path, *, kind: str) -> T:
     CheckpointError
         If it is missing, damaged, of another kind, or of a newer version.
     """
+    return parse_config(config_bytes(folder, kind=kind), schema, folder)
+
+
+def parse_config(data: bytes, schema: type[T], folder: Path) -> T:
+    """Return what `config_bytes` read from a folder as a value of the type `schema`."""
+    where = f"{folder / CONFIG}: damaged"
+    return parse_document(data, schema, where=where, error=CheckpointError, remedy=REMEDY)
+
+
+def config_bytes(folder: Path, *, kind: str) -> bytes:
+    """Read the config of a model of the given kind; raises as `read_config_as`."""
     path = folder / CONFIG
     if is_missing(path):
         raise CheckpointError(
             f"{folder}: no model here (no {CONFIG}); train one, or check the name"
         )
     data = read_regular(path, error=CheckpointError, remedy=REMEDY, max_bytes=MAX_BYTES)
-    where = f"{path}: damaged"
-    head = parse_document(data, Head, where=where, error=CheckpointError, remedy=REMEDY)
+    head = parse_config(data, Head, folder)
     if head.version > VERSION:
         raise CheckpointError(
             f"{folder} is of version {head.version}, this Demiurge knows versions up to {VERSION};"
@@ -52,4 +62,4 @@ def read_config_as(schema: type[T], folder: Path, *, kind: str) -> T:
         )
     if head.kind != kind:
         raise CheckpointError(f"{folder} holds a {head.kind}, not a {kind}; give another model")
-    return parse_document(data, schema, where=where, error=CheckpointError, remedy=REMEDY)
+    return data

@@ -5,7 +5,6 @@ from random import Random
 from scripts.fuzz import hostile_values
 from scripts.fuzz.edit_json import edit_json
 
-HEX = "0123456789abcdef"
 SEGMENTS = (
     *("-1", "99999", "1e3", "x", "%00", "..", "%2e%2e", "%ff", "a" * 3000, "{plan}", "٣"),
     *("9" * 18, "NaN", "a/b", "", "nul", "inf", "<script>", "0x10", "+1"),

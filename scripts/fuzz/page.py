@@ -20,7 +20,6 @@ with warnings.catch_warnings():
 ORIGIN = "http://127.0.0.1:8421"
 SERVER_ERROR = 500
 PATIENCE_SECONDS = 4.0  # for a job
-ENDED = ("done", "failed", "cancelled", "interrupted")
 
 
 class ServerError(Exception):

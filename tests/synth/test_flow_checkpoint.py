@@ -8,8 +8,9 @@ import torch
 from files.errors import CheckpointError
 from synth.flow_generator import FlowGenerator
 from synth.generator import load_generator
+from tests.checkpoints import load_checkpoint
 from tests.synth.toy_flows import toy_flow
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import save_checkpoint
 
 
 @pytest.fixture(scope="module")

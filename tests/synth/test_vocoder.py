@@ -17,8 +17,9 @@ from synth.mel import MelSettings, log_mel
 from synth.vocoder import Vocoder
 from synth.vocos import PUBLISHED, SMALL, Vocos, VocosConfig
 from synth.weight_norm import add_weight_norm
+from tests.checkpoints import load_checkpoint
 from tests.synth.toys import MEL, TOY
-from training.checkpoint import WEIGHTS, load_checkpoint, save_checkpoint
+from training.checkpoint import WEIGHTS, save_checkpoint
 
 VOCOS = {"dim": 16, "intermediate_dim": 32, "n_layers": 1}
 VARIANTS = [*TOY.items(), ("vocos", {**VOCOS, "prior": True, "refinements": 3})]

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from files.errors import CheckpointError, ParameterError
+from tests.checkpoints import load_checkpoint
 from training.checkpoint import (
     CONFIG,
     STATE,
     WEIGHTS,
-    load_checkpoint,
     load_training_state,
     save_checkpoint,
     save_training_state,

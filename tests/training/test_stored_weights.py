@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from files.errors import CheckpointError, ParameterError
-from training.checkpoint import WEIGHTS, load_checkpoint, save_checkpoint
+from tests.checkpoints import load_checkpoint
+from training.checkpoint import WEIGHTS, save_checkpoint
 from training.stored_weights import decode_weights, encode_weights
 
 MATRIX = torch.tensor([[1.27, -0.635, 0.004], [0.0, 0.0, 0.0]])
