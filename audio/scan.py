@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audio.read import AUDIO_SUFFIXES
+from files.errors import system_reason
 
 
 def find_audio(
@@ -48,6 +49,11 @@ def find_audio(
         folders += inner
         found += files
     return sorted(found)
+
+
+def why_unreadable(error: OSError) -> str:
+    """Return what a report says of a folder that cannot be read."""
+    return f"the folder cannot be read ({system_reason(error)}); check its permissions"
 
 
 def _list_folder(root: Path, folder: str, exclude: Path | None) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from audio.read import AUDIO_SUFFIXES
-from audio.scan import find_audio
+from audio.scan import find_audio, why_unreadable
 from db.build_report import BuildReport
 from db.configure import configure
 from db.executors import check_executor
@@ -18,7 +18,7 @@ from db.own_folders import is_own_folder
 from db.settings import DescriptorSettings
 from db.source_update import SourceUpdate
 from db.write_lock import writing
-from files.errors import ParameterError, system_reason
+from files.errors import ParameterError
 from files.names import check_name, printable
 from files.progress import Progress, no_progress
 
@@ -99,8 +99,7 @@ def _find_files(root: Path, path: Path, report: BuildReport) -> tuple[list[str],
 
     def cannot_read(folder: str, error: OSError) -> None:
         unreadable.append(folder)
-        reason = f"the folder cannot be read ({system_reason(error)}); check its permissions"
-        report.add_failure(folder, reason)
+        report.add_failure(folder, why_unreadable(error))
 
     files = find_audio(root, exclude=path.resolve(), leave_out=leave_out, unreadable=cannot_read)
     if not files and not (path / FILE_NAME).exists():

@@ -16,12 +16,12 @@ from msgspec import Meta
 
 from audio.read import READER_VERSION, AudioInfo, read_mono
 from audio.resample import resample
-from audio.scan import find_audio
+from audio.scan import find_audio, why_unreadable
 from audio.warn import log_warnings
 from files.atomic import replacing
 from files.cache import cache_errors, cache_folder, prune
 from files.documents import read_document
-from files.errors import AudioError, ParameterError, system_reason
+from files.errors import AudioError, ParameterError
 from files.progress import Progress, no_progress
 from files.regular import check_regular, is_missing
 from synth.mel import MelSettings, log_mel
@@ -146,8 +146,7 @@ def _audio_names(folder: Path) -> tuple[list[str], dict[str, str]]:
     unreadable: dict[str, str] = {}
 
     def note(name: str, error: OSError) -> None:
-        reason = f"the folder cannot be read ({system_reason(error)}); check its permissions"
-        unreadable[name] = reason
+        unreadable[name] = why_unreadable(error)
 
     names = find_audio(folder, unreadable=note)
     if not names and unreadable:
