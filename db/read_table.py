@@ -45,9 +45,14 @@ READING_ERRORS = (
     NotImplementedError,  # a ZIP archive with another compression
     RuntimeError,  # an encrypted one
     OverflowError,
-    SyntaxError,  # and below: headers of arrays, which are Python literals
+)
+# what NumPy raises for the header of an array, a Python literal
+HEADER_ERRORS = (
+    ValueError,
+    SyntaxError,
     TypeError,
     MemoryError,
+    RecursionError,
     tokenize.TokenError,
 )
 
@@ -179,7 +184,12 @@ def _read_array(
         }.get(version)
         if read_header is None:
             raise ValueError(f"{name} is of version {version}")
-        shape, _, dtype = read_header(file)
+        try:
+            shape, _, dtype = read_header(file)
+        except HEADER_ERRORS as error:  # whose words are about Python
+            raise ParameterError(
+                f"{path}: the header of {name} is not readable; {EXPORT_AGAIN}"
+            ) from error
         n_bytes = math.prod(shape) * dtype.itemsize
         if dtype.kind not in kinds or len(shape) != n_dimensions or min(shape, default=0) < 0:
             raise ParameterError(f"{path}: {name} is {dtype} of shape {shape}; {EXPORT_AGAIN}")

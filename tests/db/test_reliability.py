@@ -63,6 +63,7 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
         )
     build_database(corpus, tmp_path / "whole", settings=DescriptorSettings(units=units))
     whole = content(tmp_path / "whole")
+    n_bytes = size_of_rows(tmp_path / "whole")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["db.build"])
     moments = random.Random(1)
@@ -79,7 +80,10 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
     while kills < KILLS // 2:  # for each kind of units
         process = context.Process(target=build_with_many_commits, args=(corpus, path, units))
         process.start()
-        process.join(moments.uniform(0.005, 0.6 * seconds))
+        if kills % 2:
+            process.join(moments.uniform(0.005, 0.6 * seconds))
+        else:  # on a busy machine a build may be killed at its start each time, but not here
+            wait_for_rows(process, path, moments.uniform(0, 0.1) * n_bytes)
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
@@ -103,6 +107,17 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
         Database(path).normaliser.mean, Database(tmp_path / "whole").normaliser.mean
     )
     assert len(set(committed_at_death)) > 5  # the kills did come at different moments
+
+
+def size_of_rows(path) -> int:
+    return sum(file.stat().st_size for file in path.glob("shards/*.f32"))
+
+
+def wait_for_rows(process, path, n_bytes) -> None:
+    """Wait until a build has written so many bytes more, or has ended."""
+    enough = size_of_rows(path) + n_bytes
+    while process.is_alive() and size_of_rows(path) < enough:
+        time.sleep(0.001)
 
 
 def has_settings(path) -> bool:
