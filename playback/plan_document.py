@@ -11,21 +11,24 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from audio.read import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from files.documents import check_depth, parse_document, shown_text
 from files.errors import PlanError
-from playback.steps import NO_TARGET, NO_UNIT, Step, lies_outside
+from playback.runs import is_contiguous
+from playback.steps import MOST_VOICES, NO_TARGET, NO_UNIT, VOICE_KEYS, Step, lies_outside
 from playback.transform import MAX_STRETCH, MAX_TRANSPOSE
 
 FORMAT = "demiurge-plan"
 VERSION = 1
+VERSION_OF_VOICES = 2  # adds `voice` and `ramp` of steps
 REMEDY = "give a plan file that demiurge render or mosaic wrote"
 CORRECT_IT = "correct it, or make the plan again with demiurge render or mosaic"
 MAX_BYTES = 1 << 28
 MAX_CHANNELS = 8
-FOLLOWS = -1  # at_sample of a step that begins where the one before it ends
+FOLLOWS = -1  # at_sample of a step that begins where the one before it in its voice ends
 
 Position = Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
 Length = Annotated[int, Meta(ge=1, le=MAX_SAMPLES)]
 Unit = Annotated[int, Meta(ge=NO_UNIT, le=MAX_SAMPLES)]
 Cost = Annotated[float, Meta(ge=-1e300, le=1e300, extra={"rule": "be a finite number"})]
+Voice = Annotated[int, Meta(ge=0, le=MOST_VOICES - 1)]
 Integer = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Folder = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z", extra={"rule": "be the name of a folder"})]
 
@@ -71,6 +74,8 @@ class StepDocument(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
             le=MAX_STRETCH,
         ),
     ] = 1.0
+    voice: Voice | UnsetType = UNSET
+    ramp: bool | UnsetType = UNSET
     distance: Cost = 0.0
     join: Cost = 0.0
     target: Annotated[int, Meta(ge=NO_TARGET, le=MAX_SAMPLES)] = NO_TARGET
@@ -125,7 +130,7 @@ class PlanDocument(Struct, forbid_unknown_fields=True, kw_only=True):
     """A plan file."""
 
     format: Literal["demiurge-plan"]
-    version: Literal[1]
+    version: Literal[1, 2]
     sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)]
     channels: Annotated[int, Meta(ge=1, le=MAX_CHANNELS)]
     database: DatabaseDocument
@@ -171,37 +176,45 @@ def _check_head(data: bytes, where: str) -> None:
     if bytes(head.get("format", b"")) != f'"{FORMAT}"'.encode():
         raise PlanError(f'{where}: "format" must be "{FORMAT}"; {REMEDY}')
     version = bytes(head.get("version", b"null")).decode()
-    if version != str(VERSION):
+    if version not in (str(VERSION), str(VERSION_OF_VOICES)):
         raise PlanError(
-            f'{where}: "version" is {shown_text(version)}, but this Demiurge reads {VERSION};'
-            " update Demiurge"
+            f'{where}: "version" is {shown_text(version)}, but this Demiurge reads {VERSION} and'
+            f" {VERSION_OF_VOICES}; update Demiurge"
         )
 
 
 def make_steps(document: PlanDocument) -> tuple[Step, ...]:
     """Check the steps of a plan against each other and the rest; the document's list is emptied.
 
-    A step without `at_sample` begins where the one before it ends.
+    A step without `at_sample` begins where the one before it in its voice ends.
     """
     n_targets = 0
     if document.targets is not UNSET:
         n_targets = len(document.targets.float32) // (4 * document.targets.n_descriptors)
     names = _Names(document.sources)
     steps: list[Step] = []
-    free = 0
+    before: Step | None = None
     waiting = document.steps[::-1]
     document.steps.clear()
     while waiting:  # each is freed as its step is made
-        step = _make_step(waiting.pop(), free)
-        if problem := _problem_of(step, len(steps), free, n_targets, names):
+        read = waiting.pop()
+        step = _make_step(read, before)
+        problem = (
+            _unknown_key(read, document.version)
+            or _misplaced(step, before, len(steps))
+            or _problem_of(step, n_targets, names)
+        )
+        if problem:
             raise PlanError(f"step {len(steps)}: {problem}")
         steps.append(step)
-        free = step.until_sample
+        before = step
     return tuple(steps)
 
 
-def _make_step(document: StepDocument, free: int) -> Step:
+def _make_step(document: StepDocument, before: Step | None) -> Step:
     alternatives: Any = document.alternatives
+    voice = document.voice or 0
+    free = before.until_sample if before and before.voice == voice else 0
     return Step(
         document.unit,
         document.source,
@@ -212,6 +225,8 @@ def _make_step(document: StepDocument, free: int) -> Step:
         document.reverse,
         document.transpose,
         document.stretch,
+        voice,
+        document.ramp or False,
         document.distance,
         document.join,
         document.target,
@@ -220,13 +235,39 @@ def _make_step(document: StepDocument, free: int) -> Step:
     )
 
 
-def _problem_of(step: Step, number: int, free: int, n_targets: int, names: "_Names") -> str | None:
-    if step.at_sample < free:
+def _unknown_key(document: StepDocument, version: int) -> str | None:
+    """Return the problem with a key that came with a later version."""
+    for key in VOICE_KEYS:
+        if version == VERSION and getattr(document, key) is not UNSET:
+            return (
+                f'{key} is not known in "version": {VERSION}; write "version":'
+                f" {VERSION_OF_VOICES}, or leave {key} out"
+            )
+    return None
+
+
+def _misplaced(step: Step, before: Step | None, number: int) -> str | None:
+    """Return the problem with a step's place behind the one before it."""
+    if before and step.voice < before.voice:
         return (
-            f"at_sample={step.at_sample} lies before step {number - 1} ends, at {free}; steps must"
-            " be in order and not overlap: move it, or leave at_sample out of it and of those that"
-            " follow at once"
+            f"voice={step.voice} comes after voice {before.voice} of step {number - 1}; list all"
+            " steps of a voice before those of the next"
         )
+    if before and step.voice == before.voice and step.at_sample < before.until_sample:
+        return (
+            f"at_sample={step.at_sample} lies before step {number - 1} ends, at"
+            f" {before.until_sample}; steps of a voice must be in order and not overlap: move it,"
+            " or leave at_sample out of it and of those that follow at once"
+        )
+    if step.ramp and not (before and is_contiguous(before, step)):
+        return (
+            "ramp=true, but it does not go on from the step before in the same voice, source and"
+            " manner; make it false"
+        )
+    return None
+
+
+def _problem_of(step: Step, n_targets: int, names: "_Names") -> str | None:
     if step.target >= n_targets and step.target != NO_TARGET:
         rule = "-1: the plan holds no targets"
         if n_targets:

@@ -52,13 +52,15 @@ def _limit(available: int, reach: int) -> int:
 def is_contiguous(outgoing: Step, incoming: Step) -> bool:
     """Return whether the sound simply goes on from one step to the next.
 
-    It does if they are adjacent both in the source and in the output, and both are played in the
-    same way, forwards. Stretched steps are adjacent if they are but for the rounding of lengths.
+    It does if they are adjacent both in the source and in the output of one voice, and both are
+    played in the same way, forwards; with a ramp, their gains may differ. Stretched steps are
+    adjacent if they are but for the rounding of lengths.
     """
     return (
         outgoing.source == incoming.source
+        and outgoing.voice == incoming.voice
         and outgoing.until_sample == incoming.at_sample
-        and outgoing.gain_db == incoming.gain_db
+        and (outgoing.gain_db == incoming.gain_db or incoming.ramp)
         and outgoing.stretch == incoming.stretch
         and outgoing.transpose == incoming.transpose
         and abs(outgoing.end_sample - incoming.start_sample) <= outgoing.rounding
