@@ -24,9 +24,9 @@ from playback.plan_document import (
     VERSION,
     VERSION_OF_VOICES,
     PlanDocument,
-    make_steps,
     parse_plan,
 )
+from playback.plan_steps import make_steps
 from playback.steps import Step
 from playback.targets import Targets
 
