@@ -89,7 +89,9 @@ class RunAudio:
         """Scale samples in place; a ramp depends on how far each is from the run's start."""
         if self._course:
             middles = np.arange(first, first + len(out)) + 0.5
-            out *= np.interp(middles, *self._course).astype(np.float32)[:, None]
+            gains = np.interp(middles, *self._course).astype(np.float32)
+            for channel in range(out.shape[1]):  # faster than to broadcast over channels
+                out[:, channel] *= gains
         elif self._gain != 1:
             out *= self._gain
 
