@@ -30,7 +30,7 @@ class RunAudio:
         self._reader = reader
         self._channels = plan.channels
         self._gain = np.float32(to_amplitude(step.gain_db))
-        self._course = _gain_course(ramps, plan.sample_rate) if ramps else None
+        self._course = gain_course(ramps, plan.sample_rate) if ramps else None
         until_end = reader.length(step.source) - step.end_sample
         self.before = until_end if step.reverse else step.start_sample
         self.after = step.start_sample if step.reverse else until_end
@@ -120,7 +120,7 @@ class RunAudio:
             self._apply_gain(self._loaded, self._loaded_from)
 
 
-def _gain_course(ramps: Sequence[Ramp], sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+def gain_course(ramps: Sequence[Ramp], sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Return places in samples from the run's start and the gains there, joined by lines."""
     halves = [ramp.half(sample_rate) for ramp in ramps]
     places = [
