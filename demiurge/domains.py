@@ -4,6 +4,7 @@ target ──► how far from the corpus? ──► in its own range, if far ─
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from query.names import AUTO, LEVELS, OWN_NOVELTY, RANGES
 from query.options import PathOptions
 from query.range import CorpusSample, bring_to_range, farness
 
-# Measured on targets of drums, voices, piano and orchestra and corpora of the same: up to 1.2 times
-# as far as units from one another where both are alike, from 1.3 times where they are not.
-FAR = 1.25
+# measured on drums, voices, piano and orchestra: up to 1.15 where target and corpus are alike, from
+# 1.2 on where they are not
+FAR = 1.2
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,24 @@ class Settled:
     farness: float | None = None
 
     @property
+    def recorded(self) -> dict[str, Any]:
+        """What a plan's settings say of it: nothing of what has always been so."""
+        return {
+            "range": None if self.range == "shared" else self.range,
+            "level": None if self.level == "own" else self.level,
+        }
+
+    @property
     def note(self) -> str:
         """One sentence about what was chosen and why."""
         why = ""
         if self.farness is not None:
             why = (
-                f": the target lies {self.farness:.1f} times as far from the units as they from"
-                " one another"
+                f", since the target lies {self.farness:.1f} times as far from the units as they"
+                " from one another"
             )
         levels = "the target's" if self.level == "follow" else "their own"
-        return f"{self.range} range{why}; the units' level is {levels}"
+        return f"range {self.range}{why}; units at {levels} level"
 
 
 def settle(
@@ -121,9 +130,7 @@ def _level(domains: Domains, chosen: str) -> str:
     return "follow" if chosen == "own" else "own"
 
 
-def _audible(
-    rows: np.ndarray, index: UnitIndex, source: np.ndarray | None = None
-) -> np.ndarray:
+def _audible(rows: np.ndarray, index: UnitIndex, source: np.ndarray | None = None) -> np.ndarray:
     """Return which rows can be heard; all, if their descriptors do not say how loud they are."""
     settings = index.database.settings
     if not {"loudness", "mfcc"} & set(settings.descriptors):

@@ -13,7 +13,7 @@ from db.database import Database
 from db.include import include_file
 from demiurge.continuation import Continuation, continue_seed
 from demiurge.domains import ALIKE, Domains, Settled, settle
-from demiurge.plans.follow import follow, target_levels
+from demiurge.plans.follow import follow, keep_steps, target_levels
 from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
@@ -39,7 +39,7 @@ class RenderResult:
     """An audio file that was rendered, its plan, and its path.
 
     `target` is the sequence that was searched for, raw descriptors, (steps, n_descriptors): of a
-    continuation, the units that were chosen. A mosaic has no `continuation`, but what was `settled`.
+    continuation, the units that were chosen. A mosaic has no `continuation`, but was `settled`.
     """
 
     wav: Path
@@ -177,24 +177,23 @@ def render_mosaic(
 ) -> list[RenderResult]:
     """Rebuild the target from units of the database, and write it to `out`, equally long.
 
-    By `domains`, a target unlike the corpus is brought to its range. Several variations are named
-    by `variation_paths`. Plans name the target by `target_name`, by default its path. Raises as `describe`, `query.path.find_paths` and `playback.render.render`.
+    A target unlike the corpus is treated as `domains` say. Several variations are named by
+    `variation_paths`. Plans name the target by `target_name`, by default its path. Raises as
+    `describe`, `query.path.find_paths` and `playback.render.render`.
     """
     opened = Database(database, root=root)
-    settings = PlanSettings(
-        search=search, crossfade=render_options.crossfade, target=target_name or str(target)
-    )
     sequence = describe(target, opened.settings)
     index = search.index(opened, sequence.step_samples, progress)
     settled = settle(domains, index, sequence, search.path)
     levels = None
     if settled.level == "follow":
         levels = target_levels(target, sequence, opened.settings)
-    settings = replace(
-        settings,
+        render_options = replace(render_options, crossfade=keep_steps(render_options.crossfade))
+    settings = PlanSettings(
         search=replace(search, path=settled.path),
-        range=settled.range if settled.range == "own" else None,
-        level=settled.level if levels is not None else None,
+        crossfade=render_options.crossfade,
+        target=target_name or str(target),
+        **settled.recorded,
     )
     renderer = _Renderer(opened, settings, render_options, progress, on_result)
     return renderer.render(index, settled, levels, out)

@@ -5,9 +5,9 @@
                              └─ all steps find this unit
 
 Descriptors are z-scored over the corpus. If those of a target lie elsewhere, such as a drum loop's
-beside those of speech, then the nearest units of all its steps are the few at that edge. In its own
-range, what is bright for the target becomes what is bright for the corpus, as AudioGuide does, which
-normalises target and corpus each by its own mean and deviation.
+beside those of speech, then the nearest units of all its steps are the few at that edge. In its
+own range, what is bright for the target becomes what is bright for the corpus. (AudioGuide
+normalises target and corpus each by its own mean and deviation.)
 
 Column by column, that would ask for what the corpus does not have: the strokes of a drum are loud
 and bright at once, but the loud sounds of speech are its dark vowels. So the target is moved by the
@@ -17,8 +17,8 @@ that moves it least (optimal transport between Gaussians: Dowson and Landau 1982
     T(x) = A (x - m) + c,    A = C^½ (C^½ S C^½)^-½ C^½
 
 with mean m and covariance S of the target, c and C of the corpus. If both are alike, A is nearly
-the identity. A short target says little of its range: as many steps as there are descriptors count
-as if they were the corpus's, so that one step alone hardly moves.
+the identity. A short target says little of its range: some steps count as if they were the
+corpus's, so that one alone hardly moves.
 
 Pitch, harmony, length and place in the beat are not moved: an A is not to become another note.
 """
@@ -35,8 +35,10 @@ MOST_ROWS = 1 << 14  # units that the range of a corpus is measured on
 MOST_MEASURED = 400  # steps, and units, whose distances are measured
 NEAREST = 64  # units among which one from elsewhere is looked for
 ELSEWHERE = 32  # units further on in a source: most of a second of frames
-# The corpus's share of a target's covariance is at least this, so that the noise of a target that
-# does not change is raised to a tenth of the corpus's range at most, not to all of it.
+MEAN_STEPS = 8  # of the corpus's mean in the target's, which few steps tell; 0.2 s of frames
+# As many steps as there are descriptors are the corpus's in the covariance. Their share is at least
+# this, so that the noise of a target that does not change is raised tenfold at most, and not to the
+# range of the corpus.
 LEAST_SHARE = 0.01
 RIDGE = 1e-4  # of the variance of a descriptor, added so that constant ones can be inverted
 
@@ -157,7 +159,7 @@ def _transport(target: np.ndarray, audible: np.ndarray, corpus: np.ndarray) -> n
     n_own = len(heard)
     n_prior = max(width, LEAST_SHARE * n_own)
     own = heard.mean(axis=0) if n_own else centre
-    mean = (n_own * own + n_prior * centre) / (n_own + n_prior)
+    mean = (n_own * own + MEAN_STEPS * centre) / (n_own + MEAN_STEPS)
     covariance = (n_own * _covariance(heard, own) + n_prior * wanted) / (n_own + n_prior)
     root = _power(wanted, 0.5)
     matrix = root @ _power(root @ covariance @ root, -0.5) @ root

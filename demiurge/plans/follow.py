@@ -18,13 +18,14 @@ import numpy as np
 
 from audio.read import AudioInfo, measure_mono
 from audio.resample import resample_blocks
-from audio.span_loudness import FLOOR, loudness_of_each
+from audio.span_loudness import loudness_of_each
 from db.settings import DescriptorSettings
 from demiurge.plans.audible import is_audible
 from demiurge.plans.levels import NEAR_SILENCE_DB, levels_of
 from demiurge.plans.make import GAIN_DECIMALS
 from demiurge.sequences import DescriptorSequence
 from files.errors import AudioError
+from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
 from playback.runs import is_contiguous
 from playback.sources import SourceReader
@@ -33,6 +34,15 @@ RAISE_DB = 24.0
 LOWER_DB = 60.0
 LOUDEST_SHARE = 95.0  # percentile of the audible steps that can be raised as far as they should be
 LEVEL_DECIMALS = 1
+# A crossfade brings a unit in before its step, at its own gain: from a pause to a stroke that would
+# be heard as a swelling.
+CROSSFADE_MS = 20.0
+
+
+def keep_steps(crossfade: CrossfadeOptions) -> CrossfadeOptions:
+    """Return crossfades that leave steps in level as they are, and begin shortly before them."""
+    crossfade_ms = min(crossfade.crossfade_ms, CROSSFADE_MS)
+    return replace(crossfade, crossfade_ms=crossfade_ms, level_db=0.0)
 
 
 def target_levels(

@@ -26,7 +26,6 @@ from audio.read import read_mono
 from audio.resample import resample
 from db.build import build_database
 from db.database import Database
-from db.settings import DescriptorSettings
 from demiurge.domains import ALIKE, Domains
 from demiurge.pipeline import RenderResult, render_mosaic
 from demiurge.sequences import describe
@@ -56,7 +55,7 @@ def print_pair(target: Path, corpus: Path, folder: Path) -> None:
     """Print the rows of one target and corpus."""
     path = folder / f"{corpus.name}.db"
     if not path.exists():
-        build_database(corpus, path, DescriptorSettings())
+        build_database(corpus, path)
     for name, domains in SETTINGS.items():
         out = folder / "out.wav"
         (result,) = render_mosaic(target, path, out, search=SearchSettings(), domains=domains)

@@ -166,7 +166,9 @@ def _continue(
 
 
 def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: int) -> None:
+    from demiurge.domains import Domains
     from demiurge.pipeline import render_mosaic
+    from query.names import OWN_NOVELTY
     from query.options import PathOptions
     from query.settings import SearchSettings
 
@@ -181,6 +183,7 @@ def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: i
         task.database,
         out,
         search=SearchSettings(path=path, variations=variations),
+        domains=Domains(novelty=None if task.novelty else OWN_NOVELTY),
         root=task.root,
         target_name=task.seed_name,
         progress=reporter.progress,
