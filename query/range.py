@@ -135,9 +135,9 @@ def bring_to_range(
     normaliser = index.database.normaliser
     target = normaliser.apply(sequence)[:, columns].astype(np.float64)
     corpus = normaliser.apply(sample.rows)[:, columns].astype(np.float64)
+    scores = _transport(target, audible, corpus)
     moved = sequence.copy()
-    mean, scale = normaliser.mean[columns], normaliser.std[columns]
-    moved[:, columns] = _transport(target, audible, corpus) * scale + mean
+    moved[:, columns] = scores * normaliser.std[columns] + normaliser.mean[columns]
     return moved
 
 

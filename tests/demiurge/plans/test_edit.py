@@ -14,6 +14,7 @@ from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
+from demiurge.domains import ALIKE, settle
 from demiurge.pipeline import _Renderer
 from demiurge.plans.edit import (
     lock_steps,
@@ -95,7 +96,9 @@ def make(databases, tmp_path_factory) -> Callable[..., Plan]:
         target = DescriptorSequence(described.descriptors[:80], described.step_samples[:80])
         search = SearchSettings(options, variations, filters, {"mfcc0": 0.5})
         settings = PlanSettings(search=search, whole_units=whole_units)
-        rendering = _Renderer(database, settings).render(target, out / "o.wav")[-1]
+        index = search.index(database, target.step_samples)
+        settled = settle(ALIKE, index, target, search.path)
+        rendering = _Renderer(database, settings).render(index, settled, None, out / "o.wav")[-1]
         rendering.plan.save(out / "o.plan.json")
         return Plan.load(out / "o.plan.json")
 
