@@ -170,7 +170,11 @@ def told_defaults(command: str) -> dict[str, object]:
     [
         ("db build", FOR_CONTINUATIONS, {"descriptors": "mfcc,chroma,loudness"}),
         ("render", CrossfadeOptions(), {}),
-        ("mosaic", PathOptions(), {"k": str(DEFAULT_K), "rest_threshold": "never", "novelty": None}),
+        (
+            "mosaic",
+            PathOptions(),
+            {"k": str(DEFAULT_K), "rest_threshold": "never", "novelty": None},
+        ),
         ("render", SamplingOptions(), {"random_seed": "0"}),
         ("render", CONTINUATION_PATH, {"temperature": 1.0, "random_seed": "0"}),
         (
