@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 LINEAR_BINS = 65  # centres one bin apart: up to 1.4 kHz at 44.1 kHz and n_fft 2048
 PER_OCTAVE = 27  # above them
 HIGHEST = 16_000.0  # Hz; the last band holds all that is above
+FORMULA = f"{LINEAR_BINS} linear, {PER_OCTAVE} per octave to {HIGHEST:g} Hz, version 1"
 
 
 @lru_cache(maxsize=4)
@@ -22,7 +23,7 @@ def band_centres(sample_rate: int, n_fft: int) -> np.ndarray:
     """Return the centre of each band in Hz, float64, shape (n_bands,)."""
     bin_hz = sample_rate / n_fft
     top = min(HIGHEST / bin_hz, n_fft // 2)  # in bins
-    centres = list(range(min(LINEAR_BINS, int(top)) + 1))
+    centres = [float(centre) for centre in range(min(LINEAR_BINS, int(top)) + 1)]
     while (following := max(centres[-1] * 2 ** (1 / PER_OCTAVE), centres[-1] + 1)) <= top:
         centres.append(following)
     return np.array(centres) * bin_hz
