@@ -21,7 +21,7 @@ from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
 from playback.render import RenderSummary, render
-from playback.runs import join_runs
+from playback.runs import joined_runs
 from query.explain import explain
 from query.path import UnitPath, find_paths
 from query.rules import REST
@@ -58,13 +58,12 @@ class RenderResult:
     @property
     def n_joins(self) -> int:
         """Number of moments where the audio does not simply continue in its source."""
-        return len(join_runs(self.plan.steps)) - 1
+        return len(joined_runs(self.plan.steps))
 
     @property
     def rest_seconds(self) -> float:
         """Seconds in which nothing is played."""
-        played = sum(step.n_samples for step in self.plan.steps)
-        return (self.plan.n_samples - played) / self.plan.sample_rate
+        return self.plan.rest_samples / self.plan.sample_rate
 
     @property
     def mean_distance(self) -> float:
