@@ -4,12 +4,14 @@ import os
 import time
 from collections.abc import Sequence
 
-from db.band_filters import FORMULA, band_centres
+from db.band_filters import FORMULA as BAND_FORMULA
+from db.band_filters import band_centres
 from db.band_store import FOLDER, BandStore
 from db.band_writer import BandWriter, has_much_stale, writing
 from db.database import Database
 from db.executors import run_tasks
-from db.measure_bands import PITCH_FORMULA, BandTask, measure_source
+from db.follow_pitch import FORMULA as PITCH_FORMULA
+from db.measure_bands import BandTask, measure_source
 from db.settings import DescriptorSettings
 from db.source import Source
 from files.cache import cache_folder, may_write
@@ -69,7 +71,7 @@ def dependencies(settings: DescriptorSettings) -> dict[str, int | float | str]:
         "hop_length": settings.hop_length,
         "n_fft": settings.n_fft,
         "window_centre": settings.window_centre,
-        "bands": FORMULA,
+        "bands": BAND_FORMULA,
         "pitch": PITCH_FORMULA,
     }
 
