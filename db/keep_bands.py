@@ -1,5 +1,6 @@
 """Bring the kept spectra of a database up to date: measure sources that are missing."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from files.progress import Progress, no_progress
 FLUSH_SECONDS = 1.0
 NAMED = 5  # sources, in an error
 
+log = logging.getLogger(__name__)
+
 
 def keep_bands(database: Database, *, progress: Progress = no_progress) -> BandStore:
     """Return the spectra of all sources, after measuring those that are not kept yet.
@@ -40,6 +43,8 @@ def keep_bands(database: Database, *, progress: Progress = no_progress) -> BandS
             " kept spectra; give the database as it is on disk"
         )
     store = open_store(database)
+    for place, problem in store.damage:
+        log.warning("%s: %s; the spectra are measured again", place, problem)
     if store.is_complete and not has_much_stale(store):
         return store
     if not may_write(store.folder.absolute()):
