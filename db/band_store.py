@@ -7,7 +7,6 @@ A folder holds index.json, which is replaced as a whole, and the file of rows th
 Sources are known by the hash of their content. `db.band_writer` writes.
 """
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -18,6 +17,7 @@ from msgspec import Meta, Struct
 
 from files.documents import read_document
 from files.errors import DatabaseError
+from files.names import without_name
 from files.regular import check_regular
 
 FOLDER = "bands"  # in a database
@@ -27,8 +27,6 @@ VERSION: Final = 1
 MAX_BYTES = 1 << 28  # of an index
 REMEDY = "remove it"
 ATTEMPTS = 3  # to read an index and its rows while another process replaces them
-
-log = logging.getLogger(__name__)
 
 Count = Annotated[int, Meta(ge=0, le=1 << 40)]
 
@@ -88,6 +86,8 @@ class BandStore:
         Of live sources whose rows are complete.
     rows : ndarray, little-endian float16, shape (n_rows, n_columns)
         Mapped; also those of other sources.
+    damage : list of tuple of str
+        Files that cannot be used, or not wholly, and why.
     """
 
     def __init__(
@@ -114,28 +114,26 @@ class BandStore:
         return len(self.rows) - sum(span.n_rows for span in self.spans.values())
 
     def read(self) -> None:
-        """Read the index and map the rows; what is damaged is told in the log, and not used."""
+        """Read the index and map the rows; what is damaged is not used."""
         self.index: BandIndex | None = None
         self.spans: dict[str, Span] = {}
         self.rows = np.empty((0, self.n_columns), "<f2")
+        self.damage: list[tuple[str, str]] = []
         try:
-            index = self._read_files()
+            self.index = self._read_files()
         except DatabaseError as error:
-            log.warning("%s; the spectra are measured again", error)
+            self.damage.append((str(self.folder / INDEX), without_name(str(error), INDEX)))
+        if self.index is None:
             return
-        if index is None:
-            return
-        self.index = index
-        for content_hash, span in index.spans.items():
-            if self.live.get(content_hash) == span.n_rows:
-                if self._is_intact(span):
-                    self.spans[content_hash] = span
-                else:
-                    log.warning(
-                        "%s: rows %d to %d are not those that were written; the spectra are"
-                        " measured again",
-                        *(self.folder / index.rows, span.first, span.first + span.n_rows),
-                    )
+        live = {
+            content_hash: span
+            for content_hash, span in self.index.spans.items()
+            if self.live.get(content_hash) == span.n_rows
+        }
+        self.spans = {name: span for name, span in live.items() if self._is_intact(span)}
+        if n_damaged := len(live) - len(self.spans):
+            problem = f"the rows of {n_damaged} of {len(live)} sources are damaged"
+            self.damage.append((str(self.folder / self.index.rows), problem))
 
     def _read_files(self) -> BandIndex | None:
         for attempt in range(ATTEMPTS):

@@ -5,6 +5,7 @@ what it measured since the last flush. A file of rows is never shortened to fewe
 named, since readers map it; where it is of no more use, a new one takes its place.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -13,13 +14,16 @@ from typing import BinaryIO
 import msgspec
 import numpy as np
 
-from db.band_store import FORMAT, INDEX, VERSION, BandIndex, BandStore, Span, checksum, log
+from db.band_store import FORMAT, INDEX, VERSION, BandIndex, BandStore, Span, checksum
 from files.atomic import replacing, writing_errors
 from files.errors import DatabaseError
 from files.lock import locked
 
 LOCK = "writer.lock"
 MOST_STALE = 0.2  # share of the rows that may belong to sources that are gone
+
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -84,8 +88,10 @@ class BandWriter:
 
     def flush(self) -> None:
         """Flush what was appended to the disk, then let the index name it."""
-        if not self._waiting:
-            return
+        if self._waiting:
+            self._save()
+
+    def _save(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._spans |= self._waiting
@@ -108,14 +114,14 @@ class BandWriter:
                     path.unlink()
 
     def drop_stale(self) -> None:
-        """Write the rows of live sources to a new file, without those of others."""
+        """Write the intact rows of live sources to a new file, without all others."""
         store = self._store
         self._file.close()
         self._begin_file()
         for content_hash, span in store.spans.items():
             rows = store.rows[span.first : span.first + span.n_rows]
             self.append(content_hash, rows, span.exponent)
-        self.flush()
+        self._save()
 
     def close(self) -> None:
         self._file.close()

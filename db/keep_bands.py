@@ -1,15 +1,18 @@
 """Bring the kept spectra of a database up to date: measure sources that are missing."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
 
-from db.band_filters import FORMULA, band_centres
+from db.band_filters import FORMULA as BAND_FORMULA
+from db.band_filters import band_centres
 from db.band_store import FOLDER, BandStore
 from db.band_writer import BandWriter, has_much_stale, writing
 from db.database import Database
 from db.executors import run_tasks
-from db.measure_bands import PITCH_FORMULA, BandTask, measure_source
+from db.follow_pitch import FORMULA as PITCH_FORMULA
+from db.measure_bands import BandTask, measure_source
 from db.settings import DescriptorSettings
 from db.source import Source
 from files.cache import cache_folder, may_write
@@ -18,6 +21,8 @@ from files.progress import Progress, no_progress
 
 FLUSH_SECONDS = 1.0
 NAMED = 5  # sources, in an error
+
+log = logging.getLogger(__name__)
 
 
 def keep_bands(database: Database, *, progress: Progress = no_progress) -> BandStore:
@@ -38,6 +43,8 @@ def keep_bands(database: Database, *, progress: Progress = no_progress) -> BandS
             " kept spectra; give the database as it is on disk"
         )
     store = open_store(database)
+    for place, problem in store.damage:
+        log.warning("%s: %s; the spectra are measured again", place, problem)
     if store.is_complete and not has_much_stale(store):
         return store
     if not may_write(store.folder.absolute()):
@@ -69,7 +76,7 @@ def dependencies(settings: DescriptorSettings) -> dict[str, int | float | str]:
         "hop_length": settings.hop_length,
         "n_fft": settings.n_fft,
         "window_centre": settings.window_centre,
-        "bands": FORMULA,
+        "bands": BAND_FORMULA,
         "pitch": PITCH_FORMULA,
     }
 

@@ -13,14 +13,13 @@ from audio.read import AudioInfo, measure_mono
 from audio.resample import resample_blocks
 from db.band_filters import band_centres, band_filters
 from db.descriptors.frames import Frames, frames_of
-from db.descriptors.yin import find_pitch
+from db.follow_pitch import CANDIDATES, follow_pitch, pitch_candidates
 from db.settings import DescriptorSettings
 from db.spool import Spool
 from files.errors import DemiurgeError, system_reason
 from files.hashing import hash_file
 from files.names import without_name
 
-PITCH_FORMULA = "yin"
 MOST = 1 << 15  # of a band on disk, where it is a float16; louder sources are scaled down
 
 Rows = TypeVar("Rows")
@@ -128,7 +127,7 @@ def _measure(
     gather: Callable[[Spool, tuple[int, int]], Rows],
 ) -> tuple[Rows, np.ndarray]:
     """Measure a signal; `gather` makes rows of a shape from the magnitudes."""
-    f0 = [np.empty(0, np.float32)]
+    candidates = [np.empty((0, CANDIDATES, 2), np.float32)]
     n_samples = 0
 
     def counted() -> Iterator[np.ndarray]:
@@ -140,11 +139,12 @@ def _measure(
     with closing(Spool()) as spool:
         for frames in frames_of(counted(), settings):
             spool.append(measure_bands(frames))
-            f0.append(_measure_pitch(frames))
+            candidates.append(pitch_candidates(frames))
         # librosa may add a frame at the very end, with no samples left to play
         n_frames = -(-n_samples // settings.hop_length)
         n_bands = len(band_centres(settings.sample_rate, settings.n_fft))
-        return gather(spool, (n_frames, n_bands)), np.concatenate(f0)[:n_frames]
+        f0 = follow_pitch(np.concatenate(candidates)[:n_frames])
+        return gather(spool, (n_frames, n_bands)), f0
 
 
 def measure_bands(frames: Frames) -> np.ndarray:
@@ -152,12 +152,6 @@ def measure_bands(frames: Frames) -> np.ndarray:
     settings = frames.settings
     filters = band_filters(settings.sample_rate, settings.n_fft)
     return (filters @ np.ascontiguousarray(frames.magnitude.T)).T
-
-
-def _measure_pitch(frames: Frames) -> np.ndarray:
-    energy = np.einsum("fs,fs->f", frames.samples, frames.samples)
-    rms = np.sqrt(energy / frames.settings.n_fft)
-    return find_pitch(frames.samples, rms, frames.settings.sample_rate)
 
 
 def _to_float32(spool: Spool, shape: tuple[int, int]) -> np.ndarray:
