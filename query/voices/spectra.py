@@ -47,6 +47,12 @@ class UnitSpectra:
                 rows[of_copy] = rows[of_copy] @ self._warps[copy]
         return rows
 
+    def f0(self, positions: np.ndarray) -> np.ndarray:
+        """Return the pitch of units as they are played, in Hz, float32, (n,); 0 without one."""
+        copies, units = np.divmod(positions, self.n_units)
+        shifts = np.array(self._semitones, np.float32)[copies]
+        return self._bands.f0(units) * 2 ** (shifts / SEMITONES)
+
     @cached_property
     def _warps(self) -> list[np.ndarray]:
         """The matrix that transposes spectra, for each copy, float32, (n_bands, n_bands)."""
