@@ -90,7 +90,8 @@ def voice_mosaics(
     shifts = copies_of(most)
     shifted = database.at_transpositions(shifts) if most else database
     index = search.index(shifted, sequence.step_samples, progress)
-    spectra = UnitSpectra(bands, len(database.units), shifts)
+    follow = search.voices.follow
+    spectra = UnitSpectra(bands, len(database.units), shifts, smooth=follow == "timbre")
     voices = VoiceSearch(
         index,
         spectra,
@@ -98,6 +99,7 @@ def voice_mosaics(
         sequence.descriptors,
         search.path,
         step_samples=sequence.step_samples,
+        follow=follow,
         locked=locked,
         progress=progress,
     )

@@ -96,9 +96,8 @@ def assemble(
         sources=check_sources(database, used),
         targets=Targets.of(sequence),
     )
-    return replace(
-        plan, tail_samples=max(n_samples - plan.n_samples, 0)
-    )  # units may be placed later
+    # units may be placed later than their steps
+    return replace(plan, tail_samples=max(n_samples - plan.n_samples, 0))
 
 
 def _count_channels(database: Database, used: set[str]) -> int:

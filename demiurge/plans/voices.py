@@ -106,8 +106,7 @@ def _out_of_tune(
     positions = path.positions[played]
     if not len(played) or not database.semitones.any():
         return np.zeros(len(played))
-    starts = run_starts(positions, database.units)
     gaps = np.flatnonzero(np.diff(played) > 1) + 1
-    starts = np.union1d(starts, gaps)
+    starts = np.union1d(run_starts(positions, database.units), gaps)
     off = tune(spectra.f0(positions), target.f0[path.steps[played]], starts)
     return off.round(TRANSPOSE_DECIMALS)

@@ -10,7 +10,7 @@ from query.index import Matches, UnitIndex
 from query.options import PathOptions
 from query.rules import REST
 from query.voices.fit import BLOCK_STEPS, fit_one
-from query.voices.pitch import pitch_costs
+from query.voices.pitch import WEIGHTS, pitch_costs
 from query.voices.spectra import UnitSpectra
 from query.voices.target import VoiceTarget
 
@@ -57,6 +57,7 @@ class VoiceCandidates(Candidates):
         spectra: UnitSpectra,
         target: VoiceTarget,
         others: Others,
+        follow: str,
         pool: np.ndarray | None = None,
         locked: Mapping[int, int] | None = None,
     ) -> None:
@@ -70,6 +71,7 @@ class VoiceCandidates(Candidates):
         self._spectra = spectra
         self._target = target
         self._others = others
+        self._weights = WEIGHTS[follow]
         self._known_pool = pool
         self._step_samples = step_samples
         self._locked_steps = locked or {}
@@ -134,7 +136,9 @@ class VoiceCandidates(Candidates):
             divergence, _ = fit_one(rows, self._target.spectra[block], self._others.spectra[block])
             costs[block] = divergence
         unit_f0 = self._spectra.f0(positions.ravel()).reshape(positions.shape)
-        costs += pitch_costs(unit_f0, self._target.f0)
+        of_divergence, of_pitch = self._weights
+        costs *= of_divergence
+        costs += of_pitch * pitch_costs(unit_f0, self._target.f0)
         costs *= SCALE
         return costs
 

@@ -10,6 +10,8 @@ LEAST_SHARE = 0.1  # of the target's steps that must have a pitch to say how far
 WITHOUT_PITCH = 2  # semitones either way, if they do not
 LEAST_STEPS = 3  # of a pitch in the corpus: less may be an error
 OUT_OF_TUNE = 0.08  # relative divergence that a semitone counts for
+# factors on the divergence of spectra and on what a wrong pitch costs, by `VoiceOptions.follow`
+WEIGHTS = {"both": (1.0, 1.0), "pitch": (0.25, 4.0), "timbre": (1.0, 0.0)}
 MOST_SEMITONES = 3.0  # that are counted: further away all pitches are as wrong
 
 

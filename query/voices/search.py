@@ -87,15 +87,17 @@ class VoiceSearch:
         options: PathOptions,
         *,
         step_samples: np.ndarray,
+        follow: str = "both",
         locked: Sequence[Mapping[int, int]] = (),
         progress: Progress = no_progress,
     ) -> None:
         self._index = index
         self._spectra = spectra
-        self._target = target
+        self._target = replace(target, spectra=spectra.smoothed(target.spectra))
         self._sequence = sequence
         self._options = options
         self._step_samples = step_samples
+        self._follow = follow
         self._locked = locked
         self._progress = progress
         self._earlier: list[np.ndarray] = []
@@ -151,6 +153,7 @@ class VoiceSearch:
             others=Others(
                 self._sum(others, voices.gains[:, kept]), [path.positions for path in others]
             ),
+            follow=self._follow,
             pool=voices.pools[voice] if voice < len(voices.pools) else None,
             locked=self._locked[voice] if voice < len(self._locked) else None,
         )
