@@ -61,6 +61,16 @@ class Plan:
         return max(step.until_sample for step in last) + self.tail_samples
 
     @property
+    def rest_samples(self) -> int:
+        """Number of samples in which no voice plays."""
+        free = 0
+        played = 0
+        for step in sorted(self.steps, key=attrgetter("at_sample")):
+            played += max(step.until_sample - max(step.at_sample, free), 0)
+            free = max(step.until_sample, free)
+        return self.n_samples - played
+
+    @property
     def n_voices(self) -> int:
         """The highest voice plus one; lower ones may be empty."""
         return self.steps[-1].voice + 1

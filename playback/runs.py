@@ -106,6 +106,12 @@ def join_runs(steps: Sequence[Step]) -> list[Run]:
     return runs
 
 
+def joined_runs(steps: Sequence[Step]) -> list[Run]:
+    """Return the runs that come after another one of the same voice."""
+    runs = join_runs(steps)
+    return [run for before, run in pairwise(runs) if before.step.voice == run.step.voice]
+
+
 def _make_run(steps: Sequence[Step], first: int, last: int) -> Run:
     whole = steps[first]
     ramps: tuple[Ramp, ...] = ()

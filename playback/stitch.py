@@ -63,7 +63,9 @@ def stitch(
             f" {plan.n_samples}"
         )
     source = only if isinstance(only, str) else None
-    numbers = plan.voices if not isinstance(only, int) else (plan.voices[only],)
+    numbers = plan.voices
+    if isinstance(only, int):
+        numbers = plan.voices[only : only + 1] or (range(0),)
     voices = [
         _stitch_voice(
             plan,

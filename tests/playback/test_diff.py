@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from playback.diff import Change, find_change
 from playback.options import CrossfadeOptions
 from playback.plan import Step
+from playback.stitch import stitch
 from tests.playback.drawn_plans import (
     CROSSFADES,
     SOUND,
@@ -33,10 +34,10 @@ def frames(starts, source="loop_amen"):
 def spliced(old, new, change, crossfade):
     """The new plan's sound out of the old one's and what is stitched anew."""
     before = played(old, SOUND[old.channels], crossfade=crossfade)
-    made = played(
+    made = stitch(
         new, SOUND[new.channels], crossfade=crossfade, start=change.start, stop=change.new_stop
     )
-    return np.concatenate([before[: change.start], made, before[change.old_stop :]])
+    return np.concatenate([before[: change.start], *made, before[change.old_stop :]])
 
 
 @st.composite
@@ -103,10 +104,12 @@ def edited_voices(draw, old):
         number = draw(st.sampled_from([n for n, voice in enumerate(voices) if voice]))
         voices[number] = draw(edited(voices[number]))
     steps = [replace(s, voice=n) for n, v in enumerate(voices) if v for s in v.steps]
+    if not steps:
+        return old
     new = replace(old, steps=tuple(steps), tail_samples=draw(st.sampled_from([0, 700])))
     if draw(st.booleans()):
         new = replace(new, tail_samples=max(old.n_samples - new.n_samples, 0))
-    return new if steps else old
+    return new
 
 
 def check_splice(old, new, crossfade):
