@@ -183,6 +183,9 @@ def render_mosaic(
     """
     opened = Database(database, root=root)
     sequence = describe(target, opened.settings)
+    settings = PlanSettings(
+        search=search, crossfade=render_options.crossfade, target=target_name or str(target)
+    )
     if search.voices.fit_spectra:
         renderer = _Renderer(opened, settings, render_options, progress, on_result)
         return renderer.render_voices(describe_target(target, sequence, opened), sequence, out)
@@ -192,10 +195,10 @@ def render_mosaic(
     if settled.level == "follow":
         levels = target_levels(target, sequence, opened.settings)
         render_options = replace(render_options, crossfade=keep_steps(render_options.crossfade))
-    settings = PlanSettings(
+    settings = replace(
+        settings,
         search=replace(search, path=settled.path),
         crossfade=render_options.crossfade,
-        target=target_name or str(target),
         **settled.recorded,
     )
     renderer = _Renderer(opened, settings, render_options, progress, on_result)
