@@ -89,7 +89,7 @@ def make_step(database: Database, position: int, *, n_samples: int, **facts: Any
     units = database.units
     number = units.source[position]
     return Step(
-        unit=int(units.ids[position]) if database.sources[number].is_stored else NO_UNIT,
+        unit=database.stored_id(position) if database.sources[number].is_stored else NO_UNIT,
         **place_of(database, position),
         n_samples=min(int(units.samples_left[position]), n_samples),
         transpose=float(database.semitones[number]),
@@ -120,7 +120,7 @@ def describe_choice(
         if not database.sources[database.units.source[position]].is_stored:
             continue
         alternative = {
-            "unit": int(database.units.ids[position]),
+            "unit": database.stored_id(position),
             "distance": round(distance, DECIMALS),
             "join": round(join, DECIMALS),
             **place_of(database, position),

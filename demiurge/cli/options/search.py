@@ -10,9 +10,20 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
-from query.names import AUTO, CONTINUITY, INDEX_KINDS, MAX_RUN, METRICS, NOVELTY
+from query.names import (
+    AUTO,
+    CONTINUITY,
+    INDEX_KINDS,
+    LEVELS,
+    MAX_RUN,
+    METRICS,
+    NOVELTY,
+    OWN_NOVELTY,
+    RANGES,
+)
 
 if TYPE_CHECKING:
+    from demiurge.domains import Domains
     from query.settings import SearchSettings
 
 THE_PATH = "The path"
@@ -98,7 +109,9 @@ PATH = (
         help=CONTINUITY_HELP,
     ),
     path_option(
-        "--novelty", type=click.FloatRange(0), default=0.0, show_default=True, help=NOVELTY_HELP
+        "--novelty",
+        type=click.FloatRange(0),
+        help=f"{NOVELTY_HELP} [default: 0; {OWN_NOVELTY} if the range is own]",
     ),
     MIN_REUSE,
     path_option(
@@ -138,6 +151,23 @@ CONTINUATION_PATH = (
         help=MAX_RUN_HELP,
     ),
 )
+RANGE = path_option(
+    "--range",
+    "range_",
+    type=click.Choice([*RANGES, AUTO]),
+    default=AUTO,
+    show_default=True,
+    help="Bring TARGET to the range of the corpus (own), or compare it as it is (shared); auto is"
+    " own if it lies far from all units.",
+)
+LEVEL = path_option(
+    "--level",
+    type=click.Choice([*LEVELS, AUTO]),
+    default=AUTO,
+    show_default=True,
+    help="Play units at the level of TARGET (follow), 24 dB louder at most, or at their own; auto"
+    " is follow if the range is own.",
+)
 CHANCE = (
     path_option(
         "--path-temperature",
@@ -158,7 +188,7 @@ def make_search(
     weights: str | None,
     metric: str,
     continuity: float,
-    novelty: float,
+    novelty: float | None,
     min_reuse: float,
     max_run: float,
     rest_threshold: float = math.inf,
@@ -178,7 +208,7 @@ def make_search(
     path = PathOptions(
         k=k,
         continuity=continuity,
-        novelty=novelty,
+        novelty=novelty or 0.0,
         min_reuse=min_reuse,
         max_run=max_run,
         rest_threshold=rest_threshold,
@@ -195,9 +225,20 @@ def make_search(
     )
 
 
+def make_domains(range_: str, level: str = AUTO) -> Domains:
+    """Return `Domains` from the options of the command, whose --novelty counts if it was given."""
+    from demiurge.domains import Domains
+
+    given = click.get_current_context().params["novelty"]
+    novelty = OWN_NOVELTY if given is None else None
+    return Domains(range_, level, novelty)
+
+
 # random numbers vary the forecast of `render`, but the path of `mosaic`
 render_search = option_group(
     *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
 )
 mosaic_search = option_group(*UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search)
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)
+mosaic_domains = option_group(RANGE, LEVEL, into="domains", make=make_domains)
+query_domains = option_group(RANGE, into="domains", make=make_domains)
