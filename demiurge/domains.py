@@ -121,9 +121,7 @@ def _level(domains: Domains, chosen: str) -> str:
     return "follow" if chosen == "own" else "own"
 
 
-def _audible(
-    rows: np.ndarray, index: UnitIndex, source: np.ndarray | None = None
-) -> np.ndarray:
+def _audible(rows: np.ndarray, index: UnitIndex, source: np.ndarray | None = None) -> np.ndarray:
     """Return which rows can be heard; all, if their descriptors do not say how loud they are."""
     settings = index.database.settings
     if not {"loudness", "mfcc"} & set(settings.descriptors):

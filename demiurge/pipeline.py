@@ -18,6 +18,7 @@ from demiurge.plans.levels import level_column, levels_of, match_levels, mean_le
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
 from demiurge.sequences import DescriptorSequence, describe
+from demiurge.voices import describe_target, voice_mosaics
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
@@ -27,8 +28,8 @@ from playback.runs import joined_runs
 from query.explain import explain
 from query.index import UnitIndex
 from query.path import UnitPath, find_paths
-from query.rules import REST
 from query.settings import SearchSettings
+from query.voices.target import VoiceTarget
 from sequencer.sampling import AS_LEARNED, SamplingOptions
 
 OnResult = Callable[["RenderResult"], None]  # called with each variation when it is complete
@@ -71,7 +72,7 @@ class RenderResult:
 
     @property
     def mean_distance(self) -> float:
-        return float(self.path.distances[self.path.positions != REST].mean())
+        return float(np.mean([step.distance for step in self.plan.steps]))
 
 
 def plan_path(wav: Path) -> Path:
@@ -184,6 +185,9 @@ def render_mosaic(
         search=search, crossfade=render_options.crossfade, target=target_name or str(target)
     )
     sequence = describe(target, opened.settings)
+    if search.voices.fit_spectra:
+        renderer = _Renderer(opened, settings, render_options, progress, on_result)
+        return renderer.render_voices(describe_target(target, sequence, opened), sequence, out)
     index = search.index(opened, sequence.step_samples, progress)
     settled = settle(domains, index, sequence, search.path)
     levels = None
@@ -239,6 +243,19 @@ class _Renderer:
             plan = replace(plan, settings=of_variation.to_dict())
             results.append(self._write(plan, wav, target, path, settled=settled))
         return results
+
+    def render_voices(
+        self, target: VoiceTarget, sequence: DescriptorSequence, out: Path
+    ) -> list[RenderResult]:
+        """Render every variation of a mosaic of voices."""
+        mosaics = voice_mosaics(
+            self.database, target, sequence, self.settings, progress=self.progress
+        )
+        wavs = variation_paths(out, self.settings.search.variations)
+        return [
+            self._write(mosaic.plan, wav, sequence, mosaic.voices[0].path)
+            for wav, mosaic in zip(wavs, mosaics, strict=True)
+        ]
 
     def render_continuations(
         self, continuations: list[Continuation], seed: DescriptorSequence, out: Path

@@ -13,3 +13,6 @@ CONTINUITY = 0.5
 NOVELTY = 1.0
 MAX_RUN = 2.5  # seconds
 MOST_TRANSPOSE = 12  # semitones
+
+MOST_VOICES = 16  # of a plan
+FOLLOWS = ("both", "pitch", "timbre")

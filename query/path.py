@@ -1,7 +1,7 @@
 """Find the paths of units for a sequence, with the costs of each unit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -106,14 +106,14 @@ def find_paths(
     for number in range(variations):
         if fill and number == variations - 1:
             candidates.fill_steps()
-        path = find_best(candidates, rules, progress)
-        path = replace(path, cost=path.cost - candidates.keep_apart(path.positions))
-        if not locked and any(np.array_equal(path.positions, one.positions) for one in found):
+        positions, cost = _find_best(candidates, rules, progress)
+        cost -= candidates.keep_apart(positions)
+        if not locked and any(np.array_equal(positions, other.positions) for other in found):
             raise ParameterError(
                 f"variations={variations}: only {len(found)} different paths were found; consider"
                 " more units with -k, or ask for fewer"
             )
-        found.append(path)
+        found.append(describe_path(candidates, rules, positions, cost))
     return found
 
 
@@ -132,13 +132,7 @@ def find_path(
     )[0]
 
 
-def find_best(candidates: Candidates, rules: Rules, progress: Progress) -> UnitPath:
-    """Return the path of least cost that was found."""
-    positions, cost = search(candidates, rules, progress)
-    return _describe(candidates, rules, positions, cost)
-
-
-def search(
+def _find_best(
     candidates: Candidates, rules: Rules, progress: Progress
 ) -> tuple[np.ndarray, float]:
     """Return the positions and cost of the best path found, which is never worse than greedy."""
@@ -159,7 +153,9 @@ def search(
     return (path, cost) if cost <= greedy_cost else (greedy, greedy_cost)
 
 
-def _describe(candidates: Candidates, rules: Rules, positions: np.ndarray, cost: float) -> UnitPath:
+def describe_path(
+    candidates: Candidates, rules: Rules, positions: np.ndarray, cost: float
+) -> UnitPath:
     """Return the found path with the costs of each part."""
     space = candidates.space
     distances = candidates.path_costs(positions)

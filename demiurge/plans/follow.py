@@ -18,7 +18,7 @@ import numpy as np
 
 from audio.read import AudioInfo, measure_mono
 from audio.resample import resample_blocks
-from audio.span_loudness import FLOOR, loudness_of_each
+from audio.span_loudness import loudness_of_each
 from db.settings import DescriptorSettings
 from demiurge.plans.audible import is_audible
 from demiurge.plans.levels import NEAR_SILENCE_DB, levels_of

@@ -1,7 +1,7 @@
 """Make a plan from a path: its units as steps, with their costs and alternatives."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +48,19 @@ def make_plan(
         When and how units are played instead, one entry for each part of the path; without rests.
     gain_db : ndarray, float64, shape (parts,), optional
     """
+    steps = make_steps(path, explanation, database, placement=placement, gain_db=gain_db)
+    return assemble(steps, int(path.n_samples.sum()), database, sequence, settings)
+
+
+def make_steps(
+    path: UnitPath,
+    explanation: Explanation,
+    database: Database,
+    *,
+    placement: Placement | None = None,
+    gain_db: np.ndarray | None = None,
+) -> list[Step]:
+    """Return the steps of a path; parameters as `make_plan`."""
     steps = []
     at_sample = 0
     for part, position in enumerate(path.positions.tolist()):
@@ -62,17 +75,29 @@ def make_plan(
                 step = replace(step, gain_db=round(float(gain_db[part]), GAIN_DECIMALS))
             steps.append(step)
         at_sample += n_samples
+    return steps
+
+
+def assemble(
+    steps: Sequence[Step],
+    n_samples: int,
+    database: Database,
+    sequence: np.ndarray,
+    settings: PlanSettings,
+) -> Plan:
+    """Return the plan of steps, `n_samples` long; raises as `check_sources`."""
     used = {step.source for step in steps}
-    return Plan(
+    plan = Plan(
         database.sample_rate,
         _count_channels(database, used),
         {"id": database.id, "root": str(database.root)},
         tuple(steps),
         settings.to_dict(),
-        tail_samples=max(at_sample - steps[-1].until_sample, 0),  # units may be placed later
         sources=check_sources(database, used),
         targets=Targets.of(sequence),
     )
+    # units may be placed later than their steps
+    return replace(plan, tail_samples=max(n_samples - plan.n_samples, 0))
 
 
 def _count_channels(database: Database, used: set[str]) -> int:

@@ -151,9 +151,7 @@ def _check_domains(settings: dict[str, Any]) -> None:
     """Raise a ParameterError if range, level or levels are wrong."""
     for name, choices in (("range", RANGES), ("level", LEVELS)):
         if name in settings and settings[name] not in choices:
-            raise ParameterError(
-                f"{name}={shown(settings[name])} must be {' or '.join(choices)}"
-            )
+            raise ParameterError(f"{name}={shown(settings[name])} must be {' or '.join(choices)}")
     levels = settings.get("levels", [])
     numbers = isinstance(levels, list) and all(
         type(level) in (int, float) and isfinite(level) for level in levels

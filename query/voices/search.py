@@ -1,6 +1,6 @@
 """Choose what each of several voices plays, with the others known.
 
-    first       voice 1 alone; voice 2 for what voice 1 lacks; voice 3 …
+    first       voice 0 alone; voice 1 for what voice 0 lacks; voice 2 …
     then        each voice again, with all others known, while the fit improves
     at each     candidates by spectrum ──► path search: continuity and rules ──► gains of all voices
 
@@ -9,26 +9,30 @@ gains (a step of a non-negative decomposition, as in the Concatenator: Tralie & 
 with the path search of one voice, so that each voice goes on in its sources.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from query.index import UnitIndex
 from query.options import PathOptions
-from query.path import UnitPath, _describe
+from query.path import UnitPath, describe_path
 from query.rules import REST, Rules
 from query.search import PathSearch
-from query.voices.candidates import VoiceCandidates, Wanted
-from query.voices.fit import BLOCK_STEPS, divergences, joint_gains
+from query.voices.candidates import Others, VoiceCandidates
+from query.voices.fit import divergences, joint_gains
 from query.voices.spectra import UnitSpectra
+from query.voices.target import SILENT, VoiceTarget
 
 MOST_ROUNDS = 3
 LEAST_GAIN = 0.01  # by which a round must improve the fit for another one
 GAIN_ROUNDS = 10  # after each voice
 LAST_GAIN_ROUNDS = 30
-SILENT = 0.1  # sum of the bands of a frame at -80 dBFS
 UNHEARD = 1e-3  # of the sum of a step: a voice that gives less rests
+LEAST_FACTOR = 1e-3  # from which multiplicative updates can still rise
+BLOCK_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -47,80 +51,114 @@ class VoicePath:
     gains: np.ndarray
 
 
+@dataclass
+class _Voices:
+    """The voices found so far: their paths, joint gains (steps, voices) and pools."""
+
+    gains: np.ndarray
+    paths: list[UnitPath] = field(default_factory=list)
+    pools: list[np.ndarray] = field(default_factory=list)
+
+
 class VoiceSearch:
-    """Finds the paths of several voices for one target."""
+    """Finds the paths of several voices for one target.
+
+    Parameters
+    ----------
+    index : UnitIndex
+        Of `Database.at_transpositions`.
+    sequence : ndarray, float32, shape (steps, n_descriptors), raw
+        The target's descriptors, by which joins are measured.
+    locked : sequence of mapping, optional
+        For each voice, as `query.path.find_paths`.
+
+    Raises
+    ------
+    ParameterError
+        If a step is longer than all sources.
+    """
 
     def __init__(
         self,
         index: UnitIndex,
         spectra: UnitSpectra,
+        target: VoiceTarget,
         sequence: np.ndarray,
-        targets: np.ndarray,
         options: PathOptions,
         *,
         step_samples: np.ndarray,
+        follow: str = "both",
+        locked: Sequence[Mapping[int, int]] = (),
         progress: Progress = no_progress,
     ) -> None:
-        """Take the target as descriptors and as spectra.
-
-        Parameters
-        ----------
-        sequence : ndarray, float32, shape (steps, n_descriptors), raw
-        targets : ndarray, float32, shape (steps, n_bands)
-        """
         self._index = index
         self._spectra = spectra
+        self._target = replace(target, spectra=spectra.smoothed(target.spectra))
         self._sequence = sequence
-        self._targets = targets
         self._options = options
         self._step_samples = step_samples
+        self._follow = follow
+        self._locked = locked
         self._progress = progress
-        self._silent = targets.sum(axis=1) < SILENT
-        self._onsets = onset_strengths(targets)
+        self._earlier: list[np.ndarray] = []
+        longest = int(index.database.units.samples_left[index.allowed].max())
+        if longest < step_samples.max():
+            raise ParameterError(
+                f"the longest step lasts {step_samples.max()} samples, but no unit that may be"
+                f" played has more than {longest} to the end of its source; use longer audio, or"
+                " shorter units"
+            )
 
     def run(self, n_voices: int) -> list[VoicePath]:
-        """Return what each voice plays; raises as `query.path.find_paths`."""
-        paths: list[UnitPath] = []
-        self.pools=[]
-        gains = np.empty((len(self._targets), 0), np.float32)
+        """Return what each voice plays, unlike what earlier calls returned.
+
+        Raises
+        ------
+        ParameterError
+            As `query.path.find_paths`; or if there are fewer units than voices.
+        """
+        n_allowed = int(self._index.allowed.sum())
+        if n_allowed < n_voices:
+            raise ParameterError(
+                f"voices={n_voices}: only {n_allowed} units may be played; ask for fewer voices,"
+                " or relax the filters"
+            )
+        voices = _Voices(np.empty((len(self._target), 0), np.float32))
         fit = np.inf
+        total = MOST_ROUNDS * n_voices
         for number in range(MOST_ROUNDS):
             for voice in range(n_voices):
-                self._progress(number * n_voices + voice, MOST_ROUNDS * n_voices, "fitting voices")
-                others = [path for other, path in enumerate(paths) if other != voice]
-                kept = [other for other in range(len(paths)) if other != voice]
-                before = self.pools[voice] if number else None
-                path = self._choose(others, gains[:, kept], before)
-                self.pools[voice:voice+1]=[self.pool]
-                paths[voice : voice + 1] = [path]
-                gains = self._fit_gains(paths, gains, GAIN_ROUNDS)
+                self._progress(number * n_voices + voice, total, "fitting voices")
+                self._choose(voices, voice)
             fit_before = fit
-            fit = self._divergence(paths, gains)
+            fit = self._divergence(voices)
             if n_voices == 1 or fit > (1 - LEAST_GAIN) * fit_before:
                 break
-        gains = self._fit_gains(paths, gains, LAST_GAIN_ROUNDS)
-        self._progress(1, 1, "fitting voices")
-        return [self._silence(path, gains[:, voice]) for voice, path in enumerate(paths)]
+        self._progress(total, total, "fitting voices")
+        gains = self._fit_gains(voices.paths, voices.gains, LAST_GAIN_ROUNDS)
+        self._earlier += [path.positions for path in voices.paths]
+        return [self._silence(path, gains[:, i]) for i, path in enumerate(voices.paths)]
 
-    def _choose(
-        self, others: list[UnitPath], gains: np.ndarray, before: np.ndarray | None
-    ) -> UnitPath:
-        """Return the best path of a voice, given what the others play."""
-        wanted = Wanted(
-            self._targets,
-            self._sum(others, gains),
-            self._silent,
-            self._onsets,
-            before,
-        )
+    def _choose(self, voices: _Voices, voice: int) -> None:
+        """Choose what a voice plays, anew or for the first time, given what the others play."""
+        kept = [other for other in range(len(voices.paths)) if other != voice]
+        others = [voices.paths[other] for other in kept]
         candidates = VoiceCandidates(
             self._index,
             self._sequence,
             self._options,
             self._step_samples,
             spectra=self._spectra,
-            wanted=wanted,
+            target=self._target,
+            others=Others(
+                self._sum(others, voices.gains[:, kept]), [path.positions for path in others]
+            ),
+            follow=self._follow,
+            pool=voices.pools[voice] if voice < len(voices.pools) else None,
+            locked=self._locked[voice] if voice < len(self._locked) else None,
         )
+        for path in self._earlier:
+            candidates.keep_apart(path)
         rules = Rules(
             self._options,
             candidates.units,
@@ -128,9 +166,10 @@ class VoiceSearch:
             self._index.database.sample_rate,
             locked=candidates.locked,
         )
-        self.pool = candidates.pool
-        p = PathSearch(candidates, rules, progress=no_progress).run()
-        return _describe(candidates, rules, *p)
+        found = PathSearch(candidates, rules, progress=no_progress).run()
+        voices.paths[voice : voice + 1] = [describe_path(candidates, rules, *found)]
+        voices.pools[voice : voice + 1] = [candidates.pool]
+        voices.gains = self._fit_gains(voices.paths, voices.gains, GAIN_ROUNDS)
 
     def _rows(self, paths: list[UnitPath], block: slice) -> np.ndarray:
         """Return the spectra of what voices play, float32, (steps, voices, bands); 0 at rests."""
@@ -141,11 +180,11 @@ class VoiceSearch:
         return rows
 
     def _blocks(self) -> list[slice]:
-        size = 4 * BLOCK_STEPS
-        return [slice(start, start + size) for start in range(0, len(self._targets), size)]
+        starts = range(0, len(self._target), BLOCK_STEPS)
+        return [slice(start, start + BLOCK_STEPS) for start in starts]
 
     def _sum(self, paths: list[UnitPath], gains: np.ndarray) -> np.ndarray:
-        total = np.zeros_like(self._targets)
+        total = np.zeros_like(self._target.spectra)
         if paths:
             for block in self._blocks():
                 rows = self._rows(paths, block)
@@ -154,36 +193,32 @@ class VoiceSearch:
 
     def _fit_gains(self, paths: list[UnitPath], gains: np.ndarray, rounds: int) -> np.ndarray:
         """Return the joint gains of all voices, starting from those known so far."""
-        n_new = len(paths) - gains.shape[1]
         fitted = np.empty((len(gains), len(paths)), np.float32)
         for block in self._blocks():
             rows = self._rows(paths, block)
             known = gains[block]
-            targets = self._targets[block]
-            if n_new:
-                start = targets.sum(axis=1) / (len(paths) * rows[:, -1].sum(axis=1) + SILENT)
-                known = np.concatenate([known, start[:, None]], axis=1)
-            known = np.maximum(known, 1e-3)
-            fitted[block] = joint_gains(rows, targets, known, rounds=rounds)
+            spectra = self._target.spectra[block]
+            if known.shape[1] < len(paths):
+                share = spectra.sum(axis=1) / (rows[:, -1].sum(axis=1) + SILENT)
+                known = np.concatenate([known, share[:, None] / len(paths)], axis=1)
+            known = np.maximum(known, LEAST_FACTOR)
+            fitted[block] = joint_gains(rows, spectra, known, rounds=rounds)
         return fitted
 
-    def _divergence(self, paths: list[UnitPath], gains: np.ndarray) -> float:
-        return float(divergences(self._targets, self._sum(paths, gains))[~self._silent].mean())
+    def _divergence(self, voices: _Voices) -> float:
+        each = divergences(self._target.spectra, self._sum(voices.paths, voices.gains))
+        heard = ~self._target.silent
+        return float(each[heard].mean()) if heard.any() else 0.0
 
     def _silence(self, path: UnitPath, gains: np.ndarray) -> VoicePath:
         """Let a voice rest where it adds next to nothing."""
-        sums = np.zeros(len(gains), np.float32)
-        for block in self._blocks():
-            sums[block] = self._rows([path], block)[:, 0].sum(axis=1)
-        unheard = gains * sums < UNHEARD * self._targets.sum(axis=1)
+        sums = np.concatenate([self._rows([path], block)[:, 0] for block in self._blocks()])
+        unheard = gains * sums.sum(axis=1) < UNHEARD * self._target.spectra.sum(axis=1)
+        unheard[list(path.rules.locked)] = False
         positions = np.where(unheard, REST, path.positions)
-        return VoicePath(replace(path, positions=positions), gains)
-
-
-def onset_strengths(targets: np.ndarray) -> np.ndarray:
-    """Return how clearly a sound begins at each step, 0 to 1, float64, (steps,).
-
-    It is the share of a step's spectrum that was not there at the step before.
-    """
-    rise = np.maximum(np.diff(targets, axis=0, prepend=0), 0).sum(axis=1, dtype=np.float64)
-    return rise / (targets.sum(axis=1, dtype=np.float64) + SILENT)
+        joins = np.zeros_like(path.joins)
+        to_each = self._index.space.joins.to_each
+        joins[1:] = to_each(positions[:-1], path.n_samples[:-1], positions[1:, None])[:, 0]
+        distances = np.where(positions == REST, 0, path.distances)
+        rests = replace(path, positions=positions, distances=distances, joins=joins)
+        return VoicePath(rests, gains)

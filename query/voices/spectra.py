@@ -16,6 +16,7 @@ SEMITONES = 12  # in an octave
 BLOCK_STEPS = 64  # compared at a time with BLOCK_UNITS: 4 MB
 BLOCK_UNITS = 1 << 14
 NO_FIT = -1.0  # below any score
+SMOOTH = 0.5  # octaves to either side
 
 
 class UnitSpectra:
@@ -28,9 +29,20 @@ class UnitSpectra:
     n_bands : int
     """
 
-    def __init__(self, bands: Bands, n_units: int, semitones: tuple[int, ...] = (0,)) -> None:
-        """Take the bands of a database of `n_units`, and the transpositions of its copies."""
+    def __init__(
+        self,
+        bands: Bands,
+        n_units: int,
+        semitones: tuple[int, ...] = (0,),
+        *,
+        smooth: bool = False,
+    ) -> None:
+        """Take the bands of a database of `n_units`, and the transpositions of its copies.
+
+        If they are to be `smooth`, they say nothing of single partials.
+        """
         self._bands = bands
+        self._smoothing = smoothing(bands.centres) if smooth else None
         self._semitones = semitones
         self.n_units = n_units
         self.n_bands = len(bands.centres)
@@ -38,14 +50,24 @@ class UnitSpectra:
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return the magnitudes of units, float32, (n, n_bands)."""
         if self._semitones == (0,):
-            return self._bands.rows(positions)
+            return self.smoothed(self._bands.rows(positions))
         copies, units = np.divmod(positions, self.n_units)
         rows = self._bands.rows(units)
         for copy in np.unique(copies).tolist():
             if self._semitones[copy]:
                 of_copy = copies == copy
                 rows[of_copy] = rows[of_copy] @ self._warps[copy]
-        return rows
+        return self.smoothed(rows)
+
+    def smoothed(self, rows: np.ndarray) -> np.ndarray:
+        """Return spectra, smooth if those of the units are, (n, n_bands)."""
+        return rows if self._smoothing is None else rows @ self._smoothing
+
+    def f0(self, positions: np.ndarray) -> np.ndarray:
+        """Return the pitch of units as they are played, in Hz, float32, (n,); 0 without one."""
+        copies, units = np.divmod(positions, self.n_units)
+        shifts = np.array(self._semitones, np.float32)[copies]
+        return self._bands.f0(units) * 2 ** (shifts / SEMITONES)
 
     @cached_property
     def _warps(self) -> list[np.ndarray]:
@@ -87,7 +109,7 @@ class UnitSpectra:
         """Yield the first unit and the rows of blocks of units."""
         for first in range(0, self.n_units, BLOCK_UNITS):
             last = min(first + BLOCK_UNITS, self.n_units)
-            yield first, self._bands.rows(np.arange(first, last))
+            yield first, self.smoothed(self._bands.rows(np.arange(first, last)))
 
 
 def _scores(
@@ -126,6 +148,16 @@ def _keep_best(
         kept = np.argpartition(both, -k, axis=1)[:, -k:]
         best[block] = np.take_along_axis(both, kept, axis=1)
         units[block] = np.take_along_axis(named, kept, axis=1)
+
+
+def smoothing(centres: np.ndarray) -> np.ndarray:
+    """Return the matrix M for which rows @ M are smooth spectra of the same sum, (bands, bands).
+
+    What lies in a band is spread over the bands within `SMOOTH` octaves.
+    """
+    octaves = np.log2(np.maximum(centres, centres[1]))
+    near = np.abs(octaves[:, None] - octaves) <= SMOOTH
+    return (near / near.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def transposing(centres: np.ndarray, semitones: float) -> np.ndarray:

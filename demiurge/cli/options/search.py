@@ -13,10 +13,13 @@ from demiurge.cli.options.output import random_seed_option
 from query.names import (
     AUTO,
     CONTINUITY,
+    FOLLOWS,
     INDEX_KINDS,
     LEVELS,
     MAX_RUN,
     METRICS,
+    MOST_TRANSPOSE,
+    MOST_VOICES,
     NOVELTY,
     OWN_NOVELTY,
     RANGES,
@@ -29,6 +32,21 @@ if TYPE_CHECKING:
 THE_PATH = "The path"
 units_option = partial(option, heading="Which units")
 path_option = partial(option, heading=THE_PATH)
+voice_option = partial(option, heading="The voices")
+
+
+class Semitones(click.ParamType):
+    """A whole number of semitones, or auto."""
+
+    name = "semitones"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        if value == AUTO:
+            return AUTO
+        return click.IntRange(0, MOST_TRANSPOSE).convert(value, param, ctx)
+
 
 UNITS = (
     units_option(
@@ -168,6 +186,31 @@ LEVEL = path_option(
     help="Play units at the level of TARGET (follow), 24 dB louder at most, or at their own; auto"
     " is follow if the range is own.",
 )
+VOICES = (
+    voice_option(
+        "--voices",
+        type=click.IntRange(1, MOST_VOICES),
+        default=1,
+        show_default=True,
+        help="Number of units that sound at once; their spectra together fit that of TARGET.",
+    ),
+    voice_option(
+        "--transpose",
+        type=Semitones(),
+        default=0,
+        show_default=True,
+        metavar="SEMITONES",
+        help="Transpose units to fit, by up to so many semitones; auto is as far as the pitches of"
+        " TARGET need.",
+    ),
+    voice_option(
+        "--follow",
+        type=click.Choice(FOLLOWS),
+        default="both",
+        show_default=True,
+        help="What of TARGET the voices follow: its pitch, its timbre, or both.",
+    ),
+)
 CHANCE = (
     path_option(
         "--path-temperature",
@@ -197,11 +240,15 @@ def make_search(
     variations: int = 1,
     path_temperature: float = 0.0,
     random_seed: int = 0,
+    voices: int = 1,
+    transpose: int | str = 0,
+    follow: str = "both",
 ) -> SearchSettings:
     """Return `SearchSettings` from the command's options."""
     from query.filters import Filters, parse_condition
     from query.options import PathOptions
     from query.settings import SearchSettings
+    from query.voices.options import VoiceOptions
     from query.weights import parse_weights
 
     conditions = tuple(parse_condition(text) for text in where)
@@ -222,6 +269,7 @@ def make_search(
         weights={} if weights is None else parse_weights(weights),
         metric=metric,
         kind=kind,
+        voices=VoiceOptions(voices, transpose, follow),
     )
 
 
@@ -238,7 +286,9 @@ def make_domains(range_: str, level: str = AUTO) -> Domains:
 render_search = option_group(
     *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
 )
-mosaic_search = option_group(*UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search)
+mosaic_search = option_group(
+    *VOICES, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
+)
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)
 mosaic_domains = option_group(RANGE, LEVEL, into="domains", make=make_domains)
 query_domains = option_group(RANGE, into="domains", make=make_domains)
