@@ -24,7 +24,8 @@ from db.settings import DescriptorSettings
 SETTINGS = DescriptorSettings()
 RATE = SETTINGS.sample_rate
 HOP = SETTINGS.hop_length
-START_S, SECONDS = 10.0, 20.0
+START_S = 10.0
+SECONDS = 20.0
 PHRASES = 4  # of an instrument
 APART = 3
 RANGES = {  # lowest and highest note of General MIDI programs
@@ -165,9 +166,14 @@ def pitch_of_yin(samples: np.ndarray) -> np.ndarray:
 
 
 def pitch_of_pyin(samples: np.ndarray) -> np.ndarray:
-    sizes = {"frame_length": SETTINGS.n_fft, "hop_length": HOP}
     f0, voiced, _ = librosa.pyin(
-        _padded(samples), fmin=50, fmax=2000, sr=RATE, center=False, **sizes
+        _padded(samples),
+        fmin=50,
+        fmax=2000,
+        sr=RATE,
+        frame_length=SETTINGS.n_fft,
+        hop_length=HOP,
+        center=False,
     )
     return np.where(voiced, np.nan_to_num(f0), 0)
 
@@ -178,7 +184,8 @@ def score_phrases(phrases: list[tuple[np.ndarray, np.ndarray]], measure: Pitch) 
     for samples, notes in phrases:
         found = measure(samples)
         n_frames = min(len(found), len(notes))
-        found, known = found[:n_frames], notes[:n_frames]
+        found = found[:n_frames]
+        known = notes[:n_frames]
         n_known += (known > 0).sum()
         both = (known > 0) & (found > 0)
         off.append(1200 * np.log2(found[both] / known[both]))
