@@ -39,7 +39,7 @@ class Span(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     first: Count
     n_rows: Count
-    exponent: Annotated[int, Meta(ge=0, le=128)]
+    exponent: Annotated[int, Meta(ge=-64, le=128)]
     checksum: str
 
 

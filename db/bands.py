@@ -6,6 +6,7 @@ unit; and the median pitch of those that have one, if they are at least half of 
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,12 +61,18 @@ class Bands:
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return the magnitudes of units, float32, shape (n, n_bands)."""
+        rows = np.empty((len(positions), len(self.centres)), np.float32)
+        for part in self._parts(positions):
+            rows[part] = self._rows(positions[part])
+        return rows
+
+    def _rows(self, positions: np.ndarray) -> np.ndarray:
         numbers, weights, starts = self._frames_of(positions)
         rows = self._frames[numbers, :-1].astype(np.float32)
         if len(numbers) > len(positions):
             rows = np.add.reduceat(rows * weights[:, None], starts, axis=0)
-        scale = self._scale[self._units.source[positions]]
-        return rows if (scale == 1).all() else rows * scale[:, None]
+        rows *= self._scale[self._units.source[positions], None]
+        return rows
 
     def f0(self, positions: np.ndarray) -> np.ndarray:
         """Return the pitch of units in Hz, float32, shape (n,); 0 where there is none."""
@@ -78,11 +85,18 @@ class Bands:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield the `rows` of all units in their order, some thousands at a time."""
-        first, end = self._ends
+        positions = np.arange(len(self._units))
+        for part in self._parts(positions):
+            yield self._rows(positions[part])
+
+    def _parts(self, positions: np.ndarray) -> Iterator[slice]:
+        """Yield the parts of positions whose frames are some `BLOCK_FRAMES`."""
+        first, end = (ends[positions] for ends in self._ends)
         block = np.cumsum(end - first) // BLOCK_FRAMES
-        for positions in np.split(np.arange(len(first)), np.flatnonzero(np.diff(block)) + 1):
-            if len(positions):
-                yield self.rows(positions)
+        bounds = [0, *(np.flatnonzero(np.diff(block)) + 1), len(positions)]
+        for start, stop in pairwise(bounds):
+            if start < stop:
+                yield slice(start, stop)
 
     def _frames_of(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the frames of units, one unit after the other.

@@ -30,7 +30,7 @@ PER_OCTAVE_CHANGED = 0.1  # between two frames
 PER_BREAK = 0.2  # between pitch and none
 FORMULA = (
     f"autocorrelation {LOWEST:g} to {HIGHEST:g} Hz, {NO_PITCH} {PER_OCTAVE_BELOW}"
-    f" {PER_OCTAVE_CHANGED} {PER_BREAK}, version 1"
+    f" {PER_OCTAVE_CHANGED} {PER_BREAK}, version 2"
 )
 BLOCK_FRAMES = 4096  # of a path
 
@@ -46,14 +46,16 @@ def pitch_candidates(frames: Frames) -> np.ndarray:
         Of each its frequency in Hz, and what it gains; 0 Hz if there are not so many.
     """
     settings = frames.settings
+    fade, window = _spectral_fade(settings.sample_rate, settings.n_fft)
+    n_lags = len(window)
+    rate = settings.sample_rate * n_lags / settings.n_fft
     found = np.zeros((len(frames), CANDIDATES, 2), np.float32)
     found[:, :, 1] = NEVER
-    shortest = max(int(settings.sample_rate / HIGHEST), 2)
-    longest = int(min(settings.sample_rate / LOWEST, LONGEST * settings.n_fft))
+    shortest = max(int(rate / HIGHEST), 2)
+    longest = int(min(rate / LOWEST, LONGEST * n_lags))
     if longest - shortest <= CANDIDATES:
         return found
-    fade, window = _spectral_fade(settings.sample_rate, settings.n_fft)
-    products = irfft(frames.power * fade, settings.n_fft, axis=1)
+    products = irfft(frames.power[:, : len(fade)] * fade, n_lags, axis=1)
     energy = products[:, 0]
     loud = np.flatnonzero(energy > SILENCE**2 * window[0])
     heights = products[loud, : longest + 1] / energy[loud, None]
@@ -62,18 +64,24 @@ def pitch_candidates(frames: Frames) -> np.ndarray:
     is_peak = height > LEAST_PEAK
     clear = np.where(height > CLEAR_PEAK, lag, np.inf).min(axis=1, keepdims=True)
     octaves = np.log2(np.maximum(lag / clear, 1))
-    found[loud, :, 0] = np.where(is_peak, settings.sample_rate / lag, 0)
+    found[loud, :, 0] = np.where(is_peak, rate / lag, 0)
     found[loud, :, 1] = np.where(is_peak, height - PER_OCTAVE_BELOW * octaves, NEVER)
     return found
 
 
 @lru_cache(maxsize=4)
 def _spectral_fade(sample_rate: int, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weight of each bin's power, and the autocorrelation of the window, float32."""
+    """Return the weight of each bin's power, and the autocorrelation of the window, float32.
+
+    Half of the bins are enough for every second lag, if those above have no weight.
+    """
     low, high = FADE
     bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     fade = np.clip((high - bins) / (high - low), 0, 1)
     window = irfft(np.abs(rfft(hann(n_fft).astype(np.float64))) ** 2, n_fft)
+    if n_fft % 4 == 0 and high <= sample_rate / 4:
+        fade = fade[: n_fft // 4 + 1] / 2
+        window = window[::2]
     return fade.astype(np.float32), window.astype(np.float32)
 
 

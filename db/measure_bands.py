@@ -20,7 +20,8 @@ from files.errors import DemiurgeError, system_reason
 from files.hashing import hash_file
 from files.names import without_name
 
-MOST = 1 << 15  # of a band on disk, where it is a float16; louder sources are scaled down
+MOST = 1 << 15  # of a band on disk, where it is a float16
+LEAST_EXPONENT = -64  # of a source; what is that quiet is silence
 
 Rows = TypeVar("Rows")
 
@@ -159,9 +160,9 @@ def _to_float32(spool: Spool, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _to_float16(spool: Spool, shape: tuple[int, int]) -> tuple[np.ndarray, int]:
-    """Return rows times 2 ** -exponent, so that the largest value fits; and the exponent."""
+    """Return rows times 2 ** -exponent, so that the largest value just fits; and the exponent."""
     peak = max((float(block.max()) for block in spool), default=0.0)
-    exponent = max(int(np.frexp(peak / MOST)[1]), 0)
+    exponent = max(int(np.frexp(peak / MOST)[1]), LEAST_EXPONENT)
     return _fill(np.empty(shape, np.float16), spool, scale=2.0**-exponent), exponent
 
 

@@ -20,6 +20,7 @@ from db.units import equal_unit_lengths
 from db.write_lock import writing
 from db.writer import SourceRow, Writer
 from demiurge.bench import SAMPLE_RATE, Result, medians
+from demiurge.bench.db_bands import bench_bands
 from demiurge.bench.db_costs import first_files, measure_parts, measure_peak_memory
 
 # The frames of librosa, so that the results can be compared.
@@ -42,6 +43,7 @@ def bench_db(audio: Path, repeats: int, full: bool) -> list[Result]:
         results[0].facts.update(measure_peak_memory(audio))
         with tempfile.TemporaryDirectory() as folder:
             results.append(bench_build(first_files(audio, Path(folder), seconds=3600), repeats))
+    results.append(bench_bands(audio, repeats))
     results.append(bench_update(audio, SMALL_FILES_FULL if full else SMALL_FILES))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "units.db"

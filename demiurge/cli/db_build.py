@@ -88,9 +88,9 @@ analysis_options = option_group(
     analysis_option(
         "--descriptors",
         metavar="NAMES",
-        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}; and {BANDS}, the"
-        " spectra that voices are fitted to, which are measured when needed otherwise. [default:"
-        " mfcc,chroma,loudness]",
+        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}; and"
+        f" {BANDS}, for voices, which otherwise are measured when first needed. [default: mfcc,"
+        "chroma,loudness]",
     ),
     analysis_option(
         "--units",

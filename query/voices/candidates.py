@@ -119,8 +119,8 @@ class VoiceCandidates(Candidates):
         return pool
 
     def _going_on(self, pool: np.ndarray, costs: np.ndarray) -> np.ndarray:
-        """Return what follows the best units of the step before, int64, (steps, k // 4)."""
-        n = min(max(self.k // 4, 1), pool.shape[1])
+        """Return what follows the best units of the step before, int64, (steps, k // 2)."""
+        n = min(max(self.k // 2, 1), pool.shape[1])
         best = np.take_along_axis(pool, np.argpartition(costs, n - 1, axis=1)[:, :n], axis=1)
         following = best.copy()
         following[1:] = self.units.successors(best[:-1].ravel()).reshape(-1, n)

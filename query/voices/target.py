@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 SILENT = 0.1  # sum of the bands of a frame at -80 dBFS
+STEADY = 0.3  # share of a spectrum that is new at each step, in sound without onsets
+STRUCK = 0.6  # at a clear onset
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class VoiceTarget:
     def onsets(self) -> np.ndarray:
         """How clearly a sound begins at each step, 0 to 1, float64, (steps,).
 
-        It is the share of a step's spectrum that was not there at the step before.
+        It is the share of a step's spectrum that was not there at the step before, as far as that
+        is more than in steady sound.
         """
         rise = np.maximum(np.diff(self.spectra, axis=0, prepend=0), 0)
         total = self.spectra.sum(axis=1, dtype=np.float64) + SILENT
-        return rise.sum(axis=1, dtype=np.float64) / total
+        new = rise.sum(axis=1, dtype=np.float64) / total
+        return np.clip((new - STEADY) / (STRUCK - STEADY), 0, 1)
 
 
 def target_of_frames(

@@ -48,7 +48,7 @@ SMALL = {
     "synth.ARCHITECTURES": ["hifigan-v3"],
 }
 NAMES = {
-    "db": ["db", "db update", "db open", "db read"],
+    "db": ["db", "db bands", "db update", "db open", "db read"],
     "query": ["query search", "query path"],
     "playback": [
         f"playback {container}{plain}"

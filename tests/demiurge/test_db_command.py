@@ -2,6 +2,7 @@
 end.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -35,6 +36,38 @@ def test_no_name_of_a_file_can_break_a_line(tmp_path, tabla):
         assert r"c\nd.wav" in output
         assert "c\nd.wav" not in output
     assert r"a\nb.wav" in output
+
+
+def test_bands_are_measured_at_once_and_leave_the_settings_as_they_are(corpus, tmp_path):
+    def run(*words) -> str:
+        result = CliRunner().invoke(main, ["db", *map(str, words)])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    with_bands, without = tmp_path / "with.db", tmp_path / "without.db"
+    assert "160 bands of 4 sources" in run(
+        *("build", corpus, with_bands, "--descriptors", "mfcc,bands", "--units", "frame")
+    )
+    run("build", corpus, without, "--descriptors", "mfcc", "--units", "frame")
+    told, plain = (json.loads(run("info", path, "--json")) for path in (with_bands, without))
+    assert told["settings"] == plain["settings"]
+    assert told["bands"]["sources"] == 4
+    assert plain["bands"] == {"sources": 0, "bands": 0, "bytes": 0}
+    assert "none kept" in run("info", without)
+    added = json.loads(run("build", corpus, without, "--descriptors", "bands", "--json"))
+    assert added["bands"] == told["bands"]
+    assert json.loads(run("info", without, "--json"))["settings"] == plain["settings"]
+    assert json.loads(run("verify", without, "--json"))["bands"] == {}
+
+
+def test_bands_of_a_source_that_is_gone_are_an_error_that_names_it(corpus, tmp_path):
+    line = ["db", "build", str(corpus), str(tmp_path / "my.db")]
+    assert CliRunner().invoke(main, line).exit_code == 0
+    (corpus / "short.flac").unlink()
+    result = CliRunner().invoke(main, [*line, "--descriptors", "bands"])
+    assert result.exit_code == 1
+    assert "1 source is not in" in result.output
+    assert "short.flac; put back what is missing" in result.output
 
 
 pytestmark = pytest.mark.accounts

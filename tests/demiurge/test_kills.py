@@ -18,6 +18,7 @@ import soundfile as sf
 import torch
 
 from db.database import Database
+from db.keep_bands import open_store
 from db.migrations import MIGRATIONS
 from db.verify import verify
 from demiurge.web.plans import Plans
@@ -151,6 +152,19 @@ def some_is_built(folder: Path, before, after) -> None:
     assert found.items() <= after.items()
 
 
+def bands_of(folder: Path) -> dict[str, bytes]:
+    """The spectra that the database of a folder keeps, by their source's content."""
+    store = open_store(Database(folder / "my.db"))
+    return {
+        content: store.rows[span.first : span.first + span.n_rows].tobytes()
+        for content, span in store.spans.items()
+    }
+
+
+def some_are_measured(folder: Path, before, after) -> None:
+    assert bands_of(folder).items() <= after.items()
+
+
 def weights_of(folder: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in folder.rglob("model.safetensors")}
 
@@ -183,6 +197,12 @@ def cases(made: Path) -> dict[str, Case]:
     train = "--steps 8 --batch-size 1 --force"
     return {
         "db build": Case(run(build, made), rows_of, some_is_built),
+        "db build bands": Case(
+            run("db build MADE/sounds OUT/my.db --descriptors bands", made),
+            bands_of,
+            some_are_measured,
+            start=made / "db",
+        ),
         "db tag": rows(run("db tag OUT/my.db 1* loud", made), start=made / "db"),
         "db remove": rows(run("db remove OUT/my.db 03.wav", made), start=made / "db"),
         "db compact": rows(run("db compact OUT/my.db", made), start=made / "removed"),
