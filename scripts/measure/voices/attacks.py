@@ -72,8 +72,8 @@ def envelope(sound: np.ndarray, rate: int) -> np.ndarray:
 def rise_ms(amplitude: np.ndarray, onset: float, rate: int) -> float:
     """Return the rise time at an onset, in ms, from an envelope (n,)."""
     rising = to_peak(amplitude, onset, rate)
-    low, high = rising[0], rising[-1]
-    share = (rising - low) / max(high - low, FLOOR)
+    low = rising[0]
+    share = (rising - low) / max(rising[-1] - low, FLOOR)
     end = int(np.argmax(share >= 0.9))
     start = end - int(np.argmax(share[end::-1] <= 0.1))
     return (crossing(share, end, 0.9) - crossing(share, start + 1, 0.1)) / rate * 1000
@@ -83,8 +83,8 @@ def crossing(share: np.ndarray, after: int, level: float) -> float:
     """Return where a curve reaches a level between the sample before `after` and that sample."""
     if after == 0 or after == len(share):
         return float(min(after, len(share) - 1))
-    below, above = share[after - 1], share[after]
-    return after - 1 + float(np.clip((level - below) / max(above - below, FLOOR), 0, 1))
+    below = share[after - 1]
+    return after - 1 + float(np.clip((level - below) / max(share[after] - below, FLOOR), 0, 1))
 
 
 def attack_ratio(amplitude: np.ndarray, onset: float, rate: int) -> float:

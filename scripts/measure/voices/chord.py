@@ -82,7 +82,8 @@ def salience(spectrum: np.ndarray, key: float, rate: int) -> float:
     for number in range(1, PARTIALS + 1):
         centre = frequency(key) * number / rate * WINDOW
         width = centre * (2 ** (NEAR_CENTS / 1200) - 1)
-        first, last = int(np.floor(centre - width)), int(np.ceil(centre + width))
+        first = int(np.floor(centre - width))
+        last = int(np.ceil(centre + width))
         if last < len(spectrum):
             total += DECAY ** (number - 1) * float(spectrum[first : last + 1].max())
     return total

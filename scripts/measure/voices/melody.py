@@ -1,4 +1,4 @@
-"""Solo lines: the top line of a score, played by a SoundFont, and how well a mosaic keeps its pitch.
+"""Solo lines, played by a SoundFont, and how well a mosaic of one keeps its pitch.
 
 Needs the PyPI packages `tinysoundfont` (install it with --no-deps) and `mido` to play a line.
 """

@@ -18,7 +18,7 @@ from scripts.measure.voices.excerpts import RATE, read_mono
 from scripts.measure.voices.fit import spectral_kl
 from scripts.measure.voices.materials import Materials
 from scripts.measure.voices.melody import SOLOS, pitches, share_in_tune, written
-from scripts.measure.voices.programs import Concatenator, Demiurge, Outcome, Program, Results
+from scripts.measure.voices.programs import Concatenator, Demiurge, Outcome, Results
 
 ONE_VOICE = Demiurge("Demiurge, one voice")
 CONCATENATOR = Concatenator("Concatenator, 5 windows", 5)
@@ -33,9 +33,7 @@ CHORD_PROGRAMS = {"strings": 48, "organ": 19}
 CHORD_MOSAICS = (
     Demiurge("one voice", (), PITCHED),
     Demiurge("`--voices 3`", ("--voices", "3"), PITCHED),
-    Demiurge(
-        "`--voices 3 --transpose auto`", ("--voices", "3", "--transpose", "auto"), PITCHED
-    ),
+    Demiurge("`--voices 3 --transpose auto`", ("--voices", "3", "--transpose", "auto"), PITCHED),
 )
 K = 64
 
@@ -118,9 +116,7 @@ def melody_table(materials: Materials, results: Results) -> None:
         row(path.stem, str(int((~np.isnan(wanted)).sum())), "", *cells)
 
 
-def melody_cells(
-    wanted: np.ndarray, target: Path, notes: Path, results: Results
-) -> Iterable[str]:
+def melody_cells(wanted: np.ndarray, target: Path, notes: Path, results: Results) -> Iterable[str]:
     """Yield the share in tune of each mosaic, and that with any octave allowed."""
     for program in MELODIES:
         outcome = results.of(program, target, notes)
@@ -168,7 +164,7 @@ def chord_cells(figures: ChordFigures) -> list[str]:
 
 def shown(keys: Iterable[int]) -> str:
     """Return the names of MIDI keys."""
-    names = "C C♯ D D♯ E F F♯ G G♯ A A♯ B".split()
+    names = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"]
     return " ".join(f"{names[key % 12]}{key // 12 - 1}" for key in keys)
 
 
