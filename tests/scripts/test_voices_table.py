@@ -103,6 +103,7 @@ def test_silence_keeps_no_attack():
     target = ramp(2)
     figures = compare_attacks(target, np.zeros(100), RATE)
     assert figures.kept.tolist() == [False]
+    assert figures.close.tolist() == [False]
 
 
 def test_the_pitches_of_a_chord_are_there_and_no_others():

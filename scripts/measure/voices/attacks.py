@@ -70,10 +70,12 @@ def envelope(sound: np.ndarray, rate: int) -> np.ndarray:
 
 
 def rise_ms(amplitude: np.ndarray, onset: float, rate: int) -> float:
-    """Return the rise time at an onset, in ms, from an envelope (n,)."""
+    """Return the rise time at an onset, in ms, from an envelope (n,); NaN where nothing rises."""
     rising = to_peak(amplitude, onset, rate)
     low = rising[0]
-    share = (rising - low) / max(rising[-1] - low, FLOOR)
+    if rising[-1] - low <= FLOOR:
+        return np.nan
+    share = (rising - low) / (rising[-1] - low)
     end = int(np.argmax(share >= 0.9))
     start = end - int(np.argmax(share[end::-1] <= 0.1))
     return (crossing(share, end, 0.9) - crossing(share, start + 1, 0.1)) / rate * 1000

@@ -92,8 +92,8 @@ def attack_table(materials: Materials, results: Results, voices: int) -> None:
 def attack_cells(figures: list[AttackFigures]) -> Iterable[str]:
     kept = np.concatenate([of_sound.kept for of_sound in figures])
     close = np.concatenate([of_sound.close for of_sound in figures])
-    target = np.median(np.concatenate([of_sound.target_ms for of_sound in figures]))
-    result = np.median(np.concatenate([of_sound.result_ms for of_sound in figures]))
+    target = np.nanmedian(np.concatenate([of_sound.target_ms for of_sound in figures]))
+    result = np.nanmedian(np.concatenate([of_sound.result_ms for of_sound in figures]))
     yield str(len(kept))
     yield f"{kept.mean():.0%}"
     yield f"{close.mean():.0%}"
