@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from db.derived_rows import Rows, RowsWithOneMore, TransposedRows
+from db.derived_rows import Rows, RowsOfCopies, RowsWithOneMore, TransposedRows
 from db.manifest import cannot_use, damaged, find_root, never_built, open_manifest
 from db.manifest_reading import (
     read_config,
@@ -100,6 +100,7 @@ class Database:
             for damage in bad_lengths(self.sources, self._unit_lengths):
                 raise damaged(self.path, damage)
         self.semitones = np.zeros(len(self.sources), np.int64)
+        self._ids = 0  # how many, where each source comes several times
         self._rows: Rows = UnitRows(
             self.path,
             self.sources,
@@ -282,6 +283,43 @@ class Database:
             semitones=self.semitones + semitones,
             _rows=TransposedRows(self._rows, semitones, first_ids, self.settings),
         )
+
+    def at_transpositions(self, semitones: tuple[int, ...]) -> Self:
+        """Return this database with all sources several times, each time transposed.
+
+        The position of a unit in copy c is that in this database + c * n_units; `stored_id` gives
+        its id. Nothing is copied but the table of units.
+
+        Parameters
+        ----------
+        semitones : tuple of int
+            How far each copy is transposed.
+        """
+        copies = len(semitones)
+        period = self.next_unit
+        known = self._unit_lengths
+        return self._changed(
+            sources=[
+                source._replace(first_unit=source.first_unit + copy * period)
+                for copy in range(copies)
+                for source in self.sources
+            ],
+            semitones=np.repeat(np.array(semitones, np.int64), len(self.sources)),
+            _unit_lengths=None if known is None else np.tile(known, copies),
+            _ids=period,
+            _rows=RowsOfCopies(
+                self._rows,
+                semitones,
+                n_sources=len(self.sources),
+                period=period,
+                settings=self.settings,
+            ),
+        )
+
+    def stored_id(self, position: int) -> int:
+        """Return the id of the unit at a position in `units`; copies have one id."""
+        unit_id = int(self.units.ids[position])
+        return unit_id % self._ids if self._ids else unit_id
 
     def _changed(self, **attributes: Any) -> Self:
         changed = copy(self)

@@ -87,6 +87,53 @@ class TransposedRows:
         return rows
 
 
+class RowsOfCopies:
+    """The rows of a database whose sources come several times, each time transposed."""
+
+    def __init__(
+        self,
+        stored: Rows,
+        semitones: tuple[int, ...],
+        *,
+        n_sources: int,
+        period: int,
+        settings: DescriptorSettings,
+    ) -> None:
+        """Take how far each copy of `n_sources` is transposed.
+
+        The ids of a unit in two successive copies differ by `period`.
+        """
+        self._stored = stored
+        self._semitones = semitones
+        self._n_sources = n_sources
+        self._period = period
+        self._settings = settings
+
+    @property
+    def all_intact(self) -> bool:
+        return self._stored.all_intact
+
+    def of_source(self, number: int) -> np.ndarray:
+        copy, stored = divmod(number, self._n_sources)
+        rows = self._stored.of_source(stored)
+        semitones = self._semitones[copy]
+        return transpose_rows(rows, semitones, self._settings) if semitones else rows
+
+    def check(self, numbers: np.ndarray) -> None:
+        self._stored.check(np.unique(numbers % self._n_sources))
+
+    def take(self, ids: np.ndarray) -> np.ndarray:
+        copies, stored = np.divmod(ids, self._period)
+        rows = self._stored.take(stored)
+        for copy in np.unique(copies).tolist():
+            if self._semitones[copy]:
+                of_copy = copies == copy
+                rows[of_copy] = transpose_rows(
+                    rows[of_copy], self._semitones[copy], self._settings
+                )
+        return rows
+
+
 def transpose_rows(rows: np.ndarray, semitones: int, settings: DescriptorSettings) -> np.ndarray:
     """Return descriptors of sounds transposed by whole semitones, (n, n_descriptors).
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from db.band_upkeep import bytes_of_bands, compact_bands
 from db.manifest_reading import read_settings
 from db.row_kinds import SPAN_TABLES, row_kinds
 from db.shards import ShardWriter, checksum, read_rows, remove_strays, shard_path
@@ -86,11 +87,10 @@ def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, in
         If rows are damaged (`verify` names them), or the database cannot be opened for writing.
     """
     path = Path(path)
-    folder = path / "shards"
+    before = _row_bytes(path)
     with writing(path) as connection:
         settings = read_settings(connection, path)
         Writer(connection, path, settings).finish()  # cuts off rows that were never committed
-        before = _shard_bytes(folder)
         kinds = row_kinds(settings)
         total = sum(_count_sources(connection, kind) for kind in kinds)
         done = itertools.count(1)
@@ -103,9 +103,10 @@ def compact(path: str | Path, progress: Progress = no_progress) -> tuple[int, in
         ]
         _change_to(connection, rewritten)
         for new in rewritten:
-            remove_strays(folder, new.kind, set(new.shard_rows))
+            remove_strays(path / "shards", new.kind, set(new.shard_rows))
         connection.execute("VACUUM")
-        return before, _shard_bytes(folder)
+    compact_bands(path)
+    return before, _row_bytes(path)
 
 
 @dataclass
@@ -185,5 +186,6 @@ def _change_to(connection: sqlite3.Connection, rewritten: list[_Rewritten]) -> N
             connection.executemany(f"INSERT INTO {shards} VALUES (?, ?)", new.shard_rows.items())
 
 
-def _shard_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("*.f32"))
+def _row_bytes(path: Path) -> int:
+    shards = (path / "shards").glob("*.f32")
+    return sum(file.stat().st_size for file in shards) + bytes_of_bands(path)

@@ -4,6 +4,7 @@ The names of descriptors are in `db.columns`.
 """
 
 UNIT_KINDS = ("frame", "fixed:MS", "onset", "beat", "beat/N")
+BANDS = "bands"  # among descriptors: the spectra of `db.bands`, kept beside them
 WINDOW_CENTRES = ("span", "start")
 EXECUTORS = ("serial", "threads", "processes", "ray")
 EXPORT_FORMATS = ("demiurge-json", "csv", "npz", "parquet", "flucoma")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from db.band_upkeep import verify_bands
 from db.manifest import find_root, open_manifest
 from db.manifest_reading import read_config, read_normaliser, read_settings
 from db.manifest_rules import Damage
@@ -35,12 +36,13 @@ class Verification:
     rows: int = 0
     dead_rows: int = 0  # of sources that changed or were removed; `compact` frees them
     damaged: list[tuple[str, str]] = field(default_factory=list)  # in the database
+    bands: list[tuple[str, str]] = field(default_factory=list)  # kept spectra
     files: list[tuple[str, str]] = field(default_factory=list)  # in the corpus folder
     repaired: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        return not (self.damaged or self.files)
+        return not (self.damaged or self.bands or self.files)
 
 
 def verify(
@@ -52,6 +54,8 @@ def verify(
     progress: Progress = no_progress,
 ) -> Verification:
     """Check rows against checksums, units against their sources, audio files against their hashes.
+
+    Kept spectra are checked as well.
 
     Parameters
     ----------
@@ -74,7 +78,9 @@ def verify(
         if damage:  # what it says of rows and files cannot be trusted
             return Verification(damaged=damage)
         with closing(open_manifest(path, write=False)) as connection:
-            return _Verifier(connection, path, repair=False).run(root, check_files, progress)
+            result = _Verifier(connection, path, repair=False).run(root, check_files, progress)
+        result.bands = verify_bands(path, repair=False)
+        return result
     if damage:
         with writer_lock(path):
             removed = replace_manifest(path, Path(root) if root else None)
@@ -86,6 +92,7 @@ def verify(
             remove_impostors(path / "shards", kind)
         if result.damaged or result.files:
             _repair(connection, path, result)
+    result.bands = verify_bands(path, repair=True)
     return result
 
 

@@ -12,20 +12,24 @@ import numpy as np
 from db.database import Database
 from db.include import include_file
 from demiurge.continuation import Continuation, continue_seed
+from demiurge.domains import ALIKE, Domains, Settled, settle
+from demiurge.plans.follow import follow, target_levels
 from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
 from demiurge.sequences import DescriptorSequence, describe
+from demiurge.voices import describe_target, voice_mosaics
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
 from playback.plan import Plan
 from playback.render import RenderSummary, render
-from playback.runs import join_runs
+from playback.runs import joined_runs
 from query.explain import explain
+from query.index import UnitIndex
 from query.path import UnitPath, find_paths
-from query.rules import REST
 from query.settings import SearchSettings
+from query.voices.target import VoiceTarget
 from sequencer.sampling import AS_LEARNED, SamplingOptions
 
 OnResult = Callable[["RenderResult"], None]  # called with each variation when it is complete
@@ -36,7 +40,7 @@ class RenderResult:
     """An audio file that was rendered, its plan, and its path.
 
     `target` is the sequence that was searched for, raw descriptors, (steps, n_descriptors): of a
-    continuation, the units that were chosen. A mosaic has no `continuation`.
+    continuation, the units that were chosen. A mosaic has no `continuation`, but what was `settled`.
     """
 
     wav: Path
@@ -46,6 +50,7 @@ class RenderResult:
     path: UnitPath
     summary: RenderSummary
     continuation: Continuation | None = None
+    settled: Settled | None = None
 
     @property
     def n_sources(self) -> int:
@@ -58,17 +63,16 @@ class RenderResult:
     @property
     def n_joins(self) -> int:
         """Number of moments where the audio does not simply continue in its source."""
-        return len(join_runs(self.plan.steps)) - 1
+        return len(joined_runs(self.plan.steps))
 
     @property
     def rest_seconds(self) -> float:
         """Seconds in which nothing is played."""
-        played = sum(step.n_samples for step in self.plan.steps)
-        return (self.plan.n_samples - played) / self.plan.sample_rate
+        return self.plan.rest_samples / self.plan.sample_rate
 
     @property
     def mean_distance(self) -> float:
-        return float(self.path.distances[self.path.positions != REST].mean())
+        return float(np.mean([step.distance for step in self.plan.steps]))
 
 
 def plan_path(wav: Path) -> Path:
@@ -164,6 +168,7 @@ def render_mosaic(
     out: Path,
     *,
     search: SearchSettings,
+    domains: Domains = ALIKE,
     render_options: RenderOptions = DEFAULT_RENDER,
     root: Path | None = None,
     target_name: str | None = None,
@@ -172,15 +177,30 @@ def render_mosaic(
 ) -> list[RenderResult]:
     """Rebuild the target from units of the database, and write it to `out`, equally long.
 
-    Several variations are named by `variation_paths`. Plans name the target by `target_name`, by
-    default its path. Raises as `describe`, `query.path.find_paths` and `playback.render.render`.
+    By `domains`, a target unlike the corpus is brought to its range. Several variations are named
+    by `variation_paths`. Plans name the target by `target_name`, by default its path. Raises as `describe`, `query.path.find_paths` and `playback.render.render`.
     """
     opened = Database(database, root=root)
     settings = PlanSettings(
         search=search, crossfade=render_options.crossfade, target=target_name or str(target)
     )
+    sequence = describe(target, opened.settings)
+    if search.voices.fit_spectra:
+        renderer = _Renderer(opened, settings, render_options, progress, on_result)
+        return renderer.render_voices(describe_target(target, sequence, opened), sequence, out)
+    index = search.index(opened, sequence.step_samples, progress)
+    settled = settle(domains, index, sequence, search.path)
+    levels = None
+    if settled.level == "follow":
+        levels = target_levels(target, sequence, opened.settings)
+    settings = replace(
+        settings,
+        search=replace(search, path=settled.path),
+        range=settled.range if settled.range == "own" else None,
+        level=settled.level if levels is not None else None,
+    )
     renderer = _Renderer(opened, settings, render_options, progress, on_result)
-    return renderer.render(describe(target, opened.settings), out)
+    return renderer.render(index, settled, levels, out)
 
 
 @dataclass(frozen=True)
@@ -193,10 +213,12 @@ class _Renderer:
     progress: Progress = no_progress
     on_result: OnResult | None = None
 
-    def render(self, target: DescriptorSequence, out: Path) -> list[RenderResult]:
-        """Render every variation of a target."""
+    def render(
+        self, index: UnitIndex, settled: Settled, levels: np.ndarray | None, out: Path
+    ) -> list[RenderResult]:
+        """Render every variation of a target, with the level of its steps if `levels` are given."""
         search = self.settings.search
-        index = search.index(self.database, target.step_samples, self.progress)
+        target = settled.sequence
         paths = find_paths(
             index,
             target.descriptors,
@@ -215,9 +237,25 @@ class _Renderer:
             )
             cost = total_cost(plan.steps, search.path.continuity)
             of_variation = replace(settings, search=replace(search, variations=number), cost=cost)
+            if levels is not None:
+                plan, wanted = follow(plan, levels, self.database.root)
+                of_variation = replace(of_variation, levels=wanted.tolist())
             plan = replace(plan, settings=of_variation.to_dict())
-            results.append(self._write(plan, wav, target, path))
+            results.append(self._write(plan, wav, target, path, settled=settled))
         return results
+
+    def render_voices(
+        self, target: VoiceTarget, sequence: DescriptorSequence, out: Path
+    ) -> list[RenderResult]:
+        """Render every variation of a mosaic of voices."""
+        mosaics = voice_mosaics(
+            self.database, target, sequence, self.settings, progress=self.progress
+        )
+        wavs = variation_paths(out, self.settings.search.variations)
+        return [
+            self._write(mosaic.plan, wav, sequence, mosaic.voices[0].path)
+            for wav, mosaic in zip(wavs, mosaics, strict=True)
+        ]
 
     def render_continuations(
         self, continuations: list[Continuation], seed: DescriptorSequence, out: Path
@@ -259,6 +297,8 @@ class _Renderer:
         target: DescriptorSequence,
         path: UnitPath,
         continuation: Continuation | None = None,
+        *,
+        settled: Settled | None = None,
     ) -> RenderResult:
         """Write a plan and its audio."""
         summary = render(
@@ -270,7 +310,7 @@ class _Renderer:
         )
         plan.save(plan_path(wav))
         result = RenderResult(
-            wav, plan_path(wav), plan, target.descriptors, path, summary, continuation
+            wav, plan_path(wav), plan, target.descriptors, path, summary, continuation, settled
         )
         if self.on_result:
             self.on_result(result)

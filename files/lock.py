@@ -12,7 +12,9 @@ from files.regular import check_lock
 
 
 @contextmanager
-def locked(path: Path, busy: DemiurgeError, remedy: str | None = None) -> Iterator[None]:
+def locked(
+    path: Path, busy: DemiurgeError, remedy: str | None = None, *, wait: bool = False
+) -> Iterator[None]:
     """Hold the lock of a file; the operating system frees it if the process dies.
 
     Parameters
@@ -21,6 +23,8 @@ def locked(path: Path, busy: DemiurgeError, remedy: str | None = None) -> Iterat
         Raised if another process holds it.
     remedy : str, optional
         What helps if the folder cannot be written, by default against the system's reason.
+    wait : bool
+        Wait until no other process holds it.
 
     Raises
     ------
@@ -30,7 +34,7 @@ def locked(path: Path, busy: DemiurgeError, remedy: str | None = None) -> Iterat
         If it cannot be written.
     """
     check_lock(path, type(busy))
-    lock = filelock.FileLock(path, timeout=0)
+    lock = filelock.FileLock(path, timeout=-1 if wait else 0)
     try:
         lock.acquire()
     except filelock.Timeout:

@@ -81,10 +81,13 @@ def mix(outgoing: np.ndarray, incoming: np.ndarray, overlaps: Overlaps, fade: st
     """Apply the gains of both sides and add them; returns `mixed` of `cross`."""
     extent = overlaps.extent
     falling, rising = gains(overlaps, extent, fade)
-    return (
-        middle_of(outgoing, extent) * falling[:, :, None]
-        + middle_of(incoming, extent) * rising[:, :, None]
-    )
+    outgoing = middle_of(outgoing, extent)
+    incoming = middle_of(incoming, extent)
+    mixed = np.empty_like(outgoing)
+    for channel in range(mixed.shape[2]):  # faster than to broadcast the gains over channels
+        falls = outgoing[:, :, channel] * falling
+        mixed[:, :, channel] = falls + incoming[:, :, channel] * rising
+    return mixed
 
 
 def _peaks(sides: np.ndarray) -> np.ndarray:

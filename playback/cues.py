@@ -1,13 +1,16 @@
 """Steps with their fades and gains, so that other tools can play a plan as we do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from audio.decibels import to_amplitude
 from playback.gains import gains
 from playback.joins import MadeJoin, make_joins
 from playback.options import CrossfadeOptions
 from playback.plan import Plan
+from playback.run_audio import gain_course
 from playback.runs import Run, is_contiguous, join_runs
 from playback.sources import SampleReader
 from playback.steps import Step
@@ -15,7 +18,8 @@ from playback.steps import Step
 # number of straight lines that approximate a fade, and a change of level beside it
 FADE_POINTS = 32
 LEVEL_POINTS = 32
-UNCHANGED = ((0, 1.0),)  # the envelope of a step whose gain does not change
+Envelope = tuple[tuple[int, float], ...]  # (offset, gain)
+UNCHANGED: Envelope = ((0, 1.0),)  # of a step whose gain does not change
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Cue:
     n_samples: int
     fade_in: int = 0
     fade_out: int = 0
-    envelope: tuple[tuple[int, float], ...] = UNCHANGED
+    envelope: Envelope = UNCHANGED
 
     @property
     def lead(self) -> int:
@@ -70,7 +74,19 @@ def make_cues(plan: Plan, reader: SampleReader, *, crossfade: CrossfadeOptions) 
 
     There are no fades between adjacent units of one source.
     """
-    runs = join_runs(plan.steps)
+    cues = []
+    for voice in plan.voices:
+        if voice:
+            cues += _cues_of_voice(plan, voice, reader, crossfade)
+    return cues
+
+
+def _cues_of_voice(
+    plan: Plan, voice: range, reader: SampleReader, crossfade: CrossfadeOptions
+) -> list[Cue]:
+    """Return the cues of one voice, given as the numbers of its steps."""
+    steps = plan.steps[voice.start : voice.stop]
+    runs = join_runs(steps)
     ends = [_Ends() for _ in runs]
     for made, _ in make_joins(plan, reader, runs, crossfade=crossfade):
         falling, rising = gains(made.overlaps.row(made.row), made.reach, crossfade.fade)
@@ -81,8 +97,8 @@ def make_cues(plan: Plan, reader: SampleReader, *, crossfade: CrossfadeOptions) 
             _add_start(ends[made.join.incoming], made, rising[0])
     cues = []
     for run, run_ends in zip(runs, ends, strict=True):
-        cues += _cues_of_run(plan, run, run_ends)
-    return cues
+        cues += _cues_of_run(steps, run, run_ends, plan.sample_rate)
+    return [replace(cue, number=voice.start + cue.number) for cue in cues]
 
 
 def join_cues(cues: list[Cue]) -> list[Cue]:
@@ -104,8 +120,9 @@ def join_cues(cues: list[Cue]) -> list[Cue]:
 
 def _append(run: Cue, cue: Cue) -> Cue:
     offset = cue.at_sample - run.at_sample
-    moved = tuple((at + offset, gain) for at, gain in cue.envelope)
-    unchanged = run.envelope == cue.envelope == UNCHANGED
+    louder = to_amplitude(cue.step.gain_db - run.step.gain_db)
+    moved = tuple((at + offset, gain * louder) for at, gain in cue.envelope)
+    unchanged = run.envelope == cue.envelope == UNCHANGED and louder == 1
     return replace(
         run,
         step=replace(run.step, n_samples=run.step.n_samples + cue.step.n_samples),
@@ -147,12 +164,13 @@ def _grid(start: int, stop: int, until: int) -> list[int]:
     return list(dict.fromkeys(at for at in (*sorted(fade), *level) if at < until))
 
 
-def _cues_of_run(plan: Plan, run: Run, ends: _Ends) -> list[Cue]:
+def _cues_of_run(steps: Sequence[Step], run: Run, ends: _Ends, sample_rate: int) -> list[Cue]:
     """Cut a run into the cues of its steps: the first fades in, the last fades out."""
     cues = []
     begin = run.step.at_sample
+    course = gain_course(run.ramps, sample_rate)
     for number in range(run.first, run.last + 1):
-        step = plan.steps[number]
+        step = steps[number]
         is_first = number == run.first
         is_last = number == run.last
         start = step.at_sample - begin - (ends.lead if is_first else 0)
@@ -164,13 +182,38 @@ def _cues_of_run(plan: Plan, run: Run, ends: _Ends) -> list[Cue]:
             stop - start,
             fade_in=ends.fade_in if is_first else 0,
             fade_out=ends.fade_out if is_last else 0,
-            envelope=_envelope(ends.points, start, stop),
+            envelope=_with_ramps(
+                _envelope(ends.points, start, stop), course, start, stop, step.gain_db
+            ),
         )
         cues.append(cue)
     return cues
 
 
-def _envelope(points: list[tuple[int, float]], start: int, stop: int) -> tuple:
+def _envelope(points: list[tuple[int, float]], start: int, stop: int) -> Envelope:
     """Return the points within [start, stop), counted from `start`."""
     part = tuple((at - start, gain) for at, gain in points if start <= at < stop)
     return part if any(abs(gain - 1) > 1e-4 for _, gain in part) else UNCHANGED
+
+
+def _with_ramps(
+    envelope: Envelope,
+    course: tuple[np.ndarray, np.ndarray],
+    start: int,
+    stop: int,
+    gain_db: float,
+) -> Envelope:
+    """Return an envelope times the gains of [start, stop) of a run, relative to `gain_db`.
+
+    A ramp bends between two samples; with points at both, lines meet every sample's gain.
+    """
+    first, last = np.searchsorted(course[0], [start, stop])
+    bends = course[0][first:last] - start
+    if not len(bends):
+        return envelope
+    fades, gains = np.array(envelope).T
+    offsets = np.unique([0, *(bends - 1), *bends, *fades, stop - start - 1])
+    offsets = offsets[(offsets >= 0) & (offsets < stop - start)]
+    glide = np.interp(offsets + start + 0.5, *course) / to_amplitude(gain_db)
+    product = np.interp(offsets, fades, gains) * glide
+    return tuple(zip(offsets.astype(int).tolist(), product.tolist(), strict=True))

@@ -7,17 +7,20 @@ new   ── A ──┬── B ──┬── X ──┬── D ──     
 old   ── A ──┬────────── B ───────────┬── D ──  Runs that begin, or end, in the same way are the
 new   ── A ──┬─── B ──┬─ X ─┬─── B ───┬── D ──  same up to where their crossfades may begin.
                   └made anew─┘
+
+Each voice is compared by itself; what any of them makes anew, all do.
 """
 
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from playback.options import CrossfadeOptions
+from playback.overlaps import context_samples
 from playback.plan import Plan
-from playback.runs import Run, join_runs, run_end, run_start
+from playback.runs import ZONE_GRID, Run, join_runs, run_end, run_start
 from playback.steps import Step
 
 
@@ -42,16 +45,14 @@ def find_change(old: Plan, new: Plan, crossfade: CrossfadeOptions) -> Change | N
     if (old.sample_rate, old.channels) != (new.sample_rate, new.channels):
         return Change(0, old.n_samples, new.n_samples)
     replaced = _replaced_sources(old, new)
-    old_part = _Part(old)
-    new_part = _Part(new)
-    if not replaced:
-        old_part, new_part = _without_same_ends(old, new)
-    before = _pieces(old_part, crossfade, replaced)
-    after = _pieces(new_part, crossfade, replaced)
-    if before == after:
+    start = behind = None
+    for voice in range(max(old.n_voices, new.n_voices)):
+        same = _find_same(_Part.of(old, voice), _Part.of(new, voice), crossfade, replaced)
+        if same:
+            start = same[0] if start is None else min(start, same[0])
+            behind = same[1] if behind is None else min(behind, same[1])
+    if start is None or behind is None:
         return None
-    start = old_part.start + _n_shared(before, after)
-    behind = old_part.behind + _n_shared(_mirrored(before), _mirrored(after))
     behind = min(behind, old.n_samples - start, new.n_samples - start)
     return Change(start, old.n_samples - behind, new.n_samples - behind)
 
@@ -68,38 +69,54 @@ def _hash(plan: Plan, source: str) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """Steps `first` to `last` of a plan, by default all."""
+    """Steps of one voice of a plan that follow each other.
+
+    `start` and `stop` are its bounds in the output. They include a rest at the very beginning or
+    end, if it begins or ends the plan.
+    """
 
     plan: Plan
-    first: int = 0
-    last: int = -1
+    steps: tuple[Step, ...]
+    start: int
+    stop: int
 
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        return self.plan.steps[self.first : self.stop]
+    @classmethod
+    def of(cls, plan: Plan, voice: int) -> Self:
+        """Return all of a voice, which may be empty."""
+        numbers = plan.voices[voice] if voice < plan.n_voices else range(0)
+        return cls(plan, plan.steps[numbers.start : numbers.stop], 0, plan.n_samples)
 
-    @property
-    def stop(self) -> int:
-        return self.last % len(self.plan.steps) + 1
-
-    @property
-    def start(self) -> int:
-        """Start in the output, including a rest at the very beginning."""
-        return self.plan.steps[self.first].at_sample if self.first else 0
+    def cut(self, first: int, last: int) -> Self:
+        """Return the part of its steps `first` to `last`."""
+        steps = self.steps[first : last + 1]
+        start = steps[0].at_sample if first else self.start
+        stop = steps[-1].until_sample if last + 1 < len(self.steps) else self.stop
+        return replace(self, steps=steps, start=start, stop=stop)
 
     @property
     def behind(self) -> int:
-        """Number of samples after it, not counting a rest at the very end, which is part of it."""
-        if self.stop == len(self.plan.steps):
-            return 0
-        return self.plan.n_samples - self.plan.steps[self.stop - 1].until_sample
-
-    @property
-    def tail_samples(self) -> int:
-        return self.plan.tail_samples if self.stop == len(self.plan.steps) else 0
+        """Number of samples after it."""
+        return self.plan.n_samples - self.stop
 
 
-def _without_same_ends(old: Plan, new: Plan) -> tuple[_Part, _Part]:
+def _find_same(
+    old: _Part, new: _Part, crossfade: CrossfadeOptions, replaced: Set[str]
+) -> tuple[int, int] | None:
+    """Return how many samples of a voice are the same at its beginning and end; None for all.
+
+    `replaced` are the sources whose files differ between the plans.
+    """
+    if not replaced and old.steps and new.steps:
+        old, new = _without_same_ends(old, new)
+    before = _pieces(old, crossfade, replaced)
+    after = _pieces(new, crossfade, replaced)
+    if before == after:
+        return None
+    start = old.start + _n_shared(before, after)
+    return start, old.behind + _n_shared(_mirrored(before), _mirrored(after))
+
+
+def _without_same_ends(old: _Part, new: _Part) -> tuple[_Part, _Part]:
     """Leave out all but the innermost of the runs at both ends that consist of the same objects.
 
     An edit keeps most steps of a long plan as they are. Comparing each of them by value would take
@@ -108,12 +125,12 @@ def _without_same_ends(old: Plan, new: Plan) -> tuple[_Part, _Part]:
     fewest = min(len(old.steps), len(new.steps))
     front = _n_same(old.steps, new.steps)
     back = 0
-    if old.n_samples == new.n_samples and old.tail_samples == new.tail_samples:
+    if old.stop == new.stop:
         back = min(_n_same(reversed(old.steps), reversed(new.steps)), fewest - front)
     first = run_start(old.steps, run_start(old.steps, front - 1) - 1)
     last = run_end(old.steps, run_end(old.steps, len(old.steps) - back) + 1)
     new_last = last + len(new.steps) - len(old.steps)
-    return _Part(old, first, last), _Part(new, first, new_last)
+    return old.cut(first, last), new.cut(first, new_last)
 
 
 def _n_same(old: Iterable[Step], new: Iterable[Step]) -> int:
@@ -145,10 +162,7 @@ def _mirrored(pieces: list[_Piece]) -> list[_Piece]:
 
 
 def _pieces(part: _Part, crossfade: CrossfadeOptions, replaced: Set[str]) -> list[_Piece]:
-    """Return all runs and rests in order.
-
-    `replaced` are the sources whose files differ between the plans.
-    """
+    """Return all runs and rests in order; a run whose gain glides is a piece for each step."""
     reach = crossfade.reach_samples(part.plan.sample_rate)
     pieces: list[_Piece] = []
     at = part.start
@@ -156,9 +170,12 @@ def _pieces(part: _Part, crossfade: CrossfadeOptions, replaced: Set[str]) -> lis
         if run.step.at_sample > at:
             pieces.append(_Piece(run.step.at_sample - at))
         file = _hash(part.plan, run.step.source) if run.step.source in replaced else ""
-        pieces.append(_piece(run, file, reach))
+        if run.ramps and not run.step.is_transformed:
+            pieces += _pieces_of_ramps(part, run, file, crossfade)
+        else:
+            pieces.append(_piece(run, file, reach))
         at = run.step.until_sample
-    return [*pieces, _Piece(part.tail_samples)]
+    return [*pieces, _Piece(part.stop - at)]
 
 
 def _piece(run: Run, file: str, reach: int) -> _Piece:
@@ -167,9 +184,40 @@ def _piece(run: Run, file: str, reach: int) -> _Piece:
     sound: tuple[Any, ...] = step.source, file, step.gain_db
     if step.is_transformed:  # transformed as a whole: no part of it equals that of another run
         sound += step.start_sample, step.n_samples, step.reverse, step.transpose, step.stretch
+        sound += run.ramps
     begins = (*sound, step.start_sample)
     ends = (*sound, step.end_sample)
     return _Piece(step.n_samples, run.head_limit(reach), run.tail_limit(reach), begins, ends)
+
+
+def _pieces_of_ramps(part: _Part, run: Run, file: str, crossfade: CrossfadeOptions) -> list[_Piece]:
+    """Return a piece for each step of a run whose gain glides.
+
+    How it glides is a part of a step's sound; at the two ends of the run, also how it glides as far
+    away as a crossfade looks.
+    """
+    rate = part.plan.sample_rate
+    reach = crossfade.reach_samples(rate)
+    seen = reach + context_samples(crossfade, rate) + 2 * ZONE_GRID
+    ramps = {ramp.offset: ramp[1:] for ramp in run.ramps}
+    n_samples = run.step.n_samples
+    pieces = []
+    for step in part.steps[run.first : run.last + 1]:
+        offset = step.at_sample - run.step.at_sample
+        glides = ramps.get(offset), ramps.get(offset + step.n_samples)
+        sound = step.source, file, step.gain_db, step.start_sample, step.n_samples, glides
+        pieces.append(_Piece(step.n_samples, begins=sound, ends=sound))
+    head = [ramp for ramp in run.ramps if ramp.offset - ramp.half(rate) < seen]
+    tail = [
+        (n_samples - ramp.offset, *ramp[1:])
+        for ramp in run.ramps
+        if n_samples - ramp.offset - ramp.half(rate) < seen
+    ]
+    begins = pieces[0].begins, tuple(head)
+    ends = pieces[-1].ends, tuple(tail)
+    pieces[0] = pieces[0]._replace(head_limit=run.head_limit(reach), begins=begins)
+    pieces[-1] = pieces[-1]._replace(tail_limit=run.tail_limit(reach), ends=ends)
+    return pieces
 
 
 def _n_shared(before: list[_Piece], after: list[_Piece]) -> int:

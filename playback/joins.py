@@ -159,7 +159,7 @@ def _open_runs(
     """Return the audio of each run of a batch, in order; runs in `known` are reused."""
     numbers = {n for join in batch for n in (join.outgoing, join.incoming) if n is not None}
     return {
-        number: known.get(number) or RunAudio(runs[number].step, reader, plan)
+        number: known.get(number) or RunAudio(runs[number].step, reader, plan, runs[number].ramps)
         for number in sorted(numbers)
     }
 

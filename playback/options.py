@@ -10,6 +10,7 @@ from files.errors import ParameterError, PlanError
 from files.ranges import shown
 
 FADES = ("matched", "equal-power", "linear")
+STEMS_BY = ("source", "voice")
 MAX_VALUES = {"crossfade_ms": 10_000, "align_ms": 1_000, "level_db": 60}
 
 

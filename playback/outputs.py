@@ -1,7 +1,7 @@
 """Make all outputs of a plan: audio, stems, exports, a picture; or play it at once."""
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from playback.open_plan import OpenPlan
 from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan
 from playback.render import RenderSummary, write_whole
-from playback.runs import join_runs
+from playback.runs import joined_runs
 from playback.stems import stem_paths, write_stems
 from playback.stitch import stitch
 
@@ -34,7 +34,7 @@ class Outputs:
     picture : Path, optional
         A picture of `out`.
     stems : Path, optional
-        A folder for one audio file per source.
+        A folder for one audio file per source, or per voice with `stems_by` "voice".
     exports : dict
         Files for other tools, by format (a key of `EXPORTS`).
     """
@@ -43,6 +43,7 @@ class Outputs:
     picture: Path | None = None
     stems: Path | None = None
     exports: dict[str, Path] = field(default_factory=dict)
+    stems_by: str = "source"
 
     def files(self, plan: Plan) -> list[Path]:
         """Return all files that will be written.
@@ -66,9 +67,9 @@ class Outputs:
             )
         return files
 
-    def stem_paths(self, plan: Plan) -> dict[Path, str]:
-        """Map the file of each stem to its source; stems have the format of the whole."""
-        return stem_paths(plan, self.stems, self.suffix) if self.stems else {}
+    def stem_paths(self, plan: Plan) -> Mapping[Path, str | int]:
+        """Map the file of each stem to its source or voice; it has the format of the whole."""
+        return stem_paths(plan, self.stems, self.suffix, self.stems_by) if self.stems else {}
 
     @property
     def suffix(self) -> str:
@@ -134,6 +135,7 @@ def write_outputs(
             opened,
             outputs.stems,
             render_options,
+            by=outputs.stems_by,
             suffix=outputs.suffix,
             gain_db=gain_db,
             progress=progress,
@@ -175,14 +177,14 @@ def _changed_by(cue: Cue, gain_db: float) -> Cue:
 def _save_picture(plan: Plan, audio: Path, picture: Path, title: str) -> None:
     from playback.picture import save_picture
 
-    joins = [run.step.at_sample for run in join_runs(plan.steps)[1:]]
+    joins = [run.step.at_sample for run in joined_runs(plan.steps)]
     save_picture(audio, plan, picture, joins=joins, title=title)
 
 
 def _without_skipped(files: list[Path], opened: OpenPlan, outputs: Outputs) -> list[Path]:
     """Leave out the stems of sources that were skipped."""
     stems = outputs.stem_paths(opened.whole)
-    skipped = {path for path, source in stems.items() if source in opened.skipped}
+    skipped = {path for path, only in stems.items() if only in opened.skipped}
     return [path for path in files if path not in skipped]
 
 

@@ -1,4 +1,4 @@
-"""Draw a picture of a render: its waveform coloured by source, its joins, and its spectrogram."""
+"""Draw a picture of a render: its waveform coloured by source, joins, voices and spectrogram."""
 
 import math
 from collections.abc import Sequence
@@ -10,18 +10,20 @@ import soundfile as sf
 from files.atomic import replacing
 from files.errors import AudioError, ParameterError
 from files.names import printable
-from playback.pixel_sources import find_owners
+from playback.pixel_sources import find_owners, find_owners_of_voices
 from playback.plan import Plan
 from playback.spectrogram import measure_spectrogram
 
 LABEL_LETTERS = 24  # of a source's name
 OTHERS = (0.6, 0.6, 0.6)
+NOTHING = (1.0, 1.0, 1.0)
 RANGE_DB = 70  # dB shown below the loudest; about the useful range of 16 bits
 LOWEST_HZ = 40.0
 BLOCK_SAMPLES = 1 << 18  # read at a time
 # share of the figure; the legend and the scale take the rest
 LEFT = 0.075
 WIDTH = 0.725
+LANES_HEIGHT = 0.14
 TICKS_S = (15, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # between the labels of a long time axis
 TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
@@ -54,9 +56,15 @@ def save_picture(audio: Path, plan: Plan, path: Path, *, joins: Sequence[int], t
     FigureCanvasAgg(figure)
     figure.text(LEFT, 0.955, title, fontsize=11, parse_math=False)
     spectrum = figure.add_axes((LEFT, 0.095, WIDTH, 0.435))
-    wave = figure.add_axes((LEFT, 0.555, WIDTH, 0.34), sharex=spectrum)
+    lanes_height = LANES_HEIGHT if plan.n_voices > 1 else 0
+    place = LEFT, 0.555 + lanes_height, WIDTH, 0.34 - lanes_height
+    wave = figure.add_axes(place, sharex=spectrum)
     strip = figure.add_axes((LEFT, 0.9, WIDTH, 0.03), sharex=spectrum)
     draw_waveform(wave, audio, plan)
+    if lanes_height:
+        lanes = figure.add_axes((LEFT, 0.555, WIDTH, lanes_height - 0.01), sharex=spectrum)
+        _draw_voices(lanes, plan)
+        lanes.tick_params(bottom=False, labelbottom=False)
     _draw_spectrogram(spectrum, audio, plan)
     _draw_joins(strip, joins, spectrum.get_xlim()[1], plan.sample_rate)
     _label_time(spectrum)
@@ -93,6 +101,18 @@ def draw_waveform(axes, audio: Path, plan: Plan) -> None:
     axes.set(xlim=(0, seconds), ylim=(-limit, limit), ylabel="amplitude")
     n_sources = len({step.source for step in plan.steps})
     _draw_legend(axes, names, colours, n_others=n_sources - len(names))
+
+
+def _draw_voices(axes, plan: Plan) -> None:
+    """Draw a lane for each voice, the first at the top, in the colours of its sources."""
+    edges = _column_edges(plan.n_samples, axes)
+    names, _ = find_owners(plan, edges)
+    colours = np.array([*_palette()[: len(names)], OTHERS, NOTHING])  # -1 is the last
+    owners = find_owners_of_voices(plan, names, edges)
+    place = {"extent": (0, plan.n_samples / plan.sample_rate, plan.n_voices, 0), "aspect": "auto"}
+    axes.imshow(colours[owners], **place, interpolation="nearest")
+    axes.set_yticks(np.arange(plan.n_voices) + 0.5, range(plan.n_voices), fontsize=7)
+    axes.set_ylabel("voice")
 
 
 def _bar_corners(edges: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:

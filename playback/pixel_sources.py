@@ -1,10 +1,12 @@
 """Find the source to which each pixel column of a picture belongs."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from playback.plan import Plan
+from playback.steps import Step
 
 NAMED_SOURCES = 12  # as many colours as one can tell apart; other sources are grey
 
@@ -24,14 +26,36 @@ def find_owners(plan: Plan, edges: np.ndarray) -> tuple[list[str], np.ndarray]:
     for step in plan.steps:
         lengths[step.source] += step.n_samples
     names = [source for source, _ in lengths.most_common(NAMED_SOURCES)]
+    voices = [_shares(plan.steps[voice.start : voice.stop], names, edges) for voice in plan.voices]
+    return names, _largest(np.sum(voices, axis=0))
+
+
+def find_owners_of_voices(plan: Plan, names: list[str], edges: np.ndarray) -> np.ndarray:
+    """Return the owners of each voice's columns as `find_owners`, (n_voices, len(edges) - 1)."""
+    return np.array(
+        [
+            _largest(_shares(plan.steps[voice.start : voice.stop], names, edges))
+            for voice in plan.voices
+        ]
+    )
+
+
+def _largest(shares: np.ndarray) -> np.ndarray:
+    """Return the row with the largest share of each column, -1 where all are 0."""
+    return np.where(shares.max(axis=0) > 0, shares.argmax(axis=0), -1)
+
+
+def _shares(steps: Sequence[Step], names: list[str], edges: np.ndarray) -> np.ndarray:
+    """Return how many samples of each column are of each named source, and of all others.
+
+    `steps` are of one voice; the result has shape (len(names) + 1, len(edges) - 1).
+    """
     numbers = {name: number for number, name in enumerate(names)}
     played: list[list[tuple[int, int]]] = [[] for _ in range(len(names) + 1)]
-    for step in plan.steps:
+    for step in steps:
         number = numbers.get(step.source, len(names))
         played[number].append((step.at_sample, step.until_sample))
-    shares = np.array([_covered(parts, edges) for parts in played])
-    is_played = shares.max(axis=0) > 0
-    return names, np.where(is_played, shares.argmax(axis=0), -1)
+    return np.array([_covered(parts, edges) for parts in played])
 
 
 def _covered(parts: list[tuple[int, int]], edges: np.ndarray) -> np.ndarray:

@@ -4,7 +4,10 @@ It is all that playback needs, and is meant to be edited by hand.
 """
 
 import json
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,21 +22,24 @@ from playback.plan_document import (
     MAX_BYTES,
     REMEDY,
     VERSION,
+    VERSION_OF_VOICES,
     PlanDocument,
-    make_steps,
     parse_plan,
 )
+from playback.plan_steps import make_steps
 from playback.steps import Step
 from playback.targets import Targets
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in time order, without overlap; what lies between them is silence.
+    """Steps in the order of their voices, and within a voice in time order, without overlap.
+
+    Voices sound at once; what lies between the steps of a voice is silence.
 
     `database` holds the "id" of the database and the "root" of its corpus; `settings` holds
     "crossfade" (see `options.CrossfadeOptions`) and the other settings that the plan was made with.
-    `tail_samples` of silence come after the last step. `sources` identifies the file of each
+    `tail_samples` of silence come after the last sound. `sources` identifies the file of each
     source by "hash" (XXH3-128), "bytes" and "modified_ns"; sources that are not listed are not
     checked, and must lie in the corpus folder. `targets` are the descriptors that were searched
     for, if known.
@@ -51,7 +57,38 @@ class Plan:
     @property
     def n_samples(self) -> int:
         """Length of the output."""
-        return self.steps[-1].until_sample + self.tail_samples
+        last = (self.steps[voice.stop - 1] for voice in self.voices if voice)
+        return max(step.until_sample for step in last) + self.tail_samples
+
+    @property
+    def rest_samples(self) -> int:
+        """Number of samples in which no voice plays."""
+        free = 0
+        played = 0
+        for step in sorted(self.steps, key=attrgetter("at_sample")):
+            played += max(step.until_sample - max(step.at_sample, free), 0)
+            free = max(step.until_sample, free)
+        return self.n_samples - played
+
+    @property
+    def n_voices(self) -> int:
+        """The highest voice plus one; lower ones may be empty."""
+        return self.steps[-1].voice + 1
+
+    @property
+    def voices(self) -> tuple[range, ...]:
+        """The numbers of each voice's steps."""
+        bounds = [
+            bisect_left(self.steps, voice, key=attrgetter("voice"))
+            for voice in range(self.n_voices + 1)
+        ]
+        return tuple(range(first, stop) for first, stop in pairwise(bounds))
+
+    @property
+    def version(self) -> int:
+        """The oldest version of the format that can hold it."""
+        is_of_voices = any(step.is_of_voices for step in self.steps)
+        return VERSION_OF_VOICES if is_of_voices else VERSION
 
     @property
     def identity(self) -> str:
@@ -65,6 +102,8 @@ class Plan:
             where = step.start_sample, step.n_samples, step.at_sample, step.reverse
             how = float(step.gain_db), float(step.transpose), float(step.stretch)
             line = f"\n{where} {how} {step.source}"
+            if step.is_of_voices:
+                line += f"\0{step.voice} {step.ramp}"
             digest.update(line.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
@@ -78,9 +117,11 @@ class Plan:
         ParameterError
             If the file cannot be written.
         """
+        version = self.version
+        voices = version == VERSION_OF_VOICES
         head = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": version,
             "sample_rate": self.sample_rate,
             "channels": self.channels,
             "database": self.database,
@@ -94,7 +135,7 @@ class Plan:
         lines += [' "sources": {', ",\n".join(sources), " },"] if sources else [' "sources": {},']
         lines += [
             ' "steps": [',
-            ",\n".join("  " + json.dumps(step.to_dict()) for step in self.steps),
+            ",\n".join("  " + json.dumps(step.to_dict(voices=voices)) for step in self.steps),
         ]
         if self.targets:
             lines += [" ],", f' "targets": {json.dumps(self.targets.to_dict())}']

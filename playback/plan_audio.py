@@ -29,7 +29,7 @@ class PlanAudio:
     def plan(self) -> Plan:
         return self.opened.plan
 
-    def blocks(self, label: str, only: str | None = None) -> Iterator[np.ndarray]:
+    def blocks(self, label: str, only: str | int | None = None) -> Iterator[np.ndarray]:
         """Yield the audio in blocks and report progress; `only` as for `stitch`."""
         n_samples = self.plan.n_samples
         pieces: list[np.ndarray] = []
@@ -49,7 +49,7 @@ class PlanAudio:
     def writer(
         self, temporary: Path, path: Path, *, bits: str | None, title: str = ""
     ) -> AudioWriter:
-        """Return a writer for the audio, or one source's part of it, as long as the plan.
+        """Return a writer for the audio, or a stem of it, as long as the plan.
 
         The file's comment names the plan and its crossfade.
         """

@@ -1,7 +1,5 @@
-"""Plan files: the JSON document, the range of each value in it, and its steps."""
+"""Plan files: the JSON document, and the range of each value in it."""
 
-from collections.abc import Container
-from pathlib import PurePosixPath
 from sys import intern
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -11,21 +9,23 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from audio.read import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from files.documents import check_depth, parse_document, shown_text
 from files.errors import PlanError
-from playback.steps import NO_TARGET, NO_UNIT, Step, lies_outside
+from playback.steps import MOST_VOICES, NO_TARGET, NO_UNIT
 from playback.transform import MAX_STRETCH, MAX_TRANSPOSE
 
 FORMAT = "demiurge-plan"
 VERSION = 1
+VERSION_OF_VOICES = 2  # adds `voice` and `ramp` of steps
 REMEDY = "give a plan file that demiurge render or mosaic wrote"
 CORRECT_IT = "correct it, or make the plan again with demiurge render or mosaic"
 MAX_BYTES = 1 << 28
 MAX_CHANNELS = 8
-FOLLOWS = -1  # at_sample of a step that begins where the one before it ends
+FOLLOWS = -1  # at_sample of a step that begins where the one before it in its voice ends
 
 Position = Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
 Length = Annotated[int, Meta(ge=1, le=MAX_SAMPLES)]
 Unit = Annotated[int, Meta(ge=NO_UNIT, le=MAX_SAMPLES)]
 Cost = Annotated[float, Meta(ge=-1e300, le=1e300, extra={"rule": "be a finite number"})]
+Voice = Annotated[int, Meta(ge=0, le=MOST_VOICES - 1)]
 Integer = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Folder = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z", extra={"rule": "be the name of a folder"})]
 
@@ -71,6 +71,8 @@ class StepDocument(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
             le=MAX_STRETCH,
         ),
     ] = 1.0
+    voice: Voice | UnsetType = UNSET
+    ramp: bool | UnsetType = UNSET
     distance: Cost = 0.0
     join: Cost = 0.0
     target: Annotated[int, Meta(ge=NO_TARGET, le=MAX_SAMPLES)] = NO_TARGET
@@ -125,7 +127,7 @@ class PlanDocument(Struct, forbid_unknown_fields=True, kw_only=True):
     """A plan file."""
 
     format: Literal["demiurge-plan"]
-    version: Literal[1]
+    version: Literal[1, 2]
     sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)]
     channels: Annotated[int, Meta(ge=1, le=MAX_CHANNELS)]
     database: DatabaseDocument
@@ -171,91 +173,8 @@ def _check_head(data: bytes, where: str) -> None:
     if bytes(head.get("format", b"")) != f'"{FORMAT}"'.encode():
         raise PlanError(f'{where}: "format" must be "{FORMAT}"; {REMEDY}')
     version = bytes(head.get("version", b"null")).decode()
-    if version != str(VERSION):
+    if version not in (str(VERSION), str(VERSION_OF_VOICES)):
         raise PlanError(
-            f'{where}: "version" is {shown_text(version)}, but this Demiurge reads {VERSION};'
-            " update Demiurge"
+            f'{where}: "version" is {shown_text(version)}, but this Demiurge reads {VERSION} and'
+            f" {VERSION_OF_VOICES}; update Demiurge"
         )
-
-
-def make_steps(document: PlanDocument) -> tuple[Step, ...]:
-    """Check the steps of a plan against each other and the rest; the document's list is emptied.
-
-    A step without `at_sample` begins where the one before it ends.
-    """
-    n_targets = 0
-    if document.targets is not UNSET:
-        n_targets = len(document.targets.float32) // (4 * document.targets.n_descriptors)
-    names = _Names(document.sources)
-    steps: list[Step] = []
-    free = 0
-    waiting = document.steps[::-1]
-    document.steps.clear()
-    while waiting:  # each is freed as its step is made
-        step = _make_step(waiting.pop(), free)
-        if problem := _problem_of(step, len(steps), free, n_targets, names):
-            raise PlanError(f"step {len(steps)}: {problem}")
-        steps.append(step)
-        free = step.until_sample
-    return tuple(steps)
-
-
-def _make_step(document: StepDocument, free: int) -> Step:
-    alternatives: Any = document.alternatives
-    return Step(
-        document.unit,
-        document.source,
-        document.start_sample,
-        document.n_samples,
-        free if document.at_sample == FOLLOWS else document.at_sample,
-        document.gain_db,
-        document.reverse,
-        document.transpose,
-        document.stretch,
-        document.distance,
-        document.join,
-        document.target,
-        document.locked,
-        alternatives,
-    )
-
-
-def _problem_of(step: Step, number: int, free: int, n_targets: int, names: "_Names") -> str | None:
-    if step.at_sample < free:
-        return (
-            f"at_sample={step.at_sample} lies before step {number - 1} ends, at {free}; steps must"
-            " be in order and not overlap: move it, or leave at_sample out of it and of those that"
-            " follow at once"
-        )
-    if step.target >= n_targets and step.target != NO_TARGET:
-        rule = "-1: the plan holds no targets"
-        if n_targets:
-            rule = f"a row of the targets, 0 to {n_targets - 1}, or -1 for none"
-        return f"target={step.target} must be {rule}"
-    return names.problem_of(step.source)
-
-
-class _Names:
-    """The names of sources, each checked once."""
-
-    def __init__(self, known: Container[str]) -> None:
-        """Only `known` ones, whose content the plan identifies, may lie outside the corpus."""
-        self._known = known
-        self._problems: dict[str, str | None] = {}
-
-    def problem_of(self, source: str) -> str | None:
-        if source not in self._problems:
-            self._problems[source] = self._check(source)
-        return self._problems[source]
-
-    def _check(self, source: str) -> str | None:
-        path = PurePosixPath(source)
-        if "\0" in source or not path.name:
-            return f"source={shown_text(repr(source))} is not a valid file name"
-        is_known = lies_outside(source) and source in self._known
-        if not is_known and (path.is_absolute() or ".." in path.parts):
-            return (
-                f"source={shown_text(repr(source))} must be a path within the corpus folder,"
-                ' relative to it, or an absolute path that "sources" has the hash of'
-            )
-        return None

@@ -23,5 +23,5 @@ def playable_numbers(plan: Plan, lengths: Mapping[str, int]) -> list[int]:
 
 def keep_steps(plan: Plan, numbers: Sequence[int]) -> Plan:
     """Return the plan with only these steps, of which there must be one, and the same length."""
-    steps = tuple(plan.steps[number] for number in numbers)
-    return replace(plan, steps=steps, tail_samples=plan.n_samples - steps[-1].until_sample)
+    kept = replace(plan, steps=tuple(plan.steps[number] for number in numbers), tail_samples=0)
+    return replace(kept, tail_samples=plan.n_samples - kept.n_samples)

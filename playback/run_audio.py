@@ -1,9 +1,12 @@
 """Read the audio of a run, from before its start to past its end, transformed if necessary."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from audio.decibels import to_amplitude
 from playback.plan import Plan
+from playback.runs import Ramp
 from playback.sources import SampleReader
 from playback.steps import Step
 from playback.transform import transform
@@ -12,7 +15,7 @@ MARGIN_SECONDS = 0.25  # of the source on either side of a run, transformed with
 
 
 class RunAudio:
-    """The audio of a run, which is given as one step.
+    """The audio of a run, which is given as one step, and the ramps of its gain.
 
     Attributes
     ----------
@@ -20,11 +23,14 @@ class RunAudio:
         Number of samples that can be read before the run's start and after its end.
     """
 
-    def __init__(self, step: Step, reader: SampleReader, plan: Plan) -> None:
+    def __init__(
+        self, step: Step, reader: SampleReader, plan: Plan, ramps: Sequence[Ramp] = ()
+    ) -> None:
         self.step = step
         self._reader = reader
         self._channels = plan.channels
         self._gain = np.float32(to_amplitude(step.gain_db))
+        self._course = gain_course(ramps, plan.sample_rate) if ramps else None
         until_end = reader.length(step.source) - step.end_sample
         self.before = until_end if step.reverse else step.start_sample
         self.after = step.start_sample if step.reverse else until_end
@@ -50,6 +56,7 @@ class RunAudio:
         loaded = self._loaded_part(first, n)
         if loaded is None:
             self._read_source(part, first)
+            self._apply_gain(part, first)
         else:
             part[:] = loaded
 
@@ -77,7 +84,15 @@ class RunAudio:
             out[:] = out[::-1].copy()
         else:
             self._reader.read_into(out, step.source, step.start_sample + first)
-        if self._gain != 1:
+
+    def _apply_gain(self, out: np.ndarray, first: int) -> None:
+        """Scale samples in place; a ramp depends on how far each is from the run's start."""
+        if self._course:
+            middles = np.arange(first, first + len(out)) + 0.5
+            gains = np.interp(middles, *self._course).astype(np.float32)
+            for channel in range(out.shape[1]):  # faster than to broadcast over channels
+                out[:, channel] *= gains
+        elif self._gain != 1:
             out *= self._gain
 
     def _transform(self, sample_rate: int) -> None:
@@ -89,6 +104,8 @@ class RunAudio:
         n_samples = lead + step.end_sample - step.start_sample + trail
         samples = np.empty((n_samples, self._channels), np.float32)
         self._read_source(samples, -lead)
+        if not self._course:
+            self._apply_gain(samples, -lead)
         self.before = round(lead * step.stretch)
         self.after = max(0, round(trail * step.stretch))
         self._loaded = transform(
@@ -99,3 +116,15 @@ class RunAudio:
             n_out=self.before + step.n_samples + self.after,
         )
         self._loaded_from = -self.before
+        if self._course:  # in the time of the output
+            self._apply_gain(self._loaded, self._loaded_from)
+
+
+def gain_course(ramps: Sequence[Ramp], sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return places in samples from the run's start and the gains there, joined by lines."""
+    halves = [ramp.half(sample_rate) for ramp in ramps]
+    places = [
+        (ramp.offset - half, ramp.offset + half) for ramp, half in zip(ramps, halves, strict=True)
+    ]
+    gains = [(to_amplitude(ramp.before_db), to_amplitude(ramp.after_db)) for ramp in ramps]
+    return np.array(places, np.float64).ravel(), np.array(gains, np.float64).ravel()

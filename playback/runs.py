@@ -6,21 +6,47 @@ their run:             in the source   0 ─────────────
 
 A stretched run begins at its first step's `start_sample` and lasts as long as its steps together;
 what rounding does to the steps in between is not heard.
+
+Where the gains of two steps of a run differ, it glides from one to the other, linear in amplitude:
+
+    gain    ── before ──╲                   the middle of the ramp is where the steps meet; it takes
+                         ╲── after ──       23 ms, but at most half of either step on its side
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
 
 from playback.steps import Step
 
 ZONE_GRID = 64  # samples; the zones read around joins are multiples of this
+RAMP_SECONDS = 1024 / 44100
+
+
+class Ramp(NamedTuple):
+    """A place in a run where the gain glides.
+
+    `offset` is its middle, in samples from the run's start, and `room` how far it may extend to
+    either side.
+    """
+
+    offset: int
+    room: int
+    before_db: float
+    after_db: float
+
+    def half(self, sample_rate: int) -> int:
+        """Return how far it extends to either side, in samples."""
+        return min(self.room, round(RAMP_SECONDS / 2 * sample_rate))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Steps `first` to `last` of a plan as one step.
 
-    `head` and `tail` are the lengths of its first and its last unit.
+    `head` and `tail` are the lengths of its first and its last unit. `step` has the gain of its
+    first step, and `ramps` are where it changes, in order.
     """
 
     step: Step
@@ -28,6 +54,7 @@ class Run:
     last: int
     head: int
     tail: int
+    ramps: tuple[Ramp, ...] = ()
 
     def head_limit(self, reach: int) -> int:
         """Return the number of samples at its start that a crossfade may change.
@@ -52,13 +79,15 @@ def _limit(available: int, reach: int) -> int:
 def is_contiguous(outgoing: Step, incoming: Step) -> bool:
     """Return whether the sound simply goes on from one step to the next.
 
-    It does if they are adjacent both in the source and in the output, and both are played in the
-    same way, forwards. Stretched steps are adjacent if they are but for the rounding of lengths.
+    It does if they are adjacent both in the source and in the output of one voice, and both are
+    played in the same way, forwards; with a ramp, their gains may differ. Stretched steps are
+    adjacent if they are but for the rounding of lengths.
     """
     return (
         outgoing.source == incoming.source
+        and outgoing.voice == incoming.voice
         and outgoing.until_sample == incoming.at_sample
-        and outgoing.gain_db == incoming.gain_db
+        and (outgoing.gain_db == incoming.gain_db or incoming.ramp)
         and outgoing.stretch == incoming.stretch
         and outgoing.transpose == incoming.transpose
         and abs(outgoing.end_sample - incoming.start_sample) <= outgoing.rounding
@@ -77,11 +106,34 @@ def join_runs(steps: Sequence[Step]) -> list[Run]:
     return runs
 
 
+def joined_runs(steps: Sequence[Step]) -> list[Run]:
+    """Return the runs that come after another one of the same voice."""
+    runs = join_runs(steps)
+    return [run for before, run in pairwise(runs) if before.step.voice == run.step.voice]
+
+
 def _make_run(steps: Sequence[Step], first: int, last: int) -> Run:
     whole = steps[first]
+    ramps: tuple[Ramp, ...] = ()
     if last > first:
         whole = replace(whole, n_samples=steps[last].until_sample - whole.at_sample)
-    return Run(whole, first, last, steps[first].n_samples, steps[last].n_samples)
+        ramps = find_ramps(steps[first : last + 1])
+    return Run(whole, first, last, steps[first].n_samples, steps[last].n_samples, ramps)
+
+
+def find_ramps(steps: Sequence[Step]) -> tuple[Ramp, ...]:
+    """Return the ramps of a run, given as its steps."""
+    begin = steps[0].at_sample
+    return tuple(
+        Ramp(
+            after.at_sample - begin,
+            min(before.n_samples, after.n_samples) // 2,
+            before.gain_db,
+            after.gain_db,
+        )
+        for before, after in pairwise(steps)
+        if before.gain_db != after.gain_db
+    )
 
 
 def run_start(steps: Sequence[Step], number: int) -> int:

@@ -1,5 +1,6 @@
-"""Stems: the part of each source of a plan in a file of its own."""
+"""Stems: the part of each source, or voice, of a plan in a file of its own."""
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -23,6 +24,7 @@ def write_stems(
     folder: Path,
     render_options: RenderOptions = DEFAULT_RENDER,
     *,
+    by: str = "source",
     suffix: str = ".wav",
     gain_db: float | None = None,
     progress: Progress = no_progress,
@@ -31,6 +33,8 @@ def write_stems(
 
     Parameters
     ----------
+    by : "source" or "voice"
+        With "voice", write the part of each voice instead.
     gain_db : float, optional
         The gain of the whole. By default, the gain that keeps the whole below full scale.
 
@@ -46,15 +50,24 @@ def write_stems(
         gain_db = _safe_gain_db(audio)
     gain = np.float32(to_amplitude(gain_db))
     written = []
-    for path, source in stem_paths(opened.whole, folder, suffix).items():
-        if source not in opened.skipped:
-            _write_stem(audio, path, source, gain, bits=render_options.output.bits)
+    for path, only in stem_paths(opened.whole, folder, suffix, by).items():
+        if only not in opened.skipped:
+            _write_stem(audio, path, only, gain, bits=render_options.output.bits)
             written.append(path)
     return written
 
 
-def stem_paths(plan: Plan, folder: Path, suffix: str) -> dict[Path, str]:
-    """Map the file of each stem to its source; files are numbered in the order of first use."""
+def stem_paths(
+    plan: Plan, folder: Path, suffix: str, by: str = "source"
+) -> Mapping[Path, str | int]:
+    """Map the file of each stem to its source, or voice.
+
+    Files of sources are numbered in the order of first use.
+    """
+    if by == "voice":
+        width = len(str(plan.n_voices - 1))
+        voices = [number for number, steps in enumerate(plan.voices) if steps]
+        return {folder / f"voice {voice:0{width}}{suffix}": voice for voice in voices}
     sources = list(sources_of(plan))
     width = len(str(len(sources)))
     paths = {}
@@ -75,11 +88,12 @@ def _safe_gain_db(audio: PlanAudio) -> float:
 
 
 def _write_stem(
-    audio: PlanAudio, path: Path, source: str, gain: np.float32, *, bits: str | None
+    audio: PlanAudio, path: Path, only: str | int, gain: np.float32, *, bits: str | None
 ) -> None:
+    title = only if isinstance(only, str) else f"voice {only}"
     with (
         replacing(path) as temporary,
-        audio.writer(temporary, path, bits=bits, title=source) as writer,
+        audio.writer(temporary, path, bits=bits, title=title) as writer,
     ):
-        for block in audio.blocks(path.name, source):
+        for block in audio.blocks(path.name, only):
             writer.write(block if gain == 1 else block * gain)

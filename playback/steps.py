@@ -7,6 +7,7 @@ from typing import Any
 
 NO_UNIT = -1  # of a step that plays no unit of the database
 NO_TARGET = -1  # of a step that nothing was searched for
+MOST_VOICES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class Step:
     `source` is relative to the corpus root, or absolute if it `lies_outside`. `at_sample` is the
     position in the output, where the unit lasts `n_samples`. `gain_db`, `reverse`, `transpose`
     (semitones) and `stretch` (2 is twice as slow, so that half as much of the source is played)
-    change the sound; by default nothing does.
+    change the sound; by default nothing does. `voice`, from 0, is the voice that plays it: the
+    steps of one voice follow each other, and voices sound at once. A step with `ramp` goes on in
+    its source from the step before, and the gain glides from one to the other.
 
     The other fields say why the unit was chosen, and playback ignores them: `unit`, its id (-1 for
     a step written by hand, or one that plays the seed itself); `distance`, from its target; `join`,
@@ -37,6 +40,8 @@ class Step:
     reverse: bool = False
     transpose: float = 0.0
     stretch: float = 1.0
+    voice: int = 0
+    ramp: bool = False
     distance: float = 0.0
     join: float = 0.0
     target: int = NO_TARGET
@@ -78,9 +83,15 @@ class Step:
         """True if it must be made as a whole before any of it can be played."""
         return self.transpose != 0 or self.stretch != 1
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the step as a plan file holds it."""
-        return {key: getattr(self, key) for key in STEP_KEYS}
+    @property
+    def is_of_voices(self) -> bool:
+        """True if a plan of one voice cannot hold it, or its gain glides."""
+        return self.voice > 0 or self.ramp
+
+    def to_dict(self, *, voices: bool = False) -> dict[str, Any]:
+        """Return the step as a plan file holds it; `voice` and `ramp` only with `voices`."""
+        keys = STEP_KEYS if voices else STEP_KEYS_OF_ONE_VOICE
+        return {key: getattr(self, key) for key in keys}
 
 
 def lies_outside(source: str) -> bool:
@@ -93,3 +104,5 @@ def lies_outside(source: str) -> bool:
 
 
 STEP_KEYS = tuple(f.name for f in fields(Step))
+VOICE_KEYS = ("voice", "ramp")
+STEP_KEYS_OF_ONE_VOICE = tuple(key for key in STEP_KEYS if key not in VOICE_KEYS)

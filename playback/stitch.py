@@ -1,6 +1,9 @@
 """Stitch a plan to audio, join by join, in memory that does not depend on the plan's length.
 
 steps ──► runs (adjacent units as one) ──► joins, a batch at a time ──► blocks in output order
+
+Each voice is stitched by itself, and the blocks of all are added in the order of the voices, so
+that a sample is the same however the whole is cut into parts.
 """
 
 from bisect import bisect_left, bisect_right
@@ -26,7 +29,7 @@ def stitch(
     reader: SampleReader,
     *,
     crossfade: CrossfadeOptions = DEFAULT_CROSSFADE,
-    only: str | None = None,
+    only: str | int | None = None,
     start: int = 0,
     stop: int | None = None,
     block_samples: int = BLOCK_SAMPLES,
@@ -38,8 +41,9 @@ def stitch(
 
     Parameters
     ----------
-    only : str, optional
-        Yield only the part of this source; the parts of all sources add up to the whole.
+    only : str or int, optional
+        Yield only the part of this source, or of this voice; the parts of all sources, or voices,
+        add up to the whole.
     start, stop : int
         Part of the output to yield, by default all of it. Its samples are exactly those of the
         whole, and the time it takes depends on its own length only.
@@ -58,7 +62,72 @@ def stitch(
             f"start={start}, stop={stop} must be in order, and within the plan's 0 to"
             f" {plan.n_samples}"
         )
-    runs = join_runs(_steps_around(plan.steps, start, stop))
+    source = only if isinstance(only, str) else None
+    numbers = plan.voices
+    if isinstance(only, int):
+        numbers = plan.voices[only : only + 1] or (range(0),)
+    voices = [
+        _stitch_voice(
+            plan,
+            plan.steps[voice.start : voice.stop],
+            reader,
+            crossfade=crossfade,
+            only=source,
+            start=start,
+            stop=stop,
+            block_samples=block_samples,
+            batch_values=batch_values,
+        )
+        for voice in numbers
+    ]
+    if len(voices) == 1:
+        yield from voices[0]
+    else:
+        yield from _mix(voices, stop - start, plan.channels, block_samples)
+
+
+def _mix(
+    voices: list[Iterator[np.ndarray]], n_samples: int, channels: int, block_samples: int
+) -> Iterator[np.ndarray]:
+    """Yield the sum of voices, each of which has `n_samples` in pieces of any length."""
+    rests = [np.empty((0, channels), np.float32) for _ in voices]
+    for at in range(0, n_samples, block_samples):
+        mixed = np.zeros((min(block_samples, n_samples - at), channels), np.float32)
+        for number, pieces in enumerate(voices):
+            rests[number] = _add(mixed, pieces, rests[number])
+        yield mixed
+
+
+def _add(out: np.ndarray, pieces: Iterator[np.ndarray], rest: np.ndarray) -> np.ndarray:
+    """Add `rest` and as many pieces as it takes to `out`; return what is left of the last."""
+    done = 0
+    while done < len(out):
+        if not len(rest):
+            rest = next(pieces)
+        part = rest[: len(out) - done]
+        out[done : done + len(part)] += part
+        done += len(part)
+        rest = rest[len(part) :]
+    return rest
+
+
+def _stitch_voice(
+    plan: Plan,
+    steps: Sequence[Step],
+    reader: SampleReader,
+    *,
+    crossfade: CrossfadeOptions,
+    only: str | None,
+    start: int,
+    stop: int,
+    block_samples: int,
+    batch_values: int,
+) -> Iterator[np.ndarray]:
+    """Yield one voice, given as its steps, as `stitch`."""
+    if not steps:
+        yield from _silence(stop - start, plan.channels, block_samples)
+        return
+    runs = join_runs(_steps_around(steps, start, stop))
     position = start
     for made, audio in make_joins(
         plan, reader, runs, crossfade=crossfade, only=only, batch_values=batch_values

@@ -16,7 +16,7 @@ import numpy as np
 from db.unit_table import Units
 from files.errors import ParameterError
 from query.gumbel import gumbel_noise
-from query.index import UnitIndex
+from query.index import Matches, UnitIndex
 from query.options import DEFAULT_K, PathOptions
 from query.rules import NEAR, REST
 
@@ -41,6 +41,8 @@ class Candidates:
         The target of each part, as `Space.vectors`.
     rests : ndarray, bool, shape (n,)
         True for parts in which nothing is played.
+    join_weights : ndarray, float64, shape (n,)
+        Factors on the cost of the join before each part.
     locked : dict
         The unit, or `REST`, of each locked part.
     """
@@ -61,7 +63,7 @@ class Candidates:
         self.units = index.database.units
         self.whole_units = whole_units
         self.k = min(DEFAULT_K, len(index)) if options.k is None else options.k
-        self.matches = index.search(sequence, k=self.k)
+        self.matches = self._find_matches(index, sequence)
         self._allowed = index.allowed
         step_samples = np.asarray(step_samples)
         locked_steps = locked or {}
@@ -73,6 +75,7 @@ class Candidates:
         self._one_unit_long = whole_units | (self.n_samples == self._frame_samples())
         self._nearest = self._sort_nearest()
         self.rests = (self.matches.distances[:, 0] > options.rest_threshold)[self.steps]
+        self.join_weights = np.ones(len(self.steps))
         self.locked = self._lock(locked_steps)
         self._check_rests()
         self._earlier: list[np.ndarray] = []
@@ -80,6 +83,10 @@ class Candidates:
     def __len__(self) -> int:
         """Number of parts."""
         return len(self.steps)
+
+    def _find_matches(self, index: UnitIndex, sequence: np.ndarray) -> Matches:
+        """Return the k units that fit each step best."""
+        return index.search(sequence, k=self.k)
 
     def _count_parts(self, step_samples: np.ndarray, locked: Mapping[int, int]) -> np.ndarray:
         """Return the number of parts to split each step into.
@@ -197,7 +204,7 @@ class Candidates:
 
         They include the random variation and the cost of likeness to earlier paths.
         """
-        cost = self.space.distances(vectors, self.targets[part]).astype(np.float64)
+        cost = self.target_costs(part, here, vectors).astype(np.float64)
         if self.options.temperature:
             # here - part stays the same along a run, and so does its noise
             noise = gumbel_noise(self.options.random_seed, here - part)
@@ -205,6 +212,18 @@ class Candidates:
         if self._earlier:
             cost += self._likeness(part, here)
         return cost
+
+    def target_costs(self, part: int, here: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """Return how badly candidates fit a part, given their `Space.vectors`, float32, (n,)."""
+        return self.space.distances(vectors, self.targets[part])
+
+    def path_costs(self, path: np.ndarray) -> np.ndarray:
+        """Return how badly each unit of a path fits its part, float32, (n,); 0 at rests."""
+        played = np.flatnonzero(path != REST)
+        costs = np.zeros(len(path), np.float32)
+        vectors = self.space.unit_vectors(path[played])
+        costs[played] = self.space.distances(vectors, self.targets[played])
+        return costs
 
     def keep_apart(self, path: np.ndarray) -> float:
         """Make the units of a found path cost more from now on.

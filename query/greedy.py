@@ -86,7 +86,7 @@ def _costs_after(
     candidates: Candidates, part: int, here: np.ndarray, before: _Before
 ) -> np.ndarray:
     """Return the target costs of candidates and their weighted join costs."""
-    continuity = candidates.options.continuity
+    continuity = candidates.options.continuity * candidates.join_weights[part]
     joins = candidates.space.joins
     there = np.array([max(before.there, 0)])
     vectors, joined = joins.unit_vectors(np.concatenate([here, there]))

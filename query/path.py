@@ -113,7 +113,7 @@ def find_paths(
                 f"variations={variations}: only {len(found)} different paths were found; consider"
                 " more units with -k, or ask for fewer"
             )
-        found.append(_describe(candidates, rules, positions, cost))
+        found.append(describe_path(candidates, rules, positions, cost))
     return found
 
 
@@ -153,13 +153,12 @@ def _find_best(
     return (path, cost) if cost <= greedy_cost else (greedy, greedy_cost)
 
 
-def _describe(candidates: Candidates, rules: Rules, positions: np.ndarray, cost: float) -> UnitPath:
+def describe_path(
+    candidates: Candidates, rules: Rules, positions: np.ndarray, cost: float
+) -> UnitPath:
     """Return the found path with the costs of each part."""
     space = candidates.space
-    played = np.flatnonzero(positions != REST)
-    distances = np.zeros(len(positions), np.float32)
-    vectors = space.unit_vectors(positions[played])
-    distances[played] = space.distances(vectors, candidates.targets[played])
+    distances = candidates.path_costs(positions)
     n_samples = candidates.n_samples
     if candidates.whole_units:
         n_samples = np.where(positions == REST, n_samples, candidates.units.n_samples[positions])

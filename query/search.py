@@ -158,7 +158,8 @@ class PathSearch:
         here = self._find_candidates(part, state)
         reached, offered = self._play(part, here)
         least = state.cost.min()
-        total, going_on = self._transitions(state, here, offered)
+        weight = self._rules.options.continuity * self._candidates.join_weights[part]
+        total, going_on = self._transitions(state, here, offered, weight)
         # single precision suffices for the differences
         total += (state.cost - least).astype(np.float32)[:, None]
         n_samples = self._candidates.lasting(part, here) if past else _NOTHING
@@ -202,7 +203,7 @@ class PathSearch:
         return origin[rows], reached.keep(rows)
 
     def _transitions(
-        self, state: _Hypotheses, here: np.ndarray, offered: JoinVectors
+        self, state: _Hypotheses, here: np.ndarray, offered: JoinVectors, weight: float
     ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Return the weighted join cost from each hypothesis to each candidate.
 
@@ -219,15 +220,14 @@ class PathSearch:
             starts = state.starting[rows] >= 0
             from_middle = rows[~starts]
             rows = rows[starts]
-        continuity = self._rules.options.continuity
-        if state.expected is not None and continuity:
+        if state.expected is not None and weight:
             total = self._joins.between(state.expected, offered)
             over = (state.there < 0).nonzero()[0]
             if len(over):
                 total[over] = self._joins.by_chance
             if len(from_middle):
                 total[from_middle, columns[from_middle]] = self._joins.by_chance
-            total *= continuity
+            total *= weight
             total[rows, columns[rows]] = 0.0  # exactly, without rounding
         else:
             total = np.zeros((len(state.cost), len(here)), np.float32)

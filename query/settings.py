@@ -15,6 +15,7 @@ from query.index import UnitIndex
 from query.metrics import parse_metric
 from query.options import PathOptions
 from query.space import Space
+from query.voices.options import ONE_VOICE, VoiceOptions
 
 KINDS = {str: "text", float: "a number"}
 
@@ -36,6 +37,8 @@ class SearchSettings:
         Distance measure, one of `query.names.METRICS`.
     kind : str
         Kind of the index, one of `query.names.INDEX_KINDS`, or "auto".
+    voices : VoiceOptions
+        Of a mosaic.
     """
 
     path: PathOptions = field(default_factory=PathOptions)
@@ -44,14 +47,17 @@ class SearchSettings:
     weights: dict[str, float] = field(default_factory=dict)
     metric: str = "l2"
     kind: str = "auto"
+    voices: VoiceOptions = ONE_VOICE
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that a plan keeps, for JSON.
 
-        Unlimited options, `variations` and `kind` are left out.
+        Unlimited options, `variations`, `kind`, and `voices` if they are not used, are left out.
         """
         path = asdict(self.path)
+        voices = {"voices": self.voices.to_dict()} if self.voices.fit_spectra else {}
         return {
+            **voices,
             "path": {name: value for name, value in path.items() if value not in (inf, None)},
             "filters": self.filters.to_dict(),
             "weights": self.weights,
@@ -75,6 +81,7 @@ class SearchSettings:
             filters=Filters.from_dict(facts.get("filters", {})),
             weights=_parse_weights(facts.get("weights", {})),
             metric=str(parse_metric(str(facts.get("metric", "l2")))),
+            voices=VoiceOptions.from_dict(facts.get("voices", {})),
         )
 
     def space(self, database: Database) -> Space:

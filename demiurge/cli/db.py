@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from db.names import EXPORT_FORMATS
+from demiurge.cli.db_bands import describe_kept
 from demiurge.cli.db_build import build, echo_grouped
 from demiurge.cli.db_upkeep import compact, remove, verify
 from demiurge.cli.options.command import Group, command
@@ -52,6 +53,8 @@ def info(database: Path, root: Path | None, as_json: bool) -> None:
 
 def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
     """Return facts about the content of a database."""
+    from db.band_upkeep import kept_bands
+
     n_samples = sum(source.n_samples for source in opened.sources)
     paths = [source.path for source in opened.sources]
     return {
@@ -64,6 +67,7 @@ def database_facts(folder: Path, opened: Database) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         "settings": opened.settings.to_dict(),
         "descriptors": list(opened.settings.names),
+        "bands": kept_bands(opened)._asdict(),
         "missing": [path for path in paths if not os.path.isfile(opened.root / path)],
         "tags": tag_counts(opened),
         "failed": {failure.path: failure.error for failure in opened.failures},
@@ -89,6 +93,7 @@ def info_rows(opened: Database, facts: dict[str, Any]) -> list[list[str]]:
         ["duration", f"{facts['seconds'] / 3600:.2f} h"],
         ["units", units],
         ["descriptors", f"{settings.n_descriptors}: {', '.join(settings.descriptors)}"],
+        ["bands", describe_kept(facts["bands"])],
         ["frames", f"every {settings.hop_length} samples, windows of {settings.n_fft}"],
         ["tags", tags or "none"],
         ["size on disk", f"{facts['bytes'] / 1e6:.1f} MB"],

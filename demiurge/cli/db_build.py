@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from db.columns import DESCRIPTOR_NAMES
-from db.names import EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
+from db.names import BANDS, EXECUTORS, UNIT_KINDS, WINDOW_CENTRES
+from demiurge.cli.db_bands import describe_kept, interruptible, measure_bands
 from demiurge.cli.options.command import command, option, option_group
 from demiurge.cli.options.output import database_argument, json_option
 from demiurge.cli.options.paths import ANY_PATH
@@ -39,8 +40,21 @@ class AskedSettings:
     hop_length: int | None
     window_centre: str | None
 
+    @property
+    def names(self) -> list[str]:
+        """The names given as --descriptors."""
+        names = self.descriptors.split(",") if self.descriptors is not None else []
+        return [name.strip() for name in names]
+
+    @property
+    def bands(self) -> bool:
+        """True if bands are among the descriptors."""
+        return BANDS in self.names
+
     def settings(self, database: Path) -> DescriptorSettings | None:
         """Return the settings for a build; None for those of an existing database.
+
+        Bands are no part of them, and named alone, they leave the descriptors as they are.
 
         Raises
         ------
@@ -53,12 +67,13 @@ class AskedSettings:
         asked: dict[str, Any] = {
             name: value for name, value in asdict(self).items() if value is not None
         }
+        if self.descriptors is not None:
+            asked["descriptors"] = tuple(name for name in self.names if name != BANDS)
+            if self.names == [BANDS]:
+                del asked["descriptors"]
         existing = settings_of_database(database)
         if existing and not asked:
             return None
-        if self.descriptors is not None:
-            names = self.descriptors.split(",")
-            asked["descriptors"] = tuple(name.strip() for name in names)
         settings = replace(existing or FOR_CONTINUATIONS, **asked)
         limits = (self.min_unit_ms, self.max_unit_ms)
         if not settings.units_vary and limits != (None, None):
@@ -73,8 +88,9 @@ analysis_options = option_group(
     analysis_option(
         "--descriptors",
         metavar="NAMES",
-        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}. [default: mfcc,chroma,"
-        "loudness]",
+        help=f"Descriptors, joined by commas: {', '.join(DESCRIPTOR_NAMES)}; and {BANDS}, the"
+        " spectra that voices are fitted to, which are measured when needed otherwise. [default:"
+        " mfcc,chroma,loudness]",
     ),
     analysis_option(
         "--units",
@@ -164,27 +180,25 @@ def build(
     """
     from db.build import build_database
 
-    try:
-        with progress_bar("analysing", quiet=as_json) as progress:
-            report = build_database(
-                audio_dir,
-                database,
-                settings=asked.settings(database),
-                prune=prune,
-                moved=moved,
-                executor=executor,
-                jobs=jobs,
-                address=address,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        raise click.ClickException(
-            f"interrupted; analysed files are kept in {database}. Run the same command to continue"
-        ) from None
-    if as_json:
-        echo_json(report_facts(database, report))
-    else:
+    with interruptible(database), progress_bar("analysing", quiet=as_json) as progress:
+        report = build_database(
+            audio_dir,
+            database,
+            settings=asked.settings(database),
+            prune=prune,
+            moved=moved,
+            executor=executor,
+            jobs=jobs,
+            address=address,
+            progress=progress,
+        )
+    if not as_json:
         echo_report(database, report)
+    kept = measure_bands(database, quiet=as_json) if asked.bands else None
+    if as_json:
+        echo_json(report_facts(database, report) | ({"bands": kept} if kept else {}))
+    elif kept:
+        echo_line(f"  {describe_kept(kept)}")
     if report.failed:
         raise SystemExit(1)
 

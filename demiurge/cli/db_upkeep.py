@@ -112,6 +112,7 @@ def verification_facts(database: Path, found: Verification) -> dict[str, Any]:
         "rows": found.rows,
         "dead_rows": found.dead_rows,
         "damaged": dict(found.damaged),
+        "bands": dict(found.bands),
         "files": dict(found.files),
         "repaired": found.repaired,
     }
@@ -124,7 +125,7 @@ def echo_verification(database: Path, found: Verification, *, rows_only: bool) -
         f"{database}: {counted(found.sources, 'source')}, {counted(found.rows, 'row')} checked,"
         f" {len(found.damaged)} damaged{files}; {counted(found.dead_rows, 'row')} unused"
     )
-    for name, problem in found.damaged + found.files:
+    for name, problem in found.damaged + found.bands + found.files:
         echo_line(f"  {name}: {problem}", err=True)
     if found.repaired:
         echo_line(

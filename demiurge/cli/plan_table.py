@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = [
     "step",
+    "voice",
     "at",
     "length",
     "source",
@@ -43,21 +44,20 @@ def plan_facts(
     ParameterError
         If `root` is no folder.
     """
-    from playback.runs import join_runs
+    from playback.runs import join_runs, joined_runs
 
-    runs = join_runs(plan.steps)
+    has_voices = plan.version > 1
     missing = missing_sources(plan, root)
-    starts = {run.first for run in runs}
+    starts = {run.first for run in join_runs(plan.steps)}
     steps = [
         {
             "number": number,
-            **step.to_dict(),
+            **step.to_dict(voices=has_voices),
             "contiguous": number not in starts,
             "missing": missing[step.source],
         }
         for number, step in enumerate(plan.steps)
     ]
-    played_samples = sum(step.n_samples for step in plan.steps)
     return {
         "file": str(file),
         "plan": plan.identity,
@@ -66,9 +66,10 @@ def plan_facts(
         "channels": plan.channels,
         "samples": plan.n_samples,
         "seconds": plan.n_samples / plan.sample_rate,
-        "rest_seconds": round((plan.n_samples - played_samples) / plan.sample_rate, 6),
+        "rest_seconds": round(plan.rest_samples / plan.sample_rate, 6),
+        **({"voices": plan.n_voices} if has_voices else {}),
         "sources": source_facts(plan, missing),
-        "joins": len(runs) - 1,
+        "joins": len(joined_runs(plan.steps)),
         "crossfade": asdict(crossfade),
         "settings": plan.settings,
         "targets": len(plan.targets.rows) if plan.targets else 0,
@@ -111,8 +112,9 @@ def echo_plan(facts: dict[str, Any]) -> None:
     """Print a few lines about the whole plan, then a row for each step."""
     sources = facts["sources"]
     steps = facts["steps"]
+    voices = f" in {facts['voices']} voices" if facts.get("voices", 1) > 1 else ""
     echo_line(
-        f"{facts['file']}: {facts['seconds']:.2f} s, {counted(len(steps), 'unit')} of"
+        f"{facts['file']}: {facts['seconds']:.2f} s, {counted(len(steps), 'unit')}{voices} of"
         f" {counted(len(sources), 'source')}, {counted(facts['joins'], 'join')}; a unit without a"
         " join cost goes on from the one before"
     )
@@ -122,7 +124,12 @@ def echo_plan(facts: dict[str, Any]) -> None:
     crossfade = [f"{name} {value}" for name, value in facts["crossfade"].items()]
     echo_line(f"  crossfade {', '.join(crossfade)}")
     echo_missing(sources)
-    rows = [step_cells(step, facts["sample_rate"]) for step in steps]
+    firsts = {step.get("voice"): step["number"] for step in reversed(steps)}
+    rows = []
+    for step in steps:
+        is_first = step["number"] in firsts.values()
+        voice = str(step["voice"]) if voices else ""
+        rows.append(step_cells(step, facts["sample_rate"], voice=voice, is_first=is_first))
     used = [n for n in range(len(COLUMNS)) if any(row[n] for row in rows)]
     echo_table("", [COLUMNS[n] for n in used], [[row[n] for n in used] for row in rows])
 
@@ -140,10 +147,11 @@ def echo_missing(sources: list[dict[str, Any]]) -> None:
         )
 
 
-def step_cells(step: dict[str, Any], sample_rate: int) -> list[str]:
+def step_cells(step: dict[str, Any], sample_rate: int, *, voice: str, is_first: bool) -> list[str]:
     """Return a step's cells, one for each of `COLUMNS`.
 
-    Costs are empty if a step was written by hand; the join cost is empty if nothing is joined.
+    Costs are empty if a step was written by hand; the join cost is empty if nothing is joined: the
+    step is the first of its voice, or goes on from the one before.
     """
     unit = ""
     distance = ""
@@ -151,10 +159,11 @@ def step_cells(step: dict[str, Any], sample_rate: int) -> list[str]:
     if step["unit"] >= 0:
         unit = str(step["unit"])
         distance = f"{step['distance']:.3f}"
-        if step["number"] > 0 and not step["contiguous"]:
+        if not is_first and not step["contiguous"]:
             join = f"{step['join']:.3f}"
     return [
         str(step["number"]),
+        voice,
         f"{step['at_sample'] / sample_rate:.3f} s",
         f"{step['n_samples'] / sample_rate:.3f} s",
         step["source"] + (" (missing)" if step["missing"] else ""),
@@ -173,7 +182,9 @@ def how_played(step: dict[str, Any]) -> str:
     marks = []
     if step["locked"]:
         marks.append("locked")
-    if step["gain_db"]:
+    if step.get("ramp"):
+        marks.append(f"glides to {step['gain_db']:+g} dB")
+    elif step["gain_db"]:
         marks.append(f"{step['gain_db']:+g} dB")
     if step["reverse"]:
         marks.append("reversed")

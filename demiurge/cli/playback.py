@@ -18,6 +18,7 @@ from demiurge.cli.render_report import level_facts, level_notes
 from demiurge.cli.terminal import echo_json, echo_line, progress_bar
 from files.errors import ParameterError
 from playback.exports import EXPORTS
+from playback.options import STEMS_BY
 
 if TYPE_CHECKING:
     from playback.open_plan import OpenPlan
@@ -37,6 +38,7 @@ class Wanted:
     device: str | None
     exports: tuple[str, ...]
     stems: Path | None
+    stems_by: str
     picture: Path | None
     show: bool
 
@@ -49,7 +51,7 @@ class Wanted:
         from playback.outputs import Outputs, export_path
 
         exports = {kind: export_path(self.out or plan, kind) for kind in self.exports}
-        return Outputs(self.out, self.picture, self.stems, exports)
+        return Outputs(self.out, self.picture, self.stems, exports, self.stems_by)
 
 
 wanted_options = option_group(
@@ -66,7 +68,16 @@ wanted_options = option_group(
         help=f"Write {', '.join(export.help for export in EXPORTS.values())} beside OUT or PLAN;"
         " repeatable.",
     ),
-    output_option("--stems", type=ANY_PATH, help="Folder for an audio file of each source's part."),
+    output_option(
+        "--stems", type=ANY_PATH, help="Folder for an audio file of each source's part, or voice's."
+    ),
+    output_option(
+        "--stems-by",
+        type=click.Choice(STEMS_BY),
+        default="source",
+        show_default=True,
+        help="What has a stem of its own.",
+    ),
     output_option(
         "--picture",
         type=FILE_PATH,
@@ -200,6 +211,10 @@ def check_request(wanted: Wanted) -> None:
     if wanted.picture and not wanted.out:
         raise ParameterError(
             f"--picture {wanted.picture} shows what is rendered; give -o OUT as well"
+        )
+    if wanted.stems_by != "source" and not wanted.stems:
+        raise ParameterError(
+            f"--stems-by {wanted.stems_by} says what has a stem; give --stems FOLDER as well"
         )
     if not wanted.makes_something:
         raise ParameterError("nothing to do; give -o OUT, --play, --show, --export or --stems")

@@ -13,11 +13,12 @@ from demiurge.cli.candidate_table import candidate_table
 from demiurge.cli.options.command import Option, command
 from demiurge.cli.options.output import json_option
 from demiurge.cli.options.paths import ANY_PATH
-from demiurge.cli.options.search import THE_PATH, query_search, units_option
+from demiurge.cli.options.search import THE_PATH, query_domains, query_search, units_option
 from demiurge.cli.terminal import echo_json, echo_line, echo_table, progress_bar
 
 if TYPE_CHECKING:
     from db.database import Database
+    from demiurge.domains import Domains
     from demiurge.sequences import DescriptorSequence
     from files.progress import Progress
     from query.index import UnitIndex
@@ -45,6 +46,7 @@ SHOWN_EXPLAINED = 5
     help=f"Number of candidates at each step. [default: {SHOWN_UNITS}; with --explain 32]",
 )
 @query_search
+@query_domains
 @click.option(
     "--steps",
     type=click.IntRange(1),
@@ -64,6 +66,7 @@ def query(
     database: Path,
     k: int | None,
     search: SearchSettings,
+    domains: Domains,
     steps: int | None,
     with_path: bool,
     as_json: bool,
@@ -73,6 +76,7 @@ def query(
     SEED is an audio or a forecast file.
     """
     from db.database import Database
+    from demiurge.domains import settle
     from demiurge.sequences import describe
 
     check_path_options(context, with_path=with_path)
@@ -83,7 +87,8 @@ def query(
     with progress_bar("searching", quiet=as_json) as progress:
         if with_path:
             index = search.index(opened, described.step_samples, progress)
-            rows = explained_steps(index, described, replace(search.path, k=k), shown=shown)
+            settled = settle(domains, index, described, replace(search.path, k=k))
+            rows = explained_steps(index, settled.sequence, settled.path, shown=shown)
         else:
             index = search_index(opened, search, progress)
             k = min(SHOWN_UNITS, len(index)) if k is None else k

@@ -20,13 +20,14 @@ from demiurge.cli.options.output import (
 )
 from demiurge.cli.options.paths import ANY_PATH
 from demiurge.cli.options.sampling import forecast_option, scoring_options
-from demiurge.cli.options.search import mosaic_search, render_search, units_option
+from demiurge.cli.options.search import mosaic_domains, mosaic_search, render_search, units_option
 from demiurge.cli.render_report import echo_results
 from demiurge.cli.terminal import progress_bar
 from files.errors import ParameterError
 from query.names import MOST_TRANSPOSE
 
 if TYPE_CHECKING:
+    from demiurge.domains import Domains
     from playback.options import RenderOptions
     from query.settings import SearchSettings
     from sequencer.sampling import SamplingOptions
@@ -128,6 +129,7 @@ def render(
 @click.argument("database", metavar="DB", type=ANY_PATH)
 @audio_out_option
 @mosaic_search
+@mosaic_domains
 @render_options_group
 @root_option
 @force_option
@@ -136,6 +138,7 @@ def mosaic(
     target: Path,
     database: Path,
     search: SearchSettings,
+    domains: Domains,
     render_options: RenderOptions,
     out: Path,
     root: Path | None,
@@ -155,6 +158,7 @@ def mosaic(
             database,
             out,
             search=search,
+            domains=domains,
             render_options=render_options,
             root=root,
             progress=progress,

@@ -35,6 +35,8 @@ def echo_result(result: RenderResult, lufs: float | None) -> None:
         f" ({facts['distinct_units']} distinct) from {facts['sources']} sources,"
         f" {facts['joins']} joins"
     )
+    if result.settled:
+        echo_line(f"  {result.settled.note}")
     if result.continuation:
         for note in continuation_notes(result.continuation, stretch_range(result.plan)):
             echo_line(f"  {note}")
@@ -63,9 +65,18 @@ def result_facts(result: RenderResult) -> dict[str, Any]:
         "joins": result.n_joins,
         "mean_distance": result.mean_distance,
         "rest_seconds": result.rest_seconds,
+        **domain_facts(result),
         **continuation_facts(result),
         **level_facts(result.summary),
     }
+
+
+def domain_facts(result: RenderResult) -> dict[str, Any]:
+    """Return the facts that --json prints about range and level; none of a continuation."""
+    settled = result.settled
+    if settled is None:
+        return {}
+    return {"range": settled.range, "level": settled.level, "farness": settled.farness}
 
 
 def continuation_facts(result: RenderResult) -> dict[str, Any]:

@@ -12,11 +12,13 @@ import numpy as np
 
 from audio.read import MAX_SAMPLES
 from db.database import Database
+from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database, position_of, samples_played
 from demiurge.plans.make import DECIMALS, check_sources, make_step, total_cost
 from demiurge.plans.settings import PlanSettings
 from files.errors import ParameterError
 from playback.plan import Plan, Step
+from playback.runs import is_contiguous
 from playback.steps import NO_TARGET
 from query.rules import REST
 from query.space import Space
@@ -27,7 +29,8 @@ MOST_TIMES = 100  # repetitions of a step in one edit
 def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan:
     """Play another unit at a step, named by its id.
 
-    It is played from its start, for as long as the step lasts or until the end of its source.
+    It is played from its start, for as long as the step lasts or until the end of its source, and
+    follows the level of the target if the plan's steps do.
 
     Raises
     ------
@@ -58,6 +61,8 @@ def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan
     check_sources(database, {chosen.source})
     steps = (*plan.steps[:number], chosen, *plan.steps[number + 1 :])
     edited = replace(plan, steps=steps, sources=collect_stamps(plan, steps, database))
+    if (levels := PlanSettings.of(plan).levels) is not None:
+        edited = follow_again(edited, [number], levels, database.root)
     return refresh_costs(edited, range(number, min(number + 2, len(steps))), database)
 
 
@@ -201,12 +206,21 @@ def check_numbers(plan: Plan, numbers: Iterable[int]) -> list[int]:
 
 
 def with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
-    """Return the plan with other steps, and with their total cost."""
+    """Return the plan with other steps, without ramps that lead nowhere, and with their cost."""
+    steps = tuple(
+        step if _glides(before, step) else replace(step, ramp=False)
+        for before, step in zip((None, *steps), steps, strict=False)
+    )
     if "cost" not in plan.settings:
         return replace(plan, steps=steps)
     settings = PlanSettings.of(plan)
     cost = total_cost(steps, settings.search.path.continuity)
     return replace(plan, steps=steps, settings=replace(settings, cost=cost).to_dict())
+
+
+def _glides(before: Step | None, step: Step) -> bool:
+    """Return whether a step's ramp, if it has one, leads from the step before."""
+    return not step.ramp or (before is not None and is_contiguous(before, step))
 
 
 def collect_stamps(

@@ -1,7 +1,7 @@
 """Make a plan from a path: its units as steps, with their costs and alternatives."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +48,19 @@ def make_plan(
         When and how units are played instead, one entry for each part of the path; without rests.
     gain_db : ndarray, float64, shape (parts,), optional
     """
+    steps = make_steps(path, explanation, database, placement=placement, gain_db=gain_db)
+    return assemble(steps, int(path.n_samples.sum()), database, sequence, settings)
+
+
+def make_steps(
+    path: UnitPath,
+    explanation: Explanation,
+    database: Database,
+    *,
+    placement: Placement | None = None,
+    gain_db: np.ndarray | None = None,
+) -> list[Step]:
+    """Return the steps of a path; parameters as `make_plan`."""
     steps = []
     at_sample = 0
     for part, position in enumerate(path.positions.tolist()):
@@ -62,17 +75,30 @@ def make_plan(
                 step = replace(step, gain_db=round(float(gain_db[part]), GAIN_DECIMALS))
             steps.append(step)
         at_sample += n_samples
+    return steps
+
+
+def assemble(
+    steps: Sequence[Step],
+    n_samples: int,
+    database: Database,
+    sequence: np.ndarray,
+    settings: PlanSettings,
+) -> Plan:
+    """Return the plan of steps, `n_samples` long; raises as `check_sources`."""
     used = {step.source for step in steps}
-    return Plan(
+    plan = Plan(
         database.sample_rate,
         _count_channels(database, used),
         {"id": database.id, "root": str(database.root)},
         tuple(steps),
         settings.to_dict(),
-        tail_samples=max(at_sample - steps[-1].until_sample, 0),  # units may be placed later
         sources=check_sources(database, used),
         targets=Targets.of(sequence),
     )
+    return replace(
+        plan, tail_samples=max(n_samples - plan.n_samples, 0)
+    )  # units may be placed later
 
 
 def _count_channels(database: Database, used: set[str]) -> int:
@@ -89,7 +115,7 @@ def make_step(database: Database, position: int, *, n_samples: int, **facts: Any
     units = database.units
     number = units.source[position]
     return Step(
-        unit=int(units.ids[position]) if database.sources[number].is_stored else NO_UNIT,
+        unit=database.stored_id(position) if database.sources[number].is_stored else NO_UNIT,
         **place_of(database, position),
         n_samples=min(int(units.samples_left[position]), n_samples),
         transpose=float(database.semitones[number]),
@@ -120,7 +146,7 @@ def describe_choice(
         if not database.sources[database.units.source[position]].is_stored:
             continue
         alternative = {
-            "unit": int(database.units.ids[position]),
+            "unit": database.stored_id(position),
             "distance": round(distance, DECIMALS),
             "join": round(join, DECIMALS),
             **place_of(database, position),

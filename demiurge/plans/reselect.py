@@ -7,6 +7,7 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.edit import collect_stamps, with_steps
+from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database, position_of
 from demiurge.plans.make import check_sources, describe_choice, make_step
 from demiurge.plans.settings import PlanSettings
@@ -26,7 +27,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     """Choose units again for the targets of the steps, around the locked steps.
 
     Steps keep their place and length. Steps without a target or without a unit are not changed.
-    If the same unit is chosen again, the step keeps its gain and transformations. With the index
+    If the same unit is chosen again, the step keeps its gain and transformations; if others are,
+    they follow the level of the target if the plan's steps do. With the index
     and the options that the plan was made with, and nothing locked, the result is the same plan.
 
     Raises
@@ -61,7 +63,17 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         tail_samples=plan.n_samples - steps[-1].until_sample,
         sources=collect_stamps(plan, steps, database),
     )
-    return with_steps(chosen, tuple(steps))
+    chosen = with_steps(chosen, tuple(steps))
+    if settings.levels is None:
+        return chosen
+    before = {_sound(step) for step in plan.steps}
+    changed = [number for number, step in enumerate(steps) if _sound(step) not in before]
+    return follow_again(chosen, changed, settings.levels, database.root)
+
+
+def _sound(step: Step) -> tuple[int, int, int, int]:
+    """Return what must be the same for a step to keep its gain."""
+    return step.voice, step.at_sample, step.unit, step.n_samples
 
 
 @dataclass(frozen=True)

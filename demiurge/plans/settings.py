@@ -1,12 +1,14 @@
 """The settings of a plan, which record how it was made, as a dataclass."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
 from typing import Any, Self
 
 from files.errors import ParameterError, PlanError
 from files.ranges import shown
 from playback.options import CrossfadeOptions
 from playback.plan import Plan
+from query.names import LEVELS, RANGES
 from query.settings import SearchSettings
 from sequencer.sampling import SamplingOptions
 
@@ -35,6 +37,12 @@ class PlanSettings:
         True if the seed itself could be played.
     transpose : int, optional
         How far sources could be transposed, in semitones.
+    range : "own", optional
+        If the target was brought to the range of the corpus.
+    level : "follow", optional
+        If units follow the target's level.
+    levels : list of float, optional
+        The level of each target that they follow, in LUFS.
     units : dict, optional
         Units left after each filter.
     index : str, optional
@@ -54,6 +62,9 @@ class PlanSettings:
     sampling: SamplingOptions | None = None
     include_seed: bool | None = None
     transpose: int | None = None
+    range: str | None = None
+    level: str | None = None
+    levels: list[float] | None = None
     units: dict[str, int] | None = None
     index: str | None = None
     cost: float | None = None
@@ -76,6 +87,7 @@ class PlanSettings:
         try:
             search = SearchSettings.from_dict(settings)
             sampling = _parse_sampling(settings)
+            _check_domains(settings)
         except ParameterError as error:
             raise PlanError(f"the plan's settings: {error}") from error
         crossfade = CrossfadeOptions.of(settings)
@@ -117,6 +129,9 @@ PLAIN_NAMES = (
     "model",
     "include_seed",
     "transpose",
+    "range",
+    "level",
+    "levels",
     "units",
     "index",
     "cost",
@@ -130,3 +145,16 @@ def _parse_sampling(settings: dict[str, Any]) -> SamplingOptions | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ParameterError(f"{name}={shown(value)} must be a number")
     return SamplingOptions(**given) if given else None
+
+
+def _check_domains(settings: dict[str, Any]) -> None:
+    """Raise a ParameterError if range, level or levels are wrong."""
+    for name, choices in (("range", RANGES), ("level", LEVELS)):
+        if name in settings and settings[name] not in choices:
+            raise ParameterError(f"{name}={shown(settings[name])} must be {' or '.join(choices)}")
+    levels = settings.get("levels", [])
+    numbers = isinstance(levels, list) and all(
+        type(level) in (int, float) and isfinite(level) for level in levels
+    )
+    if not numbers:
+        raise ParameterError(f"levels={shown(levels)} must be a list of numbers, in LUFS")

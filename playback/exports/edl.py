@@ -3,20 +3,21 @@
 It is plain text, exact to the sample. CMX 3600, the EDL that most tools know, counts video frames:
 at 30 per second, a unit of 23 ms is less than one frame. Play-In and Play-Out lie in the output,
 Record-In and Record-Out in the source, all in samples at the plan's rate. Neighbours overlap in
-their fades, so steps alternate between two tracks.
+their fades, so the steps of a voice alternate between two tracks.
 
 A row gives the lengths of its fades, but not their shape ("*default" is the reading program's own),
-and has no place for a cue's envelope.
+and has no place for a cue's envelope: a gain that glides changes at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from files.errors import PlanError
-from playback.exports.names import source_path, unit_name
+from playback.exports.names import source_path, tracks_of, unit_name
 
 if TYPE_CHECKING:
     from playback.cues import Cue
@@ -53,9 +54,10 @@ def export_edl(plan: Plan, cues: list[Cue], root: Path) -> str:
         f"Source Table Entries: {len(numbers)}",
     ]
     lines += [f'{number:>4} "{path}"' for path, number in numbers.items()]
-    for track in (1, 2):
-        lines += ["", f'Track {track}: "Demiurge {track}" Solo: 0 Mute: 0', *_table_head()]
-        for cue in cues[track - 1 :: 2]:
+    tracks = chain.from_iterable(voice.items() for voice in tracks_of(plan, cues).values())
+    for track, (name, part) in enumerate(tracks, start=1):
+        lines += ["", f'Track {track}: "{name}" Solo: 0 Mute: 0', *_table_head()]
+        for cue in part:
             lines.append(_row(_edit(cue, numbers[source_path(cue, root)], track)))
     return "\n".join([*lines, ""])
 

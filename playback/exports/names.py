@@ -1,8 +1,10 @@
-"""Names of units and their files in exports."""
+"""Names of units, their files and their tracks in exports."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from playback.steps import lies_outside
 
 if TYPE_CHECKING:
     from playback.cues import Cue
+    from playback.plan import Plan
     from playback.steps import Step
 
 UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # line breaks, and bytes that are not UTF-8
@@ -21,6 +24,18 @@ def unit_name(step: Step) -> str:
     """Return the source and the unit's id on one line, for example "drums/kick 17"."""
     source = PurePosixPath(step.source).with_suffix("")
     return printable(f"{source.name if lies_outside(step.source) else source} {step.unit}")
+
+
+def tracks_of(plan: Plan, cues: Iterable[Cue]) -> dict[int, dict[str, list[Cue]]]:
+    """Return the two tracks of each voice: neighbours overlap, so its cues take turns."""
+    voices: defaultdict[int, list[Cue]] = defaultdict(list)
+    for cue in cues:
+        voices[cue.step.voice].append(cue)
+    tracks = {}
+    for voice, played in voices.items():
+        name = f"voice {voice}," if plan.n_voices > 1 else "Demiurge"
+        tracks[voice] = {f"{name} 1": played[::2], f"{name} 2": played[1::2]}
+    return tracks
 
 
 def source_path(cue: Cue, root: Path) -> str:

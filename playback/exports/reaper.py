@@ -2,7 +2,8 @@
 
 There is one item per step, with its gain, fades, envelope and way of playing. Neighbours overlap in
 their fades, so items alternate between two tracks, on which no two touch. REAPER's own crossfades
-of overlapping items therefore never apply.
+of overlapping items therefore never apply. Of several voices, each has two such tracks, in a folder
+track, whose fader is the voice's. A gain that glides is a part of the envelopes.
 
 A take with a play rate has its own clock: offsets into the source and points of its envelope run at
 that rate. A reversed take plays a section of its source backwards; the section is exactly what is
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from audio.decibels import to_amplitude
 from files.errors import PlanError
-from playback.exports.names import source_path, unit_name
+from playback.exports.names import source_path, tracks_of, unit_name
 
 if TYPE_CHECKING:
     from playback.cues import Cue
@@ -41,6 +42,9 @@ QUOTES = ('"', "'", "`")
 NORMAL = 0
 MONO = 2
 SECTION_REVERSED = 2
+# places of a track in a folder
+FOLDER = "1 1"
+FOLDER_END = "2 -1"
 ENVELOPE_MAX = 1.99  # +6 dB
 # a colour is a flag and 24 bits; none may be too dark to read names on
 COLOR_SET = 0x1000000
@@ -67,18 +71,29 @@ def export_reaper(plan: Plan, cues: list[Cue], root: Path) -> str:
         f"  MASTER_NCH {channels} 2",
         "  MASTER_VOLUME 1 0 -1 -1 1",
     ]
-    for track in (1, 2):
-        lines += [
-            "  <TRACK",
-            f'    NAME "Demiurge {track}"',
-            "    VOLPAN 1 0 -1 -1 1",
-            f"    NCHAN {channels}",
-            "    MAINSEND 1 0",
-        ]
-        for cue in cues[track - 1 :: 2]:
-            lines += ["    " + line for line in _item(plan, cue, root)]
-        lines.append("  >")
+    for voice, tracks in tracks_of(plan, cues).items():
+        end = ""
+        if plan.n_voices > 1:
+            lines += [*_track_head(f"voice {voice}", channels, FOLDER), "  >"]
+            end = FOLDER_END
+        for (name, part), folder in zip(tracks.items(), ("", end), strict=True):
+            lines += _track_head(name, channels, folder)
+            for cue in part:
+                lines += ["    " + line for line in _item(plan, cue, root)]
+            lines.append("  >")
     return "\n".join([*lines, ">", ""])
+
+
+def _track_head(name: str, channels: int, folder: str) -> list[str]:
+    """Return the first lines of a track; `folder` says whether it begins or ends a folder."""
+    return [
+        "  <TRACK",
+        f'    NAME "{name}"',
+        "    VOLPAN 1 0 -1 -1 1",
+        *([f"    ISBUS {folder}"] if folder else []),
+        f"    NCHAN {channels}",
+        "    MAINSEND 1 0",
+    ]
 
 
 def _item(plan: Plan, cue: Cue, root: Path) -> list[str]:

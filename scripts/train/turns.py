@@ -60,7 +60,8 @@ class Turns:
         """Train a model for some minutes; log the turn, and return what was logged."""
         arguments = [*self.command, *arguments_of(self.place, model, minutes)]
         log = self.place.root / "logs" / f"{model.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (log.parent, self.place.folder(model).parent):
+            folder.mkdir(parents=True, exist_ok=True)
         started = datetime.now(UTC)
         began = time.monotonic()
         with log.open("w") as file:

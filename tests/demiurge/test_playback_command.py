@@ -947,8 +947,8 @@ def test_one_file_is_not_written_twice(tmp_path, saved):
     ("change", "message"),
     [
         (
-            lambda d: d.update(version=2),
-            '"version" is 2, but this Demiurge reads 1; update Demiurge',
+            lambda d: d.update(version=3),
+            '"version" is 3, but this Demiurge reads 1 and 2; update Demiurge',
         ),
         (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
         (

@@ -1,5 +1,5 @@
 """Plans of real sounds, drawn by hypothesis: units of one sample and of half a second, runs,
-rests, transformed units.
+rests, transformed units, ramps, voices.
 """
 
 from dataclasses import replace
@@ -17,6 +17,7 @@ from tests.playback.sounds import RATE, Memory
 
 NAMES = ("ambi_choir", "bd_haus", "loop_amen")
 LENGTHS = (1, 2, 63, 1024, 1024, 1024, 3000, 20_000)
+GAINS = (-20.0, -9.0, 0.0, 3.0)
 HOW = [{}] * 6 + [{"gain_db": -9.0}, {"gain_db": 6.0}, {"reverse": True}]
 MADE = [{"transpose": 5.0}, {"stretch": 1.5}, {"stretch": 0.5, "reverse": True, "gain_db": -3.0}]
 
@@ -63,6 +64,8 @@ def drawn_runs(draw) -> list[Step]:
     steps = [draw(drawn_steps())]
     for n in draw(st.lists(st.sampled_from(LENGTHS[:-1]), max_size=3)):
         following = replace(steps[-1], start_sample=steps[-1].end_sample, n_samples=n)
+        if draw(st.sampled_from([False, False, True])):
+            following = replace(following, gain_db=draw(st.sampled_from(GAINS)), ramp=True)
         fits = following.end_sample <= LASTS[following.source]
         if fits and not following.reverse and not (following.is_resampled and n > 3000):
             steps.append(following)
@@ -80,6 +83,27 @@ def drawn_plans(draw, most_runs: int = 8) -> Plan:
         if before.source == after.source and before.end_sample == after.start_sample:
             gaps[number] = 0
     return lay_out(steps, gaps, draw(st.sampled_from([0, 0, 700])), draw(st.sampled_from([1, 2])))
+
+
+def join_voices(voices: list[Plan]) -> Plan:
+    """The voices at once, each given as a plan of one voice; a plan of no steps is silent."""
+    n_samples = max(voice.n_samples for voice in voices)
+    steps = tuple(
+        replace(step, voice=number) for number, voice in enumerate(voices) for step in voice.steps
+    )
+    whole = replace(voices[0], steps=steps, tail_samples=0)
+    return replace(whole, tail_samples=n_samples - whole.n_samples)
+
+
+@st.composite
+def drawn_voices(draw, most_runs: int = 4) -> Plan:
+    """One to four voices, each as a drawn plan; the lower ones may be empty."""
+    channels = draw(st.sampled_from([1, 2]))
+    voices = draw(st.lists(drawn_plans(most_runs), min_size=1, max_size=4))
+    whole = join_voices([replace(voice, channels=channels) for voice in voices])
+    if draw(st.sampled_from([False, False, True])):
+        return replace(whole, steps=tuple(replace(s, voice=2 * s.voice + 1) for s in whole.steps))
+    return whole
 
 
 CROSSFADES = st.builds(

@@ -49,6 +49,44 @@ def test_cues_play_as_the_plan_does(starts, hop, plain):
     assert np.sqrt(np.mean(error**2)) < 0.005 * np.sqrt(np.mean(expected**2))
 
 
+def glides(rng, hop, n_steps, n_voices):
+    """Steps of runs, most of which have ramps, in voices."""
+    steps = []
+    for voice in range(n_voices):
+        before = None
+        for number in range(n_steps):
+            step = Step(0, "a", int(rng.integers(39)) * hop, hop, number * hop, voice=voice)
+            if before and before.end_sample < 39 * hop and rng.random() < 0.7:
+                step = replace(step, source=before.source, start_sample=before.end_sample)
+                step = replace(step, ramp=bool(rng.random() < 0.8))
+            else:
+                step = replace(step, source="ab"[rng.integers(2)])
+            before = replace(step, gain_db=float(rng.uniform(-30, 0)))
+            steps.append(before)
+    return steps
+
+
+@pytest.mark.parametrize("hop", [300, 1024, 6000])
+@pytest.mark.parametrize("n_voices", [1, 3])
+def test_cues_of_voices_and_ramps_play_as_the_plan_does(hop, n_voices):
+    """Ramps are exact, and fades nearly so."""
+    sources = {"a": noise(40 * hop), "b": noise(40 * hop, 1, 0.1)}
+    p = plan(glides(np.random.default_rng(hop), hop, 30, n_voices))
+    for crossfade, most in ((CrossfadeOptions.plain(0.0), 1e-5), (MATCHED, 0.005)):
+        cues = make_cues(p, Memory(**sources), crossfade=crossfade)
+        assert [cue.number for cue in cues] == list(range(len(p.steps)))
+        assert [cue.step for cue in cues] == list(p.steps)
+        expected = played(p, Memory(**sources), crossfade=crossfade)[:, 0]
+        error = play(cues, sources, p.n_samples) - expected
+        assert np.sqrt(np.mean(error**2)) < most * np.sqrt(np.mean(expected**2))
+
+
+def test_voices_that_meet_are_not_joined():
+    p = plan([Step(0, "a", HOP, HOP, 0), Step(1, "a", 5 * HOP, HOP, HOP, voice=1)])
+    first, second = make_cues(p, Memory(a=noise(9 * HOP)), crossfade=CrossfadeOptions.plain(10.0))
+    assert (first.n_samples, second.lead, second.n_samples) == (HOP, 0, HOP)
+
+
 def test_adjacent_units_are_cues_side_by_side_without_fades():
     p = plan(units([("a", (3 + i) * HOP, HOP) for i in range(4)]))
     cues = make_cues(p, Memory(a=noise(9 * HOP)), crossfade=CrossfadeOptions())
@@ -103,3 +141,17 @@ def test_for_players_a_stretched_run_is_one_cue():
     offset = cues[3].at_sample - run.at_sample
     assert run.envelope[-1] == (cues[3].envelope[-1][0] + offset, cues[3].envelope[-1][1])
     assert [joined[0], *joined[2:]] == [cues[0], *cues[4:]]
+
+
+def test_for_players_the_gain_of_a_stretched_run_glides_in_its_envelope():
+    pytest.importorskip("python_stretch")
+    steps = [
+        Step(i, "a", (3 + i) * HOP, 2 * HOP, 2 * i * HOP, stretch=2.0, gain_db=gain, ramp=i > 0)
+        for i, gain in enumerate((-6.0, -26.0, -26.0))
+    ]
+    cues = make_cues(plan(steps), Memory(a=noise(9 * HOP)), crossfade=CrossfadeOptions.plain(0.0))
+    (run,) = join_cues(cues)
+    assert run.step == replace(steps[0], n_samples=6 * HOP)
+    course = np.interp(np.arange(6 * HOP), *zip(*run.envelope, strict=True))
+    wanted = np.interp(np.arange(6 * HOP) + 0.5, [2 * HOP - 512, 2 * HOP + 512], [1, 0.1])
+    np.testing.assert_allclose(course, wanted, rtol=1e-6)

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from playback.diff import Change, find_change
 from playback.options import CrossfadeOptions
 from playback.plan import Step
-from tests.playback.drawn_plans import CROSSFADES, SOUND, drawn_plans, drawn_steps, lay_out
+from playback.stitch import stitch
+from tests.playback.drawn_plans import (
+    CROSSFADES,
+    SOUND,
+    drawn_plans,
+    drawn_steps,
+    drawn_voices,
+    join_voices,
+    lay_out,
+)
 from tests.playback.sounds import HOP, RATE, plan, played
 
 OF_20_MS = CrossfadeOptions(20.0, align_ms=0.0)
@@ -25,10 +34,10 @@ def frames(starts, source="loop_amen"):
 def spliced(old, new, change, crossfade):
     """The new plan's sound out of the old one's and what is stitched anew."""
     before = played(old, SOUND[old.channels], crossfade=crossfade)
-    made = played(
+    made = stitch(
         new, SOUND[new.channels], crossfade=crossfade, start=change.start, stop=change.new_stop
     )
-    return np.concatenate([before[: change.start], made, before[change.old_stop :]])
+    return np.concatenate([before[: change.start], *made, before[change.old_stop :]])
 
 
 @st.composite
@@ -44,7 +53,7 @@ def edited(draw, old):
         at = draw(st.integers(0, len(steps) - 1))
         kind = draw(
             st.sampled_from(
-                ["another", "remove", "repeat", "gain", "rest", "split", "tail", "swap"]
+                ["another", "remove", "repeat", "gain", "ramp", "rest", "split", "tail", "swap"]
             )
         )
         if kind == "another":
@@ -56,6 +65,9 @@ def edited(draw, old):
             gaps.insert(at + 1, 0)
         elif kind == "gain":
             steps[at] = replace(steps[at], gain_db=-3.0)
+        elif kind == "ramp":
+            how = {"gain_db": -6.0, "ramp": draw(st.booleans())}
+            steps[at] = replace(steps[at], **how)
         elif kind == "rest":
             gaps[at] += 100
         elif kind == "tail":
@@ -73,18 +85,103 @@ def edited(draw, old):
     return lay_out(steps, gaps, tail, old.channels)
 
 
-@settings(deadline=None, max_examples=100)
-@given(drawn_plans(), CROSSFADES, st.data())
-def test_splicing_equals_stitching_anew(old, crossfade, data):
-    new = data.draw(edited(old))
+@st.composite
+def edited_voices(draw, old):
+    """The plan after edits of one or two of its voices, or with one more or less."""
+    voices = []
+    for voice in old.voices:
+        steps = tuple(replace(old.steps[number], voice=0) for number in voice)
+        alone = replace(old, steps=steps, tail_samples=0) if steps else None
+        if alone and draw(st.sampled_from([False, False, False, True])):
+            alone = draw(edited(alone))
+        voices.append(alone)
+    kind = draw(st.sampled_from(["edit", "edit", "edit", "fewer", "more"]))
+    if kind == "fewer" and len(voices) > 1:
+        del voices[draw(st.integers(0, len(voices) - 1))]
+    elif kind == "more":
+        voices.append(replace(draw(drawn_plans(3)), channels=old.channels))
+    else:
+        number = draw(st.sampled_from([n for n, voice in enumerate(voices) if voice]))
+        voices[number] = draw(edited(voices[number]))
+    steps = [replace(s, voice=n) for n, v in enumerate(voices) if v for s in v.steps]
+    if not steps:
+        return old
+    new = replace(old, steps=tuple(steps), tail_samples=draw(st.sampled_from([0, 700])))
+    if draw(st.booleans()):
+        new = replace(new, tail_samples=max(old.n_samples - new.n_samples, 0))
+    return new
+
+
+def check_splice(old, new, crossfade):
+    """The same samples; of one voice and of several a zero may have another sign."""
     change = find_change(old, new, crossfade)
     expected = played(new, SOUND[new.channels], crossfade=crossfade)
     if change is None:
-        assert played(old, SOUND[old.channels], crossfade=crossfade).tobytes() == expected.tobytes()
+        found = played(old, SOUND[old.channels], crossfade=crossfade)
     else:
         assert 0 <= change.start <= min(change.old_stop, change.new_stop)
         assert old.n_samples - change.old_stop == new.n_samples - change.new_stop >= 0
-        assert spliced(old, new, change, crossfade).tobytes() == expected.tobytes()
+        found = spliced(old, new, change, crossfade)
+    np.testing.assert_array_equal(found, expected)
+    if (old.n_voices > 1) == (new.n_voices > 1):
+        assert found.tobytes() == expected.tobytes()
+
+
+@settings(deadline=None, max_examples=100)
+@given(drawn_plans(), CROSSFADES, st.data())
+def test_splicing_equals_stitching_anew(old, crossfade, data):
+    check_splice(old, data.draw(edited(old)), crossfade)
+
+
+@settings(deadline=None, max_examples=100)
+@given(drawn_voices(), CROSSFADES, st.data())
+def test_splicing_voices_equals_stitching_anew(old, crossfade, data):
+    check_splice(old, data.draw(edited_voices(old)), crossfade)
+
+
+@st.composite
+def gliding_runs(draw):
+    """A plan of two runs, the steps of the second one short, with gains that glide."""
+    gains = draw(st.lists(st.floats(-20, 0), min_size=2, max_size=8))
+    first = Step(0, "bd_haus", 3000, 4000, 0)
+    steps = [first]
+    for number, gain in enumerate(gains):
+        n = draw(st.sampled_from([63, 400, 1024]))
+        start = steps[-1].end_sample if number else 9000
+        at = steps[-1].until_sample
+        steps.append(Step(0, "loop_amen", start, n, at, gain_db=gain, ramp=number > 0))
+    return plan([*steps, Step(0, "bd_haus", 9000, 4000, steps[-1].until_sample)], 2)
+
+
+@settings(deadline=None, max_examples=100)
+@given(gliding_runs(), CROSSFADES, st.data())
+def test_crossfades_hear_ramps_some_way_off(old, crossfade, data):
+    """What a crossfade does depends on the sound beyond what it changes."""
+    at = data.draw(st.integers(1, len(old.steps) - 2))
+    gain_db = data.draw(st.sampled_from([-40.0, 12.0]))
+    steps = (*old.steps[:at], replace(old.steps[at], gain_db=gain_db), *old.steps[at + 1 :])
+    check_splice(old, replace(old, steps=steps), crossfade)
+
+
+def test_change_of_a_ramp_leaves_the_rest_of_its_run_as_it_was():
+    steps = [
+        Step(i, "loop_amen", (2 + i) * HOP, HOP, i * HOP, gain_db=-float(i % 3), ramp=i > 0)
+        for i in range(20)
+    ]
+    old = plan(steps, 2)
+    new = plan([*steps[:10], replace(steps[10], gain_db=-9.0), *steps[11:]], 2)
+    assert find_change(old, new, OF_20_MS) == Change(9 * HOP, 12 * HOP, 12 * HOP)
+
+
+def test_change_of_one_voice_leaves_the_others_as_they_were():
+    voices = [frames([1, 20, 7, 33, 2, 50, 9]), frames([5, 6, 7, 8, 9, 10, 11]), frames([40, 30])]
+    old = join_voices(voices)
+    changed = replace(old.steps[10], start_sample=60 * HOP)
+    new = replace(old, steps=(*old.steps[:10], changed, *old.steps[11:]))
+    assert find_change(old, new, OF_20_MS) == Change(
+        3 * HOP - REACH, 4 * HOP + REACH, 4 * HOP + REACH
+    )
+    assert find_change(old, join_voices(voices[:2]), OF_20_MS) == Change(0, 2 * HOP, 2 * HOP)
 
 
 def test_another_unit_changes_itself_and_its_crossfades():

@@ -231,6 +231,59 @@ def test_reaper_items_alternate_so_that_none_overlaps_on_a_track():
         assert all(end < start for end, start in zip(ends[:-1], starts[1:], strict=True))
 
 
+def voice_cues():
+    """Of voices 0 and 2, each with two cues."""
+    return [
+        make_cue(make_step(at=1000 * i, n=1000, start=500 + 100 * v, voice=v), number=i, tail=20)
+        for v in (0, 2)
+        for i in range(2)
+    ]
+
+
+def test_reaper_voices_are_folders_of_two_tracks(sounds):
+    text = export("reaper", voice_cues(), sounds)
+    tracks = parse_rpp(text).all("TRACK")
+    assert [(t.fields["NAME"], t.fields.get("ISBUS"), len(t.all("ITEM"))) for t in tracks] == [
+        (["voice 0"], ["1", "1"], 0),
+        (["voice 0, 1"], None, 1),
+        (["voice 0, 2"], ["2", "-1"], 1),
+        (["voice 2"], ["1", "1"], 0),
+        (["voice 2, 1"], None, 1),
+        (["voice 2, 2"], ["2", "-1"], 1),
+    ]
+    tabla = sf.read(sounds / "tabla.wav")[0]
+    expected = np.zeros(2020)
+    for cue in voice_cues():
+        start = cue.step.start_sample
+        expected[cue.at_sample : cue.at_sample + 1020] += tabla[start : start + 1020]
+    np.testing.assert_allclose(play(text), expected, atol=1e-6)
+
+
+def test_one_voice_is_exported_without_a_word_of_voices():
+    cues = [make_cue(make_step(at=2000 * i), number=i) for i in range(3)]
+    for name in EXPORTS:
+        assert "voice" not in export(name, cues)
+    tracks = parse_rpp(export("reaper", cues)).all("TRACK")
+    assert [track.fields["NAME"] for track in tracks] == [["Demiurge 1"], ["Demiurge 2"]]
+    assert 'Track 2: "Demiurge 2" Solo: 0 Mute: 0' in export("edl", cues)
+
+
+def test_labels_csv_and_edl_name_the_voice():
+    labels = export("labels", voice_cues()).splitlines()
+    assert [line.split("\t")[2] for line in labels] == ["voice 0: tabla 7"] * 2 + [
+        "voice 2: tabla 7"
+    ] * 2
+    rows = list(csv.DictReader(io.StringIO(export("csv", voice_cues()))))
+    assert [row["voice"] for row in rows] == ["0", "0", "2", "2"]
+    assert list(rows[0])[:3] == ["number", "voice", "unit"]
+    lines = export("edl", voice_cues()).splitlines()
+    assert [line.split('"')[1] for line in lines if line.startswith("Track ")] == [
+        f"voice {voice}, {n}" for voice in (0, 2) for n in (1, 2)
+    ]
+    rows = [split(line) for line in lines if line.strip() and line.strip()[0].isdigit()][1:]
+    assert [row[1] for row in rows] == ["1", "2", "3", "4"]
+
+
 def test_reaper_reversed_step_plays_back_from_its_end(sounds):
     cue = make_cue(make_step("ramp.wav", 1000, 200, 500, reverse=True), lead=30, tail=20)
     heard = play(export("reaper", [cue], sounds))[470:] * 32768

@@ -110,7 +110,7 @@ def edit(path, change):
     ("change", "message"),
     [
         (lambda d: d.update(format="other"), '"format" must be "demiurge-plan"'),
-        (lambda d: d.update(version=2), '"version" is 2, but this Demiurge reads 1'),
+        (lambda d: d.update(version=3), '"version" is 3, but this Demiurge reads 1 and 2; update'),
         (lambda d: d.pop("channels"), "channels is missing; correct it, or make the plan again"),
         (lambda d: d.update(tempo=3), "tempo is not known; known are .*tail_samples"),
         (lambda d: d.update(channels=0), "channels=0 must be an integer from 1 to 8"),
@@ -387,6 +387,116 @@ def test_identity_is_of_what_is_played(tmp_path):
     assert replace(PLAN, tail_samples=1).identity != PLAN.identity
 
 
+def voiced(*places: tuple[int, int], n_samples: int = 100, **plan) -> Plan:
+    """A plan of steps at (voice, at_sample)."""
+    steps = [Step(-1, "a.wav", 9, n_samples, at, voice=voice) for voice, at in places]
+    return Plan(44100, 1, {"id": "d", "root": "."}, tuple(steps), **plan)
+
+
+GLIDING = replace(
+    PLAN,
+    steps=(
+        Step(1, "a/x.wav", 0, 1024, 0, gain_db=-3.0),
+        Step(2, "a/x.wav", 1024, 1024, 1024, ramp=True),
+        Step(3, "a/x.wav", 512, 1024, 512, voice=1),
+    ),
+)
+
+
+def test_plan_of_voices_lasts_until_its_latest_end():
+    plan = voiced((0, 0), (0, 500), (2, 50), tail_samples=7)
+    assert (plan.n_voices, plan.voices) == (3, (range(2), range(2, 2), range(2, 3)))
+    assert plan.n_samples == 607
+    assert voiced((0, 0), (1, 700)).n_samples == 800
+    assert (PLAN.n_voices, PLAN.voices) == (1, (range(2),))
+
+
+def test_plan_of_voices_comes_back_in_version_2(tmp_path):
+    for plan in (voiced((0, 0), (0, 500), (2, 50), (15, 0)), voiced((3, 0)), GLIDING):
+        plan.save(tmp_path / "p.json")
+        assert Plan.load(tmp_path / "p.json") == plan
+        document = json.loads((tmp_path / "p.json").read_text())
+        assert document["version"] == 2
+        assert [(step["voice"], step["ramp"]) for step in document["steps"]] == [
+            (step.voice, step.ramp) for step in plan.steps
+        ]
+
+
+def test_plan_of_one_voice_without_ramps_is_of_version_1(tmp_path):
+    PLAN.save(tmp_path / "p.json")
+    document = json.loads((tmp_path / "p.json").read_text())
+    assert document["version"] == 1
+    assert not {"voice", "ramp"} & document["steps"][0].keys()
+    document["version"] = 2
+    document["steps"][0] |= {"voice": 0, "ramp": False}
+    (tmp_path / "p.json").write_text(json.dumps(document))
+    assert Plan.load(tmp_path / "p.json") == PLAN
+
+
+def test_steps_of_voices_written_by_hand_follow_those_of_their_voice(tmp_path):
+    plan = voiced((0, 0), (0, 500), (2, 50))
+    plan.save(tmp_path / "p.json")
+    edit(
+        tmp_path / "p.json",
+        lambda d: d["steps"].extend(
+            [
+                {"source": "a.wav", "start_sample": 0, "n_samples": 5, "voice": 2},
+                {"source": "a.wav", "start_sample": 0, "n_samples": 5, "voice": 3},
+            ]
+        ),
+    )
+    assert [step.at_sample for step in Plan.load(tmp_path / "p.json").steps] == [0, 500, 50, 150, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"at_sample": 1000}, "step 1: at_sample=1000 lies before step 0 ends, at 1024; steps of"),
+        ({"voice": -1}, "step 1: voice=-1 must be an integer from 0 to 15"),
+        ({"voice": 16}, "step 1: voice=16 must be an integer from 0 to 15"),
+        ({"voice": True}, "step 1: voice=true must be an integer from 0 to 15"),
+        ({"voice": None}, "step 1: voice=null must be an integer from 0 to 15"),
+        ({"voice": 2, "ramp": False}, "step 2: voice=1 comes after voice 2 of step 1; list all"),
+        ({"voice": 1, "ramp": False}, "step 2: at_sample=512 lies before step 1 ends, at 2048"),
+        ({"ramp": 1}, "step 1: ramp=1 must be true or false"),
+        ({"voice": 1}, "step 1: ramp=true, but it does not go on from the step before"),
+        ({"at_sample": 1025}, "step 1: ramp=true, but it does not go on from the step before"),
+        ({"start_sample": 1025}, "step 1: ramp=true, but it does not go on.*; make it false"),
+        ({"reverse": True}, "step 1: ramp=true, but it does not go on"),
+        ({"transpose": 1}, "step 1: ramp=true, but it does not go on"),
+    ],
+)
+def test_bad_voices_and_ramps_are_refused_by_name(tmp_path, change, message):
+    GLIDING.save(tmp_path / "p.json")
+    edit(tmp_path / "p.json", lambda d: d["steps"][1].update(change))
+    with pytest.raises(PlanError, match=f"p.json: {message}"):
+        Plan.load(tmp_path / "p.json")
+
+
+def test_ramp_without_a_step_before_is_refused(tmp_path):
+    GLIDING.save(tmp_path / "p.json")
+    edit(tmp_path / "p.json", lambda d: d["steps"].pop(0))
+    with pytest.raises(PlanError, match="step 0: ramp=true, but it does not go on"):
+        Plan.load(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize(("key", "value"), [("voice", 0), ("voice", 3), ("ramp", False)])
+def test_voices_in_a_plan_of_version_1_are_refused(tmp_path, key, value):
+    PLAN.save(tmp_path / "p.json")
+    edit(tmp_path / "p.json", lambda d: d["steps"][1].update({key: value}))
+    with pytest.raises(
+        PlanError, match=f'step 1: {key} is not known in "version": 1; write "version": 2, or'
+    ):
+        Plan.load(tmp_path / "p.json")
+
+
+def test_identity_knows_voices_and_ramps():
+    steps = GLIDING.steps
+    without_ramp = replace(GLIDING, steps=(steps[0], replace(steps[1], ramp=False), steps[2]))
+    elsewhere = replace(GLIDING, steps=(*steps[:2], replace(steps[2], voice=2)))
+    assert len({plan.identity for plan in (GLIDING, without_ramp, elsewhere)}) == 3
+
+
 @pytest.mark.parametrize("value", [np.nan, [1, {"deep": np.inf}]])
 def test_settings_that_json_cannot_hold_are_refused(tmp_path, value):
     document = {
@@ -441,13 +551,14 @@ def test_what_is_no_regular_file_is_refused(tmp_path, monkeypatch, path):
 
 def test_changed_plans_are_right_or_refused_in_one_line(tmp_path):
     """Each value of a plan, replaced by hostile ones: it loads, and saves, or one error is told."""
-    FOUND.save(tmp_path / "p.json")
-    text = (tmp_path / "p.json").read_text()
-    for changed in replaced(json.loads(text), HOSTILE):
-        (tmp_path / "p.json").write_text(json.dumps(changed))
-        load = partial(Plan.load, tmp_path / "p.json")
-        value_or_error(partial(load, alternatives=False), PlanError)
-        if plan := value_or_error(load, PlanError):
-            json.dumps(plan.settings, allow_nan=False)
-            plan.save(tmp_path / "again.json")
-            assert Plan.load(tmp_path / "again.json") == plan
+    for original in (FOUND, GLIDING):
+        original.save(tmp_path / "p.json")
+        text = (tmp_path / "p.json").read_text()
+        for changed in replaced(json.loads(text), HOSTILE):
+            (tmp_path / "p.json").write_text(json.dumps(changed))
+            load = partial(Plan.load, tmp_path / "p.json")
+            value_or_error(partial(load, alternatives=False), PlanError)
+            if plan := value_or_error(load, PlanError):
+                json.dumps(plan.settings, allow_nan=False)
+                plan.save(tmp_path / "again.json")
+                assert Plan.load(tmp_path / "again.json") == plan

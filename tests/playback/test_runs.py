@@ -39,12 +39,20 @@ def test_adjacent_steps_are_one_run():
         {"stretch": 1.001},
         {"transpose": 1.0},
         {"stretch": 2.0},
+        {"voice": 1},
+        {"voice": 1, "ramp": True},
     ],
 )
 def test_sound_does_not_go_on_in_another_place_or_way(other):
     step = {"unit": 1, "source": "a", "start_sample": 1100, "n_samples": 50, "at_sample": 100}
     assert is_contiguous(FIRST, Step(**step))
     assert not is_contiguous(FIRST, Step(**step | other))
+
+
+def test_sound_goes_on_with_another_gain_only_by_a_ramp():
+    louder = Step(1, "a", 1100, 50, 100, gain_db=6.0)
+    assert not is_contiguous(FIRST, louder)
+    assert is_contiguous(FIRST, replace(louder, ramp=True))
 
 
 def test_the_run_of_a_step_is_found_from_any_of_its_steps():

@@ -10,14 +10,43 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
-from query.names import AUTO, CONTINUITY, INDEX_KINDS, MAX_RUN, METRICS, NOVELTY
+from query.names import (
+    AUTO,
+    CONTINUITY,
+    FOLLOWS,
+    INDEX_KINDS,
+    LEVELS,
+    MAX_RUN,
+    METRICS,
+    MOST_TRANSPOSE,
+    MOST_VOICES,
+    NOVELTY,
+    OWN_NOVELTY,
+    RANGES,
+)
 
 if TYPE_CHECKING:
+    from demiurge.domains import Domains
     from query.settings import SearchSettings
 
 THE_PATH = "The path"
 units_option = partial(option, heading="Which units")
 path_option = partial(option, heading=THE_PATH)
+voice_option = partial(option, heading="The voices")
+
+
+class Semitones(click.ParamType):
+    """A whole number of semitones, or auto."""
+
+    name = "semitones"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        if value == AUTO:
+            return AUTO
+        return click.IntRange(0, MOST_TRANSPOSE).convert(value, param, ctx)
+
 
 UNITS = (
     units_option(
@@ -98,7 +127,9 @@ PATH = (
         help=CONTINUITY_HELP,
     ),
     path_option(
-        "--novelty", type=click.FloatRange(0), default=0.0, show_default=True, help=NOVELTY_HELP
+        "--novelty",
+        type=click.FloatRange(0),
+        help=f"{NOVELTY_HELP} [default: 0; {OWN_NOVELTY} if the range is own]",
     ),
     MIN_REUSE,
     path_option(
@@ -138,6 +169,48 @@ CONTINUATION_PATH = (
         help=MAX_RUN_HELP,
     ),
 )
+RANGE = path_option(
+    "--range",
+    "range_",
+    type=click.Choice([*RANGES, AUTO]),
+    default=AUTO,
+    show_default=True,
+    help="Bring TARGET to the range of the corpus (own), or compare it as it is (shared); auto is"
+    " own if it lies far from all units.",
+)
+LEVEL = path_option(
+    "--level",
+    type=click.Choice([*LEVELS, AUTO]),
+    default=AUTO,
+    show_default=True,
+    help="Play units at the level of TARGET (follow), 24 dB louder at most, or at their own; auto"
+    " is follow if the range is own.",
+)
+VOICES = (
+    voice_option(
+        "--voices",
+        type=click.IntRange(1, MOST_VOICES),
+        default=1,
+        show_default=True,
+        help="Number of units that sound at once; their spectra together fit that of TARGET.",
+    ),
+    voice_option(
+        "--transpose",
+        type=Semitones(),
+        default=0,
+        show_default=True,
+        metavar="SEMITONES",
+        help="Transpose units to fit, by up to so many semitones; auto is as far as the pitches of"
+        " TARGET need.",
+    ),
+    voice_option(
+        "--follow",
+        type=click.Choice(FOLLOWS),
+        default="both",
+        show_default=True,
+        help="What of TARGET the voices follow: its pitch, its timbre, or both.",
+    ),
+)
 CHANCE = (
     path_option(
         "--path-temperature",
@@ -158,7 +231,7 @@ def make_search(
     weights: str | None,
     metric: str,
     continuity: float,
-    novelty: float,
+    novelty: float | None,
     min_reuse: float,
     max_run: float,
     rest_threshold: float = math.inf,
@@ -167,18 +240,22 @@ def make_search(
     variations: int = 1,
     path_temperature: float = 0.0,
     random_seed: int = 0,
+    voices: int = 1,
+    transpose: int | str = 0,
+    follow: str = "both",
 ) -> SearchSettings:
     """Return `SearchSettings` from the command's options."""
     from query.filters import Filters, parse_condition
     from query.options import PathOptions
     from query.settings import SearchSettings
+    from query.voices.options import VoiceOptions
     from query.weights import parse_weights
 
     conditions = tuple(parse_condition(text) for text in where)
     path = PathOptions(
         k=k,
         continuity=continuity,
-        novelty=novelty,
+        novelty=novelty or 0.0,
         min_reuse=min_reuse,
         max_run=max_run,
         rest_threshold=rest_threshold,
@@ -192,12 +269,26 @@ def make_search(
         weights={} if weights is None else parse_weights(weights),
         metric=metric,
         kind=kind,
+        voices=VoiceOptions(voices, transpose, follow),
     )
+
+
+def make_domains(range_: str, level: str = AUTO) -> Domains:
+    """Return `Domains` from the options of the command, whose --novelty counts if it was given."""
+    from demiurge.domains import Domains
+
+    given = click.get_current_context().params["novelty"]
+    novelty = OWN_NOVELTY if given is None else None
+    return Domains(range_, level, novelty)
 
 
 # random numbers vary the forecast of `render`, but the path of `mosaic`
 render_search = option_group(
     *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
 )
-mosaic_search = option_group(*UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search)
+mosaic_search = option_group(
+    *VOICES, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
+)
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)
+mosaic_domains = option_group(RANGE, LEVEL, into="domains", make=make_domains)
+query_domains = option_group(RANGE, into="domains", make=make_domains)

@@ -1,0 +1,113 @@
+"""Make a plan of the paths of several voices."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from audio.decibels import to_decibels
+from db.database import Database
+from demiurge.plans.make import ALTERNATIVES, assemble, make_steps
+from demiurge.plans.placing import run_starts
+from demiurge.plans.settings import PlanSettings
+from files.errors import ParameterError
+from playback.plan import Plan
+from playback.runs import is_contiguous
+from playback.steps import Step
+from query.explain import explain
+from query.index import Matches
+from query.path import UnitPath
+from query.rules import REST
+from query.space import Space
+from query.voices.pitch import tune
+from query.voices.search import VoicePath
+from query.voices.spectra import UnitSpectra
+from query.voices.target import VoiceTarget
+
+LEAST_DB = -100.0
+TRANSPOSE_DECIMALS = 2
+
+
+def make_plan_of_voices(
+    voices: Sequence[VoicePath],
+    space: Space,
+    spectra: UnitSpectra,
+    target: VoiceTarget,
+    sequence: np.ndarray,
+    settings: PlanSettings,
+) -> Plan:
+    """Return a plan in which each voice plays its path, at its gains, in tune with the target.
+
+    Parameters
+    ----------
+    space : Space
+        Of `Database.at_transpositions`.
+    sequence : ndarray, float32, shape (steps, n_descriptors), raw
+
+    Raises
+    ------
+    ParameterError
+        If the target is silent throughout.
+    DatabaseError
+        If a source is missing or has changed.
+    """
+    steps: list[Step] = []
+    for number, voice in enumerate(voices):
+        steps += steps_of_voice(voice, number, space, spectra, target)
+    if not steps:
+        raise ParameterError("the target is silent throughout, so nothing would be played")
+    n_samples = int(voices[0].path.n_samples.sum())
+    return assemble(steps, n_samples, space.database, sequence, settings)
+
+
+def steps_of_voice(
+    voice: VoicePath, number: int, space: Space, spectra: UnitSpectra, target: VoiceTarget
+) -> list[Step]:
+    """Return the steps of one voice; parameters as `make_plan_of_voices`."""
+    path = _with_few_matches(voice.path)
+    gain_db = np.maximum(to_decibels_of(voice.gains), LEAST_DB)
+    made = make_steps(path, explain(space, path), space.database, gain_db=gain_db)
+    played = np.flatnonzero(path.positions != REST)
+    off = _out_of_tune(path, played, spectra, target, space.database)
+    steps = [
+        replace(step, voice=number, transpose=step.transpose + shift)
+        for step, shift in zip(made, off.tolist(), strict=True)
+    ]
+    goes_on = [False, *(_goes_on(before, step) for before, step in pairwise(steps))]
+    return [replace(step, ramp=ramp) for step, ramp in zip(steps, goes_on, strict=True)]
+
+
+def to_decibels_of(gains: np.ndarray) -> np.ndarray:
+    """Return gains in dB, float64, (n,)."""
+    return np.array([to_decibels(max(gain, 1e-9)) for gain in gains.tolist()])
+
+
+def _goes_on(before: Step, step: Step) -> bool:
+    """Return whether a step goes on in its source, whatever its gain."""
+    return is_contiguous(before, replace(step, ramp=True))
+
+
+def _with_few_matches(path: UnitPath) -> UnitPath:
+    """Leave out the matches that no plan keeps."""
+    few = slice(0, 2 * ALTERNATIVES)
+    matches = Matches(path.matches.positions[:, few], path.matches.distances[:, few])
+    return replace(path, matches=matches)
+
+
+def _out_of_tune(
+    path: UnitPath,
+    played: np.ndarray,
+    spectra: UnitSpectra,
+    target: VoiceTarget,
+    database: Database,
+) -> np.ndarray:
+    """Return by how much steps must be transposed to be in tune, float64; 0 where it may not be."""
+    positions = path.positions[played]
+    if not len(played) or not database.semitones.any():
+        return np.zeros(len(played))
+    starts = run_starts(positions, database.units)
+    gaps = np.flatnonzero(np.diff(played) > 1) + 1
+    starts = np.union1d(starts, gaps)
+    off = tune(spectra.f0(positions), target.f0[path.steps[played]], starts)
+    return off.round(TRANSPOSE_DECIMALS)

@@ -1,0 +1,89 @@
+"""How well sums of spectra fit a target, and the gains that fit best.
+
+The divergence of a sum V from a target T is the generalised Kullback-Leibler divergence
+Σ T ln(T / V) - T + V over the bands (Lee & Seung, NIPS 2000): it counts what is missing in a loud
+band by its amount, and what is too much in a quiet band as well. It is divided by the target's sum,
+so that quiet steps count as much as loud ones.
+"""
+
+import numpy as np
+
+FLOOR = 1e-3  # of a band: far below the quantisation noise of 16 bits
+LEAST_WEIGHT = 1e-3  # of the loudest band: quieter ones count as that in the choice of candidates
+HIGHEST_GAIN = 15.85  # 24 dB; what is raised further brings up its noise
+BLOCK_STEPS = 16  # of some 100 candidates of 160 bands: 1 MB, to stay in the processor's cache
+
+
+def divergences(targets: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return the divergence of each sum from its target, (..., bands) -> (...)."""
+    targets = targets + FLOOR
+    sums = sums + FLOOR
+    difference = targets * np.log(targets / sums) - targets + sums
+    return difference.sum(axis=-1) / targets.sum(axis=-1)
+
+
+def weights_of(targets: np.ndarray) -> np.ndarray:
+    """Return how much a squared error counts in each band, (..., bands)."""
+    wanted = targets + FLOOR
+    return 1 / np.maximum(wanted, LEAST_WEIGHT * wanted.max(axis=-1, keepdims=True))
+
+
+def fit_one(
+    rows: np.ndarray, target: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add each of some spectra, at its best gain, to what other voices play.
+
+    Parameters
+    ----------
+    rows : ndarray, float32, shape (..., n, bands)
+    target, others : ndarray, float32, shape (..., bands)
+
+    Returns
+    -------
+    divergence, gain : ndarray, float32, shape (..., n)
+    """
+    wanted = target + FLOOR
+    known = (others + FLOOR)[..., None, :]
+    weights = weights_of(target)
+    fitting = _dot(rows, (target - others) * weights)
+    gain = fitting / (_dot(rows * rows, weights) + FLOOR)
+    np.clip(gain, 0, HIGHEST_GAIN, out=gain)
+    sums = rows.sum(axis=-1)
+    for _ in range(2):  # multiplicative updates of the gain towards the least divergence
+        ratio = wanted[..., None, :] / (known + gain[..., None] * rows)
+        gain *= (ratio * rows).sum(axis=-1) / (sums + FLOOR)
+        np.clip(gain, 0, HIGHEST_GAIN, out=gain)
+    total = known + gain[..., None] * rows
+    logs = _dot(np.log(total, out=total), wanted)
+    of_target = (wanted * np.log(wanted)).sum(axis=-1) - wanted.sum(axis=-1)
+    divergence = of_target[..., None] - logs + known.sum(axis=-1) + gain * sums
+    return divergence / wanted.sum(axis=-1)[..., None], gain
+
+
+def _dot(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """(..., n, bands) and (..., bands) -> (..., n)."""
+    return np.matmul(rows, vector[..., None])[..., 0]
+
+
+def joint_gains(
+    rows: np.ndarray, targets: np.ndarray, gains: np.ndarray, *, rounds: int
+) -> np.ndarray:
+    """Improve the gains of all voices together, by multiplicative updates.
+
+    Parameters
+    ----------
+    rows : ndarray, float32, shape (steps, voices, bands)
+    targets : ndarray, float32, shape (steps, bands)
+    gains : ndarray, float32, shape (steps, voices)
+
+    Returns
+    -------
+    ndarray, float32, shape (steps, voices)
+    """
+    sums = rows.sum(axis=2) + FLOOR
+    wanted = targets + FLOOR
+    for _ in range(rounds):
+        total = np.matmul(gains[:, None, :], rows)[:, 0] + FLOOR
+        gains = gains * (_dot(rows, wanted / total) / sums)
+        np.clip(gains, 0, HIGHEST_GAIN, out=gains)
+    return gains

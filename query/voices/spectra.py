@@ -1,0 +1,152 @@
+"""The spectra of all units, at each transposition, and the search for those that fit.
+
+A unit's position says its transposition as well: positions are those of
+`Database.at_transpositions`, in which the whole corpus comes once for each.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from db.bands import Bands
+from query.voices.fit import FLOOR, weights_of
+
+SEMITONES = 12  # in an octave
+BLOCK_STEPS = 64  # compared at a time with BLOCK_UNITS: 4 MB
+BLOCK_UNITS = 1 << 14
+NO_FIT = -1.0  # below any score
+
+
+class UnitSpectra:
+    """Magnitudes in bands of the units of a database, as they sound at each transposition.
+
+    Attributes
+    ----------
+    n_units : int
+        Of one copy of the corpus.
+    n_bands : int
+    """
+
+    def __init__(self, bands: Bands, n_units: int, semitones: tuple[int, ...] = (0,)) -> None:
+        """Take the bands of a database of `n_units`, and the transpositions of its copies."""
+        self._bands = bands
+        self._semitones = semitones
+        self.n_units = n_units
+        self.n_bands = len(bands.centres)
+
+    def rows(self, positions: np.ndarray) -> np.ndarray:
+        """Return the magnitudes of units, float32, (n, n_bands)."""
+        if self._semitones == (0,):
+            return self._bands.rows(positions)
+        copies, units = np.divmod(positions, self.n_units)
+        rows = self._bands.rows(units)
+        for copy in np.unique(copies).tolist():
+            if self._semitones[copy]:
+                of_copy = copies == copy
+                rows[of_copy] = rows[of_copy] @ self._warps[copy]
+        return rows
+
+    def f0(self, positions: np.ndarray) -> np.ndarray:
+        """Return the pitch of units as they are played, in Hz, float32, (n,); 0 without one."""
+        copies, units = np.divmod(positions, self.n_units)
+        shifts = np.array(self._semitones, np.float32)[copies]
+        return self._bands.f0(units) * 2 ** (shifts / SEMITONES)
+
+    @cached_property
+    def _warps(self) -> list[np.ndarray]:
+        """The matrix that transposes spectra, for each copy, float32, (n_bands, n_bands)."""
+        return [transposing(self._bands.centres, semitones) for semitones in self._semitones]
+
+    def propose(
+        self, targets: np.ndarray, others: np.ndarray, allowed: np.ndarray, k: int
+    ) -> np.ndarray:
+        """Return the units whose spectra go best with what other voices play.
+
+        With r what is missing in the target, and w the target, a unit of spectrum c can lessen
+        Σ (r - g·c)² / w by (Σ c·r / w)² / (Σ c² / w), at its best gain g. This is the divergence
+        near its least value.
+
+        Parameters
+        ----------
+        targets, others : ndarray, float32, shape (steps, n_bands)
+        allowed : ndarray, bool, shape (n_units,)
+
+        Returns
+        -------
+        ndarray, int64, shape (steps, k)
+        """
+        weights = weights_of(targets)
+        missing = (targets - others) * weights
+        best = np.full((len(targets), k), NO_FIT, np.float32)
+        units = np.zeros((len(targets), k), np.int64)
+        for first, rows in self._blocks():
+            rows[~allowed[first : first + len(rows)]] = 0
+            powers = rows * rows
+            for copy, semitones in enumerate(self._semitones):
+                warp = self._warps[copy] if semitones else None
+                scores = _scores(rows, powers, missing, weights, warp)
+                _keep_best(best, units, scores, first + copy * self.n_units)
+        return units
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the first unit and the rows of blocks of units."""
+        for first in range(0, self.n_units, BLOCK_UNITS):
+            last = min(first + BLOCK_UNITS, self.n_units)
+            yield first, self._bands.rows(np.arange(first, last))
+
+
+def _scores(
+    rows: np.ndarray,
+    powers: np.ndarray,
+    missing: np.ndarray,
+    weights: np.ndarray,
+    warp: np.ndarray | None,
+) -> Iterator[np.ndarray]:
+    """Yield the scores of units for blocks of steps, float32, (steps, units)."""
+    if warp is not None:  # the target is moved instead of all units
+        missing = missing @ warp.T
+        weights = weights @ warp.T
+    for start in range(0, len(missing), BLOCK_STEPS):
+        block = slice(start, start + BLOCK_STEPS)
+        fitting = missing[block] @ rows.T
+        np.maximum(fitting, 0, out=fitting)
+        fitting *= fitting
+        fitting /= weights[block] @ powers.T + FLOOR
+        yield fitting
+
+
+def _keep_best(
+    best: np.ndarray, units: np.ndarray, scores: Iterator[np.ndarray], first: int
+) -> None:
+    """Put the scores of units from `first` on among the best so far, where they are better."""
+    k = best.shape[1]
+    start = 0
+    for of_block in scores:
+        block = slice(start, start + len(of_block))
+        start += len(of_block)
+        n = min(k, of_block.shape[1])
+        found = np.argpartition(of_block, -n, axis=1)[:, -n:]
+        both = np.concatenate([best[block], np.take_along_axis(of_block, found, axis=1)], axis=1)
+        named = np.concatenate([units[block], found + first], axis=1)
+        kept = np.argpartition(both, -k, axis=1)[:, -k:]
+        best[block] = np.take_along_axis(both, kept, axis=1)
+        units[block] = np.take_along_axis(named, kept, axis=1)
+
+
+def transposing(centres: np.ndarray, semitones: float) -> np.ndarray:
+    """Return the matrix M for which rows @ M are the spectra, transposed, float32, (bands, bands).
+
+    What lies in a band goes to the two bands next to its new frequency.
+    """
+    frequencies = centres * 2 ** (semitones / SEMITONES)
+    bands = np.arange(len(centres))
+    moved = np.interp(frequencies, centres, bands.astype(float))
+    lower = np.floor(moved).astype(int)
+    upper = np.minimum(lower + 1, len(centres) - 1)
+    share = moved - lower
+    heard = frequencies <= centres[-1]
+    matrix = np.zeros((len(centres), len(centres)), np.float32)
+    np.add.at(matrix, (bands, lower), heard * (1 - share))
+    np.add.at(matrix, (bands, upper), heard * share)
+    return matrix
