@@ -2,15 +2,17 @@
 
 envelope   RMS of the first difference under a Hann window of 1 ms. The first difference emphasises
            high frequencies, where attacks stand out from the swings of a bass note
-attack     an onset of the target (`audio.onsets`) where the envelope rises by 10 dB or more
-rise       from 10 to 90 % of the way from the envelope's least value in the 50 ms before its peak
-           to that peak; the peak is the largest value within 30 ms of the onset
+place      within 30 ms of an onset (`audio.onsets`), where the energy of the next 4 ms is largest
+           against that of the 8 ms before, as in `playback.attacks`
+attack     an onset of the target where that ratio is 6 dB or more
+rise       from 10 to 90 % of the way from the mean envelope in the 8 ms before the place to the
+           largest value in the 15 ms after it; in each sound at its own place
 kept       the mosaic has an onset within 25 ms, too
 
-               peak within ±30 ms of the onset
+               largest value after the place
     90 % ─ ─ ─╱▔╲
     10 % ─ ─ ╱   ╲__
-    least __╱ rise: time between the crossings
+    before __╱ rise: time between the crossings
 """
 
 from dataclasses import dataclass
@@ -22,10 +24,12 @@ from audio.onsets import find_onsets
 
 ENVELOPE_S = 0.001
 NEAR_S = 0.03  # of the onset, whose time is known to about 10 ms
-BEFORE_S = 0.05  # of the peak
+AFTER_S = 0.004
+BEFORE_S = 0.008
+PEAK_S = 0.015
 KEPT_S = 0.025
-LEAST_RISE = 10**0.5  # ratio of amplitudes: 10 dB
-FLOOR = 1e-6
+LEAST_RATIO = 4.0  # of energies: 6 dB; chords of an orchestra rarely rise by more
+FLOOR = 1e-8  # energy that is not audible, as in `playback.attacks`
 CLOSE_MS = 2.0
 
 
@@ -36,7 +40,7 @@ class AttackFigures:
     Attributes
     ----------
     kept : ndarray, bool, shape (attacks,)
-    target_ms, result_ms : ndarray, float64, shape (attacks,): rise times
+    target_ms, result_ms : ndarray, float64, shape (attacks,): rise times, NaN where nothing rises
     """
 
     kept: np.ndarray
@@ -52,14 +56,41 @@ class AttackFigures:
 def compare_attacks(target: np.ndarray, result: np.ndarray, rate: int) -> AttackFigures:
     """Measure the target's attacks in both sounds, (n,) at `rate` Hz."""
     result = np.pad(result, (0, max(0, len(target) - len(result))))
-    envelopes = [envelope(target, rate), envelope(result, rate)]
     onsets = find_onsets(target, rate)
-    found = find_onsets(result, rate)
-    rises = np.array([[rise_ms(sound, onset, rate) for sound in envelopes] for onset in onsets])
-    rises = rises.reshape(-1, 2)
-    strong = np.array([attack_ratio(envelopes[0], onset, rate) for onset in onsets]) >= LEAST_RISE
-    apart = np.abs(onsets[:, None] - found[None]).min(axis=1, initial=np.inf)
-    return AttackFigures(apart[strong] <= KEPT_S, *rises[strong].T)
+    apart = np.abs(onsets[:, None] - find_onsets(result, rate)[None]).min(axis=1, initial=np.inf)
+    of_target, ratios = measure_rises(target, onsets, rate)
+    of_result, _ = measure_rises(result, onsets, rate)
+    strong = ratios >= LEAST_RATIO
+    return AttackFigures(apart[strong] <= KEPT_S, of_target[strong], of_result[strong])
+
+
+def measure_rises(
+    sound: np.ndarray, onsets: np.ndarray, rate: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rise times at onsets (onsets,) in ms, and the ratios of energies there."""
+    amplitude = envelope(sound, rate)
+    ratio = energy_ratio(sound, rate)
+    near = round(NEAR_S * rate)
+    rises = np.full(len(onsets), np.nan)
+    ratios = np.zeros(len(onsets))
+    for number, at in enumerate(np.rint(onsets * rate).astype(int)):
+        first = max(0, at - near)
+        place = first + int(ratio[first : at + near].argmax())
+        ratios[number] = ratio[place]
+        rises[number] = rise_ms(amplitude, place, rate)
+    return rises, ratios
+
+
+def energy_ratio(sound: np.ndarray, rate: int) -> np.ndarray:
+    """Return the energy of the 4 ms after each sample over that of the 8 ms before, (n,)."""
+    after = round(AFTER_S * rate)
+    before = round(BEFORE_S * rate)
+    energy = np.square(np.diff(sound.astype(np.float64), prepend=sound[:1]))
+    summed = np.cumsum(np.pad(energy, (before + 1, after)))
+    middle = summed[before : before + len(sound)]
+    behind = (middle - summed[: len(sound)]) / before
+    ahead = (summed[before + after :][: len(sound)] - middle) / after
+    return ahead / (behind + FLOOR)
 
 
 def envelope(sound: np.ndarray, rate: int) -> np.ndarray:
@@ -69,15 +100,17 @@ def envelope(sound: np.ndarray, rate: int) -> np.ndarray:
     return np.sqrt(np.maximum(convolve1d(steps**2, window / window.sum(), mode="constant"), 0))
 
 
-def rise_ms(amplitude: np.ndarray, onset: float, rate: int) -> float:
-    """Return the rise time at an onset, in ms, from an envelope (n,); NaN where nothing rises."""
-    rising = to_peak(amplitude, onset, rate)
-    low = rising[0]
-    if rising[-1] - low <= FLOOR:
+def rise_ms(amplitude: np.ndarray, place: int, rate: int) -> float:
+    """Return the rise time of an envelope (n,) at a sample, in ms; NaN where nothing rises."""
+    first = max(0, place - round(BEFORE_S * rate))
+    around = amplitude[first : place + round(PEAK_S * rate)]
+    low = amplitude[first:place].mean() if place > first else 0.0
+    peak = (place - first) + int(amplitude[place : place + round(PEAK_S * rate)].argmax())
+    if around[peak] - low <= FLOOR:
         return np.nan
-    share = (rising - low) / (rising[-1] - low)
-    end = int(np.argmax(share >= 0.9))
-    start = end - int(np.argmax(share[end::-1] <= 0.1))
+    share = (around[: peak + 1] - low) / (around[peak] - low)
+    start = len(share) - 1 - int(np.argmax(share[::-1] <= 0.1))
+    end = start + int(np.argmax(share[start:] >= 0.9))
     return (crossing(share, end, 0.9) - crossing(share, start + 1, 0.1)) / rate * 1000
 
 
@@ -87,20 +120,3 @@ def crossing(share: np.ndarray, after: int, level: float) -> float:
         return float(min(after, len(share) - 1))
     below = share[after - 1]
     return after - 1 + float(np.clip((level - below) / max(share[after] - below, FLOOR), 0, 1))
-
-
-def attack_ratio(amplitude: np.ndarray, onset: float, rate: int) -> float:
-    """Return the peak of an envelope near an onset over its least value before."""
-    rising = to_peak(amplitude, onset, rate)
-    return float(rising[-1] / (rising[0] + FLOOR))
-
-
-def to_peak(amplitude: np.ndarray, onset: float, rate: int) -> np.ndarray:
-    """Return the envelope from its least value before an attack's peak up to that peak."""
-    at = round(onset * rate)
-    near = round(NEAR_S * rate)
-    first = max(0, at - near)
-    peak = first + int(amplitude[first : at + near].argmax())
-    begin = max(0, peak - round(BEFORE_S * rate))
-    least = begin + int(amplitude[begin : peak + 1].argmin())
-    return amplitude[least : peak + 1]

@@ -18,7 +18,7 @@ from scripts.measure.voices.excerpts import RATE
 
 PITCH_RATE = 22_050  # Hz
 FRAME = 2048  # samples
-HOP = 256
+HOP = 512
 LOWEST_HZ = 65.4  # C2
 HIGHEST_HZ = 2093.0  # C7
 NEAR_CENTS = 50.0

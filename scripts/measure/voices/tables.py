@@ -26,6 +26,11 @@ PITCHED = "mfcc,chroma"  # descriptors of the databases of notes
 MELODIES = (
     Demiurge("untransposed", (), PITCHED),
     Demiurge("`--transpose auto`", ("--transpose", "auto"), PITCHED),
+    Demiurge(
+        "`--transpose auto --follow pitch`",
+        ("--transpose", "auto", "--follow", "pitch"),
+        PITCHED,
+    ),
 )
 CHORDS = ((57, 60, 66), (60, 63, 69), (60, 64, 67))  # the last with notes that must be transposed
 CHORD_SECONDS = 4.0
