@@ -11,7 +11,7 @@ Choices that the text leaves open:
 - KL in the weights is the mean over bins, of magnitudes of samples within ±1.
 - Gains begin at the ratio of the sums of target and windows, divided by p.
 - A window that would go past the end of its file jumps.
-- Windows played in the last r = 3 frames are not played again; a window that follows one is another.
+- Windows played in the last r = 3 frames are not played again; those that follow them may be.
 - Windows to be played are chosen before particles are resampled.
 - Pitch shifts of the corpus, proposals by nearest neighbours and the rule for quiet windows, which
   are optional, are left out.

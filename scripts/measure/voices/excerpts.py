@@ -1,7 +1,7 @@
 """Cut the corpus and the targets of the measurements of voices out of public music.
 
 The music is `data/core/music` of Debian's package `wesnoth-1.16-music` (The Battle for Wesnoth,
-GPL-2+ and CC BY-SA 4.0). Every file is mono, 44.1 kHz, 16 bits; the same music gives the same bytes.
+GPL-2+). Every file is mono, 44.1 kHz, 16 bits; the same music gives the same bytes.
 """
 
 from pathlib import Path
