@@ -65,7 +65,7 @@ def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan
         alternatives=_swap_alternative(step, unit),
     )
     check_sources(database, {chosen.source})
-    steps = _keep_true_ramps((*plan.steps[:number], chosen, *plan.steps[number + 1 :]))
+    steps = settle_ramps((*plan.steps[:number], chosen, *plan.steps[number + 1 :]))
     edited = replace(plan, steps=steps, sources=collect_stamps(plan, steps, database))
     until = min(number + 2, plan.voices[step.voice].stop)
     return refresh_costs(edited, range(number, until), database)
@@ -104,7 +104,7 @@ def repeat_step(plan: Plan, number: int, times: int) -> Plan:
         )
     again = [_move(step, i * step.n_samples) for i in range(times + 1)]
     later = [_move(other, times * step.n_samples) for other in plan.steps[number + 1 :]]
-    return with_steps(plan, _keep_true_ramps((*plan.steps[:number], *again, *later)))
+    return with_steps(plan, settle_ramps((*plan.steps[:number], *again, *later)))
 
 
 def _repeat_in_voice(plan: Plan, number: int, times: int) -> Plan:
@@ -124,7 +124,7 @@ def _repeat_in_voice(plan: Plan, number: int, times: int) -> Plan:
             f" silence behind it in voice {step.voice}"
         )
     again = [_move(step, i * step.n_samples) for i in range(times + 1)]
-    steps = _keep_true_ramps((*plan.steps[:number], *again, *plan.steps[number + 1 :]))
+    steps = settle_ramps((*plan.steps[:number], *again, *plan.steps[number + 1 :]))
     return _of_length(with_steps(plan, steps), plan.n_samples)
 
 
@@ -155,11 +155,11 @@ def remove_steps(plan: Plan, numbers: Iterable[int]) -> Plan:
             steps.append(_move(step, -gone))
         elif not several:
             gone += step.n_samples
-    shorter = with_steps(plan, _keep_true_ramps(tuple(steps)))
+    shorter = with_steps(plan, settle_ramps(tuple(steps)))
     return _of_length(shorter, plan.n_samples - gone)
 
 
-def _keep_true_ramps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def settle_ramps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return steps without the ramps of those that do not go on from the step before."""
     return tuple(
         replace(step, ramp=False)
