@@ -122,9 +122,10 @@ class RunAudio:
 
 def gain_course(ramps: Sequence[Ramp], sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Return places in samples from the run's start and the gains there, joined by lines."""
-    halves = [ramp.half(sample_rate) for ramp in ramps]
-    places = [
-        (ramp.offset - half, ramp.offset + half) for ramp, half in zip(ramps, halves, strict=True)
-    ]
-    gains = [(to_amplitude(ramp.before_db), to_amplitude(ramp.after_db)) for ramp in ramps]
-    return np.array(places, np.float64).ravel(), np.array(gains, np.float64).ravel()
+    places: list[int] = []
+    gains: list[float] = []
+    for ramp in ramps:
+        half = ramp.half(sample_rate)
+        places += (ramp.offset - half, ramp.offset + half)
+        gains += (to_amplitude(ramp.before_db), to_amplitude(ramp.after_db))
+    return np.array(places, np.float64), np.array(gains)

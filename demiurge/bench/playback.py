@@ -5,12 +5,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
-from audio.read import probe
+from audio.read import AudioInfo, probe
 from audio.scan import find_audio
 from audio.write import AudioWriter
 from demiurge.bench import SAMPLE_RATE, Result, medians
@@ -18,6 +19,7 @@ from files.cache import FOLDER_VARIABLE
 from playback.options import CrossfadeOptions, RenderOptions
 from playback.plan import Plan, Step
 from playback.render import render
+from playback.runs import join_runs
 
 HOP = 1024
 N_STEPS = 60 * SAMPLE_RATE // HOP  # a minute
@@ -26,10 +28,15 @@ MEASURED_EVERY = {"WAV": 1, "FLAC": 16, "OGG": 64}
 PLAIN_MS = 22.0  # the original's
 BASELINE = "per segment: read the whole file, cut, crossfade onto the result"
 RANDOM_SEED = 0
+# of the plan of voices; with these gains their sum stays below full scale
+N_VOICES = 6
+SHARE_OF_JOINS = 0.3
+GAINS_DB = (-24, -12)
+VOICES_MEASURED_EVERY = 16
 
 
 def bench_playback(audio: Path, repeats: int, full: bool) -> list[Result]:
-    """Render from WAV, FLAC and OGG, with plain crossfades and with the default ones."""
+    """Render from WAV, FLAC and OGG, with plain crossfades and the default ones; and voices."""
     results = []
     with tempfile.TemporaryDirectory() as temporary, own_cache(Path(temporary) / "cache"):
         folder = Path(temporary)
@@ -49,6 +56,7 @@ def bench_playback(audio: Path, repeats: int, full: bool) -> list[Result]:
                 result = bench_render(plan, container, crossfade, repeats, folder)
                 result.facts.update(facts)
                 results.append(result)
+        results.append(bench_voices(voices_plan(audio), repeats, folder))
     return results
 
 
@@ -75,19 +83,67 @@ def bench_render(
     )
 
 
+def bench_voices(plan: Plan, repeats: int, folder: Path) -> Result:
+    """Render a plan of several voices; the baseline plays their steps one after the other."""
+    seconds, baseline_seconds = medians(
+        lambda: render(plan, folder / "out.wav"),
+        lambda: render_by_segment(plan, folder / "baseline.wav", VOICES_MEASURED_EVERY),
+        repeats,
+    )
+    return Result(
+        f"playback {plan.n_voices} voices",
+        f"{len(plan.steps)} units of 23 ms in {plan.n_voices} voices, {len(join_runs(plan.steps))}"
+        f" runs, their gains gliding, {plan.channels} channels",
+        f"{BASELINE}, every {VOICES_MEASURED_EVERY}th measured",
+        seconds,
+        baseline_seconds * VOICES_MEASURED_EVERY,
+        plan.n_samples / plan.sample_rate,
+        repeats,
+    )
+
+
 def random_plan(audio: Path) -> Plan:
     """Return a plan of units from anywhere in the folder's files, no two of them adjacent."""
     rng = np.random.default_rng(RANDOM_SEED)
-    files = []
-    for name in find_audio(audio):
-        info = probe(audio / name)
-        if info.sample_rate == SAMPLE_RATE and info.n_samples > 4 * HOP:
-            files.append((name, info))
+    files = _list_files(audio)
     steps = []
     for number in range(N_STEPS):
         name, info = files[rng.integers(len(files))]
         start = int(rng.integers(info.n_samples // HOP - 1)) * HOP
         steps.append(Step(number, name, start, HOP, number * HOP))
+    return _make_plan(audio, files, steps)
+
+
+def voices_plan(audio: Path) -> Plan:
+    """Return a plan of voices, as a search makes it: most units go on in their source."""
+    rng = np.random.default_rng(RANDOM_SEED)
+    files = _list_files(audio)
+    steps = []
+    for voice in range(N_VOICES):
+        start = end = 0  # in the source, in hops
+        for number in range(N_STEPS):
+            start += 1
+            goes_on = start < end and rng.random() >= SHARE_OF_JOINS
+            if not goes_on:
+                name, info = files[rng.integers(len(files))]
+                end = info.n_samples // HOP
+                start = int(rng.integers(end))
+            step = Step(number, name, start * HOP, HOP, number * HOP, voice=voice, ramp=goes_on)
+            steps.append(replace(step, gain_db=float(rng.uniform(*GAINS_DB))))
+    return _make_plan(audio, files, steps)
+
+
+def _list_files(audio: Path) -> list[tuple[str, AudioInfo]]:
+    """Return the files that are long enough and at the benchmark's rate."""
+    infos = [(name, probe(audio / name)) for name in find_audio(audio)]
+    return [
+        (name, info)
+        for name, info in infos
+        if info.sample_rate == SAMPLE_RATE and info.n_samples > 4 * HOP
+    ]
+
+
+def _make_plan(audio: Path, files: list[tuple[str, AudioInfo]], steps: list[Step]) -> Plan:
     channels = max(info.channels for _, info in files)
     return Plan(SAMPLE_RATE, channels, {"id": "bench", "root": str(audio)}, tuple(steps))
 

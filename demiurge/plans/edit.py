@@ -2,6 +2,11 @@
 
 Each edit returns a new plan. A step whose unit is replaced keeps its place and length. Edits that
 move steps do not update the costs of their neighbours: call `refresh_costs` for that.
+
+In a plan of several voices no edit moves a step, so that the voices stay together: what is removed
+leaves silence, and a step is repeated only where its voice is silent behind it. A unit that is
+replaced there keeps the gain of its step, which makes up the sound with the other voices. A ramp
+whose step no longer goes on from the one before is dropped.
 """
 
 from collections.abc import Iterable
@@ -29,8 +34,9 @@ MOST_TIMES = 100  # repetitions of a step in one edit
 def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan:
     """Play another unit at a step, named by its id.
 
-    It is played from its start, for as long as the step lasts or until the end of its source, and
-    follows the level of the target if the plan's steps do.
+    It is played from its start, for as long as the step lasts or until the end of its source. The
+    gain of the step stays if there are several voices; if the plan's steps follow the level of the
+    target, so does the unit.
 
     Raises
     ------
@@ -55,6 +61,8 @@ def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan
         n_samples=step.n_samples,
         at_sample=step.at_sample,
         target=step.target,
+        voice=step.voice,
+        gain_db=step.gain_db if plan.n_voices > 1 else 0.0,
         locked=step.locked,
         alternatives=_swap_alternative(step, unit),
     )
@@ -63,7 +71,8 @@ def replace_unit(plan: Plan, number: int, unit: int, database: Database) -> Plan
     edited = replace(plan, steps=steps, sources=collect_stamps(plan, steps, database))
     if (levels := PlanSettings.of(plan).levels) is not None:
         edited = follow_again(edited, [number], levels, database.root)
-    return refresh_costs(edited, range(number, min(number + 2, len(steps))), database)
+    until = min(number + 2, plan.voices[step.voice].stop)
+    return refresh_costs(edited, range(number, until), database)
 
 
 def _may_be_id(unit: Any) -> bool:
@@ -81,6 +90,8 @@ def _swap_alternative(step: Step, unit: int) -> tuple[dict[str, Any], ...]:
 def repeat_step(plan: Plan, number: int, times: int) -> Plan:
     """Repeat a step `times` times, right after it; the steps that follow move later.
 
+    With several voices none moves: there must be silence behind it in its voice.
+
     Raises
     ------
     ParameterError
@@ -88,6 +99,8 @@ def repeat_step(plan: Plan, number: int, times: int) -> Plan:
     """
     (number,) = check_numbers(plan, [number])
     step = plan.steps[number]
+    if plan.n_voices > 1:
+        return _repeat_in_voice(plan, number, times)
     most = min((MAX_SAMPLES - plan.n_samples) // step.n_samples, MOST_TIMES)
     if type(times) is not int or not 1 <= times <= most:
         raise ParameterError(
@@ -98,12 +111,35 @@ def repeat_step(plan: Plan, number: int, times: int) -> Plan:
     return with_steps(plan, (*plan.steps[:number], *again, *later))
 
 
+def _repeat_in_voice(plan: Plan, number: int, times: int) -> Plan:
+    """Repeat a step within the silence behind it in its voice."""
+    step = plan.steps[number]
+    is_last = number + 1 == plan.voices[step.voice].stop
+    until = MAX_SAMPLES if is_last else plan.steps[number + 1].at_sample
+    most = min((until - step.until_sample) // step.n_samples, MOST_TIMES)
+    if most == 0:
+        raise ParameterError(
+            f"step {number} cannot be repeated: there is no room behind it in voice {step.voice},"
+            " and in a plan of several voices no step is moved; remove what follows it first"
+        )
+    if type(times) is not int or not 1 <= times <= most:
+        raise ParameterError(
+            f"times={times!r} must be an integer from 1 to {most} to repeat step {number} in the"
+            f" silence behind it in voice {step.voice}"
+        )
+    again = [_move(step, i * step.n_samples) for i in range(times + 1)]
+    steps = (*plan.steps[:number], *again, *plan.steps[number + 1 :])
+    return _of_length(with_steps(plan, steps), plan.n_samples)
+
+
 def _move(step: Step, n_samples: int) -> Step:
     return replace(step, at_sample=step.at_sample + n_samples)
 
 
 def remove_steps(plan: Plan, numbers: Iterable[int]) -> Plan:
     """Remove steps; the steps that follow move earlier, so the plan gets shorter.
+
+    With several voices none moves: silence is left, and the plan is as long as before.
 
     Raises
     ------
@@ -115,15 +151,32 @@ def remove_steps(plan: Plan, numbers: Iterable[int]) -> Plan:
         raise ParameterError(
             f"all {len(removed)} steps cannot be removed: a plan has at least one; leave one"
         )
+    several = plan.n_voices > 1
     steps = []
     gone = 0
     for number, step in enumerate(plan.steps):
-        if number in removed:
-            gone += step.n_samples
-        else:
+        if number not in removed:
             steps.append(_move(step, -gone))
-    tail_samples = plan.n_samples - gone - steps[-1].until_sample
-    return with_steps(replace(plan, tail_samples=tail_samples), tuple(steps))
+        elif not several:
+            gone += step.n_samples
+    shorter = with_steps(plan, tuple(steps))
+    return _of_length(shorter, plan.n_samples - gone)
+
+
+def settle_ramps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return steps without the ramps of those that do not go on from the step before."""
+    return tuple(
+        replace(step, ramp=False)
+        if step.ramp and not (before and is_contiguous(before, step))
+        else step
+        for before, step in zip((None, *steps), steps, strict=False)
+    )
+
+
+def _of_length(plan: Plan, n_samples: int) -> Plan:
+    """Return the plan with as much silence at its end as makes it this long, if any does."""
+    bare = replace(plan, tail_samples=0)
+    return replace(bare, tail_samples=max(n_samples - bare.n_samples, 0))
 
 
 def lock_steps(plan: Plan, numbers: Iterable[int], locked: bool) -> Plan:
@@ -167,7 +220,7 @@ def refresh_costs(plan: Plan, numbers: Iterable[int], database: Database) -> Pla
             distance = space.distances(space.unit_vectors(np.array([position])), target)
             step = replace(step, distance=round(float(distance[0]), DECIMALS))
         before = steps[number - 1] if number else None
-        if before and before.until_sample != step.at_sample:
+        if before and (before.voice, before.until_sample) != (step.voice, step.at_sample):
             before = None
         steps[number] = _refresh_joins(step, position, before, space)
     return with_steps(plan, tuple(steps))
@@ -207,20 +260,12 @@ def check_numbers(plan: Plan, numbers: Iterable[int]) -> list[int]:
 
 def with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
     """Return the plan with other steps, without ramps that lead nowhere, and with their cost."""
-    steps = tuple(
-        step if _glides(before, step) else replace(step, ramp=False)
-        for before, step in zip((None, *steps), steps, strict=False)
-    )
+    steps = settle_ramps(steps)
     if "cost" not in plan.settings:
         return replace(plan, steps=steps)
     settings = PlanSettings.of(plan)
     cost = total_cost(steps, settings.search.path.continuity)
     return replace(plan, steps=steps, settings=replace(settings, cost=cost).to_dict())
-
-
-def _glides(before: Step | None, step: Step) -> bool:
-    """Return whether a step's ramp, if it has one, leads from the step before."""
-    return not step.ramp or (before is not None and is_contiguous(before, step))
 
 
 def collect_stamps(

@@ -17,7 +17,14 @@ from db.settings import DescriptorSettings
 from demiurge.bench import Result, benchmarks, make_wavs, medians, run_benchmarks
 from demiurge.bench.db import describe_with_librosa, write_small_files
 from demiurge.bench.db_costs import first_files, link_hours, measure_parts, measure_peak_memory
-from demiurge.bench.playback import bench_render, convert, own_cache, random_plan, render_by_segment
+from demiurge.bench.playback import (
+    bench_render,
+    convert,
+    own_cache,
+    random_plan,
+    render_by_segment,
+    voices_plan,
+)
 from demiurge.bench.query import describe_varied, make_database, recall, without_first
 from demiurge.bench.sequencer import WINDOW, RandomWindows
 from demiurge.bench.web import map_as_text
@@ -27,6 +34,7 @@ from demiurge.shipped import shipped_names
 from files.errors import ParameterError
 from playback.options import CrossfadeOptions
 from playback.plan import Plan, Step
+from playback.runs import is_contiguous, join_runs
 
 RATE = 44100
 SMALL = {
@@ -54,7 +62,8 @@ NAMES = {
         f"playback {container}{plain}"
         for container in ("WAV", "FLAC", "OGG")
         for plain in (" plain", "")
-    ],
+    ]
+    + ["playback 6 voices"],
     "sequencer": ["sequencer rollout", "sequencer training", "sequencer epoch"],
     "synth": [
         "synth hifigan-v3",
@@ -267,6 +276,15 @@ def test_random_plan_is_as_long_as_asked_and_within_its_sources(small, monkeypat
         (b.source, b.start_sample) == (a.source, a.end_sample) for a, b in pairwise(plan.steps)
     ]
     assert not any(follows)
+
+
+def test_plan_of_voices_is_of_runs_whose_gains_glide(small, monkeypatch):
+    monkeypatch.setattr("demiurge.bench.playback.N_STEPS", 200)
+    plan = voices_plan(small)
+    assert [len(voice) for voice in plan.voices] == [200] * 6
+    assert all(step.end_sample <= sf.info(small / step.source).frames for step in plan.steps)
+    assert 0.25 < len(join_runs(plan.steps)) / len(plan.steps) < 0.35
+    assert all(is_contiguous(a, b) for a, b in pairwise(plan.steps) if b.ramp)
 
 
 def test_what_is_not_measured_of_the_baseline_is_counted(small, tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from matplotlib.image import imread
 from files.errors import AudioError, ParameterError
 from playback import picture
 from playback.picture import draw_waveform, save_picture
-from playback.pixel_sources import find_owners
+from playback.pixel_sources import find_owners, find_owners_of_voices
 from playback.plan import Plan, Step
 from playback.spectrogram import measure_spectrogram
 
@@ -97,6 +98,22 @@ def test_column_of_several_sources_has_the_colour_of_the_longest():
     plan = plan_of(("a", 0, 30), ("b", 30, 50), ("a", 80, 10), ("b", 110, 100))
     assert find_owners(plan, np.array([0, 40, 100, 105, 200]))[1].tolist() == [1, 0, -1, 0]
     assert find_owners(plan, np.array([0, 40]))[0] == ["b", "a"]
+
+
+def test_each_voice_has_owners_of_its_own():
+    first = plan_of(("a", 0, 30), ("b", 30, 50))
+    second = plan_of(("b", 0, 10), ("a", 10, 25), ("b", 40, 40))
+    steps = (*first.steps, *(replace(step, voice=2) for step in second.steps))
+    plan = replace(first, steps=steps)
+    edges = np.array([0, 20, 35, 40, 100])
+    names, owners = find_owners(plan, edges)
+    assert names == ["b", "a"]
+    assert owners.tolist() == [1, 1, 0, 0]
+    assert find_owners_of_voices(plan, names, edges).tolist() == [
+        [1, 1, 0, 0],
+        [-1, -1, -1, -1],
+        [0, 1, -1, 0],
+    ]
 
 
 def test_sources_beyond_twelve_are_grey_and_counted(axes, audio):

@@ -411,6 +411,13 @@ def test_plan_of_voices_lasts_until_its_latest_end():
     assert (PLAN.n_voices, PLAN.voices) == (1, (range(2),))
 
 
+def test_rests_are_where_no_voice_plays():
+    plan = voiced((0, 0), (0, 500), (1, 50), (1, 560), tail_samples=7)
+    assert plan.rest_samples == 350 + 7
+    assert PLAN.rest_samples == 0
+    assert replace(PLAN, tail_samples=9).rest_samples == 9
+
+
 def test_plan_of_voices_comes_back_in_version_2(tmp_path):
     for plan in (voiced((0, 0), (0, 500), (2, 50), (15, 0)), voiced((3, 0)), GLIDING):
         plan.save(tmp_path / "p.json")

@@ -502,6 +502,52 @@ def test_stems_of_an_over_full_plan_are_lowered_as_its_whole_is(tmp_path, tabla)
     np.testing.assert_allclose(sum(parts), np.tile(loud, 2) / 1.5 * 10 ** (-0.1 / 20), atol=1e-6)
 
 
+def in_two_voices(plan: Plan) -> Plan:
+    """The plan with its odd steps in a voice of their own, number 2, from the start on."""
+    odd = [replace(step, voice=2) for step in plan.steps[1::2]]
+    shift = odd[0].at_sample
+    odd = [replace(step, at_sample=step.at_sample - shift) for step in odd]
+    return replace(plan, steps=(*plan.steps[::2], *odd), tail_samples=0)
+
+
+def test_stems_of_voices_add_up_to_the_whole(tmp_path, music):
+    plan = in_two_voices(music)
+    summary = render_with(plan, tmp_path / "o.wav", output=OutputOptions("float"))
+    options = {"bits": "float", "gain_db": summary.gain_db}
+    paths = render_stems(plan, tmp_path, by="voice", **options)
+    assert [path.name for path in paths] == ["voice 0.wav", "voice 2.wav"]
+    assert {len(heard(path)) for path in paths} == {plan.n_samples}
+    total = sum(heard(path, "float64") for path in paths)
+    assert np.abs(total - heard(tmp_path / "o.wav", "float64")).max() < 1e-6
+    with sf.SoundFile(paths[1]) as file:
+        assert file.title == "voice 2"
+    by_source = sum(heard(path, "float64") for path in render_stems(plan, tmp_path, **options))
+    assert np.abs(by_source - total).max() < 1e-6
+
+
+def test_stems_of_many_voices_are_in_order(tmp_path, music):
+    plan = replace(music, steps=tuple(replace(s, voice=15) for s in music.steps))
+    plan = replace(plan, steps=(music.steps[0], *plan.steps))
+    paths = stem_paths(plan, tmp_path, ".flac", "voice")
+    assert {path.name: voice for path, voice in paths.items()} == {
+        "voice 00.flac": 0,
+        "voice 15.flac": 15,
+    }
+
+
+def test_voice_whose_sources_are_missing_is_a_silent_stem(tmp_path, tabla):
+    for name in ("a.wav", "b.wav"):
+        sf.write(tmp_path / name, tabla, RATE)
+    (tmp_path / "out").mkdir()
+    plan = make_plan(tmp_path, ("a.wav", 0, RATE), ("b.wav", 0, RATE))
+    steps = plan.steps[0], replace(plan.steps[1], voice=1, at_sample=0)
+    (tmp_path / "b.wav").unlink()
+    with open_plan(replace(plan, steps=steps), skip_missing=True) as opened:
+        first, second = write_stems(opened, tmp_path / "out", by="voice")
+    assert heard(first).any()
+    assert not heard(second).any()
+
+
 def test_long_names_of_stems_are_cut(tmp_path):
     (path,) = stem_paths(
         make_plan(tmp_path, ("drums/" + "k" * 99 + ".wav", 0, 1)), tmp_path, ".ogg"

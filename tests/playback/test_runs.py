@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from playback.plan import Step
-from playback.runs import ZONE_GRID, Run, is_contiguous, join_runs, run_end, run_start
+from playback.runs import (
+    ZONE_GRID,
+    Ramp,
+    Run,
+    is_contiguous,
+    join_runs,
+    joined_runs,
+    run_end,
+    run_start,
+)
 
 FIRST = Step(0, "a", 1000, 100, 0)
 STEPS = [
@@ -53,6 +62,25 @@ def test_sound_goes_on_with_another_gain_only_by_a_ramp():
     louder = Step(1, "a", 1100, 50, 100, gain_db=6.0)
     assert not is_contiguous(FIRST, louder)
     assert is_contiguous(FIRST, replace(louder, ramp=True))
+
+
+def test_ramps_are_where_gains_differ_and_take_half_of_the_shorter_step_at_most():
+    gains = [0.0, -3.0, -3.0, 2.0]
+    lengths = [100, 2000, 4000, 4000]
+    steps = []
+    for gain, n in zip(gains, lengths, strict=True):
+        start = steps[-1].end_sample if steps else 0
+        steps.append(Step(0, "a", start, n, start, gain_db=gain, ramp=bool(steps)))
+    (run,) = join_runs(steps)
+    assert run.ramps == (Ramp(100, 50, 0.0, -3.0), Ramp(6100, 2000, -3.0, 2.0))
+    assert [ramp.half(44100) for ramp in run.ramps] == [50, 512]
+    assert run.ramps[1].half(22050) == 256
+
+
+def test_the_first_run_of_a_voice_comes_after_none():
+    voices = [replace(step, voice=voice) for voice in (0, 3) for step in STEPS]
+    assert [run.first for run in joined_runs(STEPS)] == [3, 4, 5]
+    assert [run.first for run in joined_runs(voices)] == [3, 4, 5, 9, 10, 11]
 
 
 def test_the_run_of_a_step_is_found_from_any_of_its_steps():
