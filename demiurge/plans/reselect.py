@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from demiurge.plans.edit import collect_stamps, with_steps
+from demiurge.plans.edit import collect_stamps, settle_ramps, with_steps
 from demiurge.plans.locate import check_database, position_of
 from demiurge.plans.make import check_sources, describe_choice, make_step
 from demiurge.plans.settings import PlanSettings
@@ -32,8 +32,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     Raises
     ------
     PlanError
-        If the plan holds no targets or targets of other descriptors, is of another database, or
-        its settings are invalid.
+        If the units cannot be chosen again (`why_never_again`), or the plan holds no targets or
+        targets of other descriptors, is of another database, or its settings are invalid.
     ParameterError
         As `query.path.find_paths`.
     DatabaseError
@@ -41,6 +41,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     """
     database = index.database
     check_database(plan, database)
+    if reason := why_never_again(plan):
+        raise PlanError(reason)
     if plan.targets is None:
         raise PlanError(
             "the plan holds no targets to choose units for; make it again with demiurge render or"
@@ -50,7 +52,7 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     settings = replace(settings, search=replace(settings.search, path=options))
     rows = _list_rows(plan)
     path = _find_path(rows, plan.targets, index, settings)
-    steps = _choose_steps(rows, path, index.space)
+    steps = settle_ramps(_choose_steps(rows, path, index.space))
     played = {(step.at_sample, step.unit) for step in plan.steps}
     new = [step for step in steps if (step.at_sample, step.unit) not in played]
     check_sources(database, {step.source for step in new})
@@ -61,7 +63,17 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         tail_samples=plan.n_samples - steps[-1].until_sample,
         sources=collect_stamps(plan, steps, database),
     )
-    return with_steps(chosen, tuple(steps))
+    return with_steps(chosen, steps)
+
+
+def why_never_again(plan: Plan) -> str | None:
+    """Return why units of a plan cannot be chosen again, whatever the database; else None."""
+    if plan.n_voices > 1:
+        return (
+            f"the units of the plan's {plan.n_voices} voices were chosen together, and cannot be"
+            " chosen again; replace single units, or make the plan again"
+        )
+    return None
 
 
 @dataclass(frozen=True)
@@ -161,7 +173,7 @@ def _set_lengths(path: UnitPath, n_samples: np.ndarray, space: Space) -> UnitPat
     return replace(path, n_samples=n_samples, joins=joins)
 
 
-def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> list[Step]:
+def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> tuple[Step, ...]:
     """Return the steps that play the path."""
     database = space.database
     explanation = explain(space, path)
@@ -177,7 +189,7 @@ def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> list[Step]:
         elif row.step and row.stays:
             steps.append(row.step)
         at_sample += n_samples
-    return steps
+    return tuple(steps)
 
 
 def _choose(
