@@ -34,8 +34,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     Raises
     ------
     PlanError
-        If the plan holds no targets or targets of other descriptors, is of another database, or
-        its settings are invalid.
+        If the units cannot be chosen again (`why_never_again`), or the plan holds no targets or
+        targets of other descriptors, is of another database, or its settings are invalid.
     ParameterError
         As `query.path.find_paths`.
     DatabaseError
@@ -43,6 +43,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     """
     database = index.database
     check_database(plan, database)
+    if reason := why_never_again(plan):
+        raise PlanError(reason)
     if plan.targets is None:
         raise PlanError(
             "the plan holds no targets to choose units for; make it again with demiurge render or"
@@ -74,6 +76,16 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
 def _sound(step: Step) -> tuple[int, int, int, int]:
     """Return what must be the same for a step to keep its gain."""
     return step.voice, step.at_sample, step.unit, step.n_samples
+
+
+def why_never_again(plan: Plan) -> str | None:
+    """Return why units of a plan cannot be chosen again, whatever the database; else None."""
+    if plan.n_voices > 1:
+        return (
+            f"the units of the plan's {plan.n_voices} voices were chosen together, and cannot be"
+            " chosen again; replace single units, or make the plan again"
+        )
+    return None
 
 
 @dataclass(frozen=True)
@@ -173,7 +185,7 @@ def _set_lengths(path: UnitPath, n_samples: np.ndarray, space: Space) -> UnitPat
     return replace(path, n_samples=n_samples, joins=joins)
 
 
-def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> list[Step]:
+def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> tuple[Step, ...]:
     """Return the steps that play the path."""
     database = space.database
     explanation = explain(space, path)
@@ -189,7 +201,7 @@ def _choose_steps(rows: list[_Row], path: UnitPath, space: Space) -> list[Step]:
         elif row.step and row.stays:
             steps.append(row.step)
         at_sample += n_samples
-    return steps
+    return tuple(steps)
 
 
 def _choose(

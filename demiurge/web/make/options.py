@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from demiurge.web.make.jobs import MOST_VARIATIONS
 from demiurge.web.values import check_keys, take_integer, take_number, take_text
+from playback.steps import MOST_VOICES
 from query.names import CONTINUITY, NOVELTY
 
 MOSAIC_TEMPERATURE = 0.0  # of the path; variations of a mosaic still have different paths
@@ -26,6 +27,7 @@ class JobOptions:
     novelty: float = 0.0
     temperature: float = 1.0
     variations: int = 3
+    voices: int = 1
     random_seed: int = 0
 
 
@@ -54,8 +56,11 @@ class JobRequest:
             for name, bounds in BOUNDS.items()
         }
         variations = take_integer(document, "variations", 1, MOST_VARIATIONS, defaults.variations)
+        voices = take_integer(document, "voices", 1, MOST_VOICES, defaults.voices)
         random_seed = take_integer(
             document, "random_seed", 0, MOST_RANDOM_SEED, defaults.random_seed
         )
-        options = JobOptions(**numbers, variations=variations, random_seed=random_seed)
+        options = JobOptions(
+            **numbers, variations=variations, voices=voices, random_seed=random_seed
+        )
         return cls(seed, model, options)

@@ -19,6 +19,7 @@ from demiurge.web.make.seeds import Seed, Seeds, UploadLimits
 from demiurge.web.pages import page
 from demiurge.web.requests import takes_json
 from demiurge.web.workspace import Workspace
+from playback.steps import MOST_VOICES
 
 LIMITS = UploadLimits()
 ADVICE = (
@@ -74,6 +75,7 @@ class MakeViews:
                 "bytes": self.seeds.limits.n_bytes,
                 "seconds": BOUNDS["seconds"][1],
                 "variations": MOST_VARIATIONS,
+                "voices": MOST_VOICES,
             },
             "advice": None if models else ADVICE.format(database=self.workspace.database.path),
         }

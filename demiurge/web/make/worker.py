@@ -23,7 +23,7 @@ from demiurge.web.make.messages import (
 )
 from demiurge.web.signals import ignore_terminal_signals
 from demiurge.web.throttle import Throttle
-from files.errors import DemiurgeError
+from files.errors import DemiurgeError, ParameterError
 from files.system import SYSTEM_ERRORS, error_message
 
 if TYPE_CHECKING:
@@ -172,6 +172,8 @@ def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: i
     from query.options import PathOptions
     from query.settings import SearchSettings
 
+    if task.voices > 1:  # until `render_mosaic` has them
+        raise ParameterError(f"voices={task.voices} must be 1: a mosaic has one voice so far")
     path = PathOptions(
         continuity=task.continuity,
         novelty=task.novelty,

@@ -119,12 +119,12 @@ def _target(plan: Plan, number: int, database: Database) -> np.ndarray:
 
 
 def _place(plan: Plan, number: int, database: Database) -> Place:
-    """Return the units that are played right before and right after a step."""
+    """Return the units that its voice plays right before and right after a step."""
     step = plan.steps[number]
     before = REST
     before_samples = 0
     previous = plan.steps[number - 1]
-    if number and previous.until_sample == step.at_sample:
+    if number and _follows(previous, step):
         before = position_of(previous, database)
     if before != REST:
         before_samples = samples_played(previous, before, database)
@@ -134,11 +134,15 @@ def _place(plan: Plan, number: int, database: Database) -> Place:
 
 
 def _next_step(plan: Plan, number: int) -> Step | None:
-    """Return the step right after a step; None if a rest or the end of the plan follows."""
+    """Return the step right after a step; None if a rest or the end of its voice follows."""
     if number + 1 == len(plan.steps):
         return None
-    step = plan.steps[number + 1]
-    return step if step.at_sample == plan.steps[number].until_sample else None
+    following = plan.steps[number + 1]
+    return following if _follows(plan.steps[number], following) else None
+
+
+def _follows(step: Step, following: Step) -> bool:
+    return following.voice == step.voice and following.at_sample == step.until_sample
 
 
 def _chosen(sources: PlanSources, plan: Plan, number: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from db.database import Database
 from demiurge.plans.locate import check_database, is_own, positions_of
+from demiurge.plans.reselect import why_never_again
 from demiurge.plans.settings import PlanSettings
 from demiurge.web.timeline.changed_steps import find_changed_steps
 from demiurge.web.timeline.editor import Edited, Editor, State
@@ -26,6 +27,9 @@ COLUMNS = (
     "n_samples",
     "at_sample",
     "gain_db",
+    "transpose",
+    "stretch",
+    "voice",
     "distance",
     "join",
     "target",
@@ -91,6 +95,7 @@ def _revision_facts(editor: Editor, state: State, database: Database) -> dict[st
         "n_steps": len(plan.steps),
         "n_samples": plan.n_samples,
         "options": path_options_of(plan),
+        "never_again": why_never_again(plan),
         "audio": editor.publisher.audio_facts(state.audio),
         "notes": _notes(state, database),
     }

@@ -4,7 +4,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from demiurge.web.answers import UNEXPECTED
 from demiurge.web.plans import PlanFile
 from demiurge.web.timeline.history import History
+from demiurge.web.timeline.mixes import Mixes, Voices
 from demiurge.web.timeline.publisher import Publisher
 from demiurge.web.timeline.recent_audio import RecentAudio
 from demiurge.web.timeline.rendered_audio import RenderedAudio
@@ -76,6 +77,7 @@ class Editor:
         self.lock = threading.RLock()
         self._history = history
         self._recent = RecentAudio()
+        self._mixes = Mixes(renderer)
         self.state = State(file, next(_revisions), history.plan, None, False, None, None)
 
     @property
@@ -176,12 +178,14 @@ class Editor:
             self._set_state(next(_revisions), updated)
         self._publish()
 
-    def preview(self, plan: Plan, start: int, stop: int) -> np.ndarray:
+    def preview(
+        self, plan: Plan, start: int, stop: int, voices: Collection[int] | None = None
+    ) -> np.ndarray:
         """Render a part of another version at the level of this one, float32, (samples, channels).
 
-        It is lowered further if it would exceed full scale.
+        It is lowered further if it would exceed full scale. Without `voices` all are heard.
         """
-        samples = self.renderer.preview(plan, start, stop)
+        samples = self.renderer.preview(plan, start, stop, voices)
         audio = self.state.audio
         peak = float(np.abs(samples).max(initial=0))
         return samples * min(audio.gain if audio else 1.0, 1 / max(peak, 1.0))
@@ -202,9 +206,30 @@ class Editor:
             audio = self.state.audio
         return audio
 
+    def mix_of(
+        self, revision: int | None, voices: Voices, check_open: Callable[[], None]
+    ) -> RenderedAudio | None:
+        """Return the audio of some voices of a revision; it is rendered if it is not kept.
+
+        Raises as `audio_of`, and whatever `check_open` raises to stop. None until the whole is
+        rendered.
+        """
+        state = self.state
+        number = state.revision if revision is None else revision
+        audio = self._recent.get(number, voices)
+        if audio is not None:
+            return audio
+        _check_revision(state, number)
+        if state.audio is None:
+            return None
+        audio = self._mixes.render(state.plan, voices, state.audio.gain_db, check_open)
+        with self.lock:
+            self._recent.add(number, audio, voices)
+        return audio
+
     def has_audio_of(self, revision: int) -> bool:
-        """Return whether the audio of a revision is rendered and kept here."""
-        return self._recent.get(revision) is not None
+        """Return whether audio of a revision is rendered and kept here."""
+        return self._recent.has(revision)
 
     def saved_as(self, file: PlanFile, plan: Plan) -> None:
         """Note that a version was saved, and go on under the name of its file."""
@@ -214,11 +239,7 @@ class Editor:
 
     def check_revision(self, revision: int) -> None:
         """Raise the HTTPException of `edit` if the plan has another revision."""
-        current = self.state.revision
-        if revision != current:
-            raise HTTPException(
-                409, f"the plan has been edited elsewhere: it is at revision {current}; reload it"
-            )
+        _check_revision(self.state, revision)
 
     def _set_state(self, revision: int, rendered: RenderedPlan | None) -> None:
         history = self._history
@@ -237,3 +258,11 @@ class Editor:
     def _publish(self) -> None:
         state = self.state
         self.publisher.publish(state.file.id, state.revision, state.audio)
+
+
+def _check_revision(state: State, revision: int) -> None:
+    if revision != state.revision:
+        raise HTTPException(
+            409,
+            f"the plan has been edited elsewhere: it is at revision {state.revision}; reload it",
+        )

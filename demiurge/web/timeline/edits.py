@@ -80,7 +80,7 @@ class RepeatStep:
 
 @dataclass(frozen=True)
 class RemoveSteps:
-    """Remove steps; the steps that follow move earlier."""
+    """Remove steps; the steps that follow move earlier, unless there are several voices."""
 
     steps: tuple[int, ...]
 
@@ -94,8 +94,11 @@ class RemoveSteps:
 
     def apply(self, plan: Plan, workspace: Workspace) -> Plan:
         shorter = remove_steps(plan, self.steps)
-        # the step after each removed one, by its new number
-        after = [number - n_before for n_before, number in enumerate(self.steps)]
+        after = []  # the step after each removed one in its voice, by its new number
+        for n_before, number in enumerate(self.steps):
+            following = shorter.steps[number - n_before : number - n_before + 1]
+            if following and following[0].voice == plan.steps[number].voice:
+                after.append(number - n_before)
         return _refresh(shorter, after, workspace)
 
 

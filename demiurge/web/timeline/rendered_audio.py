@@ -26,8 +26,10 @@ SPARE_SAMPLES = 1 << 24  # that may be unused on a tape before the used ones are
 class RenderedAudio:
     """Audio in pieces of a tape, float32."""
 
-    def __init__(self, tape: Tape, pieces: Iterable[Piece]) -> None:
+    def __init__(self, tape: Tape, pieces: Iterable[Piece], most_db: float = 0.0) -> None:
+        """Make audio of pieces of a tape, whose gain is at most `most_db`."""
         self.tape = tape
+        self._most_db = most_db
         self.pieces = [piece for piece in pieces if piece.n_samples]
         self._ends = list(accumulate(piece.n_samples for piece in self.pieces))
 
@@ -68,13 +70,18 @@ class RenderedAudio:
         tape = self.tape.begin_another()
         return RenderedAudio(tape, [tape.append(self.blocks())])
 
+    def at_most(self, gain_db: float) -> "RenderedAudio":
+        """Return the same audio with this gain, or a lower one if it needs that."""
+        return RenderedAudio(self.tape, self.pieces, gain_db)
+
     @cached_property
     def gain_db(self) -> float:
         """The gain that keeps it below full scale, 0 or less, as `playback.render` applies it."""
         extremes = [self.tape.extremes(*piece) for piece in self.pieces if piece.at != SILENCE]
         peaks = (max(high / (1 - 1 / PCM_24_SCALE), -low) for high, low in extremes)
         peak = max(peaks, default=0.0)
-        return SAFE_PEAK_DB - to_decibels(peak) if peak > 1 else 0.0
+        own = SAFE_PEAK_DB - to_decibels(peak) if peak > 1 else 0.0
+        return min(own, self._most_db)
 
     @property
     def gain(self) -> np.float32:

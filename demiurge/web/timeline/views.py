@@ -21,6 +21,7 @@ from demiurge.web.timeline.document import curves, edit_document, plan_document
 from demiurge.web.timeline.downloads import KINDS, download, download_headers, media_type
 from demiurge.web.timeline.editor import Editor
 from demiurge.web.timeline.edits import MOST_NUMBER, EditRequest, Redo, Undo
+from demiurge.web.timeline.mixes import Voices
 from demiurge.web.timeline.open_plans import OpenPlans
 from demiurge.web.timeline.rendered_audio import RenderedAudio
 from demiurge.web.values import ask_integer, ask_integers, ask_number, check_keys, take_text
@@ -28,6 +29,7 @@ from demiurge.web.wav import wav_answer, wav_header
 from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
+from playback.steps import MOST_VOICES
 
 ALTERNATIVES = 9
 MOST_ALTERNATIVES = 64
@@ -94,7 +96,7 @@ class TimelineViews:
     def audio(self, request: Request) -> Response:
         """Answer with a plan's audio as a 32-bit float WAV, or a range of it.
 
-        The answer is 202 while the audio is being rendered.
+        With `voices` only these are heard. The answer is 202 while the audio is being rendered.
         """
         plan_id = request.path_params["plan"]
         revision = ask_integer(request, "revision", 0, MOST_NUMBER)
@@ -102,7 +104,7 @@ class TimelineViews:
             editor = self.open_plans.get(plan_id)
         else:
             editor = self.open_plans.get_with_audio(plan_id, revision)
-        audio = editor.audio_of(revision)
+        audio = self._heard(request, editor, revision)
         if audio is None:
             return _not_ready(editor)
         body = _AudioBytes(audio)
@@ -119,10 +121,19 @@ class TimelineViews:
         """Answer with the highest of every so many samples, then the lowest, float32."""
         editor = self._editor(request)
         n_samples = ask_integer(request, "samples", 16, 1 << 24, 256)
-        audio = editor.state.audio
+        audio = self._heard(request, editor, None)
         if audio is None:
             return _not_ready(editor)
         return numbers_answer(request, audio.peaks(n_samples))
+
+    def _heard(
+        self, request: Request, editor: Editor, revision: int | None
+    ) -> RenderedAudio | None:
+        """Return the audio of the voices that are asked for, by default all of them."""
+        voices = _voices(request)
+        if voices is None:
+            return editor.audio_of(revision)
+        return editor.mix_of(revision, voices, self.workspace.check_open)
 
     def alternatives(self, request: Request) -> Response:
         editor = self._editor(request)
@@ -138,7 +149,8 @@ class TimelineViews:
         """Answer with a step and its surroundings, or another unit there, as a 16-bit WAV.
 
         Pages put the revision into the address, so that no browser plays audio cached before an
-        edit. It is ignored here, since an edit may come in between.
+        edit. It is ignored here, since an edit may come in between. With `voices` only these are
+        heard around it.
         """
         editor = self._editor(request)
         plan = editor.state.plan
@@ -155,7 +167,10 @@ class TimelineViews:
         if not sources.is_playable(step):
             problem = sources.problem(step.source) or "too short for this step"
             raise HTTPException(410, f"{step.source}: {problem}")
-        samples = editor.preview(plan, step.at_sample - context, step.until_sample + context)
+        voices = _voices(request)
+        heard = None if voices is None else {*voices, step.voice}
+        start = step.at_sample - context
+        samples = editor.preview(plan, start, step.until_sample + context, heard)
         faded = excerpt(samples, rate, fade_in=True)
         return wav_answer(request, faded, rate, {"Cache-Control": "no-store"})
 
@@ -213,6 +228,16 @@ class _AudioBytes:
         offset = asked.start - first * self._frame_bytes
         content = samples.astype("<f4", copy=False).tobytes()
         return content[offset : offset + asked.stop - asked.start]
+
+
+def _voices(request: Request) -> Voices | None:
+    """Return the voices of the query string; None if it has none, which stands for all."""
+    if "voices" not in request.query_params:
+        return None
+    voices = ask_integers(request, "voices", MOST_VOICES)
+    if voices and max(voices) >= MOST_VOICES:
+        raise ParameterError(f"there is no voice {max(voices)}; give 0 to {MOST_VOICES - 1}")
+    return tuple(sorted(voices))
 
 
 def _step_number(request: Request, plan: Plan) -> int:

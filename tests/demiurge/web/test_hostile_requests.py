@@ -42,10 +42,10 @@ QUERIES = {
     "/map": ("plan", "compile"),
     "/units/{unit}/similar.json": ("k",),
     "/units/{unit}/audio.wav": ("context",),
-    "/plans/{plan}/audio.wav": ("revision",),
-    "/plans/{plan}/peaks": ("samples",),
+    "/plans/{plan}/audio.wav": ("revision", "voices"),
+    "/plans/{plan}/peaks": ("samples", "voices"),
     "/plans/{plan}/steps/{step}/alternatives.json": ("k", "units"),
-    "/plans/{plan}/steps/{step}/audio.wav": ("unit", "context", "revision"),
+    "/plans/{plan}/steps/{step}/audio.wav": ("unit", "context", "revision", "voices"),
 }
 BODIES: dict[str, list[dict[str, Any]]] = {
     "/jobs": [
@@ -57,6 +57,7 @@ BODIES: dict[str, list[dict[str, Any]]] = {
             "novelty": 0,
             "temperature": 1,
             "variations": 1,
+            "voices": 1,
             "random_seed": 0,
         }
     ],

@@ -3,7 +3,7 @@
 import { byId, h, postJson, say } from "../lib.js";
 import { chooseSeed, dropSeed, fillSeeds, isBusy, seed, startSeed } from "./seed.js";
 
-const KNOBS = ["seconds", "variations", "continuity", "novelty", "temperature", "random_seed"];
+const KNOBS = ["seconds", "variations", "voices", "continuity", "novelty", "temperature", "random_seed"];
 const MOST_RANDOM_SEED = 9999;
 const KEPT = "make"; // in session storage, so that the form survives a visit to another page
 
@@ -12,11 +12,13 @@ const HELP = {
     model: "Forecasts how the seed goes on.",
     temperature: "Of the forecast. Lower: calmer. Higher: wilder.",
     seconds: "How long the continuation lasts.",
+    voices: "A continuation has one voice.",
   },
   mosaic: {
     model: "Rebuilds the seed itself out of the units, without a forecast.",
     temperature: "Of the path, as in Choose again. 0: what fits best. Higher: more chance.",
     seconds: "A mosaic lasts as long as its seed.",
+    voices: "How many units sound at once.",
   },
 };
 
@@ -31,7 +33,7 @@ export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
   byId("model").replaceChildren(...options, h("option", { value: "" }, "none: rebuild the seed itself (mosaic)"));
   byId("advice").textContent = advice ?? "";
   byId("advice").hidden = !advice;
-  byId("variations").max = slider("variations").max = limits.variations;
+  for (const name of ["variations", "voices"]) byId(name).max = slider(name).max = limits[name];
   fillSeeds(seeds, limits);
   if (first) restore();
   else setModel(model);
@@ -40,7 +42,7 @@ export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
 /** Fill in the options of a job. */
 export function takeJob({ seed: of, model, options }) {
   setModel(model?.id ?? "");
-  setKnobs(options);
+  setKnobs({ voices: 1, ...options }); // of jobs from before there were voices
   if (!chooseSeed(of.id)) dropSeed(`${of.name} is no longer there; drop it again, or take another seed.`);
   keep();
   byId("make").focus();
@@ -136,7 +138,7 @@ function setModel(id) {
   const mosaic = chosenModel() === "";
   const help = mosaic ? HELP.mosaic : HELP.forecast;
   for (const [name, text] of Object.entries(help)) byId(`${name}-help`).textContent = text;
-  byId("seconds").disabled = slider("seconds").disabled = mosaic;
+  for (const name of ["seconds", "voices"]) byId(name).disabled = slider(name).disabled = mosaic === (name === "seconds");
 }
 
 /** Reset what means something else for a continuation than for a mosaic. */

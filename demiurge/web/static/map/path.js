@@ -1,4 +1,4 @@
-// A plan as a path over the map: a line through its units that fades from start to end, and a marker while it plays.
+// A plan as a path over the map, one for each voice: a line through its units that fades from start to end, and a marker while it plays.
 import { cssColor } from "../lib.js";
 import { drawRing } from "./overlay.js";
 
@@ -8,12 +8,21 @@ const HALO = { width: 4, alpha: 0.65 };
 const MOST_NODES = 4000; // longer paths are lines only
 const TAIL = 8; // steps behind the marker that are drawn clearly
 
-/** A layer of the overlay that draws `path`: {nodes: positions of the units of its steps, -1: none; at: step that plays, or null}. */
+/** A layer of the overlay that draws `path`: {nodes: positions of the units of its steps, -1: none; voices: [first, end] of the steps
+ *  of each; at: step of each that plays, or null}. */
 export const pathLayer = (plot, path) => (context, view) => {
   const points = path.nodes.map((position) => (position < 0 ? null : toPixels(plot.coordinates(position), view)));
   const colours = { ink: cssColor("--ink"), accent: cssColor("--accent"), ground: cssColor("--ground") };
   const dimmed = path.at === null ? 1 : 0.45;
   const hasNodes = points.length <= MOST_NODES;
+  const voices = path.voices.map(([first, end]) => points.slice(first, end));
+  for (const line of voices) drawVoice(context, line, { dimmed, hasNodes, colours });
+  context.globalAlpha = 1;
+  if (path.at === null) return;
+  voices.forEach((line, i) => drawMarker(context, line, path.at[i] - path.voices[i][0], colours));
+};
+
+function drawVoice(context, points, { dimmed, hasNodes, colours }) {
   if (hasNodes) drawHalo(context, points, dimmed, colours.ground);
   for (let shade = 0; shade < SHADES; shade++) {
     const [from, to] = [shade, shade + 1].map((k) => Math.round((k * (points.length - 1)) / SHADES));
@@ -24,8 +33,7 @@ export const pathLayer = (plot, path) => (context, view) => {
   context.globalAlpha = 1;
   const start = points.find(Boolean);
   if (start) drawRing(context, start, { radius: 6, colour: colours.ink, ground: colours.ground });
-  if (path.at !== null) drawMarker(context, points, path.at, colours);
-};
+}
 
 const toPixels = ([x, y], { xScale, xOffset, yScale, yOffset }) => [x * xScale + xOffset, y * yScale + yOffset];
 

@@ -7,7 +7,9 @@ import { pathLayer } from "./path.js";
 /** The plan's section of the panel and its path. */
 export class PlanPath {
   #plan = null;
-  #path = { nodes: [], at: null };
+  #path = { nodes: [], voices: [], at: null };
+  #moments = []; // when a step begins in any voice, samples
+  #moment = null; // that plays
   #audio = new Audio();
   #frame = null;
 
@@ -78,6 +80,8 @@ export class PlanPath {
     const isOther = plan?.id !== this.#plan?.id || plan?.revision !== this.#plan?.revision;
     this.#plan = plan;
     this.#path.nodes = plan ? this.#nodesOf(plan) : [];
+    this.#path.voices = plan ? spansOf(plan.steps.voice) : [];
+    this.#moments = plan ? [...new Set(plan.steps.at_sample)].sort((a, b) => a - b) : [];
     this.layouts.include(this.#path.nodes.filter((position) => position >= 0));
     this.section.box.hidden = !plan;
     if (plan) this.#describe(plan);
@@ -100,12 +104,13 @@ export class PlanPath {
     const absent = nodes.filter((position) => position < 0).length;
     link.href = `/timeline/${encodeURIComponent(id)}`;
     const distinct = new Set(nodes.filter((position) => position >= 0)).size;
-    facts.textContent = `${counted(nodes.length, "step")}, ${counted(distinct, "unit")}, ${formatSeconds(n_samples / sample_rate)}`;
+    const several = this.#path.voices.length > 1 ? [counted(this.#path.voices.length, "voice")] : [];
+    facts.textContent = [counted(nodes.length, "step"), counted(distinct, "unit"), ...several, formatSeconds(n_samples / sample_rate)].join(", ");
     const left = `${formatCount(absent)} of the steps are rests or play no unit of this database; the path leaves them out.`;
     const rendering = { rendering: "Its audio is being rendered.", failed: `Its audio could not be rendered: ${audio.error}` }[audio.state];
     list.replaceChildren(...[...notes, absent && left, rendering].filter(Boolean).map((note) => h("p", { class: "note" }, note)));
     play.disabled = seek.disabled = audio.state !== "ready";
-    seek.max = nodes.length - 1;
+    seek.max = this.#moments.length - 1;
   }
 
   get isPlaying() {
@@ -146,15 +151,15 @@ export class PlanPath {
   stop() {
     this.#audio.pause();
     this.#audio.removeAttribute("src");
-    this.#path.at = null;
+    [this.#path.at, this.#moment] = [null, null];
     this.section.seek.value = 0;
     this.overlay.refresh();
   }
 
-  #seek(step) {
+  #seek(moment) {
     this.#useAudio();
-    this.#audio.currentTime = this.#plan.steps.at_sample[step] / this.#plan.sample_rate;
-    this.#setStep(step);
+    this.#audio.currentTime = this.#moments[moment] / this.#plan.sample_rate;
+    this.#setMoment(moment);
   }
 
   #onPlaying() {
@@ -163,29 +168,40 @@ export class PlanPath {
     play.title = this.isPlaying ? "Pause the plan (K)" : "Play the plan (K)";
     play.setAttribute("aria-label", this.isPlaying ? "Pause the plan" : "Play the plan");
     if (this.isPlaying) this.#follow();
-    else if (this.#audio.ended) this.#setStep(null);
+    else if (this.#audio.ended) this.#setMoment(null);
   }
 
   #follow() {
     cancelAnimationFrame(this.#frame);
     if (!this.isPlaying) return;
-    this.#setStep(stepAt(this.#plan.steps.at_sample, this.#audio.currentTime * this.#plan.sample_rate));
+    this.#setMoment(lastBegun(this.#moments, this.#audio.currentTime * this.#plan.sample_rate));
     this.#frame = requestAnimationFrame(() => this.#follow());
   }
 
-  #setStep(step) {
-    if (step === this.#path.at) return;
-    this.#path.at = step;
-    this.section.seek.value = step ?? 0;
-    this.section.seek.setAttribute("aria-valuetext", `step ${(step ?? 0) + 1} of ${this.#path.nodes.length}`);
+  #setMoment(moment) {
+    if (moment === this.#moment) return;
+    this.#moment = moment;
+    const { voices } = this.#path;
+    const { at_sample: starts } = this.#plan.steps;
+    const sample = this.#moments[moment];
+    this.#path.at = moment === null ? null : voices.map(([first, end]) => lastBegun(starts, sample, first, end));
+    this.section.seek.value = moment ?? 0;
+    const text = voices.length > 1 ? formatSeconds(this.#moments[moment ?? 0] / this.#plan.sample_rate) : `step ${(moment ?? 0) + 1} of ${this.#moments.length}`;
+    this.section.seek.setAttribute("aria-valuetext", text);
     this.overlay.refresh();
   }
 }
 
-/** The last step that has begun. */
-function stepAt(starts, sample) {
-  let low = 0;
-  let high = starts.length - 1;
+/** [first, end] of the steps of each voice that has any. */
+function spansOf(voice) {
+  const firsts = voice.map((_, step) => step).filter((step) => step === 0 || voice[step] !== voice[step - 1]);
+  return firsts.map((first, i) => [first, firsts[i + 1] ?? voice.length]);
+}
+
+/** The last index from `first` up to `end` whose start is not after the sample. */
+function lastBegun(starts, sample, first = 0, end = starts.length) {
+  let low = first;
+  let high = end - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
     if (starts[middle] <= sample) low = middle;

@@ -20,6 +20,8 @@ function listening({ session, sound, audition, alternatives }) {
     hearInPlace: () => step(() => audition.selected()),
     hearAlone: () => step((number) => unitOf(number) >= 0 && audition.alone(unitOf(number))),
     hearAlternative: (number) => alternatives.hear(number),
+    mute: () => session.plan.nVoices > 1 && session.heard.toggleMuted(session.voice),
+    solo: () => session.plan.nVoices > 1 && session.heard.toggleSolo(session.voice),
     leave: () => {
       if (audition.heard === null) session.select(-1);
       else audition.stop();
@@ -29,16 +31,25 @@ function listening({ session, sound, audition, alternatives }) {
 
 function moving({ session, view, sound }) {
   const go = (step, extend = false) => {
-    session.select(Math.max(0, Math.min(session.plan.length - 1, step)), { extend });
+    const within = session.plan.within(step, session.voice);
+    if (within < 0) return;
+    session.select(within, { extend });
     view.reveal(session.plan.start(session.step), session.plan.end(session.step));
   };
-  const fromPlayhead = () => Math.min(session.plan.length - 1, session.plan.firstAfter(sound.time));
+  const fromPlayhead = () => session.plan.near(sound.time, session.voice);
   const run = (by, extend = false) => {
     const { plan, last } = session;
     if (last < 0) return go(fromPlayhead());
     const here = plan.runOf(last);
     if (by < 0) return go(last > plan.runFirst(here) ? plan.runFirst(here) : plan.runFirst(Math.max(0, here - 1)), extend);
     return go(here + 1 < plan.nRuns ? plan.runFirst(here + 1) : plan.length - 1, extend);
+  };
+  const voice = (by) => {
+    const { plan, last } = session;
+    const to = Math.max(0, Math.min(plan.nVoices - 1, session.voice + by));
+    const seconds = last < 0 ? sound.time : (plan.start(last) + plan.end(last)) / 2;
+    session.lookAt(to);
+    go(plan.near(seconds, to));
   };
   const goToSource = (source) => {
     const { plan } = session;
@@ -49,7 +60,7 @@ function moving({ session, view, sound }) {
   };
   return {
     step: (by, extend = false) => go(session.last < 0 ? fromPlayhead() : session.last + by, extend),
-    run, goToSource,
+    run, voice, goToSource,
     first: () => go(0),
     last: () => go(session.plan.length - 1),
   };

@@ -27,16 +27,17 @@ export class Audition extends EventTarget {
 
   /** Play the selected steps as they are; of very long selections the middle. */
   selected() {
-    const { plan, range: [first, last] } = this.session;
+    const { plan, voice, range: [first, last] } = this.session;
     const [start, end] = [plan.start(first), plan.end(last)];
-    const middle = Math.min(last, Math.max(first, plan.firstAfter((start + end) / 2)));
+    const middle = Math.min(last, Math.max(first, plan.firstAfter((start + end) / 2, voice)));
     const around = AROUND + Math.max(plan.start(middle) - start, end - plan.end(middle));
     return this.#inPlace(middle, Math.min(MOST_AROUND, around));
   }
 
   #inPlace(step, context, unit = null) {
-    const { id, revision } = this.session.plan;
-    const asked = new URLSearchParams({ context, revision, ...(unit === null ? {} : { unit }) });
+    const { plan, heard } = this.session;
+    const { id, revision } = plan;
+    const asked = new URLSearchParams({ context, revision, ...heard.asked(plan), ...(unit === null ? {} : { unit }) });
     return this.#hear(`in place ${unit ?? "now"}`, `/plans/${id}/steps/${step}/audio.wav?${asked}`);
   }
 

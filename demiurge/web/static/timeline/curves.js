@@ -15,10 +15,10 @@ export function extent(...columns) {
   return low === high ? [low - 1, high + 1] : [low, high];
 }
 
-/** The visible steps: {left, right, low, high} in whole pixels and values, those on one pixel together.
+/** The visible steps of the voice that is looked at: {left, right, low, high} in whole pixels and values, those on one pixel together.
  *  Null in a rest, and where there is no value. */
-function* columns({ plan, view }, values) {
-  const [first, end] = visibleSteps(plan, view);
+function* columns({ plan, view, voice }, values) {
+  const [first, end] = visibleSteps(plan, view, voice);
   let column = null;
   for (let step = first; step < end; step += 1) {
     const value = values[step];
@@ -36,11 +36,17 @@ function* columns({ plan, view }, values) {
   if (column) yield column;
 }
 
+/** How many pixels a step of the voice takes on average. */
+export function stepWidth({ plan, view, voice }) {
+  const { first, end } = plan.voices[voice];
+  return (view.scale * plan.seconds) / Math.max(1, end - first);
+}
+
 /** Draw a column of values as a line of steps within the box. */
 export function drawLine(scene, box, values, [low, high], { colour, width }) {
-  const { context, plan, view } = scene;
+  const { context } = scene;
   const y = (value) => box.top + 4 + (box.height - 8) * (1 - (value - low) / (high - low));
-  if ((view.scale * plan.seconds) / plan.length < 1) drawDense(context, columns(scene, values), y, { colour, width });
+  if (stepWidth(scene) < 1) drawDense(context, columns(scene, values), y, { colour, width });
   else drawSteps(context, columns(scene, values), y, { colour, width });
 }
 

@@ -2,25 +2,29 @@
 
 import { formatSeconds } from "../lib.js";
 
+const NO_ROOM = "no room behind it: voices stay together";
 const STILL = 6; // pixels that a pointer may move without dragging
-const MOST_TIMES = 100; // repetitions of a step that the server accepts in one edit
 
-/** The edit for dragging the edge of `step` by so many pixels, and the time that it affects; repeated steps are inserted: {kind, from, until, text}, with step and times or steps. */
+/** The edit for dragging the edge of `step` by so many pixels, and the time that it affects; repeated steps are inserted, of several voices put into silence: {kind, voice, from, until, text}, with step and times or steps. */
 export function askedFor({ plan, view, step, pixels }) {
   const width = (plan.end(step) - plan.start(step)) * view.scale;
-  const times = Math.min(MOST_TIMES, Math.round(pixels / width));
+  const times = Math.min(plan.mostRepeats(step), Math.round(pixels / width));
   if (times >= 1) {
-    const length = plan.seconds + times * (plan.end(step) - plan.start(step));
+    const more = times * (plan.end(step) - plan.start(step));
+    const [from, several] = [plan.end(step), plan.nVoices > 1];
+    const length = several ? Math.max(plan.seconds, from + more) : plan.seconds + more;
     const text = `repeat ${times === 1 ? "once" : `${times} times`}: ${formatSeconds(length)} in all`;
-    return { kind: "repeat", step, times, from: plan.end(step), until: plan.end(step), text };
+    return { kind: "repeat", voice: plan.voice(step), step, times, from, until: several ? from + more : from, text };
   }
+  if (pixels > width / 2) return { kind: "nothing", voice: plan.voice(step), from: plan.end(step), until: plan.end(step), text: NO_ROOM };
   const edge = plan.end(step) + pixels / view.scale;
+  const least = plan.voices[plan.voice(step)].first;
   let first = step + 1;
-  while (first > 0 && plan.start(first - 1) + plan.end(first - 1) > 2 * edge) first -= 1;
-  if (first > step || first === 0) return null;
+  while (first > least && plan.start(first - 1) + plan.end(first - 1) > 2 * edge) first -= 1;
+  if (first > step || step - first + 1 === plan.length) return null;
   const steps = Array.from({ length: step - first + 1 }, (_, i) => first + i);
   const text = steps.length === 1 ? "remove" : `remove ${steps.length} steps`;
-  return { kind: "remove", steps, from: plan.start(first), until: plan.end(step), text };
+  return { kind: "remove", voice: plan.voice(step), steps, from: plan.start(first), until: plan.end(step), text };
 }
 
 /** A gesture that repeats or removes; `onClick` is called if the pointer does not move. */
@@ -45,7 +49,7 @@ export function edgeDrag({ session, view, stage }, step, from, onClick) {
       if (!moved) onClick();
       const asked = stage.ghost;
       show(null);
-      if (asked) session.edit(() => editOf(asked));
+      if (asked && asked.kind !== "nothing") session.edit(() => editOf(asked));
     },
   };
 }

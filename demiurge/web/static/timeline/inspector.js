@@ -59,7 +59,8 @@ export class Inspector {
   #planPanel() {
     const { plan } = this.session;
     const shares = plan.shares();
-    const used = `${counted(plan.length, "step")} in ${counted(plan.nRuns, "run")} of ${counted(shares.length, "source")}`;
+    const voices = plan.nVoices > 1 ? ` and ${counted(plan.nVoices, "voice")}` : "";
+    const used = `${counted(plan.length, "step")} in ${counted(plan.nRuns, "run")} of ${counted(shares.length, "source")}${voices}`;
     return [
       h("h2", {}, "Sources"),
       h("p", { class: "muted facts" }, `${used}. Click a step to see why it was chosen, and what else fits.`),
@@ -109,8 +110,14 @@ export class Inspector {
         "data-heard": "in place now", onclick: this.actions.hearInPlace,
       }),
       this.#lockButton(),
-      this.#button("repeat", "repeat", null, many ? `Repeat step ${formatCount(step)} alone (R)` : "Repeat this step (R)", { onclick: this.actions.repeat }),
+      this.#repeatButton(step, many),
       this.#button("remove", "remove", null, remove, { onclick: this.actions.remove }));
+  }
+
+  #repeatButton(step, many) {
+    if (this.session.plan.mostRepeats(step) === 0) return this.#button("repeat", "repeat", null, "Repeat: there is no room behind this step, and voices stay together", { disabled: true });
+    const title = many ? `Repeat step ${formatCount(step)} alone (R)` : "Repeat this step (R)";
+    return this.#button("repeat", "repeat", null, title, { onclick: this.actions.repeat });
   }
 
   #lockButton() {
@@ -127,17 +134,24 @@ export class Inspector {
 }
 
 function factTable(plan, step) {
-  const { start_sample, n_samples, distance, join, gain_db } = plan.steps;
+  const { start_sample, n_samples, distance, join, gain_db, transpose, stretch } = plan.steps;
   const seconds = (samples) => formatSeconds(samples / plan.rate);
-  const next = step + 1 < plan.length ? join[step + 1].toFixed(2) : "none";
+  const voice = plan.voice(step);
+  const next = step + 1 < plan.voices[voice].end ? join[step + 1].toFixed(2) : "none";
   const facts = [
     ["In its source", seconds(start_sample[step])], ["Target cost", distance[step].toFixed(2)],
     ["In the plan", formatSeconds(plan.start(step))], ["Join before", join[step].toFixed(2)],
     ["Length", seconds(n_samples[step])], ["Join behind", next],
   ];
+  if (plan.nVoices > 1) facts.push(["Voice", String(voice)]);
   if (gain_db[step]) facts.push(["Gain", `${withMinus(gain_db[step].toFixed(1))} dB`]);
+  if (transpose[step]) facts.push(["Transposed", semitones(transpose[step])]);
+  if (stretch[step] !== 1) facts.push(["Stretched", `× ${Number(stretch[step].toFixed(3))}`]);
   return h("dl", { class: "figures" }, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
+
+/** 3 -> "+3 st" (semitones) */
+const semitones = (value) => `${withMinus(`${value > 0 ? "+" : ""}${Number(value.toFixed(2))}`)} st`;
 
 const selectionText = (plan, [first, last], step) =>
   `${counted(last - first + 1, "step")} selected, ${formatSeconds(plan.end(last) - plan.start(first))}: In place, Lock and Remove take all, Alone and Repeat step ${formatCount(step)}.`;
@@ -152,5 +166,6 @@ export function speak(session) {
   const from = `${baseName(plan.source(step).path)} at ${formatSeconds(start_sample[step] / plan.rate)}`;
   const costs = `target ${distance[step].toFixed(1)}, join ${join[step].toFixed(1)}`;
   const many = range[1] > range[0] ? `; ${counted(range[1] - range[0] + 1, "step")} selected` : "";
-  say(`step ${formatCount(step)}, ${from}, ${costs}${locked[step] ? ", locked" : ""}${many}`, { quiet: true });
+  const voice = plan.nVoices > 1 ? `, voice ${plan.voice(step)}` : "";
+  say(`step ${formatCount(step)}${voice}, ${from}, ${costs}${locked[step] ? ", locked" : ""}${many}`, { quiet: true });
 }

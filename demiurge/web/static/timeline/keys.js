@@ -2,8 +2,8 @@
 
 import { TYPED_INTO, shortcuts } from "../lib.js";
 
-/** Bind keys to the `actions`; the dialog lists them in this order. */
-export function listenToKeys(actions) {
+/** Bind keys to the `actions`; the dialog lists them in this order, those of voices only if there are several. */
+export function listenToKeys(actions, nVoices) {
   shortcuts({
     " ": { run: actions.play, help: "play or pause" },
     Enter: { run: actions.hearInPlace, help: "hear the selected steps in place" },
@@ -20,6 +20,9 @@ export function listenToKeys(actions) {
     "Shift+ArrowRight": { run: () => actions.step(1, true) },
     "Shift+ArrowUp": { run: () => actions.run(-1, true) },
     "Shift+ArrowDown": { run: () => actions.run(1, true) },
+  });
+  if (nVoices > 1) listenToVoiceKeys(actions);
+  shortcuts({
     Home: { run: actions.first, shown: "Home, End", help: "first step, last step" },
     End: { run: actions.last },
     Escape: { run: actions.leave, shown: "Esc", help: "stop listening, then select nothing" },
@@ -37,6 +40,15 @@ export function listenToKeys(actions) {
   });
   shortcuts({ 0: { run: actions.fit, help: "the whole plan" } });
   document.addEventListener("keydown", (event) => onDigit(event, actions), { capture: true });
+}
+
+function listenToVoiceKeys(actions) {
+  shortcuts({
+    PageUp: { run: () => actions.voice(-1), shown: "Page ↑ ↓", help: "voice above, voice below" },
+    PageDown: { run: () => actions.voice(1) },
+    M: { run: actions.mute, once: true, help: "mute the voice or hear it again" },
+    O: { run: actions.solo, once: true, help: "hear only this voice (solo), or all" },
+  });
 }
 
 /** 1 to 9 by their place on the keyboard: what they type differs from country to country. */

@@ -1,8 +1,8 @@
-// The whole plan as a strip: its sources, the visible part, which can be dragged, and the playing position.
+// The whole plan as a strip: the sources of its voices, the visible part, which can be dragged, and the playing position.
 
 import { colorOfSource, onTheme } from "../lib.js";
 import { themeColours } from "./colours.js";
-import { visibleRuns } from "./units.js";
+import { laneOf, visibleRuns } from "./units.js";
 
 const NUDGE = 0.25; // of the visible part, by an arrow key
 
@@ -30,10 +30,13 @@ export class Overview {
     const { plan } = this.session;
     const scale = width / plan.seconds;
     const all = { width, start: 0, x: (seconds) => seconds * scale, seconds: (x) => x / scale };
-    for (const { run, left, right } of visibleRuns(plan, all)) {
-      context.fillStyle = colorOfSource(plan.source(plan.runFirst(run)).path);
-      context.fillRect(left, 4, right - left, height - 8);
-    }
+    plan.voices.forEach((_, voice) => {
+      const lane = laneOf({ top: 4, height: height - 8 }, plan.nVoices, voice);
+      for (const { run, left, right } of visibleRuns(plan, all, voice)) {
+        context.fillStyle = colorOfSource(plan.source(plan.runFirst(run)).path);
+        context.fillRect(left, lane.top, right - left, lane.height);
+      }
+    });
     context.fillStyle = themeColours().ink;
     for (const [first, last] of plan.lockedSpans) {
       context.fillRect(plan.start(first) * scale, 1, Math.max(1, (plan.end(last) - plan.start(first)) * scale), 2);

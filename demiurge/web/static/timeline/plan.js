@@ -1,6 +1,9 @@
-// One revision of a plan. Its steps are columns in time order, so that a time is found by bisection.
+// One revision of a plan. Its steps are columns, voice by voice and in time order, so that a time is found by bisection.
 
 import { baseName, numberSources } from "../lib.js";
+
+const MOST_TIMES = 100; // repetitions of a step that the server accepts in one edit
+const EMPTY = { first: 0, end: 0 }; // a voice that has lost its last step
 
 /** A plan as the server describes it; times in samples unless the name says seconds. */
 export class Plan {
@@ -16,8 +19,9 @@ export class Plan {
     this.length = steps.unit.length;
     this.starts = Float64Array.from(steps.at_sample);
     this.ends = Float64Array.from(steps.at_sample, (at, i) => at + steps.n_samples[i]);
-    this.runFirsts = Float64Array.from(runFirsts(steps.contiguous));
-    this.lockedSpans = spansOf(steps.locked);
+    this.runFirsts = Float64Array.from(runFirsts(steps));
+    this.voices = voicesOf(steps.voice, (step) => this.runOf(step));
+    this.lockedSpans = spansOf(steps.locked, steps.voice);
     this.nLocked = steps.locked.filter(Boolean).length;
   }
 
@@ -37,6 +41,13 @@ export class Plan {
     return this.n_samples / this.rate;
   }
 
+  /** How often a step can be repeated; of several voices none moves, so that only the silence behind it is free. */
+  mostRepeats(step) {
+    const isLast = step + 1 === this.voices[this.voice(step)].end;
+    if (this.nVoices === 1 || isLast) return MOST_TIMES;
+    return Math.min(MOST_TIMES, Math.floor((this.starts[step + 1] - this.ends[step]) / this.steps.n_samples[step]));
+  }
+
   /** Whether its units are in the open database. */
   get isOwn() {
     return this.descriptors.length > 0;
@@ -44,6 +55,15 @@ export class Plan {
 
   get nRuns() {
     return this.runFirsts.length;
+  }
+
+  get nVoices() {
+    return this.voices.length;
+  }
+
+  /** The voice of a step, which counts from 0. */
+  voice(step) {
+    return this.steps.voice[step];
   }
 
   /** When a step begins and ends, seconds. */
@@ -55,18 +75,31 @@ export class Plan {
     return this.ends[step] / this.rate;
   }
 
-  /** The first step that ends after this time; the number of steps if none does. */
-  firstAfter(seconds) {
-    return countUpTo(this.ends, seconds * this.rate);
+  /** The first step of a voice that ends after this time; the end of the voice if none does. */
+  firstAfter(seconds, voice) {
+    const { first, end } = this.voices[voice];
+    return countUpTo(this.ends, seconds * this.rate, first, end);
   }
 
-  /** The step at this time, -1 in a rest. */
-  at(seconds) {
-    const step = this.firstAfter(seconds);
-    return step < this.length && this.starts[step] <= seconds * this.rate ? step : -1;
+  /** The step of a voice at this time, -1 in a rest. */
+  at(seconds, voice) {
+    const step = this.firstAfter(seconds, voice);
+    return step < this.voices[voice].end && this.starts[step] <= seconds * this.rate ? step : -1;
   }
 
-  /** The run of a step: adjacent steps that are contiguous in their source. */
+  /** The step of a voice at this time, or the one that comes next, or the last; -1 if the voice is empty. */
+  near(seconds, voice) {
+    const { first, end } = this.voices[voice];
+    return first === end ? -1 : Math.min(end - 1, this.firstAfter(seconds, voice));
+  }
+
+  /** The step of a voice that is nearest to this one in number; -1 if the voice is empty. */
+  within(step, voice) {
+    const { first, end } = this.voices[voice] ?? EMPTY;
+    return first === end ? -1 : Math.max(first, Math.min(end - 1, step));
+  }
+
+  /** The run of a step: adjacent steps of a voice that are contiguous in their source. */
   runOf(step) {
     return countUpTo(this.runFirsts, step) - 1;
   }
@@ -101,29 +134,37 @@ function withSources(sources, named, missing) {
   return { sources: [...byPath.values()].map((source) => ({ ...source, missing: missing[source.path] ?? null })), numbers };
 }
 
-function runFirsts(contiguous) {
+function runFirsts({ contiguous, voice }) {
   const firsts = [];
   contiguous.forEach((goesOn, i) => {
-    if (!goesOn || i === 0) firsts.push(i);
+    if (!goesOn || i === 0 || voice[i] !== voice[i - 1]) firsts.push(i);
   });
   return firsts;
 }
 
-/** [first, last] of each stretch of steps that have the flag. */
-function spansOf(flags) {
+/** The steps of each voice, `first` up to `end`, and the end of its runs; a voice may have none. */
+function voicesOf(voice, runOf) {
+  const n = voice.at(-1) + 1;
+  const bounds = Array.from({ length: n + 1 }, (_, i) => countUpTo(voice, i - 1));
+  return bounds.slice(0, n).map((first, i) => {
+    const end = bounds[i + 1];
+    return { first, end, endRun: end > first ? runOf(end - 1) + 1 : 0 };
+  });
+}
+
+/** [first, last] of each stretch of a voice's steps that have the flag. */
+function spansOf(flags, voice) {
   const spans = [];
   flags.forEach((flag, i) => {
     if (!flag) return;
-    if (i > 0 && flags[i - 1]) spans.at(-1)[1] = i;
+    if (i > 0 && flags[i - 1] && voice[i] === voice[i - 1]) spans.at(-1)[1] = i;
     else spans.push([i, i]);
   });
   return spans;
 }
 
-/** How many of the rising values are at most `limit`. */
-export function countUpTo(values, limit) {
-  let low = 0;
-  let high = values.length;
+/** The first index from `low` to `high` whose value, which rise there, is above `limit`; `high` if none is. */
+export function countUpTo(values, limit, low = 0, high = values.length) {
   while (low < high) {
     const middle = (low + high) >> 1;
     if (values[middle] <= limit) low = middle + 1;

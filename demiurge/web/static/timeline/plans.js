@@ -26,8 +26,9 @@ function row({ id, name, seconds, steps, modified, kind, job, error }) {
 /** ": mosaic" or ": MODEL", and the options of the job. */
 function howMade(job) {
   if (!job) return null;
-  const { continuity, novelty, temperature, random_seed: seed } = job.options;
-  const knobs = `continuity ${continuity} · novelty ${novelty} · temperature ${temperature} · random seed ${seed}`;
+  const { voices, continuity, novelty, temperature, random_seed: seed } = job.options;
+  const several = !job.model && voices > 1 ? `${voices} voices · ` : "";
+  const knobs = `${several}continuity ${continuity} · novelty ${novelty} · temperature ${temperature} · random seed ${seed}`;
   return [`: ${job.model?.name ?? "mosaic"}`, h("div", { class: "knobs" }, knobs)];
 }
 

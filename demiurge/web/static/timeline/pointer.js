@@ -17,16 +17,19 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
     const box = element.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
-  const take = (step, extend) => {
+  const take = (at, extend) => {
+    const step = stepAt(at);
+    if (step < 0) session.lookAt(stage.voiceAt(at.y));
     if (step >= 0 && !extend && stepWidth(step) < THIN) return session.selectRun(session.plan.runOf(step), step);
     return session.select(step, { extend });
   };
   const stepWidth = (step) => (session.plan.end(step) - session.plan.start(step)) * view.scale;
-  const stepAt = (x) => session.plan.at(view.seconds(x));
-  const nearEdge = (x, near) => {
+  const stepAt = ({ x, y }) => session.plan.at(view.seconds(x), stage.voiceAt(y));
+  const nearEdge = ({ x, y }, near) => {
     const [, last] = session.range;
-    if (last >= 0 && stepWidth(last) > 2 * near && Math.abs(view.x(session.plan.end(last)) - x) <= near) return last;
-    const step = stepAt(x);
+    const isHere = last >= 0 && session.plan.voice(last) === stage.voiceAt(y);
+    if (isHere && stepWidth(last) > 2 * near && Math.abs(view.x(session.plan.end(last)) - x) <= near) return last;
+    const step = stepAt({ x, y });
     return step >= 0 && stepWidth(step) > 4 * near && view.x(session.plan.end(step)) - x <= near ? step : -1;
   };
 
@@ -35,8 +38,9 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
     return { move, end: () => {}, cancel: () => {} };
   };
   const selectRange = (from) => {
+    const { voice } = session;
     const move = ({ x }) => {
-      const step = stepAt(x);
+      const step = session.plan.at(view.seconds(x), voice);
       if (step >= 0 && Math.abs(x - from.x) > STILL) session.select(step, { extend: true });
     };
     return { move, end: () => {}, cancel: () => {} };
@@ -54,7 +58,7 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
   };
   const tap = ({ x, y }, event) => {
     if (["ruler", "wave"].includes(stage.laneAt(y))) sound.seek(view.seconds(x));
-    else take(stepAt(x), event.shiftKey);
+    else take({ x, y }, event.shiftKey);
   };
   const pinch = () => {
     const spread = () => {
@@ -76,15 +80,15 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
   const begin = (at, event) => {
     const finger = event.pointerType === "touch";
     const lane = stage.laneAt(at.y);
-    const edge = lane === "units" ? nearEdge(at.x, finger ? NEAR_FINGER : NEAR_MOUSE) : -1;
-    if (edge >= 0 && !event.shiftKey) return edgeDrag({ session, view, stage }, edge, at, () => take(stepAt(at.x), false));
+    const edge = lane === "units" ? nearEdge(at, finger ? NEAR_FINGER : NEAR_MOUSE) : -1;
+    if (edge >= 0 && !event.shiftKey) return edgeDrag({ session, view, stage }, edge, at, () => take(at, false));
     if (lane === "ruler" || (lane === "wave" && !finger && event.button === 0)) {
       const gesture = scrub();
       gesture.move(at);
       return gesture;
     }
     if (finger || event.button === 1) return panOrTap(at, event);
-    take(stepAt(at.x), event.shiftKey);
+    take(at, event.shiftKey);
     return selectRange(at);
   };
 
@@ -103,8 +107,8 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
     if (fingers.has(event.pointerId)) fingers.set(event.pointerId, at);
     if (gesture) return gesture.move(at);
     const lane = stage.laneAt(at.y);
-    session.hover(lane === "ruler" ? -1 : stepAt(at.x));
-    element.classList.toggle("edge", lane === "units" && nearEdge(at.x, NEAR_MOUSE) >= 0);
+    session.hover(lane === "ruler" ? -1 : stepAt(at));
+    element.classList.toggle("edge", lane === "units" && nearEdge(at, NEAR_MOUSE) >= 0);
   });
   element.addEventListener("pointerup", (event) => {
     if (!fingers.delete(event.pointerId)) return;
@@ -118,7 +122,7 @@ export function listenToPointer({ session, view, stage, sound, onScroll }) {
   });
   element.addEventListener("pointerleave", () => gesture || session.hover(-1));
   element.addEventListener("dblclick", (event) => {
-    const step = stepAt(place(event).x);
+    const step = stepAt(place(event));
     if (step >= 0) session.selectRun(session.plan.runOf(step), step);
   });
   element.addEventListener("keydown", (event) => {

@@ -15,7 +15,7 @@ export class Readout {
     byId("descriptor").addEventListener("change", () => this.load());
     for (const what of ["hover", "selection"]) session.on(what, () => this.show());
     session.on("plan", () => this.load());
-    for (const what of ["plan", "audio"]) session.on(what, () => this.showGain());
+    for (const what of ["plan", "audio", "heard"]) session.on(what, () => this.showGain());
     this.showGain();
     this.load();
   }
@@ -36,10 +36,13 @@ export class Readout {
     }
   }
 
-  /** Show by how much the whole plan is lowered, if it is. */
+  /** Show which voices are heard if not all are, and by how much the whole plan is lowered, if it is. */
   showGain() {
-    const { gain_db: gain } = this.session.plan.audio;
-    byId("gain").textContent = gain < -0.05 ? `lowered by ${(-gain).toFixed(1)} dB to stay below full scale` : "";
+    const { plan, heard } = this.session;
+    const { gain_db: gain } = plan.audio;
+    const voices = heard.of(plan);
+    const lowered = gain < -0.05 && `lowered by ${(-gain).toFixed(1)} dB to stay below full scale`;
+    byId("gain").textContent = [voices && voicesText(voices), lowered].filter(Boolean).join("; ");
   }
 
   show() {
@@ -54,3 +57,6 @@ export class Readout {
     byId("join-cost").textContent = step < 0 ? "" : plan.steps.join[step].toFixed(2);
   }
 }
+
+const voicesText = (voices) =>
+  voices.length === 0 ? "no voice is heard" : `only ${voices.length === 1 ? "voice" : "voices"} ${voices.join(", ")}`;

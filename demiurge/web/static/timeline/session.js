@@ -1,13 +1,16 @@
 // The open plan: its current revision, the selection, and the edits that are being made.
 
 import { events, fail, getJson, postJson, say } from "../lib.js";
+import { Heard } from "./heard.js";
 import { Plan } from "./plan.js";
 
-/** Sends the events "plan" (with the samples that changed), "audio", "selection", "hover" and "pending". */
+/** Sends the events "plan" (with the samples that changed), "audio", "selection", "hover", "pending" and "heard". */
 export class Session extends EventTarget {
   constructor(document) {
     super();
     this.plan = new Plan(document);
+    this.heard = new Heard(() => this.tell("heard"));
+    this.voice = 0; // that is looked at: of the selection, or of the last one
     this.step = -1; // shown in the inspector
     this.anchor = -1; // where the selection begins
     this.last = -1; // where it ends
@@ -26,7 +29,7 @@ export class Session extends EventTarget {
     this.addEventListener(what, (event) => handler(event.detail));
   }
 
-  /** Selected steps, first and last; [-1, -1] if none is. */
+  /** Selected steps of one voice, first and last; [-1, -1] if none is. */
   get range() {
     return [Math.min(this.anchor, this.last), Math.max(this.anchor, this.last)];
   }
@@ -36,17 +39,27 @@ export class Session extends EventTarget {
     return first < 0 ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i);
   }
 
-  /** Select a step, or extend the selection to it. */
+  /** Select a step, or extend the selection to it if that is in the same voice. */
   select(step, { extend = false } = {}) {
     if (step < 0) return this.selectRange(-1, -1);
     const to = Math.min(step, this.plan.length - 1);
-    return this.selectRange(extend && this.anchor >= 0 ? this.anchor : to, to);
+    const goesOn = extend && this.anchor >= 0 && this.plan.voice(this.anchor) === this.plan.voice(to);
+    return this.selectRange(goesOn ? this.anchor : to, to);
+  }
+
+  /** Look at another voice, without a selection. */
+  lookAt(voice) {
+    if (voice === this.voice) return;
+    this.voice = voice;
+    this.selectRange(-1, -1);
+    this.tell("selection");
   }
 
   /** Select steps; the inspector shows `step`. */
   selectRange(anchor, last, step = last) {
     if (anchor === this.anchor && last === this.last && step === this.step) return;
     [this.anchor, this.last, this.step] = [anchor, last, step];
+    if (step >= 0) this.voice = this.plan.voice(step);
     this.tell("selection");
   }
 
@@ -96,8 +109,9 @@ export class Session extends EventTarget {
   async #send({ what, ...edit }) {
     try {
       const answer = await postJson(`/plans/${this.plan.id}/edits`, { revision: this.plan.revision, edit });
-      if (edit.kind === "remove") this.anchor = this.last = this.step = edit.steps[0]; // else the steps after them would be selected
-      this.#show(this.plan.edited(answer), answer.change);
+      const plan = this.plan.edited(answer);
+      if (edit.kind === "remove") this.anchor = this.last = this.step = plan.within(edit.steps[0], this.voice); // else the steps after them would be selected
+      this.#show(plan, answer.change);
       say(`${what}: done`, { quiet: true });
     } catch (error) {
       if (!(await this.catchUp())) fail(error);
@@ -117,8 +131,16 @@ export class Session extends EventTarget {
     this.hovered = -1;
     const most = this.plan.length - 1;
     [this.anchor, this.last, this.step] = [this.anchor, this.last, this.step].map((step) => Math.min(step, most));
+    if (this.step >= 0) this.#selectInOneVoice();
+    this.voice = Math.min(this.step >= 0 ? plan.voice(this.step) : this.voice, plan.nVoices - 1);
     this.tell("plan", change);
     this.tell("selection");
+  }
+
+  /** Steps may have moved to where another voice begins. */
+  #selectInOneVoice() {
+    const voice = this.plan.voice(this.step);
+    [this.anchor, this.last] = [this.anchor, this.last].map((step) => this.plan.within(step, voice));
   }
 
   /** Load the plan if it has another revision. @returns {Promise<boolean>} whether it has */

@@ -83,12 +83,12 @@ export class Sound extends EventTarget {
     await this.surfer.load("", [new Float32Array(1024)], plan.seconds);
   }
 
-  /** Switch to another revision at the current position, which `moved` maps to a time in the new one. */
-  async load(plan, moved = same) {
+  /** Switch to another revision at the current position, which `moved` maps to a time in the new one; `asked` says which voices, if not all. */
+  async load(plan, asked, moved = same) {
     const turn = ++this.loading;
     const before = this.moved; // of revisions that were replaced before they played
     this.moved = (seconds) => moved(before(seconds));
-    const load = this.loads.then(() => this.#load(plan, turn));
+    const load = this.loads.then(() => this.#load(plan, asked, turn));
     this.loads = load.catch(() => null);
     try {
       await load;
@@ -97,10 +97,10 @@ export class Sound extends EventTarget {
     }
   }
 
-  async #load(plan, turn) {
+  async #load(plan, asked, turn) {
     if (turn !== this.loading) return;
-    const url = new URL(`/plans/${plan.id}/audio.wav?revision=${plan.revision}`, location).href;
-    const drawn = getPeaks(plan);
+    const url = new URL(`/plans/${plan.id}/audio.wav?${new URLSearchParams({ revision: plan.revision, ...asked })}`, location).href;
+    const drawn = getPeaks(plan, asked);
     drawn.catch(() => null); // it is awaited later
     const media = await cued(url, this.moved(this.time));
     if (turn !== this.loading) return;
@@ -134,10 +134,10 @@ const same = (seconds) => seconds;
 const colours = () => ({ waveColor: cssColor("--wave"), progressColor: cssColor("--wave-played") });
 
 /** Highest and lowest sample of each bucket, above and below the middle line. */
-async function getPeaks(plan) {
+async function getPeaks(plan, asked) {
   let samples = FINEST;
   while (plan.n_samples / samples > MOST_PEAKS) samples *= 2;
-  const peaks = await getFloats(`/plans/${plan.id}/peaks?samples=${samples}`);
+  const peaks = await getFloats(`/plans/${plan.id}/peaks?${new URLSearchParams({ samples, ...asked })}`);
   const n = peaks.length / 2;
   return [peaks.subarray(0, n).map((high) => Math.max(0, high)), peaks.subarray(n).map((low) => Math.max(0, -low))];
 }

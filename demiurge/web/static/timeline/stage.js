@@ -2,13 +2,13 @@
 
 import { onTheme } from "../lib.js";
 import { themeColours } from "./colours.js";
-import { drawCosts, drawLine, extent } from "./curves.js";
+import { drawCosts, drawLine, extent, stepWidth } from "./curves.js";
 import { drawRuler } from "./ruler.js";
-import { drawTint, drawUnits } from "./units.js";
+import { drawTint, drawUnits, laneOf } from "./units.js";
 
 const ROOMY = 14; // pixels of a step that a handle does not hide
 
-/** Draws the lanes where the style sheet puts them; `ghost` ({kind, from, until, text}) is the preview of a drag. */
+/** Draws the lanes where the style sheet puts them; `ghost` ({kind, voice, from, until, text}) is the preview of a drag. */
 export class Stage {
   constructor(session, view, element) {
     [this.session, this.view, this.element] = [session, view, element];
@@ -20,10 +20,11 @@ export class Stage {
     this.boxes = {};
     this.#measureCosts();
     this.#resize();
-    new ResizeObserver(() => this.#resize()).observe(element);
+    const observer = new ResizeObserver(() => this.#resize());
+    for (const measured of [element, ...document.querySelectorAll("[data-lane]")]) observer.observe(measured);
     view.addEventListener("change", () => this.#draw());
     session.on("plan", () => this.#adopt());
-    for (const what of ["selection", "hover", "pending"]) session.on(what, () => this.redraw());
+    for (const what of ["selection", "hover", "pending", "heard"]) session.on(what, () => this.redraw());
     onTheme(() => this.redraw());
   }
 
@@ -42,6 +43,19 @@ export class Stage {
   /** The lane at this height: "ruler", "wave", "units", "curve", "target" or "join". */
   laneAt(y) {
     return Object.keys(this.boxes).find((name) => y < this.boxes[name].top + this.boxes[name].height) ?? "join";
+  }
+
+  /** The voice whose lane is at this height; elsewhere that which is looked at. */
+  voiceAt(y) {
+    const { voice, plan } = this.session;
+    if (this.laneAt(y) !== "units") return voice;
+    const { top, height } = this.boxes.units;
+    return Math.max(0, Math.min(plan.nVoices - 1, Math.floor(((y - top) * plan.nVoices) / height)));
+  }
+
+  #laneOf(step) {
+    const { plan } = this.session;
+    return laneOf(this.boxes.units, plan.nVoices, plan.voice(step));
   }
 
   #adopt() {
@@ -69,8 +83,9 @@ export class Stage {
   #draw() {
     cancelAnimationFrame(this.asked);
     this.asked = null;
-    const { context, view, boxes } = this;
-    const scene = { context, view, plan: this.session.plan, colours: themeColours() };
+    const { context, view, boxes, session } = this;
+    const isHeard = (voice) => session.heard.includes(voice);
+    const scene = { context, view, plan: session.plan, voice: session.voice, isHeard, colours: themeColours() };
     context.setTransform(window.devicePixelRatio, 0, 0, window.devicePixelRatio, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     drawTint(scene, boxes.wave);
@@ -83,13 +98,21 @@ export class Stage {
   #drawCurves(scene) {
     const { plan, colours: colour } = scene;
     if (this.curve && this.curve.wanted.length === plan.length) {
-      const step = (scene.view.scale * plan.seconds) / plan.length; // pixels
-      const width = Math.max(1.5, Math.min(4, step / 2));
+      const width = Math.max(1.5, Math.min(4, stepWidth(scene) / 2));
       drawLine(scene, this.boxes.curve, this.curve.wanted, this.curve.extent, { colour: colour.wanted, width });
       drawLine(scene, this.boxes.curve, this.curve.matched, this.curve.extent, { colour: colour.matched, width: 1.5 });
     }
+    if (plan.nVoices > 1) this.#drawVoiceName(scene);
     drawCosts(scene, this.boxes.target, plan.steps.distance, this.costs.target, colour.target);
     drawCosts(scene, this.boxes.join, plan.steps.join, this.costs.join, colour.join);
+  }
+
+  /** Whose curves they are. */
+  #drawVoiceName({ context, colours: colour, voice }) {
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "top";
+    context.fillStyle = colour.muted;
+    context.fillText(`voice ${voice}`, 6, this.boxes.curve.top + 4);
   }
 
   #drawMarks(scene) {
@@ -107,28 +130,31 @@ export class Stage {
     const [left, right] = [view.x(plan.start(first)), view.x(plan.end(last))];
     context.fillStyle = colour.accent;
     context.globalAlpha = 0.14;
-    const { wave, join } = this.boxes;
-    context.fillRect(left, wave.top, Math.max(2, right - left), join.top + join.height - wave.top);
+    const { wave, units, curve, join } = this.boxes;
+    const lane = this.#laneOf(first);
+    for (const [top, bottom] of [[wave.top, units.top], [lane.top, lane.top + lane.height], [curve.top, join.top + join.height]]) {
+      context.fillRect(left, top, Math.max(2, right - left), bottom - top);
+    }
     context.globalAlpha = 1;
     this.#outline(scene, first, last, { width: 2, colour: colour.ink });
     const { step } = this.session;
     const isSeen = first !== last && (plan.end(step) - plan.start(step)) * view.scale > 3;
     if (isSeen) this.#outline(scene, step, step, { width: 1, colour: colour.ink });
-    if (right - view.x(plan.start(last)) > ROOMY) this.#drawGrip(scene, right);
+    if (right - view.x(plan.start(last)) > ROOMY) this.#drawGrip(scene, right, lane);
   }
 
   /** The handle at the right edge of the selection. */
-  #drawGrip({ context, view, colours: colour }, right) {
+  #drawGrip({ context, view, colours: colour }, right, { top, height }) {
     if (right < 0 || right > view.width + 4) return;
-    const { top, height } = this.boxes.units;
+    const size = Math.min(18, height - 2);
     context.fillStyle = colour.ink;
     context.beginPath();
-    context.roundRect(right - 3, top + height / 2 - 9, 6, 18, 3);
+    context.roundRect(right - 3, top + height / 2 - size / 2, 6, size, 3);
     context.fill();
   }
 
   #outline({ context, view, plan }, first, last, { width, colour, dash = [] }) {
-    const { top, height } = this.boxes.units;
+    const { top, height } = this.#laneOf(first);
     const left = view.x(plan.start(first));
     const across = Math.max(1, view.x(plan.end(last)) - left);
     if (left > view.width || left + across < 0) return;
@@ -154,12 +180,12 @@ export class Stage {
 
   #drawGhost(scene) {
     const { context, view, colours: colour } = scene;
-    const { top, height } = this.boxes.units;
-    const { kind, from, until, text } = this.ghost;
+    const { kind, from, until, text, voice } = this.ghost;
+    const { top, height } = laneOf(this.boxes.units, scene.plan.nVoices, voice);
     const [left, right] = [view.x(from), view.x(until)];
-    if (kind === "repeat") this.#drawInsertion(scene, left);
+    if (kind === "repeat" && from === until) this.#drawInsertion(scene, left);
     else {
-      context.fillStyle = colour.warn;
+      context.fillStyle = kind === "repeat" ? colour.accent : colour.warn;
       context.globalAlpha = 0.45;
       context.fillRect(left, top, right - left, height);
       context.globalAlpha = 1;

@@ -17,10 +17,14 @@ import { Sound } from "./sound.js";
 import { Stage } from "./stage.js";
 import { Transport } from "./transport.js";
 import { View } from "./view.js";
+import { Voices } from "./voices.js";
+
+const PATIENCE = 500; // ms until it says that it is loading the audio
 
 async function open() {
   placeIcons();
   const session = new Session(await getJson(`/plans/${byId("timeline").dataset.plan}.json`));
+  new Voices(session); // first: it decides how high their lanes are
   const sound = new Sound(byId("wave"), document.querySelector("script[nonce]").nonce);
   await sound.blank(session.plan);
   const view = new View(sound);
@@ -35,7 +39,7 @@ async function open() {
   new Readout(session, stage);
   new Overview(session, view, byId("overview"), playhead.letGo);
   listenToPointer({ ...page, onScroll: playhead.letGo });
-  listenToKeys(actions);
+  listenToKeys(actions, session.plan.nVoices);
   listenToDownloads();
   listenToClicks();
   session.on("selection", () => speak(session));
@@ -43,25 +47,29 @@ async function open() {
   showNotes(session);
 }
 
-/** Load the audio of each revision that changes it, as soon as it is rendered. */
+/** Load the audio of each revision that changes it, as soon as it is rendered, and of the voices that are heard. */
 function keepSound(session, sound) {
   let loaded = null;
   const show = async (change) => {
     const { plan } = session;
     if (plan.audio.state !== "ready" || loaded === null) showMaking(plan.audio);
-    const needed = `${plan.id} ${plan.revision}`;
-    if (plan.audio.state !== "ready" || loaded === needed) return;
-    const same = loaded?.startsWith(plan.id) && change && change.start === change.old_stop && change.start === change.new_stop;
+    const asked = session.heard.asked(plan);
+    const needed = { id: plan.id, revision: plan.revision, voices: asked.voices };
+    const isLoaded = (...names) => loaded && names.every((name) => loaded[name] === needed[name]);
+    if (plan.audio.state !== "ready" || isLoaded("id", "revision", "voices")) return;
+    const same = isLoaded("id", "voices") && change && change.start === change.old_stop && change.start === change.new_stop;
     loaded = needed;
-    if (!same) await sound.load(plan, movedBy(change, plan.rate)).catch(fail);
-    byId("making").hidden = true;
+    const waiting = setTimeout(() => showMaking(plan.audio), PATIENCE);
+    if (!same) await sound.load(plan, asked, movedBy(change, plan.rate)).catch(fail);
+    clearTimeout(waiting);
+    byId("making").hidden = loaded === needed;
   };
   const again = () => {
     loaded = null; // the server keeps the audio of the last revisions only
     return show(null);
   };
   session.on("plan", show);
-  session.on("audio", () => show(null));
+  for (const what of ["audio", "heard"]) session.on(what, () => show(null));
   sound.addEventListener("broken", again);
   show(null);
 }

@@ -97,7 +97,7 @@ export class Transport {
     const free = plan.length - plan.nLocked;
     const around = `Choose again around ${counted(plan.nLocked, "locked step")}`;
     byId("reselect-go").textContent = plan.nLocked ? around : "Choose all steps again";
-    byId("reselect-go").disabled = !plan.has_targets || !plan.isOwn || pending !== null || free === 0;
+    byId("reselect-go").disabled = !plan.has_targets || !plan.isOwn || plan.never_again !== null || pending !== null || free === 0;
     byId("reselect-note").textContent = noteOf(plan, free);
     byId("choose-again").disabled = !plan.isOwn;
     byId("choose-again").title = plan.isOwn ? "" : `${noteOf(plan, free)} Its units are not here.`;
@@ -135,6 +135,7 @@ function drawSeed() {
 function noteOf(plan, free) {
   if (!plan.isOwn) return "This plan was made from another database.";
   if (!plan.has_targets) return "This plan has no targets, so nothing can be chosen again; make the plan again.";
+  if (plan.never_again) return `${plan.never_again[0].toUpperCase()}${plan.never_again.slice(1)}.`;
   if (free === 0) return "All steps are locked; unlock some.";
   return `${counted(free, "step")} will be chosen anew; lock what should stay.`;
 }

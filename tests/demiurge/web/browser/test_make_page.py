@@ -291,10 +291,18 @@ def test_knobs_of_a_job_fill_the_form(page, fixtures):
     job.get_by_role("button", name="Make again").click()
     values = {
         name: page.input_value(f"#{name}")
-        for name in ("variations", "continuity", "novelty", "temperature", "random_seed")
+        for name in (
+            "variations",
+            "voices",
+            "continuity",
+            "novelty",
+            "temperature",
+            "random_seed",
+        )
     }
     assert values == {
         "variations": "2",
+        "voices": "1",
         "continuity": "1.5",
         "novelty": "0.7",
         "temperature": "0.4",
@@ -318,6 +326,24 @@ def test_knobs_of_a_job_fill_the_form(page, fixtures):
     page.click("#make")
     expect(page.locator("#form-error")).to_contain_text("There is no model chosen")
     expect(page.locator("#model")).to_be_focused()
+
+
+def test_only_a_mosaic_has_voices(page, fixtures, problems):
+    open_with_seed(page, fixtures / "tabla_44k.wav")
+    page.select_option("#model", label="untrained (lstm)")
+    expect(page.locator("#voices")).to_be_disabled()
+    expect(page.locator("#voices-help")).to_have_text("A continuation has one voice.")
+    page.select_option("#model", "")
+    expect(page.locator("#voices")).to_be_enabled()
+    page.fill("#voices", "3")
+    with page.expect_request("**/jobs") as asked:
+        page.click("#make")
+    assert asked.value.post_data_json["voices"] == 3
+    expect(page.locator(".job").first.locator(".options")).to_contain_text("3 voices")
+    page.fill("#voices", "17")
+    page.click("#make")
+    expect(page.locator("#form-error")).to_contain_text("voices=17 must be an integer from 1 to 16")
+    problems.clear()  # the answer 422 is in the console
 
 
 def test_nothing_sticks_out(page, fixtures):

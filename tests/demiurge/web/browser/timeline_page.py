@@ -26,12 +26,14 @@ def place_of(page: Page, step: int, *, edge: bool = False) -> tuple[float, float
     seen.
     """
     plan = plan_of(page)
+    voices = plan["steps"]["voice"]
     box = page.locator("#stage").bounding_box()
     lane = page.locator("[data-lane=units]").bounding_box()
     assert box
     assert lane
     at = plan["steps"]["at_sample"][step] + plan["steps"]["n_samples"][step] * (1 if edge else 0.5)
-    return box["x"] + box["width"] * at / plan["n_samples"], lane["y"] + lane["height"] / 2
+    down = (voices[step] + 0.5) / (max(voices) + 1)
+    return box["x"] + box["width"] * at / plan["n_samples"], lane["y"] + lane["height"] * down
 
 
 def click_step(page: Page, step: int) -> None:

@@ -189,10 +189,18 @@ def test_variations_of_a_continuation_are_those_of_the_next_seeds(
     assert sound.content == (tmp_path / "out.wav").read_bytes()
 
 
+def test_mosaic_has_one_voice_so_far(told, client, seed):
+    job = wait(client, asked(client, seed, voices=2).json())
+    assert (job["state"], job["options"]["voices"]) == ("failed", 2)
+    assert "voices=2 must be 1" in job["error"]
+    assert asked(client, seed).json()["options"]["voices"] == 1
+
+
 def test_wrong_requests_are_refused_at_the_door(client, seed):
     wrong = {
         "seconds": [0.4, 601, "10", True, None],
         "variations": [0, 9, 2.5, True],
+        "voices": [0, 17, 1.5, "two"],
         "continuity": [-1, 1e300, [1]],
         "temperature": [-0.1, 11],
         "random_seed": [-1, 1 << 32, 0.5],
@@ -350,6 +358,7 @@ def task(folder: Path, **options) -> RenderTask:
         "novelty": 0.0,
         "temperature": 1.0,
         "variations": 2,
+        "voices": 1,
         "random_seed": 0,
     }
     return RenderTask(

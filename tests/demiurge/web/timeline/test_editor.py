@@ -1,6 +1,7 @@
 """The editor: after any edit the audio is what stitching the whole plan would give, bit for bit."""
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from audio.decoded import DecodedCache
 from demiurge.plans.edit import lock_steps, remove_steps, repeat_step, replace_unit
-from demiurge.plans.reselect import reselect
+from demiurge.plans.reselect import reselect, why_never_again
 from demiurge.web.plans import PlanFile
 from demiurge.web.timeline.editor import Editor
 from demiurge.web.timeline.history import History
@@ -33,6 +34,7 @@ from playback.render import render
 from playback.stitch import stitch
 from query.settings import SearchSettings
 from tests.demiurge.web.conftest import wait_until
+from tests.demiurge.web.voiced_plans import with_voices
 
 RATE = 44100
 FILE = PlanFile("id", "name", Path("name.plan.json"), "opened")
@@ -125,6 +127,8 @@ def do(editor: Editor, workspace: Workspace, kind: str, a: int, b: int) -> None:
     revision = editor.state.revision
     database = workspace.database
     step = a % n_steps
+    if kind == "reselect" and why_never_again(editor.state.plan):
+        return
     unit = int(database.units.ids[b % database.n_units])
     if kind in ("undo", "redo"):
         if getattr(editor.state, kind):
@@ -144,6 +148,10 @@ def do(editor: Editor, workspace: Workspace, kind: str, a: int, b: int) -> None:
         ),
         "shape": lambda plan: shaped(plan, step, b),
     }
+    if kind == "repeat" and editor.state.plan.n_voices > 1:
+        with suppress(ParameterError):  # there may be no room behind it
+            editor.edit(revision, changes[kind], kind)
+        return
     editor.edit(revision, changes[kind], kind)
 
 
@@ -164,9 +172,11 @@ def shaped(plan: Plan, number: int, how: int) -> Plan:
 @given(
     done=st.lists(edits(), min_size=1, max_size=8),
     crossfade_ms=st.sampled_from([0.0, 20.0, 60.0, 200.0]),
+    has_voices=st.booleans(),
 )
-def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_ms):
+def test_sound_follows_every_edit_bit_for_bit(workspace, made, done, crossfade_ms, has_voices):
     plan = replace(made, settings=made.settings | {"crossfade": {"crossfade_ms": crossfade_ms}})
+    plan = with_voices(plan) if has_voices else plan
     editor = edited(workspace, plan)
     assert np.array_equal(sounds(editor), anew(plan, workspace.root))
     for edit in done:
