@@ -1,7 +1,7 @@
 """The spectra of all units, at each transposition, and the search for those that fit.
 
 A unit's position says its transposition as well: positions are those of
-`Database.at_transpositions`, in which the whole corpus comes once for each.
+`db.derived.at_transpositions`, in which the whole corpus comes once for each.
 """
 
 from collections.abc import Iterator
