@@ -9,7 +9,7 @@ from pathlib import Path
 from db.database import Database
 from db.include import include_file
 from demiurge.continuation import continue_seed
-from demiurge.domains import ALIKE, Domains, settle
+from demiurge.domains import ALIKE, Domains, check_domains_of_voices, settle
 from demiurge.plans.follow import keep_steps, target_levels
 from demiurge.plans.settings import PlanSettings
 from demiurge.renderer import OnResult, Renderer
@@ -104,7 +104,7 @@ def render_mosaic(
     out: Path,
     *,
     search: SearchSettings,
-    domains: Domains = ALIKE,
+    domains: Domains | None = None,
     render_options: RenderOptions = DEFAULT_RENDER,
     root: Path | None = None,
     target_name: str | None = None,
@@ -113,10 +113,13 @@ def render_mosaic(
 ) -> list[RenderResult]:
     """Rebuild the target from units of the database, and write it to `out`, equally long.
 
-    A target unlike the corpus is treated as `domains` say. Several variations are named by
-    `variation_paths`. Plans name the target by `target_name`, by default its path. Raises as
-    `describe`, `query.path.find_paths` and `playback.render.render`.
+    A target unlike the corpus is treated as `domains` say, by default as `ALIKE`; voices follow its
+    level in any case. Several variations are named by `variation_paths`. Plans name the target by
+    `target_name`, by default its path. Raises as `describe`, `query.path.find_paths`,
+    `check_domains_of_voices` and `playback.render.render`.
     """
+    if domains and search.voices.fit_spectra:
+        check_domains_of_voices(domains)
     opened = Database(database, root=root)
     sequence = describe(target, opened.settings)
     settings = PlanSettings(
@@ -126,7 +129,7 @@ def render_mosaic(
         renderer = Renderer(opened, settings, render_options, progress, on_result)
         return renderer.render_voices(describe_target(target, sequence, opened), sequence, out)
     index = search.index(opened, sequence.step_samples, progress)
-    settled = settle(domains, index, sequence, search.path)
+    settled = settle(domains or ALIKE, index, sequence, search.path)
     levels = None
     if settled.level == "follow":
         levels = target_levels(target, sequence, opened.settings)
