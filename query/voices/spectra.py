@@ -17,6 +17,7 @@ BLOCK_STEPS = 64  # compared at a time with BLOCK_UNITS: 4 MB
 BLOCK_UNITS = 1 << 14
 NO_FIT = -1.0  # below any score
 SMOOTH = 0.5  # octaves to either side
+WIDENED = 0.75  # factor on the distance of transposed bands, over which each is spread
 
 
 class UnitSpectra:
@@ -163,16 +164,14 @@ def smoothing(centres: np.ndarray) -> np.ndarray:
 def transposing(centres: np.ndarray, semitones: float) -> np.ndarray:
     """Return the matrix M for which rows @ M are the spectra, transposed, float32, (bands, bands).
 
-    What lies in a band goes to the two bands next to its new frequency.
+    What lies in a band goes to the bands around its new frequency: to two at least, and to more
+    where bands move further apart than they are, lest gaps be left between them.
     """
-    frequencies = centres * 2 ** (semitones / SEMITONES)
-    bands = np.arange(len(centres))
-    moved = np.interp(frequencies, centres, bands.astype(float))
-    lower = np.floor(moved).astype(int)
-    upper = np.minimum(lower + 1, len(centres) - 1)
-    share = moved - lower
-    heard = frequencies <= centres[-1]
-    matrix = np.zeros((len(centres), len(centres)), np.float32)
-    np.add.at(matrix, (bands, lower), heard * (1 - share))
-    np.add.at(matrix, (bands, upper), heard * share)
-    return matrix
+    ratio = 2 ** (semitones / SEMITONES)
+    widths = np.gradient(centres)
+    frequencies = centres * ratio
+    reach = np.maximum(np.interp(frequencies, centres, widths), WIDENED * ratio * widths)
+    away = np.abs(frequencies[:, None] - centres) / reach[:, None]
+    matrix = np.maximum(1 - away, 0)
+    matrix[frequencies > centres[-1]] = 0
+    return (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), FLOOR)).astype(np.float32)
