@@ -72,6 +72,14 @@ def test_gain_of_fit_one_is_nearly_the_best():
         assert best - 1e-3 <= found[0, n] <= 1.1 * best
 
 
+def test_a_unit_is_heard_though_others_are_too_loud_in_a_quiet_band():
+    """There least squares are less with nothing."""
+    target, others = np.float32([[1000, 1]]), np.float32([[500, 30]])
+    found, gain = fit_one(np.float32([[[1, 0.1]]]), target, others)
+    assert gain > 1
+    assert found < divergences(target, others)
+
+
 def test_what_others_play_already_needs_no_more():
     rows, target = spectra_like(3, 12, 20), spectra_like(3, 20, seed=1)
     found, gain = fit_one(rows, target, 2 * target)
