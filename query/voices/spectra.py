@@ -98,11 +98,11 @@ class UnitSpectra:
         best = np.full((len(targets), k), NO_FIT, np.float32)
         units = np.zeros((len(targets), k), np.int64)
         for first, rows in self._blocks():
-            rows[~allowed[first : first + len(rows)]] = 0
+            left_out = np.flatnonzero(~allowed[first : first + len(rows)])
             powers = rows * rows
             for copy, semitones in enumerate(self._semitones):
                 warp = self._warps[copy] if semitones else None
-                scores = _scores(rows, powers, missing, weights, warp)
+                scores = _scores(rows, powers, missing, weights, warp, left_out)
                 _keep_best(best, units, scores, first + copy * self.n_units)
         return units
 
@@ -119,8 +119,12 @@ def _scores(
     missing: np.ndarray,
     weights: np.ndarray,
     warp: np.ndarray | None,
+    left_out: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Yield the scores of units for blocks of steps, float32, (steps, units)."""
+    """Yield the scores of units for blocks of steps, float32, (steps, units).
+
+    Those of units that are `left_out` are `NO_FIT`.
+    """
     if warp is not None:  # the target is moved instead of all units
         missing = missing @ warp.T
         weights = weights @ warp.T
@@ -130,6 +134,7 @@ def _scores(
         np.maximum(fitting, 0, out=fitting)
         fitting *= fitting
         fitting /= weights[block] @ powers.T + FLOOR
+        fitting[:, left_out] = NO_FIT
         yield fitting
 
 

@@ -11,7 +11,7 @@ from query.voices.fit import fit_one
 from tests.query.voices.conftest import HOP, target_of
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def target(sounds, database):
     return target_of(sounds["loop_amen"][: 20 * HOP] + sounds["ambi_choir"][: 20 * HOP], database)
 

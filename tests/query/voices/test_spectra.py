@@ -117,10 +117,12 @@ def test_only_allowed_units_are_proposed_in_any_copy(copies, database):
     n_units = len(database.units)
     allowed = np.arange(n_units) % 3 == 0
     target = spectra.rows(np.arange(1, n_units, 50))
+    for others in (np.zeros_like(target), 2 * target):  # of which nothing is missing
+        found = spectra.propose(target, others, allowed, 40)
+        assert (found % n_units % 3 == 0).all()
+        assert all(len(np.unique(row)) == 40 for row in found)
     found = spectra.propose(target, np.zeros_like(target), allowed, 40)
-    assert (found % n_units % 3 == 0).all()
     assert len(np.unique(found // n_units)) == 3
-    assert all(len(np.unique(row)) == 40 for row in found)
 
 
 def test_as_many_can_be_proposed_as_there_are(spectra, database):
