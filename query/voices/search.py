@@ -75,7 +75,7 @@ class VoiceSearch:
     Raises
     ------
     ParameterError
-        If a step is longer than all sources.
+        If a step is longer than all sources, or as `UnitIndex.check_k`.
     """
 
     def __init__(
@@ -101,6 +101,8 @@ class VoiceSearch:
         self._locked = locked
         self._progress = progress
         self._earlier: list[np.ndarray] = []
+        if options.k is not None:
+            index.check_k(options.k)
         longest = int(index.database.units.samples_left[index.allowed].max())
         if longest < step_samples.max():
             raise ParameterError(
