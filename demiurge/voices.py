@@ -19,6 +19,7 @@ from files.errors import ParameterError, install_command
 from files.progress import Progress, no_progress
 from playback.plan import Plan
 from playback.transform import can_transform
+from query.filters import filter_units
 from query.names import AUTO
 from query.settings import SearchSettings
 from query.voices.pitch import choose_transpose, copies_of
@@ -90,7 +91,8 @@ def voice_mosaics(
     most = find_transpose(search, bands, target, len(database.units))
     shifts = copies_of(most)
     shifted = at_transpositions(database, shifts) if most else database
-    index = search.index(shifted, sequence.step_samples, progress)
+    # units are not searched for by descriptors, so an index with cells would never be used
+    index = replace(search, kind="flat").index(shifted, sequence.step_samples, progress)
     follow = search.voices.follow
     spectra = UnitSpectra(bands, len(database.units), shifts, smooth=follow == "timbre")
     voices = VoiceSearch(
@@ -104,8 +106,8 @@ def voice_mosaics(
         locked=locked,
         progress=progress,
     )
-    counts = {name: count // len(shifts) for name, count in index.counts.items()}
-    settings = replace(settings, units=counts, index=index.kind)
+    _, counts = filter_units(database, search.filters)
+    settings = replace(settings, units=counts)
     for number in range(1, search.variations + 1):
         found = voices.run(search.voices.number)
         of_variation = replace(settings, search=replace(search, variations=number))

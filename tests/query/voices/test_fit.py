@@ -64,7 +64,7 @@ def test_divergence_of_fit_one_is_that_of_its_gain():
 def test_gain_of_fit_one_is_nearly_the_best():
     rows, target = spectra_like(1, 30, 40), spectra_like(1, 40, seed=2)
     others = 0.6 * target * np.exp(np.random.default_rng(3).normal(0, 0.3, 40)).astype(np.float32)
-    found, gain = fit_one(rows, target, others)
+    found, _ = fit_one(rows, target, others)
     factors = np.geomspace(1e-4, HIGHEST_GAIN, 400)
     for n in range(30):
         sums = others + factors[:, None] * rows[0, n]
@@ -82,7 +82,7 @@ def test_a_unit_is_heard_though_others_are_too_loud_in_a_quiet_band():
 
 def test_what_others_play_already_needs_no_more():
     rows, target = spectra_like(3, 12, 20), spectra_like(3, 20, seed=1)
-    found, gain = fit_one(rows, target, 2 * target)
+    _, gain = fit_one(rows, target, 2 * target)
     sums = (gain[..., None] * rows).sum(axis=-1)
     assert (sums < 0.05 * target.sum(axis=-1)[:, None]).all()
 
