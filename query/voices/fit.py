@@ -15,6 +15,7 @@ LOGARITHMIC = 1.0  # what a difference of one neper (8.7 dB) in all bands counts
 FLOOR = 1e-3  # of a band: far below the quantisation noise of 16 bits
 LEAST_WEIGHT = 1e-3  # of the loudest band: quieter ones count as that in the choice of candidates
 HIGHEST_GAIN = 15.85  # 24 dB; what is raised further brings up its noise
+LEAST_START = 0.02  # of the target: from a gain of 0, multiplicative updates never rise
 BLOCK_STEPS = 16  # of some 100 candidates of 160 bands: 1 MB, to stay in the processor's cache
 
 
@@ -52,8 +53,9 @@ def fit_one(
     weights = weights_of(target)
     fitting = _dot(rows, (target - others) * weights)
     gain = fitting / (_dot(rows * rows, weights) + FLOOR)
-    np.clip(gain, 0, HIGHEST_GAIN, out=gain)
     sums = rows.sum(axis=-1)
+    least = LEAST_START * wanted.sum(axis=-1)[..., None] / (sums + FLOOR)
+    np.clip(gain, least, HIGHEST_GAIN, out=gain)
     for _ in range(2):  # multiplicative updates of the gain towards the least divergence
         ratio = wanted[..., None, :] / (known + gain[..., None] * rows)
         gain *= (ratio * rows).sum(axis=-1) / (sums + FLOOR)

@@ -81,7 +81,7 @@ class VoiceSearch:
     Parameters
     ----------
     index : UnitIndex
-        Of `Database.at_transpositions`.
+        Of `db.derived.at_transpositions`.
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
         The target's descriptors, by which joins are measured.
     locked : sequence of mapping, optional

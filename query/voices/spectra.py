@@ -1,7 +1,7 @@
 """The spectra of all units, at each transposition, and the search for those that fit.
 
 A unit's position says its transposition as well: positions are those of
-`Database.at_transpositions`, in which the whole corpus comes once for each.
+`db.derived.at_transpositions`, in which the whole corpus comes once for each.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ BLOCK_UNITS = 1 << 14
 GROUP = 16  # units whose scores are looked at together
 NO_FIT = -1.0  # below any score
 SMOOTH = 0.5  # octaves to either side
+WIDENED = 0.75  # factor on the distance of transposed bands, over which each is spread
 
 
 class UnitSpectra:
@@ -98,11 +99,11 @@ class UnitSpectra:
         best = np.full((len(targets), k), NO_FIT, np.float32)
         units = np.zeros((len(targets), k), np.int64)
         for first, rows in self._blocks():
-            rows[~allowed[first : first + len(rows)]] = 0
+            left_out = np.flatnonzero(~allowed[first : first + len(rows)])
             powers = rows * rows
             for copy, semitones in enumerate(self._semitones):
                 warp = self._warps[copy] if semitones else None
-                scores = _scores(rows, powers, missing, weights, warp)
+                scores = _scores(rows, powers, missing, weights, warp, left_out)
                 _keep_best(best, units, scores, first + copy * self.n_units)
         return units
 
@@ -119,8 +120,12 @@ def _scores(
     missing: np.ndarray,
     weights: np.ndarray,
     warp: np.ndarray | None,
+    left_out: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Yield the scores of units for blocks of steps, float32, (steps, units)."""
+    """Yield the scores of units for blocks of steps, float32, (steps, units).
+
+    Those of units that are `left_out` are `NO_FIT`.
+    """
     if warp is not None:  # the target is moved instead of all units
         missing = missing @ warp.T
         weights = weights @ warp.T
@@ -130,6 +135,7 @@ def _scores(
         np.maximum(fitting, 0, out=fitting)
         fitting *= fitting
         fitting /= weights[block] @ powers.T + FLOOR
+        fitting[:, left_out] = NO_FIT
         yield fitting
 
 
@@ -182,16 +188,14 @@ def smoothing(centres: np.ndarray) -> np.ndarray:
 def transposing(centres: np.ndarray, semitones: float) -> np.ndarray:
     """Return the matrix M for which rows @ M are the spectra, transposed, float32, (bands, bands).
 
-    What lies in a band goes to the two bands next to its new frequency.
+    What lies in a band goes to the bands around its new frequency: to two at least, and to more
+    where bands move further apart than they are, lest gaps be left between them.
     """
-    frequencies = centres * 2 ** (semitones / SEMITONES)
-    bands = np.arange(len(centres))
-    moved = np.interp(frequencies, centres, bands.astype(float))
-    lower = np.floor(moved).astype(int)
-    upper = np.minimum(lower + 1, len(centres) - 1)
-    share = moved - lower
-    heard = frequencies <= centres[-1]
-    matrix = np.zeros((len(centres), len(centres)), np.float32)
-    np.add.at(matrix, (bands, lower), heard * (1 - share))
-    np.add.at(matrix, (bands, upper), heard * share)
-    return matrix
+    ratio = 2 ** (semitones / SEMITONES)
+    widths = np.gradient(centres)
+    frequencies = centres * ratio
+    reach = np.maximum(np.interp(frequencies, centres, widths), WIDENED * ratio * widths)
+    away = np.abs(frequencies[:, None] - centres) / reach[:, None]
+    matrix = np.maximum(1 - away, 0)
+    matrix[frequencies > centres[-1]] = 0
+    return (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), FLOOR)).astype(np.float32)
