@@ -1,6 +1,7 @@
 """The candidates of one voice: units that make the sum of all voices fit the target best."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,9 @@ from query.voices.spectra import UnitSpectra
 from query.voices.target import VoiceTarget
 
 PROPOSED = 1.5  # units whose fit is computed, for each that is kept
-# what a step costs whose spectrum has nothing in common with the target's; so that the costs are
-# about as large as distances between descriptors, and `continuity` means as much
-SCALE = 40.0
-IN_UNISON = 10 * SCALE  # cost of a unit that another voice plays at the same time
+# so that costs are about as large as distances between descriptors, and `continuity` means as much
+SCALE = 20.0
+IN_UNISON = 40 * SCALE  # cost of a unit that another voice plays at the same time
 
 
 class Others(NamedTuple):
@@ -37,7 +37,7 @@ class Others(NamedTuple):
 
 
 class VoiceCandidates(Candidates):
-    """The candidates of one voice, whose costs are divergences of spectra times `SCALE`.
+    """The candidates of one voice, whose costs are those of `fit_one` times `SCALE`.
 
     Attributes
     ----------

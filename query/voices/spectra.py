@@ -15,6 +15,7 @@ from query.voices.fit import FLOOR, weights_of
 SEMITONES = 12  # in an octave
 BLOCK_STEPS = 64  # compared at a time with BLOCK_UNITS: 4 MB
 BLOCK_UNITS = 1 << 14
+GROUP = 16  # units whose scores are looked at together
 NO_FIT = -1.0  # below any score
 SMOOTH = 0.5  # octaves to either side
 WIDENED = 0.75  # factor on the distance of transposed bands, over which each is spread
@@ -147,13 +148,31 @@ def _keep_best(
     for of_block in scores:
         block = slice(start, start + len(of_block))
         start += len(of_block)
-        n = min(k, of_block.shape[1])
-        found = np.argpartition(of_block, -n, axis=1)[:, -n:]
+        found = find_largest(of_block, min(k, of_block.shape[1]))
         both = np.concatenate([best[block], np.take_along_axis(of_block, found, axis=1)], axis=1)
         named = np.concatenate([units[block], found + first], axis=1)
         kept = np.argpartition(both, -k, axis=1)[:, -k:]
         best[block] = np.take_along_axis(both, kept, axis=1)
         units[block] = np.take_along_axis(named, kept, axis=1)
+
+
+def find_largest(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return the columns of the k largest values of each row, int64, (rows, k), in any order.
+
+    They lie in the k groups of columns with the largest maxima, which are found first: much faster
+    than among all columns.
+    """
+    n_groups = scores.shape[1] // GROUP
+    if n_groups <= k:
+        return np.argpartition(scores, -k, axis=1)[:, -k:]
+    grouped = scores[:, : n_groups * GROUP].reshape(len(scores), n_groups, GROUP)
+    groups = np.argpartition(grouped.max(axis=2), -k, axis=1)[:, -k:]
+    columns = (groups[:, :, None] * GROUP + np.arange(GROUP)).reshape(len(scores), -1)
+    rest = np.arange(n_groups * GROUP, scores.shape[1])
+    columns = np.concatenate([columns, np.broadcast_to(rest, (len(scores), len(rest)))], axis=1)
+    values = np.take_along_axis(scores, columns, axis=1)
+    largest = np.argpartition(values, -k, axis=1)[:, -k:]
+    return np.take_along_axis(columns, largest, axis=1)
 
 
 def smoothing(centres: np.ndarray) -> np.ndarray:
