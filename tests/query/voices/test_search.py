@@ -184,7 +184,7 @@ def test_variations_differ(index, spectra, loop_and_choir):
 
 
 def test_joins_are_those_of_what_is_played(index, spectra, loop_and_choir):
-    for voice in search(index, spectra, loop_and_choir).run(2):
+    for voice in search(index, spectra, loop_and_choir, max_run=0.1).run(2):
         path = voice.path
         goes_on = index.database.units.successors(path.positions[:-1]) == path.positions[1:]
         goes_on &= path.positions[1:] != REST
