@@ -85,6 +85,11 @@ def why_never_again(plan: Plan) -> str | None:
             f"the units of the plan's {plan.n_voices} voices were chosen together, and cannot be"
             " chosen again; replace single units, or make the plan again"
         )
+    if "voices" in plan.settings:
+        return (
+            "the units of the plan were chosen by their spectra, and cannot be chosen again; replace"
+            " single units, or make the plan again"
+        )
     return None
 
 

@@ -74,8 +74,8 @@ def steps_of_voice(
         replace(step, voice=number, transpose=step.transpose + shift)
         for step, shift in zip(made, off.tolist(), strict=True)
     ]
-    goes_on = [False, *(_goes_on(before, step) for before, step in pairwise(steps))]
-    return [replace(step, ramp=ramp) for step, ramp in zip(steps, goes_on, strict=True)]
+    following = [replace(step, ramp=_goes_on(before, step)) for before, step in pairwise(steps)]
+    return steps[:1] + following
 
 
 def to_decibels_of(gains: np.ndarray) -> np.ndarray:
