@@ -129,7 +129,7 @@ def _repeat_in_voice(plan: Plan, number: int, times: int) -> Plan:
         )
     again = [_move(step, i * step.n_samples) for i in range(times + 1)]
     steps = (*plan.steps[:number], *again, *plan.steps[number + 1 :])
-    return _of_length(with_steps(plan, steps), plan.n_samples)
+    return of_length(with_steps(plan, steps), plan.n_samples)
 
 
 def _move(step: Step, n_samples: int) -> Step:
@@ -160,7 +160,7 @@ def remove_steps(plan: Plan, numbers: Iterable[int]) -> Plan:
         elif not several:
             gone += step.n_samples
     shorter = with_steps(plan, tuple(steps))
-    return _of_length(shorter, plan.n_samples - gone)
+    return of_length(shorter, plan.n_samples - gone)
 
 
 def settle_ramps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -173,7 +173,7 @@ def settle_ramps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     )
 
 
-def _of_length(plan: Plan, n_samples: int) -> Plan:
+def of_length(plan: Plan, n_samples: int) -> Plan:
     """Return the plan with as much silence at its end as makes it this long, if any does."""
     bare = replace(plan, tail_samples=0)
     return replace(bare, tail_samples=max(n_samples - bare.n_samples, 0))
