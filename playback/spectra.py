@@ -64,7 +64,7 @@ class Spectra:
         stored = self._stored
         bad_rows = np.flatnonzero(~((stored >= 0) & (stored <= HIGHEST)).all(axis=1))
         if len(bad_rows):
-            raise PlanError(f'"spectra": row {bad_rows[0]} must be finite and not below 0; {REMEDY}')
+            raise PlanError(f'"spectra": row {bad_rows[0]} must be finite, 0 at least; {REMEDY}')
         if not self.n_samples.all() or self.n_samples.sum() > MAX_SAMPLES:
             raise PlanError(
                 f'"spectra": n_samples must be above 0, and at most {MAX_SAMPLES} in all; {REMEDY}'

@@ -150,7 +150,7 @@ def describe_choice(
             "join": round(join, DECIMALS),
             **place_of(database, position),
         }
-        if semitones := int(database.semitones[database.units.source[position]]):
+        if semitones := float(database.semitones[database.units.source[position]]):
             alternative["transpose"] = semitones
         if removed:
             alternative["removed"] = removed

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from demiurge.plans.edit import collect_stamps, with_steps
+from demiurge.plans.costs import with_steps
+from demiurge.plans.edit import collect_stamps
 from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database, position_of
 from demiurge.plans.make import check_sources, describe_choice, make_step

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from demiurge.plans.edit import collect_stamps, of_length, with_steps
+from demiurge.plans.costs import with_steps
+from demiurge.plans.edit import collect_stamps, of_length
 from demiurge.plans.follow import glide
 from demiurge.plans.locate import check_database
 from demiurge.plans.make import check_sources
@@ -43,7 +44,8 @@ def reselect_voices(plan: Plan, units: VoiceUnits, options: PathOptions) -> Plan
     check_database(plan, units.database)
     if reason := why_never_again(plan):
         raise PlanError(reason)
-    assert plan.targets and plan.spectra
+    assert plan.targets is not None
+    assert plan.spectra is not None
     check_targets(plan.targets, units.database)
     settings = PlanSettings.of(plan)
     search = replace(settings.search, path=options)
@@ -89,7 +91,7 @@ def _sort(plan: Plan, units: VoiceUnits, n_voices: int, step_samples: np.ndarray
     begins = ends - step_samples
     steps = _Steps([{} for _ in range(n_voices)], {}, [])
     for step in plan.steps:
-        is_searched = step.voice < n_voices and NO_UNIT != step.unit
+        is_searched = step.voice < n_voices and step.unit != NO_UNIT
         if is_searched and step.target != NO_TARGET and begins[step.target] == step.at_sample:
             lasts = step_samples[step.target]
             if not step.locked and step.n_samples <= lasts:

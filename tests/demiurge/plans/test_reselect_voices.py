@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.demiurge.plans.voice_plans import Corpus, units_of
 
 from demiurge.plans.edit import lock_steps, remove_steps, repeat_step
 from demiurge.plans.reselect import why_never_again
@@ -14,6 +13,7 @@ from demiurge.plans.settings import PlanSettings
 from files.errors import PlanError
 from playback.plan import Plan
 from playback.spectra import Spectra
+from tests.demiurge.plans.voice_plans import Corpus, units_of
 
 pytest.importorskip("python_stretch", reason="units are transposed")
 
