@@ -1,7 +1,7 @@
 // The alternatives of a step, each with its cost, which shows why the unit of the step was chosen.
 
 import { icon } from "../icons.js";
-import { baseName, formatSeconds, h, numberSources } from "../lib.js";
+import { baseName, formatSeconds, h, numberSources, semitones } from "../lib.js";
 import { inPlaceOf } from "./audition.js";
 import { swatch } from "./colours.js";
 
@@ -110,9 +110,7 @@ const nowRow = (match, costBars) =>
 const titleOf = (match, about) =>
   h("div", { class: "title" }, swatch(match.source), h("span", { class: "name" }, baseName(match.source)),
     h("span", { class: about ? "warn" : "muted" }, match.missing ? "missing" : formatSeconds(match.start_seconds)),
-    ...(match.transpose ? [h("span", { class: "muted" }, semitonesOf(match.transpose))] : []));
-
-const semitonesOf = (transpose) => `${transpose > 0 ? "+" : "−"}${Math.abs(transpose)} st`;
+    ...(match.transpose ? [h("span", { class: "muted" }, semitones(match.transpose))] : []));
 
 /** The parts of the cost: target, and the joins to both neighbours times the continuity. */
 const parts = ({ distance, join, join_next }, weight) => ({ target: distance, before: weight * join, behind: weight * join_next });
