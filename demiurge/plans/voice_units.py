@@ -8,6 +8,7 @@ import numpy as np
 
 from db.bands import Bands
 from db.database import Database
+from db.derived import at_transpositions
 from demiurge.plans.locate import position_of
 from demiurge.sequences import DescriptorSequence
 from files.errors import ParameterError, PlanError, install_command
@@ -35,7 +36,7 @@ class VoiceUnits:
     database : Database
         With each unit once.
     index : UnitIndex
-        Of `Database.at_transpositions`.
+        Of `db.derived.at_transpositions`.
     spectra : UnitSpectra
     semitones : tuple of int
         The transposition of each copy.
@@ -116,7 +117,7 @@ def open_voice_units(
     ParameterError
         As `UnitIndex`.
     """
-    shifted = database.at_transpositions(semitones) if len(semitones) > 1 else database
+    shifted = at_transpositions(database, semitones) if len(semitones) > 1 else database
     index = search.index(shifted, step_samples, progress)
     smooth = search.voices.follow == "timbre"
     spectra = UnitSpectra(bands, len(database.units), semitones, smooth=smooth)

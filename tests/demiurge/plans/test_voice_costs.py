@@ -74,9 +74,7 @@ def test_gain_is_higher_without_the_other_voices(plan, units):
 def test_gain_is_near_the_one_that_was_fitted_with_all(plan, units):
     costs = VoiceCosts(plan, units)
     loud = [n for n, step in enumerate(plan.steps) if step.gain_db > -12]
-    off = [
-        costs.gain_db(n, units.position_of(plan.steps[n])) - plan.steps[n].gain_db for n in loud
-    ]
+    off = [costs.gain_db(n, units.position_of(plan.steps[n])) - plan.steps[n].gain_db for n in loud]
     assert len(loud) > 10
     assert np.median(np.abs(off)) < 1.5
 
@@ -132,6 +130,8 @@ def test_steps_written_by_hand_keep_their_costs(plan, units, corpus):
     changed = replace(plan, steps=steps)
     fresh = refresh_costs(changed, [4], corpus.database, units)
     assert fresh.steps[4].distance == plan.steps[4].distance
-    replaced = replace_unit(changed, 4, by_hand.alternatives[0]["unit"], corpus.database, units=units)
+    replaced = replace_unit(
+        changed, 4, by_hand.alternatives[0]["unit"], corpus.database, units=units
+    )
     assert replaced.steps[4].gain_db == by_hand.gain_db
     assert lock_steps(replaced, [4], False).steps[4].locked is False
