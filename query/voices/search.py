@@ -165,7 +165,9 @@ class VoiceSearch:
             self._step_samples,
             spectra=self._spectra,
             target=self._target,
-            others=Others(self._sum(voices, kept), [voices.positions[other] for other in kept]),
+            others=Others(
+                self._sum(voices, kept), [voices.positions[other] for other in kept]
+            ),
             follow=self._follow,
             pool=voices.pools[voice] if voice < len(voices.pools) else None,
             locked=self._locked[voice] if voice < len(self._locked) else None,
