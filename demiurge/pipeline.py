@@ -17,6 +17,7 @@ from demiurge.plans.follow import follow, keep_steps, target_levels
 from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
+from demiurge.plans.stretching import check_can_stretch, stretched
 from demiurge.sequences import DescriptorSequence, describe
 from demiurge.voices import describe_target, voice_mosaics
 from files.errors import ParameterError
@@ -27,6 +28,7 @@ from playback.render import RenderSummary, render
 from playback.runs import joined_runs
 from query.explain import explain
 from query.index import UnitIndex
+from query.names import AUTO
 from query.path import UnitPath, find_paths
 from query.settings import SearchSettings
 from query.voices.target import VoiceTarget
@@ -182,6 +184,8 @@ def render_mosaic(
     `describe`, `query.path.find_paths` and `playback.render.render`.
     """
     opened = Database(database, root=root)
+    if search.stretch == AUTO:
+        check_can_stretch(opened)
     sequence = describe(target, opened.settings)
     settings = PlanSettings(
         search=search, crossfade=render_options.crossfade, target=target_name or str(target)
@@ -221,12 +225,14 @@ class _Renderer:
         """Render every variation of a target, with the level of its steps if `levels` are given."""
         search = self.settings.search
         target = settled.sequence
+        stretch = search.stretch == AUTO
         paths = find_paths(
             index,
             target.descriptors,
             search.path,
             step_samples=target.step_samples,
-            whole_units=self.settings.whole_units,
+            whole_units=stretch,
+            in_time=stretch,
             variations=search.variations,
             progress=self.progress,
         )
@@ -237,6 +243,8 @@ class _Renderer:
             plan = make_plan(
                 path, explain(index.space, path), self.database, target.descriptors, settings
             )
+            if stretch:
+                plan = replace(plan, steps=stretched(plan.steps, self.database))
             cost = total_cost(plan.steps, search.path.continuity)
             of_variation = replace(settings, search=replace(search, variations=number), cost=cost)
             if levels is not None:

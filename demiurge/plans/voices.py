@@ -11,12 +11,14 @@ from db.database import Database
 from demiurge.plans.make import ALTERNATIVES, assemble, make_steps
 from demiurge.plans.placing import run_starts
 from demiurge.plans.settings import PlanSettings
+from demiurge.plans.stretching import stretched
 from files.errors import ParameterError
 from playback.plan import Plan
 from playback.runs import is_contiguous
 from playback.steps import Step
 from query.explain import explain
 from query.index import Matches
+from query.names import AUTO
 from query.path import UnitPath
 from query.rules import REST
 from query.space import Space
@@ -53,8 +55,9 @@ def make_plan_of_voices(
         If a source is missing or has changed.
     """
     steps: list[Step] = []
+    stretch = settings.search.stretch == AUTO
     for number, voice in enumerate(voices):
-        steps += steps_of_voice(voice, number, space, spectra, target)
+        steps += steps_of_voice(voice, number, space, spectra, target, stretch=stretch)
     if not steps:
         raise ParameterError("the target is silent throughout, so nothing would be played")
     n_samples = int(voices[0].path.n_samples.sum())
@@ -62,7 +65,13 @@ def make_plan_of_voices(
 
 
 def steps_of_voice(
-    voice: VoicePath, number: int, space: Space, spectra: UnitSpectra, target: VoiceTarget
+    voice: VoicePath,
+    number: int,
+    space: Space,
+    spectra: UnitSpectra,
+    target: VoiceTarget,
+    *,
+    stretch: bool = False,
 ) -> list[Step]:
     """Return the steps of one voice; parameters as `make_plan_of_voices`."""
     path = _with_few_matches(voice.path)
@@ -74,6 +83,8 @@ def steps_of_voice(
         replace(step, voice=number, transpose=step.transpose + shift)
         for step, shift in zip(made, off.tolist(), strict=True)
     ]
+    if stretch:
+        steps = list(stretched(steps, space.database))
     goes_on = [False, *(_goes_on(before, step) for before, step in pairwise(steps))]
     return [replace(step, ramp=ramp) for step, ramp in zip(steps, goes_on, strict=True)]
 
