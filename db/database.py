@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from db.derived_rows import Rows, RowsOfCopies, RowsWithOneMore, TransposedRows
+from db.derived_rows import Rows
 from db.manifest import cannot_use, damaged, find_root, never_built, open_manifest
 from db.manifest_reading import (
     read_config,
@@ -59,7 +59,13 @@ class Database:
     tags : dict
         The set of tags of each source that has any, by path.
     semitones : ndarray, int64, shape (n_sources,)
-        How far each source is transposed when it is played: 0, but see `transposed`.
+        How far each source is transposed when it is played: 0, but see `db.derived`.
+    copy_ids : int
+        By how much the ids of a unit differ in successive copies of the corpus; 0 if there is one.
+    unit_lengths : ndarray, int64, or None
+        Samples in each unit, if these are neither frames nor of one length.
+    rows : Rows
+        The descriptors of units, on disk.
     """
 
     def __init__(self, path: str | Path, *, root: str | Path | None = None) -> None:
@@ -95,13 +101,13 @@ class Database:
         self.tags = read_tags(connection)
         self._normaliser = read_normaliser(connection)
         kind = unit_row_kind(self.settings)
-        self._unit_lengths = read_unit_lengths(connection) if kind == "units" else None
-        if self._unit_lengths is not None:
-            for damage in bad_lengths(self.sources, self._unit_lengths):
+        self.unit_lengths = read_unit_lengths(connection) if kind == "units" else None
+        if self.unit_lengths is not None:
+            for damage in bad_lengths(self.sources, self.unit_lengths):
                 raise damaged(self.path, damage)
         self.semitones = np.zeros(len(self.sources), np.int64)
-        self._ids = 0  # how many, where each source comes several times
-        self._rows: Rows = UnitRows(
+        self.copy_ids = 0
+        self.rows: Rows = UnitRows(
             self.path,
             self.sources,
             kind=kind,
@@ -161,7 +167,7 @@ class Database:
     @cached_property
     def units(self) -> Units:
         """Every unit, ordered by id."""
-        return tile_sources(self.sources, lengths=self._unit_lengths, hop_length=self.hop_length)
+        return tile_sources(self.sources, lengths=self.unit_lengths, hop_length=self.hop_length)
 
     def source_descriptors(self, number: int) -> np.ndarray:
         """Return the sequence of the source at a position in `sources`.
@@ -175,7 +181,7 @@ class Database:
         DatabaseError
             If it is damaged on disk.
         """
-        return self._rows.of_source(number)
+        return self.rows.of_source(number)
 
     @cached_property
     def _frame_rows(self) -> UnitRows:
@@ -244,84 +250,22 @@ class Database:
         DatabaseError
             If one of them is damaged on disk.
         """
-        if not self._rows.all_intact:
-            self._rows.check(self.units.source[positions])
-        return self._rows.take(self.units.ids[positions])
-
-    def with_source(self, source: Source, lengths: np.ndarray, rows: np.ndarray) -> Self:
-        """Return this database and one more source, its last; nothing is written.
-
-        Parameters
-        ----------
-        source : Source
-            Its first unit must be `next_unit`.
-        lengths : ndarray, int64, shape (n_units,)
-            Samples in each unit.
-        rows : ndarray, float32, shape (n_units, n_descriptors)
-        """
-        number = len(self.sources)
-        known = self._unit_lengths
-        return self._changed(
-            sources=[*self.sources, source],
-            semitones=np.append(self.semitones, 0),
-            _unit_lengths=None if known is None else np.concatenate([known, lengths]),
-            _rows=RowsWithOneMore(self._rows, number, source.first_unit, rows),
-        )
+        if not self.rows.all_intact:
+            self.rows.check(self.units.source[positions])
+        return self.rows.take(self.units.ids[positions])
 
     @property
     def next_unit(self) -> int:
         """The first id after those of all units."""
         return max((source.first_unit + source.n_units for source in self.sources), default=0)
 
-    def transposed(self, semitones: np.ndarray) -> Self:
-        """Return this database with sources transposed by whole semitones, int64, (n_sources,).
-
-        Its descriptors say how the units sound then; nothing is written.
-        """
-        first_ids = np.array([source.first_unit for source in self.sources], np.int64)
-        return self._changed(
-            semitones=self.semitones + semitones,
-            _rows=TransposedRows(self._rows, semitones, first_ids, self.settings),
-        )
-
-    def at_transpositions(self, semitones: tuple[int, ...]) -> Self:
-        """Return this database with all sources several times, each time transposed.
-
-        The position of a unit in copy c is that in this database + c * n_units; `stored_id` gives
-        its id. Nothing is copied but the table of units.
-
-        Parameters
-        ----------
-        semitones : tuple of int
-            How far each copy is transposed.
-        """
-        copies = len(semitones)
-        period = self.next_unit
-        known = self._unit_lengths
-        return self._changed(
-            sources=[
-                source._replace(first_unit=source.first_unit + copy * period)
-                for copy in range(copies)
-                for source in self.sources
-            ],
-            semitones=np.repeat(np.array(semitones, np.int64), len(self.sources)),
-            _unit_lengths=None if known is None else np.tile(known, copies),
-            _ids=period,
-            _rows=RowsOfCopies(
-                self._rows,
-                semitones,
-                n_sources=len(self.sources),
-                period=period,
-                settings=self.settings,
-            ),
-        )
-
     def stored_id(self, position: int) -> int:
         """Return the id of the unit at a position in `units`; copies have one id."""
         unit_id = int(self.units.ids[position])
-        return unit_id % self._ids if self._ids else unit_id
+        return unit_id % self.copy_ids if self.copy_ids else unit_id
 
-    def _changed(self, **attributes: Any) -> Self:
+    def changed(self, **attributes: Any) -> Self:
+        """Return this database with other attributes, as `db.derived` makes them."""
         changed = copy(self)
         # what is made from other attributes, once
         for name in ("units", "descriptors", "sources_by_path", "_frame_rows"):

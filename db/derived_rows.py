@@ -128,9 +128,7 @@ class RowsOfCopies:
         for copy in np.unique(copies).tolist():
             if self._semitones[copy]:
                 of_copy = copies == copy
-                rows[of_copy] = transpose_rows(
-                    rows[of_copy], self._semitones[copy], self._settings
-                )
+                rows[of_copy] = transpose_rows(rows[of_copy], self._semitones[copy], self._settings)
         return rows
 
 

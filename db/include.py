@@ -7,6 +7,7 @@ import numpy as np
 
 from audio.read import probe
 from db.database import Database
+from db.derived import with_source
 from db.shards import checksum
 from db.source import NOT_STORED, Source
 from files.errors import DatabaseError, ParameterError
@@ -64,4 +65,4 @@ def include_file(
         n_units=len(rows),
         checksum=checksum(rows),
     )
-    return database.with_source(source, lengths, rows), len(database.sources)
+    return with_source(database, source, lengths, rows), len(database.sources)

@@ -5,32 +5,27 @@ type and a range.
 """
 
 import csv
-import math
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from audio.read import MAX_RATE, MAX_SAMPLES, MIN_RATE
+from audio.read import MAX_SAMPLES
+from db.read_npz import read_npz
 from db.sequence_file import parse_column, parse_columns, parse_rows
 from db.settings import DescriptorSettings
-from db.tables import POSITION, TABLE_VERSION, Table, import_arrow
-from files.documents import SHOWN, parse_document
+from db.table_header import EXPORT_AGAIN, MAX_BINARY, MAX_HEADER, parse_header
+from db.tables import POSITION, Table, import_arrow
+from files.documents import SHOWN
 from files.errors import ParameterError
 from files.regular import check_regular, read_regular
 
-EXPORT_AGAIN = "export it again"
-STATE_IT = "give a file that demiurge db export wrote"
 MAX_TEXT = 1 << 31  # bytes of JSON or CSV
-MAX_BINARY = 1 << 33  # bytes of NPZ or Parquet
-MAX_HEADER = 1 << 26  # bytes; 300 for each source
 MOST_VALUES = 1 << 30
-MOST_EXPANSION = 64  # of compressed arrays
 
 Position = Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
 
@@ -46,41 +41,6 @@ READING_ERRORS = (
     RuntimeError,  # an encrypted one
     OverflowError,
 )
-# what NumPy raises for the header of an array, a Python literal
-HEADER_ERRORS = (
-    ValueError,
-    SyntaxError,
-    TypeError,
-    MemoryError,
-    RecursionError,
-    tokenize.TokenError,
-)
-
-
-class SourceDocument(TypedDict):
-    """The facts of a source in the header of a table."""
-
-    path: Annotated[str, Meta(min_length=1, max_length=4096)]
-    content_hash: Annotated[
-        str,
-        Meta(pattern=r"\A[!-~]{1,128}\Z", extra={"rule": "be 1 to 128 ASCII letters and digits"}),
-    ]
-    sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)]
-    channels: Annotated[int, Meta(ge=1, le=65_535)]
-    n_samples: Annotated[int, Meta(ge=1, le=MAX_SAMPLES)]
-
-
-class VersionDocument(Struct):
-    """The part of a header that says how to read the rest."""
-
-    version: int
-
-
-class HeaderDocument(Struct):
-    """The header of a table."""
-
-    settings: dict[str, Any]
-    sources: list[SourceDocument]
 
 
 def _read_demiurge_json(path: Path) -> Table:
@@ -108,7 +68,7 @@ def _read_csv(path: Path) -> Table:
                 f"{path}: its first line does not state its settings; give a file that demiurge db"
                 " export wrote"
             )
-        header = _parse_header(path, first[2:].encode())
+        header = parse_header(path, first[2:].encode())
         reader = csv.reader(file)
         columns = next(reader, [])
         if tuple(columns[:3]) != POSITION:
@@ -147,61 +107,6 @@ def _wrong_cell(columns: list[str], line: list[str]) -> str:
     return "its values must be numbers"
 
 
-def _read_npz(path: Path) -> Table:
-    check_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_BINARY)
-    with zipfile.ZipFile(path) as archive:
-        texts = {name: _read_array(archive, path, name, "U", 1) for name in ("names", "source")}
-        places = {name: _read_array(archive, path, name, "iu", 1) for name in POSITION[1:]}
-        rows = _read_array(archive, path, "descriptors", "f", 2)
-        header = str(_read_array(archive, path, "header", "U", 0))
-    return Table(
-        names=tuple(texts["names"].tolist()),
-        sources=texts["source"].tolist(),
-        start_sample=places["start_sample"].astype(np.int64),
-        n_samples=places["n_samples"].astype(np.int64),
-        rows=rows.astype(np.float32, copy=False),
-        header=_parse_header(path, header.encode(errors="replace")),
-    )
-
-
-def _read_array(
-    archive: zipfile.ZipFile, path: Path, name: str, kinds: str, n_dimensions: int
-) -> np.ndarray:
-    """Read an array of an NPZ file, whose header must tell the size that it has there."""
-    if f"{name}.npy" not in archive.namelist():
-        raise ParameterError(f"{path}: {name} is missing; {EXPORT_AGAIN}")
-    info = archive.getinfo(f"{name}.npy")
-    if info.file_size > min(MAX_BINARY, MOST_EXPANSION * info.compress_size + MAX_HEADER):
-        raise ParameterError(
-            f"{path}: {name} would take {info.file_size} bytes, {info.compress_size} are there;"
-            f" {EXPORT_AGAIN}"
-        )
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read_header is None:
-            raise ValueError(f"{name} is of version {version}")
-        try:
-            shape, _, dtype = read_header(file)
-        except HEADER_ERRORS as error:  # whose words are about Python
-            raise ParameterError(
-                f"{path}: the header of {name} is not readable; {EXPORT_AGAIN}"
-            ) from error
-        n_bytes = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in kinds or len(shape) != n_dimensions or min(shape, default=0) < 0:
-            raise ParameterError(f"{path}: {name} is {dtype} of shape {shape}; {EXPORT_AGAIN}")
-        if n_bytes != info.file_size - file.tell():
-            raise ParameterError(
-                f"{path}: {name} states {n_bytes} bytes, it has {info.file_size - file.tell()};"
-                f" {EXPORT_AGAIN}"
-            )
-    with archive.open(info) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
 def _read_parquet(path: Path) -> Table:
     arrow = import_arrow()
     check_regular(path, error=ParameterError, remedy=EXPORT_AGAIN, max_bytes=MAX_BINARY)
@@ -238,7 +143,7 @@ def _arrow_table(arrow: Any, path: Path, stored: Any, header: bytes) -> Table:
         start_sample=stored["start_sample"].to_numpy().astype(np.int64),
         n_samples=stored["n_samples"].to_numpy().astype(np.int64),
         rows=np.stack(columns, axis=1) if columns else np.empty((0, 0), np.float32),
-        header=_parse_header(path, header),
+        header=parse_header(path, header),
     )
 
 
@@ -254,7 +159,7 @@ def _is_text(kind: Any) -> bool:
 READERS: dict[str, Callable[[Path], Table]] = {
     ".json": _read_demiurge_json,
     ".csv": _read_csv,
-    ".npz": _read_npz,
+    ".npz": read_npz,
     ".parquet": _read_parquet,
 }
 
@@ -292,19 +197,3 @@ def read_table(path: Path) -> Table:
     if len(lengths) > 1 or len(table.names) != table.rows.shape[1]:
         raise ParameterError(f"{path}: its columns have different lengths; export it again")
     return table
-
-
-def _parse_header(path: Path, data: bytes) -> dict[str, Any]:
-    """Check the header of a table and return it."""
-    stated = parse_document(
-        data, VersionDocument, where=f"{path}: its header", error=ParameterError, remedy=STATE_IT
-    )
-    if stated.version != TABLE_VERSION:
-        raise ParameterError(
-            f"{path}: table version {stated.version}, but this Demiurge reads {TABLE_VERSION};"
-            " update Demiurge"
-        )
-    header = parse_document(
-        data, HeaderDocument, where=f"{path}: its header", error=ParameterError, remedy=STATE_IT
-    )
-    return {"settings": header.settings, "sources": header.sources}

@@ -6,6 +6,7 @@ import numpy as np
 
 from db.beat_grid import TEMPO_ORIGIN
 from db.database import Database
+from db.derived import transposed
 from db.settings import FOR_CONTINUATIONS
 from demiurge.plans.placing import Placement, place_in_turn, place_on_grid, run_starts
 from demiurge.sequences import DescriptorSequence
@@ -147,7 +148,7 @@ def continue_seed(
         )
         if seed_source is not None:
             semitones[seed_source] = 0
-        space = search.space(database.transposed(semitones))
+        space = search.space(transposed(database, semitones))
         distances = _world_distances(seed, space, scorer) + costs.min(axis=0)
     run_seconds = min(search.path.max_run, seconds)
     positions = choose_world(

@@ -21,7 +21,8 @@ from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.demo_figures import Figures, figures_table, measure_result
 from demiurge.demo_text import farewell
 from demiurge.overview import save_overview
-from demiurge.pipeline import RenderResult, render_continuation, render_mosaic
+from demiurge.pipeline import render_continuation, render_mosaic
+from demiurge.results import RenderResult
 from demiurge.shipped import shipped_model, shipped_vocoder
 from files.atomic import make_folder
 from files.progress import Progress

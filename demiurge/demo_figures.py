@@ -16,7 +16,7 @@ from demiurge.evaluate.harmony import harmony
 from demiurge.evaluate.loudness_course import longest_silence, loudness_deviation
 from demiurge.evaluate.rhythm import autocorrelation, correlate, highest_peak
 from demiurge.evaluate.runs import measure_runs
-from demiurge.pipeline import RenderResult
+from demiurge.results import RenderResult
 from training.bootstrap import Estimate
 
 SHOWN = (

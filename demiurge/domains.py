@@ -54,6 +54,24 @@ class Domains:
 ALIKE = Domains("shared", "own")
 
 
+def check_domains_of_voices(domains: Domains) -> None:
+    """Refuse a range and levels that voices cannot have, as they are fitted to spectra.
+
+    Raises
+    ------
+    ParameterError
+    """
+    for what, value, why in (
+        ("range", domains.range, "voices are fitted to the spectra of the target as they are"),
+        ("level", domains.level, "the gains of voices make them as loud as the target"),
+    ):
+        if value == "own":
+            raise ParameterError(
+                f"{what}=own: {why}; leave it out, or ask for one voice without transpose and"
+                " follow"
+            )
+
+
 @dataclass(frozen=True)
 class Settled:
     """What was chosen for a target.

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from db.database import Database
 from db.descriptors.derived import static_columns
-from demiurge.pipeline import RenderResult
+from demiurge.results import RenderResult
 from files.atomic import replacing
 from playback.picture import draw_waveform
 

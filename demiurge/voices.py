@@ -11,6 +11,7 @@ import numpy as np
 
 from db.bands import Bands, describe_bands
 from db.database import Database
+from db.derived import at_transpositions
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.voices import make_plan_of_voices
 from demiurge.sequences import DescriptorSequence
@@ -88,7 +89,7 @@ def voice_mosaics(
     bands = Bands(database, progress=progress)
     most = find_transpose(search, bands, target, len(database.units))
     shifts = copies_of(most)
-    shifted = database.at_transpositions(shifts) if most else database
+    shifted = at_transpositions(database, shifts) if most else database
     index = search.index(shifted, sequence.step_samples, progress)
     follow = search.voices.follow
     spectra = UnitSpectra(bands, len(database.units), shifts, smooth=follow == "timbre")

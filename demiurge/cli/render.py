@@ -176,7 +176,7 @@ def check_outputs(
     ParameterError
         If they cannot, or would.
     """
-    from demiurge.pipeline import plan_path, variation_paths
+    from demiurge.results import plan_path, variation_paths
 
     for path in variation_paths(out, variations):
         if os.path.realpath(given) in map(os.path.realpath, (path, plan_path(path))):

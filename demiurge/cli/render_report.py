@@ -10,7 +10,7 @@ from files.names import quoted
 
 if TYPE_CHECKING:
     from demiurge.continuation import Continuation
-    from demiurge.pipeline import RenderResult
+    from demiurge.results import RenderResult
     from playback.plan import Plan
     from playback.render import RenderSummary
 

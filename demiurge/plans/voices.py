@@ -44,7 +44,7 @@ def make_plan_of_voices(
     Parameters
     ----------
     space : Space
-        Of `Database.at_transpositions`.
+        Of `db.derived.at_transpositions`.
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
 
     Raises

@@ -1,6 +1,7 @@
 """The candidates of one voice: units that make the sum of all voices fit the target best."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,9 @@ from query.voices.spectra import UnitSpectra
 from query.voices.target import VoiceTarget
 
 PROPOSED = 1.5  # units whose fit is computed, for each that is kept
-# what a step costs whose spectrum has nothing in common with the target's; so that the costs are
-# about as large as distances between descriptors, and `continuity` means as much
-SCALE = 40.0
-IN_UNISON = 10 * SCALE  # cost of a unit that another voice plays at the same time
+# so that costs are about as large as distances between descriptors, and `continuity` means as much
+SCALE = 20.0
+IN_UNISON = 40 * SCALE  # cost of a unit that another voice plays at the same time
 
 
 class Others(NamedTuple):
@@ -37,7 +37,7 @@ class Others(NamedTuple):
 
 
 class VoiceCandidates(Candidates):
-    """The candidates of one voice, whose costs are divergences of spectra times `SCALE`.
+    """The candidates of one voice, whose costs are those of `fit_one` times `SCALE`.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class VoiceCandidates(Candidates):
         pool = self._spectra.propose(self._target.spectra, self._others.spectra, allowed, n)
         costs = self._fit_each(pool)
         for _ in range(2):
-            going_on = self._going_on(pool, costs)
+            going_on = self._going_on(pool, costs, allowed)
             costs = np.concatenate([costs, self._fit_each(going_on)], axis=1)
             pool = np.concatenate([pool, going_on], axis=1)
         left = self.units.samples_left
@@ -118,13 +118,17 @@ class VoiceCandidates(Candidates):
         pool[too_short, 0] = np.where(index.allowed, left, 0).argmax()
         return pool
 
-    def _going_on(self, pool: np.ndarray, costs: np.ndarray) -> np.ndarray:
-        """Return what follows the best units of the step before, int64, (steps, k // 2)."""
+    def _going_on(self, pool: np.ndarray, costs: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """Return what follows the best units of the step before, int64, (steps, k // 2).
+
+        Where that may not be played, it is one of the step's own best units.
+        """
         n = min(max(self.k // 2, 1), pool.shape[1])
         best = np.take_along_axis(pool, np.argpartition(costs, n - 1, axis=1)[:, :n], axis=1)
         following = best.copy()
         following[1:] = self.units.successors(best[:-1].ravel()).reshape(-1, n)
-        return np.where(following == REST, best, following)
+        may_play = (following != REST) & allowed[following % self._spectra.n_units]
+        return np.where(may_play, following, best)
 
     def _fit_each(self, positions: np.ndarray) -> np.ndarray:
         """Return the cost of units at each step, float32, (steps, n)."""

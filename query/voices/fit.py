@@ -4,13 +4,18 @@ The divergence of a sum V from a target T is the generalised Kullback-Leibler di
 Σ T ln(T / V) - T + V over the bands (Lee & Seung, NIPS 2000): it counts what is missing in a loud
 band by its amount, and what is too much in a quiet band as well. It is divided by the target's sum,
 so that quiet steps count as much as loud ones.
+
+It hardly notices what is quiet beside a loud band, though it is heard. For the choice of units, the
+difference of the spectra in decibels is therefore added, as its root mean square over the bands.
 """
 
 import numpy as np
 
+LOGARITHMIC = 1.0  # what a difference of one neper (8.7 dB) in all bands counts for
 FLOOR = 1e-3  # of a band: far below the quantisation noise of 16 bits
 LEAST_WEIGHT = 1e-3  # of the loudest band: quieter ones count as that in the choice of candidates
 HIGHEST_GAIN = 15.85  # 24 dB; what is raised further brings up its noise
+LEAST_START = 0.02  # of the target: from a gain of 0, multiplicative updates never rise
 BLOCK_STEPS = 16  # of some 100 candidates of 160 bands: 1 MB, to stay in the processor's cache
 
 
@@ -31,7 +36,7 @@ def weights_of(targets: np.ndarray) -> np.ndarray:
 def fit_one(
     rows: np.ndarray, target: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add each of some spectra, at its best gain, to what other voices play.
+    """Add each of some spectra, at the gain of least divergence, to what other voices play.
 
     Parameters
     ----------
@@ -40,15 +45,17 @@ def fit_one(
 
     Returns
     -------
-    divergence, gain : ndarray, float32, shape (..., n)
+    cost, gain : ndarray, float32, shape (..., n)
+        The cost is the divergence and `LOGARITHMIC` times the logarithmic difference.
     """
     wanted = target + FLOOR
     known = (others + FLOOR)[..., None, :]
     weights = weights_of(target)
     fitting = _dot(rows, (target - others) * weights)
     gain = fitting / (_dot(rows * rows, weights) + FLOOR)
-    np.clip(gain, 0, HIGHEST_GAIN, out=gain)
     sums = rows.sum(axis=-1)
+    least = LEAST_START * wanted.sum(axis=-1)[..., None] / (sums + FLOOR)
+    np.clip(gain, least, HIGHEST_GAIN, out=gain)
     for _ in range(2):  # multiplicative updates of the gain towards the least divergence
         ratio = wanted[..., None, :] / (known + gain[..., None] * rows)
         gain *= (ratio * rows).sum(axis=-1) / (sums + FLOOR)
@@ -57,7 +64,9 @@ def fit_one(
     logs = _dot(np.log(total, out=total), wanted)
     of_target = (wanted * np.log(wanted)).sum(axis=-1) - wanted.sum(axis=-1)
     divergence = of_target[..., None] - logs + known.sum(axis=-1) + gain * sums
-    return divergence / wanted.sum(axis=-1)[..., None], gain
+    total -= np.log(wanted)[..., None, :]
+    difference = np.sqrt(np.einsum("...b,...b->...", total, total) / total.shape[-1])
+    return divergence / wanted.sum(axis=-1)[..., None] + LOGARITHMIC * difference, gain
 
 
 def _dot(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Choose what each of several voices plays, with the others known.
 
-    first       voice 0 alone; voice 1 for what voice 0 lacks; voice 2 …
-    then        each voice again, with all others known, while the fit improves
-    at each     candidates by spectrum ──► path search: continuity and rules ──► gains of all voices
+    first       voice 0 alone; voice 1 for what voice 0 lacks; voice 2 …: the unit that fits best
+    then        each voice again, with all others known: path search, for continuity and rules
+    at each     candidates by spectrum ──► units ──► gains of all voices together
 
 This is subtracting and choosing again, as AudioGuide does (Hackbarth et al. 2013), but with joint
 gains (a step of a non-negative decomposition, as in the Concatenator: Tralie & Cantil 2024), and
@@ -27,7 +27,7 @@ from query.voices.spectra import UnitSpectra
 from query.voices.target import SILENT, VoiceTarget
 
 MOST_ROUNDS = 3
-LEAST_GAIN = 0.01  # by which a round must improve the fit for another one
+LEAST_GAIN = 0.04  # by which a round must improve the fit for another one
 GAIN_ROUNDS = 10  # after each voice
 LAST_GAIN_ROUNDS = 30
 UNHEARD = 1e-3  # of the sum of a step: a voice that gives less rests
@@ -53,10 +53,25 @@ class VoicePath:
 
 @dataclass
 class _Voices:
-    """The voices found so far: their paths, joint gains (steps, voices) and pools."""
+    """The voices found so far.
+
+    Attributes
+    ----------
+    gains : ndarray, float32, shape (steps, voices)
+    positions : list of ndarray, int64, shape (steps,)
+        What each plays; `REST` where nothing.
+    paths : list of UnitPath
+        The same, once it keeps to the rules.
+    rows : list of ndarray, float32, shape (steps, bands)
+        The spectra of what each plays.
+    pools : list of ndarray
+        `VoiceCandidates.pool` of each.
+    """
 
     gains: np.ndarray
+    positions: list[np.ndarray] = field(default_factory=list)
     paths: list[UnitPath] = field(default_factory=list)
+    rows: list[np.ndarray] = field(default_factory=list)
     pools: list[np.ndarray] = field(default_factory=list)
 
 
@@ -66,7 +81,7 @@ class VoiceSearch:
     Parameters
     ----------
     index : UnitIndex
-        Of `Database.at_transpositions`.
+        Of `db.derived.at_transpositions`.
     sequence : ndarray, float32, shape (steps, n_descriptors), raw
         The target's descriptors, by which joins are measured.
     locked : sequence of mapping, optional
@@ -129,20 +144,20 @@ class VoiceSearch:
         for number in range(MOST_ROUNDS):
             for voice in range(n_voices):
                 self._progress(number * n_voices + voice, total, "fitting voices")
-                self._choose(voices, voice)
+                self._choose(voices, voice, follow_rules=number > 0)
             fit_before = fit
             fit = self._divergence(voices)
-            if n_voices == 1 or fit > (1 - LEAST_GAIN) * fit_before:
+            if number and fit > (1 - LEAST_GAIN) * fit_before:
                 break
         self._progress(total, total, "fitting voices")
-        gains = self._fit_gains(voices.paths, voices.gains, LAST_GAIN_ROUNDS)
+        gains = self._fit_gains(voices, LAST_GAIN_ROUNDS).T
         self._earlier += [path.positions for path in voices.paths]
-        return [self._silence(path, gains[:, i]) for i, path in enumerate(voices.paths)]
+        each = zip(voices.paths, voices.rows, gains, strict=True)
+        return [self._silence(*of_voice) for of_voice in each]
 
-    def _choose(self, voices: _Voices, voice: int) -> None:
-        """Choose what a voice plays, anew or for the first time, given what the others play."""
-        kept = [other for other in range(len(voices.paths)) if other != voice]
-        others = [voices.paths[other] for other in kept]
+    def _choose(self, voices: _Voices, voice: int, *, follow_rules: bool) -> None:
+        """Choose what a voice plays, given what the others play; first, without any rules."""
+        kept = [other for other in range(len(voices.rows)) if other != voice]
         candidates = VoiceCandidates(
             self._index,
             self._sequence,
@@ -151,12 +166,24 @@ class VoiceSearch:
             spectra=self._spectra,
             target=self._target,
             others=Others(
-                self._sum(others, voices.gains[:, kept]), [path.positions for path in others]
+                self._sum(voices, kept), [voices.positions[other] for other in kept]
             ),
             follow=self._follow,
             pool=voices.pools[voice] if voice < len(voices.pools) else None,
             locked=self._locked[voice] if voice < len(self._locked) else None,
         )
+        voices.pools[voice : voice + 1] = [candidates.pool]
+        if follow_rules:
+            path = self._find_path(candidates)
+            voices.paths[voice : voice + 1] = [path]
+            positions = path.positions
+        else:
+            positions = np.where(candidates.rests, REST, candidates.matches.positions[:, 0])
+        voices.positions[voice : voice + 1] = [positions]
+        voices.rows[voice : voice + 1] = [self._rows_of(positions)]
+        voices.gains = self._fit_gains(voices, GAIN_ROUNDS)
+
+    def _find_path(self, candidates: VoiceCandidates) -> UnitPath:
         for path in self._earlier:
             candidates.keep_apart(path)
         rules = Rules(
@@ -167,53 +194,45 @@ class VoiceSearch:
             locked=candidates.locked,
         )
         found = PathSearch(candidates, rules, progress=no_progress).run()
-        voices.paths[voice : voice + 1] = [describe_path(candidates, rules, *found)]
-        voices.pools[voice : voice + 1] = [candidates.pool]
-        voices.gains = self._fit_gains(voices.paths, voices.gains, GAIN_ROUNDS)
+        return describe_path(candidates, rules, *found)
 
-    def _rows(self, paths: list[UnitPath], block: slice) -> np.ndarray:
-        """Return the spectra of what voices play, float32, (steps, voices, bands); 0 at rests."""
-        positions = np.stack([path.positions[block] for path in paths], axis=1)
-        rows = self._spectra.rows(np.maximum(positions, 0).ravel())
-        rows = rows.reshape(*positions.shape, -1)
+    def _rows_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the spectra of what a voice plays, float32, (steps, bands); 0 at rests."""
+        rows = self._spectra.rows(np.maximum(positions, 0))
         rows[positions == REST] = 0
         return rows
 
-    def _blocks(self) -> list[slice]:
-        starts = range(0, len(self._target), BLOCK_STEPS)
-        return [slice(start, start + BLOCK_STEPS) for start in starts]
-
-    def _sum(self, paths: list[UnitPath], gains: np.ndarray) -> np.ndarray:
+    def _sum(self, voices: _Voices, kept: list[int]) -> np.ndarray:
+        """Return the sum of some voices, float32, (steps, bands)."""
         total = np.zeros_like(self._target.spectra)
-        if paths:
-            for block in self._blocks():
-                rows = self._rows(paths, block)
-                total[block] = np.matmul(gains[block, None, :], rows)[:, 0]
+        for voice in kept:
+            total += voices.gains[:, voice, None] * voices.rows[voice]
         return total
 
-    def _fit_gains(self, paths: list[UnitPath], gains: np.ndarray, rounds: int) -> np.ndarray:
+    def _fit_gains(self, voices: _Voices, rounds: int) -> np.ndarray:
         """Return the joint gains of all voices, starting from those known so far."""
-        fitted = np.empty((len(gains), len(paths)), np.float32)
-        for block in self._blocks():
-            rows = self._rows(paths, block)
-            known = gains[block]
-            spectra = self._target.spectra[block]
-            if known.shape[1] < len(paths):
-                share = spectra.sum(axis=1) / (rows[:, -1].sum(axis=1) + SILENT)
-                known = np.concatenate([known, share[:, None] / len(paths)], axis=1)
-            known = np.maximum(known, LEAST_FACTOR)
-            fitted[block] = joint_gains(rows, spectra, known, rounds=rounds)
+        known = voices.gains
+        spectra = self._target.spectra
+        if known.shape[1] < len(voices.rows):
+            share = spectra.sum(axis=1) / (voices.rows[-1].sum(axis=1) + SILENT)
+            known = np.concatenate([known, share[:, None] / len(voices.rows)], axis=1)
+        known = np.maximum(known, LEAST_FACTOR)
+        fitted = np.empty_like(known)
+        for start in range(0, len(known), BLOCK_STEPS):
+            block = slice(start, start + BLOCK_STEPS)
+            rows = np.stack([of_voice[block] for of_voice in voices.rows], axis=1)
+            fitted[block] = joint_gains(rows, spectra[block], known[block], rounds=rounds)
         return fitted
 
     def _divergence(self, voices: _Voices) -> float:
-        each = divergences(self._target.spectra, self._sum(voices.paths, voices.gains))
+        every = list(range(len(voices.rows)))
+        each = divergences(self._target.spectra, self._sum(voices, every))
         heard = ~self._target.silent
         return float(each[heard].mean()) if heard.any() else 0.0
 
-    def _silence(self, path: UnitPath, gains: np.ndarray) -> VoicePath:
+    def _silence(self, path: UnitPath, rows: np.ndarray, gains: np.ndarray) -> VoicePath:
         """Let a voice rest where it adds next to nothing."""
-        sums = np.concatenate([self._rows([path], block)[:, 0] for block in self._blocks()])
-        unheard = gains * sums.sum(axis=1) < UNHEARD * self._target.spectra.sum(axis=1)
+        unheard = gains * rows.sum(axis=1) < UNHEARD * self._target.spectra.sum(axis=1)
         unheard[list(path.rules.locked)] = False
         positions = np.where(unheard, REST, path.positions)
         joins = np.zeros_like(path.joins)

@@ -1,7 +1,7 @@
 """The spectra of all units, at each transposition, and the search for those that fit.
 
 A unit's position says its transposition as well: positions are those of
-`Database.at_transpositions`, in which the whole corpus comes once for each.
+`db.derived.at_transpositions`, in which the whole corpus comes once for each.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,10 @@ from query.voices.fit import FLOOR, weights_of
 SEMITONES = 12  # in an octave
 BLOCK_STEPS = 64  # compared at a time with BLOCK_UNITS: 4 MB
 BLOCK_UNITS = 1 << 14
+GROUP = 16  # units whose scores are looked at together
 NO_FIT = -1.0  # below any score
 SMOOTH = 0.5  # octaves to either side
+WIDENED = 0.75  # factor on the distance of transposed bands, over which each is spread
 
 
 class UnitSpectra:
@@ -97,11 +99,11 @@ class UnitSpectra:
         best = np.full((len(targets), k), NO_FIT, np.float32)
         units = np.zeros((len(targets), k), np.int64)
         for first, rows in self._blocks():
-            rows[~allowed[first : first + len(rows)]] = 0
+            left_out = np.flatnonzero(~allowed[first : first + len(rows)])
             powers = rows * rows
             for copy, semitones in enumerate(self._semitones):
                 warp = self._warps[copy] if semitones else None
-                scores = _scores(rows, powers, missing, weights, warp)
+                scores = _scores(rows, powers, missing, weights, warp, left_out)
                 _keep_best(best, units, scores, first + copy * self.n_units)
         return units
 
@@ -118,8 +120,12 @@ def _scores(
     missing: np.ndarray,
     weights: np.ndarray,
     warp: np.ndarray | None,
+    left_out: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Yield the scores of units for blocks of steps, float32, (steps, units)."""
+    """Yield the scores of units for blocks of steps, float32, (steps, units).
+
+    Those of units that are `left_out` are `NO_FIT`.
+    """
     if warp is not None:  # the target is moved instead of all units
         missing = missing @ warp.T
         weights = weights @ warp.T
@@ -129,6 +135,7 @@ def _scores(
         np.maximum(fitting, 0, out=fitting)
         fitting *= fitting
         fitting /= weights[block] @ powers.T + FLOOR
+        fitting[:, left_out] = NO_FIT
         yield fitting
 
 
@@ -141,13 +148,31 @@ def _keep_best(
     for of_block in scores:
         block = slice(start, start + len(of_block))
         start += len(of_block)
-        n = min(k, of_block.shape[1])
-        found = np.argpartition(of_block, -n, axis=1)[:, -n:]
+        found = find_largest(of_block, min(k, of_block.shape[1]))
         both = np.concatenate([best[block], np.take_along_axis(of_block, found, axis=1)], axis=1)
         named = np.concatenate([units[block], found + first], axis=1)
         kept = np.argpartition(both, -k, axis=1)[:, -k:]
         best[block] = np.take_along_axis(both, kept, axis=1)
         units[block] = np.take_along_axis(named, kept, axis=1)
+
+
+def find_largest(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return the columns of the k largest values of each row, int64, (rows, k), in any order.
+
+    They lie in the k groups of columns with the largest maxima, which are found first: much faster
+    than among all columns.
+    """
+    n_groups = scores.shape[1] // GROUP
+    if n_groups <= k:
+        return np.argpartition(scores, -k, axis=1)[:, -k:]
+    grouped = scores[:, : n_groups * GROUP].reshape(len(scores), n_groups, GROUP)
+    groups = np.argpartition(grouped.max(axis=2), -k, axis=1)[:, -k:]
+    columns = (groups[:, :, None] * GROUP + np.arange(GROUP)).reshape(len(scores), -1)
+    rest = np.arange(n_groups * GROUP, scores.shape[1])
+    columns = np.concatenate([columns, np.broadcast_to(rest, (len(scores), len(rest)))], axis=1)
+    values = np.take_along_axis(scores, columns, axis=1)
+    largest = np.argpartition(values, -k, axis=1)[:, -k:]
+    return np.take_along_axis(columns, largest, axis=1)
 
 
 def smoothing(centres: np.ndarray) -> np.ndarray:
@@ -163,16 +188,14 @@ def smoothing(centres: np.ndarray) -> np.ndarray:
 def transposing(centres: np.ndarray, semitones: float) -> np.ndarray:
     """Return the matrix M for which rows @ M are the spectra, transposed, float32, (bands, bands).
 
-    What lies in a band goes to the two bands next to its new frequency.
+    What lies in a band goes to the bands around its new frequency: to two at least, and to more
+    where bands move further apart than they are, lest gaps be left between them.
     """
-    frequencies = centres * 2 ** (semitones / SEMITONES)
-    bands = np.arange(len(centres))
-    moved = np.interp(frequencies, centres, bands.astype(float))
-    lower = np.floor(moved).astype(int)
-    upper = np.minimum(lower + 1, len(centres) - 1)
-    share = moved - lower
-    heard = frequencies <= centres[-1]
-    matrix = np.zeros((len(centres), len(centres)), np.float32)
-    np.add.at(matrix, (bands, lower), heard * (1 - share))
-    np.add.at(matrix, (bands, upper), heard * share)
-    return matrix
+    ratio = 2 ** (semitones / SEMITONES)
+    widths = np.gradient(centres)
+    frequencies = centres * ratio
+    reach = np.maximum(np.interp(frequencies, centres, widths), WIDENED * ratio * widths)
+    away = np.abs(frequencies[:, None] - centres) / reach[:, None]
+    matrix = np.maximum(1 - away, 0)
+    matrix[frequencies > centres[-1]] = 0
+    return (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), FLOOR)).astype(np.float32)

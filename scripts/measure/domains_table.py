@@ -27,7 +27,8 @@ from audio.resample import resample
 from db.build import build_database
 from db.database import Database
 from demiurge.domains import ALIKE, Domains
-from demiurge.pipeline import RenderResult, render_mosaic
+from demiurge.pipeline import render_mosaic
+from demiurge.results import RenderResult
 from demiurge.sequences import describe
 from query.settings import SearchSettings
 

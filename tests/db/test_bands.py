@@ -16,6 +16,7 @@ from db.band_upkeep import compact_bands, kept_bands
 from db.bands import Bands, describe_bands
 from db.build import build_database
 from db.database import Database
+from db.derived import transposed
 from db.maintain import remove_sources
 from db.settings import DescriptorSettings
 from db.verify import verify
@@ -381,7 +382,7 @@ def test_transposed_sources_are_refused(build):
     database = build(descriptors=("mfcc", "chroma", "loudness"))
     shift = np.array([0, 0, 3, 0])
     with pytest.raises(ParameterError, match="give the database as it is on disk"):
-        Bands(database.transposed(shift))
+        Bands(transposed(database, shift))
 
 
 def tone(hz: float, seconds: float = 0.5, n_partials: int = 8) -> np.ndarray:

@@ -9,6 +9,7 @@ import soundfile as sf
 from db.analyse import describe_file
 from db.build import build_database
 from db.database import Database
+from db.derived import transposed
 from db.include import include_file
 from db.settings import DescriptorSettings
 from files.errors import DatabaseError
@@ -92,13 +93,13 @@ def test_source_that_has_changed_is_refused(database):
 
 
 def test_transposed_descriptors_are_those_of_transposed_sounds(database, tmp_path):
-    transposed = database.transposed(np.array([3, 0, -2]))
-    assert transposed.semitones.tolist() == [3, 0, -2]
+    shifted = transposed(database, np.array([3, 0, -2]))
+    assert shifted.semitones.tolist() == [3, 0, -2]
     names = database.settings.names
     for number, midi in enumerate((63, 64, 65)):
         sf.write(tmp_path / "t.wav", tone(midi), RATE)
         _, described = describe_file(tmp_path / "t.wav", database.settings)
-        rows = transposed.source_descriptors(number)
+        rows = shifted.source_descriptors(number)
         chroma = [names.index(f"chroma{i}") for i in range(12)]
         ours, theirs = rows.mean(axis=0), described.units.mean(axis=0)
         assert ours[chroma].argmax() == theirs[chroma].argmax()
@@ -106,6 +107,6 @@ def test_transposed_descriptors_are_those_of_transposed_sounds(database, tmp_pat
         f0 = names.index("f0")
         assert ours[f0] == pytest.approx(theirs[f0], rel=0.01)
     same = [names.index(name) for name in names if not name.startswith(("chroma", "f0"))]
-    np.testing.assert_array_equal(transposed.descriptors[:, same], database.descriptors[:, same])
+    np.testing.assert_array_equal(shifted.descriptors[:, same], database.descriptors[:, same])
     positions = np.random.default_rng(0).permutation(len(database.units))
-    np.testing.assert_array_equal(transposed.rows_at(positions), transposed.descriptors[positions])
+    np.testing.assert_array_equal(shifted.rows_at(positions), shifted.descriptors[positions])

@@ -13,11 +13,12 @@ from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.domains import ALIKE, Domains
-from demiurge.pipeline import RenderResult, render_mosaic
+from demiurge.pipeline import render_mosaic
 from demiurge.plans.edit import remove_steps, repeat_step, replace_unit
 from demiurge.plans.follow import LOWER_DB, RAISE_DB, find_gains, follow_again
 from demiurge.plans.reselect import reselect
 from demiurge.plans.settings import PlanSettings
+from demiurge.results import RenderResult
 from files.errors import ParameterError, PlanError
 from playback.plan import Plan
 from query.settings import SearchSettings

@@ -46,7 +46,7 @@ class Semitones(click.ParamType):
     ) -> int | str:
         if value == AUTO:
             return AUTO
-        return click.IntRange(0, MOST_TRANSPOSE).convert(value, param, ctx)
+        return int(click.IntRange(0, MOST_TRANSPOSE)(value, param, ctx))
 
 
 UNITS = (

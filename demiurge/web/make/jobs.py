@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from demiurge.pipeline import plan_path
+from demiurge.results import plan_path
 from demiurge.web.answers import UNEXPECTED
 from demiurge.web.make.messages import (
     Failed,

@@ -27,7 +27,7 @@ from files.errors import DemiurgeError, ParameterError
 from files.system import SYSTEM_ERRORS, error_message
 
 if TYPE_CHECKING:
-    from demiurge.pipeline import RenderResult
+    from demiurge.results import RenderResult
 
 PROGRESS_SECONDS = 0.1  # between reports of progress
 END_SECONDS = 5.0  # to wait for the process to end

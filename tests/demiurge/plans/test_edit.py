@@ -15,7 +15,6 @@ from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.domains import ALIKE, settle
-from demiurge.pipeline import _Renderer
 from demiurge.plans.edit import (
     lock_steps,
     refresh_costs,
@@ -28,6 +27,7 @@ from demiurge.plans.locate import position_of, positions_of
 from demiurge.plans.make import make_step
 from demiurge.plans.reselect import reselect
 from demiurge.plans.settings import PlanSettings
+from demiurge.renderer import Renderer
 from demiurge.sequences import DescriptorSequence, describe
 from files.errors import DatabaseError, ParameterError, PlanError
 from playback.plan import Plan, Step
@@ -98,7 +98,7 @@ def make(databases, tmp_path_factory) -> Callable[..., Plan]:
         settings = PlanSettings(search=search, whole_units=whole_units)
         index = search.index(database, target.step_samples)
         settled = settle(ALIKE, index, target, search.path)
-        rendering = _Renderer(database, settings).render(index, settled, None, out / "o.wav")[-1]
+        rendering = Renderer(database, settings).render(index, settled, None, out / "o.wav")[-1]
         rendering.plan.save(out / "o.plan.json")
         return Plan.load(out / "o.plan.json")
 
