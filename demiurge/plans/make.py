@@ -150,6 +150,8 @@ def describe_choice(
             "join": round(join, DECIMALS),
             **place_of(database, position),
         }
+        if semitones := float(database.semitones[database.units.source[position]]):
+            alternative["transpose"] = semitones
         if removed:
             alternative["removed"] = removed
         alternatives.append(alternative)

@@ -1,4 +1,4 @@
-"""Choose the units of a plan again, around the locked steps."""
+"""Choose the units of a plan again, around the locked steps; of voices, see `reselect_voices`."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,17 +6,20 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from demiurge.plans.edit import collect_stamps, with_steps
+from demiurge.plans.costs import with_steps
+from demiurge.plans.edit import collect_stamps
 from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database, position_of
 from demiurge.plans.make import check_sources, describe_choice, make_step
-from demiurge.plans.settings import PlanSettings
+from demiurge.plans.settings import PlanSettings, fits_spectra
+from demiurge.plans.stretching import stretched
 from files.errors import PlanError
 from playback.plan import Plan, Step
 from playback.steps import NO_TARGET, NO_UNIT
 from playback.targets import Targets
 from query.explain import explain
 from query.index import UnitIndex
+from query.names import AUTO
 from query.options import PathOptions
 from query.path import UnitPath, find_paths
 from query.rules import REST
@@ -55,6 +58,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     rows = _list_rows(plan)
     path = _find_path(rows, plan.targets, index, settings)
     steps = _choose_steps(rows, path, index.space)
+    if settings.search.stretch == AUTO:
+        steps = _stretch_new(plan, steps, database)
     played = {(step.at_sample, step.unit) for step in plan.steps}
     new = [step for step in steps if (step.at_sample, step.unit) not in played]
     check_sources(database, {step.source for step in new})
@@ -73,6 +78,16 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     return follow_again(chosen, changed, settings.levels, database.root)
 
 
+def _stretch_new(plan: Plan, steps: tuple[Step, ...], database: Database) -> tuple[Step, ...]:
+    """Return steps with those stretched whose unit has changed."""
+    before = {_sound(step) for step in plan.steps}
+    new = stretched(steps, database)
+    return tuple(
+        step if _sound(step) in before else changed
+        for step, changed in zip(steps, new, strict=True)
+    )
+
+
 def _sound(step: Step) -> tuple[int, int, int, int]:
     """Return what must be the same for a step to keep its gain."""
     return step.voice, step.at_sample, step.unit, step.n_samples
@@ -80,15 +95,17 @@ def _sound(step: Step) -> tuple[int, int, int, int]:
 
 def why_never_again(plan: Plan) -> str | None:
     """Return why units of a plan cannot be chosen again, whatever the database; else None."""
+    if fits_spectra(plan):
+        if plan.spectra is not None and plan.targets is not None:
+            return None
+        return (
+            "the plan does not hold what its voices were fitted to, so that units cannot be chosen"
+            " again; replace single units, or make the plan again"
+        )
     if plan.n_voices > 1:
         return (
             f"the units of the plan's {plan.n_voices} voices were chosen together, and cannot be"
             " chosen again; replace single units, or make the plan again"
-        )
-    if "voices" in plan.settings:
-        return (
-            "the units of the plan were chosen by their spectra, and cannot be chosen again; replace"
-            " single units, or make the plan again"
         )
     return None
 
@@ -132,12 +149,14 @@ def _find_path(
 ) -> UnitPath:
     """Return the path for the rows, of the same variation as the plan."""
     n_samples = np.array([row.n_samples for row in rows])
+    stretch = settings.search.stretch == AUTO
     path = find_paths(
         index,
         _make_sequence(rows, targets, index.database),
         settings.search.path,
         step_samples=n_samples,
-        whole_units=settings.whole_units,
+        whole_units=settings.whole_units or stretch,
+        in_time=stretch,
         fill=True,
         variations=settings.search.variations,
         locked=_lock_rows(rows, index.database),
@@ -152,11 +171,7 @@ def _make_sequence(rows: list[_Row], targets: Targets, database: Database) -> np
     Rows without a target get an arbitrary finite one.
     """
     anything = database.normaliser.mean
-    if targets.rows.shape[1] != len(anything):
-        raise PlanError(
-            f"the plan's targets have {targets.rows.shape[1]} descriptors, but the database has"
-            f" {len(anything)}; make the plan again"
-        )
+    check_targets(targets, database)
     has_target = [row.step is not None and row.step.target != NO_TARGET for row in rows]
     return np.stack(
         [
@@ -164,6 +179,16 @@ def _make_sequence(rows: list[_Row], targets: Targets, database: Database) -> np
             for row, known in zip(rows, has_target, strict=True)
         ]
     )
+
+
+def check_targets(targets: Targets, database: Database) -> None:
+    """Raise a PlanError if targets have another number of descriptors than the database."""
+    n_descriptors = len(database.normaliser.mean)
+    if targets.n_descriptors != n_descriptors:
+        raise PlanError(
+            f"the plan's targets have {targets.n_descriptors} descriptors, but the database has"
+            f" {n_descriptors}; make the plan again"
+        )
 
 
 def _lock_rows(rows: list[_Row], database: Database) -> dict[int, int]:

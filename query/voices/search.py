@@ -28,6 +28,7 @@ from query.voices.target import SILENT, VoiceTarget
 
 MOST_ROUNDS = 3
 LEAST_GAIN = 0.04  # by which a round must improve the fit for another one
+DEFAULT_K = 64  # candidates; with 32, voices change more often and fit less well
 GAIN_ROUNDS = 10  # after each voice
 LAST_GAIN_ROUNDS = 30
 UNHEARD = 1e-3  # of the sum of a step: a voice that gives less rests
@@ -110,7 +111,8 @@ class VoiceSearch:
         self._spectra = spectra
         self._target = replace(target, spectra=spectra.smoothed(target.spectra))
         self._sequence = sequence
-        self._options = options
+        most = min(DEFAULT_K, int(index.allowed.sum()))
+        self._options = replace(options, k=most) if options.k is None else options
         self._step_samples = step_samples
         self._follow = follow
         self._locked = locked

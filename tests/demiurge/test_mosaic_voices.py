@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from db.settings import DescriptorSettings
 from demiurge.cli import main
 from demiurge.domains import Domains
 from demiurge.pipeline import render_mosaic
-from demiurge.plans.reselect import why_never_again
 from demiurge.plans.settings import PlanSettings
 from demiurge.sequences import describe
 from demiurge.voices import describe_target
@@ -134,7 +134,7 @@ def test_gains_glide_where_a_voice_goes_on_in_its_source(folder, tmp_path):
     mosaic(folder, "chord", out, "--voices", "2", "--continuity", "2")
     steps = plan_of(out).steps
     ramps = 0
-    for before, step in zip(steps, steps[1:], strict=False):
+    for before, step in pairwise(steps):
         follows = step.voice == before.voice and step.source == before.source
         follows &= step.start_sample == before.end_sample and step.at_sample == before.until_sample
         assert step.ramp == (follows and step.transpose == before.transpose)
@@ -260,12 +260,6 @@ def test_from_python_voices_need_no_domains(folder, tmp_path):
             search=search,
             domains=Domains("own"),
         )
-
-
-@pytest.mark.parametrize("options", [("--voices", "2"), ("--transpose", "2")])
-def test_units_chosen_by_spectra_are_not_chosen_again_by_descriptors(folder, tmp_path, options):
-    mosaic(folder, "chord", tmp_path / "o.wav", *options)
-    assert "cannot be chosen again" in str(why_never_again(plan_of(tmp_path / "o.wav")))
 
 
 @pytest.mark.parametrize("kind", ["onset", "fixed:200"])

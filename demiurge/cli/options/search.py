@@ -23,6 +23,7 @@ from query.names import (
     NOVELTY,
     OWN_NOVELTY,
     RANGES,
+    STRETCHES,
 )
 
 if TYPE_CHECKING:
@@ -211,6 +212,14 @@ VOICES = (
         help="What of TARGET the voices follow: its pitch, its timbre, or both.",
     ),
 )
+STRETCH = voice_option(
+    "--stretch",
+    type=click.Choice(STRETCHES),
+    default="off",
+    show_default=True,
+    help="Stretch units to the lengths of their steps, instead of playing on or cutting them; for"
+    " units of onsets or beats.",
+)
 CHANCE = (
     path_option(
         "--path-temperature",
@@ -243,6 +252,7 @@ def make_search(
     voices: int = 1,
     transpose: int | str = 0,
     follow: str = "both",
+    stretch: str = "off",
 ) -> SearchSettings:
     """Return `SearchSettings` from the command's options."""
     from query.filters import Filters, parse_condition
@@ -270,6 +280,7 @@ def make_search(
         metric=metric,
         kind=kind,
         voices=VoiceOptions(voices, transpose, follow),
+        stretch=stretch,
     )
 
 
@@ -287,7 +298,7 @@ render_search = option_group(
     *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
 )
 mosaic_search = option_group(
-    *VOICES, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
+    *VOICES, STRETCH, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
 )
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)
 mosaic_domains = option_group(RANGE, LEVEL, into="domains", make=make_domains)
