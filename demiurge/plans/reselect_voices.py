@@ -17,9 +17,9 @@ from demiurge.sequences import DescriptorSequence
 from files.errors import PlanError
 from playback.plan import Plan, Step
 from playback.steps import NO_TARGET, NO_UNIT
+from query.names import AUTO
 from query.options import PathOptions
 from query.rules import REST
-from query.names import AUTO
 from query.voices.search import VoicePath
 from query.voices.target import VoiceTarget
 
