@@ -10,20 +10,17 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
+from demiurge.cli.options.voices import VOICES
 from query.names import (
     AUTO,
     CONTINUITY,
-    FOLLOWS,
     INDEX_KINDS,
     LEVELS,
     MAX_RUN,
     METRICS,
-    MOST_TRANSPOSE,
-    MOST_VOICES,
     NOVELTY,
     OWN_NOVELTY,
     RANGES,
-    STRETCHES,
 )
 
 if TYPE_CHECKING:
@@ -33,20 +30,6 @@ if TYPE_CHECKING:
 THE_PATH = "The path"
 units_option = partial(option, heading="Which units")
 path_option = partial(option, heading=THE_PATH)
-voice_option = partial(option, heading="The voices")
-
-
-class Semitones(click.ParamType):
-    """A whole number of semitones, or auto."""
-
-    name = "semitones"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | str:
-        if value == AUTO:
-            return AUTO
-        return int(click.IntRange(0, MOST_TRANSPOSE)(value, param, ctx))
 
 
 UNITS = (
@@ -187,39 +170,6 @@ LEVEL = path_option(
     help="Play units at the level of TARGET (follow), 24 dB louder at most, or at their own; auto"
     " is follow if the range is own.",
 )
-VOICES = (
-    voice_option(
-        "--voices",
-        type=click.IntRange(1, MOST_VOICES),
-        default=1,
-        show_default=True,
-        help="Number of units that sound at once; their spectra together fit that of TARGET.",
-    ),
-    voice_option(
-        "--transpose",
-        type=Semitones(),
-        default=0,
-        show_default=True,
-        metavar="SEMITONES",
-        help="Transpose units to fit, by up to so many semitones; auto is as far as the pitches of"
-        " TARGET need.",
-    ),
-    voice_option(
-        "--follow",
-        type=click.Choice(FOLLOWS),
-        default="both",
-        show_default=True,
-        help="What of TARGET the voices follow: its pitch, its timbre, or both.",
-    ),
-)
-STRETCH = voice_option(
-    "--stretch",
-    type=click.Choice(STRETCHES),
-    default="off",
-    show_default=True,
-    help="Stretch units to the lengths of their steps, instead of playing on or cutting them; for"
-    " units of onsets or beats.",
-)
 CHANCE = (
     path_option(
         "--path-temperature",
@@ -298,7 +248,7 @@ render_search = option_group(
     *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
 )
 mosaic_search = option_group(
-    *VOICES, STRETCH, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
+    *VOICES, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
 )
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)
 mosaic_domains = option_group(RANGE, LEVEL, into="domains", make=make_domains)
