@@ -13,7 +13,7 @@ from demiurge.plans.follow import follow
 from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
-from demiurge.plans.stretching import stretched
+from demiurge.plans.stretching import stretch_plan
 from demiurge.results import RenderResult, plan_path, variation_paths
 from demiurge.sequences import DescriptorSequence
 from demiurge.voices import voice_mosaics
@@ -52,7 +52,7 @@ class Renderer:
             target.descriptors,
             search.path,
             step_samples=target.step_samples,
-            whole_units=stretch,
+            whole_units=self.settings.whole_units or stretch,
             in_time=stretch,
             variations=search.variations,
             progress=self.progress,
@@ -65,7 +65,7 @@ class Renderer:
                 path, explain(index.space, path), self.database, target.descriptors, settings
             )
             if stretch:
-                plan = replace(plan, steps=stretched(plan.steps, self.database))
+                plan = stretch_plan(plan, self.database)
             cost = total_cost(plan.steps, search.path.continuity)
             of_variation = replace(settings, search=replace(search, variations=number), cost=cost)
             if levels is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from demiurge.plans.costs import with_steps
+from demiurge.plans.costs import refresh_costs, with_steps
 from demiurge.plans.edit import collect_stamps
 from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database, position_of
@@ -71,6 +71,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         sources=collect_stamps(plan, steps, database),
     )
     chosen = with_steps(chosen, tuple(steps))
+    if settings.search.stretch == AUTO:
+        chosen = refresh_costs(chosen, range(len(chosen.steps)), database)
     if settings.levels is None:
         return chosen
     before = {_sound(step) for step in plan.steps}

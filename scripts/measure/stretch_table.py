@@ -2,8 +2,8 @@
 
     python scripts/measure/stretch_table.py LOOPS
 
-Each loop of the folder whose pulse is clear is rebuilt from all others, those with its name's
-beginning left out, as are its own. Columns, with `--stretch off` and `auto`:
+Each loop of the folder whose pulse is clear is rebuilt out of all others, without those whose names
+begin as its own. The columns are means, with `--stretch auto` and `off`:
 
 stretched  share of the steps that are
 pulse      as a share of the target's

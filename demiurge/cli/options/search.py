@@ -10,7 +10,7 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
-from demiurge.cli.options.voices import STRETCH, VOICES
+from demiurge.cli.options.voices import VOICES
 from query.names import (
     AUTO,
     CONTINUITY,
@@ -248,7 +248,7 @@ render_search = option_group(
     *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
 )
 mosaic_search = option_group(
-    *VOICES, STRETCH, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
+    *VOICES, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search
 )
 query_search = option_group(*UNITS, INDEX, *PATH, *CHANCE, into="search", make=make_search)
 mosaic_domains = option_group(RANGE, LEVEL, into="domains", make=make_domains)

@@ -1,4 +1,6 @@
-"""Options of mosaics of voices: how many, how far transposed, and what they follow."""
+"""Options of a mosaic's voices: how many, and how their units are made to fit."""
+
+from __future__ import annotations
 
 from functools import partial
 
@@ -47,12 +49,12 @@ VOICES = (
         show_default=True,
         help="What of TARGET the voices follow: its pitch, its timbre, or both.",
     ),
-)
-STRETCH = voice_option(
-    "--stretch",
-    type=click.Choice(STRETCHES),
-    default="off",
-    show_default=True,
-    help="Stretch units to the lengths of their steps, instead of playing on or cutting them; for"
-    " units of onsets or beats.",
+    voice_option(
+        "--stretch",
+        type=click.Choice(STRETCHES),
+        default="off",
+        show_default=True,
+        help="Stretch units to the lengths of their steps (auto), or play on and cut them; for"
+        " units of onsets or beats.",
+    ),
 )
