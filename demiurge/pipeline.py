@@ -12,6 +12,7 @@ from demiurge.continuation import continue_seed
 from demiurge.domains import ALIKE, Domains, check_domains_of_voices, settle
 from demiurge.plans.follow import keep_steps, target_levels
 from demiurge.plans.settings import PlanSettings
+from demiurge.plans.stretching import check_can_stretch
 from demiurge.renderer import OnResult, Renderer
 from demiurge.results import RenderResult
 from demiurge.sequences import describe
@@ -19,6 +20,7 @@ from demiurge.voices import describe_target
 from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from playback.options import DEFAULT_RENDER, RenderOptions
+from query.names import AUTO
 from query.settings import SearchSettings
 from sequencer.sampling import AS_LEARNED, SamplingOptions
 
@@ -121,6 +123,8 @@ def render_mosaic(
     if domains and search.voices.fit_spectra:
         check_domains_of_voices(domains)
     opened = Database(database, root=root)
+    if search.stretch == AUTO:
+        check_can_stretch(opened)
     sequence = describe(target, opened.settings)
     settings = PlanSettings(
         search=search, crossfade=render_options.crossfade, target=target_name or str(target)

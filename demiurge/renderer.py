@@ -13,6 +13,7 @@ from demiurge.plans.follow import follow
 from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
+from demiurge.plans.stretching import stretch_plan
 from demiurge.results import RenderResult, plan_path, variation_paths
 from demiurge.sequences import DescriptorSequence
 from demiurge.voices import voice_mosaics
@@ -22,6 +23,7 @@ from playback.plan import Plan
 from playback.render import render
 from query.explain import explain
 from query.index import UnitIndex
+from query.names import AUTO
 from query.path import UnitPath, find_paths
 from query.voices.target import VoiceTarget
 
@@ -44,12 +46,14 @@ class Renderer:
         """Render every variation of a target, with the level of its steps if `levels` are given."""
         search = self.settings.search
         target = settled.sequence
+        stretch = search.stretch == AUTO
         paths = find_paths(
             index,
             target.descriptors,
             search.path,
             step_samples=target.step_samples,
-            whole_units=self.settings.whole_units,
+            whole_units=self.settings.whole_units or stretch,
+            in_time=stretch,
             variations=search.variations,
             progress=self.progress,
         )
@@ -60,6 +64,8 @@ class Renderer:
             plan = make_plan(
                 path, explain(index.space, path), self.database, target.descriptors, settings
             )
+            if stretch:
+                plan = stretch_plan(plan, self.database)
             cost = total_cost(plan.steps, search.path.continuity)
             of_variation = replace(settings, search=replace(search, variations=number), cost=cost)
             if levels is not None:

@@ -55,6 +55,7 @@ class Candidates:
         step_samples: np.ndarray,
         *,
         whole_units: bool = False,
+        in_time: bool = False,
         locked: Mapping[int, int] | None = None,
     ) -> None:
         """Find the nearest units of each step; arguments and errors as `query.path.find_paths`."""
@@ -62,6 +63,7 @@ class Candidates:
         self.space = index.space
         self.units = index.database.units
         self.whole_units = whole_units
+        self.in_time = in_time or not whole_units
         self.k = min(DEFAULT_K, len(index)) if options.k is None else options.k
         self.matches = self._find_matches(index, sequence)
         self._allowed = index.allowed
@@ -71,7 +73,7 @@ class Candidates:
         n_parts = self._count_parts(step_samples, locked_steps)
         self.steps, self.n_samples = split_steps(step_samples, n_parts)
         self.targets = self.space.vectors(np.asarray(sequence, np.float32))[self.steps]
-        self._least_samples = np.ones_like(self.n_samples) if whole_units else self.n_samples
+        self._least_samples = self.n_samples if self.in_time else np.ones_like(self.n_samples)
         self._one_unit_long = whole_units | (self.n_samples == self._frame_samples())
         self._nearest = self._sort_nearest()
         self.rests = (self.matches.distances[:, 0] > options.rest_threshold)[self.steps]
@@ -94,7 +96,7 @@ class Candidates:
         At least one of the nearest units must be able to fill a part, and no part may be longer
         than max_run.
         """
-        if self.whole_units:
+        if not self.in_time:
             return np.ones(len(step_samples), np.int64)
         longest = self.units.samples_left[self.matches.positions].max(axis=1)
         if np.isfinite(self.options.max_run):
@@ -182,7 +184,7 @@ class Candidates:
 
     def lasting(self, part: int, here: np.ndarray) -> np.ndarray:
         """Return the length in samples of each candidate of a part."""
-        if self.whole_units:
+        if not self.in_time:
             return self.units.n_samples[here]
         return np.full(len(here), self.n_samples[part])
 
@@ -195,7 +197,7 @@ class Candidates:
 
     def samples_of(self, part: int, unit: int) -> int:
         """Return the length in samples of a unit, or `REST`, at a part."""
-        if self.whole_units and unit != REST:
+        if not self.in_time and unit != REST:
             return int(self.units.n_samples[unit])
         return int(self.n_samples[part])
 

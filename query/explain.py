@@ -41,12 +41,14 @@ def explain(space: Space, path: UnitPath) -> Explanation:
     """Return what speaks against each match of each step, given the rest of the path."""
     matches = path.matches.positions[path.steps]
     before = np.append(REST, path.positions[:-1])
-    lasted = np.append(0, path.n_samples[:-1])
+    units = space.database.units
+    played = units.n_samples[path.positions] if path.stretched else path.n_samples
+    lasted = np.append(0, played[:-1])
     costs = []
     for start in range(0, len(matches), BLOCK_PARTS):
         block = slice(start, start + BLOCK_PARTS)
         costs.append(space.joins.to_each(before[block], lasted[block], matches[block]))
-    starting = space.database.units.after(before, lasted)[1]
+    starting = units.after(before, lasted)[1]
     starting[before == REST] = REST
     forbidden = _ask_rules(path, matches, starting)
     names = np.array(RULES, object)

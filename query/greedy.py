@@ -54,7 +54,8 @@ def find_greedily(candidates: Candidates, rules: Rules) -> tuple[np.ndarray, flo
         n_samples = candidates.samples_of(part, unit)
         if memory:
             memory.add(unit, n_samples, goes_on=unit == before.starting)
-        before = _stop_playing(candidates.units, unit, n_samples)
+        played = candidates.units.n_samples[unit] if candidates.whole_units else n_samples
+        before = _stop_playing(candidates.units, unit, int(played))
     return path, total
 
 

@@ -16,3 +16,4 @@ MOST_TRANSPOSE = 12  # semitones
 
 MOST_VOICES = 16  # of a plan
 FOLLOWS = ("both", "pitch", "timbre")
+STRETCHES = (AUTO, "off")  # of the units of a mosaic

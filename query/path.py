@@ -37,6 +37,8 @@ class UnitPath:
         Target costs plus weighted join costs, with the shares of novelty and temperature.
     rules : Rules
         The rules that the path keeps.
+    stretched : bool
+        True if units are played whole, stretched to the lengths of the parts.
     """
 
     positions: np.ndarray
@@ -47,6 +49,7 @@ class UnitPath:
     matches: Matches
     cost: float
     rules: Rules
+    stretched: bool = False
 
 
 def find_paths(
@@ -56,6 +59,7 @@ def find_paths(
     *,
     step_samples: np.ndarray,
     whole_units: bool = False,
+    in_time: bool = False,
     fill: bool = False,
     variations: int = 1,
     locked: Mapping[int, int] | None = None,
@@ -74,6 +78,9 @@ def find_paths(
         Length of each step. A unit whose source ends sooner is not considered.
     whole_units : bool
         Let each step last as long as its unit instead; a rest still lasts as long as its step.
+    in_time : bool
+        With whole units, let steps keep their length all the same: units will be stretched to it.
+        Only units that could last as long are considered, in case they are not.
     fill : bool
         With whole units, consider for the last path only units that could last as long as the
         step, if one of the nearest could. That path can then be played in time.
@@ -92,14 +99,20 @@ def find_paths(
         different paths than `variations`.
     """
     candidates = Candidates(
-        index, sequence, options, step_samples, whole_units=whole_units, locked=locked
+        index,
+        sequence,
+        options,
+        step_samples,
+        whole_units=whole_units,
+        in_time=in_time,
+        locked=locked,
     )
     rules = Rules(
         options,
         candidates.units,
         candidates.n_samples,
         index.database.sample_rate,
-        whole_units=whole_units,
+        whole_units=not candidates.in_time,
         locked=candidates.locked,
     )
     found: list[UnitPath] = []
@@ -165,5 +178,13 @@ def describe_path(
     joins = np.zeros(len(positions), np.float32)
     joins[1:] = space.joins.to_each(positions[:-1], n_samples[:-1], positions[1:, None])[:, 0]
     return UnitPath(
-        positions, candidates.steps, n_samples, distances, joins, candidates.matches, cost, rules
+        positions,
+        candidates.steps,
+        candidates.n_samples if candidates.in_time else n_samples,
+        distances,
+        joins,
+        candidates.matches,
+        cost,
+        rules,
+        stretched=candidates.whole_units and candidates.in_time,
     )

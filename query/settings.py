@@ -13,6 +13,7 @@ from files.ranges import shown
 from query.filters import Filters
 from query.index import UnitIndex
 from query.metrics import parse_metric
+from query.names import STRETCHES
 from query.options import PathOptions
 from query.space import Space
 from query.voices.options import ONE_VOICE, VoiceOptions
@@ -39,6 +40,8 @@ class SearchSettings:
         Kind of the index, one of `query.names.INDEX_KINDS`, or "auto".
     voices : VoiceOptions
         Of a mosaic.
+    stretch : "auto" or "off"
+        Whether the units of a mosaic are stretched to the lengths of their steps.
     """
 
     path: PathOptions = field(default_factory=PathOptions)
@@ -48,16 +51,24 @@ class SearchSettings:
     metric: str = "l2"
     kind: str = "auto"
     voices: VoiceOptions = ONE_VOICE
+    stretch: str = "off"
+
+    def __post_init__(self) -> None:
+        if self.stretch not in STRETCHES:
+            raise ParameterError(f"stretch={shown(self.stretch)} must be {' or '.join(STRETCHES)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that a plan keeps, for JSON.
 
-        Unlimited options, `variations`, `kind`, and `voices` if they are not used, are left out.
+        Unlimited options, `variations`, `kind`, and what is not used of `voices` and `stretch`, are
+        left out.
         """
         path = asdict(self.path)
         voices = {"voices": self.voices.to_dict()} if self.voices.fit_spectra else {}
+        stretch = {"stretch": self.stretch} if self.stretch != "off" else {}
         return {
             **voices,
+            **stretch,
             "path": {name: value for name, value in path.items() if value not in (inf, None)},
             "filters": self.filters.to_dict(),
             "weights": self.weights,
@@ -82,6 +93,7 @@ class SearchSettings:
             weights=_parse_weights(facts.get("weights", {})),
             metric=str(parse_metric(str(facts.get("metric", "l2")))),
             voices=VoiceOptions.from_dict(facts.get("voices", {})),
+            stretch=facts.get("stretch", "off"),
         )
 
     def space(self, database: Database) -> Space:

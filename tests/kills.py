@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from files.errors import DemiurgeError
@@ -18,9 +19,34 @@ from files.temporary import NAME
 
 # of each command; DEMIURGE_KILLS gives another number
 KILLS = int(os.environ.get("DEMIURGE_KILLS", "1"))
+PRELOADED = [
+    "demiurge.cli",
+    "demiurge.pipeline",
+    "demiurge.web.plans",
+    "db.build",
+    "db.interchange",
+    "matplotlib.pyplot",
+    "query.index",
+    "sequencer.train",
+    "synth.generate",
+    "synth.resynth",
+    "synth.train_flow",
+    "synth.train_vocoder",
+    "tests.kills",
+]
 LATEST = 1.1  # of the time that a command takes undisturbed
 
 Content = dict[str, bytes]
+
+
+def fork_server() -> ForkServerContext:
+    """Return the context whose processes start in milliseconds, with everything imported.
+
+    There is one server in a process, and it imports what the first to use it asks for.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
 
 
 def run_in_child(
@@ -120,7 +146,7 @@ class Killing:
         self.case = case
         self.place = place
         self.moments = random.Random(random_seed)
-        self.context = multiprocessing.get_context("forkserver")
+        self.context = fork_server()
         self.numbers = itertools.count()
 
     def kill(self, n_kills: int) -> Killed:

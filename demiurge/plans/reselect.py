@@ -6,18 +6,20 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from demiurge.plans.costs import with_steps
+from demiurge.plans.costs import refresh_costs, with_steps
 from demiurge.plans.edit import collect_stamps
 from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database, position_of
 from demiurge.plans.make import check_sources, describe_choice, make_step
 from demiurge.plans.settings import PlanSettings, fits_spectra
+from demiurge.plans.stretching import stretched
 from files.errors import PlanError
 from playback.plan import Plan, Step
 from playback.steps import NO_TARGET, NO_UNIT
 from playback.targets import Targets
 from query.explain import explain
 from query.index import UnitIndex
+from query.names import AUTO
 from query.options import PathOptions
 from query.path import UnitPath, find_paths
 from query.rules import REST
@@ -56,6 +58,8 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
     rows = _list_rows(plan)
     path = _find_path(rows, plan.targets, index, settings)
     steps = _choose_steps(rows, path, index.space)
+    if settings.search.stretch == AUTO:
+        steps = _stretch_new(plan, steps, database)
     played = {(step.at_sample, step.unit) for step in plan.steps}
     new = [step for step in steps if (step.at_sample, step.unit) not in played]
     check_sources(database, {step.source for step in new})
@@ -67,11 +71,23 @@ def reselect(plan: Plan, index: UnitIndex, options: PathOptions) -> Plan:
         sources=collect_stamps(plan, steps, database),
     )
     chosen = with_steps(chosen, tuple(steps))
+    if settings.search.stretch == AUTO:
+        chosen = refresh_costs(chosen, range(len(chosen.steps)), database)
     if settings.levels is None:
         return chosen
     before = {_sound(step) for step in plan.steps}
     changed = [number for number, step in enumerate(steps) if _sound(step) not in before]
     return follow_again(chosen, changed, settings.levels, database.root)
+
+
+def _stretch_new(plan: Plan, steps: tuple[Step, ...], database: Database) -> tuple[Step, ...]:
+    """Return steps with those stretched whose unit has changed."""
+    before = {_sound(step) for step in plan.steps}
+    new = stretched(steps, database)
+    return tuple(
+        step if _sound(step) in before else changed
+        for step, changed in zip(steps, new, strict=True)
+    )
 
 
 def _sound(step: Step) -> tuple[int, int, int, int]:
@@ -135,12 +151,14 @@ def _find_path(
 ) -> UnitPath:
     """Return the path for the rows, of the same variation as the plan."""
     n_samples = np.array([row.n_samples for row in rows])
+    stretch = settings.search.stretch == AUTO
     path = find_paths(
         index,
         _make_sequence(rows, targets, index.database),
         settings.search.path,
         step_samples=n_samples,
-        whole_units=settings.whole_units,
+        whole_units=settings.whole_units or stretch,
+        in_time=stretch,
         fill=True,
         variations=settings.search.variations,
         locked=_lock_rows(rows, index.database),

@@ -17,6 +17,7 @@ from demiurge.sequences import DescriptorSequence
 from files.errors import PlanError
 from playback.plan import Plan, Step
 from playback.steps import NO_TARGET, NO_UNIT
+from query.names import AUTO
 from query.options import PathOptions
 from query.rules import REST
 from query.voices.search import VoicePath
@@ -55,7 +56,8 @@ def reselect_voices(plan: Plan, units: VoiceUnits, options: PathOptions) -> Plan
     *_, voices = units.search(
         target, sequence, search, locked=sorted_steps.positions, progress=units.index.progress
     )
-    steps = _play(voices, units, target, sorted_steps)
+    stretch = search.stretch == AUTO
+    steps = _play(voices, units, target, sorted_steps, stretch=stretch)
     played = {step.source for step in plan.steps}
     check_sources(units.database, {step.source for step in steps} - played)
     settings = replace(settings, search=search, **units.recorded)
@@ -111,12 +113,17 @@ def _sort(plan: Plan, units: VoiceUnits, n_voices: int, step_samples: np.ndarray
 
 
 def _play(
-    voices: list[VoicePath], units: VoiceUnits, target: VoiceTarget, known: _Steps
+    voices: list[VoicePath],
+    units: VoiceUnits,
+    target: VoiceTarget,
+    known: _Steps,
+    *,
+    stretch: bool,
 ) -> tuple[Step, ...]:
     """Return the steps that play what was chosen, and those that stay."""
     chosen = []
     for number, voice in enumerate(voices):
-        for step in steps_of_voice(voice, number, units, target):
+        for step in steps_of_voice(voice, number, units, target, stretch=stretch):
             if before := known.locked.get((number, step.target)):
                 costs = {name: getattr(step, name) for name in ("distance", "join", "alternatives")}
                 chosen.append(replace(before, **costs))

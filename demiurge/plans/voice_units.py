@@ -1,7 +1,7 @@
 """The units that voices may play, and the search for what each of them plays."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from files.progress import Progress, no_progress
 from playback.plan import Step
 from playback.spectra import Spectra
 from playback.transform import can_transform
+from query.filters import Filters, filter_units
 from query.index import UnitIndex
 from query.names import AUTO
 from query.rules import REST
@@ -40,12 +41,14 @@ class VoiceUnits:
     spectra : UnitSpectra
     semitones : tuple of int
         The transposition of each copy.
+    filters : Filters
     """
 
     database: Database
     index: UnitIndex
     spectra: UnitSpectra
     semitones: tuple[int, ...]
+    filters: Filters
 
     @property
     def space(self) -> Space:
@@ -58,10 +61,8 @@ class VoiceUnits:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """The `units` and the `index` of the settings of a plan."""
-        copies = len(self.semitones)
-        counts = {name: count // copies for name, count in self.index.counts.items()}
-        return {"units": counts, "index": self.index.kind}
+        """The `units` of the settings of a plan."""
+        return {"units": filter_units(self.database, self.filters)[1]}
 
     def at(self, position: int, transpose: float) -> int:
         """Return the position of a unit of the database in the copy with its transposition.
@@ -118,10 +119,11 @@ def open_voice_units(
         As `UnitIndex`.
     """
     shifted = at_transpositions(database, semitones) if len(semitones) > 1 else database
-    index = search.index(shifted, step_samples, progress)
+    # units are not searched for by descriptors, so an index with cells would never be used
+    index = replace(search, kind="flat").index(shifted, step_samples, progress)
     smooth = search.voices.follow == "timbre"
     spectra = UnitSpectra(bands, len(database.units), semitones, smooth=smooth)
-    return VoiceUnits(database, index, spectra, semitones)
+    return VoiceUnits(database, index, spectra, semitones, search.filters)
 
 
 def find_semitones(

@@ -10,6 +10,7 @@ from audio.decibels import to_decibels
 from demiurge.plans.make import ALTERNATIVES, assemble, make_steps
 from demiurge.plans.placing import run_starts
 from demiurge.plans.settings import PlanSettings
+from demiurge.plans.stretching import stretched
 from demiurge.plans.voice_units import VoiceUnits, keep_target
 from files.errors import ParameterError
 from playback.plan import Plan
@@ -17,6 +18,7 @@ from playback.runs import is_contiguous
 from playback.steps import Step
 from query.explain import explain
 from query.index import Matches
+from query.names import AUTO
 from query.path import UnitPath
 from query.rules import REST
 from query.voices.pitch import tune
@@ -50,8 +52,9 @@ def make_plan_of_voices(
         If a source is missing or has changed.
     """
     steps: list[Step] = []
+    stretch = settings.search.stretch == AUTO
     for number, voice in enumerate(voices):
-        steps += steps_of_voice(voice, number, units, target)
+        steps += steps_of_voice(voice, number, units, target, stretch=stretch)
     if not steps:
         raise ParameterError("the target is silent throughout, so nothing would be played")
     lengths = voices[0].path.n_samples
@@ -60,7 +63,12 @@ def make_plan_of_voices(
 
 
 def steps_of_voice(
-    voice: VoicePath, number: int, units: VoiceUnits, target: VoiceTarget
+    voice: VoicePath,
+    number: int,
+    units: VoiceUnits,
+    target: VoiceTarget,
+    *,
+    stretch: bool,
 ) -> list[Step]:
     """Return the steps of one voice; parameters as `make_plan_of_voices`."""
     path = _with_few_matches(voice.path)
@@ -73,8 +81,10 @@ def steps_of_voice(
         replace(step, voice=number, transpose=step.transpose + shift)
         for step, shift in zip(made, off.tolist(), strict=True)
     ]
-    goes_on = [False, *(_goes_on(before, step) for before, step in pairwise(steps))]
-    return [replace(step, ramp=ramp) for step, ramp in zip(steps, goes_on, strict=True)]
+    if stretch:
+        steps = list(stretched(steps, units.space.database))
+    following = [replace(step, ramp=_goes_on(before, step)) for before, step in pairwise(steps)]
+    return steps[:1] + following
 
 
 def to_decibels_of(gains: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """What a database goes through: killed writers, full disks, hostile files, odd corpora."""
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -21,8 +20,9 @@ from db.settings import DescriptorSettings
 from db.verify import verify
 from files.errors import DatabaseError, ParameterError
 from tests.db.rows import read_frames
+from tests.kills import KILLS, fork_server
 
-KILLS = 60
+BUILDS = 10 * KILLS  # that are killed, of each kind of units
 
 
 def content(path) -> dict[str, tuple]:
@@ -64,8 +64,7 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
     build_database(corpus, tmp_path / "whole", settings=DescriptorSettings(units=units))
     whole = content(tmp_path / "whole")
     n_bytes = size_of_rows(tmp_path / "whole")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["db.build"])
+    context = fork_server()
     moments = random.Random(1)
     kills = 0
     committed_at_death = []
@@ -77,7 +76,7 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
     process.join()
     seconds = time.perf_counter() - started  # as long as a build takes on this machine, now
     shutil.rmtree(path)
-    while kills < KILLS // 2:  # for each kind of units
+    while kills < BUILDS:
         process = context.Process(target=build_with_many_commits, args=(corpus, path, units))
         process.start()
         if kills % 2:
@@ -106,7 +105,7 @@ def test_builder_killed_at_any_moment_loses_nothing_and_ends_alike(tmp_path, tab
     np.testing.assert_array_equal(
         Database(path).normaliser.mean, Database(tmp_path / "whole").normaliser.mean
     )
-    assert len(set(committed_at_death)) > 5  # the kills did come at different moments
+    assert len(set(committed_at_death)) > 2  # the kills did come at different moments
 
 
 def size_of_rows(path) -> int:

@@ -4,7 +4,6 @@ next run gives what an undisturbed one does.
 
 import functools
 import json
-import multiprocessing
 import shutil
 import sqlite3
 import subprocess
@@ -31,32 +30,12 @@ from synth.generator import load_generator
 from synth.unagan import UnaganConfig
 from synth.unagan_generator import UnaganGenerator
 from synth.vocoder import Vocoder
-from tests.kills import KILLS, Case, Killing, demiurge, files_in, old_or_new
+from tests.kills import KILLS, Case, Killing, demiurge, files_in, fork_server, old_or_new
 from tests.synth.toy_flows import MEL
 
 RATE = 44100
 CHECKPOINT = Path(__file__).parents[1] / "fixtures" / "hifigan_v2_layout"
-PRELOADED = [
-    "demiurge.cli",
-    "demiurge.pipeline",
-    "demiurge.web.plans",
-    "db.build",
-    "db.interchange",
-    "matplotlib.pyplot",
-    "query.index",
-    "sequencer.train",
-    "synth.generate",
-    "synth.resynth",
-    "synth.train_flow",
-    "synth.train_vocoder",
-    "tests.kills",
-]
 FRAMES = ("--units", "frame", "--descriptors", "mfcc")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm():
-    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +74,7 @@ def made(tmp_path_factory, tabla) -> SimpleNamespace:
 
 
 def run_here(*words, cwd):
-    context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=run_in, args=(cwd, words))
+    process = fork_server().Process(target=run_in, args=(cwd, words))
     process.start()
     process.join()
     assert process.exitcode == 0, words
@@ -285,6 +263,12 @@ def ship_vocoder(made: Path, folder: Path) -> None:
 
 
 CASES = list(cases(Path("/")))
+SIZES = (2**12, 2**15)  # of the largest file on a full disk
+FULL = [
+    (name, most_bytes)
+    for number, name in enumerate(CASES)
+    for most_bytes in (SIZES if KILLS > 1 else [SIZES[number % 2]])
+]
 
 
 @pytest.mark.slow
@@ -301,8 +285,7 @@ def test_killed_at_any_moment(made, tmp_path, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most_bytes", [2**12, 2**15])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "most_bytes"), FULL)
 def test_a_full_disk_ends_it_in_one_line_and_nothing_is_lost(made, tmp_path, name, most_bytes):
     killing = Killing(cases(made.folder)[name], tmp_path, random_seed=0)
     (tmp_path / "limited").mkdir()

@@ -22,7 +22,7 @@ def wait_in_block(folder, ready, make):
 @pytest.fixture
 def killed(tmp_path):
     """A folder in which a program left a temporary file and a folder as it was killed."""
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("spawn")
     processes = []
     for make in (temporary_file, temporary_folder):
         ready = context.Event()

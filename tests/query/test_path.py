@@ -302,6 +302,36 @@ def test_paths_of_units_of_different_lengths_last_as_long_as_they_do():
         assert (np.diff(begins[positions == position]) >= RATE).all()
 
 
+def test_units_that_will_be_stretched_are_followed_by_the_next_ones_in_the_time_of_the_steps():
+    toy = Toy([30], 7)
+    make_uneven(toy, 0)
+    of_units = toy.vectors[4:12]
+    path = find_paths(
+        toy.index,
+        of_units,
+        PathOptions(k=10, min_reuse=1.0),
+        step_samples=np.full(8, HOP),
+        whole_units=True,
+        in_time=True,
+    )[0]
+    np.testing.assert_array_equal(path.positions, np.arange(4, 12))
+    np.testing.assert_array_equal(path.n_samples, HOP)
+    assert path.stretched
+    assert path.cost == pytest.approx(0, abs=1e-5)
+    np.testing.assert_array_equal(path.joins, 0)
+    again = find_paths(
+        toy.index,
+        np.tile(of_units[:2], (10, 1)),
+        PathOptions(k=30, min_reuse=1.0),
+        step_samples=np.full(20, HOP),
+        whole_units=True,
+        in_time=True,
+    )[0]
+    for position in set(again.positions):
+        times = np.flatnonzero(again.positions == position) * HOP
+        assert (np.diff(times) >= RATE).all()
+
+
 def test_no_run_lasts_longer_than_it_may_even_within_a_step_or_a_unit():
     toy = Toy([30, 20], 7)
     targets = np.random.default_rng(8).normal(size=(9, 3))

@@ -10,16 +10,14 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
+from demiurge.cli.options.voices import VOICES
 from query.names import (
     AUTO,
     CONTINUITY,
-    FOLLOWS,
     INDEX_KINDS,
     LEVELS,
     MAX_RUN,
     METRICS,
-    MOST_TRANSPOSE,
-    MOST_VOICES,
     NOVELTY,
     OWN_NOVELTY,
     RANGES,
@@ -32,20 +30,6 @@ if TYPE_CHECKING:
 THE_PATH = "The path"
 units_option = partial(option, heading="Which units")
 path_option = partial(option, heading=THE_PATH)
-voice_option = partial(option, heading="The voices")
-
-
-class Semitones(click.ParamType):
-    """A whole number of semitones, or auto."""
-
-    name = "semitones"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | str:
-        if value == AUTO:
-            return AUTO
-        return int(click.IntRange(0, MOST_TRANSPOSE)(value, param, ctx))
 
 
 UNITS = (
@@ -186,31 +170,6 @@ LEVEL = path_option(
     help="Play units at the level of TARGET (follow), 24 dB louder at most, or at their own; auto"
     " is follow if the range is own.",
 )
-VOICES = (
-    voice_option(
-        "--voices",
-        type=click.IntRange(1, MOST_VOICES),
-        default=1,
-        show_default=True,
-        help="Number of units that sound at once; their spectra together fit that of TARGET.",
-    ),
-    voice_option(
-        "--transpose",
-        type=Semitones(),
-        default=0,
-        show_default=True,
-        metavar="SEMITONES",
-        help="Transpose units to fit, by up to so many semitones; auto is as far as the pitches of"
-        " TARGET need.",
-    ),
-    voice_option(
-        "--follow",
-        type=click.Choice(FOLLOWS),
-        default="both",
-        show_default=True,
-        help="What of TARGET the voices follow: its pitch, its timbre, or both.",
-    ),
-)
 CHANCE = (
     path_option(
         "--path-temperature",
@@ -243,6 +202,7 @@ def make_search(
     voices: int = 1,
     transpose: int | str = 0,
     follow: str = "both",
+    stretch: str = "off",
 ) -> SearchSettings:
     """Return `SearchSettings` from the command's options."""
     from query.filters import Filters, parse_condition
@@ -270,6 +230,7 @@ def make_search(
         metric=metric,
         kind=kind,
         voices=VoiceOptions(voices, transpose, follow),
+        stretch=stretch,
     )
 
 
