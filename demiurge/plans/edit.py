@@ -19,11 +19,10 @@ from db.database import Database
 from demiurge.plans.costs import check_numbers, may_be_id, refresh_costs, with_steps
 from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database
-from demiurge.plans.make import GAIN_DECIMALS, check_sources, make_step
+from demiurge.plans.make import GAIN_DECIMALS, TRANSPOSE_DECIMALS, check_sources, make_step
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.voice_costs import VoiceCosts
 from demiurge.plans.voice_units import VoiceUnits
-from demiurge.plans.voices import TRANSPOSE_DECIMALS
 from files.errors import ParameterError
 from playback.plan import Plan, Step
 from playback.steps import NO_TARGET

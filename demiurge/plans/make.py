@@ -22,6 +22,7 @@ from query.rules import REST
 ALTERNATIVES = 8  # other matches kept per step in a plan
 DECIMALS = 6  # of costs
 GAIN_DECIMALS = 2
+TRANSPOSE_DECIMALS = 2
 NAMED = 5  # sources, in an error
 
 

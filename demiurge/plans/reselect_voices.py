@@ -20,6 +20,7 @@ from playback.steps import NO_TARGET, NO_UNIT
 from query.names import AUTO
 from query.options import PathOptions
 from query.rules import REST
+from query.voices.given_gains import fit_to_given
 from query.voices.search import VoicePath
 from query.voices.target import VoiceTarget
 
@@ -27,10 +28,11 @@ from query.voices.target import VoiceTarget
 def reselect_voices(plan: Plan, units: VoiceUnits, options: PathOptions) -> Plan:
     """Choose again what the voices of a plan play, with the locked steps known.
 
-    Locked steps keep unit, gain and place. A step stays as it is, and its voice plays nothing else
-    there, if it was written by hand, moved, or locked at a transposition that is not searched at.
-    What was removed may come back. With the units and the options that the plan was made with, and
-    nothing locked, the result is the same plan.
+    Locked steps keep unit, gain and place, and the others are as loud as fits best beside them. A
+    step stays as it is, and its voice plays nothing else there, if it was written by hand, moved,
+    or locked at a transposition that is not searched at. What was removed may come back. With the
+    units and the options that the plan was made with, and nothing locked, the result is the same
+    plan.
 
     Raises
     ------
@@ -56,6 +58,8 @@ def reselect_voices(plan: Plan, units: VoiceUnits, options: PathOptions) -> Plan
     *_, voices = units.search(
         target, sequence, search, locked=sorted_steps.positions, progress=units.index.progress
     )
+    given = {place: 10 ** (step.gain_db / 20) for place, step in sorted_steps.locked.items()}
+    voices = fit_to_given(voices, units.spectra, target, given)
     stretch = search.stretch == AUTO
     steps = _play(voices, units, target, sorted_steps, stretch=stretch)
     played = {step.source for step in plan.steps}

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from audio.decibels import to_decibels
-from demiurge.plans.make import ALTERNATIVES, assemble, make_steps
+from demiurge.plans.make import ALTERNATIVES, TRANSPOSE_DECIMALS, assemble, make_steps
 from demiurge.plans.placing import run_starts
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.stretching import stretched
@@ -26,7 +26,6 @@ from query.voices.search import VoicePath
 from query.voices.target import VoiceTarget
 
 LEAST_DB = -100.0
-TRANSPOSE_DECIMALS = 2
 
 
 def make_plan_of_voices(

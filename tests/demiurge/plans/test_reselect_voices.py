@@ -90,6 +90,21 @@ def test_locked_steps_keep_unit_gain_and_place(plans, corpus):
     assert len(before & after) < 0.5 * len(before)
 
 
+def test_others_are_softer_beside_a_locked_step_that_is_louder(plans, corpus):
+    plan = lock_steps(plans[0], plans[0].voices[0], True)
+    before = again(plan, corpus)
+    steps = [replace(s, gain_db=s.gain_db + 12) if s.locked else s for s in plan.steps]
+    after = again(replace(plan, steps=tuple(steps)), corpus)
+    rows = {step.target for step in plan.steps if step.locked}
+    quieter = [
+        step.gain_db < earlier.gain_db
+        for earlier, step in zip(before.steps, after.steps, strict=True)
+        if not step.locked and step.target in rows
+    ]
+    assert len(quieter) > 20
+    assert np.mean(quieter) > 0.8
+
+
 def test_locked_steps_that_cannot_be_searched_at_stay_alone(plans, corpus, tmp_path):
     steps = list(plans[0].steps)
     steps[1] = replace(steps[1], transpose=7.0, locked=True)  # further than the search goes
