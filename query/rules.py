@@ -85,6 +85,7 @@ class Rules:
         *,
         whole_units: bool = False,
         locked: Mapping[int, int] | None = None,
+        n_units: int | None = None,
     ) -> None:
         """Take the rules from `options`.
 
@@ -92,7 +93,10 @@ class Rules:
         ----------
         step_samples : ndarray, int64, shape (steps,)
             The length that each step should have.
+        n_units : int, optional
+            How many there are, if they come at several transpositions: min_reuse holds for all.
         """
+        self._n_units = n_units
         self.options = options
         self.look_back = options.looks_back
         self.whole_units = whole_units
@@ -168,12 +172,29 @@ class Rules:
             within = past.now[:, None] - past.begun < self._reuse_samples
             recent = np.where(within, past.recent, REST)
             shared = (recent == recent[0]).all(axis=0)  # pasts differ in their last steps only
+            if self._n_units is not None:
+                forbidden[self._at_any_transposition(step, recent, shared, here)] = MIN_REUSE
+                return forbidden
             forbidden[:, _find_in(recent[:1, shared], here)[1]] = MIN_REUSE
             if not shared.all():
                 forbidden[_find_in(recent[:, ~shared], here)] = MIN_REUSE
             if len(self.locked):
                 forbidden[:, np.isin(here, self._locked_soon(step))] = MIN_REUSE
         return forbidden
+
+    def _at_any_transposition(
+        self, step: int, recent: np.ndarray, shared: np.ndarray, here: np.ndarray
+    ) -> np.ndarray:
+        """Return which candidates are, but for their transposition, in a past or locked soon.
+
+        bool, (pasts, n); `shared` columns of `recent` are the same in all pasts.
+        """
+        n_units = self._n_units
+        stored = np.where(recent == REST, REST, recent % n_units)
+        units = here % n_units
+        of_all = np.append(stored[0, shared], self._locked_soon(step) % n_units)
+        last = stored[:, ~shared]
+        return np.isin(units, of_all) | (last[:, :, None] == units).any(axis=1)
 
     def _locked_soon(self, step: int) -> np.ndarray:
         """Return the locked units of steps that begin within min_reuse after this step begins.

@@ -194,6 +194,7 @@ class VoiceSearch:
             candidates.n_samples,
             self._index.database.sample_rate,
             locked=candidates.locked,
+            n_units=self._spectra.n_units,
         )
         found = PathSearch(candidates, rules, progress=no_progress).run()
         return describe_path(candidates, rules, *found)

@@ -125,6 +125,16 @@ def test_rules_are_kept_in_each_voice(index, spectra, loop_and_choir):
         assert longest <= 4
 
 
+def test_min_reuse_holds_at_any_transposition(copies, loop_and_choir):
+    shifted, spectra = copies
+    index = UnitIndex(Space(shifted))
+    for voice in search(index, spectra, loop_and_choir, min_reuse=0.3, k=48).run(3):
+        path = voice.path.positions
+        units = np.where(path == REST, REST, path % spectra.n_units)
+        for step, unit in enumerate(units.tolist()):
+            assert unit == REST or unit not in units[max(step - 12, 0) : step]
+
+
 def test_novelty_makes_voices_use_more_units(index, spectra, database, sounds):
     steady = sounds["bass_trance_c"][20 * HOP : 28 * HOP]
     target = target_of(np.tile(steady, 12), database)
