@@ -82,7 +82,7 @@ INDEX = units_option(
 K = units_option(
     "-k",
     type=click.IntRange(1),
-    help="Number of candidates at each step. [default: 32; 64 for voices]",
+    help="Number of candidates at each step; for voices 64. [default: 32]",
 )
 VARIATIONS = path_option(
     "--variations",
