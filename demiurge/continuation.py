@@ -50,7 +50,8 @@ class Continuation:
 
     Attributes
     ----------
-    path : UnitPath
+    voices : list of UnitPath
+        What sounds at once; usually one path.
     timing : Timing
     space : Space
         Of the database as it is played, with sources transposed.
@@ -62,12 +63,17 @@ class Continuation:
         The number of sources that it lies in.
     """
 
-    path: UnitPath
+    voices: list[UnitPath]
     timing: Timing
     space: Space
     counts: dict[str, int]
     world_seconds: float
     world_sources: int
+
+    @property
+    def path(self) -> UnitPath:
+        """The path of the first voice."""
+        return self.voices[0]
 
     @property
     def database(self) -> Database:
@@ -81,22 +87,22 @@ class Continuation:
         wanted = FOR_CONTINUATIONS.descriptors
         return missing + [name for name in wanted if name not in settings.descriptors]
 
-    def place(self) -> Placement:
-        """Return when the units are played, in the seed's tempo if it has a pulse."""
-        positions = self.path.positions
+    def place(self, path: UnitPath) -> Placement:
+        """Return when the units of a voice are played, in the seed's tempo if it has a pulse."""
+        positions = path.positions
         units = self.database.units
         if not self.timing.has_pulse:
             shifts = {
                 step: refine_join(self.space, int(positions[step - 1]), int(positions[step]))
                 for step in run_starts(positions, units)[1:]
             }
-            return place_in_turn(positions, units, self.path.n_samples, shifts)
+            return place_in_turn(positions, units, path.n_samples, shifts)
         first = int(units.n_samples[positions[0]])
         played = self.timing.step_samples[0] / self.timing.whole_first
         return place_on_grid(
             positions,
             units,
-            self.path.n_samples,
+            path.n_samples,
             sample_rate=self.database.sample_rate,
             stretch=can_transform(),
             tolerance_ms=TOLERANCE_MS,
@@ -131,7 +137,10 @@ def continue_seed(
         If the filters or the rules leave nothing to play, `seconds` is out of range, or
         `check_transpose` refuses.
     """
+    n_voices = search.voices.number
     check_transpose(transpose, database)
+    if n_voices > 1:
+        check_has_chroma(f"voices={n_voices}", database)
     space = search.space(database)
     allowed, counts = filter_units(database, search.filters)
     if not _has_pulse(database, allowed):
@@ -152,7 +161,11 @@ def continue_seed(
         distances = _world_distances(seed, space, scorer) + costs.min(axis=0)
     run_seconds = min(search.path.max_run, seconds)
     positions = choose_world(
-        distances, allowed & ~of_seed, database, seconds=seconds, run_seconds=run_seconds
+        distances,
+        allowed & ~of_seed,
+        database,
+        seconds=seconds * n_voices,
+        run_seconds=run_seconds,
     )
     positions = np.union1d(positions, np.flatnonzero(of_seed))
     world = World(positions, costs[:, positions])
@@ -173,11 +186,17 @@ def continue_seed(
         temperature=sampling.temperature,
         random_seed=sampling.random_seed,
         variations=search.variations,
+        voices=n_voices,
         progress=progress,
     )
     world_seconds = float(database.units.n_samples[positions].sum() / database.sample_rate)
     n_sources = len(np.unique(database.units.source[positions]))
-    return [Continuation(path, timing, space, counts, world_seconds, n_sources) for path in paths]
+    return [
+        Continuation(
+            paths[first : first + n_voices], timing, space, counts, world_seconds, n_sources
+        )
+        for first in range(0, len(paths), n_voices)
+    ]
 
 
 def _has_pulse(database: Database, allowed: np.ndarray) -> bool:
@@ -217,16 +236,22 @@ def check_transpose(transpose: int, database: Database) -> None:
         raise ParameterError(
             f"transpose={transpose} must be 0 to {MOST_TRANSPOSE} semitones; 0 transposes nothing"
         )
-    if transpose and "chroma" not in database.settings.descriptors:
-        wanted = ",".join((*database.settings.descriptors, "chroma"))
-        raise ParameterError(
-            f"transpose={transpose} needs to know keys, but {database.path} has no chroma; build a"
-            f" database with them: demiurge db build {quoted(database.root)} NEW.db --units"
-            f" {database.settings.units} --descriptors {wanted}"
-        )
+    if transpose:
+        check_has_chroma(f"transpose={transpose}", database)
     if transpose and not can_transform():
         raise ParameterError(
             f"transpose={transpose} needs the package python-stretch; {install_command('stretch')}"
+        )
+
+
+def check_has_chroma(option: str, database: Database) -> None:
+    """Raise a ParameterError if a database has no chroma, which an option needs."""
+    if "chroma" not in database.settings.descriptors:
+        wanted = ",".join((*database.settings.descriptors, "chroma"))
+        raise ParameterError(
+            f"{option} needs to know keys, but {database.path} has no chroma; build a"
+            f" database with them: demiurge db build {quoted(database.root)} NEW.db --units"
+            f" {database.settings.units} --descriptors {wanted}"
         )
 
 

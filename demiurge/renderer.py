@@ -1,5 +1,6 @@
 """From what was chosen to files: paths, plans and audio of every variation."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 from db.database import Database
 from demiurge.continuation import Continuation
 from demiurge.domains import Settled
+from demiurge.plans.continued import plan_of_continuation
 from demiurge.plans.follow import follow
-from demiurge.plans.levels import level_column, levels_of, match_levels, mean_level
+from demiurge.plans.levels import level_column, levels_of, mean_level
 from demiurge.plans.make import DECIMALS, make_plan, total_cost
 from demiurge.plans.settings import PlanSettings
 from demiurge.plans.stretching import stretch_plan
@@ -104,19 +106,10 @@ class Renderer:
                 search=replace(self.settings.search, variations=number),
                 whole_units=path.rules.whole_units,
                 units=continuation.counts,
-                cost=round(path.cost, DECIMALS),
+                cost=round(math.fsum(voice.cost for voice in continuation.voices), DECIMALS),
             )
-            database = continuation.database
-            heard = database.rows_at(path.positions)
-            plan = make_plan(
-                path,
-                explain(continuation.space, path),
-                database,
-                heard,
-                settings,
-                placement=continuation.place(),
-                gain_db=match_levels(path.positions, database.units, levels, target_db),
-            )
+            plan = plan_of_continuation(continuation, settings, levels, target_db)
+            heard = continuation.database.rows_at(path.positions)
             sequence = DescriptorSequence(heard, path.n_samples)
             results.append(self._write(plan, wav, sequence, path, continuation))
         return results

@@ -23,6 +23,7 @@ from query.index import Matches
 from query.path import UnitPath
 from query.rules import REST, Novelty, Past, Rules
 from query.space import Space
+from query.together import Together
 
 HYPOTHESES = 12
 ALTERNATIVES = 32  # units listed for each step of the path
@@ -73,6 +74,8 @@ class ClosedLoop:
     random_seed : int
     others : sequence of ndarray
         Paths of other variations, as rows of the world, to keep away from.
+    together : Together, optional
+        The voices that sound at once with it.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class ClosedLoop:
         temperature: float,
         random_seed: int,
         others: Sequence[np.ndarray] = (),
+        together: Together | None = None,
         progress: Progress = no_progress,
     ) -> None:
         self._space = space
@@ -95,6 +99,7 @@ class ClosedLoop:
         self._rules = rules
         self._seed = seed
         self._step_samples = step_samples
+        self._together = together
         self._progress = progress
         self._costs = ContinuationCosts(
             space,
@@ -131,7 +136,7 @@ class ClosedLoop:
         # of hypotheses that last longer than others, only the cost per time can be compared
         best = int((state.cost / state.past.now).argmin())
         path = _trace_back(trace, best)
-        return path[: int(np.searchsorted(np.cumsum(self._path_lengths(path)), total)) + 1]
+        return path[: int(np.searchsorted(np.cumsum(self.lengths(path)), total)) + 1]
 
     def _extend(self, step: int, state: _Hypotheses) -> tuple[np.ndarray, _Hypotheses]:
         """Return what each kept hypothesis extends, a row of `state`, and the hypotheses."""
@@ -146,6 +151,8 @@ class ClosedLoop:
         costs += self._rules.options.continuity * self._costs.joins(state.rows, going_on)
         positions = self._world.positions
         costs += self._novelty.costs(state.past, positions)
+        if self._together:
+            costs += self._together.costs(state.past.now)
         forbidden = self._rules.forbid(step, state.past, positions, n_samples, going_on) > 0
         costs[forbidden | self._too_short(n_samples)] = np.inf
         if step in self._rules.locked:
@@ -184,7 +191,7 @@ class ClosedLoop:
         lasting = self._step_samples[min(step, last)]
         return self._rules.n_samples(self._world.positions, lasting)
 
-    def _path_lengths(self, path: np.ndarray) -> np.ndarray:
+    def lengths(self, path: np.ndarray) -> np.ndarray:
         """Return how long each unit of a path is played, in samples."""
         last = len(self._step_samples) - 1
         lasting = self._step_samples[np.minimum(np.arange(len(path)), last)]
@@ -205,7 +212,7 @@ class ClosedLoop:
         """Return the path that `run` found, with its costs and alternatives."""
         steps = np.arange(len(path))
         positions = np.where(path == REST, REST, self._world.positions[path])
-        n_samples = self._path_lengths(path)
+        n_samples = self.lengths(path)
         n_samples[-1] -= max(n_samples.sum() - self._step_samples.sum(), 0)
         targets = self._score_again(path)
         chosen = targets[steps, np.maximum(path, 0)]
@@ -258,15 +265,20 @@ def find_continuations(
     temperature: float,
     random_seed: int,
     variations: int = 1,
+    voices: int = 1,
     progress: Progress = no_progress,
 ) -> list[UnitPath]:
     """Return paths that continue a seed, each different from those before it.
 
-    Parameters are those of `ClosedLoop`.
+    Those of the voices of a variation follow each other. Other parameters are those of
+    `ClosedLoop`; for several voices the database must have chroma.
     """
     rows: list[np.ndarray] = []
     paths: list[UnitPath] = []
-    for _ in range(variations):
+    together = None
+    for number in range(variations * voices):
+        if voices > 1 and number % voices == 0:
+            together = Together(space, world.positions)
         search = ClosedLoop(
             space,
             world,
@@ -277,8 +289,11 @@ def find_continuations(
             temperature=temperature,
             random_seed=random_seed,
             others=rows,
+            together=together,
             progress=progress,
         )
         rows.append(search.run())
         paths.append(search.describe(rows[-1]))
+        if together:
+            together.add(rows[-1], search.lengths(rows[-1]))
     return paths

@@ -1,5 +1,6 @@
 """The candidates of one voice: units that make the sum of all voices fit the target best."""
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -142,7 +143,7 @@ class VoiceCandidates(Candidates):
                 rows, self._target.spectra[block], self._others.spectra[block]
             )
 
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(fit_block, range(0, len(positions), BLOCK_STEPS)))
         unit_f0 = self._spectra.f0(positions.ravel()).reshape(positions.shape)
         of_divergence, of_pitch = self._weights

@@ -181,6 +181,7 @@ class VoiceSearch:
             positions = path.positions
         else:
             positions = np.where(candidates.rests, REST, candidates.matches.positions[:, 0])
+            positions[list(candidates.locked)] = list(candidates.locked.values())
         voices.positions[voice : voice + 1] = [positions]
         voices.rows[voice : voice + 1] = [self._rows_of(positions)]
         voices.gains = self._fit_gains(voices, GAIN_ROUNDS)

@@ -10,7 +10,7 @@ import click
 
 from demiurge.cli.options.command import option, option_group
 from demiurge.cli.options.output import random_seed_option
-from demiurge.cli.options.voices import VOICES
+from demiurge.cli.options.voices import CONTINUATION_VOICES, VOICES
 from query.names import (
     AUTO,
     CONTINUITY,
@@ -80,7 +80,9 @@ INDEX = units_option(
     " up to 500 000 units.",
 )
 K = units_option(
-    "-k", type=click.IntRange(1), help="Number of candidates at each step. [default: 32]"
+    "-k",
+    type=click.IntRange(1),
+    help="Number of candidates at each step; for voices 64. [default: 32]",
 )
 VARIATIONS = path_option(
     "--variations",
@@ -245,7 +247,7 @@ def make_domains(range_: str, level: str = AUTO) -> Domains:
 
 # random numbers vary the forecast of `render`, but the path of `mosaic`
 render_search = option_group(
-    *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
+    CONTINUATION_VOICES, *UNITS, *CONTINUATION_PATH, VARIATIONS, into="search", make=make_search
 )
 mosaic_search = option_group(
     *VOICES, *UNITS, K, *PATH, VARIATIONS, *CHANCE, into="search", make=make_search

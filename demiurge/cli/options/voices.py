@@ -25,6 +25,14 @@ class Semitones(click.ParamType):
         return int(click.IntRange(0, MOST_TRANSPOSE)(value, param, ctx))
 
 
+CONTINUATION_VOICES = voice_option(
+    "--voices",
+    type=click.IntRange(1, MOST_VOICES),
+    default=1,
+    show_default=True,
+    help="Number of continuations that sound at once, each in harmony with those before; needs a"
+    " database with chroma.",
+)
 VOICES = (
     voice_option(
         "--voices",
