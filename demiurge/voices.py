@@ -3,27 +3,25 @@
 target ──► spectra and pitches ──► voices (query.voices) ──► plan
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from db.bands import Bands, describe_bands
 from db.database import Database
-from db.derived import at_transpositions
 from demiurge.plans.settings import PlanSettings
+from demiurge.plans.voice_units import (
+    find_semitones,
+    keep_target,
+    kept_target,
+    open_voice_units,
+)
 from demiurge.plans.voices import make_plan_of_voices
 from demiurge.sequences import DescriptorSequence
-from files.errors import ParameterError, install_command
+from files.errors import ParameterError
 from files.progress import Progress, no_progress
 from playback.plan import Plan
-from playback.transform import can_transform
-from query.names import AUTO
-from query.settings import SearchSettings
-from query.voices.pitch import choose_transpose, copies_of
-from query.voices.search import VoicePath, VoiceSearch
-from query.voices.spectra import UnitSpectra
+from query.voices.search import VoicePath
 from query.voices.target import VoiceTarget, target_of_frames
 
 
@@ -71,10 +69,11 @@ def voice_mosaics(
     sequence: DescriptorSequence,
     settings: PlanSettings,
     *,
-    locked: Sequence[Mapping[int, int]] = (),
     progress: Progress = no_progress,
 ) -> Iterator[VoiceMosaic]:
     """Yield as many plans of voices for a target as the settings ask for.
+
+    The target is rounded to what plans keep of it, so that the same can be found again.
 
     Raises
     ------
@@ -87,47 +86,12 @@ def voice_mosaics(
     """
     search = settings.search
     bands = Bands(database, progress=progress)
-    most = find_transpose(search, bands, target, len(database.units))
-    shifts = copies_of(most)
-    shifted = at_transpositions(database, shifts) if most else database
-    index = search.index(shifted, sequence.step_samples, progress)
-    follow = search.voices.follow
-    spectra = UnitSpectra(bands, len(database.units), shifts, smooth=follow == "timbre")
-    voices = VoiceSearch(
-        index,
-        spectra,
-        target,
-        sequence.descriptors,
-        search.path,
-        step_samples=sequence.step_samples,
-        follow=follow,
-        locked=locked,
-        progress=progress,
-    )
-    counts = {name: count // len(shifts) for name, count in index.counts.items()}
-    settings = replace(settings, units=counts, index=index.kind)
-    for number in range(1, search.variations + 1):
-        found = voices.run(search.voices.number)
+    target = kept_target(keep_target(target, sequence.step_samples), len(bands.centres))
+    semitones = find_semitones(search, bands, target, len(database.units))
+    units = open_voice_units(database, bands, semitones, search, sequence.step_samples, progress)
+    found = units.search(target, sequence, search, progress=progress)
+    settings = replace(settings, **units.recorded)
+    for number, voices in enumerate(found, start=1):
         of_variation = replace(settings, search=replace(search, variations=number))
-        plan = make_plan_of_voices(
-            found, index.space, spectra, target, sequence.descriptors, of_variation
-        )
-        yield VoiceMosaic(plan, found, most)
-
-
-def find_transpose(search: SearchSettings, bands: Bands, target: VoiceTarget, n_units: int) -> int:
-    """Return how far units may be transposed; "auto" is as far as the target's pitches need.
-
-    Raises
-    ------
-    ParameterError
-        If units shall be transposed, but python-stretch is not installed.
-    """
-    most = search.voices.transpose
-    if most and not can_transform():
-        raise ParameterError(
-            f"transpose={most} needs the package python-stretch; {install_command('stretch')}"
-        )
-    if most != AUTO:
-        return int(most)
-    return choose_transpose(target.f0, bands.f0(np.arange(n_units)))
+        plan = make_plan_of_voices(voices, units, target, sequence.descriptors, of_variation)
+        yield VoiceMosaic(plan, voices, units.most)

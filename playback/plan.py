@@ -26,7 +26,8 @@ from playback.plan_document import (
     PlanDocument,
     parse_plan,
 )
-from playback.plan_steps import make_steps
+from playback.plan_steps import make_steps, read_spectra
+from playback.spectra import Spectra
 from playback.steps import Step
 from playback.targets import Targets
 
@@ -42,7 +43,7 @@ class Plan:
     `tail_samples` of silence come after the last sound. `sources` identifies the file of each
     source by "hash" (XXH3-128), "bytes" and "modified_ns"; sources that are not listed are not
     checked, and must lie in the corpus folder. `targets` are the descriptors that were searched
-    for, if known.
+    for, and `spectra` those that voices were fitted to, a row for each target, if known.
     """
 
     sample_rate: int
@@ -53,6 +54,7 @@ class Plan:
     tail_samples: int = 0
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     targets: Targets | None = None
+    spectra: Spectra | None = None
 
     @property
     def n_samples(self) -> int:
@@ -87,7 +89,7 @@ class Plan:
     @property
     def version(self) -> int:
         """The oldest version of the format that can hold it."""
-        is_of_voices = any(step.is_of_voices for step in self.steps)
+        is_of_voices = self.spectra or any(step.is_of_voices for step in self.steps)
         return VERSION_OF_VOICES if is_of_voices else VERSION
 
     @property
@@ -137,10 +139,11 @@ class Plan:
             ' "steps": [',
             ",\n".join("  " + json.dumps(step.to_dict(voices=voices)) for step in self.steps),
         ]
-        if self.targets:
-            lines += [" ],", f' "targets": {json.dumps(self.targets.to_dict())}']
-        else:
-            lines.append(" ]")
+        kept = {"targets": self.targets, "spectra": self.spectra}
+        known = [
+            f' "{name}": {json.dumps(value.to_dict())}' for name, value in kept.items() if value
+        ]
+        lines.append(",\n".join([" ]", *known]))
         text = "\n".join(["{", *lines, "}", ""])
         self._parse(text.encode(), where=f"{path}: the plan cannot be saved")
         write_text(path, text)
@@ -182,4 +185,5 @@ class Plan:
             document.tail_samples,
             {name: {**stamp} for name, stamp in document.sources.items()},
             targets,
+            read_spectra(document, targets),
         )

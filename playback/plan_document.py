@@ -9,12 +9,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from audio.read import MAX_RATE, MAX_SAMPLES, MIN_RATE
 from files.documents import check_depth, parse_document, shown_text
 from files.errors import PlanError
+from playback.spectra import LEAST_EXPONENT, MOST_BANDS, MOST_EXPONENT
 from playback.steps import MOST_VOICES, NO_TARGET, NO_UNIT
 from playback.transform import MAX_STRETCH, MAX_TRANSPOSE
 
 FORMAT = "demiurge-plan"
 VERSION = 1
-VERSION_OF_VOICES = 2  # adds `voice` and `ramp` of steps
+VERSION_OF_VOICES = 2  # adds `voice` and `ramp` of steps, and `spectra`
 REMEDY = "give a plan file that demiurge render or mosaic wrote"
 CORRECT_IT = "correct it, or make the plan again with demiurge render or mosaic"
 MAX_BYTES = 1 << 28
@@ -34,6 +35,14 @@ def _rule(text: str, **limits: Any) -> Meta:
     return Meta(**limits, extra={"rule": text})
 
 
+Semitones = Annotated[
+    float,
+    _rule(
+        f"be {-MAX_TRANSPOSE:g} to {MAX_TRANSPOSE:g} semitones", ge=-MAX_TRANSPOSE, le=MAX_TRANSPOSE
+    ),
+]
+
+
 class AlternativeDocument(TypedDict):
     """One of the units that would fit at a step nearly as well."""
 
@@ -42,6 +51,7 @@ class AlternativeDocument(TypedDict):
     join: NotRequired[Cost]
     source: NotRequired[str]
     start_sample: NotRequired[Position]
+    transpose: NotRequired[Semitones]
     removed: NotRequired[str]
 
 
@@ -55,14 +65,7 @@ class StepDocument(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     at_sample: Position = FOLLOWS
     gain_db: Annotated[float, _rule("be -200 to 60", ge=-200, le=60)] = 0.0
     reverse: bool = False
-    transpose: Annotated[
-        float,
-        _rule(
-            f"be {-MAX_TRANSPOSE:g} to {MAX_TRANSPOSE:g} semitones",
-            ge=-MAX_TRANSPOSE,
-            le=MAX_TRANSPOSE,
-        ),
-    ] = 0.0
+    transpose: Semitones = 0.0
     stretch: Annotated[
         float,
         _rule(
@@ -123,6 +126,15 @@ class TargetsDocument(Struct, forbid_unknown_fields=True):
     float32: bytes
 
 
+class SpectraDocument(Struct, forbid_unknown_fields=True):
+    """The rows of `spectra.Spectra`; base64 in the file."""
+
+    n_bands: Annotated[int, Meta(ge=1, le=MOST_BANDS)]
+    exponent: Annotated[int, Meta(ge=LEAST_EXPONENT, le=MOST_EXPONENT)]
+    float16: bytes
+    n_samples: bytes
+
+
 class PlanDocument(Struct, forbid_unknown_fields=True, kw_only=True):
     """A plan file."""
 
@@ -136,6 +148,7 @@ class PlanDocument(Struct, forbid_unknown_fields=True, kw_only=True):
     sources: dict[str, StampDocument] = {}
     steps: Annotated[list[StepDocument], _rule("be a list of at least one step", min_length=1)]
     targets: TargetsDocument | UnsetType = UNSET
+    spectra: SpectraDocument | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         try:

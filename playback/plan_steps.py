@@ -1,4 +1,4 @@
-"""Make the steps of a plan file, and check them against each other and the rest of the plan."""
+"""Make the steps and spectra of a plan file, and check them against each other and the rest."""
 
 from collections.abc import Container
 from pathlib import PurePosixPath
@@ -16,7 +16,9 @@ from playback.plan_document import (
     StepDocument,
 )
 from playback.runs import is_contiguous
+from playback.spectra import Spectra
 from playback.steps import NO_TARGET, VOICE_KEYS, Step, lies_outside
+from playback.targets import Targets
 
 
 def make_steps(document: PlanDocument) -> tuple[Step, ...]:
@@ -69,6 +71,26 @@ def _make_step(document: StepDocument, before: Step | None) -> Step:
         document.locked,
         alternatives,
     )
+
+
+def read_spectra(document: PlanDocument, targets: Targets | None) -> Spectra | None:
+    """Return the spectra of a plan, after checking that they go with its targets."""
+    read = document.spectra
+    if read is UNSET:
+        return None
+    if document.version == VERSION:
+        raise PlanError(
+            f'"spectra" is not known in "version": {VERSION}; write "version":'
+            f" {VERSION_OF_VOICES}, or leave spectra out"
+        )
+    spectra = Spectra(read.n_bands, read.exponent, read.float16, read.n_samples)
+    n_targets = len(targets.rows) if targets else 0
+    if spectra.n_rows != n_targets:
+        raise PlanError(
+            f'"spectra" have {spectra.n_rows} rows, but "targets" {n_targets}; make the plan'
+            " again, or leave spectra out"
+        )
+    return spectra
 
 
 def _unknown_key(document: StepDocument, version: int) -> str | None:

@@ -76,12 +76,19 @@ def measure_units(
     space: Space, target: np.ndarray, positions: np.ndarray, place: Place
 ) -> list[Alternative]:
     """Return the costs of units at a step, in the order of `positions`."""
+    target_vector = space.sequence_vectors(np.asarray(target)[None])
+    distances = space.distances(space.unit_vectors(positions), target_vector)
+    return with_joins(space, positions, distances, place)
+
+
+def with_joins(
+    space: Space, positions: np.ndarray, distances: np.ndarray, place: Place
+) -> list[Alternative]:
+    """Return units whose distances are known, with their other costs at a step."""
     before = np.array([place.before])
     before_samples = np.array([place.before_samples])
     after = np.full((len(positions), 1), place.after)
     n_samples = np.full(len(positions), place.n_samples)
-    target_vector = space.sequence_vectors(np.asarray(target)[None])
-    distances = space.distances(space.unit_vectors(positions), target_vector)
     joins = space.joins.to_each(before, before_samples, positions[None])[0]
     joins_next = space.joins.to_each(positions, n_samples, after)[:, 0]
     too_short = space.database.units.samples_left[positions] < n_samples

@@ -143,11 +143,7 @@ class UnitIndex:
             If k is out of range, or as `Space.check_sequence`.
         """
         sequence = self.space.check_sequence(sequence)
-        if not 1 <= k <= len(self):
-            raise ParameterError(
-                f"k={k} must be between 1 and {len(self)}, the number of units of"
-                f" {self.database.path} that can be played"
-            )
+        self.check_k(k)
         positions = np.empty((len(sequence), k), np.int64)
         distances = np.empty((len(sequence), k), np.float32)
         for start in range(0, len(sequence), SEARCH_STEPS):
@@ -155,6 +151,14 @@ class UnitIndex:
             positions[start:stop], distances[start:stop] = self._nearest(sequence[start:stop], k)
             self.progress(stop, len(sequence), "finding candidates")
         return Matches(positions, distances)
+
+    def check_k(self, k: int) -> None:
+        """Raise a `ParameterError` if there are not k units that can be found."""
+        if not 1 <= k <= len(self):
+            raise ParameterError(
+                f"k={k} must be between 1 and {len(self)}, the number of units of"
+                f" {self.database.path} that can be played"
+            )
 
     def _nearest(self, sequence: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of the k nearest units and their distances, (steps, k)."""

@@ -19,6 +19,8 @@ from demiurge.bundled import CORPUS_DIR
 from demiurge.shipped import WEIGHTS
 from playback.options import CrossfadeOptions
 from playback.plan import Step
+from playback.spectra import Spectra
+from playback.steps import VOICE_KEYS
 from query.options import PathOptions
 from scripts.make.command_reference import command_reference
 from tests.pages import ROOT, blocks, demiurge_commands, lay_out, run, run_lesson
@@ -336,15 +338,19 @@ def test_formats_page_knows_the_manifest(made):
 def test_formats_page_knows_the_plan(made):
     page = (DOCS / "formats.md").read_text()
     plan = json.loads((made / "next.plan.json").read_text())
-    assert keys_of(page, "key of a plan") == plan.keys()
+    assert keys_of(page, "key of a plan") == plan.keys() | {"spectra"}
+    spectra = Spectra.of(np.ones((1, 2)), np.ones(1), np.ones(1))
+    assert keys_of(page, "key of `spectra`") == spectra.to_dict().keys()
     assert (
         keys_of(page, "key of a step")
         == {option.name for option in fields(Step)}
-        == plan["steps"][0].keys()
+        == plan["steps"][0].keys() | set(VOICE_KEYS)
     )
     of_render = {"seed", "model", "temperature", "top_p", "random_seed"}
     of_render |= {"include_seed", "transpose"}
-    assert keys_of(page, "key of `settings`") - of_render == plan["settings"].keys()
+    if_used = {"range", "level", "levels", "voices", "stretch"}
+    known = keys_of(page, "key of `settings`")
+    assert known - of_render == plan["settings"].keys() | if_used
     options = {option.name for option in fields(PathOptions)} | {
         option.name for option in fields(CrossfadeOptions)
     }

@@ -19,6 +19,7 @@ from db.settings import DescriptorSettings
 from db.write_lock import writing
 from db.writer import SourceRow, Writer
 from demiurge.bench import SAMPLE_RATE, Result, medians
+from demiurge.bench.query_voices import bench_voices
 from query.index import UnitIndex
 from query.options import PathOptions
 from query.path import UnitPath, find_path
@@ -53,6 +54,7 @@ def bench_query(audio: Path, repeats: int, full: bool) -> list[Result]:
         return [
             bench_search(database, np.resize(target, (STEPS, width)), repeats),
             bench_path(database, np.resize(target, (path_steps, width)), repeats),
+            bench_voices(audio, others, longest, repeats),
         ]
 
 

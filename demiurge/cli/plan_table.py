@@ -204,5 +204,7 @@ def nearest_text(alternatives: Sequence[dict[str, Any]], sample_rate: int) -> st
     if "source" in nearest and "start_sample" in nearest:
         start = f"{nearest['start_sample'] / sample_rate:.3f} s"
         where = f"{PurePosixPath(nearest['source']).name} {start}"
+    if nearest.get("transpose"):
+        where += f" {nearest['transpose']:+g} semitones"
     forbidden = f" ({nearest['removed']})" if "removed" in nearest else ""
     return f"{nearest['distance']:.3f} {where}{forbidden}"

@@ -22,6 +22,7 @@ from query.rules import REST
 ALTERNATIVES = 8  # other matches kept per step in a plan
 DECIMALS = 6  # of costs
 GAIN_DECIMALS = 2
+TRANSPOSE_DECIMALS = 2
 NAMED = 5  # sources, in an error
 
 
@@ -150,6 +151,8 @@ def describe_choice(
             "join": round(join, DECIMALS),
             **place_of(database, position),
         }
+        if semitones := float(database.semitones[database.units.source[position]]):
+            alternative["transpose"] = semitones
         if removed:
             alternative["removed"] = removed
         alternatives.append(alternative)

@@ -1,4 +1,4 @@
-"""Choose the units of a plan again, around the locked steps."""
+"""Choose the units of a plan again, around the locked steps; of voices, see `reselect_voices`."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from demiurge.plans.edit import collect_stamps, refresh_costs, with_steps
+from demiurge.plans.costs import refresh_costs, with_steps
+from demiurge.plans.edit import collect_stamps
 from demiurge.plans.follow import follow_again
 from demiurge.plans.locate import check_database, position_of
 from demiurge.plans.make import check_sources, describe_choice, make_step
-from demiurge.plans.settings import PlanSettings
+from demiurge.plans.settings import PlanSettings, fits_spectra
 from demiurge.plans.stretching import stretched
 from files.errors import PlanError
 from playback.plan import Plan, Step
@@ -96,6 +97,13 @@ def _sound(step: Step) -> tuple[int, int, int, int]:
 
 def why_never_again(plan: Plan) -> str | None:
     """Return why units of a plan cannot be chosen again, whatever the database; else None."""
+    if fits_spectra(plan):
+        if plan.spectra is not None and plan.targets is not None:
+            return None
+        return (
+            "the plan does not hold what its voices were fitted to, so that units cannot be chosen"
+            " again; replace single units, or make the plan again"
+        )
     if plan.n_voices > 1:
         return (
             f"the units of the plan's {plan.n_voices} voices were chosen together, and cannot be"
@@ -165,11 +173,7 @@ def _make_sequence(rows: list[_Row], targets: Targets, database: Database) -> np
     Rows without a target get an arbitrary finite one.
     """
     anything = database.normaliser.mean
-    if targets.rows.shape[1] != len(anything):
-        raise PlanError(
-            f"the plan's targets have {targets.rows.shape[1]} descriptors, but the database has"
-            f" {len(anything)}; make the plan again"
-        )
+    check_targets(targets, database)
     has_target = [row.step is not None and row.step.target != NO_TARGET for row in rows]
     return np.stack(
         [
@@ -177,6 +181,16 @@ def _make_sequence(rows: list[_Row], targets: Targets, database: Database) -> np
             for row, known in zip(rows, has_target, strict=True)
         ]
     )
+
+
+def check_targets(targets: Targets, database: Database) -> None:
+    """Raise a PlanError if targets have another number of descriptors than the database."""
+    n_descriptors = len(database.normaliser.mean)
+    if targets.n_descriptors != n_descriptors:
+        raise PlanError(
+            f"the plan's targets have {targets.n_descriptors} descriptors, but the database has"
+            f" {n_descriptors}; make the plan again"
+        )
 
 
 def _lock_rows(rows: list[_Row], database: Database) -> dict[int, int]:

@@ -123,6 +123,14 @@ class PlanSettings:
         }
 
 
+def fits_spectra(plan: Plan) -> bool:
+    """Return whether the units of a plan were chosen by their spectra; False if nobody can tell."""
+    try:
+        return PlanSettings.of(plan).search.voices.fit_spectra
+    except PlanError:
+        return False
+
+
 PLAIN_NAMES = (
     "seed",
     "target",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from db.database import Database
-from demiurge.plans.edit import refresh_costs
+from demiurge.plans.costs import refresh_costs
 from demiurge.plans.locate import positions_of
 from demiurge.plans.placing import HIGHEST_FACTOR, LOWEST_FACTOR, STRETCH_DECIMALS
 from files.errors import ParameterError, install_command

@@ -19,6 +19,8 @@ from files.errors import DemiurgeError
 from files.names import printable
 
 if TYPE_CHECKING:
+    from demiurge.plans.voice_units import VoiceUnits
+    from playback.plan import Plan
     from query.index import UnitIndex
     from query.settings import SearchSettings
 
@@ -115,6 +117,10 @@ class Workspace:
         `Indexes.get`.
         """
         return self._indexes.get(search)
+
+    def voice_units(self, plan: "Plan") -> "VoiceUnits | None":
+        """Return the units that the voices of a plan may play, as `Indexes.voices`."""
+        return self._indexes.voices(plan)
 
     def _publish_indexing(self, done: int, total: int, label: str) -> None:
         self.check_open()

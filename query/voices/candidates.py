@@ -1,5 +1,6 @@
 """The candidates of one voice: units that make the sum of all voices fit the target best."""
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -133,12 +134,17 @@ class VoiceCandidates(Candidates):
     def _fit_each(self, positions: np.ndarray) -> np.ndarray:
         """Return the cost of units at each step, float32, (steps, n)."""
         costs = np.empty(positions.shape, np.float32)
-        for start in range(0, len(positions), BLOCK_STEPS):
+
+        def fit_block(start: int) -> None:
             block = slice(start, start + BLOCK_STEPS)
             here = positions[block]
             rows = self._spectra.rows(here.ravel()).reshape(*here.shape, -1)
-            divergence, _ = fit_one(rows, self._target.spectra[block], self._others.spectra[block])
-            costs[block] = divergence
+            costs[block], _ = fit_one(
+                rows, self._target.spectra[block], self._others.spectra[block]
+            )
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(fit_block, range(0, len(positions), BLOCK_STEPS)))
         unit_f0 = self._spectra.f0(positions.ravel()).reshape(positions.shape)
         of_divergence, of_pitch = self._weights
         costs *= of_divergence

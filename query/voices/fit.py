@@ -71,7 +71,7 @@ def fit_one(
 
 def _dot(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """(..., n, bands) and (..., bands) -> (..., n)."""
-    return np.matmul(rows, vector[..., None])[..., 0]
+    return np.einsum("...nb,...b->...n", rows, vector)
 
 
 def joint_gains(

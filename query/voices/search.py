@@ -28,6 +28,7 @@ from query.voices.target import SILENT, VoiceTarget
 
 MOST_ROUNDS = 3
 LEAST_GAIN = 0.04  # by which a round must improve the fit for another one
+DEFAULT_K = 64  # candidates; with 32, voices change more often and fit less well
 GAIN_ROUNDS = 10  # after each voice
 LAST_GAIN_ROUNDS = 30
 UNHEARD = 1e-3  # of the sum of a step: a voice that gives less rests
@@ -90,7 +91,7 @@ class VoiceSearch:
     Raises
     ------
     ParameterError
-        If a step is longer than all sources.
+        If a step is longer than all sources, or as `UnitIndex.check_k`.
     """
 
     def __init__(
@@ -110,12 +111,15 @@ class VoiceSearch:
         self._spectra = spectra
         self._target = replace(target, spectra=spectra.smoothed(target.spectra))
         self._sequence = sequence
-        self._options = options
+        most = min(DEFAULT_K, int(index.allowed.sum()))
+        self._options = replace(options, k=most) if options.k is None else options
         self._step_samples = step_samples
         self._follow = follow
         self._locked = locked
         self._progress = progress
         self._earlier: list[np.ndarray] = []
+        if options.k is not None:
+            index.check_k(options.k)
         longest = int(index.database.units.samples_left[index.allowed].max())
         if longest < step_samples.max():
             raise ParameterError(
@@ -165,9 +169,7 @@ class VoiceSearch:
             self._step_samples,
             spectra=self._spectra,
             target=self._target,
-            others=Others(
-                self._sum(voices, kept), [voices.positions[other] for other in kept]
-            ),
+            others=Others(self._sum(voices, kept), [voices.positions[other] for other in kept]),
             follow=self._follow,
             pool=voices.pools[voice] if voice < len(voices.pools) else None,
             locked=self._locked[voice] if voice < len(self._locked) else None,
@@ -179,6 +181,7 @@ class VoiceSearch:
             positions = path.positions
         else:
             positions = np.where(candidates.rests, REST, candidates.matches.positions[:, 0])
+            positions[list(candidates.locked)] = list(candidates.locked.values())
         voices.positions[voice : voice + 1] = [positions]
         voices.rows[voice : voice + 1] = [self._rows_of(positions)]
         voices.gains = self._fit_gains(voices, GAIN_ROUNDS)

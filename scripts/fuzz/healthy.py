@@ -99,6 +99,7 @@ def make_forecasters() -> None:
 def make_plans() -> None:
     command("mosaic", "seed.wav", "onsets.db", "-o", "mosaic.wav")
     command("mosaic", "seed.wav", "frames.db", "-o", "frames.wav")
+    command("mosaic", "seed.wav", "onsets.db", "-o", "voices.wav", "--voices", 2)
     render = ("render", "seed.wav", "onsets.db", "contrast.model", "-o", "render.wav")
     command(*render, "--seconds", 1, "--include-seed")
 

@@ -84,7 +84,7 @@ def database_recipe(database: str, model: str) -> Recipe:
     )
 
 
-PLANS = ("mosaic.plan.json", "frames.plan.json", "render.plan.json")
+PLANS = ("mosaic.plan.json", "frames.plan.json", "render.plan.json", "voices.plan.json")
 
 
 def plan_recipe(plan: str) -> Recipe:

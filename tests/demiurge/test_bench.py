@@ -42,6 +42,7 @@ SMALL = {
     "db.UNITS": 5000,
     "query.UNITS": 3000,
     "query.PATH_STEPS": 100,
+    "query_voices.TARGET_STEPS": 100,
     "playback.N_STEPS": 150,
     "sequencer.ROLLOUT_STEPS": 20,
     "sequencer.BATCHES": 3,
@@ -57,7 +58,7 @@ SMALL = {
 }
 NAMES = {
     "db": ["db", "db bands", "db update", "db open", "db read"],
-    "query": ["query search", "query path"],
+    "query": ["query search", "query path", "query voices"],
     "playback": [
         f"playback {container}{plain}"
         for container in ("WAV", "FLAC", "OGG")
@@ -100,6 +101,9 @@ def test_benchmarks_measure_both_sides_and_they_agree(small, monkeypatch):
     assert all(value > 0.9 for name, value in search.items() if "recall" in name)
     path = results["query path"].facts
     assert path["joins, % of steps"] < path["joins of the nearest units, %"]
+    voices = results["query voices"]
+    share = voices.facts["share of the audio, for each voice, %"]
+    assert share == pytest.approx(100 * voices.seconds / voices.audio_seconds)
     assert results["db"].facts["largest_difference"] < 1e-3
     assert results["db"].audio_seconds == pytest.approx(2 * 6.86, abs=0.5)
     assert results["sequencer rollout"].facts["largest_difference"] < 1e-4

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from demiurge.bundled import CORPUS_DIR
 from demiurge.cli import main
+from demiurge.cli.plan_table import nearest_text
 from playback.plan import Plan, Step
 
 HOP = 1024
@@ -108,3 +109,13 @@ def test_voices_in_a_plan_of_version_1_are_refused(tmp_path, saved):
     saved.write_text(saved.read_text().replace('"version": 2', '"version": 1'))
     text = " ".join(run(saved, "-o", tmp_path / "o.wav", expect=1).split())
     assert 'step 0: voice is not known in "version": 1; write "version": 2, or leave' in text
+
+
+def test_nearest_alternative_is_shown_with_its_transposition():
+    other = {"unit": 7, "distance": 1.5, "source": "notes/a.wav", "start_sample": 22050}
+    assert nearest_text([other], 44100) == "1.500 a.wav 0.500 s"
+    shifted = {**other, "distance": 1.25, "transpose": -2.0, "removed": "max_run"}
+    assert nearest_text([other, shifted], 44100) == "1.250 a.wav 0.500 s -2 semitones (max_run)"
+    assert nearest_text([{"unit": 7, "distance": 1.5, "transpose": 1.0}], 44100) == (
+        "1.500 unit 7 +1 semitones"
+    )

@@ -80,7 +80,9 @@ INDEX = units_option(
     " up to 500 000 units.",
 )
 K = units_option(
-    "-k", type=click.IntRange(1), help="Number of candidates at each step. [default: 32]"
+    "-k",
+    type=click.IntRange(1),
+    help="Number of candidates at each step; for voices 64. [default: 32]",
 )
 VARIATIONS = path_option(
     "--variations",

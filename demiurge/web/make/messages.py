@@ -9,8 +9,8 @@ class RenderTask:
     """The task of a job: render variation-1.wav, … into `folder`, each with its plan.
 
     `model` is None for a mosaic of the seed. A mosaic is as long as the seed and ignores `seconds`;
-    `temperature` is then that of its path. Only a mosaic has several `voices`. Plans name the seed
-    by `seed_name`.
+    `temperature` is then that of its path. Only a mosaic has several `voices`, or is transposed, by
+    at most `transpose` semitones. Plans name the seed by `seed_name`.
     """
 
     seed: Path
@@ -25,6 +25,7 @@ class RenderTask:
     temperature: float
     variations: int
     voices: int
+    transpose: int
     random_seed: int
 
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 from demiurge.web.make.jobs import MOST_VARIATIONS
 from demiurge.web.values import check_keys, take_integer, take_number, take_text
 from playback.steps import MOST_VOICES
-from query.names import CONTINUITY, NOVELTY
+from query.names import CONTINUITY, MOST_TRANSPOSE, NOVELTY
 
 MOSAIC_TEMPERATURE = 0.0  # of the path; variations of a mosaic still have different paths
 BOUNDS = {
@@ -16,6 +16,12 @@ BOUNDS = {
     "temperature": (0, 10),
 }
 MOST_RANDOM_SEED = (1 << 32) - 1
+INTEGERS = {
+    "variations": (1, MOST_VARIATIONS),
+    "voices": (1, MOST_VOICES),
+    "transpose": (0, MOST_TRANSPOSE),
+    "random_seed": (0, MOST_RANDOM_SEED),
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class JobOptions:
     temperature: float = 1.0
     variations: int = 3
     voices: int = 1
+    transpose: int = 0
     random_seed: int = 0
 
 
@@ -55,12 +62,8 @@ class JobRequest:
             name: take_number(document, name, *bounds, getattr(defaults, name))
             for name, bounds in BOUNDS.items()
         }
-        variations = take_integer(document, "variations", 1, MOST_VARIATIONS, defaults.variations)
-        voices = take_integer(document, "voices", 1, MOST_VOICES, defaults.voices)
-        random_seed = take_integer(
-            document, "random_seed", 0, MOST_RANDOM_SEED, defaults.random_seed
-        )
-        options = JobOptions(
-            **numbers, variations=variations, voices=voices, random_seed=random_seed
-        )
-        return cls(seed, model, options)
+        integers: dict[str, Any] = {
+            name: take_integer(document, name, *limits, getattr(defaults, name))
+            for name, limits in INTEGERS.items()
+        }
+        return cls(seed, model, JobOptions(**numbers, **integers))

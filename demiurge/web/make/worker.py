@@ -23,7 +23,7 @@ from demiurge.web.make.messages import (
 )
 from demiurge.web.signals import ignore_terminal_signals
 from demiurge.web.throttle import Throttle
-from files.errors import DemiurgeError, ParameterError
+from files.errors import DemiurgeError
 from files.system import SYSTEM_ERRORS, error_message
 
 if TYPE_CHECKING:
@@ -171,9 +171,8 @@ def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: i
     from query.names import OWN_NOVELTY
     from query.options import PathOptions
     from query.settings import SearchSettings
+    from query.voices.options import VoiceOptions
 
-    if task.voices > 1:  # until `render_mosaic` has them
-        raise ParameterError(f"voices={task.voices} must be 1: a mosaic has one voice so far")
     path = PathOptions(
         continuity=task.continuity,
         novelty=task.novelty,
@@ -184,7 +183,11 @@ def _rebuild(task: RenderTask, out: Path, reporter: "Reporter", *, variations: i
         task.seed,
         task.database,
         out,
-        search=SearchSettings(path=path, variations=variations),
+        search=SearchSettings(
+            path=path,
+            variations=variations,
+            voices=VoiceOptions(number=task.voices, transpose=task.transpose),
+        ),
         domains=Domains(novelty=None if task.novelty else OWN_NOVELTY),
         root=task.root,
         target_name=task.seed_name,

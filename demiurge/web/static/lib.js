@@ -214,6 +214,9 @@ export const formatCount = (count) => count.toLocaleString("en");
 /** "-6.07" -> "−6.07", with a minus sign as in all numbers of the pages. */
 export const withMinus = (text) => text.replace("-", "−");
 
+/** 3 -> "+3 st" (semitones) */
+export const semitones = (value) => `${withMinus(`${value > 0 ? "+" : ""}${Number(value.toFixed(2))}`)} st`;
+
 /** "1 unit", "13,012 units" */
 export const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 

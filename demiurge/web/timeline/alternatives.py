@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
+from demiurge.plans.costs import find_step
 from demiurge.plans.locate import check_database, position_of, samples_played
 from demiurge.plans.make import DECIMALS
 from demiurge.plans.settings import PlanSettings
+from demiurge.plans.voice_costs import VoiceCosts
+from demiurge.plans.voice_units import VoiceUnits
 from demiurge.web.passages import new_passages
 from demiurge.web.timeline.editor import State
 from demiurge.web.timeline.sources import PlanSources
@@ -16,9 +19,17 @@ from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan, Step
 from playback.steps import NO_TARGET
-from query.alternatives import Alternative, Place, find_alternatives, measure_units
+from query.alternatives import (
+    Alternative,
+    Place,
+    find_alternatives,
+    measure_units,
+    with_joins,
+)
+from query.index import UnitIndex
 from query.rules import REST
 
+NOT_TRANSPOSED = (0,)
 SPARE = 4  # search this many times the units shown: some are cheaper, some of one passage
 
 
@@ -31,6 +42,9 @@ def alternatives_document(
     pinned: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Describe k units near the target of a step, and those of `pinned` that exist.
+
+    If the units of the plan were chosen by their spectra, they are those that fit best what the
+    other voices play, each with the transposition at which it does; pinned ones have none.
 
     The cheapest come first, by the cost of the path: distance + continuity * (join + join_next).
     There is one unit of each passage before a second of any.
@@ -46,37 +60,59 @@ def alternatives_document(
     database = workspace.database
     check_database(plan, database)
     search = PlanSettings.of(plan).search
-    index = workspace.index(search)
     step = plan.steps[number]
-    own = position_of(step, database)
-    target = _target(plan, number, database)
-    place = _place(plan, number, database)
-    found = find_alternatives(index, target, place, k=SPARE * k + 1)
-    others = [other for other in found if other.position != own]
-    continuity = search.path.continuity
-    others.sort(key=lambda other: other.distance + continuity * (other.join + other.join_next))
-    shown = _varied(others, own, database)[:k]
     existing = database.units.find(pinned)
     existing = existing[existing >= 0]
-    measured = measure_units(index.space, target, existing, place) if len(existing) else []
+    units = workspace.voice_units(plan)
+    if units and step.target != NO_TARGET:
+        found, measured = _of_voices(plan, number, units, SPARE * k + 1, existing)
+    else:
+        index = workspace.index(search)
+        found, measured = _of_descriptors(plan, number, index, SPARE * k + 1, existing)
+    own = position_of(step, database)
+    continuity = search.path.continuity
+    found.sort(key=lambda other: other.distance + continuity * (other.join + other.join_next))
+    shown = _varied(found, own, database)[:k]
+    shifts = units.semitones if units else NOT_TRANSPOSED
     return {
         "step": number,
         "revision": state.revision,
         "chosen": _chosen(sources, plan, number),
-        "alternatives": _rows(shown, step, sources, workspace),
-        "pinned": _rows(measured, step, sources, workspace),
+        "alternatives": [_unit_facts(one, step, sources, workspace, shifts) for one in shown],
+        "pinned": [_unit_facts(one, step, sources, workspace, shifts) for one in measured],
     }
 
 
-def _rows(
-    alternatives: list[Alternative], step: Step, sources: PlanSources, workspace: Workspace
-) -> list[dict[str, Any]]:
-    return [_unit_facts(one, step, sources, workspace) for one in alternatives]
+def _of_descriptors(
+    plan: Plan, number: int, index: UnitIndex, k: int, pinned: np.ndarray
+) -> tuple[list[Alternative], list[Alternative]]:
+    """Return the k units near the target of a step but its own, and the pinned ones."""
+    target = _target(plan, number, index.database)
+    place = _place(plan, number, index.database, None)
+    own = position_of(plan.steps[number], index.database)
+    found = find_alternatives(index, target, place, k=k)
+    measured = measure_units(index.space, target, pinned, place) if len(pinned) else []
+    return [other for other in found if other.position != own], measured
+
+
+def _of_voices(
+    plan: Plan, number: int, units: VoiceUnits, k: int, pinned: np.ndarray
+) -> tuple[list[Alternative], list[Alternative]]:
+    """Return some k units that fit what the other voices lack, and the pinned ones."""
+    costs = VoiceCosts(plan, units)
+    place = _place(plan, number, units.database, units)
+    own = units.position_of(plan.steps[number])
+    proposed = costs.propose(number, k)
+    wanted = np.concatenate([proposed[proposed != own], pinned])
+    distances, _ = costs.at(number, wanted)
+    measured = with_joins(units.space, wanted, distances, place)
+    n_found = len(wanted) - len(pinned)
+    return measured[:n_found], measured[n_found:]
 
 
 def _varied(found: list[Alternative], own: int, database: Database) -> list[Alternative]:
     """Order units so that one of each passage comes first, none of the step's own passage."""
-    positions = [one.position for one in found]
+    positions = [one.position % len(database.units) for one in found]
     are_new = new_passages(positions, database, [] if own == REST else [own])
     pairs = list(zip(found, are_new, strict=True))
     firsts = [one for one, is_new in pairs if is_new]
@@ -84,14 +120,23 @@ def _varied(found: list[Alternative], own: int, database: Database) -> list[Alte
 
 
 def _unit_facts(
-    other: Alternative, step: Step, sources: PlanSources, workspace: Workspace
+    other: Alternative,
+    step: Step,
+    sources: PlanSources,
+    workspace: Workspace,
+    semitones: Sequence[int],
 ) -> dict[str, Any]:
-    """Describe a unit at a step: its costs, its source, and its length there."""
+    """Describe a unit at a step: its costs, its source, and its length there.
+
+    `semitones` are the transpositions of the copies of all units that its position counts.
+    """
     units = workspace.database.units
     rate = workspace.database.sample_rate
-    path = workspace.source_of(other.position).path
+    copy, position = divmod(other.position, len(units))
+    path = workspace.source_of(position).path
     return {
-        "unit": int(units.ids[other.position]),
+        "unit": int(units.ids[position]),
+        "transpose": semitones[copy],
         "distance": round(other.distance, DECIMALS),
         "join": round(other.join, DECIMALS),
         "join_next": round(other.join_next, DECIMALS),
@@ -99,8 +144,8 @@ def _unit_facts(
         "source": path,
         "source_number": workspace.source_numbers[path],
         "missing": sources.problem(path),
-        "start_seconds": int(units.start_sample[other.position]) / rate,
-        "seconds": min(int(units.samples_left[other.position]), step.n_samples) / rate,
+        "start_seconds": int(units.start_sample[position]) / rate,
+        "seconds": min(int(units.samples_left[position]), step.n_samples) / rate,
     }
 
 
@@ -118,18 +163,18 @@ def _target(plan: Plan, number: int, database: Database) -> np.ndarray:
     return database.rows_at(np.array([position]))[0]
 
 
-def _place(plan: Plan, number: int, database: Database) -> Place:
+def _place(plan: Plan, number: int, database: Database, units: VoiceUnits | None) -> Place:
     """Return the units that its voice plays right before and right after a step."""
     step = plan.steps[number]
     before = REST
     before_samples = 0
     previous = plan.steps[number - 1]
     if number and _follows(previous, step):
-        before = position_of(previous, database)
+        before = find_step(previous, database, units)
     if before != REST:
-        before_samples = samples_played(previous, before, database)
+        before_samples = samples_played(previous, before % len(database.units), database)
     following = _next_step(plan, number)
-    after = position_of(following, database) if following else REST
+    after = find_step(following, database, units) if following else REST
     return Place(step.n_samples, before, before_samples, after)
 
 
@@ -151,6 +196,7 @@ def _chosen(sources: PlanSources, plan: Plan, number: int) -> dict[str, Any]:
     following = _next_step(plan, number)
     return {
         "unit": step.unit,
+        "transpose": step.transpose,
         "source": step.source,
         "missing": sources.problem(step.source),
         "start_seconds": step.start_sample / plan.sample_rate,

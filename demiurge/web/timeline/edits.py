@@ -4,21 +4,23 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Protocol, Self
 
+from demiurge.plans.costs import refresh_costs
 from demiurge.plans.edit import (
     MOST_TIMES,
     lock_steps,
-    refresh_costs,
     remove_steps,
     repeat_step,
     replace_unit,
 )
 from demiurge.plans.locate import belongs, check_database
 from demiurge.plans.reselect import reselect
+from demiurge.plans.reselect_voices import reselect_voices
 from demiurge.plans.settings import PlanSettings
 from demiurge.web.values import check_keys, take_integer, take_integers, take_number, take_switch
 from demiurge.web.workspace import Workspace
-from files.errors import ParameterError
+from files.errors import DemiurgeError, ParameterError
 from playback.plan import Plan
+from playback.transform import MAX_TRANSPOSE
 
 MOST_NUMBER = 1 << 53  # the largest integer that JavaScript counts to
 MOST_OPTION = 1e6
@@ -44,19 +46,29 @@ class Edit(Protocol):
 
 @dataclass(frozen=True)
 class ChooseUnit:
-    """Play another unit at a step."""
+    """Play another unit at a step, transposed by so many semitones."""
 
     step: int
     unit: int
+    transpose: float = 0.0
     label = "another unit"
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         step = take_integer(document, "step", 0, MOST_NUMBER)
-        return cls(step, take_integer(document, "unit", 0, MOST_NUMBER))
+        unit = take_integer(document, "unit", 0, MOST_NUMBER)
+        transpose = take_number(document, "transpose", -MAX_TRANSPOSE, MAX_TRANSPOSE, 0)
+        return cls(step, unit, transpose)
 
     def apply(self, plan: Plan, workspace: Workspace) -> Plan:
-        return replace_unit(plan, self.step, self.unit, workspace.database)
+        return replace_unit(
+            plan,
+            self.step,
+            self.unit,
+            workspace.database,
+            transpose=self.transpose,
+            units=workspace.voice_units(plan),
+        )
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,10 @@ class ChooseAgain:
         check_database(plan, workspace.database)
         search = PlanSettings.of(plan).search
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        return reselect(plan, workspace.index(search), replace(search.path, **given))
+        options = replace(search.path, **given)
+        if units := workspace.voice_units(plan):
+            return reselect_voices(plan, units, options)
+        return reselect(plan, workspace.index(search), options)
 
 
 @dataclass(frozen=True)
@@ -207,11 +222,18 @@ def _parse_edit(document: Any) -> Edit | Undo | Redo:
 
 
 def _refresh(plan: Plan, numbers: Iterable[int], workspace: Workspace) -> Plan:
-    """Refresh the costs of steps that got new neighbours, if the plan is of the database."""
+    """Refresh the costs of steps that got new neighbours, if the plan is of the database.
+
+    They stay as they were if the spectra of its units are not known and cannot be measured.
+    """
     if not belongs(plan, workspace.database):
         return plan
     existing = sorted({number for number in numbers if number < len(plan.steps)})
-    return refresh_costs(plan, existing, workspace.database)
+    try:
+        units = workspace.voice_units(plan)
+    except DemiurgeError:
+        return plan
+    return refresh_costs(plan, existing, workspace.database, units)
 
 
 def _counted(steps: tuple[int, ...]) -> str:

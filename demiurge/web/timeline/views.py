@@ -30,6 +30,7 @@ from demiurge.web.workspace import Workspace
 from files.errors import ParameterError
 from playback.plan import Plan
 from playback.steps import MOST_VOICES
+from playback.transform import MAX_TRANSPOSE
 
 ALTERNATIVES = 9
 MOST_ALTERNATIVES = 64
@@ -148,6 +149,8 @@ class TimelineViews:
     def step_audio(self, request: Request) -> Response:
         """Answer with a step and its surroundings, or another unit there, as a 16-bit WAV.
 
+        The unit is transposed by `transpose` semitones.
+
         Pages put the revision into the address, so that no browser plays audio cached before an
         edit. It is ignored here, since an edit may come in between. With `voices` only these are
         heard around it.
@@ -160,7 +163,9 @@ class TimelineViews:
         seconds = ask_number(request, "context", 0, MOST_CONTEXT_SECONDS, CONTEXT_SECONDS)
         context = round(seconds * rate)
         if unit is not None:
-            plan = replace_unit(plan, number, unit, self.database)
+            transpose = ask_number(request, "transpose", -MAX_TRANSPOSE, MAX_TRANSPOSE, 0)
+            units = self.workspace.voice_units(plan)
+            plan = replace_unit(plan, number, unit, self.database, transpose=transpose, units=units)
         step = plan.steps[number]
         sources = editor.renderer.sources
         sources.check(plan)

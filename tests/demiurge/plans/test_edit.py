@@ -15,13 +15,12 @@ from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR, SEED_FILE
 from demiurge.domains import ALIKE, settle
+from demiurge.plans.costs import refresh_costs, with_steps
 from demiurge.plans.edit import (
     lock_steps,
-    refresh_costs,
     remove_steps,
     repeat_step,
     replace_unit,
-    with_steps,
 )
 from demiurge.plans.locate import position_of, positions_of
 from demiurge.plans.make import make_step

@@ -11,9 +11,9 @@ from db.build import build_database
 from db.database import Database
 from db.settings import DescriptorSettings
 from demiurge.bundled import CORPUS_DIR
+from demiurge.plans.costs import refresh_costs
 from demiurge.plans.edit import (
     lock_steps,
-    refresh_costs,
     remove_steps,
     repeat_step,
     replace_unit,

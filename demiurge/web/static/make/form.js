@@ -3,7 +3,7 @@
 import { byId, h, postJson, say } from "../lib.js";
 import { chooseSeed, dropSeed, fillSeeds, isBusy, seed, startSeed } from "./seed.js";
 
-const KNOBS = ["seconds", "variations", "voices", "continuity", "novelty", "temperature", "random_seed"];
+const KNOBS = ["seconds", "variations", "voices", "transpose", "continuity", "novelty", "temperature", "random_seed"];
 const MOST_RANDOM_SEED = 9999;
 const KEPT = "make"; // in session storage, so that the form survives a visit to another page
 
@@ -13,12 +13,14 @@ const HELP = {
     temperature: "Of the forecast. Lower: calmer. Higher: wilder.",
     seconds: "How long the continuation lasts.",
     voices: "A continuation has one voice.",
+    transpose: "Only the units of a mosaic are transposed.",
   },
   mosaic: {
     model: "Rebuilds the seed itself out of the units, without a forecast.",
     temperature: "Of the path, as in Choose again. 0: what fits best. Higher: more chance.",
     seconds: "A mosaic lasts as long as its seed.",
     voices: "How many units sound at once.",
+    transpose: "How far units may be transposed to fit, in semitones.",
   },
 };
 
@@ -42,7 +44,7 @@ export function fillForm({ models, seeds, defaults: offered, limits, advice }) {
 /** Fill in the options of a job. */
 export function takeJob({ seed: of, model, options }) {
   setModel(model?.id ?? "");
-  setKnobs({ voices: 1, ...options }); // of jobs from before there were voices
+  setKnobs({ voices: 1, transpose: 0, ...options }); // of jobs from before there were these
   if (!chooseSeed(of.id)) dropSeed(`${of.name} is no longer there; drop it again, or take another seed.`);
   keep();
   byId("make").focus();
@@ -138,7 +140,7 @@ function setModel(id) {
   const mosaic = chosenModel() === "";
   const help = mosaic ? HELP.mosaic : HELP.forecast;
   for (const [name, text] of Object.entries(help)) byId(`${name}-help`).textContent = text;
-  for (const name of ["seconds", "voices"]) byId(name).disabled = slider(name).disabled = mosaic === (name === "seconds");
+  for (const name of ["seconds", "voices", "transpose"]) byId(name).disabled = slider(name).disabled = mosaic === (name === "seconds");
 }
 
 /** Reset what means something else for a continuation than for a mosaic. */

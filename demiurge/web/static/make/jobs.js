@@ -128,9 +128,10 @@ function showPlaces() {
 const stage = ({ started, finished }) => (finished ? 2 : started ? 1 : 0);
 
 function describe({ model, options }) {
-  const { seconds, variations, voices, continuity, novelty, temperature, random_seed: seed } = options;
+  const { seconds, variations, voices, transpose, continuity, novelty, temperature, random_seed: seed } = options;
   const several = !model && voices > 1 ? [counted(voices, "voice")] : [];
-  const parts = [counted(variations, "variation"), ...several, `continuity ${continuity}`, `novelty ${novelty}`, `temperature ${temperature}`];
+  const shifted = !model && transpose > 0 ? [`up to ${counted(transpose, "semitone")}`] : [];
+  const parts = [counted(variations, "variation"), ...several, ...shifted, `continuity ${continuity}`, `novelty ${novelty}`, `temperature ${temperature}`];
   return [...(model ? [`${seconds} s`] : []), ...parts, `random seed ${seed}`].join(" · ");
 }
 

@@ -1,7 +1,8 @@
 // The alternatives of a step, each with its cost, which shows why the unit of the step was chosen.
 
 import { icon } from "../icons.js";
-import { baseName, formatSeconds, h, numberSources } from "../lib.js";
+import { baseName, formatSeconds, h, numberSources, semitones } from "../lib.js";
+import { inPlaceOf } from "./audition.js";
 import { swatch } from "./colours.js";
 
 /** The list; `found` is the server's answer that it shows. */
@@ -63,14 +64,14 @@ export class Alternatives {
     if (match) this.#use(this.step, match);
   }
 
-  #use(step, { unit, source }) {
-    this.session.edit(() => ({ what: `Use ${baseName(source)}`, kind: "choose", step, unit }));
+  #use(step, { unit, transpose, source }) {
+    this.session.edit(() => ({ what: `Use ${baseName(source)}`, kind: "choose", step, unit, transpose }));
   }
 
   /** Play the alternative of this number in place. */
   hear(number) {
     const match = this.#playable(number);
-    if (match) this.audition.inPlace(this.step, match.unit);
+    if (match) this.audition.inPlace(this.step, match);
   }
 
   #playable(number) {
@@ -91,7 +92,7 @@ export class Alternatives {
         "data-heard": `alone ${unit}`, onclick: () => this.audition.alone(unit),
       }),
       button("within", `Hear it in place${key(`Shift+${number}`)}`, `Hear ${name} in place`, icon("within"), {
-        "data-heard": `in place ${unit}`, onclick: () => this.audition.inPlace(step, unit),
+        "data-heard": inPlaceOf(match), onclick: () => this.audition.inPlace(step, match),
       }),
       button("use", `Use it${key(number)}`, `Use ${name} at ${formatSeconds(start_seconds)}`, "Use", {
         onclick: () => this.#use(step, match),
@@ -108,7 +109,8 @@ const nowRow = (match, costBars) =>
 
 const titleOf = (match, about) =>
   h("div", { class: "title" }, swatch(match.source), h("span", { class: "name" }, baseName(match.source)),
-    h("span", { class: about ? "warn" : "muted" }, match.missing ? "missing" : formatSeconds(match.start_seconds)));
+    h("span", { class: about ? "warn" : "muted" }, match.missing ? "missing" : formatSeconds(match.start_seconds)),
+    ...(match.transpose ? [h("span", { class: "muted" }, semitones(match.transpose))] : []));
 
 /** The parts of the cost: target, and the joins to both neighbours times the continuity. */
 const parts = ({ distance, join, join_next }, weight) => ({ target: distance, before: weight * join, behind: weight * join_next });

@@ -6,6 +6,9 @@ const ALONE = 0.5; // seconds that a unit plays at least
 const AROUND = 1; // seconds on both sides of a step that plays in place
 const MOST_AROUND = 10; // seconds that the server renders
 
+/** The name of a unit that is heard at a step. */
+export const inPlaceOf = ({ unit, transpose }) => `in place ${unit} ${transpose}`;
+
 /** Sends "heard" when another sound starts or the sound stops; `heard` is its name, or null. */
 export class Audition extends EventTarget {
   constructor(session, sound) {
@@ -20,9 +23,9 @@ export class Audition extends EventTarget {
     return this.#hear(`alone ${unit}`, `/units/${unit}/audio.wav?context=${ALONE}`);
   }
 
-  /** Play a unit at a step, between its neighbours; without a unit the step as it is. */
-  inPlace(step, unit = null) {
-    return this.#inPlace(step, AROUND, unit);
+  /** Play a unit {unit, transpose} at a step, between its neighbours; without one the step as it is. */
+  inPlace(step, match = null) {
+    return this.#inPlace(step, AROUND, match);
   }
 
   /** Play the selected steps as they are; of very long selections the middle. */
@@ -34,11 +37,11 @@ export class Audition extends EventTarget {
     return this.#inPlace(middle, Math.min(MOST_AROUND, around));
   }
 
-  #inPlace(step, context, unit = null) {
+  #inPlace(step, context, match = null) {
     const { plan, heard } = this.session;
     const { id, revision } = plan;
-    const asked = new URLSearchParams({ context, revision, ...heard.asked(plan), ...(unit === null ? {} : { unit }) });
-    return this.#hear(`in place ${unit ?? "now"}`, `/plans/${id}/steps/${step}/audio.wav?${asked}`);
+    const asked = new URLSearchParams({ context, revision, ...heard.asked(plan), ...(match && { unit: match.unit, transpose: match.transpose }) });
+    return this.#hear(match ? inPlaceOf(match) : "in place now", `/plans/${id}/steps/${step}/audio.wav?${asked}`);
   }
 
   stop() {

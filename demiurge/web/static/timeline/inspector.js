@@ -1,7 +1,7 @@
 // The panel beside the timeline: the selected step, its costs and alternatives; without one the sources of the plan.
 
 import { icon } from "../icons.js";
-import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say, withMinus } from "../lib.js";
+import { baseName, byId, colorOfSource, counted, formatCount, formatSeconds, getJson, h, onTheme, say, semitones, withMinus } from "../lib.js";
 import { swatch } from "./colours.js";
 import { pinnedUnits } from "./pinned.js";
 import { shortName } from "./plan.js";
@@ -149,9 +149,6 @@ function factTable(plan, step) {
   if (stretch[step] !== 1) facts.push(["Stretched", `× ${Number(stretch[step].toFixed(3))}`]);
   return h("dl", { class: "figures" }, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
-
-/** 3 -> "+3 st" (semitones) */
-const semitones = (value) => `${withMinus(`${value > 0 ? "+" : ""}${Number(value.toFixed(2))}`)} st`;
 
 const selectionText = (plan, [first, last], step) =>
   `${counted(last - first + 1, "step")} selected, ${formatSeconds(plan.end(last) - plan.start(first))}: In place, Lock and Remove take all, Alone and Repeat step ${formatCount(step)}.`;

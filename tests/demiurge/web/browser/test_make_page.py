@@ -303,6 +303,7 @@ def test_knobs_of_a_job_fill_the_form(page, fixtures):
         for name in (
             "variations",
             "voices",
+            "transpose",
             "continuity",
             "novelty",
             "temperature",
@@ -312,6 +313,7 @@ def test_knobs_of_a_job_fill_the_form(page, fixtures):
     assert values == {
         "variations": "2",
         "voices": "1",
+        "transpose": "0",
         "continuity": "1.5",
         "novelty": "0.7",
         "temperature": "0.4",
@@ -342,13 +344,17 @@ def test_only_a_mosaic_has_voices(page, fixtures, problems):
     page.select_option("#model", label="untrained (lstm)")
     expect(page.locator("#voices")).to_be_disabled()
     expect(page.locator("#voices-help")).to_have_text("A continuation has one voice.")
+    expect(page.locator("#transpose")).to_be_disabled()
     page.select_option("#model", "")
     expect(page.locator("#voices")).to_be_enabled()
     page.fill("#voices", "3")
+    page.fill("#transpose", "2")
     with page.expect_request("**/jobs") as asked:
         page.click("#make")
     assert asked.value.post_data_json["voices"] == 3
-    expect(page.locator(".job").first.locator(".options")).to_contain_text("3 voices")
+    assert asked.value.post_data_json["transpose"] == 2
+    options = page.locator(".job").first.locator(".options")
+    expect(options).to_contain_text("3 voices · up to 2 semitones")
     page.fill("#voices", "17")
     page.click("#make")
     expect(page.locator("#form-error")).to_contain_text("voices=17 must be an integer from 1 to 16")

@@ -189,11 +189,26 @@ def test_variations_of_a_continuation_are_those_of_the_next_seeds(
     assert sound.content == (tmp_path / "out.wav").read_bytes()
 
 
-def test_mosaic_has_one_voice_so_far(told, client, seed):
-    job = wait(client, asked(client, seed, voices=2).json())
-    assert (job["state"], job["options"]["voices"]) == ("failed", 2)
-    assert "voices=2 must be 1" in job["error"]
-    assert asked(client, seed).json()["options"]["voices"] == 1
+def test_mosaic_of_voices_is_what_the_command_makes(built, client, seed, tmp_path):
+    pytest.importorskip("python_stretch", reason="units are transposed")
+    made = asked(client, seed, voices=2, transpose=1, variations=1, temperature=0.3)
+    job = wait(client, made.json())
+    assert (job["state"], job["error"]) == ("done", None)
+    plan = client.get(f"/plans/{job['plans'][0]}.json").json()
+    assert plan["settings"]["voices"] == {"number": 2, "transpose": 1, "follow": "both"}
+    assert plan["never_again"] is None
+    arguments = ["mosaic", str(tmp_path / "tabla.wav"), str(built / "small.db")]
+    options = ["--voices", "2", "--transpose", "1", "--path-temperature", "0.3"]
+    out = tmp_path / "out.wav"
+    result = CliRunner().invoke(main, [*arguments, "-o", str(out), *options])
+    assert result.exit_code == 0, result.output
+    sound = client.get(f"/plans/{job['plans'][0]}/download/wav")
+    assert sound.content == out.read_bytes()
+
+
+def test_mosaic_has_one_voice_by_default(client, seed):
+    options = asked(client, seed).json()["options"]
+    assert (options["voices"], options["transpose"]) == (1, 0)
 
 
 def test_wrong_requests_are_refused_at_the_door(client, seed):
@@ -201,6 +216,7 @@ def test_wrong_requests_are_refused_at_the_door(client, seed):
         "seconds": [0.4, 601, "10", True, None],
         "variations": [0, 9, 2.5, True],
         "voices": [0, 17, 1.5, "two"],
+        "transpose": [-1, 13, 0.5, "auto"],
         "continuity": [-1, 1e300, [1]],
         "temperature": [-0.1, 11],
         "random_seed": [-1, 1 << 32, 0.5],
@@ -359,6 +375,7 @@ def task(folder: Path, **options) -> RenderTask:
         "temperature": 1.0,
         "variations": 2,
         "voices": 1,
+        "transpose": 0,
         "random_seed": 0,
     }
     return RenderTask(

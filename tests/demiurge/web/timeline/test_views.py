@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from starlette.responses import Response
 
 from demiurge.cli import main
-from demiurge.plans.edit import refresh_costs, remove_steps, replace_unit
+from demiurge.plans.costs import refresh_costs
+from demiurge.plans.edit import remove_steps, replace_unit
 from demiurge.web.timeline import views as timeline
 from demiurge.web.timeline.downloads import KINDS
 from demiurge.web.workspace import Workspace
