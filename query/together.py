@@ -8,11 +8,12 @@ it in its source; what another plays at some other time costs a little more.
 import numpy as np
 
 from db.columns import columns_of
+from db.unit_table import Units
 from query.space import Space
 
-HARMONY = 12.0  # cost of a unit whose chroma is unrelated to that of the other voices
-AGAIN = 3.0  # cost of a unit that another voice plays at another time
-NEAR = 8  # units
+HARMONY = 24.0  # cost of a unit whose chroma is unrelated to that of the other voices
+AGAIN = 12.0  # cost of a unit that another voice plays at another time
+NEAR_SECONDS = 1.0  # joins are moved by up to a quarter of a second in either voice
 
 
 class Together:
@@ -34,7 +35,8 @@ class Together:
         chroma = chroma - chroma.mean(axis=1, keepdims=True)
         lengths = np.linalg.norm(chroma, axis=1, keepdims=True)
         self._chroma = chroma / np.maximum(lengths, 1e-9)
-        self._near = _neighbours(positions, database.units.source[positions])
+        near = round(NEAR_SECONDS * database.sample_rate)
+        self._near = _neighbours(database.units, positions, near)
         self._voices: list[tuple[np.ndarray, np.ndarray]] = []
         self._again = np.zeros(len(positions), np.float32)
 
@@ -58,10 +60,11 @@ class Together:
         return costs
 
 
-def _neighbours(positions: np.ndarray, source: np.ndarray) -> list[slice]:
-    """Return, for each row of a world, the rows within `NEAR` units in its source."""
-    first = np.searchsorted(positions, positions - NEAR)
-    stop = np.searchsorted(positions, positions + NEAR, side="right")
-    first = np.maximum(first, np.searchsorted(source, source))
-    stop = np.minimum(stop, np.searchsorted(source, source, side="right"))
+def _neighbours(units: Units, positions: np.ndarray, near: int) -> list[slice]:
+    """Return, for each row of a world, the rows that start within `near` samples in its source."""
+    source = units.source[positions]
+    far = int(units.samples_left.max()) + near
+    starts = source * (far + 1) + units.start_sample[positions]
+    first = np.searchsorted(starts, starts - near)
+    stop = np.searchsorted(starts, starts + near, side="right")
     return [slice(*ends) for ends in zip(first.tolist(), stop.tolist(), strict=True)]

@@ -17,7 +17,7 @@ STEPS = np.array([1000])
 def continuation(timing, settings=FOR_CONTINUATIONS):
     database = SimpleNamespace(settings=settings, path=Path("my.db"), root=Path("my sounds"))
     space = SimpleNamespace(database=database)
-    return Continuation(None, timing, space, {}, world_seconds=93.6, world_sources=12)
+    return Continuation([], timing, space, {}, world_seconds=93.6, world_sources=12)
 
 
 def test_a_seed_with_a_pulse_is_continued_in_its_tempo():

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -92,6 +93,49 @@ def test_runs_are_transposed_as_a_whole_within_the_limit(work, tmp_path):
     assert plan.settings["transpose"] == 3
     document = json.loads(run(f"playback {tmp_path}/o.plan.json -o {tmp_path}/p.wav --json"))
     assert document
+
+
+def test_voices_sound_at_once_and_never_play_the_same_passage_at_once(work, tmp_path):
+    seed = CORPUS_DIR / "guit_e_fifths.ogg"
+    one = render(work, tmp_path / "one.wav", seed, "")
+    plan = render(work, tmp_path / "o.wav", seed, "--voices 3 --transpose 2")
+    assert plan.n_voices == 3
+    assert plan.settings["voices"]["number"] == 3
+    assert plan.n_samples == one.n_samples == sf.info(tmp_path / "o.wav").frames
+    assert "voices" not in one.settings
+    assert [step.target for step in plan.steps] == list(range(len(plan.steps)))
+    for at in range(0, plan.n_samples, plan.sample_rate // 20):
+        steps = [step for step in plan.steps if step.at_sample <= at < step.until_sample]
+        assert len(steps) == 3
+        for step, other in combinations(steps, 2):
+            apart = abs(step.start_sample - step.at_sample - other.start_sample + other.at_sample)
+            assert step.source != other.source or apart > 0.1 * plan.sample_rate
+    for first, later in pairwise(render_each(work, tmp_path, seed)):
+        assert [step.unit for step in first.steps] != [step.unit for step in later.steps]
+
+
+def render_each(work, folder, seed):
+    """Plans of two variations of two voices."""
+    render_line = f"render {seed} {work}/my.db {work}/my.model -o {folder}/v.wav --seconds 3"
+    run(f"{render_line} --voices 2 --variations 2")
+    plans = [Plan.load(folder / f"v-{number}.plan.json") for number in (1, 2)]
+    assert [plan.n_voices for plan in plans] == [2, 2]
+    return plans
+
+
+@pytest.mark.parametrize("voices", [0, 17])
+def test_too_few_and_too_many_voices_are_refused(work, tmp_path, voices):
+    line = f"render {SEED_FILE} {work}/my.db {work}/my.model -o {tmp_path}/o.wav --voices {voices}"
+    assert "1<=x<=16" in run(line, expect=2)
+
+
+def test_voices_without_chroma_say_how_to_get_it(work, tmp_path):
+    message = run(
+        f"render {SEED_FILE} {work}/plain.db {work}/plain.model -o {tmp_path}/o.wav --voices 2",
+        expect=2,
+    )
+    assert "voices=2 needs to know keys" in message
+    assert "NEW.db --units fixed:50 --descriptors mfcc,chroma" in " ".join(message.split())
 
 
 def test_transposition_without_chroma_says_how_to_get_it(work, tmp_path):
